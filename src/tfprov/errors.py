@@ -1,0 +1,223 @@
+"""The error tree, the failure codes and the exit codes: one vocabulary for errors, journal and JSON.
+
+A code is stable and searchable. Its group decides the exit status and what an escalation may try; its row says what the
+code means and what a person does next when nothing more precise is known.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+from types import MappingProxyType
+
+
+class Group(Enum):
+    """Groups of failure codes; the value is the exit status of tfprov."""
+
+    BUG = 1
+    USAGE = 2
+    INTERPRETER = 10
+    PLATFORM = 11
+    NETWORK = 12
+    ARTIFACT = 13
+    MACHINE = 14
+    RESOLVE = 15
+    PYTHON_DEPS = 16
+    GPU = 17
+    SMOKE = 18
+    INTERRUPTED = 130
+
+    @property
+    def label(self) -> str:
+        """The group's name as documents print it: `python-deps`."""
+        return self.name.lower().replace("_", "-")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Code:
+    """One row of the vocabulary.
+
+    Attributes:
+        name: kebab-case, never renamed silently.
+        group: decides the exit status.
+        meaning: what is wrong, without a final stop.
+        remedy: the next step when nothing more precise is known.
+    """
+
+    name: str
+    group: Group
+    meaning: str
+    remedy: str
+
+
+def _rows(group: Group, *rows: tuple[str, str, str]) -> list[Code]:
+    return [Code(name=name, group=group, meaning=meaning, remedy=remedy) for name, meaning, remedy in rows]
+
+
+_ALL = [
+    *_rows(
+        Group.BUG,
+        ("internal", "tfprov itself failed", "report it with the journal that `tfprov log` prints"),
+    ),
+    *_rows(
+        Group.USAGE,
+        ("usage", "the command line cannot be understood", "see `tfprov --help`"),
+        ("profile-invalid", "the profile has mistakes", "correct the lines named in the report"),
+        ("profile-missing", "there is no such profile", "name a file or one of the shipped profiles"),
+        ("path-not-ours", "something that tfprov did not make is in the way", "choose another `environment.path`"),
+        ("environment-missing", "the environment does not exist yet", "run `tfprov up` first"),
+        ("lock-missing", "there is no lock and none may be made", "run `tfprov lock`"),
+        ("lock-invalid", "the lock cannot be read", "restore it, or renew it with `tfprov lock --upgrade`"),
+        ("lock-unfit", "the lock does not fit the profile or this machine", "renew it with `tfprov lock --upgrade`"),
+        ("not-supported", "this version of tfprov cannot do that yet", "see the limits in the README"),
+    ),
+    *_rows(
+        Group.INTERPRETER,
+        ("python-unsupported", "no wheel of any TensorFlow wanted for this Python", "pick another Python"),
+        (
+            "version-not-available",
+            "the pinned version exists, but not for this Python or platform",
+            "move the pin or the Python together",
+        ),
+        ("python-not-found", "no Python on this machine can be used", "install one, or set `python.install = true`"),
+        ("python-broken", "the interpreter cannot be used", "repair it or name another with `python.path`"),
+        ("pip-too-old", "pip does not know the wheel tag", "upgrade pip in the environment, or use uv"),
+        ("python-32bit", "32-bit interpreter", "use a 64-bit interpreter"),
+        ("tf-not-in-env", "the running interpreter has no TensorFlow", "run the environment's own Python"),
+    ),
+    *_rows(
+        Group.PLATFORM,
+        ("platform-no-wheel", "no wheel for this system and processor", "another package or another machine"),
+        ("musl-libc", "the C library is musl", "use an image with glibc"),
+        ("glibc-too-old", "glibc or libstdc++ is older than the wheel needs", "older TensorFlow, conda, or a container"),
+        ("cpu-no-avx", "the processor lacks AVX", "a build without AVX, or another machine"),
+        ("rosetta-qemu", "an x86-64 build under emulation", "a native arm64 interpreter or image"),
+        ("windows-no-gpu", "GPU asked for on native Windows", "WSL2, or the CPU"),
+        ("windows-dll-load", "a native runtime cannot be loaded on Windows", "install the Visual C++ runtime"),
+    ),
+    *_rows(
+        Group.NETWORK,
+        ("net-timeout", "connecting or reading took too long", "longer time-outs, fewer connections, a mirror"),
+        ("net-reset", "the connection was cut", "run again to resume, or name a mirror"),
+        ("net-proxy", "the proxy is wrong, refuses, or wants a login", "correct the proxy setting"),
+        ("net-tls-cert", "the certificate is not trusted", "name the CA in `network.ca-bundle`, or check the clock"),
+        ("net-dns", "the host name cannot be resolved", "check DNS, or name another index"),
+        ("net-refused", "nothing listens at that address", "check the address and the firewall, or name a mirror"),
+        ("net-portal", "a login page answers instead of the index", "log in to the network, or name its proxy"),
+        ("mirror-http-error", "an index or mirror answers with an error", "try again later, or name a mirror"),
+        ("conda-http", "conda cannot reach a channel", "a mirror, or `environment.kind = \"venv\"`"),
+    ),
+    *_rows(
+        Group.ARTIFACT,
+        ("hash-mismatch", "the content differs from the hash in the lock", "renew the lock if the file was replaced"),
+        ("cache-corrupt", "a broken archive in the download or the cache", "run again; the broken file is dropped"),
+        ("conda-cache-corrupt", "a conda package cannot be unpacked", "clear that cache"),
+    ),
+    *_rows(
+        Group.MACHINE,
+        ("disk-full", "not enough space", "free some, or move `TFPROV_HOME` or `TMPDIR`"),
+        ("oom-killed", "the memory was exhausted", "give it more memory"),
+        ("permission-denied", "no right to write", "choose a place of your own with `TFPROV_HOME`"),
+        ("read-only-fs", "the file system is read-only", "choose another place with `TFPROV_HOME`"),
+        ("externally-managed", "the Python belongs to the operating system", "install into an environment"),
+        ("windows-long-path", "a path is longer than Windows allows", "a shorter path, or enable long paths"),
+        ("file-in-use", "another process holds the file", "close it and run again"),
+        ("uninstall-metadata", "a package cannot be removed", "use a fresh environment"),
+        ("install-failed", "an installer failed for a reason not recognised", "read its last lines above"),
+        ("lock-timeout", "another tfprov held the lock for too long", "wait for it, or end it"),
+    ),
+    *_rows(
+        Group.RESOLVE,
+        ("resolver-conflict", "the requirements cannot be met together", "loosen one of those named"),
+        ("tensorflow-gpu-package", "a removed placeholder package is asked for", "ask for tensorflow"),
+        ("package-name-wrong", "the index has no such package", "correct the name"),
+        ("sdist-build-failed", "a package has no wheel and would have to be built", "another version or another Python"),
+        ("conda-unsatisfiable", "the conda solver finds no set", "loosen a pin, or use wheels"),
+        ("conda-package-missing", "the package is not in the channels", "another channel or name"),
+        ("conda-clobber", "two conda packages own one path", "use one packaging of CUDA"),
+        ("conda-pip-mix", "pip replaced a part of conda's", "a fresh environment"),
+        ("known-bad-release", "the pinned release is known not to work", "take the next patch release"),
+    ),
+    *_rows(
+        Group.PYTHON_DEPS,
+        ("numpy-abi", "NumPy 1 and 2 are mixed", "`numpy<2`, or a newer TensorFlow"),
+        ("protobuf-mismatch", "protobuf generations are mixed", "constrain protobuf"),
+        ("typing-extensions-mismatch", "typing_extensions is too old", "raise it; TensorFlow 2.14 or newer"),
+        ("keras-mismatch", "Keras 2 and 3 are mixed", "tf-keras, or another pair"),
+        ("h5py-mismatch", "h5py was built for another HDF5", "take both from one source"),
+        ("setuptools-pkg-resources", "setuptools has no pkg_resources any more", "`setuptools<81`"),
+        ("shadowed-module", "a local file hides a package", "rename it"),
+        ("path-leak", "packages from outside the environment are visible", "clean PYTHONPATH and the user site"),
+        ("metal-plugin-mismatch", "tensorflow-metal does not fit", "a matching pair, or remove it"),
+        ("several-tensorflows", "more than one TensorFlow is installed", "a fresh environment"),
+        ("import-failed", "TensorFlow cannot be imported", "read the traceback in the evidence"),
+        ("file-damaged", "an installed file is missing or altered", "run `tfprov up --recreate`"),
+    ),
+    *_rows(
+        Group.GPU,
+        ("gpu-libs-missing", "a CUDA or cuDNN library is not found", "tensorflow[and-cuda], or the library path"),
+        ("cudnn-mismatch", "an older cuDNN is loaded", "raise cuDNN, or clean LD_LIBRARY_PATH"),
+        ("cudnn-init-failed", "no cuDNN handle can be made", "memory growth, or a free device"),
+        ("cuda-toolkit-file-missing", "libdevice or ptxas is missing", "the nvcc wheel, and XLA_FLAGS"),
+        ("gpu-no-driver", "there is no NVIDIA driver", "install a driver, or ask for the CPU"),
+        ("gpu-no-device", "the driver shows no device", "check CUDA_VISIBLE_DEVICES and the scheduler"),
+        ("gpu-missing-in-tf", "TensorFlow sees fewer devices than the driver", "read the reasons in the evidence"),
+        ("docker-no-gpu", "the container has no access to the GPU", "start it with `--gpus all`"),
+        ("wsl-libcuda", "the libcuda of WSL2 is not found", "put /usr/lib/wsl/lib on the library path"),
+        ("gpu-driver-too-old", "the driver is older than the CUDA of the wheel", "older TensorFlow, or a newer driver"),
+        ("gpu-driver-mismatch", "kernel module and driver library differ", "restart the machine"),
+        ("gpu-memory-in-use", "another process holds the memory of the GPU", "another device, or wait"),
+        ("gpu-arch-unsupported", "the wheel has no code for this GPU", "a vendor container, conda, or the CPU"),
+        ("rocm", "ROCm libraries or targets do not fit", "a matching tensorflow-rocm"),
+        ("wheel-without-cuda", "the wheel for this platform has no CUDA", "the CPU, WSL2, a container, or conda"),
+        ("gpu-unhealthy", "the GPU reports a fault of its own", "see the evidence; reset or replace it"),
+    ),
+    *_rows(
+        Group.SMOKE,
+        ("wrong-number", "an operation gave a wrong result", "do not use this device; report it with the receipt"),
+        ("user-check-failed", "a check of the profile failed", "read its output in the evidence"),
+        ("probe-crashed", "the check was ended by a signal", "read the signal and the last lines"),
+        ("probe-timeout", "the check did not end in time", "raise `smoke.timeout`, or look at the device"),
+        ("probe-failed", "the check failed for a reason not recognised", "read its last lines"),
+    ),
+    *_rows(
+        Group.INTERRUPTED,
+        ("interrupted", "stopped by the user", "run the same command again; what arrived is kept"),
+    ),
+]
+
+CODES = MappingProxyType({code.name: code for code in _ALL})
+"""Every failure code by name."""
+
+
+class TfprovError(Exception):
+    """A failure with a cause, its evidence and the next step.
+
+    Attributes:
+        code: row of the vocabulary.
+        what: one line: what happened, to what; backticks around literals, no final stop.
+        evidence: what was seen, most telling first; a multi-line string is a block (a tool's own output).
+        tried: what was attempted, in order, with how it ended.
+        hint: the next step; the code's own remedy when None.
+    """
+
+    def __init__(
+        self,
+        code: str,
+        what: str,
+        *,
+        evidence: tuple[str, ...] = (),
+        tried: tuple[str, ...] = (),
+        hint: str | None = None,
+    ) -> None:
+        self.code = CODES[code]
+        self.what = what
+        self.evidence = evidence
+        self.tried = tried
+        self.hint = self.code.remedy if hint is None else hint
+        super().__init__(what)
+
+    @property
+    def exit_code(self) -> int:
+        """Exit status of a tfprov that ends with this failure."""
+        return self.code.group.value

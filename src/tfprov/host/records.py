@@ -1,0 +1,215 @@
+"""Facts: what a machine is. Every fact carries the source that it was read from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Generic, Literal, TypeVar
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fact(Generic[T]):
+    """A value and where it was read.
+
+    Attributes:
+        value: None always means: looked, and there is none.
+        source: file, call or variable, such as `/proc/cpuinfo` or `NVML`.
+    """
+
+    value: T
+    source: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Libc:
+    """The C library. `version` is dotted (`2.36`)."""
+
+    kind: Literal["glibc", "musl"]
+    version: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refusal:
+    """Why something cannot be used: a failure code, and the reason in a line."""
+
+    code: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Interpreter:
+    """A Python that is on the machine.
+
+    Attributes:
+        path: the real executable, symbolic links resolved; never a shim.
+        version: full version (`3.12.1`); empty when it could not be asked.
+        implementation: `cpython`, `pypy`, …
+        bits: pointer size, 64 or 32.
+        machine: architecture that it was built for, as `platform.machine()` says there (`x86_64`).
+        free_threaded: True for a build without the GIL (tag `cp313t`).
+        virtual: True when it belongs to a virtual environment.
+        externally_managed: True when the operating system owns it (PEP 668); an environment may still be made from it.
+        found_by: how it was found: `pyenv`, `PATH`, `uv`, `conda`, `registry`, `profile`, …
+        problem: why it cannot be used at all; None when it works.
+    """
+
+    path: str
+    version: str
+    implementation: str = "cpython"
+    bits: int = 64
+    machine: str = ""
+    free_threaded: bool = False
+    virtual: bool = False
+    externally_managed: bool = False
+    found_by: str = ""
+    problem: Refusal | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Gpu:
+    """A GPU. Memory in bytes; None where the source cannot tell.
+
+    Attributes:
+        index: number that the driver gives it.
+        name: product name.
+        uuid: the driver's own id, `GPU-…` or `MIG-…`.
+        pci: PCI address.
+        vendor: `nvidia`, `amd`, `apple`, `intel`.
+        compute_capability: `9.0` and the like; None for other vendors or without a driver.
+        compute_mode: `default`, `exclusive-process`, `prohibited`.
+        mig: whether MIG mode is on.
+        visible: False when a variable or the container hides it from CUDA programs.
+        health: faults that the driver reports (pending row remap, uncorrected ECC errors …), in words.
+    """
+
+    index: int
+    name: str
+    vendor: Literal["nvidia", "amd", "apple", "intel"] = "nvidia"
+    uuid: str | None = None
+    pci: str | None = None
+    compute_capability: str | None = None
+    memory_total: int | None = None
+    memory_used: int | None = None
+    compute_mode: str | None = None
+    mig: bool | None = None
+    ecc: bool | None = None
+    persistence: bool | None = None
+    visible: bool = True
+    health: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Driver:
+    """The NVIDIA driver.
+
+    Attributes:
+        version: kernel driver version (`550.144.03`), never the CUDA version.
+        cuda: newest CUDA that the driver serves (`12.4`); None when not known.
+    """
+
+    version: str
+    cuda: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Disk:
+    """Free space where something will be written.
+
+    Attributes:
+        purpose: `data`, `cache`, `target` or `temporary`.
+        path: nearest existing folder.
+        device: id of the file system; equal ids share their space.
+        free_bytes: space for this user.
+    """
+
+    purpose: str
+    path: str
+    device: str
+    free_bytes: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IndexConfig:
+    """The package index that this machine's tools are configured with, credentials included in memory only.
+
+    Attributes:
+        url: None when nothing is configured and the tool's own default holds.
+        extra: further indexes.
+        find_links: folders or pages.
+    """
+
+    url: str | None
+    extra: tuple[str, ...] = ()
+    find_links: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Proxies:
+    """Proxies of the environment: values of HTTP_PROXY, HTTPS_PROXY, ALL_PROXY and NO_PROXY; None when unset."""
+
+    http: str | None = None
+    https: str | None = None
+    all: str | None = None
+    no_proxy: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hazard:
+    """Something on the machine that breaks installs or imports, although tfprov keeps its own work clear of it.
+
+    Attributes:
+        code: failure code that it leads to.
+        name: variable, file or program.
+        value: what was found, without secrets.
+        why: what it does to an environment.
+    """
+
+    code: str
+    name: str
+    value: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Facts:
+    """Everything that decisions are made from.
+
+    Attributes:
+        machine: architecture of the hardware: `x86_64`, `aarch64`, `arm64` (macOS), `amd64` is written `x86_64`.
+        os_version: release of the operating system; on macOS its version (`14.5`), needed for wheel tags.
+        libc: None outside Linux.
+        cpu_flags: lower-case names as Linux prints them (`avx2`); empty when they cannot be read.
+        emulation: `rosetta`, `qemu`, or None.
+        memory_bytes: physical memory, or the limit of the control group when that is lower.
+        gpu_problem: why the GPUs that seem to be there cannot be used (`gpu-driver-mismatch` …); None when all is well.
+        container: `docker`, `podman`, `kubernetes`, …, or None.
+        ci: name of the CI system, or None.
+        visible_devices: CUDA_VISIBLE_DEVICES and the like, by name.
+        library_path: entries of LD_LIBRARY_PATH that hold a foreign CUDA or cuDNN.
+        conda: executables and roots of conda, mamba and micromamba.
+    """
+
+    system: Fact[Literal["linux", "macos", "windows"]]
+    machine: Fact[str]
+    os_version: Fact[str]
+    libc: Fact[Libc | None]
+    cpu_flags: Fact[tuple[str, ...]]
+    emulation: Fact[str | None]
+    cores: Fact[int]
+    memory_bytes: Fact[int]
+    disks: Fact[tuple[Disk, ...]]
+    gpus: Fact[tuple[Gpu, ...]]
+    driver: Fact[Driver | None]
+    gpu_problem: Fact[Refusal | None]
+    container: Fact[str | None]
+    wsl: Fact[bool]
+    ci: Fact[str | None]
+    visible_devices: Fact[dict[str, str]]
+    library_path: Fact[tuple[str, ...]]
+    conda: Fact[tuple[str, ...]]
+    interpreters: Fact[tuple[Interpreter, ...]]
+    index: Fact[IndexConfig]
+    proxies: Fact[Proxies]
+    certificates: Fact[str | None]
+    hazards: Fact[tuple[Hazard, ...]]

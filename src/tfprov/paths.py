@@ -1,0 +1,106 @@
+"""Where tfprov keeps things, and writing files so that they are whole or absent."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import platformdirs
+
+from tfprov.errors import TfprovError
+
+HOME_VARIABLE = "TFPROV_HOME"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Home:
+    """The folders that tfprov keeps. None of them needs to exist.
+
+    Layout below `TFPROV_HOME`, or below the platform's own data, cache and state folders:
+
+        data/environments/<id>/     one environment: its generations and the link to the verified one
+        cache/store/                verified files by hash
+        cache/uv/, cache/pip/ …     caches of the tools that tfprov starts
+        state/journals/<id>/        one file of JSON lines per run
+
+    Attributes:
+        data: what cannot be made again without work.
+        cache: what can be fetched or made again.
+        state: records of runs.
+    """
+
+    data: Path
+    cache: Path
+    state: Path
+
+    @property
+    def environments(self) -> Path:
+        """Folder of all environments, by id."""
+        return self.data / "environments"
+
+    @property
+    def store(self) -> Path:
+        """Folder of the content-addressed store."""
+        return self.cache / "store"
+
+    @property
+    def journals(self) -> Path:
+        """Folder of the journals, by environment id."""
+        return self.state / "journals"
+
+
+def home(environ: Mapping[str, str]) -> Home:
+    """The folders to use: below `TFPROV_HOME` where that is set, else where the platform wants them.
+
+    Raises:
+        TfprovError: `permission-denied` when there is neither a home directory nor `TFPROV_HOME`.
+    """
+    override = environ.get(HOME_VARIABLE)
+    if override:
+        root = Path(override).expanduser().absolute()
+        return Home(data=root / "data", cache=root / "cache", state=root / "state")
+    found = Home(
+        data=platformdirs.user_data_path("tfprov", appauthor=False),
+        cache=platformdirs.user_cache_path("tfprov", appauthor=False),
+        state=platformdirs.user_state_path("tfprov", appauthor=False),
+    )
+    # Without HOME and without an entry in the password database, expanduser gives the tilde back.
+    if not all(path.is_absolute() for path in (found.data, found.cache, found.state)):
+        raise TfprovError(
+            "permission-denied",
+            "there is no home directory to keep environments in",
+            evidence=(f"HOME is unset and this user has no entry in the user database; `{found.data}` is no place",),
+            hint=f"set {HOME_VARIABLE} to a folder that you may write to",
+        )
+    return found
+
+
+def write_atomic(path: Path, content: bytes) -> None:
+    """Write a file so that readers see the old content or the new one, never a part.
+
+    Makes the parent folder. The content is synced before the rename, so a power loss leaves no empty file.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent)
+    temporary = Path(name)
+    try:
+        with os.fdopen(handle, "wb") as stream:
+            stream.write(content)
+            stream.flush()
+            os.fsync(stream.fileno())
+        # mkstemp makes files for the owner alone; locks and records are for everyone who may read the folder.
+        temporary.chmod(0o666 & ~_umask())
+        temporary.replace(path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+
+
+def _umask() -> int:
+    # POSIX has no way to read the mask without setting it.
+    mask = os.umask(0o022)
+    os.umask(mask)
+    return mask

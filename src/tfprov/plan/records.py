@@ -1,0 +1,129 @@
+"""The plan: what will be done, and everything that was refused and why."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+Accelerator = Literal["cpu", "cuda", "metal", "rocm"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IndexFile:
+    """A file that an index offers.
+
+    Attributes:
+        filename: wheel file name.
+        requires_python: PEP 440 range, or None when not stated.
+        size: bytes, or None when the index does not say.
+        yanked: whether it was withdrawn.
+    """
+
+    filename: str
+    requires_python: str | None = None
+    size: int | None = None
+    yanked: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Listing:
+    """What the index offers of the packages that a plan chooses from.
+
+    Attributes:
+        files: by normalised project name; a project that the index does not have maps to an empty tuple.
+        source: where it was read, without secrets.
+    """
+
+    files: dict[str, tuple[IndexFile, ...]]
+    source: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refused:
+    """A candidate that was not taken.
+
+    Attributes:
+        what: `Python 3.9.18 (path)`, `tensorflow 2.21.0`, `cuda`, …
+        code: failure code.
+        why: the reason in a line, with the fact that it rests on.
+    """
+
+    what: str
+    code: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChosenPython:
+    """The interpreter.
+
+    Attributes:
+        version: full version, or `3.12` when it is still to be brought.
+        path: None when it is still to be brought.
+    """
+
+    version: str
+    path: str | None
+    why: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChosenTensorflow:
+    """The TensorFlow.
+
+    Attributes:
+        package: project to install: `tensorflow`, `tensorflow-cpu`, …
+        version: exact version.
+        extras: extras of that project.
+        verified: False when the compat table does not know the release and only the index speaks for it.
+    """
+
+    package: str
+    version: str
+    extras: tuple[str, ...]
+    accelerator: Accelerator
+    why: str
+    verified: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Constraint:
+    """A bound that makes a release work, and why."""
+
+    requirement: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decision:
+    """Interpreter, release and variant, chosen together."""
+
+    tensorflow: ChosenTensorflow
+    python: ChosenPython
+    constraints: tuple[Constraint, ...] = ()
+    also: tuple[Constraint, ...] = ()
+    """Packages that this release needs and does not bring by itself."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """What will be done.
+
+    Attributes:
+        refused: everything passed over, most interesting first.
+        notes: what a person should know: rewrites, warnings, hazards.
+        download_bytes: bytes to move if nothing is in the store; None when not known.
+        unpacked_bytes: size of the environment; None when not known.
+        peak_disk_bytes: most space needed at one time; None when not known.
+        files: number of installed files; None when not known.
+    """
+
+    decision: Decision
+    refused: tuple[Refused, ...] = ()
+    notes: tuple[str, ...] = ()
+    download_bytes: int | None = None
+    unpacked_bytes: int | None = None
+    peak_disk_bytes: int | None = None
+    files: int | None = None
+    fallbacks: tuple[Decision, ...] = field(default=())
+    """What may be tried after a failure, in order; empty unless the profile allows it."""

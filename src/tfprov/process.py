@@ -1,0 +1,188 @@
+"""Starting child processes: the only place that does."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+# Variables that change what a Python or an installer does behind our back. What tfprov wants from them (an index, a proxy,
+# a certificate) it reads itself and passes on explicitly.
+_HAZARD_PREFIXES = ("PIP_", "UV_", "VIRTUALENV_", "PYTHON", "CONDA_", "MAMBA_", "PIPX_", "POETRY_", "TF_", "_PYTHON")
+_HAZARD_NAMES = frozenset({"VIRTUAL_ENV", "XLA_FLAGS", "PYENV_VERSION", "__PYVENV_LAUNCHER__"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finished:
+    """How a child process ended.
+
+    Attributes:
+        argv: what was started.
+        returncode: exit status; negative is the number of the signal that ended it (POSIX).
+        stdout: what it printed, decoded as UTF-8 with replacement characters.
+        stderr: likewise.
+        seconds: wall time.
+        timed_out: True when we ended it at its time limit.
+    """
+
+    argv: tuple[str, ...]
+    returncode: int
+    stdout: str
+    stderr: str
+    seconds: float
+    timed_out: bool
+
+    @property
+    def ok(self) -> bool:
+        """Whether it ended by itself with status 0."""
+        return self.returncode == 0 and not self.timed_out
+
+    @property
+    def signal_name(self) -> str | None:
+        """`SIGKILL` and the like when a signal ended it, or a shell said that one did (128 + n); else None."""
+        number = -self.returncode if self.returncode < 0 else self.returncode - 128
+        try:
+            return signal.Signals(number).name if number > 0 else None
+        except ValueError:
+            return None
+
+
+def clean_environment(environ: Mapping[str, str], **extra: str) -> dict[str, str]:
+    """The environment for a child: `environ` without variables that redirect Pythons and installers, plus `extra`."""
+    kept = {
+        name: value
+        for name, value in environ.items()
+        if name not in _HAZARD_NAMES and not name.startswith(_HAZARD_PREFIXES)
+    }
+    kept.update(extra)
+    return kept
+
+
+def run(
+    argv: Sequence[str | os.PathLike[str]],
+    *,
+    env: Mapping[str, str],
+    cwd: Path | None = None,
+    stdin: str | None = None,
+    timeout: float | None = None,
+    on_stderr: Callable[[str], None] | None = None,
+    on_stdout: Callable[[str], None] | None = None,
+) -> Finished:
+    """Run a child to its end and keep what it printed.
+
+    The child leads its own process group, so that it is ended with all its children: at the time limit, and when this
+    process is interrupted.
+
+    Args:
+        argv: program and arguments.
+        env: the whole environment of the child.
+        cwd: working directory; this process's own when None.
+        stdin: text for its standard input; empty when None.
+        timeout: seconds until it is ended; None for no limit.
+        on_stderr: called with each line of stderr as it comes, without its line end, from another thread.
+        on_stdout: likewise for stdout.
+
+    Raises:
+        OSError: the program cannot be started.
+    """
+    arguments = tuple(os.fspath(part) for part in argv)
+    started = time.monotonic()
+    child = subprocess.Popen(
+        arguments,
+        env=dict(env),
+        cwd=cwd,
+        stdin=subprocess.DEVNULL if stdin is None else subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        **_NEW_GROUP,
+    )
+    out: list[str] = []
+    err: list[str] = []
+    readers = [
+        threading.Thread(target=_drain, args=(child.stdout, out, on_stdout), daemon=True),
+        threading.Thread(target=_drain, args=(child.stderr, err, on_stderr), daemon=True),
+    ]
+    timed_out = False
+    try:
+        for reader in readers:
+            reader.start()
+        if stdin is not None and child.stdin is not None:
+            with contextlib.suppress(BrokenPipeError):
+                child.stdin.write(stdin.encode())
+            with contextlib.suppress(BrokenPipeError):
+                child.stdin.close()
+        try:
+            child.wait(timeout)
+        except subprocess.TimeoutExpired:
+            timed_out = True
+            _end(child)
+    except BaseException:
+        _end(child)
+        raise
+    for reader in readers:
+        # A grandchild that left the group may hold the pipe open for ever; what it prints is not ours.
+        reader.join(timeout=5)
+    return Finished(
+        argv=arguments,
+        returncode=child.returncode,
+        stdout="".join(out),
+        stderr="".join(err),
+        seconds=time.monotonic() - started,
+        timed_out=timed_out,
+    )
+
+
+def replace_process(argv: Sequence[str], *, env: Mapping[str, str]) -> int:
+    """Become another program (POSIX), or run it in the foreground and return its exit status (Windows)."""
+    if os.name == "posix":
+        os.execvpe(argv[0], list(argv), dict(env))
+    return subprocess.call(list(argv), env=dict(env))
+
+
+def _drain(stream: IO[bytes], into: list[str], each: Callable[[str], None] | None) -> None:
+    with stream:
+        for raw in stream:
+            line = raw.decode("utf-8", "replace")
+            into.append(line)
+            if each is not None:
+                each(line.rstrip("\r\n"))
+
+
+_NEW_GROUP: dict[str, object] = (
+    {"start_new_session": True}
+    if os.name == "posix"
+    else {"creationflags": getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0)}
+)
+
+
+def _end(child: subprocess.Popen[bytes], grace: float = 3.0) -> None:
+    """End the child and its group: first politely, after `grace` seconds for good."""
+    for number in ("SIGTERM", "SIGKILL"):
+        if os.name == "posix":
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.killpg(child.pid, getattr(signal, number))
+        else:
+            child.kill()
+        try:
+            child.wait(grace)
+        except subprocess.TimeoutExpired:
+            continue
+        if number == "SIGKILL" or not _group_alive(child.pid):
+            return
+
+
+def _group_alive(pid: int) -> bool:
+    if os.name != "posix":
+        return False
+    try:
+        os.killpg(pid, 0)
+    except (ProcessLookupError, PermissionError):
+        return False
+    return True

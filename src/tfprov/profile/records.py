@@ -1,0 +1,266 @@
+"""The profile: what is asked for. One frozen record a table of the TOML file.
+
+The field descriptions are the reference: the JSON Schema for editors and the error messages are made from them.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Annotated, Literal
+
+from packaging.requirements import InvalidRequirement, Requirement
+from packaging.specifiers import InvalidSpecifier, SpecifierSet
+from packaging.version import InvalidVersion, Version
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, field_validator
+
+RungName = Literal[
+    "patient", "other-route", "other-source", "fresh", "other-installer", "other-release", "repair"
+]
+
+_DURATION = re.compile(r"^\s*(?P<count>\d+(?:\.\d+)?)\s*(?P<unit>s|m|h|d)?\s*$")
+_UNIT_SECONDS = {None: 1.0, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+_PASSWORD_IN_URL = re.compile(r"://[^/@\s]*:(?!\$\{)[^/@\s]+@")
+_NAME = re.compile(r"^[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?$")
+
+
+def _specifier(text: str) -> str:
+    # A bare version is what people write first; PEP 440 wants an operator, and the mend is always the same.
+    try:
+        SpecifierSet(text)
+    except InvalidSpecifier:
+        try:
+            Version(text.rstrip(".*"))
+        except InvalidVersion:
+            raise ValueError(f"`{text}` is not a PEP 440 version range such as `>=2.16,<3`") from None
+        fixed = f"=={text}" if "*" in text or text.count(".") >= 2 else f"=={text}.*"
+        raise ValueError(f"`{text}` has no operator: write `{fixed}`") from None
+    return text
+
+
+def _requirement(text: str) -> str:
+    try:
+        Requirement(text)
+    except InvalidRequirement as error:
+        first = str(error).splitlines()[0]
+        raise ValueError(f"`{text}` is not a PEP 508 requirement: {first}") from None
+    return text
+
+
+def _seconds(value: object) -> object:
+    """Accept `90`, `1.5`, `"90s"`, `"2h"`; give seconds."""
+    if isinstance(value, str):
+        found = _DURATION.match(value)
+        if not found:
+            raise ValueError(f"`{value}` is not a duration such as `90s`, `15m` or `2h`")
+        return float(found["count"]) * _UNIT_SECONDS[found["unit"]]
+    return value
+
+
+def _no_password(url: str) -> str:
+    if _PASSWORD_IN_URL.search(url):
+        raise ValueError("a password stands in the URL: put it in a variable and write `${NAME}`, or use netrc")
+    return url
+
+
+def _http_url(url: str) -> str:
+    _no_password(url)
+    if not re.match(r"^(https?|file)://", url):
+        raise ValueError(f"`{url}` is not an address: it must begin with https://, http:// or file://")
+    return url
+
+
+def _proxy(text: str) -> str:
+    if text in ("profile-proxy", "environment", "system", "direct"):
+        return text
+    _no_password(text)
+    if not re.match(r"^(https?|socks5h?|socks4a?)://", text):
+        raise ValueError(f"`{text}` is neither `environment`, `system`, `direct` nor a proxy address such as http://host:port")
+    return text
+
+
+Specifier = Annotated[str, AfterValidator(_specifier)]
+Pep508 = Annotated[str, AfterValidator(_requirement)]
+IndexUrl = Annotated[str, AfterValidator(_http_url)]
+Seconds = Annotated[float, BeforeValidator(_seconds), Field(gt=0)]
+
+
+class _Table(BaseModel):
+    model_config = ConfigDict(
+        frozen=True,
+        extra="forbid",
+        strict=True,
+        alias_generator=lambda name: name.replace("_", "-"),
+        validate_by_name=False,
+        validate_by_alias=True,
+        serialize_by_alias=True,
+        use_attribute_docstrings=True,
+    )
+
+
+class PythonTable(_Table):
+    """Which interpreter the environment runs on."""
+
+    version: Specifier | None = None
+    """PEP 440 range of Python versions. Default: every version that the chosen TensorFlow has wheels for."""
+    path: str | None = None
+    """This interpreter and no other; relative to the profile."""
+    install: bool = True
+    """Whether an interpreter may be brought when none on the machine fits."""
+
+
+class EnvironmentTable(_Table):
+    """Where the environment stands."""
+
+    kind: Literal["venv", "conda"] = "venv"
+    """Kind of environment."""
+    path: str | None = None
+    """Stable path of the environment, relative to the profile. Default: in tfprov's data folder."""
+    keep: int = Field(default=3, ge=1, le=100)
+    """How many verified generations are kept for rollback."""
+
+
+class TensorflowTable(_Table):
+    """Which TensorFlow is wanted."""
+
+    version: Specifier | None = None
+    """PEP 440 range of releases. Default: the newest final release that fits this machine."""
+    accelerator: Literal["auto", "cpu", "cuda", "metal", "rocm"] = "auto"
+    """What it must run on. `auto`: CUDA where that can work, the CPU elsewhere."""
+    allow_fallback: bool = False
+    """Whether an older release or the CPU variant may be taken after a failed install or smoke test."""
+
+
+class PackagesTable(_Table):
+    """What else goes into the environment."""
+
+    requirements: tuple[Pep508, ...] = ()
+    """PEP 508 requirements."""
+    files: tuple[str, ...] = ()
+    """Requirements files, relative to the profile."""
+    constraints: tuple[Pep508, ...] = ()
+    """Bounds for packages that something else asks for."""
+
+    @field_validator("constraints")
+    @classmethod
+    def _constraints_have_no_extras(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for text in value:
+            if Requirement(text).extras:
+                raise ValueError(f"`{text}`: a constraint cannot ask for extras; put it under `requirements`")
+        return value
+
+
+class IndexTable(_Table):
+    """Where packages come from."""
+
+    url: IndexUrl | None = None
+    """Package index (PEP 503 or 691). Default: the one that uv or pip is configured with on this machine."""
+    mirrors: tuple[IndexUrl, ...] = ()
+    """More indexes with the same files; a file is taken from them by its hash."""
+    extra: tuple[IndexUrl, ...] = ()
+    """More indexes to resolve from; the first index that has a package wins."""
+    find_links: tuple[str, ...] = ()
+    """Folders or pages with wheels, relative to the profile."""
+    exclude_newer: str | None = Field(default=None, pattern=r"^\d{4}-\d{2}-\d{2}([T ]\d{2}:\d{2}(:\d{2})?(Z|[+-]\d{2}:\d{2})?)?$")
+    """Ignore files uploaded after this date (`2026-01-01`) or time: a resolve that gives the same answer later."""
+
+
+class NetworkTable(_Table):
+    """How to reach the sources."""
+
+    proxies: tuple[Annotated[str, AfterValidator(_proxy)], ...] = ("environment", "system", "direct")
+    """Routes to try, in order: `environment`, `system`, `direct`, or the address of a proxy; `${NAME}` stands for a
+    variable of the environment."""
+    ca_bundle: str | None = None
+    """PEM file with certificates to trust beside those of the system, relative to the profile."""
+    connections: int = Field(default=8, ge=1, le=64)
+    """How many connections at a time."""
+    connect_timeout: Seconds = 15.0
+    """Time to reach a server."""
+    idle_timeout: Seconds = 30.0
+    """Time without a byte after which a connection is given up."""
+    deadline: Seconds | None = None
+    """Time for the whole run. Default: none."""
+
+
+class StrategiesTable(_Table):
+    """What may be tried after a failure."""
+
+    skip: tuple[RungName, ...] = ()
+    """Rungs never to take."""
+
+
+class CondaTable(_Table):
+    """For `environment.kind = "conda"`."""
+
+    channels: tuple[str, ...] = ("conda-forge",)
+    """Channels, most important first."""
+    packages: tuple[str, ...] = ()
+    """Conda packages beside Python."""
+    tensorflow: Literal["wheel", "conda"] = "wheel"
+    """Where TensorFlow itself comes from."""
+
+
+class SmokeTable(_Table):
+    """How the environment proves itself."""
+
+    level: Literal["quick", "standard", "deep"] = "standard"
+    """How much is checked."""
+    require_gpus: int = Field(default=0, ge=0)
+    """At least so many GPUs must pass."""
+    gpu: Literal["now", "later"] = "now"
+    """`later`: built on a machine without GPU; only the linkage is proved."""
+    timeout: Seconds = 300.0
+    """Time for each check."""
+    scripts: tuple[str, ...] = ()
+    """Checks of your own: Python files that are run in the new environment, relative to the profile."""
+
+
+class Profile(_Table):
+    """A whole profile."""
+
+    name: str
+    """Names the environment: letters, digits, `.`, `_` and `-`."""
+    python: PythonTable = PythonTable()
+    environment: EnvironmentTable = EnvironmentTable()
+    tensorflow: TensorflowTable = TensorflowTable()
+    packages: PackagesTable = PackagesTable()
+    index: IndexTable = IndexTable()
+    network: NetworkTable = NetworkTable()
+    strategies: StrategiesTable = StrategiesTable()
+    conda: CondaTable = CondaTable()
+    smoke: SmokeTable = SmokeTable()
+
+    @field_validator("name")
+    @classmethod
+    def _name_is_plain(cls, value: str) -> str:
+        if not _NAME.match(value) or len(value) > 64:
+            raise ValueError(f"`{value}` cannot name an environment: use at most 64 letters, digits, `.`, `_` and `-`")
+        return value
+
+
+class Loaded(BaseModel):
+    """A profile with where it came from.
+
+    Attributes:
+        profile: what is asked.
+        path: the file, absolute.
+        shipped: True when the file came with tfprov, so that nothing may be written beside it.
+        digest: SHA-256 of everything that the profile's meaning depends on: the file, overrides, the files it names.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    profile: Profile
+    path: Path
+    shipped: bool
+    digest: str
+
+    @property
+    def folder(self) -> Path:
+        """What relative paths in the profile are relative to."""
+        return self.path.parent
+
+    def resolve(self, relative: str) -> Path:
+        """A path of the profile as an absolute path. `~` is the home directory."""
+        return (self.folder / Path(relative).expanduser()).absolute()

@@ -1,0 +1,26 @@
+"""Taking secrets out of text before anybody sees or stores it."""
+
+from __future__ import annotations
+
+import re
+
+# user:password@ or token@ in a URL. The user part goes too: with token authentication it is the secret.
+_USERINFO = re.compile(r"(?P<scheme>\b[a-zA-Z][a-zA-Z0-9+.-]*://)[^\s/@\"'<>]+@")
+# Conda's token channels: https://host/t/<token>/channel
+_PATH_TOKEN = re.compile(r"(?P<head>://[^\s/]+/t/)[^\s/]+(?=/)")
+# Signed download addresses: ...?X-Amz-Signature=...&token=...
+_QUERY = re.compile(r"(?i)(?P<key>[?&][^=\s&]*(?:token|signature|credential|password|secret|apikey|api_key)[^=\s&]*=)[^&\s\"']+")
+_HEADER = re.compile(r"(?i)\b(?P<key>(?:proxy-)?authorization:\s*)(?:(?:basic|bearer|negotiate)\s+)?\S+")
+
+
+def redact(text: str) -> str:
+    """The text with credentials in URLs and authorization headers replaced by `****`."""
+    text = _USERINFO.sub(r"\g<scheme>****@", text)
+    text = _PATH_TOKEN.sub(r"\g<head>****", text)
+    text = _QUERY.sub(r"\g<key>****", text)
+    return _HEADER.sub(r"\g<key>****", text)
+
+
+def without_userinfo(url: str) -> str:
+    """The URL with user and password left out, for files that others read (locks)."""
+    return _USERINFO.sub(r"\g<scheme>", url)
