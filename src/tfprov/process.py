@@ -101,7 +101,8 @@ def run(
         stdin=subprocess.DEVNULL if stdin is None else subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
-        **_NEW_GROUP,
+        start_new_session=os.name == "posix",
+        creationflags=getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0),
     )
     out: list[str] = []
     err: list[str] = []
@@ -153,13 +154,6 @@ def _drain(stream: IO[bytes], into: list[str], each: Callable[[str], None] | Non
             into.append(line)
             if each is not None:
                 each(line.rstrip("\r\n"))
-
-
-_NEW_GROUP: dict[str, object] = (
-    {"start_new_session": True}
-    if os.name == "posix"
-    else {"creationflags": getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0)}
-)
 
 
 def _end(child: subprocess.Popen[bytes], grace: float = 3.0) -> None:

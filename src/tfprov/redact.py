@@ -9,7 +9,9 @@ _USERINFO = re.compile(r"(?P<scheme>\b[a-zA-Z][a-zA-Z0-9+.-]*://)[^\s/@\"'<>]+@"
 # Conda's token channels: https://host/t/<token>/channel
 _PATH_TOKEN = re.compile(r"(?P<head>://[^\s/]+/t/)[^\s/]+(?=/)")
 # Signed download addresses: ...?X-Amz-Signature=...&token=...
-_QUERY = re.compile(r"(?i)(?P<key>[?&][^=\s&]*(?:token|signature|credential|password|secret|apikey|api_key)[^=\s&]*=)[^&\s\"']+")
+_QUERY = re.compile(
+    r"(?i)(?P<key>[?&][^=\s&]*(?:token|signature|credential|password|secret|apikey|api_key)[^=\s&]*=)[^&\s\"']+"
+)
 _HEADER = re.compile(r"(?i)\b(?P<key>(?:proxy-)?authorization:\s*)(?:(?:basic|bearer|negotiate)\s+)?\S+")
 
 

@@ -1,0 +1,1 @@
+"""Environments on disk: generations, and the link to the verified one."""

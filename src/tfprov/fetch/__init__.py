@@ -1,0 +1,1 @@
+"""Moving bytes: the only stage that does."""

@@ -1,0 +1,1 @@
+"""What the machine is: facts, each with its source."""

@@ -1,0 +1,1 @@
+"""Putting locked files into an empty environment, offline."""

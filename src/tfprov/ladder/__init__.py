@@ -1,0 +1,1 @@
+"""What is tried after a failure, in which order."""

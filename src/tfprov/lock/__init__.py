@@ -1,0 +1,1 @@
+"""The exact files: made by a resolver, kept in a standard file, read back."""

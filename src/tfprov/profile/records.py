@@ -14,12 +14,11 @@ from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.version import InvalidVersion, Version
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, field_validator
 
-RungName = Literal[
-    "patient", "other-route", "other-source", "fresh", "other-installer", "other-release", "repair"
-]
+RungName = Literal["patient", "other-route", "other-source", "fresh", "other-installer", "other-release", "repair"]
 
 _DURATION = re.compile(r"^\s*(?P<count>\d+(?:\.\d+)?)\s*(?P<unit>s|m|h|d)?\s*$")
 _UNIT_SECONDS = {None: 1.0, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+_MOMENT = r"^\d{4}-\d{2}-\d{2}([T ]\d{2}:\d{2}(:\d{2})?(Z|[+-]\d{2}:\d{2})?)?$"
 _PASSWORD_IN_URL = re.compile(r"://[^/@\s]*:(?!\$\{)[^/@\s]+@")
 _NAME = re.compile(r"^[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?$")
 
@@ -75,7 +74,9 @@ def _proxy(text: str) -> str:
         return text
     _no_password(text)
     if not re.match(r"^(https?|socks5h?|socks4a?)://", text):
-        raise ValueError(f"`{text}` is neither `environment`, `system`, `direct` nor a proxy address such as http://host:port")
+        raise ValueError(
+            f"`{text}` is neither `environment`, `system`, `direct` nor a proxy address such as http://host:port"
+        )
     return text
 
 
@@ -161,7 +162,7 @@ class IndexTable(_Table):
     """More indexes to resolve from; the first index that has a package wins."""
     find_links: tuple[str, ...] = ()
     """Folders or pages with wheels, relative to the profile."""
-    exclude_newer: str | None = Field(default=None, pattern=r"^\d{4}-\d{2}-\d{2}([T ]\d{2}:\d{2}(:\d{2})?(Z|[+-]\d{2}:\d{2})?)?$")
+    exclude_newer: str | None = Field(default=None, pattern=_MOMENT)
     """Ignore files uploaded after this date (`2026-01-01`) or time: a resolve that gives the same answer later."""
 
 

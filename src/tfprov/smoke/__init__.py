@@ -1,0 +1,1 @@
+"""The proof: checks that run inside the new environment."""
