@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, TypeVar
 
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
@@ -23,10 +23,16 @@ _PASSWORD_IN_URL = re.compile(r"://[^/@\s]*:(?!\$\{)[^/@\s]+@")
 _NAME = re.compile(r"^[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?$")
 
 
+def _listed(value: object) -> object:
+    """TOML has lists; the records have tuples. Strict checking would refuse the one for the other."""
+    return tuple(value) if isinstance(value, list) else value
+
+
 def _specifier(text: str) -> str:
     # A bare version is what people write first; PEP 440 wants an operator, and the mend is always the same.
     try:
-        SpecifierSet(text)
+        if SpecifierSet(text).is_unsatisfiable():
+            raise ValueError(f"no version can be in `{text}`")
     except InvalidSpecifier:
         try:
             Version(text.rstrip(".*"))
@@ -80,6 +86,9 @@ def _proxy(text: str) -> str:
     return text
 
 
+_Item = TypeVar("_Item")
+Many = Annotated[tuple[_Item, ...], BeforeValidator(_listed)]
+Route = Annotated[str, AfterValidator(_proxy)]
 Specifier = Annotated[str, AfterValidator(_specifier)]
 Pep508 = Annotated[str, AfterValidator(_requirement)]
 IndexUrl = Annotated[str, AfterValidator(_http_url)]
@@ -135,11 +144,11 @@ class TensorflowTable(_Table):
 class PackagesTable(_Table):
     """What else goes into the environment."""
 
-    requirements: tuple[Pep508, ...] = ()
+    requirements: Many[Pep508] = ()
     """PEP 508 requirements."""
-    files: tuple[str, ...] = ()
+    files: Many[str] = ()
     """Requirements files, relative to the profile."""
-    constraints: tuple[Pep508, ...] = ()
+    constraints: Many[Pep508] = ()
     """Bounds for packages that something else asks for."""
 
     @field_validator("constraints")
@@ -156,11 +165,11 @@ class IndexTable(_Table):
 
     url: IndexUrl | None = None
     """Package index (PEP 503 or 691). Default: the one that uv or pip is configured with on this machine."""
-    mirrors: tuple[IndexUrl, ...] = ()
+    mirrors: Many[IndexUrl] = ()
     """More indexes with the same files; a file is taken from them by its hash."""
-    extra: tuple[IndexUrl, ...] = ()
+    extra: Many[IndexUrl] = ()
     """More indexes to resolve from; the first index that has a package wins."""
-    find_links: tuple[str, ...] = ()
+    find_links: Many[str] = ()
     """Folders or pages with wheels, relative to the profile."""
     exclude_newer: str | None = Field(default=None, pattern=_MOMENT)
     """Ignore files uploaded after this date (`2026-01-01`) or time: a resolve that gives the same answer later."""
@@ -169,7 +178,7 @@ class IndexTable(_Table):
 class NetworkTable(_Table):
     """How to reach the sources."""
 
-    proxies: tuple[Annotated[str, AfterValidator(_proxy)], ...] = ("environment", "system", "direct")
+    proxies: Many[Route] = ("environment", "system", "direct")
     """Routes to try, in order: `environment`, `system`, `direct`, or the address of a proxy; `${NAME}` stands for a
     variable of the environment."""
     ca_bundle: str | None = None
@@ -187,16 +196,16 @@ class NetworkTable(_Table):
 class StrategiesTable(_Table):
     """What may be tried after a failure."""
 
-    skip: tuple[RungName, ...] = ()
+    skip: Many[RungName] = ()
     """Rungs never to take."""
 
 
 class CondaTable(_Table):
     """For `environment.kind = "conda"`."""
 
-    channels: tuple[str, ...] = ("conda-forge",)
+    channels: Many[str] = ("conda-forge",)
     """Channels, most important first."""
-    packages: tuple[str, ...] = ()
+    packages: Many[str] = ()
     """Conda packages beside Python."""
     tensorflow: Literal["wheel", "conda"] = "wheel"
     """Where TensorFlow itself comes from."""
@@ -213,7 +222,7 @@ class SmokeTable(_Table):
     """`later`: built on a machine without GPU; only the linkage is proved."""
     timeout: Seconds = 300.0
     """Time for each check."""
-    scripts: tuple[str, ...] = ()
+    scripts: Many[str] = ()
     """Checks of your own: Python files that are run in the new environment, relative to the profile."""
 
 

@@ -1,0 +1,335 @@
+"""Reading a profile: TOML to frozen records, all mistakes in one report."""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+import re
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from importlib import resources
+from pathlib import Path
+from types import UnionType
+from typing import Any, TypeAlias, Union, get_args, get_origin
+
+from pydantic import BaseModel, ValidationError
+
+from tfprov.errors import TfprovError
+from tfprov.profile.positions import Key, line_of, lines_of_keys
+from tfprov.profile.records import Loaded, Profile
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+Document: TypeAlias = dict[str, Any]
+"""A TOML document as the parser gives it; nobody outside this module sees one."""
+Place: TypeAlias = Callable[[Key], str]
+"""Where a key was given: `train.toml:7`, or the override that gave it."""
+
+
+def shipped_folder() -> Path:
+    """The folder of the profiles that come with tfprov: inside the installed package, or at the top of a checkout."""
+    package = Path(str(resources.files("tfprov")))
+    installed = package / "profiles"
+    return installed if installed.is_dir() else package.parents[1] / "profiles"
+
+
+def shipped() -> tuple[Path, ...]:
+    """The shipped profiles, sorted by name."""
+    return tuple(sorted(shipped_folder().glob("*.toml")))
+
+
+def find(name: str, *, cwd: Path) -> tuple[Path, bool]:
+    """The file that a PROFILE argument means, and whether it is a shipped one.
+
+    A path wins over the name of a shipped profile, so that a file can never be hidden by one.
+
+    Raises:
+        TfprovError: `profile-missing`.
+    """
+    path = cwd / Path(name).expanduser()
+    if path.is_file():
+        return path.absolute(), False
+    names = {file.stem: file for file in shipped()}
+    if name in names:
+        return names[name], True
+    if path.is_dir():
+        raise TfprovError("profile-missing", f"`{name}` is a folder, not a profile")
+    close = difflib.get_close_matches(name, names, n=1)
+    nearby = sorted(file.name for file in cwd.glob("*.toml") if file.name != "pyproject.toml")[:5]
+    evidence = [f"shipped profiles: {', '.join(names)}"]
+    if nearby:
+        evidence.append(f"files here: {', '.join(nearby)}")
+    raise TfprovError(
+        "profile-missing",
+        f"there is no profile `{name}`",
+        evidence=tuple(evidence),
+        hint=f"did you mean `{close[0]}`?" if close else "make one with `tfprov init`, or name a shipped profile",
+    )
+
+
+def load(path: Path, *, overrides: Sequence[str] = (), shipped: bool = False) -> Loaded:
+    """The profile in a file, checked.
+
+    Args:
+        path: the TOML file, absolute.
+        overrides: `dotted.key=value` from the command line, later ones win.
+        shipped: whether the file came with tfprov.
+
+    Raises:
+        TfprovError: `profile-invalid` with every mistake as a line of evidence; `profile-missing` when there is
+            nothing to read.
+    """
+    raw = _read(path)
+    try:
+        text = raw.decode("utf-8-sig")
+        document = tomllib.loads(text)
+    except UnicodeDecodeError as error:
+        raise TfprovError(
+            "profile-invalid", f"`{path}` is not UTF-8", evidence=(f"byte {error.start} cannot be decoded",)
+        ) from error
+    except tomllib.TOMLDecodeError as error:
+        raise TfprovError(
+            "profile-invalid",
+            f"`{path}` is not valid TOML",
+            evidence=(f"{path.name}: {error}",),
+            hint="strings need quotes; a table is `[name]`; a key may be given once",
+        ) from error
+    positions = lines_of_keys(text)
+    sources: dict[Key, str] = {}
+    problems: list[str] = []
+    for override in overrides:
+        try:
+            key = _apply(document, override)
+        except ValueError as error:
+            problems.append(f"--set '{override}': {error}")
+        else:
+            sources[key] = f"--set '{override}'"
+
+    def place(key: Key) -> str:
+        for length in range(len(key), 0, -1):
+            if key[:length] in sources:
+                return sources[key[:length]]
+        # An unknown table is reported as such, whichever of its keys was given.
+        for given, source in sources.items():
+            if given[: len(key)] == key and key not in positions:
+                return source
+        line = line_of(positions, key)
+        return f"{path.name}:{line}" if line else path.name
+
+    profile: Profile | None = None
+    try:
+        profile = Profile.model_validate(document)
+        problems += _contradictions(profile, place)
+    except ValidationError as error:
+        problems += [_problem(item, place) for item in error.errors(include_url=False)]
+    missing, contents = _missing_files(document, path.parent, place)
+    problems += missing
+    if profile is None or problems:
+        count = len(problems)
+        raise TfprovError(
+            "profile-invalid",
+            f"`{path}` has {'a mistake' if count == 1 else f'{count} mistakes'}",
+            evidence=tuple(sorted(problems, key=_by_line)),
+            hint="`tfprov schema` prints the JSON Schema of profiles, for editors",
+        )
+    digest = hashlib.sha256(b"\0".join((raw, "\0".join(overrides).encode(), contents)))
+    return Loaded(profile=profile, path=path, shipped=shipped, digest=digest.hexdigest())
+
+
+def _by_line(problem: str) -> tuple[int, str]:
+    found = re.match(r"[^:]+:(\d+):", problem)
+    return (int(found[1]) if found else 0, problem)
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except FileNotFoundError as error:
+        raise TfprovError("profile-missing", f"there is no profile `{path}`") from error
+    except OSError as error:
+        raise TfprovError("profile-missing", f"`{path}` cannot be read", evidence=(str(error),)) from error
+
+
+def _apply(document: Document, override: str) -> Key:
+    """Put one `dotted.key=value` into the document; return the key."""
+    dotted, equals, raw = override.partition("=")
+    key = tuple(part.strip() for part in dotted.split("."))
+    if not equals or not all(key):
+        raise ValueError("write `key=value`, with a dotted key such as `tensorflow.version`")
+    table = document
+    for part in key[:-1]:
+        inner = table.setdefault(part, {})
+        if not isinstance(inner, dict):
+            problem = f"`{part}` is not a table"
+            raise ValueError(problem)  # noqa: TRY004 - a mistake of the user's, reported with the others
+        table = inner
+    table[key[-1]] = _override_value(key, raw)
+    return key
+
+
+def _override_value(key: Key, raw: str) -> object:
+    """The value as the field wants it: text stays text (`2.19` is a version, no number), all else is read as TOML."""
+    wants = _field_types(key)
+    try:
+        value: object = tomllib.loads(f"value = {raw}")["value"]
+    except tomllib.TOMLDecodeError:
+        value = raw
+    if list in wants or tuple in wants:
+        return value if isinstance(value, list) else [value if isinstance(value, str) else raw]
+    if str in wants and not isinstance(value, str):
+        return raw
+    return value
+
+
+def _field_types(key: Key) -> set[object]:
+    """Plain types that a field of the profile accepts; empty for an unknown key."""
+    model: type[BaseModel] = Profile
+    annotation: object = None
+    for part in key:
+        field = model.model_fields.get(part.replace("-", "_"))
+        if field is None:
+            return set()
+        annotation = field.annotation
+        if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+            model = annotation
+    return _plain_types(annotation)
+
+
+def _plain_types(annotation: object) -> set[object]:
+    origin = get_origin(annotation)
+    if origin in (Union, UnionType):
+        return set().union(*(_plain_types(part) for part in get_args(annotation)))
+    if origin is tuple:
+        return {tuple}
+    if hasattr(annotation, "__metadata__"):
+        return _plain_types(get_args(annotation)[0])
+    if get_args(annotation) and all(isinstance(part, str) for part in get_args(annotation)):
+        return {str}
+    return {annotation}
+
+
+# What people write for a value that has another name here; the closest spelling of `gpu` would be `cpu`.
+_ALIASES = {"gpu": "cuda", "nvidia": "cuda", "amd": "rocm", "none": "cpu", "virtualenv": "venv", "mps": "metal"}
+
+_TYPE_WORDS = {
+    "string_type": "text in quotes",
+    "int_type": "a whole number",
+    "int_from_float": "a whole number",
+    "float_type": 'a number of seconds, or text such as `"90s"` or `"2h"`',
+    "bool_type": "`true` or `false`",
+    "tuple_type": 'a list such as `["…"]`',
+    "model_type": "a table",
+    "model_attributes_type": "a table",
+    "dict_type": "a table",
+}
+
+
+def _problem(item: Mapping[str, Any], place: Place) -> str:
+    """One mistake as a line: place, dotted key, what is wrong, what would be right."""
+    location: tuple[Any, ...] = item["loc"]
+    key = tuple(str(part) for part in location if not isinstance(part, int))
+    index = next((part for part in location if isinstance(part, int)), None)
+    dotted = ".".join(key) + (f"[{index}]" if index is not None else "")
+    kind = item["type"]
+    if kind == "extra_forbidden":
+        return f"{place(key)}: unknown key `{dotted}`{_suggestion(key)}"
+    if kind == "missing":
+        return f"{place(key)}: `{dotted}` is required"
+    if kind in _TYPE_WORDS:
+        return f"{place(key)}: `{dotted}` must be {_TYPE_WORDS[kind]}, not {_shown(item['input'])}"
+    if kind == "literal_error":
+        allowed = item["ctx"]["expected"].replace("'", "`")
+        close = difflib.get_close_matches(
+            str(item["input"]), allowed.replace("`", "").replace(" or", ",").split(", "), n=1
+        )
+        tail = f"; did you mean `{close[0]}`?" if close else ""
+        return f"{place(key)}: `{dotted}` must be {allowed}, not {_shown(item['input'])}{tail}"
+    if kind == "value_error":
+        return f"{place(key)}: `{dotted}`: {item['ctx']['error']}"
+    return f"{place(key)}: `{dotted}`: {item['msg'][0].lower()}{item['msg'][1:]}, not {_shown(item['input'])}"
+
+
+def _shown(value: object) -> str:
+    text = repr(value).replace("'", '"') if not isinstance(value, bool) else str(value).lower()
+    return f"`{text if len(text) <= 60 else text[:57] + '…'}`"
+
+
+def _suggestion(key: Key) -> str:
+    model: type[BaseModel] = Profile
+    for part in key[:-1]:
+        field = model.model_fields.get(part.replace("-", "_"))
+        if field is None or not (isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel)):
+            return ""
+        model = field.annotation
+    known = [name.replace("_", "-") for name in model.model_fields]
+    wrong = key[-1].replace("_", "-")
+    close = difflib.get_close_matches(wrong, known, n=1)
+    if close:
+        return f"; did you mean `{'.'.join((*key[:-1], close[0]))}`?"
+    # A right key in the wrong table is as common as a mistyped one.
+    for table, field in Profile.model_fields.items():
+        inner = field.annotation
+        if isinstance(inner, type) and issubclass(inner, BaseModel) and wrong.replace("-", "_") in inner.model_fields:
+            return f"; `{wrong}` belongs into `[{table}]`"
+    return f"; known here: {', '.join(known)}"
+
+
+def _contradictions(profile: Profile, place: Place) -> list[str]:
+    """Values that are fine alone and impossible together."""
+    problems = []
+    accelerator = profile.tensorflow.accelerator
+    if profile.smoke.require_gpus and accelerator == "cpu":
+        problems.append(
+            f"{place(('smoke', 'require-gpus'))}: `smoke.require-gpus` is {profile.smoke.require_gpus}, "
+            "but `tensorflow.accelerator` is `cpu`"
+        )
+    if profile.smoke.gpu == "later" and accelerator == "cpu":
+        problems.append(
+            f"{place(('smoke', 'gpu'))}: `smoke.gpu` is `later`, but `tensorflow.accelerator` is `cpu`: "
+            "there is nothing to prove later"
+        )
+    if profile.smoke.gpu == "later" and profile.smoke.require_gpus:
+        problems.append(
+            f'{place(("smoke", "gpu"))}: `smoke.gpu = "later"` proves no GPU, '
+            f"but `smoke.require-gpus` is {profile.smoke.require_gpus}"
+        )
+    if profile.conda.packages and profile.environment.kind != "conda":
+        problems.append(f'{place(("conda", "packages"))}: `conda.packages` needs `environment.kind = "conda"`')
+    return problems
+
+
+# Keys whose values name files or folders, and whether the content is a part of what the profile means.
+_NAMES_OF_FILES: tuple[tuple[Key, bool], ...] = (
+    (("packages", "files"), True),
+    (("smoke", "scripts"), True),
+    (("index", "find-links"), False),
+    (("network", "ca-bundle"), False),
+    (("python", "path"), False),
+)
+
+
+def _missing_files(document: Document, folder: Path, place: Place) -> tuple[list[str], bytes]:
+    """Files that the document names and that cannot be read, and the content of those that can.
+
+    Works on the raw document, so that a missing file is reported beside a mistyped key.
+    """
+    problems = []
+    contents = []
+    for key, matters in _NAMES_OF_FILES:
+        table = document.get(key[0])
+        value = table.get(key[1]) if isinstance(table, dict) else None
+        for name in value if isinstance(value, list) else [value]:
+            if not isinstance(name, str) or "://" in name:
+                continue
+            path = folder / Path(name).expanduser()
+            if not path.exists():
+                problems.append(f"{place(key)}: `{'.'.join(key)}`: there is no `{name}` ({path})")
+            elif matters:
+                try:
+                    contents.append(path.read_bytes())
+                except OSError as error:
+                    problems.append(f"{place(key)}: `{'.'.join(key)}`: `{name}` cannot be read: {error.strerror}")
+    return problems, b"\0".join(contents)
