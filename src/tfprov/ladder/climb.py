@@ -1,0 +1,285 @@
+"""Walk up the ladder: try, retry what may pass, escalate to what can help, stop where nothing can."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+import tenacity
+
+from tfprov.errors import TfprovError
+from tfprov.events import Attempt, Emit
+from tfprov.ladder.rungs import HELP, TRANSIENT, Rung, distance
+from tfprov.redact import redact
+
+T = TypeVar("T")
+
+
+class TransferError(TfprovError):
+    """A failed exchange that knows more than its code about another try.
+
+    Attributes:
+        transient: whether the same try may succeed a moment later.
+        retry_after: seconds that the server asks to wait; None when it does not say.
+    """
+
+    def __init__(
+        self,
+        code: str,
+        what: str,
+        *,
+        transient: bool,
+        retry_after: float | None = None,
+        evidence: tuple[str, ...] = (),
+        tried: tuple[str, ...] = (),
+        hint: str | None = None,
+    ) -> None:
+        super().__init__(code, what, evidence=evidence, tried=tried, hint=hint)
+        self.transient = transient
+        self.retry_after = retry_after
+
+
+def is_transient(error: BaseException) -> bool:
+    """Whether the same try may succeed a moment later."""
+    if isinstance(error, TransferError):
+        return error.transient
+    return isinstance(error, TfprovError) and error.code.name in TRANSIENT
+
+
+def retry_after(error: BaseException | None) -> float | None:
+    """Seconds that the server asked to wait, or None."""
+    return error.retry_after if isinstance(error, TransferError) else None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Policy:
+    """How often and how long a rung is repeated.
+
+    Attributes:
+        tries: most tries of one step.
+        seconds: most time for one step, waits included; a try under way is not cut short.
+        first_wait: seconds before the second try; doubled each time, with jitter of up to the same length.
+        longest_wait: upper bound of a wait that we chose. A longer Retry-After is honoured as long as `seconds` allows.
+        deadline: moment on the climb's clock after which no try begins; None for no limit.
+    """
+
+    tries: int = 4
+    seconds: float = 300.0
+    first_wait: float = 0.5
+    longest_wait: float = 30.0
+    deadline: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Step(Generic[T]):
+    """A rung made concrete.
+
+    Attributes:
+        rung: what it changes.
+        act: one try; raises TfprovError.
+        policy: retry policy of this step alone; that of the climb when None.
+    """
+
+    rung: Rung
+    act: Callable[[], T]
+    policy: Policy | None = None
+
+
+@dataclass(slots=True)
+class _Record:
+    """What became of one step."""
+
+    rung: Rung
+    tries: int = 0
+    seconds: float = 0.0
+    outcome: str = ""
+
+    def line(self) -> str:
+        if self.tries == 0:
+            return f"{self.rung.value}: {self.outcome}"
+        noun = "try" if self.tries == 1 else "tries"
+        return f"{self.rung.value}: {self.tries} {noun}, {self.seconds:.1f} s: {self.outcome}"
+
+
+def climb(
+    stage: str,
+    steps: Sequence[Step[T]],
+    *,
+    emit: Emit,
+    skip: Collection[str] = (),
+    policy: Policy = Policy(),
+    clock: Callable[[], float] = time.monotonic,
+    sleep: Callable[[float], None] = time.sleep,
+) -> T:
+    """The result of the first step that succeeds.
+
+    The first step is always taken. After a failure the same step is repeated as long as the failure may pass by itself;
+    then the first step not yet taken follows whose rung can help against that failure. A rung passed over for one
+    failure is looked at again after a different one; each step is taken at most once.
+
+    Args:
+        stage: name for the journal.
+        steps: in order of preference, at least one; a rung may occur several times (two mirrors, two routes).
+        emit: receives an `Attempt` for every try, and one with number 0 for every rung passed over.
+        skip: rungs that the profile does not want, by name. `normal` cannot be skipped.
+        policy: how often and how long each step is repeated.
+        clock: monotonic seconds.
+        sleep: waits for so many seconds.
+
+    Raises:
+        TfprovError: the failure that says most about the cause, with one line in `tried` for each step.
+    """
+    remaining = list(steps)
+    records: list[_Record] = []
+    failures: list[TfprovError] = []
+    while True:
+        step = _next(stage, remaining, failures, emit=emit, skip=skip, records=records)
+        if step is None:
+            break
+        remaining.remove(step)
+        record = _Record(step.rung)
+        records.append(record)
+        try:
+            return _repeat(stage, step, step.policy or policy, record=record, emit=emit, clock=clock, sleep=sleep)
+        except TfprovError as error:
+            failures.append(error)
+            if not HELP[error.code.name] or _is_past(policy.deadline, clock):
+                break
+    raise _most_telling(failures, records)
+
+
+def _next(
+    stage: str,
+    remaining: list[Step[T]],
+    failures: Sequence[TfprovError],
+    *,
+    emit: Emit,
+    skip: Collection[str],
+    records: list[_Record],
+) -> Step[T] | None:
+    if not failures:
+        return remaining[0]
+    code = failures[-1].code.name
+    for step in tuple(remaining):
+        if step.rung.value in skip and step.rung is not Rung.NORMAL:
+            reason = "the profile skips it"
+            remaining.remove(step)
+        elif step.rung in HELP[code]:
+            return step
+        else:
+            reason = f"it cannot help against `{code}`"
+        passed = _Record(step.rung, outcome=f"skipped: {reason}")
+        if passed in records:
+            continue
+        records.append(passed)
+        emit(Attempt(stage=stage, rung=step.rung.value, number=0, code=code, what=passed.outcome, seconds=0.0))
+    return None
+
+
+def _repeat(
+    stage: str,
+    step: Step[T],
+    policy: Policy,
+    *,
+    record: _Record,
+    emit: Emit,
+    clock: Callable[[], float],
+    sleep: Callable[[float], None],
+) -> T:
+    started = clock()
+    # Not wait_exponential_jitter: its first parameter was renamed between the versions that we support.
+    chosen = tenacity.wait_exponential(multiplier=policy.first_wait) + tenacity.wait_random(0.0, policy.first_wait)
+
+    def wait(state: tenacity.RetryCallState) -> float:
+        asked = retry_after(state.outcome.exception() if state.outcome else None)
+        # Never sooner than the server asks: clients that come back early are what a rate limit is there to stop.
+        return max(min(chosen(state), policy.longest_wait), asked or 0.0)
+
+    def stop(state: tenacity.RetryCallState) -> bool:
+        # tenacity has the same conditions, but on a clock of its own.
+        after = clock() + state.upcoming_sleep
+        return (
+            state.attempt_number >= policy.tries
+            or after - started > policy.seconds
+            or (policy.deadline is not None and after > policy.deadline)
+        )
+
+    def before_sleep(state: tenacity.RetryCallState) -> None:
+        error = state.outcome.exception() if state.outcome else None
+        if isinstance(error, TfprovError):
+            _emit(stage, step, record, error, seconds=last.seconds, wait=state.upcoming_sleep, emit=emit)
+
+    last = _Timer()
+
+    def once() -> T:
+        record.tries += 1
+        begun = clock()
+        try:
+            return step.act()
+        finally:
+            last.seconds = clock() - begun
+
+    retrying = tenacity.Retrying(
+        sleep=sleep,
+        stop=stop,
+        wait=wait,
+        retry=tenacity.retry_if_exception(is_transient),
+        before_sleep=before_sleep,
+        reraise=True,
+    )
+    try:
+        result = retrying(once)
+    except TfprovError as error:
+        record.seconds = clock() - started
+        record.outcome = f"{error.code.name}: {redact(error.what)}"
+        _emit(stage, step, record, error, seconds=last.seconds, wait=None, emit=emit)
+        raise
+    emit(
+        Attempt(
+            stage=stage, rung=step.rung.value, number=record.tries, code=None, what="succeeded", seconds=last.seconds
+        )
+    )
+    return result
+
+
+@dataclass(slots=True)
+class _Timer:
+    seconds: float = 0.0
+
+
+def _emit(
+    stage: str,
+    step: Step[T],
+    record: _Record,
+    error: TfprovError,
+    *,
+    seconds: float,
+    wait: float | None,
+    emit: Emit,
+) -> None:
+    emit(
+        Attempt(
+            stage=stage,
+            rung=step.rung.value,
+            number=record.tries,
+            code=error.code.name,
+            what=redact(error.what),
+            seconds=seconds,
+            wait=wait,
+        )
+    )
+
+
+def _most_telling(failures: Sequence[TfprovError], records: Sequence[_Record]) -> TfprovError:
+    # A hopeless failure ended the climb: it is the cause. Otherwise the one that got furthest, the latest among equals.
+    error = failures[-1]
+    if HELP[error.code.name]:
+        error = max(reversed(failures), key=lambda failure: distance(failure.code.name))
+    error.tried = (*error.tried, *(record.line() for record in records))
+    return error
+
+
+def _is_past(deadline: float | None, clock: Callable[[], float]) -> bool:
+    return deadline is not None and clock() >= deadline

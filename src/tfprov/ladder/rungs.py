@@ -1,0 +1,102 @@
+"""The rungs, and which of them can help after which failure. Data; `climb` walks it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import Enum
+from types import MappingProxyType
+
+from tfprov.errors import CODES, Group
+
+
+class Rung(Enum):
+    """One strategy. The values are the words of `strategies.skip` and of the journal."""
+
+    NORMAL = "normal"
+    PATIENT = "patient"
+    OTHER_ROUTE = "other-route"
+    OTHER_SOURCE = "other-source"
+    FRESH = "fresh"
+    OTHER_INSTALLER = "other-installer"
+    OTHER_RELEASE = "other-release"
+    REPAIR = "repair"
+
+
+_ROUTES = (Rung.OTHER_ROUTE, Rung.OTHER_SOURCE)
+_NETWORK = (Rung.PATIENT, *_ROUTES)
+
+_BY_GROUP: Mapping[Group, tuple[Rung, ...]] = {
+    # Another release may have the wheel that this one lacks. It is only offered where the profile allows it.
+    Group.INTERPRETER: (Rung.OTHER_RELEASE,),
+    Group.PLATFORM: (Rung.OTHER_RELEASE,),
+    Group.NETWORK: _NETWORK,
+    Group.ARTIFACT: (Rung.OTHER_SOURCE, Rung.FRESH),
+    # What the machine refuses, it refuses to every strategy. The rows below name the exceptions.
+    Group.MACHINE: (),
+    Group.RESOLVE: (Rung.OTHER_RELEASE,),
+    Group.PYTHON_DEPS: (Rung.REPAIR, Rung.OTHER_RELEASE),
+    Group.GPU: (Rung.REPAIR, Rung.OTHER_RELEASE),
+    Group.SMOKE: (Rung.OTHER_RELEASE,),
+}
+
+_BY_CODE: Mapping[str, tuple[Rung, ...]] = {
+    # A proxy that is dead or wants a login does not change its mind; a mirror inside the network needs no proxy.
+    "net-proxy": _ROUTES,
+    # An intercepting proxy or one mirror's expired certificate: only another way round, never less verification.
+    "net-tls-cert": _ROUTES,
+    "net-portal": _ROUTES,
+    "mirror-http-error": (*_NETWORK, Rung.FRESH),
+    "hash-mismatch": (Rung.OTHER_SOURCE, Rung.OTHER_ROUTE, Rung.FRESH),
+    "cache-corrupt": (Rung.OTHER_SOURCE, Rung.FRESH, Rung.OTHER_INSTALLER),
+    "conda-cache-corrupt": (Rung.FRESH,),
+    # A stale index page hides the release that the lock names.
+    "version-not-available": (Rung.OTHER_SOURCE, Rung.FRESH, Rung.OTHER_RELEASE),
+    "package-name-wrong": (Rung.OTHER_SOURCE, Rung.FRESH),
+    "platform-no-wheel": (Rung.OTHER_SOURCE, Rung.OTHER_RELEASE),
+    "install-failed": (Rung.FRESH, Rung.OTHER_INSTALLER, Rung.OTHER_RELEASE),
+    "uninstall-metadata": (Rung.FRESH, Rung.OTHER_INSTALLER),
+    "file-in-use": (Rung.PATIENT, Rung.FRESH, Rung.OTHER_INSTALLER),
+    "windows-long-path": (Rung.OTHER_INSTALLER,),
+    "oom-killed": (Rung.PATIENT, Rung.OTHER_INSTALLER),
+    "file-damaged": (Rung.FRESH, Rung.OTHER_INSTALLER),
+    "pip-too-old": (Rung.OTHER_INSTALLER,),
+    # These are asked for by name; nothing that tfprov may change alone makes them right.
+    "tensorflow-gpu-package": (),
+    "known-bad-release": (),
+    "user-check-failed": (),
+    "python-32bit": (),
+    "musl-libc": (),
+    "rosetta-qemu": (),
+}
+
+HELP: Mapping[str, tuple[Rung, ...]] = MappingProxyType(
+    {name: _BY_CODE.get(name, _BY_GROUP.get(code.group, ())) for name, code in CODES.items()}
+)
+"""For every failure code the rungs that can help. Empty: hopeless, the climb ends at once."""
+
+TRANSIENT = frozenset(
+    {"net-timeout", "net-reset", "net-dns", "net-refused", "mirror-http-error", "conda-http", "file-in-use"}
+)
+"""Codes that may be gone a moment later, so that the same rung is worth another try.
+
+An error that knows better says so: `mirror-http-error` stands for a 503 and for a 404 (see `TransferError`).
+"""
+
+# From "could not even leave the machine" to "the right server answered": when several rungs failed in different ways,
+# the failure that got furthest says most about the cause, and a dead proxy on a detour says least.
+_DISTANCE = (
+    "net-proxy",
+    "net-dns",
+    "net-refused",
+    "net-portal",
+    "net-tls-cert",
+    "net-timeout",
+    "net-reset",
+    "mirror-http-error",
+    "conda-http",
+)
+
+
+def distance(code: str) -> int:
+    """How far a failure got; the higher of two says more about the cause."""
+    return _DISTANCE.index(code) if code in _DISTANCE else len(_DISTANCE)
