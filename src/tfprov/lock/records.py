@@ -1,8 +1,8 @@
-"""The lock: the exact files of an environment."""
+"""The lock: the exact files of an environment, and what they were resolved from."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 
@@ -12,12 +12,11 @@ class LockedFile:
 
     Attributes:
         name: normalised project name.
-        version: as the file name says it.
+        version: as the lock says it.
         filename: wheel file name.
         url: where the resolver found it, without credentials; `file://` for a local one.
         sha256: lower-case hexadecimal.
         size: bytes, or None when nobody has said yet.
-        index: index that it was resolved from, or None.
     """
 
     name: str
@@ -26,23 +25,100 @@ class LockedFile:
     url: str
     sha256: str
     size: int | None = None
-    index: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Inputs:
+    """What a resolve depends on. Kept in the lock: when the profile gives other inputs, the lock is out of date.
+
+    Attributes:
+        profile: name of the profile.
+        tensorflow: version range that the profile asks for; empty when it asks for none.
+        accelerator: what the profile asks for, `auto` included.
+        python: version range that the profile asks for.
+        requirements: what the profile wants beside TensorFlow, lines of its requirements files included.
+        constraints: bounds that the profile gives.
+        index: index of the profile, without credentials; empty when the machine's own is used.
+        extra: further indexes of the profile, without credentials.
+        find_links: as the profile names them.
+        exclude_newer: date of the profile.
+    """
+
+    profile: str
+    tensorflow: str = ""
+    accelerator: str = "auto"
+    python: str = ""
+    requirements: tuple[str, ...] = ()
+    constraints: tuple[str, ...] = ()
+    index: str = ""
+    extra: tuple[str, ...] = ()
+    find_links: tuple[str, ...] = ()
+    exclude_newer: str = ""
+
+    def changes_from(self, old: Inputs) -> tuple[str, ...]:
+        """What is different here from an older lock's inputs, a line each."""
+        before, now = asdict(old), asdict(self)
+        return tuple(
+            f"`{name.replace('_', '-')}` was {_shown(before[name])}, is {_shown(now[name])}"
+            for name in now
+            if before[name] != now[name]
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Target:
+    """What a lock was resolved for.
+
+    Attributes:
+        package: project that TensorFlow is installed from.
+        version: exact version of it.
+        extras: extras of it.
+        accelerator: `cpu`, `cuda`, …
+        python: minor version, `3.12`.
+        platform: system, architecture and C library in a word: `linux-x86_64-glibc`.
+    """
+
+    package: str
+    version: str
+    extras: tuple[str, ...]
+    accelerator: str
+    python: str
+    platform: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Header:
+    """What tfprov keeps in a lock beside the files."""
+
+    inputs: Inputs
+    target: Target
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Lock:
-    """The files for this machine, chosen from a lock file.
+    """The files for one interpreter on this machine, chosen from a lock file.
 
     Attributes:
         path: the lock file.
         digest: SHA-256 of its content.
         files: sorted by name.
+        changes: why it was resolved in this run, a line each; empty when it was reused as it was.
     """
 
     path: Path
     digest: str
+    target: Target
     files: tuple[LockedFile, ...]
+    changes: tuple[str, ...] = ()
 
     def version(self, name: str) -> str | None:
         """The locked version of a project, or None when the lock does not have it."""
         return next((file.version for file in self.files if file.name == name), None)
+
+
+def _shown(value: object) -> str:
+    if not value:
+        return "unset"
+    if isinstance(value, (tuple, list)):
+        return "`" + ", ".join(str(part) for part in value) + "`"
+    return f"`{value}`"

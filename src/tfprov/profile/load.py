@@ -17,6 +17,7 @@ from pydantic import BaseModel, ValidationError
 from tfprov.errors import TfprovError
 from tfprov.profile.positions import Key, line_of, lines_of_keys
 from tfprov.profile.records import Loaded, Profile
+from tfprov.profile.requirements import read_requirements
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -127,6 +128,7 @@ def load(path: Path, *, overrides: Sequence[str] = (), shipped: bool = False) ->
         problems += [_problem(item, place) for item in error.errors(include_url=False)]
     missing, contents = _missing_files(document, path.parent, place)
     problems += missing
+    requirements, constraints = _requirements_files(document, path.parent, problems)
     if profile is None or problems:
         count = len(problems)
         raise TfprovError(
@@ -136,7 +138,14 @@ def load(path: Path, *, overrides: Sequence[str] = (), shipped: bool = False) ->
             hint="`tfprov schema` prints the JSON Schema of profiles, for editors",
         )
     digest = hashlib.sha256(b"\0".join((raw, "\0".join(overrides).encode(), contents)))
-    return Loaded(profile=profile, path=path, shipped=shipped, digest=digest.hexdigest())
+    return Loaded(
+        profile=profile,
+        path=path,
+        shipped=shipped,
+        digest=digest.hexdigest(),
+        requirements=(*profile.packages.requirements, *requirements),
+        constraints=(*profile.packages.constraints, *constraints),
+    )
 
 
 def _by_line(problem: str) -> tuple[int, str]:
@@ -309,6 +318,24 @@ _NAMES_OF_FILES: tuple[tuple[Key, bool], ...] = (
     (("network", "ca-bundle"), False),
     (("python", "path"), False),
 )
+
+
+def _requirements_files(
+    document: Document, folder: Path, problems: list[str]
+) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Requirements and constraints of the files under `packages.files`; mistakes in them join the problems."""
+    requirements: tuple[str, ...] = ()
+    constraints: tuple[str, ...] = ()
+    packages = document.get("packages")
+    names = packages.get("files") if isinstance(packages, dict) else None
+    for name in names if isinstance(names, list) else []:
+        path = folder / Path(str(name)).expanduser()
+        if path.is_file():
+            found, bounds, wrong = read_requirements(path)
+            requirements += found
+            constraints += bounds
+            problems += wrong
+    return requirements, constraints
 
 
 def _missing_files(document: Document, folder: Path, place: Place) -> tuple[list[str], bytes]:

@@ -257,6 +257,8 @@ class Loaded(BaseModel):
         path: the file, absolute.
         shipped: True when the file came with tfprov, so that nothing may be written beside it.
         digest: SHA-256 of everything that the profile's meaning depends on: the file, overrides, the files it names.
+        requirements: those of the profile, then those of its requirements files.
+        constraints: likewise.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -265,6 +267,8 @@ class Loaded(BaseModel):
     path: Path
     shipped: bool
     digest: str
+    requirements: tuple[str, ...] = ()
+    constraints: tuple[str, ...] = ()
 
     @property
     def folder(self) -> Path:

@@ -1,0 +1,49 @@
+"""Bringing an interpreter when the machine has none that fits."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from tfprov import process
+from tfprov.errors import TfprovError
+from tfprov.redact import redact
+
+
+def bring(version: str, *, uv: Path, folder: Path, cache: Path, environ: Mapping[str, str], timeout: float) -> Path:
+    """A standalone Python of a minor version, downloaded by uv into our own folder unless it is there already.
+
+    Args:
+        version: `3.12`.
+        uv: the executable.
+        folder: where uv's Pythons are kept.
+        cache: uv's cache.
+        environ: variables of the child: proxies, certificates.
+        timeout: seconds.
+
+    Raises:
+        TfprovError: `python-not-found` when it cannot be had, with uv's words.
+    """
+    where = ("--install-dir", str(folder), "--no-config", "--cache-dir", str(cache))
+    install = process.run(
+        [uv, "python", "install", version, *where, "--no-bin", "--no-registry", "--no-progress"],
+        env=environ,
+        timeout=timeout,
+    )
+    if install.ok:
+        find = process.run(
+            [uv, "python", "find", version, "--managed-python", "--no-config", "--cache-dir", cache],
+            env={**environ, "UV_PYTHON_INSTALL_DIR": str(folder), "UV_PYTHON_DOWNLOADS": "never"},
+            timeout=60,
+        )
+        path = Path(find.stdout.strip())
+        if find.ok and path.is_file():
+            return path
+        install = find
+    said = [line.strip() for line in redact(install.stderr).splitlines() if line.strip()]
+    raise TfprovError(
+        "python-not-found",
+        f"Python {version} is not on this machine and could not be brought",
+        evidence=("uv's download of a standalone Python failed", *said[-5:]),
+        hint=f"install Python {version} (system packages, pyenv, conda), or name one with `python.path`",
+    )

@@ -1,0 +1,97 @@
+"""What tfprov knows about environments on disk."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from tfprov.lock.records import Target
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Owner:
+    """Whose environment a folder is.
+
+    Attributes:
+        name: name of the profile.
+        profile: the profile file, absolute.
+        link: stable path outside tfprov's folders (`environment.path`), or empty.
+    """
+
+    name: str
+    profile: str
+    link: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Seal:
+    """What is written into a generation when it has proved itself. Without it a generation counts as unfinished.
+
+    Attributes:
+        profile_digest: digest of the profile that it was made from.
+        lock_digest: digest of the lock file.
+        target: what the lock was resolved for.
+        python: the interpreter that it was made from, absolute.
+        python_version: full version of it.
+        tensorflow: version that was imported.
+        level: how much the smoke test checked.
+        smoke_digest: digest of everything in the profile that the smoke test depends on.
+        verdict: the verdict as a JSON document.
+        why: why this release and interpreter.
+        installer: what installed it: `uv` or `pip`.
+        sealed_at: moment in UTC, ISO 8601.
+        bytes: size of the files.
+    """
+
+    profile_digest: str
+    lock_digest: str
+    target: Target
+    python: str
+    python_version: str
+    tensorflow: str
+    level: str
+    smoke_digest: str
+    verdict: dict[str, object] = field(default_factory=dict)
+    why: str = ""
+    installer: str = "uv"
+    sealed_at: str = ""
+    bytes: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Generation:
+    """One complete environment on disk.
+
+    Attributes:
+        number: counts from 1.
+        path: its folder; it never moves.
+        seal: None while it is unfinished.
+    """
+
+    number: int
+    path: Path
+    seal: Seal | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Damage:
+    """Verified files of a generation that are not as they were.
+
+    Attributes:
+        missing: paths relative to the generation.
+        altered: paths whose size differs.
+    """
+
+    missing: tuple[str, ...] = ()
+    altered: tuple[str, ...] = ()
+
+    def __bool__(self) -> bool:
+        """Whether anything is damaged."""
+        return bool(self.missing or self.altered)
+
+    def __str__(self) -> str:
+        parts = [
+            f"{len(paths)} {word}" for word, paths in (("missing", self.missing), ("altered", self.altered)) if paths
+        ]
+        first = (*self.missing, *self.altered)[0]
+        return f"{' and '.join(parts)} files, such as `{first}`"

@@ -1,0 +1,82 @@
+"""The two installers. Both get the same wheels and hashes, and neither may use the network or resolve anything."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from tfprov import process
+from tfprov.errors import TfprovError
+from tfprov.install.wheelhouse import Wheelhouse
+from tfprov.ladder.classify import classify_text
+
+
+class Installer(Protocol):
+    """Puts a wheelhouse into an empty environment."""
+
+    name: str
+
+    def install(self, wheelhouse: Wheelhouse, *, python: Path, environ: Mapping[str, str], timeout: float) -> None:
+        """Install every wheel.
+
+        Args:
+            wheelhouse: what to install.
+            python: interpreter of the environment.
+            environ: all variables of the child.
+            timeout: seconds.
+
+        Raises:
+            TfprovError: what the tool's end means, with its last words as evidence.
+        """
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Uv:
+    """uv: unpacks once into its cache and links from there."""
+
+    uv: Path
+    cache: Path
+    name: str = "uv"
+
+    def install(self, wheelhouse: Wheelhouse, *, python: Path, environ: Mapping[str, str], timeout: float) -> None:
+        """See `Installer`."""
+        argv: list[str | Path] = [
+            *(self.uv, "pip", "install", "--python", python, "--requirements", wheelhouse.requirements),
+            *("--no-index", "--find-links", wheelhouse.folder, "--offline", "--no-deps", "--require-hashes"),
+            *("--no-config", "--no-progress", "--cache-dir", self.cache),
+        ]
+        _run("uv pip install", argv, environ=environ, timeout=timeout)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pip:
+    """The environment's own pip: slow and plain, for where uv's links or renames do not work."""
+
+    name: str = "pip"
+
+    def install(self, wheelhouse: Wheelhouse, *, python: Path, environ: Mapping[str, str], timeout: float) -> None:
+        """See `Installer`."""
+        argv: list[str | Path] = [
+            *(python, "-I", "-m", "pip", "install", "--requirement", wheelhouse.requirements),
+            *("--no-index", "--find-links", wheelhouse.folder, "--no-deps", "--require-hashes"),
+            *("--no-cache-dir", "--disable-pip-version-check", "--no-input", "--no-compile", "--progress-bar", "off"),
+        ]
+        _run("pip install", argv, environ={**environ, "PIP_CONFIG_FILE": os.devnull}, timeout=timeout)
+
+
+def _run(tool: str, argv: Sequence[str | Path], *, environ: Mapping[str, str], timeout: float) -> None:
+    answer = process.run(argv, env=environ, timeout=timeout)
+    if answer.ok:
+        return
+    said = answer.stderr + answer.stdout
+    if answer.timed_out:
+        raise TfprovError(
+            "install-failed",
+            f"`{tool}` did not finish in {timeout:.0f} s",
+            evidence=(said.strip()[-2000:] or "it printed nothing",),
+        )
+    code, evidence = classify_text(tool, said, answer.returncode)
+    raise TfprovError(code, f"`{tool}` could not install the locked wheels", evidence=evidence)

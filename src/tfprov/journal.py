@@ -1,0 +1,82 @@
+"""The journal: every event of a run as a line of JSON, without secrets."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import json
+import os
+import threading
+from collections.abc import Iterator
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import IO
+
+from tfprov.events import Event, Progress
+from tfprov.redact import redact
+
+KEPT = 50
+"""Journals kept per environment."""
+
+
+class Journal:
+    """Writes events to a file. Events that come before the file is known wait for it.
+
+    A journal that cannot be written never stops a run: what it would say is on the terminal too.
+    """
+
+    def __init__(self) -> None:
+        self._waiting: list[str] = []
+        self._stream: IO[str] | None = None
+        self._guard = threading.Lock()
+        self.path: Path | None = None
+
+    def open(self, folder: Path, *, now: datetime) -> None:
+        """Begin the file, named after the moment, and write what has waited. Deletes journals beyond the newest 50."""
+        with self._guard, contextlib.suppress(OSError):
+            folder.mkdir(parents=True, exist_ok=True)
+            for old in journals(folder)[KEPT - 1 :]:
+                old.unlink(missing_ok=True)
+            path = folder / f"{now:%Y%m%dT%H%M%S.%f}Z-{os.getpid()}.jsonl"
+            self._stream = path.open("w", encoding="utf-8")
+            self.path = path
+            for line in self._waiting:
+                self._stream.write(line)
+            self._stream.flush()
+            self._waiting.clear()
+
+    def __call__(self, event: Event) -> None:
+        """Write an event. Progress is left out: it is many lines that say nothing afterwards."""
+        if isinstance(event, Progress):
+            return
+        self.write(type(event).__name__, dataclasses.asdict(event))
+
+    def write(self, kind: str, document: dict[str, object]) -> None:
+        """Write one line of any kind: the moment, the kind, then the document's own keys."""
+        moment = datetime.now(timezone.utc).isoformat(timespec="milliseconds")
+        line = redact(json.dumps({"at": moment, "event": kind, **document}, default=str)) + "\n"
+        with self._guard, contextlib.suppress(OSError, ValueError):
+            if self._stream is None:
+                self._waiting.append(line)
+            else:
+                self._stream.write(line)
+                self._stream.flush()
+
+    def close(self) -> None:
+        """End the file."""
+        with self._guard, contextlib.suppress(OSError):
+            if self._stream is not None:
+                self._stream.close()
+
+
+def journals(folder: Path) -> list[Path]:
+    """The journals in a folder, newest first."""
+    return sorted(folder.glob("*.jsonl"), reverse=True)
+
+
+def read(path: Path) -> Iterator[dict[str, object]]:
+    """The lines of a journal. A line cut short by the end of its process is left out."""
+    with path.open(encoding="utf-8", errors="replace") as stream:
+        for line in stream:
+            with contextlib.suppress(json.JSONDecodeError):
+                yield json.loads(line)

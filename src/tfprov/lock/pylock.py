@@ -1,0 +1,154 @@
+"""`pylock.NAME.toml` (PEP 751) on disk: reading, choosing the files for one interpreter, writing.
+
+The resolver writes the standard part. tfprov adds a `[tool.tfprov]` table, which the standard reserves for that: what
+the files were resolved from and for, so that a later run can say in words what no longer fits.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import unquote, urlsplit
+
+import tomlkit
+from packaging.pylock import PackageArchive, PackageWheel, Pylock, PylockSelectError, PylockValidationError
+from pydantic import TypeAdapter, ValidationError
+
+from tfprov.errors import TfprovError
+from tfprov.lock.records import Header, Lock, LockedFile
+from tfprov.paths import write_atomic
+from tfprov.redact import without_userinfo
+
+if TYPE_CHECKING:
+    from packaging.markers import Environment
+    from packaging.tags import Tag
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+
+def file_name(profile: str) -> str:
+    """Name of the lock file of a profile. The standard allows no dot inside its middle part."""
+    return f"pylock.{profile.replace('.', '-')}.toml"
+
+
+def write(path: Path, resolved: str, header: Header) -> None:
+    """Write a lock: what the resolver gave, and tfprov's own table. Credentials in addresses are dropped.
+
+    Args:
+        path: the lock file; its parent is made.
+        resolved: a whole PEP 751 document.
+        header: what it was resolved from and for.
+    """
+    own = tomlkit.dumps({"tool": {"tfprov": asdict(header)}})
+    document = (
+        "# Made by tfprov: the exact files of the environment, with their hashes.\n"
+        "# Renew it with `tfprov lock --upgrade`; other tools read it as PEP 751.\n"
+        f"{without_userinfo(resolved).strip()}\n\n{own}"
+    )
+    write_atomic(path, document.encode())
+
+
+def read_header(path: Path) -> Header | None:
+    """What a lock was resolved from and for; None when there is no such file.
+
+    Raises:
+        TfprovError: `lock-invalid` when the file is there and is not a lock that tfprov made.
+    """
+    return _parse(path)[1] if path.exists() else None
+
+
+def read(path: Path, *, environment: Environment, tags: Sequence[Tag], changes: tuple[str, ...] = ()) -> Lock:
+    """The lock for one interpreter: of every package the wheel whose tag comes first in `tags`.
+
+    Args:
+        path: the lock file.
+        environment: marker variables of the interpreter.
+        tags: what it can load, best first.
+        changes: why the lock was resolved in this run; kept in the record.
+
+    Raises:
+        TfprovError: `lock-invalid` when it is not a valid lock, `lock-unfit` when a package has no wheel for the tags.
+    """
+    raw, header, pylock = _parse(path)
+    files = []
+    try:
+        # The standard resolves markers and tags; see PEP 751, "Installation".
+        for package, source in pylock.select(environment=environment, tags=tags):
+            # A requirement with an address of its own (`name @ https://…`) is locked as an archive.
+            if not isinstance(source, PackageWheel | PackageArchive):
+                raise TfprovError(
+                    "lock-unfit",
+                    f"`{path.name}` has no wheel of `{package.name}` {package.version or ''} for this machine",
+                    evidence=(
+                        "only a source distribution, a folder or a repository is locked; tfprov installs wheels",
+                    ),
+                )
+            files.append(_locked(path, str(package.name), str(package.version), source))
+    except PylockSelectError as error:
+        raise TfprovError(
+            "lock-unfit",
+            f"`{path.name}` does not fit this machine or interpreter",
+            evidence=(str(error), f"it was made for Python {header.target.python} on {header.target.platform}"),
+        ) from error
+    return Lock(
+        path=path,
+        digest=hashlib.sha256(raw).hexdigest(),
+        target=header.target,
+        files=tuple(sorted(files, key=lambda file: file.name)),
+        changes=changes,
+    )
+
+
+def _parse(path: Path) -> tuple[bytes, Header, Pylock]:
+    try:
+        raw = path.read_bytes()
+        document = tomllib.loads(raw.decode())
+        pylock = Pylock.from_dict(document)
+    except (UnicodeDecodeError, tomllib.TOMLDecodeError, PylockValidationError) as error:
+        raise TfprovError("lock-invalid", f"`{path}` is not a valid lock", evidence=(str(error),)) from error
+    except OSError as error:
+        raise TfprovError("lock-invalid", f"`{path}` cannot be read", evidence=(str(error),)) from error
+    try:
+        own = document["tool"]["tfprov"]
+        header = TypeAdapter(Header).validate_python(own)
+    except (KeyError, TypeError) as error:
+        raise TfprovError(
+            "lock-invalid",
+            f"`{path}` was not made by tfprov",
+            evidence=("it has no `[tool.tfprov]` table",),
+            hint="move it away, or renew it with `tfprov lock --upgrade`",
+        ) from error
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        where = ".".join(str(part) for part in first["loc"])
+        raise TfprovError(
+            "lock-invalid", f"`{path}` is damaged", evidence=(f"`tool.tfprov.{where}`: {first['msg']}",)
+        ) from error
+    return raw, header, pylock
+
+
+def _locked(path: Path, name: str, version: str, wheel: PackageWheel | PackageArchive) -> LockedFile:
+    sha256 = wheel.hashes.get("sha256")
+    if sha256 is None:
+        raise TfprovError(
+            "lock-invalid",
+            f"`{path}` has no SHA-256 for `{name}`",
+            evidence=(f"hashes given: {', '.join(wheel.hashes) or 'none'}",),
+        )
+    # `path` is relative to the lock file; PEP 751 prefers it over `url` where both are given.
+    url = (path.parent / wheel.path).resolve().as_uri() if wheel.path else wheel.url
+    if url is None:
+        raise TfprovError("lock-invalid", f"`{path}` does not say where `{name}` is")
+    filename = unquote(urlsplit(url).path.rsplit("/", 1)[-1])
+    if isinstance(wheel, PackageWheel) and wheel.name:
+        filename = wheel.name
+    if not filename.endswith(".whl"):
+        raise TfprovError("lock-unfit", f"`{path.name}` locks `{filename}`, which is no wheel; tfprov installs wheels")
+    return LockedFile(name=name, version=version, filename=filename, url=url, sha256=sha256.lower(), size=wheel.size)

@@ -1,0 +1,119 @@
+"""Resolving: requirements become a PEP 751 document, by uv."""
+
+from __future__ import annotations
+
+import re
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+from tfprov import process
+from tfprov.errors import TfprovError
+from tfprov.ladder.classify import classify_text
+
+# Distributions that install the package `tensorflow`. Two of them in one environment overwrite each other's files.
+TENSORFLOWS = frozenset(
+    {"tensorflow", "tensorflow-cpu", "tensorflow-gpu", "tf-nightly", "tf-nightly-cpu", "tensorflow-rocm"}
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Question:
+    """What is to be resolved.
+
+    Attributes:
+        requirements: PEP 508 lines, TensorFlow first.
+        constraints: PEP 508 lines.
+        python: the interpreter to resolve for.
+        exclude_newer: date or time; None for no limit.
+        prefer: an older lock whose versions are kept where they still fit; None to take the newest of everything.
+    """
+
+    requirements: tuple[str, ...]
+    constraints: tuple[str, ...]
+    python: Path
+    exclude_newer: str | None = None
+    prefer: Path | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Resolver:
+    """How uv is started: everything about the way to the index, which a rung may change.
+
+    Attributes:
+        uv: the executable.
+        cache: uv's cache folder.
+        environ: variables of the child: index with credentials, proxies, certificates, time-outs.
+        find_links: folders and pages.
+        merge_indexes: take the best version over all indexes, as pip does, instead of the first index that has it.
+        fresh: neither use nor trust what is cached.
+        timeout: seconds for the whole resolve.
+    """
+
+    uv: Path
+    cache: Path
+    environ: Mapping[str, str]
+    find_links: tuple[str, ...] = ()
+    merge_indexes: bool = False
+    fresh: bool = False
+    timeout: float = 900.0
+
+
+def resolve(question: Question, resolver: Resolver) -> str:
+    """The PEP 751 document that uv makes of the question.
+
+    Only wheels are taken: a source distribution would run foreign code at install time, need a compiler and give other
+    bytes on every machine.
+
+    Raises:
+        TfprovError: what uv's answer means: `resolver-conflict`, `net-timeout`, …, with uv's own words as evidence.
+    """
+    with tempfile.TemporaryDirectory(prefix="tfprov-lock-") as folder:
+        work = Path(folder)
+        asked = work / "requirements.in"
+        asked.write_text("\n".join(question.requirements) + "\n", encoding="utf-8")
+        bounds = work / "constraints.txt"
+        bounds.write_text("\n".join(question.constraints) + "\n", encoding="utf-8")
+        # uv takes versions from an existing output file as preferences.
+        output = work / "pylock.toml"
+        if question.prefer is not None:
+            output.write_bytes(question.prefer.read_bytes())
+        argv: list[str | Path] = [
+            *(resolver.uv, "pip", "compile", asked, "--format", "pylock.toml", "--output-file", output),
+            *("--constraints", bounds, "--python", question.python, "--only-binary", ":all:"),
+            *("--no-header", "--no-config", "--no-progress", "--cache-dir", resolver.cache),
+            *(part for link in resolver.find_links for part in ("--find-links", link)),
+            *(("--index-strategy", "unsafe-best-match") if resolver.merge_indexes else ()),
+            *(("--exclude-newer", question.exclude_newer) if question.exclude_newer else ()),
+            *(("--refresh",) if resolver.fresh else ()),
+            *(("--upgrade",) if question.prefer is None else ()),
+        ]
+        try:
+            answer = process.run(argv, env=resolver.environ, cwd=work, timeout=resolver.timeout)
+        except OSError as error:
+            raise TfprovError("internal", f"`{resolver.uv}` cannot be started", evidence=(str(error),)) from error
+        if answer.timed_out:
+            raise TfprovError(
+                "net-timeout",
+                f"the index did not answer in {resolver.timeout:.0f} s",
+                evidence=(answer.stderr[-2000:].strip(),),
+            )
+        if not answer.ok:
+            code, evidence = classify_text("uv pip compile", answer.stderr + answer.stdout, answer.returncode)
+            raise TfprovError(code, "the requirements could not be resolved", evidence=evidence)
+        return output.read_text(encoding="utf-8")
+
+
+def tensorflows_in(resolved: str) -> tuple[str, ...]:
+    """The distributions of TensorFlow that a resolved document holds."""
+    names = re.findall(r'(?m)^name = "([^"]+)"', resolved)
+    return tuple(name for name in names if canonicalize_name(name) in TENSORFLOWS)
+
+
+def is_tensorflow(requirement: str) -> bool:
+    """Whether a PEP 508 line asks for a distribution of TensorFlow itself."""
+    return canonicalize_name(Requirement(requirement).name) in TENSORFLOWS
