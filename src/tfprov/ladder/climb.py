@@ -80,11 +80,14 @@ class Step(Generic[T]):
         rung: what it changes.
         act: one try; raises TfprovError.
         policy: retry policy of this step alone; that of the climb when None.
+        progress: a count that only grows while work gets done and kept, such as bytes that arrived. A try that moved it
+            refills the budget of tries and seconds: a link that cuts every few megabytes never runs out of tries.
     """
 
     rung: Rung
     act: Callable[[], T]
     policy: Policy | None = None
+    progress: Callable[[], int] | None = None
 
 
 @dataclass(slots=True)
@@ -189,20 +192,24 @@ def _repeat(
     sleep: Callable[[float], None],
 ) -> T:
     started = clock()
-    # Not wait_exponential_jitter: its first parameter was renamed between the versions that we support.
-    chosen = tenacity.wait_exponential(multiplier=policy.first_wait) + tenacity.wait_random(0.0, policy.first_wait)
+    budget = _Budget(since=started, moved=step.progress() if step.progress else 0)
+    # Jitter keeps several machines that failed together from coming back together.
+    jitter = tenacity.wait_random(0.0, policy.first_wait)
 
     def wait(state: tenacity.RetryCallState) -> float:
+        if step.progress is not None and step.progress() > budget.moved:
+            budget.refill(moved=step.progress(), now=clock(), tries=state.attempt_number - 1)
         asked = retry_after(state.outcome.exception() if state.outcome else None)
+        waited = min(policy.first_wait * 2.0 ** (state.attempt_number - budget.spent - 1), policy.longest_wait)
         # Never sooner than the server asks: clients that come back early are what a rate limit is there to stop.
-        return max(min(chosen(state), policy.longest_wait), asked or 0.0)
+        return max(waited + jitter(state), asked or 0.0)
 
     def stop(state: tenacity.RetryCallState) -> bool:
         # tenacity has the same conditions, but on a clock of its own.
         after = clock() + state.upcoming_sleep
         return (
-            state.attempt_number >= policy.tries
-            or after - started > policy.seconds
+            state.attempt_number - budget.spent >= policy.tries
+            or after - budget.since > policy.seconds
             or (policy.deadline is not None and after > policy.deadline)
         )
 
@@ -242,6 +249,18 @@ def _repeat(
         )
     )
     return result
+
+
+@dataclass(slots=True)
+class _Budget:
+    """Where the counting of tries and seconds begins: at the start, and anew after every progress."""
+
+    since: float
+    moved: int
+    spent: int = 0
+
+    def refill(self, *, moved: int, now: float, tries: int) -> None:
+        self.since, self.moved, self.spent = now, moved, tries
 
 
 @dataclass(slots=True)
