@@ -3,9 +3,49 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 
 Level = Literal["quick", "standard", "deep"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """What to prove.
+
+    Attributes:
+        level: how much to check.
+        accelerator: what was promised: `cpu`, `cuda`, `metal`, `rocm`; `auto` when nothing was, then every GPU that
+            TensorFlow sees is tested.
+        require_gpus: at least so many GPUs must pass.
+        gpu: `later` proves that the GPU libraries can be loaded, and runs nothing on a GPU.
+        timeout: seconds that one probe process may take.
+        scripts: the user's own checks, as absolute paths.
+        expected_version: version of TensorFlow in the lock; None to accept any.
+        expected_package: project that the lock installs (`tensorflow-cpu`); None to accept any.
+    """
+
+    level: Level = "quick"
+    accelerator: str = "auto"
+    require_gpus: int = 0
+    gpu: Literal["now", "later"] = "now"
+    timeout: float = 300.0
+    scripts: tuple[Path, ...] = ()
+    expected_version: str | None = None
+    expected_package: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """Something outside the environment that will harm whoever uses it from this shell; the environment itself is good.
+
+    Attributes:
+        code: failure code.
+        evidence: what was seen.
+    """
+
+    code: str
+    evidence: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -18,6 +58,7 @@ class Leg:
         code: failure code; None when ok.
         seconds: wall time.
         evidence: what was seen, in a line or a block: versions and errors when ok is False, measured numbers otherwise.
+        skipped: True when it does not apply here (no TensorBoard); then ok is True and the evidence says why.
     """
 
     leg: str
@@ -25,6 +66,7 @@ class Leg:
     seconds: float
     code: str | None = None
     evidence: str = ""
+    skipped: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,6 +98,9 @@ class Verdict:
         level: how much was checked.
         tensorflow: version that was imported; None when none could be.
         note: what was not proved and why (`gpu = "later"`); empty when everything asked was.
+        findings: what is wrong around the environment; does not change `ok`.
+        packages: versions of TensorFlow and of what it breaks over, by project.
+        build: what TensorFlow says that it was built for.
     """
 
     level: Level
@@ -64,6 +109,9 @@ class Verdict:
     python: str | None = None
     seconds: float = 0.0
     note: str = ""
+    findings: tuple[Finding, ...] = ()
+    packages: tuple[tuple[str, str], ...] = ()
+    build: tuple[tuple[str, str], ...] = ()
 
     @property
     def ok(self) -> bool:

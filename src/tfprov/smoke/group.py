@@ -1,0 +1,235 @@
+"""One group of legs, run to its end: a leg that takes its process down is named, and the rest goes on in a new one."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from tfprov import process
+from tfprov.errors import TfprovError
+from tfprov.events import Emit, Note
+from tfprov.process import Finished
+from tfprov.smoke import causes
+from tfprov.smoke.causes import Raised
+from tfprov.smoke.records import Leg, Request
+
+ENVIRONMENT = "environment"
+# The watchdog inside the process fires first and says where it stood; this is for a process that cannot do even that.
+_GRACE_S = 10.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bench:
+    """Where probes run and what they are asked.
+
+    Attributes:
+        python: the environment's own interpreter.
+        probes: folder of the probe scripts.
+        scratch: fresh folder for requests and records; holds nothing that Python could import.
+        env: environment variables of the probes.
+    """
+
+    python: Path
+    request: Request
+    probes: Path
+    scratch: Path
+    env: Mapping[str, str]
+    emit: Emit
+
+
+@dataclass(slots=True, kw_only=True)
+class Outcome:
+    """What a group found.
+
+    Attributes:
+        legs: legs in the order in which they ended, with the name of their device.
+        facts: what the probes reported besides; later values replace earlier ones.
+        log: stderr of all processes of the group.
+        ended: whether the group reached its end. False when it died where no leg can be blamed, or cannot go on.
+        lost_in: leg and device of every process that died, in order.
+    """
+
+    legs: list[tuple[str, Leg]] = field(default_factory=list)
+    facts: dict[str, object] = field(default_factory=dict)
+    log: str = ""
+    ended: bool = False
+    lost_in: list[tuple[str, str]] = field(default_factory=list)
+
+    def leg(self, device: str, name: str) -> Leg | None:
+        """The leg of that name, or None when it was not run."""
+        return next((leg for on, leg in self.legs if on == device and leg.leg == name), None)
+
+
+def run_group(
+    bench: Bench,
+    group: str,
+    *,
+    gpus: tuple[int, ...] | None = None,
+    with_cpu: bool = True,
+    done: tuple[tuple[str, Leg], ...] = (),
+    exit_normally: bool = False,
+    env: Mapping[str, str] | None = None,
+    options: Mapping[str, object] | None = None,
+) -> Outcome:
+    """Run the legs of one group, in as many processes as it takes.
+
+    Each process that dies costs the leg it died in; the next one goes on behind it. That ends, because each start adds
+    a leg to those that are done, or is the last.
+
+    Args:
+        bench: where, and for what request.
+        group: name of the file in the probes folder, without its ending.
+        gpus: numbers of the GPUs to make visible; None for all.
+        with_cpu: whether the CPU is tested as well.
+        done: legs that need not be run again.
+        exit_normally: whether the end of the process belongs to what is tested.
+        env: variables in place of the bench's.
+        options: further keys of the request, for this group alone.
+
+    Raises:
+        TfprovError: `python-broken` when the interpreter cannot be started.
+    """
+    outcome = Outcome()
+    finished_legs: list[list[str | bool]] = [[device, leg.leg, leg.ok] for device, leg in done]
+    broken: list[str] = []
+    number = 0
+    while not outcome.ended:
+        number += 1
+        shown = "all" if gpus is None else "-".join(map(str, gpus))
+        stem = bench.scratch / f"{group}-{shown}-{number}"
+        records = stem.with_suffix(".jsonl")
+        asked = stem.with_suffix(".json")
+        asked.write_text(
+            json.dumps(
+                {
+                    "records": str(records),
+                    "group": group,
+                    "level": bench.request.level,
+                    "accelerator": bench.request.accelerator,
+                    "require_gpus": bench.request.require_gpus,
+                    "gpu": bench.request.gpu,
+                    "gpus": gpus,
+                    "with_cpu": with_cpu,
+                    "timeout": bench.request.timeout,
+                    "expected_version": bench.request.expected_version,
+                    "expected_package": bench.request.expected_package,
+                    "done": finished_legs,
+                    "broken_devices": broken,
+                    "exit_normally": exit_normally,
+                    "scratch": str(stem),
+                    **(options or {}),
+                }
+            ),
+            encoding="utf-8",
+        )
+        finished = _start(bench, asked, bench.env if env is None else env)
+        outcome.log += finished.stderr
+        begun, ended = _take_in(outcome, records, finished_legs, bench.emit)
+        if ended and begun is None and (finished.ok or not exit_normally):
+            outcome.ended = True
+            break
+        code, evidence = causes.of_death(finished)
+        device, name = begun or (ENVIRONMENT, "exit" if ended else "start")
+        leg = Leg(leg=name, ok=False, seconds=finished.seconds, code=code, evidence=evidence)
+        outcome.legs.append((device, leg))
+        outcome.lost_in.append((device, name))
+        bench.emit(Note(text=f"smoke: {name} on {device}: {code}", level="detail"))
+        if begun is None or name in ("import", "context"):
+            # Nobody to blame and so nothing to leave out next time, or nothing that could go on.
+            break
+        finished_legs.append([device, name, False])
+        if code == "probe-timeout" and device != ENVIRONMENT:
+            # The next leg on a device that hangs would most likely cost the same time again.
+            broken.append(device)
+    return outcome
+
+
+def _start(bench: Bench, asked: Path, env: Mapping[str, str]) -> Finished:
+    cwd = asked.with_suffix(".cwd")
+    cwd.mkdir()
+    # -I: no PYTHON* variables, no user site, neither this folder nor the script's on sys.path.
+    argv = (bench.python, "-I", "-X", "faulthandler", "-u", bench.probes / "probe.py", asked)
+    try:
+        return process.run(argv, env=env, cwd=cwd, timeout=bench.request.timeout + _GRACE_S)
+    except OSError as error:
+        raise TfprovError(
+            "python-broken",
+            f"the environment's Python `{bench.python}` cannot be started",
+            evidence=(str(error),),
+            hint="make the environment anew: `tfprov up --recreate`",
+        ) from error
+
+
+def _take_in(
+    outcome: Outcome, records: Path, finished_legs: list[list[str | bool]], emit: Emit
+) -> tuple[tuple[str, str] | None, bool]:
+    """Read one process's records; the leg that was begun and not ended, and whether the process came to its end."""
+    begun: tuple[str, str] | None = None
+    ended = False
+    for record in _lines(records):
+        if "facts" in record:
+            facts = record["facts"]
+            if isinstance(facts, dict):
+                outcome.facts.update(facts)
+        elif "begin" in record:
+            begun = (str(record["device"]), str(record["begin"]))
+        elif "leg" in record:
+            begun = None
+            device, leg = str(record["device"]), _leg(record)
+            outcome.legs.append((device, leg))
+            finished_legs.append([device, leg.leg, leg.ok])
+            emit(Note(text=f"smoke: {leg.leg} on {device}: {leg.code or 'ok'}, {leg.seconds:.2f} s", level="detail"))
+        elif "end" in record:
+            ended = True
+    return begun, ended
+
+
+def _lines(path: Path) -> list[dict[str, object]]:
+    found: list[dict[str, object]] = []
+    try:
+        content = path.read_text(encoding="utf-8", errors="replace")
+    except FileNotFoundError:
+        return found
+    for line in content.splitlines():
+        try:
+            record = json.loads(line)
+        except ValueError:
+            # The last line of a process that died in the middle of writing it.
+            continue
+        if isinstance(record, dict):
+            found.append(record)
+    return found
+
+
+def _leg(record: dict[str, object]) -> Leg:
+    ok = record.get("ok") is True
+    name = str(record["leg"])
+    seconds = record.get("seconds")
+    evidence = str(record.get("evidence") or "")
+    code = record.get("code")
+    if not ok and code is None:
+        chain = _chain(record.get("errors"))
+        code = causes.of_exceptions(chain, "import-failed" if name == "import" else "probe-failed")
+        if chain:
+            # The last exception first: it is the cause, and the traceback below it is long.
+            evidence = f"{chain[-1]}\n{evidence}"
+    return Leg(
+        leg=name,
+        ok=ok,
+        seconds=float(seconds) if isinstance(seconds, (int, float)) else 0.0,
+        code=None if ok else str(code),
+        evidence=evidence.strip(),
+        skipped=record.get("skipped") is True,
+    )
+
+
+def _chain(errors: object) -> tuple[Raised, ...]:
+    if not isinstance(errors, list):
+        return ()
+    return tuple(
+        Raised(kind=str(each.get("type")), message=str(each.get("message")), name=each.get("name"))
+        for each in errors
+        if isinstance(each, dict)
+    )

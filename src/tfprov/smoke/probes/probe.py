@@ -1,0 +1,183 @@
+"""The entry of every probe: runs the legs of one group and streams one JSON record a leg.
+
+Started by the environment's own Python as `python -I -X faulthandler -u probe.py REQUEST.json`. Everything in this
+folder imports the standard library and what is under test, nothing of tfprov, and runs on Python 3.7 and newer.
+
+Records are lines of JSON in the file that the request names. They do not go to stdout, which TensorFlow and its
+plug-ins write to. A leg is announced before it starts, so that whoever reads the file knows which leg took the
+process down:
+
+    {"begin": "matmul", "device": "GPU:0"}
+    {"leg": "matmul", "device": "GPU:0", "ok": true, "seconds": 0.41, "evidence": "relative error 2.1e-07 ..."}
+    {"facts": {"tensorflow": "2.21.0"}}
+    {"end": true}
+
+A process that dies is started again with what is `done`, and goes on behind the leg that took it down.
+"""
+
+from __future__ import annotations
+
+import faulthandler
+import importlib.util
+import json
+import os
+import sys
+import time
+import traceback
+
+ENVIRONMENT = "environment"
+
+
+class Failed(Exception):  # noqa: N818 - a finding of a leg, not an error of the probe
+    """What a leg found to be wrong, with the failure code for it."""
+
+    def __init__(self, code, evidence):
+        super().__init__(evidence)
+        self.code = code
+        self.evidence = evidence
+
+
+class Skipped(Exception):  # noqa: N818 - a leg that does not apply here
+    """Why a leg does not apply to this environment."""
+
+
+class Probe:
+    """One probe process: its request, its channel, and TensorFlow once a leg asked for it."""
+
+    def __init__(self, request):
+        self.request = request
+        self._channel = os.open(request["records"], os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+        self._done = {(device, leg): ok for device, leg, ok in request["done"]}
+        self._broken_devices = set(request["broken_devices"])
+        self._tensorflow = None
+        self._devices = None
+
+    def write(self, record):
+        """Append one record. One `write` a line: what was written survives any death of this process."""
+        os.write(self._channel, (json.dumps(record) + "\n").encode("utf-8"))
+
+    def facts(self, **facts):
+        """Report what was learnt that is no leg."""
+        self.write({"facts": facts})
+
+    def leg(self, device, name, function, *arguments):
+        """Run one leg, unless an earlier process of this group did; whether it passed.
+
+        Args:
+            device: `environment`, or the name of a device.
+            name: name of the leg.
+            function: gives the evidence as text; raises `Failed`, `Skipped`, or whatever TensorFlow raises.
+            arguments: passed to the function.
+        """
+        if (device, name) in self._done:
+            return self._done[(device, name)]
+        if device in self._broken_devices:
+            self._record(device, name, 0.0, ok=False, code="probe-timeout", evidence="not run: the device hung before")
+            return False
+        self.write({"begin": name, "device": device})
+        started = time.perf_counter()
+        try:
+            evidence = function(*arguments)
+        except Skipped as why:
+            self._record(device, name, time.perf_counter() - started, ok=True, skipped=True, evidence=str(why))
+            return True
+        except Failed as finding:
+            self._record(
+                device, name, time.perf_counter() - started, ok=False, code=finding.code, evidence=finding.evidence
+            )
+            return False
+        except BaseException as error:  # SystemExit too: a plug-in that leaves must not end the other legs
+            if isinstance(error, KeyboardInterrupt):
+                raise
+            self._record(
+                device,
+                name,
+                time.perf_counter() - started,
+                ok=False,
+                errors=chain_of(error),
+                evidence="".join(traceback.format_exception(type(error), error, error.__traceback__))[-6000:],
+            )
+            return False
+        self._record(device, name, time.perf_counter() - started, ok=True, evidence=evidence)
+        return True
+
+    def tensorflow(self):
+        """TensorFlow, imported at the first call and set up so that no operation moves to another device silently."""
+        if self._tensorflow is None:
+            import tensorflow as tf
+
+            tf.config.set_soft_device_placement(False)
+            self._tensorflow = tf
+        return self._tensorflow
+
+    def devices(self):
+        """The devices that this process tests, as pairs of our name and TensorFlow's.
+
+        Our name counts the GPUs of the machine, TensorFlow's the visible ones: in a process that was started for one
+        GPU alone, our `GPU:1` is TensorFlow's `GPU:0`.
+        """
+        tf = self.tensorflow()
+        if self._devices is None:
+            gpus = tf.config.list_physical_devices("GPU")
+            if self.request["accelerator"] == "cpu" or self.request["gpu"] == "later":
+                chosen = []
+            elif self.request["gpus"] is not None:
+                chosen = [index for index in self.request["gpus"] if index < len(gpus)]
+            else:
+                chosen = list(range(len(gpus)))
+            if len(chosen) != len(gpus):
+                tf.config.set_visible_devices([gpus[index] for index in chosen], "GPU")
+            for index in chosen:
+                # Without growth TensorFlow takes nearly all memory of every GPU it can see.
+                tf.config.experimental.set_memory_growth(gpus[index], True)
+            pairs = [(f"GPU:{index}", f"GPU:{position}") for position, index in enumerate(chosen)]
+            self._devices = [("CPU:0", "CPU:0")] * bool(self.request["with_cpu"]) + pairs
+        return self._devices
+
+    def _record(self, device, name, seconds, **fields):
+        record = {"leg": name, "device": device, "seconds": seconds}
+        record.update(fields)
+        self.write(record)
+
+
+def chain_of(error):
+    """The exception and what it was raised from or during, the outermost first."""
+    found = []
+    seen = set()
+    while error is not None and id(error) not in seen:
+        seen.add(id(error))
+        found.append({"type": type(error).__name__, "message": str(error)[:4000], "name": getattr(error, "name", None)})
+        error = error.__cause__ or error.__context__
+    return found
+
+
+def load(name):
+    """A sibling of this file as a module. Isolated mode keeps this folder off `sys.path`, and so it should."""
+    path = os.path.join(os.path.dirname(os.path.abspath(__file__)), name + ".py")
+    spec = importlib.util.spec_from_file_location("tfprov_probe_" + name, path)
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+def main():
+    """Run the group that the request names."""
+    with open(sys.argv[1], encoding="utf-8") as stream:
+        request = json.load(stream)
+    # The siblings raise the exceptions of this file: they find it under this name.
+    sys.modules["tfprov_probe"] = sys.modules["__main__"]
+    # A thread without Python's lock: it fires in the middle of a native call, too, and says where every thread stands.
+    faulthandler.dump_traceback_later(request["timeout"], exit=True, file=sys.stderr)
+    probe = Probe(request)
+    load(request["group"]).run(probe)
+    probe.write({"end": True})
+    sys.stdout.flush()
+    sys.stderr.flush()
+    if not request["exit_normally"]:
+        # Tearing TensorFlow down takes a third of a second and proves nothing about the devices.
+        os._exit(0)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,85 @@
+"""What others make of a verdict: an error for the command line, a document for machines."""
+
+from __future__ import annotations
+
+from tfprov.errors import CODES, TfprovError
+from tfprov.smoke.records import Device, Leg, Verdict
+
+Json = None | bool | int | float | str | list["Json"] | dict[str, "Json"]
+
+
+def as_error(verdict: Verdict) -> TfprovError:
+    """The error that a bad verdict amounts to: code, evidence and next step of its first failure.
+
+    Raises:
+        ValueError: the verdict is good.
+    """
+    if verdict.ok:
+        raise ValueError("a good verdict is no error")
+    first = verdict.first_failure
+    if first is None:
+        return TfprovError(
+            "probe-failed", "the smoke test checked nothing", evidence=(verdict.note,) if verdict.note else ()
+        )
+    device, leg = first
+    failed = sum(not one.ok for each in verdict.devices for one in each.legs)
+    others = tuple(
+        f"also failed: `{other.leg}` on {name_of(each)}: {other.code}"
+        for each in verdict.devices
+        for other in each.legs
+        if not other.ok and other is not leg
+    )
+    what = f"the smoke test failed: `{leg.leg}` on {name_of(device)}"
+    if failed > 1:
+        what += f" and {failed - 1} more"
+    return TfprovError(
+        leg.code or "probe-failed", what, evidence=(leg.evidence, *others[:8]) if leg.evidence else others[:8]
+    )
+
+
+def name_of(device: Device) -> str:
+    """How a sentence calls the device."""
+    return "the environment" if device.kind == "environment" else device.name
+
+
+def as_document(verdict: Verdict) -> dict[str, Json]:
+    """The keys that `--json` shows: `verdict` and `devices`."""
+    return {
+        "verdict": {
+            "ok": verdict.ok,
+            "level": verdict.level,
+            "tensorflow": verdict.tensorflow,
+            "python": verdict.python,
+            "seconds": round(verdict.seconds, 3),
+            "note": verdict.note,
+            "findings": [{"code": finding.code, "evidence": finding.evidence} for finding in verdict.findings],
+            "packages": dict(verdict.packages),
+            "build": dict(verdict.build),
+        },
+        "devices": [
+            {
+                "name": device.name,
+                "kind": device.kind,
+                "description": device.description,
+                "ok": device.ok,
+                "legs": [_leg(leg) for leg in device.legs],
+            }
+            for device in verdict.devices
+        ],
+    }
+
+
+def _leg(leg: Leg) -> Json:
+    return {
+        "leg": leg.leg,
+        "ok": leg.ok,
+        "code": leg.code,
+        "skipped": leg.skipped,
+        "seconds": round(leg.seconds, 4),
+        "evidence": leg.evidence,
+    }
+
+
+def remedy(leg: Leg) -> str:
+    """The next step for a failed leg; empty for a good one."""
+    return "" if leg.code is None else CODES[leg.code].remedy
