@@ -1,0 +1,320 @@
+"""Reading package indexes: what they offer, and where a file is. PEP 691 JSON and PEP 503 HTML, remote and local."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import re
+import time
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+from urllib.parse import unquote, urldefrag, urljoin, urlsplit
+from urllib.request import url2pathname
+
+from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel_filename
+
+from tfprov.events import Emit, ignore
+from tfprov.fetch.download import page_title, raise_for_status
+from tfprov.fetch.sources import Network, Route
+from tfprov.ladder.classify import classify_exception
+from tfprov.ladder.climb import Policy, Step, TransferError, climb
+from tfprov.ladder.rungs import Rung
+from tfprov.lock.records import LockedFile
+from tfprov.plan.records import IndexFile, Listing
+from tfprov.redact import redact, without_userinfo
+
+if TYPE_CHECKING:
+    import httpx
+
+T = TypeVar("T")
+
+STAGE = "index"
+
+_ACCEPT = "application/vnd.pypi.simple.v1+json, application/vnd.pypi.simple.v1+html;q=0.2, text/html;q=0.1, */*;q=0.01"
+_LARGEST_PAGE = 64 * 1024 * 1024
+_DISTRIBUTION = re.compile(r"\.(whl|tar\.gz|zip|tgz|tar\.bz2|egg)$", re.IGNORECASE)
+_LOGIN_PAGE = re.compile(rb"<form|<input|http-equiv=[\"']?refresh|location\.(href|replace|assign)", re.IGNORECASE)
+_POLICY = Policy(tries=4, seconds=90.0, first_wait=0.25, longest_wait=10.0)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Link:
+    """A file as an index page names it.
+
+    Attributes:
+        url: absolute, fragment removed.
+        sha256: None when the page does not say.
+    """
+
+    filename: str
+    url: str
+    sha256: str | None = None
+    requires_python: str | None = None
+    size: int | None = None
+    yanked: bool = False
+
+
+def listing(projects: Sequence[str], network: Network, *, emit: Emit) -> Listing:
+    """What the indexes offer of some projects: wheels only.
+
+    Like uv, a project is taken from the first index that has it, `extra` before the main one, and files of find-links
+    places are added. A project that is nowhere maps to an empty tuple.
+
+    Args:
+        projects: names, normalised or not.
+        network: which indexes, and how to get there.
+        emit: receives an `Attempt` for every try.
+
+    Raises:
+        TfprovError: `net-…` or `mirror-http-error` when an index cannot be read; `net-portal` for a login page.
+    """
+    names = tuple(dict.fromkeys(canonicalize_name(project) for project in projects))
+    flat = [link for place in network.find_links for link in _read_place(place, network, emit)]
+
+    def files(name: str) -> tuple[IndexFile, ...]:
+        links = [link for link in flat if _project_of(link.filename) == name]
+        for url in (*network.extra, network.simple_url):
+            found = _project(url, name, network, emit)
+            if found is not None:
+                links += found
+                break
+        unique = {link.filename: link for link in reversed(links) if link.filename.endswith(".whl")}
+        return tuple(
+            IndexFile(filename=link.filename, requires_python=link.requires_python, size=link.size, yanked=link.yanked)
+            for link in sorted(unique.values(), key=lambda link: link.filename)
+        )
+
+    with ThreadPoolExecutor(max_workers=min(4, max(1, len(names))), thread_name_prefix="index") as pool:
+        found: dict[str, tuple[IndexFile, ...]] = dict(zip(names, pool.map(files, names), strict=True))
+    sources = [*network.extra, network.simple_url, *network.find_links]
+    return Listing(files=found, source=", ".join(without_userinfo(source) for source in sources))
+
+
+def find_file(file: LockedFile, index_url: str, network: Network, *, emit: Emit = ignore) -> str | None:
+    """Where an index has this very file: the same hash, or the same name where the page gives no hash.
+
+    Raises:
+        TfprovError: the index cannot be read.
+    """
+    links = _project(index_url, canonicalize_name(file.name), network, emit) or ()
+    named = [link for link in links if link.filename == file.filename and link.sha256 in (None, file.sha256)]
+    same = [link for link in links if link.sha256 == file.sha256]
+    return next((link.url for link in (*same, *named)), None)
+
+
+def remote_size(url: str, network: Network) -> int | None:
+    """Bytes of a remote file, or None when that cannot be learnt. Two tries on each route at most, no waiting."""
+    for route in network.ordered_routes():
+        if network.health.problem(route.name) is not None:
+            continue
+        with contextlib.suppress(Exception), network.client(route, connect_timeout=5, idle_timeout=10) as client:
+            address, login = without_userinfo(url), network.login(url)
+            answer = client.request("HEAD", address, auth=login)
+            length = answer.headers.get("Content-Length", "")
+            if answer.status_code == 200 and length.isdigit() and int(length) > 0:
+                return int(length)
+            # Some servers forbid HEAD or leave the length out; the first byte's Content-Range names the whole.
+            with client.stream("GET", address, auth=login, headers={"Range": "bytes=0-0"}) as part:
+                total = part.headers.get("Content-Range", "").rpartition("/")[2]
+                if part.status_code == 206 and total.isdigit():
+                    return int(total)
+                length = part.headers.get("Content-Length", "")
+                if part.status_code == 200 and length.isdigit():
+                    return int(length)
+    return None
+
+
+def _project(index_url: str, name: str, network: Network, emit: Emit) -> list[Link] | None:
+    """The links of a project on one index; None when the index does not have it."""
+    local = _local(index_url)
+    if local is not None:
+        folder = local / name
+        page = folder / "index.html"
+        if page.is_file():
+            return parse_html(page.read_text(encoding="utf-8", errors="replace"), page.as_uri())
+        return _links_in(folder) if folder.is_dir() else None
+    page_url = f"{index_url.rstrip('/')}/{name}/"
+    return _over_routes(page_url, network, emit, lambda client: _read_page(client, page_url, network))
+
+
+def _read_place(place: str, network: Network, emit: Emit) -> list[Link]:
+    """The links of a find-links place: a folder, a local page or a remote page."""
+    path = _local(place)
+    if path is None and "://" in place:
+        return _over_routes(place, network, emit, lambda client: _read_page(client, place, network)) or []
+    path = path or Path(place)
+    if path.is_file():
+        return parse_html(path.read_text(encoding="utf-8", errors="replace"), path.as_uri())
+    # A folder that is not there offers nothing, as with uv and pip.
+    return _links_in(path) if path.is_dir() else []
+
+
+def _over_routes(url: str, network: Network, emit: Emit, read: Callable[[httpx.Client], T]) -> T:
+    import httpx
+
+    def step(rung: Rung, route: Route, factor: float) -> Step[T]:
+        def act() -> T:
+            client = network.client(
+                route, connect_timeout=network.connect_timeout * factor, idle_timeout=network.idle_timeout * factor
+            )
+            try:
+                with client:
+                    result = read(client)
+            except (httpx.HTTPError, httpx.StreamError, OSError) as error:
+                found = classify_exception(error)
+                through = "" if route.is_direct else f" through `{redact(route.name)}`"
+                found.what = f"`{urlsplit(url).hostname}`{through}: {found.what}"
+                network.health.failed(route.name, found)
+                raise found from error
+            network.health.worked(route.name)
+            return result
+
+        return Step(rung, act)
+
+    routes = network.ordered_routes()
+    steps = [
+        step(Rung.NORMAL, routes[0], 1.0),
+        *(step(Rung.OTHER_ROUTE, route, 1.0) for route in routes[1:]),
+        step(Rung.PATIENT, routes[0], 3.0),
+    ]
+    return climb(STAGE, steps, emit=emit, policy=_POLICY)
+
+
+def _read_page(client: httpx.Client, url: str, network: Network) -> list[Link] | None:
+    address = without_userinfo(url)
+    with client.stream("GET", address, headers={"Accept": _ACCEPT}, auth=network.login(url)) as response:
+        if response.status_code in (404, 410):
+            return None
+        raise_for_status(response, url)
+        body = _bounded(response, url)
+        kind = response.headers.get("Content-Type", "").partition(";")[0].strip().lower()
+        base = str(response.url)
+    if kind.endswith("json"):
+        return parse_json(body, base)
+    links = parse_html(body.decode("utf-8", "replace"), base)
+    if not any(_DISTRIBUTION.search(link.filename) for link in links):
+        _refuse_portal(body, asked=address, answered=base)
+    return links
+
+
+def _bounded(response: httpx.Response, url: str) -> bytes:
+    parts: list[bytes] = []
+    length = 0
+    deadline = time.monotonic() + 300.0
+    for chunk in response.iter_bytes():
+        parts.append(chunk)
+        length += len(chunk)
+        if length > _LARGEST_PAGE or time.monotonic() > deadline:
+            raise TransferError(
+                "mirror-http-error",
+                f"the page `{redact(url)}` does not end",
+                transient=False,
+                evidence=(f"{length} bytes so far",),
+            )
+    return b"".join(parts)
+
+
+def _refuse_portal(body: bytes, *, asked: str, answered: str) -> None:
+    """A page without files is an empty project, or the login page of a network that catches every request."""
+    elsewhere = urlsplit(asked).hostname != urlsplit(answered).hostname
+    if elsewhere or _LOGIN_PAGE.search(body):
+        raise TransferError(
+            "net-portal",
+            "a web page came instead of the package index",
+            transient=False,
+            evidence=(redact(f"asked {asked}"), redact(f"answered by {answered}"), redact(page_title(body))),
+        )
+
+
+def parse_json(body: bytes, base: str) -> list[Link]:
+    """Links of a PEP 691 page.
+
+    Raises:
+        TransferError: `mirror-http-error` when it is none.
+    """
+    try:
+        page = json.loads(body)
+        return [
+            Link(
+                filename=str(entry["filename"]),
+                url=urljoin(base, str(entry["url"])),
+                sha256=entry.get("hashes", {}).get("sha256"),
+                requires_python=entry.get("requires-python") or None,
+                size=entry["size"] if isinstance(entry.get("size"), int) else None,
+                yanked=bool(entry.get("yanked")),
+            )
+            for entry in page["files"]
+        ]
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise TransferError(
+            "mirror-http-error",
+            f"`{urlsplit(base).hostname}` answers with JSON that is no package index",
+            transient=False,
+            evidence=(f"{type(error).__name__}: {error}", redact(base)),
+        ) from error
+
+
+def parse_html(text: str, base: str) -> list[Link]:
+    """Links of a PEP 503 page."""
+    parser = _Anchors()
+    parser.feed(text)
+    root = urljoin(base, parser.base) if parser.base else base
+    links: list[Link] = []
+    for attributes in parser.anchors:
+        url, fragment = urldefrag(urljoin(root, attributes["href"] or ""))
+        filename = unquote(urlsplit(url).path.rpartition("/")[2])
+        if not filename:
+            continue
+        found = re.search(r"(?:^|&)sha256=([0-9a-fA-F]{64})", fragment)
+        links.append(
+            Link(
+                filename=filename,
+                url=url,
+                sha256=found[1].lower() if found else None,
+                requires_python=attributes.get("data-requires-python") or None,
+                yanked="data-yanked" in attributes,
+            )
+        )
+    return links
+
+
+class _Anchors(HTMLParser):
+    def __init__(self) -> None:
+        super().__init__(convert_charrefs=True)
+        self.anchors: list[dict[str, str | None]] = []
+        self.base: str | None = None
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        attributes = dict(attrs)
+        if tag == "a" and attributes.get("href"):
+            self.anchors.append(attributes)
+        elif tag == "base" and self.base is None:
+            self.base = attributes.get("href")
+
+
+def _links_in(folder: Path) -> list[Link]:
+    return [
+        Link(filename=path.name, url=path.as_uri(), size=path.stat().st_size)
+        for path in _sorted(folder.iterdir())
+        if path.is_file() and _DISTRIBUTION.search(path.name)
+    ]
+
+
+def _sorted(paths: Iterable[Path]) -> list[Path]:
+    return sorted(paths, key=lambda path: path.name)
+
+
+def _local(url: str) -> Path | None:
+    parts = urlsplit(url)
+    return Path(url2pathname(parts.path)) if parts.scheme == "file" else None
+
+
+def _project_of(filename: str) -> str | None:
+    try:
+        return parse_wheel_filename(filename)[0]
+    except InvalidWheelFilename:
+        return None

@@ -1,0 +1,282 @@
+"""A file on its way: which parts of it are here, across cuts, kills and power losses."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import threading
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+from tfprov import paths
+from tfprov.ladder.classify import classify_exception
+
+_SYNC_SECONDS = 2.0
+_SYNC_BYTES = 64 * 1024 * 1024
+_NOTE_BYTES = 1024 * 1024
+
+Span = tuple[int, int]
+"""First byte, and one past the last."""
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """What the server said about the file when these bytes came.
+
+    Attributes:
+        url: without credentials.
+        validator: strong ETag or Last-Modified for If-Range; None when it gave neither.
+    """
+
+    url: str
+    validator: str | None
+
+
+def merge(spans: list[Span], new: Span) -> list[Span]:
+    """The spans with one more, sorted, touching ones joined."""
+    merged: list[Span] = []
+    for start, end in sorted([*spans, new]):
+        if start >= end:
+            continue
+        if merged and start <= merged[-1][1]:
+            merged[-1] = (merged[-1][0], max(merged[-1][1], end))
+        else:
+            merged.append((start, end))
+    return merged
+
+
+def gaps(spans: list[Span], total: int) -> list[Span]:
+    """What is missing of `total` bytes."""
+    missing: list[Span] = []
+    position = 0
+    for start, end in spans:
+        if start > position:
+            missing.append((position, min(start, total)))
+        position = max(position, end)
+    if position < total:
+        missing.append((position, total))
+    return missing
+
+
+class Partial:
+    """The part of one file that has arrived. Open it under the file's lock; safe for several threads.
+
+    Beside the data lie two small records of what has arrived:
+
+    - `.synced` counts bytes that were flushed to the disk first, and is flushed itself: it holds after a power loss.
+    - `.written` counts bytes that were handed to the operating system, and is not flushed: it holds after `kill -9`, as
+      long as the system has not been restarted since, which it tells by the boot id. It costs next to nothing, so it
+      can be exact to a megabyte where flushing that often would slow a fast link down.
+    """
+
+    def __init__(self, path: Path, *, boot: str | None = None) -> None:
+        """Open or create it.
+
+        Args:
+            path: the data file; its folder exists.
+            boot: identifies this run of the operating system; read from it when None.
+
+        Raises:
+            TfprovError: `disk-full`, `permission-denied`, `read-only-fs`.
+        """
+        self.path = path
+        self._boot = boot_id() if boot is None else boot
+        self._synced_path = path.with_suffix(".synced")
+        self._written_path = path.with_suffix(".written")
+        self._lock = threading.Lock()
+        self._spans: list[Span] = []
+        self.total: int | None = None
+        self.origin: Origin | None = None
+        self._unsynced = 0
+        self._unnoted = 0
+        self._synced_at = time.monotonic()
+        try:
+            self._file: IO[bytes] = os.fdopen(
+                os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_BINARY", 0)), "r+b", 0
+            )
+        except OSError as error:
+            raise classify_exception(error) from error
+        self._load()
+
+    def __enter__(self) -> Partial:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Flush what has arrived and close the file. Nothing is removed."""
+        if self._file.closed:
+            return
+        with contextlib.suppress(OSError):
+            self.checkpoint(now=True)
+        self._file.close()
+
+    @property
+    def arrived(self) -> int:
+        """Bytes that are here."""
+        with self._lock:
+            return sum(end - start for start, end in self._spans)
+
+    @property
+    def prefix(self) -> int:
+        """Bytes that are here without a gap from the beginning."""
+        with self._lock:
+            return self._spans[0][1] if self._spans and self._spans[0][0] == 0 else 0
+
+    def missing(self) -> list[Span]:
+        """The gaps; needs `total`."""
+        with self._lock:
+            return gaps(self._spans, self.total or 0)
+
+    def write(self, offset: int, data: bytes) -> None:
+        """Put bytes at their place.
+
+        Raises:
+            TfprovError: `disk-full` and the like.
+        """
+        try:
+            self._pwrite(data, offset)
+        except OSError as error:
+            raise classify_exception(_named(error, self.path)) from error
+        with self._lock:
+            self._spans = merge(self._spans, (offset, offset + len(data)))
+            self._unsynced += len(data)
+            self._unnoted += len(data)
+
+    def read(self, offset: int, count: int) -> bytes:
+        """Bytes that are here."""
+        if hasattr(os, "pread"):
+            return os.pread(self._file.fileno(), count, offset)
+        with self._lock:
+            self._file.seek(offset)
+            return self._file.read(count)
+
+    def forget(self, span: Span) -> None:
+        """Count these bytes as missing again, because they turned out to be wrong."""
+        with self._lock:
+            kept: list[Span] = []
+            for start, end in self._spans:
+                kept = merge(kept, (start, min(end, span[0])))
+                kept = merge(kept, (max(start, span[1]), end))
+            self._spans = kept
+        self.checkpoint(now=True)
+
+    def reset(self, *, total: int | None = None, origin: Origin | None = None) -> None:
+        """Forget everything; the file is another one now."""
+        with self._lock:
+            self._spans = []
+            self.total = total
+            self.origin = origin
+            self._file.truncate(0)
+        self.checkpoint(now=True)
+
+    def checkpoint(self, *, now: bool = False) -> None:
+        """Record what has arrived, as far as it is due. Call it often.
+
+        Raises:
+            TfprovError: `disk-full` and the like.
+        """
+        moment = time.monotonic()
+        with self._lock:
+            record = self._record()
+            unsynced = self._unsynced
+            sync = unsynced >= _SYNC_BYTES or (unsynced > 0 and moment - self._synced_at >= _SYNC_SECONDS) or now
+            note = sync or self._unnoted >= _NOTE_BYTES
+        try:
+            if sync:
+                # The data first: the record must never claim more than the disk holds.
+                getattr(os, "fdatasync", os.fsync)(self._file.fileno())
+                paths.write_atomic(self._synced_path, record)
+            if note:
+                self._note(record)
+        except OSError as error:
+            raise classify_exception(_named(error, self.path)) from error
+        with self._lock:
+            if sync:
+                self._unsynced -= unsynced
+                self._synced_at = moment
+            if note:
+                self._unnoted = 0
+
+    def remove(self) -> None:
+        """Close it and remove data and records."""
+        self._file.close()
+        for path in (self.path, self._synced_path, self._written_path):
+            path.unlink(missing_ok=True)
+
+    def _pwrite(self, data: bytes, offset: int) -> None:
+        view = memoryview(data)
+        while view:
+            if hasattr(os, "pwrite"):
+                count = os.pwrite(self._file.fileno(), view, offset)
+            else:
+                with self._lock:
+                    self._file.seek(offset)
+                    count = self._file.write(view) or 0
+            view = view[count:]
+            offset += count
+
+    def _note(self, record: bytes) -> None:
+        temporary = self._written_path.with_suffix(".written.new")
+        temporary.write_bytes(record)
+        temporary.replace(self._written_path)
+
+    def _record(self) -> bytes:
+        origin = None if self.origin is None else [self.origin.url, self.origin.validator]
+        record = {"boot": self._boot, "total": self.total, "origin": origin, "spans": self._spans}
+        return json.dumps(record).encode()
+
+    def _load(self) -> None:
+        length = os.fstat(self._file.fileno()).st_size
+        written, synced = _parse(self._written_path), _parse(self._synced_path)
+        chosen = written if written is not None and written.boot == self._boot else synced
+        if chosen is None:
+            return
+        self.total = chosen.total
+        self.origin = chosen.origin
+        # A record that claims more than the file holds is of another file.
+        self._spans = [span for span in chosen.spans if 0 <= span[0] < span[1] <= length]
+
+
+@dataclass(frozen=True, slots=True)
+class _Record:
+    boot: str
+    total: int | None
+    origin: Origin | None
+    spans: tuple[Span, ...]
+
+
+def _parse(path: Path) -> _Record | None:
+    """The record in this file, or None when there is none or it is damaged."""
+    try:
+        raw = json.loads(path.read_bytes())
+        spans: list[Span] = []
+        for start, end in raw["spans"]:
+            spans = merge(spans, (int(start), int(end)))
+        origin = None if raw["origin"] is None else Origin(str(raw["origin"][0]), raw["origin"][1])
+        total = None if raw["total"] is None else int(raw["total"])
+        return _Record(str(raw["boot"]), total, origin, tuple(spans))
+    except (OSError, ValueError, KeyError, TypeError, IndexError):
+        return None
+
+
+def boot_id() -> str:
+    """Identifies this run of the operating system: another value means that what was not flushed may be lost."""
+    try:
+        return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
+    except OSError:
+        import psutil
+
+        # Derived from clock and uptime elsewhere, so that it wobbles by a second.
+        return str(round(psutil.boot_time() / 10))
+
+
+def _named(error: OSError, path: Path) -> OSError:
+    """The error with the file's name: system calls on an open file do not know it."""
+    if error.filename is None:
+        error.filename = str(path)
+    return error

@@ -1,0 +1,302 @@
+"""The content-addressed store: files that were verified once, by hash.
+
+Layout:
+
+    store/sha256/ab/abcd…/name-1.0-py3-none-any.whl    whole files; a file is here only after its hash was checked
+    store/partial/abcd….part                           files on their way, with their records
+    store/locks/abcd….lock                             one lock a file, held by the process that fetches it
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import hashlib
+import os
+import shutil
+import time
+from collections.abc import Callable, Collection, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import filelock
+
+from tfprov.errors import TfprovError
+from tfprov.fetch.partial import Partial
+from tfprov.ladder.classify import classify_exception
+from tfprov.lock.records import LockedFile
+
+_BUFFER = 1024 * 1024
+_LOCK_POLL_SECONDS = 0.1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stored:
+    """A whole file in the store.
+
+    Attributes:
+        used: when it was last asked for, seconds since the epoch.
+    """
+
+    path: Path
+    sha256: str
+    size: int
+    used: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Swept:
+    """What a clean-up removed."""
+
+    files: int
+    bytes: int
+
+
+class Store:
+    """Files by hash below one folder. Several processes may use it at once, and it stays whole when one is killed."""
+
+    def __init__(self, root: Path) -> None:
+        """Name it. Nothing is made before the first write."""
+        self.root = root
+
+    def path(self, sha256: str, filename: str) -> Path:
+        """Where the file is or will be. It keeps its name, because installers read wheel names."""
+        return self.root / "sha256" / sha256[:2] / sha256 / filename
+
+    def has(self, file: LockedFile) -> bool:
+        """Whether the file is here, whole. The hash was checked when it came in; see `verify` for checking it again."""
+        try:
+            size = self.path(file.sha256, file.filename).stat().st_size
+        except OSError:
+            return False
+        return file.size is None or size == file.size
+
+    def use(self, file: LockedFile) -> Path:
+        """The path of a file that is here; notes that it was used, for `prune`."""
+        path = self.path(file.sha256, file.filename)
+        with contextlib.suppress(OSError):
+            os.utime(path)
+        return path
+
+    def partial(self, sha256: str) -> Partial:
+        """The file on its way. Open it under `lock` only.
+
+        Raises:
+            TfprovError: `disk-full`, `permission-denied`, `read-only-fs`.
+        """
+        return Partial(self._folder("partial") / f"{sha256}.part")
+
+    @contextlib.contextmanager
+    def lock(
+        self,
+        sha256: str,
+        *,
+        timeout: float | None = None,
+        waiting: Callable[[], None] | None = None,
+    ) -> Iterator[None]:
+        """Be the only process that works on this file.
+
+        The lock is the operating system's own on an open file, so that it ends with its owner, however that ends.
+
+        Args:
+            sha256: the file.
+            timeout: seconds to wait for another owner; None for as long as it lives.
+            waiting: called again and again while another process owns it; may raise.
+
+        Raises:
+            TfprovError: `lock-timeout`, or the machine's reason why there can be no lock.
+        """
+        path = self._folder("locks") / f"{sha256}.lock"
+        lock = filelock.FileLock(path)
+        started = time.monotonic()
+        while True:
+            try:
+                lock.acquire(timeout=_LOCK_POLL_SECONDS)
+                break
+            except filelock.Timeout:
+                if timeout is not None and time.monotonic() - started >= timeout:
+                    raise TfprovError(
+                        "lock-timeout",
+                        f"another process has been working on `{sha256[:12]}` for {timeout:.0f} s",
+                        evidence=(f"lock `{path}`",),
+                    ) from None
+                if waiting is not None:
+                    waiting()
+            except OSError as error:
+                raise classify_exception(error) from error
+        try:
+            yield
+        finally:
+            lock.release()
+
+    def commit(self, file: LockedFile, partial: Partial) -> Path:
+        """Move a complete partial file to its final place. Its hash must have been checked.
+
+        Raises:
+            TfprovError: `disk-full` and the like; the partial file stays.
+        """
+        target = self.path(file.sha256, file.filename)
+        try:
+            partial.checkpoint(now=True)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            partial.path.replace(target)
+            _sync_folder(target.parent)
+        except OSError as error:
+            raise classify_exception(error) from error
+        partial.remove()
+        return target
+
+    def adopt(self, file: LockedFile, source: Path) -> Path:
+        """Take a local file in: a copy whose hash was checked on the way. The source stays as it is.
+
+        A copy and not a hard link: whoever edits the source later would edit the store.
+
+        Raises:
+            TfprovError: `hash-mismatch` when it is another file, or the machine's reason.
+        """
+        target = self.path(file.sha256, file.filename)
+        temporary = self._folder("partial") / f"{file.sha256}.copy"
+        try:
+            digest = hashlib.sha256()
+            with source.open("rb") as reader, temporary.open("wb") as writer:
+                while chunk := reader.read(_BUFFER):
+                    digest.update(chunk)
+                    writer.write(chunk)
+                writer.flush()
+                os.fsync(writer.fileno())
+            if digest.hexdigest() != file.sha256:
+                raise TfprovError(
+                    "hash-mismatch",
+                    f"`{source}` is not the file that the lock names",
+                    evidence=(f"expected sha256 {file.sha256}", f"found sha256 {digest.hexdigest()}"),
+                )
+            target.parent.mkdir(parents=True, exist_ok=True)
+            temporary.replace(target)
+            _sync_folder(target.parent)
+        except OSError as error:
+            raise classify_exception(error) from error
+        finally:
+            temporary.unlink(missing_ok=True)
+        return target
+
+    def files(self) -> tuple[Stored, ...]:
+        """Every whole file, least recently used first."""
+        found: list[Stored] = []
+        for path in self.root.glob("sha256/*/*/*"):
+            try:
+                status = path.stat()
+            except OSError:
+                continue  # another process has just removed it
+            found.append(Stored(path=path, sha256=path.parent.name, size=status.st_size, used=status.st_mtime))
+        return tuple(sorted(found, key=lambda stored: stored.used))
+
+    def size(self) -> int:
+        """Bytes of everything in the store, files on their way included (what they occupy, not what they will)."""
+        total = 0
+        for folder in ("sha256", "partial"):
+            for path in (self.root / folder).rglob("*"):
+                with contextlib.suppress(OSError):
+                    status = path.stat()
+                    blocks = getattr(status, "st_blocks", None)
+                    total += status.st_size if blocks is None else min(status.st_size, blocks * 512)
+        return total
+
+    def verify(self, *, remove: bool = True) -> tuple[Stored, ...]:
+        """The files whose content no longer has their hash; they are removed unless `remove` is False.
+
+        Reads everything. Does not touch when a file was last used.
+        """
+        damaged: list[Stored] = []
+        for stored in self.files():
+            try:
+                actual = sha256_of(stored.path)
+            except FileNotFoundError:
+                continue
+            except OSError as error:
+                if error.errno != errno.EIO:
+                    raise classify_exception(error) from error
+                actual = ""  # the disk itself cannot read it any more
+            if actual != stored.sha256:
+                damaged.append(stored)
+                if remove:
+                    self._remove(stored)
+        return tuple(damaged)
+
+    def prune(self, *, cap_bytes: int, keep: Collection[str] = ()) -> Swept:
+        """Remove least recently used files until at most `cap_bytes` remain, and partial files that nobody works on.
+
+        Args:
+            cap_bytes: 0 removes everything that may go.
+            keep: hashes that must stay, because something in this run needs them; they may keep it above its cap.
+
+        Returns:
+            What was removed.
+        """
+        removed, freed = 0, 0
+        for path in sorted((self.root / "partial").glob("*.part")):
+            # Partial files are worth most to those who come back for them; they go first only when all must go.
+            if cap_bytes == 0 and path.stem not in keep:
+                freed += self._remove_partial(path)
+                removed += 1
+        files = self.files()
+        total = sum(stored.size for stored in files)
+        for stored in files:
+            if total <= cap_bytes:
+                break
+            if stored.sha256 in keep:
+                continue
+            if self._remove(stored):
+                removed += 1
+                freed += stored.size
+                total -= stored.size
+        return Swept(files=removed, bytes=freed)
+
+    def clear(self) -> Swept:
+        """Remove everything that no other process is working on."""
+        return self.prune(cap_bytes=0)
+
+    def _remove(self, stored: Stored) -> bool:
+        try:
+            with self.lock(stored.sha256, timeout=0):
+                shutil.rmtree(stored.path.parent)
+        except (OSError, TfprovError):
+            return False  # in use by another process, or gone already
+        return True
+
+    def _remove_partial(self, path: Path) -> int:
+        try:
+            with self.lock(path.stem, timeout=0):
+                size = path.stat().st_size
+                for name in (path, path.with_suffix(".synced"), path.with_suffix(".written")):
+                    name.unlink(missing_ok=True)
+                return size
+        except (OSError, TfprovError):
+            return 0
+
+    def _folder(self, name: str) -> Path:
+        folder = self.root / name
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise classify_exception(error) from error
+        return folder
+
+
+def sha256_of(path: Path) -> str:
+    """Hexadecimal SHA-256 of a file."""
+    digest = hashlib.sha256()
+    with path.open("rb") as stream:
+        while chunk := stream.read(_BUFFER):
+            digest.update(chunk)
+    return digest.hexdigest()
+
+
+def _sync_folder(folder: Path) -> None:
+    """Make a rename in this folder survive a power loss, where the system can."""
+    if os.name != "posix":
+        return
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
