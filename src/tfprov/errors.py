@@ -164,6 +164,11 @@ _ALL = [
     *_rows(
         Group.GPU,
         ("gpu-libs-missing", "a CUDA or cuDNN library is not found", "tensorflow[and-cuda], or the library path"),
+        (
+            "gpu-libs-foreign",
+            "a CUDA library from outside the environment is used in place of its own",
+            "clean LD_LIBRARY_PATH",
+        ),
         ("cudnn-mismatch", "an older cuDNN is loaded", "raise cuDNN, or clean LD_LIBRARY_PATH"),
         ("cudnn-init-failed", "no cuDNN handle can be made", "memory growth, or a free device"),
         ("cuda-toolkit-file-missing", "libdevice or ptxas is missing", "the nvcc wheel, and XLA_FLAGS"),

@@ -54,7 +54,7 @@ class Note:
     """Something a person should know that is not a failure.
 
     Attributes:
-        level: `warning` is always shown, `info` on a quiet run is not, `detail` goes to the journal and `--verbose` only.
+        level: `warning` is always shown, `info` not on a quiet run, `detail` only in the journal and with `--verbose`.
     """
 
     text: str

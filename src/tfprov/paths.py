@@ -104,3 +104,14 @@ def _umask() -> int:
     mask = os.umask(0o022)
     os.umask(mask)
     return mask
+
+
+def writable(folder: Path) -> bool:
+    """Whether a file can be made in a folder, found out by making one: permission bits lie on network file systems."""
+    try:
+        handle, name = tempfile.mkstemp(prefix=".tfprov-", dir=folder)
+    except OSError:
+        return False
+    os.close(handle)
+    Path(name).unlink(missing_ok=True)
+    return True

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
-# Variables that change what a Python or an installer does behind our back. What tfprov wants from them (an index, a proxy,
-# a certificate) it reads itself and passes on explicitly.
+# Variables that change what a Python or an installer does behind our back. What tfprov wants from them (an index, a
+# proxy, a certificate) it reads itself and passes on explicitly.
 _HAZARD_PREFIXES = ("PIP_", "UV_", "VIRTUALENV_", "PYTHON", "CONDA_", "MAMBA_", "PIPX_", "POETRY_", "TF_", "_PYTHON")
 _HAZARD_NAMES = frozenset({"VIRTUAL_ENV", "XLA_FLAGS", "PYENV_VERSION", "__PYVENV_LAUNCHER__"})
 
@@ -143,7 +143,7 @@ def run(
 def replace_process(argv: Sequence[str], *, env: Mapping[str, str]) -> int:
     """Become another program (POSIX), or run it in the foreground and return its exit status (Windows)."""
     if os.name == "posix":
-        os.execvpe(argv[0], list(argv), dict(env))
+        os.execvpe(argv[0], list(argv), dict(env))  # noqa: S606 - the user's own command, without a shell on purpose
     return subprocess.call(list(argv), env=dict(env))
 
 

@@ -26,3 +26,14 @@ def redact(text: str) -> str:
 def without_userinfo(url: str) -> str:
     """The URL with user and password left out, for files that others read (locks)."""
     return _USERINFO.sub(r"\g<scheme>", url)
+
+
+def redact_all(value: object) -> object:
+    """A JSON-like value with every text in it redacted. Tuples become lists."""
+    if isinstance(value, str):
+        return redact(value)
+    if isinstance(value, dict):
+        return {key: redact_all(inner) for key, inner in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [redact_all(inner) for inner in value]
+    return value

@@ -3,13 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Generic, Literal, TypeVar
+from typing import ClassVar, Generic, Literal, TypeVar
 
 T = TypeVar("T")
 
 
+class _Record:
+    """What the records have in common: how pydantic reads them back, said without importing it."""
+
+    __slots__ = ()
+
+    # A key that is not known is a mistake in the file, and a number in quotes is no number.
+    __pydantic_config__: ClassVar[dict[str, str | bool]] = {"extra": "forbid", "strict": True}
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Fact(Generic[T]):
+class Fact(_Record, Generic[T]):
     """A value and where it was read.
 
     Attributes:
@@ -22,7 +31,7 @@ class Fact(Generic[T]):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Libc:
+class Libc(_Record):
     """The C library. `version` is dotted (`2.36`)."""
 
     kind: Literal["glibc", "musl"]
@@ -30,7 +39,7 @@ class Libc:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Refusal:
+class Refusal(_Record):
     """Why something cannot be used: a failure code, and the reason in a line."""
 
     code: str
@@ -38,7 +47,7 @@ class Refusal:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Interpreter:
+class Interpreter(_Record):
     """A Python that is on the machine.
 
     Attributes:
@@ -51,6 +60,7 @@ class Interpreter:
         virtual: True when it belongs to a virtual environment.
         externally_managed: True when the operating system owns it (PEP 668); an environment may still be made from it.
         found_by: how it was found: `pyenv`, `PATH`, `uv`, `conda`, `registry`, `profile`, …
+        libc: the glibc that it runs on; None for any other C library, outside Linux, and when not known.
         problem: why it cannot be used at all; None when it works.
     """
 
@@ -63,11 +73,26 @@ class Interpreter:
     virtual: bool = False
     externally_managed: bool = False
     found_by: str = ""
+    libc: Libc | None = None
     problem: Refusal | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Gpu:
+class MigSlice(_Record):
+    """A part of a GPU in MIG mode. A process can use one of them at a time.
+
+    Attributes:
+        uuid: `MIG-…`, what CUDA_VISIBLE_DEVICES takes.
+        memory_total: bytes, or None when not told.
+    """
+
+    uuid: str
+    name: str
+    memory_total: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Gpu(_Record):
     """A GPU. Memory in bytes; None where the source cannot tell.
 
     Attributes:
@@ -81,6 +106,7 @@ class Gpu:
         mig: whether MIG mode is on.
         visible: False when a variable or the container hides it from CUDA programs.
         health: faults that the driver reports (pending row remap, uncorrected ECC errors …), in words.
+        slices: the MIG devices that were made on it; empty without MIG.
     """
 
     index: int
@@ -97,10 +123,11 @@ class Gpu:
     persistence: bool | None = None
     visible: bool = True
     health: tuple[str, ...] = ()
+    slices: tuple[MigSlice, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Driver:
+class Driver(_Record):
     """The NVIDIA driver.
 
     Attributes:
@@ -113,7 +140,7 @@ class Driver:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Disk:
+class Disk(_Record):
     """Free space where something will be written.
 
     Attributes:
@@ -121,31 +148,36 @@ class Disk:
         path: nearest existing folder.
         device: id of the file system; equal ids share their space.
         free_bytes: space for this user.
+        free_files: files that can still be made (inodes); None where the file system has no such limit.
     """
 
     purpose: str
     path: str
     device: str
     free_bytes: int
+    free_files: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class IndexConfig:
+class IndexConfig(_Record):
     """The package index that this machine's tools are configured with, credentials included in memory only.
 
     Attributes:
         url: None when nothing is configured and the tool's own default holds.
         extra: further indexes.
         find_links: folders or pages.
+        merged: True when the best version over all indexes is meant, as with pip; False when the first index that has a
+            package decides, as with uv.
     """
 
     url: str | None
     extra: tuple[str, ...] = ()
     find_links: tuple[str, ...] = ()
+    merged: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Proxies:
+class Proxies(_Record):
     """Proxies of the environment: values of HTTP_PROXY, HTTPS_PROXY, ALL_PROXY and NO_PROXY; None when unset."""
 
     http: str | None = None
@@ -155,7 +187,7 @@ class Proxies:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Hazard:
+class Hazard(_Record):
     """Something on the machine that breaks installs or imports, although tfprov keeps its own work clear of it.
 
     Attributes:
@@ -172,7 +204,7 @@ class Hazard:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Facts:
+class Facts(_Record):
     """Everything that decisions are made from.
 
     Attributes:

@@ -17,7 +17,9 @@ from tfprov.ladder.classify import classify_text
 class Installer(Protocol):
     """Puts a wheelhouse into an empty environment."""
 
-    name: str
+    @property
+    def name(self) -> str:
+        """What the journal calls it."""
 
     def install(self, wheelhouse: Wheelhouse, *, python: Path, environ: Mapping[str, str], timeout: float) -> None:
         """Install every wheel.

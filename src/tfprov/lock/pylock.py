@@ -64,6 +64,21 @@ def read_header(path: Path) -> Header | None:
     return _parse(path)[1] if path.exists() else None
 
 
+def check_ours(path: Path) -> None:
+    """Make sure that a lock file may be replaced.
+
+    Raises:
+        TfprovError: `path-not-ours` when the file was made by something else.
+    """
+    if b"[tool.tfprov" not in path.read_bytes():
+        raise TfprovError(
+            "path-not-ours",
+            f"`{path}` was not made by tfprov",
+            evidence=("it has no `[tool.tfprov]` table",),
+            hint="move it away; tfprov never overwrites what it did not make",
+        )
+
+
 def read(path: Path, *, environment: Environment, tags: Sequence[Tag], changes: tuple[str, ...] = ()) -> Lock:
     """The lock for one interpreter: of every package the wheel whose tag comes first in `tags`.
 

@@ -1,0 +1,6 @@
+"""`python -m tfprov`."""
+
+from tfprov.cli.main import main
+
+if __name__ == "__main__":
+    main()

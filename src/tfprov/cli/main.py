@@ -1,0 +1,49 @@
+"""The entry point: signals, usage errors, exit status."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import os
+import signal
+import sys
+from types import FrameType
+
+from tfprov.errors import TfprovError
+
+
+def main() -> None:
+    """Run the command line and exit."""
+    # A CI system that gives up on a job sends SIGTERM: the same orderly end as Ctrl-C.
+    with contextlib.suppress(ValueError):
+        signal.signal(signal.SIGTERM, _interrupt)
+    # Output may hold paths that the locale cannot spell; a replacement character is better than a traceback.
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+    from typer import Exit, TyperException
+
+    from tfprov.cli.app import app
+    from tfprov.cli.output import Output
+
+    try:
+        status = app(prog_name="tfprov", standalone_mode=False)
+    except Exit as stop:
+        status = stop.exit_code
+    except TyperException as error:
+        command = next((word for word in sys.argv[1:] if not word.startswith("-")), "")
+        output = Output(command=command, json="--json" in sys.argv, environ=os.environ)
+        output.failure(TfprovError("usage", error.format_message().rstrip(".")))
+        status = 2
+    except KeyboardInterrupt:
+        status = 130
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # The interpreter would complain once more when it closes the stream.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    sys.exit(status if isinstance(status, int) else 0)
+
+
+def _interrupt(_number: int, _frame: FrameType | None) -> None:
+    raise KeyboardInterrupt

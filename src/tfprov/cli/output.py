@@ -1,0 +1,105 @@
+"""Where output goes: data to stdout, all else to stderr, and failures in one place."""
+
+from __future__ import annotations
+
+import io
+import sys
+import traceback
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from tfprov.errors import TfprovError
+from tfprov.ladder.classify import classify_exception
+
+if TYPE_CHECKING:
+    from tfprov.report.progress import Reporter
+
+
+@dataclass(slots=True, kw_only=True)
+class Output:
+    """How one command speaks.
+
+    Attributes:
+        command: its name.
+        json: one document on stdout instead of words.
+        verbose: details too.
+        quiet: neither progress nor notes.
+    """
+
+    command: str
+    json: bool = False
+    verbose: bool = False
+    quiet: bool = False
+    environ: Mapping[str, str] = field(default_factory=dict)
+
+    def result(self, words: str, document: Mapping[str, object]) -> None:
+        """Print what the command found."""
+        from tfprov.report.documents import render
+
+        print(render(self.command, dict(document)) if self.json else words)
+
+    def failure(self, error: TfprovError, document: Mapping[str, object] | None = None) -> None:
+        """Print why the command failed."""
+        from tfprov.report import documents, text
+
+        if self.json:
+            print(documents.render(self.command, dict(document or {}), failure=error))
+        words = text.error(error)
+        if self._coloured(sys.stderr):
+            head, _, rest = words.partition(": ")
+            words = f"\033[1;31m{head}\033[0m: {rest}"
+        print(words, file=sys.stderr)
+
+    def progress(self) -> Reporter:
+        """A listener for events that suits stderr."""
+        from tfprov.report.progress import PlainReporter, TerminalReporter
+
+        if self.quiet:
+            return PlainReporter(io.StringIO())
+        if sys.stderr.isatty() and self.environ.get("TERM") != "dumb":
+            from rich.console import Console
+
+            no_color = not self._coloured(sys.stderr)
+            return TerminalReporter(Console(stderr=True, no_color=no_color), verbose=self.verbose)
+        return PlainReporter(sys.stderr, verbose=self.verbose)
+
+    def _coloured(self, stream: object) -> bool:
+        return bool(getattr(stream, "isatty", bool)()) and not self.environ.get("NO_COLOR")
+
+
+@contextmanager
+def failures(output: Output, extra: Callable[[], Mapping[str, object]] = dict) -> Iterator[None]:
+    """Turn whatever ends the command into words (or a document) and an exit status.
+
+    Args:
+        output: how the command speaks.
+        extra: keys for the document of a failed command, such as the verdict of a failed smoke test.
+
+    Raises:
+        SystemExit: with the exit status of the failure.
+    """
+    try:
+        yield
+    except TfprovError as error:
+        output.failure(error, extra())
+        raise SystemExit(error.exit_code) from error
+    except KeyboardInterrupt as error:
+        stopped = TfprovError("interrupted", f"`tfprov {output.command}` was interrupted")
+        output.failure(stopped, extra())
+        raise SystemExit(stopped.exit_code) from error
+    except BrokenPipeError as error:
+        # Whoever read our output has gone; there is nobody left to tell.
+        sys.stdout = None
+        raise SystemExit(1) from error
+    except OSError as error:
+        failure = classify_exception(error)
+        output.failure(failure, extra())
+        raise SystemExit(failure.exit_code) from error
+    except Exception as error:
+        bug = TfprovError(
+            "internal", f"{type(error).__name__}: {error}", evidence=("".join(traceback.format_exception(error)),)
+        )
+        output.failure(bug, extra())
+        raise SystemExit(bug.exit_code) from error

@@ -1,0 +1,1 @@
+"""The main job: the stages as one tuple, and the only callers of their verbs."""

@@ -1,0 +1,171 @@
+"""The commands that work on environments that exist already."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from tfprov import paths
+from tfprov.envs.generations import Environment, environments, executables_in, python_in
+from tfprov.envs.records import Generation
+from tfprov.errors import TfprovError
+from tfprov.events import Emit
+from tfprov.pipeline.run import Request, Run, environment_of
+from tfprov.pipeline.stages import smoke_request
+from tfprov.profile import load
+from tfprov.smoke.records import Level, Verdict
+from tfprov.smoke.records import Request as SmokeRequest
+from tfprov.smoke.runner import smoke
+
+
+def find(name: str, *, cwd: Path, environ: Mapping[str, str]) -> Environment:
+    """The environment of a profile, or the one environment of that name.
+
+    The profile is tried first. An environment whose profile file is gone can still be named.
+
+    Raises:
+        TfprovError: `environment-missing`, or what is wrong with the profile.
+    """
+    home = paths.home(environ)
+    try:
+        path, shipped = load.find(name, cwd=cwd)
+    except TfprovError:
+        named = [one for one in environments(home.environments) if name in (one.owner.name, one.id, one.owner.profile)]
+        if len(named) == 1:
+            return named[0]
+        if named:
+            raise TfprovError(
+                "environment-missing",
+                f"several environments are called `{name}`",
+                evidence=tuple(f"{one.id}: {one.owner.profile}" for one in named),
+                hint="name one by its id or its profile",
+            ) from None
+        raise
+    loaded = load.load(path, shipped=shipped)
+    wanted = environment_of(loaded, home)
+    # The link may have been moved in the profile since; what stands on disk is what is there.
+    return Environment.open(wanted.root) or wanted
+
+
+def verified(environment: Environment, profile: str) -> Generation:
+    """The active generation.
+
+    Raises:
+        TfprovError: `environment-missing`.
+    """
+    generation = environment.active()
+    if generation is None:
+        raise TfprovError(
+            "environment-missing",
+            f"`{environment.owner.name}` has no verified environment yet",
+            evidence=(f"looked in `{environment.root}`",),
+            hint=f"run `tfprov up {profile}`",
+        )
+    return generation
+
+
+def variables(generation: Generation, environ: Mapping[str, str]) -> dict[str, str]:
+    """Variables for a command in the environment: what its own activation script sets.
+
+    The user's other variables stay, PYTHONPATH among them: here it is his command that runs, not ours.
+    """
+    changed = dict(environ)
+    changed.pop("PYTHONHOME", None)
+    changed["VIRTUAL_ENV"] = str(generation.path)
+    changed["PATH"] = os.pathsep.join((str(executables_in(generation.path)), environ.get("PATH", os.defpath)))
+    return changed
+
+
+def smoke_again(request: Request, *, level: Level | None, emit: Emit) -> Verdict:
+    """Prove an existing environment again, at the profile's level or another one. Changes nothing."""
+    run = Run(request, emit)
+    environment = find(request.profile, cwd=request.cwd, environ=request.environ)
+    generation = verified(environment, request.profile)
+    if generation.seal is None:
+        raise TfprovError("internal", "an active generation has no seal")
+    path, shipped = load.find(request.profile, cwd=request.cwd)
+    wanted = smoke_request(load.load(path, overrides=request.overrides, shipped=shipped), generation.seal.target)
+    if level is not None:
+        wanted = dataclasses.replace(wanted, level=level)
+    return smoke(python_in(generation.path), wanted, environ=request.environ, emit=run.emit)
+
+
+def smoke_foreign(python: Path, *, level: Level, environ: Mapping[str, str], emit: Emit) -> Verdict:
+    """What an environment proves that tfprov did not make. Changes nothing.
+
+    Args:
+        python: its interpreter, or its folder.
+        level: how much to check.
+        environ: variables of the user.
+        emit: receives a note a leg.
+    """
+    executable = python_in(python) if python.is_dir() else python
+    if not executable.exists():
+        raise TfprovError(
+            "environment-missing", f"there is no interpreter `{executable}`", hint="name the Python of an environment"
+        )
+    return smoke(executable.absolute(), SmokeRequest(level=level), environ=environ, emit=emit)
+
+
+def rollback(environment: Environment, *, number: int | None) -> Generation:
+    """Let the stable path lead to an older verified generation.
+
+    Args:
+        environment: whose.
+        number: which generation; None for the one before the active one.
+
+    Raises:
+        TfprovError: `environment-missing` when there is none to go back to.
+    """
+    with environment.locked():
+        active = environment.active()
+        candidates = [one for one in environment.generations() if active is None or one.number != active.number]
+        if number is None:
+            wanted = [one for one in candidates if active is None or one.number < active.number][-1:]
+        else:
+            wanted = [one for one in environment.generations() if one.number == number]
+        if not wanted:
+            asked = "earlier generation" if number is None else f"generation {number}"
+            has = ", ".join(str(one.number) for one in environment.generations()) or "none"
+            raise TfprovError(
+                "environment-missing",
+                f"`{environment.owner.name}` has no {asked}",
+                evidence=(f"verified generations: {has}; active: {active.number if active else 'none'}",),
+                hint="`tfprov list` shows them",
+            )
+        damage = environment.damage(wanted[0])
+        if damage:
+            raise TfprovError(
+                "file-damaged",
+                f"generation {wanted[0].number} is damaged and is not taken into use",
+                evidence=(str(damage),),
+                hint="run `tfprov up --recreate` to build a new one",
+            )
+        environment.activate(wanted[0])
+        return wanted[0]
+
+
+def remove(environment: Environment) -> None:
+    """Delete an environment with all its generations; what is in the store stays."""
+    with environment.locked():
+        environment.remove()
+
+
+def command_of(arguments: Sequence[str], variables_: Mapping[str, str]) -> list[str]:
+    """The command with its program looked up on the PATH of the environment.
+
+    Raises:
+        TfprovError: `usage` when there is no such program.
+    """
+    import shutil
+
+    program = shutil.which(arguments[0], path=variables_["PATH"])
+    if program is None:
+        raise TfprovError(
+            "usage",
+            f"there is no command `{arguments[0]}` in the environment or on PATH",
+            hint="what it installs is in the profile under `[packages]`",
+        )
+    return [program, *arguments[1:]]

@@ -1,0 +1,171 @@
+"""A run: what was asked, what the stages made of it so far, and who is told."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar, cast
+
+from tfprov import paths
+from tfprov.envs.generations import Environment, environment_id
+from tfprov.envs.records import Owner
+from tfprov.errors import TfprovError
+from tfprov.events import Attempt, Emit, Event, StageEnded, StageStarted, fan_out
+from tfprov.fetch.sources import Network, network
+from tfprov.host.records import Facts
+from tfprov.journal import Journal
+from tfprov.ladder.classify import classify_exception
+from tfprov.lock import pylock
+from tfprov.profile.records import Loaded
+
+R = TypeVar("R")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """What a command asks for.
+
+    Attributes:
+        profile: path or name of a shipped profile.
+        cwd: what a relative path is relative to.
+        environ: variables of this process.
+        overrides: `key=value` from the command line.
+        upgrade: renew the lock.
+        locked: fail rather than make or change a lock.
+        recreate: build anew although the environment is verified.
+        host: facts of another machine to plan for; None for this one.
+    """
+
+    profile: str
+    cwd: Path
+    environ: Mapping[str, str]
+    overrides: tuple[str, ...] = ()
+    upgrade: bool = False
+    locked: bool = False
+    recreate: bool = False
+    host: Path | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stage:
+    """One step of the flow.
+
+    Attributes:
+        name: as people and journals read it.
+        verb: does the work and returns the stage's record, or raises.
+        builds: False for a stage that only finds out; True for one that a reusable environment makes unnecessary.
+    """
+
+    name: str
+    verb: Callable[[Run], object]
+    builds: bool = False
+
+
+class Run:
+    """One run of the pipeline.
+
+    Attributes:
+        request: what was asked.
+        home: where things are kept.
+        emit: tells every listener, the journal included.
+        attempts: tries of rungs so far.
+        seconds: wall time of each finished stage, in order.
+    """
+
+    def __init__(self, request: Request, emit: Emit) -> None:
+        self.request = request
+        self.home = paths.home(request.environ)
+        self.journal = Journal()
+        self.attempts: list[Attempt] = []
+        self.seconds: list[tuple[str, float]] = []
+        self.emit = fan_out(self._collect, self.journal, emit)
+        self._started = time.monotonic()
+        self._records: dict[type, object] = {}
+        self._network: Network | None = None
+
+    def do(self, stage: Stage) -> None:
+        """Carry out a stage and keep its record.
+
+        Raises:
+            TfprovError: what the stage raised; an OSError becomes one with the code of its errno.
+        """
+        self.emit(StageStarted(stage=stage.name))
+        started = time.monotonic()
+        code: str | None = "interrupted"
+        summary = ""
+        try:
+            record = stage.verb(self)
+            self.put(record)
+            code = None
+            summary = getattr(record, "summary", "")
+        except TfprovError as error:
+            code = error.code.name
+            raise
+        except OSError as error:
+            failure = classify_exception(error)
+            code = failure.code.name
+            raise failure from error
+        finally:
+            seconds = time.monotonic() - started
+            self.seconds.append((stage.name, seconds))
+            self.emit(StageEnded(stage=stage.name, seconds=seconds, summary=summary, code=code))
+
+    def put(self, record: object) -> None:
+        """Keep a record; it replaces an older one of its type."""
+        self._records[type(record)] = record
+
+    def get(self, kind: type[R]) -> R:
+        """The record of a type that an earlier stage made."""
+        return cast("R", self._records[kind])
+
+    def find(self, kind: type[R]) -> R | None:
+        """The record of a type, or None when no stage made one yet."""
+        return cast("R | None", self._records.get(kind))
+
+    @property
+    def loaded(self) -> Loaded:
+        """The profile and where it came from."""
+        return self.get(Loaded)
+
+    @property
+    def environment(self) -> Environment:
+        """The environment that the profile names."""
+        return environment_of(self.loaded, self.home)
+
+    @property
+    def network(self) -> Network:
+        """The ways to the sources, by profile and facts."""
+        if self._network is None:
+            self._network = network(self.loaded.profile, self.loaded.folder, self.get(Facts), self.request.environ)
+        return self._network
+
+    @property
+    def deadline(self) -> float | None:
+        """Moment on the monotonic clock when the run must end; None for never."""
+        limit = self.loaded.profile.network.deadline
+        return None if limit is None else self._started + limit
+
+    @property
+    def lock_path(self) -> Path:
+        """The lock file: beside the profile, or with the environment where nothing may be written beside it."""
+        name = pylock.file_name(self.loaded.profile.name)
+        beside = self.loaded.folder / name
+        if not self.loaded.shipped and (beside.exists() or paths.writable(self.loaded.folder)):
+            return beside
+        return self.environment.root / name
+
+    def _collect(self, event: Event) -> None:
+        if isinstance(event, Attempt):
+            self.attempts.append(event)
+
+
+def environment_of(loaded: Loaded, home: paths.Home) -> Environment:
+    """The environment that a profile names. Touches nothing on disk."""
+    profile = loaded.profile
+    link = str(loaded.resolve(profile.environment.path)) if profile.environment.path else ""
+    return Environment(
+        home.environments / environment_id(profile.name, loaded.path),
+        owner=Owner(name=profile.name, profile=str(loaded.path), link=link),
+    )

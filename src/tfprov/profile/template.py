@@ -1,0 +1,69 @@
+"""The profile that `tfprov init` writes: every choice explained, what fits this machine filled in."""
+
+from __future__ import annotations
+
+_TEMPLATE = """\
+# A tfprov profile: what the environment should be. `tfprov up {file}` makes it so.
+# Lines that begin with `#` show defaults or examples. `tfprov plan {file}` says what would be done, and why.
+
+name = "{name}"
+
+[python]
+# On this machine {python}.
+# version = ">=3.10,<3.14"     # default: whatever the chosen TensorFlow has wheels for
+# path = "/opt/python3.12/bin/python3.12"    # this interpreter and no other
+# install = true               # may bring an interpreter when none fits
+
+[environment]
+# path = ".venv"               # default: in tfprov's data folder
+# keep = 3                     # generations kept for `tfprov rollback`
+
+[tensorflow]
+# The newest release that fits this machine today is {version}.
+# version = ">={minor}"
+accelerator = "{accelerator}"{padding}# auto | cpu | cuda: {why}
+# allow-fallback = false       # may go to an older release after a failed install or smoke test
+
+[packages]
+requirements = []              # such as "pandas>=2"
+# files = ["requirements.txt"]
+# constraints = ["protobuf<7"]
+
+# [index]                      # default: what uv or pip are configured with
+# url = "https://index.example/simple"
+# mirrors = ["https://mirror.example/simple"]    # the same files, by hash
+# exclude-newer = "2026-01-01" # a resolve that gives the same answer later
+
+# [network]
+# proxies = ["environment", "system", "direct"]  # tried in this order
+# deadline = "2h"              # for the whole run
+
+[smoke]
+level = "standard"             # quick | standard | deep
+# require-gpus = 1             # fail rather than fall back to the CPU
+# scripts = ["checks/model.py"]
+"""
+
+
+def profile_template(*, name: str, file: str, python: str, version: str, accelerator: str, why: str) -> str:
+    """A commented profile.
+
+    Args:
+        name: of the environment.
+        file: name of the profile's file.
+        python: what interpreters there are, as the end of a sentence.
+        version: release that fits this machine.
+        accelerator: what it can run on.
+        why: the reason for that accelerator, in a line.
+    """
+    padding = " " * max(1, 9 - len(accelerator))
+    return _TEMPLATE.format(
+        name=name,
+        file=file,
+        python=python,
+        version=version,
+        minor=".".join(version.split(".")[:2]),
+        accelerator=accelerator,
+        padding=padding,
+        why=why,
+    )

@@ -1,0 +1,139 @@
+"""Results for machines: one versioned JSON document for each command, also on failure."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from dataclasses import asdict
+from typing import TYPE_CHECKING
+
+from tfprov.errors import TfprovError
+from tfprov.redact import redact_all
+from tfprov.smoke.verdict import as_document
+
+if TYPE_CHECKING:
+    from tfprov.envs.generations import Environment
+    from tfprov.lock.records import Lock
+    from tfprov.pipeline.up import Outcome
+    from tfprov.plan.records import Decision, Plan
+
+SCHEMA = 1
+
+Document = dict[str, object]
+
+
+def render(command: str, body: Document | None = None, *, failure: TfprovError | None = None) -> str:
+    """The whole document of a command, as text.
+
+    Args:
+        command: name of the command.
+        body: its own keys.
+        failure: why it failed; None when it did not.
+    """
+    document: Document = {
+        "schema": SCHEMA,
+        "command": command,
+        "ok": failure is None,
+        "error": None if failure is None else error(failure),
+        **(body or {}),
+    }
+    return json.dumps(redact_all(document), indent=2, default=str)
+
+
+def error(failure: TfprovError) -> Document:
+    """A failure."""
+    return {
+        "code": failure.code.name,
+        "group": failure.code.group.label,
+        "exit_code": failure.exit_code,
+        "what": failure.what,
+        "evidence": failure.evidence,
+        "tried": failure.tried,
+        "hint": failure.hint,
+    }
+
+
+def outcome(result: Outcome) -> Document:
+    """What `up` ended with."""
+    seal = result.generation.seal
+    proved: Document = {}
+    if result.verdict:
+        proved = {**as_document(result.verdict)}
+    elif seal:
+        proved = seal.verdict
+    return {
+        "environment": {
+            "name": result.environment.owner.name,
+            "path": result.environment.stable,
+            "python": seal.python_version if seal else None,
+            "generation": result.generation.number,
+            "kind": "venv",
+        },
+        "decision": decision(result.decision) if result.decision else None,
+        "tensorflow": asdict(seal.target) if seal else None,
+        "verdict": proved.get("verdict"),
+        "devices": proved.get("devices"),
+        "stages": [{"name": name, "seconds": round(seconds, 3)} for name, seconds in result.stages],
+        "bytes_fetched": result.bytes_fetched,
+        "bytes_reused": result.bytes_reused,
+        "attempts": [
+            {"stage": one.stage, "rung": one.rung, "code": one.code, "seconds": round(one.seconds, 3)}
+            for one in result.attempts
+            if one.number > 0
+        ],
+        "already": result.already,
+    }
+
+
+def plan(found: Plan) -> Document:
+    """A plan."""
+    return {
+        "decision": decision(found.decision),
+        "refused": [asdict(one) for one in found.refused],
+        "notes": found.notes,
+        "download_bytes": found.download_bytes,
+        "unpacked_bytes": found.unpacked_bytes,
+        "peak_disk_bytes": found.peak_disk_bytes,
+        "files": found.files,
+    }
+
+
+def decision(found: Decision) -> Document:
+    """What was decided."""
+    return {
+        "tensorflow": asdict(found.tensorflow),
+        "python": asdict(found.python),
+        "constraints": [asdict(one) for one in found.constraints],
+        "also": [asdict(one) for one in found.also],
+    }
+
+
+def lock(found: Lock) -> Document:
+    """A lock."""
+    return {
+        "path": found.path,
+        "digest": found.digest,
+        "tensorflow": asdict(found.target),
+        "files": [asdict(one) for one in found.files],
+        "changes": found.changes,
+    }
+
+
+def listing(environments: Iterable[Environment]) -> Document:
+    """Environments with their generations."""
+    documents = []
+    for one in environments:
+        active = one.active()
+        documents.append(
+            {
+                **asdict(one.owner),
+                "id": one.id,
+                "path": one.stable,
+                "active": active.number if active else None,
+                "generations": [
+                    {"number": found.number, "path": found.path, **(asdict(found.seal) if found.seal else {})}
+                    for found in one.generations()
+                ],
+            }
+        )
+    return {"environments": documents}

@@ -1,0 +1,173 @@
+"""Events while they happen: a moving line on a terminal, sparse plain lines elsewhere."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from types import TracebackType
+from typing import Protocol, TextIO
+
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
+from rich.progress import Progress as Bars
+
+from tfprov.events import Attempt, Event, Note, Progress, StageEnded, StageStarted
+from tfprov.redact import redact
+from tfprov.words import duration, size
+
+_PLAIN_SECONDS = 10.0
+"""Off a terminal a stage says at most this often how far it is."""
+_QUIET_STAGES = frozenset({"profile", "facts", "interpreter", "activate"})
+"""Stages that are over at once; their lines would only be noise when all is well."""
+
+
+class Reporter(Protocol):
+    """Receives events between entering and leaving."""
+
+    def __enter__(self) -> Reporter: ...
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None: ...
+    def __call__(self, event: Event) -> None: ...  # noqa: D102 - the class says it
+
+
+class _Meter:
+    """How far a stage is, in words, with speed and remaining time over the stage so far."""
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self._clock = clock
+        self._began: tuple[float, int] | None = None
+
+    def words(self, event: Progress) -> str:
+        now = self._clock()
+        if self._began is None:
+            self._began = (now, event.done)
+        if event.unit == "files":
+            return f"{event.done}" + (f" of {event.total}" if event.total else "") + " files"
+        text = size(event.done) + (f" of {size(event.total)}" if event.total else "")
+        elapsed, moved = now - self._began[0], event.done - self._began[1]
+        if elapsed < 0.5 or moved <= 0:
+            return text
+        speed = moved / elapsed
+        text += f", {size(speed)}/s"
+        if event.total and event.total > event.done:
+            text += f", {duration((event.total - event.done) / speed)} left"
+        return text
+
+
+class PlainReporter:
+    """Lines without colour or movement, for pipes, files and CI."""
+
+    def __init__(self, stream: TextIO, *, verbose: bool = False, clock: Callable[[], float] = time.monotonic) -> None:
+        self._stream = stream
+        self._verbose = verbose
+        self._clock = clock
+        self._guard = threading.Lock()
+        self._meter = _Meter(clock)
+        self._last = 0.0
+
+    def __enter__(self) -> PlainReporter:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        return None
+
+    def __call__(self, event: Event) -> None:
+        """Print what a reader of a log wants to know of an event."""
+        with self._guard:
+            line = self._line(event)
+            if line:
+                self._stream.write(redact(line) + "\n")
+                self._stream.flush()
+
+    def _line(self, event: Event) -> str | None:
+        if isinstance(event, StageStarted):
+            self._meter, self._last = _Meter(self._clock), self._clock()
+            return f"> {event.stage}" if event.stage not in _QUIET_STAGES or self._verbose else None
+        if isinstance(event, Progress):
+            words, now = self._meter.words(event), self._clock()
+            if now - self._last < _PLAIN_SECONDS:
+                return None
+            self._last = now
+            return f"  {event.stage}: {words}"
+        return _lasting_line(event, verbose=self._verbose)
+
+
+class TerminalReporter:
+    """A moving line for the stage that works, finished stages above it."""
+
+    def __init__(self, console: Console, *, verbose: bool = False, clock: Callable[[], float] = time.monotonic) -> None:
+        self._console = console
+        self._verbose = verbose
+        self._clock = clock
+        self._meter = _Meter(clock)
+        columns = [SpinnerColumn(), TextColumn("{task.description}")]
+        if console.width >= 72:
+            columns.append(BarColumn(bar_width=20))
+        columns.append(TextColumn("{task.fields[words]}"))
+        if console.width >= 60:
+            columns.append(TimeElapsedColumn())
+        self._bars = Bars(*columns, console=console, transient=True)
+        self._task: TaskID | None = None
+
+    def __enter__(self) -> TerminalReporter:
+        self._bars.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._bars.stop()
+
+    def __call__(self, event: Event) -> None:
+        """Move the line, or print what should stay."""
+        if isinstance(event, StageStarted):
+            self._clear()
+            self._meter = _Meter(self._clock)
+            self._task = self._bars.add_task(event.stage, total=None, words="")
+            return
+        if isinstance(event, Progress):
+            if self._task is not None:
+                self._bars.update(self._task, completed=event.done, total=event.total, words=self._meter.words(event))
+            return
+        if isinstance(event, StageEnded):
+            self._clear()
+        line = _lasting_line(event, verbose=self._verbose)
+        if line:
+            style = "yellow" if isinstance(event, Note) and event.level == "warning" else None
+            self._console.print(escape(redact(line)), style=style, highlight=False, soft_wrap=True)
+
+    def _clear(self) -> None:
+        if self._task is not None:
+            self._bars.remove_task(self._task)
+            self._task = None
+
+
+def _lasting_line(event: Event, *, verbose: bool) -> str | None:
+    """The line that an event leaves behind; None for one that leaves nothing."""
+    if isinstance(event, StageEnded):
+        return _stage_line(event, verbose=verbose)
+    if isinstance(event, Note) and (verbose or event.level != "detail"):
+        return f"! {event.text}" if event.level == "warning" else f"  {event.text}"
+    if isinstance(event, Attempt):
+        return _attempt_line(event, verbose=verbose)
+    return None
+
+
+def _stage_line(event: StageEnded, *, verbose: bool) -> str | None:
+    if event.code is not None:
+        return f"x {event.stage}  {duration(event.seconds)}  {event.code}"
+    if event.stage in _QUIET_STAGES and event.seconds < 2 and not verbose:
+        return None
+    return f"* {event.stage}  {duration(event.seconds)}" + (f"  {event.summary}" if event.summary else "")
+
+
+def _attempt_line(event: Attempt, *, verbose: bool) -> str | None:
+    if event.number == 0 or event.code is None:
+        return f"  {event.stage}, {event.rung}: {event.what}" if verbose else None
+    later = f"; again in {duration(event.wait)}" if event.wait is not None else ""
+    return f"! {event.stage}, {event.rung}, try {event.number}: {event.code}: {event.what}{later}"

@@ -1,0 +1,203 @@
+"""Results for people, as plain text of any width. Colour is added by the terminal, never needed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from tfprov.envs.generations import executables_in
+from tfprov.errors import TfprovError
+from tfprov.redact import redact
+from tfprov.words import count, duration, size
+
+if TYPE_CHECKING:
+    from tfprov.envs.generations import Environment
+    from tfprov.host.records import Facts
+    from tfprov.lock.records import Lock
+    from tfprov.pipeline.up import Outcome
+    from tfprov.plan.records import Decision, Plan, Refused
+    from tfprov.smoke.records import Device, Verdict
+
+_LABEL = 10
+
+
+def error(failure: TfprovError) -> str:
+    """A failure: what happened, on what evidence, what was tried, what to do next."""
+    lines = [f"error[{failure.code.name}]: {failure.what}"]
+    lines += _block("tried", (f"{number}. {text}" for number, text in enumerate(failure.tried, start=1)))
+    lines += _block("evidence", failure.evidence)
+    if failure.hint:
+        lines += ["", f"hint: {failure.hint}"]
+    return redact("\n".join(lines))
+
+
+def outcome(result: Outcome, *, profile: str) -> str:
+    """What `up` ended with, and how to use it."""
+    seal = result.generation.seal
+    if seal is None:
+        raise TfprovError("internal", "an environment without a seal was reported as verified")
+    target = seal.target
+    head = f"TensorFlow {seal.tensorflow} on Python {seal.python_version}"
+    place = result.environment.stable
+    if result.already:
+        lines = [f"{head} is already verified: nothing to do"]
+    else:
+        lines = [f"{head} is verified ({seal.level})"]
+        extras = f"[{','.join(target.extras)}]" if target.extras else ""
+        lines += _block("chosen", (f"{target.package}{extras} {target.version}, {target.accelerator}", seal.why))
+        if result.decision:
+            lines += _block("python", (f"{seal.python_version} ({seal.python})", result.decision.python.why))
+        if result.verdict:
+            lines += _block("devices", (device_line(device) for device in result.verdict.devices))
+            lines += _block("note", (result.verdict.note,) if result.verdict.note else ())
+        moved = f"{size(result.bytes_fetched)} fetched, {size(result.bytes_reused)} from the store"
+        lines += _block("bytes", (f"{moved}, {size(seal.bytes)} on disk",))
+        slow = [f"{name} {duration(seconds)}" for name, seconds in result.stages if seconds >= 0.1]
+        total = sum(seconds for _, seconds in result.stages)
+        lines += _block("time", (f"{duration(total)}: {', '.join(slow)}",))
+    lines += _block("place", (str(place),))
+    lines += _block(
+        "use",
+        (f"tfprov run {_quoted(profile)} -- python", f"source {_quoted(str(executables_in(place) / 'activate'))}"),
+    )
+    return redact("\n".join(lines))
+
+
+def lock(found: Lock) -> str:
+    """A lock: where it is and what it holds."""
+    target = found.target
+    known = [file.size for file in found.files if file.size is not None]
+    lines = [f"{found.path} holds {count(len(found.files), 'file')}: {target.package} {target.version}"]
+    lines[0] += f" for Python {target.python} on {target.platform}"
+    if len(known) == len(found.files):
+        lines += _block("size", (f"{size(sum(known))} to download",))
+    lines += _block("renewed", found.changes or ("no: it was up to date",))
+    return redact("\n".join(lines))
+
+
+def device_line(device: Device) -> str:
+    """One device: its name, whether it passed, and what failed."""
+    name = f"{device.name} ({device.description})" if device.description else device.name
+    if device.ok:
+        return f"{name}: passed {count(len(device.legs), 'check')}"
+    bad = "; ".join(f"{leg.leg}: {leg.code}" for leg in device.legs if not leg.ok)
+    return f"{name}: FAILED: {bad or 'nothing was checked'}"
+
+
+def verdict(found: Verdict) -> str:
+    """A verdict, every leg of every device."""
+    lines = [f"TensorFlow {found.tensorflow or '(not importable)'}: {'verified' if found.ok else 'NOT verified'}"]
+    lines[0] += f" ({found.level}, {duration(found.seconds)})"
+    for device in found.devices:
+        lines.append(f"  {device.name}" + (f"  {device.description}" if device.description else ""))
+        for leg in device.legs:
+            mark = "ok  " if leg.ok else "FAIL"
+            code = f"  {leg.code}" if leg.code else ""
+            first, *rest = leg.evidence.splitlines() or [""]
+            lines.append(f"    {mark} {leg.leg:<18} {duration(leg.seconds):>7}{code}  {first}".rstrip())
+            lines += [f"         {text}" for text in rest]
+    if found.note:
+        lines.append(f"  note: {found.note}")
+    return redact("\n".join(lines))
+
+
+def plan(found: Plan, *, verbose: bool = False) -> str:
+    """A plan: what would be done, what was refused and why, bytes where they are known."""
+    lines = ["tfprov up would make:"]
+    lines += _decision(found.decision)
+    known = [
+        f"{size(value)} {word}"
+        for value, word in (
+            (found.download_bytes, "to download"),
+            (found.unpacked_bytes, "unpacked"),
+            (found.peak_disk_bytes, "of disk at most"),
+        )
+        if value is not None
+    ]
+    if found.files is not None:
+        known.append(count(found.files, "file"))
+    lines += _block("size", ((", ".join(known),) if known else ("not known before the lock",)))
+    lines += _block("notes", found.notes)
+    if found.refused:
+        lines += ["", f"refused ({len(found.refused)}):"]
+        lines += refusals(found.refused, verbose=verbose)
+    return redact("\n".join(lines))
+
+
+def refusals(refused: Iterable[Refused], *, verbose: bool = False, most: int = 4) -> list[str]:
+    """Refused candidates by reason, the names of one reason on one line."""
+    by_reason: dict[tuple[str, str], list[str]] = {}
+    for one in refused:
+        by_reason.setdefault((one.code, one.why), []).append(one.what)
+    lines = []
+    for (code, why), names in by_reason.items():
+        shown = names if verbose or len(names) <= most else [*names[: most - 1], f"and {len(names) - most + 1} more"]
+        lines.append(f"  {', '.join(shown)}")
+        lines.append(f"    {code}: {why}")
+    return lines
+
+
+def facts(found: Facts) -> str:
+    """The facts, a line each, with their sources."""
+    lines = []
+    for name in found.__dataclass_fields__:
+        fact = getattr(found, name)
+        values = fact.value if isinstance(fact.value, tuple) else (fact.value,)
+        shown = [_fact_value(value) for value in values] or ["none"]
+        lines += [f"{name.replace('_', '-'):<16} {shown[0]}  ({fact.source})"]
+        lines += [f"{'':<16} {text}" for text in shown[1:]]
+    return redact("\n".join(lines))
+
+
+def listing(environments: Iterable[Environment]) -> str:
+    """Environments with their generations."""
+    lines = []
+    for environment in environments:
+        active = environment.active()
+        generations = environment.generations()
+        lines.append(f"{environment.owner.name}  {environment.stable}")
+        lines.append(f"  profile {environment.owner.profile}")
+        for generation in reversed(generations):
+            seal = generation.seal
+            if seal is None:
+                continue
+            mark = "*" if active and generation.number == active.number else " "
+            lines.append(
+                f"  {mark} {generation.number}  TensorFlow {seal.tensorflow} ({seal.target.accelerator})"
+                f"  Python {seal.python_version}  {size(seal.bytes)}  verified {seal.sealed_at} ({seal.level})"
+            )
+        if not generations:
+            lines.append("    no verified generation")
+    return "\n".join(lines) if lines else "no environments yet: `tfprov up PROFILE` makes one"
+
+
+def _decision(decision: Decision) -> list[str]:
+    chosen = decision.tensorflow
+    extras = f"[{','.join(chosen.extras)}]" if chosen.extras else ""
+    where = f" ({decision.python.path})" if decision.python.path else " (to be brought)"
+    lines = _block("chosen", (f"{chosen.package}{extras} {chosen.version} on {chosen.accelerator}", chosen.why))
+    lines += _block("python", (f"{decision.python.version}{where}", decision.python.why))
+    lines += _block("with", (f"{one.requirement}: {one.why}" for one in (*decision.also, *decision.constraints)))
+    return lines
+
+
+def _fact_value(value: object) -> str:
+    if value is None:
+        return "none"
+    fields = getattr(value, "__dataclass_fields__", None)
+    if fields is None:
+        return str(value)
+    shown = ((name, getattr(value, name)) for name in fields)
+    return ", ".join(f"{name}={_fact_value(inner)}" for name, inner in shown if inner not in (None, "", ()))
+
+
+def _block(label: str, texts: Iterable[str]) -> list[str]:
+    """Texts under a label; the lines of a text that has several stay together."""
+    rows = [row for text in texts if text for row in text.splitlines()]
+    return [f"  {label if number == 0 else '':<{_LABEL}}{row}" for number, row in enumerate(rows)]
+
+
+def _quoted(path: str) -> str:
+    import shlex
+
+    return shlex.quote(path)
