@@ -1,0 +1,77 @@
+"""Free space where something will be written."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Mapping
+from pathlib import Path, PurePosixPath
+
+from tfprov.host.limits import Mount, mounts
+from tfprov.host.records import Disk, Fact
+
+# Subvolumes and data sets are file systems of their own to the kernel, and share the space of one pool.
+_POOLED = frozenset({"btrfs", "zfs", "bcachefs"})
+
+
+def free_space(folders: Mapping[str, Path]) -> Fact[tuple[Disk, ...]]:
+    """Free space for each purpose, in the order given. A folder that does not exist yet is measured at its parent."""
+    table = mounts()
+    found: list[Disk] = []
+    for purpose, path in folders.items():
+        folder = nearest_existing(path)
+        if folder is None:
+            continue
+        try:
+            free, device = shutil.disk_usage(folder).free, folder.stat().st_dev
+        except OSError:
+            continue
+        found.append(
+            Disk(
+                purpose=purpose,
+                path=str(folder),
+                device=_device(folder, device, table),
+                free_bytes=free,
+                free_files=_free_files(folder),
+            )
+        )
+    return Fact(value=tuple(found), source="statvfs" if hasattr(os, "statvfs") else "GetDiskFreeSpaceEx")
+
+
+def nearest_existing(path: Path) -> Path | None:
+    """The path itself, or the closest folder above it that exists; None when not even the root can be looked at."""
+    path = path.absolute()
+    for folder in (path, *path.parents):
+        try:
+            if folder.is_dir():
+                return Path(os.path.realpath(folder))
+        except (OSError, ValueError):
+            continue
+    return None
+
+
+def _device(folder: Path, number: int, table: tuple[Mount, ...]) -> str:
+    mount = mount_of(folder, table)
+    if mount is not None and mount.kind in _POOLED:
+        pool = mount.device.split("/")[0] if mount.kind == "zfs" else mount.device
+        return f"{mount.kind}:{pool}"
+    return str(number)
+
+
+def mount_of(folder: Path, table: tuple[Mount, ...]) -> Mount | None:
+    """The mount that a folder lies in: the last of those with the longest path; None when the table is empty."""
+    best: Mount | None = None
+    for mount in table:
+        point = PurePosixPath(mount.point)
+        is_above = point == PurePosixPath(folder) or point in PurePosixPath(folder).parents
+        if is_above and (best is None or len(point.parts) >= len(PurePosixPath(best.point).parts)):
+            best = mount
+    return best
+
+
+def _free_files(folder: Path) -> int | None:
+    if not hasattr(os, "statvfs"):
+        return None
+    status = os.statvfs(folder)
+    # btrfs and others make inodes as they need them, and say 0 of 0.
+    return status.f_favail if status.f_files else None

@@ -1,0 +1,186 @@
+"""All facts of a machine: gathering them, and writing and reading them as JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+from types import MappingProxyType
+from typing import TYPE_CHECKING
+
+from tfprov.errors import TfprovError
+from tfprov.host import disks, gpu, hazards, interpreters, limits, network, processor, system
+from tfprov.host.records import Fact, Facts, IndexConfig, Proxies
+from tfprov.redact import redact
+
+if TYPE_CHECKING:
+    from pydantic import TypeAdapter
+    from pydantic_core import ErrorDetails
+
+_NO_FOLDERS: Mapping[str, Path] = MappingProxyType({})
+_CONDA_TOOLS = ("conda", "mamba", "micromamba", "pixi")
+
+
+def gather(
+    environ: Mapping[str, str],
+    *,
+    folders: Mapping[str, Path] = _NO_FOLDERS,
+    also: Path | None = None,
+    cache: Path | None = None,
+) -> Facts:
+    """Everything that decisions are made from, read from this machine.
+
+    Runs each interpreter once, and where an NVIDIA driver is installed one more process; changes nothing but `cache`.
+
+    Args:
+        environ: variables of the user's shell.
+        folders: where something will be written, by purpose (`data`, `cache`, `target`, `temporary`); none of them
+            needs to exist.
+        also: an interpreter that the profile names.
+        cache: file of what interpreters said earlier, see `interpreters.discover`.
+
+    Raises:
+        TfprovError: `platform-no-wheel` on an operating system that no TensorFlow was built for.
+    """
+    family = system.running_system()
+    os_family = family.value
+    container = system.container(environ)
+    wsl = system.wsl(environ)
+    machine, emulation = processor.architecture(os_family, environ)
+    place = gpu.Place(system=os_family, container=container.value, wsl=wsl.value, machine=machine.value)
+    with ThreadPoolExecutor(max_workers=2) as pool:
+        # These two wait for other processes; the rest is read meanwhile.
+        pythons = pool.submit(interpreters.discover, environ, also=also, cache=cache)
+        graphics = pool.submit(gpu.graphics, environ, place)
+        net = network.network(environ, system=os_family)
+        library_path = hazards.foreign_libraries(environ)
+        cwd = _working_directory()
+        found = hazards.hazards(environ, system=os_family, pip=net.pip, library_path=library_path, cwd=cwd)
+        return Facts(
+            system=family,
+            machine=machine,
+            os_version=system.os_version(os_family),
+            libc=system.libc(os_family),
+            cpu_flags=processor.flags(os_family),
+            emulation=emulation,
+            cores=limits.cores(os_family),
+            memory_bytes=limits.memory(os_family),
+            disks=disks.free_space(folders),
+            gpus=graphics.result().gpus,
+            driver=graphics.result().driver,
+            gpu_problem=graphics.result().problem,
+            container=container,
+            wsl=wsl,
+            ci=system.ci(environ),
+            visible_devices=_visible_devices(environ),
+            library_path=Fact(value=library_path, source="LD_LIBRARY_PATH"),
+            conda=_conda(environ, os_family),
+            interpreters=Fact(value=pythons.result(), source="each asked itself"),
+            index=net.index,
+            proxies=net.proxies,
+            certificates=net.certificates,
+            hazards=Fact(value=(*found, *net.hazards), source="variables, configuration files, folders"),
+        )
+
+
+def dump(facts: Facts) -> str:
+    """The facts as a JSON document, each `{value, source}`, with passwords taken out."""
+    text: str = _adapter().dump_json(_redacted(facts), indent=2).decode()
+    return f"{text}\n"
+
+
+def load(text: str) -> Facts:
+    """The facts of a document that `dump` wrote, on this machine or another.
+
+    Raises:
+        TfprovError: `usage` when it is no such document, with every key that is wrong.
+    """
+    from pydantic import ValidationError
+
+    try:
+        return _adapter().validate_json(text)
+    except ValidationError as error:
+        mistakes = tuple(_mistake(detail) for detail in error.errors(include_url=False))
+        raise TfprovError(
+            "usage",
+            "these are not the facts of a machine",
+            evidence=mistakes,
+            hint="write them with `tfprov facts --json` of this version on the machine itself",
+        ) from error
+
+
+def _mistake(detail: ErrorDetails) -> str:
+    key = ".".join(str(part) for part in detail["loc"])
+    kinds = {"missing": "is missing", "unexpected_keyword_argument": "is not a key of the facts"}
+    said = kinds.get(detail["type"], detail["msg"][:1].lower() + detail["msg"][1:])
+    return f"`{key}`: {said}" if key else said
+
+
+def _adapter() -> TypeAdapter[Facts]:
+    from pydantic import TypeAdapter
+
+    return TypeAdapter(Facts)
+
+
+def _redacted(facts: Facts) -> Facts:
+    index, proxies = facts.index.value, facts.proxies.value
+    return replace(
+        facts,
+        index=replace(
+            facts.index,
+            value=IndexConfig(
+                url=_clean(index.url),
+                extra=tuple(redact(url) for url in index.extra),
+                find_links=tuple(redact(place) for place in index.find_links),
+            ),
+        ),
+        proxies=replace(
+            facts.proxies,
+            value=Proxies(
+                http=_clean(proxies.http),
+                https=_clean(proxies.https),
+                all=_clean(proxies.all),
+                no_proxy=_clean(proxies.no_proxy),
+            ),
+        ),
+        hazards=replace(
+            facts.hazards,
+            value=tuple(replace(hazard, value=redact(hazard.value)) for hazard in facts.hazards.value),
+        ),
+    )
+
+
+def _clean(text: str | None) -> str | None:
+    return None if text is None else redact(text)
+
+
+def _working_directory() -> Path | None:
+    try:
+        return Path.cwd()
+    except OSError:
+        return None
+
+
+def _visible_devices(environ: Mapping[str, str]) -> Fact[dict[str, str]]:
+    # A variable that is set to nothing hides every device, so it counts.
+    found = {name: environ[name] for name in gpu.VISIBILITY_VARIABLES if name in environ}
+    return Fact(value=found, source=", ".join(found) or "none of the variables is set")
+
+
+def _conda(environ: Mapping[str, str], os_family: system.System) -> Fact[tuple[str, ...]]:
+    import shutil
+
+    found: list[str] = []
+    for variable in ("CONDA_EXE", "MAMBA_EXE"):
+        if environ.get(variable) and system.exists(Path(environ[variable])):
+            found.append(environ[variable])
+    for name in _CONDA_TOOLS:
+        path = shutil.which(name, path=environ.get("PATH", ""))
+        if path is not None:
+            found.append(path)
+    for prefix in interpreters.conda_prefixes(environ, system=os_family):
+        # A root has its own programs; what lies below `envs` does not.
+        if system.exists(prefix / "condabin") or system.exists(prefix / "envs"):
+            found.append(str(prefix))
+    return Fact(value=tuple(dict.fromkeys(found)), source="CONDA_EXE, MAMBA_EXE, PATH, usual folders")

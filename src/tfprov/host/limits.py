@@ -1,0 +1,150 @@
+"""How much of the machine is ours: memory and processors, with what control groups and affinity take away."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from tfprov.host.records import Fact
+from tfprov.host.system import ROOT, System, read_text
+
+# Version 1 writes "no limit" as the largest number of whole pages.
+_UNLIMITED = 1 << 60
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mount:
+    """A line of /proc/self/mountinfo.
+
+    Attributes:
+        inner: folder of the file system that is mounted (`/` unless it is a bind mount or a namespace).
+        point: where it is mounted.
+        options: of the mount and of the file system together.
+    """
+
+    inner: str
+    point: str
+    kind: str
+    device: str
+    options: tuple[str, ...]
+
+
+def parse_mounts(text: str) -> tuple[Mount, ...]:
+    """The mounts of a mountinfo file, in order."""
+    found: list[Mount] = []
+    for line in text.splitlines():
+        left, separator, right = line.partition(" - ")
+        before, after = left.split(), right.split(" ")
+        if not separator or len(before) < 6 or len(after) < 3:
+            continue
+        options = (*before[5].split(","), *after[2].split(","))
+        # A blank in a path is written \040.
+        inner, point, device = (_unescape(part) for part in (before[3], before[4], after[1]))
+        found.append(Mount(inner=inner, point=point, kind=after[0], device=device, options=options))
+    return tuple(found)
+
+
+def _unescape(text: str) -> str:
+    for code, character in (("\\040", " "), ("\\011", "\t"), ("\\012", "\n"), ("\\134", "\\")):
+        text = text.replace(code, character)
+    return text
+
+
+def mounts(root: Path = ROOT) -> tuple[Mount, ...]:
+    """What is mounted, in order; empty outside Linux."""
+    return parse_mounts(read_text(root / "proc/self/mountinfo") or "")
+
+
+def memory(system: System, *, root: Path = ROOT) -> Fact[int]:
+    """Bytes of memory that processes here may use: physical memory, or a control group's limit when that is lower."""
+    total, source = _physical(system, root)
+    if system != "linux":
+        return Fact(value=total, source=source)
+    for folder in _group_folders("memory", root):
+        for name in ("memory.max", "memory.limit_in_bytes"):
+            limit = _number(folder / name)
+            if limit is not None and 0 < limit < min(total, _UNLIMITED):
+                total, source = limit, str(folder / name)
+    return Fact(value=total, source=source)
+
+
+def _physical(system: System, root: Path) -> tuple[int, str]:
+    file = root / "proc/meminfo"
+    if system == "linux":
+        for line in (read_text(file) or "").splitlines():
+            words = line.split()
+            if len(words) >= 2 and words[0] == "MemTotal:" and words[1].isdigit():
+                return int(words[1]) * 1024, str(file)
+    import psutil
+
+    return psutil.virtual_memory().total, "psutil.virtual_memory"
+
+
+def cores(system: System, *, root: Path = ROOT) -> Fact[int]:
+    """Processors that this process may use at one time, at least 1: affinity, and the quota of its control groups."""
+    count, source = os.cpu_count() or 1, "os.cpu_count"
+    if hasattr(os, "sched_getaffinity") and root == ROOT:
+        count, source = len(os.sched_getaffinity(0)), "sched_getaffinity"
+    if system == "linux":
+        for folder in _group_folders("cpu", root):
+            quota = _quota(folder)
+            # A quota of 1.5 processors keeps two of them busy at times, so it is rounded up.
+            if quota is not None and math.ceil(quota[0]) < count:
+                count, source = max(1, math.ceil(quota[0])), quota[1]
+    return Fact(value=count, source=source)
+
+
+def _quota(folder: Path) -> tuple[float, str] | None:
+    words = (read_text(folder / "cpu.max") or "").split()
+    if len(words) == 2 and words[0].isdigit() and words[1].isdigit() and int(words[1]):
+        return int(words[0]) / int(words[1]), str(folder / "cpu.max")
+    quota, period = _number(folder / "cpu.cfs_quota_us"), _number(folder / "cpu.cfs_period_us")
+    if quota is not None and period and quota > 0:
+        return quota / period, str(folder / "cpu.cfs_quota_us")
+    return None
+
+
+def _group_folders(controller: str, root: Path) -> Iterator[Path]:
+    """Folders of our control group and of the groups around it, for version 1 and 2."""
+    groups = _groups(read_text(root / "proc/self/cgroup") or "")
+    for mount in mounts(root):
+        if mount.kind == "cgroup2":
+            group = groups.get("")
+        elif mount.kind == "cgroup" and controller in mount.options:
+            group = groups.get(controller)
+        else:
+            continue
+        if group is None:
+            continue
+        # In a container without a namespace of its own, the group is named as the host sees it; the mount begins there.
+        inner = mount.inner.rstrip("/")
+        below = group[len(inner) :] if group == inner or group.startswith(f"{inner}/") else ""
+        base = root / mount.point.lstrip("/")
+        folder = base / below.strip("/")
+        while True:
+            yield folder
+            if folder == base or base not in folder.parents:
+                break
+            folder = folder.parent
+
+
+def _groups(text: str) -> dict[str, str]:
+    """Path of our group by controller; the key is empty for version 2."""
+    found: dict[str, str] = {}
+    for line in text.splitlines():
+        parts = line.split(":", 2)
+        if len(parts) == 3:
+            for controller in parts[1].split(","):
+                found[controller] = parts[2]
+    return found
+
+
+def _number(file: Path) -> int | None:
+    text = (read_text(file) or "").strip()
+    try:
+        return int(text)
+    except ValueError:
+        return None

@@ -1,0 +1,377 @@
+"""How this machine reaches packages: the index that pip and uv are configured with, proxies, and certificates."""
+
+from __future__ import annotations
+
+import configparser
+import os
+import re
+import sys
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import quote, urlsplit, urlunsplit
+
+from tfprov.host.records import Fact, Hazard, IndexConfig, Proxies
+from tfprov.host.system import ROOT, System, exists, home_folder, read_text
+from tfprov.redact import redact
+
+_CERTIFICATE_VARIABLES = ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "PIP_CERT", "CURL_CA_BUNDLE")
+_UV_VARIABLES = (
+    ("url", ("UV_DEFAULT_INDEX", "UV_INDEX_URL")),
+    ("extra", ("UV_INDEX", "UV_EXTRA_INDEX_URL")),
+    ("find_links", ("UV_FIND_LINKS",)),
+)
+_PIP_KEYS = (("url", "index-url"), ("extra", "extra-index-url"), ("find_links", "find-links"))
+_NAMED_INDEX = re.compile(r"^(?P<name>[A-Za-z0-9_.-]+)=(?P<url>.*)$")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Setting:
+    """A value of a configuration, and the file or variable that it stands in."""
+
+    value: str
+    source: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Network:
+    """What was found, with the mistakes in it.
+
+    Attributes:
+        pip: pip's own settings by option name (`index-url`), as `pip install` would see them.
+    """
+
+    index: Fact[IndexConfig]
+    proxies: Fact[Proxies]
+    certificates: Fact[str | None]
+    pip: dict[str, Setting]
+    hazards: tuple[Hazard, ...]
+
+
+def network(environ: Mapping[str, str], *, system: System, root: Path = ROOT) -> Network:
+    """Index, proxies and certificates. Reads configuration files; asks no network."""
+    hazards: list[Hazard] = []
+    pip = pip_settings(environ, system=system, root=root, hazards=hazards)
+    uv = _uv_settings(environ, system=system, root=root, hazards=hazards)
+    return Network(
+        index=_index(pip, uv, hazards),
+        proxies=_proxies(environ, pip),
+        certificates=_certificates(environ, pip, hazards),
+        pip=pip,
+        hazards=tuple(hazards),
+    )
+
+
+def pip_settings(
+    environ: Mapping[str, str], *, system: System, root: Path = ROOT, hazards: list[Hazard] | None = None
+) -> dict[str, Setting]:
+    """Settings of `pip install` by option name, merged the way pip itself does it.
+
+    Files from the widest to the narrowest, each key of a later file over that of an earlier one; then all of
+    `[install]` over all of `[global]`; then variables over files.
+    """
+    merged: dict[str, Setting] = {}
+    for file in _pip_files(environ, system, root):
+        merged.update(_pip_file(file, [] if hazards is None else hazards))
+    found: dict[str, Setting] = {}
+    for section in ("global", "install"):
+        found.update({key.partition(".")[2]: value for key, value in merged.items() if key.startswith(f"{section}.")})
+    for name, text in environ.items():
+        if name.startswith("PIP_") and name != "PIP_CONFIG_FILE" and text.strip():
+            found[name[4:].lower().replace("_", "-")] = Setting(value=text, source=name)
+    return found
+
+
+def _pip_files(environ: Mapping[str, str], system: System, root: Path) -> list[Path]:
+    named = environ.get("PIP_CONFIG_FILE")
+    if named == os.devnull:
+        # pip's own way to say "no files at all".
+        return []
+    home = home_folder(environ, system)
+    file = "pip.ini" if system == "windows" else "pip.conf"
+    found: list[Path] = []
+    if system == "windows":
+        found.append(Path(environ.get("PROGRAMDATA") or "C:/ProgramData") / "pip" / file)
+    elif system == "macos":
+        found.append(root / "Library/Application Support/pip" / file)
+    else:
+        found += [folder / "pip" / file for folder in _xdg_folders(environ, root)]
+        found.append(root / "etc" / file)
+    if home is not None:
+        found.append(home / ("pip" if system == "windows" else ".pip") / file)
+        support = home / "Library/Application Support/pip"
+        if system == "macos" and exists(support):
+            found.append(support / file)
+        elif system == "windows":
+            found.append(Path(environ.get("APPDATA") or home / "AppData/Roaming") / "pip" / file)
+        else:
+            found.append(Path(environ.get("XDG_CONFIG_HOME") or home / ".config") / "pip" / file)
+    # pip reads one more beside the environment that it runs in; of that, only the active one is known.
+    found += [Path(environ[name]) / file for name in ("CONDA_PREFIX", "VIRTUAL_ENV") if environ.get(name)]
+    if named:
+        found.append(Path(named))
+    return found
+
+
+def _xdg_folders(environ: Mapping[str, str], root: Path) -> list[Path]:
+    named = [Path(part) for part in environ.get("XDG_CONFIG_DIRS", "").split(os.pathsep) if part]
+    # The first is the most important, so it is read last.
+    return list(reversed(named or [root / "etc/xdg"]))
+
+
+def _pip_file(file: Path, hazards: list[Hazard]) -> dict[str, Setting]:
+    text = read_text(file)
+    if text is None:
+        return {}
+    try:
+        return {key: Setting(value=value, source=str(file)) for key, value in parse_pip_file(text).items()}
+    except configparser.Error as error:
+        first = str(error).splitlines()[0]
+        why = "pip ends with an error on every command while it cannot read this file; tfprov reads nothing from it"
+        hazards.append(Hazard(code="usage", name=str(file), value=redact(first), why=why))
+        return {}
+
+
+def parse_pip_file(text: str) -> dict[str, str]:
+    """The settings of a pip.conf by `section.option`, options in pip's spelling (`index-url`)."""
+    parser = configparser.RawConfigParser()
+    parser.read_string(text)
+    found: dict[str, str] = {}
+    for section in parser.sections():
+        for name, value in parser.items(section):
+            option = name.lower().replace("_", "-").removeprefix("--")
+            found[f"{section}.{option}"] = value
+    return found
+
+
+def _uv_settings(
+    environ: Mapping[str, str], *, system: System, root: Path, hazards: list[Hazard]
+) -> dict[str, tuple[Setting, ...]]:
+    """Index settings of uv by our own names (url, extra, find_links)."""
+    found: dict[str, tuple[Setting, ...]] = {}
+    if environ.get("UV_NO_CONFIG", "").lower() not in ("1", "true", "yes", "on"):
+        for file in _uv_files(environ, system, root):
+            found.update(_uv_file(file, hazards))
+    for key, variables in _UV_VARIABLES:
+        told: list[Setting] = []
+        for variable in variables:
+            # Find-links are separated by commas, indexes by blanks.
+            text = environ.get(variable, "")
+            parts = text.replace(",", " ").split() if key == "find_links" else text.split()
+            told += [Setting(value=_with_login(part, environ), source=variable) for part in parts]
+            if told and key == "url":
+                break
+        if told:
+            found[key] = tuple(told)
+    return found
+
+
+def _uv_files(environ: Mapping[str, str], system: System, root: Path) -> list[Path]:
+    if environ.get("UV_CONFIG_FILE"):
+        return [Path(environ["UV_CONFIG_FILE"])]
+    home = home_folder(environ, system)
+    if system == "windows":
+        found = [Path(environ.get("PROGRAMDATA") or "C:/ProgramData") / "uv/uv.toml"]
+        user = environ.get("APPDATA") or (home and home / "AppData/Roaming")
+    else:
+        system_files = [folder / "uv/uv.toml" for folder in _xdg_folders(environ, root)]
+        found = [*system_files, root / "etc/uv/uv.toml"]
+        user = environ.get("XDG_CONFIG_HOME") or (home and home / ".config")
+    return [*found, Path(user) / "uv/uv.toml"] if user else found
+
+
+def _uv_file(file: Path, hazards: list[Hazard]) -> dict[str, tuple[Setting, ...]]:
+    text = read_text(file)
+    if text is None:
+        return {}
+    from tomlkit.exceptions import ParseError
+
+    try:
+        found = parse_uv_file(text)
+    except ParseError as error:
+        why = "uv ends with an error on every command while it cannot read this file; tfprov reads nothing from it"
+        hazards.append(Hazard(code="usage", name=str(file), value=redact(str(error)), why=why))
+        return {}
+    return {
+        key: tuple(Setting(value=_beside(value, file), source=str(file)) for value in values)
+        for key, values in found.items()
+    }
+
+
+def parse_uv_file(text: str) -> dict[str, tuple[str, ...]]:
+    """The index settings of a uv.toml by our own names; those of its `[pip]` table over the general ones.
+
+    Raises:
+        tomlkit.exceptions.ParseError: when it is no TOML.
+    """
+    import tomlkit
+
+    document = tomlkit.parse(text).unwrap()
+    found: dict[str, tuple[str, ...]] = {}
+    for table in (document, document.get("pip")):
+        if not isinstance(table, dict):
+            continue
+        defaults: list[str] = []
+        others: list[str] = []
+        indexes = table.get("index")
+        for entry in indexes if isinstance(indexes, list) else ():
+            # An explicit index serves only the packages that a project assigns to it.
+            if isinstance(entry, dict) and isinstance(entry.get("url"), str) and entry.get("explicit") is not True:
+                (defaults if entry.get("default") is True else others).append(entry["url"])
+        told = {
+            "url": (*defaults[:1], *_strings(table.get("index-url")))[:1],
+            "extra": (*others, *_strings(table.get("extra-index-url"))),
+            "find_links": _strings(table.get("find-links")),
+        }
+        found.update({key: values for key, values in told.items() if values})
+    return found
+
+
+def _strings(value: object) -> tuple[str, ...]:
+    values = value if isinstance(value, list) else [value]
+    return tuple(one for one in values if isinstance(one, str) and one)
+
+
+def _beside(value: str, file: Path) -> str:
+    """A relative path of a configuration file, from the folder of that file; an address as it is."""
+    return value if "://" in value or Path(value).is_absolute() else str(file.parent / value)
+
+
+def _with_login(text: str, environ: Mapping[str, str]) -> str:
+    """The address of `name=address`, with the user and password that uv takes from variables of that name."""
+    named = _NAMED_INDEX.match(text)
+    if not named or "://" not in named["url"]:
+        return text
+    key = re.sub(r"[^A-Z0-9]", "_", named["name"].upper())
+    user, password = (environ.get(f"UV_INDEX_{key}_{part}", "") for part in ("USERNAME", "PASSWORD"))
+    parts = urlsplit(named["url"])
+    if not (user or password) or "@" in parts.netloc:
+        return named["url"]
+    login = quote(user, safe="") + (f":{quote(password, safe='')}" if password else "")
+    return urlunsplit(parts._replace(netloc=f"{login}@{parts.netloc}"))
+
+
+def _index(
+    pip: Mapping[str, Setting], uv: Mapping[str, tuple[Setting, ...]], hazards: list[Hazard]
+) -> Fact[IndexConfig]:
+    chosen: dict[str, tuple[Setting, ...]] = {}
+    for key, option in _PIP_KEYS:
+        told = uv.get(key, ())
+        if not told and option in pip:
+            told = tuple(Setting(value=part, source=pip[option].source) for part in pip[option].value.split())
+        kept: list[Setting] = []
+        for setting in told[: 1 if key == "url" else None]:
+            wrong = _mistake(setting.value, key)
+            if wrong is None:
+                kept.append(setting)
+            else:
+                why = f"{wrong}; pip and uv fail on it or pass it over, tfprov ignores it"
+                hazards.append(Hazard(code="usage", name=setting.source, value=redact(setting.value), why=why))
+        chosen[key] = tuple(kept)
+    sources = dict.fromkeys(setting.source for settings in chosen.values() for setting in settings)
+    config = IndexConfig(
+        url=chosen["url"][0].value if chosen["url"] else None,
+        extra=tuple(setting.value for setting in chosen["extra"]),
+        find_links=tuple(setting.value for setting in chosen["find_links"]),
+        merged=any(setting.source == pip[option].source for setting in chosen["extra"] for option in pip),
+    )
+    return Fact(value=config, source=", ".join(sources) or "neither uv nor pip is configured")
+
+
+def _mistake(value: str, key: str) -> str | None:
+    """Why a value cannot be an index or a place to find links; None when it can."""
+    try:
+        parts = urlsplit(value)
+        host = parts.hostname
+    except ValueError as error:
+        return f"it is no address: {error}"
+    if parts.scheme in ("http", "https"):
+        return None if host else "it is an address without a host"
+    if parts.scheme == "file":
+        return None
+    if parts.scheme and "://" in value:
+        return f"`{parts.scheme}` is not a scheme that packages are fetched by"
+    # Both tools take a folder instead of an address; find-links also a page on the disk.
+    if exists(Path(value)) or (key == "find_links" and Path(value).is_absolute()):
+        return None
+    return "it is neither an address nor a folder"
+
+
+def _proxies(environ: Mapping[str, str], pip: Mapping[str, Setting]) -> Fact[Proxies]:
+    values: dict[str, str] = {}
+    sources: list[str] = []
+    for field, name in (
+        ("http", "http_proxy"),
+        ("https", "https_proxy"),
+        ("all", "all_proxy"),
+        ("no_proxy", "no_proxy"),
+    ):
+        # Small letters win in curl, requests and urllib alike. Windows has one variable for both.
+        for variable in (name, name.upper()):
+            text = environ.get(variable, "").strip()
+            if text:
+                values[field] = text if field == "no_proxy" else _with_scheme(text)
+                sources.append(variable)
+                break
+    if not {"http", "https", "all"} & values.keys():
+        told, source = _system_proxies()
+        if not told and "proxy" in pip:
+            told = {"http": pip["proxy"].value, "https": pip["proxy"].value}
+            source = pip["proxy"].source
+        for field in ("http", "https"):
+            if told.get(field):
+                values[field] = _with_scheme(told[field])
+        if told:
+            sources.append(source)
+    proxies = Proxies(
+        http=values.get("http"), https=values.get("https"), all=values.get("all"), no_proxy=values.get("no_proxy")
+    )
+    return Fact(value=proxies, source=", ".join(sources) or "no variable and no setting of a proxy")
+
+
+def _with_scheme(text: str) -> str:
+    # `host:port` is what many write and every tool understands; a scheme is also what lets a password be recognised.
+    return text if "://" in text else f"http://{text}"
+
+
+def _system_proxies() -> tuple[dict[str, str], str]:
+    """Proxies of the system's settings (macOS, Windows); empty elsewhere."""
+    if sys.platform == "darwin":
+        import urllib.request
+
+        return urllib.request.getproxies_macosx_sysconf(), "system settings"
+    if sys.platform == "win32":
+        import urllib.request
+
+        return urllib.request.getproxies_registry(), "registry"
+    return {}, ""
+
+
+def _certificates(environ: Mapping[str, str], pip: Mapping[str, Setting], hazards: list[Hazard]) -> Fact[str | None]:
+    named = [Setting(value=environ[name], source=name) for name in _CERTIFICATE_VARIABLES if environ.get(name)]
+    if "cert" in pip:
+        named.append(pip["cert"])
+    chosen: Setting | None = None
+    for setting in _once(named):
+        file = Path(setting.value)
+        if _is_readable_file(file):
+            chosen = chosen or setting
+        elif not file.is_dir():
+            # requests takes a folder too, so that one is no mistake; it is not passed on either.
+            why = "the file cannot be read: a tool that obeys it trusts no server at all"
+            hazards.append(Hazard(code="net-tls-cert", name=setting.source, value=setting.value, why=why))
+    if chosen is not None:
+        return Fact(value=chosen.value, source=chosen.source)
+    return Fact(value=None, source="no variable or setting names a readable file")
+
+
+def _is_readable_file(file: Path) -> bool:
+    try:
+        return file.is_file() and os.access(file, os.R_OK)
+    except (OSError, ValueError):
+        return False
+
+
+def _once(settings: Iterable[Setting]) -> list[Setting]:
+    """The settings without those that say the same of the same source (PIP_CERT is also pip's own setting)."""
+    return list(dict.fromkeys(settings))

@@ -1,0 +1,187 @@
+"""The processor: its true architecture, what it can do, and what only pretends to be it."""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+from tfprov.host.records import Fact
+from tfprov.host.system import ROOT, System, read_text
+
+_MACHINES = {"amd64": "x86_64", "x64": "x86_64", "x86-64": "x86_64", "i386": "i686", "i586": "i686", "x86": "i686"}
+
+# Apple prints the names of Intel's manuals; decisions are made from the names that Linux prints.
+_APPLE_FLAGS = {"avx1.0": "avx", "sse4.1": "sse4_1", "sse4.2": "sse4_2", "sse3": "pni"}
+
+# IsProcessorFeaturePresent knows features by number (winnt.h); it has none for FMA.
+_WINDOWS_FEATURES = {
+    10: "sse2",
+    13: "pni",
+    36: "ssse3",
+    37: "sse4_1",
+    38: "sse4_2",
+    39: "avx",
+    40: "avx2",
+    41: "avx512f",
+}
+
+_EMULATOR = re.compile(r"(?:^|/)(?:qemu-[a-z0-9_]+(?:-static)?|rosetta|box64|FEXInterpreter)$")
+
+
+def architecture(
+    system: System, environ: Mapping[str, str], *, root: Path = ROOT, reported: str | None = None
+) -> tuple[Fact[str], Fact[str | None]]:
+    """The architecture of the hardware, and what translates for this process: `rosetta`, `qemu` or None.
+
+    Args:
+        system: operating system family.
+        environ: on Windows, variables tell.
+        root: where /proc is.
+        reported: what the kernel tells this process; asked when None.
+    """
+    told = _reported() if reported is None else reported
+    told = _MACHINES.get(told.lower(), told)
+    if system == "macos":
+        if told == "x86_64" and _sysctl_number("sysctl.proc_translated") == 1:
+            source = "sysctl.proc_translated"
+            return Fact(value="arm64", source=source), Fact(value="rosetta", source=source)
+        return Fact(value=told, source="uname"), Fact(value=None, source="sysctl.proc_translated")
+    if system == "windows":
+        return _windows_architecture(told, environ)
+    return _linux_architecture(told, root)
+
+
+def _reported() -> str:
+    if hasattr(os, "uname"):
+        return os.uname().machine
+    import platform
+
+    return platform.machine()
+
+
+def _windows_architecture(told: str, environ: Mapping[str, str]) -> tuple[Fact[str], Fact[str | None]]:
+    # A 32-bit process on 64-bit Windows finds the true one here; on ARM64 an x64 process is told AMD64 everywhere but
+    # in the identifier.
+    native = environ.get("PROCESSOR_ARCHITEW6432", "")
+    if environ.get("PROCESSOR_IDENTIFIER", "").upper().startswith("ARM"):
+        native = "arm64"
+    machine = _MACHINES.get(native.lower(), native.lower()) or told.lower()
+    source = "PROCESSOR_ARCHITEW6432, PROCESSOR_IDENTIFIER" if native else "platform.machine"
+    return Fact(value=machine, source=source), Fact(value=None, source=source)
+
+
+def _linux_architecture(told: str, root: Path) -> tuple[Fact[str], Fact[str | None]]:
+    file = root / "proc/cpuinfo"
+    text = _first_processor(file)
+    # Under qemu-user or Rosetta the kernel's answers are forged for this process, but files about others are real.
+    for number in (1, os.getppid()):
+        started = (read_text(root / f"proc/{number}/cmdline") or "").split("\0")[0]
+        found = _EMULATOR.search(started)
+        if found:
+            kind = "rosetta" if "rosetta" in found[0] else "qemu"
+            machine = "aarch64" if kind == "rosetta" else native_machine(text) or told
+            source = f"/proc/{number}/cmdline"
+            return Fact(value=machine, source=f"{source}, /proc/cpuinfo"), Fact(value=kind, source=source)
+    if told == "x86_64" and "VirtualApple" in text:
+        return Fact(value="aarch64", source=str(file)), Fact(value="rosetta", source=str(file))
+    native = native_machine(text)
+    families = {told: told, "i686": "x86_64", "armv7l": "aarch64", "armv8l": "aarch64", "armv6l": "aarch64"}
+    if native is not None and families.get(told, told) != native:
+        return Fact(value=native, source=str(file)), Fact(value="qemu", source=f"{file} against uname ({told})")
+    return Fact(value=told, source="uname"), Fact(value=None, source=str(file))
+
+
+def native_machine(cpuinfo: str) -> str | None:
+    """Architecture that a block of /proc/cpuinfo was printed by: `x86_64`, `aarch64`, or None when it does not tell."""
+    if re.search(
+        r"^(?:vendor_id\s*:\s*(?:GenuineIntel|AuthenticAMD|HygonGenuine|CentaurHauls)|flags\s*:.*\blm\b)", cpuinfo, re.M
+    ):
+        return "x86_64"
+    if re.search(r"^CPU architecture\s*:\s*(?:8|AArch64)", cpuinfo, re.M):
+        return "aarch64"
+    return None
+
+
+def flags(system: System, *, root: Path = ROOT) -> Fact[tuple[str, ...]]:
+    """Features of the processor by the names that Linux prints (`avx2`); empty when they cannot be read."""
+    if system == "linux":
+        file = root / "proc/cpuinfo"
+        return Fact(value=parse_flags(_first_processor(file)), source=str(file))
+    if system == "macos":
+        names = ("machdep.cpu.features", "machdep.cpu.leaf7_features")
+        told = " ".join(filter(None, (_sysctl_text(name) for name in names)))
+        if told:
+            return Fact(value=apple_flags(told), source=", ".join(names))
+        present = tuple(
+            sorted(feature for feature in ("neon", "AdvSIMD") if _sysctl_number(f"hw.optional.{feature}") == 1)
+        )
+        return Fact(value=tuple(name.lower() for name in present), source="hw.optional")
+    return Fact(value=_windows_flags(), source="IsProcessorFeaturePresent")
+
+
+def parse_flags(cpuinfo: str) -> tuple[str, ...]:
+    """The features that the first processor of /proc/cpuinfo lists, sorted: `flags` on x86, `Features` on ARM."""
+    found = re.search(r"^(?:flags|Features)\s*:(.*)$", cpuinfo, re.M)
+    return tuple(sorted(set(found[1].lower().split()))) if found else ()
+
+
+def apple_flags(told: str) -> tuple[str, ...]:
+    """Features of an Intel Mac, from `machdep.cpu.features` and `leaf7_features`, by the names that Linux prints."""
+    words = told.lower().split()
+    return tuple(sorted({_APPLE_FLAGS.get(word, word) for word in words}))
+
+
+def _first_processor(file: Path) -> str:
+    # The kernel prints one block per processor, and asks each for its clock: with hundreds of them that takes long.
+    text: list[str] = []
+    try:
+        with file.open(encoding="utf-8", errors="replace") as stream:
+            for line in stream:
+                if not line.strip() and any(part.startswith(("flags", "Features")) for part in text):
+                    break
+                text.append(line)
+    except OSError:
+        return ""
+    return "".join(text)
+
+
+def brand(system: System) -> str:
+    """Product name of the processor on macOS (`Apple M2`); empty elsewhere."""
+    return _sysctl_text("machdep.cpu.brand_string") if system == "macos" else ""
+
+
+def _sysctl_number(name: str) -> int | None:
+    raw = _sysctl(name)
+    return int.from_bytes(raw, sys.byteorder) if raw else None
+
+
+def _sysctl_text(name: str) -> str:
+    return _sysctl(name).rstrip(b"\0").decode("utf-8", "replace")
+
+
+def _sysctl(name: str) -> bytes:
+    """A value of the kernel of macOS; empty when it has none of that name, or on another system."""
+    if sys.platform != "darwin":
+        return b""
+    import ctypes
+
+    library = ctypes.CDLL(None)
+    size = ctypes.c_size_t(0)
+    if library.sysctlbyname(name.encode(), None, ctypes.byref(size), None, 0) != 0:
+        return b""
+    buffer = ctypes.create_string_buffer(size.value)
+    if library.sysctlbyname(name.encode(), buffer, ctypes.byref(size), None, 0) != 0:
+        return b""
+    return buffer.raw[: size.value]
+
+
+def _windows_flags() -> tuple[str, ...]:
+    if sys.platform != "win32":
+        return ()
+    import ctypes
+
+    present = ctypes.windll.kernel32.IsProcessorFeaturePresent
+    return tuple(sorted(name for number, name in _WINDOWS_FEATURES.items() if present(number)))

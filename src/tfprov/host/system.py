@@ -1,0 +1,237 @@
+"""What runs here: the operating system, its C library, a container or WSL around it, and the CI system."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import sys
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Literal
+
+from tfprov.errors import TfprovError
+from tfprov.host.records import Fact, Libc
+
+System = Literal["linux", "macos", "windows"]
+
+ROOT = Path("/")
+"""Where /proc, /sys and /etc are read from; tests put another folder in its place."""
+
+_NAMES: dict[str, System] = {"linux": "linux", "darwin": "macos", "win32": "windows"}
+
+_GLIBC = re.compile(rb"GNU C Library [^\n]{0,80}?version (\d+\.\d+)")
+_GLIBC_FILES = (
+    "lib/*-linux-gnu*/libc.so.6",
+    "usr/lib/*-linux-gnu*/libc.so.6",
+    "lib64/libc.so.6",
+    "usr/lib64/libc.so.6",
+    "usr/lib/libc.so.6",
+    "lib/libc.so.6",
+)
+_MUSL_VERSION = re.compile(rb"\b(1\.[0-9]\.[0-9]{1,2})\0")
+
+# The first that matches names the container; a pod also carries the marks of the runtime below it.
+_CONTAINER_VARIABLES = (
+    ("KUBERNETES_SERVICE_HOST", "kubernetes"),
+    ("APPTAINER_CONTAINER", "apptainer"),
+    ("SINGULARITY_CONTAINER", "apptainer"),
+)
+_CONTAINER_FILES = (
+    ("run/secrets/kubernetes.io", "kubernetes"),
+    (".dockerenv", "docker"),
+    ("run/.containerenv", "podman"),
+    (".singularity.d", "apptainer"),
+)
+_CONTAINER_GROUPS = (
+    ("kubepods", "kubernetes"),
+    ("docker", "docker"),
+    ("libpod", "podman"),
+    ("garden", "garden"),
+    ("containerd", "containerd"),
+    ("cri-o", "cri-o"),
+    ("/lxc", "lxc"),
+)
+
+# Systems that set CI=true as well come before the generic variable.
+_CI_VARIABLES = (
+    ("GITHUB_ACTIONS", "github"),
+    ("GITLAB_CI", "gitlab"),
+    ("JENKINS_URL", "jenkins"),
+    ("TF_BUILD", "azure"),
+    ("CIRCLECI", "circleci"),
+    ("BUILDKITE", "buildkite"),
+    ("TRAVIS", "travis"),
+    ("TEAMCITY_VERSION", "teamcity"),
+    ("BITBUCKET_BUILD_NUMBER", "bitbucket"),
+    ("CODEBUILD_BUILD_ID", "codebuild"),
+    ("APPVEYOR", "appveyor"),
+    ("DRONE", "drone"),
+    ("CIRRUS_CI", "cirrus"),
+)
+_FALSE = frozenset({"", "0", "false", "no", "off"})
+
+
+def running_system(platform: str = sys.platform) -> Fact[System]:
+    """The operating system family.
+
+    Raises:
+        TfprovError: `platform-no-wheel` on systems that no TensorFlow was ever built for.
+    """
+    for prefix, name in _NAMES.items():
+        if platform.startswith(prefix):
+            return Fact(value=name, source=f"sys.platform = {platform}")
+    raise TfprovError(
+        "platform-no-wheel",
+        f"there is no TensorFlow for `{platform}`",
+        evidence=("wheels exist for Linux (glibc), macOS and Windows",),
+        hint="use a machine or a container with one of these systems",
+    )
+
+
+def home_folder(environ: Mapping[str, str], system: System) -> Path | None:
+    """The user's home: from the environment, else from the user database; None when neither knows one."""
+    named = environ.get("USERPROFILE" if system == "windows" else "HOME")
+    if named:
+        return Path(named)
+    if sys.platform != "win32":
+        import pwd
+
+        with contextlib.suppress(KeyError):
+            return Path(pwd.getpwuid(os.getuid()).pw_dir)
+    return None
+
+
+def os_version(system: System, *, root: Path = ROOT) -> Fact[str]:
+    """Release of the operating system: `debian 12`, `14.5` on macOS, `10.0.22631` on Windows."""
+    import platform
+
+    if system == "macos":
+        # Processes that were built for an old SDK are told 10.16; the file tells the truth to everyone.
+        file = root / "System/Library/CoreServices/SystemVersion.plist"
+        found = re.search(r"<key>ProductVersion</key>\s*<string>([\d.]+)</string>", read_text(file) or "")
+        if found:
+            return Fact(value=found[1], source=str(file))
+        return Fact(value=platform.mac_ver()[0], source="platform.mac_ver")
+    if system == "windows":
+        return Fact(value=platform.version(), source="platform.version")
+    for file in (root / "etc/os-release", root / "usr/lib/os-release"):
+        text = read_text(file)
+        if text is not None:
+            release = parse_os_release(text)
+            words = [release.get("ID", "linux"), release.get("VERSION_ID", "")]
+            return Fact(value=" ".join(word for word in words if word), source=str(file))
+    return Fact(value=platform.release(), source="uname")
+
+
+def parse_os_release(text: str) -> dict[str, str]:
+    """The assignments of an os-release file, without quotes."""
+    found: dict[str, str] = {}
+    for line in text.splitlines():
+        name, separator, value = line.strip().partition("=")
+        if separator and not name.startswith("#"):
+            found[name] = value.strip().strip("\"'")
+    return found
+
+
+def libc(system: System, *, root: Path = ROOT) -> Fact[Libc | None]:
+    """The C library of this machine, without starting anything.
+
+    The running process speaks for the machine when it uses glibc. When it does not, the machine may still have one:
+    a Python built for musl runs anywhere.
+    """
+    if system != "linux":
+        return Fact(value=None, source=f"no Linux: {system}")
+    own = _own_glibc() if root == ROOT else None
+    if own is not None:
+        return Fact(value=Libc(kind="glibc", version=own), source="confstr(CS_GNU_LIBC_VERSION)")
+    for pattern in _GLIBC_FILES:
+        for file in sorted(root.glob(pattern)):
+            version = _search_file(file, _GLIBC)
+            if version is not None:
+                return Fact(value=Libc(kind="glibc", version=version), source=str(file))
+    for file in sorted(root.glob("lib/ld-musl-*.so.1")):
+        version = _search_file(file, _MUSL_VERSION)
+        return Fact(value=Libc(kind="musl", version=version or "1.2"), source=str(file))
+    return Fact(value=None, source="neither libc.so.6 nor ld-musl-*.so.1 in the usual folders")
+
+
+def _own_glibc() -> str | None:
+    try:
+        name = os.confstr("CS_GNU_LIBC_VERSION")
+    except (AttributeError, OSError, ValueError):
+        return None
+    kind, _, version = (name or "").partition(" ")
+    return version if kind == "glibc" and version else None
+
+
+def _search_file(file: Path, pattern: re.Pattern[bytes]) -> str | None:
+    try:
+        found = pattern.search(file.read_bytes())
+    except OSError:
+        return None
+    return found[1].decode() if found else None
+
+
+def container(environ: Mapping[str, str], *, root: Path = ROOT) -> Fact[str | None]:
+    """The kind of container that we are in, or None."""
+    for variable, kind in _CONTAINER_VARIABLES:
+        if environ.get(variable):
+            return Fact(value=kind, source=variable)
+    for name, kind in _CONTAINER_FILES:
+        if exists(root / name):
+            return Fact(value=kind, source=str(root / name))
+    for line in _lines(root / "proc/1/cgroup", root / "proc/self/cgroup"):
+        for mark, kind in _CONTAINER_GROUPS:
+            if mark in line:
+                return Fact(value=kind, source="/proc/1/cgroup")
+    # systemd's convention: podman, lxc, systemd-nspawn, flatpak and others set it for the first process.
+    named = environ.get("container") or (read_text(root / "run/systemd/container") or "").strip()
+    if named:
+        return Fact(value="docker" if named == "oci" else named, source="container, /run/systemd/container")
+    if exists(root / "proc/vz") and not exists(root / "proc/bc"):
+        return Fact(value="openvz", source=str(root / "proc/vz"))
+    return Fact(value=None, source="no mark of a container")
+
+
+def wsl(environ: Mapping[str, str], *, root: Path = ROOT) -> Fact[bool]:
+    """Whether the kernel is that of the Windows Subsystem for Linux (also inside a container on it)."""
+    file = root / "proc/sys/kernel/osrelease"
+    if "microsoft" in (read_text(file) or "").lower():
+        return Fact(value=True, source=str(file))
+    if environ.get("WSL_DISTRO_NAME") and exists(root / "run/WSL"):
+        # A kernel of one's own need not carry the name.
+        return Fact(value=True, source="WSL_DISTRO_NAME")
+    return Fact(value=False, source=str(file))
+
+
+def ci(environ: Mapping[str, str]) -> Fact[str | None]:
+    """Name of the CI system: `github`, `gitlab`, …, `generic` when only CI is set, or None."""
+    for variable, name in _CI_VARIABLES:
+        if environ.get(variable, "").lower() not in _FALSE:
+            return Fact(value=name, source=variable)
+    if environ.get("CI", "").lower() not in _FALSE:
+        return Fact(value="generic", source="CI")
+    return Fact(value=None, source="no variable of a CI system")
+
+
+def read_text(file: Path, limit: int = 1 << 20) -> str | None:
+    """The beginning of a small file, or None when it cannot be read."""
+    try:
+        with file.open("rb") as stream:
+            return stream.read(limit).decode("utf-8", "replace")
+    except (OSError, ValueError):
+        return None
+
+
+def exists(path: Path) -> bool:
+    """Whether the path is there and may be looked at; a path that cannot be asked about is not there."""
+    try:
+        return path.exists()
+    except (OSError, ValueError):
+        return False
+
+
+def _lines(*files: Path) -> Iterable[str]:
+    for file in files:
+        yield from (read_text(file) or "").splitlines()
