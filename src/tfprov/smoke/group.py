@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -94,13 +95,10 @@ def run_group(
     outcome = Outcome()
     finished_legs: list[list[str | bool]] = [[device, leg.leg, leg.ok] for device, leg in done]
     broken: list[str] = []
-    number = 0
     while not outcome.ended:
-        number += 1
-        shown = "all" if gpus is None else "-".join(map(str, gpus))
-        stem = bench.scratch / f"{group}-{shown}-{number}"
-        records = stem.with_suffix(".jsonl")
-        asked = stem.with_suffix(".json")
+        folder = Path(tempfile.mkdtemp(prefix=f"{group}-", dir=bench.scratch))
+        records = folder / "records.jsonl"
+        asked = folder / "request.json"
         asked.write_text(
             json.dumps(
                 {
@@ -112,13 +110,14 @@ def run_group(
                     "gpu": bench.request.gpu,
                     "gpus": gpus,
                     "with_cpu": with_cpu,
+                    "logical_cpus": 1,
                     "timeout": bench.request.timeout,
                     "expected_version": bench.request.expected_version,
                     "expected_package": bench.request.expected_package,
                     "done": finished_legs,
                     "broken_devices": broken,
                     "exit_normally": exit_normally,
-                    "scratch": str(stem),
+                    "scratch": str(folder / "files"),
                     **(options or {}),
                 }
             ),
@@ -131,7 +130,7 @@ def run_group(
             outcome.ended = True
             break
         code, evidence = causes.of_death(finished)
-        device, name = begun or (ENVIRONMENT, "exit" if ended else "start")
+        device, name = begun or (ENVIRONMENT, f"{group}-exit" if ended else f"{group}-start")
         leg = Leg(leg=name, ok=False, seconds=finished.seconds, code=code, evidence=evidence)
         outcome.legs.append((device, leg))
         outcome.lost_in.append((device, name))
@@ -147,7 +146,7 @@ def run_group(
 
 
 def _start(bench: Bench, asked: Path, env: Mapping[str, str]) -> Finished:
-    cwd = asked.with_suffix(".cwd")
+    cwd = asked.parent / "empty"
     cwd.mkdir()
     # -I: no PYTHON* variables, no user site, neither this folder nor the script's on sys.path.
     argv = (bench.python, "-I", "-X", "faulthandler", "-u", bench.probes / "probe.py", asked)

@@ -5,16 +5,17 @@ from __future__ import annotations
 import tempfile
 import time
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from importlib import resources
 from pathlib import Path
 from typing import Literal
 
 from tfprov import process
-from tfprov.events import Emit
-from tfprov.smoke import causes
+from tfprov.events import Emit, Note
+from tfprov.smoke import causes, health, surroundings
 from tfprov.smoke.group import ENVIRONMENT, Bench, Outcome, run_group
-from tfprov.smoke.records import Device, Leg, Request, Verdict
+from tfprov.smoke.records import Device, Finding, Leg, Level, Request, Verdict
+from tfprov.smoke.script import run_script
 
 
 def smoke(python: Path, request: Request, *, environ: Mapping[str, str], emit: Emit) -> Verdict:
@@ -47,8 +48,90 @@ def smoke(python: Path, request: Request, *, environ: Mapping[str, str], emit: E
             env=process.clean_environment(environ, TF_CPP_MIN_LOG_LEVEL="0"),
             emit=emit,
         )
+        before = _health(bench, "before")
         core, outcomes = _core(bench)
-    return _verdict(request, core, outcomes, time.monotonic() - started)
+        outcomes = [before, *outcomes, *_beyond(bench, core, outcomes), *_scripts(bench, core), _health(bench, "after")]
+        python_version = _text(core.facts.get("python"))
+        around = surroundings.findings(bench.python, environ, Path.cwd(), python_version)
+    verdict = _verdict(request, core, outcomes, around, time.monotonic() - started)
+    for finding in verdict.findings:
+        emit(Note(text=f"{finding.evidence} ({finding.code})", level="warning"))
+    return verdict
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Group:
+    """Legs that share a process as long as none of them takes it down.
+
+    Attributes:
+        name: file in the probes folder, without its ending.
+        levels: at which levels it runs.
+        needs_tensorflow: False when it proves something although the import failed.
+        only_cuda: whether it runs only where CUDA was promised.
+        logical_cpus: into how many devices the processor is divided.
+    """
+
+    name: str
+    levels: tuple[Level, ...]
+    needs_tensorflow: bool = True
+    only_cuda: bool = False
+    logical_cpus: int = 1
+
+
+GROUPS = (
+    Group(name="files", levels=("standard", "deep"), needs_tensorflow=False),
+    Group(name="linkage", levels=("quick", "standard", "deep"), needs_tensorflow=False),
+    Group(name="numerics", levels=("standard", "deep"), logical_cpus=2),
+    Group(name="compile", levels=("standard", "deep")),
+    Group(name="training", levels=("standard", "deep")),
+    Group(name="collective", levels=("standard", "deep"), logical_cpus=2),
+    Group(name="memory", levels=("deep",), only_cuda=True),
+)
+
+
+def _beyond(bench: Bench, core: Outcome, outcomes: list[Outcome]) -> list[Outcome]:
+    """The groups behind the quick level. What the quick level found to be unusable is not tried again."""
+    request = bench.request
+    imported = core.leg(ENVIRONMENT, "import")
+    legs = [(device, leg) for outcome in outcomes for device, leg in outcome.legs]
+    contexts = {device: leg.ok for device, leg in legs if leg.leg == "context"}
+    usable = imported is not None and imported.ok and any(contexts.values())
+    alone = tuple(int(device[4:]) for device, ok in contexts.items() if ok and device.startswith("GPU"))
+    devices = core.leg(ENVIRONMENT, "devices")
+    # GPUs that work have found their libraries. Where none may be used yet, or fewer are there than should be, the
+    # libraries have to speak for themselves.
+    must_link = request.accelerator == "cuda" and (request.gpu == "later" or devices is None or not devices.ok)
+    narrowed = (ENVIRONMENT, "context") in core.lost_in
+    return [
+        run_group(
+            bench,
+            group.name,
+            gpus=alone if narrowed else None,
+            # How the process ends is tested where it has done the most.
+            exit_normally=group.name == "training",
+            options={"logical_cpus": group.logical_cpus, "must_link": must_link},
+        )
+        for group in GROUPS
+        if request.level in group.levels
+        and (usable or not group.needs_tensorflow)
+        and (not group.only_cuda or (request.accelerator == "cuda" and request.gpu == "now"))
+        and (group.name != "linkage" or must_link or request.level != "quick")
+    ]
+
+
+def _scripts(bench: Bench, core: Outcome) -> list[Outcome]:
+    imported = core.leg(ENVIRONMENT, "import")
+    if imported is None or not imported.ok:
+        return []
+    return [Outcome(legs=[(ENVIRONMENT, run_script(bench, script)) for script in bench.request.scripts])]
+
+
+def _health(bench: Bench, moment: str) -> Outcome:
+    """What the driver says; nothing at the quick level or when no GPU is in play."""
+    request = bench.request
+    if request.level == "quick" or request.accelerator not in ("cuda", "auto") or request.gpu == "later":
+        return Outcome()
+    return run_group(bench, "health", options={"moment": moment})
 
 
 def _core(bench: Bench) -> tuple[Outcome, list[Outcome]]:
@@ -74,7 +157,9 @@ def _but_context(done: tuple[tuple[str, Leg], ...]) -> tuple[tuple[str, Leg], ..
     return tuple((device, leg) for device, leg in done if leg.leg != "context")
 
 
-def _verdict(request: Request, core: Outcome, outcomes: list[Outcome], seconds: float) -> Verdict:
+def _verdict(
+    request: Request, core: Outcome, outcomes: list[Outcome], around: tuple[Finding, ...], seconds: float
+) -> Verdict:
     by_device: dict[str, list[Leg]] = {}
     facts: dict[str, object] = {}
     for outcome in outcomes:
@@ -83,6 +168,7 @@ def _verdict(request: Request, core: Outcome, outcomes: list[Outcome], seconds: 
             by_device.setdefault(device, []).append(leg)
     build = _pairs(facts.get("build"))
     _explain_missing_gpus(by_device, core.log, build)
+    _add_health(by_device, core.log, facts)
     descriptions = dict(_pairs(facts.get("descriptions")))
     note = ""
     if request.gpu == "later":
@@ -97,6 +183,7 @@ def _verdict(request: Request, core: Outcome, outcomes: list[Outcome], seconds: 
         python=_text(facts.get("python")),
         seconds=seconds,
         note=note,
+        findings=(*_unused_gpus(request, facts, core.log, build), *around),
         packages=_pairs(facts.get("packages")),
         build=build,
     )
@@ -104,11 +191,38 @@ def _verdict(request: Request, core: Outcome, outcomes: list[Outcome], seconds: 
 
 def _explain_missing_gpus(by_device: dict[str, list[Leg]], log: str, build: tuple[tuple[str, str], ...]) -> None:
     legs = by_device.get(ENVIRONMENT, [])
-    says = {"True": True, "False": False}.get(dict(build).get("is_cuda_build", ""))
     for position, leg in enumerate(legs):
         if leg.leg == "devices" and leg.code == "gpu-missing-in-tf":
-            code, evidence = causes.of_missing_gpus(log, cuda_build=says)
+            code, evidence = causes.of_missing_gpus(log, cuda_build=_cuda_build(build))
             legs[position] = replace(leg, code=code, evidence=f"{leg.evidence}\n{evidence}")
+
+
+def _unused_gpus(
+    request: Request, facts: Mapping[str, object], log: str, build: tuple[tuple[str, str], ...]
+) -> tuple[Finding, ...]:
+    """GPUs that the driver shows and TensorFlow does not, where none was promised: no failure, but worth to be said."""
+    driver, seen = facts.get("driver_gpus"), facts.get("gpus")
+    if request.accelerator != "auto" or not isinstance(driver, int) or not isinstance(seen, int) or seen >= driver:
+        return ()
+    code, evidence = causes.of_missing_gpus(log, cuda_build=_cuda_build(build))
+    return (Finding(code=code, evidence=f"TensorFlow lists {seen} of the driver's {driver} GPUs: {evidence}"),)
+
+
+def _add_health(by_device: dict[str, list[Leg]], log: str, facts: Mapping[str, object]) -> None:
+    names = [name for name in by_device if _kind(name) == "gpu"]
+    before = health.by_device(names, log, _values(facts.get("health_before")))
+    after = health.by_device(names, log, _values(facts.get("health_after")))
+    for name in names:
+        if name in before and name in after:
+            by_device[name].append(health.judge(before[name], after[name]))
+
+
+def _values(value: object) -> list[health.Values]:
+    return [each for each in value if isinstance(each, dict)] if isinstance(value, list) else []
+
+
+def _cuda_build(build: tuple[tuple[str, str], ...]) -> bool | None:
+    return {"True": True, "False": False}.get(dict(build).get("is_cuda_build", ""))
 
 
 def _kind(name: str) -> Literal["environment", "cpu", "gpu"]:

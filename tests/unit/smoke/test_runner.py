@@ -247,8 +247,8 @@ def test_an_interpreter_that_dies_before_the_first_leg_is_reported(tmp_path: Pat
     python = make_environment(tmp_path / "e")
     (site_packages(tmp_path / "e") / "bad.pth").write_text("import os; os._exit(3)\n")
     verdict = run(python)
-    assert codes(verdict) == {"environment start": "probe-failed"}
-    assert "exit status 3" in leg(verdict, "environment", "start").evidence
+    assert codes(verdict) == {"environment core-start": "probe-failed"}
+    assert "exit status 3" in leg(verdict, "environment", "core-start").evidence
 
 
 def test_a_file_that_is_called_python_and_is_none_is_reported(tmp_path: Path) -> None:
@@ -256,8 +256,8 @@ def test_a_file_that_is_called_python_and_is_none_is_reported(tmp_path: Path) ->
     python.write_text("#!/bin/sh\necho no such module >&2\nexit 7\n")
     python.chmod(0o755)
     verdict = run(python)
-    assert codes(verdict) == {"environment start": "probe-failed"}
-    assert "no such module" in leg(verdict, "environment", "start").evidence
+    assert codes(verdict) == {"environment core-start": "probe-failed"}
+    assert "no such module" in leg(verdict, "environment", "core-start").evidence
 
 
 # GPUs
@@ -275,7 +275,9 @@ def test_every_gpu_gets_its_own_verdict(tmp_path: Path) -> None:
 
 def test_a_promised_gpu_that_is_not_there_is_no_silent_run_on_the_cpu(tmp_path: Path) -> None:
     verdict = run(make_environment(tmp_path / "e"), accelerator="cuda")
-    assert codes(verdict) == {"environment devices": "gpu-missing-in-tf"}
+    assert verdict.first_failure is not None
+    assert verdict.first_failure[1].leg == "devices"
+    assert verdict.first_failure[1].code == "gpu-missing-in-tf"
 
 
 def test_fewer_gpus_than_required_is_a_failure_whatever_was_promised(tmp_path: Path) -> None:
@@ -296,19 +298,21 @@ def test_fewer_gpus_than_required_is_a_failure_whatever_was_promised(tmp_path: P
 def test_the_log_of_tensorflow_says_why_a_gpu_is_missing(tmp_path: Path, line: str, code: str) -> None:
     python = make_environment(tmp_path / "e", f"print({line!r}, file=sys.stderr)\n")
     verdict = run(python, accelerator="cuda")
-    assert codes(verdict) == {"environment devices": code}
+    assert codes(verdict)["environment devices"] == code
     assert line in leg(verdict, "environment", "devices").evidence
 
 
 def test_a_wheel_without_cuda_is_named_before_the_driver(tmp_path: Path) -> None:
     log = "print('Could not find cuda drivers', file=sys.stderr)\n"
     python = make_environment(tmp_path / "e", log + "CUDA_BUILD = False\n")
-    assert codes(run(python, accelerator="cuda")) == {"environment devices": "wheel-without-cuda"}
+    assert codes(run(python, accelerator="cuda"))["environment devices"] == "wheel-without-cuda"
+    later = run(python, accelerator="cuda", gpu="later")
+    assert codes(later)["environment devices"] == "wheel-without-cuda"
 
 
 def test_a_gpu_profile_for_later_runs_nothing_on_a_gpu_and_says_so(tmp_path: Path) -> None:
     verdict = run(make_environment(tmp_path / "e", "GPUS = 1\n"), accelerator="cuda", gpu="later")
-    assert verdict.ok
+    assert codes(verdict) == {"environment gpu-libraries": "gpu-libs-missing"}
     assert [device.name for device in verdict.devices] == ["environment", "CPU:0"]
     assert "no GPU was tested" in verdict.note
 

@@ -13,7 +13,7 @@ import re
 import sys
 from importlib.machinery import PathFinder
 
-from tfprov_probe import ENVIRONMENT, Failed
+from tfprov_probe import ENVIRONMENT, Failed, load
 
 # Projects that bring the module `tensorflow`. Some of them are, on some platforms, empty and only depend on another of
 # them; which one is real is decided by who owns the files, not by the name.
@@ -229,18 +229,32 @@ def list_devices(probe):
     tf = probe.tensorflow()
     physical = tf.config.list_physical_devices()
     gpus = [one for one in physical if one.device_type == "GPU"]
-    probe.facts(gpus=len(gpus))
+    driver = driver_count(probe.request)
+    probe.facts(gpus=len(gpus), driver_gpus=driver)
     if not [one for one in physical if one.device_type == "CPU"]:
         raise Failed("probe-failed", f"TensorFlow lists no CPU: {physical}")
     request = probe.request
     if request["accelerator"] == "cpu" or request["gpu"] == "later":
         wanted = request["require_gpus"] if request["gpu"] == "now" else 0
     else:
-        wanted = max(request["require_gpus"], 1 if request["accelerator"] in ("cuda", "rocm", "metal") else 0)
+        promised = request["accelerator"] in ("cuda", "rocm", "metal")
+        wanted = max(request["require_gpus"], (driver or 1) if promised else 0)
+    if request["accelerator"] == "cuda" and tf.sysconfig.get_build_info().get("is_cuda_build") is False:
+        # Also where no GPU is asked for until later: this build will not find one then.
+        raise Failed("wheel-without-cuda", "`tf.sysconfig.get_build_info()` says that this build has no CUDA")
     if len(gpus) < wanted:
         # The reason stands in TensorFlow's log; the reader of these records has it.
         raise Failed("gpu-missing-in-tf", f"TensorFlow lists {len(gpus)} of at least {wanted} GPUs")
     return f"{len(physical) - len(gpus)} CPU, {len(gpus)} GPU"
+
+
+def driver_count(request):
+    """How many GPUs the driver shows to everybody; None when it cannot be asked or something narrows the view down."""
+    if request["accelerator"] not in ("cuda", "auto") or request["gpu"] == "later":
+        return None
+    if os.environ.get("CUDA_VISIBLE_DEVICES") is not None:
+        return None
+    return load("health").count()
 
 
 def make_context(probe):

@@ -130,8 +130,13 @@ class Probe:
             for index in chosen:
                 # Without growth TensorFlow takes nearly all memory of every GPU it can see.
                 tf.config.experimental.set_memory_growth(gpus[index], True)
+            logical = self.request["logical_cpus"]
+            if logical > 1:
+                (cpu,) = tf.config.list_physical_devices("CPU")
+                tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * logical)
+            cpus = [(f"CPU:{index}", f"CPU:{index}") for index in range(logical)]
             pairs = [(f"GPU:{index}", f"GPU:{position}") for position, index in enumerate(chosen)]
-            self._devices = [("CPU:0", "CPU:0")] * bool(self.request["with_cpu"]) + pairs
+            self._devices = (cpus if self.request["with_cpu"] else []) + pairs
         return self._devices
 
     def _record(self, device, name, seconds, **fields):

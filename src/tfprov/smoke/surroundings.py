@@ -1,0 +1,70 @@
+"""What lies around the environment and will hide or break its TensorFlow for whoever uses it from this shell.
+
+The probes are isolated from all of it, so a good verdict says nothing about it; and it is no fault of the environment.
+"""
+
+from __future__ import annotations
+
+import os
+import sysconfig
+from collections.abc import Mapping
+from pathlib import Path
+
+from tfprov.smoke.records import Finding
+
+# A module of one of these names elsewhere takes the place of the environment's own.
+_NAMES = ("tensorflow", "keras", "numpy", "google/protobuf", "h5py", "typing_extensions", "absl", "ml_dtypes", "wrapt")
+
+
+def findings(python: Path, environ: Mapping[str, str], cwd: Path, version: str | None) -> tuple[Finding, ...]:
+    """What would leak into the environment.
+
+    Args:
+        python: interpreter of the environment.
+        environ: variables of the user.
+        cwd: the user's working directory, which `python -c`, `-m` and the prompt put first.
+        version: version of that Python; None when it did not say.
+    """
+    found = []
+    if environ.get("PYTHONHOME"):
+        found.append(Finding(code="path-leak", evidence=f"PYTHONHOME is set to `{environ['PYTHONHOME']}`"))
+    for entry in environ.get("PYTHONPATH", "").split(os.pathsep):
+        hides = _modules(Path(entry)) if entry else ()
+        if hides:
+            found.append(Finding(code="path-leak", evidence=f"PYTHONPATH brings in {_list(hides)}"))
+    hides = _modules(cwd)
+    if hides:
+        found.append(
+            Finding(code="shadowed-module", evidence=f"the working directory hides the environment's: {_list(hides)}")
+        )
+    user_site = _user_site(python, environ, version)
+    hides = _modules(user_site) if user_site else ()
+    if hides:
+        found.append(Finding(code="path-leak", evidence=f"the user site brings in {_list(hides)}"))
+    return tuple(found)
+
+
+def _modules(folder: Path) -> tuple[Path, ...]:
+    """Files and packages in the folder that take the place of one of the environment's."""
+    candidates = (path for name in _NAMES for path in (folder / f"{name}.py", folder / name / "__init__.py"))
+    return tuple(path for path in candidates if path.is_file())
+
+
+def _user_site(python: Path, environ: Mapping[str, str], version: str | None) -> Path | None:
+    """The user site that this interpreter looks into; None when it does not."""
+    settings = python.parent.parent / "pyvenv.cfg"
+    isolated = settings.is_file() and "include-system-site-packages = true" not in settings.read_text("utf-8").lower()
+    if isolated or version is None or environ.get("PYTHONNOUSERSITE") or os.name != "posix":
+        # A venv leaves the user site out; on Windows and macOS frameworks have their own schemes.
+        return None
+    base = environ.get("PYTHONUSERBASE") or (Path(environ["HOME"]) / ".local" if environ.get("HOME") else None)
+    if base is None:
+        return None
+    short = ".".join(version.split(".")[:2])
+    variables = {"userbase": str(base), "py_version_short": short, "py_version_nodot_plat": short.replace(".", "")}
+    # A Python of another version may lie at hand here: the scheme is asked for its numbers.
+    return Path(sysconfig.get_path("purelib", "posix_user", {**variables, "abi_thread": ""}))
+
+
+def _list(paths: tuple[Path, ...]) -> str:
+    return ", ".join(f"`{path}`" for path in paths)
