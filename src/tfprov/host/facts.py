@@ -177,7 +177,8 @@ def _conda(environ: Mapping[str, str], os_family: system.System) -> Fact[tuple[s
             found.append(environ[variable])
     for name in _CONDA_TOOLS:
         path = shutil.which(name, path=environ.get("PATH", ""))
-        if path is not None:
+        # An empty entry of PATH means the working directory, and what lies there is no one's install.
+        if path is not None and Path(path).is_absolute():
             found.append(path)
     for prefix in interpreters.conda_prefixes(environ, system=os_family):
         # A root has its own programs; what lies below `envs` does not.

@@ -210,7 +210,7 @@ def _nvml_gpu(entry: Mapping[str, object]) -> Gpu:
         index=_whole(entry.get("index")) or 0,
         name=_word(entry.get("name")) or "unknown NVIDIA GPU",
         uuid=_word(entry.get("uuid")),
-        pci=_word(entry.get("pci")),
+        pci=pci_address(_word(entry.get("pci"))),
         compute_capability=".".join(str(part) for part in capability) if isinstance(capability, list) else None,
         memory_total=_whole(entry.get("memory_total")),
         memory_used=_whole(entry.get("memory_used")),
@@ -231,6 +231,12 @@ def _slice(part: Mapping[str, object]) -> MigSlice:
     )
 
 
+def pci_address(told: str | None) -> str | None:
+    """A PCI address as the kernel writes it (`0000:1a:00.0`); the driver's has a longer domain and capital letters."""
+    domain, _, rest = (told or "").lower().partition(":")
+    return f"{domain[-4:]}:{rest}" if rest else None
+
+
 def _word(value: object) -> str | None:
     return value if isinstance(value, str) and value else None
 
@@ -244,8 +250,8 @@ def _flag(value: object) -> bool | None:
 
 
 def _ask_smi(environ: Mapping[str, str], place: Place) -> Graphics | None:
-    extra = os.pathsep.join((environ.get("PATH", ""), str(place.root / _WSL_FOLDER)))
-    tool = shutil.which("nvidia-smi", path=extra)
+    folders = [entry for entry in environ.get("PATH", "").split(os.pathsep) if entry]
+    tool = shutil.which("nvidia-smi", path=os.pathsep.join((*folders, str(place.root / _WSL_FOLDER))))
     if tool is None:
         return None
     env = process.clean_environment(environ, LC_ALL="C")
@@ -290,7 +296,7 @@ def parse_smi(text: str, fields: tuple[str, ...] = _SMI_FIELDS) -> tuple[tuple[G
                 index=int(values[0]),
                 name=row.get("name", "unknown NVIDIA GPU"),
                 uuid=row.get("uuid"),
-                pci=row.get("pci.bus_id"),
+                pci=pci_address(row.get("pci.bus_id")),
                 compute_capability=row.get("compute_cap"),
                 memory_total=_mebibytes(row.get("memory.total")),
                 memory_used=_mebibytes(row.get("memory.used")),
@@ -330,8 +336,12 @@ def _without_library(place: Place, seen: tuple[Gpu, ...], failure: Refusal | Non
     problem: Refusal | None
     if gpus or version is not None or _has_device_files(place.root):
         problem = failure or _why_no_library(place, gpus, version)
-        if failure is not None and place.container and failure.code in ("gpu-no-driver", "gpu-no-device"):
-            problem = Refusal(code="docker-no-gpu", why=f"{failure.why}; in a {place.container} container")
+        if failure is not None and place.container is not None:
+            hidden = failure.code in ("gpu-no-driver", "gpu-no-device")
+            why = f"{failure.why}; in a {place.container} container"
+            if failure.code == "gpu-driver-mismatch":
+                why = f"{why}: does its image bring driver libraries of its own?"
+            problem = Refusal(code="docker-no-gpu" if hidden else failure.code, why=why)
     elif place.wsl or place.system == "windows" or not exists(place.root / "sys/bus/pci/devices"):
         # No bus to look at: the library is the only sign of a GPU.
         problem = failure

@@ -1,0 +1,148 @@
+"""A libnvidia-ml.so.1 that says what a test wants: compiled C, loaded by the real nvidia-ml-py in a real process."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from pathlib import Path
+
+SOURCE = r"""
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <stdio.h>
+#include <unistd.h>
+
+typedef struct { char legacy[16]; unsigned domain, bus, device, id, subsystem; char bus_id[32]; } pci_t;
+typedef struct { unsigned long long total, free, used; } memory_t;
+typedef struct {
+    unsigned field, scope; long long timestamp, latency; unsigned type, status;
+    union { unsigned u; double d; unsigned long long l; } value;
+} field_t;
+typedef struct {
+    unsigned version; unsigned char cluster[16]; unsigned status, clique; unsigned char state; unsigned health;
+} fabric_t;
+
+static int number(const char *name, int otherwise) {
+    const char *text = getenv(name);
+    return text ? atoi(text) : otherwise;
+}
+static const char *word(const char *name, const char *otherwise) {
+    const char *text = getenv(name);
+    return text ? text : otherwise;
+}
+/* A handle is the number of the device plus one; that of a MIG device begins at 100. */
+static int of(void *handle) { return (int)(long)handle - 1; }
+static int old(void) { return number("FAKE_NVML_OLD", 0); }
+
+int nvmlInitWithFlags(unsigned flags) {
+    if (number("FAKE_NVML_HANG", 0)) { signal(SIGTERM, SIG_IGN); for (;;) pause(); }
+    if (number("FAKE_NVML_CRASH", 0)) abort();
+    return number("FAKE_NVML_INIT", 0);
+}
+int nvmlShutdown(void) { return 0; }
+const char *nvmlErrorString(int code) { return "an error that the module does not know"; }
+int nvmlSystemGetDriverVersion(char *text, unsigned size) {
+    snprintf(text, size, "%s", word("FAKE_NVML_DRIVER", "550.144.03"));
+    return 0;
+}
+int nvmlSystemGetCudaDriverVersion_v2(int *version) { *version = number("FAKE_NVML_CUDA", 12040); return 0; }
+int nvmlDeviceGetCount_v2(unsigned *count) {
+    *count = number("FAKE_NVML_COUNT", 1);
+    return number("FAKE_NVML_COUNT_ERROR", 0);
+}
+int nvmlDeviceGetHandleByIndex_v2(unsigned index, void **handle) {
+    if (number("FAKE_NVML_LOST", -1) == (int)index) return 15;
+    *handle = (void *)(long)(index + 1);
+    return 0;
+}
+int nvmlDeviceGetName(void *handle, char *text, unsigned size) {
+    if (of(handle) >= 99) snprintf(text, size, "MIG 1g.10gb");
+    else snprintf(text, size, "%s", word("FAKE_NVML_NAME", "NVIDIA H100 80GB HBM3"));
+    return 0;
+}
+int nvmlDeviceGetUUID(void *handle, char *text, unsigned size) {
+    if (of(handle) >= 99) snprintf(text, size, "MIG-0000-%d", of(handle) - 99);
+    else snprintf(text, size, "GPU-aaaa-%d", of(handle));
+    return 0;
+}
+int nvmlDeviceGetPciInfo_v3(void *handle, pci_t *info) {
+    memset(info, 0, sizeof *info);
+    snprintf(info->bus_id, sizeof info->bus_id, "00000000:%02X:00.0", 0x1A + of(handle));
+    return old() ? 3 : 0;
+}
+int nvmlDeviceGetCudaComputeCapability(void *handle, int *major, int *minor) {
+    *major = number("FAKE_NVML_MAJOR", 9);
+    *minor = number("FAKE_NVML_MINOR", 0);
+    return 0;
+}
+int nvmlDeviceGetMemoryInfo(void *handle, memory_t *info) {
+    info->total = 80ULL << 30;
+    info->used = 3ULL << 30;
+    info->free = info->total - info->used;
+    return 0;
+}
+int nvmlDeviceGetComputeMode(void *handle, int *mode) { *mode = number("FAKE_NVML_MODE", 0); return 0; }
+int nvmlDeviceGetPersistenceMode(void *handle, int *mode) { *mode = 1; return old() ? 3 : 0; }
+int nvmlDeviceGetEccMode(void *handle, int *now, int *pending) { *now = *pending = 1; return old() ? 3 : 0; }
+int nvmlDeviceGetTotalEccErrors(void *handle, int kind, int counter, unsigned long long *count) {
+    *count = number("FAKE_NVML_ECC", 0);
+    return old() || kind != 1 || counter != 0 ? 3 : 0;
+}
+int nvmlDeviceGetRetiredPagesPendingStatus(void *handle, int *pending) {
+    *pending = number("FAKE_NVML_RETIRED", 0);
+    return old() ? 3 : 0;
+}
+#ifndef OLD_LIBRARY
+int nvmlDeviceGetMigMode(void *handle, unsigned *now, unsigned *pending) {
+    *now = *pending = getenv("FAKE_NVML_SLICES") != NULL;
+    return old() ? 3 : 0;
+}
+int nvmlDeviceGetMaxMigDeviceCount(void *handle, unsigned *count) { *count = 7; return 0; }
+int nvmlDeviceGetMigDeviceHandleByIndex(void *handle, unsigned index, void **slice) {
+    if ((int)index >= number("FAKE_NVML_SLICES", 0)) return 6;
+    *slice = (void *)(long)(100 + index);
+    return 0;
+}
+int nvmlDeviceGetRemappedRows(void *handle, unsigned *a, unsigned *b, unsigned *pending, unsigned *failed) {
+    *a = *b = 0;
+    *pending = number("FAKE_NVML_REMAP_PENDING", 0);
+    *failed = number("FAKE_NVML_REMAP_FAILED", 0);
+    return old() ? 3 : 0;
+}
+int nvmlDeviceGetFieldValues(void *handle, int count, field_t *values) {
+    for (int i = 0; i < count; i++) {
+        values[i].status = values[i].field == 230 ? 0 : 3;
+        values[i].value.u = number("FAKE_NVML_RECOVERY", 0);
+    }
+    return old() ? 3 : 0;
+}
+int nvmlDeviceGetGpuFabricInfoV(void *handle, fabric_t *info) {
+    info->state = number("FAKE_NVML_FABRIC", 3);
+    return old() ? 3 : 0;
+}
+#endif
+"""
+
+
+def compiler() -> str | None:
+    """The C compiler of this machine, or None."""
+    return next(filter(None, map(shutil.which, ("gcc", "cc", "clang"))), None)
+
+
+def build(folder: Path, *, old: bool = False) -> Path:
+    """Compile the library into a folder, with an empty libcuda.so.1 beside it; give the folder back.
+
+    Its answers are set by variables of the process that loads it (`FAKE_NVML_COUNT`, `FAKE_NVML_INIT`, …).
+
+    Args:
+        folder: made when it does not exist.
+        old: leave out the functions that drivers before MIG do not have.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    source = folder / "fake.c"
+    source.write_text(SOURCE, encoding="utf-8")
+    command = [compiler() or "cc", "-shared", "-fPIC", "-w", "-o", str(folder / "libnvidia-ml.so.1"), str(source)]
+    subprocess.run([*command, *(["-DOLD_LIBRARY"] if old else [])], check=True)
+    (folder / "libcuda.so.1").touch()
+    return folder

@@ -1,0 +1,286 @@
+"""The NVML path whole: a compiled library, nvidia-ml-py, the process that asks, and what is made of its answer."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+
+import fake_nvml
+from tfprov import process
+from tfprov.host import facts, gpu
+from tfprov.host.gpu import Graphics, Place, graphics
+
+pytestmark = [
+    pytest.mark.skipif(not sys.platform.startswith("linux"), reason="the library is an ELF file"),
+    pytest.mark.skipif(fake_nvml.compiler() is None, reason="there is no C compiler"),
+]
+
+
+@pytest.fixture(scope="module")
+def library(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return fake_nvml.build(tmp_path_factory.mktemp("driver"))
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    folder = tmp_path / "root"
+    (folder / "sys/bus/pci/devices").mkdir(parents=True)
+    return folder
+
+
+def ask(library: Path, root: Path, *, container: str | None = None, wsl: bool = False, **answers: object) -> Graphics:
+    environ = {"LD_LIBRARY_PATH": str(library), "PATH": ""}
+    environ.update({name: str(value) for name, value in answers.items()})
+    return graphics(environ, Place(system="linux", container=container, wsl=wsl, machine="x86_64", root=root))
+
+
+def test_everything_that_nvml_tells_is_read(library: Path, root: Path) -> None:
+    found = ask(library, root, FAKE_NVML_COUNT=2)
+
+    assert found.problem.value is None
+    assert found.driver.value is not None
+    assert (found.driver.value.version, found.driver.value.cuda) == ("550.144.03", "12.4")
+    assert found.gpus.source == "NVML"
+    first, second = found.gpus.value
+    assert (first.index, first.name, first.uuid, first.pci) == (
+        0,
+        "NVIDIA H100 80GB HBM3",
+        "GPU-aaaa-0",
+        "0000:1a:00.0",
+    )
+    assert (first.compute_capability, first.compute_mode) == ("9.0", "default")
+    assert (first.memory_total, first.memory_used) == (80 << 30, 3 << 30)
+    assert (first.mig, first.ecc, first.persistence) == (False, True, True)
+    assert (first.health, first.slices, first.visible) == ((), (), True)
+    assert (second.index, second.uuid, second.pci) == (1, "GPU-aaaa-1", "0000:1b:00.0")
+
+
+def test_a_driver_from_before_mig_is_read_as_far_as_it_goes(root: Path, tmp_path: Path) -> None:
+    library = fake_nvml.build(tmp_path / "old", old=True)
+
+    found = ask(library, root, FAKE_NVML_OLD=1, FAKE_NVML_CUDA=11020, FAKE_NVML_DRIVER="460.32.03")
+
+    (one,) = found.gpus.value
+    assert found.driver.value is not None
+    assert found.driver.value.cuda == "11.2"
+    assert (one.pci, one.mig, one.ecc, one.persistence) == (None, None, None, None)
+    assert one.compute_capability == "9.0"
+    assert found.problem.value is None
+
+
+@pytest.mark.parametrize(
+    ("number", "code"),
+    [
+        (18, "gpu-driver-mismatch"),
+        (9, "gpu-no-driver"),
+        (4, "gpu-no-device"),
+        (10, "gpu-unhealthy"),
+        (15, "gpu-unhealthy"),
+        (17, "gpu-no-device"),
+        (999, "gpu-unhealthy"),
+        (4711, "gpu-unhealthy"),
+    ],
+)
+def test_each_error_of_nvml_has_its_code(number: int, code: str, library: Path, root: Path) -> None:
+    device = root / "sys/bus/pci/devices/0000:1a:00.0"
+    device.mkdir()
+    for name, text in (("vendor", "0x10de"), ("class", "0x030200"), ("device", "0x2330")):
+        (device / name).write_text(f"{text}\n", encoding="ascii")
+
+    found = ask(library, root, FAKE_NVML_INIT=number)
+
+    assert found.problem.value is not None
+    assert found.problem.value.code == code
+    assert f"error {number}" in found.problem.value.why
+    assert [one.pci for one in found.gpus.value] == ["0000:1a:00.0"]
+
+
+def test_a_mismatch_inside_a_container_blames_the_image(library: Path, root: Path) -> None:
+    (root / "dev").mkdir()
+    (root / "dev/nvidiactl").touch()
+
+    found = ask(library, root, container="docker", FAKE_NVML_INIT=18)
+
+    assert found.problem.value is not None
+    assert found.problem.value.code == "gpu-driver-mismatch"
+    assert "docker container" in found.problem.value.why
+
+
+def test_a_library_without_any_gpu_is_no_problem(library: Path, root: Path) -> None:
+    found = ask(library, root, FAKE_NVML_INIT=9)
+
+    assert found.problem.value is None
+    assert found.gpus.value == ()
+    assert found.driver.value is None
+
+
+def test_a_stuck_driver_is_given_up(library: Path, root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(gpu, "QUERY_TIMEOUT_S", 1.0)
+    (root / "dev").mkdir()
+    (root / "dev/nvidia0").touch()
+
+    found = ask(library, root, FAKE_NVML_HANG=1)
+
+    assert found.problem.value is not None
+    assert found.problem.value.code == "gpu-unhealthy"
+    assert found.problem.value.why == "the driver did not answer within 1 s"
+
+
+def test_a_library_that_crashes_takes_nothing_with_it(library: Path, root: Path) -> None:
+    (root / "dev").mkdir()
+    (root / "dev/nvidia0").touch()
+
+    found = ask(library, root, FAKE_NVML_CRASH=1)
+
+    assert found.problem.value is not None
+    assert found.problem.value.code == "gpu-unhealthy"
+    assert "SIGABRT" in found.problem.value.why
+
+
+def test_a_lost_gpu_is_listed_beside_the_good_ones(library: Path, root: Path) -> None:
+    found = ask(library, root, FAKE_NVML_COUNT=3, FAKE_NVML_LOST=1)
+
+    assert found.problem.value is None
+    assert [one.index for one in found.gpus.value] == [0, 1, 2]
+    assert [bool(one.health) for one in found.gpus.value] == [False, True, False]
+    assert "fallen off the bus" in found.gpus.value[1].health[0]
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "words"),
+    [
+        ("FAKE_NVML_ECC", 3, "3 uncorrected ECC errors"),
+        ("FAKE_NVML_RETIRED", 1, "pages wait to be retired"),
+        ("FAKE_NVML_REMAP_PENDING", 1, "rows wait to be remapped"),
+        ("FAKE_NVML_REMAP_FAILED", 1, "could not be remapped"),
+        ("FAKE_NVML_RECOVERY", 2, "restart the machine"),
+        ("FAKE_NVML_FABRIC", 1, "nvidia-fabricmanager"),
+    ],
+)
+def test_faults_are_told_and_a_machine_with_nothing_else_is_unhealthy(
+    variable: str, value: int, words: str, library: Path, root: Path
+) -> None:
+    found = ask(library, root, **{variable: value})
+
+    (one,) = found.gpus.value
+    assert words in one.health[0]
+    assert found.problem.value is not None
+    assert found.problem.value.code == "gpu-unhealthy"
+    assert words in found.problem.value.why
+
+
+def test_mig_devices_are_listed(library: Path, root: Path) -> None:
+    found = ask(library, root, FAKE_NVML_SLICES=2, CUDA_VISIBLE_DEVICES="MIG-0000-1")
+
+    (one,) = found.gpus.value
+    assert one.mig
+    assert one.visible
+    assert [(part.uuid, part.name, part.memory_total) for part in one.slices] == [
+        ("MIG-0000-0", "MIG 1g.10gb", 80 << 30),
+        ("MIG-0000-1", "MIG 1g.10gb", 80 << 30),
+    ]
+    assert found.problem.value is None
+
+
+def test_mig_mode_without_devices_is_a_problem(library: Path, root: Path) -> None:
+    found = ask(library, root, FAKE_NVML_SLICES=0)
+
+    assert found.problem.value is not None
+    assert found.problem.value.code == "gpu-no-device"
+    assert "MIG" in found.problem.value.why
+
+
+def test_prohibited_compute_mode_is_a_problem(library: Path, root: Path) -> None:
+    found = ask(library, root, FAKE_NVML_MODE=2)
+
+    assert found.gpus.value[0].compute_mode == "prohibited"
+    assert found.problem.value is not None
+    assert found.problem.value.code == "gpu-no-device"
+
+
+def test_a_variable_that_hides_every_gpu_is_a_problem(library: Path, root: Path) -> None:
+    found = ask(library, root, CUDA_VISIBLE_DEVICES="")
+
+    assert not found.gpus.value[0].visible
+    assert found.problem.value is not None
+    assert found.problem.value.code == "gpu-no-device"
+    assert found.problem.source == "CUDA_VISIBLE_DEVICES"
+
+
+@pytest.mark.parametrize(("container", "code"), [(None, "gpu-no-device"), ("docker", "docker-no-gpu")])
+def test_a_driver_that_shows_no_device_is_a_problem(
+    container: str | None, code: str, library: Path, root: Path
+) -> None:
+    found = ask(library, root, container=container, FAKE_NVML_COUNT=0)
+
+    assert found.gpus.value == ()
+    assert found.driver.value is not None
+    assert found.problem.value is not None
+    assert found.problem.value.code == code
+
+
+@pytest.mark.parametrize(("container", "code"), [(None, "gpu-no-driver"), ("kubernetes", "docker-no-gpu")])
+def test_nvml_without_libcuda_is_a_problem(container: str | None, code: str, root: Path, tmp_path: Path) -> None:
+    library = fake_nvml.build(tmp_path / "utility only")
+    (library / "libcuda.so.1").unlink()
+
+    found = ask(library, root, container=container)
+
+    assert len(found.gpus.value) == 1
+    assert found.problem.value is not None
+    assert found.problem.value.code == code
+    assert "libcuda.so.1" in found.problem.value.why
+
+
+def test_the_library_of_wsl_is_loaded_by_path_and_its_libcuda_missed(root: Path) -> None:
+    fake_nvml.build(root / "usr/lib/wsl/lib")
+
+    found = graphics({"PATH": ""}, Place(system="linux", container=None, wsl=True, machine="x86_64", root=root))
+
+    assert len(found.gpus.value) == 1
+    assert found.gpus.source == f"NVML ({root}/usr/lib/wsl/lib/libnvidia-ml.so.1)"
+    assert found.problem.value is not None
+    assert found.problem.value.code == "wsl-libcuda"
+
+
+def test_a_file_that_is_no_library_is_named(root: Path, tmp_path: Path) -> None:
+    (tmp_path / "lib").mkdir()
+    (tmp_path / "lib/libnvidia-ml.so.1").write_text("not a library", encoding="ascii")
+    (root / "dev").mkdir()
+    (root / "dev/nvidia0").touch()
+
+    found = ask(tmp_path / "lib", root)
+
+    assert found.problem.value is not None
+    assert found.problem.value.code == "gpu-no-driver"
+    assert "libnvidia-ml.so.1" in found.problem.value.why
+
+
+def test_without_a_library_no_process_is_started(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        pytest.fail("a process was started")
+
+    monkeypatch.setattr(process, "run", refuse)
+
+    place = Place(system="linux", container=None, wsl=False, machine="x86_64", root=root)
+    assert graphics({"PATH": "", "LD_LIBRARY_PATH": "/nowhere"}, place).gpus.value == ()
+
+
+def test_the_gpus_reach_the_facts(library: Path, tmp_path: Path) -> None:
+    environ = {
+        "HOME": str(tmp_path),
+        "PATH": "",
+        "LD_LIBRARY_PATH": str(library),
+        "FAKE_NVML_COUNT": "2",
+        "CUDA_VISIBLE_DEVICES": "1",
+    }
+
+    found = facts.gather(environ, cache=tmp_path / "interpreters.json")
+
+    nvidia = [one for one in found.gpus.value if one.vendor == "nvidia"]
+    assert [(one.uuid, one.visible) for one in nvidia] == [("GPU-aaaa-0", False), ("GPU-aaaa-1", True)]
+    assert found.visible_devices.value == {"CUDA_VISIBLE_DEVICES": "1"}
+    assert found.gpu_problem.value is None
+    assert facts.load(facts.dump(found)) == found
