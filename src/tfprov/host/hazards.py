@@ -138,8 +138,7 @@ def of_environments(environ: Mapping[str, str]) -> Iterator[Hazard]:
         why = "this virtual environment is active: pip and uv called by hand work on it"
         yield Hazard(code="tf-not-in-env", name="VIRTUAL_ENV", value=environ["VIRTUAL_ENV"], why=why)
     if environ.get("CONDA_PREFIX"):
-        name = environ.get("CONDA_DEFAULT_ENV") or environ["CONDA_PREFIX"]
-        is_base = name == "base" or environ.get("CONDA_SHLVL") == "0"
+        is_base = environ.get("CONDA_DEFAULT_ENV") == "base"
         what = "conda's base environment" if is_base else "this conda environment"
         why = f"{what} is active: its programs come first, and pip called by hand may replace conda's packages"
         yield Hazard(code="conda-pip-mix", name="CONDA_PREFIX", value=environ["CONDA_PREFIX"], why=why)

@@ -89,6 +89,8 @@ def _pip_files(environ: Mapping[str, str], system: System, root: Path) -> list[P
         return []
     home = home_folder(environ, system)
     file = "pip.ini" if system == "windows" else "pip.conf"
+    # pip passes over the user's files when it is given one of its own.
+    has_named = bool(named) and exists(Path(named or ""))
     found: list[Path] = []
     if system == "windows":
         found.append(Path(environ.get("PROGRAMDATA") or "C:/ProgramData") / "pip" / file)
@@ -97,7 +99,7 @@ def _pip_files(environ: Mapping[str, str], system: System, root: Path) -> list[P
     else:
         found += [folder / "pip" / file for folder in _xdg_folders(environ, root)]
         found.append(root / "etc" / file)
-    if home is not None:
+    if home is not None and not has_named:
         found.append(home / ("pip" if system == "windows" else ".pip") / file)
         support = home / "Library/Application Support/pip"
         if system == "macos" and exists(support):
@@ -155,9 +157,12 @@ def _uv_settings(
     for key, variables in _UV_VARIABLES:
         told: list[Setting] = []
         for variable in variables:
-            # Find-links are separated by commas, indexes by blanks.
             text = environ.get(variable, "")
-            parts = text.replace(",", " ").split() if key == "find_links" else text.split()
+            # uv has separated find-links by commas and by blanks; a folder's own name may hold both.
+            if key == "find_links":
+                parts = [text] if text and exists(Path(text)) else text.replace(",", " ").split()
+            else:
+                parts = text.split()
             told += [Setting(value=_with_login(part, environ), source=variable) for part in parts]
             if told and key == "url":
                 break
@@ -273,7 +278,8 @@ def _index(
         url=chosen["url"][0].value if chosen["url"] else None,
         extra=tuple(setting.value for setting in chosen["extra"]),
         find_links=tuple(setting.value for setting in chosen["find_links"]),
-        merged=any(setting.source == pip[option].source for setting in chosen["extra"] for option in pip),
+        # What uv's settings name is meant as uv means it; what only pip's name, as pip means it.
+        merged=bool(chosen["extra"]) and not uv.get("extra"),
     )
     return Fact(value=config, source=", ".join(sources) or "neither uv nor pip is configured")
 

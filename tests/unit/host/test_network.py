@@ -1,0 +1,285 @@
+"""Index, proxies and certificates: what is read from where, and what wins."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from tfprov.host.network import Network, network, parse_pip_file, parse_uv_file
+from tfprov.host.records import IndexConfig, Proxies
+
+pytestmark = pytest.mark.skipif(os.name != "posix", reason="the folders of these tests are those of Linux and macOS")
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    return tmp_path / "root"
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Path:
+    return tmp_path / "home"
+
+
+def write(file: Path, text: str) -> Path:
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(text, encoding="utf-8")
+    return file
+
+
+def read(root: Path, home: Path, **environ: str) -> Network:
+    return network({"HOME": str(home), **environ}, system="linux", root=root)
+
+
+def test_nothing_configured_means_the_default_of_the_tool(root: Path, home: Path) -> None:
+    found = read(root, home)
+
+    assert found.index.value == IndexConfig(url=None)
+    assert found.index.source == "neither uv nor pip is configured"
+    assert found.proxies.value == Proxies()
+    assert found.certificates.value is None
+    assert found.hazards == ()
+
+
+def test_variables_of_uv_come_before_those_of_pip(root: Path, home: Path) -> None:
+    found = read(
+        root,
+        home,
+        UV_DEFAULT_INDEX="https://uv.example/simple",
+        UV_INDEX_URL="https://old.example/simple",
+        PIP_INDEX_URL="https://pip.example/simple",
+        PIP_EXTRA_INDEX_URL="https://one.example/simple  https://two.example/simple",
+    )
+
+    assert found.index.value.url == "https://uv.example/simple"
+    assert found.index.value.extra == ("https://one.example/simple", "https://two.example/simple")
+    assert found.index.source == "UV_DEFAULT_INDEX, PIP_EXTRA_INDEX_URL"
+
+
+def test_several_indexes_mean_what_the_tool_that_names_them_means(root: Path, home: Path) -> None:
+    pip, uv = {"PIP_EXTRA_INDEX_URL": "https://a.example/simple"}, {"UV_INDEX": "https://b.example/simple"}
+
+    assert read(root, home, **pip).index.value.merged
+    assert not read(root, home, **uv).index.value.merged
+    assert not read(root, home, **pip, **uv).index.value.merged
+    assert not read(root, home, PIP_INDEX_URL="https://a.example/simple").index.value.merged
+
+
+def test_a_named_index_of_uv_gets_its_login_from_variables(root: Path, home: Path) -> None:
+    found = read(
+        root,
+        home,
+        UV_INDEX="mine=https://mine.example/simple https://other.example/simple?a=b",
+        UV_INDEX_MINE_USERNAME="me",
+        UV_INDEX_MINE_PASSWORD="p@ss/word",
+    )
+
+    assert found.index.value.extra == (
+        "https://me:p%40ss%2Fword@mine.example/simple",
+        "https://other.example/simple?a=b",
+    )
+
+
+def test_files_of_pip_are_merged_as_pip_does(root: Path, home: Path) -> None:
+    write(root / "etc/xdg/pip/pip.conf", "[global]\nindex-url = https://xdg.example/simple\ntimeout = 1\n")
+    write(
+        root / "etc/pip.conf", "[install]\nextra-index-url =\n  https://a.example/simple\n  https://b.example/simple\n"
+    )
+    write(home / ".pip/pip.conf", "[global]\nindex_url = https://legacy.example/simple\n")
+    user = write(
+        home / ".config/pip/pip.conf",
+        "[global]\nindex-url = https://user.example/simple\nextra-index-url = https://never.example/simple\n",
+    )
+
+    found = read(root, home)
+
+    assert found.index.value.url == "https://user.example/simple"
+    assert found.index.value.extra == ("https://a.example/simple", "https://b.example/simple")
+    assert found.index.source == f"{user}, {root}/etc/pip.conf"
+    assert found.pip["timeout"].value == "1"
+
+
+def test_the_active_environment_and_the_named_file_come_last(root: Path, home: Path, tmp_path: Path) -> None:
+    write(home / ".config/pip/pip.conf", "[global]\nindex-url = https://user.example/simple\n")
+    write(tmp_path / "env/pip.conf", "[global]\nindex-url = https://env.example/simple\n")
+    named = write(tmp_path / "named.conf", "[global]\nindex-url = https://named.example/simple\n")
+    environ = {"VIRTUAL_ENV": str(tmp_path / "env")}
+
+    assert read(root, home, **environ).index.value.url == "https://env.example/simple"
+    assert read(root, home, **environ, PIP_CONFIG_FILE=str(named)).index.value.url == "https://named.example/simple"
+    assert read(root, home, **environ, PIP_CONFIG_FILE=os.devnull).index.value.url is None
+
+
+def test_a_named_file_of_pip_hides_those_of_the_user(root: Path, home: Path, tmp_path: Path) -> None:
+    write(home / ".config/pip/pip.conf", "[global]\nindex-url = https://user.example/simple\n")
+    named = write(tmp_path / "named.conf", "[global]\ntimeout = 1\n")
+
+    assert read(root, home, PIP_CONFIG_FILE=str(named)).index.value.url is None
+    assert read(root, home, PIP_CONFIG_FILE=str(tmp_path / "gone")).index.value.url == "https://user.example/simple"
+
+
+def test_variables_of_pip_come_before_its_files(root: Path, home: Path) -> None:
+    write(home / ".config/pip/pip.conf", "[install]\nindex-url = https://user.example/simple\n")
+
+    found = read(root, home, PIP_INDEX_URL="https://env.example/simple")
+
+    assert found.index.value.url == "https://env.example/simple"
+    assert found.index.source == "PIP_INDEX_URL"
+
+
+def test_the_files_of_macos_are_read(root: Path, home: Path) -> None:
+    write(root / "Library/Application Support/pip/pip.conf", "[global]\nindex-url = https://all.example/simple\n")
+    environ = {"HOME": str(home)}
+    assert network(environ, system="macos", root=root).index.value.url == "https://all.example/simple"
+    write(home / "Library/Application Support/pip/pip.conf", "[global]\nindex-url = https://me.example/simple\n")
+
+    assert network(environ, system="macos", root=root).index.value.url == "https://me.example/simple"
+
+
+def test_the_file_of_uv_is_read(root: Path, home: Path) -> None:
+    write(root / "etc/uv/uv.toml", 'index-url = "https://system.example/simple"\nfind-links = ["wheels"]\n')
+    user = write(
+        home / ".config/uv/uv.toml",
+        '[[index]]\nname = "a"\nurl = "https://a.example/simple"\n'
+        '[[index]]\nurl = "https://default.example/simple"\ndefault = true\n'
+        '[[index]]\nname = "torch"\nurl = "https://explicit.example/simple"\nexplicit = true\n',
+    )
+    (root / "etc/uv/wheels").mkdir()
+
+    found = read(root, home, PIP_INDEX_URL="https://pip.example/simple")
+
+    assert found.index.value.url == "https://default.example/simple"
+    assert found.index.value.extra == ("https://a.example/simple",)
+    assert found.index.value.find_links == (str(root / "etc/uv/wheels"),)
+    assert found.index.source == f"{user}, {root}/etc/uv/uv.toml"
+
+
+def test_uv_can_be_told_to_read_no_file_or_another(root: Path, home: Path, tmp_path: Path) -> None:
+    write(home / ".config/uv/uv.toml", 'index-url = "https://user.example/simple"\n')
+    named = write(tmp_path / "uv.toml", 'index-url = "https://named.example/simple"\n')
+
+    assert read(root, home, UV_NO_CONFIG="1").index.value.url is None
+    assert read(root, home, UV_CONFIG_FILE=str(named)).index.value.url == "https://named.example/simple"
+
+
+def test_the_pip_table_of_uv_wins() -> None:
+    told = parse_uv_file('index-url = "https://a.example"\n[pip]\nextra-index-url = ["https://b.example"]\n')
+
+    assert told == {"url": ("https://a.example",), "extra": ("https://b.example",)}
+
+
+@pytest.mark.parametrize("text", ['index-url = 3\nindex = "x"\npip = 1\n', "[[index]]\nname = 1\n", ""])
+def test_values_of_the_wrong_type_are_passed_over(text: str) -> None:
+    assert parse_uv_file(text) == {}
+
+
+def test_options_of_pip_are_read_in_every_spelling() -> None:
+    told = parse_pip_file("[global]\n--Index_URL = https://a.example/%(x)s\n[install]\nuser=yes\n")
+
+    assert told == {"global.index-url": "https://a.example/%(x)s", "install.user": "yes"}
+
+
+@pytest.mark.parametrize(
+    ("value", "words"),
+    [
+        ("nonsense", "neither an address nor a folder"),
+        ("https://", "without a host"),
+        ("https:///simple", "without a host"),
+        ("ftp://host.example/simple", "`ftp`"),
+        ("https://[broken/simple", "no address"),
+        ("packages.example/simple", "neither an address nor a folder"),
+    ],
+)
+def test_a_nonsense_index_is_a_hazard_and_ignored(value: str, words: str, root: Path, home: Path) -> None:
+    found = read(root, home, PIP_INDEX_URL=value, PIP_EXTRA_INDEX_URL=f"{value} https://good.example/simple")
+
+    assert found.index.value.url is None
+    assert found.index.value.extra == ("https://good.example/simple",)
+    assert [(hazard.name, hazard.value) for hazard in found.hazards] == [
+        ("PIP_INDEX_URL", value),
+        ("PIP_EXTRA_INDEX_URL", value),
+    ]
+    assert all(words in hazard.why for hazard in found.hazards)
+
+
+def test_folders_and_file_addresses_are_indexes_too(root: Path, home: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "simple"
+    folder.mkdir()
+
+    found = read(
+        root, home, PIP_INDEX_URL=str(folder), PIP_EXTRA_INDEX_URL=folder.as_uri(), PIP_FIND_LINKS="/gone /also"
+    )
+
+    assert found.index.value == IndexConfig(
+        url=str(folder), extra=(folder.as_uri(),), find_links=("/gone", "/also"), merged=True
+    )
+    assert found.hazards == ()
+
+
+def test_a_broken_file_is_a_hazard(root: Path, home: Path) -> None:
+    pip = write(home / ".config/pip/pip.conf", "index-url = https://user:secret@host.example/simple\n")
+    uv = write(home / ".config/uv/uv.toml", "index-url = \n")
+
+    found = read(root, home)
+
+    assert {hazard.name for hazard in found.hazards} == {str(pip), str(uv)}
+    assert not any("secret" in hazard.value for hazard in found.hazards)
+    assert found.index.value.url is None
+
+
+def test_a_password_in_a_mistake_is_not_repeated(root: Path, home: Path) -> None:
+    (hazard,) = read(root, home, PIP_INDEX_URL="ftp://me:secret@host.example/simple").hazards
+
+    assert "secret" not in hazard.value
+
+
+@pytest.mark.parametrize(
+    ("environ", "proxies"),
+    [
+        ({"HTTPS_PROXY": "http://a.example:1"}, Proxies(https="http://a.example:1")),
+        (
+            {"HTTPS_PROXY": "http://a.example:1", "https_proxy": "http://b.example:2"},
+            Proxies(https="http://b.example:2"),
+        ),
+        ({"https_proxy": "", "HTTPS_PROXY": "http://a.example:1"}, Proxies(https="http://a.example:1")),
+        ({"all_proxy": "socks5://a.example:1", "NO_PROXY": "x,y"}, Proxies(all="socks5://a.example:1", no_proxy="x,y")),
+        ({"http_proxy": "me:secret@a.example:1"}, Proxies(http="http://me:secret@a.example:1")),
+        ({"PIP_PROXY": "http://p.example:3"}, Proxies(http="http://p.example:3", https="http://p.example:3")),
+        ({"PIP_PROXY": "http://p.example:3", "all_proxy": "http://a.example"}, Proxies(all="http://a.example")),
+    ],
+)
+def test_proxies_are_read_in_both_spellings(environ: dict[str, str], proxies: Proxies, root: Path, home: Path) -> None:
+    assert read(root, home, **environ).proxies.value == proxies
+
+
+def test_the_proxy_of_a_pip_file_is_used_when_there_is_no_other(root: Path, home: Path) -> None:
+    file = write(home / ".config/pip/pip.conf", "[global]\nproxy = proxy.example:3128\n")
+
+    found = read(root, home).proxies
+
+    assert found.value == Proxies(http="http://proxy.example:3128", https="http://proxy.example:3128")
+    assert found.source == str(file)
+
+
+def test_the_first_certificates_that_exist_are_taken(root: Path, home: Path, tmp_path: Path) -> None:
+    good = write(tmp_path / "good.pem", "")
+    other = write(tmp_path / "other.pem", "")
+
+    found = read(
+        root, home, SSL_CERT_FILE=str(tmp_path / "gone.pem"), REQUESTS_CA_BUNDLE=str(good), PIP_CERT=str(other)
+    )
+
+    assert (found.certificates.value, found.certificates.source) == (str(good), "REQUESTS_CA_BUNDLE")
+    assert [(hazard.code, hazard.name) for hazard in found.hazards] == [("net-tls-cert", "SSL_CERT_FILE")]
+
+
+def test_the_certificates_of_a_pip_file_count(root: Path, home: Path, tmp_path: Path) -> None:
+    good = write(tmp_path / "good.pem", "")
+    file = write(home / ".config/pip/pip.conf", f"[global]\ncert = {good}\n")
+
+    found = read(root, home)
+
+    assert (found.certificates.value, found.certificates.source) == (str(good), str(file))
+    assert found.hazards == ()
