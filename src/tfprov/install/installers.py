@@ -47,7 +47,7 @@ class Uv:
         """See `Installer`."""
         argv: list[str | Path] = [
             *(self.uv, "pip", "install", "--python", python, "--requirements", wheelhouse.requirements),
-            *("--no-index", "--find-links", wheelhouse.folder, "--offline", "--no-deps", "--require-hashes"),
+            *(*wheelhouse.options, "--offline", "--no-deps", "--require-hashes"),
             *("--no-config", "--no-progress", "--cache-dir", self.cache),
         ]
         _run("uv pip install", argv, environ=environ, timeout=timeout)
@@ -63,7 +63,7 @@ class Pip:
         """See `Installer`."""
         argv: list[str | Path] = [
             *(python, "-I", "-m", "pip", "install", "--requirement", wheelhouse.requirements),
-            *("--no-index", "--find-links", wheelhouse.folder, "--no-deps", "--require-hashes"),
+            *(*wheelhouse.options, "--no-deps", "--require-hashes"),
             *("--no-cache-dir", "--disable-pip-version-check", "--no-input", "--no-compile", "--progress-bar", "off"),
         ]
         _run("pip install", argv, environ={**environ, "PIP_CONFIG_FILE": os.devnull}, timeout=timeout)

@@ -1,9 +1,7 @@
-"""A folder of wheels and a list of hashes: what any installer needs to work without network."""
+"""Folders of wheels and a list of hashes: what any installer needs to work without network."""
 
 from __future__ import annotations
 
-import os
-import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,43 +11,32 @@ from tfprov.lock.records import LockedFile
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wheelhouse:
-    """Wheels under their own names, and the requirements file that pins each by hash.
+    """Where the wheels lie, and the requirements file that pins each by hash.
 
     Attributes:
-        folder: the wheels, as links into the store where the file system can.
+        folders: the store's folder of each wheel. An installer that keeps what it unpacked knows a wheel again by its
+            path, so these must be the same in every run: wheels laid out in a fresh folder made uv's cache grow by the
+            whole environment with every install.
         requirements: the file.
     """
 
-    folder: Path
+    folders: tuple[Path, ...]
     requirements: Path
 
+    @property
+    def options(self) -> tuple[str, ...]:
+        """The options that both installers understand: look here, and nowhere else."""
+        return ("--no-index", *(part for folder in self.folders for part in ("--find-links", str(folder))))
 
-def lay_out(files: Sequence[LockedFile], paths: Mapping[str, Path], folder: Path) -> Wheelhouse:
-    """Lay the locked files out for an installer.
+
+def wheelhouse(files: Sequence[LockedFile], paths: Mapping[str, Path], requirements: Path) -> Wheelhouse:
+    """Write the requirements file for the locked files.
 
     Args:
         files: the lock.
-        paths: where the verified file of each SHA-256 lies.
-        folder: an empty folder; it is filled with symbolic links, hard links where those cannot be made, else copies.
+        paths: where the verified file of each SHA-256 lies, under its wheel name.
+        requirements: the file to write.
     """
-    wheels = folder / "wheels"
-    wheels.mkdir(parents=True)
-    lines = []
-    for file in files:
-        _place(paths[file.sha256], wheels / file.filename)
-        lines.append(f"{file.name}=={file.version} --hash=sha256:{file.sha256}\n")
-    requirements = folder / "requirements.txt"
+    lines = [f"{file.name}=={file.version} --hash=sha256:{file.sha256}\n" for file in files]
     requirements.write_text("".join(lines), encoding="utf-8")
-    return Wheelhouse(folder=wheels, requirements=requirements)
-
-
-def _place(source: Path, target: Path) -> None:
-    for way in (os.symlink, os.link, shutil.copyfile):
-        try:
-            way(source, target)
-        except OSError:
-            # A file system or user that may not link: the next way asks for less.
-            if way is shutil.copyfile:
-                raise
-        else:
-            return
+    return Wheelhouse(folders=tuple(paths[file.sha256].parent for file in files), requirements=requirements)

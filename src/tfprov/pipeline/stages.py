@@ -29,7 +29,7 @@ from tfprov.host.records import Facts, Interpreter
 from tfprov.install import space
 from tfprov.install.installers import Installer, Pip, Uv
 from tfprov.install.records import Installed
-from tfprov.install.wheelhouse import Wheelhouse, lay_out
+from tfprov.install.wheelhouse import Wheelhouse, wheelhouse
 from tfprov.ladder.climb import Policy, Step, climb
 from tfprov.ladder.rungs import Rung
 from tfprov.lock import pylock
@@ -334,28 +334,28 @@ def _install(run: Run) -> Installed:
     generation, lock = run.get(Generation), run.get(Lock)
     uv_cache = run.home.cache / "uv"
 
-    def install(installer: Installer, wheelhouse: Wheelhouse) -> Installed:
+    def install(installer: Installer, wheels: Wheelhouse) -> Installed:
         python = python_in(generation.path)
         installer.install(
-            wheelhouse, python=python, environ=clean_environment(run.request.environ), timeout=_INSTALL_SECONDS
+            wheels, python=python, environ=clean_environment(run.request.environ), timeout=_INSTALL_SECONDS
         )
         return Installed(installer=installer.name, files=len(lock.files))
 
-    def again(installer: Installer, wheelhouse: Wheelhouse) -> Installed:
+    def again(installer: Installer, wheels: Wheelhouse) -> Installed:
         # What a failed installer left behind is not trusted: the next one gets an empty environment.
         shutil.rmtree(generation.path)
         generation.path.mkdir()
         _make_venv(run, generation.path)
-        return install(installer, wheelhouse)
+        return install(installer, wheels)
 
     run.home.cache.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="install-", dir=run.home.cache) as folder:
         work = Path(folder)
-        wheelhouse = lay_out(lock.files, run.get(Fetched).paths, work)
+        wheels = wheelhouse(lock.files, run.get(Fetched).paths, work / "requirements.txt")
         steps = [
-            Step(Rung.NORMAL, lambda: install(Uv(uv=_uv(), cache=uv_cache), wheelhouse)),
-            Step(Rung.FRESH, lambda: again(Uv(uv=_uv(), cache=work / "uv"), wheelhouse)),
-            Step(Rung.OTHER_INSTALLER, lambda: again(Pip(), wheelhouse)),
+            Step(Rung.NORMAL, partial(install, Uv(uv=_uv(), cache=uv_cache), wheels)),
+            Step(Rung.FRESH, partial(again, Uv(uv=_uv(), cache=work / "uv"), wheels)),
+            Step(Rung.OTHER_INSTALLER, partial(again, Pip(), wheels)),
         ]
         policy = Policy(tries=2, deadline=run.deadline)
         return climb("install", steps, emit=run.emit, skip=run.loaded.profile.strategies.skip, policy=policy)

@@ -72,14 +72,7 @@ def up(request: Request, emit: Emit) -> Outcome:
                 return _outcome(run, verified, already=True)
             for stage in STAGES[1:3]:
                 run.do(stage)
-            others = (Step(Rung.OTHER_RELEASE, partial(_fall_back, run, other)) for other in _fallbacks(run))
-            return climb(
-                "up",
-                [Step(Rung.NORMAL, partial(_realise, run)), *others],
-                emit=_only_escalations(run),
-                skip=run.loaded.profile.strategies.skip,
-                policy=Policy(tries=1, deadline=run.deadline),
-            )
+            return _realise_or_fall_back(run)
 
 
 def plan(request: Request, emit: Emit) -> Plan:
@@ -133,15 +126,29 @@ def _realise(run: Run) -> Outcome:
     return _outcome(run, run.get(Activated).generation, already=False)
 
 
+def _realise_or_fall_back(run: Run) -> Outcome:
+    """The decision of the plan, and after its failure the older ones that the profile allows."""
+    allowed = run.loaded.profile.tensorflow.allow_fallback
+    others = run.get(Plan).fallbacks if allowed else ()
+    if not others:
+        return _realise(run)
+    return climb(
+        "up",
+        [
+            Step(Rung.NORMAL, partial(_realise, run)),
+            *(Step(Rung.OTHER_RELEASE, partial(_fall_back, run, other)) for other in others),
+        ],
+        emit=_only_escalations(run),
+        skip=run.loaded.profile.strategies.skip,
+        policy=Policy(tries=1, deadline=run.deadline),
+    )
+
+
 def _fall_back(run: Run, other: Decision) -> Outcome:
     chosen = other.tensorflow
     run.emit(Note(text=f"trying {chosen.package} {chosen.version} ({chosen.accelerator}) instead", level="warning"))
     run.put(dataclasses.replace(run.get(Plan), decision=other))
     return _realise(run)
-
-
-def _fallbacks(run: Run) -> tuple[Decision, ...]:
-    return run.get(Plan).fallbacks if run.loaded.profile.tensorflow.allow_fallback else ()
 
 
 def _still_verified(run: Run) -> Generation | None:

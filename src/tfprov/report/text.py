@@ -19,13 +19,14 @@ if TYPE_CHECKING:
     from tfprov.smoke.records import Device, Verdict
 
 _LABEL = 10
+_EVIDENCE_LINES = 24
 
 
 def error(failure: TfprovError) -> str:
     """A failure: what happened, on what evidence, what was tried, what to do next."""
     lines = [f"error[{failure.code.name}]: {failure.what}"]
     lines += _block("tried", (f"{number}. {text}" for number, text in enumerate(failure.tried, start=1)))
-    lines += _block("evidence", failure.evidence)
+    lines += _block("evidence", _shortened(failure.evidence))
     if failure.hint:
         lines += ["", f"hint: {failure.hint}"]
     return redact("\n".join(lines))
@@ -169,6 +170,14 @@ def listing(environments: Iterable[Environment]) -> str:
         if not generations:
             lines.append("    no verified generation")
     return "\n".join(lines) if lines else "no environments yet: `tfprov up PROFILE` makes one"
+
+
+def _shortened(evidence: Iterable[str]) -> list[str]:
+    """The first lines of the evidence; `--json` and the journal have all of it."""
+    rows = [row for text in evidence for row in text.splitlines() if row.strip()]
+    if len(rows) <= _EVIDENCE_LINES:
+        return rows
+    return [*rows[: _EVIDENCE_LINES - 1], f"… and {len(rows) - _EVIDENCE_LINES + 1} lines more: `tfprov log` has them"]
 
 
 def _decision(decision: Decision) -> list[str]:

@@ -39,7 +39,12 @@ FLOAT32_LIMIT = 1e-5
 def run(probe):
     """The legs of the quick level, the root cause first."""
     found = distributions()
-    probe.facts(python=platform.python_version(), packages=versions_of(found), path=sys.path)
+    probe.facts(
+        python=platform.python_version(),
+        packages=versions_of(found),
+        installed={one.name: one.version for one in found},
+        requires=[line for one in owners(found)[0] for line in one.requires()],
+    )
     probe.leg(ENVIRONMENT, "distribution", one_tensorflow, found, probe.request)
     probe.leg(ENVIRONMENT, "files", files_present, found)
     if not probe.leg(ENVIRONMENT, "import", import_tensorflow, probe):
@@ -87,6 +92,16 @@ class Distribution:
                 return stream.read().strip()
         except OSError:
             return ""
+
+    def requires(self):
+        """Its requirements, as they stand in the metadata."""
+        for name in ("METADATA", "PKG-INFO"):
+            try:
+                with open(os.path.join(self.root, self.folder, name), encoding="utf-8", errors="replace") as stream:
+                    return [line[15:].strip() for line in stream if line.startswith("Requires-Dist: ")]
+            except OSError:
+                continue
+        return []
 
     def __str__(self):
         return f"{self.name} {self.version} in {self.root}"
@@ -168,8 +183,10 @@ def checked_files(one):
         # conda writes its prefix into files after their RECORD was made.
         return
     for path, digest, size in one.files():
-        # Scripts beside the library are rewritten for each place; compiled files for each interpreter.
-        if path[:3] != "../" and "__pycache__" not in path and path[:1] != "/" and path.rsplit("/", 1)[-1] not in UNSTABLE:
+        # Scripts beside the library are rewritten for each place; compiled files for each interpreter, and virtualenv
+        # lists those of the pip that it seeds where they never are.
+        compiled = path[-4:] == ".pyc" or "__pycache__" in path
+        if path[:3] != "../" and not compiled and path[:1] != "/" and path.rsplit("/", 1)[-1] not in UNSTABLE:
             yield one.root + os.sep + path, digest, size
 
 
