@@ -19,6 +19,8 @@ from tfprov.smoke.records import Leg, Request
 ENVIRONMENT = "environment"
 # The watchdog inside the process fires first and says where it stood; this is for a process that cannot do even that.
 _GRACE_S = 10.0
+# What an exception of these legs means when its text says nothing: they do one thing.
+_UNRECOGNISED = {"import": "import-failed", "keras": "keras-mismatch"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -210,7 +212,7 @@ def _leg(record: dict[str, object]) -> Leg:
     code = record.get("code")
     if not ok and code is None:
         chain = _chain(record.get("errors"))
-        code = causes.of_exceptions(chain, "import-failed" if name == "import" else "probe-failed")
+        code = causes.of_exceptions(chain, _UNRECOGNISED.get(name, "probe-failed"))
         if chain:
             # The last exception first: it is the cause, and the traceback below it is long.
             evidence = f"{chain[-1]}\n{evidence}"

@@ -12,7 +12,7 @@ from typing import Literal
 
 from tfprov import process
 from tfprov.events import Emit, Note
-from tfprov.smoke import causes, health, surroundings
+from tfprov.smoke import causes, health, requirements, surroundings
 from tfprov.smoke.group import ENVIRONMENT, Bench, Outcome, run_group
 from tfprov.smoke.records import Device, Finding, Leg, Level, Request, Verdict
 from tfprov.smoke.script import run_script
@@ -170,6 +170,7 @@ def _verdict(
     _explain_missing_gpus(by_device, core.log, build)
     _add_health(by_device, core.log, facts)
     descriptions = dict(_pairs(facts.get("descriptions")))
+    python = _text(facts.get("python"))
     note = ""
     if request.gpu == "later":
         note = "no GPU was tested: only that the GPU libraries can be loaded"
@@ -180,10 +181,14 @@ def _verdict(
             for name in sorted(by_device, key=_order)
         ),
         tensorflow=_text(facts.get("tensorflow")),
-        python=_text(facts.get("python")),
+        python=python,
         seconds=seconds,
         note=note,
-        findings=(*_unused_gpus(request, facts, core.log, build), *around),
+        findings=(
+            *_unused_gpus(request, facts, core.log, build),
+            *requirements.unmet(_strings(facts.get("requires")), dict(_pairs(facts.get("installed"))), python),
+            *around,
+        ),
         packages=_pairs(facts.get("packages")),
         build=build,
     )
@@ -239,6 +244,10 @@ def _order(name: str) -> tuple[int, int]:
 
 def _pairs(value: object) -> tuple[tuple[str, str], ...]:
     return tuple((str(key), str(each)) for key, each in value.items()) if isinstance(value, dict) else ()
+
+
+def _strings(value: object) -> tuple[str, ...]:
+    return tuple(each for each in value if isinstance(each, str)) if isinstance(value, list) else ()
 
 
 def _text(value: object) -> str | None:

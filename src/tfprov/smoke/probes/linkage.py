@@ -101,7 +101,8 @@ def wanted_libraries(present):
         try:
             ctypes.CDLL(path or name)
         except OSError as error:
-            missing.append(f"{name}: {error}" if path else f"{name}: not in {', '.join(folders) or 'any folder'}")
+            known = f"neither in LD_LIBRARY_PATH nor in the {len(folders)} folders of TensorFlow's run path"
+            missing.append(f"{name}: {error if path else known}")
             continue
         mine = own.get(name[3:].partition(".so")[0], set())
         if path is not None and mine and os.path.realpath(path) not in mine:

@@ -95,7 +95,7 @@ class Probe:
                 time.perf_counter() - started,
                 ok=False,
                 errors=chain_of(error),
-                evidence="".join(traceback.format_exception(type(error), error, error.__traceback__))[-6000:],
+                evidence=trace_of(error),
             )
             return False
         self._record(device, name, time.perf_counter() - started, ok=True, evidence=evidence)
@@ -154,6 +154,12 @@ def chain_of(error):
         found.append({"type": type(error).__name__, "message": str(error)[:4000], "name": getattr(error, "name", None)})
         error = error.__cause__ or error.__context__
     return found
+
+
+def trace_of(error):
+    """The end of the traceback, by whole lines; its beginning is this file."""
+    lines = "".join(traceback.format_exception(type(error), error, error.__traceback__)).splitlines()
+    return "\n".join(lines[-18:])
 
 
 def load(name):

@@ -1,0 +1,73 @@
+from __future__ import annotations
+
+import pytest
+
+from tfprov.smoke.health import Values, bus_ids, by_device, judge
+
+GOOD: Values = {
+    "index": 0,
+    "bus_id": "00000000:65:00.0",
+    "compute_mode": 0,
+    "remap_pending": 0,
+    "remap_failure": 0,
+    "remapped_rows_uncorrectable": 0,
+    "ecc_uncorrected": 0,
+    "throttle_reasons": 1,
+    "temperature": 41,
+}
+LOG = """
+I0000 gpu_device.cc:2019] Created device /job:localhost/replica:0/task:0/device:GPU:0 with 78834 MB memory:  -> device: 0, name: NVIDIA H100 80GB HBM3, pci bus id: 0000:e1:00.0, compute capability: 9.0
+I0000 gpu_device.cc:2019] Created device /job:localhost/replica:0/task:0/device:GPU:1 with 78834 MB memory:  -> device: 1, name: NVIDIA H100 80GB HBM3, pci bus id: 0000:65:00.0, compute capability: 9.0
+"""  # noqa: E501 - lines of TensorFlow's log as they come
+
+
+def test_a_healthy_gpu_passes_and_says_its_numbers() -> None:
+    leg = judge(GOOD, GOOD)
+    assert leg.ok
+    assert "temperature 41" in leg.evidence
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"remap_pending": 1}, "wait to be remapped"),
+        ({"remap_failure": 1}, "replace the GPU"),
+        ({"ecc_uncorrected": 3}, "3 new uncorrected memory errors"),
+        ({"remapped_rows_uncorrectable": 1}, "1 new rows remapped"),
+        ({"throttle_reasons": 0x48}, "slowed down by the hardware"),
+        ({"compute_mode": 2}, "forbids every use"),
+        ({"error": 15}, "NVML error 15"),
+    ],
+)
+def test_a_fault_is_named(change: Values, words: str) -> None:
+    leg = judge(GOOD, {**GOOD, **change})
+    assert (leg.ok, leg.code) == (False, "gpu-unhealthy")
+    assert words in leg.evidence
+
+
+def test_rows_that_were_remapped_long_ago_are_no_fault() -> None:
+    old: Values = {**GOOD, "remapped_rows_uncorrectable": 2}
+    assert judge(old, old).ok
+
+
+@pytest.mark.parametrize("reasons", [0x1, 0x2, 0x4, 0x20])
+def test_idling_and_the_power_cap_are_no_fault(reasons: int) -> None:
+    assert judge(GOOD, {**GOOD, "throttle_reasons": reasons}).ok
+
+
+def test_a_gpu_without_these_counters_is_not_called_sick() -> None:
+    assert judge({"index": 0}, {"index": 0}).ok
+
+
+def test_devices_are_matched_by_their_bus_and_not_by_their_number() -> None:
+    assert bus_ids(LOG) == {"GPU:0": "e1:00.0", "GPU:1": "65:00.0"}
+    other: Values = {**GOOD, "bus_id": "00000000:E1:00.0", "index": 1}
+    assert by_device(["GPU:0", "GPU:1"], LOG, [GOOD, other]) == {"GPU:0": other, "GPU:1": GOOD}
+
+
+def test_a_single_gpu_needs_no_bus_to_be_matched() -> None:
+    assert by_device(["GPU:0"], "", [GOOD]) == {"GPU:0": GOOD}
+
+
+def test_devices_that_cannot_be_told_apart_get_no_health() -> None:
+    assert by_device(["GPU:0", "GPU:1"], "", [GOOD, GOOD]) == {}
