@@ -5,14 +5,19 @@ from __future__ import annotations
 import re
 
 # user:password@ or token@ in a URL. The user part goes too: with token authentication it is the secret.
-_USERINFO = re.compile(r"(?P<scheme>\b[a-zA-Z][a-zA-Z0-9+.-]*://)[^\s/@\"'<>]+@")
+# Up to the last @ of the authority: people forget to encode the one inside a password.
+_USERINFO = re.compile(r"(?P<scheme>\b[a-zA-Z][a-zA-Z0-9+.-]*://)[^\s/?#\"'<>]+@")
 # Conda's token channels: https://host/t/<token>/channel
 _PATH_TOKEN = re.compile(r"(?P<head>://[^\s/]+/t/)[^\s/]+(?=/)")
 # Signed download addresses: ...?X-Amz-Signature=...&token=...
 _QUERY = re.compile(
-    r"(?i)(?P<key>[?&][^=\s&]*(?:token|signature|credential|password|secret|apikey|api_key)[^=\s&]*=)[^&\s\"']+"
+    r"(?i)(?P<key>[?&](?:sig|[^=\s&]*(?:token|signature|credential|password|secret|apikey|api_key)[^=\s&]*)=)"
+    r"[^&\s\"']+"
 )
-_HEADER = re.compile(r"(?i)\b(?P<key>(?:proxy-)?authorization:\s*)(?:(?:basic|bearer|negotiate)\s+)?\S+")
+# As a header, as a JSON member, as Python shows a dictionary. With a scheme (`Bearer`, `token`, …) two words are secret.
+_HEADER = re.compile(
+    r"(?i)\b(?P<key>(?:proxy-)?authorization[\"']?\s*[:=]\s*[\"']?)(?:[a-z][a-z0-9-]*[ \t]+)?[^\s\"',]+"
+)
 
 
 def redact(text: str) -> str:

@@ -6,7 +6,8 @@ from __future__ import annotations
 def size(count: float) -> str:
     """Bytes for people, in powers of ten: `812 kB`, `574 MB`, `3.44 GB`."""
     for limit, unit, digits in ((1e9, "GB", 2), (1e6, "MB", 0), (1e3, "kB", 0)):
-        if count >= limit:
+        # What would be rounded up to 1000 of the smaller unit is one of this unit.
+        if count >= limit * 0.9995:
             return f"{count / limit:.{digits}f} {unit}"
     return f"{count:.0f} B"
 

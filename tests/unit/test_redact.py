@@ -1,0 +1,90 @@
+from __future__ import annotations
+
+import json
+import random
+import string
+
+import pytest
+
+from tfprov.redact import redact, redact_all, without_userinfo
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("https://user:hunter2@host/simple", "https://****@host/simple"),
+        ("https://glpat-abc@host/simple", "https://****@host/simple"),
+        ("https://user:hun@ter2@host/simple", "https://****@host/simple"),
+        ("git+ssh://git:key@host/x.git@v1", "git+ssh://****@host/x.git@v1"),
+        ("via socks5h://me:pw@[::1]:1080, then direct", "via socks5h://****@[::1]:1080, then direct"),
+        ("'http://a:b@x' and \"http://c:d@y\"", "'http://****@x' and \"http://****@y\""),
+        ("https://host/t/tk-123-abc/conda-forge", "https://host/t/****/conda-forge"),
+        ("https://host/a.whl?X-Amz-Signature=abc&part=1", "https://host/a.whl?X-Amz-Signature=****&part=1"),
+        ("https://host/a.whl?part=1&access_token=abc", "https://host/a.whl?part=1&access_token=****"),
+        ("https://host/a.whl?sv=2024&sig=a%2Bb%3D&se=1", "https://host/a.whl?sv=2024&sig=****&se=1"),
+        ("Authorization: Basic dTpw", "Authorization: ****"),
+        ("proxy-authorization:Bearer abc.def", "proxy-authorization:****"),
+        ("Authorization: token ghp_abc", "Authorization: ****"),
+        ("Authorization: ghp_abc", "Authorization: ****"),
+        ("{'Authorization': 'Bearer abc', 'Accept': '*/*'}", "{'Authorization': '****', 'Accept': '*/*'}"),
+        ('{"authorization": "Basic dTpw"}', '{"authorization": "****"}'),
+    ],
+)
+def test_secrets_are_replaced_and_what_is_around_them_stays(text: str, expected: str) -> None:
+    assert redact(text) == expected
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "https://host:8443/simple/?format=json",
+        "https://host/packages/x@1.0/file.whl",
+        "https://host?mail=somebody@example.org",
+        "mail somebody@example.org about https://host/x",
+        "the token of `pip` is fine; signature=yes without an address",
+        "https://host/t/",
+        "no authorization is needed here",
+    ],
+)
+def test_text_without_secrets_is_unchanged(text: str) -> None:
+    assert redact(text) == text
+    assert without_userinfo(text) == text
+
+
+def test_any_text_without_an_at_sign_a_question_mark_or_a_header_is_unchanged() -> None:
+    chance = random.Random(7)
+    letters = string.ascii_letters + string.digits + " /:.-_\n\"'<>=&#%~"
+    for _ in range(2000):
+        text = "".join(chance.choices(letters, k=60)).replace("://", ":/")
+        assert redact(text) == text
+
+
+def test_redacting_twice_changes_nothing_more() -> None:
+    text = "https://u:p@host/t/abc/x?token=1 Authorization: Bearer abc"
+    assert redact(redact(text)) == redact(text)
+
+
+def test_a_password_of_any_letters_never_survives_in_an_address() -> None:
+    chance = random.Random(11)
+    letters = string.ascii_letters + string.digits + "!$%&()*+,-.:;=@^_~"
+    for _ in range(2000):
+        secret = "S3" + "".join(chance.choices(letters, k=12)) + "3S"
+        assert secret not in redact(f"GET https://me:{secret}@host/simple failed")
+        assert without_userinfo(f"https://me:{secret}@host/simple") == "https://host/simple"
+
+
+def test_user_and_password_are_left_out_of_every_address_of_a_document() -> None:
+    document = 'url = "https://u:p@a/x.whl"\nurl = "https://token@b/y.whl"\n'
+    assert without_userinfo(document) == 'url = "https://a/x.whl"\nurl = "https://b/y.whl"\n'
+
+
+def test_every_text_in_a_document_is_redacted_whatever_it_lies_in() -> None:
+    address = "https://u:p@host"
+    document = {"a": address, "b": [address, (address, 1)], "c": {"d": None, "e": True, "f": 1.5}}
+    found = redact_all(document)
+    assert found == {
+        "a": "https://****@host",
+        "b": ["https://****@host", ["https://****@host", 1]],
+        "c": {"d": None, "e": True, "f": 1.5},
+    }
+    assert json.loads(json.dumps(found)) == found

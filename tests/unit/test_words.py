@@ -1,0 +1,49 @@
+from __future__ import annotations
+
+import pytest
+
+from tfprov.words import count, duration, size
+
+
+@pytest.mark.parametrize(
+    ("number", "expected"),
+    [
+        (0, "0 B"),
+        (999, "999 B"),
+        (1000, "1 kB"),
+        (812_400, "812 kB"),
+        (999_499, "999 kB"),
+        (999_999, "1 MB"),
+        (574_000_000, "574 MB"),
+        (999_999_999, "1.00 GB"),
+        (3_440_000_000, "3.44 GB"),
+        (12_345_678_901, "12.35 GB"),
+    ],
+)
+def test_sizes_have_three_digits_or_so(number: int, expected: str) -> None:
+    assert size(number) == expected
+
+
+@pytest.mark.parametrize(
+    ("seconds", "expected"),
+    [
+        (0.0, "0.0 s"),
+        (0.44, "0.4 s"),
+        (9.94, "9.9 s"),
+        (9.95, "10 s"),
+        (38.2, "38 s"),
+        (59.4, "59 s"),
+        (59.6, "1 min"),
+        (60, "1 min"),
+        (250, "4 min 10 s"),
+        (3599.6, "1 h 0 min"),
+        (3900, "1 h 5 min"),
+        (90061, "25 h 1 min"),
+    ],
+)
+def test_durations_never_show_sixty_of_anything(seconds: float, expected: str) -> None:
+    assert duration(seconds) == expected
+
+
+def test_one_thing_is_singular_and_everything_else_plural() -> None:
+    assert [count(number, "file") for number in (0, 1, 2)] == ["0 files", "1 file", "2 files"]
