@@ -62,7 +62,7 @@ def listing(projects: Sequence[str], network: Network, *, emit: Emit) -> Listing
     """What the indexes offer of some projects: wheels only.
 
     Like uv, a project is taken from the first index that has it, `extra` before the main one, and files of find-links
-    places are added. A project that is nowhere maps to an empty tuple.
+    places are added; like pip, from all of them where the machine's pip names the further ones. A project that is nowhere maps to an empty tuple.
 
     Args:
         projects: names, normalised or not.
@@ -81,7 +81,8 @@ def listing(projects: Sequence[str], network: Network, *, emit: Emit) -> Listing
             found = _project(url, name, network, emit)
             if found is not None:
                 links += found
-                break
+                if not network.merged:
+                    break
         unique = {link.filename: link for link in reversed(links) if link.filename.endswith(".whl")}
         return tuple(
             IndexFile(filename=link.filename, requires_python=link.requires_python, size=link.size, yanked=link.yanked)

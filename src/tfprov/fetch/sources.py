@@ -143,6 +143,7 @@ class Network:
     Attributes:
         index_url: the index, with credentials if it has any; None when the tools' own default holds.
         extra: further indexes to resolve from.
+        merged: whether a project is taken from all indexes (pip) instead of the first that has it (uv).
         mirrors: indexes with the same files.
         find_links: folders (absolute paths) and pages (URLs).
         routes: in the order to try them; at least one.
@@ -159,6 +160,7 @@ class Network:
 
     index_url: str | None
     extra: tuple[str, ...] = ()
+    merged: bool = False
     mirrors: tuple[str, ...] = ()
     find_links: tuple[str, ...] = ()
     routes: tuple[Route, ...] = (DIRECT,)
@@ -296,6 +298,7 @@ def network(profile: Profile, folder: Path, facts: Facts, environ: Mapping[str, 
     return Network(
         index_url=next(iter(expanded["index_url"]), None),
         extra=expanded["extra"],
+        merged=machine.merged,
         mirrors=expanded["mirrors"],
         find_links=tuple(_place(expand(entry, environ), folder) for entry in find_links),
         routes=_routes(profile.network.proxies, facts.proxies.value, environ),

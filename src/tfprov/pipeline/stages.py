@@ -281,7 +281,7 @@ def _ask_resolver(run: Run, target: Target) -> str:
             cache=run.home.cache / "uv",
             environ={**environ, "UV_HTTP_TIMEOUT": str(int(network.idle_timeout)), **indexes, **more},
             find_links=network.find_links,
-            merge_indexes=run.get(Facts).index.value.merged,
+            merge_indexes=network.merged,
             fresh=fresh,
         )
         return resolve(question, resolver)
