@@ -18,6 +18,9 @@ from typing import IO
 _HAZARD_PREFIXES = ("PIP_", "UV_", "VIRTUALENV_", "PYTHON", "CONDA_", "MAMBA_", "PIPX_", "POETRY_", "TF_", "_PYTHON")
 _HAZARD_NAMES = frozenset({"VIRTUAL_ENV", "XLA_FLAGS", "PYENV_VERSION", "__PYVENV_LAUNCHER__"})
 
+_DRAIN_SECONDS = 5.0
+"""How long after the end of a child its output may still come."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finished:
@@ -106,19 +109,17 @@ def run(
     )
     out: list[str] = []
     err: list[str] = []
-    readers = [
+    helpers = [
         threading.Thread(target=_drain, args=(child.stdout, out, on_stdout), daemon=True),
         threading.Thread(target=_drain, args=(child.stderr, err, on_stderr), daemon=True),
     ]
+    if stdin is not None:
+        # From a thread of its own: a child that never reads would else hold us here, past the time limit.
+        helpers.append(threading.Thread(target=_feed, args=(child.stdin, stdin.encode()), daemon=True))
     timed_out = False
     try:
-        for reader in readers:
-            reader.start()
-        if stdin is not None and child.stdin is not None:
-            with contextlib.suppress(BrokenPipeError):
-                child.stdin.write(stdin.encode())
-            with contextlib.suppress(BrokenPipeError):
-                child.stdin.close()
+        for helper in helpers:
+            helper.start()
         try:
             child.wait(timeout)
         except subprocess.TimeoutExpired:
@@ -127,9 +128,10 @@ def run(
     except BaseException:
         _end(child)
         raise
-    for reader in readers:
+    patience = time.monotonic() + _DRAIN_SECONDS
+    for helper in helpers:
         # A grandchild that left the group may hold the pipe open for ever; what it prints is not ours.
-        reader.join(timeout=5)
+        helper.join(timeout=max(0.0, patience - time.monotonic()))
     return Finished(
         argv=arguments,
         returncode=child.returncode,
@@ -156,20 +158,33 @@ def _drain(stream: IO[bytes], into: list[str], each: Callable[[str], None] | Non
                 each(line.rstrip("\r\n"))
 
 
+def _feed(stream: IO[bytes], text: bytes) -> None:
+    # The child may end, or close its input, before it has read everything.
+    with contextlib.suppress(OSError):
+        stream.write(text)
+    with contextlib.suppress(OSError):
+        stream.close()
+
+
 def _end(child: subprocess.Popen[bytes], grace: float = 3.0) -> None:
     """End the child and its group: first politely, after `grace` seconds for good."""
-    for number in ("SIGTERM", "SIGKILL"):
-        if os.name == "posix":
-            with contextlib.suppress(ProcessLookupError, PermissionError):
-                os.killpg(child.pid, getattr(signal, number))
-        else:
-            child.kill()
-        try:
+    try:
+        _signal(child, "SIGTERM")
+        with contextlib.suppress(subprocess.TimeoutExpired):
             child.wait(grace)
-        except subprocess.TimeoutExpired:
-            continue
-        if number == "SIGKILL" or not _group_alive(child.pid):
-            return
+    finally:
+        # Also when a second Ctrl-C cuts the wait short: nothing of ours may go on running.
+        if child.poll() is None or _group_alive(child.pid):
+            _signal(child, "SIGKILL")
+            child.wait()
+
+
+def _signal(child: subprocess.Popen[bytes], name: str) -> None:
+    if os.name == "posix":
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(child.pid, getattr(signal, name))
+    else:
+        child.kill()
 
 
 def _group_alive(pid: int) -> bool:

@@ -14,7 +14,7 @@ _QUERY = re.compile(
     r"(?i)(?P<key>[?&](?:sig|[^=\s&]*(?:token|signature|credential|password|secret|apikey|api_key)[^=\s&]*)=)"
     r"[^&\s\"']+"
 )
-# As a header, as a JSON member, as Python shows a dictionary. With a scheme (`Bearer`, `token`, …) two words are secret.
+# As a header, as a JSON member, as Python shows a dictionary. Behind a scheme (`Bearer`, `token`, …) stands the secret.
 _HEADER = re.compile(
     r"(?i)\b(?P<key>(?:proxy-)?authorization[\"']?\s*[:=]\s*[\"']?)(?:[a-z][a-z0-9-]*[ \t]+)?[^\s\"',]+"
 )

@@ -1,0 +1,308 @@
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tfprov import process
+from tfprov.process import Finished, clean_environment, run
+
+ENV = {"PATH": os.environ.get("PATH", os.defpath)}
+posix = pytest.mark.skipif(os.name != "posix", reason="process groups and signals are POSIX")
+
+
+def python(code: str, *arguments: str) -> list[str]:
+    return [sys.executable, "-I", "-c", code, *arguments]
+
+
+def finished(returncode: int, *, timed_out: bool = False) -> Finished:
+    return Finished(argv=("x",), returncode=returncode, stdout="", stderr="", seconds=0.0, timed_out=timed_out)
+
+
+def wait_until_gone(pid: int) -> None:
+    """Return when no process has that id; the test's own time limit ends a wait that is in vain."""
+    while True:
+        state = Path(f"/proc/{pid}/stat")
+        try:
+            # A killed orphan may stay as a zombie until its new parent looks at it.
+            if state.parent.parent.joinpath("self").exists() and state.read_text().rpartition(")")[2].split()[0] == "Z":
+                return
+            os.kill(pid, 0)
+        except (ProcessLookupError, FileNotFoundError):
+            return
+        threading.Event().wait(0.01)
+
+
+def test_both_outputs_and_the_status_are_kept() -> None:
+    done = run(python("import sys; print('out'); print('err', file=sys.stderr); sys.exit(3)"), env=ENV)
+    assert (done.stdout.splitlines(), done.stderr.splitlines(), done.returncode) == (["out"], ["err"], 3)
+    assert not done.ok
+    assert not done.timed_out
+    assert done.argv[0] == sys.executable
+
+
+def test_output_that_is_not_utf_8_is_kept_with_replacement_characters() -> None:
+    assert run(python("import sys; sys.stdout.buffer.write(b'a\\xffb')"), env=ENV).stdout == "a\ufffdb"
+
+
+def test_text_for_standard_input_arrives_whole() -> None:
+    text = "grüße\n" * 50_000
+    done = run(python("import sys; print(len(sys.stdin.buffer.read()))"), env=ENV, stdin=text)
+    assert int(done.stdout) == len(text.encode())
+
+
+def test_standard_input_is_empty_unless_given() -> None:
+    assert run(python("import sys; print(repr(sys.stdin.read()))"), env=ENV).stdout.strip() == "''"
+
+
+def test_a_child_that_does_not_read_its_input_to_the_end_is_no_failure() -> None:
+    assert run(python("pass"), env=ENV, stdin="x" * 1_000_000).ok
+
+
+def test_a_child_that_never_reads_its_input_still_meets_its_time_limit() -> None:
+    done = run(python("import time; time.sleep(600)"), env=ENV, stdin="x" * 1_000_000, timeout=0.2)
+    assert done.timed_out
+
+
+def test_huge_output_on_both_streams_does_not_block() -> None:
+    code = "import sys\nfor _ in range(2000):\n    sys.stdout.write('o' * 1000 + '\\n'); sys.stderr.write('e' * 1000 + '\\n')"
+    done = run(python(code), env=ENV)
+    assert len(done.stdout.replace("\r", "")) == len(done.stderr.replace("\r", "")) == 2000 * 1001
+
+
+def test_lines_are_handed_out_as_they_come_without_their_ends() -> None:
+    out: list[str] = []
+    err: list[str] = []
+    code = "import sys; print('one'); print('two', end=''); print('three', file=sys.stderr)"
+    done = run(python(code), env=ENV, on_stdout=out.append, on_stderr=err.append)
+    assert (out, err) == (["one", "two"], ["three"])
+    assert done.stdout.splitlines() == out
+
+
+def test_the_child_has_exactly_the_given_environment() -> None:
+    done = run(python("import os; print(sorted(os.environ))"), env={"ONLY": "this", **ENV})
+    assert {"ONLY", "PATH"} <= set(eval(done.stdout)) <= {"ONLY", "PATH", "LC_CTYPE", "SYSTEMROOT"}
+
+
+def test_the_child_works_in_the_given_folder(tmp_path: Path) -> None:
+    done = run(python("import os; print(os.getcwd())"), env=ENV, cwd=tmp_path)
+    assert Path(done.stdout.strip()).samefile(tmp_path)
+
+
+def test_a_program_that_does_not_exist_raises_an_os_error(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError):
+        run([tmp_path / "nothing"], env=ENV)
+
+
+class Limit:
+    """A time limit that is over as soon as the child has said its first line."""
+
+    SECONDS = 12345.0
+
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+        self._over = threading.Event()
+
+    def heard(self, line: str) -> None:
+        self.lines.append(line)
+        self._over.set()
+
+    def wait(self) -> None:
+        self._over.wait()
+
+
+@pytest.fixture
+def limit(monkeypatch: pytest.MonkeyPatch) -> Limit:
+    found = Limit()
+
+    class Child(subprocess.Popen[bytes]):
+        def wait(self, timeout: float | None = None) -> int:
+            if timeout == Limit.SECONDS:
+                found.wait()
+                raise subprocess.TimeoutExpired(self.args, timeout)
+            return super().wait(timeout)
+
+    monkeypatch.setattr(subprocess, "Popen", Child)
+    return found
+
+
+@posix
+def test_the_time_limit_ends_the_child_and_its_children(limit: Limit) -> None:
+    code = (
+        "import subprocess, sys, time\n"
+        "inner = subprocess.Popen([sys.executable, '-I', '-c', 'import time; time.sleep(600)'])\n"
+        "print(inner.pid, flush=True)\n"
+        "time.sleep(600)"
+    )
+    done = run(python(code), env=ENV, timeout=limit.SECONDS, on_stdout=limit.heard)
+    assert done.timed_out
+    assert not done.ok
+    assert done.signal_name == "SIGTERM"
+    wait_until_gone(int(limit.lines[0]))
+
+
+_STUBBORN = (
+    "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('up', flush=True); time.sleep(600)"
+)
+
+
+@posix
+def test_a_child_that_ignores_the_polite_signal_is_killed(limit: Limit, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(process._end, "__defaults__", (0.1,))
+    done = run(python(_STUBBORN), env=ENV, timeout=limit.SECONDS, on_stdout=limit.heard)
+    assert done.timed_out
+    assert done.stdout.strip() == "up"
+    assert done.signal_name == "SIGKILL"
+
+
+@posix
+def test_a_grandchild_that_ignores_the_polite_signal_is_killed_too(limit: Limit) -> None:
+    code = (
+        "import subprocess, sys, time\n"
+        f"inner = subprocess.Popen([sys.executable, '-I', '-c', {_STUBBORN!r}], stdout=subprocess.PIPE)\n"
+        "inner.stdout.readline(); print(inner.pid, flush=True); time.sleep(600)"
+    )
+    done = run(python(code), env=ENV, timeout=limit.SECONDS, on_stdout=limit.heard)
+    assert done.signal_name == "SIGTERM"
+    wait_until_gone(int(limit.lines[0]))
+
+
+@posix
+def test_a_daemon_that_holds_the_pipes_does_not_hold_us(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(process, "_DRAIN_SECONDS", 0.2)
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    # The daemon lives until somebody opens the pipe for writing.
+    code = (
+        "import subprocess, sys\n"
+        "inner = subprocess.Popen([sys.executable, '-I', '-c', 'import sys; open(sys.argv[1]).read()', sys.argv[1]],"
+        " start_new_session=True)\n"
+        "print(inner.pid, flush=True)"
+    )
+    done = run(python(code, str(pipe)), env=ENV)
+    assert done.ok
+    pipe.write_text("")
+    wait_until_gone(int(done.stdout))
+
+
+@posix
+@pytest.mark.parametrize("name", ["SIGKILL", "SIGABRT", "SIGILL", "SIGSEGV"])
+def test_the_signal_that_ended_a_child_has_a_name(name: str) -> None:
+    code = (
+        "import os, resource, signal, sys\n"
+        "resource.setrlimit(resource.RLIMIT_CORE, (0, 0))\n"
+        "os.kill(os.getpid(), getattr(signal, sys.argv[1]))"
+    )
+    done = run(python(code, name), env=ENV)
+    assert done.signal_name == name
+    assert not done.ok
+
+
+@posix
+def test_a_shell_reports_signals_as_a_status_and_they_are_read_as_such() -> None:
+    assert finished(137).signal_name == "SIGKILL"
+    assert finished(132).signal_name == "SIGILL"
+    assert [finished(status).signal_name for status in (0, 1, 127, 128, 255)] == [None] * 5
+
+
+def test_a_child_that_was_ended_at_its_limit_is_not_ok_whatever_its_status() -> None:
+    assert finished(0).ok
+    assert not finished(0, timed_out=True).ok
+
+
+_INTERRUPTED = """
+import sys
+from tfprov import process
+child = "import os, time; print(os.getpid(), flush=True); time.sleep(600)"
+try:
+    process.run([sys.executable, "-I", "-c", child], env={}, on_stdout=lambda line: print(line, flush=True))
+except KeyboardInterrupt:
+    print("interrupted", flush=True)
+"""
+
+
+@contextlib.contextmanager
+def _running(code: str) -> Iterator[subprocess.Popen[str]]:
+    with subprocess.Popen(
+        [sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
+    ) as parent:
+        try:
+            yield parent
+        finally:
+            parent.kill()
+
+
+@posix
+def test_ctrl_c_ends_the_child_and_goes_on_as_keyboard_interrupt() -> None:
+    with _running(_INTERRUPTED) as parent:
+        assert parent.stdout is not None
+        child = int(parent.stdout.readline())
+        parent.send_signal(signal.SIGINT)
+        assert parent.stdout.read() == "interrupted\n"
+        assert parent.wait() == 0
+    wait_until_gone(child)
+
+
+@posix
+def test_a_second_ctrl_c_kills_a_child_that_does_not_want_to_end() -> None:
+    stubborn = _INTERRUPTED.replace(
+        "import os, time; ",
+        "import os, signal, time; signal.signal(signal.SIGTERM, lambda *_: print('no', flush=True)); ",
+    ).replace("time.sleep(600)", "[time.sleep(600) for _ in range(9)]")
+    with _running(stubborn) as parent:
+        assert parent.stdout is not None
+        child = int(parent.stdout.readline())
+        parent.send_signal(signal.SIGINT)
+        assert parent.stdout.readline() == "no\n"
+        parent.send_signal(signal.SIGINT)
+        assert parent.stdout.read() == "interrupted\n"
+    wait_until_gone(child)
+
+
+def test_variables_that_redirect_pythons_and_installers_do_not_reach_a_child() -> None:
+    hostile = {
+        "PYTHONPATH": "/x",
+        "PYTHONHOME": "/x",
+        "PIP_TARGET": "/x",
+        "PIP_USER": "1",
+        "UV_INDEX_URL": "http://x",
+        "VIRTUALENV_SYSTEM_SITE_PACKAGES": "1",
+        "VIRTUAL_ENV": "/x",
+        "CONDA_PREFIX": "/x",
+        "MAMBA_ROOT_PREFIX": "/x",
+        "TF_CPP_MIN_LOG_LEVEL": "3",
+        "XLA_FLAGS": "--x",
+        "PYENV_VERSION": "2.7",
+        "__PYVENV_LAUNCHER__": "/x",
+    }
+    kept = {
+        "PATH": "/bin",
+        "HOME": "/h",
+        "LANG": "C",
+        "HTTPS_PROXY": "http://p",
+        "TMPDIR": "/t",
+        "LD_LIBRARY_PATH": "/l",
+    }
+    assert clean_environment({**hostile, **kept}) == kept
+
+
+def test_what_tfprov_adds_for_a_child_stands_whatever_its_name() -> None:
+    assert clean_environment({"UV_OFFLINE": "0", "A": "b"}, UV_OFFLINE="1") == {"A": "b", "UV_OFFLINE": "1"}
+
+
+@posix
+def test_replacing_the_process_passes_arguments_and_status_on(tmp_path: Path) -> None:
+    code = (
+        "import sys; from tfprov.process import replace_process\n"
+        "replace_process([sys.executable, '-I', '-c', 'import os, sys; print(os.environ[\"A\"], sys.argv[1:]); sys.exit(7)',"
+        " 'a b', '*'], env={'A': 'x'})"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert (done.stdout.strip(), done.returncode) == ("x ['a b', '*']", 7)
