@@ -40,7 +40,11 @@ def free_space(folders: Mapping[str, Path]) -> Fact[tuple[Disk, ...]]:
 
 def nearest_existing(path: Path) -> Path | None:
     """The path itself, or the closest folder above it that exists; None when not even the root can be looked at."""
-    path = path.absolute()
+    try:
+        path = path.absolute()
+    except OSError:
+        # A relative path, and the working directory was deleted.
+        return None
     for folder in (path, *path.parents):
         try:
             if folder.is_dir():

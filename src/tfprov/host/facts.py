@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING
@@ -15,7 +16,6 @@ from tfprov.host.records import Fact, Facts, IndexConfig, Proxies
 from tfprov.redact import redact
 
 if TYPE_CHECKING:
-    from pydantic import TypeAdapter
     from pydantic_core import ErrorDetails
 
 _NO_FOLDERS: Mapping[str, Path] = MappingProxyType({})
@@ -86,8 +86,9 @@ def gather(
 
 def dump(facts: Facts) -> str:
     """The facts as a JSON document, each `{value, source}`, with passwords taken out."""
-    text: str = _adapter().dump_json(_redacted(facts), indent=2).decode()
-    return f"{text}\n"
+    text = json.dumps(asdict(_redacted(facts)), indent=2, ensure_ascii=False)
+    # A file name need not be text. What cannot be encoded is written as JSON's own escape.
+    return text.encode("utf-8", "backslashreplace").decode() + "\n"
 
 
 def load(text: str) -> Facts:
@@ -96,18 +97,25 @@ def load(text: str) -> Facts:
     Raises:
         TfprovError: `usage` when it is no such document, with every key that is wrong.
     """
-    from pydantic import ValidationError
+    from pydantic import TypeAdapter, ValidationError
 
     try:
-        return _adapter().validate_json(text)
+        # pydantic takes no half of a surrogate pair, which is how a name that is no text comes back.
+        document = json.dumps(json.loads(text), ensure_ascii=False).encode("utf-8", "replace")
+        return TypeAdapter(Facts).validate_json(document)
     except ValidationError as error:
-        mistakes = tuple(_mistake(detail) for detail in error.errors(include_url=False))
-        raise TfprovError(
-            "usage",
-            "these are not the facts of a machine",
-            evidence=mistakes,
-            hint="write them with `tfprov facts --json` of this version on the machine itself",
-        ) from error
+        raise _no_facts(tuple(_mistake(detail) for detail in error.errors(include_url=False))) from error
+    except (ValueError, RecursionError) as error:
+        raise _no_facts((f"it is no JSON: {error}",)) from error
+
+
+def _no_facts(mistakes: tuple[str, ...]) -> TfprovError:
+    return TfprovError(
+        "usage",
+        "these are not the facts of a machine",
+        evidence=mistakes,
+        hint="write them with `tfprov facts --json` of this version on the machine itself",
+    )
 
 
 def _mistake(detail: ErrorDetails) -> str:
@@ -115,12 +123,6 @@ def _mistake(detail: ErrorDetails) -> str:
     kinds = {"missing": "is missing", "unexpected_keyword_argument": "is not a key of the facts"}
     said = kinds.get(detail["type"], detail["msg"][:1].lower() + detail["msg"][1:])
     return f"`{key}`: {said}" if key else said
-
-
-def _adapter() -> TypeAdapter[Facts]:
-    from pydantic import TypeAdapter
-
-    return TypeAdapter(Facts)
 
 
 def _redacted(facts: Facts) -> Facts:

@@ -240,7 +240,7 @@ _MANAGER_FOLDERS = (
 
 def _managed(environ: Mapping[str, str], system: System, home: Path | None) -> Iterator[tuple[str, Path]]:
     """Folders whose children are installs, by version manager."""
-    with contextlib.suppress(TfprovError):
+    with contextlib.suppress(TfprovError, OSError):
         yield "tfprov", paths.home(environ).data / "pythons"
     data = [Path(environ[name]) for name in ("XDG_DATA_HOME", "APPDATA", "LOCALAPPDATA") if environ.get(name)]
     if home is not None:
@@ -357,8 +357,8 @@ def _candidate(path: Path, found_by: str) -> Iterator[Candidate]:
 
 def _named(path: Path) -> Candidate:
     """The interpreter of the profile: of a virtual environment keep the link, or it would be another Python."""
-    path = path.absolute()
     with contextlib.suppress(OSError, ValueError):
+        path = path.absolute()
         folder = Path(os.path.realpath(path.parent, strict=True))
         if _environment_file(folder / path.name) is None:
             real = Path(os.path.realpath(path, strict=True))

@@ -6,7 +6,7 @@ import contextlib
 import os
 import re
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal
 
@@ -43,14 +43,15 @@ _CONTAINER_FILES = (
     ("run/.containerenv", "podman"),
     (".singularity.d", "apptainer"),
 )
+# Groups of containers, not those of the services that run them (`docker.service`).
 _CONTAINER_GROUPS = (
-    ("kubepods", "kubernetes"),
-    ("docker", "docker"),
-    ("libpod", "podman"),
-    ("garden", "garden"),
-    ("containerd", "containerd"),
-    ("cri-o", "cri-o"),
-    ("/lxc", "lxc"),
+    (re.compile(r"/kubepods"), "kubernetes"),
+    (re.compile(r"/docker/|/docker-[0-9a-f]+\.scope"), "docker"),
+    (re.compile(r"/libpod-"), "podman"),
+    (re.compile(r"/cri-containerd-|/containerd-[0-9a-f]+\.scope"), "containerd"),
+    (re.compile(r"/crio-"), "cri-o"),
+    (re.compile(r"/garden/"), "garden"),
+    (re.compile(r"/lxc[/.]"), "lxc"),
 )
 
 # Systems that set CI=true as well come before the generic variable.
@@ -181,10 +182,11 @@ def container(environ: Mapping[str, str], *, root: Path = ROOT) -> Fact[str | No
     for name, kind in _CONTAINER_FILES:
         if exists(root / name):
             return Fact(value=kind, source=str(root / name))
-    for line in _lines(root / "proc/1/cgroup", root / "proc/self/cgroup"):
+    for file in (root / "proc/1/cgroup", root / "proc/self/cgroup"):
+        text = read_text(file) or ""
         for mark, kind in _CONTAINER_GROUPS:
-            if mark in line:
-                return Fact(value=kind, source="/proc/1/cgroup")
+            if mark.search(text):
+                return Fact(value=kind, source=str(file))
     # systemd's convention: podman, lxc, systemd-nspawn, flatpak and others set it for the first process.
     named = environ.get("container") or (read_text(root / "run/systemd/container") or "").strip()
     if named:
@@ -230,8 +232,3 @@ def exists(path: Path) -> bool:
         return path.exists()
     except (OSError, ValueError):
         return False
-
-
-def _lines(*files: Path) -> Iterable[str]:
-    for file in files:
-        yield from (read_text(file) or "").splitlines()

@@ -1,0 +1,102 @@
+"""Free space, folders that are not there yet, and file systems that share a pool."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path, PurePosixPath
+
+import pytest
+
+from tfprov.host import disks
+from tfprov.host.disks import free_space, mount_of, nearest_existing
+from tfprov.host.limits import Mount
+
+
+def mount(point: str, kind: str = "ext4", device: str = "/dev/sda1") -> Mount:
+    return Mount(inner="/", point=point, kind=kind, device=device, options=())
+
+
+def test_a_folder_that_is_not_there_is_measured_at_its_parent(tmp_path: Path) -> None:
+    found = free_space({"target": tmp_path / "a" / "b" / "c", "cache": tmp_path}).value
+
+    assert [one.purpose for one in found] == ["target", "cache"]
+    assert {one.path for one in found} == {os.path.realpath(tmp_path)}
+    assert found[0].device == found[1].device
+    assert all(0 < one.free_bytes <= shutil.disk_usage(tmp_path).total for one in found)
+
+
+def test_a_file_in_the_way_is_measured_at_its_folder(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+
+    assert nearest_existing(tmp_path / "file" / "below") == Path(os.path.realpath(tmp_path))
+
+
+def test_a_link_is_followed_to_the_disk_that_it_leads_to(tmp_path: Path) -> None:
+    (tmp_path / "real").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "real")
+
+    assert nearest_existing(tmp_path / "link" / "new") == Path(os.path.realpath(tmp_path / "real"))
+
+
+@pytest.mark.parametrize(
+    ("folder", "point"),
+    [("/home/me/x", "/home"), ("/home", "/home"), ("/homeless", "/"), ("/var/lib", "/"), ("/mnt/a b/c", "/mnt/a b")],
+)
+def test_the_mount_of_a_folder_is_the_longest(folder: str, point: str) -> None:
+    table = (mount("/"), mount("/home"), mount("/mnt/a b"))
+
+    found = mount_of(PurePosixPath(folder), table)  # type: ignore[arg-type]  # no file is touched
+
+    assert found is not None
+    assert found.point == point
+
+
+def test_a_mount_over_a_mount_hides_it() -> None:
+    table = (mount("/"), mount("/tmp", "ext4"), mount("/tmp", "tmpfs"))
+
+    found = mount_of(Path("/tmp/x"), table)
+
+    assert found is not None
+    assert found.kind == "tmpfs"
+
+
+def test_without_mounts_there_is_none() -> None:
+    assert mount_of(Path("/tmp"), ()) is None
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "is_shared"),
+    [
+        (mount("/a", "btrfs", "/dev/sda2"), mount("/b", "btrfs", "/dev/sda2"), True),
+        (mount("/a", "zfs", "tank/home"), mount("/b", "zfs", "tank/var"), True),
+        (mount("/a", "zfs", "tank/home"), mount("/b", "zfs", "other/var"), False),
+    ],
+)
+def test_parts_of_one_pool_share_their_space(
+    first: Mount, second: Mount, is_shared: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    base = Path(os.path.realpath(tmp_path))
+    for name in ("a", "b"):
+        (base / name).mkdir()
+
+    def table() -> tuple[Mount, ...]:
+        def at(one: Mount) -> Mount:
+            return mount(f"{base}{one.point}", one.kind, one.device)
+
+        return at(first), at(second)
+
+    monkeypatch.setattr(disks, "mounts", table)
+
+    one, other = free_space({"data": base / "a", "cache": base / "b"}).value
+
+    assert (one.device == other.device) is is_shared
+
+
+def test_a_disk_that_cannot_be_asked_is_left_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(_: Path) -> None:
+        raise OSError("stale handle")
+
+    monkeypatch.setattr(shutil, "disk_usage", fail)
+
+    assert free_space({"data": tmp_path}).value == ()

@@ -1,0 +1,190 @@
+"""Facts as a document: written and read back, with its mistakes named and its secrets taken out."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import fields, replace
+
+import pytest
+
+from tfprov.errors import TfprovError
+from tfprov.host.facts import dump, load
+from tfprov.host.records import (
+    Disk,
+    Driver,
+    Fact,
+    Facts,
+    Gpu,
+    Hazard,
+    IndexConfig,
+    Interpreter,
+    Libc,
+    MigSlice,
+    Proxies,
+    Refusal,
+)
+
+FACTS = Facts(
+    system=Fact(value="linux", source="sys.platform"),
+    machine=Fact(value="x86_64", source="uname"),
+    os_version=Fact(value="debian 12", source="/etc/os-release"),
+    libc=Fact(value=Libc(kind="glibc", version="2.36"), source="confstr"),
+    cpu_flags=Fact(value=("avx", "avx2"), source="/proc/cpuinfo"),
+    emulation=Fact(value=None, source="/proc/cpuinfo"),
+    cores=Fact(value=8, source="sched_getaffinity"),
+    memory_bytes=Fact(value=64 << 30, source="/proc/meminfo"),
+    disks=Fact(value=(Disk(purpose="data", path="/home", device="1", free_bytes=1 << 40),), source="statvfs"),
+    gpus=Fact(
+        value=(
+            Gpu(
+                index=0,
+                name="NVIDIA H100",
+                uuid="GPU-1",
+                compute_capability="9.0",
+                mig=True,
+                health=("a fault",),
+                slices=(MigSlice(uuid="MIG-1", name="1g.10gb", memory_total=10 << 30),),
+            ),
+        ),
+        source="NVML",
+    ),
+    driver=Fact(value=Driver(version="550.144.03", cuda="12.4"), source="NVML"),
+    gpu_problem=Fact(value=Refusal(code="gpu-unhealthy", why="a fault"), source="NVML"),
+    container=Fact(value="docker", source="/.dockerenv"),
+    wsl=Fact(value=False, source="osrelease"),
+    ci=Fact(value=None, source="none"),
+    visible_devices=Fact(value={"CUDA_VISIBLE_DEVICES": ""}, source="CUDA_VISIBLE_DEVICES"),
+    library_path=Fact(value=("/opt/cuda",), source="LD_LIBRARY_PATH"),
+    conda=Fact(value=(), source="PATH"),
+    interpreters=Fact(
+        value=(
+            Interpreter(path="/usr/bin/python3.12", version="3.12.1", libc=Libc(kind="glibc", version="2.36")),
+            Interpreter(
+                path="/ü/漢", version="", problem=Refusal(code="python-broken", why="it ended with status 127")
+            ),
+        ),
+        source="each asked itself",
+    ),
+    index=Fact(
+        value=IndexConfig(
+            url="https://me:secret@host.example/simple",
+            extra=("https://token@other.example/simple",),
+            find_links=("/wheels", "https://a:secret@links.example/"),
+        ),
+        source="pip.conf",
+    ),
+    proxies=Fact(
+        value=Proxies(http="http://me:secret@proxy.example:1", https="http://proxy.example:2", no_proxy="localhost"),
+        source="HTTP_PROXY",
+    ),
+    certificates=Fact(value="/etc/ssl/ca.pem", source="SSL_CERT_FILE"),
+    hazards=Fact(
+        value=(Hazard(code="path-leak", name="PYTHONPATH", value="https://me:secret@x.example/", why="it leaks"),),
+        source="variables",
+    ),
+)
+
+
+def without_secrets() -> Facts:
+    """What can come back: everything but the passwords."""
+    return replace(
+        FACTS,
+        index=replace(
+            FACTS.index,
+            value=IndexConfig(
+                url="https://****@host.example/simple",
+                extra=("https://****@other.example/simple",),
+                find_links=("/wheels", "https://****@links.example/"),
+            ),
+        ),
+        proxies=replace(FACTS.proxies, value=replace(FACTS.proxies.value, http="http://****@proxy.example:1")),
+        hazards=replace(FACTS.hazards, value=(replace(FACTS.hazards.value[0], value="https://****@x.example/"),)),
+    )
+
+
+def test_what_is_written_is_read_back() -> None:
+    assert load(dump(FACTS)) == without_secrets()
+
+
+def test_no_secret_is_written() -> None:
+    text = dump(FACTS)
+
+    assert "secret" not in text
+    assert "token" not in text
+
+
+def test_every_fact_has_a_value_and_a_source() -> None:
+    document = json.loads(dump(FACTS))
+
+    assert document.keys() == {field.name for field in fields(Facts)}
+    assert all(fact.keys() == {"value", "source"} for fact in document.values())
+
+
+def edited(**changes: object) -> str:
+    document = json.loads(dump(FACTS))
+    for name, value in changes.items():
+        if value is None:
+            del document[name]
+        else:
+            document[name] = value
+    return json.dumps(document)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (edited(cores=None), "`cores`: is missing"),
+        (edited(kores={"value": 1, "source": ""}), "`kores`: is not a key of the facts"),
+        (edited(cores={"value": 1, "source": "", "unit": "x"}), "`cores.unit`: is not a key of the facts"),
+        (edited(cores={"value": 1}), "`cores.source`: is missing"),
+        (edited(cores={"value": "8", "source": ""}), "`cores.value`: input should be a valid integer"),
+        (
+            edited(system={"value": "beos", "source": ""}),
+            "`system.value`: input should be 'linux', 'macos' or 'windows'",
+        ),
+        (edited(gpus={"value": [{"index": 0}], "source": ""}), "`gpus.value.0.name`: is missing"),
+        (
+            edited(libc={"value": {"kind": "glibc", "version": "2", "x": 1}, "source": ""}),
+            "`libc.value.x`: is not a key of the facts",
+        ),
+        ("", "it is no JSON"),
+        ("[]", "object"),
+        ("{", "it is no JSON"),
+        ("[" * 100_000, "it is no JSON"),
+    ],
+)
+def test_a_mistake_is_named_with_its_key(text: str, said: str) -> None:
+    with pytest.raises(TfprovError) as caught:
+        load(text)
+
+    assert caught.value.code.name == "usage"
+    assert any(said in line for line in caught.value.evidence), caught.value.evidence
+
+
+def test_a_name_that_is_no_text_is_written_and_read() -> None:
+    odd = Interpreter(path="/caf\udce9/python", version="3.12.1")
+
+    text = dump(replace(FACTS, interpreters=Fact(value=(odd,), source="PATH")))
+
+    assert text.encode()
+    assert json.loads(text)["interpreters"]["value"][0]["path"] == "/caf\udce9/python"
+    assert load(text).interpreters.value[0].path == "/caf?/python"
+
+
+def test_all_mistakes_are_named_at_once() -> None:
+    with pytest.raises(TfprovError) as caught:
+        load(edited(cores=None, machine=None, bogus=1))
+
+    assert sorted(caught.value.evidence) == [
+        "`bogus`: is not a key of the facts",
+        "`cores`: is missing",
+        "`machine`: is missing",
+    ]
+
+
+def test_a_document_without_the_optional_keys_is_read() -> None:
+    gpu = {"index": 0, "name": "NVIDIA T4"}
+
+    found = load(edited(gpus={"value": [gpu], "source": "by hand"}))
+
+    assert found.gpus.value == (Gpu(index=0, name="NVIDIA T4"),)

@@ -1,0 +1,109 @@
+"""The processor behind what the kernel tells, on the texts of real machines."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tfprov.host.processor import apple_flags, architecture, flags, native_machine, parse_flags
+
+EPYC = "processor\t: 0\nvendor_id\t: AuthenticAMD\nmodel name\t: AMD EPYC\nflags\t\t: fpu lm avx avx2 fma sse4_2\n"
+PENTIUM = "processor\t: 0\nvendor_id\t: GenuineIntel\nflags\t\t: fpu sse sse2 ssse3 lm\n"
+GRAVITON = (
+    "processor\t: 0\nBogoMIPS\t: 243.75\nFeatures\t: fp asimd sve\nCPU implementer\t: 0x41\nCPU architecture: 8\n"
+)
+ROSETTA = "processor\t: 0\nvendor_id\t: VirtualApple\nmodel name\t: VirtualApple @ 2.50GHz\nflags\t\t: fpu lm sse4_2\n"
+
+
+def machine(root: Path, cpuinfo: str) -> Path:
+    (root / "proc").mkdir(parents=True, exist_ok=True)
+    (root / "proc/cpuinfo").write_text(cpuinfo, encoding="utf-8")
+    return root
+
+
+@pytest.mark.parametrize(
+    ("cpuinfo", "expected"),
+    [
+        (EPYC, ("avx", "avx2", "fma", "fpu", "lm", "sse4_2")),
+        (PENTIUM, ("fpu", "lm", "sse", "sse2", "ssse3")),
+        (GRAVITON, ("asimd", "fp", "sve")),
+        ("processor : 0\n", ()),
+        ("", ()),
+    ],
+)
+def test_flags_are_read(cpuinfo: str, expected: tuple[str, ...], tmp_path: Path) -> None:
+    assert parse_flags(cpuinfo) == expected
+    assert flags("linux", root=machine(tmp_path, f"{cpuinfo}\n{cpuinfo}")).value == expected
+
+
+def test_an_unreadable_file_gives_no_flags(tmp_path: Path) -> None:
+    assert flags("linux", root=tmp_path).value == ()
+
+
+def test_the_flags_of_an_intel_mac_get_the_names_of_linux() -> None:
+    told = "FPU SSE3 SSE4.2 AVX1.0 FMA AVX2 BMI1"
+
+    assert apple_flags(told) == ("avx", "avx2", "bmi1", "fma", "fpu", "pni", "sse4_2")
+
+
+@pytest.mark.parametrize(
+    ("cpuinfo", "expected"),
+    [(EPYC, "x86_64"), (PENTIUM, "x86_64"), (GRAVITON, "aarch64"), ("", None), (ROSETTA, "x86_64")],
+)
+def test_the_text_tells_who_printed_it(cpuinfo: str, expected: str | None) -> None:
+    assert native_machine(cpuinfo) == expected
+
+
+@pytest.mark.parametrize(
+    ("cpuinfo", "reported", "expected", "emulation"),
+    [
+        (EPYC, "x86_64", "x86_64", None),
+        (EPYC, "AMD64", "x86_64", None),
+        (GRAVITON, "aarch64", "aarch64", None),
+        (GRAVITON, "armv7l", "armv7l", None),
+        (EPYC, "i686", "i686", None),
+        (GRAVITON, "x86_64", "aarch64", "qemu"),
+        (EPYC, "aarch64", "x86_64", "qemu"),
+        (ROSETTA, "x86_64", "aarch64", "rosetta"),
+        ("", "riscv64", "riscv64", None),
+        ("", "x86_64", "x86_64", None),
+    ],
+)
+def test_an_emulated_processor_is_seen_through(
+    cpuinfo: str, reported: str, expected: str, emulation: str | None, tmp_path: Path
+) -> None:
+    found, seen = architecture("linux", {}, root=machine(tmp_path, cpuinfo), reported=reported)
+
+    assert (found.value, seen.value) == (expected, emulation)
+
+
+@pytest.mark.parametrize(
+    ("started", "emulation"),
+    [
+        ("/usr/bin/qemu-x86_64-static\0/bin/sh\0", "qemu"),
+        ("/usr/libexec/qemu-binfmt/qemu-x86_64\0/bin/sh\0", "qemu"),
+        ("/run/rosetta/rosetta\0/bin/sh\0", "rosetta"),
+        ("/usr/bin/qemu-system-x86_64\0-m\0008G\0", None),
+        ("/sbin/init\0", None),
+    ],
+)
+def test_the_first_process_gives_an_emulator_away(started: str, emulation: str | None, tmp_path: Path) -> None:
+    root = machine(tmp_path, "")
+    (root / "proc/1").mkdir()
+    (root / "proc/1/cmdline").write_text(started, encoding="utf-8")
+
+    assert architecture("linux", {}, root=root, reported="x86_64")[1].value == emulation
+
+
+@pytest.mark.parametrize(
+    ("environ", "reported", "expected"),
+    [
+        ({"PROCESSOR_ARCHITECTURE": "AMD64"}, "AMD64", "x86_64"),
+        ({"PROCESSOR_ARCHITECTURE": "x86", "PROCESSOR_ARCHITEW6432": "AMD64"}, "x86", "x86_64"),
+        ({"PROCESSOR_IDENTIFIER": "ARMv8 (64-bit) Family 8 Model D4B Revision 0"}, "AMD64", "arm64"),
+        ({}, "ARM64", "arm64"),
+    ],
+)
+def test_windows_tells_the_truth_in_its_variables(environ: dict[str, str], reported: str, expected: str) -> None:
+    assert architecture("windows", environ, reported=reported)[0].value == expected
