@@ -3,9 +3,9 @@
     python tools/compat_refresh.py            show what changed
     python tools/compat_refresh.py --write    put new wheel rows into the table
 
-It reads file names only: wheels by project, platform and Python. What stands inside a wheel (CUDA, compute capabilities,
-requirements, sizes) is measured by hand and is never touched here; a release that the table does not have is reported,
-because it needs those measurements.
+It reads file names only: wheels by project, platform and Python. What stands inside a wheel (CUDA, compute
+capabilities, requirements, sizes) is measured by hand and is never touched here; a release that the table does not have
+is reported, because it needs those measurements.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ import os
 import sys
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Literal
 
 from packaging.utils import InvalidWheelFilename, parse_wheel_filename
 from packaging.version import Version
@@ -28,6 +29,8 @@ PACKAGES = ("tensorflow", "tensorflow-cpu")
 STUBBED = ("tensorflow-intel", "tensorflow-cpu-aws", "tensorflow-macos")
 OTHERS = ("tensorflow-metal", "tensorflow-rocm")
 OLDEST_MINOR = 9  # environments can be made for Python 3.9 and newer
+
+_SYSTEMS: dict[str, Literal["linux", "macos", "windows"]] = {"darwin": "macos", "win32": "windows"}
 
 Built = dict[tuple[str, str, str], tuple[set[int], set[str]]]
 
@@ -140,10 +143,14 @@ def _listing(index: str | None) -> Listing:
     # The same reading as the stage's own, through whatever index this machine is configured with.
     from tfprov.fetch.index import listing
     from tfprov.fetch.sources import Network
-    from tfprov.host.network import read_index
+    from tfprov.host.network import network as configuration
 
-    configured = read_index(os.environ).value
-    network = Network(index_url=index or configured.url, extra=() if index else configured.extra)
+    configured = configuration(os.environ, system=_SYSTEMS.get(sys.platform, "linux")).index.value
+    network = Network(
+        index_url=index or configured.url,
+        extra=() if index else configured.extra,
+        merged=configured.merged and not index,
+    )
     return listing((*PACKAGES, *STUBBED, *OTHERS), network, emit=lambda _: None)
 
 

@@ -39,6 +39,23 @@ class Listing:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LockedChoice:
+    """What an existing lock holds, for the decision to be bound to.
+
+    Attributes:
+        package: project that brings TensorFlow: `tensorflow`, `tensorflow-cpu`, …
+        version: exact version.
+        python_minor: `3.12`.
+        accelerator: what its files can run on; None when the lock does not say, and then its package speaks for it.
+    """
+
+    package: str
+    version: str
+    python_minor: str
+    accelerator: Accelerator | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Refused:
     """A candidate that was not taken.
 

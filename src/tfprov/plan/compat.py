@@ -1,0 +1,325 @@
+"""The compat table: what is known of each TensorFlow release, and where it was read.
+
+The data is `data/compat.json`; `tools/compat_refresh.py` compares it with what the index says today.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+from typing import Literal, TypedDict, TypeVar, cast
+
+from packaging.specifiers import SpecifierSet
+from packaging.version import Version
+
+from tfprov.plan.records import Accelerator
+
+WheelKind = Literal["cuda", "cpu", "stub"]
+_Row = TypeVar("_Row")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wheels:
+    """The wheels of one project of a release for one platform.
+
+    Attributes:
+        package: `tensorflow` or `tensorflow-cpu`.
+        platform: `linux_x86_64`, `linux_aarch64`, `macos_arm64`, `macos_x86_64`, `windows_x86_64`.
+        pythons: minor versions that can be installed, `3.9` and up.
+        tags: platform tags.
+        kind: `cuda` has code for NVIDIA GPUs, `cpu` has none, `stub` is empty and depends on `needs`.
+        needs: the project that a stub stands for.
+        without: minor versions that have a wheel, but whose `needs` has none: they cannot be installed.
+        source: key of `Compat.sources`.
+    """
+
+    package: str
+    platform: str
+    pythons: tuple[str, ...]
+    tags: tuple[str, ...]
+    kind: WheelKind
+    needs: str | None = None
+    without: tuple[str, ...] = ()
+    source: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cuda:
+    """The CUDA side of the Linux x86-64 wheel of a release.
+
+    Attributes:
+        built_for: toolkit release, `12.5.1`.
+        cudnn: major version of cuDNN.
+        native: compute capabilities that the wheel has machine code for.
+        ptx: compute capabilities that it has PTX for, which a driver compiles for newer GPUs.
+        mostly_ptx: those of `native` that most kernels have PTX only for.
+        driver_linux: oldest driver (never a CUDA version) on Linux.
+        driver_wsl: oldest Windows driver under WSL2.
+        pins: what the `and-cuda` extra asks for; empty when there is no such extra.
+        source: of the toolkit.
+        capabilities_source: of the compute capabilities.
+        driver_source: of the drivers.
+    """
+
+    built_for: str
+    cudnn: str
+    native: tuple[str, ...]
+    ptx: tuple[str, ...]
+    mostly_ptx: tuple[str, ...]
+    driver_linux: str
+    driver_wsl: str
+    pins: tuple[str, ...]
+    source: str
+    capabilities_source: str
+    driver_source: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Release:
+    """A TensorFlow release.
+
+    Attributes:
+        requires_python: PEP 440 range that its metadata states.
+        wheels: by project and platform.
+        glibc: oldest glibc of the Linux wheels.
+        requires: requirements of the Linux x86-64 wheel, without extras.
+        extras: extras of the project `tensorflow`.
+        wheel_bytes: size of the Linux x86-64 wheel of `tensorflow`; None when not known.
+    """
+
+    version: str
+    requires_python: str
+    wheels: tuple[Wheels, ...]
+    glibc: str
+    glibc_source: str
+    requires: tuple[str, ...]
+    requires_source: str
+    extras: tuple[str, ...]
+    extras_source: str
+    cuda: Cuda
+    wheel_bytes: int | None
+    unpacked_bytes: int | None
+    size_source: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KnownBad:
+    """Releases that must not be installed.
+
+    Attributes:
+        releases: PEP 440 range of TensorFlow releases.
+        accelerator: the variant that is broken; None for all.
+        pythons: PEP 440 range of Python minor versions; None for all.
+        remedy: what to take instead.
+    """
+
+    releases: str
+    accelerator: Accelerator | None
+    pythons: str | None
+    why: str
+    remedy: str
+    source: str
+
+    def concerns(self, version: Version, accelerator: Accelerator, python_minor: str | None = None) -> bool:
+        """Whether it speaks of this release, variant and Python; rows for certain Pythons need one."""
+        if not SpecifierSet(self.releases).contains(version, prereleases=True):
+            return False
+        if self.accelerator not in (None, accelerator):
+            return False
+        if self.pythons is None:
+            return True
+        return python_minor is not None and SpecifierSet(self.pythons).contains(python_minor)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bound:
+    """A constraint that makes releases work today.
+
+    Attributes:
+        releases: PEP 440 range of TensorFlow releases.
+        accelerator: the variant that needs it; None for all.
+        below: only for GPUs below this compute capability; None for all.
+        requirement: PEP 508.
+    """
+
+    releases: str
+    accelerator: Accelerator | None
+    below: str | None
+    requirement: str
+    why: str
+    source: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Companion:
+    """A package that releases need and do not bring by themselves."""
+
+    releases: str
+    accelerator: Accelerator
+    requirement: str
+    why: str
+    source: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ToolkitDriver:
+    """The oldest driver that knows a CUDA toolkit release, and so compiles its PTX."""
+
+    cuda: str
+    linux: str
+    windows: str
+    source: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pair:
+    """A TensorFlow and its plug-in or build for another accelerator that are known to go together.
+
+    Attributes:
+        releases: PEP 440 range of TensorFlow releases.
+        package: project to install beside TensorFlow (metal) or instead of it (rocm).
+        pythons: minor versions that the package has wheels for.
+        needs: what must be on the machine, in words; None when nothing.
+    """
+
+    accelerator: Accelerator
+    platform: str
+    releases: str
+    package: str
+    version: str
+    pythons: tuple[str, ...]
+    needs: str | None
+    source: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Closure:
+    """Everything that an environment with a release holds, on Linux x86-64.
+
+    Attributes:
+        download: bytes of the wheels.
+        unpacked: bytes of their files, without bytecode.
+        files: number of their files; None when not counted.
+        wheels: number of wheels; None when not counted.
+    """
+
+    package: str
+    version: str
+    accelerator: Accelerator
+    python: str
+    wheels: int | None
+    download: int
+    unpacked: int
+    files: int | None
+    source: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CondaBuild:
+    """A TensorFlow of conda-forge.
+
+    Attributes:
+        accelerator: `cpu` or `cuda`.
+        cuda: CUDA release of the build; None for the CPU.
+        capabilities: compute capabilities with machine code.
+        ptx: compute capabilities with PTX.
+    """
+
+    version: str
+    platform: str
+    accelerator: Accelerator
+    pythons: tuple[str, ...]
+    cuda: str | None
+    capabilities: tuple[str, ...]
+    ptx: tuple[str, ...]
+    source: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Compat:
+    """The whole table.
+
+    Attributes:
+        generated: day of the index that it was compared with.
+        sources: what each source key stands for.
+        releases: newest first.
+        ptx_ends_at: first compute capability for which compiling the PTX of these wheels fails, so that they do not
+            serve it although PTX would have promised to.
+        toolkit_drivers: oldest toolkit first.
+    """
+
+    generated: str
+    sources: dict[str, str]
+    releases: tuple[Release, ...]
+    known_bad: tuple[KnownBad, ...]
+    bounds: tuple[Bound, ...]
+    companions: tuple[Companion, ...]
+    ptx_ends_at: str
+    ptx_ends_source: str
+    toolkit_drivers: tuple[ToolkitDriver, ...]
+    pairs: tuple[Pair, ...]
+    closures: tuple[Closure, ...]
+    conda: tuple[CondaBuild, ...]
+
+    def release(self, version: str) -> Release | None:
+        """The row of a release, or None when the table does not know it."""
+        wanted = Version(version)
+        return next((row for row in self.releases if Version(row.version) == wanted), None)
+
+
+class _Document(TypedDict):
+    # The file comes with the package and has a test of its own: what it holds is taken as it is.
+    generated: str
+    sources: dict[str, str]
+    releases: list[dict[str, object]]
+    known_bad: list[dict[str, object]]
+    bounds: list[dict[str, object]]
+    companions: list[dict[str, object]]
+    ptx_ends_at: str
+    ptx_ends_source: str
+    toolkit_drivers: list[dict[str, object]]
+    pairs: list[dict[str, object]]
+    closures: list[dict[str, object]]
+    conda: list[dict[str, object]]
+
+
+def _frozen(row: dict[str, object]) -> dict[str, object]:
+    return {key: tuple(value) if isinstance(value, list) else value for key, value in row.items()}
+
+
+def _release(row: dict[str, object]) -> Release:
+    wheels = cast("list[dict[str, object]]", row["wheels"])
+    cuda = cast("dict[str, object]", row["cuda"])
+    rest = {**row, "wheels": tuple(_build(Wheels, each) for each in wheels), "cuda": _build(Cuda, cuda)}
+    return _build(Release, rest)
+
+
+def _build(kind: type[_Row], row: dict[str, object]) -> _Row:
+    return kind(**_frozen(row))
+
+
+def read(text: str) -> Compat:
+    """The table from the text of its file."""
+    document = cast("_Document", json.loads(text))
+    return Compat(
+        generated=document["generated"],
+        sources=document["sources"],
+        releases=tuple(_release(row) for row in document["releases"]),
+        known_bad=tuple(_build(KnownBad, row) for row in document["known_bad"]),
+        bounds=tuple(_build(Bound, row) for row in document["bounds"]),
+        companions=tuple(_build(Companion, row) for row in document["companions"]),
+        ptx_ends_at=document["ptx_ends_at"],
+        ptx_ends_source=document["ptx_ends_source"],
+        toolkit_drivers=tuple(_build(ToolkitDriver, row) for row in document["toolkit_drivers"]),
+        pairs=tuple(_build(Pair, row) for row in document["pairs"]),
+        closures=tuple(_build(Closure, row) for row in document["closures"]),
+        conda=tuple(_build(CondaBuild, row) for row in document["conda"]),
+    )
+
+
+@cache
+def table() -> Compat:
+    """The table that comes with tfprov; read once."""
+    return read(files("tfprov.plan").joinpath("data/compat.json").read_text("utf-8"))

@@ -1,0 +1,202 @@
+"""What the GPUs and the driver of a machine can run."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from packaging.version import Version
+
+from tfprov.host.records import Facts, Gpu, Refusal
+from tfprov.plan.compat import Compat, CondaBuild, Cuda
+
+# The family names that people know, by major compute capability.
+_FAMILIES = {"3": "Kepler", "5": "Maxwell", "6": "Pascal", "9": "Hopper", "10": "Blackwell", "12": "Blackwell"}
+_FAMILIES_EXACT = {"7.0": "Volta", "7.5": "Turing", "8.0": "Ampere", "8.6": "Ampere", "8.9": "Ada"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Gpus:
+    """The NVIDIA GPUs that a program may use, and their driver.
+
+    Attributes:
+        usable: those that are visible and may be computed on; GPUs of other vendors never count.
+        driver: version; None when it is only planned for (`smoke.gpu = "later"`).
+        cuda: newest CUDA that the driver serves (`12.4`); None when not known.
+        wsl: whether the driver is the one of Windows.
+    """
+
+    usable: tuple[Gpu, ...]
+    driver: str | None
+    cuda: str | None
+    wsl: bool
+
+
+def describe(gpu: Gpu) -> str:
+    """`Tesla V100 (compute capability 7.0, Volta)`."""
+    capability = gpu.compute_capability
+    if capability is None:
+        return gpu.name
+    family = _FAMILIES_EXACT.get(capability) or _FAMILIES.get(capability.split(".")[0])
+    return f"{gpu.name} (compute capability {capability}{f', {family}' if family else ''})"
+
+
+def on_machine(facts: Facts, table: Compat, platform: str, *, later: bool) -> Gpus | Refusal:
+    """The GPUs that CUDA can use here, or why it can use none, whatever the release.
+
+    Args:
+        facts: of the machine.
+        table: knows which CUDA a driver serves.
+        platform: as the table names it.
+        later: True when the GPU will be on another machine, so that only the platform counts.
+    """
+    system = facts.system.value
+    if system == "macos":
+        return Refusal(code="wheel-without-cuda", why="no TensorFlow for macOS has CUDA")
+    if system == "windows":
+        return Refusal(
+            code="windows-no-gpu", why="TensorFlow on native Windows has no CUDA since 2.11; under WSL2 it has"
+        )
+    if platform != "linux_x86_64":
+        machine = facts.machine.value
+        return Refusal(
+            code="wheel-without-cuda",
+            why=f"the wheels for Linux on {machine} hold no CUDA code, although they have an `and-cuda` extra",
+        )
+    if later:
+        return Gpus(usable=(), driver=None, cuda=None, wsl=facts.wsl.value)
+    return _with_driver(facts, table)
+
+
+def _with_driver(facts: Facts, table: Compat) -> Gpus | Refusal:
+    nvidia = [gpu for gpu in facts.gpus.value if gpu.vendor == "nvidia"]
+    driver = facts.driver.value
+    if facts.gpu_problem.value is not None:
+        return facts.gpu_problem.value
+    if driver is None:
+        return _no_driver(facts, nvidia)
+    if not nvidia:
+        return Refusal(
+            code="gpu-no-device", why=f"driver {driver.version} is there, but shows no GPU ({facts.gpus.source})"
+        )
+    visible = [gpu for gpu in nvidia if gpu.visible]
+    if not visible:
+        hidden = ", ".join(f"{name}={value}" for name, value in sorted(facts.visible_devices.value.items()))
+        return Refusal(code="gpu-no-device", why=f"every GPU is hidden{f' by `{hidden}`' if hidden else ''}")
+    usable = tuple(gpu for gpu in visible if gpu.compute_mode != "prohibited")
+    if not usable:
+        return Refusal(code="gpu-no-device", why="the compute mode of every visible GPU is `prohibited`")
+    wsl = facts.wsl.value
+    return Gpus(
+        usable=usable,
+        driver=driver.version,
+        cuda=driver.cuda or cuda_of_driver(driver.version, table, windows=wsl),
+        wsl=wsl,
+    )
+
+
+def _no_driver(facts: Facts, nvidia: list[Gpu]) -> Refusal:
+    others = [gpu.name for gpu in facts.gpus.value if gpu.vendor != "nvidia"]
+    if nvidia:
+        return Refusal(code="gpu-no-driver", why=f"{nvidia[0].name} is there, but no NVIDIA driver")
+    if facts.container.value is not None:
+        return Refusal(code="docker-no-gpu", why=f"this is a {facts.container.value} container without a GPU")
+    where = " in WSL2: the driver of Windows serves it" if facts.wsl.value else ""
+    instead = f"; {others[0]} cannot run CUDA" if others else ""
+    return Refusal(
+        code="gpu-no-driver", why=f"there is no NVIDIA GPU and no driver{where} ({facts.gpus.source}){instead}"
+    )
+
+
+def cuda_of_driver(driver: str, table: Compat, *, windows: bool) -> str | None:
+    """The newest CUDA that a driver serves, or None when it is older than every row of the table.
+
+    Args:
+        driver: kernel driver version; under WSL2 that of Windows.
+        table: has a row for each CUDA toolkit.
+        windows: whether it is a driver of Windows, which has numbers of its own.
+    """
+    version = Version(driver)
+    served = [row.cuda for row in table.toolkit_drivers if version >= Version(row.windows if windows else row.linux)]
+    return served[-1] if served else None
+
+
+def driver_for(cuda: str, table: Compat, *, windows: bool) -> str | None:
+    """The oldest driver that serves a CUDA toolkit release; None when the table does not know."""
+    wanted = Version(cuda).release[:2]
+    for row in table.toolkit_drivers:
+        if Version(row.cuda).release[:2] >= wanted:
+            return row.windows if windows else row.linux
+    return None
+
+
+def refusal(cuda: Cuda, gpus: Gpus, table: Compat) -> Refusal | None:
+    """Why a release cannot serve every usable GPU; None when it can, as far as the table knows.
+
+    A GPU whose compute capability nobody could read is taken as served: the smoke test will tell.
+    """
+    if gpus.driver is None:
+        return None
+    lowest = cuda.driver_wsl if gpus.wsl else cuda.driver_linux
+    if Version(gpus.driver) < Version(lowest):
+        return Refusal(
+            code="gpu-driver-too-old",
+            why=f"CUDA {cuda.built_for} needs driver {lowest} or newer; this machine has {gpus.driver}",
+        )
+    for gpu in gpus.usable:
+        found = _unserved(cuda, gpu, gpus, table)
+        if found is not None:
+            return found
+    return None
+
+
+def serves(cuda: Cuda, gpu: Gpu, gpus: Gpus, table: Compat) -> bool:
+    """Whether a release has code for one GPU that its driver can run."""
+    return _unserved(cuda, gpu, gpus, table) is None
+
+
+def _unserved(cuda: Cuda, gpu: Gpu, gpus: Gpus, table: Compat) -> Refusal | None:
+    if gpu.compute_capability is None:
+        return None
+    capability = Version(gpu.compute_capability)
+    # Machine code runs on GPUs of the same major capability from its own minor on; PTX on everything newer.
+    natives = [
+        text
+        for text in cuda.native
+        if Version(text).major == capability.major and Version(text).minor <= capability.minor
+    ]
+    if any(text not in cuda.mostly_ptx for text in natives):
+        return None
+    by_ptx = natives or [text for text in cuda.ptx if Version(text) <= capability]
+    if not by_ptx or capability >= Version(table.ptx_ends_at):
+        newest = cuda.native[-1]
+        tried = "; its PTX fails on newer GPUs" if by_ptx else ""
+        return Refusal(
+            code="gpu-arch-unsupported",
+            why=f"no code for {describe(gpu)}: the wheel has {', '.join(cuda.native[:-1])} and {newest}{tried}",
+        )
+    if gpus.cuda is not None and Version(gpus.cuda) < Version(".".join(cuda.built_for.split(".")[:2])):
+        needed = driver_for(cuda.built_for, table, windows=gpus.wsl)
+        return Refusal(
+            code="gpu-driver-too-old",
+            why=(
+                f"its code for {describe(gpu)} is PTX of CUDA {cuda.built_for}, which driver {gpus.driver} "
+                f"(CUDA {gpus.cuda}) cannot compile; {needed or 'a newer driver'} can"
+            ),
+        )
+    return None
+
+
+def conda_serves(build: CondaBuild, gpus: Gpus) -> bool:
+    """Whether a conda build has code for every usable GPU, and the driver serves its CUDA."""
+    if build.cuda is None or (gpus.cuda is not None and Version(gpus.cuda).major < Version(build.cuda).major):
+        return False
+    for gpu in gpus.usable:
+        if gpu.compute_capability is None:
+            continue
+        wanted = Version(gpu.compute_capability)
+        native = any(
+            Version(text).major == wanted.major and Version(text).minor <= wanted.minor for text in build.capabilities
+        )
+        if not native and not any(Version(text) <= wanted for text in build.ptx):
+            return False
+    return True

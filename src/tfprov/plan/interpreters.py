@@ -1,0 +1,157 @@
+"""Which Pythons of a machine may be taken, and which of them a release runs on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from packaging.specifiers import SpecifierSet
+from packaging.version import InvalidVersion, Version
+
+from tfprov.host.records import Facts, Interpreter, Refusal
+from tfprov.plan.offers import Offer
+from tfprov.plan.tags import architecture, platform_tags
+from tfprov.profile.records import Profile
+
+OLDEST_PYTHON = (3, 9)
+"""virtualenv seeds environments for this Python and newer ones only."""
+
+# A later patch release may be what a range such as `>=3.12.4` wants of a Python that is still to be brought.
+_PATCHES = range(40)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Usable:
+    """An interpreter that may be taken.
+
+    Attributes:
+        tag: `cp312`, `cp313t`.
+        platforms: platform tags that it accepts.
+    """
+
+    interpreter: Interpreter
+    version: Version
+    tag: str
+    platforms: frozenset[str]
+
+    @property
+    def minor(self) -> str:
+        """`3.12`."""
+        return f"{self.version.major}.{self.version.minor}"
+
+    @property
+    def preference(self) -> tuple[Version, bool, Version]:
+        """Sorts the better one higher: newest minor version, not the operating system's own, newest patch release."""
+        minor = Version(self.minor)
+        return minor, not self.interpreter.externally_managed, self.version
+
+
+def name(interpreter: Interpreter) -> str:
+    """`Python 3.12.1 (/usr/bin/python3.12)`."""
+    return f"Python {interpreter.version} ({interpreter.path})" if interpreter.version else interpreter.path
+
+
+def admits(specifier: str | None, minor: str) -> bool:
+    """Whether a range of Python versions allows some patch release of a minor version."""
+    if specifier is None:
+        return True
+    wanted = SpecifierSet(specifier)
+    return any(wanted.contains(f"{minor}.{patch}", prereleases=True) for patch in _PATCHES)
+
+
+def sort_out(profile: Profile, facts: Facts) -> tuple[list[Usable], list[tuple[Interpreter, Refusal]]]:
+    """The interpreters that may be taken, best first, and the others with why not."""
+    usable: list[Usable] = []
+    refused: list[tuple[Interpreter, Refusal]] = []
+    system = frozenset(platform_tags(facts))
+    for interpreter in facts.interpreters.value:
+        why = _refusal(interpreter, profile, facts)
+        if why is not None:
+            refused.append((interpreter, why))
+            continue
+        version = Version(interpreter.version)
+        own = interpreter.libc is not None and interpreter.libc != facts.libc.value
+        usable.append(
+            Usable(
+                interpreter=interpreter,
+                version=version,
+                tag=f"cp{version.major}{version.minor}{'t' if interpreter.free_threaded else ''}",
+                platforms=frozenset(platform_tags(facts, interpreter.libc)) if own else system,
+            )
+        )
+    usable.sort(key=lambda each: each.preference, reverse=True)
+    return usable, refused
+
+
+def _refusal(interpreter: Interpreter, profile: Profile, facts: Facts) -> Refusal | None:
+    named = interpreter.found_by == "profile"
+    if profile.python.path is not None and not named:
+        return Refusal(code="python-unsupported", why=f"the profile names `{profile.python.path}`")
+    return interpreter.problem or _build(interpreter, facts) or _version(interpreter, profile)
+
+
+def _build(interpreter: Interpreter, facts: Facts) -> Refusal | None:
+    if interpreter.implementation != "cpython":
+        return Refusal(
+            code="python-unsupported",
+            why=f"TensorFlow has wheels for CPython only; this is {interpreter.implementation}",
+        )
+    if interpreter.bits != 64:
+        return Refusal(code="python-32bit", why=f"it is a {interpreter.bits}-bit build")
+    return _architecture(interpreter, facts)
+
+
+def _version(interpreter: Interpreter, profile: Profile) -> Refusal | None:
+    try:
+        version = Version(interpreter.version)
+    except InvalidVersion:
+        return Refusal(code="python-broken", why=f"it calls itself `{interpreter.version}`")
+    if interpreter.virtual and interpreter.found_by != "profile":
+        return Refusal(code="python-unsupported", why="it belongs to a virtual environment, which may go away")
+    if version.release[:2] < OLDEST_PYTHON:
+        return Refusal(code="python-unsupported", why="environments can be made for Python 3.9 and newer")
+    wanted = profile.python.version
+    if wanted is not None and not SpecifierSet(wanted).contains(version, prereleases=True):
+        return Refusal(code="python-unsupported", why=f'outside `python.version = "{wanted}"`')
+    return None
+
+
+def _architecture(interpreter: Interpreter, facts: Facts) -> Refusal | None:
+    own, machine = architecture(interpreter.machine), architecture(facts.machine.value)
+    if not own or own == machine:
+        return None
+    if own == "x86_64" and machine == "aarch64":
+        translator = "Rosetta" if facts.system.value == "macos" else "emulation"
+        return Refusal(
+            code="rosetta-qemu", why=f"it is an x86-64 build that runs under {translator} on {facts.machine.value}"
+        )
+    return Refusal(
+        code="python-32bit" if own == "i686" else "python-unsupported",
+        why=f"it was built for {interpreter.machine}, and this machine is {facts.machine.value}",
+    )
+
+
+def fitting(offer: Offer, usable: Iterable[Usable]) -> list[Usable]:
+    """Those that can install a wheel of the offer, best first."""
+    return [each for each in usable if offer.has_python(each.tag) and offer.has_platform(each.platforms)]
+
+
+def bringable(offer: Offer, profile: Profile) -> tuple[str, ...]:
+    """Minor versions of Python that could be brought for an offer, newest first; empty when none may be."""
+    if profile.environment.kind != "conda" and (not profile.python.install or profile.python.path is not None):
+        return ()
+    wanted = profile.python.version
+    return tuple(
+        minor
+        for minor in reversed(offer.pythons)
+        if tuple(map(int, minor.split("."))) >= OLDEST_PYTHON and admits(wanted, minor)
+    )
+
+
+def span(minors: Iterable[str]) -> str:
+    """`3.10 to 3.13`, `3.11`, `3.9, 3.11`."""
+    numbers = sorted({tuple(map(int, minor.split("."))) for minor in minors})
+    texts = [".".join(map(str, number)) for number in numbers]
+    if len(numbers) > 1 and numbers[-1][1] - numbers[0][1] == len(numbers) - 1:
+        return f"{texts[0]} to {texts[-1]}"
+    return ", ".join(texts)

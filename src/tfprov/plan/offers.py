@@ -1,0 +1,207 @@
+"""Offers: which releases there are and which wheels of them, from the compat table and from the index."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from packaging.version import InvalidVersion, Version
+
+from tfprov.plan.compat import Compat, Release, WheelKind, Wheels
+from tfprov.plan.records import Listing
+
+PACKAGES = ("tensorflow", "tensorflow-cpu")
+"""The projects that a decision looks up in an index."""
+
+_ANY = "any"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Offer:
+    """The wheels of one project of a release for one platform.
+
+    Attributes:
+        interpreters: interpreter tags with a wheel that can be installed: `cp312`, `cp313t`, `py3`.
+        tags: platform tags; `any` among them fits every platform.
+        kind: as in the table.
+        needs: project that a stub stands for.
+        orphans: interpreter tags whose wheel is a stub for something that does not exist.
+        sizes: bytes of each wheel by interpreter tag, as far as the index says.
+    """
+
+    package: str
+    interpreters: frozenset[str]
+    tags: frozenset[str]
+    kind: WheelKind
+    needs: str | None = None
+    orphans: frozenset[str] = frozenset()
+    sizes: dict[str, int] = field(default_factory=dict)
+
+    def has_platform(self, supported: frozenset[str]) -> bool:
+        """Whether one of the wheels' platform tags is among the supported ones."""
+        return _ANY in self.tags or not self.tags.isdisjoint(supported)
+
+    def has_python(self, tag: str) -> bool:
+        """Whether an interpreter with this tag (`cp312`, `cp313t`) can install a wheel."""
+        return tag in self.interpreters or "py3" in self.interpreters
+
+    @property
+    def pythons(self) -> tuple[str, ...]:
+        """Minor versions with a wheel for the ordinary build, oldest first; empty when any Python 3 will do."""
+        minors = sorted(int(tag[3:]) for tag in self.interpreters if tag.startswith("cp3") and tag[3:].isdigit())
+        return tuple(f"3.{minor}" for minor in minors)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Candidate:
+    """A release that could be chosen.
+
+    Attributes:
+        known: its row in the table; None when only the index speaks for it.
+        offers: by project; empty when it has no wheel for the platform.
+        everywhere: whether it has wheels at all; False for a release of the table that this index does not have.
+    """
+
+    version: Version
+    known: Release | None
+    offers: dict[str, Offer]
+    everywhere: bool = True
+
+    @property
+    def text(self) -> str:
+        """The version as people write it."""
+        return str(self.version)
+
+
+def candidates(table: Compat, listing: Listing | None, platform: str) -> tuple[Candidate, ...]:
+    """Every release that may be considered, newest first.
+
+    With a listing, its files decide what there is, and the table what is known of it; releases older than the table are
+    left out. Withdrawn files do not count.
+
+    Args:
+        table: what is known of each release.
+        listing: what the index has; None when it cannot be asked.
+        platform: as the table names it.
+    """
+    known = {Version(row.version): row for row in table.releases}
+    if listing is None:
+        found = (
+            Candidate(version=version, known=row, offers=_of_table(row, platform)) for version, row in known.items()
+        )
+        return _newest_first(found)
+    oldest = min(known)
+    listed: dict[Version, dict[str, list[tuple[frozenset[str], frozenset[str], int | None]]]] = {}
+    for package in PACKAGES:
+        for version, tags, platforms, size in _files(listing, package, oldest):
+            listed.setdefault(version, {}).setdefault(package, []).append((tags, platforms, size))
+    result = []
+    for version in {*known, *listed}:
+        row = known.get(version)
+        by_package = listed.get(version, {})
+        offers = {}
+        for package, wheels in by_package.items():
+            offer = _of_listing(package, wheels, row, platform)
+            if offer is not None:
+                offers[package] = offer
+        result.append(Candidate(version=version, known=row, offers=offers, everywhere=bool(by_package)))
+    return _newest_first(result)
+
+
+def _newest_first(found: Iterable[Candidate]) -> tuple[Candidate, ...]:
+    return tuple(sorted(found, key=lambda candidate: candidate.version, reverse=True))
+
+
+def _tag(minor: str) -> str:
+    return "cp" + minor.replace(".", "")
+
+
+def _of_table(row: Release, platform: str) -> dict[str, Offer]:
+    return {wheels.package: _offer(wheels) for wheels in row.wheels if wheels.platform == platform}
+
+
+def _offer(wheels: Wheels) -> Offer:
+    return Offer(
+        package=wheels.package,
+        interpreters=frozenset(map(_tag, wheels.pythons)),
+        tags=frozenset(wheels.tags),
+        kind=wheels.kind,
+        needs=wheels.needs,
+        orphans=frozenset(map(_tag, wheels.without)),
+    )
+
+
+def _files(
+    listing: Listing, package: str, oldest: Version
+) -> Iterable[tuple[Version, frozenset[str], frozenset[str], int | None]]:
+    # Splitting the name by hand: an index page holds thousands of files, and packaging's parser builds every tag.
+    versions: dict[str, Version | None] = {}
+    for file in listing.files.get(package, ()):
+        if file.yanked or not file.filename.endswith(".whl"):
+            continue
+        parts = file.filename[:-4].split("-")
+        if len(parts) not in (5, 6):
+            continue
+        text = parts[1]
+        if text not in versions:
+            versions[text] = _version(text, oldest)
+        version = versions[text]
+        if version is None:
+            continue
+        pythons, abis, platforms = (part.split(".") for part in parts[-3:])
+        tags = frozenset(python + "t" if abi == f"{python}t" else python for python in pythons for abi in abis)
+        yield version, tags, frozenset(platforms), file.size
+
+
+def _version(text: str, oldest: Version) -> Version | None:
+    try:
+        version = Version(text)
+    except InvalidVersion:
+        return None
+    return version if version >= oldest and not version.is_devrelease else None
+
+
+def _of_listing(
+    package: str,
+    wheels: list[tuple[frozenset[str], frozenset[str], int | None]],
+    row: Release | None,
+    platform: str,
+) -> Offer | None:
+    interpreters: set[str] = set()
+    tags: set[str] = set()
+    sizes: dict[str, int] = {}
+    for pythons, platforms, size in wheels:
+        fitting = {tag for tag in platforms if tag == _ANY or _is_for(tag, platform)}
+        if not fitting:
+            continue
+        interpreters |= pythons
+        tags |= fitting
+        if size is not None:
+            sizes.update(dict.fromkeys(pythons, size))
+    if not interpreters:
+        return None
+    known = next(
+        (each for each in row.wheels if each.package == package and each.platform == platform) if row else iter(()),
+        None,
+    )
+    orphans = frozenset(map(_tag, known.without)) if known else frozenset()
+    # Of a release that nobody has looked into, the newest habit is taken: CUDA in the Linux x86-64 wheel only.
+    kind: WheelKind = "cuda" if package == "tensorflow" and platform == "linux_x86_64" else "cpu"
+    return Offer(
+        package=package,
+        interpreters=frozenset(interpreters) - orphans,
+        tags=frozenset(tags),
+        kind=known.kind if known else kind,
+        needs=known.needs if known else None,
+        orphans=orphans,
+        sizes=sizes,
+    )
+
+
+def _is_for(tag: str, platform: str) -> bool:
+    system, _, machine = platform.partition("_")
+    if system == "windows":
+        return tag == {"x86_64": "win_amd64", "aarch64": "win_arm64", "i686": "win32"}.get(machine)
+    if system == "macos":
+        return tag.startswith("macosx_") and tag.endswith((f"_{machine}", "_universal2"))
+    return tag.startswith(("manylinux", "linux_", "musllinux")) and tag.endswith(f"_{machine}")

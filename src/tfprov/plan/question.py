@@ -1,0 +1,97 @@
+"""The records that the decision is made of: the question, and how each release answered."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import IntEnum
+
+from packaging.version import Version
+
+from tfprov.host.records import Facts, Interpreter, Refusal
+from tfprov.plan.compat import Compat, Pair
+from tfprov.plan.gpus import Gpus
+from tfprov.plan.interpreters import Usable
+from tfprov.plan.offers import Candidate, Offer
+from tfprov.plan.records import Accelerator, LockedChoice
+from tfprov.plan.wanted import Wanted
+from tfprov.profile.records import Profile
+
+
+class Depth(IntEnum):
+    """How far a release came before it was refused; the furthest refusal is the most telling one."""
+
+    KNOWN_BAD = 0
+    PLATFORM = 1
+    LIBC = 2
+    GPU = 3
+    REQUIREMENTS = 4
+    PYTHON = 5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Miss:
+    """A release that does not fit.
+
+    Attributes:
+        offer: the wheels that were looked at; None when there are none.
+    """
+
+    candidate: Candidate
+    depth: Depth
+    refusal: Refusal
+    offer: Offer | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fit:
+    """A release that fits.
+
+    Attributes:
+        usable: interpreters on the machine, best first.
+        bringable: minor versions of Python that could be brought, best first.
+    """
+
+    candidate: Candidate
+    offer: Offer
+    accelerator: Accelerator
+    usable: tuple[Usable, ...]
+    bringable: tuple[str, ...]
+    pair: Pair | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Question:
+    """Everything that the choice is made from.
+
+    Attributes:
+        platform: as the table names it.
+        tags: platform tags that wheels may have.
+        gpus: what CUDA can use here, or why nothing.
+        usable: interpreters that may be taken, best first.
+        refused: interpreters that may not, with why.
+    """
+
+    profile: Profile
+    facts: Facts
+    table: Compat
+    wanted: Wanted
+    locked: LockedChoice | None
+    platform: str
+    tags: frozenset[str]
+    gpus: Gpus | Refusal
+    usable: tuple[Usable, ...]
+    refused: tuple[tuple[Interpreter, Refusal], ...]
+    candidates: tuple[Candidate, ...]
+
+    @property
+    def admitted(self) -> tuple[Candidate, ...]:
+        """The releases that the profile, and the lock if there is one, allow; newest first."""
+        if self.locked is not None:
+            version = Version(self.locked.version)
+            return tuple(each for each in self.candidates if each.version == version and self.wanted.admits(version))
+        return tuple(each for each in self.candidates if each.everywhere and self.wanted.admits(each.version))
+
+    @property
+    def python(self) -> str | None:
+        """The range of Python versions that the profile allows."""
+        return self.profile.python.version

@@ -1,0 +1,125 @@
+"""Wheel tags and marker values of an interpreter, from facts: they also hold for a machine that is not this one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import chain
+
+from packaging.markers import Environment
+from packaging.tags import Tag, compatible_tags, cpython_tags, mac_platforms
+from packaging.version import InvalidVersion, Version
+
+from tfprov.host.records import Facts, Libc
+
+# PEP 600 keeps three older names for fixed glibc versions.
+_LEGACY_MANYLINUX = {17: "manylinux2014", 12: "manylinux2010", 5: "manylinux1"}
+# The oldest glibc that manylinux tags speak of: 2.5 on x86, 2.17 on what came later (PEP 599).
+_OLDEST_GLIBC = {"x86_64": 5, "i686": 5}
+_OLDEST_GLIBC_ELSEWHERE = 17
+
+_ARCHITECTURES = {"amd64": "x86_64", "x64": "x86_64", "arm64": "aarch64", "armv8": "aarch64", "i386": "i686"}
+
+
+def architecture(name: str) -> str:
+    """One name for each architecture, such as `x86_64` or `aarch64`, whatever the operating system calls it."""
+    lower = name.lower()
+    return _ARCHITECTURES.get(lower, lower)
+
+
+def platform_name(system: str, machine: str) -> str:
+    """The name of a platform in the compat table, such as `linux_x86_64`, `macos_arm64` or `windows_x86_64`."""
+    kind = architecture(machine)
+    return f"{system}_{'arm64' if system == 'macos' and kind == 'aarch64' else kind}"
+
+
+def supported_tags(python_version: str, free_threaded: bool, facts: Facts) -> list[Tag]:
+    """The wheel tags that a CPython accepts on the machine of the facts, best first.
+
+    Args:
+        python_version: `3.12` or longer.
+        free_threaded: True for a build without the GIL.
+        facts: of the machine; it need not be this one.
+    """
+    version = Version(python_version)
+    python = (version.major, version.minor)
+    interpreter = f"cp{version.major}{version.minor}"
+    abi = interpreter + ("t" if free_threaded else "m" if python < (3, 8) else "")
+    platforms = platform_tags(facts)
+    return list(
+        chain(
+            cpython_tags(python, [abi], platforms),
+            compatible_tags(python, interpreter, platforms),
+        )
+    )
+
+
+def platform_tags(facts: Facts, libc: Libc | None = None) -> list[str]:
+    """The platform part of the tags, best first.
+
+    Args:
+        facts: of the machine.
+        libc: the C library that an interpreter runs on, where that is not the system's.
+    """
+    system, machine = facts.system.value, architecture(facts.machine.value)
+    if system == "windows":
+        return [{"x86_64": "win_amd64", "aarch64": "win_arm64"}.get(machine, "win32")]
+    if system == "macos":
+        arch = "arm64" if machine == "aarch64" else machine
+        return list(mac_platforms(_two(facts.os_version.value), arch))
+    return list(_linux(libc or facts.libc.value, machine))
+
+
+def _linux(libc: Libc | None, machine: str) -> Iterator[str]:
+    if libc is not None:
+        major, minor = _two(libc.version)
+        if libc.kind == "musl":
+            yield from (f"musllinux_{major}_{older}_{machine}" for older in range(minor, -1, -1))
+        elif major == 2:
+            oldest = _OLDEST_GLIBC.get(machine, _OLDEST_GLIBC_ELSEWHERE)
+            for older in range(minor, oldest - 1, -1):
+                yield f"manylinux_2_{older}_{machine}"
+                if older in _LEGACY_MANYLINUX:
+                    yield f"{_LEGACY_MANYLINUX[older]}_{machine}"
+    yield f"linux_{machine}"
+
+
+def _two(version: str) -> tuple[int, int]:
+    try:
+        parsed = Version(version)
+    except InvalidVersion:
+        # Distributions append their own words to the C library's version (`2.31-13+deb11u5`).
+        numbers = [int(part) for part in version.partition("-")[0].split(".") if part.isdigit()]
+        return (numbers[0] if numbers else 0, numbers[1] if len(numbers) > 1 else 0)
+    return parsed.major, parsed.minor
+
+
+def marker_environment(python_version: str, implementation: str, facts: Facts) -> Environment:
+    """The values of PEP 508 markers for an interpreter on the machine of the facts.
+
+    Args:
+        python_version: full version; of `3.12` nothing more is known, and its first release stands in.
+        implementation: `cpython`, `pypy`, …
+        facts: of the machine; it need not be this one.
+    """
+    version = Version(python_version)
+    full = python_version if len(version.release) > 2 else f"{version.major}.{version.minor}.0"
+    system, machine = facts.system.value, architecture(facts.machine.value)
+    names = {"linux": ("posix", "linux", "Linux"), "macos": ("posix", "darwin", "Darwin")}
+    os_name, sys_platform, platform_system = names.get(system, ("nt", "win32", "Windows"))
+    if system == "windows":
+        machine = {"x86_64": "AMD64", "aarch64": "ARM64", "i686": "x86"}.get(machine, machine)
+    elif system == "macos" and machine == "aarch64":
+        machine = "arm64"
+    return Environment(
+        implementation_name=implementation,
+        implementation_version=full,
+        os_name=os_name,
+        platform_machine=machine,
+        platform_release=facts.os_version.value,
+        platform_system=platform_system,
+        platform_version="",
+        python_full_version=full,
+        platform_python_implementation={"cpython": "CPython", "pypy": "PyPy"}.get(implementation, implementation),
+        python_version=f"{version.major}.{version.minor}",
+        sys_platform=sys_platform,
+    )

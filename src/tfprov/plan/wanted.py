@@ -1,0 +1,203 @@
+"""What the profile asks of TensorFlow, gathered from all the places where it can say so."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import cast
+
+from packaging.markers import Environment
+from packaging.requirements import Requirement
+from packaging.specifiers import SpecifierSet
+from packaging.utils import canonicalize_name
+from packaging.version import Version
+
+from tfprov.errors import TfprovError
+from tfprov.profile.records import Profile
+
+TENSORFLOWS = frozenset(
+    {
+        "tensorflow",
+        "tensorflow-cpu",
+        "tensorflow-cpu-aws",
+        "tensorflow-gpu",
+        "tensorflow-intel",
+        "tensorflow-macos",
+    }
+)
+"""Projects that are TensorFlow under another name: the decision stands for a requirement on any of them."""
+
+# Builds of their own, with the same files as TensorFlow: they cannot be installed beside it.
+_RIVALS = frozenset({"tf-nightly", "tf-nightly-cpu", "tf-nightly-gpu", "intel-tensorflow", "tensorflow-rocm"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Clause:
+    """One requirement, and where it stands.
+
+    Attributes:
+        where: `tensorflow.version = "==2.15.*"` and the like, for messages.
+    """
+
+    specifier: SpecifierSet
+    where: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """The demands on TensorFlow.
+
+    Attributes:
+        clauses: all of them bound the release.
+        accelerator: of the profile, or what its requirements mean by their names.
+        extras: extras of the project `tensorflow`, without those for CUDA.
+        others: requirements and constraints on other projects, with where they stand.
+        notes: what was rewritten.
+    """
+
+    clauses: tuple[Clause, ...]
+    accelerator: str
+    extras: tuple[str, ...]
+    others: tuple[tuple[Requirement, str], ...]
+    notes: tuple[str, ...]
+
+    @property
+    def prereleases(self) -> bool:
+        """Whether a clause names a pre-release, which is how PEP 440 asks for them."""
+        return any(clause.specifier.prereleases for clause in self.clauses)
+
+    def admits(self, version: Version) -> bool:
+        """Whether every clause allows the release."""
+        if version.is_prerelease and not self.prereleases:
+            return False
+        return all(clause.specifier.contains(version, prereleases=True) for clause in self.clauses)
+
+    @property
+    def where(self) -> str:
+        """The clauses in words; empty when there are none."""
+        return " and ".join(f"`{clause.where}`" for clause in self.clauses)
+
+
+def gather(profile: Profile) -> Wanted:
+    """Everything that the profile asks of TensorFlow.
+
+    Raises:
+        TfprovError: `resolver-conflict` for a demand that contradicts another; `not-supported` for a TensorFlow by URL.
+    """
+    clauses = []
+    if profile.tensorflow.version is not None:
+        text = profile.tensorflow.version
+        clauses.append(Clause(specifier=SpecifierSet(text), where=f'tensorflow.version = "{text}"'))
+    accelerator: str = profile.tensorflow.accelerator
+    extras: set[str] = set()
+    others: list[tuple[Requirement, str]] = []
+    notes: list[str] = []
+    for requirement, where in _lines(profile):
+        name = canonicalize_name(requirement.name)
+        if name in _RIVALS and not (name == "tensorflow-rocm" and accelerator == "rocm"):
+            raise TfprovError(
+                "resolver-conflict",
+                f"`{requirement}` cannot be installed beside the TensorFlow that this environment is made for",
+                evidence=(f"{where} asks for `{requirement}`", "both own the same files"),
+                hint="remove it; `tensorflow.version` and `tensorflow.accelerator` say which TensorFlow is wanted",
+            )
+        if name not in TENSORFLOWS:
+            others.append((requirement, where))
+            continue
+        if requirement.url is not None:
+            raise TfprovError(
+                "not-supported",
+                "TensorFlow from a URL cannot be planned for",
+                evidence=(f"{where} asks for `{requirement}`",),
+                hint="put the wheel into a folder and name that under `index.find-links`",
+            )
+        if str(requirement.specifier):
+            clauses.append(Clause(specifier=requirement.specifier, where=f"{where}: {requirement}"))
+        accelerator = _accelerator(name, str(requirement), where, accelerator)
+        extras |= requirement.extras - {"and-cuda"}
+        notes += _notes(name, requirement)
+    return Wanted(
+        clauses=tuple(clauses),
+        accelerator=accelerator,
+        extras=tuple(sorted(extras)),
+        others=tuple(others),
+        notes=tuple(dict.fromkeys(notes)),
+    )
+
+
+def _lines(profile: Profile) -> Iterator[tuple[Requirement, str]]:
+    for text in profile.packages.requirements:
+        yield Requirement(text), "packages.requirements"
+    for text in profile.packages.constraints:
+        yield Requirement(text), "packages.constraints"
+
+
+def _accelerator(name: str, text: str, where: str, accelerator: str) -> str:
+    if name != "tensorflow-cpu" or where != "packages.requirements" or accelerator == "cpu":
+        return accelerator
+    if accelerator == "auto":
+        return "cpu"
+    raise TfprovError(
+        "resolver-conflict",
+        f"`{text}` is the CPU build, and the profile asks for {accelerator}",
+        evidence=(f"{where} asks for `{text}`", f'`tensorflow.accelerator = "{accelerator}"`'),
+        hint="drop one of the two",
+    )
+
+
+def _notes(name: str, requirement: Requirement) -> Iterable[str]:
+    if name == "tensorflow-gpu":
+        yield f"`{requirement}` is a removed placeholder: it is read as `tensorflow{requirement.specifier}`"
+    elif name not in ("tensorflow", "tensorflow-cpu"):
+        yield f"`{requirement}` is a part of TensorFlow: it is read as `tensorflow{requirement.specifier}`"
+    elif str(requirement.specifier):
+        yield f"`{requirement}` among the packages narrows the choice of the release"
+    if "and-cuda" in requirement.extras:
+        yield f"`{requirement}`: the CUDA libraries come by `tensorflow.accelerator`, not by the extra"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fight:
+    """Two requirements on one project that no version meets."""
+
+    asked: str
+    where: str
+    bound: str
+
+
+def fight(others: Iterable[tuple[Requirement, str]], bounds: Iterable[str], environment: Environment) -> Fight | None:
+    """The first demand of the profile that contradicts what a release needs; None when none does.
+
+    Only specifiers are compared: whether versions exist between them is for the resolver.
+
+    Args:
+        others: what the profile asks for, with where it stands.
+        bounds: PEP 508 requirements of the release.
+        environment: marker values; a demand whose marker is false does not count.
+    """
+    marks = cast("dict[str, str]", dict(environment))
+    asked: dict[str, list[tuple[Requirement, str]]] = {}
+    for requirement, where in others:
+        if requirement.marker is None or requirement.marker.evaluate(marks):
+            asked.setdefault(canonicalize_name(requirement.name), []).append((requirement, where))
+    if not asked:
+        return None
+    for text in bounds:
+        bound = Requirement(text)
+        if bound.marker is not None and not bound.marker.evaluate(marks):
+            continue
+        for requirement, where in asked.get(canonicalize_name(bound.name), ()):
+            if _disjoint(requirement.specifier, bound.specifier):
+                return Fight(asked=str(requirement), where=where, bound=str(bound))
+    return None
+
+
+def _disjoint(one: SpecifierSet, other: SpecifierSet) -> bool:
+    try:
+        return one.is_disjoint(other)
+    except ValueError:
+        # One side names pre-releases and the other does not, or `===` is used.
+        try:
+            return SpecifierSet(str(one), prereleases=True).is_disjoint(SpecifierSet(str(other), prereleases=True))
+        except ValueError:
+            return False
