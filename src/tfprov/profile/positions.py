@@ -3,55 +3,38 @@
 from __future__ import annotations
 
 import re
+import sys
+from collections.abc import Callable
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
 
 Key = tuple[str, ...]
 
-_BARE = r"[A-Za-z0-9_-]+"
-_PART = rf"(?:{_BARE}|\"(?:[^\"\\]|\\.)*\"|'[^']*')"
-_DOTTED = rf"{_PART}(?:\s*\.\s*{_PART})*"
-_TABLE = re.compile(rf"^\s*\[\[?\s*({_DOTTED})\s*\]\]?\s*(?:#.*)?$")
-_ASSIGN = re.compile(rf"^\s*({_DOTTED})\s*=")
-_SPLIT = re.compile(_PART)
-_INLINE_KEY = re.compile(rf"[{{,]\s*({_DOTTED})\s*=")
+_SPACE = re.compile(r"[ \t]*")
+_GAP = re.compile(r"(?:[ \t\r\n]|#[^\n]*)*")  # between statements, and between the elements of an array
+_PART = re.compile(r"""[A-Za-z0-9_-]+|"(?:[^"\\\n]|\\.)*"|'[^'\n]*'""")
+_STRING = re.compile(
+    r'"{3}(?:[^"\\]|\\.|"{1,2}(?!"))*"{3,5}'  # two more quotes may stand before the closing three
+    r"|'{3}(?:[^']|'{1,2}(?!'))*'{3,5}"
+    r'|"(?:[^"\\\n]|\\.)*"'
+    r"|'[^'\n]*'",
+    re.DOTALL,
+)
+_PLAIN = re.compile(r"[^,\]}#\n]*")  # numbers, dates, booleans
 
 
 def lines_of_keys(text: str) -> dict[Key, int]:
     """Line numbers, counted from 1, of the tables and keys of a valid TOML document.
 
-    Keys inside multi-line strings are not taken for keys. A key that is given twice cannot happen in valid TOML; of an
-    array of tables the first one is meant.
+    A key that is given twice cannot happen in valid TOML; of an array of tables the first one is meant. A document that
+    is not valid gives the lines up to its first mistake.
     """
-    found: dict[Key, int] = {}
-    table: Key = ()
-    closing: str | None = None  # the delimiter of the multi-line string that we are in
-    depth = 0  # open brackets of a multi-line array
-    for number, line in enumerate(text.splitlines(), start=1):
-        if closing is not None:
-            if closing in line:
-                closing = None
-            continue
-        if depth == 0:
-            header = _TABLE.match(line)
-            if header:
-                table = _key(header[1])
-                found.setdefault(table, number)
-                continue
-            assign = _ASSIGN.match(line)
-            if assign:
-                key = table + _key(assign[1])
-                for length in range(len(table) + 1, len(key) + 1):
-                    found.setdefault(key[:length], number)
-                rest = line[assign.end() :]
-                for inner in _INLINE_KEY.finditer(rest):
-                    found.setdefault(key + _key(inner[1]), number)
-        code = _without_strings(line)
-        for delimiter in ('"""', "'''"):
-            if code.count(delimiter) % 2:
-                closing = delimiter
-                break
-        if closing is None:
-            depth = max(0, depth + code.count("[") - code.count("]"))
-    return found
+    reader = _Reader(text)
+    reader.document()
+    return reader.found
 
 
 def line_of(positions: dict[Key, int], key: Key) -> int | None:
@@ -62,13 +45,79 @@ def line_of(positions: dict[Key, int], key: Key) -> int | None:
     return None
 
 
-def _key(dotted: str) -> Key:
-    parts = (part.group() for part in _SPLIT.finditer(dotted))
-    return tuple(part[1:-1] if part[0] in "\"'" else part for part in parts)
+class _Reader:
+    """Walks over a document and writes down where its keys begin; of the values it only finds the ends."""
+
+    def __init__(self, text: str) -> None:
+        self.found: dict[Key, int] = {}
+        self._text = text
+        self._at = 0
+        self._line, self._counted = 1, 0
+
+    def document(self) -> None:
+        table: Key = ()
+        while self._skip(_GAP) and self._at < len(self._text):
+            start = self._at
+            if self._take("["):
+                self._take("[")
+                table = self._key(())
+                self._take("]")
+                self._take("]")
+            else:
+                self._assignment(table)
+            if self._at == start:
+                return
+
+    def _assignment(self, table: Key) -> None:
+        key = self._key(table)
+        self._take("=")
+        self._value(key)
+
+    def _key(self, table: Key) -> Key:
+        """Read a dotted key and note it, with every table that it opens on the way."""
+        key = table
+        while self._skip(_SPACE) and (part := _PART.match(self._text, self._at)):
+            key = (*key, _unquoted(part.group()))
+            self.found.setdefault(key, self._here())
+            self._at = part.end()
+            if not self._take("."):
+                break
+        return key
+
+    def _value(self, key: Key) -> None:
+        self._skip(_SPACE)
+        if self._take("["):
+            self._until("]", lambda: self._value(key))
+        elif self._take("{"):
+            self._until("}", lambda: self._assignment(key))
+        elif not self._skip(_STRING):
+            self._skip(_PLAIN)
+
+    def _until(self, end: str, element: Callable[[], None]) -> None:
+        while self._skip(_GAP) and self._at < len(self._text) and not self._take(end):
+            start = self._at
+            element()
+            self._skip(_GAP)
+            self._take(",")
+            if self._at == start:
+                return
+
+    def _skip(self, pattern: re.Pattern[str]) -> bool:
+        match = pattern.match(self._text, self._at)
+        self._at = match.end() if match else self._at
+        return match is not None
+
+    def _take(self, mark: str) -> bool:
+        self._skip(_SPACE)
+        there = self._text.startswith(mark, self._at)
+        self._at += there
+        return there
+
+    def _here(self) -> int:
+        self._line += self._text.count("\n", self._counted, self._at)
+        self._counted = self._at
+        return self._line
 
 
-def _without_strings(line: str) -> str:
-    """The line without single-line strings and comments; delimiters of multi-line strings stay."""
-    line = re.sub(r'"""(?:[^"\\]|\\.|"(?!""))*"""|\'\'\'(?:[^\']|\'(?!\'\'))*\'\'\'', "", line)
-    kept = re.sub(r'(?<!")"(?!"")(?:[^"\\]|\\.)*"|(?<!\')\'(?!\'\')[^\']*\'', "", line)
-    return kept.split("#", 1)[0]
+def _unquoted(part: str) -> str:
+    return str(tomllib.loads(f"key = {part}")["key"]) if part[0] in "\"'" else part
