@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import IO
 
 from tfprov.events import Event, Progress
-from tfprov.redact import redact_all
+from tfprov.redact import redact, redact_all
 
 KEPT = 50
 """Journals kept per environment."""
@@ -54,7 +54,7 @@ class Journal:
     def write(self, kind: str, document: dict[str, object]) -> None:
         """Write one line of any kind: the moment, the kind, then the document's own keys."""
         moment = datetime.now(timezone.utc).isoformat(timespec="milliseconds")
-        line = json.dumps(redact_all({"at": moment, "event": kind, **document}), default=str) + "\n"
+        line = json.dumps(redact_all({"at": moment, "event": kind, **document}), default=_word) + "\n"
         with self._guard, contextlib.suppress(OSError, ValueError):
             if self._stream is None:
                 self._waiting.append(line)
@@ -67,6 +67,11 @@ class Journal:
         with self._guard, contextlib.suppress(OSError):
             if self._stream is not None:
                 self._stream.close()
+
+
+def _word(value: object) -> str:
+    """What JSON has no form for, a path for instance."""
+    return redact(str(value))
 
 
 def journals(folder: Path) -> list[Path]:

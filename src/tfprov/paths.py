@@ -60,7 +60,7 @@ def home(environ: Mapping[str, str]) -> Home:
     """
     override = environ.get(HOME_VARIABLE)
     if override:
-        root = Path(override).expanduser().absolute()
+        root = expanded(override).absolute()
         return Home(data=root / "data", cache=root / "cache", state=root / "state")
     found = Home(
         data=platformdirs.user_data_path("tfprov", appauthor=False),
@@ -76,6 +76,14 @@ def home(environ: Mapping[str, str]) -> Home:
             hint=f"set {HOME_VARIABLE} to a folder that you may write to",
         )
     return found
+
+
+def expanded(text: str) -> Path:
+    """A path with `~` and `~user` replaced; as it was written when there is no such home directory."""
+    try:
+        return Path(text).expanduser()
+    except RuntimeError:
+        return Path(text)
 
 
 def write_atomic(path: Path, content: bytes) -> None:

@@ -72,7 +72,7 @@ def test_a_child_that_never_reads_its_input_still_meets_its_time_limit() -> None
 
 
 def test_huge_output_on_both_streams_does_not_block() -> None:
-    code = "import sys\nfor _ in range(2000):\n    sys.stdout.write('o' * 1000 + '\\n'); sys.stderr.write('e' * 1000 + '\\n')"
+    code = "import sys\nfor _ in range(2000):\n    print('o' * 1000)\n    print('e' * 1000, file=sys.stderr)"
     done = run(python(code), env=ENV)
     assert len(done.stdout.replace("\r", "")) == len(done.stderr.replace("\r", "")) == 2000 * 1001
 
@@ -301,8 +301,8 @@ def test_what_tfprov_adds_for_a_child_stands_whatever_its_name() -> None:
 def test_replacing_the_process_passes_arguments_and_status_on(tmp_path: Path) -> None:
     code = (
         "import sys; from tfprov.process import replace_process\n"
-        "replace_process([sys.executable, '-I', '-c', 'import os, sys; print(os.environ[\"A\"], sys.argv[1:]); sys.exit(7)',"
-        " 'a b', '*'], env={'A': 'x'})"
+        "code = 'import os, sys; print(os.environ[chr(65)], sys.argv[1:]); sys.exit(7)'\n"
+        "replace_process([sys.executable, '-I', '-c', code, 'a b', '*'], env={'A': 'x'})"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert (done.stdout.strip(), done.returncode) == ("x ['a b', '*']", 7)

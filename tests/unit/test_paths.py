@@ -1,0 +1,120 @@
+from __future__ import annotations
+
+import os
+import stat
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tfprov import paths
+from tfprov.errors import TfprovError
+
+
+def test_tfprov_home_moves_everything(tmp_path: Path) -> None:
+    home = paths.home({"TFPROV_HOME": str(tmp_path)})
+    assert (home.data, home.cache, home.state) == (tmp_path / "data", tmp_path / "cache", tmp_path / "state")
+    assert home.environments == tmp_path / "data" / "environments"
+    assert home.store == tmp_path / "cache" / "store"
+    assert home.journals == tmp_path / "state" / "journals"
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_relative_tfprov_home_becomes_absolute(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert paths.home({"TFPROV_HOME": "here"}).data == tmp_path / "here" / "data"
+
+
+def test_a_tilde_in_tfprov_home_is_the_home_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("USERPROFILE", str(tmp_path))
+    assert paths.home({"TFPROV_HOME": "~/x"}).data == tmp_path / "x" / "data"
+
+
+def test_the_home_of_a_user_that_does_not_exist_is_a_plain_path() -> None:
+    assert paths.expanded("~no-such-user-anywhere/x") == Path("~no-such-user-anywhere/x")
+
+
+def test_an_empty_tfprov_home_counts_as_unset(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert "tfprov" in str(paths.home({"TFPROV_HOME": ""}).data)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the folders of the XDG specification")
+def test_without_tfprov_home_the_platform_decides(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    for name in ("XDG_DATA_HOME", "XDG_CACHE_HOME", "XDG_STATE_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    found = paths.home({})
+    assert found.data == tmp_path / ".local/share/tfprov"
+    assert found.cache == tmp_path / ".cache/tfprov"
+    assert found.state == tmp_path / ".local/state/tfprov"
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "elsewhere"))
+    assert paths.home({}).cache == tmp_path / "elsewhere" / "tfprov"
+
+
+def test_without_any_home_directory_the_next_step_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    # What expanduser does for a user without an entry in the database.
+    for name in ("user_data_path", "user_cache_path", "user_state_path"):
+        monkeypatch.setattr(paths.platformdirs, name, lambda *_, **__: Path("~/.local/share/tfprov"))
+    with pytest.raises(TfprovError) as failure:
+        paths.home({})
+    assert failure.value.code.name == "permission-denied"
+    assert "TFPROV_HOME" in failure.value.hint
+
+
+def test_a_file_is_written_with_its_parents_and_replaced_as_a_whole(tmp_path: Path) -> None:
+    path = tmp_path / "a" / "b" / "file"
+    paths.write_atomic(path, b"one")
+    paths.write_atomic(path, b"two")
+    assert path.read_bytes() == b"two"
+    assert [one.name for one in path.parent.iterdir()] == ["file"]
+
+
+@pytest.mark.skipif(os.name != "posix", reason="permission bits are POSIX")
+def test_a_file_gets_the_permissions_that_any_new_file_would_get(tmp_path: Path) -> None:
+    old = os.umask(0o027)
+    try:
+        paths.write_atomic(tmp_path / "file", b"")
+        after = os.umask(0o027)
+    finally:
+        os.umask(old)
+    assert after == 0o027
+    assert stat.S_IMODE((tmp_path / "file").stat().st_mode) == 0o640
+
+
+def test_a_failed_write_leaves_the_old_content_and_no_litter(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "file"
+    path.write_bytes(b"old")
+
+    def full(_descriptor: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(OSError, match="No space left"):
+        paths.write_atomic(path, b"new")
+    assert path.read_bytes() == b"old"
+    assert [one.name for one in tmp_path.iterdir()] == ["file"]
+
+
+def test_readers_see_the_old_or_the_new_content_never_a_part(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    contents = {b"a" * 200_000, b"b" * 200_000}
+    path.write_bytes(b"a" * 200_000)
+    code = (
+        "import sys; from pathlib import Path; from tfprov.paths import write_atomic\n"
+        "for n in range(60): write_atomic(Path(sys.argv[1]), (b'ab'[n % 2:][:1]) * 200_000)"
+    )
+    with subprocess.Popen([sys.executable, "-c", code, str(path)]) as writer:
+        while writer.poll() is None:
+            assert path.read_bytes() in contents
+    assert writer.returncode == 0
+
+
+def test_a_folder_is_writable_when_a_file_can_be_made_in_it(tmp_path: Path) -> None:
+    assert paths.writable(tmp_path)
+    assert list(tmp_path.iterdir()) == []
+    assert not paths.writable(tmp_path / "nothing")
+    (tmp_path / "file").write_text("")
+    assert not paths.writable(tmp_path / "file")
