@@ -6,6 +6,8 @@ interpreter start, the real probes and the real channel.
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import venv
 from pathlib import Path
 
@@ -167,7 +169,7 @@ def site_packages(folder: Path) -> Path:
 
 
 def install(root: Path, package: str, version: str, files: dict[str, str]) -> None:
-    """Put a project there as an installer does: its files, its metadata and a RECORD with their sizes."""
+    """Put a project there as an installer does: its files, its metadata and a RECORD with their hashes and sizes."""
     metadata = f"{package.replace('-', '_')}-{version}.dist-info"
     files = {**files, f"{metadata}/METADATA": f"Metadata-Version: 2.1\nName: {package}\nVersion: {version}\n"}
     lines = []
@@ -175,6 +177,7 @@ def install(root: Path, package: str, version: str, files: dict[str, str]) -> No
         target = root / name
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_text(content)
-        lines.append(f"{name},sha256=unchecked,{len(content.encode())}")
+        digest = base64.urlsafe_b64encode(hashlib.sha256(content.encode()).digest()).decode().rstrip("=")
+        lines.append(f"{name},sha256={digest},{len(content.encode())}")
     record = f"{metadata}/RECORD"
     (root / record).write_text("\n".join([*lines, f"{record},,"]) + "\n")

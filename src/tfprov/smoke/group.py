@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import tempfile
+import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from tfprov import process
@@ -32,6 +33,7 @@ class Bench:
         probes: folder of the probe scripts.
         scratch: fresh folder for requests and records; holds nothing that Python could import.
         env: environment variables of the probes.
+        epoch: wall clock at the start of the smoke test, in seconds; the only clock that two processes share.
     """
 
     python: Path
@@ -40,6 +42,7 @@ class Bench:
     scratch: Path
     env: Mapping[str, str]
     emit: Emit
+    epoch: float = field(default_factory=time.time)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -125,15 +128,24 @@ def run_group(
             ),
             encoding="utf-8",
         )
+        at = time.time()
         finished = _start(bench, asked, bench.env if env is None else env)
         outcome.log += finished.stderr
-        begun, ended = _take_in(outcome, records, finished_legs, bench.emit)
+        begun, ended = _take_in(outcome, records, finished_legs, bench)
         if ended and begun is None and (finished.ok or not exit_normally):
             outcome.ended = True
             break
         code, evidence = causes.of_death(finished)
-        device, name = begun or (ENVIRONMENT, f"{group}-exit" if ended else f"{group}-start")
-        leg = Leg(leg=name, ok=False, seconds=finished.seconds, code=code, evidence=evidence)
+        last = begun or _Begun(device=ENVIRONMENT, leg=f"{group}-{'exit' if ended else 'start'}", at=at)
+        device, name = last.device, last.leg
+        leg = Leg(
+            leg=name,
+            ok=False,
+            seconds=max(0.0, at + finished.seconds - last.at),
+            code=code,
+            evidence=evidence,
+            started=last.at - bench.epoch,
+        )
         outcome.legs.append((device, leg))
         outcome.lost_in.append((device, name))
         bench.emit(Note(text=f"smoke: {name} on {device}: {code}", level="detail"))
@@ -163,11 +175,20 @@ def _start(bench: Bench, asked: Path, env: Mapping[str, str]) -> Finished:
         ) from error
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Begun:
+    """A leg that was announced; `at` is the wall clock of that moment."""
+
+    device: str
+    leg: str
+    at: float
+
+
 def _take_in(
-    outcome: Outcome, records: Path, finished_legs: list[list[str | bool]], emit: Emit
-) -> tuple[tuple[str, str] | None, bool]:
+    outcome: Outcome, records: Path, finished_legs: list[list[str | bool]], bench: Bench
+) -> tuple[_Begun | None, bool]:
     """Read one process's records; the leg that was begun and not ended, and whether the process came to its end."""
-    begun: tuple[str, str] | None = None
+    begun: _Begun | None = None
     ended = False
     for record in _lines(records):
         if "facts" in record:
@@ -175,13 +196,15 @@ def _take_in(
             if isinstance(facts, dict):
                 outcome.facts.update(facts)
         elif "begin" in record:
-            begun = (str(record["device"]), str(record["begin"]))
+            begun = _Begun(device=str(record["device"]), leg=str(record["begin"]), at=_number(record.get("at")))
         elif "leg" in record:
+            started = begun.at - bench.epoch if begun is not None else None
             begun = None
-            device, leg = str(record["device"]), _leg(record)
+            device, leg = str(record["device"]), replace(_leg(record), started=started)
             outcome.legs.append((device, leg))
             finished_legs.append([device, leg.leg, leg.ok])
-            emit(Note(text=f"smoke: {leg.leg} on {device}: {leg.code or 'ok'}, {leg.seconds:.2f} s", level="detail"))
+            text = f"smoke: {leg.leg} on {device}: {leg.code or 'ok'}, {leg.seconds:.2f} s"
+            bench.emit(Note(text=text, level="detail"))
         elif "end" in record:
             ended = True
     return begun, ended
@@ -207,7 +230,6 @@ def _lines(path: Path) -> list[dict[str, object]]:
 def _leg(record: dict[str, object]) -> Leg:
     ok = record.get("ok") is True
     name = str(record["leg"])
-    seconds = record.get("seconds")
     evidence = str(record.get("evidence") or "")
     code = record.get("code")
     if not ok and code is None:
@@ -219,7 +241,7 @@ def _leg(record: dict[str, object]) -> Leg:
     return Leg(
         leg=name,
         ok=ok,
-        seconds=float(seconds) if isinstance(seconds, (int, float)) else 0.0,
+        seconds=_number(record.get("seconds")),
         code=None if ok else str(code),
         evidence=evidence.strip(),
         skipped=record.get("skipped") is True,
@@ -234,3 +256,7 @@ def _chain(errors: object) -> tuple[Raised, ...]:
         for each in errors
         if isinstance(each, dict)
     )
+
+
+def _number(value: object) -> float:
+    return float(value) if isinstance(value, (int, float)) else 0.0

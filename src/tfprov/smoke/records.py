@@ -59,6 +59,7 @@ class Leg:
         seconds: wall time.
         evidence: what was seen, in a line or a block: versions and errors when ok is False, measured numbers otherwise.
         skipped: True when it does not apply here (no TensorBoard); then ok is True and the evidence says why.
+        started: seconds after the start of the smoke test at which it began; None when that is not known.
     """
 
     leg: str
@@ -67,6 +68,7 @@ class Leg:
     code: str | None = None
     evidence: str = ""
     skipped: bool = False
+    started: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 from tfprov import process
@@ -21,6 +22,7 @@ def run_script(bench: Bench, script: Path) -> Leg:
     name = f"script {script.name}"
     if not script.is_file():
         return Leg(leg=name, ok=False, seconds=0.0, code="user-check-failed", evidence=f"`{script}` is not a file")
+    started = time.time() - bench.epoch
     argv = (bench.python, "-s", "-X", "faulthandler", "-u", script)
     try:
         finished = process.run(argv, env=bench.env, cwd=script.parent, timeout=bench.request.timeout)
@@ -32,9 +34,9 @@ def run_script(bench: Bench, script: Path) -> Leg:
         ) from error
     if finished.ok:
         words = redact(causes.last_words(finished.stdout, lines=3))
-        return Leg(leg=name, ok=True, seconds=finished.seconds, evidence=words)
+        return Leg(leg=name, ok=True, seconds=finished.seconds, evidence=words, started=started)
     words = redact(causes.last_words(f"{finished.stdout}\n{finished.stderr}"))
     code, evidence = "user-check-failed", f"exit status {finished.returncode}\n{words}"
     if finished.timed_out or finished.signal_name is not None:
         code, evidence = causes.of_death(finished)
-    return Leg(leg=name, ok=False, seconds=finished.seconds, code=code, evidence=redact(evidence))
+    return Leg(leg=name, ok=False, seconds=finished.seconds, code=code, evidence=redact(evidence), started=started)

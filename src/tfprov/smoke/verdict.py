@@ -75,6 +75,7 @@ def _leg(leg: Leg) -> Json:
         "ok": leg.ok,
         "code": leg.code,
         "skipped": leg.skipped,
+        "started": None if leg.started is None else round(leg.started, 4),
         "seconds": round(leg.seconds, 4),
         "evidence": leg.evidence,
     }

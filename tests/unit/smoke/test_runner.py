@@ -8,6 +8,7 @@ import pytest
 from sham import install, make_environment, site_packages
 from tfprov.errors import TfprovError
 from tfprov.events import Event, Note, ignore
+from tfprov.smoke import runner
 from tfprov.smoke.records import Leg, Request, Verdict
 from tfprov.smoke.runner import smoke
 
@@ -364,3 +365,78 @@ def test_each_leg_is_announced_while_it_runs(tmp_path: Path) -> None:
     smoke(make_environment(tmp_path / "e"), Request(timeout=60), environ=os.environ, emit=heard.append)
     notes = [event.text for event in heard if isinstance(event, Note)]
     assert [note.split(":")[1].split(" on")[0].strip() for note in notes][:3] == ["distribution", "files", "import"]
+
+
+# Levels
+
+
+def only(monkeypatch: pytest.MonkeyPatch, *names: str) -> None:
+    """Leave out the groups that need more of TensorFlow than the sham has."""
+    monkeypatch.setattr(runner, "GROUPS", tuple(group for group in runner.GROUPS if group.name in names))
+
+
+def test_the_standard_level_finds_a_changed_library_and_the_quick_level_does_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    only(monkeypatch, "files")
+    python = make_environment(tmp_path / "e")
+    root = site_packages(tmp_path / "e")
+    install(root, "native", "1.0", {"native/lib.so": "machine code"})
+    (root / "native" / "lib.so").write_text("machine cod3")
+    assert run(python).ok
+    assert codes(run(python, level="standard")) == {"environment hashes": "file-damaged"}
+
+
+def test_a_group_that_cannot_run_at_all_is_a_failure_and_not_a_silence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    only(monkeypatch, "numerics")
+    # The sham environment has no NumPy, so that the probe dies before its first leg.
+    verdict = run(make_environment(tmp_path / "e"), level="standard")
+    assert codes(verdict) == {"environment numerics-start": "probe-failed"}
+    assert "numpy" in leg(verdict, "environment", "numerics-start").evidence
+
+
+def test_a_broken_import_leaves_what_needs_no_tensorflow(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    only(monkeypatch, "files", "numerics")
+    script = tmp_path / "check.py"
+    script.touch()
+    verdict = run(make_environment(tmp_path / "e", DIE % "SIGILL"), level="standard", scripts=(script,))
+    assert codes(verdict) == {"environment import": "cpu-no-avx"}
+    assert leg(verdict, "environment", "hashes").ok
+    assert "script check.py" not in [leg.leg for leg in verdict.devices[0].legs]
+
+
+def test_the_users_scripts_run_at_every_level(tmp_path: Path) -> None:
+    script = tmp_path / "check.py"
+    script.write_text("import tensorflow\nassert tensorflow.__version__ == '0'\n")
+    verdict = run(make_environment(tmp_path / "e"), scripts=(script,))
+    assert codes(verdict) == {"environment script check.py": "user-check-failed"}
+
+
+def test_wheels_of_nvidia_are_checked_though_nobody_promised_a_gpu(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    only(monkeypatch, "linkage")
+    python = make_environment(tmp_path / "e")
+    assert "gpu-libraries" not in [leg.leg for leg in run(python, level="standard").devices[0].legs]
+    install(site_packages(tmp_path / "e"), "nvidia-cublas-cu12", "12.5", {})
+    assert codes(run(python, level="standard")) == {"environment gpu-libraries": "gpu-libs-missing"}
+
+
+def test_legs_say_when_they_began(tmp_path: Path) -> None:
+    verdict = run(make_environment(tmp_path / "e"))
+    starts = [leg.started for device in verdict.devices for leg in device.legs]
+    assert all(start is not None and start >= 0 for start in starts)
+    assert starts == sorted(starts, key=float)  # type: ignore[arg-type]  # none of them is None
+
+
+def test_a_second_tensorflow_on_pythonpath_is_told_and_does_not_make_it_bad(tmp_path: Path) -> None:
+    python = make_environment(tmp_path / "e")
+    install(tmp_path / "other", "tensorflow", "1.0", {"tensorflow/__init__.py": "raise RuntimeError\n"})
+    heard: list[Event] = []
+    environ = {**os.environ, "PYTHONPATH": str(tmp_path / "other")}
+    verdict = smoke(python, Request(timeout=60), environ=environ, emit=heard.append)
+    assert verdict.ok
+    assert [finding.code for finding in verdict.findings] == ["path-leak"]
+    assert [event.text for event in heard if isinstance(event, Note) and event.level == "warning"]

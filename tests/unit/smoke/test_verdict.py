@@ -65,6 +65,7 @@ def test_the_document_has_the_keys_that_are_promised() -> None:
                     "ok": True,
                     "code": None,
                     "skipped": False,
+                    "started": None,
                     "seconds": 2.0,
                     "evidence": "tensorflow 2.21.0",
                 }
@@ -81,6 +82,7 @@ def test_the_document_has_the_keys_that_are_promised() -> None:
                     "ok": False,
                     "code": "wrong-number",
                     "skipped": False,
+                    "started": None,
                     "seconds": 0.1,
                     "evidence": "relative error 0.3",
                 }

@@ -74,7 +74,7 @@ class Probe:
         if device in self._broken_devices:
             self._record(device, name, 0.0, ok=False, code="probe-timeout", evidence="not run: the device hung before")
             return False
-        self.write({"begin": name, "device": device})
+        self.write({"begin": name, "device": device, "at": time.time()})
         started = time.perf_counter()
         try:
             evidence = function(*arguments)

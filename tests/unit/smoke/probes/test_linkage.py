@@ -1,0 +1,123 @@
+from __future__ import annotations
+
+import shutil
+import sys
+import sysconfig
+from pathlib import Path
+
+import pytest
+
+from probes import load
+from sham import install
+
+linkage = load("linkage")
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the CUDA wheels are for Linux")
+
+SONAMES = (
+    "libcudart.so.12",
+    "libcublas.so.12",
+    "libcublasLt.so.12",
+    "libcufft.so.11",
+    "libcusolver.so.11",
+    "libcusparse.so.12",
+    "libcudnn.so.9",
+)
+
+
+@pytest.fixture(scope="module")
+def library() -> Path:
+    """Any library that can be loaded: what is in it does not matter here."""
+    found = sorted(Path(sysconfig.get_path("stdlib"), "lib-dynload").glob("*.so"))
+    if not found:
+        pytest.skip("this Python has its extension modules built in")
+    return found[0]
+
+
+@pytest.fixture
+def root(tmp_path: Path, library: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Packages of an environment with every library that TensorFlow opens, found by way of the library path."""
+    folder = tmp_path / "packages"
+    install(folder, "tensorflow", "2.99.0", {"tensorflow/__init__.py": ""})
+    install(folder, "nvidia-cudnn-cu12", "9.5.0", {"nvidia/cuda/lib/__init__.py": ""})
+    for name in SONAMES:
+        shutil.copy(library, folder / "nvidia" / "cuda" / "lib" / name)
+    monkeypatch.setattr("sys.path", [str(folder)])
+    monkeypatch.setenv("LD_LIBRARY_PATH", str(folder / "nvidia" / "cuda" / "lib"))
+    return folder
+
+
+def test_every_library_that_tensorflow_opens_is_found_and_loaded(root: Path) -> None:
+    assert linkage.wanted_libraries(linkage.wheels()) == f"loaded {', '.join(SONAMES)}"
+
+
+def test_a_missing_library_is_named(root: Path) -> None:
+    (root / "nvidia" / "cuda" / "lib" / "libcufft.so.11").unlink()
+    with pytest.raises(Exception, match=r"libcufft\.so\.11") as caught:
+        linkage.wanted_libraries(linkage.wheels())
+    assert caught.value.code == "gpu-libs-missing"
+    assert "libcudnn" not in caught.value.evidence
+
+
+def test_a_library_that_is_none_is_named(root: Path) -> None:
+    (root / "nvidia" / "cuda" / "lib" / "libcudnn.so.9").write_bytes(b"<html>log in first</html>")
+    for leg in (lambda: linkage.wanted_libraries(linkage.wheels()), linkage.closure):
+        with pytest.raises(Exception, match=r"libcudnn\.so\.9") as caught:
+            leg()
+        assert caught.value.code == "gpu-libs-missing"
+
+
+@pytest.mark.parametrize(
+    ("name", "code"), [("libcudnn.so.9", "cudnn-mismatch"), ("libcublas.so.12", "gpu-libs-foreign")]
+)
+def test_a_foreign_library_before_the_own_one_is_named(
+    root: Path, library: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, code: str
+) -> None:
+    foreign = tmp_path / "foreign"
+    foreign.mkdir()
+    shutil.copy(library, foreign / name)
+    monkeypatch.setenv("LD_LIBRARY_PATH", f"{foreign}:{root / 'nvidia' / 'cuda' / 'lib'}")
+    with pytest.raises(Exception, match="before the environment's own") as caught:
+        linkage.wanted_libraries(linkage.wheels())
+    assert caught.value.code == code
+
+
+def test_the_closure_counts_what_it_loaded(root: Path) -> None:
+    assert linkage.closure() == f"{len(SONAMES)} of {len(SONAMES)} libraries were loaded"
+
+
+def test_an_environment_without_these_libraries_skips_the_closure(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sys.path", [str(tmp_path)])
+    with pytest.raises(Exception, match="not in the environment") as caught:
+        linkage.closure()
+    assert type(caught.value).__name__ == "Skipped"
+
+
+def test_the_compiler_of_xla_must_run(root: Path) -> None:
+    with pytest.raises(Exception, match="no wheel of nvcc") as skipped:
+        linkage.toolkit(linkage.wheels())
+    assert type(skipped.value).__name__ == "Skipped"
+    install(root, "nvidia-cuda-nvcc-cu12", "12.5", {"nvidia/cuda_nvcc/nvvm/libdevice/libdevice.10.bc": "bits"})
+    ptxas = root / "nvidia" / "cuda_nvcc" / "bin" / "ptxas"
+    with pytest.raises(Exception, match="is missing") as missing:
+        linkage.toolkit(linkage.wheels())
+    assert missing.value.code == "cuda-toolkit-file-missing"
+    ptxas.parent.mkdir()
+    ptxas.write_text("#!/bin/sh\necho ptxas: NVIDIA\necho Build 12.5\n")
+    with pytest.raises(Exception, match="does not run"):
+        linkage.toolkit(linkage.wheels())
+    ptxas.chmod(0o755)
+    assert linkage.toolkit(linkage.wheels()) == "Build 12.5"
+
+
+def test_a_library_says_what_it_needs(library: Path) -> None:
+    needed = {name for path in library.parent.glob("*.so") for name in linkage.read_elf(str(path))["needed"]}
+    assert any(name.startswith("libc.") for name in needed)
+
+
+def test_no_library_is_read_out_of_something_else(tmp_path: Path) -> None:
+    (tmp_path / "text").write_text("text")
+    with pytest.raises(ValueError, match="no 64-bit ELF"):
+        linkage.read_elf(str(tmp_path / "text"))
