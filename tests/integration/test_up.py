@@ -1,0 +1,426 @@
+"""The whole pipeline on tiny wheels: a real index, uv, virtualenv, interpreter and probes; only TensorFlow is a sham."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from sham import MODULE
+from wheels import build_wheel, simple_index
+
+RELEASE = "2.21.0"
+OLDER = "2.20.0"
+PYTHON = Path(sys.base_prefix) / "bin" / f"python{sys.version_info[0]}.{sys.version_info[1]}"
+TAG = f"cp3{sys.version_info[1]}-cp3{sys.version_info[1]}-manylinux_2_17_x86_64"
+
+pytestmark = [
+    pytest.mark.skipif(sys.platform != "linux", reason="the tiny wheels are tagged for Linux"),
+    pytest.mark.skipif(not (3, 10) <= sys.version_info[:2] <= (3, 13), reason="TensorFlow 2.20 has no wheel for it"),
+]
+
+
+def sham_wheel(folder: Path, version: str, *, sabotage: str = "", package: str = "tensorflow-cpu") -> Path:
+    source = MODULE.replace("2.99.0", version) + sabotage
+    return build_wheel(folder, package, version, files={"tensorflow/__init__.py": source}, tag=TAG)
+
+
+@dataclass
+class Site:
+    """A user's project with an index beside it."""
+
+    root: Path
+    extra: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def profile(self) -> Path:
+        return self.root / "train.toml"
+
+    @property
+    def home(self) -> Path:
+        return self.root / "home"
+
+    @property
+    def lock(self) -> Path:
+        return self.root / "pylock.train.toml"
+
+    def environ(self) -> dict[str, str]:
+        return {
+            "PATH": os.environ["PATH"],
+            "HOME": str(self.root),
+            "TFPROV_HOME": str(self.home),
+            "PIP_CONFIG_FILE": os.devnull,
+            **self.extra,
+        }
+
+    def offer(self, *wheels: Path) -> None:
+        simple_index(self.root / "index", [*(self.root / "index").glob("*/*.whl"), *wheels])
+
+    def write(self, body: str = "", *, smoke: str = 'level = "quick"') -> None:
+        self.profile.write_text(
+            f'name = "train"\n[python]\npath = "{PYTHON}"\n[index]\nurl = "{(self.root / "index").as_uri()}"\n'
+            f"[smoke]\n{smoke}\n{body}",
+            encoding="utf-8",
+        )
+
+    def command(self, *arguments: str) -> list[str]:
+        return [sys.executable, "-I", "-m", "tfprov", *arguments]
+
+    def run(self, *arguments: str, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            self.command(*arguments),
+            env=self.environ(),
+            cwd=cwd or self.root,
+            capture_output=True,
+            text=True,
+            encoding="utf-8",
+            timeout=300,
+            check=False,
+        )
+
+    def start(self, *arguments: str) -> subprocess.Popen[str]:
+        return subprocess.Popen(
+            self.command(*arguments),
+            env=self.environ(),
+            cwd=self.root,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    def up(self, *arguments: str) -> dict[str, object]:
+        """`up --json`, which must succeed."""
+        done = self.run("up", "train.toml", "--json", *arguments)
+        assert done.returncode == 0, done.stderr
+        document: dict[str, object] = json.loads(done.stdout)
+        assert document["ok"] is True
+        return document
+
+    def imported(self) -> str:
+        """The version that the environment in use imports."""
+        done = self.run("run", "train.toml", "--", "python", "-c", "import tensorflow; print(tensorflow.__version__)")
+        assert done.returncode == 0, done.stderr
+        return done.stdout.strip()
+
+    def generations(self) -> list[str]:
+        return sorted(path.name for path in self.home.glob("data/environments/*/generations/*"))
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Site:
+    root = tmp_path / "pröject with spaces"
+    root.mkdir()
+    found = Site(root)
+    found.offer(sham_wheel(root / "built", RELEASE))
+    found.write()
+    return found
+
+
+def wait_for(condition: Callable[[], object], process: subprocess.Popen[str]) -> None:
+    deadline = time.monotonic() + 120
+    while not condition():
+        assert process.poll() is None, process.communicate()[1]
+        assert time.monotonic() < deadline, "the moment never came"
+        time.sleep(0.02)
+
+
+def sleeping(site: Site) -> Path:
+    """A release whose import never ends, so that a run can be stopped in its smoke test; a file says that it began."""
+    began = site.root / "began"
+    sabotage = f"\nopen({str(began)!r}, 'w').close()\ntime.sleep(600)\n"
+    site.offer(sham_wheel(site.root / "stuck", OLDER, sabotage=sabotage))
+    return began
+
+
+def test_a_profile_becomes_a_verified_environment_and_a_second_run_does_nothing(site: Site) -> None:
+    first = site.up()
+    assert first["already"] is False
+    assert [stage["name"] for stage in first["stages"]] == [  # type: ignore[index, attr-defined] - a JSON document
+        *("profile", "facts", "plan", "interpreter", "lock"),
+        *("fetch", "build", "install", "smoke", "activate"),
+    ]
+    assert {device["name"]: device["ok"] for device in first["devices"]} == {"environment": True, "CPU:0": True}  # type: ignore[index, attr-defined] - a JSON document
+    assert site.imported() == RELEASE
+    second = site.up()
+    assert second["already"] is True
+    assert second["bytes_fetched"] == 0
+    assert site.generations() == ["0001"]
+
+
+def test_what_came_over_no_network_counts_as_reused_in_a_new_environment(site: Site) -> None:
+    site.up()
+    again = site.up("--recreate")
+    assert again["already"] is False
+    assert again["bytes_fetched"] == 0
+    assert again["environment"]["generation"] == 2  # type: ignore[index] - a JSON document
+
+
+def test_a_changed_profile_is_resolved_again_and_says_what_changed(site: Site) -> None:
+    site.up()
+    site.offer(build_wheel(site.root / "built", "helper", "1.0"))
+    site.write('[packages]\nrequirements = ["helper"]\n')
+    done = site.run("up", "train.toml", "--verbose")
+    assert done.returncode == 0, done.stderr
+    assert "`requirements` was unset, is `helper`" in done.stderr
+    assert site.generations() == ["0001", "0002"]
+    assert site.run("run", "train.toml", "--", "python", "-c", "import helper").returncode == 0
+
+
+def test_a_comment_in_the_profile_builds_nothing(site: Site) -> None:
+    site.up()
+    site.profile.write_text(site.profile.read_text() + "# a comment\n")
+    assert site.up()["already"] is True
+    assert site.generations() == ["0001"]
+
+
+def test_another_smoke_level_proves_the_same_generation_again(site: Site) -> None:
+    site.up()
+    (site.root / "check.py").write_text("import tensorflow\n")
+    site.write(smoke='level = "quick"\nscripts = ["check.py"]')
+    document = site.up()
+    assert document["already"] is False
+    assert site.generations() == ["0001"]
+    assert site.up()["already"] is True
+
+
+def test_rollback_goes_back_and_forth(site: Site) -> None:
+    site.offer(sham_wheel(site.root / "old", OLDER))
+    site.write('[tensorflow]\nversion = "<2.21"\n')
+    site.up()
+    site.write()
+    site.up()
+    assert site.imported() == RELEASE
+    assert site.run("rollback", "train.toml").returncode == 0
+    assert site.imported() == OLDER
+    assert site.run("rollback", "train.toml", "2").returncode == 0
+    assert site.imported() == RELEASE
+    assert site.run("rollback", "train.toml", "7").returncode == 2
+
+
+def test_an_upgrade_that_fails_its_smoke_test_leaves_the_old_environment_in_use(site: Site) -> None:
+    site.offer(sham_wheel(site.root / "bad", OLDER, sabotage="\ndef matmul(left, right):\n    return left\n"))
+    site.up()
+    site.write('[tensorflow]\nversion = "<2.21"\n')
+    failed = site.run("up", "train.toml", "--json")
+    assert failed.returncode == 18
+    document = json.loads(failed.stdout)
+    assert document["error"]["code"] == "wrong-number"
+    assert "hint" in document["error"]
+    assert site.imported() == RELEASE
+
+
+def test_locked_refuses_to_make_a_lock_and_to_change_one(site: Site) -> None:
+    missing = site.run("up", "train.toml", "--locked", "--json")
+    assert missing.returncode == 2
+    assert json.loads(missing.stdout)["error"]["code"] == "lock-missing"
+    assert not site.lock.exists()
+    assert site.run("lock", "train.toml").returncode == 0
+    assert site.up("--locked")["ok"] is True
+    before = site.lock.read_bytes()
+    site.write('[packages]\nconstraints = ["helper<2"]\n')
+    changed = site.run("up", "train.toml", "--locked", "--json")
+    assert changed.returncode == 2
+    error = json.loads(changed.stdout)["error"]
+    assert error["code"] == "lock-unfit"
+    assert any("`constraints` was unset" in line for line in error["evidence"])
+    assert site.lock.read_bytes() == before
+
+
+def test_a_lock_for_another_platform_is_refused_with_both_named(site: Site) -> None:
+    site.up()
+    site.lock.write_text(site.lock.read_text().replace("linux-x86_64-glibc", "macos-arm64"))
+    done = site.run("up", "train.toml", "--json")
+    assert done.returncode == 2
+    error = json.loads(done.stdout)["error"]
+    assert error["code"] == "lock-unfit"
+    assert "macos-arm64" in error["evidence"][0]
+    assert "linux-x86_64-glibc" in error["evidence"][0]
+
+
+def test_a_lock_of_another_tool_is_never_overwritten(site: Site) -> None:
+    foreign = 'lock-version = "1.0"\ncreated-by = "other"\npackages = []\n'
+    site.lock.write_text(foreign)
+    assert site.run("up", "train.toml").returncode == 2
+    assert site.run("lock", "train.toml", "--upgrade").returncode == 2
+    assert site.lock.read_text() == foreign
+
+
+def test_the_lock_holds_no_credentials(site: Site) -> None:
+    site.up()
+    assert "@" not in site.lock.read_text().split("[tool.tfprov", 1)[0].replace("created-by", "")
+
+
+def test_a_foreign_folder_at_the_stable_path_is_refused_and_untouched(site: Site) -> None:
+    foreign = site.root / ".venv"
+    foreign.mkdir()
+    (foreign / "precious").write_text("mine")
+    site.write('[environment]\npath = ".venv"\n')
+    done = site.run("up", "train.toml", "--json")
+    assert done.returncode == 2
+    assert json.loads(done.stdout)["error"]["code"] == "path-not-ours"
+    assert (foreign / "precious").read_text() == "mine"
+    assert site.generations() == []
+
+
+def test_the_stable_path_is_a_link_that_works(site: Site) -> None:
+    site.write('[environment]\npath = "envs/.venv"\n')
+    site.up()
+    python = site.root / "envs" / ".venv" / "bin" / "python"
+    shown = subprocess.run(
+        [python, "-I", "-c", "import tensorflow; print(tensorflow.__version__)"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert shown.stdout.strip() == RELEASE
+    assert site.run("remove", "train.toml", "--yes").returncode == 0
+    assert not (site.root / "envs" / ".venv").is_symlink()
+    assert site.generations() == []
+
+
+def test_a_deleted_file_is_noticed_and_the_environment_is_built_again(site: Site) -> None:
+    site.up()
+    (module,) = site.home.glob("data/environments/*/generations/0001/lib/python*/site-packages/tensorflow/__init__.py")
+    module.unlink()
+    done = site.run("up", "train.toml")
+    assert done.returncode == 0, done.stderr
+    assert "the environment is damaged: 1 missing" in done.stderr
+    assert site.imported() == RELEASE
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupted_run_leaves_the_old_environment_and_says_so(site: Site, number: signal.Signals) -> None:
+    site.up()
+    began = sleeping(site)
+    site.write('[tensorflow]\nversion = "<2.21"\n')
+    process = site.start("up", "train.toml")
+    wait_for(began.exists, process)
+    process.send_signal(number)
+    _, said = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "error[interrupted]" in said
+    assert site.imported() == RELEASE
+    site.write()
+    site.up()
+    assert site.imported() == RELEASE
+
+
+def test_a_killed_run_leaves_the_old_environment_and_the_next_one_sweeps(site: Site) -> None:
+    site.up()
+    began = sleeping(site)
+    site.write('[tensorflow]\nversion = "<2.21"\n')
+    process = site.start("up", "train.toml")
+    wait_for(began.exists, process)
+    process.kill()
+    process.communicate(timeout=60)
+    assert site.imported() == RELEASE
+    site.offer(build_wheel(site.root / "built", "helper", "1.0"))
+    site.write('[packages]\nrequirements = ["helper"]\n')
+    site.up()
+    assert site.imported() == RELEASE
+    assert site.generations() == ["0001", "0002"]
+
+
+def test_two_runs_at_once_make_one_environment(site: Site) -> None:
+    runs = [site.start("up", "train.toml", "--json") for _ in range(2)]
+    documents = [json.loads(process.communicate(timeout=120)[0]) for process in runs]
+    assert [process.returncode for process in runs] == [0, 0]
+    assert sorted(document["already"] for document in documents) == [False, True]
+    assert site.generations() == ["0001"]
+
+
+def test_hostile_variables_change_nothing(site: Site) -> None:
+    site.extra = {
+        "PYTHONPATH": str(site.root / "evil"),
+        "PYTHONHOME": "/nonexistent",
+        "PIP_TARGET": str(site.root / "elsewhere"),
+        "PIP_USER": "1",
+        "PIP_REQUIRE_VIRTUALENV": "1",
+        "PIP_NO_BINARY": ":all:",
+        "UV_TARGET": str(site.root / "elsewhere"),
+        "UV_PYTHON": "2.7",
+        "UV_OFFLINE": "1",
+        "VIRTUALENV_DOWNLOAD": "1",
+        "VIRTUAL_ENV": "/nonexistent",
+        "TF_CPP_MIN_LOG_LEVEL": "9",
+    }
+    evil = site.root / "evil"
+    evil.mkdir()
+    (evil / "tensorflow.py").write_text("raise SystemExit('the wrong tensorflow')\n")
+    site.up()
+    assert not (site.root / "elsewhere").exists()
+
+
+def test_a_requirement_that_needs_tensorflow_by_name_gets_one_tensorflow(site: Site) -> None:
+    site.offer(
+        sham_wheel(site.root / "built", RELEASE, package="tensorflow"),
+        build_wheel(site.root / "built", "hub", "1.0", requires=["tensorflow>=2"]),
+    )
+    site.write('[tensorflow]\naccelerator = "cpu"\n[packages]\nrequirements = ["hub"]\n')
+    document = site.up()
+    assert document["tensorflow"]["package"] == "tensorflow"  # type: ignore[index] - a JSON document
+    assert site.up()["already"] is True
+    assert site.up("--recreate")["already"] is False
+
+
+def test_a_conflict_between_the_users_own_pins_is_named(site: Site) -> None:
+    site.offer(
+        build_wheel(site.root / "built", "left", "1.0", requires=["shared<2"]),
+        build_wheel(site.root / "built", "shared", "1.0"),
+        build_wheel(site.root / "built", "shared", "2.0"),
+    )
+    site.write('[packages]\nrequirements = ["left", "shared>=2"]\n')
+    done = site.run("up", "train.toml", "--json")
+    assert done.returncode == 15
+    error = json.loads(done.stdout)["error"]
+    assert error["code"] == "resolver-conflict"
+    assert "shared" in " ".join(error["evidence"])
+    assert site.generations() == []
+
+
+def test_output_off_a_terminal_is_plain(site: Site) -> None:
+    done = site.run("up", "train.toml")
+    assert done.returncode == 0
+    assert "\x1b" not in done.stdout + done.stderr
+    assert "\r" not in done.stdout + done.stderr
+
+
+def test_uv_that_cannot_install_gives_way_to_pip(site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from tfprov.events import Attempt, Event
+    from tfprov.pipeline import stages
+    from tfprov.pipeline.run import Request
+    from tfprov.pipeline.up import up
+
+    real = stages._uv()
+    broken = tmp_path / "uv"
+    broken.write_text(
+        f'#!/bin/sh\n[ "$2" = install ] && {{ echo "error: links are not possible" >&2; exit 2; }}\nexec {real} "$@"\n'
+    )
+    broken.chmod(0o755)
+    monkeypatch.setattr(stages, "_uv", lambda: broken)
+    seen: list[Event] = []
+    request = Request(profile="train.toml", cwd=site.root, environ=site.environ())
+    outcome = up(request, seen.append)
+    assert outcome.generation.seal is not None
+    assert outcome.generation.seal.installer == "pip"
+    rungs = [event.rung for event in seen if isinstance(event, Attempt) and event.stage == "install"]
+    assert rungs[-1] == "other-installer"
+    assert site.imported() == RELEASE
+
+
+def test_the_journal_tells_the_story_of_a_failure(site: Site) -> None:
+    site.write('[packages]\nrequirements = ["no-such-package"]\n')
+    failed = site.run("up", "train.toml")
+    assert failed.returncode == 15
+    lines = [json.loads(line) for line in site.run("log", "train.toml").stdout.splitlines()]
+    assert lines[0]["event"] == "StageStarted"
+    assert lines[-1]["event"] == "End"
+    assert lines[-1]["code"] == "package-name-wrong"
