@@ -8,7 +8,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from urllib.parse import urlsplit
 from urllib.request import url2pathname
@@ -16,11 +16,12 @@ from urllib.request import url2pathname
 from tfprov.errors import TfprovError
 from tfprov.events import Emit, Note, Progress
 from tfprov.fetch import index
-from tfprov.fetch.download import Manner, download
-from tfprov.fetch.partial import Partial
+from tfprov.fetch.download import Download, Manner, Slots
+from tfprov.fetch.partial import Partial, Span
+from tfprov.fetch.repair import diagnose
 from tfprov.fetch.sources import Network, Route
 from tfprov.fetch.store import Store
-from tfprov.ladder.climb import Policy, Step, climb
+from tfprov.ladder.climb import Policy, Step, TransferError, climb
 from tfprov.ladder.rungs import Rung
 from tfprov.lock.records import LockedFile
 
@@ -28,7 +29,11 @@ STAGE = "fetch"
 
 _BUFFER = 1024 * 1024
 _PROGRESS_SECONDS = 0.1
-_POLICY = Policy(tries=5, seconds=180.0, first_wait=0.25, longest_wait=20.0)
+_HASH_SECONDS = 0.1
+# Tries and seconds without progress; whatever moves refills them.
+_POLICY = Policy(tries=3, seconds=60.0, first_wait=0.25, longest_wait=10.0)
+_PATIENT = Policy(tries=7, seconds=90.0, first_wait=1.0, longest_wait=30.0)
+_FRESH = Policy(tries=5, seconds=60.0, first_wait=0.25, longest_wait=10.0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -123,7 +128,16 @@ def fetch(
                 hint="run again to go on from here, or raise `network.deadline`",
             )
 
-    job = _Job(store=store, network=network, emit=emit, meter=meter, check=check, deadline=deadline, skip=tuple(skip))
+    job = _Job(
+        store=store,
+        network=network,
+        emit=emit,
+        meter=meter,
+        check=check,
+        deadline=deadline,
+        skip=tuple(skip),
+        slots=Slots(network.connections),
+    )
     order = sorted(absent, key=lambda file: file.size or 0, reverse=True)
     pool = ThreadPoolExecutor(max_workers=max(1, min(network.connections, len(order))), thread_name_prefix="fetch")
     try:
@@ -201,6 +215,7 @@ class _Job:
     check: Callable[[], None]
     deadline: float | None
     skip: tuple[str, ...]
+    slots: Slots
 
     def bring(self, file: LockedFile) -> Path:
         """One file, from wherever it can be had."""
@@ -231,89 +246,169 @@ class _Job:
     def _download(self, file: LockedFile) -> Path:
         with self.store.partial(file.sha256) as partial:
             self.meter.found(partial.arrived)
-            policy = replace(_POLICY, deadline=self.deadline)
-            normal = Manner(connect_timeout=self.network.connect_timeout, idle_timeout=self.network.idle_timeout)
-            patient = Manner(
-                connect_timeout=normal.connect_timeout * 4, idle_timeout=normal.idle_timeout * 3, minimum_speed=64.0
-            )
-            routes = self.network.ordered_routes()
-
-            def step(rung: Rung, url: Callable[[], str], route: Route, manner: Manner) -> Step[Path]:
-                def act() -> Path:
-                    return self._round(file, url(), partial, route, manner)
-
-                return Step(rung, act, policy, lambda: self.meter_of(partial))
-
-            def here() -> str:
-                return file.url
-
-            steps = [
-                step(Rung.NORMAL, here, routes[0], normal),
-                *(step(Rung.OTHER_ROUTE, here, route, normal) for route in routes[1:]),
-                step(Rung.PATIENT, here, routes[0], patient),
-                *(
-                    step(Rung.OTHER_SOURCE, self._mirrored(file, mirror), routes[0], normal)
-                    for mirror in self.network.mirrors
-                ),
-                step(Rung.FRESH, here, routes[0], replace(patient, uncached=True)),
-            ]
-            climb(STAGE, steps, emit=self.emit, skip=self.skip, policy=policy)
+            work = _Work(job=self, file=file, partial=partial)
+            climb(STAGE, work.steps(), emit=self.emit, skip=self.skip, policy=_POLICY)
             return self.store.commit(file, partial)
 
-    @staticmethod
-    def meter_of(partial: Partial) -> int:
-        return partial.arrived
 
-    def _mirrored(self, file: LockedFile, mirror: str) -> Callable[[], str]:
+@dataclass(slots=True, kw_only=True)
+class _Work:
+    """Bringing one file over the network."""
+
+    job: _Job
+    file: LockedFile
+    partial: Partial
+    hasher: _Hasher = field(init=False)
+    widen: int = 0
+    suspects: tuple[Span, ...] = ()
+
+    def __post_init__(self) -> None:
+        self.hasher = _Hasher(self.partial)
+
+    def steps(self) -> list[Step[Path]]:
+        """The ladder of this file: what worked in this run first."""
+        network = self.job.network
+        normal = Manner(
+            connections=network.connections,
+            connect_timeout=network.connect_timeout,
+            idle_timeout=network.idle_timeout,
+        )
+        patient = replace(
+            normal,
+            connections=1,
+            connect_timeout=normal.connect_timeout * 3,
+            idle_timeout=normal.idle_timeout * 2,
+            minimum_speed=64.0,
+        )
+        routes = network.ordered_routes()
+        own: list[tuple[str, Callable[[], str]]] = [(_host(self.file.url), lambda: self.file.url)]
+        own += [(_host(mirror), self._mirrored(mirror)) for mirror in network.mirrors]
+        sources = sorted(own, key=lambda source: network.health.problem(source[0]) is not None)
+        first, others = sources[0], sources[1:]
+        return [
+            self._step(Rung.NORMAL, first, routes[0], normal, _POLICY),
+            *(self._step(Rung.OTHER_ROUTE, first, route, normal, _POLICY) for route in routes[1:]),
+            *(self._step(Rung.OTHER_SOURCE, source, routes[0], normal, _POLICY) for source in others),
+            self._step(Rung.PATIENT, first, routes[0], patient, _PATIENT),
+            self._step(Rung.FRESH, first, routes[0], replace(normal, uncached=True), _FRESH),
+        ]
+
+    def _step(
+        self, rung: Rung, source: tuple[str, Callable[[], str]], route: Route, manner: Manner, policy: Policy
+    ) -> Step[Path]:
+        host, find = source
+        policy = replace(policy, deadline=self.job.deadline)
+        return Step(
+            rung,
+            lambda: self._round(host, find(), route, manner, fresh=rung is Rung.FRESH),
+            policy,
+            lambda: self.partial.arrived,
+        )
+
+    def _mirrored(self, mirror: str) -> Callable[[], str]:
         def find() -> str:
-            found = index.find_file(file, mirror, self.network)
+            found = index.find_file(self.file, mirror, self.job.network, emit=self.job.emit)
             if found is None:
-                raise TfprovError("mirror-http-error", f"the mirror does not have `{file.filename}`")
+                raise TransferError(
+                    "mirror-http-error", f"the mirror does not have `{self.file.filename}`", transient=False
+                )
             return found
 
         return find
 
-    def _round(self, file: LockedFile, url: str, partial: Partial, route: Route, manner: Manner) -> Path:
-        self.check()
+    def _round(self, source: str, url: str, route: Route, manner: Manner, *, fresh: bool) -> Path:
+        job, partial, network = self.job, self.partial, self.job.network
+        job.check()
+        before = partial.arrived
 
-        def arrived(count: int) -> None:
-            self.meter.arrived(count)
-            self.meter.at(file, partial.arrived)
+        def meanwhile() -> None:
+            self.hasher.advance(_HASH_SECONDS)
+            job.meter.at(self.file, partial.arrived)
 
         try:
-            download(
+            Download(
                 url,
                 partial,
-                size=file.size,
-                network=self.network,
+                size=self.file.size,
+                network=network,
                 route=route,
                 manner=manner,
-                arrived=arrived,
-                check=self.check,
-            )
-        except TfprovError as error:
-            if error.code.name in ("net-proxy", "net-refused", "net-dns", "net-timeout") and not partial.arrived:
-                self.network.health.failed(route.name, error)
+                slots=job.slots,
+                arrived=job.meter.arrived,
+                check=job.check,
+            ).run(meanwhile)
+        except TransferError as error:
+            if partial.arrived <= before:
+                # A proxy is told from a server: one that is not reached says nothing about what lies behind it.
+                network.health.failed(route.name if error.code.name == "net-proxy" else source, error)
             raise
-        self.network.health.worked(route.name)
-        actual = _sha256(partial)
-        if actual != file.sha256:
-            partial.reset(total=file.size)
-            raise TfprovError(
-                "hash-mismatch",
-                f"`{file.filename}` arrived whole and is not the file that the lock names",
-                evidence=(f"expected sha256 {file.sha256}", f"received sha256 {actual}"),
-            )
+        network.health.worked(route.name)
+        network.health.worked(source)
+        self.hasher.advance(None)
+        if self.hasher.hexdigest() != self.file.sha256:
+            raise self._damaged(fresh=fresh)
         return partial.path
 
+    def _damaged(self, *, fresh: bool) -> TfprovError:
+        """Give up as little as possible of a file that arrived whole and is wrong."""
+        evidence = (f"expected sha256 {self.file.sha256}", f"received sha256 {self.hasher.hexdigest()}")
+        found = diagnose(self.partial.path, widen=self.widen)
+        if found.spans and sum(end - start for start, end in found.spans) < self.partial.arrived // 2:
+            if found.spans == self.suspects or self.suspects:
+                self.widen += 1
+                found = diagnose(self.partial.path, widen=self.widen)
+            self.suspects = found.spans
+            for span in found.spans:
+                self.partial.forget(span)
+            again = sum(end - start for start, end in found.spans)
+            return TransferError(
+                "hash-mismatch",
+                f"`{self.file.filename}` arrived damaged; {again:,} bytes of it are fetched again",
+                # On the fresh rung only: another source or an uncached answer must come between two tries.
+                transient=fresh,
+                evidence=(*found.evidence, *evidence),
+            )
+        self.partial.reset(total=self.file.size)
+        whole = () if found.spans else ("every checksum inside the archive is right: it is whole, and another file",)
+        return TransferError(
+            "hash-mismatch",
+            f"`{self.file.filename}` is not the file that the lock names",
+            transient=False,
+            evidence=(*whole, *found.evidence, *evidence),
+            hint=None if found.spans else "somebody replaced the file at its source: compare, then renew the lock",
+        )
 
-def _sha256(partial: Partial) -> str:
-    digest = hashlib.sha256()
-    position, total = 0, partial.total or 0
-    while position < total:
-        chunk = partial.read(position, min(_BUFFER, total - position))
-        if not chunk:
-            break
-        digest.update(chunk)
-        position += len(chunk)
-    return digest.hexdigest()
+
+class _Hasher:
+    """SHA-256 of a file on its way, from the front, behind the bytes that arrive."""
+
+    def __init__(self, partial: Partial) -> None:
+        self._partial = partial
+        self._begin()
+
+    def _begin(self) -> None:
+        self._digest = hashlib.sha256()
+        self._position = 0
+        self._edition = self._partial.edition
+
+    def advance(self, seconds: float | None) -> None:
+        """Hash what has arrived without a gap, for at most so many seconds (None: to the end of it)."""
+        started = time.monotonic()
+        if self._edition != self._partial.edition:
+            self._begin()
+        while (prefix := self._partial.prefix) > self._position:
+            while self._position < prefix:
+                chunk = self._partial.read(self._position, min(_BUFFER, prefix - self._position))
+                if not chunk:
+                    return
+                self._digest.update(chunk)
+                self._position += len(chunk)
+                if seconds is not None and time.monotonic() - started > seconds:
+                    return
+
+    def hexdigest(self) -> str:
+        return self._digest.hexdigest()
+
+
+def _host(url: str) -> str:
+    return f"source {urlsplit(url).netloc.rpartition('@')[2]}"

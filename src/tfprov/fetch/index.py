@@ -18,9 +18,8 @@ from urllib.request import url2pathname
 from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel_filename
 
 from tfprov.events import Emit, ignore
-from tfprov.fetch.download import page_title, raise_for_status
+from tfprov.fetch.download import explained, page_title, raise_for_status
 from tfprov.fetch.sources import Network, Route
-from tfprov.ladder.classify import classify_exception
 from tfprov.ladder.climb import Policy, Step, TransferError, climb
 from tfprov.ladder.rungs import Rung
 from tfprov.lock.records import LockedFile
@@ -62,7 +61,8 @@ def listing(projects: Sequence[str], network: Network, *, emit: Emit) -> Listing
     """What the indexes offer of some projects: wheels only.
 
     Like uv, a project is taken from the first index that has it, `extra` before the main one, and files of find-links
-    places are added; like pip, from all of them where the machine's pip names the further ones. A project that is nowhere maps to an empty tuple.
+    places are added; like pip, from all of them where the machine's pip names the further ones. A project that is
+    nowhere maps to an empty tuple.
 
     Args:
         projects: names, normalised or not.
@@ -166,9 +166,7 @@ def _over_routes(url: str, network: Network, emit: Emit, read: Callable[[httpx.C
                 with client:
                     result = read(client)
             except (httpx.HTTPError, httpx.StreamError, OSError) as error:
-                found = classify_exception(error)
-                through = "" if route.is_direct else f" through `{redact(route.name)}`"
-                found.what = f"`{urlsplit(url).hostname}`{through}: {found.what}"
+                found = explained(error, url, route, network)
                 network.health.failed(route.name, found)
                 raise found from error
             network.health.worked(route.name)

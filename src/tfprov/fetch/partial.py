@@ -16,7 +16,8 @@ from tfprov.ladder.classify import classify_exception
 
 _SYNC_SECONDS = 2.0
 _SYNC_BYTES = 64 * 1024 * 1024
-_NOTE_BYTES = 1024 * 1024
+_NOTE_BYTES = 512 * 1024
+_RECORD_BYTES = 4096
 
 Span = tuple[int, int]
 """First byte, and one past the last."""
@@ -68,8 +69,9 @@ class Partial:
 
     - `.synced` counts bytes that were flushed to the disk first, and is flushed itself: it holds after a power loss.
     - `.written` counts bytes that were handed to the operating system, and is not flushed: it holds after `kill -9`, as
-      long as the system has not been restarted since, which it tells by the boot id. It costs next to nothing, so it
-      can be exact to a megabyte where flushing that often would slow a fast link down.
+      long as the system has not been restarted since, which it tells by the boot id. It is overwritten in place by one
+      system call, which costs a few microseconds, so it can be exact to half a megabyte where flushing that often would
+      slow a fast link down.
     """
 
     def __init__(self, path: Path, *, boot: str | None = None) -> None:
@@ -93,13 +95,14 @@ class Partial:
         self._unsynced = 0
         self._unnoted = 0
         self._synced_at = time.monotonic()
+        self.edition = 0
+        """Grows whenever bytes that were here are given up, so that a hash over them must begin anew."""
         try:
-            self._file: IO[bytes] = os.fdopen(
-                os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_BINARY", 0)), "r+b", 0
-            )
+            self._file = _open(path)
+            self._load()
+            self._notes = _open(self._written_path)
         except OSError as error:
             raise classify_exception(error) from error
-        self._load()
 
     def __enter__(self) -> Partial:
         return self
@@ -114,6 +117,7 @@ class Partial:
         with contextlib.suppress(OSError):
             self.checkpoint(now=True)
         self._file.close()
+        self._notes.close()
 
     @property
     def arrived(self) -> int:
@@ -127,12 +131,20 @@ class Partial:
         with self._lock:
             return self._spans[0][1] if self._spans and self._spans[0][0] == 0 else 0
 
+    def last_bytes(self, count: int) -> Span:
+        """At most so many bytes that are here, next to a gap if there is one; an empty span when nothing is here."""
+        with self._lock:
+            if not self._spans:
+                return (0, 0)
+            start, end = self._spans[0]
+            return (max(start, end - count), end)
+
     def missing(self) -> list[Span]:
         """The gaps; needs `total`."""
         with self._lock:
             return gaps(self._spans, self.total or 0)
 
-    def write(self, offset: int, data: bytes) -> None:
+    def write(self, offset: int, data: bytes | memoryview) -> None:
         """Put bytes at their place.
 
         Raises:
@@ -146,6 +158,8 @@ class Partial:
             self._spans = merge(self._spans, (offset, offset + len(data)))
             self._unsynced += len(data)
             self._unnoted += len(data)
+            if self._unnoted >= _NOTE_BYTES:
+                self._note()
 
     def read(self, offset: int, count: int) -> bytes:
         """Bytes that are here."""
@@ -163,6 +177,7 @@ class Partial:
                 kept = merge(kept, (start, min(end, span[0])))
                 kept = merge(kept, (max(start, span[1]), end))
             self._spans = kept
+            self.edition += 1
         self.checkpoint(now=True)
 
     def reset(self, *, total: int | None = None, origin: Origin | None = None) -> None:
@@ -171,11 +186,12 @@ class Partial:
             self._spans = []
             self.total = total
             self.origin = origin
+            self.edition += 1
             self._file.truncate(0)
         self.checkpoint(now=True)
 
     def checkpoint(self, *, now: bool = False) -> None:
-        """Record what has arrived, as far as it is due. Call it often.
+        """Flush data and record when that is due. Call it every now and then, from one thread.
 
         Raises:
             TfprovError: `disk-full` and the like.
@@ -184,31 +200,28 @@ class Partial:
         with self._lock:
             record = self._record()
             unsynced = self._unsynced
-            sync = unsynced >= _SYNC_BYTES or (unsynced > 0 and moment - self._synced_at >= _SYNC_SECONDS) or now
-            note = sync or self._unnoted >= _NOTE_BYTES
+            due = unsynced >= _SYNC_BYTES or (unsynced > 0 and moment - self._synced_at >= _SYNC_SECONDS)
+            if not (due or now):
+                return
+            self._note()
         try:
-            if sync:
-                # The data first: the record must never claim more than the disk holds.
-                getattr(os, "fdatasync", os.fsync)(self._file.fileno())
-                paths.write_atomic(self._synced_path, record)
-            if note:
-                self._note(record)
+            # The data first: the record must never claim more than the disk holds.
+            getattr(os, "fdatasync", os.fsync)(self._file.fileno())
+            paths.write_atomic(self._synced_path, record)
         except OSError as error:
             raise classify_exception(_named(error, self.path)) from error
         with self._lock:
-            if sync:
-                self._unsynced -= unsynced
-                self._synced_at = moment
-            if note:
-                self._unnoted = 0
+            self._unsynced -= unsynced
+            self._synced_at = moment
 
     def remove(self) -> None:
         """Close it and remove data and records."""
         self._file.close()
+        self._notes.close()
         for path in (self.path, self._synced_path, self._written_path):
             path.unlink(missing_ok=True)
 
-    def _pwrite(self, data: bytes, offset: int) -> None:
+    def _pwrite(self, data: bytes | memoryview, offset: int) -> None:
         view = memoryview(data)
         while view:
             if hasattr(os, "pwrite"):
@@ -220,10 +233,14 @@ class Partial:
             view = view[count:]
             offset += count
 
-    def _note(self, record: bytes) -> None:
-        temporary = self._written_path.with_suffix(".written.new")
-        temporary.write_bytes(record)
-        temporary.replace(self._written_path)
+    def _note(self) -> None:
+        # One write of a fixed size: a kill falls before or after it. Blanks after JSON mean nothing.
+        record = self._record().ljust(_RECORD_BYTES)
+        with contextlib.suppress(OSError):
+            self._notes.seek(0)
+            self._notes.write(record)
+            self._notes.truncate()
+        self._unnoted = 0
 
     def _record(self) -> bytes:
         origin = None if self.origin is None else [self.origin.url, self.origin.validator]
@@ -248,6 +265,11 @@ class _Record:
     total: int | None
     origin: Origin | None
     spans: tuple[Span, ...]
+
+
+def _open(path: Path) -> IO[bytes]:
+    """The file for reading and writing, unbuffered, made if need be and never emptied."""
+    return os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_BINARY", 0), 0o666), "r+b", 0)
 
 
 def _parse(path: Path) -> _Record | None:

@@ -114,6 +114,8 @@ class Health:
 
     _bad: dict[str, TfprovError] = field(default_factory=dict)
     _good: set[str] = field(default_factory=set)
+    _caps: dict[str, int] = field(default_factory=dict)
+    _distrusted: set[str] = field(default_factory=set)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def worked(self, name: str) -> None:
@@ -129,6 +131,26 @@ class Health:
                 self._good.discard(name)
             else:
                 self._bad[name] = error
+
+    def cap(self, host: str) -> int:
+        """Most connections that this server has shown to bear."""
+        with self._lock:
+            return self._caps.get(host, 64)
+
+    def limit(self, host: str, count: int) -> None:
+        """The server minds more than so many connections."""
+        with self._lock:
+            self._caps[host] = min(count, self._caps.get(host, count))
+
+    def distrust_ranges(self, host: str) -> None:
+        """The server answers with other parts than it is asked for."""
+        with self._lock:
+            self._distrusted.add(host)
+
+    def trusts_ranges(self, host: str) -> bool:
+        """Whether parts may be asked for there."""
+        with self._lock:
+            return host not in self._distrusted
 
     def problem(self, name: str) -> TfprovError | None:
         """Why it is avoided, or None."""
