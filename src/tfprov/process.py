@@ -19,6 +19,10 @@ _HAZARD_PREFIXES = ("PIP_", "UV_", "VIRTUALENV_", "PYTHON", "CONDA_", "MAMBA_", 
 _HAZARD_NAMES = frozenset({"VIRTUAL_ENV", "XLA_FLAGS", "PYENV_VERSION", "__PYVENV_LAUNCHER__"})
 
 _DRAIN_SECONDS = 5.0
+_END_SECONDS = 3.0
+# What a child prints without end must not fill our memory.
+_MOST_KEPT = 16 << 20
+_LONGEST_LINE = 1 << 20
 """How long after the end of a child its output may still come."""
 
 
@@ -78,7 +82,7 @@ def run(
     on_stderr: Callable[[str], None] | None = None,
     on_stdout: Callable[[str], None] | None = None,
 ) -> Finished:
-    """Run a child to its end and keep what it printed.
+    """Run a child to its end and keep what it printed, of each stream the last 16 MiB.
 
     The child leads its own process group, so that it is ended with all its children: at the time limit, and when this
     process is interrupted.
@@ -107,8 +111,8 @@ def run(
         start_new_session=os.name == "posix",
         creationflags=getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0),
     )
-    out: list[str] = []
-    err: list[str] = []
+    out = bytearray()
+    err = bytearray()
     helpers = [
         threading.Thread(target=_drain, args=(child.stdout, out, on_stdout), daemon=True),
         threading.Thread(target=_drain, args=(child.stderr, err, on_stderr), daemon=True),
@@ -134,9 +138,9 @@ def run(
         helper.join(timeout=max(0.0, patience - time.monotonic()))
     return Finished(
         argv=arguments,
-        returncode=child.returncode,
-        stdout="".join(out),
-        stderr="".join(err),
+        returncode=-9 if child.returncode is None else child.returncode,
+        stdout=out[-_MOST_KEPT:].decode("utf-8", "replace"),
+        stderr=err[-_MOST_KEPT:].decode("utf-8", "replace"),
         seconds=time.monotonic() - started,
         timed_out=timed_out,
     )
@@ -149,13 +153,15 @@ def replace_process(argv: Sequence[str], *, env: Mapping[str, str]) -> int:
     return subprocess.call(list(argv), env=dict(env))
 
 
-def _drain(stream: IO[bytes], into: list[str], each: Callable[[str], None] | None) -> None:
+def _drain(stream: IO[bytes], into: bytearray, each: Callable[[str], None] | None) -> None:
     with stream:
-        for raw in stream:
-            line = raw.decode("utf-8", "replace")
-            into.append(line)
+        for raw in iter(lambda: stream.readline(_LONGEST_LINE), b""):
+            into += raw
+            # Only now and then: each time moves what is kept.
+            if len(into) > 2 * _MOST_KEPT:
+                del into[:-_MOST_KEPT]
             if each is not None:
-                each(line.rstrip("\r\n"))
+                each(raw.decode("utf-8", "replace").rstrip("\r\n"))
 
 
 def _feed(stream: IO[bytes], text: bytes) -> None:
@@ -166,17 +172,19 @@ def _feed(stream: IO[bytes], text: bytes) -> None:
         stream.close()
 
 
-def _end(child: subprocess.Popen[bytes], grace: float = 3.0) -> None:
-    """End the child and its group: first politely, after `grace` seconds for good."""
+def _end(child: subprocess.Popen[bytes]) -> None:
+    """End the child and its group: first politely, a little later for good."""
     try:
         _signal(child, "SIGTERM")
         with contextlib.suppress(subprocess.TimeoutExpired):
-            child.wait(grace)
+            child.wait(_END_SECONDS)
     finally:
         # Also when a second Ctrl-C cuts the wait short: nothing of ours may go on running.
         if child.poll() is None or _group_alive(child.pid):
             _signal(child, "SIGKILL")
-            child.wait()
+            # A process that a stuck driver or disk holds in the kernel does not end; it may not hold us as well.
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                child.wait(_END_SECONDS)
 
 
 def _signal(child: subprocess.Popen[bytes], name: str) -> None:

@@ -77,6 +77,17 @@ def test_huge_output_on_both_streams_does_not_block() -> None:
     assert len(done.stdout.replace("\r", "")) == len(done.stderr.replace("\r", "")) == 2000 * 1001
 
 
+def test_of_endless_output_the_end_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(process, "_MOST_KEPT", 10_000)
+    monkeypatch.setattr(process, "_LONGEST_LINE", 1_000)
+
+    ended = run(python("print('x' * 50_000, end=''); [print('y' * 99) for _ in range(500)]; print('the end')"), env=ENV)
+
+    assert len(ended.stdout) <= 10_000
+    assert ended.stdout.endswith("y\nthe end\n")
+    assert "x" not in ended.stdout
+
+
 def test_lines_are_handed_out_as_they_come_without_their_ends() -> None:
     out: list[str] = []
     err: list[str] = []
@@ -155,11 +166,27 @@ _STUBBORN = (
 
 @posix
 def test_a_child_that_ignores_the_polite_signal_is_killed(limit: Limit, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(process._end, "__defaults__", (0.1,))
+    monkeypatch.setattr(process, "_END_SECONDS", 0.1)
     done = run(python(_STUBBORN), env=ENV, timeout=limit.SECONDS, on_stdout=limit.heard)
     assert done.timed_out
     assert done.stdout.strip() == "up"
     assert done.signal_name == "SIGKILL"
+
+
+@posix
+def test_a_child_that_the_kernel_does_not_let_go_does_not_hold_us(monkeypatch: pytest.MonkeyPatch) -> None:
+    # What waits for a broken driver takes no signal; here the signals get lost on the way.
+    held: list[subprocess.Popen[bytes]] = []
+    monkeypatch.setattr(process, "_signal", lambda child, _: held.append(child))
+    monkeypatch.setattr(process, "_END_SECONDS", 0.1)
+    monkeypatch.setattr(process, "_DRAIN_SECONDS", 0.1)
+
+    ended = run(python("import sys; sys.stdin.close(); import time; time.sleep(600)"), env=ENV, timeout=0.1)
+
+    assert ended.timed_out
+    assert ended.returncode == -signal.SIGKILL
+    held[0].kill()
+    held[0].wait()
 
 
 @posix
