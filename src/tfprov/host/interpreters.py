@@ -11,6 +11,7 @@ import hashlib
 import json
 import os
 import re
+import stat
 import sys
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -399,19 +400,14 @@ def _identity(path: Path) -> tuple[int, int] | None:
 
 def _interpreter(candidate: Candidate, environ: Mapping[str, str], known: _Memory) -> Interpreter:
     try:
-        status = candidate.path.stat()
-        if not candidate.path.is_file():
-            return _broken(candidate, f"`{candidate.path}` is a folder; name the executable in it")
-        answer = known.get(candidate.path, status)
-        if answer is None:
-            answer = _ask(candidate.path, environ)
-            known.put(candidate.path, status, answer)
-    except FileNotFoundError:
-        return _broken(candidate, f"there is no file `{candidate.path}`")
-    except (OSError, ValueError) as error:
-        return _broken(candidate, f"it cannot be started: {getattr(error, 'strerror', None) or error}")
+        answer = _answer(candidate.path, environ, known)
     except _CannotUseError as error:
-        return _broken(candidate, str(error))
+        return Interpreter(
+            path=str(candidate.path),
+            version="",
+            found_by=candidate.found_by,
+            problem=Refusal(code="python-broken", why=str(error)),
+        )
     path = candidate.path
     if answer.executable and not _same_file(path, answer.executable):
         # A wrapper or a shim: what it started is the interpreter.
@@ -436,13 +432,32 @@ def _interpreter(candidate: Candidate, environ: Mapping[str, str], known: _Memor
     return interpreter
 
 
-def _broken(candidate: Candidate, why: str) -> Interpreter:
-    return Interpreter(
-        path=str(candidate.path),
-        version="",
-        found_by=candidate.found_by,
-        problem=Refusal(code="python-broken", why=why),
-    )
+def _answer(path: Path, environ: Mapping[str, str], known: _Memory) -> Answer:
+    try:
+        status = path.stat()
+    except FileNotFoundError:
+        raise _CannotUseError(f"there is no file `{path}`") from None
+    except (OSError, ValueError) as error:
+        raise _CannotUseError(f"it cannot be looked at: {_reason(error)}") from None
+    if stat.S_ISDIR(status.st_mode):
+        raise _CannotUseError(f"`{path}` is a folder; name the executable in it")
+    answer = known.get(path, status)
+    if answer is None:
+        try:
+            answer = _ask(path, environ)
+        except FileNotFoundError:
+            # The file is there, so it is what the kernel starts it with that is not.
+            raise _CannotUseError(
+                "it cannot be started: its loader or the program of its first line is missing"
+            ) from None
+        except (OSError, ValueError) as error:
+            raise _CannotUseError(f"it cannot be started: {_reason(error)}") from None
+        known.put(path, status, answer)
+    return answer
+
+
+def _reason(error: Exception) -> str:
+    return (error.strerror if isinstance(error, OSError) else None) or str(error)
 
 
 def _same_file(path: Path, other: str) -> bool:

@@ -258,6 +258,16 @@ def test_a_file_of_another_machine_is_refused_with_the_reason(environ: dict[str,
     assert found.problem.why.startswith("it cannot be started:")
 
 
+def test_a_missing_loader_is_not_taken_for_a_missing_file(environ: dict[str, str], home: Path, root: Path) -> None:
+    executable = home / ".pyenv/versions/3.9/bin/python"
+    script(executable, "").write_text("#!/does/not/exist\n", encoding="utf-8")
+
+    (found,) = discover(environ, root=root)
+
+    assert found.problem is not None
+    assert found.problem.why == "it cannot be started: its loader or the program of its first line is missing"
+
+
 def test_one_that_hangs_is_given_up(
     environ: dict[str, str], home: Path, root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
