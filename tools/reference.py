@@ -22,8 +22,8 @@ def profile_page() -> str:
     lines = [
         "# The profile",
         "",
-        "A profile is a TOML file. Only `name` is required. Relative paths are relative to the profile. Every key can be",
-        "overridden once from the command line: `--set 'tensorflow.version===2.19.*'` sets `==2.19.*`.",
+        "A profile is a TOML file. Only `name` is required. Relative paths are relative to the profile. Every key can",
+        "be overridden once from the command line: `--set 'tensorflow.version===2.19.*'` sets `==2.19.*`.",
         "`tfprov schema` prints the JSON Schema, for editors. This page is made from it.",
         "",
         "| key | type | default | meaning |",
@@ -46,7 +46,7 @@ def codes_page() -> str:
     lines = [
         "# Failure codes and exit statuses",
         "",
-        "Every failure has a code. The code is on the screen, in the journal and in the JSON document; its group decides",
+        "Every failure has a code. It is on the screen, in the journal and in the JSON document; its group decides",
         "the exit status. 0 means verified. This page is made from the code.",
     ]
     for group in Group:

@@ -1,4 +1,4 @@
-"""The whole pipeline on tiny wheels: a real index, uv, virtualenv, interpreter and probes; only TensorFlow is a sham."""
+"""The whole pipeline on tiny wheels: real index, uv, virtualenv, interpreter and probes; only TensorFlow is a sham."""
 
 from __future__ import annotations
 

@@ -33,11 +33,6 @@ else:
     import tomli as tomllib
 
 
-def file_name(profile: str) -> str:
-    """Name of the lock file of a profile. The standard allows no dot inside its middle part."""
-    return f"pylock.{profile.replace('.', '-')}.toml"
-
-
 def write(path: Path, resolved: str, header: Header) -> None:
     """Write a lock: what the resolver gave, and tfprov's own table. Credentials in addresses are dropped.
 

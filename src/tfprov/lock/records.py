@@ -116,6 +116,11 @@ class Lock:
         return next((file.version for file in self.files if file.name == name), None)
 
 
+def file_name(profile: str) -> str:
+    """Name of the lock file of a profile. The standard allows no dot inside its middle part."""
+    return f"pylock.{profile.replace('.', '-')}.toml"
+
+
 def _shown(value: object) -> str:
     if not value:
         return "unset"

@@ -6,19 +6,20 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar, cast
+from typing import TYPE_CHECKING, TypeVar, cast
 
 from tfprov import paths
-from tfprov.envs.generations import Environment, environment_id
-from tfprov.envs.records import Owner
+from tfprov.envs.generations import Environment, environment_id, python_in
+from tfprov.envs.records import Generation, Owner
 from tfprov.errors import TfprovError
-from tfprov.events import Attempt, Emit, Event, StageEnded, StageStarted, fan_out
-from tfprov.fetch.sources import Network, network
-from tfprov.host.records import Facts
+from tfprov.events import Attempt, Emit, Event, Note, StageEnded, StageStarted, fan_out
 from tfprov.journal import Journal
-from tfprov.ladder.classify import classify_exception
-from tfprov.lock import pylock
+from tfprov.lock.records import file_name
+from tfprov.profile import load
 from tfprov.profile.records import Loaded
+
+if TYPE_CHECKING:
+    from tfprov.fetch.sources import Network
 
 R = TypeVar("R")
 
@@ -55,12 +56,10 @@ class Stage:
     Attributes:
         name: as people and journals read it.
         verb: does the work and returns the stage's record, or raises.
-        builds: False for a stage that only finds out; True for one that a reusable environment makes unnecessary.
     """
 
     name: str
     verb: Callable[[Run], object]
-    builds: bool = False
 
 
 class Run:
@@ -104,6 +103,8 @@ class Run:
             code = error.code.name
             raise
         except OSError as error:
+            from tfprov.ladder.classify import classify_exception
+
             failure = classify_exception(error)
             code = failure.code.name
             raise failure from error
@@ -138,6 +139,9 @@ class Run:
     def network(self) -> Network:
         """The ways to the sources, by profile and facts."""
         if self._network is None:
+            from tfprov.fetch.sources import network
+            from tfprov.host.records import Facts
+
             self._network = network(self.loaded.profile, self.loaded.folder, self.get(Facts), self.request.environ)
         return self._network
 
@@ -150,7 +154,7 @@ class Run:
     @property
     def lock_path(self) -> Path:
         """The lock file: beside the profile, or with the environment where nothing may be written beside it."""
-        name = pylock.file_name(self.loaded.profile.name)
+        name = file_name(self.loaded.profile.name)
         beside = self.loaded.folder / name
         if not self.loaded.shipped and (beside.exists() or paths.writable(self.loaded.folder)):
             return beside
@@ -169,3 +173,23 @@ def environment_of(loaded: Loaded, home: paths.Home) -> Environment:
         home.environments / environment_id(profile.name, loaded.path),
         owner=Owner(name=profile.name, profile=str(loaded.path), link=link),
     )
+
+
+def whole(run: Run, generation: Generation) -> bool:
+    """Whether a generation is as it was when it was verified; says so when it is not."""
+    if not python_in(generation.path).exists():
+        run.emit(Note(text="the interpreter of the environment is gone; building it anew", level="warning"))
+        return False
+    damage = run.environment.damage(generation)
+    if damage:
+        run.emit(Note(text=f"the environment is damaged: {damage}; building it anew", level="warning"))
+        return False
+    return True
+
+
+def _profile(run: Run) -> Loaded:
+    path, shipped = load.find(run.request.profile, cwd=run.request.cwd)
+    return load.load(path, overrides=run.request.overrides, shipped=shipped)
+
+
+PROFILE = Stage(name="profile", verb=_profile)

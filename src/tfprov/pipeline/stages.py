@@ -36,13 +36,12 @@ from tfprov.lock import pylock
 from tfprov.lock.records import Header, Inputs, Lock, Target
 from tfprov.lock.resolve import Question, Resolver, is_tensorflow, resolve, tensorflows_in
 from tfprov.paths import Home
-from tfprov.pipeline.run import Run, Stage
+from tfprov.pipeline.run import PROFILE, Run, Stage
 from tfprov.plan.compat import table
 from tfprov.plan.decide import decide
 from tfprov.plan.records import Listing, LockedChoice, Plan
 from tfprov.plan.tags import marker_environment, supported_tags
 from tfprov.process import clean_environment
-from tfprov.profile import load
 from tfprov.profile.records import Loaded, Profile
 from tfprov.redact import without_userinfo
 from tfprov.smoke.records import Request as SmokeRequest
@@ -60,11 +59,6 @@ class Activated:
     generation: Generation
     pruned: int
     summary: str = ""
-
-
-def _profile(run: Run) -> Loaded:
-    path, shipped = load.find(run.request.profile, cwd=run.request.cwd)
-    return load.load(path, overrides=run.request.overrides, shipped=shipped)
 
 
 def _facts(run: Run) -> Facts:
@@ -433,19 +427,13 @@ def _child(run: Run) -> dict[str, str]:
     return clean_environment(run.request.environ, **network.tool_environment(network.routes[0]))
 
 
-PROFILE = Stage(name="profile", verb=_profile)
-SMOKE = Stage(name="smoke", verb=_smoke)
-ACTIVATE = Stage(name="activate", verb=_activate)
-STAGES = (
-    PROFILE,
-    Stage(name="facts", verb=_facts),
-    Stage(name="plan", verb=_plan),
-    Stage(name="interpreter", verb=_interpreter),
-    Stage(name="lock", verb=_lock),
-    Stage(name="fetch", verb=_fetch, builds=True),
-    Stage(name="build", verb=_build, builds=True),
-    Stage(name="install", verb=_install, builds=True),
-    SMOKE,
-    ACTIVATE,
+DECIDE: tuple[Stage, ...] = (Stage(name="facts", verb=_facts), Stage(name="plan", verb=_plan))
+EXACT: tuple[Stage, ...] = (Stage(name="interpreter", verb=_interpreter), Stage(name="lock", verb=_lock))
+BUILD: tuple[Stage, ...] = (
+    Stage(name="fetch", verb=_fetch),
+    Stage(name="build", verb=_build),
+    Stage(name="install", verb=_install),
 )
-"""The whole flow. `plan` and `lock` stop on the way; a reusable environment skips the stages that build."""
+PROVE: tuple[Stage, ...] = (Stage(name="smoke", verb=_smoke), Stage(name="activate", verb=_activate))
+STAGES = (PROFILE, *DECIDE, *EXACT, *BUILD, *PROVE)
+"""The whole flow. `plan` ends after DECIDE, `lock` after EXACT; a reusable environment needs no BUILD."""

@@ -14,7 +14,7 @@ from tfprov.smoke.verdict import as_document
 if TYPE_CHECKING:
     from tfprov.envs.generations import Environment
     from tfprov.lock.records import Lock
-    from tfprov.pipeline.up import Outcome
+    from tfprov.pipeline.records import Outcome
     from tfprov.plan.records import Decision, Plan
 
 SCHEMA = 1

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from tfprov.envs.generations import Environment
     from tfprov.host.records import Facts
     from tfprov.lock.records import Lock
-    from tfprov.pipeline.up import Outcome
+    from tfprov.pipeline.records import Outcome
     from tfprov.plan.records import Decision, Plan, Refused
     from tfprov.smoke.records import Device, Verdict
 
