@@ -18,6 +18,8 @@ _QUERY = re.compile(
 _HEADER = re.compile(
     r"(?i)\b(?P<key>(?:proxy-)?authorization[\"']?\s*[:=]\s*[\"']?)(?:[a-z][a-z0-9-]*[ \t]+)?[^\s\"',]+"
 )
+# Written out; a variable in its place is fine.
+_PASSWORD = re.compile(r"://[^/@\s]*:(?!\$\{)[^/@\s]+@")
 
 
 def redact(text: str) -> str:
@@ -31,6 +33,11 @@ def redact(text: str) -> str:
 def without_userinfo(url: str) -> str:
     """The URL with user and password left out, for files that others read (locks)."""
     return _USERINFO.sub(r"\g<scheme>", url)
+
+
+def holds_password(text: str) -> bool:
+    """Whether a URL in the text has a password written out; `${NAME}` is none."""
+    return bool(_PASSWORD.search(text))
 
 
 def redact_all(value: object) -> object:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import difflib
 import hashlib
 import re
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from datetime import date, time
+from functools import partial
 from importlib import resources
 from pathlib import Path
 from types import UnionType
@@ -15,6 +18,7 @@ from typing import Any, TypeAlias, Union, get_args, get_origin
 from pydantic import BaseModel, ValidationError
 
 from tfprov.errors import TfprovError
+from tfprov.paths import expanded
 from tfprov.profile.positions import Key, line_of, lines_of_keys
 from tfprov.profile.records import Loaded, Profile
 from tfprov.profile.requirements import read_requirements
@@ -50,7 +54,7 @@ def find(name: str, *, cwd: Path) -> tuple[Path, bool]:
     Raises:
         TfprovError: `profile-missing`.
     """
-    path = cwd / Path(name).expanduser()
+    path = cwd / expanded(name)
     if path.is_file():
         return path.absolute(), False
     names = {file.stem: file for file in shipped()}
@@ -134,10 +138,12 @@ def load(path: Path, *, overrides: Sequence[str] = (), shipped: bool = False) ->
         raise TfprovError(
             "profile-invalid",
             f"`{path}` has {'a mistake' if count == 1 else f'{count} mistakes'}",
-            evidence=tuple(sorted(problems, key=_by_line)),
+            evidence=tuple(sorted(problems, key=partial(_by_line, path.name))),
             hint="`tfprov schema` prints the JSON Schema of profiles, for editors",
         )
-    digest = hashlib.sha256(b"\0".join((raw, "\0".join(overrides).encode(), contents)))
+    # The lines stand for the files that a requirements file includes in its turn.
+    words = "\0".join((*overrides, "", *requirements, "", *constraints))
+    digest = hashlib.sha256(b"\0".join((raw, words.encode("utf-8", "surrogateescape"), contents)))
     return Loaded(
         profile=profile,
         path=path,
@@ -148,9 +154,10 @@ def load(path: Path, *, overrides: Sequence[str] = (), shipped: bool = False) ->
     )
 
 
-def _by_line(problem: str) -> tuple[int, str]:
-    found = re.match(r"[^:]+:(\d+):", problem)
-    return (int(found[1]) if found else 0, problem)
+def _by_line(profile: str, problem: str) -> tuple[bool, str, int]:
+    """Order of a report: what has no line, then the profile, then each requirements file by its lines."""
+    found = re.match(r"([^:']+):(\d+):", problem)
+    return (found[1] != profile, found[1], int(found[2])) if found else (False, "", 0)
 
 
 def _read(path: Path) -> bytes:
@@ -251,9 +258,9 @@ def _problem(item: Mapping[str, Any], place: Place) -> str:
         return f"{place(key)}: `{dotted}` must be {_TYPE_WORDS[kind]}, not {_shown(item['input'])}"
     if kind == "literal_error":
         allowed = item["ctx"]["expected"].replace("'", "`")
-        close = difflib.get_close_matches(
-            str(item["input"]), allowed.replace("`", "").replace(" or", ",").split(", "), n=1
-        )
+        values = re.findall(r"`([^`]+)`", allowed)
+        meant = _ALIASES.get(str(item["input"]).lower())
+        close = [meant] if meant in values else difflib.get_close_matches(str(item["input"]), values, n=1)
         tail = f"; did you mean `{close[0]}`?" if close else ""
         return f"{place(key)}: `{dotted}` must be {allowed}, not {_shown(item['input'])}{tail}"
     if kind == "value_error":
@@ -262,7 +269,12 @@ def _problem(item: Mapping[str, Any], place: Place) -> str:
 
 
 def _shown(value: object) -> str:
-    text = repr(value).replace("'", '"') if not isinstance(value, bool) else str(value).lower()
+    if isinstance(value, bool):
+        text = str(value).lower()
+    elif isinstance(value, date | time):
+        text = value.isoformat()
+    else:
+        text = repr(value).replace("'", '"')
     return f"`{text if len(text) <= 60 else text[:57] + '…'}`"
 
 
@@ -329,8 +341,9 @@ def _requirements_files(
     packages = document.get("packages")
     names = packages.get("files") if isinstance(packages, dict) else None
     for name in names if isinstance(names, list) else []:
-        path = folder / Path(str(name)).expanduser()
-        if path.is_file():
+        path = folder / expanded(str(name))
+        # A file that cannot be read is reported already.
+        with contextlib.suppress(OSError):
             found, bounds, wrong = read_requirements(path)
             requirements += found
             constraints += bounds
@@ -351,7 +364,7 @@ def _missing_files(document: Document, folder: Path, place: Place) -> tuple[list
         for name in value if isinstance(value, list) else [value]:
             if not isinstance(name, str) or "://" in name:
                 continue
-            path = folder / Path(name).expanduser()
+            path = folder / expanded(name)
             if not path.exists():
                 problems.append(f"{place(key)}: `{'.'.join(key)}`: there is no `{name}` ({path})")
             elif matters:

@@ -5,21 +5,25 @@ The field descriptions are the reference: the JSON Schema for editors and the er
 
 from __future__ import annotations
 
+import contextlib
 import re
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Literal, TypeVar
 
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.version import InvalidVersion, Version
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, field_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema, field_validator
+
+from tfprov.paths import expanded
+from tfprov.redact import holds_password
 
 RungName = Literal["patient", "other-route", "other-source", "fresh", "other-installer", "other-release", "repair"]
 
 _DURATION = re.compile(r"^\s*(?P<count>\d+(?:\.\d+)?)\s*(?P<unit>s|m|h|d)?\s*$")
 _UNIT_SECONDS = {None: 1.0, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 _MOMENT = r"^\d{4}-\d{2}-\d{2}([T ]\d{2}:\d{2}(:\d{2})?(Z|[+-]\d{2}:\d{2})?)?$"
-_PASSWORD_IN_URL = re.compile(r"://[^/@\s]*:(?!\$\{)[^/@\s]+@")
 _NAME = re.compile(r"^[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?$")
 
 
@@ -38,7 +42,7 @@ def _specifier(text: str) -> str:
             Version(text.rstrip(".*"))
         except InvalidVersion:
             raise ValueError(f"`{text}` is not a PEP 440 version range such as `>=2.16,<3`") from None
-        fixed = f"=={text}" if "*" in text or text.count(".") >= 2 else f"=={text}.*"
+        fixed = f"=={text}" if re.search(r"\*|\..*\.|[a-z]", text) else f"=={text}.*"
         raise ValueError(f"`{text}` has no operator: write `{fixed}`") from None
     return text
 
@@ -49,7 +53,16 @@ def _requirement(text: str) -> str:
     except InvalidRequirement as error:
         first = str(error).splitlines()[0]
         raise ValueError(f"`{text}` is not a PEP 508 requirement: {first}") from None
-    return text
+    return _no_password(text)
+
+
+def _moment(text: str) -> str:
+    if re.match(_MOMENT, text):
+        # The pattern takes the 31st of February. Python 3.10 knows no `Z`.
+        with contextlib.suppress(ValueError):
+            datetime.fromisoformat(text.replace("Z", "+00:00"))
+            return text
+    raise ValueError(f"`{text}` is not a date such as `2026-01-31` or `2026-01-31T12:00:00Z`")
 
 
 def _seconds(value: object) -> object:
@@ -63,7 +76,7 @@ def _seconds(value: object) -> object:
 
 
 def _no_password(url: str) -> str:
-    if _PASSWORD_IN_URL.search(url):
+    if holds_password(url):
         raise ValueError("a password stands in the URL: put it in a variable and write `${NAME}`, or use netrc")
     return url
 
@@ -92,7 +105,22 @@ Route = Annotated[str, AfterValidator(_proxy)]
 Specifier = Annotated[str, AfterValidator(_specifier)]
 Pep508 = Annotated[str, AfterValidator(_requirement)]
 IndexUrl = Annotated[str, AfterValidator(_http_url)]
-Seconds = Annotated[float, BeforeValidator(_seconds), Field(gt=0)]
+Moment = Annotated[str, AfterValidator(_moment), WithJsonSchema({"type": "string", "pattern": _MOMENT})]
+FileOrUrl = Annotated[str, AfterValidator(_no_password)]
+Seconds = Annotated[
+    float,
+    BeforeValidator(_seconds),
+    Field(gt=0, allow_inf_nan=False),
+    # Without the named groups: the patterns of JSON Schema are those of JavaScript.
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"type": "number", "exclusiveMinimum": 0},
+                {"type": "string", "pattern": re.sub(r"\?P<\w+>", "", _DURATION.pattern)},
+            ]
+        }
+    ),
+]
 
 
 class _Table(BaseModel):
@@ -169,9 +197,9 @@ class IndexTable(_Table):
     """More indexes with the same files; a file is taken from them by its hash."""
     extra: Many[IndexUrl] = ()
     """More indexes to resolve from; the first index that has a package wins."""
-    find_links: Many[str] = ()
+    find_links: Many[FileOrUrl] = ()
     """Folders or pages with wheels, relative to the profile."""
-    exclude_newer: str | None = Field(default=None, pattern=_MOMENT)
+    exclude_newer: Moment | None = None
     """Ignore files uploaded after this date (`2026-01-01`) or time: a resolve that gives the same answer later."""
 
 
@@ -277,4 +305,4 @@ class Loaded(BaseModel):
 
     def resolve(self, relative: str) -> Path:
         """A path of the profile as an absolute path. `~` is the home directory."""
-        return (self.folder / Path(relative).expanduser()).absolute()
+        return (self.folder / expanded(relative)).absolute()

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 from packaging.requirements import InvalidRequirement, Requirement
 
+from tfprov.paths import expanded
+from tfprov.redact import holds_password
+
 _COMMENT = re.compile(r"(^|\s)#.*$")
-_INCLUDE = re.compile(r"^(?:-r|--requirement|-c|--constraint)(?:\s+|=)(?P<name>\S.*)$")
+_INCLUDE = re.compile(r"^(?:-[rc]\s*|--(?:requirement|constraint)(?:\s+|\s*=\s*))(?P<name>\S.*)$")
 _OPTIONS_BEHIND = re.compile(r"\s+--[a-z].*$")  # per-requirement options such as --hash
 
 
@@ -28,18 +32,20 @@ def read_requirements(path: Path) -> tuple[tuple[str, ...], tuple[str, ...], tup
     return tuple(requirements), tuple(constraints), tuple(problems)
 
 
-def _read(path: Path, wanted: list[str], bounds: list[str], problems: list[str], seen: set[Path]) -> None:
-    if path.resolve() in seen:
+def _read(path: Path, wanted: list[str], bounds: list[str], problems: list[str], seen: set[tuple[Path, bool]]) -> None:
+    # A file may be included once as requirements and once as constraints.
+    once = (path.resolve(), wanted is bounds)
+    if once in seen:
         return
-    seen.add(path.resolve())
+    seen.add(once)
     text = path.read_bytes().decode("utf-8-sig", "replace")
-    for number, raw in enumerate(re.sub(r"\\\r?\n", " ", text).splitlines(), start=1):
+    for number, raw in _lines(text):
         line = _COMMENT.sub("", raw).strip()
         if not line:
             continue
         include = _INCLUDE.match(line)
         if include:
-            inner = path.parent / include["name"].strip()
+            inner = path.parent / expanded(include["name"].strip())
             into = bounds if line.startswith(("-c", "--constraint")) else wanted
             try:
                 _read(inner, into, bounds, problems, seen)
@@ -52,9 +58,32 @@ def _read(path: Path, wanted: list[str], bounds: list[str], problems: list[str],
             )
         else:
             asked = _OPTIONS_BEHIND.sub("", line)
-            try:
-                Requirement(asked)
-            except InvalidRequirement as error:
-                problems.append(f"{path.name}:{number}: `{asked}` is not a requirement: {str(error).splitlines()[0]}")
+            problem = _problem(asked)
+            if problem:
+                problems.append(f"{path.name}:{number}: {problem}")
             else:
                 wanted.append(asked)
+
+
+def _lines(text: str) -> Iterator[tuple[int, str]]:
+    """Lines with the number of their first part: one that ends with a backslash goes on in the next."""
+    begun: tuple[int, str] | None = None
+    for number, line in enumerate(text.replace("\r\n", "\n").split("\n"), start=1):
+        first, before = begun or (number, "")
+        if line.endswith("\\"):
+            begun = (first, f"{before}{line[:-1]} ")
+        else:
+            begun = None
+            yield first, before + line
+    if begun:
+        yield begun
+
+
+def _problem(asked: str) -> str | None:
+    try:
+        Requirement(asked)
+    except InvalidRequirement as error:
+        return f"`{asked}` is not a requirement: {str(error).splitlines()[0]}"
+    if holds_password(asked):
+        return "a password stands in the URL: put it in a variable and write `${NAME}`, or use netrc"
+    return None
