@@ -11,7 +11,7 @@ from packaging.version import Version
 from tfprov.errors import TfprovError
 from tfprov.host.records import Facts, Refusal
 from tfprov.plan import explain, gpus, interpreters
-from tfprov.plan.compat import Bound, Compat, Cuda, Pair
+from tfprov.plan.compat import Bound, Compat, Cuda, Pair, WheelKind
 from tfprov.plan.interpreters import Usable
 from tfprov.plan.offers import Candidate, Offer, candidates
 from tfprov.plan.question import Depth, Fit, Miss, Question
@@ -261,15 +261,27 @@ def _known_bad(question: Question, candidate: Candidate, accelerator: Accelerato
 def _with_python(
     question: Question, candidate: Candidate, accelerator: Accelerator, offer: Offer, pair: Pair | None
 ) -> Fit | Miss:
-    usable, bringable = _pythons(question, candidate, accelerator, offer)
-    python = str(usable[0].version) if usable else next(iter(bringable or offer.pythons), "3.12")
-    found = None if question.locked else _fight(question, candidate, accelerator, python)
-    if found is not None:
-        return Miss(candidate=candidate, depth=Depth.REQUIREMENTS, refusal=found, offer=offer)
+    usable, bringable = _pythons(question, candidate, accelerator, offer, pair)
+    # What a release needs can depend on the Python: numpy 1.26 on 3.12, older ones on 3.11.
+    minors = dict.fromkeys((*(each.minor for each in usable), *bringable)) or dict.fromkeys(offer.pythons[-1:])
+    fights = {minor: found for minor in minors if (found := _fight(question, candidate, accelerator, minor))}
+    if fights and len(fights) == len(minors):
+        refusal = next(iter(fights.values()))
+        return Miss(candidate=candidate, depth=Depth.REQUIREMENTS, refusal=refusal, offer=offer)
+    usable = tuple(each for each in usable if each.minor not in fights)
+    bringable = tuple(minor for minor in bringable if minor not in fights)
     if not usable and not bringable:
         refusal = _python_refusal(question, candidate, accelerator, offer)
         return Miss(candidate=candidate, depth=Depth.PYTHON, refusal=refusal, offer=offer)
-    return Fit(candidate=candidate, offer=offer, accelerator=accelerator, usable=usable, bringable=bringable, pair=pair)
+    return Fit(
+        candidate=candidate,
+        offer=offer,
+        accelerator=accelerator,
+        usable=usable,
+        bringable=bringable,
+        fights=fights,
+        pair=pair,
+    )
 
 
 def _pair(question: Question, candidate: Candidate, accelerator: Accelerator) -> Pair | None:
@@ -286,9 +298,7 @@ def _pair(question: Question, candidate: Candidate, accelerator: Accelerator) ->
 def _offer(question: Question, candidate: Candidate, accelerator: Accelerator, pair: Pair | None) -> Offer | Refusal:
     offers = candidate.offers
     if question.locked is not None:
-        offer = offers.get(question.locked.package)
-        if offer is not None:
-            return offer
+        return _locked_offer(offers.get(question.locked.package), question.locked, accelerator)
     if accelerator in ("metal", "rocm") and pair is None:
         code = "metal-plugin-mismatch" if accelerator == "metal" else "rocm"
         return Refusal(code=code, why=f"no build for {accelerator} is known to go with it")
@@ -306,6 +316,14 @@ def _offer(question: Question, candidate: Candidate, accelerator: Accelerator, p
             code="platform-no-wheel", why=f"its wheel is an empty one for `{full.needs}`, which was never released"
         )
     return full
+
+
+def _locked_offer(offer: Offer | None, locked: LockedChoice, accelerator: Accelerator) -> Offer | Refusal:
+    if offer is None:
+        return Refusal(code="platform-no-wheel", why=f"the lock holds `{locked.package}`, which has no wheel here")
+    if accelerator == "cuda" and offer.kind != "cuda":
+        return Refusal(code="wheel-without-cuda", why=f"the lock holds `{locked.package}`, which has no CUDA")
+    return offer
 
 
 def _too_old(question: Question, offer: Offer) -> Refusal:
@@ -340,7 +358,7 @@ def _gpu_refusal(question: Question, candidate: Candidate, accelerator: Accelera
 
 
 def _pythons(
-    question: Question, candidate: Candidate, accelerator: Accelerator, offer: Offer
+    question: Question, candidate: Candidate, accelerator: Accelerator, offer: Offer, pair: Pair | None
 ) -> tuple[tuple[Usable, ...], tuple[str, ...]]:
     conda = question.profile.environment.kind == "conda"
     usable = [] if conda else interpreters.fitting(offer, question.usable)
@@ -351,6 +369,8 @@ def _pythons(
         bringable = tuple(minor for minor in bringable if minor == locked.python_minor)
 
     def works(minor: str) -> bool:
+        if pair is not None and minor not in pair.pythons:
+            return False
         return not any(bad.concerns(candidate.version, accelerator, minor) for bad in question.table.known_bad)
 
     return tuple(each for each in usable if works(each.minor)), tuple(minor for minor in bringable if works(minor))
@@ -378,7 +398,7 @@ def _bounds(question: Question, candidate: Candidate, accelerator: Accelerator) 
 
 
 def _fight(question: Question, candidate: Candidate, accelerator: Accelerator, python: str) -> Refusal | None:
-    if not question.wanted.others:
+    if not question.wanted.others or question.locked is not None:
         return None
     needs = [bound.requirement for bound in _bounds(question, candidate, accelerator)]
     if candidate.known is not None:
@@ -421,7 +441,8 @@ def _with_locked(found: tuple[Candidate, ...], locked: LockedChoice | None) -> t
     if known is not None and locked.package in ("tensorflow", "tensorflow-cpu"):
         return found
     # Neither the table nor this decision knows that file: the lock names it, and its reader will check the tags.
-    offer = Offer(package=locked.package, interpreters=frozenset({"py3"}), tags=frozenset({"any"}), kind="cpu")
+    kind: WheelKind = "cuda" if locked.package == "tensorflow" and locked.accelerator != "cpu" else "cpu"
+    offer = Offer(package=locked.package, interpreters=frozenset({"py3"}), tags=frozenset({"any"}), kind=kind)
     added = Candidate(version=version, known=known, offers={locked.package: offer})
     return (added, *(candidate for candidate in found if candidate.version != version))
 
@@ -453,7 +474,7 @@ def _assemble(
     no_cuda: Refusal | None,
     notes: list[str],
 ) -> Plan:
-    decision = _decision(question, chosen, no_cuda, misses)
+    decision = _decision(question, chosen, explain.why_release(question, chosen, fits, misses, no_cuda))
     refused: list[Refused] = []
     for accelerator, earlier in passed_over:
         refused += explain.releases(earlier, suffix=f" with {accelerator}")
@@ -477,7 +498,7 @@ def _assemble(
     )
 
 
-def _decision(question: Question, chosen: Fit, no_cuda: Refusal | None, misses: Sequence[Miss] = ()) -> Decision:
+def _decision(question: Question, chosen: Fit, why: str) -> Decision:
     candidate, accelerator = chosen.candidate, chosen.accelerator
     known = candidate.known
     extras = set(question.wanted.extras)
@@ -503,10 +524,10 @@ def _decision(question: Question, chosen: Fit, no_cuda: Refusal | None, misses: 
             version=version,
             extras=tuple(sorted(extra for extra in extras if known is None or extra in known.extras)),
             accelerator=accelerator,
-            why=explain.why_release(question, chosen, no_cuda, misses),
+            why=why,
             verified=known is not None and accelerator != "rocm",
         ),
-        python=_python(chosen),
+        python=_python(question, chosen),
         constraints=tuple(
             Constraint(requirement=bound.requirement, why=bound.why)
             for bound in _bounds(question, candidate, accelerator)
@@ -515,14 +536,13 @@ def _decision(question: Question, chosen: Fit, no_cuda: Refusal | None, misses: 
     )
 
 
-def _python(chosen: Fit) -> ChosenPython:
+def _python(question: Question, chosen: Fit) -> ChosenPython:
     span = interpreters.span(chosen.offer.pythons)
     wheels = f"has wheels for {span}" if span else "has wheels for any Python 3"
     release = f"TensorFlow {chosen.candidate.text}"
     if not chosen.usable:
-        return ChosenPython(
-            version=chosen.bringable[0], path=None, why=f"no Python on this machine will do; {release} {wheels}"
-        )
+        origin = "conda brings it" if question.profile.environment.kind == "conda" else "none on this machine will do"
+        return ChosenPython(version=chosen.bringable[0], path=None, why=f"{origin}; {release} {wheels}")
     best = chosen.usable[0]
     why = f"the newest here that fits: {release} {wheels}"
     same = [each for each in chosen.usable[1:] if each.minor == best.minor]
@@ -580,11 +600,11 @@ def _fallbacks(question: Question, chosen: Fit, fits: Sequence[Fit]) -> tuple[De
     # One release of each older minor version: a patch release seldom mends what failed.
     minors = [next(group) for _, group in groupby(older, key=lambda fit: fit.candidate.version.release[:2])]
     rest = [fit for fit in minors if fit.candidate.version.release[:2] != chosen.candidate.version.release[:2]]
-    found = [_decision(question, fit, None) for fit in rest[:_FALLBACKS]]
+    found = [_decision(question, fit, "an older release, if the first fails") for fit in rest[:_FALLBACKS]]
     if chosen.accelerator == "cuda" and question.wanted.accelerator == "auto" and not _must_have_gpu(question):
         on_cpu = _first(_evaluate(question, "cpu")[0])
         if on_cpu is not None:
-            found.append(_decision(question, on_cpu, Refusal(code="gpu-missing-in-tf", why="CUDA failed")))
+            found.append(_decision(question, on_cpu, "the CPU, if CUDA fails"))
     return tuple(found)
 
 
@@ -601,9 +621,9 @@ def _closure(table: Compat, chosen: Fit) -> tuple[int, int, int | None] | None:
     return None if row is None else (row.download, row.unpacked, row.files)
 
 
-def refusals_grouped(refused: Iterable[Refused]) -> tuple[tuple[str, tuple[Refused, ...]], ...]:
-    """Refusals by code, in the order in which each code first appears."""
-    groups: dict[str, list[Refused]] = {}
+def refusals_grouped(refused: Iterable[Refused]) -> tuple[tuple[Refused, ...], ...]:
+    """Refusals that share their code and reason, in the order in which each reason first appears."""
+    groups: dict[tuple[str, str], list[Refused]] = {}
     for each in refused:
-        groups.setdefault(each.code, []).append(each)
-    return tuple((code, tuple(rows)) for code, rows in groups.items())
+        groups.setdefault((each.code, each.why), []).append(each)
+    return tuple(map(tuple, groups.values()))

@@ -114,20 +114,29 @@ def _why_not_python(question: Question, chosen: Fit, minor: str, free_threaded: 
     for bad in question.table.known_bad:
         if minor in chosen.offer.pythons and bad.concerns(chosen.candidate.version, chosen.accelerator, minor):
             return f"{release}: {bad.why}"
+    if minor in chosen.fights:
+        return f"{release} on Python {minor}: {chosen.fights[minor].why}"
+    if chosen.pair is not None and minor in chosen.offer.pythons:
+        wheels = interpreters.span(chosen.pair.pythons)
+        return f"`{chosen.pair.package}` {chosen.pair.version} has wheels for Python {wheels}"
     build = "ordinary builds of Python" if free_threaded else "Python"
     return f"{release} has wheels for {build} {span}"
 
 
-def why_release(question: Question, chosen: Fit, no_cuda: Refusal | None, misses: Sequence[Miss]) -> str:
+def why_release(
+    question: Question, chosen: Fit, fits: Sequence[Fit], misses: Sequence[Miss], no_cuda: Refusal | None
+) -> str:
     """Why this release and this variant."""
-    return f"{_why_version(question, chosen, misses)}; {_why_accelerator(question, chosen, no_cuda)}"
+    return f"{_why_version(question, chosen, fits, misses)}; {_why_accelerator(question, chosen, no_cuda)}"
 
 
-def _why_version(question: Question, chosen: Fit, misses: Sequence[Miss]) -> str:
+def _why_version(question: Question, chosen: Fit, fits: Sequence[Fit], misses: Sequence[Miss]) -> str:
     if question.locked is not None:
         return "it is the one in the lock"
     newer = [miss for miss in misses if miss.candidate.version > chosen.candidate.version]
     bounds = f" within {question.wanted.where}" if question.wanted.clauses else ""
+    if fits[0] is not chosen:
+        return f"the newest release{bounds} for a Python that is here"
     if not newer:
         return f"the newest release{bounds}"
     return f"the newest release that fits{bounds}"

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from enum import IntEnum
 
 from packaging.version import Version
@@ -49,6 +50,8 @@ class Fit:
     Attributes:
         usable: interpreters on the machine, best first.
         bringable: minor versions of Python that could be brought, best first.
+        fights: minor versions of Python for which the release contradicts the profile, with why.
+        pair: what goes with it for Metal or ROCm.
     """
 
     candidate: Candidate
@@ -56,6 +59,7 @@ class Fit:
     accelerator: Accelerator
     usable: tuple[Usable, ...]
     bringable: tuple[str, ...]
+    fights: Mapping[str, Refusal] = field(default_factory=dict)
     pair: Pair | None = None
 
 

@@ -1,0 +1,617 @@
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import pytest
+
+import hosts
+from hosts import Host, nvidia, python
+from tfprov.errors import TfprovError
+from tfprov.host.records import Libc, Refusal
+from tfprov.plan.compat import table
+from tfprov.plan.decide import decide, refusals_grouped
+from tfprov.plan.records import IndexFile, Listing, LockedChoice, Plan
+from tfprov.profile.records import Profile
+
+
+def profile(version: str | None = None, accelerator: str = "auto", **tables: Any) -> Profile:
+    tensorflow = {"accelerator": accelerator, **({"version": version} if version else {})}
+    return Profile.model_validate(
+        {"name": "test", "tensorflow": {**tensorflow, **tables.pop("tensorflow", {})}, **tables}
+    )
+
+
+def plan(asked: Profile, host: Host, locked: LockedChoice | None = None, listing: Listing | None = None) -> Plan:
+    return decide(asked, host.facts, table(), listing, locked)
+
+
+def short(found: Plan) -> str:
+    """`tensorflow[and-cuda]==2.21.0 cuda 3.13.0`; the Python is in brackets when it must be brought."""
+    tensorflow, chosen = found.decision.tensorflow, found.decision.python
+    extras = f"[{','.join(tensorflow.extras)}]" if tensorflow.extras else ""
+    version = chosen.version if chosen.path else f"({chosen.version})"
+    return f"{tensorflow.package}{extras}=={tensorflow.version} {tensorflow.accelerator} {version}"
+
+
+def gpu(*gpus: Any, driver: str | None, **changes: Any) -> Host:
+    return Host(gpus=gpus, driver=driver, **changes)
+
+
+CUDA = "tensorflow[and-cuda]"
+NEWEST_ON_CPU = "tensorflow-cpu==2.21.0 cpu 3.13.0"
+NEWEST_ON_CUDA = "tensorflow[and-cuda]==2.21.0 cuda 3.13.0"
+D470, D535, D550, D575 = "470.82.01", "535.161.08", "550.54.15", "575.57.08"
+GLIBC_2_17 = Libc(kind="glibc", version="2.17")
+GLIBC_2_31 = Libc(kind="glibc", version="2.31")
+ALPINE = Host(libc=Libc(kind="musl", version="1.2.4"))
+MISMATCH = Refusal(code="gpu-driver-mismatch", why="kernel module 550.54.15, library 550.90.07")
+WSL_LIBCUDA = Refusal(code="wsl-libcuda", why="`/usr/lib/wsl/lib` is not on the library path")
+UNHEALTHY = dataclasses.replace(hosts.A100, health=("pending row remap",))
+HIDDEN = dataclasses.replace(hosts.A100, visible=False)
+PROHIBITED = dataclasses.replace(hosts.A100, compute_mode="prohibited")
+SECOND_V100 = dataclasses.replace(hosts.V100, index=1)
+ARM = {"machine": "aarch64", "flags": ("fp", "asimd")}
+ROSETTA_ONLY = dataclasses.replace(hosts.MAC_ARM, pythons=(python("3.12.1", machine="x86_64"),))
+THIRTY_TWO = Host(pythons=(python("3.12.1", bits=32), python("3.11.7", bits=32)))
+
+# host, TensorFlow asked for, accelerator, what is decided: a choice, or a failure code.
+HOSTS = {
+    # CPU on Linux
+    "server without gpu": (Host(), None, "auto", NEWEST_ON_CPU),
+    "server without gpu, 2.15": (Host(), "==2.15.*", "auto", "tensorflow-cpu==2.15.1 cpu 3.11.7"),
+    "server without gpu, 2.10": (Host(), "==2.10.*", "auto", "tensorflow-cpu==2.10.1 cpu 3.10.13"),
+    "server without gpu, 2.16": (Host(), "==2.16.*", "cpu", "tensorflow-cpu==2.16.2 cpu 3.12.1"),
+    "server without gpu, cuda": (Host(), None, "cuda", "gpu-no-driver"),
+    "release candidate named": (Host(), ">=2.22.0rc0", "cpu", "tensorflow-cpu==2.22.0rc0 cpu 3.13.0"),
+    "release that is not there": (Host(), "==2.99.*", "auto", "version-not-available"),
+    "known bad release": (Host(), "==2.16.1", "auto", "known-bad-release"),
+    "centos 7": (Host(libc=GLIBC_2_17), None, "auto", "tensorflow-cpu==2.20.0 cpu 3.13.0"),
+    "centos 7, 2.21": (Host(libc=GLIBC_2_17), "==2.21.*", "auto", "glibc-too-old"),
+    "centos 6": (Host(libc=Libc(kind="glibc", version="2.12")), None, "auto", "glibc-too-old"),
+    "debian 11": (Host(libc=GLIBC_2_31), None, "auto", NEWEST_ON_CPU),
+    "alpine": (ALPINE, None, "auto", "musl-libc"),
+    "no avx": (Host(flags=hosts.SSE), None, "auto", "cpu-no-avx"),
+    "flags cannot be read": (Host(flags=()), None, "cpu", NEWEST_ON_CPU),
+    "x86 container on an arm mac": (Host(emulation="rosetta"), None, "auto", "rosetta-qemu"),
+    "x86 container under qemu": (Host(emulation="qemu"), None, "auto", "rosetta-qemu"),
+    # other processors
+    "arm server": (Host(**ARM), None, "auto", "tensorflow==2.21.0 cpu 3.13.0"),
+    "arm server, 2.12 (a stub)": (Host(**ARM), "==2.12.*", "auto", "tensorflow==2.12.1 cpu 3.11.7"),
+    "arm server, 2.11.1 (a stub for nothing)": (Host(**ARM), "==2.11.1", "auto", "platform-no-wheel"),
+    "arm server, 2.11": (Host(**ARM), "==2.11.*", "auto", "tensorflow==2.11.0 cpu 3.10.13"),
+    "arm server with h100 (grace)": (gpu(hosts.H100, driver="570.124.06", **ARM), None, "cuda", "wheel-without-cuda"),
+    "arm server with h100, auto": (
+        gpu(hosts.H100, driver=D575, **ARM), None, "auto", "tensorflow==2.21.0 cpu 3.13.0"),
+    "jetson": (gpu(hosts.ORIN, driver="540.3.0", **ARM), None, "cuda", "wheel-without-cuda"),
+    "raspberry pi, 64 bit, debian 11": (Host(**ARM, libc=GLIBC_2_31), None, "auto", "tensorflow==2.21.0 cpu 3.13.0"),
+    "raspberry pi, 32 bit": (Host(machine="armv7l", flags=()), None, "auto", "platform-no-wheel"),
+    "32-bit linux": (Host(machine="i686"), None, "auto", "platform-no-wheel"),
+    "risc-v": (Host(machine="riscv64", flags=()), None, "auto", "platform-no-wheel"),
+    "power": (Host(machine="ppc64le", flags=()), None, "auto", "platform-no-wheel"),
+    # GPUs
+    "v100": (gpu(hosts.V100, driver=D550), None, "auto", NEWEST_ON_CUDA),
+    "v100, cpu asked": (gpu(hosts.V100, driver=D550), None, "cpu", NEWEST_ON_CPU),
+    "v100, 2.15.0": (gpu(hosts.V100, driver=D550), "==2.15.0", "cuda", "known-bad-release"),
+    "v100, 2.15.0, auto": (gpu(hosts.V100, driver=D550), "==2.15.0", "auto", "tensorflow-cpu==2.15.0 cpu 3.11.7"),
+    "v100, 2.14": (gpu(hosts.V100, driver=D550), "==2.14.*", "cuda", f"{CUDA}==2.14.1 cuda 3.10.13"),
+    "v100, 2.13, auto": (gpu(hosts.V100, driver=D550), "==2.13.*", "auto", "tensorflow-cpu==2.13.1 cpu 3.11.7"),
+    "v100, 2.13, cuda": (gpu(hosts.V100, driver=D550), "==2.13.*", "cuda", "tensorflow==2.13.1 cuda 3.11.7"),
+    "t4": (gpu(hosts.T4, driver="535.183.01"), None, "auto", NEWEST_ON_CUDA),
+    "t4, lowest driver for cuda 12": (gpu(hosts.T4, driver="525.60.13"), None, "auto", NEWEST_ON_CUDA),
+    "t4, just below": (gpu(hosts.T4, driver="525.60.11"), None, "auto", f"{CUDA}==2.14.1 cuda 3.10.13"),
+    "t4, driver 470": (gpu(hosts.T4, driver=D470), None, "auto", f"{CUDA}==2.14.1 cuda 3.10.13"),
+    "t4, driver 470, 2.21": (gpu(hosts.T4, driver=D470), "==2.21.*", "cuda", "gpu-driver-too-old"),
+    "t4, driver 440": (gpu(hosts.T4, driver="440.33.01"), None, "auto", NEWEST_ON_CPU),
+    "t4, driver 440, cuda": (gpu(hosts.T4, driver="440.33.01"), None, "cuda", "gpu-driver-too-old"),
+    "a100": (gpu(hosts.A100, driver=D535), None, "auto", NEWEST_ON_CUDA),
+    "rtx 3090": (gpu(hosts.RTX3090, driver=D550), None, "auto", NEWEST_ON_CUDA),
+    "rtx 4090": (gpu(hosts.RTX4090, driver=D550), None, "auto", NEWEST_ON_CUDA),
+    "l4, 2.16 (machine code of 8.0)": (gpu(hosts.L4, driver=D535), "==2.16.*", "cuda", f"{CUDA}==2.16.2 cuda 3.12.1"),
+    "h100, driver that compiles 12.5": (gpu(hosts.H100, driver="555.42.06"), None, "auto", NEWEST_ON_CUDA),
+    "h100, driver 550": (gpu(hosts.H100, driver=D550), None, "auto", f"{CUDA}==2.17.1 cuda 3.12.1"),
+    "h100, driver 535": (gpu(hosts.H100, driver=D535), None, "auto", f"{CUDA}==2.15.1 cuda 3.11.7"),
+    "h100, driver 535 that says 12.8": (
+        gpu(hosts.H100, driver=D535, cuda="12.8"), None, "auto", NEWEST_ON_CUDA),
+    "h100, driver 535, 2.21": (gpu(hosts.H100, driver=D535), "==2.21.*", "cuda", "gpu-driver-too-old"),
+    "b200": (gpu(hosts.B200, driver=D575), None, "cuda", "gpu-arch-unsupported"),
+    "rtx 5090": (gpu(hosts.RTX5090, driver=D575), None, "cuda", "gpu-arch-unsupported"),
+    "rtx 5090, auto": (gpu(hosts.RTX5090, driver=D575), None, "auto", NEWEST_ON_CPU),
+    "p100": (gpu(hosts.P100, driver=D550), None, "auto", NEWEST_ON_CUDA),
+    "gtx 1080": (gpu(hosts.GTX1080, driver=D550), None, "auto", NEWEST_ON_CUDA),
+    "gtx 980": (gpu(hosts.GTX980, driver=D550), None, "auto", f"{CUDA}==2.16.2 cuda 3.12.1"),
+    "gtx 970, 2.17": (gpu(hosts.GTX970, driver=D550), "==2.17.*", "cuda", "gpu-arch-unsupported"),
+    "k80": (gpu(hosts.K80, driver="470.256.02"), None, "auto", f"{CUDA}==2.14.1 cuda 3.10.13"),
+    "mig": (gpu(hosts.MIG, driver=D550), None, "auto", NEWEST_ON_CUDA),
+    "unhealthy": (gpu(UNHEALTHY, driver=D550), None, "auto", NEWEST_ON_CUDA),
+    "capability unknown": (gpu(nvidia(None), driver=D550), None, "auto", NEWEST_ON_CUDA),
+    "gtx 980 beside v100": (gpu(hosts.GTX980, SECOND_V100, driver=D550), None, "auto", f"{CUDA}==2.16.2 cuda 3.12.1"),
+    "rtx 5090 beside v100": (gpu(hosts.RTX5090, SECOND_V100, driver=D575), None, "cuda", "gpu-arch-unsupported"),
+    "hidden": (gpu(HIDDEN, driver=D550, visible=(("CUDA_VISIBLE_DEVICES", "-1"),)), None, "cuda", "gpu-no-device"),
+    "prohibited": (gpu(PROHIBITED, driver=D550), None, "cuda", "gpu-no-device"),
+    "driver without device": (gpu(driver=D550), None, "cuda", "gpu-no-device"),
+    "gpu without driver": (gpu(nvidia(None, "NVIDIA A100"), driver=None), None, "cuda", "gpu-no-driver"),
+    "driver mismatch": (gpu(hosts.V100, driver=D550, problem=MISMATCH), None, "cuda", "gpu-driver-mismatch"),
+    "driver mismatch, auto": (
+        gpu(hosts.V100, driver=D550, problem=MISMATCH), None, "auto", NEWEST_ON_CPU),
+    "container without gpu": (Host(container="docker"), None, "cuda", "docker-no-gpu"),
+    "container without gpu, auto": (Host(container="docker"), None, "auto", NEWEST_ON_CPU),
+    "container with gpu": (gpu(hosts.A100, driver=D550, container="docker"), None, "cuda", NEWEST_ON_CUDA),
+    "amd gpu": (gpu(hosts.RX7900, driver=None), None, "cuda", "gpu-no-driver"),
+    "amd gpu, rocm": (gpu(hosts.RX7900, driver=None), None, "rocm", "tensorflow-rocm==2.14.0.600 rocm 3.11.7"),
+    "no amd gpu, rocm": (Host(), None, "rocm", "rocm"),
+    "amd gpu, rocm, 2.21": (gpu(hosts.RX7900, driver=None), "==2.21.*", "rocm", "rocm"),
+    # WSL2 and Windows
+    "wsl2": (gpu(hosts.RTX4090, driver="551.61", wsl=True), None, "auto", NEWEST_ON_CUDA),
+    "wsl2, old driver": (gpu(hosts.RTX3090, driver="512.15", wsl=True), None, "auto", f"{CUDA}==2.14.1 cuda 3.10.13"),
+    "wsl2 without gpu": (Host(wsl=True), None, "cuda", "gpu-no-driver"),
+    "wsl2 without its library": (gpu(driver=None, wsl=True, problem=WSL_LIBCUDA), None, "cuda", "wsl-libcuda"),
+    "windows": (hosts.WINDOWS, None, "auto", "tensorflow==2.21.0 cpu 3.13.0"),
+    "windows, cuda": (
+        dataclasses.replace(hosts.WINDOWS, gpus=(hosts.RTX4090,), driver="551.61"), None, "cuda", "windows-no-gpu"),
+    "windows, 2.15 (a stub)": (hosts.WINDOWS, "==2.15.*", "cpu", "tensorflow==2.15.1 cpu 3.11.7"),
+    "windows on arm": (dataclasses.replace(hosts.WINDOWS, machine="arm64"), None, "auto", "platform-no-wheel"),
+    # macOS
+    "mac arm64": (hosts.MAC_ARM, None, "auto", "tensorflow==2.21.0 cpu 3.13.0"),
+    "mac arm64, metal": (hosts.MAC_ARM, None, "metal", "tensorflow==2.17.1 metal 3.11.7"),
+    "mac arm64, metal, 2.19": (hosts.MAC_ARM, "==2.19.*", "metal", "metal-plugin-mismatch"),
+    "mac arm64, cuda": (hosts.MAC_ARM, None, "cuda", "wheel-without-cuda"),
+    "mac arm64, macos 11": (dataclasses.replace(hosts.MAC_ARM, os_version="11.7"), None, "auto", "platform-no-wheel"),
+    "mac arm64, 2.13.1": (hosts.MAC_ARM, "==2.13.1", "cpu", "tensorflow==2.13.1 cpu 3.11.7"),
+    "mac arm64, intel python": (ROSETTA_ONLY, None, "auto", "tensorflow==2.21.0 cpu (3.13)"),
+    "mac intel": (hosts.MAC_INTEL, None, "auto", "tensorflow==2.16.2 cpu 3.12.1"),
+    "mac intel, 2.21": (hosts.MAC_INTEL, "==2.21.*", "auto", "platform-no-wheel"),
+    "mac intel, metal": (hosts.MAC_INTEL, None, "metal", "metal-plugin-mismatch"),
+    # interpreters
+    "only python 3.9": (Host(pythons=("3.9.18",)), None, "auto", "tensorflow-cpu==2.20.0 cpu 3.9.18"),
+    "only python 3.8": (Host(pythons=("3.8.18",)), None, "auto", "tensorflow-cpu==2.21.0 cpu (3.13)"),
+    "only python 3.14": (Host(pythons=("3.14.0",)), None, "auto", "tensorflow-cpu==2.21.0 cpu (3.13)"),
+    "only python 3.14, candidate asked": (
+        Host(pythons=("3.14.0",)), ">=2.22.0rc0", "auto", "tensorflow-cpu==2.22.0rc0 cpu 3.14.0"),
+    "no python": (Host(pythons=()), None, "auto", "tensorflow-cpu==2.21.0 cpu (3.13)"),
+    "32-bit pythons": (THIRTY_TWO, None, "auto", "tensorflow-cpu==2.21.0 cpu (3.13)"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", HOSTS)
+def test_each_host_gets_what_it_can_run(name: str) -> None:
+    host, version, accelerator, expected = HOSTS[name]
+    try:
+        decided = short(plan(profile(version, accelerator), host))
+    except TfprovError as error:
+        decided = error.code.name
+        assert error.evidence
+        assert error.hint
+    assert decided == expected
+
+
+def test_there_are_enough_hosts() -> None:
+    assert len({id(row[0]) for row in HOSTS.values()}) >= 40
+
+
+MANY = ("server without gpu", "v100", "h100, driver 535", "rtx 5090", "mac intel", "arm server", "windows", "centos 7")
+
+
+@pytest.mark.parametrize("name", MANY)
+@pytest.mark.parametrize("release", [row.version for row in table().releases])
+def test_every_release_on_a_host_is_chosen_or_refused_with_a_reason(name: str, release: str) -> None:
+    host = HOSTS[name][0]
+    try:
+        found = plan(profile(f"=={release}", "auto"), host)
+    except TfprovError as error:
+        assert error.code.group.label in ("platform", "resolve")
+        assert release in error.what + " ".join(error.evidence)
+    else:
+        assert found.decision.tensorflow.version == release
+        assert found.decision.python.path is not None
+
+
+# --- interpreters ----------------------------------------------------------------------------------------------------
+
+
+def test_pythons_that_do_not_fit_the_release_are_refused_with_the_reason() -> None:
+    found = plan(profile("==2.15.*"), Host())
+    refused = {one.what.split()[1]: (one.code, one.why) for one in found.refused if one.what.startswith("Python")}
+    reason = ("python-unsupported", "TensorFlow 2.15.1 has wheels for Python 3.9 to 3.11")
+    assert refused == {"3.13.0": reason, "3.12.1": reason}
+
+
+def test_a_release_without_wheels_for_the_only_allowed_python_says_what_would_fit() -> None:
+    with pytest.raises(TfprovError) as caught:
+        plan(profile("==2.21.*", python={"version": "==3.9.*"}), Host())
+    error = caught.value
+    assert (error.code.name, error.exit_code) == ("python-unsupported", 10)
+    assert error.hint.startswith("TensorFlow 2.21.0 has wheels for Python 3.10 to 3.13; 3.9 ends at 2.20.0")
+    assert any("Python 3.10.13, 3.11.7, 3.12.1, 3.13.0: outside" in line for line in error.evidence)
+
+
+def test_a_python_of_ones_own_is_preferred_to_that_of_the_operating_system() -> None:
+    system = python("3.12.9", path="/usr/bin/python3.12", externally_managed=True, found_by="PATH")
+    found = plan(profile("==2.19.*"), Host(pythons=(system, "3.12.1", "3.11.7")))
+    assert found.decision.python.path == "/opt/python/3.12.1/bin/python"
+    assert "operating system" in found.decision.python.why
+
+
+def test_the_python_of_the_operating_system_is_taken_for_a_newer_minor_version() -> None:
+    system = python("3.12.9", path="/usr/bin/python3.12", externally_managed=True, found_by="PATH")
+    found = plan(profile("==2.19.*"), Host(pythons=("3.11.7", system)))
+    assert found.decision.python.path == "/usr/bin/python3.12"
+
+
+def test_the_newest_patch_release_wins() -> None:
+    assert plan(profile(), Host(pythons=("3.13.0", "3.13.5", "3.13.1"))).decision.python.version == "3.13.5"
+
+
+def test_a_python_of_a_virtual_environment_is_not_taken_unless_the_profile_names_it() -> None:
+    inside = python("3.12.4", virtual=True, path="/venv/bin/python")
+    found = plan(profile(), Host(pythons=(inside, "3.12.1")))
+    assert found.decision.python.version == "3.12.1"
+    named = dataclasses.replace(inside, found_by="profile")
+    found = plan(profile(python={"path": "/venv/bin/python"}), Host(pythons=(named, "3.13.0")))
+    assert found.decision.python.path == "/venv/bin/python"
+    assert "named by the profile" in found.decision.python.why
+
+
+@pytest.mark.parametrize(
+    ("interpreter", "code"),
+    [
+        (python("3.12.1", found_by="profile", bits=32), "python-32bit"),
+        (python("", found_by="profile", problem=Refusal(code="python-broken", why="exit status 1")), "python-broken"),
+        (python("3.12.1", found_by="profile", implementation="pypy"), "python-unsupported"),
+        (python("3.8.18", found_by="profile"), "python-unsupported"),
+        (python("3.14.0", found_by="profile"), "python-unsupported"),
+        (python("3.13.0", found_by="profile", free_threaded=True), "python-unsupported"),
+        (python("3.13.0"), "python-not-found"),
+    ],
+)
+def test_a_named_interpreter_that_cannot_be_used_is_the_error(interpreter: Any, code: str) -> None:
+    with pytest.raises(TfprovError) as caught:
+        plan(profile(python={"path": "bin/python"}), Host(pythons=(interpreter,)))
+    assert caught.value.code.name == code
+    assert "`bin/python`" in caught.value.what
+
+
+@pytest.mark.parametrize(
+    ("pythons", "code"),
+    [
+        ((), "python-not-found"),
+        (("3.8.18",), "python-unsupported"),
+        (THIRTY_TWO.pythons, "python-32bit"),
+        ((python("", problem=Refusal(code="python-broken", why="it does not start")),), "python-broken"),
+        (("3.8.18", python("3.12.1", bits=32)), "python-not-found"),
+    ],
+)
+def test_without_a_usable_python_the_error_says_why_none_will_do(pythons: Any, code: str) -> None:
+    with pytest.raises(TfprovError) as caught:
+        plan(profile(python={"install": False}), Host(pythons=pythons))
+    assert caught.value.code.name == code
+    assert "`python.install = true` would bring Python 3.13" in caught.value.hint
+
+
+def test_a_python_that_is_here_beats_a_newer_release_and_the_plan_says_so() -> None:
+    found = plan(profile(), Host(pythons=("3.9.18",)))
+    assert any("2.21.0 would need Python 3.13" in note for note in found.notes)
+    assert "for a Python that is here" in found.decision.tensorflow.why
+
+
+def test_a_python_to_bring_obeys_the_range_of_the_profile() -> None:
+    found = plan(profile(python={"version": ">=3.11.4,<3.13"}), Host(pythons=()))
+    assert (found.decision.python.version, found.decision.python.path) == ("3.12", None)
+
+
+def test_an_interpreter_with_an_older_libc_gets_the_release_that_it_can_load() -> None:
+    old = python("3.12.1", libc=GLIBC_2_17)
+    found = plan(profile(python={"install": False}), Host(pythons=(old,)))
+    assert found.decision.tensorflow.version == "2.20.0"
+
+
+# --- GPUs ------------------------------------------------------------------------------------------------------------
+
+
+def test_no_gpu_gives_the_cpu_and_the_reason() -> None:
+    found = plan(profile(), Host(container="docker"))
+    assert "on the CPU, because this is a docker container without a GPU" in found.decision.tensorflow.why
+    assert found.refused[0].what == "cuda"
+    assert found.refused[0].code == "docker-no-gpu"
+
+
+def test_a_required_gpu_makes_a_machine_without_one_an_error() -> None:
+    with pytest.raises(TfprovError) as caught:
+        plan(profile(smoke={"require-gpus": 1}), Host())
+    assert caught.value.code.name == "gpu-no-driver"
+    assert any("smoke.require-gpus = 1" in line for line in caught.value.evidence)
+
+
+def test_fewer_gpus_than_required_are_an_error() -> None:
+    with pytest.raises(TfprovError) as caught:
+        plan(profile(smoke={"require-gpus": 2}), gpu(hosts.A100, driver=D550))
+    assert caught.value.code.name == "gpu-no-device"
+
+
+def test_cuda_can_be_built_for_a_gpu_that_comes_later() -> None:
+    found = plan(profile(accelerator="cuda", smoke={"gpu": "later"}), Host(container="docker"))
+    assert short(found) == f"{CUDA}==2.21.0 cuda 3.13.0"
+    assert "later" in found.decision.tensorflow.why
+
+
+def test_cuda_cannot_be_built_for_later_where_no_wheel_has_it() -> None:
+    with pytest.raises(TfprovError) as caught:
+        plan(profile(accelerator="cuda", smoke={"gpu": "later"}), Host(**ARM))
+    assert caught.value.code.name == "wheel-without-cuda"
+
+
+def test_an_old_gpu_says_what_it_costs_the_others() -> None:
+    found = plan(profile(), HOSTS["gtx 980 beside v100"][0])
+    assert any("`CUDA_VISIBLE_DEVICES=1` it would be 2.21.0" in note for note in found.notes)
+
+
+def test_a_new_gpu_beside_a_served_one_names_the_way_out() -> None:
+    with pytest.raises(TfprovError) as caught:
+        plan(profile(accelerator="cuda"), HOSTS["rtx 5090 beside v100"][0])
+    assert "`CUDA_VISIBLE_DEVICES=1`" in caught.value.hint
+
+
+def test_blackwell_is_pointed_to_the_conda_build() -> None:
+    with pytest.raises(TfprovError) as caught:
+        plan(profile(accelerator="cuda"), HOSTS["rtx 5090"][0])
+    assert "conda-forge's TensorFlow 2.19.1 for CUDA 12.8" in caught.value.hint
+
+
+def test_an_old_driver_names_the_driver_and_the_release_that_would_do() -> None:
+    with pytest.raises(TfprovError) as caught:
+        plan(profile("==2.21.*", "cuda"), HOSTS["t4, driver 470"][0])
+    assert "TensorFlow 2.14.1 is the newest" in caught.value.hint
+    assert "driver 525.60.13 or newer would serve 2.21.0" in caught.value.hint
+
+
+def test_ptx_that_the_driver_cannot_compile_names_the_driver_that_can() -> None:
+    with pytest.raises(TfprovError) as caught:
+        plan(profile("==2.21.*", "cuda"), HOSTS["h100, driver 535"][0])
+    assert "driver 555.42.02 or newer" in caught.value.hint
+
+
+def test_gpus_below_7_5_hold_cudnn_back() -> None:
+    def bounds(host: Host) -> set[str]:
+        return {bound.requirement for bound in plan(profile(), host).decision.constraints}
+
+    assert "nvidia-cudnn-cu12<9.11" in bounds(HOSTS["v100"][0])
+    assert "nvidia-cudnn-cu12<9.11" not in bounds(HOSTS["t4"][0])
+
+
+def test_a_release_without_the_cuda_extra_gets_its_libraries_named() -> None:
+    found = plan(profile("==2.13.*", "cuda"), HOSTS["v100"][0])
+    assert any(also.requirement.startswith("nvidia-cudnn-cu11") for also in found.decision.also)
+    assert any("library path" in note for note in found.notes)
+
+
+def test_faults_of_a_gpu_are_told() -> None:
+    assert any("pending row remap" in note for note in plan(profile(), HOSTS["unhealthy"][0]).notes)
+
+
+# --- what the profile asks for ---------------------------------------------------------------------------------------
+
+
+def test_old_releases_get_the_bounds_that_make_them_work_today() -> None:
+    bounds = {bound.requirement for bound in plan(profile("==2.11.*"), Host()).decision.constraints}
+    assert bounds == {"numpy<2", "setuptools<81"}
+    assert plan(profile("==2.21.*"), Host()).decision.constraints == ()
+
+
+def test_a_requirement_that_fights_a_bound_is_a_conflict_with_both_sides_named() -> None:
+    with pytest.raises(TfprovError) as caught:
+        plan(profile("==2.11.*", packages={"requirements": ["numpy>=2"]}), Host())
+    error = caught.value
+    assert error.code.name == "resolver-conflict"
+    assert "`numpy<2`" in error.what
+    assert "`numpy>=2`" in error.what
+    assert "TensorFlow 2.21.0 on Python 3.13 would fit" in error.hint
+
+
+@pytest.mark.parametrize(
+    ("requirement", "version"),
+    [("keras<3", "2.15.1"), ("protobuf<4", "2.19.1"), ("numpy<1.26", "2.17.1"), ("numpy==2.2.*", "2.21.0")],
+)
+def test_an_open_release_follows_the_other_requirements(requirement: str, version: str) -> None:
+    found = plan(profile(packages={"constraints": [requirement]}), Host())
+    assert found.decision.tensorflow.version == version
+
+
+def test_a_requirement_for_another_platform_is_no_conflict() -> None:
+    asked = profile("==2.11.*", packages={"requirements": ["numpy>=2; sys_platform == 'win32'"]})
+    assert plan(asked, Host()).decision.tensorflow.version == "2.11.1"
+
+
+@pytest.mark.parametrize(
+    ("requirement", "expected"),
+    [
+        ("tensorflow==2.15.*", "tensorflow-cpu==2.15.1 cpu 3.11.7"),
+        ("tensorflow-gpu<2.13", "tensorflow-cpu==2.12.1 cpu 3.11.7"),
+        ("tensorflow-cpu", "tensorflow-cpu==2.21.0 cpu 3.13.0"),
+        ("tensorflow[gcs-filesystem]", "tensorflow-cpu[gcs-filesystem]==2.21.0 cpu 3.13.0"),
+        ("tensorflow[and-cuda]>=2.17,<2.20", "tensorflow-cpu==2.19.1 cpu 3.12.1"),
+    ],
+)
+def test_tensorflow_among_the_packages_narrows_the_choice(requirement: str, expected: str) -> None:
+    assert short(plan(profile(packages={"requirements": [requirement]}), Host())) == expected
+
+
+def test_the_placeholder_package_is_rewritten_and_said_so() -> None:
+    found = plan(profile(packages={"requirements": ["tensorflow-gpu==2.15.*"]}), HOSTS["v100"][0])
+    assert short(found) == f"{CUDA}==2.15.1 cuda 3.11.7"
+    assert any("`tensorflow-gpu==2.15.*` is a removed placeholder" in note for note in found.notes)
+
+
+def test_the_cpu_package_by_name_means_the_cpu() -> None:
+    asked = profile(packages={"requirements": ["tensorflow-cpu"]})
+    assert plan(asked, HOSTS["v100"][0]).decision.tensorflow.accelerator == "cpu"
+    with pytest.raises(TfprovError) as caught:
+        plan(profile(accelerator="cuda", packages={"requirements": ["tensorflow-cpu"]}), HOSTS["v100"][0])
+    assert caught.value.code.name == "resolver-conflict"
+
+
+@pytest.mark.parametrize("requirement", ["tf-nightly", "intel-tensorflow", "tensorflow-rocm"])
+def test_another_build_of_tensorflow_is_a_conflict(requirement: str) -> None:
+    with pytest.raises(TfprovError) as caught:
+        plan(profile(packages={"requirements": [requirement]}), Host())
+    assert caught.value.code.name == "resolver-conflict"
+
+
+def test_a_known_bad_pin_names_both_sides() -> None:
+    with pytest.raises(TfprovError) as caught:
+        plan(profile("==2.16.1"), Host())
+    assert "run path" in caught.value.what
+    assert any('tensorflow.version = "==2.16.1"' in line for line in caught.value.evidence)
+    assert caught.value.hint == "take TensorFlow 2.16.2"
+
+
+def test_fallbacks_are_offered_only_when_allowed() -> None:
+    host = HOSTS["v100"][0]
+    assert plan(profile(), host).fallbacks == ()
+    allowed = plan(profile(tensorflow={"allow-fallback": True}), host).fallbacks
+    tried = [(each.tensorflow.version, each.tensorflow.accelerator) for each in allowed]
+    assert tried == [("2.20.0", "cuda"), ("2.19.1", "cuda"), ("2.18.1", "cuda"), ("2.21.0", "cpu")]
+
+
+# --- the index -------------------------------------------------------------------------------------------------------
+
+
+def listing(*names: str, **changes: Any) -> Listing:
+    files: dict[str, list[IndexFile]] = {"tensorflow": [], "tensorflow-cpu": []}
+    for name in names:
+        files[name.split("-")[0].replace("_", "-")].append(IndexFile(filename=name, **changes))
+    return Listing(files={name: tuple(each) for name, each in files.items()}, source="test")
+
+
+def wheel(version: str, minor: int, package: str = "tensorflow", tag: str = "manylinux_2_27_x86_64") -> str:
+    return f"{package}-{version}-cp3{minor}-cp3{minor}-{tag}.whl"
+
+
+def test_a_release_newer_than_the_table_is_taken_by_its_wheels_and_called_unverified() -> None:
+    offered = listing(*(wheel("2.23.0", minor) for minor in (11, 12)), wheel("2.21.0", 13))
+    found = plan(profile(), HOSTS["v100"][0], listing=offered)
+    assert short(found) == f"{CUDA}==2.23.0 cuda 3.12.1"
+    assert not found.decision.tensorflow.verified
+    assert any("newer than the table" in note for note in found.notes)
+
+
+def test_the_index_decides_which_releases_there_are() -> None:
+    offered = listing(wheel("2.20.0", 12, "tensorflow_cpu", "manylinux2014_x86_64"), wheel("2.20.0", 12))
+    assert short(plan(profile(), Host(), listing=offered)) == "tensorflow-cpu==2.20.0 cpu 3.12.1"
+
+
+def test_without_the_small_package_in_the_index_the_full_one_serves_the_cpu() -> None:
+    assert short(plan(profile(), Host(), listing=listing(wheel("2.21.0", 12)))) == "tensorflow==2.21.0 cpu 3.12.1"
+
+
+def test_withdrawn_files_and_nightly_builds_do_not_count() -> None:
+    with pytest.raises(TfprovError) as caught:
+        plan(profile(), Host(), listing=listing(wheel("2.21.0", 12), yanked=True))
+    assert caught.value.code.name == "package-name-wrong"
+    found = plan(profile(), Host(), listing=listing(wheel("2.21.0", 12), wheel("2.23.0.dev20261019", 12)))
+    assert found.decision.tensorflow.version == "2.21.0"
+
+
+def test_a_wheel_for_any_python_and_platform_fits() -> None:
+    assert short(plan(profile(), Host(), listing=listing("tensorflow-2.21.0-py3-none-any.whl"))) == (
+        "tensorflow==2.21.0 cpu 3.13.0"
+    )
+
+
+def test_a_free_threaded_python_is_taken_once_wheels_for_it_exist() -> None:
+    free = python("3.14.0", free_threaded=True)
+    asked = profile(python={"install": False})
+    offered = listing("tensorflow-2.24.0-cp314-cp314t-manylinux_2_27_x86_64.whl")
+    assert short(plan(asked, Host(pythons=(free,)), listing=offered)) == "tensorflow==2.24.0 cpu 3.14.0"
+    with pytest.raises(TfprovError) as caught:
+        plan(asked, Host(pythons=(free,)), listing=listing(wheel("2.24.0", 14)))
+    assert caught.value.code.name == "python-unsupported"
+
+
+def test_without_an_index_the_plan_says_that_the_table_decided() -> None:
+    assert any("the index was not asked" in note for note in plan(profile(), Host()).notes)
+
+
+# --- the lock --------------------------------------------------------------------------------------------------------
+
+
+def test_a_lock_binds_the_decision() -> None:
+    locked = LockedChoice(package="tensorflow-cpu", version="2.19.0", python_minor="3.11")
+    found = plan(profile(), Host(), locked)
+    assert short(found) == "tensorflow-cpu==2.19.0 cpu 3.11.7"
+    assert "in the lock" in found.decision.tensorflow.why
+
+
+def test_a_cpu_lock_stays_on_the_cpu_where_cuda_could_work_and_says_so() -> None:
+    locked = LockedChoice(package="tensorflow-cpu", version="2.21.0", python_minor="3.12")
+    found = plan(profile(), HOSTS["v100"][0], locked)
+    assert short(found) == "tensorflow-cpu==2.21.0 cpu 3.12.1"
+    assert any("tfprov lock --upgrade" in note for note in found.notes)
+
+
+def test_a_cuda_lock_runs_on_the_cpu_where_the_gpu_is_gone() -> None:
+    locked = LockedChoice(package="tensorflow", version="2.21.0", python_minor="3.12", accelerator="cuda")
+    assert short(plan(profile(), Host(), locked)) == "tensorflow==2.21.0 cpu 3.12.1"
+    assert short(plan(profile(), HOSTS["v100"][0], locked)) == f"{CUDA}==2.21.0 cuda 3.12.1"
+
+
+def test_a_lock_of_a_release_that_nobody_knows_is_followed() -> None:
+    locked = LockedChoice(package="tensorflow", version="2.30.0", python_minor="3.13", accelerator="cpu")
+    found = plan(profile(), Host(), locked)
+    assert short(found) == "tensorflow==2.30.0 cpu 3.13.0"
+    assert not found.decision.tensorflow.verified
+
+
+@pytest.mark.parametrize(
+    ("asked", "host", "locked", "said"),
+    [
+        (profile("==2.20.*"), Host(), ("tensorflow-cpu", "2.21.0", "3.12"), "the profile asks for"),
+        (profile(accelerator="cuda"), "v100", ("tensorflow-cpu", "2.21.0", "3.12"), "asks for CUDA"),
+        (profile(python={"version": ">=3.13"}), Host(), ("tensorflow-cpu", "2.21.0", "3.12"), "made for Python 3.12"),
+        (profile(accelerator="cuda"), Host(), ("tensorflow", "2.21.0", "3.12"), "no NVIDIA GPU"),
+        (profile(python={"install": False}), Host(pythons=("3.13.0",)), ("tensorflow-cpu", "2.21.0", "3.12"), "wheels"),
+        (profile(), Host(libc=GLIBC_2_17), ("tensorflow-cpu", "2.21.0", "3.12"), "glibc 2.27"),
+        (profile(), Host(), ("tensorflow-cpu", "2.16.1", "3.12"), "run path"),
+        (profile(), hosts.MAC_ARM, ("tensorflow-cpu", "2.21.0", "3.12"), "no wheel here"),
+    ],
+)
+def test_a_lock_that_cannot_be_followed_says_what_changed(
+    asked: Profile, host: Host | str, locked: tuple[str, str, str], said: str
+) -> None:
+    package, version, minor = locked
+    choice = LockedChoice(package=package, version=version, python_minor=minor)
+    with pytest.raises(TfprovError) as caught:
+        plan(asked, HOSTS[host][0] if isinstance(host, str) else host, choice)
+    assert caught.value.code.name == "lock-unfit"
+    assert said in " ".join(caught.value.evidence)
+    assert "--upgrade" in caught.value.hint
+
+
+# --- the rest --------------------------------------------------------------------------------------------------------
+
+
+def test_sizes_are_those_of_the_release_and_variant() -> None:
+    found = plan(profile(), HOSTS["v100"][0])
+    assert found.download_bytes == 3_440_021_109
+    assert found.unpacked_bytes == 6_485_737_605
+    assert found.files == 27_897
+    assert found.peak_disk_bytes is not None
+    assert found.peak_disk_bytes > found.download_bytes + found.unpacked_bytes
+    assert plan(profile(), hosts.MAC_ARM).download_bytes is None
+
+
+def test_refusals_with_one_reason_are_grouped() -> None:
+    groups = refusals_grouped(plan(profile("==2.15.*"), Host()).refused)
+    assert [len(group) for group in groups] == [1, 2]
+
+
+def test_a_conda_environment_brings_its_python() -> None:
+    found = plan(profile("==2.19.*", environment={"kind": "conda"}), Host())
+    assert short(found) == "tensorflow-cpu==2.19.1 cpu (3.12)"
+    assert "conda brings it" in found.decision.python.why
+
+
+def test_the_decision_is_the_same_twice() -> None:
+    for host, version, accelerator, expected in HOSTS.values():
+        if "==" in expected:
+            asked = profile(version, accelerator)
+            assert plan(asked, host) == plan(asked, host)
