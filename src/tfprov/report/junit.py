@@ -1,0 +1,54 @@
+"""A verdict as JUnit XML, which every CI system shows: a suite a device, a case a leg."""
+
+from __future__ import annotations
+
+import re
+from xml.etree import ElementTree as ET
+
+from tfprov.redact import redact
+from tfprov.smoke.records import Device, Leg, Verdict
+from tfprov.smoke.verdict import remedy
+
+# Characters that XML 1.0 has no way to write; a library that prints its memory must not cost the report.
+_UNWRITABLE = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+
+
+def render(verdict: Verdict) -> str:
+    """The document, with its XML declaration."""
+    head = {"name": "tfprov smoke", "time": f"{verdict.seconds:.3f}"}
+    root = ET.Element("testsuites", head | _counts(verdict.devices))
+    for device in verdict.devices:
+        head = {"name": device.name, "time": f"{sum(leg.seconds for leg in device.legs):.3f}"}
+        suite = ET.SubElement(root, "testsuite", head | _counts((device,)))
+        if device.description:
+            properties = ET.SubElement(suite, "properties")
+            ET.SubElement(properties, "property", name="description", value=_clean(device.description))
+        for leg in device.legs:
+            _case(suite, device, leg)
+    ET.indent(root)
+    return '<?xml version="1.0" encoding="UTF-8"?>\n' + ET.tostring(root, encoding="unicode") + "\n"
+
+
+def _case(suite: ET.Element, device: Device, leg: Leg) -> None:
+    case = ET.SubElement(suite, "testcase", classname=f"smoke.{device.name}", name=leg.leg, time=f"{leg.seconds:.3f}")
+    if leg.skipped:
+        ET.SubElement(case, "skipped", message=_clean(leg.evidence))
+    elif not leg.ok:
+        failure = ET.SubElement(case, "failure", type=leg.code or "", message=f"{leg.code}: {remedy(leg)}")
+        failure.text = _clean(leg.evidence)
+    elif leg.evidence:
+        ET.SubElement(case, "system-out").text = _clean(leg.evidence)
+
+
+def _counts(devices: tuple[Device, ...]) -> dict[str, str]:
+    legs = [leg for device in devices for leg in device.legs]
+    return {
+        "tests": str(len(legs)),
+        "failures": str(sum(not leg.ok for leg in legs)),
+        "skipped": str(sum(leg.skipped for leg in legs)),
+        "errors": "0",
+    }
+
+
+def _clean(text: str) -> str:
+    return _UNWRITABLE.sub("\ufffd", redact(text))

@@ -1,0 +1,220 @@
+"""Receipts: what was proved, when, of which lock and on which machine; and what is different somewhere else.
+
+A receipt is one JSON file. It holds no secrets and no address of an index, so that it can be committed, sent along with
+a result, or compared with on another machine: `tfprov smoke --against RECEIPT`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from tfprov import paths
+from tfprov.errors import TfprovError
+from tfprov.redact import redact_all
+from tfprov.smoke.records import Verdict
+from tfprov.smoke.verdict import as_document
+
+FORMAT = 1
+# Below this, a leg that takes longer says nothing: the first one on a cold disk easily takes a second more.
+_NOISE_S = 2.0
+_SLOWER = 3.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Difference:
+    """Something that is not as it was.
+
+    Attributes:
+        what: subject: `tensorflow`, `GPU:0 matmul`, …
+        was: in the receipt; empty when it did not exist there.
+        now: here; empty when it does not exist here.
+        worse: whether something that was good is not good any more, or gone.
+    """
+
+    what: str
+    was: str
+    now: str
+    worse: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Receipt:
+    """A receipt.
+
+    Attributes:
+        made: moment of the test, ISO 8601 with its offset.
+        tfprov: version of tfprov.
+        lock: SHA-256 of the lock; None when the environment has none.
+        facts: SHA-256 of the machine's facts; tells two machines apart without describing them.
+        document: `verdict` and `devices` as `--json` shows them.
+    """
+
+    made: str
+    tfprov: str
+    lock: str | None
+    facts: str | None
+    document: Mapping[str, object]
+
+
+def make(verdict: Verdict, *, now: datetime, version: str, lock: Path | None, facts: str | None) -> Receipt:
+    """The receipt of a verdict.
+
+    Args:
+        verdict: good or bad: a receipt of a failure is worth keeping, too.
+        now: moment of the test, with a time zone.
+        version: version of tfprov.
+        lock: file of the lock; None when there is none.
+        facts: the machine's facts as text; None when they were not gathered.
+    """
+    return Receipt(
+        made=now.isoformat(timespec="seconds"),
+        tfprov=version,
+        lock=None if lock is None else hashlib.sha256(lock.read_bytes()).hexdigest(),
+        facts=None if facts is None else hashlib.sha256(facts.encode()).hexdigest(),
+        document={**as_document(verdict)},
+    )
+
+
+def write(path: Path, receipt: Receipt) -> None:
+    """Write a receipt; the file is whole or as it was before."""
+    content = {
+        "receipt": FORMAT,
+        "made": receipt.made,
+        "tfprov": receipt.tfprov,
+        "lock": receipt.lock,
+        "facts": receipt.facts,
+        **receipt.document,
+    }
+    paths.write_atomic(path, (json.dumps(redact_all(content), indent=2) + "\n").encode())
+
+
+def read(path: Path) -> Receipt:
+    """Read a receipt.
+
+    Raises:
+        TfprovError: `usage` when it is missing or no receipt of this kind.
+    """
+    hint = "name a file that `tfprov smoke --receipt FILE` wrote"
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise TfprovError(
+            "usage", f"`{path}` cannot be read as a receipt", evidence=(str(error),), hint=hint
+        ) from error
+    if not isinstance(content, dict) or content.get("receipt") != FORMAT or not _is_whole(content):
+        raise TfprovError("usage", f"`{path}` is no receipt of format {FORMAT}", hint=hint)
+    return Receipt(
+        made=str(content.get("made", "")),
+        tfprov=str(content.get("tfprov", "")),
+        lock=_text(content.get("lock")),
+        facts=_text(content.get("facts")),
+        document={"verdict": content["verdict"], "devices": content["devices"]},
+    )
+
+
+def compare(old: Receipt, new: Receipt) -> tuple[Difference, ...]:
+    """What is different, the worse things first; empty when both proved the same about the same.
+
+    The machine's facts are not compared: that it is another machine is often the point.
+    """
+    found = [
+        *_values({"lock": (old.lock or "")[:12]}, {"lock": (new.lock or "")[:12]}),
+        *_values(_versions(old), _versions(new)),
+        *_devices(old, new),
+    ]
+    return tuple(sorted(found, key=lambda difference: not difference.worse))
+
+
+def _devices(old: Receipt, new: Receipt) -> list[Difference]:
+    before, now = _legs(old), _legs(new)
+    levels = (_level(old), _level(new))
+    found = []
+    if levels[0] != levels[1]:
+        found.append(Difference(what="level", was=levels[0], now=levels[1]))
+    for name in dict.fromkeys((*before, *now)):
+        was, here = before.get(name), now.get(name)
+        if was is None or here is None:
+            # At another level other legs run; that a whole device is gone is worth a word at every level.
+            device_gone = here is None and name.split(" ")[0] not in {other.split(" ")[0] for other in now}
+            if levels[0] == levels[1] or device_gone:
+                found.append(
+                    Difference(
+                        what=name,
+                        was=was.word if was else "",
+                        now=here.word if here else "",
+                        worse=here is None and was is not None and was.ok,
+                    )
+                )
+        elif was.word != here.word:
+            found.append(Difference(what=name, was=was.word, now=here.word, worse=was.ok and not here.ok))
+        elif here.seconds > max(_NOISE_S, _SLOWER * was.seconds):
+            found.append(Difference(what=f"{name} time", was=f"{was.seconds:.1f} s", now=f"{here.seconds:.1f} s"))
+    return found
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Leg:
+    ok: bool
+    word: str
+    seconds: float
+
+
+def _legs(receipt: Receipt) -> dict[str, _Leg]:
+    found = {}
+    for device in _list(receipt.document.get("devices")):
+        for leg in _list(device.get("legs")):
+            ok = leg.get("ok") is True
+            word = "ok" if ok else str(leg.get("code"))
+            seconds = leg.get("seconds")
+            found[f"{device.get('name')} {leg.get('leg')}"] = _Leg(
+                ok=ok,
+                word="skipped" if leg.get("skipped") is True else word,
+                seconds=float(seconds) if isinstance(seconds, (int, float)) else 0.0,
+            )
+    return found
+
+
+def _versions(receipt: Receipt) -> dict[str, str]:
+    verdict = _mapping(receipt.document.get("verdict"))
+    found = {key: str(verdict.get(key) or "") for key in ("tensorflow", "python")}
+    packages = _mapping(verdict.get("packages"))
+    found.update({str(name): str(version) for name, version in packages.items()})
+    descriptions = {
+        f"{device.get('name')} is": str(device.get("description") or "")
+        for device in _list(receipt.document.get("devices"))
+    }
+    found.update({name: text for name, text in descriptions.items() if text})
+    return found
+
+
+def _values(old: Mapping[str, str], new: Mapping[str, str]) -> list[Difference]:
+    return [
+        Difference(what=name, was=old.get(name, ""), now=new.get(name, ""))
+        for name in dict.fromkeys((*old, *new))
+        if old.get(name, "") != new.get(name, "")
+    ]
+
+
+def _level(receipt: Receipt) -> str:
+    return str(_mapping(receipt.document.get("verdict")).get("level", ""))
+
+
+def _is_whole(content: Mapping[str, object]) -> bool:
+    return isinstance(content.get("verdict"), dict) and isinstance(content.get("devices"), list)
+
+
+def _mapping(value: object) -> Mapping[str, object]:
+    return value if isinstance(value, dict) else {}
+
+
+def _list(value: object) -> list[Mapping[str, object]]:
+    return [each for each in value if isinstance(each, dict)] if isinstance(value, list) else []
+
+
+def _text(value: object) -> str | None:
+    return value if isinstance(value, str) else None

@@ -1,0 +1,111 @@
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from datetime import datetime, timezone
+from pathlib import Path
+
+import pytest
+
+from tfprov.errors import TfprovError
+from tfprov.smoke.receipt import Difference, Receipt, compare, make, read, write
+from tfprov.smoke.records import Device, Leg, Verdict
+
+NOW = datetime(2031, 2, 3, 4, 5, 6, tzinfo=timezone.utc)
+IMPORT = Leg(leg="import", ok=True, seconds=2.5, evidence="from https://me:hunter2@host.example/")
+MATMUL = Leg(leg="matmul", ok=True, seconds=0.1)
+VERDICT = Verdict(
+    level="quick",
+    devices=(
+        Device(name="environment", kind="environment", legs=(IMPORT,)),
+        Device(name="GPU:0", kind="gpu", legs=(MATMUL,), description="Sham 0"),
+    ),
+    tensorflow="2.21.0",
+    python="3.12.1",
+    packages=(("numpy", "2.1.0"),),
+)
+
+
+def receipt(verdict: Verdict = VERDICT, lock: str | None = "a" * 64) -> Receipt:
+    return replace(make(verdict, now=NOW, version="0.1", lock=None, facts="facts"), lock=lock)
+
+
+def with_leg(leg: Leg) -> Verdict:
+    return replace(VERDICT, devices=(VERDICT.devices[0], replace(VERDICT.devices[1], legs=(leg,))))
+
+
+def test_a_receipt_comes_back_as_it_was_written(tmp_path: Path) -> None:
+    lock = tmp_path / "pylock.x.toml"
+    lock.write_text("lock-version = '1.0'\n")
+    made = make(VERDICT, now=NOW, version="0.1", lock=lock, facts="facts")
+    write(tmp_path / "receipt.json", made)
+    again = read(tmp_path / "receipt.json")
+    assert (again.made, again.lock, again.facts) == (made.made, made.lock, made.facts)
+    assert again.made == "2031-02-03T04:05:06+00:00"
+    assert again.lock is not None
+    assert compare(made, again) == ()
+
+
+def test_a_receipt_keeps_no_secret(tmp_path: Path) -> None:
+    write(tmp_path / "receipt.json", receipt())
+    assert "hunter2" not in (tmp_path / "receipt.json").read_text()
+
+
+def test_the_same_verdict_elsewhere_is_no_difference() -> None:
+    assert compare(receipt(), replace(receipt(), facts="other machine", made="later")) == ()
+
+
+def test_a_leg_that_fails_now_is_worse_and_comes_first() -> None:
+    now = replace(with_leg(replace(MATMUL, ok=False, code="wrong-number")), packages=(("numpy", "2.2.0"),))
+    assert compare(receipt(), receipt(now)) == (
+        Difference(what="GPU:0 matmul", was="ok", now="wrong-number", worse=True),
+        Difference(what="numpy", was="2.1.0", now="2.2.0"),
+    )
+
+
+def test_a_leg_that_is_mended_is_a_difference_and_not_worse() -> None:
+    broken = with_leg(replace(MATMUL, ok=False, code="wrong-number"))
+    assert compare(receipt(broken), receipt()) == (Difference(what="GPU:0 matmul", was="wrong-number", now="ok"),)
+
+
+def test_a_device_that_is_gone_is_worse_even_at_another_level() -> None:
+    fewer = replace(VERDICT, level="standard", devices=VERDICT.devices[:1])
+    found = compare(receipt(), receipt(fewer))
+    assert Difference(what="GPU:0 matmul", was="ok", now="", worse=True) in found
+    assert Difference(what="level", was="quick", now="standard") in found
+
+
+def test_legs_of_another_level_are_no_difference() -> None:
+    more = replace(
+        VERDICT,
+        level="standard",
+        devices=(replace(VERDICT.devices[0], legs=(IMPORT, replace(MATMUL, leg="hashes"))), VERDICT.devices[1]),
+    )
+    assert [one.what for one in compare(receipt(), receipt(more))] == ["level"]
+
+
+def test_only_a_leg_that_takes_much_longer_is_called_slower() -> None:
+    assert compare(receipt(), receipt(with_leg(replace(MATMUL, seconds=1.9)))) == ()
+    (slower,) = compare(receipt(), receipt(with_leg(replace(MATMUL, seconds=2.1))))
+    assert (slower.what, slower.was, slower.now, slower.worse) == ("GPU:0 matmul time", "0.1 s", "2.1 s", False)
+
+
+def test_another_lock_is_a_difference() -> None:
+    (difference,) = compare(receipt(), receipt(lock="b" * 64))
+    assert (difference.what, difference.now) == ("lock", "b" * 12)
+
+
+@pytest.mark.parametrize(
+    "content", ["", "[]", "{}", json.dumps({"receipt": 2}), json.dumps({"receipt": 1, "verdict": 3})]
+)
+def test_a_file_that_is_no_receipt_is_refused(tmp_path: Path, content: str) -> None:
+    (tmp_path / "x.json").write_text(content)
+    with pytest.raises(TfprovError) as caught:
+        read(tmp_path / "x.json")
+    assert caught.value.code.name == "usage"
+
+
+def test_a_missing_receipt_is_a_mistake_of_the_user(tmp_path: Path) -> None:
+    with pytest.raises(TfprovError) as caught:
+        read(tmp_path / "none.json")
+    assert caught.value.exit_code == 2
