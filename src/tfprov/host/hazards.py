@@ -37,6 +37,8 @@ _VARIABLES = (
     ("PIP_NO_BINARY", "sdist-build-failed", "pip builds from source what has a wheel"),
     ("PIP_CONSTRAINT", "resolver-conflict", "pip holds every install to the versions of that file"),
     ("PIP_REQUIREMENT", "resolver-conflict", "pip adds the packages of that file to every install"),
+    ("PIP_TRUSTED_HOST", "net-tls-cert", "pip does not check the certificate of this host; tfprov does"),
+    ("UV_INSECURE_HOST", "net-tls-cert", "uv does not check the certificate of this host; tfprov does"),
     ("PIP_BREAK_SYSTEM_PACKAGES", "externally-managed", "pip writes into the Python of the operating system"),
     ("UV_PROJECT_ENVIRONMENT", "tf-not-in-env", "uv installs projects into that environment"),
     ("UV_SYSTEM_PYTHON", "tf-not-in-env", "uv installs into the system's Python instead of an environment"),

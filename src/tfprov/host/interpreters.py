@@ -21,7 +21,7 @@ from pathlib import Path
 from tfprov import paths, process
 from tfprov.errors import TfprovError
 from tfprov.host.records import Interpreter, Libc, Refusal
-from tfprov.host.system import ROOT, System, exists, home_folder, read_text, running_system
+from tfprov.host.system import ROOT, System, exists, home_folder, musl_of, read_text, running_system, wsl
 
 PROBE_TIMEOUT_S = 10.0
 
@@ -66,7 +66,10 @@ sys.stdout.write('\\t'.join([
 ]))
 """.replace("%MARK%", _MARK)
 
-_NAME = re.compile(r"^(?:python|pypy|graalpy)(?:\d+(?:\.\d+){0,2})?[tmu]*(?:\.exe)?$")
+# Under WSL, the folders of Windows are on PATH as well: what ends in .exe there is a Python of another system.
+_NAME = re.compile(r"^(?:python|pypy|graalpy)(?:\d+(?:\.\d+){0,2})?[tmu]*$")
+_WINDOWS_NAME = re.compile(r"^(?:python|pypy|graalpy)(?:\d+(?:\.\d+){0,2})?t?\.exe$", re.IGNORECASE)
+_WINDOWS_FOLDER = re.compile(r"^/mnt/[a-z](?:/|$)")
 # Programs that stand in for a Python: the link's target is the version manager, which decides at run time.
 _MANAGERS = frozenset({"mise", "asdf", "rye", "uv", "volta", "proto", "vfox", "pyenv", "hatch", "pixi"})
 _CACHE_SCHEMA = 1
@@ -158,7 +161,9 @@ def probe(path: Path, *, found_by: str, environ: Mapping[str, str]) -> Interpret
 def candidates(environ: Mapping[str, str], *, system: System, root: Path = ROOT) -> Iterator[Candidate]:
     """Executables named like a Python in every place that is known, most telling place first; repeats included."""
     for found_by, folder in _places(environ, system, root):
-        yield from _pythons_in(folder, found_by)
+        # What a relative path means depends on where one stands: no manager keeps its installs at one.
+        if folder.is_absolute():
+            yield from _pythons_in(folder, found_by)
     if system == "windows":
         yield from _registry(environ)
     if root == ROOT:
@@ -178,11 +183,11 @@ def _places(environ: Mapping[str, str], system: System, root: Path) -> Iterator[
                 yield found_by, _programs(inner, system)
     for prefix in conda_prefixes(environ, system=system, root=root):
         yield "conda", _programs(prefix, system)
+    is_wsl = system == "linux" and wsl(environ, root=root).value
     for entry in environ.get("PATH", "").split(os.pathsep):
-        folder = Path(entry)
-        # An empty entry means the working directory to a shell; an interpreter that lies there is no one's install.
-        if entry and folder.is_absolute() and folder.name != "shims":
-            yield "PATH", folder
+        # The disks of Windows are slow to list, and hold no Python for Linux.
+        if Path(entry).name != "shims" and not (is_wsl and _WINDOWS_FOLDER.match(entry)):
+            yield "PATH", Path(entry)
     for pattern in _FOLDERS[system]:
         yield from (("system", folder) for folder in _glob(root, pattern))
     for variable in ("RUNNER_TOOL_CACHE", "AGENT_TOOLSDIRECTORY"):
@@ -314,12 +319,16 @@ def _glob(base: Path, pattern: str) -> list[Path]:
 def _pythons_in(folder: Path, found_by: str) -> Iterator[Candidate]:
     try:
         with os.scandir(folder) as entries:
-            names = sorted(entry.name for entry in entries if _NAME.match(entry.name))
+            names = sorted(entry.name for entry in entries if _is_named_like_a_python(entry.name))
     except (OSError, ValueError):
         return
     for name in names:
         if not _is_decoy(folder, name):
             yield from _candidate(folder / name, found_by)
+
+
+def _is_named_like_a_python(name: str) -> bool:
+    return (_WINDOWS_NAME if os.name == "nt" else _NAME).match(name) is not None
 
 
 def _is_decoy(folder: Path, name: str) -> bool:
@@ -345,8 +354,8 @@ def _candidate(path: Path, found_by: str) -> Iterator[Candidate]:
                     yield candidate
             return
         real = Path(os.path.realpath(path, strict=True))
-        if not _NAME.match(real.name):
-            if real.name in _MANAGERS:
+        if not _is_named_like_a_python(real.name):
+            if real.stem in _MANAGERS:
                 return
             # A multi-call program or a wrapper chooses what it is by the name it is called by.
             real = Path(os.path.realpath(path.parent, strict=True)) / path.name
@@ -361,32 +370,23 @@ def _named(path: Path) -> Candidate:
     with contextlib.suppress(OSError, ValueError):
         path = path.absolute()
         folder = Path(os.path.realpath(path.parent, strict=True))
-        if _environment_file(folder / path.name) is None:
+        if _base_of_environment(folder / path.name) is None:
             real = Path(os.path.realpath(path, strict=True))
-            if _NAME.match(real.name):
+            if _is_named_like_a_python(real.name):
                 return Candidate(path=real, found_by="profile")
         return Candidate(path=folder / path.name, found_by="profile")
     return Candidate(path=path, found_by="profile")
 
 
-def _environment_file(executable: Path) -> Path | None:
-    for folder in (executable.parent.parent, executable.parent):
-        file = folder / "pyvenv.cfg"
-        if exists(file):
-            return file
-    return None
-
-
 def _base_of_environment(executable: Path) -> Path | None:
     """Folder of the Python that a virtual environment was made from; None when it is no virtual environment."""
-    file = _environment_file(executable)
-    if file is None:
-        return None
-    for line in (read_text(file) or "").splitlines():
-        key, _, value = line.partition("=")
-        if key.strip().lower() == "home" and value.strip():
-            return Path(value.strip())
-    return file.parent / "no-home"
+    for folder in (executable.parent.parent, executable.parent):
+        for line in (read_text(folder / "pyvenv.cfg") or "").splitlines():
+            key, _, value = line.partition("=")
+            # Without this key the file means nothing to Python either.
+            if key.strip().lower() == "home" and value.strip():
+                return Path(value.strip())
+    return None
 
 
 def _identity(path: Path) -> tuple[int, int] | None:
@@ -412,7 +412,7 @@ def _interpreter(candidate: Candidate, environ: Mapping[str, str], known: _Memor
     if answer.executable and not _same_file(path, answer.executable):
         # A wrapper or a shim: what it started is the interpreter.
         path = Path(os.path.realpath(answer.executable))
-    virtual = _environment_file(path) is not None
+    virtual = _base_of_environment(path) is not None
     interpreter = Interpreter(
         path=str(path),
         version=answer.version,
@@ -423,7 +423,7 @@ def _interpreter(candidate: Candidate, environ: Mapping[str, str], known: _Memor
         virtual=virtual,
         externally_managed=not virtual and exists(Path(answer.library) / "EXTERNALLY-MANAGED"),
         found_by=candidate.found_by,
-        libc=Libc(kind="glibc", version=answer.glibc) if answer.glibc else None,
+        libc=Libc(kind="glibc", version=answer.glibc) if answer.glibc else musl_of(path),
     )
     if answer.lacks:
         lacks = " and ".join(f"`{name}`" for name in answer.lacks)

@@ -60,7 +60,7 @@ class Interpreter(_Record):
         virtual: True when it belongs to a virtual environment.
         externally_managed: True when the operating system owns it (PEP 668); an environment may still be made from it.
         found_by: how it was found: `pyenv`, `PATH`, `uv`, `conda`, `registry`, `profile`, …
-        libc: the glibc that it runs on; None for any other C library, outside Linux, and when not known.
+        libc: the C library that it runs on; None outside Linux and when not known.
         problem: why it cannot be used at all; None when it works.
     """
 

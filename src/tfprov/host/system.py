@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import re
+import stat
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -92,9 +93,9 @@ def running_system(platform: str = sys.platform) -> Fact[System]:
 
 def home_folder(environ: Mapping[str, str], system: System) -> Path | None:
     """The user's home: from the environment, else from the user database; None when neither knows one."""
-    named = environ.get("USERPROFILE" if system == "windows" else "HOME")
-    if named:
-        return Path(named)
+    named = Path(environ.get("USERPROFILE" if system == "windows" else "HOME") or "")
+    if named.is_absolute() or system == "windows":
+        return named if named.parts else None
     if sys.platform != "win32":
         import pwd
 
@@ -166,6 +167,18 @@ def _own_glibc() -> str | None:
     return version if kind == "glibc" and version else None
 
 
+def musl_of(executable: Path) -> Libc | None:
+    """The musl that a program asks for as its loader; None for a program of any other C library."""
+    try:
+        with executable.open("rb") as stream:
+            loader = re.search(rb"\0(/[^\0]*/ld-musl-[^\0/]+\.so\.1)\0", stream.read(4096))
+    except OSError:
+        return None
+    if loader is None:
+        return None
+    return Libc(kind="musl", version=_search_file(Path(os.fsdecode(loader[1])), _MUSL_VERSION) or "1.2")
+
+
 def _search_file(file: Path, pattern: re.Pattern[bytes]) -> str | None:
     try:
         found = pattern.search(file.read_bytes())
@@ -220,8 +233,15 @@ def ci(environ: Mapping[str, str]) -> Fact[str | None]:
 def read_text(file: Path, limit: int = 1 << 20) -> str | None:
     """The beginning of a small file, or None when it cannot be read."""
     try:
-        with file.open("rb") as stream:
-            return stream.read(limit).decode("utf-8", "replace")
+        # A pipe or a terminal under the name of a configuration file would keep us waiting.
+        handle = os.open(file, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
+        try:
+            if not stat.S_ISREG(os.fstat(handle).st_mode):
+                return None
+            with os.fdopen(handle, "rb", closefd=False) as stream:
+                return stream.read(limit).decode("utf-8", "replace")
+        finally:
+            os.close(handle)
     except (OSError, ValueError):
         return None
 

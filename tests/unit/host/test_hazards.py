@@ -50,6 +50,7 @@ def test_a_clean_machine_has_none(tmp_path: Path) -> None:
         ({"PIP_REQUIRE_VIRTUALENV": "true"}, "install-failed"),
         ({"PIP_NO_INDEX": "yes"}, "version-not-available"),
         ({"PIP_NO_BINARY": ":all:"}, "sdist-build-failed"),
+        ({"PIP_TRUSTED_HOST": "packages.example"}, "net-tls-cert"),
         ({"UV_SYSTEM_PYTHON": "1"}, "tf-not-in-env"),
         ({"UV_PROJECT_ENVIRONMENT": "/opt/env"}, "tf-not-in-env"),
         ({"UV_OFFLINE": "true"}, "version-not-available"),

@@ -315,6 +315,52 @@ def test_the_virtual_environment_that_the_profile_names_is_kept(
     assert found.found_by == "profile"
 
 
+def test_a_stray_file_of_an_environment_hides_nothing(environ: dict[str, str], home: Path, root: Path) -> None:
+    answering(home / "install/bin/python3", "3.11.7")
+    (home / "install/pyvenv.cfg").write_text("include-system-site-packages = false\n", encoding="utf-8")
+    environ["PATH"] = str(home / "install/bin")
+
+    (found,) = discover(environ, root=root)
+
+    assert not found.virtual
+
+
+def test_pythons_of_windows_are_no_pythons_of_wsl(environ: dict[str, str], home: Path, root: Path) -> None:
+    answering(home / "bin/python.exe", "3.11.7")
+    answering(home / "bin/python3", "3.12.1")
+    environ["PATH"] = str(home / "bin")
+
+    assert [one.version for one in discover(environ, root=root)] == ["3.12.1"]
+
+
+def test_folders_of_windows_are_not_listed_under_wsl(
+    environ: dict[str, str], root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (root / "proc/sys/kernel").mkdir(parents=True)
+    listed: list[str] = []
+    monkeypatch.setattr(interpreters, "_pythons_in", lambda folder, _: listed.append(str(folder)) or ())
+    environ["PATH"] = "/mnt/c/Windows:/mnt/data/bin:/mnt/c"
+
+    tuple(candidates(environ, system="linux", root=root))
+    assert {"/mnt/c/Windows", "/mnt/data/bin", "/mnt/c"} <= set(listed)
+
+    listed.clear()
+    (root / "proc/sys/kernel/osrelease").write_text("5.15.153.1-microsoft-standard-WSL2\n", encoding="utf-8")
+    tuple(candidates(environ, system="linux", root=root))
+    assert {path for path in listed if path.startswith("/mnt")} == {"/mnt/data/bin"}
+
+
+def test_an_interpreter_on_musl_says_so(environ: dict[str, str], home: Path, root: Path) -> None:
+    executable = answering(home / ".pyenv/versions/3.11/bin/python", "3.11.7", libc="")
+    with executable.open("ab") as stream:
+        stream.write(b"exit\n\0/lib/ld-musl-x86_64.so.1\0")
+
+    (found,) = discover(environ, root=root)
+
+    assert found.libc is not None
+    assert found.libc.kind == "musl"
+
+
 def test_the_interpreter_of_the_profile_comes_first_and_once(environ: dict[str, str], home: Path, root: Path) -> None:
     old = answering(home / ".pyenv/versions/3.9.18/bin/python3.9", "3.9.18")
     answering(home / ".pyenv/versions/3.12.1/bin/python3.12", "3.12.1")

@@ -2,13 +2,25 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
 
 from tfprov.errors import TfprovError
 from tfprov.host.records import Libc
-from tfprov.host.system import ci, container, home_folder, libc, os_version, parse_os_release, running_system, wsl
+from tfprov.host.system import (
+    ci,
+    container,
+    home_folder,
+    libc,
+    musl_of,
+    os_version,
+    parse_os_release,
+    read_text,
+    running_system,
+    wsl,
+)
 
 
 def write(file: Path, content: str | bytes) -> None:
@@ -177,6 +189,33 @@ def test_wsl_with_a_kernel_of_ones_own_is_told_by_its_folder(tmp_path: Path) -> 
 )
 def test_ci_systems_are_named(environ: dict[str, str], name: str | None) -> None:
     assert ci(environ).value == name
+
+
+def test_a_pipe_in_the_place_of_a_file_is_not_waited_for(tmp_path: Path) -> None:
+    if not hasattr(os, "mkfifo"):
+        pytest.skip("this system has no pipes with names")
+    os.mkfifo(tmp_path / "pipe")
+
+    assert read_text(tmp_path / "pipe") is None
+    assert read_text(tmp_path) is None
+    assert read_text(Path("/dev/zero")) is None
+
+
+def test_the_loader_tells_which_programs_run_on_musl(tmp_path: Path) -> None:
+    write(tmp_path / "musl", b"\x7fELF" + bytes(600) + b"/lib/ld-musl-x86_64.so.1\0")
+    write(tmp_path / "glibc", b"\x7fELF" + bytes(600) + b"/lib64/ld-linux-x86-64.so.2\0")
+
+    found = musl_of(tmp_path / "musl")
+
+    assert found is not None
+    assert found.kind == "musl"
+    assert musl_of(tmp_path / "glibc") is None
+    assert musl_of(tmp_path / "missing") is None
+
+
+def test_a_relative_home_is_no_home() -> None:
+    assert home_folder({"HOME": "relative"}, "linux") == home_folder({}, "linux")
+    assert home_folder({"HOME": ""}, "linux") == home_folder({}, "linux")
 
 
 def test_the_home_is_the_one_that_the_environment_names() -> None:
