@@ -11,10 +11,10 @@ from tfprov.redact import redact
 
 
 def bring(version: str, *, uv: Path, folder: Path, cache: Path, environ: Mapping[str, str], timeout: float) -> Path:
-    """A standalone Python of a minor version, downloaded by uv into our own folder unless it is there already.
+    """A standalone Python, downloaded by uv into our own folder unless it is there already.
 
     Args:
-        version: `3.12`.
+        version: PEP 440 range, such as `==3.12.*`.
         uv: the executable.
         folder: where uv's Pythons are kept.
         cache: uv's cache.
@@ -43,7 +43,7 @@ def bring(version: str, *, uv: Path, folder: Path, cache: Path, environ: Mapping
     said = [line.strip() for line in redact(install.stderr).splitlines() if line.strip()]
     raise TfprovError(
         "python-not-found",
-        f"Python {version} is not on this machine and could not be brought",
+        f"Python `{version}` is not on this machine and could not be brought",
         evidence=("uv's download of a standalone Python failed", *said[-5:]),
-        hint=f"install Python {version} (system packages, pyenv, conda), or name one with `python.path`",
+        hint="install such a Python (system packages, pyenv, conda), or name one with `python.path`",
     )

@@ -12,13 +12,14 @@ from tfprov.process import clean_environment
 _OLDEST_SEEDED = (3, 9)
 
 
-def create(path: Path, *, python: Path, version: str, cache: Path, environ: Mapping[str, str]) -> None:
+def create(path: Path, *, python: Path, version: str, prompt: str, cache: Path, environ: Mapping[str, str]) -> None:
     """Make a virtual environment with pip in it, without touching the network.
 
     Args:
         path: an empty folder.
         python: the interpreter to build on.
         version: its full version.
+        prompt: what an activated shell shows.
         cache: virtualenv's own cache.
         environ: variables of this process; those that redirect Pythons are kept out.
 
@@ -30,7 +31,7 @@ def create(path: Path, *, python: Path, version: str, cache: Path, environ: Mapp
 
     seeded = tuple(int(part) for part in version.split(".")[:2]) >= _OLDEST_SEEDED
     arguments = [
-        *("--python", str(python), "--app-data", str(cache)),
+        *("--python", str(python), "--app-data", str(cache), "--prompt", prompt),
         *("--no-download", "--no-periodic-update", "--no-vcs-ignore", "--no-venv-redirect"),
         *(() if seeded else ("--no-seed",)),
         str(path),

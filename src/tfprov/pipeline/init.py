@@ -33,14 +33,15 @@ def init(path: Path, *, environ: Mapping[str, str]) -> str:
     facts = gather(environ, cache=home(environ).cache / "interpreters.json")
     # No lock and no listing: the table that comes with tfprov is enough for a first guess, and works offline.
     decision = decide(Profile(name=name), facts, table(), None).decision
-    usable = sorted({one.version for one in facts.interpreters.value if one.problem is None}, reverse=True)
+    # They come sorted, the newest first.
+    usable = list(dict.fromkeys(one.version for one in facts.interpreters.value if one.problem is None))
     text = profile_template(
         name=name,
         file=path.name,
-        python=f"there are Pythons {', '.join(usable)}" if usable else "there is no Python that tfprov could use",
+        python=f"Pythons on this machine: {', '.join(usable)}" if usable else "There is no Python on this machine",
         version=decision.tensorflow.version,
         accelerator=decision.tensorflow.accelerator,
-        why=decision.tensorflow.why,
+        why=decision.tensorflow.why[0].upper() + decision.tensorflow.why[1:],
     )
     write_atomic(path, text.encode())
     return text

@@ -163,8 +163,9 @@ def _interpreter(run: Run) -> Interpreter:
         known = (found for found in run.get(Facts).interpreters.value if found.path == chosen.path)
         return next(known, Interpreter(path=chosen.path, version=chosen.version))
     folder = run.home.data / "pythons"
+    asked = run.loaded.profile.python.version
     path = pythons.bring(
-        chosen.version,
+        f"=={chosen.version}.*" + (f",{asked}" if asked else ""),
         uv=_uv(),
         folder=folder,
         cache=run.home.cache / "uv",
@@ -319,6 +320,7 @@ def _make_venv(run: Run, path: Path) -> None:
         path,
         python=Path(interpreter.path),
         version=interpreter.version,
+        prompt=run.loaded.profile.name,
         cache=run.home.cache / "virtualenv",
         environ=run.request.environ,
     )

@@ -43,7 +43,8 @@ def shipped_folder() -> Path:
 
 def shipped() -> tuple[Path, ...]:
     """The shipped profiles, sorted by name."""
-    return tuple(sorted(shipped_folder().glob("*.toml")))
+    # In a checkout the locks of these very profiles may lie beside them.
+    return tuple(sorted(path for path in shipped_folder().glob("*.toml") if not path.name.startswith("pylock.")))
 
 
 def find(name: str, *, cwd: Path) -> tuple[Path, bool]:

@@ -9,7 +9,7 @@ _TEMPLATE = """\
 name = "{name}"
 
 [python]
-# On this machine {python}.
+# {python}.
 # version = ">=3.10,<3.14"     # default: whatever the chosen TensorFlow has wheels for
 # path = "/opt/python3.12/bin/python3.12"    # this interpreter and no other
 # install = true               # may bring an interpreter when none fits
@@ -21,7 +21,8 @@ name = "{name}"
 [tensorflow]
 # The newest release that fits this machine today is {version}.
 # version = ">={minor}"
-accelerator = "{accelerator}"{padding}# auto | cpu | cuda: {why}
+# {why}.
+accelerator = "{accelerator}"{padding}# auto | cpu | cuda
 # allow-fallback = false       # may go to an older release after a failed install or smoke test
 
 [packages]
@@ -51,10 +52,10 @@ def profile_template(*, name: str, file: str, python: str, version: str, acceler
     Args:
         name: of the environment.
         file: name of the profile's file.
-        python: what interpreters there are, as the end of a sentence.
+        python: what interpreters there are, in a sentence.
         version: release that fits this machine.
         accelerator: what it can run on.
-        why: the reason for that accelerator, in a line.
+        why: the reason for the release and the accelerator, in a line.
     """
     padding = " " * max(1, 9 - len(accelerator))
     return _TEMPLATE.format(
