@@ -21,8 +21,8 @@ h2 { font-size: 1.1rem; margin-top: 2rem; border-bottom: 1px solid var(--line); 
 .good { color: var(--good); } .bad { color: var(--bad); } .none { color: var(--none); }
 .wide { overflow-x: auto; }
 table { border-collapse: collapse; font-size: .9rem; }
-th, td { border: 1px solid var(--line); padding: .25rem .6rem; text-align: left; vertical-align: top; }
-td.mark { text-align: center; white-space: nowrap; }
+th, td { border: 1px solid var(--line); padding: .15rem .6rem; text-align: left; vertical-align: top; }
+td.mark { text-align: center; } td.mark, th { white-space: nowrap; }
 pre { background: var(--soft); border: 1px solid var(--line); padding: .6rem; overflow-x: auto; font-size: .82rem;
       white-space: pre-wrap; overflow-wrap: anywhere; }
 section.finding { border-left: 4px solid var(--bad); padding-left: 1rem; margin: 1rem 0; }
@@ -38,7 +38,7 @@ svg .good { fill: var(--good); } svg .bad { fill: var(--bad); } svg .none { fill
 }
 """
 _ROW = 16
-_LEFT = 190
+_LEFT = 240
 _WIDTH = 1100
 
 

@@ -312,7 +312,10 @@ def repeat(tf, device):
 
 
 def throughput(tf, device):
-    """A big product takes less time than on the processor of the same machine."""
+    """A big product takes not much longer than on the processor of the same machine.
+
+    An old GPU beside a hundred new cores may lose and be well; one that takes twice as long is throttled or not used.
+    """
     exact_float32(tf)
 
     def seconds(where):
@@ -329,8 +332,8 @@ def throughput(tf, device):
 
     host, gpu = seconds("CPU:0"), seconds(device)
     text = f"2048x2048x2048: {2 * 2048**3 / gpu / 1e12:.2f} TFLOP/s, {host / gpu:.1f} times the processor"
-    if gpu >= host:
-        raise Failed("gpu-unhealthy", text + ": a GPU that is no faster is throttled, shared, or not used")
+    if gpu > 2 * host:
+        raise Failed("gpu-unhealthy", text + ": a GPU that is so slow is throttled, shared, or not used")
     return text
 
 

@@ -1,0 +1,83 @@
+from __future__ import annotations
+
+import os
+from importlib import resources
+from pathlib import Path
+
+import pytest
+
+from sham import make_environment
+from tfprov import process
+from tfprov.events import ignore
+from tfprov.smoke.group import ENVIRONMENT, Bench, Outcome, run_group
+from tfprov.smoke.records import Request
+
+pytestmark = pytest.mark.skipif(os.name != "posix", reason="the sham environments are POSIX venvs")
+
+
+def run(folder: Path, sabotage: str = "", *, timeout: float = 60, exit_normally: bool = False) -> Outcome:
+    scratch = folder / "scratch"
+    scratch.mkdir()
+    with resources.as_file(resources.files("tfprov.smoke") / "probes") as probes:
+        bench = Bench(
+            python=make_environment(folder / "environment", sabotage),
+            request=Request(timeout=timeout),
+            probes=probes,
+            scratch=scratch,
+            env=process.clean_environment(os.environ),
+            emit=ignore,
+        )
+        return run_group(bench, "core", exit_normally=exit_normally)
+
+
+def codes(outcome: Outcome) -> dict[str, str | None]:
+    return {leg.leg: leg.code for _, leg in outcome.legs if not leg.ok}
+
+
+CRASH_AT_EXIT = "import atexit\natexit.register(lambda: os.kill(os.getpid(), signal.SIGSEGV))\n"
+HANG_AT_EXIT = "import atexit\natexit.register(lambda: time.sleep(600))\n"
+
+
+def test_a_crash_after_the_last_leg_counts_where_the_end_is_tested(tmp_path: Path) -> None:
+    outcome = run(tmp_path, CRASH_AT_EXIT, exit_normally=True)
+    assert codes(outcome) == {"core-exit": "probe-crashed"}
+    assert outcome.leg("CPU:0", "gradient") is not None
+
+
+def test_a_hang_after_the_last_leg_counts_where_the_end_is_tested(tmp_path: Path) -> None:
+    assert codes(run(tmp_path, HANG_AT_EXIT, timeout=1.5, exit_normally=True)) == {"core-exit": "probe-timeout"}
+
+
+def test_where_the_end_is_not_tested_nobody_waits_for_it(tmp_path: Path) -> None:
+    outcome = run(tmp_path, HANG_AT_EXIT)
+    assert codes(outcome) == {}
+    assert outcome.ended
+
+
+def test_a_leg_that_dies_every_time_is_tried_once(tmp_path: Path) -> None:
+    counter = tmp_path / "tries"
+    sabotage = (
+        "def matmul(left, right):\n"
+        f"    open({str(counter)!r}, 'a').write('x')\n"
+        "    os.kill(os.getpid(), signal.SIGSEGV)\n"
+    )
+    outcome = run(tmp_path, sabotage)
+    # Once in `matmul` and once in `gradient`, which multiplies as well.
+    assert counter.read_text() == "xx"
+    assert outcome.lost_in == [("CPU:0", "matmul"), ("CPU:0", "gradient")]
+    assert outcome.ended
+
+
+def test_what_the_process_said_is_kept_as_its_log(tmp_path: Path) -> None:
+    outcome = run(tmp_path, "print('a word of TensorFlow', file=sys.stderr)\n")
+    assert "a word of TensorFlow" in outcome.log
+
+
+def test_the_leg_that_died_has_its_own_time_and_not_that_of_the_process(tmp_path: Path) -> None:
+    outcome = run(tmp_path, "time.sleep(0.6)\ndef matmul(left, right):\n    os.kill(os.getpid(), signal.SIGSEGV)\n")
+    imported, died = outcome.leg(ENVIRONMENT, "import"), outcome.leg("CPU:0", "matmul")
+    assert imported is not None
+    assert died is not None
+    assert died.started is not None
+    assert imported.started is not None
+    assert died.started >= imported.started + 0.6
