@@ -7,6 +7,7 @@ the files were resolved from and for, so that a later run can say in words what 
 from __future__ import annotations
 
 import hashlib
+import re
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -15,7 +16,8 @@ from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
 import tomlkit
-from packaging.pylock import PackageArchive, PackageWheel, Pylock, PylockSelectError, PylockValidationError
+from packaging.pylock import Package, PackageArchive, PackageWheel, Pylock, PylockSelectError, PylockValidationError
+from packaging.utils import InvalidWheelFilename, parse_wheel_filename
 from pydantic import TypeAdapter, ValidationError
 
 from tfprov.errors import TfprovError
@@ -45,9 +47,9 @@ def write(path: Path, resolved: str, header: Header) -> None:
     document = (
         "# Made by tfprov: the exact files of the environment, with their hashes.\n"
         "# Renew it with `tfprov lock --upgrade`; other tools read it as PEP 751.\n"
-        f"{without_userinfo(resolved).strip()}\n\n{own}"
+        f"{resolved.strip()}\n\n{own}"
     )
-    write_atomic(path, document.encode())
+    write_atomic(path, without_userinfo(document).encode())
 
 
 def read_header(path: Path) -> Header | None:
@@ -100,7 +102,7 @@ def read(path: Path, *, environment: Environment, tags: Sequence[Tag], changes: 
                         "only a source distribution, a folder or a repository is locked; tfprov installs wheels",
                     ),
                 )
-            files.append(_locked(path, str(package.name), str(package.version), source))
+            files.append(_locked(path, package, source))
     except PylockSelectError as error:
         raise TfprovError(
             "lock-unfit",
@@ -144,7 +146,8 @@ def _parse(path: Path) -> tuple[bytes, Header, Pylock]:
     return raw, header, pylock
 
 
-def _locked(path: Path, name: str, version: str, wheel: PackageWheel | PackageArchive) -> LockedFile:
+def _locked(path: Path, package: Package, wheel: PackageWheel | PackageArchive) -> LockedFile:
+    name = str(package.name)
     sha256 = wheel.hashes.get("sha256")
     if sha256 is None:
         raise TfprovError(
@@ -152,6 +155,8 @@ def _locked(path: Path, name: str, version: str, wheel: PackageWheel | PackageAr
             f"`{path}` has no SHA-256 for `{name}`",
             evidence=(f"hashes given: {', '.join(wheel.hashes) or 'none'}",),
         )
+    if not re.fullmatch(r"(?i)[0-9a-f]{64}", sha256):
+        raise TfprovError("lock-invalid", f"`{path}` has a SHA-256 for `{name}` that is none", evidence=(sha256,))
     # `path` is relative to the lock file; PEP 751 prefers it over `url` where both are given.
     url = (path.parent / wheel.path).resolve().as_uri() if wheel.path else wheel.url
     if url is None:
@@ -161,4 +166,18 @@ def _locked(path: Path, name: str, version: str, wheel: PackageWheel | PackageAr
         filename = wheel.name
     if not filename.endswith(".whl"):
         raise TfprovError("lock-unfit", f"`{path.name}` locks `{filename}`, which is no wheel; tfprov installs wheels")
-    return LockedFile(name=name, version=version, filename=filename, url=url, sha256=sha256.lower(), size=wheel.size)
+    try:
+        _, version, _, _ = parse_wheel_filename(filename)
+    except InvalidWheelFilename as error:
+        raise TfprovError(
+            "lock-invalid", f"`{path}` has a file for `{name}` that is not named like a wheel", evidence=(str(error),)
+        ) from error
+    # The standard lets an archive go without a version; its name has one.
+    return LockedFile(
+        name=name,
+        version=str(package.version or version),
+        filename=filename,
+        url=url,
+        sha256=sha256.lower(),
+        size=wheel.size,
+    )

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from tfprov.redact import without_userinfo
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LockedFile:
@@ -56,8 +58,8 @@ class Inputs:
     exclude_newer: str = ""
 
     def changes_from(self, old: Inputs) -> tuple[str, ...]:
-        """What is different here from an older lock's inputs, a line each."""
-        before, now = asdict(old), asdict(self)
+        """What is different here from an older lock's inputs, a line each. Credentials make no difference."""
+        before, now = _public(old), _public(self)
         return tuple(
             f"`{name.replace('_', '-')}` was {_shown(before[name])}, is {_shown(now[name])}"
             for name in now
@@ -119,6 +121,14 @@ class Lock:
 def file_name(profile: str) -> str:
     """Name of the lock file of a profile. The standard allows no dot inside its middle part."""
     return f"pylock.{profile.replace('.', '-')}.toml"
+
+
+def _public(inputs: Inputs) -> dict[str, object]:
+    """The inputs as a lock file holds them: without credentials in addresses."""
+    return {
+        name: tuple(map(without_userinfo, value)) if isinstance(value, tuple) else without_userinfo(value)
+        for name, value in asdict(inputs).items()
+    }
 
 
 def _shown(value: object) -> str:

@@ -1,0 +1,282 @@
+from __future__ import annotations
+
+import hashlib
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from packaging.markers import default_environment
+from packaging.pylock import Pylock
+from packaging.tags import Tag
+
+from tfprov.errors import TfprovError
+from tfprov.lock import pylock
+from tfprov.lock.records import Header, Inputs, Lock, Target
+
+TAGS = (
+    Tag("cp312", "cp312", "manylinux_2_28_x86_64"),
+    Tag("cp312", "cp312", "manylinux_2_17_x86_64"),
+    Tag("py3", "none", "any"),
+)
+ENVIRONMENT = {
+    **default_environment(),
+    "python_version": "3.12",
+    "python_full_version": "3.12.1",
+    "sys_platform": "linux",
+}
+SHA = "0123456789abcdef" * 4
+HEADER = Header(
+    inputs=Inputs(
+        profile="train",
+        tensorflow=">=2.16",
+        requirements=("pandas>=2", "x @ https://h/x.whl"),
+        extra=("https://e",),
+        find_links=("wheels/",),
+    ),
+    target=Target(
+        package="tensorflow-cpu",
+        version="2.21.0",
+        extras=("and-cuda",),
+        accelerator="cpu",
+        python="3.12",
+        platform="linux-x86_64-glibc",
+    ),
+)
+
+
+def wheel(name: str, version: str = "1.0", tag: str = "py3-none-any", sha: str = SHA, more: str = "") -> str:
+    return f'{{ url = "https://host/{name}-{version}-{tag}.whl", {more}hashes = {{ sha256 = "{sha}" }} }}'
+
+
+def package(name: str, *wheels: str, version: str = "1.0", more: str = "") -> str:
+    listed = f"wheels = [{', '.join(wheels)}]\n" if wheels else ""
+    return f'\n[[packages]]\nname = "{name}"\nversion = "{version}"\n{more}{listed}'
+
+
+def document(*packages: str, head: str = "") -> str:
+    return f'lock-version = "1.0"\ncreated-by = "uv"\n{head}' + "".join(packages)
+
+
+def written(folder: Path, *packages: str, header: Header = HEADER, head: str = "") -> Path:
+    path = folder / "pylock.train.toml"
+    pylock.write(path, document(*packages, head=head), header)
+    return path
+
+
+def read(path: Path) -> Lock:
+    return pylock.read(path, environment=ENVIRONMENT, tags=TAGS)  # type: ignore[arg-type]  # a whole environment
+
+
+def refusal(path: Path) -> TfprovError:
+    with pytest.raises(TfprovError) as failure:
+        read(path)
+    return failure.value
+
+
+def test_what_is_written_is_read_back(tmp_path: Path) -> None:
+    path = written(tmp_path / "new", package("zope", wheel("zope", more="size = 12, ")), package("app", wheel("app")))
+    lock = read(path)
+    assert [(file.name, file.version, file.size) for file in lock.files] == [("app", "1.0", None), ("zope", "1.0", 12)]
+    assert lock.files[0].url == "https://host/app-1.0-py3-none-any.whl"
+    assert lock.files[0].filename == "app-1.0-py3-none-any.whl"
+    assert lock.files[0].sha256 == SHA
+    assert (lock.path, lock.target, lock.changes) == (path, HEADER.target, ())
+    assert lock.digest == hashlib.sha256(path.read_bytes()).hexdigest()
+    assert lock.version("zope") == "1.0"
+    assert lock.version("nothing") is None
+    assert pylock.read_header(path) == HEADER
+    pylock.check_ours(path)
+
+
+def test_other_tools_can_read_it(tmp_path: Path) -> None:
+    import sys
+
+    if sys.version_info >= (3, 11):
+        import tomllib
+    else:
+        import tomli as tomllib
+
+    Pylock.from_dict(tomllib.loads(written(tmp_path, package("app", wheel("app"))).read_text()))
+
+
+def test_a_lock_that_is_not_there_has_no_header(tmp_path: Path) -> None:
+    assert pylock.read_header(tmp_path / "pylock.x.toml") is None
+
+
+def test_credentials_never_get_into_the_file(tmp_path: Path) -> None:
+    secret = "https://me:hunter2@host/simple"
+    header = replace(
+        HEADER,
+        inputs=replace(
+            HEADER.inputs,
+            index=secret,
+            extra=("https://hunter2@host",),
+            find_links=(secret,),
+            requirements=(f"x @ {secret}/x.whl",),
+        ),
+    )
+    resolved = package("app", wheel("app").replace("https://host", "https://me:hunter2@host"))
+    path = written(tmp_path, resolved, header=header, head="# https://me:hunter2@host\n")
+    assert "hunter2" not in path.read_text()
+    assert read(path).files[0].url == "https://host/app-1.0-py3-none-any.whl"
+    found = pylock.read_header(path)
+    assert found is not None
+    assert header.inputs.changes_from(found.inputs) == ()
+
+
+def test_of_several_wheels_the_one_with_the_best_tag_is_taken(tmp_path: Path) -> None:
+    tags = (
+        "py3-none-any",
+        "cp312-cp312-manylinux_2_17_x86_64",
+        "cp312-cp312-manylinux_2_28_x86_64",
+        "cp313-cp313-win32",
+    )
+    path = written(tmp_path, package("app", *(wheel("app", tag=tag) for tag in tags)))
+    assert read(path).files[0].filename == "app-1.0-cp312-cp312-manylinux_2_28_x86_64.whl"
+
+
+def test_markers_choose_the_packages(tmp_path: Path) -> None:
+    marked = package("windows", wheel("windows"), more="marker = \"sys_platform == 'win32'\"\n")
+    assert [file.name for file in read(written(tmp_path, marked, package("app", wheel("app")))).files] == ["app"]
+
+
+def test_a_file_beside_the_lock_is_found_from_the_lock(tmp_path: Path) -> None:
+    local = package("app", wheel("app").replace("https://host/", "").replace("url", "path"))
+    path = written(tmp_path / "a b", local)
+    assert read(path).files[0].url == (tmp_path / "a b" / "app-1.0-py3-none-any.whl").as_uri()
+    assert read(path).files[0].filename == "app-1.0-py3-none-any.whl"
+
+
+def test_a_requirement_with_an_address_of_its_own_is_an_archive(tmp_path: Path) -> None:
+    archive = f'archive = {{ url = "https://host/x/app-1.5+cpu-py3-none-any.whl", hashes = {{ sha256 = "{SHA}" }} }}\n'
+    with_version = read(written(tmp_path, package("app", version="1.5+cpu", more=archive))).files[0]
+    # The standard lets the version out.
+    without = read(written(tmp_path, package("app", more=archive).replace('version = "1.0"\n', ""))).files[0]
+    assert with_version == without
+    assert without.version == "1.5+cpu"
+
+
+def test_percent_signs_of_an_address_are_no_part_of_the_file_name(tmp_path: Path) -> None:
+    path = written(tmp_path, package("app", wheel("app", "1.0%2Bcpu"), version="1.0+cpu"))
+    assert read(path).files[0].filename == "app-1.0+cpu-py3-none-any.whl"
+
+
+def test_hashes_are_compared_in_small_letters(tmp_path: Path) -> None:
+    assert read(written(tmp_path, package("app", wheel("app", sha=SHA.upper())))).files[0].sha256 == SHA
+
+
+def test_a_wheel_without_sha_256_is_refused(tmp_path: Path) -> None:
+    error = refusal(written(tmp_path, package("app", wheel("app").replace("sha256", "sha512"))))
+    assert error.code.name == "lock-invalid"
+    assert error.what.endswith("has no SHA-256 for `app`")
+    assert error.evidence == ("hashes given: sha512",)
+
+
+@pytest.mark.parametrize("sha", ["", "00", "../../etc/passwd", "g" * 64])
+def test_a_hash_that_is_none_is_refused(tmp_path: Path, sha: str) -> None:
+    assert refusal(written(tmp_path, package("app", wheel("app", sha=sha)))).code.name == "lock-invalid"
+
+
+@pytest.mark.parametrize("name", ["../../app-1.0-py3-none-any.whl", "app.whl", "a/app-1.0-py3-none-any.whl"])
+def test_a_file_name_that_is_none_of_a_wheel_is_refused(tmp_path: Path, name: str) -> None:
+    error = refusal(written(tmp_path, package("app", wheel("app", more=f'name = "{name}", '))))
+    assert error.code.name in ("lock-invalid", "lock-unfit")
+
+
+def test_an_escaped_slash_in_an_address_does_not_lead_out_of_a_folder(tmp_path: Path) -> None:
+    archive = (
+        f'archive = {{ url = "https://host/..%2F..%2Fapp-1.0-py3-none-any.whl", hashes = {{ sha256 = "{SHA}" }} }}\n'
+    )
+    assert refusal(written(tmp_path, package("app", more=archive))).code.name == "lock-invalid"
+
+
+def test_a_package_with_only_a_source_distribution_is_refused(tmp_path: Path) -> None:
+    source = f'sdist = {{ url = "https://host/app-1.0.tar.gz", hashes = {{ sha256 = "{SHA}" }} }}\n'
+    error = refusal(written(tmp_path, package("app", more=source)))
+    assert error.code.name == "lock-unfit"
+    assert error.what == "`pylock.train.toml` has no wheel of `app` 1.0 for this machine"
+
+
+def test_an_archive_that_is_no_wheel_is_refused(tmp_path: Path) -> None:
+    archive = f'archive = {{ url = "https://host/app-1.0.zip", hashes = {{ sha256 = "{SHA}" }} }}\n'
+    error = refusal(written(tmp_path, package("app", more=archive)))
+    assert error.code.name == "lock-unfit"
+    assert error.what == "`pylock.train.toml` locks `app-1.0.zip`, which is no wheel; tfprov installs wheels"
+
+
+def test_a_lock_without_wheels_for_the_interpreter_says_what_it_was_made_for(tmp_path: Path) -> None:
+    error = refusal(written(tmp_path, package("app", wheel("app", tag="cp313-cp313-win32"))))
+    assert error.code.name == "lock-unfit"
+    assert error.what == "`pylock.train.toml` does not fit this machine or interpreter"
+    assert error.evidence[1] == "it was made for Python 3.12 on linux-x86_64-glibc"
+
+
+def test_a_lock_for_a_newer_python_does_not_fit(tmp_path: Path) -> None:
+    error = refusal(written(tmp_path, package("app", wheel("app")), head='requires-python = ">=3.13"\n'))
+    assert error.code.name == "lock-unfit"
+
+
+def test_a_lock_that_something_else_made_is_neither_read_nor_overwritten(tmp_path: Path) -> None:
+    path = tmp_path / "pylock.train.toml"
+    path.write_text(document(package("app", wheel("app"))))
+    for verb in (read, pylock.read_header):
+        with pytest.raises(TfprovError) as failure:
+            verb(path)
+        assert failure.value.code.name == "lock-invalid"
+        assert failure.value.what == f"`{path}` was not made by tfprov"
+    with pytest.raises(TfprovError) as failure:
+        pylock.check_ours(path)
+    assert failure.value.code.name == "path-not-ours"
+
+
+@pytest.mark.parametrize("own", ["[tool]\ntfprov = 3", "tool = 3", "[tool.other]\nx = 1"])
+def test_a_table_of_ours_that_is_no_table_is_not_ours_or_damaged(tmp_path: Path, own: str) -> None:
+    path = tmp_path / "pylock.train.toml"
+    path.write_text(f"{own}\n" + document() if own.startswith("tool =") else document() + f"\n{own}\n")
+    with pytest.raises(TfprovError) as failure:
+        pylock.read_header(path)
+    assert failure.value.code.name == "lock-invalid"
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "evidence"),
+    [
+        ('package = "tensorflow-cpu"\n', "", "`tool.tfprov.target.package`: Field required"),
+        ('accelerator = "cpu"', "accelerator = 3", "`tool.tfprov.target.accelerator`: Input should be a valid string"),
+        ("extra = [", 'extra = ["a", 3, ', "`tool.tfprov.inputs.extra.1`: Input should be a valid string"),
+    ],
+)
+def test_a_damaged_header_is_named_by_its_key(tmp_path: Path, old: str, new: str, evidence: str) -> None:
+    path = written(tmp_path, package("app", wheel("app")))
+    assert old in path.read_text()
+    path.write_text(path.read_text().replace(old, new))
+    error = refusal(path)
+    assert (error.code.name, error.what) == ("lock-invalid", f"`{path}` is damaged")
+    assert error.evidence == (evidence,)
+
+
+def test_a_header_of_a_later_version_with_more_keys_can_be_read(tmp_path: Path) -> None:
+    path = written(tmp_path, package("app", wheel("app")))
+    path.write_text(path.read_text().replace("[tool.tfprov.target]", "[tool.tfprov.target]\nlater = 1"))
+    assert pylock.read_header(path) == HEADER
+
+
+def test_a_mistake_made_by_hand_is_said_with_its_line(tmp_path: Path) -> None:
+    path = written(tmp_path, package("app", wheel("app")))
+    path.write_text(path.read_text().replace('created-by = "uv"', "created-by = uv"))
+    error = refusal(path)
+    assert (error.code.name, error.what) == ("lock-invalid", f"`{path}` is not a valid lock")
+    assert "line 4" in error.evidence[0]
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"\xff", b"lock-version = '9.0'\ncreated-by = 'x'\npackages = []", b"packages = 3"]
+)
+def test_what_is_no_lock_at_all_is_refused(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "pylock.train.toml"
+    path.write_bytes(content)
+    assert refusal(path).what == f"`{path}` is not a valid lock"
+
+
+def test_a_lock_that_is_a_folder_cannot_be_read(tmp_path: Path) -> None:
+    assert refusal(tmp_path).what == f"`{tmp_path}` cannot be read"

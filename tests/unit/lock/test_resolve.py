@@ -1,0 +1,203 @@
+from __future__ import annotations
+
+import os
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from uv import find_uv_bin
+
+from tfprov.errors import TfprovError
+from tfprov.lock import pylock
+from tfprov.lock.records import Header, Inputs, Target
+from tfprov.lock.resolve import Question, Resolver, is_tensorflow, resolve, tensorflows_in
+from wheels import build_wheel, simple_index
+
+UV = Path(find_uv_bin())
+HEADER = Header(
+    inputs=Inputs(profile="x"),
+    target=Target(package="app", version="1", extras=(), accelerator="cpu", python="3", platform="x"),
+)
+
+
+def question(*requirements: str, constraints: tuple[str, ...] = ()) -> Question:
+    return Question(requirements=requirements, constraints=constraints, python=Path(sys.executable))
+
+
+@pytest.fixture
+def wheels(tmp_path: Path) -> list[Path]:
+    source = tmp_path / "source"
+    return [
+        build_wheel(source, "app", "1.0", requires=["dep>=1"]),
+        build_wheel(source, "dep", "1.0"),
+        build_wheel(source, "dep", "2.0"),
+        build_wheel(source, "old-only", "1.0", requires=["dep<2"]),
+        build_wheel(source, "new-only", "1.0", requires=["dep>=2"]),
+        build_wheel(source, "future", "1.0", requires_python=">=4"),
+        build_wheel(source, "windows", "1.0", tag="py3-none-win32"),
+    ]
+
+
+@pytest.fixture
+def resolver(tmp_path: Path, wheels: list[Path]) -> Resolver:
+    # The space and the umlaut are on purpose: addresses escape them, paths do not.
+    index = simple_index(tmp_path / "my ïndex", wheels)
+    environ = {"PATH": os.environ.get("PATH", os.defpath), "UV_DEFAULT_INDEX": index.as_uri()}
+    return Resolver(uv=UV, cache=tmp_path / "cache", environ=environ)
+
+
+def versions(resolved: str) -> dict[str, str]:
+    import re
+
+    return dict(re.findall(r'(?m)^name = "(.+)"\nversion = "(.+)"$', resolved))
+
+
+def refusal(asked: Question, resolver: Resolver) -> TfprovError:
+    with pytest.raises(TfprovError) as failure:
+        resolve(asked, resolver)
+    assert failure.value.what == "the requirements could not be resolved"
+    return failure.value
+
+
+def test_the_newest_of_everything_is_taken_with_its_hash(resolver: Resolver) -> None:
+    resolved = resolve(question("app"), resolver)
+    assert versions(resolved) == {"app": "1.0", "dep": "2.0"}
+    assert resolved.count("sha256 = ") == 2
+
+
+def test_constraints_bind_what_is_needed_and_ask_for_nothing(resolver: Resolver) -> None:
+    assert versions(resolve(question("app", constraints=("dep<2", "future<1")), resolver)) == {
+        "app": "1.0",
+        "dep": "1.0",
+    }
+
+
+def test_a_conflict_is_told_in_the_words_of_uv(resolver: Resolver) -> None:
+    error = refusal(question("old-only", "new-only"), resolver)
+    assert error.code.name == "resolver-conflict"
+    assert "dep" in "\n".join(error.evidence)
+
+
+def test_a_package_that_the_index_does_not_have_is_named(resolver: Resolver) -> None:
+    error = refusal(question("app", "tensorflwo"), resolver)
+    assert error.code.name == "package-name-wrong"
+    assert "tensorflwo" in "\n".join(error.evidence)
+
+
+def test_a_package_that_would_have_to_be_built_is_refused(tmp_path: Path, resolver: Resolver) -> None:
+    folder = tmp_path / "my ïndex" / "built"
+    folder.mkdir()
+    (folder / "built-1.0.tar.gz").write_bytes(b"no archive: nobody may open it")
+    (folder / "index.html").write_text('<a href="built-1.0.tar.gz">built-1.0.tar.gz</a>')
+    error = refusal(question("built"), resolver)
+    assert error.code.name == "sdist-build-failed"
+
+
+def test_a_version_that_does_not_exist_is_said_so(resolver: Resolver) -> None:
+    assert refusal(question("dep==3.0"), resolver).code.name == "version-not-available"
+
+
+def test_a_package_for_another_python_is_said_so(resolver: Resolver) -> None:
+    assert refusal(question("future"), resolver).code.name == "python-unsupported"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="the wheel is for Windows")
+def test_a_package_for_another_system_is_said_so(resolver: Resolver) -> None:
+    assert refusal(question("windows"), resolver).code.name == "platform-no-wheel"
+
+
+def test_versions_of_an_older_lock_are_kept_where_they_fit(tmp_path: Path, resolver: Resolver) -> None:
+    lock = tmp_path / "pylock.x.toml"
+    pylock.write(lock, resolve(question("app", constraints=("dep<2",)), resolver), HEADER)
+    before = lock.read_bytes()
+    keeping = replace(question("app"), prefer=lock)
+    assert versions(resolve(keeping, resolver))["dep"] == "1.0"
+    assert versions(resolve(replace(keeping, requirements=("app", "new-only")), resolver))["dep"] == "2.0"
+    assert lock.read_bytes() == before
+
+
+def test_the_date_limit_reaches_uv(resolver: Resolver) -> None:
+    # Files in a folder have no upload time, and uv leaves out what it cannot date.
+    error = refusal(replace(question("app"), exclude_newer="2020-01-01"), resolver)
+    assert error.code.name in ("resolver-conflict", "version-not-available", "package-name-wrong")
+
+
+def test_folders_of_wheels_are_searched_too(tmp_path: Path, resolver: Resolver) -> None:
+    links = tmp_path / "my links"
+    build_wheel(links, "local", "3.0")
+    resolved = resolve(question("local"), replace(resolver, find_links=(str(links),)))
+    lock = tmp_path / "elsewhere" / "pylock.x.toml"
+    pylock.write(lock, resolved, HEADER)
+    # Wherever the lock lies, the file is found.
+    assert (links / "local-3.0-py3-none-any.whl").as_uri() in lock.read_text()
+
+
+def test_indexes_are_merged_only_on_request(tmp_path: Path, wheels: list[Path], resolver: Resolver) -> None:
+    other = simple_index(tmp_path / "other", [build_wheel(tmp_path / "source", "dep", "9.0")])
+    both = replace(resolver, environ={**resolver.environ, "UV_INDEX": resolver.environ["UV_DEFAULT_INDEX"]})
+    both = replace(both, environ={**both.environ, "UV_DEFAULT_INDEX": other.as_uri()})
+    assert versions(resolve(question("dep"), both)) == {"dep": "2.0"}
+    assert versions(resolve(question("dep"), replace(both, merge_indexes=True))) == {"dep": "9.0"}
+
+
+def test_a_fresh_resolve_works_as_well(resolver: Resolver) -> None:
+    assert versions(resolve(question("app"), replace(resolver, fresh=True))) == {"app": "1.0", "dep": "2.0"}
+
+
+def test_a_configuration_of_uv_lying_about_changes_nothing(
+    tmp_path: Path, resolver: Resolver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "uv.toml").write_text('no-index = true\nresolution = "lowest"\n')
+    monkeypatch.chdir(tmp_path)
+    assert versions(resolve(question("app"), resolver))["dep"] == "2.0"
+
+
+def script(folder: Path, body: str) -> Path:
+    path = folder / "uv"
+    path.write_text(f"#!{sys.executable}\n{body}\n")
+    path.chmod(0o755)
+    return path
+
+
+@pytest.mark.skipif(os.name != "posix", reason="a script as a program")
+def test_an_index_that_never_answers_meets_the_time_limit(tmp_path: Path, resolver: Resolver) -> None:
+    silent = script(
+        tmp_path, "import sys, time; print('waiting for the index', file=sys.stderr, flush=True); time.sleep(600)"
+    )
+    with pytest.raises(TfprovError) as failure:
+        resolve(question("app"), replace(resolver, uv=silent, timeout=1.0))
+    assert failure.value.code.name == "net-timeout"
+    assert failure.value.what == "the index did not answer in 1 s"
+
+
+def test_a_uv_that_is_gone_is_a_fault_of_ours(tmp_path: Path, resolver: Resolver) -> None:
+    with pytest.raises(TfprovError) as failure:
+        resolve(question("app"), replace(resolver, uv=tmp_path / "gone"))
+    assert failure.value.code.name == "internal"
+
+
+def test_distributions_of_tensorflow_are_found_in_a_resolved_document(tmp_path: Path, resolver: Resolver) -> None:
+    links = tmp_path / "links"
+    build_wheel(links, "tensorflow-cpu", "2.0", requires=["tensorflow-io"])
+    build_wheel(links, "tensorflow-io", "2.0", requires=["tensorflow"])
+    build_wheel(links, "tensorflow", "2.0")
+    resolved = resolve(question("tensorflow-cpu"), replace(resolver, find_links=(str(links),)))
+    assert tensorflows_in(resolved) == ("tensorflow", "tensorflow-cpu")
+    assert tensorflows_in(resolve(question("app"), resolver)) == ()
+
+
+@pytest.mark.parametrize(
+    ("requirement", "expected"),
+    [
+        ("tensorflow", True),
+        ("TensorFlow[and-cuda]>=2.16 ; python_version > '3'", True),
+        ("tensorflow_cpu==2.15", True),
+        ("tf.nightly", True),
+        ("tensorflow-io", False),
+        ("tensorflow-hub", False),
+        ("keras", False),
+    ],
+)
+def test_a_requirement_asks_for_tensorflow_itself_or_not(requirement: str, expected: bool) -> None:
+    assert is_tensorflow(requirement) is expected
