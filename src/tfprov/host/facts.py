@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict, replace
+from functools import partial
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from tfprov.errors import TfprovError
 from tfprov.host import disks, gpu, hazards, interpreters, limits, network, processor, system
@@ -17,6 +18,8 @@ from tfprov.redact import redact
 
 if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
+
+T = TypeVar("T")
 
 _NO_FOLDERS: Mapping[str, Path] = MappingProxyType({})
 _CONDA_TOOLS = ("conda", "mamba", "micromamba", "pixi")
@@ -51,8 +54,8 @@ def gather(
     place = gpu.Place(system=os_family, container=container.value, wsl=wsl.value, machine=machine.value)
     with ThreadPoolExecutor(max_workers=2) as pool:
         # These two wait for other processes; the rest is read meanwhile.
-        pythons = pool.submit(interpreters.discover, environ, also=also, cache=cache)
-        graphics = pool.submit(gpu.graphics, environ, place)
+        pythons = _begin(pool, partial(interpreters.discover, environ, also=also, cache=cache))
+        graphics = _begin(pool, partial(gpu.graphics, environ, place))
         net = network.network(environ, system=os_family)
         library_path = hazards.foreign_libraries(environ)
         cwd = _working_directory()
@@ -82,6 +85,16 @@ def gather(
             certificates=net.certificates,
             hazards=Fact(value=(*found, *net.hazards), source="variables, configuration files, folders"),
         )
+
+
+def _begin(pool: ThreadPoolExecutor, work: Callable[[], T]) -> Future[T]:
+    """Work in another thread; done here and now where no thread may be started."""
+    try:
+        return pool.submit(work)
+    except RuntimeError:
+        done: Future[T] = Future()
+        done.set_result(work())
+        return done
 
 
 def dump(facts: Facts) -> str:

@@ -7,6 +7,7 @@ So the folders of the version managers are read instead of their shims, and what
 from __future__ import annotations
 
 import contextlib
+import errno
 import hashlib
 import json
 import os
@@ -73,6 +74,7 @@ _WINDOWS_FOLDER = re.compile(r"^/mnt/[a-z](?:/|$)")
 # Programs that stand in for a Python: the link's target is the version manager, which decides at run time.
 _MANAGERS = frozenset({"mise", "asdf", "rye", "uv", "volta", "proto", "vfox", "pyenv", "hatch", "pixi"})
 _CACHE_SCHEMA = 1
+_EXHAUSTED = frozenset({errno.EMFILE, errno.ENFILE, errno.EAGAIN, errno.ENOMEM})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -139,11 +141,10 @@ def discover(
             found[str(candidate.path)] = candidate
     # The one that the profile names is asked on its own terms: a shim or a link may be what the user means.
     named = None if also is None else _named(also)
+    if named is not None:
+        found.pop(str(named.path), None)
     known = _Memory.load(cache)
-    asked: list[Candidate] = [*([named] if named else []), *found.values()]
-    # Starting a Python is mostly waiting for the disk and the kernel: four at a time even on two processors.
-    with ThreadPoolExecutor(max_workers=4) as pool:
-        told = list(pool.map(lambda candidate: _interpreter(candidate, environ, known), asked))
+    told = _ask_all([*([named] if named else []), *found.values()], environ, known)
     known.save(cache)
     first = told[: 1 if named else 0]
     rest: dict[str, Interpreter] = {}
@@ -153,9 +154,28 @@ def discover(
     return (*first, *sorted(rest.values(), key=_newest_first))
 
 
+def _ask_all(asked: list[Candidate], environ: Mapping[str, str], known: _Memory) -> list[Interpreter]:
+    def ask(candidate: Candidate) -> Interpreter | None:
+        try:
+            return _interpreter(candidate, environ, known)
+        except _ExhaustedError:
+            return None
+
+    told: list[Interpreter | None] = [None for _ in asked]
+    # Starting a Python is mostly waiting for the disk and the kernel: four at a time even on two processors.
+    # A RuntimeError says that no thread may be started.
+    with contextlib.suppress(RuntimeError), ThreadPoolExecutor(max_workers=4) as pool:
+        told = list(pool.map(ask, asked))
+    # What failed for want of processes, files or memory is asked once more, alone: it is not the interpreter's fault.
+    return [
+        _interpreter(candidate, environ, known, is_last=True) if one is None else one
+        for candidate, one in zip(asked, told, strict=True)
+    ]
+
+
 def probe(path: Path, *, found_by: str, environ: Mapping[str, str]) -> Interpreter:
     """One interpreter, asked now. A path that cannot be used gives an interpreter whose `problem` says why."""
-    return _interpreter(replace(_named(path), found_by=found_by), environ, _Memory({}))
+    return _interpreter(replace(_named(path), found_by=found_by), environ, _Memory({}), is_last=True)
 
 
 def candidates(environ: Mapping[str, str], *, system: System, root: Path = ROOT) -> Iterator[Candidate]:
@@ -398,9 +418,16 @@ def _identity(path: Path) -> tuple[int, int] | None:
     return (status.st_dev, status.st_ino) if status.st_ino else (0, hash(str(path)))
 
 
-def _interpreter(candidate: Candidate, environ: Mapping[str, str], known: _Memory) -> Interpreter:
+def _interpreter(
+    candidate: Candidate, environ: Mapping[str, str], known: _Memory, *, is_last: bool = False
+) -> Interpreter:
+    """What is known of a candidate.
+
+    Raises:
+        _ExhaustedError: this machine cannot start one more process now; only unless `is_last`.
+    """
     try:
-        answer = _answer(candidate.path, environ, known)
+        answer = _answer(candidate.path, environ, known, is_last=is_last)
     except _CannotUseError as error:
         return Interpreter(
             path=str(candidate.path),
@@ -432,7 +459,7 @@ def _interpreter(candidate: Candidate, environ: Mapping[str, str], known: _Memor
     return interpreter
 
 
-def _answer(path: Path, environ: Mapping[str, str], known: _Memory) -> Answer:
+def _answer(path: Path, environ: Mapping[str, str], known: _Memory, *, is_last: bool) -> Answer:
     try:
         status = path.stat()
     except FileNotFoundError:
@@ -445,19 +472,22 @@ def _answer(path: Path, environ: Mapping[str, str], known: _Memory) -> Answer:
     if answer is None:
         try:
             answer = _ask(path, environ)
-        except FileNotFoundError:
-            # The file is there, so it is what the kernel starts it with that is not.
-            raise _CannotUseError(
-                "it cannot be started: its loader or the program of its first line is missing"
-            ) from None
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, RuntimeError) as error:
+            if isinstance(error, FileNotFoundError) and error.filename == str(path):
+                # The file is there, so it is what the kernel starts it with that is not.
+                why = "it cannot be started: its loader or the program of its first line is missing"
+                raise _CannotUseError(why) from None
+            if not is_last and (isinstance(error, RuntimeError) or getattr(error, "errno", None) in _EXHAUSTED):
+                raise _ExhaustedError from error
             raise _CannotUseError(f"it cannot be started: {_reason(error)}") from None
         known.put(path, status, answer)
     return answer
 
 
 def _reason(error: Exception) -> str:
-    return (error.strerror if isinstance(error, OSError) else None) or str(error)
+    if not isinstance(error, OSError) or not error.strerror:
+        return str(error)
+    return f"{error.strerror}: `{error.filename}`" if error.filename else error.strerror
 
 
 def _same_file(path: Path, other: str) -> bool:
@@ -465,6 +495,10 @@ def _same_file(path: Path, other: str) -> bool:
         return path.samefile(other)
     except (OSError, ValueError):
         return True
+
+
+class _ExhaustedError(Exception):
+    """There are too many processes, threads or open files to ask at this moment."""
 
 
 class _CannotUseError(Exception):

@@ -80,7 +80,11 @@ def _physical(system: System, root: Path) -> tuple[int, str]:
                 return int(words[1]) * 1024, str(file)
     import psutil
 
-    return psutil.virtual_memory().total, "psutil.virtual_memory"
+    try:
+        return psutil.virtual_memory().total, "psutil.virtual_memory"
+    except OSError:
+        # Linux without /proc.
+        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"), "sysconf(SC_PHYS_PAGES)"
 
 
 def cores(system: System, *, root: Path = ROOT) -> Fact[int]:

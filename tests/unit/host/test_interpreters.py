@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import sys
+import threading
 import venv
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from tfprov import process
 from tfprov.host import interpreters
 from tfprov.host.interpreters import Candidate, candidates, discover, parse_answer, probe
 
@@ -256,6 +260,26 @@ def test_a_file_of_another_machine_is_refused_with_the_reason(environ: dict[str,
 
     assert found.problem is not None
     assert found.problem.why.startswith("it cannot be started:")
+
+
+@pytest.mark.parametrize(
+    "error", [OSError(errno.EMFILE, "Too many open files"), RuntimeError("can't start new thread")]
+)
+def test_a_machine_at_its_limits_is_asked_again_one_by_one(
+    error: Exception, environ: dict[str, str], home: Path, root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for version in ("3.9.18", "3.10.2", "3.11.7"):
+        answering(home / ".pyenv/versions" / version / "bin/python", version)
+    real, main = process.run, threading.get_ident()
+
+    def crowded(*arguments: Any, **more: Any) -> process.Finished:
+        if threading.get_ident() != main:
+            raise error
+        return real(*arguments, **more)
+
+    monkeypatch.setattr(process, "run", crowded)
+
+    assert [one.version for one in discover(environ, root=root)] == ["3.11.7", "3.10.2", "3.9.18"]
 
 
 def test_a_missing_loader_is_not_taken_for_a_missing_file(environ: dict[str, str], home: Path, root: Path) -> None:

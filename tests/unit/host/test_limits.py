@@ -122,6 +122,21 @@ def test_memory_is_told_on_systems_without_meminfo(root: Path) -> None:
     assert found.value > 1 << 20
 
 
+@pytest.mark.skipif(not hasattr(os, "sysconf"), reason="this system has no sysconf")
+def test_memory_is_told_without_proc(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import psutil
+
+    def fail() -> None:
+        raise FileNotFoundError("/proc/meminfo")
+
+    monkeypatch.setattr(psutil, "virtual_memory", fail)
+
+    found = memory("linux", root=tmp_path)
+
+    assert found.source == "sysconf(SC_PHYS_PAGES)"
+    assert found.value > 1 << 26
+
+
 def test_lines_of_mounts_are_read() -> None:
     text = r"""
 27 1 254:0 / / rw,relatime - ext4 /dev/vda rw,discard
