@@ -83,16 +83,39 @@ def test_importing_the_module_reads_and_starts_nothing() -> None:
     assert ended.returncode == 0, ended.stderr
 
 
-@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root may read every folder")
-def test_folders_that_may_not_be_read_are_passed_over(tmp_path: Path, cache: Path) -> None:
+@pytest.mark.skipif(os.name != "posix", reason="rights are those of POSIX")
+def test_folders_that_may_not_be_read_are_passed_over(tmp_path: Path) -> None:
     closed = tmp_path / "closed"
     closed.mkdir(mode=0)
+    script = (
+        "import os, sys\n"
+        "from pathlib import Path\n"
+        "from tfprov.host import facts\n"
+        "closed = sys.argv[1]\n"
+        "names = ('HOME', 'PATH', 'TMPDIR', 'PYENV_ROOT', 'CONDA_PREFIX', 'XDG_CONFIG_HOME', 'LD_LIBRARY_PATH')\n"
+        "environ = dict.fromkeys(names, closed)\n"
+        # Everything is imported while it may be read: root's own files may be out of reach for anybody else.
+        "facts.load(facts.dump(facts.gather(environ)))\n"
+        "if os.geteuid() == 0:\n"
+        "    os.setgroups([])\n"
+        "    os.setgid(65534)\n"
+        "    os.setuid(65534)\n"
+        "assert not os.access(closed, os.R_OK)\n"
+        "found = facts.gather(environ, folders={'data': Path(closed, 'below')}, also=Path(closed, 'python'))\n"
+        "print(found.interpreters.value[0].problem.why)\n"
+        "print(*(hazard.name for hazard in found.hazards.value))\n"
+        "print(found.disks.value[0].path)\n"
+    )
     try:
-        found = facts.gather({"HOME": str(closed), "PATH": str(closed), "TMPDIR": str(closed)}, cache=cache)
+        ended = subprocess.run([sys.executable, "-c", script, str(closed)], capture_output=True, text=True, check=False)
     finally:
         closed.chmod(0o700)
 
-    assert any(one.problem is None for one in found.interpreters.value)
+    assert ended.returncode == 0, ended.stderr
+    why, names, disk = ended.stdout.splitlines()
+    assert why == "it cannot be looked at: Permission denied: `" + str(closed / "python") + "`"
+    assert "TMPDIR" in names.split()
+    assert Path(disk) in Path(os.path.realpath(closed / "below")).parents
 
 
 def test_a_working_directory_that_was_deleted_does_no_harm(tmp_path: Path) -> None:
