@@ -165,11 +165,15 @@ class Companion:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ToolkitDriver:
-    """The oldest driver that knows a CUDA toolkit release, and so compiles its PTX."""
+    """The oldest driver that knows a CUDA toolkit release, and so compiles its PTX.
+
+    Attributes:
+        windows: driver of Windows, which WSL2 uses; None where NVIDIA names none.
+    """
 
     cuda: str
     linux: str
-    windows: str
+    windows: str | None
     source: str
 
 

@@ -313,7 +313,7 @@ def _offer(question: Question, candidate: Candidate, accelerator: Accelerator, p
         return Refusal(code="platform-no-wheel", why=f"no wheel for {explain.platform(question.facts)}")
     if not full.interpreters and full.orphans:
         return Refusal(
-            code="platform-no-wheel", why=f"its wheel is an empty one for `{full.needs}`, which was never released"
+            code="platform-no-wheel", why=f"its wheel is an empty one for `{full.needs}`, which has no wheel"
         )
     return full
 

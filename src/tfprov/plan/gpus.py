@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from packaging.version import Version
 
 from tfprov.host.records import Facts, Gpu, Refusal
-from tfprov.plan.compat import Compat, CondaBuild, Cuda
+from tfprov.plan.compat import Compat, CondaBuild, Cuda, ToolkitDriver
 
 # The family names that people know, by major compute capability.
 _FAMILIES = {"3": "Kepler", "5": "Maxwell", "6": "Pascal", "9": "Hopper", "10": "Blackwell", "12": "Blackwell"}
@@ -116,7 +116,7 @@ def cuda_of_driver(driver: str, table: Compat, *, windows: bool) -> str | None:
         windows: whether it is a driver of Windows, which has numbers of its own.
     """
     version = Version(driver)
-    served = [row.cuda for row in table.toolkit_drivers if version >= Version(row.windows if windows else row.linux)]
+    served = [row.cuda for row in table.toolkit_drivers if (oldest := _oldest(row, windows)) and version >= oldest]
     return served[-1] if served else None
 
 
@@ -124,9 +124,15 @@ def driver_for(cuda: str, table: Compat, *, windows: bool) -> str | None:
     """The oldest driver that serves a CUDA toolkit release; None when the table does not know."""
     wanted = Version(cuda).release[:2]
     for row in table.toolkit_drivers:
-        if Version(row.cuda).release[:2] >= wanted:
+        oldest = _oldest(row, windows)
+        if oldest is not None and Version(row.cuda).release[:2] >= wanted:
             return row.windows if windows else row.linux
     return None
+
+
+def _oldest(row: ToolkitDriver, windows: bool) -> Version | None:
+    text = row.windows if windows else row.linux
+    return None if text is None else Version(text)
 
 
 def refusal(cuda: Cuda, gpus: Gpus, table: Compat) -> Refusal | None:

@@ -70,6 +70,8 @@ def platform_tags(facts: Facts, libc: Libc | None = None) -> list[str]:
 
 
 def _linux(libc: Libc | None, machine: str) -> Iterator[str]:
+    # What was built on such a machine itself comes before what was built for many, as in packaging.
+    yield f"linux_{machine}"
     if libc is not None:
         major, minor = _two(libc.version)
         if libc.kind == "musl":
@@ -80,7 +82,6 @@ def _linux(libc: Libc | None, machine: str) -> Iterator[str]:
                 yield f"manylinux_2_{older}_{machine}"
                 if older in _LEGACY_MANYLINUX:
                     yield f"{_LEGACY_MANYLINUX[older]}_{machine}"
-    yield f"linux_{machine}"
 
 
 def _two(version: str) -> tuple[int, int]:

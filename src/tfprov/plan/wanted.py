@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import cache
 from typing import cast
 
 from packaging.markers import Environment
@@ -183,13 +184,20 @@ def fight(others: Iterable[tuple[Requirement, str]], bounds: Iterable[str], envi
     if not asked:
         return None
     for text in bounds:
-        bound = Requirement(text)
-        if bound.marker is not None and not bound.marker.evaluate(marks):
+        bound = _parsed(text)
+        rivals = asked.get(canonicalize_name(bound.name), ())
+        if not rivals or (bound.marker is not None and not bound.marker.evaluate(marks)):
             continue
-        for requirement, where in asked.get(canonicalize_name(bound.name), ()):
+        for requirement, where in rivals:
             if _disjoint(requirement.specifier, bound.specifier):
                 return Fight(asked=str(requirement), where=where, bound=str(bound))
     return None
+
+
+@cache
+def _parsed(text: str) -> Requirement:
+    # The releases of the table repeat each other's requirements; parsing them anew takes most of a decision's time.
+    return Requirement(text)
 
 
 def _disjoint(one: SpecifierSet, other: SpecifierSet) -> bool:

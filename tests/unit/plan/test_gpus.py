@@ -1,0 +1,132 @@
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+
+import hosts
+from hosts import Host, nvidia
+from tfprov.host.records import Refusal
+from tfprov.plan.compat import Cuda, table
+from tfprov.plan.gpus import Gpus, conda_serves, cuda_of_driver, describe, driver_for, on_machine, refusal
+
+CUDA = Cuda(
+    built_for="12.5.1",
+    cudnn="9",
+    native=("6.0", "7.0", "8.0", "8.9", "9.0"),
+    ptx=("9.0",),
+    mostly_ptx=("9.0",),
+    driver_linux="525.60.13",
+    driver_wsl="528.33",
+    pins=(),
+    source="",
+    capabilities_source="",
+    driver_source="",
+)
+OLD = dataclasses.replace(CUDA, built_for="11.8", native=("3.5", "5.0", "7.0", "8.0"), ptx=("8.0",), mostly_ptx=())
+
+
+def gpus(capability: str | None, driver: str = "555.42.06", cuda: str | None = "12.5", wsl: bool = False) -> Gpus:
+    return Gpus(usable=(nvidia(capability),), driver=driver, cuda=cuda, wsl=wsl)
+
+
+@pytest.mark.parametrize(
+    ("cuda", "machine", "code"),
+    [
+        (CUDA, gpus("7.0"), None),
+        (CUDA, gpus("7.5"), None),  # machine code of the same major version and a smaller minor one
+        (CUDA, gpus("8.6"), None),
+        (CUDA, gpus("8.7"), None),
+        (CUDA, gpus("6.1"), None),
+        (CUDA, gpus("5.2"), "gpu-arch-unsupported"),
+        (CUDA, gpus("3.7"), "gpu-arch-unsupported"),
+        (CUDA, gpus("9.0"), None),
+        (CUDA, gpus("9.0", "550.54.15", "12.4"), "gpu-driver-too-old"),  # most of its code is PTX
+        (CUDA, gpus("8.0", "550.54.15", "12.4"), None),
+        (CUDA, gpus("9.0", "550.54.15", None), None),  # nobody knows what the driver compiles: the smoke test will tell
+        (CUDA, gpus("10.0"), "gpu-arch-unsupported"),
+        (CUDA, gpus("12.0"), "gpu-arch-unsupported"),
+        (CUDA, gpus(None), None),
+        (CUDA, gpus("8.0", "525.60.11", "12.0"), "gpu-driver-too-old"),
+        (CUDA, gpus("8.0", "525.60.13", "12.0"), None),
+        (CUDA, gpus("8.0", "528.24", "12.0", wsl=True), "gpu-driver-too-old"),
+        (CUDA, gpus("8.0", "528.33", "12.0", wsl=True), None),
+        (CUDA, Gpus(usable=(), driver=None, cuda=None, wsl=False), None),
+        (OLD, gpus("9.0"), None),  # by the PTX of 8.0
+        (OLD, gpus("7.5"), None),
+        (OLD, gpus("6.1"), "gpu-arch-unsupported"),  # PTX of 8.0 is for newer GPUs only
+    ],
+)
+def test_what_a_wheel_can_serve(cuda: Cuda, machine: Gpus, code: str | None) -> None:
+    found = refusal(cuda, machine, table())
+    assert (found.code if found else None) == code
+
+
+def test_every_gpu_must_be_served() -> None:
+    both = Gpus(usable=(nvidia("8.0"), nvidia("5.2")), driver="555.42.06", cuda="12.5", wsl=False)
+    found = refusal(CUDA, both, table())
+    assert found is not None
+    assert "5.2, Maxwell" in found.why
+
+
+@pytest.mark.parametrize(
+    ("driver", "windows", "cuda"),
+    [
+        ("450.80.02", False, None),
+        ("470.82.01", False, "11.4"),
+        ("535.161.08", False, "12.2"),
+        ("555.42.02", False, "12.5"),
+        ("580.65.06", False, "13.0"),
+        ("551.61", True, "12.4"),
+        ("581.15", True, "12.9"),  # NVIDIA names no driver of Windows for CUDA 13
+    ],
+)
+def test_the_cuda_that_a_driver_serves(driver: str, windows: bool, cuda: str | None) -> None:
+    assert cuda_of_driver(driver, table(), windows=windows) == cuda
+
+
+def test_the_driver_that_a_toolkit_needs() -> None:
+    assert driver_for("12.5.1", table(), windows=False) == "555.42.02"
+    assert driver_for("12.5.1", table(), windows=True) == "555.85"
+    assert driver_for("99.0", table(), windows=False) is None
+
+
+def test_a_problem_that_was_found_comes_before_what_could_be_guessed() -> None:
+    problem = Refusal(code="gpu-driver-mismatch", why="kernel module 1, library 2")
+    host = Host(gpus=(hosts.A100,), driver="550.54.15", problem=problem)
+    assert on_machine(host.facts, table(), "linux_x86_64", later=False) == problem
+
+
+def test_a_gpu_that_comes_later_needs_no_driver_now() -> None:
+    found = on_machine(Host().facts, table(), "linux_x86_64", later=True)
+    assert isinstance(found, Gpus)
+    assert found.driver is None
+
+
+def test_gpus_of_other_vendors_are_named_but_do_not_count() -> None:
+    found = on_machine(Host(gpus=(hosts.RX7900,)).facts, table(), "linux_x86_64", later=False)
+    assert isinstance(found, Refusal)
+    assert found.code == "gpu-no-driver"
+    assert "AMD Radeon RX 7900 XTX cannot run CUDA" in found.why
+
+
+def test_only_visible_gpus_that_may_compute_are_used() -> None:
+    hidden = dataclasses.replace(hosts.A100, index=1, visible=False)
+    prohibited = dataclasses.replace(hosts.A100, index=2, compute_mode="prohibited")
+    host = Host(gpus=(hosts.A100, hidden, prohibited), driver="550.54.15")
+    found = on_machine(host.facts, table(), "linux_x86_64", later=False)
+    assert isinstance(found, Gpus)
+    assert found.usable == (hosts.A100,)
+
+
+def test_conda_builds_are_judged_by_their_own_code_and_cuda() -> None:
+    build = next(row for row in table().conda if row.cuda is not None)
+    assert conda_serves(build, gpus("12.0", cuda="12.9"))
+    assert not conda_serves(build, gpus("5.2", cuda="12.9"))
+    assert not conda_serves(build, gpus("8.0", cuda="11.4"))
+
+
+def test_a_gpu_is_described_with_its_family() -> None:
+    assert describe(hosts.T4) == "Tesla T4 (compute capability 7.5, Turing)"
+    assert describe(nvidia(None, "Tesla T4")) == "Tesla T4"
+    assert describe(nvidia("99.0", "X")) == "X (compute capability 99.0)"
