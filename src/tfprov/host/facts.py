@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 _NO_FOLDERS: Mapping[str, Path] = MappingProxyType({})
+_SCHEMA = 1
+_ENVELOPE = frozenset({"schema", "command", "ok", "error"})
 _CONDA_TOOLS = ("conda", "mamba", "micromamba", "pixi")
 
 
@@ -105,7 +107,7 @@ def dump(facts: Facts) -> str:
 
 
 def load(text: str) -> Facts:
-    """The facts of a document that `dump` wrote, on this machine or another.
+    """The facts of a document that `dump` or `tfprov facts --json` wrote, on this machine or another.
 
     Raises:
         TfprovError: `usage` when it is no such document, with every key that is wrong.
@@ -113,13 +115,24 @@ def load(text: str) -> Facts:
     from pydantic import TypeAdapter, ValidationError
 
     try:
+        document = _without_envelope(json.loads(text))
         # pydantic takes no half of a surrogate pair, which is how a name that is no text comes back.
-        document = json.dumps(json.loads(text), ensure_ascii=False).encode("utf-8", "replace")
-        return TypeAdapter(Facts).validate_json(document)
+        written = json.dumps(document, ensure_ascii=False).encode("utf-8", "replace")
+        return TypeAdapter(Facts).validate_json(written)
     except ValidationError as error:
         raise _no_facts(tuple(_mistake(detail) for detail in error.errors(include_url=False))) from error
     except (ValueError, RecursionError) as error:
         raise _no_facts((f"it is no JSON: {error}",)) from error
+
+
+def _without_envelope(document: object) -> object:
+    """The facts alone, without what every document of `--json` begins with."""
+    if not isinstance(document, dict) or "schema" not in document:
+        return document
+    if document["schema"] != _SCHEMA or document.get("command") != "facts" or document.get("ok") is not True:
+        said = ", ".join(f"`{key}` is {json.dumps(document.get(key))}" for key in ("schema", "command", "ok"))
+        raise _no_facts((f"it is another document: {said}",))
+    return {key: value for key, value in document.items() if key not in _ENVELOPE}
 
 
 def _no_facts(mistakes: tuple[str, ...]) -> TfprovError:

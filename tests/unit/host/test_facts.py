@@ -171,6 +171,26 @@ def test_a_name_that_is_no_text_is_written_and_read() -> None:
     assert load(text).interpreters.value[0].path == "/caf?/python"
 
 
+def enveloped(**changes: object) -> str:
+    """What `tfprov facts --json` prints."""
+    head = {"schema": 1, "command": "facts", "ok": True, "error": None, **changes}
+    return json.dumps({**head, **json.loads(dump(FACTS))})
+
+
+def test_the_document_of_the_command_is_read() -> None:
+    assert load(enveloped()) == without_secrets()
+
+
+@pytest.mark.parametrize("changes", [{"schema": 2}, {"command": "plan"}, {"ok": False, "error": {"code": "internal"}}])
+def test_the_document_of_another_command_is_refused(changes: dict[str, object]) -> None:
+    with pytest.raises(TfprovError) as caught:
+        load(enveloped(**changes))
+
+    (said,) = caught.value.evidence
+    assert said.startswith("it is another document: ")
+    assert f"`{next(iter(changes))}` is {json.dumps(next(iter(changes.values())))}" in said
+
+
 def test_all_mistakes_are_named_at_once() -> None:
     with pytest.raises(TfprovError) as caught:
         load(edited(cores=None, machine=None, bogus=1))
