@@ -143,17 +143,18 @@ class Environment:
 
     def active(self) -> Generation | None:
         """The generation that the stable path leads to; None when there is none, or it lost its seal."""
-        try:
-            target = self._current.readlink()
-        except OSError:
-            return None
-        path = self.root / target
+        path = self._pointed_at()
         return next((generation for generation in self.generations() if generation.path == path), None)
 
     def begin(self) -> Generation:
         """A new, empty, unsealed generation, after removing what earlier runs left unfinished."""
         self.sweep()
-        number = max((generation.number for generation in self._all()), default=0) + 1
+        taken = {generation.number for generation in self._all()}
+        in_use = self._pointed_at()
+        # Where the one in use was deleted behind our back, its link must not lead into what is being built.
+        if in_use is not None and in_use.name.isdecimal():
+            taken.add(int(in_use.name))
+        number = max(taken, default=0) + 1
         path = self.root / "generations" / f"{number:04d}"
         path.mkdir(parents=True)
         return Generation(number=number, path=path)
@@ -171,7 +172,7 @@ class Environment:
         return dataclasses.replace(generation, seal=seal)
 
     def activate(self, generation: Generation) -> None:
-        """Let the stable path lead to a sealed generation, by one rename.
+        """Let the stable path lead to a sealed generation, by one rename. Does nothing where it does so already.
 
         Raises:
             TfprovError: `path-not-ours` when something foreign appeared at the stable path meanwhile.
@@ -179,7 +180,9 @@ class Environment:
         if generation.seal is None:
             raise TfprovError("internal", f"generation {generation.number} is not verified and cannot be activated")
         self.check_link()
-        _switch(self._current, generation.path.relative_to(self.root))
+        target = generation.path.relative_to(self.root)
+        if not self._current.is_symlink() or self._current.readlink() != target:
+            _switch(self._current, target)
         if self.owner.link:
             link = Path(self.owner.link)
             link.parent.mkdir(parents=True, exist_ok=True)
@@ -194,8 +197,12 @@ class Environment:
             return Damage(missing=(MANIFEST,))
         missing, altered = [], []
         root = str(generation.path)
-        for line in text.splitlines():
+        total = 0
+        for line in text.split("\n") if text else ():
             size, _, relative = line.partition(" ")
+            if not size.isdecimal():
+                return Damage(altered=(MANIFEST,))
+            total += int(size)
             try:
                 found = os.lstat(f"{root}/{relative}").st_size
             except OSError:
@@ -203,6 +210,9 @@ class Environment:
             else:
                 if found != int(size):
                     altered.append(relative)
+        # A list that was cut short must not pass for one of whole files.
+        if generation.seal is not None and total != generation.seal.bytes:
+            altered.append(MANIFEST)
         return Damage(missing=tuple(missing), altered=tuple(altered))
 
     def discard(self, generation: Generation) -> None:
@@ -220,9 +230,10 @@ class Environment:
         return tuple(spare)
 
     def sweep(self) -> None:
-        """Delete unfinished generations."""
+        """Delete unfinished generations. The one in use stays, even with a seal that cannot be read any more."""
+        in_use = self._pointed_at()
         for generation in self._all():
-            if generation.seal is None:
+            if generation.seal is None and generation.path != in_use:
                 self.discard(generation)
 
     def remove(self) -> None:
@@ -235,6 +246,12 @@ class Environment:
         for generation in self._all():
             self.discard(generation)
         shutil.rmtree(self.root)
+
+    def _pointed_at(self) -> Path | None:
+        try:
+            return self.root / self._current.readlink()
+        except OSError:
+            return None
 
     def _all(self) -> list[Generation]:
         found = []

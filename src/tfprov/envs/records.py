@@ -93,5 +93,5 @@ class Damage:
         parts = [
             f"{len(paths)} {word}" for word, paths in (("missing", self.missing), ("altered", self.altered)) if paths
         ]
-        first = (*self.missing, *self.altered)[0]
-        return f"{' and '.join(parts)} files, such as `{first}`"
+        first, *others = (*self.missing, *self.altered)
+        return f"{' and '.join(parts)} files, such as `{first}`" if others else f"{parts[0]} file, `{first}`"

@@ -54,7 +54,10 @@ def _decided(run: Run) -> Outcome:
         wanted = smoke_digest(smoke_request(run.loaded, run.get(Lock).target))
         if reusable.seal is not None and reusable.seal.smoke_digest == wanted:
             seal = dataclasses.replace(reusable.seal, profile_digest=run.loaded.digest)
-            return outcome(run, run.environment.reseal(reusable, seal), already=True)
+            resealed = run.environment.reseal(reusable, seal)
+            # The profile may ask for another path now, or the link at it was deleted.
+            run.environment.activate(resealed)
+            return outcome(run, resealed, already=True)
         stages = PROVE
     for stage in stages:
         run.do(stage)

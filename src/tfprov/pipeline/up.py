@@ -42,6 +42,8 @@ def up(request: Request, emit: Emit) -> Outcome:
             run.journal.open(run.home.journals / environment.id, now=datetime.now(timezone.utc))
             verified = None if request.recreate or request.upgrade else _still_verified(run)
             if verified is not None:
+                # The link at the path that the profile asks for may have been deleted since.
+                environment.activate(verified)
                 return Outcome(environment=environment, generation=verified, stages=tuple(run.seconds), already=True)
             from tfprov.pipeline.realise import realise
 

@@ -1,0 +1,521 @@
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from tfprov.envs import generations
+from tfprov.envs.generations import (
+    MANIFEST,
+    SEAL,
+    Environment,
+    environment_id,
+    environments,
+    executables_in,
+    python_in,
+)
+from tfprov.envs.records import Damage, Generation, Owner, Seal
+from tfprov.errors import TfprovError
+from tfprov.lock.records import Target
+
+TARGET = Target(
+    package="tensorflow", version="2.21.0", extras=(), accelerator="cpu", python="3.12", platform="linux-x86_64-glibc"
+)
+PROVED = Seal(
+    profile_digest="p",
+    lock_digest="l",
+    target=TARGET,
+    python="/usr/bin/python3.12",
+    python_version="3.12.1",
+    tensorflow="2.21.0",
+    level="quick",
+    smoke_digest="s",
+    verdict={"verdict": {"ok": True}},
+)
+FILES = {"bin/python": "#!", "lib/a.py": "a = 1\n", "lib/ünï cödé.py": "", "lib/deep/er/b.so": "\0" * 100}
+posix = pytest.mark.skipif(os.name != "posix", reason="links and signals of POSIX")
+
+
+@pytest.fixture(params=["plain", "with a späce/and ünicode"])
+def folder(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
+    found = tmp_path / request.param
+    found.mkdir(parents=True)
+    return found
+
+
+@pytest.fixture
+def environment(folder: Path) -> Environment:
+    found = Environment(folder / "home" / "train-1", owner=Owner(name="train", profile=str(folder / "train.toml")))
+    found.claim()
+    return found
+
+
+def linked(folder: Path, link: Path) -> Environment:
+    owner = Owner(name="train", profile=str(folder / "train.toml"), link=str(link))
+    found = Environment(folder / "home" / "train-2", owner=owner)
+    found.claim()
+    return found
+
+
+def built(environment: Environment) -> Generation:
+    generation = environment.begin()
+    for name, text in FILES.items():
+        path = generation.path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+    return generation
+
+
+def sealed(environment: Environment) -> Generation:
+    return environment.seal(built(environment), PROVED)
+
+
+def activated(environment: Environment) -> Generation:
+    generation = sealed(environment)
+    environment.activate(generation)
+    return generation
+
+
+def numbers(environment: Environment) -> list[int]:
+    return [one.number for one in environment.generations()]
+
+
+def folders(environment: Environment) -> list[str]:
+    return sorted(path.name for path in (environment.root / "generations").iterdir())
+
+
+def code_of(failure: pytest.ExceptionInfo[TfprovError]) -> str:
+    return failure.value.code.name
+
+
+class TestTheGoodDay:
+    def test_nothing_is_active_before_it_is_sealed_and_activated(self, environment: Environment) -> None:
+        generation = built(environment)
+        assert (generation.number, generation.seal) == (1, None)
+        assert environment.active() is None
+        assert environment.generations() == ()
+        with pytest.raises(TfprovError) as failure:
+            environment.activate(generation)
+        assert code_of(failure) == "internal"
+        assert not environment.stable.exists()
+        generation = environment.seal(generation, PROVED)
+        assert environment.active() is None
+        environment.activate(generation)
+        assert environment.active() == generation
+        assert (environment.stable / "lib" / "a.py").read_text() == "a = 1\n"
+
+    def test_a_seal_is_read_back_as_it_was_written_with_the_size_of_the_files(self, environment: Environment) -> None:
+        generation = sealed(environment)
+        assert generation.seal == replace(PROVED, bytes=sum(len(text.encode()) for text in FILES.values()))
+        assert environment.generations() == (generation,)
+
+    def test_a_new_generation_stands_beside_the_active_one(self, environment: Environment) -> None:
+        first = activated(environment)
+        second = sealed(environment)
+        assert environment.active() == first
+        environment.activate(second)
+        assert environment.active() == second
+        assert numbers(environment) == [1, 2]
+
+    def test_going_back_is_the_same_switch(self, environment: Environment) -> None:
+        first, second = activated(environment), activated(environment)
+        environment.activate(first)
+        assert environment.active() == first
+        assert built(environment).number == second.number + 1
+
+    def test_activating_what_is_active_changes_nothing_on_disk(self, environment: Environment) -> None:
+        generation = activated(environment)
+        before = os.lstat(environment.stable)
+        environment.activate(generation)
+        assert os.lstat(environment.stable).st_ino == before.st_ino
+        assert os.lstat(environment.stable).st_mtime_ns == before.st_mtime_ns
+
+    def test_a_generation_is_never_numbered_like_one_that_is_there(self, environment: Environment) -> None:
+        for _ in range(3):
+            sealed(environment)
+        (environment.root / "generations" / "12345").mkdir()
+        environment.seal(Generation(number=12345, path=environment.root / "generations" / "12345"), PROVED)
+        assert environment.begin().number == 12346
+
+    def test_the_link_is_relative_so_that_the_folder_may_move(self, environment: Environment, folder: Path) -> None:
+        activated(environment)
+        moved = environment.root.rename(folder / "moved")
+        assert (moved / "current" / "lib" / "a.py").exists()
+
+    def test_no_litter_is_left(self, environment: Environment) -> None:
+        activated(environment)
+        activated(environment)
+        assert sorted(path.name for path in environment.root.iterdir()) == ["current", "generations", "owner.json"]
+
+    def test_the_owner_is_found_again(self, environment: Environment) -> None:
+        found = Environment.open(environment.root)
+        assert found is not None
+        assert found.owner == environment.owner
+        assert (found.id, found.stable) == ("train-1", environment.stable)
+
+    @pytest.mark.parametrize("content", [None, "", "{", "[]", '{"name": 1}'])
+    def test_a_folder_without_a_readable_owner_is_none_of_ours(self, folder: Path, content: str | None) -> None:
+        if content is not None:
+            (folder / "owner.json").write_text(content)
+        assert Environment.open(folder) is None
+
+    def test_environments_are_listed_by_name_and_other_folders_are_passed_over(self, folder: Path) -> None:
+        for name in ("b", "a"):
+            Environment(folder / f"{name}-1", owner=Owner(name=name, profile="/x")).claim()
+        (folder / "foreign").mkdir()
+        (folder / "file").write_text("")
+        assert [one.owner.name for one in environments(folder)] == ["a", "b"]
+        assert environments(folder / "nothing") == ()
+
+    def test_two_profiles_of_one_name_are_two_environments(self, folder: Path) -> None:
+        ids = {environment_id("x", folder / "a" / "x.toml"), environment_id("x", folder / "b" / "x.toml")}
+        assert len(ids) == 2
+        assert all(one.startswith("x-") for one in ids)
+        assert environment_id("x", folder / "a" / ".." / "x.toml") == environment_id("x", folder / "x.toml")
+
+    def test_removing_takes_everything(self, environment: Environment) -> None:
+        activated(environment)
+        built(environment)
+        with environment.locked():
+            environment.remove()
+        assert not environment.root.exists()
+
+
+class TestThePathOfTheProfile:
+    def test_it_leads_to_the_active_generation_through_one_link(self, folder: Path) -> None:
+        link = folder / "project" / ".venv"
+        environment = linked(folder, link)
+        assert environment.stable == link
+        first = activated(environment)
+        assert link.resolve() == first.path.resolve()
+        second = activated(environment)
+        assert link.resolve() == second.path.resolve()
+        assert environment.active() == second
+        assert [path.name for path in link.parent.iterdir()] == [".venv"]
+
+    def test_a_deleted_link_is_made_again_by_the_next_activation(self, folder: Path) -> None:
+        link = folder / ".venv"
+        environment = linked(folder, link)
+        generation = activated(environment)
+        link.unlink()
+        environment.activate(generation)
+        assert link.resolve() == generation.path.resolve()
+
+    @pytest.mark.parametrize("kind", ["folder", "venv", "file", "link", "dangling"])
+    def test_what_tfprov_did_not_make_is_refused_and_untouched(self, folder: Path, kind: str) -> None:
+        link, elsewhere = folder / ".venv", folder / "elsewhere"
+        if kind in ("folder", "venv"):
+            link.mkdir()
+            (link / "precious").write_text("x")
+        if kind == "venv":
+            (link / "pyvenv.cfg").write_text("home = /usr")
+        if kind == "file":
+            link.write_text("precious")
+        if kind == "link":
+            elsewhere.mkdir()
+        if kind in ("link", "dangling"):
+            link.symlink_to(elsewhere)
+        before = sorted(map(str, folder.rglob("*")))
+        with pytest.raises(TfprovError) as failure:
+            linked(folder, link)
+        assert code_of(failure) == "path-not-ours"
+        words = {
+            "folder": "it is a folder",
+            "venv": "it is a virtual environment",
+            "file": "it is a file",
+            "link": f"it points at `{elsewhere}`",
+            "dangling": f"it points at `{elsewhere}`",
+        }
+        assert failure.value.evidence[0].startswith(words[kind])
+        assert sorted(map(str, folder.rglob("*"))) == before
+
+    def test_what_appears_there_while_we_build_is_not_overwritten(self, folder: Path) -> None:
+        link = folder / ".venv"
+        environment = linked(folder, link)
+        generation = sealed(environment)
+        link.mkdir()
+        with pytest.raises(TfprovError) as failure:
+            environment.activate(generation)
+        assert code_of(failure) == "path-not-ours"
+        assert environment.active() is None
+        assert list(link.iterdir()) == []
+
+    def test_removing_takes_our_link_and_leaves_a_foreign_one(self, folder: Path) -> None:
+        link = folder / ".venv"
+        environment = linked(folder, link)
+        activated(environment)
+        environment.remove()
+        assert not link.is_symlink()
+        environment = linked(folder, link)
+        activated(environment)
+        link.unlink()
+        link.symlink_to(folder)
+        environment.remove()
+        assert link.readlink() == folder
+
+
+class TestCrashes:
+    def test_what_was_begun_and_not_sealed_is_swept_by_the_next_run(self, environment: Environment) -> None:
+        first = activated(environment)
+        built(environment)
+        assert environment.generations() == (first,)
+        assert environment.active() == first
+        assert environment.begin().number == 2
+        assert folders(environment) == ["0001", "0002"]
+        assert list((environment.root / "generations" / "0002").iterdir()) == []
+
+    def test_a_crash_between_seal_and_activation_leaves_the_old_one_in_use(self, environment: Environment) -> None:
+        first, second = activated(environment), sealed(environment)
+        again = Environment.open(environment.root)
+        assert again is not None
+        assert again.active() == first
+        again.sweep()
+        assert again.generations() == (first, second)
+
+    def test_a_crash_before_the_first_activation_leaves_nothing_active(self, environment: Environment) -> None:
+        sealed(environment)
+        assert environment.active() is None
+
+    @pytest.mark.parametrize("content", [b"", b"{", b'{"profile_digest": "p"', b"[]", b"\xff\xfe", b"null"])
+    def test_a_seal_that_was_cut_short_is_no_seal(self, environment: Environment, content: bytes) -> None:
+        first, second = activated(environment), sealed(environment)
+        (second.path / SEAL).write_bytes(content)
+        assert environment.generations() == (first,)
+        environment.sweep()
+        assert folders(environment) == ["0001"]
+
+    def test_the_generation_in_use_is_never_swept_even_without_a_readable_seal(self, environment: Environment) -> None:
+        first = activated(environment)
+        (first.path / SEAL).write_bytes(b"")
+        assert environment.active() is None
+        second = sealed(environment)
+        assert (environment.stable / "lib" / "a.py").exists()
+        environment.activate(second)
+        environment.sweep()
+        assert folders(environment) == ["0002"]
+
+    def test_a_half_deleted_generation_is_never_taken_for_a_whole_one(
+        self, environment: Environment, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        generation = sealed(environment)
+
+        def killed(_path: object) -> None:
+            raise KeyboardInterrupt
+
+        with monkeypatch.context() as patch:
+            patch.setattr(generations.shutil, "rmtree", killed)
+            with pytest.raises(KeyboardInterrupt):
+                environment.discard(generation)
+        assert generation.path.exists()
+        assert environment.generations() == ()
+        environment.sweep()
+        assert folders(environment) == []
+
+    @pytest.mark.parametrize("moment", ["symlink_to", "replace"])
+    def test_a_switch_that_fails_leaves_the_old_link(
+        self, environment: Environment, monkeypatch: pytest.MonkeyPatch, moment: str
+    ) -> None:
+        first, second = activated(environment), sealed(environment)
+
+        def full(*_: object, **__: object) -> None:
+            raise OSError(28, "No space left on device")
+
+        with monkeypatch.context() as patch:
+            patch.setattr(Path, moment, full)
+            with pytest.raises(OSError, match="No space"):
+                environment.activate(second)
+        assert environment.active() == first
+        assert sorted(path.name for path in environment.root.iterdir()) == ["current", "generations", "owner.json"]
+        environment.activate(second)
+        assert environment.active() == second
+
+    def test_a_temporary_link_of_a_killed_process_of_the_same_number_is_replaced(
+        self, environment: Environment
+    ) -> None:
+        generation = sealed(environment)
+        (environment.root / f".current.{os.getpid()}.tmp").symlink_to("nowhere")
+        environment.activate(generation)
+        assert environment.active() == generation
+
+    def test_a_link_to_a_generation_that_is_gone_is_no_active_generation(self, environment: Environment) -> None:
+        generation = activated(environment)
+        environment.discard(generation)
+        assert environment.active() is None
+        assert built(environment).number == 2
+        assert not environment.stable.exists()
+
+
+class TestPrune:
+    def test_the_newest_are_kept(self, environment: Environment) -> None:
+        for _ in range(5):
+            activated(environment)
+        assert [one.number for one in environment.prune(3)] == [1, 2]
+        assert numbers(environment) == [3, 4, 5]
+        assert folders(environment) == ["0003", "0004", "0005"]
+        assert environment.prune(3) == ()
+
+    def test_the_active_one_is_kept_however_old(self, environment: Environment) -> None:
+        first = activated(environment)
+        for _ in range(4):
+            sealed(environment)
+        environment.activate(first)
+        environment.prune(2)
+        assert numbers(environment) == [1, 5]
+        assert environment.active() == first
+
+    def test_with_one_to_keep_only_the_active_one_stays(self, environment: Environment) -> None:
+        activated(environment)
+        second = activated(environment)
+        environment.prune(1)
+        assert environment.generations() == (second,)
+
+    def test_unfinished_ones_do_not_count(self, environment: Environment) -> None:
+        activated(environment)
+        activated(environment)
+        built(environment)
+        assert environment.prune(2) == ()
+
+
+class TestDamage:
+    def test_a_whole_generation_has_none(self, environment: Environment) -> None:
+        assert not environment.damage(sealed(environment))
+
+    def test_a_missing_file_is_named(self, environment: Environment) -> None:
+        generation = sealed(environment)
+        (generation.path / "lib" / "ünï cödé.py").unlink()
+        damage = environment.damage(generation)
+        assert damage == Damage(missing=("lib/ünï cödé.py",))
+        assert damage
+        assert str(damage) == "1 missing file, `lib/ünï cödé.py`"
+
+    def test_a_file_of_another_size_is_named(self, environment: Environment) -> None:
+        generation = sealed(environment)
+        (generation.path / "lib" / "a.py").write_text("a = 12\n")
+        (generation.path / "lib" / "deep" / "er" / "b.so").write_bytes(b"")
+        damage = environment.damage(generation)
+        assert damage.altered == ("lib/a.py", "lib/deep/er/b.so")
+        assert str(damage) == "2 altered files, such as `lib/a.py`"
+
+    def test_a_whole_folder_may_be_missing(self, environment: Environment) -> None:
+        import shutil
+
+        generation = sealed(environment)
+        shutil.rmtree(generation.path / "lib")
+        assert len(environment.damage(generation).missing) == 3
+
+    def test_a_file_more_and_bytecode_are_no_damage(self, environment: Environment) -> None:
+        generation = built(environment)
+        cache = generation.path / "lib" / "__pycache__"
+        cache.mkdir()
+        (cache / "a.pyc").write_text("before")
+        generation = environment.seal(generation, PROVED)
+        (cache / "a.pyc").unlink()
+        (cache / "b.pyc").write_text("after")
+        (generation.path / "new").write_text("by the user")
+        assert not environment.damage(generation)
+
+    @posix
+    def test_links_are_compared_as_links(self, environment: Environment) -> None:
+        generation = built(environment)
+        (generation.path / "lib64").symlink_to("lib", target_is_directory=True)
+        (generation.path / "bin" / "python3").symlink_to("/nowhere/python")
+        generation = environment.seal(generation, PROVED)
+        assert not environment.damage(generation)
+        (generation.path / "bin" / "python3").unlink()
+        assert environment.damage(generation).missing == ("bin/python3",)
+
+    @posix
+    def test_names_that_are_no_unicode_or_hold_odd_line_ends_are_kept(self, environment: Environment) -> None:
+        generation = built(environment)
+        for name in (b"caf\xe9.txt", "a\u2028b\x0b\x85.txt".encode()):
+            (generation.path / os.fsdecode(name)).write_text("x")
+        generation = environment.seal(generation, PROVED)
+        assert not environment.damage(generation)
+
+    def test_a_list_that_is_gone_cut_short_or_garbage_is_damage_itself(self, environment: Environment) -> None:
+        generation = sealed(environment)
+        manifest = generation.path / MANIFEST
+        whole = manifest.read_bytes()
+        assert b"100 lib/deep/er/b.so" in whole
+        for content in (b"", whole.split(b"100 ")[0].rstrip(b"\n"), b"x y\n" + whole, whole + b"\n"):
+            manifest.write_bytes(content)
+            assert environment.damage(generation).altered == (MANIFEST,)
+        manifest.unlink()
+        assert environment.damage(generation).missing == (MANIFEST,)
+
+
+_HOLD = """
+import sys
+from pathlib import Path
+from tfprov.envs.generations import Environment
+from tfprov.envs.records import Owner
+environment = Environment(Path(sys.argv[1]), owner=Owner(name="train", profile="x"))
+with environment.locked():
+    print("held", flush=True)
+    sys.stdin.read()
+"""
+
+
+@contextmanager
+def holder(root: Path) -> Iterator[subprocess.Popen[bytes]]:
+    with subprocess.Popen(
+        [sys.executable, "-c", _HOLD, str(root)], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as child:
+        assert child.stdout is not None
+        assert child.stdout.readline().strip() == b"held"
+        try:
+            yield child
+        finally:
+            child.kill()
+
+
+class TestTwoProcesses:
+    def test_the_second_is_told_who_holds_the_environment(self, environment: Environment) -> None:
+        with holder(environment.root), pytest.raises(TfprovError) as failure, environment.locked(timeout=0):
+            raise AssertionError
+        assert code_of(failure) == "lock-timeout"
+        assert failure.value.what == "another tfprov works on `train`"
+
+    def test_the_second_gets_it_when_the_first_is_done(self, environment: Environment) -> None:
+        with holder(environment.root) as first:
+            assert first.stdin is not None
+            first.stdin.close()
+            with environment.locked(timeout=60):
+                pass
+            assert first.wait() == 0
+
+    def test_a_killed_holder_holds_nothing(self, environment: Environment) -> None:
+        with holder(environment.root) as first:
+            first.kill()
+            first.wait()
+            with environment.locked(timeout=0):
+                pass
+
+    def test_it_is_free_again_after_a_failure_inside(self, environment: Environment) -> None:
+        with pytest.raises(ZeroDivisionError), environment.locked():
+            raise ZeroDivisionError
+        with environment.locked(timeout=0):
+            pass
+
+
+@posix
+def test_the_interpreter_and_the_commands_are_where_a_venv_has_them(tmp_path: Path) -> None:
+    assert python_in(tmp_path) == tmp_path / "bin" / "python"
+    assert executables_in(tmp_path) == tmp_path / "bin"
+
+
+def test_claiming_again_writes_nothing_unless_the_owner_changed(environment: Environment) -> None:
+    path = environment.root / "owner.json"
+    before = path.stat().st_mtime_ns, path.stat().st_ino
+    environment.claim()
+    assert (path.stat().st_mtime_ns, path.stat().st_ino) == before
+    Environment(environment.root, owner=replace(environment.owner, profile="/moved")).claim()
+    found = Environment.open(environment.root)
+    assert found is not None
+    assert found.owner.profile == "/moved"
