@@ -1,0 +1,119 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+import hosts
+from hosts import Host, python
+from tfprov.host.records import Interpreter, Libc, Refusal
+from tfprov.plan.interpreters import admits, bringable, fitting, name, sort_out, span
+from tfprov.plan.offers import Offer
+from tfprov.profile.records import Profile
+
+
+def profile(**tables: Any) -> Profile:
+    return Profile.model_validate({"name": "test", **tables})
+
+
+def refused(interpreter: Interpreter, host: Host | None = None, **tables: Any) -> Refusal | None:
+    place = host or Host()
+    changed = Host(system=place.system, machine=place.machine, libc=place.libc, pythons=(interpreter,))
+    usable, others = sort_out(profile(**tables), changed.facts)
+    assert len(usable) + len(others) == 1
+    return others[0][1] if others else None
+
+
+def offer(*interpreters: str, tags: tuple[str, ...] = ("manylinux_2_27_x86_64",)) -> Offer:
+    return Offer(package="tensorflow", interpreters=frozenset(interpreters), tags=frozenset(tags), kind="cpu")
+
+
+@pytest.mark.parametrize(
+    ("interpreter", "code", "said"),
+    [
+        (python("3.12.1"), None, ""),
+        (python("3.14.0rc2"), None, ""),
+        (python("3.8.18"), "python-unsupported", "3.9 and newer"),
+        (python("3.12.1", bits=32), "python-32bit", "32-bit"),
+        (python("3.12.1", machine="i686"), "python-32bit", "i686"),
+        (python("3.12.1", machine="aarch64"), "python-unsupported", "built for aarch64"),
+        (python("3.12.1", machine=""), None, ""),
+        (python("3.12.1", machine="AMD64"), None, ""),
+        (python("3.11.0", implementation="pypy"), "python-unsupported", "pypy"),
+        (python("3.12.1", virtual=True), "python-unsupported", "virtual environment"),
+        (python("3.12.1", virtual=True, found_by="profile"), None, ""),
+        (python("3.12.1", externally_managed=True), None, ""),
+        (python("", problem=Refusal(code="python-broken", why="exit status 127")), "python-broken", "127"),
+        (python("three"), "python-broken", "three"),
+    ],
+)
+def test_which_interpreters_may_be_taken(interpreter: Interpreter, code: str | None, said: str) -> None:
+    found = refused(interpreter)
+    assert (found.code if found else None) == code
+    assert found is None or said in found.why
+
+
+def test_an_intel_python_on_an_arm_mac_is_refused_as_emulated() -> None:
+    found = refused(python("3.12.1", machine="x86_64"), hosts.MAC_ARM)
+    assert found is not None
+    assert (found.code, "Rosetta" in found.why) == ("rosetta-qemu", True)
+
+
+def test_a_range_of_the_profile_refuses_the_others() -> None:
+    found = refused(python("3.12.1"), python={"version": ">=3.13"})
+    assert found is not None
+    assert found.why == 'outside `python.version = ">=3.13"`'
+
+
+def test_a_named_interpreter_leaves_out_the_others() -> None:
+    assert refused(python("3.12.1"), python={"path": "bin/python"}) is not None
+    assert refused(python("3.12.1", found_by="profile"), python={"path": "bin/python"}) is None
+
+
+def test_the_best_comes_first() -> None:
+    system = python("3.12.9", externally_managed=True)
+    pythons = (python("3.11.9"), system, python("3.12.1"), python("3.12.4"))
+    usable, _ = sort_out(profile(), Host(pythons=pythons).facts)
+    assert [each.interpreter.version for each in usable] == ["3.12.4", "3.12.1", "3.12.9", "3.11.9"]
+
+
+def test_an_interpreter_fits_by_its_tag_and_its_own_libc() -> None:
+    old = python("3.12.1", libc=Libc(kind="glibc", version="2.17"), path="/old/bin/python")
+    free = python("3.12.1", free_threaded=True, path="/free/bin/python")
+    usable, _ = sort_out(profile(), Host(pythons=(old, free, "3.12.1", "3.11.7")).facts)
+    assert [each.interpreter.path for each in fitting(offer("cp312"), usable)] == ["/opt/python/3.12.1/bin/python"]
+    everywhere = offer("py3", tags=("any",))
+    assert len(fitting(everywhere, usable)) == 4
+
+
+@pytest.mark.parametrize(
+    ("tables", "expected"),
+    [
+        ({}, ("3.12", "3.9")),
+        ({"python": {"install": False}}, ()),
+        ({"python": {"path": "bin/python"}}, ()),
+        ({"python": {"version": ">=3.12.4"}}, ("3.12",)),
+        ({"python": {"version": "<3.9"}}, ()),
+        ({"environment": {"kind": "conda"}, "python": {"install": False}}, ("3.12", "3.9")),
+    ],
+)
+def test_which_pythons_could_be_brought(tables: dict[str, Any], expected: tuple[str, ...]) -> None:
+    assert bringable(offer("cp38", "cp39", "cp312"), profile(**tables)) == expected
+
+
+def test_a_range_admits_a_minor_version_if_some_patch_release_is_in_it() -> None:
+    assert admits(">=3.12.4,<3.12.6", "3.12")
+    assert not admits(">=3.12.4", "3.11")
+    assert admits(None, "3.1")
+
+
+def test_spans_are_short() -> None:
+    assert span(["3.9", "3.10", "3.11"]) == "3.9 to 3.11"
+    assert span(["3.11", "3.9"]) == "3.9, 3.11"
+    assert span(["3.12"]) == "3.12"
+    assert span([]) == ""
+
+
+def test_an_interpreter_that_could_not_be_asked_is_named_by_its_path() -> None:
+    assert name(python("3.12.1")) == "Python 3.12.1 (/opt/python/3.12.1/bin/python)"
+    assert name(python("", path="/x/python")) == "/x/python"

@@ -1,0 +1,94 @@
+from __future__ import annotations
+
+from packaging.version import Version
+
+from tfprov.plan.compat import table
+from tfprov.plan.offers import Candidate, candidates
+from tfprov.plan.records import IndexFile, Listing
+
+LINUX = "linux_x86_64"
+
+
+def listing(*files: IndexFile | str, package: str = "tensorflow") -> Listing:
+    found = tuple(each if isinstance(each, IndexFile) else IndexFile(filename=each) for each in files)
+    return Listing(files={package: found}, source="test")
+
+
+def one(version: str, found: tuple[Candidate, ...]) -> Candidate:
+    return next(each for each in found if each.version == Version(version))
+
+
+def test_the_table_alone_offers_every_release_newest_first() -> None:
+    found = candidates(table(), None, LINUX)
+    assert [each.text for each in found] == [row.version for row in table().releases]
+    assert one("2.21.0", found).offers["tensorflow"].kind == "cuda"
+    assert one("2.21.0", found).offers["tensorflow-cpu"].pythons == ("3.10", "3.11", "3.12", "3.13")
+
+
+def test_a_release_without_wheels_for_the_platform_offers_nothing() -> None:
+    found = one("2.17.0", candidates(table(), None, "macos_x86_64"))
+    assert found.offers == {}
+    assert found.everywhere
+
+
+def test_files_of_the_index_take_the_place_of_the_tables_wheels() -> None:
+    found = candidates(table(), listing("tensorflow-2.21.0-cp312-cp312-manylinux_2_28_x86_64.whl"), LINUX)
+    offer = one("2.21.0", found).offers["tensorflow"]
+    assert offer.pythons == ("3.12",)
+    assert offer.tags == {"manylinux_2_28_x86_64"}
+    assert offer.kind == "cuda"
+    assert not one("2.20.0", found).everywhere
+
+
+def test_files_for_other_platforms_are_no_offer_here() -> None:
+    names = ("win_amd64", "macosx_12_0_arm64", "manylinux_2_27_aarch64", "macosx_10_15_x86_64", "linux_armv7l")
+    found = candidates(table(), listing(*(f"tensorflow-2.21.0-cp312-cp312-{name}.whl" for name in names)), LINUX)
+    assert one("2.21.0", found).offers == {}
+    assert one("2.21.0", found).everywhere
+
+
+def test_names_that_are_not_wheels_of_a_release_are_passed_over() -> None:
+    names = (
+        "tensorflow-2.23.0.tar.gz",
+        "tensorflow-2.23.0-cp312-manylinux_2_27_x86_64.whl",
+        "tensorflow-banana-cp312-cp312-manylinux_2_27_x86_64.whl",
+        "tensorflow-2.23.0.dev1-cp312-cp312-manylinux_2_27_x86_64.whl",
+        "tensorflow-2.9.3-cp310-cp310-manylinux2014_x86_64.whl",
+    )
+    found = candidates(table(), listing(*names), LINUX)
+    assert not any(each.everywhere for each in found)
+    assert len(found) == len(table().releases)
+
+
+def test_withdrawn_files_do_not_count() -> None:
+    name = "tensorflow-2.23.0-cp312-cp312-manylinux_2_27_x86_64.whl"
+    found = candidates(table(), listing(IndexFile(filename=name, yanked=True)), LINUX)
+    assert Version("2.23.0") not in {each.version for each in found}
+
+
+def test_a_wheel_with_a_build_number_and_many_tags_is_read() -> None:
+    name = "tensorflow-2.23.0-1-cp312-cp312-manylinux_2_17_x86_64.manylinux2014_x86_64.whl"
+    offer = one("2.23.0", candidates(table(), listing(name), LINUX)).offers["tensorflow"]
+    assert offer.tags == {"manylinux_2_17_x86_64", "manylinux2014_x86_64"}
+
+
+def test_a_free_threaded_wheel_is_for_free_threaded_pythons_only() -> None:
+    name = "tensorflow-2.23.0-cp314-cp314t-manylinux_2_27_x86_64.whl"
+    offer = one("2.23.0", candidates(table(), listing(name), LINUX)).offers["tensorflow"]
+    assert offer.has_python("cp314t")
+    assert not offer.has_python("cp314")
+    assert offer.pythons == ()
+
+
+def test_sizes_are_kept_where_the_index_states_them() -> None:
+    file = IndexFile(filename="tensorflow-2.21.0-cp312-cp312-manylinux_2_27_x86_64.whl", size=7)
+    assert one("2.21.0", candidates(table(), listing(file), LINUX)).offers["tensorflow"].sizes == {"cp312": 7}
+
+
+def test_a_stub_for_something_that_does_not_exist_offers_no_python() -> None:
+    names = tuple(f"tensorflow-2.11.1-cp3{minor}-cp3{minor}-manylinux2014_aarch64.whl" for minor in (9, 10))
+    for found in (candidates(table(), None, "linux_aarch64"), candidates(table(), listing(*names), "linux_aarch64")):
+        offer = one("2.11.1", found).offers["tensorflow"]
+        assert offer.needs == "tensorflow-cpu-aws"
+        assert offer.pythons == ()
+        assert offer.orphans == {"cp39", "cp310"}

@@ -1,0 +1,100 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from packaging.requirements import Requirement
+from packaging.version import Version
+
+from hosts import Host
+from tfprov.errors import TfprovError
+from tfprov.plan.tags import marker_environment
+from tfprov.plan.wanted import Wanted, fight, gather
+from tfprov.profile.records import Profile
+
+ENVIRONMENT = marker_environment("3.12.1", "cpython", Host().facts)
+
+
+def wanted(version: str | None = None, accelerator: str = "auto", **packages: Any) -> Wanted:
+    tensorflow = {"accelerator": accelerator, **({"version": version} if version else {})}
+    return gather(Profile.model_validate({"name": "test", "tensorflow": tensorflow, "packages": packages}))
+
+
+@pytest.mark.parametrize(
+    ("version", "release", "expected"),
+    [
+        (None, "2.21.0", True),
+        (None, "2.22.0rc0", False),
+        (">=2.21", "2.22.0rc0", False),
+        (">=2.22.0rc0", "2.22.0rc0", True),
+        ("==2.15.*", "2.15.0.post1", True),
+        ("==2.15.0", "2.15.0.post1", False),
+        ("<2.16", "2.16.0", False),
+    ],
+)
+def test_a_range_admits_releases_as_pep_440_says(version: str | None, release: str, expected: bool) -> None:
+    assert wanted(version).admits(Version(release)) is expected
+
+
+def test_every_place_that_speaks_of_tensorflow_counts() -> None:
+    found = wanted(">=2.15", requirements=["tensorflow<2.20"], constraints=["tensorflow-intel!=2.19.*", "numpy<2"])
+    assert [each.where for each in found.clauses] == [
+        'tensorflow.version = ">=2.15"',
+        "packages.requirements: tensorflow<2.20",
+        "packages.constraints: tensorflow-intel!=2.19.*",
+    ]
+    assert found.admits(Version("2.18.1"))
+    assert not found.admits(Version("2.19.1"))
+    assert [str(requirement) for requirement, _ in found.others] == ["numpy<2"]
+
+
+def test_extras_are_kept_but_for_cuda() -> None:
+    found = wanted(requirements=["tensorflow[and-cuda,gcs-filesystem]"])
+    assert found.extras == ("gcs-filesystem",)
+    assert any("`tensorflow.accelerator`" in note for note in found.notes)
+
+
+def test_a_constraint_on_the_cpu_package_does_not_ask_for_it() -> None:
+    assert wanted(constraints=["tensorflow-cpu<2.20"]).accelerator == "auto"
+    assert wanted(requirements=["tensorflow-cpu<2.20"]).accelerator == "cpu"
+
+
+def test_tensorflow_from_a_url_is_not_supported() -> None:
+    with pytest.raises(TfprovError) as caught:
+        wanted(requirements=["tensorflow @ https://files.example/tensorflow-2.21.0-cp312-cp312-linux_x86_64.whl"])
+    assert caught.value.code.name == "not-supported"
+    assert "find-links" in caught.value.hint
+
+
+def test_a_bare_name_bounds_nothing_and_says_nothing() -> None:
+    found = wanted(requirements=["tensorflow", "TensorFlow"])
+    assert (found.clauses, found.notes, found.others) == ((), (), ())
+
+
+@pytest.mark.parametrize(
+    ("asked", "bound", "fights"),
+    [
+        ("numpy>=2", "numpy<2", True),
+        ("numpy>=1.26", "numpy<2", False),
+        ("NumPy>=2", "numpy<2.0.0,>=1.23.5", True),
+        ("typing_extensions>=4.6", "typing-extensions<4.6.0,>=3.6.6", True),
+        ("numpy==2.*", "numpy<2", True),
+        ("numpy~=1.26.4", "numpy<2,>=1.23.5", False),
+        ("numpy", "numpy<2", False),
+        ("pandas>=2", "numpy<2", False),
+        ("numpy>=2; python_version < '3.10'", "numpy<2", False),
+        ("numpy<1.26", "numpy>=1.26.0 ; python_version >= '3.12'", True),
+        ("numpy<1.26", "numpy>=1.26.0 ; python_version >= '3.13'", False),
+        ("keras===2.15.0", "keras>=3", False),  # arbitrary equality cannot be compared: the resolver will say
+        ("numpy>=2.0.0rc1", "numpy<2", True),
+    ],
+)
+def test_requirements_that_no_version_meets(asked: str, bound: str, fights: bool) -> None:
+    found = fight([(Requirement(asked), "packages.requirements")], [bound], ENVIRONMENT)
+    assert (found is not None) is fights
+
+
+def test_a_fight_names_both_sides() -> None:
+    found = fight([(Requirement("numpy>=2"), "packages.constraints")], ["gast>=0.2", "numpy<2"], ENVIRONMENT)
+    assert found is not None
+    assert (found.asked, found.where, found.bound) == ("numpy>=2", "packages.constraints", "numpy<2")

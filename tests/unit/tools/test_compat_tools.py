@@ -1,0 +1,128 @@
+from __future__ import annotations
+
+import importlib.util
+import json
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+from tfprov.plan.compat import table
+from tfprov.plan.records import IndexFile, Listing
+
+ROOT = Path(__file__).resolve().parents[3]
+TABLE = ROOT / "src/tfprov/plan/data/compat.json"
+
+
+def load(name: str) -> ModuleType:
+    spec = importlib.util.spec_from_file_location(name, ROOT / "tools" / f"{name}.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+refresh = load("compat_refresh")
+
+
+def listing(*names: str, yanked: tuple[str, ...] = ()) -> Listing:
+    files: dict[str, list[IndexFile]] = {}
+    for name in (*names, *yanked):
+        project = name.split("-")[0].replace("_", "-")
+        files.setdefault(project, []).append(IndexFile(filename=name, yanked=name in yanked))
+    return Listing(files={name: tuple(each) for name, each in files.items()}, source="test")
+
+
+def test_the_page_is_what_the_table_says() -> None:
+    page = load("compat_page")
+    assert (ROOT / "docs/compat.md").read_text("utf-8") == page.page(table())
+
+
+def test_the_table_is_written_as_the_tool_writes_it() -> None:
+    text = TABLE.read_text("utf-8")
+    assert refresh.render(json.loads(text)) == text
+
+
+def test_wheels_are_read_by_project_version_and_platform() -> None:
+    built = refresh.read_wheels(
+        listing(
+            "tensorflow-2.21.0-cp312-cp312-manylinux_2_27_x86_64.whl",
+            "tensorflow-2.21.0-cp313-cp313-manylinux_2_27_x86_64.whl",
+            "tensorflow-2.21.0-cp38-cp38-manylinux_2_27_x86_64.whl",
+            "tensorflow-2.21.0-cp312-cp312-linux_armv7l.whl",
+            "tensorflow-2.21.0.tar.gz",
+            yanked=("tensorflow-2.21.0-cp311-cp311-manylinux_2_27_x86_64.whl",),
+        )
+    )
+    assert built == {("tensorflow", "2.21.0", "linux_x86_64"): ({12, 13}, {"manylinux_2_27_x86_64"})}
+
+
+@pytest.mark.parametrize(
+    ("tag", "platform"),
+    [
+        ("manylinux2014_aarch64", "linux_aarch64"),
+        ("macosx_12_0_arm64", "macos_arm64"),
+        ("macosx_10_15_x86_64", "macos_x86_64"),
+        ("win_amd64", "windows_x86_64"),
+        ("win32", None),
+        ("musllinux_1_1_x86_64", None),
+    ],
+)
+def test_platforms_of_tags(tag: str, platform: str | None) -> None:
+    assert refresh.platform_of(tag) == platform
+
+
+def document() -> dict[str, object]:
+    release = {
+        "version": "2.15.0",
+        "wheels": [
+            {
+                "package": "tensorflow",
+                "platform": "windows_x86_64",
+                "pythons": ["3.9"],
+                "tags": ["win_amd64"],
+                "kind": "stub",
+                "source": "index-files",
+                "needs": "tensorflow-intel",
+            }
+        ],
+    }
+    pair = {"package": "tensorflow-metal", "version": "1.1.0"}
+    rocm = {"package": "tensorflow-rocm", "version": "2.14.0.600"}
+    return {"releases": [release], "pairs": [pair, rocm]}
+
+
+def test_a_stub_keeps_the_pythons_that_its_project_has_and_lists_the_others() -> None:
+    found = document()
+    notes = refresh.refresh(
+        found,
+        refresh.read_wheels(
+            listing(
+                "tensorflow-2.15.0-cp310-cp310-win_amd64.whl",
+                "tensorflow-2.15.0-cp311-cp311-win_amd64.whl",
+                "tensorflow_intel-2.15.0-cp311-cp311-win_amd64.whl",
+            )
+        ),
+    )
+    row = found["releases"][0]["wheels"][0]  # type: ignore[index]  # test data without a type of its own
+    assert (row["pythons"], row["without"], row["kind"]) == (["3.11"], ["3.10"], "stub")
+    assert notes == []
+
+
+def test_what_needs_a_person_is_said() -> None:
+    notes = refresh.refresh(
+        document(),
+        refresh.read_wheels(
+            listing(
+                "tensorflow-2.15.0-cp311-cp311-manylinux2014_x86_64.whl",
+                "tensorflow-2.23.0-cp312-cp312-manylinux_2_27_x86_64.whl",
+                "tensorflow_metal-1.2.0-cp312-cp312-macosx_12_0_arm64.whl",
+            )
+        ),
+    )
+    assert notes == [
+        "tensorflow 2.15.0 for linux_x86_64 is new: `kind` must be read from the wheel",
+        "tensorflow 2.23.0 is not in the table: its wheels must be measured",
+        "tensorflow-metal 1.2.0 is newer than the newest known pair (1.1.0)",
+    ]
