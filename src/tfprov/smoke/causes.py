@@ -189,19 +189,21 @@ def of_death(finished: Finished) -> tuple[str, str]:
     return code, _block(head, words)
 
 
-def of_missing_gpus(log: str, *, cuda_build: bool | None) -> tuple[str, str]:
+def of_missing_gpus(log: str, *, cuda_build: bool | None, place: str = "") -> tuple[str, str]:
     """Failure code and evidence for GPUs that TensorFlow does not list.
 
     Args:
         log: stderr of the process, with TensorFlow's own messages.
         cuda_build: what `get_build_info` says; None when it does not say.
+        place: `container` or `wsl` when it runs in one, where a missing driver has another cure.
     """
     if cuda_build is False:
         return "wheel-without-cuda", "`tf.sysconfig.get_build_info()` says that this build has no CUDA"
     for code, pattern in _LOG:
         lines = [line for line in log.splitlines() if pattern.search(line)]
         if lines:
-            return code, "\n".join(lines[:4])
+            where = {"container": "docker-no-gpu", "wsl": "wsl-libcuda"} if code == "gpu-no-driver" else {}
+            return where.get(place, code), "\n".join(lines[:4])
     return "gpu-missing-in-tf", last_words(log) or "TensorFlow says nothing about it"
 
 

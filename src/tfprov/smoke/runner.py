@@ -144,6 +144,11 @@ def _core(bench: Bench) -> tuple[Outcome, list[Outcome]]:
         visible = count if isinstance(count, int) else 0
         if visible:
             outcomes.append(run_group(bench, "core", gpus=(), done=_but_context(done)))
+        elif (ENVIRONMENT, "devices") in core.lost_in:
+            # Nobody could say how many there are: the driver's part of TensorFlow took the process down. What is left
+            # of it without any GPU is worth knowing.
+            hidden = {**bench.env, "CUDA_VISIBLE_DEVICES": "-1"}
+            outcomes.append(run_group(bench, "core", gpus=(), done=_but_context(done), env=hidden))
         alone = [run_group(bench, "core", gpus=(index,), with_cpu=False, done=done) for index in range(visible)]
         outcomes.extend(alone)
         if any(outcome.lost_in for outcome in alone):
@@ -167,7 +172,7 @@ def _verdict(
         for device, leg in outcome.legs:
             by_device.setdefault(device, []).append(leg)
     build = _pairs(facts.get("build"))
-    _explain_missing_gpus(by_device, core.log, build)
+    _explain_missing_gpus(by_device, core.log, build, _text(facts.get("place")) or "")
     _add_health(by_device, core.log, facts)
     descriptions = dict(_pairs(facts.get("descriptions")))
     python = _text(facts.get("python"))
@@ -185,7 +190,7 @@ def _verdict(
         seconds=seconds,
         note=note,
         findings=(
-            *_unused_gpus(request, facts, core.log, build),
+            *_unused_gpus(facts, core.log, build),
             *requirements.unmet(_strings(facts.get("requires")), dict(_pairs(facts.get("installed"))), python),
             *around,
         ),
@@ -194,22 +199,22 @@ def _verdict(
     )
 
 
-def _explain_missing_gpus(by_device: dict[str, list[Leg]], log: str, build: tuple[tuple[str, str], ...]) -> None:
+def _explain_missing_gpus(
+    by_device: dict[str, list[Leg]], log: str, build: tuple[tuple[str, str], ...], place: str
+) -> None:
     legs = by_device.get(ENVIRONMENT, [])
     for position, leg in enumerate(legs):
         if leg.leg == "devices" and leg.code == "gpu-missing-in-tf":
-            code, evidence = causes.of_missing_gpus(log, cuda_build=_cuda_build(build))
+            code, evidence = causes.of_missing_gpus(log, cuda_build=_cuda_build(build), place=place)
             legs[position] = replace(leg, code=code, evidence=f"{leg.evidence}\n{evidence}")
 
 
-def _unused_gpus(
-    request: Request, facts: Mapping[str, object], log: str, build: tuple[tuple[str, str], ...]
-) -> tuple[Finding, ...]:
-    """GPUs that the driver shows and TensorFlow does not, where none was promised: no failure, but worth to be said."""
+def _unused_gpus(facts: Mapping[str, object], log: str, build: tuple[tuple[str, str], ...]) -> tuple[Finding, ...]:
+    """GPUs that the driver shows and TensorFlow does not. No failure: a small card for the screen is left out, too."""
     driver, seen = facts.get("driver_gpus"), facts.get("gpus")
-    if request.accelerator != "auto" or not isinstance(driver, int) or not isinstance(seen, int) or seen >= driver:
+    if not isinstance(driver, int) or not isinstance(seen, int) or seen >= driver:
         return ()
-    code, evidence = causes.of_missing_gpus(log, cuda_build=_cuda_build(build))
+    code, evidence = causes.of_missing_gpus(log, cuda_build=_cuda_build(build), place=_text(facts.get("place")) or "")
     return (Finding(code=code, evidence=f"TensorFlow lists {seen} of the driver's {driver} GPUs: {evidence}"),)
 
 

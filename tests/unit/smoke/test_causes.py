@@ -113,3 +113,10 @@ def test_a_build_without_cuda_needs_no_reading_of_the_log() -> None:
 )
 def test_the_log_says_why_gpus_are_missing(log: str, code: str) -> None:
     assert of_missing_gpus(log, cuda_build=None) == (code, log)
+
+
+@pytest.mark.parametrize(
+    ("place", "code"), [("", "gpu-no-driver"), ("container", "docker-no-gpu"), ("wsl", "wsl-libcuda")]
+)
+def test_a_missing_driver_has_another_cure_in_a_container(place: str, code: str) -> None:
+    assert of_missing_gpus("Could not find cuda drivers", cuda_build=True, place=place)[0] == code

@@ -291,7 +291,6 @@ def test_fewer_gpus_than_required_is_a_failure_whatever_was_promised(tmp_path: P
     ("line", "code"),
     [
         ("Cannot dlopen some GPU libraries. Please make sure the missing libraries", "gpu-libs-missing"),
-        ("Could not find cuda drivers on your machine, GPU will not be used.", "gpu-no-driver"),
         ("failed call to cuInit: CUDA_ERROR_NO_DEVICE: no CUDA-capable device is detected", "gpu-no-device"),
         ("kernel version 535.54 does not match DSO version 550.40", "gpu-driver-mismatch"),
     ],
@@ -365,6 +364,60 @@ def test_each_leg_is_announced_while_it_runs(tmp_path: Path) -> None:
     smoke(make_environment(tmp_path / "e"), Request(timeout=60), environ=os.environ, emit=heard.append)
     notes = [event.text for event in heard if isinstance(event, Note)]
     assert [note.split(":")[1].split(" on")[0].strip() for note in notes][:3] == ["distribution", "files", "import"]
+
+
+def test_a_gpu_that_hangs_when_it_is_initialised_is_narrowed_to_itself(tmp_path: Path) -> None:
+    sabotage = "GPUS = 2\ndef initialise(number):\n    time.sleep(600 if number == 0 else 0)\n"
+    python = make_environment(tmp_path / "e", sabotage)
+    verdict = smoke(python, Request(timeout=1.5, accelerator="cuda"), environ=os.environ, emit=ignore)
+    assert codes(verdict) == {"GPU:0 context": "probe-timeout"}
+    assert [device.name for device in verdict.devices if device.ok] == ["environment", "CPU:0", "GPU:1"]
+
+
+def test_devices_that_work_alone_and_not_together_are_a_fault_of_the_environment(tmp_path: Path) -> None:
+    sabotage = f"GPUS = 2\ndef initialise(number):\n    if len(shown()) == 2: {DIE % 'SIGABRT'}"
+    verdict = run(make_environment(tmp_path / "e", sabotage), accelerator="cuda")
+    assert codes(verdict) == {"environment context": "probe-crashed"}
+    assert [device.name for device in verdict.devices if device.ok] == ["CPU:0", "GPU:0", "GPU:1"]
+
+
+def test_a_driver_that_takes_the_listing_down_leaves_the_processor_its_verdict(tmp_path: Path) -> None:
+    sabotage = (
+        "def list_physical_devices(kind=None):\n"
+        "    if os.environ.get('CUDA_VISIBLE_DEVICES') == '-1':\n"
+        "        return [] if kind == 'GPU' else [physical('CPU', 0)]\n"
+        f"    {DIE % 'SIGSEGV'}"
+        "config.list_physical_devices = list_physical_devices\n"
+    )
+    verdict = run(make_environment(tmp_path / "e", sabotage), accelerator="cuda")
+    found = codes(verdict)
+    assert found["environment devices"] == found["environment context"] == "probe-crashed"
+    assert leg(verdict, "CPU:0", "matmul").ok
+
+
+def test_a_gpu_that_the_driver_shows_and_tensorflow_does_not_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    # What the driver's library would answer, put in the place where the probe asks for it.
+    sabotage = (
+        "GPUS = 1\n"
+        "import ctypes\n"
+        "class Nvml:\n"
+        "    def nvmlInit_v2(self): return 0\n"
+        "    def nvmlDeviceGetCount_v2(self, number):\n"
+        "        number._obj.value = 2\n"
+        "        return 0\n"
+        "    def nvmlDeviceGetHandleByIndex_v2(self, index, handle): return 0\n"
+        "    def nvmlDeviceGetMigMode(self, handle, now, later): return 3\n"
+        "ctypes.CDLL = lambda name: Nvml()\n"
+        "print('Ignoring visible gpu device (device: 1) with core count: 2', file=sys.stderr)\n"
+    )
+    verdict = run(make_environment(tmp_path / "e", sabotage), accelerator="cuda")
+    assert verdict.ok
+    (finding,) = verdict.findings
+    assert "1 of the driver's 2 GPUs" in finding.evidence
+    assert "Ignoring visible gpu device" in finding.evidence
 
 
 # Levels

@@ -53,7 +53,7 @@ def run(probe):
     probe.leg(ENVIRONMENT, "devices", list_devices, probe)
     # A GPU that takes the process down does so here. Then each is tried in a process of its own.
     alone = probe.request["gpus"]
-    owner = f"GPU:{alone[0]}" if alone and len(alone) == 1 else ENVIRONMENT
+    owner = ENVIRONMENT if alone is None else f"GPU:{alone[0]}" if alone else "CPU:0"
     if not probe.leg(owner, "context", make_context, probe):
         return
     for name, placed in probe.devices():
@@ -255,12 +255,13 @@ def list_devices(probe):
         wanted = request["require_gpus"] if request["gpu"] == "now" else 0
     else:
         promised = request["accelerator"] in ("cuda", "rocm", "metal")
-        wanted = max(request["require_gpus"], (driver or 1) if promised else 0)
+        wanted = max(request["require_gpus"], 1 if promised else 0)
     if request["accelerator"] == "cuda" and tf.sysconfig.get_build_info().get("is_cuda_build") is False:
         # Also where no GPU is asked for until later: this build will not find one then.
         raise Failed("wheel-without-cuda", "`tf.sysconfig.get_build_info()` says that this build has no CUDA")
     if len(gpus) < wanted:
-        # The reason stands in TensorFlow's log; the reader of these records has it.
+        # The reason stands in TensorFlow's log, which the reader of these records has; where we are is half of it.
+        probe.facts(place=place())
         raise Failed("gpu-missing-in-tf", f"TensorFlow lists {len(gpus)} of at least {wanted} GPUs")
     return f"{len(physical) - len(gpus)} CPU, {len(gpus)} GPU"
 
@@ -272,6 +273,13 @@ def driver_count(request):
     if os.environ.get("CUDA_VISIBLE_DEVICES") is not None:
         return None
     return load("health").count()
+
+
+def place():
+    """`container` or `wsl` where a GPU has to be let in from outside; empty elsewhere."""
+    if os.path.exists("/.dockerenv") or os.path.exists("/run/.containerenv"):
+        return "container"
+    return "wsl" if "microsoft" in platform.release().lower() else ""
 
 
 def make_context(probe):

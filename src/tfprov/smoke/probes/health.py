@@ -39,12 +39,22 @@ def library():
 
 
 def count():
-    """How many GPUs the driver shows; None when it cannot be asked."""
+    """How many GPUs a program may expect; None when the driver cannot be asked or GPUs are divided into slices."""
     nvml = library()
-    if nvml is None:
-        return None
     number = ctypes.c_uint()
-    return number.value if nvml.nvmlDeviceGetCount_v2(ctypes.byref(number)) == 0 else None
+    if nvml is None or nvml.nvmlDeviceGetCount_v2(ctypes.byref(number)) != 0:
+        return None
+    # In MIG mode CUDA gives a process one slice, however many there are.
+    sliced = any(in_mig_mode(nvml, index) for index in range(number.value))
+    return None if sliced else number.value
+
+
+def in_mig_mode(nvml, index):
+    """Whether that GPU is divided into slices."""
+    handle, now, later = ctypes.c_void_p(), ctypes.c_uint(), ctypes.c_uint()
+    if nvml.nvmlDeviceGetHandleByIndex_v2(ctypes.c_uint(index), ctypes.byref(handle)) != 0:
+        return False
+    return nvml.nvmlDeviceGetMigMode(handle, ctypes.byref(now), ctypes.byref(later)) == 0 and now.value == 1
 
 
 def gpus():
@@ -53,7 +63,9 @@ def gpus():
     if nvml is None:
         return []
     found = []
-    for index in range(count() or 0):
+    number = ctypes.c_uint()
+    nvml.nvmlDeviceGetCount_v2(ctypes.byref(number))
+    for index in range(number.value):
         handle = ctypes.c_void_p()
         status = nvml.nvmlDeviceGetHandleByIndex_v2(ctypes.c_uint(index), ctypes.byref(handle))
         if status != 0:
