@@ -63,6 +63,17 @@ _NVML_CODES = {
     18: ("gpu-driver-mismatch", "the kernel module and the library are of different driver versions"),
     999: ("gpu-unhealthy", "the driver fails for a reason that it does not name"),
 }
+# What NVML says has to be done about a GPU, and those among it without which nothing runs on it any more.
+_RECOVERIES = {
+    1: "reset the GPU",
+    2: "restart the machine",
+    3: "end what uses its peers",
+    4: "end what uses it, then reset it",
+    5: "recover the IMEX domain",
+    6: "reset its bus",
+    7: "restart the machine",
+}
+_DEADLY = frozenset({1, 2, 6, 7})
 _JETSONS = {"tegra210": "5.3", "tegra186": "6.2", "tegra194": "7.2", "tegra234": "8.7", "tegra264": "11.0"}
 
 _SMI_FIELDS = (
@@ -200,12 +211,14 @@ def _nvml_refusal(number: object, text: object, call: str) -> Refusal:
 def _nvml_gpu(entry: Mapping[str, object]) -> Gpu:
     error = entry.get("error")
     faults = entry.get("faults")
-    health = tuple(str(fault) for fault in faults) if isinstance(faults, list) else ()
+    health = [str(fault) for fault in faults] if isinstance(faults, list) else []
+    recovery, mig, told = entry.get("recovery"), _flag(entry.get("mig")), entry.get("slices")
+    slices = tuple(_slice(part) for part in told if isinstance(part, dict)) if isinstance(told, list) else ()
     if isinstance(error, dict):
-        refusal = _nvml_refusal(error.get("number"), error.get("text"), "nvmlDeviceGetHandleByIndex")
-        health = (*health, refusal.why)
+        health.append(_nvml_refusal(error.get("number"), error.get("text"), "nvmlDeviceGetHandleByIndex").why)
+    if isinstance(recovery, int) and recovery:
+        health.append(f"the driver asks for recovery: {_RECOVERIES.get(recovery, f'action {recovery}')}")
     capability, mode = entry.get("compute_capability"), entry.get("compute_mode")
-    slices = entry.get("slices")
     return Gpu(
         index=_whole(entry.get("index")) or 0,
         name=_word(entry.get("name")) or "unknown NVIDIA GPU",
@@ -215,11 +228,12 @@ def _nvml_gpu(entry: Mapping[str, object]) -> Gpu:
         memory_total=_whole(entry.get("memory_total")),
         memory_used=_whole(entry.get("memory_used")),
         compute_mode=_COMPUTE_MODES.get(mode) if isinstance(mode, int) else None,
-        mig=_flag(entry.get("mig")),
+        mig=mig,
         ecc=_flag(entry.get("ecc")),
         persistence=_flag(entry.get("persistence")),
-        health=health,
-        slices=tuple(_slice(part) for part in slices if isinstance(part, dict)) if isinstance(slices, list) else (),
+        usable=not isinstance(error, dict) and recovery not in _DEADLY and not (mig and not slices),
+        health=tuple(health),
+        slices=slices,
     )
 
 
@@ -515,16 +529,17 @@ def _troubles(
     elif place.system == "linux" and _loaded_by_name(_CUDA_LIBRARY, environ, place.root) is None:
         refusal = _why_no_cuda(place)
         yield trouble(refusal.code, refusal.why, "LD_LIBRARY_PATH, /etc/ld.so.cache, library folders")
-    usable = [gpu for gpu in gpus if gpu.visible]
-    if gpus and not usable:
+    shown = [gpu for gpu in gpus if gpu.visible]
+    if gpus and not shown:
         value = environ.get("CUDA_VISIBLE_DEVICES", "")
         yield trouble("gpu-no-device", f"`CUDA_VISIBLE_DEVICES={value}` hides every GPU", "CUDA_VISIBLE_DEVICES")
-    if usable and all(gpu.mig and not gpu.slices for gpu in usable):
+    broken = [gpu for gpu in shown if not gpu.usable and not (gpu.mig and not gpu.slices)]
+    if shown and not any(gpu.usable for gpu in shown):
+        if broken:
+            yield trouble("gpu-unhealthy", f"{broken[0].name}: {'; '.join(broken[0].health)}")
         yield trouble("gpu-no-device", "MIG mode is on, but no MIG device has been made: `nvidia-smi mig -cgi … -C`")
-    if usable and all(gpu.compute_mode == "prohibited" for gpu in usable):
+    if shown and all(gpu.compute_mode == "prohibited" for gpu in shown):
         yield trouble("gpu-no-device", "the compute mode of every GPU is `prohibited`: `nvidia-smi -c DEFAULT`")
-    if usable and all(gpu.health for gpu in usable):
-        yield trouble("gpu-unhealthy", f"{usable[0].name}: {usable[0].health[0]}")
 
 
 def _why_no_cuda(place: Place) -> Refusal:

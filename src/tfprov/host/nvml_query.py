@@ -81,6 +81,7 @@ def _gpu(pynvml: object, index: int) -> dict[str, Value]:
         ecc=ecc[0] if isinstance(ecc, (list, tuple)) else ecc,
         persistence=ask("nvmlDeviceGetPersistenceMode"),
         faults=_faults(nvml, handle),
+        recovery=_field(nvml, handle, "NVML_FI_DEV_GET_GPU_RECOVERY_ACTION"),
     )
     if gpu["mig"] == 1:
         gpu["slices"] = _slices(nvml, handle)
@@ -102,10 +103,6 @@ def _faults(nvml: _Asker, handle: Value) -> list[str]:
     errors = nvml.maybe("nvmlDeviceGetTotalEccErrors", handle, 1, 0)
     if isinstance(errors, int) and errors > 0:
         found.append(f"{errors} uncorrected ECC errors since the driver was loaded")
-    action = _field(nvml, handle, "NVML_FI_DEV_GET_GPU_RECOVERY_ACTION")
-    if action:
-        names = {1: "reset the GPU", 2: "restart the machine", 3: "stop its peers", 4: "drain and reset the GPU"}
-        found.append(f"the driver asks for recovery: {names.get(action, f'action {action}')}")
     fabric = nvml.fabric(handle)
     if fabric is not None:
         found.append(fabric)

@@ -105,7 +105,10 @@ class Gpu(_Record):
         compute_mode: `default`, `exclusive-process`, `prohibited`.
         mig: whether MIG mode is on.
         visible: False when a variable or the container hides it from CUDA programs.
-        health: faults that the driver reports (pending row remap, uncorrected ECC errors …), in words.
+        usable: False when nothing can be computed on it until somebody acts: it is lost, has to be reset, or is in MIG
+            mode without a MIG device.
+        health: faults that the driver reports (pending row remap, uncorrected ECC errors …), in words. Most do not keep
+            it from computing.
         slices: the MIG devices that were made on it; empty without MIG.
     """
 
@@ -122,6 +125,7 @@ class Gpu(_Record):
     ecc: bool | None = None
     persistence: bool | None = None
     visible: bool = True
+    usable: bool = True
     health: tuple[str, ...] = ()
     slices: tuple[MigSlice, ...] = ()
 

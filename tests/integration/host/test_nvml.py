@@ -144,6 +144,7 @@ def test_a_lost_gpu_is_listed_beside_the_good_ones(library: Path, root: Path) ->
 
     assert found.problem.value is None
     assert [one.index for one in found.gpus.value] == [0, 1, 2]
+    assert [one.usable for one in found.gpus.value] == [True, False, True]
     assert [bool(one.health) for one in found.gpus.value] == [False, True, False]
     assert "fallen off the bus" in found.gpus.value[1].health[0]
 
@@ -155,17 +156,32 @@ def test_a_lost_gpu_is_listed_beside_the_good_ones(library: Path, root: Path) ->
         ("FAKE_NVML_RETIRED", 1, "pages wait to be retired"),
         ("FAKE_NVML_REMAP_PENDING", 1, "rows wait to be remapped"),
         ("FAKE_NVML_REMAP_FAILED", 1, "could not be remapped"),
-        ("FAKE_NVML_RECOVERY", 2, "restart the machine"),
+        ("FAKE_NVML_RECOVERY", 4, "then reset it"),
         ("FAKE_NVML_FABRIC", 1, "nvidia-fabricmanager"),
     ],
 )
-def test_faults_are_told_and_a_machine_with_nothing_else_is_unhealthy(
+def test_faults_that_a_gpu_can_compute_with_are_told_only(
     variable: str, value: int, words: str, library: Path, root: Path
 ) -> None:
     found = ask(library, root, **{variable: value})
 
     (one,) = found.gpus.value
     assert words in one.health[0]
+    assert one.usable
+    assert found.problem.value is None
+
+
+@pytest.mark.parametrize(
+    ("answers", "words"),
+    [({"FAKE_NVML_RECOVERY": 1}, "reset the GPU"), ({"FAKE_NVML_LOST": 0}, "fallen off the bus")],
+)
+def test_a_machine_with_nothing_but_a_dead_gpu_is_unhealthy(
+    answers: dict[str, int], words: str, library: Path, root: Path
+) -> None:
+    found = ask(library, root, **answers)
+
+    (one,) = found.gpus.value
+    assert not one.usable
     assert found.problem.value is not None
     assert found.problem.value.code == "gpu-unhealthy"
     assert words in found.problem.value.why
@@ -187,6 +203,7 @@ def test_mig_devices_are_listed(library: Path, root: Path) -> None:
 def test_mig_mode_without_devices_is_a_problem(library: Path, root: Path) -> None:
     found = ask(library, root, FAKE_NVML_SLICES=0)
 
+    assert not found.gpus.value[0].usable
     assert found.problem.value is not None
     assert found.problem.value.code == "gpu-no-device"
     assert "MIG" in found.problem.value.why

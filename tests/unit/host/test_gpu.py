@@ -178,6 +178,16 @@ def test_the_board_of_a_jetson_is_known(root: Path) -> None:
     assert (one.name, one.compute_capability) == ("NVIDIA Jetson AGX Orin Developer Kit", "8.7")
 
 
+def test_the_gpu_of_an_apple_processor_is_listed(root: Path) -> None:
+    def look_at(machine: str) -> tuple[Gpu, ...]:
+        place = Place(system="macos", container=None, wsl=False, machine=machine, root=root)
+        return graphics({"PATH": ""}, place).gpus.value
+
+    (one,) = look_at("arm64")
+    assert (one.vendor, one.index) == ("apple", 0)
+    assert look_at("x86_64") == ()
+
+
 SMI = (
     "0, NVIDIA H100 80GB HBM3, GPU-1, 00000000:1A:00.0, 550.144.03, 81559, 1023, "
     "Default, Disabled, Enabled, Enabled, 9.0\n"

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import pytest
 
+from tfprov.host import processor
 from tfprov.host.processor import apple_flags, architecture, flags, native_machine, parse_flags
 
 EPYC = "processor\t: 0\nvendor_id\t: AuthenticAMD\nmodel name\t: AMD EPYC\nflags\t\t: fpu lm avx avx2 fma sse4_2\n"
@@ -107,3 +109,31 @@ def test_the_first_process_gives_an_emulator_away(started: str, emulation: str |
 )
 def test_windows_tells_the_truth_in_its_variables(environ: dict[str, str], reported: str, expected: str) -> None:
     assert architecture("windows", environ, reported=reported)[0].value == expected
+
+
+@pytest.mark.parametrize(
+    ("translated", "reported", "expected", "emulation"),
+    [(1, "x86_64", "arm64", "rosetta"), (0, "x86_64", "x86_64", None), (0, "arm64", "arm64", None)],
+)
+def test_rosetta_is_seen_through(
+    translated: int, reported: str, expected: str, emulation: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answers = {"sysctl.proc_translated": translated.to_bytes(4, sys.byteorder)}
+    monkeypatch.setattr(processor, "_sysctl", lambda name: answers.get(name, b""))
+
+    found, seen = architecture("macos", {}, reported=reported)
+
+    assert (found.value, seen.value) == (expected, emulation)
+
+
+def test_a_mac_tells_its_features_and_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    answers = {
+        "machdep.cpu.features": b"FPU AVX1.0 SSE4.2\0",
+        "machdep.cpu.leaf7_features": b"AVX2 BMI1\0",
+        "machdep.cpu.brand_string": b"Apple M2\0",
+    }
+    monkeypatch.setattr(processor, "_sysctl", lambda name: answers.get(name, b""))
+
+    assert flags("macos").value == ("avx", "avx2", "bmi1", "fpu", "sse4_2")
+    assert processor.brand("macos") == "Apple M2"
+    assert processor.brand("linux") == ""
