@@ -12,6 +12,7 @@ from tfprov import process
 from tfprov.errors import TfprovError
 from tfprov.install.wheelhouse import Wheelhouse
 from tfprov.ladder.classify import classify_text
+from tfprov.process import clean_environment
 
 
 class Installer(Protocol):
@@ -66,7 +67,7 @@ class Pip:
             *(*wheelhouse.options, "--no-deps", "--require-hashes"),
             *("--no-cache-dir", "--disable-pip-version-check", "--no-input", "--no-compile", "--progress-bar", "off"),
         ]
-        _run("pip install", argv, environ={**environ, "PIP_CONFIG_FILE": os.devnull}, timeout=timeout)
+        _run("pip install", argv, environ=clean_environment(environ, PIP_CONFIG_FILE=os.devnull), timeout=timeout)
 
 
 def _run(tool: str, argv: Sequence[str | Path], *, environ: Mapping[str, str], timeout: float) -> None:

@@ -1,0 +1,114 @@
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from tfprov.errors import TfprovError
+from tfprov.install import space
+from tfprov.install.space import Need, check, need
+from tfprov.lock.records import LockedFile
+
+GB = 1_000_000_000
+MB = 1_000_000
+
+
+def file(name: str, size: int | None) -> LockedFile:
+    return LockedFile(
+        name=name, version="1", filename=f"{name}-1-py3-none-any.whl", url="https://h/x", sha256="0", size=size
+    )
+
+
+class TestNeed:
+    def test_only_what_the_store_lacks_has_to_be_fetched(self) -> None:
+        found = need([file("a", 10 * MB), file("b", 5 * MB)], [True, False], unpacked=GB)
+        assert found.store == 5 * MB
+        assert GB < found.unpacked < 1.1 * GB
+
+    def test_the_unpacked_size_is_estimated_by_what_is_known_of_each_kind(self) -> None:
+        def unpacked(name: str) -> int:
+            return need([file(name, 100 * MB)], [True]).unpacked - need([], []).unpacked
+
+        assert unpacked("nvidia-cudnn-cu12") < unpacked("tensorflow") < unpacked("numpy")
+        assert unpacked("tensorflow") == unpacked("tensorflow-cpu") == 400 * MB
+
+    def test_a_size_that_nobody_knows_counts_as_nothing(self) -> None:
+        assert need([file("a", None)], [False]) == need([], [])
+
+    def test_files_and_their_presence_belong_together(self) -> None:
+        with pytest.raises(ValueError, match="zip"):
+            need([file("a", 1)], [])
+
+
+@pytest.fixture
+def disks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., dict[str, Path]]:
+    """Folders on made-up devices: free bytes by device, device by purpose."""
+
+    def arrange(free: dict[int, int], **devices: int) -> dict[str, Path]:
+        folders = {purpose: tmp_path / purpose for purpose in devices}
+
+        def device_of(path: Path) -> int:
+            return next(number for purpose, number in devices.items() if path.is_relative_to(folders[purpose]))
+
+        for folder in folders.values():
+            folder.mkdir()
+        monkeypatch.setattr(space, "_device", device_of)
+        monkeypatch.setattr(shutil, "disk_usage", lambda path: SimpleNamespace(free=free[device_of(path)]))
+        return folders
+
+    return arrange
+
+
+def refused(wanted: Need, folders: dict[str, Path]) -> list[str]:
+    with pytest.raises(TfprovError) as failure:
+        check(wanted, **folders)
+    assert failure.value.code.name == "disk-full"
+    assert failure.value.what == "there is not enough disk space, and nothing was downloaded"
+    root = f"{folders['store'].parent}{os.sep}"
+    return [line.replace(root, "") for line in failure.value.evidence]
+
+
+ONE = {"store": 1, "cache": 1, "target": 1, "temporary": 1}
+
+
+def test_on_one_device_the_unpacked_files_count_once(disks: Callable[..., dict[str, Path]]) -> None:
+    check(Need(store=GB, unpacked=4 * GB), **disks({1: 5 * GB + 17 * MB}, **ONE))
+
+
+def test_what_is_short_is_said_with_each_share(disks: Callable[..., dict[str, Path]]) -> None:
+    assert refused(Need(store=GB, unpacked=4 * GB), disks({1: 5 * GB}, **ONE)) == [
+        "5.02 GB needed, 5.00 GB free:",
+        "    1.00 GB for wheels in `store`",
+        "    4.00 GB for unpacked wheels in `cache`",
+        "      17 MB for temporary files in `temporary`",
+    ]
+
+
+def test_on_two_devices_the_unpacked_files_are_written_twice(disks: Callable[..., dict[str, Path]]) -> None:
+    folders = disks({1: 6 * GB, 2: 3 * GB}, store=1, cache=1, target=2, temporary=1)
+    assert refused(Need(store=GB, unpacked=4 * GB), folders) == [
+        "4.00 GB needed, 3.00 GB free:",
+        "    4.00 GB for the environment in `target`",
+    ]
+
+
+def test_every_device_that_is_short_is_named(disks: Callable[..., dict[str, Path]]) -> None:
+    folders = disks({1: MB, 2: MB, 3: MB}, store=1, cache=1, target=2, temporary=3)
+    lines = refused(Need(store=GB, unpacked=4 * GB), folders)
+    assert [line for line in lines if line.endswith("free:")] == [
+        "5.00 GB needed, 1 MB free:",
+        "17 MB needed, 1 MB free:",
+        "4.00 GB needed, 1 MB free:",
+    ]
+
+
+def test_folders_that_do_not_exist_yet_are_measured_where_they_will_be(tmp_path: Path) -> None:
+    deep = tmp_path / "not" / "yet"
+    check(Need(store=0, unpacked=0), store=deep, cache=deep, target=deep, temporary=tmp_path)
+    with pytest.raises(TfprovError):
+        check(Need(store=10**18, unpacked=0), store=deep, cache=deep, target=deep, temporary=tmp_path)
+    assert not deep.exists()
