@@ -82,9 +82,13 @@ def _with_driver(facts: Facts, table: Compat) -> Gpus | Refusal:
     if not visible:
         hidden = ", ".join(f"{name}={value}" for name, value in sorted(facts.visible_devices.value.items()))
         return Refusal(code="gpu-no-device", why=f"every GPU is hidden{f' by `{hidden}`' if hidden else ''}")
-    usable = tuple(gpu for gpu in visible if gpu.compute_mode != "prohibited")
-    if not usable:
+    allowed = [gpu for gpu in visible if gpu.compute_mode != "prohibited"]
+    if not allowed:
         return Refusal(code="gpu-no-device", why="the compute mode of every visible GPU is `prohibited`")
+    usable = tuple(gpu for gpu in allowed if gpu.usable)
+    if not usable:
+        faults = "; ".join(fault for gpu in allowed for fault in gpu.health)
+        return Refusal(code="gpu-unhealthy", why=f"no visible GPU can compute{f': {faults}' if faults else ''}")
     wsl = facts.wsl.value
     return Gpus(
         usable=usable,

@@ -119,6 +119,15 @@ def test_only_visible_gpus_that_may_compute_are_used() -> None:
     assert found.usable == (hosts.A100,)
 
 
+def test_a_gpu_that_cannot_compute_is_left_out_and_blamed_when_there_is_no_other() -> None:
+    lost = dataclasses.replace(hosts.A100, index=1, usable=False, health=("a GPU has fallen off the bus",))
+    both = on_machine(Host(gpus=(hosts.A100, lost), driver="550.54.15").facts, table(), "linux_x86_64", later=False)
+    assert isinstance(both, Gpus)
+    assert both.usable == (hosts.A100,)
+    alone = on_machine(Host(gpus=(lost,), driver="550.54.15").facts, table(), "linux_x86_64", later=False)
+    assert alone == Refusal(code="gpu-unhealthy", why="no visible GPU can compute: a GPU has fallen off the bus")
+
+
 def test_conda_builds_are_judged_by_their_own_code_and_cuda() -> None:
     build = next(row for row in table().conda if row.cuda is not None)
     assert conda_serves(build, gpus("12.0", cuda="12.9"))
