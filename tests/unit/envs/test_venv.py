@@ -1,0 +1,103 @@
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+import pytest
+
+from tfprov import process
+from tfprov.envs import venv
+from tfprov.envs.generations import python_in
+from tfprov.errors import TfprovError
+
+VERSION = "{}.{}.{}".format(*sys.version_info[:3])
+ENVIRON = {"PATH": os.environ.get("PATH", os.defpath)}
+SHOW = "import json, sys, pip; print(json.dumps([sys.prefix, sys.base_prefix, sys.path, pip.__file__]))"
+
+
+def shown(environment: Path) -> tuple[str, str, list[str], str]:
+    import json
+
+    done = process.run([python_in(environment), "-I", "-c", SHOW], env=ENVIRON)
+    assert done.ok, done.stderr
+    prefix, base, path, pip = json.loads(done.stdout)
+    return prefix, base, path, pip
+
+
+@pytest.fixture(scope="module")
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("virtualenv")
+
+
+def create(path: Path, cache: Path, python: str = sys.executable, **environ: str) -> None:
+    path.mkdir(parents=True)
+    everything = {**ENVIRON, **environ}
+    venv.create(path, python=Path(python), version=VERSION, prompt="träin", cache=cache, environ=everything)
+
+
+def test_an_environment_is_on_its_own_with_pip_in_it(tmp_path: Path, cache: Path) -> None:
+    target = tmp_path / "my ënv"
+    create(target, cache)
+    prefix, base, path, pip = shown(target)
+    assert Path(prefix).samefile(target)
+    assert Path(base).samefile(sys.base_prefix)
+    assert Path(pip).is_relative_to(target)
+    (prompt,) = (line for line in (target / "pyvenv.cfg").read_text("utf-8").splitlines() if "prompt" in line)
+    assert "träin" in prompt
+    packages = [entry for entry in path if entry.endswith("site-packages")]
+    assert all(Path(entry).is_relative_to(target) for entry in packages)
+    assert sorted(one.name.split("-")[0] for one in Path(packages[0]).glob("*.dist-info")) == ["pip"]
+
+
+def test_variables_and_files_that_would_change_it_are_ignored(
+    tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # virtualenv finds the user's file by itself, through this process's own variables.
+    config = tmp_path / "config"
+    for folder in (config / "virtualenv", tmp_path / "Library" / "Application Support" / "virtualenv"):
+        folder.mkdir(parents=True)
+        (folder / "virtualenv.ini").write_text("[virtualenv]\nsystem-site-packages = true\nno-pip = true\n")
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(config))
+    monkeypatch.setenv("HOME", str(tmp_path))
+    create(
+        tmp_path / "env",
+        cache,
+        VIRTUALENV_SYSTEM_SITE_PACKAGES="1",
+        VIRTUALENV_NO_PIP="1",
+        VIRTUALENV_CLEAR="1",
+        VIRTUALENV_SETUPTOOLS="bundle",
+        PYTHONHOME="/nowhere",
+        PYTHONPATH="/nowhere",
+        PIP_INDEX_URL="http://127.0.0.1:9/simple",
+        VIRTUAL_ENV="/nowhere",
+        CONDA_PREFIX="/nowhere",
+    )
+    assert Path(shown(tmp_path / "env")[3]).is_relative_to(tmp_path / "env")
+    assert "include-system-site-packages = false" in (tmp_path / "env" / "pyvenv.cfg").read_text()
+
+
+def test_nothing_is_written_but_the_environment_and_the_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    home = tmp_path / "home"
+    home.mkdir()
+    monkeypatch.setenv("HOME", str(home))
+    for name in ("XDG_DATA_HOME", "XDG_CACHE_HOME", "XDG_CONFIG_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    create(tmp_path / "env", tmp_path / "cache")
+    assert list(home.iterdir()) == []
+
+
+@pytest.mark.parametrize("kind", ["missing", "no Python", "not executable"])
+def test_an_interpreter_that_cannot_be_used_is_named(tmp_path: Path, cache: Path, kind: str) -> None:
+    python = tmp_path / "python3"
+    if kind == "no Python":
+        python.write_text("#!/bin/sh\necho no\n")
+        python.chmod(0o755)
+    if kind == "not executable":
+        python.write_text("x")
+    with pytest.raises(TfprovError) as failure:
+        create(tmp_path / "env", cache, str(python))
+    assert failure.value.code.name == "python-broken"
+    assert failure.value.what == f"no environment can be made from `{python}`"
+    assert failure.value.evidence[0].startswith("virtualenv: ")
+    assert len(failure.value.evidence[0]) > len("virtualenv: 2")
