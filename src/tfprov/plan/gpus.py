@@ -82,13 +82,9 @@ def _with_driver(facts: Facts, table: Compat) -> Gpus | Refusal:
     if not visible:
         hidden = ", ".join(f"{name}={value}" for name, value in sorted(facts.visible_devices.value.items()))
         return Refusal(code="gpu-no-device", why=f"every GPU is hidden{f' by `{hidden}`' if hidden else ''}")
-    allowed = [gpu for gpu in visible if gpu.compute_mode != "prohibited"]
-    if not allowed:
-        return Refusal(code="gpu-no-device", why="the compute mode of every visible GPU is `prohibited`")
-    usable = tuple(gpu for gpu in allowed if gpu.usable)
+    usable = tuple(gpu for gpu in visible if gpu.usable and gpu.compute_mode != "prohibited")
     if not usable:
-        faults = "; ".join(fault for gpu in allowed for fault in gpu.health)
-        return Refusal(code="gpu-unhealthy", why=f"no visible GPU can compute{f': {faults}' if faults else ''}")
+        return _none_usable(visible)
     wsl = facts.wsl.value
     return Gpus(
         usable=usable,
@@ -96,6 +92,14 @@ def _with_driver(facts: Facts, table: Compat) -> Gpus | Refusal:
         cuda=driver.cuda or cuda_of_driver(driver.version, table, windows=wsl),
         wsl=wsl,
     )
+
+
+def _none_usable(visible: list[Gpu]) -> Refusal:
+    allowed = [gpu for gpu in visible if gpu.compute_mode != "prohibited"]
+    if not allowed:
+        return Refusal(code="gpu-no-device", why="the compute mode of every visible GPU is `prohibited`")
+    faults = "; ".join(fault for gpu in allowed for fault in gpu.health)
+    return Refusal(code="gpu-unhealthy", why=f"no visible GPU can compute{f': {faults}' if faults else ''}")
 
 
 def _no_driver(facts: Facts, nvidia: list[Gpu]) -> Refusal:
