@@ -12,6 +12,7 @@ from tfprov.errors import TfprovError
 from tfprov.host.records import Facts, Refusal
 from tfprov.plan import explain, gpus, interpreters
 from tfprov.plan.compat import Bound, Compat, Cuda, Pair, WheelKind
+from tfprov.plan.conda import plan_of_conda
 from tfprov.plan.interpreters import Usable
 from tfprov.plan.offers import Candidate, Offer, candidates
 from tfprov.plan.question import Depth, Fit, Miss, Question
@@ -72,6 +73,8 @@ def decide(
         refused=tuple(refused),
         candidates=_with_locked(candidates(table, None if locked else listing, platform), locked),
     )
+    if profile.environment.kind == "conda" and profile.conda.tensorflow == "conda" and locked is None:
+        return plan_of_conda(question)
     if locked is None:
         return _plan(question, listing)
     try:
@@ -333,8 +336,12 @@ def _too_old(question: Question, offer: Offer) -> Refusal:
         needed = explain.glibc_of(tags)
         have = f"{libc.kind} {libc.version}" if libc else "none that is known"
         return Refusal(code="glibc-too-old", why=f"its wheel needs glibc {needed or '?'}; this system has {have}")
+    needed = explain.macos_of(tags) if facts.system.value == "macos" else None
     return Refusal(
-        code="platform-no-wheel", why=f"its wheel is for {', '.join(tags)}; this is {facts.os_version.value}"
+        code="platform-no-wheel",
+        why=f"its wheel needs macOS {needed}; this is macOS {facts.os_version.value}"
+        if needed
+        else f"its wheel is for {', '.join(tags)}; this is {facts.os_version.value}",
     )
 
 
@@ -578,6 +585,8 @@ def _notes(question: Question, chosen: Fit, fits: Sequence[Fit]) -> Iterator[str
         yield f"newer releases are outside {question.wanted.where}: {explain.few(left_out)}"
     if chosen.accelerator == "cuda":
         yield from explain.gpu_notes(question, chosen)
+    if chosen.accelerator == "cpu" and question.wanted.accelerator == "auto" and question.locked is None:
+        yield from explain.ways_to_cuda(question)
     if chosen.accelerator == "cuda" and any(
         explain.within(candidate.version, row.releases) for row in question.table.companions
     ):

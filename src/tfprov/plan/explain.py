@@ -48,6 +48,12 @@ def glibc_of(tags: Iterable[str]) -> str | None:
     return f"2.{min(minors)}" if minors else None
 
 
+def macos_of(tags: Iterable[str]) -> str | None:
+    """The oldest macOS that one of the platform tags allows, `12.0`; None when they do not say."""
+    found = [Version(f"{tag.split('_')[1]}.{tag.split('_')[2]}") for tag in tags if tag.startswith("macosx_")]
+    return str(min(found)) if found else None
+
+
 def few(texts: Sequence[str]) -> str:
     """All of them when they are few, else the ends."""
     if len(texts) <= _FEW:
@@ -64,22 +70,21 @@ def closest(misses: Sequence[Miss]) -> Miss:
 
 
 def releases(misses: Sequence[Miss], suffix: str = "") -> list[Refused]:
-    """Releases that did not fit, one line for each cause; those known not to work have a line each, at the end."""
-    groups: dict[tuple[str, str], list[Miss]] = {}
-    for miss in misses:
-        own = miss.candidate.text if miss.depth is Depth.KNOWN_BAD else ""
-        groups.setdefault((miss.refusal.code, own), []).append(miss)
+    """Releases that did not fit, one line for each cause; those known not to work come last."""
+    groups: dict[str, list[Miss]] = {}
+    for miss in sorted(misses, key=lambda miss: miss.depth is Depth.KNOWN_BAD):
+        groups.setdefault(miss.refusal.code, []).append(miss)
     return [
         Refused(
             what=f"tensorflow {few([miss.candidate.text for miss in group])}{suffix}", code=code, why=_group_why(group)
         )
-        for (code, _), group in sorted(groups.items(), key=lambda item: bool(item[0][1]))
+        for code, group in groups.items()
     ]
 
 
 def _group_why(group: Sequence[Miss]) -> str:
-    first, last = group[0].refusal.why, group[-1].refusal.why
-    return first if first == last else f"{first} ({group[0].candidate.text})"
+    newest, reasons = group[0], {miss.refusal.why for miss in group}
+    return newest.refusal.why if len(reasons) == 1 else f"{newest.refusal.why} ({newest.candidate.text})"
 
 
 def pythons(question: Question, chosen: Fit) -> list[Refused]:
@@ -178,6 +183,13 @@ def gpu_notes(question: Question, chosen: Fit) -> Iterator[str]:
         for gpu in found.usable
     ):
         yield "the first run is slow: the driver compiles most kernels for this GPU and keeps them"
+    if any(gpu.mig for gpu in found.usable):
+        yield "MIG is on: a process can use one slice at a time"
+    if question.facts.library_path.value:
+        yield (
+            f"the library path holds another CUDA ({', '.join(question.facts.library_path.value)}), which programs "
+            "find before that of TensorFlow"
+        )
     yield from _held_back(question, chosen, found)
 
 
@@ -221,11 +233,14 @@ def no_such_release(question: Question) -> TfprovError:
     evidence = [f"{question.wanted.where} allows none of the releases there are: {few(finals)}"]
     if pre:
         evidence.append(f"pre-releases count only when the range names one: {', '.join(pre)}")
+    named = [text for text in pre if question.wanted.admits_if_named(Version(text))]
     return TfprovError(
         "version-not-available",
         "no TensorFlow release is within what the profile asks for",
         evidence=tuple(evidence),
-        hint=f"the newest release is {finals[0]}, the oldest that tfprov knows {finals[-1]}" if finals else None,
+        hint=f"`>={named[0]}` would allow the pre-release {named[0]}"
+        if named
+        else f"the newest release is {finals[0]}, the oldest that tfprov knows {finals[-1]}",
     )
 
 
@@ -282,7 +297,8 @@ def nothing_fits(
 
 
 def _evidence(question: Question, misses: Sequence[Miss]) -> Iterator[str]:
-    for each in releases(misses):
+    told = [miss for miss in misses if miss.depth is not Depth.KNOWN_BAD] or misses
+    for each in releases(told):
         yield f"{each.what}: {each.why}"
     for clause in question.wanted.clauses:
         yield f"the profile asks for `{clause.where}`"
@@ -312,13 +328,24 @@ def _hint(question: Question, nearest: Miss) -> str | None:
         last = f"TensorFlow {older} is the last for this C library; " if older else ""
         return f"{last}use a newer system or a container, or conda, which brings its own C++ runtime"
     if code == "platform-no-wheel":
-        older = _last_with(question, lambda offer: bool(offer.interpreters) and offer.has_platform(question.tags))
-        if older:
-            return f"TensorFlow {older} is the last with wheels for {platform(question.facts)}"
-        return f"no release has wheels for {platform(question.facts)}: use another machine, or build from source"
+        return _platform_hint(question, nearest)
     if nearest.depth is Depth.GPU and not isinstance(question.gpus, Refusal):
         return _gpu_hint(question, question.gpus, nearest)
     return None
+
+
+def _platform_hint(question: Question, nearest: Miss) -> str | None:
+    if nearest.depth is Depth.LIBC:
+        return "update the operating system, or use another machine"
+    older = _last_with(question, lambda offer: bool(offer.interpreters) and offer.has_platform(question.tags))
+    here = platform(question.facts)
+    if older is None:
+        return f"no release has wheels for {here}: use another machine, or build from source"
+    return None if older == _newest(question) else f"TensorFlow {older} is the last with wheels for {here}"
+
+
+def _newest(question: Question) -> str | None:
+    return next((each.text for each in question.candidates if not each.version.is_prerelease), None)
 
 
 def _last_with(question: Question, fits: Callable[[Offer], bool]) -> str | None:
@@ -329,6 +356,20 @@ def _last_with(question: Question, fits: Callable[[Offer], bool]) -> str | None:
             if fits(offer):
                 return candidate.text
     return None
+
+
+def ways_to_cuda(question: Question) -> Iterator[str]:
+    """How CUDA could work after all, where GPU and driver are there and no release serves them."""
+    if isinstance(question.gpus, Refusal):
+        return
+    for candidate in question.admitted:
+        if candidate.known is None:
+            continue
+        found = gpus.refusal(candidate.known.cuda, question.gpus, question.table)
+        if found is not None:
+            nearest = Miss(candidate=candidate, depth=Depth.GPU, refusal=found)
+            yield f"for CUDA: {_gpu_hint(question, question.gpus, nearest)}"
+        return
 
 
 def _gpu_hint(question: Question, found: Gpus, nearest: Miss) -> str:
@@ -421,10 +462,13 @@ def _ends(question: Question) -> str:
         here = {minor for minor in known if interpreters.admits(question.python, minor)}
     texts = []
     for minor in sorted(here, key=Version):
-        last = _last_with(question, _for_python(minor, question))
-        if last is not None:
-            newest = next(each.text for each in question.candidates if not each.version.is_prerelease)
-            texts.append(f"{minor} {'is served by' if last == newest else 'ends at'} {last}")
+        fits = _for_python(minor, question)
+        last = _last_with(question, fits)
+        if last is None:
+            early = [each.text for each in question.candidates if any(map(fits, each.offers.values()))]
+            texts += [f"{minor} begins with the pre-release {early[-1]}"] if early else []
+        elif last != _newest(question):
+            texts.append(f"{minor} ends at {last}")
     return f"; {', '.join(texts)}" if texts else ""
 
 

@@ -71,6 +71,10 @@ class Wanted:
         """Whether every clause allows the release."""
         if version.is_prerelease and not self.prereleases:
             return False
+        return self.admits_if_named(version)
+
+    def admits_if_named(self, version: Version) -> bool:
+        """Whether the clauses would allow a pre-release if one of them named it."""
         return all(clause.specifier.contains(version, prereleases=True) for clause in self.clauses)
 
     @property

@@ -610,6 +610,31 @@ def test_a_conda_environment_brings_its_python() -> None:
     assert "conda brings it" in found.decision.python.why
 
 
+def conda(**changes: Any) -> Profile:
+    return profile(environment={"kind": "conda"}, conda={"tensorflow": "conda"}, **changes)
+
+
+def test_conda_serves_gpus_that_no_wheel_does() -> None:
+    assert short(plan(conda(), HOSTS["rtx 5090"][0])) == "tensorflow==2.19.1 cuda (3.12)"
+    assert short(plan(conda(), Host(flags=hosts.SSE))) == "tensorflow==2.19.1 cpu (3.12)"
+
+
+@pytest.mark.parametrize(
+    ("asked", "host", "code"),
+    [
+        (conda(), hosts.WINDOWS, "conda-package-missing"),
+        (conda(version="==2.21.*"), Host(), "version-not-available"),
+        (conda(python={"version": ">=3.13"}), Host(), "version-not-available"),
+        (conda(accelerator="cuda"), Host(), "gpu-no-driver"),
+        (conda(accelerator="cuda"), HOSTS["t4, driver 470"][0], "gpu-arch-unsupported"),
+    ],
+)
+def test_what_conda_does_not_have_is_an_error_before_the_solver(asked: Profile, host: Host, code: str) -> None:
+    with pytest.raises(TfprovError) as caught:
+        plan(asked, host)
+    assert caught.value.code.name == code
+
+
 def test_the_decision_is_the_same_twice() -> None:
     for host, version, accelerator, expected in HOSTS.values():
         if "==" in expected:

@@ -1,0 +1,89 @@
+"""The decision for a TensorFlow that comes from conda-forge: by the builds that the table knows."""
+
+from __future__ import annotations
+
+from packaging.version import Version
+
+from tfprov.errors import TfprovError
+from tfprov.host.records import Refusal
+from tfprov.plan import explain, gpus, interpreters
+from tfprov.plan.compat import CondaBuild
+from tfprov.plan.question import Question
+from tfprov.plan.records import Accelerator, ChosenPython, ChosenTensorflow, Decision, Plan, Refused
+
+
+def plan_of_conda(question: Question) -> Plan:
+    """What conda would be asked for. The solver has the last word: it knows the channels of the day.
+
+    Raises:
+        TfprovError: `conda-package-missing` when no build is for this platform; `version-not-available` when the
+            profile allows none of them; a `gpu-…` code when CUDA is demanded and cannot work.
+    """
+    builds = [row for row in question.table.conda if row.platform == question.platform]
+    if not builds:
+        raise TfprovError(
+            "conda-package-missing",
+            f"no TensorFlow of conda-forge is known for {explain.platform(question.facts)}",
+            evidence=tuple(f"{row.version} is there for {row.platform}" for row in question.table.conda),
+            hint='use `conda.tensorflow = "wheel"`',
+        )
+    allowed = [row for row in builds if question.wanted.admits(Version(row.version)) and _pythons(question, row)]
+    if not allowed:
+        spans = [f"{row.version} for Python {interpreters.span(row.pythons)} ({row.accelerator})" for row in builds]
+        raise TfprovError(
+            "version-not-available",
+            "conda-forge has no TensorFlow that the profile allows",
+            evidence=(f"known builds: {', '.join(spans)}", *(f"`{each.where}`" for each in question.wanted.clauses)),
+            hint='widen `tensorflow.version` or `python.version`, or use `conda.tensorflow = "wheel"`',
+        )
+    asked = question.wanted.accelerator
+    refused: list[Refused] = []
+    if asked in ("auto", "cuda"):
+        found = _with_cuda(question, allowed)
+        if isinstance(found, CondaBuild):
+            return _plan(question, found, "cuda", "CUDA works here", refused)
+        if asked == "cuda":
+            raise explain.no_gpu(question, found)
+        refused.append(Refused(what="cuda", code=found.code, why=found.why))
+    on_cpu = next((row for row in allowed if row.accelerator == "cpu"), None)
+    if on_cpu is None or asked not in ("auto", "cpu"):
+        raise TfprovError(
+            "conda-package-missing",
+            f"conda-forge has no TensorFlow for {asked} here",
+            evidence=tuple(f"{row.version} for {row.accelerator}" for row in builds),
+            hint='use `tensorflow.accelerator = "auto"`',
+        )
+    why = f"on the CPU, because {refused[0].why}" if refused else "on the CPU, as asked"
+    return _plan(question, on_cpu, "cpu", why, refused)
+
+
+def _pythons(question: Question, row: CondaBuild) -> list[str]:
+    return [minor for minor in reversed(row.pythons) if interpreters.admits(question.python, minor)]
+
+
+def _with_cuda(question: Question, allowed: list[CondaBuild]) -> CondaBuild | Refusal:
+    if isinstance(question.gpus, Refusal):
+        return question.gpus
+    builds = [row for row in allowed if row.accelerator == "cuda"]
+    for row in builds:
+        if gpus.conda_serves(row, question.gpus):
+            return row
+    names = ", ".join(f"{row.version} for CUDA {row.cuda}" for row in builds) or "none with CUDA"
+    return Refusal(code="gpu-arch-unsupported", why=f"no build serves this GPU and driver ({names})")
+
+
+def _plan(question: Question, row: CondaBuild, accelerator: Accelerator, why: str, refused: list[Refused]) -> Plan:
+    python = _pythons(question, row)[0]
+    return Plan(
+        decision=Decision(
+            tensorflow=ChosenTensorflow(
+                package="tensorflow", version=row.version, extras=(), accelerator=accelerator, why=why
+            ),
+            python=ChosenPython(version=python, path=None, why="conda brings it"),
+        ),
+        refused=tuple(refused),
+        notes=(
+            *question.wanted.notes,
+            f"conda-forge's TensorFlow {row.version} as known on {question.table.generated}",
+        ),
+    )

@@ -1,0 +1,259 @@
+"""Whole messages: what a person reads when nothing fits, or when something unexpected was chosen."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import pytest
+from packaging.version import Version
+
+import hosts
+from hosts import Host, nvidia, python
+from tfprov.errors import TfprovError
+from tfprov.host.records import Libc
+from tfprov.plan.compat import table
+from tfprov.plan.decide import decide
+from tfprov.plan.explain import few, glibc_of, macos_of, within
+from tfprov.plan.records import Plan
+from tfprov.profile.records import Profile
+
+
+def profile(version: str | None = None, accelerator: str = "auto", **tables: Any) -> Profile:
+    tensorflow = {"accelerator": accelerator, **({"version": version} if version else {})}
+    return Profile.model_validate({"name": "test", "tensorflow": tensorflow, **tables})
+
+
+def plan(asked: Profile, host: Host) -> Plan:
+    return decide(asked, host.facts, table(), None)
+
+
+def message(asked: Profile, host: Host) -> str:
+    with pytest.raises(TfprovError) as caught:
+        plan(asked, host)
+    error = caught.value
+    lines = [f"{error.code.name} {error.exit_code}: {error.what}", *(f"- {line}" for line in error.evidence)]
+    return "\n".join([*lines, f"hint: {error.hint}"])
+
+
+T4 = Host(gpus=(hosts.T4,), driver="470.82.01")
+
+MESSAGES = {
+    "python": (
+        profile("==2.21.*", python={"version": "==3.9.*"}),
+        Host(),
+        """\
+python-unsupported 10: TensorFlow 2.21.0 has no wheel for any Python that the profile allows
+- Pythons that could be used: 3.9.18
+- Python 3.10.13, 3.11.7, 3.12.1, 3.13.0: outside `python.version = "==3.9.*"`
+- tensorflow 2.21.0: it has wheels for Python 3.10 to 3.13 only
+- the profile asks for `tensorflow.version = "==2.21.*"`
+hint: TensorFlow 2.21.0 has wheels for Python 3.10 to 3.13; 3.9 ends at 2.20.0; TensorFlow 2.20.0 on Python 3.9 would \
+fit""",
+    ),
+    "python too new": (
+        profile(python={"version": ">=3.14"}),
+        Host(pythons=("3.14.0",)),
+        """\
+python-unsupported 10: TensorFlow 2.21.0 has no wheel for any Python that the profile allows
+- Pythons that could be used: 3.14.0
+- tensorflow 2.10.0 to 2.21.0: it has wheels for Python 3.10 to 3.13 only (2.21.0)
+hint: TensorFlow 2.21.0 has wheels for Python 3.10 to 3.13; 3.14 begins with the pre-release 2.22.0rc0""",
+    ),
+    "several reasons against the pythons": (
+        profile(python={"install": False}),
+        Host(pythons=("3.8.18", python("3.12.1", bits=32), python("3.11.0", implementation="pypy"))),
+        """\
+python-not-found 10: there is no Python on this machine that could run TensorFlow 2.21.0
+- Python 3.8.18: environments can be made for Python 3.9 and newer
+- Python 3.12.1: it is a 32-bit build
+- Python 3.11.0: TensorFlow has wheels for CPython only; this is pypy
+- tensorflow 2.10.0 to 2.21.0: it has wheels for Python 3.10 to 3.13 only (2.21.0)
+hint: TensorFlow 2.21.0 has wheels for Python 3.10 to 3.13; `python.install = true` would bring Python 3.13""",
+    ),
+    "libc": (
+        profile("==2.21.*"),
+        Host(libc=Libc(kind="glibc", version="2.17")),
+        """\
+glibc-too-old 11: TensorFlow 2.21.0 cannot run here: its wheel needs glibc 2.27; this system has glibc 2.17
+- tensorflow 2.21.0: its wheel needs glibc 2.27; this system has glibc 2.17
+- the profile asks for `tensorflow.version = "==2.21.*"`
+hint: TensorFlow 2.20.0 is the last for this C library; use a newer system or a container, or conda, which brings its \
+own C++ runtime; TensorFlow 2.20.0 on Python 3.13 would fit""",
+    ),
+    "musl": (
+        profile(),
+        Host(libc=Libc(kind="musl", version="1.2.4")),
+        """\
+musl-libc 11: TensorFlow has no wheels for musl 1.2.4, the C library of this system
+- musl 1.2.4 (test)
+hint: use an image with glibc, such as a Debian or Ubuntu one""",
+    ),
+    "macos too old": (
+        profile(),
+        dataclasses.replace(hosts.MAC_ARM, os_version="11.7"),
+        """\
+platform-no-wheel 11: no TensorFlow that the profile allows can run here: its wheel needs macOS 12.0; this is macOS 11.7
+- tensorflow 2.10.0 to 2.21.0: its wheel needs macOS 12.0; this is macOS 11.7 (2.21.0)
+hint: update the operating system, or use another machine""",
+    ),
+    "platform that was left": (
+        profile(">=2.17"),
+        hosts.MAC_INTEL,
+        """\
+platform-no-wheel 11: no TensorFlow that the profile allows can run here: no wheel for macOS on Intel
+- tensorflow 2.17.0 to 2.21.0: no wheel for macOS on Intel
+- the profile asks for `tensorflow.version = ">=2.17"`
+hint: TensorFlow 2.16.2 is the last with wheels for macOS on Intel; TensorFlow 2.16.2 on Python 3.12 would fit""",
+    ),
+    "driver": (
+        profile("==2.21.*", "cuda"),
+        T4,
+        """\
+gpu-driver-too-old 17: TensorFlow 2.21.0 with CUDA cannot run here: CUDA 12.5.1 needs driver 525.60.13 or newer; this \
+machine has 470.82.01
+- tensorflow 2.21.0: CUDA 12.5.1 needs driver 525.60.13 or newer; this machine has 470.82.01
+- the profile asks for `tensorflow.version = "==2.21.*"`
+hint: TensorFlow 2.14.1 is the newest that this machine's GPU and driver can run; driver 525.60.13 or newer would \
+serve 2.21.0""",
+    ),
+    "no gpu": (
+        profile(accelerator="cuda"),
+        Host(),
+        """\
+gpu-no-driver 17: CUDA cannot work on this machine: there is no NVIDIA GPU and no driver (NVML)
+- the profile demands a GPU: `tensorflow.accelerator = "cuda"`
+- Linux on x86-64
+- GPUs: none (NVML)
+- driver: none (NVML)
+hint: install an NVIDIA driver of 525.60.13 or newer; to build here for another machine, set `smoke.gpu = "later"`; \
+else ask for the CPU""",
+    ),
+    "no gpu in wsl": (
+        profile(accelerator="cuda"),
+        Host(wsl=True),
+        """\
+gpu-no-driver 17: CUDA cannot work on this machine: there is no NVIDIA GPU and no driver in WSL2: the driver of \
+Windows serves it (NVML)
+- the profile demands a GPU: `tensorflow.accelerator = "cuda"`
+- Linux on x86-64, WSL2
+- GPUs: none (NVML)
+- driver: none (NVML)
+hint: install the NVIDIA driver on Windows (528.33 or newer), never one inside WSL2""",
+    ),
+    "blackwell": (
+        profile(">=2.20", "cuda"),
+        Host(gpus=(nvidia("12.0", "NVIDIA GeForce RTX 5090"),), driver="575.57.08"),
+        """\
+gpu-arch-unsupported 17: no TensorFlow that the profile allows with CUDA can run here: no code for NVIDIA GeForce RTX \
+5090 (compute capability 12.0, Blackwell): the wheel has 6.0, 7.0, 8.0, 8.9 and 9.0; its PTX fails on newer GPUs
+- tensorflow 2.21.0, 2.20.0: no code for NVIDIA GeForce RTX 5090 (compute capability 12.0, Blackwell): the wheel has \
+6.0, 7.0, 8.0, 8.9 and 9.0; its PTX fails on newer GPUs
+- the profile asks for `tensorflow.version = ">=2.20"`
+hint: conda-forge's TensorFlow 2.19.1 for CUDA 12.8 has code for this GPU; NVIDIA's TensorFlow container or the CPU \
+are the other ways""",
+    ),
+    "known bad": (
+        profile("==2.16.1"),
+        Host(),
+        """\
+known-bad-release 15: TensorFlow 2.16.1 is known not to work: the CUDA libraries beside it are not on its run path, so \
+that no GPU is found
+- tensorflow 2.16.1: the CUDA libraries beside it are not on its run path, so that no GPU is found; take TensorFlow \
+2.16.2
+- the profile asks for `tensorflow.version = "==2.16.1"`
+hint: take TensorFlow 2.16.2""",
+    ),
+    "conflict": (
+        profile("==2.11.*", packages={"requirements": ["numpy>=2"]}),
+        Host(),
+        """\
+resolver-conflict 15: the profile contradicts TensorFlow 2.11.1: it needs `numpy<2`; packages.requirements asks for \
+`numpy>=2`
+- tensorflow 2.11.1, 2.11.0: it needs `numpy<2`; packages.requirements asks for `numpy>=2`
+- the profile asks for `tensorflow.version = "==2.11.*"`
+hint: TensorFlow 2.21.0 on Python 3.13 would fit""",
+    ),
+    "only a pre-release": (
+        profile("==2.22.*"),
+        Host(),
+        """\
+version-not-available 10: no TensorFlow release is within what the profile asks for
+- `tensorflow.version = "==2.22.*"` allows none of the releases there are: 2.10.0 to 2.21.0
+- pre-releases count only when the range names one: 2.22.0rc0
+hint: `>=2.22.0rc0` would allow the pre-release 2.22.0rc0""",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", MESSAGES)
+def test_the_message_says_what_happened_on_what_evidence_and_what_to_do(name: str) -> None:
+    asked, host, expected = MESSAGES[name]
+    assert message(asked, host) == expected
+
+
+def test_no_message_ends_with_a_stop() -> None:
+    for asked, host, _ in MESSAGES.values():
+        assert not any(line.endswith(".") for line in message(asked, host).splitlines())
+
+
+def test_a_plan_for_an_old_driver_tells_the_whole_story() -> None:
+    found = plan(profile(), T4)
+    assert found.decision.tensorflow.why == (
+        "the newest release that fits; with CUDA 11.8, which driver 470.82.01 serves on Tesla T4 "
+        "(compute capability 7.5, Turing)"
+    )
+    assert found.decision.python.why == "the newest here that fits: TensorFlow 2.14.1 has wheels for 3.9 to 3.11"
+    assert [(one.what.split(" (")[0], one.code) for one in found.refused] == [
+        ("tensorflow 2.15.0.post1 to 2.21.0", "gpu-driver-too-old"),
+        ("tensorflow 2.16.1, 2.15.0", "known-bad-release"),
+        ("Python 3.13.0", "python-unsupported"),
+        ("Python 3.12.1", "python-unsupported"),
+        ("Python 3.11.7", "python-unsupported"),
+    ]
+    assert found.refused[-1].why.endswith("asks for tensorrt 8.5.3.1, which has no wheel for Python 3.11")
+
+
+def test_auto_on_a_gpu_that_nothing_serves_names_the_ways_to_cuda() -> None:
+    found = plan(profile(), Host(gpus=(hosts.RTX5090,), driver="575.57.08"))
+    assert any(note.startswith("for CUDA: conda-forge's TensorFlow 2.19.1") for note in found.notes)
+    assert not any("for CUDA" in note for note in plan(profile(), Host()).notes)
+
+
+def test_mig_and_ptx_are_mentioned() -> None:
+    mig = plan(profile(), Host(gpus=(hosts.MIG,), driver="550.54.15"))
+    assert any("MIG is on" in note for note in mig.notes)
+    hopper = plan(profile(), Host(gpus=(hosts.H100,), driver="570.124.06"))
+    assert any("the first run is slow" in note for note in hopper.notes)
+    ampere = plan(profile(), Host(gpus=(hosts.A100,), driver="570.124.06"))
+    assert not any("slow" in note or "MIG" in note for note in ampere.notes)
+
+
+def test_releases_outside_the_range_are_told_in_one_line() -> None:
+    found = plan(profile("==2.15.*"), Host())
+    assert 'newer releases are outside `tensorflow.version = "==2.15.*"`: 2.16.1 to 2.21.0' in found.notes
+
+
+@pytest.mark.parametrize(
+    ("texts", "expected"),
+    [
+        (["2.21.0"], "2.21.0"),
+        (["2.21.0", "2.20.0"], "2.21.0, 2.20.0"),
+        (["2.21.0", "2.20.0", "2.19.1", "2.19.0", "2.18.1"], "2.18.1 to 2.21.0"),
+    ],
+)
+def test_many_releases_are_told_by_their_ends(texts: list[str], expected: str) -> None:
+    assert few(texts) == expected
+
+
+def test_tags_tell_what_a_wheel_needs() -> None:
+    assert glibc_of(["manylinux2014_x86_64", "manylinux_2_17_x86_64"]) == "2.17"
+    assert glibc_of(["manylinux_2_27_x86_64", "manylinux_2_31_x86_64"]) == "2.27"
+    assert glibc_of(["linux_x86_64"]) is None
+    assert macos_of(["macosx_12_0_arm64"]) == "12.0"
+    assert macos_of(["win_amd64"]) is None
+
+
+def test_a_release_candidate_lies_within_a_range_of_the_table() -> None:
+    assert within(Version("2.22.0rc0"), ">=2.20")
+    assert not within(Version("2.20.0"), "<2.20")
