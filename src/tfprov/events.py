@@ -39,14 +39,14 @@ class Progress:
         what: what is worked on, in a few words.
         done: units finished.
         total: units in all, or None when not known.
-        unit: `bytes` or `files`.
+        unit: `bytes`, `files`, or `checks` of the smoke test.
     """
 
     stage: str
     what: str
     done: int
     total: int | None
-    unit: Literal["bytes", "files"] = "bytes"
+    unit: Literal["bytes", "files", "checks"] = "bytes"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

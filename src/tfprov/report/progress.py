@@ -15,7 +15,7 @@ from rich.progress import Progress as Bars
 
 from tfprov.events import Attempt, Event, Note, Progress, StageEnded, StageStarted
 from tfprov.redact import redact
-from tfprov.words import duration, size
+from tfprov.words import count, duration, size
 
 _PLAIN_SECONDS = 10.0
 """Off a terminal a stage says at most this often how far it is."""
@@ -44,6 +44,8 @@ class _Meter:
         now = self._clock()
         if self._began is None:
             self._began = (now, event.done)
+        if event.unit == "checks":
+            return f"{count(event.done, 'check')}, now {event.what}"
         if event.unit == "files":
             return f"{event.done}" + (f" of {event.total}" if event.total else "") + " files"
         text = size(event.done) + (f" of {size(event.total)}" if event.total else "")
