@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import tempfile
+import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from tfprov import process
 from tfprov.errors import TfprovError
-from tfprov.events import Emit, Note
+from tfprov.events import Emit, Note, Progress
 from tfprov.process import Finished
 from tfprov.smoke import causes
 from tfprov.smoke.causes import Raised
@@ -20,6 +22,8 @@ from tfprov.smoke.records import Leg, Request
 ENVIRONMENT = "environment"
 # The watchdog inside the process fires first and says where it stood; this is for a process that cannot do even that.
 _GRACE_S = 10.0
+# How often the records are looked at while a probe runs; a person sees no difference below this.
+_LOOK_S = 0.2
 # What an exception of these legs means when its text says nothing: they do one thing.
 _UNRECOGNISED = {"import": "import-failed", "keras": "keras-mismatch"}
 
@@ -33,6 +37,7 @@ class Bench:
         probes: folder of the probe scripts.
         scratch: fresh folder for requests and records; holds nothing that Python could import.
         env: environment variables of the probes.
+        seen: every leg that has ended so far, of all groups; for progress.
         epoch: wall clock at the start of the smoke test, in seconds; the only clock that two processes share.
     """
 
@@ -43,6 +48,7 @@ class Bench:
     env: Mapping[str, str]
     emit: Emit
     epoch: float = field(default_factory=time.time)
+    seen: list[Leg] = field(default_factory=list)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -165,7 +171,8 @@ def _start(bench: Bench, asked: Path, env: Mapping[str, str]) -> Finished:
     # -I: no PYTHON* variables, no user site, neither this folder nor the script's on sys.path.
     argv = (bench.python, "-I", "-X", "faulthandler", "-u", bench.probes / "probe.py", asked)
     try:
-        return process.run(argv, env=env, cwd=cwd, timeout=bench.request.timeout + _GRACE_S)
+        with _watching(bench, asked.with_name("records.jsonl")):
+            return process.run(argv, env=env, cwd=cwd, timeout=bench.request.timeout + _GRACE_S)
     except OSError as error:
         raise TfprovError(
             "python-broken",
@@ -173,6 +180,31 @@ def _start(bench: Bench, asked: Path, env: Mapping[str, str]) -> Finished:
             evidence=(str(error),),
             hint="make the environment anew: `tfprov up --recreate`",
         ) from error
+
+
+@contextlib.contextmanager
+def _watching(bench: Bench, records: Path) -> Iterator[None]:
+    """Tell which leg runs while the process is at it. The records are read for good when it has ended."""
+    over = threading.Event()
+
+    def watch() -> None:
+        seen = 0
+        while not over.wait(_LOOK_S):
+            lines = _lines(records)
+            begun = [record for record in lines if "begin" in record]
+            if len(begun) > seen:
+                seen = len(begun)
+                what = f"{begun[-1]['begin']} on {begun[-1].get('device')}"
+                done = len(bench.seen) + sum("leg" in record for record in lines)
+                bench.emit(Progress(stage="smoke", what=what, done=done, total=None, unit="checks"))
+
+    watcher = threading.Thread(target=watch, daemon=True)
+    watcher.start()
+    try:
+        yield
+    finally:
+        over.set()
+        watcher.join()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -202,6 +234,7 @@ def _take_in(
             begun = None
             device, leg = str(record["device"]), replace(_leg(record), started=started)
             outcome.legs.append((device, leg))
+            bench.seen.append(leg)
             finished_legs.append([device, leg.leg, leg.ok])
             text = f"smoke: {leg.leg} on {device}: {leg.code or 'ok'}, {leg.seconds:.2f} s"
             bench.emit(Note(text=text, level="detail"))

@@ -7,7 +7,7 @@ import pytest
 
 from sham import install, make_environment, site_packages
 from tfprov.errors import TfprovError
-from tfprov.events import Event, Note, ignore
+from tfprov.events import Event, Note, Progress, ignore
 from tfprov.smoke import runner
 from tfprov.smoke.records import Leg, Request, Verdict
 from tfprov.smoke.runner import smoke
@@ -259,6 +259,22 @@ def test_a_file_that_is_called_python_and_is_none_is_reported(tmp_path: Path) ->
     verdict = run(python)
     assert codes(verdict) == {"environment core-start": "probe-failed"}
     assert "no such module" in leg(verdict, "environment", "core-start").evidence
+
+
+def test_the_leg_that_runs_is_told_before_it_ends(tmp_path: Path) -> None:
+    told = tmp_path / "told"
+    # The leg ends only when somebody has heard of it.
+    sabotage = (
+        f"def matmul(left, right):\n    while not os.path.exists({str(told)!r}): time.sleep(0.01)\n    os._exit(0)\n"
+    )
+
+    def hear(event: Event) -> None:
+        if isinstance(event, Progress) and event.what == "matmul on CPU:0":
+            assert (event.unit, event.done) == ("checks", 6)
+            told.touch()
+
+    verdict = smoke(make_environment(tmp_path / "e", sabotage), Request(timeout=60), environ=os.environ, emit=hear)
+    assert codes(verdict)["CPU:0 matmul"] == "probe-failed"
 
 
 # GPUs
