@@ -85,7 +85,10 @@ def gather(
             index=net.index,
             proxies=net.proxies,
             certificates=net.certificates,
-            hazards=Fact(value=(*found, *net.hazards), source="variables, configuration files, folders"),
+            hazards=Fact(
+                value=(*found, *net.hazards, *gpu.ambiguous_numbers(graphics.result().gpus.value, environ)),
+                source="variables, configuration files, folders",
+            ),
         )
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from tfprov import process
 from tfprov.host.processor import brand
-from tfprov.host.records import Driver, Fact, Gpu, MigSlice, Refusal
+from tfprov.host.records import Driver, Fact, Gpu, Hazard, MigSlice, Refusal
 from tfprov.host.system import ROOT, System, exists, read_text
 
 # The first call after a start wakes every GPU unless a daemon keeps them awake: seconds each.
@@ -569,6 +569,16 @@ def visible(gpus: tuple[Gpu, ...], environ: Mapping[str, str]) -> tuple[Gpu, ...
             break
         chosen.add(position)
     return tuple(replace(gpu, visible=position in chosen) for position, gpu in enumerate(gpus))
+
+
+def ambiguous_numbers(gpus: tuple[Gpu, ...], environ: Mapping[str, str]) -> tuple[Hazard, ...]:
+    """A hazard when the numbers in CUDA_VISIBLE_DEVICES do not mean what the driver's tools show beside them."""
+    value, order = environ.get("CUDA_VISIBLE_DEVICES", ""), environ.get("CUDA_DEVICE_ORDER", "FASTEST_FIRST")
+    names = {gpu.name for gpu in gpus if gpu.vendor == "nvidia"}
+    if len(names) < 2 or order == "PCI_BUS_ID" or not re.search(r"(?:^|,)\s*\d", value):
+        return ()
+    why = "CUDA counts the fastest GPU first, the driver's tools count along the bus: set CUDA_DEVICE_ORDER=PCI_BUS_ID"
+    return (Hazard(code="gpu-no-device", name="CUDA_VISIBLE_DEVICES", value=value, why=why),)
 
 
 def _position(word: str, gpus: tuple[Gpu, ...]) -> int | None:

@@ -180,7 +180,7 @@ def probe(path: Path, *, found_by: str, environ: Mapping[str, str]) -> Interpret
 
 def candidates(environ: Mapping[str, str], *, system: System, root: Path = ROOT) -> Iterator[Candidate]:
     """Executables named like a Python in every place that is known, most telling place first; repeats included."""
-    for found_by, folder in _places(environ, system, root):
+    for found_by, folder in _places(environ, system, _drive(environ, system, root)):
         # What a relative path means depends on where one stands: no manager keeps its installs at one.
         if folder.is_absolute():
             yield from _pythons_in(folder, found_by)
@@ -191,6 +191,11 @@ def candidates(environ: Mapping[str, str], *, system: System, root: Path = ROOT)
         own = getattr(sys, "_base_executable", None) or sys.executable
         if own:
             yield from _candidate(Path(own), "tfprov")
+
+
+def _drive(environ: Mapping[str, str], system: System, root: Path) -> Path:
+    """The root, and on Windows the root of the disk that it was installed on: there, `/` is no absolute path."""
+    return Path(f"{environ.get('SYSTEMDRIVE') or 'C:'}/") if system == "windows" and root == ROOT else root
 
 
 def _places(environ: Mapping[str, str], system: System, root: Path) -> Iterator[tuple[str, Path]]:
@@ -284,7 +289,7 @@ def _managed(environ: Mapping[str, str], system: System, home: Path | None) -> I
 
 def conda_prefixes(environ: Mapping[str, str], *, system: System, root: Path = ROOT) -> Iterator[Path]:
     """Roots and environments of conda, mamba and micromamba; repeats included, existing folders only."""
-    home = home_folder(environ, system)
+    home, root = home_folder(environ, system), _drive(environ, system, root)
     roots: list[Path] = []
     for variable in ("CONDA_ROOT", "CONDA_PREFIX_1", "CONDA_PREFIX", "MAMBA_ROOT_PREFIX"):
         if environ.get(variable):
@@ -313,7 +318,7 @@ def conda_prefixes(environ: Mapping[str, str], *, system: System, root: Path = R
                 yield prefix
 
 
-def _registry(environ: Mapping[str, str]) -> Iterator[Candidate]:  # pragma: no cover - Windows only
+def _registry(environ: Mapping[str, str]) -> Iterator[Candidate]:
     from python_discovery import iter_interpreters
 
     for info in iter_interpreters(None, env=dict(environ)):

@@ -10,6 +10,7 @@ import pytest
 from tfprov.host.gpu import (
     Graphics,
     Place,
+    ambiguous_numbers,
     cuda_version,
     graphics,
     parse_driver,
@@ -298,6 +299,22 @@ def test_visible_devices_are_read_as_cuda_reads_them(value: str | None, indexes:
     environ = {} if value is None else {"CUDA_VISIBLE_DEVICES": value}
 
     assert [one.index for one in visible(GPUS, environ) if one.visible] == indexes
+
+
+@pytest.mark.parametrize(
+    ("environ", "is_told"),
+    [
+        ({"CUDA_VISIBLE_DEVICES": "0"}, True),
+        ({"CUDA_VISIBLE_DEVICES": "GPU-aaaa, 1"}, True),
+        ({"CUDA_VISIBLE_DEVICES": "0", "CUDA_DEVICE_ORDER": "PCI_BUS_ID"}, False),
+        ({"CUDA_VISIBLE_DEVICES": "GPU-aaaa"}, False),
+        ({"CUDA_VISIBLE_DEVICES": ""}, False),
+        ({}, False),
+    ],
+)
+def test_numbers_of_different_gpus_are_ambiguous(environ: dict[str, str], is_told: bool) -> None:
+    assert bool(ambiguous_numbers(GPUS, environ)) is is_told
+    assert ambiguous_numbers(GPUS[:1] * 2, environ) == ()
 
 
 @pytest.mark.parametrize(

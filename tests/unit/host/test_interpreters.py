@@ -9,6 +9,7 @@ import sys
 import threading
 import venv
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -154,6 +155,25 @@ def test_the_folders_of_macos_are_looked_into(below: str, environ: dict[str, str
     (found,) = candidates(environ, system="macos", root=root)
 
     assert found == Candidate(path=root / below / "python3.11", found_by="system")
+
+
+def test_the_places_of_windows_are_looked_into(
+    environ: dict[str, str], home: Path, root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import python_discovery
+
+    registered = answering(tmp_path / "Programs/Python311/python3.11", "3.11.7")
+    managed = answering(home / "AppData/Roaming/uv/python/cpython-3.12.4/python3.12", "3.12.4")
+    pyenv = answering(home / ".pyenv/pyenv-win/versions/3.9.13/python3.9", "3.9.13")
+    conda = answering(root / "ProgramData/miniconda3/python3.10", "3.10.2")
+    (conda.parent / "conda-meta").mkdir()
+    known = SimpleNamespace(system_executable=str(registered), executable=None)
+    monkeypatch.setattr(python_discovery, "iter_interpreters", lambda *_, **__: iter([known]))
+    environ.update(USERPROFILE=str(home), APPDATA=str(home / "AppData/Roaming"))
+
+    found = {(one.found_by, one.path) for one in candidates(environ, system="windows", root=root)}
+
+    assert found == {("registry", registered), ("uv", managed), ("pyenv", pyenv), ("conda", conda)}
 
 
 def test_conda_roots_and_environments_are_found(

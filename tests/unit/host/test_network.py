@@ -138,6 +138,18 @@ def test_the_files_of_macos_are_read(root: Path, home: Path) -> None:
     assert network(environ, system="macos", root=root).index.value.url == "https://me.example/simple"
 
 
+def test_the_files_of_windows_are_read(root: Path, home: Path, tmp_path: Path) -> None:
+    write(tmp_path / "all/pip/pip.ini", "[global]\nindex-url = https://all.example/simple\n")
+    write(tmp_path / "roaming/uv/uv.toml", 'extra-index-url = ["https://uv.example/simple"]\n')
+    environ = {"USERPROFILE": str(home), "PROGRAMDATA": str(tmp_path / "all"), "APPDATA": str(tmp_path / "roaming")}
+
+    found = network(environ, system="windows", root=root).index.value
+    assert (found.url, found.extra) == ("https://all.example/simple", ("https://uv.example/simple",))
+    write(tmp_path / "roaming/pip/pip.ini", "[global]\nindex-url = https://me.example/simple\n")
+
+    assert network(environ, system="windows", root=root).index.value.url == "https://me.example/simple"
+
+
 def test_the_file_of_uv_is_read(root: Path, home: Path) -> None:
     write(root / "etc/uv/uv.toml", 'index-url = "https://system.example/simple"\nfind-links = ["wheels"]\n')
     user = write(
