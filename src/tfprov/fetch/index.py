@@ -47,6 +47,7 @@ class Link:
     Attributes:
         url: absolute, fragment removed.
         sha256: None when the page does not say.
+        uploaded: RFC 3339 time (PEP 700); None when the page does not say.
     """
 
     filename: str
@@ -55,6 +56,7 @@ class Link:
     requires_python: str | None = None
     size: int | None = None
     yanked: bool = False
+    uploaded: str | None = None
 
 
 def listing(projects: Sequence[str], network: Network, *, emit: Emit) -> Listing:
@@ -85,7 +87,13 @@ def listing(projects: Sequence[str], network: Network, *, emit: Emit) -> Listing
                     break
         unique = {link.filename: link for link in reversed(links) if link.filename.endswith(".whl")}
         return tuple(
-            IndexFile(filename=link.filename, requires_python=link.requires_python, size=link.size, yanked=link.yanked)
+            IndexFile(
+                filename=link.filename,
+                requires_python=link.requires_python,
+                size=link.size,
+                yanked=link.yanked,
+                uploaded=link.uploaded,
+            )
             for link in sorted(unique.values(), key=lambda link: link.filename)
         )
 
@@ -245,6 +253,7 @@ def parse_json(body: bytes, base: str) -> list[Link]:
                 requires_python=entry.get("requires-python") or None,
                 size=entry["size"] if isinstance(entry.get("size"), int) else None,
                 yanked=bool(entry.get("yanked")),
+                uploaded=entry["upload-time"] if isinstance(entry.get("upload-time"), str) else None,
             )
             for entry in page["files"]
         ]
