@@ -14,7 +14,7 @@ from tfprov.plan import explain, gpus, interpreters
 from tfprov.plan.compat import Bound, Compat, Cuda, Pair, WheelKind
 from tfprov.plan.conda import plan_of_conda
 from tfprov.plan.interpreters import Usable
-from tfprov.plan.offers import Candidate, Offer, candidates
+from tfprov.plan.offers import Candidate, Offer, candidates, moment
 from tfprov.plan.question import Depth, Fit, Miss, Question
 from tfprov.plan.records import (
     Accelerator,
@@ -60,6 +60,7 @@ def decide(
     _gate(profile, facts)
     usable, refused = interpreters.sort_out(profile, facts)
     later = profile.smoke.gpu == "later"
+    newest = profile.index.exclude_newer
     question = Question(
         profile=profile,
         facts=facts,
@@ -71,7 +72,9 @@ def decide(
         gpus=gpus.on_machine(facts, table, platform, later=later and wanted.accelerator == "cuda"),
         usable=tuple(usable),
         refused=tuple(refused),
-        candidates=_with_locked(candidates(table, None if locked else listing, platform), locked),
+        candidates=_with_locked(
+            candidates(table, None if locked else listing, platform, moment(newest) if newest else None), locked
+        ),
     )
     if profile.environment.kind == "conda" and profile.conda.tensorflow == "conda" and locked is None:
         return plan_of_conda(question)
@@ -131,6 +134,8 @@ def _plan(question: Question, listing: Listing | None) -> Plan:
     notes = [*question.wanted.notes]
     if listing is None and question.locked is None:
         notes.append(f"the index was not asked: the table of {question.table.generated} decides alone")
+    if question.profile.index.exclude_newer is not None and question.locked is None and not _is_dated(listing):
+        notes.append("nobody says when the releases were uploaded: `index.exclude-newer` took no part in choosing one")
     passed_over: list[tuple[Accelerator, tuple[Miss, ...]]] = []
     no_cuda: Refusal | None = None
     for accelerator in _variants(question):
@@ -159,6 +164,10 @@ def _plan(question: Question, listing: Listing | None) -> Plan:
             no_cuda = explain.closest(misses).refusal
     accelerator, misses = passed_over[-1]
     raise explain.nothing_fits(question, accelerator, misses, _alternative(question, accelerator))
+
+
+def _is_dated(listing: Listing | None) -> bool:
+    return listing is not None and any(file.uploaded for found in listing.files.values() for file in found)
 
 
 def _variants(question: Question) -> tuple[Accelerator, ...]:

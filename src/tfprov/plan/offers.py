@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from datetime import datetime, timedelta, timezone
 
 from packaging.version import InvalidVersion, Version
 
@@ -14,6 +15,7 @@ PACKAGES = ("tensorflow", "tensorflow-cpu")
 """The projects that a decision looks up in an index."""
 
 _ANY = "any"
+_Tags = tuple[frozenset[str], frozenset[str]]  # of interpreters and of platforms
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,7 +28,6 @@ class Offer:
         kind: as in the table.
         needs: project that a stub stands for.
         orphans: interpreter tags whose wheel is a stub for something that does not exist.
-        sizes: bytes of each wheel by interpreter tag, as far as the index says.
     """
 
     package: str
@@ -35,7 +36,6 @@ class Offer:
     kind: WheelKind
     needs: str | None = None
     orphans: frozenset[str] = frozenset()
-    sizes: dict[str, int] = field(default_factory=dict)
 
     def has_platform(self, supported: frozenset[str]) -> bool:
         """Whether one of the wheels' platform tags is among the supported ones."""
@@ -73,7 +73,9 @@ class Candidate:
         return str(self.version)
 
 
-def candidates(table: Compat, listing: Listing | None, platform: str) -> tuple[Candidate, ...]:
+def candidates(
+    table: Compat, listing: Listing | None, platform: str, before: datetime | None = None
+) -> tuple[Candidate, ...]:
     """Every release that may be considered, newest first.
 
     With a listing, its files decide what there is, and the table what is known of it; releases older than the table are
@@ -83,6 +85,7 @@ def candidates(table: Compat, listing: Listing | None, platform: str) -> tuple[C
         table: what is known of each release.
         listing: what the index has; None when it cannot be asked.
         platform: as the table names it.
+        before: files that were uploaded at that time or later do not count; those whose time nobody knows do.
     """
     known = {Version(row.version): row for row in table.releases}
     if listing is None:
@@ -91,10 +94,10 @@ def candidates(table: Compat, listing: Listing | None, platform: str) -> tuple[C
         )
         return _newest_first(found)
     oldest = min(known)
-    listed: dict[Version, dict[str, list[tuple[frozenset[str], frozenset[str], int | None]]]] = {}
+    listed: dict[Version, dict[str, list[_Tags]]] = {}
     for package in PACKAGES:
-        for version, tags, platforms, size in _files(listing, package, oldest):
-            listed.setdefault(version, {}).setdefault(package, []).append((tags, platforms, size))
+        for version, tags in _files(listing, package, oldest, before):
+            listed.setdefault(version, {}).setdefault(package, []).append(tags)
     result = []
     for version in {*known, *listed}:
         row = known.get(version)
@@ -106,6 +109,14 @@ def candidates(table: Compat, listing: Listing | None, platform: str) -> tuple[C
                 offers[package] = offer
         result.append(Candidate(version=version, known=row, offers=offers, everywhere=bool(by_package)))
     return _newest_first(result)
+
+
+def moment(text: str) -> datetime:
+    """A date or a time as PEP 700 and `index.exclude-newer` write it; a date means its end, and UTC is assumed."""
+    found = datetime.fromisoformat(text.replace("Z", "+00:00"))
+    if len(text) == len("2026-01-01"):
+        found += timedelta(days=1)
+    return found if found.tzinfo else found.replace(tzinfo=timezone.utc)
 
 
 def _newest_first(found: Iterable[Candidate]) -> tuple[Candidate, ...]:
@@ -131,13 +142,13 @@ def _offer(wheels: Wheels) -> Offer:
     )
 
 
-def _files(
-    listing: Listing, package: str, oldest: Version
-) -> Iterable[tuple[Version, frozenset[str], frozenset[str], int | None]]:
+def _files(listing: Listing, package: str, oldest: Version, before: datetime | None) -> Iterable[tuple[Version, _Tags]]:
     # Splitting the name by hand: an index page holds thousands of files, and packaging's parser builds every tag.
     versions: dict[str, Version | None] = {}
     for file in listing.files.get(package, ()):
         if file.yanked or not file.filename.endswith(".whl"):
+            continue
+        if before is not None and file.uploaded is not None and moment(file.uploaded) >= before:
             continue
         parts = file.filename[:-4].split("-")
         if len(parts) not in (5, 6):
@@ -150,7 +161,7 @@ def _files(
             continue
         pythons, abis, platforms = (part.split(".") for part in parts[-3:])
         tags = frozenset(python + "t" if abi == f"{python}t" else python for python in pythons for abi in abis)
-        yield version, tags, frozenset(platforms), file.size
+        yield version, (tags, frozenset(platforms))
 
 
 def _version(text: str, oldest: Version) -> Version | None:
@@ -161,23 +172,14 @@ def _version(text: str, oldest: Version) -> Version | None:
     return version if version >= oldest and not version.is_devrelease else None
 
 
-def _of_listing(
-    package: str,
-    wheels: list[tuple[frozenset[str], frozenset[str], int | None]],
-    row: Release | None,
-    platform: str,
-) -> Offer | None:
+def _of_listing(package: str, wheels: list[_Tags], row: Release | None, platform: str) -> Offer | None:
     interpreters: set[str] = set()
     tags: set[str] = set()
-    sizes: dict[str, int] = {}
-    for pythons, platforms, size in wheels:
+    for pythons, platforms in wheels:
         fitting = {tag for tag in platforms if tag == _ANY or _is_for(tag, platform)}
-        if not fitting:
-            continue
-        interpreters |= pythons
-        tags |= fitting
-        if size is not None:
-            sizes.update(dict.fromkeys(pythons, size))
+        if fitting:
+            interpreters |= pythons
+            tags |= fitting
     if not interpreters:
         return None
     known = next(
@@ -194,7 +196,6 @@ def _of_listing(
         kind=known.kind if known else kind,
         needs=known.needs if known else None,
         orphans=orphans,
-        sizes=sizes,
     )
 
 

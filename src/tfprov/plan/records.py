@@ -17,12 +17,14 @@ class IndexFile:
         requires_python: PEP 440 range, or None when not stated.
         size: bytes, or None when the index does not say.
         yanked: whether it was withdrawn.
+        uploaded: RFC 3339 time, or None when the index does not say.
     """
 
     filename: str
     requires_python: str | None = None
     size: int | None = None
     yanked: bool = False
+    uploaded: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

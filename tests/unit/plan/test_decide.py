@@ -531,6 +531,20 @@ def test_without_an_index_the_plan_says_that_the_table_decided() -> None:
     assert any("the index was not asked" in note for note in plan(profile(), Host()).notes)
 
 
+def test_a_time_pinned_profile_gets_the_release_of_that_time() -> None:
+    old = IndexFile(filename=wheel("2.20.0", 12), uploaded="2025-08-13T16:00:00Z")
+    new = IndexFile(filename=wheel("2.21.0", 12), uploaded="2026-03-06T16:00:00Z")
+    offered = Listing(files={"tensorflow": (old, new), "tensorflow-cpu": ()}, source="test")
+    found = plan(profile(index={"exclude-newer": "2026-01-01"}), Host(), listing=offered)
+    assert found.decision.tensorflow.version == "2.20.0"
+    assert not any("exclude-newer" in note for note in found.notes)
+
+
+def test_a_time_pin_that_cannot_be_applied_is_told() -> None:
+    found = plan(profile(index={"exclude-newer": "2026-01-01"}), Host(), listing=listing(wheel("2.21.0", 12)))
+    assert any("`index.exclude-newer` took no part" in note for note in found.notes)
+
+
 # --- the lock --------------------------------------------------------------------------------------------------------
 
 

@@ -1,9 +1,10 @@
 from __future__ import annotations
 
+import pytest
 from packaging.version import Version
 
 from tfprov.plan.compat import table
-from tfprov.plan.offers import Candidate, candidates
+from tfprov.plan.offers import Candidate, candidates, moment
 from tfprov.plan.records import IndexFile, Listing
 
 LINUX = "linux_x86_64"
@@ -80,9 +81,27 @@ def test_a_free_threaded_wheel_is_for_free_threaded_pythons_only() -> None:
     assert offer.pythons == ()
 
 
-def test_sizes_are_kept_where_the_index_states_them() -> None:
-    file = IndexFile(filename="tensorflow-2.21.0-cp312-cp312-manylinux_2_27_x86_64.whl", size=7)
-    assert one("2.21.0", candidates(table(), listing(file), LINUX)).offers["tensorflow"].sizes == {"cp312": 7}
+def test_files_that_are_too_new_do_not_count() -> None:
+    def wheel(minor: int, uploaded: str | None) -> IndexFile:
+        name = f"tensorflow-2.21.0-cp3{minor}-cp3{minor}-manylinux_2_27_x86_64.whl"
+        return IndexFile(filename=name, uploaded=uploaded)
+
+    files = (wheel(10, None), wheel(11, "2026-03-05T23:59:59.9Z"), wheel(12, "2026-03-06T00:00:00Z"))
+    found = candidates(table(), listing(*files), LINUX, moment("2026-03-05"))
+    assert one("2.21.0", found).offers["tensorflow"].pythons == ("3.10", "3.11")
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("2026-01-01", "2026-01-02T00:00:00+00:00"),
+        ("2026-01-01T12:00:00Z", "2026-01-01T12:00:00+00:00"),
+        ("2026-01-01 12:00", "2026-01-01T12:00:00+00:00"),
+        ("2026-01-01T12:00:00+02:00", "2026-01-01T12:00:00+02:00"),
+    ],
+)
+def test_moments_are_read_as_uv_reads_them(text: str, expected: str) -> None:
+    assert moment(text).isoformat() == expected
 
 
 def test_a_stub_for_something_that_does_not_exist_offers_no_python() -> None:
