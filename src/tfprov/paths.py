@@ -22,6 +22,7 @@ class Home:
     Layout below `TFPROV_HOME`, or below the platform's own data, cache and state folders:
 
         data/environments/<id>/     one environment: its generations and the link to the verified one
+        data/images/<key>/          the files of verified generations, to make them again by linking
         cache/store/                verified files by hash
         cache/uv/, cache/pip/ …     caches of the tools that tfprov starts
         state/journals/<id>/        one file of JSON lines per run
@@ -45,6 +46,11 @@ class Home:
     def store(self) -> Path:
         """Folder of the content-addressed store."""
         return self.cache / "store"
+
+    @property
+    def images(self) -> Path:
+        """Folder of the images: beside the environments, because links do not cross file systems."""
+        return self.data / "images"
 
     @property
     def journals(self) -> Path:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -143,7 +144,7 @@ def sleeping(site: Site) -> Path:
 def test_a_profile_becomes_a_verified_environment_and_a_second_run_does_nothing(site: Site) -> None:
     first = site.up()
     assert first["already"] is False
-    assert [stage["name"] for stage in first["stages"]] == [  # type: ignore[index, attr-defined] - a JSON document
+    assert stages(first) == [
         *("profile", "facts", "plan", "interpreter", "lock"),
         *("fetch", "build", "install", "smoke", "activate"),
     ]
@@ -294,6 +295,73 @@ def test_a_deleted_file_is_noticed_and_the_environment_is_built_again(site: Site
     assert done.returncode == 0, done.stderr
     assert "the environment is damaged: 1 missing" in done.stderr
     assert site.imported() == RELEASE
+
+
+def installed(site: Site, generation: str, name: str) -> Path:
+    (found,) = site.home.glob(f"data/environments/*/generations/{generation}/lib/python*/site-packages/{name}")
+    return found
+
+
+def stages(document: dict[str, object]) -> list[str]:
+    return [stage["name"] for stage in document["stages"]]  # type: ignore[index, attr-defined] - a JSON document
+
+
+def test_the_same_environment_is_made_again_from_its_image(site: Site) -> None:
+    site.up()
+    again = site.up("--recreate")
+    assert "install" not in stages(again)
+    assert "fetch" not in stages(again)
+    assert site.imported() == RELEASE
+    assert installed(site, "0001", "tensorflow/__init__.py").samefile(installed(site, "0002", "tensorflow/__init__.py"))
+
+
+def test_a_second_profile_with_the_same_files_uses_the_image_of_the_first(site: Site) -> None:
+    site.up()
+    other = site.root / "other.toml"
+    other.write_text(site.profile.read_text().replace('"train"', '"other"'))
+    done = site.run("up", "other.toml", "--json")
+    assert done.returncode == 0, done.stderr
+    assert "install" not in stages(json.loads(done.stdout))
+
+
+def test_a_file_written_to_in_place_does_not_spoil_the_next_environment(site: Site) -> None:
+    site.up()
+    # The same inode as in the image and in uv's cache where the file system has no clones.
+    with installed(site, "0001", "tensorflow/__init__.py").open("a") as stream:
+        stream.write("\n__version__ = 'spoilt'\n")
+    done = site.run("up", "train.toml")
+    assert done.returncode == 0, done.stderr
+    assert "files of the image were damaged" in done.stderr or "damaged: 1 altered" not in done.stderr
+    assert site.imported() == RELEASE
+
+
+def test_a_spoilt_cache_of_the_installer_is_noticed_and_left_out(site: Site) -> None:
+    site.up()
+    with installed(site, "0001", "tensorflow/__init__.py").open("a") as stream:
+        stream.write("\n__version__ = 'spoilt'\n")
+    for folder in ("images", "environments"):
+        shutil.rmtree(site.home / "data" / folder)
+    done = site.run("up", "train.toml")
+    assert done.returncode == 0, done.stderr
+    assert site.imported() == RELEASE
+
+
+def test_an_image_that_cannot_be_healed_gives_way_to_an_install(site: Site) -> None:
+    site.up()
+    (pip,) = site.home.glob("data/images/*/tree/lib/python*/site-packages/pip/__init__.py")
+    pip.unlink()
+    document = site.up("--recreate")
+    assert "install" in stages(document)
+    assert site.imported() == RELEASE
+
+
+def test_an_image_that_no_generation_needs_any_more_is_deleted(site: Site) -> None:
+    site.write("[environment]\nkeep = 1\n")
+    site.up()
+    site.offer(build_wheel(site.root / "built", "helper", "1.0"))
+    site.write('[environment]\nkeep = 1\n[packages]\nrequirements = ["helper"]\n')
+    site.up()
+    assert len(list(site.home.glob("data/images/*"))) == 1
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

@@ -41,6 +41,7 @@ class Seal:
         installer: what installed it: `uv` or `pip`.
         sealed_at: moment in UTC, ISO 8601.
         bytes: size of the files.
+        image: name of the image with the same files.
     """
 
     profile_digest: str
@@ -56,6 +57,7 @@ class Seal:
     installer: str = "uv"
     sealed_at: str = ""
     bytes: int = 0
+    image: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -12,8 +13,17 @@ from tfprov.process import clean_environment
 _OLDEST_SEEDED = (3, 9)
 
 
-def create(path: Path, *, python: Path, version: str, prompt: str, cache: Path, environ: Mapping[str, str]) -> None:
-    """Make a virtual environment with pip in it, without touching the network.
+def create(
+    path: Path,
+    *,
+    python: Path,
+    version: str,
+    prompt: str,
+    cache: Path,
+    environ: Mapping[str, str],
+    with_pip: bool = True,
+) -> None:
+    """Make a virtual environment without touching the network.
 
     Args:
         path: an empty folder.
@@ -22,6 +32,7 @@ def create(path: Path, *, python: Path, version: str, prompt: str, cache: Path, 
         prompt: what an activated shell shows.
         cache: virtualenv's own cache.
         environ: variables of this process; those that redirect Pythons are kept out.
+        with_pip: whether it gets a pip of its own.
 
     Raises:
         TfprovError: `python-broken` when virtualenv cannot build on that interpreter.
@@ -29,15 +40,17 @@ def create(path: Path, *, python: Path, version: str, prompt: str, cache: Path, 
     """
     from virtualenv import session_via_cli
 
-    seeded = tuple(int(part) for part in version.split(".")[:2]) >= _OLDEST_SEEDED
+    seeded = with_pip and tuple(int(part) for part in version.split(".")[:2]) >= _OLDEST_SEEDED
     arguments = [
         *("--python", str(python), "--app-data", str(cache), "--prompt", prompt),
         *("--no-download", "--no-periodic-update", "--no-vcs-ignore", "--no-venv-redirect"),
         *(() if seeded else ("--no-seed",)),
         str(path),
     ]
+    # The user's virtualenv.ini could turn on the system's packages or turn off pip.
+    clean = clean_environment(environ, VIRTUALENV_CONFIG_FILE=os.devnull)
     try:
-        session_via_cli(arguments, setup_logging=False, env=clean_environment(environ)).run()
+        session_via_cli(arguments, setup_logging=False, env=clean).run()
     except (RuntimeError, SystemExit, ValueError) as error:
         raise TfprovError(
             "python-broken",

@@ -6,6 +6,7 @@ import dataclasses
 from functools import partial
 
 from tfprov.envs.records import Generation
+from tfprov.errors import TfprovError
 from tfprov.events import Attempt, Emit, Event, Note
 from tfprov.fetch.fetch import Fetched
 from tfprov.host.records import Interpreter
@@ -14,7 +15,18 @@ from tfprov.ladder.rungs import Rung
 from tfprov.lock.records import Lock
 from tfprov.pipeline.records import Outcome
 from tfprov.pipeline.run import Run, whole
-from tfprov.pipeline.stages import BUILD, DECIDE, EXACT, PROVE, Activated, smoke_digest, smoke_request
+from tfprov.pipeline.stages import (
+    BUILD,
+    DECIDE,
+    EXACT,
+    FROM_IMAGE,
+    PROVE,
+    Activated,
+    drop_unpacked,
+    image_of,
+    smoke_digest,
+    smoke_request,
+)
 from tfprov.plan.records import Decision, Plan
 from tfprov.smoke.records import Verdict
 
@@ -48,7 +60,7 @@ def _decided(run: Run) -> Outcome:
         run.do(stage)
     reusable = None if run.request.recreate else _reusable(run)
     if reusable is None:
-        stages = (*BUILD, *PROVE)
+        _build(run)
     else:
         run.put(reusable)
         wanted = smoke_digest(smoke_request(run.loaded, run.get(Lock).target))
@@ -58,10 +70,39 @@ def _decided(run: Run) -> Outcome:
             # The profile may ask for another path now, or the link at it was deleted.
             run.environment.activate(resealed)
             return outcome(run, resealed, already=True)
-        stages = PROVE
-    for stage in stages:
-        run.do(stage)
+    _prove(run, installed=reusable is None)
     return outcome(run, run.get(Activated).generation, already=False)
+
+
+def _prove(run: Run, *, installed: bool) -> None:
+    """Prove and activate. Files that are damaged when they are fresh came from a damaged cache: once more, without."""
+    smoke, activate = PROVE
+    try:
+        run.do(smoke)
+    except TfprovError as error:
+        if error.code.name != "file-damaged" or not installed:
+            raise
+        run.emit(Note(text="an installed file is not as its wheel has it: installing without caches", level="warning"))
+        drop_unpacked(run)
+        for stage in BUILD:
+            run.do(stage)
+        run.do(smoke)
+    run.do(activate)
+
+
+def _build(run: Run) -> None:
+    """A new generation with the locked files: linked from an image of them where there is one, else installed."""
+    if image_of(run).exists:
+        try:
+            run.do(FROM_IMAGE)
+        except TfprovError as error:
+            if error.code.name != "cache-corrupt":
+                raise
+            run.emit(Note(text=f"{error.what}: installing from the wheels instead", level="warning"))
+        else:
+            return
+    for stage in BUILD:
+        run.do(stage)
 
 
 def _fall_back(run: Run, other: Decision) -> Outcome:

@@ -71,6 +71,7 @@ class Run:
         emit: tells every listener, the journal included.
         attempts: tries of rungs so far.
         seconds: wall time of each finished stage, in order.
+        damaged: number of the generation that was found damaged in this run; None for none.
     """
 
     def __init__(self, request: Request, emit: Emit) -> None:
@@ -80,6 +81,7 @@ class Run:
         self.attempts: list[Attempt] = []
         self.seconds: list[tuple[str, float]] = []
         self.emit = fan_out(self._collect, self.journal, emit)
+        self.damaged: int | None = None
         self._started = time.monotonic()
         self._records: dict[type, object] = {}
         self._network: Network | None = None
@@ -177,6 +179,9 @@ def environment_of(loaded: Loaded, home: paths.Home) -> Environment:
 
 def whole(run: Run, generation: Generation) -> bool:
     """Whether a generation is as it was when it was verified; says so when it is not."""
+    if run.damaged == generation.number:
+        return False
+    run.damaged = generation.number
     if not python_in(generation.path).exists():
         run.emit(Note(text="the interpreter of the environment is gone; building it anew", level="warning"))
         return False
@@ -184,6 +189,7 @@ def whole(run: Run, generation: Generation) -> bool:
     if damage:
         run.emit(Note(text=f"the environment is damaged: {damage}; building it anew", level="warning"))
         return False
+    run.damaged = None
     return True
 
 

@@ -16,7 +16,8 @@ from types import MappingProxyType
 
 from tfprov.envs import python as pythons
 from tfprov.envs import venv
-from tfprov.envs.generations import python_in
+from tfprov.envs.generations import environments, python_in
+from tfprov.envs.images import Image, image_key
 from tfprov.envs.records import Generation, Seal
 from tfprov.errors import TfprovError
 from tfprov.events import Note
@@ -314,7 +315,33 @@ def _build(run: Run) -> Generation:
     return generation
 
 
-def _make_venv(run: Run, path: Path) -> None:
+def image_of(run: Run) -> Image:
+    """The image of the locked files on the chosen interpreter; it need not exist."""
+    return Image(run.home.images / image_key(run.get(Lock).files, run.get(Interpreter)))
+
+
+def _build_from_image(run: Run) -> Generation:
+    """A generation with all its files, made by linking."""
+    image = image_of(run)
+    damaged = image.damage()
+    if damaged:
+        run.emit(Note(text=f"{len(damaged)} files of the image were damaged: taking them from their wheels again"))
+        run.do(FETCH)
+        wheels = list(run.get(Fetched).paths.values())
+        if not image.heal(damaged, wheels):
+            image.drop()
+            raise TfprovError(
+                "cache-corrupt",
+                "the image of the environment is damaged beyond repair",
+                evidence=tuple(f"`{entry.path}` is not in any wheel" for entry in damaged[:5]),
+            )
+    generation = run.environment.begin()
+    _make_venv(run, generation.path, with_pip=False)
+    image.lay_down(generation.path)
+    return generation
+
+
+def _make_venv(run: Run, path: Path, *, with_pip: bool = True) -> None:
     interpreter = run.get(Interpreter)
     venv.create(
         path,
@@ -323,6 +350,7 @@ def _make_venv(run: Run, path: Path) -> None:
         prompt=run.loaded.profile.name,
         cache=run.home.cache / "virtualenv",
         environ=run.request.environ,
+        with_pip=with_pip,
     )
 
 
@@ -409,11 +437,36 @@ def _activate(run: Run) -> Activated:
         installer=installed.installer if installed else old.installer if old else "",
         sealed_at=datetime.now(timezone.utc).isoformat(timespec="seconds"),
         bytes=old.bytes if old else 0,
+        image=image_of(run).folder.name,
     )
     generation = environment.reseal(generation, seal) if old else environment.seal(generation, seal)
     environment.activate(generation)
+    image_of(run).save(generation.path)
     pruned = environment.prune(run.loaded.profile.environment.keep)
+    sweep_images(run.home)
     return Activated(generation=generation, pruned=len(pruned))
+
+
+def drop_unpacked(run: Run) -> None:
+    """Forget what was unpacked. Its files are linked into environments, so whoever writes there writes here."""
+    image_of(run).drop()
+    shutil.rmtree(run.home.cache / "uv", ignore_errors=True)
+
+
+def sweep_images(home: Home) -> None:
+    """Delete the images that no generation of any environment names any more."""
+    if not home.images.is_dir():
+        return
+    used = {
+        generation.seal.image
+        for environment in environments(home.environments)
+        for generation in environment.generations()
+        if generation.seal
+    }
+    for folder in home.images.iterdir():
+        # One that is being made belongs to another run.
+        if folder.name not in used and not folder.name.endswith(".new"):
+            Image(folder).drop()
 
 
 def _uv() -> Path:
@@ -429,13 +482,15 @@ def _child(run: Run) -> dict[str, str]:
     return clean_environment(run.request.environ, **network.tool_environment(network.routes[0]))
 
 
+FETCH = Stage(name="fetch", verb=_fetch)
 DECIDE: tuple[Stage, ...] = (Stage(name="facts", verb=_facts), Stage(name="plan", verb=_plan))
 EXACT: tuple[Stage, ...] = (Stage(name="interpreter", verb=_interpreter), Stage(name="lock", verb=_lock))
 BUILD: tuple[Stage, ...] = (
-    Stage(name="fetch", verb=_fetch),
+    FETCH,
     Stage(name="build", verb=_build),
     Stage(name="install", verb=_install),
 )
+FROM_IMAGE = Stage(name="build", verb=_build_from_image)
 PROVE: tuple[Stage, ...] = (Stage(name="smoke", verb=_smoke), Stage(name="activate", verb=_activate))
 STAGES = (PROFILE, *DECIDE, *EXACT, *BUILD, *PROVE)
-"""The whole flow. `plan` ends after DECIDE, `lock` after EXACT; a reusable environment needs no BUILD."""
+"""The whole flow. `plan` ends after DECIDE, `lock` after EXACT; FROM_IMAGE stands for BUILD where there is an image."""

@@ -1,0 +1,281 @@
+"""Images: the installed files of a verified generation, kept to make the same environment again by linking.
+
+An image is named by what it was made from: the hashes of the locked files and the interpreter. It holds the packages
+with their compiled bytecode and the commands, as links to the files of the generation that was verified, so it costs
+almost no disk. Where the file system can share content copy-on-write the files are cloned; elsewhere they are hard
+links, and then a program that writes into an installed file writes into the image too. That is noticed by size and
+modification time before an image is used, and what is damaged is taken from its wheel again.
+"""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import os
+import re
+import shutil
+import sys
+import zipfile
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeAlias
+
+from tfprov.envs.generations import MANIFEST, SEAL
+from tfprov.host.records import Interpreter
+from tfprov.lock.records import LockedFile
+from tfprov.paths import write_atomic
+
+_MANIFEST = "manifest"
+_TREE = "tree"
+_FICLONE = 0x40049409  # linux/fs.h: _IOW(0x94, 9, int)
+# What belongs to a virtual environment itself and is made anew for each: its configuration, interpreter and activation.
+_OWN = re.compile(
+    rf"^(pyvenv\.cfg|\.gitignore|CACHEDIR\.TAG|lib64|{re.escape(SEAL)}|{re.escape(MANIFEST)}"
+    r"|(bin|Scripts)/(python|activate|deactivate)[^/]*)$"
+)
+_COMMANDS = ("bin", "Scripts")
+
+
+def image_key(files: Sequence[LockedFile], interpreter: Interpreter) -> str:
+    """Name of the image of these files on this interpreter."""
+    parts = [interpreter.path, interpreter.version, interpreter.implementation, *sorted(file.sha256 for file in files)]
+    return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:32]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """A file of an image, as it was when the image was made.
+
+    Attributes:
+        path: relative to the environment, with forward slashes.
+        size: bytes.
+        mtime: modification time in nanoseconds.
+    """
+
+    path: str
+    size: int
+    mtime: int
+
+    @property
+    def compiled(self) -> bool:
+        """Whether it is bytecode, which can be left out without harm."""
+        return self.path.endswith(".pyc")
+
+
+class Image:
+    """One image on disk: `tree/` and `manifest`. The manifest is written last; without it there is no image."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._tree = folder / _TREE
+
+    @property
+    def exists(self) -> bool:
+        """Whether the image is complete."""
+        return (self.folder / _MANIFEST).is_file()
+
+    def save(self, environment: Path) -> bool:
+        """Keep the packages and commands of a verified environment; return whether that was possible cheaply.
+
+        On a file system without links an image would be a full copy; then there is none.
+        """
+        if self.exists:
+            return True
+        new = self.folder.with_name(f"{self.folder.name}.{os.getpid()}.new")
+        shutil.rmtree(new, ignore_errors=True)
+        try:
+            paths = list(_contents(environment))
+            _copy_tree(environment, new / _TREE, paths, ways=_CHEAP)
+            _write_manifest(new, str(environment), (_entry(new / _TREE, path) for path in paths))
+            new.rename(self.folder)
+        except OSError:
+            # The environment is good without an image too: no links, a full disk, another run that was first.
+            shutil.rmtree(new, ignore_errors=True)
+            return self.exists
+        return True
+
+    def damage(self) -> tuple[Entry, ...]:
+        """The files that are missing or were written to since the image was made. Reads no contents."""
+        damaged = []
+        root = str(self._tree)
+        for entry in self._entries():
+            try:
+                found = os.lstat(f"{root}/{entry.path}")
+            except OSError:
+                damaged.append(entry)
+            else:
+                if (found.st_size, found.st_mtime_ns) != (entry.size, entry.mtime):
+                    damaged.append(entry)
+        return tuple(damaged)
+
+    def heal(self, damaged: Sequence[Entry], wheels: Sequence[Path]) -> bool:
+        """Put damaged files back from their wheels; return whether all could be.
+
+        The damaged file is replaced, never written to: who else links to it keeps what he has.
+
+        Args:
+            damaged: as `damage` found them.
+            wheels: verified wheels of the environment.
+        """
+        wanted = {_in_library(entry.path): entry for entry in damaged if not entry.compiled}
+        for wheel in wheels:
+            if not wanted:
+                break
+            with zipfile.ZipFile(wheel) as archive:
+                for name in archive.namelist():
+                    entry = wanted.get(name)
+                    if entry is None:
+                        continue
+                    content = archive.read(name)  # checks the CRC of the member
+                    if len(content) == entry.size:
+                        self._replace(entry, content)
+                        del wanted[name]
+        if wanted:
+            return False
+        lost = {entry.path for entry in damaged if entry.compiled}
+        if lost:
+            for path in lost:
+                (self._tree / path).unlink(missing_ok=True)
+            _write_manifest(self.folder, self._made_from(), (one for one in self._entries() if one.path not in lost))
+        return True
+
+    def lay_down(self, environment: Path) -> None:
+        """Fill an empty environment from the image.
+
+        Args:
+            environment: a virtual environment without packages.
+
+        Raises:
+            OSError: the disk is full, or a file vanished meanwhile.
+        """
+        paths = [entry.path for entry in self._entries()]
+        was, now = self._made_from(), str(environment)
+        _copy_tree(self._tree, environment, (path for path in paths if not _is_command(path)), ways=_ALL)
+        for path in filter(_is_command, paths):
+            _rewrite(self._tree / path, environment / path, was=was, now=now)
+
+    def drop(self) -> None:
+        """Delete the image; its manifest goes first."""
+        (self.folder / _MANIFEST).unlink(missing_ok=True)
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def _made_from(self) -> str:
+        """Path of the environment that the image was made from, as its commands name it."""
+        return self._lines()[0]
+
+    def _replace(self, entry: Entry, content: bytes) -> None:
+        target = self._tree / entry.path
+        write_atomic(target, content)
+        if entry.path.endswith(".so"):
+            target.chmod(0o755)
+        # Bytecode is matched with its source by this time; with another one it would be compiled anew.
+        os.utime(target, ns=(entry.mtime, entry.mtime))
+
+    def _entries(self) -> Iterator[Entry]:
+        for line in self._lines()[1:]:
+            size, mtime, path = line.split(" ", 2)
+            yield Entry(path=path, size=int(size), mtime=int(mtime))
+
+    def _lines(self) -> list[str]:
+        return (self.folder / _MANIFEST).read_bytes().decode("utf-8", "surrogateescape").splitlines()
+
+
+def _write_manifest(folder: Path, made_from: str, entries: Iterable[Entry]) -> None:
+    lines = [made_from, *(f"{entry.size} {entry.mtime} {entry.path}" for entry in entries)]
+    write_atomic(folder / _MANIFEST, "\n".join(lines).encode("utf-8", "surrogateescape"))
+
+
+def _contents(environment: Path) -> Iterator[str]:
+    """Everything in an environment that wheels brought, bytecode included, as relative paths."""
+    stack = [""]
+    while stack:
+        prefix = stack.pop()
+        with os.scandir(environment / prefix) as found:
+            for one in found:
+                path = f"{prefix}/{one.name}" if prefix else one.name
+                if _OWN.match(path):
+                    continue
+                if one.is_dir(follow_symlinks=False):
+                    stack.append(path)
+                elif one.is_file(follow_symlinks=False):
+                    yield path
+
+
+def _is_command(path: str) -> bool:
+    return path.split("/", 1)[0] in _COMMANDS
+
+
+def _in_library(path: str) -> str:
+    """The path as a wheel has it: below site-packages."""
+    return path.partition("/site-packages/")[2]
+
+
+Way: TypeAlias = Callable[[str, str], None]
+
+
+def _clone(source: str, target: str) -> None:
+    """Share the content copy-on-write (Linux: btrfs, xfs, bcachefs). OSError where the file system cannot."""
+    import fcntl
+
+    with Path(source).open("rb") as read, Path(target).open("xb") as write:
+        fcntl.ioctl(write.fileno(), _FICLONE, read.fileno())
+    shutil.copystat(source, target)
+
+
+def _copy(source: str, target: str) -> None:
+    shutil.copy2(source, target)
+
+
+_CHEAP: tuple[Way, ...] = (*((_clone,) if sys.platform == "linux" else ()), os.link)
+_ALL: tuple[Way, ...] = (*_CHEAP, _copy)
+
+
+def _entry(root: Path, path: str) -> Entry:
+    found = os.lstat(f"{root}/{path}")
+    return Entry(path=path, size=found.st_size, mtime=found.st_mtime_ns)
+
+
+def _copy_tree(source: Path, target: Path, paths: Iterable[str], *, ways: Sequence[Way]) -> None:
+    """Bring files over by the first of the ways that works here; what the target has already stays as it is.
+
+    A way that fails for the first file fails for all of them, so it is not tried again.
+    """
+    made: set[str] = set()
+    left = list(ways)
+    root, base = str(target), str(source)
+    for path in paths:
+        folder = path.rpartition("/")[0]
+        if folder not in made:
+            os.makedirs(f"{root}/{folder}", exist_ok=True)  # noqa: PTH103 - 20,000 files: Path objects double the time
+            made.add(folder)
+        _bring(f"{base}/{path}", f"{root}/{path}", left)
+
+
+def _bring(source: str, target: str, ways: list[Way]) -> None:
+    while True:
+        try:
+            ways[0](source, target)
+        except FileExistsError:
+            return
+        except OSError as error:
+            if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.ENOENT) or len(ways) == 1:
+                raise
+            # A clone that failed leaves an empty file behind.
+            Path(target).unlink(missing_ok=True)
+            if error.errno == errno.EMLINK:
+                _copy(source, target)
+                return
+            ways.pop(0)
+        else:
+            return
+
+
+def _rewrite(source: Path, target: Path, *, was: str, now: str) -> None:
+    """Copy a command, with the path of its environment replaced in a script."""
+    content = source.read_bytes()
+    if content.startswith(b"#!"):
+        content = content.replace(os.fsencode(was), os.fsencode(now))
+    target.parent.mkdir(parents=True, exist_ok=True)
+    target.write_bytes(content)
+    shutil.copymode(source, target)

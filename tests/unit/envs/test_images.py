@@ -1,0 +1,192 @@
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from tfprov.envs import images
+from tfprov.envs.images import Image, image_key
+from tfprov.host.records import Interpreter
+from tfprov.lock.records import LockedFile
+from wheels import build_wheel
+
+MODULE = "lib/python3.12/site-packages/thing/__init__.py"
+COMPILED = "lib/python3.12/site-packages/thing/__pycache__/__init__.cpython-312.pyc"
+
+
+@pytest.fixture
+def environment(tmp_path: Path) -> Path:
+    """Looks like an environment with one package, its bytecode and its command."""
+    root = tmp_path / "generations" / "0001"
+    contents = {
+        MODULE: "value = 1\n",
+        COMPILED: "bytecode",
+        "lib/python3.12/site-packages/thing-1.0.dist-info/RECORD": "thing/__init__.py,,\n",
+        "bin/thing": f"#!{root}/bin/python\nimport thing\n",
+        "bin/python": "the interpreter",
+        "bin/activate": f"VIRTUAL_ENV={root}",
+        "pyvenv.cfg": "home = /usr/bin\n",
+        "tfprov.json": "{}",
+        "tfprov.manifest": "",
+    }
+    for path, text in contents.items():
+        (root / path).parent.mkdir(parents=True, exist_ok=True)
+        (root / path).write_text(text)
+    (root / "bin/thing").chmod(0o755)
+    return root
+
+
+@pytest.fixture
+def image(tmp_path: Path, environment: Path) -> Image:
+    found = Image(tmp_path / "images" / "key")
+    assert found.save(environment)
+    return found
+
+
+@pytest.fixture
+def wheel(tmp_path: Path) -> Path:
+    return build_wheel(tmp_path / "wheels", "thing", "1.0", files={"thing/__init__.py": "value = 1\n"})
+
+
+def test_an_image_has_the_packages_and_commands_and_nothing_of_the_environment_itself(image: Image) -> None:
+    held = {
+        str(path.relative_to(image.folder / "tree")) for path in (image.folder / "tree").rglob("*") if path.is_file()
+    }
+    assert held == {MODULE, COMPILED, "lib/python3.12/site-packages/thing-1.0.dist-info/RECORD", "bin/thing"}
+
+
+def test_what_is_laid_down_is_the_same_with_its_commands_at_the_new_place(image: Image, tmp_path: Path) -> None:
+    new = tmp_path / "generations" / "0002"
+    image.lay_down(new)
+    assert (new / MODULE).read_text() == "value = 1\n"
+    assert (new / COMPILED).read_text() == "bytecode"
+    assert (new / "bin/thing").read_text() == f"#!{new}/bin/python\nimport thing\n"
+    assert os.access(new / "bin/thing", os.X_OK)
+
+
+def test_a_command_written_to_in_one_environment_leaves_the_image_alone(image: Image, tmp_path: Path) -> None:
+    new = tmp_path / "generations" / "0002"
+    image.lay_down(new)
+    with (new / "bin/thing").open("a") as stream:
+        stream.write("broken")
+    assert image.damage() == ()
+
+
+def test_bytecode_keeps_the_time_of_its_source(image: Image, tmp_path: Path, environment: Path) -> None:
+    new = tmp_path / "generations" / "0002"
+    image.lay_down(new)
+    assert (new / MODULE).stat().st_mtime_ns == (environment / MODULE).stat().st_mtime_ns
+
+
+def test_a_file_written_to_in_place_is_noticed_even_with_the_same_size(image: Image, environment: Path) -> None:
+    # Through the environment: on a file system without clones it is the same file.
+    (image.folder / "tree" / MODULE).write_text("value = 2\n")
+    os.utime(image.folder / "tree" / MODULE, ns=(1, 1))
+    assert [entry.path for entry in image.damage()] == [MODULE]
+
+
+def test_a_damaged_file_is_healed_from_its_wheel_with_its_time(image: Image, wheel: Path, environment: Path) -> None:
+    before = (environment / MODULE).stat().st_mtime_ns
+    damaged_file = image.folder / "tree" / MODULE
+    damaged_file.unlink()
+    assert image.heal(image.damage(), [wheel])
+    assert damaged_file.read_text() == "value = 1\n"
+    assert damaged_file.stat().st_mtime_ns == before
+    assert image.damage() == ()
+
+
+def test_healing_writes_a_new_file_and_not_into_one_that_others_link_to(
+    image: Image, wheel: Path, tmp_path: Path
+) -> None:
+    held = image.folder / "tree" / MODULE
+    held.write_text("mine, on purpose\n")
+    other = tmp_path / "other"
+    os.link(held, other)
+    assert image.heal(image.damage(), [wheel])
+    assert other.read_text() == "mine, on purpose\n"
+
+
+def test_lost_bytecode_is_left_out_for_good(image: Image, wheel: Path, tmp_path: Path) -> None:
+    (image.folder / "tree" / COMPILED).write_text("other bytecode")
+    assert image.heal(image.damage(), [wheel])
+    assert image.damage() == ()
+    image.lay_down(tmp_path / "new")
+    assert not (tmp_path / "new" / COMPILED).exists()
+
+
+def test_what_no_wheel_has_cannot_be_healed(image: Image) -> None:
+    (image.folder / "tree" / MODULE).unlink()
+    assert not image.heal(image.damage(), [])
+
+
+def test_an_image_without_its_manifest_does_not_exist(image: Image) -> None:
+    (image.folder / "manifest").unlink()
+    assert not image.exists
+
+
+def test_a_dropped_image_is_gone_and_the_environment_is_not(image: Image, environment: Path) -> None:
+    image.drop()
+    assert not image.folder.exists()
+    assert (environment / MODULE).read_text() == "value = 1\n"
+
+
+def test_without_cheap_links_there_is_no_image(
+    tmp_path: Path, environment: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(_source: str, _target: str) -> None:
+        raise PermissionError(1, "links are not allowed here")
+
+    monkeypatch.setattr(images, "_CHEAP", (refuse,))
+    found = Image(tmp_path / "images" / "key")
+    assert not found.save(environment)
+    assert not found.exists
+    assert list((tmp_path / "images").iterdir()) == []
+
+
+def test_where_cloning_and_linking_fail_files_are_copied(
+    image: Image, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(_source: str, _target: str) -> None:
+        raise PermissionError(1, "links are not allowed here")
+
+    monkeypatch.setattr(images, "_ALL", (refuse, images._copy))
+    image.lay_down(tmp_path / "new")
+    assert (tmp_path / "new" / MODULE).stat().st_ino != (image.folder / "tree" / MODULE).stat().st_ino
+    assert (tmp_path / "new" / MODULE).read_text() == "value = 1\n"
+
+
+def test_a_second_save_changes_nothing(image: Image, environment: Path) -> None:
+    before = (image.folder / "manifest").stat().st_mtime_ns
+    assert image.save(environment)
+    assert (image.folder / "manifest").stat().st_mtime_ns == before
+
+
+def test_the_key_follows_the_files_and_the_interpreter() -> None:
+    def file(sha256: str) -> LockedFile:
+        return LockedFile(name="a", version="1", filename="a.whl", url="file:///a.whl", sha256=sha256)
+
+    python = Interpreter(path="/usr/bin/python3.12", version="3.12.1")
+    same = image_key([file("1"), file("2")], python)
+    assert image_key([file("2"), file("1")], python) == same
+    assert image_key([file("1")], python) != same
+    assert image_key([file("1"), file("2")], Interpreter(path="/usr/bin/python3.12", version="3.12.2")) != same
+
+
+def test_a_disk_that_fills_up_while_an_image_is_saved_costs_the_image_only(
+    tmp_path: Path, environment: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(_source: str, _target: str) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(images, "_CHEAP", (full,))
+    assert not Image(tmp_path / "images" / "key").save(environment)
+    assert list((tmp_path / "images").iterdir()) == []
+
+
+def test_an_environment_from_an_image_shares_its_files(
+    image: Image, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(images, "_ALL", (os.link,))
+    image.lay_down(tmp_path / "new")
+    assert (tmp_path / "new" / MODULE).stat().st_ino == (image.folder / "tree" / MODULE).stat().st_ino
