@@ -7,7 +7,7 @@ import hashlib
 import os
 from concurrent.futures import ThreadPoolExecutor
 
-from tfprov_probe import ENVIRONMENT, Failed, load
+from tfprov_probe import ENVIRONMENT, Failed, Skipped, load
 
 NATIVE = (".so", ".pyd", ".dll", ".dylib")
 
@@ -25,6 +25,8 @@ def right_hashes(core, level):
         for path, digest, _ in core.checked_files(one)
         if digest and (level == "deep" or is_native(path))
     ]
+    if not rows:
+        raise Skipped("nothing here says which hashes the files had")
     wrong = []
     # Hashing gives Python's lock up; more threads than processors would only wait for each other.
     with ThreadPoolExecutor(min(4, os.cpu_count() or 1)) as pool:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from tfprov_probe import Failed, load
+import ctypes
+import os
+
+from tfprov_probe import Failed, Skipped, load
 
 CHUNK = 256 << 20
 
@@ -17,6 +20,10 @@ def run(probe):
 
 def fill(tf, device):
     """Take four fifths of what is free in pieces, each with a number of its own, and read them all back."""
+    if os.environ.get("CUDA_VISIBLE_DEVICES") is not None:
+        raise Skipped(
+            "CUDA_VISIBLE_DEVICES numbers the GPUs anew, so that the driver's free memory may be another one's"
+        )
     nvml = load("health").library()
     if nvml is None:
         raise Failed("gpu-no-driver", "the driver's library cannot be asked for the free memory")
@@ -40,8 +47,6 @@ def fill(tf, device):
 
 def free_bytes(nvml, index):
     """Free memory of one GPU in bytes."""
-    import ctypes
-
     handle, info = ctypes.c_void_p(), (ctypes.c_ulonglong * 3)()
     nvml.nvmlDeviceGetHandleByIndex_v2(ctypes.c_uint(index), ctypes.byref(handle))
     if nvml.nvmlDeviceGetMemoryInfo(handle, ctypes.byref(info)) != 0:
