@@ -68,20 +68,24 @@ def home(environ: Mapping[str, str]) -> Home:
     if override:
         root = expanded(override).absolute()
         return Home(data=root / "data", cache=root / "cache", state=root / "state")
-    found = Home(
-        data=platformdirs.user_data_path("tfprov", appauthor=False),
-        cache=platformdirs.user_cache_path("tfprov", appauthor=False),
-        state=platformdirs.user_state_path("tfprov", appauthor=False),
-    )
-    # Without HOME and without an entry in the password database, expanduser gives the tilde back.
-    if not all(path.is_absolute() for path in (found.data, found.cache, found.state)):
-        raise TfprovError(
-            "permission-denied",
-            "there is no home directory to keep environments in",
-            evidence=(f"HOME is unset and this user has no entry in the user database; `{found.data}` is no place",),
-            hint=f"set {HOME_VARIABLE} to a folder that you may write to",
+    cause: Exception | None = None
+    try:
+        found = Home(
+            data=platformdirs.user_data_path("tfprov", appauthor=False),
+            cache=platformdirs.user_cache_path("tfprov", appauthor=False),
+            state=platformdirs.user_state_path("tfprov", appauthor=False),
         )
-    return found
+        # Without HOME and without an entry in the password database, older releases give the tilde back.
+        if all(path.is_absolute() for path in (found.data, found.cache, found.state)):
+            return found
+    except RuntimeError as error:
+        cause = error
+    raise TfprovError(
+        "permission-denied",
+        "there is no home directory to keep environments in",
+        evidence=("HOME is not set to an absolute path, and this user has no entry in the user database",),
+        hint=f"set {HOME_VARIABLE} to a folder that you may write to",
+    ) from cause
 
 
 def expanded(text: str) -> Path:

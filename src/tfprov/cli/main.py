@@ -37,8 +37,12 @@ def main() -> None:
         status = 2
     except KeyboardInterrupt:
         status = 130
+    except SystemExit as stop:
+        status = stop.code
     try:
-        sys.stdout.flush()
+        # None when tfprov was started without one (`>&-`).
+        if sys.stdout is not None:
+            sys.stdout.flush()
     except BrokenPipeError:
         # The interpreter would complain once more when it closes the stream.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

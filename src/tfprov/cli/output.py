@@ -56,7 +56,8 @@ class Output:
         """A listener for events that suits stderr."""
         from tfprov.report.progress import PlainReporter, TerminalReporter
 
-        if self.quiet:
+        # Started without a standard error (`2>&-`), nobody can be told.
+        if self.quiet or sys.stderr is None:
             return PlainReporter(io.StringIO())
         if sys.stderr.isatty() and self.environ.get("TERM") != "dumb":
             from rich.console import Console
@@ -98,6 +99,15 @@ def failures(output: Output, extra: Callable[[], Mapping[str, object]] = dict) -
         output.failure(failure, extra())
         raise SystemExit(failure.exit_code) from error
     except Exception as error:
+        from typer import Abort, Exit
+
+        if isinstance(error, Exit):
+            raise
+        if isinstance(error, Abort):
+            # Ctrl-C, or the end of the input, at a question.
+            stopped = TfprovError("interrupted", f"`tfprov {output.command}` was interrupted")
+            output.failure(stopped, extra())
+            raise SystemExit(stopped.exit_code) from error
         bug = TfprovError(
             "internal", f"{type(error).__name__}: {error}", evidence=("".join(traceback.format_exception(error)),)
         )

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from tfprov.smoke.records import Device, Verdict
 
 _LABEL = 10
-_EVIDENCE_LINES = 24
+_BLOCK_LINES = 24
 
 
 def error(failure: TfprovError) -> str:
@@ -173,11 +173,16 @@ def listing(environments: Iterable[Environment]) -> str:
 
 
 def _shortened(evidence: Iterable[str]) -> list[str]:
-    """The first lines of the evidence; `--json` and the journal have all of it."""
-    rows = [row for text in evidence for row in text.splitlines() if row.strip()]
-    if len(rows) <= _EVIDENCE_LINES:
-        return rows
-    return [*rows[: _EVIDENCE_LINES - 1], f"… and {len(rows) - _EVIDENCE_LINES + 1} lines more: `tfprov log` has them"]
+    """The evidence with long blocks (a tool's output, a traceback) cut in the middle; `--json` has all of it."""
+    rows: list[str] = []
+    for text in evidence:
+        block = [row for row in text.splitlines() if row.strip()]
+        left_out = len(block) - _BLOCK_LINES
+        if left_out > 1:
+            half = _BLOCK_LINES // 2
+            block[half:-half] = [f"… {left_out} lines; `--json` shows them"]
+        rows += block
+    return rows
 
 
 def _decision(decision: Decision) -> list[str]:

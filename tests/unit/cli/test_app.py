@@ -1,0 +1,422 @@
+"""The command line as its users start it: a process with arguments, two streams and a status."""
+
+from __future__ import annotations
+
+import json
+import os
+import pty
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeAlias
+
+import pytest
+
+from tfprov import __version__
+from tfprov.cli import main
+from tfprov.envs.generations import Environment, environment_id
+from tfprov.envs.records import Generation, Owner, Seal
+from tfprov.lock.records import Target
+from tfprov.profile.load import shipped
+
+COMMANDS = (
+    "up", "plan", "lock", "facts", "smoke", "run", "shell", "list", "rollback", "remove", "init", "schema", "log",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Answer:
+    status: int
+    out: str
+    err: str
+
+    @property
+    def document(self) -> dict[str, object]:
+        found = json.loads(self.out)
+        assert isinstance(found, dict)
+        return found
+
+
+Inside: TypeAlias = Callable[..., Answer]
+
+
+class Cli:
+    """Starts tfprov in a folder with a home of its own."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.environ = {
+            "PATH": os.environ.get("PATH", os.defpath),
+            "HOME": str(folder / "home"),
+            "TFPROV_HOME": str(folder / "tfprov"),
+        }
+        (folder / "home").mkdir()
+
+    def popen(self, *arguments: str, **changes: object) -> subprocess.Popen[str]:
+        keywords: dict[str, object] = {
+            "cwd": self.folder,
+            "env": self.environ,
+            "stdin": subprocess.DEVNULL,
+            "stdout": subprocess.PIPE,
+            "stderr": subprocess.PIPE,
+            "text": True,
+            "encoding": "utf-8",
+            **changes,
+        }
+        return subprocess.Popen([sys.executable, "-m", "tfprov", *arguments], **keywords)  # type: ignore[call-overload, no-any-return]
+
+    def __call__(self, *arguments: str, environ: Mapping[str, str | None] | None = None) -> Answer:
+        merged = {**self.environ, **(environ or {})}
+        env = {name: value for name, value in merged.items() if value is not None}
+        with self.popen(*arguments, env=env) as child:
+            out, err = child.communicate()
+        return Answer(child.returncode, out, err)
+
+    def environment(self, name: str = "cpu") -> Environment:
+        """The environment of a shipped profile, with two verified generations, the second in use."""
+        (profile,) = (path for path in shipped() if path.stem == name)
+        root = self.folder / "tfprov" / "data" / "environments" / environment_id(name, profile)
+        found = Environment(root, owner=Owner(name=name, profile=str(profile)))
+        found.claim()
+        for _ in range(2):
+            found.activate(self.generation(found))
+        return found
+
+    @staticmethod
+    def generation(environment: Environment) -> Generation:
+        target = Target(
+            package="tensorflow-cpu", version="2.21.0", extras=(), accelerator="cpu", python="3.12", platform="x"
+        )
+        generation = environment.begin()
+        (generation.path / "bin").mkdir()
+        (generation.path / "bin" / "python").symlink_to(sys.executable)
+        seal = Seal(
+            profile_digest="p",
+            lock_digest="l",
+            target=target,
+            python=sys.executable,
+            python_version="3.12.1",
+            tensorflow="2.21.0",
+            level="quick",
+            smoke_digest="s",
+            sealed_at="2026-01-01T00:00:00+00:00",
+        )
+        return environment.seal(generation, seal)
+
+
+@pytest.fixture
+def cli(tmp_path: Path) -> Cli:
+    return Cli(tmp_path)
+
+
+@pytest.fixture
+def inside(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Iterator[Inside]:
+    """tfprov in this process, for what needs no process of its own: many times as fast."""
+    before = signal.getsignal(signal.SIGTERM)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("TFPROV_HOME", str(tmp_path / "tfprov"))
+
+    def call(*arguments: str) -> Answer:
+        monkeypatch.setattr(sys, "argv", ["tfprov", *arguments])
+        with pytest.raises(SystemExit) as ended:
+            main()
+        assert isinstance(ended.value.code, int)
+        return Answer(ended.value.code, *capsys.readouterr())
+
+    yield call
+    signal.signal(signal.SIGTERM, before)
+
+
+def no_traceback(answer: Answer) -> bool:
+    return "Traceback" not in answer.err + answer.out
+
+
+class TestHelp:
+    @pytest.mark.parametrize("command", COMMANDS)
+    def test_every_command_explains_itself(self, inside: Inside, command: str) -> None:
+        answer = inside(command, "--help")
+        assert (answer.status, answer.err) == (0, "")
+        assert answer.out.startswith(f"Usage: tfprov {command} ")
+        assert "\x1b" not in answer.out
+
+    def test_the_commands_are_those_that_are_tested_here(self, cli: Cli) -> None:
+        commands = re.findall(r"(?m)^  ([a-z]+)  ", cli("--help").out.partition("Commands:")[2])
+        assert sorted(commands) == sorted(COMMANDS)
+
+    def test_the_version_is_one_line(self, cli: Cli) -> None:
+        assert cli("--version") == Answer(0, f"tfprov {__version__}\n", "")
+
+    def test_without_arguments_it_shows_the_help(self, cli: Cli) -> None:
+        answer = cli()
+        assert "Usage: tfprov" in answer.out + answer.err
+        assert no_traceback(answer)
+
+
+class TestUsage:
+    @pytest.mark.parametrize(
+        "arguments",
+        [("up", "--nonsense"), ("nonsense",), ("up",), ("up", "cpu", "more"), ("log", "cpu", "--run", "0"),
+         ("rollback", "cpu", "x"), ("smoke", "--level", "slow"), ("smoke",), ("smoke", "cpu", "--python", "x")],
+    )  # fmt: skip
+    def test_a_wrong_command_line_ends_with_2_and_one_error(self, inside: Inside, arguments: tuple[str, ...]) -> None:
+        answer = inside(*arguments)
+        assert answer.status == 2
+        assert answer.out == ""
+        assert answer.err.startswith("error[usage]: ")
+        assert no_traceback(answer)
+
+    def test_with_json_it_is_a_document_too(self, inside: Inside) -> None:
+        answer = inside("up", "--nonsense", "--json")
+        assert answer.status == 2
+        assert list(answer.document) == ["schema", "command", "ok", "error"]
+        assert answer.document["command"] == "up"
+        assert answer.document["error"] == {
+            "code": "usage",
+            "group": "usage",
+            "exit_code": 2,
+            "what": "No such option: --nonsense",
+            "evidence": [],
+            "tried": [],
+            "hint": "see `tfprov --help`",
+        }
+
+    @pytest.mark.parametrize("command", ["up", "plan", "lock", "smoke", "shell", "rollback", "remove", "log"])
+    def test_an_unknown_profile_is_said_with_the_names_there_are(self, inside: Inside, command: str) -> None:
+        answer = inside(command, "cudaa")
+        assert answer.status == 2
+        assert answer.out == ""
+        names = ", ".join(path.stem for path in shipped())
+        assert answer.err.endswith(
+            "error[profile-missing]: there is no profile `cudaa`\n"
+            f"  evidence  shipped profiles: {names}\n\nhint: did you mean `cuda`?\n"
+        )
+
+    def test_all_mistakes_of_a_profile_are_shown(self, inside: Inside) -> None:
+        (Path.cwd() / "bad.toml").write_text('name = "x"\n' + "".join(f"key{number} = 1\n" for number in range(40)))
+        answer = inside("lock", "bad.toml")
+        assert answer.status == 2
+        assert answer.err.count("unknown key") == 40
+
+    def test_a_failure_is_a_document_with_json_and_words_besides(self, inside: Inside) -> None:
+        answer = inside("plan", "nothing-like-it", "--json")
+        assert answer.status == 2
+        assert answer.document["ok"] is False
+        error = answer.document["error"]
+        assert isinstance(error, dict)
+        assert error["code"] == "profile-missing"
+        assert "error[profile-missing]: " in answer.err
+
+    @pytest.mark.parametrize("command", [("run", "cpu", "--", "python"), ("shell", "cpu"), ("smoke", "cpu")])
+    def test_an_environment_that_is_not_there_yet_says_how_to_make_it(
+        self, inside: Inside, command: tuple[str, ...]
+    ) -> None:
+        answer = inside(*command)
+        assert answer.status == 2
+        assert answer.err.startswith("error[environment-missing]: `cpu` has no verified environment yet\n")
+        assert "hint: run `tfprov up cpu`" in answer.err
+
+
+class TestHome:
+    def test_an_empty_home_has_no_environments_and_stays_empty(self, cli: Cli) -> None:
+        assert cli("list").out == "no environments yet: `tfprov up PROFILE` makes one\n"
+        assert cli("list", "--json").document["environments"] == []
+        assert not (cli.folder / "tfprov").exists()
+
+    @pytest.mark.skipif(sys.platform != "linux" or os.geteuid() != 0, reason="only root can become an unknown user")
+    def test_a_user_without_any_home_is_told_what_to_set(self, cli: Cli) -> None:
+        code = (
+            "import os, sys\n"
+            "from tfprov.cli.main import main\n"
+            "import platformdirs\n"
+            "sys.argv = ['tfprov', 'list']\n"
+            # Once as a user with a home: whoever has none may be unable to read the modules.
+            "try: platformdirs.user_data_path('x'); main()\n"
+            "except SystemExit: pass\n"
+            "os.environ.pop('HOME'); os.environ.pop('TFPROV_HOME'); os.setgid(54321); os.setuid(54321)\n"
+            "main()"
+        )
+        done = subprocess.run(
+            [sys.executable, "-c", code], env=cli.environ, capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 14, done.stderr
+        assert done.stderr.startswith("error[permission-denied]: there is no home directory to keep environments in\n")
+        assert "hint: set TFPROV_HOME to a folder that you may write to" in done.stderr
+
+    @pytest.mark.skipif(sys.platform != "linux", reason="a read-only file system that every Linux has")
+    def test_a_home_that_cannot_be_written_is_a_fault_of_the_machine(self, cli: Cli) -> None:
+        home = cli.environ["TFPROV_HOME"] = "/sys/tfprov"
+        assert cli("list").status == 0
+        answer = cli("lock", "cpu")
+        assert answer.status == 14, answer.err
+        assert home in answer.err
+        assert no_traceback(answer)
+
+
+class TestStreams:
+    def test_a_reader_that_closes_early_is_no_failure_to_talk_about(self, cli: Cli) -> None:
+        read, write = os.pipe()
+        os.close(read)
+        with cli.popen("schema", stdout=write) as child:
+            os.close(write)
+            _, err = child.communicate()
+        assert err == ""
+
+    def test_a_reader_that_closes_early_does_not_change_the_status_of_a_failure(self, cli: Cli) -> None:
+        read, write = os.pipe()
+        os.close(read)
+        with cli.popen("plan", "nothing-like-it", "--json", stdout=write) as child:
+            os.close(write)
+            _, err = child.communicate()
+        assert "Exception ignored" not in err
+        assert child.returncode == 2
+
+    @pytest.mark.parametrize("stream", [1, 2])
+    def test_without_one_of_the_streams_it_works_as_well(self, cli: Cli, stream: int) -> None:
+        shell = f'exec "$0" -m tfprov list --json {stream}>&-'
+        done = subprocess.run(
+            ["/bin/sh", "-c", shell, sys.executable], env=cli.environ, capture_output=True, text=True, check=False
+        )
+        assert (done.returncode, done.stderr) == (0, "")
+        assert bool(done.stdout) == (stream == 2)
+
+    def test_output_that_the_locale_cannot_spell_is_replaced(self, cli: Cli) -> None:
+        environ = {"LC_ALL": "C", "PYTHONIOENCODING": "ascii", "PYTHONUTF8": "0"}
+        answer = cli("plan", "cüda", environ=environ)
+        assert answer.status == 2
+        assert re.search(r"`c\\(xfc|udcc3\\udcbc)da`", answer.err)
+        assert no_traceback(answer)
+
+    def talk(self, cli: Cli, *arguments: str, say: bytes = b"", **environ: str) -> tuple[int, str]:
+        """What is seen on a terminal, and the status."""
+        master, slave = pty.openpty()
+        with cli.popen(
+            *arguments, stdin=slave, stdout=slave, stderr=slave, env={**cli.environ, **environ}, start_new_session=True
+        ) as child:
+            os.close(slave)
+            if say:
+                os.write(master, say)
+            seen = b""
+            try:
+                while part := os.read(master, 4096):
+                    seen += part
+            except OSError:
+                pass  # Linux says so when the other end is closed.
+            os.close(master)
+        return child.returncode, seen.decode()
+
+    def test_errors_have_colour_on_a_terminal_unless_no_color_says_otherwise(self, cli: Cli) -> None:
+        status, seen = self.talk(cli, "up", "nothing-like-it", TERM="xterm")
+        assert status == 2
+        assert "\x1b[1;31merror[profile-missing]\x1b[0m: there is no profile" in seen
+        assert "\x1b[3" not in self.talk(cli, "up", "nothing-like-it", TERM="xterm", NO_COLOR="1")[1]
+
+    @pytest.mark.parametrize(("say", "status"), [(b"n\n", 1), (b"\x04", 130), (b"y\n", 0)])
+    def test_deleting_asks_on_a_terminal(self, cli: Cli, say: bytes, status: int) -> None:
+        environment = cli.environment()
+        ended, seen = self.talk(cli, "remove", "cpu", say=say, TERM="dumb")
+        assert ended == status, seen
+        assert f"Delete {environment.root}?" in seen
+        assert "internal" not in seen
+        assert environment.root.exists() == bool(status)
+
+
+class TestExistingEnvironments:
+    def test_they_are_listed_with_the_one_in_use(self, cli: Cli) -> None:
+        environment = cli.environment()
+        assert cli("list").out == (
+            f"cpu  {environment.stable}\n"
+            f"  profile {environment.owner.profile}\n"
+            "  * 2  TensorFlow 2.21.0 (cpu)  Python 3.12.1  "
+            f"{environment.generations()[1].seal.bytes} B  verified 2026-01-01T00:00:00+00:00 (quick)\n"  # type: ignore[union-attr]
+            "    1  TensorFlow 2.21.0 (cpu)  Python 3.12.1  "
+            f"{environment.generations()[0].seal.bytes} B  verified 2026-01-01T00:00:00+00:00 (quick)\n"  # type: ignore[union-attr]
+        )
+
+    def test_going_back_and_to_a_number(self, cli: Cli) -> None:
+        environment = cli.environment()
+        answer = cli("rollback", "cpu", "--json")
+        assert answer.document["environment"] == {"name": "cpu", "path": str(environment.stable), "generation": 1}
+        assert cli("rollback", "cpu").err.startswith("error[environment-missing]: `cpu` has no earlier generation\n")
+        assert cli("rollback", "cpu", "2").out.startswith("cpu is at generation 2 again (TensorFlow 2.21.0)\n")
+        assert cli("rollback", "cpu", "9").status == 2
+
+    def test_a_command_runs_in_it_with_its_own_status(self, cli: Cli) -> None:
+        environment = cli.environment()
+        code = "import os, sys; print(os.environ['VIRTUAL_ENV']); sys.exit(9)"
+        answer = cli("run", "cpu", "--", "python", "-c", code)
+        assert answer == Answer(9, f"{environment.active().path}\n", "")  # type: ignore[union-attr]
+
+    def test_options_of_the_command_are_its_own(self, cli: Cli) -> None:
+        cli.environment()
+        assert cli("run", "cpu", "python", "-c", "print(1)", "--json").out == "1\n"
+        assert cli("run", "cpu", "--", "no-such-command").status == 2
+        assert cli("run", "cpu", "--").status == 2
+
+    def test_deleting_off_a_terminal_needs_a_yes(self, cli: Cli) -> None:
+        environment = cli.environment()
+        answer = cli("remove", "cpu")
+        assert (answer.status, answer.out) == (2, "")
+        assert answer.err == "error[usage]: nothing was deleted: nobody can be asked\n\nhint: say `--yes`\n"
+        assert environment.root.exists()
+        assert cli("remove", "cpu", "--yes", "--json").document["removed"] == {
+            "name": "cpu",
+            "path": str(environment.root),
+        }
+        assert not environment.root.exists()
+        assert cli("remove", "cpu", "--yes").err.startswith("error[environment-missing]: `cpu` has no environment\n")
+
+    def test_one_whose_profile_is_gone_can_still_be_named(self, cli: Cli) -> None:
+        root = cli.folder / "tfprov" / "data" / "environments" / "lost-1"
+        Environment(root, owner=Owner(name="lost", profile="/gone/lost.toml")).claim()
+        assert cli("remove", "lost", "--yes").out == "lost is removed\n"
+
+    def test_one_without_journals_says_so(self, cli: Cli) -> None:
+        cli.environment()
+        answer = cli("log", "cpu")
+        assert answer.status == 2
+        assert answer.err.startswith("error[environment-missing]: there are 0 journals of `cpu`\n")
+
+    def test_journals_are_printed_newest_first(self, cli: Cli) -> None:
+        environment = cli.environment()
+        folder = cli.folder / "tfprov" / "state" / "journals" / environment.id
+        folder.mkdir(parents=True)
+        (folder / "20260101T000000.000000Z-1.jsonl").write_text('{"event": "old"}\n{"event": "cut sho')
+        (folder / "20260102T000000.000000Z-1.jsonl").write_text('{"event": "new"}\n')
+        assert cli("log", "cpu").out == '{"event": "new"}\n'
+        assert cli("log", "cpu", "--run", "2", "--json").document["events"] == [{"event": "old"}]
+        assert cli("log", "cpu", "--run", "3").status == 2
+
+
+def test_the_schema_is_printed_for_editors(cli: Cli) -> None:
+    answer = cli("schema")
+    assert answer.status == 0
+    assert answer.document["title"] == "tfprov profile"
+    assert cli("schema", "--json").document["json_schema"] == answer.document
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_is_an_orderly_end(cli: Cli, number: signal.Signals) -> None:
+    environment = cli.environment()
+    # While it waits for another tfprov, it is in the middle of a command.
+    with environment.locked(), cli.popen("rollback", "cpu", stderr=subprocess.PIPE) as child:
+        while not _waits(child.pid):
+            pass
+        child.send_signal(number)
+        _, err = child.communicate()
+    assert child.returncode == 130
+    assert err == (
+        "error[interrupted]: `tfprov rollback` was interrupted\n\n"
+        "hint: run the same command again; what arrived is kept\n"
+    )
+
+
+def _waits(pid: int) -> bool:
+    """Whether the process has the lock file open."""
+    try:
+        return any(".lock" in os.readlink(f"/proc/{pid}/fd/{name}") for name in os.listdir(f"/proc/{pid}/fd"))
+    except OSError:
+        return False
