@@ -596,6 +596,8 @@ def _notes(question: Question, chosen: Fit, fits: Sequence[Fit]) -> Iterator[str
         yield from explain.gpu_notes(question, chosen)
     if chosen.accelerator == "cpu" and question.wanted.accelerator == "auto" and question.locked is None:
         yield from explain.ways_to_cuda(question)
+        if question.profile.smoke.gpu == "later" and isinstance(question.gpus, Refusal):
+            yield 'to build for a GPU that is not here, `smoke.gpu = "later"` needs `tensorflow.accelerator = "cuda"`'
     if chosen.accelerator == "cuda" and any(
         explain.within(candidate.version, row.releases) for row in question.table.companions
     ):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 from packaging.version import Version
@@ -123,9 +124,15 @@ def cuda_of_driver(driver: str, table: Compat, *, windows: bool) -> str | None:
         table: has a row for each CUDA toolkit.
         windows: whether it is a driver of Windows, which has numbers of its own.
     """
-    version = Version(driver)
+    version = driver_number(driver)
     served = [row.cuda for row in table.toolkit_drivers if (oldest := _oldest(row, windows)) and version >= oldest]
     return served[-1] if served else None
+
+
+def driver_number(driver: str) -> Version:
+    """The version of a driver as a number; suffixes of special builds (`535.129.03-grid`) do not count."""
+    found = re.match(r"\d+(?:\.\d+)*", driver)
+    return Version(found[0] if found else "0")
 
 
 def driver_for(cuda: str, table: Compat, *, windows: bool) -> str | None:
@@ -151,7 +158,7 @@ def refusal(cuda: Cuda, gpus: Gpus, table: Compat) -> Refusal | None:
     if gpus.driver is None:
         return None
     lowest = cuda.driver_wsl if gpus.wsl else cuda.driver_linux
-    if Version(gpus.driver) < Version(lowest):
+    if driver_number(gpus.driver) < Version(lowest):
         return Refusal(
             code="gpu-driver-too-old",
             why=f"CUDA {cuda.built_for} needs driver {lowest} or newer; this machine has {gpus.driver}",

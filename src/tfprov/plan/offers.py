@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
@@ -113,7 +114,8 @@ def candidates(
 
 def moment(text: str) -> datetime:
     """A date or a time as PEP 700 and `index.exclude-newer` write it; a date means its end, and UTC is assumed."""
-    found = datetime.fromisoformat(text.replace("Z", "+00:00"))
+    # Python 3.10 reads neither `Z` nor a fraction of any length, and a fraction decides nothing here.
+    found = datetime.fromisoformat(re.sub(r"\.\d+", "", text).replace("Z", "+00:00"))
     if len(text) == len("2026-01-01"):
         found += timedelta(days=1)
     return found if found.tzinfo else found.replace(tzinfo=timezone.utc)

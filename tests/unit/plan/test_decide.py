@@ -334,6 +334,12 @@ def test_cuda_can_be_built_for_a_gpu_that_comes_later() -> None:
     assert "later" in found.decision.tensorflow.why
 
 
+def test_a_gpu_that_comes_later_has_to_be_asked_for() -> None:
+    found = plan(profile(smoke={"gpu": "later"}), Host())
+    assert found.decision.tensorflow.accelerator == "cpu"
+    assert any('needs `tensorflow.accelerator = "cuda"`' in note for note in found.notes)
+
+
 def test_cuda_cannot_be_built_for_later_where_no_wheel_has_it() -> None:
     with pytest.raises(TfprovError) as caught:
         plan(profile(accelerator="cuda", smoke={"gpu": "later"}), Host(**ARM))

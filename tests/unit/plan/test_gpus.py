@@ -8,7 +8,16 @@ import hosts
 from hosts import Host, nvidia
 from tfprov.host.records import Refusal
 from tfprov.plan.compat import Cuda, table
-from tfprov.plan.gpus import Gpus, conda_serves, cuda_of_driver, describe, driver_for, on_machine, refusal
+from tfprov.plan.gpus import (
+    Gpus,
+    conda_serves,
+    cuda_of_driver,
+    describe,
+    driver_for,
+    driver_number,
+    on_machine,
+    refusal,
+)
 
 CUDA = Cuda(
     built_for="12.5.1",
@@ -83,6 +92,13 @@ def test_every_gpu_must_be_served() -> None:
 )
 def test_the_cuda_that_a_driver_serves(driver: str, windows: bool, cuda: str | None) -> None:
     assert cuda_of_driver(driver, table(), windows=windows) == cuda
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"), [("550.144.03", "550.144.3"), ("535.129.03-grid", "535.129.3"), ("N/A", "0")]
+)
+def test_a_driver_of_a_special_build_has_a_number_too(text: str, expected: str) -> None:
+    assert str(driver_number(text)) == expected
 
 
 def test_the_driver_that_a_toolkit_needs() -> None:
