@@ -11,9 +11,6 @@ from pathlib import Path
 from tfprov.host.records import Fact
 from tfprov.host.system import ROOT, System, read_text
 
-# Version 1 writes "no limit" as the largest number of whole pages.
-_UNLIMITED = 1 << 60
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Mount:
@@ -66,7 +63,8 @@ def memory(system: System, *, root: Path = ROOT) -> Fact[int]:
     for folder in _group_folders("memory", root):
         for name in ("memory.max", "memory.limit_in_bytes"):
             limit = _number(folder / name)
-            if limit is not None and 0 < limit < min(total, _UNLIMITED):
+            # Version 1 writes "no limit" as a number that no machine has.
+            if limit is not None and 0 < limit < total:
                 total, source = limit, str(folder / name)
     return Fact(value=total, source=source)
 

@@ -116,6 +116,27 @@ def test_a_library_without_any_gpu_is_no_problem(library: Path, root: Path) -> N
     assert found.driver.value is None
 
 
+def test_under_wsl_the_library_alone_speaks_for_a_gpu(library: Path, root: Path) -> None:
+    found = ask(library, root, wsl=True, FAKE_NVML_INIT=9)
+
+    assert found.problem.value is not None
+    assert found.problem.value.code == "gpu-no-driver"
+
+
+def test_a_fault_that_nvml_names_is_not_asked_twice(library: Path, root: Path, tmp_path: Path) -> None:
+    (root / "dev").mkdir()
+    (root / "dev/nvidia0").touch()
+    tool = tmp_path / "bin/nvidia-smi"
+    tool.parent.mkdir()
+    tool.write_text(f"#!/bin/sh\n: > '{tmp_path}/asked'\n", encoding="utf-8")
+    tool.chmod(0o755)
+
+    assert ask(library, root, PATH=tool.parent, FAKE_NVML_INIT=18).problem.value is not None
+    assert not (tmp_path / "asked").exists()
+    ask(library, root, PATH=tool.parent, FAKE_NVML_INIT=9)
+    assert (tmp_path / "asked").exists()
+
+
 def test_a_stuck_driver_is_given_up(library: Path, root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(gpu, "QUERY_TIMEOUT_S", 1.0)
     (root / "dev").mkdir()

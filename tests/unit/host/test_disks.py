@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 from pathlib import Path, PurePosixPath
+from types import SimpleNamespace
 
 import pytest
 
@@ -91,6 +92,19 @@ def test_parts_of_one_pool_share_their_space(
     one, other = free_space({"data": base / "a", "cache": base / "b"}).value
 
     assert (one.device == other.device) is is_shared
+
+
+@pytest.mark.skipif(not hasattr(os, "statvfs"), reason="this system counts no files")
+@pytest.mark.parametrize(("files", "available", "expected"), [(1000, 7, 7), (0, 0, None)])
+def test_files_that_can_be_made_are_counted_where_there_is_a_limit(
+    files: int, available: int, expected: int | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "statvfs", lambda _: SimpleNamespace(f_files=files, f_favail=available))
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=5))
+
+    (found,) = free_space({"data": tmp_path}).value
+
+    assert (found.free_files, found.free_bytes) == (expected, 5)
 
 
 def test_a_disk_that_cannot_be_asked_is_left_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -347,6 +347,43 @@ def test_a_virtual_environment_is_listed_as_what_it_was_made_from(
     assert not found.virtual
 
 
+def test_a_wrapper_around_a_virtual_environment_is_left_out(environ: dict[str, str], home: Path, root: Path) -> None:
+    venv.create(home / "env", symlinks=False, with_pip=False)
+    script(home / "bin/python3", f'exec "{home}/env/bin/python" "$@"')
+    environ["PATH"] = str(home / "bin")
+
+    assert discover(environ, root=root) == ()
+
+
+def test_what_an_environment_runs_at_its_start_is_not_run(environ: dict[str, str], home: Path, root: Path) -> None:
+    venv.create(home / "env", symlinks=True, with_pip=False)
+    (site,) = (home / "env").glob("lib/python*/site-packages")
+    (site / "sitecustomize.py").write_text("print('hello')\nraise SystemExit(3)\n", encoding="utf-8")
+
+    (found,) = discover(environ, also=home / "env/bin/python", root=root)
+
+    assert found.problem is None
+
+
+def test_no_interpreter_is_asked_twice(
+    environ: dict[str, str], home: Path, root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    executable = answering(home / ".pyenv/versions/3.11/bin/python3.11", "3.11.7")
+    environ["PATH"] = str(executable.parent)
+    asked: list[str] = []
+    real = process.run
+
+    def counted(argv: Any, **more: Any) -> process.Finished:
+        asked.append(str(argv[0]))
+        return real(argv, **more)
+
+    monkeypatch.setattr(process, "run", counted)
+
+    discover(environ, also=executable, root=root)
+
+    assert asked == [str(executable)]
+
+
 def test_the_virtual_environment_that_the_profile_names_is_kept(
     environ: dict[str, str], home: Path, root: Path
 ) -> None:
@@ -472,6 +509,54 @@ def test_failures_are_not_remembered(environ: dict[str, str], home: Path, root: 
     library.touch()
 
     assert [one.version for one in discover(environ, cache=cache, root=root)] == ["3.11.7"]
+
+
+def test_a_file_of_the_same_size_but_another_time_is_asked_again(
+    environ: dict[str, str], home: Path, root: Path, tmp_path: Path
+) -> None:
+    executable = answering(home / ".pyenv/versions/3.11/bin/python", "3.11.7")
+    status = executable.stat()
+    cache = tmp_path / "interpreters.json"
+    discover(environ, cache=cache, root=root)
+    answering(executable, "3.11.8")
+    os.utime(executable, ns=(status.st_atime_ns, status.st_mtime_ns + 1))
+    assert executable.stat().st_size == status.st_size
+
+    assert [one.version for one in discover(environ, cache=cache, root=root)] == ["3.11.8"]
+
+
+def test_what_a_wrapper_starts_is_not_remembered(
+    environ: dict[str, str], home: Path, root: Path, tmp_path: Path
+) -> None:
+    for version in ("3.11.7", "3.12.1"):
+        answering(home / version / "python", version)
+    selected = home / "selected"
+    selected.symlink_to(home / "3.11.7")
+    script(home / "bin/python", f'exec "{selected}/python" "$@"')
+    environ["PATH"] = str(home / "bin")
+    cache = tmp_path / "interpreters.json"
+    assert [one.version for one in discover(environ, cache=cache, root=root)] == ["3.11.7"]
+    selected.unlink()
+    selected.symlink_to(home / "3.12.1")
+
+    assert [one.version for one in discover(environ, cache=cache, root=root)] == ["3.12.1"]
+
+
+def test_the_cache_is_written_when_there_is_news_and_forgets_what_is_gone(
+    environ: dict[str, str], home: Path, root: Path, tmp_path: Path
+) -> None:
+    old = answering(home / ".pyenv/versions/3.9/bin/python", "3.9.18")
+    cache = tmp_path / "interpreters.json"
+    discover(environ, cache=cache, root=root)
+    written = cache.stat()
+    discover(environ, cache=cache, root=root)
+    assert (cache.stat().st_ino, cache.stat().st_mtime_ns) == (written.st_ino, written.st_mtime_ns)
+    old.unlink()
+    new = answering(home / ".pyenv/versions/3.12/bin/python", "3.12.1")
+
+    discover(environ, cache=cache, root=root)
+
+    assert json.loads(cache.read_text(encoding="utf-8"))["answers"].keys() == {str(new)}
 
 
 @pytest.mark.parametrize("damage", ["", "{", "[]", '{"schema": 1}', '{"schema": 9, "probe": "", "answers": {}}', "\0"])

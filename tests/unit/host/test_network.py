@@ -230,6 +230,22 @@ def test_folders_and_file_addresses_are_indexes_too(root: Path, home: Path, tmp_
     assert found.hazards == ()
 
 
+def test_one_address_is_meant_by_the_main_index(root: Path, home: Path) -> None:
+    found = read(root, home, PIP_INDEX_URL="nonsense https://good.example/simple")
+
+    assert found.index.value.url is None
+    assert [hazard.value for hazard in found.hazards] == ["nonsense"]
+
+
+def test_the_first_of_several_folders_of_settings_is_the_strongest(root: Path, home: Path, tmp_path: Path) -> None:
+    for name in ("first", "second"):
+        write(tmp_path / name / "pip/pip.conf", f"[global]\nindex-url = https://{name}.example/simple\n")
+
+    found = read(root, home, XDG_CONFIG_DIRS=f"{tmp_path}/first:{tmp_path}/second")
+
+    assert found.index.value.url == "https://first.example/simple"
+
+
 def test_a_broken_file_is_a_hazard(root: Path, home: Path) -> None:
     pip = write(home / ".config/pip/pip.conf", "index-url = https://user:secret@host.example/simple\n")
     uv = write(home / ".config/uv/uv.toml", "index-url = \n")
