@@ -154,7 +154,10 @@ def _locked_choice(run: Run) -> LockedChoice | None:
             f"`{run.lock_path.name}` was made for another machine",
             evidence=(f"it holds files for {header.target.platform}; this machine is {here}",),
         )
-    return LockedChoice(package=header.target.package, version=header.target.version, python_minor=header.target.python)
+    target = header.target
+    return LockedChoice(
+        package=target.package, version=target.version, python_minor=target.python, accelerator=target.accelerator
+    )
 
 
 def _interpreter(run: Run) -> Interpreter:

@@ -48,13 +48,14 @@ class LockedChoice:
         package: project that brings TensorFlow: `tensorflow`, `tensorflow-cpu`, …
         version: exact version.
         python_minor: `3.12`.
-        accelerator: what its files can run on; None when the lock does not say, and then its package speaks for it.
+        accelerator: what its files can run on (`cpu`, `cuda`, …); None when the lock does not say, and then its package
+            speaks for it.
     """
 
     package: str
     version: str
     python_minor: str
-    accelerator: Accelerator | None = None
+    accelerator: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,7 +8,7 @@ import pytest
 import hosts
 from hosts import Host, nvidia, python
 from tfprov.errors import TfprovError
-from tfprov.host.records import Libc, Refusal
+from tfprov.host.records import Fact, Libc, Refusal
 from tfprov.plan.compat import table
 from tfprov.plan.decide import decide, refusals_grouped
 from tfprov.plan.records import IndexFile, Listing, LockedChoice, Plan
@@ -390,6 +390,29 @@ def test_a_release_without_the_cuda_extra_gets_its_libraries_named() -> None:
     assert any("library path" in note for note in found.notes)
 
 
+def test_gpus_that_are_not_used_are_told() -> None:
+    hidden = dataclasses.replace(hosts.A100, index=1, visible=False)
+    found = plan(profile(), gpu(hosts.A100, hidden, driver=D550))
+    assert "not used: GPU 1 NVIDIA A100-SXM4-80GB (hidden or prohibited)" in found.notes
+
+
+def test_another_cuda_on_the_library_path_is_told_where_it_matters() -> None:
+    where = Fact(value=("/usr/local/cuda-11.2/lib64",), source="LD_LIBRARY_PATH")
+    with_gpu = dataclasses.replace(HOSTS["v100"][0].facts, library_path=where)
+    without = dataclasses.replace(Host().facts, library_path=where)
+    assert any("cuda-11.2" in note for note in decide(profile(), with_gpu, table(), None).notes)
+    assert not any("cuda-11.2" in note for note in decide(profile(), without, table(), None).notes)
+
+
+def test_an_extra_that_no_python_here_can_install_is_known_to_be_bad() -> None:
+    host = dataclasses.replace(HOSTS["v100"][0], pythons=("3.11.7",))
+    with pytest.raises(TfprovError) as caught:
+        plan(profile("==2.14.*", "cuda", python={"install": False}), host)
+    assert caught.value.code.name == "known-bad-release"
+    assert caught.value.hint == "take Python 3.9 or 3.10, or TensorFlow 2.15.1"
+    assert short(plan(profile("==2.14.*", "cuda"), host)) == f"{CUDA}==2.14.1 cuda (3.10)"
+
+
 def test_faults_of_a_gpu_are_told() -> None:
     assert any("pending row remap" in note for note in plan(profile(), HOSTS["unhealthy"][0]).notes)
 
@@ -566,6 +589,11 @@ def test_a_cpu_lock_stays_on_the_cpu_where_cuda_could_work_and_says_so() -> None
     found = plan(profile(), HOSTS["v100"][0], locked)
     assert short(found) == "tensorflow-cpu==2.21.0 cpu 3.12.1"
     assert any("tfprov lock --upgrade" in note for note in found.notes)
+
+
+def test_a_full_package_that_was_locked_for_the_cpu_stays_on_the_cpu() -> None:
+    locked = LockedChoice(package="tensorflow", version="2.21.0", python_minor="3.12", accelerator="cpu")
+    assert short(plan(profile(), HOSTS["v100"][0], locked)) == "tensorflow==2.21.0 cpu 3.12.1"
 
 
 def test_a_cuda_lock_runs_on_the_cpu_where_the_gpu_is_gone() -> None:

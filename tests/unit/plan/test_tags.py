@@ -39,7 +39,7 @@ def test_markers_are_those_that_packaging_finds_on_this_machine() -> None:
 
 
 CENTOS_7 = Host(libc=Libc(kind="glibc", version="2.17"))
-DEBIAN = Host(libc=Libc(kind="glibc", version="2.31-13+deb11u5"))
+DEBIAN = Host(libc=Libc(kind="glibc", version="2.31-13.fc34_9"))
 ALPINE = Host(libc=Libc(kind="musl", version="1.2.4"))
 ARM = Host(machine="arm64")
 
