@@ -19,11 +19,12 @@ _HAZARD_PREFIXES = ("PIP_", "UV_", "VIRTUALENV_", "PYTHON", "CONDA_", "MAMBA_", 
 _HAZARD_NAMES = frozenset({"VIRTUAL_ENV", "XLA_FLAGS", "PYENV_VERSION", "__PYVENV_LAUNCHER__"})
 
 _DRAIN_SECONDS = 5.0
+"""How long after the end of a child its output may still come."""
 _END_SECONDS = 3.0
+"""How long a child may take to end after each signal."""
 # What a child prints without end must not fill our memory.
 _MOST_KEPT = 16 << 20
 _LONGEST_LINE = 1 << 20
-"""How long after the end of a child its output may still come."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
