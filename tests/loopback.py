@@ -413,6 +413,7 @@ class Index(_Listener):
                 if faults.cut_every is not None:
                     if state.body >= faults.cut_every:
                         if faults.cut_with == "reset":
+                            _drain(state.socket)
                             _reset(state.socket)
                         raise _GoneError
                     count = min(count, faults.cut_every - state.body)
@@ -668,6 +669,22 @@ def _wait_for_end(connection: socket.socket) -> None:
     with contextlib.suppress(OSError):
         while connection.recv(65536):
             continue
+
+
+def _drain(connection: socket.socket) -> None:
+    """Wait until the other side's system has everything: a reset throws away what is still held back here."""
+    try:
+        import fcntl
+        import termios
+    except ImportError:
+        return
+    waiting = bytearray(4)
+    for _ in range(500):
+        with contextlib.suppress(OSError):
+            fcntl.ioctl(connection.fileno(), termios.TIOCOUTQ, waiting)
+        if not any(waiting):
+            return
+        time.sleep(0.002)
 
 
 def _reset(connection: socket.socket) -> None:

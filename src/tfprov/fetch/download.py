@@ -53,7 +53,10 @@ class Manner:
         connections: most connections for this file.
         connect_timeout: seconds to reach the server.
         idle_timeout: seconds without a byte.
-        minimum_speed: bytes a second, below which a connection is given up; measured over half of `idle_timeout`.
+        minimum_speed: bytes a second, below which a connection is given up; measured over half of `idle_timeout`, or a
+            few seconds when it had been good.
+        answer_timeout: seconds until the answer begins; None for connect and idle time-out together.
+        has_alternative: whether another route or source is left to try, so that silence is answered by going there.
         uncached: ask caches on the way for a fresh answer.
         ranges: whether parts may be asked for; when not, the file is read from its beginning.
     """
@@ -62,6 +65,8 @@ class Manner:
     connect_timeout: float = 15.0
     idle_timeout: float = 30.0
     minimum_speed: float = 512.0
+    answer_timeout: float | None = None
+    has_alternative: bool = False
     uncached: bool = False
     ranges: bool = True
 
@@ -109,8 +114,10 @@ class _Lane:
     moved_at: float = 0.0
     window_at: float = 0.0
     window_bytes: int = 0
+    carried: int = 0
     moved: int = 0
     credited: int = 0
+    speed: float = 0.0
     kicked: TransferError | None = None
     extra: bool = False
 
@@ -147,7 +154,6 @@ class _State:
     ranges: bool | None = None
     cap: int = 1
     stop: bool = False
-    speed: float = 0.0
     reconnects: int = 0
 
 
@@ -170,6 +176,7 @@ class Download:
         slots: Slots,
         arrived: Callable[[int], None],
         check: Callable[[], None],
+        enough: Callable[[], bool] = lambda: False,
     ) -> None:
         """Prepare it.
 
@@ -183,7 +190,9 @@ class Download:
             slots: shared limit of connections.
             arrived: called with the number of bytes of each piece that came over the wire, from any thread.
             check: called several times a second; raises to stop (deadline, interruption).
+            enough: whether the round may end although something is still missing.
         """
+        self._enough = enough
         self._url = url
         self._address = without_userinfo(url)
         self._size = size
@@ -219,7 +228,7 @@ class Download:
         self._add(extra=False)
         pace = _Pace()
         try:
-            while self._alive():
+            while self._alive() and not self._enough():
                 self._check()
                 meanwhile()
                 self._partial.checkpoint()
@@ -255,7 +264,7 @@ class Download:
         state, partial = self._state, self._partial
         if state.changed is not None:
             self._settle(state.changed)
-        if partial.total is not None and not partial.missing():
+        if self._enough() or (partial.total is not None and not partial.missing()):
             return
         failures = state.failures or [TransferError("net-reset", "no connection got on", transient=True)]
         machine = [error for error in failures if not isinstance(error, TransferError)]
@@ -274,7 +283,7 @@ class Download:
         partial = self._partial
         same = changed.total in (None, partial.total) and self._overlaps()
         if same:
-            partial.origin = changed.origin
+            self._network.health.distrust_validators(self._host)
             raise TransferError(
                 "net-reset", f"`{_name(self._url)}` has a new validator and the same content", transient=True
             )
@@ -331,11 +340,7 @@ class Download:
             ready = bool(active) and state.ranges is True and all(lane.answered for lane in active)
             moved = sum(lane.moved for lane in state.lanes)
         speed = pace.measure(moved)
-        if speed is None:
-            return
-        with self._lock:
-            state.speed = speed / max(1, len(active))
-        if not ready or not pace.pays(speed, len(active)):
+        if speed is None or not ready or not pace.pays(speed, len(active)):
             return
         # Each further connection must have a piece of its own to fetch.
         wanted = min(len(active), state.cap - len(active), pending // _SMALLEST_PIECE)
@@ -349,18 +354,26 @@ class Download:
         manner, now = self._manner, time.monotonic()
         with self._lock:
             busy = [lane for lane in self._state.lanes if lane.busy and lane.kicked is None]
-        lively = [lane for lane in busy if lane.answered and now - lane.moved_at < 1.0]
+        lively = any(lane.answered and now - lane.moved_at < 1.0 for lane in busy)
         for lane in busy:
             silent = now - lane.moved_at
             window = now - lane.window_at
             if not lane.answered:
-                if now - lane.asked_at > manner.connect_timeout + manner.idle_timeout:
-                    lane.kick(_too_slow("the server does not answer", f"{now - lane.asked_at:.0f} s"))
+                if now - lane.asked_at > (manner.answer_timeout or manner.connect_timeout + manner.idle_timeout):
+                    lane.kick(
+                        TransferError(
+                            "net-timeout",
+                            f"{self._where()}: no answer",
+                            transient=not manner.has_alternative,
+                            evidence=(f"asked {now - lane.asked_at:.0f} s ago",),
+                        )
+                    )
             elif silent > manner.idle_timeout:
                 lane.kick(_too_slow("the connection went silent", f"no byte for {silent:.0f} s"))
-            elif lively and silent > min(_STUCK_SECONDS, manner.idle_timeout):
-                lane.kick(_too_slow("the connection went silent beside others", f"no byte for {silent:.0f} s"))
-            elif window > manner.idle_timeout / 2:
+            elif (lively or lane.carried >= _MB) and silent > min(_STUCK_SECONDS, manner.idle_timeout):
+                # Others move, or it did itself: a new connection costs little and tells more than waiting for this one.
+                lane.kick(_too_slow("the connection went silent", f"no byte for {silent:.0f} s"))
+            elif window > min(_STUCK_SECONDS if lane.carried >= _MB else manner.idle_timeout, manner.idle_timeout) / 2:
                 if lane.window_bytes < window * manner.minimum_speed:
                     seen = f"{lane.window_bytes} bytes in {window:.0f} s"
                     lane.kick(_too_slow("the connection is too slow to be of use", seen))
@@ -395,7 +408,7 @@ class Download:
                     piece: tuple[int, int | None] = (0, None)
                 elif state.pending:
                     start, end = state.pending[0]
-                    length = int(min(max(state.speed * _PIECE_SECONDS, _SMALLEST_PIECE), _LARGEST_PIECE))
+                    length = int(min(max(lane.speed * _PIECE_SECONDS, _SMALLEST_PIECE), _LARGEST_PIECE))
                     if not self._ranges_wanted() or end - start < length + _SMALLEST_PIECE // 4:
                         length = end - start
                     piece = (start, start + length)
@@ -410,8 +423,10 @@ class Download:
         """Fetch one piece. False when this connection should not go on."""
         import httpx
 
+        moved = lane.moved
         try:
             self._exchange(client, lane, piece)
+            lane.speed = (lane.moved - moved) / max(time.monotonic() - lane.asked_at, 1e-6)
         except _ChangedError as changed:
             with self._lock:
                 self._state.changed, self._state.stop = changed, True
@@ -459,6 +474,10 @@ class Download:
                 state.stop = True
         return False
 
+    def _where(self) -> str:
+        through = "" if self._route.is_direct else f" through the proxy `{redact(self._route.name)}`"
+        return f"`{urlsplit(self._address).hostname}`{through}"
+
     def _explained(self, cause: Exception) -> TfprovError:
         if isinstance(cause, TfprovError):
             return cause
@@ -481,7 +500,8 @@ class Download:
             last = (end if end is not None else start + _SMALLEST_PIECE) - 1
             headers["Range"] = f"bytes={start}-{last}"
             origin = partial.origin
-            if not whole and origin is not None and origin.validator and origin.url == self._address:
+            trusted = self._network.health.trusts_validators(self._host)
+            if trusted and not whole and origin and origin.validator and origin.url == self._address:
                 headers["If-Range"] = origin.validator
         if self._manner.uncached:
             headers.update({"Cache-Control": "no-cache", "Pragma": "no-cache"})
@@ -490,6 +510,7 @@ class Download:
             if event.endswith(("connect_tcp.complete", "start_tls.complete")):
                 stream = info.get("return_value")
                 lane.socket = getattr(stream, "get_extra_info", lambda _: None)("socket")
+                lane.carried = 0
 
         request = client.build_request("GET", self._address, headers=headers, extensions={"trace": trace})
         response = client.send(request, stream=True, auth=self._network.login(self._url))
@@ -514,6 +535,7 @@ class Download:
             count = len(data)
             self._arrived(count)
             lane.moved += count
+            lane.carried += count
             lane.window_bytes += count
             lane.moved_at = time.monotonic()
             # A server that ignores ranges sends from the beginning again: what is here already is read past.
@@ -522,7 +544,7 @@ class Download:
                 partial.write(position + skip, memoryview(data)[skip:])
             position += count
             lane.position = max(lane.position, position)
-            if self._state.stop:
+            if self._state.stop or self._enough():
                 raise TransferError("net-reset", "stopped", transient=True)
             if stop is not None and position >= stop and not ends_there:
                 break
@@ -546,6 +568,8 @@ class Download:
         if response.status_code == 416:
             raise _ChangedError(_content_range(response)[1], Origin(self._address, _validator(response)))
         raise_for_status(response, self._url)
+        if response.headers.get("Content-Type", "").startswith("text/html") and _length(response) != partial.total:
+            refuse_page(next(response.iter_raw(), b""), response, self._url)
         if response.headers.get("Content-Encoding", "identity").lower() not in ("identity", ""):
             raise TransferError(
                 "mirror-http-error",
@@ -599,7 +623,9 @@ class Download:
         known = partial.origin
         changed = total is not None and partial.total is not None and total != partial.total
         if known is not None and known.url == origin.url and None not in (known.validator, origin.validator):
-            changed = changed or known.validator != origin.validator
+            changed = changed or (
+                known.validator != origin.validator and self._network.health.trusts_validators(self._host)
+            )
         if changed and partial.arrived:
             raise _ChangedError(total, origin)
         partial.origin = origin

@@ -17,7 +17,7 @@ from tfprov.errors import TfprovError
 from tfprov.events import Emit, Note, Progress
 from tfprov.fetch import index
 from tfprov.fetch.download import Download, Manner, Slots
-from tfprov.fetch.partial import Partial, Span
+from tfprov.fetch.partial import Partial
 from tfprov.fetch.repair import diagnose
 from tfprov.fetch.sources import Network, Route
 from tfprov.fetch.store import Store
@@ -31,6 +31,7 @@ _BUFFER = 1024 * 1024
 _PROGRESS_SECONDS = 0.1
 _HASH_SECONDS = 0.1
 # Tries and seconds without progress; whatever moves refills them.
+_PROGRESS_BYTES = 64 * 1024  # a byte a second is no progress
 _POLICY = Policy(tries=3, seconds=60.0, first_wait=0.25, longest_wait=10.0)
 _PATIENT = Policy(tries=7, seconds=90.0, first_wait=1.0, longest_wait=30.0)
 _FRESH = Policy(tries=5, seconds=60.0, first_wait=0.25, longest_wait=10.0)
@@ -259,8 +260,6 @@ class _Work:
     file: LockedFile
     partial: Partial
     hasher: _Hasher = field(init=False)
-    widen: int = 0
-    suspects: tuple[Span, ...] = ()
 
     def __post_init__(self) -> None:
         self.hasher = _Hasher(self.partial)
@@ -281,6 +280,9 @@ class _Work:
             minimum_speed=64.0,
         )
         routes = network.ordered_routes()
+        if len(routes) > 1 or network.mirrors:
+            # Silence is answered by going another way, not by waiting.
+            normal = replace(normal, answer_timeout=network.connect_timeout, has_alternative=True)
         own: list[tuple[str, Callable[[], str]]] = [(_host(self.file.url), lambda: self.file.url)]
         own += [(_host(mirror), self._mirrored(mirror)) for mirror in network.mirrors]
         sources = sorted(own, key=lambda source: network.health.problem(source[0]) is not None)
@@ -300,9 +302,9 @@ class _Work:
         policy = replace(policy, deadline=self.job.deadline)
         return Step(
             rung,
-            lambda: self._round(host, find(), route, manner, fresh=rung is Rung.FRESH),
+            lambda: self._round(host, find(), route, manner, again=rung in (Rung.FRESH, Rung.OTHER_SOURCE)),
             policy,
-            lambda: self.partial.arrived,
+            lambda: self.partial.arrived // _PROGRESS_BYTES,
         )
 
     def _mirrored(self, mirror: str) -> Callable[[], str]:
@@ -316,7 +318,7 @@ class _Work:
 
         return find
 
-    def _round(self, source: str, url: str, route: Route, manner: Manner, *, fresh: bool) -> Path:
+    def _round(self, source: str, url: str, route: Route, manner: Manner, *, again: bool) -> Path:
         job, partial, network = self.job, self.partial, self.job.network
         job.check()
         before = partial.arrived
@@ -336,6 +338,7 @@ class _Work:
                 slots=job.slots,
                 arrived=job.meter.arrived,
                 check=job.check,
+                enough=lambda: partial.differs,
             ).run(meanwhile)
         except TransferError as error:
             if partial.arrived <= before:
@@ -344,38 +347,49 @@ class _Work:
             raise
         network.health.worked(route.name)
         network.health.worked(source)
+        doubted, found = partial.doubted, partial.differs
+        partial.believe()
         self.hasher.advance(None)
         if self.hasher.hexdigest() != self.file.sha256:
-            raise self._damaged(fresh=fresh)
+            raise self._damaged(again=again, same=doubted and not found)
         return partial.path
 
-    def _damaged(self, *, fresh: bool) -> TfprovError:
-        """Give up as little as possible of a file that arrived whole and is wrong."""
+    def _damaged(self, *, again: bool, same: bool) -> TfprovError:
+        """Give up as little as possible of a file that arrived whole and is wrong.
+
+        Args:
+            again: whether this rung may fetch the damaged part once more; if not, something must change first.
+            same: whether the damaged part has just come again, exactly as it was.
+        """
         evidence = (f"expected sha256 {self.file.sha256}", f"received sha256 {self.hasher.hexdigest()}")
-        found = diagnose(self.partial.path, widen=self.widen)
-        if found.spans and sum(end - start for start, end in found.spans) < self.partial.arrived // 2:
-            if found.spans == self.suspects or self.suspects:
-                self.widen += 1
-                found = diagnose(self.partial.path, widen=self.widen)
-            self.suspects = found.spans
-            for span in found.spans:
-                self.partial.forget(span)
-            again = sum(end - start for start, end in found.spans)
+        found = diagnose(self.partial.path)
+        suspected = sum(end - start for start, end in found.spans)
+        if not found.spans or suspected > self.partial.arrived * 0.9:
+            self.partial.reset(total=self.file.size)
+            whole = (
+                () if found.spans else ("every checksum inside the archive is right: it is whole, and another file",)
+            )
             return TransferError(
                 "hash-mismatch",
-                f"`{self.file.filename}` arrived damaged; {again:,} bytes of it are fetched again",
-                # On the fresh rung only: another source or an uncached answer must come between two tries.
-                transient=fresh,
-                evidence=(*found.evidence, *evidence),
+                f"`{self.file.filename}` is not the file that the lock names",
+                transient=False,
+                evidence=(*whole, *found.evidence, *evidence),
+                hint=None if found.spans else "somebody replaced the file at its source: compare, then renew the lock",
             )
-        self.partial.reset(total=self.file.size)
-        whole = () if found.spans else ("every checksum inside the archive is right: it is whole, and another file",)
+        self.partial.doubt(found.spans)
+        if same:
+            return TransferError(
+                "hash-mismatch",
+                f"`{self.file.filename}` is damaged at its source: the same bytes came twice",
+                transient=False,
+                evidence=(*found.evidence, *evidence),
+                hint="name a mirror with `index.mirrors`; if every source has it, the lock is wrong",
+            )
         return TransferError(
             "hash-mismatch",
-            f"`{self.file.filename}` is not the file that the lock names",
-            transient=False,
-            evidence=(*whole, *found.evidence, *evidence),
-            hint=None if found.spans else "somebody replaced the file at its source: compare, then renew the lock",
+            f"`{self.file.filename}` arrived damaged; at most {suspected:,} bytes of it are fetched again",
+            transient=again,
+            evidence=(*found.evidence, *evidence),
         )
 
 

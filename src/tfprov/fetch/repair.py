@@ -13,7 +13,6 @@ from tfprov.fetch.partial import Span, merge
 
 _BUFFER = 256 * 1024
 _OUTPUT = 1024 * 1024
-_FIRST_WINDOW = 1024 * 1024
 _LOCAL_HEADER = struct.Struct("<4s5H3I2H")
 _TAIL = 64 * 1024
 
@@ -31,19 +30,15 @@ class Diagnosis:
     evidence: tuple[str, ...]
 
 
-def diagnose(path: Path, *, widen: int = 0) -> Diagnosis:
+def diagnose(path: Path) -> Diagnosis:
     """The damaged parts of a wheel.
 
-    A flipped byte in a compressed member shows when the decompressor stumbles, which is at the damage or behind it, as
-    a rule within the same block. So the first guess is the megabyte before that point; each `widen` makes it four times
-    as long, until it is the whole member.
+    A member has one checksum, at its end: which of its bytes is wrong, only fetching them again can tell.
 
     Args:
         path: the complete file.
-        widen: how often the same damage was fetched again in vain.
     """
     length = path.stat().st_size
-    window = _FIRST_WINDOW << (2 * widen)
     try:
         with zipfile.ZipFile(path) as archive, path.open("rb") as stream:
             directory = archive.start_dir
@@ -52,18 +47,18 @@ def diagnose(path: Path, *, widen: int = 0) -> Diagnosis:
             evidence: list[str] = []
             for position, entry in enumerate(entries):
                 follows = entries[position + 1].header_offset if position + 1 < len(entries) else directory
-                found = _member(stream, entry, follows, window)
+                found = _member(stream, entry, follows)
                 if found is not None:
                     spans = merge(spans, found)
                     evidence.append(f"`{entry.filename}` is damaged in bytes {found[0]:,} to {found[1]:,}")
             return Diagnosis(tuple(spans), tuple(evidence[:5]))
     except (zipfile.BadZipFile, OSError, ValueError, struct.error, NotImplementedError, EOFError) as error:
-        # Without its directory nothing can be told apart: the directory is at the end, so fetch the end again.
-        tail = max(0, length - max(_TAIL << (4 * widen), length // 64))
+        # Without its directory nothing can be told apart. It is at the end: fetch the end again.
+        tail = max(0, length - max(_TAIL, length // 64))
         return Diagnosis(((tail, length),), (f"the directory of the archive cannot be read: {error}",))
 
 
-def _member(stream: BinaryIO, entry: zipfile.ZipInfo, follows: int, window: int) -> Span | None:
+def _member(stream: BinaryIO, entry: zipfile.ZipInfo, follows: int) -> Span | None:
     """The damaged span of one member, or None when it is whole."""
     stream.seek(entry.header_offset)
     header = stream.read(_LOCAL_HEADER.size)
@@ -74,7 +69,7 @@ def _member(stream: BinaryIO, entry: zipfile.ZipInfo, follows: int, window: int)
     name = stream.read(name_length)
     expected = entry.orig_filename.encode("utf-8" if entry.flag_bits & 0x800 else "cp437", "replace")
     if magic != b"PK\x03\x04" or method != entry.compress_type or name != expected:
-        return (entry.header_offset, min(follows, entry.header_offset + 4096 + window // 16))
+        return whole
     begin = entry.header_offset + _LOCAL_HEADER.size + name_length + extra_length
     end = begin + entry.compress_size
     if end > follows:
@@ -83,11 +78,9 @@ def _member(stream: BinaryIO, entry: zipfile.ZipInfo, follows: int, window: int)
     stumbled = _checked(stream, entry)
     if stumbled is None:
         return None
-    if stumbled == entry.compress_size:
-        # Only the checksum at the end disagrees: the damage may be anywhere in it.
-        return (begin, end) if entry.compress_size <= window else (end - window, end)
-    point = begin + stumbled
-    return (max(entry.header_offset, point - window), min(follows, point + _BUFFER))
+    # A decompressor gets back into step after a flipped byte and stumbles over the consequences much later: the damage is
+    # anywhere before that point, and never behind it.
+    return (entry.header_offset, min(follows, begin + stumbled))
 
 
 def _checked(stream: BinaryIO, entry: zipfile.ZipInfo) -> int | None:
@@ -112,9 +105,9 @@ def _checked(stream: BinaryIO, entry: zipfile.ZipInfo) -> int | None:
                 crc, size = zlib.crc32(output, crc), size + len(output)
                 chunk = engine.unconsumed_tail
         except zlib.error:
-            return min(done, entry.compress_size - 1)
+            return done
         if size > entry.file_size:
-            return min(done, entry.compress_size - 1)
+            return done
     if crc == entry.CRC and size == entry.file_size:
         return None
     return entry.compress_size

@@ -142,6 +142,16 @@ class Health:
         with self._lock:
             self._caps[host] = min(count, self._caps.get(host, count))
 
+    def distrust_validators(self, host: str) -> None:
+        """The server names the same content differently from answer to answer."""
+        with self._lock:
+            self._distrusted.add(f"validators of {host}")
+
+    def trusts_validators(self, host: str) -> bool:
+        """Whether another validator means another file there."""
+        with self._lock:
+            return f"validators of {host}" not in self._distrusted
+
     def distrust_ranges(self, host: str) -> None:
         """The server answers with other parts than it is asked for."""
         with self._lock:

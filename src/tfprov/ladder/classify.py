@@ -207,7 +207,8 @@ def _chain(exc: BaseException) -> Iterator[BaseException]:
     while current is not None and id(current) not in seen:
         seen.add(id(current))
         yield current
-        current = current.__cause__ or (None if current.__suppress_context__ else current.__context__)
+        # Suppressed contexts count too: httpcore raises `from None`, which hides the system's own error.
+        current = current.__cause__ or current.__context__
 
 
 def _system_code(exc: BaseException) -> str | None:

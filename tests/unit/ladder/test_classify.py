@@ -148,6 +148,18 @@ def test_operating_system_errors_are_told_by_number(number: int, code: str) -> N
     assert classify_exception(_os_error(number)).code.name == code
 
 
+def test_a_hidden_cause_is_found_all_the_same() -> None:
+    def hidden() -> None:
+        try:
+            raise _certificate(10)
+        except ssl.SSLError:
+            raise httpx.ConnectError("certificate verify failed") from None
+
+    with pytest.raises(httpx.ConnectError) as caught:
+        hidden()
+    assert classify_exception(caught.value).code.name == "net-tls-cert"
+
+
 def test_a_full_disk_names_the_file() -> None:
     error = classify_exception(_os_error(errno.ENOSPC, "/srv/store/x.part"))
     assert error.what == "no space left for `/srv/store/x.part`"
