@@ -72,8 +72,9 @@ _PIP_OPTIONS = {
     name[4:].lower().replace("_", "-"): (name, code, why) for name, code, why in _VARIABLES if name.startswith("PIP_")
 }
 
-# A library of these names on the loader's path wins over the one that a wheel brings.
-_FOREIGN = re.compile(r"^lib(?:cudart|cudnn\w*|cublas(?:Lt)?|cufft|cusolver|cusparse|nccl|nvrtc|cuda|nvinfer)\.so")
+# A library of these names on the loader's path wins over the one that a wheel brings. libcuda is not among them: it is
+# the driver's, no wheel brings it, and container runtimes put its folder there on purpose.
+_FOREIGN = re.compile(r"^lib(?:cudart|cudnn\w*|cublas(?:Lt)?|cufft|cusolver|cusparse|nccl|nvrtc|nvinfer)\.so")
 _SHADOWS = ("tensorflow", "keras", "tf_keras", "tensorboard", "numpy", "google", "h5py", "absl")
 _USER_PACKAGES = re.compile(r"^(?:tensorflow|tf_|keras|numpy|protobuf|h5py|nvidia|google|ml_dtypes|absl|tensorboard)")
 _TEMPORARY_BYTES = 2 << 30
@@ -252,7 +253,12 @@ def foreign_libraries(environ: Mapping[str, str]) -> tuple[str, ...]:
     """Entries of LD_LIBRARY_PATH that hold a CUDA or cuDNN library."""
     found: list[str] = []
     for entry in environ.get("LD_LIBRARY_PATH", "").split(":"):
-        if entry and entry not in found and any(_FOREIGN.match(name) for name in _names(Path(entry))):
+        if not entry or entry in found:
+            continue
+        names = _names(Path(entry))
+        # The toolkit's stubs are for linking only; the one of the driver answers every call with an error.
+        is_stub = Path(entry).name == "stubs" and "libcuda.so.1" in names
+        if is_stub or any(_FOREIGN.match(name) for name in names):
             found.append(entry)
     return tuple(found)
 

@@ -190,7 +190,7 @@ def candidates(environ: Mapping[str, str], *, system: System, root: Path = ROOT)
         # The Python that runs tfprov, or that its own environment was made from.
         own = getattr(sys, "_base_executable", None) or sys.executable
         if own:
-            yield from _candidate(Path(own), "tfprov")
+            yield from _candidate(Path(own), "running")
 
 
 def _drive(environ: Mapping[str, str], system: System, root: Path) -> Path:

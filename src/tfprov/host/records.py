@@ -59,7 +59,8 @@ class Interpreter(_Record):
         free_threaded: True for a build without the GIL (tag `cp313t`).
         virtual: True when it belongs to a virtual environment.
         externally_managed: True when the operating system owns it (PEP 668); an environment may still be made from it.
-        found_by: how it was found: `pyenv`, `PATH`, `uv`, `conda`, `registry`, `profile`, …
+        found_by: how it was found: a version manager (`pyenv`, `uv`, `conda`, …), `PATH`, `system` and `user` (usual
+            folders), `registry`, `profile` (named there), `tfprov` (brought by it), `running` (tfprov runs on it).
         libc: the C library that it runs on; None outside Linux and when not known.
         problem: why it cannot be used at all; None when it works.
     """

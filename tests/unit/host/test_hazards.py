@@ -131,10 +131,12 @@ def test_foreign_libraries_on_the_path_of_the_loader_are_found(tmp_path: Path) -
         ("cudnn", "libcudnn_ops_infer.so.8"),
         ("harmless", "libfoo.so"),
         ("alike", "libcudartool.so"),
+        ("nvidia/lib64", "libcuda.so.1"),
+        ("toolkit/stubs", "libcuda.so.1"),
     ):
         (tmp_path / folder).mkdir(parents=True)
         (tmp_path / folder / file).touch()
-    folders = ("cuda/lib64", "cudnn", "harmless", "alike", "missing", "cudnn")
+    folders = ("cuda/lib64", "cudnn", "harmless", "alike", "missing", "cudnn", "nvidia/lib64", "toolkit/stubs")
     environ = {"LD_LIBRARY_PATH": ":".join(("", *(str(tmp_path / folder) for folder in folders)))}
 
     found = look(environ, tmp_path)
@@ -142,6 +144,7 @@ def test_foreign_libraries_on_the_path_of_the_loader_are_found(tmp_path: Path) -
     assert [(one.name, one.code, one.value) for one in found] == [
         ("LD_LIBRARY_PATH", "cudnn-mismatch", str(tmp_path / "cuda/lib64")),
         ("LD_LIBRARY_PATH", "cudnn-mismatch", str(tmp_path / "cudnn")),
+        ("LD_LIBRARY_PATH", "cudnn-mismatch", str(tmp_path / "toolkit/stubs")),
     ]
 
 
