@@ -15,6 +15,7 @@ from pathlib import Path
 
 from tfprov import paths
 from tfprov.errors import TfprovError
+from tfprov.host.records import Facts
 from tfprov.redact import redact_all
 from tfprov.smoke.records import Verdict
 from tfprov.smoke.verdict import as_document
@@ -50,34 +51,56 @@ class Receipt:
         made: moment of the test, ISO 8601 with its offset.
         tfprov: version of tfprov.
         lock: SHA-256 of the lock; None when the environment has none.
-        facts: SHA-256 of the machine's facts; tells two machines apart without describing them.
+        machine: what the machine is, in words that stay: system, processor, driver, GPUs.
         document: `verdict` and `devices` as `--json` shows them.
     """
 
     made: str
     tfprov: str
     lock: str | None
-    facts: str | None
+    machine: Mapping[str, str]
     document: Mapping[str, object]
 
+    @property
+    def facts(self) -> str:
+        """SHA-256 of `machine`: the same for two machines that differ in nothing that matters here."""
+        return hashlib.sha256(json.dumps(dict(self.machine), sort_keys=True).encode()).hexdigest()
 
-def make(verdict: Verdict, *, now: datetime, version: str, lock: Path | None, facts: str | None) -> Receipt:
+
+def make(verdict: Verdict, *, now: datetime, version: str, lock: str | None, machine: Mapping[str, str]) -> Receipt:
     """The receipt of a verdict.
 
     Args:
         verdict: good or bad: a receipt of a failure is worth keeping, too.
         now: moment of the test, with a time zone.
         version: version of tfprov.
-        lock: file of the lock; None when there is none.
-        facts: the machine's facts as text; None when they were not gathered.
+        lock: digest of the lock; None when there is none.
+        machine: what `machine_of` gives.
     """
     return Receipt(
         made=now.isoformat(timespec="seconds"),
         tfprov=version,
-        lock=None if lock is None else hashlib.sha256(lock.read_bytes()).hexdigest(),
-        facts=None if facts is None else hashlib.sha256(facts.encode()).hexdigest(),
+        lock=lock,
+        machine=machine,
         document={**as_document(verdict)},
     )
+
+
+def machine_of(facts: Facts) -> dict[str, str]:
+    """What of the facts belongs into a receipt: what stays, and has a say in what a device computes."""
+    libc, driver = facts.libc.value, facts.driver.value
+    found = {
+        "system": facts.os_version.value or facts.system.value,
+        "architecture": facts.machine.value,
+        "libc": f"{libc.kind} {libc.version}" if libc else "",
+        "cpu flags": " ".join(sorted(facts.cpu_flags.value)),
+        "cores": str(facts.cores.value),
+        "container": facts.container.value or "",
+        "wsl": "yes" if facts.wsl.value else "",
+        "driver": driver.version if driver else "",
+        "gpus": ", ".join(gpu.name for gpu in facts.gpus.value),
+    }
+    return {name: value for name, value in found.items() if value}
 
 
 def write(path: Path, receipt: Receipt) -> None:
@@ -88,6 +111,7 @@ def write(path: Path, receipt: Receipt) -> None:
         "tfprov": receipt.tfprov,
         "lock": receipt.lock,
         "facts": receipt.facts,
+        "machine": dict(receipt.machine),
         **receipt.document,
     }
     paths.write_atomic(path, (json.dumps(redact_all(content), indent=2) + "\n").encode())
@@ -112,20 +136,18 @@ def read(path: Path) -> Receipt:
         made=str(content.get("made", "")),
         tfprov=str(content.get("tfprov", "")),
         lock=_text(content.get("lock")),
-        facts=_text(content.get("facts")),
+        machine={str(name): str(value) for name, value in _mapping(content.get("machine")).items()},
         document={"verdict": content["verdict"], "devices": content["devices"]},
     )
 
 
 def compare(old: Receipt, new: Receipt) -> tuple[Difference, ...]:
-    """What is different, the worse things first; empty when both proved the same about the same.
-
-    The machine's facts are not compared: that it is another machine is often the point.
-    """
+    """What is different, the worse things first, the machine last; empty when both proved the same about the same."""
     found = [
         *_values({"lock": (old.lock or "")[:12]}, {"lock": (new.lock or "")[:12]}),
         *_values(_versions(old), _versions(new)),
         *_devices(old, new),
+        *_values(_prefixed(old.machine), _prefixed(new.machine)),
     ]
     return tuple(sorted(found, key=lambda difference: not difference.worse))
 
@@ -198,6 +220,10 @@ def _values(old: Mapping[str, str], new: Mapping[str, str]) -> list[Difference]:
         for name in dict.fromkeys((*old, *new))
         if old.get(name, "") != new.get(name, "")
     ]
+
+
+def _prefixed(machine: Mapping[str, str]) -> dict[str, str]:
+    return {f"machine: {name}": value for name, value in machine.items()}
 
 
 def _level(receipt: Receipt) -> str:

@@ -27,7 +27,7 @@ VERDICT = Verdict(
 
 
 def receipt(verdict: Verdict = VERDICT, lock: str | None = "a" * 64) -> Receipt:
-    return replace(make(verdict, now=NOW, version="0.1", lock=None, facts="facts"), lock=lock)
+    return make(verdict, now=NOW, version="0.1", lock=lock, machine={"driver": "550.1"})
 
 
 def with_leg(leg: Leg) -> Verdict:
@@ -35,14 +35,11 @@ def with_leg(leg: Leg) -> Verdict:
 
 
 def test_a_receipt_comes_back_as_it_was_written(tmp_path: Path) -> None:
-    lock = tmp_path / "pylock.x.toml"
-    lock.write_text("lock-version = '1.0'\n")
-    made = make(VERDICT, now=NOW, version="0.1", lock=lock, facts="facts")
+    made = receipt()
     write(tmp_path / "receipt.json", made)
     again = read(tmp_path / "receipt.json")
-    assert (again.made, again.lock, again.facts) == (made.made, made.lock, made.facts)
-    assert again.made == "2031-02-03T04:05:06+00:00"
-    assert again.lock is not None
+    assert (again.made, again.lock, again.machine) == ("2031-02-03T04:05:06+00:00", "a" * 64, {"driver": "550.1"})
+    assert again.facts == made.facts
     assert compare(made, again) == ()
 
 
@@ -51,8 +48,17 @@ def test_a_receipt_keeps_no_secret(tmp_path: Path) -> None:
     assert "hunter2" not in (tmp_path / "receipt.json").read_text()
 
 
-def test_the_same_verdict_elsewhere_is_no_difference() -> None:
-    assert compare(receipt(), replace(receipt(), facts="other machine", made="later")) == ()
+def test_the_moment_is_no_difference() -> None:
+    assert compare(receipt(), replace(receipt(), made="later", tfprov="0.2")) == ()
+
+
+def test_another_machine_is_told_last_and_is_not_worse() -> None:
+    elsewhere = replace(receipt(replace(VERDICT, python="3.12.4")), machine={"driver": "535.2"})
+    assert compare(receipt(), elsewhere) == (
+        Difference(what="python", was="3.12.1", now="3.12.4"),
+        Difference(what="machine: driver", was="550.1", now="535.2"),
+    )
+    assert receipt().facts != elsewhere.facts
 
 
 def test_a_leg_that_fails_now_is_worse_and_comes_first() -> None:

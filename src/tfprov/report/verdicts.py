@@ -1,0 +1,93 @@
+"""Files of a verdict (JUnit XML, HTML page, receipt), and the comparison with an older receipt."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from pathlib import Path
+
+from tfprov import paths
+from tfprov.errors import TfprovError
+from tfprov.redact import redact
+from tfprov.report import html, junit
+from tfprov.smoke import receipt as receipts
+from tfprov.smoke.receipt import Difference
+from tfprov.smoke.records import Verdict
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """Which files to write, and what to compare with; None for what is not wanted."""
+
+    junit: Path | None = None
+    html: Path | None = None
+    receipt: Path | None = None
+    against: Path | None = None
+
+
+def save(
+    found: Verdict,
+    wanted: Wanted,
+    *,
+    title: str,
+    now: datetime,
+    version: str,
+    lock: str | None,
+    machine: Callable[[], Mapping[str, str]],
+) -> tuple[Difference, ...]:
+    """Write what is wanted; differences to the older receipt, empty when there is none.
+
+    Args:
+        found: good or bad.
+        wanted: files. The older receipt is read before anything is written: it may be the file that is written.
+        title: name of the environment.
+        now: moment of the test, with a time zone.
+        version: version of tfprov.
+        lock: digest of the lock; None when there is none.
+        machine: describes the machine; called only for a receipt.
+
+    Raises:
+        TfprovError: the older receipt cannot be read.
+        OSError: a file cannot be written.
+    """
+    older = None if wanted.against is None else receipts.read(wanted.against)
+    if wanted.junit is not None:
+        paths.write_atomic(wanted.junit, junit.render(found).encode())
+    if wanted.html is not None:
+        paths.write_atomic(wanted.html, html.render(found, title=title, made=now).encode())
+    if wanted.receipt is None and older is None:
+        return ()
+    made = receipts.make(found, now=now, version=version, lock=lock, machine=machine())
+    if wanted.receipt is not None:
+        receipts.write(wanted.receipt, made)
+    return () if older is None else receipts.compare(older, made)
+
+
+def text(differences: Sequence[Difference]) -> str:
+    """Differences for people, a line each."""
+    if not differences:
+        return "as the receipt says"
+    lines = ["different from the receipt:"]
+    for one in differences:
+        mark = "!" if one.worse else " "
+        lines.append(f"  {mark} {one.what}: {one.was or 'not there'} -> {one.now or 'not there'}")
+    return redact("\n".join(lines))
+
+
+def document(differences: Sequence[Difference]) -> list[dict[str, object]]:
+    """Differences for machines."""
+    return [asdict(one) for one in differences]
+
+
+def loss(differences: Sequence[Difference]) -> TfprovError | None:
+    """The error that a good verdict amounts to when it proves less than the receipt; None when it does not."""
+    worse = [one for one in differences if one.worse]
+    if not worse:
+        return None
+    code = "gpu-missing-in-tf" if worse[0].what.startswith("GPU") else "probe-failed"
+    return TfprovError(
+        code,
+        "less is proved here than the receipt says",
+        evidence=tuple(f"{one.what}: {one.was} there, {one.now or 'nothing'} here" for one in worse[:10]),
+    )

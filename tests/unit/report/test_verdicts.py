@@ -1,0 +1,89 @@
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import datetime, timezone
+from pathlib import Path
+
+import pytest
+
+from hosts import H100, Host
+from tfprov.errors import TfprovError
+from tfprov.report.verdicts import Wanted, document, loss, save, text
+from tfprov.smoke.receipt import Difference, machine_of
+from tfprov.smoke.records import Device, Leg, Verdict
+
+NOW = datetime(2031, 2, 3, 4, 5, 6, tzinfo=timezone.utc)
+LEG = Leg(leg="matmul", ok=True, seconds=0.1)
+VERDICT = Verdict(
+    level="quick",
+    devices=(Device(name="CPU:0", kind="cpu", legs=(LEG,)), Device(name="GPU:0", kind="gpu", legs=(LEG,))),
+)
+
+
+def machine() -> Mapping[str, str]:
+    return machine_of(Host(gpus=(H100,), driver="550.144", cuda="12.4").facts)
+
+
+def saved(verdict: Verdict, wanted: Wanted) -> tuple[Difference, ...]:
+    return save(verdict, wanted, title="train", now=NOW, version="0.1", lock=None, machine=machine)
+
+
+def test_every_file_that_is_wanted_is_written_and_no_other(tmp_path: Path) -> None:
+    assert saved(VERDICT, Wanted()) == ()
+    assert list(tmp_path.iterdir()) == []
+    saved(VERDICT, Wanted(junit=tmp_path / "x.xml", html=tmp_path / "x.html", receipt=tmp_path / "x.json"))
+    assert (tmp_path / "x.xml").read_text().startswith("<?xml")
+    assert "train: verified" in (tmp_path / "x.html").read_text()
+    assert '"made": "2031-02-03T04:05:06+00:00"' in (tmp_path / "x.json").read_text()
+
+
+def test_the_machine_is_asked_for_a_receipt_only(tmp_path: Path) -> None:
+    def refuse() -> Mapping[str, str]:
+        raise AssertionError
+
+    wanted = Wanted(junit=tmp_path / "x.xml")
+    assert save(VERDICT, wanted, title="x", now=NOW, version="0.1", lock=None, machine=refuse) == ()
+
+
+def test_the_machine_in_a_receipt_is_what_stays() -> None:
+    assert machine() == {
+        "system": "6.8.0",
+        "architecture": "x86_64",
+        "libc": "glibc 2.39",
+        "cpu flags": "avx avx2 fma fpu sse2 sse4_2",
+        "cores": "8",
+        "driver": "550.144",
+        "gpus": "NVIDIA H100 80GB HBM3",
+    }
+
+
+def test_a_receipt_can_be_compared_with_and_replaced_in_one_go(tmp_path: Path) -> None:
+    path = tmp_path / "receipt.json"
+    saved(VERDICT, Wanted(receipt=path))
+    fewer = replace(VERDICT, devices=VERDICT.devices[:1])
+    gone = Difference(what="GPU:0 matmul", was="ok", now="", worse=True)
+    assert saved(fewer, Wanted(receipt=path, against=path)) == (gone,)
+    assert saved(fewer, Wanted(against=path)) == ()
+
+
+def test_a_good_verdict_that_proves_less_is_a_failure() -> None:
+    gone = Difference(what="GPU:0 matmul", was="ok", now="", worse=True)
+    error = loss((gone, Difference(what="numpy", was="1", now="2")))
+    assert error is not None
+    assert (error.code.name, error.evidence) == ("gpu-missing-in-tf", ("GPU:0 matmul: ok there, nothing here",))
+    assert loss((Difference(what="numpy", was="1", now="2"),)) is None
+
+
+def test_differences_are_told_to_people_and_machines() -> None:
+    gone = Difference(what="GPU:0 matmul", was="ok", now="", worse=True)
+    assert text((gone,)) == "different from the receipt:\n  ! GPU:0 matmul: ok -> not there"
+    assert text(()) == "as the receipt says"
+    assert document((gone,)) == [{"what": "GPU:0 matmul", "was": "ok", "now": "", "worse": True}]
+
+
+def test_nothing_is_written_when_the_older_receipt_is_none(tmp_path: Path) -> None:
+    (tmp_path / "old.json").write_text("{}")
+    with pytest.raises(TfprovError):
+        saved(VERDICT, Wanted(junit=tmp_path / "x.xml", against=tmp_path / "old.json"))
+    assert not (tmp_path / "x.xml").exists()
