@@ -7,7 +7,7 @@ import os
 import re
 import sys
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from urllib.parse import quote, urlsplit, urlunsplit
 
@@ -51,10 +51,11 @@ class Network:
 def network(environ: Mapping[str, str], *, system: System, root: Path = ROOT) -> Network:
     """Index, proxies and certificates. Reads configuration files; asks no network."""
     hazards: list[Hazard] = []
-    pip = pip_settings(environ, system=system, root=root, hazards=hazards)
+    layers = _pip_layers(environ, system=system, root=root, hazards=hazards)
+    pip = {option: settings[0] for option, settings in layers.items()}
     uv = _uv_settings(environ, system=system, root=root, hazards=hazards)
     return Network(
-        index=_index(pip, uv, hazards),
+        index=_index(layers, uv, hazards),
         proxies=_proxies(environ, pip),
         certificates=_certificates(environ, pip, hazards),
         pip=pip,
@@ -70,15 +71,28 @@ def pip_settings(
     Files from the widest to the narrowest, each key of a later file over that of an earlier one; then all of
     `[install]` over all of `[global]`; then variables over files.
     """
-    merged: dict[str, Setting] = {}
+    layers = _pip_layers(environ, system=system, root=root, hazards=[] if hazards is None else hazards)
+    return {option: settings[0] for option, settings in layers.items()}
+
+
+def _pip_layers(
+    environ: Mapping[str, str], *, system: System, root: Path, hazards: list[Hazard]
+) -> dict[str, tuple[Setting, ...]]:
+    """What was said for each option, the word that counts first."""
+    merged: dict[str, tuple[Setting, ...]] = {}
     for file in _pip_files(environ, system, root):
-        merged.update(_pip_file(file, [] if hazards is None else hazards))
-    found: dict[str, Setting] = {}
+        for key, setting in _pip_file(file, hazards).items():
+            merged[key] = (setting, *merged.get(key, ()))
+    found: dict[str, tuple[Setting, ...]] = {}
     for section in ("global", "install"):
-        found.update({key.partition(".")[2]: value for key, value in merged.items() if key.startswith(f"{section}.")})
+        for key, settings in merged.items():
+            if key.startswith(f"{section}."):
+                option = key.partition(".")[2]
+                found[option] = (*settings, *found.get(option, ()))
     for name, text in environ.items():
         if name.startswith("PIP_") and name != "PIP_CONFIG_FILE" and text.strip():
-            found[name[4:].lower().replace("_", "-")] = Setting(value=text, source=name)
+            option = name[4:].lower().replace("_", "-")
+            found[option] = (Setting(value=text, source=name), *found.get(option, ()))
     return found
 
 
@@ -148,14 +162,15 @@ def parse_pip_file(text: str) -> dict[str, str]:
 
 def _uv_settings(
     environ: Mapping[str, str], *, system: System, root: Path, hazards: list[Hazard]
-) -> dict[str, tuple[Setting, ...]]:
-    """Index settings of uv by our own names (url, extra, find_links)."""
-    found: dict[str, tuple[Setting, ...]] = {}
+) -> dict[str, tuple[tuple[Setting, ...], ...]]:
+    """Index settings of uv by our own names (url, extra, find_links), those that count first."""
+    found: dict[str, tuple[tuple[Setting, ...], ...]] = {}
     if environ.get("UV_NO_CONFIG", "").lower() not in ("1", "true", "yes", "on"):
         for file in _uv_files(environ, system, root):
-            found.update(_uv_file(file, hazards))
+            for key, told in _uv_file(file, hazards).items():
+                found[key] = (told, *found.get(key, ()))
     for key, variables in _UV_VARIABLES:
-        told: list[Setting] = []
+        named: list[Setting] = []
         for variable in variables:
             text = environ.get(variable, "")
             # uv has separated find-links by commas and by blanks; a folder's own name may hold both.
@@ -163,11 +178,11 @@ def _uv_settings(
                 parts = [text] if text and exists(Path(text)) else text.replace(",", " ").split()
             else:
                 parts = text.split()
-            told += [Setting(value=_with_login(part, environ), source=variable) for part in parts]
-            if told and key == "url":
+            named += [Setting(value=_with_login(part, environ), source=variable) for part in parts]
+            if named and key == "url":
                 break
-        if told:
-            found[key] = tuple(told)
+        if named:
+            found[key] = (tuple(named), *found.get(key, ()))
     return found
 
 
@@ -257,31 +272,38 @@ def _with_login(text: str, environ: Mapping[str, str]) -> str:
 
 
 def _index(
-    pip: Mapping[str, Setting], uv: Mapping[str, tuple[Setting, ...]], hazards: list[Hazard]
+    pip: Mapping[str, tuple[Setting, ...]], uv: Mapping[str, tuple[tuple[Setting, ...], ...]], hazards: list[Hazard]
 ) -> Fact[IndexConfig]:
     chosen: dict[str, tuple[Setting, ...]] = {}
     for key, option in _PIP_KEYS:
-        told = uv.get(key, ())
-        if not told and option in pip:
-            told = tuple(Setting(value=part, source=pip[option].source) for part in pip[option].value.split())
-        kept: list[Setting] = []
-        for setting in told[: 1 if key == "url" else None]:
-            wrong = _mistake(setting.value, key)
-            if wrong is None:
-                kept.append(setting)
-            else:
-                why = f"{wrong}; pip and uv fail on it or pass it over, tfprov ignores it"
-                hazards.append(Hazard(code="usage", name=setting.source, value=redact(setting.value), why=why))
-        chosen[key] = tuple(kept)
+        of_pip = [tuple(replace(said, value=part) for part in said.value.split()) for said in pip.get(option, ())]
+        chosen[key] = _first_meant((*uv.get(key, ()), *of_pip), key, hazards)
+    of_uv = {said for told in uv.get("extra", ()) for said in told}
     sources = dict.fromkeys(setting.source for settings in chosen.values() for setting in settings)
     config = IndexConfig(
         url=chosen["url"][0].value if chosen["url"] else None,
         extra=tuple(setting.value for setting in chosen["extra"]),
         find_links=tuple(setting.value for setting in chosen["find_links"]),
         # What uv's settings name is meant as uv means it; what only pip's name, as pip means it.
-        merged=bool(chosen["extra"]) and not uv.get("extra"),
+        merged=bool(chosen["extra"]) and of_uv.isdisjoint(chosen["extra"]),
     )
     return Fact(value=config, source=", ".join(sources) or "neither uv nor pip is configured")
+
+
+def _first_meant(layers: Iterable[tuple[Setting, ...]], key: str, hazards: list[Hazard]) -> tuple[Setting, ...]:
+    """What the first one says who says something that can be meant; whoever talks nonsense is passed over."""
+    for told in layers:
+        kept: list[Setting] = []
+        for said in told[: 1 if key == "url" else None]:
+            wrong = _mistake(said.value, key)
+            if wrong is None:
+                kept.append(said)
+            else:
+                why = f"{wrong}; pip and uv fail on it or pass it over, tfprov ignores it"
+                hazards.append(Hazard(code="usage", name=said.source, value=redact(said.value), why=why))
+        if kept:
+            return tuple(kept)
+    return ()
 
 
 def _mistake(value: str, key: str) -> str | None:

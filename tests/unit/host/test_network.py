@@ -230,6 +230,18 @@ def test_folders_and_file_addresses_are_indexes_too(root: Path, home: Path, tmp_
     assert found.hazards == ()
 
 
+def test_nonsense_in_one_place_leaves_the_next_in_force(root: Path, home: Path) -> None:
+    write(root / "etc/uv/uv.toml", 'extra-index-url = ["https://uv.example/simple"]\n')
+    write(home / ".config/uv/uv.toml", 'extra-index-url = ["nonsense"]\n')
+    write(root / "etc/pip.conf", "[global]\nindex-url = https://all.example/simple\n")
+    write(home / ".config/pip/pip.conf", "[global]\nindex-url = gibberish\n")
+
+    found = read(root, home, UV_DEFAULT_INDEX="balderdash", PIP_INDEX_URL="rubbish")
+
+    assert found.index.value == IndexConfig(url="https://all.example/simple", extra=("https://uv.example/simple",))
+    assert [Path(hazard.value).name for hazard in found.hazards] == ["balderdash", "rubbish", "gibberish", "nonsense"]
+
+
 def test_one_address_is_meant_by_the_main_index(root: Path, home: Path) -> None:
     found = read(root, home, PIP_INDEX_URL="nonsense https://good.example/simple")
 
