@@ -1,0 +1,165 @@
+from __future__ import annotations
+
+import os
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from outcomes import SEAL
+from tfprov.envs.generations import Environment, environment_id
+from tfprov.envs.records import Generation, Owner
+from tfprov.errors import TfprovError
+from tfprov.pipeline.environments import command_of, find, remove, rollback, smoke_foreign, variables, verified
+
+
+@pytest.fixture
+def environ(tmp_path: Path) -> dict[str, str]:
+    return {"TFPROV_HOME": str(tmp_path / "home"), "PATH": os.environ.get("PATH", os.defpath)}
+
+
+def made(home: Path, name: str, profile: Path, generations: int = 0, folder: str | None = None) -> Environment:
+    root = home / "data" / "environments" / (folder or environment_id(name, profile))
+    environment = Environment(root, owner=Owner(name=name, profile=str(profile)))
+    environment.claim()
+    for _ in range(generations):
+        generation = environment.begin()
+        (generation.path / "bin").mkdir()
+        (generation.path / "bin" / "python").symlink_to(sys.executable)
+        (generation.path / "module.py").write_text("x = 1\n")
+        environment.activate(environment.seal(generation, SEAL))
+    return environment
+
+
+def code_of(failure: pytest.ExceptionInfo[TfprovError]) -> str:
+    return failure.value.code.name
+
+
+class TestFind:
+    def test_a_profile_leads_to_its_environment(self, tmp_path: Path, environ: dict[str, str]) -> None:
+        profile = tmp_path / "train.toml"
+        profile.write_text('name = "train"\n')
+        made(tmp_path / "home", "train", profile)
+        found = find("train.toml", cwd=tmp_path, environ=environ)
+        assert found.id == environment_id("train", profile)
+        assert found.root.is_dir()
+
+    def test_a_profile_without_an_environment_leads_to_where_it_would_be(
+        self, tmp_path: Path, environ: dict[str, str]
+    ) -> None:
+        assert not find("cpu", cwd=tmp_path, environ=environ).root.exists()
+
+    def test_what_stands_on_disk_counts_when_the_profile_moved_the_link(
+        self, tmp_path: Path, environ: dict[str, str]
+    ) -> None:
+        profile = tmp_path / "train.toml"
+        profile.write_text('name = "train"\nenvironment.path = "new"\n')
+        environment = made(tmp_path / "home", "train", profile)
+        Environment(environment.root, owner=replace(environment.owner, link=str(tmp_path / "old"))).claim()
+        assert find("train.toml", cwd=tmp_path, environ=environ).stable == tmp_path / "old"
+
+    @pytest.mark.parametrize("by", ["name", "id", "profile"])
+    def test_one_whose_profile_is_gone_can_be_named(self, tmp_path: Path, environ: dict[str, str], by: str) -> None:
+        gone = tmp_path / "gone.toml"
+        environment = made(tmp_path / "home", "lost", gone)
+        name = {"name": "lost", "id": environment.id, "profile": str(gone)}[by]
+        assert find(name, cwd=tmp_path, environ=environ).id == environment.id
+
+    def test_of_several_of_one_name_none_is_guessed(self, tmp_path: Path, environ: dict[str, str]) -> None:
+        for number in "12":
+            made(tmp_path / "home", "lost", tmp_path / f"{number}.toml", folder=f"lost-{number}")
+        with pytest.raises(TfprovError) as failure:
+            find("lost", cwd=tmp_path, environ=environ)
+        assert code_of(failure) == "environment-missing"
+        assert failure.value.evidence == (f"lost-1: {tmp_path / '1.toml'}", f"lost-2: {tmp_path / '2.toml'}")
+        assert find("lost-2", cwd=tmp_path, environ=environ).id == "lost-2"
+
+    def test_a_name_that_means_nothing_is_an_unknown_profile(self, tmp_path: Path, environ: dict[str, str]) -> None:
+        with pytest.raises(TfprovError) as failure:
+            find("nothing", cwd=tmp_path, environ=environ)
+        assert code_of(failure) == "profile-missing"
+
+
+class TestRollback:
+    @pytest.fixture
+    def environment(self, tmp_path: Path) -> Environment:
+        return made(tmp_path / "home", "train", tmp_path / "train.toml", generations=3)
+
+    def test_it_goes_back_one_by_one(self, environment: Environment) -> None:
+        assert [rollback(environment, number=None).number for _ in range(2)] == [2, 1]
+        assert environment.active() is not None
+        with pytest.raises(TfprovError) as failure:
+            rollback(environment, number=None)
+        assert failure.value.what == "`train` has no earlier generation"
+        assert failure.value.evidence == ("verified generations: 1, 2, 3; active: 1",)
+
+    def test_it_goes_to_a_number_forward_as_well(self, environment: Environment) -> None:
+        rollback(environment, number=1)
+        assert rollback(environment, number=3).number == 3
+        active = environment.active()
+        assert active is not None
+        assert active.number == 3
+
+    def test_a_number_that_is_not_there_changes_nothing(self, environment: Environment) -> None:
+        with pytest.raises(TfprovError) as failure:
+            rollback(environment, number=9)
+        assert failure.value.what == "`train` has no generation 9"
+        assert environment.active() == environment.generations()[2]
+
+    def test_a_damaged_generation_is_not_taken_into_use(self, environment: Environment) -> None:
+        (environment.generations()[1].path / "module.py").unlink()
+        with pytest.raises(TfprovError) as failure:
+            rollback(environment, number=None)
+        assert code_of(failure) == "file-damaged"
+        assert environment.active() == environment.generations()[2]
+
+    def test_without_an_active_one_it_takes_the_newest(self, environment: Environment) -> None:
+        (environment.root / "current").unlink()
+        assert rollback(environment, number=None).number == 3
+
+
+def test_only_an_active_generation_is_verified(tmp_path: Path) -> None:
+    environment = made(tmp_path / "home", "train", tmp_path / "train.toml", generations=1)
+    assert verified(environment, "train.toml").number == 1
+    (environment.root / "current").unlink()
+    with pytest.raises(TfprovError) as failure:
+        verified(environment, "train.toml")
+    assert code_of(failure) == "environment-missing"
+    assert failure.value.hint == "run `tfprov up train.toml`"
+
+
+def test_removing_takes_everything(tmp_path: Path) -> None:
+    environment = made(tmp_path / "home", "train", tmp_path / "train.toml", generations=2)
+    remove(environment)
+    assert not environment.root.exists()
+
+
+def test_a_command_gets_what_the_activation_script_sets_and_the_user_s_own(tmp_path: Path) -> None:
+    generation = Generation(number=1, path=tmp_path)
+    before = {"PATH": "/usr/bin", "PYTHONHOME": "/x", "PYTHONPATH": "/mine", "HOME": "/h", "VIRTUAL_ENV": "/other"}
+    assert variables(generation, before) == {
+        "PATH": f"{tmp_path / 'bin'}{os.pathsep}/usr/bin",
+        "PYTHONPATH": "/mine",
+        "HOME": "/h",
+        "VIRTUAL_ENV": str(tmp_path),
+    }
+    assert before["PYTHONHOME"] == "/x"
+
+
+def test_a_program_of_the_environment_comes_first(tmp_path: Path) -> None:
+    environment = made(tmp_path / "home", "train", tmp_path / "train.toml", generations=1)
+    changed = variables(verified(environment, "x"), {"PATH": os.environ.get("PATH", os.defpath)})
+    (program, *arguments) = command_of(["python", "-c", "1"], changed)
+    assert Path(program) == environment.generations()[0].path / "bin" / "python"
+    assert arguments == ["-c", "1"]
+    with pytest.raises(TfprovError) as failure:
+        command_of(["no-such-command"], changed)
+    assert code_of(failure) == "usage"
+
+
+def test_an_environment_of_others_needs_an_interpreter(tmp_path: Path) -> None:
+    for python in (tmp_path, tmp_path / "gone" / "python"):
+        with pytest.raises(TfprovError) as failure:
+            smoke_foreign(python, level="quick", environ={}, emit=lambda _event: None)
+        assert code_of(failure) == "environment-missing"

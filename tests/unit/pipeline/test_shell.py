@@ -1,0 +1,81 @@
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from pathlib import Path
+
+import pytest
+
+from tfprov import process
+from tfprov.envs import venv
+from tfprov.envs.generations import Environment
+from tfprov.envs.records import Generation, Owner
+from tfprov.paths import home
+from tfprov.pipeline.shell import interactive
+
+pytestmark = pytest.mark.skipif(os.name != "posix", reason="shells of POSIX")
+
+
+@pytest.fixture
+def environment(tmp_path: Path) -> Environment:
+    return Environment(tmp_path / "train-1", owner=Owner(name="train", profile="/x"))
+
+
+def started(environment: Environment, path: Path, **environ: str) -> tuple[list[str], dict[str, str]]:
+    kept = home({"TFPROV_HOME": str(environment.root.parent / "home")})
+    everything = {"PATH": os.environ.get("PATH", os.defpath), **environ}
+    return interactive(environment, Generation(number=1, path=path), home=kept, environ=everything)
+
+
+@pytest.mark.skipif(shutil.which("bash") is None, reason="bash is not installed")
+def test_in_bash_the_environment_comes_first_although_the_user_s_own_file_puts_another_there(
+    tmp_path: Path, environment: Environment
+) -> None:
+    target = tmp_path / "it's an ënv"
+    target.mkdir()
+    version = "{}.{}.{}".format(*sys.version_info[:3])
+    venv.create(
+        target,
+        python=Path(sys.executable),
+        version=version,
+        prompt="train",
+        cache=tmp_path / "seeds",
+        environ=os.environ,
+    )
+    (tmp_path / ".bashrc").write_text("export PATH=/elsewhere:$PATH MINE=1\n")
+    bash = shutil.which("bash")
+    argv, environ = started(environment, target, HOME=str(tmp_path), SHELL=str(bash))
+    done = process.run(argv, env=environ, stdin='echo "$(command -v python)|$VIRTUAL_ENV|$MINE"\nexit\n')
+    assert f"{target}/bin/python|{target}|1" in done.stdout.splitlines(), done
+
+
+def test_zsh_reads_the_user_s_own_file_first_and_gets_its_folder_back(tmp_path: Path, environment: Environment) -> None:
+    argv, environ = started(environment, tmp_path / "env", HOME="/h", SHELL="/bin/zsh")
+    assert argv == ["/bin/zsh", "-i"]
+    assert environ["TFPROV_ZDOTDIR"] == "/h"
+    lines = (Path(environ["ZDOTDIR"]) / ".zshrc").read_text().splitlines()
+    assert lines[0].startswith('ZDOTDIR="$TFPROV_ZDOTDIR"')
+    assert ".zshrc" in lines[1]
+    assert lines[2] == f". {tmp_path}/env/bin/activate"
+
+
+@pytest.mark.parametrize(
+    ("shell", "arguments"),
+    [
+        ("/usr/bin/fish", ["--init-command", "source ENV/bin/activate.fish"]),
+        ("/usr/bin/pwsh", ["-NoExit", "-Command", "& 'ENV/bin/activate.ps1'"]),
+        ("/bin/dash", ["-i"]),
+    ],
+)
+def test_other_shells_are_started_their_own_way(
+    tmp_path: Path, environment: Environment, shell: str, arguments: list[str]
+) -> None:
+    argv, environ = started(environment, tmp_path / "env", SHELL=shell)
+    assert argv == [shell, *(text.replace("ENV", f"{tmp_path}/env") for text in arguments)]
+    assert environ["VIRTUAL_ENV"] == f"{tmp_path}/env"
+    assert environ["PATH"].startswith(f"{tmp_path}/env/bin:")
+
+
+def test_without_a_shell_of_the_user_s_the_plain_one_is_taken(tmp_path: Path, environment: Environment) -> None:
+    assert started(environment, tmp_path)[0] == ["/bin/sh", "-i"]
