@@ -168,7 +168,8 @@ def _uv_settings(
     if environ.get("UV_NO_CONFIG", "").lower() not in ("1", "true", "yes", "on"):
         for file in _uv_files(environ, system, root):
             for key, told in _uv_file(file, hazards).items():
-                found[key] = (told, *found.get(key, ()))
+                known = tuple(replace(said, value=_with_login(said.value, environ)) for said in told)
+                found[key] = (known, *found.get(key, ()))
     for key, variables in _UV_VARIABLES:
         named: list[Setting] = []
         for variable in variables:
@@ -221,6 +222,8 @@ def _uv_file(file: Path, hazards: list[Hazard]) -> dict[str, tuple[Setting, ...]
 def parse_uv_file(text: str) -> dict[str, tuple[str, ...]]:
     """The index settings of a uv.toml by our own names; those of its `[pip]` table over the general ones.
 
+    An index with a name is given as `name=address`, as uv's variables write it.
+
     Raises:
         tomlkit.exceptions.ParseError: when it is no TOML.
     """
@@ -237,7 +240,9 @@ def parse_uv_file(text: str) -> dict[str, tuple[str, ...]]:
         for entry in indexes if isinstance(indexes, list) else ():
             # An explicit index serves only the packages that a project assigns to it.
             if isinstance(entry, dict) and isinstance(entry.get("url"), str) and entry.get("explicit") is not True:
-                (defaults if entry.get("default") is True else others).append(entry["url"])
+                url, name = entry["url"], entry.get("name")
+                told_as = f"{name}={url}" if isinstance(name, str) and "://" in url else url
+                (defaults if entry.get("default") is True else others).append(told_as)
         told = {
             "url": (*defaults[:1], *_strings(table.get("index-url")))[:1],
             "extra": (*others, *_strings(table.get("extra-index-url"))),
@@ -264,7 +269,10 @@ def _with_login(text: str, environ: Mapping[str, str]) -> str:
         return text
     key = re.sub(r"[^A-Z0-9]", "_", named["name"].upper())
     user, password = (environ.get(f"UV_INDEX_{key}_{part}", "") for part in ("USERNAME", "PASSWORD"))
-    parts = urlsplit(named["url"])
+    try:
+        parts = urlsplit(named["url"])
+    except ValueError:
+        return named["url"]
     if not (user or password) or "@" in parts.netloc:
         return named["url"]
     login = quote(user, safe="") + (f":{quote(password, safe='')}" if password else "")

@@ -82,6 +82,17 @@ def test_a_named_index_of_uv_gets_its_login_from_variables(root: Path, home: Pat
     )
 
 
+def test_an_index_that_a_file_names_gets_its_login_from_variables(root: Path, home: Path) -> None:
+    write(
+        home / ".config/uv/uv.toml", '[[index]]\nname = "my-own"\nurl = "https://mine.example/simple"\ndefault = true\n'
+    )
+
+    found = read(root, home, UV_INDEX_MY_OWN_USERNAME="token", UV_INDEX="bad=https://[x/simple")
+
+    assert found.index.value.url == "https://token@mine.example/simple"
+    assert [hazard.name for hazard in found.hazards] == ["UV_INDEX"]
+
+
 def test_files_of_pip_are_merged_as_pip_does(root: Path, home: Path) -> None:
     write(root / "etc/xdg/pip/pip.conf", "[global]\nindex-url = https://xdg.example/simple\ntimeout = 1\n")
     write(
