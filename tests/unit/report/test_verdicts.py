@@ -51,7 +51,7 @@ def test_the_machine_in_a_receipt_is_what_stays() -> None:
         "system": "6.8.0",
         "architecture": "x86_64",
         "libc": "glibc 2.39",
-        "cpu flags": "avx avx2 fma fpu sse2 sse4_2",
+        "vector units": "avx avx2 fma sse4_2",
         "cores": "8",
         "driver": "550.144",
         "gpus": "NVIDIA H100 80GB HBM3",
