@@ -159,7 +159,9 @@ _ALL = [
         ("metal-plugin-mismatch", "tensorflow-metal does not fit", "a matching pair, or remove it"),
         ("several-tensorflows", "more than one TensorFlow is installed", "a fresh environment"),
         ("import-failed", "TensorFlow cannot be imported", "read the traceback in the evidence"),
-        ("file-damaged", "an installed file is missing or altered", "run `tfprov up --recreate`"),
+        ("package-drift", "the installed packages are not those of the lock", "run `tfprov repair`"),
+        ("foreign-file", "a file among the packages belongs to none of them", "remove it, or make a package of it"),
+        ("file-damaged", "an installed file is missing or altered", "run `tfprov repair`"),
     ),
     *_rows(
         Group.GPU,
@@ -183,6 +185,7 @@ _ALL = [
         ("gpu-arch-unsupported", "the wheel has no code for this GPU", "a vendor container, conda, or the CPU"),
         ("rocm", "ROCm libraries or targets do not fit", "a matching tensorflow-rocm"),
         ("wheel-without-cuda", "the wheel for this platform has no CUDA", "the CPU, WSL2, a container, or conda"),
+        ("gpu-driver-changed", "the driver is not the one that was proved", "run `tfprov smoke`"),
         ("gpu-unhealthy", "the GPU reports a fault of its own", "see the evidence; reset or replace it"),
     ),
     *_rows(

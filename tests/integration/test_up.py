@@ -3,124 +3,25 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
 
-from sham import MODULE
-from wheels import build_wheel, simple_index
+from site_under_test import OLDER, RELEASE, Site, only_here, sham_wheel
+from wheels import build_wheel
 
-RELEASE = "2.21.0"
-OLDER = "2.20.0"
-PYTHON = Path(sys.base_prefix) / "bin" / f"python{sys.version_info[0]}.{sys.version_info[1]}"
-TAG = f"cp3{sys.version_info[1]}-cp3{sys.version_info[1]}-manylinux_2_17_x86_64"
-
-pytestmark = [
-    pytest.mark.skipif(sys.platform != "linux", reason="the tiny wheels are tagged for Linux"),
-    pytest.mark.skipif(not (3, 10) <= sys.version_info[:2] <= (3, 13), reason="TensorFlow 2.20 has no wheel for it"),
-]
-
-
-def sham_wheel(folder: Path, version: str, *, sabotage: str = "", package: str = "tensorflow-cpu") -> Path:
-    source = MODULE.replace("2.99.0", version) + sabotage
-    return build_wheel(folder, package, version, files={"tensorflow/__init__.py": source}, tag=TAG)
-
-
-@dataclass
-class Site:
-    """A user's project with an index beside it."""
-
-    root: Path
-    extra: dict[str, str] = field(default_factory=dict)
-
-    @property
-    def profile(self) -> Path:
-        return self.root / "train.toml"
-
-    @property
-    def home(self) -> Path:
-        return self.root / "home"
-
-    @property
-    def lock(self) -> Path:
-        return self.root / "pylock.train.toml"
-
-    def environ(self) -> dict[str, str]:
-        return {
-            "PATH": os.environ["PATH"],
-            "HOME": str(self.root),
-            "TFPROV_HOME": str(self.home),
-            "PIP_CONFIG_FILE": os.devnull,
-            **self.extra,
-        }
-
-    def offer(self, *wheels: Path) -> None:
-        simple_index(self.root / "index", [*(self.root / "index").glob("*/*.whl"), *wheels])
-
-    def write(self, body: str = "", *, smoke: str = 'level = "quick"') -> None:
-        self.profile.write_text(
-            f'name = "train"\n[python]\npath = "{PYTHON}"\n[index]\nurl = "{(self.root / "index").as_uri()}"\n'
-            f"[smoke]\n{smoke}\n{body}",
-            encoding="utf-8",
-        )
-
-    def command(self, *arguments: str) -> list[str]:
-        return [sys.executable, "-I", "-m", "tfprov", *arguments]
-
-    def run(self, *arguments: str, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            self.command(*arguments),
-            env=self.environ(),
-            cwd=cwd or self.root,
-            capture_output=True,
-            text=True,
-            encoding="utf-8",
-            timeout=300,
-            check=False,
-        )
-
-    def start(self, *arguments: str) -> subprocess.Popen[str]:
-        return subprocess.Popen(
-            self.command(*arguments),
-            env=self.environ(),
-            cwd=self.root,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-
-    def up(self, *arguments: str) -> dict[str, object]:
-        """`up --json`, which must succeed."""
-        done = self.run("up", "train.toml", "--json", *arguments)
-        assert done.returncode == 0, done.stderr
-        document: dict[str, object] = json.loads(done.stdout)
-        assert document["ok"] is True
-        return document
-
-    def imported(self) -> str:
-        """The version that the environment in use imports."""
-        done = self.run("run", "train.toml", "--", "python", "-c", "import tensorflow; print(tensorflow.__version__)")
-        assert done.returncode == 0, done.stderr
-        return done.stdout.strip()
-
-    def generations(self) -> list[str]:
-        return sorted(path.name for path in self.home.glob("data/environments/*/generations/*"))
+pytestmark = only_here
 
 
 @pytest.fixture
 def site(tmp_path: Path) -> Site:
-    root = tmp_path / "pröject with spaces"
-    root.mkdir()
-    found = Site(root)
-    found.offer(sham_wheel(root / "built", RELEASE))
+    found = Site.make(tmp_path)
+    found.offer(sham_wheel(found.root / "built", RELEASE))
     found.write()
     return found
 

@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import TypeAlias
 
 from tfprov.envs.generations import MANIFEST, SEAL
+from tfprov.envs.integrity import bad_files
 from tfprov.host.records import Interpreter
 from tfprov.lock.records import LockedFile
 from tfprov.paths import write_atomic
@@ -95,17 +96,23 @@ class Image:
             return self.exists
         return True
 
-    def damage(self) -> tuple[Entry, ...]:
-        """The files that are missing or were written to since the image was made. Reads no contents."""
+    def damage(self, *, thorough: bool = False) -> tuple[Entry, ...]:
+        """The files that are missing or were written to since the image was made.
+
+        Args:
+            thorough: compare every hash too, instead of sizes and times alone.
+        """
         damaged = []
         root = str(self._tree)
+        wrong = {bad.path for bad in bad_files(self._tree, workers=os.cpu_count() or 1)} if thorough else set()
         for entry in self._entries():
             try:
                 found = os.lstat(f"{root}/{entry.path}")
             except OSError:
                 damaged.append(entry)
             else:
-                if (found.st_size, found.st_mtime_ns) != (entry.size, entry.mtime):
+                changed = (found.st_size, found.st_mtime_ns) != (entry.size, entry.mtime)
+                if changed or entry.path in wrong:
                     damaged.append(entry)
         return tuple(damaged)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
 
 from tfprov.lock.records import Target
 
@@ -42,6 +43,7 @@ class Seal:
         sealed_at: moment in UTC, ISO 8601.
         bytes: size of the files.
         image: name of the image with the same files.
+        driver: version of the NVIDIA driver it was proved with; empty for none.
     """
 
     profile_digest: str
@@ -58,6 +60,7 @@ class Seal:
     sealed_at: str = ""
     bytes: int = 0
     image: str = ""
+    driver: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,3 +100,24 @@ class Damage:
         ]
         first, *others = (*self.missing, *self.altered)
         return f"{' and '.join(parts)} files, such as `{first}`" if others else f"{parts[0]} file, `{first}`"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """Something about an environment that is not as it should be.
+
+    Attributes:
+        code: failure code that it is, or leads to.
+        path: file, package, variable or program.
+        expected: what it should be.
+        found: what it is.
+        fix: the next step.
+        kind: `damage` is put right by a repair; `change` wants a new proof; `advice` is about the machine around it.
+    """
+
+    code: str
+    path: str
+    expected: str
+    found: str
+    fix: str
+    kind: Literal["damage", "change", "advice"] = "damage"

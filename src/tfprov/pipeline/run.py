@@ -36,6 +36,7 @@ class Request:
         upgrade: renew the lock.
         locked: fail rather than make or change a lock.
         recreate: build anew although the environment is verified.
+        thorough: trust no file by its size and time, only by its hash.
         host: facts of another machine to plan for; None for this one.
     """
 
@@ -46,6 +47,7 @@ class Request:
     upgrade: bool = False
     locked: bool = False
     recreate: bool = False
+    thorough: bool = False
     host: Path | None = None
 
 

@@ -326,7 +326,7 @@ def image_of(run: Run) -> Image:
 def _build_from_image(run: Run) -> Generation:
     """A generation with all its files, made by linking."""
     image = image_of(run)
-    damaged = image.damage()
+    damaged = image.damage(thorough=run.request.thorough)
     if damaged:
         run.emit(Note(text=f"{len(damaged)} files of the image were damaged: taking them from their wheels again"))
         run.do(FETCH)
@@ -425,7 +425,7 @@ def _activate(run: Run) -> Activated:
     environment, lock, verdict = run.environment, run.get(Lock), run.get(Verdict)
     interpreter, installed, plan = run.get(Interpreter), run.find(Installed), run.get(Plan)
     generation = run.get(Generation)
-    old = generation.seal
+    old, driver = generation.seal, run.get(Facts).driver.value
     seal = Seal(
         profile_digest=run.loaded.digest,
         lock_digest=lock.digest,
@@ -441,6 +441,7 @@ def _activate(run: Run) -> Activated:
         sealed_at=datetime.now(timezone.utc).isoformat(timespec="seconds"),
         bytes=old.bytes if old else 0,
         image=image_of(run).folder.name,
+        driver=driver.version if driver else "",
     )
     generation = environment.reseal(generation, seal) if old else environment.seal(generation, seal)
     environment.activate(generation)

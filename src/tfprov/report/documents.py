@@ -13,6 +13,7 @@ from tfprov.smoke.verdict import as_document
 
 if TYPE_CHECKING:
     from tfprov.envs.generations import Environment
+    from tfprov.envs.records import Finding
     from tfprov.lock.records import Lock
     from tfprov.pipeline.records import Outcome
     from tfprov.plan.records import Decision, Plan
@@ -117,6 +118,11 @@ def lock(found: Lock) -> Document:
         "files": [asdict(one) for one in found.files],
         "changes": found.changes,
     }
+
+
+def findings(found: Iterable[Finding]) -> Document:
+    """What a doctor found."""
+    return {"findings": [asdict(one) for one in found]}
 
 
 def listing(environments: Iterable[Environment]) -> Document:

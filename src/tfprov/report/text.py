@@ -12,6 +12,7 @@ from tfprov.words import count, duration, size
 
 if TYPE_CHECKING:
     from tfprov.envs.generations import Environment
+    from tfprov.envs.records import Finding
     from tfprov.host.records import Facts
     from tfprov.lock.records import Lock
     from tfprov.pipeline.records import Outcome
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from tfprov.smoke.records import Device, Verdict
 
 _LABEL = 10
+_FINDINGS = 6
 _BLOCK_LINES = 24
 
 
@@ -136,6 +138,25 @@ def refusals(refused: Iterable[Refused], *, verbose: bool = False, most: int = 4
         lines.append(f"  {', '.join(shown)}")
         lines.append(f"    {code}: {why}")
     return lines
+
+
+def findings(found: Iterable[Finding]) -> str:
+    """What a doctor found, by code, a few of each."""
+    by_code: dict[str, list[Finding]] = {}
+    for one in found:
+        by_code.setdefault(one.code, []).append(one)
+    if not by_code:
+        return "every file is as its package has it, and nothing disturbs the environment"
+    lines = []
+    for code, group in by_code.items():
+        lines.append(f"{code}: {count(len(group), 'finding')}")
+        for one in group[:_FINDINGS]:
+            lines.append(f"  {one.path}")
+            lines.append(f"    expected {one.expected}; found {one.found}")
+        if len(group) > _FINDINGS:
+            lines.append(f"  … and {len(group) - _FINDINGS} more: `--json` has them all")
+        lines.append(f"  fix: {group[0].fix}")
+    return redact("\n".join(lines))
 
 
 def facts(found: Facts) -> str:

@@ -1,0 +1,247 @@
+"""Examining an environment without changing it, and putting it right."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from packaging.version import InvalidVersion, Version
+
+from tfprov.envs.generations import Environment, python_in
+from tfprov.envs.integrity import bad_files, foreign_files, installed, site_packages
+from tfprov.envs.records import Finding, Seal
+from tfprov.errors import CODES, TfprovError
+from tfprov.events import Emit, Note
+from tfprov.host.facts import gather
+from tfprov.host.records import Facts
+from tfprov.lock.pylock import read
+from tfprov.lock.records import Lock, file_name
+from tfprov.paths import home
+from tfprov.pipeline.environments import find, verified
+from tfprov.pipeline.records import Outcome
+from tfprov.pipeline.run import Request
+from tfprov.pipeline.up import up
+from tfprov.plan.tags import marker_environment, supported_tags
+
+# What virtualenv seeds and no lock names.
+_SEEDS = frozenset({"pip", "setuptools", "wheel"})
+
+
+def examine(name: str, *, cwd: Path, environ: Mapping[str, str], emit: Emit) -> tuple[Finding, ...]:
+    """What is wrong with the environment of a profile, the worst first. Reads every installed file; changes nothing.
+
+    Raises:
+        TfprovError: `environment-missing`, or what is wrong with the profile.
+    """
+    environment = find(name, cwd=cwd, environ=environ)
+    generation = verified(environment, name)
+    seal = generation.seal
+    if seal is None:
+        raise TfprovError("internal", "an active generation has no seal")
+    facts = gather(environ, cache=home(environ).cache / "interpreters.json")
+    return (
+        *_interpreter(generation.path, emit, version=seal.python_version),
+        *_damaged(generation.path, emit),
+        *_drift(generation.path, _lock(environment, seal, facts)),
+        *_foreign(generation.path, emit),
+        *_driver(seal, facts),
+        *_leaks(facts),
+    )
+
+
+def examine_foreign(path: Path, *, environ: Mapping[str, str], emit: Emit) -> tuple[Finding, ...]:
+    """What is wrong with an environment that tfprov need not have made.
+
+    Args:
+        path: its folder, or its interpreter.
+        environ: variables of this process.
+        emit: receives progress.
+
+    Raises:
+        TfprovError: `environment-missing` when there is no environment.
+    """
+    root = path if path.is_dir() else path.parent.parent
+    if not site_packages(root):
+        raise TfprovError(
+            "environment-missing",
+            f"`{path}` is no environment",
+            evidence=(f"there is no site-packages folder below `{root}`",),
+            hint="name the folder of an environment, or the Python in it",
+        )
+    return (*_interpreter(root, emit), *_damaged(root, emit), *_foreign(root, emit), *_leaks(gather(environ)))
+
+
+def repair(name: str, *, cwd: Path, environ: Mapping[str, str], emit: Emit) -> Outcome:
+    """A new, verified generation in which every file is as its wheel has it. Takes from the store what is damaged.
+
+    Raises:
+        TfprovError: why it cannot be; the environment in use stays as it is.
+    """
+    return up(Request(profile=name, cwd=cwd, environ=environ, recreate=True, thorough=True), emit)
+
+
+def as_error(findings: tuple[Finding, ...], name: str) -> TfprovError | None:
+    """The findings as a failure; None when they are advice only and the environment itself is as it should be."""
+    wrong = [one for one in findings if one.kind != "advice"]
+    if not wrong:
+        return None
+    first = wrong[0]
+    return TfprovError(
+        first.code,
+        f"`{name}` is not as it should be: {CODES[first.code].meaning}",
+        evidence=tuple(f"{one.code}: `{one.path}`: {one.found}, expected {one.expected}" for one in wrong),
+        hint=first.fix,
+    )
+
+
+def _interpreter(root: Path, emit: Emit, *, version: str | None = None) -> Iterator[Finding]:
+    """Whether the interpreter of the environment is still what it was made from."""
+    emit(Note(text="looking at the interpreter", level="detail"))
+    python = python_in(root)
+    settings = _settings(root / "pyvenv.cfg")
+    fix = "run `tfprov repair`; when that interpreter is gone, another one that fits is taken"
+    if not python.exists():
+        target = str(python.readlink()) if python.is_symlink() else str(python)
+        yield Finding(
+            code="python-broken",
+            path=str(python),
+            expected=f"`{target}`",
+            found="gone",
+            fix=fix,
+        )
+        return
+    base, made = settings.get("executable") or str(python.resolve()), version or settings.get("version")
+    told = Path(base)
+    if made and told.exists() and told.resolve() != python.resolve():
+        yield Finding(
+            code="python-broken",
+            path=str(python),
+            expected=f"`{told}`",
+            found=f"`{python.resolve()}`",
+            fix=fix,
+        )
+    if settings.get("include-system-site-packages", "false").lower() == "true":
+        yield Finding(
+            code="path-leak",
+            path=str(root / "pyvenv.cfg"),
+            expected="`include-system-site-packages = false`",
+            found="`true`: packages of the base interpreter are visible",
+            fix="make an environment without them",
+        )
+
+
+def _settings(path: Path) -> dict[str, str]:
+    try:
+        lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        return {}
+    pairs = (line.partition("=") for line in lines)
+    return {key.strip().lower(): value.strip() for key, _, value in pairs}
+
+
+def _damaged(root: Path, emit: Emit) -> Iterator[Finding]:
+    emit(Note(text="reading every file", level="detail"))
+    for bad in bad_files(root, workers=os.cpu_count() or 1):
+        yield Finding(
+            code="file-damaged",
+            path=bad.path,
+            expected=f"{bad.expected} ({bad.project})",
+            found=bad.found,
+            fix="run `tfprov repair`",
+        )
+
+
+def _foreign(root: Path, emit: Emit) -> Iterator[Finding]:
+    emit(Note(text="looking for files that no package owns", level="detail"))
+    for path in foreign_files(root):
+        yield Finding(
+            code="foreign-file",
+            path=path,
+            expected="no such file, or a package that owns it",
+            found="owned by no package",
+            fix="remove it, or make a package of it; `tfprov repair` makes an environment without it",
+        )
+
+
+def _drift(root: Path, lock: Lock | None) -> Iterator[Finding]:
+    """Packages that are not those of the lock."""
+    if lock is None:
+        return
+    here = {one.name: one.version for one in installed(root)}
+    fix = "run `tfprov repair` to go back to the lock, or name it in the profile to keep it"
+    for file in lock.files:
+        version = here.get(file.name)
+        if version is None:
+            yield Finding(
+                code="package-drift",
+                path=file.name,
+                expected=file.version,
+                found="missing",
+                fix=fix,
+            )
+        elif not _same(version, file.version):
+            yield Finding(
+                code="package-drift",
+                path=file.name,
+                expected=file.version,
+                found=version,
+                fix=fix,
+            )
+    locked = {file.name for file in lock.files}
+    for name, version in here.items():
+        if name not in locked and name not in _SEEDS:
+            yield Finding(
+                code="package-drift",
+                path=name,
+                expected="not in the lock",
+                found=version,
+                fix=fix,
+            )
+
+
+def _same(left: str, right: str) -> bool:
+    try:
+        return Version(left) == Version(right)
+    except InvalidVersion:
+        return left == right
+
+
+def _lock(environment: Environment, seal: Seal, facts: Facts) -> Lock | None:
+    """The lock that the environment was made from, when its file is still there."""
+    name = file_name(environment.owner.name)
+    for path in (Path(environment.owner.profile).parent / name, environment.root / name):
+        if path.is_file():
+            return read(
+                path,
+                environment=marker_environment(seal.python_version, "cpython", facts),
+                tags=supported_tags(seal.python_version, False, facts),
+            )
+    return None
+
+
+def _driver(seal: Seal, facts: Facts) -> Iterator[Finding]:
+    driver = facts.driver.value
+    now = driver.version if driver else ""
+    if seal.target.accelerator == "cuda" and now != seal.driver:
+        yield Finding(
+            code="gpu-driver-changed",
+            path="NVIDIA driver",
+            expected=seal.driver or "none",
+            found=now or "none",
+            fix="run `tfprov smoke` to prove the environment with it",
+            kind="change",
+        )
+
+
+def _leaks(facts: Facts) -> Iterator[Finding]:
+    """What on the machine disturbs whoever uses the environment; tfprov's own commands keep clear of it."""
+    for hazard in facts.hazards.value:
+        yield Finding(
+            code=hazard.code,
+            path=hazard.name,
+            expected="unset",
+            found=hazard.value,
+            fix=f"clean it: {hazard.why}",
+            kind="advice",
+        )

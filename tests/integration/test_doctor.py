@@ -1,0 +1,112 @@
+"""Examining and repairing real environments; only TensorFlow is a sham."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+
+from site_under_test import RELEASE, Site, only_here, sham_wheel
+from wheels import build_wheel
+
+pytestmark = only_here
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Site:
+    found = Site.make(tmp_path)
+    found.offer(sham_wheel(found.root / "built", RELEASE), build_wheel(found.root / "built", "helper", "1.0"))
+    found.write('[packages]\nrequirements = ["helper"]\n')
+    found.up()
+    return found
+
+
+def findings(site: Site, *arguments: str) -> tuple[int, list[dict[str, str]]]:
+    done = site.run("doctor", *(arguments or ("train.toml",)), "--json")
+    return done.returncode, json.loads(done.stdout)["findings"]
+
+
+def installed(site: Site, name: str) -> Path:
+    (found,) = site.home.glob(f"data/environments/*/current/lib/python*/site-packages/{name}")
+    return found
+
+
+def spoil(path: Path) -> None:
+    """Change a file without changing its size or time, through every link to it."""
+    before = path.stat()
+    content = path.read_bytes()
+    with path.open("r+b") as stream:
+        stream.write(bytes([content[0] ^ 1]))
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+
+
+def test_a_fresh_environment_is_clean(site: Site) -> None:
+    assert findings(site) == (0, [])
+
+
+def test_an_altered_file_that_keeps_its_size_and_time_is_found_and_repaired(site: Site) -> None:
+    spoil(installed(site, "helper.py"))
+    status, found = findings(site)
+    assert status == 16
+    assert [one["code"] for one in found] == ["file-damaged"]
+    assert found[0]["path"].endswith("/helper.py")
+    assert site.run("doctor", "train.toml", "--fix").returncode == 0
+    assert installed(site, "helper.py").read_text() == "__version__ = '1.0'\n"
+    assert findings(site) == (0, [])
+
+
+def test_a_package_that_somebody_removed_or_added_is_drift(site: Site) -> None:
+    for path in installed(site, "helper.py").parent.glob("helper*"):
+        path.unlink() if path.is_file() else [inner.unlink() for inner in path.iterdir()] + [path.rmdir()]
+    extra = build_wheel(site.root / "built", "extra", "3.0")
+    done = site.run("run", "train.toml", "--", "python", "-m", "pip", "install", "--no-index", str(extra))
+    assert done.returncode == 0, done.stderr
+    status, found = findings(site)
+    assert status == 16
+    assert {(one["code"], one["path"], one["found"]) for one in found} == {
+        ("package-drift", "helper", "missing"),
+        ("package-drift", "extra", "3.0"),
+    }
+    assert site.run("repair", "train.toml").returncode == 0
+    assert findings(site) == (0, [])
+
+
+def test_a_foreign_file_is_named(site: Site) -> None:
+    (installed(site, "helper.py").parent / "tensorflow.py").write_text("")
+    status, found = findings(site)
+    assert status == 16
+    assert [one["code"] for one in found] == ["foreign-file"]
+
+
+def test_an_interpreter_that_is_gone_is_named(site: Site) -> None:
+    (python,) = site.home.glob("data/environments/*/current/bin/python")
+    python.unlink()
+    python.symlink_to("/nonexistent/python3")
+    status, found = findings(site)
+    assert status == 10
+    assert found[0]["code"] == "python-broken"
+    assert "/nonexistent/python3" in found[0]["expected"]
+    done = site.run("up", "train.toml")
+    assert done.returncode == 0, done.stderr
+    assert findings(site) == (0, [])
+
+
+def test_what_leaks_in_from_the_shell_is_advice_and_no_failure(site: Site) -> None:
+    leak = site.root / "leak"
+    leak.mkdir()
+    site.extra = {"PYTHONPATH": str(leak)}
+    status, found = findings(site)
+    assert status == 0
+    assert ("path-leak", "PYTHONPATH", "advice") in {(one["code"], one["path"], one["kind"]) for one in found}
+
+
+def test_an_environment_that_tfprov_did_not_make_is_examined_and_not_changed(site: Site) -> None:
+    folder = installed(site, "helper.py").parents[3]
+    spoil(installed(site, "helper.py"))
+    status, found = findings(site, "--python", str(folder / "bin" / "python"))
+    assert status == 16
+    assert [one["code"] for one in found] == ["file-damaged"]
+    assert site.run("doctor", "--python", str(folder), "--fix").returncode == 2
+    assert site.run("doctor", "--python", str(site.root)).returncode == 2
