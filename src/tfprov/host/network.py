@@ -174,9 +174,9 @@ def _uv_settings(
         named: list[Setting] = []
         for variable in variables:
             text = environ.get(variable, "")
-            # uv has separated find-links by commas and by blanks; a folder's own name may hold both.
+            # Places to find links are separated by commas, and a folder's name may hold blanks; indexes by blanks.
             if key == "find_links":
-                parts = [text] if text and exists(Path(text)) else text.replace(",", " ").split()
+                parts = [part.strip() for part in text.split(",") if part.strip()]
             else:
                 parts = text.split()
             named += [Setting(value=_with_login(part, environ), source=variable) for part in parts]

@@ -67,6 +67,14 @@ def test_several_indexes_mean_what_the_tool_that_names_them_means(root: Path, ho
     assert not read(root, home, PIP_INDEX_URL="https://a.example/simple").index.value.merged
 
 
+def test_places_to_find_links_are_separated_as_each_tool_does(root: Path, home: Path) -> None:
+    ours = read(root, home, UV_FIND_LINKS="/a folder, https://links.example/", PIP_FIND_LINKS="/never")
+    theirs = read(root, home, PIP_FIND_LINKS="/one  /two")
+
+    assert ours.index.value.find_links == ("/a folder", "https://links.example/")
+    assert theirs.index.value.find_links == ("/one", "/two")
+
+
 def test_a_named_index_of_uv_gets_its_login_from_variables(root: Path, home: Path) -> None:
     found = read(
         root,
