@@ -173,13 +173,10 @@ def _uv_settings(
     for key, variables in _UV_VARIABLES:
         named: list[Setting] = []
         for variable in variables:
-            text = environ.get(variable, "")
             # Places to find links are separated by commas, and a folder's name may hold blanks; indexes by blanks.
-            if key == "find_links":
-                parts = [part.strip() for part in text.split(",") if part.strip()]
-            else:
-                parts = text.split()
-            named += [Setting(value=_with_login(part, environ), source=variable) for part in parts]
+            parts = environ.get(variable, "").split("," if key == "find_links" else None)
+            words = [part.strip() for part in parts if part.strip()]
+            named += [Setting(value=_with_login(word, environ), source=variable) for word in words]
             if named and key == "url":
                 break
         if named:
