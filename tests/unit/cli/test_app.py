@@ -24,7 +24,8 @@ from tfprov.lock.records import Target
 from tfprov.profile.load import shipped
 
 COMMANDS = (
-    "up", "plan", "lock", "facts", "smoke", "run", "shell", "list", "rollback", "remove", "init", "schema", "log",
+    "up", "plan", "lock", "facts", "smoke", "run", "shell", "list", "rollback", "doctor", "repair", "remove", "init",
+    "schema", "log",
 )  # fmt: skip
 
 
