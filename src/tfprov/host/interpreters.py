@@ -329,7 +329,8 @@ def _registry(environ: Mapping[str, str]) -> Iterator[Candidate]:
 
 def _children(folder: Path) -> list[Path]:
     try:
-        return sorted(Path(entry.path) for entry in os.scandir(folder) if entry.is_dir())
+        with os.scandir(folder) as entries:
+            return sorted(Path(entry.path) for entry in entries if entry.is_dir())
     except (OSError, ValueError):
         return []
 
