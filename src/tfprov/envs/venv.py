@@ -44,7 +44,8 @@ def create(
     arguments = [
         *("--python", str(python), "--app-data", str(cache), "--prompt", prompt),
         *("--no-download", "--no-periodic-update", "--no-vcs-ignore", "--no-venv-redirect"),
-        *(() if seeded else ("--no-seed",)),
+        # Pythons before 3.12 would get a setuptools that no lock names.
+        *(("--no-setuptools",) if seeded else ("--no-seed",)),
         str(path),
     ]
     # The user's virtualenv.ini could turn on the system's packages or turn off pip.
