@@ -79,6 +79,11 @@ _ALL = [
             "the pinned version exists, but not for this Python or platform",
             "move the pin or the Python together",
         ),
+        (
+            "python-passed-over",
+            "this Python fits, and a better one was taken",
+            "ask for it with `python.version` or `python.path`",
+        ),
         ("python-not-found", "no Python on this machine can be used", "install one, or set `python.install = true`"),
         ("python-broken", "the interpreter cannot be used", "repair it or name another with `python.path`"),
         ("pip-too-old", "pip does not know the wheel tag", "upgrade pip in the environment, or use uv"),

@@ -13,6 +13,7 @@ from tfprov.errors import TfprovError
 from tfprov.host.records import Facts, Interpreter, Refusal
 from tfprov.plan import gpus, interpreters
 from tfprov.plan.gpus import Gpus
+from tfprov.plan.interpreters import Usable
 from tfprov.plan.offers import Offer
 from tfprov.plan.question import Depth, Fit, Miss, Question
 from tfprov.plan.records import Accelerator, Refused
@@ -89,8 +90,8 @@ def _group_why(group: Sequence[Miss]) -> str:
 
 def pythons(question: Question, chosen: Fit) -> list[Refused]:
     """Interpreters that were not taken, those of virtual environments last."""
-    refused = []
     fitting = {each.interpreter.path for each in chosen.usable}
+    refused = []
     span = interpreters.span(chosen.offer.pythons)
     for each in question.usable:
         if each.interpreter.path in fitting:
@@ -102,9 +103,22 @@ def pythons(question: Question, chosen: Fit) -> list[Refused]:
                 why=_why_not_python(question, chosen, each.minor, each.interpreter.free_threaded, span),
             )
         )
+    for each in chosen.usable[1:]:
+        why = f"it would fit too; {_why_better(chosen.usable[0], each)}"
+        refused.append(Refused(what=interpreters.name(each.interpreter), code="python-passed-over", why=why))
     others = sorted(question.refused, key=lambda pair: (pair[0].virtual, _reversed(pair[0])))
-    refused += [Refused(what=interpreters.name(interpreter), code=why.code, why=why.why) for interpreter, why in others]
+    refused += [Refused(what=interpreters.name(one), code=reason.code, why=reason.why) for one, reason in others]
     return refused
+
+
+def _why_better(best: Usable, other: Usable) -> str:
+    if best.minor != other.minor:
+        return f"{best.minor} is newer"
+    if other.interpreter.externally_managed and not best.interpreter.externally_managed:
+        return "it belongs to the operating system"
+    if best.version != other.version:
+        return f"{best.version} is newer"
+    return "the same version was found first elsewhere"
 
 
 def _reversed(interpreter: Interpreter) -> tuple[int, ...]:

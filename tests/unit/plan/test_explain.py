@@ -210,6 +210,7 @@ def test_a_plan_for_an_old_driver_tells_the_whole_story() -> None:
         ("Python 3.13.0", "python-unsupported"),
         ("Python 3.12.1", "python-unsupported"),
         ("Python 3.11.7", "python-unsupported"),
+        ("Python 3.9.18", "python-passed-over"),
     ]
     assert found.refused[-1].why.endswith("asks for tensorrt 8.5.3.1, which has no wheel for Python 3.11")
 
