@@ -26,6 +26,7 @@ from dataclasses import dataclass, field, replace
 from email.utils import formatdate
 from pathlib import Path
 from typing import Literal
+from urllib.parse import urlsplit
 
 CHUNK = 64 * 1024
 
@@ -57,6 +58,7 @@ class Faults:
         changes_after: after so many requests for files, the file is `changed`, with another ETag.
         redirect: answer requests for files with a redirect to this base address.
         dead_for: reset every connection for so long after the first one.
+        dead_first: reset the first so many connections.
         connections: more at one time are answered 503.
         portal: answer everything with a login page.
         json: serve index pages as PEP 691.
@@ -89,6 +91,7 @@ class Faults:
     changes_after: int | None = None
     redirect: str | None = None
     dead_for: float = 0.0
+    dead_first: int = 0
     connections: int | None = None
     portal: bool = False
     json: bool = False
@@ -240,19 +243,21 @@ class Index(_Listener):
     def handle(self, connection: socket.socket, number: int) -> None:
         now = time.monotonic()
         self._first = self._first or now
-        if self.faults.dead_for and now - self._first < self.faults.dead_for:
+        if now - self._first < self.faults.dead_for or number <= self.faults.dead_first:
             _reset(connection)
             return
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        if self._tls is not None:
-            connection.settimeout(10)
-            connection = self._tls.wrap_socket(connection, server_side=True)
-            connection.settimeout(None)
+        if self._tls is None:
+            self._serve(connection, number)
+            return
+        connection.settimeout(10)
+        with self._tls.wrap_socket(connection, server_side=True) as wrapped:
+            wrapped.settimeout(None)
+            self._serve(wrapped, number)
+
+    def _serve(self, connection: socket.socket, number: int) -> None:
         state = _Connection(connection, number)
-        while True:
-            request = _read_request(connection, state)
-            if request is None:
-                return
+        while (request := _read_request(connection, state)) is not None:
             self._answer(state, replace(request, connection=number))
 
     def _answer(self, state: _Connection, request: Seen) -> None:
@@ -261,7 +266,7 @@ class Index(_Listener):
             self.seen.append(request)
         if faults.header_delay:
             time.sleep(faults.header_delay)
-        path = request.path.partition("?")[0]
+        path = urlsplit(request.path).path  # through a proxy, the whole address stands there
         if path == "/-/stats":
             body = json.dumps({"sent": self.sent, "connections": self.connections, "requests": len(self.seen)}).encode()
             self._send(state, request, 200, body, kind="application/json")
@@ -831,4 +836,4 @@ def full_disk(folder: Path, size: int) -> Iterator[Path]:
     try:
         yield place
     finally:
-        subprocess.run(["umount", str(place)], check=True)
+        subprocess.run(["umount", "-l", str(place)], check=True)

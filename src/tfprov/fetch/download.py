@@ -402,7 +402,7 @@ class Download:
         while True:
             with self._lock:
                 state = self._state
-                if state.stop:
+                if state.stop or self._enough():
                     return
                 if self._partial.total is None and first and not lane.extra:
                     piece: tuple[int, int | None] = (0, None)
@@ -457,7 +457,7 @@ class Download:
         error = lane.kicked or self._explained(cause)
         state = self._state
         with self._lock:
-            if state.stop:
+            if state.stop or self._enough():
                 return False
             others = any(other.busy and other.answered for other in state.lanes if other is not lane)
             machine = not isinstance(error, TransferError)

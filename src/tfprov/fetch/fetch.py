@@ -30,11 +30,22 @@ STAGE = "fetch"
 _BUFFER = 1024 * 1024
 _PROGRESS_SECONDS = 0.1
 _HASH_SECONDS = 0.1
-# Tries and seconds without progress; whatever moves refills them.
 _PROGRESS_BYTES = 64 * 1024  # a byte a second is no progress
-_POLICY = Policy(tries=3, seconds=60.0, first_wait=0.25, longest_wait=10.0)
-_PATIENT = Policy(tries=7, seconds=90.0, first_wait=1.0, longest_wait=30.0)
-_FRESH = Policy(tries=5, seconds=60.0, first_wait=0.25, longest_wait=10.0)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Patience:
+    """How long each kind of rung is repeated without progress; whatever moves begins the count anew.
+
+    Attributes:
+        normal: also for other routes and sources.
+        patient: a link that is down for a while comes back within this.
+        fresh: each time a part that arrived damaged is fetched again counts.
+    """
+
+    normal: Policy = field(default=Policy(tries=3, seconds=60.0, first_wait=0.25, longest_wait=10.0))
+    patient: Policy = field(default=Policy(tries=7, seconds=90.0, first_wait=1.0, longest_wait=30.0))
+    fresh: Policy = field(default=Policy(tries=5, seconds=60.0, first_wait=0.25, longest_wait=10.0))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,6 +102,7 @@ def fetch(
     emit: Emit,
     deadline: float | None = None,
     skip: Sequence[str] = (),
+    patience: Patience = Patience(),
 ) -> Fetched:
     """All files, verified, in the store.
 
@@ -103,6 +115,7 @@ def fetch(
         emit: receives `Progress` and, for every try, `Attempt`.
         deadline: moment on `time.monotonic` after which everything stops; None for no limit.
         skip: rungs that the profile does not want.
+        patience: how long to go on without progress.
 
     Raises:
         TfprovError: the first failure that no rung could cure.
@@ -138,6 +151,7 @@ def fetch(
         deadline=deadline,
         skip=tuple(skip),
         slots=Slots(network.connections),
+        patience=patience,
     )
     order = sorted(absent, key=lambda file: file.size or 0, reverse=True)
     pool = ThreadPoolExecutor(max_workers=max(1, min(network.connections, len(order))), thread_name_prefix="fetch")
@@ -217,6 +231,7 @@ class _Job:
     deadline: float | None
     skip: tuple[str, ...]
     slots: Slots
+    patience: Patience
 
     def bring(self, file: LockedFile) -> Path:
         """One file, from wherever it can be had."""
@@ -248,7 +263,7 @@ class _Job:
         with self.store.partial(file.sha256) as partial:
             self.meter.found(partial.arrived)
             work = _Work(job=self, file=file, partial=partial)
-            climb(STAGE, work.steps(), emit=self.emit, skip=self.skip, policy=_POLICY)
+            climb(STAGE, work.steps(), emit=self.emit, skip=self.skip, policy=self.patience.normal)
             return self.store.commit(file, partial)
 
 
@@ -287,12 +302,13 @@ class _Work:
         own += [(_host(mirror), self._mirrored(mirror)) for mirror in network.mirrors]
         sources = sorted(own, key=lambda source: network.health.problem(source[0]) is not None)
         first, others = sources[0], sources[1:]
+        patience = self.job.patience
         return [
-            self._step(Rung.NORMAL, first, routes[0], normal, _POLICY),
-            *(self._step(Rung.OTHER_ROUTE, first, route, normal, _POLICY) for route in routes[1:]),
-            *(self._step(Rung.OTHER_SOURCE, source, routes[0], normal, _POLICY) for source in others),
-            self._step(Rung.PATIENT, first, routes[0], patient, _PATIENT),
-            self._step(Rung.FRESH, first, routes[0], replace(normal, uncached=True), _FRESH),
+            self._step(Rung.NORMAL, first, routes[0], normal, patience.normal),
+            *(self._step(Rung.OTHER_ROUTE, first, route, normal, patience.normal) for route in routes[1:]),
+            *(self._step(Rung.OTHER_SOURCE, source, routes[0], normal, patience.normal) for source in others),
+            self._step(Rung.PATIENT, first, routes[0], patient, patience.patient),
+            self._step(Rung.FRESH, first, routes[0], replace(normal, uncached=True), patience.fresh),
         ]
 
     def _step(

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import IO
 
 from tfprov import paths
+from tfprov.errors import TfprovError
 from tfprov.ladder.classify import classify_exception
 
 _SYNC_SECONDS = 2.0
@@ -118,7 +119,8 @@ class Partial:
         """Flush what has arrived and close the file. Nothing is removed."""
         if self._file.closed:
             return
-        with contextlib.suppress(OSError):
+        # Whatever the disk says to that, the files are closed; a record that cannot be written claims nothing.
+        with contextlib.suppress(OSError, TfprovError):
             self.checkpoint(now=True)
         self._file.close()
         self._notes.close()

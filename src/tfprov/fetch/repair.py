@@ -78,8 +78,8 @@ def _member(stream: BinaryIO, entry: zipfile.ZipInfo, follows: int) -> Span | No
     stumbled = _checked(stream, entry)
     if stumbled is None:
         return None
-    # A decompressor gets back into step after a flipped byte and stumbles over the consequences much later: the damage is
-    # anywhere before that point, and never behind it.
+    # A decompressor gets back into step after a flipped byte and stumbles over the consequences much later: the damage
+    # is anywhere before that point, and never behind it.
     return (entry.header_offset, min(follows, begin + stumbled))
 
 

@@ -44,8 +44,9 @@ class Route:
     """
 
     name: str
-    http: str | None = None
-    https: str | None = None
+    # Addresses may hold passwords: they do not show when the record is printed.
+    http: str | None = field(default=None, repr=False)
+    https: str | None = field(default=None, repr=False)
     no_proxy: str | None = None
 
     @property
@@ -190,18 +191,18 @@ class Network:
         health: what this run has learnt.
     """
 
-    index_url: str | None
-    extra: tuple[str, ...] = ()
+    index_url: str | None = field(repr=False)
+    extra: tuple[str, ...] = field(default=(), repr=False)
     merged: bool = False
-    mirrors: tuple[str, ...] = ()
-    find_links: tuple[str, ...] = ()
+    mirrors: tuple[str, ...] = field(default=(), repr=False)
+    find_links: tuple[str, ...] = field(default=(), repr=False)
     routes: tuple[Route, ...] = (DIRECT,)
     connections: int = 8
     connect_timeout: float = 15.0
     idle_timeout: float = 30.0
     deadline: float | None = None
     certificates: tuple[Path, ...] = ()
-    logins: tuple[Login, ...] = ()
+    logins: tuple[Login, ...] = field(default=(), repr=False)
     netrc: Path | None = None
     folder: Path | None = None
     health: Health = field(default_factory=Health, compare=False, repr=False)

@@ -14,6 +14,7 @@ import errno
 import hashlib
 import os
 import shutil
+import stat
 import time
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
@@ -196,7 +197,9 @@ class Store:
         for folder in ("sha256", "partial"):
             for path in (self.root / folder).rglob("*"):
                 with contextlib.suppress(OSError):
-                    status = path.stat()
+                    status = path.lstat()
+                    if not stat.S_ISREG(status.st_mode):
+                        continue
                     blocks = getattr(status, "st_blocks", None)
                     total += status.st_size if blocks is None else min(status.st_size, blocks * 512)
         return total
@@ -235,8 +238,8 @@ class Store:
         removed, freed = 0, 0
         for path in sorted((self.root / "partial").glob("*.part")):
             # Partial files are worth most to those who come back for them; they go first only when all must go.
-            if cap_bytes == 0 and path.stem not in keep:
-                freed += self._remove_partial(path)
+            if cap_bytes == 0 and path.stem not in keep and (size := self._remove_partial(path)) is not None:
+                freed += size
                 removed += 1
         files = self.files()
         total = sum(stored.size for stored in files)
@@ -263,7 +266,7 @@ class Store:
             return False  # in use by another process, or gone already
         return True
 
-    def _remove_partial(self, path: Path) -> int:
+    def _remove_partial(self, path: Path) -> int | None:
         try:
             with self.lock(path.stem, timeout=0):
                 size = path.stat().st_size
@@ -271,7 +274,7 @@ class Store:
                     name.unlink(missing_ok=True)
                 return size
         except (OSError, TfprovError):
-            return 0
+            return None  # somebody works on it
 
     def _folder(self, name: str) -> Path:
         folder = self.root / name

@@ -1,0 +1,132 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from loopback import Faults, Index, Proxy, unused_port, wheel
+from tfprov.errors import TfprovError
+from tfprov.events import Attempt, Event, ignore
+from tfprov.fetch.index import find_file, listing, parse_html, parse_json, remote_size
+from tfprov.fetch.sources import DIRECT, Login, Network, Route
+from tfprov.lock.records import LockedFile
+
+ONE = "thing-1.0-py3-none-any.whl"
+TWO = "thing-2.0-py3-none-any.whl"
+FILES = {ONE: wheel("thing", "1.0"), TWO: wheel("thing", "2.0")}
+
+
+def reach(url: str, **more: object) -> Network:
+    return Network(index_url=url, connect_timeout=5, idle_timeout=5, **more)  # type: ignore[arg-type]  # by name
+
+
+@pytest.mark.parametrize("faults", [Faults(), Faults(json=True)])
+def test_both_kinds_of_pages_are_read(faults: Faults) -> None:
+    with Index(FILES, faults) as index:
+        found = listing(["Thing", "nothing"], reach(index.simple), emit=ignore)
+    assert [file.filename for file in found.files["thing"]] == [ONE, TWO]
+    assert found.files["nothing"] == ()
+    sizes = [len(FILES[ONE]), len(FILES[TWO])] if faults.json else [None, None]
+    assert [file.size for file in found.files["thing"]] == sizes
+
+
+def test_html_gives_what_its_attributes_say() -> None:
+    page = """<html><head><base href="https://files.example/a/"></head><body>
+      <a href="../b/thing-1.0-py3-none-any.whl#sha256=%s" data-requires-python="&gt;=3.9" data-yanked="">x</a>
+      <a href="https://other.example/thing%%2Bcpu-2.0-py3-none-any.whl?token=1">y</a>
+      <a>no address</a></body></html>""" % ("AB" * 32)
+    first, second = parse_html(page, "https://index.example/simple/thing/")
+    assert first.url == "https://files.example/b/thing-1.0-py3-none-any.whl"
+    assert (first.sha256, first.requires_python, first.yanked) == ("ab" * 32, ">=3.9", True)
+    assert second.filename == "thing+cpu-2.0-py3-none-any.whl"
+    assert second.sha256 is None
+
+
+def test_json_gives_sizes_and_the_reason_of_a_withdrawal() -> None:
+    page = {"files": [{"filename": "a.whl", "url": "../a.whl", "hashes": {"sha256": "x"}, "size": 5, "yanked": "bad"}]}
+    (link,) = parse_json(json.dumps(page).encode(), "https://index.example/simple/a/")
+    assert (link.url, link.size, link.yanked) == ("https://index.example/simple/a.whl", 5, True)
+
+
+@pytest.mark.parametrize("body", [b"{}", b"[]", b"{", b'{"files": [1]}', b'{"files": [{"url": "x"}]}'])
+def test_json_that_is_no_index_is_the_mirrors_fault(body: bytes) -> None:
+    with pytest.raises(TfprovError) as caught:
+        parse_json(body, "https://index.example/simple/a/")
+    assert caught.value.code.name == "mirror-http-error"
+
+
+def test_a_login_page_is_no_empty_project() -> None:
+    with Index(FILES, Faults(portal=True)) as index, pytest.raises(TfprovError) as caught:
+        listing(["thing"], reach(index.simple), emit=ignore)
+    assert caught.value.code.name == "net-portal"
+    assert any("Guest network" in line for line in caught.value.evidence)
+
+
+def test_an_index_that_wants_a_login_gets_it_from_the_address_and_nobody_sees_it() -> None:
+    events: list[Event] = []
+    with Index(FILES, Faults(login="me:secret")) as index:
+        with pytest.raises(TfprovError) as caught:
+            listing(["thing"], reach(index.simple), emit=events.append)
+        url = index.simple.replace("://", "://me:secret@")
+        network = reach(url, logins=(Login(index.origin, "me", "secret"),))
+        assert len(listing(["thing"], network, emit=ignore).files["thing"]) == 2
+    assert caught.value.code.name == "mirror-http-error"
+    assert "secret" not in repr(events)
+
+
+def test_a_dead_proxy_is_passed_by() -> None:
+    events: list[Event] = []
+    dead = Route(name="dead", http=f"http://127.0.0.1:{unused_port()}")
+    with Index(FILES) as index:
+        network = reach(index.simple, routes=(dead, DIRECT))
+        found = listing(["thing"], network, emit=events.append)
+    assert len(found.files["thing"]) == 2
+    attempts = [(event.rung, event.code) for event in events if isinstance(event, Attempt)]
+    assert attempts == [("normal", "net-proxy"), ("other-route", None)]
+    assert network.health.problem("dead") is not None
+
+
+def test_pages_come_through_a_proxy_with_a_login() -> None:
+    with Index(FILES) as index, Proxy(login="me:secret") as proxy:
+        address = proxy.url.replace("://", "://me:secret@")
+        found = listing(["thing"], reach(index.simple, routes=(Route(name="p", http=address),)), emit=ignore)
+        assert len(proxy.seen) == 1
+    assert len(found.files["thing"]) == 2
+
+
+def test_the_first_index_that_has_a_project_wins_and_folders_are_added(tmp_path: Path) -> None:
+    (tmp_path / "wheels").mkdir()
+    (tmp_path / "wheels" / "thing-3.0-py3-none-any.whl").write_bytes(b"12345")
+    (tmp_path / "wheels" / "other-1.0-py3-none-any.whl").write_bytes(b"")
+    with Index({ONE: FILES[ONE]}) as first, Index({TWO: FILES[TWO]}) as second:
+        network = reach(second.simple, extra=(first.simple,), find_links=(str(tmp_path / "wheels"),))
+        found = listing(["thing"], network, emit=ignore).files["thing"]
+    assert [(file.filename, file.size) for file in found] == [(ONE, None), ("thing-3.0-py3-none-any.whl", 5)]
+
+
+def test_an_index_can_be_a_folder(tmp_path: Path) -> None:
+    (tmp_path / "thing").mkdir()
+    (tmp_path / "thing" / ONE).write_bytes(b"123")
+    found = listing(["thing", "absent"], reach(tmp_path.as_uri()), emit=ignore)
+    assert [file.size for file in found.files["thing"]] == [3]
+    assert found.files["absent"] == ()
+
+
+def test_sizes_come_from_head_or_from_one_byte() -> None:
+    for faults in (Faults(), Faults(no_head=True)):
+        with Index(FILES, faults) as index:
+            assert remote_size(index.url(ONE), reach(index.simple)) == len(FILES[ONE])
+            assert index.sent <= 1
+
+
+def test_a_size_that_cannot_be_had_is_none() -> None:
+    assert remote_size(f"http://127.0.0.1:{unused_port()}/x.whl", reach("http://unused.example")) is None
+
+
+def test_a_file_is_found_on_a_mirror_by_its_hash() -> None:
+    with Index(FILES) as index:
+        file = LockedFile(name="thing", version="1.0", filename=ONE, url="http://gone", sha256=index.sha256(ONE))
+        assert find_file(file, index.simple, reach(index.simple)) == index.url(ONE)
+        other = LockedFile(name="thing", version="1.0", filename=ONE, url="http://gone", sha256="0" * 64)
+        assert find_file(other, index.simple, reach(index.simple)) is None

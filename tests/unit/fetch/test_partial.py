@@ -1,0 +1,147 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tfprov.errors import TfprovError
+from tfprov.fetch.partial import Origin, Partial, gaps, merge
+
+MB = 1024 * 1024
+
+
+@pytest.mark.parametrize(
+    ("spans", "new", "merged"),
+    [
+        ([], (0, 5), [(0, 5)]),
+        ([(0, 5)], (5, 9), [(0, 9)]),
+        ([(0, 5)], (7, 9), [(0, 5), (7, 9)]),
+        ([(0, 5), (7, 9)], (4, 8), [(0, 9)]),
+        ([(3, 5)], (0, 1), [(0, 1), (3, 5)]),
+        ([(0, 5)], (2, 3), [(0, 5)]),
+        ([(0, 5)], (7, 7), [(0, 5)]),
+    ],
+)
+def test_spans_are_joined_where_they_touch(
+    spans: list[tuple[int, int]], new: tuple[int, int], merged: list[tuple[int, int]]
+) -> None:
+    assert merge(spans, new) == merged
+
+
+@pytest.mark.parametrize(
+    ("spans", "missing"),
+    [
+        ([], [(0, 10)]),
+        ([(0, 10)], []),
+        ([(2, 4), (6, 8)], [(0, 2), (4, 6), (8, 10)]),
+        ([(0, 99)], []),
+    ],
+)
+def test_gaps_are_what_the_spans_leave(spans: list[tuple[int, int]], missing: list[tuple[int, int]]) -> None:
+    assert gaps(spans, 10) == missing
+
+
+def abandoned(path: Path, *, boot: str, written: int, total: int = 8 * MB) -> None:
+    """A partial file whose process was killed: never closed."""
+    partial = Partial(path, boot=boot)
+    partial.total = total
+    partial.origin = Origin("http://x/f", '"a"')
+    for start in range(0, written, MB):
+        partial.write(start, b"x" * MB)
+    # What a killed process leaves open is closed by the system, without a last word.
+    partial._file.close()
+    partial._notes.close()
+
+
+def test_after_a_kill_everything_handed_to_the_system_is_counted(tmp_path: Path) -> None:
+    abandoned(tmp_path / "f.part", boot="one", written=3 * MB)
+    with Partial(tmp_path / "f.part", boot="one") as again:
+        assert again.arrived == 3 * MB
+        assert again.missing() == [(3 * MB, 8 * MB)]
+        assert again.origin == Origin("http://x/f", '"a"')
+
+
+def test_after_a_power_loss_only_what_was_flushed_is_counted(tmp_path: Path) -> None:
+    partial = Partial(tmp_path / "f.part", boot="one")
+    partial.total = 8 * MB
+    partial.write(0, b"x" * MB)
+    partial.checkpoint(now=True)
+    partial.write(MB, b"x" * MB)
+    partial._file.close()
+    partial._notes.close()
+    with Partial(tmp_path / "f.part", boot="two") as again:
+        assert again.arrived == MB
+
+
+@pytest.mark.parametrize("damage", [b"", b"{", b"[]", b'{"boot": "one"}', b'{"spans": [[0]], "boot": 1}'])
+def test_a_damaged_record_counts_for_nothing(tmp_path: Path, damage: bytes) -> None:
+    abandoned(tmp_path / "f.part", boot="one", written=2 * MB)
+    (tmp_path / "f.written").write_bytes(damage)
+    with Partial(tmp_path / "f.part", boot="one") as again:
+        assert again.arrived == 0
+        assert again.total is None
+
+
+def test_a_record_that_claims_more_than_the_file_holds_is_not_believed(tmp_path: Path) -> None:
+    abandoned(tmp_path / "f.part", boot="one", written=2 * MB)
+    (tmp_path / "f.part").write_bytes(b"x" * MB)
+    with Partial(tmp_path / "f.part", boot="one") as again:
+        assert again.arrived == 0
+
+
+def test_parts_arrive_in_any_order(tmp_path: Path) -> None:
+    with Partial(tmp_path / "f.part", boot="one") as partial:
+        partial.total = 6
+        partial.write(3, b"def")
+        assert (partial.prefix, partial.missing()) == (0, [(0, 3)])
+        partial.write(0, b"abc")
+        assert (partial.prefix, partial.missing()) == (6, [])
+        assert partial.read(0, 6) == b"abcdef"
+
+
+def test_doubted_bytes_are_missing_until_a_difference_is_found(tmp_path: Path) -> None:
+    with Partial(tmp_path / "f.part", boot="one") as partial:
+        partial.total = 6
+        partial.write(0, b"abXdef")
+        before = partial.edition
+        partial.doubt([(0, 4)])
+        assert partial.edition > before
+        assert partial.missing() == [(0, 4)]
+        partial.write(0, b"ab")
+        assert not partial.differs
+        partial.write(2, b"c")
+        assert partial.differs
+        partial.believe()
+        assert partial.missing() == []
+        assert partial.read(0, 6) == b"abcdef"
+
+
+def test_doubt_outlives_a_kill(tmp_path: Path) -> None:
+    abandoned(tmp_path / "f.part", boot="one", written=8 * MB)
+    partial = Partial(tmp_path / "f.part", boot="one")
+    partial.doubt([(MB, 2 * MB)])
+    partial._file.close()
+    partial._notes.close()
+    with Partial(tmp_path / "f.part", boot="two") as again:
+        assert again.missing() == [(MB, 2 * MB)]
+
+
+def test_a_reset_leaves_nothing_behind(tmp_path: Path) -> None:
+    abandoned(tmp_path / "f.part", boot="one", written=2 * MB)
+    with Partial(tmp_path / "f.part", boot="one") as partial:
+        partial.reset(total=5)
+        assert (partial.arrived, partial.total, partial.origin) == (0, 5, None)
+    with Partial(tmp_path / "f.part", boot="one") as again:
+        assert (again.arrived, again.total) == (0, 5)
+
+
+def test_removing_takes_the_records_along(tmp_path: Path) -> None:
+    abandoned(tmp_path / "f.part", boot="one", written=MB)
+    Partial(tmp_path / "f.part", boot="one").remove()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_that_is_not_there_is_named(tmp_path: Path) -> None:
+    with pytest.raises(TfprovError) as caught:
+        Partial(tmp_path / "none" / "f.part")
+    assert caught.value.code.name == "internal"

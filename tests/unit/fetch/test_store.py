@@ -1,0 +1,188 @@
+from __future__ import annotations
+
+import hashlib
+import os
+import threading
+from pathlib import Path
+
+import pytest
+
+from tfprov.errors import TfprovError
+from tfprov.fetch.store import Store
+from tfprov.lock.records import LockedFile
+
+
+def locked(content: bytes, name: str = "thing", size: int | None = None) -> LockedFile:
+    return LockedFile(
+        name=name,
+        version="1",
+        filename=f"{name}-1-py3-none-any.whl",
+        url=f"http://index.example/{name}",
+        sha256=hashlib.sha256(content).hexdigest(),
+        size=len(content) if size is None else size,
+    )
+
+
+def put(store: Store, tmp_path: Path, content: bytes, name: str, used: float) -> LockedFile:
+    source = tmp_path / f"{name}.source"
+    source.write_bytes(content)
+    file = locked(content, name)
+    os.utime(store.adopt(file, source), (used, used))
+    return file
+
+
+def test_a_file_keeps_its_wheel_name_below_its_hash(tmp_path: Path) -> None:
+    file = locked(b"abc")
+    path = Store(tmp_path).path(file.sha256, file.filename)
+    assert path == tmp_path / "sha256" / file.sha256[:2] / file.sha256 / "thing-1-py3-none-any.whl"
+
+
+def test_a_complete_partial_file_becomes_a_stored_one(tmp_path: Path) -> None:
+    store, file = Store(tmp_path), locked(b"content")
+    with store.lock(file.sha256), store.partial(file.sha256) as partial:
+        partial.total = 7
+        partial.write(0, b"content")
+        path = store.commit(file, partial)
+    assert path.read_bytes() == b"content"
+    assert store.has(file)
+    assert list((tmp_path / "partial").iterdir()) == []
+
+
+def test_a_file_of_another_size_is_not_had(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    file = put(store, tmp_path, b"content", "thing", 1.0)
+    store.path(file.sha256, file.filename).write_bytes(b"cont")
+    assert not store.has(file)
+
+
+def test_a_local_file_is_copied_and_checked(tmp_path: Path) -> None:
+    store = Store(tmp_path / "store")
+    source = tmp_path / "a.whl"
+    source.write_bytes(b"good")
+    path = store.adopt(locked(b"good"), source)
+    source.write_bytes(b"edited later")
+    assert path.read_bytes() == b"good"
+
+
+def test_a_local_file_with_another_hash_is_refused(tmp_path: Path) -> None:
+    store = Store(tmp_path / "store")
+    source = tmp_path / "a.whl"
+    source.write_bytes(b"evil")
+    with pytest.raises(TfprovError) as caught:
+        store.adopt(locked(b"good"), source)
+    assert caught.value.code.name == "hash-mismatch"
+    assert store.files() == ()
+    assert list((tmp_path / "store" / "partial").iterdir()) == []
+
+
+def test_verify_finds_and_removes_what_rotted(tmp_path: Path) -> None:
+    store = Store(tmp_path / "store")
+    good = put(store, tmp_path, b"good", "good", 1.0)
+    bad = put(store, tmp_path, b"bad", "bad", 2.0)
+    store.path(bad.sha256, bad.filename).write_bytes(b"rot")
+    assert [stored.sha256 for stored in store.verify(remove=False)] == [bad.sha256]
+    assert store.has(bad)
+    assert [stored.sha256 for stored in store.verify()] == [bad.sha256]
+    assert not store.has(bad)
+    assert store.has(good)
+
+
+def test_prune_removes_the_least_recently_used_first(tmp_path: Path) -> None:
+    store = Store(tmp_path / "store")
+    files = [
+        put(store, tmp_path, name.encode() * 100, name, when) for name, when in (("a", 3.0), ("b", 1.0), ("c", 2.0))
+    ]
+    swept = store.prune(cap_bytes=200)
+    assert (swept.files, swept.bytes) == (1, 100)
+    assert [store.has(file) for file in files] == [True, False, True]
+
+
+def test_prune_never_takes_what_this_run_needs(tmp_path: Path) -> None:
+    store = Store(tmp_path / "store")
+    old = put(store, tmp_path, b"a" * 100, "a", 1.0)
+    new = put(store, tmp_path, b"b" * 100, "b", 2.0)
+    store.prune(cap_bytes=100, keep={old.sha256})
+    assert store.has(old)
+    assert not store.has(new)
+
+
+def test_using_a_file_makes_it_recent(tmp_path: Path) -> None:
+    store = Store(tmp_path / "store")
+    old = put(store, tmp_path, b"a" * 100, "a", 1.0)
+    new = put(store, tmp_path, b"b" * 100, "b", 2.0)
+    store.use(old)
+    store.prune(cap_bytes=100)
+    assert store.has(old)
+    assert not store.has(new)
+
+
+def test_clear_takes_partial_files_too_but_not_those_in_work(tmp_path: Path) -> None:
+    store = Store(tmp_path / "store")
+    for digest in ("a" * 64, "b" * 64):
+        with store.partial(digest) as partial:
+            partial.write(0, b"x" * 10)
+    with _held(store, "b" * 64):
+        swept = store.clear()
+    assert swept.files == 1
+    assert [path.name for path in (tmp_path / "store" / "partial").glob("*.part")] == ["b" * 64 + ".part"]
+
+
+class _held:  # noqa: N801  # reads as a statement
+    """The lock of a file, held by another thread."""
+
+    def __init__(self, store: Store, digest: str) -> None:
+        self._taken, self._done = threading.Event(), threading.Event()
+        self._thread = threading.Thread(target=self._hold, args=(store, digest))
+
+    def _hold(self, store: Store, digest: str) -> None:
+        with store.lock(digest):
+            self._taken.set()
+            self._done.wait(30)
+
+    def __enter__(self) -> None:
+        self._thread.start()
+        assert self._taken.wait(30)
+
+    def __exit__(self, *exc: object) -> None:
+        self._done.set()
+        self._thread.join(30)
+
+
+def test_a_lock_that_stays_taken_is_an_error_of_its_own(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    with _held(store, "a" * 64), pytest.raises(TfprovError) as caught, store.lock("a" * 64, timeout=0):
+        pass
+    assert caught.value.code.name == "lock-timeout"
+
+
+def test_whoever_waits_for_a_lock_is_told(tmp_path: Path) -> None:
+    store, told = Store(tmp_path), threading.Event()
+    done: list[str] = []
+
+    def second() -> None:
+        with store.lock("a" * 64, waiting=told.set):
+            done.append("second")
+
+    with _held(store, "a" * 64):
+        thread = threading.Thread(target=second)
+        thread.start()
+        assert told.wait(30)
+        assert done == []
+    thread.join(30)
+    assert done == ["second"]
+
+
+def test_the_size_counts_files_on_their_way(tmp_path: Path) -> None:
+    store = Store(tmp_path / "store")
+    put(store, tmp_path, b"a" * 5000, "a", 1.0)
+    whole = store.size()
+    with store.partial("b" * 64) as partial:
+        partial.write(0, b"x" * 5000)
+    assert whole == 5000
+    assert store.size() >= 10000
+
+
+def test_a_store_on_a_file_says_what_is_in_the_way(tmp_path: Path) -> None:
+    (tmp_path / "store").write_text("not a folder")
+    with pytest.raises(TfprovError):
+        Store(tmp_path / "store").partial("a" * 64)
