@@ -212,7 +212,7 @@ def test_a_plan_for_an_old_driver_tells_the_whole_story() -> None:
         ("Python 3.11.7", "python-unsupported"),
         ("Python 3.9.18", "python-passed-over"),
     ]
-    assert found.refused[-1].why.endswith("asks for tensorrt 8.5.3.1, which has no wheel for Python 3.11")
+    assert found.refused[-2].why.endswith("asks for tensorrt 8.5.3.1, which has no wheel for Python 3.11")
 
 
 def test_auto_on_a_gpu_that_nothing_serves_names_the_ways_to_cuda() -> None:
