@@ -84,7 +84,8 @@ def test_nothing_is_written_but_the_environment_and_the_cache(tmp_path: Path, mo
     for name in ("XDG_DATA_HOME", "XDG_CACHE_HOME", "XDG_CONFIG_HOME"):
         monkeypatch.delenv(name, raising=False)
     create(tmp_path / "env", tmp_path / "cache")
-    assert [str(path.relative_to(home)) for path in home.rglob("*")] == []
+    # An empty folder is left by some releases of what virtualenv is built on.
+    assert [path for path in home.rglob("*") if path.is_file()] == []
 
 
 @pytest.mark.parametrize("kind", ["missing", "no Python", "not executable"])
