@@ -20,7 +20,9 @@ from tfprov.smoke.causes import Raised
 from tfprov.smoke.records import Leg, Request
 
 ENVIRONMENT = "environment"
-# The watchdog inside the process fires first and says where it stood; this is for a process that cannot do even that.
+# The watchdog inside the process fires first and says where it stood. This is for a process that cannot do even that
+# (it was stopped, or waits in the kernel), and for one that never ends though each of its legs does.
+_PROCESS_FACTOR = 3.0
 _GRACE_S = 10.0
 # How often the records are looked at while a probe runs; a person sees no difference below this.
 _LOOK_S = 0.2
@@ -172,7 +174,7 @@ def _start(bench: Bench, asked: Path, env: Mapping[str, str]) -> Finished:
     argv = (bench.python, "-I", "-X", "faulthandler", "-u", bench.probes / "probe.py", asked)
     try:
         with _watching(bench, asked.with_name("records.jsonl")):
-            return process.run(argv, env=env, cwd=cwd, timeout=bench.request.timeout + _GRACE_S)
+            return process.run(argv, env=env, cwd=cwd, timeout=_PROCESS_FACTOR * bench.request.timeout + _GRACE_S)
     except OSError as error:
         raise TfprovError(
             "python-broken",

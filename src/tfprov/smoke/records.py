@@ -19,7 +19,7 @@ class Request:
             TensorFlow sees is tested.
         require_gpus: at least so many GPUs must pass.
         gpu: `later` proves that the GPU libraries can be loaded, and runs nothing on a GPU.
-        timeout: seconds that one probe process may take.
+        timeout: seconds that one leg may take; all legs that share a process, three times as long.
         scripts: the user's own checks, as absolute paths.
         expected_version: version of TensorFlow in the lock; None to accept any.
         expected_package: project that the lock installs (`tensorflow-cpu`); None to accept any.

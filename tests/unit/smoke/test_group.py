@@ -9,6 +9,7 @@ import pytest
 from sham import make_environment
 from tfprov import process
 from tfprov.events import ignore
+from tfprov.smoke import group
 from tfprov.smoke.group import ENVIRONMENT, Bench, Outcome, run_group
 from tfprov.smoke.records import Request
 
@@ -81,3 +82,10 @@ def test_the_leg_that_died_has_its_own_time_and_not_that_of_the_process(tmp_path
     assert died.started is not None
     assert imported.started is not None
     assert died.started >= imported.started + 0.6
+
+
+def test_a_process_that_was_stopped_is_ended_from_outside(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(group, "_GRACE_S", 0.0)
+    stopped = "def matmul(left, right):\n    os.kill(os.getpid(), signal.SIGSTOP)\n"
+    outcome = run(tmp_path, stopped, timeout=0.7)
+    assert codes(outcome) == {"matmul": "probe-timeout", "gradient": "probe-timeout"}

@@ -60,6 +60,13 @@ class Probe:
         """Report what was learnt that is no leg."""
         self.write({"facts": facts})
 
+    def arm(self):
+        """Give what comes next its time. A thread without Python's lock watches over it.
+
+        It fires in the middle of a native call, too, says where every thread stands, and ends the process.
+        """
+        faulthandler.dump_traceback_later(self.request["timeout"], exit=True, file=sys.stderr)
+
     def leg(self, device, name, function, *arguments):
         """Run one leg, unless an earlier process of this group did; whether it passed.
 
@@ -75,6 +82,7 @@ class Probe:
             self._record(device, name, 0.0, ok=False, code="probe-timeout", evidence="not run: the device hung before")
             return False
         self.write({"begin": name, "device": device, "at": time.time()})
+        self.arm()
         started = time.perf_counter()
         try:
             evidence = function(*arguments)
@@ -178,9 +186,8 @@ def main():
         request = json.load(stream)
     # The siblings raise the exceptions of this file: they find it under this name.
     sys.modules["tfprov_probe"] = sys.modules["__main__"]
-    # A thread without Python's lock: it fires in the middle of a native call, too, and says where every thread stands.
-    faulthandler.dump_traceback_later(request["timeout"], exit=True, file=sys.stderr)
     probe = Probe(request)
+    probe.arm()
     load(request["group"]).run(probe)
     probe.write({"end": True})
     sys.stdout.flush()

@@ -1,0 +1,105 @@
+from __future__ import annotations
+
+import faulthandler
+import json
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+from probes import load
+
+
+@pytest.fixture
+def probe() -> ModuleType:
+    load("core")
+    import tfprov_probe  # type: ignore[import-not-found]  # the name under which probes find their entry
+
+    module: ModuleType = tfprov_probe
+    return module
+
+
+def made(probe: ModuleType, folder: Path, **changes: object) -> Any:
+    request = {"records": str(folder / "records.jsonl"), "done": [], "broken_devices": [], "timeout": 7.5, **changes}
+    return probe.Probe(request)
+
+
+def records(folder: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in (folder / "records.jsonl").read_text().splitlines()]
+
+
+@pytest.fixture(autouse=True)
+def armed(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """The times that the watchdog was given; it never bites the test run."""
+    times: list[float] = []
+    monkeypatch.setattr(faulthandler, "dump_traceback_later", lambda seconds, **_: times.append(seconds))
+    return times
+
+
+def test_each_leg_gets_the_whole_time(probe: ModuleType, tmp_path: Path, armed: list[float]) -> None:
+    one = made(probe, tmp_path)
+    one.leg("CPU:0", "a", lambda: "fine")
+    one.leg("CPU:0", "b", lambda: "fine")
+    assert armed == [7.5, 7.5]
+
+
+def test_a_leg_is_announced_before_it_runs(probe: ModuleType, tmp_path: Path) -> None:
+    seen: list[list[dict[str, Any]]] = []
+
+    def leg(word: str) -> str:
+        seen.append(records(tmp_path))
+        return word
+
+    assert made(probe, tmp_path).leg("CPU:0", "matmul", leg, "evidence")
+    assert [(record["begin"], record["device"]) for record in seen[0]] == [("matmul", "CPU:0")]
+    ended = records(tmp_path)[-1]
+    assert (ended["leg"], ended["ok"], ended["evidence"]) == ("matmul", True, "evidence")
+
+
+def test_findings_skips_and_exceptions_are_told_apart(probe: ModuleType, tmp_path: Path) -> None:
+    def find() -> str:
+        raise probe.Failed("wrong-number", "off by 3")
+
+    def skip() -> str:
+        raise probe.Skipped("not here")
+
+    def leave() -> str:
+        raise SystemExit(3) from KeyError("inner")
+
+    one = made(probe, tmp_path)
+    assert [one.leg("CPU:0", name, function) for name, function in (("f", find), ("s", skip), ("x", leave))] == [
+        False,
+        True,
+        False,
+    ]
+    found, skipped, left = (record for record in records(tmp_path) if "leg" in record)
+    assert (found["code"], found["evidence"]) == ("wrong-number", "off by 3")
+    assert (skipped["ok"], skipped["skipped"]) == (True, True)
+    assert [error["type"] for error in left["errors"]] == ["SystemExit", "KeyError"]
+
+
+def test_the_users_interrupt_is_no_finding(probe: ModuleType, tmp_path: Path) -> None:
+    def interrupted() -> str:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        made(probe, tmp_path).leg("CPU:0", "a", interrupted)
+
+
+def test_what_an_earlier_process_did_is_not_done_again(probe: ModuleType, tmp_path: Path) -> None:
+    one = made(probe, tmp_path, done=[["CPU:0", "a", True], ["CPU:0", "b", False]], broken_devices=["GPU:0"])
+
+    def never() -> str:
+        raise AssertionError
+
+    assert one.leg("CPU:0", "a", never)
+    assert not one.leg("CPU:0", "b", never)
+    assert not one.leg("GPU:0", "a", never)
+    assert [(record["device"], record["code"]) for record in records(tmp_path)] == [("GPU:0", "probe-timeout")]
+
+
+def test_a_chain_that_bites_its_tail_ends(probe: ModuleType) -> None:
+    first, second = ValueError("1"), ValueError("2")
+    first.__cause__, second.__cause__ = second, first
+    assert [error["message"] for error in probe.chain_of(first)] == ["1", "2"]
