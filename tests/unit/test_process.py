@@ -266,7 +266,16 @@ def _running(code: str) -> Iterator[subprocess.Popen[str]]:
             parent.kill()
 
 
+@pytest.fixture
+def ctrl_c() -> Iterator[None]:
+    """A job in the background ignores Ctrl-C, and so does whatever it starts, unless it stops ignoring it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 @posix
+@pytest.mark.usefixtures("ctrl_c")
 def test_ctrl_c_ends_the_child_and_goes_on_as_keyboard_interrupt() -> None:
     with _running(_INTERRUPTED) as parent:
         assert parent.stdout is not None
@@ -278,6 +287,7 @@ def test_ctrl_c_ends_the_child_and_goes_on_as_keyboard_interrupt() -> None:
 
 
 @posix
+@pytest.mark.usefixtures("ctrl_c")
 def test_a_second_ctrl_c_kills_a_child_that_does_not_want_to_end() -> None:
     stubborn = _INTERRUPTED.replace(
         "import os, time; ",

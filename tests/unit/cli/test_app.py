@@ -399,6 +399,15 @@ def test_the_schema_is_printed_for_editors(cli: Cli) -> None:
     assert cli("schema", "--json").document["json_schema"] == answer.document
 
 
+@pytest.fixture
+def ctrl_c() -> Iterator[None]:
+    """A job in the background ignores Ctrl-C, and so does whatever it starts, unless it stops ignoring it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("ctrl_c")
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_is_an_orderly_end(cli: Cli, number: signal.Signals) -> None:
     environment = cli.environment()
