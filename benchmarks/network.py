@@ -84,7 +84,7 @@ def scenarios(wheel: Path) -> tuple[Scenario, ...]:
     good = Faults()
     return (
         Scenario(name="clean", faults=good, alone=True),
-        Scenario(name="slow-per-connection", faults=Faults(rate=4e6), alone=True),
+        Scenario(name="slow-per-connection", faults=Faults(rate=5e6), alone=True),
         Scenario(name="few-connections", faults=Faults(rate=8e6, connections=2), alone=True),
         Scenario(name="kill-9-at-half", faults=Faults(total_rate=60e6), kill=0.5, alone=True),
         Scenario(name="cut-8mb-reset", faults=Faults(cut_every=8 * MB)),

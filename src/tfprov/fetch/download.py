@@ -38,6 +38,7 @@ _ADD_SECONDS = 0.5
 _FAST_ENOUGH = 150e6
 _WORTH_RECONNECTING = _MB
 _STUCK_SECONDS = 5.0
+_HALT_SECONDS = 1.0
 _OVERLAP = 64 * 1024
 
 _CONTENT_RANGE = re.compile(r"bytes\s+(?:(\d+)-(\d+)|\*)/(\d+|\*)", re.IGNORECASE)
@@ -239,6 +240,13 @@ class Download:
             self._halt()
         self._conclude()
 
+    @property
+    def summary(self) -> str:
+        """How it went, for the journal."""
+        state = self._state
+        moved = sum(lane.moved for lane in state.lanes)
+        return f"{moved:,} bytes over {len(state.lanes)} connections, {state.reconnects} reconnected"
+
     def _alive(self) -> bool:
         return any(thread.is_alive() for thread in self._state.threads)
 
@@ -253,7 +261,12 @@ class Download:
         with self._lock:
             self._state.stop = True
             lanes = list(self._state.lanes)
+        begun = time.monotonic()
         while self._alive():
+            waited = time.monotonic() - begun
+            if waited > _HALT_SECONDS and all(lane.socket is None for lane in lanes if lane.busy):
+                # Whoever is still connecting cannot be woken. It will see `stop` before it writes anything.
+                return
             for lane in lanes:
                 if lane.busy:
                     lane.kick(TransferError("net-reset", "stopped", transient=True))
@@ -306,7 +319,7 @@ class Download:
         try:
             with (
                 self._client() as client,
-                client.stream("GET", self._address, headers=headers, auth=self._network.login(self._url)) as response,
+                client.stream("GET", self._address, headers=headers, auth=self._network.auth(self._url)) as response,
             ):
                 if response.status_code != 206 or _content_range(response)[0] != start:
                     return False
@@ -513,7 +526,7 @@ class Download:
                 lane.carried = 0
 
         request = client.build_request("GET", self._address, headers=headers, extensions={"trace": trace})
-        response = client.send(request, stream=True, auth=self._network.login(self._url))
+        response = client.send(request, stream=True, auth=self._network.auth(self._url))
         try:
             lane.answered = True
             lane.moved_at = lane.window_at = time.monotonic()
@@ -530,6 +543,8 @@ class Download:
         # Read to its end, a response leaves its connection fit for the next request.
         ends_there = length is not None and position + length == stop
         for data in self._body(response, position, stop):
+            if self._state.stop or self._enough():
+                raise TransferError("net-reset", "stopped", transient=True)
             if position == 0:
                 refuse_page(bytes(data[:4096]), response, self._url)
             count = len(data)
@@ -544,8 +559,6 @@ class Download:
                 partial.write(position + skip, memoryview(data)[skip:])
             position += count
             lane.position = max(lane.position, position)
-            if self._state.stop or self._enough():
-                raise TransferError("net-reset", "stopped", transient=True)
             if stop is not None and position >= stop and not ends_there:
                 break
         if lane.kicked is not None:
@@ -735,7 +748,8 @@ def raise_for_status(response: httpx.Response, url: str) -> None:
         return
     host = urlsplit(str(response.url)).hostname
     line = f"{status} {response.reason_phrase}".strip()
-    evidence = (f"{line} from `{host}`", redact(f"GET {response.url}"))
+    asked = (f"Retry-After: {response.headers['Retry-After']}",) if "Retry-After" in response.headers else ()
+    evidence = (f"{line} from `{host}`", redact(f"GET {response.url}"), *asked)
     if status == 407:
         raise TransferError("net-proxy", "the proxy wants a login", transient=False, evidence=evidence)
     if status == 511:

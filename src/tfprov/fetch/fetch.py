@@ -20,8 +20,8 @@ from tfprov.fetch.download import Download, Manner, Slots
 from tfprov.fetch.partial import Partial
 from tfprov.fetch.repair import diagnose
 from tfprov.fetch.sources import Network, Route
-from tfprov.fetch.store import Store
-from tfprov.ladder.climb import Policy, Step, TransferError, climb
+from tfprov.fetch.store import Store, sha256_of
+from tfprov.ladder.climb import InapplicableError, Policy, Step, TransferError, climb
 from tfprov.ladder.rungs import Rung
 from tfprov.lock.records import LockedFile
 
@@ -44,7 +44,7 @@ class Patience:
     """
 
     normal: Policy = field(default=Policy(tries=3, seconds=60.0, first_wait=0.25, longest_wait=10.0))
-    patient: Policy = field(default=Policy(tries=7, seconds=90.0, first_wait=1.0, longest_wait=30.0))
+    patient: Policy = field(default=Policy(tries=7, seconds=60.0, first_wait=1.0, longest_wait=30.0))
     fresh: Policy = field(default=Policy(tries=5, seconds=60.0, first_wait=0.25, longest_wait=10.0))
 
 
@@ -152,6 +152,8 @@ def fetch(
         skip=tuple(skip),
         slots=Slots(network.connections),
         patience=patience,
+        # Waits end when another file fails for good, and on Ctrl-C.
+        sleep=stop.wait,
     )
     order = sorted(absent, key=lambda file: file.size or 0, reverse=True)
     pool = ThreadPoolExecutor(max_workers=max(1, min(network.connections, len(order))), thread_name_prefix="fetch")
@@ -232,6 +234,7 @@ class _Job:
     skip: tuple[str, ...]
     slots: Slots
     patience: Patience
+    sleep: Callable[[float], object]
 
     def bring(self, file: LockedFile) -> Path:
         """One file, from wherever it can be had."""
@@ -250,20 +253,46 @@ class _Job:
                 self.meter.found(path.stat().st_size)
                 self.meter.at(file, path.stat().st_size, last=True)
                 return path
-            source = local_path(file.url)
+            source = local_path(file.url) or self._lying_about(file)
             if source is not None:
-                path = self.store.adopt(file, source)
+                path = self._adopt(file, source)
                 self.meter.arrived(path.stat().st_size)
             else:
                 path = self._download(file)
             self.meter.at(file, path.stat().st_size, last=True)
             return path
 
+    def _adopt(self, file: LockedFile, source: Path) -> Path:
+        if not source.is_file():
+            raise TfprovError(
+                "lock-unfit",
+                f"the lock names `{source}`, which is not there",
+                hint="bring the file back, or renew the lock with `tfprov lock --upgrade`",
+            )
+        return self.store.adopt(file, source)
+
+    def _lying_about(self, file: LockedFile) -> Path | None:
+        """The same file in a folder of find-links, told by its hash."""
+        for place in self.network.find_links:
+            path = local_path(place) if "://" in place else Path(place)
+            candidate = path / file.filename if path is not None else None
+            if candidate is not None and candidate.is_file() and sha256_of(candidate) == file.sha256:
+                return candidate
+        return None
+
     def _download(self, file: LockedFile) -> Path:
         with self.store.partial(file.sha256) as partial:
             self.meter.found(partial.arrived)
             work = _Work(job=self, file=file, partial=partial)
-            climb(STAGE, work.steps(), emit=self.emit, skip=self.skip, policy=self.patience.normal)
+            climb(
+                STAGE,
+                work.steps(),
+                emit=self.emit,
+                skip=self.skip,
+                policy=self.patience.normal,
+                subject=f"`{file.filename}`",
+                sleep=self.sleep,
+            )
             return self.store.commit(file, partial)
 
 
@@ -295,11 +324,16 @@ class _Work:
             minimum_speed=64.0,
         )
         routes = network.ordered_routes()
-        if len(routes) > 1 or network.mirrors:
+        if (
+            len(routes) > 1
+            or network.mirrors
+            or (network.index_url and _host(network.index_url) != _host(self.file.url))
+        ):
             # Silence is answered by going another way, not by waiting.
             normal = replace(normal, answer_timeout=network.connect_timeout, has_alternative=True)
         own: list[tuple[str, Callable[[], str]]] = [(_host(self.file.url), lambda: self.file.url)]
-        own += [(_host(mirror), self._mirrored(mirror)) for mirror in network.mirrors]
+        elsewhere = dict.fromkeys((*network.mirrors, *((network.index_url,) if network.index_url else ())))
+        own += [(_host(place), self._listed(place)) for place in elsewhere if _host(place) != own[0][0]]
         sources = sorted(own, key=lambda source: network.health.problem(source[0]) is not None)
         first, others = sources[0], sources[1:]
         patience = self.job.patience
@@ -323,13 +357,15 @@ class _Work:
             lambda: self.partial.arrived // _PROGRESS_BYTES,
         )
 
-    def _mirrored(self, mirror: str) -> Callable[[], str]:
+    def _listed(self, place: str) -> Callable[[], str]:
+        """The address that another index has for this very file."""
+
         def find() -> str:
-            found = index.find_file(self.file, mirror, self.job.network, emit=self.job.emit)
+            found = index.find_file(self.file, place, self.job.network, emit=self.job.emit)
             if found is None:
-                raise TransferError(
-                    "mirror-http-error", f"the mirror does not have `{self.file.filename}`", transient=False
-                )
+                raise InapplicableError(f"`{urlsplit(place).hostname}` does not have the file")
+            if found == self.file.url:
+                raise InapplicableError(f"`{urlsplit(place).hostname}` names the same address")
             return found
 
         return find
@@ -343,24 +379,27 @@ class _Work:
             self.hasher.advance(_HASH_SECONDS)
             job.meter.at(self.file, partial.arrived)
 
+        download = Download(
+            url,
+            partial,
+            size=self.file.size,
+            network=network,
+            route=route,
+            manner=manner,
+            slots=job.slots,
+            arrived=job.meter.arrived,
+            check=job.check,
+            enough=lambda: partial.differs,
+        )
         try:
-            Download(
-                url,
-                partial,
-                size=self.file.size,
-                network=network,
-                route=route,
-                manner=manner,
-                slots=job.slots,
-                arrived=job.meter.arrived,
-                check=job.check,
-                enough=lambda: partial.differs,
-            ).run(meanwhile)
+            download.run(meanwhile)
         except TransferError as error:
             if partial.arrived <= before:
                 # A proxy is told from a server: one that is not reached says nothing about what lies behind it.
                 network.health.failed(route.name if error.code.name == "net-proxy" else source, error)
             raise
+        finally:
+            job.emit(Note(text=f"`{self.file.filename}`: {download.summary}", level="detail"))
         network.health.worked(route.name)
         network.health.worked(source)
         doubted, found = partial.doubted, partial.differs

@@ -121,7 +121,7 @@ def remote_size(url: str, network: Network) -> int | None:
         if network.health.problem(route.name) is not None:
             continue
         with contextlib.suppress(Exception), network.client(route, connect_timeout=5, idle_timeout=10) as client:
-            address, login = without_userinfo(url), network.login(url)
+            address, login = without_userinfo(url), network.auth(url)
             answer = client.request("HEAD", address, auth=login)
             length = answer.headers.get("Content-Length", "")
             if answer.status_code == 200 and length.isdigit() and int(length) > 0:
@@ -193,7 +193,7 @@ def _over_routes(url: str, network: Network, emit: Emit, read: Callable[[httpx.C
 
 def _read_page(client: httpx.Client, url: str, network: Network) -> list[Link] | None:
     address = without_userinfo(url)
-    with client.stream("GET", address, headers={"Accept": _ACCEPT}, auth=network.login(url)) as response:
+    with client.stream("GET", address, headers={"Accept": _ACCEPT}, auth=network.auth(url)) as response:
         if response.status_code in (404, 410):
             return None
         raise_for_status(response, url)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import importlib.util
 import ipaddress
@@ -11,7 +12,7 @@ import ssl
 import threading
 import urllib.request
 import zipimport
-from collections.abc import Mapping
+from collections.abc import Generator, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
@@ -231,6 +232,13 @@ class Network:
             if found is not None:
                 return found[0] or found[1] or "", found[2] or ""
         return None
+
+    def auth(self, url: str) -> httpx.Auth:
+        """Credentials for requests to this URL, as the HTTP library takes them.
+
+        A keyring is asked only after the server has refused: asking may bring up a window.
+        """
+        return _auth(self.login(url), urlsplit(url).netloc.rpartition("@")[2])
 
     def client(
         self, route: Route, *, connect_timeout: float | None = None, idle_timeout: float | None = None
@@ -494,6 +502,42 @@ def _routed(route: Route, context: ssl.SSLContext) -> httpx.BaseTransport:
                 transport.close()
 
     return Routed()
+
+
+def _auth(known: tuple[str, str] | None, service: str) -> httpx.Auth:
+    import httpx
+
+    class Credentials(httpx.Auth):
+        """Basic authentication with what is known, and with what the keyring has when that does not do."""
+
+        def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
+            if known is not None:
+                request.headers["Authorization"] = _basic(known)
+            response = yield request
+            if response.status_code != 401 or response.url.host != request.url.host:
+                return
+            found = _from_keyring(service)
+            if found is not None and found != known:
+                request.headers["Authorization"] = _basic(found)
+                yield request
+
+    return Credentials()
+
+
+def _basic(login: tuple[str, str]) -> str:
+    return "Basic " + base64.b64encode(":".join(login).encode()).decode("ascii")
+
+
+def _from_keyring(service: str) -> tuple[str, str] | None:
+    """Credentials that the keyring of this user holds; None without the `keyring` package, which is optional."""
+    if importlib.util.find_spec("keyring") is None:
+        return None
+    keyring = importlib.import_module("keyring")
+    try:
+        found = keyring.get_credential(service, None)
+    except Exception:  # backends raise whatever they like; without an answer there are no credentials
+        return None
+    return None if found is None else (str(found.username), str(found.password))
 
 
 def _proxy_context(proxy: str, context: ssl.SSLContext) -> ssl.SSLContext | None:

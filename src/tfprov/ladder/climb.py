@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Generic, TypeVar
 
 import tenacity
 
 from tfprov.errors import TfprovError
-from tfprov.events import Attempt, Emit
+from tfprov.events import Attempt, Emit, Event
 from tfprov.ladder.rungs import HELP, TRANSIENT, Rung, distance
 from tfprov.redact import redact
 
@@ -39,6 +39,10 @@ class TransferError(TfprovError):
         super().__init__(code, what, evidence=evidence, tried=tried, hint=hint)
         self.transient = transient
         self.retry_after = retry_after
+
+
+class InapplicableError(Exception):
+    """Raised by a step that finds it cannot even be tried (a mirror that does not have the file); says why."""
 
 
 def is_transient(error: BaseException) -> bool:
@@ -78,7 +82,7 @@ class Step(Generic[T]):
 
     Attributes:
         rung: what it changes.
-        act: one try; raises TfprovError.
+        act: one try; raises TfprovError, or InapplicableError when it cannot be tried at all.
         policy: retry policy of this step alone; that of the climb when None.
         progress: a count that only grows while work gets done and kept, such as bytes that arrived. A try that moved it
             refills the budget of tries and seconds: a link that cuts every few megabytes never runs out of tries.
@@ -113,8 +117,9 @@ def climb(
     emit: Emit,
     skip: Collection[str] = (),
     policy: Policy = Policy(),
+    subject: str = "",
     clock: Callable[[], float] = time.monotonic,
-    sleep: Callable[[float], None] = time.sleep,
+    sleep: Callable[[float], object] = time.sleep,
 ) -> T:
     """The result of the first step that succeeds.
 
@@ -128,12 +133,14 @@ def climb(
         emit: receives an `Attempt` for every try, and one with number 0 for every rung passed over.
         skip: rungs that the profile does not want, by name. `normal` cannot be skipped.
         policy: how often and how long each step is repeated.
+        subject: what the attempts are about, where several climbs run at a time; put before every line of the journal.
         clock: monotonic seconds.
         sleep: waits for so many seconds.
 
     Raises:
         TfprovError: the failure that says most about the cause, with one line in `tried` for each step.
     """
+    emit = _about(subject, emit)
     remaining = list(steps)
     records: list[_Record] = []
     failures: list[TfprovError] = []
@@ -146,11 +153,25 @@ def climb(
         records.append(record)
         try:
             return _repeat(stage, step, step.policy or policy, record=record, emit=emit, clock=clock, sleep=sleep)
+        except InapplicableError as reason:
+            record.tries, record.outcome = 0, f"skipped: {reason}"
+            code = failures[-1].code.name if failures else None
+            emit(Attempt(stage=stage, rung=step.rung.value, number=0, code=code, what=record.outcome, seconds=0.0))
         except TfprovError as error:
             failures.append(error)
             if not HELP[error.code.name] or _is_past(policy.deadline, clock):
                 break
     raise _most_telling(failures, records)
+
+
+def _about(subject: str, emit: Emit) -> Emit:
+    if not subject:
+        return emit
+
+    def prefixed(event: Event) -> None:
+        emit(replace(event, what=f"{subject}: {event.what}") if isinstance(event, Attempt) else event)
+
+    return prefixed
 
 
 def _next(
@@ -163,7 +184,7 @@ def _next(
     records: list[_Record],
 ) -> Step[T] | None:
     if not failures:
-        return remaining[0]
+        return remaining[0] if remaining else None
     code = failures[-1].code.name
     for step in tuple(remaining):
         if step.rung.value in skip and step.rung is not Rung.NORMAL:
@@ -189,7 +210,7 @@ def _repeat(
     record: _Record,
     emit: Emit,
     clock: Callable[[], float],
-    sleep: Callable[[float], None],
+    sleep: Callable[[float], object],
 ) -> T:
     started = clock()
     budget = _Budget(since=started, moved=step.progress() if step.progress else 0)
@@ -228,8 +249,11 @@ def _repeat(
         finally:
             last.seconds = clock() - begun
 
+    def pause(seconds: float) -> None:
+        sleep(seconds)
+
     retrying = tenacity.Retrying(
-        sleep=sleep,
+        sleep=pause,
         stop=stop,
         wait=wait,
         retry=tenacity.retry_if_exception(is_transient),
@@ -292,6 +316,9 @@ def _emit(
 
 
 def _most_telling(failures: Sequence[TfprovError], records: Sequence[_Record]) -> TfprovError:
+    if not failures:
+        reasons = tuple(record.line() for record in records)
+        raise TfprovError("internal", "no step could be tried", tried=reasons)
     # A hopeless failure ended the climb: it is the cause. Otherwise the one that got furthest, the latest among equals.
     error = failures[-1]
     if HELP[error.code.name]:

@@ -223,6 +223,32 @@ def test_a_mirror_stands_in_for_an_index_that_fails(run: Run, faults: Faults) ->
         assert run(index, mirrors=(mirror.simple,)) == CONTENT
 
 
+def test_another_index_of_the_profile_is_a_source_too(run: Run) -> None:
+    with Index({NAME: CONTENT}, Faults(always_status=404)) as moved, Index({NAME: CONTENT}) as index:
+        assert run(index, url=moved.url(NAME)) == CONTENT
+
+
+def test_a_folder_with_the_same_file_saves_the_download(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "wheels").mkdir()
+    (tmp_path / "wheels" / NAME).write_bytes(CONTENT)
+    with Index({NAME: CONTENT}) as index:
+        assert run(index, find_links=(str(tmp_path / "wheels"),)) == CONTENT
+        assert index.seen == []
+
+
+def test_a_folder_with_another_file_of_that_name_is_passed_by(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "wheels").mkdir()
+    (tmp_path / "wheels" / NAME).write_bytes(OTHER)
+    with Index({NAME: CONTENT}) as index:
+        assert run(index, find_links=(str(tmp_path / "wheels"),)) == CONTENT
+
+
+def test_a_local_file_that_is_gone_is_the_locks_fault(run: Run, tmp_path: Path) -> None:
+    with Index({NAME: CONTENT}) as index, pytest.raises(TfprovError) as caught:
+        run(index, url=(tmp_path / NAME).as_uri())
+    assert caught.value.code.name == "lock-unfit"
+
+
 def test_a_dead_index_costs_one_round_and_not_one_for_each_file(tmp_path: Path) -> None:
     names = [f"p{number}-1.0-py3-none-any.whl" for number in range(4)]
     content = {name: wheel(name.split("-")[0], "1.0", size=1000) for name in names}

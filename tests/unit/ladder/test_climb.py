@@ -6,7 +6,7 @@ import pytest
 
 from tfprov.errors import TfprovError
 from tfprov.events import Attempt, Event
-from tfprov.ladder.climb import Policy, Step, TransferError, climb
+from tfprov.ladder.climb import InapplicableError, Policy, Step, TransferError, climb
 from tfprov.ladder.rungs import Rung
 
 QUICK = Policy(first_wait=1.0)
@@ -274,3 +274,26 @@ def test_secrets_stay_out_of_the_journal() -> None:
     with pytest.raises(TfprovError) as caught:
         run([Step(Rung.NORMAL, Script(failure))])
     assert "hunter2" not in repr(run.events) + repr(caught.value.tried)
+
+
+def test_the_journal_says_what_an_attempt_is_about() -> None:
+    events: list[Event] = []
+    climb("fetch", [Step(Rung.NORMAL, Script())], emit=events.append, subject="`a.whl`")
+    (attempt,) = events
+    assert isinstance(attempt, Attempt)
+    assert attempt.what == "`a.whl`: succeeded"
+
+
+def test_a_step_that_cannot_be_tried_is_passed_over_without_hiding_the_cause() -> None:
+    run = Run()
+
+    def absent() -> str:
+        raise InapplicableError("the mirror does not have the file")
+
+    steps = [Step(Rung.NORMAL, always("net-reset")), Step(Rung.OTHER_SOURCE, absent), Step(Rung.PATIENT, Script())]
+    assert run(steps, policy=Policy(tries=1)) == "done"
+    assert ("other-source", 0, "net-reset") in run.journal
+    with pytest.raises(TfprovError) as caught:
+        run(steps[:2], policy=Policy(tries=1))
+    assert caught.value.code.name == "net-reset"
+    assert caught.value.tried[1] == "other-source: skipped: the mirror does not have the file"

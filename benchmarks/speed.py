@@ -1,0 +1,484 @@
+"""How long until there is a verified environment: tfprov beside uv and pip, on the real wheels of tensorflow-cpu.
+
+    python benchmarks/speed.py --cache FOLDER                        # all cases, 3 rounds
+    python benchmarks/speed.py --cache FOLDER --cases recreate,nothing --rounds 5 --tools tfprov,uv
+
+The wheels are fetched once with pip into the cache folder; after that everything comes from an index on the loopback
+that this program starts. In each round every tool does every case, one after the other and in turning order, so that a
+busy machine slows all of them. Each tool has its own caches and a clean environment (PYTHONDONTWRITEBYTECODE is not set:
+with it, each import of TensorFlow compiles everything again). Data is written back to the disk before a clock starts.
+
+tfprov is one command, `tfprov up`, at the smoke level `quick`. uv is what one types instead:
+
+    uv venv && uv pip install tensorflow-cpu==V && python -c "a product and its gradient"
+
+once as it is and once with `--compile-bytecode`; pip likewise with `python -m venv`. What an earlier environment of uv
+or pip left is deleted before their clock starts; tfprov deletes its own within its time. A ratio is the median of
+tfprov over the median of the faster uv.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import json
+import os
+import platform
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+HERE = Path(__file__).resolve()
+sys.path[:0] = [str(HERE.parent.parent / "tests")]
+
+from loopback import Faults, Index  # noqa: E402  # found through the line above
+
+OPERATION = """
+import tensorflow as tf
+x = tf.constant([[1.0, 2.0], [3.0, 4.0]])
+with tf.GradientTape() as tape:
+    tape.watch(x)
+    y = tf.reduce_sum(tf.matmul(x, x))
+print(tape.gradient(y, x).numpy().tolist())
+"""
+PACKAGE = "tensorflow-cpu"
+TOOLS = ("tfprov", "uv", "uv-compile", "pip")
+CASES = ("cold", "recreate", "second", "nothing", "rollback", "doctor", "disk")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Target:
+    """What a case must reach.
+
+    Attributes:
+        what: the case in words.
+        beside: what it is compared with.
+        ratio: at most so many times the other; None for no such bound.
+        seconds: at most so many seconds; None for no such bound.
+    """
+
+    what: str
+    beside: str
+    ratio: float | None = None
+    seconds: float | None = None
+
+
+TARGETS = {
+    "cold": Target(what="cold, verified", beside="uv", ratio=0.8),
+    "recreate": Target(what="recreate a broken environment, verified", beside="uv", ratio=0.45),
+    "second": Target(what="second environment with the same lock, verified", beside="uv", ratio=0.45),
+    "nothing": Target(what="nothing to do", beside="import typer", ratio=3.0, seconds=0.3),
+    "rollback": Target(what="rollback", beside="", seconds=0.5),
+    "doctor": Target(what="doctor, full hash", beside="sha256sum", ratio=1.5),
+}
+MOST_EXTRA_DISK = 0.03
+
+
+@dataclass
+class Timings:
+    """Seconds of every run by case and tool, and of tfprov's stages."""
+
+    seconds: dict[str, dict[str, list[float]]] = field(default_factory=dict)
+    stages: dict[str, list[dict[str, float]]] = field(default_factory=dict)
+
+    def add(self, case: str, tool: str, seconds: float) -> None:
+        self.seconds.setdefault(case, {}).setdefault(tool, []).append(seconds)
+        print(f"  {case:<9} {tool:<12} {seconds:8.2f} s", file=sys.stderr, flush=True)
+
+    def median(self, case: str, tool: str) -> float | None:
+        values = self.seconds.get(case, {}).get(tool)
+        return statistics.median(values) if values else None
+
+
+class Bench:
+    """Folders, programs and the index of one run of the benchmark."""
+
+    def __init__(self, root: Path, *, python: Path, tfprov: Path, uv: Path, index: str, version: str) -> None:
+        self.root, self.python, self.tfprov, self.uv, self.index, self.version = (
+            root,
+            python,
+            tfprov,
+            uv,
+            index,
+            version,
+        )
+        self.home = root / "tfprov"
+        self.project = root / "project"
+        self.times = Timings()
+        self._copies = 0
+
+    # -- children ------------------------------------------------------------------------------------------------------
+
+    def environ(self, **extra: str) -> dict[str, str]:
+        return {
+            "PATH": "/usr/local/bin:/usr/bin:/bin",
+            "HOME": str(self.root),
+            "LANG": "C.UTF-8",
+            "PIP_CONFIG_FILE": os.devnull,
+            "PIP_DISABLE_PIP_VERSION_CHECK": "1",
+            "UV_NO_CONFIG": "1",
+            **extra,
+        }
+
+    def call(self, argv: Sequence[str | Path], *, cwd: Path | None = None, **extra: str) -> str:
+        """Run to a good end; standard output."""
+        done = subprocess.run(
+            argv, env=self.environ(**extra), cwd=cwd or self.root, capture_output=True, text=True, check=False
+        )
+        if done.returncode:
+            raise SystemExit(f"{' '.join(map(str, argv))} ended with {done.returncode}:\n{done.stdout}\n{done.stderr}")
+        return done.stdout
+
+    def timed(self, case: str, tool: str, action: Callable[[], object]) -> None:
+        os.sync()
+        started = time.perf_counter()
+        action()
+        self.times.add(case, tool, time.perf_counter() - started)
+
+    # -- tfprov --------------------------------------------------------------------------------------------------------
+
+    def write_project(self, folder: Path) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "speed.toml").write_text(
+            f'name = "speed"\n[python]\npath = "{self.python}"\n'
+            f'[tensorflow]\nversion = "=={self.version}"\naccelerator = "cpu"\n'
+            f'[index]\nurl = "{self.index}"\n[smoke]\nlevel = "quick"\n',
+            encoding="utf-8",
+        )
+
+    def ours(self, *arguments: str, project: Path | None = None, home: Path | None = None) -> dict[str, object]:
+        home = home or self.home
+        out = self.call(
+            [self.tfprov, *arguments, "--json"], cwd=project or self.project, TFPROV_HOME=str(home), TMPDIR="/tmp"
+        )
+        document: dict[str, object] = json.loads(out)
+        return document
+
+    def up(self, case: str, *, project: Path | None = None, home: Path | None = None, already: bool = False) -> None:
+        document: dict[str, object] = {}
+        self.timed(case, "tfprov", lambda: document.update(self.ours("up", "speed.toml", project=project, home=home)))
+        if document["already"] is not already:
+            raise SystemExit(f"{case}: `already` is {document['already']}: this is not the case that was meant")
+        stages = {one["name"]: one["seconds"] for one in document["stages"]}  # type: ignore[index, attr-defined] - JSON
+        self.times.stages.setdefault(case, []).append(stages)
+
+    def active(self) -> Path:
+        """The generation in use of the project that stays."""
+        (found,) = self.home.glob("data/environments/*/current")
+        return found.resolve()
+
+    def damage(self) -> None:
+        """Delete five modules, as somebody's clean-up or a pip in the wrong environment does."""
+        modules = sorted(self.active().glob("lib/python*/site-packages/tensorflow/**/*.py"))
+        for module in modules[:: len(modules) // 5][:5]:
+            module.unlink()
+
+    # -- the others ----------------------------------------------------------------------------------------------------
+
+    def with_uv(self, place: Path, cache: Path, *, compiled: bool) -> None:
+        python = place / "bin" / "python"
+        variables = {"UV_CACHE_DIR": str(cache)}
+        self.call([self.uv, "venv", "--quiet", "--python", self.python, place], **variables)
+        argv = [self.uv, "pip", "install", "--quiet", "--python", python, "--index-url", self.index]
+        extra = ["--compile-bytecode"] if compiled else []
+        self.call([*argv, *extra, f"{PACKAGE}=={self.version}"], **variables)
+        self.call([python, "-c", OPERATION])
+
+    def with_pip(self, place: Path, cache: Path) -> None:
+        python = place / "bin" / "python"
+        self.call([self.python, "-m", "venv", place])
+        argv = [python, "-m", "pip", "install", "--quiet", "--index-url", self.index, "--cache-dir", cache]
+        self.call([*argv, f"{PACKAGE}=={self.version}"])
+        self.call([python, "-c", OPERATION])
+
+    def other(self, case: str, tool: str) -> None:
+        """One of the other tools: from an empty cache in the case `cold`, else from a full one."""
+        place = self.root / f"{tool}-environment"
+        cache = self.root / f"{tool}-cache"
+        if case == "cold":
+            shutil.rmtree(cache, ignore_errors=True)
+        shutil.rmtree(place, ignore_errors=True)
+        if tool == "pip":
+            self.timed(case, tool, lambda: self.with_pip(place, cache))
+        else:
+            self.timed(case, tool, lambda: self.with_uv(place, cache, compiled=tool == "uv-compile"))
+
+    # -- cases ---------------------------------------------------------------------------------------------------------
+
+    def cold(self, tool: str) -> None:
+        if tool != "tfprov":
+            self.other("cold", tool)
+            return
+        home, project = self.root / "tfprov-cold", self.root / "project-cold"
+        shutil.rmtree(home, ignore_errors=True)
+        shutil.rmtree(project, ignore_errors=True)
+        self.write_project(project)
+        self.up("cold", project=project, home=home)
+        shutil.rmtree(home)
+
+    def recreate(self, tool: str) -> None:
+        if tool != "tfprov":
+            self.other("recreate", tool)
+            return
+        self.damage()
+        self.up("recreate")
+
+    def second(self, tool: str) -> None:
+        """Another checkout of the same project, with its lock."""
+        if tool != "tfprov":
+            self.other("second", tool)
+            return
+        with self.checkout() as project:
+            self.up("second", project=project)
+
+    @contextlib.contextmanager
+    def checkout(self) -> Iterator[Path]:
+        self._copies += 1
+        project = self.root / f"checkout-{self._copies}"
+        project.mkdir()
+        for name in ("speed.toml", "pylock.speed.toml"):
+            shutil.copy(self.project / name, project)
+        yield project
+        self.ours("remove", "speed.toml", "--yes", project=project)
+        shutil.rmtree(project)
+
+    def nothing(self, tool: str) -> None:
+        for _ in range(3):
+            if tool == "tfprov":
+                self.up("nothing", already=True)
+            elif tool == "uv":
+                place = self.tfprov.parent / "python"
+                self.timed("nothing", "import typer", lambda: self.call([place, "-c", "import typer"]))
+
+    def rollback(self, tool: str) -> None:
+        if tool != "tfprov":
+            return
+        (environment,) = self.ours("list")["environments"]  # type: ignore[misc] - a JSON document
+        active = environment["active"]
+        if len(environment["generations"]) < 2:
+            self.ours("up", "speed.toml", "--recreate")
+            active += 1
+        self.timed("rollback", "tfprov", lambda: self.ours("rollback", "speed.toml"))
+        self.timed("rollback", "tfprov", lambda: self.ours("rollback", "speed.toml", str(active)))
+
+    def doctor(self, tool: str) -> None:
+        cores = os.cpu_count() or 1
+        if tool == "tfprov":
+            self.timed("doctor", "tfprov", lambda: self.ours("doctor", "speed.toml"))
+        elif tool == "uv":
+            hashes = f"find . -type f -print0 | xargs -0 -P {cores} -n 64 sha256sum > /dev/null"
+            place = self.active()
+            self.timed("doctor", "sha256sum", lambda: self.call(["/bin/sh", "-c", hashes], cwd=place))
+
+    def disk(self) -> tuple[int, int]:
+        """Bytes on disk of the first environment, and bytes that a second one adds to everything that tfprov keeps."""
+        first = occupied(self.active())
+        before = occupied(self.home)
+        with self.checkout() as project:
+            self.ours("up", "speed.toml", project=project)
+            return first, occupied(self.home) - before
+
+    def has(self, command: str) -> bool:
+        done = subprocess.run([self.tfprov, command, "--help"], env=self.environ(), capture_output=True, check=False)
+        return done.returncode == 0
+
+
+def occupied(folder: Path) -> int:
+    """Bytes that a folder occupies, every file once however many names it has."""
+    seen: dict[tuple[int, int], int] = {}
+    for path in (folder, *folder.rglob("*")):
+        status = path.lstat()
+        seen[status.st_dev, status.st_ino] = status.st_blocks * 512
+    return sum(seen.values())
+
+
+# -- wheels and their index --------------------------------------------------------------------------------------------
+
+
+def wheels(cache: Path, python: Path, version: str | None) -> Path:
+    """The folder with the closure of tensorflow-cpu, fetched with pip and its configuration unless it is there."""
+    folder = cache / "wheels"
+    wanted = f"{PACKAGE}=={version}" if version else PACKAGE
+    pattern = f"{PACKAGE.replace('-', '_')}-{version or '*'}-*.whl"
+    if not list(folder.glob(pattern)):
+        folder.mkdir(parents=True, exist_ok=True)
+        argv = [python, "-m", "pip", "download", "--quiet", "--only-binary", ":all:", "--dest", folder, wanted]
+        subprocess.run(argv, check=True)
+    return folder
+
+
+def serve(folder: Path) -> None:
+    """Child process: an index over the folder until stdin closes. Prints its address."""
+    with Index({path.name: path for path in folder.glob("*.whl")}, Faults(metadata=True)) as index:
+        for name in index.files:
+            index.sha256(name)
+        print(index.simple, flush=True)
+        sys.stdin.read()
+
+
+@contextlib.contextmanager
+def serving(folder: Path) -> Iterator[str]:
+    argv = [sys.executable, str(HERE), "--serve", str(folder)]
+    with subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as child:
+        assert child.stdout is not None
+        assert child.stdin is not None
+        try:
+            yield child.stdout.readline().strip()
+        finally:
+            child.stdin.close()
+
+
+# -- results -----------------------------------------------------------------------------------------------------------
+
+
+def rows(times: Timings) -> list[list[str]]:
+    """The table: one row a case."""
+    found = []
+    for case, target in TARGETS.items():
+        ours = times.median(case, "tfprov")
+        if ours is None:
+            continue
+        others = [
+            times.median(case, one) for one in (("uv", "uv-compile") if target.beside == "uv" else (target.beside,))
+        ]
+        least = min((one for one in others if one is not None), default=None)
+        ratio = ours / least if least else None
+        met = [ratio is not None and ratio <= target.ratio] if target.ratio else []
+        met += [ours <= target.seconds] if target.seconds else []
+        bounds = [f"≤ {target.seconds} s"] if target.seconds else []
+        bounds += [f"≤ {target.ratio} × {target.beside}"] if target.ratio else []
+        cells = [number(ours), *(number(times.median(case, tool)) for tool in TOOLS[1:])]
+        if target.beside not in ("uv", ""):
+            cells[1] = f"{number(least)} ({target.beside})"
+        found.append([target.what, *cells, number(ratio), ", ".join(bounds), "yes" if all(met) else "no"])
+    return found
+
+
+def number(value: float | None) -> str:
+    return "" if value is None else f"{value:.2f}"
+
+
+def table(header: Sequence[str], lines: Sequence[Sequence[str]]) -> str:
+    widths = [max(len(line[column]) for line in (header, *lines)) for column in range(len(header))]
+    ruled = (header, ["-" * width for width in widths], *lines)
+    return "\n".join(
+        "| " + " | ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)) + " |" for line in ruled
+    )
+
+
+def stage_table(times: Timings) -> str:
+    """Median seconds of tfprov's stages by case; `rest` is what lies outside of them: start, imports, report."""
+    names = list(dict.fromkeys(name for runs in times.stages.values() for run in runs for name in run))
+    lines = []
+    for case, runs in times.stages.items():
+        cells = [number(statistics.median(run.get(name, 0.0) for run in runs)) for name in names]
+        rest = [whole - sum(run.values()) for whole, run in zip(times.seconds[case]["tfprov"], runs, strict=True)]
+        lines.append([case, *("" if cell == "0.00" else cell for cell in cells), number(statistics.median(rest))])
+    return table(["case", *names, "rest"], lines)
+
+
+def show(times: Timings, extra: tuple[int, int] | None) -> None:
+    lines = rows(times)
+    if extra is not None:
+        first, more = extra
+        share = more / first
+        cells = ["extra disk of a second environment", f"{more / 1e6:.1f} MB", f"{first / 1e6:.0f} MB (first)", "", ""]
+        met = "yes" if share <= MOST_EXTRA_DISK else "no"
+        lines.append([*cells, f"{share:.3f}", f"≤ {MOST_EXTRA_DISK}", met])
+    print(table(["case", "tfprov s", "uv s", "uv compiled s", "pip s", "ratio", "target", "met"], lines))
+    print("\nseconds of tfprov's stages, medians\n")
+    print(stage_table(times))
+    print("\nall runs\n")
+    for case, by_tool in times.seconds.items():
+        for tool, values in by_tool.items():
+            print(f"    {case:<9} {tool:<13} {' '.join(f'{value:.2f}' for value in values)}")
+
+
+def measure(bench: Bench, cases: Sequence[str], tools: Sequence[str], rounds: int) -> tuple[int, int] | None:
+    bench.write_project(bench.project)
+    # What the warm cases start from; and each program once for nothing, for its own bytecode and the page cache.
+    bench.ours("up", "speed.toml")
+    for tool in tools:
+        if tool != "tfprov" and any(case in cases for case in ("recreate", "second")) and "cold" not in cases:
+            bench.other("warm-up", tool)
+    timed: Mapping[str, Callable[[str], None]] = {
+        "cold": bench.cold,
+        "recreate": bench.recreate,
+        "second": bench.second,
+        "nothing": bench.nothing,
+        "rollback": bench.rollback,
+        "doctor": bench.doctor,
+    }
+    for number_of_round in range(rounds):
+        print(f"round {number_of_round + 1}, load {os.getloadavg()[0]:.2f}", file=sys.stderr)
+        turn = number_of_round % len(tools)
+        for case, action in timed.items():
+            if case not in cases:
+                continue
+            for tool in (*tools[turn:], *tools[:turn]):
+                # pip is slow and nothing is judged by it: one round says enough.
+                if tool != "pip" or number_of_round == 0:
+                    action(tool)
+    return bench.disk() if "disk" in cases else None
+
+
+def main() -> None:
+    arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    arguments.add_argument("--cache", type=Path, help="folder for the wheels and for the work; kept afterwards")
+    arguments.add_argument("--rounds", type=int, default=3)
+    arguments.add_argument("--cases", default=",".join(CASES))
+    arguments.add_argument("--tools", default=",".join(TOOLS), help="pip runs in the first round only")
+    arguments.add_argument("--version", help="of tensorflow-cpu; default: the newest")
+    arguments.add_argument("--python", type=Path, help="interpreter for all environments; default: this one's base")
+    arguments.add_argument("--tfprov", type=Path, default=Path(sys.executable).parent / "tfprov")
+    arguments.add_argument("--uv", type=Path, default=Path(sys.executable).parent / "uv")
+    arguments.add_argument("--json", type=Path, help="also write every run there")
+    arguments.add_argument("--serve", type=Path, help=argparse.SUPPRESS)
+    asked = arguments.parse_args()
+    if asked.serve:
+        serve(asked.serve)
+        return
+    if asked.cache is None:
+        arguments.error("--cache is needed")
+    cases, tools = asked.cases.split(","), asked.tools.split(",")
+    unknown = [*(set(cases) - set(CASES)), *(set(tools) - set(TOOLS))]
+    if unknown:
+        arguments.error(f"unknown: {', '.join(unknown)}")
+    major_minor = f"{sys.version_info[0]}.{sys.version_info[1]}"
+    python = asked.python or Path(sys.base_prefix) / "bin" / f"python{major_minor}"
+    cache = asked.cache.absolute()
+    folder = wheels(cache, python, asked.version)
+    (wheel,) = folder.glob(f"{PACKAGE.replace('-', '_')}-*.whl")
+    version = wheel.name.split("-")[1]
+    with serving(folder) as index, tempfile.TemporaryDirectory(prefix="speed-", dir=cache) as root:
+        bench = Bench(
+            Path(root),
+            python=python,
+            tfprov=asked.tfprov.absolute(),
+            uv=asked.uv.absolute(),
+            index=index,
+            version=version,
+        )
+        if "doctor" in cases and not bench.has("doctor"):
+            print("no command `tfprov doctor` here: left out", file=sys.stderr)
+            cases.remove("doctor")
+        print(
+            f"{PACKAGE} {version}, {bench.call([python, '-VV']).strip()}, {bench.call([asked.uv, '--version']).strip()}"
+        )
+        print(f"{platform.platform()}, {os.cpu_count()} processors, load at the start {os.getloadavg()[0]:.2f}\n")
+        extra = measure(bench, cases, tools, asked.rounds)
+        print(f"load at the end {os.getloadavg()[0]:.2f}\n")
+        show(bench.times, extra)
+        if asked.json:
+            document = {"seconds": bench.times.seconds, "stages": bench.times.stages, "disk": extra}
+            asked.json.write_text(json.dumps(document, indent=2))
+
+
+if __name__ == "__main__":
+    main()
