@@ -176,7 +176,12 @@ def load(name):
     spec = importlib.util.spec_from_file_location("tfprov_probe_" + name, path)
     module = importlib.util.module_from_spec(spec)
     sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
+    # This folder belongs to tfprov; the bytecode of another Python has no business in it.
+    written, sys.dont_write_bytecode = sys.dont_write_bytecode, True
+    try:
+        spec.loader.exec_module(module)
+    finally:
+        sys.dont_write_bytecode = written
     return module
 
 

@@ -103,3 +103,13 @@ def test_a_chain_that_bites_its_tail_ends(probe: ModuleType) -> None:
     first, second = ValueError("1"), ValueError("2")
     first.__cause__, second.__cause__ = second, first
     assert [error["message"] for error in probe.chain_of(first)] == ["1", "2"]
+
+
+def test_probes_leave_no_bytecode_of_another_python_behind(
+    probe: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "leg.py").write_text("value = 3\n")
+    monkeypatch.setattr(probe, "__file__", str(tmp_path / "probe.py"))
+    monkeypatch.setattr("sys.dont_write_bytecode", False)
+    assert probe.load("leg").value == 3
+    assert [path.name for path in tmp_path.iterdir()] == ["leg.py"]
