@@ -17,7 +17,6 @@ from tfprov.errors import TfprovError
 from tfprov.ladder.classify import classify_exception
 
 _SYNC_SECONDS = 2.0
-_SYNC_BYTES = 64 * 1024 * 1024
 _NOTE_BYTES = 512 * 1024
 _RECORD_BYTES = 4096
 
@@ -233,7 +232,7 @@ class Partial:
         with self._lock:
             record = self._record()
             unsynced = self._unsynced
-            due = unsynced >= _SYNC_BYTES or (unsynced > 0 and moment - self._synced_at >= _SYNC_SECONDS)
+            due = unsynced > 0 and moment - self._synced_at >= _SYNC_SECONDS
             if not (due or now):
                 return
             self._note()
