@@ -8,7 +8,7 @@ import pytest
 from tfprov.errors import TfprovError
 from tfprov.profile import load as loading
 from tfprov.profile.load import find, load, shipped, shipped_folder
-from tfprov.profile.records import Loaded
+from tfprov.profile.records import Loaded, Profile
 
 
 def write(folder: Path, text: str | bytes, name: str = "train.toml") -> Path:
@@ -30,6 +30,7 @@ def digest(path: Path, *overrides: str) -> str:
     return load(path, overrides=overrides).digest
 
 
+TABLES = ", ".join(Profile.model_fields)
 SCHEMA_HINT = "hint: `tfprov schema` prints the JSON Schema of profiles, for editors"
 
 
@@ -84,8 +85,7 @@ channels = "conda-forge"
         "profile-invalid: `DIR/train.toml` has 35 mistakes",
         "train.toml: `name` is required",
         "train.toml:1: unknown key `nam`; did you mean `name`?",
-        "train.toml:2: unknown key `colour`; known here: name, python, environment, tensorflow, packages, index, "
-        "network, strategies, conda, smoke",
+        "train.toml:2: unknown key `colour`; known here: " + TABLES,
         "train.toml:4: `python.version`: `3.12` has no operator: write `==3.12.*`",
         "train.toml:5: `python.path`: there is no `no/python` (DIR/no/python)",
         "train.toml:6: unknown key `python.instal`; did you mean `python.install`?",
@@ -334,8 +334,7 @@ class TestOverrides:
             ("tensorflow.x.y=1", "unknown key `tensorflow.x`; known here: version, accelerator, allow-fallback"),
             (
                 "nothing.x=1",
-                "unknown key `nothing`; known here: name, python, environment, tensorflow, packages, index, "
-                "network, strategies, conda, smoke",
+                "unknown key `nothing`; known here: " + TABLES,
             ),
             ("tensorflow=cpu", '`tensorflow` must be a table, not `"cpu"`'),
             ("tensorflow.version=2.19", "`tensorflow.version`: `2.19` has no operator: write `==2.19.*`"),
