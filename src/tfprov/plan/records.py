@@ -147,3 +147,12 @@ class Plan:
     files: int | None = None
     fallbacks: tuple[Decision, ...] = field(default=())
     """What may be tried after a failure, in order; empty unless the profile allows it."""
+
+    @property
+    def build_seconds(self) -> int | None:
+        """Estimate of the time beside the download, in seconds; None when the size is not known.
+
+        Measured on two cores: 10 s for everything that does not grow with the size (resolve, first import, checks), and
+        120 MB unpacked a second (1.46 GB of tensorflow-cpu 2.21.0 took 8 s to install and 6 s to prove).
+        """
+        return None if self.unpacked_bytes is None else round(10 + self.unpacked_bytes / 120e6)

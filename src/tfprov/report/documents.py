@@ -96,6 +96,7 @@ def plan(found: Plan) -> Document:
         "unpacked_bytes": found.unpacked_bytes,
         "peak_disk_bytes": found.peak_disk_bytes,
         "files": found.files,
+        "build_seconds": found.build_seconds,
     }
 
 

@@ -120,6 +120,11 @@ def plan(found: Plan, *, verbose: bool = False) -> str:
     if found.files is not None:
         known.append(count(found.files, "file"))
     lines += _block("size", ((", ".join(known),) if known else ("not known before the lock",)))
+    if found.build_seconds is not None and found.download_bytes is not None:
+        slow, fast = (duration(found.download_bytes / speed) for speed in (10e6, 100e6))
+        lines += _block(
+            "time", (f"about {duration(found.build_seconds)}, and the download: {slow} at 10 MB/s, {fast} at 100 MB/s",)
+        )
     lines += _block("notes", found.notes)
     if found.refused:
         lines += ["", f"refused ({len(found.refused)}):"]
