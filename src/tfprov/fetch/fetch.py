@@ -159,9 +159,12 @@ def fetch(
     pool = ThreadPoolExecutor(max_workers=max(1, min(network.connections, len(order))), thread_name_prefix="fetch")
     try:
         futures = [pool.submit(job.bring, file) for file in order]
-        done, _ = wait(futures, return_when=FIRST_EXCEPTION)
-        for future in done:
-            future.result()
+        pending = set(futures)
+        while pending:
+            # With a time-out, because a wait without one does not hear Ctrl-C on Windows.
+            done, pending = wait(pending, timeout=0.5, return_when=FIRST_EXCEPTION)
+            for future in done:
+                future.result()
     finally:
         # On a failure, and on Ctrl-C, the other threads keep what they have and end at their next piece.
         stop.set()

@@ -423,6 +423,22 @@ def test_after_kill_9_nothing_is_paid_for_twice(run: Run) -> None:
         assert index.sent <= SIZE + 2 * MB
 
 
+@pytest.mark.skipif(os.name != "posix", reason="needs SIGINT")
+def test_ctrl_c_ends_it_and_keeps_what_arrived(run: Run) -> None:
+    with Index({NAME: CONTENT}, Faults(total_rate=5e6)) as index:
+        stopped = child(index, run.store)
+        while index.sent < SIZE // 4:
+            assert stopped.poll() is None
+            threading.Event().wait(0.01)
+        stopped.send_signal(signal.SIGINT)
+        assert stopped.wait(30) != 0
+        before = index.sent
+        index.faults = Faults()
+        assert run(index) == CONTENT
+        assert before < SIZE
+        assert index.sent <= SIZE + 2 * MB
+
+
 def test_several_processes_share_one_download(run: Run) -> None:
     with Index({NAME: CONTENT}, Faults(total_rate=20e6)) as index:
         children = [child(index, run.store) for _ in range(3)]
