@@ -5,8 +5,9 @@
 
 The wheels are fetched once with pip into the cache folder; after that everything comes from an index on the loopback
 that this program starts. In each round every tool does every case, one after the other and in turning order, so that a
-busy machine slows all of them. Each tool has its own caches and a clean environment (PYTHONDONTWRITEBYTECODE is not set:
-with it, each import of TensorFlow compiles everything again). Data is written back to the disk before a clock starts.
+busy machine slows all of them. Each tool has its own caches and a clean environment; PYTHONDONTWRITEBYTECODE is not
+set, since with it each import of TensorFlow compiles everything again. Data is written back to the disk before a clock
+starts.
 
 tfprov is one command, `tfprov up`, at the smoke level `quick`. uv is what one types instead:
 
@@ -88,10 +89,12 @@ class Timings:
     stages: dict[str, list[dict[str, float]]] = field(default_factory=dict)
 
     def add(self, case: str, tool: str, seconds: float) -> None:
+        """Keep the time of a run, and say it."""
         self.seconds.setdefault(case, {}).setdefault(tool, []).append(seconds)
         print(f"  {case:<9} {tool:<12} {seconds:8.2f} s", file=sys.stderr, flush=True)
 
     def median(self, case: str, tool: str) -> float | None:
+        """Median seconds; None when there was no run."""
         values = self.seconds.get(case, {}).get(tool)
         return statistics.median(values) if values else None
 
@@ -100,14 +103,12 @@ class Bench:
     """Folders, programs and the index of one run of the benchmark."""
 
     def __init__(self, root: Path, *, python: Path, tfprov: Path, uv: Path, index: str, version: str) -> None:
-        self.root, self.python, self.tfprov, self.uv, self.index, self.version = (
-            root,
-            python,
-            tfprov,
-            uv,
-            index,
-            version,
-        )
+        self.root = root
+        self.python = python
+        self.tfprov = tfprov
+        self.uv = uv
+        self.index = index
+        self.version = version
         self.home = root / "tfprov"
         self.project = root / "project"
         self.times = Timings()
@@ -116,6 +117,7 @@ class Bench:
     # -- children ------------------------------------------------------------------------------------------------------
 
     def environ(self, **extra: str) -> dict[str, str]:
+        """Variables of a child, nothing of this process among them."""
         return {
             "PATH": "/usr/local/bin:/usr/bin:/bin",
             "HOME": str(self.root),
@@ -136,6 +138,7 @@ class Bench:
         return done.stdout
 
     def timed(self, case: str, tool: str, action: Callable[[], object]) -> None:
+        """Do it and keep how long it took."""
         os.sync()
         started = time.perf_counter()
         action()
@@ -144,6 +147,7 @@ class Bench:
     # -- tfprov --------------------------------------------------------------------------------------------------------
 
     def write_project(self, folder: Path) -> None:
+        """A folder with the profile."""
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "speed.toml").write_text(
             f'name = "speed"\n[python]\npath = "{self.python}"\n'
@@ -153,6 +157,7 @@ class Bench:
         )
 
     def ours(self, *arguments: str, project: Path | None = None, home: Path | None = None) -> dict[str, object]:
+        """The JSON document of a command of tfprov, which must succeed."""
         home = home or self.home
         out = self.call(
             [self.tfprov, *arguments, "--json"], cwd=project or self.project, TFPROV_HOME=str(home), TMPDIR="/tmp"
@@ -161,6 +166,7 @@ class Bench:
         return document
 
     def up(self, case: str, *, project: Path | None = None, home: Path | None = None, already: bool = False) -> None:
+        """A timed `up`, which must have had something to do, or nothing when `already`."""
         document: dict[str, object] = {}
         self.timed(case, "tfprov", lambda: document.update(self.ours("up", "speed.toml", project=project, home=home)))
         if document["already"] is not already:
@@ -182,6 +188,7 @@ class Bench:
     # -- the others ----------------------------------------------------------------------------------------------------
 
     def with_uv(self, place: Path, cache: Path, *, compiled: bool) -> None:
+        """What one types instead, with uv."""
         python = place / "bin" / "python"
         variables = {"UV_CACHE_DIR": str(cache)}
         self.call([self.uv, "venv", "--quiet", "--python", self.python, place], **variables)
@@ -191,6 +198,7 @@ class Bench:
         self.call([python, "-c", OPERATION])
 
     def with_pip(self, place: Path, cache: Path) -> None:
+        """What one types instead, with pip."""
         python = place / "bin" / "python"
         self.call([self.python, "-m", "venv", place])
         argv = [python, "-m", "pip", "install", "--quiet", "--index-url", self.index, "--cache-dir", cache]
@@ -212,6 +220,7 @@ class Bench:
     # -- cases ---------------------------------------------------------------------------------------------------------
 
     def cold(self, tool: str) -> None:
+        """Nothing is there but the interpreter and the index."""
         if tool != "tfprov":
             self.other("cold", tool)
             return
@@ -223,6 +232,7 @@ class Bench:
         shutil.rmtree(home)
 
     def recreate(self, tool: str) -> None:
+        """The environment is broken; the caches are full."""
         if tool != "tfprov":
             self.other("recreate", tool)
             return
@@ -239,6 +249,7 @@ class Bench:
 
     @contextlib.contextmanager
     def checkout(self) -> Iterator[Path]:
+        """A second folder with the profile and its lock; what came of it is removed at the end."""
         self._copies += 1
         project = self.root / f"checkout-{self._copies}"
         project.mkdir()
@@ -249,25 +260,29 @@ class Bench:
         shutil.rmtree(project)
 
     def nothing(self, tool: str) -> None:
+        """The environment is verified already; three times a round."""
         for _ in range(3):
             if tool == "tfprov":
                 self.up("nothing", already=True)
             elif tool == "uv":
-                place = self.tfprov.parent / "python"
-                self.timed("nothing", "import typer", lambda: self.call([place, "-c", "import typer"]))
+                self.timed("nothing", "import typer", self._import_typer)
+
+    def _import_typer(self) -> None:
+        self.call([self.tfprov.parent / "python", "-c", "import typer"])
 
     def rollback(self, tool: str) -> None:
+        """To the generation before, and forth again."""
         if tool != "tfprov":
             return
-        (environment,) = self.ours("list")["environments"]  # type: ignore[misc] - a JSON document
-        active = environment["active"]
-        if len(environment["generations"]) < 2:
-            self.ours("up", "speed.toml", "--recreate")
-            active += 1
+        # A generation that an earlier case damaged is not gone back to: two good ones are needed.
+        for _ in range(2):
+            document = self.ours("up", "speed.toml", "--recreate")
+        active = document["environment"]["generation"]  # type: ignore[index] - a JSON document
         self.timed("rollback", "tfprov", lambda: self.ours("rollback", "speed.toml"))
         self.timed("rollback", "tfprov", lambda: self.ours("rollback", "speed.toml", str(active)))
 
     def doctor(self, tool: str) -> None:
+        """Every file against its hash."""
         cores = os.cpu_count() or 1
         if tool == "tfprov":
             self.timed("doctor", "tfprov", lambda: self.ours("doctor", "speed.toml"))
@@ -285,6 +300,7 @@ class Bench:
             return first, occupied(self.home) - before
 
     def has(self, command: str) -> bool:
+        """Whether this tfprov has the command."""
         done = subprocess.run([self.tfprov, command, "--help"], env=self.environ(), capture_output=True, check=False)
         return done.returncode == 0
 
@@ -352,7 +368,7 @@ def rows(times: Timings) -> list[list[str]]:
         met = [ratio is not None and ratio <= target.ratio] if target.ratio else []
         met += [ours <= target.seconds] if target.seconds else []
         bounds = [f"≤ {target.seconds} s"] if target.seconds else []
-        bounds += [f"≤ {target.ratio} × {target.beside}"] if target.ratio else []
+        bounds += [f"≤ {target.ratio} of {target.beside}"] if target.ratio else []
         cells = [number(ours), *(number(times.median(case, tool)) for tool in TOOLS[1:])]
         if target.beside not in ("uv", ""):
             cells[1] = f"{number(least)} ({target.beside})"
