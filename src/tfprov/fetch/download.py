@@ -482,7 +482,9 @@ class Download:
             if lane.extra and others and not machine:
                 # The server minds so many connections: those that work go on, and no more are added.
                 state.cap = max(1, sum(other.busy for other in state.lanes) - 1)
-                self._network.health.limit(self._host, state.cap)
+                if error.code.name in ("mirror-http-error", "net-refused"):
+                    # It said so; a cut connection alone may be the link's fault and is forgotten with this file.
+                    self._network.health.limit(self._host, state.cap)
             elif machine or not is_transient(error):
                 state.stop = True
         return False
@@ -579,7 +581,11 @@ class Download:
         """Check an answer against what was asked: the offsets that its body begins and ends at (None: not known)."""
         partial = self._partial
         if response.status_code == 416:
-            raise _ChangedError(_content_range(response)[1], Origin(self._address, _validator(response)))
+            # Shorter than what was asked for. `_recognise` raises when that is not the size in the lock.
+            origin, total = Origin(self._address, _validator(response)), _content_range(response)[1]
+            with self._lock:
+                self._recognise(origin, total)
+            raise _ChangedError(total, origin)
         raise_for_status(response, self._url)
         if response.headers.get("Content-Type", "").startswith("text/html") and _length(response) != partial.total:
             refuse_page(next(response.iter_raw(), b""), response, self._url)
@@ -826,9 +832,9 @@ def _length(response: httpx.Response) -> int | None:
 
 def _content_range(response: httpx.Response) -> tuple[int | None, int | None]:
     found = _CONTENT_RANGE.match(response.headers.get("Content-Range", ""))
-    if found is None or found[1] is None:
+    if found is None:
         return None, None
-    return int(found[1]), None if found[3] == "*" else int(found[3])
+    return None if found[1] is None else int(found[1]), None if found[3] == "*" else int(found[3])
 
 
 def _name(url: str) -> str:

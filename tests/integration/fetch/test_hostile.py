@@ -163,6 +163,19 @@ def test_another_size_is_noticed_before_the_body(run: Run) -> None:
     assert index.sent < SIZE // 2
 
 
+def test_a_source_that_has_become_shorter_does_not_cost_what_is_here(run: Run) -> None:
+    with Index({NAME: CONTENT}, Faults(stall_after=6 * MB)) as index:
+        with pytest.raises(TfprovError):
+            run(index, deadline=time.monotonic() + 1.5)
+        index.faults = Faults(truncate=12 * MB)
+        with pytest.raises(TfprovError) as caught:
+            run(index)
+        assert caught.value.code.name == "hash-mismatch"
+        index.faults = Faults()
+        assert run(index) == CONTENT
+        assert index.sent <= 1.05 * SIZE
+
+
 def test_a_file_that_changes_under_way_is_not_mixed(run: Run) -> None:
     faults = Faults(changes_after=1, stall_after=2 * MB, stalls=1)
     with Index({NAME: OTHER}, faults, changed=CONTENT) as index:
