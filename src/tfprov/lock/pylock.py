@@ -76,13 +76,21 @@ def check_ours(path: Path) -> None:
         )
 
 
-def read(path: Path, *, environment: Environment, tags: Sequence[Tag], changes: tuple[str, ...] = ()) -> Lock:
+def read(
+    path: Path,
+    *,
+    environment: Environment,
+    tags: Sequence[Tag],
+    platform: str | None = None,
+    changes: tuple[str, ...] = (),
+) -> Lock:
     """The lock for one interpreter: of every package the wheel whose tag comes first in `tags`.
 
     Args:
         path: the lock file.
         environment: marker variables of the interpreter.
         tags: what it can load, best first.
+        platform: whose target is wanted of a lock for several; the one that the lock was made on when None.
         changes: why the lock was resolved in this run; kept in the record.
 
     Raises:
@@ -107,12 +115,12 @@ def read(path: Path, *, environment: Environment, tags: Sequence[Tag], changes: 
         raise TfprovError(
             "lock-unfit",
             f"`{path.name}` does not fit this machine or interpreter",
-            evidence=(str(error), f"it was made for Python {header.target.python} on {header.target.platform}"),
+            evidence=(str(error), f"it was made for Python {header.target.python} on {header.platforms}"),
         ) from error
     return Lock(
         path=path,
         digest=hashlib.sha256(raw).hexdigest(),
-        target=header.target,
+        target=(header.target_on(platform) if platform else None) or header.target,
         files=tuple(sorted(files, key=lambda file: file.name)),
         changes=changes,
     )

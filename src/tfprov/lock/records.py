@@ -44,6 +44,7 @@ class Inputs:
         extra: further indexes of the profile, without credentials.
         find_links: as the profile names them.
         exclude_newer: date of the profile.
+        platforms: what the lock must serve beside the platform that it was made on.
     """
 
     profile: str
@@ -56,6 +57,7 @@ class Inputs:
     extra: tuple[str, ...] = ()
     find_links: tuple[str, ...] = ()
     exclude_newer: str = ""
+    platforms: tuple[str, ...] = ()
 
     def changes_from(self, old: Inputs) -> tuple[str, ...]:
         """What is different here from an older lock's inputs, a line each. Credentials make no difference."""
@@ -90,10 +92,25 @@ class Target:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Header:
-    """What tfprov keeps in a lock beside the files."""
+    """What tfprov keeps in a lock beside the files.
+
+    Attributes:
+        target: what it was resolved for on the machine that made it.
+        others: the same for the other platforms that it serves.
+    """
 
     inputs: Inputs
     target: Target
+    others: tuple[Target, ...] = ()
+
+    def target_on(self, platform: str) -> Target | None:
+        """What the lock holds for a platform; None when it was not made for it."""
+        return next((each for each in (self.target, *self.others) if each.platform == platform), None)
+
+    @property
+    def platforms(self) -> str:
+        """The platforms that the lock serves, for messages."""
+        return ", ".join(each.platform for each in (self.target, *self.others))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

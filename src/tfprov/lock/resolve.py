@@ -15,6 +15,7 @@ from tfprov import process
 from tfprov.errors import TfprovError
 from tfprov.ladder.classify import classify_text
 
+_FULL_PYTHON = re.compile(r'(?m)(?P<minor>^requires-python = ">=\d+\.\d+)\.\d+(?=")')
 # Distributions that install the package `tensorflow`. Two of them in one environment overwrite each other's files.
 TENSORFLOWS = frozenset(
     {"tensorflow", "tensorflow-cpu", "tensorflow-gpu", "tf-nightly", "tf-nightly-cpu", "tensorflow-rocm"}
@@ -30,6 +31,7 @@ class Question:
         constraints: PEP 508 lines.
         python: the interpreter to resolve for.
         exclude_newer: date or time; None for no limit.
+        platform: what uv calls the platform to resolve for; None for the interpreter's own.
         prefer: an older lock whose versions are kept where they still fit; None to take the newest of everything.
     """
 
@@ -37,6 +39,7 @@ class Question:
     constraints: tuple[str, ...]
     python: Path
     exclude_newer: str | None = None
+    platform: str | None = None
     prefer: Path | None = None
 
 
@@ -88,6 +91,7 @@ def resolve(question: Question, resolver: Resolver) -> str:
             *("--no-header", "--no-config", "--no-progress", "--cache-dir", resolver.cache),
             *(part for link in resolver.find_links for part in ("--find-links", link)),
             *(("--index-strategy", "unsafe-best-match") if resolver.merge_indexes else ()),
+            *(("--python-platform", question.platform) if question.platform else ()),
             *(("--exclude-newer", question.exclude_newer) if question.exclude_newer else ()),
             *(("--refresh",) if resolver.fresh else ()),
             *(("--upgrade",) if question.prefer is None else ()),
@@ -105,7 +109,9 @@ def resolve(question: Question, resolver: Resolver) -> str:
         if not answer.ok:
             code, evidence = classify_text("uv pip compile", answer.stderr + answer.stdout, answer.returncode)
             raise TfprovError(code, "the requirements could not be resolved", evidence=evidence)
-        return output.read_text(encoding="utf-8")
+        # uv writes the full version of the interpreter that it resolved for. Wheels are made for minor versions, so a
+        # colleague with an older patch release can use the same lock.
+        return _FULL_PYTHON.sub(r"\g<minor>", output.read_text(encoding="utf-8"), count=1)
 
 
 def tensorflows_in(resolved: str) -> tuple[str, ...]:

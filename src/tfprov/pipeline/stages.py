@@ -33,14 +33,15 @@ from tfprov.install.records import Installed
 from tfprov.install.wheelhouse import Wheelhouse, wheelhouse
 from tfprov.ladder.climb import Policy, Step, climb
 from tfprov.ladder.rungs import Rung
-from tfprov.lock import pylock
+from tfprov.lock import platforms, pylock
 from tfprov.lock.records import Header, Inputs, Lock, Target
 from tfprov.lock.resolve import Question, Resolver, is_tensorflow, resolve, tensorflows_in
 from tfprov.paths import Home
+from tfprov.pipeline import elsewhere
 from tfprov.pipeline.run import PROFILE, Run, Stage
 from tfprov.plan.compat import table
 from tfprov.plan.decide import decide
-from tfprov.plan.records import Listing, LockedChoice, Plan
+from tfprov.plan.records import Decision, Listing, LockedChoice, Plan
 from tfprov.plan.tags import marker_environment, supported_tags
 from tfprov.process import clean_environment
 from tfprov.profile.records import Loaded, Profile
@@ -105,9 +106,12 @@ def _as_asked(loaded: Loaded) -> Profile:
 
 
 def _offers(run: Run) -> Listing | None:
-    """What the index has of TensorFlow; None, with a note, when it cannot be asked now."""
+    """What the index has of TensorFlow, asked once; None, with a note, when it cannot be asked now."""
+    known = run.find(Listing)
+    if known is not None:
+        return known
     try:
-        return listing(("tensorflow", "tensorflow-cpu"), run.network, emit=run.emit)
+        found = listing(("tensorflow", "tensorflow-cpu"), run.network, emit=run.emit)
     except TfprovError as error:
         run.emit(
             Note(
@@ -117,6 +121,8 @@ def _offers(run: Run) -> Listing | None:
             )
         )
         return None
+    run.put(found)
+    return found
 
 
 def _inputs(loaded: Loaded) -> Inputs:
@@ -132,6 +138,7 @@ def _inputs(loaded: Loaded) -> Inputs:
         extra=tuple(without_userinfo(url) for url in profile.index.extra),
         find_links=profile.index.find_links,
         exclude_newer=profile.index.exclude_newer or "",
+        platforms=profile.lock.platforms,
     )
 
 
@@ -148,13 +155,13 @@ def _locked_choice(run: Run) -> LockedChoice | None:
     if header is None or _inputs(run.loaded).changes_from(header.inputs):
         return None
     here = _platform(run.get(Facts))
-    if header.target.platform != here:
+    target = header.target_on(here)
+    if target is None:
         raise TfprovError(
             "lock-unfit",
             f"`{run.lock_path.name}` was made for another machine",
-            evidence=(f"it holds files for {header.target.platform}; this machine is {here}",),
+            evidence=(f"it holds files for {header.platforms}; this machine is {here}",),
         )
-    target = header.target
     return LockedChoice(
         package=target.package, version=target.version, python_minor=target.python, accelerator=target.accelerator
     )
@@ -190,13 +197,14 @@ def _lock(run: Run) -> Lock:
             raise TfprovError(code, f"`{path}` may not be made or changed, and would have to be", evidence=changes)
         for change in changes:
             run.emit(Note(text=f"resolving: {change}", level="detail"))
-        resolved, target = _resolve(run)
-        pylock.write(path, resolved, Header(inputs=_inputs(run.loaded), target=target))
+        resolved, target, others = _resolve(run)
+        pylock.write(path, resolved, Header(inputs=_inputs(run.loaded), target=target, others=others))
     facts = run.get(Facts)
     return pylock.read(
         path,
         environment=marker_environment(interpreter.version, interpreter.implementation, facts),
         tags=supported_tags(interpreter.version, interpreter.free_threaded, facts),
+        platform=_platform(facts),
         changes=changes,
     )
 
@@ -213,24 +221,49 @@ def _why_resolve(run: Run) -> tuple[str, ...]:
     return () if header is None else _inputs(run.loaded).changes_from(header.inputs)
 
 
-def _resolve(run: Run) -> tuple[str, Target]:
-    plan, interpreter = run.get(Plan), run.get(Interpreter)
-    chosen = plan.decision.tensorflow
+def _resolve(run: Run) -> tuple[str, Target, tuple[Target, ...]]:
+    """The document, what it holds for this machine, and for the other platforms that the profile names."""
+    facts, decision, path = run.get(Facts), run.get(Plan).decision, run.lock_path
+    older = path if path.exists() and not run.request.upgrade else None
+    resolved, target = _resolve_for(run, decision, facts, prefer=older)
+    profile = _as_asked(run.loaded)
+    if not elsewhere.others(profile, facts):
+        return resolved, target, ()
+    documents, others = {elsewhere.name_of(facts): resolved}, []
+    with tempfile.TemporaryDirectory(prefix="tfprov-prefer-") as folder:
+        prefer = Path(folder) / "pylock.toml"
+        prefer.write_text(platforms.preferences(resolved, older.read_text("utf-8") if older else None), "utf-8")
+        for there in elsewhere.decisions(
+            profile, facts, decision, python=target.python, table=table(), listing=_offers(run)
+        ):
+            run.emit(Note(text=f"resolving for {there.name}", level="detail"))
+            documents[there.name], other = _resolve_for(
+                run, there.decision, there.facts, prefer=prefer, platform=there.platform.triple
+            )
+            others.append(other)
+    return platforms.merge(documents, python=target.python), target, tuple(others)
+
+
+def _resolve_for(
+    run: Run, decision: Decision, facts: Facts, *, prefer: Path | None, platform: str | None = None
+) -> tuple[str, Target]:
+    interpreter, chosen = run.get(Interpreter), decision.tensorflow
+    ask = partial(_ask_resolver, run, decision, prefer=prefer, platform=platform)
     target = Target(
         package=chosen.package,
         version=chosen.version,
         extras=chosen.extras,
         accelerator=chosen.accelerator,
         python=".".join(interpreter.version.split(".")[:2]),
-        platform=_platform(run.get(Facts)),
+        platform=_platform(facts),
     )
-    resolved = _ask_resolver(run, target)
+    resolved = ask(target)
     found = tensorflows_in(resolved)
     if len(found) > 1 and "tensorflow" in found:
         # Something asks for `tensorflow` by name. Both distributions own the same files, so the full one serves all.
         run.emit(Note(text=f"another package needs `tensorflow`: it is taken instead of `{chosen.package}`"))
         target = dataclasses.replace(target, package="tensorflow")
-        resolved = _ask_resolver(run, target)
+        resolved = ask(target)
     found = tensorflows_in(resolved)
     if len(found) > 1:
         raise TfprovError(
@@ -242,8 +275,8 @@ def _resolve(run: Run) -> tuple[str, Target]:
     return resolved, target
 
 
-def _ask_resolver(run: Run, target: Target) -> str:
-    loaded, decision = run.loaded, run.get(Plan).decision
+def _ask_resolver(run: Run, decision: Decision, target: Target, *, prefer: Path | None, platform: str | None) -> str:
+    loaded = run.loaded
     extras = f"[{','.join(target.extras)}]" if target.extras else ""
     question = Question(
         requirements=(
@@ -254,7 +287,8 @@ def _ask_resolver(run: Run, target: Target) -> str:
         constraints=(*(bound.requirement for bound in decision.constraints), *loaded.constraints),
         python=Path(run.get(Interpreter).path),
         exclude_newer=loaded.profile.index.exclude_newer,
-        prefer=run.lock_path if run.lock_path.exists() and not run.request.upgrade else None,
+        platform=platform,
+        prefer=prefer,
     )
     network = run.network
     first, *others = network.routes

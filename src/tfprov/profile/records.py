@@ -19,6 +19,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from tfprov.paths import expanded
 from tfprov.redact import holds_password
 
+PlatformName = Literal["linux-x86_64", "linux-aarch64", "windows-amd64", "macos-arm64", "macos-x86_64"]
 RungName = Literal["patient", "other-route", "other-source", "fresh", "other-installer", "other-release", "repair"]
 
 _DURATION = re.compile(r"^\s*(?P<count>\d+(?:\.\d+)?)\s*(?P<unit>s|m|h|d)?\s*$")
@@ -188,6 +189,13 @@ class PackagesTable(_Table):
         return value
 
 
+class LockTable(_Table):
+    """What the lock is made for."""
+
+    platforms: Many[PlatformName] = ()
+    """Platforms that the lock must serve beside the one that it is made on. Default: that one only."""
+
+
 class IndexTable(_Table):
     """Where packages come from."""
 
@@ -263,6 +271,7 @@ class Profile(_Table):
     environment: EnvironmentTable = EnvironmentTable()
     tensorflow: TensorflowTable = TensorflowTable()
     packages: PackagesTable = PackagesTable()
+    lock: LockTable = LockTable()
     index: IndexTable = IndexTable()
     network: NetworkTable = NetworkTable()
     strategies: StrategiesTable = StrategiesTable()

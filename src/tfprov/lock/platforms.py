@@ -1,0 +1,217 @@
+"""One lock for several platforms: each resolved by itself, then merged.
+
+A resolve for all platforms at once reads the metadata of one wheel and takes it for all of them. TensorFlow's wheels
+differ: the one for Windows may be empty and name `tensorflow-intel`, the one for Linux on ARM `tensorflow-cpu-aws`.
+So every platform is asked for by itself, and what differs between them gets a marker.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+import tomlkit
+from tomlkit.items import Array, InlineTable
+
+from tfprov.profile.records import PlatformName
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Platform:
+    """A platform that TensorFlow has wheels for.
+
+    Attributes:
+        system: as the facts name it.
+        machine: as the facts name it.
+        os_version: oldest release of the operating system that counts; empty on Linux.
+        glibc: oldest glibc that counts; None outside Linux. No wheel of TensorFlow asks for more than 2.28.
+        triple: what uv calls it.
+        sys_platform: value of that marker.
+        platform_machine: value of that marker.
+    """
+
+    system: Literal["linux", "macos", "windows"]
+    machine: str
+    os_version: str = ""
+    glibc: str | None = None
+    triple: str
+    sys_platform: str
+    platform_machine: str
+
+    @property
+    def marker(self) -> str:
+        """The marker that is true on this platform, and on no other one of them."""
+        return f"sys_platform == '{self.sys_platform}' and platform_machine == '{self.platform_machine}'"
+
+
+PLATFORMS: Mapping[PlatformName, Platform] = {
+    "linux-x86_64": Platform(
+        system="linux",
+        machine="x86_64",
+        glibc="2.28",
+        triple="x86_64-manylinux_2_28",
+        sys_platform="linux",
+        platform_machine="x86_64",
+    ),
+    "linux-aarch64": Platform(
+        system="linux",
+        machine="aarch64",
+        glibc="2.28",
+        triple="aarch64-manylinux_2_28",
+        sys_platform="linux",
+        platform_machine="aarch64",
+    ),
+    "windows-amd64": Platform(
+        system="windows",
+        machine="x86_64",
+        os_version="10.0.17763",
+        triple="x86_64-pc-windows-msvc",
+        sys_platform="win32",
+        platform_machine="AMD64",
+    ),
+    "macos-arm64": Platform(
+        system="macos",
+        machine="arm64",
+        os_version="13.0",
+        triple="aarch64-apple-darwin",
+        sys_platform="darwin",
+        platform_machine="arm64",
+    ),
+    "macos-x86_64": Platform(
+        system="macos",
+        machine="x86_64",
+        os_version="13.0",
+        triple="x86_64-apple-darwin",
+        sys_platform="darwin",
+        platform_machine="x86_64",
+    ),
+}
+"""By the name that profiles use."""
+
+
+def merge(documents: Mapping[PlatformName, str], *, python: str) -> str:
+    """One PEP 751 document out of one for each platform.
+
+    A package that is the same on all of them has no marker; any other gets one for the platforms that have it. Its
+    wheels are those of all platforms together. `environments` names the platforms, so that an installer on another one
+    stops instead of installing the common part.
+
+    Args:
+        documents: PEP 751 documents by platform name, each for its platform alone: what stands in it is needed there,
+            whatever marker it has. `dependencies` is left out: the standard keeps it for information only.
+        python: minor version that all of them were made for, `3.12`; the lock is for no other one.
+    """
+    parsed = {name: tomllib.loads(text) for name, text in documents.items()}
+    packages: dict[str, dict[PlatformName, dict[str, object]]] = {}
+    for name, document in parsed.items():
+        for package in document.get("packages", []):
+            packages.setdefault(_identity(package), {})[name] = package
+    first = next(iter(parsed.values()))
+    merged = tomlkit.document()
+    merged["lock-version"] = first["lock-version"]
+    merged["environments"] = [PLATFORMS[name].marker for name in parsed]
+    pythons = dict.fromkeys(each["requires-python"] for each in parsed.values() if "requires-python" in each)
+    merged["requires-python"] = ",".join((*pythons, f"=={python}.*"))
+    merged["created-by"] = first["created-by"]
+    listed = tomlkit.aot()
+    for found in sorted(packages.values(), key=_order):
+        listed.append(_package(found, tuple(parsed)))
+    merged["packages"] = listed
+    return tomlkit.dumps(merged)
+
+
+def preferences(resolved: str, older: str | None) -> str:
+    """A document whose versions are to be kept on a further platform, for want of a reason to take others.
+
+    Args:
+        resolved: what was just resolved for this machine: the same versions everywhere are best.
+        older: the lock that is being renewed; speaks for the packages that only other platforms have. None for none.
+    """
+    if older is None:
+        return resolved
+    document = tomlkit.parse(resolved)
+    packages = document.setdefault("packages", tomlkit.aot())
+    known = {package["name"] for package in packages}
+    for package in tomllib.loads(older).get("packages", []):
+        if package["name"] not in known:
+            packages.append(_table(package))
+    return tomlkit.dumps(document)
+
+
+def _identity(package: Mapping[str, object]) -> str:
+    """The same for what is the same package on two platforms."""
+    own = {key: value for key, value in package.items() if key not in ("marker", "wheels", "dependencies")}
+    return json.dumps(own, default=str, sort_keys=True)
+
+
+def _order(found: Mapping[PlatformName, Mapping[str, object]]) -> tuple[str, str]:
+    package = next(iter(found.values()))
+    return str(package["name"]), str(package.get("version", ""))
+
+
+def _package(
+    found: Mapping[PlatformName, Mapping[str, object]], names: tuple[PlatformName, ...]
+) -> tomlkit.items.Table:
+    """One entry for a package that some of the named platforms have."""
+    package = dict(next(iter(found.values())))
+    package.pop("dependencies", None)
+    marker = _marker(found.keys(), names)
+    wheels: dict[object, object] = {}
+    for each in found.values():
+        for wheel in _wheels(each):
+            wheels.setdefault(wheel.get("url") or wheel.get("path"), wheel)
+    package.pop("marker", None)
+    package.pop("wheels", None)
+    # The order of uv: name, version, marker, files.
+    ordered: dict[str, object] = {key: package.pop(key) for key in ("name", "version") if key in package}
+    if marker:
+        ordered["marker"] = marker
+    ordered.update(package)
+    if wheels:
+        ordered["wheels"] = list(wheels.values())
+    return _table(ordered)
+
+
+def _wheels(package: Mapping[str, object]) -> list[dict[str, object]]:
+    wheels = package.get("wheels", [])
+    return wheels if isinstance(wheels, list) else []
+
+
+def _marker(has: Collection[PlatformName], names: Collection[PlatformName]) -> str:
+    """The marker of a package that some of the named platforms have; empty when all have it."""
+    if len(has) == len(names):
+        return ""
+    markers = [PLATFORMS[name].marker for name in has]
+    return markers[0] if len(markers) == 1 else " or ".join(f"({each})" for each in markers)
+
+
+def _table(package: Mapping[str, object]) -> tomlkit.items.Table:
+    table = tomlkit.table()
+    for key, value in package.items():
+        if key == "wheels" and isinstance(value, list):
+            table[key] = _listed(value)
+        else:
+            table[key] = _inline(value) if isinstance(value, dict) else value
+    return table
+
+
+def _listed(wheels: list[dict[str, object]]) -> Array:
+    array = tomlkit.array().multiline(len(wheels) > 1)
+    for wheel in wheels:
+        array.append(_inline(wheel))
+    return array
+
+
+def _inline(mapping: Mapping[str, object]) -> InlineTable:
+    table = tomlkit.inline_table()
+    for key, value in mapping.items():
+        table[key] = _inline(value) if isinstance(value, dict) else value
+    return table

@@ -1,0 +1,132 @@
+"""What is decided for the other platforms that a lock is made for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+from tfprov.errors import TfprovError
+from tfprov.host.records import Fact, Facts, Libc
+from tfprov.lock.platforms import PLATFORMS, Platform
+from tfprov.lock.resolve import is_tensorflow
+from tfprov.plan.compat import Compat
+from tfprov.plan.decide import decide
+from tfprov.plan.records import Decision, Listing
+from tfprov.plan.tags import architecture
+from tfprov.profile.records import PlatformName, Profile
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Elsewhere:
+    """The decision for another platform.
+
+    Attributes:
+        name: of the platform, as the profile has it.
+        facts: of a machine there, as far as they are known: no GPU, no interpreter.
+    """
+
+    name: PlatformName
+    platform: Platform
+    facts: Facts
+    decision: Decision
+
+
+def name_of(facts: Facts) -> PlatformName:
+    """The name that profiles have for the platform of the facts.
+
+    Raises:
+        TfprovError: `platform-no-wheel` when they have none.
+    """
+    here = (facts.system.value, architecture(facts.machine.value))
+    for name, platform in PLATFORMS.items():
+        if (platform.system, architecture(platform.machine)) == here:
+            return name
+    raise TfprovError(
+        "platform-no-wheel",
+        f"no lock for several platforms can be made on {' '.join(here)}",
+        evidence=(f"`lock.platforms` knows {', '.join(PLATFORMS)}",),
+    )
+
+
+def others(profile: Profile, facts: Facts) -> tuple[PlatformName, ...]:
+    """The platforms that the lock must serve beside that of the facts."""
+    wanted = dict.fromkeys(profile.lock.platforms)
+    if wanted:
+        wanted.pop(name_of(facts), None)
+    return tuple(wanted)
+
+
+def decisions(
+    profile: Profile, facts: Facts, here: Decision, *, python: str, table: Compat, listing: Listing | None
+) -> Iterator[Elsewhere]:
+    """What the profile means on its other platforms: the same release on the same Python, with the variant for there.
+
+    CUDA is taken for Linux on x86-64 when the profile asks for it by name. On other platforms TensorFlow has none, and
+    what `auto` would find on a machine that is not this one nobody knows: they get the CPU.
+
+    Args:
+        profile: with the lines of its requirements files among its requirements.
+        facts: of this machine.
+        here: what was decided for this machine.
+        python: minor version of the interpreter, `3.12`.
+        table: what is known of each release.
+        listing: what the index has; None when it cannot be asked.
+
+    Raises:
+        TfprovError: why the release cannot be had on one of them, with the platform in its words.
+    """
+    for name in others(profile, facts):
+        platform = PLATFORMS[name]
+        there = _facts(platform, facts)
+        asked = _asked(profile, here.tensorflow.version, python, cuda=name == "linux-x86_64")
+        try:
+            plan = decide(asked, there, table, listing)
+        except TfprovError as error:
+            raise TfprovError(
+                error.code.name,
+                f"the lock cannot be made for {name}: {error.what}",
+                evidence=(
+                    *error.evidence,
+                    f"`lock.platforms` names {name}; this machine takes "
+                    f"{here.tensorflow.package} {here.tensorflow.version} on Python {python}",
+                ),
+                hint=error.hint,
+            ) from error
+        yield Elsewhere(name=name, platform=platform, facts=there, decision=plan.decision)
+
+
+def _asked(profile: Profile, version: str, python: str, *, cuda: bool) -> Profile:
+    accelerator = "cuda" if cuda and profile.tensorflow.accelerator == "cuda" else "cpu"
+    packages = profile.packages.model_copy(
+        # What they say of TensorFlow itself went into the decision for this machine already.
+        update={"requirements": tuple(each for each in profile.packages.requirements if not is_tensorflow(each))}
+    )
+    return profile.model_copy(
+        update={
+            "python": profile.python.model_copy(update={"version": f"=={python}.*", "path": None, "install": True}),
+            "tensorflow": profile.tensorflow.model_copy(update={"version": f"=={version}", "accelerator": accelerator}),
+            "packages": packages,
+            "smoke": profile.smoke.model_copy(update={"require_gpus": 0, "gpu": "later"}),
+        }
+    )
+
+
+def _facts(platform: Platform, facts: Facts) -> Facts:
+    source = "`lock.platforms` of the profile"
+    return replace(
+        facts,
+        system=Fact(value=platform.system, source=source),
+        machine=Fact(value=platform.machine, source=source),
+        os_version=Fact(value=platform.os_version, source=source),
+        libc=Fact(value=Libc(kind="glibc", version=platform.glibc) if platform.glibc else None, source=source),
+        cpu_flags=Fact(value=(), source=source),
+        emulation=Fact(value=None, source=source),
+        gpus=Fact(value=(), source=source),
+        driver=Fact(value=None, source=source),
+        gpu_problem=Fact(value=None, source=source),
+        container=Fact(value=None, source=source),
+        wsl=Fact(value=False, source=source),
+        visible_devices=Fact(value={}, source=source),
+        library_path=Fact(value=(), source=source),
+        interpreters=Fact(value=(), source=source),
+    )
