@@ -3,14 +3,14 @@
     python benchmarks/recreate.py                    # every minor release that has a Python on this machine
     python benchmarks/recreate.py --only 2.15,2.16
 
-For each minor release `tfprov up` makes an environment from a profile that names nothing but that release, the CPU, and
-TensorBoard where the release does not bring it. Then uv installs the same exact version of the same package into a fresh
-environment on the same Python; where TensorBoard was named, once without and once with it. All get the same checks
-(recreate_check.py).
+For each minor release `tfprov up` makes an environment from a profile that names nothing but that release, the CPU,
+and TensorBoard where the release does not bring it. Then uv installs the same exact version of the same package into a
+fresh environment on the same Python; where TensorBoard was named, once without and once with it. All ask the same index
+and get the same checks (recreate_check.py).
 Prints one Markdown table, and the errors below it; progress goes to stderr.
 
-Each release needs about 4 GB for as long as it is tested and fetches its wheels anew for each side: neither sees what the other
-one, or an earlier run, has in a cache.
+Each release needs about 4 GB for as long as it is tested and fetches its wheels anew for each side: neither sees what
+the other one, or an earlier run, has in a cache.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ class Tried:
     Attributes:
         problem: why there is no environment; None when there is one.
         seconds: wall time until the environment was there (with tfprov: and proved).
-        results: what each check ended with: None for passed, else the last line of the error.
+        results: what each check ended with: None for passed, else the first line of the error.
     """
 
     tool: str
@@ -178,10 +178,10 @@ def install(release: str, folder: Path, python: str, wanted: tuple[str, ...]) ->
     folder.mkdir()
     started = time.monotonic()
     for step in (
-        ("venv", "--python", python, folder / "venv"),
-        ("pip", "install", "--python", inside, *wanted),
+        (find_uv_bin(), "venv", "--python", python, str(folder / "venv")),
+        (find_uv_bin(), "pip", "install", "--python", str(inside), *wanted),
     ):
-        done = process.run((find_uv_bin(), *step), env=environ, cwd=folder, timeout=INSTALL_SECONDS)
+        done = process.run(step, env=environ, cwd=folder, timeout=INSTALL_SECONDS)
         if not done.ok:
             tried.problem = " ".join(done.stderr.split())[-500:]
             break
@@ -193,8 +193,13 @@ def install(release: str, folder: Path, python: str, wanted: tuple[str, ...]) ->
 
 
 def environment() -> dict[str, str]:
-    """Variables for both tools. Without bytecode TensorFlow takes longer to import; that is not what is measured."""
-    return {name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "VIRTUAL_ENV"))}
+    """Variables for both tools.
+
+    tfprov would take indexes from pip's configuration, which uv does not read: both shall ask the same one. Without
+    bytecode TensorFlow takes longer to import; that is not what is measured.
+    """
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("PIP_", "PYTHON", "VIRTUAL_ENV"))}
+    return {**kept, "PIP_CONFIG_FILE": os.devnull}
 
 
 def check(tried: Tried, argv: tuple[str | Path, ...], environ: Mapping[str, str], folder: Path) -> None:
@@ -226,7 +231,7 @@ def report(rows: list[Row]) -> str:
         for row in rows
         for tried in row.tries
     ]
-    lines += ["", "Errors, the last line of each:", ""]
+    lines += ["", "Errors, the first line of each:", ""]
     lines += [line for row in rows for tried in row.tries for line in errors(row, tried)]
     ours, plain = sum(row.tfprov.passed for row in rows), sum(row.plain.passed for row in rows)
     lines += [

@@ -124,7 +124,7 @@ def main():
             try:
                 ok, words = True, check(Path(scratch))
             except Exception as error:
-                # Some messages are pages long; the last line of the traceback is what a person would quote.
+                # Some messages are pages long; their first line is what a person would quote.
                 ok, words = False, traceback.format_exception_only(type(error), error)[-1].strip().splitlines()[0]
             print(json.dumps({"check": name, "ok": ok, "words": words}), flush=True)
     # The server has threads that nobody waits for.
