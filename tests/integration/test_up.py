@@ -6,6 +6,7 @@ import json
 import shutil
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -186,6 +187,22 @@ def test_the_stable_path_is_a_link_that_works(site: Site) -> None:
     assert site.run("remove", "train.toml", "--yes").returncode == 0
     assert not (site.root / "envs" / ".venv").is_symlink()
     assert site.generations() == []
+
+
+def test_another_stable_path_takes_over_and_the_old_link_goes(site: Site) -> None:
+    site.write('[environment]\npath = "first"\n')
+    site.up()
+    site.write('[environment]\npath = "second"\n')
+    assert site.up()["already"] is True
+    assert (site.root / "second" / "bin" / "python").exists()
+    assert not (site.root / "first").is_symlink()
+    assert site.generations() == ["0001"]
+
+
+def test_a_lock_made_with_a_later_patch_release_of_python_fits_an_earlier_one(site: Site) -> None:
+    site.up()
+    minor = f"{sys.version_info[0]}.{sys.version_info[1]}"
+    assert f'requires-python = ">={minor}"' in site.lock.read_text()
 
 
 def test_a_deleted_file_is_noticed_and_the_environment_is_built_again(site: Site) -> None:

@@ -20,7 +20,7 @@ import json
 import os
 import re
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from filelock import FileLock, Timeout
@@ -75,12 +75,12 @@ class Environment:
             OSError: the folder cannot be made.
         """
         self.check_link()
-        document = TypeAdapter(Owner).dump_json(self.owner, indent=2)
-        path = self.root / "owner.json"
-        with contextlib.suppress(OSError):
-            if path.read_bytes() == document:
-                return
-        write_atomic(path, document)
+        before = Environment.open(self.root)
+        if before is not None:
+            links = {*before.owner.former, before.owner.link} - {self.owner.link, ""}
+            self.owner = dataclasses.replace(self.owner, former=tuple(sorted(links)))
+        if before is None or before.owner != self.owner:
+            self._write_owner()
 
     @contextlib.contextmanager
     def locked(self, *, timeout: float = -1) -> Iterator[None]:
@@ -188,6 +188,10 @@ class Environment:
             link.parent.mkdir(parents=True, exist_ok=True)
             if not link.is_symlink():
                 _switch(link, self._current)
+        if self.owner.former:
+            self._drop_links(self.owner.former)
+            self.owner = dataclasses.replace(self.owner, former=())
+            self._write_owner()
 
     def damage(self, generation: Generation) -> Damage:
         """What of a sealed generation's files is missing or has another size. Reads no contents: some 50 ms."""
@@ -238,14 +242,20 @@ class Environment:
 
     def remove(self) -> None:
         """Delete the environment: its link, then everything else."""
-        if self.owner.link:
-            link = Path(self.owner.link)
-            if link.is_symlink() and link.readlink() == self._current:
-                link.unlink()
+        self._drop_links((self.owner.link, *self.owner.former))
         self._current.unlink(missing_ok=True)
         for generation in self._all():
             self.discard(generation)
         shutil.rmtree(self.root)
+
+    def _write_owner(self) -> None:
+        write_atomic(self.root / "owner.json", TypeAdapter(Owner).dump_json(self.owner, indent=2))
+
+    def _drop_links(self, links: Iterable[str]) -> None:
+        """Delete links of ours; what became something else stays."""
+        for link in (Path(name) for name in links if name):
+            if link.is_symlink() and link.readlink() == self._current:
+                link.unlink()
 
     def _pointed_at(self) -> Path | None:
         try:

@@ -17,11 +17,13 @@ class Owner:
         name: name of the profile.
         profile: the profile file, absolute.
         link: stable path outside tfprov's folders (`environment.path`), or empty.
+        former: stable paths that the profile asked for earlier; their links go when the new one works.
     """
 
     name: str
     profile: str
     link: str = ""
+    former: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -127,6 +127,7 @@ _ERRNO = {
     errno.EACCES: "permission-denied",
     errno.EPERM: "permission-denied",
     errno.EROFS: "read-only-fs",
+    errno.ENOTDIR: "permission-denied",
     errno.ETXTBSY: "file-in-use",
     errno.ENAMETOOLONG: "windows-long-path",
     errno.ENOMEM: "oom-killed",

@@ -87,6 +87,7 @@ class Run:
         self._started = time.monotonic()
         self._records: dict[type, object] = {}
         self._network: Network | None = None
+        self._environment: Environment | None = None
 
     def do(self, stage: Stage) -> None:
         """Carry out a stage and keep its record.
@@ -96,13 +97,16 @@ class Run:
         """
         self.emit(StageStarted(stage=stage.name))
         started = time.monotonic()
-        code: str | None = "interrupted"
+        code: str | None = "internal"
         summary = ""
         try:
             record = stage.verb(self)
             self.put(record)
             code = None
             summary = getattr(record, "summary", "")
+        except KeyboardInterrupt:
+            code = "interrupted"
+            raise
         except TfprovError as error:
             code = error.code.name
             raise
@@ -137,7 +141,9 @@ class Run:
     @property
     def environment(self) -> Environment:
         """The environment that the profile names."""
-        return environment_of(self.loaded, self.home)
+        if self._environment is None:
+            self._environment = environment_of(self.loaded, self.home)
+        return self._environment
 
     @property
     def network(self) -> Network:
