@@ -204,6 +204,8 @@ def environment() -> dict[str, str]:
 
 def check(tried: Tried, argv: tuple[str | Path, ...], environ: Mapping[str, str], folder: Path) -> None:
     """Run the check script and keep what it says of each check."""
+    # TensorFlow leaves generated code in the temporary folder when its process ends at once.
+    environ = {**environ, "TMPDIR": str(folder)}
     finished = process.run(argv, env=environ, cwd=folder, timeout=CHECK_SECONDS)
     for line in finished.stdout.splitlines():
         if line.startswith('{"check"'):
