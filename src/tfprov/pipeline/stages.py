@@ -7,12 +7,10 @@ import hashlib
 import json
 import shutil
 import tempfile
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from datetime import datetime, timezone
 from functools import partial
 from pathlib import Path
-from types import MappingProxyType
 
 from tfprov.envs import python as pythons
 from tfprov.envs import venv
@@ -22,8 +20,6 @@ from tfprov.envs.records import Generation, Seal
 from tfprov.errors import TfprovError
 from tfprov.events import Note
 from tfprov.fetch.fetch import Fetched, fetch, sizes
-from tfprov.fetch.index import listing
-from tfprov.fetch.sources import Route
 from tfprov.fetch.store import Store
 from tfprov.host import facts as host_facts
 from tfprov.host.records import Facts, Interpreter
@@ -33,19 +29,16 @@ from tfprov.install.records import Installed
 from tfprov.install.wheelhouse import Wheelhouse, wheelhouse
 from tfprov.ladder.climb import Policy, Step, climb
 from tfprov.ladder.rungs import Rung
-from tfprov.lock import platforms, pylock
-from tfprov.lock.records import Header, Inputs, Lock, Target
-from tfprov.lock.resolve import Question, Resolver, is_tensorflow, resolve, tensorflows_in
+from tfprov.lock.records import Lock, Target
 from tfprov.paths import Home
-from tfprov.pipeline import elsewhere
+from tfprov.pipeline.locking import as_asked, lock, locked_choice, offers
 from tfprov.pipeline.run import PROFILE, Run, Stage
+from tfprov.pipeline.tools import networked, uv_executable
 from tfprov.plan.compat import table
 from tfprov.plan.decide import decide
-from tfprov.plan.records import Decision, Listing, LockedChoice, Plan
-from tfprov.plan.tags import marker_environment, supported_tags
+from tfprov.plan.records import Plan
 from tfprov.process import clean_environment
-from tfprov.profile.records import Loaded, Profile
-from tfprov.redact import without_userinfo
+from tfprov.profile.records import Loaded
 from tfprov.smoke.records import Request as SmokeRequest
 from tfprov.smoke.records import Verdict
 from tfprov.smoke.runner import smoke
@@ -89,82 +82,12 @@ def _plan(run: Run) -> Plan:
             evidence=("`environment.kind` is `conda`",),
             hint='use `environment.kind = "venv"`: the wheels of TensorFlow bring what they need',
         )
-    locked = _locked_choice(run)
-    offers = None if locked is not None or run.request.host is not None else _offers(run)
-    plan = decide(_as_asked(loaded), facts, table(), offers, locked)
+    locked = locked_choice(run)
+    offered = None if locked is not None or run.request.host is not None else offers(run)
+    plan = decide(as_asked(loaded), facts, table(), offered, locked)
     for note in plan.notes:
         run.emit(Note(text=note))
     return plan
-
-
-def _as_asked(loaded: Loaded) -> Profile:
-    """The profile with the lines of its requirements files among its requirements."""
-    packages = loaded.profile.packages.model_copy(
-        update={"requirements": loaded.requirements, "constraints": loaded.constraints}
-    )
-    return loaded.profile.model_copy(update={"packages": packages})
-
-
-def _offers(run: Run) -> Listing | None:
-    """What the index has of TensorFlow, asked once; None, with a note, when it cannot be asked now."""
-    known = run.find(Listing)
-    if known is not None:
-        return known
-    try:
-        found = listing(("tensorflow", "tensorflow-cpu"), run.network, emit=run.emit)
-    except TfprovError as error:
-        run.emit(
-            Note(
-                text=f"the index could not be asked which releases it has ({error.what}); the table that comes with "
-                "tfprov decides",
-                level="warning",
-            )
-        )
-        return None
-    run.put(found)
-    return found
-
-
-def _inputs(loaded: Loaded) -> Inputs:
-    profile = loaded.profile
-    return Inputs(
-        profile=profile.name,
-        tensorflow=profile.tensorflow.version or "",
-        accelerator=profile.tensorflow.accelerator,
-        python=profile.python.version or "",
-        requirements=loaded.requirements,
-        constraints=loaded.constraints,
-        index=without_userinfo(profile.index.url or ""),
-        extra=tuple(without_userinfo(url) for url in profile.index.extra),
-        find_links=profile.index.find_links,
-        exclude_newer=profile.index.exclude_newer or "",
-        platforms=profile.lock.platforms,
-    )
-
-
-def _platform(facts: Facts) -> str:
-    libc = facts.libc.value
-    return "-".join(filter(None, (facts.system.value, facts.machine.value, libc.kind if libc else "")))
-
-
-def _locked_choice(run: Run) -> LockedChoice | None:
-    """What an up-to-date lock holds, for the plan to be bound to; None when a lock will be made."""
-    if run.request.upgrade or run.request.host is not None:
-        return None
-    header = pylock.read_header(run.lock_path)
-    if header is None or _inputs(run.loaded).changes_from(header.inputs):
-        return None
-    here = _platform(run.get(Facts))
-    target = header.target_on(here)
-    if target is None:
-        raise TfprovError(
-            "lock-unfit",
-            f"`{run.lock_path.name}` was made for another machine",
-            evidence=(f"it holds files for {header.platforms}; this machine is {here}",),
-        )
-    return LockedChoice(
-        package=target.package, version=target.version, python_minor=target.python, accelerator=target.accelerator
-    )
 
 
 def _interpreter(run: Run) -> Interpreter:
@@ -177,157 +100,15 @@ def _interpreter(run: Run) -> Interpreter:
     asked = run.loaded.profile.python.version
     path = pythons.bring(
         f"=={chosen.version}.*" + (f",{asked}" if asked else ""),
-        uv=_uv(),
+        uv=uv_executable(),
         folder=folder,
         cache=run.home.cache / "uv",
-        environ=_child(run),
+        environ=networked(run),
         timeout=_INSTALL_SECONDS,
     )
     from tfprov.host.interpreters import probe
 
     return probe(path, found_by="uv", environ=run.request.environ)
-
-
-def _lock(run: Run) -> Lock:
-    path, interpreter = run.lock_path, run.get(Interpreter)
-    changes = _why_resolve(run)
-    if changes:
-        if run.request.locked:
-            code = "lock-unfit" if path.exists() else "lock-missing"
-            raise TfprovError(code, f"`{path}` may not be made or changed, and would have to be", evidence=changes)
-        for change in changes:
-            run.emit(Note(text=f"resolving: {change}", level="detail"))
-        resolved, target, others = _resolve(run)
-        pylock.write(path, resolved, Header(inputs=_inputs(run.loaded), target=target, others=others))
-    facts = run.get(Facts)
-    return pylock.read(
-        path,
-        environment=marker_environment(interpreter.version, interpreter.implementation, facts),
-        tags=supported_tags(interpreter.version, interpreter.free_threaded, facts),
-        platform=_platform(facts),
-        changes=changes,
-    )
-
-
-def _why_resolve(run: Run) -> tuple[str, ...]:
-    """Why the lock must be made or renewed, a line each; empty when it is good as it is."""
-    path = run.lock_path
-    if not path.exists():
-        return ("there is no lock yet",)
-    if run.request.upgrade:
-        pylock.check_ours(path)
-        return ("an upgrade was asked for",)
-    header = pylock.read_header(path)
-    return () if header is None else _inputs(run.loaded).changes_from(header.inputs)
-
-
-def _resolve(run: Run) -> tuple[str, Target, tuple[Target, ...]]:
-    """The document, what it holds for this machine, and for the other platforms that the profile names."""
-    facts, decision, path = run.get(Facts), run.get(Plan).decision, run.lock_path
-    older = path if path.exists() and not run.request.upgrade else None
-    resolved, target = _resolve_for(run, decision, facts, prefer=older)
-    profile = _as_asked(run.loaded)
-    if not elsewhere.others(profile, facts):
-        return resolved, target, ()
-    documents, others = {elsewhere.name_of(facts): resolved}, []
-    with tempfile.TemporaryDirectory(prefix="tfprov-prefer-") as folder:
-        prefer = Path(folder) / "pylock.toml"
-        prefer.write_text(platforms.preferences(resolved, older.read_text("utf-8") if older else None), "utf-8")
-        for there in elsewhere.decisions(
-            profile, facts, decision, python=target.python, table=table(), listing=_offers(run)
-        ):
-            run.emit(Note(text=f"resolving for {there.name}", level="detail"))
-            documents[there.name], other = _resolve_for(
-                run, there.decision, there.facts, prefer=prefer, platform=there.platform.triple
-            )
-            others.append(other)
-    return platforms.merge(documents, python=target.python), target, tuple(others)
-
-
-def _resolve_for(
-    run: Run, decision: Decision, facts: Facts, *, prefer: Path | None, platform: str | None = None
-) -> tuple[str, Target]:
-    interpreter, chosen = run.get(Interpreter), decision.tensorflow
-    ask = partial(_ask_resolver, run, decision, prefer=prefer, platform=platform)
-    target = Target(
-        package=chosen.package,
-        version=chosen.version,
-        extras=chosen.extras,
-        accelerator=chosen.accelerator,
-        python=".".join(interpreter.version.split(".")[:2]),
-        platform=_platform(facts),
-    )
-    resolved = ask(target)
-    found = tensorflows_in(resolved)
-    if len(found) > 1 and "tensorflow" in found:
-        # Something asks for `tensorflow` by name. Both distributions own the same files, so the full one serves all.
-        run.emit(Note(text=f"another package needs `tensorflow`: it is taken instead of `{chosen.package}`"))
-        target = dataclasses.replace(target, package="tensorflow")
-        resolved = ask(target)
-    found = tensorflows_in(resolved)
-    if len(found) > 1:
-        raise TfprovError(
-            "resolver-conflict",
-            "more than one distribution of TensorFlow would be installed",
-            evidence=(", ".join(f"`{name}`" for name in found),),
-            hint="only one of them may be asked for; look at what your requirements depend on",
-        )
-    return resolved, target
-
-
-def _ask_resolver(run: Run, decision: Decision, target: Target, *, prefer: Path | None, platform: str | None) -> str:
-    loaded = run.loaded
-    extras = f"[{','.join(target.extras)}]" if target.extras else ""
-    question = Question(
-        requirements=(
-            f"{target.package}{extras}=={target.version}",
-            *(also.requirement for also in decision.also),
-            *(text for text in loaded.requirements if not is_tensorflow(text)),
-        ),
-        constraints=(*(bound.requirement for bound in decision.constraints), *loaded.constraints),
-        python=Path(run.get(Interpreter).path),
-        exclude_newer=loaded.profile.index.exclude_newer,
-        platform=platform,
-        prefer=prefer,
-    )
-    network = run.network
-    first, *others = network.routes
-    patience = {
-        "UV_HTTP_TIMEOUT": str(int(network.idle_timeout * 4)),
-        "UV_HTTP_RETRIES": "8",
-        "UV_CONCURRENT_DOWNLOADS": "2",
-    }
-
-    def act(
-        route: Route = first,
-        index: str | None = network.index_url,
-        more: Mapping[str, str] = MappingProxyType({}),
-        *,
-        fresh: bool = False,
-    ) -> str:
-        indexes = {"UV_DEFAULT_INDEX": index} if index else {}
-        if network.extra:
-            indexes["UV_INDEX"] = " ".join(network.extra)
-        environ = clean_environment(run.request.environ, **network.tool_environment(route))
-        resolver = Resolver(
-            uv=_uv(),
-            cache=run.home.cache / "uv",
-            environ={**environ, "UV_HTTP_TIMEOUT": str(int(network.idle_timeout)), **indexes, **more},
-            find_links=network.find_links,
-            merge_indexes=network.merged,
-            fresh=fresh,
-        )
-        return resolve(question, resolver)
-
-    steps = [
-        Step(Rung.NORMAL, act),
-        Step(Rung.PATIENT, partial(act, more=patience)),
-        *(Step(Rung.OTHER_ROUTE, partial(act, route=route)) for route in others),
-        *(Step(Rung.OTHER_SOURCE, partial(act, index=url)) for url in network.mirrors),
-        Step(Rung.FRESH, partial(act, fresh=True, more=patience)),
-    ]
-    policy = Policy(tries=2, deadline=run.deadline)
-    return climb("lock", steps, emit=run.emit, skip=loaded.profile.strategies.skip, policy=policy)
 
 
 def _fetch(run: Run) -> Fetched:
@@ -414,8 +195,8 @@ def _install(run: Run) -> Installed:
         work = Path(folder)
         wheels = wheelhouse(lock.files, run.get(Fetched).paths, work / "requirements.txt")
         steps = [
-            Step(Rung.NORMAL, partial(install, Uv(uv=_uv(), cache=uv_cache), wheels)),
-            Step(Rung.FRESH, partial(again, Uv(uv=_uv(), cache=work / "uv"), wheels)),
+            Step(Rung.NORMAL, partial(install, Uv(uv=uv_executable(), cache=uv_cache), wheels)),
+            Step(Rung.FRESH, partial(again, Uv(uv=uv_executable(), cache=work / "uv"), wheels)),
             Step(Rung.OTHER_INSTALLER, partial(again, Pip(), wheels)),
         ]
         policy = Policy(tries=2, deadline=run.deadline)
@@ -507,22 +288,9 @@ def sweep_images(home: Home) -> None:
             Image(folder).drop()
 
 
-def _uv() -> Path:
-    """The uv that is installed with tfprov."""
-    from uv import find_uv_bin
-
-    return Path(find_uv_bin())
-
-
-def _child(run: Run) -> dict[str, str]:
-    """Variables for a child that may use the network, by the first route."""
-    network = run.network
-    return clean_environment(run.request.environ, **network.tool_environment(network.routes[0]))
-
-
 FETCH = Stage(name="fetch", verb=_fetch)
 DECIDE: tuple[Stage, ...] = (Stage(name="facts", verb=_facts), Stage(name="plan", verb=_plan))
-EXACT: tuple[Stage, ...] = (Stage(name="interpreter", verb=_interpreter), Stage(name="lock", verb=_lock))
+EXACT: tuple[Stage, ...] = (Stage(name="interpreter", verb=_interpreter), Stage(name="lock", verb=lock))
 BUILD: tuple[Stage, ...] = (
     FETCH,
     Stage(name="build", verb=_build),

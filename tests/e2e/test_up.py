@@ -1,0 +1,46 @@
+"""The main job with the real TensorFlow from the index that this machine is configured with."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+pytestmark = pytest.mark.network
+
+
+def tfprov(home: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-I", "-m", "tfprov", *arguments],
+        env={**os.environ, "TFPROV_HOME": str(home)},
+        cwd=home.parent,
+        capture_output=True,
+        text=True,
+        timeout=580,
+        check=False,
+    )
+
+
+def test_a_shipped_profile_becomes_a_verified_tensorflow(tmp_path: Path) -> None:
+    home = tmp_path / "hôme with spaces"
+    done = tfprov(home, "up", "cpu", "--json")
+    assert done.returncode == 0, done.stderr
+    document = json.loads(done.stdout)
+    assert document["verdict"]["ok"] is True
+    assert document["bytes_fetched"] > 200_000_000
+    locked = document["tensorflow"]["version"]
+    printed = tfprov(home, "run", "cpu", "--", "python", "-c", "import tensorflow as tf; print(tf.__version__)")
+    assert printed.stdout.strip() == locked
+    # The lock of a shipped profile lies with the environment, not in the installed package.
+    assert list(home.glob("data/environments/cpu-*/pylock.cpu.toml"))
+    again = json.loads(tfprov(home, "up", "cpu", "--json").stdout)
+    assert again["already"] is True
+    recreated = json.loads(tfprov(home, "up", "cpu", "--recreate", "--json").stdout)
+    assert recreated["bytes_fetched"] == 0
+    assert "install" not in [stage["name"] for stage in recreated["stages"]]
+    doctor = tfprov(home, "doctor", "cpu", "--json")
+    assert doctor.returncode == 0, doctor.stdout
