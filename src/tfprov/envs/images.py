@@ -21,6 +21,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias
 
+import psutil
+
 from tfprov.envs.generations import MANIFEST, SEAL
 from tfprov.envs.integrity import bad_files
 from tfprov.host.records import Interpreter
@@ -79,8 +81,10 @@ class Image:
     def save(self, environment: Path) -> bool:
         """Keep the packages and commands of a verified environment; return whether that was possible cheaply.
 
-        On a file system without links an image would be a full copy; then there is none.
+        On a file system without links an image would be a full copy; then there is none. What killed runs left of
+        images that they were making is deleted: its links would hold whole environments on the disk.
         """
+        self._sweep()
         if self.exists:
             return True
         new = self.folder.with_name(f"{self.folder.name}.{os.getpid()}.new")
@@ -89,6 +93,9 @@ class Image:
             paths = list(_contents(environment))
             _copy_tree(environment, new / _TREE, paths, ways=_CHEAP)
             _write_manifest(new, str(environment), (_entry(new / _TREE, path) for path in paths))
+            if not self.exists:
+                # A deletion that was cut short: without its manifest it is no image, and it stands in the way.
+                shutil.rmtree(self.folder, ignore_errors=True)
             new.rename(self.folder)
         except OSError:
             # The environment is good without an image too: no links, a full disk, another run that was first.
@@ -166,6 +173,12 @@ class Image:
         """Delete the image; its manifest goes first."""
         (self.folder / _MANIFEST).unlink(missing_ok=True)
         shutil.rmtree(self.folder, ignore_errors=True)
+
+    def _sweep(self) -> None:
+        for left in self.folder.parent.glob("*.new"):
+            maker = left.suffixes[-2][1:] if len(left.suffixes) > 1 else ""
+            if not (maker.isdecimal() and psutil.pid_exists(int(maker))):
+                shutil.rmtree(left, ignore_errors=True)
 
     def _made_from(self) -> str:
         """Path of the environment that the image was made from, as its commands name it."""

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -190,3 +192,25 @@ def test_an_environment_from_an_image_shares_its_files(
     monkeypatch.setattr(images, "_ALL", (os.link,))
     image.lay_down(tmp_path / "new")
     assert (tmp_path / "new" / MODULE).stat().st_ino == (image.folder / "tree" / MODULE).stat().st_ino
+
+
+def test_what_a_killed_run_left_of_an_image_is_deleted(environment: Path, tmp_path: Path) -> None:
+    killed = subprocess.Popen([sys.executable, "-c", ""])
+    killed.wait()
+    left = tmp_path / "images" / f"other.{killed.pid}.new"
+    (left / "tree").mkdir(parents=True)
+    assert Image(tmp_path / "images" / "key").save(environment)
+    assert not left.exists()
+
+
+def test_an_image_that_another_run_is_making_is_left_alone(environment: Path, tmp_path: Path) -> None:
+    begun = tmp_path / "images" / f"other.{os.getppid()}.new"
+    (begun / "tree").mkdir(parents=True)
+    assert Image(tmp_path / "images" / "key").save(environment)
+    assert begun.exists()
+
+
+def test_an_image_whose_deletion_was_cut_short_is_made_again(image: Image, environment: Path) -> None:
+    (image.folder / "manifest").unlink()
+    assert image.save(environment)
+    assert image.exists
