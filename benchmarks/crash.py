@@ -287,7 +287,7 @@ def in_place(task: Task, root: Path, catalogue: Catalogue | Releases, index: Ind
         shutil.rmtree(env.place, ignore_errors=True)
         env.make(old)
         env.keep(root / "copy")
-        duration = statistics.median(peaceful(env, new, root / "copy") for _ in range(3))
+        duration = statistics.median(peaceful(env, new, root / "copy") for _ in range(1 if task.wheels else 3))
         for _ in range(count):
             env.restore(root / "copy")
             moment = chance.uniform(0.0, duration)
@@ -432,6 +432,7 @@ def main() -> None:
     arguments.add_argument("--points", type=int, default=24, help="kills of tfprov")
     arguments.add_argument("--disk", type=int, default=6, help="upgrades with a full disk, of each tool")
     arguments.add_argument("--others", type=int, default=12, help="kills of pip and of uv each")
+    arguments.add_argument("--tools", default="tfprov,pip,uv")
     arguments.add_argument("--jobs", type=int, default=1, help="sites at the same time")
     arguments.add_argument("--seed", type=int, default=1)
     arguments.add_argument("--wheels", type=Path, help="folder with the closures of two releases of tensorflow-cpu")
@@ -459,14 +460,17 @@ def main() -> None:
                 zip(shares(asked.points, asked.jobs), shares(asked.disk, asked.jobs), strict=True)
             )
         ]
+        tools = asked.tools.split(",")
+        tasks = tasks if "tfprov" in tools else []
         if asked.others:
-            tasks += [task(tool, asked.others, asked.disk, asked.seed) for tool in ("pip", "uv")]
+            tasks += [task(tool, asked.others, asked.disk, asked.seed) for tool in ("pip", "uv") if tool in tools]
         spawn = multiprocessing.get_context("spawn")
         with ProcessPoolExecutor(asked.jobs, mp_context=spawn) as pool:
             results = list(zip(tasks, pool.map(work, tasks), strict=True))
     points = [one for task_, found in results if task_.tool == "tfprov" for one in found]
     others = {task_.tool: list(found) for task_, found in results if task_.tool != "tfprov"}
-    show_tfprov(points)
+    if points:
+        show_tfprov(points)
     if others:
         show_others(others)
     print(f"\n{time.monotonic() - started:.0f} s")

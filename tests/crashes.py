@@ -306,7 +306,7 @@ def wrong_with(environment: Path, expected: Sequence[State], *, environ: dict[st
     python = environment / "bin" / "python"
     try:
         done = subprocess.run(
-            [python, "-I", "-B", "-c", code], env=environ, capture_output=True, text=True, timeout=_LIMIT_S, check=False
+            [python, "-I", "-c", code], env=environ, capture_output=True, text=True, timeout=_LIMIT_S, check=False
         )
     except OSError as error:
         return [f"the interpreter does not start: {error}"]
