@@ -280,3 +280,27 @@ def test_what_is_no_lock_at_all_is_refused(tmp_path: Path, content: bytes) -> No
 
 def test_a_lock_that_is_a_folder_cannot_be_read(tmp_path: Path) -> None:
     assert refusal(tmp_path).what == f"`{tmp_path}` cannot be read"
+
+
+def test_a_lock_for_several_platforms_has_a_target_for_each(tmp_path: Path) -> None:
+    there = replace(HEADER.target, package="tensorflow", platform="windows-x86_64")
+    header = replace(HEADER, others=(there,))
+    path = written(tmp_path, package("app", wheel("app")), header=header)
+    assert pylock.read_header(path) == header
+
+    def target(platform: str | None) -> Target:
+        return pylock.read(path, environment=ENVIRONMENT, tags=TAGS, platform=platform).target  # type: ignore[arg-type]  # a whole environment
+
+    assert target("windows-x86_64") == there
+    assert target("linux-x86_64-glibc") == target(None) == HEADER.target
+    assert (header.target_on("windows-x86_64"), header.target_on("macos-arm64")) == (there, None)
+    assert header.platforms == "linux-x86_64-glibc, windows-x86_64"
+
+
+def test_a_lock_of_a_version_without_platforms_can_be_read(tmp_path: Path) -> None:
+    path = written(tmp_path, package("app", wheel("app")))
+    text = path.read_text()
+    assert "platforms = []\n" in text
+    assert "others = []\n" in text
+    path.write_text(text.replace("platforms = []\n", "").replace("others = []\n", ""))
+    assert pylock.read_header(path) == HEADER
