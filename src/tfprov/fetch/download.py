@@ -353,7 +353,9 @@ class Download:
             ready = bool(active) and state.ranges is True and all(lane.answered for lane in active)
             moved = sum(lane.moved for lane in state.lanes)
         speed = pace.measure(moved)
-        if speed is None or not ready or not pace.pays(speed, len(active)):
+        # Where next to nothing comes, more connections would only have to be given up one by one.
+        useful = speed is not None and speed > 4 * self._manner.minimum_speed * len(active)
+        if speed is None or not ready or not useful or not pace.pays(speed, len(active)):
             return
         # Each further connection must have a piece of its own to fetch.
         wanted = min(len(active), state.cap - len(active), pending // _SMALLEST_PIECE)
