@@ -90,7 +90,7 @@ def decisions(
                     f"`lock.platforms` names {name}; this machine takes "
                     f"{here.tensorflow.package} {here.tensorflow.version} on Python {python}",
                 ),
-                hint=error.hint,
+                hint="; ".join(filter(None, (error.hint, f"or take {name} out of `lock.platforms`"))),
             ) from error
         yield Elsewhere(name=name, platform=platform, facts=there, decision=plan.decision)
 

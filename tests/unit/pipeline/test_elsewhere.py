@@ -106,3 +106,6 @@ def test_a_release_that_a_platform_never_had_is_an_error_that_names_both() -> No
     assert error.evidence[-1] == (
         "`lock.platforms` names macos-x86_64; this machine takes tensorflow-cpu 2.21.0 on Python 3.13"
     )
+    assert error.hint == (
+        "TensorFlow 2.16.2 is the last with wheels for macOS on Intel; or take macos-x86_64 out of `lock.platforms`"
+    )
