@@ -276,7 +276,13 @@ class Site:
         """What unfinished runs left behind that nothing needs, relative to the site."""
         kept = home(self.environ())
         found = [path for path in kept.environments.glob("*/generations/*") if not (path / "tfprov.json").exists()]
-        for pattern in ("data/images/*.new", "cache/install-*", "cache/store/partial/*", "data/**/.*.tmp"):
+        for pattern in (
+            "data/images/*.new",
+            "data/environments/*/scratch",
+            "cache/install-*",
+            "cache/store/partial/*",
+            "data/**/.*.tmp",
+        ):
             found += (self.disk / "home").glob(pattern)
         found += self.temporary.iterdir()
         return sorted(str(path.relative_to(self.disk if self.disk in path.parents else self.root)) for path in found)

@@ -63,6 +63,17 @@ def test_a_killed_upgrade_leaves_the_old_or_the_new_environment_and_the_next_one
     assert point.wrong == []
 
 
+def test_the_run_after_a_kill_leaves_nothing_of_it_among_the_files_that_tfprov_keeps(site: Site) -> None:
+    points = (kill_point(site, Cut(stage="install", after_s=0.05), kind="boundary") for _ in range(3))
+    point = next((one for one in points if one is not None), None)
+    assert point is not None
+    # From v1 the next upgrade installs, too, whatever this one did.
+    while site.state.name != "v2":
+        site.ask_for(wanted := site.next_state())
+        assert site.finish(wanted) == []
+    assert [one for one in site.leftovers() if not one.startswith("tmp/")] == []
+
+
 @pytest.mark.parametrize(("stage", "left"), [(None, 1 << 20), ("install", 64 * 1024), ("activate", 0)])
 def test_a_disk_that_fills_up_leaves_the_old_or_the_new_environment(
     stock: tuple[Catalogue, Index], tmp_path: Path, stage: str | None, left: int

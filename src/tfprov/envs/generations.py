@@ -6,6 +6,7 @@ Layout of an environment's folder:
     .lock                 held by the tfprov that works on it
     generations/0007/     an environment; `tfprov.json` in it is its seal, `tfprov.manifest` the list of its files
     current -> generations/0007
+    scratch/              what an installer needs while it works
 
 Nothing in a sealed generation is ever changed by tfprov. `current`, and through it the path that the profile asks for,
 changes by one rename.
@@ -106,6 +107,20 @@ class Environment:
             yield
         finally:
             lock.release()
+
+    @contextlib.contextmanager
+    def scratch(self) -> Iterator[Path]:
+        """An empty folder for the run that holds the environment, deleted at the end.
+
+        What a killed run left in it is deleted first: below the lock of the environment nobody else can be using it.
+        """
+        folder = self.root / "scratch"
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(parents=True)
+        try:
+            yield folder
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
 
     def check_link(self) -> None:
         """Make sure that nothing foreign stands at the stable path.

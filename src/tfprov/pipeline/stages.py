@@ -190,9 +190,7 @@ def _install(run: Run) -> Installed:
         _make_venv(run, generation.path)
         return install(installer, wheels)
 
-    run.home.cache.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix="install-", dir=run.home.cache) as folder:
-        work = Path(folder)
+    with run.environment.scratch() as work:
         wheels = wheelhouse(lock.files, run.get(Fetched).paths, work / "requirements.txt")
         steps = [
             Step(Rung.NORMAL, partial(install, Uv(uv=uv_executable(), cache=uv_cache), wheels)),

@@ -519,3 +519,12 @@ def test_claiming_again_writes_nothing_unless_the_owner_changed(environment: Env
     found = Environment.open(environment.root)
     assert found is not None
     assert found.owner.profile == "/moved"
+
+
+def test_what_a_killed_run_left_in_the_scratch_folder_is_gone_for_the_next(environment: Environment) -> None:
+    with environment.scratch() as folder:
+        (folder / "requirements.txt").write_text("")
+    assert not folder.exists()
+    (folder / "uv").mkdir(parents=True)
+    with environment.scratch() as folder:
+        assert list(folder.iterdir()) == []
