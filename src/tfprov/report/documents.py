@@ -14,7 +14,9 @@ from tfprov.smoke.verdict import as_document
 if TYPE_CHECKING:
     from tfprov.envs.generations import Environment
     from tfprov.envs.records import Finding
+    from tfprov.fetch.store import Swept
     from tfprov.lock.records import Lock
+    from tfprov.pipeline.cache import Kept
     from tfprov.pipeline.records import Outcome
     from tfprov.plan.records import Decision, Plan
 
@@ -124,6 +126,16 @@ def lock(found: Lock) -> Document:
 def findings(found: Iterable[Finding]) -> Document:
     """What a doctor found."""
     return {"findings": [asdict(one) for one in found]}
+
+
+def kept(found: Iterable[Kept]) -> Document:
+    """What the cache holds."""
+    return {"folders": [asdict(one) for one in found]}
+
+
+def swept(found: Swept) -> Document:
+    """What was removed from the store."""
+    return {"removed_files": found.files, "removed_bytes": found.bytes}
 
 
 def listing(environments: Iterable[Environment]) -> Document:

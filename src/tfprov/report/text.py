@@ -13,8 +13,10 @@ from tfprov.words import count, duration, size
 if TYPE_CHECKING:
     from tfprov.envs.generations import Environment
     from tfprov.envs.records import Finding
+    from tfprov.fetch.store import Swept
     from tfprov.host.records import Facts
     from tfprov.lock.records import Lock
+    from tfprov.pipeline.cache import Kept
     from tfprov.pipeline.records import Outcome
     from tfprov.plan.records import Decision, Plan, Refused
     from tfprov.smoke.records import Device, Verdict
@@ -174,6 +176,18 @@ def facts(found: Facts) -> str:
         lines += [f"{name.replace('_', '-'):<16} {shown[0]}  ({fact.source})"]
         lines += [f"{'':<16} {text}" for text in shown[1:]]
     return redact("\n".join(lines))
+
+
+def kept(found: Iterable[Kept]) -> str:
+    """What the cache holds, a folder a line."""
+    return "\n".join(
+        f"{one.what:<11} {size(one.bytes):>9}  {count(one.files, 'file'):>14}  {one.path}" for one in found
+    )
+
+
+def swept(found: Swept) -> str:
+    """What was removed from the store."""
+    return f"removed {count(found.files, 'file')}, {size(found.bytes)}"
 
 
 def listing(environments: Iterable[Environment]) -> str:

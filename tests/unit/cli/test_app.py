@@ -25,7 +25,7 @@ from tfprov.profile.load import shipped
 
 COMMANDS = (
     "up", "plan", "lock", "facts", "smoke", "run", "shell", "list", "rollback", "doctor", "repair", "remove", "init",
-    "schema", "log",
+    "schema", "log", "cache",
 )  # fmt: skip
 
 
@@ -147,6 +147,17 @@ class TestHelp:
     def test_the_commands_are_those_that_are_tested_here(self, cli: Cli) -> None:
         commands = re.findall(r"(?m)^  ([a-z]+)  ", cli("--help").out.partition("Commands:")[2])
         assert sorted(commands) == sorted(COMMANDS)
+
+    @pytest.mark.parametrize("command", ["info", "verify", "prune", "clear"])
+    def test_the_cache_can_be_looked_at_and_made_smaller(self, inside: Inside, command: str) -> None:
+        answer = inside("cache", command, "--json")
+        assert answer.status == 0
+        document = json.loads(answer.out)
+        assert (document["command"], document["ok"]) == (f"cache {command}", True)
+        assert inside("cache", command).out.strip()
+
+    def test_a_cap_that_is_no_size_is_a_usage_error(self, inside: Inside) -> None:
+        assert inside("cache", "prune", "--max", "plenty").status == 2
 
     def test_the_version_is_one_line(self, cli: Cli) -> None:
         assert cli("--version") == Answer(0, f"tfprov {__version__}\n", "")

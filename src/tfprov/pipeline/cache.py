@@ -1,0 +1,92 @@
+"""What tfprov keeps beside the environments: looking at it, checking it, making it smaller."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+from tfprov.errors import TfprovError
+from tfprov.fetch.store import Store, Stored, Swept
+from tfprov.paths import Home
+from tfprov.pipeline.stages import sweep_images
+
+_SIZE = re.compile(r"^\s*(?P<count>\d+(?:\.\d+)?)\s*(?P<unit>[kKMGT]?)i?B?\s*$")
+_UNITS = {"": 1.0, "k": 1e3, "K": 1e3, "M": 1e6, "G": 1e9, "T": 1e12}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kept:
+    """One folder of the cache.
+
+    Attributes:
+        what: what lies there.
+        path: the folder.
+        bytes: of its files. Those of `unpacked` are linked into environments and take no space of their own then.
+        files: how many.
+    """
+
+    what: str
+    path: Path
+    bytes: int
+    files: int
+
+
+def info(home: Home) -> tuple[Kept, ...]:
+    """What is kept, by folder."""
+    store = Store(home.store)
+    stored = store.files()
+    return (
+        Kept(what="wheels", path=home.store, bytes=store.size(), files=len(stored)),
+        _kept("unpacked", home.cache / "uv"),
+        _kept("images", home.images),
+        _kept("virtualenv", home.cache / "virtualenv"),
+    )
+
+
+def verify(home: Home) -> tuple[Stored, ...]:
+    """Wheels whose content no longer has their hash. They are removed; the next run fetches them anew."""
+    return Store(home.store).verify()
+
+
+def prune(home: Home, *, cap_bytes: int) -> Swept:
+    """Make the store smaller, least recently used wheels first, and drop the images that nobody needs.
+
+    Args:
+        home: whose.
+        cap_bytes: most bytes of wheels to keep.
+    """
+    sweep_images(home)
+    return Store(home.store).prune(cap_bytes=cap_bytes)
+
+
+def clear(home: Home) -> Swept:
+    """Remove every wheel and everything unpacked. Environments stay as they are; the next run fetches again."""
+    for folder in (home.cache / "uv", home.cache / "virtualenv"):
+        shutil.rmtree(folder, ignore_errors=True)
+    sweep_images(home)
+    return Store(home.store).clear()
+
+
+def parse_size(text: str) -> int:
+    """Bytes of `10GB`, `500 MB` or a plain number; powers of ten.
+
+    Raises:
+        TfprovError: `usage`.
+    """
+    found = _SIZE.match(text)
+    if found is None:
+        raise TfprovError("usage", f"`{text}` is no size such as `10GB` or `500MB`")
+    return int(float(found["count"]) * _UNITS[found["unit"]])
+
+
+def _kept(what: str, folder: Path) -> Kept:
+    total = files = 0
+    for path in folder.rglob("*") if folder.is_dir() else ():
+        with contextlib.suppress(OSError):
+            if path.is_file() and not path.is_symlink():
+                total += path.stat().st_size
+                files += 1
+    return Kept(what=what, path=folder, bytes=total, files=files)

@@ -1,0 +1,82 @@
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+import pytest
+
+from tfprov.errors import TfprovError
+from tfprov.fetch.store import Store
+from tfprov.lock.records import LockedFile
+from tfprov.paths import Home
+from tfprov.pipeline.cache import clear, info, parse_size, prune, verify
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Home:
+    return Home(data=tmp_path / "data", cache=tmp_path / "cache", state=tmp_path / "state")
+
+
+def stored(home: Home, name: str, content: bytes) -> Path:
+    sha256 = hashlib.sha256(content).hexdigest()
+    path = Store(home.store).path(sha256, f"{name}-1.0-py3-none-any.whl")
+    path.parent.mkdir(parents=True)
+    path.write_bytes(content)
+    file = LockedFile(name=name, version="1.0", filename=path.name, url="file:///x", sha256=sha256)
+    assert Store(home.store).has(file)
+    return path
+
+
+def test_an_empty_cache_is_told_as_such(home: Home) -> None:
+    assert [(one.what, one.bytes, one.files) for one in info(home)] == [
+        ("wheels", 0, 0),
+        ("unpacked", 0, 0),
+        ("images", 0, 0),
+        ("virtualenv", 0, 0),
+    ]
+
+
+def test_wheels_and_what_was_unpacked_are_counted(home: Home) -> None:
+    stored(home, "thing", b"x" * 8192)
+    (home.cache / "uv" / "archive").mkdir(parents=True)
+    (home.cache / "uv" / "archive" / "file").write_bytes(b"y" * 100)
+    counted = {one.what: (one.bytes, one.files) for one in info(home)}
+    assert counted["wheels"] == (8192, 1)
+    assert counted["unpacked"] == (100, 1)
+
+
+def test_a_damaged_wheel_is_named_and_removed(home: Home) -> None:
+    good, bad = stored(home, "good", b"good"), stored(home, "bad", b"bad")
+    bad.write_bytes(b"BAD")
+    assert [one.path for one in verify(home)] == [bad]
+    assert good.exists()
+    assert not bad.exists()
+
+
+def test_pruning_keeps_what_fits(home: Home) -> None:
+    stored(home, "one", b"1" * 1000)
+    stored(home, "two", b"2" * 1000)
+    assert prune(home, cap_bytes=1500).files == 1
+    assert prune(home, cap_bytes=1500).files == 0
+
+
+def test_clearing_leaves_nothing(home: Home) -> None:
+    stored(home, "one", b"1" * 1000)
+    (home.cache / "uv").mkdir()
+    assert clear(home).bytes == 1000
+    assert not (home.cache / "uv").exists()
+    assert Store(home.store).files() == ()
+
+
+@pytest.mark.parametrize(
+    ("text", "size"), [("10GB", 10**10), ("500 MB", 5 * 10**8), ("1.5kB", 1500), ("7", 7), ("2TiB", 2 * 10**12)]
+)
+def test_sizes_are_read_in_powers_of_ten(text: str, size: int) -> None:
+    assert parse_size(text) == size
+
+
+@pytest.mark.parametrize("text", ["", "much", "-1GB", "1 XB"])
+def test_what_is_no_size_is_refused(text: str) -> None:
+    with pytest.raises(TfprovError) as caught:
+        parse_size(text)
+    assert caught.value.code.name == "usage"
