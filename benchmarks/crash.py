@@ -34,6 +34,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import traceback
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -76,12 +77,14 @@ class Task:
         tool: `tfprov`, `pip` or `uv`.
         points: kills.
         disk: upgrades with a full disk.
+        until: begin none after this moment, seconds since the epoch.
         wheels: folder with real wheels; None for shams.
     """
 
     tool: str
     points: int
     disk: int
+    until: float
     seed: int
     folder: Path
     wheels: Path | None
@@ -107,13 +110,20 @@ class Damage:
     finished: bool = False
 
 
-def work(task: Task) -> list[Point] | list[Damage]:
-    """Do a task in a folder of its own."""
+def work(task: Task) -> list[Point | Damage]:
+    """Do a task in a folder of its own; what was found until its time was over or the harness itself failed."""
     root = Path(tempfile.mkdtemp(prefix=f"{task.tool}-", dir=task.folder))
-    with stocked(task, root) as (catalogue, index):
-        if task.tool == "tfprov":
-            return [*kills(task, root, catalogue, index), *full_disks(task, root, catalogue, index)]
-        return [*in_place(task, root, catalogue, index)]
+    found: list[Point | Damage] = []
+    try:
+        with stocked(task, root) as (catalogue, index):
+            if task.tool == "tfprov":
+                points = itertools.chain(kills(task, root, catalogue, index), full_disks(task, root, catalogue, index))
+                found.extend(points)
+            else:
+                found.extend(in_place(task, root, catalogue, index))
+    except Exception:
+        traceback.print_exc()
+    return found
 
 
 @contextlib.contextmanager
@@ -139,7 +149,7 @@ def kills(task: Task, root: Path, catalogue: Catalogue | Releases, index: Index)
     events = ("StageStarted", "StageEnded")
     boundaries = {name: shuffled([(stage, event) for stage in STAGES for event in events], chance) for name in UPGRADES}
     done = 0
-    while done < task.points:
+    while done < task.points and time.time() < task.until:
         name = upgrade_of(site)
         tree = chance.random() < 0.75
         if done % 2 == 0:
@@ -202,6 +212,8 @@ def full_disks(task: Task, root: Path, catalogue: Catalogue | Releases, index: I
             every = [(stage, left) for left in DISK_LEFT for stage in (None, *STAGES)]
             cases = {name: itertools.cycle(shuffled(every, chance)) for name in UPGRADES}
             for _ in range(task.disk):
+                if time.time() > task.until + 120:
+                    return
                 stage, left = next(cases[upgrade_of(site)])
                 point = full_disk_point(site, stage=stage, leave=left)
                 report(task, point.upgrade, point.cut, point.wrong)
@@ -434,6 +446,7 @@ def main() -> None:
     arguments.add_argument("--others", type=int, default=12, help="kills of pip and of uv each")
     arguments.add_argument("--tools", default="tfprov,pip,uv")
     arguments.add_argument("--jobs", type=int, default=1, help="sites at the same time")
+    arguments.add_argument("--seconds", type=float, default=86400, help="begin no kill of tfprov after so long")
     arguments.add_argument("--seed", type=int, default=1)
     arguments.add_argument("--wheels", type=Path, help="folder with the closures of two releases of tensorflow-cpu")
     arguments.add_argument("--folder", type=Path, help="where to work; default: a temporary folder")
@@ -448,6 +461,7 @@ def main() -> None:
                 tool=tool,
                 points=points,
                 disk=disk,
+                until=time.time() + asked.seconds,
                 seed=seed,
                 folder=Path(folder),
                 wheels=asked.wheels.absolute() if asked.wheels else None,
@@ -467,8 +481,12 @@ def main() -> None:
         spawn = multiprocessing.get_context("spawn")
         with ProcessPoolExecutor(asked.jobs, mp_context=spawn) as pool:
             results = list(zip(tasks, pool.map(work, tasks), strict=True))
-    points = [one for task_, found in results if task_.tool == "tfprov" for one in found]
-    others = {task_.tool: list(found) for task_, found in results if task_.tool != "tfprov"}
+    points = [one for _, found in results for one in found if isinstance(one, Point)]
+    others = {
+        task_.tool: [one for one in found if isinstance(one, Damage)]
+        for task_, found in results
+        if task_.tool != "tfprov"
+    }
     if points:
         show_tfprov(points)
     if others:
