@@ -329,7 +329,8 @@ def not_as_recorded(environment: Path) -> list[str]:
     found = []
     names: list[str] = []
     for packages in environment.glob("lib/python*/site-packages"):
-        for metadata in packages.glob("*.dist-info"):
+        # What pip is removing it first calls `~name`; in itself that is litter and no damage.
+        for metadata in packages.glob("[!~]*.dist-info"):
             names.append(metadata.name.split("-")[0])
             record = metadata / "RECORD"
             if not record.exists():
