@@ -75,8 +75,12 @@ class Image:
 
     @property
     def exists(self) -> bool:
-        """Whether the image is complete."""
-        return (self.folder / _MANIFEST).is_file()
+        """Whether the image is complete: its manifest is there and says so in its last line."""
+        try:
+            lines = self._lines()
+        except OSError:
+            return False
+        return lines[-1] == _end(len(lines) - 2)
 
     def save(self, environment: Path) -> bool:
         """Keep the packages and commands of a verified environment; return whether that was possible cheaply.
@@ -87,6 +91,7 @@ class Image:
         self._sweep()
         if self.exists:
             return True
+        self.drop()
         new = self.folder.with_name(f"{self.folder.name}.{os.getpid()}.new")
         shutil.rmtree(new, ignore_errors=True)
         try:
@@ -193,17 +198,23 @@ class Image:
         os.utime(target, ns=(entry.mtime, entry.mtime))
 
     def _entries(self) -> Iterator[Entry]:
-        for line in self._lines()[1:]:
+        for line in self._lines()[1:-1]:
             size, mtime, path = line.split(" ", 2)
             yield Entry(path=path, size=int(size), mtime=int(mtime))
 
     def _lines(self) -> list[str]:
-        return (self.folder / _MANIFEST).read_bytes().decode("utf-8", "surrogateescape").splitlines()
+        # Not splitlines: file names may hold other characters that count as line ends there.
+        return (self.folder / _MANIFEST).read_bytes().decode("utf-8", "surrogateescape").split("\n")
 
 
 def _write_manifest(folder: Path, made_from: str, entries: Iterable[Entry]) -> None:
     lines = [made_from, *(f"{entry.size} {entry.mtime} {entry.path}" for entry in entries)]
+    lines.append(_end(len(lines) - 1))
     write_atomic(folder / _MANIFEST, "\n".join(lines).encode("utf-8", "surrogateescape"))
+
+
+def _end(entries: int) -> str:
+    return f"complete: {entries} files"
 
 
 def _contents(environment: Path) -> Iterator[str]:

@@ -128,6 +128,8 @@ _ERRNO = {
     errno.EPERM: "permission-denied",
     errno.EROFS: "read-only-fs",
     errno.ENOTDIR: "permission-denied",
+    errno.EEXIST: "path-not-ours",
+    errno.EISDIR: "path-not-ours",
     errno.ETXTBSY: "file-in-use",
     errno.ENAMETOOLONG: "windows-long-path",
     errno.ENOMEM: "oom-killed",

@@ -58,7 +58,11 @@ class Activated:
 
 def _facts(run: Run) -> Facts:
     if run.request.host is not None:
-        return host_facts.load(run.request.host.read_text(encoding="utf-8"))
+        try:
+            text = run.request.host.read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            raise TfprovError("usage", f"`{run.request.host}` cannot be read", evidence=(str(error),)) from error
+        return host_facts.load(text)
     python = run.loaded.profile.python.path
     return host_facts.gather(
         run.request.environ,
@@ -146,6 +150,8 @@ def _build_from_image(run: Run) -> Generation:
         run.emit(Note(text=f"{len(damaged)} files of the image were damaged: taking them from their wheels again"))
         run.do(FETCH)
         wheels = list(run.get(Fetched).paths.values())
+        # Who wrote into a linked file wrote into uv's copy too, and a later install would bring it back.
+        shutil.rmtree(run.home.cache / "uv", ignore_errors=True)
         if not image.heal(damaged, wheels):
             image.drop()
             raise TfprovError(

@@ -82,7 +82,14 @@ def _no_password(url: str) -> str:
     return url
 
 
+def _no_space(url: str) -> None:
+    # White space would also hide a password from those who look for one.
+    if re.search(r"\s", url):
+        raise ValueError("there is white space in the address: write it as `%20`")
+
+
 def _http_url(url: str) -> str:
+    _no_space(url)
     _no_password(url)
     if not re.match(r"^(https?|file)://", url):
         raise ValueError(f"`{url}` is not an address: it must begin with https://, http:// or file://")
@@ -92,6 +99,7 @@ def _http_url(url: str) -> str:
 def _proxy(text: str) -> str:
     if text in ("profile-proxy", "environment", "system", "direct"):
         return text
+    _no_space(text)
     _no_password(text)
     if not re.match(r"^(https?|socks5h?|socks4a?)://", text):
         raise ValueError(

@@ -127,6 +127,24 @@ def test_an_image_without_its_manifest_does_not_exist(image: Image) -> None:
     assert not image.exists
 
 
+@pytest.mark.parametrize("text", ["junk\n", "", "junk", "/from\n5 5 a\ncomplete: 2 files"])
+def test_an_image_with_a_damaged_manifest_does_not_exist(image: Image, text: str) -> None:
+    (image.folder / "manifest").write_text(text)
+    assert not image.exists
+
+
+def test_a_damaged_image_is_replaced_by_the_next_save(image: Image, environment: Path) -> None:
+    (image.folder / "manifest").write_text("junk")
+    assert image.save(environment)
+    assert image.exists
+
+
+def test_a_manifest_cut_short_at_a_line_end_is_damaged(image: Image) -> None:
+    manifest = image.folder / "manifest"
+    manifest.write_text("\n".join(manifest.read_text().split("\n")[:-2]))
+    assert not image.exists
+
+
 def test_a_dropped_image_is_gone_and_the_environment_is_not(image: Image, environment: Path) -> None:
     image.drop()
     assert not image.folder.exists()
