@@ -102,7 +102,7 @@ SEAL = Seal(
 )
 ENVIRONMENT = Environment(
     Path("/home/me/.local/share/tfprov/environments/train-1"),
-    owner=Owner(name="train", profile="/work/train.toml", link="/work/my envs/.venv"),
+    owner=Owner(name="train", profile="/srv/train.toml", link="/srv/my envs/.venv"),
 )
 GENERATION = Generation(number=2, path=ENVIRONMENT.root / "generations" / "0002", seal=SEAL)
 BUILT = Outcome(
@@ -135,4 +135,4 @@ def lock(*sizes: int | None, changes: tuple[str, ...] = ()) -> Lock:
         )
         for number, size in enumerate(sizes)
     )
-    return Lock(path=Path("/work/pylock.train.toml"), digest="d", target=TARGET, files=files, changes=changes)
+    return Lock(path=Path("/srv/pylock.train.toml"), digest="d", target=TARGET, files=files, changes=changes)

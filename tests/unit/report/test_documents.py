@@ -54,7 +54,7 @@ def test_the_document_of_up() -> None:
     } <= set(found)  # fmt: skip
     assert found["environment"] == {
         "name": "train",
-        "path": "/work/my envs/.venv",
+        "path": "/srv/my envs/.venv",
         "python": "3.12.1",
         "generation": 2,
         "kind": "venv",
@@ -95,7 +95,7 @@ def test_the_document_of_plan() -> None:
 def test_the_document_of_lock() -> None:
     found = rendered("lock", documents.lock(lock(5, None, changes=("there is no lock yet",))))
     assert {"path", "digest", "tensorflow", "files", "changes"} <= set(found)
-    assert found["path"] == "/work/pylock.train.toml"
+    assert found["path"] == "/srv/pylock.train.toml"
     assert [file["size"] for file in found["files"]] == [5, None]
     assert set(found["files"][0]) == {"name", "version", "filename", "url", "sha256", "size"}
 
@@ -110,7 +110,7 @@ def test_the_document_of_smoke() -> None:
 
 
 def test_the_document_of_list(tmp_path: Path) -> None:
-    environment = Environment(tmp_path / "train-1", owner=Owner(name="train", profile="/work/train.toml"))
+    environment = Environment(tmp_path / "train-1", owner=Owner(name="train", profile="/srv/train.toml"))
     environment.claim()
     generation = environment.begin()
     (generation.path / "file").write_text("12345")

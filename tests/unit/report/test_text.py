@@ -64,18 +64,18 @@ def test_what_up_made_and_how_to_use_it() -> None:
         "            GPU:0 (H100): passed 2 checks\n"
         "  bytes     3.44 GB fetched, 12 kB from the store, 6.49 GB on disk\n"
         "  time      1 min 4 s: fetch 1 min 1 s, smoke 3.3 s\n"
-        "  place     /work/my envs/.venv\n"
+        "  place     /srv/my envs/.venv\n"
         "  use       tfprov run 'my train.toml' -- python\n"
-        "            source '/work/my envs/.venv/bin/activate'"
+        "            source '/srv/my envs/.venv/bin/activate'"
     )
 
 
 def test_nothing_to_do_is_said_in_a_few_lines() -> None:
     assert text.outcome(ALREADY, profile="train.toml") == (
         "TensorFlow 2.20.0 on Python 3.12.1 is already verified: nothing to do\n"
-        "  place     /work/my envs/.venv\n"
+        "  place     /srv/my envs/.venv\n"
         "  use       tfprov run train.toml -- python\n"
-        "            source '/work/my envs/.venv/bin/activate'"
+        "            source '/srv/my envs/.venv/bin/activate'"
     )
 
 
@@ -178,26 +178,26 @@ def test_a_lock_says_where_it_is_and_why_it_was_made(
     sizes: tuple[int | None, ...], changes: tuple[str, ...], expected: str
 ) -> None:
     assert text.lock(lock(*sizes, changes=changes)) == (
-        "/work/pylock.train.toml holds 2 files: tensorflow 2.20.0 for Python 3.12 on linux-x86_64-glibc\n" + expected
+        "/srv/pylock.train.toml holds 2 files: tensorflow 2.20.0 for Python 3.12 on linux-x86_64-glibc\n" + expected
     )
 
 
 def test_environments_are_listed_with_their_generations_newest_first(tmp_path: Path) -> None:
-    environment = Environment(tmp_path / "train-1", owner=Owner(name="train", profile="/work/train.toml"))
+    environment = Environment(tmp_path / "train-1", owner=Owner(name="train", profile="/srv/train.toml"))
     environment.claim()
     for _ in range(2):
         generation = environment.begin()
         (generation.path / "file").write_text("12345")
         environment.activate(environment.seal(generation, SEAL))
-    empty = Environment(tmp_path / "new-1", owner=Owner(name="new", profile="/work/new.toml"))
+    empty = Environment(tmp_path / "new-1", owner=Owner(name="new", profile="/srv/new.toml"))
     line = "TensorFlow 2.20.0 (cuda)  Python 3.12.1  5 B  verified 2026-01-01T00:00:00+00:00 (quick)\n"
     assert text.listing([environment, empty]) == (
         f"train  {tmp_path}/train-1/current\n"
-        "  profile /work/train.toml\n"
+        "  profile /srv/train.toml\n"
         f"  * 2  {line}"
         f"    1  {line}"
         f"new  {tmp_path}/new-1/current\n"
-        "  profile /work/new.toml\n"
+        "  profile /srv/new.toml\n"
         "    no verified generation"
     )
     assert text.listing([]) == "no environments yet: `tfprov up PROFILE` makes one"
