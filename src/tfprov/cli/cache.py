@@ -1,0 +1,68 @@
+"""The commands of `tfprov cache`."""
+
+from __future__ import annotations
+
+import os
+from typing import Annotated
+
+import typer
+
+from tfprov.cli.options import Json, output_of
+from tfprov.cli.output import failures
+
+app = typer.Typer(no_args_is_help=True, help="Look at what tfprov keeps beside the environments, or make it smaller.")
+
+
+@app.command(name="info")
+def cache_info(as_json: Json = False) -> None:
+    """Say what is kept where, and how much of it."""
+    output = output_of("cache info", as_json)
+    with failures(output):
+        from tfprov.paths import home
+        from tfprov.pipeline.cache import info
+        from tfprov.report import documents, text
+
+        found = info(home(os.environ))
+        output.result(text.kept(found), documents.kept(found))
+
+
+@app.command(name="verify")
+def cache_verify(as_json: Json = False) -> None:
+    """Read every wheel of the store and remove those that are damaged."""
+    output = output_of("cache verify", as_json)
+    with failures(output):
+        from tfprov.paths import home
+        from tfprov.pipeline.cache import verify
+
+        damaged = [str(one.path) for one in verify(home(os.environ))]
+        words = [f"removed, its content had changed: {path}" for path in damaged]
+        output.result("\n".join(words or ["every wheel has its hash"]), {"damaged": damaged})
+
+
+@app.command(name="prune", epilog="Example: tfprov cache prune --max 10GB")
+def cache_prune(
+    most: Annotated[str, typer.Option("--max", metavar="SIZE", help="Most bytes of wheels to keep.")] = "10GB",
+    as_json: Json = False,
+) -> None:
+    """Remove the least recently used wheels, and images that no environment needs."""
+    output = output_of("cache prune", as_json)
+    with failures(output):
+        from tfprov.paths import home
+        from tfprov.pipeline.cache import parse_size, prune
+        from tfprov.report import documents, text
+
+        swept = prune(home(os.environ), cap_bytes=parse_size(most))
+        output.result(text.swept(swept), documents.swept(swept))
+
+
+@app.command(name="clear")
+def cache_clear(as_json: Json = False) -> None:
+    """Remove every wheel and everything unpacked; environments stay as they are."""
+    output = output_of("cache clear", as_json)
+    with failures(output):
+        from tfprov.paths import home
+        from tfprov.pipeline.cache import clear
+        from tfprov.report import documents, text
+
+        swept = clear(home(os.environ))
+        output.result(text.swept(swept), documents.swept(swept))

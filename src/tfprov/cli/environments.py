@@ -1,0 +1,117 @@
+"""The commands that use and keep environments: run, shell, list, rollback, remove."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from tfprov.cli.options import Json, ProfileName, output_of
+from tfprov.cli.output import failures
+
+app = typer.Typer()
+
+
+@app.command(context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False})
+def run(
+    profile: ProfileName,
+    command: Annotated[list[str], typer.Argument(metavar="-- COMMAND…", help="What to run, with its arguments.")],
+) -> None:
+    """Run a command in the environment of PROFILE; its exit status is passed on."""
+    output = output_of("run", as_json=False)
+    with failures(output):
+        from tfprov.errors import TfprovError
+        from tfprov.pipeline.environments import command_of, find, variables, verified
+        from tfprov.process import replace_process
+
+        words = command[1:] if command[:1] == ["--"] else command
+        if not words:
+            raise TfprovError("usage", "name a command to run: `tfprov run PROFILE -- COMMAND`")
+        generation = verified(find(profile, cwd=Path.cwd(), environ=os.environ), profile)
+        environ = variables(generation, os.environ)
+        raise SystemExit(replace_process(command_of(words, environ), env=environ))
+
+
+@app.command()
+def shell(profile: ProfileName) -> None:
+    """Start a shell in which the environment of PROFILE is active."""
+    output = output_of("shell", as_json=False)
+    with failures(output):
+        from tfprov.paths import home
+        from tfprov.pipeline.environments import find, verified
+        from tfprov.pipeline.shell import interactive
+        from tfprov.process import replace_process
+
+        environment = find(profile, cwd=Path.cwd(), environ=os.environ)
+        generation = verified(environment, profile)
+        argv, environ = interactive(environment, generation, home=home(os.environ), environ=os.environ)
+        raise SystemExit(replace_process(argv, env=environ))
+
+
+@app.command(name="list")
+def list_(as_json: Json = False) -> None:
+    """List the environments with their verified generations; `*` marks the one in use."""
+    output = output_of("list", as_json)
+    with failures(output):
+        from tfprov.envs.generations import environments
+        from tfprov.paths import home
+        from tfprov.report import documents, text
+
+        found = environments(home(os.environ).environments)
+        output.result(text.listing(found), documents.listing(found))
+
+
+@app.command()
+def rollback(
+    profile: ProfileName,
+    number: Annotated[
+        int | None,
+        typer.Argument(help="Generation to go back to. Default: the one before the active one."),
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Go back to an older verified generation, at once."""
+    output = output_of("rollback", as_json)
+    with failures(output):
+        from tfprov.pipeline.environments import find
+        from tfprov.pipeline.environments import rollback as go_back
+
+        environment = find(profile, cwd=Path.cwd(), environ=os.environ)
+        found = go_back(environment, number=number)
+        version = found.seal.tensorflow if found.seal else ""
+        output.result(
+            f"{environment.owner.name} is at generation {found.number} again (TensorFlow {version})\n"
+            f"  place     {environment.stable}",
+            {"environment": {"name": environment.owner.name, "path": environment.stable, "generation": found.number}},
+        )
+
+
+@app.command()
+def remove(
+    profile: ProfileName,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Delete the environment of PROFILE with all its generations."""
+    output = output_of("remove", as_json)
+    with failures(output):
+        from tfprov.errors import TfprovError
+        from tfprov.pipeline.environments import find
+        from tfprov.pipeline.environments import remove as delete
+
+        environment = find(profile, cwd=Path.cwd(), environ=os.environ)
+        if not environment.root.is_dir():
+            raise TfprovError("environment-missing", f"`{environment.owner.name}` has no environment")
+        if not yes:
+            if not sys.stdin.isatty():
+                raise TfprovError("usage", "nothing was deleted: nobody can be asked", hint="say `--yes`")
+            if not typer.confirm(f"Delete {environment.root}?", err=True):
+                raise typer.Exit(1)
+        delete(environment)
+        output.result(
+            f"{environment.owner.name} is removed",
+            {"removed": {"name": environment.owner.name, "path": environment.root}},
+        )

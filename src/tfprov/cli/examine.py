@@ -1,0 +1,166 @@
+"""The commands that look at an environment and put it right: smoke, doctor, repair, log."""
+
+from __future__ import annotations
+
+import json
+import os
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from tfprov import __version__
+from tfprov.cli.options import Json, Overrides, ProfileName, Quiet, Verbose, output_of, request_of
+from tfprov.cli.output import failures
+
+app = typer.Typer()
+
+
+@app.command(epilog="Examples: tfprov smoke cpu --level deep; tfprov smoke --python .venv/bin/python")
+def smoke(
+    profile: Annotated[
+        str | None, typer.Argument(metavar="PROFILE", help="Profile of an existing environment.")
+    ] = None,
+    python: Annotated[
+        Path | None,
+        typer.Option(help="Interpreter or folder of an environment that tfprov need not have made."),
+    ] = None,
+    level: Annotated[
+        Literal["quick", "standard", "deep"] | None,
+        typer.Option(help="How much to check. Default: what the profile says, else standard."),
+    ] = None,
+    junit: Annotated[Path | None, typer.Option(help="Write the verdict as JUnit XML to this file.")] = None,
+    html: Annotated[Path | None, typer.Option(help="Write the verdict as one HTML page to this file.")] = None,
+    receipt: Annotated[Path | None, typer.Option(help="Write a dated receipt of the verdict to this file.")] = None,
+    against: Annotated[
+        Path | None, typer.Option(metavar="RECEIPT", help="Compare with this receipt; fail when less is proved.")
+    ] = None,
+    overrides: Overrides = None,
+    as_json: Json = False,
+    verbose: Verbose = False,
+    quiet: Quiet = False,
+) -> None:
+    """Prove an existing environment again. Changes nothing."""
+    output = output_of("smoke", as_json, verbose, quiet)
+    with failures(output):
+        from tfprov.errors import TfprovError
+        from tfprov.pipeline.environments import find, smoke_again, smoke_foreign, verified
+        from tfprov.pipeline.up import facts as facts_of
+        from tfprov.report import text, verdicts
+        from tfprov.smoke.receipt import machine_of
+        from tfprov.smoke.verdict import as_document, as_error
+
+        if (profile is None) == (python is None):
+            raise TfprovError("usage", "name either a PROFILE or an environment with `--python`")
+        with output.progress() as emit:
+            if python is not None:
+                found = smoke_foreign(Path.cwd() / python, level=level or "standard", environ=os.environ, emit=emit)
+                lock = None
+            else:
+                found = smoke_again(request_of(str(profile), overrides), level=level, emit=emit)
+                seal = verified(find(str(profile), cwd=Path.cwd(), environ=os.environ), str(profile)).seal
+                lock = seal.lock_digest if seal else None
+        wanted = verdicts.Wanted(junit=junit, html=html, receipt=receipt, against=against)
+        differences = verdicts.save(
+            found,
+            wanted,
+            title=str(profile or python),
+            now=datetime.now(timezone.utc),
+            version=__version__,
+            lock=lock,
+            machine=lambda: machine_of(facts_of(os.environ)),
+        )
+        words = text.verdict(found) + (f"\n{verdicts.text(differences)}" if against else "")
+        shown = {**as_document(found), "differences": verdicts.document(differences)}
+        failure = verdicts.loss(differences) if found.ok else as_error(found)
+        if failure is not None:
+            if not as_json:
+                print(words)
+            output.failure(failure, shown)
+            raise SystemExit(failure.exit_code)
+        output.result(words, shown)
+
+
+@app.command(epilog="Examples: tfprov doctor train.toml --fix; tfprov doctor --python .venv")
+def doctor(
+    profile: Annotated[
+        str | None, typer.Argument(metavar="PROFILE", help="Profile of an existing environment.")
+    ] = None,
+    python: Annotated[
+        Path | None,
+        typer.Option(help="Folder or interpreter of an environment that tfprov need not have made."),
+    ] = None,
+    fix: Annotated[bool, typer.Option("--fix", help="Repair what is damaged, then prove it.")] = False,
+    as_json: Json = False,
+    verbose: Verbose = False,
+    quiet: Quiet = False,
+) -> None:
+    """Examine an environment: every file, the packages against the lock, the interpreter, the driver, what leaks in."""
+    output = output_of("doctor", as_json, verbose, quiet)
+    with failures(output):
+        from tfprov.errors import TfprovError
+        from tfprov.pipeline.doctor import as_error, examine, examine_foreign
+        from tfprov.pipeline.doctor import repair as put_right
+        from tfprov.report import documents, text
+
+        if (profile is None) == (python is None):
+            raise TfprovError("usage", "name either a PROFILE or an environment with `--python`")
+        if fix and profile is None:
+            raise TfprovError("usage", "only an environment that tfprov made can be repaired")
+        with output.progress() as emit:
+            if profile is None:
+                found = examine_foreign(Path.cwd() / str(python), environ=os.environ, emit=emit)
+            else:
+                found = examine(profile, cwd=Path.cwd(), environ=os.environ, emit=emit)
+            if fix and profile is not None and any(one.kind == "damage" for one in found):
+                put_right(profile, cwd=Path.cwd(), environ=os.environ, emit=emit)
+                found = examine(profile, cwd=Path.cwd(), environ=os.environ, emit=emit)
+        failure = as_error(found, str(profile or python))
+        if failure is None:
+            output.result(text.findings(found), documents.findings(found))
+            return
+        if not as_json:
+            print(text.findings(found))
+        output.failure(failure, documents.findings(found))
+        raise SystemExit(failure.exit_code)
+
+
+@app.command()
+def repair(
+    profile: ProfileName,
+    as_json: Json = False,
+    verbose: Verbose = False,
+    quiet: Quiet = False,
+) -> None:
+    """Put back what is damaged, from the store, and prove it; packages that are not in the lock go."""
+    output = output_of("repair", as_json, verbose, quiet)
+    with failures(output):
+        from tfprov.pipeline.doctor import repair as put_right
+        from tfprov.report import documents, text
+
+        with output.progress() as emit:
+            result = put_right(profile, cwd=Path.cwd(), environ=os.environ, emit=emit)
+        output.result(text.outcome(result, profile=profile), documents.outcome(result))
+
+
+@app.command()
+def log(
+    profile: ProfileName,
+    number: Annotated[int, typer.Option("--run", min=1, help="Which run, the newest is 1.")] = 1,
+    as_json: Json = False,
+) -> None:
+    """Print the journal of a run of PROFILE as JSON lines."""
+    output = output_of("log", as_json)
+    with failures(output):
+        from tfprov.errors import TfprovError
+        from tfprov.journal import journals, read
+        from tfprov.paths import home
+        from tfprov.pipeline.environments import find
+
+        environment = find(profile, cwd=Path.cwd(), environ=os.environ)
+        found = journals(home(os.environ).journals / environment.id)
+        if len(found) < number:
+            raise TfprovError("environment-missing", f"there are {len(found)} journals of `{environment.owner.name}`")
+        lines = list(read(found[number - 1]))
+        output.result("\n".join(json.dumps(line) for line in lines), {"path": found[number - 1], "events": lines})

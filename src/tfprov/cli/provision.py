@@ -1,0 +1,125 @@
+"""The commands that decide and make: up, plan, lock, facts; init and schema for the profile."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from tfprov.cli.options import Json, Locked, Overrides, ProfileName, Quiet, Upgrade, Verbose, output_of, request_of
+from tfprov.cli.output import failures
+
+app = typer.Typer()
+
+
+@app.command(
+    epilog="Examples: tfprov up cpu · tfprov up train.toml --set smoke.level=deep · tfprov up ci --locked --json"
+)
+def up(
+    profile: ProfileName,
+    overrides: Overrides = None,
+    upgrade: Upgrade = False,
+    locked: Locked = False,
+    recreate: Annotated[
+        bool, typer.Option("--recreate", help="Build anew although the environment is verified.")
+    ] = False,
+    as_json: Json = False,
+    verbose: Verbose = False,
+    quiet: Quiet = False,
+) -> None:
+    """Make the environment of PROFILE, or bring it up to date, and prove it."""
+    output = output_of("up", as_json, verbose, quiet)
+    with failures(output):
+        from tfprov.pipeline.up import up as run_up
+        from tfprov.report import documents, text
+
+        request = request_of(profile, overrides, upgrade=upgrade, locked=locked, recreate=recreate)
+        with output.progress() as emit:
+            result = run_up(request, emit)
+        output.result(text.outcome(result, profile=profile), documents.outcome(result))
+
+
+@app.command(epilog="Examples: tfprov plan cuda · tfprov facts --json > host.json; tfprov plan cuda --host host.json")
+def plan(
+    profile: ProfileName,
+    host: Annotated[
+        Path | None,
+        typer.Option(help="Plan for the machine whose facts are in this file (made by `tfprov facts --json`)."),
+    ] = None,
+    overrides: Overrides = None,
+    upgrade: Upgrade = False,
+    as_json: Json = False,
+    verbose: Verbose = False,
+) -> None:
+    """Say what `up` would do and why, what was refused and why. Changes nothing."""
+    output = output_of("plan", as_json, verbose)
+    with failures(output):
+        from tfprov.pipeline.up import plan as run_plan
+        from tfprov.report import documents, text
+
+        with output.progress() as emit:
+            found = run_plan(request_of(profile, overrides, upgrade=upgrade, host=host), emit)
+        output.result(text.plan(found, verbose=verbose), documents.plan(found))
+
+
+@app.command()
+def lock(
+    profile: ProfileName,
+    overrides: Overrides = None,
+    upgrade: Upgrade = False,
+    locked: Locked = False,
+    as_json: Json = False,
+    verbose: Verbose = False,
+    quiet: Quiet = False,
+) -> None:
+    """Make the lock of PROFILE and nothing else: the exact files, with hashes."""
+    output = output_of("lock", as_json, verbose, quiet)
+    with failures(output):
+        from tfprov.pipeline.up import lock as run_lock
+        from tfprov.report import documents, text
+
+        with output.progress() as emit:
+            found = run_lock(request_of(profile, overrides, upgrade=upgrade, locked=locked), emit)
+        output.result(text.lock(found), documents.lock(found))
+
+
+@app.command()
+def facts(as_json: Json = False) -> None:
+    """Print what this machine is, each fact with its source."""
+    output = output_of("facts", as_json)
+    with failures(output):
+        from tfprov.host.facts import dump
+        from tfprov.pipeline.up import facts as gather_facts
+        from tfprov.report import text
+
+        found = gather_facts(os.environ)
+        output.result(text.facts(found), json.loads(dump(found)))
+
+
+@app.command(epilog="Example: tfprov init train.toml && tfprov up train.toml")
+def init(
+    path: Annotated[Path, typer.Argument(help="File to write.")] = Path("tfprov.toml"),
+    as_json: Json = False,
+) -> None:
+    """Write a commented profile that fits this machine."""
+    output = output_of("init", as_json)
+    with failures(output):
+        from tfprov.pipeline.init import init as write_profile
+
+        target = Path.cwd() / path
+        write_profile(target, environ=os.environ)
+        output.result(f"wrote {path}; `tfprov up {path}` makes the environment", {"path": target})
+
+
+@app.command()
+def schema(as_json: Json = False) -> None:
+    """Print the JSON Schema of profiles, for editors."""
+    output = output_of("schema", as_json)
+    with failures(output):
+        from tfprov.profile.schema import json_schema
+
+        found = json_schema()
+        output.result(json.dumps(found, indent=2), {"json_schema": found})
