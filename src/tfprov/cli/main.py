@@ -39,14 +39,23 @@ def main() -> None:
         status = 130
     except SystemExit as stop:
         status = stop.code
-    try:
-        # None when tfprov was started without one (`>&-`).
-        if sys.stdout is not None:
-            sys.stdout.flush()
-    except BrokenPipeError:
-        # The interpreter would complain once more when it closes the stream.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except OSError:
+        # `--help` to a full disk, or to a reader who has gone.
+        status = 1
+    _close_streams()
     sys.exit(status if isinstance(status, int) else 0)
+
+
+def _close_streams() -> None:
+    """Write what is left; what cannot be written is dropped, or the interpreter would complain once more at its end."""
+    for stream in (sys.stdout, sys.stderr):
+        # None when tfprov was started without one (`>&-`).
+        if stream is None:
+            continue
+        try:
+            stream.flush()
+        except OSError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def _interrupt(_number: int, _frame: FrameType | None) -> None:

@@ -6,9 +6,9 @@ import io
 import sys
 import traceback
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TextIO
 
 from tfprov.errors import TfprovError
 from tfprov.ladder.classify import classify_exception
@@ -35,22 +35,27 @@ class Output:
     environ: Mapping[str, str] = field(default_factory=dict)
 
     def result(self, words: str, document: Mapping[str, object]) -> None:
-        """Print what the command found."""
+        """Print what the command found.
+
+        Raises:
+            OSError: it could not be written, for example to a full disk.
+        """
         from tfprov.report.documents import render
 
-        print(render(self.command, dict(document)) if self.json else words)
+        # Flushed here, so that a full disk is noticed while it can still be told.
+        print(render(self.command, dict(document)) if self.json else words, flush=True)
 
     def failure(self, error: TfprovError, document: Mapping[str, object] | None = None) -> None:
         """Print why the command failed."""
         from tfprov.report import documents, text
 
         if self.json:
-            print(documents.render(self.command, dict(document or {}), failure=error))
+            _tell(sys.stdout, documents.render(self.command, dict(document or {}), failure=error))
         words = text.error(error)
         if self._coloured(sys.stderr):
             head, _, rest = words.partition(": ")
             words = f"\033[1;31m{head}\033[0m: {rest}"
-        print(words, file=sys.stderr)
+        _tell(sys.stderr, words)
 
     def progress(self) -> Reporter:
         """A listener for events that suits stderr."""
@@ -68,6 +73,14 @@ class Output:
 
     def _coloured(self, stream: object) -> bool:
         return bool(getattr(stream, "isatty", bool)()) and not self.environ.get("NO_COLOR")
+
+
+def _tell(stream: TextIO | None, words: str) -> None:
+    """Write a failure; where even that cannot be written, or there is no stream (`2>&-`), the exit status alone tells."""
+    if stream is None:
+        return
+    with suppress(OSError):
+        print(words, file=stream, flush=True)
 
 
 @contextmanager

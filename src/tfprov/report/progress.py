@@ -69,6 +69,7 @@ class PlainReporter:
         self._guard = threading.Lock()
         self._meter = _Meter(clock)
         self._last = 0.0
+        self._lost = False
 
     def __enter__(self) -> PlainReporter:
         return self
@@ -82,9 +83,13 @@ class PlainReporter:
         """Print what a reader of a log wants to know of an event."""
         with self._guard:
             line = self._line(event)
-            if line:
-                self._stream.write(redact(line) + "\n")
-                self._stream.flush()
+            if line and not self._lost:
+                try:
+                    self._stream.write(redact(line) + "\n")
+                    self._stream.flush()
+                except OSError:
+                    # A full disk under a log file, or a reader who left: no reason to give up the work itself.
+                    self._lost = True
 
     def _line(self, event: Event) -> str | None:
         if isinstance(event, StageStarted):

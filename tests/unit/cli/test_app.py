@@ -441,3 +441,43 @@ def _waits(pid: int) -> bool:
         return any(".lock" in os.readlink(f"/proc/{pid}/fd/{name}") for name in os.listdir(f"/proc/{pid}/fd"))
     except OSError:
         return False
+
+
+FULL = Path("/dev/full")
+
+
+@pytest.mark.skipif(not FULL.exists(), reason="the system has no device that is always full")
+class TestStreamsThatTakeNothing:
+    def test_a_result_that_cannot_be_written_is_a_full_disk(self, cli: Cli) -> None:
+        for arguments in (("facts",), ("facts", "--json"), ("list",)):
+            with FULL.open("w") as full, cli.popen(*arguments, stdout=full) as child:
+                _, err = child.communicate()
+            assert child.returncode == 14
+            assert err.startswith("error[disk-full]")
+            assert "Traceback" not in err
+
+    def test_a_failure_keeps_its_status_when_nobody_can_be_told(self, cli: Cli) -> None:
+        for stream in ("stdout", "stderr"):
+            with FULL.open("w") as full, cli.popen("plan", "absent", "--json", **{stream: full}) as child:
+                out, err = child.communicate()
+            assert child.returncode == 2
+            assert "Traceback" not in (out or "") + (err or "")
+
+    def test_the_help_of_a_full_disk_ends_without_a_traceback(self, cli: Cli) -> None:
+        with FULL.open("w") as full, cli.popen("--help", stdout=full) as child:
+            _, err = child.communicate()
+        assert (child.returncode, err) == (1, "")
+
+    def test_progress_that_cannot_be_written_does_not_end_the_work(self, cli: Cli) -> None:
+        with FULL.open("w") as full, cli.popen("plan", "cpu", "--json", stderr=full) as child:
+            out, _ = child.communicate()
+        assert json.loads(out)["command"] == "plan"
+        assert child.returncode in {0, 10}
+
+    @pytest.mark.skipif(os.name == "nt", reason="the shell closes a stream with `2>&-`")
+    def test_without_a_standard_error_words_do_not_land_on_standard_output(self, cli: Cli) -> None:
+        command = f"'{sys.executable}' -m tfprov plan absent 2>&-"
+        done = subprocess.run(
+            ["sh", "-c", command], check=False, capture_output=True, text=True, env=cli.environ, cwd=cli.folder
+        )
+        assert (done.returncode, done.stdout) == (2, "")
