@@ -76,7 +76,7 @@ class Output:
 
 
 def _tell(stream: TextIO | None, words: str) -> None:
-    """Write a failure; where even that cannot be written, or there is no stream (`2>&-`), the exit status alone tells."""
+    """Write a failure. Where that fails too, or there is no stream (`2>&-`), the exit status alone tells."""
     if stream is None:
         return
     with suppress(OSError):
