@@ -1,0 +1,63 @@
+"""The frame of every HTML page: one file that needs no network and no script, and reads well on paper."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from html import escape
+
+from tfprov.redact import redact
+
+_STYLE = """
+:root { color-scheme: light dark; --good: #1a7f37; --bad: #cf222e; --none: #6e7781; --line: #d0d7de; --soft: #f6f8fa; }
+@media (prefers-color-scheme: dark) {
+  :root { --good: #3fb950; --bad: #f85149; --none: #8b949e; --line: #30363d; --soft: #161b22; }
+}
+body { font: 15px/1.5 system-ui, sans-serif; max-width: 76rem; margin: 2rem auto; padding: 0 1rem; }
+h1 { font-size: 1.5rem; margin-bottom: .2rem; }
+h2 { font-size: 1.1rem; margin-top: 2rem; border-bottom: 1px solid var(--line); }
+.good { color: var(--good); } .bad { color: var(--bad); } .none { color: var(--none); }
+.wide { overflow-x: auto; }
+table { border-collapse: collapse; font-size: .9rem; }
+th, td { border: 1px solid var(--line); padding: .15rem .6rem; text-align: left; vertical-align: top; }
+td.mark { text-align: center; } td.mark, th { white-space: nowrap; }
+pre { background: var(--soft); border: 1px solid var(--line); padding: .6rem; overflow-x: auto; font-size: .82rem;
+      white-space: pre-wrap; overflow-wrap: anywhere; }
+section.finding { border-left: 4px solid var(--bad); padding-left: 1rem; margin: 1rem 0; }
+section.around { border-left-color: var(--none); }
+svg { width: 100%; height: auto; font: 11px system-ui, sans-serif; }
+svg text { fill: currentColor; } svg .axis { stroke: var(--line); }
+svg .good { fill: var(--good); } svg .bad { fill: var(--bad); } svg .none { fill: var(--none); }
+@media print {
+  :root { color-scheme: light; --good: #1a7f37; --bad: #cf222e; --line: #999; --soft: #fff; }
+  body { margin: 0; max-width: none; font-size: 10pt; }
+  section.finding, tr, svg { break-inside: avoid; }
+  .wide { overflow: visible; }
+}
+"""
+
+
+def page(title: str, body: Iterable[str]) -> str:
+    """The whole page.
+
+    Args:
+        title: as text, not yet escaped.
+        body: parts in HTML; empty ones are left out.
+    """
+    return (
+        f'<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
+        f'<meta name="viewport" content="width=device-width, initial-scale=1">\n'
+        f"<title>{text(title)}</title>\n<style>{_STYLE}</style>\n</head>\n<body>\n"
+        + "\n".join(part for part in body if part)
+        + "\n</body>\n</html>\n"
+    )
+
+
+def text(value: str) -> str:
+    """Text as HTML, without secrets."""
+    return escape(redact(value))
+
+
+def code(value: str) -> str:
+    """Text as HTML whose backticks become code."""
+    parts = text(value).split("`")
+    return "".join(f"<code>{part}</code>" if index % 2 else part for index, part in enumerate(parts))
