@@ -15,6 +15,7 @@ SOURCE = Path(tfprov.__file__).parent
 LAYERS = (
     ("errors", "events", "paths", "process", "redact", "words"),
     ("journal",),
+    ("diagnose",),
     ("ladder",),
     ("profile",),
     ("host",),

@@ -1,0 +1,34 @@
+"""Read a log and say what it tells."""
+
+from __future__ import annotations
+
+from functools import cache
+from io import BytesIO
+from typing import BinaryIO
+
+from tfprov.diagnose.judge import judge
+from tfprov.diagnose.records import Context, Diagnosis
+from tfprov.diagnose.rules import RULES
+from tfprov.diagnose.scan import Scanner
+
+
+def diagnose(stream: BinaryIO, context: Context | None = None) -> Diagnosis:
+    """What a log tells: causes with the root first, their consequences, and noise.
+
+    Reads the stream to its end, once, in blocks: memory does not grow with the log.
+
+    Args:
+        stream: the log as bytes, in any encoding that holds ASCII as it is, or UTF-16.
+        context: facts about the machine and the wish; where it says nothing, the log is asked.
+    """
+    return judge(_scanner().scan(stream), context or Context())
+
+
+def diagnose_text(text: str, context: Context | None = None) -> Diagnosis:
+    """The same for a text that is in memory already."""
+    return diagnose(BytesIO(text.encode("utf-8", "replace")), context)
+
+
+@cache
+def _scanner() -> Scanner:
+    return Scanner(RULES)

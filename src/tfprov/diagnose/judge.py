@@ -1,0 +1,204 @@
+"""From rules that matched to a diagnosis: what is the cause, what follows from it, and what is noise."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from types import MappingProxyType
+
+from tfprov.diagnose.conditions import holds
+from tfprov.diagnose.records import NOISE, Context, Diagnosis, Finding, Hit, Line, Role
+from tfprov.diagnose.remedies import remedy, what_happened
+from tfprov.diagnose.scan import Scanned
+from tfprov.diagnose.view import View, look
+from tfprov.errors import CODES, Group
+
+_LINES = 20
+_KILLED = frozenset({-9, 137})
+_ILLEGAL = frozenset({-4, 132, 0xC000001D, 0xC000001D - (1 << 32)})
+
+_BEFORE_INSTALL = ("network", "artifact", "machine", "resolve", "interpreter", "platform")
+# What a code is a consequence of whenever the one is found beside the other, whichever rule found it.
+_FOLLOWS: dict[str, tuple[str, ...]] = {
+    # The last words of an installer that could not look, or of a program whose install failed.
+    "tf-not-in-env": _BEFORE_INSTALL,
+    "install-failed": (*_BEFORE_INSTALL, "python-deps", "gpu"),
+    "import-failed": ("python-deps", "gpu", "platform", "machine"),
+    "probe-crashed": ("python-deps", "gpu", "platform", "machine"),
+    "package-name-wrong": ("network", "python-unsupported", "musl-libc", "python-32bit", "tensorflow-gpu-package"),
+    "python-unsupported": ("network", "musl-libc", "python-32bit", "tensorflow-gpu-package", "pip-too-old"),
+    "version-not-available": ("network", "python-unsupported", "musl-libc", "python-32bit", "pip-too-old"),
+    "platform-no-wheel": ("network", "musl-libc", "python-32bit"),
+    "resolver-conflict": (
+        "network",
+        "python-unsupported",
+        "version-not-available",
+        "platform-no-wheel",
+        "package-name-wrong",
+        "tensorflow-gpu-package",
+    ),
+    "sdist-build-failed": (
+        "network",
+        "disk-full",
+        "oom-killed",
+        "read-only-fs",
+        "permission-denied",
+        "tensorflow-gpu-package",
+        "windows-long-path",
+        "file-in-use",
+    ),
+    "hash-mismatch": ("net-reset", "net-timeout", "net-portal"),
+    "cache-corrupt": ("disk-full", "net-reset", "net-timeout", "net-portal"),
+    "conda-cache-corrupt": ("disk-full", "windows-long-path", "permission-denied"),
+    "conda-http": ("net-proxy", "net-tls-cert", "net-dns"),
+    # Words about the way there are vaguer than those about who refused.
+    "net-reset": ("net-proxy", "net-tls-cert", "net-dns"),
+    "net-timeout": ("net-proxy", "net-dns"),
+    "net-refused": ("net-proxy",),
+    "gpu-missing-in-tf": ("gpu", "platform"),
+    "gpu-libs-missing": ("wheel-without-cuda", "windows-no-gpu"),
+    "gpu-no-device": ("gpu-driver-mismatch", "gpu-driver-too-old", "docker-no-gpu"),
+    "gpu-no-driver": ("docker-no-gpu", "wsl-libcuda", "gpu-driver-mismatch", "rocm"),
+    "cudnn-init-failed": ("cudnn-mismatch", "gpu-memory-in-use", "gpu-driver-too-old", "gpu-arch-unsupported"),
+    "gpu-memory-in-use": ("gpu-arch-unsupported", "gpu-driver-mismatch"),
+    "oom-killed": ("gpu-memory-in-use",),
+}
+
+
+def judge(scanned: Scanned, context: Context) -> Diagnosis:
+    """Rank what was found. Pure."""
+    view = look(scanned.hits, context)
+    by_code: dict[str, list[tuple[int, Hit]]] = {}
+    for hit in view.hits:
+        code, rank = _meaning(hit, view)
+        if code:
+            by_code.setdefault(code, []).append((rank, hit))
+    noise = [_noise(hit) for _, hit in by_code.pop(NOISE, ())]
+    ended = _of_status(view)
+    if ended is not None and ended.code not in by_code and not (ended.code == "oom-killed" and by_code.keys() & _FULL):
+        others = {code: rows for code, rows in by_code.items() if code != ended.code}
+        causes, consequences = _sorted(others, view, ended)
+        causes = [ended, *causes]
+    else:
+        causes, consequences = _sorted(by_code, view, None)
+    return Diagnosis(
+        findings=(*causes, *consequences, *noise),
+        context=view.context,
+        lines=scanned.lines,
+        bytes=scanned.bytes,
+        tail=scanned.tail,
+    )
+
+
+_FULL = frozenset({"disk-full"})
+
+
+def _meaning(hit: Hit, view: View) -> tuple[str, int]:
+    for case in hit.rule.cases:
+        if holds(case.when, view, hit):
+            return case.code, hit.rule.rank if case.rank is None else case.rank
+    return hit.rule.code, hit.rule.rank
+
+
+def _sorted(
+    by_code: dict[str, list[tuple[int, Hit]]], view: View, ended: Finding | None
+) -> tuple[list[Finding], list[Finding]]:
+    order = sorted(by_code, key=lambda code: (-max(rank for rank, _ in by_code[code]), _first(by_code[code])))
+    ranks = {code: max(rank for rank, _ in rows) for code, rows in by_code.items()}
+    causes: list[Finding] = []
+    consequences: list[Finding] = []
+    for code in order:
+        rows = by_code[code]
+        root = ended.code if ended is not None and _explains(ended.code, code, rows) else None
+        root = root or next(
+            (
+                other
+                for other in order
+                if other != code and ranks[other] >= ranks[code] and _explains(other, code, rows)
+            ),
+            None,
+        )
+        finding = _finding(code, rows, view, "consequence" if root else "cause", root)
+        (consequences if root else causes).append(finding)
+    return causes, consequences
+
+
+def _explains(cause: str, code: str, rows: Sequence[tuple[int, Hit]]) -> bool:
+    names = {cause, CODES[cause].group.label}
+    if any(names & set(hit.rule.follows) for _, hit in rows):
+        return True
+    return bool(names & set(_FOLLOWS.get(code, ())))
+
+
+def _first(rows: Sequence[tuple[int, Hit]]) -> int:
+    return min(hit.first for _, hit in rows)
+
+
+def _finding(code: str, rows: Sequence[tuple[int, Hit]], view: View, role: Role, follows: str | None) -> Finding:
+    ranked = [hit for _, hit in sorted(rows, key=lambda row: (-row[0], row[1].first))]
+    evidence: dict[str, Line] = {}
+    for hit in ranked:
+        for line in hit.lines:
+            evidence.setdefault(line.text, line)
+    captures: dict[str, str] = {}
+    for hit in ranked:
+        for name, value in hit.captures.items():
+            captures.setdefault(name, value)
+    lines = sorted({line.number for hit in ranked for line in hit.lines})[:_LINES]
+    shown = MappingProxyType(captures)
+    return Finding(
+        code=code,
+        role=role,
+        what=what_happened(code, ranked[0], shown, view),
+        lines=tuple(lines),
+        evidence=tuple(evidence.values())[:_LINES],
+        count=sum(hit.count for hit in ranked),
+        rules=tuple(hit.rule.name for hit in ranked),
+        captures=shown,
+        follows=follows,
+        remedy=remedy(code, shown, view) if role == "cause" else None,
+    )
+
+
+def _noise(hit: Hit) -> Finding:
+    return Finding(
+        code=NOISE,
+        role="noise",
+        what=hit.rule.reads,
+        lines=tuple(line.number for line in hit.lines)[:_LINES],
+        evidence=hit.lines[:3],
+        count=hit.count,
+        rules=(hit.rule.name,),
+        captures=hit.captures,
+    )
+
+
+def _of_status(view: View) -> Finding | None:
+    """What the exit status alone says: a process that was killed writes nothing about it."""
+    status = view.context.returncode
+    if status is None:
+        return None
+    code, what = None, ""
+    if status in _KILLED:
+        code, what = "oom-killed", "ended by SIGKILL, which is how the kernel ends a process when memory runs out"
+    elif status in _ILLEGAL:
+        code = "rosetta-qemu" if view.context.emulated else "cpu-no-avx"
+        what = "ended by SIGILL: the processor met an instruction that it does not have"
+    if code is None:
+        return None
+    tool = view.context.tool
+    return Finding(
+        code=code,
+        role="cause",
+        what=f"`{tool}` was {what}" if tool else what,
+        lines=(),
+        evidence=(),
+        count=0,
+        rules=("exit-status",),
+        captures=MappingProxyType({}),
+        remedy=remedy(code, MappingProxyType({}), view),
+    )
+
+
+def group_of(code: str) -> Group | None:
+    """Group of a code; None for noise."""
+    return CODES[code].group if code in CODES else None

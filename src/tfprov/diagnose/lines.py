@@ -1,0 +1,109 @@
+"""From bytes to lines: blocks of bounded size, whatever the encoding and whatever a console put around the words."""
+
+from __future__ import annotations
+
+import codecs
+import re
+from collections.abc import Iterator
+from typing import BinaryIO
+
+BLOCK_BYTES = 1 << 18
+LINE_LENGTH = 2000
+"""Longer lines are cut for the rules: no message that tells a cause is that long, but minified pages are."""
+
+_ESCAPES = re.compile(
+    r"\x1b\[[0-?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]{0,500}(?:\x07|\x1b\\)?|\x1b[@-_=>]|[\x00\x07\x08\x0f\x0e]"
+)
+# As caret notation, in logs that were copied out of a pager.
+_SHOWN_ESCAPES = re.compile(
+    r"\^\[\[[0-9;]*[A-Za-z]|(?:\\x1b|\\033|\\u001b)\[[0-9;]*m|(?<![\w\]])\[[0-9]{1,2}(?:;[0-9]{1,3})*m"
+)
+_PREFIX = re.compile(
+    r"(?:"
+    # GitHub, GitLab (`2024-01-01T00:00:00.0Z 00O `), kubernetes, Azure, journald in ISO form, log frameworks.
+    r"\[?\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:[.,]\d+)?\s?(?:Z|UTC|[+-]\d\d:?\d\d)?\]?:?(?: \d\d[OE]\+?)?(?:\s+|$)"
+    r"|\[?\d\d:\d\d:\d\d(?:[.,]\d+)?\]?\s+"
+    # docker buildx: `#12 34.56 `, and `34.56 ` in the block that repeats the failed step.
+    r"|#\d+ (?:\d+\.\d+ )?|\d{1,5}\.\d{1,3} (?=\S)"
+    # docker compose: `name-1  | `.
+    r"|[\w.-]{1,60}\s+\| "
+    # Azure and GitHub commands, journald and syslog.
+    r"|##\[[a-z]+\]|::(?:error|warning|notice|debug)[^:]{0,200}::"
+    r"|[A-Z][a-z]{2} +\d{1,2} \d\d:\d\d:\d\d [\w.-]+ [\w./-]+(?:\[\d+\])?: "
+    # Quoted in an issue.
+    r"|>\s(?=\S)"
+    r")"
+)
+_BOX = re.compile(r"[─-▟]+[>▶]?")
+
+
+def blocks(stream: BinaryIO, *, size: int = BLOCK_BYTES) -> Iterator[bytes]:
+    """The stream as UTF-8 without a byte-order mark, in blocks of whole lines ended by LF.
+
+    A block may end within a line only when that line is longer than a block; it is then cut at a carriage return if
+    there is one. Memory is bounded by a few blocks.
+    """
+    held = b""
+    for chunk in _utf8(stream, size):
+        held += chunk.replace(b"\r\n", b"\n") if b"\r\n" in chunk else chunk
+        # A CR at the end may be half of a CRLF.
+        cut = held.rfind(b"\n") + 1
+        if not cut and len(held) >= size:
+            cut = held.rfind(b"\r", 0, len(held) - 1) + 1 or len(held)
+        if cut:
+            yield held[:cut]
+            held = held[cut:]
+    if held:
+        yield held
+
+
+def _utf8(stream: BinaryIO, size: int) -> Iterator[bytes]:
+    first = stream.read(size)
+    encoding = _encoding(first)
+    if encoding is None:
+        chunk = first.removeprefix(codecs.BOM_UTF8)
+        while chunk:
+            yield chunk
+            chunk = stream.read(size)
+        return
+    decoder = codecs.getincrementaldecoder(encoding)("replace")
+    chunk = first
+    while chunk:
+        yield decoder.decode(chunk).encode("utf-8", "replace")
+        chunk = stream.read(size)
+    yield decoder.decode(b"", final=True).encode("utf-8", "replace")
+
+
+def _encoding(head: bytes) -> str | None:
+    """UTF-16 of Windows consoles, by its mark or by its zero bytes; None for everything that holds ASCII as it is."""
+    if head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return "utf-16"
+    sample = head[:400]
+    if len(sample) >= 20:
+        odd, even = sample[1::2].count(0), sample[0::2].count(0)
+        if odd > len(sample) * 0.35:
+            return "utf-16-le"
+        if even > len(sample) * 0.35:
+            return "utf-16-be"
+    return None
+
+
+def clean(raw: bytes) -> str:
+    """A line as a person reads it: no colours, no prefixes of a CI system, no blanks at its ends."""
+    text = raw[:LINE_LENGTH].decode("utf-8", "replace")
+    if "\x1b" in text or "\x08" in text or "\x00" in text:
+        text = _ESCAPES.sub("", text)
+    if "[" in text:
+        text = _SHOWN_ESCAPES.sub("", text)
+    text = text.strip()
+    for _ in range(4):
+        match = _PREFIX.match(text)
+        if match is None or match.end() == 0:
+            break
+        text = text[match.end() :].lstrip()
+    return text
+
+
+def joined(texts: list[str]) -> str:
+    """Lines that a tool wrapped, as one: without the frames that pip, uv and rich draw around them."""
+    return " ".join(" ".join(_BOX.sub(" ", text) for text in texts).split())

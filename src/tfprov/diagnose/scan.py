@@ -1,0 +1,325 @@
+"""Which rules match in a log, and where: one pass, bounded memory, most lines passed over without a look.
+
+A line goes through three sieves. Lines of a shape that was seen before (the same text but for digits) need no second
+look. Of the others, only those in which one of a few trigger words stands are looked at; and of the rules, only those
+of which a literal stands in the line are tried.
+"""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_right
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import BinaryIO
+
+from tfprov.diagnose.lines import LINE_LENGTH, blocks, clean, joined
+from tfprov.diagnose.records import Hit, Line, Rule
+from tfprov.redact import redact
+
+TRIGGERS = tuple(
+    word.encode()
+    for word in (
+        "error",
+        "errno",
+        "fail",
+        "could not",
+        "cannot",
+        "can't",
+        "not found",
+        "no module",
+        "no matching",
+        "unable",
+        "warn",
+        "python",
+        "tensorflow",
+        "cuda",
+        "cudnn",
+        "nvidia",
+        "require",
+        "version",
+        "invalid",
+        "mismatch",
+        "conflict",
+        "killed",
+        "memory",
+        "instruction",
+        "permission",
+        "exception",
+        "package",
+        "certificate",
+        "proxy",
+        "timed out",
+        "notice",
+        "denied",
+        "driver",
+        "device",
+        "http",
+        "exit",
+        "library",
+        "register",
+        "hash",
+        "space",
+    )
+)
+"""Every literal of every rule holds one of these; a test keeps it so."""
+
+_SHAPE = bytes.maketrans(b"123456789", b"000000000")
+_MOST_SHAPES = 30_000
+_MOST_LINES = 12
+_TAIL = 8
+_EVIDENCE_LENGTH = 400
+_NUMERIC = re.compile(r"\\d|[0-9]")
+_SPAN_TRIES = 5_000
+_SPAN = 12
+"""Most lines that a rule may read after the first."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Compiled:
+    rule: Rule
+    search: re.Pattern[str]
+    numeric: bool
+
+
+@dataclass(slots=True)
+class _Found:
+    compiled: _Compiled
+    count: int = 0
+    first: int = 0
+    last: tuple[int, bytes] | None = None
+    lines: list[Line] = field(default_factory=list)
+    captures: dict[str, str] = field(default_factory=dict)
+
+    def add(self, number: int, text: str, captures: dict[str, str | None]) -> None:
+        self.count += 1
+        self.first = self.first or number
+        line = Line(number=number, text=text[:_EVIDENCE_LENGTH])
+        if len(self.lines) < _MOST_LINES and (not self.lines or self.lines[-1] != line):
+            self.lines.append(line)
+        elif len(self.lines) >= _MOST_LINES:
+            self.last = number, text.encode()
+        for name, value in captures.items():
+            if value:
+                self.captures.setdefault(name, value)
+
+    def hit(self) -> Hit:
+        lines = list(self.lines)
+        if self.last is not None:
+            lines.append(Line(number=self.last[0], text=clean(self.last[1])[:_EVIDENCE_LENGTH]))
+        return Hit(
+            rule=self.compiled.rule,
+            count=self.count,
+            first=self.first,
+            last=lines[-1].number,
+            lines=tuple(Line(number=line.number, text=redact(line.text)) for line in lines),
+            captures=MappingProxyType({name: redact(value) for name, value in self.captures.items()}),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scanned:
+    """What one pass over a log found.
+
+    Attributes:
+        hits: rules that matched, in the order of their first line.
+        lines: number of lines.
+        bytes: number of bytes as UTF-8.
+        tail: the last lines that are not blank.
+    """
+
+    hits: tuple[Hit, ...]
+    lines: int
+    bytes: int
+    tail: tuple[Line, ...]
+
+
+class Scanner:
+    """Rules made ready for many logs. Compiling takes some milliseconds; the scanner itself keeps no state of a log."""
+
+    def __init__(self, rules: Sequence[Rule]) -> None:
+        self._compiled = [
+            _Compiled(rule, re.compile(rule.pattern, re.IGNORECASE), bool(_NUMERIC.search(rule.pattern)))
+            for rule in rules
+        ]
+        by_literal: dict[bytes, list[int]] = {}
+        for index, rule in enumerate(rules):
+            for literal in rule.needs:
+                by_literal.setdefault(literal.encode(), []).append(index)
+        # A literal is looked for in the lines of one trigger only: the first that it holds.
+        self._by_trigger: dict[bytes, list[tuple[bytes, tuple[int, ...]]]] = {}
+        for needle, indexes in by_literal.items():
+            trigger = next((word for word in TRIGGERS if word in needle), needle)
+            self._by_trigger.setdefault(trigger, []).append((needle, tuple(indexes)))
+
+    def scan(self, stream: BinaryIO) -> Scanned:
+        """Read a log to its end."""
+        return _Pass(self._compiled, self._by_trigger).run(stream)
+
+
+class _Pass:
+    """The state of one pass."""
+
+    def __init__(
+        self, compiled: Sequence[_Compiled], by_trigger: dict[bytes, list[tuple[bytes, tuple[int, ...]]]]
+    ) -> None:
+        self._compiled = compiled
+        self._by_trigger = by_trigger
+        self._found: dict[int, _Found] = {}
+        # Shape to the rules that matched in it; rules that read digits are looked up by the exact text instead.
+        self._shapes: dict[bytes, tuple[int, ...]] = {}
+        self._exact: dict[str, tuple[int, ...]] = {}
+        self._span_tries: dict[int, int] = {}
+        self._tail: list[tuple[int, bytes]] = []
+
+    def run(self, stream: BinaryIO) -> Scanned:
+        number = 1
+        total = 0
+        before: tuple[int, bytes] | None = None
+        for block in blocks(stream):
+            total += len(block)
+            if before is not None:
+                self._block(*before, following=block)
+            before = (number, block)
+            number += block.count(b"\n")
+        if before is not None:
+            self._block(*before, following=b"")
+            number += not before[1].endswith(b"\n")
+        hits = sorted((found.hit() for found in self._found.values()), key=lambda hit: (hit.first, hit.rule.name))
+        tail = tuple(Line(number=at, text=redact(clean(raw))[:_EVIDENCE_LENGTH]) for at, raw in self._tail[-_TAIL:])
+        return Scanned(hits=tuple(hits), lines=number - 1, bytes=total, tail=tuple(one for one in tail if one.text))
+
+    def _block(self, number: int, block: bytes, *, following: bytes) -> None:
+        lines = block.split(b"\n")
+        if lines and not lines[-1]:
+            lines.pop()
+        self._remember_tail(number, lines)
+        lowered = block.lower()
+        shapes = lowered.translate(_SHAPE).split(b"\n")
+        known = self._shapes
+        fresh: list[int] = []
+        for index, shape in enumerate(shapes[: len(lines)]):
+            rules = known.get(shape)
+            if rules is None:
+                fresh.append(index)
+            elif rules:
+                self._again(number + index, lines[index], rules)
+        if not fresh:
+            return
+        if len(known) > _MOST_SHAPES:
+            known.clear()
+        lows = lowered.split(b"\n")
+        candidates = self._candidates(fresh, lows)
+        for index in fresh:
+            literals = candidates.get(index)
+            if literals is None:
+                shape = shapes[index]
+                if len(shape) <= LINE_LENGTH:
+                    known[shape] = ()
+            else:
+                self._line(number, index, lines, shape=shapes[index], rules=literals, following=following)
+
+    def _candidates(self, fresh: list[int], lows: list[bytes]) -> dict[int, dict[int, None]]:
+        """For the index of each line worth a look the rules worth a try: keys of a dictionary, in order, once."""
+        starts: list[int] = []
+        at = 0
+        texts = []
+        for index in fresh:
+            text = lows[index]
+            starts.append(at)
+            texts.append(text)
+            at += len(text) + 1
+        text = b"\n".join(texts)
+        found: dict[int, dict[int, None]] = {}
+        for trigger, literals in self._by_trigger.items():
+            at = text.find(trigger)
+            while at != -1:
+                place = bisect_right(starts, at) - 1
+                line = texts[place]
+                for literal, rules in literals:
+                    if literal in line:
+                        found.setdefault(fresh[place], {}).update(dict.fromkeys(rules))
+                at = text.find(trigger, starts[place] + len(line))
+        return found
+
+    def _line(
+        self, number: int, index: int, lines: list[bytes], *, shape: bytes, rules: dict[int, None], following: bytes
+    ) -> None:
+        raw = lines[index]
+        after: list[str] | None = None
+        matched: list[int] = []
+        # What a pattern over several lines or one that reads digits says of this line, it need not say of another.
+        varies = len(shape) > LINE_LENGTH or any(
+            self._compiled[rule].numeric or self._compiled[rule].rule.span > 1 for rule in rules
+        )
+        spans = any(self._compiled[rule].rule.span > 1 for rule in rules)
+        for window in _windows(raw):
+            text = clean(window)
+            known = None if spans else self._exact.get(text)
+            if known is not None:
+                self._again(number + index, window, known)
+                continue
+            outcome = []
+            for rule in rules:
+                compiled = self._compiled[rule]
+                read = text
+                if compiled.rule.span > 1:
+                    if self._spent(rule):
+                        continue
+                    after = _following(lines, index, following) if after is None else after
+                    read = joined([text, *after[: compiled.rule.span - 1]])
+                match = compiled.search.search(read)
+                if match is not None:
+                    outcome.append(rule)
+                    self._add(rule, number + index, text, match.groupdict())
+            if not spans:
+                if len(self._exact) >= _MOST_SHAPES:
+                    self._exact.clear()
+                self._exact[text] = tuple(outcome)
+            matched += outcome
+        if not varies:
+            self._shapes[shape] = tuple(matched)
+
+    def _spent(self, rule: int) -> bool:
+        """Whether a pattern over several lines has been tried often enough: it costs most and is never remembered."""
+        tries = self._span_tries[rule] = self._span_tries.get(rule, 0) + 1
+        return tries > _SPAN_TRIES
+
+    def _add(self, rule: int, number: int, text: str, captures: dict[str, str | None]) -> None:
+        found = self._found.get(rule)
+        if found is None:
+            found = self._found[rule] = _Found(self._compiled[rule])
+        found.add(number, text, captures)
+
+    def _again(self, number: int, raw: bytes, rules: tuple[int, ...]) -> None:
+        for rule in rules:
+            found = self._found[rule]
+            if found.count < _MOST_LINES:
+                found.add(number, clean(raw), {})
+            else:
+                # Millions of repetitions: the words of the last one are made readable at the end.
+                found.count += 1
+                found.last = number, raw[:LINE_LENGTH]
+
+    def _remember_tail(self, number: int, lines: list[bytes]) -> None:
+        start = max(0, len(lines) - 4 * _TAIL)
+        kept = [(number + index, raw) for index, raw in enumerate(lines[start:], start)]
+        self._tail = [*self._tail, *((at, raw[-LINE_LENGTH:]) for at, raw in kept if raw.strip())][-_TAIL:]
+
+
+def _windows(raw: bytes) -> Iterator[bytes]:
+    """The parts of a line that were on the screen one after the other; of long ones windows that overlap."""
+    for part in raw.split(b"\r"):
+        if len(part) <= LINE_LENGTH:
+            yield part
+            continue
+        for start in range(0, min(len(part), 200 * LINE_LENGTH), LINE_LENGTH - 400):
+            yield part[start : start + LINE_LENGTH]
+
+
+def _following(lines: list[bytes], index: int, following: bytes) -> list[str]:
+    after = lines[index + 1 : index + 1 + _SPAN]
+    if len(after) < _SPAN and following:
+        after = [*after, *following[: 4 * LINE_LENGTH].split(b"\n")[: _SPAN - len(after)]]
+    return [clean(raw) for raw in after]

@@ -1,0 +1,101 @@
+"""What is known when a log has been read: the facts that came with it, and those that the log itself tells."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields, replace
+
+from tfprov.diagnose.records import Context, Hit
+
+CLUE = "clue"
+"""In place of a failure code: the line says nothing about a fault, but something about the machine or the wish."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class View:
+    """A log as the conditions see it.
+
+    Attributes:
+        context: facts, those of the log filled in where none were given.
+        told: what the log tells beyond the context's fields: `gpu_wanted`, `pip`, `tensorflow`, `capability` …
+        hits: rules that matched, clues left out.
+    """
+
+    context: Context
+    told: Mapping[str, str]
+    hits: Sequence[Hit]
+
+    @property
+    def gpu_wanted(self) -> bool | None:
+        """Whether a GPU is asked for; None when neither the profile nor the log says so."""
+        accelerator = self.context.accelerator
+        if accelerator in {"cuda", "rocm", "metal"}:
+            return True
+        if accelerator == "cpu":
+            return False
+        if "gpu_wanted" in self.told:
+            return True
+        return False if "cpu_wanted" in self.told else None
+
+    @property
+    def python(self) -> tuple[int, ...] | None:
+        """Version of the Python as numbers; None when not known."""
+        return numbers(self.context.python)
+
+    @property
+    def tensorflow(self) -> tuple[int, ...] | None:
+        """Version of TensorFlow that the log speaks of, as numbers."""
+        return numbers(self.told.get("tensorflow"))
+
+
+def numbers(version: str | None) -> tuple[int, ...] | None:
+    """The leading numbers of a version; None when it has none."""
+    found = re.match(r"v?(\d+(?:\.\d+)*)", version or "")
+    return tuple(int(part) for part in found[1].split(".")) if found else None
+
+
+def look(hits: Sequence[Hit], context: Context) -> View:
+    """Take the clues out of the hits and complete the context with them. What was given is never overruled."""
+    told: dict[str, str] = {}
+    for hit in hits:
+        if hit.rule.code == CLUE:
+            for name, value in hit.captures.items():
+                told.setdefault(name, value)
+        else:
+            for name in ("tensorflow", "capability", "python"):
+                if name in hit.captures:
+                    told.setdefault(name, hit.captures[name])
+    completed = replace(context, **_learned(told, context))  # type: ignore[arg-type]  # made for the field of its name
+    return View(context=completed, told=told, hits=[hit for hit in hits if hit.rule.code != CLUE])
+
+
+# Clues that say something by being there at all: name of the clue, field, value.
+_SIGNS: tuple[tuple[str, str, object], ...] = (
+    ("is_linux", "system", "linux"),
+    ("is_macos", "system", "macos"),
+    ("is_windows", "system", "windows"),
+    ("is_musl", "libc", "musl"),
+    ("is_32bit", "bits", 32),
+    ("is_wsl", "wsl", True),
+    ("is_container", "container", "docker"),
+    ("is_emulated", "emulated", True),
+    ("has_gpu", "gpu", True),
+)
+
+
+def _learned(told: Mapping[str, str], context: Context) -> dict[str, object]:
+    learned: dict[str, object] = {
+        one.name: told[one.name] for one in fields(Context) if one.name in told and getattr(context, one.name) is None
+    }
+    for sign, name, value in _SIGNS:
+        if sign in told and getattr(context, name) is None:
+            learned.setdefault(name, value)
+    if context.python is None and "tag" in told:
+        learned.setdefault("python", _of_tag(told["tag"]))
+    return learned
+
+
+def _of_tag(tag: str) -> str | None:
+    found = re.match(r"(?:cp|py)?(\d)(\d{1,2})$", tag.lower())
+    return f"{found[1]}.{found[2]}" if found else None
