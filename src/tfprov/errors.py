@@ -66,6 +66,7 @@ _ALL = [
         ("profile-missing", "there is no such profile", "name a file or one of the shipped profiles"),
         ("path-not-ours", "something that tfprov did not make is in the way", "choose another `environment.path`"),
         ("environment-missing", "the environment does not exist yet", "run `tfprov up` first"),
+        ("environment-moved", "the environment was moved since it was made", "run `tfprov up`: it is made anew"),
         ("lock-missing", "there is no lock and none may be made", "run `tfprov lock`"),
         ("lock-invalid", "the lock cannot be read", "restore it, or renew it with `tfprov lock --upgrade`"),
         ("lock-unfit", "the lock does not fit the profile or this machine", "renew it with `tfprov lock --upgrade`"),
@@ -125,6 +126,7 @@ _ALL = [
     *_rows(
         Group.MACHINE,
         ("disk-full", "not enough space", "free some, or move `TFPROV_HOME` or `TMPDIR`"),
+        ("disk-io", "the disk cannot read or write", "see the system's log, check the disk, or choose another place"),
         ("oom-killed", "the memory was exhausted", "give it more memory"),
         ("permission-denied", "no right to write", "choose a place of your own with `TFPROV_HOME`"),
         ("read-only-fs", "the file system is read-only", "choose another place with `TFPROV_HOME`"),

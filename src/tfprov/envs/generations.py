@@ -27,12 +27,11 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 from pydantic import TypeAdapter, ValidationError
 
-from tfprov.envs.records import Damage, Generation, Owner, Seal
+from tfprov.envs import manifest
+from tfprov.envs.manifest import SEAL
+from tfprov.envs.records import Damage, Flaw, Generation, Owner, Seal
 from tfprov.errors import TfprovError
 from tfprov.paths import write_atomic
-
-SEAL = "tfprov.json"
-MANIFEST = "tfprov.manifest"
 
 
 def environment_id(name: str, profile: Path) -> str:
@@ -133,7 +132,7 @@ class Environment:
         link = Path(self.owner.link)
         if link.is_symlink():
             found = link.readlink()
-            if found == self._current:
+            if found == self._current or self._abandoned(link, found):
                 return
             raise TfprovError(
                 "path-not-ours",
@@ -151,6 +150,25 @@ class Environment:
                 evidence=(f"it is {kind}; tfprov never overwrites what it did not make",),
                 hint=f"move it away (`mv {link.name} {link.name}.old`), or choose another `environment.path`",
             )
+
+    def _abandoned(self, link: Path, target: Path) -> bool:
+        """Whether a link that leads elsewhere is tfprov's own from before a move, so that it may be replaced.
+
+        It is when it leads to where an environment lay, or to one that claims another path (the project was moved or
+        copied with its link), was made for this very profile under another name, or has lost its profile.
+        """
+        if target.name != "current" or target.parent.parent.name != "environments":
+            return False
+        other = Environment.open(target.parent)
+        if other is None:
+            return not target.parent.exists()
+        claimed = other.owner.link
+        return (
+            not claimed
+            or _by_real_folder(claimed) != _by_real_folder(link)
+            or other.owner.profile == self.owner.profile
+            or not Path(other.owner.profile).exists()
+        )
 
     def generations(self) -> tuple[Generation, ...]:
         """Sealed generations, oldest first."""
@@ -176,13 +194,11 @@ class Environment:
 
     def seal(self, generation: Generation, seal: Seal) -> Generation:
         """Declare a generation complete and verified: list its files, then write the seal."""
-        lines = [f"{size} {path}" for path, size in sorted(_files(generation.path))]
-        write_atomic(generation.path / MANIFEST, "\n".join(lines).encode("utf-8", "surrogateescape"))
-        total = sum(int(line.split(" ", 1)[0]) for line in lines)
-        return self.reseal(generation, dataclasses.replace(seal, bytes=total))
+        return self.reseal(generation, dataclasses.replace(seal, bytes=manifest.write(generation.path)))
 
     def reseal(self, generation: Generation, seal: Seal) -> Generation:
         """Replace what is known about a generation whose files did not change."""
+        seal = dataclasses.replace(seal, place=str(generation.path))
         write_atomic(generation.path / SEAL, TypeAdapter(Seal).dump_json(seal, indent=2))
         return dataclasses.replace(generation, seal=seal)
 
@@ -201,7 +217,7 @@ class Environment:
         if self.owner.link:
             link = Path(self.owner.link)
             link.parent.mkdir(parents=True, exist_ok=True)
-            if not link.is_symlink():
+            if not link.is_symlink() or link.readlink() != self._current:
                 _switch(link, self._current)
         if self.owner.former:
             self._drop_links(self.owner.former)
@@ -209,30 +225,29 @@ class Environment:
             self._write_owner()
 
     def damage(self, generation: Generation) -> Damage:
-        """What of a sealed generation's files is missing or has another size. Reads no contents: some 50 ms."""
+        """What of a sealed generation's files is missing or altered; see `manifest.damage`."""
+        return manifest.damage(generation.path, total=generation.seal.bytes if generation.seal else None)
+
+    def moved(self, generation: Generation) -> bool:
+        """Whether a generation lies elsewhere than where it was made: its commands name the old place."""
+        place = generation.seal.place if generation.seal else ""
+        if not place or place == str(generation.path):
+            return False
         try:
-            text = (generation.path / MANIFEST).read_bytes().decode("utf-8", "surrogateescape")
+            # The same folder by another name, through a link, is no move.
+            return not os.path.samefile(place, generation.path)  # noqa: PTH121 - the place may be gone
         except OSError:
-            return Damage(missing=(MANIFEST,))
-        missing, altered = [], []
-        root = str(generation.path)
-        total = 0
-        for line in text.split("\n") if text else ():
-            size, _, relative = line.partition(" ")
-            if not size.isdecimal():
-                return Damage(altered=(MANIFEST,))
-            total += int(size)
-            try:
-                found = os.lstat(f"{root}/{relative}").st_size
-            except OSError:
-                missing.append(relative)
-            else:
-                if found != int(size):
-                    altered.append(relative)
-        # A list that was cut short must not pass for one of whole files.
-        if generation.seal is not None and total != generation.seal.bytes:
-            altered.append(MANIFEST)
-        return Damage(missing=tuple(missing), altered=tuple(altered))
+            return True
+
+    def flaw(self, generation: Generation) -> Flaw | None:
+        """Why a sealed generation may not be used as it is; None when it is as it was verified."""
+        if self.moved(generation):
+            place = generation.seal.place if generation.seal else ""
+            return Flaw(code="environment-moved", words=f"it was made in `{place}` and lies in `{generation.path}` now")
+        if not python_in(generation.path).exists():
+            return Flaw(code="python-broken", words="its interpreter is gone")
+        damage = self.damage(generation)
+        return Flaw(code="file-damaged", words=str(damage)) if damage else None
 
     def discard(self, generation: Generation) -> None:
         """Delete a generation. Its seal goes first, so that a part of it can never pass for the whole."""
@@ -312,19 +327,9 @@ def _read_seal(path: Path) -> Seal | None:
         return None
 
 
-def _files(root: Path) -> Iterator[tuple[str, int]]:
-    """Path relative to `root`, with forward slashes, and size of every file but bytecode, which comes and goes."""
-    stack = [""]
-    while stack:
-        prefix = stack.pop()
-        with os.scandir(root / prefix) as entries:
-            for entry in entries:
-                relative = f"{prefix}/{entry.name}" if prefix else entry.name
-                if entry.is_dir(follow_symlinks=False):
-                    if entry.name != "__pycache__":
-                        stack.append(relative)
-                elif relative not in (SEAL, MANIFEST):
-                    yield relative, entry.stat(follow_symlinks=False).st_size
+def _by_real_folder(link: str | Path) -> str:
+    folder, name = os.path.split(link)
+    return os.path.join(os.path.realpath(folder), name)  # noqa: PTH118 - the link itself must not be resolved
 
 
 def _switch(link: Path, target: Path) -> None:

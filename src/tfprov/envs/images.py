@@ -23,8 +23,8 @@ from typing import TypeAlias
 
 import psutil
 
-from tfprov.envs.generations import MANIFEST, SEAL
 from tfprov.envs.integrity import bad_files
+from tfprov.envs.manifest import MANIFEST, SEAL
 from tfprov.host.records import Interpreter
 from tfprov.lock.records import LockedFile
 from tfprov.paths import write_atomic

@@ -46,6 +46,7 @@ class Seal:
         bytes: size of the files.
         image: name of the image with the same files.
         driver: version of the NVIDIA driver it was proved with; empty for none.
+        place: folder that it was made in; its commands name it.
     """
 
     profile_digest: str
@@ -63,6 +64,7 @@ class Seal:
     bytes: int = 0
     image: str = ""
     driver: str = ""
+    place: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,7 +88,7 @@ class Damage:
 
     Attributes:
         missing: paths relative to the generation.
-        altered: paths whose size differs.
+        altered: paths whose size or content differs.
     """
 
     missing: tuple[str, ...] = ()
@@ -102,6 +104,19 @@ class Damage:
         ]
         first, *others = (*self.missing, *self.altered)
         return f"{' and '.join(parts)} files, such as `{first}`" if others else f"{parts[0]} file, `{first}`"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Flaw:
+    """Why a sealed generation may not be used as it is.
+
+    Attributes:
+        code: failure code.
+        words: what is wrong, fit to stand after `the environment is unusable:`.
+    """
+
+    code: str
+    words: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

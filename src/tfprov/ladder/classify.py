@@ -41,6 +41,8 @@ RULES: tuple[Rule, ...] = (
     Rule("read-only-fs", r"\(os error 30\)|\[Errno 30\]|\[WinError 19\]"),
     Rule("file-in-use", r"\[WinError (32|33)\]|\(os error (32|33|26)\)|\[Errno 26\]"),
     Rule("windows-long-path", r"\[WinError 206\]|\(os error 206\)|LongPathsEnabled"),
+    # Number 5 is a failed device on POSIX, and a refusal on Windows.
+    Rule("disk-io", r"Input/output error \(os error 5\)|\[Errno 5\]"),
     Rule("permission-denied", r"\(os error (1|5|13)\)|\[Errno (1|13)\]|\[WinError 5\]"),
     Rule("oom-killed", r"^MemoryError\b|\(os error 12\)|\[Errno 12\]|memory allocation of \d+ bytes failed"),
     Rule("externally-managed", r"externally[- ]managed"),
@@ -124,6 +126,7 @@ def _clean(lines: list[str]) -> tuple[str, ...]:
 _ERRNO = {
     errno.ENOSPC: "disk-full",
     getattr(errno, "EDQUOT", errno.ENOSPC): "disk-full",
+    errno.EIO: "disk-io",
     errno.EACCES: "permission-denied",
     errno.EPERM: "permission-denied",
     errno.EROFS: "read-only-fs",

@@ -10,7 +10,7 @@ from packaging.version import InvalidVersion, Version
 
 from tfprov.envs.generations import Environment, python_in
 from tfprov.envs.integrity import bad_files, foreign_files, installed, site_packages
-from tfprov.envs.records import Finding, Seal
+from tfprov.envs.records import Finding, Generation, Seal
 from tfprov.errors import CODES, TfprovError
 from tfprov.events import Emit, Note
 from tfprov.host.facts import gather
@@ -35,12 +35,13 @@ def examine(name: str, *, cwd: Path, environ: Mapping[str, str], emit: Emit) -> 
         TfprovError: `environment-missing`, or what is wrong with the profile.
     """
     environment = find(name, cwd=cwd, environ=environ)
-    generation = verified(environment, name)
+    generation = verified(environment, name, moved=True)
     seal = generation.seal
     if seal is None:
         raise TfprovError("internal", "an active generation has no seal")
     facts = gather(environ, cache=home(environ).cache / "interpreters.json")
     return (
+        *_place(environment, generation, name),
         *_interpreter(generation.path, emit, version=seal.python_version),
         *_damaged(generation.path, emit),
         *_drift(generation.path, _lock(environment, seal, facts)),
@@ -93,6 +94,18 @@ def as_error(findings: tuple[Finding, ...], name: str) -> TfprovError | None:
         evidence=tuple(f"{one.code}: `{one.path}`: {one.found}, expected {one.expected}" for one in wrong),
         hint=first.fix,
     )
+
+
+def _place(environment: Environment, generation: Generation, name: str) -> Iterator[Finding]:
+    """Whether the environment still lies where it was made."""
+    if environment.moved(generation):
+        yield Finding(
+            code="environment-moved",
+            path=str(generation.path),
+            expected=f"`{generation.seal.place if generation.seal else ''}`",
+            found="moved, and its commands name the old place",
+            fix=f"run `tfprov up {name}`: it is made anew from its image",
+        )
 
 
 def _interpreter(root: Path, emit: Emit, *, version: str | None = None) -> Iterator[Finding]:

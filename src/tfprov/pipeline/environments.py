@@ -9,7 +9,7 @@ from pathlib import Path
 
 from tfprov import paths
 from tfprov.envs.generations import Environment, environments, executables_in, python_in
-from tfprov.envs.records import Generation
+from tfprov.envs.records import Flaw, Generation
 from tfprov.errors import TfprovError
 from tfprov.events import Emit
 from tfprov.pipeline.run import Request, Run, environment_of
@@ -49,11 +49,16 @@ def find(name: str, *, cwd: Path, environ: Mapping[str, str]) -> Environment:
     return Environment.open(wanted.root) or wanted
 
 
-def verified(environment: Environment, profile: str) -> Generation:
+def verified(environment: Environment, profile: str, *, moved: bool = False) -> Generation:
     """The active generation.
 
+    Args:
+        environment: whose.
+        profile: as the user named it, for the next step.
+        moved: whether it may lie elsewhere than where it was made; its commands do not start then.
+
     Raises:
-        TfprovError: `environment-missing`.
+        TfprovError: `environment-missing`, `environment-moved`.
     """
     generation = environment.active()
     if generation is None:
@@ -62,6 +67,16 @@ def verified(environment: Environment, profile: str) -> Generation:
             f"`{environment.owner.name}` has no verified environment yet",
             evidence=(f"looked in `{environment.root}`",),
             hint=f"run `tfprov up {profile}`",
+        )
+    if not moved and environment.moved(generation):
+        raise TfprovError(
+            "environment-moved",
+            f"the environment of `{environment.owner.name}` was moved, and its commands name the old place",
+            evidence=(
+                f"made in `{generation.seal.place if generation.seal else ''}`",
+                f"found in `{generation.path}`",
+            ),
+            hint=f"run `tfprov up {profile}`: it is made anew from its image, and nothing is fetched",
         )
     return generation
 
@@ -121,30 +136,53 @@ def rollback(environment: Environment, *, number: int | None) -> Generation:
     """
     with environment.locked():
         active = environment.active()
-        candidates = [one for one in environment.generations() if active is None or one.number != active.number]
+        every = environment.generations()
         if number is None:
-            wanted = [one for one in candidates if active is None or one.number < active.number][-1:]
+            wanted = [one for one in reversed(every) if active is None or one.number < active.number]
         else:
-            wanted = [one for one in environment.generations() if one.number == number]
+            wanted = [one for one in every if one.number == number]
         if not wanted:
             asked = "earlier generation" if number is None else f"generation {number}"
-            has = ", ".join(str(one.number) for one in environment.generations()) or "none"
+            has = ", ".join(str(one.number) for one in every) or "none"
             raise TfprovError(
                 "environment-missing",
                 f"`{environment.owner.name}` has no {asked}",
                 evidence=(f"verified generations: {has}; active: {active.number if active else 'none'}",),
                 hint="`tfprov list` shows them",
             )
-        damage = environment.damage(wanted[0])
-        if damage:
-            raise TfprovError(
-                "file-damaged",
-                f"generation {wanted[0].number} is damaged and is not taken into use",
-                evidence=(str(damage),),
-                hint="run `tfprov up --recreate` to build a new one",
-            )
-        environment.activate(wanted[0])
-        return wanted[0]
+        flaws: list[tuple[Generation, Flaw]] = []
+        for one in wanted:
+            flaw = environment.flaw(one)
+            if flaw is None:
+                environment.activate(one)
+                return one
+            flaws.append((one, flaw))
+        raise _no_way_back(environment, flaws, named=number is not None)
+
+
+def _no_way_back(environment: Environment, flaws: Sequence[tuple[Generation, Flaw]], *, named: bool) -> TfprovError:
+    """Why none of the generations that were asked for can be used, and what brings back what the newest of them was."""
+    newest, flaw = flaws[0]
+    tried = {one.number for one, _ in flaws}
+    active = environment.active()
+    good = [
+        one
+        for one in environment.generations()
+        if one.number not in tried and environment.flaw(one) is None and one != active
+    ]
+    version = newest.seal.tensorflow if newest.seal else ""
+    again = f'to have it back, ask for `tensorflow.version = "=={version}"` and run `tfprov up`: it is built anew'
+    others = [
+        f"`tfprov rollback PROFILE {one.number}` goes to generation {one.number}, which is whole; or " for one in good
+    ]
+    return TfprovError(
+        flaw.code,
+        f"generation {newest.number} is damaged and is not taken into use"
+        if named or len(flaws) == 1
+        else f"every earlier generation of `{environment.owner.name}` is damaged, and none is taken into use",
+        evidence=tuple(f"generation {one.number}: {flaw.words}" for one, flaw in flaws),
+        hint="".join(others[-1:]) + again,
+    )
 
 
 def remove(environment: Environment) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar, cast
 
 from tfprov import paths
-from tfprov.envs.generations import Environment, environment_id, python_in
+from tfprov.envs.generations import Environment, environment_id
 from tfprov.envs.records import Generation, Owner
 from tfprov.errors import TfprovError
 from tfprov.events import Attempt, Emit, Event, Note, StageEnded, StageStarted, fan_out
@@ -190,12 +190,10 @@ def whole(run: Run, generation: Generation) -> bool:
     if run.damaged == generation.number:
         return False
     run.damaged = generation.number
-    if not python_in(generation.path).exists():
-        run.emit(Note(text="the interpreter of the environment is gone; building it anew", level="warning"))
-        return False
-    damage = run.environment.damage(generation)
-    if damage:
-        run.emit(Note(text=f"the environment is damaged: {damage}; building it anew", level="warning"))
+    flaw = run.environment.flaw(generation)
+    if flaw is not None:
+        word = "damaged" if flaw.code == "file-damaged" else "unusable"
+        run.emit(Note(text=f"the environment is {word}: {flaw.words}; building it anew", level="warning"))
         return False
     run.damaged = None
     return True

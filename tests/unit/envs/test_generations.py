@@ -10,16 +10,16 @@ from pathlib import Path
 
 import pytest
 
+from sham import install
 from tfprov.envs import generations
 from tfprov.envs.generations import (
-    MANIFEST,
-    SEAL,
     Environment,
     environment_id,
     environments,
     executables_in,
     python_in,
 )
+from tfprov.envs.manifest import MANIFEST, SEAL
 from tfprov.envs.records import Damage, Generation, Owner, Seal
 from tfprov.errors import TfprovError
 from tfprov.lock.records import Target
@@ -112,7 +112,8 @@ class TestTheGoodDay:
 
     def test_a_seal_is_read_back_as_it_was_written_with_the_size_of_the_files(self, environment: Environment) -> None:
         generation = sealed(environment)
-        assert generation.seal == replace(PROVED, bytes=sum(len(text.encode()) for text in FILES.values()))
+        total = sum(len(text.encode()) for text in FILES.values())
+        assert generation.seal == replace(PROVED, bytes=total, place=str(generation.path))
         assert environment.generations() == (generation,)
 
     def test_a_new_generation_stands_beside_the_active_one(self, environment: Environment) -> None:
@@ -420,6 +421,66 @@ class TestDamage:
         (generation.path / "new").write_text("by the user")
         assert not environment.damage(generation)
 
+    def test_an_edit_in_place_that_keeps_the_size_is_seen(self, environment: Environment) -> None:
+        generation = sealed(environment)
+        target = generation.path / "lib" / "a.py"
+        with target.open("r+") as stream:
+            stream.write("a = 2\n")
+        os.utime(target, ns=(1, 1))
+        assert environment.damage(generation) == Damage(altered=("lib/a.py",))
+
+    def test_a_file_that_was_merely_touched_is_no_damage_and_gets_its_time_back(self, environment: Environment) -> None:
+        generation = sealed(environment)
+        target = generation.path / "lib" / "a.py"
+        before = target.stat().st_mtime_ns
+        os.utime(target, ns=(1, 1))
+        assert not environment.damage(generation)
+        assert target.stat().st_mtime_ns == before
+
+    def test_a_replaced_file_with_the_same_content_is_no_damage(self, environment: Environment) -> None:
+        generation = sealed(environment)
+        target = generation.path / "lib" / "a.py"
+        other = target.with_name("other")
+        other.write_text(target.read_text())
+        os.utime(other, ns=(1, 1))
+        other.replace(target)
+        assert not environment.damage(generation)
+
+    def test_what_belongs_to_a_package_is_compared_with_its_record(self, environment: Environment) -> None:
+        generation = built(environment)
+        library = generation.path / "lib" / "python3.12" / "site-packages"
+        library.mkdir(parents=True)
+        install(library, "thing", "1.0", {"thing.py": "x = 1\n", "other.py": "y = 1\n"})
+        generation = environment.seal(generation, PROVED)
+        assert b"thing.py" not in (generation.path / MANIFEST).read_bytes().partition(b"\n\n")[2]
+        for name, text in (("thing.py", "x = 2\n"), ("other.py", "y = 1\n")):
+            (library / name).write_text(text)
+            os.utime(library / name, ns=(1, 1))
+        assert environment.damage(generation).altered == ("lib/python3.12/site-packages/thing.py",)
+
+    def test_a_record_that_was_written_to_itself_proves_nothing(self, environment: Environment) -> None:
+        generation = built(environment)
+        library = generation.path / "lib" / "python3.12" / "site-packages"
+        library.mkdir(parents=True)
+        install(library, "thing", "1.0", {"thing.py": "x = 1\n"})
+        generation = environment.seal(generation, PROVED)
+        # As whoever forges a file and its record: sizes stay, hashes agree with each other.
+        install(library, "thing", "1.0", {"thing.py": "x = 2\n"})
+        for name in ("thing.py", "thing-1.0.dist-info/RECORD"):
+            os.utime(library / name, ns=(1, 1))
+        assert "lib/python3.12/site-packages/thing.py" in environment.damage(generation).altered
+
+    @posix
+    def test_a_link_that_leads_elsewhere_is_damage(self, environment: Environment) -> None:
+        generation = built(environment)
+        link = generation.path / "lib64"
+        link.symlink_to("lib", target_is_directory=True)
+        generation = environment.seal(generation, PROVED)
+        link.unlink()
+        link.symlink_to("bin", target_is_directory=True)
+        os.utime(link, ns=(1, 1), follow_symlinks=False)
+        assert environment.damage(generation).altered == ("lib64",)
+
     @posix
     def test_links_are_compared_as_links(self, environment: Environment) -> None:
         generation = built(environment)
@@ -442,12 +503,85 @@ class TestDamage:
         generation = sealed(environment)
         manifest = generation.path / MANIFEST
         whole = manifest.read_bytes()
-        assert b"100 lib/deep/er/b.so" in whole
-        for content in (b"", whole.split(b"100 ")[0].rstrip(b"\n"), b"x y\n" + whole, whole + b"\n"):
+        assert b"lib/deep/er/b.so" in whole.partition(b"\n\n")[0]
+        for content in (b"", whole.split(b"100 ")[0].rstrip(b"\n"), b"x y\n" + whole, b"5 a\n" + whole):
             manifest.write_bytes(content)
             assert environment.damage(generation).altered == (MANIFEST,)
         manifest.unlink()
         assert environment.damage(generation).missing == (MANIFEST,)
+
+
+class TestMoved:
+    @pytest.fixture
+    def moved(self, folder: Path) -> Environment:
+        owner = Owner(name="train", profile=str(folder / "train.toml"))
+        environment = Environment(folder / "old" / "environments" / "train-1", owner=owner)
+        environment.claim()
+        activated(environment)
+        (folder / "old").rename(folder / "new")
+        return Environment(folder / "new" / "environments" / "train-1", owner=owner)
+
+    def test_a_generation_knows_that_it_was_moved(self, folder: Path, moved: Environment) -> None:
+        generation = moved.active()
+        assert generation is not None
+        assert moved.moved(generation)
+        flaw = moved.flaw(generation)
+        assert flaw is not None
+        assert flaw.code == "environment-moved"
+        assert str(folder / "old" / "environments") in flaw.words
+
+    @posix
+    def test_the_same_folder_by_another_name_is_no_move(self, environment: Environment, folder: Path) -> None:
+        activated(environment)
+        (folder / "alias").symlink_to(folder / "home", target_is_directory=True)
+        alias = Environment(folder / "alias" / "train-1", owner=environment.owner)
+        generation = alias.active()
+        assert generation is not None
+        assert not alias.moved(generation)
+
+    def test_the_next_generation_is_good_where_it_is(self, moved: Environment) -> None:
+        generation = activated(moved)
+        assert not moved.moved(generation)
+        assert moved.active() == generation
+
+    @posix
+    @pytest.mark.parametrize("old", ["gone", "claims another path", "same profile, other name", "lost its profile"])
+    def test_a_link_of_ours_from_before_a_move_is_replaced(self, folder: Path, old: str) -> None:
+        root = folder / "home" / "environments" / "other-1"
+        link = folder / "project" / ".venv"
+        profile = folder / "project" / "train.toml"
+        link.parent.mkdir()
+        profile.touch()
+        if old != "gone":
+            claims = str(folder / "elsewhere" / ".venv") if old == "claims another path" else str(link)
+            whose = folder / "project" / "gone.toml" if old == "lost its profile" else profile
+            other = Environment(root, owner=Owner(name="other", profile=str(whose), link=claims))
+            other.claim()
+            generation = other.seal(built(other), PROVED)
+            if old != "claims another path":
+                other.activate(generation)
+        link.unlink(missing_ok=True)
+        link.symlink_to(root / "current")
+        owner = Owner(name="train", profile=str(profile), link=str(link))
+        mine = Environment(folder / "home" / "environments" / "train-1", owner=owner)
+        mine.claim()
+        activated(mine)
+        assert link.readlink() == mine.root / "current"
+
+    @posix
+    def test_the_path_of_another_profile_that_is_still_there_is_not_taken(self, folder: Path) -> None:
+        link = folder / ".venv"
+        (folder / "other.toml").touch()
+        other = Environment(
+            folder / "home" / "environments" / "other-1",
+            owner=Owner(name="other", profile=str(folder / "other.toml"), link=str(link)),
+        )
+        other.claim()
+        activated(other)
+        with pytest.raises(TfprovError) as failure:
+            linked(folder, link)
+        assert code_of(failure) == "path-not-ours"
+        assert link.readlink() == other.root / "current"
 
 
 _HOLD = """

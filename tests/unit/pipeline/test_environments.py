@@ -107,12 +107,37 @@ class TestRollback:
         assert failure.value.what == "`train` has no generation 9"
         assert environment.active() == environment.generations()[2]
 
-    def test_a_damaged_generation_is_not_taken_into_use(self, environment: Environment) -> None:
+    def test_a_damaged_generation_is_passed_over(self, environment: Environment) -> None:
         (environment.generations()[1].path / "module.py").unlink()
+        assert rollback(environment, number=None).number == 1
+
+    def test_where_every_earlier_one_is_damaged_it_says_what_to_do(self, environment: Environment) -> None:
+        first, second, _ = environment.generations()
+        for generation in (first, second):
+            (generation.path / "module.py").unlink()
         with pytest.raises(TfprovError) as failure:
             rollback(environment, number=None)
         assert code_of(failure) == "file-damaged"
+        assert failure.value.what == "every earlier generation of `train` is damaged, and none is taken into use"
+        assert failure.value.evidence == (
+            "generation 2: 1 missing file, `module.py`",
+            "generation 1: 1 missing file, `module.py`",
+        )
+        assert f'`tensorflow.version = "=={SEAL.tensorflow}"`' in failure.value.hint
         assert environment.active() == environment.generations()[2]
+
+    def test_a_damaged_one_that_was_named_is_not_replaced_by_another(self, environment: Environment) -> None:
+        (environment.generations()[1].path / "module.py").unlink()
+        with pytest.raises(TfprovError) as failure:
+            rollback(environment, number=2)
+        assert failure.value.what == "generation 2 is damaged and is not taken into use"
+        assert failure.value.hint.startswith("`tfprov rollback PROFILE 1` goes to one that is whole; or ")
+        assert environment.active() == environment.generations()[2]
+
+    def test_one_without_its_interpreter_is_passed_over(self, environment: Environment) -> None:
+        (environment.generations()[1].path / "bin" / "python").unlink()
+        (environment.generations()[1].path / "bin" / "python").symlink_to("/nowhere")
+        assert rollback(environment, number=None).number == 1
 
     def test_without_an_active_one_it_takes_the_newest(self, environment: Environment) -> None:
         (environment.root / "current").unlink()
@@ -127,6 +152,17 @@ def test_only_an_active_generation_is_verified(tmp_path: Path) -> None:
         verified(environment, "train.toml")
     assert code_of(failure) == "environment-missing"
     assert failure.value.hint == "run `tfprov up train.toml`"
+
+
+def test_commands_do_not_start_in_an_environment_that_was_moved(tmp_path: Path) -> None:
+    environment = made(tmp_path / "home", "train", tmp_path / "train.toml", generations=1)
+    (tmp_path / "home").rename(tmp_path / "other")
+    moved = Environment(tmp_path / "other" / "data" / "environments" / environment.id, owner=environment.owner)
+    with pytest.raises(TfprovError) as failure:
+        verified(moved, "train.toml")
+    assert code_of(failure) == "environment-moved"
+    assert failure.value.hint == "run `tfprov up train.toml`: it is made anew from its image, and nothing is fetched"
+    assert verified(moved, "train.toml", moved=True).number == 1
 
 
 def test_removing_takes_everything(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import sys
 import threading
 from dataclasses import replace
@@ -95,7 +96,18 @@ def test_a_deleted_link_is_made_again(project: Project) -> None:
 
 @pytest.mark.parametrize(
     "change",
-    ["profile", "lock", "no lock", "override", "upgrade", "recreate", "seal", "missing file", "interpreter"],
+    [
+        "profile",
+        "lock",
+        "no lock",
+        "override",
+        "upgrade",
+        "recreate",
+        "seal",
+        "missing file",
+        "edit in place",
+        "interpreter",
+    ],
 )
 def test_whatever_changed_leads_to_more_than_nothing(project: Project, change: str) -> None:
     request = project.request()
@@ -115,19 +127,32 @@ def test_whatever_changed_leads_to_more_than_nothing(project: Project, change: s
         (project.generation.path / "tfprov.json").unlink()
     if change == "missing file":
         (project.generation.path / "module.py").unlink()
+    if change == "edit in place":
+        target = project.generation.path / "module.py"
+        target.write_bytes(target.read_bytes().upper())
+        os.utime(target, ns=(1, 1))
     if change == "interpreter":
         (project.generation.path / "bin" / "python").unlink()
     with pytest.raises(BuildReachedError):
         up(request, project.events.append)
     warned = {
         "missing file": "is damaged: 1 missing file, `module.py`",
-        "interpreter": "interpreter of the environment is gone",
+        "edit in place": "is damaged: 1 altered file, `module.py`",
+        "interpreter": "is unusable: its interpreter is gone",
     }
     assert (change in warned) == bool(project.warnings())
     assert all(warned[change] in text for text in project.warnings())
     # Whatever comes of it, what was in use still is.
     assert (project.folder / ".venv").resolve() == project.generation.path.resolve()
     assert project.journal()[-1]["code"] == "internal"
+
+
+def test_a_home_that_was_moved_is_no_verified_environment_any_more(project: Project) -> None:
+    (project.folder / "home").rename(project.folder / "other")
+    with pytest.raises(BuildReachedError):
+        up(project.request(environ={"TFPROV_HOME": str(project.folder / "other")}), project.events.append)
+    (warning,) = project.warnings()
+    assert f"is unusable: it was made in `{project.folder / 'home'}" in warning
 
 
 def test_what_stands_at_the_path_of_the_profile_is_refused_before_anything_is_made(tmp_path: Path) -> None:

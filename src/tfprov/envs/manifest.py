@@ -1,0 +1,127 @@
+"""The list of a sealed generation's files: what is looked at before the environment is called verified again.
+
+The list has a line for each file, `size mtime path`, then an empty line, then `hash path` for the files whose hash no
+RECORD holds. Size and time are compared on every `up`; contents are read only where the time is another one, so that
+an edit which kept the size is found, and a file that was merely touched is none. Bytecode comes and goes and is left
+out.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from tfprov.envs.records import Damage
+from tfprov.paths import write_atomic
+
+SEAL = "tfprov.json"
+MANIFEST = "tfprov.manifest"
+_RECORD = ".dist-info/RECORD"
+
+
+def write(root: Path) -> int:
+    """List the files of an environment, beside it in `tfprov.manifest`; their bytes together."""
+    from tfprov.envs.integrity import recorded
+
+    owned = recorded(root)
+    files = sorted(_files(root))
+    lines = [f"{found.st_size} {found.st_mtime_ns} {path}" for path, found in files]
+    # Commands are written anew for each place, so that their RECORD proves nothing.
+    others = [f"{_hash(f'{root}/{path}')} {path}" for path, _ in files if path not in owned]
+    text = "\n".join((*lines, "", *others))
+    write_atomic(root / MANIFEST, text.encode("utf-8", "surrogateescape"))
+    return sum(found.st_size for _, found in files)
+
+
+def damage(root: Path, *, total: int | None) -> Damage:
+    """What of the listed files is missing or altered: some 60 ms, and contents only where a time differs.
+
+    A file that has another time and its old content gets its time back: bytecode is matched with its source by it.
+
+    Args:
+        root: folder of the environment.
+        total: bytes of all files, as the seal has them; None when it has none.
+    """
+    try:
+        text = (root / MANIFEST).read_bytes().decode("utf-8", "surrogateescape")
+    except OSError:
+        return Damage(missing=(MANIFEST,))
+    files, _, hashes = text.partition("\n\n")
+    missing, altered = [], []
+    touched: dict[str, int] = {}
+    prefix = f"{root}/"
+    counted = 0
+    lstat = os.lstat
+    try:
+        for line in files.split("\n"):
+            size, mtime, relative = line.split(" ", 2)
+            listed = int(size)
+            counted += listed
+            try:
+                found = lstat(prefix + relative)
+            except OSError:
+                missing.append(relative)
+                continue
+            if found.st_size != listed:
+                altered.append(relative)
+            elif found.st_mtime_ns != int(mtime):
+                touched[relative] = int(mtime)
+    except ValueError:
+        return Damage(altered=(MANIFEST,))
+    # A list that was cut short must not pass for one of whole files.
+    if total is not None and counted != total:
+        altered.append(MANIFEST)
+    if touched:
+        altered += _altered(root, touched, hashes)
+    return Damage(missing=tuple(missing), altered=tuple(altered))
+
+
+def _altered(root: Path, touched: dict[str, int], hashes: str) -> list[str]:
+    """The touched files whose content is not the old one; the others get their time back."""
+    from tfprov.envs.integrity import digests, recorded
+
+    expected = recorded(root)
+    expected.update((path, digest) for digest, _, path in (line.partition(" ") for line in hashes.split("\n")))
+    # A RECORD that was written to itself proves nothing of the others.
+    if any(_hash(f"{root}/{path}") != expected.get(path) for path in touched if path.endswith(_RECORD)):
+        return sorted(touched)
+    links = [path for path in touched if os.path.islink(f"{root}/{path}")]  # noqa: PTH114 - as many as there are files
+    found = {path: _hash(f"{root}/{path}") for path in links}
+    found.update(digests(root, [path for path in touched if path not in found], workers=os.cpu_count() or 1))
+    wrong = []
+    for path, mtime in touched.items():
+        if found[path] != expected.get(path):
+            wrong.append(path)
+        else:
+            with contextlib.suppress(OSError, NotImplementedError):
+                os.utime(f"{root}/{path}", ns=(mtime, mtime), follow_symlinks=False)
+    return wrong
+
+
+def _hash(path: str) -> str:
+    """Hash of a file in the notation of RECORD; of a link, of where it leads."""
+    from tfprov.envs.integrity import digest
+
+    if os.path.islink(path):  # noqa: PTH114 - paths here are text: 20,000 Path objects double the time
+        return "link=" + hashlib.sha256(os.fsencode(os.readlink(path))).hexdigest()  # noqa: PTH115 - likewise
+    return digest(path)
+
+
+def _files(root: Path) -> Iterator[tuple[str, os.stat_result]]:
+    """Path relative to `root`, with forward slashes, and status of every file but bytecode."""
+    base = str(root)
+    stack = [""]
+    while stack:
+        prefix = stack.pop()
+        with os.scandir(f"{base}/{prefix}") as entries:
+            for entry in entries:
+                relative = f"{prefix}/{entry.name}" if prefix else entry.name
+                if entry.is_dir(follow_symlinks=False):
+                    if entry.name != "__pycache__":
+                        stack.append(relative)
+                elif relative not in (SEAL, MANIFEST):
+                    # DirEntry has no times on Windows that are as fine as those of lstat.
+                    yield relative, os.lstat(entry.path)
