@@ -235,7 +235,8 @@ def client(spec_path: str) -> int:
     """Child process: tfprov's fetch stage. Prints the outcome."""
     from tfprov.errors import TfprovError
     from tfprov.fetch.fetch import fetch
-    from tfprov.fetch.sources import DIRECT, Network, Route
+    from tfprov.fetch.routes import DIRECT, Route
+    from tfprov.fetch.sources import Network
     from tfprov.fetch.store import Store
     from tfprov.lock.records import LockedFile
 

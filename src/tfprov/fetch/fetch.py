@@ -2,50 +2,26 @@
 
 from __future__ import annotations
 
-import hashlib
 import shutil
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
-from urllib.parse import urlsplit
-from urllib.request import url2pathname
 
 from tfprov.errors import TfprovError
-from tfprov.events import Emit, Note, Progress
+from tfprov.events import Emit
 from tfprov.fetch import index
-from tfprov.fetch.download import Download, Manner, Slots
-from tfprov.fetch.partial import Partial
-from tfprov.fetch.repair import diagnose
-from tfprov.fetch.sources import Network, Route
-from tfprov.fetch.store import Store, sha256_of
-from tfprov.ladder.climb import InapplicableError, Policy, Step, TransferError, climb
-from tfprov.ladder.rungs import Rung
+from tfprov.fetch.addresses import local_path
+from tfprov.fetch.job import Job, Patience, StoppedError
+from tfprov.fetch.lanes import Slots
+from tfprov.fetch.meter import Meter
+from tfprov.fetch.sources import Network
+from tfprov.fetch.store import Store
 from tfprov.lock.records import LockedFile
 
-STAGE = "fetch"
-
-_BUFFER = 1024 * 1024
-_PROGRESS_SECONDS = 0.1
-_HASH_SECONDS = 0.1
-_PROGRESS_BYTES = 64 * 1024  # a byte a second is no progress
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Patience:
-    """How long each kind of rung is repeated without progress; whatever moves begins the count anew.
-
-    Attributes:
-        normal: also for other routes and sources.
-        patient: a link that is down for a while comes back within this.
-        fresh: each time a part that arrived damaged is fetched again counts.
-    """
-
-    normal: Policy = field(default=Policy(tries=3, seconds=60.0, first_wait=0.25, longest_wait=10.0))
-    patient: Policy = field(default=Policy(tries=7, seconds=60.0, first_wait=1.0, longest_wait=30.0))
-    fresh: Policy = field(default=Policy(tries=5, seconds=60.0, first_wait=0.25, longest_wait=10.0))
+_PATIENCE = Patience()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,37 +39,6 @@ class Fetched:
     bytes_reused: int
 
 
-class _Meter:
-    """Counts bytes over all files and threads, and reports them."""
-
-    def __init__(self, emit: Emit, total: int | None) -> None:
-        self._emit = emit
-        self._total = total
-        self._lock = threading.Lock()
-        self._done: dict[str, int] = {}
-        self._reported = 0.0
-        self.fetched = 0
-        self.reused = 0
-
-    def arrived(self, count: int) -> None:
-        with self._lock:
-            self.fetched += count
-
-    def found(self, count: int) -> None:
-        with self._lock:
-            self.reused += count
-
-    def at(self, file: LockedFile, done: int, *, last: bool = False) -> None:
-        with self._lock:
-            self._done[file.sha256] = done
-            now = time.monotonic()
-            if not last and now - self._reported < _PROGRESS_SECONDS:
-                return
-            self._reported = now
-            done = sum(self._done.values())
-            self._emit(Progress(stage=STAGE, what=file.filename, done=done, total=self._total))
-
-
 def fetch(
     files: Sequence[LockedFile],
     *,
@@ -102,7 +47,7 @@ def fetch(
     emit: Emit,
     deadline: float | None = None,
     skip: Sequence[str] = (),
-    patience: Patience = Patience(),
+    patience: Patience = _PATIENCE,
 ) -> Fetched:
     """All files, verified, in the store.
 
@@ -123,7 +68,7 @@ def fetch(
     unique = {file.sha256: file for file in files}
     absent = [file for file in unique.values() if not store.has(file)]
     sizes_known = all(file.size is not None for file in unique.values())
-    meter = _Meter(emit, sum(file.size or 0 for file in unique.values()) if sizes_known else None)
+    meter = Meter(emit, sum(file.size or 0 for file in unique.values()) if sizes_known else None)
     for file in unique.values():
         if file not in absent:
             size = store.use(file).stat().st_size
@@ -134,7 +79,7 @@ def fetch(
 
     def check() -> None:
         if stop.is_set():
-            raise TfprovError("interrupted", "the download was stopped")
+            raise StoppedError
         if deadline is not None and time.monotonic() > deadline:
             raise TfprovError(
                 "net-timeout",
@@ -142,7 +87,7 @@ def fetch(
                 hint="run again to go on from here, or raise `network.deadline`",
             )
 
-    job = _Job(
+    job = Job(
         store=store,
         network=network,
         emit=emit,
@@ -198,12 +143,6 @@ def sizes(files: Sequence[LockedFile], *, network: Network, store: Store) -> tup
         return tuple(pool.map(ask, files))
 
 
-def local_path(url: str) -> Path | None:
-    """The path that a file:// address names, or None for another address."""
-    parts = urlsplit(url)
-    return Path(url2pathname(parts.path)) if parts.scheme == "file" else None
-
-
 def _require_space(store: Store, files: Sequence[LockedFile]) -> None:
     """Refuse to begin what cannot end: the disk must hold what is still missing."""
     needed = sum(file.size or 0 for file in files)
@@ -222,265 +161,3 @@ def _require_space(store: Store, files: Sequence[LockedFile]) -> None:
             f"the download needs {needed / 1e6:.0f} MB, and `{folder}` has {free / 1e6:.0f} MB free",
             evidence=(f"{len(files)} files are missing",),
         )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Job:
-    """What every file of one fetch shares."""
-
-    store: Store
-    network: Network
-    emit: Emit
-    meter: _Meter
-    check: Callable[[], None]
-    deadline: float | None
-    skip: tuple[str, ...]
-    slots: Slots
-    patience: Patience
-    sleep: Callable[[float], object]
-
-    def bring(self, file: LockedFile) -> Path:
-        """One file, from wherever it can be had."""
-        told = False
-
-        def waiting() -> None:
-            nonlocal told
-            self.check()
-            if not told:
-                told = True
-                self.emit(Note(text=f"another tfprov fetches `{file.filename}`; waiting for it", level="info"))
-
-        with self.store.lock(file.sha256, waiting=waiting):
-            if self.store.has(file):
-                path = self.store.use(file)
-                self.meter.found(path.stat().st_size)
-                self.meter.at(file, path.stat().st_size, last=True)
-                return path
-            source = local_path(file.url) or self._lying_about(file)
-            if source is not None:
-                path = self._adopt(file, source)
-                self.meter.arrived(path.stat().st_size)
-            else:
-                path = self._download(file)
-            self.meter.at(file, path.stat().st_size, last=True)
-            return path
-
-    def _adopt(self, file: LockedFile, source: Path) -> Path:
-        if not source.is_file():
-            raise TfprovError(
-                "lock-unfit",
-                f"the lock names `{source}`, which is not there",
-                hint="bring the file back, or renew the lock with `tfprov lock --upgrade`",
-            )
-        return self.store.adopt(file, source)
-
-    def _lying_about(self, file: LockedFile) -> Path | None:
-        """The same file in a folder of find-links, told by its hash."""
-        for place in self.network.find_links:
-            path = local_path(place) if "://" in place else Path(place)
-            candidate = path / file.filename if path is not None else None
-            if candidate is not None and candidate.is_file() and sha256_of(candidate) == file.sha256:
-                return candidate
-        return None
-
-    def _download(self, file: LockedFile) -> Path:
-        with self.store.partial(file.sha256) as partial:
-            self.meter.found(partial.arrived)
-            work = _Work(job=self, file=file, partial=partial)
-            climb(
-                STAGE,
-                work.steps(),
-                emit=self.emit,
-                skip=self.skip,
-                policy=self.patience.normal,
-                subject=f"`{file.filename}`",
-                sleep=self.sleep,
-            )
-            return self.store.commit(file, partial)
-
-
-@dataclass(slots=True, kw_only=True)
-class _Work:
-    """Bringing one file over the network."""
-
-    job: _Job
-    file: LockedFile
-    partial: Partial
-    hasher: _Hasher = field(init=False)
-
-    def __post_init__(self) -> None:
-        self.hasher = _Hasher(self.partial)
-
-    def steps(self) -> list[Step[Path]]:
-        """The ladder of this file: what worked in this run first."""
-        network = self.job.network
-        normal = Manner(
-            connections=network.connections,
-            connect_timeout=network.connect_timeout,
-            idle_timeout=network.idle_timeout,
-        )
-        patient = replace(
-            normal,
-            connections=1,
-            connect_timeout=normal.connect_timeout * 3,
-            idle_timeout=normal.idle_timeout * 2,
-            minimum_speed=64.0,
-        )
-        routes = network.ordered_routes()
-        if (
-            len(routes) > 1
-            or network.mirrors
-            or (network.index_url and _host(network.index_url) != _host(self.file.url))
-        ):
-            # Silence is answered by going another way, not by waiting.
-            normal = replace(normal, answer_timeout=network.connect_timeout, has_alternative=True)
-        own: list[tuple[str, Callable[[], str]]] = [(_host(self.file.url), lambda: self.file.url)]
-        elsewhere = dict.fromkeys((*network.mirrors, *((network.index_url,) if network.index_url else ())))
-        own += [(_host(place), self._listed(place)) for place in elsewhere if _host(place) != own[0][0]]
-        sources = sorted(own, key=lambda source: network.health.problem(source[0]) is not None)
-        first, others = sources[0], sources[1:]
-        patience = self.job.patience
-        return [
-            self._step(Rung.NORMAL, first, routes[0], normal, patience.normal),
-            *(self._step(Rung.OTHER_ROUTE, first, route, normal, patience.normal) for route in routes[1:]),
-            *(self._step(Rung.OTHER_SOURCE, source, routes[0], normal, patience.normal) for source in others),
-            self._step(Rung.PATIENT, first, routes[0], patient, patience.patient),
-            self._step(Rung.FRESH, first, routes[0], replace(normal, uncached=True), patience.fresh),
-        ]
-
-    def _step(
-        self, rung: Rung, source: tuple[str, Callable[[], str]], route: Route, manner: Manner, policy: Policy
-    ) -> Step[Path]:
-        host, find = source
-        policy = replace(policy, deadline=self.job.deadline)
-        return Step(
-            rung,
-            lambda: self._round(host, find(), route, manner, again=rung in (Rung.FRESH, Rung.OTHER_SOURCE)),
-            policy,
-            lambda: self.partial.arrived // _PROGRESS_BYTES,
-        )
-
-    def _listed(self, place: str) -> Callable[[], str]:
-        """The address that another index has for this very file."""
-
-        def find() -> str:
-            found = index.find_file(self.file, place, self.job.network, emit=self.job.emit)
-            if found is None:
-                raise InapplicableError(f"`{urlsplit(place).hostname}` does not have the file")
-            if found == self.file.url:
-                raise InapplicableError(f"`{urlsplit(place).hostname}` names the same address")
-            return found
-
-        return find
-
-    def _round(self, source: str, url: str, route: Route, manner: Manner, *, again: bool) -> Path:
-        job, partial, network = self.job, self.partial, self.job.network
-        job.check()
-        before = partial.arrived
-
-        def meanwhile() -> None:
-            self.hasher.advance(_HASH_SECONDS)
-            job.meter.at(self.file, partial.arrived)
-
-        download = Download(
-            url,
-            partial,
-            size=self.file.size,
-            network=network,
-            route=route,
-            manner=manner,
-            slots=job.slots,
-            arrived=job.meter.arrived,
-            check=job.check,
-            enough=lambda: partial.differs,
-        )
-        try:
-            download.run(meanwhile)
-        except TransferError as error:
-            if partial.arrived <= before:
-                # A proxy is told from a server: one that is not reached says nothing about what lies behind it.
-                network.health.failed(route.name if error.code.name == "net-proxy" else source, error)
-            raise
-        finally:
-            job.emit(Note(text=f"`{self.file.filename}`: {download.summary}", level="detail"))
-        network.health.worked(route.name)
-        network.health.worked(source)
-        doubted, found = partial.doubted, partial.differs
-        partial.believe()
-        self.hasher.advance(None)
-        if self.hasher.hexdigest() != self.file.sha256:
-            raise self._damaged(again=again, same=doubted and not found)
-        return partial.path
-
-    def _damaged(self, *, again: bool, same: bool) -> TfprovError:
-        """Give up as little as possible of a file that arrived whole and is wrong.
-
-        Args:
-            again: whether this rung may fetch the damaged part once more; if not, something must change first.
-            same: whether the damaged part has just come again, exactly as it was.
-        """
-        evidence = (f"expected sha256 {self.file.sha256}", f"received sha256 {self.hasher.hexdigest()}")
-        found = diagnose(self.partial.path)
-        suspected = sum(end - start for start, end in found.spans)
-        if not found.spans or suspected > self.partial.arrived * 0.9:
-            self.partial.reset(total=self.file.size)
-            whole = (
-                () if found.spans else ("every checksum inside the archive is right: it is whole, and another file",)
-            )
-            return TransferError(
-                "hash-mismatch",
-                f"`{self.file.filename}` is not the file that the lock names",
-                transient=False,
-                evidence=(*whole, *found.evidence, *evidence),
-                hint=None if found.spans else "somebody replaced the file at its source: compare, then renew the lock",
-            )
-        self.partial.doubt(found.spans)
-        if same:
-            return TransferError(
-                "hash-mismatch",
-                f"`{self.file.filename}` is damaged at its source: the same bytes came twice",
-                transient=False,
-                evidence=(*found.evidence, *evidence),
-                hint="name a mirror with `index.mirrors`; if every source has it, the lock is wrong",
-            )
-        return TransferError(
-            "hash-mismatch",
-            f"`{self.file.filename}` arrived damaged; at most {suspected:,} bytes of it are fetched again",
-            transient=again,
-            evidence=(*found.evidence, *evidence),
-        )
-
-
-class _Hasher:
-    """SHA-256 of a file on its way, from the front, behind the bytes that arrive."""
-
-    def __init__(self, partial: Partial) -> None:
-        self._partial = partial
-        self._begin()
-
-    def _begin(self) -> None:
-        self._digest = hashlib.sha256()
-        self._position = 0
-        self._edition = self._partial.edition
-
-    def advance(self, seconds: float | None) -> None:
-        """Hash what has arrived without a gap, for at most so many seconds (None: to the end of it)."""
-        started = time.monotonic()
-        if self._edition != self._partial.edition:
-            self._begin()
-        while (prefix := self._partial.prefix) > self._position:
-            while self._position < prefix:
-                chunk = self._partial.read(self._position, min(_BUFFER, prefix - self._position))
-                if not chunk:
-                    return
-                self._digest.update(chunk)
-                self._position += len(chunk)
-                if seconds is not None and time.monotonic() - started > seconds:
-                    return
-
-    def hexdigest(self) -> str:
-        return self._digest.hexdigest()
-
-
-def _host(url: str) -> str:
-    return f"source {urlsplit(url).netloc.rpartition('@')[2]}"

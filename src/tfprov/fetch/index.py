@@ -13,13 +13,14 @@ from html.parser import HTMLParser
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import unquote, urldefrag, urljoin, urlsplit
-from urllib.request import url2pathname
 
 from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel_filename
 
 from tfprov.events import Emit, ignore
-from tfprov.fetch.download import explained, page_title, raise_for_status
-from tfprov.fetch.sources import Network, Route
+from tfprov.fetch.addresses import local_path
+from tfprov.fetch.answers import explained, page_title, raise_for_status
+from tfprov.fetch.routes import Route
+from tfprov.fetch.sources import Network
 from tfprov.ladder.climb import Policy, Step, TransferError, climb
 from tfprov.ladder.rungs import Rung
 from tfprov.lock.records import LockedFile
@@ -139,7 +140,7 @@ def remote_size(url: str, network: Network) -> int | None:
 
 def _project(index_url: str, name: str, network: Network, emit: Emit) -> list[Link] | None:
     """The links of a project on one index; None when the index does not have it."""
-    local = _local(index_url)
+    local = local_path(index_url)
     if local is not None:
         folder = local / name
         page = folder / "index.html"
@@ -152,7 +153,7 @@ def _project(index_url: str, name: str, network: Network, emit: Emit) -> list[Li
 
 def _read_place(place: str, network: Network, emit: Emit) -> list[Link]:
     """The links of a find-links place: a folder, a local page or a remote page."""
-    path = _local(place)
+    path = local_path(place)
     if path is None and "://" in place:
         return _over_routes(place, network, emit, lambda client: _read_page(client, place, network)) or []
     path = path or Path(place)
@@ -173,8 +174,8 @@ def _over_routes(url: str, network: Network, emit: Emit, read: Callable[[httpx.C
             try:
                 with client:
                     result = read(client)
-            except (httpx.HTTPError, httpx.StreamError, OSError) as error:
-                found = explained(error, url, route, network)
+            except (httpx.HTTPError, httpx.StreamError, httpx.InvalidURL, OSError) as error:
+                found = explained(error, url, route, only_way=len(network.routes) == 1)
                 network.health.failed(route.name, found)
                 raise found from error
             network.health.worked(route.name)
@@ -314,11 +315,6 @@ def _links_in(folder: Path) -> list[Link]:
 
 def _sorted(paths: Iterable[Path]) -> list[Path]:
     return sorted(paths, key=lambda path: path.name)
-
-
-def _local(url: str) -> Path | None:
-    parts = urlsplit(url)
-    return Path(url2pathname(parts.path)) if parts.scheme == "file" else None
 
 
 def _project_of(filename: str) -> str | None:

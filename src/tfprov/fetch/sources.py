@@ -1,173 +1,26 @@
-"""Where bytes come from and how to get there: indexes, mirrors, routes through proxies, certificates, credentials."""
+"""Where bytes come from and how to get there: indexes, mirrors, and everything about the way to them."""
 
 from __future__ import annotations
 
-import base64
-import hashlib
-import importlib.util
-import ipaddress
-import netrc
-import re
-import ssl
-import threading
-import urllib.request
-import zipimport
-from collections.abc import Generator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
-from urllib.parse import unquote, urlsplit
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
-from tfprov import __version__, paths
-from tfprov.errors import TfprovError
-from tfprov.host.records import Facts, IndexConfig, Proxies
+from tfprov import paths
+from tfprov.fetch.addresses import expand, origin_of, place
+from tfprov.fetch.certificates import bundle, certificates_of, tls_context
+from tfprov.fetch.client import client
+from tfprov.fetch.credentials import Keyring, Login, basic_auth, from_netrc, login_in, service_of, with_login
+from tfprov.fetch.default_index import default_index
+from tfprov.fetch.health import Health
+from tfprov.fetch.routes import DIRECT, Route, routes_of
+from tfprov.host.records import Facts, IndexConfig
 from tfprov.profile.records import Profile
-from tfprov.redact import redact, without_userinfo
 
 if TYPE_CHECKING:
     import httpx
-
-_VARIABLE = re.compile(r"\$\{(?P<name>[A-Za-z_][A-Za-z0-9_]*)\}")
-_CERTIFICATE_VARIABLES = ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "PIP_CERT")
-_DEFAULT_PORTS = {"http": 80, "https": 443}
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Route:
-    """A way to a server: through a proxy or straight.
-
-    Attributes:
-        name: for people: `direct`, `environment`, or the address of the proxy without credentials.
-        http: proxy for http:// addresses; None for none.
-        https: likewise for https:// addresses.
-        no_proxy: hosts that are reached straight, as NO_PROXY writes them.
-    """
-
-    name: str
-    # Addresses may hold passwords: they do not show when the record is printed.
-    http: str | None = field(default=None, repr=False)
-    https: str | None = field(default=None, repr=False)
-    no_proxy: str | None = None
-
-    @property
-    def is_direct(self) -> bool:
-        """Whether no address at all goes through a proxy."""
-        return self.http is None and self.https is None
-
-    def proxy_for(self, url: str) -> str | None:
-        """Address of the proxy for this URL, or None for straight."""
-        parts = urlsplit(url)
-        proxy = self.https if parts.scheme == "https" else self.http
-        if proxy is None or bypasses(self.no_proxy, parts.hostname or "", parts.port):
-            return None
-        return proxy
-
-
-DIRECT = Route(name="direct")
-
-
-def bypasses(no_proxy: str | None, host: str, port: int | None) -> bool:
-    """Whether NO_PROXY takes this host out: by `*`, name, domain, address or network, each with or without `:port`."""
-    host = host.lower().strip("[]")
-    for raw in (no_proxy or "").split(","):
-        entry = raw.strip().lower()
-        if not entry:
-            continue
-        if entry == "*":
-            return True
-        name, _, wanted = entry.rpartition(":")
-        if name and wanted.isdigit() and (":" not in name or name.endswith("]")):
-            if port is not None and int(wanted) != port:
-                continue
-            entry = name
-        entry = entry.strip("[]")
-        if "/" in entry:
-            if _in_network(host, entry):
-                return True
-            continue
-        entry = entry.removeprefix("*").lstrip(".")
-        if host == entry or host.endswith(f".{entry}"):
-            return True
-    return False
-
-
-def _in_network(host: str, network: str) -> bool:
-    try:
-        return ipaddress.ip_address(host) in ipaddress.ip_network(network, strict=False)
-    except ValueError:
-        return False
-
-
-class Login(NamedTuple):
-    """User and password for one origin (`https://host:port`)."""
-
-    origin: str
-    user: str
-    password: str
-
-
-@dataclass(slots=True)
-class Health:
-    """What a run has learnt about its routes and sources, so that a dead one costs one time-out and not one per file.
-
-    Safe to use from several threads.
-    """
-
-    _bad: dict[str, TfprovError] = field(default_factory=dict)
-    _good: set[str] = field(default_factory=set)
-    _caps: dict[str, int] = field(default_factory=dict)
-    _distrusted: set[str] = field(default_factory=set)
-    _lock: threading.Lock = field(default_factory=threading.Lock)
-
-    def worked(self, name: str) -> None:
-        """It delivered."""
-        with self._lock:
-            self._good.add(name)
-            self._bad.pop(name, None)
-
-    def failed(self, name: str, error: TfprovError) -> None:
-        """It failed for good; one failure is enough unless it had worked before."""
-        with self._lock:
-            if name in self._good:
-                self._good.discard(name)
-            else:
-                self._bad[name] = error
-
-    def cap(self, host: str) -> int:
-        """Most connections that this server has shown to bear."""
-        with self._lock:
-            return self._caps.get(host, 64)
-
-    def limit(self, host: str, count: int) -> None:
-        """The server minds more than so many connections."""
-        with self._lock:
-            self._caps[host] = min(count, self._caps.get(host, count))
-
-    def distrust_validators(self, host: str) -> None:
-        """The server names the same content differently from answer to answer."""
-        with self._lock:
-            self._distrusted.add(f"validators of {host}")
-
-    def trusts_validators(self, host: str) -> bool:
-        """Whether another validator means another file there."""
-        with self._lock:
-            return f"validators of {host}" not in self._distrusted
-
-    def distrust_ranges(self, host: str) -> None:
-        """The server answers with other parts than it is asked for."""
-        with self._lock:
-            self._distrusted.add(host)
-
-    def trusts_ranges(self, host: str) -> bool:
-        """Whether parts may be asked for there."""
-        with self._lock:
-            return host not in self._distrusted
-
-    def problem(self, name: str) -> TfprovError | None:
-        """Why it is avoided, or None."""
-        with self._lock:
-            return self._bad.get(name)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -190,6 +43,7 @@ class Network:
         netrc: file with more credentials, or None.
         folder: where files for child processes may be written.
         health: what this run has learnt.
+        keyring: credentials that this user's keyring gave in this run.
     """
 
     index_url: str | None = field(repr=False)
@@ -207,6 +61,7 @@ class Network:
     netrc: Path | None = None
     folder: Path | None = None
     health: Health = field(default_factory=Health, compare=False, repr=False)
+    keyring: Keyring = field(default_factory=Keyring, compare=False, repr=False)
 
     @property
     def simple_url(self) -> str:
@@ -214,50 +69,43 @@ class Network:
         return self.index_url or default_index()
 
     def ordered_routes(self) -> tuple[Route, ...]:
-        """The routes, those that failed in this run last."""
-        return tuple(sorted(self.routes, key=lambda route: self.health.problem(route.name) is not None))
+        """The routes, those that failed in this run or cannot work last."""
+
+        def rank(route: Route) -> int:
+            return 2 if route.problem else int(self.health.problem(route.name) is not None)
+
+        return tuple(sorted(self.routes, key=rank))
 
     def login(self, url: str) -> tuple[str, str] | None:
         """User and password for this URL: from the configured addresses, else from netrc."""
-        origin = _origin(url)
+        origin = origin_of(url)
         for login in self.logins:
             if login.origin == origin:
                 return login.user, login.password
         host = urlsplit(url).hostname
-        if self.netrc is not None and host:
-            try:
-                found = netrc.netrc(str(self.netrc)).authenticators(host)
-            except (OSError, netrc.NetrcParseError):
-                found = None
-            if found is not None:
-                return found[0] or found[1] or "", found[2] or ""
-        return None
+        return None if self.netrc is None or not host else from_netrc(self.netrc, host)
 
     def auth(self, url: str) -> httpx.Auth:
         """Credentials for requests to this URL, as the HTTP library takes them.
 
         A keyring is asked only after the server has refused: asking may bring up a window.
         """
-        return _auth(self.login(url), urlsplit(url).netloc.rpartition("@")[2])
+        return basic_auth(self.login(url), url, self.keyring)
+
+    def with_login(self, url: str) -> str:
+        """The URL for a child process: with the credentials that a keyring gave for it in this run, if it has none."""
+        found = self.keyring.known(service_of(url))
+        return url if found is None or login_in(url) is not None else with_login(url, found)
 
     def client(
         self, route: Route, *, connect_timeout: float | None = None, idle_timeout: float | None = None
-    ) -> Client:
-        """A new HTTP client for one thread. Close it.
-
-        One for each thread, because the connection pool of the HTTP library may close a connection under a request of
-        another thread (httpcore 1.0.9, its issue 1110).
-        """
-        import httpx
-
-        timeout = httpx.Timeout(idle_timeout or self.idle_timeout, connect=connect_timeout or self.connect_timeout)
-        return httpx.Client(
-            transport=_routed(route, tls_context(self.certificates)),
-            timeout=timeout,
-            follow_redirects=True,
-            trust_env=False,
-            # Wheels are compressed already, and a transfer encoding would make offsets meaningless.
-            headers={"User-Agent": f"tfprov/{__version__}", "Accept-Encoding": "identity"},
+    ) -> httpx.Client:
+        """A new HTTP client for one thread. Close it."""
+        return client(
+            route,
+            tls_context(self.certificates),
+            connect_timeout=connect_timeout or self.connect_timeout,
+            idle_timeout=idle_timeout or self.idle_timeout,
         )
 
     def tool_environment(self, route: Route) -> dict[str, str]:
@@ -275,37 +123,11 @@ class Network:
         # uv trusts a list of its own by default; the machine's store is where an organisation puts its authority.
         variables["UV_SYSTEM_CERTS"] = "1"
         if self.certificates:
-            bundle = str(self._bundle())
-            variables.update({"SSL_CERT_FILE": bundle, "PIP_CERT": bundle, "REQUESTS_CA_BUNDLE": bundle})
+            pem = str(bundle(self.certificates, self.folder))
+            variables.update({"SSL_CERT_FILE": pem, "PIP_CERT": pem, "REQUESTS_CA_BUNDLE": pem})
         if self.netrc is not None:
             variables["NETRC"] = str(self.netrc)
         return variables
-
-    def _bundle(self) -> Path:
-        """One PEM file with the system's certificates and the additional ones: the tools take a single file."""
-        found = ssl.get_default_verify_paths()
-        system = [Path(name) for name in (found.cafile, *_SYSTEM_BUNDLES) if name]
-        parts = [next((path for path in system if path.is_file()), None), *self.certificates]
-        content = b"\n".join(dict.fromkeys(path.read_bytes().strip() for path in parts if path is not None)) + b"\n"
-        if self.folder is None:
-            return self.certificates[0]
-        target = self.folder / f"{hashlib.sha256(content).hexdigest()[:16]}.pem"
-        if not target.is_file():
-            paths.write_atomic(target, content)
-        return target
-
-
-# Where Linux distributions keep the system's certificates when the ssl module was built for another place.
-_SYSTEM_BUNDLES = (
-    "/etc/ssl/certs/ca-certificates.crt",
-    "/etc/pki/ca-trust/extracted/pem/tls-ca-bundle.pem",
-    "/etc/pki/tls/certs/ca-bundle.crt",
-    "/etc/ssl/ca-bundle.pem",
-    "/etc/ssl/cert.pem",
-)
-
-if TYPE_CHECKING:
-    Client = httpx.Client
 
 
 def network(profile: Profile, folder: Path, facts: Facts, environ: Mapping[str, str]) -> Network:
@@ -341,233 +163,14 @@ def network(profile: Profile, folder: Path, facts: Facts, environ: Mapping[str, 
         extra=expanded["extra"],
         merged=machine.merged,
         mirrors=expanded["mirrors"],
-        find_links=tuple(_place(expand(entry, environ), folder) for entry in find_links),
-        routes=_routes(profile.network.proxies, facts.proxies.value, environ),
+        find_links=tuple(place(expand(entry, environ), folder) for entry in find_links),
+        routes=routes_of(profile.network.proxies, facts.proxies.value, environ),
         connections=profile.network.connections,
         connect_timeout=profile.network.connect_timeout,
         idle_timeout=profile.network.idle_timeout,
         deadline=profile.network.deadline,
-        certificates=_certificates(profile, folder, facts, environ),
-        logins=tuple(login for login in map(_login_in, every) if login is not None),
+        certificates=certificates_of(profile, folder, facts, environ),
+        logins=tuple(login for login in map(login_in, every) if login is not None),
         netrc=next((path for path in candidates if path.is_file()), None),
         folder=paths.home(environ).cache / "certificates",
     )
-
-
-def expand(text: str, environ: Mapping[str, str]) -> str:
-    """The text with `${NAME}` replaced.
-
-    Raises:
-        TfprovError: `profile-invalid` when a variable is not set.
-    """
-
-    def value(match: re.Match[str]) -> str:
-        name = match["name"]
-        if name not in environ:
-            raise TfprovError(
-                "profile-invalid",
-                f"`{redact(text)}` needs the variable `{name}`, which is not set",
-                hint=f"set `{name}` in the environment of this command",
-            )
-        return environ[name]
-
-    return _VARIABLE.sub(value, text)
-
-
-def _place(entry: str, folder: Path) -> str:
-    if re.match(r"^[a-z]+://", entry):
-        return entry
-    return str((folder / Path(entry).expanduser()).absolute())
-
-
-def _routes(wanted: tuple[str, ...], environment: Proxies, environ: Mapping[str, str]) -> tuple[Route, ...]:
-    routes: list[Route] = []
-    for entry in wanted:
-        if entry in ("environment", "system"):
-            route = _from_environment(environment) if entry == "environment" else _from_system()
-        elif entry == "direct":
-            route = DIRECT
-        elif entry == "profile-proxy":
-            continue  # a place-holder of the documentation
-        else:
-            proxy = _scheme(expand(entry, environ))
-            route = Route(name=without_userinfo(proxy), http=proxy, https=proxy, no_proxy=environment.no_proxy)
-        if route is not None and all((route.http, route.https) != (known.http, known.https) for known in routes):
-            routes.append(route)
-    # Without any proxy to find, `environment` and `system` mean what they mean to every other tool: go straight.
-    return tuple(routes) or (DIRECT,)
-
-
-def _scheme(proxy: str) -> str:
-    """The proxy as the HTTP library spells it: a scheme is there, and names are resolved by the proxy."""
-    if "://" not in proxy:
-        proxy = f"http://{proxy}"
-    # socks4 has no authentication and no names; what calls itself so today serves 5 as well.
-    return re.sub(r"^socks(4a?|5)?://", "socks5h://", proxy)
-
-
-def _from_environment(proxies: Proxies) -> Route | None:
-    http, https = proxies.http or proxies.all, proxies.https or proxies.all
-    if not http and not https:
-        return None
-    return Route(
-        name="environment",
-        http=_scheme(http) if http else None,
-        https=_scheme(https) if https else None,
-        no_proxy=proxies.no_proxy,
-    )
-
-
-def _from_system() -> Route | None:
-    """The proxies of the operating system's settings: Windows and macOS have some, Linux has only the environment."""
-    for name in ("getproxies_registry", "getproxies_macosx_sysconf"):
-        read = getattr(urllib.request, name, None)
-        found: dict[str, str] = read() if read is not None else {}
-        if found.get("http") or found.get("https"):
-            http, https = found.get("http"), found.get("https")
-            return Route(name="system", http=_scheme(http) if http else None, https=_scheme(https) if https else None)
-    return None
-
-
-def _certificates(profile: Profile, folder: Path, facts: Facts, environ: Mapping[str, str]) -> tuple[Path, ...]:
-    found: list[Path] = []
-    if profile.network.ca_bundle is not None:
-        bundle = (folder / Path(expand(profile.network.ca_bundle, environ)).expanduser()).absolute()
-        if not bundle.is_file():
-            raise TfprovError("profile-invalid", f"`network.ca-bundle` names `{bundle}`, which is no file")
-        found.append(bundle)
-    named = [environ.get(name) for name in _CERTIFICATE_VARIABLES]
-    for name in (*named, facts.certificates.value):
-        # What the machine's own tools are told to trust. A variable that names no file is no reason to stop.
-        if name and Path(name).is_file() and Path(name) not in found:
-            found.append(Path(name))
-    return tuple(found)
-
-
-def _origin(url: str) -> str:
-    parts = urlsplit(url)
-    port = parts.port or _DEFAULT_PORTS.get(parts.scheme)
-    return f"{parts.scheme}://{(parts.hostname or '').lower()}:{port}"
-
-
-def _login_in(url: str) -> Login | None:
-    parts = urlsplit(url)
-    if not parts.username:
-        return None
-    return Login(_origin(url), unquote(parts.username), unquote(parts.password or ""))
-
-
-@lru_cache(maxsize=8)
-def tls_context(certificates: tuple[Path, ...]) -> ssl.SSLContext:
-    """A TLS context that trusts the system's store and these files. Shared: loading the store takes a while.
-
-    Raises:
-        TfprovError: `net-tls-cert` when a file holds no certificate.
-    """
-    import truststore
-
-    context = truststore.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    for path in certificates:
-        try:
-            context.load_verify_locations(cafile=str(path))
-        except ssl.SSLError as error:
-            raise TfprovError(
-                "net-tls-cert", f"`{path}` holds no certificate in PEM form", evidence=(str(error),)
-            ) from error
-    return context
-
-
-def _routed(route: Route, context: ssl.SSLContext) -> httpx.BaseTransport:
-    import httpx
-
-    class Routed(httpx.BaseTransport):
-        """Chooses the proxy for each request: a redirect may lead to a host that NO_PROXY takes out."""
-
-        def __init__(self) -> None:
-            self._transports: dict[str | None, httpx.HTTPTransport] = {}
-
-        def handle_request(self, request: httpx.Request) -> httpx.Response:
-            proxy = route.proxy_for(str(request.url))
-            if proxy not in self._transports:
-                through = None if proxy is None else httpx.Proxy(proxy, ssl_context=_proxy_context(proxy, context))
-                # Keep-alive for one: each client belongs to one thread.
-                limits = httpx.Limits(max_connections=2, max_keepalive_connections=1)
-                self._transports[proxy] = httpx.HTTPTransport(
-                    verify=context, trust_env=False, proxy=through, limits=limits
-                )
-            return self._transports[proxy].handle_request(request)
-
-        def close(self) -> None:
-            for transport in self._transports.values():
-                transport.close()
-
-    return Routed()
-
-
-def _auth(known: tuple[str, str] | None, service: str) -> httpx.Auth:
-    import httpx
-
-    class Credentials(httpx.Auth):
-        """Basic authentication with what is known, and with what the keyring has when that does not do."""
-
-        def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
-            if known is not None:
-                request.headers["Authorization"] = _basic(known)
-            response = yield request
-            if response.status_code != 401 or response.url.host != request.url.host:
-                return
-            found = _from_keyring(service)
-            if found is not None and found != known:
-                request.headers["Authorization"] = _basic(found)
-                yield request
-
-    return Credentials()
-
-
-def _basic(login: tuple[str, str]) -> str:
-    return "Basic " + base64.b64encode(":".join(login).encode()).decode("ascii")
-
-
-def _from_keyring(service: str) -> tuple[str, str] | None:
-    """Credentials that the keyring of this user holds; None without the `keyring` package, which is optional."""
-    if importlib.util.find_spec("keyring") is None:
-        return None
-    keyring = importlib.import_module("keyring")
-    try:
-        found = keyring.get_credential(service, None)
-    except Exception:  # backends raise whatever they like; without an answer there are no credentials
-        return None
-    return None if found is None else (str(found.username), str(found.password))
-
-
-def _proxy_context(proxy: str, context: ssl.SSLContext) -> ssl.SSLContext | None:
-    return context if proxy.startswith("https://") else None
-
-
-@lru_cache(maxsize=1)
-def default_index() -> str:
-    """The public index that pip and uv use when nothing is configured, read from pip's own code.
-
-    pip comes as a wheel inside virtualenv, whose job is to seed environments with it. One module of it, which imports
-    nothing but urllib, names the index; it is loaded straight from the wheel under a name of its own, so that no `pip`
-    appears among our modules.
-
-    Raises:
-        TfprovError: `internal` when that pip is built differently.
-    """
-    from virtualenv.seed.wheels.embed import BUNDLE_SUPPORT, get_embed_wheel
-
-    try:
-        wheel = get_embed_wheel("pip", next(iter(BUNDLE_SUPPORT)))
-        finder = zipimport.zipimporter(f"{wheel.path if wheel else ''}/pip/_internal/models")
-        spec = finder.find_spec("index")
-        module = importlib.util.module_from_spec(spec)  # type: ignore[arg-type]  # None fails with AttributeError below
-        finder.exec_module(module)
-        return str(module.PyPI.simple_url)
-    except (AttributeError, ImportError, StopIteration) as error:
-        raise TfprovError(
-            "internal",
-            "the address of the public index cannot be read from the pip that virtualenv brings",
-            evidence=(f"{type(error).__name__}: {error}",),
-            hint="set `index.url` in the profile",
-        ) from error

@@ -12,7 +12,7 @@ from types import MappingProxyType
 from tfprov.errors import TfprovError
 from tfprov.events import Note
 from tfprov.fetch.index import listing
-from tfprov.fetch.sources import Route
+from tfprov.fetch.routes import Route
 from tfprov.host.records import Facts, Interpreter
 from tfprov.ladder.climb import Policy, Step, climb
 from tfprov.ladder.rungs import Rung

@@ -153,6 +153,10 @@ class Run:
             from tfprov.host.records import Facts
 
             self._network = network(self.loaded.profile, self.loaded.folder, self.get(Facts), self.request.environ)
+            for route in self._network.routes:
+                if route.problem is not None:
+                    text = f"the proxy of `{route.name}` cannot be used: {route.problem}"
+                    self.emit(Note(text=text, level="warning"))
         return self._network
 
     @property

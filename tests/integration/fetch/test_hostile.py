@@ -18,9 +18,12 @@ import pytest
 from loopback import Faults, Index, Proxy, SocksProxy, authority, full_disk, unused_port, wheel
 from tfprov.errors import TfprovError
 from tfprov.events import Attempt, Event, Note, Progress
-from tfprov.fetch import fetch as stage
-from tfprov.fetch.fetch import Patience, fetch, sizes
-from tfprov.fetch.sources import DIRECT, Login, Network, Route
+from tfprov.fetch import meter as stage
+from tfprov.fetch.credentials import Login
+from tfprov.fetch.fetch import fetch, sizes
+from tfprov.fetch.job import Patience
+from tfprov.fetch.routes import DIRECT, Route
+from tfprov.fetch.sources import Network
 from tfprov.fetch.store import Store
 from tfprov.ladder.climb import Policy
 from tfprov.lock.records import LockedFile

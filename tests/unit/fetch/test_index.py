@@ -8,8 +8,10 @@ import pytest
 from loopback import Faults, Index, Proxy, unused_port, wheel
 from tfprov.errors import TfprovError
 from tfprov.events import Attempt, Event, ignore
+from tfprov.fetch.credentials import Login
 from tfprov.fetch.index import find_file, listing, parse_html, parse_json, remote_size
-from tfprov.fetch.sources import DIRECT, Login, Network, Route
+from tfprov.fetch.routes import DIRECT, Route
+from tfprov.fetch.sources import Network
 from tfprov.lock.records import LockedFile
 
 ONE = "thing-1.0-py3-none-any.whl"

@@ -8,7 +8,9 @@ import pytest
 
 from hosts import Host
 from tfprov.errors import TfprovError
-from tfprov.fetch.sources import DIRECT, Health, Login, Network, Route, bypasses, default_index, network, tls_context
+from tfprov.fetch.credentials import Login
+from tfprov.fetch.routes import DIRECT, Route
+from tfprov.fetch.sources import Network, network
 from tfprov.host.records import Fact, Facts, IndexConfig, Proxies
 from tfprov.profile.records import Profile
 
@@ -25,34 +27,6 @@ def made(
     profile = Profile.model_validate({"name": "x", **tables}, strict=False)
     variables = {"TFPROV_HOME": str(tmp_path / "home"), **(environ or {})}
     return network(profile, tmp_path, given or facts(), variables)
-
-
-@pytest.mark.parametrize(
-    ("no_proxy", "host", "port", "expected"),
-    [
-        (None, "index.example", 443, False),
-        ("", "index.example", 443, False),
-        ("*", "index.example", 443, True),
-        ("index.example", "index.example", 443, True),
-        ("example", "index.example", 443, True),
-        (".example", "index.example", 443, True),
-        ("*.example", "index.example", 443, True),
-        ("ample", "index.example", 443, False),
-        ("other, index.example ", "INDEX.example", 443, True),
-        ("index.example:8080", "index.example", 443, False),
-        ("index.example:443", "index.example", 443, True),
-        ("10.0.0.0/8", "10.1.2.3", 80, True),
-        ("10.0.0.0/8", "11.1.2.3", 80, False),
-        ("10.0.0.0/8", "index.example", 80, False),
-        ("::1", "::1", 80, True),
-        ("[::1]:80", "::1", 80, True),
-        ("127.0.0.1", "127.0.0.1", 8080, True),
-    ],
-)
-def test_no_proxy_is_read_as_other_tools_read_it(
-    no_proxy: str | None, host: str, port: int | None, expected: bool
-) -> None:
-    assert bypasses(no_proxy, host, port) is expected
 
 
 def test_without_a_word_the_way_is_straight(tmp_path: Path) -> None:
@@ -137,14 +111,6 @@ def test_a_certificate_file_that_is_missing_stops_only_when_the_profile_asks_for
     assert caught.value.code.name == "profile-invalid"
 
 
-def test_a_file_without_certificates_is_named(tmp_path: Path) -> None:
-    (tmp_path / "empty.pem").write_text("nothing")
-    with pytest.raises(TfprovError) as caught:
-        tls_context((tmp_path / "empty.pem",))
-    assert caught.value.code.name == "net-tls-cert"
-    assert "empty.pem" in caught.value.what
-
-
 def test_tools_on_the_direct_way_see_no_proxy() -> None:
     variables = Network(index_url=None).tool_environment(DIRECT)
     assert variables["HTTPS_PROXY"] == variables["https_proxy"] == variables["ALL_PROXY"] == ""
@@ -175,20 +141,6 @@ def test_a_route_that_failed_comes_last_until_it_works_again() -> None:
     assert found.ordered_routes() == (alive, dead)
     found.health.worked("dead")
     assert found.ordered_routes() == (dead, alive)
-
-
-def test_one_failure_of_what_had_worked_is_forgiven() -> None:
-    health, error = Health(), TfprovError("net-reset", "cut")
-    health.worked("mirror")
-    health.failed("mirror", error)
-    assert health.problem("mirror") is None
-    health.failed("mirror", error)
-    assert health.problem("mirror") is error
-
-
-def test_the_public_index_is_read_from_pips_own_code() -> None:
-    assert default_index().startswith("https://")
-    assert default_index().endswith("/simple")
 
 
 def test_secrets_do_not_show_when_the_record_is_printed() -> None:

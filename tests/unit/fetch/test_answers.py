@@ -4,7 +4,7 @@ import httpx
 import pytest
 
 from tfprov.errors import TfprovError
-from tfprov.fetch.download import Slots, page_title, raise_for_status, refuse_page, retry_after_seconds
+from tfprov.fetch.answers import page_title, raise_for_status, refuse_page, retry_after_seconds
 from tfprov.ladder.climb import TransferError
 
 URL = "https://index.example/files/thing-1.0-py3-none-any.whl"
@@ -91,23 +91,3 @@ def test_a_wheel_with_a_wrong_type_is_a_wheel() -> None:
 def test_the_title_of_a_page_is_evidence() -> None:
     assert page_title(b"<HTML><Title lang=en>\n Guest  </title>") == "title: Guest"
     assert page_title(b"<html>") == "no title"
-
-
-def test_slots_are_given_out_once() -> None:
-    slots = Slots(2)
-    slots.take(lambda: None)
-    assert slots.take_spare()
-    assert not slots.take_spare()
-    slots.give_back()
-    assert slots.take_spare()
-
-
-def test_waiting_for_a_slot_can_be_stopped() -> None:
-    slots = Slots(1)
-    slots.take(lambda: None)
-
-    def check() -> None:
-        raise TfprovError("interrupted", "stopped")
-
-    with pytest.raises(TfprovError):
-        slots.take(check)

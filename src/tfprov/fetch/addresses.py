@@ -1,0 +1,55 @@
+"""Addresses as profiles and locks write them: variables in them, folders, origins."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from urllib.parse import urlsplit
+from urllib.request import url2pathname
+
+from tfprov.errors import TfprovError
+from tfprov.redact import redact
+
+_VARIABLE = re.compile(r"\$\{(?P<name>[A-Za-z_][A-Za-z0-9_]*)\}")
+_DEFAULT_PORTS = {"http": 80, "https": 443}
+
+
+def expand(text: str, environ: Mapping[str, str]) -> str:
+    """The text with `${NAME}` replaced.
+
+    Raises:
+        TfprovError: `profile-invalid` when a variable is not set.
+    """
+
+    def value(match: re.Match[str]) -> str:
+        name = match["name"]
+        if name not in environ:
+            raise TfprovError(
+                "profile-invalid",
+                f"`{redact(text)}` needs the variable `{name}`, which is not set",
+                hint=f"set `{name}` in the environment of this command",
+            )
+        return environ[name]
+
+    return _VARIABLE.sub(value, text)
+
+
+def place(entry: str, folder: Path) -> str:
+    """An entry of find-links: an address as it is, a folder as an absolute path."""
+    if re.match(r"^[a-z]+://", entry):
+        return entry
+    return str((folder / Path(entry).expanduser()).absolute())
+
+
+def origin_of(url: str) -> str:
+    """Scheme, host and port of a URL, which credentials belong to."""
+    parts = urlsplit(url)
+    port = parts.port or _DEFAULT_PORTS.get(parts.scheme)
+    return f"{parts.scheme}://{(parts.hostname or '').lower()}:{port}"
+
+
+def local_path(url: str) -> Path | None:
+    """The path that a file:// address names, or None for another address."""
+    parts = urlsplit(url)
+    return Path(url2pathname(parts.path)) if parts.scheme == "file" else None

@@ -1,0 +1,164 @@
+"""What the answers of servers mean: status lines, headers, pages in the place of files, and failures on the way."""
+
+from __future__ import annotations
+
+import email.utils
+import re
+import time
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from tfprov.errors import TfprovError
+from tfprov.fetch.routes import Route
+from tfprov.ladder.classify import classify_exception
+from tfprov.ladder.climb import TransferError
+from tfprov.redact import redact
+
+if TYPE_CHECKING:
+    import httpx
+
+_CONTENT_RANGE = re.compile(r"bytes\s+(?:(\d+)-(\d+)|\*)/(\d+|\*)", re.IGNORECASE)
+_TRANSIENT_STATUS = frozenset({408, 425, 429, 500, 502, 503, 504, 507, 509, 520, 521, 522, 523, 524})
+_FIRST_BYTES_OF_A_PAGE = re.compile(rb"^\s*(<!doctype html|<html|<head|<script)", re.IGNORECASE)
+
+
+def name_in(url: str) -> str:
+    """The file that a URL names."""
+    return urlsplit(url).path.rpartition("/")[2]
+
+
+def length_of(response: httpx.Response) -> int | None:
+    """Bytes of the body, or None when the answer does not say."""
+    value = response.headers.get("Content-Length", "")
+    return int(value) if value.isdigit() else None
+
+
+def range_of(response: httpx.Response) -> tuple[int | None, int | None]:
+    """First byte and size of the whole file, as Content-Range says them; None for what it does not say."""
+    found = _CONTENT_RANGE.match(response.headers.get("Content-Range", ""))
+    if found is None:
+        return None, None
+    return None if found[1] is None else int(found[1]), None if found[3] == "*" else int(found[3])
+
+
+def validator_of(response: httpx.Response) -> str | None:
+    """What tells this edition of the file from another, for If-Range; None when the answer has nothing strong."""
+    etag: str | None = response.headers.get("ETag")
+    if etag and not etag.startswith("W/"):
+        return etag
+    # A date is a strong validator only when it is older than the answer (RFC 9110, 8.8.2.2); servers that give no date
+    # of the answer are believed, because the hash has the last word.
+    modified: str | None = response.headers.get("Last-Modified")
+    return modified if modified and modified != response.headers.get("Date") else None
+
+
+def explained(cause: Exception, url: str, route: Route, *, only_way: bool) -> TfprovError:
+    """What an exception of the HTTP library means on this route.
+
+    That a proxy cannot be reached says nothing about the server: it is `net-proxy`, and worth another try only when
+    there is no other way.
+
+    Args:
+        cause: what was raised.
+        url: what was asked for.
+        route: the way that was taken.
+        only_way: whether there is no other route.
+    """
+    import httpx
+
+    if isinstance(cause, TfprovError):
+        return cause
+    host = urlsplit(url).hostname
+    if isinstance(cause, (httpx.InvalidURL, httpx.UnsupportedProtocol)):
+        # Ours are checked when they are read: a redirect leads there.
+        return TransferError(
+            "mirror-http-error",
+            f"`{host}` leads to an address that cannot be asked",
+            transient=False,
+            evidence=(redact(str(cause)),),
+        )
+    error = classify_exception(cause)
+    if route.proxy_for(url) is None:
+        error.what = f"`{host}`: {error.what}"
+    elif isinstance(cause, (httpx.ConnectError, httpx.ConnectTimeout)) and error.code.name != "net-tls-cert":
+        return TransferError(
+            "net-proxy",
+            f"{route.words(url)} cannot be reached: {error.what}",
+            transient=only_way,
+            evidence=error.evidence,
+        )
+    else:
+        error.what = f"`{host}` through {route.words(url)}: {error.what}"
+    return error
+
+
+def raise_for_status(response: httpx.Response, url: str) -> None:
+    """Nothing for 200 and 206.
+
+    Raises:
+        TransferError: with the code, and whether another try may help.
+    """
+    status = response.status_code
+    if status in (200, 206):
+        return
+    host = urlsplit(str(response.url)).hostname
+    line = f"{status} {response.reason_phrase}".strip()
+    asked = (f"Retry-After: {response.headers['Retry-After']}",) if "Retry-After" in response.headers else ()
+    evidence = (f"{line} from `{host}`", redact(f"GET {response.url}"), *asked)
+    if status == 407:
+        raise TransferError("net-proxy", "the proxy wants a login", transient=False, evidence=evidence)
+    if status == 511:
+        raise TransferError("net-portal", "the network wants a login", transient=False, evidence=evidence)
+    hints = {
+        401: "give credentials: `${NAME}` variables in the address, netrc, or a keyring",
+        403: "check the credentials, or name a mirror with `index.mirrors`",
+        404: "the file is gone there: name a mirror with `index.mirrors`, or renew the lock",
+    }
+    raise TransferError(
+        "mirror-http-error",
+        f"`{host}` answers `{name_in(url)}` with {line}",
+        transient=status in _TRANSIENT_STATUS,
+        retry_after=retry_after_seconds(response.headers.get("Retry-After"), now=time.time()),
+        evidence=evidence,
+        hint=hints.get(status),
+    )
+
+
+def refuse_page(first: bytes, response: httpx.Response, url: str) -> None:
+    """Nothing for a wheel.
+
+    Raises:
+        TransferError: `net-portal` when the body is a web page.
+    """
+    kind = response.headers.get("Content-Type", "")
+    if _FIRST_BYTES_OF_A_PAGE.match(first) or (kind.startswith("text/html") and not first.startswith(b"PK")):
+        raise TransferError(
+            "net-portal",
+            f"a web page came instead of `{name_in(url)}`",
+            transient=False,
+            evidence=(redact(f"from {response.url}"), f"Content-Type: {kind}", redact(page_title(first))),
+        )
+
+
+def page_title(page: bytes) -> str:
+    """What a web page calls itself, for evidence."""
+    found = re.search(rb"<title[^>]*>\s*(.{1,200}?)\s*</title>", page, re.IGNORECASE | re.DOTALL)
+    return f"title: {found[1].decode('utf-8', 'replace')}" if found else "no title"
+
+
+def retry_after_seconds(value: str | None, *, now: float) -> float | None:
+    """Seconds that a Retry-After header asks for, given as a number or as a date; None when it says nothing.
+
+    Args:
+        value: the header.
+        now: seconds since the epoch.
+    """
+    if value is None:
+        return None
+    if value.strip().isdigit():
+        return float(value.strip())
+    try:
+        moment = email.utils.parsedate_to_datetime(value)
+    except (TypeError, ValueError):
+        return None
+    return max(0.0, moment.timestamp() - now)
