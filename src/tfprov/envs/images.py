@@ -9,6 +9,7 @@ modification time before an image is used, and what is damaged is taken from its
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import hashlib
 import os
@@ -23,7 +24,7 @@ from typing import TypeAlias
 
 import psutil
 
-from tfprov.envs.integrity import bad_files
+from tfprov.envs.integrity import bad_files, digests, owners, recorded
 from tfprov.envs.manifest import MANIFEST, SEAL
 from tfprov.host.records import Interpreter
 from tfprov.lock.records import LockedFile
@@ -115,6 +116,7 @@ class Image:
             thorough: compare every hash too, instead of sizes and times alone.
         """
         damaged = []
+        touched = []
         root = str(self._tree)
         wrong = {bad.path for bad in bad_files(self._tree, workers=os.cpu_count() or 1)} if thorough else set()
         for entry in self._entries():
@@ -123,10 +125,35 @@ class Image:
             except OSError:
                 damaged.append(entry)
             else:
-                changed = (found.st_size, found.st_mtime_ns) != (entry.size, entry.mtime)
-                if changed or entry.path in wrong:
+                if found.st_size != entry.size or entry.path in wrong:
                     damaged.append(entry)
-        return tuple(damaged)
+                elif found.st_mtime_ns != entry.mtime:
+                    touched.append(entry)
+        return (*damaged, *self._altered(touched))
+
+    def owners(self, damaged: Sequence[Entry]) -> tuple[str, ...] | None:
+        """Names of the projects that the damaged files belong to; None when that cannot be said of each."""
+        projects = owners(self._tree)
+        found = {projects.get(entry.path) for entry in damaged if not entry.compiled}
+        return None if None in found else tuple(sorted(name for name in found if name))
+
+    def _altered(self, touched: Sequence[Entry]) -> list[Entry]:
+        """Those whose content is not the recorded one. The others get their time back, for all who link to them."""
+        if not touched:
+            return []
+        expected = recorded(self._tree)
+        if any(entry.path.endswith(".dist-info/RECORD") for entry in touched):
+            # A RECORD that was written to itself proves nothing of the others.
+            return list(touched)
+        found = digests(self._tree, [one.path for one in touched if one.path in expected], workers=os.cpu_count() or 1)
+        wrong = []
+        for entry in touched:
+            if entry.path not in found or found[entry.path] != expected[entry.path]:
+                wrong.append(entry)
+            else:
+                with contextlib.suppress(OSError):
+                    os.utime(self._tree / entry.path, ns=(entry.mtime, entry.mtime))
+        return wrong
 
     def heal(self, damaged: Sequence[Entry], wheels: Sequence[Path]) -> bool:
         """Put damaged files back from their wheels; return whether all could be.

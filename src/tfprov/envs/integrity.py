@@ -102,6 +102,11 @@ def recorded(environment: Path) -> dict[str, str]:
     return {row.path: row.expected for one in installed(environment) for row in _rows(environment, one)}
 
 
+def owners(environment: Path) -> dict[str, str]:
+    """Normalised name of the project that each file belongs to, by path relative to the environment."""
+    return {row.path: row.project for one in installed(environment) for row in _rows(environment, one, unstable=True)}
+
+
 def digests(root: Path, paths: Sequence[str], *, workers: int) -> dict[str, str]:
     """Hash of each file in the notation of RECORD, or why there is none."""
     batches = [paths[start : start + _BATCH] for start in range(0, len(paths), _BATCH)]

@@ -31,6 +31,7 @@ from tfprov.ladder.climb import Policy, Step, climb
 from tfprov.ladder.rungs import Rung
 from tfprov.lock.records import Lock, Target
 from tfprov.paths import Home
+from tfprov.pipeline import unpacked
 from tfprov.pipeline.locking import as_asked, lock, locked_choice, offers
 from tfprov.pipeline.run import PROFILE, Run, Stage
 from tfprov.pipeline.tools import networked, uv_executable
@@ -116,6 +117,7 @@ def _interpreter(run: Run) -> Interpreter:
 
 
 def _fetch(run: Run) -> Fetched:
+    run.put(unpacked.began(run.home.cache / "uv"))
     lock = run.get(Lock)
     store = Store(run.home.store)
     files = sizes(lock.files, network=run.network, store=store)
@@ -151,7 +153,7 @@ def _build_from_image(run: Run) -> Generation:
         run.do(FETCH)
         wheels = list(run.get(Fetched).paths.values())
         # Who wrote into a linked file wrote into uv's copy too, and a later install would bring it back.
-        shutil.rmtree(run.home.cache / "uv", ignore_errors=True)
+        unpacked.forget(run, image.owners(damaged))
         if not image.heal(damaged, wheels):
             image.drop()
             raise TfprovError(
@@ -187,6 +189,11 @@ def _install(run: Run) -> Installed:
         installer.install(
             wheels, python=python, environ=clean_environment(run.request.environ), timeout=_INSTALL_SECONDS
         )
+        try:
+            unpacked.believe(generation.path, run.get(unpacked.Began))
+        except TfprovError:
+            unpacked.forget(run, None)
+            raise
         return Installed(installer=installer.name, files=len(lock.files))
 
     def again(installer: Installer, wheels: Wheelhouse) -> Installed:
@@ -273,7 +280,7 @@ def _activate(run: Run) -> Activated:
 def drop_unpacked(run: Run) -> None:
     """Forget what was unpacked. Its files are linked into environments, so whoever writes there writes here."""
     image_of(run).drop()
-    shutil.rmtree(run.home.cache / "uv", ignore_errors=True)
+    unpacked.forget(run, None)
 
 
 def sweep_images(home: Home) -> None:

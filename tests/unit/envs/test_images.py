@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from sham import install
 from tfprov.envs import images
 from tfprov.envs.images import Image, image_key
 from tfprov.host.records import Interpreter
@@ -86,6 +87,29 @@ def test_a_file_written_to_in_place_is_noticed_even_with_the_same_size(image: Im
     (image.folder / "tree" / MODULE).write_text("value = 2\n")
     os.utime(image.folder / "tree" / MODULE, ns=(1, 1))
     assert [entry.path for entry in image.damage()] == [MODULE]
+
+
+def test_a_file_that_was_merely_touched_is_no_damage_and_gets_its_time_back(tmp_path: Path) -> None:
+    environment = tmp_path / "env"
+    library = environment / "lib" / "python3.12" / "site-packages"
+    library.mkdir(parents=True)
+    install(library, "thing", "1.0", {"thing/__init__.py": "value = 1\n", "thing/more.py": "x = 1\n"})
+    image = Image(tmp_path / "images" / "key")
+    assert image.save(environment)
+    held = image.folder / "tree" / MODULE
+    before = held.stat().st_mtime_ns
+    os.utime(held, ns=(1, 1))
+    assert image.damage() == ()
+    assert held.stat().st_mtime_ns == before
+    (library / "thing" / "more.py").write_text("x = 2\n")
+    os.utime(library / "thing" / "more.py", ns=(1, 1))
+    assert [entry.path for entry in image.damage()] == ["lib/python3.12/site-packages/thing/more.py"]
+    assert image.owners(image.damage()) == ("thing",)
+
+
+def test_whose_a_file_is_that_no_record_names_cannot_be_said(image: Image) -> None:
+    (image.folder / "tree" / "bin/thing").unlink()
+    assert image.owners(image.damage()) is None
 
 
 def test_a_damaged_file_is_healed_from_its_wheel_with_its_time(image: Image, wheel: Path, environment: Path) -> None:

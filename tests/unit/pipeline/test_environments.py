@@ -131,7 +131,7 @@ class TestRollback:
         with pytest.raises(TfprovError) as failure:
             rollback(environment, number=2)
         assert failure.value.what == "generation 2 is damaged and is not taken into use"
-        assert failure.value.hint.startswith("`tfprov rollback PROFILE 1` goes to one that is whole; or ")
+        assert failure.value.hint.startswith("`tfprov rollback PROFILE 1` goes to generation 1, which is whole; or ")
         assert environment.active() == environment.generations()[2]
 
     def test_one_without_its_interpreter_is_passed_over(self, environment: Environment) -> None:

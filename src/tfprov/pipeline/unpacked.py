@@ -1,0 +1,99 @@
+"""What the installer keeps unpacked: whether an install from it can be believed, and forgetting a part of it.
+
+uv unpacks a wheel once and links its files into every environment. Whoever writes into an installed file in place
+writes into that copy as well, and the next install would bring the damage back, under a fresh verdict. Files that were
+unpacked in this very run, from wheels whose hash was checked, are believed. All others that something else may link to
+are compared with their RECORD: at most the whole environment once (some 2 s for TensorFlow), and nothing on a cold
+install, whose files are all new.
+
+Read-only files, as pnpm or Nix keep them, would not do: they stop nobody who is root, as in most containers, and they
+hinder users who patch a package on purpose in an environment of theirs.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from tfprov import process
+from tfprov.envs.integrity import digests, recorded
+from tfprov.errors import TfprovError
+from tfprov.pipeline.run import Run
+from tfprov.pipeline.tools import uv_executable
+from tfprov.process import clean_environment
+
+_FORGET_SECONDS = 60.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Began:
+    """When this run began to fetch and unpack.
+
+    Attributes:
+        ns: nanoseconds since the epoch by the clock of the file system that holds the cache.
+    """
+
+    ns: int
+
+
+def began(cache: Path) -> Began:
+    """This moment, as a file that is made now in the cache has it."""
+    try:
+        cache.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=cache) as stream:
+            return Began(ns=os.fstat(stream.fileno()).st_mtime_ns)
+    except OSError:
+        return Began(ns=time.time_ns())
+
+
+def believe(environment: Path, since: Began) -> None:
+    """Make sure that no file of a fresh install was damaged in the cache that it was linked from.
+
+    Raises:
+        TfprovError: `cache-corrupt`, with the files.
+    """
+    expected = recorded(environment)
+    doubtful = [path for path in expected if _doubtful(f"{environment}/{path}", since.ns)]
+    if not doubtful:
+        return
+    found = digests(environment, doubtful, workers=os.cpu_count() or 1)
+    wrong = [path for path in doubtful if found[path] != expected[path]]
+    if wrong:
+        raise TfprovError(
+            "cache-corrupt",
+            f"{len(wrong)} of the files that were unpacked earlier are not as their wheels have them",
+            evidence=tuple(f"`{path}`" for path in wrong[:5]),
+            hint="they were written to in place, in an environment that links to them; run again",
+        )
+
+
+def _doubtful(path: str, since_ns: int) -> bool:
+    """Whether others could have written to a file: it is linked from more than the cache, or older than this run."""
+    try:
+        found = os.lstat(path)
+    except OSError:
+        return True
+    return found.st_nlink > 2 or (found.st_nlink == 2 and found.st_mtime_ns < since_ns)
+
+
+def forget(run: Run, projects: Sequence[str] | None) -> None:
+    """Drop what is unpacked of some projects; of all when it cannot be said, or when uv cannot do it.
+
+    Args:
+        run: whose cache.
+        projects: normalised names; None for all.
+    """
+    cache = run.home.cache / "uv"
+    if not cache.is_dir():
+        return
+    if projects:
+        argv: list[str | Path] = [uv_executable(), "cache", "clean", *projects, "--no-config", "--cache-dir", cache]
+        # It waits for other uv processes that use the cache.
+        if process.run(argv, env=clean_environment(run.request.environ), timeout=_FORGET_SECONDS).ok:
+            return
+    shutil.rmtree(cache, ignore_errors=True)
