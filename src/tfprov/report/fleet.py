@@ -1,0 +1,266 @@
+"""Results of many machines in one report: host by device by leg."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from pathlib import Path
+
+from tfprov.errors import CODES, TfprovError
+from tfprov.redact import redact
+from tfprov.report.page import code, page, text
+from tfprov.words import count
+
+VERIFIED = "verified"
+ROLLED_BACK = "rolled-back"
+KEPT = "kept"
+FAILED = "failed"
+SILENT = "no-result"
+
+_MEANING = {
+    VERIFIED: "the environment proved itself",
+    ROLLED_BACK: "the new one did not hold; the one before is in use again and proved itself",
+    KEPT: "the new one was never put in use; the one before is in use and proved itself",
+    FAILED: "no environment that proves itself is in use",
+    SILENT: "nothing came from this host",
+}
+"""What each state of a host says, best first."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Check:
+    """One leg on one device of a host; `code` is None when it is good."""
+
+    device: str
+    leg: str
+    ok: bool
+    skipped: bool
+    code: str | None
+    evidence: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Host:
+    """What one host ended with.
+
+    Attributes:
+        name: of the host.
+        state: a key of the meanings: `verified`, `rolled-back`, `kept`, `failed` or `no-result`.
+        code: failure code; None when it is verified.
+        what: the failure in one line.
+        evidence: what was seen.
+        hint: the next step.
+        tensorflow: version that is or was to be in use; empty when unknown.
+        python: version of the interpreter; empty when unknown.
+        before: number of the generation before; None for none.
+        generation: number of the generation in use; None for none.
+        checks: legs, by device.
+    """
+
+    name: str
+    state: str
+    code: str | None = None
+    what: str = ""
+    evidence: tuple[str, ...] = ()
+    hint: str = ""
+    tensorflow: str = ""
+    python: str = ""
+    before: int | None = None
+    generation: int | None = None
+    checks: tuple[Check, ...] = ()
+
+
+def gather(files: Iterable[Path], *, expected: Sequence[str] = ()) -> tuple[Host, ...]:
+    """What the result files say, a host each, the worst first.
+
+    Args:
+        files: results of the Ansible module, or documents of `tfprov up --json` and `tfprov smoke --json`. The name
+            of the host is that of its file, without `.json`.
+        expected: hosts that should have a result; those without one are reported so.
+
+    Raises:
+        TfprovError: `usage` when a file holds something else.
+    """
+    hosts = {path.name.removesuffix(".json"): _read(path) for path in files}
+    hosts.update({name: Host(name=name, state=SILENT) for name in expected if name not in hosts})
+    order = list(_MEANING)
+    return tuple(sorted(hosts.values(), key=lambda host: (-order.index(host.state), host.name)))
+
+
+def _read(path: Path) -> Host:
+    name = path.name.removesuffix(".json")
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise TfprovError("usage", f"`{path}` cannot be read", evidence=(str(error),)) from error
+    except ValueError as error:
+        raise TfprovError("usage", f"`{path}` is no JSON document", evidence=(str(error),)) from error
+    if not isinstance(found, dict) or found.get("command") not in {"rollout", "up", "smoke"}:
+        raise TfprovError(
+            "usage",
+            f"`{path}` is no result of a host",
+            hint="give what the Ansible module, `tfprov up --json` or `tfprov smoke --json` printed",
+        )
+    why = found.get("error") or {}
+    state = found.get("state") or (VERIFIED if found.get("ok") else FAILED)
+    if not isinstance(state, str) or state not in _MEANING or not isinstance(why, Mapping):
+        raise TfprovError("usage", f"`{path}` was made by another version of tfprov", evidence=(f"state `{state}`",))
+    environment = found.get("environment") or {}
+    return Host(
+        name=name,
+        state=state,
+        code=why.get("code"),
+        what=why.get("what", ""),
+        evidence=tuple(why.get("evidence") or ()),
+        hint=why.get("hint", ""),
+        tensorflow=_version(found),
+        python=found.get("python") or environment.get("python") or (found.get("verdict") or {}).get("python") or "",
+        before=found.get("before"),
+        generation=found.get("generation") or environment.get("generation"),
+        checks=tuple(_checks(found.get("devices") or ())),
+    )
+
+
+def _version(found: Mapping[str, object]) -> str:
+    target, verdict = found.get("tensorflow"), found.get("verdict")
+    if isinstance(target, Mapping):
+        return str(target.get("version") or "")
+    if isinstance(verdict, Mapping):
+        return str(verdict.get("tensorflow") or "")
+    return str(target or "")
+
+
+def _checks(devices: Iterable[Mapping[str, object]]) -> Iterable[Check]:
+    for device in devices:
+        legs = device.get("legs")
+        for leg in legs if isinstance(legs, list) else ():
+            yield Check(
+                device=str(device.get("name")),
+                leg=str(leg.get("leg")),
+                ok=bool(leg.get("ok")),
+                skipped=bool(leg.get("skipped")),
+                code=leg.get("code"),
+                evidence=str(leg.get("evidence") or ""),
+            )
+
+
+def loss(hosts: Sequence[Host]) -> TfprovError | None:
+    """The error that the worst host amounts to; None when every host is verified."""
+    bad = [host for host in hosts if host.state != VERIFIED]
+    if not bad:
+        return None
+    return TfprovError(
+        next((host.code for host in bad if host.code in CODES), None) or "probe-failed",
+        f"{len(bad)} of {count(len(hosts), 'host')} not verified",
+        evidence=tuple(
+            f"{host.name}: {host.state}" + (f", {host.code}: {host.what}" if host.code else "") for host in bad
+        ),
+        hint=bad[0].hint or "look at the hosts named in the evidence",
+    )
+
+
+def words(hosts: Sequence[Host]) -> str:
+    """The report for a terminal."""
+    lines = [_count(hosts)]
+    for host in hosts:
+        about = f"TensorFlow {host.tensorflow} on Python {host.python}" if host.tensorflow and host.python else ""
+        lines.append(f"  {host.name}: {host.state}" + (f"  {about}" if about and host.state == VERIFIED else ""))
+        if host.code:
+            lines.append(f"    {host.code}: {host.what}")
+            lines += [f"    evidence  {line}" for block in host.evidence[:3] for line in block.splitlines()[:3]]
+            lines.append(f"    next      {host.hint}")
+        if host.before != host.generation and host.state == VERIFIED:
+            lines.append(f"    generation {host.generation}, before {host.before or 'none'}")
+        elif host.state in {ROLLED_BACK, KEPT}:
+            lines.append(f"    in use    generation {host.generation}")
+    return redact("\n".join(lines))
+
+
+def document(hosts: Sequence[Host]) -> dict[str, object]:
+    """The report for machines."""
+    return {
+        "hosts": [asdict(host) for host in hosts],
+        "states": {state: sum(host.state == state for host in hosts) for state in _MEANING},
+    }
+
+
+def html(hosts: Sequence[Host], *, title: str, made: datetime) -> str:
+    """The report as one page.
+
+    Args:
+        hosts: the worst first.
+        title: what was rolled out.
+        made: moment of the report.
+    """
+    bad = [host for host in hosts if host.state != VERIFIED]
+    body = [
+        f"<h1>{text(title)}: <span class={'bad' if bad else 'good'}>{text(_count(hosts))}</span></h1>",
+        f"<p>{text(made.isoformat(sep=' ', timespec='seconds'))}</p>",
+        "<h2>Hosts that need a look</h2>" if bad else "",
+        *(_trouble(host) for host in bad),
+        "<h2>Hosts</h2>",
+        _overview(hosts),
+        "<h2>Checks by host and device</h2>",
+        _matrix(hosts),
+    ]
+    return page(title, body)
+
+
+def _count(hosts: Sequence[Host]) -> str:
+    numbers = [(state, sum(host.state == state for host in hosts)) for state in _MEANING]
+    return ", ".join(f"{number} {state}" for state, number in numbers if number) or "no host"
+
+
+def _trouble(host: Host) -> str:
+    return (
+        f'<section class="finding"><strong class=bad>{text(host.name)}: {text(host.state)}</strong> '
+        f"{text(_MEANING[host.state])}"
+        + (f"<p>{text(host.code)}: {code(host.what)}</p>" if host.code else "")
+        + (f"<pre>{text(chr(10).join(host.evidence))}</pre>" if host.evidence else "")
+        + (f"<p>Next step: {code(host.hint)}</p>" if host.hint else "")
+        + "</section>"
+    )
+
+
+def _overview(hosts: Sequence[Host]) -> str:
+    rows = "".join(
+        f"<tr><th scope=row>{text(host.name)}</th>"
+        f'<td class="{"good" if host.state == VERIFIED else "bad"}">{text(host.state)}</td>'
+        f"<td>{text(host.tensorflow)}</td><td>{text(host.python)}</td>"
+        f"<td>{'' if host.before is None else host.before}</td>"
+        f"<td>{'' if host.generation is None else host.generation}</td></tr>"
+        for host in hosts
+    )
+    head = "".join(
+        f"<th scope=col>{name}</th>"
+        for name in ("host", "state", "TensorFlow", "Python", "before", "generation in use")
+    )
+    return f"<div class=wide><table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div>"
+
+
+def _matrix(hosts: Sequence[Host]) -> str:
+    legs = list(dict.fromkeys(check.leg for host in hosts for check in host.checks))
+    if not legs:
+        return "<p class=none>No host sent checks</p>"
+    head = "".join(f"<th scope=col>{text(leg)}</th>" for leg in legs)
+    rows = []
+    for host in hosts:
+        for device in dict.fromkeys(check.device for check in host.checks):
+            mine = {check.leg: check for check in host.checks if check.device == device}
+            cells = "".join(_cell(mine.get(leg)) for leg in legs)
+            rows.append(f"<tr><th scope=row>{text(host.name)}</th><td>{text(device)}</td>{cells}</tr>")
+    return (
+        f"<div class=wide><table><thead><tr><th scope=col>host</th><th scope=col>device</th>{head}</tr></thead>"
+        f"<tbody>{''.join(rows)}</tbody></table></div>"
+    )
+
+
+def _cell(check: Check | None) -> str:
+    if check is None:
+        return "<td class=mark></td>"
+    # The word stands beside the colour: not everybody sees it, and paper may be grey.
+    shown = "not here" if check.skipped else "ok" if check.ok else f"✗ {check.code}"
+    mark = "none" if check.skipped else "good" if check.ok else "bad"
+    return f'<td class="mark {mark}" title="{text(check.evidence[:300])}">{text(shown)}</td>'

@@ -1,0 +1,124 @@
+"""A rollout by Ansible over several hosts, local ones, each with a home of its own; only TensorFlow is a sham."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+
+from site_under_test import OLDER, RELEASE, Site, only_here, sham_wheel
+
+pytestmark = only_here
+
+COLLECTIONS = Path(__file__).parents[2] / "ansible"
+HOSTS = ("ada", "bob", "cyd", "dan")
+
+
+class Fleet:
+    """A controller and its hosts."""
+
+    def __init__(self, site: Site) -> None:
+        self.site = site
+        self.folder = site.root / "fleet"
+        self.results = self.folder / "results"
+        for host in HOSTS:
+            (self.folder / host).mkdir(parents=True)
+            (self.folder / host / "model.bin").touch()
+
+    def roll_out(self, *hosts: str, variables: Mapping[str, object] | None = None) -> subprocess.CompletedProcess[str]:
+        everywhere = {
+            "ansible_connection": "local",
+            "ansible_python_interpreter": sys.executable,
+            "environment_profile": str(self.site.profile),
+            "environment_tfprov": self.site.command(),
+            "environment_home": f"{self.folder}/{{{{ inventory_hostname }}}}/tfprov",
+            "environment_confirm_level": "quick",
+            "environment_acceptance": [["test", "-e", f"{self.folder}/{{{{ inventory_hostname }}}}/model.bin"]],
+            "environment_results": str(self.results),
+            "rollout_tfprov": self.site.command(),
+            **(variables or {}),
+        }
+        inventory = self.folder / "hosts.json"
+        inventory.write_text(json.dumps({"all": {"hosts": dict.fromkeys(hosts or HOSTS), "vars": everywhere}}))
+        return subprocess.run(
+            [sys.executable, "-m", "ansible", "playbook", "-i", str(inventory), "tfprov.fleet.rollout"],
+            env={
+                **self.site.environ(),
+                "ANSIBLE_COLLECTIONS_PATH": str(COLLECTIONS),
+                "ANSIBLE_LOCAL_TEMP": str(self.folder / "tmp"),
+                "ANSIBLE_NOCOLOR": "1",
+                "ANSIBLE_FORKS": "2",
+                "ANSIBLE_PIPELINING": "1",
+                "LC_ALL": "C.UTF-8",
+                "PYTHONWARNINGS": "ignore",
+            },
+            cwd=self.folder,
+            capture_output=True,
+            text=True,
+            encoding="utf-8",
+            timeout=500,
+            check=False,
+        )
+
+    def states(self) -> dict[str, str]:
+        return {path.stem: json.loads(path.read_text())["state"] for path in self.results.glob("*.json")}
+
+    def result(self, host: str) -> dict[str, object]:
+        found = json.loads((self.results / f"{host}.json").read_text())
+        assert isinstance(found, dict)
+        return found
+
+
+@pytest.fixture
+def fleet(tmp_path: Path) -> Fleet:
+    site = Site.make(tmp_path)
+    site.offer(sham_wheel(site.root / "built", OLDER))
+    site.write()
+    return Fleet(site)
+
+
+def test_three_hosts_are_verified_and_the_broken_one_goes_back(fleet: Fleet) -> None:
+    first = fleet.roll_out()
+    assert first.returncode == 0, first.stdout + first.stderr
+    assert fleet.states() == dict.fromkeys(HOSTS, "verified")
+
+    fleet.site.offer(sham_wheel(fleet.site.root / "built", RELEASE))
+    for lock in fleet.site.root.glob("pylock.*"):
+        lock.unlink()
+    (fleet.folder / "dan" / "model.bin").unlink()
+    second = fleet.roll_out(variables={"environment_set": [f"tensorflow.version==={RELEASE}"]})
+    assert second.returncode != 0
+    assert fleet.states() == {**dict.fromkeys(HOSTS, "verified"), "dan": "rolled-back"}
+    assert [fleet.result(host)["generation"] for host in HOSTS] == [2, 2, 2, 1]
+    assert fleet.result("dan")["error"]["code"] == "user-check-failed"  # type: ignore[index] - a JSON document
+    page = (fleet.results / "report.html").read_text(encoding="utf-8")
+    assert "3 verified, 1 rolled-back" in page
+    assert "model.bin" in page
+    assert all(host in page for host in HOSTS)
+
+
+def test_a_host_that_cannot_make_the_new_one_keeps_the_old_one(fleet: Fleet) -> None:
+    assert fleet.roll_out("ada").returncode == 0
+    done = fleet.roll_out("ada", variables={"environment_set": ["tensorflow.version===2.19.*"]})
+    assert done.returncode != 0
+    assert fleet.result("ada")["state"] == "kept"
+    assert fleet.result("ada")["generation"] == 1
+    assert "kept" in done.stdout
+
+
+def test_a_host_without_tfprov_fails_with_the_next_step(fleet: Fleet) -> None:
+    done = fleet.roll_out("ada", variables={"environment_tfprov": ["no-such-tfprov"]})
+    assert done.returncode != 0
+    assert fleet.result("ada")["state"] == "failed"
+
+
+def test_a_first_batch_that_fails_stops_the_rollout(fleet: Fleet) -> None:
+    (fleet.folder / "ada" / "model.bin").unlink()
+    done = fleet.roll_out("ada", "bob")
+    assert done.returncode != 0
+    assert fleet.states() == {"ada": "failed"}
+    assert "bob: no-result" in done.stdout

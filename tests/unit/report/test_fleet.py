@@ -1,0 +1,116 @@
+from __future__ import annotations
+
+import json
+from datetime import datetime, timezone
+from pathlib import Path
+
+import pytest
+
+from tfprov.errors import TfprovError
+from tfprov.report import fleet
+
+LEG = {"leg": "matmul", "ok": True, "code": None, "skipped": False, "evidence": "as float64 says"}
+BAD = {"leg": "matmul", "ok": False, "code": "wrong-number", "skipped": False, "evidence": "off by <3>"}
+ABSENT = {"leg": "all-reduce", "ok": True, "code": None, "skipped": True, "evidence": "one GPU only"}
+
+
+def rollout(state: str = "verified", **changes: object) -> dict[str, object]:
+    return {
+        "schema": 1,
+        "command": "rollout",
+        "state": state,
+        "before": 1,
+        "generation": 2,
+        "error": None,
+        "tensorflow": "2.21.0",
+        "python": "3.12.1",
+        "devices": [{"name": "CPU:0", "legs": [LEG, ABSENT]}],
+        **changes,
+    }
+
+
+ERROR = {"code": "wrong-number", "what": "`matmul` on GPU:0", "evidence": ["off by <3>"], "hint": "look at `GPU:0`"}
+
+
+def write(folder: Path, **hosts: object) -> list[Path]:
+    folder.mkdir(exist_ok=True)
+    for name, document in hosts.items():
+        (folder / f"{name}.json").write_text(json.dumps(document), encoding="utf-8")
+    return sorted(folder.glob("*.json"))
+
+
+def test_the_worst_host_comes_first_and_a_silent_one_is_not_forgotten(tmp_path: Path) -> None:
+    files = write(tmp_path, a=rollout(), b=rollout("rolled-back", generation=1, error=ERROR))
+    hosts = fleet.gather(files, expected=["a", "b", "c"])
+    assert [(host.name, host.state) for host in hosts] == [("c", "no-result"), ("b", "rolled-back"), ("a", "verified")]
+    words = fleet.words(hosts)
+    assert words.startswith("1 verified, 1 rolled-back, 1 no-result")
+    assert "wrong-number: `matmul` on GPU:0" in words
+    assert fleet.document(hosts)["states"] == {
+        "verified": 1, "rolled-back": 1, "kept": 0, "failed": 0, "no-result": 1,
+    }  # fmt: skip
+
+
+def test_the_exit_status_is_that_of_the_worst_known_cause(tmp_path: Path) -> None:
+    assert fleet.loss(fleet.gather(write(tmp_path, a=rollout()))) is None
+    failure = fleet.loss(fleet.gather(write(tmp_path, a=rollout(), b=rollout("failed", error=ERROR))))
+    assert failure is not None
+    assert (failure.code.name, failure.exit_code) == ("wrong-number", 18)
+    assert failure.evidence == ("b: failed, wrong-number: `matmul` on GPU:0",)
+    unknown = fleet.loss(fleet.gather(write(tmp_path, b=rollout("failed", error={**ERROR, "code": "of-tomorrow"}))))
+    assert unknown is not None
+    assert unknown.code.name == "probe-failed"
+
+
+def test_what_up_and_smoke_print_is_read_too(tmp_path: Path) -> None:
+    up = {
+        "command": "up", "ok": True, "error": None, "tensorflow": {"version": "2.20.0"},
+        "environment": {"python": "3.11.7", "generation": 4}, "devices": [{"name": "CPU:0", "legs": [LEG]}],
+    }  # fmt: skip
+    smoke = {
+        "command": "smoke", "ok": False, "error": ERROR, "verdict": {"tensorflow": "2.19.0", "python": "3.10.1"},
+        "devices": [{"name": "GPU:0", "legs": [BAD]}],
+    }  # fmt: skip
+    bad, good = fleet.gather(write(tmp_path, a=up, b=smoke))
+    assert (good.state, good.tensorflow, good.python, good.generation) == ("verified", "2.20.0", "3.11.7", 4)
+    assert (bad.state, bad.tensorflow, bad.python, bad.code) == ("failed", "2.19.0", "3.10.1", "wrong-number")
+
+
+def test_the_page_shows_host_by_device_by_leg(tmp_path: Path) -> None:
+    files = write(
+        tmp_path,
+        a=rollout(),
+        b=rollout("rolled-back", error=ERROR, devices=[{"name": "GPU:0", "legs": [BAD]}]),
+    )
+    page = fleet.html(fleet.gather(files), title="train <1>", made=datetime(2026, 1, 2, tzinfo=timezone.utc))
+    assert page.startswith("<!doctype html>")
+    assert "train &lt;1&gt;" in page
+    assert "<th scope=row>b</th><td>GPU:0</td>" in page
+    assert "✗ wrong-number" in page
+    assert "not here" in page
+    assert "off by &lt;3&gt;" in page
+    assert "<script" not in page
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ("{", "no JSON document"),
+        ("[]", "no result of a host"),
+        ('{"command": "plan"}', "no result of a host"),
+        ('{"command": "rollout", "state": "splendid"}', "another version"),
+        ('{"command": "rollout", "state": ["verified"]}', "another version"),
+        ('{"command": "up", "ok": false, "error": "bad"}', "another version"),
+    ],
+)
+def test_a_file_that_is_no_result_is_named(tmp_path: Path, content: str, said: str) -> None:
+    path = tmp_path / "a.json"
+    path.write_text(content, encoding="utf-8")
+    with pytest.raises(TfprovError, match=said) as caught:
+        fleet.gather([path])
+    assert caught.value.code.name == "usage"
+
+
+def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
+    with pytest.raises(TfprovError, match=r"absent\.json"):
+        fleet.gather([tmp_path / "absent.json"])
