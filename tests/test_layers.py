@@ -25,12 +25,13 @@ LAYERS = (
     ("envs",),
     ("install",),
     ("smoke",),
+    ("bundle",),
     ("pipeline",),
     ("report",),
     ("cli",),
 )
 """Rooms from the ground to the top. The modules of one layer may import each other."""
-STAGES = frozenset({"profile", "host", "plan", "lock", "fetch", "envs", "install", "smoke"})
+STAGES = frozenset({"profile", "host", "plan", "lock", "fetch", "envs", "install", "smoke", "bundle"})
 PROBES = "smoke.probes"
 
 EXCEPTIONS: dict[tuple[str, str], str] = {}

@@ -70,6 +70,9 @@ _ALL = [
         ("lock-missing", "there is no lock and none may be made", "run `tfprov lock`"),
         ("lock-invalid", "the lock cannot be read", "restore it, or renew it with `tfprov lock --upgrade`"),
         ("lock-unfit", "the lock does not fit the profile or this machine", "renew it with `tfprov lock --upgrade`"),
+        ("bundle-missing", "there is no such bundle", "name a folder, an archive, or the address of a served folder"),
+        ("bundle-too-new", "the bundle was made by a newer tfprov", "start the one inside it: `./bootstrap up`"),
+        ("bundle-incomplete", "a delta lacks what only the older bundle has", "name that bundle too: `--bundle OLD`"),
         ("not-supported", "this version of tfprov cannot do that yet", "see the limits in the README"),
     ),
     *_rows(
@@ -88,12 +91,14 @@ _ALL = [
         ("python-not-found", "no Python on this machine can be used", "install one, or set `python.install = true`"),
         ("python-broken", "the interpreter cannot be used", "repair it or name another with `python.path`"),
         ("pip-too-old", "pip does not know the wheel tag", "upgrade pip in the environment, or use uv"),
+        ("python-not-movable", "the interpreter works at its own place only", "take one that uv or pyenv made"),
         ("python-32bit", "32-bit interpreter", "use a 64-bit interpreter"),
         ("tf-not-in-env", "the running interpreter has no TensorFlow", "run the environment's own Python"),
     ),
     *_rows(
         Group.PLATFORM,
         ("platform-no-wheel", "no wheel for this system and processor", "another package or another machine"),
+        ("bundle-unfit", "the bundle is for other machines", "make one with `--platform` for this one"),
         ("musl-libc", "the C library is musl", "use an image with glibc"),
         (
             "glibc-too-old",
@@ -115,12 +120,14 @@ _ALL = [
         ("net-refused", "nothing listens at that address", "check the address and the firewall, or name a mirror"),
         ("net-portal", "a login page answers instead of the index", "log in to the network, or name its proxy"),
         ("mirror-http-error", "an index or mirror answers with an error", "try again later, or name a mirror"),
+        ("offline-missing", "the network may not be used, and something is not here", "bring it in with a bundle"),
         ("conda-http", "conda cannot reach a channel", 'a mirror, or `environment.kind = "venv"`'),
     ),
     *_rows(
         Group.ARTIFACT,
         ("hash-mismatch", "the content differs from the hash in the lock", "renew the lock if the file was replaced"),
         ("cache-corrupt", "a broken archive in the download or the cache", "run again; the broken file is dropped"),
+        ("bundle-invalid", "the bundle is damaged or not whole", "copy it again; `tfprov bundle --check` reads it all"),
         ("conda-cache-corrupt", "a conda package cannot be unpacked", "clear that cache"),
     ),
     *_rows(

@@ -4,12 +4,24 @@ from __future__ import annotations
 
 import json
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from tfprov.cli.options import Json, Locked, Overrides, ProfileName, Quiet, Upgrade, Verbose, output_of, request_of
+from tfprov.cli.options import (
+    Json,
+    Locked,
+    Overrides,
+    ProfileName,
+    Quiet,
+    Recreate,
+    Upgrade,
+    Verbose,
+    output_of,
+    request_of,
+)
 from tfprov.cli.output import failures
 
 app = typer.Typer()
@@ -19,13 +31,25 @@ app = typer.Typer()
     epilog="Examples: tfprov up cpu · tfprov up train.toml --set smoke.level=deep · tfprov up ci --locked --json"
 )
 def up(
-    profile: ProfileName,
+    profile: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="[PROFILE]", help="Path of a profile, or name of a shipped one. Default: that of the bundle."
+        ),
+    ] = None,
     overrides: Overrides = None,
     upgrade: Upgrade = False,
     locked: Locked = False,
-    recreate: Annotated[
-        bool, typer.Option("--recreate", help="Build anew although the environment is verified.")
-    ] = False,
+    recreate: Recreate = False,
+    bundle: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="BUNDLE",
+            help="Take everything from this folder, archive or address that `tfprov bundle` made, nothing from the "
+            "network. Repeat it to name older bundles for a delta.",
+        ),
+    ] = None,
+    offline: Annotated[bool, typer.Option("--offline", help="Use what is on this machine, no network.")] = False,
     as_json: Json = False,
     verbose: Verbose = False,
     quiet: Quiet = False,
@@ -33,13 +57,18 @@ def up(
     """Make the environment of PROFILE, or bring it up to date, and prove it."""
     output = output_of("up", as_json, verbose, quiet)
     with failures(output):
+        from tfprov.errors import TfprovError
         from tfprov.pipeline.up import up as run_up
         from tfprov.report import documents, text
 
-        request = request_of(profile, overrides, upgrade=upgrade, locked=locked, recreate=recreate)
+        if profile is None and not bundle:
+            raise TfprovError("usage", "name a PROFILE, or a bundle with `--bundle`")
+        asked = request_of(profile or "", overrides, upgrade=upgrade, locked=locked, recreate=recreate)
+        request = replace(asked, bundle=tuple(bundle or ()), offline=offline)
         with output.progress() as emit:
             result = run_up(request, emit)
-        output.result(text.outcome(result, profile=profile), documents.outcome(result))
+        named = profile or result.environment.owner.name
+        output.result(text.outcome(result, profile=named), documents.outcome(result))
 
 
 @app.command(epilog="Examples: tfprov plan cuda · tfprov facts --json > host.json; tfprov plan cuda --host host.json")

@@ -42,6 +42,7 @@ class Network:
         logins: credentials by origin.
         netrc: file with more credentials, or None.
         folder: where files for child processes may be written.
+        offline: whether no server may be asked.
         health: what this run has learnt.
         keyring: credentials that this user's keyring gave in this run.
     """
@@ -60,6 +61,7 @@ class Network:
     logins: tuple[Login, ...] = field(default=(), repr=False)
     netrc: Path | None = None
     folder: Path | None = None
+    offline: bool = False
     health: Health = field(default_factory=Health, compare=False, repr=False)
     keyring: Keyring = field(default_factory=Keyring, compare=False, repr=False)
 

@@ -19,6 +19,7 @@ import time
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 import filelock
 
@@ -155,11 +156,29 @@ class Store:
         Raises:
             TfprovError: `hash-mismatch` when it is another file, or the machine's reason.
         """
+        try:
+            reader = source.open("rb")
+        except OSError as error:
+            raise classify_exception(error) from error
+        with reader:
+            return self.take(file, reader, source=str(source))
+
+    def take(self, file: LockedFile, reader: BinaryIO, *, source: str) -> Path:
+        """Take in what a stream gives: a copy whose hash was checked on the way. Call it under `lock`.
+
+        Args:
+            file: what it must be.
+            reader: open at its beginning.
+            source: where it comes from, for messages.
+
+        Raises:
+            TfprovError: `hash-mismatch` when it is another file, or the machine's reason.
+        """
         target = self.path(file.sha256, file.filename)
         temporary = self._folder("partial") / f"{file.sha256}.copy"
         try:
             digest = hashlib.sha256()
-            with source.open("rb") as reader, temporary.open("wb") as writer:
+            with temporary.open("wb") as writer:
                 while chunk := reader.read(_BUFFER):
                     digest.update(chunk)
                     writer.write(chunk)

@@ -77,7 +77,7 @@ def decisions(
     """
     for name in others(profile, facts):
         platform = PLATFORMS[name]
-        there = _facts(platform, facts)
+        there = facts_on(name, facts)
         asked = _asked(profile, here.tensorflow.version, python, cuda=name == "linux-x86_64")
         try:
             plan = decide(asked, there, table, listing)
@@ -111,7 +111,14 @@ def _asked(profile: Profile, version: str, python: str, *, cuda: bool) -> Profil
     )
 
 
-def _facts(platform: Platform, facts: Facts) -> Facts:
+def facts_on(name: PlatformName, facts: Facts) -> Facts:
+    """The facts of a machine of a platform, as far as they are known: no GPU, no interpreter.
+
+    Args:
+        name: the platform.
+        facts: of this machine; what does not depend on the platform is taken from them.
+    """
+    platform = PLATFORMS[name]
     source = "`lock.platforms` of the profile"
     return replace(
         facts,

@@ -45,6 +45,11 @@ def find(name: str, *, cwd: Path, environ: Mapping[str, str]) -> Environment:
         raise
     loaded = load.load(path, shipped=shipped)
     wanted = environment_of(loaded, home)
+    if shipped and not wanted.root.is_dir():
+        # A bundle of a shipped profile has a profile of its own, under the same name.
+        bundled = [one for one in environments(home.environments) if one.owner.name == name]
+        if len(bundled) == 1:
+            return bundled[0]
     # The link may have been moved in the profile since; what stands on disk is what is there.
     return Environment.open(wanted.root) or wanted
 

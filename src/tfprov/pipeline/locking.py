@@ -42,6 +42,13 @@ def lock(run: Run) -> Lock:
         if run.request.locked:
             code = "lock-unfit" if path.exists() else "lock-missing"
             raise TfprovError(code, f"`{path}` may not be made or changed, and would have to be", evidence=changes)
+        if run.network.offline and run.network.index_url is None and not run.network.find_links:
+            raise TfprovError(
+                "offline-missing",
+                "the lock would have to be made, and the network may not be used",
+                evidence=changes,
+                hint="make the lock where there is an index, with `tfprov lock`, and bring it here",
+            )
         for change in changes:
             run.emit(Note(text=f"resolving: {change}", level="detail"))
         resolved, target, others = _resolve(run)
@@ -51,7 +58,7 @@ def lock(run: Run) -> Lock:
         path,
         environment=marker_environment(interpreter.version, interpreter.implementation, facts),
         tags=supported_tags(interpreter.version, interpreter.free_threaded, facts),
-        platform=_platform(facts),
+        platform=platform_of(facts),
         changes=changes,
     )
 
@@ -85,7 +92,8 @@ def _inputs(loaded: Loaded) -> Inputs:
     )
 
 
-def _platform(facts: Facts) -> str:
+def platform_of(facts: Facts) -> str:
+    """The platform of the facts as locks name it: `linux-x86_64-glibc`."""
     libc = facts.libc.value
     return "-".join(filter(None, (facts.system.value, facts.machine.value, libc.kind if libc else "")))
 
@@ -97,7 +105,7 @@ def locked_choice(run: Run) -> LockedChoice | None:
     header = pylock.read_header(run.lock_path)
     if header is None or _inputs(run.loaded).changes_from(header.inputs):
         return None
-    here = _platform(run.get(Facts))
+    here = platform_of(run.get(Facts))
     target = header.target_on(here)
     if target is None:
         raise TfprovError(
@@ -144,7 +152,7 @@ def _resolve_for(
         extras=chosen.extras,
         accelerator=chosen.accelerator,
         python=".".join(interpreter.version.split(".")[:2]),
-        platform=_platform(facts),
+        platform=platform_of(facts),
     )
     resolved = ask(target)
     found = tensorflows_in(resolved)
@@ -202,7 +210,13 @@ def _ask_resolver(run: Run, decision: Decision, target: Target, *, prefer: Path 
         resolver = Resolver(
             uv=uv_executable(),
             cache=run.home.cache / "uv",
-            environ={**environ, "UV_HTTP_TIMEOUT": str(int(network.idle_timeout)), **indexes, **more},
+            environ={
+                **environ,
+                **({"UV_OFFLINE": "1"} if network.offline else {}),
+                "UV_HTTP_TIMEOUT": str(int(network.idle_timeout)),
+                **indexes,
+                **more,
+            },
             find_links=network.find_links,
             merge_indexes=network.merged,
             fresh=fresh,
@@ -233,6 +247,8 @@ def offers(run: Run) -> Listing | None:
     known = run.find(Listing)
     if known is not None:
         return known
+    if run.network.offline and run.network.index_url is None:
+        return None
     try:
         found = listing(("tensorflow", "tensorflow-cpu"), run.network, emit=run.emit)
     except TfprovError as error:

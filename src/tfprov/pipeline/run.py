@@ -38,6 +38,9 @@ class Request:
         recreate: build anew although the environment is verified.
         thorough: trust no file by its size and time, only by its hash.
         host: facts of another machine to plan for; None for this one.
+        offline: no network: only what is here may be used.
+        bundle: a bundle to take everything from, then older ones that have what it lacks; none when empty.
+        lock: the lock file; None for the usual place.
     """
 
     profile: str
@@ -49,6 +52,9 @@ class Request:
     recreate: bool = False
     thorough: bool = False
     host: Path | None = None
+    offline: bool = False
+    bundle: tuple[str, ...] = ()
+    lock: Path | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -149,10 +155,12 @@ class Run:
     def network(self) -> Network:
         """The ways to the sources, by profile and facts."""
         if self._network is None:
+            from tfprov.fetch.offline import local_network
             from tfprov.fetch.sources import network
             from tfprov.host.records import Facts
 
-            self._network = network(self.loaded.profile, self.loaded.folder, self.get(Facts), self.request.environ)
+            reach = local_network if self.request.offline else network
+            self._network = reach(self.loaded.profile, self.loaded.folder, self.get(Facts), self.request.environ)
             for route in self._network.routes:
                 if route.problem is not None:
                     text = f"the proxy of `{route.name}` cannot be used: {route.problem}"
@@ -168,6 +176,8 @@ class Run:
     @property
     def lock_path(self) -> Path:
         """The lock file: beside the profile, or with the environment where nothing may be written beside it."""
+        if self.request.lock is not None:
+            return self.request.lock
         name = file_name(self.loaded.profile.name)
         beside = self.loaded.folder / name
         if not self.loaded.shipped and (beside.exists() or paths.writable(self.loaded.folder)):

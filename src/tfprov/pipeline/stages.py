@@ -12,6 +12,7 @@ from datetime import datetime, timezone
 from functools import partial
 from pathlib import Path
 
+from tfprov.bundle.opened import Bundle
 from tfprov.envs import python as pythons
 from tfprov.envs import venv
 from tfprov.envs.generations import environments, python_in
@@ -35,6 +36,7 @@ from tfprov.pipeline import unpacked
 from tfprov.pipeline.locking import as_asked, lock, locked_choice, offers
 from tfprov.pipeline.run import PROFILE, Run, Stage
 from tfprov.pipeline.tools import networked, uv_executable
+from tfprov.pipeline.unbundling import adopt, require_local, with_size
 from tfprov.plan.compat import table
 from tfprov.plan.decide import decide
 from tfprov.plan.records import Plan
@@ -101,6 +103,12 @@ def _interpreter(run: Run) -> Interpreter:
     if chosen.path is not None:
         known = (found for found in run.get(Facts).interpreters.value if found.path == chosen.path)
         return next(known, Interpreter(path=chosen.path, version=chosen.version))
+    if run.network.offline:
+        raise TfprovError(
+            "python-not-found",
+            f"Python {chosen.version} is not on this machine, and the network may not be used",
+            hint=f"install Python {chosen.version}, or make the bundle again with `--with-python`",
+        )
     folder = run.home.data / "pythons"
     asked = run.loaded.profile.python.version
     path = pythons.bring(
@@ -120,7 +128,12 @@ def _fetch(run: Run) -> Fetched:
     run.put(unpacked.began(run.home.cache / "uv"))
     lock = run.get(Lock)
     store = Store(run.home.store)
-    files = sizes(lock.files, network=run.network, store=store)
+    bundle = run.find(Bundle)
+    files = lock.files
+    if bundle is not None:
+        files = tuple(with_size(file, bundle) for file in files)
+    if not run.network.offline:
+        files = sizes(files, network=run.network, store=store)
     run.put(dataclasses.replace(lock, files=files))
     space.check(
         space.need(files, [store.has(file) for file in files], unpacked=run.get(Plan).unpacked_bytes),
@@ -129,6 +142,10 @@ def _fetch(run: Run) -> Fetched:
         target=run.environment.root,
         temporary=Path(tempfile.gettempdir()),
     )
+    if bundle is not None:
+        files = adopt(bundle, files, store, run.emit)
+    if run.network.offline:
+        require_local(run, files, store)
     skip = run.loaded.profile.strategies.skip
     return fetch(files, store=store, network=run.network, emit=run.emit, deadline=run.deadline, skip=skip)
 

@@ -32,12 +32,19 @@ def up(request: Request, emit: Emit) -> Outcome:
     Raises:
         TfprovError: why it cannot be; the environment that was in use before still is.
     """
+    bundle = None
+    if request.bundle:
+        from tfprov.pipeline.unbundling import accept
+
+        request, bundle = accept(request, emit)
     run = Run(request, emit)
-    with _journalled(run):
+    if bundle is not None:
+        run.put(bundle)
+    with journalled(run):
         run.do(PROFILE)
         environment = run.environment
         environment.check_link()
-        with _working_on(environment, run.emit):
+        with working_on(environment, run.emit):
             environment.claim()
             run.journal.open(run.home.journals / environment.id, now=datetime.now(timezone.utc))
             verified = None if request.recreate or request.upgrade else _still_verified(run)
@@ -67,9 +74,9 @@ def lock(request: Request, emit: Emit) -> Lock:
     from tfprov.pipeline.stages import DECIDE, EXACT
 
     run = Run(request, emit)
-    with _journalled(run):
+    with journalled(run):
         run.do(PROFILE)
-        with _working_on(run.environment, run.emit):
+        with working_on(run.environment, run.emit):
             run.journal.open(run.home.journals / run.environment.id, now=datetime.now(timezone.utc))
             for stage in (*DECIDE, *EXACT):
                 run.do(stage)
@@ -102,7 +109,7 @@ def _digest(path: Path) -> str:
 
 
 @contextlib.contextmanager
-def _working_on(environment: Environment, emit: Emit) -> Iterator[None]:
+def working_on(environment: Environment, emit: Emit) -> Iterator[None]:
     """Hold the environment; when another run has it, say so and wait for it."""
     with contextlib.ExitStack() as held:
         try:
@@ -116,7 +123,7 @@ def _working_on(environment: Environment, emit: Emit) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _journalled(run: Run) -> Iterator[None]:
+def journalled(run: Run) -> Iterator[None]:
     """Let the journal hold how the run ended, and close it."""
     try:
         yield

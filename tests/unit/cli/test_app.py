@@ -25,7 +25,7 @@ from tfprov.profile.load import shipped
 
 COMMANDS = (
     "up", "plan", "lock", "facts", "smoke", "run", "shell", "list", "rollback", "doctor", "repair", "remove", "init",
-    "schema", "log", "cache", "gather",
+    "schema", "log", "cache", "gather", "bundle",
 )  # fmt: skip
 
 

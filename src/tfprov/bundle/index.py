@@ -1,0 +1,126 @@
+"""A static package index over the wheels of a bundle: pages that any file server can hand out (PEP 503, 658, 691)."""
+
+from __future__ import annotations
+
+import hashlib
+import html
+import json
+import zipfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from email import message_from_bytes
+from pathlib import Path
+from urllib.parse import quote
+
+from packaging.utils import canonicalize_name, parse_wheel_filename
+
+from tfprov.bundle.records import INDEX, WHEELS
+from tfprov.errors import TfprovError
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wheel:
+    """A wheel as the index tells of it.
+
+    Attributes:
+        name: normalised project name.
+        metadata: its METADATA file.
+    """
+
+    name: str
+    filename: str
+    sha256: str
+    size: int
+    metadata: bytes
+
+    @property
+    def requires_python(self) -> str | None:
+        """The range of Pythons that it wants; None for any."""
+        value = message_from_bytes(self.metadata).get("Requires-Python")
+        return None if value is None else str(value)
+
+
+def describe(path: Path, filename: str, sha256: str) -> Wheel:
+    """What the index says of a wheel.
+
+    Raises:
+        TfprovError: `cache-corrupt` when it is no wheel.
+    """
+    try:
+        with zipfile.ZipFile(path) as archive:
+            (inside,) = [
+                name for name in archive.namelist() if name.endswith(".dist-info/METADATA") and name.count("/") == 1
+            ]
+            metadata = archive.read(inside)
+    except (zipfile.BadZipFile, ValueError, KeyError) as error:
+        raise TfprovError("cache-corrupt", f"`{filename}` is no wheel", evidence=(f"{path}: {error}",)) from error
+    name = canonicalize_name(parse_wheel_filename(filename)[0])
+    return Wheel(name=name, filename=filename, sha256=sha256, size=path.stat().st_size, metadata=metadata)
+
+
+def pages(wheels: Sequence[Wheel]) -> Mapping[str, bytes]:
+    """The files of the index, by path below the bundle.
+
+    `index.html` is PEP 503 with hashes, which every installer reads from every server. `index.json` beside it is PEP
+    691, for a server that can choose by the Accept header. The metadata of each wheel lies beside it (PEP 658), so that
+    an installer that resolves need not fetch hundreds of megabytes first.
+    """
+    projects: dict[str, list[Wheel]] = {}
+    for wheel in sorted(wheels, key=lambda one: one.filename):
+        projects.setdefault(wheel.name, []).append(wheel)
+    found: dict[str, bytes] = {f"{WHEELS}/{wheel.filename}.metadata": wheel.metadata for wheel in wheels}
+    names = sorted(projects)
+    found[f"{INDEX}/index.html"] = _html("Simple index", [f'<a href="{name}/">{name}</a>' for name in names])
+    found[f"{INDEX}/index.json"] = _json(
+        {"meta": {"api-version": "1.1"}, "projects": [{"name": name} for name in names]}
+    )
+    for name in names:
+        files = projects[name]
+        found[f"{INDEX}/{name}/index.html"] = _html(f"Links for {name}", [_anchor(wheel) for wheel in files])
+        found[f"{INDEX}/{name}/index.json"] = _json(
+            {
+                "meta": {"api-version": "1.1"},
+                "name": name,
+                "versions": sorted({str(parse_wheel_filename(wheel.filename)[1]) for wheel in files}),
+                "files": [_member(wheel) for wheel in files],
+            }
+        )
+    return found
+
+
+def _anchor(wheel: Wheel) -> str:
+    wanted = wheel.requires_python
+    python = f' data-requires-python="{html.escape(wanted)}"' if wanted else ""
+    sha256 = hashlib.sha256(wheel.metadata).hexdigest()
+    return (
+        f'<a href="{_url(wheel)}#sha256={wheel.sha256}"{python}'
+        f' data-core-metadata="sha256={sha256}" data-dist-info-metadata="sha256={sha256}">{wheel.filename}</a>'
+    )
+
+
+def _member(wheel: Wheel) -> dict[str, object]:
+    wanted = wheel.requires_python
+    return {
+        "filename": wheel.filename,
+        "url": _url(wheel),
+        "size": wheel.size,
+        "hashes": {"sha256": wheel.sha256},
+        "core-metadata": {"sha256": hashlib.sha256(wheel.metadata).hexdigest()},
+        **({"requires-python": wanted} if wanted else {}),
+    }
+
+
+def _url(wheel: Wheel) -> str:
+    return f"../../{WHEELS}/{quote(wheel.filename)}"
+
+
+def _html(title: str, lines: Sequence[str]) -> bytes:
+    head = (
+        '<!DOCTYPE html>\n<html>\n<head><meta charset="utf-8"><meta name="pypi:repository-version" content="1.0">'
+        f"<title>{title}</title></head>\n<body>\n"
+    )
+    return (head + "".join(f"{line}<br>\n" for line in lines) + "</body>\n</html>\n").encode()
+
+
+def _json(document: Mapping[str, object]) -> bytes:
+    return (json.dumps(document, indent=1) + "\n").encode()

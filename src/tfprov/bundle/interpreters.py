@@ -1,0 +1,228 @@
+"""An interpreter in an archive: taken from this machine when a copy of it works at another place."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import json
+import os
+import shutil
+import tarfile
+import tempfile
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from tfprov import process
+from tfprov.errors import TfprovError
+
+_MOMENT = 315532800
+_SECONDS = 60.0
+# What nobody imports on a machine that runs TensorFlow; half of the size of a standard library.
+_LEFT_OUT = frozenset({"__pycache__", "site-packages", "dist-packages", "test", "tests", "idlelib", "turtledemo"})
+# What every glibc system has; anything else that the interpreter loads must be there too.
+_EVERYWHERE = ("ld-linux", "libc.so", "libm.so", "libdl.so", "libpthread.so", "librt.so", "libutil.so", "libgcc_s.so")
+_MODULES = ("ssl", "hashlib", "ctypes", "sqlite3", "zlib", "bz2", "lzma", "socket", "select", "decimal", "pyexpat")
+_ASK = """\
+import importlib, json, os, sys
+able = []
+for name in sys.argv[1].split(","):
+    try:
+        importlib.import_module(name)
+        able.append(name)
+    except ImportError:
+        pass
+loaded = set()
+try:
+    with open("/proc/self/maps") as stream:
+        loaded = {line.split(None, 5)[5].strip() for line in stream if ".so" in line}
+except OSError:
+    pass
+managed = os.path.join(os.path.dirname(os.__file__), "EXTERNALLY-MANAGED")
+print(json.dumps({
+    "prefix": sys.base_prefix, "library": os.path.dirname(os.__file__),
+    "version": "%d.%d.%d" % sys.version_info[:3], "able": able, "loaded": sorted(loaded),
+    "managed": os.path.exists(managed),
+}))
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Archived:
+    """An archive of an interpreter.
+
+    Attributes:
+        path: the archive (tar, gzip).
+        version: full version.
+        executable: below the folder that it is unpacked to.
+        needs: shared libraries that it takes from the machine it runs on.
+    """
+
+    path: Path
+    version: str
+    executable: str
+    needs: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Answer:
+    """What an interpreter says of itself.
+
+    Attributes:
+        library: folder of its standard library.
+        able: which of the modules asked for it can import.
+        loaded: shared libraries that it has loaded then; empty outside Linux.
+        managed: whether the operating system owns it.
+    """
+
+    prefix: Path
+    library: Path
+    version: str
+    able: tuple[str, ...]
+    loaded: tuple[str, ...]
+    managed: bool
+
+
+def archive(python: Path, target: Path, *, environ: Mapping[str, str]) -> Archived:
+    """An interpreter as an archive, after a copy of it worked at another place.
+
+    Args:
+        python: the real executable, of no virtual environment.
+        target: the archive to write.
+        environ: variables of this process.
+
+    Raises:
+        TfprovError: `python-not-movable` with the reason.
+    """
+    here = _ask(python, environ)
+    prefix, library = here.prefix, here.library
+    if os.name != "posix":
+        raise _refused(python, "only those of Linux and macOS can be taken along")
+    if here.managed or prefix == Path("/usr"):
+        raise _refused(python, "it belongs to the operating system, and its parts lie among those of other programs")
+    if prefix not in library.parents:
+        raise _refused(python, f"its library `{library}` is not below its prefix `{prefix}`")
+    with tempfile.TemporaryDirectory(prefix="tfprov-python-") as scratch:
+        # As deep as a real place, and with a blank: both have broken copies before.
+        root = Path(scratch) / "moved elsewhere"
+        executable = f"bin/{python.name}"
+        _copy(python, root / executable, library, prefix, root)
+        there = _ask(root / executable, environ)
+        if there.prefix.resolve() != root.resolve():
+            raise _refused(python, f"a copy of it still looks for its library in `{there.prefix}`")
+        lost = [name for name in here.able if name not in there.able]
+        if lost:
+            raise _refused(python, f"a copy of it cannot import {', '.join(lost)}")
+        back = [path for path in there.loaded if prefix in Path(path).parents]
+        if back:
+            raise _refused(python, f"a copy of it still loads `{back[0]}`")
+        inside = root.resolve()
+        needs = {Path(path).name for path in there.loaded if inside not in Path(path).resolve().parents}
+        _pack(root, target)
+    return Archived(
+        path=target,
+        version=here.version,
+        executable=executable,
+        needs=tuple(sorted(name for name in needs if not name.startswith(_EVERYWHERE))),
+    )
+
+
+def unpack(data: io.BufferedIOBase, target: Path) -> None:
+    """Unpack an archive whose hash was checked into a folder that is not there yet; it appears whole or not at all.
+
+    Raises:
+        TfprovError: `bundle-invalid` when the archive reaches outside the folder.
+    """
+    target.parent.mkdir(parents=True, exist_ok=True)
+    stage = Path(tempfile.mkdtemp(prefix=".new-", dir=target.parent))
+    try:
+        with tarfile.open(fileobj=data, mode="r:gz") as archived:
+            for member in archived:
+                place = (stage / member.name).resolve()
+                if stage.resolve() not in place.parents or not (member.isreg() or member.issym()):
+                    raise TfprovError("bundle-invalid", f"the archive of the interpreter holds `{member.name}`")
+                place.parent.mkdir(parents=True, exist_ok=True)
+                if member.issym():
+                    if "/" in member.linkname:
+                        raise TfprovError("bundle-invalid", f"the archive of the interpreter links `{member.linkname}`")
+                    place.symlink_to(member.linkname)
+                    continue
+                source = archived.extractfile(member)
+                if source is not None:
+                    with place.open("wb") as stream:
+                        shutil.copyfileobj(source, stream)
+                    place.chmod(member.mode & 0o755)
+        stage.chmod(0o755)
+        try:
+            stage.rename(target)
+        except OSError:
+            if not target.is_dir():
+                raise
+    except (tarfile.TarError, EOFError, gzip.BadGzipFile) as error:
+        raise TfprovError("bundle-invalid", "the archive of the interpreter cannot be read") from error
+    finally:
+        shutil.rmtree(stage, ignore_errors=True)
+
+
+def _ask(python: Path, environ: Mapping[str, str]) -> _Answer:
+    answer = process.run(
+        [python, "-I", "-c", _ASK, ",".join(_MODULES)], env=process.clean_environment(environ), timeout=_SECONDS
+    )
+    try:
+        said = json.loads(answer.stdout)
+        return _Answer(
+            prefix=Path(said["prefix"]),
+            library=Path(said["library"]),
+            version=said["version"],
+            able=tuple(said["able"]),
+            loaded=tuple(said["loaded"]),
+            managed=said["managed"],
+        )
+    except ValueError:
+        words = (answer.stderr or answer.stdout).strip().splitlines()
+        raise _refused(python, f"it does not start: {words[-1] if words else answer.returncode}") from None
+
+
+def _copy(python: Path, executable: Path, library: Path, prefix: Path, root: Path) -> None:
+    executable.parent.mkdir(parents=True)
+    shutil.copy2(python, executable)
+    for name in {"python3", "python"} - {executable.name}:
+        (executable.parent / name).symlink_to(executable.name)
+
+    def unwanted(folder: str, names: list[str]) -> set[str]:
+        # A `test` folder below a package is that package's own business.
+        top = Path(folder) == library
+        return {name for name in names if name in _LEFT_OUT and (top or name == "__pycache__")}
+
+    shutil.copytree(library, root / library.relative_to(prefix), ignore=unwanted, symlinks=False)
+    for shared in sorted((prefix / "lib").glob("libpython*")):
+        if (shared.is_file() and ".so" in shared.name) or shared.suffix == ".dylib":
+            shutil.copy2(shared, root / "lib" / shared.name)
+
+
+def _pack(root: Path, target: Path) -> None:
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with (
+        target.open("wb") as raw,
+        gzip.GzipFile(filename="", mode="wb", fileobj=raw, mtime=0, compresslevel=6) as stream,
+        tarfile.open(fileobj=stream, mode="w", format=tarfile.PAX_FORMAT) as packed,
+    ):
+        for path in _sorted_files(root):
+            member = tarfile.TarInfo(path.relative_to(root).as_posix())
+            member.mtime = _MOMENT
+            if path.is_symlink():
+                member.type, member.linkname = tarfile.SYMTYPE, str(path.readlink())
+                packed.addfile(member)
+                continue
+            member.size = path.stat().st_size
+            member.mode = 0o755 if path.stat().st_mode & 0o100 else 0o644
+            with path.open("rb") as content:
+                packed.addfile(member, content)
+
+
+def _sorted_files(root: Path) -> Iterator[Path]:
+    return iter(sorted(path for path in root.rglob("*") if path.is_symlink() or path.is_file()))
+
+
+def _refused(python: Path, why: str) -> TfprovError:
+    return TfprovError("python-not-movable", f"`{python}` cannot be taken along", evidence=(why,))

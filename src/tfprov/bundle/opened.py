@@ -1,0 +1,274 @@
+"""Reading a bundle: a folder, an archive, or an address where a folder is served."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import tarfile
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO, Protocol, cast
+
+from tfprov.bundle.records import MANIFEST, Entry, Manifest, identity, parse
+from tfprov.errors import TfprovError
+
+_BUFFER = 1024 * 1024
+_LARGEST_MANIFEST = 16 << 20
+
+
+class Place(Protocol):
+    """Where the files of a bundle are."""
+
+    def size(self, path: str) -> int | None:
+        """Bytes of a file, or None when it is not there."""
+
+    def open(self, path: str) -> AbstractContextManager[BinaryIO]:
+        """A file to read from; OSError or KeyError when it is not there."""
+
+
+@dataclass(frozen=True, slots=True)
+class Folder:
+    """A bundle as a folder."""
+
+    root: Path
+
+    def size(self, path: str) -> int | None:
+        """See `Place`."""
+        try:
+            return (self.root / path).stat().st_size
+        except OSError:
+            return None
+
+    def open(self, path: str) -> AbstractContextManager[BinaryIO]:
+        """See `Place`."""
+        return (self.root / path).open("rb")
+
+
+class Archive:
+    """A bundle as an uncompressed tar archive, read in place."""
+
+    def __init__(self, path: Path) -> None:
+        """List its members.
+
+        Raises:
+            TfprovError: `bundle-invalid` when it is no such archive, or ends too early.
+        """
+        self._path = path
+        try:
+            with tarfile.open(path, "r:") as archive:
+                members = [one for one in archive if one.isreg()]
+        except tarfile.TarError as error:
+            raise TfprovError(
+                "bundle-invalid", f"`{path}` is no archive that can be read", evidence=(f"tarfile: {error}",)
+            ) from error
+        # One folder holds everything, so that unpacking by hand litters nothing.
+        self._members = {one.name.partition("/")[2]: one for one in members}
+
+    def size(self, path: str) -> int | None:
+        """See `Place`."""
+        found = self._members.get(path)
+        return None if found is None else found.size
+
+    @contextmanager
+    def open(self, path: str) -> Iterator[BinaryIO]:
+        """See `Place`."""
+        if path not in self._members:
+            raise FileNotFoundError(path)
+        member = self._members[path]
+        with self._path.open("rb") as stream:
+            stream.seek(member.offset_data)
+            yield cast("BinaryIO", _Part(stream, member.size))
+
+
+class _Part(io.RawIOBase):
+    """A part of an open file, read from where the file stands now."""
+
+    def __init__(self, stream: BinaryIO, size: int) -> None:
+        super().__init__()
+        self._stream = stream
+        self._left = size
+
+    def readable(self) -> bool:
+        return True
+
+    def read(self, size: int = -1) -> bytes:
+        wanted = self._left if size < 0 else min(size, self._left)
+        data = self._stream.read(wanted)
+        self._left -= len(data)
+        return data
+
+
+@dataclass(frozen=True, slots=True)
+class Remote:
+    """A bundle folder that a server hands out.
+
+    Attributes:
+        url: of the folder, without a slash at its end.
+        fetch: gives the body at an address.
+    """
+
+    url: str
+    fetch: Callable[[str], bytes]
+
+    def size(self, path: str) -> int | None:  # noqa: ARG002 - the protocol has it; a server is asked for no sizes
+        """Not known before a file is fetched."""
+        return None
+
+    def open(self, path: str) -> AbstractContextManager[BinaryIO]:
+        """See `Place`. For small files: all of it is held in memory."""
+        return nullcontext(io.BytesIO(self.fetch(f"{self.url}/{path}")))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bundle:
+    """An opened bundle. What is read of it was checked against its manifest.
+
+    Attributes:
+        source: as the user named it.
+        id: names its content.
+        bases: older bundles that have what a delta lacks.
+    """
+
+    source: str
+    place: Place
+    manifest: Manifest
+    id: str
+    bases: tuple[Bundle, ...] = ()
+
+    @property
+    def url(self) -> str | None:
+        """Address of a bundle that is served; None for one on this machine."""
+        return self.place.url if isinstance(self.place, Remote) else None
+
+    def read(self, path: str) -> bytes:
+        """A small file.
+
+        Raises:
+            TfprovError: `bundle-invalid` when it is damaged or not there.
+        """
+        entry = self.manifest.entry(path)
+        if entry is None:
+            raise TfprovError("bundle-invalid", f"`{self.source}` has no `{path}`")
+        with self.stream(entry) as stream:
+            data = stream.read()
+        if hashlib.sha256(data).hexdigest() != entry.sha256:
+            raise self.damaged(entry, f"its SHA-256 is {hashlib.sha256(data).hexdigest()}, not {entry.sha256}")
+        return data
+
+    def has(self, entry: Entry) -> bool:
+        """Whether the file is in this bundle or one of its bases, by size."""
+        return self.holder(entry) is not None
+
+    def holder(self, entry: Entry) -> tuple[Place, str] | None:
+        """Where the content of an entry is, and under which path there; None when nowhere."""
+        if entry.here:
+            return self.place, entry.path
+        for base in self.bases:
+            for known in base.manifest.files:
+                if known.sha256 == entry.sha256 and known.size == entry.size:
+                    found = base.holder(known)
+                    if found is not None:
+                        return found
+        return None
+
+    @contextmanager
+    def stream(self, entry: Entry) -> Iterator[BinaryIO]:
+        """The content of a file, not yet checked against its hash.
+
+        Raises:
+            TfprovError: `bundle-incomplete` when only an older bundle has it, `bundle-invalid` when it cannot be read.
+        """
+        found = self.holder(entry)
+        if found is None:
+            raise TfprovError(
+                "bundle-incomplete",
+                f"`{self.source}` is a delta, and `{entry.filename}` is not in it",
+                evidence=(f"it was made against the bundle {self.manifest.base[:12]}",),
+            )
+        place, path = found
+        try:
+            with place.open(path) as stream:
+                yield stream
+        except FileNotFoundError as error:
+            raise self.damaged(entry, "it is not there") from error
+
+    def damaged(self, entry: Entry, how: str) -> TfprovError:
+        """What to raise for a file that is not what the manifest says."""
+        return TfprovError("bundle-invalid", f"`{entry.path}` in `{self.source}` is damaged", evidence=(how,))
+
+    def verify(self) -> tuple[Entry, ...]:
+        """The files whose content is not what the manifest says. Reads everything that is here."""
+        bad = []
+        for entry in self.manifest.files:
+            if not entry.here and self.holder(entry) is None:
+                continue
+            try:
+                with self.stream(entry) as stream:
+                    digest = hashlib.sha256()
+                    while chunk := stream.read(_BUFFER):
+                        digest.update(chunk)
+            except (TfprovError, OSError):
+                bad.append(entry)
+                continue
+            if digest.hexdigest() != entry.sha256:
+                bad.append(entry)
+        return tuple(bad)
+
+
+def open_bundle(
+    source: str, *, cwd: Path, fetch: Callable[[str], bytes] | None = None, bases: Sequence[Bundle] = ()
+) -> Bundle:
+    """A bundle, opened; every file of it is there and has the size that it should have.
+
+    Args:
+        source: path of a folder or archive, or address of a folder that is served.
+        cwd: what a relative path is relative to.
+        fetch: gives the body at an address; None where no network may be used.
+        bases: older bundles, for a delta.
+
+    Raises:
+        TfprovError: `bundle-missing`, `bundle-invalid`, `bundle-too-new`.
+    """
+    place = _place(source, cwd, fetch)
+    try:
+        with place.open(MANIFEST) as stream:
+            raw = stream.read(_LARGEST_MANIFEST)
+    except FileNotFoundError as error:
+        raise TfprovError(
+            "bundle-invalid", f"`{source}` is not a bundle", evidence=(f"there is no `{MANIFEST}` in it",)
+        ) from error
+    found = Bundle(source=source, place=place, manifest=parse(raw, source=source), id=identity(raw), bases=tuple(bases))
+    if found.url is None:
+        wrong = [_wrong(place, entry) for entry in found.manifest.files if entry.here]
+        problems = [text for text in wrong if text]
+        if problems:
+            raise TfprovError(
+                "bundle-invalid",
+                f"`{source}` is not whole: {len(problems)} of {len(wrong)} files",
+                evidence=tuple(problems[:5]),
+            )
+    return found
+
+
+def _place(source: str, cwd: Path, fetch: Callable[[str], bytes] | None) -> Place:
+    if source.startswith(("http://", "https://")):
+        if fetch is None:
+            raise TfprovError("usage", f"`{source}` is an address; name a folder or an archive")
+        return Remote(source.removesuffix(MANIFEST).rstrip("/"), fetch)
+    path = cwd / source
+    if path.name == MANIFEST and path.is_file():
+        path = path.parent
+    if path.is_dir():
+        return Folder(path)
+    if path.is_file():
+        return Archive(path)
+    raise TfprovError("bundle-missing", f"there is no bundle `{source}`", evidence=(f"looked for `{path}`",))
+
+
+def _wrong(place: Place, entry: Entry) -> str:
+    size = place.size(entry.path)
+    if size is None:
+        return f"`{entry.path}` is missing"
+    return "" if size == entry.size else f"`{entry.path}` has {size} bytes instead of {entry.size}"

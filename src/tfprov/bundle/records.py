@@ -1,0 +1,221 @@
+"""What a bundle says of itself: `bundle.json`. The layout is described in docs/bundle.md."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from dataclasses import asdict, dataclass
+from pathlib import PurePosixPath
+
+from pydantic import TypeAdapter, ValidationError
+
+from tfprov.errors import TfprovError
+from tfprov.profile.records import PlatformName
+
+FORMAT = 1
+"""Rises when an older tfprov would misread a bundle."""
+MANIFEST = "bundle.json"
+SUMS = "SHA256SUMS"
+WHEELS = "wheels"
+INDEX = "simple"
+PROFILE = "profile"
+PYTHONS = "python"
+STARTER = "bootstrap"
+
+_SHA256 = re.compile(r"[0-9a-f]{64}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """One file of a bundle.
+
+    Attributes:
+        path: below the bundle, with `/`.
+        sha256: of its content, lower-case hexadecimal.
+        size: bytes.
+        here: False in a delta for a file that only the older bundle has.
+    """
+
+    path: str
+    sha256: str
+    size: int
+    here: bool = True
+
+    @property
+    def filename(self) -> str:
+        """The last part of the path."""
+        return PurePosixPath(self.path).name
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Served:
+    """A platform that the environment can be made on.
+
+    Attributes:
+        python: minor version, `3.12`.
+        package: project that TensorFlow is installed from there.
+        version: of TensorFlow.
+        accelerator: `cpu`, `cuda`, …
+        wheels: hashes of the wheels that such a machine may need.
+    """
+
+    platform: PlatformName
+    python: str
+    package: str
+    version: str
+    accelerator: str
+    wheels: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tool:
+    """What runs tfprov itself on one platform with one minor version of Python.
+
+    Attributes:
+        python: minor version, `3.12`.
+        wheels: paths of tfprov's own wheel and of everything that it needs.
+    """
+
+    platform: PlatformName
+    python: str
+    wheels: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BundledPython:
+    """An interpreter that travels with the bundle.
+
+    Attributes:
+        version: full version.
+        path: of the archive, below the bundle.
+        executable: below the folder that the archive is unpacked to.
+        needs: shared libraries that the target must have itself.
+    """
+
+    platform: PlatformName
+    version: str
+    path: str
+    executable: str
+    needs: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Manifest:
+    """What is in a bundle.
+
+    Attributes:
+        format: of the layout; `FORMAT` in what this version writes.
+        tfprov: version that made it, and that it holds.
+        name: of the profile.
+        profile: path of the profile; the files that it names lie beside it.
+        lock: path of the lock.
+        files: every file but the manifest and the list of sums, by path.
+        base: id of the bundle that a delta needs; empty for a whole bundle.
+        notes: what is not in it although it was asked for, with the reason.
+    """
+
+    format: int
+    tfprov: str
+    name: str
+    profile: str
+    lock: str
+    served: tuple[Served, ...]
+    tools: tuple[Tool, ...]
+    pythons: tuple[BundledPython, ...] = ()
+    files: tuple[Entry, ...] = ()
+    base: str = ""
+    notes: tuple[str, ...] = ()
+
+    @property
+    def platforms(self) -> tuple[PlatformName, ...]:
+        """The platforms that it serves."""
+        return tuple(one.platform for one in self.served)
+
+    def served_on(self, platform: str) -> Served | None:
+        """What it holds for a platform; None when it serves another one."""
+        return next((one for one in self.served if one.platform == platform), None)
+
+    def entry(self, path: str) -> Entry | None:
+        """The file at a path, or None."""
+        return next((one for one in self.files if one.path == path), None)
+
+    @property
+    def wheels(self) -> dict[str, Entry]:
+        """The wheels by hash."""
+        return {one.sha256: one for one in self.files if one.path.startswith(f"{WHEELS}/") and _is_wheel(one.path)}
+
+
+def render(manifest: Manifest) -> bytes:
+    """The manifest as the file `bundle.json`: the same bytes for the same content."""
+    return (json.dumps(asdict(manifest), indent=1, ensure_ascii=False) + "\n").encode()
+
+
+def identity(raw: bytes) -> str:
+    """Id of a bundle: the SHA-256 of its `bundle.json`, which names the hash of every other file."""
+    return hashlib.sha256(raw).hexdigest()
+
+
+def parse(raw: bytes, *, source: str) -> Manifest:
+    """The manifest in the bytes of a `bundle.json`.
+
+    Args:
+        raw: the file.
+        source: the bundle, for messages.
+
+    Raises:
+        TfprovError: `bundle-too-new` for a later format, `bundle-invalid` when it is no manifest.
+    """
+    try:
+        document = json.loads(raw)
+        number = document["format"]
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        raise _invalid(source, f"`{MANIFEST}` cannot be read: {type(error).__name__}: {error}") from error
+    if isinstance(number, int) and number > FORMAT:
+        raise TfprovError(
+            "bundle-too-new",
+            f"`{source}` has format {number}, and this tfprov reads formats up to {FORMAT}",
+            evidence=(f"tfprov {document.get('tfprov', 'of an unknown version')} made it",),
+        )
+    try:
+        found = TypeAdapter(Manifest).validate_json(raw)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        where = ".".join(str(part) for part in first["loc"])
+        raise _invalid(source, f"`{MANIFEST}`: `{where}`: {first['msg']}") from error
+    paths = [one.path for one in found.files]
+    for one in found.files:
+        # What comes from elsewhere may name any file of this machine.
+        if not _is_inside(one.path) or not _SHA256.fullmatch(one.sha256) or one.size < 0:
+            raise _invalid(source, f"`{MANIFEST}` names a file that cannot be: `{one.path}`")
+    named = (
+        found.profile,
+        found.lock,
+        *(one.path for one in found.pythons),
+        *(w for t in found.tools for w in t.wheels),
+    )
+    lost = [path for path in named if path not in paths]
+    if lost or len(paths) != len(set(paths)):
+        raise _invalid(source, f"`{MANIFEST}` is not whole: {', '.join(lost) or 'a path stands twice'}")
+    return found
+
+
+def sums(manifest: Manifest, raw: bytes) -> bytes:
+    """The file `SHA256SUMS`: what `sha256sum --check` reads, for whoever has no tfprov yet."""
+    lines = [f"{one.sha256}  {one.path}" for one in manifest.files if one.here]
+    return ("\n".join([*lines, f"{identity(raw)}  {MANIFEST}"]) + "\n").encode()
+
+
+def _invalid(source: str, evidence: str) -> TfprovError:
+    return TfprovError("bundle-invalid", f"`{source}` is not a bundle that can be used", evidence=(evidence,))
+
+
+def _is_inside(path: str) -> bool:
+    parts = path.split("/")
+    return (
+        bool(path) and not path.startswith("/") and not {"", ".", ".."} & set(parts) and not re.search(r"[\\:\0]", path)
+    )
+
+
+def _is_wheel(path: str) -> bool:
+    return path.endswith(".whl")

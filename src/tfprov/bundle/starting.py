@@ -1,0 +1,63 @@
+"""The file `bootstrap` of a bundle: a few lines of shell that look for a Python, then starter.py."""
+
+from __future__ import annotations
+
+from importlib import resources
+
+_SHELL = """\
+#!/bin/sh
+'''':
+# First for the shell: find a Python that this bundle can start tfprov with, and hand this very file to it.
+here=$(cd "$(dirname "$0")" && pwd)
+check='import sys, json
+made = json.load(open(sys.argv[1] + "/bundle.json", encoding="utf-8"))["tools"]
+minor = "%d.%d" % sys.version_info[:2]
+sys.exit(0 if sys.version_info >= (3, 10) and any(one["python"] == minor for one in made) else 1)'
+try() {
+    if "$1" -I -c "$check" "$here" >/dev/null 2>&1; then
+        python=$1; shift
+        exec "$python" -I "$here/bootstrap" "$@"
+    fi
+}
+for python in "${TFPROV_PYTHON:-python3}" python3 python3.13 python3.12 python3.11 python3.10 python3.14 python \\
+    /usr/bin/python3 /usr/local/bin/python3 /opt/homebrew/bin/python3 \\
+    "${PYENV_ROOT:-${HOME:-/nonexistent}/.pyenv}"/versions/*/bin/python3 \\
+    "${HOME:-/nonexistent}"/.local/share/uv/python/*/bin/python3 /opt/*/bin/python3; do
+    try "$python" "$@"
+done
+# None on this machine: an interpreter that came along.
+data=${TFPROV_HOME:+$TFPROV_HOME/data}
+data=${data:-${XDG_DATA_HOME:-${HOME:-/nonexistent}/.local/share}/tfprov}
+for archive in "$here"/python/*.tar.gz; do
+    [ -f "$archive" ] || continue
+    name=$(basename "$archive" .tar.gz)
+    if [ ! -d "$data/pythons/$name" ]; then
+        (cd "$here" && grep -F "  python/$name.tar.gz" SHA256SUMS | sha256sum --check --status) || {
+            echo 'error[bundle-invalid]: `'"$archive"'` is damaged' >&2
+            exit 13
+        }
+        mkdir -p "$data/pythons/.new-$$" && tar -xzf "$archive" -C "$data/pythons/.new-$$" || exit 14
+        mv "$data/pythons/.new-$$" "$data/pythons/$name" 2>/dev/null || rm -rf "$data/pythons/.new-$$"
+    fi
+    try "$data/pythons/$name/bin/python3" "$@"
+done
+echo "error[python-not-found]: no Python that this bundle can start tfprov with" >&2
+echo "  evidence  looked for python3, python3.10 to python3.14 on PATH, in the usual folders and under pyenv and uv" >&2
+echo "" >&2
+echo 'hint: name one with TFPROV_PYTHON=/path/to/python3, or make the bundle again with `--with-python`' >&2
+exit 10
+'''
+"""
+
+
+def bootstrap() -> bytes:
+    """The file, for a shell and for Python alike."""
+    text = resources.files("tfprov.bundle").joinpath("starter.py").read_text(encoding="utf-8")
+    # `from __future__` must be the first statement but the docstring, and the shell's part is the docstring now.
+    docstring, _, rest = text.partition("from __future__ import annotations\n")
+    return (_SHELL + "from __future__ import annotations\n" + _commented(docstring) + rest).encode()
+
+
+def _commented(docstring: str) -> str:
+    lines = docstring.strip().strip('"').strip().splitlines()
+    return "\n" + "\n".join(f"# {line}".rstrip() for line in lines) + "\n"

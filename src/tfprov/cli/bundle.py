@@ -1,0 +1,97 @@
+"""The command that takes an environment to machines without network: bundle."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, cast
+
+import typer
+
+from tfprov.cli.options import Json, Locked, Overrides, Quiet, Upgrade, Verbose, output_of, request_of
+from tfprov.cli.output import failures
+
+if TYPE_CHECKING:
+    from tfprov.profile.records import PlatformName
+
+app = typer.Typer()
+
+
+@app.command(
+    epilog="Examples: tfprov bundle train.toml -o train.tar · tfprov bundle train.toml -o train --with-python · "
+    "tfprov bundle --check train.tar · on the other machine: tfprov up --bundle train.tar, or, without tfprov, "
+    "tar -xf train.tar && train-bundle/bootstrap up"
+)
+def bundle(
+    profile: Annotated[
+        str | None, typer.Argument(metavar="PROFILE", help="Path of a profile, or name of a shipped one.")
+    ] = None,
+    target: Annotated[
+        Path | None,
+        typer.Option("--output", "-o", help="Where to: an archive when it ends in `.tar`, else a folder."),
+    ] = None,
+    platforms: Annotated[
+        list[str] | None,
+        typer.Option("--platform", metavar="PLATFORM", help="Serve this platform as well. May be repeated."),
+    ] = None,
+    with_python: Annotated[
+        bool, typer.Option("--with-python", help="Take the interpreter along, where it works at another place too.")
+    ] = False,
+    delta: Annotated[str | None, typer.Option(metavar="OLD", help="Leave out what this older bundle has.")] = None,
+    check: Annotated[
+        list[str] | None,
+        typer.Option("--check", metavar="BUNDLE", help="Read every file of this bundle and compare; make nothing."),
+    ] = None,
+    merge: Annotated[
+        list[str] | None,
+        typer.Option(metavar="BUNDLE", help="Make a whole bundle of a delta and the older ones; name the delta first."),
+    ] = None,
+    overrides: Overrides = None,
+    upgrade: Upgrade = False,
+    locked: Locked = False,
+    as_json: Json = False,
+    verbose: Verbose = False,
+    quiet: Quiet = False,
+) -> None:
+    """Write all that a machine without network needs for PROFILE: wheels, lock, checks, and tfprov itself."""
+    output = output_of("bundle", as_json, verbose, quiet)
+    with failures(output):
+        from tfprov.errors import TfprovError
+        from tfprov.lock.platforms import PLATFORMS
+        from tfprov.pipeline import bundling, unbundling
+        from tfprov.report import bundles
+
+        if [profile is not None, bool(check), bool(merge)].count(True) != 1:
+            raise TfprovError("usage", "name a PROFILE, or a bundle with `--check` or `--merge`")
+        if check:
+            with output.progress():
+                whole = unbundling.check(check, cwd=Path.cwd(), environ=os.environ)
+            output.result(bundles.checked(whole), bundles.document(whole.manifest, id_=whole.id, path=check[0]))
+            return
+        if target is None:
+            raise TfprovError("usage", "say where to with `--output`", hint="such as `-o train.tar`, or `-o train/`")
+        place = Path.cwd() / target
+        if merge:
+            with output.progress() as emit:
+                whole = unbundling.merge(merge, place, cwd=Path.cwd(), environ=os.environ, emit=emit)
+            output.result(bundles.checked(whole), bundles.document(whole.manifest, id_=whole.id, path=str(place)))
+            return
+        unknown = [name for name in platforms or () if name not in PLATFORMS]
+        if unknown:
+            raise TfprovError("usage", f"`{unknown[0]}` is no platform", evidence=(f"known: {', '.join(PLATFORMS)}",))
+        wanted = bundling.Wanted(
+            output=place,
+            platforms=cast("tuple[PlatformName, ...]", tuple(platforms or ())),
+            with_python=with_python,
+            delta=delta,
+        )
+        with output.progress() as emit:
+            made = bundling.bundle(request_of(str(profile), overrides, upgrade=upgrade, locked=locked), wanted, emit)
+        output.result(
+            bundles.made(made),
+            {
+                **bundles.document(made.manifest, id_=made.id, path=str(made.path)),
+                "bytes": made.bytes,
+                "bytes_fetched": made.bytes_fetched,
+            },
+        )

@@ -1,0 +1,48 @@
+"""Sources of a run that may not use the network: what lies on this machine."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from pathlib import Path
+
+from tfprov.fetch.sources import Network, network
+from tfprov.host.records import Facts
+from tfprov.profile.records import Profile
+
+
+def local_network(profile: Profile, folder: Path, facts: Facts, environ: Mapping[str, str]) -> Network:
+    """The sources of a profile that need no server: indexes and folders on this machine.
+
+    Args:
+        profile: what is asked. Addresses of servers are left out before their `${NAME}` are replaced.
+        folder: what relative paths of the profile are relative to.
+        facts: the machine's own index.
+        environ: for `${NAME}` in paths.
+    """
+    index = profile.index
+    local = index.model_copy(
+        update={
+            "url": next(iter(_local((index.url or "",))), None),
+            "mirrors": (),
+            "extra": _local(index.extra),
+            "find_links": _folders(index.find_links),
+        }
+    )
+    found = network(profile.model_copy(update={"index": local}), folder, facts, environ)
+    return replace(
+        found,
+        index_url=next(iter(_local((found.index_url or "",))), None),
+        extra=_local(found.extra),
+        find_links=_folders(found.find_links),
+        mirrors=(),
+        offline=True,
+    )
+
+
+def _local(urls: Iterable[str]) -> tuple[str, ...]:
+    return tuple(url for url in urls if url.startswith("file://"))
+
+
+def _folders(places: Iterable[str]) -> tuple[str, ...]:
+    return tuple(place for place in places if "://" not in place or place.startswith("file://"))

@@ -1,0 +1,187 @@
+"""The wheels of tfprov itself, and of what it needs, for machines that have no index."""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+from packaging.pylock import Package, PackageWheel, Pylock, PylockSelectError, PylockValidationError
+
+from tfprov import process
+from tfprov.bundle import repack
+from tfprov.errors import TfprovError
+from tfprov.events import Note
+from tfprov.fetch.fetch import fetch
+from tfprov.fetch.store import Store, sha256_of
+from tfprov.host.records import Facts
+from tfprov.ladder.classify import classify_text
+from tfprov.lock.platforms import PLATFORMS
+from tfprov.lock.records import LockedFile
+from tfprov.pipeline import elsewhere
+from tfprov.pipeline.run import Run
+from tfprov.pipeline.tools import networked, uv_executable
+from tfprov.plan.tags import marker_environment, supported_tags
+from tfprov.profile.load import shipped_folder
+from tfprov.profile.records import PlatformName
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+PYTHONS = ("3.10", "3.11", "3.12", "3.13", "3.14")
+"""Minor versions of Python that tfprov can be started with from a bundle."""
+_SECONDS = 300.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kit:
+    """What starts tfprov on one platform with one minor version of Python.
+
+    Attributes:
+        files: path of each wheel by its hash.
+    """
+
+    platform: PlatformName
+    python: str
+    files: dict[str, Path]
+
+
+def own_wheel(folder: Path) -> Path:
+    """The wheel of tfprov itself, made from the files that run now."""
+    one = metadata.distribution("tfprov")
+    package = Path(__file__).resolve().parents[1]
+    return repack.repack(one, folder, also=repack.package_files(package, shipped_folder()))
+
+
+def kits(
+    run: Run, platforms: Sequence[PlatformName], *, folder: Path, known: Mapping[str, Path]
+) -> tuple[list[Kit], list[str]]:
+    """The wheels for every platform and Python, and what could not be had.
+
+    Those of the index are taken, in the versions that run here. Where the index does not have them, what is installed
+    is packed again; that serves this platform and this Python only.
+
+    Args:
+        run: gives the network and the store.
+        platforms: where tfprov must start.
+        folder: where wheels that are made here are put.
+        known: wheels of the environment by hash; one of them stands for the same release made here, because an index
+            holds one file of a name.
+    """
+    named = {path.name: (sha256, path) for sha256, path in known.items()}
+    own = own_wheel(folder)
+    mine = {sha256_of(own): own}
+    here = elsewhere.name_of(run.get(Facts))
+    minor = f"{sys.version_info[0]}.{sys.version_info[1]}"
+    found: list[Kit] = []
+    lost: list[str] = []
+    for platform in platforms:
+        resolved: dict[str, tuple[LockedFile, ...]] = {}
+        problem = ""
+        for python in PYTHONS:
+            try:
+                resolved[python] = _resolve(run, platform, python)
+            except TfprovError as error:
+                problem = problem or f"{error.what}: {'; '.join(error.evidence)[:300]}"
+        paths: dict[str, Path] = {}
+        try:
+            every = {file.sha256: file for files in resolved.values() for file in files}
+            fetched = fetch(
+                list(every.values()),
+                store=Store(run.home.store),
+                network=run.network,
+                emit=run.emit,
+                deadline=run.deadline,
+                skip=run.loaded.profile.strategies.skip,
+            )
+            paths = dict(fetched.paths)
+        except TfprovError as error:
+            resolved, problem = {}, error.what
+        for python, files in resolved.items():
+            chosen = {file.sha256: paths[file.sha256] for file in files}
+            found.append(Kit(platform=platform, python=python, files={**mine, **chosen}))
+        if platform == here and minor not in resolved:
+            run.emit(
+                Note(
+                    text=f"the index lacks what tfprov needs: packing what is installed, for Python {minor} only",
+                    level="warning",
+                )
+            )
+            packed = [repack.repack(one, folder) for one in repack.closure("tfprov") if one.name != "tfprov"]
+            files_here = dict(named.get(path.name, (sha256_of(path), path)) for path in packed)
+            found.append(Kit(platform=platform, python=minor, files={**mine, **files_here}))
+        missing = [python for python in PYTHONS if python not in resolved and (platform, python) != (here, minor)]
+        if missing:
+            lost.append(f"tfprov cannot be started on {platform} with Python {', '.join(missing)}: {problem}")
+    return found, lost
+
+
+def _resolve(run: Run, platform: PlatformName, python: str) -> tuple[LockedFile, ...]:
+    """The wheels that tfprov needs on a platform with a Python."""
+    network = run.network
+    environ = {**networked(run), "UV_PYTHON_DOWNLOADS": "never"}
+    if network.index_url:
+        environ["UV_DEFAULT_INDEX"] = network.index_url
+    if network.extra:
+        environ["UV_INDEX"] = " ".join(network.extra)
+    if network.offline:
+        environ["UV_OFFLINE"] = "1"
+    lines = [line for line in metadata.requires("tfprov") or () if "extra ==" not in line]
+    installed = [f"{one.name}=={one.version}" for one in repack.closure("tfprov") if one.name != "tfprov"]
+    text = ""
+    with tempfile.TemporaryDirectory(prefix="tfprov-kit-") as name:
+        work = Path(name)
+        (work / "asked.in").write_text("\n".join(lines) + "\n", encoding="utf-8")
+        (work / "here.txt").write_text("\n".join(installed) + "\n", encoding="utf-8")
+        # First the versions that run here. Another Python may have no wheel of one of them.
+        for bounds in (("--constraints", str(work / "here.txt")), ()):
+            argv = [
+                *(str(uv_executable()), "pip", "compile", str(work / "asked.in"), *bounds),
+                *("--format", "pylock.toml", "--output-file", str(work / "pylock.toml"), "--only-binary", ":all:"),
+                # Without one uv would look for, and download, an interpreter of that version.
+                *(
+                    "--python",
+                    sys.executable,
+                    "--python-version",
+                    python,
+                    "--python-platform",
+                    PLATFORMS[platform].triple,
+                ),
+                *("--no-header", "--no-config", "--no-progress", "--cache-dir", str(run.home.cache / "uv")),
+                *(("--index-strategy", "unsafe-best-match") if network.merged else ()),
+                *(part for link in network.find_links for part in ("--find-links", link)),
+            ]
+            answer = process.run(argv, env=environ, cwd=work, timeout=_SECONDS)
+            if answer.ok:
+                text = (work / "pylock.toml").read_text(encoding="utf-8")
+                break
+    if not text:
+        code, evidence = classify_text("uv pip compile", answer.stderr + answer.stdout, answer.returncode)
+        raise TfprovError(code, "what tfprov needs could not be resolved", evidence=evidence)
+    facts = elsewhere.facts_on(platform, run.get(Facts))
+    try:
+        chosen = Pylock.from_dict(tomllib.loads(text)).select(
+            environment=marker_environment(python, "cpython", facts), tags=supported_tags(python, False, facts)
+        )
+        return tuple(_locked(package, wheel) for package, wheel in chosen if isinstance(wheel, PackageWheel))
+    except (PylockSelectError, PylockValidationError) as error:
+        raise TfprovError("platform-no-wheel", "there is no wheel for it", evidence=(str(error),)) from error
+
+
+def _locked(package: Package, wheel: PackageWheel) -> LockedFile:
+    url = wheel.url or Path(wheel.path or "").absolute().as_uri()
+    filename = wheel.name or unquote(urlsplit(url).path.rsplit("/", 1)[-1])
+    return LockedFile(
+        name=str(package.name),
+        version=str(package.version),
+        filename=filename,
+        url=url,
+        sha256=wheel.hashes["sha256"],
+        size=wheel.size,
+    )
