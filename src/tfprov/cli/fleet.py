@@ -41,6 +41,6 @@ def gather(
             output.result(fleet.words(hosts), fleet.document(hosts))
             return
         if not as_json:
-            print(fleet.words(hosts))
+            print(output.typed(fleet.words(hosts)))
         output.failure(failure, fleet.document(hosts))
         raise SystemExit(failure.exit_code)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 import sys
 import traceback
 from collections.abc import Callable, Iterator, Mapping
@@ -15,6 +16,9 @@ from tfprov.ladder.classify import classify_exception
 
 if TYPE_CHECKING:
     from tfprov.report.progress import Reporter
+
+_COMMAND = re.compile(r"(`|^  use {7}|^(?=tfprov up would))tfprov ", re.MULTILINE)
+"""Where words hold a command that can be typed: in backticks, in the row `use`, at the head of a plan."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -43,7 +47,7 @@ class Output:
         from tfprov.report.documents import render
 
         # Flushed here, so that a full disk is noticed while it can still be told.
-        print(render(self.command, dict(document)) if self.json else words, flush=True)
+        print(render(self.command, dict(document)) if self.json else self.typed(words), flush=True)
 
     def failure(self, error: TfprovError, document: Mapping[str, object] | None = None) -> None:
         """Print why the command failed."""
@@ -51,11 +55,18 @@ class Output:
 
         if self.json:
             _tell(sys.stdout, documents.render(self.command, dict(document or {}), failure=error))
-        words = text.error(error)
+        words = self.typed(text.error(error))
         if self._coloured(sys.stderr):
             head, _, rest = words.partition(": ")
             words = f"\033[1;31m{head}\033[0m: {rest}"
         _tell(sys.stderr, words)
+
+    def typed(self, words: str) -> str:
+        """Words whose commands are spelled as the user started tfprov: from a checkout that is `./bootstrap`."""
+        started = self.environ.get("TFPROV_STARTED_AS")
+        if not started:
+            return words
+        return _COMMAND.sub(lambda found: f"{found[1]}{started} ", words)
 
     def progress(self) -> Reporter:
         """A listener for events that suits stderr."""

@@ -481,3 +481,9 @@ class TestStreamsThatTakeNothing:
             ["sh", "-c", command], check=False, capture_output=True, text=True, env=cli.environ, cwd=cli.folder
         )
         assert (done.returncode, done.stdout) == (2, "")
+
+
+def test_messages_spell_commands_as_the_user_started_tfprov(cli: Cli) -> None:
+    answer = cli("plan", "absent", environ={"TFPROV_STARTED_AS": "'../my place/bootstrap'"})
+    assert "hint: make one with `'../my place/bootstrap' init`" in answer.err
+    assert "hint: make one with `tfprov init`" in cli("plan", "absent").err
