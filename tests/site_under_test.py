@@ -25,9 +25,17 @@ only_here = [
 ]
 
 
-def sham_wheel(folder: Path, version: str, *, sabotage: str = "", package: str = "tensorflow-cpu") -> Path:
-    source = MODULE.replace("2.99.0", version) + sabotage
-    return build_wheel(folder, package, version, files={"tensorflow/__init__.py": source}, tag=TAG)
+def sham_wheel(
+    folder: Path,
+    version: str,
+    *,
+    sabotage: str = "",
+    package: str = "tensorflow-cpu",
+    first: str = "",
+    requires: tuple[str, ...] = (),
+) -> Path:
+    source = first + MODULE.replace("2.99.0", version) + sabotage
+    return build_wheel(folder, package, version, files={"tensorflow/__init__.py": source}, tag=TAG, requires=requires)
 
 
 @dataclass

@@ -8,7 +8,7 @@ import zipfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-NO_FILES: Mapping[str, str] = {}
+NO_FILES: Mapping[str, str | bytes] = {}
 
 
 def build_wheel(
@@ -17,9 +17,10 @@ def build_wheel(
     version: str,
     *,
     requires: Sequence[str] = (),
-    files: Mapping[str, str] = NO_FILES,
+    files: Mapping[str, str | bytes] = NO_FILES,
     tag: str = "py3-none-any",
     requires_python: str | None = None,
+    executable: Sequence[str] = (),
 ) -> Path:
     """A valid wheel with a RECORD.
 
@@ -31,24 +32,28 @@ def build_wheel(
         files: content by path inside the wheel; a module of the project's name when empty.
         tag: wheel tag.
         requires_python: PEP 440 range, or None.
+        executable: paths inside the wheel that may be run.
     """
     stem = f"{name.replace('-', '_')}-{version}"
     metadata = f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n"
     metadata += f"Requires-Python: {requires_python}\n" if requires_python else ""
     metadata += "".join(f"Requires-Dist: {line}\n" for line in requires)
-    content = dict(files or {f"{name.replace('-', '_')}.py": f"__version__ = {version!r}\n"})
+    content: dict[str, str | bytes] = dict(files or {f"{name.replace('-', '_')}.py": f"__version__ = {version!r}\n"})
     content[f"{stem}.dist-info/METADATA"] = metadata
     content[f"{stem}.dist-info/WHEEL"] = (
         f"Wheel-Version: 1.0\nGenerator: tests\nRoot-Is-Purelib: {str(tag.endswith('any')).lower()}\nTag: {tag}\n"
     )
     record = f"{stem}.dist-info/RECORD"
-    rows = [f"{path},sha256={_digest(text)},{len(text.encode())}" for path, text in content.items()]
+    rows = [f"{path},sha256={_digest(text)},{len(_bytes(text))}" for path, text in content.items()]
     folder.mkdir(parents=True, exist_ok=True)
     wheel = folder / f"{stem}-{tag}.whl"
     with zipfile.ZipFile(wheel, "w", zipfile.ZIP_DEFLATED) as archive:
         for path, text in {**content, record: "\n".join([*rows, f"{record},,"]) + "\n"}.items():
             # A fixed moment, so that the same wheel has the same hash in every run.
-            archive.writestr(zipfile.ZipInfo(path, date_time=(2020, 1, 1, 0, 0, 0)), text)
+            member = zipfile.ZipInfo(path, date_time=(2020, 1, 1, 0, 0, 0))
+            if path in executable:
+                member.external_attr = 0o100755 << 16
+            archive.writestr(member, text)
     return wheel
 
 
@@ -72,5 +77,9 @@ def simple_index(folder: Path, wheels: Sequence[Path]) -> Path:
     return folder
 
 
-def _digest(text: str) -> str:
-    return base64.urlsafe_b64encode(hashlib.sha256(text.encode()).digest()).decode().rstrip("=")
+def _bytes(content: str | bytes) -> bytes:
+    return content.encode() if isinstance(content, str) else content
+
+
+def _digest(content: str | bytes) -> str:
+    return base64.urlsafe_b64encode(hashlib.sha256(_bytes(content)).digest()).decode().rstrip("=")

@@ -33,10 +33,11 @@ from tfprov.paths import write_atomic
 _MANIFEST = "manifest"
 _TREE = "tree"
 _FICLONE = 0x40049409  # linux/fs.h: _IOW(0x94, 9, int)
-# What belongs to a virtual environment itself and is made anew for each: its configuration, interpreter and activation.
+# What belongs to a virtual environment itself and is made anew for each: its configuration, interpreter and activation,
+# and the cures that it needed.
 _OWN = re.compile(
     rf"^(pyvenv\.cfg|\.gitignore|CACHEDIR\.TAG|lib64|{re.escape(SEAL)}|{re.escape(MANIFEST)}"
-    r"|(bin|Scripts)/(python|activate|deactivate)[^/]*)$"
+    r"|(bin|Scripts)/(python|activate|deactivate)[^/]*|(.*/)?_tfprov_cures\.(py|pth|[^/]*\.pyc))$"
 )
 _COMMANDS = ("bin", "Scripts")
 

@@ -14,8 +14,10 @@ from pathlib import Path
 
 from packaging.utils import canonicalize_name
 
-# What virtualenv and Python put there and no package owns.
-_OWNED_BY_NOBODY = re.compile(r"(^|/)(__pycache__/.*|[^/]+\.pyc|_virtualenv\.(py|pth)|distutils-precedence\.pth)$")
+# What virtualenv, Python and tfprov put there and no package owns.
+_OWNED_BY_NOBODY = re.compile(
+    r"(^|/)(__pycache__/.*|[^/]+\.pyc|_(virtualenv|tfprov_cures)\.(py|pth)|distutils-precedence\.pth)$"
+)
 # Written anew by whoever installs or moves the environment, so that their hashes prove nothing.
 _UNSTABLE = frozenset({"RECORD", "INSTALLER", "REQUESTED", "direct_url.json"})
 _BLOCK = 1 << 20

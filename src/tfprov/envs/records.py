@@ -27,6 +27,35 @@ class Owner:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Cure:
+    """Something that a generation was given after a failed smoke test, and without which it does not pass.
+
+    Attributes:
+        name: kind of the cure: `library-path`, `clean-library-path`, `xla-flags`, `own-modules` or `pin`.
+        code: failure code that it answers.
+        what: what it does, in a line without a final stop.
+        libraries: shared libraries to open before TensorFlow does, relative to the folder of the packages; each stands
+            behind those that it needs.
+        without: folders that `run`, `shell` and `activate` take out of LD_LIBRARY_PATH, absolute.
+        cuda: folder in which XLA finds `ptxas` and `libdevice`, absolute or relative to the packages; empty for none.
+        modules: top-level modules that are always taken from the environment.
+        constraint: bound that the lock was resolved with, PEP 508; empty for none.
+    """
+
+    name: str
+    code: str
+    what: str
+    libraries: tuple[str, ...] = ()
+    without: tuple[str, ...] = ()
+    cuda: str = ""
+    modules: tuple[str, ...] = ()
+    constraint: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.code}: {self.what}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Seal:
     """What is written into a generation when it has proved itself. Without it a generation counts as unfinished.
 
@@ -47,6 +76,7 @@ class Seal:
         image: name of the image with the same files.
         driver: version of the NVIDIA driver it was proved with; empty for none.
         place: folder that it was made in; its commands name it.
+        cures: what it was given after a failed smoke test, in order.
     """
 
     profile_digest: str
@@ -65,6 +95,7 @@ class Seal:
     image: str = ""
     driver: str = ""
     place: str = ""
+    cures: tuple[Cure, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -86,12 +86,14 @@ class Step(Generic[T]):
         policy: retry policy of this step alone; that of the climb when None.
         progress: a count that only grows while work gets done and kept, such as bytes that arrived. A try that moved it
             refills the budget of tries and seconds: a link that cuts every few megabytes never runs out of tries.
+        name: tells it from other steps of the same rung, in the journal and in `tried`; empty where the rung says all.
     """
 
     rung: Rung
     act: Callable[[], T]
     policy: Policy | None = None
     progress: Callable[[], int] | None = None
+    name: str = ""
 
 
 @dataclass(slots=True)
@@ -99,15 +101,17 @@ class _Record:
     """What became of one step."""
 
     rung: Rung
+    name: str = ""
     tries: int = 0
     seconds: float = 0.0
     outcome: str = ""
 
     def line(self) -> str:
+        rung = f"{self.rung.value} ({self.name})" if self.name else self.rung.value
         if self.tries == 0:
-            return f"{self.rung.value}: {self.outcome}"
+            return f"{rung}: {self.outcome}"
         noun = "try" if self.tries == 1 else "tries"
-        return f"{self.rung.value}: {self.tries} {noun}, {self.seconds:.1f} s: {self.outcome}"
+        return f"{rung}: {self.tries} {noun}, {self.seconds:.1f} s: {self.outcome}"
 
 
 def climb(
@@ -149,14 +153,15 @@ def climb(
         if step is None:
             break
         remaining.remove(step)
-        record = _Record(step.rung)
+        record = _Record(step.rung, step.name)
         records.append(record)
         try:
             return _repeat(stage, step, step.policy or policy, record=record, emit=emit, clock=clock, sleep=sleep)
         except InapplicableError as reason:
             record.tries, record.outcome = 0, f"skipped: {reason}"
             code = failures[-1].code.name if failures else None
-            emit(Attempt(stage=stage, rung=step.rung.value, number=0, code=code, what=record.outcome, seconds=0.0))
+            what = _named(step, record.outcome)
+            emit(Attempt(stage=stage, rung=step.rung.value, number=0, code=code, what=what, seconds=0.0))
         except TfprovError as error:
             failures.append(error)
             if not HELP[error.code.name] or _is_past(policy.deadline, clock):
@@ -194,11 +199,12 @@ def _next(
             return step
         else:
             reason = f"it cannot help against `{code}`"
-        passed = _Record(step.rung, outcome=f"skipped: {reason}")
+        passed = _Record(step.rung, step.name, outcome=f"skipped: {reason}")
         if passed in records:
             continue
         records.append(passed)
-        emit(Attempt(stage=stage, rung=step.rung.value, number=0, code=code, what=passed.outcome, seconds=0.0))
+        what = _named(step, passed.outcome)
+        emit(Attempt(stage=stage, rung=step.rung.value, number=0, code=code, what=what, seconds=0.0))
     return None
 
 
@@ -267,12 +273,13 @@ def _repeat(
         record.outcome = f"{error.code.name}: {redact(error.what)}"
         _emit(stage, step, record, error, seconds=last.seconds, wait=None, emit=emit)
         raise
-    emit(
-        Attempt(
-            stage=stage, rung=step.rung.value, number=record.tries, code=None, what="succeeded", seconds=last.seconds
-        )
-    )
+    what = _named(step, "succeeded")
+    emit(Attempt(stage=stage, rung=step.rung.value, number=record.tries, code=None, what=what, seconds=last.seconds))
     return result
+
+
+def _named(step: Step[T], what: str) -> str:
+    return f"{step.name}: {what}" if step.name else what
 
 
 @dataclass(slots=True)
@@ -308,7 +315,7 @@ def _emit(
             rung=step.rung.value,
             number=record.tries,
             code=error.code.name,
-            what=redact(error.what),
+            what=_named(step, redact(error.what)),
             seconds=seconds,
             wait=wait,
         )

@@ -97,11 +97,13 @@ class Header:
     Attributes:
         target: what it was resolved for on the machine that made it.
         others: the same for the other platforms that it serves.
+        bounds: constraints that nobody asked for, without which the smoke test did not pass.
     """
 
     inputs: Inputs
     target: Target
     others: tuple[Target, ...] = ()
+    bounds: tuple[str, ...] = ()
 
     def target_on(self, platform: str) -> Target | None:
         """What the lock holds for a platform; None when it was not made for it."""

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from tfprov import paths
+from tfprov.envs import cures
 from tfprov.envs.generations import Environment, environments, executables_in, python_in
 from tfprov.envs.records import Flaw, Generation
 from tfprov.errors import TfprovError
@@ -87,11 +88,12 @@ def verified(environment: Environment, profile: str, *, moved: bool = False) -> 
 
 
 def variables(generation: Generation, environ: Mapping[str, str]) -> dict[str, str]:
-    """Variables for a command in the environment: what its own activation script sets.
+    """Variables for a command in the environment: what its own activation script sets, that of its cures included.
 
     The user's other variables stay, PYTHONPATH among them: here it is his command that runs, not ours.
     """
-    changed = dict(environ)
+    given = generation.seal.cures if generation.seal else ()
+    changed = cures.variables(generation.path, given, environ) if given else dict(environ)
     changed.pop("PYTHONHOME", None)
     changed["VIRTUAL_ENV"] = str(generation.path)
     changed["PATH"] = os.pathsep.join((str(executables_in(generation.path)), environ.get("PATH", os.defpath)))

@@ -36,7 +36,7 @@ def lock(run: Run) -> Lock:
     Raises:
         TfprovError: `lock-missing` or `lock-unfit` where it may not be; what the resolver said.
     """
-    path, interpreter = run.lock_path, run.get(Interpreter)
+    path = run.lock_path
     changes = _why_resolve(run)
     if changes:
         if run.request.locked:
@@ -51,9 +51,45 @@ def lock(run: Run) -> Lock:
             )
         for change in changes:
             run.emit(Note(text=f"resolving: {change}", level="detail"))
-        resolved, target, others = _resolve(run)
-        pylock.write(path, resolved, Header(inputs=_inputs(run.loaded), target=target, others=others))
-    facts = run.get(Facts)
+        bounds = _kept_bounds(run)
+        resolved, target, others = _resolve(run, bounds)
+        header = Header(inputs=_inputs(run.loaded), target=target, others=others, bounds=bounds)
+        pylock.write(path, resolved, header)
+    return _read(run, path, changes)
+
+
+def bound(run: Run, bounds: tuple[str, ...], path: Path) -> tuple[Lock, bytes]:
+    """A lock with more bounds than the profile asks for, written elsewhere; the lock, and what is in its file.
+
+    Args:
+        run: its own lock stays as it is.
+        bounds: PEP 508 lines that the smoke test asks for.
+        path: where to write it.
+
+    Raises:
+        TfprovError: what the resolver said.
+    """
+    resolved, target, others = _resolve(run, bounds)
+    pylock.write(path, resolved, Header(inputs=_inputs(run.loaded), target=target, others=others, bounds=bounds))
+    return _read(run, path, tuple(f"the smoke test asks for `{each}`" for each in bounds)), path.read_bytes()
+
+
+def may_be_bound(run: Run) -> bool:
+    """Whether this run may change its lock."""
+    return not run.request.locked
+
+
+def _kept_bounds(run: Run) -> tuple[str, ...]:
+    """Bounds that an earlier smoke test needed with the release that is locked now, unless an upgrade is asked for."""
+    path = run.lock_path
+    header = pylock.read_header(path) if path.exists() and not run.request.upgrade else None
+    if header is None or header.target.version != run.get(Plan).decision.tensorflow.version:
+        return ()
+    return header.bounds
+
+
+def _read(run: Run, path: Path, changes: tuple[str, ...]) -> Lock:
+    facts, interpreter = run.get(Facts), run.get(Interpreter)
     return pylock.read(
         path,
         environment=marker_environment(interpreter.version, interpreter.implementation, facts),
@@ -118,11 +154,16 @@ def locked_choice(run: Run) -> LockedChoice | None:
     )
 
 
-def _resolve(run: Run) -> tuple[str, Target, tuple[Target, ...]]:
-    """The document, what it holds for this machine, and for the other platforms that the profile names."""
+def _resolve(run: Run, bounds: tuple[str, ...]) -> tuple[str, Target, tuple[Target, ...]]:
+    """The document, what it holds for this machine, and for the other platforms that the profile names.
+
+    Args:
+        run: with its plan.
+        bounds: constraints beside those of the plan and the profile.
+    """
     facts, decision, path = run.get(Facts), run.get(Plan).decision, run.lock_path
     older = path if path.exists() and not run.request.upgrade else None
-    resolved, target = _resolve_for(run, decision, facts, prefer=older)
+    resolved, target = _resolve_for(run, decision, facts, bounds, prefer=older)
     profile = as_asked(run.loaded)
     if not elsewhere.others(profile, facts):
         return resolved, target, ()
@@ -135,17 +176,23 @@ def _resolve(run: Run) -> tuple[str, Target, tuple[Target, ...]]:
         ):
             run.emit(Note(text=f"resolving for {there.name}", level="detail"))
             documents[there.name], other = _resolve_for(
-                run, there.decision, there.facts, prefer=prefer, platform=there.platform.triple
+                run, there.decision, there.facts, bounds, prefer=prefer, platform=there.platform.triple
             )
             others.append(other)
     return platforms.merge(documents, python=target.python), target, tuple(others)
 
 
 def _resolve_for(
-    run: Run, decision: Decision, facts: Facts, *, prefer: Path | None, platform: str | None = None
+    run: Run,
+    decision: Decision,
+    facts: Facts,
+    bounds: tuple[str, ...],
+    *,
+    prefer: Path | None,
+    platform: str | None = None,
 ) -> tuple[str, Target]:
     interpreter, chosen = run.get(Interpreter), decision.tensorflow
-    ask = partial(_ask_resolver, run, decision, prefer=prefer, platform=platform)
+    ask = partial(_ask_resolver, run, decision, bounds, prefer=prefer, platform=platform)
     target = Target(
         package=chosen.package,
         version=chosen.version,
@@ -172,7 +219,15 @@ def _resolve_for(
     return resolved, target
 
 
-def _ask_resolver(run: Run, decision: Decision, target: Target, *, prefer: Path | None, platform: str | None) -> str:
+def _ask_resolver(
+    run: Run,
+    decision: Decision,
+    bounds: tuple[str, ...],
+    target: Target,
+    *,
+    prefer: Path | None,
+    platform: str | None,
+) -> str:
     loaded = run.loaded
     extras = f"[{','.join(target.extras)}]" if target.extras else ""
     question = Question(
@@ -181,7 +236,7 @@ def _ask_resolver(run: Run, decision: Decision, target: Target, *, prefer: Path 
             *(also.requirement for also in decision.also),
             *(text for text in loaded.requirements if not is_tensorflow(text)),
         ),
-        constraints=(*(bound.requirement for bound in decision.constraints), *loaded.constraints),
+        constraints=(*(known.requirement for known in decision.constraints), *loaded.constraints, *bounds),
         python=Path(run.get(Interpreter).path),
         exclude_newer=loaded.profile.index.exclude_newer,
         platform=platform,

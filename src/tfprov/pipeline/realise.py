@@ -13,6 +13,7 @@ from tfprov.host.records import Interpreter
 from tfprov.ladder.climb import Policy, Step, climb
 from tfprov.ladder.rungs import Rung
 from tfprov.lock.records import Lock
+from tfprov.pipeline.cures import prove
 from tfprov.pipeline.records import Outcome
 from tfprov.pipeline.run import Run, whole
 from tfprov.pipeline.stages import (
@@ -75,8 +76,21 @@ def _decided(run: Run) -> Outcome:
 
 
 def _prove(run: Run, *, installed: bool) -> None:
-    """Prove and activate. Files that are damaged when they are fresh came from a damaged cache: once more, without."""
+    """Prove and activate; known cures are tried where the proof fails."""
     smoke, activate = PROVE
+    prove(
+        run,
+        test=partial(_test, run, installed=installed),
+        request=smoke_request(run.loaded, run.get(Lock).target),
+        smoke=smoke,
+        build=partial(_build, run),
+    )
+    run.do(activate)
+
+
+def _test(run: Run, *, installed: bool) -> None:
+    """The smoke test. Files that are damaged when they are fresh came from a damaged cache: once more, without."""
+    smoke, _ = PROVE
     try:
         run.do(smoke)
     except TfprovError as error:
@@ -87,7 +101,6 @@ def _prove(run: Run, *, installed: bool) -> None:
         for stage in BUILD:
             run.do(stage)
         run.do(smoke)
-    run.do(activate)
 
 
 def _build(run: Run) -> None:

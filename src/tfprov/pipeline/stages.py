@@ -33,6 +33,7 @@ from tfprov.ladder.rungs import Rung
 from tfprov.lock.records import Lock, Target
 from tfprov.paths import Home
 from tfprov.pipeline import unpacked
+from tfprov.pipeline.cures import Cured
 from tfprov.pipeline.locking import as_asked, lock, locked_choice, offers
 from tfprov.pipeline.run import PROFILE, Run, Stage
 from tfprov.pipeline.tools import networked, uv_executable
@@ -269,6 +270,7 @@ def _activate(run: Run) -> Activated:
     interpreter, installed, plan = run.get(Interpreter), run.find(Installed), run.get(Plan)
     generation = run.get(Generation)
     old, driver = generation.seal, run.get(Facts).driver.value
+    cured = run.find(Cured)
     seal = Seal(
         profile_digest=run.loaded.digest,
         lock_digest=lock.digest,
@@ -285,6 +287,8 @@ def _activate(run: Run) -> Activated:
         bytes=old.bytes if old else 0,
         image=image_of(run).folder.name,
         driver=driver.version if driver else "",
+        # A sealed generation that was proved again has what it was given then.
+        cures=old.cures if old else cured.cures if cured else (),
     )
     generation = environment.reseal(generation, seal) if old else environment.seal(generation, seal)
     environment.activate(generation)

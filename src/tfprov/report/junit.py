@@ -20,9 +20,12 @@ def render(verdict: Verdict) -> str:
     for device in verdict.devices:
         head = {"name": device.name, "time": f"{sum(leg.seconds for leg in device.legs):.3f}"}
         suite = ET.SubElement(root, "testsuite", head | _counts((device,)))
-        if device.description:
+        about = [("description", device.description)] if device.description else []
+        about += [("cured", cure) for cure in verdict.cures if device.kind == "environment"]
+        if about:
             properties = ET.SubElement(suite, "properties")
-            ET.SubElement(properties, "property", name="description", value=_clean(device.description))
+            for name, value in about:
+                ET.SubElement(properties, "property", name=name, value=_clean(value))
         for leg in device.legs:
             _case(suite, device, leg)
     ET.indent(root)

@@ -55,6 +55,7 @@ def outcome(result: Outcome, *, profile: str) -> str:
         if result.verdict:
             lines += _block("devices", (device_line(device) for device in result.verdict.devices))
             lines += _block("note", (result.verdict.note,) if result.verdict.note else ())
+        lines += _block("cured", (str(cure) for cure in seal.cures))
         moved = f"{size(result.bytes_fetched)} fetched, {size(result.bytes_reused)} from the store"
         lines += _block("bytes", (f"{moved}, {size(seal.bytes)} on disk",))
         slow = [f"{name} {duration(seconds)}" for name, seconds in result.stages if seconds >= 0.1]
@@ -81,29 +82,50 @@ def lock(found: Lock) -> str:
 
 
 def device_line(device: Device) -> str:
-    """One device: its name, whether it passed, and what failed."""
+    """One device: its name, whether it passed, what failed, and what was not checked and why."""
     name = f"{device.name} ({device.description})" if device.description else device.name
+    skipped = [leg for leg in device.legs if leg.skipped]
+    reasons = "; ".join(f"{leg.leg}: {_first_line(leg.evidence)}" for leg in skipped)
+    left_out = f", {len(skipped)} skipped ({reasons})" if skipped else ""
     if device.ok:
-        return f"{name}: passed {count(len(device.legs), 'check')}"
+        return f"{name}: passed {count(len(device.legs) - len(skipped), 'check')}{left_out}"
     bad = "; ".join(f"{leg.leg}: {leg.code}" for leg in device.legs if not leg.ok)
-    return f"{name}: FAILED: {bad or 'nothing was checked'}"
+    return f"{name}: FAILED: {bad or 'nothing was checked'}{left_out}"
 
 
 def verdict(found: Verdict) -> str:
-    """A verdict, every leg of every device."""
+    """A verdict, every leg of every device, and at the end how many passed, failed and were skipped."""
     lines = [f"TensorFlow {found.tensorflow or '(not importable)'}: {'verified' if found.ok else 'NOT verified'}"]
     lines[0] += f" ({found.level}, {duration(found.seconds)})"
     for device in found.devices:
         lines.append(f"  {device.name}" + (f"  {device.description}" if device.description else ""))
         for leg in device.legs:
-            mark = "ok  " if leg.ok else "FAIL"
+            mark = "skip" if leg.skipped else "ok  " if leg.ok else "FAIL"
             code = f"  {leg.code}" if leg.code else ""
             first, *rest = leg.evidence.splitlines() or [""]
             lines.append(f"    {mark} {leg.leg:<18} {duration(leg.seconds):>7}{code}  {first}".rstrip())
             lines += [f"         {text}" for text in rest]
+    lines.append(f"  {tally(found)}")
+    lines += [f"  cured: {text}" for text in found.cures]
     if found.note:
         lines.append(f"  note: {found.note}")
     return redact("\n".join(lines))
+
+
+def tally(found: Verdict) -> str:
+    """How many checks passed, failed and were skipped, with why these were: what was not run proves nothing."""
+    legs = [leg for device in found.devices for leg in device.legs]
+    skipped = [leg for leg in legs if leg.skipped]
+    parts = [f"{sum(leg.ok and not leg.skipped for leg in legs)} passed"]
+    failed = sum(not leg.ok for leg in legs)
+    parts += [f"{failed} failed"] if failed else []
+    if skipped:
+        reasons: dict[str, list[str]] = {}
+        for leg in skipped:
+            reasons.setdefault(_first_line(leg.evidence), []).append(leg.leg)
+        why = "; ".join(f"{', '.join(dict.fromkeys(names))}: {reason}" for reason, names in reasons.items())
+        parts.append(f"{len(skipped)} skipped ({why})")
+    return ", ".join(parts)
 
 
 def plan(found: Plan, *, verbose: bool = False) -> str:
@@ -207,9 +229,14 @@ def listing(environments: Iterable[Environment]) -> str:
                 f"  {mark} {generation.number}  TensorFlow {seal.tensorflow} ({seal.target.accelerator})"
                 f"  Python {seal.python_version}  {size(seal.bytes)}  verified {seal.sealed_at} ({seal.level})"
             )
+            lines += [f"      cured: {cure}" for cure in seal.cures]
         if not generations:
             lines.append("    no verified generation")
     return "\n".join(lines) if lines else "no environments yet: `tfprov up PROFILE` makes one"
+
+
+def _first_line(text: str) -> str:
+    return (text.splitlines() or ["no reason given"])[0]
 
 
 def _shortened(evidence: Iterable[str]) -> list[str]:

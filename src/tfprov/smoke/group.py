@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from importlib import resources
 from pathlib import Path
 
 from tfprov import process
@@ -51,6 +52,32 @@ class Bench:
     emit: Emit
     epoch: float = field(default_factory=time.time)
     seen: list[Leg] = field(default_factory=list)
+
+
+@contextlib.contextmanager
+def bench_for(python: Path, request: Request, *, environ: Mapping[str, str], emit: Emit) -> Iterator[Bench]:
+    """A bench for the interpreter of an environment; its scratch folder is deleted at the end.
+
+    Args:
+        python: need not be of an environment that tfprov made.
+        request: what to prove.
+        environ: variables of the user; those that redirect Python or TensorFlow are left out for the probes.
+        emit: receives a note a leg.
+    """
+    with (
+        tempfile.TemporaryDirectory(prefix="tfprov-smoke-", ignore_cleanup_errors=True) as scratch,
+        resources.as_file(resources.files("tfprov.smoke") / "probes") as probes,
+    ):
+        yield Bench(
+            # Never resolved: a venv's interpreter is a link, and what it points to is another environment.
+            python=python.absolute(),
+            request=request,
+            probes=probes,
+            scratch=Path(scratch),
+            # At level 0 TensorFlow says why it leaves a GPU out; that is evidence.
+            env=process.clean_environment(environ, TF_CPP_MIN_LOG_LEVEL="0"),
+            emit=emit,
+        )
 
 
 @dataclass(slots=True, kw_only=True)

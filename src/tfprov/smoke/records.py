@@ -88,8 +88,8 @@ class Device:
 
     @property
     def ok(self) -> bool:
-        """Whether every leg passed, and there was one."""
-        return bool(self.legs) and all(leg.ok for leg in self.legs)
+        """Whether no leg failed, and at least one was run. A skipped leg proves nothing."""
+        return all(leg.ok for leg in self.legs) and any(not leg.skipped for leg in self.legs)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,6 +103,8 @@ class Verdict:
         findings: what is wrong around the environment; does not change `ok`.
         packages: versions of TensorFlow and of what it breaks over, by project.
         build: what TensorFlow says that it was built for.
+        cures: what the environment was given after an earlier smoke test failed, as its own start-up says; it did not
+            pass without.
     """
 
     level: Level
@@ -114,6 +116,7 @@ class Verdict:
     findings: tuple[Finding, ...] = ()
     packages: tuple[tuple[str, str], ...] = ()
     build: tuple[tuple[str, str], ...] = ()
+    cures: tuple[str, ...] = ()
 
     @property
     def ok(self) -> bool:

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import tempfile
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from importlib import resources
 from pathlib import Path
 from typing import Literal
 
-from tfprov import process
 from tfprov.events import Emit, Note
 from tfprov.smoke import causes, health, requirements, surroundings
-from tfprov.smoke.group import ENVIRONMENT, Bench, Outcome, run_group
+from tfprov.smoke.group import ENVIRONMENT, Bench, Outcome, bench_for, run_group
 from tfprov.smoke.records import Device, Finding, Leg, Level, Request, Verdict
 from tfprov.smoke.script import run_script
 
@@ -34,20 +31,7 @@ def smoke(python: Path, request: Request, *, environ: Mapping[str, str], emit: E
         TfprovError: `python-broken` when the interpreter cannot be started at all.
     """
     started = time.monotonic()
-    with (
-        tempfile.TemporaryDirectory(prefix="tfprov-smoke-", ignore_cleanup_errors=True) as scratch,
-        resources.as_file(resources.files("tfprov.smoke") / "probes") as probes,
-    ):
-        bench = Bench(
-            # Never resolved: a venv's interpreter is a link, and what it points to is another environment.
-            python=python.absolute(),
-            request=request,
-            probes=probes,
-            scratch=Path(scratch),
-            # At level 0 TensorFlow says why it leaves a GPU out; that is evidence.
-            env=process.clean_environment(environ, TF_CPP_MIN_LOG_LEVEL="0"),
-            emit=emit,
-        )
+    with bench_for(python, request, environ=environ, emit=emit) as bench:
         before = _health(bench, "before")
         core, outcomes = _core(bench)
         outcomes = [before, *outcomes, *_beyond(bench, core, outcomes), *_scripts(bench, core), _health(bench, "after")]
@@ -196,6 +180,7 @@ def _verdict(
         ),
         packages=_pairs(facts.get("packages")),
         build=build,
+        cures=_strings(facts.get("cures")),
     )
 
 

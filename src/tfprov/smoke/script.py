@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from tfprov.redact import redact
 from tfprov.smoke import causes
 from tfprov.smoke.group import Bench
 from tfprov.smoke.records import Leg
+from tfprov.smoke.surroundings import hiding
 
 
 def run_script(bench: Bench, script: Path) -> Leg:
@@ -39,4 +41,18 @@ def run_script(bench: Bench, script: Path) -> Leg:
     code, evidence = "user-check-failed", f"exit status {finished.returncode}\n{words}"
     if finished.timed_out or finished.signal_name is not None:
         code, evidence = causes.of_death(finished)
+    else:
+        # Python puts the script's folder first. Only what its own output speaks of counts: a file of such a name that
+        # has nothing to do with the failure is no cause.
+        said = f"{finished.stdout}\n{finished.stderr}"
+        found = hiding(script.parent).items()
+        culprits = [f"`{path}` hides the environment's" for name, path in found if _speaks_of(said, name, path)]
+        if culprits:
+            code, evidence = "shadowed-module", "\n".join((*culprits, evidence))
     return Leg(leg=name, ok=False, seconds=finished.seconds, code=code, evidence=redact(evidence), started=started)
+
+
+def _speaks_of(said: str, module: str, path: Path) -> bool:
+    """Whether an output blames a module: it names its file, or what the module lacks."""
+    name = re.escape(module.replace("/", "."))
+    return str(path) in said or re.search(rf"(module|from) '{name}['.]|'{name}' is not a package", said) is not None

@@ -44,10 +44,15 @@ def findings(python: Path, environ: Mapping[str, str], cwd: Path, version: str |
     return tuple(found)
 
 
+def hiding(folder: Path) -> dict[str, Path]:
+    """Files and packages in the folder that take the place of one of the environment's, by module."""
+    candidates = ((name, path) for name in _NAMES for path in (folder / name / "__init__.py", folder / f"{name}.py"))
+    # A package comes before a module of the same name.
+    return {name: path for name, path in reversed(list(candidates)) if path.is_file()}
+
+
 def _modules(folder: Path) -> tuple[Path, ...]:
-    """Files and packages in the folder that take the place of one of the environment's."""
-    candidates = (path for name in _NAMES for path in (folder / f"{name}.py", folder / name / "__init__.py"))
-    return tuple(path for path in candidates if path.is_file())
+    return tuple(reversed(hiding(folder).values()))
 
 
 def _user_site(python: Path, environ: Mapping[str, str], version: str | None) -> Path | None:

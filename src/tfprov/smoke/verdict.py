@@ -52,6 +52,8 @@ def as_document(verdict: Verdict) -> dict[str, Json]:
             "python": verdict.python,
             "seconds": round(verdict.seconds, 3),
             "note": verdict.note,
+            "cures": list(verdict.cures),
+            "skipped": sum(leg.skipped for device in verdict.devices for leg in device.legs),
             "findings": [{"code": finding.code, "evidence": finding.evidence} for finding in verdict.findings],
             "packages": dict(verdict.packages),
             "build": dict(verdict.build),

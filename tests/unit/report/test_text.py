@@ -10,6 +10,7 @@ from tfprov.envs.generations import Environment
 from tfprov.envs.records import Owner
 from tfprov.errors import TfprovError
 from tfprov.report import text
+from tfprov.smoke.records import Device, Leg
 
 
 def test_an_error_is_what_happened_what_was_tried_the_evidence_and_the_next_step() -> None:
@@ -61,7 +62,7 @@ def test_what_up_made_and_how_to_use_it() -> None:
         "  python    3.12.1 (/usr/bin/python3.12)\n"
         "            the newest that the release has wheels for\n"
         "  devices   environment: passed 1 check\n"
-        "            GPU:0 (H100): passed 2 checks\n"
+        "            GPU:0 (H100): passed 1 check, 1 skipped (collective: one GPU)\n"
         "  bytes     3.44 GB fetched, 12 kB from the store, 6.49 GB on disk\n"
         "  time      1 min 4 s: fetch 1 min 1 s, smoke 3.3 s\n"
         "  place     /srv/my envs/.venv\n"
@@ -137,8 +138,29 @@ def test_a_good_verdict_shows_every_leg() -> None:
         "    ok   import               2.5 s  2.20.0\n"
         "  GPU:0  H100\n"
         "    ok   matmul               0.2 s  largest error 1e-7\n"
-        "    ok   collective           0.0 s  one GPU"
+        "    skip collective           0.0 s  one GPU\n"
+        "  2 passed, 1 skipped (collective: one GPU)"
     )
+
+
+def test_what_was_skipped_does_not_count_as_passed() -> None:
+    skipped = tuple(
+        Leg(leg=name, ok=True, seconds=0.0, skipped=True, evidence=why)
+        for name, why in (("tensorboard", "it is not installed"), ("memory", "no GPU"), ("health", "no GPU"))
+    )
+    nothing = Device(name="CPU:0", kind="cpu", legs=skipped)
+    assert not nothing.ok
+    assert text.device_line(nothing) == (
+        "CPU:0: FAILED: nothing was checked, "
+        "3 skipped (tensorboard: it is not installed; memory: no GPU; health: no GPU)"
+    )
+    assert text.tally(replace(GOOD, devices=(nothing,))) == (
+        "0 passed, 3 skipped (tensorboard: it is not installed; memory, health: no GPU)"
+    )
+
+
+def test_what_was_cured_is_told() -> None:
+    assert text.verdict(replace(GOOD, cures=("numpy-abi: bound",))).endswith("\n  cured: numpy-abi: bound")
 
 
 def test_a_bad_verdict_shows_code_and_evidence_of_what_failed() -> None:
@@ -151,6 +173,7 @@ def test_a_bad_verdict_shows_code_and_evidence_of_what_failed() -> None:
         "         found 2.0\n"
         "    FAIL gradient             0.0 s  probe-crashed\n"
         "  GPU:1\n"
+        "  1 passed, 2 failed\n"
         "  note: the GPU was not proved"
     )
 

@@ -67,3 +67,19 @@ def test_secrets_that_a_script_prints_do_not_reach_the_verdict(bench: Bench, tmp
     leg = run_script(bench, written(tmp_path, "print('https://me:hunter2@host.example/x')\nraise SystemExit(4)\n"))
     assert "hunter2" not in leg.evidence
     assert "exit status 4" in leg.evidence
+
+
+def test_a_module_beside_the_script_is_blamed_where_the_failure_speaks_of_it(bench: Bench, tmp_path: Path) -> None:
+    (tmp_path / "tensorflow.py").write_text("# notes\n")
+    leg = run_script(bench, written(tmp_path, "import tensorflow\ntensorflow.matmul\n"))
+    assert leg.code == "shadowed-module"
+    assert leg.evidence.startswith(f"`{tmp_path / 'tensorflow.py'}` hides the environment's")
+    for blaming in ("from tensorflow import matmul\n", "import tensorflow.keras\n"):
+        assert run_script(bench, written(tmp_path, blaming)).code == "shadowed-module"
+
+
+def test_a_module_beside_the_script_that_has_nothing_to_do_with_the_failure_is_not_blamed(
+    bench: Bench, tmp_path: Path
+) -> None:
+    (tmp_path / "keras.py").write_text("# notes\n")
+    assert run_script(bench, written(tmp_path, "assert False, 'keras is slow'\n")).code == "user-check-failed"

@@ -11,6 +11,7 @@ import ctypes
 import glob
 import os
 import re
+import shlex
 import struct
 import subprocess
 import sys
@@ -90,12 +91,15 @@ def wanted_libraries(present):
     names = [f"lib{name}.so.{number}" for name, number in WANTED[release].items()]
     folders = search_path()
     names += [f"libcudnn.so.{cudnn[0]}" if cudnn else guess_cudnn(folders)]
+    # A cured environment has opened its libraries by their path before TensorFlow asks for them by name. Looked up for
+    # all of them before the first is opened here, which may open others.
+    given = {name: already_open(name) for name in names}
     own = libraries_of_environment()
     missing = []
     foreign = []
     loaded = []
     for name in names:
-        path = next(
+        path = given[name] or next(
             (os.path.join(folder, name) for folder in folders if os.path.exists(os.path.join(folder, name))), None
         )
         try:
@@ -115,6 +119,28 @@ def wanted_libraries(present):
         listed = "\n".join(text for _, text in foreign)
         raise Failed(code, f"{listed}\nLD_LIBRARY_PATH is `{os.environ.get('LD_LIBRARY_PATH', '')}`")
     return f"loaded {', '.join(loaded)}"
+
+
+class LinkMap(ctypes.Structure):
+    """The beginning of `struct link_map`."""
+
+    _fields_ = (("address", ctypes.c_void_p), ("name", ctypes.c_char_p))
+
+
+def already_open(name):
+    """Path of the library that the loader gives for that name without a search, because it is open; None when none is.
+
+    The loader's own answer: a name matches an open library by its SONAME, wherever the file lies.
+    """
+    try:
+        library = ctypes.CDLL(name, mode=os.RTLD_NOLOAD)
+    except OSError:
+        return None
+    place = ctypes.POINTER(LinkMap)()
+    linkmap = 2  # RTLD_DI_LINKMAP of dlfcn.h
+    if ctypes.CDLL(None).dlinfo(ctypes.c_void_p(library._handle), linkmap, ctypes.byref(place)) != 0:
+        return None
+    return os.fsdecode(place.contents.name) or None
 
 
 def guess_cudnn(folders):
@@ -169,25 +195,48 @@ def can_load(name):
     return True
 
 
+def told_toolkit():
+    """The folder that XLA_FLAGS names for them; None when it names none."""
+    try:
+        flags = shlex.split(os.environ.get("XLA_FLAGS", ""))
+    except ValueError:
+        return None
+    told = [flag.partition("=")[2] for flag in flags if flag.startswith("--xla_gpu_cuda_data_dir=")]
+    return told[-1] if told else None
+
+
 def toolkit(present):
     """The compiler that XLA calls and the library that it links are there and answer."""
-    if not any(name.startswith("nvidia-cuda-nvcc") for name in present):
+    load("core").module_origin()  # a cured environment sets XLA_FLAGS when TensorFlow is looked for
+    told = told_toolkit()
+    if told is None and not any(name.startswith("nvidia-cuda-nvcc") for name in present):
         raise Skipped("the environment has no wheel of nvcc")
-    for entry in sys.path:
-        for folder in glob.glob(os.path.join(glob.escape(entry), "nvidia", "cuda_nvcc")):
-            ptxas = os.path.join(folder, "bin", "ptxas")
-            device = os.path.join(folder, "nvvm", "libdevice", "libdevice.10.bc")
-            absent = [path for path in (ptxas, device) if not os.path.exists(path)]
-            if absent:
-                raise Failed("cuda-toolkit-file-missing", "\n".join(f"`{path}` is missing" for path in absent))
-            try:
-                answer = subprocess.run(
-                    [ptxas, "--version"], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=60, check=True
-                )
-            except (OSError, subprocess.SubprocessError) as error:
-                raise Failed("cuda-toolkit-file-missing", f"`{ptxas}` does not run: {error}") from error
-            return answer.stdout.decode("utf-8", "replace").strip().splitlines()[-1]
-    raise Failed("cuda-toolkit-file-missing", "the wheel of nvcc is installed and its folder is gone")
+    folders = toolkits_of_environment() if told is None else [told]
+    if not folders:
+        raise Failed("cuda-toolkit-file-missing", "the wheel of nvcc is installed and its folder is gone")
+    ptxas = os.path.join(folders[0], "bin", "ptxas")
+    device = os.path.join(folders[0], "nvvm", "libdevice", "libdevice.10.bc")
+    absent = [path for path in (ptxas, device) if not os.path.exists(path)]
+    if absent:
+        raise Failed("cuda-toolkit-file-missing", "\n".join(f"`{path}` is missing" for path in absent))
+    try:
+        answer = subprocess.run(
+            [ptxas, "--version"], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=60, check=True
+        )
+    except (OSError, subprocess.SubprocessError) as error:
+        raise Failed("cuda-toolkit-file-missing", f"`{ptxas}` does not run: {error}") from error
+    return answer.stdout.decode("utf-8", "replace").strip().splitlines()[-1]
+
+
+def toolkits_of_environment():
+    """Folders into which the wheels of nvcc put their files: one of its own, or since CUDA 13 one for all wheels."""
+    return [
+        folder
+        for entry in sys.path
+        for kind in ("cuda_nvcc", "cu[0-9]*")
+        for folder in sorted(glob.glob(os.path.join(glob.escape(entry), "nvidia", kind)))
+        if os.path.isdir(folder)
+    ]
 
 
 def read_elf(path):
