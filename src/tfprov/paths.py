@@ -8,8 +8,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-import platformdirs
-
 from tfprov.errors import TfprovError
 
 HOME_VARIABLE = "TFPROV_HOME"
@@ -68,6 +66,8 @@ def home(environ: Mapping[str, str]) -> Home:
     if override:
         root = expanded(override).absolute()
         return Home(data=root / "data", cache=root / "cache", state=root / "state")
+    import platformdirs
+
     cause: Exception | None = None
     try:
         found = Home(

@@ -6,6 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import platformdirs
 import pytest
 
 from tfprov import paths
@@ -57,7 +58,7 @@ def test_without_tfprov_home_the_platform_decides(tmp_path: Path, monkeypatch: p
 def test_without_any_home_directory_the_next_step_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
     # What expanduser does for a user without an entry in the database.
     for name in ("user_data_path", "user_cache_path", "user_state_path"):
-        monkeypatch.setattr(paths.platformdirs, name, lambda *_, **__: Path("~/.local/share/tfprov"))
+        monkeypatch.setattr(platformdirs, name, lambda *_, **__: Path("~/.local/share/tfprov"))
     with pytest.raises(TfprovError) as failure:
         paths.home({})
     assert failure.value.code.name == "permission-denied"

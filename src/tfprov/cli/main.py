@@ -9,7 +9,12 @@ import signal
 import sys
 from types import FrameType
 
+from tfprov.cli.output import Output
+from tfprov.cli.plain import is_plain, run_plain
 from tfprov.errors import TfprovError
+
+_COMPLETION = "_TFPROV_COMPLETE"
+"""Set by the shell that asks for completions; Typer answers."""
 
 
 def main() -> None:
@@ -21,20 +26,9 @@ def main() -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
-    from typer import Exit, TyperException
-
-    from tfprov.cli.app import app
-    from tfprov.cli.output import Output
-
+    status: object
     try:
-        status = app(prog_name="tfprov", standalone_mode=False)
-    except Exit as stop:
-        status = stop.exit_code
-    except TyperException as error:
-        command = next((word for word in sys.argv[1:] if not word.startswith("-")), "")
-        output = Output(command=command, json="--json" in sys.argv, environ=os.environ)
-        output.failure(TfprovError("usage", error.format_message().rstrip(".")))
-        status = 2
+        status = _plain() if is_plain(sys.argv[1:]) and _COMPLETION not in os.environ else _any()
     except KeyboardInterrupt:
         status = 130
     except SystemExit as stop:
@@ -44,6 +38,28 @@ def main() -> None:
         status = 1
     _close_streams()
     sys.exit(status if isinstance(status, int) else 0)
+
+
+def _plain() -> int:
+    run_plain(sys.argv[1:])
+    return 0
+
+
+def _any() -> object:
+    """Any command line; its exit status."""
+    from typer import Exit, TyperException
+
+    from tfprov.cli.app import app
+
+    try:
+        return app(prog_name="tfprov", standalone_mode=False)
+    except Exit as stop:
+        return stop.exit_code
+    except TyperException as error:
+        command = next((word for word in sys.argv[1:] if not word.startswith("-")), "")
+        output = Output(command=command, json="--json" in sys.argv, environ=os.environ)
+        output.failure(TfprovError("usage", error.format_message().rstrip(".")))
+        return 2
 
 
 def _close_streams() -> None:

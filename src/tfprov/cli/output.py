@@ -12,7 +12,6 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TextIO
 
 from tfprov.errors import TfprovError
-from tfprov.ladder.classify import classify_exception
 
 if TYPE_CHECKING:
     from tfprov.report.progress import Reporter
@@ -70,17 +69,22 @@ class Output:
 
     def progress(self) -> Reporter:
         """A listener for events that suits stderr."""
-        from tfprov.report.progress import PlainReporter, TerminalReporter
+        from tfprov.report.progress import LateReporter, PlainReporter
 
         # Started without a standard error (`2>&-`), nobody can be told.
         if self.quiet or sys.stderr is None:
             return PlainReporter(io.StringIO())
         if sys.stderr.isatty() and self.environ.get("TERM") != "dumb":
-            from rich.console import Console
-
-            no_color = not self._coloured(sys.stderr)
-            return TerminalReporter(Console(stderr=True, no_color=no_color), verbose=self.verbose)
+            return LateReporter(self._on_terminal, verbose=self.verbose)
         return PlainReporter(sys.stderr, verbose=self.verbose)
+
+    def _on_terminal(self) -> Reporter:
+        from rich.console import Console
+
+        from tfprov.report.terminal import TerminalReporter
+
+        no_color = not self._coloured(sys.stderr)
+        return TerminalReporter(Console(stderr=True, no_color=no_color), verbose=self.verbose)
 
     def _coloured(self, stream: object) -> bool:
         return bool(getattr(stream, "isatty", bool)()) and not self.environ.get("NO_COLOR")
@@ -119,6 +123,8 @@ def failures(output: Output, extra: Callable[[], Mapping[str, object]] = dict) -
         sys.stdout = None
         raise SystemExit(1) from error
     except OSError as error:
+        from tfprov.ladder.classify import classify_exception
+
         failure = classify_exception(error)
         output.failure(failure, extra())
         raise SystemExit(failure.exit_code) from error

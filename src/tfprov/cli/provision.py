@@ -6,7 +6,7 @@ import json
 import os
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -23,6 +23,11 @@ from tfprov.cli.options import (
     request_of,
 )
 from tfprov.cli.output import failures
+from tfprov.cli.plain import bring_up
+from tfprov.errors import TfprovError
+
+if TYPE_CHECKING:
+    from tfprov.pipeline.run import Request
 
 app = typer.Typer()
 
@@ -55,20 +60,14 @@ def up(
     quiet: Quiet = False,
 ) -> None:
     """Make the environment of PROFILE, or bring it up to date, and prove it."""
-    output = output_of("up", as_json, verbose, quiet)
-    with failures(output):
-        from tfprov.errors import TfprovError
-        from tfprov.pipeline.up import up as run_up
-        from tfprov.report import documents, text
 
+    def asked() -> Request:
         if profile is None and not bundle:
             raise TfprovError("usage", "name a PROFILE, or a bundle with `--bundle`")
-        asked = request_of(profile or "", overrides, upgrade=upgrade, locked=locked, recreate=recreate)
-        request = replace(asked, bundle=tuple(bundle or ()), offline=offline)
-        with output.progress() as emit:
-            result = run_up(request, emit)
-        named = profile or result.environment.owner.name
-        output.result(text.outcome(result, profile=named), documents.outcome(result))
+        request = request_of(profile or "", overrides, upgrade=upgrade, locked=locked, recreate=recreate)
+        return replace(request, bundle=tuple(bundle or ()), offline=offline)
+
+    bring_up(output_of("up", as_json, verbose, quiet), asked)
 
 
 @app.command(epilog="Examples: tfprov plan cuda · tfprov facts --json > host.json; tfprov plan cuda --host host.json")

@@ -17,21 +17,19 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import hashlib
-import json
 import os
 import re
 import shutil
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from filelock import FileLock, Timeout
-from pydantic import TypeAdapter, ValidationError
-
-from tfprov.envs import manifest
+from tfprov.envs import documents, manifest
 from tfprov.envs.manifest import SEAL
 from tfprov.envs.records import Damage, Flaw, Generation, Owner, Seal
 from tfprov.errors import TfprovError
 from tfprov.paths import write_atomic
+
+_NUMBER = re.compile(r"\d{4,}")
 
 
 def environment_id(name: str, profile: Path) -> str:
@@ -51,6 +49,7 @@ class Environment:
         self.root = root
         self.owner = owner
         self._current = root / "current"
+        self._folder = root / "generations"
         self.stable = Path(owner.link) if owner.link else self._current
 
     @property
@@ -62,8 +61,8 @@ class Environment:
     def open(cls, root: Path) -> Environment | None:
         """The environment in a folder; None when the folder is none of ours."""
         try:
-            owner = TypeAdapter(Owner).validate_json((root / "owner.json").read_bytes())
-        except (OSError, ValidationError):
+            owner = documents.owner((root / "owner.json").read_bytes())
+        except (OSError, ValueError):
             return None
         return cls(root, owner=owner)
 
@@ -92,6 +91,8 @@ class Environment:
         Raises:
             TfprovError: `lock-timeout`.
         """
+        from filelock import FileLock, Timeout
+
         self.root.mkdir(parents=True, exist_ok=True)
         lock = FileLock(self.root / ".lock")
         try:
@@ -177,7 +178,10 @@ class Environment:
     def active(self) -> Generation | None:
         """The generation that the stable path leads to; None when there is none, or it lost its seal."""
         path = self._pointed_at()
-        return next((generation for generation in self.generations() if generation.path == path), None)
+        if path is None or path.parent != self._folder or not _NUMBER.fullmatch(path.name):
+            return None
+        seal = _read_seal(path)
+        return Generation(number=int(path.name), path=path, seal=seal) if seal is not None else None
 
     def begin(self) -> Generation:
         """A new, empty, unsealed generation, after removing what earlier runs left unfinished."""
@@ -188,7 +192,7 @@ class Environment:
         if in_use is not None and in_use.name.isdecimal():
             taken.add(int(in_use.name))
         number = max(taken, default=0) + 1
-        path = self.root / "generations" / f"{number:04d}"
+        path = self._folder / f"{number:04d}"
         path.mkdir(parents=True)
         return Generation(number=number, path=path)
 
@@ -199,7 +203,7 @@ class Environment:
     def reseal(self, generation: Generation, seal: Seal) -> Generation:
         """Replace what is known about a generation whose files did not change."""
         seal = dataclasses.replace(seal, place=str(generation.path))
-        write_atomic(generation.path / SEAL, TypeAdapter(Seal).dump_json(seal, indent=2))
+        write_atomic(generation.path / SEAL, documents.dump(seal))
         return dataclasses.replace(generation, seal=seal)
 
     def activate(self, generation: Generation) -> None:
@@ -279,7 +283,7 @@ class Environment:
         shutil.rmtree(self.root)
 
     def _write_owner(self) -> None:
-        write_atomic(self.root / "owner.json", TypeAdapter(Owner).dump_json(self.owner, indent=2))
+        write_atomic(self.root / "owner.json", documents.dump(self.owner))
 
     def _drop_links(self, links: Iterable[str]) -> None:
         """Delete links of ours; what became something else stays."""
@@ -296,8 +300,8 @@ class Environment:
     def _all(self) -> list[Generation]:
         found = []
         with contextlib.suppress(FileNotFoundError):
-            for path in (self.root / "generations").iterdir():
-                if re.fullmatch(r"\d{4,}", path.name):
+            for path in self._folder.iterdir():
+                if _NUMBER.fullmatch(path.name):
                     found.append(Generation(number=int(path.name), path=path, seal=_read_seal(path)))
         return sorted(found, key=lambda generation: generation.number)
 
@@ -322,8 +326,8 @@ def executables_in(environment: Path) -> Path:
 
 def _read_seal(path: Path) -> Seal | None:
     try:
-        return TypeAdapter(Seal).validate_json((path / SEAL).read_bytes())
-    except (OSError, ValidationError, json.JSONDecodeError):
+        return documents.seal((path / SEAL).read_bytes())
+    except (OSError, ValueError):
         return None
 
 

@@ -15,7 +15,8 @@ from tfprov.errors import TfprovError
 from tfprov.events import Emit
 from tfprov.pipeline.run import Request, Run, environment_of
 from tfprov.pipeline.stages import smoke_request
-from tfprov.profile import load
+from tfprov.profile import source
+from tfprov.profile.load import load
 from tfprov.smoke.records import Level, Verdict
 from tfprov.smoke.records import Request as SmokeRequest
 from tfprov.smoke.runner import smoke
@@ -31,7 +32,7 @@ def find(name: str, *, cwd: Path, environ: Mapping[str, str]) -> Environment:
     """
     home = paths.home(environ)
     try:
-        path, shipped = load.find(name, cwd=cwd)
+        path, shipped = source.find(name, cwd=cwd)
     except TfprovError:
         named = [one for one in environments(home.environments) if name in (one.owner.name, one.id, one.owner.profile)]
         if len(named) == 1:
@@ -44,8 +45,7 @@ def find(name: str, *, cwd: Path, environ: Mapping[str, str]) -> Environment:
                 hint="name one by its id or its profile",
             ) from None
         raise
-    loaded = load.load(path, shipped=shipped)
-    wanted = environment_of(loaded, home)
+    wanted = environment_of(source.glance(path, shipped=shipped) or load(path, shipped=shipped).source, home)
     if shipped and not wanted.root.is_dir():
         # A bundle of a shipped profile has a profile of its own, under the same name.
         bundled = [one for one in environments(home.environments) if one.owner.name == name]
@@ -107,8 +107,8 @@ def smoke_again(request: Request, *, level: Level | None, emit: Emit) -> Verdict
     generation = verified(environment, request.profile)
     if generation.seal is None:
         raise TfprovError("internal", "an active generation has no seal")
-    path, shipped = load.find(request.profile, cwd=request.cwd)
-    wanted = smoke_request(load.load(path, overrides=request.overrides, shipped=shipped), generation.seal.target)
+    path, shipped = source.find(request.profile, cwd=request.cwd)
+    wanted = smoke_request(load(path, overrides=request.overrides, shipped=shipped), generation.seal.target)
     if level is not None:
         wanted = dataclasses.replace(wanted, level=level)
     return smoke(python_in(generation.path), wanted, environ=request.environ, emit=run.emit)

@@ -15,11 +15,12 @@ from tfprov.errors import TfprovError
 from tfprov.events import Attempt, Emit, Event, Note, StageEnded, StageStarted, fan_out
 from tfprov.journal import Journal
 from tfprov.lock.records import file_name
-from tfprov.profile import load
-from tfprov.profile.records import Loaded
+from tfprov.profile import source
+from tfprov.profile.source import Source
 
 if TYPE_CHECKING:
     from tfprov.fetch.sources import Network
+    from tfprov.profile.records import Loaded
 
 R = TypeVar("R")
 
@@ -141,14 +142,31 @@ class Run:
 
     @property
     def loaded(self) -> Loaded:
-        """The profile and where it came from."""
-        return self.get(Loaded)
+        """The profile and where it came from; checked now if that was not needed so far.
+
+        Raises:
+            TfprovError: `profile-invalid`.
+        """
+        from tfprov.profile.load import load
+        from tfprov.profile.records import Loaded
+
+        found = self.find(Loaded)
+        if found is None:
+            source = self.get(Source)
+            found = load(source.path, overrides=self.request.overrides, shipped=source.shipped)
+            self.put(found)
+        return found
+
+    @property
+    def source(self) -> Source:
+        """Whose environment the profile is about."""
+        return self.find(Source) or self.loaded.source
 
     @property
     def environment(self) -> Environment:
         """The environment that the profile names."""
         if self._environment is None:
-            self._environment = environment_of(self.loaded, self.home)
+            self._environment = environment_of(self.source, self.home)
         return self._environment
 
     @property
@@ -178,9 +196,9 @@ class Run:
         """The lock file: beside the profile, or with the environment where nothing may be written beside it."""
         if self.request.lock is not None:
             return self.request.lock
-        name = file_name(self.loaded.profile.name)
-        beside = self.loaded.folder / name
-        if not self.loaded.shipped and (beside.exists() or paths.writable(self.loaded.folder)):
+        name, folder = file_name(self.source.name), self.source.path.parent
+        beside = folder / name
+        if not self.source.shipped and (beside.exists() or paths.writable(folder)):
             return beside
         return self.environment.root / name
 
@@ -189,13 +207,11 @@ class Run:
             self.attempts.append(event)
 
 
-def environment_of(loaded: Loaded, home: paths.Home) -> Environment:
-    """The environment that a profile names. Touches nothing on disk."""
-    profile = loaded.profile
-    link = str(loaded.resolve(profile.environment.path)) if profile.environment.path else ""
+def environment_of(source: Source, home: paths.Home) -> Environment:
+    """The environment that a profile is about. Touches nothing on disk."""
     return Environment(
-        home.environments / environment_id(profile.name, loaded.path),
-        owner=Owner(name=profile.name, profile=str(loaded.path), link=link),
+        home.environments / environment_id(source.name, source.path),
+        owner=Owner(name=source.name, profile=str(source.path), link=str(source.link or "")),
     )
 
 
@@ -213,9 +229,18 @@ def whole(run: Run, generation: Generation) -> bool:
     return True
 
 
-def _profile(run: Run) -> Loaded:
-    path, shipped = load.find(run.request.profile, cwd=run.request.cwd)
-    return load.load(path, overrides=run.request.overrides, shipped=shipped)
+def _profile(run: Run) -> Source | Loaded:
+    """The profile; its source alone when its very text is what the environment in use was made and verified from."""
+    request = run.request
+    path, shipped = source.find(request.profile, cwd=request.cwd)
+    if not request.overrides:
+        seen = source.glance(path, shipped=shipped)
+        active = environment_of(seen, run.home).active() if seen else None
+        if active and active.seal and seen and active.seal.profile_digest == seen.digest:
+            return seen
+    from tfprov.profile.load import load
+
+    return load(path, overrides=request.overrides, shipped=shipped)
 
 
 PROFILE = Stage(name="profile", verb=_profile)

@@ -26,8 +26,8 @@ from tfprov.pipeline import elsewhere
 from tfprov.pipeline.run import Run
 from tfprov.pipeline.tools import networked, uv_executable
 from tfprov.plan.tags import marker_environment, supported_tags
-from tfprov.profile.load import shipped_folder
 from tfprov.profile.records import PlatformName
+from tfprov.profile.source import shipped_folder
 
 if sys.version_info >= (3, 11):
     import tomllib

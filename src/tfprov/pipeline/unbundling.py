@@ -17,7 +17,7 @@ from tfprov.bundle.starter import this_platform
 from tfprov.bundle.write import Source, write
 from tfprov.errors import TfprovError
 from tfprov.events import Emit, Note, Progress
-from tfprov.fetch.fetch import local_path
+from tfprov.fetch.addresses import local_path
 from tfprov.fetch.routes import routes_of
 from tfprov.fetch.sources import Network
 from tfprov.fetch.store import Store

@@ -96,7 +96,7 @@ def facts(environ: Mapping[str, str]) -> Facts:
 def _still_verified(run: Run) -> Generation | None:
     """The active generation, when neither the profile nor the lock nor the files changed since it was verified."""
     generation = run.environment.active()
-    if generation is None or generation.seal is None or generation.seal.profile_digest != run.loaded.digest:
+    if generation is None or generation.seal is None or generation.seal.profile_digest != run.source.digest:
         return None
     lock_path = run.lock_path
     if not lock_path.exists() or _digest(lock_path) != generation.seal.lock_digest:

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
 import difflib
-import hashlib
 import re
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from datetime import date, time
 from functools import partial
-from importlib import resources
 from pathlib import Path
 from types import UnionType
 from typing import Any, TypeAlias, Union, get_args, get_origin
@@ -18,10 +15,9 @@ from typing import Any, TypeAlias, Union, get_args, get_origin
 from pydantic import BaseModel, ValidationError
 
 from tfprov.errors import TfprovError
-from tfprov.paths import expanded
 from tfprov.profile.positions import Key, line_of, lines_of_keys
 from tfprov.profile.records import Loaded, Profile
-from tfprov.profile.requirements import read_requirements
+from tfprov.profile.source import digest, named_files, requirements_in
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -32,48 +28,6 @@ Document: TypeAlias = dict[str, Any]
 """A TOML document as the parser gives it; nobody outside this module sees one."""
 Place: TypeAlias = Callable[[Key], str]
 """Where a key was given: `train.toml:7`, or the override that gave it."""
-
-
-def shipped_folder() -> Path:
-    """The folder of the profiles that come with tfprov: inside the installed package, or at the top of a checkout."""
-    package = Path(str(resources.files("tfprov")))
-    installed = package / "profiles"
-    return installed if installed.is_dir() else package.parents[1] / "profiles"
-
-
-def shipped() -> tuple[Path, ...]:
-    """The shipped profiles, sorted by name."""
-    # In a checkout the locks of these very profiles may lie beside them.
-    return tuple(sorted(path for path in shipped_folder().glob("*.toml") if not path.name.startswith("pylock.")))
-
-
-def find(name: str, *, cwd: Path) -> tuple[Path, bool]:
-    """The file that a PROFILE argument means, and whether it is a shipped one.
-
-    A path wins over the name of a shipped profile, so that a file can never be hidden by one.
-
-    Raises:
-        TfprovError: `profile-missing`.
-    """
-    path = cwd / expanded(name)
-    if path.is_file():
-        return path.absolute(), False
-    names = {file.stem: file for file in shipped()}
-    if name in names:
-        return names[name], True
-    if path.is_dir():
-        raise TfprovError("profile-missing", f"`{name}` is a folder, not a profile")
-    close = difflib.get_close_matches(name, names, n=1)
-    nearby = sorted(file.name for file in cwd.glob("*.toml") if file.name != "pyproject.toml")[:5]
-    evidence = [f"shipped profiles: {', '.join(names)}"]
-    if nearby:
-        evidence.append(f"files here: {', '.join(nearby)}")
-    raise TfprovError(
-        "profile-missing",
-        f"there is no profile `{name}`",
-        evidence=tuple(evidence),
-        hint=f"did you mean `{close[0]}`?" if close else "make one with `tfprov init`, or name a shipped profile",
-    )
 
 
 def load(path: Path, *, overrides: Sequence[str] = (), shipped: bool = False) -> Loaded:
@@ -133,7 +87,8 @@ def load(path: Path, *, overrides: Sequence[str] = (), shipped: bool = False) ->
         problems += [_problem(item, place) for item in error.errors(include_url=False)]
     missing, contents = _missing_files(document, path.parent, place)
     problems += missing
-    requirements, constraints = _requirements_files(document, path.parent, problems)
+    requirements, constraints, wrong = requirements_in(document, path.parent)
+    problems += wrong
     if profile is None or problems:
         count = len(problems)
         raise TfprovError(
@@ -142,14 +97,11 @@ def load(path: Path, *, overrides: Sequence[str] = (), shipped: bool = False) ->
             evidence=tuple(sorted(problems, key=partial(_by_line, path.name))),
             hint="`tfprov schema` prints the JSON Schema of profiles, for editors",
         )
-    # The lines stand for the files that a requirements file includes in its turn.
-    words = "\0".join((*overrides, "", *requirements, "", *constraints))
-    digest = hashlib.sha256(b"\0".join((raw, words.encode("utf-8", "surrogateescape"), contents)))
     return Loaded(
         profile=profile,
         path=path,
         shipped=shipped,
-        digest=digest.hexdigest(),
+        digest=digest(raw, overrides=overrides, requirements=requirements, constraints=constraints, contents=contents),
         requirements=(*profile.packages.requirements, *requirements),
         constraints=(*profile.packages.constraints, *constraints),
     )
@@ -323,54 +275,20 @@ def _contradictions(profile: Profile, place: Place) -> list[str]:
     return problems
 
 
-# Keys whose values name files or folders, and whether the content is a part of what the profile means.
-_NAMES_OF_FILES: tuple[tuple[Key, bool], ...] = (
-    (("packages", "files"), True),
-    (("smoke", "scripts"), True),
-    (("index", "find-links"), False),
-    (("network", "ca-bundle"), False),
-    (("python", "path"), False),
-)
-
-
-def _requirements_files(
-    document: Document, folder: Path, problems: list[str]
-) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Requirements and constraints of the files under `packages.files`; mistakes in them join the problems."""
-    requirements: tuple[str, ...] = ()
-    constraints: tuple[str, ...] = ()
-    packages = document.get("packages")
-    names = packages.get("files") if isinstance(packages, dict) else None
-    for name in names if isinstance(names, list) else []:
-        path = folder / expanded(str(name))
-        # A file that cannot be read is reported already.
-        with contextlib.suppress(OSError):
-            found, bounds, wrong = read_requirements(path)
-            requirements += found
-            constraints += bounds
-            problems += wrong
-    return requirements, constraints
-
-
-def _missing_files(document: Document, folder: Path, place: Place) -> tuple[list[str], bytes]:
+def _missing_files(document: Document, folder: Path, place: Place) -> tuple[list[str], list[bytes]]:
     """Files that the document names and that cannot be read, and the content of those that can.
 
     Works on the raw document, so that a missing file is reported beside a mistyped key.
     """
     problems = []
     contents = []
-    for key, matters in _NAMES_OF_FILES:
-        table = document.get(key[0])
-        value = table.get(key[1]) if isinstance(table, dict) else None
-        for name in value if isinstance(value, list) else [value]:
-            if not isinstance(name, str) or "://" in name:
-                continue
-            path = folder / expanded(name)
-            if not path.exists():
-                problems.append(f"{place(key)}: `{'.'.join(key)}`: there is no `{name}` ({path})")
-            elif matters:
-                try:
-                    contents.append(path.read_bytes())
-                except OSError as error:
-                    problems.append(f"{place(key)}: `{'.'.join(key)}`: `{name}` cannot be read: {error.strerror}")
-    return problems, b"\0".join(contents)
+    for file in named_files(document, folder):
+        dotted = ".".join(file.key)
+        if not file.path.exists():
+            problems.append(f"{place(file.key)}: `{dotted}`: there is no `{file.name}` ({file.path})")
+        elif file.matters:
+            try:
+                contents.append(file.path.read_bytes())
+            except OSError as error:
+                problems.append(f"{place(file.key)}: `{dotted}`: `{file.name}` cannot be read: {error.strerror}")
+    return problems, contents

@@ -16,7 +16,7 @@ from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.version import InvalidVersion, Version
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema, field_validator
 
-from tfprov.paths import expanded
+from tfprov.profile.source import Source, resolved
 from tfprov.redact import holds_password
 
 PlatformName = Literal["linux-x86_64", "linux-aarch64", "windows-amd64", "macos-arm64", "macos-x86_64"]
@@ -322,4 +322,16 @@ class Loaded(BaseModel):
 
     def resolve(self, relative: str) -> Path:
         """A path of the profile as an absolute path. `~` is the home directory."""
-        return (self.folder / expanded(relative)).absolute()
+        return resolved(self.folder, relative)
+
+    @property
+    def source(self) -> Source:
+        """Whose environment it is about."""
+        path = self.profile.environment.path
+        return Source(
+            name=self.profile.name,
+            path=self.path,
+            shipped=self.shipped,
+            link=self.resolve(path) if path else None,
+            digest=self.digest,
+        )

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 
 from tfprov.errors import TfprovError
 from tfprov.redact import redact_all
-from tfprov.smoke.verdict import as_document
 
 if TYPE_CHECKING:
     from tfprov.envs.generations import Environment
@@ -61,6 +60,8 @@ def outcome(result: Outcome) -> Document:
     seal = result.generation.seal
     proved: Document = {}
     if result.verdict:
+        from tfprov.smoke.verdict import as_document
+
         proved = {**as_document(result.verdict)}
     elif seal:
         proved = seal.verdict

@@ -8,11 +8,6 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import Protocol, TextIO
 
-from rich.console import Console
-from rich.markup import escape
-from rich.progress import BarColumn, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
-from rich.progress import Progress as Bars
-
 from tfprov.events import Attempt, Event, Note, Progress, StageEnded, StageStarted
 from tfprov.redact import redact
 from tfprov.words import count, duration, size
@@ -33,7 +28,7 @@ class Reporter(Protocol):
     def __call__(self, event: Event) -> None: ...  # noqa: D102 - the class says it
 
 
-class _Meter:
+class Meter:
     """How far a stage is, in words, with speed and remaining time over the stage so far."""
 
     def __init__(self, clock: Callable[[], float]) -> None:
@@ -41,6 +36,7 @@ class _Meter:
         self._began: tuple[float, int] | None = None
 
     def words(self, event: Progress) -> str:
+        """How far it is."""
         now = self._clock()
         if self._began is None:
             self._began = (now, event.done)
@@ -67,7 +63,7 @@ class PlainReporter:
         self._verbose = verbose
         self._clock = clock
         self._guard = threading.Lock()
-        self._meter = _Meter(clock)
+        self._meter = Meter(clock)
         self._last = 0.0
         self._lost = False
 
@@ -93,7 +89,7 @@ class PlainReporter:
 
     def _line(self, event: Event) -> str | None:
         if isinstance(event, StageStarted):
-            self._meter, self._last = _Meter(self._clock), self._clock()
+            self._meter, self._last = Meter(self._clock), self._clock()
             return f"> {event.stage}" if event.stage not in _QUIET_STAGES or self._verbose else None
         if isinstance(event, Progress):
             words, now = self._meter.words(event), self._clock()
@@ -101,60 +97,44 @@ class PlainReporter:
                 return None
             self._last = now
             return f"  {event.stage}: {words}"
-        return _lasting_line(event, verbose=self._verbose)
+        return lasting_line(event, verbose=self._verbose)
 
 
-class TerminalReporter:
-    """A moving line for the stage that works, finished stages above it."""
+class LateReporter:
+    """Another reporter, made at the first event that is worth a line.
 
-    def __init__(self, console: Console, *, verbose: bool = False, clock: Callable[[], float] = time.monotonic) -> None:
-        self._console = console
+    A command that has nothing to do is over before the libraries that draw on terminals would be loaded.
+    """
+
+    def __init__(self, make: Callable[[], Reporter], *, verbose: bool = False) -> None:
+        self._make = make
         self._verbose = verbose
-        self._clock = clock
-        self._meter = _Meter(clock)
-        columns = [SpinnerColumn(), TextColumn("{task.description}")]
-        if console.width >= 72:
-            columns.append(BarColumn(bar_width=20))
-        columns.append(TextColumn("{task.fields[words]}"))
-        if console.width >= 60:
-            columns.append(TimeElapsedColumn())
-        self._bars = Bars(*columns, console=console, transient=True)
-        self._task: TaskID | None = None
+        self._guard = threading.Lock()
+        self._made: Reporter | None = None
 
-    def __enter__(self) -> TerminalReporter:
-        self._bars.start()
+    def __enter__(self) -> LateReporter:
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._bars.stop()
+        if self._made is not None:
+            self._made.__exit__(kind, error, trace)
 
     def __call__(self, event: Event) -> None:
-        """Move the line, or print what should stay."""
-        if isinstance(event, StageStarted):
-            self._clear()
-            self._meter = _Meter(self._clock)
-            self._task = self._bars.add_task(event.stage, total=None, words="")
-            return
-        if isinstance(event, Progress):
-            if self._task is not None:
-                self._bars.update(self._task, completed=event.done, total=event.total, words=self._meter.words(event))
-            return
-        if isinstance(event, StageEnded):
-            self._clear()
-        line = _lasting_line(event, verbose=self._verbose)
-        if line:
-            style = "yellow" if isinstance(event, Note) and event.level == "warning" else None
-            self._console.print(escape(redact(line)), style=style, highlight=False, soft_wrap=True)
-
-    def _clear(self) -> None:
-        if self._task is not None:
-            self._bars.remove_task(self._task)
-            self._task = None
+        """Hand it on, unless it is the beginning or the good end of reading the profile."""
+        if self._made is None:
+            begun = isinstance(event, StageStarted) and event.stage == "profile"
+            good = isinstance(event, StageEnded) and event.stage == "profile" and event.code is None
+            if (begun or good) and not self._verbose:
+                return
+            with self._guard:
+                if self._made is None:
+                    self._made = self._make().__enter__()
+        self._made(event)
 
 
-def _lasting_line(event: Event, *, verbose: bool) -> str | None:
+def lasting_line(event: Event, *, verbose: bool) -> str | None:
     """The line that an event leaves behind; None for one that leaves nothing."""
     if isinstance(event, StageEnded):
         return _stage_line(event, verbose=verbose)

@@ -21,7 +21,7 @@ from tfprov.cli import main
 from tfprov.envs.generations import Environment, environment_id
 from tfprov.envs.records import Generation, Owner, Seal
 from tfprov.lock.records import Target
-from tfprov.profile.load import shipped
+from tfprov.profile.source import shipped
 
 COMMANDS = (
     "up", "plan", "lock", "facts", "smoke", "run", "shell", "list", "rollback", "doctor", "repair", "remove", "init",

@@ -6,8 +6,7 @@ from pathlib import Path
 import pytest
 
 from tfprov.errors import TfprovError
-from tfprov.profile import load as loading
-from tfprov.profile.load import find, load, shipped, shipped_folder
+from tfprov.profile.load import load
 from tfprov.profile.records import Loaded, Profile
 
 
@@ -419,71 +418,6 @@ class TestRequirementsFiles:
 
         monkeypatch.setattr(Path, "read_bytes", refuse)
         assert report(path)[1] == "train.toml:3: `packages.files`: `r.txt` cannot be read: Permission denied"
-
-
-class TestShipped:
-    @pytest.mark.parametrize("path", shipped(), ids=lambda path: path.stem)
-    def test_each_loads_and_is_named_like_its_file(self, path: Path) -> None:
-        loaded = load(path, shipped=True)
-        assert loaded.profile.name == path.stem
-        assert loaded.shipped
-
-    def test_there_are_some_and_they_are_listed_by_name(self) -> None:
-        names = [path.stem for path in shipped()]
-        assert names == sorted(names)
-        assert {"auto", "cpu", "cuda"} <= set(names)
-
-    def test_an_installed_package_has_them_inside(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(loading.resources, "files", lambda _name: tmp_path / "src" / "tfprov")
-        assert shipped_folder() == tmp_path / "profiles"
-        (tmp_path / "src" / "tfprov" / "profiles").mkdir(parents=True)
-        assert shipped_folder() == tmp_path / "src" / "tfprov" / "profiles"
-
-
-class TestFind:
-    def test_a_name_is_a_shipped_profile(self, tmp_path: Path) -> None:
-        path, is_shipped = find("cpu", cwd=tmp_path)
-        assert (path.name, is_shipped) == ("cpu.toml", True)
-
-    def test_a_path_wins_over_a_shipped_name(self, tmp_path: Path) -> None:
-        mine = write(tmp_path, 'name = "mine"', "cpu")
-        assert find("cpu", cwd=tmp_path) == (mine, False)
-
-    def test_a_folder_does_not_hide_a_shipped_name(self, tmp_path: Path) -> None:
-        (tmp_path / "cpu").mkdir()
-        assert find("cpu", cwd=tmp_path)[1]
-
-    def test_a_relative_path_is_relative_to_the_folder_given(self, tmp_path: Path) -> None:
-        (tmp_path / "sub").mkdir()
-        path = write(tmp_path / "sub", 'name = "x"')
-        assert find("sub/train.toml", cwd=tmp_path) == (path, False)
-        assert find(str(path), cwd=Path("/")) == (path, False)
-
-    def refusal(self, name: str, cwd: Path) -> TfprovError:
-        with pytest.raises(TfprovError) as failure:
-            find(name, cwd=cwd)
-        assert failure.value.code.name == "profile-missing"
-        return failure.value
-
-    def test_a_mistyped_name_gets_a_suggestion(self, tmp_path: Path) -> None:
-        error = self.refusal("cudaa", tmp_path)
-        assert error.what == "there is no profile `cudaa`"
-        assert error.hint == "did you mean `cuda`?"
-
-    def test_a_name_unlike_any_gets_the_files_that_are_here(self, tmp_path: Path) -> None:
-        for name in ("b.toml", "a.toml", "pyproject.toml"):
-            write(tmp_path, "", name)
-        error = self.refusal("xyzzy", tmp_path)
-        names = ", ".join(path.stem for path in shipped())
-        assert error.evidence == (f"shipped profiles: {names}", "files here: a.toml, b.toml")
-        assert error.hint == "make one with `tfprov init`, or name a shipped profile"
-
-    def test_a_folder_is_no_profile(self, tmp_path: Path) -> None:
-        (tmp_path / "folder").mkdir()
-        assert self.refusal("folder", tmp_path).what == "`folder` is a folder, not a profile"
-
-    def test_the_home_of_an_unknown_user_is_just_not_there(self, tmp_path: Path) -> None:
-        self.refusal("~no-such-user/train.toml", tmp_path)
 
 
 def test_a_loaded_profile_cannot_be_changed(tmp_path: Path) -> None:

@@ -9,8 +9,9 @@ import jsonschema
 import pytest
 
 from tfprov.errors import TfprovError
-from tfprov.profile.load import load, shipped
+from tfprov.profile.load import load
 from tfprov.profile.schema import DIALECT, json_schema
+from tfprov.profile.source import shipped
 
 if sys.version_info >= (3, 11):
     import tomllib

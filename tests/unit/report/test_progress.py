@@ -7,7 +7,8 @@ import pytest
 from rich.console import Console
 
 from tfprov.events import Attempt, Event, Note, Progress, StageEnded, StageStarted
-from tfprov.report.progress import PlainReporter, TerminalReporter
+from tfprov.report.progress import LateReporter, PlainReporter
+from tfprov.report.terminal import TerminalReporter
 
 MB = 1_000_000
 
@@ -202,3 +203,42 @@ def test_progress_without_a_stage_is_dropped() -> None:
         reporter(fetched(1))
         reporter(StageEnded(stage="fetch", seconds=0.0))
     assert console.export_text().strip() == "* fetch  0.0 s"
+
+
+class TestLateReporter:
+    """Nothing is made for what leaves no line."""
+
+    def late(self, *, verbose: bool = False) -> tuple[io.StringIO, LateReporter, list[PlainReporter]]:
+        stream, made = io.StringIO(), []
+
+        def make() -> PlainReporter:
+            made.append(PlainReporter(stream, verbose=verbose))
+            return made[-1]
+
+        return stream, LateReporter(make, verbose=verbose), made
+
+    def test_a_profile_that_was_read_is_not_worth_it(self) -> None:
+        _, late, made = self.late()
+        with late as emit:
+            emit(StageStarted(stage="profile"))
+            emit(StageEnded(stage="profile", seconds=0.1))
+        assert made == []
+
+    def test_the_first_event_after_it_is_shown_and_all_others(self) -> None:
+        stream, late, made = self.late()
+        with late as emit:
+            emit(StageEnded(stage="profile", seconds=0.1))
+            emit(Note(text="another tfprov works", level="warning"))
+            emit(Note(text="it is done"))
+        assert stream.getvalue() == "! another tfprov works\n  it is done\n"
+        assert len(made) == 1
+
+    def test_a_profile_with_mistakes_is_shown(self) -> None:
+        stream, late, _ = self.late()
+        late(StageEnded(stage="profile", seconds=0.1, code="profile-invalid"))
+        assert stream.getvalue() == "x profile  0.1 s  profile-invalid\n"
+
+    def test_with_details_everything_is(self) -> None:
+        stream, late, _ = self.late(verbose=True)
+        late(StageStarted(stage="profile"))
+        assert stream.getvalue() == "> profile\n"

@@ -1,0 +1,76 @@
+"""The records of environments as JSON files.
+
+Read by hand: to import pydantic takes longer than all the rest of a command that has nothing to do.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import MISSING, asdict, fields
+from typing import Any
+
+from tfprov.envs.records import Owner, Seal
+from tfprov.lock.records import Target
+
+
+def dump(record: Owner | Seal) -> bytes:
+    """A record as it is written."""
+    return json.dumps(asdict(record), indent=2, ensure_ascii=False).encode("utf-8", "surrogateescape")
+
+
+def owner(content: bytes) -> Owner:
+    """Whose an environment is.
+
+    Raises:
+        ValueError: the file is none of ours, or damaged.
+    """
+    return Owner(**_keys(Owner, _table(content)))
+
+
+def seal(content: bytes) -> Seal:
+    """What is known about a generation.
+
+    Raises:
+        ValueError: the file is none of ours, or damaged.
+    """
+    table = _table(content)
+    inner = table.pop("target", None)
+    if not isinstance(inner, dict):
+        raise ValueError("`target` is no table")  # noqa: TRY004 - what the file holds is wrong, not who calls
+    target = Target(**_keys(Target, inner))
+    return Seal(target=target, **_keys(Seal, table, but="target"))
+
+
+def _table(content: bytes) -> dict[str, object]:
+    found = json.loads(content.decode("utf-8", "surrogateescape"))
+    if not isinstance(found, dict):
+        raise ValueError("no table")  # noqa: TRY004 - what the file holds is wrong, not who calls
+    return found
+
+
+def _keys(kind: type[Owner | Seal | Target], table: dict[str, object], *, but: str = "") -> dict[str, Any]:
+    """The values for the fields of a record. What another release wrote besides is left out."""
+    found: dict[str, Any] = {}
+    for field in fields(kind):
+        if field.name == but:
+            continue
+        if field.name not in table:
+            if field.default is MISSING and field.default_factory is MISSING:
+                problem = f"`{field.name}` is missing"
+                raise ValueError(problem)
+            continue
+        found[field.name] = _value(str(field.type), table[field.name])
+    return found
+
+
+def _value(kind: str, value: object) -> object:
+    if kind == "tuple[str, ...]" and isinstance(value, list) and all(isinstance(one, str) for one in value):
+        return tuple(value)
+    if kind == "str" and isinstance(value, str):
+        return value
+    if kind == "int" and isinstance(value, int) and not isinstance(value, bool):
+        return value
+    if kind == "dict[str, object]" and isinstance(value, dict):
+        return value
+    problem = f"{value!r} is no {kind}"
+    raise ValueError(problem)

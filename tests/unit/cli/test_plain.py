@@ -1,0 +1,36 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+from tfprov.cli.plain import is_plain
+
+
+@pytest.mark.parametrize(
+    "line", ["up cpu", "up train.toml --json", "up -q cpu", "up --verbose --json ./a.toml", "up -v cpu -q"]
+)
+def test_these_command_lines_need_no_parser(line: str) -> None:
+    assert is_plain(line.split())
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        *("", "up", "up --json", "up cpu --recreate", "up cpu -vq", "up cpu --set a=b", "up a b", "up -- cpu"),
+        *("plan cpu", "up --help", "up -x"),
+    ],
+)
+def test_all_others_do(line: str) -> None:
+    assert not is_plain(line.split())
+
+
+def test_a_plain_command_line_loads_neither_parser_nor_models() -> None:
+    heavy = ("typer", "rich", "pydantic", "packaging", "tenacity", "httpx", "virtualenv", "platformdirs", "filelock")
+    code = (
+        "import sys, tfprov.cli.plain, tfprov.pipeline.up, tfprov.report.text, tfprov.report.documents; "
+        f"print([name for name in {heavy!r} if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-I", "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"

@@ -1,0 +1,42 @@
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+
+import pytest
+
+from outcomes import SEAL
+from tfprov.envs import documents
+from tfprov.envs.records import Owner
+
+
+def test_a_seal_comes_back_as_it_was() -> None:
+    assert documents.seal(documents.dump(SEAL)) == SEAL
+
+
+def test_an_owner_comes_back_with_a_path_that_is_no_text() -> None:
+    owner = Owner(name="train", profile="/home/\udce9/train.toml", link="", former=("/ä",))
+    assert documents.owner(documents.dump(owner)) == owner
+
+
+def test_what_another_release_wrote_besides_is_left_out_and_what_it_did_not_has_its_default() -> None:
+    table = {**asdict(SEAL), "later": 1}
+    del table["why"]
+    assert documents.seal(json.dumps(table).encode()).why == ""
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [("level", 1), ("bytes", "1"), ("bytes", True), ("verdict", []), ("target", None), ("target", {"package": "x"})],
+)
+def test_a_value_of_another_type_is_no_seal(key: str, value: object) -> None:
+    with pytest.raises(ValueError, match="is"):
+        documents.seal(json.dumps({**asdict(SEAL), key: value}).encode())
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"[]", b"{", b'{"name": "x"}', b'{"name": "x", "profile": "y", "former": [1]}']
+)
+def test_a_file_that_is_none_of_ours_is_no_owner(content: bytes) -> None:
+    with pytest.raises(ValueError, match=r"no table|missing|is no|Expecting"):
+        documents.owner(content)

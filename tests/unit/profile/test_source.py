@@ -1,0 +1,150 @@
+from __future__ import annotations
+
+from importlib import resources
+from pathlib import Path
+
+import pytest
+
+from tfprov.errors import TfprovError
+from tfprov.profile.load import load
+from tfprov.profile.source import find, glance, shipped, shipped_folder
+
+
+def write(folder: Path, text: str, name: str = "train.toml") -> Path:
+    path = folder / name
+    path.write_text(text)
+    return path
+
+
+FULL = """\
+name = "train"
+environment.path = "~/somewhere/../.venv"
+python.path = "python"
+packages.files = ["requirements.txt", "constraints.txt"]
+smoke.scripts = ["check.py"]
+index.find-links = ["wheels", "https://index.example/links"]
+"""
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    for name in ("python", "check.py", "more.txt", "wheels"):
+        (tmp_path / name).touch()
+    (tmp_path / "requirements.txt").write_text("pandas>=2\n-r more.txt\n-c constraints.txt\n")
+    (tmp_path / "constraints.txt").write_text("numpy<3\n")
+    return write(tmp_path, FULL)
+
+
+class TestGlance:
+    def test_it_says_what_the_loaded_profile_says(self, project: Path) -> None:
+        seen = glance(project, shipped=False)
+        assert seen == load(project).source
+        assert seen is not None
+        assert (seen.name, seen.path, seen.shipped) == ("train", project, False)
+        assert seen.link == Path("~/somewhere/../.venv").expanduser()
+
+    @pytest.mark.parametrize("path", shipped(), ids=lambda path: path.stem)
+    def test_so_it_does_of_each_shipped_one(self, path: Path) -> None:
+        assert glance(path, shipped=True) == load(path, shipped=True).source
+
+    @pytest.mark.parametrize("name", ["train.toml", "requirements.txt", "more.txt", "constraints.txt", "check.py"])
+    def test_whatever_matters_changes_the_digest(self, project: Path, name: str) -> None:
+        before = glance(project, shipped=False)
+        path = project.parent / name
+        path.write_text(path.read_text() + "# more\nsix\n" if name.endswith(".txt") else path.read_text() + "# more\n")
+        after = glance(project, shipped=False)
+        assert before is not None
+        assert after is not None
+        assert after.digest != before.digest
+        assert after == load(project).source
+
+    @pytest.mark.parametrize("name", ["train.toml", "requirements.txt", "more.txt", "check.py", "python", "wheels"])
+    def test_a_missing_file_has_to_be_reported_by_who_reads_with_care(self, project: Path, name: str) -> None:
+        (project.parent / name).unlink()
+        assert glance(project, shipped=False) is None
+
+    @pytest.mark.parametrize(
+        "text",
+        [
+            "name",
+            "",
+            "name = 1",
+            'name = "../x"',
+            'name = "x"\nenvironment = 1',
+            'name = "x"\nenvironment.path = ["a"]',
+            'name = "x"\npackages.files = ["train.toml"]',
+            "\0",
+        ],
+    )
+    def test_what_is_odd_is_left_to_who_reads_with_care(self, tmp_path: Path, text: str) -> None:
+        assert glance(write(tmp_path, text), shipped=False) is None
+
+    def test_bytes_that_are_no_text_are_odd(self, tmp_path: Path) -> None:
+        path = tmp_path / "train.toml"
+        path.write_bytes(b'name = "\xff"')
+        assert glance(path, shipped=False) is None
+
+
+class TestShipped:
+    @pytest.mark.parametrize("path", shipped(), ids=lambda path: path.stem)
+    def test_each_loads_and_is_named_like_its_file(self, path: Path) -> None:
+        loaded = load(path, shipped=True)
+        assert loaded.profile.name == path.stem
+        assert loaded.shipped
+
+    def test_there_are_some_and_they_are_listed_by_name(self) -> None:
+        names = [path.stem for path in shipped()]
+        assert names == sorted(names)
+        assert {"auto", "cpu", "cuda"} <= set(names)
+
+    def test_an_installed_package_has_them_inside(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(resources, "files", lambda _name: tmp_path / "src" / "tfprov")
+        assert shipped_folder() == tmp_path / "profiles"
+        (tmp_path / "src" / "tfprov" / "profiles").mkdir(parents=True)
+        assert shipped_folder() == tmp_path / "src" / "tfprov" / "profiles"
+
+
+class TestFind:
+    def test_a_name_is_a_shipped_profile(self, tmp_path: Path) -> None:
+        path, is_shipped = find("cpu", cwd=tmp_path)
+        assert (path.name, is_shipped) == ("cpu.toml", True)
+
+    def test_a_path_wins_over_a_shipped_name(self, tmp_path: Path) -> None:
+        mine = write(tmp_path, 'name = "mine"', "cpu")
+        assert find("cpu", cwd=tmp_path) == (mine, False)
+
+    def test_a_folder_does_not_hide_a_shipped_name(self, tmp_path: Path) -> None:
+        (tmp_path / "cpu").mkdir()
+        assert find("cpu", cwd=tmp_path)[1]
+
+    def test_a_relative_path_is_relative_to_the_folder_given(self, tmp_path: Path) -> None:
+        (tmp_path / "sub").mkdir()
+        path = write(tmp_path / "sub", 'name = "x"')
+        assert find("sub/train.toml", cwd=tmp_path) == (path, False)
+        assert find(str(path), cwd=Path("/")) == (path, False)
+
+    def refusal(self, name: str, cwd: Path) -> TfprovError:
+        with pytest.raises(TfprovError) as failure:
+            find(name, cwd=cwd)
+        assert failure.value.code.name == "profile-missing"
+        return failure.value
+
+    def test_a_mistyped_name_gets_a_suggestion(self, tmp_path: Path) -> None:
+        error = self.refusal("cudaa", tmp_path)
+        assert error.what == "there is no profile `cudaa`"
+        assert error.hint == "did you mean `cuda`?"
+
+    def test_a_name_unlike_any_gets_the_files_that_are_here(self, tmp_path: Path) -> None:
+        for name in ("b.toml", "a.toml", "pyproject.toml"):
+            write(tmp_path, "", name)
+        error = self.refusal("xyzzy", tmp_path)
+        names = ", ".join(path.stem for path in shipped())
+        assert error.evidence == (f"shipped profiles: {names}", "files here: a.toml, b.toml")
+        assert error.hint == "make one with `tfprov init`, or name a shipped profile"
+
+    def test_a_folder_is_no_profile(self, tmp_path: Path) -> None:
+        (tmp_path / "folder").mkdir()
+        assert self.refusal("folder", tmp_path).what == "`folder` is a folder, not a profile"
+
+    def test_the_home_of_an_unknown_user_is_just_not_there(self, tmp_path: Path) -> None:
+        self.refusal("~no-such-user/train.toml", tmp_path)
