@@ -15,8 +15,8 @@ from tfprov.fetch.download import Download
 from tfprov.fetch.hashing import Hasher
 from tfprov.fetch.lanes import Manner, Slots
 from tfprov.fetch.meter import STAGE, Meter
-from tfprov.fetch.partial import Partial
-from tfprov.fetch.repair import diagnose
+from tfprov.fetch.partial import Partial, Span
+from tfprov.fetch.repair import Diagnosis, diagnose
 from tfprov.fetch.routes import Route
 from tfprov.fetch.sources import Network
 from tfprov.fetch.store import Store, sha256_of
@@ -131,12 +131,21 @@ class Job:
 
 @dataclass(slots=True, kw_only=True)
 class _Work:
-    """Bringing one file over the network."""
+    """Bringing one file over the network.
+
+    Attributes:
+        diagnosis: what is wrong with what arrived; None while nothing is known to be.
+        suspects: what to fetch again when the part that is being fetched again turns out to be right.
+        anew: whether the whole file has been dropped once, and begun anew.
+    """
 
     job: Job
     file: LockedFile
     partial: Partial
     hasher: Hasher = field(init=False)
+    diagnosis: Diagnosis | None = None
+    suspects: list[tuple[Span, ...]] = field(default_factory=list)
+    anew: bool = False
 
     def __post_init__(self) -> None:
         self.hasher = Hasher(self.partial)
@@ -204,8 +213,23 @@ class _Work:
         return find
 
     def _round(self, source: str, url: str, route: Route, manner: Manner, *, again: bool) -> Path:
+        """One try: bring what is missing, and compare the hash."""
+        partial = self.partial
+        self.job.check()
+        while True:
+            self._transfer(source, url, route, manner)
+            doubted, found = partial.doubted, partial.differs
+            partial.believe()
+            self.hasher.advance(None)
+            if self.hasher.hexdigest() == self.file.sha256:
+                return partial.path
+            same = doubted and not found
+            if not (same and self.suspects):
+                raise self._damaged(again=again, same=same)
+            partial.doubt(self.suspects.pop(0))
+
+    def _transfer(self, source: str, url: str, route: Route, manner: Manner) -> None:
         job, partial, network = self.job, self.partial, self.job.network
-        job.check()
         before = partial.arrived
 
         def meanwhile() -> None:
@@ -235,49 +259,48 @@ class _Work:
             job.emit(Note(text=f"`{self.file.filename}`: {download.summary}", level="detail"))
         network.health.worked(route.name)
         network.health.worked(source)
-        doubted, found = partial.doubted, partial.differs
-        partial.believe()
-        self.hasher.advance(None)
-        if self.hasher.hexdigest() != self.file.sha256:
-            raise self._damaged(again=again, same=doubted and not found)
-        return partial.path
 
     def _damaged(self, *, again: bool, same: bool) -> TfprovError:
         """Give up as little as possible of a file that arrived whole and is wrong.
 
         Args:
-            again: whether this rung may fetch the damaged part once more; if not, something must change first.
-            same: whether the damaged part has just come again, exactly as it was.
+            again: whether this rung may fetch more of the file; if not, something must change first.
+            same: whether everything that was doubted has just come again, exactly as it was.
         """
-        evidence = (f"expected sha256 {self.file.sha256}", f"received sha256 {self.hasher.hexdigest()}")
-        found = diagnose(self.partial.path)
-        suspected = sum(end - start for start, end in found.spans)
-        if not found.spans or suspected > self.partial.arrived * 0.9:
-            self.partial.reset(total=self.file.size)
-            whole = (
-                () if found.spans else ("every checksum inside the archive is right: it is whole, and another file",)
-            )
+        partial, name = self.partial, self.file.filename
+        if self.diagnosis is None or not same:
+            self.job.emit(Note(text=f"`{name}` arrived damaged: looking for the damaged part", level="info"))
+            self.diagnosis = diagnose(partial.path, check=self.job.check)
+        found = self.diagnosis
+        hashes = (f"expected sha256 {self.file.sha256}", f"received sha256 {self.hasher.hexdigest()}")
+        evidence = (*found.evidence, *hashes)
+        first, *self.suspects = found.suspects
+        count = sum(end - start for start, end in first)
+        if count > partial.arrived * 0.9 or (found.whole and (same or self.anew)):
+            partial.reset(total=self.file.size)
+            transient, self.anew = again and not self.anew, True
+            whole = "every checksum inside the archive is right: it is whole, and another file"
             return TransferError(
                 "hash-mismatch",
-                f"`{self.file.filename}` is not the file that the lock names",
-                transient=False,
-                evidence=(*whole, *found.evidence, *evidence),
-                hint=None if found.spans else "somebody replaced the file at its source: compare, then renew the lock",
+                f"`{name}` is not the file that the lock names",
+                transient=transient,
+                evidence=(whole, *evidence) if found.whole else evidence,
+                hint="somebody replaced the file at its source: compare, then renew the lock" if found.whole else None,
             )
-        self.partial.doubt(found.spans)
+        partial.doubt(first)
         if same:
             return TransferError(
                 "hash-mismatch",
-                f"`{self.file.filename}` is damaged at its source: the same bytes came twice",
+                f"`{name}` is damaged at its source: the same bytes came twice",
                 transient=False,
-                evidence=(*found.evidence, *evidence),
+                evidence=evidence,
                 hint="name a mirror with `index.mirrors`; if every source has it, the lock is wrong",
             )
         return TransferError(
             "hash-mismatch",
-            f"`{self.file.filename}` arrived damaged; at most {suspected:,} bytes of it are fetched again",
+            f"`{name}` arrived damaged: {count:,} bytes are fetched again, at most {found.bytes:,}",
             transient=again,
-            evidence=(*found.evidence, *evidence),
+            evidence=evidence,
         )
 
 

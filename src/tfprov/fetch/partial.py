@@ -17,6 +17,8 @@ from tfprov.errors import TfprovError
 from tfprov.ladder.classify import classify_exception
 
 _SYNC_SECONDS = 2.0
+# On a fast link sooner, so that little is left to flush when the last byte has come.
+_SYNC_BYTES = 48 * 1024 * 1024
 _NOTE_BYTES = 512 * 1024
 _RECORD_BYTES = 4096
 
@@ -99,6 +101,8 @@ class Partial:
         self._unsynced = 0
         self._unnoted = 0
         self._synced_at = time.monotonic()
+        self._syncing: threading.Thread | None = None
+        self._unsyncable: TfprovError | None = None
         self.edition = 0
         """Grows whenever bytes that were here are given up, so that a hash over them must begin anew."""
         try:
@@ -212,6 +216,7 @@ class Partial:
 
     def reset(self, *, total: int | None = None, origin: Origin | None = None) -> None:
         """Forget everything; the file is another one now."""
+        self._settle()  # a record that is being written must not outlive the bytes it counts
         with self._lock:
             self._spans = []
             self._doubtful = []
@@ -225,16 +230,54 @@ class Partial:
     def checkpoint(self, *, now: bool = False) -> None:
         """Flush data and record when that is due. Call it every now and then, from one thread.
 
+        What is due is flushed in the background, because a disk may take seconds for it and other work is waiting; with
+        `now` everything has been flushed when this returns.
+
+        Raises:
+            TfprovError: `disk-full` and the like, also those of a flush before this one.
+        """
+        with self._lock:
+            waited = time.monotonic() - self._synced_at
+            due = self._unsynced > 0 and (waited >= _SYNC_SECONDS or self._unsynced >= _SYNC_BYTES)
+        if now:
+            self._settle()
+            self._sync()
+        elif due and (self._syncing is None or not self._syncing.is_alive()):
+            self._settle()
+            self._syncing = threading.Thread(target=self._sync_or_note, name="sync", daemon=True)
+            self._syncing.start()
+
+    def flush(self) -> None:
+        """Flush the data alone: the file is complete, and its records are about to go.
+
         Raises:
             TfprovError: `disk-full` and the like.
         """
-        moment = time.monotonic()
+        self._settle()
+        try:
+            getattr(os, "fdatasync", os.fsync)(self._file.fileno())
+        except OSError as error:
+            raise classify_exception(_named(error, self.path)) from error
+
+    def _settle(self) -> None:
+        """Wait for the flush in the background, and raise what it met."""
+        if self._syncing is not None:
+            self._syncing.join()
+            self._syncing = None
+        if self._unsyncable is not None:
+            error, self._unsyncable = self._unsyncable, None
+            raise error
+
+    def _sync_or_note(self) -> None:
+        try:
+            self._sync()
+        except TfprovError as error:
+            self._unsyncable = error
+
+    def _sync(self) -> None:
         with self._lock:
             record = self._record()
             unsynced = self._unsynced
-            due = unsynced > 0 and moment - self._synced_at >= _SYNC_SECONDS
-            if not (due or now):
-                return
             self._note()
         try:
             # The data first: the record must never claim more than the disk holds.
@@ -244,10 +287,12 @@ class Partial:
             raise classify_exception(_named(error, self.path)) from error
         with self._lock:
             self._unsynced -= unsynced
-            self._synced_at = moment
+            self._synced_at = time.monotonic()
 
     def remove(self) -> None:
         """Close it and remove data and records."""
+        with contextlib.suppress(TfprovError):
+            self._settle()
         self._file.close()
         self._notes.close()
         for path in (self.path, self._synced_path, self._written_path):

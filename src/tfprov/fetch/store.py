@@ -139,7 +139,7 @@ class Store:
         """
         target = self.path(file.sha256, file.filename)
         try:
-            partial.checkpoint(now=True)
+            partial.flush()
             target.parent.mkdir(parents=True, exist_ok=True)
             partial.path.replace(target)
             _sync_folder(target.parent)
