@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import re
 import secrets
+import shutil
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from tfprov.errors import TfprovError
 
 HOME_VARIABLE = "TFPROV_HOME"
+_TEMPORARY = "tfprov-"
+_TEMPORARY_NAME = re.compile(rf"{_TEMPORARY}[a-z]+-(\d{{1,10}})-[^-]+")
+_ABANDONED_SECONDS = 3600.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,6 +121,41 @@ def write_atomic(path: Path, content: bytes) -> None:
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
+
+
+@contextlib.contextmanager
+def temporary(purpose: str) -> Iterator[Path]:
+    """A fresh folder for temporary files, deleted at the end. Its name tells `sweep_temporary` whose it is."""
+    prefix = f"{_TEMPORARY}{purpose}-{os.getpid()}-"
+    with tempfile.TemporaryDirectory(prefix=prefix, ignore_cleanup_errors=True) as folder:
+        yield Path(folder)
+
+
+def sweep_temporary(*, now: float) -> None:
+    """Delete the temporary folders that killed runs left behind.
+
+    Only this user's, whose process is gone, and that nothing was made in for an hour: behind a shared folder there may
+    be another container, whose processes cannot be seen from here.
+
+    Args:
+        now: seconds since the epoch.
+    """
+    import psutil
+
+    with contextlib.suppress(OSError), os.scandir(tempfile.gettempdir()) as entries:
+        for entry in entries:
+            found = _TEMPORARY_NAME.fullmatch(entry.name)
+            if found is None or not entry.is_dir(follow_symlinks=False) or psutil.pid_exists(int(found[1])):
+                continue
+            with contextlib.suppress(OSError):
+                status = entry.stat(follow_symlinks=False)
+                if now - status.st_mtime > _ABANDONED_SECONDS and status.st_uid == _user():
+                    shutil.rmtree(entry.path, ignore_errors=True)
+
+
+def _user() -> int:
+    # Windows has no numbers for users; there every file is said to belong to number 0.
+    return os.getuid() if hasattr(os, "getuid") else 0
 
 
 def writable(folder: Path) -> bool:

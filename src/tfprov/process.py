@@ -85,8 +85,8 @@ def run(
 ) -> Finished:
     """Run a child to its end and keep what it printed, of each stream the last 16 MiB.
 
-    The child leads its own process group, so that it is ended with all its children: at the time limit, and when this
-    process is interrupted.
+    The child leads its own process group, so that it is ended with all its children: at the time limit, when this
+    process is interrupted, and when it is killed (POSIX).
 
     Args:
         argv: program and arguments.
@@ -102,6 +102,7 @@ def run(
     """
     arguments = tuple(os.fspath(part) for part in argv)
     started = time.monotonic()
+    _mourner.ready()
     child = subprocess.Popen(
         arguments,
         env=dict(env),
@@ -112,6 +113,7 @@ def run(
         start_new_session=os.name == "posix",
         creationflags=getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0),
     )
+    _mourner.tell("+", child.pid)
     out = bytearray()
     err = bytearray()
     helpers = [
@@ -133,6 +135,8 @@ def run(
     except BaseException:
         _end(child)
         raise
+    finally:
+        _mourner.tell("-", child.pid)
     patience = time.monotonic() + _DRAIN_SECONDS
     for helper in helpers:
         # A grandchild that left the group may hold the pipe open for ever; what it prints is not ours.
@@ -145,6 +149,75 @@ def run(
         seconds=time.monotonic() - started,
         timed_out=timed_out,
     )
+
+
+# Reads `+ pid` and `- pid`; when there is no more to read, its parent is dead: it ends the groups that are left.
+_MOURNING = """
+left=' '
+while read -r sign pid; do
+    case $sign in
+        +) left="$left$pid " ;;
+        -) case $left in *" $pid "*) left="${left%% $pid *} ${left#* $pid }" ;; esac ;;
+    esac
+done
+for pid in $left; do kill -9 "-$pid"; done
+"""
+
+
+class _Mourner:
+    """Ends our children when we are killed, which nobody can do for himself.
+
+    A child of a killed tfprov would go on writing into an environment that the next run works on. The kernel's own
+    signal for that (PR_SET_PDEATHSIG) must be asked for by the child between fork and exec, where Python may run
+    nothing safely while there are threads, reaches no grandchildren, and exists on Linux only. So one small shell
+    waits at a pipe that closes with us, however we end. Where there is no shell, children outlive us.
+
+    Attributes:
+        shell: process that does it; None before the first child, and where there is no shell.
+    """
+
+    def __init__(self) -> None:
+        self._pipe: int | None = None
+        self._guard = threading.Lock()
+        self._owner = 0
+        self.shell: int | None = None
+
+    def ready(self) -> None:
+        """Start it, once a process: some 2 ms."""
+        with self._guard:
+            if os.name != "posix" or self._owner == os.getpid():
+                return
+            self._owner = os.getpid()
+            reader, self._pipe = os.pipe()
+            try:
+                shell = subprocess.Popen(
+                    ["/bin/sh", "-c", _MOURNING],
+                    stdin=reader,
+                    stdout=subprocess.DEVNULL,
+                    stderr=subprocess.DEVNULL,
+                    env={},
+                    cwd="/",
+                    # Ctrl-C is for us alone.
+                    start_new_session=True,
+                )
+            except OSError:
+                os.close(self._pipe)
+                self._pipe = None
+            else:
+                # It ends after us; nobody waits for it.
+                shell.returncode = 0
+                self.shell = shell.pid
+            finally:
+                os.close(reader)
+
+    def tell(self, sign: str, pid: int) -> None:
+        """That a child has come (`+`) or gone (`-`)."""
+        if self._pipe is not None:
+            with contextlib.suppress(OSError):
+                os.write(self._pipe, f"{sign} {pid}\n".encode())
+
+
+_mourner = _Mourner()
 
 
 def replace_process(argv: Sequence[str], *, env: Mapping[str, str]) -> int:

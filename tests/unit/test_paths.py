@@ -4,6 +4,8 @@ import os
 import stat
 import subprocess
 import sys
+import tempfile
+import time
 from pathlib import Path
 
 import platformdirs
@@ -119,3 +121,40 @@ def test_a_folder_is_writable_when_a_file_can_be_made_in_it(tmp_path: Path) -> N
     assert not paths.writable(tmp_path / "nothing")
     (tmp_path / "file").write_text("")
     assert not paths.writable(tmp_path / "file")
+
+
+class TestTemporary:
+    @pytest.fixture(autouse=True)
+    def here(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+
+    @pytest.fixture
+    def gone(self) -> int:
+        process = subprocess.Popen([sys.executable, "-c", ""])
+        process.wait()
+        return process.pid
+
+    def test_a_temporary_folder_is_there_for_as_long_as_it_is_used(self, tmp_path: Path) -> None:
+        with paths.temporary("lock") as folder:
+            assert folder.parent == tmp_path
+            (folder / "file").touch()
+            paths.sweep_temporary(now=time.time() + 1e6)
+            assert (folder / "file").exists()
+        assert list(tmp_path.iterdir()) == []
+
+    def test_what_a_killed_run_left_goes_after_an_hour(self, tmp_path: Path, gone: int) -> None:
+        left = tmp_path / f"tfprov-smoke-{gone}-x1_y2"
+        (left / "core-1").mkdir(parents=True)
+        paths.sweep_temporary(now=time.time() + 3000)
+        assert left.exists()
+        paths.sweep_temporary(now=time.time() + 4000)
+        assert not left.exists()
+
+    def test_what_others_made_stays(self, tmp_path: Path, gone: int) -> None:
+        names = {"tfprov-mine", f"other-lock-{gone}-abc", f"tfprov-lock-{gone}", f"tfprov-lock-{gone}-file"}
+        for name in names - {f"tfprov-lock-{gone}-file"}:
+            (tmp_path / name).mkdir()
+        (tmp_path / f"tfprov-lock-{gone}-file").touch()
+        (tmp_path / f"tfprov-lock-{gone}-link").symlink_to(tmp_path / "tfprov-mine")
+        paths.sweep_temporary(now=time.time() + 1e6)
+        assert {path.name for path in tmp_path.iterdir()} == names | {f"tfprov-lock-{gone}-link"}

@@ -343,3 +343,79 @@ def test_replacing_the_process_passes_arguments_and_status_on(tmp_path: Path) ->
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert (done.stdout.strip(), done.returncode) == ("x ['a b', '*']", 7)
+
+
+KILLED = """
+import sys, threading
+from tfprov.process import run
+child = "import os, sys, time; open(sys.argv[1], 'w').write(str(os.getpid())); time.sleep(600)"
+# From a thread, with others before it that have ended: whatever ends the child may not hang on who started it.
+run([sys.executable, "-c", ""], env={})
+asked = [sys.executable, "-I", "-c", child, sys.argv[1]]
+starter = threading.Thread(target=run, args=(asked,), kwargs={"env": {}})
+starter.start()
+starter.join()
+"""
+
+
+@posix
+def test_a_child_does_not_outlive_a_parent_that_was_killed(tmp_path: Path) -> None:
+    told = tmp_path / "pid"
+    parent = subprocess.Popen([sys.executable, "-c", KILLED, str(told)])
+    while not (told.exists() and told.read_text()):
+        assert parent.poll() is None
+        threading.Event().wait(0.01)
+    child = int(told.read_text())
+    os.kill(child, 0)
+    parent.kill()
+    parent.wait()
+    wait_until_gone(child)
+
+
+@posix
+def test_a_grandchild_does_not_outlive_it_either(tmp_path: Path) -> None:
+    told = tmp_path / "pid"
+    code = "import subprocess, sys; subprocess.run([sys.executable, '-c', sys.argv[2], sys.argv[1]])"
+    grandchild = "import os, sys, time; open(sys.argv[1], 'w').write(str(os.getpid())); time.sleep(600)"
+    script = (
+        f"from tfprov.process import run; import sys; run([sys.executable, '-c', {code!r}, *sys.argv[1:]], env={{}})"
+    )
+    parent = subprocess.Popen([sys.executable, "-c", script, str(told), grandchild])
+    while not (told.exists() and told.read_text()):
+        assert parent.poll() is None
+        threading.Event().wait(0.01)
+    parent.kill()
+    parent.wait()
+    wait_until_gone(int(told.read_text()))
+
+
+@posix
+def test_a_child_that_has_ended_is_forgotten() -> None:
+    """Its number may be somebody else's by the time that we die."""
+    script = (
+        "import os, sys\nfrom tfprov.process import _mourner\n_mourner.ready()\n"
+        "for sign, pid in (('+', sys.argv[1]), ('+', '999999'), ('-', sys.argv[1]), ('-', '999999')):\n"
+        "    _mourner.tell(sign, int(pid))\nprint(_mourner.shell, flush=True)\nos.kill(os.getpid(), 9)\n"
+    )
+    bystander = subprocess.Popen(python("import sys; sys.stdin.read()"), stdin=subprocess.PIPE, start_new_session=True)
+    try:
+        killed = subprocess.run([sys.executable, "-c", script, str(bystander.pid)], check=False, capture_output=True)
+        wait_until_gone(int(killed.stdout))
+        assert bystander.poll() is None
+    finally:
+        bystander.communicate()
+    assert bystander.returncode == 0
+
+
+@posix
+def test_where_there_is_no_shell_children_run_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    started = subprocess.Popen
+
+    def no_shell(argv: list[str], **how: object) -> subprocess.Popen[bytes]:
+        if argv[0] == "/bin/sh":
+            raise FileNotFoundError(2, "no such file")
+        return started(argv, **how)  # type: ignore[call-overload,no-any-return]  # handed on as they are
+
+    monkeypatch.setattr(process, "_mourner", process._Mourner())
+    monkeypatch.setattr(subprocess, "Popen", no_shell)
+    assert run(python("print(1)"), env=ENV).stdout == "1\n"

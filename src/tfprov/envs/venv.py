@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -11,6 +12,8 @@ from tfprov.process import clean_environment
 
 # virtualenv seeds pip from wheels that it carries, and carries none for older Pythons.
 _OLDEST_SEEDED = (3, 9)
+# What virtualenv writes before it seeds: launchers, activation scripts, what it keeps of the interpreter.
+_ROOM = 256 * 1024
 
 
 def create(
@@ -53,9 +56,18 @@ def create(
     try:
         session_via_cli(arguments, setup_logging=False, env=clean).run()
     except (RuntimeError, SystemExit, ValueError) as error:
+        _blame_the_disk(path, cache)
         raise TfprovError(
             "python-broken",
             f"no environment can be made from `{python}`",
             evidence=(f"virtualenv: {error}",),
             hint="name another interpreter with `python.path`",
         ) from error
+
+
+def _blame_the_disk(*folders: Path) -> None:
+    """Raise the OSError of a disk that takes nothing: virtualenv reports its consequences as a broken interpreter."""
+    for folder in folders:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder) as stream:
+            stream.write(bytes(_ROOM))

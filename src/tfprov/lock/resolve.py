@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +13,7 @@ from packaging.utils import canonicalize_name
 from tfprov import process
 from tfprov.errors import TfprovError
 from tfprov.ladder.classify import classify_text
+from tfprov.paths import temporary
 
 _FULL_PYTHON = re.compile(r'(?m)(?P<minor>^requires-python = ">=\d+\.\d+)\.\d+(?=")')
 # Distributions that install the package `tensorflow`. Two of them in one environment overwrite each other's files.
@@ -75,8 +75,7 @@ def resolve(question: Question, resolver: Resolver) -> str:
     Raises:
         TfprovError: what uv's answer means: `resolver-conflict`, `net-timeout`, …, with uv's own words as evidence.
     """
-    with tempfile.TemporaryDirectory(prefix="tfprov-lock-") as folder:
-        work = Path(folder)
+    with temporary("lock") as work:
         asked = work / "requirements.in"
         asked.write_text("\n".join(question.requirements) + "\n", encoding="utf-8")
         bounds = work / "constraints.txt"

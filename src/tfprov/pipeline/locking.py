@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import tempfile
 from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
@@ -19,6 +18,7 @@ from tfprov.ladder.rungs import Rung
 from tfprov.lock import platforms, pylock
 from tfprov.lock.records import Header, Inputs, Lock, Target
 from tfprov.lock.resolve import Question, Resolver, is_tensorflow, resolve, tensorflows_in
+from tfprov.paths import temporary
 from tfprov.pipeline import elsewhere
 from tfprov.pipeline.run import Run
 from tfprov.pipeline.tools import uv_executable
@@ -168,8 +168,8 @@ def _resolve(run: Run, bounds: tuple[str, ...]) -> tuple[str, Target, tuple[Targ
     if not elsewhere.others(profile, facts):
         return resolved, target, ()
     documents, others = {elsewhere.name_of(facts): resolved}, []
-    with tempfile.TemporaryDirectory(prefix="tfprov-prefer-") as folder:
-        prefer = Path(folder) / "pylock.toml"
+    with temporary("prefer") as folder:
+        prefer = folder / "pylock.toml"
         prefer.write_text(platforms.preferences(resolved, older.read_text("utf-8") if older else None), "utf-8")
         for there in elsewhere.decisions(
             profile, facts, decision, python=target.python, table=table(), listing=offers(run)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import time
 from functools import partial
 
 from tfprov.envs.records import Generation
@@ -13,6 +14,8 @@ from tfprov.host.records import Interpreter
 from tfprov.ladder.climb import Policy, Step, climb
 from tfprov.ladder.rungs import Rung
 from tfprov.lock.records import Lock
+from tfprov.paths import sweep_temporary
+from tfprov.pipeline import unpacked
 from tfprov.pipeline.cures import prove
 from tfprov.pipeline.records import Outcome
 from tfprov.pipeline.run import Run, whole
@@ -38,6 +41,8 @@ def realise(run: Run) -> Outcome:
     Raises:
         TfprovError: why none of them could be.
     """
+    sweep_temporary(now=time.time())
+    unpacked.sweep(run.home.cache / "uv")
     for stage in DECIDE:
         run.do(stage)
     others = run.get(Plan).fallbacks if run.loaded.profile.tensorflow.allow_fallback else ()

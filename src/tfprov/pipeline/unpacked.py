@@ -12,6 +12,7 @@ hinder users who patch a package on purpose in an environment of theirs.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import tempfile
@@ -79,6 +80,18 @@ def _doubtful(path: str, since_ns: int) -> bool:
     except OSError:
         return True
     return found.st_nlink > 2 or (found.st_nlink == 2 and found.st_mtime_ns < since_ns)
+
+
+def sweep(cache: Path) -> None:
+    """Delete what killed installers left half unpacked, unless one is at work: uv holds the lock of its cache then."""
+    if os.name != "posix" or not cache.is_dir():
+        return
+    import fcntl
+
+    with contextlib.suppress(OSError), (cache / ".lock").open("r+b") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        for left in (*cache.glob(".tmp*"), *cache.glob("*/.tmp*")):
+            shutil.rmtree(left, ignore_errors=True)
 
 
 def forget(run: Run, projects: Sequence[str] | None) -> None:

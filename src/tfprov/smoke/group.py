@@ -15,6 +15,7 @@ from pathlib import Path
 from tfprov import process
 from tfprov.errors import TfprovError
 from tfprov.events import Emit, Note, Progress
+from tfprov.paths import temporary
 from tfprov.process import Finished
 from tfprov.smoke import causes
 from tfprov.smoke.causes import Raised
@@ -65,7 +66,7 @@ def bench_for(python: Path, request: Request, *, environ: Mapping[str, str], emi
         emit: receives a note a leg.
     """
     with (
-        tempfile.TemporaryDirectory(prefix="tfprov-smoke-", ignore_cleanup_errors=True) as scratch,
+        temporary("smoke") as scratch,
         resources.as_file(resources.files("tfprov.smoke") / "probes") as probes,
     ):
         yield Bench(
@@ -73,7 +74,7 @@ def bench_for(python: Path, request: Request, *, environ: Mapping[str, str], emi
             python=python.absolute(),
             request=request,
             probes=probes,
-            scratch=Path(scratch),
+            scratch=scratch,
             # At level 0 TensorFlow says why it leaves a GPU out; that is evidence.
             env=process.clean_environment(environ, TF_CPP_MIN_LOG_LEVEL="0"),
             emit=emit,

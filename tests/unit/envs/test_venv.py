@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import os
 import sys
 from pathlib import Path
@@ -102,3 +103,20 @@ def test_an_interpreter_that_cannot_be_used_is_named(tmp_path: Path, cache: Path
     assert failure.value.what == f"no environment can be made from `{python}`"
     assert failure.value.evidence[0].startswith("virtualenv: ")
     assert len(failure.value.evidence[0]) > len("virtualenv: 2")
+
+
+def test_a_full_disk_is_no_broken_interpreter(tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Full:
+        def __enter__(self) -> Full:
+            return self
+
+        def __exit__(self, *_: object) -> None:
+            pass
+
+        def write(self, _content: bytes) -> None:
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+    # virtualenv cannot write, and says that the interpreter is not what it wants.
+    monkeypatch.setattr(venv.tempfile, "TemporaryFile", lambda **_: Full())
+    with pytest.raises(OSError, match="No space left"):
+        create(tmp_path / "env", cache, str(tmp_path / "python3"))
