@@ -261,9 +261,9 @@ def _written(run: Run, wanted: Wanted, parts: _Parts, base: Bundle | None, fetch
     places = {one.sha256: path for path, one in sources.items()}
     described = [index.describe(path, path.name, sha256) for sha256, path in parts.wheels.items()]
     sources.update({path: Source.of(data) for path, data in index.pages(described).items()})
-    sources.update({f"{PROFILE}/{path}": Source.of(source.read_bytes()) for path, source in scripts.items()})
-    # What starts and describes a bundle is in a delta too: without it nobody could say what is missing.
+    # What starts and describes a bundle is in a delta too: it is small, and with it the store may do for the rest.
     always = {
+        **{f"{PROFILE}/{path}": Source.of(source.read_bytes()) for path, source in scripts.items()},
         profile: Source.of(portable(parts.loaded, tuple(scripts)).encode()),
         lock: Source.of(run.get(Lock).path.read_bytes()),
         STARTER: Source.of(starting.bootstrap()),

@@ -113,12 +113,14 @@ def require_local(run: Run, files: Sequence[LockedFile], store: Store) -> None:
         TfprovError: `offline-missing` with what is not here.
     """
     bundle = run.find(Bundle)
-    allowed = ("file://", *((f"{bundle.url}/",) if bundle is not None and bundle.url else ()))
+    served = f"{bundle.url}/" if bundle is not None and bundle.url else None
     folders = [local_path(place) or Path(place) for place in run.network.find_links]
 
     def is_here(file: LockedFile) -> bool:
-        beside = any((folder / file.filename).is_file() for folder in folders)
-        return store.has(file) or file.url.startswith(allowed) or beside
+        named = local_path(file.url)
+        if store.has(file) or (served is not None and file.url.startswith(served)):
+            return True
+        return any(path.is_file() for path in ([named] if named else []) + [each / file.filename for each in folders])
 
     lost = [file.filename for file in files if not is_here(file)]
     if lost:

@@ -1,0 +1,296 @@
+"""Bundles from end to end on tiny wheels: made where there is an index, used where there is none."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+from uv import find_uv_bin
+
+from site_under_test import OLDER, RELEASE, Site, only_here, sham_wheel
+from tfprov.bundle.records import MANIFEST, identity
+from wheels import build_wheel
+
+pytestmark = only_here
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Site:
+    """A project whose bundles were made: `old` and `new` as folders, `new.tar`, and `delta` from old to new."""
+    site = Site.make(tmp_path_factory.mktemp("made"))
+    site.offer(sham_wheel(site.root / "built", OLDER), build_wheel(site.root / "built", "helper", "1.0"))
+    (site.root / "check.py").write_text("import helper\n")
+    (site.root / "more.txt").write_text("helper\n")
+    body = '[packages]\nfiles = ["more.txt"]\n'
+    smoke = 'level = "quick"\nscripts = ["check.py"]'
+    site.write(body, smoke=smoke)
+    bundle(site, "train.toml", "-o", "old")
+    site.offer(sham_wheel(site.root / "built", RELEASE))
+    assert site.run("lock", "train.toml", "--upgrade").returncode == 0
+    bundle(site, "train.toml", "-o", "new")
+    bundle(site, "train.toml", "-o", "new.tar")
+    bundle(site, "train.toml", "-o", "delta", "--delta", "old")
+    return site
+
+
+def bundle(site: Site, *arguments: str) -> dict[str, object]:
+    done = site.run("bundle", *arguments, "--json")
+    assert done.returncode == 0, done.stderr
+    document: dict[str, object] = json.loads(done.stdout)["bundle"]
+    return document
+
+
+@pytest.fixture
+def target(made: Site, tmp_path: Path) -> Site:
+    """Another machine: a home of its own, no project, and nothing at the address of the index."""
+    site = Site.make(tmp_path)
+    for name in ("old", "new", "delta"):
+        shutil.copytree(made.root / name, site.root / name)
+    shutil.copy(made.root / "new.tar", site.root / "new.tar")
+    return site
+
+
+@pytest.fixture(autouse=True)
+def hidden_index(made: Site) -> Iterator[None]:
+    """While a target works, the index of the project is not there: who asks it fails."""
+    index = made.root / "index"
+    index.rename(made.root / "index hidden")
+    yield
+    (made.root / "index hidden").rename(index)
+
+
+def up(site: Site, *arguments: str) -> dict[str, object]:
+    done = site.run("up", *arguments, "--json")
+    assert done.returncode == 0, done.stderr
+    document: dict[str, object] = json.loads(done.stdout)
+    return document
+
+
+def failed(site: Site, *arguments: str) -> dict[str, object]:
+    done = site.run(*arguments, "--json")
+    assert done.returncode != 0, done.stdout
+    error: dict[str, object] = json.loads(done.stdout)["error"]
+    assert error["exit_code"] == done.returncode
+    return error
+
+
+def version(site: Site) -> str:
+    done = site.run("run", "train", "--", "python", "-c", "import helper, tensorflow; print(tensorflow.__version__)")
+    assert done.returncode == 0, done.stderr
+    return done.stdout.strip()
+
+
+@pytest.mark.parametrize("source", ["new", "new.tar", "new/bundle.json"])
+def test_a_bundle_becomes_a_verified_environment_without_index(target: Site, source: str) -> None:
+    document = up(target, "--bundle", source)
+    assert (document["already"], document["bytes_fetched"]) == (False, 0)
+    assert {device["name"]: device["ok"] for device in document["devices"]} == {"environment": True, "CPU:0": True}  # type: ignore[attr-defined]  # a JSON document
+    assert version(target) == RELEASE
+    assert up(target, "--bundle", source)["already"] is True
+
+
+def test_the_next_bundle_of_a_name_updates_the_same_environment_and_can_be_rolled_back(target: Site) -> None:
+    assert up(target, "--bundle", "old")["environment"]["generation"] == 1  # type: ignore[index]  # a JSON document
+    assert version(target) == OLDER
+    assert up(target, "--bundle", "new")["environment"]["generation"] == 2  # type: ignore[index]  # a JSON document
+    assert version(target) == RELEASE
+    assert target.run("rollback", "train").returncode == 0
+    assert version(target) == OLDER
+
+
+def test_a_delta_needs_the_older_bundle_until_its_wheels_are_in_the_store(target: Site) -> None:
+    error = failed(target, "up", "--bundle", "delta")
+    assert error["code"] == "bundle-incomplete"
+    assert up(target, "--bundle", "delta", "--bundle", "old")["ok"] is True
+    assert version(target) == RELEASE
+    shutil.rmtree(target.home)
+    up(target, "--bundle", "old")
+    shutil.rmtree(target.root / "old")
+    assert up(target, "--bundle", "delta")["already"] is False
+    assert version(target) == RELEASE
+
+
+def test_a_delta_holds_only_what_is_new_and_merges_into_the_very_bundle(target: Site) -> None:
+    wheels = {path.name.split("-")[0] for path in (target.root / "delta" / "wheels").glob("*.whl")}
+    assert wheels == {"tensorflow_cpu"}
+    whole = bundle(target, "--merge", "delta", "--merge", "old", "-o", "merged.tar")
+    assert (target.root / "merged.tar").read_bytes() == (target.root / "new.tar").read_bytes()
+    assert whole["id"] == identity((target.root / "new" / MANIFEST).read_bytes())
+
+
+def test_the_same_input_gives_the_same_archive(made: Site) -> None:
+    (made.root / "index hidden").rename(made.root / "index")
+    try:
+        bundle(made, "train.toml", "-o", "again.tar")
+    finally:
+        (made.root / "index").rename(made.root / "index hidden")
+    assert (made.root / "again.tar").read_bytes() == (made.root / "new.tar").read_bytes()
+
+
+def test_a_changed_wheel_is_found_before_anything_is_installed(target: Site) -> None:
+    (wheel,) = (target.root / "new" / "wheels").glob("tensorflow_cpu*.whl")
+    data = bytearray(wheel.read_bytes())
+    data[len(data) // 2] ^= 1
+    wheel.write_bytes(data)
+    error = failed(target, "up", "--bundle", "new")
+    assert (error["code"], error["exit_code"]) == ("bundle-invalid", 13)
+    assert wheel.name in str(error["what"])
+    assert not list(target.home.glob("cache/store/sha256/*/*/tensorflow*"))
+    assert failed(target, "bundle", "--check", "new")["code"] == "bundle-invalid"
+    assert target.run("bundle", "--check", "old").returncode == 0
+
+
+@pytest.mark.parametrize("part", ["profile/train.toml", "profile/pylock.train.toml", "profile/checks/1-check.py"])
+def test_a_changed_profile_lock_or_check_is_not_believed(target: Site, part: str) -> None:
+    path = target.root / "new" / part
+    path.write_bytes(path.read_bytes()[:-1] + b"#")
+    error = failed(target, "up", "--bundle", "new")
+    assert error["code"] == "bundle-invalid"
+    assert part in str(error["what"])
+    assert not (target.home / "data" / "environments").exists()
+
+
+def test_an_archive_that_was_cut_off_is_not_used(target: Site) -> None:
+    archive = target.root / "new.tar"
+    with archive.open("r+b") as stream:
+        stream.truncate(archive.stat().st_size // 2)
+    assert failed(target, "up", "--bundle", "new.tar")["code"] == "bundle-invalid"
+    archive.write_bytes(b"no archive at all")
+    assert failed(target, "up", "--bundle", "new.tar")["code"] == "bundle-invalid"
+
+
+def test_a_missing_file_a_later_format_and_another_platform_are_told_apart(target: Site) -> None:
+    manifest = target.root / "new" / MANIFEST
+    document = json.loads(manifest.read_bytes())
+    platform = document["served"][0]["platform"]
+    manifest.write_text(json.dumps({**document, "format": 2, "tfprov": "9.0"}))
+    error = failed(target, "up", "--bundle", "new")
+    assert error["code"] == "bundle-too-new"
+    assert error["evidence"] == ["tfprov 9.0 made it"]
+    document["served"][0]["platform"] = "windows-amd64"
+    manifest.write_text(json.dumps(document))
+    error = failed(target, "up", "--bundle", "new")
+    assert error["code"] == "bundle-unfit"
+    assert error["hint"] == f"make it again with `--platform {platform}`"
+    (target.root / "old" / "simple" / "index.html").unlink()
+    error = failed(target, "up", "--bundle", "old")
+    assert error["code"] == "bundle-invalid"
+    assert error["evidence"] == ["`simple/index.html` is missing"]
+    assert failed(target, "up", "--bundle", "nowhere")["code"] == "bundle-missing"
+
+
+def test_a_bundle_without_tfprov_on_the_machine_is_started_by_its_bootstrap(target: Site) -> None:
+    assert subprocess.run(["tar", "-xf", "new.tar"], cwd=target.root, check=False).returncode == 0
+    environ = {"PATH": "/usr/bin:/bin", "HOME": str(target.root), "TFPROV_PYTHON": sys.executable}
+    start: list[str] = [str(target.root / "train-bundle" / "bootstrap")]
+    isolated = ["unshare", "--user", "--map-root-user", "--net"]
+    if subprocess.run([*isolated, "true"], capture_output=True, check=False).returncode == 0:
+        # In a namespace of its own there is no network at all, not even a loopback.
+        start = [*isolated, *start]
+    first = subprocess.run([*start, "up"], env=environ, cwd="/", capture_output=True, text=True, check=False)
+    assert first.returncode == 0, first.stderr
+    assert f"TensorFlow {RELEASE}" in first.stdout
+    second = subprocess.run([*start, "up"], env=environ, cwd="/", capture_output=True, text=True, check=False)
+    assert "already verified" in second.stdout
+    # Any other command is handed on.
+    listed = subprocess.run([*start, "list"], env=environ, cwd="/", capture_output=True, text=True, check=False)
+    assert "train" in listed.stdout
+
+
+def test_a_bootstrap_with_a_damaged_wheel_of_tfprov_starts_nothing(target: Site) -> None:
+    (wheel,) = (target.root / "new" / "wheels").glob("tfprov-*.whl")
+    wheel.write_bytes(wheel.read_bytes()[:-1] + b"x")
+    done = subprocess.run(
+        [sys.executable, "-I", target.root / "new" / "bootstrap", "up"],
+        env={"HOME": str(target.root)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 13
+    assert "error[bundle-invalid]: `wheels/tfprov-" in done.stderr
+    assert not list(target.root.glob(".local/share/tfprov/tools/*"))
+
+
+@pytest.fixture
+def served(target: Site) -> Iterator[str]:
+    """The folder `new`, handed out as `python -m http.server` does."""
+    handler = partial(SimpleHTTPRequestHandler, directory=str(target.root / "new"))
+    handler.log_message = lambda *_: None  # type: ignore[attr-defined]
+    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    yield f"http://127.0.0.1:{server.server_address[1]}"
+    server.shutdown()
+    server.server_close()
+
+
+def test_a_served_bundle_is_used_over_http(target: Site, served: str) -> None:
+    shutil.rmtree(target.root / "old")
+    document = up(target, "--bundle", f"{served}/")
+    assert document["bytes_fetched"] != 0
+    assert version(target) == RELEASE
+    assert failed(target, "up", "--bundle", f"{served}/wheels")["code"] == "bundle-invalid"
+
+
+def test_pip_and_uv_install_from_a_served_bundle(target: Site, served: str, tmp_path: Path) -> None:
+    environ = {"PATH": os.environ["PATH"], "HOME": str(tmp_path), "PIP_CONFIG_FILE": os.devnull}
+    up(target, "--bundle", "new")
+    python = target.run("run", "train", "--", "python", "-c", "import sys; print(sys.executable)").stdout.strip()
+    pip = subprocess.run(
+        [python, "-I", "-m", "pip", "install", "--target", str(tmp_path / "pip"), "--index-url", f"{served}/simple/",
+         "--no-cache-dir", "tensorflow-cpu", "helper"],
+        env=environ, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert pip.returncode == 0, pip.stderr
+    assert (tmp_path / "pip" / "tensorflow" / "__init__.py").is_file()
+    uv = subprocess.run(
+        [find_uv_bin(), "pip", "install", "--target", str(tmp_path / "uv"), "--default-index", f"{served}/simple/",
+         "--no-cache", "--no-config", "--python", python, "tensorflow-cpu", "tfprov"],
+        env=environ, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert uv.returncode == 0, uv.stderr
+    assert (tmp_path / "uv" / "tensorflow" / "__init__.py").is_file()
+    assert (tmp_path / "uv" / "tfprov" / "profiles" / "cpu.toml").is_file()
+
+
+def test_without_network_what_is_here_is_enough_and_what_is_not_is_named(target: Site) -> None:
+    up(target, "--bundle", "new")
+    profile = target.home / "data" / "bundles" / "train" / "train.toml"
+    assert up(target, str(profile), "--offline", "--recreate")["bytes_fetched"] == 0
+    shutil.rmtree(target.home / "cache" / "store")
+    shutil.rmtree(target.home / "data" / "images")
+    error = failed(target, "up", str(profile), "--offline", "--recreate")
+    assert (error["code"], error["exit_code"]) == ("offline-missing", 12)
+    assert any("tensorflow_cpu" in line for line in error["evidence"])  # type: ignore[attr-defined]
+    (target.root / "other.toml").write_text('name = "other"\n')
+    error = failed(target, "up", "other.toml", "--offline")
+    assert error["code"] == "offline-missing"
+
+
+def test_a_profile_of_ones_own_takes_the_wheels_of_a_bundle(target: Site, made: Site) -> None:
+    for name in ("train.toml", "more.txt", "check.py", "pylock.train.toml"):
+        shutil.copy(made.root / name, target.root / name)
+    document = up(target, "train.toml", "--bundle", "new")
+    assert (document["bytes_fetched"], document["already"]) == (0, False)
+    assert target.imported() == RELEASE
+
+
+def test_mistakes_on_the_command_line_are_usage_errors(target: Site) -> None:
+    (target.root / "mine").mkdir()
+    (target.root / "mine" / "thesis.txt").write_text("mine")
+    assert failed(target, "up")["code"] == "usage"
+    assert failed(target, "bundle")["code"] == "usage"
+    assert failed(target, "bundle", "cpu")["code"] == "usage"
+    assert failed(target, "bundle", "cpu", "-o", "x", "--platform", "amiga")["code"] == "usage"
+    assert failed(target, "bundle", "cpu", "-o", "mine")["code"] == "path-not-ours"
+    assert failed(target, "bundle", "cpu", "-o", "x.tar", "--delta", "nowhere")["code"] == "bundle-missing"
