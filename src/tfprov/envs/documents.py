@@ -9,7 +9,7 @@ import json
 from dataclasses import MISSING, asdict, fields
 from typing import Any
 
-from tfprov.envs.records import Owner, Seal
+from tfprov.envs.records import Cure, Owner, Seal
 from tfprov.lock.records import Target
 
 
@@ -48,7 +48,7 @@ def _table(content: bytes) -> dict[str, object]:
     return found
 
 
-def _keys(kind: type[Owner | Seal | Target], table: dict[str, object], *, but: str = "") -> dict[str, Any]:
+def _keys(kind: type[Owner | Seal | Target | Cure], table: dict[str, object], *, but: str = "") -> dict[str, Any]:
     """The values for the fields of a record. What another release wrote besides is left out."""
     found: dict[str, Any] = {}
     for field in fields(kind):
@@ -72,5 +72,7 @@ def _value(kind: str, value: object) -> object:
         return value
     if kind == "dict[str, object]" and isinstance(value, dict):
         return value
+    if kind == "tuple[Cure, ...]" and isinstance(value, list) and all(isinstance(one, dict) for one in value):
+        return tuple(Cure(**_keys(Cure, one)) for one in value)
     problem = f"{value!r} is no {kind}"
     raise ValueError(problem)

@@ -23,7 +23,7 @@ import shutil
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from tfprov.envs import documents, manifest
+from tfprov.envs import documents, durable, manifest
 from tfprov.envs.manifest import SEAL
 from tfprov.envs.records import Damage, Flaw, Generation, Owner, Seal
 from tfprov.errors import TfprovError
@@ -264,7 +264,9 @@ class Environment:
         others = [found for found in self.generations() if active is None or found.number != active.number]
         spare = others[: max(0, len(others) - (keep - 1))]
         for generation in spare:
-            self.discard(generation)
+            # The environment is good and in use. What cannot be deleted now has no seal any more, and goes later.
+            with contextlib.suppress(OSError):
+                self.discard(generation)
         return tuple(spare)
 
     def sweep(self) -> None:
@@ -346,3 +348,5 @@ def _switch(link: Path, target: Path) -> None:
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
+    # Before anything that the old link leads to is deleted.
+    durable.sync_folder(link.parent)

@@ -13,8 +13,8 @@ from functools import partial
 from pathlib import Path
 
 from tfprov.bundle.opened import Bundle
+from tfprov.envs import durable, venv
 from tfprov.envs import python as pythons
-from tfprov.envs import venv
 from tfprov.envs.generations import environments, python_in
 from tfprov.envs.images import Image, image_key
 from tfprov.envs.records import Generation, Seal
@@ -258,6 +258,8 @@ def smoke_digest(request: SmokeRequest) -> str:
 def _smoke(run: Run) -> Verdict:
     generation = run.get(Generation)
     request = smoke_request(run.loaded, run.get(Lock).target)
+    if generation.seal is None:
+        durable.begin(generation.path)
     verdict = smoke(python_in(generation.path), request, environ=run.request.environ, emit=run.emit)
     if not verdict.ok:
         run.put(verdict)
@@ -290,6 +292,13 @@ def _activate(run: Run) -> Activated:
         # A sealed generation that was proved again has what it was given then.
         cures=old.cures if old else cured.cures if cured else (),
     )
+    if old is None and not durable.settle(generation.path):
+        run.emit(
+            Note(
+                text=f"the disk had not written the environment back after {durable.SECONDS:.0f} s; a loss of power "
+                "now may damage it, which the next `tfprov up` would see and put right"
+            )
+        )
     generation = environment.reseal(generation, seal) if old else environment.seal(generation, seal)
     environment.activate(generation)
     image_of(run).save(generation.path)

@@ -1,17 +1,23 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 import pytest
 
 from outcomes import SEAL
 from tfprov.envs import documents
-from tfprov.envs.records import Owner
+from tfprov.envs.records import Cure, Owner
 
 
 def test_a_seal_comes_back_as_it_was() -> None:
     assert documents.seal(documents.dump(SEAL)) == SEAL
+
+
+def test_what_a_generation_was_given_comes_back() -> None:
+    given = Cure(name="pin", code="numpy-abi", what="pins", libraries=("a.so", "b.so"), constraint="numpy<2")
+    seal = replace(SEAL, cures=(given,), place="/some/where")
+    assert documents.seal(documents.dump(seal)) == seal
 
 
 def test_an_owner_comes_back_with_a_path_that_is_no_text() -> None:
