@@ -7,6 +7,7 @@ Takes a minute, a package index and 2 GB of disk in a temporary folder. Nothing 
 
 from __future__ import annotations
 
+import io
 import os
 import re
 import subprocess
@@ -27,6 +28,7 @@ SCENES = (
     "./bootstrap up cpu --set 'tensorflow.version===2.21.*' --set 'python.version===3.9.*'",
 )
 WIDTH = 118
+STYLES = {r"^error\[.*?\]": "bold red", r"^! .*": "yellow", r"^\* ": "green", r"^hint:": "bold"}
 # rich's own format loads a font from the network; the reader's monospace font serves as well.
 FORMAT = """<svg class="rich-terminal" viewBox="0 0 {width} {height}" xmlns="http://www.w3.org/2000/svg">
 <style>
@@ -45,7 +47,7 @@ FORMAT = """<svg class="rich-terminal" viewBox="0 0 {width} {height}" xmlns="htt
 
 def main(scenes: Sequence[str], target: Path) -> None:
     """Run the scenes one after the other and write the picture."""
-    console = Console(record=True, width=WIDTH, file=open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115 - ends with us
+    console = Console(record=True, width=WIDTH, file=io.StringIO())
     with tempfile.TemporaryDirectory() as name:
         home = Path(name)
         environ = {
