@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -16,6 +17,12 @@ pytestmark = only_here
 
 COLLECTIONS = Path(__file__).parents[2] / "ansible"
 HOSTS = ("ada", "bob", "cyd", "dan")
+
+
+def free_port() -> int:
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        return int(found.getsockname()[1])
 
 
 class Fleet:
@@ -122,3 +129,19 @@ def test_a_first_batch_that_fails_stops_the_rollout(fleet: Fleet) -> None:
     assert done.returncode != 0
     assert fleet.states() == {"ada": "failed"}
     assert "bob: no-result" in done.stdout
+
+
+def test_hosts_without_tfprov_and_without_an_index_take_all_from_the_bundle_of_the_controller(fleet: Fleet) -> None:
+    port = free_port()
+    bundled = {
+        "rollout_bundle": str(fleet.folder / "bundle"),
+        "rollout_port": port,
+        "rollout_bind": "127.0.0.1",
+        "rollout_serve_seconds": 300,
+        "environment_bundle": f"http://127.0.0.1:{port}",
+        "environment_tfprov": ["there is no tfprov"],
+    }
+    done = fleet.roll_out("ada", "bob", variables=bundled)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert fleet.states() == {"ada": "verified", "bob": "verified"}
+    assert {fleet.result(host)["tensorflow"] for host in ("ada", "bob")} == {OLDER}

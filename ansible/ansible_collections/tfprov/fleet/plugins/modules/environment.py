@@ -15,9 +15,11 @@ description:
   - Never leaves a host with less than it had.
 options:
   profile:
-    description: Profile on the host, a path or the name of a shipped one.
+    description: Profile on the host, a path or the name of a shipped one. Not needed with a bundle, which brings its own.
     type: str
-    required: true
+  name:
+    description: Name of the environment. Default is O(profile). Needed with a bundle alone.
+    type: str
   tfprov:
     description: The command that starts tfprov on the host.
     type: list
@@ -87,6 +89,9 @@ result:
 
 import datetime
 import json
+import os
+import re
+import sys
 
 from ansible.module_utils.basic import AnsibleModule
 
@@ -96,8 +101,9 @@ class Tfprov:
 
     def __init__(self, module):
         self._module = module
-        self.profile = module.params["profile"]
-        self._environ = {"PYTHONUNBUFFERED": "1"}
+        self.name = module.params["name"] or module.params["profile"]
+        # A starter looks for a Python by itself; the one that Ansible found on this host comes first.
+        self._environ = {"TFPROV_PYTHON": os.environ.get("TFPROV_PYTHON") or sys.executable}
         if module.params["home"]:
             self._environ["TFPROV_HOME"] = module.params["home"]
 
@@ -111,23 +117,25 @@ class Tfprov:
         try:
             return json.loads(out)
         except ValueError:
+            # The starter of a bundle fails in words.
+            said = re.search(r"^error\[([a-z-]+)\]: (.*)", err, re.MULTILINE)
+            hint = re.search(r"^hint: (.*)", err, re.MULTILINE)
             return {
                 "ok": False,
                 "error": {
-                    "code": "internal",
-                    "group": "bug",
+                    "code": said[1] if said else "internal",
                     "exit_code": status,
-                    "what": "`tfprov %s` printed no document" % words[0],
-                    "evidence": [line for line in (err or out).splitlines()[-5:] if line],
+                    "what": said[2] if said else "`tfprov %s` printed no document" % words[0],
+                    "evidence": [line for line in (err or out).splitlines()[:8] if line],
                     "tried": [],
-                    "hint": "is tfprov on this host? The option `tfprov` names its command",
+                    "hint": hint[1] if hint else "is tfprov on this host? The option `tfprov` names its command",
                 },
             }
 
     def active(self):
         """Number of the generation in use; None for none."""
         for one in self.ask("list").get("environments", []):
-            if self.profile in (one["name"], one["profile"], one["id"]):
+            if self.name in (one["name"], one["profile"], one["id"]):
                 return one["active"]
         return None
 
@@ -136,7 +144,8 @@ def main():
     """Run as Ansible runs a module: arguments on standard input, a document on standard output."""
     module = AnsibleModule(
         argument_spec={
-            "profile": {"type": "str", "required": True},
+            "profile": {"type": "str"},
+            "name": {"type": "str"},
             "tfprov": {"type": "list", "elements": "str", "default": ["tfprov"]},
             "home": {"type": "path"},
             "bundle": {"type": "str"},
@@ -145,12 +154,16 @@ def main():
             "confirm_level": {"type": "str", "choices": ["none", "quick", "standard", "deep"], "default": "none"},
             "acceptance": {"type": "list", "elements": "list", "default": []},
         },
+        required_one_of=[["profile", "name"]],
         supports_check_mode=True,
     )
     tfprov = Tfprov(module)
-    wanted = [tfprov.profile]
+    wanted = [module.params["profile"]] if module.params["profile"] else []
     for override in module.params["set"]:
         wanted += ["--set", override]
+    if module.check_mode and not wanted:
+        # A bundle holds its own plan; whether it is news to this host only `up` can say.
+        module.exit_json(changed=True)
     if module.check_mode:
         planned = tfprov.ask("plan", *wanted)
         answer = {"changed": planned["ok"], "plan": planned}
@@ -186,12 +199,12 @@ def confirm(tfprov):
     devices = None
     level = tfprov._module.params["confirm_level"]
     if level != "none":
-        checked = tfprov.ask("smoke", tfprov.profile, "--level", level)
+        checked = tfprov.ask("smoke", tfprov.name, "--level", level)
         devices = checked.get("devices")
         if not checked["ok"]:
             return checked["error"], devices
     for words in tfprov._module.params["acceptance"]:
-        status, out, err = tfprov.run("run", tfprov.profile, "--", *[str(word) for word in words])
+        status, out, err = tfprov.run("run", tfprov.name, "--", *[str(word) for word in words])
         if status != 0:
             error = {
                 "code": "user-check-failed",
@@ -212,7 +225,7 @@ def back(tfprov, made, before, error):
     if before is None or before == new:
         # Nothing to go back to; the environment passed its own smoke test and stays for a look at it.
         return result(made, state="failed", before=before, generation=new, error=error)
-    returned = tfprov.ask("rollback", tfprov.profile, str(before))
+    returned = tfprov.ask("rollback", tfprov.name, str(before))
     if not returned["ok"] or not stands(tfprov):
         return result(made, state="failed", before=before, generation=tfprov.active(), error=error)
     return result(made, state="rolled-back", before=before, generation=before, error=error)
@@ -220,7 +233,7 @@ def back(tfprov, made, before, error):
 
 def stands(tfprov):
     """Whether the environment in use passes a quick smoke test now."""
-    return tfprov.ask("smoke", tfprov.profile, "--level", "quick")["ok"]
+    return tfprov.ask("smoke", tfprov.name, "--level", "quick")["ok"]
 
 
 def result(made, state, before, generation, error=None):

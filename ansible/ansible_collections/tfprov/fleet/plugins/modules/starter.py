@@ -42,6 +42,10 @@ command:
   returned: success
   type: list
   elements: str
+name:
+  description: Name of the environment that the bundle makes.
+  returned: success
+  type: str
 """
 
 import hashlib
@@ -67,6 +71,7 @@ def main():
         document = json.loads(manifest)
         entries = {one["path"]: one for one in document["files"]}
         wheels = {path for one in document["tools"] if one["platform"] == this_platform() for path in one["wheels"]}
+        name = document["name"]
         known = sorted({one["platform"] for one in document["tools"]})
     except (ValueError, KeyError, TypeError) as error:
         module.fail_json(msg="[bundle-invalid] %s/bundle.json cannot be read: %s" % (url, error))
@@ -84,7 +89,7 @@ def main():
             if hashlib.sha256(data).hexdigest() != wanted[path]:
                 module.fail_json(msg="[hash-mismatch] %s/%s is not what bundle.json says" % (url, path))
             put(module, os.path.join(dest, path), data)
-    module.exit_json(changed=bool(lacking), command=[os.path.join(dest, "bootstrap")], fetched=lacking)
+    module.exit_json(changed=bool(lacking), command=[os.path.join(dest, "bootstrap")], name=name, fetched=lacking)
 
 
 def fetched(module, url, path):
