@@ -11,9 +11,12 @@ from pathlib import Path
 import pytest
 import uv
 
+from tfprov.envs import cures
 from tfprov.events import ignore
 from tfprov.host.interpreters import discover
 from tfprov.host.records import Interpreter
+from tfprov.smoke.cures import KNOWN, Patient
+from tfprov.smoke.means import means
 from tfprov.smoke.records import Leg, Level, Request, Verdict
 from tfprov.smoke.runner import smoke
 
@@ -102,6 +105,12 @@ def rewrite(path: Path, change: Callable[[bytes], bytes]) -> None:
     content = path.read_bytes()
     path.unlink()
     path.write_bytes(change(content))
+
+
+def cure(environment: Path, name: str, failed: Verdict, environ: dict[str, str]) -> None:
+    """Give an environment a cure, as the repair rung does."""
+    found = means(environment / "bin" / "python", environ=environ)
+    cures.apply(environment, (KNOWN[name](Patient(verdict=failed, request=Request(), means=found)),))
 
 
 @pytest.mark.parametrize("recipe", [OLD, MIDDLE, NEWEST], ids=["2.15", "2.18", "newest"])
@@ -275,6 +284,33 @@ class TestCuda:
         environ = {**os.environ, "LD_LIBRARY_PATH": str(tmp_path)}
         found = codes(run(environment, environ=environ, accelerator="cuda", gpu="later"))
         assert found == {"environment gpu-libraries": code}
+
+    def test_a_wrong_run_path_is_cured_by_opening_the_libraries_first(self, clone: Clone) -> None:
+        environment = clone(CUDA)
+        # A release whose libraries look for CUDA where it is not; there was one.
+        for library in sorted((site_packages(environment) / "tensorflow").glob("libtensorflow_*.so.2")):
+            rewrite(library, lambda content: content.replace(b"/../nvidia/", b"/../nvidiX/"))
+        asked = {"accelerator": "cuda", "gpu": "later"}
+        assert codes(run(environment, **asked)) == {"environment gpu-libraries": "gpu-libs-missing"}
+        cure(environment, "library-path", run(environment, **asked), dict(os.environ))
+        verdict = run(environment, **asked)
+        assert codes(verdict) == {}
+        (told,) = verdict.cures
+        assert told.startswith("gpu-libs-missing")
+        # TensorFlow itself opens nothing for GPUs on a machine without a driver; the import has to live with them.
+        assert leg(verdict, "environment", "import").ok
+
+    def test_a_foreign_library_is_cured_by_opening_the_own_ones_first(self, clone: Clone, tmp_path: Path) -> None:
+        environment = clone(CUDA)
+        (tmp_path / "foreign").mkdir()
+        shutil.copy(site_packages(environment) / "nvidia" / "cudnn/lib/libcudnn.so.9", tmp_path / "foreign")
+        environ = {**os.environ, "LD_LIBRARY_PATH": str(tmp_path / "foreign")}
+        found = run(environment, environ=environ, accelerator="cuda", gpu="later")
+        assert codes(found) == {"environment gpu-libraries": "cudnn-mismatch"}
+        cure(environment, "clean-library-path", found, environ)
+        verdict = run(environment, "standard", environ=environ, accelerator="cuda", gpu="later")
+        assert codes(verdict) == {}
+        assert "cudnn: lib/python" in leg(verdict, "environment", "libraries").evidence
 
     def test_a_removed_ptxas_is_named(self, clone: Clone) -> None:
         environment = clone(CUDA)

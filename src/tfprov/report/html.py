@@ -2,16 +2,62 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime
 
 from tfprov.report.page import code, page, text
+from tfprov.report.text import tally
 from tfprov.smoke.records import Device, Leg, Verdict
 from tfprov.smoke.verdict import name_of, remedy
 from tfprov.words import count, duration
 
-_ROW = 16
-_LEFT = 240
-_WIDTH = 1100
+_STYLE = """
+:root { --good-soft: #dafbe1; --bad-soft: #ffebe9; --none-soft: #eaeef2; }
+@media (prefers-color-scheme: dark) { :root { --good-soft: #12301d; --bad-soft: #3d1517; --none-soft: #21262d; } }
+* { box-sizing: border-box; }
+body { overflow-wrap: anywhere; }
+header { border-left: 8px solid var(--none); padding: .2rem 0 .2rem 1rem; }
+header.good { border-color: var(--good); } header.bad { border-color: var(--bad); }
+header h1 { margin: 0; color: CanvasText; } header p { margin: .2rem 0; color: CanvasText; }
+.tiles { display: grid; grid-template-columns: repeat(auto-fill, minmax(9.5rem, 1fr)); gap: .45rem; margin: .8rem 0; }
+.tile { border: 1px solid var(--line); border-left: 4px solid var(--none); border-radius: 4px; padding: .3rem .6rem;
+        font-size: .88rem; line-height: 1.35; color: CanvasText; }
+.tile.good { border-left-color: var(--good); } .tile.bad { border-left-color: var(--bad); background: var(--bad-soft); }
+.tile.none { background: var(--none-soft); }
+.tile b { display: block; } .tile small { display: block; color: var(--none); font-size: .8rem; }
+table.matrix { overflow-wrap: normal; } table.matrix th { background: var(--soft); text-align: left; }
+table.matrix thead small { display: block; white-space: normal; max-width: 13rem; color: var(--none);
+                           font-weight: normal; }
+table.matrix th[scope=row] { position: sticky; left: 0; font-weight: normal; }
+td.mark.good { background: var(--good-soft); } td.mark.bad { background: var(--bad-soft); font-weight: bold; }
+td.mark.none { background: var(--none-soft); }
+.lanes { font-size: .8rem; margin-top: .6rem; overflow-wrap: normal; }
+.lane { display: grid; grid-template-columns: 6.5rem 1fr; align-items: center; margin: 3px 0; }
+.bars { position: relative; height: 1.5rem; background: var(--soft); border-radius: 3px; overflow: hidden; }
+.bar { position: absolute; top: 2px; bottom: 2px; min-width: 2px; border-radius: 2px; overflow: hidden; color: #fff;
+       white-space: nowrap; line-height: calc(1.5rem - 4px); border-right: 1px solid Canvas; }
+.bar span { padding: 0 .3rem; }
+.bar.good { background: #1a7f37; } .bar.bad { background: #cf222e; } .bar.none { background: #6e7781; }
+.scale { display: flex; justify-content: space-between; color: var(--none); margin-left: 6.5rem; }
+details { margin: .5rem 0; } summary { cursor: pointer; font-weight: bold; }
+table.proof { width: 100%; table-layout: fixed; } table.proof td { white-space: pre-wrap; }
+table.proof td:first-child { width: 10rem; } table.proof td:nth-child(2) { width: 5rem; }
+section.cure { border-left-color: var(--good); } section.finding p { margin: .3rem 0; }
+@media (max-width: 40rem) {
+  body { margin: 1rem auto; padding: 0 .7rem; }
+  .lane { grid-template-columns: 5.4rem 1fr; } .scale { margin-left: 5.4rem; }
+  table.proof td:first-child { width: 6.2rem; } table.proof td:nth-child(2) { width: 3.8rem; }
+}
+@media print {
+  :root { --good-soft: #eefaf1; --bad-soft: #ffebe9; --none-soft: #f1f3f5; }
+  * { print-color-adjust: exact; -webkit-print-color-adjust: exact; }
+  .tile, .lane { break-inside: avoid; } h2, summary { break-after: avoid; }
+  table.matrix { font-size: 8pt; } table.matrix th[scope=row] { position: static; }
+}
+"""
+# Narrower than this part of the whole, a bar has no room for a name.
+_NAMED_PART = 0.06
+_SLOWEST = 5
 
 
 def render(verdict: Verdict, *, title: str, made: datetime) -> str:
@@ -23,28 +69,33 @@ def render(verdict: Verdict, *, title: str, made: datetime) -> str:
         made: moment of the test.
     """
     word, mark = ("verified", "good") if verdict.ok else ("failed", "bad")
+    failed = [(device, leg) for device in verdict.devices for leg in device.legs if not leg.ok]
+    skipped = [(device, leg) for device in verdict.devices for leg in device.legs if leg.skipped]
+    around = (_around(finding.code, finding.evidence) for finding in verdict.findings)
     body = [
-        f"<h1>{text(title)}: <span class={mark}>{word}</span></h1>",
-        f"<p>{_summary(verdict, made)}</p>",
-        *([f"<p><strong>{text(verdict.note)}</strong></p>"] if verdict.note else []),
-        "<h2>What went wrong</h2>" if _failures(verdict) else "",
-        *(_failure(device, leg) for device, leg in _failures(verdict)),
-        *(["<h2>Around the environment</h2>"] if verdict.findings else []),
-        *(
-            f'<section class="finding around"><strong>{text(finding.code)}</strong>'
-            f"<pre>{text(finding.evidence)}</pre></section>"
-            for finding in verdict.findings
-        ),
-        "<h2>Devices and checks</h2>",
-        _matrix(verdict),
+        f'<header class="{mark}"><h1>{text(title)}: <span class={mark}>{word}</span></h1>',
+        f"<p>{_summary(verdict, made)}</p><p>{text(tally(verdict))}</p></header>",
+        f"<p><strong>{text(verdict.note)}</strong></p>" if verdict.note else "",
+        _tiles(_device_tile(device) for device in verdict.devices),
+        *_section("What went wrong", (_failure(device, leg) for device, leg in failed)),
+        *_section("What the environment was given", map(_cure, verdict.cures)),
+        *_section("Around the environment", around),
+        *_section("The environment", _environment(verdict)),
+        *_section("Devices and checks", _matrix(verdict)),
+        *_section("Not checked", (_not_checked(device, leg) for device, leg in skipped)),
         "<h2>Time line</h2>",
         _time_line(verdict),
         "<h2>Evidence</h2>",
-        _evidence(verdict),
-        "<h2>Versions</h2>",
-        _versions(verdict),
+        *(_evidence(device) for device in verdict.devices),
+        *_section("Versions", _versions(verdict)),
     ]
-    return page(f"{title}: {word}", body)
+    return page(f"{title}: {word}", body, style=_STYLE)
+
+
+def _section(heading: str, parts: Iterable[str]) -> list[str]:
+    """A heading and its parts; nothing where there are none."""
+    found = [part for part in parts if part]
+    return [f"<h2>{text(heading)}</h2>", *found] if found else []
 
 
 def _summary(verdict: Verdict, made: datetime) -> str:
@@ -59,8 +110,17 @@ def _summary(verdict: Verdict, made: datetime) -> str:
     return text(" · ".join(parts))
 
 
-def _failures(verdict: Verdict) -> list[tuple[Device, Leg]]:
-    return [(device, leg) for device in verdict.devices for leg in device.legs if not leg.ok]
+def _tiles(tiles: Iterable[str]) -> str:
+    return f"<div class=tiles>{''.join(tiles)}</div>"
+
+
+def _device_tile(device: Device) -> str:
+    failed, skipped = sum(not leg.ok for leg in device.legs), sum(leg.skipped for leg in device.legs)
+    mark = "good" if device.ok else "bad"
+    said = f"{failed} of {len(device.legs)} failed" if failed else f"{len(device.legs) - skipped} passed"
+    said += f", {skipped} skipped" if skipped else ""
+    about = f"<small>{text(device.description)}</small>" if device.description else ""
+    return f'<div class="tile {mark}"><b>{text(device.name)}</b><span class={mark}>{text(said)}</span>{about}</div>'
 
 
 def _failure(device: Device, leg: Leg) -> str:
@@ -71,30 +131,51 @@ def _failure(device: Device, leg: Leg) -> str:
     )
 
 
-def _matrix(verdict: Verdict) -> str:
-    legs = list(dict.fromkeys(leg.leg for device in verdict.devices for leg in device.legs))
-    head = "".join(f"<th scope=col>{text(device.name)}</th>" for device in verdict.devices)
-    about = "".join(f"<td>{text(device.description)}</td>" for device in verdict.devices)
-    described = any(device.description for device in verdict.devices)
+def _cure(told: str) -> str:
+    return f'<section class="finding cure"><p>{code(told)}</p></section>'
+
+
+def _around(name: str, evidence: str) -> str:
+    return f'<section class="finding around"><strong>{text(name)}</strong><pre>{text(evidence)}</pre></section>'
+
+
+def _not_checked(device: Device, leg: Leg) -> str:
+    return f"<p class=none>{text(leg.leg)} on {text(name_of(device))}: {code(leg.evidence)}</p>"
+
+
+def _environment(verdict: Verdict) -> list[str]:
+    """What concerns no device: one tile a check."""
+    legs = [leg for device in verdict.devices if device.kind == "environment" for leg in device.legs]
+    tiles = (
+        f'<div class="tile {_mark(leg)}"><b>{text(leg.leg)}</b><span class={_mark(leg)}>{text(_word(leg))}</span></div>'
+        for leg in legs
+    )
+    return [_tiles(tiles)] if legs else []
+
+
+def _matrix(verdict: Verdict) -> list[str]:
+    """Checks against devices; a check that a device does not have leaves its cell empty."""
+    devices = [device for device in verdict.devices if device.kind != "environment"]
+    legs = list(dict.fromkeys(leg.leg for device in devices for leg in device.legs))
+    if not legs:
+        return []
+    head = "".join(f"<th scope=col>{text(one.name)}<small>{text(one.description)}</small></th>" for one in devices)
     rows = []
     for name in legs:
-        cells = []
-        for device in verdict.devices:
-            found = [leg for leg in device.legs if leg.leg == name]
-            cells.append(_cell(found[0]) if found else "<td class=mark></td>")
+        found = [next((leg for leg in device.legs if leg.leg == name), None) for device in devices]
+        cells = (
+            f'<td class="mark {_mark(leg)}">{text(_word(leg))}</td>' if leg else "<td class=mark></td>" for leg in found
+        )
         rows.append(f"<tr><th scope=row>{text(name)}</th>{''.join(cells)}</tr>")
-    return (
-        f"<div class=wide><table><thead><tr><th></th>{head}</tr></thead><tbody>"
-        + (f"<tr><th></th>{about}</tr>" if described else "")
-        + "".join(rows)
-        + "</tbody></table></div>"
-    )
+    return [
+        f'<div class=wide><table class="matrix"><thead><tr><th></th>{head}</tr></thead>'
+        f"<tbody>{''.join(rows)}</tbody></table></div>"
+    ]
 
 
-def _cell(leg: Leg) -> str:
+def _word(leg: Leg) -> str:
     # The word stands beside the colour: not everybody sees it, and paper may be grey.
-    words = "not here" if leg.skipped else f"ok {duration(leg.seconds)}" if leg.ok else f"✗ {leg.code}"
-    return f'<td class="mark {_mark(leg)}">{text(words)}</td>'
+    return "skipped" if leg.skipped else f"ok {duration(leg.seconds)}" if leg.ok else f"✗ {leg.code}"
 
 
 def _mark(leg: Leg) -> str:
@@ -102,45 +183,49 @@ def _mark(leg: Leg) -> str:
 
 
 def _time_line(verdict: Verdict) -> str:
-    bars = [(device, leg) for device in verdict.devices for leg in device.legs if leg.started is not None]
-    bars.sort(key=lambda pair: pair[1].started or 0.0)
-    if not bars:
-        return "<p class=none>No leg says when it began</p>"
-    end = max(0.1, verdict.seconds, *((leg.started or 0.0) + leg.seconds for _, leg in bars))
-    scale = (_WIDTH - _LEFT - 70) / end
-    height = _ROW * (len(bars) + 1) + 8
-    parts = [f'<svg viewBox="0 0 {_WIDTH} {height}" role="img" aria-label="Time line of the checks">']
-    for part in range(5):
-        x = _LEFT + scale * end * part / 4
-        parts.append(
-            f'<line class="axis" x1="{x:.1f}" y1="0" x2="{x:.1f}" y2="{height - _ROW}"/>'
-            f'<text x="{x:.1f}" y="{height - 4}">{text(duration(end * part / 4))}</text>'
-        )
-    for row, (device, leg) in enumerate(bars):
-        y = _ROW * row + 2
-        x = _LEFT + scale * (leg.started or 0.0)
-        width = max(1.5, scale * leg.seconds)
-        parts.append(
-            f'<text x="0" y="{y + 11}">{text(f"{device.name} {leg.leg}")}</text>'
-            f'<rect class="{_mark(leg)}" x="{x:.1f}" y="{y}" width="{width:.1f}" height="{_ROW - 4}" rx="2"/>'
-            f'<text x="{x + width + 4:.1f}" y="{y + 11}">{text(duration(leg.seconds))}</text>'
-        )
-    return "".join([*parts, "</svg>"])
+    """A lane a device, a bar a check, all on one scale; below, the checks that took longest."""
+    timed = [(device, leg, leg.started) for device in verdict.devices for leg in device.legs if leg.started is not None]
+    if not timed:
+        return "<p class=none>No check says when it began</p>"
+    end = max(0.1, verdict.seconds, *(started + leg.seconds for _, leg, started in timed))
+    lanes = []
+    for device in verdict.devices:
+        bars = "".join(_bar(leg, started, end) for one, leg, started in timed if one is device)
+        if bars:
+            lanes.append(f"<div class=lane><span>{text(device.name)}</span><div class=bars>{bars}</div></div>")
+    scale = "".join(f"<span>{text(duration(end * part / 4))}</span>" for part in range(5))
+    slowest = sorted(timed, key=lambda each: -each[1].seconds)[:_SLOWEST]
+    listed = ", ".join(f"{leg.leg} on {name_of(device)} {duration(leg.seconds)}" for device, leg, _ in slowest)
+    return f"<div class=lanes>{''.join(lanes)}<div class=scale>{scale}</div></div><p>Longest: {text(listed)}</p>"
 
 
-def _evidence(verdict: Verdict) -> str:
-    rows = "".join(
-        f"<tr><td>{text(device.name)}</td><td>{text(leg.leg)}</td><td>{text(leg.evidence)}</td></tr>"
-        for device in verdict.devices
-        for leg in device.legs
-        if leg.ok
+def _bar(leg: Leg, started: float, end: float) -> str:
+    left, width = max(0.0, min(1.0, started / end)), max(0.0, min(1.0, leg.seconds / end))
+    name = f"<span>{text(leg.leg)}</span>" if width >= _NAMED_PART else ""
+    return (
+        f'<div class="bar {_mark(leg)}" style="left:{left:.3%};width:{width:.3%}" '
+        f'title="{text(leg.leg)}, {text(duration(leg.seconds))} from {text(duration(started))}">{name}</div>'
     )
-    return f"<div class=wide><table><tbody>{rows}</tbody></table></div>"
 
 
-def _versions(verdict: Verdict) -> str:
+def _evidence(device: Device) -> str:
+    """What was seen of each check that passed; what failed stands above."""
+    rows = "".join(
+        f"<tr><td>{text(leg.leg)}</td><td>{text(duration(leg.seconds))}</td><td>{text(leg.evidence)}</td></tr>"
+        for leg in device.legs
+        if leg.ok and not leg.skipped
+    )
+    if not rows:
+        return ""
+    return (
+        f"<details open><summary>{text(device.name)}</summary>"
+        f'<table class="proof"><tbody>{rows}</tbody></table></details>'
+    )
+
+
+def _versions(verdict: Verdict) -> list[str]:
     rows = "".join(
         f"<tr><th scope=row>{text(name)}</th><td>{text(value)}</td></tr>"
         for name, value in (*verdict.packages, *verdict.build)
     )
-    return f"<table><tbody>{rows}</tbody></table>"
+    return [f"<table><tbody>{rows}</tbody></table>"] if rows else []

@@ -36,17 +36,18 @@ svg .good { fill: var(--good); } svg .bad { fill: var(--bad); } svg .none { fill
 """
 
 
-def page(title: str, body: Iterable[str]) -> str:
+def page(title: str, body: Iterable[str], *, style: str = "") -> str:
     """The whole page.
 
     Args:
         title: as text, not yet escaped.
         body: parts in HTML; empty ones are left out.
+        style: what the page's own parts need beside the common rules.
     """
     return (
         f'<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         f'<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-        f"<title>{text(title)}</title>\n<style>{_STYLE}</style>\n</head>\n<body>\n"
+        f"<title>{text(title)}</title>\n<style>{_STYLE}{style}</style>\n</head>\n<body>\n"
         + "\n".join(part for part in body if part)
         + "\n</body>\n</html>\n"
     )

@@ -86,7 +86,7 @@ def test_a_mark_is_a_word_and_not_only_a_colour() -> None:
     words = Page(render(VERDICT, title="train", made=NOW)).words
     assert "✗ wrong-number" in words
     assert "ok 2.0 s" in words
-    assert "not here" in words
+    assert "skipped" in words
 
 
 def test_a_good_verdict_has_no_list_of_failures() -> None:
@@ -97,10 +97,38 @@ def test_a_good_verdict_has_no_list_of_failures() -> None:
     assert "Around the environment" not in words
 
 
-def test_the_time_line_has_a_bar_for_each_leg_that_says_when_it_began() -> None:
-    assert Page(render(VERDICT, title="train", made=NOW)).tags.count("rect") == 2
+def test_the_time_line_has_a_bar_for_each_check_that_says_when_it_began() -> None:
+    source = render(VERDICT, title="train", made=NOW)
+    assert source.count('<div class="bar ') == 2
+    assert 'style="left:2.222%;width:44.444%"' in source
+    assert "Longest: import on the environment 2.0 s, matmul on GPU:0 0.5 s" in source
     silent = replace(VERDICT, devices=())
-    assert "No leg says when it began" in Page(render(silent, title="train", made=NOW)).words
+    assert "No check says when it began" in Page(render(silent, title="train", made=NOW)).words
+
+
+def test_what_was_not_run_is_not_shown_as_passed() -> None:
+    source = render(VERDICT, title="train", made=NOW)
+    words = Page(source).words
+    assert "1 passed, 1 failed, 1 skipped (tensorboard: not installed)" in words
+    assert "tensorboard on the environment: not installed" in words
+    assert '<div class="tile none"><b>tensorboard</b>' in source
+
+
+def test_the_matrix_has_a_row_for_each_check_and_a_column_for_each_device() -> None:
+    other = replace(VERDICT.devices[1], name="GPU:1", legs=(Leg(leg="gradient", ok=True, seconds=0.1),))
+    source = render(replace(VERDICT, devices=(*VERDICT.devices, other)), title="train", made=NOW)
+    matrix = source[source.index('<table class="matrix">') : source.index("</table>")]
+    assert matrix.count("<th scope=col>") == 2
+    assert matrix.count("<th scope=row>") == 2
+    assert matrix.count('<td class="mark') + matrix.count("<td class=mark>") == 4
+    assert matrix.count("<td class=mark></td>") == 2
+
+
+def test_what_was_cured_is_told() -> None:
+    words = Page(render(replace(VERDICT, cures=("numpy-abi: bound",)), title="train", made=NOW)).words
+    assert "What the environment was given" in words
+    assert "numpy-abi: bound" in words
+    assert "What the environment was given" not in Page(render(VERDICT, title="train", made=NOW)).words
 
 
 def test_secrets_stay_out() -> None:
