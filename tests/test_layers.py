@@ -24,6 +24,7 @@ LAYERS = (
     ("fetch",),
     ("envs",),
     ("install",),
+    ("conda",),
     ("smoke",),
     ("bundle",),
     ("pipeline",),
@@ -31,7 +32,7 @@ LAYERS = (
     ("cli",),
 )
 """Rooms from the ground to the top. The modules of one layer may import each other."""
-STAGES = frozenset({"profile", "host", "plan", "lock", "fetch", "envs", "install", "smoke", "bundle"})
+STAGES = frozenset({"profile", "host", "plan", "lock", "fetch", "envs", "install", "conda", "smoke", "bundle"})
 PROBES = "smoke.probes"
 
 EXCEPTIONS: dict[tuple[str, str], str] = {}

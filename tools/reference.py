@@ -73,6 +73,8 @@ def _type(field: dict[str, Any]) -> str:
         return " or ".join(_type(one) for one in field["anyOf"] if one.get("type") != "null")
     if field.get("type") == "array":
         return f"list of {_type(field['items'])}"
+    if field.get("type") == "object":
+        return "table of " + _type(field["additionalProperties"])
     words = {
         "string": "text",
         "integer": "whole number",
@@ -87,6 +89,8 @@ def _default(value: object) -> str:
         return ""
     if isinstance(value, bool):
         return f"`{str(value).lower()}`"
+    if isinstance(value, dict):
+        return "`{}`"
     if isinstance(value, (list, tuple)):
         return "`[" + ", ".join(f'"{one}"' for one in value) + "]`"
     return f'`"{value}"`' if isinstance(value, str) else f"`{value:g}`"

@@ -73,6 +73,7 @@ _ALL = [
         ("bundle-missing", "there is no such bundle", "name a folder, an archive, or the address of a served folder"),
         ("bundle-too-new", "the bundle was made by a newer tfprov", "start the one inside it: `./bootstrap up`"),
         ("bundle-incomplete", "a delta lacks what only the older bundle has", "name that bundle too: `--bundle OLD`"),
+        ("extra-missing", "a part of tfprov that the profile needs is not installed", "install it as the hint says"),
         ("not-supported", "this version of tfprov cannot do that yet", "see the limits in the README"),
     ),
     *_rows(

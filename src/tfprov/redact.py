@@ -7,8 +7,8 @@ import re
 # user:password@ or token@ in a URL. The user part goes too: with token authentication it is the secret.
 # Up to the last @ of the authority: people forget to encode the one inside a password.
 _USERINFO = re.compile(r"(?P<scheme>\b[a-zA-Z][a-zA-Z0-9+.-]*://)[^\s/?#\"'<>]+@")
-# Conda's token channels: https://host/t/<token>/channel
-_PATH_TOKEN = re.compile(r"(?P<head>://[^\s/]+/t/)[^\s/]+(?=/)")
+# Conda's token channels: https://host/t/<token>/channel. The name of a variable in its place is no secret.
+_PATH_TOKEN = re.compile(r"(?P<head>://[^\s/]+/t/)(?!\$\{)[^\s/]+(?=/)")
 # Signed download addresses: ...?X-Amz-Signature=...&token=...
 _QUERY = re.compile(
     r"(?i)(?P<key>[?&](?:sig|[^=\s&]*(?:token|signature|credential|password|secret|apikey|api_key)[^=\s&]*)=)"

@@ -17,7 +17,7 @@ import re
 import shutil
 import sys
 import zipfile
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias
@@ -84,11 +84,15 @@ class Image:
             return False
         return lines[-1] == _end(len(lines) - 2)
 
-    def save(self, environment: Path) -> bool:
+    def save(self, environment: Path, *, skip: Collection[str] = ()) -> bool:
         """Keep the packages and commands of a verified environment; return whether that was possible cheaply.
 
         On a file system without links an image would be a full copy; then there is none. What killed runs left of
         images that they were making is deleted: its links would hold whole environments on the disk.
+
+        Args:
+            environment: its folder.
+            skip: paths relative to it that are brought in another way.
         """
         self._sweep()
         if self.exists:
@@ -97,7 +101,7 @@ class Image:
         new = self.folder.with_name(f"{self.folder.name}.{os.getpid()}.new")
         shutil.rmtree(new, ignore_errors=True)
         try:
-            paths = list(_contents(environment))
+            paths = [path for path in _contents(environment) if path not in skip]
             _copy_tree(environment, new / _TREE, paths, ways=_CHEAP)
             _write_manifest(new, str(environment), (_entry(new / _TREE, path) for path in paths))
             if not self.exists:
@@ -332,6 +336,8 @@ def _bring(source: str, target: str, ways: list[Way]) -> None:
 
 def _rewrite(source: Path, target: Path, *, was: str, now: str) -> None:
     """Copy a command, with the path of its environment replaced in a script."""
+    if os.path.lexists(target):
+        return
     content = source.read_bytes()
     if content.startswith(b"#!"):
         content = content.replace(os.fsencode(was), os.fsencode(now))

@@ -14,6 +14,8 @@ from tfprov.process import clean_environment
 _OLDEST_SEEDED = (3, 9)
 # What virtualenv writes before it seeds: launchers, activation scripts, what it keeps of the interpreter.
 _ROOM = 256 * 1024
+# Since this release it leaves a file beside the environment unless told otherwise.
+_REDIRECTS = (21, 12)
 
 
 def create(
@@ -41,12 +43,14 @@ def create(
         TfprovError: `python-broken` when virtualenv cannot build on that interpreter.
         OSError: the disk is full, or the folder cannot be written.
     """
+    from virtualenv import __version__ as virtualenv_version
     from virtualenv import session_via_cli
 
-    seeded = with_pip and tuple(int(part) for part in version.split(".")[:2]) >= _OLDEST_SEEDED
+    seeded = with_pip and _numbers(version) >= _OLDEST_SEEDED
     arguments = [
         *("--python", str(python), "--app-data", str(cache), "--prompt", prompt),
-        *("--no-download", "--no-periodic-update", "--no-vcs-ignore", "--no-venv-redirect"),
+        *("--no-download", "--no-periodic-update", "--no-vcs-ignore"),
+        *(("--no-venv-redirect",) if _numbers(virtualenv_version) >= _REDIRECTS else ()),
         # Pythons before 3.12 would get a setuptools that no lock names.
         *(("--no-setuptools",) if seeded else ("--no-seed",)),
         str(path),
@@ -63,6 +67,25 @@ def create(
             evidence=(f"virtualenv: {error}",),
             hint="name another interpreter with `python.path`",
         ) from error
+    _mend_activation(path)
+
+
+def _mend_activation(path: Path) -> None:
+    """Take a line out of the activation script that no shell can read.
+
+    Releases before 21.12 quote a path with an apostrophe for the shell and put the quoted form inside double quotes.
+    conda-lock (extra `conda`) asks for such a release; this can go with that.
+    """
+    script = path / "bin" / "activate"
+    if "'" not in str(path) or not script.is_file():
+        return
+    lines = script.read_text(encoding="utf-8").splitlines(keepends=True)
+    broken = '    echo "Virtual environment directory '
+    script.write_text("".join(line for line in lines if not line.startswith(broken)), encoding="utf-8")
+
+
+def _numbers(version: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in version.split(".")[:2])
 
 
 def _blame_the_disk(*folders: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -169,12 +170,16 @@ class _Work:
         if (
             len(routes) > 1
             or network.mirrors
+            or self.file.elsewhere
             or (network.index_url and _host(network.index_url) != _host(self.file.url))
         ):
             # Silence is answered by going another way, not by waiting.
             normal = replace(normal, answer_timeout=network.connect_timeout, has_alternative=True)
         own: list[tuple[str, Callable[[], str]]] = [(_host(self.file.url), lambda: self.file.url)]
-        elsewhere = dict.fromkeys((*network.mirrors, *((network.index_url,) if network.index_url else ())))
+        own += [(_host(url), partial(str, url)) for url in self.file.elsewhere]
+        indexes = (*network.mirrors, *((network.index_url,) if network.index_url else ()))
+        # What is no wheel stands in no index.
+        elsewhere = dict.fromkeys(indexes if self.file.is_wheel else ())
         own += [(_host(place), self._listed(place)) for place in elsewhere if _host(place) != own[0][0]]
         sources = sorted(own, key=lambda source: network.health.problem(source[0]) is not None)
         first, others = sources[0], sources[1:]

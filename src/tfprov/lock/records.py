@@ -19,6 +19,7 @@ class LockedFile:
         url: where the resolver found it, without credentials; `file://` for a local one.
         sha256: lower-case hexadecimal.
         size: bytes, or None when nobody has said yet.
+        elsewhere: further addresses of the same file.
     """
 
     name: str
@@ -27,6 +28,12 @@ class LockedFile:
     url: str
     sha256: str
     size: int | None = None
+    elsewhere: tuple[str, ...] = ()
+
+    @property
+    def is_wheel(self) -> bool:
+        """Whether an installer of wheels takes it; else it is a conda package."""
+        return self.filename.endswith(".whl")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
@@ -33,6 +34,8 @@ class Question:
         exclude_newer: date or time; None for no limit.
         platform: what uv calls the platform to resolve for; None for the interpreter's own.
         prefer: an older lock whose versions are kept where they still fit; None to take the newest of everything.
+        python_version: to resolve for, where that is not the interpreter's own; None for that one.
+        provided: versions of the projects that something else than a wheel brings, by name; they are left out.
     """
 
     requirements: tuple[str, ...]
@@ -41,6 +44,8 @@ class Question:
     exclude_newer: str | None = None
     platform: str | None = None
     prefer: Path | None = None
+    python_version: str | None = None
+    provided: Mapping[str, str] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,7 +84,8 @@ def resolve(question: Question, resolver: Resolver) -> str:
         asked = work / "requirements.in"
         asked.write_text("\n".join(question.requirements) + "\n", encoding="utf-8")
         bounds = work / "constraints.txt"
-        bounds.write_text("\n".join(question.constraints) + "\n", encoding="utf-8")
+        fixed = [f"{name}=={version}" for name, version in question.provided.items()]
+        bounds.write_text("\n".join((*question.constraints, *fixed)) + "\n", encoding="utf-8")
         # uv takes versions from an existing output file as preferences.
         output = work / "pylock.toml"
         if question.prefer is not None:
@@ -91,6 +97,8 @@ def resolve(question: Question, resolver: Resolver) -> str:
             *(part for link in resolver.find_links for part in ("--find-links", link)),
             *(("--index-strategy", "unsafe-best-match") if resolver.merge_indexes else ()),
             *(("--python-platform", question.platform) if question.platform else ()),
+            *(("--python-version", question.python_version) if question.python_version else ()),
+            *(part for name in question.provided for part in ("--no-emit-package", name)),
             *(("--exclude-newer", question.exclude_newer) if question.exclude_newer else ()),
             *(("--refresh",) if resolver.fresh else ()),
             *(("--upgrade",) if question.prefer is None else ()),

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from packaging.version import InvalidVersion, Version
 
+from tfprov.conda import prefix
+from tfprov.conda.channels import subdir
+from tfprov.conda.client import read_lock
+from tfprov.conda.records import CondaPart
+from tfprov.conda.records import file_name as conda_file_name
 from tfprov.envs.generations import Environment, python_in
 from tfprov.envs.integrity import bad_files, foreign_files, installed, site_packages
 from tfprov.envs.records import Finding, Generation, Seal
@@ -16,13 +22,14 @@ from tfprov.events import Emit, Note
 from tfprov.host.facts import gather
 from tfprov.host.records import Facts
 from tfprov.lock.pylock import read
-from tfprov.lock.records import Lock, file_name
+from tfprov.lock.records import Lock, LockedFile, file_name
 from tfprov.paths import home
 from tfprov.pipeline.environments import find, verified
 from tfprov.pipeline.records import Outcome
 from tfprov.pipeline.run import Request
 from tfprov.pipeline.up import up
-from tfprov.plan.tags import marker_environment, supported_tags
+from tfprov.plan.tags import architecture, marker_environment, supported_tags
+from tfprov.process import clean_environment
 
 # What virtualenv seeds and no lock names.
 _SEEDS = frozenset({"pip", "setuptools", "wheel"})
@@ -44,7 +51,7 @@ def examine(name: str, *, cwd: Path, environ: Mapping[str, str], emit: Emit) -> 
         *_place(environment, generation, name),
         *_interpreter(generation.path, emit, version=seal.python_version),
         *_damaged(generation.path, emit),
-        *_drift(generation.path, _lock(environment, seal, facts)),
+        *_drift(generation.path, environment, seal, facts, environ=environ, emit=emit),
         *_foreign(generation.path, emit),
         *_driver(seal, facts),
         *_leaks(facts),
@@ -155,7 +162,19 @@ def _settings(path: Path) -> dict[str, str]:
 
 def _damaged(root: Path, emit: Emit) -> Iterator[Finding]:
     emit(Note(text="reading every file", level="detail"))
+    # What conda packages brought, their records speak for; the RECORD of a project in one need not fit any more.
+    owned = prefix.owned_files(root)
+    for broken in prefix.bad_files(root):
+        yield Finding(
+            code="file-damaged",
+            path=broken.path,
+            expected=f"{broken.expected} (conda package {broken.package})",
+            found=broken.found,
+            fix="run `tfprov repair`",
+        )
     for bad in bad_files(root, workers=os.cpu_count() or 1):
+        if bad.path in owned:
+            continue
         yield Finding(
             code="file-damaged",
             path=bad.path,
@@ -167,7 +186,10 @@ def _damaged(root: Path, emit: Emit) -> Iterator[Finding]:
 
 def _foreign(root: Path, emit: Emit) -> Iterator[Finding]:
     emit(Note(text="looking for files that no package owns", level="detail"))
+    owned = prefix.owned_files(root)
     for path in foreign_files(root):
+        if path in owned:
+            continue
         yield Finding(
             code="foreign-file",
             path=path,
@@ -177,13 +199,47 @@ def _foreign(root: Path, emit: Emit) -> Iterator[Finding]:
         )
 
 
-def _drift(root: Path, lock: Lock | None) -> Iterator[Finding]:
+def _drift(
+    root: Path, environment: Environment, seal: Seal, facts: Facts, *, environ: Mapping[str, str], emit: Emit
+) -> Iterator[Finding]:
     """Packages that are not those of the lock."""
-    if lock is None:
+    if prefix.is_conda(root):
+        part = _conda_lock(environment, facts, environ, emit)
+        if part is not None:
+            yield from _conda_drift(root, part[0])
+            yield from _wheel_drift(root, part[1])
         return
-    here = {one.name: one.version for one in installed(root)}
-    fix = "run `tfprov repair` to go back to the lock, or name it in the profile to keep it"
-    for file in lock.files:
+    lock = _lock(environment, seal, facts)
+    if lock is not None:
+        yield from _wheel_drift(root, lock.files)
+
+
+_DRIFT_FIX = "run `tfprov repair` to go back to the lock, or name it in the profile to keep it"
+
+
+def _conda_drift(root: Path, part: CondaPart) -> Iterator[Finding]:
+    here = {record.name: f"{record.version} {record.build}" for record in prefix.records(root)}
+    locked = {package.name: f"{package.version} {package.build}" for package in part.packages}
+    for name in sorted({*here, *locked}):
+        if here.get(name) != locked.get(name):
+            yield Finding(
+                code="package-drift",
+                path=name,
+                expected=locked.get(name, "not in the lock"),
+                found=here.get(name, "missing"),
+                fix=_DRIFT_FIX,
+            )
+
+
+def _wheel_drift(root: Path, files: Sequence[LockedFile]) -> Iterator[Finding]:
+    owned = prefix.owned_files(root)
+    here = {
+        one.name: one.version
+        for one in installed(root)
+        if (one.metadata / "METADATA").relative_to(root).as_posix() not in owned
+    }
+    fix = _DRIFT_FIX
+    for file in files:
         version = here.get(file.name)
         if version is None:
             yield Finding(
@@ -201,7 +257,7 @@ def _drift(root: Path, lock: Lock | None) -> Iterator[Finding]:
                 found=version,
                 fix=fix,
             )
-    locked = {file.name for file in lock.files}
+    locked = {file.name for file in files}
     for name, version in here.items():
         if name not in locked and name not in _SEEDS:
             yield Finding(
@@ -229,6 +285,24 @@ def _lock(environment: Environment, seal: Seal, facts: Facts) -> Lock | None:
                 path,
                 environment=marker_environment(seal.python_version, "cpython", facts),
                 tags=supported_tags(seal.python_version, False, facts),
+            )
+    return None
+
+
+def _conda_lock(
+    environment: Environment, facts: Facts, environ: Mapping[str, str], emit: Emit
+) -> tuple[CondaPart, tuple[LockedFile, ...]] | None:
+    """The conda lock that the environment was made from, when its file is still there."""
+    name = conda_file_name(environment.owner.name)
+    for path in (Path(environment.owner.profile).parent / name, environment.root / name):
+        if path.is_file():
+            return read_lock(
+                path,
+                subdir=subdir(facts.system.value, architecture(facts.machine.value)),
+                environ=clean_environment(environ),
+                cache=home(environ).cache / "conda" / "locks",
+                digest=hashlib.sha256(path.read_bytes()).hexdigest(),
+                emit=emit,
             )
     return None
 

@@ -8,13 +8,15 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from tfprov import paths
+from tfprov.conda import activation
+from tfprov.conda.prefix import is_conda
 from tfprov.envs import cures
 from tfprov.envs.generations import Environment, environments, executables_in, python_in
 from tfprov.envs.records import Flaw, Generation
 from tfprov.errors import TfprovError
 from tfprov.events import Emit
 from tfprov.pipeline.run import Request, Run, environment_of
-from tfprov.pipeline.stages import smoke_request
+from tfprov.pipeline.stages import activated, smoke_request
 from tfprov.profile import source
 from tfprov.profile.load import load
 from tfprov.smoke.records import Level, Verdict
@@ -94,6 +96,8 @@ def variables(generation: Generation, environ: Mapping[str, str]) -> dict[str, s
     """
     given = generation.seal.cures if generation.seal else ()
     changed = cures.variables(generation.path, given, environ) if given else dict(environ)
+    if is_conda(generation.path):
+        return activation.variables(generation.path, generation.path.parents[1].name, changed)
     changed.pop("PYTHONHOME", None)
     changed["VIRTUAL_ENV"] = str(generation.path)
     changed["PATH"] = os.pathsep.join((str(executables_in(generation.path)), environ.get("PATH", os.defpath)))
@@ -111,7 +115,13 @@ def smoke_again(request: Request, *, level: Level | None, emit: Emit) -> Verdict
     wanted = smoke_request(load(path, overrides=request.overrides, shipped=shipped), generation.seal.target)
     if level is not None:
         wanted = dataclasses.replace(wanted, level=level)
-    return smoke(python_in(generation.path), wanted, environ=request.environ, emit=run.emit)
+    return smoke(
+        python_in(generation.path),
+        wanted,
+        environ=request.environ,
+        emit=run.emit,
+        activation=activated(generation, request.environ),
+    )
 
 
 def smoke_foreign(python: Path, *, level: Level, environ: Mapping[str, str], emit: Emit) -> Verdict:

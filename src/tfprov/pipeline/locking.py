@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import sys
 from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
@@ -30,6 +31,21 @@ from tfprov.profile.records import Loaded, Profile
 from tfprov.redact import without_userinfo
 
 
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Provided:
+    """What conda packages bring to an environment that gets wheels as well.
+
+    Attributes:
+        python: full version of the interpreter; it is not on this machine yet.
+        projects: versions of Python projects by name.
+        has_tensorflow: whether TensorFlow is among them.
+    """
+
+    python: str
+    projects: Mapping[str, str]
+    has_tensorflow: bool = False
+
+
 def lock(run: Run) -> Lock:
     """The files for this machine, from the lock on disk; the lock is made or renewed first where that is needed.
 
@@ -37,7 +53,7 @@ def lock(run: Run) -> Lock:
         TfprovError: `lock-missing` or `lock-unfit` where it may not be; what the resolver said.
     """
     path = run.lock_path
-    changes = _why_resolve(run)
+    changes = why_resolve(run)
     if changes:
         if run.request.locked:
             code = "lock-unfit" if path.exists() else "lock-missing"
@@ -53,7 +69,7 @@ def lock(run: Run) -> Lock:
             run.emit(Note(text=f"resolving: {change}", level="detail"))
         bounds = _kept_bounds(run)
         resolved, target, others = _resolve(run, bounds)
-        header = Header(inputs=_inputs(run.loaded), target=target, others=others, bounds=bounds)
+        header = Header(inputs=inputs(run.loaded), target=target, others=others, bounds=bounds)
         pylock.write(path, resolved, header)
     return _read(run, path, changes)
 
@@ -70,13 +86,14 @@ def bound(run: Run, bounds: tuple[str, ...], path: Path) -> tuple[Lock, bytes]:
         TfprovError: what the resolver said.
     """
     resolved, target, others = _resolve(run, bounds)
-    pylock.write(path, resolved, Header(inputs=_inputs(run.loaded), target=target, others=others, bounds=bounds))
+    pylock.write(path, resolved, Header(inputs=inputs(run.loaded), target=target, others=others, bounds=bounds))
     return _read(run, path, tuple(f"the smoke test asks for `{each}`" for each in bounds)), path.read_bytes()
 
 
 def may_be_bound(run: Run) -> bool:
     """Whether this run may change its lock."""
-    return not run.request.locked
+    # A conda lock holds wheels that were resolved for what conda brings; it is not bound on the way.
+    return not run.request.locked and run.loaded.profile.environment.kind != "conda"
 
 
 def _kept_bounds(run: Run) -> tuple[str, ...]:
@@ -99,7 +116,7 @@ def _read(run: Run, path: Path, changes: tuple[str, ...]) -> Lock:
     )
 
 
-def _why_resolve(run: Run) -> tuple[str, ...]:
+def why_resolve(run: Run) -> tuple[str, ...]:
     """Why the lock must be made or renewed, a line each; empty when it is good as it is."""
     path = run.lock_path
     if not path.exists():
@@ -108,10 +125,11 @@ def _why_resolve(run: Run) -> tuple[str, ...]:
         pylock.check_ours(path)
         return ("an upgrade was asked for",)
     header = pylock.read_header(path)
-    return () if header is None else _inputs(run.loaded).changes_from(header.inputs)
+    return () if header is None else inputs(run.loaded).changes_from(header.inputs)
 
 
-def _inputs(loaded: Loaded) -> Inputs:
+def inputs(loaded: Loaded) -> Inputs:
+    """What a lock of the profile depends on."""
     profile = loaded.profile
     return Inputs(
         profile=profile.name,
@@ -139,7 +157,7 @@ def locked_choice(run: Run) -> LockedChoice | None:
     if run.request.upgrade or run.request.host is not None:
         return None
     header = pylock.read_header(run.lock_path)
-    if header is None or _inputs(run.loaded).changes_from(header.inputs):
+    if header is None or inputs(run.loaded).changes_from(header.inputs):
         return None
     here = platform_of(run.get(Facts))
     target = header.target_on(here)
@@ -163,7 +181,7 @@ def _resolve(run: Run, bounds: tuple[str, ...]) -> tuple[str, Target, tuple[Targ
     """
     facts, decision, path = run.get(Facts), run.get(Plan).decision, run.lock_path
     older = path if path.exists() and not run.request.upgrade else None
-    resolved, target = _resolve_for(run, decision, facts, bounds, prefer=older)
+    resolved, target = resolve_for(run, decision, facts, bounds, prefer=older)
     profile = as_asked(run.loaded)
     if not elsewhere.others(profile, facts):
         return resolved, target, ()
@@ -175,14 +193,14 @@ def _resolve(run: Run, bounds: tuple[str, ...]) -> tuple[str, Target, tuple[Targ
             profile, facts, decision, python=target.python, table=table(), listing=offers(run)
         ):
             run.emit(Note(text=f"resolving for {there.name}", level="detail"))
-            documents[there.name], other = _resolve_for(
+            documents[there.name], other = resolve_for(
                 run, there.decision, there.facts, bounds, prefer=prefer, platform=there.platform.triple
             )
             others.append(other)
     return platforms.merge(documents, python=target.python), target, tuple(others)
 
 
-def _resolve_for(
+def resolve_for(
     run: Run,
     decision: Decision,
     facts: Facts,
@@ -190,15 +208,18 @@ def _resolve_for(
     *,
     prefer: Path | None,
     platform: str | None = None,
+    conda: Provided | None = None,
 ) -> tuple[str, Target]:
-    interpreter, chosen = run.get(Interpreter), decision.tensorflow
-    ask = partial(_ask_resolver, run, decision, bounds, prefer=prefer, platform=platform)
+    """The PEP 751 document of the wheels for a decision, and what it holds."""
+    chosen = decision.tensorflow
+    version = conda.python if conda else run.get(Interpreter).version
+    ask = partial(_ask_resolver, run, decision, bounds, prefer=prefer, platform=platform, conda=conda)
     target = Target(
         package=chosen.package,
         version=chosen.version,
         extras=chosen.extras,
         accelerator=chosen.accelerator,
-        python=".".join(interpreter.version.split(".")[:2]),
+        python=".".join(version.split(".")[:2]),
         platform=platform_of(facts),
     )
     resolved = ask(target)
@@ -227,17 +248,20 @@ def _ask_resolver(
     *,
     prefer: Path | None,
     platform: str | None,
+    conda: Provided | None = None,
 ) -> str:
     loaded = run.loaded
     extras = f"[{','.join(target.extras)}]" if target.extras else ""
     question = Question(
         requirements=(
-            f"{target.package}{extras}=={target.version}",
+            *(() if conda and conda.has_tensorflow else (f"{target.package}{extras}=={target.version}",)),
             *(also.requirement for also in decision.also),
             *(text for text in loaded.requirements if not is_tensorflow(text)),
         ),
         constraints=(*(known.requirement for known in decision.constraints), *loaded.constraints, *bounds),
-        python=Path(run.get(Interpreter).path),
+        python=Path(sys.executable if conda else run.get(Interpreter).path),
+        python_version=conda.python if conda else None,
+        provided=conda.projects if conda else MappingProxyType({}),
         exclude_newer=loaded.profile.index.exclude_newer,
         platform=platform,
         prefer=prefer,

@@ -7,6 +7,8 @@ import shlex
 from collections.abc import Mapping
 from pathlib import Path
 
+from tfprov.conda import activation
+from tfprov.conda.prefix import is_conda
 from tfprov.envs.generations import Environment, executables_in
 from tfprov.envs.records import Generation
 from tfprov.paths import Home, write_atomic
@@ -26,16 +28,20 @@ def interactive(
     shell = environ.get("SHELL") or ("powershell.exe" if os.name == "nt" else "/bin/sh")
     kind = Path(shell).stem
     folder = home.cache / "shell" / environment.id
+    activate = bin_folder / "activate"
+    if is_conda(generation.path):
+        activate = folder / "activate"
+        write_atomic(activate, activation.script(generation.path, environment.owner.name).encode())
     if kind == "bash":
         start = folder / "bashrc"
-        lines = f"[ -f ~/.bashrc ] && . ~/.bashrc\n. {shlex.quote(str(bin_folder / 'activate'))}\n"
+        lines = f"[ -f ~/.bashrc ] && . ~/.bashrc\n. {shlex.quote(str(activate))}\n"
         write_atomic(start, lines.encode())
         return [shell, "--rcfile", str(start), "-i"], changed
     if kind == "zsh":
         lines = (
             'ZDOTDIR="$TFPROV_ZDOTDIR"; unset TFPROV_ZDOTDIR\n'
             '[ -f "${ZDOTDIR:-$HOME}/.zshrc" ] && . "${ZDOTDIR:-$HOME}/.zshrc"\n'
-            f". {shlex.quote(str(bin_folder / 'activate'))}\n"
+            f". {shlex.quote(str(activate))}\n"
         )
         write_atomic(folder / ".zshrc", lines.encode())
         return [shell, "-i"], {
@@ -43,6 +49,9 @@ def interactive(
             "TFPROV_ZDOTDIR": environ.get("ZDOTDIR", environ.get("HOME", "")),
             "ZDOTDIR": str(folder),
         }
+    if is_conda(generation.path):
+        # The variables that its scripts set are there already.
+        return [shell, "-i"] if os.name == "posix" else [shell], changed
     if kind == "fish":
         return [shell, "--init-command", f"source {shlex.quote(str(bin_folder / 'activate.fish'))}"], changed
     if kind in ("powershell", "pwsh"):

@@ -7,12 +7,17 @@ import hashlib
 import json
 import shutil
 import tempfile
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from datetime import datetime, timezone
 from functools import partial
 from pathlib import Path
 
 from tfprov.bundle.opened import Bundle
+from tfprov.conda import activation
+from tfprov.conda.client import require_extra
+from tfprov.conda.prefix import is_conda as is_conda_prefix
+from tfprov.conda.prefix import owned_files
 from tfprov.envs import durable, venv
 from tfprov.envs import python as pythons
 from tfprov.envs.generations import environments, python_in
@@ -32,7 +37,7 @@ from tfprov.ladder.climb import Policy, Step, climb
 from tfprov.ladder.rungs import Rung
 from tfprov.lock.records import Lock, Target
 from tfprov.paths import Home
-from tfprov.pipeline import unpacked
+from tfprov.pipeline import condas, unpacked
 from tfprov.pipeline.cures import Cured
 from tfprov.pipeline.locking import as_asked, lock, locked_choice, offers
 from tfprov.pipeline.run import PROFILE, Run, Stage
@@ -83,14 +88,7 @@ def folders(home: Home) -> dict[str, Path]:
 
 def _plan(run: Run) -> Plan:
     loaded, facts = run.loaded, run.get(Facts)
-    if loaded.profile.environment.kind == "conda":
-        raise TfprovError(
-            "not-supported",
-            "conda environments cannot be made by this version",
-            evidence=("`environment.kind` is `conda`",),
-            hint='use `environment.kind = "venv"`: the wheels of TensorFlow bring what they need',
-        )
-    locked = locked_choice(run)
+    locked = condas.locked_choice(run) if condas.is_conda(loaded) else locked_choice(run)
     offered = None if locked is not None or run.request.host is not None else offers(run)
     plan = decide(as_asked(loaded), facts, table(), offered, locked)
     for note in plan.notes:
@@ -101,6 +99,10 @@ def _plan(run: Run) -> Plan:
 def _interpreter(run: Run) -> Interpreter:
     """The interpreter of the plan, brought if it is not there."""
     chosen = run.get(Plan).decision.python
+    if condas.is_conda(run.loaded):
+        # Which one exactly, the lock says; it is linked with the environment.
+        require_extra()
+        return Interpreter(path="conda", version=chosen.version, found_by="conda")
     if chosen.path is not None:
         known = (found for found in run.get(Facts).interpreters.value if found.path == chosen.path)
         return next(known, Interpreter(path=chosen.path, version=chosen.version))
@@ -125,17 +127,29 @@ def _interpreter(run: Run) -> Interpreter:
     return probe(path, found_by="uv", environ=run.request.environ)
 
 
+def _lock(run: Run) -> Lock:
+    return condas.lock(run) if condas.is_conda(run.loaded) else lock(run)
+
+
 def _fetch(run: Run) -> Fetched:
     run.put(unpacked.began(run.home.cache / "uv"))
     lock = run.get(Lock)
     store = Store(run.home.store)
+    network, wanted = run.network, lock.files
+    if condas.is_conda(run.loaded):
+        wanted, network = condas.reachable(run, wanted), condas.with_logins(run, network)
     bundle = run.find(Bundle)
-    files = lock.files
+    files = wanted
     if bundle is not None:
         files = tuple(with_size(file, bundle) for file in files)
-    if not run.network.offline:
-        files = sizes(files, network=run.network, store=store)
-    run.put(dataclasses.replace(lock, files=files))
+    if not network.offline:
+        files = sizes(files, network=network, store=store)
+    known = {file.sha256: file.size for file in files}
+    run.put(
+        dataclasses.replace(
+            lock, files=tuple(dataclasses.replace(file, size=known[file.sha256]) for file in lock.files)
+        )
+    )
     space.check(
         space.need(files, [store.has(file) for file in files], unpacked=run.get(Plan).unpacked_bytes),
         store=run.home.store,
@@ -148,7 +162,7 @@ def _fetch(run: Run) -> Fetched:
     if run.network.offline:
         require_local(run, files, store)
     skip = run.loaded.profile.strategies.skip
-    return fetch(files, store=store, network=run.network, emit=run.emit, deadline=run.deadline, skip=skip)
+    return fetch(files, store=store, network=network, emit=run.emit, deadline=run.deadline, skip=skip)
 
 
 def _build(run: Run) -> Generation:
@@ -169,7 +183,7 @@ def _build_from_image(run: Run) -> Generation:
     if damaged:
         run.emit(Note(text=f"{len(damaged)} files of the image were damaged: taking them from their wheels again"))
         run.do(FETCH)
-        wheels = list(run.get(Fetched).paths.values())
+        wheels = [path for path in run.get(Fetched).paths.values() if path.suffix == ".whl"]
         # Who wrote into a linked file wrote into uv's copy too, and a later install would bring it back.
         unpacked.forget(run, image.owners(damaged))
         if not image.heal(damaged, wheels):
@@ -187,6 +201,9 @@ def _build_from_image(run: Run) -> Generation:
 
 def _make_venv(run: Run, path: Path, *, with_pip: bool = True) -> None:
     interpreter = run.get(Interpreter)
+    if condas.is_conda(run.loaded):
+        condas.make(run, path)
+        return
     venv.create(
         path,
         python=Path(interpreter.path),
@@ -200,15 +217,21 @@ def _make_venv(run: Run, path: Path, *, with_pip: bool = True) -> None:
 
 def _install(run: Run) -> Installed:
     generation, lock = run.get(Generation), run.get(Lock)
+    files = tuple(file for file in lock.files if file.is_wheel)
+    environ = clean_environment(run.request.environ)
+    if condas.is_conda(run.loaded):
+        condas.check_projects(run)
+        # A channel may mark its Python as managed by conda; this environment is ours to install into.
+        environ["UV_BREAK_SYSTEM_PACKAGES"] = "true"
+        if not files:
+            return Installed(installer="conda", files=len(lock.files))
     uv_cache = run.home.cache / "uv"
 
     def install(installer: Installer, wheels: Wheelhouse) -> Installed:
         python = python_in(generation.path)
-        installer.install(
-            wheels, python=python, environ=clean_environment(run.request.environ), timeout=_INSTALL_SECONDS
-        )
+        installer.install(wheels, python=python, environ=environ, timeout=_INSTALL_SECONDS)
         try:
-            unpacked.believe(generation.path, run.get(unpacked.Began))
+            unpacked.believe(generation.path, run.get(unpacked.Began), others=owned_files(generation.path))
         except TfprovError:
             unpacked.forget(run, None)
             raise
@@ -222,7 +245,7 @@ def _install(run: Run) -> Installed:
         return install(installer, wheels)
 
     with run.environment.scratch() as work:
-        wheels = wheelhouse(lock.files, run.get(Fetched).paths, work / "requirements.txt")
+        wheels = wheelhouse(files, run.get(Fetched).paths, work / "requirements.txt")
         steps = [
             Step(Rung.NORMAL, partial(install, Uv(uv=uv_executable(), cache=uv_cache), wheels)),
             Step(Rung.FRESH, partial(again, Uv(uv=uv_executable(), cache=work / "uv"), wheels)),
@@ -255,12 +278,28 @@ def smoke_digest(request: SmokeRequest) -> str:
     return digest.hexdigest()
 
 
+def activated(generation: Generation, environ: Mapping[str, str]) -> Mapping[str, str]:
+    """What the activation of a conda environment sets, for its smoke test; nothing for a virtual environment."""
+    if not is_conda_prefix(generation.path):
+        return {}
+    clean = clean_environment(environ)
+    found = activation.variables(generation.path, generation.path.parents[1].name, clean)
+    return {name: value for name, value in found.items() if clean.get(name) != value}
+
+
 def _smoke(run: Run) -> Verdict:
     generation = run.get(Generation)
     request = smoke_request(run.loaded, run.get(Lock).target)
     if generation.seal is None:
         durable.begin(generation.path)
-    verdict = smoke(python_in(generation.path), request, environ=run.request.environ, emit=run.emit)
+    environ = run.request.environ
+    verdict = smoke(
+        python_in(generation.path),
+        request,
+        environ=environ,
+        emit=run.emit,
+        activation=activated(generation, environ),
+    )
     if not verdict.ok:
         run.put(verdict)
         raise as_error(verdict)
@@ -301,7 +340,8 @@ def _activate(run: Run) -> Activated:
         )
     generation = environment.reseal(generation, seal) if old else environment.seal(generation, seal)
     environment.activate(generation)
-    image_of(run).save(generation.path)
+    # What conda packages brought is linked from where they are unpacked; the image is of the rest.
+    image_of(run).save(generation.path, skip=owned_files(generation.path))
     pruned = environment.prune(run.loaded.profile.environment.keep)
     sweep_images(run.home)
     return Activated(generation=generation, pruned=len(pruned))
@@ -331,7 +371,7 @@ def sweep_images(home: Home) -> None:
 
 FETCH = Stage(name="fetch", verb=_fetch)
 DECIDE: tuple[Stage, ...] = (Stage(name="facts", verb=_facts), Stage(name="plan", verb=_plan))
-EXACT: tuple[Stage, ...] = (Stage(name="interpreter", verb=_interpreter), Stage(name="lock", verb=lock))
+EXACT: tuple[Stage, ...] = (Stage(name="interpreter", verb=_interpreter), Stage(name="lock", verb=_lock))
 BUILD: tuple[Stage, ...] = (
     FETCH,
     Stage(name="build", verb=_build),

@@ -17,7 +17,7 @@ import os
 import shutil
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -52,13 +52,18 @@ def began(cache: Path) -> Began:
         return Began(ns=time.time_ns())
 
 
-def believe(environment: Path, since: Began) -> None:
+def believe(environment: Path, since: Began, *, others: Collection[str] = ()) -> None:
     """Make sure that no file of a fresh install was damaged in the cache that it was linked from.
+
+    Args:
+        environment: its folder.
+        since: when the files of this run began to come.
+        others: paths relative to it that no wheel brought.
 
     Raises:
         TfprovError: `cache-corrupt`, with the files.
     """
-    expected = recorded(environment)
+    expected = {path: digest for path, digest in recorded(environment).items() if path not in others}
     doubtful = [path for path in expected if _doubtful(f"{environment}/{path}", since.ns)]
     if not doubtful:
         return

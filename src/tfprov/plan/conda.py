@@ -9,7 +9,15 @@ from tfprov.host.records import Refusal
 from tfprov.plan import explain, gpus, interpreters
 from tfprov.plan.compat import CondaBuild
 from tfprov.plan.question import Question
-from tfprov.plan.records import Accelerator, ChosenPython, ChosenTensorflow, Decision, Plan, Refused
+from tfprov.plan.records import (
+    Accelerator,
+    ChosenPython,
+    ChosenTensorflow,
+    Decision,
+    LockedChoice,
+    Plan,
+    Refused,
+)
 
 
 def plan_of_conda(question: Question) -> Plan:
@@ -19,6 +27,8 @@ def plan_of_conda(question: Question) -> Plan:
         TfprovError: `conda-package-missing` when no build is for this platform; `version-not-available` when the
             profile allows none of them; a `gpu-…` code when CUDA is demanded and cannot work.
     """
+    if question.locked is not None:
+        return _plan_of_lock(question, question.locked)
     builds = [row for row in question.table.conda if row.platform == question.platform]
     if not builds:
         raise TfprovError(
@@ -72,14 +82,31 @@ def _with_cuda(question: Question, allowed: list[CondaBuild]) -> CondaBuild | Re
     return Refusal(code="gpu-arch-unsupported", why=f"no build serves this GPU and driver ({names})")
 
 
+def _plan_of_lock(question: Question, locked: LockedChoice) -> Plan:
+    """What the lock holds; a GPU that it needs must be there."""
+    accelerator: Accelerator = "cuda" if locked.accelerator == "cuda" else "cpu"
+    if accelerator == "cuda" and isinstance(question.gpus, Refusal):
+        raise explain.no_gpu(question, question.gpus)
+    why = "the lock holds it"
+    return Plan(
+        decision=Decision(
+            tensorflow=ChosenTensorflow(
+                package=locked.package, version=locked.version, extras=(), accelerator=accelerator, why=why
+            ),
+            python=ChosenPython(version=locked.python_minor, path=None, why=why),
+        ),
+        notes=question.wanted.notes,
+    )
+
+
 def _plan(question: Question, row: CondaBuild, accelerator: Accelerator, why: str, refused: list[Refused]) -> Plan:
-    python = _pythons(question, row)[0]
+    python, *others = _pythons(question, row)
     return Plan(
         decision=Decision(
             tensorflow=ChosenTensorflow(
                 package="tensorflow", version=row.version, extras=(), accelerator=accelerator, why=why
             ),
-            python=ChosenPython(version=python, path=None, why="conda brings it"),
+            python=ChosenPython(version=python, path=None, why="conda brings it", alternatives=tuple(others)),
         ),
         refused=tuple(refused),
         notes=(

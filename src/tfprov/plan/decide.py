@@ -76,7 +76,7 @@ def decide(
             candidates(table, None if locked else listing, platform, moment(newest) if newest else None), locked
         ),
     )
-    if profile.environment.kind == "conda" and profile.conda.tensorflow == "conda" and locked is None:
+    if profile.environment.kind == "conda" and profile.conda.tensorflow == "conda":
         return plan_of_conda(question)
     if locked is None:
         return _plan(question, listing)
@@ -558,7 +558,8 @@ def _python(question: Question, chosen: Fit) -> ChosenPython:
     release = f"TensorFlow {chosen.candidate.text}"
     if not chosen.usable:
         origin = "conda brings it" if question.profile.environment.kind == "conda" else "none on this machine will do"
-        return ChosenPython(version=chosen.bringable[0], path=None, why=f"{origin}; {release} {wheels}")
+        why = f"{origin}; {release} {wheels}"
+        return ChosenPython(version=chosen.bringable[0], path=None, why=why, alternatives=chosen.bringable[1:])
     best = chosen.usable[0]
     why = f"the newest here that fits: {release} {wheels}"
     same = [each for each in chosen.usable[1:] if each.minor == best.minor]

@@ -80,11 +80,13 @@ class ChosenPython:
     Attributes:
         version: full version, or `3.12` when it is still to be brought.
         path: None when it is still to be brought.
+        alternatives: other minor versions that would do as well, the better first; what brings it has the choice.
     """
 
     version: str
     path: str | None
     why: str
+    alternatives: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -25,6 +25,11 @@ RungName = Literal["patient", "other-route", "other-source", "fresh", "other-ins
 _DURATION = re.compile(r"^\s*(?P<count>\d+(?:\.\d+)?)\s*(?P<unit>s|m|h|d)?\s*$")
 _UNIT_SECONDS = {None: 1.0, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 _MOMENT = r"^\d{4}-\d{2}-\d{2}([T ]\d{2}:\d{2}(:\d{2})?(Z|[+-]\d{2}:\d{2})?)?$"
+CONDA_SPEC = re.compile(
+    r"^(?:(?P<channel>[A-Za-z0-9./:_-]+)::)?(?P<name>[A-Za-z0-9_.-]+)\s*"
+    r"(?:(?P<version>(?:==?|[<>!~]=?)?\s*[0-9*][A-Za-z0-9.*+!_<>=,|~\s]*?)(?:(?:=|\s+)(?P<build>[A-Za-z_*^$][A-Za-z0-9._*^$]*))?)?$"
+)
+"""A conda package as people write it: name, version and build, divided by `=` or spaces."""
 _NAME = re.compile(r"^[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?$")
 
 
@@ -108,11 +113,30 @@ def _proxy(text: str) -> str:
     return text
 
 
+def _channel(text: str) -> str:
+    if re.search(r"\s", text) or not text:
+        raise ValueError(f"`{text}` is neither the name nor the address of a channel")
+    _no_password(text)
+    if re.search(r"/t/(?!\$\{)[^/]+(/|$)", text) and "://" in text:
+        raise ValueError("a token stands in the address: put it in a variable and write `/t/${NAME}/`")
+    if "://" in text and not re.match(r"^(https?|file)://", text):
+        raise ValueError(f"`{text}` is not an address: it must begin with https://, http:// or file://")
+    return text
+
+
+def _conda_spec(text: str) -> str:
+    if not CONDA_SPEC.match(text):
+        raise ValueError(f"`{text}` is no conda package such as `ffmpeg`, `ffmpeg>=6` or `ffmpeg=6.1=gpl*`")
+    return text
+
+
 _Item = TypeVar("_Item")
 Many = Annotated[tuple[_Item, ...], BeforeValidator(_listed)]
 Route = Annotated[str, AfterValidator(_proxy)]
 Specifier = Annotated[str, AfterValidator(_specifier)]
 Pep508 = Annotated[str, AfterValidator(_requirement)]
+ChannelText = Annotated[str, AfterValidator(_channel)]
+CondaSpec = Annotated[str, AfterValidator(_conda_spec)]
 IndexUrl = Annotated[str, AfterValidator(_http_url)]
 Moment = Annotated[str, AfterValidator(_moment), WithJsonSchema({"type": "string", "pattern": _MOMENT})]
 FileOrUrl = Annotated[str, AfterValidator(_no_password)]
@@ -247,12 +271,21 @@ class StrategiesTable(_Table):
 class CondaTable(_Table):
     """For `environment.kind = "conda"`."""
 
-    channels: Many[str] = ("conda-forge",)
-    """Channels, most important first."""
-    packages: Many[str] = ()
-    """Conda packages beside Python."""
+    channels: Annotated[Many[ChannelText], Field(min_length=1)] = ("conda-forge",)
+    """Channels, most important first: names, addresses, or folders relative to the profile (`./channel`); `${NAME}`
+    stands for a variable of the environment, such as the one with a token in `https://host/t/${TOKEN}/channel`."""
+    packages: Many[CondaSpec] = ()
+    """Conda packages beside Python: `ffmpeg`, `ffmpeg>=6`, `ffmpeg=6.1`, `ffmpeg=6.1=gpl*`."""
     tensorflow: Literal["wheel", "conda"] = "wheel"
     """Where TensorFlow itself comes from."""
+    mirrors: dict[str, Many[ChannelText]] = {}
+    """More places with the same files, by channel as `channels` has it."""
+    cuda: Annotated[str, Field(pattern=r"^\d+\.\d+$")] | None = None
+    """CUDA that the driver of the target serves (`12.8`), for `smoke.gpu = "later"`. Default: what TensorFlow needs."""
+    engine: Literal["library", "executable"] = "library"
+    """`executable`: an installed conda, mamba or micromamba links the locked packages. It never solves."""
+    executable: str | None = None
+    """That program, relative to the profile. Default: the first one that the facts show."""
 
 
 class SmokeTable(_Table):
@@ -334,4 +367,5 @@ class Loaded(BaseModel):
             shipped=self.shipped,
             link=self.resolve(path) if path else None,
             digest=self.digest,
+            kind=self.profile.environment.kind,
         )

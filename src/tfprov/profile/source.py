@@ -64,6 +64,7 @@ class Source:
         shipped: True when the file came with tfprov, so that nothing may be written beside it.
         link: `environment.path` as an absolute path; None when the profile asks for none.
         digest: SHA-256 of everything that the profile's meaning depends on: the file, overrides, the files it names.
+        kind: `environment.kind`, unchecked.
     """
 
     name: str
@@ -71,6 +72,7 @@ class Source:
     shipped: bool
     link: Path | None
     digest: str
+    kind: str = "venv"
 
 
 def glance(path: Path, *, shipped: bool) -> Source | None:
@@ -101,6 +103,7 @@ def glance(path: Path, *, shipped: bool) -> Source | None:
         shipped=shipped,
         link=resolved(folder, link) if link else None,
         digest=digest(raw, requirements=requirements, constraints=constraints, contents=contents),
+        kind=str(table.get("kind", "venv")),
     )
 
 

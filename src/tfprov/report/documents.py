@@ -71,7 +71,7 @@ def outcome(result: Outcome) -> Document:
             "path": result.environment.stable,
             "python": seal.python_version if seal else None,
             "generation": result.generation.number,
-            "kind": "venv",
+            "kind": "conda" if seal and seal.python.startswith("conda ") else "venv",
         },
         "decision": decision(result.decision) if result.decision else None,
         "tensorflow": asdict(seal.target) if seal else None,
@@ -119,7 +119,7 @@ def lock(found: Lock) -> Document:
         "path": found.path,
         "digest": found.digest,
         "tensorflow": asdict(found.target),
-        "files": [asdict(one) for one in found.files],
+        "files": [{key: value for key, value in asdict(one).items() if key != "elsewhere"} for one in found.files],
         "changes": found.changes,
     }
 

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from importlib import resources
 from pathlib import Path
+from types import MappingProxyType
 
 from tfprov import process
 from tfprov.errors import TfprovError
@@ -56,7 +57,14 @@ class Bench:
 
 
 @contextlib.contextmanager
-def bench_for(python: Path, request: Request, *, environ: Mapping[str, str], emit: Emit) -> Iterator[Bench]:
+def bench_for(
+    python: Path,
+    request: Request,
+    *,
+    environ: Mapping[str, str],
+    emit: Emit,
+    activation: Mapping[str, str] = MappingProxyType({}),
+) -> Iterator[Bench]:
     """A bench for the interpreter of an environment; its scratch folder is deleted at the end.
 
     Args:
@@ -64,6 +72,7 @@ def bench_for(python: Path, request: Request, *, environ: Mapping[str, str], emi
         request: what to prove.
         environ: variables of the user; those that redirect Python or TensorFlow are left out for the probes.
         emit: receives a note a leg.
+        activation: variables that activating the environment sets; the probes get them as they are.
     """
     with (
         temporary("smoke") as scratch,
@@ -76,7 +85,7 @@ def bench_for(python: Path, request: Request, *, environ: Mapping[str, str], emi
             probes=probes,
             scratch=scratch,
             # At level 0 TensorFlow says why it leaves a GPU out; that is evidence.
-            env=process.clean_environment(environ, TF_CPP_MIN_LOG_LEVEL="0"),
+            env={**process.clean_environment(environ, TF_CPP_MIN_LOG_LEVEL="0"), **activation},
             emit=emit,
         )
 

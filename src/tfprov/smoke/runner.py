@@ -6,6 +6,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import Literal
 
 from tfprov.events import Emit, Note
@@ -15,7 +16,14 @@ from tfprov.smoke.records import Device, Finding, Leg, Level, Request, Verdict
 from tfprov.smoke.script import run_script
 
 
-def smoke(python: Path, request: Request, *, environ: Mapping[str, str], emit: Emit) -> Verdict:
+def smoke(
+    python: Path,
+    request: Request,
+    *,
+    environ: Mapping[str, str],
+    emit: Emit,
+    activation: Mapping[str, str] = MappingProxyType({}),
+) -> Verdict:
     """What the environment of `python` proves about itself.
 
     Its own interpreter runs the probes, isolated from PYTHON* variables, user site and working directory. Nothing is
@@ -26,12 +34,13 @@ def smoke(python: Path, request: Request, *, environ: Mapping[str, str], emit: E
         request: what to prove.
         environ: variables of the user; those that redirect Python or TensorFlow are left out for the probes.
         emit: receives a note a leg.
+        activation: variables that activating the environment sets; the probes get them as they are.
 
     Raises:
         TfprovError: `python-broken` when the interpreter cannot be started at all.
     """
     started = time.monotonic()
-    with bench_for(python, request, environ=environ, emit=emit) as bench:
+    with bench_for(python, request, environ=environ, emit=emit, activation=activation) as bench:
         before = _health(bench, "before")
         core, outcomes = _core(bench)
         outcomes = [before, *outcomes, *_beyond(bench, core, outcomes), *_scripts(bench, core), _health(bench, "after")]

@@ -1,0 +1,79 @@
+"""What activating a conda environment sets: its own variables, and those of the scripts that packages bring."""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+
+from tfprov import process
+
+_SCRIPTS = Path("etc/conda/activate.d")
+_SECONDS = 30.0
+# What a shell sets by itself says nothing about the environment.
+_OF_THE_SHELL = frozenset({"_", "SHLVL", "PWD", "OLDPWD", "PS1"})
+
+
+def variables(prefix: Path, name: str, environ: Mapping[str, str]) -> dict[str, str]:
+    """The variables of a process in the activated environment.
+
+    Packages of CUDA builds set paths in their activation scripts, so the scripts are run, by a shell, and what they
+    changed is taken over. A script that fails is left out, as conda does.
+
+    Args:
+        prefix: the environment.
+        name: what `CONDA_DEFAULT_ENV` says.
+        environ: variables to start from.
+    """
+    changed = dict(environ)
+    changed.pop("PYTHONHOME", None)
+    changed.pop("VIRTUAL_ENV", None)
+    folders = [prefix] if os.name == "nt" else []
+    folders += [prefix / part for part in (("Library/bin", "Scripts") if os.name == "nt" else ("bin",))]
+    changed["PATH"] = os.pathsep.join((*map(str, folders), environ.get("PATH", os.defpath)))
+    changed |= {"CONDA_PREFIX": str(prefix), "CONDA_DEFAULT_ENV": name, "CONDA_SHLVL": "1"}
+    changed |= _of_files(prefix)
+    scripts = sorted((prefix / _SCRIPTS).glob("*.sh")) if os.name == "posix" else []
+    shell = shutil.which("bash", path=changed["PATH"]) or shutil.which("sh", path=changed["PATH"])
+    if not scripts or shell is None:
+        return changed
+    lines = [f". {shlex.quote(str(script))} >/dev/null 2>&1 </dev/null || :" for script in scripts]
+    answer = process.run([shell, "-c", "\n".join([*lines, "env -0"])], env=changed, timeout=_SECONDS)
+    if not answer.ok:
+        return changed
+    told = dict(part.split("=", 1) for part in answer.stdout.split("\0") if "=" in part)
+    return {key: value for key, value in told.items() if key not in _OF_THE_SHELL or key in changed} | {
+        key: changed[key] for key in _OF_THE_SHELL & changed.keys()
+    }
+
+
+def script(prefix: Path, name: str) -> str:
+    """Shell text (POSIX) that activates the environment in a shell that is running."""
+    bin_folder = shlex.quote(str(prefix / "bin"))
+    lines = [
+        f'PATH={bin_folder}":$PATH"; export PATH',
+        f"CONDA_PREFIX={shlex.quote(str(prefix))}; export CONDA_PREFIX",
+        f"CONDA_DEFAULT_ENV={shlex.quote(name)}; export CONDA_DEFAULT_ENV",
+        "CONDA_SHLVL=1; export CONDA_SHLVL",
+        *(f"{key}={shlex.quote(value)}; export {key}" for key, value in _of_files(prefix).items()),
+        *(f". {shlex.quote(str(path))}" for path in sorted((prefix / _SCRIPTS).glob("*.sh"))),
+        f'PS1={shlex.quote(f"({name}) ")}"$PS1"',
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _of_files(prefix: Path) -> dict[str, str]:
+    """Variables of packages (`env_vars.d`), then those that a person set (`state`)."""
+    found: dict[str, str] = {}
+    for path in (*sorted((prefix / "etc/conda/env_vars.d").glob("*.json")), prefix / "conda-meta/state"):
+        try:
+            document = json.loads(path.read_bytes())
+        except (OSError, ValueError):
+            continue
+        values = document.get("env_vars", {}) if path.name == "state" else document
+        if isinstance(values, dict):
+            found |= {str(key): str(value) for key, value in values.items()}
+    return found

@@ -1,0 +1,118 @@
+"""Channels of a profile: names, addresses, folders, mirrors, and the credentials that must not be seen."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from urllib.parse import unquote, urlsplit, urlunsplit
+
+from tfprov.conda.records import Channel
+from tfprov.profile.records import CondaTable
+
+_TOKEN = re.compile(r"^/t/(?P<token>[^/]+)(?P<rest>/.*)$")
+
+
+def channels(table: CondaTable, folder: Path, expand: Callable[[str], str]) -> tuple[Channel, ...]:
+    """The channels of a profile, the most important first.
+
+    Args:
+        table: of the profile.
+        folder: what relative paths are relative to.
+        expand: puts in the values of `${NAME}`.
+
+    Raises:
+        TfprovError: `profile-invalid` for a variable that is not set.
+    """
+    found = []
+    for text in table.channels:
+        name, token, login = parse(expand(text), folder)
+        mirrors = tuple(parse(expand(each), folder)[0] for each in table.mirrors.get(text, ()))
+        found.append(Channel(name=name, token=token, login=login, mirrors=mirrors))
+    return tuple(found)
+
+
+def parse(text: str, folder: Path) -> tuple[str, str | None, tuple[str, str] | None]:
+    """Name or address of a channel without credentials; its token; its user and password."""
+    if "://" not in text:
+        if text.startswith((".", "/", "~")):
+            return (folder / Path(text).expanduser()).resolve().as_uri(), None, None
+        return text, None, None
+    parts = urlsplit(text)
+    login = (unquote(parts.username or ""), unquote(parts.password or "")) if parts.username else None
+    path, token = parts.path, None
+    found = _TOKEN.match(path)
+    if found is not None:
+        path, token = found["rest"], found["token"]
+    place = parts.netloc.rpartition("@")[2]
+    return urlunsplit((parts.scheme, place, path.rstrip("/"), "", "")), token, login
+
+
+def without_token(url: str) -> str:
+    """The address without user, password and token, as locks hold it."""
+    return parse(url, Path.cwd())[0] if "://" in url else url
+
+
+def with_token(url: str, found: Sequence[Channel]) -> str:
+    """The address of a file as it is fetched: with the token of its channel, if that has one."""
+    for channel in found:
+        if channel.token is not None and url.startswith(f"{channel.name}/"):
+            parts = urlsplit(url)
+            return urlunsplit((parts.scheme, parts.netloc, f"/t/{channel.token}{parts.path}", "", ""))
+    return url
+
+
+def mirrored(url: str, found: Sequence[Channel], bases: Mapping[str, str]) -> tuple[str, ...]:
+    """Where else a file is, by the mirrors of its channel.
+
+    Args:
+        url: of the file, without credentials.
+        found: channels of the profile.
+        bases: address of a channel by its name, for those that have only a name.
+    """
+    for channel in found:
+        base = bases.get(channel.name, channel.name)
+        if url.startswith(f"{base}/"):
+            return tuple(mirror + url[len(base) :] for mirror in channel.mirrors)
+    return ()
+
+
+def credentials(found: Sequence[Channel], logins: Mapping[str, tuple[str, str]]) -> Mapping[str, Mapping[str, object]]:
+    """What the library's file of credentials holds, by host name.
+
+    Args:
+        found: channels.
+        logins: user and password by host name, for hosts that the channels say nothing of.
+    """
+    known: dict[str, Mapping[str, object]] = {
+        host: {"BasicHTTP": {"username": user, "password": password}} for host, (user, password) in logins.items()
+    }
+    for channel in found:
+        host = urlsplit(channel.name).hostname
+        if host is None:
+            continue
+        if channel.token is not None:
+            known[host] = {"CondaToken": channel.token}
+        elif channel.login is not None:
+            known[host] = {"BasicHTTP": {"username": channel.login[0], "password": channel.login[1]}}
+    return known
+
+
+def write_credentials(path: Path, known: Mapping[str, Mapping[str, object]]) -> Path:
+    """Write the file of credentials, for this user alone; its path. The caller deletes it."""
+    path.touch(mode=0o600)
+    path.write_text(json.dumps(known), encoding="utf-8")
+    return path
+
+
+def subdir(system: str, machine: str) -> str:
+    """What conda calls a platform: `linux-64`.
+
+    Args:
+        system: as the facts name it.
+        machine: normalised architecture.
+    """
+    family = {"linux": "linux", "macos": "osx", "windows": "win"}[system]
+    architecture = {"x86_64": "64", "i686": "32", "aarch64": "arm64" if system != "linux" else "aarch64"}
+    return f"{family}-{architecture.get(machine, machine)}"

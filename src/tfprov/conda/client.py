@@ -1,0 +1,356 @@
+"""Asking the worker: one process a request, JSON in and out, with a deadline."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import importlib.util
+import json
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from packaging.requirements import Requirement
+from pydantic import TypeAdapter, ValidationError
+
+from tfprov import process
+from tfprov.conda import faults
+from tfprov.conda.records import Channel, CondaHeader, CondaPart, Package, Solved, Virtual
+from tfprov.errors import TfprovError
+from tfprov.events import Emit, Note
+from tfprov.lock.records import LockedFile
+from tfprov.paths import write_atomic
+
+_MODULES = ("rattler", "conda_lock")
+_SECONDS = 300.0
+_SAID = 5
+
+
+def require_extra() -> None:
+    """Make sure that the libraries of the extra `conda` are installed.
+
+    Raises:
+        TfprovError: `extra-missing` with the command that brings them.
+    """
+    missing = [name for name in _MODULES if importlib.util.find_spec(name) is None]
+    if not missing:
+        return
+    wanted = [
+        str(requirement.name) + str(requirement.specifier)
+        for requirement in map(Requirement, importlib.metadata.requires("tfprov") or ())
+        if requirement.marker is not None
+        and requirement.marker.evaluate({"extra": "conda"})
+        and not requirement.marker.evaluate({"extra": ""})
+    ]
+    raise TfprovError(
+        "extra-missing",
+        "conda environments need libraries that are not installed with tfprov",
+        evidence=(f"missing in `{sys.prefix}`: {', '.join(missing)}",),
+        hint=f"run `{sys.executable} -m pip install {' '.join(repr(one) for one in wanted)}`, or start from a checkout "
+        "with `./bootstrap`, which brings them when the profile asks for them",
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Solve:
+    """A question for the solver.
+
+    Attributes:
+        channels: the most important first.
+        subdir: platform.
+        specs: strict match specs.
+        virtual: written over what is detected; an empty version takes one away.
+        detect: whether the virtual packages of this machine are the base.
+        prefer: packages of an older lock that are kept where they still fit.
+        relax: changes to try when there is no solution, the smallest first.
+        exclude_newer: RFC 3339 time; None for no limit.
+    """
+
+    channels: tuple[Channel, ...]
+    subdir: str
+    specs: tuple[str, ...]
+    virtual: tuple[Virtual, ...] = ()
+    detect: bool = True
+    prefer: tuple[Package, ...] = ()
+    relax: tuple[Mapping[str, object], ...] = ()
+    exclude_newer: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Way:
+    """How the worker reaches the channels, which a rung may change.
+
+    Attributes:
+        cache: folder of the indexes.
+        environ: variables of the worker: proxies, certificates, credentials.
+        offline: use cached indexes only.
+        mirror: which of each channel's mirrors to read; None for the channel itself.
+        retries: of the library.
+        seconds: until the worker is ended. The library has no time limit of its own and can wait for ever.
+    """
+
+    cache: Path
+    environ: Mapping[str, str]
+    offline: bool = False
+    mirror: int | None = None
+    retries: int = 3
+    seconds: float = _SECONDS
+
+
+def solve(question: Solve, way: Way, *, emit: Emit) -> Solved:
+    """The packages that meet the question.
+
+    Raises:
+        TfprovError: `conda-unsatisfiable` or `conda-package-missing` with the smallest change that would help; a
+            network code when a channel cannot be read.
+    """
+    channels = []
+    for channel in question.channels:
+        read = channel.name
+        if way.mirror is not None and channel.mirrors:
+            read = channel.mirrors[way.mirror % len(channel.mirrors)]
+        channels.append({"name": channel.name, "read": read})
+    answer = _ask(
+        {
+            "operation": "solve",
+            "channels": channels,
+            "subdir": question.subdir,
+            "specs": list(question.specs),
+            "virtual": [_virtual(one) for one in question.virtual],
+            "detect": question.detect,
+            "cache": str(way.cache),
+            "offline": way.offline,
+            "prefer": [{"name": one.name, "version": one.version, "build": one.build} for one in question.prefer],
+            "relax": list(question.relax),
+            "exclude_newer": question.exclude_newer,
+            "retries": way.retries,
+        },
+        environ=way.environ,
+        seconds=way.seconds,
+        emit=emit,
+        subject=", ".join(channel.name for channel in question.channels),
+    )
+    found = TypeAdapter(Solved).validate_python(answer)
+    for package in found.packages:
+        if not package.sha256 or not package.md5:
+            raise TfprovError(
+                "conda-package-missing",
+                f"the channel gives no {'SHA-256' if package.md5 else 'MD5'} for `{package.filename}`",
+                evidence=(f"channel `{package.channel}`", "a lock needs both hashes"),
+                hint="use a channel with a current index",
+            )
+    return found
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LinkPackage:
+    """A package to link, with its archive in the store.
+
+    Attributes:
+        path: None when the archive is not at hand and the package must be unpacked already.
+    """
+
+    package: Package
+    path: Path | None
+
+
+def link(
+    prefix: Path,
+    packages: tuple[LinkPackage, ...],
+    *,
+    cache: Path,
+    environ: Mapping[str, str],
+    emit: Emit,
+    seconds: float,
+) -> None:
+    """Fill an empty folder with the packages, from the unpacked ones in the cache or else from their archives.
+
+    Raises:
+        TfprovError: `conda-cache-corrupt` when an archive cannot be unpacked or linked, or the machine's reason.
+    """
+    _ask(
+        {
+            "operation": "link",
+            "prefix": str(prefix),
+            "cache": str(cache),
+            "packages": [
+                {
+                    "stem": one.package.stem,
+                    "filename": one.package.filename,
+                    "path": str(one.path or ""),
+                    "sha256": one.package.sha256,
+                    "md5": one.package.md5,
+                    "size": one.package.size,
+                }
+                for one in packages
+            ],
+        },
+        environ=environ,
+        seconds=seconds,
+        emit=emit,
+        subject="the conda packages",
+    )
+
+
+def write_lock(
+    path: Path,
+    *,
+    header: CondaHeader,
+    subdir: str,
+    channels: tuple[str, ...],
+    packages: tuple[Package, ...],
+    wheels: tuple[LockedFile, ...],
+    environ: Mapping[str, str],
+    scratch: Path,
+    emit: Emit,
+) -> None:
+    """Write a lock in conda-lock's format. The caller has taken care that no address holds a credential."""
+    new = scratch / "conda-lock.yml"
+    _ask(
+        {
+            "operation": "write-lock",
+            "path": str(new),
+            "subdir": subdir,
+            "channels": list(channels),
+            "packages": [TypeAdapter(Package).dump_python(one, mode="json") for one in packages],
+            "wheels": [
+                {"name": one.name, "version": one.version, "url": one.url, "sha256": one.sha256} for one in wheels
+            ],
+            "own": TypeAdapter(CondaHeader).dump_json(header).decode(),
+            "source": f"{header.inputs.profile}.toml",
+        },
+        environ=environ,
+        seconds=_SECONDS,
+        emit=emit,
+        subject="the lock",
+    )
+    words = (
+        "# Made by tfprov: the exact files of the environment, with their hashes, in the format of conda-lock.\n"
+        "# Renew it with `tfprov lock --upgrade`; conda-lock, micromamba and others install it.\n"
+    )
+    write_atomic(path, words.encode() + new.read_bytes())
+
+
+def read_lock(
+    path: Path, *, subdir: str, environ: Mapping[str, str], cache: Path, digest: str, emit: Emit
+) -> tuple[CondaPart, tuple[LockedFile, ...]]:
+    """The conda packages and the wheels of a lock.
+
+    Loading conda-lock takes two seconds, so what it said of a content is kept.
+
+    Args:
+        path: the lock file.
+        subdir: platform.
+        environ: variables of the worker.
+        cache: folder for what was read before.
+        digest: SHA-256 of the file.
+        emit: receives notes.
+
+    Raises:
+        TfprovError: `lock-invalid`, `lock-unfit`.
+    """
+    known = cache / f"{digest}-{subdir}.json"
+    try:
+        answer = json.loads(known.read_bytes())
+    except (OSError, ValueError):
+        answer = _ask(
+            {"operation": "read-lock", "path": str(path), "subdir": subdir},
+            environ=environ,
+            seconds=_SECONDS,
+            emit=emit,
+            subject=f"`{path}`",
+            invalid="lock-invalid",
+        )
+        write_atomic(known, json.dumps(answer).encode())
+    if not answer["own"]:
+        raise TfprovError(
+            "lock-invalid",
+            f"`{path}` was not made by tfprov",
+            evidence=("`metadata.custom_metadata` has no key `tfprov`",),
+            hint="move it away; tfprov never overwrites what it did not make",
+        )
+    if subdir not in answer["platforms"]:
+        raise TfprovError(
+            "lock-unfit",
+            f"`{path.name}` was made for another platform",
+            evidence=(f"it holds {', '.join(answer['platforms'])}; this machine is {subdir}",),
+        )
+    try:
+        header = TypeAdapter(CondaHeader).validate_json(answer["own"])
+        packages = tuple(_of_lock(entry, subdir) for entry in answer["packages"])
+        wheels = tuple(LockedFile(filename=entry["url"].rsplit("/", 1)[-1], **entry) for entry in answer["wheels"])
+    except (ValidationError, KeyError, TypeError) as error:
+        raise TfprovError("lock-invalid", f"`{path}` is damaged", evidence=(str(error).splitlines()[0],)) from error
+    return CondaPart(header=header, packages=packages), wheels
+
+
+def _of_lock(entry: Mapping[str, object], subdir: str) -> Package:
+    url = str(entry["url"])
+    base, _, _ = url.rpartition("/")
+    channel, _, inner = base.rpartition("/")
+    names = entry["depends"]
+    depends = tuple(str(name) for name in names) if isinstance(names, list) else ()
+    return Package(
+        name=str(entry["name"]),
+        version=str(entry["version"]),
+        build=str(entry["build"] or ""),
+        subdir=inner or subdir,
+        channel=channel,
+        url=url,
+        sha256=str(entry["sha256"]),
+        md5=str(entry["md5"] or ""),
+        depends=depends,
+        python="python" in depends or "python_abi" in depends,
+    )
+
+
+def _virtual(one: Virtual) -> dict[str, str]:
+    return {"name": one.name, "version": one.version, "build": one.build}
+
+
+def _ask(
+    request: Mapping[str, object],
+    *,
+    environ: Mapping[str, str],
+    seconds: float,
+    emit: Emit,
+    subject: str,
+    invalid: str = "conda-cache-corrupt",
+) -> dict[str, object]:
+    """The result of a request.
+
+    What counts is the answer, not how the process ended: the library may crash when everything is said and done.
+    """
+
+    def note(line: str) -> None:
+        told = _parsed(line)
+        if "note" in told:
+            emit(Note(text=f"conda: {told['note']}", level="detail"))
+
+    # Neither this machine's Python variables nor settings of another conda may reach it.
+    argv = [sys.executable, "-I", "-m", "tfprov.conda.worker"]
+    answer = process.run(argv, env=environ, stdin=json.dumps(request), timeout=seconds, on_stdout=note)
+    last = _parsed(answer.stdout.strip().rpartition("\n")[2])
+    if "result" in last:
+        found = last["result"]
+        return found if isinstance(found, dict) else {}
+    problem = last.get("error")
+    if isinstance(problem, dict):
+        raise faults.as_error(problem, subject=subject, invalid=invalid)
+    said = answer.stderr.strip().splitlines()[-_SAID:]
+    if answer.timed_out:
+        raise TfprovError(
+            "net-timeout" if request["operation"] == "solve" else "install-failed",
+            f"the worker did not finish with {subject} in {seconds:.0f} s",
+            evidence=tuple(said),
+        )
+    ended = answer.signal_name or f"status {answer.returncode}"
+    raise TfprovError("install-failed", f"the worker for conda ended by {ended}", evidence=tuple(said))
+
+
+def _parsed(line: str) -> dict[str, object]:
+    try:
+        found = json.loads(line)
+    except ValueError:
+        return {}
+    return found if isinstance(found, dict) else {}

@@ -1,0 +1,155 @@
+"""What the conda part hands around: channels, packages, answers of the solver, the inputs of a lock."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from tfprov.lock.records import Inputs, LockedFile, Target
+
+ARCHIVES = (".conda", ".tar.bz2")
+"""Endings of conda packages, the better one first."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Channel:
+    """A channel as the solver and the fetch reach it.
+
+    Attributes:
+        name: name or address without credentials, as locks and messages show it.
+        token: conda token that goes into the path of every request; None for none.
+        login: user and password; None for none.
+        mirrors: addresses with the same packages, without credentials.
+    """
+
+    name: str
+    token: str | None = field(default=None, repr=False)
+    login: tuple[str, str] | None = field(default=None, repr=False)
+    mirrors: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Virtual:
+    """A virtual package: what a machine has, as the solver sees it (`__glibc 2.36`)."""
+
+    name: str
+    version: str
+    build: str = "0"
+
+    def __str__(self) -> str:
+        return f"{self.name}={self.version}={self.build}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Package:
+    """An exact conda package.
+
+    Attributes:
+        subdir: `linux-64`, `noarch`, …
+        channel: address of the channel, without credentials.
+        url: address of the file, without credentials.
+        md5: lower-case hexadecimal; the lock format wants it.
+        size: bytes, or None when the channel does not say.
+        depends: names of the packages that it needs.
+        python: whether it needs a Python, so that it may hold a Python project.
+    """
+
+    name: str
+    version: str
+    build: str
+    subdir: str
+    channel: str
+    url: str
+    sha256: str
+    md5: str
+    size: int | None = None
+    depends: tuple[str, ...] = ()
+    python: bool = False
+
+    @property
+    def filename(self) -> str:
+        """Name of its archive."""
+        return self.url.rsplit("/", 1)[-1]
+
+    @property
+    def stem(self) -> str:
+        """Name of its archive without the ending: the folder that it is unpacked into."""
+        return next(self.filename[: -len(end)] for end in (*ARCHIVES, "") if self.filename.endswith(end))
+
+    @property
+    def file(self) -> LockedFile:
+        """As the fetch takes it."""
+        return LockedFile(
+            name=self.name,
+            version=self.version,
+            filename=self.filename,
+            url=self.url,
+            sha256=self.sha256,
+            size=self.size,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Solved:
+    """What the solver chose.
+
+    Attributes:
+        packages: in the order in which they can be linked.
+        virtual: what it took the machine to have.
+    """
+
+    packages: tuple[Package, ...]
+    virtual: tuple[Virtual, ...]
+
+    def named(self, name: str) -> Package | None:
+        """The package of a name, or None."""
+        return next((package for package in self.packages if package.name == name), None)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CondaInputs(Inputs):
+    """What a conda lock depends on beside what every lock does.
+
+    Attributes:
+        channels: without credentials.
+        conda_packages: specs of the profile.
+        conda_tensorflow: `wheel` or `conda`.
+        cuda: CUDA that the profile says the target's driver serves; empty when it does not say.
+    """
+
+    channels: tuple[str, ...] = ()
+    conda_packages: tuple[str, ...] = ()
+    conda_tensorflow: str = "wheel"
+    cuda: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CondaHeader:
+    """What tfprov keeps in a conda lock beside the files."""
+
+    inputs: CondaInputs
+    target: Target
+    virtual: tuple[Virtual, ...] = ()
+    specs: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CondaPart:
+    """The conda packages of a lock that was read.
+
+    Attributes:
+        header: what the lock was made from and for.
+        packages: in the order in which they can be linked.
+    """
+
+    header: CondaHeader
+    packages: tuple[Package, ...]
+
+    @property
+    def python(self) -> Package | None:
+        """The locked interpreter."""
+        return next((package for package in self.packages if package.name == "python"), None)
+
+
+def file_name(profile: str) -> str:
+    """Name of the conda lock of a profile; conda-lock and micromamba know it by its ending."""
+    return f"{profile}.conda-lock.yml"

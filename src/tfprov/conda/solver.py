@@ -1,0 +1,202 @@
+"""Inside the worker: reading channels and solving, by py-rattler."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import rattler
+from rattler.exceptions import SolverError
+from rattler.networking import AuthenticationMiddleware, Client, RetryMiddleware
+
+_SOLVE_SECONDS = 120
+
+
+class UnsatisfiableError(Exception):
+    """No set of packages meets the specs.
+
+    Attributes:
+        extra: what would help, for the client.
+    """
+
+    def __init__(self, message: str, helps: dict[str, object] | None) -> None:
+        super().__init__(message)
+        self.extra = {"helps": helps}
+
+
+async def solve(request: dict[str, Any], tell: Callable[[str], None]) -> dict[str, object]:
+    """The packages that meet the specs.
+
+    Request:
+        channels: list of {name, read}: what records are to name, and where to read (a mirror, or the same).
+        subdir: platform.
+        specs: strict match specs.
+        virtual: list of {name, version, build}; a version of "" removes one that was detected.
+        detect: whether those of this machine are the base.
+        cache: folder for indexes.
+        offline: read the cached indexes only.
+        prefer: list of {name, version, build} to keep where they still fit.
+        relax: changes to try when there is no solution, the smallest first: {spec, instead, words} or {virtual, words}.
+        exclude_newer: RFC 3339 time or None.
+        retries: of the library's own client.
+    """
+    gateway = rattler.Gateway(
+        cache_dir=Path(request["cache"]),
+        default_config=rattler.SourceConfig(
+            cache_action="force-cache-only" if request["offline"] else "cache-or-fetch", jlap_enabled=None
+        ),
+        client=Client([RetryMiddleware(request["retries"]), AuthenticationMiddleware()]),
+    )
+    channels = [rattler.Channel(each["read"]) for each in request["channels"]]
+    names = {
+        _base(channel.base_url): _base(rattler.Channel(each["name"]).base_url)
+        for channel, each in zip(channels, request["channels"], strict=True)
+    }
+    virtual = virtual_packages(request)
+    newest = request.get("exclude_newer")
+    question = _Question(
+        channels=channels,
+        platforms=[request["subdir"], "noarch"],
+        gateway=gateway,
+        exclude_newer=datetime.datetime.fromisoformat(newest) if newest else None,
+    )
+    tell("reading channels")
+    kept = await question.kept(request.get("prefer", ()))
+    try:
+        records = await question.solve(request["specs"], virtual, kept)
+    except SolverError as error:
+        tell("looking for the smallest change that helps")
+        raise UnsatisfiableError(str(error), await _help(request, question, virtual)) from error
+    order = [each.name.normalized for each in rattler.PackageRecord.sort_topologically(list(records))]
+    ordered = sorted(records, key=lambda record: order.index(record.name.normalized))
+    return {
+        "packages": [_package(record, names) for record in ordered],
+        "virtual": [
+            {"name": each.name.normalized, "version": str(each.version), "build": str(each.build_string)}
+            for each in virtual
+        ],
+    }
+
+
+class _Question:
+    """What stays the same when specs are tried."""
+
+    def __init__(
+        self,
+        *,
+        channels: list[rattler.Channel],
+        platforms: list[Any],
+        gateway: rattler.Gateway,
+        exclude_newer: datetime.datetime | None,
+    ) -> None:
+        self._channels = channels
+        self._platforms = platforms
+        self._gateway = gateway
+        self._newest = exclude_newer
+
+    async def solve(
+        self, specs: Sequence[str], virtual: Sequence[rattler.GenericVirtualPackage], kept: Sequence[Any] = ()
+    ) -> list[rattler.RepoDataRecord]:
+        found = await rattler.solve(
+            self._channels,
+            specs,
+            gateway=self._gateway,
+            platforms=self._platforms,
+            virtual_packages=virtual,
+            locked_packages=list(kept),
+            timeout=datetime.timedelta(seconds=_SOLVE_SECONDS),
+            exclude_newer=self._newest,
+        )
+        return list(found)
+
+    async def kept(self, prefer: Sequence[dict[str, str]]) -> list[rattler.RepoDataRecord]:
+        """The records of an older lock, those that the channels still have."""
+        if not prefer:
+            return []
+        wanted = {(each["name"], each["version"], each["build"]) for each in prefer}
+        found = await self._gateway.query(
+            self._channels, self._platforms, sorted({each["name"] for each in prefer}), recursive=False
+        )
+        return [
+            record
+            for source in found
+            for record in source
+            if (record.name.normalized, str(record.version), str(record.build)) in wanted
+        ]
+
+
+def virtual_packages(request: dict[str, Any]) -> list[rattler.GenericVirtualPackage]:
+    """What the machine has: detected where that is asked, with what the request says written over it."""
+    found: dict[str, rattler.GenericVirtualPackage] = {}
+    if request["detect"]:
+        # Variables such as CONDA_OVERRIDE_CUDA do not count: what is known of the machine comes with the request.
+        for each in rattler.VirtualPackage.detect(rattler.VirtualPackageOverrides()):
+            generic = each.into_generic()
+            found[generic.name.normalized] = generic
+    for one in request["virtual"]:
+        if not one["version"]:
+            found.pop(one["name"], None)
+            continue
+        found[one["name"]] = _virtual(one)
+    return list(found.values())
+
+
+def _virtual(one: dict[str, str]) -> rattler.GenericVirtualPackage:
+    return rattler.GenericVirtualPackage(
+        rattler.PackageName(one["name"]), rattler.Version(one["version"]), rattler.BuildString(one["build"])
+    )
+
+
+async def _help(
+    request: dict[str, Any], question: _Question, virtual: list[rattler.GenericVirtualPackage]
+) -> dict[str, object] | None:
+    """The first change of the request's list with which there is a solution, and what it would give."""
+    for change in request.get("relax", ()):
+        specs, machine = list(request["specs"]), virtual
+        if "spec" in change:
+            specs = [change["instead"] if each == change["spec"] else each for each in specs]
+            specs = [each for each in specs if each]
+        else:
+            machine = [each for each in virtual if each.name.normalized != change["virtual"]["name"]]
+            machine.append(_virtual(change["virtual"]))
+        try:
+            records = await question.solve(specs, machine)
+        except SolverError:
+            continue
+        about = change.get("about", "")
+        given = next((record for record in records if record.name.normalized == about), None)
+        return {
+            "words": change["words"],
+            "kind": change.get("kind", ""),
+            "gives": f"{about} {given.version}" if given is not None else "",
+        }
+    return None
+
+
+def _base(url: str) -> str:
+    return url.rstrip("/")
+
+
+def _package(record: rattler.RepoDataRecord, names: dict[str, str]) -> dict[str, object]:
+    channel = _base(str(record.channel or ""))
+    url = str(record.url)
+    for read, name in names.items():
+        if url.startswith(f"{read}/"):
+            channel, url = name, name + url[len(read) :]
+            break
+    depends = [spec.split()[0].partition("=")[0] for spec in record.depends]
+    return {
+        "name": record.name.normalized,
+        "version": str(record.version),
+        "build": str(record.build),
+        "subdir": record.subdir,
+        "channel": channel,
+        "url": url,
+        "sha256": bytes(record.sha256).hex() if record.sha256 else "",
+        "md5": bytes(record.md5).hex() if record.md5 else "",
+        "size": record.size,
+        "depends": sorted({name for name in depends if not name.startswith("__")}),
+        "python": "python" in depends or "python_abi" in depends,
+    }

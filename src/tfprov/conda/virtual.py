@@ -1,0 +1,42 @@
+"""Virtual packages: what the solver is told about the machine."""
+
+from __future__ import annotations
+
+from tfprov.conda.records import Virtual
+from tfprov.host.records import Facts
+
+# Microarchitecture levels of x86-64 and a flag that only they have, the highest first (psABI, section 3.1.1).
+_LEVELS = (("x86_64_v4", "avx512vl"), ("x86_64_v3", "avx2"), ("x86_64_v2", "sse4_2"))
+# No package asks for a newer kernel; the facts of another machine do not tell it.
+_LINUX = "5.10"
+_GLIBC = "2.28"
+
+
+def about_cuda(accelerator: str, cuda: str | None) -> tuple[Virtual, ...]:
+    """`__cuda` for what was decided: the version that the driver serves, or none at all.
+
+    Without CUDA it is taken away even where there is a driver: the decision says CPU.
+
+    Args:
+        accelerator: of the decision.
+        cuda: what the driver serves, or will serve; None when not known.
+    """
+    if accelerator != "cuda":
+        return (Virtual(name="__cuda", version=""), Virtual(name="__cuda_arch", version=""))
+    return (Virtual(name="__cuda", version=cuda or "12.0"),)
+
+
+def of_facts(facts: Facts) -> tuple[Virtual, ...]:
+    """Those of a machine that is not this one, without `__cuda`."""
+    system, machine = facts.system.value, facts.machine.value
+    if system == "windows":
+        return (Virtual(name="__win", version="10.0"), Virtual(name="__archspec", version="1", build="x86_64"))
+    found = [Virtual(name="__unix", version="0")]
+    if system == "macos":
+        found.append(Virtual(name="__osx", version=facts.os_version.value))
+        return (*found, Virtual(name="__archspec", version="1", build="m1" if machine == "arm64" else "x86_64"))
+    libc = facts.libc.value
+    found.append(Virtual(name="__linux", version=_LINUX))
+    found.append(Virtual(name="__glibc", version=libc.version if libc and libc.kind == "glibc" else _GLIBC))
+    level = next((name for name, flag in _LEVELS if flag in facts.cpu_flags.value), machine)
+    return (*found, Virtual(name="__archspec", version="1", build=level if machine == "x86_64" else machine))

@@ -1,0 +1,67 @@
+"""The worker: the only process that loads py-rattler and conda-lock.
+
+`python -m tfprov.conda.worker` reads one JSON request from standard input and writes JSON lines: notes on the way, then
+one `result` or `error`. It ends by `os._exit`: in 28 to 50 of 100 short runs the library crashed when the interpreter
+was finalised under its threads (py-rattler 0.28), and threads of a failed install go on downloading after it raised.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import sys
+from collections.abc import Callable
+from typing import Any
+
+Request = dict[str, Any]
+"""JSON from our own side, so its types are what the client wrote."""
+Tell = Callable[[str], None]
+
+
+def main() -> None:
+    """Answer one request and end the process."""
+    # What a library prints must not come between the lines of the answer.
+    out = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    os.dup2(2, 1)
+
+    def say(line: dict[str, object]) -> None:
+        out.write(json.dumps(line) + "\n")
+        out.flush()
+
+    try:
+        request = json.loads(sys.stdin.buffer.read())
+        say({"result": asyncio.run(_answer(request, lambda text: say({"note": text})))})
+    except BaseException as error:  # a panic of the library is no Exception
+        say({"error": described(error)})
+    os._exit(0)
+
+
+async def _answer(request: Request, tell: Tell) -> object:
+    operation = request["operation"]
+    if operation == "solve":
+        from tfprov.conda.solver import solve
+
+        return await solve(request, tell)
+    if operation == "link":
+        from tfprov.conda.linker import link
+
+        return await link(request, tell)
+    from tfprov.conda import lockfile
+
+    return {"write-lock": lockfile.write, "read-lock": lockfile.read}[operation](request)
+
+
+def described(error: BaseException) -> dict[str, object]:
+    """An exception as the client reads it: its kind, its words, and what the raiser attached."""
+    return {
+        "kind": type(error).__name__,
+        "message": str(error),
+        "errno": getattr(error, "errno", None) if isinstance(error, OSError) else None,
+        "path": str(getattr(error, "filename", "") or "") if isinstance(error, OSError) else "",
+        **(getattr(error, "extra", None) or {}),
+    }
+
+
+if __name__ == "__main__":
+    main()
