@@ -5,9 +5,11 @@
     python benchmarks/crash.py --wheels FOLDER --points 12  # real: the closures of two releases of tensorflow-cpu
 
 Each point is one upgrade, v1 -> v2, v2 -> v3 or v3 -> v1, of an environment that tfprov manages. Half of the points
-are kills at a boundary of a stage, at once or up to 30 ms later; half are kills at a random moment of the run. Three of
-four kill all processes, as a loss of power does; the fourth is `kill -9` of tfprov alone, whose children go on. Other
-points fill a small file system (root only: it is mounted) when a stage begins, or before the run.
+are kills at a boundary of a stage, at once or up to 30 ms later; half are kills at a random moment of the run. After
+every third one something else is killed at a random moment: a recreation from the image, a repair, an `up` that heals
+a file which somebody wrote into, a rollback. Three of four kill all processes, as a loss of power does; the fourth is
+`kill -9` of tfprov alone, whose children end with it. Other points fill a small file system (root only: it is mounted)
+when a stage begins, or before the run.
 
 Afterwards must hold: the environment in use imports, holds exactly the old or exactly the new packages, each file as in
 its RECORD; `tfprov smoke` is good; each file of the store has its hash; `tfprov list` names an active generation with a
@@ -46,6 +48,7 @@ HERE = Path(__file__).resolve()
 sys.path[:0] = [str(HERE.parent.parent / "tests")]
 
 from crashes import (  # noqa: E402  # found through the line above
+    ACTIONS,
     PYTHON,
     STAGES,
     UPGRADES,
@@ -55,6 +58,8 @@ from crashes import (  # noqa: E402  # found through the line above
     Releases,
     Site,
     State,
+    action_point,
+    command_of,
     full,
     full_disk_point,
     kill_point,
@@ -147,12 +152,17 @@ def kills(task: Task, root: Path, catalogue: Catalogue | Releases, index: Index)
     site = Site(root / "site", catalogue, index, link=task.seed % 2 == 0)
     seconds = whole_lap(site)
     events = ("StageStarted", "StageEnded")
+    actions = itertools.cycle(ACTIONS)
     boundaries = {name: shuffled([(stage, event) for stage in STAGES for event in events], chance) for name in UPGRADES}
     done = 0
     while done < task.points and time.time() < task.until:
         name = upgrade_of(site)
         tree = chance.random() < 0.75
-        if done % 2 == 0:
+        if done % 4 == 3:
+            action = next(actions)
+            moment = chance.uniform(0.0, seconds[action])
+            point = action_point(site, action, Cut(after_s=moment, whole_tree=tree))
+        elif done % 4 != 1:
             stage, event = boundaries[name].pop(0)
             late = chance.choice((0.0, chance.uniform(0.0, 0.03)))
             point = kill_point(site, Cut(stage=stage, event=event, after_s=late, whole_tree=tree), kind="boundary")
@@ -195,6 +205,14 @@ def whole_lap(site: Site) -> dict[str, float]:
         started = time.monotonic()
         wrong += site.finish(wanted)
         seconds[name] = time.monotonic() - started
+    for action in ACTIONS:
+        if action in ("repair", "heal"):
+            site.spoil()
+        started = time.monotonic()
+        done = site.run(*command_of(action))
+        seconds[action] = time.monotonic() - started
+        wrong += [f"{action} ended with {done.returncode}: {done.stderr}"] if done.returncode else []
+        wrong += site.finish(site.state)
     if wrong:
         raise SystemExit(f"not even an upgrade in peace works: {wrong}")
     return seconds
@@ -398,12 +416,17 @@ def show_tfprov(points: Sequence[Point]) -> None:
         for upgrade in UPGRADES:
             of = [one for one in points if (one.kind, one.upgrade) == (kind, upgrade)]
             lines.append([kind, upgrade, str(len(of)), str(sum(bool(one.wrong) for one in of))])
+    for action in ACTIONS:
+        of = [one for one in points if one.upgrade == action]
+        lines.append(["random", action, str(len(of)), str(sum(bool(one.wrong) for one in of))])
     lines.append(["all", "", str(len(points)), str(sum(bool(one.wrong) for one in points))])
     print(table(["cut", "upgrade", "points", "not as they must be"], lines))
     print("\nin which stage the run was cut\n")
     stages = ("start", "profile", *STAGES)
     counts = Counter((one.kind, one.reached) for one in points)
-    lines = [[kind, *(str(counts[kind, stage]) for stage in stages)] for kind in ("boundary", "random", "disk")]
+    lines = [
+        [kind, *(str(counts[kind, stage]) for stage in stages)] for kind in ("boundary", "random", "action", "disk")
+    ]
     print(table(["cut", *stages], lines))
     for one in points:
         if one.wrong:

@@ -37,6 +37,8 @@ PYTHON = Path(sys.base_prefix) / "bin" / f"python{sys.version_info[0]}.{sys.vers
 TAG = f"cp3{sys.version_info[1]}-cp3{sys.version_info[1]}-manylinux_2_17_x86_64"
 STAGES = ("facts", "plan", "interpreter", "lock", "fetch", "build", "install", "smoke", "activate")
 UPGRADES = ("v1 -> v2", "v2 -> v3", "v3 -> v1")
+# What is done to an environment besides: `heal` is `up` after somebody wrote into an installed file.
+ACTIONS = ("recreate", "repair", "heal", "rollback")
 _LIMIT_S = 300
 
 
@@ -149,6 +151,7 @@ class Site:
         self.link = link
         self.lap = 1
         self.state = catalogue.state("v1", self.lap)
+        self.earlier: list[State] = []
 
     def environ(self) -> dict[str, str]:
         """Variables of the children; everything of theirs stays below the site."""
@@ -197,11 +200,11 @@ class Site:
             check=False,
         )
 
-    def start(self) -> subprocess.Popen[bytes]:
-        """`up`, on its way; what it says goes to `said`."""
+    def start(self, *arguments: str) -> subprocess.Popen[bytes]:
+        """`up`, or another command, on its way; what it says goes to `said`."""
         with self.said.open("wb") as stream:
             return subprocess.Popen(
-                self.command("up", "train.toml", "--json"),
+                self.command(*(arguments or ("up", "train.toml")), "--json"),
                 env=self.environ(),
                 cwd=self.project,
                 stdin=subprocess.DEVNULL,
@@ -269,8 +272,22 @@ class Site:
         moved = {one.path.rpartition("/")[2] for one in self.index.seen[seen:] if one.method == "GET"}
         found = [f"`{name}` was in the store and was fetched again" for name in sorted(stored & moved)]
         found += wrong_with(self.stable, (wanted,), environ=self.environ())
+        self.earlier = [*self.earlier, self.state][-4:]
         self.state = wanted
         return found
+
+    def spoil(self) -> str:
+        """Write into an installed file in place, keeping its size; its path relative to the packages."""
+        relative = "payload/m1.py"
+        (packages,) = self.stable.glob("lib/python*/site-packages")
+        target = packages / relative
+        if not target.exists():
+            relative, target = "tensorflow/__init__.py", packages / "tensorflow" / "__init__.py"
+        with target.open("r+b") as stream:
+            # The last character is a line end or a blank to Python in either case.
+            stream.seek(-1, os.SEEK_END)
+            stream.write(b" ")
+        return relative
 
     def leftovers(self) -> list[str]:
         """What unfinished runs left behind that nothing needs, relative to the site."""
@@ -396,10 +413,10 @@ class Point:
     code: str = ""
 
 
-def cut_short(site: Site, cut: Cut) -> bool:
-    """Start `up` and kill it; False when it was faster."""
+def cut_short(site: Site, cut: Cut, *arguments: str) -> bool:
+    """Start `up`, or another command, and kill it; False when it was faster."""
     before = site.journals()
-    process = site.start()
+    process = site.start(*arguments)
     try:
         if cut.stage is not None and not _wait_for(site, process, before, cut):
             return False
@@ -469,6 +486,31 @@ def kill_point(site: Site, cut: Cut, *, kind: str) -> Point | None:
     if killed:
         point.wrong = site.wrong(old, new)
     point.wrong += site.finish(new)
+    return point if killed or point.wrong else None
+
+
+def command_of(action: str) -> tuple[str, ...]:
+    """What carries an action out."""
+    more = ("--recreate",) if action == "recreate" else ()
+    return ({"recreate": "up", "heal": "up"}.get(action, action), "train.toml", *more)
+
+
+def action_point(site: Site, action: str, cut: Cut) -> Point | None:
+    """Something else than an upgrade, killed, examined, and brought to its end; None when it was faster than that.
+
+    Where a file was damaged before, it may still be so afterwards, and nothing else may be; the next `up` heals it.
+    """
+    state = site.state
+    site.ask_for(state)
+    spoilt = site.spoil() if action in ("repair", "heal") else None
+    before = site.journals()
+    point = Point(upgrade=action, cut=str(cut), kind="action")
+    killed = cut_short(site, cut, *command_of(action))
+    point.reached = reached(site, before)
+    if killed:
+        wrong = site.wrong(state, *(site.earlier if action == "rollback" else ()))
+        point.wrong = [one for one in wrong if spoilt is None or f"`{spoilt}`" not in one]
+    point.wrong += site.finish(state)
     return point if killed or point.wrong else None
 
 

@@ -206,6 +206,34 @@ class Image:
         for path in filter(_is_command, paths):
             _rewrite(self._tree / path, environment / path, was=was, now=now)
 
+    def mend(self, environment: Path, paths: Sequence[str]) -> bool:
+        """Put files of an environment back from the image; return whether it has them all, undamaged.
+
+        Each is replaced by one rename, so that whoever uses the environment meanwhile sees the old file or the new one.
+
+        Raises:
+            OSError: the disk is full, or the environment cannot be written.
+        """
+        entries = {entry.path for entry in self._entries()} if self.exists else set()
+        if not entries.issuperset(paths) or self.damage():
+            return False
+        was, now = self._made_from(), str(environment)
+        for path in paths:
+            target = environment / path
+            temporary = target.with_name(f".{target.name}.{os.getpid()}.tmp")
+            temporary.unlink(missing_ok=True)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            try:
+                if _is_command(path):
+                    _rewrite(self._tree / path, temporary, was=was, now=now)
+                else:
+                    _bring(str(self._tree / path), str(temporary), list(_ALL))
+                temporary.replace(target)
+            finally:
+                # A rename onto another name of the same file does nothing and leaves both.
+                temporary.unlink(missing_ok=True)
+        return True
+
     def drop(self) -> None:
         """Delete the image; its manifest goes first."""
         (self.folder / _MANIFEST).unlink(missing_ok=True)

@@ -12,6 +12,7 @@ from tfprov.conda import activation
 from tfprov.conda.prefix import is_conda
 from tfprov.envs import cures
 from tfprov.envs.generations import Environment, environments, executables_in, python_in
+from tfprov.envs.images import Image
 from tfprov.envs.records import Flaw, Generation
 from tfprov.errors import TfprovError
 from tfprov.events import Emit
@@ -170,11 +171,23 @@ def rollback(environment: Environment, *, number: int | None) -> Generation:
         flaws: list[tuple[Generation, Flaw]] = []
         for one in wanted:
             flaw = environment.flaw(one)
-            if flaw is None:
+            if flaw is None or _mended(environment, one, flaw):
                 environment.activate(one)
                 return one
             flaws.append((one, flaw))
         raise _no_way_back(environment, flaws, named=number is not None)
+
+
+def _mended(environment: Environment, generation: Generation, flaw: Flaw) -> bool:
+    """Whether the damaged files of a generation could be put back from its image.
+
+    It shares them with others by links: whoever wrote into one of those wrote into it, too.
+    """
+    if flaw.code != "file-damaged" or generation.seal is None or not generation.seal.image:
+        return False
+    damage = environment.damage(generation)
+    image = Image(environment.root.parent.parent / "images" / generation.seal.image)
+    return image.mend(generation.path, (*damage.missing, *damage.altered)) and environment.flaw(generation) is None
 
 
 def _no_way_back(environment: Environment, flaws: Sequence[tuple[Generation, Flaw]], *, named: bool) -> TfprovError:

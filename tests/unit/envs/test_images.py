@@ -256,3 +256,22 @@ def test_an_image_whose_deletion_was_cut_short_is_made_again(image: Image, envir
     (image.folder / "manifest").unlink()
     assert image.save(environment)
     assert image.exists
+
+
+def test_damaged_files_of_an_environment_are_put_back_from_its_image(image: Image, environment: Path) -> None:
+    (environment / MODULE).unlink()
+    (environment / "bin/thing").unlink()
+    assert image.mend(environment, [MODULE, "bin/thing"])
+    assert (environment / MODULE).read_text() == "value = 1\n"
+    assert (environment / "bin/thing").read_text() == f"#!{environment}/bin/python\nimport thing\n"
+    assert not list(environment.rglob(".*.tmp"))
+
+
+def test_an_image_that_is_damaged_itself_or_has_no_such_file_mends_nothing(image: Image, environment: Path) -> None:
+    assert not image.mend(environment, ["pyvenv.cfg"])
+    with (environment / MODULE).open("r+") as stream:
+        stream.write("value = 2\n")
+    os.utime(environment / MODULE, ns=(1, 1))
+    assert not image.mend(environment, [MODULE])
+    image.drop()
+    assert not image.mend(environment, [MODULE])
