@@ -15,6 +15,8 @@ from pathlib import Path
 from tfprov.errors import TfprovError
 
 HOME_VARIABLE = "TFPROV_HOME"
+STORE_VARIABLE = "TFPROV_STORE"
+"""Moves the store of wheels alone: to a folder that many users or machines share, or that a CI system keeps."""
 _TEMPORARY = "tfprov-"
 _TEMPORARY_NAME = re.compile(rf"{_TEMPORARY}[a-z]+-(\d{{1,10}})-[^-]+")
 _ABANDONED_SECONDS = 3600.0
@@ -36,11 +38,13 @@ class Home:
         data: what cannot be made again without work.
         cache: what can be fetched or made again.
         state: records of runs.
+        shared_store: the store where `TFPROV_STORE` says so; None for its place in the cache.
     """
 
     data: Path
     cache: Path
     state: Path
+    shared_store: Path | None = None
 
     @property
     def environments(self) -> Path:
@@ -50,7 +54,7 @@ class Home:
     @property
     def store(self) -> Path:
         """Folder of the content-addressed store."""
-        return self.cache / "store"
+        return self.shared_store or self.cache / "store"
 
     @property
     def images(self) -> Path:
@@ -66,13 +70,17 @@ class Home:
 def home(environ: Mapping[str, str]) -> Home:
     """The folders to use: below `TFPROV_HOME` where that is set, else where the platform wants them.
 
+    `TFPROV_STORE` moves the store alone.
+
     Raises:
         TfprovError: `permission-denied` when there is neither a home directory nor `TFPROV_HOME`.
     """
     override = environ.get(HOME_VARIABLE)
+    shared = environ.get(STORE_VARIABLE)
+    store = expanded(shared).absolute() if shared else None
     if override:
         root = expanded(override).absolute()
-        return Home(data=root / "data", cache=root / "cache", state=root / "state")
+        return Home(data=root / "data", cache=root / "cache", state=root / "state", shared_store=store)
     import platformdirs
 
     cause: Exception | None = None
@@ -81,6 +89,7 @@ def home(environ: Mapping[str, str]) -> Home:
             data=platformdirs.user_data_path("tfprov", appauthor=False),
             cache=platformdirs.user_cache_path("tfprov", appauthor=False),
             state=platformdirs.user_state_path("tfprov", appauthor=False),
+            shared_store=store,
         )
         # Without HOME and without an entry in the password database, older releases give the tilde back.
         if all(path.is_absolute() for path in (found.data, found.cache, found.state)):

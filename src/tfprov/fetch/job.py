@@ -81,7 +81,10 @@ class Job:
                 told = True
                 self.emit(Note(text=f"another tfprov fetches `{file.filename}`; waiting for it", level="info"))
 
-        with self.store.lock(file.sha256, waiting=waiting):
+        with self.store.lock(file.sha256, waiting=waiting) as alone:
+            if told and not alone:
+                text = f"the other tfprov has stopped moving: fetching `{file.filename}` beside it"
+                self.emit(Note(text=text, level="warning"))
             if self.store.has(file):
                 path = self.store.use(file)
                 self.meter.found(path.stat().st_size)
@@ -89,21 +92,21 @@ class Job:
                 return path
             source = local_path(file.url) or self._lying_about(file)
             if source is not None:
-                path = self._adopt(file, source)
+                path = self._adopt(file, source, alone)
                 self.meter.arrived(path.stat().st_size)
             else:
-                path = self._download(file)
+                path = self._download(file, alone)
             self.meter.at(file, path.stat().st_size, last=True)
             return path
 
-    def _adopt(self, file: LockedFile, source: Path) -> Path:
+    def _adopt(self, file: LockedFile, source: Path, alone: bool) -> Path:
         if not source.is_file():
             raise TfprovError(
                 "lock-unfit",
                 f"the lock names `{source}`, which is not there",
                 hint="bring the file back, or renew the lock with `tfprov lock --upgrade`",
             )
-        return self.store.adopt(file, source)
+        return self.store.adopt(file, source, alone=alone)
 
     def _lying_about(self, file: LockedFile) -> Path | None:
         """The same file in a folder of find-links, told by its hash."""
@@ -114,8 +117,8 @@ class Job:
                 return candidate
         return None
 
-    def _download(self, file: LockedFile) -> Path:
-        with self.store.partial(file.sha256) as partial:
+    def _download(self, file: LockedFile, alone: bool) -> Path:
+        with self.store.partial(file.sha256, alone=alone) as partial:
             self.meter.found(partial.arrived)
             work = _Work(job=self, file=file, partial=partial)
             climb(

@@ -14,22 +14,20 @@ import errno
 import hashlib
 import os
 import shutil
+import socket
 import stat
-import time
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-import filelock
-
 from tfprov.errors import TfprovError
+from tfprov.fetch import locks
 from tfprov.fetch.partial import Partial
 from tfprov.ladder.classify import classify_exception
 from tfprov.lock.records import LockedFile
 
 _BUFFER = 1024 * 1024
-_LOCK_POLL_SECONDS = 0.1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,13 +78,17 @@ class Store:
             os.utime(path)
         return path
 
-    def partial(self, sha256: str) -> Partial:
+    def partial(self, sha256: str, *, alone: bool = True) -> Partial:
         """The file on its way. Open it under `lock` only.
+
+        Args:
+            sha256: the file.
+            alone: whether `lock` is held. Without, the file is this process's own, and nobody goes on with it.
 
         Raises:
             TfprovError: `disk-full`, `permission-denied`, `read-only-fs`.
         """
-        return Partial(self._folder("partial") / f"{sha256}.part")
+        return Partial(self._folder("partial") / f"{sha256}{'' if alone else _own_name()}.part")
 
     @contextlib.contextmanager
     def lock(
@@ -95,41 +97,22 @@ class Store:
         *,
         timeout: float | None = None,
         waiting: Callable[[], None] | None = None,
-    ) -> Iterator[None]:
-        """Be the only process that works on this file.
-
-        The lock is the operating system's own on an open file, so that it ends with its owner, however that ends.
+    ) -> Iterator[bool]:
+        """Be the only process that works on this file; whether that is so, see `locks.held`.
 
         Args:
             sha256: the file.
-            timeout: seconds to wait for another owner; None for as long as it lives.
+            timeout: seconds to wait for another owner; None for as long as it moves something.
             waiting: called again and again while another process owns it; may raise.
 
         Raises:
             TfprovError: `lock-timeout`, or the machine's reason why there can be no lock.
         """
+        part = self.root / "partial" / f"{sha256}.part"
+        signs = (part, part.with_suffix(".written"), part.with_suffix(".synced"), part.with_suffix(".copy"))
         path = self._folder("locks") / f"{sha256}.lock"
-        lock = filelock.FileLock(path)
-        started = time.monotonic()
-        while True:
-            try:
-                lock.acquire(timeout=_LOCK_POLL_SECONDS)
-                break
-            except filelock.Timeout:
-                if timeout is not None and time.monotonic() - started >= timeout:
-                    raise TfprovError(
-                        "lock-timeout",
-                        f"another process has been working on `{sha256[:12]}` for {timeout:.0f} s",
-                        evidence=(f"lock `{path}`",),
-                    ) from None
-                if waiting is not None:
-                    waiting()
-            except OSError as error:
-                raise classify_exception(error) from error
-        try:
-            yield
-        finally:
-            lock.release()
+        with locks.held(path, timeout=timeout, waiting=waiting, signs=signs) as alone:
+            yield alone
 
     def commit(self, file: LockedFile, partial: Partial) -> Path:
         """Move a complete partial file to its final place. Its hash must have been checked.
@@ -148,7 +131,7 @@ class Store:
         partial.remove()
         return target
 
-    def adopt(self, file: LockedFile, source: Path) -> Path:
+    def adopt(self, file: LockedFile, source: Path, *, alone: bool = True) -> Path:
         """Take a local file in: a copy whose hash was checked on the way. The source stays as it is.
 
         A copy and not a hard link: whoever edits the source later would edit the store.
@@ -161,21 +144,22 @@ class Store:
         except OSError as error:
             raise classify_exception(error) from error
         with reader:
-            return self.take(file, reader, source=str(source))
+            return self.take(file, reader, source=str(source), alone=alone)
 
-    def take(self, file: LockedFile, reader: BinaryIO, *, source: str) -> Path:
+    def take(self, file: LockedFile, reader: BinaryIO, *, source: str, alone: bool = True) -> Path:
         """Take in what a stream gives: a copy whose hash was checked on the way. Call it under `lock`.
 
         Args:
             file: what it must be.
             reader: open at its beginning.
             source: where it comes from, for messages.
+            alone: whether `lock` is held.
 
         Raises:
             TfprovError: `hash-mismatch` when it is another file, or the machine's reason.
         """
         target = self.path(file.sha256, file.filename)
-        temporary = self._folder("partial") / f"{file.sha256}.copy"
+        temporary = self._folder("partial") / f"{file.sha256}{'' if alone else _own_name()}.copy"
         try:
             digest = hashlib.sha256()
             with temporary.open("wb") as writer:
@@ -311,6 +295,11 @@ def sha256_of(path: Path) -> str:
         while chunk := stream.read(_BUFFER):
             digest.update(chunk)
     return digest.hexdigest()
+
+
+def _own_name() -> str:
+    """What no other process on any machine puts into a file name."""
+    return f".{socket.gethostname().partition('.')[0]}-{os.getpid()}"
 
 
 def _sync_folder(folder: Path) -> None:

@@ -87,10 +87,10 @@ def adopt(bundle: Bundle, files: Sequence[LockedFile], store: Store, emit: Emit)
     wanted = [(file, wheels[file.sha256]) for file in files if file.sha256 in wheels and not store.has(file)]
     total, done = sum(entry.size for _, entry in wanted), 0
     for file, entry in wanted:
-        with store.lock(file.sha256), bundle.stream(entry) as stream:
+        with store.lock(file.sha256) as alone, bundle.stream(entry) as stream:
             if not store.has(file):
                 try:
-                    store.take(file, stream, source=f"{entry.path} in {bundle.source}")
+                    store.take(file, stream, source=f"{entry.path} in {bundle.source}", alone=alone)
                 except TfprovError as error:
                     if error.code.name != "hash-mismatch":
                         raise

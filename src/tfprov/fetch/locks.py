@@ -1,0 +1,108 @@
+"""Being the only process that works on a file of the store, without ever being held up by one that is gone."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import time
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+import filelock
+
+from tfprov.errors import TfprovError
+from tfprov.ladder.classify import classify_exception
+
+STUCK_SECONDS = 120.0
+"""An owner that moved nothing for so long is not waited for any longer: it was stopped, or its machine is gone and the
+server of the folder still keeps its lock."""
+_POLL_SECONDS = 0.1
+# A folder that knows no locks: an NFS mount without a lock service, some FUSE file systems.
+_NO_LOCKS = frozenset({errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOTSUP})
+
+
+@contextlib.contextmanager
+def held(
+    path: Path,
+    *,
+    timeout: float | None = None,
+    waiting: Callable[[], None] | None = None,
+    signs: Sequence[Path] = (),
+    stuck: float = STUCK_SECONDS,
+    clock: Callable[[], float] = time.monotonic,
+) -> Iterator[bool]:
+    """Hold a lock; whether it is held.
+
+    The lock is the operating system's own on an open file, so that it ends with its owner, however that ends. It is not
+    held, and the caller works beside others under names of its own, where the folder knows no locks, and where the
+    owner shows no sign of life.
+
+    Args:
+        path: the lock file; its folder exists.
+        timeout: seconds to wait for another owner; None for as long as it moves something.
+        waiting: called again and again while another process owns it; may raise.
+        signs: files that change while the owner works.
+        stuck: seconds without such a change after which it is not waited for.
+        clock: gives seconds.
+
+    Raises:
+        TfprovError: `lock-timeout`, or the machine's reason why there can be no lock.
+    """
+    # A marker file in place of a lock would outlive a killed owner.
+    lock = filelock.FileLock(path, fallback_to_soft=False)
+    began = alive = clock()
+    seen = _state(signs)
+    exclusive = True
+    while True:
+        try:
+            lock.acquire(timeout=0 if timeout == 0 else _POLL_SECONDS)
+            break
+        except filelock.Timeout:
+            _check_rights(path)
+            now, state = clock(), _state(signs)
+            if state != seen:
+                seen, alive = state, now
+            if timeout is not None and now - began >= timeout:
+                raise TfprovError(
+                    "lock-timeout",
+                    f"another process has been working on `{path.stem[:12]}` for {timeout:.0f} s",
+                    evidence=(f"lock `{path}`",),
+                ) from None
+            if now - alive >= stuck:
+                exclusive = False
+                break
+            if waiting is not None:
+                waiting()
+        except OSError as error:
+            if error.errno not in _NO_LOCKS:
+                raise classify_exception(error) from error
+            exclusive = False
+            break
+    try:
+        yield exclusive
+    finally:
+        if exclusive:
+            lock.release()
+
+
+def _state(signs: Sequence[Path]) -> tuple[tuple[int, int] | None, ...]:
+    found: list[tuple[int, int] | None] = []
+    for path in signs:
+        try:
+            status = path.stat()
+        except OSError:
+            found.append(None)
+        else:
+            found.append((status.st_size, status.st_mtime_ns))
+    return tuple(found)
+
+
+def _check_rights(path: Path) -> None:
+    """A lock file of another user that may not be opened looks like one that is held, for ever."""
+    if path.exists() and not os.access(path, os.R_OK | os.W_OK):
+        raise TfprovError(
+            "permission-denied",
+            f"`{path}` belongs to another user",
+            hint="share a store among the members of a group: `chmod g+ws` on its folder, and `umask 002`",
+        )

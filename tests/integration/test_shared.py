@@ -1,0 +1,133 @@
+"""Many `up` at once with one store: every file comes once, and owners that die hold up nobody."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from loopback import Faults, Index, noise
+from sham import MODULE
+from site_under_test import PYTHON, RELEASE, TAG, only_here
+from wheels import build_wheel
+
+MANY = 16
+pytestmark = only_here
+
+
+@dataclass
+class Shared:
+    """An index on the loopback, and projects that share nothing but the store."""
+
+    root: Path
+    index: Index
+
+    def environ(self, number: int) -> dict[str, str]:
+        return {
+            "PATH": os.environ["PATH"],
+            "HOME": str(self.root),
+            "TFPROV_HOME": str(self.root / f"home{number}"),
+            "TFPROV_STORE": str(self.root / "store"),
+            "PIP_CONFIG_FILE": os.devnull,
+        }
+
+    def start(self, number: int, *arguments: str) -> subprocess.Popen[str]:
+        folder = self.root / f"project{number}"
+        folder.mkdir(exist_ok=True)
+        (folder / "train.toml").write_text(
+            f'name = "train"\n[python]\npath = "{PYTHON}"\n[index]\nurl = "{self.index.simple}"\n'
+            '[packages]\nrequirements = ["big"]\n[smoke]\nlevel = "quick"\n'
+        )
+        return subprocess.Popen(
+            [sys.executable, "-I", "-m", "tfprov", "up", "train.toml", *arguments],
+            env=self.environ(number),
+            cwd=folder,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        )
+
+    @property
+    def bytes_of_one(self) -> int:
+        return sum(self.index.size(name) for name in self.index.files)
+
+    def damaged(self) -> list[str]:
+        """Files of the store whose content is not what they are called by."""
+        return [
+            str(path)
+            for path in (self.root / "store" / "sha256").glob("*/*/*")
+            if hashlib.sha256(path.read_bytes()).hexdigest() != path.parent.name
+        ]
+
+
+@pytest.fixture(params=["fast", "slow"])
+def shared(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Shared]:
+    """Twelve wheels, 12 MB; the slow index gives everybody together 6 MB a second, so that all come while it sends."""
+    built = [
+        build_wheel(
+            tmp_path / "built",
+            "tensorflow-cpu",
+            RELEASE,
+            files={"tensorflow/__init__.py": MODULE.replace("2.99.0", RELEASE)},
+            tag=TAG,
+        )
+    ]
+    parts = [f"part{number}" for number in range(10)]
+    for number, name in enumerate(parts):
+        data = noise(900_000, seed=number).hex()
+        built.append(build_wheel(tmp_path / "built", name, "1.0", files={f"{name}/data.txt": data}))
+    built.append(build_wheel(tmp_path / "built", "big", "1.0", requires=parts))
+    faults = Faults(metadata=True, total_rate=6e6 if request.param == "slow" else None)
+    with Index({path.name: path for path in built}, faults) as index:
+        yield Shared(tmp_path, index)
+
+
+def test_many_runs_at_once_fetch_every_file_once(shared: Shared) -> None:
+    runs = [shared.start(number) for number in range(MANY)]
+    for run in runs:
+        _, said = run.communicate(timeout=500)
+        assert run.returncode == 0, said
+    assert shared.index.sent <= 1.05 * shared.bytes_of_one
+    files = [seen for seen in shared.index.requests(".whl") if seen.path.startswith("/files/")]
+    whole = [seen.path for seen in files if "range" not in seen.headers]
+    assert len(whole) == len(set(whole))
+    assert shared.damaged() == []
+
+
+@pytest.mark.parametrize("shared", ["slow"], indirect=True)
+def test_owners_that_are_killed_hold_up_nobody_and_leave_no_damage(shared: Shared) -> None:
+    chance = random.Random(7)
+    runs = {number: shared.start(number) for number in range(6)}
+    killed = 0
+    deadline = time.monotonic() + 400
+    while killed < 8 and time.monotonic() < deadline:
+        number, run = chance.choice(list(runs.items()))
+        before = shared.index.sent
+        # The moment is drawn by what the index has sent, not by time: the machine may be slow.
+        wanted = before + chance.randrange(200_000, 1_200_000)
+        while shared.index.sent < wanted and run.poll() is None and shared.index.sent < shared.bytes_of_one:
+            time.sleep(0.002)
+        if run.poll() is None:
+            os.killpg(run.pid, signal.SIGKILL)
+            run.communicate()
+            killed += 1
+            runs[number] = shared.start(number)
+        elif all(each.poll() is not None for each in runs.values()):
+            break
+    assert killed >= 2
+    for run in runs.values():
+        _, said = run.communicate(timeout=400)
+        assert run.returncode == 0, said
+    assert shared.damaged() == []
+    # What a killed owner had is gone on with; only what it had not yet noted comes again.
+    assert shared.index.sent <= 1.5 * shared.bytes_of_one
