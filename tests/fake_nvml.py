@@ -23,8 +23,15 @@ typedef struct {
     unsigned version; unsigned char cluster[16]; unsigned status, clique; unsigned char state; unsigned health;
 } fabric_t;
 
+/* A value `@FILE` stands in that file, so that it can change while somebody looks; 0 while there is none. */
 static int number(const char *name, int otherwise) {
     const char *text = getenv(name);
+    if (text && *text == '@') {
+        int found = 0;
+        FILE *stream = fopen(text + 1, "r");
+        if (stream) { if (fscanf(stream, "%d", &found) != 1) found = 0; fclose(stream); }
+        return found;
+    }
     return text ? atoi(text) : otherwise;
 }
 static const char *word(const char *name, const char *otherwise) {
@@ -40,6 +47,7 @@ int nvmlInitWithFlags(unsigned flags) {
     if (number("FAKE_NVML_CRASH", 0)) abort();
     return number("FAKE_NVML_INIT", 0);
 }
+int nvmlInit_v2(void) { return nvmlInitWithFlags(0); }
 int nvmlShutdown(void) { return 0; }
 const char *nvmlErrorString(int code) { return "an error that the module does not know"; }
 int nvmlSystemGetDriverVersion(char *text, unsigned size) {
@@ -93,6 +101,16 @@ int nvmlDeviceGetRetiredPagesPendingStatus(void *handle, int *pending) {
     *pending = number("FAKE_NVML_RETIRED", 0);
     return old() ? 3 : 0;
 }
+int nvmlDeviceGetTemperature(void *handle, int sensor, unsigned *degrees) { *degrees = 41; return 0; }
+int nvmlDeviceGetCurrPcieLinkWidth(void *handle, unsigned *width) {
+    *width = number("FAKE_NVML_WIDTH", 16);
+    return old() ? 3 : 0;
+}
+int nvmlDeviceGetMaxPcieLinkWidth(void *handle, unsigned *width) { *width = 16; return old() ? 3 : 0; }
+int nvmlDeviceGetCurrentClocksThrottleReasons(void *handle, unsigned long long *reasons) {
+    *reasons = number("FAKE_NVML_THROTTLE", 1);
+    return 0;
+}
 #ifndef OLD_LIBRARY
 int nvmlDeviceGetMigMode(void *handle, unsigned *now, unsigned *pending) {
     *now = *pending = getenv("FAKE_NVML_SLICES") != NULL;
@@ -105,7 +123,8 @@ int nvmlDeviceGetMigDeviceHandleByIndex(void *handle, unsigned index, void **sli
     return 0;
 }
 int nvmlDeviceGetRemappedRows(void *handle, unsigned *a, unsigned *b, unsigned *pending, unsigned *failed) {
-    *a = *b = 0;
+    *a = 0;
+    *b = number("FAKE_NVML_REMAPPED", 0);
     *pending = number("FAKE_NVML_REMAP_PENDING", 0);
     *failed = number("FAKE_NVML_REMAP_FAILED", 0);
     return old() ? 3 : 0;

@@ -3,14 +3,32 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
 
 from tfprov.smoke.records import Leg
 
-# Bits of nvmlClocksThrottleReasons that mean that something is wrong: hardware slowdown, by heat, by the power brake.
-# The others are daily life: idle, application clocks, the power cap.
+# Bits of nvmlClocksThrottleReasons. Hardware slowdown, by heat or by the power brake, means that something is wrong;
+# the others are daily life.
+_THROTTLE: Mapping[int, str] = MappingProxyType(
+    {
+        0x1: "idle",
+        0x2: "application clocks",
+        0x4: "power cap",
+        0x8: "hardware slowdown",
+        0x10: "sync boost",
+        0x20: "software thermal slowdown",
+        0x40: "hardware thermal slowdown",
+        0x80: "power brake",
+        0x100: "display clocks",
+    }
+)
 _BAD_THROTTLE = 0x8 | 0x40 | 0x80
 _PROHIBITED = 2
+_MODES = ("default", "exclusive thread", "prohibited", "exclusive process")
+_RECOVERY = ("none", "reset the GPU", "restart the machine", "drain the peers", "drain, then reset the GPU")
 # What must not be there at all, and what must not grow while the legs run.
 _NEVER = {
     "remap_pending": "rows wait to be remapped: restart the GPU",
@@ -26,12 +44,62 @@ _CREATED = re.compile(r"device:GPU:(?P<number>\d+) with .*pci bus id: (?P<bus>[0
 Values = dict[str, int | str]
 
 
-def judge(before: Values, after: Values) -> Leg:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Xid:
+    """An error of a GPU in the kernel's log.
+
+    Attributes:
+        bus: PCI bus id as the driver writes it there, `0000:65:00`.
+        number: kind of error, by NVIDIA's list.
+        words: what the driver says about it.
+    """
+
+    bus: str
+    number: int
+    words: str = ""
+
+    def __str__(self) -> str:
+        return f"Xid {self.number}" + (f" ({self.words})" if self.words else "")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class History:
+    """The Xid errors since the machine was started, of all GPUs.
+
+    Attributes:
+        before: those before the legs; None when the kernel's log may not be read.
+        after: those before and during the legs.
+        source: where they were read.
+    """
+
+    before: tuple[Xid, ...] | None = None
+    after: tuple[Xid, ...] | None = None
+    source: str = ""
+
+    def of(self, bus_id: str) -> History:
+        """Those of one GPU."""
+
+        def mine(xids: tuple[Xid, ...] | None) -> tuple[Xid, ...] | None:
+            # The log leaves out the function behind the dot.
+            wanted = short(bus_id).partition(".")[0]
+            return None if xids is None else tuple(one for one in xids if short(one.bus).partition(".")[0] == wanted)
+
+        return History(before=mine(self.before), after=mine(self.after), source=self.source)
+
+    @property
+    def new(self) -> tuple[Xid, ...]:
+        """Those that came while the legs ran, also where the ring buffer lost old ones meanwhile."""
+        return tuple((Counter(self.after or ()) - Counter(self.before or ())).elements())
+
+
+def judge(before: Values, after: Values, history: History = History()) -> Leg:
     """The leg `health` of one GPU.
 
     Args:
         before: what the driver said before the other legs; a value that this GPU does not have is missing.
         after: the same after them.
+        history: errors of this GPU in the kernel's log. Old ones are told and are no fault: often a program's own
+            mistake is behind them, and where the GPU needs a reset the driver says so itself.
     """
     wrong = [text for key, text in _NEVER.items() if _number(after, key)]
     for key, text in _GROWING.items():
@@ -42,14 +110,62 @@ def judge(before: Values, after: Values) -> Leg:
     if old:
         wrong.append(f"{old} uncorrected memory errors since the driver was loaded")
     if _number(after, "throttle_reasons") & _BAD_THROTTLE:
-        wrong.append(f"slowed down by the hardware (reasons 0x{_number(after, 'throttle_reasons'):x})")
+        wrong.append(f"slowed down by the hardware: {_throttle(after)}")
     if _number(after, "compute_mode") == _PROHIBITED:
         wrong.append("the compute mode forbids every use: `nvidia-smi -c 0`")
+    action = _number(after, "recovery_action")
+    if action:
+        wrong.append(f"the driver asks for a recovery: {_word(_RECOVERY, action)}")
     if "error" in after:
         wrong.append(f"the driver cannot open it (NVML error {after['error']})")
-    told = ", ".join(f"{key} {value}" for key, value in sorted(after.items()) if key != "index")
-    evidence = "\n".join([*wrong, told])
+    wrong += [f"{xid} during the test" for xid in history.new]
+    evidence = "\n".join([*wrong, _told(after), _past(history)])
     return Leg(leg="health", ok=not wrong, seconds=0.0, code="gpu-unhealthy" if wrong else None, evidence=evidence)
+
+
+def not_judged(why: str) -> Leg:
+    """The leg of a GPU about which nothing could be asked."""
+    return Leg(leg="health", ok=True, seconds=0.0, skipped=True, evidence=why)
+
+
+def _told(values: Values) -> str:
+    """The numbers as words."""
+    words: dict[str, str] = {}
+    for key, value in sorted(values.items()):
+        if key == "compute_mode" and isinstance(value, int):
+            words["compute mode"] = _word(_MODES, value)
+        elif key == "throttle_reasons":
+            words["clocks limited by"] = _throttle(values) or "nothing"
+        elif key == "recovery_action" and isinstance(value, int):
+            words["recovery action"] = _word(_RECOVERY, value)
+        elif key == "ecc":
+            words["ECC"] = "on" if value else "off"
+        elif key == "pcie_width":
+            words["PCIe"] = f"x{value} of x{values.get('pcie_width_max', '?')}"
+        elif key not in ("index", "pcie_width_max"):
+            words[key.replace("_", " ")] = str(value)
+    return ", ".join(f"{name} {value}" for name, value in words.items())
+
+
+def _past(history: History) -> str:
+    if history.before is None:
+        return "the kernel's log may not be read here: nothing is known of earlier Xid errors"
+    if not history.before:
+        return f"no Xid error since the machine was started ({history.source})"
+    kinds = Counter(xid.number for xid in history.before)
+    listed = ", ".join(f"Xid {number}" + (f" {times} times" if times > 1 else "") for number, times in kinds.items())
+    return f"before the test ({history.source}): {listed}; the last: {history.before[-1]}"
+
+
+def _throttle(values: Values) -> str:
+    reasons = _number(values, "throttle_reasons")
+    known = [text for bit, text in _THROTTLE.items() if reasons & bit]
+    unknown = reasons & ~sum(_THROTTLE)
+    return ", ".join([*known, *([f"0x{unknown:x}"] if unknown else [])])
+
+
+def _word(words: tuple[str, ...], number: int) -> str:
+    return words[number] if number < len(words) else str(number)
 
 
 def bus_ids(log: str) -> dict[str, str]:

@@ -121,10 +121,13 @@ def _scripts(bench: Bench, core: Outcome) -> list[Outcome]:
 
 def _health(bench: Bench, moment: str) -> Outcome:
     """What the driver says; nothing at the quick level or when no GPU is in play."""
-    request = bench.request
-    if request.level == "quick" or request.accelerator not in ("cuda", "auto") or request.gpu == "later":
+    if not _asks_for_health(bench.request):
         return Outcome()
     return run_group(bench, "health", options={"moment": moment})
+
+
+def _asks_for_health(request: Request) -> bool:
+    return request.level != "quick" and request.accelerator in ("cuda", "auto") and request.gpu == "now"
 
 
 def _core(bench: Bench) -> tuple[Outcome, list[Outcome]]:
@@ -166,7 +169,7 @@ def _verdict(
             by_device.setdefault(device, []).append(leg)
     build = _pairs(facts.get("build"))
     _explain_missing_gpus(by_device, core.log, build, _text(facts.get("place")) or "")
-    _add_health(by_device, core.log, facts)
+    _add_health(request, by_device, core.log, facts)
     descriptions = dict(_pairs(facts.get("descriptions")))
     python = _text(facts.get("python"))
     note = ""
@@ -212,13 +215,34 @@ def _unused_gpus(facts: Mapping[str, object], log: str, build: tuple[tuple[str, 
     return (Finding(code=code, evidence=f"TensorFlow lists {seen} of the driver's {driver} GPUs: {evidence}"),)
 
 
-def _add_health(by_device: dict[str, list[Leg]], log: str, facts: Mapping[str, object]) -> None:
+def _add_health(request: Request, by_device: dict[str, list[Leg]], log: str, facts: Mapping[str, object]) -> None:
+    if not _asks_for_health(request):
+        return
     names = [name for name in by_device if _kind(name) == "gpu"]
     before = health.by_device(names, log, _values(facts.get("health_before")))
     after = health.by_device(names, log, _values(facts.get("health_after")))
+    history = health.History(
+        before=_xids(facts.get("xids_before")),
+        after=_xids(facts.get("xids_after")),
+        source=_text(facts.get("xids_source")) or "",
+    )
     for name in names:
         if name in before and name in after:
-            by_device[name].append(health.judge(before[name], after[name]))
+            of_this = history.of(str(after[name].get("bus_id", "")))
+            by_device[name].append(health.judge(before[name], after[name], of_this))
+        else:
+            why = "the driver's library does not answer, or nothing says which of its GPUs this is"
+            by_device[name].append(health.not_judged(why))
+
+
+def _xids(value: object) -> tuple[health.Xid, ...] | None:
+    if not isinstance(value, list):
+        return None
+    return tuple(
+        health.Xid(bus=str(each.get("bus")), number=number, words=str(each.get("words") or ""))
+        for each in _values(value)
+        if isinstance(number := each.get("number"), int)
+    )
 
 
 def _values(value: object) -> list[health.Values]:

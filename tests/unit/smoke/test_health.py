@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from tfprov.smoke.health import Values, bus_ids, by_device, judge
+from tfprov.smoke.health import History, Values, Xid, bus_ids, by_device, judge
 
 GOOD: Values = {
     "index": 0,
@@ -71,3 +71,25 @@ def test_a_single_gpu_needs_no_bus_to_be_matched() -> None:
 
 def test_devices_that_cannot_be_told_apart_get_no_health() -> None:
     assert by_device(["GPU:0", "GPU:1"], "", [GOOD, GOOD]) == {}
+
+
+def test_only_what_came_meanwhile_is_new_even_when_the_log_lost_its_beginning() -> None:
+    old, lost = Xid(bus="0000:65:00", number=31, words="a"), Xid(bus="0000:65:00", number=43)
+    history = History(before=(lost, old), after=(old, old), source="dmesg")
+    assert history.new == (old,)
+    assert not judge(GOOD, GOOD, history).ok
+    assert History(before=None, after=None).new == ()
+
+
+def test_errors_of_other_gpus_are_left_out() -> None:
+    mine, other = Xid(bus="0000:65:00", number=31), Xid(bus="0000:17:00", number=79)
+    assert History(before=(mine, other), after=(mine, other)).of("00000000:65:00.0").before == (mine,)
+    assert History().of("00000000:65:00.0").before is None
+
+
+def test_a_recovery_that_nobody_knows_yet_keeps_its_number() -> None:
+    assert "asks for a recovery: 9" in judge(GOOD, {**GOOD, "recovery_action": 9}).evidence
+
+
+def test_throttle_reasons_are_words() -> None:
+    assert "clocks limited by idle, power cap, 0x10000" in judge(GOOD, {**GOOD, "throttle_reasons": 0x10005}).evidence

@@ -3,14 +3,83 @@
 from __future__ import annotations
 
 import ctypes
+import os
+import re
+import shutil
+import subprocess
 
 UNCORRECTED, SINCE_START = 1, 0
+RECOVERY_ACTION = 230  # NVML_FI_DEV_GET_GPU_RECOVERY_ACTION
+# The driver's words since ever: `NVRM: Xid (PCI:0000:65:00): 79, pid='<unknown>', GPU has fallen off the bus.`
+XID = re.compile(r"NVRM: Xid \(PCI:(?P<bus>[0-9a-fA-F:.]+)\): (?P<number>\d+)(?:, (?P<words>.*))?")
 
 
 def run(probe):
     """No leg: the numbers go out as facts, and are judged where those from before and after lie side by side."""
+    moment = probe.request["moment"]
     seen = gpus()
-    probe.facts(**{"health_" + probe.request["moment"]: seen})
+    probe.facts(**{"health_" + moment: seen})
+    if seen:
+        found, source = xids()
+        probe.facts(**{"xids_" + moment: found, "xids_source": source})
+
+
+def xids():
+    """Xid errors since the machine was started, oldest first, and where that was read.
+
+    NVML can only be waited on for the next one; the past stands in the kernel's log. None instead of a list when nobody
+    lets us read that, as in most containers.
+    """
+    for command in (
+        ("journalctl", "--dmesg", "--boot", "--no-pager", "--quiet", "--output=cat"),
+        ("dmesg",),
+    ):
+        program = shutil.which(command[0])
+        if program is None:
+            continue
+        try:
+            done = subprocess.run([program, *command[1:]], capture_output=True, timeout=20, check=False)
+        except (OSError, subprocess.SubprocessError):
+            continue
+        text = done.stdout.decode("utf-8", "replace")
+        # A journal of which a user sees only his own part is empty, and says nothing about the kernel.
+        if done.returncode == 0 and text.strip():
+            return in_log(text), command[0]
+    text = ring_buffer()
+    return (None, "") if text is None else (in_log(text), "/dev/kmsg")
+
+
+def ring_buffer():
+    """The kernel's ring buffer; None when it may not be read."""
+    try:
+        descriptor = os.open("/dev/kmsg", os.O_RDONLY | os.O_NONBLOCK)
+    except OSError:
+        return None
+    lines = []
+    try:
+        while True:
+            try:
+                # One read gives one record: `6,339,5140900,-;text`, then lines with more about it.
+                lines.append(os.read(descriptor, 8192).decode("utf-8", "replace").partition(";")[2])
+            except BlockingIOError:
+                break
+            except BrokenPipeError:
+                # A record was overwritten before it was read; the next read goes on behind the gap.
+                continue
+    except OSError:
+        return None
+    finally:
+        os.close(descriptor)
+    return "\n".join(lines)
+
+
+def in_log(text):
+    """The Xid errors in a kernel log, each with its bus, its number and what the driver says."""
+    return [
+        {"bus": found.group("bus"), "number": int(found.group("number")), "words": (found.group("words") or "")[:200]}
+        for found in map(XID.search, text.splitlines())
+        if found
+    ]
 
 
 class PciInfo(ctypes.Structure):
@@ -24,6 +93,21 @@ class PciInfo(ctypes.Structure):
         ("product", ctypes.c_uint),
         ("subsystem", ctypes.c_uint),
         ("bus_id", ctypes.c_char * 32),
+    )
+
+
+class Field(ctypes.Structure):
+    """`nvmlFieldValue_t`, its value read as an unsigned int."""
+
+    _fields_ = (
+        ("field", ctypes.c_uint),
+        ("scope", ctypes.c_uint),
+        ("timestamp", ctypes.c_longlong),
+        ("latency", ctypes.c_longlong),
+        ("kind", ctypes.c_uint),
+        ("status", ctypes.c_uint),
+        ("value", ctypes.c_uint),
+        ("rest", ctypes.c_uint),
     )
 
 
@@ -76,37 +160,43 @@ def gpus():
 
 
 def values(nvml, handle):
-    """The values of one GPU."""
+    """The values of one GPU; what this GPU or an old driver does not have is missing."""
     seen = {}
 
-    def ask(function, *types):
+    def ask(function, *types, given=()):
         cells = [kind() for kind in types]
         # An old driver lacks newer functions.
         call = getattr(nvml, function, None)
-        if call is None or call(handle, *map(ctypes.byref, cells)) != 0:
+        if call is None or call(handle, *given, *map(ctypes.byref, cells)) != 0:
             return None
         return [cell.value if hasattr(cell, "value") else cell for cell in cells]
+
+    def put(function, *keys, kind=ctypes.c_uint, given=()):
+        seen.update(
+            (key, value)
+            for key, value in zip(keys, ask(function, *[kind] * len(keys), given=given) or ())
+            if key is not None
+        )
 
     pci = ask("nvmlDeviceGetPciInfo_v3", PciInfo)
     if pci:
         seen["bus_id"] = pci[0].bus_id.decode("ascii", "replace")
-    for key, function in (
-        ("compute_mode", "nvmlDeviceGetComputeMode"),
-        ("retired_pages_pending", "nvmlDeviceGetRetiredPagesPendingStatus"),
-    ):
-        answer = ask(function, ctypes.c_uint)
-        if answer:
-            seen[key] = answer[0]
-    rows = ask("nvmlDeviceGetRemappedRows", *[ctypes.c_uint] * 4)
-    if rows:
-        seen["remapped_rows_uncorrectable"], seen["remap_pending"], seen["remap_failure"] = rows[1:]
-    reasons = ask("nvmlDeviceGetCurrentClocksThrottleReasons", ctypes.c_ulonglong)
-    if reasons:
-        seen["throttle_reasons"] = reasons[0]
-    errors = ctypes.c_ulonglong()
-    if nvml.nvmlDeviceGetTotalEccErrors(handle, UNCORRECTED, SINCE_START, ctypes.byref(errors)) == 0:
-        seen["ecc_uncorrected"] = errors.value
-    degrees = ctypes.c_uint()
-    if nvml.nvmlDeviceGetTemperature(handle, 0, ctypes.byref(degrees)) == 0:
-        seen["temperature"] = degrees.value
+    put("nvmlDeviceGetComputeMode", "compute_mode")
+    put("nvmlDeviceGetEccMode", "ecc", None)
+    put(
+        "nvmlDeviceGetTotalEccErrors",
+        "ecc_uncorrected",
+        kind=ctypes.c_ulonglong,
+        given=(UNCORRECTED, SINCE_START),
+    )
+    put("nvmlDeviceGetRetiredPagesPendingStatus", "retired_pages_pending")
+    put("nvmlDeviceGetRemappedRows", None, "remapped_rows_uncorrectable", "remap_pending", "remap_failure")
+    put("nvmlDeviceGetCurrentClocksThrottleReasons", "throttle_reasons", kind=ctypes.c_ulonglong)
+    put("nvmlDeviceGetCurrPcieLinkWidth", "pcie_width")
+    put("nvmlDeviceGetMaxPcieLinkWidth", "pcie_width_max")
+    put("nvmlDeviceGetTemperature", "temperature", given=(0,))
+    fields = (Field * 1)(Field(field=RECOVERY_ACTION))
+    get_fields = getattr(nvml, "nvmlDeviceGetFieldValues", None)
+    if get_fields is not None and get_fields(handle, 1, ctypes.byref(fields)) == 0 and fields[0].status == 0:
+        seen["recovery_action"] = fields[0].value
     return seen

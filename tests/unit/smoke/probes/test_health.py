@@ -106,3 +106,21 @@ def test_a_driver_that_does_not_start_counts_as_none(monkeypatch: pytest.MonkeyP
 
     monkeypatch.setattr(ctypes, "CDLL", lambda name: Broken())
     assert health.library() is None
+
+
+def test_the_words_of_the_kernel_are_read_as_they_come() -> None:
+    log = (
+        "[  12.3] NVRM: Xid (PCI:0000:65:00): 79, pid='<unknown>', name=<unknown>, GPU has fallen off the bus.\n"
+        "NVRM: Xid (PCI:00000000:17:00): 13, Graphics Exception\n"
+        "NVRM: loading NVIDIA UNIX x86_64 Kernel Module\n"
+        "NVRM: Xid (PCI:0000:65:00): 43\n"
+    )
+    assert health.in_log(log) == [
+        {
+            "bus": "0000:65:00",
+            "number": 79,
+            "words": "pid='<unknown>', name=<unknown>, GPU has fallen off the bus.",
+        },
+        {"bus": "00000000:17:00", "number": 13, "words": "Graphics Exception"},
+        {"bus": "0000:65:00", "number": 43, "words": ""},
+    ]
