@@ -6,6 +6,7 @@ import json
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -23,6 +24,11 @@ def free_port() -> int:
     with socket.socket() as found:
         found.bind(("127.0.0.1", 0))
         return int(found.getsockname()[1])
+
+
+def listens(port: int) -> bool:
+    with socket.socket() as asking:
+        return asking.connect_ex(("127.0.0.1", port)) == 0
 
 
 class Fleet:
@@ -137,7 +143,6 @@ def test_hosts_without_tfprov_and_without_an_index_take_all_from_the_bundle_of_t
         "rollout_bundle": str(fleet.folder / "bundle"),
         "rollout_port": port,
         "rollout_bind": "127.0.0.1",
-        "rollout_serve_seconds": 300,
         "environment_bundle": f"http://127.0.0.1:{port}",
         "environment_tfprov": ["there is no tfprov"],
     }
@@ -145,3 +150,7 @@ def test_hosts_without_tfprov_and_without_an_index_take_all_from_the_bundle_of_t
     assert done.returncode == 0, done.stdout + done.stderr
     assert fleet.states() == {"ada": "verified", "bob": "verified"}
     assert {fleet.result(host)["tensorflow"] for host in ("ada", "bob")} == {OLDER}
+    deadline = time.monotonic() + 60
+    while listens(port):
+        assert time.monotonic() < deadline, "the server outlived the rollout"
+        time.sleep(0.1)

@@ -112,7 +112,11 @@ def smoke_again(request: Request, *, level: Level | None, emit: Emit) -> Verdict
     generation = verified(environment, request.profile)
     if generation.seal is None:
         raise TfprovError("internal", "an active generation has no seal")
-    path, shipped = source.find(request.profile, cwd=request.cwd)
+    try:
+        # The one that it was made from: an environment may have been asked for by its name.
+        path, shipped = source.find(environment.owner.profile, cwd=request.cwd)
+    except TfprovError:
+        path, shipped = source.find(request.profile, cwd=request.cwd)
     wanted = smoke_request(load(path, overrides=request.overrides, shipped=shipped), generation.seal.target)
     if level is not None:
         wanted = dataclasses.replace(wanted, level=level)
