@@ -7,9 +7,10 @@ import re
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
-from tfprov.diagnose.records import Hit
+from tfprov.diagnose.records import NOISE, NOTHING, Hit
 from tfprov.diagnose.releases import newest_python, oldest_python, pythons_of
 from tfprov.diagnose.view import View, numbers
+from tfprov.errors import CODES, Group
 
 Condition = Callable[[View, Hit], bool]
 
@@ -66,10 +67,6 @@ def _misspelt(_view: View, hit: Hit) -> bool:
     return bool(near)
 
 
-def _unknown_name(_view: View, hit: Hit) -> bool:
-    return bool(package_of(hit)) and not _FAMILY.match(package_of(hit))
-
-
 def _placeholder(view: View, hit: Hit) -> bool:
     """tensorflow-gpu where it is only the placeholder: from 2.12 on, or unpinned on a Python newer than its wheels."""
     if package_of(hit) != "tensorflow-gpu":
@@ -101,10 +98,132 @@ def _elsewhere(view: View, hit: Hit) -> bool:
     return package_of(hit).startswith("nvidia-") and view.context.system in {"windows", "macos"}
 
 
+_QUIET = frozenset(
+    {
+        NOISE,
+        "clue",
+        "gpu-no-driver",
+        "gpu-missing-in-tf",
+        "gpu-libs-missing",
+        "docker-no-gpu",
+        "wsl-libcuda",
+        "path-leak",
+    }
+)
+
+
 def _other_faults(view: View, hit: Hit) -> bool:
     """Something else in the log is a fault of its own."""
-    silent = {"noise", "clue", "gpu-no-driver", "gpu-missing-in-tf", "gpu-libs-missing", "docker-no-gpu"}
-    return any(other.rule.code not in silent and other.rule.rank >= 30 and other is not hit for other in view.hits)
+    return any(
+        other is not hit and other.rule.code not in _QUIET and other.rule.rank >= 30
+        for other in view.hits
+        if not _is_case_noise(view, other)
+    )
+
+
+def _fatal_faults(view: View, hit: Hit) -> bool:
+    """A fault that ended something, which a library that TensorFlow went on without did not."""
+    return any(
+        other is not hit
+        and other.rule.code not in _QUIET
+        and other.rule.rank >= 44
+        and CODES[other.rule.code].group is not Group.GPU
+        for other in view.hits
+        if other.rule.code in CODES
+    )
+
+
+def _is_case_noise(view: View, hit: Hit) -> bool:
+    cases = (case for case in hit.rule.cases if "faults" not in case.when)
+    return any(case.code in {NOISE, NOTHING} and holds(case.when, view, hit) for case in cases)
+
+
+def _says(pattern: str) -> Condition:
+    """A condition on the words of the first line that matched."""
+    compiled = re.compile(pattern, re.IGNORECASE)
+
+    def condition(_view: View, hit: Hit) -> bool:
+        return any(compiled.search(line.text) for line in hit.lines[:1])
+
+    return condition
+
+
+def _every_line_says(pattern: str) -> Condition:
+    """A condition on all lines that matched."""
+    compiled = re.compile(pattern, re.IGNORECASE)
+
+    def condition(_view: View, hit: Hit) -> bool:
+        return all(compiled.search(line.text) for line in hit.lines)
+
+    return condition
+
+
+def _told(name: str) -> Condition:
+    """A condition on a clue."""
+    return lambda view, _: name in view.told
+
+
+_WHEEL = re.compile(r"-(?P<python>(?:cp|py)\d+)-(?P<abi>\w+)-(?P<platform>[\w.]+)\.whl$")
+_SYSTEM_TAGS = {"linux": ("linux",), "windows": ("win",), "macos": ("macosx",)}
+
+
+def _wheel_of_other_platform(view: View, hit: Hit) -> bool:
+    found = _WHEEL.search(hit.captures.get("wheel", ""))
+    if found is None or found["platform"] == "any":
+        return False
+    system, machine = view.context.system, view.context.machine
+    if system in _SYSTEM_TAGS and not any(tag in found["platform"] for tag in _SYSTEM_TAGS[system]):
+        return True
+    is_arm = any(tag in found["platform"] for tag in ("aarch64", "arm64", "universal2"))
+    return machine is not None and is_arm != (machine in {"aarch64", "arm64"}) and "universal2" not in found["platform"]
+
+
+def _wheel_of_other_python(view: View, hit: Hit) -> bool:
+    """The wheel's Python is not the one that runs; unknown, it is the likelier cause unless the tag is a new one."""
+    found = _WHEEL.search(hit.captures.get("wheel", ""))
+    if found is None or found["abi"] in {"none", "abi3"}:
+        return False
+    digits = found["python"][2:]
+    if view.python is not None:
+        return (int(digits[0]), int(digits[1:] or 0)) != view.python[:2]
+    return not re.search(r"manylinux_2_|manylinux20", found["platform"])
+
+
+def _uv_pinned(_view: View, hit: Hit) -> bool:
+    """Uv names the version that it looked at; whether that one was asked for, its conclusion tells."""
+    return "pin" in hit.captures
+
+
+def _older_manylinux(_view: View, hit: Hit) -> bool:
+    """The platform's tag is a manylinux of this processor, so only its glibc can be too old."""
+    own = re.search(r"manylinux_(\d+)_(\d+)_(\w+)", hit.captures.get("platform", ""))
+    offered = re.findall(r"manylinux_(\d+)_(\d+)_(\w+)", hit.captures.get("platforms", ""))
+    if own is None:
+        return False
+    same = [(int(major), int(minor)) for major, minor, machine in offered if machine == own[3]]
+    if same:
+        return min(same) > (int(own[1]), int(own[2]))
+    return (int(own[1]), int(own[2])) < (2, 27) and own[3] in {"x86_64", "aarch64"}
+
+
+def _python_too_new(view: View, _hit: Hit) -> bool:
+    return view.python is not None and view.python[:2] > newest_python()
+
+
+def _only_driver_library(view: View, _hit: Hit) -> bool:
+    """The log names the libraries that are missing, and only the driver's is among them."""
+    names = {hit.rule.name for hit in view.hits}
+    return bool(names & {"libcuda-missing", "no-cuda-drivers", "cuinit-303"}) and "dso-loader" not in names
+
+
+def _capability_too_new(view: View, hit: Hit) -> bool:
+    capability = numbers(hit.captures.get("capability") or view.told.get("capability"))
+    return "is_blackwell" in view.told or (capability is not None and capability >= (10, 0))
+
+
+def _second_gpu(view: View, _hit: Hit) -> bool:
+    """Another GPU of the machine is used: leaving out a weak one is no fault."""
+    return "has_gpu" in view.told
 
 
 CONDITIONS: Mapping[str, Condition] = MappingProxyType(
@@ -112,7 +231,7 @@ CONDITIONS: Mapping[str, Condition] = MappingProxyType(
         "gpu-wanted": lambda view, _: view.gpu_wanted is True,
         "gpu-not-wanted": lambda view, _: view.gpu_wanted is False,
         "no-gpu-here": lambda view, _: view.context.gpu is False and view.gpu_wanted is not True,
-        "other-faults": _other_faults,
+        "gpu-present": lambda view, _: view.context.gpu is True,
         "windows": lambda view, _: view.context.system == "windows",
         "macos": lambda view, _: view.context.system == "macos",
         "arm": lambda view, _: view.context.machine in {"aarch64", "arm64"},
@@ -121,16 +240,55 @@ CONDITIONS: Mapping[str, Condition] = MappingProxyType(
         "emulated": lambda view, _: bool(view.context.emulated),
         "container": lambda view, _: bool(view.context.container),
         "wsl": lambda view, _: bool(view.context.wsl),
-        "gpu-present": lambda view, _: view.context.gpu is True,
+        "intel-mac": lambda view, _: (
+            "is_intel_mac" in view.told or (view.context.system == "macos" and view.context.machine == "x86_64")
+        ),
+        "odd-machine": lambda view, _: (
+            "is_odd" in view.told or view.context.machine in {"armv7l", "armv6l", "ppc64le", "s390x", "riscv64"}
+        ),
+        "in-build": _told("is_build"),
+        "in-environment": lambda view, _: "is_environment" in view.told or "is_conda" in view.told,
+        "hidden-on-purpose": _told("is_hidden"),
+        "rocm-seen": lambda view, _: "is_rocm" in view.told or view.context.accelerator == "rocm",
+        "other-faults": _other_faults,
+        "fatal-faults": _fatal_faults,
         "tensorflow": _is_tensorflow,
         "pinned": _pinned,
+        "uv-pinned": _uv_pinned,
         "python-unfit": _python_unfit,
+        "python-too-new": _python_too_new,
         "misspelt": _misspelt,
-        "unknown-name": _unknown_name,
+        "needs-platform": lambda _, hit: bool(_FAMILY.match(package_of(hit))),
         "placeholder": _placeholder,
         "old-pip": _old_pip,
         "needs-newer-glibc": _needs_newer_glibc,
+        "older-manylinux": _older_manylinux,
         "elsewhere": _elsewhere,
+        "wheel-of-other-platform": _wheel_of_other_platform,
+        "wheel-of-other-python": _wheel_of_other_python,
+        "build-tool": lambda _, hit: (
+            package_of(hit) in {"setuptools", "wheel", "cython", "pip", "ninja", "cmake", "hatchling"}
+        ),
+        "driver-library": lambda _, hit: hit.captures.get("library", "").startswith("libcuda."),
+        "only-driver-library": _only_driver_library,
+        "capability-too-new": _capability_too_new,
+        "second-gpu": _second_gpu,
+        "retry-line": _every_line_says(r"Retrying \(Retry\(total=[1-9]|Retrying in [\d.]+ s|\bretrying\b(?! \(Retry)"),
+        "warning-line": _says(r"^(?:WARNING|W |\d+-\d+-\d+ \S+ W |W\d{4} )|: W tensorflow| W tensorflow"),
+        "informational-line": _every_line_says(
+            r"(?:^| )[IW] (?:tensorflow|external|\S+\.cc:)|The caller indicates that this is not a failure"
+        ),
+        "noise-of-lock": _says(r"waiting for lock|acquire lock"),
+        "io-fault": _says(r"Input/output error"),
+        "rocm-device": _says(r"/dev/kfd"),
+        "side-file": _says(r"log ?file|/proc/|/sys/|debconf"),
+        "has-http-status": lambda view, _: any(other.rule.name == "http-status" for other in view.hits),
+        "host-memory": _every_line_says(r"device:CPU|allocator cpu|mklcpu|allocator (?:mkl)?cpu|by allocator cpu"),
+        "numpy-import": _says(r"_multiarray_umath"),
+        "local-numpy": _says(r"source directory"),
+        "ignored-exception": _every_line_says(r"'MessageFactory' object has no attribute"),
+        "deep-import": _says(r"site-packages.{0,200}circular import|circular import\) \(.*(?:site|dist)-packages"),
+        "relying-on-driver": _every_line_says(r"Relying on driver|You are using ptxas"),
     }
 )
-"""By name. Each looks at the facts and at the line that matched."""
+"""By name. Each looks at the facts and at the lines that matched."""

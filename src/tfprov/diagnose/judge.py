@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 
 from tfprov.diagnose.conditions import holds
@@ -109,24 +109,30 @@ def _sorted(
     for code in order:
         rows = by_code[code]
         root = ended.code if ended is not None and _explains(ended.code, code, rows) else None
-        root = root or next(
-            (
-                other
-                for other in order
-                if other != code and ranks[other] >= ranks[code] and _explains(other, code, rows)
-            ),
-            None,
-        )
+        root = root or next((other for other in order if other != code and _is_root(other, code, by_code, ranks)), None)
         finding = _finding(code, rows, view, "consequence" if root else "cause", root)
         (consequences if root else causes).append(finding)
     return causes, consequences
 
 
-def _explains(cause: str, code: str, rows: Sequence[tuple[int, Hit]]) -> bool:
-    names = {cause, CODES[cause].group.label}
-    if any(names & set(hit.rule.follows) for _, hit in rows):
+def _is_root(other: str, code: str, by_code: Mapping[str, Sequence[tuple[int, Hit]]], ranks: Mapping[str, int]) -> bool:
+    """Whether `code` is a consequence of `other`. What a rule says of itself holds whatever the ranks are."""
+    if _says_so(other, by_code[code]) and not _says_so(code, by_code[other]):
         return True
-    return bool(names & set(_FOLLOWS.get(code, ())))
+    return ranks[other] >= ranks[code] and _explains(other, code, by_code[code])
+
+
+def _explains(cause: str, code: str, rows: Sequence[tuple[int, Hit]]) -> bool:
+    return _says_so(cause, rows) or bool(_names(cause) & set(_FOLLOWS.get(code, ())))
+
+
+def _says_so(cause: str, rows: Sequence[tuple[int, Hit]]) -> bool:
+    _, deciding = max(rows, key=lambda row: row[0])
+    return bool(_names(cause) & set(deciding.rule.follows))
+
+
+def _names(code: str) -> set[str]:
+    return {code, CODES[code].group.label}
 
 
 def _first(rows: Sequence[tuple[int, Hit]]) -> int:

@@ -12,6 +12,9 @@ from tfprov.errors import CODES, Group
 NOISE = "noise"
 """In place of a failure code: the lines look like a fault and are none."""
 
+NOTHING = ""
+"""In place of a failure code: under these conditions the line says nothing."""
+
 Role = Literal["cause", "consequence", "noise"]
 
 

@@ -1,15 +1,14 @@
 """Which rules match in a log, and where: one pass, bounded memory, most lines passed over without a look.
 
 A line goes through three sieves. Lines of a shape that was seen before (the same text but for digits) need no second
-look. Of the others, only those in which one of a few trigger words stands are looked at; and of the rules, only those
-of which a literal stands in the line are tried.
+look. Of the others, only those are looked at in which a word of a literal of a rule stands; and of the rules, only
+those of which a literal stands in the line are tried. What words tell is remembered too: logs have few different ones.
 """
 
 from __future__ import annotations
 
 import re
-from bisect import bisect_right
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import BinaryIO
@@ -18,56 +17,45 @@ from tfprov.diagnose.lines import LINE_LENGTH, blocks, clean, joined
 from tfprov.diagnose.records import Hit, Line, Rule
 from tfprov.redact import redact
 
-TRIGGERS = tuple(
-    word.encode()
-    for word in (
-        "error",
-        "errno",
-        "fail",
-        "could not",
-        "cannot",
-        "can't",
-        "not found",
-        "no module",
-        "no matching",
-        "unable",
-        "warn",
-        "python",
-        "tensorflow",
-        "cuda",
-        "cudnn",
-        "nvidia",
-        "require",
-        "version",
-        "invalid",
-        "mismatch",
-        "conflict",
-        "killed",
-        "memory",
-        "instruction",
-        "permission",
-        "exception",
-        "package",
-        "certificate",
-        "proxy",
-        "timed out",
-        "notice",
-        "denied",
-        "driver",
-        "device",
-        "http",
-        "exit",
-        "library",
-        "register",
-        "hash",
-        "space",
-    )
+# Words that every log is full of: a literal is known by another of its words, if it has one.
+_COMMON = frozenset(
+    {
+        *("and", "are", "at", "be", "been", "but", "by", "can", "could", "for", "from", "has", "have", "in"),
+        *(
+            *("you", "your"),
+            "is",
+            "it",
+            "not",
+            "of",
+            "on",
+            "or",
+            "set",
+            "that",
+            "the",
+            "this",
+            "to",
+            "was",
+            "were",
+            "with",
+            "you",
+            "your",
+        ),
+        *("device", "driver", "error", "errors", "fail", "failed", "failure", "file", "found", "gpu", "http", "https"),
+        *("import", "install", "installed", "library", "line", "module", "name", "package", "packages", "python"),
+        *("requirement", "requires", "tensorflow", "tried", "unable", "url", "version"),
+    }
 )
-"""Every literal of every rule holds one of these; a test keeps it so."""
+_WORD = re.compile(rb"[a-z]{3,}")
+_WORDS_AND_LINES = bytes(byte if 97 <= byte <= 122 or byte == 10 else 32 for byte in range(256))
+"""Translates lines in lower case into their words, with blanks for all else."""
+
+_Literal = tuple[bytes, tuple[int, ...]]
+"""A literal with the numbers of the rules that need it."""
 
 _SHAPE = bytes.maketrans(b"123456789", b"000000000")
 _MOST_SHAPES = 30_000
 _MOST_LINES = 12
+_MOST_WORDS = 100_000
 _TAIL = 8
 _EVIDENCE_LENGTH = 400
 _NUMERIC = re.compile(r"\\d|[0-9]")
@@ -135,6 +123,18 @@ class Scanned:
     tail: tuple[Line, ...]
 
 
+def word_of(literal: bytes) -> bytes:
+    """The word that a literal is known by: the longest that is not common.
+
+    Raises:
+        ValueError: it has no word of three letters.
+    """
+    words: list[bytes] = _WORD.findall(literal)
+    if not words:
+        raise ValueError(f"a literal needs a word of three letters: {literal!r}")
+    return max(words, key=lambda word: (word.decode() not in _COMMON, len(word)))
+
+
 class Scanner:
     """Rules made ready for many logs. Compiling takes some milliseconds; the scanner itself keeps no state of a log."""
 
@@ -147,25 +147,26 @@ class Scanner:
         for index, rule in enumerate(rules):
             for literal in rule.needs:
                 by_literal.setdefault(literal.encode(), []).append(index)
-        # A literal is looked for in the lines of one trigger only: the first that it holds.
-        self._by_trigger: dict[bytes, list[tuple[bytes, tuple[int, ...]]]] = {}
+        # A literal is looked for in lines in which a word of it stands, or a longer word that holds that one.
+        by_word: dict[bytes, list[_Literal]] = {}
         for needle, indexes in by_literal.items():
-            trigger = next((word for word in TRIGGERS if word in needle), needle)
-            self._by_trigger.setdefault(trigger, []).append((needle, tuple(indexes)))
+            by_word.setdefault(word_of(needle), []).append((needle, tuple(indexes)))
+        self._by_word = {word: tuple(literals) for word, literals in by_word.items()}
 
     def scan(self, stream: BinaryIO) -> Scanned:
         """Read a log to its end."""
-        return _Pass(self._compiled, self._by_trigger).run(stream)
+        return _Pass(self._compiled, self._by_word).run(stream)
 
 
 class _Pass:
     """The state of one pass."""
 
-    def __init__(
-        self, compiled: Sequence[_Compiled], by_trigger: dict[bytes, list[tuple[bytes, tuple[int, ...]]]]
-    ) -> None:
+    def __init__(self, compiled: Sequence[_Compiled], by_word: Mapping[bytes, tuple[_Literal, ...]]) -> None:
         self._compiled = compiled
-        self._by_trigger = by_trigger
+        self._by_word = by_word
+        self._dull: set[bytes] = set()
+        # A word of the log to the literals that are known by it or by a part of it.
+        self._telling: dict[bytes, tuple[_Literal, ...]] = {}
         self._found: dict[int, _Found] = {}
         # Shape to the rules that matched in it; rules that read digits are looked up by the exact text instead.
         self._shapes: dict[bytes, tuple[int, ...]] = {}
@@ -222,26 +223,38 @@ class _Pass:
 
     def _candidates(self, fresh: list[int], lows: list[bytes]) -> dict[int, dict[int, None]]:
         """For the index of each line worth a look the rules worth a try: keys of a dictionary, in order, once."""
-        starts: list[int] = []
-        at = 0
-        texts = []
-        for index in fresh:
-            text = lows[index]
-            starts.append(at)
-            texts.append(text)
-            at += len(text) + 1
-        text = b"\n".join(texts)
+        words = b"\n".join([lows[index] for index in fresh]).translate(_WORDS_AND_LINES).split(b"\n")
+        self._learn(set(b" ".join(words).split()))
+        telling = self._telling
+        is_dull = telling.keys().isdisjoint
         found: dict[int, dict[int, None]] = {}
-        for trigger, literals in self._by_trigger.items():
-            at = text.find(trigger)
-            while at != -1:
-                place = bisect_right(starts, at) - 1
-                line = texts[place]
-                for literal, rules in literals:
-                    if literal in line:
-                        found.setdefault(fresh[place], {}).update(dict.fromkeys(rules))
-                at = text.find(trigger, starts[place] + len(line))
+        for index, line in zip(fresh, words, strict=True):
+            parts = line.split()
+            if is_dull(parts):
+                continue
+            low = lows[index]
+            rules: dict[int, None] = {}
+            for word in telling.keys() & parts:
+                for literal, indexes in telling[word]:
+                    if literal in low:
+                        rules.update(dict.fromkeys(indexes))
+            if rules:
+                found[index] = dict.fromkeys(sorted(rules))
         return found
+
+    def _learn(self, words: set[bytes]) -> None:
+        """Find out which words tell something, once for each."""
+        if len(self._dull) + len(self._telling) > _MOST_WORDS:
+            self._dull.clear()
+            self._telling.clear()
+        words -= self._dull
+        words.difference_update(self._telling)
+        for word in words:
+            literals = tuple(one for part, ones in self._by_word.items() if part in word for one in ones)
+            if literals:
+                self._telling[word] = literals
+            else:
+                self._dull.add(word)
 
     def _line(
         self, number: int, index: int, lines: list[bytes], *, shape: bytes, rules: dict[int, None], following: bytes

@@ -61,7 +61,7 @@ def look(hits: Sequence[Hit], context: Context) -> View:
     for hit in hits:
         if hit.rule.code == CLUE:
             for name, value in hit.captures.items():
-                told.setdefault(name, value)
+                told.setdefault(_ALIASES.get(name, name), value.replace("_", ".") if name == "manylinux" else value)
         else:
             for name in ("tensorflow", "capability", "python"):
                 if name in hit.captures:
@@ -70,11 +70,11 @@ def look(hits: Sequence[Hit], context: Context) -> View:
     return View(context=completed, told=told, hits=[hit for hit in hits if hit.rule.code != CLUE])
 
 
+# Patterns with two ways to say a thing have two names for it.
+_ALIASES = {"dotted": "python", "abi": "tag", "manylinux": "glibc", "reported": "driver", "older": "pip"}
+_SYSTEMS = {"is_linux": "linux", "is_macos": "macos", "is_windows": "windows"}
 # Clues that say something by being there at all: name of the clue, field, value.
 _SIGNS: tuple[tuple[str, str, object], ...] = (
-    ("is_linux", "system", "linux"),
-    ("is_macos", "system", "macos"),
-    ("is_windows", "system", "windows"),
     ("is_musl", "libc", "musl"),
     ("is_32bit", "bits", 32),
     ("is_wsl", "wsl", True),
@@ -88,6 +88,10 @@ def _learned(told: Mapping[str, str], context: Context) -> dict[str, object]:
     learned: dict[str, object] = {
         one.name: told[one.name] for one in fields(Context) if one.name in told and getattr(context, one.name) is None
     }
+    if context.system is None:
+        # What was told first: a log of WSL names folders of Windows too.
+        systems = [_SYSTEMS[sign] for sign in told if sign in _SYSTEMS]
+        learned.update({"system": systems[0]} if systems else {})
     for sign, name, value in _SIGNS:
         if sign in told and getattr(context, name) is None:
             learned.setdefault(name, value)

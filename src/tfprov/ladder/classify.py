@@ -1,4 +1,7 @@
-"""From what happened to a failure code: typed exceptions first, a tool's words only where it leaves us nothing else."""
+"""From what happened to a failure code: typed exceptions first, a tool's words only where it leaves us nothing else.
+
+The words are read by the classifier that `tfprov explain` uses.
+"""
 
 from __future__ import annotations
 
@@ -7,84 +10,16 @@ import re
 import socket
 import ssl
 from collections.abc import Iterator
-from dataclasses import dataclass
 
+from tfprov.diagnose.diagnose import diagnose_text
+from tfprov.diagnose.records import Context
 from tfprov.errors import TfprovError
 from tfprov.ladder.climb import TransferError
 from tfprov.redact import redact
 
 _EVIDENCE_LINES = 6
+_CONTEXT = re.compile(r"^(error|ERROR|fatal)\b|^\s*(cause|Caused by):|^hint:", re.IGNORECASE)
 _LINE_LENGTH = 400
-
-
-@dataclass(frozen=True, slots=True)
-class Rule:
-    """Text that proves a cause.
-
-    Attributes:
-        code: failure code.
-        pattern: searched in each line, letter case ignored.
-        tools: first words of the tools that print it; empty for all.
-    """
-
-    code: str
-    pattern: str
-    tools: tuple[str, ...] = ()
-
-
-# In order: a cause stands above its consequences. `No matching distribution` closes the output of pip after a dead
-# proxy just as after a wrong name, so the last rules may only speak when nothing above them did. Operating systems
-# translate their messages: numbers are matched where there are any, not words.
-RULES: tuple[Rule, ...] = (
-    # The machine refuses.
-    Rule("disk-full", r"\(os error (28|122|112)\)|\[Errno (28|122)\]|\[WinError (112|39)\]"),
-    Rule("read-only-fs", r"\(os error 30\)|\[Errno 30\]|\[WinError 19\]"),
-    Rule("file-in-use", r"\[WinError (32|33)\]|\(os error (32|33|26)\)|\[Errno 26\]"),
-    Rule("windows-long-path", r"\[WinError 206\]|\(os error 206\)|LongPathsEnabled"),
-    # Number 5 is a failed device on POSIX, and a refusal on Windows.
-    Rule("disk-io", r"Input/output error \(os error 5\)|\[Errno 5\]"),
-    Rule("permission-denied", r"\(os error (1|5|13)\)|\[Errno (1|13)\]|\[WinError 5\]"),
-    Rule("oom-killed", r"^MemoryError\b|\(os error 12\)|\[Errno 12\]|memory allocation of \d+ bytes failed"),
-    Rule("externally-managed", r"externally[- ]managed"),
-    Rule("uninstall-metadata", r"Cannot uninstall .*(distutils|RECORD)|uninstall-no-record-file"),
-    # The network, most certain first.
-    Rule("net-proxy", r"\b407\b.*Proxy Auth|proxy authorization required|Unable to connect to proxy|ProxyError\("),
-    Rule("net-proxy", r"tunnel error|Tunnel connection failed|unsuccessful tunnel|socks connect error|SOCKS error"),
-    Rule("net-tls-cert", r"CERTIFICATE_VERIFY_FAILED|problem confirming the ssl certificate"),
-    Rule("net-tls-cert", r"invalid peer certificate|UnknownIssuer|certificate (expired|not valid|has expired)"),
-    Rule("net-dns", r"dns error|NameResolutionError|getaddrinfo failed|\[Errno -[2-5]\]"),
-    Rule("net-refused", r"\((os error (111|61|10061))\)|\[Errno (111|61)\]|\[WinError 10061\]"),
-    Rule("mirror-http-error", r"HTTP status (client|server) error \(\d{3}|\b\d{3} (Client|Server) Error:"),
-    Rule("mirror-http-error", r"HTTP error \d{3} while getting|too many \d{3} error responses"),
-    Rule("mirror-http-error", r"returned a (40[13]|5\d\d) |\(401 Unauthorized\)"),
-    Rule("net-timeout", r"operation timed out|ReadTimeoutError|ConnectTimeoutError|Read timed out|request timed out"),
-    Rule("net-timeout", r"\(os error (110|60|10060)\)|\[Errno (110|60)\]|\[WinError 10060\]"),
-    Rule("net-reset", r"\(os error (104|54|10054)\)|\[Errno (104|54)\]|\[WinError 10054\]|ConnectionResetError"),
-    Rule("net-reset", r"IncompleteRead|IncompleteMessage|RemoteDisconnected|Connection broken|incomplete-download"),
-    Rule("net-reset", r"error decoding response body|end of file before message length|connection closed before mess"),
-    Rule("net-reset", r"error sending request for url|peer closed connection"),
-    # What arrived is not what was asked for.
-    Rule("hash-mismatch", r"Hash mismatch for|DO NOT MATCH THE HASHES"),
-    Rule("cache-corrupt", r"Failed to read from zip file|Failed to extract archive|BadZipFile|Bad CRC-32"),
-    Rule("cache-corrupt", r"invalid package format|structure of .* was invalid|Wheel '.*' located at .* is invalid"),
-    # What was asked for cannot be had.
-    Rule("pip-too-old", r"is not a supported wheel on this platform", ("pip",)),
-    Rule("sdist-build-failed", r"Failed to (download and )?build `|building from source is disabled|no usable wheels"),
-    Rule("sdist-build-failed", r"subprocess-exited-with-error|Failed building wheel|build backend returned an error"),
-    Rule("python-unsupported", r"requires a different Python|requires Python [<>=!~]"),
-    Rule("python-unsupported", r"with a matching Python (implementation|ABI|version) tag"),
-    Rule("platform-no-wheel", r"no wheels with a matching"),
-    Rule("package-name-wrong", r"was not found in the (package registry|provided package locations|cache)"),
-    Rule("version-not-available", r"there (is|are) no versions? of |\(from versions: (?!none)"),
-    # pip says the same of a wrong name, of a Python without wheels and of an index that refuses: nothing more is known.
-    Rule("package-name-wrong", r"\(from versions: none\)"),
-    Rule("resolver-conflict", r"No solution found|ResolutionImpossible|conflicting dependencies|are incompatible"),
-)
-
-_COMPILED = tuple((rule, re.compile(rule.pattern, re.IGNORECASE)) for rule in RULES)
-_NOISE = re.compile(r"checking the latest version of pip|new release of pip|/simple/pip/|^\s*$", re.IGNORECASE)
-_CONTEXT = re.compile(r"^(error|ERROR|fatal)\b|^\s+(cause|Caused by):|^hint:", re.IGNORECASE)
-_KILLED = {-9, 137}
 
 
 def classify_text(tool: str, text: str, returncode: int) -> tuple[str, tuple[str, ...]]:
@@ -99,21 +34,18 @@ def classify_text(tool: str, text: str, returncode: int) -> tuple[str, tuple[str
         The code, `install-failed` when nothing was recognised, and at most six lines without secrets, the proving line
         first.
     """
-    program = tool.split(maxsplit=1)[0]
-    lines = [line.rstrip()[:_LINE_LENGTH] for line in text.splitlines() if not _NOISE.search(line)]
-    if returncode in _KILLED:
-        return "oom-killed", (f"`{tool}` was ended by SIGKILL", *_tail(lines, _EVIDENCE_LINES - 1))
-    for rule, pattern in _COMPILED:
-        if rule.tools and program not in rule.tools:
-            continue
-        proof = next((line for line in lines if pattern.search(line)), None)
-        if proof is not None:
-            around = [line for line in lines if _CONTEXT.search(line) and line != proof]
-            return rule.code, _clean([proof, *around])
-    return "install-failed", (f"`{tool}` ended with status {returncode}", *_tail(lines, _EVIDENCE_LINES - 1))
+    found = diagnose_text(text, Context(tool=tool, returncode=returncode))
+    root = found.root
+    if root is None:
+        return "install-failed", (f"`{tool}` ended with status {returncode}", *_tail(text, _EVIDENCE_LINES - 1))
+    if not root.evidence:
+        return root.code, (root.what, *_tail(text, _EVIDENCE_LINES - 1))
+    around = [line.strip()[:_LINE_LENGTH] for line in text.splitlines() if _CONTEXT.search(line)]
+    return root.code, _clean([*(line.text for line in root.evidence[:1]), *around])
 
 
-def _tail(lines: list[str], count: int) -> tuple[str, ...]:
+def _tail(text: str, count: int) -> tuple[str, ...]:
+    lines = [line.rstrip()[:_LINE_LENGTH] for line in text.splitlines() if line.strip()]
     return _clean(lines[-count:])
 
 

@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from tfprov.errors import TfprovError
-from tfprov.ladder.classify import RULES, classify_exception, classify_text
+from tfprov.ladder.classify import classify_exception, classify_text
 from tfprov.ladder.climb import TransferError, is_transient
 
 # Each file is what a tool really printed when the failure was provoked: tool, exit status, output.
@@ -111,14 +111,6 @@ def test_evidence_holds_no_credentials() -> None:
     _, evidence = classify_text("uv pip compile", text, 2)
     assert len(evidence) == 2
     assert "hunter2" not in "".join(evidence)
-
-
-def test_a_rule_for_one_tool_is_silent_for_others() -> None:
-    limited = [rule for rule in RULES if rule.tools]
-    assert [rule.code for rule in limited] == ["pip-too-old"]
-    text = "ERROR: x.whl is not a supported wheel on this platform."
-    assert classify_text("pip install", text, 1)[0] == "pip-too-old"
-    assert classify_text("uv pip install", text, 1)[0] == "install-failed"
 
 
 def _message(name: str) -> tuple[str, str, int]:

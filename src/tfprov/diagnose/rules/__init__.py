@@ -3,6 +3,18 @@
 from __future__ import annotations
 
 from tfprov.diagnose.records import Rule
-from tfprov.diagnose.rules import noise, system
+from tfprov.diagnose.rules import clues, conda, gpu, loader, network, noise, packages, pip, system, uv
 
-RULES: tuple[Rule, ...] = (*system.RULES, *noise.RULES)
+RULES: tuple[Rule, ...] = (
+    *clues.RULES,
+    *system.RULES,
+    *network.RULES,
+    *pip.RULES,
+    *uv.RULES,
+    *conda.RULES,
+    *loader.RULES,
+    *packages.RULES,
+    *gpu.RULES,
+    *noise.RULES,
+)
+"""Every rule. The order does not matter: ranks, conditions and consequences decide."""
