@@ -30,6 +30,7 @@ from tfprov.fetch.store import Store
 from tfprov.host import facts as host_facts
 from tfprov.host.records import Facts, Interpreter
 from tfprov.install import space
+from tfprov.install.ahead import compiling
 from tfprov.install.installers import Installer, Pip, Uv
 from tfprov.install.records import Installed
 from tfprov.install.wheelhouse import Wheelhouse, wheelhouse
@@ -252,7 +253,17 @@ def _install(run: Run) -> Installed:
             Step(Rung.OTHER_INSTALLER, partial(again, Pip(), wheels)),
         ]
         policy = Policy(tries=2, deadline=run.deadline)
-        return climb("install", steps, emit=run.emit, skip=run.loaded.profile.strategies.skip, policy=policy)
+        skip = run.loaded.profile.strategies.skip
+        with compiling(
+            tuple(run.get(Fetched).paths.values()),
+            python=python_in(generation.path),
+            work=work,
+            environ=clean_environment(run.request.environ),
+        ) as place_bytecode:
+            installed = climb("install", steps, emit=run.emit, skip=skip, policy=policy)
+            count = place_bytecode()
+            run.emit(Note(text=f"{count} modules were compiled meanwhile", level="detail"))
+        return installed
 
 
 def smoke_request(loaded: Loaded, target: Target) -> SmokeRequest:

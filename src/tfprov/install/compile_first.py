@@ -1,0 +1,151 @@
+"""Compiles what an import needs first, from wheels that are being installed meanwhile.
+
+Started by the environment's Python as `python -I -W ignore compile_first.py REQUEST.json`. Like the probes of the smoke
+test it imports the standard library alone and runs on Python 3.7 and newer. The imports at the left margin of each
+module lead to the next ones, from the modules that the request names on. What it does not find is compiled when it is
+imported, as usual.
+
+It goes on until the file `installed` or `stop` appears, or whoever started it is gone. Once all is installed it writes
+what it has beside the sources, as Python itself would have, and prints how many files that were.
+"""
+
+from __future__ import annotations
+
+import gc
+import importlib.util
+import json
+import marshal
+import os
+import re
+import struct
+import sys
+import sysconfig
+import time
+import zipfile
+
+_IMPORT = re.compile(
+    rb"^(?:try:\s+)?(?:from[ \t]+(?P<dots>\.*)(?P<module>[\w.]*)[ \t]+import[ \t]+"
+    rb"(?:\((?P<many>[^)]*)\)|(?P<names>[^\n\\#(]*))"
+    rb"|import[ \t]+(?P<plain>[^\n#]*))",
+    re.MULTILINE,
+)
+_NAME = re.compile(rb"(\w+)(?:[ \t]+as[ \t]+\w+)?")
+_COMMENT = re.compile(rb"#[^\n]*")
+
+
+class Modules:
+    """The modules in some wheels, by their dotted name."""
+
+    def __init__(self, wheels):
+        self.places = {}
+        for path in wheels:
+            archive = zipfile.ZipFile(path)
+            for member in archive.namelist():
+                if member.endswith(".py") and ".data/" not in member:
+                    parts = member[:-3].split("/")
+                    if parts[-1] == "__init__":
+                        parts.pop()
+                    self.places[".".join(parts)] = (archive, member)
+
+    def needed(self, name, source, is_package):
+        """Modules that the imports at the left margin of a module may load."""
+        package = name.split(".") if is_package else name.split(".")[:-1]
+        for found in _IMPORT.finditer(source):
+            if found["plain"] is not None:
+                for part in found["plain"].split(b","):
+                    words = part.split()
+                    if words:
+                        yield words[0].decode("ascii", "replace")
+                continue
+            base = package[: len(package) - len(found["dots"]) + 1] if found["dots"] else []
+            module = found["module"].decode("ascii", "replace")
+            whole = ".".join([*base, *([module] if module else [])])
+            yield whole
+            names = _COMMENT.sub(b"", found["many"]) if found["many"] is not None else found["names"]
+            for one in _NAME.finditer(names or b""):
+                yield whole + "." + one[1].decode("ascii", "replace")
+
+
+def order(modules, roots):
+    """Names and sources of the modules in the order in which they are met."""
+    waiting = list(reversed(roots))
+    seen = set()
+    while waiting:
+        name = waiting.pop()
+        if name in seen:
+            continue
+        seen.add(name)
+        # Python imports the packages around a module first.
+        parent = name.rpartition(".")[0]
+        if parent and parent not in seen:
+            waiting += [name, parent]
+            seen.discard(name)
+            continue
+        if name not in modules.places:
+            continue
+        archive, member = modules.places[name]
+        source = archive.read(member)
+        yield member, source
+        waiting.extend(reversed(list(modules.needed(name, source, member.endswith("/__init__.py")))))
+
+
+def compiled(modules, roots, library, over):
+    """Name, size of the source and code of each module, until it is over."""
+    for member, source in order(modules, roots):
+        if over():
+            return
+        try:
+            code = compile(source, library + "/" + member, "exec", dont_inherit=True)
+        except (SyntaxError, ValueError):
+            # Made for other releases of Python, and imported by none.
+            continue
+        yield member, len(source), marshal.dumps(code)
+
+
+def place(library, found):
+    """Write what was compiled beside the sources that have their size; the number of files."""
+    count = 0
+    made = set()
+    for member, size, code in found:
+        path = library + "/" + member
+        try:
+            source = os.stat(path)
+            if source.st_size != size:
+                continue
+            target = importlib.util.cache_from_source(path)
+            folder = os.path.dirname(target)
+            if folder not in made:
+                os.makedirs(folder, exist_ok=True)
+                made.add(folder)
+            header = importlib.util.MAGIC_NUMBER + struct.pack(
+                "<III", 0, int(source.st_mtime) & 0xFFFFFFFF, size & 0xFFFFFFFF
+            )
+            with open(target, "xb") as out:
+                out.write(header + code)
+        except OSError:
+            # Installed elsewhere, or not at all; a full disk is noticed by what cannot do without.
+            continue
+        count += 1
+    return count
+
+
+def main():
+    """Compile until all is done or it is time to stop."""
+    with open(sys.argv[1], encoding="utf-8") as stream:
+        request = json.load(stream)
+    gc.disable()
+    starter = os.getppid()
+    library = sysconfig.get_path("platlib")
+
+    def over():
+        return os.path.exists(request["installed"]) or os.path.exists(request["stop"]) or os.getppid() != starter
+
+    found = list(compiled(Modules(request["wheels"]), request["roots"], library, over))
+    while not over():
+        time.sleep(0.01)
+    if os.path.exists(request["installed"]):
+        print(place(library, found))
+
+
+if __name__ == "__main__":
+    main()
