@@ -1,0 +1,106 @@
+"""The corpus of logs under tests/corpus: what each log is, and whether a diagnosis of it is right.
+
+A log is two files: `NAME.log`, bytes as a tool wrote them, and `NAME.json` beside it:
+
+    code         failure code of the root; "noise" when the log only looks like a fault; null when nothing is wrong
+    group        group of the code; null without a fault
+    accept       further roots that an honest expert could name from this text; null for "not known"
+    consequences codes that only follow from the root and may not stand as causes of their own
+    context      what is known around the log: fields of `Context`
+    made         "provoked": a real tool said it on a real machine; "by message format": written after the tool's source
+    tool         which tool, which version
+    command      what was run
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from tfprov.diagnose.records import NOISE, Context, Diagnosis
+from tfprov.errors import CODES
+
+FOLDER = Path(__file__).parent / "corpus"
+NONE = "-"
+"""Stands for no fault in tables."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Log:
+    """A log of the corpus.
+
+    Attributes:
+        name: of its files, unique.
+        folder: group of the code, or `noise`, `clean`.
+        code: of the root cause; None when there is no fault.
+        accept: further roots that are right; None in it for "nothing known".
+        consequences: codes that may not be causes.
+        context: what is known around it.
+        made: how it came to be.
+        content: the log.
+    """
+
+    name: str
+    folder: str
+    code: str | None
+    accept: tuple[str | None, ...]
+    consequences: tuple[str, ...]
+    context: Context
+    made: str
+    content: bytes
+
+    @property
+    def roots(self) -> tuple[str | None, ...]:
+        """Every root that is right, the best first."""
+        return (self.code, *self.accept)
+
+    @property
+    def groups(self) -> tuple[str, ...]:
+        """Every group that is right, the best first; `-` for no fault."""
+        return tuple(dict.fromkeys(group_of(code) for code in self.roots))
+
+
+def read(folder: Path = FOLDER) -> tuple[Log, ...]:
+    """All logs, in order of their names."""
+    return tuple(sorted(_read(folder), key=lambda log: log.name))
+
+
+def _read(folder: Path) -> Iterator[Log]:
+    for path in folder.rglob("*.json"):
+        told = json.loads(path.read_text(encoding="utf-8"))
+        context: Mapping[str, str | int | bool | None] = told.get("context", {})
+        yield Log(
+            name=path.stem,
+            folder=path.parent.name,
+            code=None if told["code"] == NOISE else told["code"],
+            accept=tuple(told.get("accept", ())),
+            consequences=tuple(told.get("consequences", ())),
+            context=Context(**context),  # type: ignore[arg-type]  # a wrong field is a mistake of the corpus and raises
+            made=told["made"],
+            content=path.with_suffix(".log").read_bytes(),
+        )
+
+
+def group_of(code: str | None) -> str:
+    """The label of a code's group; `-` for no fault."""
+    return NONE if code is None else CODES[code].group.label
+
+
+def root_of(found: Diagnosis) -> str | None:
+    """The code of the root cause; None when there is none."""
+    return None if found.root is None else found.root.code
+
+
+def faults(log: Log, found: Diagnosis) -> list[str]:
+    """What is wrong with a diagnosis, in words; empty when it is right."""
+    root = root_of(found)
+    wrong: list[str] = []
+    if root not in log.roots:
+        wrong.append(
+            f"the root is {root or 'nothing'}, not {' or '.join(str(code or 'nothing') for code in log.roots)}"
+        )
+    causes = [one.code for one in found.findings if one.role == "cause"]
+    wrong += [f"{code} stands as a cause" for code in log.consequences if code in causes and code != root]
+    return wrong

@@ -1,0 +1,97 @@
+"""The same log as other programs hand it on: prefixes of CI systems, colours, line ends, encodings, padding."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+
+Variant = Callable[[bytes], bytes]
+
+_HARMLESS = (
+    b"Requirement already satisfied: six>=1.12.0 in ./lib/python3.12/site-packages (from tensorflow) (1.17.0)",
+    b"  Downloading markdown-3.9-py3-none-any.whl (107 kB)",
+    b"gcc -pthread -Wno-unused-result -O3 -Wall -fPIC -Iinclude -c src/module.c -o build/src/module.o",
+    b"2026-01-02 03:04:05.060708: I tensorflow/core/util/port.cc:153] oneDNN custom operations are on.",
+    b"1875/1875 [==============================] - 4s 2ms/step - loss: 0.2991 - accuracy: 0.9131",
+    b"   1/1875 ..............................  - ETA: 3:12 - loss: 2.3412\r  64/1875 ..............  - ETA: 5s",
+    b"Get:12 http://deb.example/debian bookworm/main amd64 libc6-dev amd64 2.36-9+deb12u14 [1904 kB]",
+    b"copying tensorflow/python/ops/array_ops.py -> build/lib/tensorflow/python/ops",
+    b"INFO:root:step 1200 of 64000, learning rate 0.00093, gradient norm 1.882, 412.7 examples a second",
+    b"#8 sha256:0f2d1c3b4a59687786950413223140ff 31.46MB / 62.91MB 2.1s",
+)
+
+
+def padding(size: int, *, seed: int = 1) -> bytes:
+    """At least `size` bytes of lines that say nothing."""
+    chooser = random.Random(seed)
+    block = b"".join(chooser.choice(_HARMLESS) + b"\n" for _ in range(4000))
+    return block * (size // len(block) + 1)
+
+
+def _each(prefix: Callable[[int], bytes]) -> Variant:
+    def change(content: bytes) -> bytes:
+        lines = content.split(b"\n")
+        tail = lines.pop() if lines and not lines[-1] else None
+        done = b"\n".join(prefix(number) + line for number, line in enumerate(lines))
+        return done + b"\n" if tail is not None else done
+
+    return change
+
+
+def _colours(content: bytes) -> bytes:
+    lines = []
+    for number, line in enumerate(content.split(b"\n")):
+        first, blank, rest = line.partition(b" ")
+        lines.append(b"\x1b[%dm" % (31 + number % 6) + first + b"\x1b[0m" + blank + rest + b"\x1b[K" if line else line)
+    return b"\n".join(lines)
+
+
+def _progress(content: bytes) -> bytes:
+    bars = b"".join(b"\r     \xe2\x94\x81\xe2\x94\x81 %d/620 MB 11.2 MB/s" % number for number in range(0, 620, 31))
+    return b"  Downloading tensorflow-2.20.0-cp312-cp312-manylinux_2_17_x86_64.whl\n" + bars + b"\n" + content
+
+
+def _latin1(content: bytes) -> bytes:
+    stray = b"Vorgang f\xfcr Benutzer M\xfcller l\xe4uft \xff\x80 noch\n"
+    return stray + content.rstrip(b"\n") + b"\n" + stray
+
+
+def _utf16(content: bytes) -> bytes:
+    # What `> build.log` writes in Windows PowerShell 5.
+    return b"\xff\xfe" + content.replace(b"\n", b"\r\n").decode("utf-8", "replace").encode("utf-16-le")
+
+
+VARIANTS: Mapping[str, Variant] = MappingProxyType(
+    {
+        "plain": lambda content: content,
+        "crlf": lambda content: content.replace(b"\n", b"\r\n"),
+        "colours": _colours,
+        "progress": _progress,
+        "github": _each(lambda number: b"2026-01-02T03:04:%02d.%07dZ " % (number % 60, number)),
+        "gitlab": _each(lambda number: b"2026-01-02T03:04:%02d.%06dZ 01O " % (number % 60, number)),
+        "jenkins": _each(lambda number: b"[2026-01-02T03:04:%02d.%03dZ] " % (number % 60, number % 1000)),
+        "buildkit": _each(lambda number: b"#12 %d.%03d " % (number // 7 + 1, number * 37 % 1000)),
+        "compose": _each(lambda _: b"trainer-1  | "),
+        "kubernetes": _each(lambda number: b"2026-01-02T03:04:%02d.%09dZ stderr F " % (number % 60, number)),
+        "journald": _each(lambda _: b"Jan 02 03:04:05 node7 train[4242]: "),
+        "latin-1": _latin1,
+        "utf-16": _utf16,
+        "padded": lambda content: padding(200_000) + content.rstrip(b"\n") + b"\n" + padding(50_000, seed=2),
+    }
+)
+"""Ways to hand a log on that keep all of it: a diagnosis may not change."""
+
+
+def without_head(content: bytes) -> bytes:
+    """The log without its first quarter, begun in the middle of a line."""
+    return content[len(content) // 4 :]
+
+
+def without_tail(content: bytes) -> bytes:
+    """The log without its last eighth, ended in the middle of a line."""
+    return content[: len(content) - len(content) // 8]
+
+
+TRUNCATIONS: Mapping[str, Variant] = MappingProxyType({"no head": without_head, "no tail": without_tail})
+"""Ways to lose a part of a log: what is lost cannot be told any more, so these are measured and not demanded."""
