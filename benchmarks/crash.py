@@ -122,7 +122,8 @@ def work(task: Task) -> list[Point | Damage]:
     try:
         with stocked(task, root) as (catalogue, index):
             if task.tool == "tfprov":
-                points = itertools.chain(kills(task, root, catalogue, index), full_disks(task, root, catalogue, index))
+                # Full disks first: they are fewer, and no limit of time may leave them out.
+                points = itertools.chain(full_disks(task, root, catalogue, index), kills(task, root, catalogue, index))
                 found.extend(points)
             else:
                 found.extend(in_place(task, root, catalogue, index))
@@ -230,7 +231,7 @@ def full_disks(task: Task, root: Path, catalogue: Catalogue | Releases, index: I
             every = [(stage, left) for left in DISK_LEFT for stage in (None, *STAGES)]
             cases = {name: itertools.cycle(shuffled(every, chance)) for name in UPGRADES}
             for _ in range(task.disk):
-                if time.time() > task.until + 120:
+                if time.time() > task.until:
                     return
                 stage, left = next(cases[upgrade_of(site)])
                 point = full_disk_point(site, stage=stage, leave=left)

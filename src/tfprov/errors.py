@@ -140,6 +140,7 @@ _ALL = [
         ("read-only-fs", "the file system is read-only", "choose another place with `TFPROV_HOME`"),
         ("externally-managed", "the Python belongs to the operating system", "install into an environment"),
         ("windows-long-path", "a path is longer than Windows allows", "a shorter path, or enable long paths"),
+        ("path-too-long", "a name is longer than the file system allows", "use a shorter one"),
         ("file-in-use", "another process holds the file", "close it and run again"),
         ("uninstall-metadata", "a package cannot be removed", "use a fresh environment"),
         ("install-failed", "an installer failed for a reason not recognised", "read its last lines above"),

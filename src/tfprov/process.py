@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
+from tfprov.errors import TfprovError
+
 # Variables that change what a Python or an installer does behind our back. What tfprov wants from them (an index, a
 # proxy, a certificate) it reads itself and passes on explicitly.
 _HAZARD_PREFIXES = ("PIP_", "UV_", "VIRTUALENV_", "PYTHON", "CONDA_", "MAMBA_", "PIPX_", "POETRY_", "TF_", "_PYTHON")
@@ -221,10 +223,23 @@ _mourner = _Mourner()
 
 
 def replace_process(argv: Sequence[str], *, env: Mapping[str, str]) -> int:
-    """Become another program (POSIX), or run it in the foreground and return its exit status (Windows)."""
-    if os.name == "posix":
-        os.execvpe(argv[0], list(argv), dict(env))  # noqa: S606 - the user's own command, without a shell on purpose
-    return subprocess.call(list(argv), env=dict(env))
+    """Become another program (POSIX), or run it in the foreground and return its exit status (Windows).
+
+    Raises:
+        TfprovError: `usage` when it cannot be started.
+    """
+    try:
+        if os.name == "posix":
+            os.execvpe(argv[0], list(argv), dict(env))  # noqa: S606 - the user's own command, no shell on purpose
+        return subprocess.call(list(argv), env=dict(env))
+    except OSError as error:
+        # The program is there: it was looked up. ENOENT speaks of the interpreter in its first line.
+        raise TfprovError(
+            "usage",
+            f"`{argv[0]}` cannot be started",
+            evidence=(error.strerror or str(error),),
+            hint="look at its first line (`#!`) and its permissions: it needs a program that is there to run it",
+        ) from error
 
 
 def _drain(stream: IO[bytes], into: bytearray, each: Callable[[str], None] | None) -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from tfprov import process
+from tfprov.errors import TfprovError
 from tfprov.process import Finished, clean_environment, run
 
 ENV = {"PATH": os.environ.get("PATH", os.defpath)}
@@ -419,3 +420,14 @@ def test_where_there_is_no_shell_children_run_all_the_same(monkeypatch: pytest.M
     monkeypatch.setattr(process, "_mourner", process._Mourner())
     monkeypatch.setattr(subprocess, "Popen", no_shell)
     assert run(python("print(1)"), env=ENV).stdout == "1\n"
+
+
+@pytest.mark.parametrize("first", ["#!/nowhere/python\n", "no program\n"])
+def test_a_program_that_cannot_be_started_is_no_bug_of_ours(tmp_path: Path, first: str) -> None:
+    program = tmp_path / "program"
+    program.write_text(first)
+    program.chmod(0o755)
+    with pytest.raises(TfprovError) as failure:
+        process.replace_process([str(program)], env=ENV)
+    assert failure.value.code.name == "usage"
+    assert failure.value.what == f"`{program}` cannot be started"

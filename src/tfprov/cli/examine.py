@@ -161,6 +161,9 @@ def log(
         environment = find(profile, cwd=Path.cwd(), environ=os.environ)
         found = journals(home(os.environ).journals / environment.id)
         if len(found) < number:
-            raise TfprovError("environment-missing", f"there are {len(found)} journals of `{environment.owner.name}`")
+            kept = f"there are {len(found)} journals of `{environment.owner.name}`"
+            if not found:
+                raise TfprovError("environment-missing", kept)
+            raise TfprovError("usage", f"there is no run {number}: {kept}", hint="the newest run is 1")
         lines = list(read(found[number - 1]))
         output.result("\n".join(json.dumps(line) for line in lines), {"path": found[number - 1], "events": lines})

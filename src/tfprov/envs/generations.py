@@ -3,12 +3,12 @@
 Layout of an environment's folder:
 
     owner.json            whose it is
-    .lock                 held by the tfprov that works on it
     generations/0007/     an environment; `tfprov.json` in it is its seal, `tfprov.manifest` the list of its files
     current -> generations/0007
     scratch/              what an installer needs while it works
 
-Nothing in a sealed generation is ever changed by tfprov. `current`, and through it the path that the profile asks for,
+Beside the folders, `.locks/<id>` is held by the tfprov that works on one. Nothing in a sealed generation is ever
+changed by tfprov, but what was damaged can be put back. `current`, and through it the path that the profile asks for,
 changes by one rename.
 """
 
@@ -27,7 +27,7 @@ from tfprov.envs import documents, durable, manifest
 from tfprov.envs.manifest import SEAL
 from tfprov.envs.records import Damage, Flaw, Generation, Owner, Seal
 from tfprov.errors import TfprovError
-from tfprov.paths import write_atomic
+from tfprov.paths import writable, write_atomic
 
 _NUMBER = re.compile(r"\d{4,}")
 
@@ -74,6 +74,7 @@ class Environment:
             OSError: the folder cannot be made.
         """
         self.check_link()
+        self._check_place()
         before = Environment.open(self.root)
         if before is not None:
             links = {*before.owner.former, before.owner.link} - {self.owner.link, ""}
@@ -89,12 +90,22 @@ class Environment:
             timeout: seconds to wait for another holder; negative to wait for ever, 0 not to wait.
 
         Raises:
-            TfprovError: `lock-timeout`.
+            TfprovError: `lock-timeout`; `permission-denied` where nothing can be made.
         """
         from filelock import FileLock, Timeout
 
-        self.root.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(self.root / ".lock")
+        # Outside the folder of the environment: `lock` shall leave none behind, and `remove` deletes it.
+        path = self.root.parent / ".locks" / self.root.name
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+        except FileNotFoundError as error:
+            raise TfprovError(
+                "permission-denied",
+                f"`{path.parent}` cannot be made",
+                evidence=(str(error),),
+                hint="is HOME right? or set TFPROV_HOME to a folder that you may write to",
+            ) from error
+        lock = FileLock(path)
         try:
             lock.acquire(timeout=timeout)
         except Timeout as error:
@@ -141,6 +152,13 @@ class Environment:
                 evidence=(f"it points at `{found}`",),
                 hint="remove that link, or choose another `environment.path`",
             )
+        if _holds(link, self.owner.profile):
+            raise TfprovError(
+                "path-not-ours",
+                f"`{link}` cannot become the environment",
+                evidence=(f"it is the folder that `{self.owner.profile}` lies in, or one above it",),
+                hint='name a new folder as `environment.path`, such as `".venv"`',
+            )
         if link.exists():
             kind = (
                 "a virtual environment" if (link / "pyvenv.cfg").exists() else "a folder" if link.is_dir() else "a file"
@@ -150,6 +168,26 @@ class Environment:
                 f"`{link}` exists and was not made by tfprov",
                 evidence=(f"it is {kind}; tfprov never overwrites what it did not make",),
                 hint=f"move it away (`mv {link.name} {link.name}.old`), or choose another `environment.path`",
+            )
+
+    def _check_place(self) -> None:
+        """Make sure, before anything is built, that a link can be made where the profile wants it.
+
+        Raises:
+            TfprovError: `permission-denied`.
+        """
+        link = Path(self.owner.link)
+        if not self.owner.link or link.is_symlink():
+            return
+        folder = link.parent
+        while not folder.exists() and folder != folder.parent:
+            folder = folder.parent
+        if not writable(folder):
+            raise TfprovError(
+                "permission-denied",
+                f"`{link}` cannot be made",
+                evidence=(f"nothing can be made in `{folder}`",),
+                hint="choose another `environment.path`",
             )
 
     def _abandoned(self, link: Path, target: Path) -> bool:
@@ -331,6 +369,10 @@ def _read_seal(path: Path) -> Seal | None:
         return documents.seal((path / SEAL).read_bytes())
     except (OSError, ValueError):
         return None
+
+
+def _holds(folder: Path, file: str) -> bool:
+    return Path(os.path.realpath(file)).is_relative_to(os.path.realpath(folder))
 
 
 def _by_real_folder(link: str | Path) -> str:

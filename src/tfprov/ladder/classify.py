@@ -66,7 +66,7 @@ _ERRNO = {
     errno.EEXIST: "path-not-ours",
     errno.EISDIR: "path-not-ours",
     errno.ETXTBSY: "file-in-use",
-    errno.ENAMETOOLONG: "windows-long-path",
+    errno.ENAMETOOLONG: "path-too-long",
     errno.ENOMEM: "oom-killed",
     errno.ECONNREFUSED: "net-refused",
     errno.ECONNRESET: "net-reset",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -145,8 +146,12 @@ class Lock:
 
 
 def file_name(profile: str) -> str:
-    """Name of the lock file of a profile. The standard allows no dot inside its middle part."""
-    return f"pylock.{profile.replace('.', '-')}.toml"
+    """Name of the lock file of a profile. The standard allows no dot inside its middle part.
+
+    A name with a dot gets a part of its hash as well: `a.b` and `a-b` in one folder are two profiles.
+    """
+    mark = f"-{hashlib.sha256(profile.encode()).hexdigest()[:4]}" if "." in profile else ""
+    return f"pylock.{profile.replace('.', '-')}{mark}.toml"
 
 
 def _public(inputs: Inputs) -> dict[str, object]:

@@ -63,7 +63,10 @@ def plan(request: Request, emit: Emit) -> Plan:
     from tfprov.plan.records import Plan
 
     run = Run(request, emit)
-    for stage in (PROFILE, *DECIDE):
+    run.do(PROFILE)
+    if request.host is None:
+        run.environment.check_link()
+    for stage in DECIDE:
         run.do(stage)
     return run.get(Plan)
 

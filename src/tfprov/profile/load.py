@@ -17,7 +17,7 @@ from pydantic import BaseModel, ValidationError
 from tfprov.errors import TfprovError
 from tfprov.profile.positions import Key, line_of, lines_of_keys
 from tfprov.profile.records import Loaded, Profile
-from tfprov.profile.source import digest, named_files, requirements_in
+from tfprov.profile.source import NAMES_OF_FILES, digest, named_files, requirements_in
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -85,10 +85,16 @@ def load(path: Path, *, overrides: Sequence[str] = (), shipped: bool = False) ->
         problems += _contradictions(profile, place)
     except ValidationError as error:
         problems += [_problem(item, place) for item in error.errors(include_url=False)]
-    missing, contents = _missing_files(document, path.parent, place)
-    problems += missing
-    requirements, constraints, wrong = requirements_in(document, path.parent)
-    problems += wrong
+    unprintable = _unprintable_paths(document, place)
+    problems += unprintable
+    contents: list[bytes] = []
+    requirements: tuple[str, ...] = ()
+    constraints: tuple[str, ...] = ()
+    if not unprintable:
+        # The operating system refuses such names with errors that nobody could place.
+        missing, contents = _missing_files(document, path.parent, place)
+        requirements, constraints, wrong = requirements_in(document, path.parent)
+        problems += (*missing, *wrong)
     if profile is None or problems:
         count = len(problems)
         raise TfprovError(
@@ -272,6 +278,19 @@ def _contradictions(profile: Profile, place: Place) -> list[str]:
         )
     if profile.conda.packages and profile.environment.kind != "conda":
         problems.append(f'{place(("conda", "packages"))}: `conda.packages` needs `environment.kind = "conda"`')
+    return problems
+
+
+def _unprintable_paths(document: Document, place: Place) -> list[str]:
+    """Paths that no file system or terminal can be trusted with."""
+    problems = []
+    for table, key in (*(key for key, _ in NAMES_OF_FILES), ("environment", "path")):
+        given = document.get(table)
+        value = given.get(key) if isinstance(given, dict) else None
+        for name in value if isinstance(value, list) else [value]:
+            bad = next((each for each in str(name) if ord(each) < 32 or ord(each) == 127), None)
+            if isinstance(name, str) and bad is not None:
+                problems.append(f"{place((table, key))}: `{table}.{key}` holds a control character (U+{ord(bad):04X})")
     return problems
 
 

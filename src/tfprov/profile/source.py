@@ -28,7 +28,7 @@ Document: TypeAlias = "dict[str, Any]"
 """A TOML document as the parser gives it."""
 
 # Keys whose values name files or folders, and whether the content is a part of what the profile means.
-_NAMES_OF_FILES: tuple[tuple[tuple[str, str], bool], ...] = (
+NAMES_OF_FILES: tuple[tuple[tuple[str, str], bool], ...] = (
     (("packages", "files"), True),
     (("smoke", "scripts"), True),
     (("index", "find-links"), False),
@@ -131,7 +131,7 @@ def digest(
 
 def named_files(document: Document, folder: Path) -> Iterator[NamedFile]:
     """The files and folders that a document names; addresses are left out, and so are values that name nothing."""
-    for key, matters in _NAMES_OF_FILES:
+    for key, matters in NAMES_OF_FILES:
         table = document.get(key[0])
         value = table.get(key[1]) if isinstance(table, dict) else None
         for name in value if isinstance(value, list) else [value]:
@@ -191,8 +191,12 @@ def find(name: str, *, cwd: Path) -> tuple[Path, bool]:
     names = {file.stem: file for file in shipped()}
     if name in names:
         return names[name], True
+    if not name:
+        raise TfprovError("profile-missing", "the name of the profile is empty")
     if path.is_dir():
         raise TfprovError("profile-missing", f"`{name}` is a folder, not a profile")
+    if path.exists():
+        raise TfprovError("profile-missing", f"`{name}` is no regular file", hint="a profile is a TOML file")
     import difflib
 
     close = difflib.get_close_matches(name, names, n=1)

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import errno
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -11,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from sham import install
-from tfprov.envs import generations
+from tfprov.envs import generations, manifest
 from tfprov.envs.generations import (
     Environment,
     environment_id,
@@ -22,6 +24,7 @@ from tfprov.envs.generations import (
 from tfprov.envs.manifest import MANIFEST, SEAL
 from tfprov.envs.records import Damage, Generation, Owner, Seal
 from tfprov.errors import TfprovError
+from tfprov.ladder.classify import classify_exception
 from tfprov.lock.records import Target
 
 TARGET = Target(
@@ -509,6 +512,102 @@ class TestDamage:
             assert environment.damage(generation).altered == (MANIFEST,)
         manifest.unlink()
         assert environment.damage(generation).missing == (MANIFEST,)
+
+
+class TestPlaces:
+    @pytest.mark.parametrize("path", ["/", ".", "..", "../.."])
+    def test_what_holds_the_profile_cannot_become_the_environment(self, folder: Path, path: str) -> None:
+        with pytest.raises(TfprovError) as failure:
+            linked(folder, folder / path)
+        assert code_of(failure) == "path-not-ours"
+        assert failure.value.hint == 'name a new folder as `environment.path`, such as `".venv"`'
+
+    @pytest.mark.skipif(not Path("/proc/self").exists(), reason="a folder in which not even root can make anything")
+    def test_a_place_where_no_link_can_be_made_is_named_before_anything_is_built(self, folder: Path) -> None:
+        with pytest.raises(TfprovError) as failure:
+            linked(folder, Path("/proc/env"))
+        assert code_of(failure) == "permission-denied"
+        assert not (folder / "home" / "train-2").exists()
+
+    @pytest.mark.skipif(not Path("/proc/self").exists(), reason="a folder in which not even root can make anything")
+    def test_a_home_in_which_nothing_can_be_made_is_named(self) -> None:
+        environment = Environment(Path("/proc/1/.local/env"), owner=Owner(name="train", profile="/p"))
+        with pytest.raises(TfprovError) as failure, environment.locked():
+            pass
+        assert code_of(failure) == "permission-denied"
+        assert "TFPROV_HOME" in failure.value.hint
+
+    def test_holding_an_environment_makes_no_folder_for_it(self, folder: Path) -> None:
+        environment = Environment(folder / "home" / "train-3", owner=Owner(name="train", profile="/p"))
+        with environment.locked():
+            pass
+        assert not environment.root.exists()
+        assert environments(folder / "home") == ()
+
+
+class TestBrokenDisk:
+    """A device that fails (EIO) at each step. What was in use stays in use, and the next run can go on."""
+
+    @pytest.mark.parametrize(
+        ("step", "where"),
+        [
+            ("write", "manifest"),
+            ("write", "seal"),
+            ("fsync", "manifest"),
+            ("replace", "seal"),
+            ("symlink_to", "link"),
+            ("replace", "link"),
+        ],
+    )
+    def test_an_upgrade_that_meets_it_leaves_the_old_one(
+        self, environment: Environment, monkeypatch: pytest.MonkeyPatch, step: str, where: str
+    ) -> None:
+        first = activated(environment)
+        second = built(environment)
+        seal_first = where == "link"
+        if seal_first:
+            second = environment.seal(second, PROVED)
+
+        def fail(*_: object, **__: object) -> None:
+            raise OSError(errno.EIO, "Input/output error")
+
+        def upgrade() -> None:
+            environment.activate(second if seal_first else environment.seal(second, PROVED))
+
+        with monkeypatch.context() as broken:
+            if step == "write" and where == "manifest":
+                broken.setattr(manifest, "write_atomic", fail)
+            elif step == "write":
+                broken.setattr(generations, "write_atomic", fail)
+            elif step == "fsync":
+                broken.setattr(os, "fsync", fail)
+            else:
+                broken.setattr(Path, step, fail)
+            with pytest.raises(OSError, match="Input/output") as failure:
+                upgrade()
+        assert classify_exception(failure.value).code.name == "disk-io"
+        assert environment.active() == first
+        assert not environment.damage(first)
+        assert not list(environment.root.rglob("*.tmp"))
+        third = activated(environment)
+        assert environment.active() == third
+
+    def test_what_cannot_be_deleted_counts_for_nothing_and_costs_nothing(
+        self, environment: Environment, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        for _ in range(3):
+            last = activated(environment)
+
+        def fail(*_: object, **__: object) -> None:
+            raise OSError(errno.EIO, "Input/output error")
+
+        with monkeypatch.context() as broken:
+            broken.setattr(shutil, "rmtree", fail)
+            environment.prune(1)
+        assert environment.active() == last
+        assert numbers(environment) == [last.number]
+        built(environment)
+        assert folders(environment) == ["0003", "0004"]
 
 
 class TestMoved:

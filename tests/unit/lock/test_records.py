@@ -11,7 +11,13 @@ from tfprov.lock.records import Inputs, file_name
 
 @pytest.mark.parametrize(
     ("profile", "name"),
-    [("train", "pylock.train.toml"), ("legacy-2.15", "pylock.legacy-2-15.toml"), ("a.b.c", "pylock.a-b-c.toml")],
+    [
+        ("train", "pylock.train.toml"),
+        ("legacy-2.15", "pylock.legacy-2-15-dada.toml"),
+        ("a.b", "pylock.a-b-2e73.toml"),
+        # Not the same as that of `a.b`, which may lie beside it.
+        ("a-b", "pylock.a-b.toml"),
+    ],
 )
 def test_the_file_name_is_one_that_the_standard_allows(profile: str, name: str) -> None:
     assert file_name(profile) == name

@@ -425,3 +425,18 @@ def test_a_loaded_profile_cannot_be_changed(tmp_path: Path) -> None:
     assert isinstance(loaded, Loaded)
     with pytest.raises(ValueError, match="frozen"):
         loaded.profile.smoke.level = "deep"
+
+
+@pytest.mark.parametrize(
+    ("table", "line"),
+    [
+        ("environment", 'path = "a\\u0000b"'),
+        ("python", 'path = "a\\u001bb"'),
+        ("packages", 'files = ["ok.txt", "a\\nb"]'),
+        ("index", 'find-links = ["a\\u007fb"]'),
+    ],
+)
+def test_a_path_with_a_control_character_is_refused_with_its_line(tmp_path: Path, table: str, line: str) -> None:
+    lines = report(write(tmp_path, f'name = "a"\n[{table}]\n{line}\n'))
+    assert lines[0] == "profile-invalid: `DIR/train.toml` has a mistake"
+    assert lines[1].startswith(f"train.toml:3: `{table}.{line.partition(' ')[0]}` holds a control character (U+00")

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 from importlib import resources
 from pathlib import Path
 
@@ -145,6 +146,12 @@ class TestFind:
     def test_a_folder_is_no_profile(self, tmp_path: Path) -> None:
         (tmp_path / "folder").mkdir()
         assert self.refusal("folder", tmp_path).what == "`folder` is a folder, not a profile"
+        assert self.refusal("", tmp_path).what == "the name of the profile is empty"
+
+    @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="POSIX has named pipes")
+    def test_a_pipe_is_not_read(self, tmp_path: Path) -> None:
+        os.mkfifo(tmp_path / "pipe")
+        assert self.refusal("pipe", tmp_path).what == "`pipe` is no regular file"
 
     def test_the_home_of_an_unknown_user_is_just_not_there(self, tmp_path: Path) -> None:
         self.refusal("~no-such-user/train.toml", tmp_path)
