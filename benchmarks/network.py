@@ -1,7 +1,9 @@
 """Hostile networks: tfprov's fetch against pip and uv, one real big wheel, one scenario after the other.
 
     python benchmarks/network.py                      # everything; fetches a tensorflow-cpu wheel through pip first
-    python benchmarks/network.py --wheel FILE.whl --only clean,cut-8mb --tools tfprov,pip
+    python benchmarks/network.py --wheel FILE.whl --only clean,cut-8mb-reset --tools tfprov,pip
+    python benchmarks/network.py --jobs 8 --json out.json    # again after a break: only what is not in out.json yet
+    python benchmarks/network.py --clean 7           # the undisturbed link only, tfprov and curl in turn, seven times
 
 Every tool gets the same file from the same kind of loopback index, started anew for each run. What goes wrong is
 scripted in tests/loopback.py. A scenario that has a right answer is passed by bringing the file; a hopeless one by
@@ -9,7 +11,8 @@ giving up within the limit (tfprov must also name the right cause). Bytes are wh
 of the file.
 
 pip is `pip download`; uv has no such command, so it is `uv pip install --target`, which unpacks as well. Scenarios
-whose seconds matter run alone, the others several at a time.
+whose seconds matter run alone, those where the server sets the pace with all tools at one time, the others `--jobs` at
+a time.
 """
 
 from __future__ import annotations
@@ -18,16 +21,17 @@ import argparse
 import contextlib
 import dataclasses
 import hashlib
+import itertools
 import json
 import os
 import shutil
 import signal
+import statistics
 import subprocess
 import sys
 import tempfile
 import threading
 import time
-import zipfile
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from email.utils import formatdate
@@ -36,95 +40,11 @@ from pathlib import Path
 HERE = Path(__file__).resolve()
 sys.path[:0] = [str(HERE.parent.parent / "tests"), str(HERE.parent.parent / "src")]
 
+from network_scenarios import Scenario, scenarios  # noqa: E402  # likewise
+
 from loopback import Faults, Index, Proxy, authority, unused_port  # noqa: E402  # found through the line above
 
-MB = 1_000_000
 TOOLS = ("tfprov", "pip", "pip-best", "uv", "uv-best")
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Scenario:
-    """What goes wrong, and what a right answer is.
-
-    Attributes:
-        code: None when the file can be had; else the failure code that tfprov must end with.
-        needed: bytes that a perfect client needs, as a multiple of the file.
-        mirror: faults of a second index with the same file; None for no second index.
-        proxy: mode of a proxy in the environment; None for none.
-        direct: whether the direct way works too.
-        disk: bytes of free space; None for plenty.
-        kill: kill -9 when so much of the file has arrived, then run again.
-        alone: whether seconds matter.
-    """
-
-    name: str
-    faults: Faults
-    code: str | None = None
-    needed: float = 1.0
-    mirror: Faults | None = None
-    proxy: str | None = None
-    login: str | None = None
-    tls: str | None = None
-    dead_redirect: bool = False
-    disk: int | None = None
-    kill: float | None = None
-    alone: bool = False
-
-
-def scenarios(wheel: Path) -> tuple[Scenario, ...]:
-    """Every scenario for this file."""
-    size = wheel.stat().st_size
-    middle = size // 2
-    with zipfile.ZipFile(wheel) as archive:
-        entries = sorted(archive.infolist(), key=lambda entry: entry.compress_size)
-        # In a member of ordinary size: the largest of those below two percent of the file.
-        usual = next(entry for entry in reversed(entries) if entry.compress_size < size // 50)
-        small = usual.header_offset + usual.compress_size // 2
-        biggest = entries[-1].header_offset + entries[-1].compress_size // 2
-    good = Faults()
-    return (
-        Scenario(name="clean", faults=good, alone=True),
-        Scenario(name="clean-1-gbit", faults=Faults(total_rate=125e6), alone=True),
-        Scenario(name="slow-per-connection", faults=Faults(rate=5e6), alone=True),
-        Scenario(name="few-connections", faults=Faults(rate=8e6, connections=2), alone=True),
-        Scenario(name="kill-9-at-half", faults=Faults(total_rate=60e6), kill=0.5, alone=True),
-        Scenario(name="cut-8mb-reset", faults=Faults(cut_every=8 * MB)),
-        Scenario(name="cut-30mb-end", faults=Faults(cut_every=30 * MB, cut_with="end")),
-        Scenario(name="stall-once", faults=Faults(stall_after=size // 3, stalls=1)),
-        Scenario(name="stall-three-times", faults=Faults(stall_after=20 * MB, stalls=3)),
-        Scenario(name="trickle-once", faults=Faults(stall_after=middle, stalls=1, trickle=1)),
-        Scenario(name="trickle-after-40mb", faults=Faults(stall_after=40 * MB, trickle=1)),
-        Scenario(name="trickle-always", faults=Faults(stall_after=0, trickle=1), code="net-timeout"),
-        Scenario(name="503-three-times", faults=Faults(statuses=(503, 503, 503))),
-        Scenario(name="429-retry-after-seconds", faults=Faults(statuses=(429, 429), retry_after="3")),
-        Scenario(name="503-retry-after-date", faults=Faults(statuses=(503, 503), retry_after="date")),
-        Scenario(name="503-always", faults=Faults(always_status=503), code="mirror-http-error"),
-        Scenario(name="403-always", faults=Faults(always_status=403), code="mirror-http-error"),
-        Scenario(name="truncated", faults=Faults(truncate=1000), code="hash-mismatch"),
-        Scenario(name="byte-flipped-once", faults=Faults(flips=(small,), flip_times=1)),
-        Scenario(name="byte-flipped-in-cache", faults=Faults(flips=(small,), flips_cached=True)),
-        Scenario(name="byte-flipped-mirror-good", faults=Faults(flips=(small,)), mirror=good),
-        Scenario(name="byte-flipped-always", faults=Faults(flips=(small,)), code="hash-mismatch"),
-        # A compressed member of 160 MB has one checksum, at its end: where in it the damage is, nothing tells.
-        Scenario(name="byte-flipped-in-biggest-member", faults=Faults(flips=(biggest,), flip_times=1), needed=1.6),
-        Scenario(name="no-ranges", faults=Faults(ignore_ranges=True)),
-        Scenario(
-            name="no-ranges-cut-once", faults=Faults(ignore_ranges=True, stall_after=middle, stalls=1), needed=1.5
-        ),
-        Scenario(name="wrong-ranges", faults=Faults(range_shift=1000, stall_after=30 * MB, stalls=1)),
-        Scenario(name="file-changes", faults=Faults(changes_after=1, stall_after=30 * MB, stalls=1)),
-        Scenario(name="etag-flaps-and-cuts", faults=Faults(etag="flap", cut_every=30 * MB)),
-        Scenario(name="no-length-no-etag", faults=Faults(chunked=True, ignore_ranges=True, etag="no")),
-        Scenario(name="redirect-to-dead-host", faults=good, dead_redirect=True, mirror=good),
-        Scenario(name="dead-for-15-s", faults=Faults(dead_for=15.0)),
-        Scenario(name="proxy-dead", faults=good, proxy="dead"),
-        Scenario(name="proxy-silent", faults=good, proxy="silent"),
-        Scenario(name="proxy-with-login", faults=good, proxy="good", login="user:secret"),
-        Scenario(name="proxy-407", faults=good, proxy="refuses", login="user:secret", code="net-proxy"),
-        Scenario(name="certificate-expired", faults=good, tls="expired", code="net-tls-cert"),
-        Scenario(name="login-page", faults=Faults(portal=True), code="net-portal"),
-        Scenario(name="disk-full", faults=good, disk=100 * MB, code="disk-full"),
-    )
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -262,14 +182,19 @@ def client(spec_path: str) -> int:
         size=None if spec["unknown_size"] else spec["size"],
     )
     journal = (Path(spec_path).parent / "journal.txt").open("a")
-    started = time.monotonic()
+    network.client(network.routes[0]).close()  # the index has been read before: libraries and certificates are loaded
+    started, used = time.monotonic(), time.process_time()
     try:
         fetched = fetch([file], store=Store(Path(spec["store"])), network=network, emit=_writer(journal))
     except TfprovError as error:
         print(json.dumps({"code": error.code.name, "what": error.what}))
         return error.exit_code
     path = fetched.paths[file.sha256]
-    print(json.dumps({"code": None, "what": str(path), "seconds": time.monotonic() - started}))
+    print(
+        json.dumps(
+            {"code": None, "what": str(path), "seconds": time.monotonic() - started, "cpu": time.process_time() - used}
+        )
+    )
     return 0
 
 
@@ -484,6 +409,57 @@ def table(results: Sequence[Result], tools: Sequence[str], limit: float) -> str:
     return "\n".join(lines)
 
 
+def clean(setup: Setup, rounds: int) -> list[str]:
+    """The undisturbed link: curl and tfprov's fetch stage in turn, wall and processor seconds, a line for each link.
+
+    tfprov's seconds are those of the fetch stage: what a run needs before and after it is not about the network. It
+    hashes and flushes, curl does neither.
+    """
+    lines = []
+    for scenario in (scenario for scenario in scenarios(setup.wheel) if scenario.name.startswith("clean")):
+        seen: dict[str, list[tuple[float, float]]] = {"curl": [], "tfprov": []}
+        with tempfile.TemporaryDirectory(dir=setup.scratch) as name:
+            folder = Path(name)
+            server = Server(scenario, setup.wheel, setup.sha256, folder)
+            try:
+                for turn, (tool, runs) in itertools.product(range(rounds), seen.items()):
+                    out = folder / f"{tool}{turn}"
+                    out.mkdir()
+                    argv, environ = command(tool, scenario, setup, server.addresses, folder, out)
+                    runs.append(_timed(tool, argv, environ))
+                    shutil.rmtree(out)
+            finally:
+                server.close()
+        for turn, pair in enumerate(zip(*seen.values(), strict=True)):
+            shown = (f"{tool} {wall:.2f} s ({cpu:.2f} s cpu)" for tool, (wall, cpu) in zip(seen, pair, strict=True))
+            print(f"{scenario.name} {turn + 1}: {', '.join(shown)}", file=sys.stderr, flush=True)
+        wall, cpu = (
+            {tool: statistics.median(one[part] for one in runs) for tool, runs in seen.items()} for part in (0, 1)
+        )
+        ratio = statistics.median(one[0] / two[0] for one, two in zip(seen["curl"], seen["tfprov"], strict=True))
+        lines.append(
+            f"{scenario.name}, medians of {rounds}: curl {wall['curl']:.2f} s ({cpu['curl']:.2f} s cpu), tfprov "
+            f"{wall['tfprov']:.2f} s ({cpu['tfprov']:.2f} s cpu): {ratio:.2f} of curl's speed (median of the pairs)"
+        )
+    return lines
+
+
+def _timed(tool: str, argv: Sequence[str], environ: Mapping[str, str]) -> tuple[float, float]:
+    """Wall seconds and processor seconds of one download."""
+    started = time.monotonic()
+    child = subprocess.Popen(argv, env=dict(environ), stdout=subprocess.PIPE, text=True)
+    assert child.stdout is not None
+    text = child.stdout.read()
+    _, status, used = os.wait4(child.pid, 0)
+    wall, cpu = time.monotonic() - started, used.ru_utime + used.ru_stime
+    if status != 0:
+        raise SystemExit(f"{tool} failed: {text}")
+    if tool == "tfprov":
+        said = json.loads(text.strip().splitlines()[-1])
+        wall, cpu = said["seconds"], said["cpu"]
+    return wall, cpu
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--wheel", type=Path, help="a big wheel for this Python; default: tensorflow-cpu through pip")
@@ -491,7 +467,8 @@ def main() -> int:
     parser.add_argument("--tools", default=",".join(TOOLS), help="default: %(default)s")
     parser.add_argument("--limit", type=float, default=120.0, help="seconds for each run (default: %(default)s)")
     parser.add_argument("--jobs", type=int, default=3, help="runs at a time where seconds do not matter")
-    parser.add_argument("--json", type=Path, help="write the results here, too")
+    parser.add_argument("--json", type=Path, help="write the results here, too; what is there already is not run again")
+    parser.add_argument("--clean", type=int, metavar="N", help="only the undisturbed link, N times, beside curl")
     parser.add_argument("--scratch", type=Path, default=Path(tempfile.gettempdir()))
     parser.add_argument("--serve", help=argparse.SUPPRESS)
     parser.add_argument("--client", help=argparse.SUPPRESS)
@@ -521,46 +498,63 @@ def main() -> int:
             limit=arguments.limit,
             scratch=folder,
         )
+        if arguments.clean:
+            print("\n".join(clean(setup, arguments.clean)))
+            return 0
         tools = arguments.tools.split(",")
         wanted = arguments.only.split(",") if arguments.only else None
-        chosen = [scenario for scenario in scenarios(wheel) if wanted is None or scenario.name in wanted]
-        results: list[Result] = []
+        every = scenarios(wheel)
+        if wanted and (unknown := sorted(set(wanted) - {scenario.name for scenario in every})):
+            parser.error(f"no such scenario: {', '.join(unknown)}")
+        chosen = [scenario for scenario in every if wanted is None or scenario.name in wanted]
+        results = _kept(arguments.json)
+        done = {(result.scenario, result.tool) for result in results}
         lock = threading.Lock()
 
         def one(pair: tuple[Scenario, str]) -> None:
-            result = run(pair[1], pair[0], setup)
+            scenario, tool = pair
+            if (scenario.name, tool) in done:
+                return
+            result = run(tool, scenario, setup)
             with lock:
                 results.append(result)
+                if arguments.json:
+                    arguments.json.write_text(json.dumps([dataclasses.asdict(known) for known in results], indent=1))
                 print(
-                    f"{result.scenario:26} {result.tool:9} {'yes' if result.passed else 'NO':4} {result.seconds:7.1f} s"
+                    f"{result.scenario:30} {result.tool:9} {'yes' if result.passed else 'NO':4} {result.seconds:7.1f} s"
                     f" {result.bytes:7.3f}x {result.connections:4} conn.  {result.outcome}",
                     file=sys.stderr,
                     flush=True,
                 )
 
-        alone = [scenario for scenario in chosen if scenario.alone]
-        for scenario in alone:
-            for tool in (*tools, *(("curl",) if scenario.name.startswith("clean") else ())):
+        begun = time.monotonic()
+        for scenario in (scenario for scenario in chosen if scenario.alone):
+            for tool in tools:
                 one((scenario, tool))
-        together = [(scenario, tool) for scenario in chosen if not scenario.alone for tool in tools]
+        for scenario in (scenario for scenario in chosen if scenario.together):
+            with ThreadPoolExecutor(len(tools)) as pool:
+                list(pool.map(one, [(scenario, tool) for tool in tools]))
+        rest = [scenario for scenario in chosen if not (scenario.alone or scenario.together)]
+        rest.sort(key=lambda scenario: not scenario.long)
         with ThreadPoolExecutor(arguments.jobs) as pool:
-            list(pool.map(one, together))
-        order = [scenario.name for scenario in chosen]
+            list(pool.map(one, [(scenario, tool) for scenario in rest for tool in tools]))
+        order = [scenario.name for scenario in every]
         results.sort(key=lambda result: order.index(result.scenario))
-        if arguments.json:
-            arguments.json.write_text(json.dumps([dataclasses.asdict(result) for result in results], indent=1))
         versions = subprocess.run([python, "-m", "pip", "--version"], check=True, capture_output=True, text=True).stdout
         uv_version = subprocess.run([uv, "--version"], check=True, capture_output=True, text=True).stdout
         print(
-            f"{wheel.name}, {wheel.stat().st_size:,} bytes; {versions.split(' from')[0]}, {uv_version.split(' (')[0]}\n"
+            f"{wheel.name}, {wheel.stat().st_size:,} bytes; {versions.split(' from')[0]}, {uv_version.split(' (')[0]}; "
+            f"{time.monotonic() - begun:.0f} s in all\n"
         )
         print(table(results, tools, arguments.limit))
-        for link in ("clean", "clean-1-gbit"):
-            pair = [(result.tool, result) for result in results if result.scenario == link]
-            curl, mine = dict(pair).get("curl"), dict(pair).get("tfprov")
-            if curl and mine:
-                print(f"\n{link}, whole process: curl {curl.seconds} s, tfprov {mine.seconds} s ({mine.outcome})")
     return 0
+
+
+def _kept(path: Path | None) -> list[Result]:
+    """The results of an earlier run."""
+    if path is None or not path.exists():
+        return []
+    return [Result(**known) for known in json.loads(path.read_text())]
 
 
 if __name__ == "__main__":

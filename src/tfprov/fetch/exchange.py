@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 import ssl
 import threading
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -22,7 +23,8 @@ from tfprov.redact import without_userinfo
 if TYPE_CHECKING:
     import httpx
 
-_BUFFER = 1024 * 1024
+_BUFFER = 256 * 1024
+_BATCH_SECONDS = 0.05
 # From this length on, a piece is read straight from the socket. That is two to three times as fast (1.7 GB/s instead of
 # 0.6 over loopback), and the price is that the connection cannot be used again.
 _STRAIGHT_PIECE = 16 * 1024 * 1024
@@ -292,7 +294,7 @@ def _refuse_encoding(response: httpx.Response, target: Target) -> None:
 
 
 def _body(response: httpx.Response, position: int, stop: int | None, target: Target) -> Iterator[bytes | memoryview]:
-    """The body in pieces of up to a megabyte."""
+    """The body in pieces of up to a quarter of a megabyte."""
     pieces = response.iter_raw()
     straight = None
     if stop is not None and stop - position >= _STRAIGHT_PIECE:
@@ -304,14 +306,33 @@ def _body(response: httpx.Response, position: int, stop: int | None, target: Tar
     first = next(pieces, b"")
     yield first
     position += len(first)
-    buffer = memoryview(bytearray(_BUFFER))
     straight.settimeout(target.manner.idle_timeout)
-    while position < stop:
-        count = straight.recv_into(buffer[: min(_BUFFER, stop - position)])
-        if count == 0:
-            return
-        yield buffer[:count]
-        position += count
+    yield from _batches(straight, stop - position)
+
+
+def _batches(straight: socket.socket, left: int) -> Iterator[memoryview]:
+    """What comes through a socket, a quarter of a megabyte at a time, or what came within a twentieth of a second.
+
+    Handling a piece costs more than receiving it: a fast link brings some 4,000 of them for each 256 MB.
+    """
+    buffer = memoryview(bytearray(_BUFFER))
+    filled, since = 0, 0.0
+    while left > 0:
+        try:
+            count = straight.recv_into(buffer[filled : min(_BUFFER, filled + left)])
+        except OSError:
+            if filled:
+                yield buffer[:filled]  # it arrived, whatever happened then
+            raise
+        left -= count
+        filled += count
+        since = since or time.monotonic()
+        if count == 0 or left == 0 or filled == _BUFFER or time.monotonic() - since > _BATCH_SECONDS:
+            if filled:
+                yield buffer[:filled]
+            if count == 0:
+                return
+            filled, since = 0, 0.0
 
 
 def _straight_socket(response: httpx.Response, route: Route) -> socket.socket | None:
