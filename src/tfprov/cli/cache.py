@@ -48,7 +48,8 @@ def cache_prune(
     output = output_of("cache prune", as_json)
     with failures(output):
         from tfprov.paths import home
-        from tfprov.pipeline.cache import parse_size, prune
+        from tfprov.pipeline.cache import prune
+        from tfprov.pipeline.limits import parse_size
         from tfprov.report import documents, text
 
         swept = prune(home(os.environ), cap_bytes=parse_size(most))

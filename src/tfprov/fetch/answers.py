@@ -68,7 +68,7 @@ def explained(cause: Exception, url: str, route: Route, *, only_way: bool) -> Tf
 
     if isinstance(cause, TfprovError):
         return cause
-    host = urlsplit(url).hostname
+    host = urlsplit(url).netloc.rpartition("@")[2]
     if isinstance(cause, (httpx.InvalidURL, httpx.UnsupportedProtocol)):
         # Ours are checked when they are read: a redirect leads there.
         return TransferError(

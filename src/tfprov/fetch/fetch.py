@@ -7,7 +7,7 @@ import threading
 import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from tfprov.errors import TfprovError
@@ -16,6 +16,7 @@ from tfprov.fetch import index
 from tfprov.fetch.addresses import local_path
 from tfprov.fetch.job import Job, Patience, StoppedError
 from tfprov.fetch.lanes import Slots
+from tfprov.fetch.leases import Lease
 from tfprov.fetch.meter import Meter
 from tfprov.fetch.sources import Network
 from tfprov.fetch.store import Store
@@ -32,11 +33,13 @@ class Fetched:
         paths: files in the store by SHA-256.
         bytes_fetched: what came over the wire or was copied, in this run.
         bytes_reused: what was here already, whole files and parts.
+        lease: keeps the files in the store for as long as this record lives.
     """
 
     paths: Mapping[str, Path]
     bytes_fetched: int
     bytes_reused: int
+    lease: Lease | None = field(default=None, compare=False, repr=False)
 
 
 def fetch(
@@ -66,6 +69,8 @@ def fetch(
         TfprovError: the first failure that no rung could cure.
     """
     unique = {file.sha256: file for file in files}
+    # Before the look at what is there: from now on it stays there.
+    lease = store.hold(unique)
     absent = [file for file in unique.values() if not store.has(file)]
     sizes_known = all(file.size is not None for file in unique.values())
     meter = Meter(emit, sum(file.size or 0 for file in unique.values()) if sizes_known else None)
@@ -115,7 +120,7 @@ def fetch(
         stop.set()
         pool.shutdown(wait=True, cancel_futures=True)
     paths = {file.sha256: store.path(file.sha256, file.filename) for file in unique.values()}
-    return Fetched(paths=paths, bytes_fetched=meter.fetched, bytes_reused=meter.reused)
+    return Fetched(paths=paths, bytes_fetched=meter.fetched, bytes_reused=meter.reused, lease=lease)
 
 
 def sizes(files: Sequence[LockedFile], *, network: Network, store: Store) -> tuple[LockedFile, ...]:

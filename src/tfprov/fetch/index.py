@@ -38,7 +38,7 @@ _ACCEPT = "application/vnd.pypi.simple.v1+json, application/vnd.pypi.simple.v1+h
 _LARGEST_PAGE = 64 * 1024 * 1024
 _DISTRIBUTION = re.compile(r"\.(whl|tar\.gz|zip|tgz|tar\.bz2|egg)$", re.IGNORECASE)
 _LOGIN_PAGE = re.compile(rb"<form|<input|http-equiv=[\"']?refresh|location\.(href|replace|assign)", re.IGNORECASE)
-_POLICY = Policy(tries=4, seconds=90.0, first_wait=0.25, longest_wait=10.0)
+_POLICY = Policy(tries=4, seconds=60.0, first_wait=0.25, longest_wait=10.0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -169,13 +169,16 @@ def _over_routes(url: str, network: Network, emit: Emit, read: Callable[[httpx.C
     def step(rung: Rung, route: Route, factor: float) -> Step[T]:
         def act() -> T:
             client = network.client(
-                route, connect_timeout=network.connect_timeout * factor, idle_timeout=network.idle_timeout * factor
+                route, connect_timeout=network.connect_timeout, idle_timeout=network.idle_timeout * factor
             )
             try:
                 with client:
                     result = read(client)
             except (httpx.HTTPError, httpx.StreamError, httpx.InvalidURL, OSError) as error:
                 found = explained(error, url, route, only_way=len(network.routes) == 1)
+                if isinstance(error, httpx.ConnectTimeout) and isinstance(found, TransferError):
+                    # The system has repeated its call all that time; only another way or a calmer moment can help.
+                    found.transient = False
                 network.health.failed(route.name, found)
                 raise found from error
             network.health.worked(route.name)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from tfprov import paths
-from tfprov.fetch.addresses import expand, origin_of, place
+from tfprov.fetch.addresses import expand, local_path, origin_of, place
 from tfprov.fetch.certificates import bundle, certificates_of, tls_context
 from tfprov.fetch.client import client
 from tfprov.fetch.credentials import Keyring, Login, basic_auth, from_netrc, login_in, service_of, with_login
@@ -69,6 +69,20 @@ class Network:
     def simple_url(self) -> str:
         """The index to read: the configured one, or the public default of pip and uv."""
         return self.index_url or default_index()
+
+    @property
+    def places(self) -> tuple[str, ...]:
+        """Those of `find_links` that a tool may be given: it would refuse a folder that is not there."""
+        return tuple(entry for entry in self.find_links if not _is_missing(entry))
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What is passed over because it cannot work, for people, a line each."""
+        routes = (route for route in self.routes if route.problem is not None)
+        return (
+            *(f"the proxy of `{route.name}` cannot be used: {route.problem}" for route in routes),
+            *(f"find-links: `{entry}` is not there" for entry in self.find_links if _is_missing(entry)),
+        )
 
     def ordered_routes(self) -> tuple[Route, ...]:
         """The routes, those that failed in this run or cannot work last."""
@@ -130,6 +144,11 @@ class Network:
         if self.netrc is not None:
             variables["NETRC"] = str(self.netrc)
         return variables
+
+
+def _is_missing(entry: str) -> bool:
+    path = local_path(entry) if "://" in entry else Path(entry)
+    return path is not None and not path.exists()
 
 
 def network(profile: Profile, folder: Path, facts: Facts, environ: Mapping[str, str]) -> Network:

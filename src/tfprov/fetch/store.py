@@ -5,6 +5,7 @@ Layout:
     store/sha256/ab/abcd…/name-1.0-py3-none-any.whl    whole files; a file is here only after its hash was checked
     store/partial/abcd….part                           files on their way, with their records
     store/locks/abcd….lock                             one lock a file, held by the process that fetches it
+    store/leases/1234-….json                           what a running process needs, so that nobody evicts it
 """
 
 from __future__ import annotations
@@ -16,18 +17,23 @@ import os
 import shutil
 import socket
 import stat
+import time
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
+import filelock
+
 from tfprov.errors import TfprovError
 from tfprov.fetch import locks
+from tfprov.fetch.leases import Lease, guard, leased
 from tfprov.fetch.partial import Partial
 from tfprov.ladder.classify import classify_exception
 from tfprov.lock.records import LockedFile
 
 _BUFFER = 1024 * 1024
+_PARTIAL_SECONDS = 30 * 86400.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -183,6 +189,16 @@ class Store:
             temporary.unlink(missing_ok=True)
         return target
 
+    def hold(self, hashes: Collection[str]) -> Lease | None:
+        """Keep these files from being evicted, also those that are still to come; None where no lease can be written.
+
+        A store that nothing can be written to is not made smaller by anybody.
+        """
+        try:
+            return Lease(self.root / "leases", hashes)
+        except (OSError, filelock.Timeout):
+            return None
+
     def files(self) -> tuple[Stored, ...]:
         """Every whole file, least recently used first."""
         found: list[Stored] = []
@@ -229,19 +245,38 @@ class Store:
         return tuple(damaged)
 
     def prune(self, *, cap_bytes: int, keep: Collection[str] = ()) -> Swept:
-        """Remove least recently used files until at most `cap_bytes` remain, and partial files that nobody works on.
+        """Remove least recently used files until at most `cap_bytes` remain.
+
+        What a running process holds stays, and partial files that somebody works on. Other partial files go when they
+        have not been touched for a month, or when everything must go: they are worth most to those who come back.
 
         Args:
             cap_bytes: 0 removes everything that may go.
-            keep: hashes that must stay, because something in this run needs them; they may keep it above its cap.
+            keep: hashes that must stay; they may keep it above its cap.
 
         Returns:
             What was removed.
         """
+        if not self.root.is_dir():
+            return Swept(files=0, bytes=0)
+        try:
+            # Nobody begins to rely on a file between the look at the leases and its removal.
+            with guard(self.root / "leases"):
+                return self._prune(cap_bytes, frozenset(keep) | leased(self.root / "leases"))
+        except filelock.Timeout:
+            return Swept(files=0, bytes=0)  # another process is at it
+        except OSError as error:
+            raise classify_exception(error) from error
+
+    def _prune(self, cap_bytes: int, keep: Collection[str]) -> Swept:
         removed, freed = 0, 0
+        old = time.time() - _PARTIAL_SECONDS
         for path in sorted((self.root / "partial").glob("*.part")):
-            # Partial files are worth most to those who come back for them; they go first only when all must go.
-            if cap_bytes == 0 and path.stem not in keep and (size := self._remove_partial(path)) is not None:
+            try:
+                stale = cap_bytes == 0 or path.stat().st_mtime < old
+            except OSError:
+                continue
+            if stale and path.stem not in keep and (size := self._remove_partial(path)) is not None:
                 freed += size
                 removed += 1
         files = self.files()

@@ -23,7 +23,7 @@ from pydantic import TypeAdapter, ValidationError
 from tfprov.errors import TfprovError
 from tfprov.lock.records import Header, Lock, LockedFile
 from tfprov.paths import write_atomic
-from tfprov.redact import without_userinfo
+from tfprov.redact import redact, without_userinfo
 
 if TYPE_CHECKING:
     from packaging.markers import Environment
@@ -154,6 +154,24 @@ def _parse(path: Path) -> tuple[bytes, Header, Pylock]:
     return raw, header, pylock
 
 
+def _check_address(path: Path, name: str, url: str) -> None:
+    try:
+        parts = urlsplit(url)
+        problem = None if parts.scheme == "file" or parts.hostname else "it names no host"
+        _ = parts.port  # raises for what is no number
+    except ValueError as error:
+        problem = str(error)
+    else:
+        if parts.scheme not in ("https", "http", "file"):
+            problem = f"`{parts.scheme}` is none of https, http and file"
+    if problem is not None:
+        raise TfprovError(
+            "lock-invalid",
+            f"`{path}` has an address for `{name}` that cannot be asked",
+            evidence=(redact(url), problem),
+        )
+
+
 def _locked(path: Path, package: Package, wheel: PackageWheel | PackageArchive) -> LockedFile:
     name = str(package.name)
     sha256 = wheel.hashes.get("sha256")
@@ -169,6 +187,7 @@ def _locked(path: Path, package: Package, wheel: PackageWheel | PackageArchive) 
     url = (path.parent / wheel.path).resolve().as_uri() if wheel.path else wheel.url
     if url is None:
         raise TfprovError("lock-invalid", f"`{path}` does not say where `{name}` is")
+    _check_address(path, name, url)
     filename = unquote(urlsplit(url).path.rsplit("/", 1)[-1])
     if isinstance(wheel, PackageWheel) and wheel.name:
         filename = wheel.name

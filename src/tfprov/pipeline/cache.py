@@ -3,18 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-import re
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
-from tfprov.errors import TfprovError
 from tfprov.fetch.store import Store, Stored, Swept
 from tfprov.paths import Home
 from tfprov.pipeline.stages import sweep_images
-
-_SIZE = re.compile(r"^\s*(?P<count>\d+(?:\.\d+)?)\s*(?P<unit>[kKMGT]?)i?B?\s*$")
-_UNITS = {"": 1.0, "k": 1e3, "K": 1e3, "M": 1e6, "G": 1e9, "T": 1e12}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,18 +63,6 @@ def clear(home: Home) -> Swept:
         shutil.rmtree(folder, ignore_errors=True)
     sweep_images(home)
     return Store(home.store).clear()
-
-
-def parse_size(text: str) -> int:
-    """Bytes of `10GB`, `500 MB` or a plain number; powers of ten.
-
-    Raises:
-        TfprovError: `usage`.
-    """
-    found = _SIZE.match(text)
-    if found is None:
-        raise TfprovError("usage", f"`{text}` is no size such as `10GB` or `500MB`")
-    return int(float(found["count"]) * _UNITS[found["unit"]])
 
 
 def _kept(what: str, folder: Path) -> Kept:

@@ -14,7 +14,7 @@ from tfprov.events import Note
 from tfprov.fetch.index import listing
 from tfprov.fetch.routes import Route
 from tfprov.host.records import Facts, Interpreter
-from tfprov.ladder.climb import Policy, Step, climb
+from tfprov.ladder.climb import Policy, Step, TransferError, climb
 from tfprov.ladder.rungs import Rung
 from tfprov.lock import platforms, pylock
 from tfprov.lock.records import Header, Inputs, Lock, Target
@@ -29,6 +29,32 @@ from tfprov.plan.tags import marker_environment, supported_tags
 from tfprov.process import clean_environment
 from tfprov.profile.records import Loaded, Profile
 from tfprov.redact import without_userinfo
+
+# Nobody answered at all: asking again with another tool is asking the same nobody.
+_DEAD = frozenset({"net-refused", "net-dns", "net-timeout", "net-proxy"})
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Unreachable:
+    """The index was asked in this run, on every route, and could not be reached."""
+
+    error: TfprovError
+
+    def again(self) -> str:
+        """Fail as it failed then.
+
+        Raises:
+            TransferError: the same failure, not worth another try.
+        """
+        known = self.error
+        raise TransferError(
+            known.code.name,
+            known.what,
+            transient=False,
+            evidence=known.evidence,
+            tried=known.tried,
+            hint=known.hint,
+        ) from known
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -266,7 +292,7 @@ def _ask_resolver(
         platform=platform,
         prefer=prefer,
     )
-    network = run.network
+    network, down = run.network, run.find(Unreachable)
     # Routes that failed when the index was asked come last.
     first, *others = network.ordered_routes()
     patience = {
@@ -282,9 +308,11 @@ def _ask_resolver(
         *,
         fresh: bool = False,
     ) -> str:
-        indexes = {"UV_DEFAULT_INDEX": index} if index else {}
+        if index:
+            route.check(index)
+        indexes = {"UV_DEFAULT_INDEX": network.with_login(index)} if index else {}
         if network.extra:
-            indexes["UV_INDEX"] = " ".join(network.extra)
+            indexes["UV_INDEX"] = " ".join(map(network.with_login, network.extra))
         environ = clean_environment(run.request.environ, **network.tool_environment(route))
         resolver = Resolver(
             uv=uv_executable(),
@@ -296,19 +324,23 @@ def _ask_resolver(
                 **indexes,
                 **more,
             },
-            find_links=network.find_links,
+            find_links=network.places,
             merge_indexes=network.merged,
             fresh=fresh,
         )
         return resolve(question, resolver)
 
+    mirrors = [Step(Rung.OTHER_SOURCE, partial(act, index=url)) for url in network.mirrors]
     steps = [
         Step(Rung.NORMAL, act),
         Step(Rung.PATIENT, partial(act, more=patience)),
         *(Step(Rung.OTHER_ROUTE, partial(act, route=route)) for route in others),
-        *(Step(Rung.OTHER_SOURCE, partial(act, index=url)) for url in network.mirrors),
+        *mirrors,
         Step(Rung.FRESH, partial(act, fresh=True, more=patience)),
     ]
+    if down is not None:
+        # Every route has been tried just now. uv would come to the same end on each of them, and take minutes for it.
+        steps = [Step(Rung.NORMAL, down.again), *mirrors]
     policy = Policy(tries=2, deadline=run.deadline)
     return climb("lock", steps, emit=run.emit, skip=loaded.profile.strategies.skip, policy=policy)
 
@@ -326,7 +358,7 @@ def offers(run: Run) -> Listing | None:
     known = run.find(Listing)
     if known is not None:
         return known
-    if run.network.offline and run.network.index_url is None:
+    if (run.network.offline and run.network.index_url is None) or run.find(Unreachable) is not None:
         return None
     try:
         found = listing(("tensorflow", "tensorflow-cpu"), run.network, emit=run.emit)
@@ -338,6 +370,8 @@ def offers(run: Run) -> Listing | None:
                 level="warning",
             )
         )
+        if error.code.name in _DEAD:
+            run.put(Unreachable(error))
         return None
     run.put(found)
     return found

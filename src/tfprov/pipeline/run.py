@@ -180,10 +180,8 @@ class Run:
 
             reach = local_network if self.request.offline else network
             self._network = reach(self.loaded.profile, self.loaded.folder, self.get(Facts), self.request.environ)
-            for route in self._network.routes:
-                if route.problem is not None:
-                    text = f"the proxy of `{route.name}` cannot be used: {route.problem}"
-                    self.emit(Note(text=text, level="warning"))
+            for text in self._network.notes:
+                self.emit(Note(text=text, level="warning"))
         return self._network
 
     @property

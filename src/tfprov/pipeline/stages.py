@@ -36,9 +36,9 @@ from tfprov.install.records import Installed
 from tfprov.install.wheelhouse import Wheelhouse, wheelhouse
 from tfprov.ladder.climb import Policy, Step, climb
 from tfprov.ladder.rungs import Rung
-from tfprov.lock.records import Lock, Target
+from tfprov.lock.records import Lock, LockedFile, Target
 from tfprov.paths import Home
-from tfprov.pipeline import condas, unpacked
+from tfprov.pipeline import condas, limits, unpacked
 from tfprov.pipeline.cures import Cured
 from tfprov.pipeline.locking import as_asked, lock, locked_choice, offers
 from tfprov.pipeline.run import PROFILE, Run, Stage
@@ -139,6 +139,7 @@ def _fetch(run: Run) -> Fetched:
     network, wanted = run.network, lock.files
     if condas.is_conda(run.loaded):
         wanted, network = condas.reachable(run, wanted), condas.with_logins(run, network)
+    limit = limits.cap(run.request.environ, store.root)
     bundle = run.find(Bundle)
     files = wanted
     if bundle is not None:
@@ -151,19 +152,39 @@ def _fetch(run: Run) -> Fetched:
             lock, files=tuple(dataclasses.replace(file, size=known[file.sha256]) for file in lock.files)
         )
     )
-    space.check(
-        space.need(files, [store.has(file) for file in files], unpacked=run.get(Plan).unpacked_bytes),
-        store=run.home.store,
-        cache=run.home.cache / "uv",
-        target=run.environment.root,
-        temporary=Path(tempfile.gettempdir()),
-    )
+    _make_room(run, store, files)
     if bundle is not None:
         files = adopt(bundle, files, store, run.emit)
     if run.network.offline:
         require_local(run, files, store)
     skip = run.loaded.profile.strategies.skip
-    return fetch(files, store=store, network=network, emit=run.emit, deadline=run.deadline, skip=skip)
+    fetched = fetch(files, store=store, network=network, emit=run.emit, deadline=run.deadline, skip=skip)
+    limits.trim(store, limit, run.emit)
+    return fetched
+
+
+def _make_room(run: Run, store: Store, files: tuple[LockedFile, ...]) -> None:
+    """Refuse what cannot end for want of space; wheels that nobody needs now go first."""
+
+    def check() -> None:
+        space.check(
+            space.need(files, [store.has(file) for file in files], unpacked=run.get(Plan).unpacked_bytes),
+            store=run.home.store,
+            cache=run.home.cache / "uv",
+            target=run.environment.root,
+            temporary=Path(tempfile.gettempdir()),
+        )
+
+    lease = store.hold({file.sha256 for file in files})
+    try:
+        check()
+    except TfprovError as error:
+        if error.code.name != "disk-full" or not limits.trim(store, 0, run.emit).files:
+            raise
+        check()
+    finally:
+        if lease is not None:
+            lease.release()
 
 
 def _build(run: Run) -> Generation:

@@ -566,3 +566,29 @@ def test_skipped_rungs_are_not_taken(run: Run) -> None:
 def test_replacing_settings_keeps_the_health_of_a_run() -> None:
     network = Network(index_url=None)
     assert replace(network, connections=1).health is network.health
+
+
+def test_what_a_run_has_fetched_stays_while_the_run_needs_it(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    with Index({NAME: CONTENT}) as index:
+        file = LockedFile(name="thing", version="1.0", filename=NAME, url=index.url(NAME), sha256=SHA, size=SIZE)
+        fetched = fetch([file], store=store, network=Network(index_url=None), emit=lambda event: None)
+    assert Store(tmp_path).prune(cap_bytes=0).files == 0
+    assert fetched.paths[SHA].is_file()
+    del fetched
+    assert Store(tmp_path).prune(cap_bytes=0).files == 1
+
+
+def test_files_that_stop_because_another_failed_are_not_told_as_failures(tmp_path: Path) -> None:
+    events: list[Event] = []
+    with Index({NAME: CONTENT}, Faults(rate=1e6)) as good, Index({}, Faults()) as bad:
+        files = [
+            LockedFile(name="thing", version="1.0", filename=NAME, url=good.url(NAME), sha256=SHA, size=SIZE),
+            LockedFile(name="x", version="1", filename="x-1.whl", url=bad.url("x-1.whl"), sha256="0" * 64, size=5),
+        ]
+        network = Network(index_url=None, connect_timeout=3, idle_timeout=1)
+        with pytest.raises(TfprovError):
+            fetch(files, store=Store(tmp_path), network=network, emit=events.append, patience=HURRY)
+    failed = [event.what for event in events if isinstance(event, Attempt) and event.code is not None]
+    assert failed
+    assert all("x-1.whl" in what for what in failed)

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import contextlib
 import json
+import socket
 from pathlib import Path
 
 import pytest
@@ -132,3 +134,24 @@ def test_a_file_is_found_on_a_mirror_by_its_hash() -> None:
         assert find_file(file, index.simple, reach(index.simple)) == index.url(ONE)
         other = LockedFile(name="thing", version="1.0", filename=ONE, url="http://gone", sha256="0" * 64)
         assert find_file(other, index.simple, reach(index.simple)) is None
+
+
+def test_a_connection_that_never_comes_about_is_tried_once_and_once_more_patiently() -> None:
+    # A listener whose queue is full: the system does not answer whoever calls then.
+    with contextlib.ExitStack() as stack:
+        full = stack.enter_context(socket.socket())
+        full.bind(("127.0.0.1", 0))
+        full.listen(0)
+        for _ in range(4):
+            caller = stack.enter_context(socket.socket())
+            caller.setblocking(False)
+            caller.connect_ex(full.getsockname())
+        events: list[Event] = []
+        network = Network(index_url=f"http://127.0.0.1:{full.getsockname()[1]}/simple", connect_timeout=0.2)
+        with pytest.raises(TfprovError) as caught:
+            listing(["thing"], network, emit=events.append)
+    assert caught.value.code.name == "net-timeout"
+    assert [(event.rung, event.number) for event in events if isinstance(event, Attempt)] == [
+        ("normal", 1),
+        ("patient", 1),
+    ]

@@ -148,3 +148,14 @@ def test_secrets_do_not_show_when_the_record_is_printed() -> None:
         index_url="https://me:hunter2@x.example/simple", logins=(Login("https://x.example:443", "me", "hunter2"),)
     )
     assert "hunter2" not in repr(found)
+
+
+def test_what_cannot_work_is_passed_over_and_told(tmp_path: Path) -> None:
+    (tmp_path / "here").mkdir()
+    environment = facts(proxies=Proxies(https="http://::::"))
+    found = made(tmp_path, given=environment, index={"find-links": ["here", "gone", "https://links.example/"]})
+    assert [route.name for route in found.ordered_routes()] == ["direct", "environment"]
+    assert found.places == (str(tmp_path / "here"), "https://links.example/")
+    assert len(found.notes) == 2
+    assert "`environment`" in found.notes[0]
+    assert str(tmp_path / "gone") in found.notes[1]

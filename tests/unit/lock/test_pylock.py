@@ -304,3 +304,18 @@ def test_a_lock_of_a_version_without_platforms_can_be_read(tmp_path: Path) -> No
     assert "others = []\n" in text
     path.write_text(text.replace("platforms = []\n", "").replace("others = []\n", ""))
     assert pylock.read_header(path) == HEADER
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "xhttps://host/app-1.0-py3-none-any.whl",
+        "https:///app-1.0-py3-none-any.whl",
+        "https://h:port/app-1.0-py3-none-any.whl",
+    ],
+)
+def test_an_address_that_cannot_be_asked_is_refused(tmp_path: Path, address: str) -> None:
+    one = f'{{ url = "{address}", hashes = {{ sha256 = "{SHA}" }} }}'
+    failure = refusal(written(tmp_path, package("app", one)))
+    assert failure.code.name == "lock-invalid"
+    assert address in failure.evidence

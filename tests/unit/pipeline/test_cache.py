@@ -5,11 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from tfprov.errors import TfprovError
 from tfprov.fetch.store import Store
 from tfprov.lock.records import LockedFile
 from tfprov.paths import Home
-from tfprov.pipeline.cache import clear, info, parse_size, prune, verify
+from tfprov.pipeline.cache import clear, info, prune, verify
 
 
 @pytest.fixture
@@ -66,17 +65,3 @@ def test_clearing_leaves_nothing(home: Home) -> None:
     assert clear(home).bytes == 1000
     assert not (home.cache / "uv").exists()
     assert Store(home.store).files() == ()
-
-
-@pytest.mark.parametrize(
-    ("text", "size"), [("10GB", 10**10), ("500 MB", 5 * 10**8), ("1.5kB", 1500), ("7", 7), ("2TiB", 2 * 10**12)]
-)
-def test_sizes_are_read_in_powers_of_ten(text: str, size: int) -> None:
-    assert parse_size(text) == size
-
-
-@pytest.mark.parametrize("text", ["", "much", "-1GB", "1 XB"])
-def test_what_is_no_size_is_refused(text: str) -> None:
-    with pytest.raises(TfprovError) as caught:
-        parse_size(text)
-    assert caught.value.code.name == "usage"
