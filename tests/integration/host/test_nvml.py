@@ -9,8 +9,9 @@ import pytest
 
 import fake_nvml
 from tfprov import process
-from tfprov.host import facts, gpu
-from tfprov.host.gpu import Graphics, Place, graphics
+from tfprov.host import facts
+from tfprov.host.gpu import graphics
+from tfprov.host.graphics import Graphics, Place
 
 pytestmark = [
     pytest.mark.skipif(not sys.platform.startswith("linux"), reason="the library is an ELF file"),
@@ -138,7 +139,7 @@ def test_a_fault_that_nvml_names_is_not_asked_twice(library: Path, root: Path, t
 
 
 def test_a_stuck_driver_is_given_up(library: Path, root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(gpu, "QUERY_TIMEOUT_S", 1.0)
+    monkeypatch.setattr(nvml, "QUERY_TIMEOUT_S", 1.0)
     (root / "dev").mkdir()
     (root / "dev/nvidia0").touch()
 

@@ -7,20 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from tfprov.host.gpu import (
-    Graphics,
-    Place,
-    ambiguous_numbers,
-    cuda_version,
-    graphics,
-    parse_driver,
-    parse_nvml,
-    parse_pci_name,
-    parse_smi,
-    pci_address,
-    visible,
-)
+from tfprov.host.devices import parse_driver, parse_pci_name, pci_address
+from tfprov.host.gpu import ambiguous_numbers, graphics, visible
+from tfprov.host.graphics import Graphics, Place
+from tfprov.host.nvml import cuda_version, parse_nvml
 from tfprov.host.records import Gpu, MigSlice, Refusal
+from tfprov.host.smi import parse_smi
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="the files of these tests are those of Linux")
 

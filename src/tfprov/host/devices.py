@@ -1,0 +1,207 @@
+"""Graphics devices as the kernel shows them: without a driver, or for makers other than NVIDIA."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+from tfprov.host.graphics import Graphics, Place
+from tfprov.host.loader import LIBRARY, names
+from tfprov.host.processor import brand
+from tfprov.host.records import Driver, Fact, Gpu, Refusal
+from tfprov.host.system import exists, read_text
+
+_PCI_NAMES = ("usr/share/misc/pci.ids", "usr/share/hwdata/pci.ids", "usr/share/pci.ids")
+_VENDORS = {"0x10de": "nvidia", "0x1002": "amd", "0x8086": "intel"}
+_JETSONS = {"tegra210": "5.3", "tegra186": "6.2", "tegra194": "7.2", "tegra234": "8.7", "tegra264": "11.0"}
+
+
+def pci_address(told: str | None) -> str | None:
+    """A PCI address as the kernel writes it (`0000:1a:00.0`); the driver's has a longer domain and capital letters."""
+    domain, _, rest = (told or "").lower().partition(":")
+    return f"{domain[-4:]}:{rest}" if rest else None
+
+
+def without_library(place: Place, seen: tuple[Gpu, ...], failure: Refusal | None) -> Graphics:
+    """What the kernel's own files tell when no library and no tool of the driver does."""
+    folder = place.root / "proc/driver/nvidia"
+    version = parse_driver(read_text(folder / "version") or "")
+    gpus = tuple(_proc_gpus(folder / "gpus")) or seen
+    if not gpus:
+        gpus = tuple(_jetson(place))
+        if gpus:
+            source = str(place.root / "proc/device-tree")
+            return Graphics(
+                gpus=Fact(value=gpus, source=source),
+                driver=Fact(value=None, source=source),
+                problem=Fact(value=failure, source="NVML" if failure else source),
+            )
+    source = str(folder) if version else str(place.root / "sys/bus/pci/devices")
+    driver = None if version is None else Driver(version=version)
+    problem: Refusal | None
+    if gpus or version is not None or _has_device_files(place.root):
+        problem = failure or _why_no_library(place, gpus, version)
+        if failure is not None and place.container is not None:
+            hidden = failure.code in ("gpu-no-driver", "gpu-no-device")
+            why = f"{failure.why}; in a {place.container} container"
+            if failure.code == "gpu-driver-mismatch":
+                why = f"{why}: does its image bring driver libraries of its own?"
+            problem = Refusal(code="docker-no-gpu" if hidden else failure.code, why=why)
+    elif place.wsl or place.system == "windows" or not exists(place.root / "sys/bus/pci/devices"):
+        # No bus to look at: the library is the only sign of a GPU.
+        problem = failure
+    else:
+        # A library without a GPU is nothing to complain about: images carry it to run with and without one.
+        problem = None
+    return Graphics(
+        gpus=Fact(value=gpus, source=source),
+        driver=Fact(value=driver, source=source),
+        problem=Fact(value=problem, source="NVML" if failure else source),
+    )
+
+
+def _why_no_library(place: Place, gpus: tuple[Gpu, ...], version: str | None) -> Refusal:
+    names = ", ".join(dict.fromkeys(gpu.name for gpu in gpus)) or "an NVIDIA GPU"
+    if place.container is not None:
+        why = f"{names} is in this machine, but the {place.container} container has no {LIBRARY}"
+        return Refusal(code="docker-no-gpu", why=why)
+    if version is not None:
+        why = f"the kernel module {version} is loaded, but {LIBRARY} is in none of the library folders"
+        return Refusal(code="gpu-no-driver", why=why)
+    for gpu in gpus:
+        bound = _kernel_driver(place.root / "sys/bus/pci/devices" / (gpu.pci or ""))
+        if bound is not None:
+            return Refusal(
+                code="gpu-no-driver", why=f"{names} is driven by the kernel's `{bound}`, not by NVIDIA's driver"
+            )
+    return Refusal(code="gpu-no-driver", why=f"{names} is in this machine, but it has no NVIDIA driver")
+
+
+def _kernel_driver(device: Path) -> str | None:
+    try:
+        return (device / "driver").readlink().name
+    except (OSError, ValueError):
+        return None
+
+
+def parse_driver(text: str) -> str | None:
+    """Driver version in the text of /proc/driver/nvidia/version; None when there is none."""
+    found = re.search(r"^NVRM version:.*?\b(\d{3,}\.\d+(?:\.\d+)?)\b", text, re.M)
+    return found[1] if found else None
+
+
+def _proc_gpus(folder: Path) -> Iterator[Gpu]:
+    for index, name in enumerate(names(folder)):
+        told = parse_information(read_text(folder / name / "information") or "")
+        uuid = told.get("GPU UUID")
+        # Until the driver has been used once, the file has question marks for an id.
+        yield Gpu(
+            index=index,
+            name=told.get("Model", "unknown NVIDIA GPU"),
+            uuid=uuid if uuid and "?" not in uuid else None,
+            pci=told.get("Bus Location", name),
+        )
+
+
+def parse_information(text: str) -> dict[str, str]:
+    """The lines `Key: value` of a file such as /proc/driver/nvidia/gpus/*/information."""
+    found: dict[str, str] = {}
+    for line in text.splitlines():
+        key, separator, value = line.partition(":")
+        if separator:
+            found[key.strip()] = value.strip()
+    return found
+
+
+def _has_device_files(root: Path) -> bool:
+    return exists(root / "dev/nvidia0") or exists(root / "dev/nvidiactl")
+
+
+def pci_gpus(place: Place) -> Iterator[Gpu]:
+    """Display and compute devices on the PCI bus, by vendor."""
+    folder = place.root / "sys/bus/pci/devices"
+    counts: dict[str, int] = {}
+    kinds: dict[str, str] | None = None
+    for address in names(folder):
+        device = folder / address
+        vendor = _VENDORS.get((read_text(device / "vendor") or "").strip())
+        # 0x03: display; 0x1200: processing accelerator, as which AMD's compute cards show themselves.
+        group = (read_text(device / "class") or "").strip()
+        if vendor is None or not (group.startswith("0x03") or (vendor == "amd" and group.startswith("0x1200"))):
+            continue
+        index = counts.get(vendor, 0)
+        counts[vendor] = index + 1
+        number = (read_text(device / "device") or "").strip().removeprefix("0x")
+        code = (read_text(device / "vendor") or "").strip().removeprefix("0x")
+        name = (read_text(device / "product_name") or "").strip() or _pci_name(place.root, code, number)
+        if vendor == "amd":
+            kinds = _amd_targets(place.root) if kinds is None else kinds
+            target = kinds.get(address)
+            name = f"{name} ({target})" if target else name
+        yield Gpu(
+            index=index,
+            name=name,
+            vendor="amd" if vendor == "amd" else "intel" if vendor == "intel" else "nvidia",
+            pci=address,
+            memory_total=_file_number(device / "mem_info_vram_total"),
+            memory_used=_file_number(device / "mem_info_vram_used"),
+        )
+
+
+def _file_number(file: Path) -> int | None:
+    text = (read_text(file) or "").strip()
+    return int(text) if text.isdigit() else None
+
+
+def _pci_name(root: Path, vendor: str, device: str) -> str:
+    for file in _PCI_NAMES:
+        text = read_text(root / file, 1 << 23)
+        if text is not None:
+            name = parse_pci_name(text, vendor, device)
+            if name is not None:
+                return name
+    return f"{_VENDORS.get(f'0x{vendor}', 'unknown').upper()} {vendor}:{device}"
+
+
+def parse_pci_name(text: str, vendor: str, device: str) -> str | None:
+    """Name of a device in the text of a pci.ids file; None when it is not listed."""
+    block = re.search(rf"^{re.escape(vendor)}  [^\n]*\n(?:[\t#][^\n]*\n|\n)*", text, re.M | re.I)
+    found = re.search(rf"^\t{re.escape(device)}  ([^\n]*)", block[0], re.M | re.I) if block else None
+    return found[1].strip() if found else None
+
+
+def _amd_targets(root: Path) -> dict[str, str]:
+    """ISA (`gfx942`) of the GPUs that the compute driver knows, by PCI address."""
+    found: dict[str, str] = {}
+    nodes = root / "sys/class/kfd/kfd/topology/nodes"
+    for node in names(nodes):
+        numbers = parse_numbers(read_text(nodes / node / "properties") or "")
+        version, location = numbers.get("gfx_target_version", 0), numbers.get("location_id", 0)
+        if version:
+            domain = numbers.get("domain", 0)
+            address = f"{domain:04x}:{location >> 8 & 0xFF:02x}:{location >> 3 & 0x1F:02x}.{location & 7}"
+            found[address] = f"gfx{version // 10000}{version // 100 % 100:x}{version % 100:x}"
+    return found
+
+
+def parse_numbers(text: str) -> dict[str, int]:
+    """The lines `name number` of a properties file of the AMD compute driver."""
+    pairs = (line.split() for line in text.splitlines())
+    return {pair[0]: int(pair[1]) for pair in pairs if len(pair) == 2 and pair[1].isdigit()}
+
+
+def _jetson(place: Place) -> Iterator[Gpu]:
+    """The GPU inside NVIDIA's boards, which is on no bus."""
+    compatible = read_text(place.root / "proc/device-tree/compatible") or ""
+    for chip, capability in _JETSONS.items():
+        if f"nvidia,{chip}" in compatible:
+            model = (read_text(place.root / "proc/device-tree/model") or chip).strip("\0 \n")
+            yield Gpu(index=0, name=model, compute_capability=capability)
+            return
+
+
+def apple(place: Place) -> Iterator[Gpu]:
+    """The GPU of an Apple chip."""
+    if place.system == "macos" and place.machine == "arm64":
+        yield Gpu(index=0, name=brand(place.system) or "Apple GPU", vendor="apple")

@@ -1,0 +1,40 @@
+"""What is found out about graphics, and the place where it is looked for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from tfprov.host.records import Driver, Fact, Gpu, Refusal
+from tfprov.host.system import ROOT, System
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Graphics:
+    """What is known of GPUs, driver, and what is wrong with them.
+
+    Attributes:
+        is_from_driver: True when the driver itself listed the GPUs.
+    """
+
+    gpus: Fact[tuple[Gpu, ...]]
+    driver: Fact[Driver | None]
+    problem: Fact[Refusal | None]
+    is_from_driver: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """Where we look for GPUs.
+
+    Attributes:
+        container: kind of container that we are in, or None.
+        machine: architecture of the hardware.
+        root: where /proc, /sys, /dev and the libraries are.
+    """
+
+    system: System
+    container: str | None
+    wsl: bool
+    machine: str
+    root: Path = ROOT

@@ -1,0 +1,146 @@
+"""What the NVIDIA driver's own library says, asked in a process of its own."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Mapping
+from importlib.util import find_spec
+from pathlib import Path
+
+from tfprov import process
+from tfprov.host.devices import pci_address
+from tfprov.host.graphics import Graphics
+from tfprov.host.records import Driver, Fact, Gpu, MigSlice, Refusal
+
+# The first call after a start wakes every GPU unless a daemon keeps them awake: seconds each.
+QUERY_TIMEOUT_S = 30.0
+_COMPUTE_MODES = {0: "default", 1: "exclusive-thread", 2: "prohibited", 3: "exclusive-process"}
+
+# NVML's numbers for failures: our code, and what it means here.
+_NVML_CODES = {
+    3: ("gpu-no-device", "NVML does not support this system"),
+    4: ("gpu-no-device", "no permission to use the device files"),
+    9: ("gpu-no-driver", "the kernel module of the driver is not loaded"),
+    10: ("gpu-unhealthy", "the driver did not answer in time"),
+    11: ("gpu-unhealthy", "an interrupt of the GPU fails"),
+    12: ("gpu-no-driver", "the driver's library cannot be loaded"),
+    15: ("gpu-unhealthy", "a GPU has fallen off the bus"),
+    16: ("gpu-unhealthy", "a GPU has to be reset"),
+    17: ("gpu-no-device", "the operating system or a control group keeps the GPU away"),
+    18: ("gpu-driver-mismatch", "the kernel module and the library are of different driver versions"),
+    999: ("gpu-unhealthy", "the driver fails for a reason that it does not name"),
+}
+# What NVML says has to be done about a GPU, and those among it without which nothing runs on it any more.
+_RECOVERIES = {
+    1: "reset the GPU",
+    2: "restart the machine",
+    3: "end what uses its peers",
+    4: "end what uses it, then reset it",
+    5: "recover the IMEX domain",
+    6: "reset its bus",
+    7: "restart the machine",
+}
+_DEADLY = frozenset({1, 2, 6, 7})
+
+
+def ask_nvml(environ: Mapping[str, str], library: Path) -> Graphics | Refusal:
+    """What NVML tells, or why it tells nothing."""
+    spec = find_spec("pynvml")
+    if spec is None or spec.origin is None:
+        return Refusal(code="gpu-no-driver", why="the module pynvml is missing from this tfprov")
+    script = Path(__file__).with_name("nvml_query.py")
+    argv = (sys.executable, "-I", script, Path(spec.origin).parent, library)
+    try:
+        ended = process.run(argv, env=process.clean_environment(environ), timeout=QUERY_TIMEOUT_S)
+    except OSError as error:
+        return Refusal(code="gpu-no-driver", why=f"NVML could not be asked: {error.strerror or error}")
+    if ended.timed_out:
+        return Refusal(code="gpu-unhealthy", why=f"the driver did not answer within {QUERY_TIMEOUT_S:g} s")
+    try:
+        document = json.loads(ended.stdout)
+    except ValueError:
+        document = None
+    if not isinstance(document, dict):
+        how = ended.signal_name or f"status {ended.returncode}"
+        last = ([line for line in ended.stderr.splitlines() if line.strip()] or ["nothing printed"])[-1]
+        return Refusal(code="gpu-unhealthy", why=f"asking NVML ended with {how}: {last.strip()}")
+    return parse_nvml(document, str(library))
+
+
+def parse_nvml(document: Mapping[str, object], library: str) -> Graphics | Refusal:
+    """What the document of nvml_query.py says; a refusal when NVML answered with an error."""
+    error = document.get("error")
+    if isinstance(error, dict):
+        return _nvml_refusal(error.get("number"), error.get("text"), str(error.get("call", "NVML")))
+    driver, cuda = document.get("driver"), document.get("cuda")
+    entries = document.get("gpus")
+    gpus = tuple(_nvml_gpu(entry) for entry in entries if isinstance(entry, dict)) if isinstance(entries, list) else ()
+    source = "NVML" if document.get("loaded_by") == "name" else f"NVML ({library})"
+    return Graphics(
+        gpus=Fact(value=gpus, source=source),
+        driver=Fact(
+            value=Driver(version=str(driver), cuda=cuda_version(cuda) if isinstance(cuda, int) else None), source=source
+        ),
+        problem=Fact(value=None, source=source),
+        is_from_driver=True,
+    )
+
+
+def cuda_version(number: int) -> str | None:
+    """CUDA's number (12040) as its version (`12.4`); None for 0, which a driver gives that cannot tell."""
+    return f"{number // 1000}.{number % 1000 // 10}" if number else None
+
+
+def _nvml_refusal(number: object, text: object, call: str) -> Refusal:
+    code, meaning = _NVML_CODES.get(number if isinstance(number, int) else -1, ("gpu-unhealthy", "NVML fails"))
+    return Refusal(code=code, why=f"{meaning} ({call}: {text}, error {number})")
+
+
+def _nvml_gpu(entry: Mapping[str, object]) -> Gpu:
+    error = entry.get("error")
+    faults = entry.get("faults")
+    health = [str(fault) for fault in faults] if isinstance(faults, list) else []
+    recovery, mig, told = entry.get("recovery"), _flag(entry.get("mig")), entry.get("slices")
+    slices = tuple(_slice(part) for part in told if isinstance(part, dict)) if isinstance(told, list) else ()
+    if isinstance(error, dict):
+        health.append(_nvml_refusal(error.get("number"), error.get("text"), "nvmlDeviceGetHandleByIndex").why)
+    if isinstance(recovery, int) and recovery:
+        health.append(f"the driver asks for recovery: {_RECOVERIES.get(recovery, f'action {recovery}')}")
+    capability, mode = entry.get("compute_capability"), entry.get("compute_mode")
+    return Gpu(
+        index=_whole(entry.get("index")) or 0,
+        name=_word(entry.get("name")) or "unknown NVIDIA GPU",
+        uuid=_word(entry.get("uuid")),
+        pci=pci_address(_word(entry.get("pci"))),
+        compute_capability=".".join(str(part) for part in capability) if isinstance(capability, list) else None,
+        memory_total=_whole(entry.get("memory_total")),
+        memory_used=_whole(entry.get("memory_used")),
+        compute_mode=_COMPUTE_MODES.get(mode) if isinstance(mode, int) else None,
+        mig=mig,
+        ecc=_flag(entry.get("ecc")),
+        persistence=_flag(entry.get("persistence")),
+        usable=not isinstance(error, dict) and recovery not in _DEADLY and not (mig and not slices),
+        health=tuple(health),
+        slices=slices,
+    )
+
+
+def _slice(part: Mapping[str, object]) -> MigSlice:
+    return MigSlice(
+        uuid=_word(part.get("uuid")) or "",
+        name=_word(part.get("name")) or "",
+        memory_total=_whole(part.get("memory_total")),
+    )
+
+
+def _word(value: object) -> str | None:
+    return value if isinstance(value, str) and value else None
+
+
+def _whole(value: object) -> int | None:
+    return value if isinstance(value, int) and not isinstance(value, bool) else None
+
+
+def _flag(value: object) -> bool | None:
+    return None if value is None else value == 1

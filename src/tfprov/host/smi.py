@@ -1,0 +1,99 @@
+"""What `nvidia-smi` says, for machines on which the library cannot be asked."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+from collections.abc import Mapping
+
+from tfprov import process
+from tfprov.host.devices import pci_address
+from tfprov.host.graphics import Graphics, Place
+from tfprov.host.loader import WSL_FOLDER
+from tfprov.host.nvml import QUERY_TIMEOUT_S
+from tfprov.host.records import Driver, Fact, Gpu
+
+_SMI_FIELDS = (
+    "index",
+    "name",
+    "uuid",
+    "pci.bus_id",
+    "driver_version",
+    "memory.total",
+    "memory.used",
+    "compute_mode",
+    "mig.mode.current",
+    "ecc.mode.current",
+    "persistence_mode",
+    "compute_cap",
+)
+
+
+def ask_smi(environ: Mapping[str, str], place: Place) -> Graphics | None:
+    """What `nvidia-smi` tells; None when there is none, or it tells nothing."""
+    folders = [entry for entry in environ.get("PATH", "").split(os.pathsep) if entry]
+    tool = shutil.which("nvidia-smi", path=os.pathsep.join((*folders, str(place.root / WSL_FOLDER))))
+    if tool is None:
+        return None
+    env = process.clean_environment(environ, LC_ALL="C")
+    # compute_cap is the last field: tools before driver 510 do not know it and then print nothing at all.
+    for fields in (_SMI_FIELDS, _SMI_FIELDS[:-1]):
+        argv = (tool, f"--query-gpu={','.join(fields)}", "--format=csv,noheader,nounits")
+        try:
+            ended = process.run(argv, env=env, timeout=QUERY_TIMEOUT_S)
+        except OSError:
+            return None
+        if ended.timed_out:
+            return None
+        gpus, driver = parse_smi(ended.stdout, fields)
+        if ended.ok and gpus and driver:
+            banner = process.run((tool,), env=env, timeout=QUERY_TIMEOUT_S)
+            cuda = re.search(r"CUDA Version:\s*(\d+\.\d+)", banner.stdout)
+            return Graphics(
+                gpus=Fact(value=gpus, source=tool),
+                driver=Fact(value=Driver(version=driver, cuda=cuda[1] if cuda else None), source=tool),
+                problem=Fact(value=None, source=tool),
+                is_from_driver=True,
+            )
+    return None
+
+
+def parse_smi(text: str, fields: tuple[str, ...] = _SMI_FIELDS) -> tuple[tuple[Gpu, ...], str | None]:
+    """The GPUs and the driver version in the output of `nvidia-smi --query-gpu … --format=csv,noheader,nounits`."""
+    gpus: list[Gpu] = []
+    driver: str | None = None
+    for line in text.splitlines():
+        values = [value.strip() for value in line.split(",")]
+        if len(values) != len(fields) or not values[0].isdigit():
+            continue
+        row = {
+            field: value
+            for field, value in zip(fields, values, strict=True)
+            if value and not value.startswith(("[", "N/A"))
+        }
+        driver = row.get("driver_version", driver)
+        gpus.append(
+            Gpu(
+                index=int(values[0]),
+                name=row.get("name", "unknown NVIDIA GPU"),
+                uuid=row.get("uuid"),
+                pci=pci_address(row.get("pci.bus_id")),
+                compute_capability=row.get("compute_cap"),
+                memory_total=_mebibytes(row.get("memory.total")),
+                memory_used=_mebibytes(row.get("memory.used")),
+                compute_mode=row["compute_mode"].lower().replace("_", "-") if "compute_mode" in row else None,
+                mig=_enabled(row.get("mig.mode.current")),
+                ecc=_enabled(row.get("ecc.mode.current")),
+                persistence=_enabled(row.get("persistence_mode")),
+            )
+        )
+    return tuple(gpus), driver
+
+
+def _mebibytes(text: str | None) -> int | None:
+    return int(text) << 20 if text is not None and text.isdigit() else None
+
+
+def _enabled(text: str | None) -> bool | None:
+    return None if text is None else text.lower() == "enabled"
