@@ -12,7 +12,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, TypeVar
 
 from tfprov.errors import TfprovError
-from tfprov.host import disks, gpu, hazards, interpreters, limits, network, processor, system
+from tfprov.host import disks, gpu, hazards, interpreters, limits, network, places, processor, system
 from tfprov.host.graphics import Place
 from tfprov.host.records import Fact, Facts, IndexConfig, Proxies
 from tfprov.redact import redact
@@ -212,7 +212,7 @@ def _conda(environ: Mapping[str, str], os_family: system.System) -> Fact[tuple[s
         # An empty entry of PATH means the working directory, and what lies there is no one's install.
         if path is not None and Path(path).is_absolute():
             found.append(path)
-    for prefix in interpreters.conda_prefixes(environ, system=os_family):
+    for prefix in places.conda_prefixes(environ, system=os_family):
         # A root has its own programs; what lies below `envs` does not.
         if system.exists(prefix / "condabin") or system.exists(prefix / "envs"):
             found.append(str(prefix))

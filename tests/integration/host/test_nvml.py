@@ -9,7 +9,7 @@ import pytest
 
 import fake_nvml
 from tfprov import process
-from tfprov.host import facts
+from tfprov.host import facts, nvml
 from tfprov.host.gpu import graphics
 from tfprov.host.graphics import Graphics, Place
 

@@ -15,8 +15,10 @@ from typing import Any
 import pytest
 
 from tfprov import process
-from tfprov.host import interpreters
-from tfprov.host.interpreters import Candidate, candidates, discover, parse_answer, probe
+from tfprov.host import answers, places
+from tfprov.host.answers import parse_answer
+from tfprov.host.interpreters import discover, probe
+from tfprov.host.places import Candidate, candidates
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="the executables of these tests are shell scripts")
 
@@ -315,7 +317,7 @@ def test_a_missing_loader_is_not_taken_for_a_missing_file(environ: dict[str, str
 def test_one_that_hangs_is_given_up(
     environ: dict[str, str], home: Path, root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(interpreters, "PROBE_TIMEOUT_S", 0.2)
+    monkeypatch.setattr(answers, "PROBE_TIMEOUT_S", 0.2)
     script(home / ".pyenv/versions/3.9/bin/python", "while :; do :; done")
 
     (found,) = discover(environ, root=root)
@@ -419,7 +421,7 @@ def test_folders_of_windows_are_not_listed_under_wsl(
 ) -> None:
     (root / "proc/sys/kernel").mkdir(parents=True)
     listed: list[str] = []
-    monkeypatch.setattr(interpreters, "_pythons_in", lambda folder, _: listed.append(str(folder)) or ())
+    monkeypatch.setattr(places, "_pythons_in", lambda folder, _: listed.append(str(folder)) or ())
     environ["PATH"] = "/mnt/c/Windows:/mnt/data/bin:/mnt/c"
 
     tuple(candidates(environ, system="linux", root=root))

@@ -1,0 +1,249 @@
+"""What an interpreter says of itself, and the memory of what it said."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import hashlib
+import json
+import os
+import re
+import stat
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from tfprov import paths, process
+from tfprov.host.system import exists, read_text
+
+PROBE_TIMEOUT_S = 10.0
+
+_MARK = "tfprov-python"
+# Runs on Python 2.7 and everything newer, so that an old interpreter is refused by its version and not by its silence.
+# A path is printed as the hexadecimal of its bytes: it may hold tabs, line ends and bytes of no encoding.
+_PROBE = """\
+import sys
+sys.path[:] = [p for p in sys.path if p]
+import os
+def bare(p):
+    p = p or ''
+    if not isinstance(p, bytes):
+        p = os.fsencode(p)
+    return ''.join(['%02x' % c for c in bytearray(p)])
+v = sys.version_info
+version = '%d.%d.%d' % tuple(v[:3])
+if v[3] != 'final':
+    version += {'alpha': 'a', 'beta': 'b'}.get(v[3], 'rc') + str(v[4])
+if hasattr(sys, 'implementation'):
+    name = sys.implementation.name
+else:
+    name = 'pypy' if '__pypy__' in sys.builtin_module_names else 'cpython'
+if hasattr(os, 'uname'):
+    machine = os.uname()[4]
+else:
+    machine = 'arm64' if 'ARM64' in sys.version else 'x86_64' if 'AMD64' in sys.version else 'x86'
+threaded = 't' in getattr(sys, 'abiflags', '') or 'free-threading build' in sys.version
+try:
+    libc = os.confstr('CS_GNU_LIBC_VERSION') or ''
+except Exception:
+    libc = ''
+lacks = []
+for module in ('zlib', '_ctypes'):
+    try:
+        __import__(module)
+    except ImportError:
+        lacks.append(module)
+sys.stdout.write('\\t'.join([
+    '%MARK%', version, name, sys.maxsize > 2 ** 32 and '64' or '32', machine, threaded and '1' or '0', libc,
+    ','.join(lacks), bare(sys.executable), bare(os.path.dirname(os.__file__)), '.\\n',
+]))
+""".replace("%MARK%", _MARK)
+_CACHE_SCHEMA = 1
+_EXHAUSTED = frozenset({errno.EMFILE, errno.ENFILE, errno.EAGAIN, errno.ENOMEM})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """What an interpreter says of itself.
+
+    Attributes:
+        glibc: version of the glibc that it runs on; empty for any other C library.
+        lacks: modules without which TensorFlow cannot work, that this build does not have.
+        executable: its own idea of its path; empty when it has none.
+        library: folder of its standard library.
+    """
+
+    version: str
+    implementation: str
+    bits: int
+    machine: str
+    free_threaded: bool
+    glibc: str
+    lacks: tuple[str, ...]
+    executable: str
+    library: str
+
+
+def ask(path: Path, environ: Mapping[str, str], known: Memory, *, is_last: bool) -> Answer:
+    """What the interpreter at a path says, from memory where its file is as it was.
+
+    Raises:
+        CannotUseError: it is no interpreter, or does not answer.
+        ExhaustedError: the machine cannot start more processes now, and this is not the last try.
+    """
+    try:
+        status = path.stat()
+    except FileNotFoundError:
+        raise CannotUseError(f"there is no file `{path}`") from None
+    except (OSError, ValueError) as error:
+        raise CannotUseError(f"it cannot be looked at: {_reason(error)}") from None
+    if stat.S_ISDIR(status.st_mode):
+        raise CannotUseError(f"`{path}` is a folder; name the executable in it")
+    answer = known.get(path, status)
+    if answer is None:
+        try:
+            answer = _ask(path, environ)
+        except (OSError, ValueError, RuntimeError) as error:
+            if isinstance(error, FileNotFoundError) and error.filename == str(path):
+                # The file is there, so it is what the kernel starts it with that is not.
+                why = "it cannot be started: its loader or the program of its first line is missing"
+                raise CannotUseError(why) from None
+            if not is_last and (isinstance(error, RuntimeError) or getattr(error, "errno", None) in _EXHAUSTED):
+                raise ExhaustedError from error
+            raise CannotUseError(f"it cannot be started: {_reason(error)}") from None
+        known.put(path, status, answer)
+    return answer
+
+
+def _reason(error: Exception) -> str:
+    if not isinstance(error, OSError) or not error.strerror:
+        return str(error)
+    return f"{error.strerror}: `{error.filename}`" if error.filename else error.strerror
+
+
+class ExhaustedError(Exception):
+    """There are too many processes, threads or open files to ask at this moment."""
+
+
+class CannotUseError(Exception):
+    """Why an executable is not a Python that works, in a line."""
+
+
+def _ask(executable: Path, environ: Mapping[str, str]) -> Answer:
+    # -I would say all of this in one letter, but Python 2.7 does not know it. The script drops the working directory.
+    argv = (executable, "-E", "-s", "-S", "-B", "-c", _PROBE)
+    ended = process.run(argv, env=process.clean_environment(environ), timeout=PROBE_TIMEOUT_S)
+    if ended.timed_out:
+        raise CannotUseError(f"it did not answer within {PROBE_TIMEOUT_S:g} s")
+    if not ended.ok:
+        how = ended.signal_name if ended.returncode < 0 else f"status {ended.returncode}"
+        raise CannotUseError(f"it ended with {how}: {_last_line(ended.stderr) or 'it printed nothing'}")
+    answer = parse_answer(ended.stdout)
+    if answer is None:
+        seen = _last_line(ended.stdout) or _last_line(ended.stderr)
+        raise CannotUseError(f"it does not answer like a Python: {seen or 'it printed nothing'}")
+    return answer
+
+
+def _last_line(text: str) -> str:
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    return "".join(character for character in lines[-1] if character.isprintable())[:200] if lines else ""
+
+
+def parse_answer(text: str) -> Answer | None:
+    """What the probe printed, or None when it is anything else than one whole answer."""
+    fields = text.rstrip("\r\n").split("\t")
+    if len(fields) != 11 or fields[0] != _MARK or fields[-1] != ".":
+        return None
+    _, version, implementation, bits, machine, threaded, libc, lacks, executable, library, _ = fields
+    if not re.fullmatch(r"\d+\.\d+\.\d+(?:(?:a|b|rc)\d+)?", version) or bits not in ("32", "64"):
+        return None
+    kind, _, glibc = libc.partition(" ")
+    try:
+        return Answer(
+            version=version,
+            implementation=implementation.lower(),
+            bits=int(bits),
+            machine=machine,
+            free_threaded=threaded == "1",
+            glibc=glibc if kind == "glibc" else "",
+            lacks=tuple(name for name in lacks.split(",") if name),
+            executable=os.fsdecode(bytes.fromhex(executable)),
+            library=os.fsdecode(bytes.fromhex(library)),
+        )
+    except ValueError:
+        return None
+
+
+class Memory:
+    """Answers by path, time of change and size.
+
+    Only whole answers are kept. A failure may be cured outside the file (a missing library comes back), and what a
+    wrapper starts may change while the wrapper stays the same.
+    """
+
+    def __init__(self, entries: dict[str, dict[str, object]]) -> None:
+        self._entries = entries
+        self._is_changed = False
+
+    @classmethod
+    def load(cls, file: Path | None) -> Memory:
+        """What a file remembers; nothing when there is none or it is damaged."""
+        text = None if file is None else read_text(file, 1 << 24)
+        with contextlib.suppress(ValueError, KeyError, TypeError, RecursionError):
+            document = json.loads(text or "")
+            if document["schema"] == _CACHE_SCHEMA and document["probe"] == _probe_id():
+                return cls({str(path): dict(entry) for path, entry in document["answers"].items()})
+        return cls({})
+
+    def get(self, path: Path, status: os.stat_result) -> Answer | None:
+        """What the interpreter said, when its file has not changed since."""
+        entry = self._entries.get(str(path))
+        if entry is None or (entry.get("mtime_ns"), entry.get("size")) != (status.st_mtime_ns, status.st_size):
+            return None
+        told = entry.get("told")
+        return parse_answer(told) if isinstance(told, str) else None
+
+    def put(self, path: Path, status: os.stat_result, answer: Answer) -> None:
+        """Remember what an interpreter said."""
+        if not answer.executable or not same_file(path, answer.executable):
+            return
+        told = "\t".join(
+            (
+                _MARK,
+                answer.version,
+                answer.implementation,
+                str(answer.bits),
+                answer.machine,
+                "1" if answer.free_threaded else "0",
+                f"glibc {answer.glibc}" if answer.glibc else "",
+                ",".join(answer.lacks),
+                os.fsencode(answer.executable).hex(),
+                os.fsencode(answer.library).hex(),
+                ".",
+            )
+        )
+        self._entries[str(path)] = {"mtime_ns": status.st_mtime_ns, "size": status.st_size, "told": told}
+        self._is_changed = True
+
+    def save(self, file: Path | None) -> None:
+        """Write down what is new."""
+        if file is None or not self._is_changed:
+            return
+        answers = {path: entry for path, entry in self._entries.items() if exists(Path(path))}
+        document = {"schema": _CACHE_SCHEMA, "probe": _probe_id(), "answers": answers}
+        with contextlib.suppress(OSError):
+            paths.write_atomic(file, json.dumps(document, indent=1).encode())
+
+
+def _probe_id() -> str:
+    # An answer to another question is no answer to this one.
+    return hashlib.sha256(_PROBE.encode()).hexdigest()[:16]
+
+
+def same_file(path: Path, other: str) -> bool:
+    """Whether two paths lead to one file; not when one of them leads nowhere."""
+    try:
+        return path.samefile(other)
+    except (OSError, ValueError):
+        return True

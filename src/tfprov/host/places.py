@@ -1,0 +1,282 @@
+"""Where interpreters may be: PATH, folders of systems and managers, conda, the registry."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import sys
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from tfprov import paths
+from tfprov.errors import TfprovError
+from tfprov.host.system import ROOT, System, exists, home_folder, read_text, running_system, wsl
+
+# Under WSL, the folders of Windows are on PATH as well: what ends in .exe there is a Python of another system.
+_NAME = re.compile(r"^(?:python|pypy|graalpy)(?:\d+(?:\.\d+){0,2})?[tmu]*$")
+_WINDOWS_NAME = re.compile(r"^(?:python|pypy|graalpy)(?:\d+(?:\.\d+){0,2})?t?\.exe$", re.IGNORECASE)
+_WINDOWS_FOLDER = re.compile(r"^/mnt/[a-z](?:/|$)")
+# Programs that stand in for a Python: the link's target is the version manager, which decides at run time.
+_MANAGERS = frozenset({"mise", "asdf", "rye", "uv", "volta", "proto", "vfox", "pyenv", "hatch", "pixi"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Candidate:
+    """A file that may be an interpreter.
+
+    Attributes:
+        path: links resolved, except when the last one leads to a file that is not named like a Python.
+        found_by: see `Interpreter.found_by`.
+    """
+
+    path: Path
+    found_by: str
+
+
+def candidates(environ: Mapping[str, str], *, system: System, root: Path = ROOT) -> Iterator[Candidate]:
+    """Executables named like a Python in every place that is known, most telling place first; repeats included."""
+    for found_by, folder in _places(environ, system, _drive(environ, system, root)):
+        # What a relative path means depends on where one stands: no manager keeps its installs at one.
+        if folder.is_absolute():
+            yield from _pythons_in(folder, found_by)
+    if system == "windows":
+        yield from _registry(environ)
+    if root == ROOT:
+        # The Python that runs tfprov, or that its own environment was made from.
+        own = getattr(sys, "_base_executable", None) or sys.executable
+        if own:
+            yield from _candidate(Path(own), "running")
+
+
+def _drive(environ: Mapping[str, str], system: System, root: Path) -> Path:
+    """The root, and on Windows the root of the disk that it was installed on: there, `/` is no absolute path."""
+    return Path(f"{environ.get('SYSTEMDRIVE') or 'C:'}/") if system == "windows" and root == ROOT else root
+
+
+def _places(environ: Mapping[str, str], system: System, root: Path) -> Iterator[tuple[str, Path]]:
+    """Folders that hold executables, and how they were found."""
+    home = home_folder(environ, system)
+    for found_by, installs in _managed(environ, system, home):
+        for install in _children(installs):
+            # uv and pyenv: <install>/bin; hatch: <install>/python/bin; rye: <install>/install/bin.
+            for inner in (install, install / "python", install / "install", *_children(install / "envs")):
+                yield found_by, _programs(inner, system)
+    for prefix in conda_prefixes(environ, system=system, root=root):
+        yield "conda", _programs(prefix, system)
+    is_wsl = system == "linux" and wsl(environ, root=root).value
+    for entry in environ.get("PATH", "").split(os.pathsep):
+        # The disks of Windows are slow to list, and hold no Python for Linux.
+        if Path(entry).name != "shims" and not (is_wsl and _WINDOWS_FOLDER.match(entry)):
+            yield "PATH", Path(entry)
+    for pattern in _FOLDERS[system]:
+        yield from (("system", folder) for folder in _glob(root, pattern))
+    for variable in ("RUNNER_TOOL_CACHE", "AGENT_TOOLSDIRECTORY"):
+        tools = _glob(Path(environ[variable]), "Python/*/*") if environ.get(variable) else []
+        yield from (("tool cache", _programs(folder, system)) for folder in tools)
+    if home is not None:
+        yield "user", home / ".local/bin"
+
+
+def _programs(install: Path, system: System) -> Path:
+    return install if system == "windows" else install / "bin"
+
+
+_FOLDERS: dict[System, tuple[str, ...]] = {
+    "linux": (
+        "usr/bin",
+        "usr/local/bin",
+        "bin",
+        "opt/bin",
+        "opt/python/*/bin",
+        "opt/python*/bin",
+        "opt/hostedtoolcache/Python/*/*/bin",
+        "opt/rh/*/root/usr/bin",
+        "usr/local/python*/bin",
+        "home/linuxbrew/.linuxbrew/bin",
+        "home/linuxbrew/.linuxbrew/opt/python@*/bin",
+        "run/current-system/sw/bin",
+    ),
+    "macos": (
+        "Library/Frameworks/Python.framework/Versions/*/bin",
+        "opt/homebrew/bin",
+        "opt/homebrew/opt/python@*/bin",
+        "usr/local/bin",
+        "usr/local/opt/python@*/bin",
+        "opt/local/bin",
+        "Library/Developer/CommandLineTools/usr/bin",
+        "Applications/Xcode.app/Contents/Developer/usr/bin",
+    ),
+    "windows": ("Program Files/Python3*", "Program Files (x86)/Python3*", "Python3*"),
+}
+
+
+# Manager, variable of its folder, usual places of that folder (`~` is the home, `$` any folder for data), and where the
+# installs lie below it.
+_MANAGER_FOLDERS = (
+    ("pyenv", "PYENV_ROOT", ("~/.pyenv", "~/.pyenv/pyenv-win"), "versions"),
+    ("uv", "UV_PYTHON_INSTALL_DIR", ("$/uv/python", "$/uv/data/python"), ""),
+    ("asdf", "ASDF_DATA_DIR", ("~/.asdf",), "installs/python"),
+    ("mise", "MISE_DATA_DIR", ("$/mise",), "installs/python"),
+    ("rye", "RYE_HOME", ("~/.rye",), "py"),
+    ("hatch", "HATCH_DATA_DIR", ("$/hatch",), "pythons"),
+    ("pdm", "PDM_HOME", ("$/pdm",), "python"),
+    ("pixi", "PIXI_HOME", ("~/.pixi",), "envs"),
+)
+
+
+def _managed(environ: Mapping[str, str], system: System, home: Path | None) -> Iterator[tuple[str, Path]]:
+    """Folders whose children are installs, by version manager."""
+    with contextlib.suppress(TfprovError, OSError):
+        yield "tfprov", paths.home(environ).data / "pythons"
+    data = [Path(environ[name]) for name in ("XDG_DATA_HOME", "APPDATA", "LOCALAPPDATA") if environ.get(name)]
+    if home is not None:
+        data.append(home / ".local/share")
+        if system == "macos":
+            data.append(home / "Library/Application Support")
+    for manager, variable, usual, below in _MANAGER_FOLDERS:
+        if environ.get(variable):
+            yield manager, Path(environ[variable]) / below
+        for place in usual:
+            for base in data if place.startswith("$") else [home]:
+                if base is not None:
+                    yield manager, base / place[2:] / below
+
+
+def conda_prefixes(environ: Mapping[str, str], *, system: System, root: Path = ROOT) -> Iterator[Path]:
+    """Roots and environments of conda, mamba and micromamba; repeats included, existing folders only."""
+    home, root = home_folder(environ, system), _drive(environ, system, root)
+    roots: list[Path] = []
+    for variable in ("CONDA_ROOT", "CONDA_PREFIX_1", "CONDA_PREFIX", "MAMBA_ROOT_PREFIX"):
+        if environ.get(variable):
+            roots.append(Path(environ[variable]))
+    for variable in ("CONDA_EXE", "CONDA_PYTHON_EXE"):
+        if environ.get(variable):
+            # <root>/bin/conda, <root>/condabin/conda, <root>/Scripts/conda.exe or <root>/python.exe
+            parent = Path(environ[variable]).parent
+            roots.append(parent.parent if parent.name in ("bin", "condabin", "Scripts") else parent)
+    names = ["miniconda3", "anaconda3", "miniforge3", "mambaforge", "micromamba", "miniconda", "anaconda", "conda"]
+    bases = [root / "opt", root / "usr/local", root / "usr/share", root / "ProgramData"]
+    if home is not None:
+        bases += [home, home / "opt", home / ".local/share", home / "AppData/Local"]
+        names += [".conda", ".micromamba", "mamba"]
+    for base in bases:
+        roots.extend(base / name for name in names)
+    for prefix in roots:
+        if exists(prefix / "conda-meta") or exists(prefix / "envs"):
+            yield prefix
+            yield from _children(prefix / "envs")
+    if home is not None:
+        # conda writes every environment that it makes into this list; the entries of deleted ones stay.
+        for line in (read_text(home / ".conda" / "environments.txt") or "").splitlines():
+            prefix = Path(line.strip())
+            if line.strip() and exists(prefix / "conda-meta"):
+                yield prefix
+
+
+def _registry(environ: Mapping[str, str]) -> Iterator[Candidate]:
+    from python_discovery import iter_interpreters
+
+    for info in iter_interpreters(None, env=dict(environ)):
+        executable = info.system_executable or info.executable
+        if executable:
+            yield from _candidate(Path(executable), "registry")
+
+
+def _children(folder: Path) -> list[Path]:
+    try:
+        with os.scandir(folder) as entries:
+            return sorted(Path(entry.path) for entry in entries if entry.is_dir())
+    except (OSError, ValueError):
+        return []
+
+
+def _glob(base: Path, pattern: str) -> list[Path]:
+    try:
+        return sorted(base.glob(pattern))
+    except (OSError, ValueError):
+        return []
+
+
+def _pythons_in(folder: Path, found_by: str) -> Iterator[Candidate]:
+    try:
+        with os.scandir(folder) as entries:
+            names = sorted(entry.name for entry in entries if _is_named_like_a_python(entry.name))
+    except (OSError, ValueError):
+        return
+    for name in names:
+        if not _is_decoy(folder, name):
+            yield from _candidate(folder / name, found_by)
+
+
+def _is_named_like_a_python(name: str) -> bool:
+    return (_WINDOWS_NAME if os.name == "nt" else _NAME).match(name) is not None
+
+
+def _is_decoy(folder: Path, name: str) -> bool:
+    """Files that open a shop window instead of an interpreter when they are run."""
+    if folder == Path("/usr/bin") and running_system().value == "macos":
+        # Without Apple's developer tools it opens a dialog that offers them; with them, their own folder is looked at.
+        return True
+    if folder.name == "WindowsApps":
+        # The empty file of the Store's alias; an installed Python has the same size, but the registry knows it.
+        with contextlib.suppress(OSError):
+            return (folder / name).lstat().st_size == 0
+    return False
+
+
+def _candidate(path: Path, found_by: str) -> Iterator[Candidate]:
+    """The file behind a path, or what a virtual environment was made from; nothing when there is no program."""
+    try:
+        base = base_of_environment(path)
+        if base is not None:
+            for candidate in _pythons_in(base, found_by):
+                # An environment made from an environment leads on to its own base.
+                if base_of_environment(candidate.path) is None:
+                    yield candidate
+            return
+        real = Path(os.path.realpath(path, strict=True))
+        if not _is_named_like_a_python(real.name):
+            if real.stem in _MANAGERS:
+                return
+            # A multi-call program or a wrapper chooses what it is by the name it is called by.
+            real = Path(os.path.realpath(path.parent, strict=True)) / path.name
+        if real.is_file() and os.access(real, os.X_OK):
+            yield Candidate(path=real, found_by=found_by)
+    except (OSError, ValueError):
+        return
+
+
+def named_candidate(path: Path) -> Candidate:
+    """The interpreter of the profile: of a virtual environment keep the link, or it would be another Python."""
+    with contextlib.suppress(OSError, ValueError):
+        path = path.absolute()
+        folder = Path(os.path.realpath(path.parent, strict=True))
+        if base_of_environment(folder / path.name) is None:
+            real = Path(os.path.realpath(path, strict=True))
+            if _is_named_like_a_python(real.name):
+                return Candidate(path=real, found_by="profile")
+        return Candidate(path=folder / path.name, found_by="profile")
+    return Candidate(path=path, found_by="profile")
+
+
+def base_of_environment(executable: Path) -> Path | None:
+    """Folder of the Python that a virtual environment was made from; None when it is no virtual environment."""
+    for folder in (executable.parent.parent, executable.parent):
+        for line in (read_text(folder / "pyvenv.cfg") or "").splitlines():
+            key, _, value = line.partition("=")
+            # Without this key the file means nothing to Python either.
+            if key.strip().lower() == "home" and value.strip():
+                return Path(value.strip())
+    return None
+
+
+def file_identity(path: Path) -> tuple[int, int] | None:
+    """Device and number of the file that a path leads to; None when it leads nowhere."""
+    try:
+        status = path.stat()
+    except (OSError, ValueError):
+        return None
+    # Windows gives every file an index too (NTFS); where a file system has none, the path has to do.
+    return (status.st_dev, status.st_ino) if status.st_ino else (0, hash(str(path)))
