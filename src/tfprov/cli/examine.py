@@ -17,7 +17,10 @@ from tfprov.cli.output import failures
 app = typer.Typer()
 
 
-@app.command(epilog="Examples: tfprov smoke cpu --level deep; tfprov smoke --python .venv/bin/python")
+@app.command(
+    epilog="Examples: tfprov smoke cpu --level deep; tfprov smoke --python .venv --set smoke.require-gpus=1; "
+    "tfprov smoke train --against receipt.json"
+)
 def smoke(
     profile: Annotated[
         str | None, typer.Argument(metavar="PROFILE", help="Profile of an existing environment.")
@@ -55,7 +58,14 @@ def smoke(
             raise TfprovError("usage", "name either a PROFILE or an environment with `--python`")
         with output.progress() as emit:
             if python is not None:
-                found = smoke_foreign(Path.cwd() / python, level=level or "standard", environ=os.environ, emit=emit)
+                found = smoke_foreign(
+                    Path.cwd() / python,
+                    level=level,
+                    environ=os.environ,
+                    emit=emit,
+                    cwd=Path.cwd(),
+                    overrides=tuple(overrides or ()),
+                )
                 lock = None
             else:
                 found = smoke_again(request_of(str(profile), overrides), level=level, emit=emit)

@@ -16,12 +16,12 @@ from tfprov.envs.images import Image
 from tfprov.envs.records import Flaw, Generation
 from tfprov.errors import TfprovError
 from tfprov.events import Emit
+from tfprov.lock.records import Target
 from tfprov.pipeline.run import Request, Run, environment_of
 from tfprov.pipeline.stages import activated, smoke_request
 from tfprov.profile import source
 from tfprov.profile.load import load
 from tfprov.smoke.records import Level, Verdict
-from tfprov.smoke.records import Request as SmokeRequest
 from tfprov.smoke.runner import smoke
 
 
@@ -129,21 +129,42 @@ def smoke_again(request: Request, *, level: Level | None, emit: Emit) -> Verdict
     )
 
 
-def smoke_foreign(python: Path, *, level: Level, environ: Mapping[str, str], emit: Emit) -> Verdict:
+def smoke_foreign(
+    python: Path,
+    *,
+    level: Level | None,
+    environ: Mapping[str, str],
+    emit: Emit,
+    cwd: Path,
+    overrides: Sequence[str] = (),
+) -> Verdict:
     """What an environment proves that tfprov did not make. Changes nothing.
 
     Args:
         python: its interpreter, or its folder.
-        level: how much to check.
+        level: how much to check; what the overrides say when None, else the standard level.
         environ: variables of the user.
         emit: receives a note a leg.
+        cwd: what paths of scripts are relative to.
+        overrides: what a profile would ask for, as `key=value`: `smoke.require-gpus=1`, `tensorflow.accelerator=cuda`.
+
+    Raises:
+        TfprovError: `environment-missing`; `profile-invalid` for a wrong override.
     """
     executable = python_in(python) if python.is_dir() else python
     if not executable.exists():
         raise TfprovError(
             "environment-missing", f"there is no interpreter `{executable}`", hint="name the Python of an environment"
         )
-    return smoke(executable.absolute(), SmokeRequest(level=level), environ=environ, emit=emit)
+    loaded = load(cwd / "the command line", overrides=overrides, content=b'name = "python"')
+    target = Target(
+        package="", version="", extras=(), accelerator=loaded.profile.tensorflow.accelerator, python="", platform=""
+    )
+    # Nothing is known of what was installed: no lock, so no version to expect.
+    wanted = dataclasses.replace(smoke_request(loaded, target), expected_version=None, expected_package=None)
+    if level is not None:
+        wanted = dataclasses.replace(wanted, level=level)
+    return smoke(executable.absolute(), wanted, environ=environ, emit=emit)
 
 
 def rollback(environment: Environment, *, number: int | None) -> Generation:

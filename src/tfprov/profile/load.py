@@ -30,19 +30,20 @@ Place: TypeAlias = Callable[[Key], str]
 """Where a key was given: `train.toml:7`, or the override that gave it."""
 
 
-def load(path: Path, *, overrides: Sequence[str] = (), shipped: bool = False) -> Loaded:
+def load(path: Path, *, overrides: Sequence[str] = (), shipped: bool = False, content: bytes | None = None) -> Loaded:
     """The profile in a file, checked.
 
     Args:
         path: the TOML file, absolute.
         overrides: `dotted.key=value` from the command line, later ones win.
         shipped: whether the file came with tfprov.
+        content: taken in place of what is in the file, which then need not exist.
 
     Raises:
         TfprovError: `profile-invalid` with every mistake as a line of evidence; `profile-missing` when there is
             nothing to read.
     """
-    raw = _read(path)
+    raw = _read(path) if content is None else content
     try:
         text = raw.decode("utf-8-sig")
         document = tomllib.loads(text)

@@ -24,6 +24,7 @@ RungName = Literal["patient", "other-route", "other-source", "fresh", "other-ins
 
 _DURATION = re.compile(r"^\s*(?P<count>\d+(?:\.\d+)?)\s*(?P<unit>s|m|h|d)?\s*$")
 _UNIT_SECONDS = {None: 1.0, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+_SHORTEST, _LONGEST = 0.001, 7 * 86400.0
 _MOMENT = r"^\d{4}-\d{2}-\d{2}([T ]\d{2}:\d{2}(:\d{2})?(Z|[+-]\d{2}:\d{2})?)?$"
 CONDA_SPEC = re.compile(
     r"^(?:(?P<channel>[A-Za-z0-9./:_-]+)::)?(?P<name>[A-Za-z0-9_.-]+)\s*"
@@ -79,6 +80,15 @@ def _seconds(value: object) -> object:
             raise ValueError(f"`{value}` is not a duration such as `90s`, `15m` or `2h`")
         return float(found["count"]) * _UNIT_SECONDS[found["unit"]]
     return value
+
+
+def _bounded(seconds: float) -> float:
+    # Beyond these, timers of some systems round to nothing or overflow, three times the value included.
+    if seconds > _LONGEST:
+        raise ValueError(f"{seconds:g} seconds are more than a week, the longest time that can be waited for")
+    if 0 < seconds < _SHORTEST:
+        raise ValueError(f"{seconds:g} seconds are less than a millisecond, the shortest time that can be waited for")
+    return seconds
 
 
 def _no_password(url: str) -> str:
@@ -144,11 +154,12 @@ Seconds = Annotated[
     float,
     BeforeValidator(_seconds),
     Field(gt=0, allow_inf_nan=False),
+    AfterValidator(_bounded),
     # Without the named groups: the patterns of JSON Schema are those of JavaScript.
     WithJsonSchema(
         {
             "anyOf": [
-                {"type": "number", "exclusiveMinimum": 0},
+                {"type": "number", "minimum": _SHORTEST, "maximum": _LONGEST},
                 {"type": "string", "pattern": re.sub(r"\?P<\w+>", "", _DURATION.pattern)},
             ]
         }

@@ -206,6 +206,8 @@ def _legs(receipt: Receipt) -> dict[str, _Leg]:
 def _versions(receipt: Receipt) -> dict[str, str]:
     verdict = _mapping(receipt.document.get("verdict"))
     found = {key: str(verdict.get(key) or "") for key in ("tensorflow", "python")}
+    cures = verdict.get("cures")
+    found["cures"] = "; ".join(map(str, cures)) if isinstance(cures, list) else ""
     packages = _mapping(verdict.get("packages"))
     found.update({str(name): str(version) for name, version in packages.items()})
     descriptions = {

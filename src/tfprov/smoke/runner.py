@@ -14,6 +14,7 @@ from tfprov.smoke import causes, health, requirements, surroundings
 from tfprov.smoke.group import ENVIRONMENT, Bench, Outcome, bench_for, run_group
 from tfprov.smoke.records import Device, Finding, Leg, Level, Request, Verdict
 from tfprov.smoke.script import run_script
+from tfprov.words import duration
 
 
 def smoke(
@@ -49,7 +50,23 @@ def smoke(
     verdict = _verdict(request, core, outcomes, around, time.monotonic() - started)
     for finding in verdict.findings:
         emit(Note(text=f"{finding.evidence} ({finding.code})", level="warning"))
+    if verdict.seconds > TARGET_S[request.level]:
+        emit(Note(text=_slow(verdict)))
     return verdict
+
+
+TARGET_S = {"quick": 20.0, "standard": 90.0, "deep": 600.0}
+"""How long a level should take at most on a machine that is fit for the work. Beyond that it is told why."""
+
+
+def _slow(verdict: Verdict) -> str:
+    legs = sorted(
+        ((leg.seconds, f"{leg.leg} on {device.name}") for device in verdict.devices for leg in device.legs),
+        reverse=True,
+    )
+    longest = ", ".join(f"{name} {duration(seconds)}" for seconds, name in legs[:3])
+    target = duration(TARGET_S[verdict.level])
+    return f"the {verdict.level} level took {duration(verdict.seconds)}, more than the {target} meant for it: {longest}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from outcomes import SEAL
+from sham import make_environment
 from tfprov.envs.generations import Environment, environment_id
 from tfprov.envs.records import Generation, Owner
 from tfprov.errors import TfprovError
@@ -197,5 +198,24 @@ def test_a_program_of_the_environment_comes_first(tmp_path: Path) -> None:
 def test_an_environment_of_others_needs_an_interpreter(tmp_path: Path) -> None:
     for python in (tmp_path, tmp_path / "gone" / "python"):
         with pytest.raises(TfprovError) as failure:
-            smoke_foreign(python, level="quick", environ={}, emit=lambda _event: None)
+            smoke_foreign(python, level="quick", environ={}, emit=lambda _event: None, cwd=tmp_path)
         assert code_of(failure) == "environment-missing"
+
+
+def test_an_environment_of_others_is_asked_for_what_the_command_line_wants(tmp_path: Path) -> None:
+    python = make_environment(tmp_path / "foreign")
+    (tmp_path / "check.py").write_text("import tensorflow\nprint('checked')\n")
+
+    def codes(*overrides: str) -> dict[str, str | None]:
+        verdict = smoke_foreign(
+            python, level="quick", environ=os.environ, emit=lambda _event: None, cwd=tmp_path, overrides=overrides
+        )
+        return {leg.leg: leg.code for device in verdict.devices for leg in device.legs}
+
+    assert codes('smoke.scripts=["check.py"]')["script check.py"] is None
+    assert codes("smoke.require-gpus=1")["devices"] == "gpu-missing-in-tf"
+    assert codes("tensorflow.accelerator=cuda")["devices"] == "gpu-missing-in-tf"
+    with pytest.raises(TfprovError) as failure:
+        codes("smoke.require-gpu=1")
+    assert code_of(failure) == "profile-invalid"
+    assert "did you mean" in failure.value.evidence[0]

@@ -168,6 +168,18 @@ channels = "conda-forge"
             'name = "x"\n[index]\nexclude-newer = "yesterday"',
             "3: `index.exclude-newer`: `yesterday` is not a date such as `2026-01-31` or `2026-01-31T12:00:00Z`",
         ),
+        (
+            'name = "x"\n[smoke]\ntimeout = 1e300',
+            "3: `smoke.timeout`: 1e+300 seconds are more than a week, the longest time that can be waited for",
+        ),
+        (
+            'name = "x"\n[network]\ndeadline = "400d"',
+            "3: `network.deadline`: 3.456e+07 seconds are more than a week, the longest time that can be waited for",
+        ),
+        (
+            'name = "x"\n[smoke]\ntimeout = 1e-9',
+            "3: `smoke.timeout`: 1e-09 seconds are less than a millisecond, the shortest time that can be waited for",
+        ),
         ('name = "x"\n[smoke]\ntimeout = "0s"', '3: `smoke.timeout`: input should be greater than 0, not `"0s"`'),
         (
             'name = "x"\n[environment]\nkeep = 101',

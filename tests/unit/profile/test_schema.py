@@ -55,6 +55,7 @@ REFUSED = [
     'name = "x"\n[smoke]\nlevel = "slow"',
     'name = "x"\n[smoke]\ntimeout = "soon"',
     'name = "x"\n[smoke]\ntimeout = 0',
+    'name = "x"\n[smoke]\ntimeout = 1e300',
     'name = "x"\n[environment]\nkeep = 0',
     'name = "x"\n[tensorflow]\nallow_fallback = true',
     'name = "x"\n[packages]\nrequirements = "a"',

@@ -96,6 +96,11 @@ def test_only_a_leg_that_takes_much_longer_is_called_slower() -> None:
     assert (slower.what, slower.was, slower.now, slower.worse) == ("GPU:0 matmul time", "0.1 s", "2.1 s", False)
 
 
+def test_a_cure_that_is_needed_here_and_not_there_is_a_difference() -> None:
+    (found,) = compare(receipt(), receipt(replace(VERDICT, cures=("numpy-abi: bound",))))
+    assert (found.what, found.was, found.now, found.worse) == ("cures", "", "numpy-abi: bound", False)
+
+
 def test_another_lock_is_a_difference() -> None:
     (difference,) = compare(receipt(), receipt(lock="b" * 64))
     assert (difference.what, difference.now) == ("lock", "b" * 12)

@@ -6,6 +6,8 @@ from pathlib import Path
 import pytest
 
 from sham import install, make_environment, site_packages
+from tfprov.envs import cures
+from tfprov.envs.records import Cure
 from tfprov.errors import TfprovError
 from tfprov.events import Event, Note, Progress, ignore
 from tfprov.smoke import runner
@@ -509,3 +511,24 @@ def test_a_second_tensorflow_on_pythonpath_is_told_and_does_not_make_it_bad(tmp_
     assert verdict.ok
     assert [finding.code for finding in verdict.findings] == ["path-leak"]
     assert [event.text for event in heard if isinstance(event, Note) and event.level == "warning"]
+
+
+def test_a_level_that_takes_longer_than_it_should_says_what_took_so_long(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    heard: list[Event] = []
+    python = make_environment(tmp_path / "e")
+    smoke(python, Request(timeout=60), environ=os.environ, emit=heard.append)
+    assert not [event for event in heard if isinstance(event, Note) and "more than" in event.text]
+    monkeypatch.setitem(runner.TARGET_S, "quick", 0.0)
+    smoke(python, Request(timeout=60), environ=os.environ, emit=heard.append)
+    (slow,) = [event.text for event in heard if isinstance(event, Note) and "more than" in event.text]
+    assert slow.startswith("the quick level took")
+    assert " on " in slow
+
+
+def test_what_an_environment_was_given_is_in_its_verdict(tmp_path: Path) -> None:
+    python = make_environment(tmp_path / "e")
+    assert run(python).cures == ()
+    cures.apply(tmp_path / "e", (Cure(name="pin", code="numpy-abi", what="bound", constraint="numpy<2"),))
+    assert run(python).cures == ("numpy-abi: bound",)

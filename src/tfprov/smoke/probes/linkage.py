@@ -143,6 +143,23 @@ def already_open(name):
     return os.fsdecode(place.contents.name) or None
 
 
+def mismatched(by_name, build):
+    """Libraries of another generation than TensorFlow was built with, as pairs of name and sentence.
+
+    Args:
+        by_name: paths by name of the library, `cudnn`.
+        build: what `tf.sysconfig.get_build_info()` says; not every release says everything.
+    """
+    wrong = []
+    for name, key in (("cudnn", "cudnn_version"), ("cudart", "cuda_version")):
+        built = re.match(r"\d+", str(build.get(key) or ""))
+        for path in sorted(by_name.get(name, ())):
+            loaded = re.search(r"\.so\.(\d+)", os.path.basename(path))
+            if built and loaded and built.group() != loaded.group(1):
+                wrong.append((name, f"{name} {loaded.group(1)} is loaded from `{path}`, built was with {build[key]}"))
+    return wrong
+
+
 def guess_cudnn(folders):
     """Name of the cuDNN on the search path; that of the oldest release still in use when there is none."""
     found = [os.path.basename(path) for folder in folders for path in glob.glob(os.path.join(folder, "libcudnn.so.?"))]

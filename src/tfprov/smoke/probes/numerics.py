@@ -387,7 +387,8 @@ def libraries(tf):
         found = AUDITED.match(os.path.basename(path))
         if found:
             by_name.setdefault(found.group(1) or found.group(2), set()).add(os.path.realpath(path))
-    own = load("linkage").libraries_of_environment()
+    linkage = load("linkage")
+    own = linkage.libraries_of_environment()
     wrong = []
     for name, paths in sorted(by_name.items()):
         if len(paths) > 1:
@@ -398,6 +399,7 @@ def libraries(tf):
             for path in sorted(paths)
             if mine and path not in mine
         )
+    wrong.extend(linkage.mismatched(by_name, tf.sysconfig.get_build_info()))
     home = os.path.realpath(os.path.dirname(tf.__file__))
     wrong.extend(
         (name, f"{name} is loaded from `{path}`, which is not in `{home}`")

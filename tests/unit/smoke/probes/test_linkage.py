@@ -121,3 +121,42 @@ def test_no_library_is_read_out_of_something_else(tmp_path: Path) -> None:
     (tmp_path / "text").write_text("text")
     with pytest.raises(ValueError, match="no 64-bit ELF"):
         linkage.read_elf(str(tmp_path / "text"))
+
+
+@pytest.mark.parametrize(
+    ("paths", "wrong"),
+    [
+        ({"cudnn": {"/a/libcudnn.so.9"}, "cudart": {"/a/libcudart.so.12"}}, []),
+        ({"cudnn": {"/a/libcudnn.so.8"}}, ["cudnn"]),
+        ({"cudart": {"/a/libcudart.so.13.0.1"}, "cudnn": {"/a/libcudnn.so.9.1.0"}}, ["cudart"]),
+        ({"cudnn": {"/a/libcudnn.so"}}, []),
+        ({}, []),
+    ],
+)
+def test_a_library_of_another_generation_than_the_build_is_named(paths: dict[str, set[str]], wrong: list[str]) -> None:
+    found = linkage.mismatched(paths, {"cudnn_version": "9", "cuda_version": "12.5.1"})
+    assert [name for name, _ in found] == wrong
+    # A release that does not say what it was built with is no fault.
+    assert linkage.mismatched(paths, {"is_cuda_build": True}) == []
+
+
+def test_xla_flags_say_where_the_compiler_is(root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    place = tmp_path / "a toolkit"
+    monkeypatch.setenv("XLA_FLAGS", f"--other --xla_gpu_cuda_data_dir='{place}'")
+    with pytest.raises(Exception, match="is missing"):
+        linkage.toolkit(linkage.wheels())
+    (place / "bin").mkdir(parents=True)
+    (place / "bin" / "ptxas").write_text("#!/bin/sh\necho Build 12.9\n")
+    (place / "bin" / "ptxas").chmod(0o755)
+    (place / "nvvm" / "libdevice").mkdir(parents=True)
+    (place / "nvvm" / "libdevice" / "libdevice.10.bc").touch()
+    assert linkage.toolkit(linkage.wheels()) == "Build 12.9"
+
+
+def test_the_toolkit_of_newer_wheels_is_found(root: Path) -> None:
+    install(root, "nvidia-cuda-nvcc", "13.0", {"nvidia/cu13/nvvm/libdevice/libdevice.10.bc": "bits"})
+    ptxas = root / "nvidia" / "cu13" / "bin" / "ptxas"
+    ptxas.parent.mkdir()
+    ptxas.write_text("#!/bin/sh\necho Build 13.0\n")
+    ptxas.chmod(0o755)
+    assert linkage.toolkit(linkage.wheels()) == "Build 13.0"
