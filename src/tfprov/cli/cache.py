@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+from dataclasses import asdict
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from tfprov.cli.options import Json, output_of
+from tfprov.cli.options import Json, Overrides, ProfileName, output_of
 from tfprov.cli.output import failures
 
 app = typer.Typer(no_args_is_help=True, help="Look at what tfprov keeps beside the environments, or make it smaller.")
@@ -67,3 +69,29 @@ def cache_clear(as_json: Json = False) -> None:
 
         swept = clear(home(os.environ))
         output.result(text.swept(swept), documents.swept(swept))
+
+
+@app.command(name="key", epilog='Example: echo "key=$(tfprov cache key train.toml)" >> "$GITHUB_OUTPUT"')
+def cache_key(
+    profile: ProfileName,
+    overrides: Overrides = None,
+    as_json: Json = False,
+) -> None:
+    """Print a key for the cache of a CI system: it changes when the lock does. Asks no network."""
+    output = output_of("cache key", as_json)
+    with failures(output):
+        from tfprov.pipeline.caching import cache_key as key_of
+
+        found = key_of(profile, cwd=Path.cwd(), environ=os.environ, overrides=tuple(overrides or ()))
+        output.result(found.key, asdict(found))
+
+
+@app.command(name="dir", epilog="Example: TFPROV_STORE=.cache/tfprov tfprov cache dir")
+def cache_dir(as_json: Json = False) -> None:
+    """Print the folder that is worth keeping between jobs: the store of wheels. `TFPROV_STORE` moves it."""
+    output = output_of("cache dir", as_json)
+    with failures(output):
+        from tfprov.paths import home
+
+        found = home(os.environ)
+        output.result(str(found.store), {"store": found.store, "data": found.data, "state": found.state})

@@ -20,6 +20,9 @@ _COMMAND = re.compile(r"(`|^  use {7}|^(?=tfprov up would))tfprov ", re.MULTILIN
 """Where words hold a command that can be typed: in backticks, in the row `use`, at the head of a plan."""
 
 
+_CI = ("CI", "GITHUB_ACTIONS", "GITLAB_CI")
+
+
 @dataclass(slots=True, kw_only=True)
 class Output:
     """How one command speaks.
@@ -60,6 +63,21 @@ class Output:
             words = f"\033[1;31m{head}\033[0m: {rest}"
         _tell(sys.stderr, words)
 
+        if self.ci is not None:
+            from tfprov.report import ci
+
+            for line in ci.failure_lines(self.ci, error):
+                _tell(sys.stderr, line)
+
+    @property
+    def ci(self) -> str | None:
+        """Name of the CI system that this runs on, as far as it wants another output than a pipe gets; else None."""
+        if not any(name in self.environ for name in _CI):
+            return None
+        from tfprov.report.ci import system_of
+
+        return system_of(self.environ)
+
     def typed(self, words: str) -> str:
         """Words whose commands are spelled as the user started tfprov: from a checkout that is `./bootstrap`."""
         started = self.environ.get("TFPROV_STARTED_AS")
@@ -74,6 +92,10 @@ class Output:
         # Started without a standard error (`2>&-`), nobody can be told.
         if self.quiet or sys.stderr is None:
             return PlainReporter(io.StringIO())
+        if self.ci is not None:
+            from tfprov.report import ci
+
+            return ci.reporter(self.ci, sys.stderr, verbose=self.verbose)
         if sys.stderr.isatty() and self.environ.get("TERM") != "dumb":
             return LateReporter(self._on_terminal, verbose=self.verbose)
         return PlainReporter(sys.stderr, verbose=self.verbose)
@@ -87,7 +109,10 @@ class Output:
         return TerminalReporter(Console(stderr=True, no_color=no_color), verbose=self.verbose)
 
     def _coloured(self, stream: object) -> bool:
-        return bool(getattr(stream, "isatty", bool)()) and not self.environ.get("NO_COLOR")
+        # A runner may offer a terminal; its log is for reading later, in a browser.
+        if self.environ.get("NO_COLOR") or self.ci is not None:
+            return False
+        return bool(getattr(stream, "isatty", bool)())
 
 
 def _tell(stream: TextIO | None, words: str) -> None:

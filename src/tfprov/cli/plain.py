@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tfprov.cli.output import Output, failures
+from tfprov.errors import TfprovError
 
 if TYPE_CHECKING:
     from tfprov.pipeline.run import Request
@@ -35,18 +36,35 @@ def run_plain(words: Sequence[str]) -> None:
     bring_up(output, lambda: Request(profile=profile, cwd=Path.cwd(), environ=os.environ))
 
 
-def bring_up(output: Output, asked: Callable[[], Request]) -> None:
+def bring_up(output: Output, asked: Callable[[], Request], *, junit: Path | None = None) -> None:
     """Do what `up` is asked for, and say what came of it.
+
+    Args:
+        output: how to say it.
+        asked: the request; may raise.
+        junit: file for the verdict, or for the failure before there was one; None for none.
 
     Raises:
         SystemExit: with the exit status of a failure.
     """
+    told = None
+    if junit is not None or output.ci is not None:
+        from tfprov.cli.told import Told
+
+        told = Told(output=output, junit=junit)
     with failures(output):
         from tfprov.pipeline.up import up
         from tfprov.report import documents, text
 
-        request = asked()
-        with output.progress() as emit:
-            result = up(request, emit)
+        try:
+            request = asked()
+            with output.progress() as emit:
+                result = up(request, emit if told is None else told.watching(emit))
+        except TfprovError as error:
+            if told is not None:
+                told.failed(error)
+            raise
+        if told is not None:
+            told.verified(result)
         named = request.profile or result.environment.owner.name
         output.result(text.outcome(result, profile=named), documents.outcome(result))

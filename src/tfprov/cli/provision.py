@@ -55,6 +55,7 @@ def up(
         ),
     ] = None,
     offline: Annotated[bool, typer.Option("--offline", help="Use what is on this machine, no network.")] = False,
+    junit: Annotated[Path | None, typer.Option(help="Write the verdict, or the failure, as JUnit XML here.")] = None,
     as_json: Json = False,
     verbose: Verbose = False,
     quiet: Quiet = False,
@@ -67,7 +68,7 @@ def up(
         request = request_of(profile or "", overrides, upgrade=upgrade, locked=locked, recreate=recreate)
         return replace(request, bundle=tuple(bundle or ()), offline=offline)
 
-    bring_up(output_of("up", as_json, verbose, quiet), asked)
+    bring_up(output_of("up", as_json, verbose, quiet), asked, junit=junit)
 
 
 @app.command(epilog="Examples: tfprov plan cuda · tfprov facts --json > host.json; tfprov plan cuda --host host.json")

@@ -32,6 +32,8 @@ from tfprov.fetch.partial import Partial
 from tfprov.ladder.classify import classify_exception
 from tfprov.lock.records import LockedFile
 
+FORMAT = 1
+"""Rises when an older store is of no use to this version. Part of the keys of CI caches."""
 _BUFFER = 1024 * 1024
 _PARTIAL_SECONDS = 30 * 86400.0
 
@@ -242,6 +244,17 @@ class Store:
                 damaged.append(stored)
                 if remove:
                     self._remove(stored)
+        return tuple(damaged)
+
+    def drop_damaged(self, files: Collection[LockedFile]) -> tuple[LockedFile, ...]:
+        """Those of the files that are here with other content than their hash says; they are removed."""
+        damaged = []
+        for file in files:
+            path = self.path(file.sha256, file.filename)
+            with contextlib.suppress(OSError, TfprovError), self.lock(file.sha256, timeout=0):
+                if path.is_file() and sha256_of(path) != file.sha256:
+                    path.unlink()
+                    damaged.append(file)
         return tuple(damaged)
 
     def prune(self, *, cap_bytes: int, keep: Collection[str] = ()) -> Swept:

@@ -266,11 +266,15 @@ def _install(run: Run) -> Installed:
         _make_venv(run, generation.path)
         return install(installer, wheels)
 
+    def fresh(installer: Installer, wheels: Wheelhouse) -> Installed:
+        heal_store(run)
+        return again(installer, wheels)
+
     with run.environment.scratch() as work:
         wheels = wheelhouse(files, run.get(Fetched).paths, work / "requirements.txt")
         steps = [
             Step(Rung.NORMAL, partial(install, Uv(uv=uv_executable(), cache=uv_cache), wheels)),
-            Step(Rung.FRESH, partial(again, Uv(uv=uv_executable(), cache=work / "uv"), wheels)),
+            Step(Rung.FRESH, partial(fresh, Uv(uv=uv_executable(), cache=work / "uv"), wheels)),
             Step(Rung.OTHER_INSTALLER, partial(again, Pip(), wheels)),
         ]
         policy = Policy(tries=2, deadline=run.deadline)
@@ -377,6 +381,19 @@ def _activate(run: Run) -> Activated:
     pruned = environment.prune(run.loaded.profile.environment.keep)
     sweep_images(run.home)
     return Activated(generation=generation, pruned=len(pruned))
+
+
+def heal_store(run: Run) -> None:
+    """Read the locked files of the store, and fetch those again that have other bytes than when they came.
+
+    A store that was restored from a backup or a CI cache, or lies on a failing disk, may hold such files; their sizes
+    and names say nothing.
+    """
+    damaged = Store(run.home.store).drop_damaged(run.get(Lock).files)
+    if damaged:
+        names = ", ".join(f"`{file.filename}`" for file in damaged[:3])
+        run.emit(Note(text=f"{len(damaged)} files of the store were damaged ({names}): fetching anew", level="warning"))
+        run.do(FETCH)
 
 
 def drop_unpacked(run: Run) -> None:

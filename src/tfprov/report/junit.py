@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from xml.etree import ElementTree as ET
 
+from tfprov.errors import TfprovError
 from tfprov.redact import redact
 from tfprov.smoke.records import Device, Leg, Verdict
 from tfprov.smoke.verdict import remedy
@@ -28,6 +29,18 @@ def render(verdict: Verdict) -> str:
                 ET.SubElement(properties, "property", name=name, value=_clean(value))
         for leg in device.legs:
             _case(suite, device, leg)
+    ET.indent(root)
+    return '<?xml version="1.0" encoding="UTF-8"?>\n' + ET.tostring(root, encoding="unicode") + "\n"
+
+
+def render_failure(error: TfprovError, *, stage: str, seconds: float) -> str:
+    """The document of a run that ended before anything could be proved: one case, in error."""
+    counts = {"tests": "1", "failures": "0", "skipped": "0", "errors": "1", "time": f"{seconds:.3f}"}
+    root = ET.Element("testsuites", {"name": "tfprov", **counts})
+    suite = ET.SubElement(root, "testsuite", {"name": "tfprov", **counts})
+    case = ET.SubElement(suite, "testcase", classname="tfprov", name=stage, time=f"{seconds:.3f}")
+    found = ET.SubElement(case, "error", type=error.code.name, message=_clean(error.what))
+    found.text = _clean("\n".join((*error.tried, *error.evidence, f"hint: {error.hint}")))
     ET.indent(root)
     return '<?xml version="1.0" encoding="UTF-8"?>\n' + ET.tostring(root, encoding="unicode") + "\n"
 

@@ -2,10 +2,35 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from tfprov.errors import CODES, TfprovError
 from tfprov.smoke.records import Device, Leg, Verdict
 
 Json = None | bool | int | float | str | list["Json"] | dict[str, "Json"]
+
+
+class UnprovedError(TfprovError):
+    """The smoke test failed.
+
+    Attributes:
+        verdict: what it concluded.
+    """
+
+    def __init__(self, verdict: Verdict, code: str, what: str, evidence: tuple[str, ...]) -> None:
+        """See `TfprovError`."""
+        super().__init__(code, what, evidence=evidence)
+        self.verdict = verdict
+
+
+def verdict_behind(error: BaseException) -> Verdict | None:
+    """The verdict that led to a failure, also through other failures; None when nothing was proved."""
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, UnprovedError):
+            return cause.verdict
+        cause = cause.__cause__ or cause.__context__
+    return None
 
 
 def as_error(verdict: Verdict) -> TfprovError:
@@ -18,8 +43,8 @@ def as_error(verdict: Verdict) -> TfprovError:
         raise ValueError("a good verdict is no error")
     first = verdict.first_failure
     if first is None:
-        return TfprovError(
-            "probe-failed", "the smoke test checked nothing", evidence=(verdict.note,) if verdict.note else ()
+        return UnprovedError(
+            verdict, "probe-failed", "the smoke test checked nothing", (verdict.note,) if verdict.note else ()
         )
     device, leg = first
     failed = sum(not one.ok for each in verdict.devices for one in each.legs)
@@ -32,9 +57,8 @@ def as_error(verdict: Verdict) -> TfprovError:
     what = f"the smoke test failed: `{leg.leg}` on {name_of(device)}"
     if failed > 1:
         what += f" and {failed - 1} more"
-    return TfprovError(
-        leg.code or "probe-failed", what, evidence=(leg.evidence, *others[:8]) if leg.evidence else others[:8]
-    )
+    evidence = (leg.evidence, *others[:8]) if leg.evidence else others[:8]
+    return UnprovedError(verdict, leg.code or "probe-failed", what, evidence)
 
 
 def name_of(device: Device) -> str:
@@ -69,6 +93,42 @@ def as_document(verdict: Verdict) -> dict[str, Json]:
             for device in verdict.devices
         ],
     }
+
+
+def from_document(document: Mapping[str, object]) -> Verdict | None:
+    """The verdict of a document that `as_document` made, such as that of a seal; None when it is none."""
+    found, devices = document.get("verdict"), document.get("devices")
+    if not isinstance(found, Mapping) or not isinstance(devices, list):
+        return None
+    try:
+        return Verdict(
+            level=found["level"],
+            tensorflow=found["tensorflow"],
+            python=found["python"],
+            seconds=float(found["seconds"]),
+            note=found.get("note", ""),
+            devices=tuple(
+                Device(
+                    name=device["name"],
+                    kind=device["kind"],
+                    description=device.get("description", ""),
+                    legs=tuple(
+                        Leg(
+                            leg=leg["leg"],
+                            ok=leg["ok"],
+                            code=leg["code"],
+                            skipped=leg.get("skipped", False),
+                            seconds=float(leg["seconds"]),
+                            evidence=leg.get("evidence", ""),
+                        )
+                        for leg in device["legs"]
+                    ),
+                )
+                for device in devices
+            ),
+        )
+    except (KeyError, TypeError, ValueError):
+        return None
 
 
 def _leg(leg: Leg) -> Json:

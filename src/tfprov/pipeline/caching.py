@@ -1,0 +1,60 @@
+"""The key under which a CI system keeps the store between jobs."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from tfprov import paths
+from tfprov.bundle.starter import this_platform
+from tfprov.events import ignore
+from tfprov.fetch.store import FORMAT
+from tfprov.lock import pylock
+from tfprov.pipeline.run import PROFILE, Request, Run
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CacheKey:
+    """What to ask a cache for.
+
+    Attributes:
+        key: changes when the locked files do; the same on every machine of a platform.
+        restore: beginnings of keys whose caches are of use too, best first.
+        store: the folder to keep: wheels by hash. It may come back incomplete or old without harm.
+        home: the folder with everything, environments included, where `TFPROV_HOME` says so; None otherwise. Restored
+            to the same path it makes `up` find the environment verified.
+        locked: whether a lock decided the key; without one it changes with the profile.
+    """
+
+    key: str
+    restore: tuple[str, ...]
+    store: Path
+    home: Path | None
+    locked: bool
+
+
+def cache_key(profile: str, *, cwd: Path, environ: Mapping[str, str], overrides: tuple[str, ...] = ()) -> CacheKey:
+    """The key for a profile, from its lock where there is one. Asks no network and starts nothing.
+
+    Raises:
+        TfprovError: what is wrong with the profile or the lock.
+    """
+    run = Run(Request(profile=profile, cwd=cwd, environ=environ, overrides=overrides), ignore)
+    run.do(PROFILE)
+    path = run.lock_path
+    header = pylock.read_header(path) if run.loaded.profile.environment.kind == "venv" else None
+    content = path.read_bytes() if path.exists() else None
+    place = f"tfprov-{FORMAT}-{this_platform()}"
+    python = f"py{header.target.python}" if header else "py"
+    words = run.loaded.digest.encode() if content is None else content
+    beginning = f"{place}-{run.loaded.profile.name}-{python}-"
+    home = environ.get(paths.HOME_VARIABLE)
+    return CacheKey(
+        key=beginning + hashlib.sha256(words).hexdigest()[:20],
+        restore=(beginning, f"{place}-{run.loaded.profile.name}-", f"{place}-"),
+        store=run.home.store,
+        home=paths.expanded(home).absolute() if home else None,
+        locked=content is not None,
+    )

@@ -1,0 +1,226 @@
+"""What CI systems show beside the log: folded sections, annotations, a summary page, values for later steps.
+
+Each system's own convention is used, and only its own: GitHub Actions reads workflow commands from the log and files
+whose names stand in variables; GitLab folds sections, and shows the JUnit file as a report; any other system gets plain
+lines. All of it is additional: what people and programs read on stdout and stderr stays as it is.
+"""
+
+from __future__ import annotations
+
+import re
+import secrets
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, TextIO
+
+from tfprov.errors import TfprovError
+from tfprov.events import Event, Note, StageEnded, StageStarted
+from tfprov.redact import redact
+from tfprov.report.progress import PlainReporter, Reporter
+
+if TYPE_CHECKING:
+    from tfprov.smoke.records import Device, Verdict
+
+_PLACE = re.compile(r"^`?(?P<file>[^\s:`]+\.(?:toml|txt)):(?P<line>\d+)`?: ")
+_LONGEST = 4000
+_CELL = 300
+
+
+def system_of(environ: Mapping[str, str]) -> str | None:
+    """Name of the CI system that these variables are from: `github`, `gitlab`, …, `generic`; None outside CI."""
+    from tfprov.host.system import ci
+
+    return ci(environ).value
+
+
+def reporter(system: str, stream: TextIO, *, verbose: bool, clock: Callable[[], float] = time.time) -> Reporter:
+    """Plain lines, with a section for each stage where the system folds sections."""
+    plain = PlainReporter(stream, verbose=verbose)
+    if system == "github":
+        return _Sections(plain, stream, _github_begin, _github_end, warn=True)
+    if system == "gitlab":
+        return _Sections(
+            plain,
+            stream,
+            lambda name: f"\033[0Ksection_start:{int(clock())}:tfprov_{name}[collapsed=true]\r\033[0Ktfprov {name}",
+            lambda name: f"\033[0Ksection_end:{int(clock())}:tfprov_{name}\r\033[0K",
+            warn=False,
+        )
+    return plain
+
+
+class _Sections:
+    """A reporter with a folded section around the lines of each stage."""
+
+    def __init__(
+        self,
+        inner: PlainReporter,
+        stream: TextIO,
+        begin: Callable[[str], str],
+        end: Callable[[str], str],
+        *,
+        warn: bool,
+    ) -> None:
+        self._inner, self._stream, self._begin, self._end, self._warn = inner, stream, begin, end, warn
+        self._open: str | None = None
+
+    def __enter__(self) -> _Sections:
+        self._inner.__enter__()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._close()
+        self._inner.__exit__(kind, error, trace)
+
+    def __call__(self, event: Event) -> None:
+        if isinstance(event, StageStarted):
+            # Stages do not nest in what the systems show: a new one ends the one before.
+            self._close()
+            self._open = event.stage
+            self._say(self._begin(event.stage))
+        self._inner(event)
+        if isinstance(event, StageEnded):
+            self._close()
+        if self._warn and isinstance(event, Note) and event.level == "warning":
+            self._say(annotation("warning", event.text, title="tfprov"))
+
+    def _close(self) -> None:
+        if self._open is not None:
+            self._say(self._end(self._open))
+            self._open = None
+
+    def _say(self, line: str) -> None:
+        self._stream.write(line + "\n")
+        self._stream.flush()
+
+
+def _github_begin(name: str) -> str:
+    return f"::group::tfprov {name}"
+
+
+def _github_end(_name: str) -> str:
+    return "::endgroup::"
+
+
+def annotation(level: str, message: str, *, title: str, file: str = "", line: str = "") -> str:
+    """A workflow command of GitHub Actions that marks a message; escaped as its own toolkit does."""
+    properties = {"file": file, "line": line, "title": title}
+    given = ",".join(f"{name}={_property(value)}" for name, value in properties.items() if value)
+    return f"::{level} {given}::{_data(redact(message)[:_LONGEST])}"
+
+
+def _data(text: str) -> str:
+    return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
+
+
+def _property(text: str) -> str:
+    return _data(text).replace(":", "%3A").replace(",", "%2C")
+
+
+def failure_lines(system: str | None, error: TfprovError) -> tuple[str, ...]:
+    """Lines for the log that the system turns into marks on the failure; empty where it has none.
+
+    A mistake that stands in a file is marked there.
+    """
+    if system != "github":
+        return ()
+    placed = [
+        (found["file"], found["line"], text[found.end() :]) for text in error.evidence if (found := _PLACE.match(text))
+    ]
+    if error.code.name == "profile-invalid" and placed:
+        return tuple(
+            annotation("error", text, title=error.code.name, file=file, line=line) for file, line, text in placed[:10]
+        )
+    message = "\n".join(filter(None, (error.what, *error.evidence[:6], f"hint: {error.hint}" if error.hint else "")))
+    return (annotation("error", message, title=error.code.name),)
+
+
+def summary(
+    command: str,
+    *,
+    head: str,
+    verdict: Verdict | None = None,
+    error: TfprovError | None = None,
+    rows: Mapping[str, str],
+) -> str:
+    """A page in Markdown for the summary of a job: what came of it, the verdict as a table, the failure with its hint.
+
+    Args:
+        command: name of the command.
+        head: outcome in a line.
+        verdict: None when nothing was proved.
+        error: None when all is well.
+        rows: what else to show, by name.
+    """
+    mark = "❌" if error else "✅"
+    lines = [f"### {mark} tfprov {command}: {_cell(head)}", ""]
+    if error is not None:
+        lines += [f"**{error.code.name}** (exit status {error.exit_code}): {_inline(error.what)}", ""]
+        lines += [f"- {_inline(text)}" for text in error.evidence[:10]]
+        lines += ["", f"Next step: {_inline(error.hint)}", ""] if error.hint else [""]
+    if rows:
+        lines += [
+            "| | |",
+            "| --- | --- |",
+            *(f"| {_cell(name)} | {_cell(value)} |" for name, value in rows.items()),
+            "",
+        ]
+    if verdict is not None and verdict.devices:
+        lines += _table(verdict.devices)
+    return redact("\n".join(lines)) + "\n"
+
+
+def _table(devices: Sequence[Device]) -> list[str]:
+    lines = ["| device | check | result | seconds | evidence |", "| --- | --- | --- | ---: | --- |"]
+    for device in devices:
+        for leg in device.legs:
+            result = "skipped" if leg.skipped else "passed" if leg.ok else f"**{leg.code or 'failed'}**"
+            name = f"{device.name} ({device.description})" if device.description else device.name
+            # What passed needs no words; they would hide those of what did not.
+            evidence = "" if leg.ok and not leg.skipped else leg.evidence
+            lines.append(f"| {_cell(name)} | {_cell(leg.leg)} | {result} | {leg.seconds:.2f} | {_cell(evidence)} |")
+    return [*lines, ""]
+
+
+def _inline(text: str) -> str:
+    return " ".join(text.split())[:_LONGEST]
+
+
+def _cell(text: str) -> str:
+    short = " ".join(text.split())
+    short = short if len(short) <= _CELL else short[: _CELL - 1] + "…"
+    return short.replace("\\", "\\\\").replace("|", "\\|").replace("<", "&lt;")
+
+
+def outputs(values: Mapping[str, str]) -> str:
+    """Lines for the file of a step's outputs. A value of several lines stands between marks that it cannot hold."""
+    lines = []
+    for name, value in values.items():
+        if "\n" in value or "\r" in value:
+            mark = f"tfprov_{secrets.token_hex(8)}"
+            lines.append(f"{name}<<{mark}\n{value}\n{mark}")
+        else:
+            lines.append(f"{name}={value}")
+    return "\n".join(lines) + "\n"
+
+
+def publish(environ: Mapping[str, str], *, page: str, values: Mapping[str, str]) -> None:
+    """Append the page and the values to the files that GitHub Actions names; elsewhere nothing happens.
+
+    A file that cannot be written is no reason for a job to fail.
+    """
+    if system_of(environ) != "github":
+        return
+    for variable, text in (("GITHUB_STEP_SUMMARY", page), ("GITHUB_OUTPUT", outputs(values) if values else "")):
+        name = environ.get(variable)
+        if not name or not text:
+            continue
+        try:
+            with Path(name).open("a", encoding="utf-8") as stream:
+                stream.write(text)
+        except OSError:
+            continue
