@@ -6,7 +6,7 @@ from packaging.version import Version
 
 from tfprov.errors import TfprovError
 from tfprov.host.records import Refusal
-from tfprov.plan import explain, gpus, interpreters
+from tfprov.plan import explain, gpus, interpreters, refuse
 from tfprov.plan.compat import CondaBuild
 from tfprov.plan.question import Question
 from tfprov.plan.records import (
@@ -53,7 +53,7 @@ def plan_of_conda(question: Question) -> Plan:
         if isinstance(found, CondaBuild):
             return _plan(question, found, "cuda", "CUDA works here", refused)
         if asked == "cuda":
-            raise explain.no_gpu(question, found)
+            raise refuse.no_gpu(question, found)
         refused.append(Refused(what="cuda", code=found.code, why=found.why))
     on_cpu = next((row for row in allowed if row.accelerator == "cpu"), None)
     if on_cpu is None or asked not in ("auto", "cpu"):
@@ -86,7 +86,7 @@ def _plan_of_lock(question: Question, locked: LockedChoice) -> Plan:
     """What the lock holds; a GPU that it needs must be there."""
     accelerator: Accelerator = "cuda" if locked.accelerator == "cuda" else "cpu"
     if accelerator == "cuda" and isinstance(question.gpus, Refusal):
-        raise explain.no_gpu(question, question.gpus)
+        raise refuse.no_gpu(question, question.gpus)
     why = "the lock holds it"
     return Plan(
         decision=Decision(

@@ -96,6 +96,12 @@ class Question:
         return tuple(each for each in self.candidates if each.everywhere and self.wanted.admits(each.version))
 
     @property
+    def must_have_gpu(self) -> bool:
+        """Whether an environment without a GPU is not what was asked for."""
+        smoke = self.profile.smoke
+        return self.wanted.accelerator == "cuda" or (smoke.require_gpus > 0 and smoke.gpu == "now")
+
+    @property
     def python(self) -> str | None:
         """The range of Python versions that the profile allows."""
         return self.profile.python.version

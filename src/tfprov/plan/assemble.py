@@ -1,0 +1,190 @@
+"""A plan from what fits: the decision, its notes and its fallbacks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from itertools import groupby
+
+from packaging.version import Version
+
+from tfprov.host.records import Refusal
+from tfprov.plan import explain, interpreters, refuse
+from tfprov.plan.compat import Compat
+from tfprov.plan.fit import bounds, evaluate, first
+from tfprov.plan.question import Fit, Miss, Question
+from tfprov.plan.records import (
+    Accelerator,
+    ChosenPython,
+    ChosenTensorflow,
+    Constraint,
+    Decision,
+    Plan,
+    Refused,
+)
+
+# Bytecode of an environment, and a little more: 75 MB beside 1.46 GB for TensorFlow 2.21.0 on the CPU.
+_BYTECODE = 80_000_000
+_FALLBACKS = 3
+
+
+def assemble(
+    *,
+    question: Question,
+    chosen: Fit,
+    fits: Sequence[Fit],
+    misses: Sequence[Miss],
+    passed_over: Sequence[tuple[Accelerator, tuple[Miss, ...]]],
+    no_cuda: Refusal | None,
+    notes: list[str],
+) -> Plan:
+    """The plan around what was chosen: why, what else, what was refused."""
+    decision = _decision(question, chosen, explain.why_release(question, chosen, fits, misses, no_cuda))
+    refused: list[Refused] = []
+    for accelerator, earlier in passed_over:
+        refused += explain.releases(earlier, suffix=f" with {accelerator}")
+    if no_cuda is not None and not passed_over:
+        refused.append(Refused(what="cuda", code=no_cuda.code, why=no_cuda.why))
+    newer = [miss for miss in misses if miss.candidate.version > chosen.candidate.version]
+    refused += explain.releases(newer)
+    refused += explain.pythons(question, chosen)
+    notes += _notes(question, chosen, fits)
+    closure = _closure(question.table, chosen)
+    download, unpacked, files = closure if closure is not None else (None, None, None)
+    return Plan(
+        decision=decision,
+        refused=tuple(refused),
+        notes=tuple(dict.fromkeys(notes)),
+        download_bytes=download,
+        unpacked_bytes=unpacked,
+        peak_disk_bytes=None if download is None or unpacked is None else download + unpacked + _BYTECODE,
+        files=files,
+        fallbacks=_fallbacks(question, chosen, fits),
+    )
+
+
+def _decision(question: Question, chosen: Fit, why: str) -> Decision:
+    candidate, accelerator = chosen.candidate, chosen.accelerator
+    known = candidate.known
+    extras = set(question.wanted.extras)
+    if accelerator == "cuda" and (known is None or "and-cuda" in known.extras):
+        extras.add("and-cuda")
+    package, version = chosen.offer.package, candidate.text
+    also = [
+        Constraint(requirement=row.requirement, why=row.why)
+        for row in question.table.companions
+        if row.accelerator == accelerator and explain.within(candidate.version, row.releases)
+    ]
+    if chosen.pair is not None and accelerator == "metal":
+        also.append(
+            Constraint(
+                requirement=f"{chosen.pair.package}=={chosen.pair.version}", why="the Metal plug-in that goes with it"
+            )
+        )
+    elif chosen.pair is not None:
+        package, version = chosen.pair.package, chosen.pair.version
+    return Decision(
+        tensorflow=ChosenTensorflow(
+            package=package,
+            version=version,
+            extras=tuple(sorted(extra for extra in extras if known is None or extra in known.extras)),
+            accelerator=accelerator,
+            why=why,
+            verified=known is not None and accelerator != "rocm",
+        ),
+        python=_python(question, chosen),
+        constraints=tuple(
+            Constraint(requirement=bound.requirement, why=bound.why)
+            for bound in bounds(question, candidate, accelerator)
+        ),
+        also=tuple(also),
+    )
+
+
+def _python(question: Question, chosen: Fit) -> ChosenPython:
+    span = interpreters.span(chosen.offer.pythons)
+    wheels = f"has wheels for {span}" if span else "has wheels for any Python 3"
+    release = f"TensorFlow {chosen.candidate.text}"
+    if not chosen.usable:
+        origin = "conda brings it" if question.profile.environment.kind == "conda" else "none on this machine will do"
+        why = f"{origin}; {release} {wheels}"
+        return ChosenPython(version=chosen.bringable[0], path=None, why=why, alternatives=chosen.bringable[1:])
+    best = chosen.usable[0]
+    why = f"the newest here that fits: {release} {wheels}"
+    same = [each for each in chosen.usable[1:] if each.minor == best.minor]
+    if any(each.interpreter.externally_managed for each in same) and not best.interpreter.externally_managed:
+        why += "; preferred to the one of the operating system"
+    if best.interpreter.found_by == "profile":
+        why = f"named by the profile; {release} {wheels}"
+    return ChosenPython(version=best.interpreter.version, path=best.interpreter.path, why=why)
+
+
+def _notes(question: Question, chosen: Fit, fits: Sequence[Fit]) -> Iterator[str]:
+    candidate = chosen.candidate
+    if candidate.known is None:
+        yield (
+            f"TensorFlow {candidate.text} is newer than the table of {question.table.generated}: only the names of its "
+            "wheels speak for it"
+        )
+    newest = fits[0]
+    if newest is not chosen:
+        yield (
+            f"TensorFlow {newest.candidate.text} would need Python {newest.bringable[0]}, which is not on this "
+            f"machine; {candidate.text} runs on one that is"
+        )
+    left_out = [
+        each.text
+        for each in question.candidates
+        if each.everywhere
+        and each.version > candidate.version
+        and not each.version.is_prerelease
+        and not question.wanted.admits(each.version)
+    ]
+    if left_out and question.locked is None:
+        yield f"newer releases are outside {question.wanted.where}: {explain.few(left_out)}"
+    if chosen.accelerator == "cuda":
+        yield from explain.gpu_notes(question, chosen)
+    if chosen.accelerator == "cpu" and question.wanted.accelerator == "auto" and question.locked is None:
+        yield from refuse.ways_to_cuda(question)
+        if question.profile.smoke.gpu == "later" and isinstance(question.gpus, Refusal):
+            yield 'to build for a GPU that is not here, `smoke.gpu = "later"` needs `tensorflow.accelerator = "cuda"`'
+    if chosen.accelerator == "cuda" and any(
+        explain.within(candidate.version, row.releases) for row in question.table.companions
+    ):
+        yield (
+            f"TensorFlow {candidate.text} finds its CUDA libraries only on the library path: those of the `nvidia-` "
+            "packages must be put there before Python starts"
+        )
+    if chosen.pair is not None and chosen.pair.needs is not None:
+        yield f"`{chosen.pair.package}` {chosen.pair.version} needs {chosen.pair.needs} on this machine"
+    if question.locked is not None and chosen.accelerator == "cpu" and question.wanted.accelerator == "auto":
+        cuda = not isinstance(question.gpus, Refusal)
+        if cuda and chosen.offer.package == "tensorflow-cpu":
+            yield "the lock holds the CPU build although CUDA could work here: `tfprov lock --upgrade` decides anew"
+
+
+def _fallbacks(question: Question, chosen: Fit, fits: Sequence[Fit]) -> tuple[Decision, ...]:
+    if not question.profile.tensorflow.allow_fallback or question.locked is not None:
+        return ()
+    older = [fit for fit in fits if fit.candidate.version < chosen.candidate.version and fit.usable]
+    # One release of each older minor version: a patch release seldom mends what failed.
+    minors = [next(group) for _, group in groupby(older, key=lambda fit: fit.candidate.version.release[:2])]
+    rest = [fit for fit in minors if fit.candidate.version.release[:2] != chosen.candidate.version.release[:2]]
+    found = [_decision(question, fit, "an older release, if the first fails") for fit in rest[:_FALLBACKS]]
+    if chosen.accelerator == "cuda" and question.wanted.accelerator == "auto" and not question.must_have_gpu:
+        on_cpu = first(evaluate(question, "cpu")[0])
+        if on_cpu is not None:
+            found.append(_decision(question, on_cpu, "the CPU, if CUDA fails"))
+    return tuple(found)
+
+
+def _closure(table: Compat, chosen: Fit) -> tuple[int, int, int | None] | None:
+    """Download, unpacked bytes and files of the environment, measured on this release or its nearest sibling."""
+    if not any("x86_64" in tag and "linux" in tag for tag in chosen.offer.tags):
+        return None
+    version = chosen.candidate.version
+    rows = [row for row in table.closures if row.accelerator == chosen.accelerator]
+    rows = [row for row in rows if row.package == chosen.offer.package]
+    same = [row for row in rows if Version(row.version) == version]
+    minor = [row for row in rows if Version(row.version).release[:2] == version.release[:2]]
+    row = next(iter(same or minor), None)
+    return None if row is None else (row.download, row.unpacked, row.files)

@@ -1,0 +1,218 @@
+"""Which releases fit with which variant on which Python, and why the others do not."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from packaging.version import Version
+
+from tfprov.host.records import Refusal
+from tfprov.plan import explain, gpus, interpreters
+from tfprov.plan.compat import Bound, Cuda, Pair
+from tfprov.plan.interpreters import Usable
+from tfprov.plan.offers import Candidate, Offer
+from tfprov.plan.question import Depth, Fit, Miss, Question
+from tfprov.plan.records import (
+    Accelerator,
+    LockedChoice,
+)
+from tfprov.plan.tags import marker_environment
+from tfprov.plan.wanted import fight
+
+
+def evaluate(question: Question, accelerator: Accelerator) -> tuple[tuple[Fit, ...], tuple[Miss, ...]]:
+    """The admitted releases, newest first, sorted into those that fit and those that do not."""
+    fits: list[Fit] = []
+    misses: list[Miss] = []
+    for candidate in question.admitted:
+        found = _try(question, candidate, accelerator)
+        if isinstance(found, Fit):
+            fits.append(found)
+        else:
+            misses.append(found)
+    return tuple(fits), tuple(misses)
+
+
+def _try(question: Question, candidate: Candidate, accelerator: Accelerator) -> Fit | Miss:
+    broken = _known_bad(question, candidate, accelerator)
+    if broken is not None:
+        return Miss(candidate=candidate, depth=Depth.KNOWN_BAD, refusal=broken)
+    pair = _pair(question, candidate, accelerator)
+    offer = _offer(question, candidate, accelerator, pair)
+    if isinstance(offer, Refusal):
+        return Miss(candidate=candidate, depth=Depth.PLATFORM, refusal=offer)
+    if not offer.has_platform(question.tags):
+        return Miss(candidate=candidate, depth=Depth.LIBC, refusal=_too_old(question, offer), offer=offer)
+    unserved = _gpu_refusal(question, candidate, accelerator)
+    if unserved is not None:
+        return Miss(candidate=candidate, depth=Depth.GPU, refusal=unserved, offer=offer)
+    return _with_python(question, candidate, accelerator, offer, pair)
+
+
+def _known_bad(question: Question, candidate: Candidate, accelerator: Accelerator) -> Refusal | None:
+    for bad in question.table.known_bad:
+        if bad.concerns(candidate.version, accelerator):
+            return Refusal(code="known-bad-release", why=f"{bad.why}; take {bad.remedy}")
+    return None
+
+
+def _with_python(
+    question: Question, candidate: Candidate, accelerator: Accelerator, offer: Offer, pair: Pair | None
+) -> Fit | Miss:
+    usable, bringable = _pythons(question, candidate, accelerator, offer, pair)
+    # What a release needs can depend on the Python: numpy 1.26 on 3.12, older ones on 3.11.
+    minors = dict.fromkeys((*(each.minor for each in usable), *bringable)) or dict.fromkeys(offer.pythons[-1:])
+    fights = {minor: found for minor in minors if (found := _fight(question, candidate, accelerator, minor))}
+    if fights and len(fights) == len(minors):
+        refusal = next(iter(fights.values()))
+        return Miss(candidate=candidate, depth=Depth.REQUIREMENTS, refusal=refusal, offer=offer)
+    usable = tuple(each for each in usable if each.minor not in fights)
+    bringable = tuple(minor for minor in bringable if minor not in fights)
+    if not usable and not bringable:
+        refusal = _python_refusal(question, candidate, accelerator, offer)
+        return Miss(candidate=candidate, depth=Depth.PYTHON, refusal=refusal, offer=offer)
+    return Fit(
+        candidate=candidate,
+        offer=offer,
+        accelerator=accelerator,
+        usable=usable,
+        bringable=bringable,
+        fights=fights,
+        pair=pair,
+    )
+
+
+def _pair(question: Question, candidate: Candidate, accelerator: Accelerator) -> Pair | None:
+    if accelerator not in ("metal", "rocm"):
+        return None
+    for pair in question.table.pairs:
+        if pair.accelerator != accelerator or pair.platform != question.platform:
+            continue
+        if explain.within(candidate.version, pair.releases):
+            return pair
+    return None
+
+
+def _offer(question: Question, candidate: Candidate, accelerator: Accelerator, pair: Pair | None) -> Offer | Refusal:
+    offers = candidate.offers
+    if question.locked is not None:
+        return _locked_offer(offers.get(question.locked.package), question.locked, accelerator)
+    if accelerator in ("metal", "rocm") and pair is None:
+        code = "metal-plugin-mismatch" if accelerator == "metal" else "rocm"
+        return Refusal(code=code, why=f"no build for {accelerator} is known to go with it")
+    full = offers.get("tensorflow")
+    if accelerator == "cuda" and full is not None and full.kind != "cuda":
+        return Refusal(code="wheel-without-cuda", why="its wheel for this platform has no CUDA")
+    if accelerator == "cpu" and (full is None or full.kind == "cuda"):
+        # The small build exists for the sake of the platforms where the other one carries CUDA.
+        small = offers.get("tensorflow-cpu")
+        full = small if small is not None and (small.pythons or small.has_python("py3")) else full
+    if full is None:
+        return Refusal(code="platform-no-wheel", why=f"no wheel for {explain.platform(question.facts)}")
+    if not full.interpreters and full.orphans:
+        return Refusal(
+            code="platform-no-wheel", why=f"its wheel is an empty one for `{full.needs}`, which has no wheel"
+        )
+    return full
+
+
+def _locked_offer(offer: Offer | None, locked: LockedChoice, accelerator: Accelerator) -> Offer | Refusal:
+    if offer is None:
+        return Refusal(code="platform-no-wheel", why=f"the lock holds `{locked.package}`, which has no wheel here")
+    if accelerator == "cuda" and offer.kind != "cuda":
+        return Refusal(code="wheel-without-cuda", why=f"the lock holds `{locked.package}`, which has no CUDA")
+    return offer
+
+
+def _too_old(question: Question, offer: Offer) -> Refusal:
+    facts, tags = question.facts, sorted(offer.tags)
+    libc = facts.libc.value
+    if facts.system.value == "linux":
+        needed = explain.glibc_of(tags)
+        have = f"{libc.kind} {libc.version}" if libc else "none that is known"
+        return Refusal(code="glibc-too-old", why=f"its wheel needs glibc {needed or '?'}; this system has {have}")
+    needed = explain.macos_of(tags) if facts.system.value == "macos" else None
+    return Refusal(
+        code="platform-no-wheel",
+        why=f"its wheel needs macOS {needed}; this is macOS {facts.os_version.value}"
+        if needed
+        else f"its wheel is for {', '.join(tags)}; this is {facts.os_version.value}",
+    )
+
+
+def _cuda(question: Question, candidate: Candidate) -> Cuda:
+    if candidate.known is not None:
+        return candidate.known.cuda
+    # A release that nobody has looked into is taken to be built as the newest known one.
+    return question.table.releases[0].cuda
+
+
+def _gpu_refusal(question: Question, candidate: Candidate, accelerator: Accelerator) -> Refusal | None:
+    if accelerator != "cuda" or isinstance(question.gpus, Refusal):
+        return None
+    known = candidate.known
+    if question.wanted.accelerator == "auto" and known is not None and "and-cuda" not in known.extras:
+        return Refusal(
+            code="gpu-libs-missing",
+            why='it does not bring the CUDA libraries; `tensorflow.accelerator = "cuda"` adds them',
+        )
+    return gpus.refusal(_cuda(question, candidate), question.gpus, question.table)
+
+
+def _pythons(
+    question: Question, candidate: Candidate, accelerator: Accelerator, offer: Offer, pair: Pair | None
+) -> tuple[tuple[Usable, ...], tuple[str, ...]]:
+    conda = question.profile.environment.kind == "conda"
+    usable = [] if conda else interpreters.fitting(offer, question.usable)
+    bringable = interpreters.bringable(offer, question.profile)
+    locked = question.locked
+    if locked is not None:
+        usable = [each for each in usable if each.minor == locked.python_minor]
+        bringable = tuple(minor for minor in bringable if minor == locked.python_minor)
+
+    def works(minor: str) -> bool:
+        if pair is not None and minor not in pair.pythons:
+            return False
+        return not any(bad.concerns(candidate.version, accelerator, minor) for bad in question.table.known_bad)
+
+    return tuple(each for each in usable if works(each.minor)), tuple(minor for minor in bringable if works(minor))
+
+
+def _python_refusal(question: Question, candidate: Candidate, accelerator: Accelerator, offer: Offer) -> Refusal:
+    minors = {each.minor for each in question.usable} & set(offer.pythons)
+    for bad in question.table.known_bad:
+        if minors and all(bad.concerns(candidate.version, accelerator, minor) for minor in minors):
+            return Refusal(code="known-bad-release", why=f"{bad.why}; take {bad.remedy}")
+    return Refusal(code="python-unsupported", why=f"it has wheels for Python {interpreters.span(offer.pythons)} only")
+
+
+def bounds(question: Question, candidate: Candidate, accelerator: Accelerator) -> Iterator[Bound]:
+    """Bounds on other packages that hold for a release on this machine."""
+    capabilities = []
+    if accelerator == "cuda" and not isinstance(question.gpus, Refusal):
+        capabilities = [
+            Version(gpu.compute_capability) for gpu in question.gpus.usable if gpu.compute_capability is not None
+        ]
+    for bound in question.table.bounds:
+        if bound.accelerator not in (None, accelerator) or not explain.within(candidate.version, bound.releases):
+            continue
+        if bound.below is None or any(capability < Version(bound.below) for capability in capabilities):
+            yield bound
+
+
+def _fight(question: Question, candidate: Candidate, accelerator: Accelerator, python: str) -> Refusal | None:
+    if not question.wanted.others or question.locked is not None:
+        return None
+    needs = [bound.requirement for bound in bounds(question, candidate, accelerator)]
+    if candidate.known is not None:
+        needs += candidate.known.requires
+        needs += candidate.known.cuda.pins if accelerator == "cuda" else ()
+    found = fight(question.wanted.others, needs, marker_environment(python, "cpython", question.facts))
+    if found is None:
+        return None
+    return Refusal(code="resolver-conflict", why=f"it needs `{found.bound}`; {found.where} asks for `{found.asked}`")
+
+
+def first(fits: Sequence[Fit]) -> Fit | None:
+    """The newest release with an interpreter that is here; the newest of all when there is none."""
+    return next((fit for fit in fits if fit.usable), fits[0] if fits else None)

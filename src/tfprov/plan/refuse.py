@@ -1,0 +1,280 @@
+"""Errors of the decision: why nothing fits, what was seen, and what would."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+
+from packaging.version import Version
+
+from tfprov.errors import TfprovError
+from tfprov.host.records import Facts, Refusal
+from tfprov.plan import gpus, interpreters
+from tfprov.plan.explain import closest, few, platform, releases
+from tfprov.plan.gpus import Gpus
+from tfprov.plan.offers import Offer
+from tfprov.plan.question import Depth, Miss, Question
+from tfprov.plan.records import Accelerator
+
+
+def no_such_release(question: Question) -> TfprovError:
+    """No release is admitted by the profile."""
+    finals = [each.text for each in question.candidates if each.everywhere and not each.version.is_prerelease]
+    pre = [each.text for each in question.candidates if each.version.is_prerelease]
+    evidence = [f"{question.wanted.where} allows none of the releases there are: {few(finals)}"]
+    if pre:
+        evidence.append(f"pre-releases count only when the range names one: {', '.join(pre)}")
+    named = [text for text in pre if question.wanted.admits_if_named(Version(text))]
+    return TfprovError(
+        "version-not-available",
+        "no TensorFlow release is within what the profile asks for",
+        evidence=tuple(evidence),
+        hint=f"`>={named[0]}` would allow the pre-release {named[0]}"
+        if named
+        else f"the newest release is {finals[0]}, the oldest that tfprov knows {finals[-1]}",
+    )
+
+
+def no_gpu(question: Question, refusal: Refusal) -> TfprovError:
+    """A GPU is demanded where none can work."""
+    smoke = question.profile.smoke
+    if question.wanted.accelerator == "cuda":
+        demand = '`tensorflow.accelerator = "cuda"`'
+    else:
+        demand = f"`smoke.require-gpus = {smoke.require_gpus}`"
+    hints = {
+        "windows-no-gpu": "run tfprov inside WSL2, where CUDA works, or use the CPU; "
+        "TensorFlow 2.10 was the last with CUDA on native Windows, and needs CUDA 11.2 installed by hand",
+        "wheel-without-cuda": 'use the CPU, or NVIDIA\'s container for this platform; on macOS `"metal"` uses the GPU',
+        "docker-no-gpu": "start the container with `--gpus all` (NVIDIA Container Toolkit), "
+        'or build now and prove later with `smoke.gpu = "later"`',
+        "gpu-no-driver": "install an NVIDIA driver of 525.60.13 or newer; to build here for another machine, set "
+        '`smoke.gpu = "later"`; else ask for the CPU',
+    }
+    if question.facts.wsl.value:
+        hints["gpu-no-driver"] = "install the NVIDIA driver on Windows (528.33 or newer), never one inside WSL2"
+    return TfprovError(
+        refusal.code,
+        f"CUDA cannot work on this machine: {refusal.why}",
+        evidence=(f"the profile demands a GPU: {demand}", *_seen(question.facts)),
+        hint=hints.get(refusal.code),
+    )
+
+
+def _seen(facts: Facts) -> Iterator[str]:
+    yield f"{platform(facts)}{', WSL2' if facts.wsl.value else ''}"
+    nvidia = ", ".join(gpus.describe(gpu) for gpu in facts.gpus.value) or "none"
+    yield f"GPUs: {nvidia} ({facts.gpus.source})"
+    driver = facts.driver.value
+    yield f"driver: {driver.version if driver else 'none'} ({facts.driver.source})"
+
+
+def nothing_fits(
+    question: Question, accelerator: Accelerator, misses: Sequence[Miss], alternative: str | None
+) -> TfprovError:
+    """No admitted release fits. The code is that of the release that came closest."""
+    nearest = closest(misses)
+    if nearest.depth is Depth.PYTHON:
+        return _no_python(question, nearest, misses, alternative)
+    hint = _hint(question, nearest)
+    if alternative and nearest.depth not in (Depth.GPU, Depth.KNOWN_BAD):
+        hint = f"{hint}; {alternative} would fit" if hint else f"{alternative} would fit"
+    return TfprovError(
+        nearest.refusal.code,
+        _what(nearest, accelerator, misses),
+        evidence=tuple(_evidence(question, misses)),
+        hint=hint,
+    )
+
+
+def _evidence(question: Question, misses: Sequence[Miss]) -> Iterator[str]:
+    told = [miss for miss in misses if miss.depth is not Depth.KNOWN_BAD] or misses
+    for each in releases(told):
+        yield f"{each.what}: {each.why}"
+    for clause in question.wanted.clauses:
+        yield f"the profile asks for `{clause.where}`"
+
+
+def _what(nearest: Miss, accelerator: Accelerator, misses: Sequence[Miss]) -> str:
+    text, code = nearest.candidate.text, nearest.refusal.code
+    if code == "known-bad-release":
+        return f"TensorFlow {text} is known not to work: {nearest.refusal.why.split('; take')[0]}"
+    if code == "resolver-conflict":
+        return f"the profile contradicts TensorFlow {text}: {nearest.refusal.why}"
+    only = f"TensorFlow {text}" if len(misses) == 1 else "any TensorFlow that the profile allows"
+    variant = f" with {'CUDA' if accelerator == 'cuda' else accelerator}" if accelerator != "cpu" else ""
+    return (
+        f"{only}{variant} cannot run here: {nearest.refusal.why}"
+        if len(misses) == 1
+        else (f"no TensorFlow that the profile allows{variant} can run here: {nearest.refusal.why}")
+    )
+
+
+def _hint(question: Question, nearest: Miss) -> str | None:
+    code = nearest.refusal.code
+    if code == "known-bad-release":
+        return f"take {nearest.refusal.why.rsplit('; take ', 1)[1]}"
+    if code == "glibc-too-old":
+        older = _last_with(question, lambda offer: offer.has_platform(question.tags))
+        last = f"TensorFlow {older} is the last for this C library; " if older else ""
+        return f"{last}use a newer system or a container, or conda, which brings its own C++ runtime"
+    if code == "platform-no-wheel":
+        return _platform_hint(question, nearest)
+    if nearest.depth is Depth.GPU and not isinstance(question.gpus, Refusal):
+        return _gpu_hint(question, question.gpus, nearest)
+    return None
+
+
+def _platform_hint(question: Question, nearest: Miss) -> str | None:
+    if nearest.depth is Depth.LIBC:
+        return "update the operating system, or use another machine"
+    older = _last_with(question, lambda offer: bool(offer.interpreters) and offer.has_platform(question.tags))
+    here = platform(question.facts)
+    if older is None:
+        return f"no release has wheels for {here}: use another machine, or build from source"
+    return None if older == _newest(question) else f"TensorFlow {older} is the last with wheels for {here}"
+
+
+def _newest(question: Question) -> str | None:
+    return next((each.text for each in question.candidates if not each.version.is_prerelease), None)
+
+
+def _last_with(question: Question, fits: Callable[[Offer], bool]) -> str | None:
+    for candidate in question.candidates:
+        if candidate.version.is_prerelease:
+            continue
+        for offer in candidate.offers.values():
+            if fits(offer):
+                return candidate.text
+    return None
+
+
+def ways_to_cuda(question: Question) -> Iterator[str]:
+    """How CUDA could work after all, where GPU and driver are there and no release serves them."""
+    if isinstance(question.gpus, Refusal):
+        return
+    for candidate in question.admitted:
+        if candidate.known is None:
+            continue
+        found = gpus.refusal(candidate.known.cuda, question.gpus, question.table)
+        if found is not None:
+            nearest = Miss(candidate=candidate, depth=Depth.GPU, refusal=found)
+            yield f"for CUDA: {_gpu_hint(question, question.gpus, nearest)}"
+        return
+
+
+def _gpu_hint(question: Question, found: Gpus, nearest: Miss) -> str:
+    table = question.table
+    parts = []
+    serving = [
+        row.version
+        for row in table.releases
+        if not Version(row.version).is_prerelease and gpus.refusal(row.cuda, found, table) is None
+    ]
+    if serving:
+        parts.append(f"TensorFlow {serving[0]} is the newest that this machine's GPU and driver can run")
+    known = nearest.candidate.known
+    if nearest.refusal.code == "gpu-driver-too-old" and known is not None:
+        lowest = known.cuda.driver_wsl if found.wsl else known.cuda.driver_linux
+        ptx = gpus.driver_for(known.cuda.built_for, table, windows=found.wsl)
+        compiles = "PTX" in nearest.refusal.why
+        parts.append(f"driver {ptx if compiles and ptx else lowest} or newer would serve {nearest.candidate.text}")
+    if nearest.refusal.code == "gpu-arch-unsupported":
+        built = next(
+            (
+                row
+                for row in table.conda
+                if row.platform == question.platform and row.accelerator == "cuda" and gpus.conda_serves(row, found)
+            ),
+            None,
+        )
+        if built is not None:
+            parts.append(f"conda-forge's TensorFlow {built.version} for CUDA {built.cuda} has code for this GPU")
+        some = [gpu for gpu in found.usable if known is not None and gpus.serves(known.cuda, gpu, found, table)]
+        if some:
+            devices = ",".join(str(gpu.index) for gpu in some)
+            parts.append(f"`CUDA_VISIBLE_DEVICES={devices}` leaves the GPUs that it can run on")
+        parts.append("NVIDIA's TensorFlow container or the CPU are the other ways")
+    return "; ".join(parts)
+
+
+def _no_python(question: Question, nearest: Miss, misses: Sequence[Miss], alternative: str | None) -> TfprovError:
+    offer = nearest.offer
+    span = interpreters.span(offer.pythons) if offer is not None else ""
+    release = f"TensorFlow {nearest.candidate.text}"
+    if nearest.refusal.code == "known-bad-release":
+        return TfprovError(
+            "known-bad-release",
+            f"{release} is known not to work on the Pythons there are: {nearest.refusal.why.split('; take')[0]}",
+            evidence=tuple(_evidence(question, misses)),
+            hint=f"take {nearest.refusal.why.rsplit('; take ', 1)[1]}",
+        )
+    allowed = [minor for minor in offer.pythons if interpreters.admits(question.python, minor)] if offer else []
+    evidence = [*_pythons_seen(question), *_evidence(question, misses)]
+    code, what = _python_cause(question, release, allowed)
+    hints = [f"{release} has wheels for Python {span}{_ends(question)}"]
+    if alternative:
+        hints.append(f"{alternative} would fit")
+    if allowed and question.profile.python.path is None and not question.profile.python.install:
+        hints.append(f"`python.install = true` would bring Python {allowed[-1]}")
+    return TfprovError(code, what, evidence=tuple(dict.fromkeys(evidence)), hint="; ".join(hints))
+
+
+def _python_cause(question: Question, release: str, allowed: Sequence[str]) -> tuple[str, str]:
+    if question.profile.python.path is not None:
+        return _named_python_cause(question, release, question.profile.python.path)
+    if not allowed:
+        return "python-unsupported", f"{release} has no wheel for any Python that the profile allows"
+    if question.usable:
+        return "python-unsupported", f"{release} has no wheel for any Python on this machine"
+    codes = {refusal.code for interpreter, refusal in question.refused if not interpreter.virtual}
+    if len(codes) == 1:
+        return codes.pop(), f"no Python on this machine can run {release}"
+    return "python-not-found", f"there is no Python on this machine that could run {release}"
+
+
+def _named_python_cause(question: Question, release: str, path: str) -> tuple[str, str]:
+    for interpreter, refusal in question.refused:
+        if interpreter.found_by == "profile":
+            return refusal.code, f"the interpreter that the profile names, `{path}`, cannot be used: {refusal.why}"
+    if any(each.interpreter.found_by == "profile" for each in question.usable):
+        return "python-unsupported", f"{release} has no wheel for the interpreter that the profile names, `{path}`"
+    return "python-not-found", f"the interpreter that the profile names, `{path}`, was not found"
+
+
+def _ends(question: Question) -> str:
+    """`; 3.9 ends at 2.20.0`, for the Python versions that are there or that the profile allows."""
+    here = {each.minor for each in question.usable}
+    if not here and question.python is not None:
+        known = {minor for each in question.candidates for offer in each.offers.values() for minor in offer.pythons}
+        here = {minor for minor in known if interpreters.admits(question.python, minor)}
+    texts = []
+    for minor in sorted(here, key=Version):
+        fits = _for_python(minor, question)
+        last = _last_with(question, fits)
+        if last is None:
+            early = [each.text for each in question.candidates if any(map(fits, each.offers.values()))]
+            texts += [f"{minor} begins with the pre-release {early[-1]}"] if early else []
+        elif last != _newest(question):
+            texts.append(f"{minor} ends at {last}")
+    return f"; {', '.join(texts)}" if texts else ""
+
+
+def _for_python(minor: str, question: Question) -> Callable[[Offer], bool]:
+    def fits(offer: Offer) -> bool:
+        return minor in offer.pythons and offer.has_platform(question.tags)
+
+    return fits
+
+
+def _pythons_seen(question: Question) -> Iterator[str]:
+    """One line for each reason, not one for each interpreter."""
+    if question.usable:
+        versions = [each.interpreter.version for each in question.usable]
+        yield f"Pythons that could be used: {', '.join(dict.fromkeys(versions))}"
+    groups: dict[str, list[str]] = {}
+    for interpreter, refusal in question.refused:
+        groups.setdefault(refusal.why, []).append(interpreter.version or interpreter.path)
+    for why, versions in groups.items():
+        yield f"Python {', '.join(dict.fromkeys(versions))}: {why}"
+    if not question.usable and not groups:
+        yield f"no interpreters were found ({question.facts.interpreters.source})"
