@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -138,10 +139,14 @@ def test_a_folder_that_is_no_environment_is_refused(tmp_path: Path) -> None:
     assert caught.value.code.name == "python-broken"
 
 
-@pytest.mark.parametrize("before", ["", "/f", "/f:/g", "/g:/f", "/g:/f:/f:/h", "unset"])
-@pytest.mark.parametrize("shell", ["bash", "sh"])
+@pytest.mark.parametrize("before", ["", "/f", "/f:/g", "/g:/f", "/g:/f:/f:/h", "unset", "/it's here:/g:/it's here"])
+@pytest.mark.parametrize("shell", ["bash", "sh", "zsh"])
 def test_activation_and_its_end(environment: Path, before: str, shell: str) -> None:
-    cure = Cure(name="clean-library-path", code="c", what="w", libraries=("nvidia/a/lib/x",), without=("/f",))
+    if shutil.which(shell) is None:
+        pytest.skip(f"there is no {shell}")
+    cure = Cure(
+        name="clean-library-path", code="c", what="w", libraries=("nvidia/a/lib/x",), without=("/f", "/it's here")
+    )
     cures.apply(environment, (cure, XLA))
     script = (
         'set -eu; [ "$2" = unset ] || export LD_LIBRARY_PATH="$2"; . "$1"; . "$1"; echo "$LD_LIBRARY_PATH"; '
@@ -154,7 +159,7 @@ def test_activation_and_its_end(environment: Path, before: str, shell: str) -> N
     )
     assert (done.returncode, done.stderr) == (0, "")
     inside, flags, after, flags_after = done.stdout.splitlines()
-    rest = [each for each in before.split(":") if each not in ("", "/f", "unset")]
+    rest = [each for each in before.split(":") if each not in ("", "/f", "/it's here", "unset")]
     assert inside == ":".join([str(site_packages(environment) / "nvidia/a/lib"), *rest])
     assert flags.startswith("--xla_gpu_cuda_data_dir='")
     assert (after, flags_after) == (before, "unset")
