@@ -23,7 +23,7 @@ import shutil
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from tfprov.envs import documents, durable, manifest
+from tfprov.envs import documents, durable, launchers, manifest
 from tfprov.envs.manifest import SEAL
 from tfprov.envs.records import Damage, Flaw, Generation, Owner, Seal
 from tfprov.errors import TfprovError
@@ -74,7 +74,7 @@ class Environment:
             OSError: the folder cannot be made.
         """
         self.check_link()
-        self._check_place()
+        self.check_place()
         before = Environment.open(self.root)
         if before is not None:
             links = {*before.owner.former, before.owner.link} - {self.owner.link, ""}
@@ -152,6 +152,9 @@ class Environment:
                 evidence=(f"it points at `{found}`",),
                 hint="remove that link, or choose another `environment.path`",
             )
+        led_to = launchers.target(link)
+        if led_to is not None and (led_to == self._current or self._abandoned(link, led_to)):
+            return
         if _holds(link, self.owner.profile):
             raise TfprovError(
                 "path-not-ours",
@@ -170,12 +173,22 @@ class Environment:
                 hint=f"move it away (`mv {link.name} {link.name}.old`), or choose another `environment.path`",
             )
 
-    def _check_place(self) -> None:
-        """Make sure, before anything is built, that a link can be made where the profile wants it.
+    def check_place(self) -> None:
+        """Make sure, before anything is built, that it can be kept here and led to from where the profile wants it.
 
         Raises:
-            TfprovError: `permission-denied`.
+            TfprovError: `permission-denied`; `not-supported` when tfprov's own folder lies where there are no links,
+                where neither uv nor a switch in one step could work.
         """
+        if not self._current.is_symlink():
+            self.root.parent.mkdir(parents=True, exist_ok=True)
+            if not launchers.links_possible(self.root.parent):
+                raise TfprovError(
+                    "not-supported",
+                    f"no environment can be kept in `{self.root.parent}`",
+                    evidence=("its file system has no links",),
+                    hint="set TFPROV_HOME to a folder on another file system; `environment.path` may stay where it is",
+                )
         link = Path(self.owner.link)
         if not self.owner.link or link.is_symlink():
             return
@@ -259,12 +272,25 @@ class Environment:
         if self.owner.link:
             link = Path(self.owner.link)
             link.parent.mkdir(parents=True, exist_ok=True)
-            if not link.is_symlink() or link.readlink() != self._current:
-                _switch(link, self._current)
+            self._lead(link, generation)
         if self.owner.former:
             self._drop_links(self.owner.former)
             self.owner = dataclasses.replace(self.owner, former=())
             self._write_owner()
+
+    def _lead(self, link: Path, generation: Generation) -> None:
+        """Let the stable path of the profile lead to `current`: by a link, or by launchers where there are none."""
+        if link.is_symlink() and link.readlink() == self._current:
+            return
+        if launchers.target(link) is None:
+            try:
+                _switch(link, self._current)
+            except OSError as error:
+                if not launchers.means_no_links(error):
+                    raise
+            else:
+                return
+        launchers.write(link, self._current, generation.path)
 
     def damage(self, generation: Generation) -> Damage:
         """What of a sealed generation's files is missing or altered; see `manifest.damage`."""
@@ -330,6 +356,8 @@ class Environment:
         for link in (Path(name) for name in links if name):
             if link.is_symlink() and link.readlink() == self._current:
                 link.unlink()
+            elif launchers.target(link) == self._current:
+                launchers.remove(link)
 
     def _pointed_at(self) -> Path | None:
         try:

@@ -80,6 +80,7 @@ def lock(request: Request, emit: Emit) -> Lock:
     with journalled(run):
         run.do(PROFILE)
         with working_on(run.environment, run.emit):
+            run.environment.check_place()
             run.journal.open(run.home.journals / run.environment.id, now=datetime.now(timezone.utc))
             for stage in (*DECIDE, *EXACT):
                 run.do(stage)
