@@ -61,7 +61,8 @@ def list_(as_json: Json = False) -> None:
         from tfprov.report import documents, text
 
         found = environments(home(os.environ).environments)
-        output.result(text.listing(found), documents.listing(found))
+        flaws = {one.path: flaw for each in found for one in each.generations() if (flaw := each.flaw(one))}
+        output.result(text.listing(found, flaws), documents.listing(found, flaws))
 
 
 @app.command()

@@ -30,7 +30,8 @@ def write(root: Path) -> int:
     files = sorted(_files(root))
     lines = [f"{found.st_size} {found.st_mtime_ns} {path}" for path, found in files]
     # Commands are written anew for each place, so that their RECORD proves nothing.
-    others = [f"{_hash(f'{root}/{path}')} {path}" for path, _ in files if path not in owned]
+    hashes = _hashes(root, [path for path, _ in files if path not in owned])
+    others = [f"{found} {path}" for path, found in hashes.items()]
     text = "\n".join((*lines, "", *others))
     write_atomic(root / MANIFEST, text.encode("utf-8", "surrogateescape"))
     return sum(found.st_size for _, found in files)
@@ -81,16 +82,14 @@ def damage(root: Path, *, total: int | None) -> Damage:
 
 def _altered(root: Path, touched: dict[str, int], hashes: str) -> list[str]:
     """The touched files whose content is not the old one; the others get their time back."""
-    from tfprov.envs.integrity import digests, recorded
+    from tfprov.envs.integrity import recorded
 
     expected = recorded(root)
     expected.update((path, digest) for digest, _, path in (line.partition(" ") for line in hashes.split("\n")))
     # A RECORD that was written to itself proves nothing of the others.
     if any(_hash(f"{root}/{path}") != expected.get(path) for path in touched if path.endswith(_RECORD)):
         return sorted(touched)
-    links = [path for path in touched if os.path.islink(f"{root}/{path}")]  # noqa: PTH114 - as many as there are files
-    found = {path: _hash(f"{root}/{path}") for path in links}
-    found.update(digests(root, [path for path in touched if path not in found], workers=os.cpu_count() or 1))
+    found = _hashes(root, list(touched))
     wrong = []
     for path, mtime in touched.items():
         if found[path] != expected.get(path):
@@ -99,6 +98,15 @@ def _altered(root: Path, touched: dict[str, int], hashes: str) -> list[str]:
             with contextlib.suppress(OSError, NotImplementedError):
                 os.utime(f"{root}/{path}", ns=(mtime, mtime), follow_symlinks=False)
     return wrong
+
+
+def _hashes(root: Path, paths: list[str]) -> dict[str, str]:
+    """Hash of each file or link, by path."""
+    from tfprov.envs.integrity import digests
+
+    links = {path for path in paths if os.path.islink(f"{root}/{path}")}  # noqa: PTH114 - as many as there are files
+    found = digests(root, [path for path in paths if path not in links], workers=os.cpu_count() or 1)
+    return {path: _hash(f"{root}/{path}") if path in links else found[path] for path in paths}
 
 
 def _hash(path: str) -> str:

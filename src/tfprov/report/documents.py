@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from tfprov.errors import TfprovError
 from tfprov.redact import redact_all
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from tfprov.envs.generations import Environment
-    from tfprov.envs.records import Finding
+    from tfprov.envs.records import Finding, Flaw
     from tfprov.fetch.store import Swept
     from tfprov.lock.records import Lock
     from tfprov.pipeline.cache import Kept
@@ -139,8 +142,13 @@ def swept(found: Swept) -> Document:
     return {"removed_files": found.files, "removed_bytes": found.bytes}
 
 
-def listing(environments: Iterable[Environment]) -> Document:
-    """Environments with their generations."""
+def listing(environments: Iterable[Environment], flaws: Mapping[Path, Flaw] = MappingProxyType({})) -> Document:
+    """Environments with their generations.
+
+    Args:
+        environments: in the order to show them in.
+        flaws: by folder, of the generations that may not be used as they are.
+    """
     documents = []
     for one in environments:
         active = one.active()
@@ -151,7 +159,12 @@ def listing(environments: Iterable[Environment]) -> Document:
                 "path": one.stable,
                 "active": active.number if active else None,
                 "generations": [
-                    {"number": found.number, "path": found.path, **(asdict(found.seal) if found.seal else {})}
+                    {
+                        "number": found.number,
+                        "path": found.path,
+                        **(asdict(found.seal) if found.seal else {}),
+                        "flaw": asdict(flaws[found.path]) if found.path in flaws else None,
+                    }
                     for found in one.generations()
                 ],
             }

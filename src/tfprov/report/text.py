@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from tfprov.envs.generations import executables_in
@@ -11,8 +12,10 @@ from tfprov.redact import redact
 from tfprov.words import count, duration, size
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from tfprov.envs.generations import Environment
-    from tfprov.envs.records import Finding
+    from tfprov.envs.records import Finding, Flaw
     from tfprov.fetch.store import Swept
     from tfprov.host.records import Facts
     from tfprov.lock.records import Lock
@@ -212,8 +215,13 @@ def swept(found: Swept) -> str:
     return f"removed {count(found.files, 'file')}, {size(found.bytes)}"
 
 
-def listing(environments: Iterable[Environment]) -> str:
-    """Environments with their generations."""
+def listing(environments: Iterable[Environment], flaws: Mapping[Path, Flaw] = MappingProxyType({})) -> str:
+    """Environments with their generations.
+
+    Args:
+        environments: in the order to show them in.
+        flaws: by folder, of the generations that may not be used as they are.
+    """
     lines = []
     for environment in environments:
         active = environment.active()
@@ -230,6 +238,8 @@ def listing(environments: Iterable[Environment]) -> str:
                 f"  Python {seal.python_version}  {size(seal.bytes)}  verified {seal.sealed_at} ({seal.level})"
             )
             lines += [f"      cured: {cure}" for cure in seal.cures]
+            if generation.path in flaws:
+                lines.append(f"      not to be used ({flaws[generation.path].code}): {flaws[generation.path].words}")
         if not generations:
             lines.append("    no verified generation")
     return "\n".join(lines) if lines else "no environments yet: `tfprov up PROFILE` makes one"

@@ -7,9 +7,9 @@ import pytest
 
 from outcomes import ALREADY, BAD, BARE_PLAN, BUILT, GOOD, PLAN, REFUSED, SEAL, lock
 from tfprov.envs.generations import Environment
-from tfprov.envs.records import Owner
+from tfprov.envs.records import Flaw, Owner
 from tfprov.errors import TfprovError
-from tfprov.report import text
+from tfprov.report import documents, text
 from tfprov.smoke.records import Device, Leg
 
 
@@ -224,3 +224,16 @@ def test_environments_are_listed_with_their_generations_newest_first(tmp_path: P
         "    no verified generation"
     )
     assert text.listing([]) == "no environments yet: `tfprov up PROFILE` makes one"
+
+
+def test_a_generation_that_may_not_be_used_says_why(tmp_path: Path) -> None:
+    environment = Environment(tmp_path / "train-1", owner=Owner(name="train", profile="/srv/train.toml"))
+    environment.claim()
+    environment.activate(environment.seal(environment.begin(), SEAL))
+    (generation,) = environment.generations()
+    flaws = {generation.path: Flaw(code="file-damaged", words="1 altered file, `a.py`")}
+    assert text.listing([environment], flaws).endswith("\n      not to be used (file-damaged): 1 altered file, `a.py`")
+    (listed,) = documents.listing([environment], flaws)["environments"]
+    assert listed["generations"][0]["flaw"] == {"code": "file-damaged", "words": "1 altered file, `a.py`"}
+    (listed,) = documents.listing([environment])["environments"]
+    assert listed["generations"][0]["flaw"] is None
