@@ -25,7 +25,7 @@ from tfprov.paths import write_atomic
 from tfprov.pipeline.locking import bound, may_be_bound
 from tfprov.pipeline.run import Run, Stage
 from tfprov.smoke import cures as known
-from tfprov.smoke.means import means
+from tfprov.smoke.means import Means, means
 from tfprov.smoke.records import Request, Verdict
 
 
@@ -51,9 +51,8 @@ def prove(run: Run, *, test: Callable[[], None], request: Request, smoke: Stage,
             is left then.
     """
     run.put(Cured())
-    before = run.find(Verdict)
-    steps: list[Step[None]] = [Step(Rung.NORMAL, test)]
     treatment = _Treatment(run, request=request, smoke=smoke, build=build)
+    steps: list[Step[None]] = [Step(Rung.NORMAL, partial(treatment.examine, test))]
     steps += [Step(Rung.REPAIR, partial(treatment.attempt, name), name=name) for name in known.KNOWN]
     try:
         climb(
@@ -64,15 +63,14 @@ def prove(run: Run, *, test: Callable[[], None], request: Request, smoke: Stage,
             policy=Policy(tries=1, deadline=run.deadline),
         )
     except TfprovError as error:
-        verdict = run.find(Verdict)
-        if not treatment.tried or verdict is None or verdict is before:
-            # The climb adds what it passed over; nobody who has nothing to cure wants to read that.
-            error.tried = ()
-            raise
-        run.emit(Note(text="no cure made the smoke test pass: all of them were undone", level="warning"))
-        treatment.undo()
+        if treatment.tried:
+            run.emit(Note(text="no cure made the smoke test pass: all of them were undone", level="warning"))
+            treatment.undo()
         first = treatment.first or error
-        first.tried = tuple(treatment.tried)
+        # Not what the climb passed over: nobody who has nothing to cure wants to read that.
+        first.tried = (*treatment.tried_before, *treatment.tried)
+        if first is error:
+            raise
         raise first from error
     treatment.keep()
 
@@ -83,6 +81,7 @@ class _Treatment:
     Attributes:
         tried: a line a cure, with how it ended.
         first: the failure of what was installed.
+        tried_before: what stood in it.
     """
 
     def __init__(self, run: Run, *, request: Request, smoke: Stage, build: Callable[[], None]) -> None:
@@ -97,6 +96,21 @@ class _Treatment:
         self._stale = False
         self.tried: list[str] = []
         self.first: TfprovError | None = None
+        self.tried_before: tuple[str, ...] = ()
+        self._means: tuple[Path, Means] | None = None
+        self._known: Verdict | None = None
+
+    def examine(self, test: Callable[[], None]) -> None:
+        """The smoke test of what was installed."""
+        before = self._run.find(Verdict)
+        try:
+            test()
+        except TfprovError as error:
+            self.first, self.tried_before = error, error.tried
+            verdict = self._run.find(Verdict)
+            # An interpreter that cannot be started leaves no verdict, and an older release may have left one.
+            self._known = None if verdict is before else verdict
+            raise
 
     def attempt(self, name: str) -> None:
         """Give one cure and test again.
@@ -105,28 +119,34 @@ class _Treatment:
             InapplicableError: it is not for this failure, or cannot be had.
             TfprovError: what the smoke test said.
         """
-        run, verdict = self._run, self._run.find(Verdict)
+        run, verdict = self._run, self._known
         if verdict is None or not known.may_help(verdict):
             raise InapplicableError("no cure is known for this failure")
-        self._ready()
-        patient = known.Patient(
-            verdict=verdict,
-            request=self._request,
-            means=means(python_in(run.get(Generation).path), environ=run.request.environ),
-            tried=self._bounds,
+        cure = known.KNOWN[name](
+            known.Patient(verdict=verdict, request=self._request, means=self._has(), tried=self._bounds)
         )
-        cure = known.KNOWN[name](patient)
         if any((cure.name, cure.what) == (each.name, each.what) for each in self._given):
             raise InapplicableError("it was given already")
         run.emit(Note(text=f"the smoke test failed ({cure.code}); trying a cure: {cure.what}", level="warning"))
         locked, bytes_before = run.get(Lock), self._bound_lock
-        self._give(cure)
+        try:
+            self._give(cure)
+        except TfprovError as error:
+            self.tried.append(f"{cure.what}: could not be done: {error.what}")
+            raise
         try:
             run.do(self._smoke)
         except TfprovError as error:
             self._ended(cure, error, verdict, locked, bytes_before)
             raise
         self._given.append(cure)
+
+    def _has(self) -> Means:
+        """What the generation has to cure itself with."""
+        path = self._run.get(Generation).path
+        if self._means is None or self._means[0] != path:
+            self._means = path, means(python_in(path), environ=self._run.request.environ)
+        return self._means[1]
 
     def keep(self) -> None:
         """Write down what helped: in the lock, where it changed, and for the seal."""
@@ -150,17 +170,9 @@ class _Treatment:
         if generation.seal is None and generation.path.is_dir():
             medicine.apply(generation.path, ())
 
-    def _ready(self) -> None:
-        """A generation that may be changed, with what was given so far."""
-        if self._lock is None:
-            self._lock = self._run.get(Lock)
-        if self._stale or self._run.get(Generation).seal is not None:
-            self._build()
-            self._stale = False
-            medicine.apply(self._run.get(Generation).path, self._given)
-
     def _give(self, cure: Cure) -> None:
         run = self._run
+        self._lock = self._lock or run.get(Lock)
         if cure.constraint:
             if not may_be_bound(run):
                 raise InapplicableError("it would change the lock, which may not be done")
@@ -177,7 +189,11 @@ class _Treatment:
                 raise InapplicableError("the same files would be installed")
             self._bound_lock = content
             run.put(lock)
+            self._stale = True
+        if self._stale or run.get(Generation).seal is not None:
+            # What is sealed is never changed, and what has the files of another lock is of no use.
             self._build()
+            self._stale = False
         medicine.apply(run.get(Generation).path, (*self._given, cure))
 
     def _ended(
@@ -187,18 +203,20 @@ class _Treatment:
         run = self._run
         now = run.get(Verdict)
         then = next(iter(known.failures(verdict).items()))
-        if then in known.failures(now).items():
-            self.tried.append(f"{cure.what}: did not help, undone")
+        helped = then not in known.failures(now).items()
+        if not helped or not known.may_help(now):
+            ended = f"then `{error.code.name}`" if helped else "did not help"
+            self.tried.append(f"{cure.what}: {ended}, undone")
             if cure.constraint:
                 run.put(locked)
                 self._bound_lock = bytes_before
                 self._stale = True
             else:
                 medicine.apply(run.get(Generation).path, self._given)
-            run.put(verdict)
         else:
             self.tried.append(f"{cure.what}: then `{error.code.name}`")
             self._given.append(cure)
+            self._known = now
 
 
 def _without_the_plain_test(emit: Emit) -> Emit:
