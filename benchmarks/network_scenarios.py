@@ -80,8 +80,12 @@ def scenarios(wheel: Path) -> tuple[Scenario, ...]:
         Scenario(name="byte-flipped-mirror-good", faults=Faults(flips=(small,)), mirror=good),
         Scenario(name="byte-flipped-always", faults=Faults(flips=(small,)), code="hash-mismatch"),
         # A compressed member of 160 MB has one checksum, at its end: nothing in the archive says where the damage is.
-        Scenario(name="byte-flipped-in-biggest-member", faults=Faults(flips=(biggest,), flip_times=1)),
-        Scenario(name="hole-in-biggest-member", faults=Faults(flips=tuple(range(hole, hole + 4096)), flip_times=1)),
+        Scenario(name="byte-flipped-in-biggest-member", faults=Faults(flips=(biggest,), flip_times=1), together=True),
+        Scenario(
+            name="hole-in-biggest-member",
+            faults=Faults(flips=tuple(range(hole, hole + 4096)), flip_times=1),
+            together=True,
+        ),
         Scenario(name="no-ranges", faults=Faults(ignore_ranges=True)),
         Scenario(
             name="no-ranges-cut-once",

@@ -168,6 +168,7 @@ class _Work:
             connect_timeout=normal.connect_timeout * 3,
             idle_timeout=normal.idle_timeout * 2,
             minimum_speed=64.0,
+            gives_up=True,
         )
         routes = network.ordered_routes()
         if (

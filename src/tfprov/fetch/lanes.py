@@ -30,6 +30,7 @@ class Manner:
             few seconds when it had been good.
         answer_timeout: seconds until the answer begins; None for connect and idle time-out together.
         has_alternative: whether another route or source is left to try, so that silence is answered by going there.
+        gives_up: whether a server that never sent more than a trickle is left at once, because it was tried before.
         uncached: ask caches on the way for a fresh answer.
         ranges: whether parts may be asked for; when not, the file is read from its beginning.
     """
@@ -40,6 +41,7 @@ class Manner:
     minimum_speed: float = 512.0
     answer_timeout: float | None = None
     has_alternative: bool = False
+    gives_up: bool = False
     uncached: bool = False
     ranges: bool = True
 
@@ -166,12 +168,13 @@ def watch(lanes: Sequence[Lane], manner: Manner, *, where: str, now: float) -> N
         elif window > min(_STUCK_SECONDS if lane.carried >= _MB else manner.idle_timeout, manner.idle_timeout) / 2:
             if lane.window_bytes < window * manner.minimum_speed:
                 seen = f"{lane.window_bytes} bytes in {window:.0f} s"
-                lane.kick(_too_slow(f"{where}: the connection is too slow to be of use", seen))
+                useless = manner.gives_up and lane.carried < _MB
+                lane.kick(_too_slow(f"{where}: the connection is too slow to be of use", seen, transient=not useless))
             lane.window_at, lane.window_bytes = now, 0
 
 
-def _too_slow(what: str, seen: str) -> TransferError:
-    return TransferError("net-timeout", what, transient=True, evidence=(seen,))
+def _too_slow(what: str, seen: str, *, transient: bool = True) -> TransferError:
+    return TransferError("net-timeout", what, transient=transient, evidence=(seen,))
 
 
 class Pace:

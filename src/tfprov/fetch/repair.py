@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import struct
 import zipfile
 import zlib
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -21,6 +23,7 @@ _TAIL = 64 * 1024
 _BIG = 2 * 1024 * 1024
 _BEFORE, _BEHIND = 64 * 1024, 448 * 1024
 _SEARCH_SECONDS = 90.0
+_THREADS = 4
 _BZIP2 = b"BZh"
 
 
@@ -85,15 +88,25 @@ def diagnose(path: Path, *, check: Callable[[], None] = lambda: None) -> Diagnos
             # An older conda package: its checksums cannot be told apart without reading through all of it.
             return Diagnosis((((0, length),),), False, ("the archive is damaged somewhere",))
     try:
-        with zipfile.ZipFile(path) as archive, path.open("rb") as stream:
+        with zipfile.ZipFile(path) as archive:
             directory = (archive.start_dir, length)
             entries = sorted(archive.infolist(), key=lambda entry: entry.header_offset)
             ends = [entry.header_offset for entry in entries[1:]] + [archive.start_dir]
-            found: list[_Damage] = []
-            for entry, follows in zip(entries, ends, strict=True):
+            # The biggest first, so that no thread is left with it at the end. zlib needs no interpreter.
+            pairs = sorted(zip(entries, ends, strict=True), key=lambda pair: pair[0].file_size, reverse=True)
+
+            def judge(pair: tuple[zipfile.ZipInfo, int]) -> list[_Damage]:
                 check()
-                found += _member(stream, entry, follows, directory, check)
-            return _ordered(found, directory)
+                with path.open("rb") as stream:
+                    return _member(stream, *pair, directory, check)
+
+            with ThreadPoolExecutor(min(_THREADS, os.cpu_count() or 1), thread_name_prefix="diagnose") as pool:
+                try:
+                    found = [damage for damages in pool.map(judge, pairs) for damage in damages]
+                except BaseException:
+                    pool.shutdown(wait=False, cancel_futures=True)
+                    raise
+            return _ordered(sorted(found, key=lambda damage: damage.span), directory)
     except (zipfile.BadZipFile, OSError, ValueError, struct.error, NotImplementedError, EOFError) as error:
         # Without its directory nothing can be told apart. It is at the end: fetch the end again.
         tail = max(0, length - max(_TAIL, length // 64))

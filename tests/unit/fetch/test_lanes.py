@@ -66,6 +66,14 @@ def test_silence_with_an_alternative_is_answered_by_going_there() -> None:
     assert not quiet.kicked.transient
 
 
+def test_a_trickle_that_was_tried_before_is_given_up() -> None:
+    for gives_up in (False, True):
+        trickle = lane(window=16.0, window_bytes=10)
+        watch([trickle], replace(MANNER, gives_up=gives_up), where="x", now=NOW)
+        assert trickle.kicked is not None
+        assert trickle.kicked.transient is not gives_up
+
+
 def test_the_window_begins_anew_while_enough_comes() -> None:
     good = lane(window=16.0, window_bytes=MB)
     watch([good], MANNER, where="x", now=NOW)
