@@ -1,0 +1,106 @@
+"""A stand-in for a CI runner: it runs the scripts of an example with the real tfprov and an index of tiny wheels.
+
+What the scripts start besides tfprov is a shim that notes how it was called: `pip` installs nothing, because tfprov is
+there already.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from site_under_test import RELEASE, TAG, sham_wheel
+from wheels import build_wheel, simple_index
+
+EXAMPLES = Path(__file__).resolve().parents[1] / "examples"
+SYSTEM = "/usr/bin:/bin"
+
+
+@dataclass
+class Runner:
+    """A machine with a folder of the project in it.
+
+    Attributes:
+        project: working folder of the scripts.
+        environ: variables that all scripts see.
+    """
+
+    root: Path
+    project: Path
+    environ: dict[str, str] = field(default_factory=dict)
+
+    @classmethod
+    def make(cls, root: Path, example: str, *, version: str = RELEASE) -> Runner:
+        """A runner whose project is a copy of an example's folder."""
+        project = root / "project"
+        shutil.copytree(EXAMPLES / example, project)
+        wheels = [sham_wheel(root / "built", version), cuda_wheel(root / "built", version)]
+        index = simple_index(root / "index", wheels)
+        runner = cls(root, project)
+        runner.environ = {
+            "PATH": f"{root / 'bin'}:{SYSTEM}",
+            "HOME": str(root / "user"),
+            "PIP_INDEX_URL": index.as_uri(),
+            "PIP_CONFIG_FILE": os.devnull,
+            "TFPROV_HOME": str(root / "home"),
+        }
+        runner.shim("tfprov", f'exec "{sys.executable}" -I -m tfprov "$@"')
+        runner.shim(
+            "python3",
+            f'echo "python3 $*" >> "{root}/calls"\ncase "$*" in *pip*) ;; *) exec "{sys.executable}" "$@";; esac',
+        )
+        (root / "user").mkdir()
+        return runner
+
+    def shim(self, name: str, body: str) -> None:
+        """Put a program on the PATH of the scripts."""
+        path = self.root / "bin" / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(f"#!/bin/sh\n{body}\n")
+        path.chmod(0o755)
+
+    def run(
+        self, script: str, *, shell: tuple[str, ...] = ("bash", "-eo", "pipefail", "-c"), **environ: str
+    ) -> subprocess.CompletedProcess[str]:
+        """A script, as a runner would run it; it must succeed."""
+        done = subprocess.run(
+            [*shell, script],
+            env={**self.environ, **environ},
+            cwd=self.project,
+            capture_output=True,
+            text=True,
+            timeout=300,
+            check=False,
+        )
+        assert done.returncode == 0, f"{script}\n{done.stdout}{done.stderr}"
+        return done
+
+    def lock(self, profile: str) -> None:
+        """Make the lock that a user of the example has committed."""
+        self.run(f"tfprov lock {profile}")
+
+    @property
+    def calls(self) -> str:
+        """How the shims were called."""
+        path = self.root / "calls"
+        return path.read_text() if path.exists() else ""
+
+
+def cuda_wheel(folder: Path, version: str) -> Path:
+    """The full TensorFlow, as far as a resolver sees it."""
+    return build_wheel(folder, "tensorflow", version, tag=TAG)
+
+
+def resolved(value: str, contexts: Mapping[str, str]) -> str:
+    """A value with every `${{ … }}` replaced.
+
+    Raises:
+        KeyError: a context that nobody set.
+    """
+    return re.sub(r"\$\{\{\s*([^}]+?)\s*\}\}", lambda found: contexts[found[1]], value)
