@@ -15,8 +15,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from site_under_test import RELEASE, TAG, sham_wheel
-from wheels import build_wheel, simple_index
+from site_under_test import RELEASE, sham_wheel
+from wheels import simple_index
 
 EXAMPLES = Path(__file__).resolve().parents[1] / "examples"
 SYSTEM = "/usr/bin:/bin"
@@ -40,7 +40,7 @@ class Runner:
         """A runner whose project is a copy of an example's folder."""
         project = root / "project"
         shutil.copytree(EXAMPLES / example, project)
-        wheels = [sham_wheel(root / "built", version), cuda_wheel(root / "built", version)]
+        wheels = [sham_wheel(root / "built", version), sham_wheel(root / "built", version, package="tensorflow")]
         index = simple_index(root / "index", wheels)
         runner = cls(root, project)
         runner.environ = {
@@ -90,11 +90,6 @@ class Runner:
         """How the shims were called."""
         path = self.root / "calls"
         return path.read_text() if path.exists() else ""
-
-
-def cuda_wheel(folder: Path, version: str) -> Path:
-    """The full TensorFlow, as far as a resolver sees it."""
-    return build_wheel(folder, "tensorflow", version, tag=TAG)
 
 
 def resolved(value: str, contexts: Mapping[str, str]) -> str:

@@ -1,0 +1,90 @@
+"""The example for GitLab: parsed, its references followed, and run job by job."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from runners import EXAMPLES, Runner
+from site_under_test import RELEASE, only_here
+
+pytestmark = only_here
+
+FILE = EXAMPLES / "gitlab" / ".gitlab-ci.yml"
+KEYWORDS = {"extends", "stage", "needs", "script", "before_script", "after_script", "artifacts", "cache", "image"}
+Document = dict[str, Any]
+
+
+def read() -> Document:
+    return dict(yaml.safe_load(FILE.read_text(encoding="utf-8")))
+
+
+def jobs(document: Document) -> dict[str, Document]:
+    """The jobs, hidden ones too."""
+    return {name: each for name, each in document.items() if name not in ("stages", "variables")}
+
+
+def whole(name: str, document: Document) -> Document:
+    """A job with what it extends."""
+    job = jobs(document)[name]
+    base = whole(job["extends"], document) if "extends" in job else {}
+    return {**base, **job}
+
+
+def problems(document: Document) -> list[str]:
+    found = []
+    for name, job in jobs(document).items():
+        found += [f"{name}: unknown keyword {each}" for each in job if each not in KEYWORDS]
+        if job.get("extends", name) not in jobs(document):
+            found.append(f"{name} extends {job['extends']}")
+            continue
+        if name.startswith("."):
+            continue
+        merged = whole(name, document)
+        found += [f"{name} needs {each}" for each in merged.get("needs", []) if each not in jobs(document)]
+        if merged.get("stage") not in document["stages"]:
+            found.append(f"{name}: no such stage")
+        if not merged.get("script"):
+            found.append(f"{name}: no script")
+        cached = merged.get("cache", {}).get("paths", [])
+        # GitLab keeps nothing that lies outside the folder of the project.
+        found += [f"{name} caches {each}" for each in cached if each.startswith("/") or ".." in each]
+    return found
+
+
+def test_the_file_names_nothing_that_is_not_there() -> None:
+    document = read()
+    assert problems(document) == []
+    document["verify"]["needs"] = ["nobody"]
+    document["train"]["stage"] = "nowhere"
+    document["train"]["scripts"] = []
+    assert len(problems(document)) == 3
+
+
+def test_the_cached_folder_is_the_store_and_its_key_follows_the_lock() -> None:
+    document = read()
+    cache = document[".tensorflow"]["cache"]
+    assert document["variables"]["TFPROV_STORE"] == "$CI_PROJECT_DIR/" + cache["paths"][0].rstrip("/")
+    assert cache["key"]["files"] == ["pylock.train.toml"]
+
+
+@pytest.mark.parametrize("name", ["verify", "train"])
+def test_a_job_ends_with_a_verified_environment_and_its_report(tmp_path: Path, name: str) -> None:
+    runner = Runner.make(tmp_path, "gitlab")
+    runner.lock("train.toml")
+    document = read()
+    job = whole(name, document)
+    environ = {"CI_PROJECT_DIR": str(runner.project), "GITLAB_CI": "true", "CI": "true"}
+    for variable, value in document["variables"].items():
+        environ[variable] = value.replace("$CI_PROJECT_DIR", str(runner.project))
+    log = runner.run("\n".join([*job.get("before_script", []), *job["script"]]), **environ)
+    assert re.search(r"section_start:\d+:tfprov_smoke\[collapsed=true\]\r", log.stderr.replace("\n", "\r"))
+    assert f"TensorFlow {RELEASE}" in log.stdout or RELEASE in log.stdout
+    runner.run("\n".join(job.get("after_script", [])) or "true", **environ)
+    for made in (*job.get("artifacts", {}).get("paths", []), *job.get("artifacts", {}).get("reports", {}).values()):
+        assert (runner.project / made).stat().st_size > 0
+    assert list(runner.project.glob(".tfprov-store/sha256/*/*/*.whl"))
