@@ -49,3 +49,52 @@ def redact_all(value: object) -> object:
     if isinstance(value, (list, tuple)):
         return [redact_all(inner) for inner in value]
     return value
+
+
+# Folders named after people: /home/NAME, /Users/NAME, C:\\Users\\NAME, with one backslash or two.
+_HOMES = re.compile(
+    r"(?i)(?P<head>(?:/home/|/Users/|\b[a-z]:(?:\\{1,2}|/)Users(?:\\{1,2}|/)))(?P<name>[^\s/\\\"':;,<>|]+)"
+)
+_HOST = re.compile(r"(?P<scheme>\b[a-zA-Z][a-zA-Z0-9+.-]*://)(?P<user>\*{4}@)?(?P<host>[^\s/:?#\"'<>\]),*]+)")
+_MAIL = re.compile(r"\b[\w.+-]+@[\w-]+(?:\.[\w-]+)+\b")
+_SHARED = frozenset({"runner", "root", "user", "public", "shared", "default"})
+_LOOPBACK = frozenset({"localhost", "127.0.0.1", "[", "0.0.0.0"})  # noqa: S104 - text to recognise, nothing listens
+
+
+class Anonymiser:
+    """Takes out what tells who and where: user names, host names, addresses, homes. Credentials go too.
+
+    The same host has the same number everywhere, so that a reader still sees which addresses are one.
+    """
+
+    def __init__(self, *, user: str = "", host: str = "", home: str = "") -> None:
+        self._hosts: dict[str, str] = {}
+        # Names of one or two letters stand in too many words.
+        named = [(home, "~"), (host, "HOST"), (host.partition(".")[0], "HOST"), (user, "USER")]
+        self._names = [
+            (re.compile(rf"(?<![A-Za-z0-9_]){re.escape(name)}(?![A-Za-z0-9_])"), put)
+            for name, put in named
+            if len(name) > 2 and name.lower() not in _SHARED | _LOOPBACK
+        ]
+
+    def __call__(self, text: str) -> str:
+        """The text without names and secrets."""
+        text = redact(text)
+        for pattern, put in self._names:
+            text = pattern.sub(put, text)
+        text = _HOMES.sub(
+            lambda found: found["head"] + ("USER" if self._is_person(found["name"]) else found["name"]), text
+        )
+        text = _HOST.sub(self._host, text)
+        return _MAIL.sub("NAME@MAIL", text)
+
+    def _host(self, found: re.Match[str]) -> str:
+        host = found["host"].lower()
+        if found["scheme"].lower() == "file://" or host in _LOOPBACK or host.startswith(("$", "{", "[::1")):
+            return found[0]
+        put = self._hosts.setdefault(host, f"host-{len(self._hosts) + 1}")
+        return f"{found['scheme']}{found['user'] or ''}{put}"
+
+    @staticmethod
+    def _is_person(name: str) -> bool:
+        return name.lower() not in _SHARED

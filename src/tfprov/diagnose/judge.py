@@ -112,7 +112,13 @@ def _sorted(
         root = root or next((other for other in order if other != code and _is_root(other, code, by_code, ranks)), None)
         finding = _finding(code, rows, view, "consequence" if root else "cause", root)
         (consequences if root else causes).append(finding)
-    return causes, consequences
+    by_name = {one.code: one for one in (*causes, *consequences, *((ended,) if ended else ()))}
+    return causes, [one for one in consequences if not _is_same(one, by_name[str(one.follows)])]
+
+
+def _is_same(consequence: Finding, cause: Finding) -> bool:
+    """Whether a consequence is only a vaguer reading of the lines of its cause."""
+    return set(consequence.lines) <= set(cause.lines)
 
 
 def _is_root(other: str, code: str, by_code: Mapping[str, Sequence[tuple[int, Hit]]], ranks: Mapping[str, int]) -> bool:

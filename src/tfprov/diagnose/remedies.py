@@ -2,20 +2,110 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 
-from tfprov.diagnose.records import Hit, Remedy
-from tfprov.diagnose.view import View
+from tfprov.diagnose.about import about
+from tfprov.diagnose.records import Change, Hit, Remedy
+from tfprov.diagnose.releases import newest_for, pythons_of
+from tfprov.diagnose.view import View, numbers
 from tfprov.errors import CODES
+
+_UNIX_ONLY = re.compile(r"^(?:sudo|df|export|unset|date$|dmesg|rocminfo)\b|\$|source ")
+_WINDOWS_ONLY = re.compile(r"^(?:winget|reg|wsl) ")
+_CAPTURES = ("requirement", "package", "library", "symbol", "attribute", "wheel", "path", "url", "capability", "wants")
 
 
 def what_happened(code: str, hit: Hit, captures: Mapping[str, str], view: View) -> str:
-    """One line for people."""
-    del hit, captures, view
-    return CODES[code].meaning
+    """One line for people: the meaning of the code, and what the lines name."""
+    del hit, view
+    named = next((captures[name] for name in _CAPTURES if captures.get(name)), "")
+    return f"{CODES[code].meaning}: `{named.strip()[:160]}`" if named else CODES[code].meaning
 
 
 def remedy(code: str, captures: Mapping[str, str], view: View) -> Remedy:
-    """The next step."""
-    del captures, view
-    return Remedy(text=CODES[code].remedy)
+    """The next step, as far as the facts allow: commands of the log's system, keys of the profile, what to ask for."""
+    known = about(code)
+    general = Remedy(text=known.you, commands=_commands(known.commands, view), changes=known.changes, ask=known.ask)
+    special = _SPECIAL.get(code)
+    return special(general, captures, view) if special else general
+
+
+def _commands(commands: tuple[str, ...], view: View) -> tuple[str, ...]:
+    profile, system = view.context.profile, view.context.system
+    kept = []
+    for command in commands:
+        if "PROFILE" in command and profile is None:
+            continue
+        if system == "windows" and _UNIX_ONLY.search(command):
+            continue
+        # In WSL, `wsl` is a command of the Windows around it.
+        if system in {"linux", "macos"} and _WINDOWS_ONLY.search(command) and not view.context.wsl:
+            continue
+        kept.append(command.replace("PROFILE", profile or ""))
+    return tuple(kept)
+
+
+def _of_pair(general: Remedy, captures: Mapping[str, str], view: View) -> Remedy:
+    """Python and TensorFlow that do not go together: say which do."""
+    asked = captures.get("requirement") or captures.get("pin") or ""
+    found = re.search(r"tensorflow\S*?={2,3}\s*([\d.]+)", asked)
+    wanted = numbers(found[1]) if found else numbers(captures.get("wanted"))
+    said, changes = [], []
+    served = pythons_of(wanted)
+    if served and wanted:
+        low, high = (".".join(map(str, one)) for one in served)
+        said.append(f"TensorFlow {'.'.join(map(str, wanted[:2]))} has wheels for Python {low} to {high}")
+        changes.append(Change(key="python.version", value=f">={low},<{served[1][0]}.{served[1][1] + 1}"))
+    python = view.python
+    if python:
+        name, newest = ".".join(map(str, python[:2])), newest_for(python)
+        if newest is None:
+            said.append(f"no release has wheels for Python {name}")
+        else:
+            release = ".".join(map(str, newest))
+            said.append(f"the newest with wheels for Python {name} is {release}")
+            if not changes:
+                changes.append(Change(key="tensorflow.version", value=f"=={release}.*"))
+    text = f"{general.text} ({'; '.join(said)})" if said else general.text
+    return replace(general, text=text, changes=tuple(changes))
+
+
+def _of_gpu_wish(general: Remedy, _captures: Mapping[str, str], view: View) -> Remedy:
+    """Nobody said whether a GPU is wanted: without one the line is harmless."""
+    if view.gpu_wanted is None:
+        return replace(general, text=f"harmless if no GPU is wanted; else {general.text}")
+    return replace(general, changes=()) if view.gpu_wanted and view.context.accelerator is None else general
+
+
+def _of_placeholder(general: Remedy, _captures: Mapping[str, str], view: View) -> Remedy:
+    if view.context.system in {"windows", "macos"}:
+        return replace(general, commands=("python -m pip install tensorflow",))
+    return general
+
+
+def _of_numpy(general: Remedy, _captures: Mapping[str, str], view: View) -> Remedy:
+    release = view.tensorflow
+    if release is not None and release >= (2, 18):
+        text = "this TensorFlow runs with NumPy 2: raise the module that was built for NumPy 1, or hold `numpy<2`"
+        return replace(general, text=text)
+    return general
+
+
+def _of_driver(general: Remedy, _captures: Mapping[str, str], view: View) -> Remedy:
+    if view.context.driver:
+        return replace(general, text=f"{general.text} (the driver is {view.context.driver})")
+    return general
+
+
+_SPECIAL: dict[str, Callable[[Remedy, Mapping[str, str], View], Remedy]] = {
+    "python-unsupported": _of_pair,
+    "version-not-available": _of_pair,
+    "gpu-no-driver": _of_gpu_wish,
+    "gpu-libs-missing": _of_gpu_wish,
+    "gpu-no-device": _of_gpu_wish,
+    "tensorflow-gpu-package": _of_placeholder,
+    "numpy-abi": _of_numpy,
+    "gpu-driver-too-old": _of_driver,
+}

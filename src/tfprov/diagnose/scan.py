@@ -55,13 +55,16 @@ _Literal = tuple[bytes, tuple[int, ...]]
 _SHAPE = bytes.maketrans(b"123456789", b"000000000")
 _MOST_SHAPES = 30_000
 _MOST_LINES = 12
+_MOST_CLUES = 50
+_MOST_HITS = 500
 _MOST_WORDS = 100_000
 _TAIL = 8
 _EVIDENCE_LENGTH = 400
 _NUMERIC = re.compile(r"\\d|[0-9]")
+# Here the digits are what tells: error numbers, statuses, signals.
+_TELLING_NUMBER = re.compile(rb"err|code|status|http|signal|exit|capab")
+_VAIN_TRIES = 200
 _SPAN_TRIES = 5_000
-_SPAN = 12
-"""Most lines that a rule may read after the first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,19 +154,28 @@ class Scanner:
         by_word: dict[bytes, list[_Literal]] = {}
         for needle, indexes in by_literal.items():
             by_word.setdefault(word_of(needle), []).append((needle, tuple(indexes)))
-        self._by_word = {word: tuple(literals) for word, literals in by_word.items()}
+        # By its first three letters: a new word of a log is looked up by every three that it has.
+        self._by_letters: dict[bytes, list[tuple[bytes, tuple[_Literal, ...]]]] = {}
+        for word, literals in by_word.items():
+            self._by_letters.setdefault(word[:3], []).append((word, tuple(literals)))
 
     def scan(self, stream: BinaryIO) -> Scanned:
         """Read a log to its end."""
-        return _Pass(self._compiled, self._by_word).run(stream)
+        return _Pass(self._compiled, self._by_letters).run(stream)
 
 
 class _Pass:
     """The state of one pass."""
 
-    def __init__(self, compiled: Sequence[_Compiled], by_word: Mapping[bytes, tuple[_Literal, ...]]) -> None:
+    def __init__(
+        self,
+        compiled: Sequence[_Compiled],
+        by_letters: Mapping[bytes, Sequence[tuple[bytes, tuple[_Literal, ...]]]],
+    ) -> None:
         self._compiled = compiled
-        self._by_word = by_word
+        self._by_letters = by_letters
+        # Rules that have matched so often that another match tells nothing new.
+        self._done: set[int] = set()
         self._dull: set[bytes] = set()
         # A word of the log to the literals that are known by it or by a part of it.
         self._telling: dict[bytes, tuple[_Literal, ...]] = {}
@@ -171,6 +183,7 @@ class _Pass:
         # Shape to the rules that matched in it; rules that read digits are looked up by the exact text instead.
         self._shapes: dict[bytes, tuple[int, ...]] = {}
         self._exact: dict[str, tuple[int, ...]] = {}
+        self._vain: dict[bytes, int] = {}
         self._span_tries: dict[int, int] = {}
         self._tail: list[tuple[int, bytes]] = []
 
@@ -221,25 +234,28 @@ class _Pass:
             else:
                 self._line(number, index, lines, shape=shapes[index], rules=literals, following=following)
 
-    def _candidates(self, fresh: list[int], lows: list[bytes]) -> dict[int, dict[int, None]]:
-        """For the index of each line worth a look the rules worth a try: keys of a dictionary, in order, once."""
+    def _candidates(self, fresh: list[int], lows: list[bytes]) -> dict[int, list[int]]:
+        """For the index of each line worth a look the rules worth a try: in order."""
         words = b"\n".join([lows[index] for index in fresh]).translate(_WORDS_AND_LINES).split(b"\n")
         self._learn(set(b" ".join(words).split()))
         telling = self._telling
         is_dull = telling.keys().isdisjoint
-        found: dict[int, dict[int, None]] = {}
+        found: dict[int, list[int]] = {}
         for index, line in zip(fresh, words, strict=True):
             parts = line.split()
             if is_dull(parts):
                 continue
             low = lows[index]
-            rules: dict[int, None] = {}
-            for word in telling.keys() & parts:
-                for literal, indexes in telling[word]:
-                    if literal in low:
-                        rules.update(dict.fromkeys(indexes))
+            rules = {
+                rule
+                for word in telling.keys() & parts
+                for literal, indexes in telling[word]
+                if literal in low
+                for rule in indexes
+            }
+            rules -= self._done
             if rules:
-                found[index] = dict.fromkeys(sorted(rules))
+                found[index] = sorted(rules)
         return found
 
     def _learn(self, words: set[bytes]) -> None:
@@ -249,24 +265,28 @@ class _Pass:
             self._telling.clear()
         words -= self._dull
         words.difference_update(self._telling)
+        by_letters = self._by_letters
         for word in words:
-            literals = tuple(one for part, ones in self._by_word.items() if part in word for one in ones)
+            literals: list[_Literal] = []
+            for start in range(len(word) - 2):
+                for part, ones in by_letters.get(word[start : start + 3], ()):
+                    if word.startswith(part, start):
+                        literals += ones
             if literals:
-                self._telling[word] = literals
+                self._telling[word] = tuple(literals)
             else:
                 self._dull.add(word)
 
     def _line(
-        self, number: int, index: int, lines: list[bytes], *, shape: bytes, rules: dict[int, None], following: bytes
+        self, number: int, index: int, lines: list[bytes], *, shape: bytes, rules: list[int], following: bytes
     ) -> None:
         raw = lines[index]
         after: list[str] | None = None
         matched: list[int] = []
         # What a pattern over several lines or one that reads digits says of this line, it need not say of another.
-        varies = len(shape) > LINE_LENGTH or any(
-            self._compiled[rule].numeric or self._compiled[rule].rule.span > 1 for rule in rules
-        )
-        spans = any(self._compiled[rule].rule.span > 1 for rule in rules)
+        longest = max(self._compiled[rule].rule.span for rule in rules) - 1
+        spans = longest > 0
+        varies = spans or len(shape) > LINE_LENGTH or any(self._compiled[rule].numeric for rule in rules)
         for window in _windows(raw):
             text = clean(window)
             known = None if spans else self._exact.get(text)
@@ -280,7 +300,7 @@ class _Pass:
                 if compiled.rule.span > 1:
                     if self._spent(rule):
                         continue
-                    after = _following(lines, index, following) if after is None else after
+                    after = _following(lines, index, following, longest) if after is None else after
                     read = joined([text, *after[: compiled.rule.span - 1]])
                 match = compiled.search.search(read)
                 if match is not None:
@@ -291,8 +311,15 @@ class _Pass:
                     self._exact.clear()
                 self._exact[text] = tuple(outcome)
             matched += outcome
-        if not varies:
+        if not varies or (not matched and self._is_dull_at_last(shape)):
             self._shapes[shape] = tuple(matched)
+
+    def _is_dull_at_last(self, shape: bytes) -> bool:
+        """Whether lines of a shape have been read in vain often enough to be passed over, whatever their digits."""
+        if len(self._vain) > _MOST_SHAPES:
+            self._vain.clear()
+        times = self._vain[shape] = self._vain.get(shape, 0) + 1
+        return times > _VAIN_TRIES and not _TELLING_NUMBER.search(shape)
 
     def _spent(self, rule: int) -> bool:
         """Whether a pattern over several lines has been tried often enough: it costs most and is never remembered."""
@@ -304,6 +331,8 @@ class _Pass:
         if found is None:
             found = self._found[rule] = _Found(self._compiled[rule])
         found.add(number, text, captures)
+        if found.count >= (_MOST_CLUES if found.compiled.rule.rank == 0 else _MOST_HITS):
+            self._done.add(rule)
 
     def _again(self, number: int, raw: bytes, rules: tuple[int, ...]) -> None:
         for rule in rules:
@@ -331,8 +360,8 @@ def _windows(raw: bytes) -> Iterator[bytes]:
             yield part[start : start + LINE_LENGTH]
 
 
-def _following(lines: list[bytes], index: int, following: bytes) -> list[str]:
-    after = lines[index + 1 : index + 1 + _SPAN]
-    if len(after) < _SPAN and following:
-        after = [*after, *following[: 4 * LINE_LENGTH].split(b"\n")[: _SPAN - len(after)]]
+def _following(lines: list[bytes], index: int, following: bytes, count: int) -> list[str]:
+    after = lines[index + 1 : index + 1 + count]
+    if len(after) < count and following:
+        after = [*after, *following[: 4 * LINE_LENGTH].split(b"\n")[: count - len(after)]]
     return [clean(raw) for raw in after]

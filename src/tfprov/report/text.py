@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from tfprov.host.records import Facts
     from tfprov.lock.records import Lock
     from tfprov.pipeline.cache import Kept
+    from tfprov.pipeline.dossier import Part
     from tfprov.pipeline.records import Outcome
     from tfprov.plan.records import Decision, Plan, Refused
     from tfprov.smoke.records import Device, Verdict
@@ -213,6 +214,12 @@ def kept(found: Iterable[Kept]) -> str:
 def swept(found: Swept) -> str:
     """What was removed from the store."""
     return f"removed {count(found.files, 'file')}, {size(found.bytes)}"
+
+
+def dossier(parts: Iterable[Part]) -> str:
+    """What a report holds, a part a line, before it is written."""
+    rows = [f"  {part.name:<28} {size(len(part.text.encode())):>9}  {part.what}" for part in parts]
+    return "\n".join(["the report would hold (credentials, user and host names, homes are taken out):", *rows])
 
 
 def listing(environments: Iterable[Environment], flaws: Mapping[Path, Flaw] = MappingProxyType({})) -> str:

@@ -24,6 +24,8 @@ from tfprov.lock.records import Target
 from tfprov.profile.source import shipped
 
 COMMANDS = (
+    "explain",
+    "report",
     "up", "plan", "lock", "facts", "smoke", "run", "shell", "list", "rollback", "doctor", "repair", "remove", "init",
     "schema", "log", "cache", "gather", "bundle",
 )  # fmt: skip

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from tfprov.diagnose.records import Case, Rule
 
 # What pip's `none` hides, in the order of certainty.
@@ -20,6 +22,17 @@ _NONE = (
     Case(when="tensorflow and odd-machine", code="platform-no-wheel", rank=66),
     Case(when="tensorflow", code="python-unsupported"),
     Case(when="needs-platform", code="platform-no-wheel"),
+)
+
+# The same for the last line alone, which does not say whether there are other versions.
+_CUT = (
+    *(
+        replace(case, rank=None)
+        for case in _NONE
+        if case.when not in {"tensorflow and python-unfit", "tensorflow", "needs-platform"}
+    ),
+    Case(when="pinned and tensorflow", code="version-not-available"),
+    *_NONE[-2:],
 )
 
 RULES: tuple[Rule, ...] = (
@@ -63,11 +76,7 @@ RULES: tuple[Rule, ...] = (
         pattern=r"No matching distribution found for (?P<requirement>\S+)",
         examples=("ERROR: No matching distribution found for zzz-not-there",),
         rank=38,
-        cases=(
-            *((case if case.rank is None else Case(when=case.when, code=case.code)) for case in _NONE[:-2]),
-            Case(when="pinned and tensorflow", code="version-not-available"),
-            *_NONE[-2:],
-        ),
+        cases=_CUT,
         follows=(
             "network",
             "python-unsupported",

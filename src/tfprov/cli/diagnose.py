@@ -1,0 +1,168 @@
+"""The commands that say why: explain a log or a code, and bundle what somebody else needs to help."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from tfprov.cli.options import Json, output_of
+from tfprov.cli.output import failures
+
+if TYPE_CHECKING:
+    from tfprov.diagnose.records import Context
+
+app = typer.Typer()
+
+NOTHING_KNOWN = 3
+"""Exit status of `explain` when nothing in the log is known."""
+
+
+@app.command(
+    epilog="Examples: pip install tensorflow 2>&1 | tfprov explain; tfprov explain build.log --profile train.toml; "
+    "tfprov explain --code net-proxy. Exit status: 0 explained, 3 nothing known, 2 usage."
+)
+def explain(
+    log: Annotated[
+        str | None, typer.Argument(metavar="[LOG]", help="Log of any tool; `-`, or nothing, reads what is piped in.")
+    ] = None,
+    code: Annotated[
+        str | None, typer.Option("--code", metavar="CODE", help="Explain a failure code instead of a log.")
+    ] = None,
+    profile: Annotated[
+        str | None, typer.Option(metavar="PROFILE", help="The profile that was meant: decides whether a GPU is wanted.")
+    ] = None,
+    host: Annotated[
+        Path | None, typer.Option(help="Facts of the machine that the log is from (made by `tfprov facts --json`).")
+    ] = None,
+    apply: Annotated[
+        str | None,
+        typer.Option(
+            "--apply", metavar="PROFILE", help="Show the change of this profile that helps, ask, and make it."
+        ),
+    ] = None,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Say what the cause in a log is, on which lines, what is harmless, and what to do next."""
+    output = output_of("explain", as_json)
+    with failures(output):
+        from tfprov.errors import TfprovError
+        from tfprov.report import diagnosis
+
+        if profile is not None and apply is not None and profile != apply:
+            raise TfprovError("usage", "`--apply` names the profile already; leave out `--profile`")
+        if code is not None:
+            if log is not None or apply is not None:
+                raise TfprovError("usage", "`--code` explains a code; leave out the log")
+            output.result(diagnosis.page(code), {"code": code, "page": diagnosis.page(code), "findings": []})
+            return
+        from tfprov.diagnose.diagnose import diagnose
+        from tfprov.pipeline.explain import proposed
+
+        is_piped = log in {None, "-"}
+        if log is None and sys.stdin is not None and sys.stdin.isatty():
+            raise TfprovError("usage", "name a log, or pipe one in: `pip install … 2>&1 | tfprov explain`")
+        named = profile or apply
+        meant = _found(named) if named else None
+        context = _context(meant, host, is_piped=is_piped)
+        if is_piped:
+            found = diagnose(sys.stdin.buffer, context)
+        else:
+            try:
+                with Path(str(log)).open("rb") as stream:
+                    found = diagnose(stream, context)
+            except OSError as error:
+                raise TfprovError("usage", f"`{log}` cannot be read", evidence=(str(error),)) from error
+        after, difference = proposed(meant[0], found) if meant else ("", "")
+        output.result(
+            diagnosis.text(found, difference=difference, source="what was piped in" if is_piped else f"`{log}`"),
+            diagnosis.document(found, difference=difference),
+        )
+        if apply is not None and meant is not None:
+            _apply(meant, after, difference, yes=yes, is_piped=is_piped)
+        if not found.findings:
+            raise SystemExit(NOTHING_KNOWN)
+
+
+@app.command(epilog="Example: tfprov report train.toml -o report.zip")
+def report(
+    profile: Annotated[
+        str | None, typer.Argument(metavar="[PROFILE]", help="Profile of the environment that the report is about.")
+    ] = None,
+    to: Annotated[Path, typer.Option("--output", "-o", help="File to write: `.zip`, `.tar.gz` or `.tgz`.")] = Path(
+        "tfprov-report.zip"
+    ),
+    log: Annotated[
+        list[Path] | None, typer.Option("--log", metavar="FILE", help="A log to put in. May be repeated.")
+    ] = None,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Bundle facts, profile, plan, journals, logs and lock for a bug report; secrets and names are taken out."""
+    output = output_of("report", as_json)
+    with failures(output):
+        from tfprov.errors import TfprovError
+        from tfprov.pipeline.dossier import gather, write
+        from tfprov.report import text
+
+        parts = gather(profile, logs=tuple(log or ()), cwd=Path.cwd(), environ=os.environ)
+        if not as_json:
+            print(text.dossier(parts), file=sys.stderr)
+        if not yes and not as_json:
+            if sys.stdin is None or not sys.stdin.isatty():
+                raise TfprovError("usage", "look at the list above, then say `--yes` to write the report")
+            typer.confirm(f"Write {to}?", abort=True, err=True)
+        write(parts, to)
+        output.result(
+            f"wrote {to}", {"path": to, "parts": [{"name": part.name, "bytes": len(part.text)} for part in parts]}
+        )
+
+
+def _context(found: tuple[Path, bool] | None, host: Path | None, *, is_piped: bool) -> Context:
+    from tfprov.diagnose.records import Context as Known
+    from tfprov.errors import TfprovError
+    from tfprov.pipeline.explain import here, with_facts, with_profile
+
+    context = here() if is_piped and host is None else Known()
+    if host is not None:
+        from tfprov.host.facts import load as load_facts
+
+        try:
+            context = with_facts(context, load_facts(host.read_text(encoding="utf-8")))
+        except OSError as error:
+            raise TfprovError("usage", f"`{host}` cannot be read", evidence=(str(error),)) from error
+    if found is not None:
+        from tfprov.profile.load import load
+
+        path, shipped = found
+        context = with_profile(context, load(path, shipped=shipped))
+    return context
+
+
+def _found(profile: str) -> tuple[Path, bool]:
+    from tfprov.profile import source
+
+    return source.find(profile, cwd=Path.cwd())
+
+
+def _apply(found: tuple[Path, bool], after: str, difference: str, *, yes: bool, is_piped: bool) -> None:
+    from tfprov.errors import TfprovError
+    from tfprov.paths import write_atomic
+
+    path, shipped = found
+    if not difference:
+        print("no key of the profile needs to change", file=sys.stderr)
+        return
+    if shipped:
+        raise TfprovError("usage", f"`{path.name}` is a shipped profile", hint="copy it, and change the copy")
+    if not yes:
+        if is_piped or sys.stdin is None or not sys.stdin.isatty():
+            raise TfprovError("usage", "nobody can be asked here", hint="say `--yes` to make the change shown above")
+        typer.confirm(f"Change {path}?", abort=True, err=True)
+    # A profile that is a link stays one.
+    write_atomic(path.resolve(), after.encode())
+    print(f"changed {path}", file=sys.stderr)

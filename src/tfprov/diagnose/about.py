@@ -1,0 +1,70 @@
+"""What there is to say about each failure code: what tfprov does by itself, and what a person can do."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+from typing import TypedDict
+
+from tfprov.diagnose.records import Change
+from tfprov.errors import CODES
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+
+class _Row(TypedDict, total=False):
+    alone: str
+    you: str
+    commands: list[str]
+    changes: list[tuple[str, str | bool | int | list[str]]]
+    ask: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class About:
+    """What `codes.toml` says of a code.
+
+    Attributes:
+        alone: what tfprov does about it by itself.
+        you: what a person can do.
+        commands: to run; `PROFILE` stands for the profile.
+        changes: keys of the profile.
+        ask: what to ask the administrator for; None when nobody else is needed.
+    """
+
+    alone: str
+    you: str
+    commands: tuple[str, ...] = ()
+    changes: tuple[Change, ...] = ()
+    ask: str | None = None
+
+
+def about(code: str) -> About:
+    """What is known of a code; its row of the vocabulary when the table has nothing more."""
+    row = _table().get(code)
+    if row is None:
+        return About(alone="reports it with its evidence", you=CODES[code].remedy)
+    changes = tuple(
+        Change(key=key, value=tuple(value) if isinstance(value, list) else value)
+        for key, value in row.get("changes", ())
+    )
+    return About(
+        alone=row["alone"],
+        you=row["you"],
+        commands=tuple(row.get("commands", ())),
+        changes=changes,
+        ask=row.get("ask"),
+    )
+
+
+@cache
+def _table() -> Mapping[str, _Row]:
+    text = files("tfprov.diagnose").joinpath("codes.toml").read_text(encoding="utf-8")
+    table: Mapping[str, _Row] = tomllib.loads(text)
+    return table

@@ -1,0 +1,161 @@
+"""What somebody else needs to help: facts, profile, plan, journals, logs and lock, without secrets and names."""
+
+from __future__ import annotations
+
+import getpass
+import io
+import json
+import platform
+import tarfile
+import zipfile
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from tfprov import __version__
+from tfprov.errors import TfprovError
+from tfprov.journal import journals
+from tfprov.paths import home, write_atomic
+from tfprov.redact import Anonymiser
+
+_JOURNALS = 3
+_MOST_CHARACTERS = 4_000_000
+"""Of a log the head and the tail are kept, half of this each."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Part:
+    """A file of the report: its name in the archive, what it is in a line, its text without secrets."""
+
+    name: str
+    what: str
+    text: str
+
+
+def gather(profile: str | None, *, logs: tuple[Path, ...], cwd: Path, environ: Mapping[str, str]) -> tuple[Part, ...]:
+    """The parts of a report. What cannot be had is a part that says why.
+
+    Raises:
+        TfprovError: `usage`, when a log that was named cannot be read; `profile-missing`.
+    """
+    hide = Anonymiser(user=_user(environ), host=platform.node(), home=str(Path.home()) if environ.get("HOME") else "")
+    parts = [
+        Part(name="versions.txt", what="versions of tfprov, Python and the system", text=hide(_versions())),
+        Part(name="facts.json", what="facts of this machine", text=hide(_tried(lambda: _facts(environ)))),
+    ]
+    if profile is not None:
+        parts += _of_profile(profile, cwd=cwd, environ=environ, hide=hide)
+    parts += [
+        Part(name=f"logs/{number}-{_plain(hide(log.name))}", what=f"the log `{hide(log.name)}`", text=hide(_log(log)))
+        for number, log in enumerate(logs, start=1)
+    ]
+    return tuple(part for part in parts if part.text)
+
+
+def write(parts: tuple[Part, ...], to: Path) -> None:
+    """Write the archive; an old one of that name is replaced.
+
+    Raises:
+        TfprovError: `usage`, when the name says neither zip nor tar.gz.
+    """
+    packed = io.BytesIO()
+    if to.suffix == ".zip":
+        with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
+            for part in parts:
+                archive.writestr(part.name, part.text)
+    elif to.name.endswith((".tar.gz", ".tgz")):
+        with tarfile.open(fileobj=packed, mode="w:gz") as tar:
+            for part in parts:
+                raw = part.text.encode()
+                entry = tarfile.TarInfo(part.name)
+                entry.size = len(raw)
+                tar.addfile(entry, io.BytesIO(raw))
+    else:
+        raise TfprovError("usage", f"`{to}` is no name for a report", hint="end it in `.zip`, `.tar.gz` or `.tgz`")
+    write_atomic(to.absolute(), packed.getvalue())
+
+
+def _of_profile(profile: str, *, cwd: Path, environ: Mapping[str, str], hide: Anonymiser) -> Iterator[Part]:
+    from tfprov.pipeline.environments import find
+    from tfprov.profile import source
+
+    try:
+        path, _ = source.find(profile, cwd=cwd)
+        yield Part(name="profile.toml", what=f"the profile `{hide(path.name)}`", text=hide(_text(path)))
+    except TfprovError:
+        # An environment whose profile file is gone still has its journals.
+        path = None
+    yield Part(name="plan.txt", what="what `up` would do", text=hide(_tried(lambda: _plan(profile, cwd, environ))))
+    environment = find(profile, cwd=cwd, environ=environ)
+    for lock in _locks(path, environment.owner.name, environment.root):
+        yield Part(name=_plain(hide(lock.name)), what="the lock", text=hide(_text(lock)))
+    for number, journal in enumerate(journals(home(environ).journals / environment.id)[:_JOURNALS], start=1):
+        what = "the journal of the newest run" if number == 1 else "an older journal"
+        yield Part(name=f"journals/{number}.jsonl", what=what, text=hide(_text(journal)))
+
+
+def _locks(profile: Path | None, name: str, root: Path) -> Iterator[Path]:
+    for folder in (profile.parent if profile else None, root):
+        for lock in (folder / f"pylock.{name}.toml", folder / "conda-lock.yml") if folder else ():
+            if lock.is_file():
+                yield lock
+
+
+def _plan(profile: str, cwd: Path, environ: Mapping[str, str]) -> str:
+    from dataclasses import asdict
+
+    from tfprov.pipeline.run import Request
+    from tfprov.pipeline.up import plan
+
+    found = plan(Request(profile=profile, cwd=cwd, environ=environ), lambda _: None)
+    return json.dumps(asdict(found), indent=2, default=str)
+
+
+def _facts(environ: Mapping[str, str]) -> str:
+    from tfprov.host.facts import dump
+    from tfprov.pipeline.up import facts
+
+    return dump(facts(environ))
+
+
+def _tried(work: Callable[[], str]) -> str:
+    """What the work gives; its failure as a text, for a report about a broken machine must not fail with it."""
+    try:
+        return work()
+    except TfprovError as error:
+        return "\n".join((f"{error.code.name}: {error.what}", *error.evidence, f"hint: {error.hint}"))
+    except Exception as error:
+        return f"{type(error).__name__}: {error}"
+
+
+def _log(path: Path) -> str:
+    try:
+        return _text(path)
+    except OSError as error:
+        raise TfprovError("usage", f"`{path}` cannot be read", evidence=(str(error),)) from error
+
+
+def _text(path: Path) -> str:
+    text = path.read_bytes().decode("utf-8", "replace")
+    if len(text) <= _MOST_CHARACTERS:
+        return text
+    half = _MOST_CHARACTERS // 2
+    return f"{text[:half]}\n… {len(text) - 2 * half} characters left out …\n{text[-half:]}"
+
+
+def _versions() -> str:
+    return f"tfprov {__version__}\nPython {platform.python_version()}\n{platform.platform()}\n"
+
+
+def _plain(name: str) -> str:
+    return "".join(sign if sign.isalnum() or sign in "._-" else "_" for sign in name)
+
+
+def _user(environ: Mapping[str, str]) -> str:
+    for name in ("LOGNAME", "USER", "LNAME", "USERNAME"):
+        if environ.get(name):
+            return environ[name]
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError, ImportError):
+        return ""

@@ -1,0 +1,54 @@
+"""Change keys of a profile file; comments and order stay as they are."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping, MutableMapping
+
+import tomlkit
+
+from tfprov.errors import TfprovError
+
+Value = str | bool | int | tuple[str, ...]
+
+
+def edited(text: str, changes: Mapping[str, Value]) -> str:
+    """The profile with keys set. Texts of a list are added to those that are there.
+
+    Args:
+        text: the TOML document.
+        changes: values by dotted key (`tensorflow.accelerator`).
+
+    Raises:
+        TfprovError: `profile-invalid`, when the text is no TOML or a key leads through something that is no table.
+    """
+    try:
+        document = tomlkit.parse(text)
+    except tomlkit.exceptions.ParseError as error:
+        raise TfprovError("profile-invalid", "the profile is no TOML", evidence=(str(error),)) from error
+    for dotted, value in changes.items():
+        *tables, key = dotted.split(".")
+        table: MutableMapping[str, object] = document
+        for name in tables:
+            inner = table.get(name)
+            if inner is None:
+                inner = table[name] = tomlkit.table()
+                inner = table[name]
+            if not isinstance(inner, MutableMapping):
+                raise TfprovError("profile-invalid", f"`{name}` is not a table")
+            table = inner
+        if isinstance(value, tuple):
+            had = table.get(key)
+            kept = list(had) if isinstance(had, list) else []
+            table[key] = [*kept, *(one for one in value if one not in kept)]
+        else:
+            table[key] = value
+    return tomlkit.dumps(document)
+
+
+def difference(before: str, after: str, *, name: str) -> str:
+    """A unified diff; empty when nothing changes."""
+    lines = difflib.unified_diff(
+        before.splitlines(keepends=True), after.splitlines(keepends=True), fromfile=name, tofile=name, n=1
+    )
+    return "".join(line if line.endswith("\n") else f"{line}\n" for line in lines)
