@@ -23,7 +23,7 @@ import shutil
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from tfprov.envs import documents, durable, launchers, manifest
+from tfprov.envs import documents, durable, launchers, manifest, trees
 from tfprov.envs.manifest import SEAL
 from tfprov.envs.records import Damage, Flaw, Generation, Owner, Seal
 from tfprov.errors import TfprovError
@@ -320,7 +320,7 @@ class Environment:
     def discard(self, generation: Generation) -> None:
         """Delete a generation. Its seal goes first, so that a part of it can never pass for the whole."""
         (generation.path / SEAL).unlink(missing_ok=True)
-        shutil.rmtree(generation.path)
+        trees.delete(generation.path)
 
     def prune(self, keep: int) -> tuple[Generation, ...]:
         """Delete the oldest sealed generations beyond `keep`, never the active one; return what was deleted."""

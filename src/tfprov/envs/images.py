@@ -10,20 +10,18 @@ modification time before an image is used, and what is damaged is taken from its
 from __future__ import annotations
 
 import contextlib
-import errno
 import hashlib
 import os
 import re
 import shutil
-import sys
 import zipfile
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeAlias
 
 import psutil
 
+from tfprov.envs import trees
 from tfprov.envs.integrity import bad_files, digests, owners, recorded
 from tfprov.envs.manifest import MANIFEST, SEAL
 from tfprov.host.records import Interpreter
@@ -32,7 +30,6 @@ from tfprov.paths import write_atomic
 
 _MANIFEST = "manifest"
 _TREE = "tree"
-_FICLONE = 0x40049409  # linux/fs.h: _IOW(0x94, 9, int)
 # What belongs to a virtual environment itself and is made anew for each: its configuration, interpreter and activation,
 # and the cures that it needed.
 _OWN = re.compile(
@@ -102,7 +99,7 @@ class Image:
         shutil.rmtree(new, ignore_errors=True)
         try:
             paths = [path for path in _contents(environment) if path not in skip]
-            _copy_tree(environment, new / _TREE, paths, ways=_CHEAP)
+            trees.bring_tree(environment, new / _TREE, paths, ways=trees.CHEAP)
             _write_manifest(new, str(environment), (_entry(new / _TREE, path) for path in paths))
             if not self.exists:
                 # A deletion that was cut short: without its manifest it is no image, and it stands in the way.
@@ -202,7 +199,8 @@ class Image:
         """
         paths = [entry.path for entry in self._entries()]
         was, now = self._made_from(), str(environment)
-        _copy_tree(self._tree, environment, (path for path in paths if not _is_command(path)), ways=_ALL)
+        libraries = (path for path in paths if not _is_command(path))
+        trees.bring_tree(self._tree, environment, libraries, ways=trees.ALL)
         for path in filter(_is_command, paths):
             _rewrite(self._tree / path, environment / path, was=was, now=now)
 
@@ -227,7 +225,7 @@ class Image:
                 if _is_command(path):
                     _rewrite(self._tree / path, temporary, was=was, now=now)
                 else:
-                    _bring(str(self._tree / path), str(temporary), list(_ALL))
+                    trees.bring(str(self._tree / path), str(temporary), list(trees.ALL))
                 temporary.replace(target)
             finally:
                 # A rename onto another name of the same file does nothing and leaves both.
@@ -302,64 +300,9 @@ def _in_library(path: str) -> str:
     return path.partition("/site-packages/")[2]
 
 
-Way: TypeAlias = Callable[[str, str], None]
-
-
-def _clone(source: str, target: str) -> None:
-    """Share the content copy-on-write (Linux: btrfs, xfs, bcachefs). OSError where the file system cannot."""
-    import fcntl
-
-    with Path(source).open("rb") as read, Path(target).open("xb") as write:
-        fcntl.ioctl(write.fileno(), _FICLONE, read.fileno())
-    shutil.copystat(source, target)
-
-
-def _copy(source: str, target: str) -> None:
-    shutil.copy2(source, target)
-
-
-_CHEAP: tuple[Way, ...] = (*((_clone,) if sys.platform == "linux" else ()), os.link)
-_ALL: tuple[Way, ...] = (*_CHEAP, _copy)
-
-
 def _entry(root: Path, path: str) -> Entry:
     found = os.lstat(f"{root}/{path}")
     return Entry(path=path, size=found.st_size, mtime=found.st_mtime_ns)
-
-
-def _copy_tree(source: Path, target: Path, paths: Iterable[str], *, ways: Sequence[Way]) -> None:
-    """Bring files over by the first of the ways that works here; what the target has already stays as it is.
-
-    A way that fails for the first file fails for all of them, so it is not tried again.
-    """
-    made: set[str] = set()
-    left = list(ways)
-    root, base = str(target), str(source)
-    for path in paths:
-        folder = path.rpartition("/")[0]
-        if folder not in made:
-            os.makedirs(f"{root}/{folder}", exist_ok=True)  # noqa: PTH103 - 20,000 files: Path objects double the time
-            made.add(folder)
-        _bring(f"{base}/{path}", f"{root}/{path}", left)
-
-
-def _bring(source: str, target: str, ways: list[Way]) -> None:
-    while True:
-        try:
-            ways[0](source, target)
-        except FileExistsError:
-            return
-        except OSError as error:
-            if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.ENOENT) or len(ways) == 1:
-                raise
-            # A clone that failed leaves an empty file behind.
-            Path(target).unlink(missing_ok=True)
-            if error.errno == errno.EMLINK:
-                _copy(source, target)
-                return
-            ways.pop(0)
-        else:
-            return
 
 
 def _rewrite(source: Path, target: Path, *, was: str, now: str) -> None:

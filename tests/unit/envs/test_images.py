@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from sham import install
-from tfprov.envs import images
+from tfprov.envs import trees
 from tfprov.envs.images import Image, image_key
 from tfprov.host.records import Interpreter
 from tfprov.lock.records import LockedFile
@@ -181,7 +181,7 @@ def test_without_cheap_links_there_is_no_image(
     def refuse(_source: str, _target: str) -> None:
         raise PermissionError(1, "links are not allowed here")
 
-    monkeypatch.setattr(images, "_CHEAP", (refuse,))
+    monkeypatch.setattr(trees, "CHEAP", (refuse,))
     found = Image(tmp_path / "images" / "key")
     assert not found.save(environment)
     assert not found.exists
@@ -194,7 +194,7 @@ def test_where_cloning_and_linking_fail_files_are_copied(
     def refuse(_source: str, _target: str) -> None:
         raise PermissionError(1, "links are not allowed here")
 
-    monkeypatch.setattr(images, "_ALL", (refuse, images._copy))
+    monkeypatch.setattr(trees, "ALL", (refuse, trees.copy))
     image.lay_down(tmp_path / "new")
     assert (tmp_path / "new" / MODULE).stat().st_ino != (image.folder / "tree" / MODULE).stat().st_ino
     assert (tmp_path / "new" / MODULE).read_text() == "value = 1\n"
@@ -223,7 +223,7 @@ def test_a_disk_that_fills_up_while_an_image_is_saved_costs_the_image_only(
     def full(_source: str, _target: str) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(images, "_CHEAP", (full,))
+    monkeypatch.setattr(trees, "CHEAP", (full,))
     assert not Image(tmp_path / "images" / "key").save(environment)
     assert list((tmp_path / "images").iterdir()) == []
 
@@ -231,7 +231,7 @@ def test_a_disk_that_fills_up_while_an_image_is_saved_costs_the_image_only(
 def test_an_environment_from_an_image_shares_its_files(
     image: Image, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(images, "_ALL", (os.link,))
+    monkeypatch.setattr(trees, "ALL", (os.link,))
     image.lay_down(tmp_path / "new")
     assert (tmp_path / "new" / MODULE).stat().st_ino == (image.folder / "tree" / MODULE).stat().st_ino
 

@@ -1,0 +1,138 @@
+"""Whole folders of files: bringing them over by links, and deleting them, on all processors.
+
+The kernel does nearly all of that work, one folder at a time; threads in different folders do not wait for each other.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import shutil
+import sys
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import TypeAlias
+
+Way: TypeAlias = Callable[[str, str], None]
+"""Brings one file over: from a path to a path that does not exist."""
+
+_FICLONE = 0x40049409  # linux/fs.h: _IOW(0x94, 9, int)
+_MOST_THREADS = 4
+_SHARE = 256
+"""Fewer files than this are not worth a thread."""
+_FOLDERS = 200
+"""Into so many parts a deletion is divided: one package holds three quarters of the files."""
+
+
+def clone(source: str, target: str) -> None:
+    """Share the content copy-on-write (Linux: btrfs, xfs, bcachefs). OSError where the file system cannot."""
+    import fcntl
+
+    with Path(source).open("rb") as read, Path(target).open("xb") as write:
+        fcntl.ioctl(write.fileno(), _FICLONE, read.fileno())
+    shutil.copystat(source, target)
+
+
+def copy(source: str, target: str) -> None:
+    """A copy with its times."""
+    shutil.copy2(source, target)
+
+
+CHEAP: tuple[Way, ...] = (*((clone,) if sys.platform == "linux" else ()), os.link)
+ALL: tuple[Way, ...] = (*CHEAP, copy)
+
+
+def bring_tree(source: Path, target: Path, paths: Iterable[str], *, ways: Sequence[Way]) -> None:
+    """Bring files over by the first of the ways that works here; what the target has already stays as it is.
+
+    Args:
+        source: a folder.
+        target: another one; it and the folders in it are made.
+        paths: of the files, relative to both, with forward slashes.
+        ways: in the order in which they are tried; one that fails for a file is not tried for those behind it.
+
+    Raises:
+        OSError: the last way failed too; the disk is full; a file vanished.
+    """
+    folders: dict[str, list[str]] = {}
+    for path in paths:
+        folders.setdefault(path.rpartition("/")[0], []).append(path)
+    root, base = str(target), str(source)
+
+    def bring_all(share: Sequence[str]) -> None:
+        left = list(ways)
+        for folder in share:
+            os.makedirs(f"{root}/{folder}", exist_ok=True)  # noqa: PTH103 - 20,000 files: Path objects double the time
+            for path in folders[folder]:
+                bring(f"{base}/{path}", f"{root}/{path}", left)
+
+    shares = _shares({folder: len(inside) for folder, inside in folders.items()})
+    with ThreadPoolExecutor(max_workers=len(shares), thread_name_prefix="links") as pool:
+        for done in [pool.submit(bring_all, share) for share in shares]:
+            done.result()
+
+
+def bring(source: str, target: str, ways: list[Way]) -> None:
+    """Bring one file over; a way that fails is taken from the list."""
+    while True:
+        try:
+            ways[0](source, target)
+        except FileExistsError:
+            return
+        except OSError as error:
+            if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.ENOENT) or len(ways) == 1:
+                raise
+            # A clone that failed leaves an empty file behind.
+            Path(target).unlink(missing_ok=True)
+            if error.errno == errno.EMLINK:
+                copy(source, target)
+                return
+            ways.pop(0)
+        else:
+            return
+
+
+def delete(folder: Path) -> None:
+    """Delete a folder with all that is in it.
+
+    Raises:
+        OSError: something cannot be deleted; the rest is.
+    """
+    parts = _parts(folder)
+    if len(parts) > 1 and _threads() > 1:
+        with ThreadPoolExecutor(max_workers=_threads(), thread_name_prefix="delete") as pool:
+            for part in parts:
+                pool.submit(shutil.rmtree, part, ignore_errors=True)
+    shutil.rmtree(folder)
+
+
+def _shares(sizes: dict[str, int]) -> list[list[str]]:
+    """Folders for each thread, neighbours together, with about as many files each."""
+    total = sum(sizes.values())
+    threads = max(1, min(_threads(), total // _SHARE))
+    shares: list[list[str]] = [[] for _ in range(threads)]
+    done = 0
+    for folder, size in sizes.items():
+        shares[min(done * threads // max(1, total), threads - 1)].append(folder)
+        done += size
+    return shares
+
+
+def _parts(folder: Path) -> list[str]:
+    """Folders below a folder that can be deleted apart from each other."""
+    parts = [str(folder)]
+    while 0 < len(parts) < _FOLDERS:
+        inner: list[str] = []
+        for part in parts:
+            with contextlib.suppress(OSError), os.scandir(part) as entries:
+                inner += (entry.path for entry in entries if entry.is_dir(follow_symlinks=False))
+        if not inner:
+            break
+        parts = inner
+    return parts
+
+
+def _threads() -> int:
+    return min(_MOST_THREADS, os.cpu_count() or 1)

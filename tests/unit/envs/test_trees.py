@@ -1,0 +1,83 @@
+from __future__ import annotations
+
+import errno
+import os
+from pathlib import Path
+
+import pytest
+
+from tfprov.envs import trees
+
+
+def forest(folder: Path, *, count: int = 1500) -> list[str]:
+    """Paths of many files in folders of all sizes, one of which holds most of them."""
+    paths = [f"lib/big/{number % 40}/{number}.py" for number in range(count)]
+    paths += [f"lib/small{number}/ä {number}.py" for number in range(5)]
+    paths += ["lib/big/in between.py", "top.py"]
+    for path in paths:
+        (folder / path).parent.mkdir(parents=True, exist_ok=True)
+        (folder / path).write_text(path)
+    return paths
+
+
+def content(folder: Path) -> dict[str, str]:
+    return {path.relative_to(folder).as_posix(): path.read_text() for path in folder.rglob("*") if path.is_file()}
+
+
+@pytest.fixture(params=[1, 3], ids=["one processor", "three"])
+def processors(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "cpu_count", lambda: request.param)
+
+
+@pytest.mark.usefixtures("processors")
+class TestBring:
+    def test_every_file_comes_over(self, tmp_path: Path) -> None:
+        paths = forest(tmp_path / "from")
+        trees.bring_tree(tmp_path / "from", tmp_path / "to", paths, ways=trees.ALL)
+        assert content(tmp_path / "to") == content(tmp_path / "from")
+
+    def test_what_is_there_already_stays(self, tmp_path: Path) -> None:
+        paths = forest(tmp_path / "from")
+        (tmp_path / "to/lib/big/0").mkdir(parents=True)
+        (tmp_path / "to/lib/big/0/0.py").write_text("mine")
+        trees.bring_tree(tmp_path / "from", tmp_path / "to", paths, ways=trees.ALL)
+        assert content(tmp_path / "to") == {**content(tmp_path / "from"), "lib/big/0/0.py": "mine"}
+
+    def test_a_way_that_fails_gives_way_to_the_next(self, tmp_path: Path) -> None:
+        def refuse(_source: str, target: str) -> None:
+            Path(target).touch()
+            raise OSError(errno.EOPNOTSUPP, "no clones here")
+
+        paths = forest(tmp_path / "from")
+        trees.bring_tree(tmp_path / "from", tmp_path / "to", paths, ways=(refuse, trees.copy))
+        assert content(tmp_path / "to") == content(tmp_path / "from")
+
+    def test_a_full_disk_in_any_folder_is_told(self, tmp_path: Path) -> None:
+        def full(source: str, target: str) -> None:
+            if source.endswith("1234.py"):
+                raise OSError(errno.ENOSPC, "No space left on device")
+            trees.copy(source, target)
+
+        paths = forest(tmp_path / "from")
+        with pytest.raises(OSError, match="No space left"):
+            trees.bring_tree(tmp_path / "from", tmp_path / "to", paths, ways=(full, trees.copy))
+
+    def test_no_files_are_no_work(self, tmp_path: Path) -> None:
+        trees.bring_tree(tmp_path, tmp_path / "to", (), ways=trees.ALL)
+        assert not (tmp_path / "to").exists()
+
+
+@pytest.mark.usefixtures("processors")
+class TestDelete:
+    def test_nothing_is_left_and_nothing_behind_a_link_is_touched(self, tmp_path: Path) -> None:
+        forest(tmp_path / "from")
+        (tmp_path / "outside").mkdir()
+        (tmp_path / "outside/file").write_text("mine")
+        (tmp_path / "from/lib/big/link").symlink_to(tmp_path / "outside", target_is_directory=True)
+        trees.delete(tmp_path / "from")
+        assert not (tmp_path / "from").exists()
+        assert content(tmp_path / "outside") == {"file": "mine"}
+
+    def test_what_cannot_be_deleted_is_told(self, tmp_path: Path) -> None:
+        with pytest.raises(FileNotFoundError):
+            trees.delete(tmp_path / "none")
