@@ -1,4 +1,7 @@
-"""The commands that work on environments that exist already."""
+"""The commands that work on environments that exist already.
+
+What only some of them need is imported there: `rollback` and `run` should take no longer than what they do.
+"""
 
 from __future__ import annotations
 
@@ -6,23 +9,18 @@ import dataclasses
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from tfprov import paths
-from tfprov.conda import activation
-from tfprov.conda.prefix import is_conda
-from tfprov.envs import cures
 from tfprov.envs.generations import Environment, environments, executables_in, python_in
-from tfprov.envs.images import Image
 from tfprov.envs.records import Flaw, Generation
 from tfprov.errors import TfprovError
-from tfprov.events import Emit
-from tfprov.lock.records import Target
 from tfprov.pipeline.run import Request, Run, environment_of
-from tfprov.pipeline.stages import activated, smoke_request
 from tfprov.profile import source
-from tfprov.profile.load import load
-from tfprov.smoke.records import Level, Verdict
-from tfprov.smoke.runner import smoke
+
+if TYPE_CHECKING:
+    from tfprov.events import Emit
+    from tfprov.smoke.records import Level, Verdict
 
 
 def find(name: str, *, cwd: Path, environ: Mapping[str, str]) -> Environment:
@@ -48,7 +46,12 @@ def find(name: str, *, cwd: Path, environ: Mapping[str, str]) -> Environment:
                 hint="name one by its id or its profile",
             ) from None
         raise
-    wanted = environment_of(source.glance(path, shipped=shipped) or load(path, shipped=shipped).source, home)
+    seen = source.glance(path, shipped=shipped)
+    if seen is None:
+        from tfprov.profile.load import load
+
+        seen = load(path, shipped=shipped).source
+    wanted = environment_of(seen, home)
     if shipped and not wanted.root.is_dir():
         # A bundle of a shipped profile has a profile of its own, under the same name.
         bundled = [one for one in environments(home.environments) if one.owner.name == name]
@@ -95,6 +98,10 @@ def variables(generation: Generation, environ: Mapping[str, str]) -> dict[str, s
 
     The user's other variables stay, PYTHONPATH among them: here it is his command that runs, not ours.
     """
+    from tfprov.conda import activation
+    from tfprov.conda.prefix import is_conda
+    from tfprov.envs import cures
+
     given = generation.seal.cures if generation.seal else ()
     changed = cures.variables(generation.path, given, environ) if given else dict(environ)
     if is_conda(generation.path):
@@ -107,6 +114,10 @@ def variables(generation: Generation, environ: Mapping[str, str]) -> dict[str, s
 
 def smoke_again(request: Request, *, level: Level | None, emit: Emit) -> Verdict:
     """Prove an existing environment again, at the profile's level or another one. Changes nothing."""
+    from tfprov.pipeline.stages import activated, smoke_request
+    from tfprov.profile.load import load
+    from tfprov.smoke.runner import smoke
+
     run = Run(request, emit)
     environment = find(request.profile, cwd=request.cwd, environ=request.environ)
     generation = verified(environment, request.profile)
@@ -151,6 +162,11 @@ def smoke_foreign(
     Raises:
         TfprovError: `environment-missing`; `profile-invalid` for a wrong override.
     """
+    from tfprov.lock.records import Target
+    from tfprov.pipeline.stages import smoke_request
+    from tfprov.profile.load import load
+    from tfprov.smoke.runner import smoke
+
     executable = python_in(python) if python.is_dir() else python
     if not executable.exists():
         raise TfprovError(
@@ -211,6 +227,8 @@ def _mended(environment: Environment, generation: Generation, flaw: Flaw) -> boo
     if flaw.code != "file-damaged" or generation.seal is None or not generation.seal.image:
         return False
     damage = environment.damage(generation)
+    from tfprov.envs.images import Image
+
     image = Image(environment.root.parent.parent / "images" / generation.seal.image)
     return image.mend(generation.path, (*damage.missing, *damage.altered)) and environment.flaw(generation) is None
 
