@@ -14,12 +14,15 @@ import json
 import os
 import sys
 import tarfile
+import threading
 import zipfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
+from urllib.parse import unquote, urlsplit
 
+from loopback import Faults, Index, Seen, _Connection
 from sham import MODULE
 
 MINOR = f"{sys.version_info[0]}.{sys.version_info[1]}"
@@ -317,8 +320,63 @@ def write_channel(
     return folder
 
 
-def serve(folder: Path) -> dict[str, Path]:
-    """The files of a channel by their path below it, for `ChannelServer`."""
+_GOOD = Faults()
+
+
+class ChannelServer(Index):
+    """A channel on the loopback that misbehaves on request. Use it as a context manager.
+
+    Attributes:
+        only: what a path must end with for the faults to count; everything when empty.
+        token: a conda token that has to stand in the path; None for none.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        faults: Faults = _GOOD,
+        *,
+        only: str = "",
+        token: str | None = None,
+    ) -> None:
+        self._mine = threading.local()
+        super().__init__(_served(folder), faults)
+        self._all = faults
+        self.only = only
+        self.token = token
+
+    def __enter__(self) -> ChannelServer:
+        self.start()
+        return self
+
+    @property
+    def channel(self) -> str:
+        return f"{self.origin}/channel"
+
+    @property
+    def faults(self) -> Faults:  # type: ignore[override] - an attribute there; each connection has a thread of its own
+        found: Faults = getattr(self._mine, "faults", Faults())
+        return found
+
+    @faults.setter
+    def faults(self, faults: Faults) -> None:
+        self._all = faults
+
+    def _answer(self, state: _Connection, request: Seen) -> None:
+        hit = urlsplit(request.path).path.endswith(self.only)
+        self._mine.faults = self._all if hit else Faults(login=self._all.login)
+        super()._answer(state, request)
+
+    def _other(self, state: _Connection, request: Seen, path: str) -> None:
+        head = "/channel/" if self.token is None else f"/t/{self.token}/channel/"
+        if path.startswith(head):
+            self._file(state, request, unquote(path[len(head) :]))
+        else:
+            self._send(state, request, 404 if self.token is None else 403, b"no such channel")
+
+
+def _served(folder: Path) -> dict[str, bytes | Path]:
+    """The files of a channel by their path below it."""
     return {path.relative_to(folder).as_posix(): path for path in sorted(folder.rglob("*")) if path.is_file()}
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib.util
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -81,6 +80,3 @@ class CondaSite(Site):
     def log(self) -> str:
         """The newest journal, as text."""
         return self.run("log", "train.toml").stdout
-
-
-assert sys.version_info >= (3, 10)

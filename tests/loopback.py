@@ -285,7 +285,11 @@ class Index(_Listener):
         elif path.startswith("/simple/"):
             self._page(state, request, path.split("/")[2])
         else:
-            self._send(state, request, 404, b"nothing here")
+            self._other(state, request, path)
+
+    def _other(self, state: _Connection, request: Seen, path: str) -> None:
+        """Answer what is below neither `/simple/` nor `/files/`."""
+        self._send(state, request, 404, b"nothing here")
 
     def _page(self, state: _Connection, request: Seen, project: str) -> None:
         names = [name for name in self.files if name.split("-")[0].replace("_", "-").lower() == project]

@@ -100,6 +100,9 @@ def lock(
     overrides: Overrides = None,
     upgrade: Upgrade = False,
     locked: Locked = False,
+    host: Annotated[
+        Path | None, typer.Option(help="Facts of the machine to lock for (conda environments). Default: this machine.")
+    ] = None,
     as_json: Json = False,
     verbose: Verbose = False,
     quiet: Quiet = False,
@@ -111,7 +114,7 @@ def lock(
         from tfprov.report import documents, text
 
         with output.progress() as emit:
-            found = run_lock(request_of(profile, overrides, upgrade=upgrade, locked=locked), emit)
+            found = run_lock(request_of(profile, overrides, upgrade=upgrade, locked=locked, host=host), emit)
         output.result(text.lock(found), documents.lock(found))
 
 

@@ -26,6 +26,11 @@ _SECONDS = 300.0
 _SAID = 5
 
 
+def has_extra() -> bool:
+    """Whether the libraries of the extra `conda` are installed."""
+    return all(importlib.util.find_spec(name) is not None for name in _MODULES)
+
+
 def require_extra() -> None:
     """Make sure that the libraries of the extra `conda` are installed.
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +12,7 @@ from tfprov import process
 from tfprov.conda import prefix
 from tfprov.conda.client import LinkPackage
 from tfprov.errors import TfprovError
+from tfprov.paths import temporary
 from tfprov.redact import redact
 
 NAMES = ("micromamba", "mamba", "conda")
@@ -69,8 +69,8 @@ class Engine:
             "CONDA_OFFLINE": "1",
         }
         target.rmdir()
-        with tempfile.TemporaryDirectory(prefix="tfprov-conda-") as folder:
-            listed = prefix.for_executable(Path(folder) / "explicit.txt", archives, ())
+        with temporary("conda") as folder:
+            listed = prefix.for_executable(folder / "explicit.txt", archives, ())
             argv: list[str | Path] = [self.path, "create", "--yes", "--offline", "--prefix", target, "--file", listed]
             answer = process.run(argv, env=settings, timeout=seconds)
         target.mkdir(parents=True, exist_ok=True)

@@ -1,4 +1,4 @@
-"""The stages of a conda environment where they differ from those of a virtual environment: lock and build."""
+"""The lock of a conda environment: solving, the wheels beside the conda packages, what a lock on disk holds."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import contextlib
 import dataclasses
 import hashlib
 import shutil
-import tempfile
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
@@ -16,23 +15,20 @@ import tomlkit
 from packaging.utils import canonicalize_name
 
 from tfprov.conda import channels as places
-from tfprov.conda import client, prefix, specs, virtual
-from tfprov.conda.client import LinkPackage, Solve, Way
-from tfprov.conda.engine import Engine, find_engine
+from tfprov.conda import client, specs, virtual
+from tfprov.conda.client import Solve, Way
 from tfprov.conda.records import Channel, CondaHeader, CondaInputs, CondaPart, Package, Solved
 from tfprov.errors import TfprovError
 from tfprov.events import Note
-from tfprov.fetch.addresses import expand, origin_of
-from tfprov.fetch.credentials import Login, service_of
-from tfprov.fetch.fetch import Fetched
+from tfprov.fetch.addresses import expand
+from tfprov.fetch.credentials import service_of
 from tfprov.fetch.routes import Route
-from tfprov.fetch.sources import Network
-from tfprov.fetch.store import Store, sha256_of
 from tfprov.host.records import Facts, Interpreter
 from tfprov.ladder.climb import Policy, Step, climb
 from tfprov.ladder.rungs import Rung
 from tfprov.lock import pylock
 from tfprov.lock.records import Header, Lock, LockedFile, Target
+from tfprov.paths import temporary
 from tfprov.pipeline.locking import Provided, as_asked, inputs, platform_of, resolve_for
 from tfprov.pipeline.run import Run
 from tfprov.plan.compat import table
@@ -54,9 +50,6 @@ def is_conda(loaded: Loaded) -> bool:
     return loaded.profile.environment.kind == "conda"
 
 
-# --- the lock --------------------------------------------------------------------------------------------------------
-
-
 def lock(run: Run) -> Lock:
     """The conda packages and wheels for this machine, from the lock on disk; made or renewed first where needed.
 
@@ -64,6 +57,8 @@ def lock(run: Run) -> Lock:
         TfprovError: `lock-missing` or `lock-unfit` where it may not be; what the solver or the resolver said.
     """
     path = run.lock_path
+    if run.request.host is not None:
+        run.put(_reached_from_here(run))
     changes = _why_solve(run)
     if changes:
         if run.request.locked:
@@ -85,6 +80,17 @@ def lock(run: Run) -> Lock:
         target=part.header.target,
         files=tuple(sorted(files, key=lambda file: (file.name, file.filename))),
         changes=changes,
+    )
+
+
+def _reached_from_here(run: Run) -> Facts:
+    """The facts of the other machine, with the way to the network of this one."""
+    from tfprov.host import facts as host_facts
+
+    here = host_facts.gather(run.request.environ, cache=run.home.cache / "interpreters.json")
+    there = run.get(Facts)
+    return dataclasses.replace(
+        there, index=here.index, proxies=here.proxies, certificates=here.certificates, interpreters=here.interpreters
     )
 
 
@@ -110,7 +116,7 @@ def _read(run: Run) -> tuple[CondaPart, tuple[LockedFile, ...], str]:
     client.require_extra()
     part, wheels = client.read_lock(
         path,
-        subdir=_subdir(run.get(Facts)),
+        subdir=subdir_of(run.get(Facts)),
         environ=clean_environment(run.request.environ),
         cache=run.home.cache / "conda" / "locks",
         digest=digest,
@@ -167,7 +173,7 @@ def _make(run: Run, path: Path) -> None:
             hint='use `conda.tensorflow = "conda"`, or leave out the package that needs it',
         )
     wheels, target = _wheels(run, decision, solved, python, older[1] if older else ())
-    with tempfile.TemporaryDirectory(prefix="tfprov-conda-") as scratch:
+    with temporary("conda") as scratch:
         client.write_lock(
             path,
             header=CondaHeader(
@@ -176,12 +182,12 @@ def _make(run: Run, path: Path) -> None:
                 virtual=solved.virtual,
                 specs=tuple(spec.plain for spec in wanted),
             ),
-            subdir=_subdir(facts),
-            channels=tuple(channel.name for channel in _channels(run)),
+            subdir=subdir_of(facts),
+            channels=tuple(channel.name for channel in channels_of(run)),
             packages=solved.packages,
             wheels=wheels,
             environ=clean_environment(run.request.environ),
-            scratch=Path(scratch),
+            scratch=scratch,
             emit=run.emit,
         )
 
@@ -217,8 +223,8 @@ def _solve(
     if elsewhere:
         machine = (*virtual.of_facts(facts), *machine)
     question = Solve(
-        channels=_channels(run),
-        subdir=_subdir(facts),
+        channels=channels_of(run),
+        subdir=subdir_of(facts),
         specs=tuple(map(str, wanted)),
         virtual=machine,
         detect=not elsewhere,
@@ -296,10 +302,10 @@ def _way(run: Run, found: tuple[Channel, ...], route: Route, cache: Path) -> Ite
                 login = network.keyring.ask(service_of(url))
             if host and login is not None:
                 logins[host] = login
-    with tempfile.TemporaryDirectory(prefix="tfprov-conda-") as folder:
+    with temporary("conda") as folder:
         environ = clean_environment(run.request.environ, **network.tool_environment(route))
         known = places.credentials(found, logins)
-        environ["RATTLER_AUTH_FILE"] = str(places.write_credentials(Path(folder) / "credentials.json", known))
+        environ["RATTLER_AUTH_FILE"] = str(places.write_credentials(folder / "credentials.json", known))
         yield Way(cache=cache, environ=environ)
 
 
@@ -309,11 +315,13 @@ def _refused(run: Run, host: str) -> bool:
     return any(attempt.code == "mirror-http-error" for attempt in run.attempts)
 
 
-def _channels(run: Run) -> tuple[Channel, ...]:
+def channels_of(run: Run) -> tuple[Channel, ...]:
+    """The channels of the profile, credentials included."""
     return places.channels(run.loaded.profile.conda, run.loaded.folder, lambda text: expand(text, run.request.environ))
 
 
-def _subdir(facts: Facts) -> str:
+def subdir_of(facts: Facts) -> str:
+    """What conda calls the platform of the facts."""
     return places.subdir(facts.system.value, architecture(facts.machine.value))
 
 
@@ -338,13 +346,13 @@ def _wheels(
     projects = specs.projects([(one.name, one.version) for one in solved.packages if one.python])
     provided = Provided(python=python.version, projects=projects, has_tensorflow=own is not None)
     decision = dataclasses.replace(decision, python=dataclasses.replace(decision.python, version=python.version))
-    with tempfile.TemporaryDirectory(prefix="tfprov-prefer-") as folder:
-        prefer = Path(folder) / "pylock.toml"
+    with temporary("prefer") as folder:
+        prefer = folder / "pylock.toml"
         prefer.write_text(_preferences(older), encoding="utf-8")
         resolved, wheel_target = resolve_for(
             run, decision, facts, (), prefer=prefer if older else None, platform=_triple(run), conda=provided
         )
-        whole = Path(folder) / "pylock.whole.toml"
+        whole = folder / "pylock.whole.toml"
         pylock.write(whole, resolved, Header(inputs=inputs(loaded), target=wheel_target))
         found = pylock.read(
             whole,
@@ -378,120 +386,3 @@ def _preferences(older: tuple[LockedFile, ...]) -> str:
         listed.append(entry)
     document["packages"] = listed
     return tomlkit.dumps(document)
-
-
-# --- the way to the files ---------------------------------------------------------------------------------------------
-
-
-def reachable(run: Run, files: tuple[LockedFile, ...]) -> tuple[LockedFile, ...]:
-    """The conda packages among the files with the tokens and mirrors of their channels. For the fetch alone."""
-    found = _channels(run)
-    if not any(channel.token or channel.mirrors for channel in found):
-        return files
-    bases = {
-        channel.name: package.channel
-        for channel in found
-        for package in run.get(CondaPart).packages
-        if "://" not in channel.name and package.channel.endswith(f"/{channel.name}")
-    }
-    return tuple(
-        file
-        if file.is_wheel
-        else dataclasses.replace(
-            file, url=places.with_token(file.url, found), elsewhere=places.mirrored(file.url, found, bases)
-        )
-        for file in files
-    )
-
-
-def with_logins(run: Run, network: Network) -> Network:
-    """The network with the users and passwords of the channels."""
-    more = tuple(
-        Login(origin_of(channel.name), *channel.login) for channel in _channels(run) if channel.login is not None
-    )
-    return dataclasses.replace(network, logins=(*network.logins, *more)) if more else network
-
-
-# --- the environment --------------------------------------------------------------------------------------------------
-
-
-def make(run: Run, path: Path) -> None:
-    """Link the locked conda packages into an empty folder, and say in it what was asked for.
-
-    Raises:
-        TfprovError: why not; the folder is to be given up then.
-    """
-    part = run.get(CondaPart)
-    steps = [Step(Rung.NORMAL, partial(_link, run, path)), Step(Rung.FRESH, partial(_link_fresh, run, path))]
-    policy = Policy(tries=1, deadline=run.deadline)
-    climb("build", steps, emit=run.emit, skip=run.loaded.profile.strategies.skip, policy=policy)
-    prefix.own(path, part.packages)
-    prefix.write_history(path, part.packages, part.header.specs)
-
-
-def check_projects(run: Run) -> None:
-    """Make sure that no wheel is put over a project of a conda package; see `prefix.check_projects`."""
-    wheels: dict[str, str] = {
-        canonicalize_name(file.name): file.version for file in run.get(Lock).files if file.is_wheel
-    }
-    prefix.check_projects(run.get(CondaPart).packages, _cache(run), wheels)
-
-
-def _cache(run: Run) -> Path:
-    return run.home.cache / "conda" / "packages"
-
-
-def _archives(run: Run) -> tuple[LinkPackage, ...]:
-    """Where the archives lie; they are fetched first when one is neither in the store nor unpacked."""
-    store, packages = Store(run.home.store), run.get(CondaPart).packages
-    unpacked = {one.stem: (_cache(run) / one.stem / "info" / "index.json").is_file() for one in packages}
-    if run.find(Fetched) is None and not all(unpacked[one.stem] or store.has(one.file) for one in packages):
-        from tfprov.pipeline.stages import FETCH
-
-        run.do(FETCH)
-    sizes = {file.filename: file.size for file in run.get(Lock).files}
-    found = []
-    for package in packages:
-        archive = store.path(package.sha256, package.filename)
-        size = archive.stat().st_size if archive.is_file() else sizes.get(package.filename)
-        found.append(
-            LinkPackage(package=dataclasses.replace(package, size=size), path=archive if archive.is_file() else None)
-        )
-    return tuple(found)
-
-
-def _link(run: Run, path: Path) -> None:
-    environ = clean_environment(run.request.environ)
-    engine = _engine(run)
-    if engine is not None:
-        engine.link(path, _archives(run), cache=run.home.cache / "conda", environ=environ, seconds=_LINK_SECONDS)
-        return
-    client.require_extra()
-    client.link(path, _archives(run), cache=_cache(run), environ=environ, emit=run.emit, seconds=_LINK_SECONDS)
-
-
-def _link_fresh(run: Run, path: Path) -> None:
-    """Once more, without what was unpacked and with archives whose hash was read again."""
-    from tfprov.pipeline.stages import FETCH
-
-    store, lost = Store(run.home.store), False
-    for package in run.get(CondaPart).packages:
-        shutil.rmtree(_cache(run) / package.stem, ignore_errors=True)
-        archive = store.path(package.sha256, package.filename)
-        if not archive.is_file() or sha256_of(archive) != package.sha256:
-            shutil.rmtree(archive.parent, ignore_errors=True)
-            lost = True
-    if lost:
-        run.do(FETCH)
-    shutil.rmtree(path, ignore_errors=True)
-    path.mkdir(parents=True)
-    _link(run, path)
-
-
-def _engine(run: Run) -> Engine | None:
-    """The installed program that the profile wants to link with; None for the library."""
-    asked = run.loaded.profile.conda
-    if asked.engine == "library":
-        return None
-    named = run.loaded.resolve(asked.executable) if asked.executable else None
-    return find_engine(named, run.get(Facts).conda.value, environ=clean_environment(run.request.environ))

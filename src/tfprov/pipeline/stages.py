@@ -15,9 +15,10 @@ from pathlib import Path
 
 from tfprov.bundle.opened import Bundle
 from tfprov.conda import activation
-from tfprov.conda.client import require_extra
+from tfprov.conda.client import has_extra, require_extra
 from tfprov.conda.prefix import is_conda as is_conda_prefix
 from tfprov.conda.prefix import owned_files
+from tfprov.conda.records import CondaPart
 from tfprov.envs import durable, venv
 from tfprov.envs import python as pythons
 from tfprov.envs.generations import environments, python_in
@@ -38,7 +39,7 @@ from tfprov.ladder.climb import Policy, Step, climb
 from tfprov.ladder.rungs import Rung
 from tfprov.lock.records import Lock, LockedFile, Target
 from tfprov.paths import Home
-from tfprov.pipeline import condas, limits, unpacked
+from tfprov.pipeline import conda_prefixes, condas, limits, unpacked
 from tfprov.pipeline.cures import Cured
 from tfprov.pipeline.locking import as_asked, lock, locked_choice, offers
 from tfprov.pipeline.run import PROFILE, Run, Stage
@@ -115,16 +116,28 @@ def _interpreter(run: Run) -> Interpreter:
         )
     folder = run.home.data / "pythons"
     asked = run.loaded.profile.python.version
-    path = pythons.bring(
-        f"=={chosen.version}.*" + (f",{asked}" if asked else ""),
-        uv=uv_executable(),
-        folder=folder,
-        cache=run.home.cache / "uv",
-        environ=networked(run),
-        timeout=_INSTALL_SECONDS,
-    )
     from tfprov.host.interpreters import probe
 
+    try:
+        path = pythons.bring(
+            f"=={chosen.version}.*" + (f",{asked}" if asked else ""),
+            uv=uv_executable(),
+            folder=folder,
+            cache=run.home.cache / "uv",
+            environ=networked(run),
+            timeout=_INSTALL_SECONDS,
+        )
+    except TfprovError as error:
+        # Asked last: the channels of the profile, where the libraries for them are there.
+        if not has_extra():
+            raise
+        run.emit(Note(text=f"{error.what}: asking the conda channels for one", level="warning"))
+        try:
+            path = conda_prefixes.bring_python(run, chosen.version, asked)
+        except TfprovError as second:
+            error.tried = (*error.tried, f"conda channels: {second.code.name}: {second.what}")
+            raise error from second
+        return probe(path, found_by="conda", environ=run.request.environ)
     return probe(path, found_by="uv", environ=run.request.environ)
 
 
@@ -138,7 +151,8 @@ def _fetch(run: Run) -> Fetched:
     store = Store(run.home.store)
     network, wanted = run.network, lock.files
     if condas.is_conda(run.loaded):
-        wanted, network = condas.reachable(run, wanted), condas.with_logins(run, network)
+        wanted = conda_prefixes.reachable(run, wanted, run.get(CondaPart).packages)
+        network = conda_prefixes.with_logins(run, network)
     limit = limits.cap(run.request.environ, store.root)
     bundle = run.find(Bundle)
     files = wanted
@@ -224,7 +238,7 @@ def _build_from_image(run: Run) -> Generation:
 def _make_venv(run: Run, path: Path, *, with_pip: bool = True) -> None:
     interpreter = run.get(Interpreter)
     if condas.is_conda(run.loaded):
-        condas.make(run, path)
+        conda_prefixes.make(run, path)
         return
     venv.create(
         path,
@@ -242,7 +256,7 @@ def _install(run: Run) -> Installed:
     files = tuple(file for file in lock.files if file.is_wheel)
     environ = clean_environment(run.request.environ)
     if condas.is_conda(run.loaded):
-        condas.check_projects(run)
+        conda_prefixes.check_projects(run)
         # A channel may mark its Python as managed by conda; this environment is ours to install into.
         environ["UV_BREAK_SYSTEM_PACKAGES"] = "true"
         if not files:

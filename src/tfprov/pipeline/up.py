@@ -79,6 +79,13 @@ def lock(request: Request, emit: Emit) -> Lock:
     run = Run(request, emit)
     with journalled(run):
         run.do(PROFILE)
+        if request.host is not None and run.source.kind != "conda":
+            raise TfprovError(
+                "not-supported",
+                "a lock for the machine of `--host` can be made for a conda environment only",
+                evidence=(f"`environment.kind` is `{run.source.kind}`",),
+                hint="name the platforms that a lock of wheels must serve with `lock.platforms`",
+            )
         with working_on(run.environment, run.emit):
             run.environment.check_place()
             run.journal.open(run.home.journals / run.environment.id, now=datetime.now(timezone.utc))

@@ -1,0 +1,560 @@
+"""Conda environments end to end: a channel with a real Python, the real worker, uv and probes; TensorFlow is a sham."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from channel import MINOR, SUBDIR, VERSION, ChannelServer, text_package, write_channel
+from conda_site import CondaSite, with_conda
+from loopback import Faults
+from site_under_test import OLDER, RELEASE, sham_wheel
+from wheels import build_wheel
+
+pytestmark = with_conda
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> CondaSite:
+    """An environment that many tests look at and none changes."""
+    site = CondaSite.ready(tmp_path_factory.mktemp("made"))
+    site.up()
+    return site
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> CondaSite:
+    return CondaSite.ready(tmp_path)
+
+
+def error_of(done: subprocess.CompletedProcess[str]) -> dict[str, object]:
+    assert done.returncode != 0, done.stdout
+    found: dict[str, object] = json.loads(done.stdout)["error"]
+    return found
+
+
+# --- the good day ---------------------------------------------------------------------------------------------------
+
+
+def test_a_conda_profile_becomes_a_verified_environment_without_any_conda(made: CondaSite) -> None:
+    assert shutil.which("conda") is None or "conda" not in made.environ()["PATH"]
+    again = made.up()
+    assert again["already"] is True
+    assert again["environment"]["kind"] == "conda"  # type: ignore[index] - a JSON document
+    shown = made.run(
+        "run", "train.toml", "--", "python", "-c", "import hello, sys, tensorflow; print(sys.prefix, sys.version)"
+    )
+    assert shown.returncode == 0, shown.stderr
+    assert str(made.prefix) in shown.stdout
+    assert VERSION in shown.stdout
+    assert made.imported() == RELEASE
+
+
+def test_the_history_names_what_was_asked_for(made: CondaSite) -> None:
+    history = (made.prefix / "conda-meta" / "history").read_text()
+    assert history.rstrip().splitlines()[-1].startswith("# update specs: ['python=")
+    assert "'hello'" in history
+    assert f"::python-{VERSION}-h0_0_cpython" in history
+
+
+def test_the_records_name_the_channel_and_not_where_the_packages_were_linked_from(made: CondaSite) -> None:
+    for path in (made.prefix / "conda-meta").glob("*.json"):
+        record = json.loads(path.read_text())
+        assert record["url"].startswith(made.channel.as_uri())
+        assert record["channel"] == made.channel.as_uri()
+
+
+def test_text_files_name_the_environment_and_not_where_they_were_packed(made: CondaSite) -> None:
+    done = subprocess.run(
+        [made.prefix / "bin" / "python", "-I", "-c", "import sysconfig; print(sysconfig.get_config_var('prefix'))"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.strip() == str(made.prefix)
+
+
+def test_every_file_is_as_its_package_has_it(made: CondaSite) -> None:
+    done = made.run("doctor", "train.toml")
+    assert done.returncode == 0, done.stdout
+
+
+def test_the_lock_is_read_by_conda_lock_and_by_rattler_alike(made: CondaSite) -> None:
+    from conda_lock.lockfile import parse_conda_lock_file
+    from rattler import LockFile
+
+    ours = {(each.name, each.hash.sha256) for each in parse_conda_lock_file(made.lock).package}
+    assert {name for name, _ in ours} == {"python", "pip", "hello", "tensorflow-cpu"}
+    lock = LockFile.from_path(made.lock)
+    ((_, environment),) = lock.environments()
+    (platform,) = lock.platforms()
+    packages = environment.packages(platform)
+    assert packages is not None
+    theirs = {(each.name, bytes(each.hashes.sha256).hex()) for each in packages if each.hashes and each.hashes.sha256}
+    assert theirs == ours
+
+
+def test_the_lock_can_be_rendered_for_other_tools(made: CondaSite) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "conda_lock", "render", "--kind", "explicit", "--platform", SUBDIR, str(made.lock)],
+        cwd=made.root,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    explicit = (made.root / f"conda-{SUBDIR}.lock").read_text()
+    assert explicit.count(".conda#") == 3
+    # pip needs a Python to be there first.
+    assert explicit.index("/python-") < explicit.index("/pip-")
+
+
+def test_a_recreated_environment_is_linked_without_an_install(site: CondaSite) -> None:
+    site.up()
+    again = site.up("--recreate")
+    stages = [stage["name"] for stage in again["stages"]]  # type: ignore[attr-defined] - a JSON document
+    assert "install" not in stages
+    assert again["bytes_fetched"] == 0
+    assert site.generations() == ["0001", "0002"]
+    assert site.run("doctor", "train.toml").returncode == 0
+    assert site.run("rollback", "train.toml").returncode == 0
+    assert site.prefix.name == "0001"
+
+
+def test_a_second_environment_with_the_same_packages_shares_them(site: CondaSite) -> None:
+    site.up()
+    other = site.root / "other.toml"
+    other.write_text(site.profile.read_text().replace('name = "train"', 'name = "other"'))
+    done = site.run("up", "other.toml", "--json")
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["bytes_fetched"] == 0
+    first, second = (path / "bin" / f"python{MINOR}" for path in site.home.glob("data/environments/*/generations/0001"))
+    assert first.stat().st_ino == second.stat().st_ino
+
+
+# --- TensorFlow from the channel ------------------------------------------------------------------------------------
+
+
+def test_the_channel_s_own_tensorflow_is_used_with_its_activation_scripts(site: CondaSite) -> None:
+    site.write(conda='tensorflow = "conda"')
+    document = site.up()
+    assert document["tensorflow"]["version"] == "2.19.1"  # type: ignore[index] - a JSON document
+    assert "cpu_py" in site.lock.read_text()
+    assert not (site.packages / f"tensorflow_cpu-{RELEASE}.dist-info").exists()
+    shown = site.run("run", "train.toml", "--", "sh", "-c", "echo $SHAM_ACTIVATED:$CONDA_PREFIX")
+    assert shown.stdout.strip() == f"{site.prefix}:{site.prefix}"
+
+
+def test_a_smoke_test_sees_the_activation_scripts_and_not_the_user_site(site: CondaSite) -> None:
+    script = """import os, site, sys
+assert os.environ["SHAM_ACTIVATED"] == sys.prefix
+assert not site.ENABLE_USER_SITE
+import hello
+assert hello.__version__ == "1.0"
+"""
+    (site.root / "check.py").write_text(script)
+    user = site.root / ".local" / "lib" / f"python{MINOR}" / "site-packages"
+    user.mkdir(parents=True)
+    (user / "hello.py").write_text("__version__ = 'from the user site'\n")
+    site.write(conda='tensorflow = "conda"\npackages = ["hello"]', smoke='level = "quick"\nscripts = ["check.py"]')
+    assert site.up()["ok"] is True
+
+
+def test_a_gpu_environment_is_locked_on_a_machine_without_one(site: CondaSite) -> None:
+    site.write('[tensorflow]\naccelerator = "cuda"\n', conda='tensorflow = "conda"', smoke='gpu = "later"')
+    done = site.run("lock", "train.toml")
+    assert done.returncode == 0, done.stderr
+    text = site.lock.read_text()
+    assert "cuda128" in text
+    assert '"name":"__cuda","version":"12.8"' in text
+
+
+def test_an_old_driver_is_an_error_and_never_a_cpu_build(site: CondaSite) -> None:
+    site.write(
+        '[tensorflow]\naccelerator = "cuda"\n',
+        conda='tensorflow = "conda"\ncuda = "11.4"',
+        smoke='gpu = "later"',
+    )
+    error = error_of(site.run("lock", "train.toml", "--json"))
+    assert error["code"] == "gpu-driver-too-old"
+    assert "newer CUDA than 11.4" in str(error["hint"])
+    assert not site.lock.exists()
+
+
+def test_an_absent_driver_is_an_error_and_never_a_cpu_build(site: CondaSite) -> None:
+    site.write('[tensorflow]\naccelerator = "cuda"\n', conda='tensorflow = "conda"')
+    error = error_of(site.run("up", "train.toml", "--json"))
+    assert error["code"] in ("gpu-no-driver", "docker-no-gpu", "gpu-no-device")
+
+
+# --- never both -----------------------------------------------------------------------------------------------------
+
+
+def test_tensorflow_among_the_conda_packages_is_refused(site: CondaSite) -> None:
+    site.write(conda='packages = ["tensorflow"]')
+    assert error_of(site.run("up", "train.toml", "--json"))["code"] == "several-tensorflows"
+
+
+def test_a_conda_package_that_brings_tensorflow_beside_the_wheel_is_refused(site: CondaSite) -> None:
+    site.publish([text_package("sonnet", "2.0", depends=("python", "tensorflow"))])
+    site.write(conda='packages = ["sonnet"]')
+    error = error_of(site.run("up", "train.toml", "--json"))
+    assert error["code"] == "several-tensorflows"
+    assert error["evidence"] == ["`sonnet-2.0-0` needs `tensorflow`"]
+
+
+def test_a_project_that_conda_brings_is_not_installed_again_as_a_wheel(site: CondaSite) -> None:
+    site.publish([text_package("wheely", "1.0", dist="wheely")])
+    site.offer(build_wheel(site.root / "built", "helper", "1.0", requires=["wheely"]))
+    site.write('[packages]\nrequirements = ["helper"]\n', conda='packages = ["wheely"]')
+    site.up()
+    names = {each["name"] for each in json.loads(site.run("lock", "train.toml", "--json").stdout)["files"]}
+    assert {"wheely", "helper"} <= names
+    assert "wheely-1.0-py3" not in site.lock.read_text()
+
+
+def test_a_project_hidden_in_a_conda_package_of_another_name_is_not_overwritten(site: CondaSite) -> None:
+    site.publish([text_package("py-wheely", "1.0", {"site-packages/wheely.py": ""}, dist="wheely")])
+    site.write('[packages]\nrequirements = ["wheely"]\n', conda='packages = ["py-wheely"]')
+    error = error_of(site.run("up", "train.toml", "--json"))
+    assert error["code"] == "conda-pip-mix"
+    assert site.generations() == ["0001"]
+    assert not list(site.home.glob("data/environments/*/current"))
+
+
+# --- what cannot be solved ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("conda", "code", "what", "hint"),
+    [
+        ('packages = ["ffmpeg"]', "conda-package-missing", "no `ffmpeg`", "without `ffmpeg` (`conda.packages`)"),
+        ('packages = ["hello>=2"]', "conda-package-missing", "no `hello >=2`", "that gives hello 1.0"),
+        (
+            'packages = ["left", "right"]',
+            "conda-unsatisfiable",
+            "cannot be had together",
+            "without the version of",
+        ),
+    ],
+)
+def test_what_cannot_be_had_is_said_in_one_line_with_the_smallest_change(
+    site: CondaSite, conda: str, code: str, what: str, hint: str
+) -> None:
+    site.publish(
+        [
+            text_package("left", "1.0", depends=("python", "hello 1.*")),
+            text_package("right", "1.0", depends=("python", "hello 2.*")),
+        ]
+    )
+    site.write(conda=conda)
+    error = error_of(site.run("up", "train.toml", "--json"))
+    assert error["code"] == code
+    assert what in str(error["what"])
+    if code != "conda-unsatisfiable":
+        assert hint in str(error["hint"])
+    else:
+        assert "without `right` (`conda.packages`)" in str(error["hint"])
+
+
+def test_a_python_that_the_channel_does_not_have_is_named(site: CondaSite) -> None:
+    site.write('[python]\nversion = "==3.10.99"\n')
+    error = error_of(site.run("up", "train.toml", "--json"))
+    assert error["code"] in ("conda-package-missing", "version-not-available", "python-unsupported")
+
+
+# --- damage and repair ----------------------------------------------------------------------------------------------
+
+
+def test_what_was_written_into_linked_files_is_found_and_put_right(site: CondaSite) -> None:
+    site.up()
+    (site.prefix / "lib" / f"python{MINOR}" / "ssl.py").unlink()
+    # In place: the unpacked package shares these bytes.
+    (site.packages / "hello.py").write_text("__version__ = 'damaged'\n")
+    done = site.run("doctor", "train.toml", "--json")
+    assert done.returncode == 16
+    found = {(one["code"], Path(one["path"]).name) for one in json.loads(done.stdout)["findings"]}
+    assert found == {("file-damaged", "ssl.py"), ("file-damaged", "hello.py")}
+    assert site.run("repair", "train.toml").returncode == 0
+    assert site.run("doctor", "train.toml").returncode == 0
+    assert "1.0" in (site.packages / "hello.py").read_text()
+
+
+def test_a_package_that_was_added_by_hand_is_drift(site: CondaSite) -> None:
+    site.up()
+    meta = site.prefix / "conda-meta"
+    record = json.loads((meta / "hello-1.0-0.json").read_text()) | {"name": "stranger", "files": [], "paths_data": {}}
+    (meta / "stranger-1.0-0.json").write_text(json.dumps(record))
+    done = site.run("doctor", "train.toml", "--json")
+    assert [one["code"] for one in json.loads(done.stdout)["findings"]] == ["package-drift"]
+
+
+def test_a_damaged_archive_in_the_store_is_fetched_again(site: CondaSite) -> None:
+    site.up()
+    (archive,) = site.home.glob("cache/store/sha256/*/*/hello-1.0-0.conda")
+    archive.write_bytes(archive.read_bytes()[:-1] + b"x")
+    shutil.rmtree(site.home / "cache" / "conda" / "packages")
+    done = site.run("up", "train.toml", "--recreate", "--json")
+    assert done.returncode == 0, done.stderr
+    assert site.run("doctor", "train.toml").returncode == 0
+
+
+# --- the lock -------------------------------------------------------------------------------------------------------
+
+
+def test_locked_refuses_to_make_or_change_a_lock(site: CondaSite) -> None:
+    assert error_of(site.run("up", "train.toml", "--locked", "--json"))["code"] == "lock-missing"
+    site.up()
+    assert site.up("--locked")["already"] is True
+    site.write(conda="")
+    assert error_of(site.run("up", "train.toml", "--locked", "--json"))["code"] == "lock-unfit"
+
+
+def test_versions_that_still_fit_are_kept_until_an_upgrade(site: CondaSite) -> None:
+    site.up()
+    site.publish([text_package("hello", "1.1", dist="hello"), text_package("more", "1.0")])
+    site.write(conda='packages = ["hello", "more"]')
+    site.up()
+    assert "hello-1.0-0.conda" in site.lock.read_text()
+    assert site.run("lock", "train.toml", "--upgrade").returncode == 0
+    assert "hello-1.1-0.conda" in site.lock.read_text()
+
+
+def test_a_lock_of_another_tool_is_never_overwritten(site: CondaSite) -> None:
+    site.up()
+    foreign = site.lock.read_text().replace("created_by: tfprov", "created_by: other").replace("tfprov:", "other:")
+    site.lock.write_text(foreign)
+    assert error_of(site.run("up", "train.toml", "--json"))["code"] == "lock-invalid"
+    assert error_of(site.run("lock", "train.toml", "--upgrade", "--json"))["code"] == "path-not-ours"
+    assert site.lock.read_text() == foreign
+
+
+@pytest.mark.parametrize("text", ["", "version: 1\n", "version: 1\npackage: [", "\x00", "version: 9\n"])
+def test_a_lock_that_is_none_is_said_to_be_none(site: CondaSite, text: str) -> None:
+    site.lock.write_text(text)
+    assert error_of(site.run("up", "train.toml", "--json"))["code"] == "lock-invalid"
+
+
+# --- channels over the network --------------------------------------------------------------------------------------
+
+
+def test_a_channel_is_served_and_comes_whole(site: CondaSite) -> None:
+    with ChannelServer(site.channel) as server:
+        site.write(channels=f'["{server.channel}"]')
+        document = site.up()
+        assert int(str(document["bytes_fetched"])) > 1_000_000
+        assert server.channel in site.lock.read_text()
+
+
+FAULTS = {
+    "a package that is cut every megabyte": (Faults(cut_every=1 << 20), ".conda"),
+    "a package that comes damaged once": (
+        Faults(flips=(5_000_000,), flip_times=1),
+        f"python-{VERSION}-h0_0_cpython.conda",
+    ),
+    "packages after two refusals": (Faults(statuses=(503, 503)), ".conda"),
+    "an index after two refusals": (Faults(statuses=(503, 503)), "repodata.json"),
+    "an index that is cut short once": (Faults(dead_first=1), ""),
+}
+
+
+@pytest.mark.parametrize("name", FAULTS)
+def test_faults_on_the_way_are_overcome(site: CondaSite, name: str) -> None:
+    faults, only = FAULTS[name]
+    with ChannelServer(site.channel, faults, only=only) as server:
+        site.write(channels=f'["{server.channel}"]', conda="")
+        assert site.up()["ok"] is True
+
+
+def test_a_cut_package_is_resumed_and_not_paid_for_twice(site: CondaSite) -> None:
+    with ChannelServer(site.channel, Faults(cut_every=2 << 20), only=".conda") as server:
+        site.write(channels=f'["{server.channel}"]', conda="")
+        site.up()
+        whole = sum(path.stat().st_size for path in site.channel.rglob("*.conda") if "tensorflow" not in path.name)
+        assert server.sent < whole * 1.3
+
+
+HOPELESS = {
+    "a channel that is not there": (Faults(always_status=404), "", "conda-http"),
+    "a channel that refuses": (Faults(always_status=403), "", "mirror-http-error"),
+    "an index that is no index": (Faults(flips=tuple(range(40, 400))), "repodata.json", "cache-corrupt"),
+    "a package that is gone": (Faults(always_status=404), "hello-1.0-0.conda", "mirror-http-error"),
+    "a package that is another one": (Faults(flips=(60,)), "hello-1.0-0.conda", "hash-mismatch"),
+}
+
+
+@pytest.mark.parametrize("name", HOPELESS)
+def test_faults_that_stay_have_their_code_and_leave_the_old_environment(site: CondaSite, name: str) -> None:
+    faults, only, code = HOPELESS[name]
+    site.write(conda="")
+    site.up()
+    before = site.prefix
+    with ChannelServer(site.channel, faults, only=only) as server:
+        site.write(channels=f'["{server.channel}"]')
+        # Nothing of the first run may help.
+        shutil.rmtree(site.home / "cache")
+        assert error_of(site.run("up", "train.toml", "--json"))["code"] == code
+    assert site.prefix == before
+    assert site.imported() == RELEASE
+
+
+def test_a_mirror_stands_in_for_a_dead_channel_and_the_lock_names_the_channel(site: CondaSite) -> None:
+    with ChannelServer(site.channel) as mirror, ChannelServer(site.channel, Faults(always_status=503)) as dead:
+        site.write(channels=f'["{dead.channel}"]', conda=f'[conda.mirrors]\n"{dead.channel}" = ["{mirror.channel}"]\n')
+        assert site.up()["ok"] is True
+        assert mirror.channel not in site.lock.read_text()
+        assert dead.channel in site.lock.read_text()
+
+
+def test_a_folder_stands_in_for_a_dead_channel(site: CondaSite) -> None:
+    with ChannelServer(site.channel, Faults(always_status=503)) as dead:
+        site.write(channels=f'["{dead.channel}"]', conda=f'[conda.mirrors]\n"{dead.channel}" = ["./channel"]\n')
+        assert site.up()["ok"] is True
+
+
+def test_a_channel_that_was_read_before_is_solved_from_without_it(site: CondaSite) -> None:
+    with ChannelServer(site.channel) as server:
+        site.write(channels=f'["{server.channel}"]')
+        site.up()
+        address = server.channel
+    site.write(channels=f'["{address}"]', conda='packages = ["hello<2"]')
+    done = site.run("up", "train.toml", "--json")
+    assert done.returncode == 0, done.stderr
+    assert "the index read earlier is used" in done.stderr
+
+
+SECRET = "s3cr3t-t0k3n"
+
+
+@pytest.mark.parametrize("way", ["token", "password"])
+def test_credentials_reach_the_channel_and_no_file(site: CondaSite, way: str) -> None:
+    faults = Faults() if way == "token" else Faults(login=f"me:{SECRET}")
+    with ChannelServer(site.channel, faults, token=SECRET if way == "token" else None) as server:
+        written = (
+            f"{server.origin}/t/${{TOKEN}}/channel"
+            if way == "token"
+            else server.channel.replace("http://", "http://me:${TOKEN}@")
+        )
+        site.extra["TOKEN"] = SECRET
+        site.write(channels=f'["{written}"]')
+        done = site.run("up", "train.toml", "--json", "--verbose")
+        assert done.returncode == 0, done.stderr
+        assert SECRET not in done.stdout + done.stderr
+        site.extra["TOKEN"] = f"wrong-{SECRET}"
+        site.write(channels=f'["{written}"]', conda="")
+        failed = site.run("up", "train.toml", "--upgrade", "--json", "--verbose")
+        assert error_of(failed)["code"] == "mirror-http-error"
+        assert SECRET not in failed.stdout + failed.stderr
+    holding = [
+        path
+        for path in site.root.rglob("*")
+        if path.is_file() and not path.is_symlink() and SECRET.encode() in path.read_bytes()
+    ]
+    assert holding == []
+
+
+# --- other engines, other kinds -------------------------------------------------------------------------------------
+
+STAND_IN = """#!{python} -I
+# A stand-in for micromamba: links what an explicit file names, through the library, and notes how it was called.
+import json, os, subprocess, sys
+open({called!r}, "a").write(json.dumps(sys.argv[1:]) + "\\n")
+if "--version" in sys.argv:
+    print("2.0.5")
+    raise SystemExit(0)
+prefix, listed = (sys.argv[sys.argv.index(name) + 1] for name in ("--prefix", "--file"))
+import hashlib, urllib.request, urllib.parse
+packages = []
+for line in open(listed):
+    if line.startswith("file://"):
+        path = urllib.request.url2pathname(urllib.parse.urlsplit(line.split("#")[0].strip()).path)
+        name = os.path.basename(path)
+        content = open(path, "rb").read()
+        packages.append({{"stem": name[:-6], "filename": name, "path": path, "size": len(content),
+            "sha256": hashlib.sha256(content).hexdigest(), "md5": line.split("#")[1].strip()}})
+os.makedirs(prefix)
+request = {{"operation": "link", "prefix": prefix, "cache": os.environ["CONDA_PKGS_DIRS"], "packages": packages}}
+argv = [{python!r}, "-I", "-m", "tfprov.conda.worker"]
+done = subprocess.run(argv, input=json.dumps(request), text=True, capture_output=True)
+sys.stderr.write(done.stdout[-500:])
+raise SystemExit({status})
+"""
+
+
+def stand_in(site: CondaSite, *, status: int = 0) -> Path:
+    path = site.root / "micromamba"
+    text = STAND_IN.format(python=sys.executable, called=str(site.root / "called"), status=status)
+    # The kernel takes one argument behind the interpreter, and no blank in its path.
+    path.write_text(
+        text.replace(f"#!{sys.executable} -I", f"#!/bin/sh\n'''exec' '{sys.executable}' -I \"$0\" \"$@\" #'''")
+    )
+    path.chmod(0o755)
+    return path
+
+
+def test_an_installed_program_links_the_locked_packages_and_never_solves(site: CondaSite) -> None:
+    stand_in(site)
+    site.write(conda='packages = ["hello"]\nengine = "executable"\nexecutable = "micromamba"')
+    assert site.up()["ok"] is True
+    calls = [json.loads(line) for line in (site.root / "called").read_text().splitlines()]
+    assert [call[0] for call in calls] == ["--version", "create"]
+    assert "--offline" in calls[1]
+    assert "--file" in calls[1]
+    assert site.run("doctor", "train.toml").returncode == 0
+
+
+def test_an_installed_program_that_fails_is_told_with_its_words(site: CondaSite) -> None:
+    stand_in(site, status=3)
+    site.write(conda='engine = "executable"\nexecutable = "micromamba"')
+    error = error_of(site.run("up", "train.toml", "--json"))
+    assert error["code"] == "install-failed"
+    assert "status 3" in str(error["what"])
+
+
+def test_without_such_a_program_the_profile_is_told_what_to_do(site: CondaSite) -> None:
+    site.write(conda='engine = "executable"\nexecutable = "nothing-here"')
+    error = error_of(site.run("up", "train.toml", "--json"))
+    assert error["code"] == "not-supported"
+    assert 'conda.engine = "library"' in str(error["hint"])
+
+
+def test_an_upgrade_that_fails_its_smoke_test_leaves_the_old_environment(site: CondaSite) -> None:
+    site.offer(sham_wheel(site.root / "bad", OLDER, sabotage="\ndef matmul(left, right):\n    return left\n"))
+    site.up()
+    site.write('[tensorflow]\nversion = "<2.21"\n')
+    assert error_of(site.run("up", "train.toml", "--json"))["code"] == "wrong-number"
+    assert site.imported() == RELEASE
+
+
+def test_the_old_archive_format_is_taken_as_well(tmp_path: Path) -> None:
+    site = CondaSite.make(tmp_path)
+    site.offer(sham_wheel(site.root / "built", RELEASE))
+    write_channel(site.channel, [text_package("hello", "1.0", dist="hello")], kind=".tar.bz2")
+    write_channel(site.channel, [])
+    with ChannelServer(site.channel, Faults(flips=(200,), flip_times=1), only="hello-1.0-0.tar.bz2") as server:
+        site.write(channels=f'["{server.channel}"]')
+        site.up()
+    assert site.run("doctor", "train.toml").returncode == 0
+
+
+def test_two_runs_at_once_make_one_environment(site: CondaSite) -> None:
+    runs = [site.start("up", "train.toml", "--json") for _ in range(2)]
+    assert [run.wait(300) for run in runs] == [0, 0]
+    for run in runs:
+        run.communicate()
+    assert site.generations() == ["0001"]
+    assert site.run("doctor", "train.toml").returncode == 0
+
+
+def test_a_home_that_cannot_be_written_is_said_to_be_so(site: CondaSite) -> None:
+    if os.geteuid() == 0:
+        pytest.skip("root may write everywhere")
+    site.home.mkdir()
+    site.home.chmod(0o500)
+    assert error_of(site.run("up", "train.toml", "--json"))["code"] == "permission-denied"
