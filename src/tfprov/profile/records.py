@@ -124,6 +124,8 @@ def _proxy(text: str) -> str:
 
 
 def _channel(text: str) -> str:
+    if text.startswith((".", "/", "~")):
+        return text
     if re.search(r"\s", text) or not text:
         raise ValueError(f"`{text}` is neither the name nor the address of a channel")
     _no_password(text)

@@ -1,0 +1,61 @@
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tfprov.conda.activation import script, variables
+
+pytestmark = pytest.mark.skipif(os.name != "posix", reason="shells of POSIX")
+
+
+@pytest.fixture
+def environment(tmp_path: Path) -> Path:
+    root = tmp_path / "it's an ënv"
+    scripts = root / "etc" / "conda" / "activate.d"
+    scripts.mkdir(parents=True)
+    (scripts / "a.sh").write_text('export FIRST="$CONDA_PREFIX/x"\n')
+    (scripts / "b.sh").write_text("export XLA_FLAGS='two words'\nunset GONE\nfalse\n")
+    (root / "etc" / "conda" / "env_vars.d").mkdir()
+    (root / "etc" / "conda" / "env_vars.d" / "p.json").write_text(json.dumps({"OF_PACKAGE": "1", "BOTH": "package"}))
+    (root / "conda-meta").mkdir()
+    (root / "conda-meta" / "state").write_text(json.dumps({"env_vars": {"BOTH": "person"}}))
+    return root
+
+
+def activated(environment: Path, **more: str) -> dict[str, str]:
+    return variables(environment, "train", {"PATH": os.environ["PATH"], **more})
+
+
+def test_scripts_of_packages_change_the_variables_and_may_fail(environment: Path) -> None:
+    found = activated(environment, GONE="1", KEPT="kept", PYTHONHOME="/x")
+    assert found["FIRST"] == f"{environment}/x"
+    assert found["XLA_FLAGS"] == "two words"
+    assert found["KEPT"] == "kept"
+    assert "GONE" not in found
+    assert "PYTHONHOME" not in found
+    assert found["PATH"].startswith(f"{environment}/bin{os.pathsep}")
+    assert (found["CONDA_PREFIX"], found["CONDA_DEFAULT_ENV"]) == (str(environment), "train")
+
+
+def test_a_person_s_variables_come_after_those_of_packages(environment: Path) -> None:
+    found = activated(environment)
+    assert (found["OF_PACKAGE"], found["BOTH"]) == ("1", "person")
+
+
+def test_what_a_shell_sets_by_itself_is_left_out(environment: Path) -> None:
+    assert not {"SHLVL", "_"} & activated(environment).keys()
+
+
+def test_a_shell_that_reads_the_script_is_in_the_environment(environment: Path) -> None:
+    done = subprocess.run(
+        ["sh", "-c", script(environment, "train") + 'echo "$FIRST|$BOTH|$CONDA_PREFIX"'],
+        capture_output=True,
+        text=True,
+        check=True,
+        env={"PATH": os.environ["PATH"]},
+    )
+    assert done.stdout.strip() == f"{environment}/x|person|{environment}"

@@ -1,0 +1,77 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tfprov.conda.channels import channels, credentials, mirrored, subdir, with_token, without_token, write_credentials
+from tfprov.conda.records import Channel
+from tfprov.profile.records import CondaTable
+
+HERE = Path("/projects/p")
+
+
+def read(*texts: str, mirrors: dict[str, list[str]] | None = None, **variables: str) -> tuple[Channel, ...]:
+    table = CondaTable.model_validate({"channels": list(texts), "mirrors": mirrors or {}})
+
+    def expand(text: str) -> str:
+        for name, value in variables.items():
+            text = text.replace(f"${{{name}}}", value)
+        return text
+
+    return channels(table, HERE, expand)
+
+
+def test_names_addresses_and_folders_are_channels() -> None:
+    found = read("conda-forge", "https://h.example/c/", "./made here")
+    assert [each.name for each in found] == ["conda-forge", "https://h.example/c", "file:///projects/p/made%20here"]
+
+
+def test_a_token_is_taken_out_of_the_address_and_kept() -> None:
+    (found,) = read("https://h.example/t/${T}/c", T="abc")
+    assert (found.name, found.token, found.login) == ("https://h.example/c", "abc", None)
+    assert "abc" not in repr(found)
+    assert with_token("https://h.example/c/noarch/x.conda", [found]) == "https://h.example/t/abc/c/noarch/x.conda"
+    assert with_token("https://other.example/c/x.conda", [found]) == "https://other.example/c/x.conda"
+    assert credentials([found], {}) == {"h.example": {"CondaToken": "abc"}}
+
+
+def test_user_and_password_are_taken_out_of_the_address_and_kept() -> None:
+    (found,) = read("https://${U}:${P}@h.example/c", U="me", P="p%40ss")
+    assert (found.name, found.login) == ("https://h.example/c", ("me", "p@ss"))
+    assert "p@ss" not in repr(found)
+    known = credentials([found], {"h.example": ("net", "rc")})
+    assert known == {"h.example": {"BasicHTTP": {"username": "me", "password": "p@ss"}}}
+
+
+@pytest.mark.parametrize("text", ["https://me:secret@h.example/c", "https://h.example/t/abc/c", "ftp://h/c", "a b", ""])
+def test_a_secret_that_is_written_out_or_no_channel_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match=r"password|token|address|channel"):
+        read(text)
+
+
+def test_the_file_of_credentials_is_for_its_user_alone(tmp_path: Path) -> None:
+    path = write_credentials(tmp_path / "known.json", {"h": {"CondaToken": "abc"}})
+    assert path.stat().st_mode & 0o077 == 0
+
+
+def test_a_file_is_found_on_the_mirrors_of_its_channel() -> None:
+    found = read("conda-forge", mirrors={"conda-forge": ["https://m.example/cf", "./kept"]})
+    bases = {"conda-forge": "https://origin.example/conda-forge"}
+    assert mirrored("https://origin.example/conda-forge/noarch/x.conda", found, bases) == (
+        "https://m.example/cf/noarch/x.conda",
+        "file:///projects/p/kept/noarch/x.conda",
+    )
+    assert mirrored("https://other.example/x.conda", found, bases) == ()
+
+
+def test_an_address_for_others_has_no_secret() -> None:
+    assert without_token("https://me:p@h.example/t/abc/c/x.whl") == "https://h.example/c/x.whl"
+
+
+@pytest.mark.parametrize(
+    ("system", "machine", "name"),
+    [("linux", "x86_64", "linux-64"), ("linux", "aarch64", "linux-aarch64"), ("macos", "aarch64", "osx-arm64")],
+)
+def test_platforms_have_condas_names(system: str, machine: str, name: str) -> None:
+    assert subdir(system, machine) == name

@@ -1,0 +1,87 @@
+from __future__ import annotations
+
+import pytest
+
+from tfprov.conda.faults import as_error
+from tfprov.ladder.climb import is_transient
+
+
+@pytest.mark.parametrize(
+    ("kind", "message", "code", "transient"),
+    [
+        ("GatewayError", "HTTP status server error (503 Service Unavailable) for url (http://h/x)", "conda-http", True),
+        ("GatewayError", "HTTP status client error (404 Not Found) for url (http://h/x)", "conda-http", False),
+        ("GatewayError", "HTTP status client error (401 Unauthorized) for url", "mirror-http-error", False),
+        ("GatewayError", "error sending request\nCaused by: Connection refused (os error 111)", "net-refused", True),
+        ("GatewayError", "dns error: failed to lookup address information", "net-dns", True),
+        ("GatewayError", "invalid peer certificate: UnknownIssuer", "net-tls-cert", True),
+        ("GatewayError", "expected value at line 1 column 3", "cache-corrupt", False),
+        ("GatewayError", "could not find subdir 'noarch' in channel 'x'", "conda-http", False),
+        ("GatewayError", "something new", "conda-http", True),
+        ("InstallerError", "failed to link", "conda-cache-corrupt", False),
+        ("InstallerError", "failed: No space left on device (os error 28)", "disk-full", False),
+        ("DamagedError", "x", "hash-mismatch", False),
+        ("InvalidMatchSpecError", "x", "profile-invalid", False),
+        ("PanicException", "index out of bounds", "install-failed", False),
+    ],
+)
+def test_what_the_library_raises_has_a_code(kind: str, message: str, code: str, transient: bool) -> None:
+    found = as_error({"kind": kind, "message": message}, subject="`chan`", invalid="conda-cache-corrupt")
+    assert found.code.name == code
+    assert is_transient(found) is transient
+
+
+def test_an_error_of_the_operating_system_keeps_its_number() -> None:
+    found = as_error(
+        {"kind": "OSError", "message": "x", "errno": 28, "path": "/p"}, subject="it", invalid="conda-cache-corrupt"
+    )
+    assert found.code.name == "disk-full"
+
+
+def test_credentials_in_messages_are_left_out() -> None:
+    found = as_error(
+        {"kind": "GatewayError", "message": "HTTP status client error (403) for url (https://h/t/secret/c/x)"},
+        subject="`chan`",
+        invalid="conda-cache-corrupt",
+    )
+    assert "secret" not in "".join((found.what, *found.evidence))
+    # The way to give one is told, with the name of a variable.
+    assert "${TOKEN}" in found.hint
+
+
+def test_a_package_that_is_not_there_is_named_with_what_would_help() -> None:
+    found = as_error(
+        {
+            "kind": "UnsatisfiableError",
+            "message": "Cannot solve the request because of: No candidates were found for hello >=2.\n",
+            "helps": {"words": "without the version of `hello>=2`", "gives": "hello 1.0", "kind": ""},
+        },
+        subject="x",
+        invalid="conda-cache-corrupt",
+    )
+    assert (found.code.name, found.what) == ("conda-package-missing", "the channels have no `hello >=2`")
+    assert found.hint == "without the version of `hello>=2`: that gives hello 1.0"
+
+
+def test_a_contradiction_is_told_by_its_innermost_reason() -> None:
+    tree = """Cannot solve the request because of: The following packages are incompatible
+├─ left * can be installed with any of the following options:
+│  └─ left 1.0 would require
+│     └─ hello 1.*, which can be installed with any of the following options:
+│        └─ hello 1.0
+└─ right * cannot be installed because there are no viable options:
+   └─ right 1.0 would require
+      └─ hello 2.*, for which no candidates were found.
+"""
+    found = as_error({"kind": "UnsatisfiableError", "message": tree}, subject="x", invalid="conda-cache-corrupt")
+    assert found.what
+    assert found.code.name in ("conda-unsatisfiable", "conda-package-missing")
+
+
+def test_a_driver_that_is_too_old_is_no_other_conflict() -> None:
+    found = as_error(
+        {"kind": "UnsatisfiableError", "message": "a\nb", "helps": {"words": "a newer driver", "kind": "driver"}},
+        subject="x",
+        invalid="conda-cache-corrupt",
+    )
+    assert found.code.name == "gpu-driver-too-old"
