@@ -85,7 +85,7 @@ def test_every_file_is_as_its_package_has_it(made: CondaSite) -> None:
     assert done.returncode == 0, done.stdout
 
 
-@pytest.mark.filterwarnings("ignore::PendingDeprecationWarning")  # of the conda that conda-lock carries
+@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::PendingDeprecationWarning")  # of what it carries
 def test_the_lock_is_read_by_conda_lock_and_by_rattler_alike(made: CondaSite) -> None:
     from conda_lock.lockfile import parse_conda_lock_file
     from rattler import LockFile
