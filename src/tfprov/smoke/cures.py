@@ -43,9 +43,29 @@ class Patient:
     means: Means
     tried: Collection[str] = ()
 
-    def code(self, *codes: str) -> str | None:
-        """The first of its failures that is one of these; None when there is none."""
-        return next((code for code in failures(self.verdict).values() if code in codes), None)
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Known:
+    """A cure that is known.
+
+    Attributes:
+        codes: failures that it answers.
+        choose: makes it concrete for a patient and the code that it has, or says why it cannot be had.
+    """
+
+    codes: frozenset[str]
+    choose: Callable[[Patient, str], Cure]
+
+    def __call__(self, patient: Patient) -> Cure:
+        """The cure for this patient.
+
+        Raises:
+            InapplicableError: it answers another failure, or cannot be had.
+        """
+        code = next((code for code in failures(patient.verdict).values() if code in self.codes), None)
+        if code is None:
+            raise InapplicableError("it answers another failure")
+        return self.choose(patient, code)
 
 
 def failures(verdict: Verdict) -> dict[str, str]:
@@ -58,13 +78,12 @@ def failures(verdict: Verdict) -> dict[str, str]:
     }
 
 
-def pin(patient: Patient) -> Cure:
+def pin(patient: Patient, code: str) -> Cure:
     """Another version of the package that TensorFlow breaks over: the lock is resolved anew with a bound.
 
     Raises:
-        InapplicableError: no failure is of that kind, or all bounds were tried.
+        InapplicableError: all bounds were tried.
     """
-    code = _asked(patient, *_PROJECTS)
     project = _PROJECTS[code]
     version = dict(patient.verdict.packages).get(project, "")
     for bound in _bounds(project, version):
@@ -92,13 +111,12 @@ def _bounds(project: str, version: str) -> list[str]:
     return [f"{project}<{bound}" for bound in range(major, max(major - _PIN_TRIES, 0), -1)]
 
 
-def own_modules(patient: Patient) -> Cure:
+def own_modules(patient: Patient, code: str) -> Cure:
     """The environment's own modules come before those that hide them.
 
     Raises:
-        InapplicableError: nothing is hidden.
+        InapplicableError: what hides them could not be found.
     """
-    code = _asked(patient, "shadowed-module")
     hidden: dict[str, str] = {}
     failed = failures(patient.verdict)
     for script in patient.request.scripts:
@@ -116,14 +134,12 @@ def own_modules(patient: Patient) -> Cure:
     return Cure(name="own-modules", code=code, what=f"always taken from the environment: {listed}", modules=modules)
 
 
-def clean_library_path(patient: Patient) -> Cure:
+def clean_library_path(patient: Patient, code: str) -> Cure:
     """The environment's libraries are opened before foreign ones on LD_LIBRARY_PATH are found.
 
     Raises:
         InapplicableError: no foreign library is in the way.
     """
-    # A foreign library may be missing what TensorFlow looks for in it, and that has many faces.
-    code = _asked(patient, "cudnn-mismatch", "gpu-libs-foreign", "cudnn-init-failed", "gpu-libs-missing")
     folders = patient.means.crowding
     if not folders or not patient.means.libraries:
         raise InapplicableError("no folder of LD_LIBRARY_PATH has a library that the environment has, too")
@@ -132,13 +148,12 @@ def clean_library_path(patient: Patient) -> Cure:
     return Cure(name="clean-library-path", code=code, what=what, libraries=patient.means.libraries, without=folders)
 
 
-def library_path(patient: Patient) -> Cure:
+def library_path(patient: Patient, code: str) -> Cure:
     """The CUDA libraries of the environment are opened by their path before TensorFlow looks for them by name.
 
     Raises:
-        InapplicableError: the environment has none, or none is missing.
+        InapplicableError: the environment has none.
     """
-    code = _asked(patient, "gpu-libs-missing")
     if not patient.means.libraries:
         raise InapplicableError("the environment has no CUDA libraries of its own")
     count = len(patient.means.libraries)
@@ -146,13 +161,12 @@ def library_path(patient: Patient) -> Cure:
     return Cure(name="library-path", code=code, what=what, libraries=patient.means.libraries)
 
 
-def xla_flags(patient: Patient) -> Cure:
+def xla_flags(patient: Patient, code: str) -> Cure:
     """XLA is told where ptxas and libdevice are.
 
     Raises:
-        InapplicableError: they are nowhere, or nobody misses them.
+        InapplicableError: they are nowhere.
     """
-    code = _asked(patient, "cuda-toolkit-file-missing")
     if not patient.means.toolkits:
         raise InapplicableError("neither the environment nor the machine has a folder with both ptxas and libdevice")
     place = patient.means.toolkits[0]
@@ -160,35 +174,25 @@ def xla_flags(patient: Patient) -> Cure:
     return Cure(name="xla-flags", code=code, what=what, cuda=place)
 
 
-def _asked(patient: Patient, *codes: str) -> str:
-    code = patient.code(*codes)
-    if code is None:
-        raise InapplicableError("it answers another failure")
-    return code
-
-
-KNOWN: Mapping[str, Callable[[Patient], Cure]] = MappingProxyType(
+_PIN = Known(codes=frozenset(_PROJECTS), choose=pin)
+KNOWN: Mapping[str, Known] = MappingProxyType(
     {
-        "own-modules": own_modules,
-        "pin": pin,
-        "another pin": pin,
-        "clean-library-path": clean_library_path,
-        "library-path": library_path,
-        "xla-flags": xla_flags,
+        "own-modules": Known(codes=frozenset({"shadowed-module"}), choose=own_modules),
+        "pin": _PIN,
+        "another pin": _PIN,
+        "clean-library-path": Known(
+            # A foreign library may lack what TensorFlow looks for in it, and that has many faces.
+            codes=frozenset({"cudnn-mismatch", "gpu-libs-foreign", "cudnn-init-failed", "gpu-libs-missing"}),
+            choose=clean_library_path,
+        ),
+        "library-path": Known(codes=frozenset({"gpu-libs-missing"}), choose=library_path),
+        "xla-flags": Known(codes=frozenset({"cuda-toolkit-file-missing"}), choose=xla_flags),
     }
 )
 """The cures in the order in which they are tried: what the import needs before what a device needs."""
-
-_ANSWERED = frozenset(
-    {
-        *_PROJECTS,
-        *("shadowed-module", "cudnn-mismatch", "gpu-libs-foreign", "cudnn-init-failed", "gpu-libs-missing"),
-        "cuda-toolkit-file-missing",
-    }
-)
 
 
 def may_help(verdict: Verdict) -> bool:
     """Whether any cure is known against what a verdict says first."""
     first = verdict.first_failure
-    return first is not None and first[1].code in _ANSWERED
+    return first is not None and any(first[1].code in known.codes for known in KNOWN.values())
