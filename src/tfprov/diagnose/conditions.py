@@ -57,6 +57,20 @@ def _python_unfit(view: View, hit: Hit) -> bool:
     return not low <= python[:2] <= high
 
 
+def _index_is_empty(view: View, hit: Hit) -> bool:
+    """The machine is known to have wheels of the release: that there are none is the doing of the index."""
+    context, python = view.context, view.python
+    if (
+        python is None
+        or "is_pypy" in view.told
+        or context.system != "linux"
+        or context.libc != "glibc"
+        or context.machine != "x86_64"
+    ):
+        return False
+    return not _python_unfit(view, hit)
+
+
 def _misspelt(_view: View, hit: Hit) -> bool:
     name = package_of(hit)
     if not name or _FAMILY.match(name):
@@ -213,11 +227,11 @@ def _python_too_new(view: View, _hit: Hit) -> bool:
 def _only_driver_library(view: View, _hit: Hit) -> bool:
     """The log names the libraries that are missing, and only the driver's is among them."""
     names = {hit.rule.name for hit in view.hits}
-    return bool(names & {"libcuda-missing", "no-cuda-drivers", "cuinit-303"}) and "dso-loader" not in names
+    return bool(names & {"libcuda-missing", "cuinit-303"}) and "dso-loader" not in names
 
 
 def _capability_too_new(view: View, hit: Hit) -> bool:
-    capability = numbers(hit.captures.get("capability") or view.told.get("capability"))
+    capability = numbers(hit.captures.get("capability") or hit.captures.get("cc") or view.told.get("capability"))
     return "is_blackwell" in view.told or (capability is not None and capability >= (10, 0))
 
 
@@ -284,6 +298,11 @@ CONDITIONS: Mapping[str, Condition] = MappingProxyType(
         "side-file": _says(r"log ?file|/proc/|/sys/|debconf"),
         "has-http-status": lambda view, _: any(other.rule.name == "http-status" for other in view.hits),
         "host-memory": _every_line_says(r"device:CPU|allocator cpu|mklcpu|allocator (?:mkl)?cpu|by allocator cpu"),
+        "no-failure": _every_line_says(r"The caller indicates that this is not a failure"),
+        "succeeded": lambda view, _: "is_success" in view.told or view.context.returncode == 0,
+        "failed-build": lambda view, _: any(hit.rule.name in {"build-failed", "uv-build-failed"} for hit in view.hits),
+        "local-file": _says(r"cannot import name '\w+' from '(\w+)' \((?!.*(?:site|dist)-packages)[^)]*[/\\]\1\.py\)"),
+        "index-is-empty": _index_is_empty,
         "numpy-import": _says(r"_multiarray_umath"),
         "local-numpy": _says(r"source directory"),
         "ignored-exception": _every_line_says(r"'MessageFactory' object has no attribute"),

@@ -27,6 +27,8 @@ _PREFIX = re.compile(
     r"|#\d+ (?:\d+\.\d+ )?|\d{1,5}\.\d{1,3} (?=\S)"
     # docker compose: `name-1  | `.
     r"|[\w.-]{1,60}\s+\| "
+    # Lines of containers as kubernetes keeps them.
+    r"|(?:stdout|stderr) [FP] "
     # Azure and GitHub commands, journald and syslog.
     r"|##\[[a-z]+\]|::(?:error|warning|notice|debug)[^:]{0,200}::"
     r"|[A-Z][a-z]{2} +\d{1,2} \d\d:\d\d:\d\d [\w.-]+ [\w./-]+(?:\[\d+\])?: "
@@ -34,6 +36,7 @@ _PREFIX = re.compile(
     r"|>\s(?=\S)"
     r")"
 )
+_COLOURS = re.compile(rb"\x1b\[[0-?]*[ -/]*[@-~]|\x1b\][^\x07\x1b\n]{0,500}(?:\x07|\x1b\\)?|\x1b[@-_=>]")
 _BOX = re.compile(r"[─-▟]+[>▶]?")
 
 
@@ -86,6 +89,11 @@ def _encoding(head: bytes) -> str | None:
         if even > len(sample) * 0.35:
             return "utf-16-be"
     return None
+
+
+def without_colours(block: bytes) -> bytes:
+    """A block without escape sequences, which may stand within words; as many lines as before."""
+    return _COLOURS.sub(b"", block) if b"\x1b" in block else block
 
 
 def clean(raw: bytes) -> str:

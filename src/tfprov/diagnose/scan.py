@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import BinaryIO
 
-from tfprov.diagnose.lines import LINE_LENGTH, blocks, clean, joined
+from tfprov.diagnose.lines import LINE_LENGTH, blocks, clean, joined, without_colours
 from tfprov.diagnose.records import Hit, Line, Rule
 from tfprov.redact import redact
 
@@ -54,6 +54,8 @@ _Literal = tuple[bytes, tuple[int, ...]]
 
 _SHAPE = bytes.maketrans(b"123456789", b"000000000")
 _MOST_SHAPES = 30_000
+_SHAPE_LENGTH = 600
+"""Longer lines are not remembered, so that what is remembered stays small."""
 _MOST_LINES = 12
 _MOST_CLUES = 50
 _MOST_HITS = 500
@@ -205,6 +207,7 @@ class _Pass:
         return Scanned(hits=tuple(hits), lines=number - 1, bytes=total, tail=tuple(one for one in tail if one.text))
 
     def _block(self, number: int, block: bytes, *, following: bytes) -> None:
+        block = without_colours(block)
         lines = block.split(b"\n")
         if lines and not lines[-1]:
             lines.pop()
@@ -229,7 +232,7 @@ class _Pass:
             literals = candidates.get(index)
             if literals is None:
                 shape = shapes[index]
-                if len(shape) <= LINE_LENGTH:
+                if len(shape) <= _SHAPE_LENGTH:
                     known[shape] = ()
             else:
                 self._line(number, index, lines, shape=shapes[index], rules=literals, following=following)
@@ -286,7 +289,7 @@ class _Pass:
         # What a pattern over several lines or one that reads digits says of this line, it need not say of another.
         longest = max(self._compiled[rule].rule.span for rule in rules) - 1
         spans = longest > 0
-        varies = spans or len(shape) > LINE_LENGTH or any(self._compiled[rule].numeric for rule in rules)
+        varies = spans or len(shape) > _SHAPE_LENGTH or any(self._compiled[rule].numeric for rule in rules)
         for window in _windows(raw):
             text = clean(window)
             known = None if spans else self._exact.get(text)
@@ -294,7 +297,7 @@ class _Pass:
                 self._again(number + index, window, known)
                 continue
             outcome = []
-            for rule in rules:
+            for rule in rules if len(raw) <= LINE_LENGTH else self._worth(rules, window):
                 compiled = self._compiled[rule]
                 read = text
                 if compiled.rule.span > 1:
@@ -306,7 +309,7 @@ class _Pass:
                 if match is not None:
                     outcome.append(rule)
                     self._add(rule, number + index, text, match.groupdict())
-            if not spans:
+            if not spans and len(text) <= _SHAPE_LENGTH:
                 if len(self._exact) >= _MOST_SHAPES:
                     self._exact.clear()
                 self._exact[text] = tuple(outcome)
@@ -314,12 +317,17 @@ class _Pass:
         if not varies or (not matched and self._is_dull_at_last(shape)):
             self._shapes[shape] = tuple(matched)
 
+    def _worth(self, rules: list[int], window: bytes) -> list[int]:
+        """Of the rules that a long line is worth those that this part of it is worth."""
+        low = window.lower().decode("utf-8", "replace")
+        return [rule for rule in rules if any(literal in low for literal in self._compiled[rule].rule.needs)]
+
     def _is_dull_at_last(self, shape: bytes) -> bool:
         """Whether lines of a shape have been read in vain often enough to be passed over, whatever their digits."""
         if len(self._vain) > _MOST_SHAPES:
             self._vain.clear()
         times = self._vain[shape] = self._vain.get(shape, 0) + 1
-        return times > _VAIN_TRIES and not _TELLING_NUMBER.search(shape)
+        return times > _VAIN_TRIES and len(shape) <= _SHAPE_LENGTH and not _TELLING_NUMBER.search(shape)
 
     def _spent(self, rule: int) -> bool:
         """Whether a pattern over several lines has been tried often enough: it costs most and is never remembered."""

@@ -12,6 +12,18 @@ def _clue(name: str, needs: tuple[str, ...], pattern: str, *examples: str) -> Ru
 
 RULES: tuple[Rule, ...] = (
     _clue(
+        "pypy",
+        ("pypy",),
+        r"(?P<is_pypy>\bpypy3?\b|PyPy |[/\\]pypy)",
+        "/home/me/.pyenv/versions/pypy3.10-7.3.17/lib/pypy3.10",
+    ),
+    _clue(
+        "success",
+        ("successfully installed", "packages in"),
+        r"(?P<is_success>Successfully installed |\bInstalled \d+ packages? in )",
+        "Successfully installed tensorflow-2.18.0",
+    ),
+    _clue(
         "python-of-path",
         ("python3", "python2", "lib/python", "python/3.", "envs\\"),
         r"(?:lib|Lib)[/\\]python(?P<python>[23]\.\d{1,2})[/\\]|[Pp]ython[/\\](?P<dotted>3\.\d{1,2}\.\d+)[/\\]",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tfprov.diagnose.records import NOISE, Case, Rule
+from tfprov.diagnose.records import NOISE, NOTHING, Case, Rule
 
 # A message about a GPU that is not there is the fault when one is wanted, noise when not, and a hint when nobody said.
 _NO_GPU = (Case(when="gpu-not-wanted", code=NOISE), Case(when="no-gpu-here", code=NOISE))
@@ -311,6 +311,7 @@ RULES: tuple[Rule, ...] = (
         ),
         rank=55,
         cases=(
+            Case(when="no-failure", code=NOTHING),
             Case(when="host-memory", code="oom-killed", rank=80),
             Case(when="informational-line", code="gpu-memory-in-use", rank=24),
         ),
@@ -351,7 +352,7 @@ RULES: tuple[Rule, ...] = (
             "ptxas does not support",
             "unsupported compute capability",
         ),
-        pattern=r"no kernel image is available|CUDA_ERROR_NO_BINARY_FOR_GPU|CUDA_ERROR_INVALID_PTX|kernel image is invalid|NoKernelImageForDevice|is not defined for option 'gpu-name'|unsupported gpu arch|CUDA_ERROR_INVALID_(?:IMAGE|SOURCE)|ptxas does not support CC|does not support target '?sm_|PTX JIT compil\S+ failed",
+        pattern=r"no kernel image is available|CUDA_ERROR_NO_BINARY_FOR_GPU|CUDA_ERROR_INVALID_PTX|kernel image is invalid|NoKernelImageForDevice|is not defined for option 'gpu-name'|unsupported gpu arch|CUDA_ERROR_INVALID_(?:IMAGE|SOURCE)|does not support target '?sm_|PTX JIT compil\S+ failed",
         examples=(
             "InternalError: CUDA runtime implicit initialization on GPU:0 failed. Status: no kernel image is available for execution on the device",
             "InternalError: 'cuLaunchKernel(function, gridX)' failed with 'CUDA_ERROR_INVALID_PTX'",
@@ -375,8 +376,13 @@ RULES: tuple[Rule, ...] = (
         name="arch-jit",
         code=NOISE,
         reads="TensorFlow: kernels are compiled from PTX at the first start; fatal from compute capability 10 on",
-        needs=("not built with cuda kernel binaries", "jit-compiled from ptx", "kernels will be jit-compiled"),
-        pattern=r"not built with CUDA kernel binaries compatible with compute capability (?P<capability>\d+\.\d+)?|will be jit-compiled from PTX",
+        needs=(
+            "ptxas does not support",
+            "not built with cuda kernel binaries",
+            "jit-compiled from ptx",
+            "kernels will be jit-compiled",
+        ),
+        pattern=r"not built with CUDA kernel binaries compatible with compute capability (?P<capability>\d+\.\d+)?|will be jit-compiled from PTX|ptxas does not support CC (?P<cc>\d+\.\d+)",
         examples=(
             "W tensorflow/core/common_runtime/gpu/gpu_device.cc:2432] TensorFlow was not built with CUDA kernel binaries compatible with compute capability 9.0. CUDA kernels will be jit-compiled from PTX, which could take 30 minutes or longer.",
         ),
@@ -466,6 +472,17 @@ RULES: tuple[Rule, ...] = (
         ),
         rank=90,
         cases=(Case(when="emulated", code="rosetta-qemu"), Case(when="macos and not intel-mac", code="rosetta-qemu")),
+    ),
+    Rule(
+        name="cpu-build-asked",
+        code="wheel-without-cuda",
+        reads="Python: the answer of is_built_with_cuda, with the question before it",
+        needs=("is_built_with_cuda",),
+        pattern=r"is_built_with_cuda\(\).{0,160}?(?<!\w)False\b",
+        examples=('$ python -c "import tensorflow as tf; print(tf.test.is_built_with_cuda())"\nFalse',),
+        rank=61,
+        span=2,
+        cases=(Case(when="gpu-not-wanted", code=NOISE), Case(when="windows", code="windows-no-gpu")),
     ),
     Rule(
         name="windows-no-gpu",

@@ -92,6 +92,7 @@ RULES: tuple[Rule, ...] = (
             "ImportError: DLL load failed while importing _errors: Das angegebene Modul wurde nicht gefunden.",
             "UserWarning: h5py is running against HDF5 1.14.6 when it was built against 1.14.5, this may cause problems",
         ),
+        cases=(Case(when="failed-build", code="sdist-build-failed"),),
         rank=67,
     ),
     Rule(
@@ -132,7 +133,7 @@ RULES: tuple[Rule, ...] = (
     ),
     Rule(
         name="elf-damaged",
-        code="cache-corrupt",
+        code="file-damaged",
         reads="ld.so: a library that is cut or no library at all",
         needs=("file too short", "invalid elf header", "elf load command past end"),
         pattern=r"file too short|invalid ELF header|ELF load command past end of file",
@@ -181,6 +182,16 @@ RULES: tuple[Rule, ...] = (
             "tensorflow.python.framework.errors_impl.NotFoundError: /x/_activation_ops.so: undefined symbol: _ZN10tensorflow12OpDefBuilder4AttrESs",
         ),
         rank=46,
+    ),
+    Rule(
+        name="any-symbol",
+        code="import-failed",
+        reads="ld.so: a symbol that no library has; its name tells whose",
+        needs=("undefined symbol",),
+        pattern=r"undefined symbol: (?P<symbol>\w+)",
+        examples=("ImportError: /x/_foo.so: undefined symbol: somebody_else_v2",),
+        rank=22,
+        follows=("gpu", "python-deps", "platform"),
     ),
     Rule(
         name="metal-plugin",

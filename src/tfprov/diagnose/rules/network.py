@@ -215,7 +215,10 @@ RULES: tuple[Rule, ...] = (
             "Download error (7) Couldn't connect to server [https://conda.example/main]",
         ),
         rank=78,
-        cases=(Case(when="retry-line", code="net-refused", rank=28),),
+        cases=(
+            Case(when="retry-line and succeeded", code="noise"),
+            Case(when="retry-line", code="net-refused", rank=28),
+        ),
         follows=("net-proxy", "net-dns"),
     ),
     Rule(
@@ -223,6 +226,7 @@ RULES: tuple[Rule, ...] = (
         code="net-timeout",
         reads="pip (ReadTimeoutError, ConnectTimeoutError), uv (UV_HTTP_TIMEOUT), conda, curl 28, ETIMEDOUT 110/60/10060",
         needs=(
+            "deadline has elapsed",
             "timed out",
             "timeouterror",
             "readtimeout",
@@ -243,7 +247,7 @@ RULES: tuple[Rule, ...] = (
             "etimedout",
             "timeout_reached",
         ),
-        pattern=r"(?:read|connect\w*|operation|request|response|socket|handshake|connection to \S+|net\w*)\b.{0,40}? timed[- ]out|timeout\('timed out'\)|TimeoutError\b|(?:Read|Connect)Timeout|network timeout|Timeout was reached|os error (?:110|60|10060)\)|\[Errno (?:110|60)\]|\[WinError 10060\]"
+        pattern=r"deadline has elapsed|(?:read|connect\w*|operation|request|response|socket|handshake|connection to \S+|net\w*)\b.{0,40}? timed[- ]out|timeout\('timed out'\)|TimeoutError\b|(?:Read|Connect)Timeout|network timeout|Timeout was reached|os error (?:110|60|10060)\)|\[Errno (?:110|60)\]|\[WinError 10060\]"
         r"|Operation too slow|UV_HTTP_TIMEOUT|socket\.timeout|^timeout: timed out|\bETIMEDOUT\b|(?:read|connection) timeout",
         examples=(
             "pip._vendor.urllib3.exceptions.ReadTimeoutError: HTTPSConnectionPool(host='files.example', port=443): Read timed out.",
@@ -253,7 +257,11 @@ RULES: tuple[Rule, ...] = (
             "  cause: operation timed out",
         ),
         rank=76,
-        cases=(Case(when="noise-of-lock", code="lock-timeout"), Case(when="retry-line", code="net-timeout", rank=28)),
+        cases=(
+            Case(when="retry-line and succeeded", code="noise"),
+            Case(when="noise-of-lock", code="lock-timeout"),
+            Case(when="retry-line", code="net-timeout", rank=28),
+        ),
         follows=("net-proxy", "net-dns", "net-tls-cert"),
     ),
     Rule(
@@ -261,6 +269,8 @@ RULES: tuple[Rule, ...] = (
         code="net-reset",
         reads="connection cut: 104 (Linux), 54 (macOS), 10053/10054 (Windows); http.client, urllib3, hyper, curl 18/56/92, pip 25 incomplete-download",
         needs=(
+            "buferror",
+            "unexpected end of file",
             "os error 104",
             "os error 54)",
             "os error 10054",
@@ -282,7 +292,6 @@ RULES: tuple[Rule, ...] = (
             "end of file before message",
             "message completed",
             "connection closed before",
-            "sending request for url",
             "peer closed connection",
             "connection aborted",
             "eof occurred in violation",
@@ -307,8 +316,8 @@ RULES: tuple[Rule, ...] = (
             "handshake_failure",
             "unexpected-eof",
         ),
-        pattern=r"os error (?:104|54|10054|10053)\)|\[Errno (?:104|54)\]|\[WinError 1005[34]\]|Connection(?:Reset|Aborted)Error|connection reset|IncompleteRead\b|IncompleteMessage|RemoteDisconnected|Remote end closed|Connection broken: (?!.*(?:NewConnection|Timeout))|incomplete-download"
-        r"|not enough bytes were received|error decoding response body|end of file before message length|connection closed before mess|error sending request for url|peer closed connection|Connection aborted"
+        pattern=r"unexpected BufError|unexpected end of file|os error (?:104|54|10054|10053)\)|\[Errno (?:104|54)\]|\[WinError 1005[34]\]|Connection(?:Reset|Aborted)Error|connection reset|IncompleteRead\b|IncompleteMessage|RemoteDisconnected|Remote end closed|Connection broken: (?!.*(?:NewConnection|Timeout))|incomplete-download"
+        r"|not enough bytes were received|error decoding response body|end of file before message length|connection closed before mess|peer closed connection|Connection aborted"
         r"|EOF occurred in violation|UNEXPECTED_EOF|unexpected EOF|Failure when receiving data|partial file|stream was not closed cleanly|request or response body error|[bB]roken pipe \(os error 32|SSLZeroReturnError|ChunkedEncodingError"
         r"|SSL connect error|peer closed|tls handshake eof",
         examples=(
@@ -320,7 +329,10 @@ RULES: tuple[Rule, ...] = (
             "SSLError(SSLEOFError(8, 'EOF occurred in violation of protocol (_ssl.c:1129)'))",
         ),
         rank=75,
-        cases=(Case(when="retry-line", code="net-reset", rank=28),),
+        cases=(
+            Case(when="retry-line and succeeded", code="noise"),
+            Case(when="retry-line", code="net-reset", rank=28),
+        ),
         follows=("net-proxy", "net-dns", "net-tls-cert", "net-timeout", "net-refused"),
     ),
     Rule(
@@ -332,6 +344,7 @@ RULES: tuple[Rule, ...] = (
         examples=(
             "HTTPSConnectionPool(host='files.example', port=443): Max retries exceeded with url: /simple/tensorflow/",
         ),
+        cases=(Case(when="retry-line and succeeded", code="noise"),),
         rank=27,
         follows=("network", "python-broken"),
     ),
@@ -346,6 +359,16 @@ RULES: tuple[Rule, ...] = (
         ),
         rank=30,
         follows=("network", "python-broken"),
+    ),
+    Rule(
+        name="request-failed",
+        code="net-reset",
+        reads="reqwest (uv, pixi): the head of a failed request, when its causes were cut off",
+        needs=("sending request for url",),
+        pattern=r"error sending request for url",
+        examples=("  cause: error sending request for url (https://index.example/simple/tensorflow/)",),
+        rank=26,
+        follows=("network",),
     ),
     Rule(
         name="could-not-fetch",
@@ -405,7 +428,10 @@ RULES: tuple[Rule, ...] = (
             "hint: An index URL (https://index.example/simple) could not be queried due to a lack of valid authentication credentials (401 Unauthorized).",
         ),
         rank=77,
-        cases=(Case(when="retry-line", code="mirror-http-error", rank=29),),
+        cases=(
+            Case(when="retry-line and succeeded", code="noise"),
+            Case(when="retry-line", code="mirror-http-error", rank=29),
+        ),
         follows=("net-proxy",),
     ),
     Rule(

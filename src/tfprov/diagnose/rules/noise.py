@@ -135,9 +135,10 @@ RULES: tuple[Rule, ...] = (
             "exceeds 10% of free system memory",
             "exceeds 10% of system memory",
             "could provide performance gains",
+            "caller indicates that this is not",
             "allocator (gpu_0_bfc) ran out of memory trying",
         ),
-        r"exceeds 10% of (?:free )?system memory|could provide performance gains|indicate that more memory .{0,40}available",
+        r"exceeds 10% of (?:free )?system memory|could provide performance gains|The caller indicates that this is not a failure|indicate that more memory .{0,40}available",
         "W tensorflow/core/framework/cpu_allocator_impl.cc:80] Allocation of 376320000 exceeds 10% of free system memory.",
     ),
     _noise(

@@ -50,7 +50,10 @@ RULES: tuple[Rule, ...] = (
             "AttributeError: module 'numpy' has no attribute 'typeDict'",
         ),
         rank=64,
-        cases=(Case(when="local-numpy", code="shadowed-module"),),
+        cases=(
+            Case(when="local-file", code="shadowed-module"),
+            Case(when="local-numpy", code="shadowed-module"),
+        ),
         follows=("musl-libc",),
     ),
     Rule(
@@ -72,7 +75,7 @@ RULES: tuple[Rule, ...] = (
             "symboldatabase",
         ),
         pattern=r"Descriptors cannot (?:not )?be created directly|(?:runtime_version\.)?VersionError: Detected|incompatible Protobuf Gencode|from '?google\.protobuf|No module named '?google\.protobuf|'(?:MessageFactory|FieldDescriptor|SymbolDatabase)' object has no attribute|Couldn't (?:build|parse) (?:proto )?file|unexpected keyword argument '(?:serialized_options|serialized_pb|create_key|file|syntax)'"
-        r"|google\.protobuf\.\S+' has no attribute|_internal_create_key|version of the Protocol Buffer|\[libprotobuf (?:FATAL|ERROR)|File already exists in database|gencode version \S+ is (?!exactly)|google/protobuf/\S+\.py\", line \d+, in .{0,40}(?:TypeError|AttributeError)",
+        r"|google\.protobuf\.\S+' has no attribute|_internal_create_key|version of the Protocol Buffer|\[libprotobuf (?:FATAL|ERROR)|File already exists in database|gencode version \S+ is (?!exactly)",
         examples=(
             "TypeError: Descriptors cannot not be created directly.",
             "TypeError: Descriptors cannot be created directly.",
@@ -91,7 +94,7 @@ RULES: tuple[Rule, ...] = (
         needs=("typing_extensions", "from 'typing'"),
         pattern=r"(?:cannot import name '?\w+'? from|No module named) '?typing_extensions|cannot import name '\w+' from 'typing'",
         examples=(
-            "ImportError: cannot import name 'TypeAliasType' from 'typing_extensions' (/x/typing_extensions.py)",
+            "ImportError: cannot import name 'TypeAliasType' from 'typing_extensions' (/x/site-packages/typing_extensions.py)",
         ),
         rank=64,
     ),
@@ -99,8 +102,15 @@ RULES: tuple[Rule, ...] = (
         name="keras",
         code="keras-mismatch",
         reads="Keras 2 against 3, Keras against TensorFlow, model files of the other Keras",
-        needs=("__internal__", "keras", "another metric with the same name", "get_default_graph", "batch_shape"),
-        pattern=r"Keras cannot be imported|cannot import name '?\w+'? from (?:partially initialized module )?'(?:tf_)?keras|No module named '?(?:tf_keras|keras|tensorflow\.(?:python\.)?keras)\b|(?:tf-keras|tf_keras) package|Keras is Keras 3|Keras 3 (?:only supports|is not|does not)|Keras requires TensorFlow|module '(?:tf_)?keras(?:\.\w+)*' has no attribute"
+        needs=(
+            "__internal__' has no",
+            "__internal__",
+            "keras",
+            "another metric with the same name",
+            "get_default_graph",
+            "batch_shape",
+        ),
+        pattern=r"__internal__' has no attribute|Keras cannot be imported|cannot import name '?\w+'? from (?:partially initialized module )?'(?:tf_)?keras|No module named '?(?:tf_keras|keras|tensorflow\.(?:python\.)?keras)\b|(?:tf-keras|tf_keras) package|Keras is Keras 3|Keras 3 (?:only supports|is not|does not)|Keras requires TensorFlow|module '(?:tf_)?keras(?:\.\w+)*' has no attribute"
         r"|module 'tensorflow(?:\.\w+)*' has no attribute '(?:get_default_graph|keras|python\.keras)'|keras\S* has no attribute '__internal__'|Another metric with the same name|Unrecognized keyword arguments: \['batch_shape|Unrecognized keyword arguments.{0,40}batch_shape|module 'tensorflow\.compat\.v2' has no attribute '__internal__'|`?keras`? (?:version )?\S+ is (?:not|in)compatible|keras\.\S+ is not supported in Keras 3|File format not supported: filepath=.*Keras 3",
         examples=(
             "ValueError: Your currently installed version of Keras is Keras 3, but this is not yet supported in Transformers. Please install the backwards-compatible tf-keras package with `pip install tf-keras`.",
@@ -129,6 +139,7 @@ RULES: tuple[Rule, ...] = (
         needs=("pkg_resources",),
         pattern=r"No module named '?pkg_resources\b",
         examples=("ModuleNotFoundError: No module named 'pkg_resources'",),
+        cases=(Case(when="failed-build", code="sdist-build-failed"),),
         rank=65,
     ),
     Rule(
@@ -153,6 +164,9 @@ RULES: tuple[Rule, ...] = (
         code="shadowed-module",
         reads="CPython: a local file or folder of the name of a package",
         needs=(
+            "cannot import name",
+            "module '",
+            "attribute '",
             "is not a package",
             "partially initialized module",
             "has no attribute '__version__'",
@@ -167,7 +181,7 @@ RULES: tuple[Rule, ...] = (
             "has no attribute 'compat'",
             "shadow",
         ),
-        pattern=r"'(?:tensorflow|keras|numpy|google)' is not a package|partially initialized module '(?:tensorflow|keras|numpy|h5py|protobuf|pandas|random|types|logging|queue|code|copy|string|typing)'|module 'tensorflow' has no attribute '(?:__version__|constant|config|Variable|keras|io|compat|function|data)'|import numpy from its source directory"
+        pattern=r"cannot import name '\w+' from '(?P<module>\w+)' \((?!.*(?:site|dist)-packages)(?!.*[/\\]lib[/\\]python\d)[^)]*[/\\](?P=module)\.py\)|module '(?:logging|random|types|queue|code|string|copy|json|enum|select|socket|platform|tempfile|token|signal|math|operator|statistics|email|typing|abc|io|struct|ssl)' has no attribute '\w+'|'(?:tensorflow|keras|numpy|google)' is not a package|partially initialized module '(?:tensorflow|keras|numpy|h5py|protobuf|pandas|random|types|logging|queue|code|copy|string|typing)'|module 'tensorflow' has no attribute '(?:__version__|constant|config|Variable|keras|io|compat|function|data)'|import numpy from its source directory"
         r"|cannot import name '\w+' from (?:partially initialized module )?'(?:tensorflow|keras|numpy)' \((?!.*(?:site|dist)-packages)|since it has the same name as the (?:standard library|third-party)|consider renaming",
         examples=(
             "ModuleNotFoundError: No module named 'tensorflow.keras'; 'tensorflow' is not a package",
@@ -192,8 +206,17 @@ RULES: tuple[Rule, ...] = (
         name="path-leak",
         code="path-leak",
         reads="warnings of virtualenv, pip, Python and TensorFlow about PYTHONPATH, the user site and visible system packages",
-        needs=("pythonpath", "user site", "user-site", "system-site-packages", "no_user_site", ".local/lib/python"),
-        pattern=r"PYTHONPATH (?:is set|environment variable|contains|may|leak)|(?:because|due to|from) (?:the )?PYTHONPATH|(?:using|found|loaded|imported) .{0,60}user[- ]site|user[- ]site.{0,40}(?:leak|shadow|overrid)",
+        needs=(
+            "python version mismatch",
+            "bad magic number in",
+            "pythonpath",
+            "user site",
+            "user-site",
+            "system-site-packages",
+            "no_user_site",
+            ".local/lib/python",
+        ),
+        pattern=r"Python version mismatch: module was compiled for|bad magic number in '|PYTHONPATH (?:is set|environment variable|contains|may|leak)|(?:because|due to|from) (?:the )?PYTHONPATH|(?:using|found|loaded|imported) .{0,60}user[- ]site|user[- ]site.{0,40}(?:leak|shadow|overrid)",
         examples=("WARNING: PYTHONPATH is set; modules of /opt/ros/lib/python3.8 hide those of the environment",),
         rank=56,
     ),
@@ -210,6 +233,15 @@ RULES: tuple[Rule, ...] = (
         rank=21,
         cases=(Case(when="not in-environment", code=NOTHING), Case(when="other-faults", code="path-leak", rank=14)),
         follows=("python-deps", "gpu", "platform", "machine", "interpreter"),
+    ),
+    Rule(
+        name="standard-library",
+        code="python-broken",
+        reads="CPython: a compiled part of the standard library was not built, or cannot be loaded",
+        needs=("no module named '_", "no module named _"),
+        pattern=r"No module named '?_(?:ctypes|bz2|lzma|sqlite3|struct|socket|hashlib|curses|posixsubprocess|tkinter|uuid|contextvars|decimal|elementtree)\b",
+        examples=("ModuleNotFoundError: No module named '_ctypes'",),
+        rank=75,
     ),
     Rule(
         name="no-tensorflow",

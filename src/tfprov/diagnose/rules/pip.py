@@ -14,6 +14,7 @@ _NONE = (
     Case(when="32-bit", code="python-32bit", rank=85),
     Case(when="elsewhere", code="windows-no-gpu", rank=84),
     Case(when="misspelt", code="package-name-wrong"),
+    Case(when="tensorflow and index-is-empty", code="package-name-wrong"),
     Case(when="tensorflow and python-unfit", code="python-unsupported", rank=66),
     Case(when="tensorflow and python-too-new", code="python-unsupported", rank=66),
     Case(when="tensorflow and intel-mac", code="platform-no-wheel", rank=66),
@@ -64,6 +65,7 @@ RULES: tuple[Rule, ...] = (
         rank=65,
         span=3,
         cases=(
+            Case(when="elsewhere", code="windows-no-gpu", rank=84),
             Case(when="placeholder", code="tensorflow-gpu-package", rank=84),
             Case(when="needs-newer-glibc", code="glibc-too-old", rank=66),
         ),
@@ -192,8 +194,14 @@ RULES: tuple[Rule, ...] = (
         name="pip-resolver-report",
         code="resolver-conflict",
         reads="pip 20.3+: conflicts that an install leaves behind; exit status 0",
-        needs=("does not currently take into account all the packages", "which is incompatible"),
-        pattern=r"dependency resolver does not currently take into account|(?P<package>[\w.-]+) (?P<version>[\w.]+) (?:requires|has requirement) (?P<requirement>.+?),? (?:but )?you(?: have|'ll have)(?: to have)? (?P<other>[\w.-]+) (?P<has>[\w.]+) which is incompatible",
+        needs=(
+            "has requirement",
+            "but `",
+            "but you have",
+            "does not currently take into account all the packages",
+            "which is incompatible",
+        ),
+        pattern=r"The package `[^`]+` requires `[^`]+`, but `[^`]+` is installed|\S+ [\d.]\S* has requirement [^,]+.*, but you have \S+ \S+\.$|dependency resolver does not currently take into account|(?P<package>[\w.-]+) (?P<version>[\w.]+) (?:requires|has requirement) (?P<requirement>.+?),? (?:but )?you(?: have|'ll have)(?: to have)? (?P<other>[\w.-]+) (?P<has>[\w.]+) which is incompatible",
         examples=(
             "ERROR: pip's dependency resolver does not currently take into account all the packages that are installed.",
             "tensorflow 2.10.0 requires protobuf<3.20,>=3.9.2, but you have protobuf 4.21.1 which is incompatible.",

@@ -133,6 +133,9 @@ RULES: tuple[Rule, ...] = (
         code="permission-denied",
         reads="Python, Rust, C: EPERM 1, EACCES 13, Windows 5; shells",
         needs=(
+            "not write-able",
+            "operation not permitted",
+            "failed to map segment",
             "errno 1]",
             "errno 13]",
             "os error 1)",
@@ -143,7 +146,7 @@ RULES: tuple[Rule, ...] = (
             "access is denied",
             "eacces",
         ),
-        pattern=r"(?P<text>\[Errno (?:1|13)\][^'\"]*(?:['\"](?P<path>[^'\"]+))?)|os error (?:1|5|13)\)|\[WinError 5\]|\bEACCES\b|: Permission denied|Access is denied",
+        pattern=r"is not write-?able at|failed to map segment from shared object: Operation|(?P<text>\[Errno (?:1|13)\][^'\"]*(?:['\"](?P<path>[^'\"]+))?)|os error (?:1|5|13)\)|\[WinError 5\]|\bEACCES\b|: Permission denied|Access is denied",
         examples=(
             "ERROR: Could not install packages due to an OSError: [Errno 13] Permissão negada: '/usr/local/lib/python3.8'",
             "error: failed to remove file `C:\\x`: Access is denied. (os error 5)",
@@ -185,6 +188,8 @@ RULES: tuple[Rule, ...] = (
         code="oom-killed",
         reads="Python MemoryError; Rust; C++ bad_alloc; ENOMEM 12; conda's CondaMemoryError; compilers",
         needs=(
+            "start new thread",
+            "map segment",
             "memoryerror",
             "errno 12]",
             "os error 12)",
@@ -200,7 +205,7 @@ RULES: tuple[Rule, ...] = (
             "winerror 1455",
             "paging file",
         ),
-        pattern=r"(?:^|[\s.])(?:Conda)?MemoryError\b(?!:? ?in CUDA)|\[Errno 12\]|os error 12\)|memory allocation of \d+ bytes failed|std::bad_alloc|Cannot allocate memory"
+        pattern=r"can't start new thread|failed to map segment from shared object(?!: Operation)|(?:^|[\s.])(?:Conda)?MemoryError\b(?!:? ?in CUDA)|\[Errno 12\]|os error 12\)|memory allocation of \d+ bytes failed|std::bad_alloc|Cannot allocate memory"
         r"|virtual memory exhausted|numpy\.core\._exceptions\.\S*MemoryError|Unable to allocate [\d.]+ [KMGT]iB|\[WinError (?:8|1455)\]|JavaScript heap out of memory"
         r"|conda process ran out of memory|c\+\+: fatal error: Killed|paging file is too small",
         examples=(
@@ -342,6 +347,16 @@ RULES: tuple[Rule, ...] = (
             "Process finished with exit code -1073741819 (0xC0000005)",
         ),
         rank=25,
+    ),
+    Rule(
+        name="interrupted",
+        code="interrupted",
+        reads="Python and pip: Ctrl-C",
+        needs=("operation cancelled by user", "keyboardinterrupt", "aborted!"),
+        pattern=r"Operation cancelled by user|^KeyboardInterrupt\b|^Aborted!$",
+        examples=("ERROR: Operation cancelled by user", "KeyboardInterrupt"),
+        rank=47,
+        follows=("machine",),
     ),
     Rule(
         name="certificate-clock",

@@ -56,6 +56,16 @@ RULES: tuple[Rule, ...] = (
         ),
     ),
     Rule(
+        name="poetry-candidates",
+        code="platform-no-wheel",
+        reads="poetry, pdm: the lock names a release that has no file for this platform",
+        needs=("unable to find installation candidates", "unable to find candidates"),
+        pattern=r"Unable to find (?:installation )?candidates for (?P<package>[\w.-]+)",
+        examples=("  Unable to find installation candidates for tensorflow-io-gcs-filesystem (0.37.1)",),
+        rank=60,
+        follows=("network",),
+    ),
+    Rule(
         name="uv-requires-python",
         code="python-unsupported",
         reads="uv: Requires-Python against the interpreter or the project",
