@@ -192,6 +192,7 @@ class Index(_Listener):
         self._tls = tls
         self.seen: list[Seen] = []
         self.sent = 0
+        self.answered = 0  # bytes of pages and metadata, which `sent` leaves out
         self._file_requests = 0
         self._flipped = 0
         self._stalled = 0
@@ -322,6 +323,8 @@ class Index(_Listener):
         fields = {"Content-Type": kind, "Content-Length": str(len(body)), **headers}
         self._head(state, status, fields)
         if request.method != "HEAD":
+            with self._guard:
+                self.answered += len(body)
             state.socket.sendall(body)
 
     @staticmethod

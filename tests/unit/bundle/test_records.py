@@ -1,0 +1,89 @@
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import pytest
+
+from tfprov.bundle.records import Entry, Manifest, Served, Tool, identity, parse, render, sums
+from tfprov.errors import TfprovError
+
+HASH = "ab" * 32
+MANIFEST = Manifest(
+    format=1,
+    tfprov="0.1.0",
+    name="x",
+    profile="profile/x.toml",
+    lock="profile/pylock.x.toml",
+    served=(
+        Served(
+            platform="linux-x86_64",
+            python="3.12",
+            package="tensorflow-cpu",
+            version="2.21.0",
+            accelerator="cpu",
+            wheels=(HASH,),
+        ),
+    ),
+    tools=(Tool(platform="linux-x86_64", python="3.12", wheels=("wheels/a-1-py3-none-any.whl",)),),
+    files=tuple(
+        Entry(path=path, sha256=HASH, size=3)
+        for path in ("profile/pylock.x.toml", "profile/x.toml", "wheels/a-1-py3-none-any.whl", "wheels/a.whl.metadata")
+    ),
+)
+
+
+def test_a_manifest_comes_back_as_it_was_written() -> None:
+    assert parse(render(MANIFEST), source="x") == MANIFEST
+    assert list(MANIFEST.wheels) == [HASH]
+    assert MANIFEST.served_on("macos-arm64") is None
+
+
+def test_the_sums_are_those_that_sha256sum_reads_and_leave_out_what_is_elsewhere() -> None:
+    raw = render(MANIFEST)
+    delta = replace(MANIFEST, files=(replace(MANIFEST.files[0], here=False), *MANIFEST.files[1:]))
+    lines = sums(delta, raw).decode().splitlines()
+    assert lines[0] == f"{HASH}  profile/x.toml"
+    assert lines[-1] == f"{identity(raw)}  bundle.json"
+
+
+@pytest.mark.parametrize(
+    "path", ["/etc/passwd", "../x", "a/../../x", "a//b", "", ".", "a\\b", "C:x", "a/./b", "wheels/..", "x\0y"]
+)
+def test_a_path_that_leads_out_of_the_bundle_is_refused(path: str) -> None:
+    bad = replace(MANIFEST, files=(*MANIFEST.files, Entry(path=path, sha256=HASH, size=1)))
+    with pytest.raises(TfprovError) as caught:
+        parse(render(bad), source="x")
+    assert caught.value.code.name == "bundle-invalid"
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"files": []},
+        {"files": [{"path": "a", "sha256": "zz", "size": 1, "here": True}]},
+        {"served": [{"platform": "amiga"}]},
+        {"format": "one"},
+        {"name": 7},
+        {"profile": "profile/other.toml"},
+    ],
+)
+def test_what_is_no_manifest_is_refused(change: dict[str, object]) -> None:
+    document = {**json.loads(render(MANIFEST)), **change}
+    with pytest.raises(TfprovError) as caught:
+        parse(json.dumps(document).encode(), source="x")
+    assert caught.value.code.name == "bundle-invalid"
+
+
+@pytest.mark.parametrize("raw", [b"", b"[]", b"\xff", b"null", b"{}", b"[" * 100_000])
+def test_what_is_no_document_at_all_is_refused(raw: bytes) -> None:
+    with pytest.raises(TfprovError) as caught:
+        parse(raw, source="x")
+    assert caught.value.code.name == "bundle-invalid"
+
+
+def test_a_later_format_is_told_apart_from_damage() -> None:
+    raw = json.dumps({"format": 2, "tfprov": "3.0", "unknown": 1}).encode()
+    with pytest.raises(TfprovError) as caught:
+        parse(raw, source="x")
+    assert caught.value.code.name == "bundle-too-new"

@@ -1,0 +1,94 @@
+from __future__ import annotations
+
+import stat
+import tarfile
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+
+from tfprov.bundle.opened import open_bundle
+from tfprov.bundle.records import Manifest
+from tfprov.bundle.write import Source, entries, write
+from tfprov.errors import TfprovError
+
+SOURCES = {
+    "profile/x.toml": Source.of(b"name = 'x'\n"),
+    "profile/pylock.x.toml": Source.of(b"lock"),
+    "bootstrap": Source.of(b"#!/bin/sh\n"),
+    "wheels/a-1-py3-none-any.whl": Source.of(b"w" * 3_000_000),
+    "empty": Source.of(b""),
+}
+
+
+def manifest_of(sources: Mapping[str, Source]) -> Manifest:
+    return Manifest(
+        format=1,
+        tfprov="0",
+        name="x",
+        profile="profile/x.toml",
+        lock="profile/pylock.x.toml",
+        served=(),
+        tools=(),
+        files=entries(sources),
+    )
+
+
+def no_one(_count: int) -> None:
+    pass
+
+
+@pytest.mark.parametrize("name", ["out", "out.tar", "deep/er/out.tar", "ö u t"])
+def test_what_was_written_can_be_opened_and_is_whole(tmp_path: Path, name: str) -> None:
+    counts: list[int] = []
+    write(tmp_path / name, manifest_of(SOURCES), SOURCES, wrote=counts.append)
+    bundle = open_bundle(name, cwd=tmp_path)
+    assert bundle.verify() == ()
+    assert bundle.read("profile/x.toml") == b"name = 'x'\n"
+    assert bundle.read("empty") == b""
+    assert sum(counts) > 3_000_000
+    assert not list(tmp_path.rglob("*.new"))
+
+
+def test_the_starter_can_be_executed_in_both_forms(tmp_path: Path) -> None:
+    write(tmp_path / "out", manifest_of(SOURCES), SOURCES, wrote=no_one)
+    write(tmp_path / "out.tar", manifest_of(SOURCES), SOURCES, wrote=no_one)
+    assert (tmp_path / "out" / "bootstrap").stat().st_mode & stat.S_IXOTH
+    assert (tmp_path / "out").stat().st_mode & stat.S_IROTH
+    with tarfile.open(tmp_path / "out.tar") as archive:
+        first, *members = archive.getmembers()
+        assert first.name == "x-bundle/bundle.json"
+        assert {member.name: member.mode for member in members}["x-bundle/bootstrap"] == 0o755
+        assert {(member.uid, member.gid, member.mtime) for member in members} == {(0, 0, 315532800)}
+
+
+@pytest.mark.parametrize("name", ["out", "out.tar"])
+def test_a_source_that_changed_leaves_the_old_bundle_as_it_was(tmp_path: Path, name: str) -> None:
+    write(tmp_path / name, manifest_of(SOURCES), SOURCES, wrote=no_one)
+    before = open_bundle(name, cwd=tmp_path).id
+    file = tmp_path / "source"
+    file.write_bytes(b"w" * 2_500_000)
+    told = Source(sha256="00" * 32, size=2_500_000, path=file)
+    changed = {**SOURCES, "wheels/a-1-py3-none-any.whl": told}
+    with pytest.raises(TfprovError) as caught:
+        write(tmp_path / name, manifest_of(changed), changed, wrote=no_one)
+    assert caught.value.code.name == "hash-mismatch"
+    after = open_bundle(name, cwd=tmp_path)
+    assert (after.id, after.verify()) == (before, ())
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted([name, "source"])
+
+
+def test_a_newer_bundle_takes_the_place_of_an_older_one_and_of_nothing_else(tmp_path: Path) -> None:
+    write(tmp_path / "out", manifest_of(SOURCES), SOURCES, wrote=no_one)
+    (tmp_path / "out" / "wheels" / "left over.whl").write_bytes(b"x")
+    write(tmp_path / "out", manifest_of(SOURCES), SOURCES, wrote=no_one)
+    assert not (tmp_path / "out" / "wheels" / "left over.whl").exists()
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "thesis").write_text("mine")
+    (tmp_path / "file").write_text("mine")
+    (tmp_path / "folder.tar").mkdir()
+    for name in ("mine", "file", "folder.tar"):
+        with pytest.raises(TfprovError) as caught:
+            write(tmp_path / name, manifest_of(SOURCES), SOURCES, wrote=no_one)
+        assert caught.value.code.name == "path-not-ours"
+    assert (tmp_path / "mine" / "thesis").read_text() == "mine"
