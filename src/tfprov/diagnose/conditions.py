@@ -245,7 +245,6 @@ CONDITIONS: Mapping[str, Condition] = MappingProxyType(
         "gpu-wanted": lambda view, _: view.gpu_wanted is True,
         "gpu-not-wanted": lambda view, _: view.gpu_wanted is False,
         "no-gpu-here": lambda view, _: view.context.gpu is False and view.gpu_wanted is not True,
-        "gpu-present": lambda view, _: view.context.gpu is True,
         "windows": lambda view, _: view.context.system == "windows",
         "macos": lambda view, _: view.context.system == "macos",
         "arm": lambda view, _: view.context.machine in {"aarch64", "arm64"},

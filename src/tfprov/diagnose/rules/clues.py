@@ -262,7 +262,7 @@ RULES: tuple[Rule, ...] = (
         "Getting requirements to build wheel did not run successfully.",
     ),
     _clue(
-        "rocm",
+        "rocm-used",
         ("rocm", "hip", "amdgpu"),
         r"(?P<is_rocm>tensorflow[-_]rocm|/opt/rocm|amdgpu|\bROCm\b)",
         "Collecting tensorflow-rocm",

@@ -1,0 +1,71 @@
+"""Every rule against its own examples, and what rules as data must hold to."""
+
+from __future__ import annotations
+
+import io
+
+import pytest
+
+from tfprov.diagnose.conditions import CONDITIONS
+from tfprov.diagnose.diagnose import diagnose_text
+from tfprov.diagnose.records import NOISE, NOTHING, Rule
+from tfprov.diagnose.rules import RULES
+from tfprov.diagnose.scan import Scanner, word_of
+from tfprov.diagnose.view import CLUE
+from tfprov.errors import CODES, Group
+
+SCANNER = Scanner(RULES)
+FAULTS = [rule for rule in RULES if rule.code not in {NOISE, CLUE}]
+
+
+def _examples(rules: list[Rule]) -> list[object]:
+    return [
+        pytest.param(rule, text, id=f"{rule.name}-{number}")
+        for rule in rules
+        for number, text in enumerate(rule.examples)
+    ]
+
+
+@pytest.mark.parametrize(("rule", "text"), _examples(list(RULES)))
+def test_a_rule_matches_its_examples(rule: Rule, text: str) -> None:
+    assert rule in [hit.rule for hit in SCANNER.scan(io.BytesIO(text.encode())).hits]
+
+
+@pytest.mark.parametrize(("rule", "text"), _examples(FAULTS))
+def test_the_root_of_an_example_is_the_code_of_its_rule(rule: Rule, text: str) -> None:
+    found = diagnose_text(text)
+    assert found.root is not None
+    assert found.root.code == rule.code
+    assert rule.name in found.root.rules
+
+
+@pytest.mark.parametrize(("rule", "text"), _examples([rule for rule in RULES if rule.code == NOISE]))
+def test_noise_is_no_fault(rule: Rule, text: str) -> None:
+    found = diagnose_text(text)
+    assert found.root is None
+    assert {one.role for one in found.findings} == {"noise"}
+
+
+@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.name)
+def test_rules_are_whole(rule: Rule) -> None:
+    assert rule.examples
+    assert rule.code in CODES or rule.code in {NOISE, CLUE}
+    assert bool(rule.reads) == (rule.code != CLUE)
+    for case in rule.cases:
+        assert case.code in CODES or case.code in {NOISE, NOTHING}
+        for part in case.when.split(" and "):
+            assert part.removeprefix("not ") in CONDITIONS
+    for literal in rule.needs:
+        assert literal == literal.lower()
+        assert word_of(literal.encode())
+    labels = {group.label for group in Group}
+    assert set(rule.follows) <= CODES.keys() | labels
+
+
+def test_names_are_unique() -> None:
+    assert len({rule.name for rule in RULES}) == len(RULES)
+
+
+def test_every_condition_is_used() -> None:
+    used = {part.removeprefix("not ") for rule in RULES for case in rule.cases for part in case.when.split(" and ")}
+    assert used == CONDITIONS.keys()

@@ -1,0 +1,50 @@
+from __future__ import annotations
+
+import pytest
+
+from tfprov.errors import TfprovError
+from tfprov.profile.edit import difference, edited
+
+PROFILE = """\
+name = "train"  # mine
+
+[tensorflow]
+# the team wants this one
+version = ">=2.16"
+
+[packages]
+constraints = ["protobuf<6"]
+"""
+
+
+def test_a_key_is_changed_and_comments_stay() -> None:
+    after = edited(PROFILE, {"tensorflow.version": "==2.20.*"})
+    assert after == PROFILE.replace('">=2.16"', '"==2.20.*"')
+
+
+def test_a_table_that_is_missing_is_made() -> None:
+    after = edited(PROFILE, {"python.install": True})
+    assert after.startswith(PROFILE)
+    assert "[python]\ninstall = true" in after
+
+
+def test_a_list_keeps_what_it_had() -> None:
+    after = edited(PROFILE, {"packages.constraints": ("numpy<2", "protobuf<6")})
+    assert 'constraints = ["protobuf<6", "numpy<2"]' in after
+
+
+def test_the_difference_names_the_profile_and_the_line() -> None:
+    after = edited(PROFILE, {"tensorflow.version": "==2.20.*"})
+    shown = difference(PROFILE, after, name="train.toml")
+    assert "--- train.toml" in shown
+    assert '-version = ">=2.16"\n+version = "==2.20.*"\n' in shown
+    assert difference(PROFILE, PROFILE, name="train.toml") == ""
+
+
+@pytest.mark.parametrize(
+    ("text", "key"), [("name = ", "python.install"), ('name = "x"\npython = 3\n', "python.install")]
+)
+def test_what_cannot_be_edited_is_a_mistake_in_the_profile(text: str, key: str) -> None:
+    with pytest.raises(TfprovError) as caught:
+        edited(text, {key: True})
+    assert caught.value.code.name == "profile-invalid"
