@@ -10,8 +10,10 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from tfprov.diagnose.about import about
 from tfprov.errors import CODES, Group
 from tfprov.profile.schema import json_schema
+from tfprov.report.diagnosis import rungs, shown_as, worked_example
 
 DOCS = Path(__file__).resolve().parents[1] / "docs"
 
@@ -42,22 +44,34 @@ def profile_page() -> str:
 
 
 def codes_page() -> str:
-    """The failure codes by group, with the exit status of each group."""
+    """The failure codes by group: a table of each group, then what is known about each code."""
     lines = [
         "# Failure codes and exit statuses",
         "",
         "Every failure has a code. It is on the screen, in the journal and in the JSON document; its group decides",
-        "the exit status. 0 means verified. This page is made from the code.",
+        "the exit status. 0 means verified. `tfprov explain --code CODE` prints what this page says of one code;",
+        "`tfprov explain LOG` finds the code in any log ([diagnose.md](diagnose.md)). This page is made from the code.",
     ]
     for group in Group:
+        codes = [code for code in CODES.values() if code.group is group]
         lines += ["", f"## {group.label}: exit status {group.value}", "", "| code | meaning | next step |"]
         lines += ["| --- | --- | --- |"]
         lines += [
-            f"| `{code.name}` | {code.meaning} | {code.remedy} |".replace("\n", " ")
-            for code in CODES.values()
-            if code.group is group
+            f"| [`{code.name}`](#{code.name}) | {code.meaning} | {code.remedy} |".replace("\n", " ") for code in codes
         ]
+        for code in codes:
+            lines += _code_section(code.name)
     return "\n".join(lines) + "\n"
+
+
+def _code_section(code: str) -> list[str]:
+    known = about(code)
+    lines = ["", f"### {code}", "", f"- shows itself: {'; '.join(shown_as(code))}"]
+    lines += [f"- tfprov by itself: {'; '.join((known.alone, *rungs(code)))}", f"- you: {known.you}"]
+    lines += [f"- ask the administrator for: {known.ask}"] if known.ask else []
+    lines += ["", *(f"      {command}" for command in known.commands)] if known.commands else []
+    example = worked_example(code)
+    return [*lines, "", "Example:", "", *(f"    {row}" for row in example)] if example else lines
 
 
 def _row(key: str, field: dict[str, Any], *, required: bool) -> str:
