@@ -11,6 +11,7 @@ import hashlib
 import json
 import os
 import platform
+import shlex
 import shutil
 import stat
 import subprocess
@@ -45,6 +46,8 @@ def main(arguments: list[str]) -> int:
         return error.status
     if arguments[:1] == ["up"] and not any(word.split("=")[0] == "--bundle" for word in arguments):
         arguments = ["up", "--bundle", str(here), *arguments[1:]]
+    # What messages tell to type must be what the user can type here.
+    os.environ.setdefault("TFPROV_STARTED_AS", shlex.quote(str(here / "bootstrap")))
     command = [sys.executable, "-I", str(launcher), *arguments]
     if os.name == "posix":
         os.execv(command[0], command)  # noqa: S606 - the program to become, without a shell on purpose
