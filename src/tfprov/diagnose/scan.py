@@ -53,8 +53,8 @@ _Literal = tuple[bytes, tuple[int, ...]]
 """A literal with the numbers of the rules that need it."""
 
 _SHAPE = bytes.maketrans(b"123456789", b"000000000")
-_MOST_SHAPES = 30_000
-_SHAPE_LENGTH = 600
+_MOST_SHAPES = 20_000
+_SHAPE_LENGTH = 300
 """Longer lines are not remembered, so that what is remembered stays small."""
 _MOST_LINES = 12
 _MOST_CLUES = 50

@@ -71,6 +71,7 @@ RULES: tuple[Rule, ...] = (
         code="conda-unsatisfiable",
         reads="conda: UnsatisfiableError; libmamba: LibMambaUnsatisfiableError, `Could not solve for environment specs`; pixi: cannot solve",
         needs=(
+            "found to be in conflict",
             "unsatisfiableerror",
             "could not solve for environment",
             "encountered problems while solving",
@@ -87,7 +88,7 @@ RULES: tuple[Rule, ...] = (
             "none of the providers can be installed",
             "nothing provides",
         ),
-        pattern=r"UnsatisfiableError|Could not solve for environment|Encountered problems while solving|specifications were found to be incompatible|following (?:packages|package) .{0,30}(?:are incompatible|could not be installed)|failed to solve the (?:conda requirements|environment)|Cannot solve the request|Pins seem to be involved|conflicts with any installable"
+        pattern=r"found to be in conflict|UnsatisfiableError|Could not solve for environment|Encountered problems while solving|specifications were found to be incompatible|following (?:packages|package) .{0,30}(?:are incompatible|could not be installed)|failed to solve the (?:conda requirements|environment)|Cannot solve the request|Pins seem to be involved|conflicts with any installable"
         r"|cannot be installed because there are no viable|is (?:not installable|uninstallable) because|Found conflicts!|none of the providers can be installed|nothing provides (?!requested)\S+",
         examples=(
             "UnsatisfiableError: The following specifications were found to be incompatible with each other:",

@@ -32,8 +32,11 @@ RULES: tuple[Rule, ...] = (
         name="libcuda-missing",
         code="gpu-no-driver",
         reads="TensorFlow up to 2.11 (dso_loader) and any loader: the driver's own library",
-        needs=("libcuda.so",),
-        pattern=r"Could not load dynamic library 'libcuda\.so[.\d]*'|libcuda\.so[.\d]*: cannot open shared object|libcuda\.so[.\d]* (?:not found|could not be found)|(?:cannot|can't|could not|unable to) find libcuda",
+        needs=(
+            "open cuda library libcuda",
+            "libcuda.so",
+        ),
+        pattern=r"Couldn't open CUDA library libcuda\.|Could not load dynamic library 'libcuda\.so[.\d]*'|libcuda\.so[.\d]*: cannot open shared object|libcuda\.so[.\d]* (?:not found|could not be found)|(?:cannot|can't|could not|unable to) find libcuda",
         examples=(
             "W tensorflow/stream_executor/platform/default/dso_loader.cc:64] Could not load dynamic library 'libcuda.so.1'; dlerror: libcuda.so.1: cannot open shared object file: No such file or directory",
         ),
@@ -46,7 +49,7 @@ RULES: tuple[Rule, ...] = (
         code="gpu-no-driver",
         reads="TensorFlow: cuInit without a driver library (303, CUDA_ERROR_SHARED_OBJECT_INIT_FAILED), stub library (34)",
         needs=("cuinit", "cuda_error_stub_library", "shared_object_init_failed", "cuda_error_shared_object"),
-        pattern=r"cuInit.{0,80}(?:\(303\)|UNKNOWN ERROR \(34\)|STUB_LIBRARY|SHARED_OBJECT)|CUDA_ERROR_STUB_LIBRARY|CUDA_ERROR_SHARED_OBJECT_INIT_FAILED",
+        pattern=r"cuInit: (?:UNKNOWN ERROR(?! \((?!303|34))|CUresult\(-1\))|cuInit.{0,80}(?:\(303\)|UNKNOWN ERROR \(34\)|STUB_LIBRARY|SHARED_OBJECT)|CUDA_ERROR_STUB_LIBRARY|CUDA_ERROR_SHARED_OBJECT_INIT_FAILED",
         examples=(
             "E external/local_xla/xla/stream_executor/cuda/cuda_platform.cc:51] failed call to cuInit: INTERNAL: CUDA error: Failed call to cuInit: UNKNOWN ERROR (303)",
         ),
@@ -240,8 +243,12 @@ RULES: tuple[Rule, ...] = (
         name="dso-loader",
         code="gpu-libs-missing",
         reads="TensorFlow 2.1 to 2.13 (dso_loader): a library of CUDA by name",
-        needs=("could not load dynamic library",),
-        pattern=r"Could not load dynamic library '(?P<library>lib(?!cuda\.|nvinfer)(?:cu|nccl|nv)\w+\.so[.\d]*)'",
+        needs=(
+            "open cuda library",
+            "load cudnn dso",
+            "could not load dynamic library",
+        ),
+        pattern=r"Couldn't open CUDA library (?!libcuda\.)(?P<opened>lib\w+\.so[.\d]*)|Unable to load cuDNN DSO|Could not load dynamic library '(?P<library>lib(?!cuda\.|nvinfer)(?:cu|nccl|nv)\w+\.so[.\d]*)'",
         examples=(
             "W tensorflow/stream_executor/platform/default/dso_loader.cc:64] Could not load dynamic library 'libcudart.so.11.0'; dlerror: libcudart.so.11.0: cannot open shared object file: No such file or directory",
         ),
