@@ -1,0 +1,53 @@
+from __future__ import annotations
+
+import io
+import tarfile
+from pathlib import Path
+
+import pytest
+
+from tfprov.bundle.interpreters import unpack
+from tfprov.errors import TfprovError
+
+
+def archive(*members: tarfile.TarInfo) -> io.BytesIO:
+    content = io.BytesIO()
+    with tarfile.open(fileobj=content, mode="w:gz") as packed:
+        for member in members:
+            packed.addfile(member, io.BytesIO(b"x" * member.size))
+    content.seek(0)
+    return content
+
+
+def member(name: str, *, link: str = "", size: int = 1) -> tarfile.TarInfo:
+    found = tarfile.TarInfo(name)
+    found.mode = 0o755
+    if link:
+        found.type, found.linkname = tarfile.SYMTYPE, link
+    else:
+        found.size = size
+    return found
+
+
+def test_an_archive_is_unpacked_whole_with_its_programs_and_links(tmp_path: Path) -> None:
+    unpack(archive(member("bin/python3.12"), member("bin/python3", link="python3.12")), tmp_path / "deep" / "python")
+    assert (tmp_path / "deep" / "python" / "bin" / "python3").read_bytes() == b"x"
+    assert (tmp_path / "deep" / "python" / "bin" / "python3.12").stat().st_mode & 0o100
+    assert [path.name for path in (tmp_path / "deep").iterdir()] == ["python"]
+
+
+@pytest.mark.parametrize(
+    "bad", [member("../out"), member("/tmp/out"), member("a", link="../../out"), member("a/../../out")]
+)
+def test_an_archive_that_reaches_outside_leaves_nothing(tmp_path: Path, bad: tarfile.TarInfo) -> None:
+    with pytest.raises(TfprovError) as caught:
+        unpack(archive(member("bin/python3"), bad), tmp_path / "in" / "python")
+    assert caught.value.code.name == "bundle-invalid"
+    assert [path.name for path in tmp_path.rglob("*")] == ["in"]
+
+
+def test_an_archive_that_was_cut_off_leaves_nothing(tmp_path: Path) -> None:
+    whole = archive(member("bin/python3", size=100_000)).getvalue()
+    with pytest.raises(TfprovError):
+        unpack(io.BytesIO(whole[: len(whole) // 2]), tmp_path / "python")
+    assert list(tmp_path.iterdir()) == []
