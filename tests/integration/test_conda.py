@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -559,3 +560,35 @@ def test_a_home_that_cannot_be_written_is_said_to_be_so(site: CondaSite) -> None
     site.home.mkdir()
     site.home.chmod(0o500)
     assert error_of(site.run("up", "train.toml", "--json"))["code"] == "permission-denied"
+
+
+MOMENTS = {
+    "while a package is unpacked": "home/cache/conda/packages/.python-*.new",
+    "while packages are linked": "home/data/environments/*/generations/0002/lib/*",
+    "before the wheels": "home/data/environments/*/generations/0002/conda-meta/history",
+    "while the wheels go in": f"home/data/environments/*/generations/0002/lib/python{MINOR}/site-packages/tensorflow",
+    "before the seal": "home/data/environments/*/generations/0002/tfprov.manifest",
+}
+
+
+@pytest.mark.parametrize("moment", MOMENTS)
+def test_killed_at_any_moment_the_environment_in_use_stays_and_the_next_run_succeeds(
+    site: CondaSite, moment: str
+) -> None:
+    site.up()
+    # Everything is to be done again, so that there is something to be killed in.
+    shutil.rmtree(site.home / "cache" / "conda" / "packages")
+    shutil.rmtree(site.home / "data" / "images")
+    run = site.start("up", "train.toml", "--recreate")
+    deadline = time.monotonic() + 120
+    while not list(site.root.glob(MOMENTS[moment])) and run.poll() is None:
+        assert time.monotonic() < deadline, "the moment never came"
+        time.sleep(0.001)
+    run.kill()
+    run.communicate()
+    # The environment may have been finished just before; it is verified then.
+    assert site.prefix.name in ("0001", "0002")
+    assert site.imported() == RELEASE
+    assert site.up("--recreate")["ok"] is True
+    assert site.run("doctor", "train.toml").returncode == 0
+    assert not list((site.home / "cache" / "conda" / "packages").glob(".*.new"))

@@ -98,7 +98,7 @@ class Way:
     environ: Mapping[str, str]
     offline: bool = False
     mirror: int | None = None
-    retries: int = 3
+    retries: int = 1
     seconds: float = _SECONDS
 
 

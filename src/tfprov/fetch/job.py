@@ -109,10 +109,10 @@ class Job:
         return self.store.adopt(file, source, alone=alone)
 
     def _lying_about(self, file: LockedFile) -> Path | None:
-        """The same file in a folder of find-links, told by its hash."""
-        for place in self.network.find_links:
-            path = local_path(place) if "://" in place else Path(place)
-            candidate = path / file.filename if path is not None else None
+        """The same file in a folder of find-links or of a mirror, told by its hash."""
+        folders = [local_path(place) if "://" in place else Path(place) for place in self.network.find_links]
+        candidates = [folder / file.filename for folder in folders if folder is not None]
+        for candidate in (*candidates, *map(local_path, file.elsewhere)):
             if candidate is not None and candidate.is_file() and sha256_of(candidate) == file.sha256:
                 return candidate
         return None
@@ -180,7 +180,7 @@ class _Work:
             # Silence is answered by going another way, not by waiting.
             normal = replace(normal, answer_timeout=network.connect_timeout, has_alternative=True)
         own: list[tuple[str, Callable[[], str]]] = [(_host(self.file.url), lambda: self.file.url)]
-        own += [(_host(url), partial(str, url)) for url in self.file.elsewhere]
+        own += [(_host(url), partial(str, url)) for url in self.file.elsewhere if local_path(url) is None]
         indexes = (*network.mirrors, *((network.index_url,) if network.index_url else ()))
         # What is no wheel stands in no index.
         elsewhere = dict.fromkeys(indexes if self.file.is_wheel else ())

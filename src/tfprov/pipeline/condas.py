@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import hashlib
+import os
 import shutil
 from collections.abc import Iterator
 from functools import partial
@@ -264,18 +265,26 @@ def solve(run: Run, question: Solve) -> Solved:
             return client.solve(question, dataclasses.replace(way, **{"offline": offline, **changes}), emit=run.emit)  # type: ignore[arg-type]  # fields of Way by name
 
     def fresh() -> Solved:
-        shutil.rmtree(cache, ignore_errors=True)
-        return act(retries=6, seconds=900.0)
+        # The old index stays until there is a better one: it may be all there is when the network goes.
+        new = cache.with_name(f"{cache.name}.{os.getpid()}.new")
+        try:
+            found = act(retries=4, seconds=900.0, cache=new)
+            shutil.rmtree(cache, ignore_errors=True)
+            new.rename(cache)
+        finally:
+            shutil.rmtree(new, ignore_errors=True)
+        return found
 
     mirrors = max((len(channel.mirrors) for channel in question.channels), default=0)
     steps = [
         Step(Rung.NORMAL, act),
         *(Step(Rung.OTHER_ROUTE, partial(act, route=route)) for route in others),
         *(Step(Rung.OTHER_SOURCE, partial(act, mirror=number)) for number in range(mirrors)),
-        Step(Rung.PATIENT, partial(act, retries=8, seconds=900.0)),
+        # The library doubles its waits: four are half a minute.
+        Step(Rung.PATIENT, partial(act, retries=4, seconds=900.0)),
         Step(Rung.FRESH, fresh),
     ]
-    policy = Policy(tries=2, deadline=run.deadline)
+    policy = Policy(tries=3, first_wait=0.25, deadline=run.deadline)
     try:
         return climb("lock", steps, emit=run.emit, skip=run.loaded.profile.strategies.skip, policy=policy)
     except TfprovError as error:

@@ -1,0 +1,53 @@
+"""What `./bootstrap` sees of a profile before tfprov is there to read it."""
+
+from __future__ import annotations
+
+import importlib.util
+from importlib.machinery import SourceFileLoader
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+FILE = Path(__file__).resolve().parents[2] / "bootstrap"
+
+
+@pytest.fixture(scope="module")
+def bootstrap() -> ModuleType:
+    loader = SourceFileLoader("bootstrap_under_test", str(FILE))
+    spec = importlib.util.spec_from_loader(loader.name, loader)
+    assert spec is not None
+    module = importlib.util.module_from_spec(spec)
+    loader.exec_module(module)
+    return module
+
+
+PROFILES = [
+    ('[environment]\nkind = "conda"\n', "conda"),
+    ("[environment]   # here\n  kind='conda' # yes\n", "conda"),
+    ('environment = { path = "x", kind = "conda" }\n', "conda"),
+    ('environment.kind = "conda"\n', "conda"),
+    ('[environment]\nkind = "venv"\n', "venv"),
+    ('[conda]\nkind = "conda"\n', ""),
+    ('# [environment]\n# kind = "conda"\n', ""),
+    ('[environment]\npath = "conda"\n', ""),
+    ("", ""),
+]
+
+
+@pytest.mark.parametrize(("text", "kind"), PROFILES)
+def test_the_kind_is_found_with_and_without_a_toml_parser(bootstrap: ModuleType, text: str, kind: str) -> None:
+    assert bootstrap.kind_in(text) == kind
+    assert bootstrap.kind_of(text) == kind
+
+
+def test_a_command_about_a_conda_profile_wants_the_extra(bootstrap: ModuleType, tmp_path: Path) -> None:
+    profile = tmp_path / "p.toml"
+    profile.write_text('[environment]\nkind = "conda"\n')
+    assert bootstrap.wants_conda(["up", str(profile)])
+    assert bootstrap.wants_conda(["up", "conda"])
+    assert bootstrap.wants_conda(["up", "cpu", "--set", "environment.kind=conda"])
+    assert not bootstrap.wants_conda(["up", str(profile), "--set=environment.kind=venv"])
+    assert not bootstrap.wants_conda(["up", "cpu"])
+    assert not bootstrap.wants_conda(["--help"])
+    assert not bootstrap.wants_conda([])
