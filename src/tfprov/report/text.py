@@ -7,7 +7,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from tfprov.envs.generations import executables_in
-from tfprov.errors import TfprovError
+from tfprov.errors import Group, TfprovError
 from tfprov.redact import redact
 from tfprov.words import count, duration, size
 
@@ -37,6 +37,8 @@ def error(failure: TfprovError) -> str:
     lines += _block("evidence", _shortened(failure.evidence))
     if failure.hint:
         lines += ["", f"hint: {failure.hint}"]
+    if failure.code.group not in {Group.BUG, Group.USAGE, Group.INTERRUPTED}:
+        lines.append(f"more: `tfprov explain --code {failure.code.name}`")
     return redact("\n".join(lines))
 
 

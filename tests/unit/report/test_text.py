@@ -30,7 +30,8 @@ def test_an_error_is_what_happened_what_was_tried_the_evidence_and_the_next_step
         "              line 1\n"
         "              line 2\n"
         "\n"
-        "hint: run again to resume at 312 MB"
+        "hint: run again to resume at 312 MB\n"
+        "more: `tfprov explain --code net-reset`"
     )
 
 
