@@ -562,6 +562,48 @@ def test_a_home_that_cannot_be_written_is_said_to_be_so(site: CondaSite) -> None
     assert error_of(site.run("up", "train.toml", "--json"))["code"] == "permission-denied"
 
 
+def test_an_interpreter_for_a_virtual_environment_comes_from_a_channel(site: CondaSite) -> None:
+    from tfprov.events import ignore
+    from tfprov.host.facts import gather
+    from tfprov.pipeline.conda_prefixes import bring_python
+    from tfprov.pipeline.run import PROFILE, Request, Run
+
+    run = Run(Request(profile=str(site.profile), cwd=site.root, environ=site.environ()), ignore)
+    run.do(PROFILE)
+    run.put(gather(site.environ()))
+    python = bring_python(run, MINOR, None)
+    # A half linked one, as a killed run leaves it, is begun anew.
+    (python.parents[1] / "conda-meta" / "tfprov-complete").unlink()
+    (python.parents[1] / "lib" / f"python{MINOR}" / "os.py").unlink()
+    assert bring_python(run, MINOR, None) == python
+    assert bring_python(run, MINOR, f">={MINOR}") == python
+    done = subprocess.run(
+        [python, "-I", "-c", "import ssl, sys; print(sys.prefix)"], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.strip() == str(python.parents[1])
+    site.write(conda="")
+    site.profile.write_text(site.profile.read_text().replace('kind = "conda"', 'kind = "venv"'))
+    site.profile.write_text(site.profile.read_text() + f'[python]\npath = "{python}"\n')
+    assert site.up()["environment"]["kind"] == "venv"  # type: ignore[index] - a JSON document
+
+
+def test_a_lock_is_made_for_another_machine(site: CondaSite) -> None:
+    facts = json.loads(site.run("facts", "--json").stdout)
+    facts["libc"]["value"] = {"kind": "glibc", "version": "2.40"}
+    facts["driver"] = {"value": {"version": "560.35.03", "cuda": "12.6"}, "source": "test"}
+    gpu = {"index": 0, "name": "NVIDIA H100 80GB HBM3", "compute_capability": "9.0"}
+    facts["gpus"] = {"value": [gpu], "source": "test"}
+    facts["gpu_problem"] = {"value": None, "source": "test"}
+    (site.root / "host.json").write_text(json.dumps(facts))
+    site.write('[tensorflow]\naccelerator = "cuda"\n', conda='tensorflow = "conda"')
+    done = site.run("lock", "train.toml", "--host", "host.json", "--json")
+    assert done.returncode == 0, done.stderr
+    text = site.lock.read_text()
+    assert "cuda128" in text
+    assert '"name":"__cuda","version":"12.6"' in text
+    assert '"name":"__glibc","version":"2.40"' in text
+
+
 MOMENTS = {
     "while a package is unpacked": "home/cache/conda/packages/.python-*.new",
     "while packages are linked": "home/data/environments/*/generations/0002/lib/*",
@@ -591,4 +633,6 @@ def test_killed_at_any_moment_the_environment_in_use_stays_and_the_next_run_succ
     assert site.imported() == RELEASE
     assert site.up("--recreate")["ok"] is True
     assert site.run("doctor", "train.toml").returncode == 0
+    # What the killed worker left half unpacked goes at the latest when its process is known to be dead.
+    site.up("--recreate")
     assert not list((site.home / "cache" / "conda" / "packages").glob(".*.new"))

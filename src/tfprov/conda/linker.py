@@ -146,4 +146,9 @@ def _sweep(cache: Path) -> None:
 def _alive(pid: int) -> bool:
     import psutil
 
-    return bool(psutil.pid_exists(pid))
+    try:
+        return bool(psutil.Process(pid).status() != psutil.STATUS_ZOMBIE)
+    except psutil.NoSuchProcess:
+        return False
+    except psutil.Error:
+        return True
