@@ -46,7 +46,9 @@ def assemble(
         refused.append(Refused(what="cuda", code=no_cuda.code, why=no_cuda.why))
     newer = [miss for miss in misses if miss.candidate.version > chosen.candidate.version]
     refused += explain.releases(newer)
-    refused += explain.pythons(question, chosen)
+    if question.profile.environment.kind != "conda":
+        # The Pythons of this machine take no part in a conda environment, which brings its own.
+        refused += explain.pythons(question, chosen)
     notes += _notes(question, chosen, fits)
     closure = _closure(question.table, chosen)
     download, unpacked, files = closure if closure is not None else (None, None, None)
