@@ -406,6 +406,18 @@ def test_faults_that_stay_have_their_code_and_leave_the_old_environment(site: Co
     assert site.imported() == RELEASE
 
 
+def test_a_file_that_was_swapped_in_a_folder_is_never_linked(site: CondaSite) -> None:
+    # The library checks no hash of what it reads from a file:// address.
+    assert site.run("lock", "train.toml").returncode == 0
+    (archive,) = site.channel.glob("noarch/hello-1.0-0.conda")
+    index = (site.channel / "noarch" / "repodata.json").read_bytes()
+    write_channel(site.channel, [text_package("hello", "1.0", {"site-packages/hello.py": "evil = 1\n"})])
+    (site.channel / "noarch" / "repodata.json").write_bytes(index)
+    assert archive.is_file()
+    assert error_of(site.run("up", "train.toml", "--json"))["code"] == "hash-mismatch"
+    assert not list(site.home.glob("cache/conda/packages/hello*"))
+
+
 def test_a_mirror_stands_in_for_a_dead_channel_and_the_lock_names_the_channel(site: CondaSite) -> None:
     with ChannelServer(site.channel) as mirror, ChannelServer(site.channel, Faults(always_status=503)) as dead:
         site.write(channels=f'["{dead.channel}"]', conda=f'[conda.mirrors]\n"{dead.channel}" = ["{mirror.channel}"]\n')
