@@ -648,3 +648,10 @@ def test_killed_at_any_moment_the_environment_in_use_stays_and_the_next_run_succ
     # What the killed worker left half unpacked goes at the latest when its process is known to be dead.
     site.up("--recreate")
     assert not list((site.home / "cache" / "conda" / "packages").glob(".*.new"))
+
+
+def test_what_is_said_at_the_end_can_be_typed(site: CondaSite) -> None:
+    done = site.run("up", "train.toml")
+    assert done.returncode == 0, done.stderr
+    assert "tfprov shell train.toml" in done.stdout
+    assert "bin/activate" not in done.stdout

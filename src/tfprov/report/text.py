@@ -68,10 +68,11 @@ def outcome(result: Outcome, *, profile: str) -> str:
         total = sum(seconds for _, seconds in result.stages)
         lines += _block("time", (f"{duration(total)}: {', '.join(slow)}",))
     lines += _block("place", (str(place),))
-    lines += _block(
-        "use",
-        (f"tfprov run {_quoted(profile)} -- python", f"source {_quoted(str(executables_in(place) / 'activate'))}"),
-    )
+    activate = f"source {_quoted(str(executables_in(place) / 'activate'))}"
+    if seal is not None and seal.python.startswith("conda "):
+        # A conda environment has no such script; the shell runs those that its packages bring.
+        activate = f"tfprov shell {_quoted(profile)}"
+    lines += _block("use", (f"tfprov run {_quoted(profile)} -- python", activate))
     return redact("\n".join(lines))
 
 
