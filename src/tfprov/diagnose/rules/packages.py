@@ -62,6 +62,9 @@ RULES: tuple[Rule, ...] = (
         reads="protobuf 3 to 6: generated code and run-time of different generations",
         needs=(
             "descriptors cannot",
+            "descriptors should not",
+            "google/protobuf/",
+            "google\\protobuf\\",
             "protobuf",
             "messagefactory",
             "fielddescriptor",
@@ -74,11 +77,12 @@ RULES: tuple[Rule, ...] = (
             "already exists in database",
             "symboldatabase",
         ),
-        pattern=r"Descriptors cannot (?:not )?be created directly|(?:runtime_version\.)?VersionError: Detected|incompatible Protobuf Gencode|from '?google\.protobuf|No module named '?google\.protobuf|'(?:MessageFactory|FieldDescriptor|SymbolDatabase)' object has no attribute|Couldn't (?:build|parse) (?:proto )?file|unexpected keyword argument '(?:serialized_options|serialized_pb|create_key|file|syntax)'"
-        r"|google\.protobuf\.\S+' has no attribute|_internal_create_key|version of the Protocol Buffer|\[libprotobuf (?:FATAL|ERROR)|File already exists in database|gencode version \S+ is (?!exactly)",
+        pattern=r"Descriptors (?:cannot|should not) (?:not )?be created directly|(?:runtime_version\.)?VersionError: Detected|incompatible Protobuf Gencode|from '?google\.protobuf|No module named '?google\.protobuf|'(?:MessageFactory|FieldDescriptor|SymbolDatabase)' object has no attribute|Couldn't (?:build|parse) (?:proto )?file|unexpected keyword argument '(?:serialized_options|serialized_pb|create_key|file|syntax)'"
+        r"|google\.protobuf\.\S+' has no attribute|_internal_create_key|version of the Protocol Buffer|\[libprotobuf (?:FATAL|ERROR)|File already exists in database|gencode version \S+ is (?!exactly)|google[/\\\\]protobuf[/\\\\](?:internal[/\\\\])?\w+\.py.{0,200}(?:TypeError|AttributeError|ImportError): ",
         examples=(
             "TypeError: Descriptors cannot not be created directly.",
             "TypeError: Descriptors cannot be created directly.",
+            "TypeError: Descriptors should not be created directly, but only retrieved from their parent.",
             "ImportError: cannot import name 'builder' from 'google.protobuf.internal' (/x/__init__.py)",
             "google.protobuf.runtime_version.VersionError: Detected incompatible Protobuf Gencode/Runtime versions when loading x.proto: gencode 5.28.3 runtime 4.25.3.",
             "AttributeError: 'MessageFactory' object has no attribute 'GetPrototype'",
@@ -137,8 +141,11 @@ RULES: tuple[Rule, ...] = (
         code="setuptools-pkg-resources",
         reads="setuptools 82 and newer, and environments without setuptools",
         needs=("pkg_resources",),
-        pattern=r"No module named '?pkg_resources\b",
-        examples=("ModuleNotFoundError: No module named 'pkg_resources'",),
+        pattern=r"No module named '?pkg_resources\b|'pkg_resources(?:\.[\w.]+)?' has no attribute|cannot import name '?\w+'? from '?pkg_resources\b",
+        examples=(
+            "ModuleNotFoundError: No module named 'pkg_resources'",
+            "AttributeError: module 'pkg_resources' has no attribute 'parse_version'",
+        ),
         cases=(Case(when="failed-build", code="sdist-build-failed"),),
         rank=65,
     ),

@@ -251,11 +251,17 @@ RULES: tuple[Rule, ...] = (
             "instead of tensorflow-gpu",
             "tensorflow-gpu' ",
             "`tensorflow-gpu",
+            "tensorflow-gpu",
+            "tensorflow_gpu",
+            "tf-nightly-gpu",
+            "tf_nightly_gpu",
         ),
-        pattern=r"tensorflow[-_]gpu-2\.1[2-9]\S*\.tar\.gz|tensorflow-gpu==2\.(?:1[2-9]|[2-9]\d)|\"?tensorflow-gpu\"? package has been removed|instead of tensorflow-gpu|Failed to (?:download and )?build `tensorflow-gpu",
+        # The last one: pip unpacks an sdist in a folder that has its name, and a traceback of its setup.py shows it.
+        pattern=r"tensorflow[-_]gpu-2\.1[2-9]\S*\.tar\.gz|tensorflow-gpu==2\.(?:1[2-9]|[2-9]\d)|\"?tensorflow-gpu\"? package has been removed|instead of tensorflow-gpu|Failed to (?:download and )?build `tensorflow-gpu|[/\\](?:tensorflow|tf[-_]nightly)[-_]gpu(?:[-_][\w.]+)?[/\\]setup\.py",
         examples=(
             "  Downloading tensorflow-gpu-2.12.0.tar.gz (2.6 kB)",
             '    The "tensorflow-gpu" package has been removed!',
+            '  File "/tmp/pip-install-2cx5ut9k/tensorflow-gpu_98c1e5d0/setup.py", line 34, in <module>',
         ),
         rank=84,
     ),
