@@ -138,8 +138,10 @@ RULES: tuple[Rule, ...] = (
             "package cache",
             "error opening tarfile",
             "extraction failed",
+            "paddingerror",
+            "linkerror",
         ),
-        pattern=r"InvalidArchiveError|CondaVerificationError|appears to be corrupted|Error with archive|SafetyError|seeking backwards is not allowed|failed to (?:extract|unpack) package|package cache .{0,40}(?:corrupt|invalid)",
+        pattern=r"InvalidArchiveError|(?:Padding|Link)Error: |CondaVerificationError|appears to be corrupted|Error with archive|SafetyError|seeking backwards is not allowed|failed to (?:extract|unpack) package|package cache .{0,40}(?:corrupt|invalid)",
         examples=(
             "InvalidArchiveError('Error with archive /opt/conda/pkgs/tensorflow-base-2.11.0.conda.  You probably need to delete and re-download or re-create this file.')",
             "CondaVerificationError: The package for tensorflow-base located at /opt/conda/pkgs/tensorflow-base-2.3.0 appears to be corrupted.",

@@ -310,8 +310,10 @@ RULES: tuple[Rule, ...] = (
             "failed to allocate",
             "cuda_error_device_unavailable",
             "devices are busy",
+            "cublas_status_alloc_failed",
+            "gemm launch failed",
         ),
-        pattern=r"CUDA_ERROR_OUT_OF_MEMORY|ResourceExhausted(?:Error)?|OOM when allocating|ran out of memory trying to allocate|cudaErrorMemoryAllocation|CUDA out of memory|RESOURCE_EXHAUSTED|CUDA_ERROR_DEVICE_UNAVAILABLE|CUDA-capable device\(s\) is/are busy",
+        pattern=r"CUDA_ERROR_OUT_OF_MEMORY|CUBLAS_STATUS_ALLOC_FAILED|(?:Blas|Blaslt|xGEMMBatched)\w* ?(?:GEMM)? launch failed|ResourceExhausted(?:Error)?|OOM when allocating|ran out of memory trying to allocate|cudaErrorMemoryAllocation|CUDA out of memory|RESOURCE_EXHAUSTED|CUDA_ERROR_DEVICE_UNAVAILABLE|CUDA-capable device\(s\) is/are busy",
         examples=(
             "E tensorflow/stream_executor/cuda/cuda_driver.cc:794] failed to allocate 10.92G (11721506816 bytes) from device: CUDA_ERROR_OUT_OF_MEMORY: out of memory",
             "tensorflow.python.framework.errors_impl.ResourceExhaustedError: OOM when allocating tensor with shape[64,512] on /job:localhost/replica:0/task:0/device:GPU:0 by allocator GPU_0_bfc",

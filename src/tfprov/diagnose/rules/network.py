@@ -270,7 +270,6 @@ RULES: tuple[Rule, ...] = (
         reads="connection cut: 104 (Linux), 54 (macOS), 10053/10054 (Windows); http.client, urllib3, hyper, curl 18/56/92, pip 25 incomplete-download",
         needs=(
             "buferror",
-            "unexpected end of file",
             "os error 104",
             "os error 54)",
             "os error 10054",
@@ -316,7 +315,7 @@ RULES: tuple[Rule, ...] = (
             "handshake_failure",
             "unexpected-eof",
         ),
-        pattern=r"unexpected BufError|unexpected end of file|os error (?:104|54|10054|10053)\)|\[Errno (?:104|54)\]|\[WinError 1005[34]\]|Connection(?:Reset|Aborted)Error|connection reset|IncompleteRead\b|IncompleteMessage|RemoteDisconnected|Remote end closed|Connection broken: (?!.*(?:NewConnection|Timeout))|incomplete-download"
+        pattern=r"unexpected BufError|os error (?:104|54|10054|10053)\)|\[Errno (?:104|54)\]|\[WinError 1005[34]\]|Connection(?:Reset|Aborted)Error|connection reset|IncompleteRead\b|IncompleteMessage|RemoteDisconnected|Remote end closed|Connection broken: (?!.*(?:NewConnection|Timeout))|incomplete-download"
         r"|not enough bytes were received|error decoding response body|end of file before message length|connection closed before mess|peer closed connection|Connection aborted"
         r"|EOF occurred in violation|UNEXPECTED_EOF|unexpected EOF|Failure when receiving data|partial file|stream was not closed cleanly|request or response body error|[bB]roken pipe \(os error 32|SSLZeroReturnError|ChunkedEncodingError"
         r"|SSL connect error|peer closed|tls handshake eof",
@@ -334,6 +333,16 @@ RULES: tuple[Rule, ...] = (
             Case(when="retry-line", code="net-reset", rank=28),
         ),
         follows=("net-proxy", "net-dns", "net-tls-cert", "net-timeout", "net-refused"),
+    ),
+    Rule(
+        name="short-read",
+        code="net-reset",
+        reads="zip readers of uv and others: the bytes ended too early; the lines around say whether on the wire or on the disk",
+        needs=("unexpected end of file",),
+        pattern=r"unexpected end of file",
+        examples=("  Caused by: unexpected end of file",),
+        rank=60,
+        follows=("cache-corrupt", "net-proxy", "net-dns", "net-tls-cert", "net-timeout", "net-refused", "disk-full"),
     ),
     Rule(
         name="retries-exhausted",

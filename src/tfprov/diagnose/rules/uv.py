@@ -198,6 +198,19 @@ RULES: tuple[Rule, ...] = (
         follows=("network", "disk-full"),
     ),
     Rule(
+        name="uv-zip-structure",
+        code="cache-corrupt",
+        reads="uv: a file that is there, and is no whole archive",
+        needs=("invalid zip file structure",),
+        pattern=r"Invalid zip file structure",
+        examples=(
+            "  Caused by: Invalid zip file structure",
+            "  Caused by: Invalid zip file structure\n  Caused by: an upstream reader returned an error: unexpected end of file",
+        ),
+        rank=73,
+        follows=("disk-full",),
+    ),
+    Rule(
         name="uv-extraction-cut",
         code="net-timeout",
         reads="uv: a stream that ended or stalled while it was being unpacked; the archive is not at fault",
