@@ -335,6 +335,16 @@ RULES: tuple[Rule, ...] = (
         follows=("net-proxy", "net-dns", "net-tls-cert", "net-timeout", "net-refused"),
     ),
     Rule(
+        name="read-frames",
+        code="net-timeout",
+        reads="a traceback that ends inside pip's read from a socket: the exception itself was cut off",
+        needs=("self.fp.read(amt", "_sslobj.read(", "self._fp_read(amt", "_error_catcher():"),
+        pattern=r"self\.fp\.read\(amt|_sslobj\.read\(|self\._fp_read\(amt|with self\._error_catcher\(\)",
+        examples=("    s = self.fp.read(amt)", "    return self._sslobj.read(len, buffer)"),
+        rank=25,
+        follows=("network", "artifact", "machine", "interrupted"),
+    ),
+    Rule(
         name="short-read",
         code="net-reset",
         reads="zip readers of uv and others: the bytes ended too early; the lines around say whether on the wire or on the disk",

@@ -95,6 +95,18 @@ RULES: tuple[Rule, ...] = (
         rank=86,
     ),
     Rule(
+        name="long-path-pip",
+        code="windows-long-path",
+        reads="pip on Windows: ENOENT for a file that it is just writing; a short path can end up long below the environment",
+        needs=("could not install packages",),
+        pattern=r"Could not install packages due to an (?:OSError|EnvironmentError): \[(?:Errno 2|WinError 3)\][^'\"]*['\"](?P<path>[A-Za-z]:\\)",
+        examples=(
+            "ERROR: Could not install packages due to an OSError: [Errno 2] No such file or directory: 'C:\\\\Users\\\\me\\\\a.h'",
+        ),
+        rank=60,
+        follows=("uninstall-metadata", "disk-full", "file-in-use"),
+    ),
+    Rule(
         name="errno-in-use",
         code="file-in-use",
         reads="Windows: sharing and lock violations 32 and 33; ETXTBSY 26; EBUSY 16",
