@@ -5,9 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import re
-import secrets
 import shutil
-import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -120,7 +118,7 @@ def write_atomic(path: Path, content: bytes) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     # Made by open and not by mkstemp, which ignores the umask: what is here is for everyone who may read the folder.
     # And the mask itself can only be read by setting it, which is not for programs with several threads.
-    temporary = path.parent / f".{path.name}.{os.getpid()}-{secrets.token_hex(4)}.tmp"
+    temporary = path.parent / f".{path.name}.{os.getpid()}-{os.urandom(4).hex()}.tmp"
     try:
         with temporary.open("xb") as stream:
             stream.write(content)
@@ -136,6 +134,8 @@ def write_atomic(path: Path, content: bytes) -> None:
 def temporary(purpose: str) -> Iterator[Path]:
     """A fresh folder for temporary files, deleted at the end. Its name tells `sweep_temporary` whose it is."""
     prefix = f"{_TEMPORARY}{purpose}-{os.getpid()}-"
+    import tempfile  # not among what every start needs
+
     with tempfile.TemporaryDirectory(prefix=prefix, ignore_cleanup_errors=True) as folder:
         yield Path(folder)
 
@@ -149,6 +149,8 @@ def sweep_temporary(*, now: float) -> None:
     Args:
         now: seconds since the epoch.
     """
+    import tempfile
+
     import psutil
 
     with contextlib.suppress(OSError), os.scandir(tempfile.gettempdir()) as entries:
@@ -170,6 +172,8 @@ def _user() -> int:
 def writable(folder: Path) -> bool:
     """Whether a file can be made in a folder, found out by making one: permission bits lie on network file systems."""
     try:
+        import tempfile
+
         handle, name = tempfile.mkstemp(prefix=".tfprov-", dir=folder)
     except OSError:
         return False

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar, cast
 
 from tfprov import paths
-from tfprov.conda.records import file_name as conda_file_name
 from tfprov.envs.generations import Environment, environment_id
 from tfprov.envs.records import Generation, Owner
 from tfprov.errors import TfprovError
@@ -195,8 +194,13 @@ class Run:
         """The lock file: beside the profile, or with the environment where nothing may be written beside it."""
         if self.request.lock is not None:
             return self.request.lock
-        named = conda_file_name if self.source.kind == "conda" else file_name
-        name, folder = named(self.source.name), self.source.path.parent
+        folder = self.source.path.parent
+        if self.source.kind == "conda":
+            from tfprov.conda.records import file_name as conda_file_name
+
+            name = conda_file_name(self.source.name)
+        else:
+            name = file_name(self.source.name)
         beside = folder / name
         if not self.source.shipped and (beside.exists() or paths.writable(folder)):
             return beside
