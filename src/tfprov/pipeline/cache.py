@@ -19,7 +19,8 @@ class Kept:
     Attributes:
         what: what lies there.
         path: the folder.
-        bytes: of its files. Those of `unpacked` are linked into environments and take no space of their own then.
+        bytes: of its files. Those of `unpacked` and of conda's packages are linked into environments and take no space of
+            their own then.
         files: how many.
     """
 
@@ -36,6 +37,7 @@ def info(home: Home) -> tuple[Kept, ...]:
     return (
         Kept(what="wheels", path=home.store, bytes=store.size(), files=len(stored)),
         _kept("unpacked", home.cache / "uv"),
+        _kept("conda", home.cache / "conda"),
         _kept("images", home.images),
         _kept("virtualenv", home.cache / "virtualenv"),
     )
@@ -59,7 +61,7 @@ def prune(home: Home, *, cap_bytes: int) -> Swept:
 
 def clear(home: Home) -> Swept:
     """Remove every wheel and everything unpacked. Environments stay as they are; the next run fetches again."""
-    for folder in (home.cache / "uv", home.cache / "virtualenv"):
+    for folder in (home.cache / "uv", home.cache / "conda", home.cache / "virtualenv"):
         shutil.rmtree(folder, ignore_errors=True)
     sweep_images(home)
     return Store(home.store).clear()

@@ -30,6 +30,7 @@ def test_an_empty_cache_is_told_as_such(home: Home) -> None:
     assert [(one.what, one.bytes, one.files) for one in info(home)] == [
         ("wheels", 0, 0),
         ("unpacked", 0, 0),
+        ("conda", 0, 0),
         ("images", 0, 0),
         ("virtualenv", 0, 0),
     ]
@@ -42,6 +43,14 @@ def test_wheels_and_what_was_unpacked_are_counted(home: Home) -> None:
     counted = {one.what: (one.bytes, one.files) for one in info(home)}
     assert counted["wheels"] == (8192, 1)
     assert counted["unpacked"] == (100, 1)
+
+
+def test_what_was_unpacked_for_conda_is_counted_and_goes_with_the_rest(home: Home) -> None:
+    (home.cache / "conda" / "packages" / "x").mkdir(parents=True)
+    (home.cache / "conda" / "packages" / "x" / "file").write_bytes(b"z" * 10)
+    assert {one.what: one.bytes for one in info(home)}["conda"] == 10
+    clear(home)
+    assert not (home.cache / "conda").exists()
 
 
 def test_a_damaged_wheel_is_named_and_removed(home: Home) -> None:
