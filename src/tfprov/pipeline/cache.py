@@ -19,8 +19,8 @@ class Kept:
     Attributes:
         what: what lies there.
         path: the folder.
-        bytes: of its files. Those of `unpacked` and of conda's packages are linked into environments and take no space of
-            their own then.
+        bytes: of its files. Those of `unpacked` and of conda's packages are linked into environments, and take no
+            space of their own then.
         files: how many.
     """
 

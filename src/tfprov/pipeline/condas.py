@@ -60,6 +60,9 @@ def lock(run: Run) -> Lock:
     path = run.lock_path
     if run.request.host is not None:
         run.put(_reached_from_here(run))
+    if run.loaded.profile.lock.platforms:
+        told = "`lock.platforms` is for venvs: this conda lock is for one platform; `tfprov lock --host` makes another"
+        run.emit(Note(text=told, level="warning"))
     changes = _why_solve(run)
     if changes:
         if run.request.locked:
