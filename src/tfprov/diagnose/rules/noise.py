@@ -193,7 +193,7 @@ RULES: tuple[Rule, ...] = (
             "not writable by the current user",
         ),
         r"Cache entry deserialization failed|cache has been disabled|caching wheels has been disabled|is not (?:owned or )?(?:is not )?writable by the current user",
-        "WARNING: The directory '/root/.cache/pip' or its parent directory is not owned or is not writable by the current user. The cache has been disabled.",
+        "WARNING: The directory '/home/me/.cache/pip' or its parent directory is not owned or is not writable by the current user. The cache has been disabled.",
     ),
     _noise(
         "pip-path",
