@@ -130,6 +130,18 @@ def write_atomic(path: Path, content: bytes) -> None:
         raise
 
 
+def sync_folder(folder: Path) -> None:
+    """Make a rename in this folder survive a loss of power, where the system can. Never fails: the rename is done."""
+    if os.name != "posix":
+        return
+    with contextlib.suppress(OSError):
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+
+
 @contextlib.contextmanager
 def temporary(purpose: str) -> Iterator[Path]:
     """A fresh folder for temporary files, deleted at the end. Its name tells `sweep_temporary` whose it is."""

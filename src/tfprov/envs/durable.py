@@ -32,18 +32,6 @@ def settle(folder: Path, *, seconds: float = SECONDS) -> bool:
     return not thread.is_alive()
 
 
-def sync_folder(folder: Path) -> None:
-    """Make a rename in this folder survive a loss of power, where the system can. Never fails: the rename is done."""
-    if os.name != "posix":
-        return
-    with contextlib.suppress(OSError):
-        handle = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)
-
-
 def _write_back(folder: Path) -> None:
     if os.name != "posix":
         return

@@ -23,11 +23,11 @@ import shutil
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from tfprov.envs import documents, durable, launchers, manifest, trees
+from tfprov.envs import documents, launchers, manifest, trees
 from tfprov.envs.manifest import SEAL
 from tfprov.envs.records import Damage, Flaw, Generation, Owner, Seal
 from tfprov.errors import TfprovError
-from tfprov.paths import writable, write_atomic
+from tfprov.paths import sync_folder, writable, write_atomic
 
 _NUMBER = re.compile(r"\d{4,}")
 
@@ -419,4 +419,4 @@ def _switch(link: Path, target: Path) -> None:
         temporary.unlink(missing_ok=True)
         raise
     # Before anything that the old link leads to is deleted.
-    durable.sync_folder(link.parent)
+    sync_folder(link.parent)

@@ -20,6 +20,9 @@ from tfprov.ladder.climb import TransferError, is_transient
 from tfprov.ladder.rungs import distance
 
 _TICK_SECONDS = 0.1
+# Between two looks at a download that moves fast, so that little is left to do when its last byte has come.
+_QUICK_SECONDS = 0.02
+_QUICK_BYTES = 1024 * 1024
 _WORTH_RECONNECTING = 1024 * 1024
 _HALT_SECONDS = 1.0
 
@@ -91,11 +94,12 @@ class Download:
         if partial.total is None and size is not None:
             partial.total = size
 
-    def run(self, meanwhile: Callable[[], None]) -> None:
+    def run(self, meanwhile: Callable[[], bool]) -> None:
         """Carry it out.
 
         Args:
-            meanwhile: called several times a second while bytes arrive, for work that can overlap (hashing).
+            meanwhile: called several times a second while bytes arrive, for work that can overlap (hashing); tells
+                whether it should be called again at once.
 
         Raises:
             TransferError: the network's or the server's failure; what arrived is kept.
@@ -108,15 +112,17 @@ class Download:
         state.cap = min(target.manner.connections, target.network.health.cap(target.host))
         self._slots.take(self._check)
         self._add(extra=False)
-        pace = Pace()
+        pace, seen = Pace(), partial.arrived
         try:
             while self._alive() and not self._enough():
                 self._check()
-                meanwhile()
+                before, seen = seen, partial.arrived
+                behind = meanwhile()
                 partial.checkpoint()
                 watch(self._busy(), target.manner, where=target.where, now=time.monotonic())
                 self._grow(pace)
-                self._wait()
+                if not behind:
+                    self._wait(_QUICK_SECONDS if seen - before > _QUICK_BYTES else _TICK_SECONDS)
         finally:
             self._halt()
         self._conclude()
@@ -138,10 +144,10 @@ class Download:
         with self._lock:
             return [lane for lane in self._state.lanes if lane.busy and lane.kicked is None]
 
-    def _wait(self) -> None:
+    def _wait(self, seconds: float) -> None:
         for thread in self._state.threads:
             if thread.is_alive():
-                thread.join(_TICK_SECONDS)
+                thread.join(seconds)
                 return
 
     def _halt(self) -> None:

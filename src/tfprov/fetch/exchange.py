@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import socket
-import ssl
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from tfprov.fetch.answers import length_of, name_in, raise_for_status, range_of, refuse_page, validator_of
+from tfprov.fetch.body import body
 from tfprov.fetch.lanes import Lane, Manner
-from tfprov.fetch.partial import Origin, Partial
+from tfprov.fetch.partial import Partial
 from tfprov.fetch.pieces import Pieces
+from tfprov.fetch.pipes import Pipe
+from tfprov.fetch.record import Origin
 from tfprov.fetch.routes import Route
 from tfprov.fetch.sources import Network
 from tfprov.ladder.climb import TransferError
@@ -23,11 +23,6 @@ from tfprov.redact import without_userinfo
 if TYPE_CHECKING:
     import httpx
 
-_BUFFER = 256 * 1024
-_BATCH_SECONDS = 0.05
-# From this length on, a piece is read straight from the socket. That is two to three times as fast (1.7 GB/s instead of
-# 0.6 over loopback), and the price is that the connection cannot be used again.
-_STRAIGHT_PIECE = 16 * 1024 * 1024
 _OVERLAP = 64 * 1024
 
 
@@ -208,18 +203,22 @@ def _receive(response: httpx.Response, lane: Lane, target: Target) -> None:
     length = length_of(response)
     # Read to its end, a response leaves its connection fit for the next request.
     ends_there = length is not None and position + length == stop
-    for data in _body(response, position, stop, target):
+    # What goes into the file as it comes needs no look at it.
+    piped = start == position and not partial.doubted
+    for data in body(
+        response, position, stop, route=target.route, idle_timeout=target.manner.idle_timeout, piped=piped
+    ):
         if target.stopped():
             raise TransferError("net-reset", "stopped", transient=True)
-        if position == 0:
-            refuse_page(bytes(data[:4096]), response, target.url)
         count = len(data)
+        if position == 0 and not isinstance(data, Pipe):
+            refuse_page(bytes(data[:4096]), response, target.url)
         target.arrived(count)
         lane.bring(count)
         # A server that ignores ranges sends from the beginning again: what is here already is read past.
         skip = max(0, start - position)
         if skip < count:
-            partial.write(position + skip, memoryview(data)[skip:])
+            partial.write(position + skip, data if isinstance(data, Pipe) else memoryview(data)[skip:])
         position += count
         lane.position = max(lane.position, position)
         if stop is not None and position >= stop and not ends_there:
@@ -291,60 +290,3 @@ def _refuse_encoding(response: httpx.Response, target: Target) -> None:
             transient=False,
             evidence=(f"Content-Encoding: {response.headers['Content-Encoding']}",),
         )
-
-
-def _body(response: httpx.Response, position: int, stop: int | None, target: Target) -> Iterator[bytes | memoryview]:
-    """The body in pieces of up to a quarter of a megabyte."""
-    pieces = response.iter_raw()
-    straight = None
-    if stop is not None and stop - position >= _STRAIGHT_PIECE:
-        straight = _straight_socket(response, target.route)
-    if straight is None or stop is None:
-        yield from pieces
-        return
-    # The first piece is what the HTTP library has read together with the headers; after it, its buffer is empty.
-    first = next(pieces, b"")
-    yield first
-    position += len(first)
-    straight.settimeout(target.manner.idle_timeout)
-    yield from _batches(straight, stop - position)
-
-
-def _batches(straight: socket.socket, left: int) -> Iterator[memoryview]:
-    """What comes through a socket, a quarter of a megabyte at a time, or what came within a twentieth of a second.
-
-    Handling a piece costs more than receiving it: a fast link brings some 4,000 of them for each 256 MB.
-    """
-    buffer = memoryview(bytearray(_BUFFER))
-    filled, since = 0, 0.0
-    while left > 0:
-        try:
-            count = straight.recv_into(buffer[filled : min(_BUFFER, filled + left)])
-        except OSError:
-            if filled:
-                yield buffer[:filled]  # it arrived, whatever happened then
-            raise
-        left -= count
-        filled += count
-        since = since or time.monotonic()
-        if count == 0 or left == 0 or filled == _BUFFER or time.monotonic() - since > _BATCH_SECONDS:
-            if filled:
-                yield buffer[:filled]
-            if count == 0:
-                return
-            filled, since = 0, 0.0
-
-
-def _straight_socket(response: httpx.Response, route: Route) -> socket.socket | None:
-    """The socket that the body comes through as it is; None when something else is in between."""
-    if response.http_version != "HTTP/1.1" or response.headers.get("Transfer-Encoding"):
-        return None
-    if length_of(response) is None:
-        return None
-    proxy = route.proxy_for(str(response.url))
-    if proxy is not None and proxy.startswith("https://"):
-        return None  # TLS within TLS is decrypted above the socket
-    stream = response.extensions.get("network_stream")
-    found: object = stream.get_extra_info("socket") if stream is not None else None
-    wanted = ssl.SSLSocket if response.url.scheme == "https" else socket.socket
-    return found if isinstance(found, wanted) else None

@@ -14,6 +14,7 @@ from tfprov.errors import TfprovError
 from tfprov.events import Emit
 from tfprov.fetch import index
 from tfprov.fetch.addresses import local_path
+from tfprov.fetch.flushing import Flusher
 from tfprov.fetch.job import Job, Patience, StoppedError
 from tfprov.fetch.lanes import Slots
 from tfprov.fetch.leases import Lease
@@ -34,12 +35,14 @@ class Fetched:
         bytes_fetched: what came over the wire or was copied, in this run.
         bytes_reused: what was here already, whole files and parts.
         lease: keeps the files in the store for as long as this record lives.
+        flusher: flushes what was fetched; wait for it before anything relies on that.
     """
 
     paths: Mapping[str, Path]
     bytes_fetched: int
     bytes_reused: int
     lease: Lease | None = field(default=None, compare=False, repr=False)
+    flusher: Flusher = field(default_factory=Flusher, compare=False, repr=False)
 
 
 def fetch(
@@ -54,7 +57,8 @@ def fetch(
 ) -> Fetched:
     """All files, verified, in the store.
 
-    Several at a time, the biggest first. What arrived stays on any failure, and the next run goes on from there.
+    Several at a time, the biggest first. What arrived stays on any failure, and the next run goes on from there. They
+    are flushed to the disk in the background, by the `flusher` of the result.
 
     Args:
         files: from the lock.
@@ -104,6 +108,7 @@ def fetch(
         patience=patience,
         # Waits end when another file fails for good, and on Ctrl-C.
         sleep=stop.wait,
+        flusher=Flusher(),
     )
     order = sorted(absent, key=lambda file: file.size or 0, reverse=True)
     pool = ThreadPoolExecutor(max_workers=max(1, min(network.connections, len(order))), thread_name_prefix="fetch")
@@ -120,7 +125,9 @@ def fetch(
         stop.set()
         pool.shutdown(wait=True, cancel_futures=True)
     paths = {file.sha256: store.path(file.sha256, file.filename) for file in unique.values()}
-    return Fetched(paths=paths, bytes_fetched=meter.fetched, bytes_reused=meter.reused, lease=lease)
+    return Fetched(
+        paths=paths, bytes_fetched=meter.fetched, bytes_reused=meter.reused, lease=lease, flusher=job.flusher
+    )
 
 
 def sizes(files: Sequence[LockedFile], *, network: Network, store: Store) -> tuple[LockedFile, ...]:

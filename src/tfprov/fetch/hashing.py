@@ -16,6 +16,8 @@ class Hasher:
     def __init__(self, partial: Partial) -> None:
         """Nothing is hashed yet."""
         self._partial = partial
+        # One for all, because memory that is asked for anew each time costs as much as the reading.
+        self._buffer = memoryview(bytearray(_BUFFER))
         self._begin()
 
     def _begin(self) -> None:
@@ -23,20 +25,25 @@ class Hasher:
         self._position = 0
         self._edition = self._partial.edition
 
-    def advance(self, seconds: float | None) -> None:
-        """Hash what has arrived without a gap, for at most so many seconds (None: to the end of it)."""
+    def advance(self, seconds: float | None) -> bool:
+        """Hash what has arrived without a gap, for at most so many seconds (None: to the end of it).
+
+        Returns:
+            Whether that took all of the time: there may be more.
+        """
         started = time.monotonic()
         if self._edition != self._partial.edition:
             self._begin()
         while (prefix := self._partial.prefix) > self._position:
             while self._position < prefix:
-                chunk = self._partial.read(self._position, min(_BUFFER, prefix - self._position))
-                if not chunk:
-                    return
-                self._digest.update(chunk)
-                self._position += len(chunk)
+                count = self._partial.read_into(self._position, self._buffer[: prefix - self._position])
+                if not count:
+                    return False
+                self._digest.update(self._buffer[:count])
+                self._position += count
                 if seconds is not None and time.monotonic() - started > seconds:
-                    return
+                    return True
+        return False
 
     def hexdigest(self) -> str:
         """Of what has been hashed so far."""

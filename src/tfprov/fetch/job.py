@@ -13,13 +13,15 @@ from tfprov.events import Emit, Note
 from tfprov.fetch import index
 from tfprov.fetch.addresses import local_path
 from tfprov.fetch.download import Download
+from tfprov.fetch.flushing import Flusher
 from tfprov.fetch.hashing import Hasher
 from tfprov.fetch.lanes import Manner, Slots
 from tfprov.fetch.meter import STAGE, Meter
-from tfprov.fetch.partial import Partial, Span
+from tfprov.fetch.partial import Partial
 from tfprov.fetch.repair import Diagnosis, diagnose
 from tfprov.fetch.routes import Route
 from tfprov.fetch.sources import Network
+from tfprov.fetch.spans import Span
 from tfprov.fetch.store import Store, sha256_of
 from tfprov.ladder.climb import InapplicableError, Policy, Step, TransferError, climb
 from tfprov.ladder.rungs import Rung
@@ -57,6 +59,7 @@ class Job:
         deadline: moment on the monotonic clock after which no try begins; None for no limit.
         skip: rungs that the profile does not want.
         sleep: waits for so many seconds, less when everything stops.
+        flusher: flushes what has arrived.
     """
 
     store: Store
@@ -69,6 +72,7 @@ class Job:
     slots: Slots
     patience: Patience
     sleep: Callable[[float], object]
+    flusher: Flusher
 
     def bring(self, file: LockedFile) -> Path:
         """One file, from wherever it can be had."""
@@ -130,7 +134,7 @@ class Job:
                 subject=f"`{file.filename}`",
                 sleep=self.sleep,
             )
-            return self.store.commit(file, partial)
+            return self.store.commit(file, partial, self.flusher)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -241,9 +245,10 @@ class _Work:
         job, partial, network = self.job, self.partial, self.job.network
         before = partial.arrived
 
-        def meanwhile() -> None:
-            self.hasher.advance(_HASH_SECONDS)
+        def meanwhile() -> bool:
+            behind = self.hasher.advance(_HASH_SECONDS)
             job.meter.at(self.file, partial.arrived)
+            return behind
 
         download = Download(
             url,

@@ -8,61 +8,19 @@ import os
 import threading
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
 from tfprov import paths
 from tfprov.errors import TfprovError
+from tfprov.fetch.pipes import WRITE_BYTES, Pipe
+from tfprov.fetch.record import Origin, boot_id, parse
+from tfprov.fetch.spans import Span, gaps, merge
 from tfprov.ladder.classify import classify_exception
 
 _SYNC_SECONDS = 2.0
-# On a fast link sooner, so that little is left to flush when the last byte has come.
-_SYNC_BYTES = 48 * 1024 * 1024
 _NOTE_BYTES = 512 * 1024
 _RECORD_BYTES = 4096
-
-Span = tuple[int, int]
-"""First byte, and one past the last."""
-
-
-@dataclass(frozen=True, slots=True)
-class Origin:
-    """What the server said about the file when these bytes came.
-
-    Attributes:
-        url: without credentials.
-        validator: strong ETag or Last-Modified for If-Range; None when it gave neither.
-    """
-
-    url: str
-    validator: str | None
-
-
-def merge(spans: list[Span], new: Span) -> list[Span]:
-    """The spans with one more, sorted, touching ones joined."""
-    merged: list[Span] = []
-    for start, end in sorted([*spans, new]):
-        if start >= end:
-            continue
-        if merged and start <= merged[-1][1]:
-            merged[-1] = (merged[-1][0], max(merged[-1][1], end))
-        else:
-            merged.append((start, end))
-    return merged
-
-
-def gaps(spans: list[Span], total: int) -> list[Span]:
-    """What is missing of `total` bytes."""
-    missing: list[Span] = []
-    position = 0
-    for start, end in spans:
-        if start > position:
-            missing.append((position, min(start, total)))
-        position = max(position, end)
-    if position < total:
-        missing.append((position, total))
-    return missing
 
 
 class Partial:
@@ -89,8 +47,7 @@ class Partial:
         """
         self.path = path
         self._boot = boot_id() if boot is None else boot
-        self._synced_path = path.with_suffix(".synced")
-        self._written_path = path.with_suffix(".written")
+        self._synced_path, self._written_path = self.records(path)
         self._lock = threading.Lock()
         self._spans: list[Span] = []
         self._doubtful: list[Span] = []
@@ -111,6 +68,11 @@ class Partial:
             self._notes = _open(self._written_path)
         except OSError as error:
             raise classify_exception(error) from error
+
+    @staticmethod
+    def records(path: Path) -> tuple[Path, Path]:
+        """Where the records of a partial file lie: what was flushed, and what was written in which boot."""
+        return (path.with_suffix(".synced"), path.with_suffix(".written"))
 
     def __enter__(self) -> Partial:
         return self
@@ -153,24 +115,40 @@ class Partial:
         with self._lock:
             return gaps(self._spans, self.total or 0)
 
-    def write(self, offset: int, data: bytes | memoryview) -> None:
+    def write(self, offset: int, data: bytes | memoryview | Pipe) -> None:
         """Put bytes at their place.
+
+        Args:
+            offset: of the first of them.
+            data: the bytes, or a pipe that holds them, which is empty afterwards; not while parts are doubted.
 
         Raises:
             TfprovError: `disk-full` and the like.
         """
+        count = len(data)
         try:
-            if self._doubtful and not self.differs:
-                self._compare(offset, data)
-            self._pwrite(data, offset)
+            if isinstance(data, Pipe):
+                data.drain(self._file.fileno(), offset)
+            else:
+                if self._doubtful and not self.differs:
+                    self._compare(offset, data)
+                self._pwrite(data, offset)
         except OSError as error:
             raise classify_exception(_named(error, self.path)) from error
         with self._lock:
-            self._spans = merge(self._spans, (offset, offset + len(data)))
-            self._unsynced += len(data)
-            self._unnoted += len(data)
+            self._spans = merge(self._spans, (offset, offset + count))
+            self._unsynced += count
+            self._unnoted += count
             if self._unnoted >= _NOTE_BYTES:
                 self._note()
+
+    def read_into(self, offset: int, buffer: memoryview) -> int:
+        """Fill a buffer with bytes that are here; how many it were."""
+        if hasattr(os, "preadv"):
+            return os.preadv(self._file.fileno(), [buffer], offset)
+        data = self.read(offset, len(buffer))
+        buffer[: len(data)] = data
+        return len(data)
 
     def read(self, offset: int, count: int) -> bytes:
         """Bytes that are here."""
@@ -238,7 +216,7 @@ class Partial:
         """
         with self._lock:
             waited = time.monotonic() - self._synced_at
-            due = self._unsynced > 0 and (waited >= _SYNC_SECONDS or self._unsynced >= _SYNC_BYTES)
+            due = self._unsynced > 0 and waited >= _SYNC_SECONDS
         if now:
             self._settle()
             self._sync()
@@ -247,17 +225,22 @@ class Partial:
             self._syncing = threading.Thread(target=self._sync_or_note, name="sync", daemon=True)
             self._syncing.start()
 
-    def flush(self) -> None:
-        """Flush the data alone: the file is complete, and its records are about to go.
+    def finish(self) -> tuple[Path, ...]:
+        """Close it: the file is complete, its hash was checked. The data need not be on the disk yet.
+
+        Returns:
+            The records, which stay: whoever flushes the file removes them, in this order. As long as the last is
+            there, the file is known to be whole in this boot only.
 
         Raises:
-            TfprovError: `disk-full` and the like.
+            TfprovError: what a flush in the background has met.
         """
         self._settle()
-        try:
-            getattr(os, "fdatasync", os.fsync)(self._file.fileno())
-        except OSError as error:
-            raise classify_exception(_named(error, self.path)) from error
+        with self._lock:
+            self._note()
+        self._file.close()
+        self._notes.close()
+        return self.records(self.path)
 
     def _settle(self) -> None:
         """Wait for the flush in the background, and raise what it met."""
@@ -289,15 +272,6 @@ class Partial:
             self._unsynced -= unsynced
             self._synced_at = time.monotonic()
 
-    def remove(self) -> None:
-        """Close it and remove data and records."""
-        with contextlib.suppress(TfprovError):
-            self._settle()
-        self._file.close()
-        self._notes.close()
-        for path in (self.path, self._synced_path, self._written_path):
-            path.unlink(missing_ok=True)
-
     def _compare(self, offset: int, data: bytes | memoryview) -> None:
         end = offset + len(data)
         for first, last in self._doubtful:
@@ -308,12 +282,13 @@ class Partial:
     def _pwrite(self, data: bytes | memoryview, offset: int) -> None:
         view = memoryview(data)
         while view:
+            some = view[:WRITE_BYTES]
             if hasattr(os, "pwrite"):
-                count = os.pwrite(self._file.fileno(), view, offset)
+                count = os.pwrite(self._file.fileno(), some, offset)
             else:
                 with self._lock:
                     self._file.seek(offset)
-                    count = self._file.write(view) or 0
+                    count = self._file.write(some) or 0
             view = view[count:]
             offset += count
 
@@ -333,7 +308,7 @@ class Partial:
 
     def _load(self) -> None:
         length = os.fstat(self._file.fileno()).st_size
-        written, synced = _parse(self._written_path), _parse(self._synced_path)
+        written, synced = parse(self._written_path), parse(self._synced_path)
         chosen = written if written is not None and written.boot == self._boot else synced
         if chosen is None:
             return
@@ -343,42 +318,9 @@ class Partial:
         self._spans = [span for span in chosen.spans if 0 <= span[0] < span[1] <= length]
 
 
-@dataclass(frozen=True, slots=True)
-class _Record:
-    boot: str
-    total: int | None
-    origin: Origin | None
-    spans: tuple[Span, ...]
-
-
 def _open(path: Path) -> IO[bytes]:
     """The file for reading and writing, unbuffered, made if need be and never emptied."""
     return os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_BINARY", 0), 0o666), "r+b", 0)
-
-
-def _parse(path: Path) -> _Record | None:
-    """The record in this file, or None when there is none or it is damaged."""
-    try:
-        raw = json.loads(path.read_bytes())
-        spans: list[Span] = []
-        for start, end in raw["spans"]:
-            spans = merge(spans, (int(start), int(end)))
-        origin = None if raw["origin"] is None else Origin(str(raw["origin"][0]), raw["origin"][1])
-        total = None if raw["total"] is None else int(raw["total"])
-        return _Record(str(raw["boot"]), total, origin, tuple(spans))
-    except (OSError, ValueError, KeyError, TypeError, IndexError):
-        return None
-
-
-def boot_id() -> str:
-    """Identifies this run of the operating system: another value means that what was not flushed may be lost."""
-    try:
-        return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
-    except OSError:
-        import psutil
-
-        # Derived from clock and uptime elsewhere, so that it wobbles by a second.
-        return str(round(psutil.boot_time() / 10))
 
 
 def _named(error: OSError, path: Path) -> OSError:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Sequence
 
-from tfprov.fetch.partial import Span, merge
+from tfprov.fetch.spans import Span, merge
 
 _MB = 1024 * 1024
 

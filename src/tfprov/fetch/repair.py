@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from tfprov.fetch.locate import locate
-from tfprov.fetch.partial import Span, merge
+from tfprov.fetch.spans import Span, merge
 
 _BUFFER = 256 * 1024
 _OUTPUT = 1024 * 1024

@@ -3,7 +3,8 @@
 Layout:
 
     store/sha256/ab/abcd…/name-1.0-py3-none-any.whl    whole files; a file is here only after its hash was checked
-    store/partial/abcd….part                           files on their way, with their records
+    store/partial/abcd….part                           files on their way, with their records; those of a whole file
+                                                       stay until it has been flushed
     store/locks/abcd….lock                             one lock a file, held by the process that fetches it
     store/leases/1234-….json                           what a running process needs, so that nobody evicts it
 """
@@ -25,10 +26,13 @@ from typing import BinaryIO
 
 import filelock
 
+from tfprov import paths
 from tfprov.errors import TfprovError
 from tfprov.fetch import locks
+from tfprov.fetch.flushing import Flusher
 from tfprov.fetch.leases import Lease, guard, leased
 from tfprov.fetch.partial import Partial
+from tfprov.fetch.record import boot_id, parse
 from tfprov.ladder.classify import classify_exception
 from tfprov.lock.records import LockedFile
 
@@ -72,12 +76,38 @@ class Store:
         return self.root / "sha256" / sha256[:2] / sha256 / filename
 
     def has(self, file: LockedFile) -> bool:
-        """Whether the file is here, whole. The hash was checked when it came in; see `verify` for checking it again."""
+        """Whether the file is here, whole. The hash was checked when it came in; see `verify` for checking it again.
+
+        A file that nobody is known to have flushed before the system was last started is checked again here.
+        """
+        path = self.path(file.sha256, file.filename)
         try:
-            size = self.path(file.sha256, file.filename).stat().st_size
+            size = path.stat().st_size
         except OSError:
             return False
-        return file.size is None or size == file.size
+        if file.size is not None and size != file.size:
+            return False
+        return not self._records(file.sha256)[-1].exists() or self._survived(path, file.sha256)
+
+    def _survived(self, path: Path, sha256: str) -> bool:
+        """Whether a file that has not been flushed for certain is whole."""
+        *_, mark = records = self._records(sha256)
+        record = parse(mark)
+        if record is not None and record.boot == boot_id():
+            return True  # what the system was given in this boot it still has
+        try:
+            whole = sha256_of(path) == sha256
+        except OSError:
+            return False
+        # Where another process works on it, or nothing may be removed, the next look comes to the same.
+        with contextlib.suppress(OSError, TfprovError), self.lock(sha256, timeout=0):
+            for leftover in (*records, *(() if whole else (path,))):
+                leftover.unlink(missing_ok=True)
+        return whole
+
+    def _records(self, sha256: str) -> tuple[Path, ...]:
+        """Where the records of a file lie while it is on its way, and until it has been flushed."""
+        return Partial.records(self.root / "partial" / f"{sha256}.part")
 
     def use(self, file: LockedFile) -> Path:
         """The path of a file that is here; notes that it was used, for `prune`."""
@@ -117,26 +147,31 @@ class Store:
             TfprovError: `lock-timeout`, or the machine's reason why there can be no lock.
         """
         part = self.root / "partial" / f"{sha256}.part"
-        signs = (part, part.with_suffix(".written"), part.with_suffix(".synced"), part.with_suffix(".copy"))
+        signs = (part, *self._records(sha256), part.with_suffix(".copy"))
         path = self._folder("locks") / f"{sha256}.lock"
         with locks.held(path, timeout=timeout, waiting=waiting, signs=signs) as alone:
             yield alone
 
-    def commit(self, file: LockedFile, partial: Partial) -> Path:
+    def commit(self, file: LockedFile, partial: Partial, flusher: Flusher) -> Path:
         """Move a complete partial file to its final place. Its hash must have been checked.
+
+        It counts as stored at once. Until `flusher` has flushed it, its record says so: after a loss of power its
+        content is looked at again.
 
         Raises:
             TfprovError: `disk-full` and the like; the partial file stays.
         """
         target = self.path(file.sha256, file.filename)
+        records = partial.finish()
         try:
-            partial.flush()
             target.parent.mkdir(parents=True, exist_ok=True)
             partial.path.replace(target)
-            _sync_folder(target.parent)
         except OSError as error:
             raise classify_exception(error) from error
-        partial.remove()
+        flusher.add(target, records)
+        if records != self._records(file.sha256):
+            # Fetched beside an owner that has stopped: nobody would look at these records.
+            flusher.wait()
         return target
 
     def adopt(self, file: LockedFile, source: Path, *, alone: bool = True) -> Path:
@@ -184,7 +219,7 @@ class Store:
                 )
             target.parent.mkdir(parents=True, exist_ok=True)
             temporary.replace(target)
-            _sync_folder(target.parent)
+            paths.sync_folder(target.parent)
         except OSError as error:
             raise classify_exception(error) from error
         finally:
@@ -313,6 +348,8 @@ class Store:
         try:
             with self.lock(stored.sha256, timeout=0):
                 shutil.rmtree(stored.path.parent)
+                for record in self._records(stored.sha256):
+                    record.unlink(missing_ok=True)
         except (OSError, TfprovError):
             return False  # in use by another process, or gone already
         return True
@@ -321,7 +358,7 @@ class Store:
         try:
             with self.lock(path.stem, timeout=0):
                 size = path.stat().st_size
-                for name in (path, path.with_suffix(".synced"), path.with_suffix(".written")):
+                for name in (path, *self._records(path.stem)):
                     name.unlink(missing_ok=True)
                 return size
         except (OSError, TfprovError):
@@ -348,14 +385,3 @@ def sha256_of(path: Path) -> str:
 def _own_name() -> str:
     """What no other process on any machine puts into a file name."""
     return f".{socket.gethostname().partition('.')[0]}-{os.getpid()}"
-
-
-def _sync_folder(folder: Path) -> None:
-    """Make a rename in this folder survive a power loss, where the system can."""
-    if os.name != "posix":
-        return
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

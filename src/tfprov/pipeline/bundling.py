@@ -231,6 +231,7 @@ def _fetched(run: Run, files: Sequence[LockedFile]) -> tuple[dict[str, Path], in
             deadline=run.deadline,
             skip=run.loaded.profile.strategies.skip,
         )
+        found.flusher.wait()
     return dict(found.paths), found.bytes_fetched
 
 

@@ -179,6 +179,7 @@ def bring_python(run: Run, minor: str, asked: str | None) -> Path:
         emit=run.emit,
         seconds=_LINK_SECONDS,
     )
+    fetched.flusher.wait()
     prefix.own(folder, solved.packages)
     prefix.write_history(folder, solved.packages, (f"python={minor}",))
     (folder / _COMPLETE).touch()

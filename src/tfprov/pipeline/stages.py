@@ -388,6 +388,8 @@ def _activate(run: Run) -> Activated:
                 "now may damage it, which the next `tfprov up` would see and put right"
             )
         )
+    if (fetched := run.find(Fetched)) is not None:
+        fetched.flusher.wait()
     generation = environment.reseal(generation, seal) if old else environment.seal(generation, seal)
     environment.activate(generation)
     # What conda packages brought is linked from where they are unpacked; the image is of the rest.

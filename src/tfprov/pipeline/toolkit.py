@@ -100,6 +100,7 @@ def kits(
                 deadline=run.deadline,
                 skip=run.loaded.profile.strategies.skip,
             )
+            fetched.flusher.wait()
             paths = dict(fetched.paths)
         except TfprovError as error:
             resolved, problem = {}, error.what

@@ -75,6 +75,7 @@ class Run:
             skip=skip,
             patience=HURRY,
         )
+        fetched.flusher.wait()
         return fetched.paths[SHA].read_bytes()
 
     @property

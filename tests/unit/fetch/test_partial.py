@@ -1,11 +1,15 @@
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
 
 from tfprov.errors import TfprovError
-from tfprov.fetch.partial import Origin, Partial, gaps, merge
+from tfprov.fetch.partial import Partial
+from tfprov.fetch.pipes import WRITE_BYTES
+from tfprov.fetch.record import Origin, parse
+from tfprov.fetch.spans import gaps, merge
 
 MB = 1024 * 1024
 
@@ -135,10 +139,25 @@ def test_a_reset_leaves_nothing_behind(tmp_path: Path) -> None:
         assert (again.arrived, again.total) == (0, 5)
 
 
-def test_removing_takes_the_records_along(tmp_path: Path) -> None:
-    abandoned(tmp_path / "f.part", boot="one", written=MB)
-    Partial(tmp_path / "f.part", boot="one").remove()
-    assert list(tmp_path.iterdir()) == []
+def test_the_records_of_a_finished_file_stay_and_tell_the_boot_last(tmp_path: Path) -> None:
+    partial = Partial(tmp_path / "f.part", boot="one")
+    partial.total = 7
+    partial.write(0, b"content")
+    records = partial.finish()
+    assert records == Partial.records(tmp_path / "f.part")
+    assert (record := parse(records[-1])) is not None
+    assert (record.boot, record.spans) == ("one", ((0, 7),))
+    assert (tmp_path / "f.part").read_bytes() == b"content"
+
+
+def test_more_than_is_written_at_once_arrives_whole(tmp_path: Path) -> None:
+    content = os.urandom(3 * WRITE_BYTES + 5)
+    with Partial(tmp_path / "f.part") as partial:
+        partial.write(2, content)
+        assert partial.read(2, len(content)) == content
+        buffer = memoryview(bytearray(10))
+        assert partial.read_into(len(content) - 3, buffer) == 5
+        assert bytes(buffer[:5]) == content[-5:]
 
 
 def test_a_folder_that_is_not_there_is_named(tmp_path: Path) -> None:

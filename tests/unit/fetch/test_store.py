@@ -3,11 +3,13 @@ from __future__ import annotations
 import hashlib
 import os
 import threading
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
 from tfprov.errors import TfprovError
+from tfprov.fetch.flushing import Flusher
 from tfprov.fetch.store import Store
 from tfprov.lock.records import LockedFile
 
@@ -37,14 +39,83 @@ def test_a_file_keeps_its_wheel_name_below_its_hash(tmp_path: Path) -> None:
     assert path == tmp_path / "sha256" / file.sha256[:2] / file.sha256 / "thing-1-py3-none-any.whl"
 
 
-def test_a_complete_partial_file_becomes_a_stored_one(tmp_path: Path) -> None:
-    store, file = Store(tmp_path), locked(b"content")
+def fetched(store: Store, content: bytes, flusher: Flusher) -> LockedFile:
+    """A file that came over the network."""
+    file = locked(content)
     with store.lock(file.sha256), store.partial(file.sha256) as partial:
+        partial.total = len(content)
+        partial.write(0, content)
+        store.commit(file, partial, flusher)
+    return file
+
+
+class Idle(Flusher):
+    """What is left by a process that was killed before it flushed anything."""
+
+    def add(self, path: Path, records: Sequence[Path]) -> None:
+        del path, records
+
+
+def test_a_complete_partial_file_becomes_a_stored_one(tmp_path: Path) -> None:
+    store, flusher = Store(tmp_path), Flusher()
+    file = fetched(store, b"content", flusher)
+    assert store.has(file)
+    flusher.wait()
+    assert store.has(file)
+    assert store.path(file.sha256, file.filename).read_bytes() == b"content"
+    assert list((tmp_path / "partial").iterdir()) == []
+
+
+def test_a_file_that_was_not_flushed_is_had_in_the_same_boot(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    file = fetched(store, b"content", Idle())
+    assert store.has(file)
+    assert list((tmp_path / "partial").glob("*.written"))
+
+
+@pytest.mark.parametrize("kept", [b"content", b"\0\0\0\0\0\0\0"])
+@pytest.mark.parametrize(
+    "record", [b'{"boot": "another", "total": 7, "origin": null, "spans": [[0, 7]]}', b"", b"\0" * 99]
+)
+def test_after_a_loss_of_power_what_was_not_flushed_is_looked_at_again(
+    tmp_path: Path, kept: bytes, record: bytes
+) -> None:
+    store = Store(tmp_path)
+    file = fetched(store, b"content", Idle())
+    path = store.path(file.sha256, file.filename)
+    path.write_bytes(kept)
+    for mark in (tmp_path / "partial").glob("*.written"):
+        mark.write_bytes(record)
+    assert store.has(file) is (kept == b"content")
+    assert path.exists() is (kept == b"content")
+    assert list((tmp_path / "partial").iterdir()) == []
+
+
+def test_a_damaged_file_is_not_had_either_while_it_cannot_be_removed(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    file = fetched(store, b"content", Idle())
+    store.path(file.sha256, file.filename).write_bytes(b"CONTENT")
+    for mark in (tmp_path / "partial").glob("*.written"):
+        mark.write_bytes(b"")
+    with store.lock(file.sha256):
+        assert not store.has(file)
+        assert not store.has(file)
+    assert not store.has(file)
+
+
+def test_what_is_removed_from_the_store_leaves_no_records(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    fetched(store, b"content", Idle())
+    store.clear()
+    assert list((tmp_path / "partial").iterdir()) == []
+
+
+def test_a_file_fetched_beside_its_owner_is_flushed_at_once(tmp_path: Path) -> None:
+    store, file = Store(tmp_path), locked(b"content")
+    with store.partial(file.sha256, alone=False) as partial:
         partial.total = 7
         partial.write(0, b"content")
-        path = store.commit(file, partial)
-    assert path.read_bytes() == b"content"
-    assert store.has(file)
+        store.commit(file, partial, Flusher())
     assert list((tmp_path / "partial").iterdir()) == []
 
 

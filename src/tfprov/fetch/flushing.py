@@ -1,0 +1,85 @@
+"""Flushing whole files to the disk behind the run's back: the network and the installer do not wait for the disk."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import queue
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from tfprov import paths
+from tfprov.errors import TfprovError
+from tfprov.ladder.classify import classify_exception
+
+
+@dataclass(frozen=True, slots=True)
+class _Task:
+    path: Path
+    records: Sequence[Path]
+
+
+class Flusher:
+    """Flushes files one after the other, in the background, and removes the records that say they are not flushed.
+
+    A file that cannot be flushed is removed, because nobody knows what the disk has of it. If the process ends before
+    all is done, the records stay, and the store looks at the content again after the next start of the system.
+    """
+
+    def __init__(self) -> None:
+        """Nothing to do yet; the thread is started by the first file."""
+        self._tasks: queue.SimpleQueue[_Task | None] = queue.SimpleQueue()
+        self._thread: threading.Thread | None = None
+        self._lock = threading.Lock()
+        self._failure: TfprovError | None = None
+
+    def add(self, path: Path, records: Sequence[Path]) -> None:
+        """Flush a file that lies at its final place, then remove its records, in this order."""
+        with self._lock:
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._work, name="flush", daemon=True)
+                self._thread.start()
+            self._tasks.put(_Task(path, records))
+
+    def wait(self) -> None:
+        """Wait until everything so far is on the disk. It may be used again afterwards.
+
+        Raises:
+            TfprovError: `disk-full` and the like; what could not be flushed is no longer there.
+        """
+        with self._lock:
+            thread, self._thread = self._thread, None
+            if thread is not None:
+                self._tasks.put(None)
+        if thread is not None:
+            thread.join()
+        failure, self._failure = self._failure, None
+        if failure is not None:
+            raise failure
+
+    def _work(self) -> None:
+        while (task := self._tasks.get()) is not None:
+            try:
+                _flush(task.path)
+            except OSError as error:
+                error.filename = error.filename or str(task.path)
+                self._failure = self._failure or classify_exception(error)
+                with contextlib.suppress(OSError):
+                    task.path.unlink()
+            for record in task.records:
+                with contextlib.suppress(OSError):
+                    record.unlink()
+
+
+def _flush(path: Path) -> None:
+    try:
+        handle = os.open(path, os.O_RDWR | getattr(os, "O_BINARY", 0))
+    except FileNotFoundError:
+        return  # evicted meanwhile, or found to be damaged
+    try:
+        getattr(os, "fdatasync", os.fsync)(handle)
+    finally:
+        os.close(handle)
+    paths.sync_folder(path.parent)
