@@ -118,6 +118,7 @@ def test_an_upgrade_that_fails_its_smoke_test_leaves_the_old_environment_in_use(
     assert document["error"]["code"] == "wrong-number"
     assert "hint" in document["error"]
     assert site.imported() == RELEASE
+    assert list(site.home.glob("data/images/*.new")) == []
 
 
 def test_locked_refuses_to_make_a_lock_and_to_change_one(site: Site) -> None:
@@ -222,6 +223,19 @@ def installed(site: Site, generation: str, name: str) -> Path:
 
 def stages(document: dict[str, object]) -> list[str]:
     return [stage["name"] for stage in document["stages"]]  # type: ignore[index, attr-defined] - a JSON document
+
+
+def test_what_a_new_generation_displaces_is_deleted_by_the_next_run_at_the_latest(site: Site) -> None:
+    site.write("[environment]\nkeep = 2\n")
+    site.up()
+    site.up("--recreate")
+    site.up("--recreate")
+    assert site.generations() == ["0001.aside", "0002", "0003"]
+    site.up("--recreate")
+    assert site.generations() == ["0002.aside", "0003", "0004"]
+    assert site.imported() == RELEASE
+    assert site.run("cache", "prune", "--max", "10GB").returncode == 0
+    assert site.generations() == ["0003", "0004"]
 
 
 def test_the_same_environment_is_made_again_from_its_image(site: Site) -> None:

@@ -20,7 +20,7 @@ import hashlib
 import os
 import re
 import shutil
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from tfprov.envs import documents, launchers, manifest, trees
@@ -30,6 +30,7 @@ from tfprov.errors import TfprovError
 from tfprov.paths import sync_folder, writable, write_atomic
 
 _NUMBER = re.compile(r"\d{4,}")
+_ASIDE = ".aside"
 
 
 def environment_id(name: str, profile: Path) -> str:
@@ -322,16 +323,37 @@ class Environment:
         (generation.path / SEAL).unlink(missing_ok=True)
         trees.delete(generation.path)
 
-    def prune(self, keep: int) -> tuple[Generation, ...]:
-        """Delete the oldest sealed generations beyond `keep`, never the active one; return what was deleted."""
+    def prune(self, keep: int, *, cheap: Callable[[Generation], bool] = lambda _: False) -> tuple[Generation, ...]:
+        """Delete the oldest sealed generations beyond `keep`, never the active one; return what was deleted.
+
+        Args:
+            keep: so many stay, the active one included.
+            cheap: whether a generation costs next to no disk, because its files are links to what stays. Such a one is
+                only put aside; `clear_aside` deletes it.
+        """
         active = self.active()
         others = [found for found in self.generations() if active is None or found.number != active.number]
         spare = others[: max(0, len(others) - (keep - 1))]
         for generation in spare:
             # The environment is good and in use. What cannot be deleted now has no seal any more, and goes later.
             with contextlib.suppress(OSError):
-                self.discard(generation)
+                if not (cheap(generation) and self._put_aside(generation)):
+                    self.discard(generation)
         return tuple(spare)
+
+    def _put_aside(self, generation: Generation) -> bool:
+        (generation.path / SEAL).unlink(missing_ok=True)
+        try:
+            generation.path.rename(generation.path.with_suffix(_ASIDE))
+        except OSError:
+            return False  # one of this number is there already, or something runs from it
+        return True
+
+    def clear_aside(self, *, threads: int | None = None, stop: Callable[[], bool] = lambda: False) -> None:
+        """Delete what `prune` has put aside; see `trees.delete`. What cannot be deleted stays for the next time."""
+        for path in sorted(self._folder.glob(f"*{_ASIDE}")):
+            with contextlib.suppress(OSError):
+                trees.delete(path, threads=threads, stop=stop)
 
     def sweep(self) -> None:
         """Delete unfinished generations. The one in use stays, even with a seal that cannot be read any more."""

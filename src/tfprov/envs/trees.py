@@ -94,18 +94,30 @@ def bring(source: str, target: str, ways: list[Way]) -> None:
             return
 
 
-def delete(folder: Path) -> None:
+def delete(folder: Path, *, threads: int | None = None, stop: Callable[[], bool] = lambda: False) -> None:
     """Delete a folder with all that is in it.
+
+    Args:
+        folder: it.
+        threads: at most so many; None for as many as pay.
+        stop: asked again and again; when it says yes, what is left stays.
 
     Raises:
         OSError: something cannot be deleted; the rest is.
     """
+
+    def delete_part(part: str) -> None:
+        if not stop():
+            shutil.rmtree(part, ignore_errors=True)
+
+    threads = threads or _threads()
     parts = _parts(folder)
-    if len(parts) > 1 and _threads() > 1:
-        with ThreadPoolExecutor(max_workers=_threads(), thread_name_prefix="delete") as pool:
+    if len(parts) > 1:
+        with ThreadPoolExecutor(max_workers=threads, thread_name_prefix="delete") as pool:
             for part in parts:
-                pool.submit(shutil.rmtree, part, ignore_errors=True)
-    shutil.rmtree(folder)
+                pool.submit(delete_part, part)
+    if not stop():
+        shutil.rmtree(folder)
 
 
 def _shares(sizes: dict[str, int]) -> list[list[str]]:

@@ -7,9 +7,10 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
+from tfprov.envs.generations import environments
 from tfprov.fetch.store import Store, Stored, Swept
 from tfprov.paths import Home
-from tfprov.pipeline.stages import sweep_images
+from tfprov.pipeline.imaging import sweep_images
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,7 +56,7 @@ def prune(home: Home, *, cap_bytes: int) -> Swept:
         home: whose.
         cap_bytes: most bytes of wheels to keep.
     """
-    sweep_images(home)
+    _sweep(home)
     return Store(home.store).prune(cap_bytes=cap_bytes)
 
 
@@ -63,8 +64,15 @@ def clear(home: Home) -> Swept:
     """Remove every wheel and everything unpacked. Environments stay as they are; the next run fetches again."""
     for folder in (home.cache / "uv", home.cache / "conda", home.cache / "virtualenv"):
         shutil.rmtree(folder, ignore_errors=True)
-    sweep_images(home)
+    _sweep(home)
     return Store(home.store).clear()
+
+
+def _sweep(home: Home) -> None:
+    """Drop what no environment needs any more."""
+    for environment in environments(home.environments):
+        environment.clear_aside()
+    sweep_images(home)
 
 
 def _kept(what: str, folder: Path) -> Kept:

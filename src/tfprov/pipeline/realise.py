@@ -17,6 +17,7 @@ from tfprov.lock.records import Lock
 from tfprov.paths import sweep_temporary
 from tfprov.pipeline import unpacked
 from tfprov.pipeline.cures import prove
+from tfprov.pipeline.imaging import image_of
 from tfprov.pipeline.records import Outcome
 from tfprov.pipeline.run import Run, whole
 from tfprov.pipeline.stages import (
@@ -27,7 +28,6 @@ from tfprov.pipeline.stages import (
     PROVE,
     Activated,
     drop_unpacked,
-    image_of,
     smoke_digest,
     smoke_request,
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import hashlib
 import json
@@ -21,8 +22,7 @@ from tfprov.conda.prefix import owned_files
 from tfprov.conda.records import CondaPart
 from tfprov.envs import durable, venv
 from tfprov.envs import python as pythons
-from tfprov.envs.generations import environments, python_in
-from tfprov.envs.images import Image, image_key
+from tfprov.envs.generations import python_in
 from tfprov.envs.records import Generation, Seal
 from tfprov.errors import TfprovError
 from tfprov.events import Note
@@ -41,6 +41,7 @@ from tfprov.lock.records import Lock, LockedFile, Target
 from tfprov.paths import Home
 from tfprov.pipeline import conda_prefixes, condas, limits, unpacked
 from tfprov.pipeline.cures import Cured
+from tfprov.pipeline.imaging import beside_the_smoke_test, image_of, sweep_images
 from tfprov.pipeline.locking import as_asked, lock, locked_choice, offers
 from tfprov.pipeline.run import PROFILE, Run, Stage
 from tfprov.pipeline.tools import networked, uv_executable
@@ -207,11 +208,6 @@ def _build(run: Run) -> Generation:
     return generation
 
 
-def image_of(run: Run) -> Image:
-    """The image of the locked files on the chosen interpreter; it need not exist."""
-    return Image(run.home.images / image_key(run.get(Lock).files, run.get(Interpreter)))
-
-
 def _build_from_image(run: Run) -> Generation:
     """A generation with all its files, made by linking."""
     image = image_of(run)
@@ -340,19 +336,19 @@ def activated(generation: Generation, environ: Mapping[str, str]) -> Mapping[str
 def _smoke(run: Run) -> Verdict:
     generation = run.get(Generation)
     request = smoke_request(run.loaded, run.get(Lock).target)
-    if generation.seal is None:
-        durable.begin(generation.path)
     environ = run.request.environ
-    verdict = smoke(
-        python_in(generation.path),
-        request,
-        environ=environ,
-        emit=run.emit,
-        activation=activated(generation, environ),
-    )
-    if not verdict.ok:
-        run.put(verdict)
-        raise as_error(verdict)
+    fresh = generation.seal is None
+    with beside_the_smoke_test(run, generation) if fresh else contextlib.nullcontext():
+        verdict = smoke(
+            python_in(generation.path),
+            request,
+            environ=environ,
+            emit=run.emit,
+            activation=activated(generation, environ),
+        )
+        if not verdict.ok:
+            run.put(verdict)
+            raise as_error(verdict)
     return verdict
 
 
@@ -392,9 +388,13 @@ def _activate(run: Run) -> Activated:
         fetched.flusher.wait()
     generation = environment.reseal(generation, seal) if old else environment.seal(generation, seal)
     environment.activate(generation)
-    # What conda packages brought is linked from where they are unpacked; the image is of the rest.
-    image_of(run).save(generation.path, skip=owned_files(generation.path))
-    pruned = environment.prune(run.loaded.profile.environment.keep)
+    environment.clear_aside()  # what the smoke test left no time for
+    imaged = image_of(run).save(generation.path, skip=owned_files(generation.path))
+    pruned = environment.prune(
+        run.loaded.profile.environment.keep,
+        # All its files are those of the image.
+        cheap=lambda other: imaged and other.seal is not None and other.seal.image == seal.image,
+    )
     sweep_images(run.home)
     return Activated(generation=generation, pruned=len(pruned))
 
@@ -416,22 +416,6 @@ def drop_unpacked(run: Run) -> None:
     """Forget what was unpacked. Its files are linked into environments, so whoever writes there writes here."""
     image_of(run).drop()
     unpacked.forget(run, None)
-
-
-def sweep_images(home: Home) -> None:
-    """Delete the images that no generation of any environment names any more."""
-    if not home.images.is_dir():
-        return
-    used = {
-        generation.seal.image
-        for environment in environments(home.environments)
-        for generation in environment.generations()
-        if generation.seal
-    }
-    for folder in home.images.iterdir():
-        # One that is being made belongs to another run.
-        if folder.name not in used and not folder.name.endswith(".new"):
-            Image(folder).drop()
 
 
 FETCH = Stage(name="fetch", verb=_fetch)

@@ -379,6 +379,38 @@ class TestPrune:
         environment.prune(1)
         assert environment.generations() == (second,)
 
+    def test_cheap_ones_are_put_aside_and_deleted_later(self, environment: Environment) -> None:
+        for _ in range(4):
+            activated(environment)
+        pruned = environment.prune(2, cheap=lambda one: one.number == 1)
+        assert [one.number for one in pruned] == [1, 2]
+        assert numbers(environment) == [3, 4]
+        assert folders(environment) == ["0001.aside", "0003", "0004"]
+        built(environment)
+        environment.sweep()
+        assert folders(environment) == ["0001.aside", "0003", "0004"]
+        environment.clear_aside(stop=lambda: True)
+        assert folders(environment) == ["0001.aside", "0003", "0004"]
+        environment.clear_aside(threads=1)
+        assert folders(environment) == ["0003", "0004"]
+
+    def test_what_cannot_be_put_aside_is_deleted(self, environment: Environment) -> None:
+        first = activated(environment)
+        activated(environment)
+        left = first.path.with_suffix(".aside")
+        left.mkdir()
+        (left / "of an earlier one").touch()
+        environment.prune(1, cheap=lambda _: True)
+        assert folders(environment) == ["0001.aside", "0002"]
+        assert [path.name for path in left.iterdir()] == ["of an earlier one"]
+
+    def test_what_is_put_aside_goes_with_the_environment(self, environment: Environment) -> None:
+        activated(environment)
+        activated(environment)
+        environment.prune(1, cheap=lambda _: True)
+        environment.remove()
+        assert not environment.root.exists()
+
     def test_unfinished_ones_do_not_count(self, environment: Environment) -> None:
         activated(environment)
         activated(environment)

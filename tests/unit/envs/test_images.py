@@ -252,6 +252,80 @@ def test_an_image_that_another_run_is_making_is_left_alone(environment: Path, tm
     assert begun.exists()
 
 
+def held(image: Image) -> dict[str, str]:
+    return {
+        entry: (image.folder / "tree" / entry).read_text()
+        for entry in (line.split(" ", 2)[2] for line in (image.folder / "manifest").read_text().split("\n")[1:-1])
+    }
+
+
+def test_an_image_can_be_prepared_before_anything_is_proved(environment: Path, tmp_path: Path) -> None:
+    image = Image(tmp_path / "images" / "key")
+    image.prepare(environment)
+    assert not image.exists
+    prepared = next((tmp_path / "images").glob("key.*.new")) / "tree" / MODULE
+    assert prepared.stat().st_ino == (environment / MODULE).stat().st_ino
+    assert Image(tmp_path / "images" / "key").save(environment)
+    assert held(image)[MODULE] == "value = 1\n"
+    assert [path.name for path in (tmp_path / "images").iterdir()] == ["key"]
+
+
+def test_what_changed_since_an_image_was_prepared_is_kept_as_it_is_now(environment: Path, tmp_path: Path) -> None:
+    image = Image(tmp_path / "images" / "key")
+    image.prepare(environment)
+    (environment / COMPILED).unlink()
+    (environment / MODULE).unlink()
+    (environment / MODULE).write_text("value = 22\n")
+    (environment / "bin/late").write_text("late")
+    assert image.save(environment)
+    files = held(image)
+    assert files[MODULE] == "value = 22\n"
+    assert files["bin/late"] == "late"
+    assert COMPILED not in files
+    assert not image.damage()
+    image.lay_down(tmp_path / "again")
+    assert not (tmp_path / "again" / COMPILED).exists()
+
+
+def test_a_clone_that_nobody_touched_is_not_made_again(
+    environment: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(trees, "CHEAP", (trees.copy,))
+    image = Image(tmp_path / "images" / "key")
+    image.prepare(environment)
+    made = next((tmp_path / "images").glob("key.*.new")) / "tree" / MODULE
+    before = made.stat().st_ino
+    assert image.save(environment)
+    assert (image.folder / "tree" / MODULE).stat().st_ino == before
+
+
+def test_what_was_prepared_can_be_given_up(environment: Path, tmp_path: Path) -> None:
+    image = Image(tmp_path / "images" / "key")
+    image.prepare(environment)
+    image.abandon()
+    assert list((tmp_path / "images").iterdir()) == []
+    image.abandon()
+
+
+def test_an_image_that_cannot_be_prepared_is_made_later_or_not(
+    environment: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(source: str, target: str) -> None:
+        raise OSError(28, "No space left on device", target)
+
+    image = Image(tmp_path / "images" / "key")
+    with monkeypatch.context() as broken:
+        broken.setattr(trees, "CHEAP", (full,))
+        image.prepare(environment)
+    assert image.save(environment)
+    assert not image.damage()
+
+
+def test_an_image_that_is_there_is_not_prepared(image: Image, environment: Path, tmp_path: Path) -> None:
+    image.prepare(environment)
+    assert [path.name for path in (tmp_path / "images").iterdir()] == ["key"]
+
+
 def test_an_image_whose_deletion_was_cut_short_is_made_again(image: Image, environment: Path) -> None:
     (image.folder / "manifest").unlink()
     assert image.save(environment)

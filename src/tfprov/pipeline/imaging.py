@@ -1,0 +1,66 @@
+"""The images of environments in a run: which one is meant, making it beside the smoke test, and deleting old ones."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from collections.abc import Iterator
+
+from tfprov.conda.prefix import owned_files
+from tfprov.envs import durable
+from tfprov.envs.generations import environments
+from tfprov.envs.images import Image, image_key
+from tfprov.envs.records import Generation
+from tfprov.host.records import Interpreter
+from tfprov.lock.records import Lock
+from tfprov.paths import Home
+from tfprov.pipeline.run import Run
+
+
+def image_of(run: Run) -> Image:
+    """The image of the locked files on the chosen interpreter; it need not exist."""
+    return Image(run.home.images / image_key(run.get(Lock).files, run.get(Interpreter)))
+
+
+def sweep_images(home: Home) -> None:
+    """Delete the images that no generation of any environment names any more."""
+    if not home.images.is_dir():
+        return
+    used = {
+        generation.seal.image
+        for environment in environments(home.environments)
+        for generation in environment.generations()
+        if generation.seal
+    }
+    for folder in home.images.iterdir():
+        # One that is being made belongs to another run.
+        if folder.name not in used and not folder.name.endswith(".new"):
+            Image(folder).drop()
+
+
+@contextlib.contextmanager
+def beside_the_smoke_test(run: Run, generation: Generation) -> Iterator[None]:
+    """Use the processors that a smoke test leaves idle: most of what has to follow it does not depend on its verdict.
+
+    The new generation is written back to the disk, its image is prepared, and what an earlier run has put aside is
+    deleted, as far as the time allows. Where the test fails, what was prepared is deleted.
+    """
+    image, ended = image_of(run), threading.Event()
+
+    def work() -> None:
+        # What conda packages brought is linked from where they are unpacked; the image is of the rest.
+        image.prepare(generation.path, skip=owned_files(generation.path))
+        run.environment.clear_aside(threads=1, stop=ended.is_set)
+
+    durable.begin(generation.path)
+    thread = threading.Thread(target=work, name="meanwhile", daemon=True)
+    thread.start()
+    good = False
+    try:
+        yield
+        good = True
+    finally:
+        ended.set()
+        thread.join()
+        if not good:
+            image.abandon()
