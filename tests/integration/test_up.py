@@ -12,6 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 
 from site_under_test import OLDER, RELEASE, Site, only_here, sham_wheel
 from wheels import build_wheel
@@ -223,6 +224,19 @@ def installed(site: Site, generation: str, name: str) -> Path:
 
 def stages(document: dict[str, object]) -> list[str]:
     return [stage["name"] for stage in document["stages"]]  # type: ignore[index, attr-defined] - a JSON document
+
+
+def test_a_verified_environment_is_told_while_another_run_works_on_it(site: Site) -> None:
+    site.up()
+    (environment,) = (path for path in site.home.glob("data/environments/*") if path.name != ".locks")
+    with FileLock(environment.parent / ".locks" / environment.name):
+        assert site.up()["already"] is True
+        # What has something to do waits for its turn.
+        waiting = site.start("up", "train.toml", "--recreate")
+        with pytest.raises(subprocess.TimeoutExpired):
+            waiting.wait(2)
+    assert waiting.wait(120) == 0
+    waiting.communicate()
 
 
 def test_what_a_new_generation_displaces_is_deleted_by_the_next_run_at_the_latest(site: Site) -> None:

@@ -83,6 +83,14 @@ class Environment:
         if before is None or before.owner != self.owner:
             self._write_owner()
 
+    def settled(self, generation: Generation) -> bool:
+        """Whether everything leads to a generation already, so that `claim` and `activate` have nothing to do."""
+        before = Environment.open(self.root)
+        if before is None or before.owner != self.owner or self._pointed_at() != generation.path:
+            return False
+        link = Path(self.owner.link)
+        return not self.owner.link or (link.is_symlink() and link.readlink() == self._current)
+
     @contextlib.contextmanager
     def locked(self, *, timeout: float = -1) -> Iterator[None]:
         """Hold the environment against other tfprov processes. The operating system frees it when the holder dies.

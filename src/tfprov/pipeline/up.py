@@ -44,10 +44,17 @@ def up(request: Request, emit: Emit) -> Outcome:
         run.do(PROFILE)
         environment = run.environment
         environment.check_link()
+        folder, now = run.home.journals / environment.id, datetime.now(timezone.utc)
+        anew = request.recreate or request.upgrade
+        # To look needs no lock: what is verified and in its place stays so, whatever another run is about to do.
+        verified = None if anew else _still_verified(run)
+        if verified is not None and environment.settled(verified):
+            run.journal.open(folder, now=now)
+            return Outcome(environment=environment, generation=verified, stages=tuple(run.seconds), already=True)
         with working_on(environment, run.emit):
             environment.claim()
-            run.journal.open(run.home.journals / environment.id, now=datetime.now(timezone.utc))
-            verified = None if request.recreate or request.upgrade else _still_verified(run)
+            run.journal.open(folder, now=now)
+            verified = None if anew else _still_verified(run)
             if verified is not None:
                 # The link at the path that the profile asks for may have been deleted since.
                 environment.activate(verified)

@@ -418,6 +418,36 @@ class TestPrune:
         assert environment.prune(2) == ()
 
 
+class TestSettled:
+    def test_what_is_in_its_place_needs_nothing(self, folder: Path) -> None:
+        environment = linked(folder, folder / ".venv")
+        first, second = activated(environment), activated(environment)
+        assert environment.settled(second)
+        assert not environment.settled(first)
+
+    def test_without_a_path_of_its_own(self, environment: Environment) -> None:
+        assert environment.settled(activated(environment))
+
+    def test_a_deleted_or_foreign_link_has_to_be_made_again(self, folder: Path) -> None:
+        environment = linked(folder, folder / ".venv")
+        generation = activated(environment)
+        (folder / ".venv").unlink()
+        assert not environment.settled(generation)
+        (folder / ".venv").symlink_to(folder)
+        assert not environment.settled(generation)
+
+    def test_another_path_has_to_be_claimed(self, folder: Path) -> None:
+        generation = activated(linked(folder, folder / ".venv"))
+        owner = Owner(name="train", profile=str(folder / "train.toml"), link=str(folder / "env"))
+        assert not Environment(folder / "home" / "train-2", owner=owner).settled(generation)
+
+    def test_what_nobody_claimed_is_not_settled(self, folder: Path) -> None:
+        environment = linked(folder, folder / ".venv")
+        generation = activated(environment)
+        (environment.root / "owner.json").unlink()
+        assert not environment.settled(generation)
+
+
 class TestDamage:
     def test_a_whole_generation_has_none(self, environment: Environment) -> None:
         assert not environment.damage(sealed(environment))
