@@ -272,7 +272,8 @@ class Site:
         moved = {one.path.rpartition("/")[2] for one in self.index.seen[seen:] if one.method == "GET"}
         found = [f"`{name}` was in the store and was fetched again" for name in sorted(stored & moved)]
         found += wrong_with(self.stable, (wanted,), environ=self.environ())
-        self.earlier = [*self.earlier, self.state][-4:]
+        # Each wanted state has a generation now, also one that a cut after the next switch makes `state` pass over.
+        self.earlier = [*self.earlier, self.state, wanted][-8:]
         self.state = wanted
         return found
 
