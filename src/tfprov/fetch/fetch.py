@@ -77,10 +77,12 @@ def fetch(
     lease = store.hold(unique)
     absent = [file for file in unique.values() if not store.has(file)]
     sizes_known = all(file.size is not None for file in unique.values())
+    flusher = Flusher()
     meter = Meter(emit, sum(file.size or 0 for file in unique.values()) if sizes_known else None)
     for file in unique.values():
         if file not in absent:
             size = store.use(file).stat().st_size
+            store.finish(file, flusher)
             meter.found(size)
             meter.at(file, size)
     _require_space(store, absent)
@@ -108,7 +110,7 @@ def fetch(
         patience=patience,
         # Waits end when another file fails for good, and on Ctrl-C.
         sleep=stop.wait,
-        flusher=Flusher(),
+        flusher=flusher,
     )
     order = sorted(absent, key=lambda file: file.size or 0, reverse=True)
     pool = ThreadPoolExecutor(max_workers=max(1, min(network.connections, len(order))), thread_name_prefix="fetch")
@@ -125,9 +127,7 @@ def fetch(
         stop.set()
         pool.shutdown(wait=True, cancel_futures=True)
     paths = {file.sha256: store.path(file.sha256, file.filename) for file in unique.values()}
-    return Fetched(
-        paths=paths, bytes_fetched=meter.fetched, bytes_reused=meter.reused, lease=lease, flusher=job.flusher
-    )
+    return Fetched(paths=paths, bytes_fetched=meter.fetched, bytes_reused=meter.reused, lease=lease, flusher=flusher)
 
 
 def sizes(files: Sequence[LockedFile], *, network: Network, store: Store) -> tuple[LockedFile, ...]:

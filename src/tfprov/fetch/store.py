@@ -116,6 +116,12 @@ class Store:
             os.utime(path)
         return path
 
+    def finish(self, file: LockedFile, flusher: Flusher) -> None:
+        """Let a file that is here be flushed if nobody is known to have done so: its process was killed before."""
+        records = self._records(file.sha256)
+        if records[-1].exists():
+            flusher.add(self.path(file.sha256, file.filename), records)
+
     def partial(self, sha256: str, *, alone: bool = True) -> Partial:
         """The file on its way. Open it under `lock` only.
 
