@@ -145,7 +145,7 @@ def stocked(task: Task, root: Path) -> Iterator[tuple[Catalogue | Releases, Inde
 
 
 def kills(task: Task, root: Path, catalogue: Catalogue | Releases, index: Index) -> Iterator[Point]:
-    """Points of one site, at boundaries and at random moments in turn."""
+    """Points of one site, half of them at boundaries and half at random moments."""
     if not task.points:
         return
     chance = random.Random(task.seed)
@@ -163,7 +163,7 @@ def kills(task: Task, root: Path, catalogue: Catalogue | Releases, index: Index)
             action = next(actions)
             moment = chance.uniform(0.0, seconds[action])
             point = action_point(site, action, Cut(after_s=moment, whole_tree=tree))
-        elif done % 4 != 1:
+        elif chance.random() < 0.5:  # not in turn: every upgrade has a turn of three, too
             stage, event = boundaries[name].pop(0)
             late = chance.choice((0.0, chance.uniform(0.0, 0.03)))
             point = kill_point(site, Cut(stage=stage, event=event, after_s=late, whole_tree=tree), kind="boundary")
