@@ -248,6 +248,7 @@ def test_what_a_new_generation_displaces_is_deleted_by_the_next_run_at_the_lates
     site.up("--recreate")
     assert site.generations() == ["0002.aside", "0003", "0004"]
     assert site.imported() == RELEASE
+    assert site.run("doctor", "train.toml").returncode == 0
     assert site.run("cache", "prune", "--max", "10GB").returncode == 0
     assert site.generations() == ["0003", "0004"]
 

@@ -357,6 +357,10 @@ class Environment:
             return False  # one of this number is there already, or something runs from it
         return True
 
+    def aside(self) -> Path | None:
+        """The newest generation that `prune` has put aside; None when there is none."""
+        return max(self._folder.glob(f"*{_ASIDE}"), default=None)
+
     def clear_aside(self, *, threads: int | None = None, stop: Callable[[], bool] = lambda: False) -> None:
         """Delete what `prune` has put aside; see `trees.delete`. What cannot be deleted stays for the next time."""
         for path in sorted(self._folder.glob(f"*{_ASIDE}")):

@@ -37,6 +37,8 @@ _OWN = re.compile(
     r"|(bin|Scripts)/(python|activate|deactivate)[^/]*|(.*/)?_tfprov_cures\.(py|pth|[^/]*\.pyc))$"
 )
 _COMMANDS = ("bin", "Scripts")
+_WORTH_MOVING = 32
+"""Files of a package that are moved rather than linked."""
 
 
 def image_key(files: Sequence[LockedFile], interpreter: Interpreter) -> str:
@@ -228,16 +230,61 @@ class Image:
             _write_manifest(self.folder, self._made_from(), (one for one in self._entries() if one.path not in lost))
         return True
 
-    def lay_down(self, environment: Path) -> None:
+    def take_over(self, environment: Path, spare: Path) -> frozenset[str]:
+        """Move whole packages from another environment of this image that nobody needs any more.
+
+        A package is moved when it has exactly the files of the image: one rename instead of a link and a deletion for
+        each file. Bytecode that the image does not have is deleted.
+
+        Args:
+            environment: a virtual environment without packages.
+            spare: the other one, on the same file system; it is of no use afterwards.
+
+        Returns:
+            What was moved, for `lay_down`.
+        """
+        packages: dict[str, list[str]] = {}
+        for entry in self._entries():
+            library, _, inner = entry.path.partition("/site-packages/")
+            name, _, rest = inner.partition("/")
+            if rest:
+                packages.setdefault(f"{library}/site-packages/{name}", []).append(entry.path)
+        moved: set[str] = set()
+        for package, paths in packages.items():
+            if len(paths) < _WORTH_MOVING:
+                continue
+            with contextlib.suppress(OSError):
+                if self._holds_exactly(spare, package, frozenset(paths)):
+                    (environment / package).parent.mkdir(parents=True, exist_ok=True)
+                    (spare / package).rename(environment / package)
+                    moved.update(paths)
+        return frozenset(moved)
+
+    def _holds_exactly(self, spare: Path, package: str, paths: Collection[str]) -> bool:
+        found = set(_all_files(str(spare), package))
+        surplus = found.difference(paths)
+        if len(found) - len(surplus) != len(paths) or not all(path.endswith(".pyc") for path in surplus):
+            return False
+        base, tree = str(spare), str(self._tree)
+        if not all(_same(os.lstat(f"{base}/{path}"), os.lstat(f"{tree}/{path}")) for path in paths):
+            return False
+        for path in surplus:
+            (spare / path).unlink()
+            with contextlib.suppress(OSError):
+                (spare / path).parent.rmdir()  # where it was all that was there
+        return True
+
+    def lay_down(self, environment: Path, *, there: Collection[str] = ()) -> None:
         """Fill an empty environment from the image.
 
         Args:
             environment: a virtual environment without packages.
+            there: paths that it has already.
 
         Raises:
             OSError: the disk is full, or a file vanished meanwhile.
         """
-        paths = [entry.path for entry in self._entries()]
+        paths = [entry.path for entry in self._entries() if entry.path not in there]
         was, now = self._made_from(), str(environment)
         libraries = (path for path in paths if not _is_command(path))
         trees.bring_tree(self._tree, environment, libraries, ways=trees.ALL)
@@ -336,6 +383,22 @@ def _contents(environment: Path) -> Iterator[str]:
                     stack.append(path)
                 elif one.is_file(follow_symlinks=False):
                     yield path
+
+
+def _all_files(root: str, folder: str) -> Iterator[str]:
+    """Everything below a folder, as paths relative to `root`. OSError for a link, or a folder with nothing in it."""
+    with os.scandir(f"{root}/{folder}") as found:
+        entries = list(found)
+    if not entries:
+        raise NotADirectoryError(folder)
+    for one in entries:
+        path = f"{folder}/{one.name}"
+        if one.is_dir(follow_symlinks=False):
+            yield from _all_files(root, path)
+        elif one.is_file(follow_symlinks=False):
+            yield path
+        else:
+            raise NotADirectoryError(path)
 
 
 def _is_command(path: str) -> bool:

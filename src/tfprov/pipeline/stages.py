@@ -227,7 +227,8 @@ def _build_from_image(run: Run) -> Generation:
             )
     generation = run.environment.begin()
     _make_venv(run, generation.path, with_pip=False)
-    image.lay_down(generation.path)
+    spare = run.environment.aside()
+    image.lay_down(generation.path, there=image.take_over(generation.path, spare) if spare else ())
     return generation
 
 

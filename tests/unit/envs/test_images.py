@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -324,6 +325,78 @@ def test_an_image_that_cannot_be_prepared_is_made_later_or_not(
 def test_an_image_that_is_there_is_not_prepared(image: Image, environment: Path, tmp_path: Path) -> None:
     image.prepare(environment)
     assert [path.name for path in (tmp_path / "images").iterdir()] == ["key"]
+
+
+class TestTakeOver:
+    """A package of enough files, in an environment that is no longer needed."""
+
+    PACKAGE = "lib/python3.12/site-packages/big"
+
+    @pytest.fixture
+    def image(self, environment: Path, tmp_path: Path) -> Image:
+        for number in range(40):
+            path = environment / self.PACKAGE / f"part{number % 3}" / f"m{number}.py"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(f"number = {number}\n")
+        image = Image(tmp_path / "images" / "key")
+        assert image.save(environment)
+        return image
+
+    @pytest.fixture
+    def spare(self, image: Image, tmp_path: Path) -> Path:
+        image.lay_down(tmp_path / "spare")
+        return tmp_path / "spare"
+
+    def made(self, image: Image, spare: Path) -> tuple[Path, bool]:
+        """The new environment, and whether the package was moved."""
+        new = spare.with_name("new")
+        moved = image.take_over(new, spare)
+        assert moved in (frozenset(), frozenset(path for path in held(image) if path.startswith(self.PACKAGE + "/")))
+        image.lay_down(new, there=moved)
+        there = {str(path.relative_to(new)): path.read_text() for path in new.rglob("*") if path.is_file()}
+        assert {path: text for path, text in there.items() if path != "bin/thing"} == {
+            path: text for path, text in held(image).items() if path != "bin/thing"
+        }
+        return new, bool(moved)
+
+    def test_a_package_as_in_the_image_is_moved(self, image: Image, spare: Path) -> None:
+        new, moved = self.made(image, spare)
+        assert moved
+        assert not (spare / self.PACKAGE).exists()
+        assert (new / MODULE).exists()
+
+    def test_bytecode_of_later_is_deleted(self, image: Image, spare: Path) -> None:
+        later = spare / self.PACKAGE / "part0" / "__pycache__" / "m0.cpython-312.pyc"
+        later.parent.mkdir()
+        later.write_text("bytecode")
+        kept = later.with_name("m3.cpython-312.pyc")
+        kept.write_text("bytecode")
+        new, moved = self.made(image, spare)
+        assert moved
+        assert not (new / self.PACKAGE / "part0" / "__pycache__").exists()
+
+    @pytest.mark.parametrize("what", ["missing", "foreign", "other", "same size", "empty folder", "link", "gone"])
+    def test_a_package_that_is_another_is_left(self, image: Image, spare: Path, what: str) -> None:
+        module = spare / self.PACKAGE / "part0" / "m0.py"
+        if what == "missing":
+            module.unlink()
+        elif what == "foreign":
+            module.with_name("mine.py").write_text("mine")
+        elif what == "other":
+            module.unlink()
+            module.write_text("number = 1000\n")
+        elif what == "same size":
+            module.unlink()
+            module.write_text("number = 9\n")
+        elif what == "empty folder":
+            module.with_name("empty").mkdir()
+        elif what == "link":
+            module.unlink()
+            module.symlink_to(spare / self.PACKAGE / "part1" / "m1.py")
+        else:
+            shutil.rmtree(spare)
+        _, moved = self.made(image, spare)
+        assert not moved
 
 
 def test_an_image_whose_deletion_was_cut_short_is_made_again(image: Image, environment: Path) -> None:
