@@ -194,7 +194,14 @@ def test_ctrl_c_is_in_the_journal(project: Project, monkeypatch: pytest.MonkeyPa
     assert project.journal()[-1]["code"] == "interrupted"
 
 
+def test_a_verified_environment_is_told_without_waiting(project: Project) -> None:
+    with project.environment.locked():
+        assert up(project.request(), project.events.append).already
+    assert project.warnings() == []
+
+
 def test_a_second_run_says_that_it_waits_and_then_goes_on(project: Project) -> None:
+    (project.environment.root / "owner.json").unlink()  # it has something to put right
     noticed, held = threading.Event(), threading.Event()
 
     def hold() -> None:
