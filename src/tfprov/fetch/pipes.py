@@ -13,7 +13,6 @@ import socket
 import sys
 
 _SIZE = 1024 * 1024
-_SET_SIZE = 1031  # F_SETPIPE_SZ; the module fcntl names it from Python 3.10 on, not on every system
 
 WRITE_BYTES = 64 * 1024
 """The most to hand to the system at once. For more it takes memory in large blocks, and on a virtual machine that gives
@@ -36,7 +35,7 @@ class Pipe:
         self._source, self._sink = os.pipe()
         self.capacity = 64 * 1024
         with contextlib.suppress(OSError):  # more than this user may have: it works with less
-            self.capacity = fcntl.fcntl(self._sink, _SET_SIZE, _SIZE)
+            self.capacity = fcntl.fcntl(self._sink, fcntl.F_SETPIPE_SZ, _SIZE)
         self._held = 0
 
     def __enter__(self) -> Pipe:

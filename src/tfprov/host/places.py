@@ -92,7 +92,7 @@ _FOLDERS: dict[System, tuple[str, ...]] = {
         "opt/python/*/bin",
         "opt/python*/bin",
         "opt/hostedtoolcache/Python/*/*/bin",
-        "opt/rh/*/root/usr/bin",
+        "opt/rh/*/*/usr/bin",  # Red Hat's Software Collections: each has a whole tree below one folder
         "usr/local/python*/bin",
         "home/linuxbrew/.linuxbrew/bin",
         "home/linuxbrew/.linuxbrew/opt/python@*/bin",

@@ -15,17 +15,16 @@ from pathlib import Path
 
 import pytest
 
+from hurry import HURRY
 from loopback import Faults, Index, Proxy, SocksProxy, authority, full_disk, unused_port, wheel
 from tfprov.errors import TfprovError
 from tfprov.events import Attempt, Event, Note, Progress
 from tfprov.fetch import meter as stage
 from tfprov.fetch.credentials import Login
 from tfprov.fetch.fetch import fetch, sizes
-from tfprov.fetch.job import Patience
 from tfprov.fetch.routes import DIRECT, Route
 from tfprov.fetch.sources import Network
 from tfprov.fetch.store import Store
-from tfprov.ladder.climb import Policy
 from tfprov.lock.records import LockedFile
 
 MB = 1024 * 1024
@@ -33,11 +32,6 @@ NAME = "thing-1.0-py3-none-any.whl"
 CONTENT = wheel("thing", "1.0", size=14 * MB, members=7)
 OTHER = wheel("thing", "1.0", size=14 * MB, members=7, seed=1)
 SIZE = len(CONTENT)
-HURRY = Patience(
-    normal=Policy(tries=3, seconds=20.0, first_wait=0.01, longest_wait=0.1),
-    patient=Policy(tries=2, seconds=20.0, first_wait=0.01, longest_wait=0.1),
-    fresh=Policy(tries=3, seconds=20.0, first_wait=0.01, longest_wait=0.1),
-)
 
 
 @dataclass(kw_only=True)

@@ -6,25 +6,19 @@ from pathlib import Path
 
 import pytest
 
+from hurry import HURRY
 from loopback import Faults, Index, wheel
 from tfprov.fetch import pipes
 from tfprov.fetch.fetch import fetch
-from tfprov.fetch.job import Patience
 from tfprov.fetch.pipes import Pipe
 from tfprov.fetch.sources import Network
 from tfprov.fetch.store import Store
-from tfprov.ladder.climb import Policy
 from tfprov.lock.records import LockedFile
 
 MB = 1024 * 1024
 NAME = "thing-1.0-py3-none-any.whl"
 CONTENT = wheel("thing", "1.0", size=60 * MB, members=7)
 SIZE = len(CONTENT)
-HURRY = Patience(
-    normal=Policy(tries=3, seconds=20.0, first_wait=0.01, longest_wait=0.1),
-    patient=Policy(tries=2, seconds=20.0, first_wait=0.01, longest_wait=0.1),
-    fresh=Policy(tries=3, seconds=20.0, first_wait=0.01, longest_wait=0.1),
-)
 
 CURABLE = {
     "nothing": (Faults(), 1.0),
