@@ -131,15 +131,14 @@ def write_atomic(path: Path, content: bytes) -> None:
 
 
 def sync_folder(folder: Path) -> None:
-    """Make a rename in this folder survive a loss of power, where the system can. Never fails: the rename is done."""
+    """Make a rename in this folder survive a loss of power, where the system can. OSError when the disk refuses."""
     if os.name != "posix":
         return
-    with contextlib.suppress(OSError):
-        handle = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
 
 
 @contextlib.contextmanager

@@ -452,5 +452,6 @@ def _switch(link: Path, target: Path) -> None:
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
-    # Before anything that the old link leads to is deleted.
-    sync_folder(link.parent)
+    # Before anything that the old link leads to is deleted. No failure any more: the rename is done.
+    with contextlib.suppress(OSError):
+        sync_folder(link.parent)

@@ -82,7 +82,7 @@ def fetch(
     for file in unique.values():
         if file not in absent:
             size = store.use(file).stat().st_size
-            store.finish(file, flusher)
+            store.flush(file, flusher)
             meter.found(size)
             meter.at(file, size)
     _require_space(store, absent)

@@ -116,7 +116,7 @@ class Store:
             os.utime(path)
         return path
 
-    def finish(self, file: LockedFile, flusher: Flusher) -> None:
+    def flush(self, file: LockedFile, flusher: Flusher) -> None:
         """Let a file that is here be flushed if nobody is known to have done so: its process was killed before."""
         records = self._records(file.sha256)
         if records[-1].exists():

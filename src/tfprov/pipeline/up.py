@@ -46,7 +46,7 @@ def up(request: Request, emit: Emit) -> Outcome:
         environment.check_link()
         folder, now = run.home.journals / environment.id, datetime.now(timezone.utc)
         anew = request.recreate or request.upgrade
-        # To look needs no lock: what is verified and in its place stays so, whatever another run is about to do.
+        # To look needs no lock: with it, the answer would be just as true, and another run as free to change it after.
         verified = None if anew else _still_verified(run)
         if verified is not None and environment.settled(verified):
             run.journal.open(folder, now=now)

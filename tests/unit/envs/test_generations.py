@@ -420,6 +420,19 @@ class TestPrune:
         assert environment.prune(2) == ()
 
 
+def test_a_switch_that_the_disk_does_not_confirm_is_done_all_the_same(
+    environment: Environment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    generation = sealed(environment)
+
+    def broken(_handle: int) -> None:
+        raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr(os, "fsync", broken)
+    environment.activate(generation)
+    assert environment.active() == generation
+
+
 class TestSettled:
     def test_what_is_in_its_place_needs_nothing(self, folder: Path) -> None:
         environment = linked(folder, folder / ".venv")

@@ -45,7 +45,7 @@ def test_a_file_that_is_gone_is_no_failure(tmp_path: Path) -> None:
 
 
 def test_what_the_disk_does_not_take_is_removed_and_told_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    refused = made(tmp_path, "one")
+    refused, taken = made(tmp_path, "one"), made(tmp_path, "two")
     inode = refused[0].stat().st_ino
     real = os.fdatasync
 
@@ -57,7 +57,7 @@ def test_what_the_disk_does_not_take_is_removed_and_told_once(tmp_path: Path, mo
     monkeypatch.setattr(os, "fdatasync", full)
     flusher = Flusher()
     flusher.add(*refused)
-    flusher.add(*made(tmp_path, "two"))
+    flusher.add(*taken)
     with pytest.raises(TfprovError) as caught:
         flusher.wait()
     assert caught.value.code.name == "disk-full"

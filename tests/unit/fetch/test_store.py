@@ -76,11 +76,11 @@ def test_a_file_that_was_not_flushed_is_had_in_the_same_boot(tmp_path: Path) -> 
 def test_what_a_killed_process_did_not_flush_the_next_one_does(tmp_path: Path) -> None:
     store, flusher = Store(tmp_path), Flusher()
     file = fetched(store, b"content", Idle())
-    store.finish(file, flusher)
+    store.flush(file, flusher)
     flusher.wait()
     assert list((tmp_path / "partial").iterdir()) == []
     assert store.has(file)
-    store.finish(file, flusher)
+    store.flush(file, flusher)
 
 
 @pytest.mark.parametrize("kept", [b"content", b"\0\0\0\0\0\0\0"])

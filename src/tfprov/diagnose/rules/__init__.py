@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tfprov.diagnose.records import Rule
-from tfprov.diagnose.rules import clues, conda, gpu, loader, network, noise, packages, pip, system, uv
+from tfprov.diagnose.rules import clues, conda, driver, gpu, loader, network, noise, packages, pip, system, uv
 
 RULES: tuple[Rule, ...] = (
     *clues.RULES,
@@ -14,6 +14,7 @@ RULES: tuple[Rule, ...] = (
     *conda.RULES,
     *loader.RULES,
     *packages.RULES,
+    *driver.RULES,
     *gpu.RULES,
     *noise.RULES,
 )
