@@ -21,7 +21,7 @@ from pathlib import Path
 
 import psutil
 
-from tfprov.envs import trees
+from tfprov.envs import spares, trees
 from tfprov.envs.integrity import bad_files, digests, owners, recorded
 from tfprov.envs.manifest import MANIFEST, SEAL
 from tfprov.host.records import Interpreter
@@ -37,8 +37,6 @@ _OWN = re.compile(
     r"|(bin|Scripts)/(python|activate|deactivate)[^/]*|(.*/)?_tfprov_cures\.(py|pth|[^/]*\.pyc))$"
 )
 _COMMANDS = ("bin", "Scripts")
-_WORTH_MOVING = 32
-"""Files of a package that are moved rather than linked."""
 
 
 def image_key(files: Sequence[LockedFile], interpreter: Interpreter) -> str:
@@ -231,48 +229,13 @@ class Image:
         return True
 
     def take_over(self, environment: Path, spare: Path) -> frozenset[str]:
-        """Move whole packages from another environment of this image that nobody needs any more.
-
-        A package is moved when it has exactly the files of the image: one rename instead of a link and a deletion for
-        each file. Bytecode that the image does not have is deleted.
-
-        Args:
-            environment: a virtual environment without packages.
-            spare: the other one, on the same file system; it is of no use afterwards.
+        """Move packages from another environment of this image that nobody needs any more; see `spares`.
 
         Returns:
             What was moved, for `lay_down`.
         """
-        packages: dict[str, list[str]] = {}
-        for entry in self._entries():
-            library, _, inner = entry.path.partition("/site-packages/")
-            name, _, rest = inner.partition("/")
-            if rest:
-                packages.setdefault(f"{library}/site-packages/{name}", []).append(entry.path)
-        moved: set[str] = set()
-        for package, paths in packages.items():
-            if len(paths) < _WORTH_MOVING:
-                continue
-            with contextlib.suppress(OSError):
-                if self._holds_exactly(spare, package, frozenset(paths)):
-                    (environment / package).parent.mkdir(parents=True, exist_ok=True)
-                    (spare / package).rename(environment / package)
-                    moved.update(paths)
-        return frozenset(moved)
-
-    def _holds_exactly(self, spare: Path, package: str, paths: Collection[str]) -> bool:
-        found = set(_all_files(str(spare), package))
-        surplus = found.difference(paths)
-        if len(found) - len(surplus) != len(paths) or not all(path.endswith(".pyc") for path in surplus):
-            return False
-        base, tree = str(spare), str(self._tree)
-        if not all(_same(os.lstat(f"{base}/{path}"), os.lstat(f"{tree}/{path}")) for path in paths):
-            return False
-        for path in surplus:
-            (spare / path).unlink()
-            with contextlib.suppress(OSError):
-                (spare / path).parent.rmdir()  # where it was all that was there
-        return True
+        paths = (entry.path for entry in self._entries())
+        return spares.take_over(paths, tree=self._tree, spare=spare, environment=environment)
 
     def lay_down(self, environment: Path, *, there: Collection[str] = ()) -> None:
         """Fill an empty environment from the image.
@@ -383,22 +346,6 @@ def _contents(environment: Path) -> Iterator[str]:
                     stack.append(path)
                 elif one.is_file(follow_symlinks=False):
                     yield path
-
-
-def _all_files(root: str, folder: str) -> Iterator[str]:
-    """Everything below a folder, as paths relative to `root`. OSError for a link, or a folder with nothing in it."""
-    with os.scandir(f"{root}/{folder}") as found:
-        entries = list(found)
-    if not entries:
-        raise NotADirectoryError(folder)
-    for one in entries:
-        path = f"{folder}/{one.name}"
-        if one.is_dir(follow_symlinks=False):
-            yield from _all_files(root, path)
-        elif one.is_file(follow_symlinks=False):
-            yield path
-        else:
-            raise NotADirectoryError(path)
 
 
 def _is_command(path: str) -> bool:

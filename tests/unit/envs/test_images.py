@@ -347,55 +347,107 @@ class TestTakeOver:
         image.lay_down(tmp_path / "spare")
         return tmp_path / "spare"
 
-    def made(self, image: Image, spare: Path) -> tuple[Path, bool]:
-        """The new environment, and whether the package was moved."""
+    def made(self, image: Image, spare: Path) -> tuple[Path, frozenset[str]]:
+        """The new environment, and what was moved; the environment is like the image in any case."""
         new = spare.with_name("new")
         moved = image.take_over(new, spare)
-        assert moved in (frozenset(), frozenset(path for path in held(image) if path.startswith(self.PACKAGE + "/")))
+        assert all((new / path).samefile(image.folder / "tree" / path) for path in moved)
         image.lay_down(new, there=moved)
         there = {str(path.relative_to(new)): path.read_text() for path in new.rglob("*") if path.is_file()}
         assert {path: text for path, text in there.items() if path != "bin/thing"} == {
             path: text for path, text in held(image).items() if path != "bin/thing"
         }
-        return new, bool(moved)
+        return new, moved
+
+    def inside(self, image: Image) -> set[str]:
+        return {path for path in held(image) if path.startswith(self.PACKAGE + "/")}
 
     def test_a_package_as_in_the_image_is_moved(self, image: Image, spare: Path) -> None:
         new, moved = self.made(image, spare)
-        assert moved
+        assert moved == self.inside(image)
         assert not (spare / self.PACKAGE).exists()
         assert (new / MODULE).exists()
 
-    def test_bytecode_of_later_is_deleted(self, image: Image, spare: Path) -> None:
-        later = spare / self.PACKAGE / "part0" / "__pycache__" / "m0.cpython-312.pyc"
-        later.parent.mkdir()
-        later.write_text("bytecode")
-        kept = later.with_name("m3.cpython-312.pyc")
-        kept.write_text("bytecode")
-        new, moved = self.made(image, spare)
-        assert moved
-        assert not (new / self.PACKAGE / "part0" / "__pycache__").exists()
-
-    @pytest.mark.parametrize("what", ["missing", "foreign", "other", "same size", "empty folder", "link", "gone"])
-    def test_a_package_that_is_another_is_left(self, image: Image, spare: Path, what: str) -> None:
+    @pytest.mark.parametrize("what", ["missing", "other", "same size and time", "a link", "a folder"])
+    def test_a_file_that_is_not_that_of_the_image_is_linked_anew(self, image: Image, spare: Path, what: str) -> None:
         module = spare / self.PACKAGE / "part0" / "m0.py"
-        if what == "missing":
-            module.unlink()
-        elif what == "foreign":
-            module.with_name("mine.py").write_text("mine")
-        elif what == "other":
-            module.unlink()
+        was = module.stat()
+        module.unlink()
+        if what == "other":
             module.write_text("number = 1000\n")
-        elif what == "same size":
-            module.unlink()
+        elif what == "same size and time":
             module.write_text("number = 9\n")
-        elif what == "empty folder":
-            module.with_name("empty").mkdir()
-        elif what == "link":
-            module.unlink()
+            os.utime(module, ns=(was.st_atime_ns, was.st_mtime_ns))
+        elif what == "a link":
             module.symlink_to(spare / self.PACKAGE / "part1" / "m1.py")
-        else:
-            shutil.rmtree(spare)
+        elif what == "a folder":
+            module.mkdir()
+            (module / "mine.py").write_text("mine")
         _, moved = self.made(image, spare)
+        assert moved == self.inside(image) - {f"{self.PACKAGE}/part0/m0.py"}
+
+    def test_what_the_image_has_not_is_deleted(self, image: Image, spare: Path) -> None:
+        package = spare / self.PACKAGE
+        (package / "part0" / "__pycache__").mkdir()
+        (package / "part0" / "__pycache__" / "m0.cpython-312.pyc").write_text("bytecode")
+        (package / "part1" / "mine.py").write_text("mine")
+        (package / "empty").mkdir()
+        outside = spare.with_name("outside")
+        outside.mkdir()
+        (outside / "precious").write_text("mine")
+        (package / "way out").symlink_to(outside, target_is_directory=True)
+        new, moved = self.made(image, spare)
+        assert moved == self.inside(image)
+        assert sorted(path.name for path in (new / self.PACKAGE).iterdir()) == ["part0", "part1", "part2"]
+        assert (outside / "precious").read_text() == "mine"
+
+    def test_a_folder_that_became_a_file_or_a_link_is_made_anew(self, image: Image, spare: Path) -> None:
+        package = spare / self.PACKAGE
+        shutil.rmtree(package / "part0")
+        (package / "part0").write_text("mine")
+        (package / "part1").rename(spare.with_name("elsewhere"))
+        (package / "part1").symlink_to(spare.with_name("elsewhere"), target_is_directory=True)
+        _, moved = self.made(image, spare)
+        assert moved == {path for path in self.inside(image) if "/part2/" in path}
+        assert len(list(spare.with_name("elsewhere").iterdir())) == 13
+
+    def test_a_package_that_became_a_link_stays(self, image: Image, spare: Path) -> None:
+        elsewhere = spare.with_name("elsewhere")
+        (spare / self.PACKAGE).rename(elsewhere)
+        (spare / self.PACKAGE).symlink_to(elsewhere, target_is_directory=True)
+        _, moved = self.made(image, spare)
+        assert not moved
+        assert len(list(elsewhere.rglob("*.py"))) == 40
+
+    def test_a_folder_gets_the_mode_that_it_has_in_the_image(self, image: Image, spare: Path) -> None:
+        (spare / self.PACKAGE / "part0").chmod(0o777)
+        new, moved = self.made(image, spare)
+        assert moved == self.inside(image)
+        tree = image.folder / "tree"
+        assert (new / self.PACKAGE / "part0").stat().st_mode == (tree / self.PACKAGE / "part0").stat().st_mode
+
+    def test_what_cannot_be_put_in_order_is_moved_back(
+        self, image: Image, spare: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        (spare / self.PACKAGE / "part0" / "mine.py").write_text("mine")
+
+        def refuse(path: str) -> None:
+            raise PermissionError(13, "Permission denied", path)
+
+        with monkeypatch.context() as patch:
+            patch.setattr(os, "unlink", refuse)
+            assert image.take_over(spare.with_name("new"), spare) == frozenset()
+        assert (spare / self.PACKAGE / "part0" / "mine.py").exists()
+        self.made(image, spare)
+
+    def test_clones_are_left_where_they_are(self, image: Image, tmp_path: Path) -> None:
+        shutil.copytree(image.folder / "tree", tmp_path / "spare")
+        _, moved = self.made(image, tmp_path / "spare")
+        assert not moved
+        assert (tmp_path / "spare" / self.PACKAGE / "part0" / "m0.py").exists()
+
+    def test_a_spare_environment_that_is_gone_is_none(self, image: Image, tmp_path: Path) -> None:
+        _, moved = self.made(image, tmp_path / "spare")
         assert not moved
 
 

@@ -18,6 +18,7 @@ A process that dies is started again with what is `done`, and goes on behind the
 from __future__ import annotations
 
 import faulthandler
+import gc
 import importlib.util
 import json
 import os
@@ -110,10 +111,20 @@ class Probe:
         return True
 
     def tensorflow(self):
-        """TensorFlow, imported at the first call and set up so that no operation moves to another device silently."""
-        if self._tensorflow is None:
-            import tensorflow as tf
+        """TensorFlow, imported at the first call and set up so that no operation moves to another device silently.
 
+        An import makes a million objects that all stay. To look for garbage among them again and again, then and later,
+        takes a quarter of the time of the import.
+        """
+        if self._tensorflow is None:
+            gc.disable()
+            try:
+                import tensorflow as tf
+            finally:
+                # Where the end of the process is tested, it has to tear down everything.
+                if not self.request["exit_normally"]:
+                    gc.freeze()
+                gc.enable()
             tf.config.set_soft_device_placement(False)
             self._tensorflow = tf
         return self._tensorflow

@@ -1,0 +1,107 @@
+"""Making an environment out of one that nobody needs any more: folders are moved instead of files linked and deleted."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
+from pathlib import Path
+
+_WORTH_MOVING = 32
+"""Files of a package that are moved rather than linked."""
+_SAMPLE = 8
+
+
+def take_over(paths: Iterable[str], *, tree: Path, spare: Path, environment: Path) -> frozenset[str]:
+    """Move the packages of a spare environment into a new one, and take out of them what does not belong there.
+
+    What stays are the very files of the image, other names of the same content on the disk: nothing of what happened
+    to the spare environment comes along. On a file system that clones files there are none, and nothing is moved.
+
+    Args:
+        paths: of the files that the new environment must have, relative to it, with forward slashes.
+        tree: where the image has them.
+        spare: a virtual environment; it is of no use afterwards.
+        environment: one without packages.
+
+    Returns:
+        Those of the paths that the new environment has now.
+
+    Raises:
+        OSError: a package was moved, and can neither be put in order nor moved back.
+    """
+    packages: dict[str, list[str]] = {}
+    for path in paths:
+        library, _, inner = path.partition("/site-packages/")
+        name, _, rest = inner.partition("/")
+        if rest:
+            packages.setdefault(f"{library}/site-packages/{name}", []).append(path)
+    kept: set[str] = set()
+    for package, files in packages.items():
+        if len(files) < _WORTH_MOVING or not _linked(files, tree, spare):
+            continue
+        source, target = spare / package, environment / package
+        if not _move(source, target):
+            continue
+        try:
+            kept.update(list(_keep(files, package, tree=tree, environment=environment)))
+        except OSError:
+            # A folder that may not be written to, for instance: these files are linked like any others.
+            target.rename(source)
+    return frozenset(kept)
+
+
+def _linked(files: Sequence[str], tree: Path, spare: Path) -> bool:
+    """Whether files there are those of the image."""
+    for path in islice(files, 0, None, max(1, len(files) // _SAMPLE)):
+        with contextlib.suppress(OSError):
+            if os.path.samestat(os.lstat(spare / path), os.lstat(tree / path)):
+                return True
+    return False
+
+
+def _move(source: Path, target: Path) -> bool:
+    """Move a folder, and nothing but a folder: a link would lead to somebody else's files."""
+    if source.is_symlink() or not source.is_dir():
+        return False
+    with contextlib.suppress(OSError):
+        target.parent.mkdir(parents=True, exist_ok=True)
+        source.rename(target)
+        return True
+    return False
+
+
+def _keep(files: Iterable[str], package: str, *, tree: Path, environment: Path) -> Iterator[str]:
+    """Delete all in a moved package but these files of the image; which of them are there."""
+    wanted: dict[str, set[str]] = {package: set()}
+    for path in files:
+        folder, _, name = path.rpartition("/")
+        wanted.setdefault(folder, set()).add(name)
+        while folder != package:
+            folder = folder.rpartition("/")[0]  # noqa: PLW2901 - up to the package
+            wanted.setdefault(folder, set())
+    folders = [package]
+    while folders:
+        folder = folders.pop()
+        ours, theirs = f"{environment}/{folder}", f"{tree}/{folder}"
+        mode = os.lstat(theirs).st_mode
+        if os.lstat(ours).st_mode != mode:
+            os.chmod(ours, mode & 0o7777)  # noqa: PTH101 - text: there are thousands
+        # A directory has the inodes of what is in it: no file has to be looked at by itself.
+        with os.scandir(theirs) as entries:
+            inodes = {entry.name: entry.inode() for entry in entries if entry.name in wanted[folder]}
+        with os.scandir(ours) as entries:
+            found = list(entries)
+        for entry in found:
+            path = f"{folder}/{entry.name}"
+            if entry.is_dir(follow_symlinks=False):
+                if path in wanted:
+                    folders.append(path)
+                else:
+                    shutil.rmtree(entry.path)
+            elif inodes.get(entry.name) == entry.inode():
+                yield path
+            else:
+                os.unlink(entry.path)  # noqa: PTH108 - likewise
