@@ -1,10 +1,11 @@
-"""Making an environment out of one that nobody needs any more: folders are moved instead of files linked and deleted."""
+"""Making an environment out of one that nobody needs any more: its folders are moved, and only the rest is linked."""
 
 from __future__ import annotations
 
 import contextlib
 import os
 import shutil
+import stat
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
@@ -78,30 +79,39 @@ def _keep(files: Iterable[str], package: str, *, tree: Path, environment: Path) 
     wanted: dict[str, set[str]] = {package: set()}
     for path in files:
         folder, _, name = path.rpartition("/")
-        wanted.setdefault(folder, set()).add(name)
-        while folder != package:
-            folder = folder.rpartition("/")[0]  # noqa: PLW2901 - up to the package
-            wanted.setdefault(folder, set())
+        if folder not in wanted:
+            wanted.update((parent, set()) for parent in _parents(folder, package) if parent not in wanted)
+        wanted[folder].add(name)
+    mode = stat.S_IMODE(os.lstat(tree / package).st_mode)
     folders = [package]
     while folders:
         folder = folders.pop()
-        ours, theirs = f"{environment}/{folder}", f"{tree}/{folder}"
-        mode = os.lstat(theirs).st_mode
-        if os.lstat(ours).st_mode != mode:
-            os.chmod(ours, mode & 0o7777)  # noqa: PTH101 - text: there are thousands
+        ours, names = f"{environment}/{folder}", wanted[folder]
+        if stat.S_IMODE(os.lstat(ours).st_mode) != mode:
+            os.chmod(ours, mode)  # noqa: PTH101 - text: there are thousands
         # A directory has the inodes of what is in it: no file has to be looked at by itself.
-        with os.scandir(theirs) as entries:
-            inodes = {entry.name: entry.inode() for entry in entries if entry.name in wanted[folder]}
+        with os.scandir(f"{tree}/{folder}") as entries:
+            inodes = {entry.name: entry.inode() for entry in entries}
         with os.scandir(ours) as entries:
             found = list(entries)
         for entry in found:
-            path = f"{folder}/{entry.name}"
+            name = entry.name
             if entry.is_dir(follow_symlinks=False):
+                path = f"{folder}/{name}"
                 if path in wanted:
                     folders.append(path)
                 else:
                     shutil.rmtree(entry.path)
-            elif inodes.get(entry.name) == entry.inode():
-                yield path
+            elif name in names and inodes.get(name) == entry.inode():
+                yield f"{folder}/{name}"
             else:
                 os.unlink(entry.path)  # noqa: PTH108 - likewise
+
+
+def _parents(folder: str, package: str) -> Iterator[str]:
+    """A folder and those that it lies in, up to the package."""
+    while True:
+        yield folder
+        if folder == package:
+            return
+        folder = folder.rpartition("/")[0]
