@@ -11,8 +11,6 @@ import socket
 import ssl
 from collections.abc import Iterator
 
-from tfprov.diagnose.diagnose import diagnose_text
-from tfprov.diagnose.records import Context
 from tfprov.errors import TfprovError
 from tfprov.ladder.climb import TransferError
 from tfprov.redact import redact
@@ -34,6 +32,10 @@ def classify_text(tool: str, text: str, returncode: int) -> tuple[str, tuple[str
         The code, `install-failed` when nothing was recognised, and at most six lines without secrets, the proving line
         first.
     """
+    # Its rules are needed only where something went wrong.
+    from tfprov.diagnose.diagnose import diagnose_text
+    from tfprov.diagnose.records import Context
+
     found = diagnose_text(text, Context(tool=tool, returncode=returncode))
     root = found.root
     if root is None:

@@ -1,7 +1,10 @@
 from __future__ import annotations
 
 import faulthandler
+import gc
 import json
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -113,3 +116,42 @@ def test_probes_leave_no_bytecode_of_another_python_behind(
     monkeypatch.setattr("sys.dont_write_bytecode", False)
     assert probe.load("leg").value == 3
     assert [path.name for path in tmp_path.iterdir()] == ["leg.py"]
+
+
+class TestGarbage:
+    """The collector does not run during the import of TensorFlow, and runs again afterwards."""
+
+    SHAM = """
+import gc, types
+collected = gc.isenabled()
+config = types.SimpleNamespace(set_soft_device_placement=lambda on: None)
+"""
+
+    @pytest.fixture(autouse=True)
+    def clean(self) -> Iterator[None]:
+        assert gc.isenabled()
+        yield
+        gc.unfreeze()
+        gc.enable()
+        sys.modules.pop("tensorflow", None)
+
+    @pytest.mark.parametrize("exit_normally", [False, True])
+    def test_it_rests_and_goes_on(
+        self, probe: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, exit_normally: bool
+    ) -> None:
+        (tmp_path / "tensorflow.py").write_text(self.SHAM)
+        monkeypatch.syspath_prepend(tmp_path)
+        before = gc.get_freeze_count()
+        assert made(probe, tmp_path, exit_normally=exit_normally).tensorflow().collected is False
+        assert gc.isenabled()
+        # What is frozen is not torn down at the end: where that is tested, nothing may be.
+        assert (gc.get_freeze_count() > before) is not exit_normally
+
+    def test_it_goes_on_after_an_import_that_fails(
+        self, probe: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        (tmp_path / "tensorflow.py").write_text("raise ImportError('libtensorflow')\n")
+        monkeypatch.syspath_prepend(tmp_path)
+        with pytest.raises(ImportError, match="libtensorflow"):
+            made(probe, tmp_path, exit_normally=False).tensorflow()
+        assert gc.isenabled()
