@@ -367,6 +367,16 @@ class Environment:
             with contextlib.suppress(OSError):
                 trees.delete(path, threads=threads, stop=stop)
 
+    def unfinished(self) -> bool:
+        """Whether there is a generation without a seal: of a run that was ended, or of one that is still at it."""
+        in_use = self._pointed_at()
+        with contextlib.suppress(FileNotFoundError):
+            return any(
+                _NUMBER.fullmatch(path.name) and path != in_use and not (path / SEAL).exists()
+                for path in self._folder.iterdir()
+            )
+        return False
+
     def sweep(self) -> None:
         """Delete unfinished generations. The one in use stays, even with a seal that cannot be read any more."""
         in_use = self._pointed_at()

@@ -50,6 +50,8 @@ def up(request: Request, emit: Emit) -> Outcome:
         verified = None if anew else _still_verified(run)
         if verified is not None and environment.settled(verified):
             run.journal.open(folder, now=now)
+            if environment.unfinished():
+                _sweep(environment)
             return Outcome(environment=environment, generation=verified, stages=tuple(run.seconds), already=True)
         with working_on(environment, run.emit):
             environment.claim()
@@ -120,6 +122,12 @@ def _still_verified(run: Run) -> Generation | None:
     if not lock_path.exists() or _digest(lock_path) != generation.seal.lock_digest:
         return None
     return generation if whole(run, generation) else None
+
+
+def _sweep(environment: Environment) -> None:
+    """Delete what a run left that was ended in the middle. Where one is still at it, that is its own."""
+    with contextlib.suppress(TfprovError, OSError), environment.locked(timeout=0):
+        environment.sweep()
 
 
 def _digest(path: Path) -> str:

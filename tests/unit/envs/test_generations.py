@@ -433,6 +433,18 @@ def test_a_switch_that_the_disk_does_not_confirm_is_done_all_the_same(
     assert environment.active() == generation
 
 
+def test_a_generation_without_a_seal_is_unfinished_unless_it_is_in_use(environment: Environment) -> None:
+    assert not environment.unfinished()
+    first = activated(environment)
+    assert not environment.unfinished()
+    (first.path / "tfprov.json").unlink()
+    assert not environment.unfinished()
+    environment.begin()
+    assert environment.unfinished()
+    environment.sweep()
+    assert not environment.unfinished()
+
+
 class TestSettled:
     def test_what_is_in_its_place_needs_nothing(self, folder: Path) -> None:
         environment = linked(folder, folder / ".venv")

@@ -200,6 +200,32 @@ def test_a_verified_environment_is_told_without_waiting(project: Project) -> Non
     assert project.warnings() == []
 
 
+def test_what_a_killed_run_left_is_deleted_beside_a_verified_environment(project: Project) -> None:
+    left = project.environment.begin().path
+    (left / "half").write_text("half")
+    assert up(project.request(), project.events.append).already
+    assert not left.exists()
+    assert project.generation.path.exists()
+
+
+def test_what_another_run_is_making_is_left_alone(project: Project) -> None:
+    with project.environment.locked():
+        making = project.environment.begin().path
+        assert up(project.request(), project.events.append).already
+        assert making.exists()
+    assert project.warnings() == []
+
+
+def test_leftovers_that_cannot_be_deleted_are_no_failure(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    project.environment.begin()
+
+    def refuse(_environment: Environment) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Environment, "sweep", refuse)
+    assert up(project.request(), project.events.append).already
+
+
 def test_a_second_run_says_that_it_waits_and_then_goes_on(project: Project) -> None:
     (project.environment.root / "owner.json").unlink()  # it has something to put right
     noticed, held = threading.Event(), threading.Event()
