@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import importlib.util
 import json
-import os
-import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
 from channel import VERSION, text_package, write_channel
+from command import tfprov
 
 pytestmark = [
     pytest.mark.network,
@@ -21,18 +20,6 @@ pytestmark = [
     ),
     pytest.mark.skipif(sys.platform != "linux", reason="the packages of the channel are for Linux"),
 ]
-
-
-def tfprov(home: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-I", "-m", "tfprov", *arguments],
-        env={**os.environ, "TFPROV_HOME": str(home)},
-        cwd=home.parent,
-        capture_output=True,
-        text=True,
-        timeout=580,
-        check=False,
-    )
 
 
 def test_a_conda_environment_with_the_real_tensorflow_proves_itself(tmp_path: Path) -> None:

@@ -3,26 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
+from command import tfprov
+
 pytestmark = pytest.mark.network
-
-
-def tfprov(home: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-I", "-m", "tfprov", *arguments],
-        env={**os.environ, "TFPROV_HOME": str(home)},
-        cwd=home.parent,
-        capture_output=True,
-        text=True,
-        timeout=580,
-        check=False,
-    )
 
 
 def test_a_shipped_profile_becomes_a_verified_tensorflow(tmp_path: Path) -> None:
