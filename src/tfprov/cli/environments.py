@@ -11,6 +11,7 @@ import typer
 
 from tfprov.cli.options import Json, ProfileName, output_of
 from tfprov.cli.output import failures
+from tfprov.cli.plain import go_back
 
 app = typer.Typer()
 
@@ -75,19 +76,7 @@ def rollback(
     as_json: Json = False,
 ) -> None:
     """Go back to an older verified generation, at once."""
-    output = output_of("rollback", as_json)
-    with failures(output):
-        from tfprov.pipeline.environments import find
-        from tfprov.pipeline.environments import rollback as go_back
-
-        environment = find(profile, cwd=Path.cwd(), environ=os.environ)
-        found = go_back(environment, number=number)
-        version = found.seal.tensorflow if found.seal else ""
-        output.result(
-            f"{environment.owner.name} is at generation {found.number} again (TensorFlow {version})\n"
-            f"  place     {environment.stable}",
-            {"environment": {"name": environment.owner.name, "path": environment.stable, "generation": found.number}},
-        )
+    go_back(output_of("rollback", as_json), profile, number=number)
 
 
 @app.command()

@@ -1,7 +1,7 @@
-"""`tfprov up` in its plain form, started without Typer.
+"""`tfprov up` and `tfprov rollback` in their plain forms, started without Typer.
 
 To import Typer takes as long as all that `up` has to do when the environment is verified already. Whatever else stands
-on the command line is for Typer, and both ways end in `bring_up`.
+on the command line is for Typer, and both ways end in `bring_up` and `go_back`.
 """
 
 from __future__ import annotations
@@ -17,22 +17,34 @@ from tfprov.errors import TfprovError
 if TYPE_CHECKING:
     from tfprov.pipeline.run import Request
 
-_FLAGS = {"--json": "json", "--verbose": "verbose", "-v": "verbose", "--quiet": "quiet", "-q": "quiet"}
+_FLAGS = {
+    "up": {"--json": "json", "--verbose": "verbose", "-v": "verbose", "--quiet": "quiet", "-q": "quiet"},
+    "rollback": {"--json": "json"},
+}
 
 
 def is_plain(words: Sequence[str]) -> bool:
-    """Whether the command line is `up PROFILE`, with no other options than those about the output."""
-    profiles = [word for word in words[1:] if word not in _FLAGS]
-    return words[:1] == ["up"] and len(profiles) == 1 and not profiles[0].startswith("-")
+    """Whether the command line is `up PROFILE` or `rollback PROFILE [N]`, with options about the output at most."""
+    flags = _FLAGS.get(words[0]) if words else None
+    if flags is None:
+        return False
+    given = [word for word in words[1:] if word not in flags]
+    if any(word.startswith("-") for word in given):
+        return False
+    numbered = words[0] == "rollback" and len(given) == 2 and given[1].isascii() and given[1].isdecimal()
+    return len(given) == 1 or numbered
 
 
 def run_plain(words: Sequence[str]) -> None:
     """Carry out a plain command line."""
+    flags = _FLAGS[words[0]]
+    profile, *number = (word for word in words[1:] if word not in flags)
+    output = Output(command=words[0], environ=os.environ, **{flags[word]: True for word in words[1:] if word in flags})
+    if words[0] == "rollback":
+        go_back(output, profile, number=int(number[0]) if number else None)
+        return
     from tfprov.pipeline.run import Request
 
-    (profile,) = (word for word in words[1:] if word not in _FLAGS)
-    flags = {_FLAGS[word]: True for word in words[1:] if word in _FLAGS}
-    output = Output(command="up", environ=os.environ, **flags)
     bring_up(output, lambda: Request(profile=profile, cwd=Path.cwd(), environ=os.environ))
 
 
@@ -68,3 +80,27 @@ def bring_up(output: Output, asked: Callable[[], Request], *, junit: Path | None
             told.verified(result)
         named = request.profile or result.environment.owner.name
         output.result(text.outcome(result, profile=named), documents.outcome(result))
+
+
+def go_back(output: Output, profile: str, *, number: int | None) -> None:
+    """Do what `rollback` is asked for, and say what came of it.
+
+    Args:
+        output: how to say it.
+        profile: path or name.
+        number: which generation; None for the one before the active one.
+
+    Raises:
+        SystemExit: with the exit status of a failure.
+    """
+    with failures(output):
+        from tfprov.pipeline.environments import find, rollback
+
+        environment = find(profile, cwd=Path.cwd(), environ=os.environ)
+        found = rollback(environment, number=number)
+        version = found.seal.tensorflow if found.seal else ""
+        output.result(
+            f"{environment.owner.name} is at generation {found.number} again (TensorFlow {version})\n"
+            f"  place     {environment.stable}",
+            {"environment": {"name": environment.owner.name, "path": environment.stable, "generation": found.number}},
+        )

@@ -9,7 +9,11 @@ from tfprov.cli.plain import is_plain
 
 
 @pytest.mark.parametrize(
-    "line", ["up cpu", "up train.toml --json", "up -q cpu", "up --verbose --json ./a.toml", "up -v cpu -q"]
+    "line",
+    [
+        *("up cpu", "up train.toml --json", "up -q cpu", "up --verbose --json ./a.toml", "up -v cpu -q"),
+        *("rollback cpu", "rollback train.toml 3", "rollback --json cpu 12"),
+    ],
 )
 def test_these_command_lines_need_no_parser(line: str) -> None:
     assert is_plain(line.split())
@@ -19,7 +23,8 @@ def test_these_command_lines_need_no_parser(line: str) -> None:
     "line",
     [
         *("", "up", "up --json", "up cpu --recreate", "up cpu -vq", "up cpu --set a=b", "up a b", "up -- cpu"),
-        *("plan cpu", "up --help", "up -x"),
+        *("plan cpu", "up --help", "up -x", "up cpu 3"),
+        *("rollback", "rollback --json", "rollback cpu x", "rollback cpu 1 2", "rollback cpu -1", "rollback cpu -q"),
     ],
 )
 def test_all_others_do(line: str) -> None:
@@ -30,6 +35,7 @@ def test_a_plain_command_line_loads_neither_parser_nor_models() -> None:
     heavy = ("typer", "rich", "pydantic", "packaging", "tenacity", "httpx", "virtualenv", "platformdirs", "filelock")
     code = (
         "import sys, tfprov.cli.plain, tfprov.pipeline.up, tfprov.report.text, tfprov.report.documents; "
+        "import tfprov.pipeline.environments; "
         f"print([name for name in {heavy!r} if name in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-I", "-c", code], capture_output=True, text=True, check=True)
