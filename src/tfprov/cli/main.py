@@ -17,12 +17,13 @@ from tfprov.errors import TfprovError
 _COMPLETION = "_TFPROV_COMPLETE"
 """Set by the shell that asks for completions; Typer answers."""
 _OBJECTS = 100_000
+"""Made before garbage is looked for. Modules, facts, lists of files: next to nothing of it is ever garbage. By default
+Python looks after every 700 (`gc.get_threshold`), and through all of them at its end. Without both, a start that
+imports all rooms takes a tenth of a second less (0.47 s instead of 0.58 s, medians of twelve in turns)."""
 
 
 def main() -> None:
     """Run the command line and exit."""
-    # Modules, facts, lists of files: next to nothing of it is ever garbage. By default it is looked for after every 700
-    # objects, and in all of them once more at the end, which takes a tenth of a second.
     gc.set_threshold(_OBJECTS)
     # A CI system that gives up on a job sends SIGTERM: the same orderly end as Ctrl-C.
     with contextlib.suppress(ValueError):

@@ -7,12 +7,12 @@ import os
 import shutil
 import stat
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import islice
 from pathlib import Path
 
 _WORTH_MOVING = 32
 """Files of a package that are moved rather than linked."""
 _SAMPLE = 8
+"""Files of a package that are looked at to see whether the environment is linked to the image."""
 
 
 def take_over(paths: Iterable[str], *, tree: Path, spare: Path, environment: Path) -> frozenset[str]:
@@ -47,7 +47,7 @@ def take_over(paths: Iterable[str], *, tree: Path, spare: Path, environment: Pat
         if not _move(source, target):
             continue
         try:
-            kept.update(list(_keep(files, package, tree=tree, environment=environment)))
+            kept.update(_keep(files, package, tree=tree, environment=environment))
         except OSError:
             # A folder that may not be written to, for instance: these files are linked like any others.
             target.rename(source)
@@ -56,7 +56,7 @@ def take_over(paths: Iterable[str], *, tree: Path, spare: Path, environment: Pat
 
 def _linked(files: Sequence[str], tree: Path, spare: Path) -> bool:
     """Whether files there are those of the image."""
-    for path in islice(files, 0, None, max(1, len(files) // _SAMPLE)):
+    for path in files[:: max(1, len(files) // _SAMPLE)]:
         with contextlib.suppress(OSError):
             if os.path.samestat(os.lstat(spare / path), os.lstat(tree / path)):
                 return True
@@ -74,8 +74,9 @@ def _move(source: Path, target: Path) -> bool:
     return False
 
 
-def _keep(files: Iterable[str], package: str, *, tree: Path, environment: Path) -> Iterator[str]:
+def _keep(files: Iterable[str], package: str, *, tree: Path, environment: Path) -> list[str]:
     """Delete all in a moved package but these files of the image; which of them are there."""
+    kept = []
     wanted: dict[str, set[str]] = {package: set()}
     for path in files:
         folder, _, name = path.rpartition("/")
@@ -88,7 +89,7 @@ def _keep(files: Iterable[str], package: str, *, tree: Path, environment: Path) 
         folder = folders.pop()
         ours, names = f"{environment}/{folder}", wanted[folder]
         if stat.S_IMODE(os.lstat(ours).st_mode) != mode:
-            os.chmod(ours, mode)  # noqa: PTH101 - text: there are thousands
+            Path(ours).chmod(mode)
         # A directory has the inodes of what is in it: no file has to be looked at by itself.
         with os.scandir(f"{tree}/{folder}") as entries:
             inodes = {entry.name: entry.inode() for entry in entries}
@@ -103,9 +104,10 @@ def _keep(files: Iterable[str], package: str, *, tree: Path, environment: Path) 
                 else:
                     shutil.rmtree(entry.path)
             elif name in names and inodes.get(name) == entry.inode():
-                yield f"{folder}/{name}"
+                kept.append(f"{folder}/{name}")
             else:
-                os.unlink(entry.path)  # noqa: PTH108 - likewise
+                Path(entry.path).unlink()
+    return kept
 
 
 def _parents(folder: str, package: str) -> Iterator[str]:

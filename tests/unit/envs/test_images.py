@@ -431,11 +431,11 @@ class TestTakeOver:
     ) -> None:
         (spare / self.PACKAGE / "part0" / "mine.py").write_text("mine")
 
-        def refuse(path: str) -> None:
-            raise PermissionError(13, "Permission denied", path)
+        def refuse(path: Path) -> None:
+            raise PermissionError(13, "Permission denied", str(path))
 
         with monkeypatch.context() as patch:
-            patch.setattr(os, "unlink", refuse)
+            patch.setattr(Path, "unlink", refuse)
             assert image.take_over(spare.with_name("new"), spare) == frozenset()
         assert (spare / self.PACKAGE / "part0" / "mine.py").exists()
         self.made(image, spare)
