@@ -577,18 +577,18 @@ def test_a_home_that_cannot_be_written_is_said_to_be_so(site: CondaSite) -> None
 def test_an_interpreter_for_a_virtual_environment_comes_from_a_channel(site: CondaSite) -> None:
     from tfprov.events import ignore
     from tfprov.host.facts import gather
-    from tfprov.pipeline.conda_prefixes import bring_python
-    from tfprov.pipeline.run import PROFILE, Request, Run
+    from tfprov.pipeline.backends.conda.linking import bring_python
+    from tfprov.pipeline.context import Context, Request
+    from tfprov.pipeline.machine import Machine
 
-    run = Run(Request(profile=str(site.profile), cwd=site.root, environ=site.environ()), ignore)
-    run.do(PROFILE)
-    run.put(gather(site.environ()))
-    python = bring_python(run, MINOR, None)
+    context = Context(Request(profile=str(site.profile), cwd=site.root, environ=site.environ()), ignore)
+    machine = Machine(context, gather(site.environ()))
+    python = bring_python(context, machine, MINOR, None)
     # A half linked one, as a killed run leaves it, is begun anew.
     (python.parents[1] / "conda-meta" / "tfprov-complete").unlink()
     (python.parents[1] / "lib" / f"python{MINOR}" / "os.py").unlink()
-    assert bring_python(run, MINOR, None) == python
-    assert bring_python(run, MINOR, f">={MINOR}") == python
+    assert bring_python(context, machine, MINOR, None) == python
+    assert bring_python(context, machine, MINOR, f">={MINOR}") == python
     done = subprocess.run(
         [python, "-I", "-c", "import ssl, sys; print(sys.prefix)"], capture_output=True, text=True, check=True
     )

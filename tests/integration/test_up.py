@@ -410,17 +410,17 @@ def test_output_off_a_terminal_is_plain(site: Site) -> None:
 
 def test_uv_that_cannot_install_gives_way_to_pip(site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from tfprov.events import Attempt, Event
-    from tfprov.pipeline import stages, tools
-    from tfprov.pipeline.run import Request
+    from tfprov.pipeline import uv
+    from tfprov.pipeline.context import Request
     from tfprov.pipeline.up import up
 
-    real = tools.uv_executable()
+    real = uv.uv_executable()
     broken = tmp_path / "uv"
     broken.write_text(
         f'#!/bin/sh\n[ "$2" = install ] && {{ echo "error: links are not possible" >&2; exit 2; }}\nexec {real} "$@"\n'
     )
     broken.chmod(0o755)
-    monkeypatch.setattr(stages, "uv_executable", lambda: broken)
+    monkeypatch.setattr(uv, "uv_executable", lambda: broken)
     seen: list[Event] = []
     request = Request(profile="train.toml", cwd=site.root, environ=site.environ())
     outcome = up(request, seen.append)

@@ -58,14 +58,14 @@ def bundle(
     with failures(output):
         from tfprov.errors import TfprovError
         from tfprov.lock.platforms import PLATFORMS
-        from tfprov.pipeline import bundling, unbundling
+        from tfprov.pipeline import bundle_source, bundling
         from tfprov.report import bundles
 
         if [profile is not None, bool(check), bool(merge)].count(True) != 1:
             raise TfprovError("usage", "name a PROFILE, or a bundle with `--check` or `--merge`")
         if check:
             with output.progress():
-                whole = unbundling.check(check, cwd=Path.cwd(), environ=os.environ)
+                whole = bundle_source.check(check, cwd=Path.cwd(), environ=os.environ)
             output.result(bundles.checked(whole), bundles.document(whole.manifest, id_=whole.id, path=check[0]))
             return
         if target is None:
@@ -73,7 +73,7 @@ def bundle(
         place = Path.cwd() / target
         if merge:
             with output.progress() as emit:
-                whole = unbundling.merge(merge, place, cwd=Path.cwd(), environ=os.environ, emit=emit)
+                whole = bundle_source.merge(merge, place, cwd=Path.cwd(), environ=os.environ, emit=emit)
             output.result(bundles.checked(whole), bundles.document(whole.manifest, id_=whole.id, path=str(place)))
             return
         unknown = [name for name in platforms or () if name not in PLATFORMS]

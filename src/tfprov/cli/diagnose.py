@@ -106,7 +106,7 @@ def report(
     output = output_of("report", as_json)
     with failures(output):
         from tfprov.errors import TfprovError
-        from tfprov.pipeline.dossier import gather, write
+        from tfprov.pipeline.support_report import gather, write
         from tfprov.report import text
 
         parts = gather(profile, logs=tuple(log or ()), cwd=Path.cwd(), environ=os.environ)

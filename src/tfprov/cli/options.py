@@ -11,7 +11,7 @@ import typer
 from tfprov.cli.output import Output
 
 if TYPE_CHECKING:
-    from tfprov.pipeline.run import Request
+    from tfprov.pipeline.context import Request
 
 ProfileName = Annotated[
     str, typer.Argument(metavar="PROFILE", help="Path of a profile, or name of a shipped one (cpu, cuda, auto, …).")
@@ -49,7 +49,7 @@ def request_of(
     host: Path | None = None,
 ) -> Request:
     """What `up`, `plan` and `lock` are asked for, seen from the current folder and environment."""
-    from tfprov.pipeline.run import Request as Asked
+    from tfprov.pipeline.context import Request as Asked
 
     return Asked(
         profile=profile,

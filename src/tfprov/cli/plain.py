@@ -15,7 +15,7 @@ from tfprov.cli.output import Output, failures
 from tfprov.errors import TfprovError
 
 if TYPE_CHECKING:
-    from tfprov.pipeline.run import Request
+    from tfprov.pipeline.context import Request
 
 _FLAGS = {
     "up": {"--json": "json", "--verbose": "verbose", "-v": "verbose", "--quiet": "quiet", "-q": "quiet"},
@@ -43,7 +43,7 @@ def run_plain(words: Sequence[str]) -> None:
     if words[0] == "rollback":
         go_back(output, profile, number=int(number[0]) if number else None)
         return
-    from tfprov.pipeline.run import Request
+    from tfprov.pipeline.context import Request
 
     bring_up(output, lambda: Request(profile=profile, cwd=Path.cwd(), environ=os.environ))
 

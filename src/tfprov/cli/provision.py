@@ -27,7 +27,7 @@ from tfprov.cli.plain import bring_up
 from tfprov.errors import TfprovError
 
 if TYPE_CHECKING:
-    from tfprov.pipeline.run import Request
+    from tfprov.pipeline.context import Request
 
 app = typer.Typer()
 

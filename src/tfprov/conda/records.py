@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from tfprov.lock.records import Inputs, LockedFile, Target
+from tfprov.lock.records import Inputs, Lock, LockedFile, Target
 
 ARCHIVES = (".conda", ".tar.bz2")
 """Endings of conda packages, the better one first."""
@@ -148,6 +148,17 @@ class CondaPart:
     def python(self) -> Package | None:
         """The locked interpreter."""
         return next((package for package in self.packages if package.name == "python"), None)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CondaLock(Lock):
+    """The files of a conda environment: conda packages, and wheels beside them.
+
+    Attributes:
+        part: the conda packages.
+    """
+
+    part: CondaPart
 
 
 def file_name(profile: str) -> str:

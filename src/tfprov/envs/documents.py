@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import MISSING, asdict, fields
+from pathlib import Path
 from typing import Any
 
 from tfprov.envs.records import Cure, Owner, Seal
@@ -27,13 +28,19 @@ def owner(content: bytes) -> Owner:
     return Owner(**_keys(Owner, _table(content)))
 
 
-def seal(content: bytes) -> Seal:
+def seal(content: bytes, *, root: Path) -> Seal:
     """What is known about a generation.
+
+    Args:
+        content: of the file.
+        root: folder of the generation. Releases before 0.2 did not write down its kind; a conda environment has a
+            folder of records.
 
     Raises:
         ValueError: the file is none of ours, or damaged.
     """
     table = _table(content)
+    table.setdefault("kind", "conda" if (root / "conda-meta").is_dir() else "venv")
     inner = table.pop("target", None)
     if not isinstance(inner, dict):
         raise ValueError("`target` is no table")  # noqa: TRY004 - what the file holds is wrong, not who calls

@@ -438,7 +438,7 @@ def executables_in(environment: Path) -> Path:
 
 def _read_seal(path: Path) -> Seal | None:
     try:
-        return documents.seal((path / SEAL).read_bytes())
+        return documents.seal((path / SEAL).read_bytes(), root=path)
     except (OSError, ValueError):
         return None
 

@@ -60,6 +60,7 @@ class Seal:
     """What is written into a generation when it has proved itself. Without it a generation counts as unfinished.
 
     Attributes:
+        kind: of the environment, `venv` or `conda`; what knows it on disk.
         profile_digest: digest of the profile that it was made from.
         lock_digest: digest of the lock file.
         target: what the lock was resolved for.
@@ -87,6 +88,7 @@ class Seal:
     tensorflow: str
     level: str
     smoke_digest: str
+    kind: str = "venv"
     verdict: dict[str, object] = field(default_factory=dict)
     why: str = ""
     installer: str = "uv"

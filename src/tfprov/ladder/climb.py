@@ -96,6 +96,16 @@ class Step(Generic[T]):
     name: str = ""
 
 
+def without_normal(emit: Emit) -> Emit:
+    """A listener that does not hear of tries of the normal rung, where these are not attempts of their own."""
+
+    def others(event: Event) -> None:
+        if not isinstance(event, Attempt) or event.rung != Rung.NORMAL.value:
+            emit(event)
+
+    return others
+
+
 @dataclass(slots=True)
 class _Record:
     """What became of one step."""

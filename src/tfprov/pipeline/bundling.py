@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import json
 import tempfile
-import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timezone
 from pathlib import Path
 
 import tomlkit
@@ -29,21 +26,21 @@ from tfprov.bundle.records import (
     Tool,
     identity,
 )
+from tfprov.bundle.starter import this_platform
 from tfprov.bundle.write import Source, check_target, entries, write
 from tfprov.errors import TfprovError
-from tfprov.events import Emit, Note, Progress, StageEnded, StageStarted
+from tfprov.events import Emit, Note, Progress
 from tfprov.fetch.fetch import fetch, sizes
 from tfprov.fetch.store import Store, sha256_of
-from tfprov.host.records import Facts, Interpreter
+from tfprov.host.records import Facts
 from tfprov.lock import pylock
 from tfprov.lock.records import Lock, LockedFile, file_name
-from tfprov.pipeline import elsewhere
-from tfprov.pipeline.locking import platform_of
-from tfprov.pipeline.run import PROFILE as PROFILE_STAGE
-from tfprov.pipeline.run import Request, Run
-from tfprov.pipeline.stages import DECIDE, EXACT
-from tfprov.pipeline.toolkit import Kit, kits
-from tfprov.pipeline.up import journalled, working_on
+from tfprov.pipeline import other_platforms, stages
+from tfprov.pipeline.backends.venv.locking import platform_of
+from tfprov.pipeline.context import Context, Request, read_profile, step
+from tfprov.pipeline.machine import Machine
+from tfprov.pipeline.own_wheels import Kit, kits
+from tfprov.pipeline.records import Locked
 from tfprov.plan.tags import marker_environment, supported_tags
 from tfprov.profile.records import Loaded, PlatformName
 
@@ -110,18 +107,21 @@ def bundle(request: Request, wanted: Wanted, emit: Emit) -> Bundled:
     base = None if wanted.delta is None else open_bundle(wanted.delta, cwd=request.cwd)
     with tempfile.TemporaryDirectory(prefix="tfprov-bundle-") as name:
         work = Path(name)
-        loaded, run = _prepared(request, wanted, work, emit)
-        with journalled(run), working_on(run.environment, run.emit):
-            run.journal.open(run.home.journals / run.environment.id, now=datetime.now(timezone.utc))
-            for stage in (*DECIDE, *EXACT):
-                run.do(stage)
-            served = _served(run, wanted.platforms)
-            wheels, fetched = _fetched(run, [file for _, files in served for file in files])
-            with _stage(run.emit, "tools"):
-                started, notes = kits(run, [one.platform for one, _ in served], folder=work / "own", known=wheels)
+        loaded, context = _prepared(request, wanted, work, emit)
+        with context.journalled(), context.alone():
+            context.open_journal()
+            machine = stages.gather_facts(context)
+            plan = stages.make_plan(context, machine)
+            interpreter = stages.find_interpreter(context, machine, plan)
+            locked = stages.lock_files(context, machine, plan, interpreter)
+            served = _served(machine.facts, locked.lock, wanted.platforms)
+            wheels, fetched = _fetched(context, machine, [file for _, files in served for file in files])
+            platforms = [one.platform for one, _ in served]
+            with step(context, "tools"):
+                started, notes = kits(context, machine, platforms, folder=work / "own", known=wheels)
             for kit in started:
                 wheels.update(kit.files)
-            python, refused = _python(run, wanted, work)
+            python, refused = _python(context, locked, wanted, work)
             parts = _Parts(
                 loaded=loaded,
                 served=tuple(one for one, _ in served),
@@ -130,18 +130,18 @@ def bundle(request: Request, wanted: Wanted, emit: Emit) -> Bundled:
                 python=python,
                 notes=(*notes, *refused),
             )
-            with _stage(run.emit, "write"):
-                return _written(run, wanted, parts, base, fetched)
+            with step(context, "write"):
+                return _written(context, locked.lock, wanted, parts, base=base, fetched=fetched)
 
 
-def _prepared(request: Request, wanted: Wanted, work: Path, emit: Emit) -> tuple[Loaded, Run]:
+def _prepared(request: Request, wanted: Wanted, work: Path, emit: Emit) -> tuple[Loaded, Context]:
     """The profile as the target will have it, and the run that decides for it.
 
     What needs a GPU is proved on the target: to decide and to fetch, none has to be here.
     """
-    asked = Run(request, emit)
-    asked.do(PROFILE_STAGE)
-    if asked.loaded.profile.environment.kind != "venv":
+    asked = Context(request, emit)
+    read_profile(asked)
+    if not asked.backend.can_be_bundled:
         raise TfprovError(
             "not-supported",
             "conda environments cannot be bundled by this version",
@@ -162,25 +162,24 @@ def _prepared(request: Request, wanted: Wanted, work: Path, emit: Emit) -> tuple
         overrides = (*overrides, "smoke.gpu=later")
     if profile.smoke.require_gpus:
         overrides = (*overrides, "smoke.require-gpus=0")
-    run = Run(dataclasses.replace(request, overrides=overrides, lock=lock), emit)
-    run.do(PROFILE_STAGE)
-    loaded = run.loaded.model_copy(
-        update={"profile": run.loaded.profile.model_copy(update={"smoke": asked.loaded.profile.smoke})}
+    context = Context(dataclasses.replace(request, overrides=overrides, lock=lock), emit)
+    read_profile(context)
+    loaded = context.loaded.model_copy(
+        update={"profile": context.loaded.profile.model_copy(update={"smoke": asked.loaded.profile.smoke})}
     )
-    return loaded, run
+    return loaded, context
 
 
-def _served(run: Run, also: Sequence[PlatformName]) -> list[tuple[Served, tuple[LockedFile, ...]]]:
+def _served(facts: Facts, lock: Lock, also: Sequence[PlatformName]) -> list[tuple[Served, tuple[LockedFile, ...]]]:
     """What each platform needs of the lock: for this one, and for those that were asked for.
 
     Raises:
         TfprovError: `lock-unfit` when the lock does not serve one of them.
     """
-    facts, lock = run.get(Facts), run.get(Lock)
-    here = elsewhere.name_of(facts)
+    here = other_platforms.name_of(facts)
     found = []
     for name in dict.fromkeys((here, *also)):
-        there = elsewhere.facts_on(name, facts)
+        there = other_platforms.facts_on(name, facts)
         chosen = list(lock.files) if name == here else []
         try:
             # For the oldest system of the platform too: it may take another wheel of the same package.
@@ -218,43 +217,47 @@ def _select(lock: Lock, facts: Facts) -> Lock:
     )
 
 
-def _fetched(run: Run, files: Sequence[LockedFile]) -> tuple[dict[str, Path], int]:
+def _fetched(context: Context, machine: Machine, files: Sequence[LockedFile]) -> tuple[dict[str, Path], int]:
     """The wheels of the environment by hash, verified, and the bytes that came over the network."""
-    store = Store(run.home.store)
-    with _stage(run.emit, "fetch"):
-        known = sizes(tuple({file.sha256: file for file in files}.values()), network=run.network, store=store)
+    store = Store(context.home.store)
+    with step(context, "fetch"):
+        known = sizes(tuple({file.sha256: file for file in files}.values()), network=machine.network, store=store)
         found = fetch(
             known,
             store=store,
-            network=run.network,
-            emit=run.emit,
-            deadline=run.deadline,
-            skip=run.loaded.profile.strategies.skip,
+            network=machine.network,
+            emit=context.emit,
+            deadline=context.deadline,
+            skip=context.skip,
         )
         found.flusher.wait()
     return dict(found.paths), found.bytes_fetched
 
 
-def _python(run: Run, wanted: Wanted, work: Path) -> tuple[interpreters.Archived | None, tuple[str, ...]]:
+def _python(
+    context: Context, locked: Locked, wanted: Wanted, work: Path
+) -> tuple[interpreters.Archived | None, tuple[str, ...]]:
     """The interpreter of the environment in an archive, where that was asked for and can be; else why not."""
     if not wanted.with_python:
         return None, ()
-    interpreter = run.get(Interpreter)
-    name = f"cpython-{interpreter.version}-{elsewhere.name_of(run.get(Facts))}.tar.gz"
-    with _stage(run.emit, "python"):
+    interpreter = locked.interpreter
+    name = f"cpython-{interpreter.version}-{this_platform()}.tar.gz"
+    with step(context, "python"):
         try:
-            return interpreters.archive(Path(interpreter.path), work / name, environ=run.request.environ), ()
+            return interpreters.archive(Path(interpreter.path), work / name, environ=context.request.environ), ()
         except TfprovError as error:
             if error.code.name != "python-not-movable":
                 raise
             why = f"{error.what}: {'; '.join(error.evidence)}"
-            run.emit(
+            context.emit(
                 Note(text=f"{why}; the target must have Python {interpreter.version[:4].rstrip('.')}", level="warning")
             )
             return None, (why,)
 
 
-def _written(run: Run, wanted: Wanted, parts: _Parts, base: Bundle | None, fetched: int) -> Bundled:
+def _written(
+    context: Context, locked: Lock, wanted: Wanted, parts: _Parts, *, base: Bundle | None, fetched: int
+) -> Bundled:
     name = parts.loaded.profile.name
     profile, lock = f"{PROFILE}/{name}.toml", f"{PROFILE}/{file_name(name)}"
     scripts = _scripts(parts.loaded)
@@ -266,10 +269,10 @@ def _written(run: Run, wanted: Wanted, parts: _Parts, base: Bundle | None, fetch
     always = {
         **{f"{PROFILE}/{path}": Source.of(source.read_bytes()) for path, source in scripts.items()},
         profile: Source.of(portable(parts.loaded, tuple(scripts)).encode()),
-        lock: Source.of(run.get(Lock).path.read_bytes()),
+        lock: Source.of(locked.path.read_bytes()),
         STARTER: Source.of(starting.bootstrap()),
     }
-    pythons = _pythons(run, parts.python)
+    pythons = _pythons(parts.python, parts.served[0].platform)
     sources.update({one.path: source for one, source in pythons})
     known = frozenset(one.sha256 for one in base.manifest.files) if base else frozenset()
     files = sorted((*entries(sources, known=known), *entries(always)), key=lambda entry: entry.path)
@@ -290,15 +293,15 @@ def _written(run: Run, wanted: Wanted, parts: _Parts, base: Bundle | None, fetch
         notes=parts.notes,
     )
     total = sum(entry.size for entry in files if entry.here)
-    raw = write(wanted.output, manifest, {**sources, **always}, wrote=_meter(run.emit, total))
+    raw = write(wanted.output, manifest, {**sources, **always}, wrote=_meter(context.emit, total))
     return Bundled(path=wanted.output, id=identity(raw), manifest=manifest, bytes=total, bytes_fetched=fetched)
 
 
-def _pythons(run: Run, python: interpreters.Archived | None) -> list[tuple[BundledPython, Source]]:
+def _pythons(python: interpreters.Archived | None, here: PlatformName) -> list[tuple[BundledPython, Source]]:
     if python is None:
         return []
     described = BundledPython(
-        platform=elsewhere.name_of(run.get(Facts)),
+        platform=here,
         version=python.version,
         path=f"{PYTHONS}/{python.path.name}",
         executable=python.executable,
@@ -372,22 +375,3 @@ def _meter(emit: Emit, total: int) -> Callable[[int], None]:
         emit(Progress(stage="write", what="bundle", done=min(done, total), total=total))
 
     return wrote
-
-
-@contextlib.contextmanager
-def _stage(emit: Emit, name: str) -> Iterator[None]:
-    """A step of making a bundle, for whoever watches."""
-    started = time.monotonic()
-    code: str | None = "internal"
-    emit(StageStarted(stage=name))
-    try:
-        yield
-        code = None
-    except TfprovError as error:
-        code = error.code.name
-        raise
-    except KeyboardInterrupt:
-        code = "interrupted"
-        raise
-    finally:
-        emit(StageEnded(stage=name, seconds=time.monotonic() - started, code=code))

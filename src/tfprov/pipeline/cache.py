@@ -10,7 +10,7 @@ from pathlib import Path
 from tfprov.envs.generations import environments
 from tfprov.fetch.store import Store, Stored, Swept
 from tfprov.paths import Home
-from tfprov.pipeline.imaging import sweep_images
+from tfprov.pipeline.images import sweep_images
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,8 +11,7 @@ from tfprov import paths
 from tfprov.bundle.starter import this_platform
 from tfprov.events import ignore
 from tfprov.fetch.store import FORMAT
-from tfprov.lock import pylock
-from tfprov.pipeline.run import PROFILE, Request, Run
+from tfprov.pipeline.context import Context, Request, read_profile
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,20 +40,19 @@ def cache_key(profile: str, *, cwd: Path, environ: Mapping[str, str], overrides:
     Raises:
         TfprovError: what is wrong with the profile or the lock.
     """
-    run = Run(Request(profile=profile, cwd=cwd, environ=environ, overrides=overrides), ignore)
-    run.do(PROFILE)
-    path = run.lock_path
-    header = pylock.read_header(path) if run.loaded.profile.environment.kind == "venv" else None
+    context = Context(Request(profile=profile, cwd=cwd, environ=environ, overrides=overrides), ignore)
+    read_profile(context)
+    path = context.lock_path
     content = path.read_bytes() if path.exists() else None
     place = f"tfprov-{FORMAT}-{this_platform()}"
-    python = f"py{header.target.python}" if header else "py"
-    words = run.loaded.digest.encode() if content is None else content
-    beginning = f"{place}-{run.loaded.profile.name}-{python}-"
+    python = f"py{context.backend.locked_python(path) or ''}"
+    words = context.loaded.digest.encode() if content is None else content
+    beginning = f"{place}-{context.loaded.profile.name}-{python}-"
     home = environ.get(paths.HOME_VARIABLE)
     return CacheKey(
         key=beginning + hashlib.sha256(words).hexdigest()[:20],
-        restore=(beginning, f"{place}-{run.loaded.profile.name}-", f"{place}-"),
-        store=run.home.store,
+        restore=(beginning, f"{place}-{context.loaded.profile.name}-", f"{place}-"),
+        store=context.home.store,
         home=paths.expanded(home).absolute() if home else None,
         locked=content is not None,
     )

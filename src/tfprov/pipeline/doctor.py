@@ -2,18 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from packaging.version import InvalidVersion, Version
 
-from tfprov.conda import prefix
-from tfprov.conda.channels import subdir
-from tfprov.conda.client import read_lock
-from tfprov.conda.records import CondaPart
-from tfprov.conda.records import file_name as conda_file_name
 from tfprov.envs.generations import Environment, python_in
 from tfprov.envs.integrity import bad_files, foreign_files, installed, site_packages
 from tfprov.envs.records import Finding, Generation, Seal
@@ -21,15 +15,13 @@ from tfprov.errors import CODES, TfprovError
 from tfprov.events import Emit, Note
 from tfprov.host.facts import gather
 from tfprov.host.records import Facts
-from tfprov.lock.pylock import read
-from tfprov.lock.records import Lock, LockedFile, file_name
+from tfprov.lock.records import LockedFile
 from tfprov.paths import home
-from tfprov.pipeline.environments import find, verified
+from tfprov.pipeline.backends.choose import Backend, backend_at, backend_of, lock_of
+from tfprov.pipeline.context import Request
+from tfprov.pipeline.environments import backend_for, find, verified
 from tfprov.pipeline.records import Outcome
-from tfprov.pipeline.run import Request
 from tfprov.pipeline.up import up
-from tfprov.plan.tags import architecture, marker_environment, supported_tags
-from tfprov.process import clean_environment
 
 # What virtualenv seeds and no lock names.
 _SEEDS = frozenset({"pip", "setuptools", "wheel"})
@@ -47,12 +39,13 @@ def examine(name: str, *, cwd: Path, environ: Mapping[str, str], emit: Emit) -> 
     if seal is None:
         raise TfprovError("internal", "an active generation has no seal")
     facts = gather(environ, cache=home(environ).cache / "interpreters.json")
+    backend = backend_for(generation)
     return (
         *_place(environment, generation, name),
         *_interpreter(generation.path, emit, version=seal.python_version),
-        *_damaged(generation.path, emit),
+        *_damaged(generation.path, backend, emit),
         *_drift(generation.path, environment, seal, facts, environ=environ, emit=emit),
-        *_foreign(generation.path, emit),
+        *_foreign(generation.path, backend, emit),
         *_driver(seal, facts),
         *_leaks(facts),
     )
@@ -77,7 +70,13 @@ def examine_foreign(path: Path, *, environ: Mapping[str, str], emit: Emit) -> tu
             evidence=(f"there is no site-packages folder below `{root}`",),
             hint="name the folder of an environment, or the Python in it",
         )
-    return (*_interpreter(root, emit), *_damaged(root, emit), *_foreign(root, emit), *_leaks(gather(environ)))
+    backend = backend_at(root)
+    return (
+        *_interpreter(root, emit),
+        *_damaged(root, backend, emit),
+        *_foreign(root, backend, emit),
+        *_leaks(gather(environ)),
+    )
 
 
 def repair(name: str, *, cwd: Path, environ: Mapping[str, str], emit: Emit) -> Outcome:
@@ -160,18 +159,11 @@ def _settings(path: Path) -> dict[str, str]:
     return {key.strip().lower(): value.strip() for key, _, value in pairs}
 
 
-def _damaged(root: Path, emit: Emit) -> Iterator[Finding]:
+def _damaged(root: Path, backend: Backend, emit: Emit) -> Iterator[Finding]:
     emit(Note(text="reading every file", level="detail"))
     # What conda packages brought, their records speak for; the RECORD of a project in one need not fit any more.
-    owned = prefix.owned_files(root)
-    for broken in prefix.bad_files(root):
-        yield Finding(
-            code="file-damaged",
-            path=broken.path,
-            expected=f"{broken.expected} (conda package {broken.package})",
-            found=broken.found,
-            fix="run `tfprov repair`",
-        )
+    owned = backend.owned_files(root)
+    yield from backend.damaged(root)
     for bad in bad_files(root, workers=os.cpu_count() or 1):
         if bad.path in owned:
             continue
@@ -184,9 +176,9 @@ def _damaged(root: Path, emit: Emit) -> Iterator[Finding]:
         )
 
 
-def _foreign(root: Path, emit: Emit) -> Iterator[Finding]:
+def _foreign(root: Path, backend: Backend, emit: Emit) -> Iterator[Finding]:
     emit(Note(text="looking for files that no package owns", level="detail"))
-    owned = prefix.owned_files(root)
+    owned = backend.owned_files(root)
     for path in foreign_files(root):
         if path in owned:
             continue
@@ -203,36 +195,17 @@ def _drift(
     root: Path, environment: Environment, seal: Seal, facts: Facts, *, environ: Mapping[str, str], emit: Emit
 ) -> Iterator[Finding]:
     """Packages that are not those of the lock."""
-    if prefix.is_conda(root):
-        part = _conda_lock(environment, facts, environ, emit)
-        if part is not None:
-            yield from _conda_drift(root, part[0])
-            yield from _wheel_drift(root, part[1])
-        return
-    lock = _lock(environment, seal, facts)
+    lock, backend = lock_of(environment, seal.kind), backend_of(seal.kind)
     if lock is not None:
-        yield from _wheel_drift(root, lock.files)
+        beside, wheels = backend.drift(root, lock, python=seal.python_version, facts=facts, environ=environ, emit=emit)
+        yield from beside
+        yield from _wheel_drift(root, wheels, owned=backend.owned_files(root))
 
 
 _DRIFT_FIX = "run `tfprov repair` to go back to the lock, or name it in the profile to keep it"
 
 
-def _conda_drift(root: Path, part: CondaPart) -> Iterator[Finding]:
-    here = {record.name: f"{record.version} {record.build}" for record in prefix.records(root)}
-    locked = {package.name: f"{package.version} {package.build}" for package in part.packages}
-    for name in sorted({*here, *locked}):
-        if here.get(name) != locked.get(name):
-            yield Finding(
-                code="package-drift",
-                path=name,
-                expected=locked.get(name, "not in the lock"),
-                found=here.get(name, "missing"),
-                fix=_DRIFT_FIX,
-            )
-
-
-def _wheel_drift(root: Path, files: Sequence[LockedFile]) -> Iterator[Finding]:
-    owned = prefix.owned_files(root)
+def _wheel_drift(root: Path, files: Sequence[LockedFile], *, owned: frozenset[str]) -> Iterator[Finding]:
     here = {
         one.name: one.version
         for one in installed(root)
@@ -274,37 +247,6 @@ def _same(left: str, right: str) -> bool:
         return Version(left) == Version(right)
     except InvalidVersion:
         return left == right
-
-
-def _lock(environment: Environment, seal: Seal, facts: Facts) -> Lock | None:
-    """The lock that the environment was made from, when its file is still there."""
-    name = file_name(environment.owner.name)
-    for path in (Path(environment.owner.profile).parent / name, environment.root / name):
-        if path.is_file():
-            return read(
-                path,
-                environment=marker_environment(seal.python_version, "cpython", facts),
-                tags=supported_tags(seal.python_version, False, facts),
-            )
-    return None
-
-
-def _conda_lock(
-    environment: Environment, facts: Facts, environ: Mapping[str, str], emit: Emit
-) -> tuple[CondaPart, tuple[LockedFile, ...]] | None:
-    """The conda lock that the environment was made from, when its file is still there."""
-    name = conda_file_name(environment.owner.name)
-    for path in (Path(environment.owner.profile).parent / name, environment.root / name):
-        if path.is_file():
-            return read_lock(
-                path,
-                subdir=subdir(facts.system.value, architecture(facts.machine.value)),
-                environ=clean_environment(environ),
-                cache=home(environ).cache / "conda" / "locks",
-                digest=hashlib.sha256(path.read_bytes()).hexdigest(),
-                emit=emit,
-            )
-    return None
 
 
 def _driver(seal: Seal, facts: Facts) -> Iterator[Finding]:

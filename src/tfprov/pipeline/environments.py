@@ -6,16 +6,16 @@ What only some of them need is imported there: `rollback` and `run` should take 
 from __future__ import annotations
 
 import dataclasses
-import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tfprov import paths
-from tfprov.envs.generations import Environment, environments, executables_in, python_in
+from tfprov.envs.generations import Environment, environments, python_in
 from tfprov.envs.records import Flaw, Generation
 from tfprov.errors import TfprovError
-from tfprov.pipeline.run import Request, Run, environment_of
+from tfprov.pipeline.backends.choose import Backend, backend_of
+from tfprov.pipeline.context import Context, Request, environment_of
 from tfprov.profile import source
 
 if TYPE_CHECKING:
@@ -98,27 +98,27 @@ def variables(generation: Generation, environ: Mapping[str, str]) -> dict[str, s
 
     The user's other variables stay, PYTHONPATH among them: here it is his command that runs, not ours.
     """
-    from tfprov.conda import activation
-    from tfprov.conda.prefix import is_conda
-    from tfprov.envs import cures
-
     given = generation.seal.cures if generation.seal else ()
-    changed = cures.variables(generation.path, given, environ) if given else dict(environ)
-    if is_conda(generation.path):
-        return activation.variables(generation.path, generation.path.parents[1].name, changed)
-    changed.pop("PYTHONHOME", None)
-    changed["VIRTUAL_ENV"] = str(generation.path)
-    changed["PATH"] = os.pathsep.join((str(executables_in(generation.path)), environ.get("PATH", os.defpath)))
-    return changed
+    changed = environ
+    if given:
+        from tfprov.envs import cures
+
+        changed = cures.variables(generation.path, given, environ)
+    return backend_for(generation).activated(generation.path, generation.path.parents[1].name, changed)
+
+
+def backend_for(generation: Generation) -> Backend:
+    """What made a generation."""
+    return backend_of(generation.seal.kind if generation.seal else "venv")
 
 
 def smoke_again(request: Request, *, level: Level | None, emit: Emit) -> Verdict:
     """Prove an existing environment again, at the profile's level or another one. Changes nothing."""
-    from tfprov.pipeline.stages import activated, smoke_request
+    from tfprov.pipeline.stages import smoke_request
     from tfprov.profile.load import load
     from tfprov.smoke.runner import smoke
 
-    run = Run(request, emit)
+    context = Context(request, emit)
     environment = find(request.profile, cwd=request.cwd, environ=request.environ)
     generation = verified(environment, request.profile)
     if generation.seal is None:
@@ -135,8 +135,8 @@ def smoke_again(request: Request, *, level: Level | None, emit: Emit) -> Verdict
         python_in(generation.path),
         wanted,
         environ=request.environ,
-        emit=run.emit,
-        activation=activated(generation, request.environ),
+        emit=context.emit,
+        activation=backend_for(generation).smoke_variables(generation.path, request.environ),
     )
 
 

@@ -1,4 +1,4 @@
-"""What the pipeline ends with."""
+"""What the stages of a run hand on, and what it ends with."""
 
 from __future__ import annotations
 
@@ -8,10 +8,68 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     # An outcome is also made when there was nothing to do; then nothing behind these needs to be loaded.
     from tfprov.envs.generations import Environment
-    from tfprov.envs.records import Generation
+    from tfprov.envs.records import Cure, Generation
     from tfprov.events import Attempt
-    from tfprov.plan.records import Decision
+    from tfprov.fetch.fetch import Fetched
+    from tfprov.host.records import Interpreter
+    from tfprov.lock.records import Lock
+    from tfprov.pipeline.uv import CacheSnapshot
+    from tfprov.plan.records import Decision, Plan
     from tfprov.smoke.records import Verdict
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Locked:
+    """The exact files of an environment, and what they are for.
+
+    Attributes:
+        plan: that the lock was made for, or that was bound to it.
+        interpreter: as the lock fixes it.
+    """
+
+    plan: Plan
+    interpreter: Interpreter
+    lock: Lock
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Files:
+    """The locked files in the store.
+
+    Attributes:
+        snapshot: when this run began to fetch and unpack.
+    """
+
+    fetched: Fetched
+    snapshot: CacheSnapshot
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Installation:
+    """A generation with the locked files in it.
+
+    Attributes:
+        fetched: what was brought for it; None when it was linked from an image, or was there already.
+        installer: what installed it in this run; None when nothing did.
+    """
+
+    locked: Locked
+    generation: Generation
+    fetched: Fetched | None = None
+    installer: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Proved:
+    """An installation that passed its smoke test.
+
+    Attributes:
+        cures: what it was given for that; nothing when it passed as it was installed.
+    """
+
+    installation: Installation
+    verdict: Verdict
+    cures: tuple[Cure, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,12 +7,10 @@ import shlex
 from collections.abc import Mapping
 from pathlib import Path
 
-from tfprov.conda import activation
-from tfprov.conda.prefix import is_conda
-from tfprov.envs.generations import Environment, executables_in
+from tfprov.envs.generations import Environment
 from tfprov.envs.records import Generation
 from tfprov.paths import Home, write_atomic
-from tfprov.pipeline.environments import variables
+from tfprov.pipeline.environments import backend_for, variables
 
 
 def interactive(
@@ -24,14 +22,11 @@ def interactive(
     Each shell has its own way to be told so; one that has none known here gets the variables alone.
     """
     changed = variables(generation, environ)
-    bin_folder = executables_in(generation.path)
     shell = environ.get("SHELL") or ("powershell.exe" if os.name == "nt" else "/bin/sh")
     kind = Path(shell).stem
     folder = home.cache / "shell" / environment.id
-    activate = bin_folder / "activate"
-    if is_conda(generation.path):
-        activate = folder / "activate"
-        write_atomic(activate, activation.script(generation.path, environment.owner.name).encode())
+    scripts = backend_for(generation).activation(generation.path, environment.owner.name, folder)
+    activate = scripts / "activate"
     if kind == "bash":
         start = folder / "bashrc"
         lines = f"[ -f ~/.bashrc ] && . ~/.bashrc\n. {shlex.quote(str(activate))}\n"
@@ -49,11 +44,9 @@ def interactive(
             "TFPROV_ZDOTDIR": environ.get("ZDOTDIR", environ.get("HOME", "")),
             "ZDOTDIR": str(folder),
         }
-    if is_conda(generation.path):
-        # The variables that its scripts set are there already.
-        return [shell, "-i"] if os.name == "posix" else [shell], changed
-    if kind == "fish":
-        return [shell, "--init-command", f"source {shlex.quote(str(bin_folder / 'activate.fish'))}"], changed
-    if kind in ("powershell", "pwsh"):
-        return [shell, "-NoExit", "-Command", f"& '{bin_folder / 'activate.ps1'}'"], changed
-    return [shell, "-i"], changed
+    # Where there is no script for the shell, the variables that one would set are there already.
+    if kind == "fish" and (scripts / "activate.fish").is_file():
+        return [shell, "--init-command", f"source {shlex.quote(str(scripts / 'activate.fish'))}"], changed
+    if kind in ("powershell", "pwsh") and (scripts / "activate.ps1").is_file():
+        return [shell, "-NoExit", "-Command", f"& '{scripts / 'activate.ps1'}'"], changed
+    return [shell, "-i"] if os.name == "posix" else [shell], changed

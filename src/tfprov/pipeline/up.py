@@ -7,22 +7,23 @@ a login script runs every time.
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import hashlib
-from collections.abc import Iterator, Mapping
-from datetime import datetime, timezone
-from pathlib import Path
+from collections.abc import Callable, Mapping
+from functools import partial
 from typing import TYPE_CHECKING
 
 from tfprov.envs.generations import Environment
 from tfprov.envs.records import Generation
 from tfprov.errors import TfprovError
 from tfprov.events import Emit, Note
+from tfprov.pipeline.context import Context, Request, read_profile
 from tfprov.pipeline.records import Outcome
-from tfprov.pipeline.run import PROFILE, Request, Run, whole
 
 if TYPE_CHECKING:
     from tfprov.host.records import Facts
     from tfprov.lock.records import Lock
+    from tfprov.pipeline.records import Installation, Locked, Proved
     from tfprov.plan.records import Plan
 
 
@@ -32,75 +33,108 @@ def up(request: Request, emit: Emit) -> Outcome:
     Raises:
         TfprovError: why it cannot be; the environment that was in use before still is.
     """
-    bundle = None
-    if request.bundle:
-        from tfprov.pipeline.unbundling import accept
-
-        request, bundle = accept(request, emit)
-    run = Run(request, emit)
-    if bundle is not None:
-        run.put(bundle)
-    with journalled(run):
-        run.do(PROFILE)
-        environment = run.environment
+    context = open_context(request, emit)
+    with context.journalled():
+        read_profile(context)
+        environment = context.environment
         environment.check_link()
-        folder, now = run.home.journals / environment.id, datetime.now(timezone.utc)
-        anew = request.recreate or request.upgrade
         # To look needs no lock: with it, the answer would be just as true, and another run as free to change it after.
-        verified = None if anew else _still_verified(run)
-        if verified is not None and environment.settled(verified):
-            run.journal.open(folder, now=now)
-            if environment.unfinished():
-                _sweep(environment)
-            return Outcome(environment=environment, generation=verified, stages=tuple(run.seconds), already=True)
-        with working_on(environment, run.emit):
+        if (verified := still_verified(context)) is not None and environment.settled(verified):
+            context.open_journal()
+            _sweep(environment)
+            return _unchanged(context, verified)
+        with context.alone():
             environment.claim()
-            run.journal.open(folder, now=now)
-            verified = None if anew else _still_verified(run)
-            if verified is not None:
+            context.open_journal()
+            if (verified := still_verified(context)) is not None:
                 # The link at the path that the profile asks for may have been deleted since.
                 environment.activate(verified)
-                return Outcome(environment=environment, generation=verified, stages=tuple(run.seconds), already=True)
-            from tfprov.pipeline.realise import realise
+                return _unchanged(context, verified)
+            from tfprov.pipeline import prove, reuse, stages
 
-            return realise(run)
+            reuse.sweep_leftovers(context)
+            machine = stages.gather_facts(context)
+            plan = stages.make_plan(context, machine)
+
+            def install(locked: Locked) -> Installation:
+                linked = stages.link_image(context, machine, locked)
+                if linked is not None:
+                    return linked
+                files = stages.fetch_files(context, machine, locked)
+                generation = stages.build_environment(context, machine, locked)
+                return stages.install_wheels(context, machine, locked, files, generation)
+
+            def provision(plan: Plan) -> Outcome:
+                interpreter = stages.find_interpreter(context, machine, plan)
+                locked = stages.lock_files(context, machine, plan, interpreter)
+                kept = None if request.recreate else reuse.active_generation(context, locked)
+                if kept is not None and reuse.is_proved(context, kept):
+                    return _outcome(context, reuse.reseal(context, kept), plan)
+                proved = prove.prove(context, machine, kept or install(locked), install=install)
+                generation = stages.activate(context, machine, proved)
+                return _outcome(context, generation, plan, proved)
+
+            return _first_that_works(context, plan, provision)
+
+
+def _first_that_works(context: Context, plan: Plan, provision: Callable[[Plan], Outcome]) -> Outcome:
+    """The decision of the plan made real, or after its failure an older one that the profile allows.
+
+    Raises:
+        TfprovError: why none of them could be.
+    """
+    others = plan.fallbacks if context.loaded.profile.tensorflow.allow_fallback else ()
+    if not others:
+        return provision(plan)
+    from tfprov.ladder.climb import Policy, Step, climb, without_normal
+    from tfprov.ladder.rungs import Rung
+
+    def fall_back(plan: Plan) -> Outcome:
+        chosen = plan.decision.tensorflow
+        text = f"trying {chosen.package} {chosen.version} ({chosen.accelerator}) instead"
+        context.emit(Note(text=text, level="warning"))
+        return provision(plan)
+
+    steps = [Step(Rung.NORMAL, partial(provision, plan))]
+    for other in others:
+        steps.append(Step(Rung.OTHER_RELEASE, partial(fall_back, dataclasses.replace(plan, decision=other))))
+    policy = Policy(tries=1, deadline=context.deadline)
+    # The first try of the whole is not an attempt of its own: its stages report theirs.
+    return climb("up", steps, emit=without_normal(context.emit), skip=context.skip, policy=policy)
 
 
 def plan(request: Request, emit: Emit) -> Plan:
     """What `up` would do. Writes nothing but what interpreters said about themselves."""
-    from tfprov.pipeline.stages import DECIDE
-    from tfprov.plan.records import Plan
+    from tfprov.pipeline import stages
 
-    run = Run(request, emit)
-    run.do(PROFILE)
+    context = Context(request, emit)
+    read_profile(context)
     if request.host is None:
-        run.environment.check_link()
-    for stage in DECIDE:
-        run.do(stage)
-    return run.get(Plan)
+        context.environment.check_link()
+    return stages.make_plan(context, stages.gather_facts(context))
 
 
 def lock(request: Request, emit: Emit) -> Lock:
     """Make or renew the lock, and nothing else."""
-    from tfprov.lock.records import Lock
-    from tfprov.pipeline.stages import DECIDE, EXACT
+    from tfprov.pipeline import stages
 
-    run = Run(request, emit)
-    with journalled(run):
-        run.do(PROFILE)
-        if request.host is not None and run.source.kind != "conda":
+    context = Context(request, emit)
+    with context.journalled():
+        read_profile(context)
+        if request.host is not None and not context.backend.locks_for_other_hosts:
             raise TfprovError(
                 "not-supported",
                 "a lock for the machine of `--host` can be made for a conda environment only",
-                evidence=(f"`environment.kind` is `{run.source.kind}`",),
+                evidence=(f"`environment.kind` is `{context.source.kind}`",),
                 hint="name the platforms that a lock of wheels must serve with `lock.platforms`",
             )
-        with working_on(run.environment, run.emit):
-            run.environment.check_place()
-            run.journal.open(run.home.journals / run.environment.id, now=datetime.now(timezone.utc))
-            for stage in (*DECIDE, *EXACT):
-                run.do(stage)
-    return run.get(Lock)
+        with context.alone():
+            context.environment.check_place()
+            context.open_journal()
+            machine = stages.gather_facts(context)
+            plan = stages.make_plan(context, machine)
+            interpreter = stages.find_interpreter(context, machine, plan)
+            return stages.lock_files(context, machine, plan, interpreter).lock
 
 
 def facts(environ: Mapping[str, str]) -> Facts:
@@ -113,53 +147,58 @@ def facts(environ: Mapping[str, str]) -> Facts:
     return gather(environ, folders=folders(kept), cache=kept.cache / "interpreters.json")
 
 
-def _still_verified(run: Run) -> Generation | None:
-    """The active generation, when neither the profile nor the lock nor the files changed since it was verified."""
-    generation = run.environment.active()
-    if generation is None or generation.seal is None or generation.seal.profile_digest != run.source.digest:
+def open_context(request: Request, emit: Emit) -> Context:
+    """The run of a request; where that names a bundle, profile and lock are taken from it first.
+
+    Raises:
+        TfprovError: `bundle-…` when the bundle cannot be used.
+    """
+    if not request.bundle:
+        return Context(request, emit)
+    from tfprov.pipeline.bundle_source import accept
+
+    offline, bundle = accept(request, emit)
+    return Context(offline, emit, bundle=bundle)
+
+
+def still_verified(context: Context) -> Generation | None:
+    """The active generation, when neither the profile nor the lock nor the files changed since it was verified.
+
+    None, too, when it is to be made anew all the same.
+    """
+    if context.request.recreate or context.request.upgrade:
         return None
-    lock_path = run.lock_path
-    if not lock_path.exists() or _digest(lock_path) != generation.seal.lock_digest:
+    generation = context.environment.active()
+    if generation is None or generation.seal is None or generation.seal.profile_digest != context.source.digest:
         return None
-    return generation if whole(run, generation) else None
+    lock_path = context.lock_path
+    if not lock_path.exists() or hashlib.sha256(lock_path.read_bytes()).hexdigest() != generation.seal.lock_digest:
+        return None
+    return generation if context.is_whole(generation) else None
 
 
 def _sweep(environment: Environment) -> None:
     """Delete what a run left that was ended in the middle. Where one is still at it, that is its own."""
-    with contextlib.suppress(TfprovError, OSError), environment.locked(timeout=0):
-        environment.sweep()
+    if environment.unfinished():
+        with contextlib.suppress(TfprovError, OSError), environment.locked(timeout=0):
+            environment.sweep()
 
 
-def _digest(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()
+def _unchanged(context: Context, generation: Generation) -> Outcome:
+    return Outcome(environment=context.environment, generation=generation, stages=tuple(context.seconds), already=True)
 
 
-@contextlib.contextmanager
-def working_on(environment: Environment, emit: Emit) -> Iterator[None]:
-    """Hold the environment; when another run has it, say so and wait for it."""
-    with contextlib.ExitStack() as held:
-        try:
-            held.enter_context(environment.locked(timeout=0))
-        except TfprovError as error:
-            if error.code.name != "lock-timeout":
-                raise
-            emit(Note(text=f"another tfprov works on `{environment.owner.name}`: waiting for it", level="warning"))
-            held.enter_context(environment.locked())
-        yield
-
-
-@contextlib.contextmanager
-def journalled(run: Run) -> Iterator[None]:
-    """Let the journal hold how the run ended, and close it."""
-    try:
-        yield
-        run.journal.write("End", {"code": None})
-    except TfprovError as error:
-        ending = {"code": error.code.name, "what": error.what, "evidence": error.evidence, "tried": error.tried}
-        run.journal.write("End", {**ending, "hint": error.hint})
-        raise
-    except BaseException as error:
-        run.journal.write("End", {"code": "interrupted" if isinstance(error, KeyboardInterrupt) else "internal"})
-        raise
-    finally:
-        run.journal.close()
+def _outcome(context: Context, generation: Generation, plan: Plan, proved: Proved | None = None) -> Outcome:
+    """What a run ended with that had something to do; None for `proved` when that was not the proof."""
+    fetched = proved.installation.fetched if proved else None
+    return Outcome(
+        environment=context.environment,
+        generation=generation,
+        decision=plan.decision,
+        verdict=proved.verdict if proved else None,
+        stages=tuple(context.seconds),
+        bytes_fetched=fetched.bytes_fetched if fetched else 0,
+        bytes_reused=fetched.bytes_reused if fetched else 0,
+        attempts=tuple(context.attempts),
+        already=proved is None,
+    )

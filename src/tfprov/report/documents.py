@@ -74,7 +74,7 @@ def outcome(result: Outcome) -> Document:
             "path": result.environment.stable,
             "python": seal.python_version if seal else None,
             "generation": result.generation.number,
-            "kind": "conda" if seal and seal.python.startswith("conda ") else "venv",
+            "kind": seal.kind if seal else "venv",
         },
         "decision": decision(result.decision) if result.decision else None,
         "tensorflow": asdict(seal.target) if seal else None,

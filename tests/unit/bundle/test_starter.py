@@ -10,7 +10,7 @@ from tfprov.bundle import starter
 from tfprov.bundle.starting import bootstrap
 from tfprov.host.facts import gather
 from tfprov.paths import home
-from tfprov.pipeline.elsewhere import name_of
+from tfprov.pipeline.other_platforms import name_of
 
 
 def test_the_starter_has_the_name_of_this_platform_that_the_facts_have() -> None:

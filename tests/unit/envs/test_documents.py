@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict, replace
+from pathlib import Path
 
 import pytest
 
@@ -11,13 +12,13 @@ from tfprov.envs.records import Cure, Owner
 
 
 def test_a_seal_comes_back_as_it_was() -> None:
-    assert documents.seal(documents.dump(SEAL)) == SEAL
+    assert documents.seal(documents.dump(SEAL), root=Path()) == SEAL
 
 
 def test_what_a_generation_was_given_comes_back() -> None:
     given = Cure(name="pin", code="numpy-abi", what="pins", libraries=("a.so", "b.so"), constraint="numpy<2")
     seal = replace(SEAL, cures=(given,), place="/some/where")
-    assert documents.seal(documents.dump(seal)) == seal
+    assert documents.seal(documents.dump(seal), root=Path()) == seal
 
 
 def test_an_owner_comes_back_with_a_path_that_is_no_text() -> None:
@@ -28,7 +29,7 @@ def test_an_owner_comes_back_with_a_path_that_is_no_text() -> None:
 def test_what_another_release_wrote_besides_is_left_out_and_what_it_did_not_has_its_default() -> None:
     table = {**asdict(SEAL), "later": 1}
     del table["why"]
-    assert documents.seal(json.dumps(table).encode()).why == ""
+    assert documents.seal(json.dumps(table).encode(), root=Path()).why == ""
 
 
 @pytest.mark.parametrize(
@@ -37,7 +38,7 @@ def test_what_another_release_wrote_besides_is_left_out_and_what_it_did_not_has_
 )
 def test_a_value_of_another_type_is_no_seal(key: str, value: object) -> None:
     with pytest.raises(ValueError, match="is"):
-        documents.seal(json.dumps({**asdict(SEAL), key: value}).encode())
+        documents.seal(json.dumps({**asdict(SEAL), key: value}).encode(), root=Path())
 
 
 @pytest.mark.parametrize(
@@ -46,3 +47,12 @@ def test_a_value_of_another_type_is_no_seal(key: str, value: object) -> None:
 def test_a_file_that_is_none_of_ours_is_no_owner(content: bytes) -> None:
     with pytest.raises(ValueError, match=r"no table|missing|is no|Expecting"):
         documents.owner(content)
+
+
+@pytest.mark.parametrize("kind", ["venv", "conda"])
+def test_the_kind_of_a_seal_that_does_not_say_it_is_seen_on_disk(tmp_path: Path, kind: str) -> None:
+    table = asdict(SEAL)
+    del table["kind"]
+    if kind == "conda":
+        (tmp_path / "conda-meta").mkdir()
+    assert documents.seal(json.dumps(table).encode(), root=tmp_path).kind == kind

@@ -71,6 +71,10 @@ def test_zsh_reads_the_user_s_own_file_first_and_gets_its_folder_back(tmp_path: 
 def test_other_shells_are_started_their_own_way(
     tmp_path: Path, environment: Environment, shell: str, arguments: list[str]
 ) -> None:
+    scripts = tmp_path / "env" / "bin"
+    scripts.mkdir(parents=True, exist_ok=True)
+    for name in ("activate.fish", "activate.ps1"):
+        (scripts / name).touch()
     argv, environ = started(environment, tmp_path / "env", SHELL=shell)
     assert argv == [shell, *(text.replace("ENV", f"{tmp_path}/env") for text in arguments)]
     assert environ["VIRTUAL_ENV"] == f"{tmp_path}/env"

@@ -17,8 +17,8 @@ from tfprov.envs.records import Generation
 from tfprov.errors import TfprovError
 from tfprov.events import Event, Note, StageStarted
 from tfprov.journal import journals, read
-from tfprov.pipeline import realise as realising
-from tfprov.pipeline.run import PROFILE, Request, Run
+from tfprov.pipeline import stages
+from tfprov.pipeline.context import Context, Request
 from tfprov.pipeline.up import up
 
 
@@ -28,10 +28,10 @@ class BuildReachedError(Exception):
 
 @pytest.fixture(autouse=True)
 def no_build(monkeypatch: pytest.MonkeyPatch) -> None:
-    def reach(run: Run) -> object:
+    def reach(context: Context) -> object:
         raise BuildReachedError
 
-    monkeypatch.setattr(realising, "realise", reach)
+    monkeypatch.setattr(stages, "gather_facts", reach)
 
 
 class Project:
@@ -44,9 +44,8 @@ class Project:
         self.lock = folder / "pylock.train.toml"
         self.lock.write_text("locked")
         self.events: list[Event] = []
-        run = Run(self.request(), lambda _event: None)
-        run.do(PROFILE)
-        self.environment: Environment = run.environment
+        context = Context(self.request(), lambda _event: None)
+        self.environment: Environment = context.environment
         self.environment.claim()
         generation = self.environment.begin()
         (generation.path / "bin").mkdir()
@@ -54,7 +53,7 @@ class Project:
         (generation.path / "module.py").write_text("x = 1\n")
         seal = replace(
             SEAL,
-            profile_digest=run.loaded.digest,
+            profile_digest=context.loaded.digest,
             lock_digest=hashlib.sha256(self.lock.read_bytes()).hexdigest(),
         )
         self.generation: Generation = self.environment.seal(generation, seal)
@@ -166,10 +165,10 @@ def test_what_stands_at_the_path_of_the_profile_is_refused_before_anything_is_ma
 
 
 def test_a_failure_is_in_the_journal_with_all_that_is_known(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
-    def fail(_run: Run) -> object:
+    def fail(_context: Context) -> object:
         raise TfprovError("net-dns", "no such host", evidence=("https://me:pw@host",), tried=("normal",), hint="look")
 
-    monkeypatch.setattr(realising, "realise", fail)
+    monkeypatch.setattr(stages, "gather_facts", fail)
     with pytest.raises(TfprovError):
         up(project.request(recreate=True), project.events.append)
     end = project.journal()[-1]
@@ -185,10 +184,10 @@ def test_a_failure_is_in_the_journal_with_all_that_is_known(project: Project, mo
 
 
 def test_ctrl_c_is_in_the_journal(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
-    def stop(_run: Run) -> object:
+    def stop(_context: Context) -> object:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(realising, "realise", stop)
+    monkeypatch.setattr(stages, "gather_facts", stop)
     with pytest.raises(KeyboardInterrupt):
         up(project.request(recreate=True), project.events.append)
     assert project.journal()[-1]["code"] == "interrupted"

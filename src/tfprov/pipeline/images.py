@@ -6,20 +6,18 @@ import contextlib
 import threading
 from collections.abc import Iterator
 
-from tfprov.conda.prefix import owned_files
 from tfprov.envs import durable
 from tfprov.envs.generations import environments
 from tfprov.envs.images import Image, image_key
 from tfprov.envs.records import Generation
-from tfprov.host.records import Interpreter
-from tfprov.lock.records import Lock
 from tfprov.paths import Home
-from tfprov.pipeline.run import Run
+from tfprov.pipeline.context import Context
+from tfprov.pipeline.records import Locked
 
 
-def image_of(run: Run) -> Image:
+def image_of(context: Context, locked: Locked) -> Image:
     """The image of the locked files on the chosen interpreter; it need not exist."""
-    return Image(run.home.images / image_key(run.get(Lock).files, run.get(Interpreter)))
+    return Image(context.home.images / image_key(locked.lock.files, locked.interpreter))
 
 
 def sweep_images(home: Home) -> None:
@@ -39,18 +37,18 @@ def sweep_images(home: Home) -> None:
 
 
 @contextlib.contextmanager
-def beside_the_smoke_test(run: Run, generation: Generation) -> Iterator[None]:
+def beside_the_smoke_test(context: Context, locked: Locked, generation: Generation) -> Iterator[None]:
     """Use the processors that a smoke test leaves idle: most of what has to follow it does not depend on its verdict.
 
     The new generation is written back to the disk, its image is prepared, and what an earlier run has put aside is
     deleted, as far as the time allows. Where the test fails, what was prepared is deleted.
     """
-    image, ended = image_of(run), threading.Event()
+    image, ended = image_of(context, locked), threading.Event()
 
     def work() -> None:
         # What conda packages brought is linked from where they are unpacked; the image is of the rest.
-        image.prepare(generation.path, skip=owned_files(generation.path))
-        run.environment.clear_aside(threads=1, stop=ended.is_set)
+        image.prepare(generation.path, skip=context.backend.owned_files(generation.path))
+        context.environment.clear_aside(threads=1, stop=ended.is_set)
 
     durable.begin(generation.path)
     thread = threading.Thread(target=work, name="meanwhile", daemon=True)

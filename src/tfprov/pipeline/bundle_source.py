@@ -24,7 +24,8 @@ from tfprov.fetch.store import Store
 from tfprov.host import network, system
 from tfprov.lock.records import LockedFile
 from tfprov.paths import Home
-from tfprov.pipeline.run import Request, Run
+from tfprov.pipeline.context import Context, Request
+from tfprov.pipeline.machine import Machine
 
 STAGE = "fetch"
 
@@ -68,7 +69,7 @@ def accept(request: Request, emit: Emit) -> tuple[Request, Bundle]:
     return dataclasses.replace(request, profile=profile, offline=True), bundle
 
 
-def adopt(bundle: Bundle, files: Sequence[LockedFile], store: Store, emit: Emit) -> tuple[LockedFile, ...]:
+def take_wheels(bundle: Bundle, files: Sequence[LockedFile], store: Store, emit: Emit) -> tuple[LockedFile, ...]:
     """Bring the wheels of the lock that the bundle has into the store; nothing is believed before its hash was seen.
 
     A bundle that a server hands out is not read here: its files get addresses there, and are fetched like any other.
@@ -106,15 +107,15 @@ def with_size(file: LockedFile, bundle: Bundle) -> LockedFile:
     return file if file.size is not None or entry is None else dataclasses.replace(file, size=entry.size)
 
 
-def require_local(run: Run, files: Sequence[LockedFile], store: Store) -> None:
+def require_local(context: Context, machine: Machine, files: Sequence[LockedFile], store: Store) -> None:
     """Make sure that an install without network lacks nothing.
 
     Raises:
         TfprovError: `offline-missing` with what is not here.
     """
-    bundle = run.find(Bundle)
+    bundle = context.bundle
     served = f"{bundle.url}/" if bundle is not None and bundle.url else None
-    folders = [local_path(place) or Path(place) for place in run.network.find_links]
+    folders = [local_path(place) or Path(place) for place in machine.network.find_links]
 
     def is_here(file: LockedFile) -> bool:
         named = local_path(file.url)

@@ -18,13 +18,13 @@ from tfprov.errors import TfprovError
 from tfprov.events import Note
 from tfprov.fetch.fetch import fetch
 from tfprov.fetch.store import Store, sha256_of
-from tfprov.host.records import Facts
 from tfprov.ladder.classify import classify_text
 from tfprov.lock.platforms import PLATFORMS
 from tfprov.lock.records import LockedFile
-from tfprov.pipeline import elsewhere
-from tfprov.pipeline.run import Run
-from tfprov.pipeline.tools import networked, uv_executable
+from tfprov.pipeline import other_platforms
+from tfprov.pipeline.context import Context
+from tfprov.pipeline.machine import Machine
+from tfprov.pipeline.uv import uv_executable
 from tfprov.plan.tags import marker_environment, supported_tags
 from tfprov.profile.records import PlatformName
 from tfprov.profile.source import shipped_folder
@@ -60,7 +60,7 @@ def own_wheel(folder: Path) -> Path:
 
 
 def kits(
-    run: Run, platforms: Sequence[PlatformName], *, folder: Path, known: Mapping[str, Path]
+    context: Context, machine: Machine, platforms: Sequence[PlatformName], *, folder: Path, known: Mapping[str, Path]
 ) -> tuple[list[Kit], list[str]]:
     """The wheels for every platform and Python, and what could not be had.
 
@@ -68,7 +68,8 @@ def kits(
     is packed again; that serves this platform and this Python only.
 
     Args:
-        run: gives the network and the store.
+        context: gives the store.
+        machine: gives the network.
         platforms: where tfprov must start.
         folder: where wheels that are made here are put.
         known: wheels of the environment by hash; one of them stands for the same release made here, because an index
@@ -77,7 +78,7 @@ def kits(
     named = {path.name: (sha256, path) for sha256, path in known.items()}
     own = own_wheel(folder)
     mine = {sha256_of(own): own}
-    here = elsewhere.name_of(run.get(Facts))
+    here = other_platforms.name_of(machine.facts)
     minor = f"{sys.version_info[0]}.{sys.version_info[1]}"
     found: list[Kit] = []
     lost: list[str] = []
@@ -86,7 +87,7 @@ def kits(
         problem = ""
         for python in PYTHONS:
             try:
-                resolved[python] = _resolve(run, platform, python)
+                resolved[python] = _resolve(context, machine, platform, python)
             except TfprovError as error:
                 problem = problem or f"{error.what}: {'; '.join(error.evidence)[:300]}"
         paths: dict[str, Path] = {}
@@ -94,11 +95,11 @@ def kits(
             every = {file.sha256: file for files in resolved.values() for file in files}
             fetched = fetch(
                 list(every.values()),
-                store=Store(run.home.store),
-                network=run.network,
-                emit=run.emit,
-                deadline=run.deadline,
-                skip=run.loaded.profile.strategies.skip,
+                store=Store(context.home.store),
+                network=machine.network,
+                emit=context.emit,
+                deadline=context.deadline,
+                skip=context.skip,
             )
             fetched.flusher.wait()
             paths = dict(fetched.paths)
@@ -108,7 +109,7 @@ def kits(
             chosen = {file.sha256: paths[file.sha256] for file in files}
             found.append(Kit(platform=platform, python=python, files={**mine, **chosen}))
         if platform == here and minor not in resolved:
-            run.emit(
+            context.emit(
                 Note(
                     text=f"the index lacks what tfprov needs: packing what is installed, for Python {minor} only",
                     level="warning",
@@ -123,10 +124,10 @@ def kits(
     return found, lost
 
 
-def _resolve(run: Run, platform: PlatformName, python: str) -> tuple[LockedFile, ...]:
+def _resolve(context: Context, machine: Machine, platform: PlatformName, python: str) -> tuple[LockedFile, ...]:
     """The wheels that tfprov needs on a platform with a Python."""
-    network = run.network
-    environ = {**networked(run), "UV_PYTHON_DOWNLOADS": "never"}
+    network = machine.network
+    environ = {**machine.tool_environment(), "UV_PYTHON_DOWNLOADS": "never"}
     if network.index_url:
         environ["UV_DEFAULT_INDEX"] = network.index_url
     if network.extra:
@@ -154,7 +155,7 @@ def _resolve(run: Run, platform: PlatformName, python: str) -> tuple[LockedFile,
                     "--python-platform",
                     PLATFORMS[platform].triple,
                 ),
-                *("--no-header", "--no-config", "--no-progress", "--cache-dir", str(run.home.cache / "uv")),
+                *("--no-header", "--no-config", "--no-progress", "--cache-dir", str(context.home.cache / "uv")),
                 *(("--index-strategy", "unsafe-best-match") if network.merged else ()),
                 *(part for link in network.find_links for part in ("--find-links", link)),
             ]
@@ -165,7 +166,7 @@ def _resolve(run: Run, platform: PlatformName, python: str) -> tuple[LockedFile,
     if not text:
         code, evidence = classify_text("uv pip compile", answer.stderr + answer.stdout, answer.returncode)
         raise TfprovError(code, "what tfprov needs could not be resolved", evidence=evidence)
-    facts = elsewhere.facts_on(platform, run.get(Facts))
+    facts = other_platforms.facts_on(platform, machine.facts)
     try:
         chosen = Pylock.from_dict(tomllib.loads(text)).select(
             environment=marker_environment(python, "cpython", facts), tags=supported_tags(python, False, facts)

@@ -17,7 +17,7 @@ from tfprov.profile.records import PlatformName, Profile
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Elsewhere:
+class OtherPlatform:
     """The decision for another platform.
 
     Attributes:
@@ -58,7 +58,7 @@ def others(profile: Profile, facts: Facts) -> tuple[PlatformName, ...]:
 
 def decisions(
     profile: Profile, facts: Facts, here: Decision, *, python: str, table: Compat, listing: Listing | None
-) -> Iterator[Elsewhere]:
+) -> Iterator[OtherPlatform]:
     """What the profile means on its other platforms: the same release on the same Python, with the variant for there.
 
     CUDA is taken for Linux on x86-64 when the profile asks for it by name. On other platforms TensorFlow has none, and
@@ -92,7 +92,7 @@ def decisions(
                 ),
                 hint="; ".join(filter(None, (error.hint, f"or take {name} out of `lock.platforms`"))),
             ) from error
-        yield Elsewhere(name=name, platform=platform, facts=there, decision=plan.decision)
+        yield OtherPlatform(name=name, platform=platform, facts=there, decision=plan.decision)
 
 
 def _asked(profile: Profile, version: str, python: str, *, cuda: bool) -> Profile:

@@ -10,8 +10,7 @@ import pytest
 
 from sham import install
 from tfprov.errors import TfprovError
-from tfprov.pipeline.tools import uv_executable
-from tfprov.pipeline.unpacked import Began, began, believe, sweep
+from tfprov.pipeline.uv import CacheSnapshot, snapshot, sweep, uv_executable, verify_install
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="hard links as POSIX counts them")
 
@@ -40,26 +39,26 @@ def spoil(module: Path) -> None:
         stream.write("x = 7\n")
 
 
-def later(path: Path) -> Began:
-    return Began(ns=path.stat().st_mtime_ns + 1)
+def later(path: Path) -> CacheSnapshot:
+    return CacheSnapshot(ns=path.stat().st_mtime_ns + 1)
 
 
 def test_what_was_unpacked_in_this_run_is_believed_unread(tmp_path: Path, cache: Path) -> None:
     module = linked(cache, tmp_path / "env")
     spoil(module)
-    believe(tmp_path / "env", Began(ns=0))
+    verify_install(tmp_path / "env", CacheSnapshot(ns=0))
 
 
 def test_what_was_unpacked_earlier_is_believed_when_it_is_as_recorded(tmp_path: Path, cache: Path) -> None:
     module = linked(cache, tmp_path / "env")
-    believe(tmp_path / "env", later(module))
+    verify_install(tmp_path / "env", later(module))
 
 
 def test_what_was_unpacked_earlier_and_written_to_is_named(tmp_path: Path, cache: Path) -> None:
     module = linked(cache, tmp_path / "env")
     spoil(module)
     with pytest.raises(TfprovError) as failure:
-        believe(tmp_path / "env", later(module))
+        verify_install(tmp_path / "env", later(module))
     assert failure.value.code.name == "cache-corrupt"
     assert failure.value.evidence == ("`lib/python3.12/site-packages/thing.py`",)
 
@@ -68,18 +67,18 @@ def test_what_other_environments_link_to_is_read_however_new_it_is(tmp_path: Pat
     spoil(linked(cache, tmp_path / "other"))
     linked(cache, tmp_path / "env")
     with pytest.raises(TfprovError):
-        believe(tmp_path / "env", Began(ns=0))
+        verify_install(tmp_path / "env", CacheSnapshot(ns=0))
 
 
 def test_what_nobody_else_links_to_is_believed(tmp_path: Path) -> None:
     library = tmp_path / "env" / "lib" / "python3.12" / "site-packages"
     install(library, "thing", "1.0", {"thing.py": "x = 1\n"})
-    believe(tmp_path / "env", later(library / "thing.py"))
+    verify_install(tmp_path / "env", later(library / "thing.py"))
 
 
 def test_the_moment_is_that_of_the_file_system_and_leaves_nothing(tmp_path: Path) -> None:
     cache = tmp_path / "not" / "there yet"
-    before = began(cache)
+    before = snapshot(cache)
     (cache / "unpacked").touch()
     assert (cache / "unpacked").stat().st_mtime_ns >= before.ns
     assert [path.name for path in cache.iterdir()] == ["unpacked"]

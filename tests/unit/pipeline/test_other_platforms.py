@@ -7,7 +7,7 @@ import pytest
 from hosts import MAC_ARM, WINDOWS, Host
 from tfprov.errors import TfprovError
 from tfprov.host.records import Fact
-from tfprov.pipeline.elsewhere import Elsewhere, decisions, name_of, others
+from tfprov.pipeline.other_platforms import OtherPlatform, decisions, name_of, others
 from tfprov.plan.compat import table
 from tfprov.plan.decide import decide
 from tfprov.profile.records import Profile
@@ -27,7 +27,7 @@ def profile(*platforms: str, version: str = "==2.15.1", **tables: object) -> Pro
     )
 
 
-def found(asked: Profile, host: Host | None = None) -> dict[str, Elsewhere]:
+def found(asked: Profile, host: Host | None = None) -> dict[str, OtherPlatform]:
     facts = (host or Host()).facts
     here = decide(asked, facts, table(), None).decision
     python = ".".join(here.python.version.split(".")[:2])

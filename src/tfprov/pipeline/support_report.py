@@ -76,6 +76,7 @@ def write(parts: tuple[Part, ...], to: Path) -> None:
 
 
 def _of_profile(profile: str, *, cwd: Path, environ: Mapping[str, str], hide: Anonymiser) -> Iterator[Part]:
+    from tfprov.pipeline.backends.choose import BACKENDS, lock_of
     from tfprov.pipeline.environments import find
     from tfprov.profile import source
 
@@ -87,24 +88,17 @@ def _of_profile(profile: str, *, cwd: Path, environ: Mapping[str, str], hide: An
         path = None
     yield Part(name="plan.txt", what="what `up` would do", text=hide(_tried(lambda: _plan(profile, cwd, environ))))
     environment = find(profile, cwd=cwd, environ=environ)
-    for lock in _locks(path, environment.owner.name, environment.root):
+    for lock in filter(None, (lock_of(environment, kind) for kind in BACKENDS)):
         yield Part(name=_plain(hide(lock.name)), what="the lock", text=hide(_text(lock)))
     for number, journal in enumerate(journals(home(environ).journals / environment.id)[:_JOURNALS], start=1):
         what = "the journal of the newest run" if number == 1 else "an older journal"
         yield Part(name=f"journals/{number}.jsonl", what=what, text=hide(_text(journal)))
 
 
-def _locks(profile: Path | None, name: str, root: Path) -> Iterator[Path]:
-    for folder in (profile.parent if profile else None, root):
-        for lock in (folder / f"pylock.{name}.toml", folder / "conda-lock.yml") if folder else ():
-            if lock.is_file():
-                yield lock
-
-
 def _plan(profile: str, cwd: Path, environ: Mapping[str, str]) -> str:
     from dataclasses import asdict
 
-    from tfprov.pipeline.run import Request
+    from tfprov.pipeline.context import Request
     from tfprov.pipeline.up import plan
 
     found = plan(Request(profile=profile, cwd=cwd, environ=environ), lambda _: None)

@@ -1,8 +1,8 @@
-"""What the installer keeps unpacked: whether an install from it can be believed, and forgetting a part of it.
+"""uv: its executable, and what it keeps unpacked: whether an install from it is good, and forgetting a part of it.
 
 uv unpacks a wheel once and links its files into every environment. Whoever writes into an installed file in place
 writes into that copy as well, and the next install would bring the damage back, under a fresh verdict. Files that were
-unpacked in this very run, from wheels whose hash was checked, are believed. All others that something else may link to
+unpacked in this very run, from wheels whose hash was checked, are good. All others that something else may link to
 are compared with their RECORD: at most the whole environment once (some 2 s for TensorFlow), and nothing on a cold
 install, whose files are all new.
 
@@ -24,16 +24,15 @@ from pathlib import Path
 from tfprov import process
 from tfprov.envs.integrity import digests, recorded
 from tfprov.errors import TfprovError
-from tfprov.pipeline.run import Run
-from tfprov.pipeline.tools import uv_executable
+from tfprov.pipeline.context import Context
 from tfprov.process import clean_environment
 
 _FORGET_SECONDS = 60.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Began:
-    """When this run began to fetch and unpack.
+class CacheSnapshot:
+    """The moment at which a run began to fetch and unpack.
 
     Attributes:
         ns: nanoseconds since the epoch by the clock of the file system that holds the cache.
@@ -42,17 +41,24 @@ class Began:
     ns: int
 
 
-def began(cache: Path) -> Began:
+def uv_executable() -> Path:
+    """The uv that is installed with tfprov."""
+    from uv import find_uv_bin
+
+    return Path(find_uv_bin())
+
+
+def snapshot(cache: Path) -> CacheSnapshot:
     """This moment, as a file that is made now in the cache has it."""
     try:
         cache.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=cache) as stream:
-            return Began(ns=os.fstat(stream.fileno()).st_mtime_ns)
+            return CacheSnapshot(ns=os.fstat(stream.fileno()).st_mtime_ns)
     except OSError:
-        return Began(ns=time.time_ns())
+        return CacheSnapshot(ns=time.time_ns())
 
 
-def believe(environment: Path, since: Began, *, others: Collection[str] = ()) -> None:
+def verify_install(environment: Path, since: CacheSnapshot, *, others: Collection[str] = ()) -> None:
     """Make sure that no file of a fresh install was damaged in the cache that it was linked from.
 
     Args:
@@ -99,19 +105,19 @@ def sweep(cache: Path) -> None:
             shutil.rmtree(left, ignore_errors=True)
 
 
-def forget(run: Run, projects: Sequence[str] | None) -> None:
+def forget(context: Context, projects: Sequence[str] | None) -> None:
     """Drop what is unpacked of some projects; of all when it cannot be said, or when uv cannot do it.
 
     Args:
-        run: whose cache.
+        context: of the run whose cache it is.
         projects: normalised names; None for all.
     """
-    cache = run.home.cache / "uv"
+    cache = context.home.cache / "uv"
     if not cache.is_dir():
         return
     if projects:
         argv: list[str | Path] = [uv_executable(), "cache", "clean", *projects, "--no-config", "--cache-dir", cache]
         # It waits for other uv processes that use the cache.
-        if process.run(argv, env=clean_environment(run.request.environ), timeout=_FORGET_SECONDS).ok:
+        if process.run(argv, env=clean_environment(context.request.environ), timeout=_FORGET_SECONDS).ok:
             return
     shutil.rmtree(cache, ignore_errors=True)

@@ -1,0 +1,166 @@
+"""The backend of conda environments. What a method needs is imported there: to name a lock is all that some need."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tfprov.conda.records import file_name
+
+if TYPE_CHECKING:
+    from tfprov.conda.records import Package
+    from tfprov.envs.records import Finding
+    from tfprov.events import Emit
+    from tfprov.fetch.sources import Network
+    from tfprov.host.records import Facts, Interpreter
+    from tfprov.lock.records import Lock, LockedFile
+    from tfprov.pipeline.context import Context
+    from tfprov.pipeline.machine import Machine
+    from tfprov.pipeline.records import Locked
+    from tfprov.plan.records import LockedChoice, Plan
+
+
+class CondaBackend:
+    """Conda environments; `Backend` says what each method is for."""
+
+    can_be_bundled = False
+    locks_for_other_hosts = True
+
+    def lock_name(self, profile: str) -> str:
+        return file_name(profile)
+
+    def locked_python(self, path: Path) -> str | None:
+        return None
+
+    def locked_choice(self, context: Context, machine: Machine) -> LockedChoice | None:
+        from tfprov.pipeline.backends.conda import locking
+
+        return locking.locked_choice(context, machine)
+
+    def find_interpreter(self, context: Context, machine: Machine, plan: Plan) -> Interpreter:
+        """Which one exactly, the lock says; it is linked with the environment."""
+        from tfprov.conda.client import require_extra
+        from tfprov.host.records import Interpreter
+
+        require_extra()
+        return Interpreter(path="conda", version=plan.decision.python.version, found_by="conda")
+
+    def lock(self, context: Context, machine: Machine, plan: Plan, interpreter: Interpreter) -> Locked:
+        from tfprov.pipeline.backends.conda import locking
+
+        return locking.lock(context, machine, plan)
+
+    def bind(
+        self, context: Context, machine: Machine, locked: Locked, bounds: tuple[str, ...], path: Path
+    ) -> Locked | None:
+        """A conda lock holds wheels that were resolved for what conda brings; it is not bound."""
+        return None
+
+    def sources(self, context: Context, machine: Machine, lock: Lock) -> tuple[tuple[LockedFile, ...], Network]:
+        from tfprov.pipeline.backends.conda import linking
+
+        packages = linking.conda_lock(lock).part.packages
+        return linking.reachable(context, lock.files, packages), linking.with_logins(context, machine.network)
+
+    def create(
+        self,
+        context: Context,
+        machine: Machine,
+        locked: Locked,
+        path: Path,
+        *,
+        fetch: Callable[[], None],
+        seeded: bool,
+    ) -> None:
+        """It has the pip that its packages bring."""
+        from tfprov.pipeline.backends.conda import linking
+
+        linking.create(context, machine, linking.conda_lock(locked.lock), path, fetch)
+
+    def prepare_install(self, context: Context, locked: Locked) -> Mapping[str, str]:
+        from tfprov.pipeline.backends.conda import linking
+
+        linking.check_projects(context, linking.conda_lock(locked.lock))
+        # A channel may mark its Python as managed by conda; this environment is ours to install into.
+        return {"UV_BREAK_SYSTEM_PACKAGES": "true"}
+
+    def owned_files(self, root: Path) -> frozenset[str]:
+        from tfprov.conda import prefix
+
+        return prefix.owned_files(root)
+
+    def activated(self, root: Path, name: str, environ: Mapping[str, str]) -> dict[str, str]:
+        from tfprov.conda import activation
+
+        return activation.variables(root, name, environ)
+
+    def smoke_variables(self, root: Path, environ: Mapping[str, str]) -> Mapping[str, str]:
+        from tfprov.conda import activation
+        from tfprov.process import clean_environment
+
+        clean = clean_environment(environ)
+        found = activation.variables(root, root.parents[1].name, clean)
+        return {name: value for name, value in found.items() if clean.get(name) != value}
+
+    def activation(self, root: Path, name: str, folder: Path) -> Path:
+        """There is one for POSIX shells; the variables of its packages are set by `activated`, too."""
+        from tfprov.conda.activation import script
+        from tfprov.paths import write_atomic
+
+        write_atomic(folder / "activate", script(root, name).encode())
+        return folder
+
+    def damaged(self, root: Path) -> Iterator[Finding]:
+        from tfprov.conda import prefix
+        from tfprov.envs.records import Finding
+
+        for broken in prefix.bad_files(root):
+            yield Finding(
+                code="file-damaged",
+                path=broken.path,
+                expected=f"{broken.expected} (conda package {broken.package})",
+                found=broken.found,
+                fix="run `tfprov repair`",
+            )
+
+    def drift(
+        self, root: Path, lock: Path, *, python: str, facts: Facts, environ: Mapping[str, str], emit: Emit
+    ) -> tuple[Sequence[Finding], Sequence[LockedFile]]:
+        from tfprov.conda.client import read_lock
+        from tfprov.paths import home
+        from tfprov.pipeline.backends.conda.solving import subdir_of
+        from tfprov.process import clean_environment
+
+        part, wheels = read_lock(
+            lock,
+            subdir=subdir_of(facts),
+            environ=clean_environment(environ),
+            cache=home(environ).cache / "conda" / "locks",
+            digest=hashlib.sha256(lock.read_bytes()).hexdigest(),
+            emit=emit,
+        )
+        return _drifted(root, part.packages), wheels
+
+
+def _drifted(root: Path, packages: Sequence[Package]) -> list[Finding]:
+    from tfprov.conda import prefix
+    from tfprov.envs.records import Finding
+
+    here = {record.name: f"{record.version} {record.build}" for record in prefix.records(root)}
+    locked = {package.name: f"{package.version} {package.build}" for package in packages}
+    return [
+        Finding(
+            code="package-drift",
+            path=name,
+            expected=locked.get(name, "not in the lock"),
+            found=here.get(name, "missing"),
+            fix="run `tfprov repair` to go back to the lock, or name it in the profile to keep it",
+        )
+        for name in sorted({*here, *locked})
+        if here.get(name) != locked.get(name)
+    ]
+
+
+BACKEND = CondaBackend()

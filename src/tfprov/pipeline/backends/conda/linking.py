@@ -1,0 +1,212 @@
+"""Conda environments on disk: the way to the packages, linking them, an interpreter from a channel."""
+
+from __future__ import annotations
+
+import dataclasses
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+from packaging.utils import canonicalize_name
+
+from tfprov.conda import channels as places
+from tfprov.conda import client, prefix, specs, virtual
+from tfprov.conda.client import LinkPackage, Solve
+from tfprov.conda.engine import Engine, find_engine
+from tfprov.conda.records import CondaLock, Package
+from tfprov.errors import TfprovError
+from tfprov.fetch.addresses import origin_of
+from tfprov.fetch.credentials import Login
+from tfprov.fetch.fetch import fetch
+from tfprov.fetch.sources import Network
+from tfprov.fetch.store import Store, sha256_of
+from tfprov.ladder.climb import Policy, Step, climb
+from tfprov.ladder.rungs import Rung
+from tfprov.lock.records import Lock, LockedFile
+from tfprov.pipeline.backends.conda.solving import channels_of, solve, subdir_of
+from tfprov.pipeline.context import Context
+from tfprov.pipeline.machine import Machine
+from tfprov.process import clean_environment
+
+_LINK_SECONDS = 1800.0
+_COMPLETE = "conda-meta/tfprov-complete"
+
+
+def conda_lock(lock: Lock) -> CondaLock:
+    """The lock of a conda environment as what it is."""
+    if not isinstance(lock, CondaLock):
+        raise TfprovError("internal", f"`{lock.path}` is not a conda lock")
+    return lock
+
+
+def reachable(context: Context, files: tuple[LockedFile, ...], packages: tuple[Package, ...]) -> tuple[LockedFile, ...]:
+    """The conda packages among the files with the tokens and mirrors of their channels. For the fetch alone."""
+    found = channels_of(context)
+    if not any(channel.token or channel.mirrors for channel in found):
+        return files
+    bases = {
+        channel.name: package.channel
+        for channel in found
+        for package in packages
+        if "://" not in channel.name and package.channel.endswith(f"/{channel.name}")
+    }
+    return tuple(
+        file
+        if file.is_wheel
+        else dataclasses.replace(
+            file, url=places.with_token(file.url, found), elsewhere=places.mirrored(file.url, found, bases)
+        )
+        for file in files
+    )
+
+
+def with_logins(context: Context, network: Network) -> Network:
+    """The network with the users and passwords of the channels."""
+    more = tuple(
+        Login(origin_of(channel.name), *channel.login) for channel in channels_of(context) if channel.login is not None
+    )
+    return dataclasses.replace(network, logins=(*network.logins, *more)) if more else network
+
+
+def create(context: Context, machine: Machine, lock: CondaLock, path: Path, fetch_files: Callable[[], None]) -> None:
+    """Link the locked conda packages into an empty folder, and say in it what was asked for.
+
+    Args:
+        context: of the run.
+        machine: to link on.
+        lock: what to link.
+        path: the folder.
+        fetch_files: brings the locked files into the store, when an archive is needed that is not here.
+
+    Raises:
+        TfprovError: why not; the folder is to be given up then.
+    """
+    linking = _Linking(context, machine, lock, path, fetch_files)
+    steps = [Step(Rung.NORMAL, linking.link), Step(Rung.FRESH, linking.link_fresh)]
+    climb("build", steps, emit=context.emit, skip=context.skip, policy=Policy(tries=1, deadline=context.deadline))
+    prefix.own(path, lock.part.packages)
+    prefix.write_history(path, lock.part.packages, lock.part.header.specs)
+
+
+def check_projects(context: Context, lock: CondaLock) -> None:
+    """Make sure that no wheel is put over a project of a conda package; see `prefix.check_projects`."""
+    wheels: dict[str, str] = {canonicalize_name(file.name): file.version for file in lock.files if file.is_wheel}
+    prefix.check_projects(lock.part.packages, cache_of(context), wheels)
+
+
+def cache_of(context: Context) -> Path:
+    """Folder of the unpacked conda packages."""
+    return context.home.cache / "conda" / "packages"
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class _Linking:
+    """Linking the packages of a lock into a folder."""
+
+    context: Context
+    machine: Machine
+    lock: CondaLock
+    path: Path
+    fetch_files: Callable[[], None]
+
+    def link(self) -> None:
+        context, environ = self.context, clean_environment(self.context.request.environ)
+        engine = self._engine()
+        cache = context.home.cache / "conda"
+        if engine is not None:
+            engine.link(self.path, self._archives(), cache=cache, environ=environ, seconds=_LINK_SECONDS)
+            return
+        client.require_extra()
+        client.link(
+            self.path,
+            self._archives(),
+            cache=cache_of(context),
+            environ=environ,
+            emit=context.emit,
+            seconds=_LINK_SECONDS,
+        )
+
+    def link_fresh(self) -> None:
+        """Once more, without what was unpacked and with archives whose hash was read again."""
+        store, lost = Store(self.context.home.store), False
+        for package in self.lock.part.packages:
+            shutil.rmtree(cache_of(self.context) / package.stem, ignore_errors=True)
+            archive = store.path(package.sha256, package.filename)
+            if not archive.is_file() or sha256_of(archive) != package.sha256:
+                shutil.rmtree(archive.parent, ignore_errors=True)
+                lost = True
+        if lost:
+            self.fetch_files()
+        shutil.rmtree(self.path, ignore_errors=True)
+        self.path.mkdir(parents=True)
+        self.link()
+
+    def _archives(self) -> tuple[LinkPackage, ...]:
+        """Where the archives lie; they are fetched first when one is neither in the store nor unpacked."""
+        store, packages = Store(self.context.home.store), self.lock.part.packages
+        unpacked = {one.stem: (cache_of(self.context) / one.stem / "info" / "index.json").is_file() for one in packages}
+        if not all(unpacked[one.stem] or store.has(one.file) for one in packages):
+            self.fetch_files()
+        found = []
+        for package in packages:
+            archive = store.path(package.sha256, package.filename)
+            path = archive if archive.is_file() else None
+            size = path.stat().st_size if path else package.size
+            found.append(LinkPackage(package=dataclasses.replace(package, size=size), path=path))
+        return tuple(found)
+
+    def _engine(self) -> Engine | None:
+        """The installed program that the profile wants to link with; None for the library."""
+        loaded = self.context.loaded
+        asked = loaded.profile.conda
+        if asked.engine == "library":
+            return None
+        named = loaded.resolve(asked.executable) if asked.executable else None
+        environ = clean_environment(self.context.request.environ)
+        return find_engine(named, self.machine.facts.conda.value, environ=environ)
+
+
+def bring_python(context: Context, machine: Machine, minor: str, asked: str | None) -> Path:
+    """An interpreter of a conda channel, for a virtual environment where nothing else has one.
+
+    Args:
+        context: its profile names the channels.
+        machine: to make it for.
+        minor: `3.12`.
+        asked: PEP 440 range of the profile.
+
+    Raises:
+        TfprovError: why the channels cannot give one.
+    """
+    question = Solve(
+        channels=channels_of(context),
+        subdir=subdir_of(machine.facts),
+        specs=(str(specs.of_python((minor,), asked)),),
+        virtual=virtual.about_cuda("cpu", None),
+    )
+    solved = solve(context, machine, question)
+    python = next(package for package in solved.packages if package.name == "python")
+    folder = context.home.data / "pythons" / f"conda-{python.stem}"
+    if (folder / _COMPLETE).is_file():
+        return folder / "bin" / "python"
+    # Linked for this very place; what a killed run left half linked is begun anew.
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    store = Store(context.home.store)
+    files = reachable(context, tuple(package.file for package in solved.packages), solved.packages)
+    fetched = fetch(
+        files, store=store, network=with_logins(context, machine.network), emit=context.emit, deadline=context.deadline
+    )
+    client.link(
+        folder,
+        tuple(LinkPackage(package=package, path=fetched.paths[package.sha256]) for package in solved.packages),
+        cache=cache_of(context),
+        environ=clean_environment(context.request.environ),
+        emit=context.emit,
+        seconds=_LINK_SECONDS,
+    )
+    fetched.flusher.wait()
+    prefix.own(folder, solved.packages)
+    prefix.write_history(folder, solved.packages, (f"python={minor}",))
+    (folder / _COMPLETE).touch()
+    return folder / "bin" / "python"

@@ -1,0 +1,325 @@
+"""The lock of a conda environment: solving, the wheels beside the conda packages, what a lock on disk holds."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import tomlkit
+from packaging.utils import canonicalize_name
+
+from tfprov.conda import channels as places
+from tfprov.conda import client, specs, virtual
+from tfprov.conda.client import Solve
+from tfprov.conda.records import CondaHeader, CondaInputs, CondaLock, CondaPart, Package, Solved
+from tfprov.errors import TfprovError
+from tfprov.events import Note
+from tfprov.host.records import Facts, Interpreter
+from tfprov.lock import pylock
+from tfprov.lock.records import Header, LockedFile, Target
+from tfprov.paths import temporary
+from tfprov.pipeline.backends.conda.solving import channels_of, solve, subdir_of
+from tfprov.pipeline.backends.venv.locking import (
+    Provided,
+    Selection,
+    as_asked,
+    inputs,
+    platform_of,
+    require_change_allowed,
+    resolve_for,
+)
+from tfprov.pipeline.context import Context
+from tfprov.pipeline.machine import Machine
+from tfprov.pipeline.records import Locked
+from tfprov.plan.compat import table
+from tfprov.plan.records import Decision, LockedChoice, Plan
+from tfprov.plan.tags import marker_environment, supported_tags
+from tfprov.plan.wanted import gather
+from tfprov.process import clean_environment
+from tfprov.profile.records import Loaded
+from tfprov.redact import without_userinfo
+
+
+def lock(context: Context, machine: Machine, plan: Plan) -> Locked:
+    """The conda packages and wheels for a machine, from the lock on disk; made or renewed first where needed.
+
+    Raises:
+        TfprovError: `lock-missing` or `lock-unfit` where it may not be; what the solver or the resolver said.
+    """
+    path = context.lock_path
+    if context.request.host is not None:
+        machine = _reached_from_here(context, machine)
+    if context.loaded.profile.lock.platforms:
+        told = "`lock.platforms` is for venvs: this conda lock is for one platform; `tfprov lock --host` makes another"
+        context.emit(Note(text=told, level="warning"))
+    changes = _why_solve(context, machine)
+    if changes:
+        require_change_allowed(context, changes)
+        _make(context, machine, plan, path)
+    part, wheels, digest = _read(context, machine)
+    python = part.python
+    if python is None:
+        raise TfprovError("lock-invalid", f"`{path}` holds no Python")
+    files = (*(package.file for package in part.packages), *wheels)
+    found = CondaLock(
+        path=path,
+        digest=digest,
+        target=part.header.target,
+        files=tuple(sorted(files, key=lambda file: (file.name, file.filename))),
+        changes=changes,
+        part=part,
+    )
+    interpreter = Interpreter(path=f"conda {python.stem}", version=python.version, found_by="conda")
+    return Locked(plan=plan, interpreter=interpreter, lock=found)
+
+
+def _reached_from_here(context: Context, machine: Machine) -> Machine:
+    """The other machine, with the way to the network of this one."""
+    from tfprov.host import facts as host_facts
+
+    here = host_facts.gather(context.request.environ, cache=context.home.cache / "interpreters.json")
+    reached = dataclasses.replace(
+        machine.facts,
+        index=here.index,
+        proxies=here.proxies,
+        certificates=here.certificates,
+        interpreters=here.interpreters,
+    )
+    return Machine(context, reached)
+
+
+def locked_choice(context: Context, machine: Machine) -> LockedChoice | None:
+    """What an up-to-date lock holds, for the plan to be bound to; None when a lock will be made."""
+    if context.request.upgrade or context.request.host is not None or not context.lock_path.exists():
+        return None
+    part, _, _ = _read(context, machine)
+    if _inputs(context.loaded).changes_from(part.header.inputs):
+        return None
+    target = part.header.target
+    return LockedChoice(
+        package=target.package, version=target.version, python_minor=target.python, accelerator=target.accelerator
+    )
+
+
+def _read(context: Context, machine: Machine) -> tuple[CondaPart, tuple[LockedFile, ...], str]:
+    path = context.lock_path
+    try:
+        digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    except OSError as error:
+        raise TfprovError("lock-invalid", f"`{path}` cannot be read", evidence=(str(error),)) from error
+    client.require_extra()
+    part, wheels = client.read_lock(
+        path,
+        subdir=subdir_of(machine.facts),
+        environ=clean_environment(context.request.environ),
+        cache=context.home.cache / "conda" / "locks",
+        digest=digest,
+        emit=context.emit,
+    )
+    return part, wheels, digest
+
+
+def _why_solve(context: Context, machine: Machine) -> tuple[str, ...]:
+    if not context.lock_path.exists():
+        return ("there is no lock yet",)
+    if context.request.upgrade:
+        if b"created_by: tfprov" not in context.lock_path.read_bytes():
+            raise TfprovError(
+                "path-not-ours",
+                f"`{context.lock_path}` was not made by tfprov",
+                evidence=("`metadata.custom_metadata` does not name it",),
+                hint="move it away; tfprov never overwrites what it did not make",
+            )
+        return ("an upgrade was asked for",)
+    part, _, _ = _read(context, machine)
+    return _inputs(context.loaded).changes_from(part.header.inputs)
+
+
+def _inputs(loaded: Loaded) -> CondaInputs:
+    profile = loaded.profile
+    common = {field.name: getattr(inputs(loaded), field.name) for field in dataclasses.fields(inputs(loaded))}
+    return CondaInputs(
+        **common,
+        # As they are written: with the names of variables, never with their values.
+        channels=profile.conda.channels,
+        conda_packages=profile.conda.packages,
+        conda_tensorflow=profile.conda.tensorflow,
+        cuda=profile.conda.cuda or "",
+    )
+
+
+def _make(context: Context, machine: Machine, plan: Plan, path: Path) -> None:
+    client.require_extra()
+    facts, decision, profile = machine.facts, plan.decision, context.loaded.profile
+    older = _older(context, machine)
+    asked = [specs.parse(text, where="conda.packages") for text in profile.conda.packages]
+    specs.check_one_tensorflow(asked, profile.conda.tensorflow)
+    solved, wanted = _solve(context, machine, decision, asked, older[0] if older else ())
+    python = solved.named("python")
+    if python is None:
+        raise TfprovError("conda-package-missing", "the channels have no Python for this platform")
+    own = [package.name for package in solved.packages if package.name in specs.TENSORFLOWS]
+    if own and profile.conda.tensorflow == "wheel":
+        raise TfprovError(
+            "several-tensorflows",
+            f"a conda package brings `{own[0]}`, and TensorFlow comes as a wheel",
+            evidence=tuple(_who_needs(own[0], solved)),
+            hint='use `conda.tensorflow = "conda"`, or leave out the package that needs it',
+        )
+    wheels, target = _wheels(context, machine, decision, solved, python=python, older=older[1] if older else ())
+    with temporary("conda") as scratch:
+        client.write_lock(
+            path,
+            header=CondaHeader(
+                inputs=_inputs(context.loaded),
+                target=target,
+                virtual=solved.virtual,
+                specs=tuple(spec.plain for spec in wanted),
+            ),
+            subdir=subdir_of(facts),
+            channels=tuple(channel.name for channel in channels_of(context)),
+            packages=solved.packages,
+            wheels=wheels,
+            environ=clean_environment(context.request.environ),
+            scratch=scratch,
+            emit=context.emit,
+        )
+
+
+def _older(context: Context, machine: Machine) -> tuple[tuple[Package, ...], tuple[LockedFile, ...]] | None:
+    """What the lock that is renewed holds, to keep its versions; None for none, and for an upgrade."""
+    if context.request.upgrade or not context.lock_path.exists():
+        return None
+    part, wheels, _ = _read(context, machine)
+    return part.packages, wheels
+
+
+def _who_needs(name: str, solved: Solved) -> Iterator[str]:
+    for package in solved.packages:
+        if name in package.depends:
+            yield f"`{package.stem}` needs `{name}`"
+
+
+def _solve(
+    context: Context, machine: Machine, decision: Decision, asked: list[specs.Spec], older: tuple[Package, ...]
+) -> tuple[Solved, tuple[specs.Spec, ...]]:
+    profile, facts = context.loaded.profile, machine.facts
+    accelerator = decision.tensorflow.accelerator
+    python = decision.python
+    wanted = [specs.of_python((python.version, *python.alternatives), profile.python.version)]
+    if profile.conda.tensorflow == "conda":
+        clauses = [clause.specifier for clause in gather(as_asked(context.loaded)).clauses]
+        wanted.append(specs.of_tensorflow(clauses, accelerator))
+    # People expect it in a conda environment, and the library does not add it as conda does.
+    wanted += [specs.Spec(name="pip"), *(spec for spec in asked if spec.name != "pip")]
+    has = virtual.about_cuda(accelerator, _cuda(context, machine, decision))
+    elsewhere = context.request.host is not None
+    if elsewhere:
+        has = (*virtual.of_facts(facts), *has)
+    question = Solve(
+        channels=channels_of(context),
+        subdir=subdir_of(facts),
+        specs=tuple(map(str, wanted)),
+        virtual=has,
+        detect=not elsewhere,
+        prefer=older,
+        relax=tuple(specs.relaxations(wanted, has, cuda=accelerator == "cuda")),
+        exclude_newer=profile.index.exclude_newer,
+    )
+    return solve(context, machine, question), tuple(wanted)
+
+
+def _cuda(context: Context, machine: Machine, decision: Decision) -> str | None:
+    """The CUDA that the driver serves; where it is only planned for, what the profile says or TensorFlow needs."""
+    profile, driver = context.loaded.profile, machine.facts.driver.value
+    if profile.smoke.gpu == "now":
+        return driver.cuda if driver else None
+    if profile.conda.cuda is not None:
+        return profile.conda.cuda
+    known = table()
+    if profile.conda.tensorflow == "conda":
+        found = next((row.cuda for row in known.conda if row.cuda), None)
+    else:
+        version = decision.tensorflow.version
+        built = next((row.cuda.built_for for row in known.releases if row.version == version), None)
+        found = ".".join((built or known.releases[0].cuda.built_for).split(".")[:2])
+    context.emit(Note(text=f"the driver of the target is taken to serve CUDA {found}; `conda.cuda` says otherwise"))
+    return found
+
+
+def _wheels(
+    context: Context,
+    machine: Machine,
+    decision: Decision,
+    solved: Solved,
+    *,
+    python: Package,
+    older: tuple[LockedFile, ...],
+) -> tuple[tuple[LockedFile, ...], Target]:
+    """The wheels beside the conda packages, and what the lock is for."""
+    facts, loaded = machine.facts, context.loaded
+    own = solved.named("tensorflow") if loaded.profile.conda.tensorflow == "conda" else None
+    minor = ".".join(python.version.split(".")[:2])
+    if own is not None:
+        target = Target(
+            package="tensorflow",
+            version=own.version,
+            extras=(),
+            accelerator=decision.tensorflow.accelerator,
+            python=minor,
+            platform=platform_of(facts),
+        )
+        if not loaded.requirements:
+            return (), target
+    projects = specs.projects([(one.name, one.version) for one in solved.packages if one.python])
+    provided = Provided(python=python.version, projects=projects, has_tensorflow=own is not None)
+    decision = dataclasses.replace(decision, python=dataclasses.replace(decision.python, version=python.version))
+    with temporary("prefer") as folder:
+        prefer = folder / "pylock.toml"
+        prefer.write_text(_preferences(older), encoding="utf-8")
+        selection = Selection(
+            decision=decision,
+            facts=facts,
+            # uv resolves with the Python that runs tfprov: that of the environment is not here yet.
+            interpreter=Interpreter(path=sys.executable, version=python.version),
+            platform=_triple(context, facts),
+            provided=provided,
+        )
+        resolved, wheel_target = resolve_for(context, machine, selection, prefer=prefer if older else None)
+        whole = folder / "pylock.whole.toml"
+        pylock.write(whole, resolved, Header(inputs=inputs(loaded), target=wheel_target))
+        found = pylock.read(
+            whole,
+            environment=marker_environment(python.version, "cpython", facts),
+            tags=supported_tags(python.version, False, facts),
+        )
+    wheels = tuple(
+        dataclasses.replace(file, url=places.without_token(without_userinfo(file.url))) for file in found.files
+    )
+    return wheels, target if own is not None else wheel_target
+
+
+def _triple(context: Context, facts: Facts) -> str | None:
+    """What uv calls the platform of a machine that is not this one."""
+    if context.request.host is None:
+        return None
+    from tfprov.lock.platforms import PLATFORMS
+    from tfprov.pipeline.other_platforms import name_of
+
+    return PLATFORMS[name_of(facts)].triple
+
+
+def _preferences(older: tuple[LockedFile, ...]) -> str:
+    document = tomlkit.document()
+    document["lock-version"] = "1.0"
+    document["created-by"] = "tfprov"
+    listed = tomlkit.aot()
+    for file in older:
+        entry = tomlkit.table()
+        entry["name"], entry["version"] = canonicalize_name(file.name), file.version
+        listed.append(entry)
+    document["packages"] = listed
+    return tomlkit.dumps(document)

@@ -1,0 +1,113 @@
+"""The channels of a run, and asking the solver, over every way that leads to them."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import os
+import shutil
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from tfprov.conda import channels as places
+from tfprov.conda import client
+from tfprov.conda.client import Solve, Way
+from tfprov.conda.records import Channel, Solved
+from tfprov.errors import TfprovError
+from tfprov.events import Note
+from tfprov.fetch.addresses import expand
+from tfprov.fetch.credentials import service_of
+from tfprov.fetch.routes import Route
+from tfprov.host.records import Facts
+from tfprov.ladder.climb import Policy, Step, climb
+from tfprov.ladder.rungs import Rung
+from tfprov.paths import temporary
+from tfprov.pipeline.context import Context
+from tfprov.pipeline.machine import Machine
+from tfprov.plan.tags import architecture
+from tfprov.process import clean_environment
+
+_NETWORK = frozenset(
+    {"net-timeout", "net-reset", "net-proxy", "net-tls-cert", "net-dns", "net-refused", "conda-http", "net-portal"}
+)
+
+
+def channels_of(context: Context) -> tuple[Channel, ...]:
+    """The channels of the profile, credentials included."""
+    return places.channels(
+        context.loaded.profile.conda, context.loaded.folder, lambda text: expand(text, context.request.environ)
+    )
+
+
+def subdir_of(facts: Facts) -> str:
+    """What conda calls the platform of the facts."""
+    return places.subdir(facts.system.value, architecture(facts.machine.value))
+
+
+def solve(context: Context, machine: Machine, question: Solve) -> Solved:
+    """The answer of the solver, over the ladder; from cached indexes when no channel can be reached."""
+    cache = context.home.cache / "conda" / "index"
+    first, *others = machine.network.ordered_routes()
+    offline = machine.network.offline
+
+    def act(route: Route = first, **changes: object) -> Solved:
+        with _way(context, machine, question.channels, route, cache) as way:
+            changed = dataclasses.replace(way, **{"offline": offline, **changes})  # type: ignore[arg-type]  # fields of Way by name
+            return client.solve(question, changed, emit=context.emit)
+
+    def fresh() -> Solved:
+        # The old index stays until there is a better one: it may be all there is when the network goes.
+        new = cache.with_name(f"{cache.name}.{os.getpid()}.new")
+        try:
+            found = act(retries=4, seconds=900.0, cache=new)
+            shutil.rmtree(cache, ignore_errors=True)
+            new.rename(cache)
+        finally:
+            shutil.rmtree(new, ignore_errors=True)
+        return found
+
+    mirrors = max((len(channel.mirrors) for channel in question.channels), default=0)
+    steps = [
+        Step(Rung.NORMAL, act),
+        *(Step(Rung.OTHER_ROUTE, partial(act, route=route)) for route in others),
+        *(Step(Rung.OTHER_SOURCE, partial(act, mirror=number)) for number in range(mirrors)),
+        # The library doubles its waits: four are half a minute.
+        Step(Rung.PATIENT, partial(act, retries=4, seconds=900.0)),
+        Step(Rung.FRESH, fresh),
+    ]
+    policy = Policy(tries=3, first_wait=0.25, deadline=context.deadline)
+    try:
+        return climb("lock", steps, emit=context.emit, skip=context.skip, policy=policy)
+    except TfprovError as error:
+        if error.code.name not in _NETWORK or not cache.is_dir():
+            raise
+        try:
+            found = act(offline=True)
+        except TfprovError:
+            raise error from None
+        context.emit(Note(text=f"{error.what}: the index read earlier is used, as it was then", level="warning"))
+        return found
+
+
+@contextlib.contextmanager
+def _way(context: Context, machine: Machine, found: tuple[Channel, ...], route: Route, cache: Path) -> Iterator[Way]:
+    """How the worker reaches the channels on a route. Credentials lie in a file of this user that is deleted after."""
+    network = machine.network
+    # Only after a server refused in this run is the keyring asked, which may open a window.
+    refused = any(attempt.code == "mirror-http-error" for attempt in context.attempts)
+    logins: dict[str, tuple[str, str]] = {}
+    for channel in found:
+        for url in (channel.name, *channel.mirrors):
+            host = urlsplit(url).hostname
+            login = network.login(url) if host else None
+            if host and login is None and channel.token is None and channel.login is None and refused:
+                login = network.keyring.ask(service_of(url))
+            if host and login is not None:
+                logins[host] = login
+    with temporary("conda") as folder:
+        environ = clean_environment(context.request.environ, **network.tool_environment(route))
+        known = places.credentials(found, logins)
+        environ["RATTLER_AUTH_FILE"] = str(places.write_credentials(folder / "credentials.json", known))
+        yield Way(cache=cache, environ=environ)

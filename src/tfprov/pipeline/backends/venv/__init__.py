@@ -1,0 +1,1 @@
+"""Virtual environments: locked by uv, made by virtualenv."""

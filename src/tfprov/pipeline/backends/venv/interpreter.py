@@ -1,0 +1,61 @@
+"""The interpreter that a virtual environment is made from."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from tfprov.conda.client import has_extra
+from tfprov.envs import python as pythons
+from tfprov.errors import TfprovError
+from tfprov.events import Note
+from tfprov.host.interpreters import probe
+from tfprov.host.records import Interpreter
+from tfprov.pipeline.context import Context
+from tfprov.pipeline.machine import Machine
+from tfprov.pipeline.uv import uv_executable
+from tfprov.plan.records import Plan
+
+_DOWNLOAD_SECONDS = 1800.0
+
+
+def find_interpreter(context: Context, machine: Machine, plan: Plan) -> Interpreter:
+    """The interpreter of the plan; brought by uv, else from a conda channel, when the machine has none.
+
+    Raises:
+        TfprovError: `python-not-found` when it cannot be had.
+    """
+    chosen = plan.decision.python
+    if chosen.path is not None:
+        known = (found for found in machine.facts.interpreters.value if found.path == chosen.path)
+        return next(known, Interpreter(path=chosen.path, version=chosen.version))
+    if machine.network.offline:
+        raise TfprovError(
+            "python-not-found",
+            f"Python {chosen.version} is not on this machine, and the network may not be used",
+            hint=f"install Python {chosen.version}, or make the bundle again with `--with-python`",
+        )
+    asked = context.loaded.profile.python.version
+    environ = context.request.environ
+    try:
+        path = pythons.bring(
+            f"=={chosen.version}.*" + (f",{asked}" if asked else ""),
+            uv=uv_executable(),
+            folder=context.home.data / "pythons",
+            cache=context.home.cache / "uv",
+            environ=machine.tool_environment(),
+            timeout=_DOWNLOAD_SECONDS,
+        )
+    except TfprovError as error:
+        # Asked last: the channels of the profile, where the libraries for them are there.
+        if not has_extra():
+            raise
+        from tfprov.pipeline.backends.conda.linking import bring_python
+
+        context.emit(Note(text=f"{error.what}: asking the conda channels for one", level="warning"))
+        try:
+            path = bring_python(context, machine, chosen.version, asked)
+        except TfprovError as second:
+            error.tried = (*error.tried, f"conda channels: {second.code.name}: {second.what}")
+            raise error from second
+        return probe(path, found_by="conda", environ=environ)
+    return probe(path, found_by="uv", environ=environ)

@@ -1,0 +1,373 @@
+"""The lock of wheels: whether it is good as it is, and making a new one."""
+
+from __future__ import annotations
+
+import dataclasses
+import sys
+from collections.abc import Mapping
+from functools import partial
+from pathlib import Path
+from types import MappingProxyType
+
+from tfprov.errors import TfprovError
+from tfprov.events import Note
+from tfprov.fetch.routes import Route
+from tfprov.host.records import Facts, Interpreter
+from tfprov.ladder.climb import Policy, Step, TransferError, climb
+from tfprov.ladder.rungs import Rung
+from tfprov.lock import platforms, pylock
+from tfprov.lock.records import Header, Inputs, Lock, Target
+from tfprov.lock.resolve import Question, Resolver, is_tensorflow, resolve, tensorflows_in
+from tfprov.paths import temporary
+from tfprov.pipeline import other_platforms
+from tfprov.pipeline.context import Context
+from tfprov.pipeline.machine import Machine
+from tfprov.pipeline.records import Locked
+from tfprov.pipeline.uv import uv_executable
+from tfprov.plan.compat import table
+from tfprov.plan.records import Decision, LockedChoice, Plan
+from tfprov.plan.tags import marker_environment, supported_tags
+from tfprov.process import clean_environment
+from tfprov.profile.records import Loaded, Profile
+from tfprov.redact import without_userinfo
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Provided:
+    """What conda packages bring to an environment that gets wheels as well.
+
+    Attributes:
+        python: full version of the interpreter; it is not on this machine yet.
+        projects: versions of Python projects by name.
+        has_tensorflow: whether TensorFlow is among them.
+    """
+
+    python: str
+    projects: Mapping[str, str]
+    has_tensorflow: bool = False
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Selection:
+    """What wheels are resolved for.
+
+    Attributes:
+        facts: of the machine that they are for.
+        interpreter: that resolves; it is of this machine.
+        bounds: constraints beside those of the decision and the profile.
+        platform: what uv calls a platform that is not the interpreter's own; None for that one.
+        provided: what conda packages bring; None for none.
+    """
+
+    decision: Decision
+    facts: Facts
+    interpreter: Interpreter
+    bounds: tuple[str, ...] = ()
+    platform: str | None = None
+    provided: Provided | None = None
+
+
+def lock(context: Context, machine: Machine, plan: Plan, interpreter: Interpreter) -> Locked:
+    """The files for this machine, from the lock on disk; the lock is made or renewed first where that is needed.
+
+    Raises:
+        TfprovError: `lock-missing` or `lock-unfit` where it may not be; what the resolver said.
+    """
+    path = context.lock_path
+    changes = why_resolve(context)
+    locked = partial(_read, context, machine, plan, interpreter)
+    if not changes:
+        return locked(path)
+    require_change_allowed(context, changes)
+    network = machine.network
+    if network.offline and network.index_url is None and not network.find_links:
+        raise TfprovError(
+            "offline-missing",
+            "the lock would have to be made, and the network may not be used",
+            evidence=changes,
+            hint="make the lock where there is an index, with `tfprov lock`, and bring it here",
+        )
+    _write(context, machine, plan, interpreter, bounds=_kept_bounds(context, plan), path=path)
+    return locked(path, changes)
+
+
+def bind(
+    context: Context, machine: Machine, locked: Locked, bounds: tuple[str, ...], path: Path
+) -> Locked | None:
+    """See `Backend.bind`; None where the lock may not be changed."""
+    if context.request.locked:
+        return None
+    _write(context, machine, locked.plan, locked.interpreter, bounds=bounds, path=path)
+    why = tuple(f"the smoke test asks for `{each}`" for each in bounds)
+    return _read(context, machine, locked.plan, locked.interpreter, path, why)
+
+
+def require_change_allowed(context: Context, changes: tuple[str, ...]) -> None:
+    """Make sure that the lock may be made or changed, and say why it is.
+
+    Raises:
+        TfprovError: `lock-missing` or `lock-unfit`.
+    """
+    path = context.lock_path
+    if context.request.locked:
+        code = "lock-unfit" if path.exists() else "lock-missing"
+        raise TfprovError(code, f"`{path}` may not be made or changed, and would have to be", evidence=changes)
+    for change in changes:
+        context.emit(Note(text=f"resolving: {change}", level="detail"))
+
+
+def _write(
+    context: Context, machine: Machine, plan: Plan, interpreter: Interpreter, *, bounds: tuple[str, ...], path: Path
+) -> None:
+    selection = Selection(decision=plan.decision, facts=machine.facts, interpreter=interpreter, bounds=bounds)
+    resolved, target, others = _resolve(context, machine, selection)
+    header = Header(inputs=inputs(context.loaded), target=target, others=others, bounds=bounds)
+    pylock.write(path, resolved, header)
+
+
+def _kept_bounds(context: Context, plan: Plan) -> tuple[str, ...]:
+    """Bounds that an earlier smoke test needed with the release that is locked now, unless an upgrade is asked for."""
+    path = context.lock_path
+    header = pylock.read_header(path) if path.exists() and not context.request.upgrade else None
+    if header is None or header.target.version != plan.decision.tensorflow.version:
+        return ()
+    return header.bounds
+
+
+def _read(
+    context: Context, machine: Machine, plan: Plan, interpreter: Interpreter, path: Path, changes: tuple[str, ...] = ()
+) -> Locked:
+    facts = machine.facts
+    found = pylock.read(
+        path,
+        environment=marker_environment(interpreter.version, interpreter.implementation, facts),
+        tags=supported_tags(interpreter.version, interpreter.free_threaded, facts),
+        platform=platform_of(facts),
+        changes=changes,
+    )
+    return Locked(plan=plan, interpreter=interpreter, lock=found)
+
+
+def why_resolve(context: Context) -> tuple[str, ...]:
+    """Why the lock must be made or renewed, a line each; empty when it is good as it is."""
+    path = context.lock_path
+    if not path.exists():
+        return ("there is no lock yet",)
+    if context.request.upgrade:
+        pylock.check_ours(path)
+        return ("an upgrade was asked for",)
+    header = pylock.read_header(path)
+    return () if header is None else inputs(context.loaded).changes_from(header.inputs)
+
+
+def inputs(loaded: Loaded) -> Inputs:
+    """What a lock of the profile depends on."""
+    profile = loaded.profile
+    return Inputs(
+        profile=profile.name,
+        tensorflow=profile.tensorflow.version or "",
+        accelerator=profile.tensorflow.accelerator,
+        python=profile.python.version or "",
+        requirements=loaded.requirements,
+        constraints=loaded.constraints,
+        index=without_userinfo(profile.index.url or ""),
+        extra=tuple(without_userinfo(url) for url in profile.index.extra),
+        find_links=profile.index.find_links,
+        exclude_newer=profile.index.exclude_newer or "",
+        platforms=profile.lock.platforms,
+    )
+
+
+def platform_of(facts: Facts) -> str:
+    """The platform of the facts as locks name it: `linux-x86_64-glibc`."""
+    libc = facts.libc.value
+    return "-".join(filter(None, (facts.system.value, facts.machine.value, libc.kind if libc else "")))
+
+
+def locked_choice(context: Context, machine: Machine) -> LockedChoice | None:
+    """What an up-to-date lock holds, for the plan to be bound to; None when a lock will be made."""
+    if context.request.upgrade or context.request.host is not None:
+        return None
+    header = pylock.read_header(context.lock_path)
+    if header is None or inputs(context.loaded).changes_from(header.inputs):
+        return None
+    here = platform_of(machine.facts)
+    target = header.target_on(here)
+    if target is None:
+        raise TfprovError(
+            "lock-unfit",
+            f"`{context.lock_path.name}` was made for another machine",
+            evidence=(f"it holds files for {header.platforms}; this machine is {here}",),
+        )
+    return LockedChoice(
+        package=target.package, version=target.version, python_minor=target.python, accelerator=target.accelerator
+    )
+
+
+def _resolve(
+    context: Context, machine: Machine, selection: Selection
+) -> tuple[str, Target, tuple[Target, ...]]:
+    """The document, what it holds for this machine, and for the other platforms that the profile names."""
+    facts, path = selection.facts, context.lock_path
+    older = path if path.exists() and not context.request.upgrade else None
+    resolved, target = resolve_for(context, machine, selection, prefer=older)
+    profile = as_asked(context.loaded)
+    if not other_platforms.others(profile, facts):
+        return resolved, target, ()
+    documents, others = {other_platforms.name_of(facts): resolved}, []
+    with temporary("prefer") as folder:
+        prefer = folder / "pylock.toml"
+        prefer.write_text(platforms.preferences(resolved, older.read_text("utf-8") if older else None), "utf-8")
+        for there in other_platforms.decisions(
+            profile, facts, selection.decision, python=target.python, table=table(), listing=machine.offers
+        ):
+            context.emit(Note(text=f"resolving for {there.name}", level="detail"))
+            elsewhere = dataclasses.replace(
+                selection, decision=there.decision, facts=there.facts, platform=there.platform.triple
+            )
+            documents[there.name], other = resolve_for(context, machine, elsewhere, prefer=prefer)
+            others.append(other)
+    return platforms.merge(documents, python=target.python), target, tuple(others)
+
+
+def resolve_for(
+    context: Context, machine: Machine, selection: Selection, *, prefer: Path | None
+) -> tuple[str, Target]:
+    """The PEP 751 document of the wheels for a selection, and what it holds.
+
+    Args:
+        context: of the run.
+        machine: gives the way to the index.
+        selection: what to resolve for.
+        prefer: an older lock whose versions are kept where they still fit; None for none.
+
+    Raises:
+        TfprovError: what the resolver said.
+    """
+    chosen, provided = selection.decision.tensorflow, selection.provided
+    version = provided.python if provided else selection.interpreter.version
+    ask = partial(_ask_resolver, context, machine, selection, prefer=prefer)
+    target = Target(
+        package=chosen.package,
+        version=chosen.version,
+        extras=chosen.extras,
+        accelerator=chosen.accelerator,
+        python=".".join(version.split(".")[:2]),
+        platform=platform_of(selection.facts),
+    )
+    resolved = ask(target)
+    found = tensorflows_in(resolved)
+    if len(found) > 1 and "tensorflow" in found:
+        # Something asks for `tensorflow` by name. Both distributions own the same files, so the full one serves all.
+        context.emit(Note(text=f"another package needs `tensorflow`: it is taken instead of `{chosen.package}`"))
+        target = dataclasses.replace(target, package="tensorflow")
+        resolved = ask(target)
+    found = tensorflows_in(resolved)
+    if len(found) > 1:
+        raise TfprovError(
+            "resolver-conflict",
+            "more than one distribution of TensorFlow would be installed",
+            evidence=(", ".join(f"`{name}`" for name in found),),
+            hint="only one of them may be asked for; look at what your requirements depend on",
+        )
+    return resolved, target
+
+
+def _ask_resolver(
+    context: Context, machine: Machine, selection: Selection, target: Target, *, prefer: Path | None
+) -> str:
+    loaded, decision, provided = context.loaded, selection.decision, selection.provided
+    extras = f"[{','.join(target.extras)}]" if target.extras else ""
+    question = Question(
+        requirements=(
+            *(() if provided and provided.has_tensorflow else (f"{target.package}{extras}=={target.version}",)),
+            *(also.requirement for also in decision.also),
+            *(text for text in loaded.requirements if not is_tensorflow(text)),
+        ),
+        constraints=(
+            *(known.requirement for known in decision.constraints),
+            *loaded.constraints,
+            *selection.bounds,
+        ),
+        python=Path(sys.executable if provided else selection.interpreter.path),
+        python_version=provided.python if provided else None,
+        provided=provided.projects if provided else MappingProxyType({}),
+        exclude_newer=loaded.profile.index.exclude_newer,
+        platform=selection.platform,
+        prefer=prefer,
+    )
+    network = machine.network
+    # Routes that failed when the index was asked come last.
+    first, *others = network.ordered_routes()
+    patience = {
+        "UV_HTTP_TIMEOUT": str(int(network.idle_timeout * 4)),
+        "UV_HTTP_RETRIES": "8",
+        "UV_CONCURRENT_DOWNLOADS": "2",
+    }
+
+    def act(
+        route: Route = first,
+        index: str | None = network.index_url,
+        more: Mapping[str, str] = MappingProxyType({}),
+        *,
+        fresh: bool = False,
+    ) -> str:
+        if index:
+            route.check(index)
+        indexes = {"UV_DEFAULT_INDEX": network.with_login(index)} if index else {}
+        if network.extra:
+            indexes["UV_INDEX"] = " ".join(map(network.with_login, network.extra))
+        environ = clean_environment(context.request.environ, **network.tool_environment(route))
+        resolver = Resolver(
+            uv=uv_executable(),
+            cache=context.home.cache / "uv",
+            environ={
+                **environ,
+                **({"UV_OFFLINE": "1"} if network.offline else {}),
+                "UV_HTTP_TIMEOUT": str(int(network.idle_timeout)),
+                **indexes,
+                **more,
+            },
+            find_links=network.places,
+            merge_indexes=network.merged,
+            fresh=fresh,
+        )
+        return resolve(question, resolver)
+
+    mirrors = [Step(Rung.OTHER_SOURCE, partial(act, index=url)) for url in network.mirrors]
+    steps = [
+        Step(Rung.NORMAL, act),
+        Step(Rung.PATIENT, partial(act, more=patience)),
+        *(Step(Rung.OTHER_ROUTE, partial(act, route=route)) for route in others),
+        *mirrors,
+        Step(Rung.FRESH, partial(act, fresh=True, more=patience)),
+    ]
+    if machine.unreachable is not None:
+        # Every route has been tried just now. uv would come to the same end on each of them, and take minutes for it.
+        steps = [Step(Rung.NORMAL, partial(_fail_again, machine.unreachable)), *mirrors]
+    policy = Policy(tries=2, deadline=context.deadline)
+    return climb("lock", steps, emit=context.emit, skip=context.skip, policy=policy)
+
+
+def _fail_again(known: TfprovError) -> str:
+    """Fail as it failed when the index was asked.
+
+    Raises:
+        TransferError: the same failure, not worth another try.
+    """
+    raise TransferError(
+        known.code.name,
+        known.what,
+        transient=False,
+        evidence=known.evidence,
+        tried=known.tried,
+        hint=known.hint,
+    ) from known
+
+
+def as_asked(loaded: Loaded) -> Profile:
+    """The profile with the lines of its requirements files among its requirements."""
+    packages = loaded.profile.packages.model_copy(
+        update={"requirements": loaded.requirements, "constraints": loaded.constraints}
+    )
+    return loaded.profile.model_copy(update={"packages": packages})

@@ -1,0 +1,64 @@
+"""The machine that is decided for, and what this run can reach of the network for it."""
+
+from __future__ import annotations
+
+import functools
+
+from tfprov.errors import TfprovError
+from tfprov.events import Note
+from tfprov.fetch.index import listing
+from tfprov.fetch.offline import local_network
+from tfprov.fetch.sources import Network, network
+from tfprov.host.records import Facts
+from tfprov.pipeline.context import Context
+from tfprov.plan.records import Listing
+from tfprov.process import clean_environment
+
+# Nobody answered at all: asking again with another tool is asking the same nobody.
+_DEAD = frozenset({"net-refused", "net-dns", "net-timeout", "net-proxy"})
+
+
+class Machine:
+    """A machine, and the ways to the sources. The network is looked at when it is first needed.
+
+    Attributes:
+        facts: what is known of the machine.
+        unreachable: why the index could not be reached on any route; None when it was, or was not asked.
+    """
+
+    def __init__(self, context: Context, facts: Facts) -> None:
+        self.facts = facts
+        self.unreachable: TfprovError | None = None
+        self._context = context
+
+    @functools.cached_property
+    def network(self) -> Network:
+        """The ways to the sources, by profile and facts."""
+        context = self._context
+        reach = local_network if context.request.offline else network
+        found = reach(context.loaded.profile, context.loaded.folder, self.facts, context.request.environ)
+        for text in found.notes:
+            context.emit(Note(text=text, level="warning"))
+        return found
+
+    @functools.cached_property
+    def offers(self) -> Listing | None:
+        """What the index has of TensorFlow, asked once; None, with a note, when it cannot be asked now."""
+        if self.network.offline and self.network.index_url is None:
+            return None
+        try:
+            return listing(("tensorflow", "tensorflow-cpu"), self.network, emit=self._context.emit)
+        except TfprovError as error:
+            text = (
+                f"the index could not be asked which releases it has ({error.what}); the table that comes with "
+                "tfprov decides"
+            )
+            self._context.emit(Note(text=text, level="warning"))
+            if error.code.name in _DEAD:
+                self.unreachable = error
+            return None
+
+    def tool_environment(self) -> dict[str, str]:
+        """Variables for a child that may use the network, by the first route."""
+        first = self.network.ordered_routes()[0]
+        return clean_environment(self._context.request.environ, **self.network.tool_environment(first))

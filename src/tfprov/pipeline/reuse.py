@@ -1,0 +1,52 @@
+"""What of the environment in use can be kept, and deleting what killed runs left."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+
+from tfprov.envs.records import Generation, Seal
+from tfprov.errors import TfprovError
+from tfprov.paths import sweep_temporary
+from tfprov.pipeline import uv
+from tfprov.pipeline.context import Context
+from tfprov.pipeline.records import Installation, Locked
+from tfprov.pipeline.stages import smoke_digest, smoke_request
+
+
+def sweep_leftovers(context: Context) -> None:
+    """Delete what killed runs left in temporary folders and in uv's cache."""
+    sweep_temporary(now=time.time())
+    uv.sweep(context.home.cache / "uv")
+
+
+def active_generation(context: Context, locked: Locked) -> Installation | None:
+    """The active generation, when it has exactly the files of the lock on the interpreter of the plan."""
+    generation = context.environment.active()
+    if generation is None or generation.seal is None:
+        return None
+    if (generation.seal.lock_digest, generation.seal.python) != (locked.lock.digest, locked.interpreter.path):
+        return None
+    return Installation(locked=locked, generation=generation) if context.is_whole(generation) else None
+
+
+def is_proved(context: Context, kept: Installation) -> bool:
+    """Whether the last smoke test of a sealed generation is all that the profile asks for now."""
+    wanted = smoke_digest(smoke_request(context.loaded, kept.locked.lock.target))
+    return _seal_of(kept).smoke_digest == wanted
+
+
+def reseal(context: Context, kept: Installation) -> Generation:
+    """A verified generation under the profile as it is now, which changed nothing that a proof depends on."""
+    seal = replace(_seal_of(kept), profile_digest=context.loaded.digest)
+    resealed = context.environment.reseal(kept.generation, seal)
+    # The profile may ask for another path now, or the link at it was deleted.
+    context.environment.activate(resealed)
+    return resealed
+
+
+def _seal_of(kept: Installation) -> Seal:
+    seal = kept.generation.seal
+    if seal is None:
+        raise TfprovError("internal", f"generation {kept.generation.number} has no seal")
+    return seal

@@ -1,0 +1,112 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tfprov.errors import TfprovError
+from tfprov.events import Attempt, Event, StageEnded, StageStarted
+from tfprov.pipeline.context import Context, Request, read_profile, stage
+
+
+def context_of(
+    folder: Path, text: str = 'name = "train"\n', profile: str = "train.toml"
+) -> tuple[Context, list[Event]]:
+    (folder / "train.toml").write_text(text)
+    events: list[Event] = []
+    request = Request(profile=profile, cwd=folder, environ={"TFPROV_HOME": str(folder / "home")})
+    return Context(request, events.append), events
+
+
+def test_a_good_stage_gives_its_record_and_leaves_its_time_and_two_events(tmp_path: Path) -> None:
+    context, events = context_of(tmp_path)
+
+    @stage("count")
+    def count(_context: Context, number: int, *, more: int = 0) -> int:
+        return number + more
+
+    assert count(context, 1, more=2) == 3
+    assert [name for name, _ in context.seconds] == ["count"]
+    first, last = events
+    assert first == StageStarted(stage="count")
+    assert isinstance(last, StageEnded)
+    assert (last.stage, last.code) == ("count", None)
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "raised"),
+    [
+        (TfprovError("net-dns", "no such host"), "net-dns", TfprovError),
+        (OSError(28, "No space left on device", "/x"), "disk-full", TfprovError),
+        (PermissionError(13, "Permission denied", "/x"), "permission-denied", TfprovError),
+        (KeyboardInterrupt(), "interrupted", KeyboardInterrupt),
+    ],
+)
+def test_a_failed_stage_ends_with_its_code(
+    tmp_path: Path, error: BaseException, code: str, raised: type[BaseException]
+) -> None:
+    context, events = context_of(tmp_path)
+
+    @stage("fail")
+    def fail(_context: Context) -> None:
+        raise error
+
+    with pytest.raises(raised) as failure:
+        fail(context)
+    last = events[-1]
+    assert isinstance(last, StageEnded)
+    assert last.code == code
+    if isinstance(failure.value, TfprovError):
+        assert failure.value.code.name == code
+    assert [name for name, _ in context.seconds] == ["fail"]
+
+
+def test_attempts_of_all_stages_are_collected(tmp_path: Path) -> None:
+    context, events = context_of(tmp_path)
+    attempt = Attempt(stage="fetch", rung="normal", number=1, code=None, what="x", seconds=0.0)
+    context.emit(attempt)
+    context.emit(StageStarted(stage="x"))
+    assert context.attempts == [attempt]
+    assert len(events) == 2
+
+
+def test_the_profile_names_environment_and_lock_and_nothing_is_written(tmp_path: Path) -> None:
+    context, _ = context_of(tmp_path, 'name = "train"\nenvironment.path = ".venv"\n')
+    read_profile(context)
+    assert context.loaded.profile.name == "train"
+    assert context.environment.root.parent == tmp_path / "home" / "data" / "environments"
+    assert context.environment.owner.link == str(tmp_path / ".venv")
+    assert context.environment.stable == tmp_path / ".venv"
+    assert context.lock_path == tmp_path / "pylock.train.toml"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["train.toml"]
+
+
+def test_the_kind_of_the_environment_names_the_lock(tmp_path: Path) -> None:
+    context, _ = context_of(tmp_path, 'name = "train"\nenvironment.kind = "conda"\n')
+    assert context.lock_path == tmp_path / "train.conda-lock.yml"
+
+
+def test_nothing_is_put_beside_a_shipped_profile(tmp_path: Path) -> None:
+    context, _ = context_of(tmp_path, profile="cpu")
+    assert context.lock_path == context.environment.root / "pylock.cpu.toml"
+
+
+def test_beside_a_profile_in_a_folder_that_nobody_may_write_an_existing_lock_counts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    context, _ = context_of(tmp_path)
+    monkeypatch.setattr("tfprov.paths.writable", lambda _folder: False)
+    assert context.lock_path == context.environment.root / "pylock.train.toml"
+    (tmp_path / "pylock.train.toml").write_text("")
+    assert context.lock_path == tmp_path / "pylock.train.toml"
+
+
+def test_a_deadline_counts_from_the_start_of_the_run(tmp_path: Path) -> None:
+    context, _ = context_of(tmp_path, 'name = "train"\nnetwork.deadline = "2h"\n')
+    other, _ = context_of(tmp_path, 'name = "train"\nnetwork.deadline = "2h"\n')
+    assert context.deadline is not None
+    assert context.deadline == context.deadline
+    assert other.deadline is not None
+    assert other.deadline >= context.deadline
+    without, _ = context_of(tmp_path)
+    assert without.deadline is None
