@@ -18,6 +18,10 @@ STORE_VARIABLE = "TFPROV_STORE"
 _TEMPORARY = "tfprov-"
 _TEMPORARY_NAME = re.compile(rf"{_TEMPORARY}[a-z]+-(\d{{1,10}})-[^-]+")
 _ABANDONED_SECONDS = 3600.0
+_NEVER_IN_A_NAME = re.compile(r'[\x00-\x1f\x7f-\x9f\ud800-\udfff/\\:*?"<>|]')
+# Windows takes these for devices, in every folder and with every suffix.
+_DEVICE = re.compile(r"(?:con|prn|aux|nul|conin\$|conout\$|(?:com|lpt)[0-9¹²³]) *(?:\..*)?", re.IGNORECASE)
+_LONGEST_NAME = 255
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,6 +112,46 @@ def expanded(text: str) -> Path:
         return Path(text).expanduser()
     except RuntimeError:
         return Path(text)
+
+
+def plain(name: str) -> str:
+    """A name that came from elsewhere, when it names one file or folder on every system, and nothing outside its folder.
+
+    Raises:
+        ValueError: says what is wrong with the name.
+    """
+    if _NEVER_IN_A_NAME.search(name):
+        raise ValueError(f"{name!r} holds a character that not every system allows in a file name")
+    if name in {"", ".", ".."} or name.endswith((".", " ")):
+        raise ValueError(f"{name!r} is not a file name on every system")
+    if _DEVICE.fullmatch(name):
+        raise ValueError(f"{name!r} names a device on Windows")
+    if len(name.encode()) > _LONGEST_NAME:
+        raise ValueError(f"{name[:20]!r}… has more than {_LONGEST_NAME} bytes")
+    return name
+
+
+def inside(folder: Path, path: str) -> Path:
+    """Where a file from elsewhere belongs: below `folder`, reached through no link.
+
+    Args:
+        folder: one of tfprov's own.
+        path: relative, with `/`.
+
+    Raises:
+        ValueError: a part of the path is not plain.
+        TfprovError: `path-not-ours` when a link is in the way, which would lead what is written somewhere else.
+    """
+    place = folder
+    for part in path.split("/"):
+        place /= plain(part)
+        if place.is_symlink():
+            raise TfprovError(
+                "path-not-ours",
+                f"`{place}` is a link, and tfprov keeps plain files and folders there",
+                hint="remove the link",
+            )
+    return place
 
 
 def write_atomic(path: Path, content: bytes) -> None:

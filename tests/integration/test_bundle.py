@@ -285,6 +285,27 @@ def test_a_profile_of_ones_own_takes_the_wheels_of_a_bundle(target: Site, made: 
     assert target.imported() == RELEASE
 
 
+@pytest.mark.parametrize("command", [("up", "--bundle"), ("bundle", "--check")])
+def test_a_bundle_whose_name_is_a_path_writes_nowhere(target: Site, command: tuple[str, ...]) -> None:
+    (target.root / "mine").mkdir()
+    (target.root / "mine" / "train.toml").write_text("mine")
+    manifest = target.root / "new" / MANIFEST
+    manifest.write_text(json.dumps({**json.loads(manifest.read_text()), "name": str(target.root / "mine")}))
+    error = failed(target, *command, "new")
+    assert error["code"] == "bundle-invalid"
+    assert "cannot name an environment" in str(error["evidence"])
+    assert (target.root / "mine" / "train.toml").read_text() == "mine"
+
+
+def test_a_link_in_the_place_of_a_bundles_profile_is_not_followed(target: Site) -> None:
+    (target.root / "mine").mkdir()
+    bundles = target.home / "data" / "bundles"
+    bundles.mkdir(parents=True)
+    (bundles / "train").symlink_to(target.root / "mine")
+    assert failed(target, "up", "--bundle", "new")["code"] == "path-not-ours"
+    assert list((target.root / "mine").iterdir()) == []
+
+
 def test_mistakes_on_the_command_line_are_usage_errors(target: Site) -> None:
     (target.root / "mine").mkdir()
     (target.root / "mine" / "thesis.txt").write_text("mine")

@@ -158,3 +158,56 @@ class TestTemporary:
         (tmp_path / f"tfprov-lock-{gone}-link").symlink_to(tmp_path / "tfprov-mine")
         paths.sweep_temporary(now=time.time() + 1e6)
         assert {path.name for path in tmp_path.iterdir()} == names | {f"tfprov-lock-{gone}-link"}
+
+
+@pytest.mark.parametrize(
+    "name", ["x", "pylock.train.toml", ".hidden", "ö u t", "a" * 255, "company", "com10.txt", "1!2+x"]
+)
+def test_a_plain_name_is_taken_as_it_is(name: str, tmp_path: Path) -> None:
+    assert paths.plain(name) == name
+    assert paths.inside(tmp_path, f"deep/{name}") == tmp_path / "deep" / name
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "",
+        ".",
+        "..",
+        "/a",
+        "a\\b",
+        "C:",
+        "a\0b",
+        "a\nb",
+        "a\x7f",
+        "\x9b",
+        "\ud800",
+        "a.",
+        "a ",
+        "a*",
+        '"a"',
+        "ö" * 128,
+    ]
+    + ["con", "NUL", "Aux.txt", "com1", "LPT9.tar.gz", "nul .x", "COM¹"],
+)
+def test_a_name_that_may_lead_elsewhere_is_refused(name: str, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="."):
+        paths.plain(name)
+    with pytest.raises(ValueError, match="."):
+        paths.inside(tmp_path, f"deep/{name}")
+
+
+def test_a_plain_name_has_no_folder() -> None:
+    with pytest.raises(ValueError, match="holds a character"):
+        paths.plain("a/b")
+
+
+@pytest.mark.parametrize("path", ["link", "link/authorized_keys", "deep/link/x"])
+def test_nothing_from_elsewhere_is_put_behind_a_link(path: str, tmp_path: Path) -> None:
+    (tmp_path / "home").mkdir()
+    (tmp_path / "own" / "deep").mkdir(parents=True)
+    for folder in ("own", "own/deep"):
+        (tmp_path / folder / "link").symlink_to(tmp_path / "home")
+    with pytest.raises(TfprovError) as caught:
+        paths.inside(tmp_path / "own", path)
+    assert caught.value.code.name == "path-not-ours"

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import json
-import re
 from dataclasses import asdict, dataclass
 from pathlib import PurePosixPath
+from typing import Annotated
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import AfterValidator, Field, TypeAdapter, ValidationError
 
 from tfprov.errors import TfprovError
-from tfprov.profile.records import PlatformName
+from tfprov.paths import plain
+from tfprov.profile.records import EnvironmentName, PlatformName
 
 FORMAT = 1
 """Rises when an older tfprov would misread a bundle."""
@@ -23,7 +24,30 @@ PROFILE = "profile"
 PYTHONS = "python"
 STARTER = "bootstrap"
 
-_SHA256 = re.compile(r"[0-9a-f]{64}")
+_PACKED = ".tar.gz"
+
+
+def _inside(path: str) -> str:
+    # What comes from elsewhere may name any file of this machine.
+    for part in path.split("/"):
+        plain(part)
+    return path
+
+
+def _packed(path: str) -> str:
+    if not path.endswith(_PACKED):
+        raise ValueError(f"`{path}` does not end in `{_PACKED}`")
+    plain(_folder_of(path))
+    return path
+
+
+def _folder_of(path: str) -> str:
+    return path.rpartition("/")[2].removesuffix(_PACKED)
+
+
+_Path = Annotated[str, AfterValidator(_inside)]
+_Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+_Bytes = Annotated[int, Field(ge=0)]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,9 +61,9 @@ class Entry:
         here: False in a delta for a file that only the older bundle has.
     """
 
-    path: str
-    sha256: str
-    size: int
+    path: _Path
+    sha256: _Sha256
+    size: _Bytes
     here: bool = True
 
     @property
@@ -95,9 +119,14 @@ class BundledPython:
 
     platform: PlatformName
     version: str
-    path: str
-    executable: str
+    path: Annotated[_Path, AfterValidator(_packed)]
+    executable: _Path
     needs: tuple[str, ...] = ()
+
+    @property
+    def folder(self) -> str:
+        """Name of the folder that the archive is unpacked to."""
+        return _folder_of(self.path)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,7 +146,7 @@ class Manifest:
 
     format: int
     tfprov: str
-    name: str
+    name: EnvironmentName
     profile: str
     lock: str
     served: tuple[Served, ...]
@@ -182,12 +211,8 @@ def parse(raw: bytes, *, source: str) -> Manifest:
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         where = ".".join(str(part) for part in first["loc"])
-        raise _invalid(source, f"`{MANIFEST}`: `{where}`: {first['msg']}") from error
+        raise _invalid(source, f"`{MANIFEST}`: `{where}`: {first['msg'].removeprefix('Value error, ')}") from error
     paths = [one.path for one in found.files]
-    for one in found.files:
-        # What comes from elsewhere may name any file of this machine.
-        if not _is_inside(one.path) or not _SHA256.fullmatch(one.sha256) or one.size < 0:
-            raise _invalid(source, f"`{MANIFEST}` names a file that cannot be: `{one.path}`")
     named = (
         found.profile,
         found.lock,
@@ -208,13 +233,6 @@ def sums(manifest: Manifest, raw: bytes) -> bytes:
 
 def _invalid(source: str, evidence: str) -> TfprovError:
     return TfprovError("bundle-invalid", f"`{source}` is not a bundle that can be used", evidence=(evidence,))
-
-
-def _is_inside(path: str) -> bool:
-    parts = path.split("/")
-    return (
-        bool(path) and not path.startswith("/") and not {"", ".", ".."} & set(parts) and not re.search(r"[\\:\0]", path)
-    )
 
 
 def _is_wheel(path: str) -> bool:

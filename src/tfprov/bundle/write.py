@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-from tfprov.bundle.records import MANIFEST, STARTER, SUMS, Entry, Manifest, render, sums
+from tfprov.bundle.records import MANIFEST, STARTER, SUMS, Entry, Manifest, parse, render, sums
 from tfprov.errors import TfprovError
 
 _BUFFER = 1024 * 1024
@@ -76,9 +76,12 @@ def write(target: Path, manifest: Manifest, sources: Mapping[str, Source], *, wr
         wrote: is told how many bytes were written, again and again.
 
     Raises:
-        TfprovError: `path-not-ours` when something else is there, `hash-mismatch` when a source changed.
+        TfprovError: `path-not-ours` when something else is there, `hash-mismatch` when a source changed,
+            `bundle-invalid` when a name in it cannot be used on every system.
     """
     raw = render(manifest)
+    # What another machine would refuse, such as a name that only this system allows, is refused before it is written.
+    parse(raw, source=str(target))
     here = {entry.path: sources[entry.path] for entry in manifest.files if entry.here}
     # The manifest comes first: who reads a stream knows what follows.
     content = {MANIFEST: Source.of(raw), SUMS: Source.of(sums(manifest, raw)), **dict(sorted(here.items()))}

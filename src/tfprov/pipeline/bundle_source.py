@@ -12,7 +12,7 @@ from urllib.parse import quote
 from tfprov import paths
 from tfprov.bundle import interpreters
 from tfprov.bundle.opened import Bundle, open_bundle
-from tfprov.bundle.records import MANIFEST, PROFILE, render
+from tfprov.bundle.records import MANIFEST, PROFILE, BundledPython, render
 from tfprov.bundle.starter import this_platform
 from tfprov.bundle.write import Source, write
 from tfprov.errors import TfprovError
@@ -64,7 +64,7 @@ def accept(request: Request, emit: Emit) -> tuple[Request, Bundle]:
     home = paths.home(request.environ)
     for one in manifest.pythons:
         if one.platform == platform:
-            _take_python(bundle, one.path, home, emit)
+            _take_python(bundle, one, home, emit)
     profile = request.profile or str(_take_profile(bundle, home))
     return dataclasses.replace(request, profile=profile, offline=True), bundle
 
@@ -189,24 +189,23 @@ def _take_profile(bundle: Bundle, home: Home) -> Path:
     The lock comes before the profile: whoever is stopped in between finds a lock that does not fit, and says so.
     """
     manifest = bundle.manifest
-    folder = home.data / "bundles" / manifest.name
+    folder = paths.inside(home.data / "bundles", manifest.name)
     names = [entry.path for entry in manifest.files if entry.path.startswith(f"{PROFILE}/")]
     for name in sorted(names, key=lambda path: path == manifest.profile):
-        target, content = folder / name.removeprefix(f"{PROFILE}/"), bundle.read(name)
+        target, content = paths.inside(folder, name.removeprefix(f"{PROFILE}/")), bundle.read(name)
         # What is there already is left alone: a run beside this one may be reading it.
         if not target.is_file() or target.read_bytes() != content:
             paths.write_atomic(target, content)
-    paths.write_atomic(folder / MANIFEST, render(manifest))
+    paths.write_atomic(paths.inside(folder, MANIFEST), render(manifest))
     return folder / manifest.profile.removeprefix(f"{PROFILE}/")
 
 
-def _take_python(bundle: Bundle, path: str, home: Home, emit: Emit) -> None:
-    target = home.data / "pythons" / path.rpartition("/")[2].removesuffix(".tar.gz")
-    entry = bundle.manifest.entry(path)
-    if target.is_dir() or entry is None:
+def _take_python(bundle: Bundle, python: BundledPython, home: Home, emit: Emit) -> None:
+    target = paths.inside(home.data / "pythons", python.folder)
+    if target.is_dir():
         return
     emit(Note(text=f"unpacking the interpreter of the bundle into `{target}`", level="detail"))
-    interpreters.unpack(io.BytesIO(bundle.read(path)), target)
+    interpreters.unpack(io.BytesIO(bundle.read(python.path)), target)
 
 
 def _reader(environ: Mapping[str, str]) -> Callable[[str], bytes]:

@@ -16,6 +16,7 @@ from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.version import InvalidVersion, Version
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema, field_validator
 
+from tfprov.paths import plain
 from tfprov.profile.source import Source, resolved
 from tfprov.redact import holds_password
 
@@ -31,7 +32,7 @@ CONDA_SPEC = re.compile(
     r"(?:(?P<version>(?:==?|[<>!~]=?)?\s*[0-9*][A-Za-z0-9.*+!_<>=,|~\s]*?)(?:(?:=|\s+)(?P<build>[A-Za-z_*^$][A-Za-z0-9._*^$]*))?)?$"
 )
 """A conda package as people write it: name, version and build, divided by `=` or spaces."""
-_NAME = re.compile(r"^[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?$")
+_NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?")
 
 
 def _listed(value: object) -> object:
@@ -316,10 +317,20 @@ class SmokeTable(_Table):
     """Checks of your own: Python files that are run in the new environment, relative to the profile."""
 
 
+def _environment_name(value: str) -> str:
+    if not _NAME.fullmatch(value) or len(value) > 64:
+        raise ValueError(f"`{value}` cannot name an environment: use at most 64 letters, digits, `.`, `_` and `-`")
+    return plain(value)
+
+
+EnvironmentName = Annotated[str, AfterValidator(_environment_name)]
+"""Becomes the name of folders, on every system that the profile is taken to."""
+
+
 class Profile(_Table):
     """A whole profile."""
 
-    name: str
+    name: EnvironmentName
     """Names the environment: letters, digits, `.`, `_` and `-`."""
     python: PythonTable = PythonTable()
     environment: EnvironmentTable = EnvironmentTable()
@@ -331,13 +342,6 @@ class Profile(_Table):
     strategies: StrategiesTable = StrategiesTable()
     conda: CondaTable = CondaTable()
     smoke: SmokeTable = SmokeTable()
-
-    @field_validator("name")
-    @classmethod
-    def _name_is_plain(cls, value: str) -> str:
-        if not _NAME.match(value) or len(value) > 64:
-            raise ValueError(f"`{value}` cannot name an environment: use at most 64 letters, digits, `.`, `_` and `-`")
-        return value
 
 
 class Loaded(BaseModel):

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from tfprov.bundle.records import Entry, Manifest, Served, Tool, identity, parse, render, sums
+from tfprov.bundle.records import BundledPython, Entry, Manifest, Served, Tool, identity, parse, render, sums
 from tfprov.errors import TfprovError
 
 HASH = "ab" * 32
@@ -33,6 +33,16 @@ MANIFEST = Manifest(
 )
 
 
+PYTHON = BundledPython(
+    platform="linux-x86_64", version="3.12.1", path="python/cpython-3.12.1.tar.gz", executable="bin/python3"
+)
+
+
+def with_python(python: BundledPython) -> Manifest:
+    entry = Entry(path=python.path, sha256=HASH, size=1)
+    return replace(MANIFEST, pythons=(python,), files=(*MANIFEST.files, entry))
+
+
 def test_a_manifest_comes_back_as_it_was_written() -> None:
     assert parse(render(MANIFEST), source="x") == MANIFEST
     assert list(MANIFEST.wheels) == [HASH]
@@ -48,13 +58,36 @@ def test_the_sums_are_those_that_sha256sum_reads_and_leave_out_what_is_elsewhere
 
 
 @pytest.mark.parametrize(
-    "path", ["/etc/passwd", "../x", "a/../../x", "a//b", "", ".", "a\\b", "C:x", "a/./b", "wheels/..", "x\0y"]
+    "path",
+    ["/etc/passwd", "../x", "a/../../x", "a//b", "", ".", "a\\b", "C:x", "a/./b", "wheels/..", "x\0y", "a/NUL.txt"],
 )
-def test_a_path_that_leads_out_of_the_bundle_is_refused(path: str) -> None:
-    bad = replace(MANIFEST, files=(*MANIFEST.files, Entry(path=path, sha256=HASH, size=1)))
+@pytest.mark.parametrize("place", ["file", "executable"])
+def test_a_path_that_leads_out_of_the_bundle_is_refused(path: str, place: str) -> None:
+    if place == "file":
+        bad = replace(MANIFEST, files=(*MANIFEST.files, Entry(path=path, sha256=HASH, size=1)))
+    else:
+        bad = with_python(replace(PYTHON, executable=path))
     with pytest.raises(TfprovError) as caught:
         parse(render(bad), source="x")
     assert caught.value.code.name == "bundle-invalid"
+
+
+@pytest.mark.parametrize(
+    "name", ["/root/.ssh", "../x", "a/b", "..", "", "x\n", "x\0", "con", "nul.x", "trailing.", "a" * 65, "a\\b", "-x"]
+)
+def test_a_name_that_no_profile_may_have_is_refused(name: str) -> None:
+    with pytest.raises(TfprovError) as caught:
+        parse(render(replace(MANIFEST, name=name)), source="x")
+    assert caught.value.code.name == "bundle-invalid"
+    assert "`name`" in caught.value.evidence[0]
+
+
+@pytest.mark.parametrize("filename", [".tar.gz", "..tar.gz", "...tar.gz", "con.tar.gz", "python.zip"])
+def test_an_interpreter_is_unpacked_to_a_folder_of_a_plain_name(filename: str) -> None:
+    with pytest.raises(TfprovError) as caught:
+        parse(render(with_python(replace(PYTHON, path=f"python/{filename}"))), source="x")
+    assert caught.value.code.name == "bundle-invalid"
+    assert parse(render(with_python(PYTHON)), source="x").pythons[0].folder == "cpython-3.12.1"
 
 
 @pytest.mark.parametrize(
@@ -62,6 +95,7 @@ def test_a_path_that_leads_out_of_the_bundle_is_refused(path: str) -> None:
     [
         {"files": []},
         {"files": [{"path": "a", "sha256": "zz", "size": 1, "here": True}]},
+        {"files": [{"path": "a", "sha256": HASH, "size": -1, "here": True}]},
         {"served": [{"platform": "amiga"}]},
         {"format": "one"},
         {"name": 7},
