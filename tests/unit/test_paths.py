@@ -171,29 +171,31 @@ def test_a_plain_name_is_taken_as_it_is(name: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "name",
     [
-        "",
-        ".",
-        "..",
-        "/a",
-        "a\\b",
-        "C:",
-        "a\0b",
-        "a\nb",
-        "a\x7f",
-        "\x9b",
-        "\ud800",
-        "a.",
-        "a ",
-        "a*",
-        '"a"',
-        "ö" * 128,
-    ]
-    + ["con", "NUL", "Aux.txt", "com1", "LPT9.tar.gz", "nul .x", "COM¹"],
+        *(
+            "",
+            ".",
+            "..",
+            "/a",
+            "a\\b",
+            "C:",
+            "a\0b",
+            "a\nb",
+            "a\x7f",
+            "\x9b",
+            "\ud800",
+            "a.",
+            "a ",
+            "a*",
+            '"a"',
+            "ö" * 128,
+        ),
+        *("con", "NUL", "Aux.txt", "com1", "LPT9.tar.gz", "nul .x", "COM¹"),
+    ],
 )
 def test_a_name_that_may_lead_elsewhere_is_refused(name: str, tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="."):
+    with pytest.raises(ValueError, match=r"name|character|bytes"):
         paths.plain(name)
-    with pytest.raises(ValueError, match="."):
+    with pytest.raises(ValueError, match=r"name|character|bytes"):
         paths.inside(tmp_path, f"deep/{name}")
 
 

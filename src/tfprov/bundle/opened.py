@@ -15,7 +15,7 @@ from tfprov.bundle.records import MANIFEST, Entry, Manifest, identity, parse
 from tfprov.errors import TfprovError
 
 _BUFFER = 1024 * 1024
-_LARGEST_MANIFEST = 16 << 20
+LARGEST_MANIFEST = 16 << 20
 
 
 class Place(Protocol):
@@ -234,7 +234,7 @@ def open_bundle(
     place = _place(source, cwd, fetch)
     try:
         with place.open(MANIFEST) as stream:
-            raw = stream.read(_LARGEST_MANIFEST)
+            raw = stream.read(LARGEST_MANIFEST)
     except FileNotFoundError as error:
         raise TfprovError(
             "bundle-invalid", f"`{source}` is not a bundle", evidence=(f"there is no `{MANIFEST}` in it",)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import io
 import os
@@ -14,8 +15,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
+from tfprov.bundle.opened import LARGEST_MANIFEST
 from tfprov.bundle.records import MANIFEST, STARTER, SUMS, Entry, Manifest, parse, render, sums
 from tfprov.errors import TfprovError
+from tfprov.paths import Product
 
 _BUFFER = 1024 * 1024
 _EXECUTABLE = frozenset({STARTER})
@@ -67,7 +70,7 @@ def entries(sources: Mapping[str, Source], *, known: frozenset[str] = frozenset(
 def write(target: Path, manifest: Manifest, sources: Mapping[str, Source], *, wrote: Callable[[int], None]) -> bytes:
     """Write a bundle: an archive where the name ends in `.tar`, else a folder; its `bundle.json`.
 
-    What was there before is replaced when it is a bundle itself. The same content gives the same archive, byte by byte.
+    A bundle that was there before is replaced. The same content gives the same archive, byte by byte.
 
     Args:
         target: an absolute path.
@@ -95,21 +98,51 @@ def write(target: Path, manifest: Manifest, sources: Mapping[str, Source], *, wr
 
 
 def check_target(target: Path) -> None:
-    """Make sure that what is there may be replaced.
+    """Make sure that a bundle may be written at a path.
 
     Raises:
-        TfprovError: `path-not-ours`.
+        TfprovError: `path-not-ours` when something else than a bundle is there, or a folder with files of others in it.
     """
     if target.name.endswith(".tar"):
-        blocked = target.exists() and not target.is_file()
-    else:
-        blocked = target.is_file() or (target.is_dir() and not (target / MANIFEST).is_file() and any(target.iterdir()))
-    if blocked:
+        _ARCHIVE.check(target)
+        return
+    if not os.path.lexists(target):
+        return
+    foreign = _foreign(target) if target.is_dir() and not target.is_symlink() else ("it is there, and is not a folder",)
+    if foreign:
         raise TfprovError(
             "path-not-ours",
-            f"`{target}` is there, and is no bundle",
-            hint="choose another place with `--output`, or remove it",
+            f"`{target}` cannot become a bundle",
+            evidence=foreign[:5],
+            hint="choose another place; tfprov replaces only a bundle with nothing else in it",
         )
+
+
+def _foreign(folder: Path) -> tuple[str, ...]:
+    """The files in a folder that belong to no bundle."""
+    ours: set[str] = set()
+    with contextlib.suppress(OSError, TfprovError), (folder / MANIFEST).open("rb") as stream:
+        manifest = parse(stream.read(LARGEST_MANIFEST), source=str(folder))
+        ours = {MANIFEST, SUMS, *(entry.path for entry in manifest.files)}
+    found = (path for path in folder.rglob("*") if path.is_symlink() or not path.is_dir())
+    names = sorted(path.relative_to(folder).as_posix() for path in found)
+    return tuple(f"`{name}` is not of a bundle" for name in names if name not in ours)
+
+
+def _is_archive(stream: BinaryIO) -> bool:
+    try:
+        with tarfile.open(fileobj=stream, mode="r:") as archive:
+            first = archive.next()
+            content = archive.extractfile(first) if first is not None and first.isreg() else None
+            if first is None or content is None or first.name.rpartition("/")[2] != MANIFEST:
+                return False
+            parse(content.read(LARGEST_MANIFEST), source=first.name)
+    except (tarfile.TarError, OSError, ValueError, TfprovError):
+        return False
+    return True
+
+
+_ARCHIVE = Product(what="a bundle", is_ours=_is_archive)
 
 
 def _write_folder(target: Path, content: Mapping[str, Source], wrote: Callable[[int], None]) -> None:

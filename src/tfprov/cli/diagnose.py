@@ -106,9 +106,10 @@ def report(
     output = output_of("report", as_json)
     with failures(output):
         from tfprov.errors import TfprovError
-        from tfprov.pipeline.support_report import gather, write
+        from tfprov.pipeline.support_report import check, gather, write
         from tfprov.report import text
 
+        check(to)
         parts = gather(profile, logs=tuple(log or ()), cwd=Path.cwd(), environ=os.environ)
         if not as_json:
             print(text.dossier(parts), file=sys.stderr)

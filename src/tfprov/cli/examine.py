@@ -56,6 +56,8 @@ def smoke(
 
         if (profile is None) == (python is None):
             raise TfprovError("usage", "name either a PROFILE or an environment with `--python`")
+        wanted = verdicts.Wanted(junit=junit, html=html, receipt=receipt, against=against)
+        wanted.check()
         with output.progress() as emit:
             if python is not None:
                 found = smoke_foreign(
@@ -71,7 +73,6 @@ def smoke(
                 found = smoke_again(request_of(str(profile), overrides), level=level, emit=emit)
                 seal = verified(find(str(profile), cwd=Path.cwd(), environ=os.environ), str(profile)).seal
                 lock = seal.lock_digest if seal else None
-        wanted = verdicts.Wanted(junit=junit, html=html, receipt=receipt, against=against)
         differences = verdicts.save(
             found,
             wanted,

@@ -29,13 +29,15 @@ def gather(
     """Make one report of the results of many machines; fails unless every host is verified."""
     output = output_of("gather", as_json)
     with failures(output):
-        from tfprov import paths
         from tfprov.report import fleet
+        from tfprov.report.page import PAGE
 
+        if html is not None:
+            PAGE.check(html)
         files = [one for path in results for one in (sorted(path.glob("*.json")) if path.is_dir() else [path])]
         hosts = fleet.gather(files, expected=expect or ())
         if html is not None:
-            paths.write_atomic(html, fleet.html(hosts, title=title, made=datetime.now(timezone.utc)).encode())
+            PAGE.write(html, fleet.html(hosts, title=title, made=datetime.now(timezone.utc)).encode())
         failure = fleet.loss(hosts)
         if failure is None:
             output.result(fleet.words(hosts), fleet.document(hosts))

@@ -68,6 +68,8 @@ def bring_up(output: Output, asked: Callable[[], Request], *, junit: Path | None
         from tfprov.pipeline.up import up
         from tfprov.report import documents, text
 
+        if told is not None:
+            told.check()
         try:
             request = asked()
             with output.progress() as emit:

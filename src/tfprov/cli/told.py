@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tfprov import paths
 from tfprov.cli.output import Output
 from tfprov.errors import TfprovError
 from tfprov.events import Emit, Event, StageStarted
@@ -31,6 +30,17 @@ class Told:
     stage: str = "command line"
     _began: float = field(default_factory=time.monotonic)
 
+    def check(self) -> None:
+        """Make sure that the JUnit file may be written.
+
+        Raises:
+            TfprovError: `path-not-ours` when something that tfprov did not write is in its place.
+        """
+        from tfprov.report.junit import JUNIT
+
+        if self.junit is not None:
+            JUNIT.check(self.junit)
+
     def watching(self, emit: Emit) -> Emit:
         """The same listener, with the stage noted on the way."""
 
@@ -50,7 +60,7 @@ class Told:
         if self.junit is not None:
             seconds = time.monotonic() - self._began
             text = junit.render(verdict) if verdict else junit.render_failure(error, stage=self.stage, seconds=seconds)
-            paths.write_atomic(self.junit, text.encode())
+            junit.JUNIT.write(self.junit, text.encode())
         page = ci.summary(self.output.command, head=error.what, verdict=verdict, error=error, rows={})
         ci.publish(self.output.environ, page=page, values={"code": error.code.name})
 
@@ -63,7 +73,7 @@ class Told:
         seal = result.generation.seal
         verdict = result.verdict or (from_document(seal.verdict) if seal else None)
         if self.junit is not None and verdict is not None:
-            paths.write_atomic(self.junit, junit.render(verdict).encode())
+            junit.JUNIT.write(self.junit, junit.render(verdict).encode())
         if seal is None:
             return
         place = Path(result.environment.stable)

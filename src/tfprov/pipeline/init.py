@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -25,7 +26,8 @@ def init(path: Path, *, environ: Mapping[str, str]) -> str:
     Raises:
         TfprovError: `path-not-ours` when the file exists; what `decide` raises when nothing fits this machine.
     """
-    if path.exists():
+    # A link that leads nowhere is there, too.
+    if os.path.lexists(path):
         raise TfprovError("path-not-ours", f"`{path}` exists", hint="choose another name; it is not overwritten")
     if not path.parent.is_dir():
         raise TfprovError("usage", f"there is no folder `{path.parent}`")

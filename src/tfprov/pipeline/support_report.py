@@ -3,21 +3,26 @@
 from __future__ import annotations
 
 import getpass
+import gzip
 import io
 import json
 import platform
 import tarfile
 import zipfile
+import zlib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 from tfprov import __version__
 from tfprov.errors import TfprovError
 from tfprov.journal import journals
-from tfprov.paths import home, write_atomic
+from tfprov.paths import Product, home
 from tfprov.redact import Anonymiser
 
+_VERSIONS = "versions.txt"
+_MAKER = b"tfprov "
 _JOURNALS = 3
 _MOST_CHARACTERS = 4_000_000
 """Of a log the head and the tail are kept, half of this each."""
@@ -40,7 +45,7 @@ def gather(profile: str | None, *, logs: tuple[Path, ...], cwd: Path, environ: M
     """
     hide = Anonymiser(user=_user(environ), host=platform.node(), home=str(Path.home()) if environ.get("HOME") else "")
     parts = [
-        Part(name="versions.txt", what="versions of tfprov, Python and the system", text=hide(_versions())),
+        Part(name=_VERSIONS, what="versions of tfprov, Python and the system", text=hide(_versions())),
         Part(name="facts.json", what="facts of this machine", text=hide(_tried(lambda: _facts(environ)))),
     ]
     if profile is not None:
@@ -52,27 +57,54 @@ def gather(profile: str | None, *, logs: tuple[Path, ...], cwd: Path, environ: M
     return tuple(part for part in parts if part.text)
 
 
-def write(parts: tuple[Part, ...], to: Path) -> None:
-    """Write the archive; an old one of that name is replaced.
+def check(to: Path) -> None:
+    """Make sure that a report may be written at a path.
 
     Raises:
-        TfprovError: `usage`, when the name says neither zip nor tar.gz.
+        TfprovError: `usage` when the name says neither zip nor tar.gz, `path-not-ours` when something else is there.
     """
+    if not to.name.endswith((".zip", ".tar.gz", ".tgz")):
+        raise TfprovError("usage", f"`{to}` is not a name for a report", hint="end it in `.zip`, `.tar.gz` or `.tgz`")
+    _REPORT.check(to)
+
+
+def write(parts: tuple[Part, ...], to: Path) -> None:
+    """Write the archive; an older report there is replaced.
+
+    Raises:
+        TfprovError: see `check`.
+    """
+    check(to)
     packed = io.BytesIO()
     if to.suffix == ".zip":
         with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
             for part in parts:
                 archive.writestr(part.name, part.text)
-    elif to.name.endswith((".tar.gz", ".tgz")):
+    else:
         with tarfile.open(fileobj=packed, mode="w:gz") as tar:
             for part in parts:
                 raw = part.text.encode()
                 entry = tarfile.TarInfo(part.name)
                 entry.size = len(raw)
                 tar.addfile(entry, io.BytesIO(raw))
-    else:
-        raise TfprovError("usage", f"`{to}` is no name for a report", hint="end it in `.zip`, `.tar.gz` or `.tgz`")
-    write_atomic(to.absolute(), packed.getvalue())
+    _REPORT.write(to.absolute(), packed.getvalue())
+
+
+def _is_report(stream: BinaryIO) -> bool:
+    """Whether the first part says that tfprov made it. Reads no more of a foreign archive than that."""
+    try:
+        if zipfile.is_zipfile(stream):
+            with zipfile.ZipFile(stream) as archive, archive.open(_VERSIONS) as first:
+                return first.read(len(_MAKER)) == _MAKER
+        stream.seek(0)
+        with gzip.open(stream) as unpacked:
+            start = unpacked.read(tarfile.BLOCKSIZE + len(_MAKER))
+        return start.startswith(_VERSIONS.encode()) and start.endswith(_MAKER)
+    except (OSError, EOFError, KeyError, RuntimeError, ValueError, zipfile.BadZipFile, zlib.error):
+        return False
+
+
+_REPORT = Product(what="a report", is_ours=_is_report)
 
 
 def _of_profile(profile: str, *, cwd: Path, environ: Mapping[str, str], hide: Anonymiser) -> Iterator[Part]:

@@ -6,6 +6,7 @@ import re
 from xml.etree import ElementTree as ET
 
 from tfprov.errors import TfprovError
+from tfprov.paths import Product
 from tfprov.redact import redact
 from tfprov.smoke.records import Device, Leg, Verdict
 from tfprov.smoke.verdict import remedy
@@ -13,10 +14,16 @@ from tfprov.smoke.verdict import remedy
 # Characters that XML 1.0 has no way to write; a library that prints its memory must not cost the report.
 _UNWRITABLE = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
+_SMOKE, _RUN = "tfprov smoke", "tfprov"
+_DECLARATION = '<?xml version="1.0" encoding="UTF-8"?>\n'
+_HEADS = tuple(f'{_DECLARATION}<testsuites name="{name}" '.encode() for name in (_SMOKE, _RUN))
+
+JUNIT = Product(what="a JUnit file", is_ours=lambda stream: stream.read(len(max(_HEADS, key=len))).startswith(_HEADS))
+
 
 def render(verdict: Verdict) -> str:
     """The document, with its XML declaration."""
-    head = {"name": "tfprov smoke", "time": f"{verdict.seconds:.3f}"}
+    head = {"name": _SMOKE, "time": f"{verdict.seconds:.3f}"}
     root = ET.Element("testsuites", head | _counts(verdict.devices))
     for device in verdict.devices:
         head = {"name": device.name, "time": f"{sum(leg.seconds for leg in device.legs):.3f}"}
@@ -30,19 +37,19 @@ def render(verdict: Verdict) -> str:
         for leg in device.legs:
             _case(suite, device, leg)
     ET.indent(root)
-    return '<?xml version="1.0" encoding="UTF-8"?>\n' + ET.tostring(root, encoding="unicode") + "\n"
+    return _DECLARATION + ET.tostring(root, encoding="unicode") + "\n"
 
 
 def render_failure(error: TfprovError, *, stage: str, seconds: float) -> str:
     """The document of a run that ended before anything could be proved: one case, in error."""
     counts = {"tests": "1", "failures": "0", "skipped": "0", "errors": "1", "time": f"{seconds:.3f}"}
-    root = ET.Element("testsuites", {"name": "tfprov", **counts})
+    root = ET.Element("testsuites", {"name": _RUN, **counts})
     suite = ET.SubElement(root, "testsuite", {"name": "tfprov", **counts})
     case = ET.SubElement(suite, "testcase", classname="tfprov", name=stage, time=f"{seconds:.3f}")
     found = ET.SubElement(case, "error", type=error.code.name, message=_clean(error.what))
     found.text = _clean("\n".join((*error.tried, *error.evidence, f"hint: {error.hint}")))
     ET.indent(root)
-    return '<?xml version="1.0" encoding="UTF-8"?>\n' + ET.tostring(root, encoding="unicode") + "\n"
+    return _DECLARATION + ET.tostring(root, encoding="unicode") + "\n"
 
 
 def _case(suite: ET.Element, device: Device, leg: Leg) -> None:

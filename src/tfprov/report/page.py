@@ -5,7 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterable
 from html import escape
 
+from tfprov.paths import Product
 from tfprov.redact import redact
+
+_HEAD = """\
+<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="generator" content="tfprov">
+"""
+PAGE = Product(what="an HTML page", is_ours=lambda stream: stream.read(len(_HEAD)) == _HEAD.encode())
 
 _STYLE = """
 :root { color-scheme: light dark; --good: #1a7f37; --bad: #cf222e; --none: #6e7781; --line: #d0d7de; --soft: #f6f8fa; }
@@ -45,8 +55,7 @@ def page(title: str, body: Iterable[str], *, style: str = "") -> str:
         style: what the page's own parts need beside the common rules.
     """
     return (
-        f'<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
-        f'<meta name="viewport" content="width=device-width, initial-scale=1">\n'
+        f'{_HEAD}<meta name="viewport" content="width=device-width, initial-scale=1">\n'
         f"<title>{text(title)}</title>\n<style>{_STYLE}{style}</style>\n</head>\n<body>\n"
         + "\n".join(part for part in body if part)
         + "\n</body>\n</html>\n"

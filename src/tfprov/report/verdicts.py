@@ -7,10 +7,10 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
 
-from tfprov import paths
 from tfprov.errors import TfprovError
 from tfprov.redact import redact
 from tfprov.report import html, junit
+from tfprov.report.page import PAGE
 from tfprov.smoke import receipt as receipts
 from tfprov.smoke.receipt import Difference
 from tfprov.smoke.records import Verdict
@@ -24,6 +24,16 @@ class Wanted:
     html: Path | None = None
     receipt: Path | None = None
     against: Path | None = None
+
+    def check(self) -> None:
+        """Make sure that each file may be written.
+
+        Raises:
+            TfprovError: `path-not-ours` when something that tfprov did not write is in the place of one.
+        """
+        for path, product in ((self.junit, junit.JUNIT), (self.html, PAGE), (self.receipt, receipts.RECEIPT)):
+            if path is not None:
+                product.check(path)
 
 
 def save(
@@ -48,14 +58,14 @@ def save(
         machine: describes the machine; called only for a receipt.
 
     Raises:
-        TfprovError: the older receipt cannot be read.
+        TfprovError: the older receipt cannot be read; `path-not-ours`, see `Wanted.check`.
         OSError: a file cannot be written.
     """
     older = None if wanted.against is None else receipts.read(wanted.against)
     if wanted.junit is not None:
-        paths.write_atomic(wanted.junit, junit.render(found).encode())
+        junit.JUNIT.write(wanted.junit, junit.render(found).encode())
     if wanted.html is not None:
-        paths.write_atomic(wanted.html, html.render(found, title=title, made=now).encode())
+        PAGE.write(wanted.html, html.render(found, title=title, made=now).encode())
     if wanted.receipt is None and older is None:
         return ()
     made = receipts.make(found, now=now, version=version, lock=lock, machine=machine())

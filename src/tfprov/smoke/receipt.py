@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from typing import BinaryIO
 
 from tfprov import paths
 from tfprov.errors import TfprovError
@@ -21,6 +22,7 @@ from tfprov.smoke.records import Verdict
 from tfprov.smoke.verdict import as_document
 
 FORMAT = 1
+_LARGEST = 16 << 20
 # Below this, a leg that takes longer says nothing: the first one on a cold disk easily takes a second more.
 _NOISE_S = 2.0
 _SLOWER = 3.0
@@ -106,7 +108,11 @@ def machine_of(facts: Facts) -> dict[str, str]:
 
 
 def write(path: Path, receipt: Receipt) -> None:
-    """Write a receipt; the file is whole or as it was before."""
+    """Write a receipt; the file is whole or as it was before.
+
+    Raises:
+        TfprovError: `path-not-ours` when something else is there.
+    """
     content = {
         "receipt": FORMAT,
         "made": receipt.made,
@@ -116,7 +122,7 @@ def write(path: Path, receipt: Receipt) -> None:
         "machine": dict(receipt.machine),
         **receipt.document,
     }
-    paths.write_atomic(path, (json.dumps(redact_all(content), indent=2) + "\n").encode())
+    RECEIPT.write(path, (json.dumps(redact_all(content), indent=2) + "\n").encode())
 
 
 def read(path: Path) -> Receipt:
@@ -232,6 +238,17 @@ def _prefixed(machine: Mapping[str, str]) -> dict[str, str]:
 
 def _level(receipt: Receipt) -> str:
     return str(_mapping(receipt.document.get("verdict")).get("level", ""))
+
+
+def _is_receipt(stream: BinaryIO) -> bool:
+    try:
+        content = json.loads(stream.read(_LARGEST))
+    except (ValueError, RecursionError):
+        return False
+    return isinstance(content, dict) and isinstance(content.get("receipt"), int) and _is_whole(content)
+
+
+RECEIPT = paths.Product(what="a receipt", is_ours=_is_receipt)
 
 
 def _is_whole(content: Mapping[str, object]) -> bool:

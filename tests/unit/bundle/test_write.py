@@ -80,15 +80,46 @@ def test_a_source_that_changed_leaves_the_old_bundle_as_it_was(tmp_path: Path, n
 
 def test_a_newer_bundle_takes_the_place_of_an_older_one_and_of_nothing_else(tmp_path: Path) -> None:
     write(tmp_path / "out", manifest_of(SOURCES), SOURCES, wrote=no_one)
-    (tmp_path / "out" / "wheels" / "left over.whl").write_bytes(b"x")
-    write(tmp_path / "out", manifest_of(SOURCES), SOURCES, wrote=no_one)
-    assert not (tmp_path / "out" / "wheels" / "left over.whl").exists()
-    (tmp_path / "mine").mkdir()
-    (tmp_path / "mine" / "thesis").write_text("mine")
-    (tmp_path / "file").write_text("mine")
-    (tmp_path / "folder.tar").mkdir()
-    for name in ("mine", "file", "folder.tar"):
-        with pytest.raises(TfprovError) as caught:
-            write(tmp_path / name, manifest_of(SOURCES), SOURCES, wrote=no_one)
-        assert caught.value.code.name == "path-not-ours"
-    assert (tmp_path / "mine" / "thesis").read_text() == "mine"
+    fewer = {name: source for name, source in SOURCES.items() if name != "empty"}
+    write(tmp_path / "out", manifest_of(fewer), fewer, wrote=no_one)
+    assert not (tmp_path / "out" / "empty").exists()
+    write(tmp_path / "out.tar", manifest_of(SOURCES), SOURCES, wrote=no_one)
+    write(tmp_path / "out.tar", manifest_of(fewer), fewer, wrote=no_one)
+    assert open_bundle("out.tar", cwd=tmp_path).manifest.entry("empty") is None
+    (tmp_path / "free").mkdir()
+    write(tmp_path / "free", manifest_of(fewer), fewer, wrote=no_one)
+
+
+def others(folder: Path) -> Mapping[str, Path]:
+    """A file of somebody else's in each place, by the name of the bundle that would take it away."""
+    write(folder / "shared", manifest_of(SOURCES), SOURCES, wrote=no_one)
+    write(folder / "real.tar", manifest_of(SOURCES), SOURCES, wrote=no_one)
+    (folder / "link.tar").symlink_to("real.tar")
+    (folder / "link").symlink_to("shared")
+    found = {
+        "mine": folder / "mine" / "thesis",
+        "shared": folder / "shared" / "wheels" / "left over.whl",
+        "other": folder / "other" / "bundle.json",
+        "file": folder / "file",
+        "thesis.tar": folder / "thesis.tar",
+        "folder.tar": folder / "folder.tar" / "x",
+        "backup.tar": folder / "backup.tar",
+    }
+    for path in found.values():
+        path.parent.mkdir(exist_ok=True)
+        path.write_text('{"name": "x", "format": 1}')
+    with tarfile.open(found["backup.tar"], "w") as archive:
+        archive.add(found["other"], "backup/bundle.json")
+    return {**found, "link.tar": folder / "link.tar", "link": folder / "link"}
+
+
+@pytest.mark.parametrize(
+    "name", ["mine", "shared", "other", "file", "thesis.tar", "folder.tar", "backup.tar", "link.tar", "link"]
+)
+def test_a_bundle_takes_the_place_of_nothing_else(tmp_path: Path, name: str) -> None:
+    theirs = others(tmp_path)[name]
+    before = (theirs.is_symlink(), theirs.is_dir() or theirs.read_bytes())
+    with pytest.raises(TfprovError) as caught:
+        write(tmp_path / name, manifest_of(SOURCES), SOURCES, wrote=no_one)
+    assert caught.value.code.name == "path-not-ours"
+    assert (theirs.is_symlink(), theirs.is_dir() or theirs.read_bytes()) == before

@@ -9,6 +9,7 @@ import pytest
 
 from hosts import H100, Host
 from tfprov.errors import TfprovError
+from tfprov.report.junit import render_failure
 from tfprov.report.verdicts import Wanted, document, loss, save, text
 from tfprov.smoke.receipt import Difference, machine_of
 from tfprov.smoke.records import Device, Leg, Verdict
@@ -36,6 +37,33 @@ def test_every_file_that_is_wanted_is_written_and_no_other(tmp_path: Path) -> No
     assert (tmp_path / "x.xml").read_text().startswith("<?xml")
     assert "train: verified" in (tmp_path / "x.html").read_text()
     assert '"made": "2031-02-03T04:05:06+00:00"' in (tmp_path / "x.json").read_text()
+
+
+def test_a_newer_verdict_replaces_the_files_of_an_older_one_and_of_a_failure(tmp_path: Path) -> None:
+    wanted = Wanted(junit=tmp_path / "x.xml", html=tmp_path / "x.html", receipt=tmp_path / "x.json")
+    early = TfprovError("net-dns", "no such host")
+    (tmp_path / "x.xml").write_text(render_failure(early, stage="fetch", seconds=1.0))
+    for level in ("quick", "deep"):
+        saved(replace(VERDICT, level=level), wanted)
+    assert "net-dns" not in (tmp_path / "x.xml").read_text()
+    assert "level deep" in (tmp_path / "x.html").read_text()
+    assert '"level": "deep"' in (tmp_path / "x.json").read_text()
+
+
+@pytest.mark.parametrize(
+    "content", ['<testsuites name="pytest tests">', "<!doctype html>\n<html>", "[" * 100_000, "{}", "PK"]
+)
+def test_files_of_other_tools_stay(tmp_path: Path, content: str) -> None:
+    (tmp_path / "theirs").write_text(content)
+    for wanted in (
+        Wanted(junit=tmp_path / "theirs"),
+        Wanted(html=tmp_path / "theirs"),
+        Wanted(receipt=tmp_path / "theirs"),
+    ):
+        with pytest.raises(TfprovError) as caught:
+            saved(VERDICT, wanted)
+        assert caught.value.code.name == "path-not-ours"
+    assert (tmp_path / "theirs").read_text() == content
 
 
 def test_the_machine_is_asked_for_a_receipt_only(tmp_path: Path) -> None:
