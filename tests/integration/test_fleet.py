@@ -114,6 +114,39 @@ def test_three_hosts_are_verified_and_the_broken_one_goes_back(fleet: Fleet) -> 
     assert all(host in page for host in HOSTS)
 
 
+def files_of(folder: Path) -> dict[str, bytes]:
+    return {str(path): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def test_a_rollout_into_a_folder_of_the_user_leaves_his_files_alone(fleet: Fleet) -> None:
+    mine = fleet.folder / "mine"
+    (mine / "thesis").mkdir(parents=True)
+    (mine / "thesis" / "chapter.txt").write_text("mine")
+    (mine / "settings.json").write_text("{}")
+    (mine / "bob.json").write_text('{"about": "bob"}')
+    before = files_of(mine)
+    done = fleet.roll_out("ada", "bob", variables={"environment_results": str(mine), "rollout_batches": [2]})
+    assert done.returncode != 0
+    assert "[path-not-ours]" in done.stdout
+    assert "ada: verified" in done.stdout
+    assert "bob: no-result" in done.stdout
+    after = files_of(mine)
+    assert {path: after.get(path) for path in before} == before
+    assert set(after) - set(before) == {str(mine / "ada.json"), str(mine / "report.html")}
+
+
+def test_the_result_of_an_earlier_rollout_stays_until_its_host_sends_another_and_is_not_reported(fleet: Fleet) -> None:
+    fleet.results.mkdir()
+    old = {"schema": 1, "command": "rollout", "state": "verified", "devices": []}
+    for host in ("ada", "bob"):
+        (fleet.results / f"{host}.json").write_text(json.dumps(old))
+    (fleet.folder / "ada" / "model.bin").unlink()
+    done = fleet.roll_out("ada", "bob")
+    assert done.returncode != 0
+    assert fleet.states() == {"ada": "failed", "bob": "verified"}
+    assert "bob: no-result" in done.stdout
+
+
 def test_a_host_that_cannot_make_the_new_one_keeps_the_old_one(fleet: Fleet) -> None:
     assert fleet.roll_out("ada").returncode == 0
     done = fleet.roll_out("ada", variables={"environment_set": ["tensorflow.version===2.19.*"]})
