@@ -16,6 +16,7 @@ from typing import Literal
 import tomlkit
 from tomlkit.items import Array, InlineTable
 
+from tfprov.lock.resolve import Pinned
 from tfprov.profile.records import PlatformName
 
 if sys.version_info >= (3, 11):
@@ -128,22 +129,15 @@ def merge(documents: Mapping[PlatformName, str], *, python: str) -> str:
     return tomlkit.dumps(merged)
 
 
-def preferences(resolved: str, older: str | None) -> str:
-    """A document whose versions are to be kept on a further platform, for want of a reason to take others.
+def preferences(resolved: Pinned, older: Pinned) -> Pinned:
+    """The versions that are to be kept on a further platform, for want of a reason to take others.
 
     Args:
         resolved: what was just resolved for this machine: the same versions everywhere are best.
-        older: the lock that is being renewed; speaks for the packages that only other platforms have. None for none.
+        older: the lock that is being renewed; speaks for the packages that only other platforms have.
     """
-    if older is None:
-        return resolved
-    document = tomlkit.parse(resolved)
-    packages = document.setdefault("packages", tomlkit.aot())
-    known = {package["name"] for package in packages}
-    for package in tomllib.loads(older).get("packages", []):
-        if package["name"] not in known:
-            packages.append(_table(package))
-    return tomlkit.dumps(document)
+    known = dict(resolved)
+    return (*resolved, *(each for each in older if each[0] not in known))
 
 
 def _identity(package: Mapping[str, object]) -> str:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TypeAlias
 
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
@@ -21,6 +23,9 @@ TENSORFLOWS = frozenset(
     {"tensorflow", "tensorflow-cpu", "tensorflow-gpu", "tf-nightly", "tf-nightly-cpu", "tensorflow-rocm"}
 )
 
+Pinned: TypeAlias = tuple[tuple[str, str], ...]
+"""Names, as the standard normalises them, and versions. A name may occur twice."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Question:
@@ -32,7 +37,7 @@ class Question:
         python: the interpreter to resolve for.
         exclude_newer: date or time; None for no limit.
         platform: what uv calls the platform to resolve for; None for the interpreter's own.
-        prefer: an older lock whose versions are kept where they still fit; None to take the newest of everything.
+        prefer: versions that are kept where they still fit; of everything else the newest is taken.
         python_version: to resolve for, where that is not the interpreter's own; None for that one.
         provided: versions of the projects that something else than a wheel brings, by name; they are left out.
     """
@@ -42,7 +47,7 @@ class Question:
     python: Path
     exclude_newer: str | None = None
     platform: str | None = None
-    prefer: Path | None = None
+    prefer: Pinned = ()
     python_version: str | None = None
     provided: Mapping[str, str] = field(default_factory=dict)
 
@@ -87,8 +92,8 @@ def resolve(question: Question, resolver: Resolver) -> str:
         bounds.write_text("\n".join((*question.constraints, *fixed)) + "\n", encoding="utf-8")
         # uv takes versions from an existing output file as preferences.
         output = work / "pylock.toml"
-        if question.prefer is not None:
-            output.write_bytes(question.prefer.read_bytes())
+        if question.prefer:
+            output.write_text(_document(question.prefer), encoding="utf-8")
         argv: list[str | Path] = [
             *(resolver.uv, "pip", "compile", asked, "--format", "pylock.toml", "--output-file", output),
             *("--constraints", bounds, "--python", question.python, "--only-binary", ":all:"),
@@ -100,7 +105,6 @@ def resolve(question: Question, resolver: Resolver) -> str:
             *(part for name in question.provided for part in ("--no-emit-package", name)),
             *(("--exclude-newer", question.exclude_newer) if question.exclude_newer else ()),
             *(("--refresh",) if resolver.fresh else ()),
-            *(("--upgrade",) if question.prefer is None else ()),
         ]
         try:
             answer = process.run(argv, env=resolver.environ, cwd=work, timeout=resolver.timeout)
@@ -118,6 +122,14 @@ def resolve(question: Question, resolver: Resolver) -> str:
         # uv writes the full version of the interpreter that it resolved for. Wheels are made for minor versions, so a
         # colleague with an older patch release can use the same lock.
         return _FULL_PYTHON.sub(r"\g<minor>", output.read_text(encoding="utf-8"), count=1)
+
+
+def _document(pinned: Pinned) -> str:
+    """A PEP 751 document that holds versions and nothing else, which is all that uv takes from one."""
+    packages = (
+        f"[[packages]]\nname = {json.dumps(name)}\nversion = {json.dumps(version)}\n" for name, version in pinned
+    )
+    return "\n".join(('lock-version = "1.0"\ncreated-by = "tfprov"\n', *packages))
 
 
 def tensorflows_in(resolved: str) -> tuple[str, ...]:

@@ -12,7 +12,8 @@ from uv import find_uv_bin
 from hosts import MAC_ARM, WINDOWS, Host
 from tfprov.host.records import Libc
 from tfprov.lock.platforms import PLATFORMS, merge, preferences
-from tfprov.lock.resolve import Question, Resolver, resolve
+from tfprov.lock.renew import versions_in
+from tfprov.lock.resolve import Pinned, Question, Resolver, resolve
 from tfprov.plan.tags import marker_environment, supported_tags
 from tfprov.profile.records import PlatformName
 from wheels import build_wheel, simple_index
@@ -143,11 +144,9 @@ def test_an_archive_stays_one() -> None:
 
 
 def test_what_this_machine_has_is_preferred_and_then_what_the_older_lock_has() -> None:
-    now = document(package("app", wheel("app", "2.0"), version="2.0"))
-    older = document(package("app", wheel("app")), package("colorama", wheel("colorama")))
-    found = tomllib.loads(preferences(now, older))["packages"]
-    assert [(each["name"], each["version"]) for each in found] == [("app", "2.0"), ("colorama", "1.0")]
-    assert preferences(now, None) == now
+    now = (("app", "2.0"),)
+    assert preferences(now, (("app", "1.0"), ("colorama", "1.0"))) == (("app", "2.0"), ("colorama", "1.0"))
+    assert preferences(now, ()) == now
 
 
 @pytest.fixture
@@ -179,7 +178,7 @@ def resolver(tmp_path: Path) -> Resolver:
     )
 
 
-def asked(resolver: Resolver, name: PlatformName | None, prefer: Path | None = None) -> str:
+def asked(resolver: Resolver, name: PlatformName | None, prefer: Pinned = ()) -> str:
     question = Question(
         requirements=("tensorflow==2.15.1",),
         constraints=(),
@@ -207,16 +206,15 @@ def test_stubs_are_resolved_by_their_own_metadata_on_each_platform(resolver: Res
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the wheels for this machine are tagged for Linux")
-def test_versions_of_a_merged_lock_are_kept_where_they_fit(resolver: Resolver, tmp_path: Path) -> None:
+def test_versions_of_a_merged_lock_are_kept_where_they_fit(resolver: Resolver) -> None:
     own = asked(resolver, None)
     older = merge({HERE: own, "windows-amd64": asked(resolver, "windows-amd64")}, python=MINOR)
     assert 'version = "0.5"' in older
-    prefer = tmp_path / "pylock.prefer.toml"
-    prefer.write_text(preferences(own, older.replace('version = "0.5"', 'version = "0.4"')))
+    merged = versions_in(older.replace('version = "0.5"', 'version = "0.4"'))
+    prefer = preferences(versions_in(own), merged)
     assert selected(asked(resolver, "windows-amd64", prefer), WINDOWS)["colorama"].startswith("colorama-0.4-")
     # A lock that has a package twice is no stumbling block for uv.
-    prefer.write_text(older)
-    assert selected(asked(resolver, None, prefer), HOSTS[HERE]) == selected(own, HOSTS[HERE])
+    assert selected(asked(resolver, None, versions_in(older)), HOSTS[HERE]) == selected(own, HOSTS[HERE])
 
 
 def test_glibc_of_the_linux_platforms_is_one_that_uv_assumes() -> None:

@@ -8,7 +8,6 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-import tomlkit
 from packaging.utils import canonicalize_name
 
 from tfprov.conda import channels as places
@@ -277,9 +276,7 @@ def _wheels(
     projects = specs.projects([(one.name, one.version) for one in solved.packages if one.python])
     provided = Provided(python=python.version, projects=projects, has_tensorflow=own is not None)
     decision = dataclasses.replace(decision, python=dataclasses.replace(decision.python, version=python.version))
-    with temporary("prefer") as folder:
-        prefer = folder / "pylock.toml"
-        prefer.write_text(_preferences(older), encoding="utf-8")
+    with temporary("wheels") as folder:
         selection = Selection(
             decision=decision,
             facts=facts,
@@ -288,7 +285,8 @@ def _wheels(
             platform=_triple(context, facts),
             provided=provided,
         )
-        resolved, wheel_target = resolve_for(context, machine, selection, prefer=prefer if older else None)
+        prefer = tuple((canonicalize_name(file.name), file.version) for file in older if file.version)
+        resolved, wheel_target = resolve_for(context, machine, selection, prefer=prefer)
         whole = folder / "pylock.whole.toml"
         pylock.write(whole, resolved, Header(inputs=inputs(loaded), target=wheel_target))
         found = pylock.read(
@@ -310,16 +308,3 @@ def _triple(context: Context, facts: Facts) -> str | None:
     from tfprov.pipeline.other_platforms import name_of
 
     return PLATFORMS[name_of(facts)].triple
-
-
-def _preferences(older: tuple[LockedFile, ...]) -> str:
-    document = tomlkit.document()
-    document["lock-version"] = "1.0"
-    document["created-by"] = "tfprov"
-    listed = tomlkit.aot()
-    for file in older:
-        entry = tomlkit.table()
-        entry["name"], entry["version"] = canonicalize_name(file.name), file.version
-        listed.append(entry)
-    document["packages"] = listed
-    return tomlkit.dumps(document)

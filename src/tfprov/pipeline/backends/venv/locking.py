@@ -17,8 +17,8 @@ from tfprov.ladder.climb import Policy, Step, TransferError, climb
 from tfprov.ladder.rungs import Rung
 from tfprov.lock import platforms, pylock
 from tfprov.lock.records import Header, Inputs, Lock, Target
-from tfprov.lock.resolve import Question, Resolver, is_tensorflow, resolve, tensorflows_in
-from tfprov.paths import temporary
+from tfprov.lock.renew import renew, versions_in
+from tfprov.lock.resolve import Pinned, Question, Resolver, is_tensorflow, tensorflows_in
 from tfprov.pipeline import other_platforms
 from tfprov.pipeline.context import Context
 from tfprov.pipeline.machine import Machine
@@ -209,29 +209,28 @@ def _resolve(
 ) -> tuple[str, Target, tuple[Target, ...]]:
     """The document, what it holds for this machine, and for the other platforms that the profile names."""
     facts, path = selection.facts, context.lock_path
-    older = path if path.exists() and not context.request.upgrade else None
+    keep = path.exists() and not context.request.upgrade
+    older = versions_in(path.read_text(encoding="utf-8")) if keep else ()
     resolved, target = resolve_for(context, machine, selection, prefer=older)
     profile = as_asked(context.loaded)
     if not other_platforms.others(profile, facts):
         return resolved, target, ()
     documents, others = {other_platforms.name_of(facts): resolved}, []
-    with temporary("prefer") as folder:
-        prefer = folder / "pylock.toml"
-        prefer.write_text(platforms.preferences(resolved, older.read_text("utf-8") if older else None), "utf-8")
-        for there in other_platforms.decisions(
-            profile, facts, selection.decision, python=target.python, table=table(), listing=machine.offers
-        ):
-            context.emit(Note(text=f"resolving for {there.name}", level="detail"))
-            elsewhere = dataclasses.replace(
-                selection, decision=there.decision, facts=there.facts, platform=there.platform.triple
-            )
-            documents[there.name], other = resolve_for(context, machine, elsewhere, prefer=prefer)
-            others.append(other)
+    prefer = platforms.preferences(versions_in(resolved), older)
+    for there in other_platforms.decisions(
+        profile, facts, selection.decision, python=target.python, table=table(), listing=machine.offers
+    ):
+        context.emit(Note(text=f"resolving for {there.name}", level="detail"))
+        elsewhere = dataclasses.replace(
+            selection, decision=there.decision, facts=there.facts, platform=there.platform.triple
+        )
+        documents[there.name], other = resolve_for(context, machine, elsewhere, prefer=prefer)
+        others.append(other)
     return platforms.merge(documents, python=target.python), target, tuple(others)
 
 
 def resolve_for(
-    context: Context, machine: Machine, selection: Selection, *, prefer: Path | None
+    context: Context, machine: Machine, selection: Selection, *, prefer: Pinned
 ) -> tuple[str, Target]:
     """The PEP 751 document of the wheels for a selection, and what it holds.
 
@@ -239,7 +238,7 @@ def resolve_for(
         context: of the run.
         machine: gives the way to the index.
         selection: what to resolve for.
-        prefer: an older lock whose versions are kept where they still fit; None for none.
+        prefer: versions that are kept where they still fit.
 
     Raises:
         TfprovError: what the resolver said.
@@ -274,7 +273,7 @@ def resolve_for(
 
 
 def _ask_resolver(
-    context: Context, machine: Machine, selection: Selection, target: Target, *, prefer: Path | None
+    context: Context, machine: Machine, selection: Selection, target: Target, *, prefer: Pinned
 ) -> str:
     loaded, decision, provided = context.loaded, selection.decision, selection.provided
     extras = f"[{','.join(target.extras)}]" if target.extras else ""
@@ -332,7 +331,7 @@ def _ask_resolver(
             merge_indexes=network.merged,
             fresh=fresh,
         )
-        return resolve(question, resolver)
+        return renew(question, resolver, context.emit)
 
     mirrors = [Step(Rung.OTHER_SOURCE, partial(act, index=url)) for url in network.mirrors]
     steps = [

@@ -1,0 +1,88 @@
+"""Renewing a lock: its versions are preferred, and never a reason to fail."""
+
+from __future__ import annotations
+
+import re
+import sys
+from dataclasses import replace
+
+from packaging.utils import InvalidName, canonicalize_name
+from packaging.version import InvalidVersion, Version
+
+from tfprov.errors import Group, TfprovError
+from tfprov.events import Emit, Note
+from tfprov.lock.resolve import TENSORFLOWS, Pinned, Question, Resolver, resolve
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+_ABOUT_VERSIONS = frozenset({Group.RESOLVE, Group.INTERPRETER, Group.PLATFORM})
+
+
+def versions_in(document: str) -> Pinned:
+    """The versions that a PEP 751 document holds, by name, in its order; what cannot be read is left out.
+
+    A package may stand there twice, with a version for each platform.
+    """
+    try:
+        packages = tomllib.loads(document).get("packages")
+    except tomllib.TOMLDecodeError:
+        return ()
+    found = []
+    for package in packages if isinstance(packages, list) else ():
+        try:
+            name = canonicalize_name(package["name"], validate=True)
+            found.append((str(name), str(Version(package["version"]))))
+        except (KeyError, TypeError, InvalidName, InvalidVersion):
+            continue  # damaged, or an archive, which has no version
+    return tuple(found)
+
+
+def renew(question: Question, resolver: Resolver, emit: Emit) -> str:
+    """The PEP 751 document that uv makes of the question, with as many of the preferred versions as can be kept.
+
+    Args:
+        question: what to resolve; the versions in `prefer` are wishes.
+        resolver: how to start uv.
+        emit: is told which wishes had to be dropped.
+
+    Raises:
+        TfprovError: as `resolve`; a failure that is about versions is that of the question without any preference.
+    """
+    # TensorFlow is pinned by the question itself.
+    older = tuple(each for each in question.prefer if each[0] not in TENSORFLOWS)
+    prefer = older
+    while True:
+        try:
+            resolved = resolve(replace(question, prefer=prefer), resolver)
+            break
+        except TfprovError as error:
+            if not prefer or error.code.group not in _ABOUT_VERSIONS:
+                raise
+            named = set(re.findall(r"[a-z0-9]+(?:-[a-z0-9]+)*", "\n".join(error.evidence).lower()))
+            rest = tuple(each for each in prefer if each[0] not in named)
+            # Once without those that uv names, then without any.
+            prefer = rest if prefer == older and rest != older else ()
+    moved = _moved(older, resolved)
+    # uv takes a preferred version from the first index that has it, even if that has no wheel of it for this Python
+    # and another index does. Whoever pins the version gets the wheel..
+    if moved and (resolver.merge_indexes or prefer != older):
+        pins = {**dict(versions_in(resolved)), **dict(reversed(older))}
+        fixed = tuple(f"{name}=={version}" for name, version in pins.items() if name not in TENSORFLOWS)
+        try:
+            return resolve(replace(question, prefer=(), constraints=(*question.constraints, *fixed)), resolver)
+        except TfprovError as error:
+            if error.code.group not in _ABOUT_VERSIONS:
+                raise
+    if dropped := [name for name in moved if name not in dict(prefer)]:
+        names = ", ".join(f"`{name}`" for name in dropped)
+        emit(Note(text=f"the lock's versions of {names} could not be kept"))
+    return resolved
+
+
+def _moved(older: Pinned, resolved: str) -> tuple[str, ...]:
+    """Names of the packages that the older lock has in other versions only."""
+    known = dict(older)
+    return tuple(name for name, version in versions_in(resolved) if name in known and (name, version) not in older)
