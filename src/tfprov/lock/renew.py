@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 import sys
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from datetime import datetime
 
 from packaging.utils import InvalidName, canonicalize_name
 from packaging.version import InvalidVersion, Version
@@ -38,6 +39,27 @@ def versions_in(document: str) -> Pinned:
         except (KeyError, TypeError, InvalidName, InvalidVersion):
             continue  # damaged, or an archive, which has no version
     return tuple(found)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Released:
+    """A version, and when its first file was uploaded; None where the index does not say."""
+
+    version: str
+    at: datetime | None
+
+
+def released_in(document: str) -> dict[str, Released]:
+    """The versions of a PEP 751 document with their dates, by normalised project name."""
+    found = {}
+    for package in tomllib.loads(document).get("packages", ()):
+        files = (*package.get("wheels", ()), *filter(None, (package.get("sdist"),)))
+        times = [file["upload-time"] for file in files if isinstance(file.get("upload-time"), datetime)]
+        if "version" in package:
+            found[str(canonicalize_name(package["name"]))] = Released(
+                version=package["version"], at=min(times) if times else None
+            )
+    return found
 
 
 def renew(question: Question, resolver: Resolver, emit: Emit) -> str:

@@ -39,6 +39,7 @@ class Question:
         platform: what uv calls the platform to resolve for; None for the interpreter's own.
         prefer: versions that are kept where they still fit; of everything else the newest is taken.
         python_version: to resolve for, where that is not the interpreter's own; None for that one.
+        dependencies: whether what the requirements depend on belongs to the answer.
         provided: versions of the projects that something else than a wheel brings, by name; they are left out.
     """
 
@@ -49,6 +50,7 @@ class Question:
     platform: str | None = None
     prefer: Pinned = ()
     python_version: str | None = None
+    dependencies: bool = True
     provided: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -105,6 +107,7 @@ def resolve(question: Question, resolver: Resolver) -> str:
             *(part for name in question.provided for part in ("--no-emit-package", name)),
             *(("--exclude-newer", question.exclude_newer) if question.exclude_newer else ()),
             *(("--refresh",) if resolver.fresh else ()),
+            *(() if question.dependencies else ("--no-deps",)),
         ]
         try:
             answer = process.run(argv, env=resolver.environ, cwd=work, timeout=resolver.timeout)

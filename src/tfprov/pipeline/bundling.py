@@ -111,9 +111,9 @@ def bundle(request: Request, wanted: Wanted, emit: Emit) -> Bundled:
         with context.journalled(), context.alone():
             context.open_journal()
             machine = stages.gather_facts(context)
-            plan = stages.make_plan(context, machine)
-            interpreter = stages.find_interpreter(context, machine, plan)
-            locked = stages.lock_files(context, machine, plan, interpreter)
+            choice = stages.make_plan(context, machine)
+            interpreter = stages.find_interpreter(context, machine, choice.plan)
+            locked = stages.lock_files(context, machine, choice, interpreter)
             served = _served(machine.facts, locked.lock, wanted.platforms)
             wheels, fetched = _fetched(context, machine, [file for _, files in served for file in files])
             platforms = [one.platform for one, _ in served]

@@ -19,6 +19,18 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Choice:
+    """The plan, and what was resolved on the way to it.
+
+    Attributes:
+        resolved: the document of the resolver, whose versions the lock takes; None when the plan needed none.
+    """
+
+    plan: Plan
+    resolved: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Locked:
     """The exact files of an environment, and what they are for.
 

@@ -30,14 +30,11 @@ from tfprov.ladder.rungs import Rung
 from tfprov.lock.records import LockedFile, Target
 from tfprov.paths import Home
 from tfprov.pipeline import limits, uv
-from tfprov.pipeline.backends.venv.locking import as_asked
 from tfprov.pipeline.bundle_source import require_local, take_wheels, with_size
 from tfprov.pipeline.context import Context, stage
 from tfprov.pipeline.images import beside_the_smoke_test, image_of, sweep_images
 from tfprov.pipeline.machine import Machine
-from tfprov.pipeline.records import Files, Installation, Locked, Proved
-from tfprov.plan.compat import table
-from tfprov.plan.decide import decide
+from tfprov.pipeline.records import Choice, Files, Installation, Locked, Proved
 from tfprov.plan.records import Plan
 from tfprov.process import clean_environment
 from tfprov.profile.records import Loaded
@@ -74,14 +71,12 @@ def folders(home: Home) -> dict[str, Path]:
 
 
 @stage("plan")
-def make_plan(context: Context, machine: Machine) -> Plan:
+def make_plan(context: Context, machine: Machine) -> Choice:
     """What will be done; bound to an up-to-date lock where there is one."""
-    locked = context.backend.locked_choice(context, machine)
-    offered = None if locked is not None or context.request.host is not None else machine.offers
-    plan = decide(as_asked(context.loaded), machine.facts, table(), offered, locked)
-    for note in plan.notes:
+    choice = context.backend.choose(context, machine)
+    for note in choice.plan.notes:
         context.emit(Note(text=note))
-    return plan
+    return choice
 
 
 @stage("interpreter")
@@ -91,9 +86,9 @@ def find_interpreter(context: Context, machine: Machine, plan: Plan) -> Interpre
 
 
 @stage("lock")
-def lock_files(context: Context, machine: Machine, plan: Plan, interpreter: Interpreter) -> Locked:
+def lock_files(context: Context, machine: Machine, choice: Choice, interpreter: Interpreter) -> Locked:
     """The exact files, from the lock on disk; it is made or renewed where that is needed."""
-    return context.backend.lock(context, machine, plan, interpreter)
+    return context.backend.lock(context, machine, choice, interpreter)
 
 
 @stage("fetch")

@@ -23,8 +23,8 @@ from tfprov.pipeline.records import Outcome
 if TYPE_CHECKING:
     from tfprov.host.records import Facts
     from tfprov.lock.records import Lock
-    from tfprov.pipeline.records import Installation, Locked, Proved
-    from tfprov.plan.records import Plan
+    from tfprov.pipeline.records import Choice, Installation, Locked, Proved
+    from tfprov.plan.records import Decision, Plan
 
 
 def up(request: Request, emit: Emit) -> Outcome:
@@ -54,7 +54,7 @@ def up(request: Request, emit: Emit) -> Outcome:
 
             reuse.sweep_leftovers(context)
             machine = stages.gather_facts(context)
-            plan = stages.make_plan(context, machine)
+            choice = stages.make_plan(context, machine)
 
             def install(locked: Locked) -> Installation:
                 linked = stages.link_image(context, machine, locked)
@@ -64,9 +64,10 @@ def up(request: Request, emit: Emit) -> Outcome:
                 generation = stages.build_environment(context, machine, locked)
                 return stages.install_wheels(context, machine, locked, files, generation)
 
-            def provision(plan: Plan) -> Outcome:
+            def provision(choice: Choice) -> Outcome:
+                plan = choice.plan
                 interpreter = stages.find_interpreter(context, machine, plan)
-                locked = stages.lock_files(context, machine, plan, interpreter)
+                locked = stages.lock_files(context, machine, choice, interpreter)
                 kept = None if request.recreate else reuse.active_generation(context, locked)
                 if kept is not None and reuse.is_proved(context, kept):
                     return _outcome(context, reuse.reseal(context, kept), plan)
@@ -74,30 +75,30 @@ def up(request: Request, emit: Emit) -> Outcome:
                 generation = stages.activate(context, machine, proved)
                 return _outcome(context, generation, plan, proved)
 
-            return _first_that_works(context, plan, provision)
+            return _first_that_works(context, choice, provision)
 
 
-def _first_that_works(context: Context, plan: Plan, provision: Callable[[Plan], Outcome]) -> Outcome:
+def _first_that_works(context: Context, choice: Choice, provision: Callable[[Choice], Outcome]) -> Outcome:
     """The decision of the plan made real, or after its failure an older one that the profile allows.
 
     Raises:
         TfprovError: why none of them could be.
     """
-    others = plan.fallbacks if context.loaded.profile.tensorflow.allow_fallback else ()
+    others = choice.plan.fallbacks if context.loaded.profile.tensorflow.allow_fallback else ()
     if not others:
-        return provision(plan)
+        return provision(choice)
     from tfprov.ladder.climb import Policy, Step, climb, without_normal
     from tfprov.ladder.rungs import Rung
+    from tfprov.pipeline.records import Choice
 
-    def fall_back(plan: Plan) -> Outcome:
-        chosen = plan.decision.tensorflow
+    def fall_back(other: Decision) -> Outcome:
+        chosen = other.tensorflow
         text = f"trying {chosen.package} {chosen.version} ({chosen.accelerator}) instead"
         context.emit(Note(text=text, level="warning"))
-        return provision(plan)
+        return provision(Choice(plan=dataclasses.replace(choice.plan, decision=other)))
 
-    steps = [Step(Rung.NORMAL, partial(provision, plan))]
-    for other in others:
-        steps.append(Step(Rung.OTHER_RELEASE, partial(fall_back, dataclasses.replace(plan, decision=other))))
+    steps = [Step(Rung.NORMAL, partial(provision, choice))]
+    steps += [Step(Rung.OTHER_RELEASE, partial(fall_back, other)) for other in others]
     policy = Policy(tries=1, deadline=context.deadline)
     # The first try of the whole is not an attempt of its own: its stages report theirs.
     return climb("up", steps, emit=without_normal(context.emit), skip=context.skip, policy=policy)
@@ -111,7 +112,7 @@ def plan(request: Request, emit: Emit) -> Plan:
     read_profile(context)
     if request.host is None:
         context.environment.check_link()
-    return stages.make_plan(context, stages.gather_facts(context))
+    return stages.make_plan(context, stages.gather_facts(context)).plan
 
 
 def lock(request: Request, emit: Emit) -> Lock:
@@ -132,9 +133,9 @@ def lock(request: Request, emit: Emit) -> Lock:
             context.environment.check_place()
             context.open_journal()
             machine = stages.gather_facts(context)
-            plan = stages.make_plan(context, machine)
-            interpreter = stages.find_interpreter(context, machine, plan)
-            return stages.lock_files(context, machine, plan, interpreter).lock
+            choice = stages.make_plan(context, machine)
+            interpreter = stages.find_interpreter(context, machine, choice.plan)
+            return stages.lock_files(context, machine, choice, interpreter).lock
 
 
 def facts(environ: Mapping[str, str]) -> Facts:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from itertools import groupby
 
 from packaging.version import Version
@@ -14,6 +15,7 @@ from tfprov.plan.fit import bounds, evaluate, first
 from tfprov.plan.question import Fit, Miss, Question
 from tfprov.plan.records import (
     Accelerator,
+    Candidate,
     ChosenPython,
     ChosenTensorflow,
     Constraint,
@@ -61,6 +63,7 @@ def assemble(
         peak_disk_bytes=None if download is None or unpacked is None else download + unpacked + _BYTECODE,
         files=files,
         fallbacks=_fallbacks(question, chosen, fits),
+        candidates=_candidates(question, chosen, fits, decision),
     )
 
 
@@ -177,6 +180,65 @@ def _fallbacks(question: Question, chosen: Fit, fits: Sequence[Fit]) -> tuple[De
         if on_cpu is not None:
             found.append(_decision(question, on_cpu, "the CPU, if CUDA fails"))
     return tuple(found)
+
+
+def _candidates(question: Question, chosen: Fit, fits: Sequence[Fit], decision: Decision) -> tuple[Candidate, ...]:
+    """Each Python with the releases that fit on it, for a resolver that knows what the other packages need."""
+    if question.locked is not None or not question.wanted.others:
+        return ()
+    why = "the newest release that goes with the other packages"
+    found: list[Candidate] = []
+    for narrowed in _by_python(fits):
+        decisions = [_decision(question, fit, why) for fit in narrowed]
+        if chosen.candidate is narrowed[0].candidate and decisions[0].python == decision.python:
+            decisions[0] = decision
+        # A range is of one project with the same extras: older releases may come from another one.
+        for _, group in groupby(zip(narrowed, decisions, strict=True), key=lambda pair: _project(pair[1])):
+            pairs = list(group)
+            inside = tuple(each for _, each in pairs)
+            missing = _between(question, [fit.candidate.version for fit, _ in pairs])
+            found.append(Candidate(requirement=_range(inside, missing), decisions=inside))
+
+    # The sort is stable, and Pythons come newest first.
+    found.sort(key=lambda each: Version(each.best.tensorflow.version), reverse=True)
+    return tuple(sorted(found, key=lambda each: (each.best is not decision, each.best.python.path is None)))
+
+
+def _by_python(fits: Sequence[Fit]) -> Iterator[list[Fit]]:
+    """The releases of each Python, newest first: of those that are here, else of those that could be brought."""
+    here = list(dict.fromkeys(each.minor for fit in fits for each in fit.usable))
+    for minor in here:
+        yield [
+            replace(fit, usable=usable)
+            for fit in fits
+            if (usable := tuple(each for each in fit.usable if each.minor == minor))
+        ]
+    for minor in dict.fromkeys(minor for fit in fits for minor in fit.bringable if minor not in here):
+        yield [replace(fit, usable=(), bringable=(minor,)) for fit in fits if minor in fit.bringable]
+
+
+def _project(decision: Decision) -> tuple[str, tuple[str, ...]]:
+    return decision.tensorflow.package, decision.tensorflow.extras
+
+
+def _between(question: Question, versions: Sequence[Version]) -> list[str]:
+    """The releases within a range that are not for this machine or not asked for."""
+    return [
+        each.text
+        for each in question.candidates
+        if versions[-1] < each.version < versions[0] and each.version not in versions
+    ]
+
+
+def _range(decisions: Sequence[Decision], missing: Sequence[str]) -> str:
+    package, extras = _project(decisions[0])
+    newest, oldest = decisions[0].tensorflow.version, decisions[-1].tensorflow.version
+    bounds = [f">={oldest}", f"<={newest}", *(f"!={text}" for text in missing)]
+    return f"{package}{_bracketed(extras)}{','.join(bounds)}"
+
+
+def _bracketed(extras: Sequence[str]) -> str:
+    return f"[{','.join(extras)}]" if extras else ""
 
 
 def _closure(table: Compat, chosen: Fit) -> tuple[int, int, int | None] | None:

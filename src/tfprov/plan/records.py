@@ -128,6 +128,24 @@ class Decision:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Candidate:
+    """A Python with a range of releases that work on it: what is left to the resolver, which sees the other packages.
+
+    Attributes:
+        requirement: the range as a PEP 508 line, of one project with its extras.
+        decisions: one for each release of the range, newest first.
+    """
+
+    requirement: str
+    decisions: tuple[Decision, ...]
+
+    @property
+    def best(self) -> Decision:
+        """The decision with the newest release."""
+        return self.decisions[0]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
     """What will be done.
 
@@ -138,6 +156,8 @@ class Plan:
         unpacked_bytes: size of the environment; None when not known.
         peak_disk_bytes: most space needed at one time; None when not known.
         files: number of installed files; None when not known.
+        candidates: what the decision may become when the profile asks for more than TensorFlow: that of the decision
+            first, then the better ones first; empty when nothing else is asked for, and when a lock decides.
     """
 
     decision: Decision
@@ -149,6 +169,7 @@ class Plan:
     files: int | None = None
     fallbacks: tuple[Decision, ...] = field(default=())
     """What may be tried after a failure, in order; empty unless the profile allows it."""
+    candidates: tuple[Candidate, ...] = ()
 
     @property
     def build_seconds(self) -> int | None:

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from tfprov.lock.records import Lock, LockedFile
     from tfprov.pipeline.context import Context
     from tfprov.pipeline.machine import Machine
-    from tfprov.pipeline.records import Locked
-    from tfprov.plan.records import LockedChoice, Plan
+    from tfprov.pipeline.records import Choice, Locked
+    from tfprov.plan.records import Plan
 
 BACKENDS = {
     "venv": "tfprov.pipeline.backends.venv.backend",
@@ -45,15 +45,19 @@ class Backend(Protocol):
         """Minor version of the Python that a lock file is for; None where it does not say, or is not there."""
         ...
 
-    def locked_choice(self, context: Context, machine: Machine) -> LockedChoice | None:
-        """What an up-to-date lock holds, for the plan to be bound to; None when a lock will be made."""
+    def choose(self, context: Context, machine: Machine) -> Choice:
+        """Interpreter, release and variant: bound to an up-to-date lock where there is one, else chosen anew.
+
+        Raises:
+            TfprovError: why nothing fits.
+        """
         ...
 
     def find_interpreter(self, context: Context, machine: Machine, plan: Plan) -> Interpreter:
         """The interpreter of the plan, brought if it is not there."""
         ...
 
-    def lock(self, context: Context, machine: Machine, plan: Plan, interpreter: Interpreter) -> Locked:
+    def lock(self, context: Context, machine: Machine, choice: Choice, interpreter: Interpreter) -> Locked:
         """The files for the machine, from the lock on disk; the lock is made or renewed first where that is needed.
 
         Raises:

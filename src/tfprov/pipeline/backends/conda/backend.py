@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from tfprov.lock.records import Lock, LockedFile
     from tfprov.pipeline.context import Context
     from tfprov.pipeline.machine import Machine
-    from tfprov.pipeline.records import Locked
-    from tfprov.plan.records import LockedChoice, Plan
+    from tfprov.pipeline.records import Choice, Locked
+    from tfprov.plan.records import Plan
 
 
 class CondaBackend:
@@ -34,10 +34,10 @@ class CondaBackend:
     def locked_python(self, path: Path) -> str | None:
         return None
 
-    def locked_choice(self, context: Context, machine: Machine) -> LockedChoice | None:
+    def choose(self, context: Context, machine: Machine) -> Choice:
         from tfprov.pipeline.backends.conda import locking
 
-        return locking.locked_choice(context, machine)
+        return locking.choose(context, machine)
 
     def find_interpreter(self, context: Context, machine: Machine, plan: Plan) -> Interpreter:
         """Which one exactly, the lock says; it is linked with the environment."""
@@ -47,10 +47,10 @@ class CondaBackend:
         require_extra()
         return Interpreter(path="conda", version=plan.decision.python.version, found_by="conda")
 
-    def lock(self, context: Context, machine: Machine, plan: Plan, interpreter: Interpreter) -> Locked:
+    def lock(self, context: Context, machine: Machine, choice: Choice, interpreter: Interpreter) -> Locked:
         from tfprov.pipeline.backends.conda import locking
 
-        return locking.lock(context, machine, plan)
+        return locking.lock(context, machine, choice.plan)
 
     def bind(
         self, context: Context, machine: Machine, locked: Locked, bounds: tuple[str, ...], path: Path

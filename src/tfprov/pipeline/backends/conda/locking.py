@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -32,8 +31,9 @@ from tfprov.pipeline.backends.venv.locking import (
 )
 from tfprov.pipeline.context import Context
 from tfprov.pipeline.machine import Machine
-from tfprov.pipeline.records import Locked
+from tfprov.pipeline.records import Choice, Locked
 from tfprov.plan.compat import table
+from tfprov.plan.decide import decide
 from tfprov.plan.records import Decision, LockedChoice, Plan
 from tfprov.plan.tags import marker_environment, supported_tags
 from tfprov.plan.wanted import gather
@@ -90,7 +90,14 @@ def _reached_from_here(context: Context, machine: Machine) -> Machine:
     return Machine(context, reached)
 
 
-def locked_choice(context: Context, machine: Machine) -> LockedChoice | None:
+def choose(context: Context, machine: Machine) -> Choice:
+    """See `Backend.choose`; what the channels have, the solver finds when the lock is made."""
+    locked = _locked_choice(context, machine)
+    offered = None if locked is not None or context.request.host is not None else machine.offers
+    return Choice(plan=decide(as_asked(context.loaded), machine.facts, table(), offered, locked))
+
+
+def _locked_choice(context: Context, machine: Machine) -> LockedChoice | None:
     """What an up-to-date lock holds, for the plan to be bound to; None when a lock will be made."""
     if context.request.upgrade or context.request.host is not None or not context.lock_path.exists():
         return None
@@ -280,8 +287,8 @@ def _wheels(
         selection = Selection(
             decision=decision,
             facts=facts,
-            # uv resolves with the Python that runs tfprov: that of the environment is not here yet.
-            interpreter=Interpreter(path=sys.executable, version=python.version),
+            interpreter=Interpreter(path="", version=python.version),
+            constraints=loaded.constraints,
             platform=_triple(context, facts),
             provided=provided,
         )

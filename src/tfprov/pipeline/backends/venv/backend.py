@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from tfprov.lock.records import Lock, LockedFile
     from tfprov.pipeline.context import Context
     from tfprov.pipeline.machine import Machine
-    from tfprov.pipeline.records import Locked
-    from tfprov.plan.records import LockedChoice, Plan
+    from tfprov.pipeline.records import Choice, Locked
+    from tfprov.plan.records import Plan
 
 
 class VenvBackend:
@@ -37,20 +37,20 @@ class VenvBackend:
         header = pylock.read_header(path)
         return header.target.python if header else None
 
-    def locked_choice(self, context: Context, machine: Machine) -> LockedChoice | None:
-        from tfprov.pipeline.backends.venv import locking
+    def choose(self, context: Context, machine: Machine) -> Choice:
+        from tfprov.pipeline.backends.venv import candidates
 
-        return locking.locked_choice(context, machine)
+        return candidates.choose(context, machine)
 
     def find_interpreter(self, context: Context, machine: Machine, plan: Plan) -> Interpreter:
         from tfprov.pipeline.backends.venv.interpreter import find_interpreter
 
         return find_interpreter(context, machine, plan)
 
-    def lock(self, context: Context, machine: Machine, plan: Plan, interpreter: Interpreter) -> Locked:
+    def lock(self, context: Context, machine: Machine, choice: Choice, interpreter: Interpreter) -> Locked:
         from tfprov.pipeline.backends.venv import locking
 
-        return locking.lock(context, machine, plan, interpreter)
+        return locking.lock(context, machine, choice, interpreter)
 
     def bind(
         self, context: Context, machine: Machine, locked: Locked, bounds: tuple[str, ...], path: Path

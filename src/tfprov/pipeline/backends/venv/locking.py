@@ -10,7 +10,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 from tfprov.errors import TfprovError
-from tfprov.events import Note
+from tfprov.events import Attempt, Emit, Event, Note
 from tfprov.fetch.routes import Route
 from tfprov.host.records import Facts, Interpreter
 from tfprov.ladder.climb import Policy, Step, TransferError, climb
@@ -22,7 +22,7 @@ from tfprov.lock.resolve import Pinned, Question, Resolver, is_tensorflow, tenso
 from tfprov.pipeline import other_platforms
 from tfprov.pipeline.context import Context
 from tfprov.pipeline.machine import Machine
-from tfprov.pipeline.records import Locked
+from tfprov.pipeline.records import Choice, Locked
 from tfprov.pipeline.uv import uv_executable
 from tfprov.plan.compat import table
 from tfprov.plan.records import Decision, LockedChoice, Plan
@@ -53,8 +53,9 @@ class Selection:
 
     Attributes:
         facts: of the machine that they are for.
-        interpreter: that resolves; it is of this machine.
-        bounds: constraints beside those of the decision and the profile.
+        interpreter: that resolves; without a path it is not on this machine, and uv resolves for its version.
+        constraints: of the profile.
+        bounds: constraints beside those and the decision's.
         platform: what uv calls a platform that is not the interpreter's own; None for that one.
         provided: what conda packages bring; None for none.
     """
@@ -62,18 +63,19 @@ class Selection:
     decision: Decision
     facts: Facts
     interpreter: Interpreter
+    constraints: tuple[str, ...]
     bounds: tuple[str, ...] = ()
     platform: str | None = None
     provided: Provided | None = None
 
 
-def lock(context: Context, machine: Machine, plan: Plan, interpreter: Interpreter) -> Locked:
+def lock(context: Context, machine: Machine, choice: Choice, interpreter: Interpreter) -> Locked:
     """The files for this machine, from the lock on disk; the lock is made or renewed first where that is needed.
 
     Raises:
         TfprovError: `lock-missing` or `lock-unfit` where it may not be; what the resolver said.
     """
-    path = context.lock_path
+    path, plan = context.lock_path, choice.plan
     changes = why_resolve(context)
     locked = partial(_read, context, machine, plan, interpreter)
     if not changes:
@@ -87,7 +89,7 @@ def lock(context: Context, machine: Machine, plan: Plan, interpreter: Interprete
             evidence=changes,
             hint="make the lock where there is an index, with `tfprov lock`, and bring it here",
         )
-    _write(context, machine, plan, interpreter, bounds=_kept_bounds(context, plan), path=path)
+    _write(context, machine, choice, interpreter, bounds=_kept_bounds(context, plan), path=path)
     return locked(path, changes)
 
 
@@ -97,7 +99,7 @@ def bind(
     """See `Backend.bind`; None where the lock may not be changed."""
     if context.request.locked:
         return None
-    _write(context, machine, locked.plan, locked.interpreter, bounds=bounds, path=path)
+    _write(context, machine, Choice(plan=locked.plan), locked.interpreter, bounds=bounds, path=path)
     why = tuple(f"the smoke test asks for `{each}`" for each in bounds)
     return _read(context, machine, locked.plan, locked.interpreter, path, why)
 
@@ -117,10 +119,22 @@ def require_change_allowed(context: Context, changes: tuple[str, ...]) -> None:
 
 
 def _write(
-    context: Context, machine: Machine, plan: Plan, interpreter: Interpreter, *, bounds: tuple[str, ...], path: Path
+    context: Context,
+    machine: Machine,
+    choice: Choice,
+    interpreter: Interpreter,
+    *,
+    bounds: tuple[str, ...],
+    path: Path,
 ) -> None:
-    selection = Selection(decision=plan.decision, facts=machine.facts, interpreter=interpreter, bounds=bounds)
-    resolved, target, others = _resolve(context, machine, selection)
+    selection = Selection(
+        decision=choice.plan.decision,
+        facts=machine.facts,
+        interpreter=interpreter,
+        constraints=context.loaded.constraints,
+        bounds=bounds,
+    )
+    resolved, target, others = _resolve(context, machine, selection, choice.resolved)
     header = Header(inputs=inputs(context.loaded), target=target, others=others, bounds=bounds)
     pylock.write(path, resolved, header)
 
@@ -204,14 +218,25 @@ def locked_choice(context: Context, machine: Machine) -> LockedChoice | None:
     )
 
 
+def older_versions(context: Context) -> Pinned:
+    """The versions of the lock on disk, which are kept where they still fit; none when an upgrade is asked for."""
+    path = context.lock_path
+    return versions_in(path.read_text(encoding="utf-8")) if path.exists() and not context.request.upgrade else ()
+
+
 def _resolve(
-    context: Context, machine: Machine, selection: Selection
+    context: Context, machine: Machine, selection: Selection, known: str | None
 ) -> tuple[str, Target, tuple[Target, ...]]:
-    """The document, what it holds for this machine, and for the other platforms that the profile names."""
-    facts, path = selection.facts, context.lock_path
-    keep = path.exists() and not context.request.upgrade
-    older = versions_in(path.read_text(encoding="utf-8")) if keep else ()
-    resolved, target = resolve_for(context, machine, selection, prefer=older)
+    """The document, what it holds for this machine, and for the other platforms that the profile names.
+
+    Args:
+        context: of the run.
+        machine: to resolve for.
+        selection: for this machine.
+        known: what was resolved on the way to the decision; None when nothing was.
+    """
+    facts, older = selection.facts, older_versions(context)
+    resolved, target = resolve_for(context, machine, selection, prefer=versions_in(known) if known else older)
     profile = as_asked(context.loaded)
     if not other_platforms.others(profile, facts):
         return resolved, target, ()
@@ -245,7 +270,6 @@ def resolve_for(
     """
     chosen, provided = selection.decision.tensorflow, selection.provided
     version = provided.python if provided else selection.interpreter.version
-    ask = partial(_ask_resolver, context, machine, selection, prefer=prefer)
     target = Target(
         package=chosen.package,
         version=chosen.version,
@@ -254,6 +278,13 @@ def resolve_for(
         python=".".join(version.split(".")[:2]),
         platform=platform_of(selection.facts),
     )
+
+    def ask(target: Target) -> str:
+        extras = f"[{','.join(target.extras)}]" if target.extras else ""
+        own = () if provided and provided.has_tensorflow else (f"{target.package}{extras}=={target.version}",)
+        lines = (*own, *(text for text in context.loaded.requirements if not is_tensorflow(text)))
+        return ask_resolver(context, machine, selection, lines, prefer=prefer)
+
     resolved = ask(target)
     found = tensorflows_in(resolved)
     if len(found) > 1 and "tensorflow" in found:
@@ -272,28 +303,46 @@ def resolve_for(
     return resolved, target
 
 
-def _ask_resolver(
-    context: Context, machine: Machine, selection: Selection, target: Target, *, prefer: Pinned
+def ask_resolver(
+    context: Context,
+    machine: Machine,
+    selection: Selection,
+    lines: tuple[str, ...],
+    *,
+    prefer: Pinned,
+    once: bool = False,
+    alone: bool = False,
 ) -> str:
-    loaded, decision, provided = context.loaded, selection.decision, selection.provided
-    extras = f"[{','.join(target.extras)}]" if target.extras else ""
+    """The PEP 751 document for requirements.
+
+    Args:
+        context: of the run.
+        machine: gives the way to the index.
+        selection: what to resolve for.
+        lines: PEP 508 requirements, TensorFlow among them; what comes first is rather kept in its newest version.
+        prefer: versions that are kept where they still fit.
+        once: whether a conflict ends it, without a look at mirrors or fresh pages, and without a line for each try.
+        alone: whether each requirement stands for itself, without what it depends on.
+
+    Raises:
+        TfprovError: what the resolver said.
+    """
+    decision, provided, interpreter = selection.decision, selection.provided, selection.interpreter
+    absent = provided is not None or not interpreter.path
     question = Question(
-        requirements=(
-            *(() if provided and provided.has_tensorflow else (f"{target.package}{extras}=={target.version}",)),
-            *(also.requirement for also in decision.also),
-            *(text for text in loaded.requirements if not is_tensorflow(text)),
-        ),
+        requirements=(*lines, *(also.requirement for also in decision.also)),
         constraints=(
             *(known.requirement for known in decision.constraints),
-            *loaded.constraints,
+            *selection.constraints,
             *selection.bounds,
         ),
-        python=Path(sys.executable if provided else selection.interpreter.path),
-        python_version=provided.python if provided else None,
+        python=Path(sys.executable if absent else interpreter.path),
+        python_version=(provided.python if provided else interpreter.version) if absent else None,
         provided=provided.projects if provided else MappingProxyType({}),
-        exclude_newer=loaded.profile.index.exclude_newer,
+        exclude_newer=context.loaded.profile.index.exclude_newer,
         platform=selection.platform,
         prefer=prefer,
+        dependencies=not alone,
     )
     network = machine.network
     # Routes that failed when the index was asked come last.
@@ -333,19 +382,29 @@ def _ask_resolver(
         )
         return renew(question, resolver, context.emit)
 
-    mirrors = [Step(Rung.OTHER_SOURCE, partial(act, index=url)) for url in network.mirrors]
-    steps = [
+    mirrors = [Step(Rung.OTHER_SOURCE, partial(act, index=url)) for url in network.mirrors if not once]
+    steps: list[Step[str]] = [
         Step(Rung.NORMAL, act),
         Step(Rung.PATIENT, partial(act, more=patience)),
         *(Step(Rung.OTHER_ROUTE, partial(act, route=route)) for route in others),
         *mirrors,
-        Step(Rung.FRESH, partial(act, fresh=True, more=patience)),
+        *(() if once else (Step(Rung.FRESH, partial(act, fresh=True, more=patience)),)),
     ]
     if machine.unreachable is not None:
         # Every route has been tried just now. uv would come to the same end on each of them, and take minutes for it.
         steps = [Step(Rung.NORMAL, partial(_fail_again, machine.unreachable)), *mirrors]
     policy = Policy(tries=2, deadline=context.deadline)
-    return climb("lock", steps, emit=context.emit, skip=context.skip, policy=policy)
+    emit = _without_attempts(context.emit) if once else context.emit
+    return climb("lock", steps, emit=emit, skip=context.skip, policy=policy)
+
+
+def _without_attempts(emit: Emit) -> Emit:
+    """A listener to whom a try that is one of many is a detail."""
+
+    def quietly(event: Event) -> None:
+        emit(Note(text=f"lock: {event.what}", level="detail") if isinstance(event, Attempt) else event)
+
+    return quietly
 
 
 def _fail_again(known: TfprovError) -> str:
