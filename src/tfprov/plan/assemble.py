@@ -226,7 +226,8 @@ def _between(question: Question, versions: Sequence[Version]) -> list[str]:
     return [
         each.text
         for each in question.candidates
-        if versions[-1] < each.version < versions[0] and each.version not in versions
+        # A range that names a pre-release would let the resolver take others.
+        if versions[-1] < each.version < versions[0] and each.version not in versions and not each.version.is_prerelease
     ]
 
 

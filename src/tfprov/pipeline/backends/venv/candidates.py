@@ -247,7 +247,8 @@ def _decided(context: Context, plan: Plan, best: Solution) -> Plan:
 
 
 def _named(candidate: Candidate) -> str:
-    return f"Python {candidate.best.python.version} with {candidate.requirement}"
+    newest, oldest = candidate.best.tensorflow, candidate.decisions[-1].tensorflow
+    return f"Python {candidate.best.python.version} with {newest.package} {oldest.version} to {newest.version}"
 
 
 def _reason(error: TfprovError) -> str:
@@ -261,7 +262,7 @@ def _add_tried_hint(context: Context, machine: Machine, profile: Profile, error:
     until = time.monotonic() + _SEARCH_SECONDS
     found: list[str] = []
     for change in _changes(profile):
-        if time.monotonic() > until or len(found) == _MOST_HINTS:
+        if time.monotonic() > until or len(found) == _MOST_HINTS or (change.is_last_resort and found):
             break
         solution = _any_solution(context, machine, change.profile)
         if solution is not None:
@@ -276,10 +277,12 @@ class _Change:
     Attributes:
         profile: after the change.
         words: says the change, given what the resolver made of it.
+        is_last_resort: whether it is of interest only where no other does.
     """
 
     profile: Profile
     words: Callable[[Solution], str]
+    is_last_resort: bool = False
 
 
 def _changes(profile: Profile) -> Iterator[_Change]:
@@ -309,6 +312,7 @@ def _changes(profile: Profile) -> Iterator[_Change]:
             yield _Change(
                 profile=_with_requirements(profile, tuple(each for each in asked if each != line)),
                 words=partial(_without, line),
+                is_last_resort=True,
             )
 
 

@@ -1,0 +1,137 @@
+"""Interpreter, release and packages chosen together: uv resolves for real, on an index of tiny wheels."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from pathlib import Path
+
+import pytest
+
+from site_under_test import OLDER, RELEASE, Site, only_here, sham_wheel
+from wheels import build_wheel
+
+pytestmark = only_here
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Site:
+    site = Site.make(tmp_path)
+    wheels = tmp_path / "wheels"
+    site.offer(
+        sham_wheel(wheels, RELEASE),
+        sham_wheel(wheels, OLDER),
+        build_wheel(wheels, "shared", "1.0"),
+        build_wheel(wheels, "shared", "2.0"),
+        build_wheel(wheels, "left", "1.0", requires=["shared<2"]),
+        build_wheel(wheels, "left", "2.0", requires=["shared>=2"]),
+        build_wheel(wheels, "right", "1.0", requires=["shared<2"]),
+    )
+    return site
+
+
+def ask(site: Site, *requirements: str, body: str = "") -> None:
+    lines = ", ".join(f'"{line}"' for line in requirements)
+    site.write(f"{body}\n[packages]\nrequirements = [{lines}]\n")
+
+
+def planned(site: Site) -> tuple[str, str]:
+    done = site.run("plan", "train.toml", "--json")
+    assert done.returncode == 0, done.stderr
+    decision = json.loads(done.stdout)["decision"]
+    return decision["tensorflow"]["version"], decision["python"]["version"]
+
+
+def refusal(site: Site, command: str = "plan") -> dict[str, str]:
+    done = site.run(command, "train.toml", "--json")
+    assert done.returncode == 15, done.stderr
+    error: dict[str, str] = json.loads(done.stdout)["error"]
+    return error
+
+
+def test_a_package_that_needs_an_older_release_gets_it_and_that_is_said(site: Site, tmp_path: Path) -> None:
+    site.offer(build_wheel(tmp_path / "more", "companion", "3.0", requires=[f"tensorflow-cpu<{RELEASE}"]))
+    ask(site, "companion")
+    assert planned(site)[0] == OLDER
+    done = site.run("lock", "train.toml")
+    assert done.returncode == 0, done.stderr
+    assert f"TensorFlow {OLDER} instead of {RELEASE}: the other packages of the profile need it" in done.stderr
+    assert f'name = "tensorflow-cpu"\nversion = "{OLDER}"' in site.lock.read_text()
+
+
+def test_a_companion_is_taken_in_its_newest_version_rather_than_tensorflow(site: Site, tmp_path: Path) -> None:
+    site.offer(
+        build_wheel(tmp_path / "more", "companion", "1.0"),
+        build_wheel(tmp_path / "more", "companion", "2.0", requires=[f"tensorflow-cpu=={OLDER}"]),
+    )
+    ask(site, "companion")
+    assert planned(site)[0] == OLDER
+
+
+def test_the_plan_and_the_lock_are_the_same(site: Site, tmp_path: Path) -> None:
+    site.offer(build_wheel(tmp_path / "more", "companion", "3.0", requires=[f"tensorflow-cpu<{RELEASE}"]))
+    ask(site, "companion", "left")
+    before = planned(site)
+    assert site.run("lock", "train.toml").returncode == 0
+    assert planned(site) == before
+
+
+def test_what_does_not_concern_tensorflow_leaves_it_the_newest(site: Site) -> None:
+    ask(site, "left", "right")
+    assert planned(site)[0] == RELEASE
+    assert site.run("lock", "train.toml").returncode == 0
+    assert 'name = "left"\nversion = "1.0"' in site.lock.read_text()
+
+
+@pytest.mark.parametrize("command", ["plan", "lock"])
+def test_a_hint_names_a_change_that_was_seen_to_resolve(site: Site, command: str) -> None:
+    ask(site, "left==2.0", "right==1.0")
+    hint = refusal(site, command)["hint"]
+    assert hint.startswith("`left==1.0` instead of `left==2.0` resolves, with TensorFlow")
+    assert "without" not in hint
+    ask(site, "left==1.0", "right==1.0")
+    assert planned(site)[0] == RELEASE
+
+
+def test_a_bound_on_tensorflow_is_among_the_changes(site: Site, tmp_path: Path) -> None:
+    site.offer(build_wheel(tmp_path / "more", "companion", "3.0", requires=[f"tensorflow-cpu<{RELEASE}"]))
+    ask(site, "companion==3.0", body=f'[tensorflow]\nversion = "=={RELEASE}"')
+    assert f"TensorFlow {OLDER} on Python" in refusal(site)["hint"]
+
+
+def test_where_only_leaving_a_package_out_helps_that_is_said(site: Site, tmp_path: Path) -> None:
+    site.offer(build_wheel(tmp_path / "more", "impossible", "1.0", requires=["shared>=3"]))
+    ask(site, "impossible", "left")
+    assert refusal(site)["hint"].startswith("without `impossible` it resolves")
+
+
+def test_no_hint_is_given_where_nothing_was_found(site: Site, tmp_path: Path) -> None:
+    site.offer(
+        build_wheel(tmp_path / "more", "impossible", "1.0", requires=["shared>=3"]),
+        build_wheel(tmp_path / "more", "hopeless", "1.0", requires=["shared>=4"]),
+    )
+    ask(site, "impossible", "hopeless")
+    assert refusal(site)["hint"] == "no change of a single line was found that would resolve"
+
+
+def test_another_python_is_taken_where_the_packages_need_it(site: Site, tmp_path: Path) -> None:
+    site.extra["PYENV_ROOT"] = os.environ.get("PYENV_ROOT") or str(Path.home() / ".pyenv")
+    minors = [minor for minor in range(10, 14) if minor != sys.version_info[1]]
+    found = [minor for minor in minors if site.run("facts", "--json").stdout.count(f'"version": "3.{minor}.')]
+    older = [minor for minor in found if minor < sys.version_info[1]]
+    if not older:
+        pytest.skip("no older Python that TensorFlow has wheels for is on this machine")
+    other = older[-1]
+    tag = f"cp3{other}-cp3{other}-manylinux_2_17_x86_64"
+    source = {"tensorflow/__init__.py": "__version__ = '2.21.0'\n"}
+    site.offer(
+        build_wheel(tmp_path / "more", "tensorflow-cpu", RELEASE, files=source, tag=tag),
+        build_wheel(tmp_path / "more", "bound", "1.0", tag=tag),
+    )
+    ask(site, "bound")
+    text = site.profile.read_text()
+    site.profile.write_text("\n".join(line for line in text.splitlines() if not line.startswith(("[python]", "path"))))
+    version, python = planned(site)
+    assert version == RELEASE
+    assert python.startswith(f"3.{other}.")
