@@ -10,7 +10,7 @@ from tfprov.diagnose.records import NOISE, Context, Diagnosis, Finding, Hit, Lin
 from tfprov.diagnose.remedies import remedy, what_happened
 from tfprov.diagnose.scan import Scanned
 from tfprov.diagnose.view import View, look
-from tfprov.errors import CODES, Group
+from tfprov.errors import CODES
 
 _LINES = 20
 _KILLED = frozenset({-9, 137})
@@ -209,8 +209,3 @@ def _of_status(view: View) -> Finding | None:
         captures=MappingProxyType({}),
         remedy=remedy(code, MappingProxyType({}), view),
     )
-
-
-def group_of(code: str) -> Group | None:
-    """Group of a code; None for noise."""
-    return CODES[code].group if code in CODES else None

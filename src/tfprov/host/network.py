@@ -63,22 +63,14 @@ def network(environ: Mapping[str, str], *, system: System, root: Path = ROOT) ->
     )
 
 
-def pip_settings(
-    environ: Mapping[str, str], *, system: System, root: Path = ROOT, hazards: list[Hazard] | None = None
-) -> dict[str, Setting]:
-    """Settings of `pip install` by option name, merged the way pip itself does it.
+def _pip_layers(
+    environ: Mapping[str, str], *, system: System, root: Path, hazards: list[Hazard]
+) -> dict[str, tuple[Setting, ...]]:
+    """Settings of `pip install` by option name, the one that counts first, merged the way pip itself does it.
 
     Files from the widest to the narrowest, each key of a later file over that of an earlier one; then all of
     `[install]` over all of `[global]`; then variables over files.
     """
-    layers = _pip_layers(environ, system=system, root=root, hazards=[] if hazards is None else hazards)
-    return {option: settings[0] for option, settings in layers.items()}
-
-
-def _pip_layers(
-    environ: Mapping[str, str], *, system: System, root: Path, hazards: list[Hazard]
-) -> dict[str, tuple[Setting, ...]]:
-    """What was said for each option, the word that counts first."""
     merged: dict[str, tuple[Setting, ...]] = {}
     for file in _pip_files(environ, system, root):
         for key, setting in _pip_file(file, hazards).items():

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import replace
 
 from packaging.version import Version
@@ -16,13 +15,7 @@ from tfprov.plan.conda import plan_of_conda
 from tfprov.plan.fit import evaluate, first
 from tfprov.plan.offers import Candidate, Offer, candidates, moment
 from tfprov.plan.question import Miss, Question
-from tfprov.plan.records import (
-    Accelerator,
-    Listing,
-    LockedChoice,
-    Plan,
-    Refused,
-)
+from tfprov.plan.records import Accelerator, Listing, LockedChoice, Plan
 from tfprov.plan.tags import architecture, platform_name, platform_tags
 from tfprov.plan.wanted import gather
 from tfprov.profile.records import Profile
@@ -256,11 +249,3 @@ def _check_lock(question: Question, locked: LockedChoice) -> None:
         evidence.append(f"it was made for Python {locked.python_minor}; the profile asks for `{question.python}`")
     if evidence:
         raise TfprovError("lock-unfit", "the lock does not fit the profile any more", evidence=tuple(evidence))
-
-
-def refusals_grouped(refused: Iterable[Refused]) -> tuple[tuple[Refused, ...], ...]:
-    """Refusals that share their code and reason, in the order in which each reason first appears."""
-    groups: dict[tuple[str, str], list[Refused]] = {}
-    for each in refused:
-        groups.setdefault((each.code, each.why), []).append(each)
-    return tuple(map(tuple, groups.values()))

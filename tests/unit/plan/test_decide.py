@@ -10,7 +10,7 @@ from hosts import Host, nvidia, python
 from tfprov.errors import TfprovError
 from tfprov.host.records import Fact, Libc, Refusal
 from tfprov.plan.compat import table
-from tfprov.plan.decide import decide, refusals_grouped
+from tfprov.plan.decide import decide
 from tfprov.plan.records import IndexFile, Listing, LockedChoice, Plan
 from tfprov.profile.records import Profile
 
@@ -646,11 +646,6 @@ def test_sizes_are_those_of_the_release_and_variant() -> None:
     assert found.peak_disk_bytes is not None
     assert found.peak_disk_bytes > found.download_bytes + found.unpacked_bytes
     assert plan(profile(), hosts.MAC_ARM).download_bytes is None
-
-
-def test_refusals_with_one_reason_are_grouped() -> None:
-    groups = refusals_grouped(plan(profile("==2.15.*"), Host()).refused)
-    assert [len(group) for group in groups] == [1, 2, 2]
 
 
 def test_a_conda_environment_brings_its_python() -> None:
