@@ -10,9 +10,10 @@ from datetime import datetime
 from packaging.utils import InvalidName, canonicalize_name
 from packaging.version import InvalidVersion, Version
 
+from tfprov.distributions import TENSORFLOWS
 from tfprov.errors import Group, TfprovError
 from tfprov.events import Emit, Note
-from tfprov.lock.resolve import TENSORFLOWS, Pinned, Question, Resolver, resolve
+from tfprov.lock.resolve import Pinned, Question, Resolver, resolve
 
 if sys.version_info >= (3, 11):
     import tomllib

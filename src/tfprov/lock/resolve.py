@@ -10,18 +10,14 @@ from pathlib import Path
 from typing import TypeAlias
 
 from packaging.requirements import Requirement
-from packaging.utils import canonicalize_name
 
 from tfprov import process
+from tfprov.distributions import kind_of
 from tfprov.errors import TfprovError
 from tfprov.ladder.classify import classify_text
 from tfprov.paths import temporary
 
 _FULL_PYTHON = re.compile(r'(?m)(?P<minor>^requires-python = ">=\d+\.\d+)\.\d+(?=")')
-# Distributions that install the package `tensorflow`. Two of them in one environment overwrite each other's files.
-TENSORFLOWS = frozenset(
-    {"tensorflow", "tensorflow-cpu", "tensorflow-gpu", "tf-nightly", "tf-nightly-cpu", "tensorflow-rocm"}
-)
 
 Pinned: TypeAlias = tuple[tuple[str, str], ...]
 """Names, as the standard normalises them, and versions. A name may occur twice."""
@@ -136,11 +132,11 @@ def _document(pinned: Pinned) -> str:
 
 
 def tensorflows_in(resolved: str) -> tuple[str, ...]:
-    """The distributions of TensorFlow that a resolved document holds."""
+    """The distributions of TensorFlow that a resolved document holds; two of them overwrite each other's files."""
     names = re.findall(r'(?m)^name = "([^"]+)"', resolved)
-    return tuple(name for name in names if canonicalize_name(name) in TENSORFLOWS)
+    return tuple(name for name in names if kind_of(name) not in (None, "part"))
 
 
 def is_tensorflow(requirement: str) -> bool:
-    """Whether a PEP 508 line asks for a distribution of TensorFlow itself."""
-    return canonicalize_name(Requirement(requirement).name) in TENSORFLOWS
+    """Whether a PEP 508 line asks for TensorFlow itself, under any of its names."""
+    return kind_of(Requirement(requirement).name) is not None

@@ -40,7 +40,7 @@ def decide(
         TfprovError: nothing fits. The code is that of the refusal that came closest; the evidence names every reason,
             grouped; the hint says what would fit. `lock-unfit` when the lock's choice is what does not fit.
     """
-    wanted = gather(profile)
+    wanted = gather(profile, facts)
     platform = platform_name(facts.system.value, facts.machine.value)
     _gate(profile, facts)
     usable, refused = interpreters.sort_out(profile, facts)
@@ -210,9 +210,9 @@ def _check_releases(question: Question, listing: Listing | None) -> None:
 
 def _alternative(question: Question, accelerator: Accelerator) -> str | None:
     """What would fit if the profile did not bound the release, in words; None when nothing would."""
-    if question.locked is not None or not (question.wanted.clauses or question.wanted.others):
+    if question.locked is not None or not question.wanted.clauses:
         return None
-    free = replace(question, wanted=replace(question.wanted, clauses=(), others=()))
+    free = replace(question, wanted=replace(question.wanted, clauses=()))
     chosen = first(evaluate(free, accelerator)[0])
     if chosen is None:
         return None

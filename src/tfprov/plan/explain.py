@@ -128,8 +128,8 @@ def _why_not_python(question: Question, chosen: Fit, minor: str, free_threaded: 
     for bad in question.table.known_bad:
         if minor in chosen.offer.pythons and bad.concerns(chosen.candidate.version, chosen.accelerator, minor):
             return f"{release}: {bad.why}"
-    if minor in chosen.fights:
-        return f"{release} on Python {minor}: {chosen.fights[minor].why}"
+    if minor in chosen.conflicts:
+        return f"{release} on Python {minor}: {chosen.conflicts[minor].why}"
     if chosen.pair is not None and minor in chosen.offer.pythons:
         wheels = interpreters.span(chosen.pair.pythons)
         return f"`{chosen.pair.package}` {chosen.pair.version} has wheels for Python {wheels}"

@@ -17,7 +17,7 @@ from tfprov.plan.records import (
     LockedChoice,
 )
 from tfprov.plan.tags import marker_environment
-from tfprov.plan.wanted import fight
+from tfprov.plan.wanted import conflict
 
 
 def evaluate(question: Question, accelerator: Accelerator) -> tuple[tuple[Fit, ...], tuple[Miss, ...]]:
@@ -62,12 +62,12 @@ def _with_python(
     usable, bringable = _pythons(question, candidate, accelerator, offer, pair)
     # What a release needs can depend on the Python: numpy 1.26 on 3.12, older ones on 3.11.
     minors = dict.fromkeys((*(each.minor for each in usable), *bringable)) or dict.fromkeys(offer.pythons[-1:])
-    fights = {minor: found for minor in minors if (found := _fight(question, candidate, accelerator, minor))}
-    if fights and len(fights) == len(minors):
-        refusal = next(iter(fights.values()))
+    conflicts = {minor: found for minor in minors if (found := _conflict(question, candidate, accelerator, minor))}
+    if conflicts and len(conflicts) == len(minors):
+        refusal = next(iter(conflicts.values()))
         return Miss(candidate=candidate, depth=Depth.REQUIREMENTS, refusal=refusal, offer=offer)
-    usable = tuple(each for each in usable if each.minor not in fights)
-    bringable = tuple(minor for minor in bringable if minor not in fights)
+    usable = tuple(each for each in usable if each.minor not in conflicts)
+    bringable = tuple(minor for minor in bringable if minor not in conflicts)
     if not usable and not bringable:
         refusal = _python_refusal(question, candidate, accelerator, offer)
         return Miss(candidate=candidate, depth=Depth.PYTHON, refusal=refusal, offer=offer)
@@ -77,7 +77,7 @@ def _with_python(
         accelerator=accelerator,
         usable=usable,
         bringable=bringable,
-        fights=fights,
+        conflicts=conflicts,
         pair=pair,
     )
 
@@ -200,17 +200,19 @@ def bounds(question: Question, candidate: Candidate, accelerator: Accelerator) -
             yield bound
 
 
-def _fight(question: Question, candidate: Candidate, accelerator: Accelerator, python: str) -> Refusal | None:
+def _conflict(question: Question, candidate: Candidate, accelerator: Accelerator, python: str) -> Refusal | None:
     if not question.wanted.others or question.locked is not None:
         return None
-    needs = [bound.requirement for bound in bounds(question, candidate, accelerator)]
+    release = f"tensorflow=={candidate.text}"
+    needs = [release, *(bound.requirement for bound in bounds(question, candidate, accelerator))]
     if candidate.known is not None:
         needs += candidate.known.requires
         needs += candidate.known.cuda.pins if accelerator == "cuda" else ()
-    found = fight(question.wanted.others, needs, marker_environment(python, "cpython", question.facts))
+    found = conflict(question.wanted.others, needs, marker_environment(python, "cpython", question.facts))
     if found is None:
         return None
-    return Refusal(code="resolver-conflict", why=f"it needs `{found.bound}`; {found.where} asks for `{found.asked}`")
+    needs_it = "" if found.bound == release else f"it needs `{found.bound}`, and "
+    return Refusal(code="resolver-conflict", why=f"{needs_it}{found.where} asks for `{found.asked}`")
 
 
 def first(fits: Sequence[Fit]) -> Fit | None:

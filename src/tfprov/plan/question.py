@@ -50,7 +50,7 @@ class Fit:
     Attributes:
         usable: interpreters on the machine, best first.
         bringable: minor versions of Python that could be brought, best first.
-        fights: minor versions of Python for which the release contradicts the profile, with why.
+        conflicts: minor versions of Python for which the release contradicts the profile, with why.
         pair: what goes with it for Metal or ROCm.
     """
 
@@ -59,7 +59,7 @@ class Fit:
     accelerator: Accelerator
     usable: tuple[Usable, ...]
     bringable: tuple[str, ...]
-    fights: Mapping[str, Refusal] = field(default_factory=dict)
+    conflicts: Mapping[str, Refusal] = field(default_factory=dict)
     pair: Pair | None = None
 
 

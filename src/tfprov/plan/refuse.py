@@ -99,7 +99,7 @@ def _what(nearest: Miss, accelerator: Accelerator, misses: Sequence[Miss]) -> st
     if code == "known-bad-release":
         return f"TensorFlow {text} is known not to work: {nearest.refusal.why.split('; take')[0]}"
     if code == "resolver-conflict":
-        return f"the profile contradicts TensorFlow {text}: {nearest.refusal.why}"
+        return f"TensorFlow {text} does not fit the profile: {nearest.refusal.why}"
     only = f"TensorFlow {text}" if len(misses) == 1 else "any TensorFlow that the profile allows"
     variant = f" with {'CUDA' if accelerator == 'cuda' else accelerator}" if accelerator != "cpu" else ""
     return (

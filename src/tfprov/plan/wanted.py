@@ -13,23 +13,14 @@ from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 from packaging.version import Version
 
+from tfprov.distributions import Kind, kind_of
 from tfprov.errors import TfprovError
+from tfprov.host.records import Facts
+from tfprov.plan.tags import marker_environment
 from tfprov.profile.records import Profile
 
-TENSORFLOWS = frozenset(
-    {
-        "tensorflow",
-        "tensorflow-cpu",
-        "tensorflow-cpu-aws",
-        "tensorflow-gpu",
-        "tensorflow-intel",
-        "tensorflow-macos",
-    }
-)
-"""Projects that are TensorFlow under another name: the decision stands for a requirement on any of them."""
-
-# Builds of their own, with the same files as TensorFlow: they cannot be installed beside it.
-_RIVALS = frozenset({"tf-nightly", "tf-nightly-cpu", "tf-nightly-gpu", "intel-tensorflow", "tensorflow-rocm"})
+# Minor versions of Python 3 that a marker is evaluated for: every one that an environment could be made for.
+_MINORS = range(9, 20)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,7 +43,8 @@ class Wanted:
         clauses: all of them bound the release.
         accelerator: of the profile, or what its requirements mean by their names.
         extras: extras of the project `tensorflow`, without those for CUDA.
-        others: requirements and constraints on other projects, with where they stand.
+        others: requirements and constraints on other projects, and those on TensorFlow that hold on some Pythons only,
+            with where they stand.
         notes: what was rewritten.
     """
 
@@ -83,8 +75,12 @@ class Wanted:
         return " and ".join(f"`{clause.where}`" for clause in self.clauses)
 
 
-def gather(profile: Profile) -> Wanted:
-    """Everything that the profile asks of TensorFlow.
+def gather(profile: Profile, facts: Facts) -> Wanted:
+    """Everything that the profile asks of TensorFlow on a machine.
+
+    Args:
+        profile: with the lines of its requirements files among its requirements.
+        facts: of the machine: a requirement whose marker is false there asks for nothing.
 
     Raises:
         TfprovError: `resolver-conflict` for a demand that contradicts another; `not-supported` for a TensorFlow by URL.
@@ -98,17 +94,20 @@ def gather(profile: Profile) -> Wanted:
     others: list[tuple[Requirement, str]] = []
     notes: list[str] = []
     for requirement, where in _lines(profile):
-        name = canonicalize_name(requirement.name)
-        if name in _RIVALS and not (name == "tensorflow-rocm" and accelerator == "rocm"):
+        name, kind = canonicalize_name(requirement.name), kind_of(requirement.name)
+        if kind is None:
+            others.append((requirement, where))
+            continue
+        holds = _where_marker_holds(requirement, facts)
+        if not any(holds):
+            continue
+        if kind == "rival" and not (name == "tensorflow-rocm" and accelerator == "rocm"):
             raise TfprovError(
                 "resolver-conflict",
                 f"`{requirement}` cannot be installed beside the TensorFlow that this environment is made for",
                 evidence=(f"{where} asks for `{requirement}`", "both own the same files"),
                 hint="remove it; `tensorflow.version` and `tensorflow.accelerator` say which TensorFlow is wanted",
             )
-        if name not in TENSORFLOWS:
-            others.append((requirement, where))
-            continue
         if requirement.url is not None:
             raise TfprovError(
                 "not-supported",
@@ -116,11 +115,13 @@ def gather(profile: Profile) -> Wanted:
                 evidence=(f"{where} asks for `{requirement}`",),
                 hint="put the wheel into a folder and name that under `index.find-links`",
             )
-        if str(requirement.specifier):
+        if not all(holds):
+            others.append((requirement, where))
+        elif str(requirement.specifier):
             clauses.append(Clause(specifier=requirement.specifier, where=f"{where}: {requirement}"))
         accelerator = _accelerator(name, str(requirement), where, accelerator)
         extras |= requirement.extras - {"and-cuda"}
-        notes += _notes(name, requirement)
+        notes += _notes(kind, requirement)
     return Wanted(
         clauses=tuple(clauses),
         accelerator=accelerator,
@@ -128,6 +129,14 @@ def gather(profile: Profile) -> Wanted:
         others=tuple(others),
         notes=tuple(dict.fromkeys(notes)),
     )
+
+
+def _where_marker_holds(requirement: Requirement, facts: Facts) -> list[bool]:
+    """Whether the marker of a requirement is true, for each Python that could be chosen."""
+    if requirement.marker is None:
+        return [True]
+    environments = (marker_environment(f"3.{minor}", "cpython", facts) for minor in _MINORS)
+    return [requirement.marker.evaluate(cast("dict[str, str]", dict(each))) for each in environments]
 
 
 def _lines(profile: Profile) -> Iterator[tuple[Requirement, str]]:
@@ -150,19 +159,19 @@ def _accelerator(name: str, text: str, where: str, accelerator: str) -> str:
     )
 
 
-def _notes(name: str, requirement: Requirement) -> Iterable[str]:
-    if name == "tensorflow-gpu":
+def _notes(kind: Kind, requirement: Requirement) -> Iterable[str]:
+    if kind == "placeholder":
         yield f"`{requirement}` is a removed placeholder: it is read as `tensorflow{requirement.specifier}`"
-    elif name not in ("tensorflow", "tensorflow-cpu"):
+    elif kind == "part":
         yield f"`{requirement}` is a part of TensorFlow: it is read as `tensorflow{requirement.specifier}`"
-    elif str(requirement.specifier):
+    elif kind == "release" and str(requirement.specifier):
         yield f"`{requirement}` among the packages narrows the choice of the release"
     if "and-cuda" in requirement.extras:
         yield f"`{requirement}`: the CUDA libraries come by `tensorflow.accelerator`, not by the extra"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Fight:
+class Conflict:
     """Two requirements on one project that no version meets."""
 
     asked: str
@@ -170,7 +179,9 @@ class Fight:
     bound: str
 
 
-def fight(others: Iterable[tuple[Requirement, str]], bounds: Iterable[str], environment: Environment) -> Fight | None:
+def conflict(
+    others: Iterable[tuple[Requirement, str]], bounds: Iterable[str], environment: Environment
+) -> Conflict | None:
     """The first demand of the profile that contradicts what a release needs; None when none does.
 
     Only specifiers are compared: whether versions exist between them is for the resolver.
@@ -184,18 +195,23 @@ def fight(others: Iterable[tuple[Requirement, str]], bounds: Iterable[str], envi
     asked: dict[str, list[tuple[Requirement, str]]] = {}
     for requirement, where in others:
         if requirement.marker is None or requirement.marker.evaluate(marks):
-            asked.setdefault(canonicalize_name(requirement.name), []).append((requirement, where))
+            asked.setdefault(_project(requirement.name), []).append((requirement, where))
     if not asked:
         return None
     for text in bounds:
         bound = _parsed(text)
-        rivals = asked.get(canonicalize_name(bound.name), ())
+        rivals = asked.get(_project(bound.name), ())
         if not rivals or (bound.marker is not None and not bound.marker.evaluate(marks)):
             continue
         for requirement, where in rivals:
             if _disjoint(requirement.specifier, bound.specifier):
-                return Fight(asked=str(requirement), where=where, bound=str(bound))
+                return Conflict(asked=str(requirement), where=where, bound=str(bound))
     return None
+
+
+def _project(name: str) -> str:
+    # Every name of TensorFlow bounds the one release that will be installed.
+    return canonicalize_name(name if kind_of(name) is None else "tensorflow")
 
 
 @cache

@@ -437,6 +437,17 @@ def test_a_requirement_that_fights_a_bound_is_a_conflict_with_both_sides_named()
     assert "TensorFlow 2.21.0 on Python 3.13 would fit" in error.hint
 
 
+def test_what_would_fit_meets_the_other_requirements_too() -> None:
+    asked = profile("==2.21.*", packages={"requirements": ["keras<3", "numpy<1.26"]}, python={"version": "==3.11.*"})
+    with pytest.raises(TfprovError) as caught:
+        plan(asked, Host())
+    assert caught.value.hint == "TensorFlow 2.15.1 on Python 3.11 would fit"
+    impossible = profile("==2.21.*", packages={"requirements": ["numpy<1.20", "keras>=3"]})
+    with pytest.raises(TfprovError) as caught:
+        plan(impossible, Host())
+    assert caught.value.hint == "loosen one of those named"
+
+
 @pytest.mark.parametrize(
     ("requirement", "version"),
     [("keras<3", "2.15.1"), ("protobuf<4", "2.19.1"), ("numpy<1.26", "2.17.1"), ("numpy==2.2.*", "2.21.0")],

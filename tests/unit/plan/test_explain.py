@@ -168,9 +168,9 @@ hint: take TensorFlow 2.16.2""",
         profile("==2.11.*", packages={"requirements": ["numpy>=2"]}),
         Host(),
         """\
-resolver-conflict 15: the profile contradicts TensorFlow 2.11.1: it needs `numpy<2`; packages.requirements asks for \
-`numpy>=2`
-- tensorflow 2.11.1, 2.11.0: it needs `numpy<2`; packages.requirements asks for `numpy>=2`
+resolver-conflict 15: TensorFlow 2.11.1 does not fit the profile: it needs `numpy<2`, and packages.requirements asks \
+for `numpy>=2`
+- tensorflow 2.11.1, 2.11.0: it needs `numpy<2`, and packages.requirements asks for `numpy>=2`
 - the profile asks for `tensorflow.version = "==2.11.*"`
 hint: TensorFlow 2.21.0 on Python 3.13 would fit""",
     ),

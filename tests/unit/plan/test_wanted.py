@@ -7,9 +7,11 @@ from packaging.requirements import Requirement
 from packaging.version import Version
 
 from hosts import Host
+from tfprov.distributions import TENSORFLOWS
 from tfprov.errors import TfprovError
+from tfprov.lock.resolve import is_tensorflow
 from tfprov.plan.tags import marker_environment
-from tfprov.plan.wanted import Wanted, fight, gather
+from tfprov.plan.wanted import Wanted, conflict, gather
 from tfprov.profile.records import Profile
 
 ENVIRONMENT = marker_environment("3.12.1", "cpython", Host().facts)
@@ -17,7 +19,8 @@ ENVIRONMENT = marker_environment("3.12.1", "cpython", Host().facts)
 
 def wanted(version: str | None = None, accelerator: str = "auto", **packages: Any) -> Wanted:
     tensorflow = {"accelerator": accelerator, **({"version": version} if version else {})}
-    return gather(Profile.model_validate({"name": "test", "tensorflow": tensorflow, "packages": packages}))
+    asked = Profile.model_validate({"name": "test", "tensorflow": tensorflow, "packages": packages})
+    return gather(asked, Host().facts)
 
 
 @pytest.mark.parametrize(
@@ -71,8 +74,38 @@ def test_a_bare_name_bounds_nothing_and_says_nothing() -> None:
     assert (found.clauses, found.notes, found.others) == ((), (), ())
 
 
+@pytest.mark.parametrize("name", [name for name, kind in TENSORFLOWS.items() if kind != "rival"])
+def test_every_name_of_a_release_bounds_it_and_leaves_nothing_beside_it(name: str) -> None:
+    found = wanted(requirements=[f"{name}<2.20"])
+    assert (found.admits(Version("2.19.1")), found.admits(Version("2.20.0"))) == (True, False)
+    assert found.others == ()
+    assert is_tensorflow(name)
+
+
+@pytest.mark.parametrize("name", [name for name, kind in TENSORFLOWS.items() if kind == "rival"])
+def test_a_rival_is_refused_unless_its_marker_is_false_here(name: str) -> None:
+    with pytest.raises(TfprovError, match="cannot be installed beside"):
+        wanted(requirements=[name])
+    assert wanted(requirements=[f"{name}; sys_platform == 'darwin'"]) == wanted()
+
+
+@pytest.mark.parametrize("kind", ["requirements", "constraints"])
+@pytest.mark.parametrize("name", ["tensorflow", "tensorflow-macos", "tensorflow-cpu"])
+def test_a_requirement_whose_marker_is_false_here_says_nothing(kind: str, name: str) -> None:
+    assert wanted(**{kind: [f"{name}==2.10.0; sys_platform == 'darwin'"]}) == wanted()
+
+
+def test_a_marker_about_the_python_bounds_the_release_on_those_pythons_alone() -> None:
+    found = wanted(requirements=["tensorflow<2.20; python_version < '3.12'"])
+    assert found.clauses == ()
+    assert [
+        conflict(found.others, ["tensorflow==2.20.0"], marker_environment(python, "cpython", Host().facts)) is not None
+        for python in ("3.11", "3.12")
+    ] == [True, False]
+
+
 @pytest.mark.parametrize(
-    ("asked", "bound", "fights"),
+    ("asked", "bound", "conflicts"),
     [
         ("numpy>=2", "numpy<2", True),
         ("numpy>=1.26", "numpy<2", False),
@@ -89,12 +122,12 @@ def test_a_bare_name_bounds_nothing_and_says_nothing() -> None:
         ("numpy>=2.0.0rc1", "numpy<2", True),
     ],
 )
-def test_requirements_that_no_version_meets(asked: str, bound: str, fights: bool) -> None:
-    found = fight([(Requirement(asked), "packages.requirements")], [bound], ENVIRONMENT)
-    assert (found is not None) is fights
+def test_requirements_that_no_version_meets(asked: str, bound: str, conflicts: bool) -> None:
+    found = conflict([(Requirement(asked), "packages.requirements")], [bound], ENVIRONMENT)
+    assert (found is not None) is conflicts
 
 
-def test_a_fight_names_both_sides() -> None:
-    found = fight([(Requirement("numpy>=2"), "packages.constraints")], ["gast>=0.2", "numpy<2"], ENVIRONMENT)
+def test_a_conflict_names_both_sides() -> None:
+    found = conflict([(Requirement("numpy>=2"), "packages.constraints")], ["gast>=0.2", "numpy<2"], ENVIRONMENT)
     assert found is not None
     assert (found.asked, found.where, found.bound) == ("numpy>=2", "packages.constraints", "numpy<2")

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from probes import load
+from tfprov.distributions import TENSORFLOWS
 
 core = load("core")
 
@@ -56,6 +57,10 @@ def test_an_error_within_the_limit_passes_and_one_beyond_does_not() -> None:
 )
 def test_projects_that_bring_the_module_are_told_from_those_that_use_it(name: str, is_one: bool) -> None:
     assert bool(core.TENSORFLOWS.match(name)) is is_one
+
+
+def test_the_probe_knows_every_name_of_tensorflow() -> None:
+    assert [name for name in TENSORFLOWS if not core.TENSORFLOWS.match(name)] == []
 
 
 def distribution(root: Path, record: str, installer: str = "uv") -> object:

@@ -217,7 +217,7 @@ def _solve(
     python = decision.python
     wanted = [specs.of_python((python.version, *python.alternatives), profile.python.version)]
     if profile.conda.tensorflow == "conda":
-        clauses = [clause.specifier for clause in gather(as_asked(context.loaded)).clauses]
+        clauses = [clause.specifier for clause in gather(as_asked(context.loaded), facts).clauses]
         wanted.append(specs.of_tensorflow(clauses, accelerator))
     # People expect it in a conda environment, and the library does not add it as conda does.
     wanted += [specs.Spec(name="pip"), *(spec for spec in asked if spec.name != "pip")]

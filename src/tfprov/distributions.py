@@ -1,0 +1,46 @@
+"""The names under which TensorFlow is distributed on package indexes, and what each of them is."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Literal
+
+from packaging.utils import canonicalize_name
+
+Kind = Literal["release", "placeholder", "part", "rival"]
+
+TENSORFLOWS: Mapping[str, Kind] = MappingProxyType(
+    {
+        "tensorflow": "release",
+        "tensorflow-cpu": "release",
+        "tensorflow-gpu": "placeholder",
+        "tensorflow-aarch64": "part",
+        "tensorflow-cpu-aws": "part",
+        "tensorflow-intel": "part",
+        "tensorflow-macos": "part",
+        "intel-tensorflow": "rival",
+        "intel-tensorflow-avx512": "rival",
+        "tensorflow-directml": "rival",
+        "tensorflow-rocm": "rival",
+        "tf-nightly": "rival",
+        "tf-nightly-cpu": "rival",
+        "tf-nightly-gpu": "rival",
+        "tf-nightly-intel": "rival",
+        "tf-nightly-macos": "rival",
+        "tf-nightly-rocm": "rival",
+    }
+)
+"""Projects that install the package `tensorflow`, by normalised name.
+
+`release` is what tfprov installs. `placeholder` was removed from the index and stands for a release. `part` holds the
+files of a release for one platform, where the wheel of the release is empty and only depends on it. `rival` is a build
+of its own, whose files overwrite those of a release.
+
+`smoke/probes/core.py` has the same names as a pattern: a probe runs where tfprov is not installed.
+"""
+
+
+def kind_of(name: str) -> Kind | None:
+    """What a project is, by any spelling of its name; None when it is not TensorFlow itself."""
+    return TENSORFLOWS.get(canonicalize_name(name))
