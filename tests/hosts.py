@@ -14,8 +14,8 @@ from tfprov.host.records import (
     IndexConfig,
     Interpreter,
     Libc,
+    Problem,
     Proxies,
-    Refusal,
 )
 
 AVX2 = ("fpu", "sse2", "sse4_2", "avx", "avx2", "fma")
@@ -50,7 +50,7 @@ class Host:
     gpus: tuple[Gpu, ...] = ()
     driver: str | None = None
     cuda: str | None = None
-    problem: Refusal | None = None
+    problem: Problem | None = None
     container: str | None = None
     wsl: bool = False
     visible: tuple[tuple[str, str], ...] = ()

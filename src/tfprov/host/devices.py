@@ -9,7 +9,7 @@ from pathlib import Path
 from tfprov.host.graphics import Graphics, Place
 from tfprov.host.loader import LIBRARY, names
 from tfprov.host.processor import brand
-from tfprov.host.records import Driver, Fact, Gpu, Refusal
+from tfprov.host.records import Driver, Fact, Gpu, Problem
 from tfprov.host.system import exists, read_text
 
 _PCI_NAMES = ("usr/share/misc/pci.ids", "usr/share/hwdata/pci.ids", "usr/share/pci.ids")
@@ -23,7 +23,7 @@ def pci_address(told: str | None) -> str | None:
     return f"{domain[-4:]}:{rest}" if rest else None
 
 
-def without_library(place: Place, seen: tuple[Gpu, ...], failure: Refusal | None) -> Graphics:
+def without_library(place: Place, seen: tuple[Gpu, ...], failure: Problem | None) -> Graphics:
     """What the kernel's own files tell when no library and no tool of the driver does."""
     folder = place.root / "proc/driver/nvidia"
     version = parse_driver(read_text(folder / "version") or "")
@@ -39,7 +39,7 @@ def without_library(place: Place, seen: tuple[Gpu, ...], failure: Refusal | None
             )
     source = str(folder) if version else str(place.root / "sys/bus/pci/devices")
     driver = None if version is None else Driver(version=version)
-    problem: Refusal | None
+    problem: Problem | None
     if gpus or version is not None or _has_device_files(place.root):
         problem = failure or _why_no_library(place, gpus, version)
         if failure is not None and place.container is not None:
@@ -47,7 +47,7 @@ def without_library(place: Place, seen: tuple[Gpu, ...], failure: Refusal | None
             why = f"{failure.why}; in a {place.container} container"
             if failure.code == "gpu-driver-mismatch":
                 why = f"{why}: does its image bring driver libraries of its own?"
-            problem = Refusal(code="docker-no-gpu" if hidden else failure.code, why=why)
+            problem = Problem(code="docker-no-gpu" if hidden else failure.code, why=why)
     elif place.wsl or place.system == "windows" or not exists(place.root / "sys/bus/pci/devices"):
         # No bus to look at: the library is the only sign of a GPU.
         problem = failure
@@ -61,21 +61,21 @@ def without_library(place: Place, seen: tuple[Gpu, ...], failure: Refusal | None
     )
 
 
-def _why_no_library(place: Place, gpus: tuple[Gpu, ...], version: str | None) -> Refusal:
+def _why_no_library(place: Place, gpus: tuple[Gpu, ...], version: str | None) -> Problem:
     names = ", ".join(dict.fromkeys(gpu.name for gpu in gpus)) or "an NVIDIA GPU"
     if place.container is not None:
         why = f"{names} is in this machine, but the {place.container} container has no {LIBRARY}"
-        return Refusal(code="docker-no-gpu", why=why)
+        return Problem(code="docker-no-gpu", why=why)
     if version is not None:
         why = f"the kernel module {version} is loaded, but {LIBRARY} is in none of the library folders"
-        return Refusal(code="gpu-no-driver", why=why)
+        return Problem(code="gpu-no-driver", why=why)
     for gpu in gpus:
         bound = _kernel_driver(place.root / "sys/bus/pci/devices" / (gpu.pci or ""))
         if bound is not None:
-            return Refusal(
+            return Problem(
                 code="gpu-no-driver", why=f"{names} is driven by the kernel's `{bound}`, not by NVIDIA's driver"
             )
-    return Refusal(code="gpu-no-driver", why=f"{names} is in this machine, but it has no NVIDIA driver")
+    return Problem(code="gpu-no-driver", why=f"{names} is in this machine, but it has no NVIDIA driver")
 
 
 def _kernel_driver(device: Path) -> str | None:

@@ -1,16 +1,16 @@
-"""GPUs and the driver: NVML first, then whatever else can tell, and why a GPU that is there cannot be used."""
+"""GPUs and the driver as they are: NVML first, then whatever else can tell. What they are good for is for the plan."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 
 from tfprov.host.devices import apple, pci_gpus, without_library
 from tfprov.host.graphics import Graphics, Place
 from tfprov.host.loader import CUDA_LIBRARY, LIBRARY, WSL_FOLDER, loaded_by_name, nvml_library
 from tfprov.host.nvml import ask_nvml
-from tfprov.host.records import Fact, Gpu, Hazard, Refusal
+from tfprov.host.records import Fact, Gpu, Hazard, Problem
 from tfprov.host.smi import ask_smi
 from tfprov.host.system import exists
 
@@ -37,14 +37,14 @@ def graphics(environ: Mapping[str, str], place: Place) -> Graphics:
     if others:
         source = f"{source}; {'/sys/bus/pci/devices' if place.system == 'linux' else 'machdep.cpu.brand_string'}"
     problem = found.problem
-    if found.is_from_driver:
-        listed = tuple(gpu for gpu in gpus if gpu.vendor == "nvidia")
-        problem = next(_troubles(listed, found.gpus.source, environ, place), problem)
+    is_listed = found.is_from_driver and bool(found.gpus.value)
+    if is_listed and place.system == "linux" and loaded_by_name(CUDA_LIBRARY, environ, place.root) is None:
+        problem = Fact(value=_why_no_cuda(place), source="LD_LIBRARY_PATH, /etc/ld.so.cache, library folders")
     return replace(found, gpus=Fact(value=gpus, source=source), problem=problem)
 
 
 def _nvidia(environ: Mapping[str, str], place: Place, seen: tuple[Gpu, ...]) -> Graphics:
-    failure: Refusal | None = None
+    failure: Problem | None = None
     library = nvml_library(environ, place)
     if library is not None:
         answer = ask_nvml(environ, library)
@@ -59,43 +59,15 @@ def _nvidia(environ: Mapping[str, str], place: Place, seen: tuple[Gpu, ...]) -> 
     return without_library(place, seen, failure)
 
 
-def _troubles(
-    gpus: tuple[Gpu, ...], source: str, environ: Mapping[str, str], place: Place
-) -> Iterator[Fact[Refusal | None]]:
-    """Why the NVIDIA GPUs that the driver lists cannot be used by a CUDA program, the first cause first."""
-
-    def trouble(code: str, why: str, source: str = source) -> Fact[Refusal | None]:
-        return Fact(value=Refusal(code=code, why=why), source=source)
-
-    if not gpus:
-        code = "docker-no-gpu" if place.container else "gpu-no-device"
-        where = f"the {place.container} container" if place.container else "this system"
-        yield trouble(code, f"the driver is loaded, but shows no GPU to {where}")
-    elif place.system == "linux" and loaded_by_name(CUDA_LIBRARY, environ, place.root) is None:
-        refusal = _why_no_cuda(place)
-        yield trouble(refusal.code, refusal.why, "LD_LIBRARY_PATH, /etc/ld.so.cache, library folders")
-    shown = [gpu for gpu in gpus if gpu.visible]
-    if gpus and not shown:
-        value = environ.get("CUDA_VISIBLE_DEVICES", "")
-        yield trouble("gpu-no-device", f"`CUDA_VISIBLE_DEVICES={value}` hides every GPU", "CUDA_VISIBLE_DEVICES")
-    broken = [gpu for gpu in shown if not gpu.usable and not (gpu.mig and not gpu.slices)]
-    if shown and not any(gpu.usable for gpu in shown):
-        if broken:
-            yield trouble("gpu-unhealthy", f"{broken[0].name}: {'; '.join(broken[0].health)}")
-        yield trouble("gpu-no-device", "MIG mode is on, but no MIG device has been made: `nvidia-smi mig -cgi … -C`")
-    if shown and all(gpu.compute_mode == "prohibited" for gpu in shown):
-        yield trouble("gpu-no-device", "the compute mode of every GPU is `prohibited`: `nvidia-smi -c DEFAULT`")
-
-
-def _why_no_cuda(place: Place) -> Refusal:
+def _why_no_cuda(place: Place) -> Problem:
     if place.wsl and exists(place.root / WSL_FOLDER / CUDA_LIBRARY):
         why = f"{CUDA_LIBRARY} is in /{WSL_FOLDER}, where the loader does not look"
-        return Refusal(code="wsl-libcuda", why=why)
+        return Problem(code="wsl-libcuda", why=why)
     if place.container is not None:
         why = f"the container has {LIBRARY} but no {CUDA_LIBRARY}: NVIDIA_DRIVER_CAPABILITIES lacks `compute`"
-        return Refusal(code="docker-no-gpu", why=why)
+        return Problem(code="docker-no-gpu", why=why)
     why = f"{LIBRARY} is installed, {CUDA_LIBRARY} is not: the compute part of the driver is missing"
-    return Refusal(code="gpu-no-driver", why=why)
+    return Problem(code="gpu-no-driver", why=why)
 
 
 def visible(gpus: tuple[Gpu, ...], environ: Mapping[str, str]) -> tuple[Gpu, ...]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from tfprov.host.records import Driver, Fact, Gpu, Refusal
+from tfprov.host.records import Driver, Fact, Gpu, Problem
 from tfprov.host.system import ROOT, System
 
 
@@ -19,7 +19,7 @@ class Graphics:
 
     gpus: Fact[tuple[Gpu, ...]]
     driver: Fact[Driver | None]
-    problem: Fact[Refusal | None]
+    problem: Fact[Problem | None]
     is_from_driver: bool = False
 
 

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from tfprov.host.answers import CannotUseError, ExhaustedError, Memory, ask, same_file
 from tfprov.host.places import Candidate, base_of_environment, candidates, file_identity, named_candidate
-from tfprov.host.records import Interpreter, Libc, Refusal
+from tfprov.host.records import Interpreter, Libc, Problem
 from tfprov.host.system import ROOT, exists, musl_of, running_system
 
 
@@ -101,7 +101,7 @@ def _interpreter(
             path=str(candidate.path),
             version="",
             found_by=candidate.found_by,
-            problem=Refusal(code="python-broken", why=str(error)),
+            problem=Problem(code="python-broken", why=str(error)),
         )
     path = candidate.path
     if answer.executable and not same_file(path, answer.executable):
@@ -123,7 +123,7 @@ def _interpreter(
     if answer.lacks:
         lacks = " and ".join(f"`{name}`" for name in answer.lacks)
         why = f"it was built without {lacks}, which TensorFlow needs"
-        return replace(interpreter, problem=Refusal(code="python-broken", why=why))
+        return replace(interpreter, problem=Problem(code="python-broken", why=why))
     return interpreter
 
 

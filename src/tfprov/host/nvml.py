@@ -11,7 +11,7 @@ from pathlib import Path
 from tfprov import process
 from tfprov.host.devices import pci_address
 from tfprov.host.graphics import Graphics
-from tfprov.host.records import Driver, Fact, Gpu, MigSlice, Refusal
+from tfprov.host.records import Driver, Fact, Gpu, MigSlice, Problem
 
 # The first call after a start wakes every GPU unless a daemon keeps them awake: seconds each.
 QUERY_TIMEOUT_S = 30.0
@@ -44,19 +44,19 @@ _RECOVERIES = {
 _DEADLY = frozenset({1, 2, 6, 7})
 
 
-def ask_nvml(environ: Mapping[str, str], library: Path) -> Graphics | Refusal:
+def ask_nvml(environ: Mapping[str, str], library: Path) -> Graphics | Problem:
     """What NVML tells, or why it tells nothing."""
     spec = find_spec("pynvml")
     if spec is None or spec.origin is None:
-        return Refusal(code="gpu-no-driver", why="the module pynvml is missing from this tfprov")
+        return Problem(code="gpu-no-driver", why="the module pynvml is missing from this tfprov")
     script = Path(__file__).with_name("nvml_query.py")
     argv = (sys.executable, "-I", script, Path(spec.origin).parent, library)
     try:
         ended = process.run(argv, env=process.clean_environment(environ), timeout=QUERY_TIMEOUT_S)
     except OSError as error:
-        return Refusal(code="gpu-no-driver", why=f"NVML could not be asked: {error.strerror or error}")
+        return Problem(code="gpu-no-driver", why=f"NVML could not be asked: {error.strerror or error}")
     if ended.timed_out:
-        return Refusal(code="gpu-unhealthy", why=f"the driver did not answer within {QUERY_TIMEOUT_S:g} s")
+        return Problem(code="gpu-unhealthy", why=f"the driver did not answer within {QUERY_TIMEOUT_S:g} s")
     try:
         document = json.loads(ended.stdout)
     except ValueError:
@@ -64,11 +64,11 @@ def ask_nvml(environ: Mapping[str, str], library: Path) -> Graphics | Refusal:
     if not isinstance(document, dict):
         how = ended.signal_name or f"status {ended.returncode}"
         last = ([line for line in ended.stderr.splitlines() if line.strip()] or ["nothing printed"])[-1]
-        return Refusal(code="gpu-unhealthy", why=f"asking NVML ended with {how}: {last.strip()}")
+        return Problem(code="gpu-unhealthy", why=f"asking NVML ended with {how}: {last.strip()}")
     return parse_nvml(document, str(library))
 
 
-def parse_nvml(document: Mapping[str, object], library: str) -> Graphics | Refusal:
+def parse_nvml(document: Mapping[str, object], library: str) -> Graphics | Problem:
     """What the document of nvml_query.py says; a refusal when NVML answered with an error."""
     error = document.get("error")
     if isinstance(error, dict):
@@ -92,9 +92,9 @@ def cuda_version(number: int) -> str | None:
     return f"{number // 1000}.{number % 1000 // 10}" if number else None
 
 
-def _nvml_refusal(number: object, text: object, call: str) -> Refusal:
+def _nvml_refusal(number: object, text: object, call: str) -> Problem:
     code, meaning = _NVML_CODES.get(number if isinstance(number, int) else -1, ("gpu-unhealthy", "NVML fails"))
-    return Refusal(code=code, why=f"{meaning} ({call}: {text}, error {number})")
+    return Problem(code=code, why=f"{meaning} ({call}: {text}, error {number})")
 
 
 def _nvml_gpu(entry: Mapping[str, object]) -> Gpu:

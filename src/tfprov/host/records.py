@@ -39,8 +39,8 @@ class Libc(_Record):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Refusal(_Record):
-    """Why something cannot be used: a failure code, and the reason in a line."""
+class Problem(_Record):
+    """A fault that was found on something: a failure code, and what is wrong in a line."""
 
     code: str
     why: str
@@ -75,7 +75,7 @@ class Interpreter(_Record):
     externally_managed: bool = False
     found_by: str = ""
     libc: Libc | None = None
-    problem: Refusal | None = None
+    problem: Problem | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -238,7 +238,7 @@ class Facts(_Record):
     disks: Fact[tuple[Disk, ...]]
     gpus: Fact[tuple[Gpu, ...]]
     driver: Fact[Driver | None]
-    gpu_problem: Fact[Refusal | None]
+    gpu_problem: Fact[Problem | None]
     container: Fact[str | None]
     wsl: Fact[bool]
     ci: Fact[str | None]

@@ -8,7 +8,6 @@ from itertools import groupby
 
 from packaging.version import Version
 
-from tfprov.host.records import Refusal
 from tfprov.plan import explain, interpreters, refuse
 from tfprov.plan.compat import Compat
 from tfprov.plan.fit import bounds, evaluate, first
@@ -21,6 +20,7 @@ from tfprov.plan.records import (
     Constraint,
     Decision,
     Plan,
+    Refusal,
     Refused,
 )
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from packaging.version import Version
 
 from tfprov.errors import TfprovError
-from tfprov.host.records import Refusal
 from tfprov.plan import explain, gpus, interpreters, refuse
 from tfprov.plan.compat import CondaBuild
 from tfprov.plan.question import Question
@@ -16,6 +15,7 @@ from tfprov.plan.records import (
     Decision,
     LockedChoice,
     Plan,
+    Refusal,
     Refused,
 )
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 from packaging.version import Version
 
 from tfprov.errors import TfprovError
-from tfprov.host.records import Facts, Refusal
+from tfprov.host.records import Facts
 from tfprov.plan import explain, gpus, interpreters, refuse
 from tfprov.plan.assemble import assemble
 from tfprov.plan.compat import Compat, WheelKind
@@ -15,7 +15,7 @@ from tfprov.plan.conda import plan_of_conda
 from tfprov.plan.fit import evaluate, first
 from tfprov.plan.offers import Candidate, Offer, candidates, moment
 from tfprov.plan.question import Miss, Question
-from tfprov.plan.records import Accelerator, Listing, LockedChoice, Plan
+from tfprov.plan.records import Accelerator, Listing, LockedChoice, Plan, Refusal
 from tfprov.plan.tags import architecture, platform_name, platform_tags
 from tfprov.plan.wanted import gather
 from tfprov.profile.records import Profile

@@ -9,12 +9,12 @@ from dataclasses import replace
 from packaging.specifiers import SpecifierSet
 from packaging.version import Version
 
-from tfprov.host.records import Facts, Interpreter, Refusal
+from tfprov.host.records import Facts, Interpreter
 from tfprov.plan import gpus, interpreters
 from tfprov.plan.gpus import Gpus
 from tfprov.plan.interpreters import Usable
 from tfprov.plan.question import Depth, Fit, Miss, Question
-from tfprov.plan.records import Refused
+from tfprov.plan.records import Refusal, Refused
 from tfprov.plan.tags import architecture
 
 _SYSTEMS = {"linux": "Linux", "macos": "macOS", "windows": "Windows"}
@@ -79,8 +79,9 @@ def releases(misses: Sequence[Miss], suffix: str = "") -> list[Refused]:
 
 
 def _group_why(group: Sequence[Miss]) -> str:
-    newest, reasons = group[0], {miss.refusal.why for miss in group}
-    return newest.refusal.why if len(reasons) == 1 else f"{newest.refusal.why} ({newest.candidate.text})"
+    newest, reasons = group[0], {miss.refusal.advice for miss in group}
+    advice = newest.refusal.advice
+    return advice if len(reasons) == 1 else f"{advice} ({newest.candidate.text})"
 
 
 def pythons(question: Question, chosen: Fit) -> list[Refused]:
@@ -217,7 +218,7 @@ def _held_back(question: Question, chosen: Fit, found: Gpus) -> Iterator[str]:
         if candidate.version <= chosen.candidate.version or candidate.known is None:
             continue
         cuda = candidate.known.cuda
-        served = [gpu for gpu in found.usable if gpus.serves(cuda, gpu, found, question.table)]
+        served = [gpu for gpu in found.usable if gpus.serves(cuda, gpu, question.table)]
         if (
             served
             and len(served) < len(found.usable)

@@ -6,16 +6,12 @@ from collections.abc import Iterator, Sequence
 
 from packaging.version import Version
 
-from tfprov.host.records import Refusal
 from tfprov.plan import explain, gpus, interpreters
 from tfprov.plan.compat import Bound, Cuda, Pair
 from tfprov.plan.interpreters import Usable
 from tfprov.plan.offers import Candidate, Offer
 from tfprov.plan.question import Depth, Fit, Miss, Question
-from tfprov.plan.records import (
-    Accelerator,
-    LockedChoice,
-)
+from tfprov.plan.records import Accelerator, LockedChoice, Refusal
 from tfprov.plan.tags import marker_environment
 from tfprov.plan.wanted import conflict
 
@@ -52,7 +48,7 @@ def _try(question: Question, candidate: Candidate, accelerator: Accelerator) -> 
 def _known_bad(question: Question, candidate: Candidate, accelerator: Accelerator) -> Refusal | None:
     for bad in question.table.known_bad:
         if bad.concerns(candidate.version, accelerator):
-            return Refusal(code="known-bad-release", why=f"{bad.why}; take {bad.remedy}")
+            return Refusal(code="known-bad-release", why=bad.why, remedy=f"take {bad.remedy}")
     return None
 
 
@@ -182,7 +178,7 @@ def _python_refusal(question: Question, candidate: Candidate, accelerator: Accel
     minors = {each.minor for each in question.usable} & set(offer.pythons)
     for bad in question.table.known_bad:
         if minors and all(bad.concerns(candidate.version, accelerator, minor) for minor in minors):
-            return Refusal(code="known-bad-release", why=f"{bad.why}; take {bad.remedy}")
+            return Refusal(code="known-bad-release", why=bad.why, remedy=f"take {bad.remedy}")
     return Refusal(code="python-unsupported", why=f"it has wheels for Python {interpreters.span(offer.pythons)} only")
 
 

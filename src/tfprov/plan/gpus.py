@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from typing import Literal
 
 from packaging.version import Version
 
-from tfprov.host.records import Facts, Gpu, Refusal
+from tfprov.host.records import Facts, Gpu
 from tfprov.plan.compat import Compat, CondaBuild, Cuda, ToolkitDriver
+from tfprov.plan.records import Refusal
 
 # The family names that people know, by major compute capability.
 _FAMILIES = {"3": "Kepler", "5": "Maxwell", "6": "Pascal", "9": "Hopper", "10": "Blackwell", "12": "Blackwell"}
@@ -70,22 +72,14 @@ def on_machine(facts: Facts, table: Compat, platform: str, *, later: bool) -> Gp
 
 def _with_driver(facts: Facts, table: Compat) -> Gpus | Refusal:
     nvidia = [gpu for gpu in facts.gpus.value if gpu.vendor == "nvidia"]
-    driver = facts.driver.value
-    if facts.gpu_problem.value is not None:
-        return facts.gpu_problem.value
+    driver, problem = facts.driver.value, facts.gpu_problem.value
+    if problem is not None:
+        return Refusal(code=problem.code, why=problem.why)
     if driver is None:
         return _no_driver(facts, nvidia)
-    if not nvidia:
-        return Refusal(
-            code="gpu-no-device", why=f"driver {driver.version} is there, but shows no GPU ({facts.gpus.source})"
-        )
-    visible = [gpu for gpu in nvidia if gpu.visible]
-    if not visible:
-        hidden = ", ".join(f"{name}={value}" for name, value in sorted(facts.visible_devices.value.items()))
-        return Refusal(code="gpu-no-device", why=f"every GPU is hidden{f' by `{hidden}`' if hidden else ''}")
-    usable = tuple(gpu for gpu in visible if gpu.usable and gpu.compute_mode != "prohibited")
+    usable = tuple(gpu for gpu in nvidia if gpu.visible and gpu.usable and gpu.compute_mode != "prohibited")
     if not usable:
-        return _none_usable(visible)
+        return _none_usable(facts, nvidia)
     wsl = facts.wsl.value
     return Gpus(
         usable=usable,
@@ -95,12 +89,41 @@ def _with_driver(facts: Facts, table: Compat) -> Gpus | Refusal:
     )
 
 
-def _none_usable(visible: list[Gpu]) -> Refusal:
-    allowed = [gpu for gpu in visible if gpu.compute_mode != "prohibited"]
-    if not allowed:
-        return Refusal(code="gpu-no-device", why="the compute mode of every visible GPU is `prohibited`")
-    faults = "; ".join(fault for gpu in allowed for fault in gpu.health)
-    return Refusal(code="gpu-unhealthy", why=f"no visible GPU can compute{f': {faults}' if faults else ''}")
+def _none_usable(facts: Facts, nvidia: list[Gpu]) -> Refusal:
+    """Why none of the GPUs that the driver lists can be used, the first cause first."""
+    visible = [gpu for gpu in nvidia if gpu.visible]
+    if not nvidia:
+        container = facts.container.value
+        where = f"the {container} container" if container else "this system"
+        return Refusal(
+            code="docker-no-gpu" if container else "gpu-no-device",
+            why=f"the driver is loaded, but shows no GPU to {where} ({facts.gpus.source})",
+        )
+    if not visible:
+        value = facts.visible_devices.value.get("CUDA_VISIBLE_DEVICES")
+        if value is None:
+            return Refusal(code="gpu-no-device", why="every GPU is hidden")
+        return Refusal(
+            code="gpu-no-device",
+            why=f"`CUDA_VISIBLE_DEVICES={value}` hides every GPU",
+            remedy="unset `CUDA_VISIBLE_DEVICES`, or name the GPUs to use",
+        )
+    unmade = [gpu for gpu in visible if gpu.mig and not gpu.slices]
+    broken = [gpu for gpu in visible if not gpu.usable and gpu not in unmade]
+    if broken:
+        faults = "; ".join(broken[0].health)
+        return Refusal(code="gpu-unhealthy", why=f"{broken[0].name} cannot compute{f': {faults}' if faults else ''}")
+    if unmade:
+        return Refusal(
+            code="gpu-no-device",
+            why="MIG mode is on, but no MIG device has been made",
+            remedy="make one with `nvidia-smi mig -cgi PROFILE -C`",
+        )
+    return Refusal(
+        code="gpu-no-device",
+        why="the compute mode of every visible GPU is `prohibited`",
+        remedy="allow computing with `nvidia-smi -c DEFAULT`",
+    )
 
 
 def _no_driver(facts: Facts, nvidia: list[Gpu]) -> Refusal:
@@ -153,31 +176,51 @@ def _oldest(row: ToolkitDriver, windows: bool) -> Version | None:
 def refusal(cuda: Cuda, gpus: Gpus, table: Compat) -> Refusal | None:
     """Why a release cannot serve every usable GPU; None when it can, as far as the table knows.
 
-    A GPU whose compute capability nobody could read is taken as served: the smoke test will tell.
+    What no driver mends comes first. A GPU whose compute capability nobody could read is taken as served: the smoke
+    test will tell.
     """
     if gpus.driver is None:
         return None
+    for gpu in gpus.usable:
+        if not serves(cuda, gpu, table):
+            tried = "; its PTX fails on newer GPUs" if _code_for(cuda, gpu) else ""
+            has = f"{', '.join(cuda.native[:-1])} and {cuda.native[-1]}"
+            return Refusal(code="gpu-arch-unsupported", why=f"no code for {describe(gpu)}: the wheel has {has}{tried}")
+    return _driver_refusal(cuda, gpus, gpus.driver, table)
+
+
+def _driver_refusal(cuda: Cuda, gpus: Gpus, driver: str, table: Compat) -> Refusal | None:
     lowest = cuda.driver_wsl if gpus.wsl else cuda.driver_linux
-    if driver_number(gpus.driver) < Version(lowest):
+    compiled = [gpu for gpu in gpus.usable if _code_for(cuda, gpu) == "ptx"]
+    needed = driver_for(cuda.built_for, table, windows=gpus.wsl) if compiled else None
+    if driver_number(driver) < Version(lowest):
         return Refusal(
             code="gpu-driver-too-old",
-            why=f"CUDA {cuda.built_for} needs driver {lowest} or newer; this machine has {gpus.driver}",
+            why=f"CUDA {cuda.built_for} needs driver {lowest} or newer; this machine has {driver}",
+            driver=needed or lowest,
         )
-    for gpu in gpus.usable:
-        found = _unserved(cuda, gpu, gpus, table)
-        if found is not None:
-            return found
+    if compiled and gpus.cuda is not None and Version(gpus.cuda) < Version(".".join(cuda.built_for.split(".")[:2])):
+        return Refusal(
+            code="gpu-driver-too-old",
+            why=(
+                f"its code for {describe(compiled[0])} is PTX of CUDA {cuda.built_for}, which driver {driver} "
+                f"(CUDA {gpus.cuda}) cannot compile"
+            ),
+            driver=needed,
+        )
     return None
 
 
-def serves(cuda: Cuda, gpu: Gpu, gpus: Gpus, table: Compat) -> bool:
-    """Whether a release has code for one GPU that its driver can run."""
-    return _unserved(cuda, gpu, gpus, table) is None
+def serves(cuda: Cuda, gpu: Gpu, table: Compat) -> bool:
+    """Whether a release has code for a GPU that some driver can run."""
+    code = _code_for(cuda, gpu)
+    return code == "native" or (code == "ptx" and Version(gpu.compute_capability or "0") < Version(table.ptx_ends_at))
 
 
-def _unserved(cuda: Cuda, gpu: Gpu, gpus: Gpus, table: Compat) -> Refusal | None:
+def _code_for(cuda: Cuda, gpu: Gpu) -> Literal["native", "ptx"] | None:
+    """What a release has for a GPU: machine code, PTX that the driver has to compile, or nothing."""
     if gpu.compute_capability is None:
-        return None
+        return "native"
     capability = Version(gpu.compute_capability)
     # Machine code runs on GPUs of the same major capability from its own minor on; PTX on everything newer.
     natives = [
@@ -186,25 +229,8 @@ def _unserved(cuda: Cuda, gpu: Gpu, gpus: Gpus, table: Compat) -> Refusal | None
         if Version(text).major == capability.major and Version(text).minor <= capability.minor
     ]
     if any(text not in cuda.mostly_ptx for text in natives):
-        return None
-    by_ptx = natives or [text for text in cuda.ptx if Version(text) <= capability]
-    if not by_ptx or capability >= Version(table.ptx_ends_at):
-        newest = cuda.native[-1]
-        tried = "; its PTX fails on newer GPUs" if by_ptx else ""
-        return Refusal(
-            code="gpu-arch-unsupported",
-            why=f"no code for {describe(gpu)}: the wheel has {', '.join(cuda.native[:-1])} and {newest}{tried}",
-        )
-    if gpus.cuda is not None and Version(gpus.cuda) < Version(".".join(cuda.built_for.split(".")[:2])):
-        needed = driver_for(cuda.built_for, table, windows=gpus.wsl)
-        return Refusal(
-            code="gpu-driver-too-old",
-            why=(
-                f"its code for {describe(gpu)} is PTX of CUDA {cuda.built_for}, which driver {gpus.driver} "
-                f"(CUDA {gpus.cuda}) cannot compile; {needed or 'a newer driver'} can"
-            ),
-        )
-    return None
+        return "native"
+    return "ptx" if natives or any(Version(text) <= capability for text in cuda.ptx) else None
 
 
 def conda_serves(build: CondaBuild, gpus: Gpus) -> bool:

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from packaging.specifiers import SpecifierSet
 from packaging.version import InvalidVersion, Version
 
-from tfprov.host.records import Facts, Interpreter, Refusal
+from tfprov.host.records import Facts, Interpreter
 from tfprov.plan.offers import Offer
+from tfprov.plan.records import Refusal
 from tfprov.plan.tags import architecture, platform_tags
 from tfprov.profile.records import Profile
 
@@ -87,7 +88,10 @@ def _refusal(interpreter: Interpreter, profile: Profile, facts: Facts) -> Refusa
     named = interpreter.found_by == "profile"
     if profile.python.path is not None and not named:
         return Refusal(code="python-unsupported", why=f"the profile names `{profile.python.path}`")
-    return interpreter.problem or _build(interpreter, facts) or _version(interpreter, profile)
+    problem = interpreter.problem
+    if problem is not None:
+        return Refusal(code=problem.code, why=problem.why)
+    return _build(interpreter, facts) or _version(interpreter, profile)
 
 
 def _build(interpreter: Interpreter, facts: Facts) -> Refusal | None:

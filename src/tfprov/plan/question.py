@@ -8,12 +8,12 @@ from enum import IntEnum
 
 from packaging.version import Version
 
-from tfprov.host.records import Facts, Interpreter, Refusal
+from tfprov.host.records import Facts, Interpreter
 from tfprov.plan.compat import Compat, Pair
 from tfprov.plan.gpus import Gpus
 from tfprov.plan.interpreters import Usable
 from tfprov.plan.offers import Candidate, Offer
-from tfprov.plan.records import Accelerator, LockedChoice
+from tfprov.plan.records import Accelerator, LockedChoice, Refusal
 from tfprov.plan.wanted import Wanted
 from tfprov.profile.records import Profile
 

@@ -59,6 +59,28 @@ class LockedChoice:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Refusal:
+    """Why a candidate is not taken.
+
+    Attributes:
+        code: failure code.
+        why: the reason in a line, with the fact that it rests on.
+        remedy: what makes the reason go away, as an instruction; None when the reason alone does not tell.
+        driver: oldest version of the NVIDIA driver with which the reason goes away; None when no driver does that.
+    """
+
+    code: str
+    why: str
+    remedy: str | None = None
+    driver: str | None = None
+
+    @property
+    def advice(self) -> str:
+        """The reason and the remedy."""
+        return f"{self.why}; {self.remedy}" if self.remedy else self.why
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Refused:
     """A candidate that was not taken.
 

@@ -7,13 +7,13 @@ from collections.abc import Callable, Iterator, Sequence
 from packaging.version import Version
 
 from tfprov.errors import TfprovError
-from tfprov.host.records import Facts, Refusal
+from tfprov.host.records import Facts
 from tfprov.plan import gpus, interpreters
 from tfprov.plan.explain import closest, few, platform, releases
 from tfprov.plan.gpus import Gpus
 from tfprov.plan.offers import Offer
 from tfprov.plan.question import Depth, Miss, Question
-from tfprov.plan.records import Accelerator
+from tfprov.plan.records import Accelerator, Refusal
 
 
 def no_such_release(question: Question) -> TfprovError:
@@ -47,17 +47,26 @@ def no_gpu(question: Question, refusal: Refusal) -> TfprovError:
         "wheel-without-cuda": 'use the CPU, or NVIDIA\'s container for this platform; on macOS `"metal"` uses the GPU',
         "docker-no-gpu": "start the container with `--gpus all` (NVIDIA Container Toolkit), "
         'or build now and prove later with `smoke.gpu = "later"`',
-        "gpu-no-driver": "install an NVIDIA driver of 525.60.13 or newer; to build here for another machine, set "
+        "gpu-no-driver": f"install an NVIDIA driver{_oldest_driver(question)}; to build here for another machine, set "
         '`smoke.gpu = "later"`; else ask for the CPU',
     }
     if question.facts.wsl.value:
-        hints["gpu-no-driver"] = "install the NVIDIA driver on Windows (528.33 or newer), never one inside WSL2"
+        driver = f"the NVIDIA driver on Windows{_oldest_driver(question)}"
+        hints["gpu-no-driver"] = f"install {driver}, never one inside WSL2"
     return TfprovError(
         refusal.code,
         f"CUDA cannot work on this machine: {refusal.why}",
         evidence=(f"the profile demands a GPU: {demand}", *_seen(question.facts)),
-        hint=hints.get(refusal.code),
+        hint=refusal.remedy or hints.get(refusal.code),
     )
+
+
+def _oldest_driver(question: Question) -> str:
+    """` of 525.60.13 or newer`: what the newest release that the profile allows needs; empty when nobody knows."""
+    known = next((each.known for each in question.admitted if each.known is not None), None)
+    if known is None:
+        return ""
+    return f" of {known.cuda.driver_wsl if question.facts.wsl.value else known.cuda.driver_linux} or newer"
 
 
 def _seen(facts: Facts) -> Iterator[str]:
@@ -97,7 +106,7 @@ def _evidence(question: Question, misses: Sequence[Miss]) -> Iterator[str]:
 def _what(nearest: Miss, accelerator: Accelerator, misses: Sequence[Miss]) -> str:
     text, code = nearest.candidate.text, nearest.refusal.code
     if code == "known-bad-release":
-        return f"TensorFlow {text} is known not to work: {nearest.refusal.why.split('; take')[0]}"
+        return f"TensorFlow {text} is known not to work: {nearest.refusal.why}"
     if code == "resolver-conflict":
         return f"TensorFlow {text} does not fit the profile: {nearest.refusal.why}"
     only = f"TensorFlow {text}" if len(misses) == 1 else "any TensorFlow that the profile allows"
@@ -111,8 +120,8 @@ def _what(nearest: Miss, accelerator: Accelerator, misses: Sequence[Miss]) -> st
 
 def _hint(question: Question, nearest: Miss) -> str | None:
     code = nearest.refusal.code
-    if code == "known-bad-release":
-        return f"take {nearest.refusal.why.rsplit('; take ', 1)[1]}"
+    if nearest.refusal.remedy is not None:
+        return nearest.refusal.remedy
     if code == "glibc-too-old":
         older = _last_with(question, lambda offer: offer.has_platform(question.tags))
         last = f"TensorFlow {older} is the last for this C library; " if older else ""
@@ -173,11 +182,8 @@ def _gpu_hint(question: Question, found: Gpus, nearest: Miss) -> str:
     if serving:
         parts.append(f"TensorFlow {serving[0]} is the newest that this machine's GPU and driver can run")
     known = nearest.candidate.known
-    if nearest.refusal.code == "gpu-driver-too-old" and known is not None:
-        lowest = known.cuda.driver_wsl if found.wsl else known.cuda.driver_linux
-        ptx = gpus.driver_for(known.cuda.built_for, table, windows=found.wsl)
-        compiles = "PTX" in nearest.refusal.why
-        parts.append(f"driver {ptx if compiles and ptx else lowest} or newer would serve {nearest.candidate.text}")
+    if nearest.refusal.driver is not None:
+        parts.append(f"driver {nearest.refusal.driver} or newer would serve {nearest.candidate.text}")
     if nearest.refusal.code == "gpu-arch-unsupported":
         built = next(
             (
@@ -189,7 +195,7 @@ def _gpu_hint(question: Question, found: Gpus, nearest: Miss) -> str:
         )
         if built is not None:
             parts.append(f"conda-forge's TensorFlow {built.version} for CUDA {built.cuda} has code for this GPU")
-        some = [gpu for gpu in found.usable if known is not None and gpus.serves(known.cuda, gpu, found, table)]
+        some = [gpu for gpu in found.usable if known is not None and gpus.serves(known.cuda, gpu, table)]
         if some:
             devices = ",".join(str(gpu.index) for gpu in some)
             parts.append(f"`CUDA_VISIBLE_DEVICES={devices}` leaves the GPUs that it can run on")
@@ -204,9 +210,9 @@ def _no_python(question: Question, nearest: Miss, misses: Sequence[Miss], altern
     if nearest.refusal.code == "known-bad-release":
         return TfprovError(
             "known-bad-release",
-            f"{release} is known not to work on the Pythons there are: {nearest.refusal.why.split('; take')[0]}",
+            f"{release} is known not to work on the Pythons there are: {nearest.refusal.why}",
             evidence=tuple(_evidence(question, misses)),
-            hint=f"take {nearest.refusal.why.rsplit('; take ', 1)[1]}",
+            hint=_hint(question, nearest),
         )
     allowed = [minor for minor in offer.pythons if interpreters.admits(question.python, minor)] if offer else []
     evidence = [*_pythons_seen(question), *_evidence(question, misses)]

@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 import fake_nvml
+from hosts import Host
 from tfprov import process
 from tfprov.host import facts, nvml
 from tfprov.host.gpu import graphics
 from tfprov.host.graphics import Graphics, Place
+from tfprov.host.records import Fact
+from tfprov.plan.compat import table
+from tfprov.plan.gpus import on_machine
+from tfprov.plan.records import Refusal
 
 pytestmark = [
     pytest.mark.skipif(not sys.platform.startswith("linux"), reason="the library is an ELF file"),
@@ -194,19 +200,35 @@ def test_faults_that_a_gpu_can_compute_with_are_told_only(
 
 
 @pytest.mark.parametrize(
-    ("answers", "words"),
-    [({"FAKE_NVML_RECOVERY": 1}, "reset the GPU"), ({"FAKE_NVML_LOST": 0}, "fallen off the bus")],
+    ("answers", "container", "code", "words"),
+    [
+        ({"FAKE_NVML_RECOVERY": 1}, None, "gpu-unhealthy", "reset the GPU"),
+        ({"FAKE_NVML_LOST": 0}, None, "gpu-unhealthy", "fallen off the bus"),
+        ({"FAKE_NVML_SLICES": 0}, None, "gpu-no-device", "MIG"),
+        ({"FAKE_NVML_MODE": 2}, None, "gpu-no-device", "prohibited"),
+        ({"CUDA_VISIBLE_DEVICES": ""}, None, "gpu-no-device", "`CUDA_VISIBLE_DEVICES=` hides every GPU"),
+        ({"FAKE_NVML_COUNT": 0}, None, "gpu-no-device", "shows no GPU to this system"),
+        ({"FAKE_NVML_COUNT": 0}, "docker", "docker-no-gpu", "shows no GPU to the docker container"),
+    ],
 )
-def test_a_machine_with_nothing_but_a_dead_gpu_is_unhealthy(
-    answers: dict[str, int], words: str, library: Path, root: Path
+def test_gpus_that_cannot_be_used_are_listed_as_they_are_and_refused_by_the_plan(
+    answers: dict[str, object], container: str | None, code: str, words: str, library: Path, root: Path
 ) -> None:
-    found = ask(library, root, **answers)
+    found = ask(library, root, container=container, **answers)
+    variables = {name: str(value) for name, value in answers.items() if name == "CUDA_VISIBLE_DEVICES"}
+    machine = replace(
+        Host(container=container).facts,
+        gpus=found.gpus,
+        driver=found.driver,
+        gpu_problem=found.problem,
+        visible_devices=Fact(value=variables, source="environment"),
+    )
 
-    (one,) = found.gpus.value
-    assert not one.usable
-    assert found.problem.value is not None
-    assert found.problem.value.code == "gpu-unhealthy"
-    assert words in found.problem.value.why
+    assert found.problem.value is None
+    refusal = on_machine(machine, table(), "linux_x86_64", later=False)
+    assert isinstance(refusal, Refusal)
+    assert refusal.code == code
+    assert words in refusal.why
 
 
 def test_mig_devices_are_listed(library: Path, root: Path) -> None:
@@ -220,44 +242,6 @@ def test_mig_devices_are_listed(library: Path, root: Path) -> None:
         ("MIG-0000-1", "MIG 1g.10gb", 80 << 30),
     ]
     assert found.problem.value is None
-
-
-def test_mig_mode_without_devices_is_a_problem(library: Path, root: Path) -> None:
-    found = ask(library, root, FAKE_NVML_SLICES=0)
-
-    assert not found.gpus.value[0].usable
-    assert found.problem.value is not None
-    assert found.problem.value.code == "gpu-no-device"
-    assert "MIG" in found.problem.value.why
-
-
-def test_prohibited_compute_mode_is_a_problem(library: Path, root: Path) -> None:
-    found = ask(library, root, FAKE_NVML_MODE=2)
-
-    assert found.gpus.value[0].compute_mode == "prohibited"
-    assert found.problem.value is not None
-    assert found.problem.value.code == "gpu-no-device"
-
-
-def test_a_variable_that_hides_every_gpu_is_a_problem(library: Path, root: Path) -> None:
-    found = ask(library, root, CUDA_VISIBLE_DEVICES="")
-
-    assert not found.gpus.value[0].visible
-    assert found.problem.value is not None
-    assert found.problem.value.code == "gpu-no-device"
-    assert found.problem.source == "CUDA_VISIBLE_DEVICES"
-
-
-@pytest.mark.parametrize(("container", "code"), [(None, "gpu-no-device"), ("docker", "docker-no-gpu")])
-def test_a_driver_that_shows_no_device_is_a_problem(
-    container: str | None, code: str, library: Path, root: Path
-) -> None:
-    found = ask(library, root, container=container, FAKE_NVML_COUNT=0)
-
-    assert found.gpus.value == ()
-    assert found.driver.value is not None
-    assert found.problem.value is not None
-    assert found.problem.value.code == code
 
 
 @pytest.mark.parametrize(("container", "code"), [(None, "gpu-no-driver"), ("kubernetes", "docker-no-gpu")])

@@ -20,8 +20,8 @@ from tfprov.host.records import (
     Interpreter,
     Libc,
     MigSlice,
+    Problem,
     Proxies,
-    Refusal,
 )
 
 FACTS = Facts(
@@ -49,7 +49,7 @@ FACTS = Facts(
         source="NVML",
     ),
     driver=Fact(value=Driver(version="550.144.03", cuda="12.4"), source="NVML"),
-    gpu_problem=Fact(value=Refusal(code="gpu-unhealthy", why="a fault"), source="NVML"),
+    gpu_problem=Fact(value=Problem(code="gpu-unhealthy", why="a fault"), source="NVML"),
     container=Fact(value="docker", source="/.dockerenv"),
     wsl=Fact(value=False, source="osrelease"),
     ci=Fact(value=None, source="none"),
@@ -60,7 +60,7 @@ FACTS = Facts(
         value=(
             Interpreter(path="/usr/bin/python3.12", version="3.12.1", libc=Libc(kind="glibc", version="2.36")),
             Interpreter(
-                path="/ü/漢", version="", problem=Refusal(code="python-broken", why="it ended with status 127")
+                path="/ü/漢", version="", problem=Problem(code="python-broken", why="it ended with status 127")
             ),
         ),
         source="each asked itself",

@@ -11,7 +11,7 @@ from tfprov.host.devices import parse_driver, parse_pci_name, pci_address
 from tfprov.host.gpu import ambiguous_numbers, graphics, visible
 from tfprov.host.graphics import Graphics, Place
 from tfprov.host.nvml import cuda_version, parse_nvml
-from tfprov.host.records import Gpu, MigSlice, Refusal
+from tfprov.host.records import Gpu, MigSlice, Problem
 from tfprov.host.smi import parse_smi
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="the files of these tests are those of Linux")
@@ -78,7 +78,7 @@ def test_a_gpu_without_a_driver_is_told_by_name(root: Path) -> None:
 
     (one,) = found.gpus.value
     assert (one.name, one.pci, one.vendor) == ("GH100 [H100 SXM5 80GB]", "0000:1a:00.0", "nvidia")
-    assert found.problem.value == Refusal(
+    assert found.problem.value == Problem(
         code="gpu-no-driver", why="GH100 [H100 SXM5 80GB] is in this machine, but it has no NVIDIA driver"
     )
 

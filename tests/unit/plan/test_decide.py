@@ -8,7 +8,7 @@ import pytest
 import hosts
 from hosts import Host, nvidia, python
 from tfprov.errors import TfprovError
-from tfprov.host.records import Fact, Libc, Refusal
+from tfprov.host.records import Fact, Libc, Problem
 from tfprov.plan.compat import table
 from tfprov.plan.decide import decide
 from tfprov.plan.records import IndexFile, Listing, LockedChoice, Plan
@@ -45,8 +45,8 @@ D470, D535, D550, D575 = "470.82.01", "535.161.08", "550.54.15", "575.57.08"
 GLIBC_2_17 = Libc(kind="glibc", version="2.17")
 GLIBC_2_31 = Libc(kind="glibc", version="2.31")
 ALPINE = Host(libc=Libc(kind="musl", version="1.2.4"))
-MISMATCH = Refusal(code="gpu-driver-mismatch", why="kernel module 550.54.15, library 550.90.07")
-WSL_LIBCUDA = Refusal(code="wsl-libcuda", why="`/usr/lib/wsl/lib` is not on the library path")
+MISMATCH = Problem(code="gpu-driver-mismatch", why="kernel module 550.54.15, library 550.90.07")
+WSL_LIBCUDA = Problem(code="wsl-libcuda", why="`/usr/lib/wsl/lib` is not on the library path")
 UNHEALTHY = dataclasses.replace(hosts.A100, health=("pending row remap",))
 HIDDEN = dataclasses.replace(hosts.A100, visible=False)
 PROHIBITED = dataclasses.replace(hosts.A100, compute_mode="prohibited")
@@ -65,7 +65,8 @@ HOSTS = {
     "server without gpu, cuda": (Host(), None, "cuda", "gpu-no-driver"),
     "release candidate named": (Host(), ">=2.22.0rc0", "cpu", "tensorflow-cpu==2.22.0rc0 cpu 3.13.0"),
     "release that is not there": (Host(), "==2.99.*", "auto", "version-not-available"),
-    "known bad release": (Host(), "==2.16.1", "auto", "known-bad-release"),
+    "known bad with cuda, on the cpu": (Host(), "==2.16.1", "auto", "tensorflow-cpu==2.16.1 cpu 3.12.1"),
+    "known bad with cuda": (gpu(hosts.V100, driver=D550), "==2.16.1", "cuda", "known-bad-release"),
     "centos 7": (Host(libc=GLIBC_2_17), None, "auto", "tensorflow-cpu==2.20.0 cpu 3.13.0"),
     "centos 7, 2.21": (Host(libc=GLIBC_2_17), "==2.21.*", "auto", "glibc-too-old"),
     "centos 6": (Host(libc=Libc(kind="glibc", version="2.12")), None, "auto", "glibc-too-old"),
@@ -257,7 +258,7 @@ def test_a_python_of_a_virtual_environment_is_not_taken_unless_the_profile_names
     ("interpreter", "code"),
     [
         (python("3.12.1", found_by="profile", bits=32), "python-32bit"),
-        (python("", found_by="profile", problem=Refusal(code="python-broken", why="exit status 1")), "python-broken"),
+        (python("", found_by="profile", problem=Problem(code="python-broken", why="exit status 1")), "python-broken"),
         (python("3.12.1", found_by="profile", implementation="pypy"), "python-unsupported"),
         (python("3.8.18", found_by="profile"), "python-unsupported"),
         (python("3.14.0", found_by="profile"), "python-unsupported"),
@@ -278,7 +279,7 @@ def test_a_named_interpreter_that_cannot_be_used_is_the_error(interpreter: Any, 
         ((), "python-not-found"),
         (("3.8.18",), "python-unsupported"),
         (THIRTY_TWO.pythons, "python-32bit"),
-        ((python("", problem=Refusal(code="python-broken", why="it does not start")),), "python-broken"),
+        ((python("", problem=Problem(code="python-broken", why="it does not start")),), "python-broken"),
         (("3.8.18", python("3.12.1", bits=32)), "python-not-found"),
     ],
 )
@@ -499,7 +500,7 @@ def test_another_build_of_tensorflow_is_a_conflict(requirement: str) -> None:
 
 def test_a_known_bad_pin_names_both_sides() -> None:
     with pytest.raises(TfprovError) as caught:
-        plan(profile("==2.16.1"), Host())
+        plan(profile("==2.16.1", "cuda"), HOSTS["v100"][0])
     assert "run path" in caught.value.what
     assert any('tensorflow.version = "==2.16.1"' in line for line in caught.value.evidence)
     assert caught.value.hint == "take TensorFlow 2.16.2"
@@ -630,7 +631,7 @@ def test_a_lock_of_a_release_that_nobody_knows_is_followed() -> None:
         (profile(accelerator="cuda"), Host(), ("tensorflow", "2.21.0", "3.12"), "no NVIDIA GPU"),
         (profile(python={"install": False}), Host(pythons=("3.13.0",)), ("tensorflow-cpu", "2.21.0", "3.12"), "wheels"),
         (profile(), Host(libc=GLIBC_2_17), ("tensorflow-cpu", "2.21.0", "3.12"), "glibc 2.27"),
-        (profile(), Host(), ("tensorflow-cpu", "2.16.1", "3.12"), "run path"),
+        (profile(accelerator="cuda"), "v100", ("tensorflow", "2.16.1", "3.12"), "run path"),
         (profile(), hosts.MAC_ARM, ("tensorflow-cpu", "2.21.0", "3.12"), "no wheel here"),
     ],
 )

@@ -139,7 +139,7 @@ Windows serves it (NVML)
 - Linux on x86-64, WSL2
 - GPUs: none (NVML)
 - driver: none (NVML)
-hint: install the NVIDIA driver on Windows (528.33 or newer), never one inside WSL2""",
+hint: install the NVIDIA driver on Windows of 528.33 or newer, never one inside WSL2""",
     ),
     "blackwell": (
         profile(">=2.20", "cuda"),
@@ -154,8 +154,8 @@ hint: conda-forge's TensorFlow 2.19.1 for CUDA 12.8 has code for this GPU; NVIDI
 are the other ways""",
     ),
     "known bad": (
-        profile("==2.16.1"),
-        Host(),
+        profile("==2.16.1", "cuda"),
+        Host(gpus=(hosts.T4,), driver="550.54.15"),
         """\
 known-bad-release 15: TensorFlow 2.16.1 is known not to work: the CUDA libraries beside it are not on its run path, so \
 that no GPU is found

@@ -6,7 +6,7 @@ import pytest
 
 import hosts
 from hosts import Host, nvidia
-from tfprov.host.records import Refusal
+from tfprov.host.records import Problem
 from tfprov.plan.compat import Cuda, table
 from tfprov.plan.gpus import (
     Gpus,
@@ -18,6 +18,7 @@ from tfprov.plan.gpus import (
     on_machine,
     refusal,
 )
+from tfprov.plan.records import Refusal
 
 CUDA = Cuda(
     built_for="12.5.1",
@@ -108,9 +109,9 @@ def test_the_driver_that_a_toolkit_needs() -> None:
 
 
 def test_a_problem_that_was_found_comes_before_what_could_be_guessed() -> None:
-    problem = Refusal(code="gpu-driver-mismatch", why="kernel module 1, library 2")
+    problem = Problem(code="gpu-driver-mismatch", why="kernel module 1, library 2")
     host = Host(gpus=(hosts.A100,), driver="550.54.15", problem=problem)
-    assert on_machine(host.facts, table(), "linux_x86_64", later=False) == problem
+    assert on_machine(host.facts, table(), "linux_x86_64", later=False) == Refusal(code=problem.code, why=problem.why)
 
 
 def test_a_gpu_that_comes_later_needs_no_driver_now() -> None:
@@ -141,7 +142,72 @@ def test_a_gpu_that_cannot_compute_is_left_out_and_blamed_when_there_is_no_other
     assert isinstance(both, Gpus)
     assert both.usable == (hosts.A100,)
     alone = on_machine(Host(gpus=(lost,), driver="550.54.15").facts, table(), "linux_x86_64", later=False)
-    assert alone == Refusal(code="gpu-unhealthy", why="no visible GPU can compute: a GPU has fallen off the bus")
+    assert alone == Refusal(
+        code="gpu-unhealthy", why="NVIDIA A100-SXM4-80GB cannot compute: a GPU has fallen off the bus"
+    )
+
+
+@pytest.mark.parametrize(
+    ("changes", "container", "code", "why", "remedy"),
+    [
+        (None, None, "gpu-no-device", "the driver is loaded, but shows no GPU to this system (NVML)", None),
+        (
+            None,
+            "docker",
+            "docker-no-gpu",
+            "the driver is loaded, but shows no GPU to the docker container (NVML)",
+            None,
+        ),
+        ({"visible": False}, None, "gpu-no-device", "`CUDA_VISIBLE_DEVICES=` hides every GPU", "unset"),
+        (
+            {"usable": False, "mig": True},
+            None,
+            "gpu-no-device",
+            "MIG mode is on, but no MIG device has been made",
+            "-cgi",
+        ),
+        (
+            {"compute_mode": "prohibited"},
+            None,
+            "gpu-no-device",
+            "the compute mode of every visible GPU is `prohibited`",
+            "nvidia-smi -c DEFAULT",
+        ),
+    ],
+)
+def test_gpus_that_no_program_may_use(
+    changes: dict[str, object] | None, container: str | None, code: str, why: str, remedy: str | None
+) -> None:
+    gpus = () if changes is None else (nvidia("8.0", **changes),)
+    host = Host(gpus=gpus, driver="550.54.15", container=container, visible=(("CUDA_VISIBLE_DEVICES", ""),))
+    found = on_machine(host.facts, table(), "linux_x86_64", later=False)
+    assert isinstance(found, Refusal)
+    assert (found.code, found.why) == (code, why)
+    assert found.remedy is None if remedy is None else remedy in (found.remedy or "")
+
+
+@pytest.mark.parametrize(
+    ("machine", "driver"),
+    [
+        (gpus("8.0", "470.82.01", "11.4"), "525.60.13"),
+        (gpus("9.0", "470.82.01", "11.4"), "555.42.02"),  # the oldest driver of CUDA 12 could not compile its PTX
+        (gpus("9.0", "550.54.15", "12.4"), "555.42.02"),
+        (gpus("8.0", "471.11", "11.4", wsl=True), "528.33"),
+        (gpus("9.0", "551.61", "12.4", wsl=True), "555.85"),
+    ],
+)
+def test_the_driver_that_a_refusal_names_is_good_enough(machine: Gpus, driver: str) -> None:
+    found = refusal(CUDA, machine, table())
+    assert found is not None
+    assert found.driver == driver
+    cuda = cuda_of_driver(driver, table(), windows=machine.wsl)
+    assert refusal(CUDA, dataclasses.replace(machine, driver=driver, cuda=cuda), table()) is None
+
+
+def test_a_gpu_without_code_is_told_before_a_driver_that_is_too_old() -> None:
+    found = refusal(CUDA, gpus("3.7", "450.80.02", "11.0"), table())
+    assert found is not None
+    assert (found.code, found.driver) == ("gpu-arch-unsupported", None)
 
 
 def test_conda_builds_are_judged_by_their_own_code_and_cuda() -> None:

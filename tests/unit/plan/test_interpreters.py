@@ -6,9 +6,10 @@ import pytest
 
 import hosts
 from hosts import Host, python
-from tfprov.host.records import Interpreter, Libc, Refusal
+from tfprov.host.records import Interpreter, Libc, Problem
 from tfprov.plan.interpreters import admits, bringable, fitting, name, sort_out, span
 from tfprov.plan.offers import Offer
+from tfprov.plan.records import Refusal
 from tfprov.profile.records import Profile
 
 
@@ -43,7 +44,7 @@ def offer(*interpreters: str, tags: tuple[str, ...] = ("manylinux_2_27_x86_64",)
         (python("3.12.1", virtual=True), "python-unsupported", "virtual environment"),
         (python("3.12.1", virtual=True, found_by="profile"), None, ""),
         (python("3.12.1", externally_managed=True), None, ""),
-        (python("", problem=Refusal(code="python-broken", why="exit status 127")), "python-broken", "127"),
+        (python("", problem=Problem(code="python-broken", why="exit status 127")), "python-broken", "127"),
         (python("three"), "python-broken", "three"),
     ],
 )
