@@ -156,6 +156,17 @@ def inside(folder: Path, path: str) -> Path:
     return place
 
 
+def nearest_folder(path: Path) -> Path:
+    """The closest existing folder at or above a path, links resolved; the path as it is where there is none."""
+    with contextlib.suppress(OSError):  # a relative path, and the working directory was deleted
+        whole = path.absolute()
+        for folder in (whole, *whole.parents):
+            with contextlib.suppress(OSError, ValueError):
+                if folder.is_dir():
+                    return Path(os.path.realpath(folder))
+    return path
+
+
 def write_atomic(path: Path, content: bytes) -> None:
     """Write a file so that readers see the old content or the new one, never a part.
 

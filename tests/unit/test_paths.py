@@ -213,3 +213,27 @@ def test_nothing_from_elsewhere_is_put_behind_a_link(path: str, tmp_path: Path) 
     with pytest.raises(TfprovError) as caught:
         paths.inside(tmp_path / "own", path)
     assert caught.value.code.name == "path-not-ours"
+
+
+def test_the_nearest_folder_passes_over_what_is_not_there_and_files_in_the_way(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    assert paths.nearest_folder(tmp_path / "not" / "yet") == Path(os.path.realpath(tmp_path))
+    assert paths.nearest_folder(tmp_path / "file" / "below") == Path(os.path.realpath(tmp_path))
+    assert paths.nearest_folder(tmp_path) == Path(os.path.realpath(tmp_path))
+
+
+@pytest.mark.skipif(os.name == "nt", reason="links need a developer's rights")
+def test_the_nearest_folder_is_where_a_link_leads_to(tmp_path: Path) -> None:
+    (tmp_path / "real").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "real")
+    assert paths.nearest_folder(tmp_path / "link" / "new") == Path(os.path.realpath(tmp_path / "real"))
+
+
+def test_a_relative_path_in_a_deleted_folder_has_no_nearest_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def lost() -> str:
+        raise FileNotFoundError
+
+    monkeypatch.setattr(os, "getcwd", lost)
+    assert paths.nearest_folder(Path("here")) == Path("here")

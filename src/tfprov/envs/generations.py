@@ -27,7 +27,7 @@ from tfprov.envs import documents, launchers, manifest, trees
 from tfprov.envs.manifest import SEAL
 from tfprov.envs.records import Damage, Flaw, Generation, Owner, Seal
 from tfprov.errors import TfprovError
-from tfprov.paths import sync_folder, writable, write_atomic
+from tfprov.paths import nearest_folder, sync_folder, writable, write_atomic
 
 _NUMBER = re.compile(r"\d{4,}")
 _ASIDE = ".aside"
@@ -201,9 +201,7 @@ class Environment:
         link = Path(self.owner.link)
         if not self.owner.link or link.is_symlink():
             return
-        folder = link.parent
-        while not folder.exists() and folder != folder.parent:
-            folder = folder.parent
+        folder = nearest_folder(link.parent)
         if not writable(folder):
             raise TfprovError(
                 "permission-denied",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import threading
 import time
 from collections.abc import Mapping, Sequence
@@ -10,6 +9,7 @@ from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from tfprov.disk_space import Share, require
 from tfprov.errors import TfprovError
 from tfprov.events import Emit
 from tfprov.fetch import index
@@ -22,6 +22,7 @@ from tfprov.fetch.meter import Meter
 from tfprov.fetch.sources import Network
 from tfprov.fetch.store import Store
 from tfprov.lock.records import LockedFile
+from tfprov.words import count
 
 _PATIENCE = Patience()
 
@@ -163,13 +164,4 @@ def _require_space(store: Store, files: Sequence[LockedFile]) -> None:
         if arrived.exists():
             status = arrived.stat()
             needed -= min(getattr(status, "st_blocks", 0) * 512, file.size or 0)
-    folder = store.root
-    while not folder.exists():
-        folder = folder.parent
-    free = shutil.disk_usage(folder).free
-    if needed > free:
-        raise TfprovError(
-            "disk-full",
-            f"the download needs {needed / 1e6:.0f} MB, and `{folder}` has {free / 1e6:.0f} MB free",
-            evidence=(f"{len(files)} files are missing",),
-        )
+    require((Share(purpose=count(len(files), "file"), path=store.root, size=needed),))

@@ -9,6 +9,7 @@ from pathlib import Path, PurePosixPath
 
 from tfprov.host.limits import Mount, mounts
 from tfprov.host.records import Disk, Fact
+from tfprov.paths import nearest_folder
 
 # Subvolumes and data sets are file systems of their own to the kernel, and share the space of one pool.
 _POOLED = frozenset({"btrfs", "zfs", "bcachefs"})
@@ -19,9 +20,7 @@ def free_space(folders: Mapping[str, Path]) -> Fact[tuple[Disk, ...]]:
     table = mounts()
     found: list[Disk] = []
     for purpose, path in folders.items():
-        folder = nearest_existing(path)
-        if folder is None:
-            continue
+        folder = nearest_folder(path)
         try:
             free, device = shutil.disk_usage(folder).free, folder.stat().st_dev
         except OSError:
@@ -36,22 +35,6 @@ def free_space(folders: Mapping[str, Path]) -> Fact[tuple[Disk, ...]]:
             )
         )
     return Fact(value=tuple(found), source="statvfs" if hasattr(os, "statvfs") else "GetDiskFreeSpaceEx")
-
-
-def nearest_existing(path: Path) -> Path | None:
-    """The path itself, or the closest folder above it that exists; None when not even the root can be looked at."""
-    try:
-        path = path.absolute()
-    except OSError:
-        # A relative path, and the working directory was deleted.
-        return None
-    for folder in (path, *path.parents):
-        try:
-            if folder.is_dir():
-                return Path(os.path.realpath(folder))
-        except (OSError, ValueError):
-            continue
-    return None
 
 
 def _device(folder: Path, number: int, table: tuple[Mount, ...]) -> str:

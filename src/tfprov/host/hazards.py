@@ -8,11 +8,12 @@ import shutil
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from tfprov.host.disks import mount_of, nearest_existing
+from tfprov.host.disks import mount_of
 from tfprov.host.limits import mounts
 from tfprov.host.network import Setting
 from tfprov.host.records import Hazard
 from tfprov.host.system import ROOT, System, exists, home_folder
+from tfprov.paths import nearest_folder
 from tfprov.redact import redact
 
 # Name, failure code, what it does. Any value counts, except where `_SWITCHES` says that some values mean "off".
@@ -180,8 +181,7 @@ def of_temporary_folder(environ: Mapping[str, str], *, root: Path = ROOT) -> Ite
         why = "this folder cannot be written to: tools fall back to another one or fail"
         yield Hazard(code="permission-denied", name=shown, value=str(folder), why=why)
         return
-    real = nearest_existing(folder)
-    mount = mount_of(real, mounts(root)) if real else None
+    mount = mount_of(nearest_folder(folder), mounts(root))
     if mount is not None and "noexec" in mount.options:
         why = f"`{mount.point}` is mounted noexec: packages cannot be built or loaded from there"
         yield Hazard(code="permission-denied", name=shown, value=str(folder), why=why)

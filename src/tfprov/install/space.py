@@ -1,14 +1,12 @@
-"""Whether the disk has room, seen before the first byte."""
+"""What an install will write, and whether the disks have room for it."""
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from tfprov import words
-from tfprov.errors import TfprovError
+from tfprov.disk_space import Share, device_of, require
 from tfprov.lock.records import LockedFile
 
 # Unpacked size over wheel size, measured on the closures of TensorFlow 2.21.0: the CUDA libraries barely compress
@@ -60,41 +58,15 @@ def check(wanted: Need, *, store: Path, cache: Path, target: Path, temporary: Pa
     Raises:
         TfprovError: `disk-full` naming each purpose, its folder, what it needs and what is free.
     """
-    purposes: list[tuple[str, Path, int]] = [
-        ("wheels", store, wanted.store),
-        ("unpacked wheels", cache, wanted.unpacked),
-        ("temporary files", temporary, 16 * 1024 * 1024),
+    shares = [
+        Share(purpose="wheels", path=store, size=wanted.store),
+        Share(purpose="unpacked wheels", path=cache, size=wanted.unpacked),
+        Share(purpose="temporary files", path=temporary, size=16 * 1024 * 1024),
     ]
-    if _device(cache) != _device(target):
-        purposes.append(("the environment", target, wanted.unpacked))
-    by_device: dict[int, list[tuple[str, Path, int]]] = {}
-    for purpose in purposes:
-        by_device.setdefault(_device(purpose[1]), []).append(purpose)
-    short = []
-    for shares in by_device.values():
-        free = shutil.disk_usage(_existing(shares[0][1])).free
-        total = sum(size for _, _, size in shares)
-        if total > free:
-            short.append(f"{words.size(total)} needed, {words.size(free)} free:")
-            short += [f"  {words.size(size):>9} for {name} in `{path}`" for name, path, size in shares]
-    if short:
-        raise TfprovError(
-            "disk-full",
-            "there is not enough disk space, and nothing was downloaded",
-            evidence=tuple(short),
-            hint="free some space, or move tfprov's folders with TFPROV_HOME (and temporary files with TMPDIR)",
-        )
+    if device_of(cache) != device_of(target):
+        shares.append(Share(purpose="the environment", path=target, size=wanted.unpacked))
+    require(shares)
 
 
 def _ratio(name: str) -> float:
     return _UNPACKED.get(name.split("-", maxsplit=1)[0], _UNPACKED_OTHERS)
-
-
-def _existing(path: Path) -> Path:
-    while not path.exists() and path != path.parent:
-        path = path.parent
-    return path
-
-
-def _device(path: Path) -> int:
-    return _existing(path).stat().st_dev

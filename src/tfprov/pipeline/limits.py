@@ -10,6 +10,7 @@ from pathlib import Path
 from tfprov.errors import TfprovError
 from tfprov.events import Emit, Note
 from tfprov.fetch.store import Store, Swept
+from tfprov.paths import nearest_folder
 
 VARIABLE = "TFPROV_CACHE_MAX"
 
@@ -51,9 +52,7 @@ def cap(environ: Mapping[str, str], folder: Path) -> int | None:
             return parse_size(asked)
         except TfprovError as error:
             raise TfprovError("usage", f"`{VARIABLE}`: {error.what}", hint="give a size, or `none`") from error
-    while not folder.exists():
-        folder = folder.parent
-    return min(_MOST, shutil.disk_usage(folder).total // _SHARE)
+    return min(_MOST, shutil.disk_usage(nearest_folder(folder)).total // _SHARE)
 
 
 def trim(store: Store, limit: int | None, emit: Emit) -> Swept:

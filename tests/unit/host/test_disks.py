@@ -10,7 +10,7 @@ from types import SimpleNamespace
 import pytest
 
 from tfprov.host import disks
-from tfprov.host.disks import free_space, mount_of, nearest_existing
+from tfprov.host.disks import free_space, mount_of
 from tfprov.host.limits import Mount
 
 
@@ -25,19 +25,6 @@ def test_a_folder_that_is_not_there_is_measured_at_its_parent(tmp_path: Path) ->
     assert {one.path for one in found} == {os.path.realpath(tmp_path)}
     assert found[0].device == found[1].device
     assert all(0 < one.free_bytes <= shutil.disk_usage(tmp_path).total for one in found)
-
-
-def test_a_file_in_the_way_is_measured_at_its_folder(tmp_path: Path) -> None:
-    (tmp_path / "file").touch()
-
-    assert nearest_existing(tmp_path / "file" / "below") == Path(os.path.realpath(tmp_path))
-
-
-def test_a_link_is_followed_to_the_disk_that_it_leads_to(tmp_path: Path) -> None:
-    (tmp_path / "real").mkdir()
-    (tmp_path / "link").symlink_to(tmp_path / "real")
-
-    assert nearest_existing(tmp_path / "link" / "new") == Path(os.path.realpath(tmp_path / "real"))
 
 
 @pytest.mark.parametrize(

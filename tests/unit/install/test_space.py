@@ -8,6 +8,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from tfprov import disk_space
 from tfprov.errors import TfprovError
 from tfprov.install import space
 from tfprov.install.space import Need, check, need
@@ -56,7 +57,8 @@ def disks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., dict
 
         for folder in folders.values():
             folder.mkdir()
-        monkeypatch.setattr(space, "_device", device_of)
+        monkeypatch.setattr(disk_space, "device_of", device_of)
+        monkeypatch.setattr(space, "device_of", device_of)
         monkeypatch.setattr(shutil, "disk_usage", lambda path: SimpleNamespace(free=free[device_of(path)]))
         return folders
 
