@@ -16,20 +16,21 @@ VARIABLE = "TFPROV_CACHE_MAX"
 
 _MOST = 20_000_000_000
 _SHARE = 5
-_SIZE = re.compile(r"^\s*(?P<count>\d+(?:\.\d+)?)\s*(?P<unit>[kKMGT]?)i?B?\s*$")
-_UNITS = {"": 1.0, "k": 1e3, "K": 1e3, "M": 1e6, "G": 1e9, "T": 1e12}
+_SIZE = re.compile(r"^\s*(?P<count>\d+(?:\.\d+)?)\s*(?:(?P<unit>[kKMGT])(?P<binary>i)?)?B?\s*$")
+_POWERS = {"k": 1, "K": 1, "M": 2, "G": 3, "T": 4}
 
 
 def parse_size(text: str) -> int:
-    """Bytes of `10GB`, `500 MB` or a plain number; powers of ten.
+    """Bytes of `10GB` (powers of ten), `10GiB` (powers of 1024) or a plain number.
 
     Raises:
         TfprovError: `usage`.
     """
     found = _SIZE.match(text)
     if found is None:
-        raise TfprovError("usage", f"`{text}` is no size such as `10GB` or `500MB`")
-    return int(float(found["count"]) * _UNITS[found["unit"]])
+        raise TfprovError("usage", f"`{text}` is not a size such as `10GB` or `500MiB`")
+    base = 1024 if found["binary"] else 1000
+    return int(float(found["count"]) * base ** _POWERS.get(found["unit"], 0))
 
 
 def cap(environ: Mapping[str, str], folder: Path) -> int | None:

@@ -71,13 +71,25 @@ def test_without_a_limit_nothing_goes(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "size"), [("10GB", 10**10), ("500 MB", 5 * 10**8), ("1.5kB", 1500), ("7", 7), ("2TiB", 2 * 10**12)]
+    ("text", "size"),
+    [
+        ("10GB", 10**10),
+        ("500 MB", 5 * 10**8),
+        ("1.5kB", 1500),
+        ("20G", 2 * 10**10),
+        ("7", 7),
+        ("7 B", 7),
+        ("2TiB", 2 << 40),
+        ("10 GiB", 10 << 30),
+        ("0.5 MiB", 1 << 19),
+        ("3Ki", 3072),
+    ],
 )
-def test_sizes_are_read_in_powers_of_ten(text: str, size: int) -> None:
+def test_sizes_are_read_in_powers_of_ten_or_of_1024(text: str, size: int) -> None:
     assert parse_size(text) == size
 
 
-@pytest.mark.parametrize("text", ["", "much", "-1GB", "1 XB"])
+@pytest.mark.parametrize("text", ["", "much", "-1GB", "1 XB", "1 iB", "1 i"])
 def test_what_is_no_size_is_refused(text: str) -> None:
     with pytest.raises(TfprovError) as caught:
         parse_size(text)
