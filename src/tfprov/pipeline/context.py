@@ -195,7 +195,8 @@ class Context:
     def _load(self, path: Path, *, shipped: bool) -> Loaded:
         from tfprov.profile.load import load
 
-        return load(path, overrides=self.request.overrides, shipped=shipped)
+        elsewhere = self.request.host is not None
+        return load(path, overrides=self.request.overrides, shipped=shipped, elsewhere=elsewhere)
 
     def _collect(self, event: Event) -> None:
         if isinstance(event, Attempt):

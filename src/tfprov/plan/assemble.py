@@ -118,7 +118,7 @@ def _python(question: Question, chosen: Fit) -> ChosenPython:
     same = [each for each in chosen.usable[1:] if each.minor == best.minor]
     if any(each.interpreter.externally_managed for each in same) and not best.interpreter.externally_managed:
         why += "; preferred to the one of the operating system"
-    if best.interpreter.found_by == "profile":
+    if question.profile.python.path is not None:
         why = f"named by the profile; {release} {wheels}"
     return ChosenPython(version=best.interpreter.version, path=best.interpreter.path, why=why)
 

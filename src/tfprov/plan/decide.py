@@ -43,9 +43,12 @@ def decide(
     wanted = gather(profile, facts)
     platform = platform_name(facts.system.value, facts.machine.value)
     _gate(profile, facts)
-    usable, refused = interpreters.sort_out(profile, facts)
     later = profile.smoke.gpu == "later"
     newest = profile.index.exclude_newer
+    known = candidates(table, None if locked else listing, platform, moment(newest) if newest else None)
+    found = _with_locked(known, locked)
+    offers = [offer for candidate in found for offer in candidate.offers.values()]
+    usable, refused = interpreters.sort_out(profile, facts, offers)
     question = Question(
         profile=profile,
         facts=facts,
@@ -57,9 +60,7 @@ def decide(
         gpus=gpus.on_machine(facts, table, platform, later=later and wanted.accelerator == "cuda"),
         usable=tuple(usable),
         refused=tuple(refused),
-        candidates=_with_locked(
-            candidates(table, None if locked else listing, platform, moment(newest) if newest else None), locked
-        ),
+        candidates=found,
     )
     if profile.environment.kind == "conda" and profile.conda.tensorflow == "conda":
         return plan_of_conda(question)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from packaging.specifiers import SpecifierSet
@@ -60,11 +60,25 @@ def admits(specifier: str | None, minor: str) -> bool:
     return any(wanted.contains(f"{minor}.{patch}", prereleases=True) for patch in _PATCHES)
 
 
-def sort_out(profile: Profile, facts: Facts) -> tuple[list[Usable], list[tuple[Interpreter, Refusal]]]:
-    """The interpreters that may be taken, best first, and the others with why not."""
+def is_named(interpreter: Interpreter, profile: Profile) -> bool:
+    """Whether it is the one that the profile names; facts of another machine do not say so, and the path decides."""
+    return interpreter.found_by == "profile" or interpreter.path == profile.python.path
+
+
+def sort_out(
+    profile: Profile, facts: Facts, offers: Sequence[Offer]
+) -> tuple[list[Usable], list[tuple[Interpreter, Refusal]]]:
+    """The interpreters that may be taken, best first, and the others with why not.
+
+    Args:
+        profile: names an interpreter or bounds them.
+        facts: of the machine.
+        offers: of all releases; an interpreter that none of them has a wheel for may not be taken.
+    """
     usable: list[Usable] = []
     refused: list[tuple[Interpreter, Refusal]] = []
     system = frozenset(platform_tags(facts))
+    installable = [offer for offer in offers if offer.has_platform(system)]
     for interpreter in facts.interpreters.value:
         why = _refusal(interpreter, profile, facts)
         if why is not None:
@@ -72,25 +86,40 @@ def sort_out(profile: Profile, facts: Facts) -> tuple[list[Usable], list[tuple[I
             continue
         version = Version(interpreter.version)
         own = interpreter.libc is not None and interpreter.libc != facts.libc.value
-        usable.append(
-            Usable(
-                interpreter=interpreter,
-                version=version,
-                tag=f"cp{version.major}{version.minor}{'t' if interpreter.free_threaded else ''}",
-                platforms=frozenset(platform_tags(facts, interpreter.libc)) if own else system,
-            )
+        found = Usable(
+            interpreter=interpreter,
+            version=version,
+            tag=f"cp{version.major}{version.minor}{'t' if interpreter.free_threaded else ''}",
+            platforms=frozenset(platform_tags(facts, interpreter.libc)) if own else system,
         )
+        # Where no release has a wheel for the machine, that is what is wrong, and not the interpreters.
+        if installable and not any(fitting(offer, (found,)) for offer in installable):
+            refused.append((interpreter, _without_wheels(found)))
+        else:
+            usable.append(found)
     usable.sort(key=lambda each: each.preference, reverse=True)
     return usable, refused
 
 
+def _without_wheels(found: Usable) -> Refusal:
+    libc = found.interpreter.libc
+    what = f"Python {found.minor}"
+    if found.interpreter.free_threaded:
+        what = f"free-threaded builds of {what}"
+    elif libc is not None:
+        what = f"{what} on {libc.kind} {libc.version}"
+    return Refusal(code="python-unsupported", why=f"no TensorFlow has wheels for {what}")
+
+
 def _refusal(interpreter: Interpreter, profile: Profile, facts: Facts) -> Refusal | None:
-    named = interpreter.found_by == "profile"
-    if profile.python.path is not None and not named:
+    is_other = not is_named(interpreter, profile)
+    if profile.python.path is not None and is_other:
         return Refusal(code="python-unsupported", why=f"the profile names `{profile.python.path}`")
     problem = interpreter.problem
     if problem is not None:
         return Refusal(code=problem.code, why=problem.why)
+    if interpreter.virtual and is_other:
+        return Refusal(code="python-unsupported", why="it belongs to a virtual environment, which may go away")
     return _build(interpreter, facts) or _version(interpreter, profile)
 
 
@@ -110,13 +139,13 @@ def _version(interpreter: Interpreter, profile: Profile) -> Refusal | None:
         version = Version(interpreter.version)
     except InvalidVersion:
         return Refusal(code="python-broken", why=f"it calls itself `{interpreter.version}`")
-    if interpreter.virtual and interpreter.found_by != "profile":
-        return Refusal(code="python-unsupported", why="it belongs to a virtual environment, which may go away")
     if version.release[:2] < OLDEST_PYTHON:
         return Refusal(code="python-unsupported", why="environments can be made for Python 3.9 and newer")
-    wanted = profile.python.version
-    if wanted is not None and not SpecifierSet(wanted).contains(version, prereleases=True):
-        return Refusal(code="python-unsupported", why=f'outside `python.version = "{wanted}"`')
+    wanted = None if profile.python.version is None else SpecifierSet(profile.python.version)
+    if wanted is not None and not wanted.contains(version, prereleases=True):
+        return Refusal(code="python-unsupported", why=f'outside `python.version = "{profile.python.version}"`')
+    if version.is_prerelease and not is_named(interpreter, profile) and not (wanted is not None and wanted.prereleases):
+        return Refusal(code="python-unsupported", why="it is a pre-release; `python.path` would take it all the same")
     return None
 
 

@@ -240,9 +240,9 @@ def _python_cause(question: Question, release: str, allowed: Sequence[str]) -> t
 
 def _named_python_cause(question: Question, release: str, path: str) -> tuple[str, str]:
     for interpreter, refusal in question.refused:
-        if interpreter.found_by == "profile":
+        if interpreters.is_named(interpreter, question.profile):
             return refusal.code, f"the interpreter that the profile names, `{path}`, cannot be used: {refusal.why}"
-    if any(each.interpreter.found_by == "profile" for each in question.usable):
+    if question.usable:
         return "python-unsupported", f"{release} has no wheel for the interpreter that the profile names, `{path}`"
     return "python-not-found", f"the interpreter that the profile names, `{path}`, was not found"
 
@@ -276,7 +276,7 @@ def _pythons_seen(question: Question) -> Iterator[str]:
     """One line for each reason, not one for each interpreter."""
     if question.usable:
         versions = [each.interpreter.version for each in question.usable]
-        yield f"Pythons that could be used: {', '.join(dict.fromkeys(versions))}"
+        yield f"Pythons that other releases run on: {', '.join(dict.fromkeys(versions))}"
     groups: dict[str, list[str]] = {}
     for interpreter, refusal in question.refused:
         groups.setdefault(refusal.why, []).append(interpreter.version or interpreter.path)

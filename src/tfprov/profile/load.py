@@ -30,7 +30,14 @@ Place: TypeAlias = Callable[[Key], str]
 """Where a key was given: `train.toml:7`, or the override that gave it."""
 
 
-def load(path: Path, *, overrides: Sequence[str] = (), shipped: bool = False, content: bytes | None = None) -> Loaded:
+def load(
+    path: Path,
+    *,
+    overrides: Sequence[str] = (),
+    shipped: bool = False,
+    content: bytes | None = None,
+    elsewhere: bool = False,
+) -> Loaded:
     """The profile in a file, checked.
 
     Args:
@@ -38,6 +45,7 @@ def load(path: Path, *, overrides: Sequence[str] = (), shipped: bool = False, co
         overrides: `dotted.key=value` from the command line, later ones win.
         shipped: whether the file came with tfprov.
         content: taken in place of what is in the file, which then need not exist.
+        elsewhere: whether it is read for another machine: `python.path` is a path there, and is not looked for here.
 
     Raises:
         TfprovError: `profile-invalid` with every mistake as a line of evidence; `profile-missing` when there is
@@ -93,7 +101,7 @@ def load(path: Path, *, overrides: Sequence[str] = (), shipped: bool = False, co
     constraints: tuple[str, ...] = ()
     if not unprintable:
         # The operating system refuses such names with errors that nobody could place.
-        missing, contents = _missing_files(document, path.parent, place)
+        missing, contents = _missing_files(document, path.parent, place, elsewhere=elsewhere)
         requirements, constraints, wrong = requirements_in(document, path.parent)
         problems += (*missing, *wrong)
     if profile is None or problems:
@@ -295,7 +303,7 @@ def _unprintable_paths(document: Document, place: Place) -> list[str]:
     return problems
 
 
-def _missing_files(document: Document, folder: Path, place: Place) -> tuple[list[str], list[bytes]]:
+def _missing_files(document: Document, folder: Path, place: Place, *, elsewhere: bool) -> tuple[list[str], list[bytes]]:
     """Files that the document names and that cannot be read, and the content of those that can.
 
     Works on the raw document, so that a missing file is reported beside a mistyped key.
@@ -304,6 +312,8 @@ def _missing_files(document: Document, folder: Path, place: Place) -> tuple[list
     contents = []
     for file in named_files(document, folder):
         dotted = ".".join(file.key)
+        if elsewhere and file.key == ("python", "path"):
+            continue
         if not file.path.exists():
             problems.append(f"{place(file.key)}: `{dotted}`: there is no `{file.name}` ({file.path})")
         elif file.matters:

@@ -227,6 +227,25 @@ def test_a_release_without_wheels_for_the_only_allowed_python_says_what_would_fi
     assert any("Python 3.10.13, 3.11.7, 3.12.1, 3.13.0: outside" in line for line in error.evidence)
 
 
+def test_a_message_lists_no_interpreter_that_no_release_could_use() -> None:
+    pythons = (
+        "3.9.18",
+        "3.14.0",
+        python("3.13.0", free_threaded=True),
+        python("3.12.1", bits=32),
+        python("3.12.2", machine="aarch64"),
+        python("3.11.0", implementation="pypy"),
+        "3.13.0rc2",
+    )
+    with pytest.raises(TfprovError) as caught:
+        plan(profile("==2.21.*", python={"install": False}), Host(pythons=pythons))
+    assert caught.value.evidence[0] == "Pythons that other releases run on: 3.14.0, 3.9.18"
+    listing = Listing(files={"tensorflow": (IndexFile(filename=wheel("2.21.0", 12)),)}, source="test")
+    with pytest.raises(TfprovError) as caught:
+        decide(profile(python={"install": False}), Host(pythons=pythons).facts, table(), listing)
+    assert not any("other releases" in line for line in caught.value.evidence)
+
+
 def test_a_python_of_ones_own_is_preferred_to_that_of_the_operating_system() -> None:
     system = python("3.12.9", path="/usr/bin/python3.12", externally_managed=True, found_by="PATH")
     found = plan(profile("==2.19.*"), Host(pythons=(system, "3.12.1", "3.11.7")))

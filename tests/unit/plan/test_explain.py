@@ -44,7 +44,7 @@ MESSAGES = {
         Host(),
         """\
 python-unsupported 10: TensorFlow 2.21.0 has no wheel for any Python that the profile allows
-- Pythons that could be used: 3.9.18
+- Pythons that other releases run on: 3.9.18
 - Python 3.10.13, 3.11.7, 3.12.1, 3.13.0: outside `python.version = "==3.9.*"`
 - tensorflow 2.21.0: it has wheels for Python 3.10 to 3.13 only
 - the profile asks for `tensorflow.version = "==2.21.*"`
@@ -56,7 +56,7 @@ fit""",
         Host(pythons=("3.14.0",)),
         """\
 python-unsupported 10: TensorFlow 2.21.0 has no wheel for any Python that the profile allows
-- Pythons that could be used: 3.14.0
+- Pythons that other releases run on: 3.14.0
 - tensorflow 2.10.0 to 2.21.0: it has wheels for Python 3.10 to 3.13 only (2.21.0)
 hint: TensorFlow 2.21.0 has wheels for Python 3.10 to 3.13; 3.14 begins with the pre-release 2.22.0rc0""",
     ),

@@ -20,7 +20,7 @@ def profile(**tables: Any) -> Profile:
 def refused(interpreter: Interpreter, host: Host | None = None, **tables: Any) -> Refusal | None:
     place = host or Host()
     changed = Host(system=place.system, machine=place.machine, libc=place.libc, pythons=(interpreter,))
-    usable, others = sort_out(profile(**tables), changed.facts)
+    usable, others = sort_out(profile(**tables), changed.facts, ())
     assert len(usable) + len(others) == 1
     return others[0][1] if others else None
 
@@ -33,7 +33,8 @@ def offer(*interpreters: str, tags: tuple[str, ...] = ("manylinux_2_27_x86_64",)
     ("interpreter", "code", "said"),
     [
         (python("3.12.1"), None, ""),
-        (python("3.14.0rc2"), None, ""),
+        (python("3.13.0rc2"), "python-unsupported", "pre-release"),
+        (python("3.13.0rc2", found_by="profile"), None, ""),
         (python("3.8.18"), "python-unsupported", "3.9 and newer"),
         (python("3.12.1", bits=32), "python-32bit", "32-bit"),
         (python("3.12.1", machine="i686"), "python-32bit", "i686"),
@@ -71,17 +72,48 @@ def test_a_named_interpreter_leaves_out_the_others() -> None:
     assert refused(python("3.12.1", found_by="profile"), python={"path": "bin/python"}) is None
 
 
+@pytest.mark.parametrize(
+    ("interpreter", "said"),
+    [
+        (python("3.14.0"), "no TensorFlow has wheels for Python 3.14"),
+        (python("3.13.0", free_threaded=True), "no TensorFlow has wheels for free-threaded builds of Python 3.13"),
+        (
+            python("3.12.1", libc=Libc(kind="musl", version="1.2")),
+            "no TensorFlow has wheels for Python 3.12 on musl 1.2",
+        ),
+        (python("3.12.1"), None),
+    ],
+)
+def test_an_interpreter_that_no_release_has_a_wheel_for_is_refused(interpreter: Interpreter, said: str | None) -> None:
+    facts = Host(pythons=(interpreter,)).facts
+    usable, others = sort_out(profile(), facts, (offer("cp312"), offer("cp313")))
+    assert [why.why for _, why in others] == ([] if said is None else [said])
+    # Where nothing is for the machine at all, the interpreters are not to blame.
+    usable, others = sort_out(profile(), facts, (offer("cp312", tags=("win_amd64",)),))
+    assert (len(usable), others) == (1, [])
+
+
+def test_a_range_that_names_a_pre_release_admits_it() -> None:
+    assert refused(python("3.13.0rc2"), python={"version": ">=3.13.0rc1"}) is None
+
+
+def test_the_named_interpreter_of_another_machine_is_known_by_its_path() -> None:
+    path = "/srv/python/bin/python3.12"
+    found = python("3.12.1", path=path, found_by="PATH", virtual=True)
+    assert refused(found, python={"path": path}) is None
+
+
 def test_the_best_comes_first() -> None:
     system = python("3.12.9", externally_managed=True)
     pythons = (python("3.11.9"), system, python("3.12.1"), python("3.12.4"))
-    usable, _ = sort_out(profile(), Host(pythons=pythons).facts)
+    usable, _ = sort_out(profile(), Host(pythons=pythons).facts, ())
     assert [each.interpreter.version for each in usable] == ["3.12.4", "3.12.1", "3.12.9", "3.11.9"]
 
 
 def test_an_interpreter_fits_by_its_tag_and_its_own_libc() -> None:
     old = python("3.12.1", libc=Libc(kind="glibc", version="2.17"), path="/old/bin/python")
     free = python("3.12.1", free_threaded=True, path="/free/bin/python")
-    usable, _ = sort_out(profile(), Host(pythons=(old, free, "3.12.1", "3.11.7")).facts)
+    usable, _ = sort_out(profile(), Host(pythons=(old, free, "3.12.1", "3.11.7")).facts, ())
     assert [each.interpreter.path for each in fitting(offer("cp312"), usable)] == ["/opt/python/3.12.1/bin/python"]
     everywhere = offer("py3", tags=("any",))
     assert len(fitting(everywhere, usable)) == 4

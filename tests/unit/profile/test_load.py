@@ -452,3 +452,10 @@ def test_a_path_with_a_control_character_is_refused_with_its_line(tmp_path: Path
     lines = report(write(tmp_path, f'name = "a"\n[{table}]\n{line}\n'))
     assert lines[0] == "profile-invalid: `DIR/train.toml` has a mistake"
     assert lines[1].startswith(f"train.toml:3: `{table}.{line.partition(' ')[0]}` holds a control character (U+00")
+
+
+def test_the_interpreter_of_another_machine_is_not_looked_for_here(tmp_path: Path) -> None:
+    path = write(tmp_path, 'name = "x"\n[python]\npath = "/srv/python/bin/python3"\n')
+    with pytest.raises(TfprovError, match="mistake"):
+        load(path)
+    assert load(path, elsewhere=True).profile.python.path == "/srv/python/bin/python3"
