@@ -237,7 +237,7 @@ def _capability_too_new(view: View, hit: Hit) -> bool:
 
 def _second_gpu(view: View, _hit: Hit) -> bool:
     """Another GPU of the machine is used: leaving out a weak one is no fault."""
-    return "has_gpu" in view.told
+    return "has_gpu" in view.told and not view.context.gpus_missing
 
 
 CONDITIONS: Mapping[str, Condition] = MappingProxyType(
@@ -306,6 +306,7 @@ CONDITIONS: Mapping[str, Condition] = MappingProxyType(
         "local-numpy": _says(r"source directory"),
         "ignored-exception": _every_line_says(r"'MessageFactory' object has no attribute"),
         "deep-import": _says(r"site-packages.{0,200}circular import|circular import\) \(.*(?:site|dist)-packages"),
+        "driver-compiles": lambda view, _: any(other.rule.name == "tf-ptxas-driver" for other in view.hits),
         "relying-on-driver": _every_line_says(r"Relying on driver|You are using ptxas"),
     }
 )

@@ -78,6 +78,7 @@ class Context:
         bits: pointer size of that Python.
         container: `docker`, `podman`, `kubernetes`, …
         gpu: whether the machine has an NVIDIA GPU.
+        gpus_missing: whether TensorFlow lists fewer GPUs than it should: then one that it leaves out is a fault.
         driver: kernel driver version (`550.144.03`), never the CUDA version.
         profile: path of the profile, for the words of a remedy.
         requested: `tensorflow.version` of the profile.
@@ -96,6 +97,7 @@ class Context:
     emulated: bool | None = None
     avx: bool | None = None
     gpu: bool | None = None
+    gpus_missing: bool | None = None
     driver: str | None = None
     profile: str | None = None
     requested: str | None = None

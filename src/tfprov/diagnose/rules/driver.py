@@ -161,8 +161,6 @@ RULES: tuple[Rule, ...] = (
             "visible_devices",
             "mig",
             "invalid device id",
-            "all cuda-capable devices are busy",
-            "cuda_error_device_unavailable",
             "no supported devices",
         ),
         pattern=r"CUDA_ERROR_NO_DEVICE|no CUDA-capable device is detected|CUDA_ERROR_INVALID_DEVICE|^No devices were found|invalid device ordinal|cudaErrorNoDevice|No CUDA GPUs are available|'?visible_device_list'? (?:listed an invalid|contains)|CUDA_VISIBLE_DEVICES (?:is|was|has been) set to (?:-1|empty|''|\"\")",

@@ -95,8 +95,8 @@ RULES: tuple[Rule, ...] = (
         name="typing-extensions",
         code="typing-extensions-mismatch",
         reads="typing_extensions older than a package (pydantic, openai, keras) needs; TensorFlow 2.12 and 2.13 hold it below 4.6",
-        needs=("typing_extensions", "from 'typing'"),
-        pattern=r"(?:cannot import name '?\w+'? from|No module named) '?typing_extensions|cannot import name '\w+' from 'typing'",
+        needs=("typing_extensions",),
+        pattern=r"(?:cannot import name '?\w+'? from|No module named) '?typing_extensions",
         examples=(
             "ImportError: cannot import name 'TypeAliasType' from 'typing_extensions' (/x/site-packages/typing_extensions.py)",
         ),
