@@ -29,6 +29,22 @@ def diagnose_text(text: str, context: Context | None = None) -> Diagnosis:
     return diagnose(BytesIO(text.encode("utf-8", "replace")), context)
 
 
+def telling_lines(text: str, count: int) -> tuple[str, ...]:
+    """The last lines of a text, without blank lines and those that look like a fault and are none.
+
+    Args:
+        text: a log in memory; at most ten times `count` of its last lines are looked at.
+        count: most lines to give.
+    """
+    lines = [line.rstrip() for line in text.splitlines()[-10 * count :] if line.strip()]
+    return tuple(line for line in lines if not _is_noise(line))[-count:]
+
+
+def _is_noise(line: str) -> bool:
+    found = diagnose_text(line).findings
+    return bool(found) and all(one.role == "noise" for one in found)
+
+
 @cache
 def _scanner() -> Scanner:
     return Scanner(RULES)

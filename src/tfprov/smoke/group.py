@@ -271,7 +271,7 @@ def _take_in(
         elif "leg" in record:
             started = begun.at - bench.epoch if begun is not None else None
             begun = None
-            device, leg = str(record["device"]), replace(_leg(record), started=started)
+            device, leg = str(record["device"]), replace(_leg(record, bench.request.accelerator), started=started)
             outcome.legs.append((device, leg))
             bench.seen.append(leg)
             finished_legs.append([device, leg.leg, leg.ok])
@@ -299,14 +299,14 @@ def _lines(path: Path) -> list[dict[str, object]]:
     return found
 
 
-def _leg(record: dict[str, object]) -> Leg:
+def _leg(record: dict[str, object], accelerator: str) -> Leg:
     ok = record.get("ok") is True
     name = str(record["leg"])
     evidence = str(record.get("evidence") or "")
     code = record.get("code")
     if not ok and code is None:
         chain = _chain(record.get("errors"))
-        code = causes.of_exceptions(chain, _UNRECOGNISED.get(name, "probe-failed"))
+        code = causes.of_exceptions(chain, _UNRECOGNISED.get(name, "probe-failed"), accelerator=accelerator)
         if chain:
             # The last exception first: it is the cause, and the traceback below it is long.
             evidence = f"{chain[-1]}\n{evidence}"
@@ -324,7 +324,7 @@ def _chain(errors: object) -> tuple[Raised, ...]:
     if not isinstance(errors, list):
         return ()
     return tuple(
-        Raised(kind=str(each.get("type")), message=str(each.get("message")), name=each.get("name"))
+        Raised(kind=str(each.get("type")), message=str(each.get("message")))
         for each in errors
         if isinstance(each, dict)
     )

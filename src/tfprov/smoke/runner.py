@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 from typing import Literal
@@ -185,7 +186,14 @@ def _verdict(
         for device, leg in outcome.legs:
             by_device.setdefault(device, []).append(leg)
     build = _pairs(facts.get("build"))
-    _explain_missing_gpus(by_device, core.log, build, _text(facts.get("place")) or "")
+    why = partial(
+        causes.of_missing_gpus,
+        core.log,
+        accelerator=request.accelerator,
+        cuda_build=_cuda_build(build),
+        place=_text(facts.get("place")) or "",
+    )
+    _explain_missing_gpus(by_device, why)
     _add_health(request, by_device, core.log, facts)
     descriptions = dict(_pairs(facts.get("descriptions")))
     python = _text(facts.get("python"))
@@ -203,7 +211,7 @@ def _verdict(
         seconds=seconds,
         note=note,
         findings=(
-            *_unused_gpus(facts, core.log, build),
+            *_unused_gpus(facts, why),
             *requirements.unmet(_strings(facts.get("requires")), dict(_pairs(facts.get("installed"))), python),
             *around,
         ),
@@ -213,22 +221,20 @@ def _verdict(
     )
 
 
-def _explain_missing_gpus(
-    by_device: dict[str, list[Leg]], log: str, build: tuple[tuple[str, str], ...], place: str
-) -> None:
+def _explain_missing_gpus(by_device: dict[str, list[Leg]], why: Callable[[], tuple[str, str]]) -> None:
     legs = by_device.get(ENVIRONMENT, [])
     for position, leg in enumerate(legs):
         if leg.leg == "devices" and leg.code == "gpu-missing-in-tf":
-            code, evidence = causes.of_missing_gpus(log, cuda_build=_cuda_build(build), place=place)
+            code, evidence = why()
             legs[position] = replace(leg, code=code, evidence=f"{leg.evidence}\n{evidence}")
 
 
-def _unused_gpus(facts: Mapping[str, object], log: str, build: tuple[tuple[str, str], ...]) -> tuple[Finding, ...]:
+def _unused_gpus(facts: Mapping[str, object], why: Callable[[], tuple[str, str]]) -> tuple[Finding, ...]:
     """GPUs that the driver shows and TensorFlow does not. No failure: a small card for the screen is left out, too."""
     driver, seen = facts.get("driver_gpus"), facts.get("gpus")
     if not isinstance(driver, int) or not isinstance(seen, int) or seen >= driver:
         return ()
-    code, evidence = causes.of_missing_gpus(log, cuda_build=_cuda_build(build), place=_text(facts.get("place")) or "")
+    code, evidence = why()
     return (Finding(code=code, evidence=f"TensorFlow lists {seen} of the driver's {driver} GPUs: {evidence}"),)
 
 
