@@ -43,7 +43,8 @@ class Rule:
         reads: tool, versions and the place or format of the message.
         needs: lower-case literals; at least one of them stands in every line that the pattern can match. They are how
             a log of hundreds of megabytes is passed over quickly.
-        pattern: searched in a line without colour codes, letter case ignored; named groups are kept as captures.
+        pattern: searched in a line without colour codes, letter case ignored; named groups are kept as captures. A
+            pattern with two ways to say the same names the second group `status__2`.
         examples: text that the rule must recognise as its code, one at least; each is a test.
         rank: how near to the root the cause stands; the highest cause of a log is its root.
         span: lines that the pattern is searched in, joined by blanks: for messages that tools wrap.

@@ -95,7 +95,7 @@ class _Found:
             self.last = number, text.encode()
         for name, value in captures.items():
             if value:
-                self.captures.setdefault(name, value)
+                self.captures.setdefault(name.partition("__")[0], value)
 
     def hit(self) -> Hit:
         lines = list(self.lines)

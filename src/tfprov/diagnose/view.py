@@ -61,7 +61,8 @@ def look(hits: Sequence[Hit], context: Context) -> View:
     for hit in hits:
         if hit.rule.code == CLUE:
             for name, value in hit.captures.items():
-                told.setdefault(_ALIASES.get(name, name), value.replace("_", ".") if name == "manylinux" else value)
+                # A tag of manylinux writes 2.28 as `2_28`.
+                told.setdefault(name, value.replace("_", ".") if name == "glibc" else value)
         else:
             for name in ("tensorflow", "capability", "python"):
                 if name in hit.captures:
@@ -70,8 +71,6 @@ def look(hits: Sequence[Hit], context: Context) -> View:
     return View(context=completed, told=told, hits=[hit for hit in hits if hit.rule.code != CLUE])
 
 
-# Patterns with two ways to say a thing have two names for it.
-_ALIASES = {"dotted": "python", "abi": "tag", "manylinux": "glibc", "reported": "driver", "older": "pip"}
 _SYSTEMS = {"is_linux": "linux", "is_macos": "macos", "is_windows": "windows"}
 # Clues that say something by being there at all: name of the clue, field, value.
 _SIGNS: tuple[tuple[str, str, object], ...] = (

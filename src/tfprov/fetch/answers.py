@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     import httpx
 
 _CONTENT_RANGE = re.compile(r"bytes\s+(?:(\d+)-(\d+)|\*)/(\d+|\*)", re.IGNORECASE)
-_TRANSIENT_STATUS = frozenset({408, 425, 429, 500, 502, 503, 504, 507, 509, 520, 521, 522, 523, 524})
 _FIRST_BYTES_OF_A_PAGE = re.compile(rb"^\s*(<!doctype html|<html|<head|<script)", re.IGNORECASE)
 
 
@@ -106,9 +105,9 @@ def raise_for_status(response: httpx.Response, url: str) -> None:
     asked = (f"Retry-After: {response.headers['Retry-After']}",) if "Retry-After" in response.headers else ()
     evidence = (f"{line} from `{host}`", redact(f"GET {response.url}"), *asked)
     if status == 407:
-        raise TransferError("net-proxy", "the proxy wants a login", transient=False, evidence=evidence)
+        raise TransferError("net-proxy", "the proxy wants a login", evidence=evidence)
     if status == 511:
-        raise TransferError("net-portal", "the network wants a login", transient=False, evidence=evidence)
+        raise TransferError("net-portal", "the network wants a login", evidence=evidence)
     hints = {
         401: "give credentials: `${NAME}` variables in the address, netrc, or a keyring",
         403: "check the credentials, or name a mirror with `index.mirrors`",
@@ -117,7 +116,7 @@ def raise_for_status(response: httpx.Response, url: str) -> None:
     raise TransferError(
         "mirror-http-error",
         f"`{host}` answers `{name_in(url)}` with {line}",
-        transient=status in _TRANSIENT_STATUS,
+        status=status,
         retry_after=retry_after_seconds(response.headers.get("Retry-After"), now=time.time()),
         evidence=evidence,
         hint=hints.get(status),
@@ -135,7 +134,6 @@ def refuse_page(first: bytes, response: httpx.Response, url: str) -> None:
         raise TransferError(
             "net-portal",
             f"a web page came instead of `{name_in(url)}`",
-            transient=False,
             evidence=(redact(f"from {response.url}"), f"Content-Type: {kind}", redact(page_title(first))),
         )
 

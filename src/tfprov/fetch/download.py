@@ -163,7 +163,7 @@ class Download:
                 return
             for lane in lanes:
                 if lane.busy:
-                    lane.kick(TransferError("net-reset", "stopped", transient=True))
+                    lane.kick(TransferError("net-reset", "stopped"))
             for thread in self._state.threads:
                 thread.join(_TICK_SECONDS)
 
@@ -173,7 +173,7 @@ class Download:
             self._settle(state.changed)
         if self._enough() or (partial.total is not None and not partial.missing()):
             return
-        failures = state.failures or [TransferError("net-reset", "no connection got on", transient=True)]
+        failures = state.failures or [TransferError("net-reset", "no connection got on")]
         machine = [error for error in failures if not isinstance(error, TransferError)]
         error = machine[0] if machine else max(failures, key=lambda failure: distance(failure.code.name))
         total = "unknown" if partial.total is None else f"{partial.total:,}"
@@ -191,15 +191,12 @@ class Download:
         same = changed.total in (None, partial.total) and target.overlaps()
         if same:
             target.network.health.distrust_validators(target.host)
-            raise TransferError(
-                "net-reset", f"`{name_in(target.url)}` has a new validator and the same content", transient=True
-            )
+            raise TransferError("net-reset", f"`{name_in(target.url)}` has a new validator and the same content")
         had, known = partial.arrived, partial.total
         partial.reset(total=known if changed.total is None else changed.total)
         raise TransferError(
             "net-reset",
             f"`{name_in(target.url)}` changed on the server; it begins anew",
-            transient=True,
             evidence=(f"{had:,} bytes dropped", f"size was {known}, is {changed.total}"),
         )
 

@@ -110,7 +110,6 @@ class Target:
                 raise TransferError(
                     "hash-mismatch",
                     f"the server has another `{name_in(self.url)}` than the one in the lock",
-                    transient=False,
                     evidence=(f"expected {self.size:,} bytes, the server has {total:,}",),
                 )
             known = partial.origin
@@ -209,7 +208,7 @@ def _receive(response: httpx.Response, lane: Lane, target: Target) -> None:
         response, position, stop, route=target.route, idle_timeout=target.manner.idle_timeout, piped=piped
     ):
         if target.stopped():
-            raise TransferError("net-reset", "stopped", transient=True)
+            raise TransferError("net-reset", "stopped")
         count = len(data)
         if position == 0 and not isinstance(data, Pipe):
             refuse_page(bytes(data[:4096]), response, target.url)
@@ -233,7 +232,6 @@ def _receive(response: httpx.Response, lane: Lane, target: Target) -> None:
         raise TransferError(
             "net-reset",
             f"the server ended `{name_in(target.url)}` early",
-            transient=True,
             evidence=(f"at byte {position:,}, asked for up to {stop:,}",),
         )
 
@@ -266,7 +264,6 @@ def _accept(response: httpx.Response, piece: tuple[int, int | None], target: Tar
         raise TransferError(
             "mirror-http-error",
             f"the server sent another part of `{name_in(target.url)}` than was asked for",
-            transient=True,
             evidence=(f"asked for bytes from {start}", f"got {response.headers.get('Content-Range')}"),
         )
     total = partial.total if total is None else total

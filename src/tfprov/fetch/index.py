@@ -236,7 +236,6 @@ def _refuse_portal(body: bytes, *, asked: str, answered: str) -> None:
         raise TransferError(
             "net-portal",
             "a web page came instead of the package index",
-            transient=False,
             evidence=(redact(f"asked {asked}"), redact(f"answered by {answered}"), redact(page_title(body))),
         )
 

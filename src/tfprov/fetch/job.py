@@ -306,7 +306,6 @@ class _Work:
             return TransferError(
                 "hash-mismatch",
                 f"`{name}` is damaged at its source: the same bytes came twice",
-                transient=False,
                 evidence=evidence,
                 hint="name a mirror with `index.mirrors`; if every source has it, the lock is wrong",
             )

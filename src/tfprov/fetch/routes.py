@@ -75,7 +75,6 @@ class Route:
             raise TransferError(
                 "net-proxy",
                 f"{self.words(url)} is no address of a proxy",
-                transient=False,
                 evidence=(problem,),
                 hint="correct `HTTP_PROXY` and `HTTPS_PROXY`, or unset them" if self.name == "environment" else None,
             )

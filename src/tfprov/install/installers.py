@@ -81,5 +81,4 @@ def _run(tool: str, argv: Sequence[str | Path], *, environ: Mapping[str, str], t
             f"`{tool}` did not finish in {timeout:.0f} s",
             evidence=(said.strip()[-2000:] or "it printed nothing",),
         )
-    code, evidence = classify_text(tool, said, answer.returncode)
-    raise TfprovError(code, f"`{tool}` could not install the locked wheels", evidence=evidence)
+    raise classify_text(tool, said, answer.returncode, what=f"`{tool}` could not install the locked wheels")

@@ -11,7 +11,7 @@ import socket
 import ssl
 from collections.abc import Iterator
 
-from tfprov.errors import TfprovError
+from tfprov.errors import Group, TfprovError
 from tfprov.ladder.climb import TransferError
 from tfprov.redact import redact
 
@@ -20,30 +20,36 @@ _CONTEXT = re.compile(r"^(error|ERROR|fatal)\b|^\s*(cause|Caused by):|^hint:", r
 _LINE_LENGTH = 400
 
 
-def classify_text(tool: str, text: str, returncode: int) -> tuple[str, tuple[str, ...]]:
-    """The failure code for what a tool printed, and the lines that prove it.
+def classify_text(tool: str, text: str, returncode: int, *, what: str) -> TfprovError:
+    """The failure that the output of a tool tells.
 
     Args:
         tool: `uv pip compile`, `pip install`, `virtualenv` and the like; its first word is the program.
         text: standard output and standard error.
         returncode: exit status; negative is the number of a signal.
+        what: one line: what the tool could not do.
 
     Returns:
-        The code, `install-failed` when nothing was recognised, and at most six lines without secrets, the proving line
+        `install-failed` when nothing was recognised. Its evidence is at most six lines without secrets, the proving line
         first.
     """
     # Its rules are needed only where something went wrong.
     from tfprov.diagnose.diagnose import diagnose_text
     from tfprov.diagnose.records import Context
 
-    found = diagnose_text(text, Context(tool=tool, returncode=returncode))
-    root = found.root
+    root = diagnose_text(text, Context(tool=tool, returncode=returncode)).root
     if root is None:
-        return "install-failed", (f"`{tool}` ended with status {returncode}", *_tail(text, _EVIDENCE_LINES - 1))
-    if not root.evidence:
-        return root.code, (root.what, *_tail(text, _EVIDENCE_LINES - 1))
-    around = [line.strip()[:_LINE_LENGTH] for line in text.splitlines() if _CONTEXT.search(line)]
-    return root.code, _clean([*(line.text for line in root.evidence[:1]), *around])
+        ended = f"`{tool}` ended with status {returncode}"
+        return TfprovError("install-failed", what, evidence=(ended, *_tail(text, _EVIDENCE_LINES - 1)))
+    if root.evidence:
+        around = [line.strip()[:_LINE_LENGTH] for line in text.splitlines() if _CONTEXT.search(line)]
+        evidence = _clean([root.evidence[0].text, *around])
+    else:
+        evidence = (root.what, *_tail(text, _EVIDENCE_LINES - 1))
+    if root.group is Group.NETWORK:
+        status = root.captures.get("status")
+        return TransferError(root.code, what, status=int(status) if status else None, evidence=evidence)
+    return TfprovError(root.code, what, evidence=evidence)
 
 
 def _tail(text: str, count: int) -> tuple[str, ...]:
@@ -91,8 +97,6 @@ _TYPES: tuple[tuple[type[BaseException], str], ...] = (
     (TimeoutError, "net-timeout"),
 )
 
-_FINAL = frozenset({"net-proxy", "net-tls-cert", "net-portal"})
-
 
 def classify_exception(exc: BaseException) -> TfprovError:
     """The failure that an exception of the operating system or of the HTTP library stands for.
@@ -105,7 +109,7 @@ def classify_exception(exc: BaseException) -> TfprovError:
     what = _words(exc, code)
     evidence = tuple(dict.fromkeys(redact(_one_line(cause)) for cause in _chain(exc)))
     if code.startswith("net-"):
-        return TransferError(code, what, transient=code not in _FINAL, evidence=evidence)
+        return TransferError(code, what, evidence=evidence)
     return TfprovError(code, what, evidence=evidence)
 
 

@@ -11,7 +11,7 @@ import tenacity
 
 from tfprov.errors import TfprovError
 from tfprov.events import Attempt, Emit, Event
-from tfprov.ladder.rungs import HELP, TRANSIENT, Rung, distance
+from tfprov.ladder.rungs import HELP, Rung, distance, may_pass
 from tfprov.redact import redact
 
 T = TypeVar("T")
@@ -21,7 +21,8 @@ class TransferError(TfprovError):
     """A failed exchange that knows more than its code about another try.
 
     Attributes:
-        transient: whether the same try may succeed a moment later.
+        transient: whether the same try may succeed a moment later: what `may_pass` says, unless whoever raises it knows
+            more about the situation.
         retry_after: seconds that the server asks to wait; None when it does not say.
     """
 
@@ -30,14 +31,15 @@ class TransferError(TfprovError):
         code: str,
         what: str,
         *,
-        transient: bool,
+        status: int | None = None,
+        transient: bool | None = None,
         retry_after: float | None = None,
         evidence: tuple[str, ...] = (),
         tried: tuple[str, ...] = (),
         hint: str | None = None,
     ) -> None:
         super().__init__(code, what, evidence=evidence, tried=tried, hint=hint)
-        self.transient = transient
+        self.transient = may_pass(code, status) if transient is None else transient
         self.retry_after = retry_after
 
 
@@ -49,7 +51,7 @@ def is_transient(error: BaseException) -> bool:
     """Whether the same try may succeed a moment later."""
     if isinstance(error, TransferError):
         return error.transient
-    return isinstance(error, TfprovError) and error.code.name in TRANSIENT
+    return isinstance(error, TfprovError) and may_pass(error.code.name)
 
 
 def retry_after(error: BaseException | None) -> float | None:

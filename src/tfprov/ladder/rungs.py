@@ -1,4 +1,4 @@
-"""The rungs, and which of them can help after which failure. Data; `climb` walks it."""
+"""The rungs, which of them can help after which failure, and which failures may pass. Data; `climb` walks it."""
 
 from __future__ import annotations
 
@@ -77,10 +77,21 @@ HELP: Mapping[str, tuple[Rung, ...]] = MappingProxyType(
 TRANSIENT = frozenset(
     {"net-timeout", "net-reset", "net-dns", "net-refused", "mirror-http-error", "conda-http", "file-in-use"}
 )
-"""Codes that may be gone a moment later, so that the same rung is worth another try.
+"""Codes that may be gone a moment later, so that the same rung is worth another try."""
 
-An error that knows better says so: `mirror-http-error` stands for a 503 and for a 404 (see `TransferError`).
-"""
+TRANSIENT_STATUSES = frozenset({408, 425, 429, 500, 502, 503, 504, 507, 509, 520, 521, 522, 523, 524})
+"""HTTP statuses of which the same is true, where a server answered: `mirror-http-error` is a 503 as well as a 404."""
+
+
+def may_pass(code: str, status: int | None = None) -> bool:
+    """Whether the same try may succeed a moment later.
+
+    Args:
+        code: failure code.
+        status: of HTTP; None where no server answered, or where the answer itself was good.
+    """
+    return code in TRANSIENT and (status is None or status in TRANSIENT_STATUSES)
+
 
 # From "could not even leave the machine" to "the right server answered": when several rungs failed in different ways,
 # the failure that got furthest says most about the cause, and a dead proxy on a detour says least.

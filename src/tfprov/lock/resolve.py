@@ -116,8 +116,9 @@ def resolve(question: Question, resolver: Resolver) -> str:
                 evidence=(answer.stderr[-2000:].strip(),),
             )
         if not answer.ok:
-            code, evidence = classify_text("uv pip compile", answer.stderr + answer.stdout, answer.returncode)
-            raise TfprovError(code, "the requirements could not be resolved", evidence=evidence)
+            said = answer.stderr + answer.stdout
+            what = "the requirements could not be resolved"
+            raise classify_text("uv pip compile", said, answer.returncode, what=what)
         # uv writes the full version of the interpreter that it resolved for. Wheels are made for minor versions, so a
         # colleague with an older patch release can use the same lock.
         return _FULL_PYTHON.sub(r"\g<minor>", output.read_text(encoding="utf-8"), count=1)

@@ -164,8 +164,9 @@ def _resolve(context: Context, machine: Machine, platform: PlatformName, python:
                 text = (work / "pylock.toml").read_text(encoding="utf-8")
                 break
     if not text:
-        code, evidence = classify_text("uv pip compile", answer.stderr + answer.stdout, answer.returncode)
-        raise TfprovError(code, "what tfprov needs could not be resolved", evidence=evidence)
+        said = answer.stderr + answer.stdout
+        what = "what tfprov needs could not be resolved"
+        raise classify_text("uv pip compile", said, answer.returncode, what=what)
     facts = other_platforms.facts_on(platform, machine.facts)
     try:
         chosen = Pylock.from_dict(tomllib.loads(text)).select(

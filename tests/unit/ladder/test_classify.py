@@ -71,11 +71,11 @@ EXPECTED = {
 
 @pytest.mark.parametrize(("name", "code"), EXPECTED.items())
 def test_what_tools_really_print_is_recognised(name: str, code: str) -> None:
-    tool, status, text = (MESSAGES / f"{name}.txt").read_text(encoding="utf-8").split("\n", 2)
-    found, evidence = classify_text(tool, text, int(status))
-    assert found == code
-    assert 1 <= len(evidence) <= 6
-    assert evidence[0] in "\n".join(line.strip() for line in text.splitlines())
+    tool, text, status = _message(name)
+    found = classify_text(tool, text, status, what="it failed")
+    assert (found.code.name, found.what) == (code, "it failed")
+    assert 1 <= len(found.evidence) <= 6
+    assert found.evidence[0] in "\n".join(line.strip() for line in text.splitlines())
 
 
 def test_every_message_has_its_expectation() -> None:
@@ -83,34 +83,57 @@ def test_every_message_has_its_expectation() -> None:
 
 
 def test_words_in_another_language_do_not_matter() -> None:
-    code, _ = classify_text("pip install", "ERROR: [Errno 13] Permissão negada: '/opt/x'", 1)
-    assert code == "permission-denied"
-    code, _ = classify_text("pip install", "OSError: [WinError 32] 另一个程序正在使用此文件", 1)
-    assert code == "file-in-use"
+    assert _code("pip install", "ERROR: [Errno 13] Permissão negada: '/opt/x'", 1) == "permission-denied"
+    assert _code("pip install", "OSError: [WinError 32] 另一个程序正在使用此文件", 1) == "file-in-use"
 
 
 def test_the_retry_line_explains_the_missing_distribution() -> None:
-    code, evidence = classify_text(*_message("pip-refused"))
-    assert code == "net-refused"
-    assert "Errno 111" in evidence[0]
+    found = classify_text(*_message("pip-refused"), what="x")
+    assert found.code.name == "net-refused"
+    assert "Errno 111" in found.evidence[0]
 
 
 def test_an_unknown_failure_keeps_its_last_lines() -> None:
-    code, evidence = classify_text("uv pip install", "a\nb\nsomething odd\n", 3)
-    assert code == "install-failed"
-    assert evidence == ("`uv pip install` ended with status 3", "a", "b", "something odd")
+    found = classify_text("uv pip install", "a\nb\nsomething odd\n", 3, what="x")
+    assert found.code.name == "install-failed"
+    assert found.evidence == ("`uv pip install` ended with status 3", "a", "b", "something odd")
 
 
 def test_sigkill_means_memory() -> None:
-    assert classify_text("uv pip install", "", -9)[0] == "oom-killed"
-    assert classify_text("pip install", "Collecting tensorflow", 137)[0] == "oom-killed"
+    assert _code("uv pip install", "", -9) == "oom-killed"
+    assert _code("pip install", "Collecting tensorflow", 137) == "oom-killed"
+
+
+@pytest.mark.parametrize(
+    ("name", "transient"),
+    [
+        ("uv-429", True),
+        ("uv-503", True),
+        ("uv-refused", True),
+        ("uv-rst", True),
+        ("uv-dns", True),
+        ("uv-401", False),
+        ("uv-403", False),
+        ("uv-407", False),
+        ("uv-selfsigned", False),
+        ("uv-expired", False),
+        ("uv-hash", False),
+        ("uv-disk", False),
+    ],
+)
+def test_the_words_of_a_tool_say_whether_another_try_is_worth_it(name: str, transient: bool) -> None:
+    assert is_transient(classify_text(*_message(name), what="x")) is transient
 
 
 def test_evidence_holds_no_credentials() -> None:
     text = "error: Failed to fetch: https://me:hunter2@index.example/simple/\n  cause: HTTP status server error (503 x)"
-    _, evidence = classify_text("uv pip compile", text, 2)
+    evidence = classify_text("uv pip compile", text, 2, what="x").evidence
     assert len(evidence) == 2
     assert "hunter2" not in "".join(evidence)
+
+
+def _code(tool: str, text: str, status: int) -> str:
+    return classify_text(tool, text, status, what="x").code.name
 
 
 def _message(name: str) -> tuple[str, str, int]:

@@ -158,14 +158,14 @@ def test_without_progress_the_budget_ends() -> None:
 
 def test_retry_after_is_honoured_and_never_shortened() -> None:
     run = Run()
-    busy = TransferError("mirror-http-error", "429", transient=True, retry_after=77.0)
+    busy = TransferError("mirror-http-error", "429", status=429, retry_after=77.0)
     run([Step(Rung.NORMAL, Script(busy))], policy=Policy(longest_wait=5.0))
     assert run.time.waits == [77.0]
 
 
 def test_a_retry_after_beyond_the_cap_escalates_at_once() -> None:
     run = Run()
-    busy = TransferError("mirror-http-error", "429", transient=True, retry_after=3600.0)
+    busy = TransferError("mirror-http-error", "429", status=429, retry_after=3600.0)
     steps = [Step(Rung.NORMAL, Script(busy)), Step(Rung.OTHER_SOURCE, Script())]
     assert run(steps, policy=Policy(seconds=300.0)) == "done"
     assert run.time.waits == []
@@ -173,7 +173,7 @@ def test_a_retry_after_beyond_the_cap_escalates_at_once() -> None:
 
 def test_an_error_that_knows_it_is_final_is_not_retried() -> None:
     run = Run()
-    gone = TransferError("mirror-http-error", "404", transient=False)
+    gone = TransferError("mirror-http-error", "404", status=404)
     assert run([Step(Rung.NORMAL, Script(gone)), Step(Rung.OTHER_SOURCE, Script())]) == "done"
     assert run.journal == [("normal", 1, "mirror-http-error"), ("other-source", 1, None)]
 

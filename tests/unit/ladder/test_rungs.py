@@ -5,7 +5,7 @@ from typing import get_args
 import pytest
 
 from tfprov.errors import CODES, Group
-from tfprov.ladder.rungs import HELP, TRANSIENT, Rung, distance
+from tfprov.ladder.rungs import HELP, TRANSIENT, TRANSIENT_STATUSES, Rung, distance, may_pass
 from tfprov.profile.records import RungName
 
 
@@ -25,6 +25,17 @@ def test_the_profile_can_skip_every_rung_but_the_normal_one() -> None:
 def test_what_may_pass_by_itself_can_also_be_helped() -> None:
     assert {code for code in TRANSIENT if not HELP[code]} == set()
     assert CODES.keys() >= TRANSIENT
+
+
+@pytest.mark.parametrize("code", sorted(CODES))
+def test_an_answer_of_a_server_makes_nothing_worth_a_try_that_its_code_does_not(code: str) -> None:
+    passing = {status for status in range(100, 600) if may_pass(code, status)}
+    assert passing == (TRANSIENT_STATUSES if may_pass(code) else set())
+
+
+def test_what_asks_for_a_login_or_distrusts_does_not_pass() -> None:
+    assert not any(may_pass(code) for code in ("net-proxy", "net-tls-cert", "net-portal", "hash-mismatch"))
+    assert TRANSIENT_STATUSES.isdisjoint({401, 403, 404, 407, 410, 501, 505, 511})
 
 
 @pytest.mark.parametrize(

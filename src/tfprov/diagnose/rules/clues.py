@@ -26,7 +26,7 @@ RULES: tuple[Rule, ...] = (
     _clue(
         "python-of-path",
         ("python3", "python2", "lib/python", "python/3.", "envs\\"),
-        r"(?:lib|Lib)[/\\]python(?P<python>[23]\.\d{1,2})[/\\]|[Pp]ython[/\\](?P<dotted>3\.\d{1,2}\.\d+)[/\\]",
+        r"(?:lib|Lib)[/\\]python(?P<python>[23]\.\d{1,2})[/\\]|[Pp]ython[/\\](?P<python__dotted>3\.\d{1,2}\.\d+)[/\\]",
         '  File "/usr/lib/python3.8/site-packages/x.py", line 1',
     ),
     _clue(
@@ -67,13 +67,13 @@ RULES: tuple[Rule, ...] = (
     _clue(
         "tag",
         ("require cpython", "matching python", "requires cpython"),
-        r"requires? CPython [\d.]+ \(`(?P<tag>cp\d{2,3})`\)|\(e\.g\., `(?P<abi>cp\d{2,3})`\)",
+        r"requires? CPython [\d.]+ \(`(?P<tag>cp\d{2,3})`\)|\(e\.g\., `(?P<tag__abi>cp\d{2,3})`\)",
         "hint: You require CPython 3.13 (`cp313`), but we only found wheels",
     ),
     _clue(
         "pip-version",
         ("pip version", "using pip", "pip 1", "pip 9", "pip-", "from /", "release of pip"),
-        r"(?:using pip version|Using pip|^pip) (?P<pip>\d+(?:\.\d+)+)|release of pip (?:is )?available: (?P<older>\d[\d.]*)",
+        r"(?:using pip version|Using pip|^pip) (?P<pip>\d+(?:\.\d+)+)|release of pip (?:is )?available: (?P<pip__older>\d[\d.]*)",
         "You are using pip version 9.0.1, however version 20.0 is available.",
     ),
     _clue(
@@ -140,7 +140,7 @@ RULES: tuple[Rule, ...] = (
     _clue(
         "glibc",
         ("glibc", "manylinux_2_"),
-        r"glibc[ =:]{1,3}(?P<glibc>2\.\d+)|\(`manylinux_(?P<manylinux>2_\d+)_",
+        r"glibc[ =:]{1,3}(?P<glibc>2\.\d+)|\(`manylinux_(?P<glibc__manylinux>2_\d+)_",
         "ldd (Ubuntu GLIBC 2.31) glibc 2.31",
     ),
     _clue(
@@ -212,7 +212,7 @@ RULES: tuple[Rule, ...] = (
     _clue(
         "driver",
         ("driver version", "kernel reported version", "libcuda reported version"),
-        r"Driver Version: (?P<driver>\d{3}\.\d+(?:\.\d+)?)|(?:kernel|libcuda) reported version is: (?P<reported>\d{3}\.\d+)",
+        r"Driver Version: (?P<driver>\d{3}\.\d+(?:\.\d+)?)|(?:kernel|libcuda) reported version is: (?P<driver__reported>\d{3}\.\d+)",
         "| NVIDIA-SMI 470.57.02    Driver Version: 470.57.02    CUDA Version: 11.4     |",
     ),
     _clue(

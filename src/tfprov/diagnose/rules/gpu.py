@@ -32,7 +32,7 @@ RULES: tuple[Rule, ...] = (
             "load cudnn dso",
             "could not load dynamic library",
         ),
-        pattern=r"Couldn't open CUDA library (?!libcuda\.)(?P<opened>lib\w+\.so[.\d]*)|Unable to load cuDNN DSO|Could not load dynamic library '(?P<library>lib(?!cuda\.|nvinfer)(?:cu|nccl|nv)\w+\.so[.\d]*)'",
+        pattern=r"Couldn't open CUDA library (?!libcuda\.)(?P<library__opened>lib\w+\.so[.\d]*)|Unable to load cuDNN DSO|Could not load dynamic library '(?P<library>lib(?!cuda\.|nvinfer)(?:cu|nccl|nv)\w+\.so[.\d]*)'",
         examples=(
             "W tensorflow/stream_executor/platform/default/dso_loader.cc:64] Could not load dynamic library 'libcudart.so.11.0'; dlerror: libcudart.so.11.0: cannot open shared object file: No such file or directory",
         ),
