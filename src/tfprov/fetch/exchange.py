@@ -9,11 +9,9 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from tfprov.fetch.answers import length_of, name_in, raise_for_status, range_of, refuse_page, validator_of
-from tfprov.fetch.body import body
 from tfprov.fetch.lanes import Lane, Manner
 from tfprov.fetch.partial import Partial
 from tfprov.fetch.pieces import Pieces
-from tfprov.fetch.pipes import Pipe
 from tfprov.fetch.record import Origin
 from tfprov.fetch.routes import Route
 from tfprov.fetch.sources import Network
@@ -202,22 +200,18 @@ def _receive(response: httpx.Response, lane: Lane, target: Target) -> None:
     length = length_of(response)
     # Read to its end, a response leaves its connection fit for the next request.
     ends_there = length is not None and position + length == stop
-    # What goes into the file as it comes needs no look at it.
-    piped = start == position and not partial.doubted
-    for data in body(
-        response, position, stop, route=target.route, idle_timeout=target.manner.idle_timeout, piped=piped
-    ):
+    for data in response.iter_raw():
         if target.stopped():
             raise TransferError("net-reset", "stopped")
         count = len(data)
-        if position == 0 and not isinstance(data, Pipe):
-            refuse_page(bytes(data[:4096]), response, target.url)
+        if position == 0:
+            refuse_page(data[:4096], response, target.url)
         target.arrived(count)
         lane.bring(count)
         # A server that ignores ranges sends from the beginning again: what is here already is read past.
         skip = max(0, start - position)
         if skip < count:
-            partial.write(position + skip, data if isinstance(data, Pipe) else memoryview(data)[skip:])
+            partial.write(position + skip, memoryview(data)[skip:])
         position += count
         lane.position = max(lane.position, position)
         if stop is not None and position >= stop and not ends_there:

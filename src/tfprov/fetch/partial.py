@@ -13,7 +13,6 @@ from typing import IO
 
 from tfprov import paths
 from tfprov.errors import TfprovError
-from tfprov.fetch.pipes import WRITE_BYTES, Pipe
 from tfprov.fetch.record import Origin, boot_id, parse
 from tfprov.fetch.spans import Span, gaps, merge
 from tfprov.ladder.classify import classify_exception
@@ -115,24 +114,21 @@ class Partial:
         with self._lock:
             return gaps(self._spans, self.total or 0)
 
-    def write(self, offset: int, data: bytes | memoryview | Pipe) -> None:
+    def write(self, offset: int, data: bytes | memoryview) -> None:
         """Put bytes at their place.
 
         Args:
             offset: of the first of them.
-            data: the bytes, or a pipe that holds them, which is empty afterwards; not while parts are doubted.
+            data: the bytes.
 
         Raises:
             TfprovError: `disk-full` and the like.
         """
         count = len(data)
         try:
-            if isinstance(data, Pipe):
-                data.drain(self._file.fileno(), offset)
-            else:
-                if self._doubtful and not self.differs:
-                    self._compare(offset, data)
-                self._pwrite(data, offset)
+            if self._doubtful and not self.differs:
+                self._compare(offset, data)
+            self._pwrite(data, offset)
         except OSError as error:
             raise classify_exception(_named(error, self.path)) from error
         with self._lock:
@@ -282,13 +278,12 @@ class Partial:
     def _pwrite(self, data: bytes | memoryview, offset: int) -> None:
         view = memoryview(data)
         while view:
-            some = view[:WRITE_BYTES]
             if hasattr(os, "pwrite"):
-                count = os.pwrite(self._file.fileno(), some, offset)
+                count = os.pwrite(self._file.fileno(), view, offset)
             else:
                 with self._lock:
                     self._file.seek(offset)
-                    count = self._file.write(some) or 0
+                    count = self._file.write(view) or 0
             view = view[count:]
             offset += count
 
