@@ -8,5 +8,4 @@ from tfprov.ladder.climb import Policy
 HURRY = Patience(
     normal=Policy(tries=3, seconds=20.0, first_wait=0.01, longest_wait=0.1),
     patient=Policy(tries=2, seconds=20.0, first_wait=0.01, longest_wait=0.1),
-    fresh=Policy(tries=3, seconds=20.0, first_wait=0.01, longest_wait=0.1),
 )

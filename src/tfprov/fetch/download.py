@@ -59,7 +59,6 @@ class Download:
         slots: Slots,
         arrived: Callable[[int], None],
         check: Callable[[], None],
-        enough: Callable[[], bool] = lambda: False,
     ) -> None:
         """Prepare it.
 
@@ -73,9 +72,7 @@ class Download:
             slots: shared limit of connections.
             arrived: called with the number of bytes of each piece that came over the wire, from any thread.
             check: called several times a second; raises to stop (deadline, interruption).
-            enough: whether the round may end although something is still missing.
         """
-        self._enough = enough
         self._partial = partial
         self._slots = slots
         self._check = check
@@ -114,7 +111,7 @@ class Download:
         self._add(extra=False)
         pace, seen = Pace(), partial.arrived
         try:
-            while self._alive() and not self._enough():
+            while self._alive():
                 self._check()
                 before, seen = seen, partial.arrived
                 behind = meanwhile()
@@ -135,7 +132,7 @@ class Download:
         return f"{moved:,} bytes over {len(state.lanes)} connections, {state.reconnects} reconnected"
 
     def _stopped(self) -> bool:
-        return self._state.stop or self._enough()
+        return self._state.stop
 
     def _alive(self) -> bool:
         return any(thread.is_alive() for thread in self._state.threads)
@@ -171,7 +168,7 @@ class Download:
         state, partial = self._state, self._partial
         if state.changed is not None:
             self._settle(state.changed)
-        if self._enough() or (partial.total is not None and not partial.missing()):
+        if partial.total is not None and not partial.missing():
             return
         failures = state.failures or [TransferError("net-reset", "no connection got on")]
         machine = [error for error in failures if not isinstance(error, TransferError)]

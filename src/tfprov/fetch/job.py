@@ -18,10 +18,8 @@ from tfprov.fetch.hashing import Hasher
 from tfprov.fetch.lanes import Manner, Slots
 from tfprov.fetch.meter import STAGE, Meter
 from tfprov.fetch.partial import Partial
-from tfprov.fetch.repair import Diagnosis, diagnose
 from tfprov.fetch.routes import Route
 from tfprov.fetch.sources import Network
-from tfprov.fetch.spans import Span
 from tfprov.fetch.store import Store, sha256_of
 from tfprov.ladder.climb import InapplicableError, Policy, Step, TransferError, climb
 from tfprov.ladder.rungs import Rung
@@ -40,14 +38,12 @@ class Patience:
     """How long each kind of rung is repeated without progress; whatever moves begins the count anew.
 
     Attributes:
-        normal: also for other routes and sources.
+        normal: also for other routes and sources, and for a file that is fetched anew.
         patient: a link that is down for a while comes back within this.
-        fresh: each time a part that arrived damaged is fetched again counts.
     """
 
     normal: Policy = field(default=Policy(tries=3, seconds=60.0, first_wait=0.25, longest_wait=10.0))
     patient: Policy = field(default=Policy(tries=7, seconds=60.0, first_wait=1.0, longest_wait=30.0))
-    fresh: Policy = field(default=Policy(tries=5, seconds=60.0, first_wait=0.25, longest_wait=10.0))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -142,18 +138,14 @@ class _Work:
     """Bringing one file over the network.
 
     Attributes:
-        diagnosis: what is wrong with what arrived; None while nothing is known to be.
-        suspects: what to fetch again when the part that is being fetched again turns out to be right.
-        anew: whether the whole file has been dropped once, and begun anew.
+        wrong: hashes of what arrived whole and was not the file.
     """
 
     job: Job
     file: LockedFile
     partial: Partial
     hasher: Hasher = field(init=False)
-    diagnosis: Diagnosis | None = None
-    suspects: list[tuple[Span, ...]] = field(default_factory=list)
-    anew: bool = False
+    wrong: set[str] = field(default_factory=set)
 
     def __post_init__(self) -> None:
         self.hasher = Hasher(self.partial)
@@ -197,7 +189,7 @@ class _Work:
             *(self._step(Rung.OTHER_ROUTE, first, route, normal, patience.normal) for route in routes[1:]),
             *(self._step(Rung.OTHER_SOURCE, source, routes[0], normal, patience.normal) for source in others),
             self._step(Rung.PATIENT, first, routes[0], patient, patience.patient),
-            self._step(Rung.FRESH, first, routes[0], replace(normal, uncached=True), patience.fresh),
+            self._step(Rung.FRESH, first, routes[0], replace(normal, uncached=True), patience.normal),
         ]
 
     def _step(
@@ -227,19 +219,26 @@ class _Work:
 
     def _round(self, source: str, url: str, route: Route, manner: Manner, *, again: bool) -> Path:
         """One try: bring what is missing, and compare the hash."""
-        partial = self.partial
         self.job.check()
-        while True:
-            self._transfer(source, url, route, manner)
-            doubted, found = partial.doubted, partial.differs
-            partial.believe()
-            self.hasher.advance(None)
-            if self.hasher.hexdigest() == self.file.sha256:
-                return partial.path
-            same = doubted and not found
-            if not (same and self.suspects):
-                raise self._damaged(again=again, same=same)
-            partial.doubt(self.suspects.pop(0))
+        self._transfer(source, url, route, manner)
+        self.hasher.advance(None)
+        received = self.hasher.hexdigest()
+        if received == self.file.sha256:
+            return self.partial.path
+        # Nothing tells which of its bytes are wrong.
+        self.partial.reset(total=self.file.size)
+        evidence = (f"expected sha256 {self.file.sha256}", f"received sha256 {received}")
+        what = f"`{self.file.filename}` does not match its hash in the lock"
+        if received in self.wrong:
+            raise TransferError(
+                "hash-mismatch",
+                f"{what}: the same bytes came twice",
+                transient=False,
+                evidence=evidence,
+                hint="name a mirror with `index.mirrors`; if every source has this file, renew the lock",
+            )
+        self.wrong.add(received)
+        raise TransferError("hash-mismatch", what, transient=again, evidence=evidence)
 
     def _transfer(self, source: str, url: str, route: Route, manner: Manner) -> None:
         job, partial, network = self.job, self.partial, self.job.network
@@ -260,7 +259,6 @@ class _Work:
             slots=job.slots,
             arrived=job.meter.arrived,
             check=job.check,
-            enough=lambda: partial.differs,
         )
         try:
             download.run(meanwhile)
@@ -274,47 +272,6 @@ class _Work:
         network.health.worked(route.name)
         network.health.worked(source)
 
-    def _damaged(self, *, again: bool, same: bool) -> TfprovError:
-        """Give up as little as possible of a file that arrived whole and is wrong.
-
-        Args:
-            again: whether this rung may fetch more of the file; if not, something must change first.
-            same: whether everything that was doubted has just come again, exactly as it was.
-        """
-        partial, name = self.partial, self.file.filename
-        if self.diagnosis is None or not same:
-            self.job.emit(Note(text=f"`{name}` arrived damaged: looking for the damaged part", level="info"))
-            self.diagnosis = diagnose(partial.path, check=self.job.check)
-        found = self.diagnosis
-        hashes = (f"expected sha256 {self.file.sha256}", f"received sha256 {self.hasher.hexdigest()}")
-        evidence = (*found.evidence, *hashes)
-        first, *self.suspects = found.suspects
-        count = sum(end - start for start, end in first)
-        if count > partial.arrived * 0.9 or (found.whole and (same or self.anew)):
-            partial.reset(total=self.file.size)
-            transient, self.anew = again and not self.anew, True
-            whole = "every checksum inside the archive is right: it is whole, and another file"
-            return TransferError(
-                "hash-mismatch",
-                f"`{name}` is not the file that the lock names",
-                transient=transient,
-                evidence=(whole, *evidence) if found.whole else evidence,
-                hint="somebody replaced the file at its source: compare, then renew the lock" if found.whole else None,
-            )
-        partial.doubt(first)
-        if same:
-            return TransferError(
-                "hash-mismatch",
-                f"`{name}` is damaged at its source: the same bytes came twice",
-                evidence=evidence,
-                hint="name a mirror with `index.mirrors`; if every source has it, the lock is wrong",
-            )
-        return TransferError(
-            "hash-mismatch",
-            f"`{name}` arrived damaged: {count:,} bytes are fetched again, at most {found.bytes:,}",
-            transient=again,
-            evidence=evidence,
-        )
 
 
 def _host(url: str) -> str:

@@ -7,7 +7,6 @@ import json
 import os
 import threading
 import time
-from collections.abc import Sequence
 from pathlib import Path
 from typing import IO
 
@@ -49,9 +48,6 @@ class Partial:
         self._synced_path, self._written_path = self.records(path)
         self._lock = threading.Lock()
         self._spans: list[Span] = []
-        self._doubtful: list[Span] = []
-        self.differs = False
-        """Whether bytes that came for a doubted part differ from those that were there."""
         self.total: int | None = None
         self.origin: Origin | None = None
         self._unsynced = 0
@@ -126,8 +122,6 @@ class Partial:
         """
         count = len(data)
         try:
-            if self._doubtful and not self.differs:
-                self._compare(offset, data)
             self._pwrite(data, offset)
         except OSError as error:
             raise classify_exception(_named(error, self.path)) from error
@@ -154,47 +148,11 @@ class Partial:
             self._file.seek(offset)
             return self._file.read(count)
 
-    @property
-    def doubted(self) -> bool:
-        """Whether parts are being fetched again because one of them was wrong."""
-        return bool(self._doubtful)
-
-    def doubt(self, spans: Sequence[Span]) -> None:
-        """Count these bytes as missing, because one of them is wrong; they stay on the disk.
-
-        What comes for them is compared with what was there: see `differs` and `believe`.
-        """
-        with self._lock:
-            for wrong in spans:
-                kept: list[Span] = []
-                for start, end in self._spans:
-                    kept = merge(kept, (start, min(end, wrong[0])))
-                    kept = merge(kept, (max(start, wrong[1]), end))
-                self._spans = kept
-                self._doubtful = merge(self._doubtful, wrong)
-            self.differs = False
-            self.edition += 1
-        self.checkpoint(now=True)
-
-    def believe(self) -> None:
-        """Count what is left of the doubted bytes as here again: the damage was found, or there is none."""
-        if not self._doubtful:
-            return
-        with self._lock:
-            for span in self._doubtful:
-                self._spans = merge(self._spans, span)
-            self._doubtful = []
-            self.differs = False
-            self.edition += 1
-        self.checkpoint(now=True)
-
     def reset(self, *, total: int | None = None, origin: Origin | None = None) -> None:
         """Forget everything; the file is another one now."""
         self._settle()  # a record that is being written must not outlive the bytes it counts
         with self._lock:
             self._spans = []
-            self._doubtful = []
-            self.differs = False
             self.total = total
             self.origin = origin
             self.edition += 1
@@ -267,13 +225,6 @@ class Partial:
         with self._lock:
             self._unsynced -= unsynced
             self._synced_at = time.monotonic()
-
-    def _compare(self, offset: int, data: bytes | memoryview) -> None:
-        end = offset + len(data)
-        for first, last in self._doubtful:
-            start, stop = max(first, offset), min(last, end)
-            if start < stop and self.read(start, stop - start) != bytes(data[start - offset : stop - offset]):
-                self.differs = True
 
     def _pwrite(self, data: bytes | memoryview, offset: int) -> None:
         view = memoryview(data)

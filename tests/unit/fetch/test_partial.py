@@ -102,33 +102,6 @@ def test_parts_arrive_in_any_order(tmp_path: Path) -> None:
         assert partial.read(0, 6) == b"abcdef"
 
 
-def test_doubted_bytes_are_missing_until_a_difference_is_found(tmp_path: Path) -> None:
-    with Partial(tmp_path / "f.part", boot="one") as partial:
-        partial.total = 6
-        partial.write(0, b"abXdef")
-        before = partial.edition
-        partial.doubt([(0, 4)])
-        assert partial.edition > before
-        assert partial.missing() == [(0, 4)]
-        partial.write(0, b"ab")
-        assert not partial.differs
-        partial.write(2, b"c")
-        assert partial.differs
-        partial.believe()
-        assert partial.missing() == []
-        assert partial.read(0, 6) == b"abcdef"
-
-
-def test_doubt_outlives_a_kill(tmp_path: Path) -> None:
-    abandoned(tmp_path / "f.part", boot="one", written=8 * MB)
-    partial = Partial(tmp_path / "f.part", boot="one")
-    partial.doubt([(MB, 2 * MB)])
-    partial._file.close()
-    partial._notes.close()
-    with Partial(tmp_path / "f.part", boot="two") as again:
-        assert again.missing() == [(MB, 2 * MB)]
-
-
 def test_a_reset_leaves_nothing_behind(tmp_path: Path) -> None:
     abandoned(tmp_path / "f.part", boot="one", written=2 * MB)
     with Partial(tmp_path / "f.part", boot="one") as partial:
