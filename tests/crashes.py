@@ -40,6 +40,25 @@ UPGRADES = ("v1 -> v2", "v2 -> v3", "v3 -> v1")
 # What is done to an environment besides: `heal` is `up` after somebody wrote into an installed file.
 ACTIONS = ("recreate", "repair", "heal", "rollback")
 _LIMIT_S = 300
+# tfprov, sending itself SIGSTOP before its nth change to a folder; at its end it says how many there were.
+_STOPPING = """
+import itertools, os, signal, sys
+
+nth, counter, changes = int(sys.argv.pop(1)), itertools.count(1), []
+
+def hook(event, arguments):
+    if event in ("os.remove", "os.rmdir", "os.rename", "os.link", "os.mkdir"):
+        changes.append(next(counter))
+        if changes[-1] == nth:
+            os.kill(os.getpid(), signal.SIGSTOP)
+
+sys.addaudithook(hook)
+from tfprov.cli import main
+try:
+    main()
+finally:
+    print("changes:", len(changes), file=sys.stderr)
+"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -211,6 +230,35 @@ class Site:
                 stdout=stream,
                 stderr=subprocess.DEVNULL,
             )
+
+    def changes(self, *arguments: str) -> int:
+        """How many changes to folders a command of tfprov makes, for `stopped`."""
+        with self.stopped(0, *arguments) as process:
+            process.wait(_LIMIT_S)
+        return int(self.said.read_text(encoding="utf-8").rpartition("changes: ")[2])
+
+    @contextlib.contextmanager
+    def stopped(self, nth: int, *arguments: str) -> Iterator[subprocess.Popen[bytes]]:
+        """A command of tfprov, stopped before its nth change to a folder, or ended without; it goes on at the end.
+
+        The place is the same on every machine, however fast it deletes. What it prints goes to `said`.
+        """
+        with self.said.open("wb") as stream:
+            process = subprocess.Popen(
+                [sys.executable, "-I", "-c", _STOPPING, str(nth), *arguments],
+                env=self.environ(),
+                cwd=self.project,
+                stdin=subprocess.DEVNULL,
+                stdout=stream,
+                stderr=stream,
+            )
+        os.waitid(os.P_PID, process.pid, os.WSTOPPED | os.WEXITED | os.WNOWAIT)
+        try:
+            yield process
+        finally:
+            with contextlib.suppress(ProcessLookupError):
+                process.send_signal(signal.SIGCONT)
+            process.wait(_LIMIT_S)
 
     def outcome(self) -> str:
         """How the last run that was started ended by itself: `verified`, or its failure code."""

@@ -24,6 +24,7 @@ _NEVER_IN_A_NAME = re.compile(r'[\x00-\x1f\x7f-\x9f\ud800-\udfff/\\:*?"<>|]')
 # Windows takes these for devices, in every folder and with every suffix.
 _DEVICE = re.compile(r"(?:con|prn|aux|nul|conin\$|conout\$|(?:com|lpt)[0-9¹²³]) *(?:\..*)?", re.IGNORECASE)
 _LONGEST_NAME = 255
+_TRASH = ".trash"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -253,6 +254,31 @@ def sync_folder(folder: Path) -> None:
         os.fsync(handle)
     finally:
         os.close(handle)
+
+
+def to_trash(folder: Path) -> Path:
+    """Rename a folder, within its parent, to a unique name that nothing looks up; return it, to be deleted.
+
+    Deleting takes time, and a process can be stopped at any point of it and go on an hour later. Under its old name the
+    folder may have been made again by then, and what was taken out of it may be in use elsewhere.
+
+    Raises:
+        OSError: the folder is not there, or (Windows) something has it open; it stays as it was.
+    """
+    trash = folder.with_name(f".{folder.name}.{os.getpid()}-{os.urandom(4).hex()}{_TRASH}")
+    folder.rename(trash)
+    return trash
+
+
+def trash_in(parent: Path) -> list[Path]:
+    """What `to_trash` has renamed in a folder and nobody has deleted yet; several processes may delete it at once."""
+    return sorted(parent.glob(f".*{_TRASH}"))
+
+
+def discard(folder: Path) -> None:
+    """Delete a folder that others may be using or making again; nothing happens where it is not there."""
+    with contextlib.suppress(OSError):
+        shutil.rmtree(to_trash(folder), ignore_errors=True)
 
 
 @contextlib.contextmanager

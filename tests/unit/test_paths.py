@@ -237,3 +237,21 @@ def test_a_relative_path_in_a_deleted_folder_has_no_nearest_folder(
 
     monkeypatch.setattr(os, "getcwd", lost)
     assert paths.nearest_folder(Path("here")) == Path("here")
+
+
+class TestTrash:
+    def test_a_folder_loses_its_name_at_once_and_may_be_made_again(self, tmp_path: Path) -> None:
+        (tmp_path / "made").mkdir()
+        (tmp_path / "made" / "old").touch()
+        first = paths.to_trash(tmp_path / "made")
+        (tmp_path / "made").mkdir()
+        (tmp_path / "made" / "new").touch()
+        second = paths.to_trash(tmp_path / "made")
+        assert [path.name for path in first.iterdir()] == ["old"]
+        assert paths.trash_in(tmp_path) == sorted((first, second))
+
+    def test_what_is_discarded_is_gone_and_what_was_never_there_is_no_failure(self, tmp_path: Path) -> None:
+        (tmp_path / "made" / "inner").mkdir(parents=True)
+        paths.discard(tmp_path / "made")
+        paths.discard(tmp_path / "made")
+        assert list(tmp_path.iterdir()) == []

@@ -19,6 +19,8 @@ import rattler
 from rattler.networking import Client
 from rattler.package_streaming import extract
 
+from tfprov.paths import discard
+
 _NOWHERE = "http://127.0.0.1:9/nowhere"
 """Nobody answers at the discard port: a package that is not in the cache is an error and not a download."""
 
@@ -54,7 +56,7 @@ async def link(request: dict[str, Any], tell: Callable[[str], None]) -> dict[str
         tell(f"{len(healed)} unpacked packages were damaged: unpacking them again")
         for each in packages:
             if each["stem"] in healed:
-                shutil.rmtree(cache / each["stem"])
+                discard(cache / each["stem"])
                 _unpack(each, cache)
         _empty(prefix)
         await _install(packages, cache, prefix)
@@ -87,7 +89,7 @@ def _unpack(package: dict[str, Any], cache: Path) -> bool:
     target = cache / package["stem"]
     if (target / "info" / "index.json").is_file():
         return False
-    shutil.rmtree(target, ignore_errors=True)
+    discard(target)
     temporary = cache / f".{package['stem']}.{os.getpid()}.new"
     shutil.rmtree(temporary, ignore_errors=True)
     try:

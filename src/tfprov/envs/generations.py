@@ -27,10 +27,11 @@ from tfprov.envs import documents, launchers, manifest, trees
 from tfprov.envs.manifest import SEAL
 from tfprov.envs.records import Damage, Flaw, Generation, Owner, Seal
 from tfprov.errors import TfprovError
-from tfprov.paths import nearest_folder, sync_folder, writable, write_atomic
+from tfprov.paths import nearest_folder, sync_folder, to_trash, trash_in, writable, write_atomic
 
 _NUMBER = re.compile(r"\d{4,}")
 _ASIDE = ".aside"
+_LOCKS = ".locks"
 
 
 def environment_id(name: str, profile: Path) -> str:
@@ -101,32 +102,9 @@ class Environment:
         Raises:
             TfprovError: `lock-timeout`; `permission-denied` where nothing can be made.
         """
-        from filelock import FileLock, Timeout
-
         # Outside the folder of the environment: `lock` shall leave none behind, and `remove` deletes it.
-        path = self.root.parent / ".locks" / self.root.name
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-        except FileNotFoundError as error:
-            raise TfprovError(
-                "permission-denied",
-                f"`{path.parent}` cannot be made",
-                evidence=(str(error),),
-                hint="is HOME right? or set TFPROV_HOME to a folder that you may write to",
-            ) from error
-        lock = FileLock(path)
-        try:
-            lock.acquire(timeout=timeout)
-        except Timeout as error:
-            raise TfprovError(
-                "lock-timeout",
-                f"another tfprov works on `{self.owner.name}`",
-                evidence=(f"it holds `{lock.lock_file}`",),
-            ) from error
-        try:
+        with _held(self.root.parent / _LOCKS / self.root.name, name=self.owner.name, timeout=timeout):
             yield
-        finally:
-            lock.release()
 
     @contextlib.contextmanager
     def scratch(self) -> Iterator[Path]:
@@ -325,9 +303,12 @@ class Environment:
         return Flaw(code="file-damaged", words=str(damage)) if damage else None
 
     def discard(self, generation: Generation) -> None:
-        """Delete a generation. Its seal goes first, so that a part of it can never pass for the whole."""
-        (generation.path / SEAL).unlink(missing_ok=True)
-        trees.delete(generation.path)
+        """Delete a generation. The first step takes it from its place as a whole: a part never passes for it.
+
+        Raises:
+            OSError: it cannot be taken away, and is as it was; or something in it cannot be deleted now.
+        """
+        trees.delete(to_trash(generation.path))
 
     def prune(self, keep: int, *, cheap: Callable[[Generation], bool] = lambda _: False) -> tuple[Generation, ...]:
         """Delete the oldest sealed generations beyond `keep`, never the active one; return what was deleted.
@@ -341,14 +322,13 @@ class Environment:
         others = [found for found in self.generations() if active is None or found.number != active.number]
         spare = others[: max(0, len(others) - (keep - 1))]
         for generation in spare:
-            # The environment is good and in use. What cannot be deleted now has no seal any more, and goes later.
+            # The environment is good and in use. What cannot be deleted now goes later.
             with contextlib.suppress(OSError):
                 if not (cheap(generation) and self._put_aside(generation)):
                     self.discard(generation)
         return tuple(spare)
 
     def _put_aside(self, generation: Generation) -> bool:
-        (generation.path / SEAL).unlink(missing_ok=True)
         try:
             generation.path.rename(generation.path.with_suffix(_ASIDE))
         except OSError:
@@ -360,35 +340,46 @@ class Environment:
         return max(self._folder.glob(f"*{_ASIDE}"), default=None)
 
     def clear_aside(self, *, threads: int | None = None, stop: Callable[[], bool] = lambda: False) -> None:
-        """Delete what `prune` has put aside; see `trees.delete`. What cannot be deleted stays for the next time."""
-        for path in sorted(self._folder.glob(f"*{_ASIDE}")):
+        """Delete what `prune` has put aside; see `trees.empty_trash`."""
+        if not stop():
+            self.give_up_aside()
+        self.empty_trash(threads=threads, stop=stop)
+
+    def give_up_aside(self) -> None:
+        """Let nothing be made any more of what `prune` has put aside; `empty_trash` deletes it."""
+        for path in self._folder.glob(f"*{_ASIDE}"):
             with contextlib.suppress(OSError):
-                trees.delete(path, threads=threads, stop=stop)
+                to_trash(path)
+
+    def empty_trash(self, *, threads: int | None = None, stop: Callable[[], bool] = lambda: False) -> None:
+        """Delete what was taken from its place. The one thing here that may be done without the lock."""
+        trees.empty_trash(self._folder, threads=threads, stop=stop)
 
     def unfinished(self) -> bool:
-        """Whether there is a generation without a seal: of a run that was ended, or of one that is still at it."""
+        """Whether something is to be swept: of a run that was ended, or of one that is still at it."""
         in_use = self._pointed_at()
         with contextlib.suppress(FileNotFoundError):
-            return any(
+            return bool(trash_in(self._folder)) or any(
                 _NUMBER.fullmatch(path.name) and path != in_use and not (path / SEAL).exists()
                 for path in self._folder.iterdir()
             )
         return False
 
     def sweep(self) -> None:
-        """Delete unfinished generations. The one in use stays, even with a seal that cannot be read any more."""
+        """Delete unfinished generations, and what killed runs were deleting.
+
+        The generation in use stays, even with a seal that cannot be read any more.
+        """
+        self.empty_trash()
         in_use = self._pointed_at()
         for generation in self._all():
             if generation.seal is None and generation.path != in_use:
                 self.discard(generation)
 
-    def remove(self) -> None:
-        """Delete the environment: its link, then everything else."""
+    def remove(self) -> Path:
+        """Take the environment from its place, its links first; return the folder that is left to be deleted."""
         self._drop_links((self.owner.link, *self.owner.former))
-        self._current.unlink(missing_ok=True)
-        for generation in self._all():
-            self.discard(generation)
-        shutil.rmtree(self.root)
+        return to_trash(self.root)
 
     def _write_owner(self) -> None:
         write_atomic(self.root / "owner.json", documents.dump(self.owner))
@@ -420,8 +411,51 @@ def environments(folder: Path) -> tuple[Environment, ...]:
     """All environments below a folder, sorted by name."""
     if not folder.is_dir():
         return ()
-    found = (Environment.open(path) for path in folder.iterdir())
+    found = (Environment.open(path) for path in folder.iterdir() if not path.name.startswith("."))
     return tuple(sorted((one for one in found if one is not None), key=lambda one: (one.owner.name, one.id)))
+
+
+@contextlib.contextmanager
+def all_locked(folder: Path) -> Iterator[None]:
+    """Hold every environment below a folder, so that no tfprov uses what they share; does not wait.
+
+    Raises:
+        TfprovError: `lock-timeout`; `permission-denied` where nothing can be made.
+    """
+    with contextlib.ExitStack() as held:
+        # Not only those that are there: a first run holds its environment before it makes it.
+        for path in sorted((folder / _LOCKS).glob("*")):
+            held.enter_context(_held(path, name=path.name, timeout=0))
+        yield
+
+
+@contextlib.contextmanager
+def _held(path: Path, *, name: str, timeout: float) -> Iterator[None]:
+    """Hold the lock of one environment; see `Environment.locked`."""
+    from filelock import FileLock, Timeout
+
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except FileNotFoundError as error:
+        raise TfprovError(
+            "permission-denied",
+            f"`{path.parent}` cannot be made",
+            evidence=(str(error),),
+            hint="is HOME right? or set TFPROV_HOME to a folder that you may write to",
+        ) from error
+    lock = FileLock(path)
+    try:
+        lock.acquire(timeout=timeout)
+    except Timeout as error:
+        raise TfprovError(
+            "lock-timeout",
+            f"another tfprov works on `{name}`",
+            evidence=(f"it holds `{lock.lock_file}`",),
+        ) from error
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def python_in(environment: Path) -> Path:

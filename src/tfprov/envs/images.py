@@ -26,7 +26,7 @@ from tfprov.envs.integrity import bad_files, digests, owners, recorded
 from tfprov.envs.manifest import MANIFEST, SEAL
 from tfprov.host.records import Interpreter
 from tfprov.lock.records import LockedFile
-from tfprov.paths import write_atomic
+from tfprov.paths import discard, write_atomic
 
 _MANIFEST = "manifest"
 _TREE = "tree"
@@ -102,8 +102,8 @@ class Image:
             entries.update((path, _entry(self._new / _TREE, path)) for path in missing)
             _write_manifest(self._new, str(environment), entries.values())
             if not self.exists:
-                # A deletion that was cut short: without its manifest it is no image, and it stands in the way.
-                shutil.rmtree(self.folder, ignore_errors=True)
+                # Without its manifest it is no image, and it stands in the way.
+                self.drop()
             self._new.rename(self.folder)
         except OSError:
             # The environment is good without an image too: no links, a full disk, another run that was first.
@@ -282,15 +282,14 @@ class Image:
         return True
 
     def drop(self) -> None:
-        """Delete the image; its manifest goes first."""
-        (self.folder / _MANIFEST).unlink(missing_ok=True)
-        shutil.rmtree(self.folder, ignore_errors=True)
+        """Delete the image. Who is linking from it finds it gone as a whole."""
+        discard(self.folder)
 
     def _sweep(self) -> None:
         for left in self.folder.parent.glob("*.new"):
             maker = left.suffixes[-2][1:] if len(left.suffixes) > 1 else ""
             if not (maker.isdecimal() and psutil.pid_exists(int(maker))):
-                shutil.rmtree(left, ignore_errors=True)
+                discard(left)
 
     def _made_from(self) -> str:
         """Path of the environment that the image was made from, as its commands name it."""

@@ -15,6 +15,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TypeAlias
 
+from tfprov.paths import trash_in
+
 Way: TypeAlias = Callable[[str, str], None]
 """Brings one file over: from a path to a path that does not exist."""
 
@@ -118,6 +120,16 @@ def delete(folder: Path, *, threads: int | None = None, stop: Callable[[], bool]
                 pool.submit(delete_part, part)
     if not stop():
         shutil.rmtree(folder)
+
+
+def empty_trash(parent: Path, *, threads: int | None = None, stop: Callable[[], bool] = lambda: False) -> None:
+    """Delete what `paths.to_trash` has renamed in a folder, by this run or by one that was killed; see `delete`.
+
+    What cannot be deleted stays for the next time.
+    """
+    for folder in trash_in(parent):
+        with contextlib.suppress(OSError):
+            delete(folder, threads=threads, stop=stop)
 
 
 def _shares(sizes: dict[str, int]) -> list[list[str]]:

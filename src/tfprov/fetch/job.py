@@ -273,6 +273,5 @@ class _Work:
         network.health.worked(source)
 
 
-
 def _host(url: str) -> str:
     return f"source {urlsplit(url).netloc.rpartition('@')[2]}"

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import contextlib
-import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
-from tfprov.envs.generations import environments
+from tfprov.envs import trees
+from tfprov.envs.generations import all_locked, environments
+from tfprov.errors import TfprovError
 from tfprov.fetch.store import Store, Stored, Swept
-from tfprov.paths import Home
+from tfprov.paths import Home, to_trash
 from tfprov.pipeline.images import sweep_images
 
 
@@ -61,18 +62,29 @@ def prune(home: Home, *, cap_bytes: int) -> Swept:
 
 
 def clear(home: Home) -> Swept:
-    """Remove every wheel and everything unpacked. Environments stay as they are; the next run fetches again."""
-    for folder in (home.cache / "uv", home.cache / "conda", home.cache / "virtualenv"):
-        shutil.rmtree(folder, ignore_errors=True)
+    """Remove every wheel and everything unpacked. Environments stay as they are; the next run fetches again.
+
+    Raises:
+        TfprovError: `lock-timeout` while a run may be installing from what is unpacked.
+    """
+    with all_locked(home.environments):
+        for name in ("uv", "conda", "virtualenv"):
+            with contextlib.suppress(OSError):
+                to_trash(home.cache / name)
     _sweep(home)
     return Store(home.store).clear()
 
 
 def _sweep(home: Home) -> None:
-    """Drop what no environment needs any more."""
+    """Drop what no environment needs any more, and what earlier runs did not come to delete."""
     for environment in environments(home.environments):
-        environment.clear_aside()
+        # A run that is at work makes its next generation of what was put aside, and deletes the rest by itself.
+        with contextlib.suppress(TfprovError), environment.locked(timeout=0):
+            environment.give_up_aside()
+        environment.empty_trash()
     sweep_images(home)
+    for folder in (home.environments, home.images, home.cache, home.cache / "conda", home.cache / "conda" / "packages"):
+        trees.empty_trash(folder)
 
 
 def _kept(what: str, folder: Path) -> Kept:

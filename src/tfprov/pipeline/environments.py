@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tfprov import paths
+from tfprov.envs import trees
 from tfprov.envs.generations import Environment, environments, python_in
 from tfprov.envs.records import Flaw, Generation
 from tfprov.errors import TfprovError
@@ -261,7 +262,8 @@ def _no_way_back(environment: Environment, flaws: Sequence[tuple[Generation, Fla
 def remove(environment: Environment) -> None:
     """Delete an environment with all its generations; what is in the store stays."""
     with environment.locked():
-        environment.remove()
+        left = environment.remove()
+    trees.delete(left)
 
 
 def command_of(arguments: Sequence[str], variables_: Mapping[str, str]) -> list[str]:

@@ -10,6 +10,7 @@ from tfprov.envs import durable
 from tfprov.envs.generations import environments
 from tfprov.envs.images import Image, image_key
 from tfprov.envs.records import Generation
+from tfprov.errors import TfprovError
 from tfprov.paths import Home
 from tfprov.pipeline.context import Context
 from tfprov.pipeline.records import Locked
@@ -24,16 +25,42 @@ def sweep_images(home: Home) -> None:
     """Delete the images that no generation of any environment names any more."""
     if not home.images.is_dir():
         return
-    used = {
+    used = _used(home)
+    for folder in home.images.iterdir():
+        # One that is being made belongs to another run.
+        unused = folder.name not in used and not folder.name.startswith(".") and not folder.name.endswith(".new")
+        # Once more: deleting the one before took its time, and a run may have taken this one into use.
+        if unused and folder.name not in _used(home):
+            Image(folder).drop()
+
+
+def _used(home: Home) -> frozenset[str]:
+    """Names of the images that generations name."""
+    return frozenset(
         generation.seal.image
         for environment in environments(home.environments)
         for generation in environment.generations()
         if generation.seal
-    }
-    for folder in home.images.iterdir():
-        # One that is being made belongs to another run.
-        if folder.name not in used and not folder.name.endswith(".new"):
-            Image(folder).drop()
+    )
+
+
+@contextlib.contextmanager
+def while_there(image: Image) -> Iterator[None]:
+    """Work with an image that another run may drop at any moment, since no generation names it yet.
+
+    Raises:
+        TfprovError: `cache-corrupt` when that happened.
+    """
+    try:
+        yield
+    except FileNotFoundError as error:
+        if image.exists:
+            raise
+        raise TfprovError(
+            "cache-corrupt",
+            "the image of the environment was deleted while it was used",
+            evidence=(str(error),),
+        ) from error
 
 
 @contextlib.contextmanager

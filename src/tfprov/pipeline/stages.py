@@ -32,7 +32,7 @@ from tfprov.paths import Home
 from tfprov.pipeline import limits, uv
 from tfprov.pipeline.bundle_source import require_local, take_wheels, with_size
 from tfprov.pipeline.context import Context, stage
-from tfprov.pipeline.images import beside_the_smoke_test, image_of, sweep_images
+from tfprov.pipeline.images import beside_the_smoke_test, image_of, sweep_images, while_there
 from tfprov.pipeline.machine import Machine
 from tfprov.pipeline.records import Choice, Files, Installation, Locked, Proved
 from tfprov.plan.records import Plan
@@ -154,27 +154,28 @@ def link_image(context: Context, machine: Machine, locked: Locked) -> Installati
 @stage("build")
 def _link_image(context: Context, machine: Machine, locked: Locked) -> Installation:
     image = image_of(context, locked)
-    fetched: Fetched | None = None
-    damaged = image.damage(thorough=context.request.thorough)
-    if damaged:
-        text = f"{len(damaged)} files of the image were damaged: taking them from their wheels again"
-        context.emit(Note(text=text))
-        fetched = fetch_files(context, machine, locked).fetched
-        wheels = [path for path in fetched.paths.values() if path.suffix == ".whl"]
-        # Who wrote into a linked file wrote into uv's copy too, and a later install would bring it back.
-        uv.forget(context, image.owners(damaged))
-        if not image.heal(damaged, wheels):
-            image.drop()
-            raise TfprovError(
-                "cache-corrupt",
-                "the image of the environment is damaged beyond repair",
-                evidence=tuple(f"`{entry.path}` is not in any wheel" for entry in damaged[:5]),
-            )
-    generation = context.environment.begin()
-    fetched = _create(context, machine, locked, generation.path, seeded=False) or fetched
-    spare = context.environment.aside()
-    image.lay_down(generation.path, there=image.take_over(generation.path, spare) if spare else ())
-    return Installation(locked=locked, generation=generation, fetched=fetched)
+    with while_there(image):
+        fetched: Fetched | None = None
+        damaged = image.damage(thorough=context.request.thorough)
+        if damaged:
+            text = f"{len(damaged)} files of the image were damaged: taking them from their wheels again"
+            context.emit(Note(text=text))
+            fetched = fetch_files(context, machine, locked).fetched
+            wheels = [path for path in fetched.paths.values() if path.suffix == ".whl"]
+            # Who wrote into a linked file wrote into uv's copy too, and a later install would bring it back.
+            uv.forget(context, image.owners(damaged))
+            if not image.heal(damaged, wheels):
+                image.drop()
+                raise TfprovError(
+                    "cache-corrupt",
+                    "the image of the environment is damaged beyond repair",
+                    evidence=tuple(f"`{entry.path}` is not in any wheel" for entry in damaged[:5]),
+                )
+        generation = context.environment.begin()
+        fetched = _create(context, machine, locked, generation.path, seeded=False) or fetched
+        spare = context.environment.aside()
+        image.lay_down(generation.path, there=image.take_over(generation.path, spare) if spare else ())
+        return Installation(locked=locked, generation=generation, fetched=fetched)
 
 
 @stage("build")

@@ -24,6 +24,7 @@ from pathlib import Path
 from tfprov import process
 from tfprov.envs.integrity import digests, recorded
 from tfprov.errors import TfprovError
+from tfprov.paths import discard
 from tfprov.pipeline.context import Context
 from tfprov.process import clean_environment
 
@@ -120,4 +121,4 @@ def forget(context: Context, projects: Sequence[str] | None) -> None:
         # It waits for other uv processes that use the cache.
         if process.run(argv, env=clean_environment(context.request.environ), timeout=_FORGET_SECONDS).ok:
             return
-    shutil.rmtree(cache, ignore_errors=True)
+    discard(cache)

@@ -316,10 +316,12 @@ class TestCrashes:
             patch.setattr(generations.shutil, "rmtree", killed)
             with pytest.raises(KeyboardInterrupt):
                 environment.discard(generation)
-        assert generation.path.exists()
         assert environment.generations() == ()
+        assert environment.unfinished()
+        assert len(folders(environment)) == 1
         environment.sweep()
         assert folders(environment) == []
+        assert not environment.unfinished()
 
     @pytest.mark.parametrize("moment", ["symlink_to", "replace"])
     def test_a_switch_that_fails_leaves_the_old_link(
@@ -827,6 +829,25 @@ class TestTwoProcesses:
 
 
 @posix
+def test_all_environments_are_held_also_one_that_is_only_being_made(environment: Environment) -> None:
+    with generations.all_locked(environment.root.parent):
+        pass
+    with (
+        environment.locked(),
+        pytest.raises(TfprovError) as failure,
+        generations.all_locked(environment.root.parent),
+    ):
+        pass
+    assert failure.value.code.name == "lock-timeout"
+
+
+def test_what_is_left_of_a_removed_environment_is_none(environment: Environment) -> None:
+    activated(environment)
+    left = environment.remove()
+    assert (left / "owner.json").exists()
+    assert environments(left.parent) == ()
+
+
 def test_the_interpreter_and_the_commands_are_where_a_venv_has_them(tmp_path: Path) -> None:
     assert python_in(tmp_path) == tmp_path / "bin" / "python"
     assert executables_in(tmp_path) == tmp_path / "bin"

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from tfprov.envs import trees
+from tfprov.paths import to_trash, trash_in
 
 
 def forest(folder: Path, *, count: int = 1500) -> list[str]:
@@ -77,6 +78,18 @@ class TestDelete:
         trees.delete(tmp_path / "from")
         assert not (tmp_path / "from").exists()
         assert content(tmp_path / "outside") == {"file": "mine"}
+
+    def test_trash_of_any_run_is_emptied_and_nothing_else_is_deleted(self, tmp_path: Path) -> None:
+        for name in ("one", "two", "kept"):
+            forest(tmp_path / name)
+        for name in ("one", "two"):
+            to_trash(tmp_path / name)
+        (tmp_path / ".mine").mkdir()
+        trees.empty_trash(tmp_path, stop=lambda: True)
+        assert len(trash_in(tmp_path)) == 2
+        trees.empty_trash(tmp_path)
+        assert {path.name for path in tmp_path.iterdir()} == {".mine", "kept"}
+        trees.empty_trash(tmp_path / "none")
 
     def test_what_cannot_be_deleted_is_told(self, tmp_path: Path) -> None:
         with pytest.raises(FileNotFoundError):

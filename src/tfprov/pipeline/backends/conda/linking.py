@@ -23,6 +23,7 @@ from tfprov.fetch.store import Store, sha256_of
 from tfprov.ladder.climb import Policy, Step, climb
 from tfprov.ladder.rungs import Rung
 from tfprov.lock.records import Lock, LockedFile
+from tfprov.paths import discard
 from tfprov.pipeline.backends.conda.solving import channels_of, solve, subdir_of
 from tfprov.pipeline.context import Context
 from tfprov.pipeline.machine import Machine
@@ -130,10 +131,10 @@ class _Linking:
         """Once more, without what was unpacked and with archives whose hash was read again."""
         store, lost = Store(self.context.home.store), False
         for package in self.lock.part.packages:
-            shutil.rmtree(cache_of(self.context) / package.stem, ignore_errors=True)
+            discard(cache_of(self.context) / package.stem)
             archive = store.path(package.sha256, package.filename)
             if not archive.is_file() or sha256_of(archive) != package.sha256:
-                shutil.rmtree(archive.parent, ignore_errors=True)
+                archive.unlink(missing_ok=True)
                 lost = True
         if lost:
             self.fetch_files()

@@ -23,7 +23,7 @@ from tfprov.fetch.routes import Route
 from tfprov.host.records import Facts
 from tfprov.ladder.climb import Policy, Step, climb
 from tfprov.ladder.rungs import Rung
-from tfprov.paths import temporary
+from tfprov.paths import discard, temporary
 from tfprov.pipeline.context import Context
 from tfprov.pipeline.machine import Machine
 from tfprov.plan.tags import architecture
@@ -62,7 +62,7 @@ def solve(context: Context, machine: Machine, question: Solve) -> Solved:
         new = cache.with_name(f"{cache.name}.{os.getpid()}.new")
         try:
             found = act(retries=4, seconds=900.0, cache=new)
-            shutil.rmtree(cache, ignore_errors=True)
+            discard(cache)
             new.rename(cache)
         finally:
             shutil.rmtree(new, ignore_errors=True)
