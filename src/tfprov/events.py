@@ -20,13 +20,11 @@ class StageEnded:
 
     Attributes:
         seconds: wall time of the stage.
-        summary: what came of it, in a few words; empty when there is nothing to add.
         code: failure code, or None when the stage was good.
     """
 
     stage: str
     seconds: float
-    summary: str = ""
     code: str | None = None
 
 

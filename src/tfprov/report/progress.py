@@ -150,7 +150,7 @@ def _stage_line(event: StageEnded, *, verbose: bool) -> str | None:
         return f"x {event.stage}  {duration(event.seconds)}  {event.code}"
     if event.stage in _QUIET_STAGES and event.seconds < 2 and not verbose:
         return None
-    return f"* {event.stage}  {duration(event.seconds)}" + (f"  {event.summary}" if event.summary else "")
+    return f"* {event.stage}  {duration(event.seconds)}"
 
 
 def _attempt_line(event: Attempt, *, verbose: bool) -> str | None:

@@ -37,7 +37,7 @@ RUN: tuple[tuple[float, Event], ...] = (
     (0, StageStarted(stage="plan")),
     (0, Note(text="the user site is ignored")),
     (0, Note(text="a detail", level="detail")),
-    (1, StageEnded(stage="plan", seconds=1.0, summary="tensorflow 2.20.0")),
+    (1, StageEnded(stage="plan", seconds=1.0)),
     (1, StageStarted(stage="fetch")),
     (2, fetched(0)),
     (3, fetched(10 * MB)),
@@ -65,7 +65,7 @@ def test_plain_lines_tell_a_run_from_start_to_end() -> None:
     assert plain() == (
         "> plan\n"
         "  the user site is ignored\n"
-        "* plan  1.0 s  tensorflow 2.20.0\n"
+        "* plan  1.0 s\n"
         "> fetch\n"
         "  fetch: 20 MB of 100 MB, 2 MB/s, 40 s left\n"
         "  fetch: 40 MB of 100 MB, 2 MB/s, 30 s left\n"
@@ -191,10 +191,10 @@ def test_square_brackets_are_text_and_no_markup() -> None:
     with reporter:
         reporter(Note(text="tensorflow[and-cuda] [bold]x[/bold]"))
         reporter(StageStarted(stage="fetch"))
-        reporter(StageEnded(stage="fetch", seconds=1.0, summary="[red]"))
+        reporter(StageEnded(stage="fetch", seconds=1.0))
     text = console.export_text()
     assert "  tensorflow[and-cuda] [bold]x[/bold]\n" in text
-    assert "* fetch  1.0 s  [red]\n" in text
+    assert "* fetch  1.0 s\n" in text
 
 
 def test_progress_without_a_stage_is_dropped() -> None:
