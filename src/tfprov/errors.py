@@ -67,6 +67,7 @@ _ALL = [
         ("path-not-ours", "something that tfprov did not make is in the way", "choose another `environment.path`"),
         ("environment-missing", "the environment does not exist yet", "run `tfprov up` first"),
         ("environment-moved", "the environment was moved since it was made", "run `tfprov up`: it is made anew"),
+        ("environment-in-use", "processes use the environment", "end them, or say `--force`"),
         ("lock-missing", "there is no lock and none may be made", "run `tfprov lock`"),
         ("lock-invalid", "the lock cannot be read", "restore it, or renew it with `tfprov lock --upgrade`"),
         ("lock-unfit", "the lock does not fit the profile or this machine", "renew it with `tfprov lock --upgrade`"),

@@ -83,6 +83,7 @@ def rollback(
 def remove(
     profile: ProfileName,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Delete it although processes use it.")] = False,
     as_json: Json = False,
 ) -> None:
     """Delete the environment of PROFILE with all its generations."""
@@ -100,8 +101,14 @@ def remove(
                 raise TfprovError("usage", "nothing was deleted: nobody can be asked", hint="say `--yes`")
             if not typer.confirm(f"Delete {environment.root}?", err=True):
                 raise typer.Exit(1)
-        delete(environment)
+        held = delete(environment, profile, force=force)
         output.result(
-            f"{environment.owner.name} is removed",
-            {"removed": {"name": environment.owner.name, "path": environment.root}},
+            "\n".join([f"{environment.owner.name} is removed", *(f"  although {each}" for each in held)]),
+            {
+                "removed": {
+                    "name": environment.owner.name,
+                    "path": environment.root,
+                    "in_use": [str(each) for each in held],
+                }
+            },
         )

@@ -24,8 +24,9 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from tfprov.envs import documents, launchers, manifest, trees
+from tfprov.envs.holders import holders
 from tfprov.envs.manifest import SEAL
-from tfprov.envs.records import Damage, Flaw, Generation, Owner, Seal
+from tfprov.envs.records import Damage, Flaw, Generation, Held, Owner, Pruned, Seal
 from tfprov.errors import TfprovError
 from tfprov.paths import nearest_folder, sync_folder, to_trash, trash_in, writable, write_atomic
 
@@ -310,23 +311,40 @@ class Environment:
         """
         trees.delete(to_trash(generation.path))
 
-    def prune(self, keep: int, *, cheap: Callable[[Generation], bool] = lambda _: False) -> tuple[Generation, ...]:
-        """Delete the oldest sealed generations beyond `keep`, never the active one; return what was deleted.
+    def prune(self, keep: int = 0, *, cheap: Callable[[Generation], bool] = lambda _: False) -> Pruned:
+        """Delete the oldest sealed generations beyond `keep`, never the active one and none that is in use.
 
         Args:
-            keep: so many stay, the active one included.
+            keep: so many stay, the active one included and those in use not; 0 for what the active one was sealed with.
             cheap: whether a generation costs next to no disk, because its files are links to what stays. Such a one is
                 only put aside; `clear_aside` deletes it.
         """
+        keep = keep or self._keep()
         active = self.active()
         others = [found for found in self.generations() if active is None or found.number != active.number]
-        spare = others[: max(0, len(others) - (keep - 1))]
+        if not keep or len(others) < keep:
+            return Pruned()
+        users = holders([one.path for one in others])
+        free = [one for one in others if not users[one.path]]
+        spare = free[: max(0, len(free) - (keep - 1))]
         for generation in spare:
             # The environment is good and in use. What cannot be deleted now goes later.
             with contextlib.suppress(OSError):
                 if not (cheap(generation) and self._put_aside(generation)):
                     self.discard(generation)
-        return tuple(spare)
+        held = (Held(generation=one, holders=users[one.path]) for one in others[: len(others) - (keep - 1)])
+        return Pruned(deleted=tuple(spare), held=tuple(one for one in held if one.holders))
+
+    def _keep(self) -> int:
+        """How many generations are kept by what the active one says; 0 for not known."""
+        active = self.active()
+        return active.seal.keep if active and active.seal else 0
+
+    def held(self) -> tuple[Held, ...]:
+        """The generations that processes use."""
+        every = self._all()
+        users = holders([one.path for one in every])
+        return tuple(Held(generation=one, holders=users[one.path]) for one in every if users[one.path])
 
     def _put_aside(self, generation: Generation) -> bool:
         try:
@@ -356,12 +374,14 @@ class Environment:
         trees.empty_trash(self._folder, threads=threads, stop=stop)
 
     def unfinished(self) -> bool:
-        """Whether something is to be swept: of a run that was ended, or of one that is still at it."""
+        """Whether something may have to go: of a run that was ended or is still at it, or what was in use so far."""
         in_use = self._pointed_at()
         with contextlib.suppress(FileNotFoundError):
-            return bool(trash_in(self._folder)) or any(
-                _NUMBER.fullmatch(path.name) and path != in_use and not (path / SEAL).exists()
-                for path in self._folder.iterdir()
+            paths = [path for path in self._folder.iterdir() if _NUMBER.fullmatch(path.name) and path != in_use]
+            return (
+                bool(trash_in(self._folder))
+                or not all((path / SEAL).exists() for path in paths)
+                or len(paths) >= (self._keep() or len(paths) + 1)
             )
         return False
 
@@ -372,8 +392,10 @@ class Environment:
         """
         self.empty_trash()
         in_use = self._pointed_at()
-        for generation in self._all():
-            if generation.seal is None and generation.path != in_use:
+        unfinished = [one for one in self._all() if one.seal is None and one.path != in_use]
+        users = holders([one.path for one in unfinished])
+        for generation in unfinished:
+            if not users[generation.path]:
                 self.discard(generation)
 
     def remove(self) -> Path:

@@ -22,6 +22,7 @@ from typing import NamedTuple
 import psutil
 
 from tfprov.envs import spares, trees
+from tfprov.envs.holders import SHELLS
 from tfprov.envs.integrity import bad_files, digests, owners, recorded
 from tfprov.envs.manifest import MANIFEST, SEAL
 from tfprov.host.records import Interpreter
@@ -33,7 +34,7 @@ _TREE = "tree"
 # What belongs to a virtual environment itself and is made anew for each: its configuration, interpreter and activation,
 # and the cures that it needed.
 _OWN = re.compile(
-    rf"^(pyvenv\.cfg|\.gitignore|CACHEDIR\.TAG|lib64|{re.escape(SEAL)}|{re.escape(MANIFEST)}"
+    rf"^(pyvenv\.cfg|\.gitignore|CACHEDIR\.TAG|lib64|{re.escape(SEAL)}|{re.escape(MANIFEST)}|{re.escape(SHELLS)}"
     r"|(bin|Scripts)/(python|activate|deactivate)[^/]*|(.*/)?_tfprov_cures\.(py|pth|[^/]*\.pyc))$"
 )
 _COMMANDS = ("bin", "Scripts")

@@ -78,6 +78,7 @@ class Seal:
         driver: version of the NVIDIA driver it was proved with; empty for none.
         place: folder that it was made in; its commands name it.
         cures: what it was given after a failed smoke test, in order.
+        keep: how many generations the profile wants kept; 0 where an older tfprov sealed it, for not known.
     """
 
     profile_digest: str
@@ -98,6 +99,7 @@ class Seal:
     driver: str = ""
     place: str = ""
     cures: tuple[Cure, ...] = ()
+    keep: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,6 +115,47 @@ class Generation:
     number: int
     path: Path
     seal: Seal | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Holder:
+    """A process that uses a generation.
+
+    Attributes:
+        command: its command line, cut short.
+    """
+
+    pid: int
+    command: str
+
+    def __str__(self) -> str:
+        return f"pid {self.pid} ({self.command})"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Held:
+    """A generation that processes use."""
+
+    generation: Generation
+    holders: tuple[Holder, ...]
+
+    def __str__(self) -> str:
+        first, *others = self.holders
+        more = f" and {len(others)} more" if others else ""
+        return f"generation {self.generation.number} is in use by {first}{more}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pruned:
+    """What became of the generations beyond those that are kept.
+
+    Attributes:
+        deleted: they are gone, or put aside.
+        held: they go when nobody uses them any more.
+    """
+
+    deleted: tuple[Generation, ...] = ()
+    held: tuple[Held, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

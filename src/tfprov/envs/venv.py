@@ -7,11 +7,13 @@ import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
+from tfprov.envs.holders import SHELLS
 from tfprov.errors import TfprovError
 from tfprov.process import clean_environment
 
 # virtualenv seeds pip from wheels that it carries, and carries none for older Pythons.
 _OLDEST_SEEDED = (3, 9)
+_DEACTIVATE = "deactivate () {\n"
 # What virtualenv writes before it seeds: launchers, activation scripts, what it keeps of the interpreter.
 _ROOM = 256 * 1024
 # Since this release it leaves a file beside the environment unless told otherwise.
@@ -68,6 +70,7 @@ def create(
             hint="name another interpreter with `python.path`",
         ) from error
     _mend_activation(path)
+    _note_shells(path)
 
 
 def _mend_activation(path: Path) -> None:
@@ -82,6 +85,18 @@ def _mend_activation(path: Path) -> None:
     lines = script.read_text(encoding="utf-8").splitlines(keepends=True)
     broken = '    echo "Virtual environment directory '
     script.write_text("".join(line for line in lines if not line.startswith(broken)), encoding="utf-8")
+
+
+def _note_shells(path: Path) -> None:
+    """Let a shell that activates the environment leave its number there, for `holders`, until it deactivates it."""
+    script = path / "bin" / "activate"
+    if not script.is_file():
+        return
+    (path / SHELLS).mkdir()
+    forget = f'    [ -z "${{VIRTUAL_ENV-}}" ] || rm -f "$VIRTUAL_ENV/{SHELLS}/$$"\n'
+    note = f'if [ -w "$VIRTUAL_ENV/{SHELLS}" ]; then true >|"$VIRTUAL_ENV/{SHELLS}/$$"; fi\n'
+    text = script.read_text(encoding="utf-8").replace(_DEACTIVATE, _DEACTIVATE + forget, 1)
+    script.write_text(text.rstrip("\n") + "\n" + note, encoding="utf-8")
 
 
 def _numbers(version: str) -> tuple[int, ...]:

@@ -80,6 +80,7 @@ def _sweep(home: Home) -> None:
     for environment in environments(home.environments):
         # A run that is at work makes its next generation of what was put aside, and deletes the rest by itself.
         with contextlib.suppress(TfprovError), environment.locked(timeout=0):
+            environment.prune()
             environment.give_up_aside()
         environment.empty_trash()
     sweep_images(home)

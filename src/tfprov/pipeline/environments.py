@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from tfprov import paths
 from tfprov.envs import trees
 from tfprov.envs.generations import Environment, environments, python_in
-from tfprov.envs.records import Flaw, Generation
+from tfprov.envs.records import Flaw, Generation, Held
 from tfprov.errors import TfprovError
 from tfprov.pipeline.backends.choose import Backend, backend_of
 from tfprov.pipeline.context import Context, Request, environment_of
@@ -259,11 +259,32 @@ def _no_way_back(environment: Environment, flaws: Sequence[tuple[Generation, Fla
     )
 
 
-def remove(environment: Environment) -> None:
-    """Delete an environment with all its generations; what is in the store stays."""
+def remove(environment: Environment, name: str, *, force: bool = False) -> tuple[Held, ...]:
+    """Delete an environment with all its generations; what is in the store stays.
+
+    Args:
+        environment: which one.
+        name: as the user named it, for the next step.
+        force: delete it although processes use it.
+
+    Returns:
+        What was in use all the same.
+
+    Raises:
+        TfprovError: `environment-in-use`.
+    """
     with environment.locked():
+        held = environment.held()
+        if held and not force:
+            raise TfprovError(
+                "environment-in-use",
+                f"`{environment.owner.name}` is in use and was not deleted",
+                evidence=tuple(str(each) for each in held),
+                hint=f"end what uses it, or delete it all the same: `tfprov remove {name} --force`",
+            )
         left = environment.remove()
     trees.delete(left)
+    return held
 
 
 def command_of(arguments: Sequence[str], variables_: Mapping[str, str]) -> list[str]:

@@ -38,7 +38,7 @@ def is_proved(context: Context, kept: Installation) -> bool:
 
 def reseal(context: Context, kept: Installation) -> Generation:
     """A verified generation under the profile as it is now, which changed nothing that a proof depends on."""
-    seal = replace(_seal_of(kept), profile_digest=context.loaded.digest)
+    seal = replace(_seal_of(kept), profile_digest=context.loaded.digest, keep=context.loaded.profile.environment.keep)
     resealed = context.environment.reseal(kept.generation, seal)
     # The profile may ask for another path now, or the link at it was deleted.
     context.environment.activate(resealed)

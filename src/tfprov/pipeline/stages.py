@@ -338,6 +338,7 @@ def activate(context: Context, machine: Machine, proved: Proved) -> Generation:
         driver=driver.version if driver else "",
         # A sealed generation that was proved again has what it was given then.
         cures=old.cures if old else proved.cures,
+        keep=context.loaded.profile.environment.keep,
     )
     if old is None and not durable.settle(generation.path):
         context.emit(
@@ -352,10 +353,12 @@ def activate(context: Context, machine: Machine, proved: Proved) -> Generation:
     environment.activate(generation)
     environment.clear_aside()  # what the smoke test left no time for
     imaged = image.save(generation.path, skip=context.backend.owned_files(generation.path))
-    environment.prune(
-        context.loaded.profile.environment.keep,
+    pruned = environment.prune(
+        seal.keep,
         # All its files are those of the image.
         cheap=lambda other: imaged and other.seal is not None and other.seal.image == seal.image,
     )
+    for each in pruned.held:
+        context.emit(Note(text=f"{each}: it stays until that ends"))
     sweep_images(context.home)
     return generation

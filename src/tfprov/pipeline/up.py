@@ -179,10 +179,14 @@ def still_verified(context: Context) -> Generation | None:
 
 
 def _sweep(environment: Environment) -> None:
-    """Delete what a run left that was ended in the middle. Where one is still at it, that is its own."""
+    """Delete what a run left that was ended in the middle, and what nobody uses any more.
+
+    Where a run is still at it, that is its own.
+    """
     if environment.unfinished():
         with contextlib.suppress(TfprovError, OSError), environment.locked(timeout=0):
             environment.sweep()
+            environment.prune()
 
 
 def _unchanged(context: Context, generation: Generation) -> Outcome:

@@ -379,6 +379,7 @@ class TestExistingEnvironments:
         assert cli("remove", "cpu", "--yes", "--json").document["removed"] == {
             "name": "cpu",
             "path": str(environment.root),
+            "in_use": [],
         }
         assert not environment.root.exists()
         assert cli("remove", "cpu", "--yes").err.startswith("error[environment-missing]: `cpu` has no environment\n")

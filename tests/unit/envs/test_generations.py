@@ -22,7 +22,7 @@ from tfprov.envs.generations import (
     python_in,
 )
 from tfprov.envs.manifest import MANIFEST, SEAL
-from tfprov.envs.records import Damage, Generation, Owner, Seal
+from tfprov.envs.records import Damage, Generation, Owner, Pruned, Seal
 from tfprov.errors import TfprovError
 from tfprov.ladder.classify import classify_exception
 from tfprov.lock.records import Target
@@ -361,10 +361,10 @@ class TestPrune:
     def test_the_newest_are_kept(self, environment: Environment) -> None:
         for _ in range(5):
             activated(environment)
-        assert [one.number for one in environment.prune(3)] == [1, 2]
+        assert [one.number for one in environment.prune(3).deleted] == [1, 2]
         assert numbers(environment) == [3, 4, 5]
         assert folders(environment) == ["0003", "0004", "0005"]
-        assert environment.prune(3) == ()
+        assert environment.prune(3) == Pruned()
 
     def test_the_active_one_is_kept_however_old(self, environment: Environment) -> None:
         first = activated(environment)
@@ -385,7 +385,7 @@ class TestPrune:
         for _ in range(4):
             activated(environment)
         pruned = environment.prune(2, cheap=lambda one: one.number == 1)
-        assert [one.number for one in pruned] == [1, 2]
+        assert [one.number for one in pruned.deleted] == [1, 2]
         assert numbers(environment) == [3, 4]
         assert folders(environment) == ["0001.aside", "0003", "0004"]
         assert environment.aside() == environment.root / "generations" / "0001.aside"
@@ -415,11 +415,43 @@ class TestPrune:
         environment.remove()
         assert not environment.root.exists()
 
+    def test_what_is_in_use_stays_does_not_count_and_goes_later(self, environment: Environment) -> None:
+        first, *_ = (activated(environment) for _ in range(5))
+        with subprocess.Popen([sys.executable, "-c", "input()"], cwd=first.path, stdin=subprocess.PIPE) as user:
+            pruned = environment.prune(3, cheap=lambda _: True)
+            assert [one.number for one in pruned.deleted] == [2]
+            (held,) = pruned.held
+            assert held.generation == first
+            assert [one.pid for one in held.holders] == [user.pid]
+            assert numbers(environment) == [1, 3, 4, 5]
+            user.communicate(b"\n")
+        assert [one.number for one in environment.prune(3).deleted] == [1]
+
+    def test_how_many_are_kept_is_known_from_the_active_one(self, environment: Environment) -> None:
+        for _ in range(4):
+            last = activated(environment)
+        assert environment.prune() == Pruned()
+        assert not environment.unfinished()
+        environment.reseal(last, replace(PROVED, keep=3))
+        assert environment.unfinished()
+        assert [one.number for one in environment.prune().deleted] == [1]
+        assert not environment.unfinished()
+
+    def test_an_unfinished_one_that_is_in_use_stays(self, environment: Environment) -> None:
+        activated(environment)
+        other = built(environment)
+        with subprocess.Popen([sys.executable, "-c", "input()"], cwd=other.path, stdin=subprocess.PIPE) as user:
+            environment.sweep()
+            assert folders(environment) == ["0001", "0002"]
+            user.communicate(b"\n")
+        environment.sweep()
+        assert folders(environment) == ["0001"]
+
     def test_unfinished_ones_do_not_count(self, environment: Environment) -> None:
         activated(environment)
         activated(environment)
         built(environment)
-        assert environment.prune(2) == ()
+        assert environment.prune(2) == Pruned()
 
 
 def test_a_switch_that_the_disk_does_not_confirm_is_done_all_the_same(

@@ -168,7 +168,7 @@ def test_commands_do_not_start_in_an_environment_that_was_moved(tmp_path: Path) 
 
 def test_removing_takes_everything(tmp_path: Path) -> None:
     environment = made(tmp_path / "home", "train", tmp_path / "train.toml", generations=2)
-    remove(environment)
+    assert remove(environment, "train") == ()
     assert not environment.root.exists()
 
 

@@ -1,0 +1,169 @@
+"""Jobs and shells go on working in the generation that they began in, however often the environment changes."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from crashes import Catalogue, Site
+from loopback import Faults, Index
+
+pytestmark = [
+    pytest.mark.skipif(sys.platform != "linux", reason="the tiny wheels are tagged for Linux"),
+    pytest.mark.skipif(not (3, 10) <= sys.version_info[:2] <= (3, 13), reason="TensorFlow 2.20 has no wheel for it"),
+]
+
+# Imports nothing of the environment before it is told to, so that nothing but its command line and variables shows it.
+LATE = """
+import sys
+print("ready", flush=True)
+sys.stdin.readline()
+import payload.m7
+print(payload.__version__, flush=True)
+"""
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    folder = tmp_path_factory.mktemp("made")
+    catalogue = Catalogue(folder / "stock", modules=40, ballast=40_000)
+    with Index(catalogue.files, Faults(metadata=True)) as index:
+        yield Site(folder / "sité", catalogue, index)
+
+
+@pytest.fixture
+def site(made: Site) -> Iterator[Site]:
+    """An environment with one generation, which holds version 1.0 of the payload."""
+    made.state = made.catalogue.state("v1", made.lap)
+    made.ask_for(made.state)
+    assert made.finish(made.state) == []
+    yield made
+    made.run("remove", "train.toml", "--yes", "--force")
+
+
+def change(site: Site, times: int) -> list[str]:
+    """Change the profile so often and bring the environment up to it; what the last `up` said."""
+    for _ in range(times):
+        site.state = site.next_state()
+        site.ask_for(site.state)
+        done = site.run("up", "train.toml")
+        assert done.returncode == 0, done.stderr
+    return done.stderr.splitlines()
+
+
+def generations(site: Site) -> list[str]:
+    return sorted(path.name for path in site.disk.glob("home/data/environments/*/generations/[0-9]*"))
+
+
+def job(site: Site) -> subprocess.Popen[str]:
+    (site.project / "job.py").write_text(LATE)
+    return start(site, *site.command("run", "train.toml", "--", "python", "job.py"))
+
+
+def by_the_stable_path(site: Site) -> subprocess.Popen[str]:
+    (site.project / "job.py").write_text(LATE)
+    return start(site, str(site.stable / "bin" / "python"), "job.py")
+
+
+def activated_bash(site: Site) -> subprocess.Popen[str]:
+    script = (site.stable / "bin" / "activate").resolve()
+    (site.project / "late.py").write_text("import payload.m7; print(payload.__version__)")
+    lines = f". '{script}'; echo ready; read line; python late.py"
+    # A shell that was there before, as a terminal is: the variables that it began with say nothing.
+    return start(site, "bash", "--norc", "-c", lines)
+
+
+def start(site: Site, *command: str) -> subprocess.Popen[str]:
+    process = subprocess.Popen(
+        command, env=site.environ(), cwd=site.project, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    assert process.stdout is not None
+    assert process.stdout.readline() == "ready\n"
+    return process
+
+
+@pytest.mark.parametrize("begin", [job, activated_bash])
+def test_what_began_in_a_generation_imports_from_it_after_five_changes(
+    site: Site, begin: Callable[[Site], subprocess.Popen[str]]
+) -> None:
+    with begin(site) as process:
+        said = change(site, 5)
+        (note,) = [line for line in said if "generation 1 is in use by" in line]
+        assert f"pid {process.pid} (" in note
+        assert generations(site) == ["0001", "0004", "0005", "0006"]
+        out, _ = process.communicate("go on\n", timeout=60)
+        assert out == "1.0\n"
+    assert site.run("up", "train.toml").returncode == 0
+    assert generations(site) == ["0004", "0005", "0006"]
+
+
+def test_what_is_no_longer_used_goes_with_a_prune(site: Site) -> None:
+    with job(site) as process:
+        change(site, 3)
+        site.run("cache", "prune")
+        assert generations(site) == ["0001", "0002", "0003", "0004"]
+        process.communicate("go on\n", timeout=60)
+    site.run("cache", "prune")
+    assert generations(site) == ["0002", "0003", "0004"]
+
+
+def test_a_generation_in_use_is_not_taken_over(site: Site) -> None:
+    with job(site) as process:
+        for _ in range(5):
+            assert site.run("up", "train.toml", "--recreate").returncode == 0
+        assert generations(site)[0] == "0001"
+        out, _ = process.communicate("go on\n", timeout=60)
+        assert out == "1.0\n"
+
+
+@pytest.mark.parametrize("begin", [job, activated_bash, by_the_stable_path])
+def test_an_environment_in_use_is_removed_by_force_only(
+    site: Site, begin: Callable[[Site], subprocess.Popen[str]]
+) -> None:
+    with begin(site) as process:
+        refused = site.run("remove", "train.toml", "--yes")
+        assert refused.returncode == 2
+        assert "error[environment-in-use]: `train` is in use and was not deleted" in refused.stderr
+        assert f"generation 1 is in use by pid {process.pid} (" in refused.stderr
+        assert "hint: end what uses it, or delete it all the same: `tfprov remove train.toml --force`" in refused.stderr
+        assert site.wrong(site.state) == []
+        removed = site.run("remove", "train.toml", "--yes", "--force", "--json")
+        assert removed.returncode == 0
+        assert f"pid {process.pid} (" in json.loads(removed.stdout)["removed"]["in_use"][0]
+        assert generations(site) == []
+        process.kill()
+        process.communicate()
+
+
+def test_a_shell_that_left_the_environment_does_not_hold_it(site: Site) -> None:
+    script = (site.stable / "bin" / "activate").resolve()
+    with start(site, "bash", "--norc", "-c", f"set -C; . '{script}'; . '{script}'; deactivate; echo ready; read line"):
+        assert site.run("remove", "train.toml", "--yes").returncode == 0
+        assert not os.path.lexists(site.stable)
+
+
+def test_a_run_that_has_nothing_to_delete_looks_at_no_process(site: Site) -> None:
+    # All that `keep` allows are there, and none more.
+    code = (
+        "import sys, psutil\n"
+        "psutil.process_iter = None\n"
+        "sys.argv = ['tfprov', *sys.argv[1:]]\n"
+        "from tfprov.cli import main\n"
+        "main()\n"
+    )
+    change(site, 2)
+    done = subprocess.run(
+        [sys.executable, "-I", "-c", code, "up", "train.toml", "--json"],
+        env=site.environ(),
+        cwd=site.project,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["already"] is True

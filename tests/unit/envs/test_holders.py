@@ -1,0 +1,140 @@
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import pytest
+
+from tfprov.envs.holders import SHELLS, holders
+
+WAIT = "print(flush=True); input()"
+BASH = shutil.which("bash")
+
+
+@pytest.fixture
+def generation(tmp_path: Path) -> Path:
+    folder = tmp_path / "a b" / "train-1" / "generations" / "0004"
+    (folder / "bin").mkdir(parents=True)
+    return folder
+
+
+@contextlib.contextmanager
+def process(
+    *command: str | Path, environ: Mapping[str, str] | None = None, cwd: Path | None = None
+) -> Iterator[subprocess.Popen[str]]:
+    """A process that waits until the end; it has done what it does first when it has printed a line."""
+    with subprocess.Popen(
+        command,
+        env={**os.environ, **(environ or {})},
+        cwd=cwd,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as found:
+        assert found.stdout is not None
+        found.stdout.readline()
+        yield found
+
+
+def users(folder: Path) -> list[int]:
+    return [one.pid for one in holders([folder])[folder]]
+
+
+@pytest.mark.parametrize("name", ["VIRTUAL_ENV", "CONDA_PREFIX"])
+def test_a_variable_that_names_it(generation: Path, name: str) -> None:
+    with process(sys.executable, "-c", WAIT, environ={name: str(generation)}) as one:
+        assert users(generation) == [one.pid]
+    assert users(generation) == []
+
+
+def test_a_folder_on_path(generation: Path) -> None:
+    path = os.pathsep.join((os.environ["PATH"], str(generation / "bin")))
+    with process(sys.executable, "-c", WAIT, environ={"PATH": path}) as one:
+        assert users(generation) == [one.pid]
+
+
+def test_the_working_directory(generation: Path) -> None:
+    with process(sys.executable, "-c", WAIT, cwd=generation / "bin") as one:
+        assert users(generation) == [one.pid]
+
+
+def test_the_interpreter_of_the_command_line_and_a_script(generation: Path) -> None:
+    (generation / "bin" / "python").symlink_to(sys.executable)
+    (generation / "bin" / "tool").write_text(WAIT)
+    with (
+        process(generation / "bin" / "python", "-c", WAIT) as one,
+        process(sys.executable, generation / "bin" / "tool") as two,
+    ):
+        assert sorted(users(generation)) == sorted([one.pid, two.pid])
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere the system does not tell")
+def test_a_mapped_file(generation: Path) -> None:
+    (generation / "library.so").write_bytes(b"x" * 4096)
+    code = (
+        f"import mmap, os; handle = os.open({str(generation / 'library.so')!r}, os.O_RDONLY)\n"
+        f"kept = mmap.mmap(handle, 4096, prot=mmap.PROT_READ); os.close(handle)\n{WAIT}"
+    )
+    with process(sys.executable, "-c", code) as one:
+        assert users(generation) == [one.pid]
+
+
+def test_the_same_folder_by_another_name(generation: Path, tmp_path: Path) -> None:
+    (tmp_path / "link").symlink_to(tmp_path / "a b")
+    other = tmp_path / "link" / generation.relative_to(tmp_path / "a b")
+    with process(sys.executable, "-c", WAIT, environ={"VIRTUAL_ENV": str(other)}) as one:
+        assert users(generation) == [one.pid]
+
+
+def test_the_stable_path_that_leads_to_it(generation: Path, tmp_path: Path) -> None:
+    (tmp_path / ".venv").symlink_to(generation)
+    (generation / "bin" / "python").symlink_to(sys.executable)
+    with (
+        process(sys.executable, "-c", WAIT, environ={"VIRTUAL_ENV": str(tmp_path / ".venv")}) as one,
+        process(tmp_path / ".venv" / "bin" / "python", "-c", WAIT) as two,
+    ):
+        assert sorted(users(generation)) == sorted([one.pid, two.pid])
+
+
+@pytest.mark.parametrize("other", ["train-1/generations/00045", "train-1/generations/0005", "train-2/generations/0004"])
+def test_its_neighbours_are_others(generation: Path, other: str) -> None:
+    folder = generation.parents[2] / other
+    folder.mkdir(parents=True)
+    with process(sys.executable, "-c", WAIT, environ={"VIRTUAL_ENV": str(folder)}, cwd=folder):
+        assert users(generation) == []
+
+
+def test_an_environment_of_the_same_name_elsewhere_is_another(generation: Path, tmp_path: Path) -> None:
+    other = tmp_path / "other" / generation.relative_to(tmp_path / "a b")
+    other.mkdir(parents=True)
+    with process(sys.executable, "-c", WAIT, environ={"VIRTUAL_ENV": str(other)}):
+        assert users(generation) == []
+
+
+@pytest.mark.skipif(BASH is None, reason="there is no bash")
+def test_a_shell_that_left_its_number_and_not_what_has_the_number_now(generation: Path) -> None:
+    (generation / SHELLS).mkdir()
+    with process(str(BASH), "-c", f"true > '{generation}/{SHELLS}/'$$; echo; read line") as one:
+        assert users(generation) == [one.pid]
+        (note,) = (generation / SHELLS).iterdir()
+        os.utime(note, (1, 1))
+        assert users(generation) == []
+
+
+def test_this_process_and_no_folder_need_no_look(generation: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(generation)
+    assert users(generation) == []
+    assert holders([]) == {}
+
+
+def test_the_command_is_told_on_one_line(generation: Path) -> None:
+    with process(sys.executable, "-c", f"{WAIT}\n" + "# \x1b[31m" * 30, cwd=generation):
+        (one,) = holders([generation])[generation]
+    assert str(one).startswith(f"pid {one.pid} ({Path(sys.executable).name} -c print(")
+    assert str(one).isprintable()
+    assert len(str(one)) < 100
