@@ -34,13 +34,15 @@ class Lease:
 
         Raises:
             OSError: nothing can be written there, or the folder knows no locks.
-            filelock.Timeout: somebody has been making the store smaller for half a minute.
         """
         name = f"{os.getpid()}-{secrets.token_hex(4)}"
         self._list = folder / f"{name}.json"
         self._lock = _lock(folder / f"{name}.lock")
         folder.mkdir(parents=True, exist_ok=True)
-        with guard(folder):
+        with contextlib.ExitStack() as held:
+            # Who has been making the store smaller for so long was stopped, and looks again before it goes on.
+            with contextlib.suppress(filelock.Timeout):
+                held.enter_context(guard(folder))
             self._lock.acquire(timeout=0)
             paths.write_atomic(self._list, json.dumps(sorted(hashes)).encode())
 
@@ -78,7 +80,7 @@ def _lock(path: Path) -> filelock.BaseFileLock:
 
 
 def leased(folder: Path) -> frozenset[str]:
-    """The hashes that living processes need. What dead ones left behind is removed. Call it under `guard`."""
+    """The hashes that living processes need. What dead ones left behind is removed."""
     found: set[str] = set()
     for listed in folder.glob("*.json"):
         path = listed.with_suffix(".lock")

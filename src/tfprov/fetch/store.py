@@ -239,7 +239,7 @@ class Store:
         """
         try:
             return Lease(self.root / "leases", hashes)
-        except (OSError, filelock.Timeout):
+        except OSError:
             return None
 
     def files(self) -> tuple[Stored, ...]:
@@ -316,7 +316,7 @@ class Store:
         try:
             # Nobody begins to rely on a file between the look at the leases and its removal.
             with guard(self.root / "leases"):
-                return self._prune(cap_bytes, frozenset(keep) | leased(self.root / "leases"))
+                return self._prune(cap_bytes, frozenset(keep))
         except filelock.Timeout:
             return Swept(files=0, bytes=0)  # another process is at it
         except OSError as error:
@@ -330,7 +330,7 @@ class Store:
                 stale = cap_bytes == 0 or path.stat().st_mtime < old
             except OSError:
                 continue
-            if stale and path.stem not in keep and (size := self._remove_partial(path)) is not None:
+            if stale and self._free(path.stem, keep) and (size := self._remove_partial(path)) is not None:
                 freed += size
                 removed += 1
         files = self.files()
@@ -338,13 +338,15 @@ class Store:
         for stored in files:
             if total <= cap_bytes:
                 break
-            if stored.sha256 in keep:
-                continue
-            if self._remove(stored):
+            if self._free(stored.sha256, keep) and self._remove(stored):
                 removed += 1
                 freed += stored.size
                 total -= stored.size
         return Swept(files=removed, bytes=freed)
+
+    def _free(self, sha256: str, keep: Collection[str]) -> bool:
+        """Whether nobody needs a file now: this process may have been stopped since it looked last."""
+        return sha256 not in keep and sha256 not in leased(self.root / "leases")
 
     def clear(self) -> Swept:
         """Remove everything that no other process is working on."""
