@@ -4,37 +4,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
-from tfprov.errors import TfprovError
+from tfprov.errors import Group, TfprovError
 from tfprov.ladder.classify import classify_exception
 from tfprov.ladder.climb import TransferError
 from tfprov.redact import redact
 
-_LINES = 12
-_STATUS = re.compile(r"(?:status (?:client|server) error \(|HTTP status[^0-9]{0,20})(?P<status>\d{3})", re.IGNORECASE)
-_MISSING = re.compile(r"No candidates were found for (?P<spec>.+?)\.?\s*$", re.MULTILINE)
+if TYPE_CHECKING:
+    from tfprov.diagnose.records import Finding
 
-# In order: a cause stands above its consequences.
-_TRANSFERS: tuple[tuple[str, str], ...] = (
-    ("net-proxy", r"407|proxy authentication|tunnel error|unsuccessful tunnel"),
-    ("net-tls-cert", r"invalid peer certificate|UnknownIssuer|certificate (?:verify|has expired|not valid)"),
-    ("net-dns", r"dns error|failed to lookup address"),
-    ("net-refused", r"Connection refused|os error (?:111|61|10061)"),
-    ("net-timeout", r"operation timed out|request timed out|os error (?:110|60|10060)"),
-    ("net-reset", r"connection reset|os error (?:104|54|10054)|end of file before message|IncompleteMessage"),
-    ("net-reset", r"connection closed before|unexpected EOF during handshake|error decoding response body"),
-    ("net-reset", r"error sending request"),
-)
-_MACHINE: tuple[tuple[str, str], ...] = (
-    ("disk-full", r"os error (?:28|122|112)\b|No space left"),
-    ("read-only-fs", r"os error 30\b"),
-    ("permission-denied", r"os error (?:1|13)\b|Permission denied"),
-    ("oom-killed", r"os error 12\b|memory allocation of \d+ bytes failed"),
-)
-_BROKEN = (
-    r"expected (?:value|ident)|EOF while parsing|trailing characters|invalid type|missing field|key must be a string"
-    r"|parse|hash mismatch|checksum|decod|corrupt"
-)
+_LINES = 12
 
 _CANNOT_LINK = ("conda-cache-corrupt", "{subject} could not be unpacked or linked")
 _NOT_UNDERSTOOD = ("profile-invalid", "{subject} cannot be understood")
@@ -55,15 +35,24 @@ def as_error(problem: Mapping[str, object], *, subject: str, invalid: str) -> Tf
         subject: what was worked on, for messages.
         invalid: code of what cannot be read.
     """
+    # Its rules are needed only where something went wrong.
+    from tfprov.diagnose.diagnose import diagnose_text
+    from tfprov.diagnose.records import Context
+
     kind, message = str(problem["kind"]), redact(str(problem["message"]))
     evidence = tuple(line.strip() for line in message.splitlines() if line.strip())[:_LINES]
+    root = diagnose_text(message, Context(tool="conda")).root
     if kind == "UnsatisfiableError":
-        return _unsatisfiable(message, problem.get("helps"))
-    refused = _of_machine(problem, message, evidence, subject)
-    if refused is not None:
-        return refused
+        return _unsatisfiable(message, root, problem.get("helps"))
+    errno = problem.get("errno")
+    if isinstance(errno, int):
+        found = classify_exception(OSError(errno, message, str(problem.get("path") or "") or None))
+        if found.code.name != "internal":
+            return found
+    if root is not None and root.group is Group.MACHINE:
+        return TfprovError(root.code, f"{subject} could not be worked on", evidence=evidence)
     if kind in ("GatewayError", "FetchRepoDataError"):
-        return _of_channel(message, evidence, subject)
+        return _of_channel(root, evidence, subject)
     if invalid == "lock-invalid":
         return TfprovError("lock-invalid", f"{subject} is not a valid lock", evidence=evidence)
     code, what = _KINDS.get(kind, ("install-failed", "the worker for conda failed on {subject}"))
@@ -72,35 +61,24 @@ def as_error(problem: Mapping[str, object], *, subject: str, invalid: str) -> Tf
     return TfprovError(code, what.format(subject=subject), evidence=evidence)
 
 
-def _of_machine(
-    problem: Mapping[str, object], message: str, evidence: tuple[str, ...], subject: str
-) -> TfprovError | None:
-    errno = problem.get("errno")
-    if isinstance(errno, int):
-        found = classify_exception(OSError(errno, message, str(problem.get("path") or "") or None))
-        if found.code.name != "internal":
-            return found
-    for code, pattern in _MACHINE:
-        if re.search(pattern, message, re.IGNORECASE):
-            return TfprovError(code, f"{subject} could not be worked on", evidence=evidence)
-    return None
-
-
-def _of_channel(message: str, evidence: tuple[str, ...], subject: str) -> TfprovError:
-    status = _STATUS.search(message)
-    number = int(status["status"]) if status else 0
-    if number in (401, 403):
+def _of_channel(root: Finding | None, evidence: tuple[str, ...], subject: str) -> TfprovError:
+    if root is None or root.group not in (Group.NETWORK, Group.ARTIFACT):
+        return TransferError("conda-http", f"a channel cannot be read: {subject}", evidence=evidence)
+    if root.group is Group.ARTIFACT:
+        return TfprovError("cache-corrupt", f"the index of a channel is damaged: {subject}", evidence=evidence)
+    status = int(root.captures.get("status", 0))
+    if status in (401, 403):
         return TransferError(
             "mirror-http-error",
-            f"a channel refuses access ({number}): {subject}",
-            transient=False,
+            f"a channel refuses access ({status}): {subject}",
+            status=status,
             evidence=evidence,
             hint="give a token or password in a variable (`https://host/t/${TOKEN}/channel`), by netrc or by keyring",
         )
-    if number:
-        words = f"a channel answers with status {number}: {subject}"
-        return TransferError("conda-http", words, transient=number >= 500 or number == 429, evidence=evidence)
-    if "could not find subdir" in message or "failed to open file" in message:
+    if status:
+        words = f"a channel answers with status {status}: {subject}"
+        return TransferError("conda-http", words, status=status, evidence=evidence)
+    if "subdir" in root.captures:
         return TransferError(
             "conda-http",
             f"a channel has no index for this platform: {subject}",
@@ -108,18 +86,12 @@ def _of_channel(message: str, evidence: tuple[str, ...], subject: str) -> Tfprov
             evidence=evidence,
             hint="check the name or the address of the channel",
         )
-    for code, pattern in _TRANSFERS:
-        if re.search(pattern, message, re.IGNORECASE):
-            return TransferError(code, f"a channel cannot be read: {subject}", transient=True, evidence=evidence)
-    if re.search(_BROKEN, message, re.IGNORECASE):
-        return TfprovError("cache-corrupt", f"the index of a channel is damaged: {subject}", evidence=evidence)
-    return TransferError("conda-http", f"a channel cannot be read: {subject}", transient=True, evidence=evidence)
+    return TransferError(root.code, f"a channel cannot be read: {subject}", evidence=evidence)
 
 
-def _unsatisfiable(message: str, helps: object) -> TfprovError:
+def _unsatisfiable(message: str, root: Finding | None, helps: object) -> TfprovError:
     """One readable reason, and the change that was tried out and works."""
     change = helps if isinstance(helps, Mapping) else {}
-    missing = _MISSING.search(message)
     words = str(change.get("words", ""))
     gives = str(change.get("gives", ""))
     hint = f"{words}{f': that gives {gives}' if gives else ''}" if words else None
@@ -131,10 +103,9 @@ def _unsatisfiable(message: str, helps: object) -> TfprovError:
             evidence=lines,
             hint=hint,
         )
-    if missing is not None:
-        spec = missing["spec"].removesuffix(" *")
-        code = "conda-package-missing"
-        return TfprovError(code, f"the channels have no `{spec}`", evidence=lines, hint=hint)
+    if root is not None and root.code == "conda-package-missing":
+        spec = root.captures.get("requirement", "").removesuffix(" *")
+        return TfprovError(root.code, f"the channels have no `{spec}`", evidence=lines, hint=hint)
     return TfprovError("conda-unsatisfiable", _reason(lines), evidence=lines, hint=hint)
 
 

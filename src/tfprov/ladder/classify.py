@@ -30,8 +30,8 @@ def classify_text(tool: str, text: str, returncode: int, *, what: str) -> Tfprov
         what: one line: what the tool could not do.
 
     Returns:
-        `install-failed` when nothing was recognised. Its evidence is at most six lines without secrets, the proving line
-        first.
+        With `install-failed` when nothing was recognised; its evidence is at most six lines without secrets, the
+        proving line first.
     """
     # Its rules are needed only where something went wrong.
     from tfprov.diagnose.diagnose import diagnose_text

@@ -5,18 +5,94 @@ import pytest
 from tfprov.conda.faults import as_error
 from tfprov.ladder.climb import is_transient
 
+RETRIED = "Request failed after 1 retries\nCaused by: error sending request for url (http://h/x)\nCaused by: "
+CONNECTING = f"{RETRIED}client error (Connect)\nCaused by: "
 
+
+# What py-rattler 0.28 said when each was provoked, up to names.
 @pytest.mark.parametrize(
     ("kind", "message", "code", "transient"),
     [
         ("GatewayError", "HTTP status server error (503 Service Unavailable) for url (http://h/x)", "conda-http", True),
-        ("GatewayError", "HTTP status client error (404 Not Found) for url (http://h/x)", "conda-http", False),
+        ("GatewayError", "HTTP status client error (429 Too Many Requests) for url (http://h/x)", "conda-http", True),
+        ("GatewayError", "HTTP status client error (403 Forbidden) for url (http://h/x)", "mirror-http-error", False),
         ("GatewayError", "HTTP status client error (401 Unauthorized) for url", "mirror-http-error", False),
-        ("GatewayError", "error sending request\nCaused by: Connection refused (os error 111)", "net-refused", True),
-        ("GatewayError", "dns error: failed to lookup address information", "net-dns", True),
-        ("GatewayError", "invalid peer certificate: UnknownIssuer", "net-tls-cert", True),
-        ("GatewayError", "expected value at line 1 column 3", "cache-corrupt", False),
-        ("GatewayError", "could not find subdir 'noarch' in channel 'x'", "conda-http", False),
+        ("GatewayError", "HTTP status client error (407 Proxy Authentication Required) for url", "net-proxy", False),
+        (
+            "GatewayError",
+            "could not find subdir 'noarch' in channel 'x'\nCaused by: HTTP status client error (404 Not Found)",
+            "conda-http",
+            False,
+        ),
+        (
+            "GatewayError",
+            "could not find subdir 'noarch' in channel 'x'\n"
+            "Caused by: failed to open file `/c/noarch/repodata.json`: No such file or directory (os error 2)",
+            "conda-http",
+            False,
+        ),
+        (
+            "GatewayError",
+            f"{CONNECTING}tcp connect error\nCaused by: Connection refused (os error 111)",
+            "net-refused",
+            True,
+        ),
+        (
+            "GatewayError",
+            f"{CONNECTING}dns error\nCaused by: failed to lookup address information: x",
+            "net-dns",
+            True,
+        ),
+        (
+            "GatewayError",
+            f"{RETRIED}client error (SendRequest)\nCaused by: connection closed before message completed",
+            "net-reset",
+            True,
+        ),
+        (
+            "GatewayError",
+            "error decoding response body\nCaused by: error reading a body from connection\n"
+            "Caused by: end of file before message length reached",
+            "net-reset",
+            True,
+        ),
+        (
+            "GatewayError",
+            f"{CONNECTING}invalid peer certificate: Other(OtherError(CaUsedAsEndEntity))",
+            "net-tls-cert",
+            False,
+        ),
+        ("GatewayError", f"{RETRIED}invalid peer certificate: UnknownIssuer", "net-tls-cert", False),
+        (
+            "GatewayError",
+            "failed to parse repodata.json\nCaused by: expected value at line 1 column 1",
+            "cache-corrupt",
+            False,
+        ),
+        (
+            "GatewayError",
+            "failed to parse repodata.json\nCaused by: EOF while parsing a string at line 1 column 48",
+            "cache-corrupt",
+            False,
+        ),
+        (
+            "GatewayError",
+            "failed to parse repodata.json\nCaused by: invalid type: integer `3`, expected a map at line 1 column 14",
+            "cache-corrupt",
+            False,
+        ),
+        (
+            "GatewayError",
+            "failed to parse repodata.json\nCaused by: invalid unicode code point at line 1 column 23",
+            "cache-corrupt",
+            False,
+        ),
+        (
+            "GatewayError",
+            "failed to download http://h/noarch/repodata.json.zst\nCaused by: Unknown frame descriptor",
+            "cache-corrupt",
+            False,
+        ),
         ("GatewayError", "something new", "conda-http", True),
         ("InstallerError", "failed to link", "conda-cache-corrupt", False),
         ("InstallerError", "failed: No space left on device (os error 28)", "disk-full", False),
@@ -61,6 +137,16 @@ def test_a_package_that_is_not_there_is_named_with_what_would_help() -> None:
     )
     assert (found.code.name, found.what) == ("conda-package-missing", "the channels have no `hello >=2`")
     assert found.hint == "without the version of `hello>=2`: that gives hello 1.0"
+
+
+@pytest.mark.parametrize(
+    ("said", "spec"),
+    [("a *.", "a"), ("hello >=2.", "hello >=2"), ("numpy 1.2.*.", "numpy 1.2.*"), ("a.b <3,>=2.", "a.b <3,>=2")],
+)
+def test_the_package_is_named_as_it_was_asked_for(said: str, spec: str) -> None:
+    message = f"Cannot solve the request because of: No candidates were found for {said}\n"
+    found = as_error({"kind": "UnsatisfiableError", "message": message}, subject="x", invalid="lock-invalid")
+    assert found.what == f"the channels have no `{spec}`"
 
 
 def test_a_contradiction_is_told_by_its_innermost_reason() -> None:

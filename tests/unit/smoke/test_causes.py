@@ -41,20 +41,46 @@ KNOWN = (
     ("InternalError", "'cuModuleLoadData' failed with 'CUDA_ERROR_INVALID_PTX'", "gpu-arch-unsupported"),
     ("FailedPreconditionError", "DNN library initialization failed.", "cudnn-init-failed"),
     ("ResourceExhaustedError", "failed to allocate memory", "gpu-memory-in-use"),
-    ("InternalError", "cudaSetDevice() on GPU:0 failed. Status: CUDA-capable device(s) is/are busy or unavailable", "gpu-memory-in-use"),
-    ("InternalError", "CUDA runtime implicit initialization on GPU:0 failed. Status: out of memory", "gpu-memory-in-use"),
+    (
+        "InternalError",
+        "cudaSetDevice() on GPU:0 failed. Status: CUDA-capable device(s) is/are busy or unavailable",
+        "gpu-memory-in-use",
+    ),
+    (
+        "InternalError",
+        "cudaSetDevice() on GPU:1 failed. Status: out of memory",
+        "gpu-memory-in-use",
+    ),
     ("InternalError", "Blas xGEMM launch failed : a.shape=[1,2,2]", "gpu-memory-in-use"),
-    ("InternalError", "cudaGetDevice() failed. Status: CUDA driver version is insufficient for CUDA runtime version", "gpu-driver-too-old"),
+    (
+        "InternalError",
+        "cudaGetDevice() failed. Status: CUDA driver version is insufficient for CUDA runtime version",
+        "gpu-driver-too-old",
+    ),
     ("InternalError", "CUDA_ERROR_ECC_UNCORRECTABLE: uncorrectable ECC error encountered", "gpu-unhealthy"),
     ("InternalError", "CUDA_ERROR_ILLEGAL_ADDRESS: an illegal memory access was encountered", "probe-crashed"),
     ("InternalError", "CUDA_ERROR_LAUNCH_FAILED: unspecified launch failure", "probe-crashed"),
-    ("InternalError", "'cuLaunchKernel(function, gridX)' failed with 'CUDA_ERROR_INVALID_HANDLE'", "gpu-arch-unsupported"),
+    (
+        "InternalError",
+        "'cuLaunchKernel(function)' failed with 'CUDA_ERROR_INVALID_HANDLE'",
+        "gpu-arch-unsupported",
+    ),
     ("InternalError", "No BLAS support for stream", "cudnn-init-failed"),
     ("InternalError", "ptxas exited with non-zero error code 65280, output: ", "cuda-toolkit-file-missing"),
-    ("InternalError", "ptxas exited with non-zero error code 256, output: ptxas fatal   : Value 'sm_86' is not defined for option 'gpu-name'", "gpu-arch-unsupported"),
+    (
+        "InternalError",
+        "ptxas exited with non-zero error code 256, output: "
+        "ptxas fatal   : Value 'sm_86' is not defined for option 'gpu-name'",
+        "gpu-arch-unsupported",
+    ),
     ("UnknownError", "Error invoking NCCL: unhandled cuda error\n\t [[{{node NcclAllReduce_1}}]]", "nccl-failed"),
-    ("InternalError", "NCCL operation ncclGroupEnd() failed: unhandled cuda error. Last NCCL warning(error) log entry (may be unrelated) 'Cuda failure 'out of memory''", "gpu-memory-in-use"),
-)  # fmt: skip
+    (
+        "InternalError",
+        "NCCL operation ncclGroupEnd() failed: unhandled cuda error. "
+        "Last NCCL warning(error) log entry (may be unrelated) 'Cuda failure 'out of memory''",
+        "gpu-memory-in-use",
+    ),
+)
 
 
 @pytest.mark.parametrize(("kind", "message", "code"), KNOWN)
@@ -90,12 +116,12 @@ def test_an_unknown_cause_leaves_the_word_to_what_was_made_of_it() -> None:
 
 TRACE = "Fatal Python error: Aborted\n\nThread 0x1 (most recent call first):\n" + '  File "x.py", line 1 in f\n' * 40
 AVX_FATAL = (
-    "2024-05-05 05:05:05.050505: F tensorflow/core/platform/cpu_feature_guard.cc:37] The TensorFlow library was compiled "
-    "to use AVX instructions, but these aren't available on your machine."
+    "2024-05-05 05:05:05.050505: F tensorflow/core/platform/cpu_feature_guard.cc:37] The TensorFlow library was "
+    "compiled to use AVX instructions, but these aren't available on your machine."
 )
 ECC_FATAL = (
-    "2024-05-05 05:05:05.050505: F external/local_xla/xla/stream_executor/cuda/cuda_driver.cc:1] could not synchronize: "
-    "CUDA_ERROR_ECC_UNCORRECTABLE: uncorrectable ECC error encountered"
+    "2024-05-05 05:05:05.050505: F external/local_xla/xla/stream_executor/cuda/cuda_driver.cc:1] could not synchronize"
+    ": CUDA_ERROR_ECC_UNCORRECTABLE: uncorrectable ECC error encountered"
 )
 
 
@@ -171,7 +197,7 @@ def test_the_log_says_why_gpus_are_missing(log: str, code: str) -> None:
 
 def test_a_gpu_that_is_left_out_is_the_reason_although_another_one_works() -> None:
     log = (
-        "I0000 00:00:1 gpu_device.cc:2022] Created device /job:localhost/replica:0/task:0/device:GPU:0 with 9 MB memory\n"
+        "I0000 00:00:1 gpu_device.cc:2022] Created device /job:localhost/replica:0/task:0/device:GPU:0 with 9 MB\n"
         "I0000 00:00:1 gpu_device.cc:2400] Ignoring visible gpu device (device: 1, name: GeForce GT 710, pci bus id: "
         "0000:01:00.0, compute capability: 3.5) with Cuda compute capability 3.5. The minimum required Cuda capability "
         "is 6.0.\n"
