@@ -135,7 +135,7 @@ def climb(
     policy: Policy = Policy(),
     subject: str = "",
     clock: Callable[[], float] = time.monotonic,
-    sleep: Callable[[float], object] = time.sleep,
+    sleep: Callable[[float], None] = time.sleep,
 ) -> T:
     """The result of the first step that succeeds.
 
@@ -176,7 +176,7 @@ def climb(
             emit(Attempt(stage=stage, rung=step.rung.value, number=0, code=code, what=what, seconds=0.0))
         except TfprovError as error:
             failures.append(error)
-            if not HELP[error.code.name] or _is_past(policy.deadline, clock):
+            if not HELP[error.code.name] or _is_past(policy.deadline, clock()):
                 break
     raise _most_telling(failures, records)
 
@@ -228,110 +228,72 @@ def _repeat(
     record: _Record,
     emit: Emit,
     clock: Callable[[], float],
-    sleep: Callable[[float], object],
+    sleep: Callable[[float], None],
 ) -> T:
-    started = clock()
-    budget = _Budget(since=started, moved=step.progress() if step.progress else 0)
+    started = begun = clock()
+    moved = step.progress() if step.progress else 0
     # Jitter keeps several machines that failed together from coming back together.
     jitter = tenacity.wait_random(0.0, policy.first_wait)
+    backoff = tenacity.wait_exponential(policy.first_wait, max=policy.longest_wait) + jitter
 
-    def wait(state: tenacity.RetryCallState) -> float:
-        if step.progress is not None and step.progress() > budget.moved:
-            budget.refill(moved=step.progress(), now=clock(), tries=state.attempt_number - 1)
-        asked = retry_after(state.outcome.exception() if state.outcome else None)
-        waited = min(policy.first_wait * 2.0 ** (state.attempt_number - budget.spent - 1), policy.longest_wait)
-        # Never sooner than the server asks: clients that come back early are what a rate limit is there to stop.
-        return max(waited + jitter(state), asked or 0.0)
-
-    def stop(state: tenacity.RetryCallState) -> bool:
-        # tenacity has the same conditions, but on a clock of its own.
-        after = clock() + state.upcoming_sleep
-        return (
-            state.attempt_number - budget.spent >= policy.tries
-            or after - budget.since > policy.seconds
-            or (policy.deadline is not None and after > policy.deadline)
-        )
-
-    def before_sleep(state: tenacity.RetryCallState) -> None:
-        error = state.outcome.exception() if state.outcome else None
-        if isinstance(error, TfprovError):
-            _emit(stage, step, record, error, seconds=last.seconds, wait=state.upcoming_sleep, emit=emit)
-
-    last = _Timer()
-
-    def once() -> T:
+    def before(state: tenacity.RetryCallState) -> None:
+        nonlocal begun
         record.tries += 1
         begun = clock()
-        try:
-            return step.act()
-        finally:
-            last.seconds = clock() - begun
+        if record.tries == 1:
+            state.start_time = started
 
-    def pause(seconds: float) -> None:
-        sleep(seconds)
+    def after(state: tenacity.RetryCallState) -> None:
+        # What stops and waits reads these three. tenacity takes the time from the system's clock, we from `clock`; and
+        # a try that got on begins the counting anew.
+        nonlocal moved
+        state.outcome_timestamp = clock()
+        if step.progress is not None and step.progress() > moved:
+            moved = step.progress()
+            state.attempt_number, state.start_time = 1, state.outcome_timestamp
+
+    def wait(state: tenacity.RetryCallState) -> float:
+        # Never sooner than the server asks: clients that come back early are what a rate limit is there to stop.
+        return max(backoff(state), retry_after(_failure(state)) or 0.0)
+
+    is_spent = tenacity.stop_after_attempt(policy.tries) | tenacity.stop_before_delay(policy.seconds)
+
+    def stop(state: tenacity.RetryCallState) -> bool:
+        return is_spent(state) or _is_past(policy.deadline, clock() + state.upcoming_sleep)
+
+    def tell(error: BaseException | None, *, pause: float | None = None) -> None:
+        code, what = (error.code.name, redact(error.what)) if isinstance(error, TfprovError) else (None, "succeeded")
+        seconds, rung = clock() - begun, step.rung.value
+        what = _named(step, what)
+        emit(Attempt(stage=stage, rung=rung, number=record.tries, code=code, what=what, seconds=seconds, wait=pause))
 
     retrying = tenacity.Retrying(
-        sleep=pause,
+        sleep=sleep,
         stop=stop,
         wait=wait,
         retry=tenacity.retry_if_exception(is_transient),
-        before_sleep=before_sleep,
+        before=before,
+        after=after,
+        before_sleep=lambda state: tell(_failure(state), pause=state.upcoming_sleep),
         reraise=True,
     )
     try:
-        result = retrying(once)
+        result = retrying(step.act)
     except TfprovError as error:
         record.seconds = clock() - started
         record.outcome = f"{error.code.name}: {redact(error.what)}"
-        _emit(stage, step, record, error, seconds=last.seconds, wait=None, emit=emit)
+        tell(error)
         raise
-    what = _named(step, "succeeded")
-    emit(Attempt(stage=stage, rung=step.rung.value, number=record.tries, code=None, what=what, seconds=last.seconds))
+    tell(None)
     return result
+
+
+def _failure(state: tenacity.RetryCallState) -> BaseException | None:
+    return state.outcome.exception() if state.outcome else None
 
 
 def _named(step: Step[T], what: str) -> str:
     return f"{step.name}: {what}" if step.name else what
-
-
-@dataclass(slots=True)
-class _Budget:
-    """Where the counting of tries and seconds begins: at the start, and anew after every progress."""
-
-    since: float
-    moved: int
-    spent: int = 0
-
-    def refill(self, *, moved: int, now: float, tries: int) -> None:
-        self.since, self.moved, self.spent = now, moved, tries
-
-
-@dataclass(slots=True)
-class _Timer:
-    seconds: float = 0.0
-
-
-def _emit(
-    stage: str,
-    step: Step[T],
-    record: _Record,
-    error: TfprovError,
-    *,
-    seconds: float,
-    wait: float | None,
-    emit: Emit,
-) -> None:
-    emit(
-        Attempt(
-            stage=stage,
-            rung=step.rung.value,
-            number=record.tries,
-            code=error.code.name,
-            what=_named(step, redact(error.what)),
-            seconds=seconds,
-            wait=wait,
-        )
-    )
 
 
 def _most_telling(failures: Sequence[TfprovError], records: Sequence[_Record]) -> TfprovError:
@@ -346,5 +308,5 @@ def _most_telling(failures: Sequence[TfprovError], records: Sequence[_Record]) -
     return error
 
 
-def _is_past(deadline: float | None, clock: Callable[[], float]) -> bool:
-    return deadline is not None and clock() >= deadline
+def _is_past(deadline: float | None, now: float) -> bool:
+    return deadline is not None and now >= deadline
