@@ -56,8 +56,8 @@ def smoke(
 
         if (profile is None) == (python is None):
             raise TfprovError("usage", "name either a PROFILE or an environment with `--python`")
-        wanted = verdicts.Wanted(junit=junit, html=html, receipt=receipt, against=against)
-        wanted.check()
+        files = verdicts.ReportFiles(junit=junit, html=html, receipt=receipt, against=against)
+        files.check()
         with output.progress() as emit:
             if python is not None:
                 found = smoke_foreign(
@@ -75,7 +75,7 @@ def smoke(
                 lock = seal.lock_digest if seal else None
         differences = verdicts.save(
             found,
-            wanted,
+            files,
             title=str(profile or python),
             now=datetime.now(timezone.utc),
             version=__version__,

@@ -40,9 +40,9 @@ def gather(
             PAGE.write(html, fleet.html(hosts, title=title, made=datetime.now(timezone.utc)).encode())
         failure = fleet.loss(hosts)
         if failure is None:
-            output.result(fleet.words(hosts), fleet.document(hosts))
+            output.result(fleet.describe(hosts), fleet.document(hosts))
             return
         if not as_json:
-            print(output.typed(fleet.words(hosts)))
+            print(output.typed(fleet.describe(hosts)))
         output.failure(failure, fleet.document(hosts))
         raise SystemExit(failure.exit_code)

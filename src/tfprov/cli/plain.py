@@ -59,27 +59,27 @@ def bring_up(output: Output, asked: Callable[[], Request], *, junit: Path | None
     Raises:
         SystemExit: with the exit status of a failure.
     """
-    told = None
+    reporter = None
     if junit is not None or output.ci is not None:
-        from tfprov.cli.told import Told
+        from tfprov.cli.ci_reporter import CiReporter
 
-        told = Told(output=output, junit=junit)
+        reporter = CiReporter(output=output, junit=junit)
     with failures(output):
         from tfprov.pipeline.up import up
         from tfprov.report import documents, text
 
-        if told is not None:
-            told.check()
+        if reporter is not None:
+            reporter.check()
         try:
             request = asked()
             with output.progress() as emit:
-                result = up(request, emit if told is None else told.watching(emit))
+                result = up(request, emit if reporter is None else reporter.watching(emit))
         except TfprovError as error:
-            if told is not None:
-                told.failed(error)
+            if reporter is not None:
+                reporter.failed(error)
             raise
-        if told is not None:
-            told.verified(result)
+        if reporter is not None:
+            reporter.verified(result)
         named = request.profile or result.environment.owner.name
         output.result(text.outcome(result, profile=named), documents.outcome(result))
 

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from tfprov.host.graphics import Graphics, Place
+from tfprov.host.graphics import GpuHost, Graphics
 from tfprov.host.loader import LIBRARY, names
 from tfprov.host.processor import brand
 from tfprov.host.records import Driver, Fact, Gpu, Problem
@@ -23,7 +23,7 @@ def pci_address(told: str | None) -> str | None:
     return f"{domain[-4:]}:{rest}" if rest else None
 
 
-def without_library(place: Place, seen: tuple[Gpu, ...], failure: Problem | None) -> Graphics:
+def without_library(place: GpuHost, seen: tuple[Gpu, ...], failure: Problem | None) -> Graphics:
     """What the kernel's own files tell when no library and no tool of the driver does."""
     folder = place.root / "proc/driver/nvidia"
     version = parse_driver(read_text(folder / "version") or "")
@@ -61,7 +61,7 @@ def without_library(place: Place, seen: tuple[Gpu, ...], failure: Problem | None
     )
 
 
-def _why_no_library(place: Place, gpus: tuple[Gpu, ...], version: str | None) -> Problem:
+def _why_no_library(place: GpuHost, gpus: tuple[Gpu, ...], version: str | None) -> Problem:
     names = ", ".join(dict.fromkeys(gpu.name for gpu in gpus)) or "an NVIDIA GPU"
     if place.container is not None:
         why = f"{names} is in this machine, but the {place.container} container has no {LIBRARY}"
@@ -118,7 +118,7 @@ def _has_device_files(root: Path) -> bool:
     return exists(root / "dev/nvidia0") or exists(root / "dev/nvidiactl")
 
 
-def pci_gpus(place: Place) -> Iterator[Gpu]:
+def pci_gpus(place: GpuHost) -> Iterator[Gpu]:
     """Display and compute devices on the PCI bus, by vendor."""
     folder = place.root / "sys/bus/pci/devices"
     counts: dict[str, int] = {}
@@ -191,7 +191,7 @@ def parse_numbers(text: str) -> dict[str, int]:
     return {pair[0]: int(pair[1]) for pair in pairs if len(pair) == 2 and pair[1].isdigit()}
 
 
-def _jetson(place: Place) -> Iterator[Gpu]:
+def _jetson(place: GpuHost) -> Iterator[Gpu]:
     """The GPU inside NVIDIA's boards, which is on no bus."""
     compatible = read_text(place.root / "proc/device-tree/compatible") or ""
     for chip, capability in _JETSONS.items():
@@ -201,7 +201,7 @@ def _jetson(place: Place) -> Iterator[Gpu]:
             return
 
 
-def apple(place: Place) -> Iterator[Gpu]:
+def apple(place: GpuHost) -> Iterator[Gpu]:
     """The GPU of an Apple chip."""
     if place.system == "macos" and place.machine == "arm64":
         yield Gpu(index=0, name=brand(place.system) or "Apple GPU", vendor="apple")

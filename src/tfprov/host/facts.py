@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from tfprov.errors import TfprovError
 from tfprov.host import disks, gpu, hazards, interpreters, limits, network, places, processor, system
-from tfprov.host.graphics import Place
+from tfprov.host.graphics import GpuHost
 from tfprov.host.records import Fact, Facts, IndexConfig, Proxies
 from tfprov.redact import redact
 
@@ -54,7 +54,7 @@ def gather(
     container = system.container(environ)
     wsl = system.wsl(environ)
     machine, emulation = processor.architecture(os_family, environ)
-    place = Place(system=os_family, container=container.value, wsl=wsl.value, machine=machine.value)
+    place = GpuHost(system=os_family, container=container.value, wsl=wsl.value, machine=machine.value)
     with ThreadPoolExecutor(max_workers=2) as pool:
         # These two wait for other processes; the rest is read meanwhile.
         pythons = _begin(pool, partial(interpreters.discover, environ, also=also, cache=cache))

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from tfprov.host.devices import apple, pci_gpus, without_library
-from tfprov.host.graphics import Graphics, Place
+from tfprov.host.graphics import GpuHost, Graphics
 from tfprov.host.loader import CUDA_LIBRARY, LIBRARY, WSL_FOLDER, loaded_by_name, nvml_library
 from tfprov.host.nvml import ask_nvml
 from tfprov.host.records import Fact, Gpu, Hazard, Problem
@@ -26,7 +26,7 @@ VISIBILITY_VARIABLES = (
 )
 
 
-def graphics(environ: Mapping[str, str], place: Place) -> Graphics:
+def graphics(environ: Mapping[str, str], place: GpuHost) -> Graphics:
     """The GPUs of this machine. Starts nothing where no driver and no tool of one is found; never waits for ever."""
     others = tuple(pci_gpus(place)) if place.system == "linux" else tuple(apple(place))
     seen = tuple(gpu for gpu in others if gpu.vendor == "nvidia")
@@ -43,7 +43,7 @@ def graphics(environ: Mapping[str, str], place: Place) -> Graphics:
     return replace(found, gpus=Fact(value=gpus, source=source), problem=problem)
 
 
-def _nvidia(environ: Mapping[str, str], place: Place, seen: tuple[Gpu, ...]) -> Graphics:
+def _nvidia(environ: Mapping[str, str], place: GpuHost, seen: tuple[Gpu, ...]) -> Graphics:
     failure: Problem | None = None
     library = nvml_library(environ, place)
     if library is not None:
@@ -59,7 +59,7 @@ def _nvidia(environ: Mapping[str, str], place: Place, seen: tuple[Gpu, ...]) -> 
     return without_library(place, seen, failure)
 
 
-def _why_no_cuda(place: Place) -> Problem:
+def _why_no_cuda(place: GpuHost) -> Problem:
     if place.wsl and exists(place.root / WSL_FOLDER / CUDA_LIBRARY):
         why = f"{CUDA_LIBRARY} is in /{WSL_FOLDER}, where the loader does not look"
         return Problem(code="wsl-libcuda", why=why)

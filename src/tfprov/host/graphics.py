@@ -24,7 +24,7 @@ class Graphics:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Place:
+class GpuHost:
     """Where we look for GPUs.
 
     Attributes:

@@ -15,7 +15,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from tfprov.host.answers import CannotUseError, ExhaustedError, Memory, ask, same_file
-from tfprov.host.places import Candidate, base_of_environment, candidates, file_identity, named_candidate
+from tfprov.host.places import Executable, base_of_environment, executables, file_identity, named_executable
 from tfprov.host.records import Interpreter, Libc, Problem
 from tfprov.host.system import ROOT, exists, musl_of, running_system
 
@@ -40,15 +40,15 @@ def discover(
         root: where the system's own folders are.
     """
     system = running_system().value
-    found: dict[str, Candidate] = {}
+    found: dict[str, Executable] = {}
     files: set[tuple[int, int]] = set()
-    for candidate in candidates(environ, system=system, root=root):
-        identity = file_identity(candidate.path)
-        if str(candidate.path) not in found and identity is not None and identity not in files:
+    for executable in executables(environ, system=system, root=root):
+        identity = file_identity(executable.path)
+        if str(executable.path) not in found and identity is not None and identity not in files:
             files.add(identity)
-            found[str(candidate.path)] = candidate
+            found[str(executable.path)] = executable
     # The one that the profile names is asked on its own terms: a shim or a link may be what the user means.
-    named = None if also is None else named_candidate(also)
+    named = None if also is None else named_executable(also)
     if named is not None:
         found.pop(str(named.path), None)
     known = Memory.load(cache)
@@ -62,10 +62,10 @@ def discover(
     return (*first, *sorted(rest.values(), key=_newest_first))
 
 
-def _ask_all(asked: list[Candidate], environ: Mapping[str, str], known: Memory) -> list[Interpreter]:
-    def ask(candidate: Candidate) -> Interpreter | None:
+def _ask_all(asked: list[Executable], environ: Mapping[str, str], known: Memory) -> list[Interpreter]:
+    def ask(executable: Executable) -> Interpreter | None:
         try:
-            return _interpreter(candidate, environ, known)
+            return _interpreter(executable, environ, known)
         except ExhaustedError:
             return None
 
@@ -76,34 +76,34 @@ def _ask_all(asked: list[Candidate], environ: Mapping[str, str], known: Memory) 
         told = list(pool.map(ask, asked))
     # What failed for want of processes, files or memory is asked once more, alone: it is not the interpreter's fault.
     return [
-        _interpreter(candidate, environ, known, is_last=True) if one is None else one
-        for candidate, one in zip(asked, told, strict=True)
+        _interpreter(executable, environ, known, is_last=True) if one is None else one
+        for executable, one in zip(asked, told, strict=True)
     ]
 
 
 def probe(path: Path, *, found_by: str, environ: Mapping[str, str]) -> Interpreter:
     """One interpreter, asked now. A path that cannot be used gives an interpreter whose `problem` says why."""
-    return _interpreter(replace(named_candidate(path), found_by=found_by), environ, Memory({}), is_last=True)
+    return _interpreter(replace(named_executable(path), found_by=found_by), environ, Memory({}), is_last=True)
 
 
 def _interpreter(
-    candidate: Candidate, environ: Mapping[str, str], known: Memory, *, is_last: bool = False
+    executable: Executable, environ: Mapping[str, str], known: Memory, *, is_last: bool = False
 ) -> Interpreter:
-    """What is known of a candidate.
+    """What is known of an executable.
 
     Raises:
         ExhaustedError: this machine cannot start one more process now; only unless `is_last`.
     """
     try:
-        answer = ask(candidate.path, environ, known, is_last=is_last)
+        answer = ask(executable.path, environ, known, is_last=is_last)
     except CannotUseError as error:
         return Interpreter(
-            path=str(candidate.path),
+            path=str(executable.path),
             version="",
-            found_by=candidate.found_by,
+            found_by=executable.found_by,
             problem=Problem(code="python-broken", why=str(error)),
         )
-    path = candidate.path
+    path = executable.path
     if answer.executable and not same_file(path, answer.executable):
         # A wrapper or a shim: what it started is the interpreter.
         path = Path(os.path.realpath(answer.executable))
@@ -117,7 +117,7 @@ def _interpreter(
         free_threaded=answer.free_threaded,
         virtual=virtual,
         externally_managed=not virtual and exists(Path(answer.library) / "EXTERNALLY-MANAGED"),
-        found_by=candidate.found_by,
+        found_by=executable.found_by,
         libc=Libc(kind="glibc", version=answer.glibc) if answer.glibc else musl_of(path),
     )
     if answer.lacks:

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
-from tfprov.host.graphics import Place
+from tfprov.host.graphics import GpuHost
 from tfprov.host.system import exists
 
 LIBRARY = "libnvidia-ml.so.1"
@@ -26,7 +26,7 @@ _OTHER_FOLDERS = (
 WSL_FOLDER = "usr/lib/wsl/lib"
 
 
-def nvml_library(environ: Mapping[str, str], place: Place) -> Path | None:
+def nvml_library(environ: Mapping[str, str], place: GpuHost) -> Path | None:
     """A file that NVML can be loaded from; None when there is none and nothing needs to be started."""
     if place.system == "windows":
         folders = (

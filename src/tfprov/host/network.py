@@ -34,7 +34,7 @@ class Setting:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Network:
+class NetworkSettings:
     """What was found, with the mistakes in it.
 
     Attributes:
@@ -48,13 +48,13 @@ class Network:
     hazards: tuple[Hazard, ...]
 
 
-def network(environ: Mapping[str, str], *, system: System, root: Path = ROOT) -> Network:
+def network(environ: Mapping[str, str], *, system: System, root: Path = ROOT) -> NetworkSettings:
     """Index, proxies and certificates. Reads configuration files; asks no network."""
     hazards: list[Hazard] = []
     layers = _pip_layers(environ, system=system, root=root, hazards=hazards)
     pip = {option: settings[0] for option, settings in layers.items()}
     uv = _uv_settings(environ, system=system, root=root, hazards=hazards)
-    return Network(
+    return NetworkSettings(
         index=_index(layers, uv, hazards),
         proxies=_proxies(environ, pip),
         certificates=_certificates(environ, pip, hazards),

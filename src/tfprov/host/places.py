@@ -23,7 +23,7 @@ _MANAGERS = frozenset({"mise", "asdf", "rye", "uv", "volta", "proto", "vfox", "p
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Candidate:
+class Executable:
     """A file that may be an interpreter.
 
     Attributes:
@@ -35,7 +35,7 @@ class Candidate:
     found_by: str
 
 
-def candidates(environ: Mapping[str, str], *, system: System, root: Path = ROOT) -> Iterator[Candidate]:
+def executables(environ: Mapping[str, str], *, system: System, root: Path = ROOT) -> Iterator[Executable]:
     """Executables named like a Python in every place that is known, most telling place first; repeats included."""
     for found_by, folder in _places(environ, system, _drive(environ, system, root)):
         # What a relative path means depends on where one stands: no manager keeps its installs at one.
@@ -47,7 +47,7 @@ def candidates(environ: Mapping[str, str], *, system: System, root: Path = ROOT)
         # The Python that runs tfprov, or that its own environment was made from.
         own = getattr(sys, "_base_executable", None) or sys.executable
         if own:
-            yield from _candidate(Path(own), "running")
+            yield from _executable(Path(own), "running")
 
 
 def _drive(environ: Mapping[str, str], system: System, root: Path) -> Path:
@@ -175,13 +175,13 @@ def conda_prefixes(environ: Mapping[str, str], *, system: System, root: Path = R
                 yield prefix
 
 
-def _registry(environ: Mapping[str, str]) -> Iterator[Candidate]:
+def _registry(environ: Mapping[str, str]) -> Iterator[Executable]:
     from python_discovery import iter_interpreters
 
     for info in iter_interpreters(None, env=dict(environ)):
         executable = info.system_executable or info.executable
         if executable:
-            yield from _candidate(Path(executable), "registry")
+            yield from _executable(Path(executable), "registry")
 
 
 def _children(folder: Path) -> list[Path]:
@@ -199,7 +199,7 @@ def _glob(base: Path, pattern: str) -> list[Path]:
         return []
 
 
-def _pythons_in(folder: Path, found_by: str) -> Iterator[Candidate]:
+def _pythons_in(folder: Path, found_by: str) -> Iterator[Executable]:
     try:
         with os.scandir(folder) as entries:
             names = sorted(entry.name for entry in entries if _is_named_like_a_python(entry.name))
@@ -207,7 +207,7 @@ def _pythons_in(folder: Path, found_by: str) -> Iterator[Candidate]:
         return
     for name in names:
         if not _is_decoy(folder, name):
-            yield from _candidate(folder / name, found_by)
+            yield from _executable(folder / name, found_by)
 
 
 def _is_named_like_a_python(name: str) -> bool:
@@ -226,15 +226,15 @@ def _is_decoy(folder: Path, name: str) -> bool:
     return False
 
 
-def _candidate(path: Path, found_by: str) -> Iterator[Candidate]:
+def _executable(path: Path, found_by: str) -> Iterator[Executable]:
     """The file behind a path, or what a virtual environment was made from; nothing when there is no program."""
     try:
         base = base_of_environment(path)
         if base is not None:
-            for candidate in _pythons_in(base, found_by):
+            for executable in _pythons_in(base, found_by):
                 # An environment made from an environment leads on to its own base.
-                if base_of_environment(candidate.path) is None:
-                    yield candidate
+                if base_of_environment(executable.path) is None:
+                    yield executable
             return
         real = Path(os.path.realpath(path, strict=True))
         if not _is_named_like_a_python(real.name):
@@ -243,12 +243,12 @@ def _candidate(path: Path, found_by: str) -> Iterator[Candidate]:
             # A multi-call program or a wrapper chooses what it is by the name it is called by.
             real = Path(os.path.realpath(path.parent, strict=True)) / path.name
         if real.is_file() and os.access(real, os.X_OK):
-            yield Candidate(path=real, found_by=found_by)
+            yield Executable(path=real, found_by=found_by)
     except (OSError, ValueError):
         return
 
 
-def named_candidate(path: Path) -> Candidate:
+def named_executable(path: Path) -> Executable:
     """The interpreter of the profile: of a virtual environment keep the link, or it would be another Python."""
     with contextlib.suppress(OSError, ValueError):
         path = path.absolute()
@@ -256,9 +256,9 @@ def named_candidate(path: Path) -> Candidate:
         if base_of_environment(folder / path.name) is None:
             real = Path(os.path.realpath(path, strict=True))
             if _is_named_like_a_python(real.name):
-                return Candidate(path=real, found_by="profile")
-        return Candidate(path=folder / path.name, found_by="profile")
-    return Candidate(path=path, found_by="profile")
+                return Executable(path=real, found_by="profile")
+        return Executable(path=folder / path.name, found_by="profile")
+    return Executable(path=path, found_by="profile")
 
 
 def base_of_environment(executable: Path) -> Path | None:

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 
 from tfprov import process
 from tfprov.host.devices import pci_address
-from tfprov.host.graphics import Graphics, Place
+from tfprov.host.graphics import GpuHost, Graphics
 from tfprov.host.loader import WSL_FOLDER
 from tfprov.host.nvml import QUERY_TIMEOUT_S
 from tfprov.host.records import Driver, Fact, Gpu
@@ -30,7 +30,7 @@ _SMI_FIELDS = (
 )
 
 
-def ask_smi(environ: Mapping[str, str], place: Place) -> Graphics | None:
+def ask_smi(environ: Mapping[str, str], place: GpuHost) -> Graphics | None:
     """What `nvidia-smi` tells; None when there is none, or it tells nothing."""
     folders = [entry for entry in environ.get("PATH", "").split(os.pathsep) if entry]
     tool = shutil.which("nvidia-smi", path=os.pathsep.join((*folders, str(place.root / WSL_FOLDER))))

@@ -10,8 +10,8 @@ from packaging.version import Version
 
 from tfprov.plan import explain, interpreters, refuse
 from tfprov.plan.compat import Compat
+from tfprov.plan.context import DecisionContext, Fit, Miss
 from tfprov.plan.fit import bounds, evaluate, first
-from tfprov.plan.question import Fit, Miss, Question
 from tfprov.plan.records import (
     Accelerator,
     Candidate,
@@ -31,7 +31,7 @@ _FALLBACKS = 3
 
 def assemble(
     *,
-    question: Question,
+    context: DecisionContext,
     chosen: Fit,
     fits: Sequence[Fit],
     misses: Sequence[Miss],
@@ -40,7 +40,7 @@ def assemble(
     notes: list[str],
 ) -> Plan:
     """The plan around what was chosen: why, what else, what was refused."""
-    decision = _decision(question, chosen, explain.why_release(question, chosen, fits, misses, no_cuda))
+    decision = _decision(context, chosen, explain.why_release(context, chosen, fits, misses, no_cuda))
     refused: list[Refused] = []
     for accelerator, earlier in passed_over:
         refused += explain.releases(earlier, suffix=f" with {accelerator}")
@@ -48,11 +48,11 @@ def assemble(
         refused.append(Refused(what="cuda", code=no_cuda.code, why=no_cuda.why))
     newer = [miss for miss in misses if miss.candidate.version > chosen.candidate.version]
     refused += explain.releases(newer)
-    if question.profile.environment.kind != "conda":
+    if context.profile.environment.kind != "conda":
         # The Pythons of this machine take no part in a conda environment, which brings its own.
-        refused += explain.pythons(question, chosen)
-    notes += _notes(question, chosen, fits)
-    closure = _closure(question.table, chosen)
+        refused += explain.pythons(context, chosen)
+    notes += _notes(context, chosen, fits)
+    closure = _closure(context.table, chosen)
     download, unpacked, files = closure if closure is not None else (None, None, None)
     return Plan(
         decision=decision,
@@ -62,21 +62,21 @@ def assemble(
         unpacked_bytes=unpacked,
         peak_disk_bytes=None if download is None or unpacked is None else download + unpacked + _BYTECODE,
         files=files,
-        fallbacks=_fallbacks(question, chosen, fits),
-        candidates=_candidates(question, chosen, fits, decision),
+        fallbacks=_fallbacks(context, chosen, fits),
+        candidates=_candidates(context, chosen, fits, decision),
     )
 
 
-def _decision(question: Question, chosen: Fit, why: str) -> Decision:
+def _decision(context: DecisionContext, chosen: Fit, why: str) -> Decision:
     candidate, accelerator = chosen.candidate, chosen.accelerator
     known = candidate.known
-    extras = set(question.wanted.extras)
+    extras = set(context.demands.extras)
     if accelerator == "cuda" and (known is None or "and-cuda" in known.extras):
         extras.add("and-cuda")
     package, version = chosen.offer.package, candidate.text
     also = [
         Constraint(requirement=row.requirement, why=row.why)
-        for row in question.table.companions
+        for row in context.table.companions
         if row.accelerator == accelerator and explain.within(candidate.version, row.releases)
     ]
     if chosen.pair is not None and accelerator == "metal":
@@ -96,21 +96,21 @@ def _decision(question: Question, chosen: Fit, why: str) -> Decision:
             why=why,
             verified=known is not None and accelerator != "rocm",
         ),
-        python=_python(question, chosen),
+        python=_python(context, chosen),
         constraints=tuple(
             Constraint(requirement=bound.requirement, why=bound.why)
-            for bound in bounds(question, candidate, accelerator)
+            for bound in bounds(context, candidate, accelerator)
         ),
         also=tuple(also),
     )
 
 
-def _python(question: Question, chosen: Fit) -> ChosenPython:
+def _python(context: DecisionContext, chosen: Fit) -> ChosenPython:
     span = interpreters.span(chosen.offer.pythons)
     wheels = f"has wheels for {span}" if span else "has wheels for any Python 3"
     release = f"TensorFlow {chosen.candidate.text}"
     if not chosen.usable:
-        origin = "conda brings it" if question.profile.environment.kind == "conda" else "none on this machine will do"
+        origin = "conda brings it" if context.profile.environment.kind == "conda" else "none on this machine will do"
         why = f"{origin}; {release} {wheels}"
         return ChosenPython(version=chosen.bringable[0], path=None, why=why, alternatives=chosen.bringable[1:])
     best = chosen.usable[0]
@@ -118,16 +118,16 @@ def _python(question: Question, chosen: Fit) -> ChosenPython:
     same = [each for each in chosen.usable[1:] if each.minor == best.minor]
     if any(each.interpreter.externally_managed for each in same) and not best.interpreter.externally_managed:
         why += "; preferred to the one of the operating system"
-    if question.profile.python.path is not None:
+    if context.profile.python.path is not None:
         why = f"named by the profile; {release} {wheels}"
     return ChosenPython(version=best.interpreter.version, path=best.interpreter.path, why=why)
 
 
-def _notes(question: Question, chosen: Fit, fits: Sequence[Fit]) -> Iterator[str]:
+def _notes(context: DecisionContext, chosen: Fit, fits: Sequence[Fit]) -> Iterator[str]:
     candidate = chosen.candidate
     if candidate.known is None:
         yield (
-            f"TensorFlow {candidate.text} is newer than the table of {question.table.generated}: only the names of its "
+            f"TensorFlow {candidate.text} is newer than the table of {context.table.generated}: only the names of its "
             "wheels speak for it"
         )
     newest = fits[0]
@@ -138,22 +138,22 @@ def _notes(question: Question, chosen: Fit, fits: Sequence[Fit]) -> Iterator[str
         )
     left_out = [
         each.text
-        for each in question.candidates
+        for each in context.candidates
         if each.everywhere
         and each.version > candidate.version
         and not each.version.is_prerelease
-        and not question.wanted.admits(each.version)
+        and not context.demands.admits(each.version)
     ]
-    if left_out and question.locked is None:
-        yield f"newer releases are outside {question.wanted.where}: {explain.few(left_out)}"
+    if left_out and context.locked is None:
+        yield f"newer releases are outside {context.demands.where}: {explain.few(left_out)}"
     if chosen.accelerator == "cuda":
-        yield from explain.gpu_notes(question, chosen)
-    if chosen.accelerator == "cpu" and question.wanted.accelerator == "auto" and question.locked is None:
-        yield from refuse.ways_to_cuda(question)
-        if question.profile.smoke.gpu == "later" and isinstance(question.gpus, Refusal):
+        yield from explain.gpu_notes(context, chosen)
+    if chosen.accelerator == "cpu" and context.demands.accelerator == "auto" and context.locked is None:
+        yield from refuse.ways_to_cuda(context)
+        if context.profile.smoke.gpu == "later" and isinstance(context.gpus, Refusal):
             yield 'to build for a GPU that is not here, `smoke.gpu = "later"` needs `tensorflow.accelerator = "cuda"`'
     if chosen.accelerator == "cuda" and any(
-        explain.within(candidate.version, row.releases) for row in question.table.companions
+        explain.within(candidate.version, row.releases) for row in context.table.companions
     ):
         yield (
             f"TensorFlow {candidate.text} finds its CUDA libraries only on the library path: those of the `nvidia-` "
@@ -161,42 +161,44 @@ def _notes(question: Question, chosen: Fit, fits: Sequence[Fit]) -> Iterator[str
         )
     if chosen.pair is not None and chosen.pair.needs is not None:
         yield f"`{chosen.pair.package}` {chosen.pair.version} needs {chosen.pair.needs} on this machine"
-    if question.locked is not None and chosen.accelerator == "cpu" and question.wanted.accelerator == "auto":
-        cuda = not isinstance(question.gpus, Refusal)
+    if context.locked is not None and chosen.accelerator == "cpu" and context.demands.accelerator == "auto":
+        cuda = not isinstance(context.gpus, Refusal)
         if cuda and chosen.offer.package == "tensorflow-cpu":
             yield "the lock holds the CPU build although CUDA could work here: `tfprov lock --upgrade` decides anew"
 
 
-def _fallbacks(question: Question, chosen: Fit, fits: Sequence[Fit]) -> tuple[Decision, ...]:
-    if not question.profile.tensorflow.allow_fallback or question.locked is not None:
+def _fallbacks(context: DecisionContext, chosen: Fit, fits: Sequence[Fit]) -> tuple[Decision, ...]:
+    if not context.profile.tensorflow.allow_fallback or context.locked is not None:
         return ()
     older = [fit for fit in fits if fit.candidate.version < chosen.candidate.version and fit.usable]
     # One release of each older minor version: a patch release seldom mends what failed.
     minors = [next(group) for _, group in groupby(older, key=lambda fit: fit.candidate.version.release[:2])]
     rest = [fit for fit in minors if fit.candidate.version.release[:2] != chosen.candidate.version.release[:2]]
-    found = [_decision(question, fit, "an older release, if the first fails") for fit in rest[:_FALLBACKS]]
-    if chosen.accelerator == "cuda" and question.wanted.accelerator == "auto" and not question.must_have_gpu:
-        on_cpu = first(evaluate(question, "cpu")[0])
+    found = [_decision(context, fit, "an older release, if the first fails") for fit in rest[:_FALLBACKS]]
+    if chosen.accelerator == "cuda" and context.demands.accelerator == "auto" and not context.must_have_gpu:
+        on_cpu = first(evaluate(context, "cpu")[0])
         if on_cpu is not None:
-            found.append(_decision(question, on_cpu, "the CPU, if CUDA fails"))
+            found.append(_decision(context, on_cpu, "the CPU, if CUDA fails"))
     return tuple(found)
 
 
-def _candidates(question: Question, chosen: Fit, fits: Sequence[Fit], decision: Decision) -> tuple[Candidate, ...]:
+def _candidates(
+    context: DecisionContext, chosen: Fit, fits: Sequence[Fit], decision: Decision
+) -> tuple[Candidate, ...]:
     """Each Python with the releases that fit on it, for a resolver that knows what the other packages need."""
-    if question.locked is not None or not question.wanted.others:
+    if context.locked is not None or not context.demands.others:
         return ()
     why = "the newest release that goes with the other packages"
     found: list[Candidate] = []
     for narrowed in _by_python(fits):
-        decisions = [_decision(question, fit, why) for fit in narrowed]
+        decisions = [_decision(context, fit, why) for fit in narrowed]
         if chosen.candidate is narrowed[0].candidate and decisions[0].python == decision.python:
             decisions[0] = decision
         # A range is of one project with the same extras: older releases may come from another one.
         for _, group in groupby(zip(narrowed, decisions, strict=True), key=lambda pair: _project(pair[1])):
             pairs = list(group)
             inside = tuple(each for _, each in pairs)
-            missing = _between(question, [fit.candidate.version for fit, _ in pairs])
+            missing = _between(context, [fit.candidate.version for fit, _ in pairs])
             found.append(Candidate(requirement=_range(inside, missing), decisions=inside))
 
     # The sort is stable, and Pythons come newest first.
@@ -221,11 +223,11 @@ def _project(decision: Decision) -> tuple[str, tuple[str, ...]]:
     return decision.tensorflow.package, decision.tensorflow.extras
 
 
-def _between(question: Question, versions: Sequence[Version]) -> list[str]:
+def _between(context: DecisionContext, versions: Sequence[Version]) -> list[str]:
     """The releases within a range that are not for this machine or not asked for."""
     return [
         each.text
-        for each in question.candidates
+        for each in context.candidates
         # A range that names a pre-release would let the resolver take others.
         if versions[-1] < each.version < versions[0] and each.version not in versions and not each.version.is_prerelease
     ]

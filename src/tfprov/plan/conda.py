@@ -7,7 +7,7 @@ from packaging.version import Version
 from tfprov.errors import TfprovError
 from tfprov.plan import explain, gpus, interpreters, refuse
 from tfprov.plan.compat import CondaBuild
-from tfprov.plan.question import Question
+from tfprov.plan.context import DecisionContext
 from tfprov.plan.records import (
     Accelerator,
     ChosenPython,
@@ -20,40 +20,40 @@ from tfprov.plan.records import (
 )
 
 
-def plan_of_conda(question: Question) -> Plan:
+def plan_of_conda(context: DecisionContext) -> Plan:
     """What conda would be asked for. The solver has the last word: it knows the channels of the day.
 
     Raises:
         TfprovError: `conda-package-missing` when no build is for this platform; `version-not-available` when the
             profile allows none of them; a `gpu-…` code when CUDA is demanded and cannot work.
     """
-    if question.locked is not None:
-        return _plan_of_lock(question, question.locked)
-    builds = [row for row in question.table.conda if row.platform == question.platform]
+    if context.locked is not None:
+        return _plan_of_lock(context, context.locked)
+    builds = [row for row in context.table.conda if row.platform == context.platform]
     if not builds:
         raise TfprovError(
             "conda-package-missing",
-            f"no TensorFlow of conda-forge is known for {explain.platform(question.facts)}",
-            evidence=tuple(f"{row.version} is there for {row.platform}" for row in question.table.conda),
+            f"no TensorFlow of conda-forge is known for {explain.platform(context.facts)}",
+            evidence=tuple(f"{row.version} is there for {row.platform}" for row in context.table.conda),
             hint='use `conda.tensorflow = "wheel"`',
         )
-    allowed = [row for row in builds if question.wanted.admits(Version(row.version)) and _pythons(question, row)]
+    allowed = [row for row in builds if context.demands.admits(Version(row.version)) and _pythons(context, row)]
     if not allowed:
         spans = [f"{row.version} for Python {interpreters.span(row.pythons)} ({row.accelerator})" for row in builds]
         raise TfprovError(
             "version-not-available",
             "conda-forge has no TensorFlow that the profile allows",
-            evidence=(f"known builds: {', '.join(spans)}", *(f"`{each.where}`" for each in question.wanted.clauses)),
+            evidence=(f"known builds: {', '.join(spans)}", *(f"`{each.where}`" for each in context.demands.clauses)),
             hint='widen `tensorflow.version` or `python.version`, or use `conda.tensorflow = "wheel"`',
         )
-    asked = question.wanted.accelerator
+    asked = context.demands.accelerator
     refused: list[Refused] = []
     if asked in ("auto", "cuda"):
-        found = _with_cuda(question, allowed)
+        found = _with_cuda(context, allowed)
         if isinstance(found, CondaBuild):
-            return _plan(question, found, "cuda", "CUDA works here", refused)
+            return _plan(context, found, "cuda", "CUDA works here", refused)
         if asked == "cuda":
-            raise refuse.no_gpu(question, found)
+            raise refuse.no_gpu(context, found)
         refused.append(Refused(what="cuda", code=found.code, why=found.why))
     on_cpu = next((row for row in allowed if row.accelerator == "cpu"), None)
     if on_cpu is None or asked not in ("auto", "cpu"):
@@ -64,29 +64,29 @@ def plan_of_conda(question: Question) -> Plan:
             hint='use `tensorflow.accelerator = "auto"`',
         )
     why = f"on the CPU, because {refused[0].why}" if refused else "on the CPU, as asked"
-    return _plan(question, on_cpu, "cpu", why, refused)
+    return _plan(context, on_cpu, "cpu", why, refused)
 
 
-def _pythons(question: Question, row: CondaBuild) -> list[str]:
-    return [minor for minor in reversed(row.pythons) if interpreters.admits(question.python, minor)]
+def _pythons(context: DecisionContext, row: CondaBuild) -> list[str]:
+    return [minor for minor in reversed(row.pythons) if interpreters.admits(context.python, minor)]
 
 
-def _with_cuda(question: Question, allowed: list[CondaBuild]) -> CondaBuild | Refusal:
-    if isinstance(question.gpus, Refusal):
-        return question.gpus
+def _with_cuda(context: DecisionContext, allowed: list[CondaBuild]) -> CondaBuild | Refusal:
+    if isinstance(context.gpus, Refusal):
+        return context.gpus
     builds = [row for row in allowed if row.accelerator == "cuda"]
     for row in builds:
-        if gpus.conda_serves(row, question.gpus):
+        if gpus.conda_serves(row, context.gpus):
             return row
     names = ", ".join(f"{row.version} for CUDA {row.cuda}" for row in builds) or "none with CUDA"
     return Refusal(code="gpu-arch-unsupported", why=f"no build serves this GPU and driver ({names})")
 
 
-def _plan_of_lock(question: Question, locked: LockedChoice) -> Plan:
+def _plan_of_lock(context: DecisionContext, locked: LockedChoice) -> Plan:
     """What the lock holds; a GPU that it needs must be there."""
     accelerator: Accelerator = "cuda" if locked.accelerator == "cuda" else "cpu"
-    if accelerator == "cuda" and isinstance(question.gpus, Refusal):
-        raise refuse.no_gpu(question, question.gpus)
+    if accelerator == "cuda" and isinstance(context.gpus, Refusal):
+        raise refuse.no_gpu(context, context.gpus)
     why = "the lock holds it"
     return Plan(
         decision=Decision(
@@ -95,12 +95,14 @@ def _plan_of_lock(question: Question, locked: LockedChoice) -> Plan:
             ),
             python=ChosenPython(version=locked.python_minor, path=None, why=why),
         ),
-        notes=question.wanted.notes,
+        notes=context.demands.notes,
     )
 
 
-def _plan(question: Question, row: CondaBuild, accelerator: Accelerator, why: str, refused: list[Refused]) -> Plan:
-    python, *others = _pythons(question, row)
+def _plan(
+    context: DecisionContext, row: CondaBuild, accelerator: Accelerator, why: str, refused: list[Refused]
+) -> Plan:
+    python, *others = _pythons(context, row)
     return Plan(
         decision=Decision(
             tensorflow=ChosenTensorflow(
@@ -110,7 +112,7 @@ def _plan(question: Question, row: CondaBuild, accelerator: Accelerator, why: st
         ),
         refused=tuple(refused),
         notes=(
-            *question.wanted.notes,
-            f"conda-forge's TensorFlow {row.version} as known on {question.table.generated}",
+            *context.demands.notes,
+            f"conda-forge's TensorFlow {row.version} as known on {context.table.generated}",
         ),
     )

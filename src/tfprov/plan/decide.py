@@ -12,12 +12,12 @@ from tfprov.plan import explain, gpus, interpreters, refuse
 from tfprov.plan.assemble import assemble
 from tfprov.plan.compat import Compat, WheelKind
 from tfprov.plan.conda import plan_of_conda
+from tfprov.plan.context import DecisionContext, Miss
+from tfprov.plan.demands import gather
 from tfprov.plan.fit import evaluate, first
-from tfprov.plan.offers import Candidate, Offer, candidates, moment
-from tfprov.plan.question import Miss, Question
+from tfprov.plan.offers import Offer, OfferedRelease, candidates, moment
 from tfprov.plan.records import Accelerator, Listing, LockedChoice, Plan, Refusal
 from tfprov.plan.tags import architecture, platform_name, platform_tags
-from tfprov.plan.wanted import gather
 from tfprov.profile.records import Profile
 
 
@@ -40,7 +40,7 @@ def decide(
         TfprovError: nothing fits. The code is that of the refusal that came closest; the evidence names every reason,
             grouped; the hint says what would fit. `lock-unfit` when the lock's choice is what does not fit.
     """
-    wanted = gather(profile, facts)
+    demands = gather(profile, facts)
     platform = platform_name(facts.system.value, facts.machine.value)
     _gate(profile, facts)
     later = profile.smoke.gpu == "later"
@@ -49,26 +49,26 @@ def decide(
     found = _with_locked(known, locked)
     offers = [offer for candidate in found for offer in candidate.offers.values()]
     usable, refused = interpreters.sort_out(profile, facts, offers)
-    question = Question(
+    context = DecisionContext(
         profile=profile,
         facts=facts,
         table=table,
-        wanted=wanted,
+        demands=demands,
         locked=locked,
         platform=platform,
         tags=frozenset(platform_tags(facts)),
-        gpus=gpus.on_machine(facts, table, platform, later=later and wanted.accelerator == "cuda"),
+        gpus=gpus.on_machine(facts, table, platform, later=later and demands.accelerator == "cuda"),
         usable=tuple(usable),
         refused=tuple(refused),
         candidates=found,
     )
     if profile.environment.kind == "conda" and profile.conda.tensorflow == "conda":
-        return plan_of_conda(question)
+        return plan_of_conda(context)
     if locked is None:
-        return _plan(question, listing)
+        return _plan(context, listing)
     try:
-        _check_lock(question, locked)
-        return _plan(question, listing)
+        _check_lock(context, locked)
+        return _plan(context, listing)
     except TfprovError as error:
         if error.code.name == "lock-unfit":
             raise
@@ -109,27 +109,27 @@ def _gate(profile: Profile, facts: Facts) -> None:
         )
 
 
-def _plan(question: Question, listing: Listing | None) -> Plan:
-    _check_releases(question, listing)
-    notes = [*question.wanted.notes]
-    if listing is None and question.locked is None:
-        notes.append(f"the index was not asked: the table of {question.table.generated} decides alone")
-    if question.profile.index.exclude_newer is not None and question.locked is None and not _is_dated(listing):
+def _plan(context: DecisionContext, listing: Listing | None) -> Plan:
+    _check_releases(context, listing)
+    notes = [*context.demands.notes]
+    if listing is None and context.locked is None:
+        notes.append(f"the index was not asked: the table of {context.table.generated} decides alone")
+    if context.profile.index.exclude_newer is not None and context.locked is None and not _is_dated(listing):
         notes.append("nobody says when the releases were uploaded: `index.exclude-newer` took no part in choosing one")
     passed_over: list[tuple[Accelerator, tuple[Miss, ...]]] = []
     no_cuda: Refusal | None = None
-    for accelerator in _variants(question):
-        if accelerator == "cuda" and isinstance(question.gpus, Refusal):
-            if question.must_have_gpu:
-                raise refuse.no_gpu(question, question.gpus)
-            no_cuda = question.gpus
+    for accelerator in _variants(context):
+        if accelerator == "cuda" and isinstance(context.gpus, Refusal):
+            if context.must_have_gpu:
+                raise refuse.no_gpu(context, context.gpus)
+            no_cuda = context.gpus
             continue
-        fits, misses = evaluate(question, accelerator)
+        fits, misses = evaluate(context, accelerator)
         chosen = first(fits)
         if chosen is not None:
-            _check_gpu_count(question, accelerator)
+            _check_gpu_count(context, accelerator)
             return assemble(
-                question=question,
+                context=context,
                 chosen=chosen,
                 fits=fits,
                 misses=misses,
@@ -138,42 +138,42 @@ def _plan(question: Question, listing: Listing | None) -> Plan:
                 notes=notes,
             )
         passed_over.append((accelerator, misses))
-        if accelerator == "cuda" and question.must_have_gpu:
+        if accelerator == "cuda" and context.must_have_gpu:
             break
         if accelerator == "cuda":
             no_cuda = explain.closest(misses).refusal
     accelerator, misses = passed_over[-1]
-    raise refuse.nothing_fits(question, accelerator, misses, _alternative(question, accelerator))
+    raise refuse.nothing_fits(context, accelerator, misses, _alternative(context, accelerator))
 
 
 def _is_dated(listing: Listing | None) -> bool:
     return listing is not None and any(file.uploaded for found in listing.files.values() for file in found)
 
 
-def _variants(question: Question) -> tuple[Accelerator, ...]:
-    locked, asked = question.locked, question.wanted.accelerator
+def _variants(context: DecisionContext) -> tuple[Accelerator, ...]:
+    locked, asked = context.locked, context.demands.accelerator
     if asked == "auto":
         cpu_only = locked is not None and (locked.accelerator == "cpu" or locked.package == "tensorflow-cpu")
         return ("cpu",) if cpu_only else ("cuda", "cpu")
     for accelerator in ("cuda", "metal", "rocm"):
         if asked == accelerator:
-            _check_vendor(question, accelerator)
+            _check_vendor(context, accelerator)
             return (accelerator,)
     return ("cpu",)
 
 
-def _check_vendor(question: Question, accelerator: str) -> None:
-    facts = question.facts
-    if accelerator == "metal" and question.platform != "macos_arm64":
+def _check_vendor(context: DecisionContext, accelerator: str) -> None:
+    facts = context.facts
+    if accelerator == "metal" and context.platform != "macos_arm64":
         raise TfprovError(
             "metal-plugin-mismatch",
             "Metal is for Macs with Apple silicon",
-            evidence=(f"this is {question.platform.replace('_', ' on ')}", '`tensorflow.accelerator = "metal"`'),
+            evidence=(f"this is {context.platform.replace('_', ' on ')}", '`tensorflow.accelerator = "metal"`'),
             hint='use `tensorflow.accelerator = "auto"`',
         )
     if accelerator == "rocm" and (
-        question.platform != "linux_x86_64"
-        or (question.profile.smoke.gpu == "now" and not any(gpu.vendor == "amd" for gpu in facts.gpus.value))
+        context.platform != "linux_x86_64"
+        or (context.profile.smoke.gpu == "now" and not any(gpu.vendor == "amd" for gpu in facts.gpus.value))
     ):
         raise TfprovError(
             "rocm",
@@ -183,37 +183,37 @@ def _check_vendor(question: Question, accelerator: str) -> None:
         )
 
 
-def _check_gpu_count(question: Question, accelerator: Accelerator) -> None:
-    smoke = question.profile.smoke
-    if accelerator != "cuda" or smoke.gpu == "later" or isinstance(question.gpus, Refusal):
+def _check_gpu_count(context: DecisionContext, accelerator: Accelerator) -> None:
+    smoke = context.profile.smoke
+    if accelerator != "cuda" or smoke.gpu == "later" or isinstance(context.gpus, Refusal):
         return
-    have = len(question.gpus.usable)
+    have = len(context.gpus.usable)
     if have < smoke.require_gpus:
         raise TfprovError(
             "gpu-no-device",
             f"the profile asks for {smoke.require_gpus} GPUs, and {have} can be used",
-            evidence=tuple(gpus.describe(gpu) for gpu in question.gpus.usable),
+            evidence=tuple(gpus.describe(gpu) for gpu in context.gpus.usable),
             hint="lower `smoke.require-gpus`, or make more GPUs visible",
         )
 
 
-def _check_releases(question: Question, listing: Listing | None) -> None:
-    if listing is not None and question.locked is None and not any(each.everywhere for each in question.candidates):
+def _check_releases(context: DecisionContext, listing: Listing | None) -> None:
+    if listing is not None and context.locked is None and not any(each.everywhere for each in context.candidates):
         raise TfprovError(
             "package-name-wrong",
             "the index has no TensorFlow that could be used",
             evidence=(f"{listing.source} lists no wheel of `tensorflow` since 2.10",),
             hint="check `index.url`: is it a mirror of a part only?",
         )
-    if not question.admitted:
-        raise refuse.no_such_release(question)
+    if not context.admitted:
+        raise refuse.no_such_release(context)
 
 
-def _alternative(question: Question, accelerator: Accelerator) -> str | None:
+def _alternative(context: DecisionContext, accelerator: Accelerator) -> str | None:
     """What would fit if the profile did not bound the release, in words; None when nothing would."""
-    if question.locked is not None or not question.wanted.clauses:
+    if context.locked is not None or not context.demands.clauses:
         return None
-    free = replace(question, wanted=replace(question.wanted, clauses=()))
+    free = replace(context, demands=replace(context.demands, clauses=()))
     chosen = first(evaluate(free, accelerator)[0])
     if chosen is None:
         return None
@@ -221,7 +221,7 @@ def _alternative(question: Question, accelerator: Accelerator) -> str | None:
     return f"TensorFlow {chosen.candidate.text} on Python {python}"
 
 
-def _with_locked(found: tuple[Candidate, ...], locked: LockedChoice | None) -> tuple[Candidate, ...]:
+def _with_locked(found: tuple[OfferedRelease, ...], locked: LockedChoice | None) -> tuple[OfferedRelease, ...]:
     if locked is None:
         return found
     version = Version(locked.version)
@@ -234,19 +234,19 @@ def _with_locked(found: tuple[Candidate, ...], locked: LockedChoice | None) -> t
     # Neither the table nor this decision knows that file: the lock names it, and its reader will check the tags.
     kind: WheelKind = "cuda" if locked.package == "tensorflow" and locked.accelerator != "cpu" else "cpu"
     offer = Offer(package=locked.package, interpreters=frozenset({"py3"}), tags=frozenset({"any"}), kind=kind)
-    added = Candidate(version=version, known=known, offers={locked.package: offer})
+    added = OfferedRelease(version=version, known=known, offers={locked.package: offer})
     return (added, *(candidate for candidate in found if candidate.version != version))
 
 
-def _check_lock(question: Question, locked: LockedChoice) -> None:
+def _check_lock(context: DecisionContext, locked: LockedChoice) -> None:
     version = Version(locked.version)
     evidence = []
-    if not question.wanted.admits(version):
-        evidence.append(f"it holds {locked.package} {locked.version}; the profile asks for {question.wanted.where}")
-    asked = question.wanted.accelerator
+    if not context.demands.admits(version):
+        evidence.append(f"it holds {locked.package} {locked.version}; the profile asks for {context.demands.where}")
+    asked = context.demands.accelerator
     if asked == "cuda" and (locked.package == "tensorflow-cpu" or locked.accelerator == "cpu"):
         evidence.append(f"it holds {locked.package} for the CPU; the profile asks for CUDA")
-    if not interpreters.admits(question.python, locked.python_minor):
-        evidence.append(f"it was made for Python {locked.python_minor}; the profile asks for `{question.python}`")
+    if not interpreters.admits(context.python, locked.python_minor):
+        evidence.append(f"it was made for Python {locked.python_minor}; the profile asks for `{context.python}`")
     if evidence:
         raise TfprovError("lock-unfit", "the lock does not fit the profile any more", evidence=tuple(evidence))

@@ -11,9 +11,9 @@ from packaging.version import Version
 
 from tfprov.host.records import Facts, Interpreter
 from tfprov.plan import gpus, interpreters
+from tfprov.plan.context import DecisionContext, Depth, Fit, Miss
 from tfprov.plan.gpus import Gpus
 from tfprov.plan.interpreters import Usable
-from tfprov.plan.question import Depth, Fit, Miss, Question
 from tfprov.plan.records import Refusal, Refused
 from tfprov.plan.tags import architecture
 
@@ -84,25 +84,25 @@ def _group_why(group: Sequence[Miss]) -> str:
     return advice if len(reasons) == 1 else f"{advice} ({newest.candidate.text})"
 
 
-def pythons(question: Question, chosen: Fit) -> list[Refused]:
+def pythons(context: DecisionContext, chosen: Fit) -> list[Refused]:
     """Interpreters that were not taken, those of virtual environments last."""
     fitting = {each.interpreter.path for each in chosen.usable}
     refused = []
     span = interpreters.span(chosen.offer.pythons)
-    for each in question.usable:
+    for each in context.usable:
         if each.interpreter.path in fitting:
             continue
         refused.append(
             Refused(
                 what=interpreters.name(each.interpreter),
                 code="python-unsupported",
-                why=_why_not_python(question, chosen, each.minor, each.interpreter.free_threaded, span),
+                why=_why_not_python(context, chosen, each.minor, each.interpreter.free_threaded, span),
             )
         )
     for each in chosen.usable[1:]:
         why = f"it would fit too; {_why_better(chosen.usable[0], each)}"
         refused.append(Refused(what=interpreters.name(each.interpreter), code="python-passed-over", why=why))
-    others = sorted(question.refused, key=lambda pair: (pair[0].virtual, _reversed(pair[0])))
+    others = sorted(context.refused, key=lambda pair: (pair[0].virtual, _reversed(pair[0])))
     refused += [Refused(what=interpreters.name(one), code=reason.code, why=reason.why) for one, reason in others]
     return refused
 
@@ -121,12 +121,12 @@ def _reversed(interpreter: Interpreter) -> tuple[int, ...]:
     return tuple(-int(part) for part in interpreter.version.split(".") if part.isdigit())
 
 
-def _why_not_python(question: Question, chosen: Fit, minor: str, free_threaded: bool, span: str) -> str:
-    locked = question.locked
+def _why_not_python(context: DecisionContext, chosen: Fit, minor: str, free_threaded: bool, span: str) -> str:
+    locked = context.locked
     if locked is not None and locked.python_minor != minor:
         return f"the lock was made for Python {locked.python_minor}"
     release = f"TensorFlow {chosen.candidate.text}"
-    for bad in question.table.known_bad:
+    for bad in context.table.known_bad:
         if minor in chosen.offer.pythons and bad.concerns(chosen.candidate.version, chosen.accelerator, minor):
             return f"{release}: {bad.why}"
     if minor in chosen.conflicts:
@@ -139,17 +139,17 @@ def _why_not_python(question: Question, chosen: Fit, minor: str, free_threaded: 
 
 
 def why_release(
-    question: Question, chosen: Fit, fits: Sequence[Fit], misses: Sequence[Miss], no_cuda: Refusal | None
+    context: DecisionContext, chosen: Fit, fits: Sequence[Fit], misses: Sequence[Miss], no_cuda: Refusal | None
 ) -> str:
     """Why this release and this variant."""
-    return f"{_why_version(question, chosen, fits, misses)}; {_why_accelerator(question, chosen, no_cuda)}"
+    return f"{_why_version(context, chosen, fits, misses)}; {_why_accelerator(context, chosen, no_cuda)}"
 
 
-def _why_version(question: Question, chosen: Fit, fits: Sequence[Fit], misses: Sequence[Miss]) -> str:
-    if question.locked is not None:
+def _why_version(context: DecisionContext, chosen: Fit, fits: Sequence[Fit], misses: Sequence[Miss]) -> str:
+    if context.locked is not None:
         return "it is the one in the lock"
     newer = [miss for miss in misses if miss.candidate.version > chosen.candidate.version]
-    bounds = f" within {question.wanted.where}" if question.wanted.clauses else ""
+    bounds = f" within {context.demands.where}" if context.demands.clauses else ""
     if fits[0] is not chosen:
         return f"the newest release{bounds} for a Python that is here"
     if not newer:
@@ -157,10 +157,10 @@ def _why_version(question: Question, chosen: Fit, fits: Sequence[Fit], misses: S
     return f"the newest release that fits{bounds}"
 
 
-def _why_accelerator(question: Question, chosen: Fit, no_cuda: Refusal | None) -> str:
-    accelerator, asked = chosen.accelerator, question.wanted.accelerator
-    if accelerator == "cuda" and not isinstance(question.gpus, Refusal):
-        return _why_cuda(chosen, question.gpus)
+def _why_accelerator(context: DecisionContext, chosen: Fit, no_cuda: Refusal | None) -> str:
+    accelerator, asked = chosen.accelerator, context.demands.accelerator
+    if accelerator == "cuda" and not isinstance(context.gpus, Refusal):
+        return _why_cuda(chosen, context.gpus)
     if accelerator == "cpu" and no_cuda is not None:
         return f"on the CPU, because {no_cuda.why}"
     if accelerator == "cpu" and asked != "cpu":
@@ -177,12 +177,12 @@ def _why_cuda(chosen: Fit, found: Gpus) -> str:
     return f"with {built}, which driver {found.driver} serves on {', '.join(names)}"
 
 
-def gpu_notes(question: Question, chosen: Fit) -> Iterator[str]:
+def gpu_notes(context: DecisionContext, chosen: Fit) -> Iterator[str]:
     """What to know about the GPUs that will be used."""
-    found, known = question.gpus, chosen.candidate.known
+    found, known = context.gpus, chosen.candidate.known
     if isinstance(found, Refusal):
         return
-    hidden = [gpu for gpu in question.facts.gpus.value if gpu.vendor == "nvidia" and gpu not in found.usable]
+    hidden = [gpu for gpu in context.facts.gpus.value if gpu.vendor == "nvidia" and gpu not in found.usable]
     if hidden:
         yield f"not used: {', '.join(f'GPU {gpu.index} {gpu.name}' for gpu in hidden)} (hidden or prohibited)"
     for gpu in found.usable:
@@ -195,12 +195,12 @@ def gpu_notes(question: Question, chosen: Fit) -> Iterator[str]:
         yield "the first run is slow: the driver compiles most kernels for this GPU and keeps them"
     if any(gpu.mig for gpu in found.usable):
         yield "MIG is on: a process can use one slice at a time"
-    if question.facts.library_path.value:
+    if context.facts.library_path.value:
         yield (
-            f"the library path holds another CUDA ({', '.join(question.facts.library_path.value)}), which programs "
+            f"the library path holds another CUDA ({', '.join(context.facts.library_path.value)}), which programs "
             "find before that of TensorFlow"
         )
-    yield from _held_back(question, chosen, found)
+    yield from _held_back(context, chosen, found)
 
 
 def _is_ptx(capability: str | None, native: Iterable[str]) -> bool:
@@ -210,19 +210,19 @@ def _is_ptx(capability: str | None, native: Iterable[str]) -> bool:
     return not any(Version(text).major == wanted.major and Version(text) <= wanted for text in native)
 
 
-def _held_back(question: Question, chosen: Fit, found: Gpus) -> Iterator[str]:
+def _held_back(context: DecisionContext, chosen: Fit, found: Gpus) -> Iterator[str]:
     # One old GPU beside newer ones holds the whole machine to an old release: every visible device must work.
-    if len(found.usable) < 2 or found.driver is None or question.locked is not None:
+    if len(found.usable) < 2 or found.driver is None or context.locked is not None:
         return
-    for candidate in question.admitted:
+    for candidate in context.admitted:
         if candidate.version <= chosen.candidate.version or candidate.known is None:
             continue
         cuda = candidate.known.cuda
-        served = [gpu for gpu in found.usable if gpus.serves(cuda, gpu, question.table)]
+        served = [gpu for gpu in found.usable if gpus.serves(cuda, gpu, context.table)]
         if (
             served
             and len(served) < len(found.usable)
-            and not gpus.refusal(cuda, replace(found, usable=tuple(served)), question.table)
+            and not gpus.refusal(cuda, replace(found, usable=tuple(served)), context.table)
         ):
             held = ", ".join(gpus.describe(gpu) for gpu in found.usable if gpu not in served)
             devices = ",".join(str(gpu.index) for gpu in served)

@@ -8,20 +8,20 @@ from packaging.version import Version
 
 from tfprov.plan import explain, gpus, interpreters
 from tfprov.plan.compat import Bound, Cuda, Pair
+from tfprov.plan.context import DecisionContext, Depth, Fit, Miss
+from tfprov.plan.demands import conflict
 from tfprov.plan.interpreters import Usable
-from tfprov.plan.offers import Candidate, Offer
-from tfprov.plan.question import Depth, Fit, Miss, Question
+from tfprov.plan.offers import Offer, OfferedRelease
 from tfprov.plan.records import Accelerator, LockedChoice, Refusal
 from tfprov.plan.tags import marker_environment
-from tfprov.plan.wanted import conflict
 
 
-def evaluate(question: Question, accelerator: Accelerator) -> tuple[tuple[Fit, ...], tuple[Miss, ...]]:
+def evaluate(context: DecisionContext, accelerator: Accelerator) -> tuple[tuple[Fit, ...], tuple[Miss, ...]]:
     """The admitted releases, newest first, sorted into those that fit and those that do not."""
     fits: list[Fit] = []
     misses: list[Miss] = []
-    for candidate in question.admitted:
-        found = _try(question, candidate, accelerator)
+    for candidate in context.admitted:
+        found = _try(context, candidate, accelerator)
         if isinstance(found, Fit):
             fits.append(found)
         else:
@@ -29,43 +29,43 @@ def evaluate(question: Question, accelerator: Accelerator) -> tuple[tuple[Fit, .
     return tuple(fits), tuple(misses)
 
 
-def _try(question: Question, candidate: Candidate, accelerator: Accelerator) -> Fit | Miss:
-    broken = _known_bad(question, candidate, accelerator)
+def _try(context: DecisionContext, candidate: OfferedRelease, accelerator: Accelerator) -> Fit | Miss:
+    broken = _known_bad(context, candidate, accelerator)
     if broken is not None:
         return Miss(candidate=candidate, depth=Depth.KNOWN_BAD, refusal=broken)
-    pair = _pair(question, candidate, accelerator)
-    offer = _offer(question, candidate, accelerator, pair)
+    pair = _pair(context, candidate, accelerator)
+    offer = _offer(context, candidate, accelerator, pair)
     if isinstance(offer, Refusal):
         return Miss(candidate=candidate, depth=Depth.PLATFORM, refusal=offer)
-    if not offer.has_platform(question.tags):
-        return Miss(candidate=candidate, depth=Depth.LIBC, refusal=_too_old(question, offer), offer=offer)
-    unserved = _gpu_refusal(question, candidate, accelerator)
+    if not offer.has_platform(context.tags):
+        return Miss(candidate=candidate, depth=Depth.LIBC, refusal=_too_old(context, offer), offer=offer)
+    unserved = _gpu_refusal(context, candidate, accelerator)
     if unserved is not None:
         return Miss(candidate=candidate, depth=Depth.GPU, refusal=unserved, offer=offer)
-    return _with_python(question, candidate, accelerator, offer, pair)
+    return _with_python(context, candidate, accelerator, offer, pair)
 
 
-def _known_bad(question: Question, candidate: Candidate, accelerator: Accelerator) -> Refusal | None:
-    for bad in question.table.known_bad:
+def _known_bad(context: DecisionContext, candidate: OfferedRelease, accelerator: Accelerator) -> Refusal | None:
+    for bad in context.table.known_bad:
         if bad.concerns(candidate.version, accelerator):
             return Refusal(code="known-bad-release", why=bad.why, remedy=f"take {bad.remedy}")
     return None
 
 
 def _with_python(
-    question: Question, candidate: Candidate, accelerator: Accelerator, offer: Offer, pair: Pair | None
+    context: DecisionContext, candidate: OfferedRelease, accelerator: Accelerator, offer: Offer, pair: Pair | None
 ) -> Fit | Miss:
-    usable, bringable = _pythons(question, candidate, accelerator, offer, pair)
+    usable, bringable = _pythons(context, candidate, accelerator, offer, pair)
     # What a release needs can depend on the Python: numpy 1.26 on 3.12, older ones on 3.11.
     minors = dict.fromkeys((*(each.minor for each in usable), *bringable)) or dict.fromkeys(offer.pythons[-1:])
-    conflicts = {minor: found for minor in minors if (found := _conflict(question, candidate, accelerator, minor))}
+    conflicts = {minor: found for minor in minors if (found := _conflict(context, candidate, accelerator, minor))}
     if conflicts and len(conflicts) == len(minors):
         refusal = next(iter(conflicts.values()))
         return Miss(candidate=candidate, depth=Depth.REQUIREMENTS, refusal=refusal, offer=offer)
     usable = tuple(each for each in usable if each.minor not in conflicts)
     bringable = tuple(minor for minor in bringable if minor not in conflicts)
     if not usable and not bringable:
-        refusal = _python_refusal(question, candidate, accelerator, offer)
+        refusal = _python_refusal(context, candidate, accelerator, offer)
         return Miss(candidate=candidate, depth=Depth.PYTHON, refusal=refusal, offer=offer)
     return Fit(
         candidate=candidate,
@@ -78,21 +78,23 @@ def _with_python(
     )
 
 
-def _pair(question: Question, candidate: Candidate, accelerator: Accelerator) -> Pair | None:
+def _pair(context: DecisionContext, candidate: OfferedRelease, accelerator: Accelerator) -> Pair | None:
     if accelerator not in ("metal", "rocm"):
         return None
-    for pair in question.table.pairs:
-        if pair.accelerator != accelerator or pair.platform != question.platform:
+    for pair in context.table.pairs:
+        if pair.accelerator != accelerator or pair.platform != context.platform:
             continue
         if explain.within(candidate.version, pair.releases):
             return pair
     return None
 
 
-def _offer(question: Question, candidate: Candidate, accelerator: Accelerator, pair: Pair | None) -> Offer | Refusal:
+def _offer(
+    context: DecisionContext, candidate: OfferedRelease, accelerator: Accelerator, pair: Pair | None
+) -> Offer | Refusal:
     offers = candidate.offers
-    if question.locked is not None:
-        return _locked_offer(offers.get(question.locked.package), question.locked, accelerator)
+    if context.locked is not None:
+        return _locked_offer(offers.get(context.locked.package), context.locked, accelerator)
     if accelerator in ("metal", "rocm") and pair is None:
         code = "metal-plugin-mismatch" if accelerator == "metal" else "rocm"
         return Refusal(code=code, why=f"no build for {accelerator} is known to go with it")
@@ -104,7 +106,7 @@ def _offer(question: Question, candidate: Candidate, accelerator: Accelerator, p
         small = offers.get("tensorflow-cpu")
         full = small if small is not None and (small.pythons or small.has_python("py3")) else full
     if full is None:
-        return Refusal(code="platform-no-wheel", why=f"no wheel for {explain.platform(question.facts)}")
+        return Refusal(code="platform-no-wheel", why=f"no wheel for {explain.platform(context.facts)}")
     if not full.interpreters and full.orphans:
         return Refusal(
             code="platform-no-wheel", why=f"its wheel is an empty one for `{full.needs}`, which has no wheel"
@@ -120,8 +122,8 @@ def _locked_offer(offer: Offer | None, locked: LockedChoice, accelerator: Accele
     return offer
 
 
-def _too_old(question: Question, offer: Offer) -> Refusal:
-    facts, tags = question.facts, sorted(offer.tags)
+def _too_old(context: DecisionContext, offer: Offer) -> Refusal:
+    facts, tags = context.facts, sorted(offer.tags)
     libc = facts.libc.value
     if facts.system.value == "linux":
         needed = explain.glibc_of(tags)
@@ -136,32 +138,32 @@ def _too_old(question: Question, offer: Offer) -> Refusal:
     )
 
 
-def _cuda(question: Question, candidate: Candidate) -> Cuda:
+def _cuda(context: DecisionContext, candidate: OfferedRelease) -> Cuda:
     if candidate.known is not None:
         return candidate.known.cuda
     # A release that nobody has looked into is taken to be built as the newest known one.
-    return question.table.releases[0].cuda
+    return context.table.releases[0].cuda
 
 
-def _gpu_refusal(question: Question, candidate: Candidate, accelerator: Accelerator) -> Refusal | None:
-    if accelerator != "cuda" or isinstance(question.gpus, Refusal):
+def _gpu_refusal(context: DecisionContext, candidate: OfferedRelease, accelerator: Accelerator) -> Refusal | None:
+    if accelerator != "cuda" or isinstance(context.gpus, Refusal):
         return None
     known = candidate.known
-    if question.wanted.accelerator == "auto" and known is not None and "and-cuda" not in known.extras:
+    if context.demands.accelerator == "auto" and known is not None and "and-cuda" not in known.extras:
         return Refusal(
             code="gpu-libs-missing",
             why='it does not bring the CUDA libraries; `tensorflow.accelerator = "cuda"` adds them',
         )
-    return gpus.refusal(_cuda(question, candidate), question.gpus, question.table)
+    return gpus.refusal(_cuda(context, candidate), context.gpus, context.table)
 
 
 def _pythons(
-    question: Question, candidate: Candidate, accelerator: Accelerator, offer: Offer, pair: Pair | None
+    context: DecisionContext, candidate: OfferedRelease, accelerator: Accelerator, offer: Offer, pair: Pair | None
 ) -> tuple[tuple[Usable, ...], tuple[str, ...]]:
-    conda = question.profile.environment.kind == "conda"
-    usable = [] if conda else interpreters.fitting(offer, question.usable)
-    bringable = interpreters.bringable(offer, question.profile)
-    locked = question.locked
+    conda = context.profile.environment.kind == "conda"
+    usable = [] if conda else interpreters.fitting(offer, context.usable)
+    bringable = interpreters.bringable(offer, context.profile)
+    locked = context.locked
     if locked is not None:
         usable = [each for each in usable if each.minor == locked.python_minor]
         bringable = tuple(minor for minor in bringable if minor == locked.python_minor)
@@ -169,42 +171,46 @@ def _pythons(
     def works(minor: str) -> bool:
         if pair is not None and minor not in pair.pythons:
             return False
-        return not any(bad.concerns(candidate.version, accelerator, minor) for bad in question.table.known_bad)
+        return not any(bad.concerns(candidate.version, accelerator, minor) for bad in context.table.known_bad)
 
     return tuple(each for each in usable if works(each.minor)), tuple(minor for minor in bringable if works(minor))
 
 
-def _python_refusal(question: Question, candidate: Candidate, accelerator: Accelerator, offer: Offer) -> Refusal:
-    minors = {each.minor for each in question.usable} & set(offer.pythons)
-    for bad in question.table.known_bad:
+def _python_refusal(
+    context: DecisionContext, candidate: OfferedRelease, accelerator: Accelerator, offer: Offer
+) -> Refusal:
+    minors = {each.minor for each in context.usable} & set(offer.pythons)
+    for bad in context.table.known_bad:
         if minors and all(bad.concerns(candidate.version, accelerator, minor) for minor in minors):
             return Refusal(code="known-bad-release", why=bad.why, remedy=f"take {bad.remedy}")
     return Refusal(code="python-unsupported", why=f"it has wheels for Python {interpreters.span(offer.pythons)} only")
 
 
-def bounds(question: Question, candidate: Candidate, accelerator: Accelerator) -> Iterator[Bound]:
+def bounds(context: DecisionContext, candidate: OfferedRelease, accelerator: Accelerator) -> Iterator[Bound]:
     """Bounds on other packages that hold for a release on this machine."""
     capabilities = []
-    if accelerator == "cuda" and not isinstance(question.gpus, Refusal):
+    if accelerator == "cuda" and not isinstance(context.gpus, Refusal):
         capabilities = [
-            Version(gpu.compute_capability) for gpu in question.gpus.usable if gpu.compute_capability is not None
+            Version(gpu.compute_capability) for gpu in context.gpus.usable if gpu.compute_capability is not None
         ]
-    for bound in question.table.bounds:
+    for bound in context.table.bounds:
         if bound.accelerator not in (None, accelerator) or not explain.within(candidate.version, bound.releases):
             continue
         if bound.below is None or any(capability < Version(bound.below) for capability in capabilities):
             yield bound
 
 
-def _conflict(question: Question, candidate: Candidate, accelerator: Accelerator, python: str) -> Refusal | None:
-    if not question.wanted.others or question.locked is not None:
+def _conflict(
+    context: DecisionContext, candidate: OfferedRelease, accelerator: Accelerator, python: str
+) -> Refusal | None:
+    if not context.demands.others or context.locked is not None:
         return None
     release = f"tensorflow=={candidate.text}"
-    needs = [release, *(bound.requirement for bound in bounds(question, candidate, accelerator))]
+    needs = [release, *(bound.requirement for bound in bounds(context, candidate, accelerator))]
     if candidate.known is not None:
         needs += candidate.known.requires
         needs += candidate.known.cuda.pins if accelerator == "cuda" else ()
-    found = conflict(question.wanted.others, needs, marker_environment(python, "cpython", question.facts))
+    found = conflict(context.demands.others, needs, marker_environment(python, "cpython", context.facts))
     if found is None:
         return None
     needs_it = "" if found.bound == release else f"it needs `{found.bound}`, and "

@@ -54,7 +54,7 @@ class Offer:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Candidate:
+class OfferedRelease:
     """A release that could be chosen.
 
     Attributes:
@@ -76,7 +76,7 @@ class Candidate:
 
 def candidates(
     table: Compat, listing: Listing | None, platform: str, before: datetime | None = None
-) -> tuple[Candidate, ...]:
+) -> tuple[OfferedRelease, ...]:
     """Every release that may be considered, newest first.
 
     With a listing, its files decide what there is, and the table what is known of it; releases older than the table are
@@ -91,7 +91,8 @@ def candidates(
     known = {Version(row.version): row for row in table.releases}
     if listing is None:
         found = (
-            Candidate(version=version, known=row, offers=_of_table(row, platform)) for version, row in known.items()
+            OfferedRelease(version=version, known=row, offers=_of_table(row, platform))
+            for version, row in known.items()
         )
         return _newest_first(found)
     oldest = min(known)
@@ -108,7 +109,7 @@ def candidates(
             offer = _of_listing(package, wheels, row, platform)
             if offer is not None:
                 offers[package] = offer
-        result.append(Candidate(version=version, known=row, offers=offers, everywhere=bool(by_package)))
+        result.append(OfferedRelease(version=version, known=row, offers=offers, everywhere=bool(by_package)))
     return _newest_first(result)
 
 
@@ -121,7 +122,7 @@ def moment(text: str) -> datetime:
     return found if found.tzinfo else found.replace(tzinfo=timezone.utc)
 
 
-def _newest_first(found: Iterable[Candidate]) -> tuple[Candidate, ...]:
+def _newest_first(found: Iterable[OfferedRelease]) -> tuple[OfferedRelease, ...]:
     return tuple(sorted(found, key=lambda candidate: candidate.version, reverse=True))
 
 

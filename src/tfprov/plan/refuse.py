@@ -9,21 +9,21 @@ from packaging.version import Version
 from tfprov.errors import TfprovError
 from tfprov.host.records import Facts
 from tfprov.plan import gpus, interpreters
+from tfprov.plan.context import DecisionContext, Depth, Miss
 from tfprov.plan.explain import closest, few, platform, releases
 from tfprov.plan.gpus import Gpus
 from tfprov.plan.offers import Offer
-from tfprov.plan.question import Depth, Miss, Question
 from tfprov.plan.records import Accelerator, Refusal
 
 
-def no_such_release(question: Question) -> TfprovError:
+def no_such_release(context: DecisionContext) -> TfprovError:
     """No release is admitted by the profile."""
-    finals = [each.text for each in question.candidates if each.everywhere and not each.version.is_prerelease]
-    pre = [each.text for each in question.candidates if each.version.is_prerelease]
-    evidence = [f"{question.wanted.where} allows none of the releases there are: {few(finals)}"]
+    finals = [each.text for each in context.candidates if each.everywhere and not each.version.is_prerelease]
+    pre = [each.text for each in context.candidates if each.version.is_prerelease]
+    evidence = [f"{context.demands.where} allows none of the releases there are: {few(finals)}"]
     if pre:
         evidence.append(f"pre-releases count only when the range names one: {', '.join(pre)}")
-    named = [text for text in pre if question.wanted.admits_if_named(Version(text))]
+    named = [text for text in pre if context.demands.admits_if_named(Version(text))]
     return TfprovError(
         "version-not-available",
         "no TensorFlow release is within what the profile asks for",
@@ -34,10 +34,10 @@ def no_such_release(question: Question) -> TfprovError:
     )
 
 
-def no_gpu(question: Question, refusal: Refusal) -> TfprovError:
+def no_gpu(context: DecisionContext, refusal: Refusal) -> TfprovError:
     """A GPU is demanded where none can work."""
-    smoke = question.profile.smoke
-    if question.wanted.accelerator == "cuda":
+    smoke = context.profile.smoke
+    if context.demands.accelerator == "cuda":
         demand = '`tensorflow.accelerator = "cuda"`'
     else:
         demand = f"`smoke.require-gpus = {smoke.require_gpus}`"
@@ -47,26 +47,26 @@ def no_gpu(question: Question, refusal: Refusal) -> TfprovError:
         "wheel-without-cuda": 'use the CPU, or NVIDIA\'s container for this platform; on macOS `"metal"` uses the GPU',
         "docker-no-gpu": "start the container with `--gpus all` (NVIDIA Container Toolkit), "
         'or build now and prove later with `smoke.gpu = "later"`',
-        "gpu-no-driver": f"install an NVIDIA driver{_oldest_driver(question)}; to build here for another machine, set "
+        "gpu-no-driver": f"install an NVIDIA driver{_oldest_driver(context)}; to build here for another machine, set "
         '`smoke.gpu = "later"`; else ask for the CPU',
     }
-    if question.facts.wsl.value:
-        driver = f"the NVIDIA driver on Windows{_oldest_driver(question)}"
+    if context.facts.wsl.value:
+        driver = f"the NVIDIA driver on Windows{_oldest_driver(context)}"
         hints["gpu-no-driver"] = f"install {driver}, never one inside WSL2"
     return TfprovError(
         refusal.code,
         f"CUDA cannot work on this machine: {refusal.why}",
-        evidence=(f"the profile demands a GPU: {demand}", *_seen(question.facts)),
+        evidence=(f"the profile demands a GPU: {demand}", *_seen(context.facts)),
         hint=refusal.remedy or hints.get(refusal.code),
     )
 
 
-def _oldest_driver(question: Question) -> str:
+def _oldest_driver(context: DecisionContext) -> str:
     """` of 525.60.13 or newer`: what the newest release that the profile allows needs; empty when nobody knows."""
-    known = next((each.known for each in question.admitted if each.known is not None), None)
+    known = next((each.known for each in context.admitted if each.known is not None), None)
     if known is None:
         return ""
-    return f" of {known.cuda.driver_wsl if question.facts.wsl.value else known.cuda.driver_linux} or newer"
+    return f" of {known.cuda.driver_wsl if context.facts.wsl.value else known.cuda.driver_linux} or newer"
 
 
 def _seen(facts: Facts) -> Iterator[str]:
@@ -78,28 +78,28 @@ def _seen(facts: Facts) -> Iterator[str]:
 
 
 def nothing_fits(
-    question: Question, accelerator: Accelerator, misses: Sequence[Miss], alternative: str | None
+    context: DecisionContext, accelerator: Accelerator, misses: Sequence[Miss], alternative: str | None
 ) -> TfprovError:
     """No admitted release fits. The code is that of the release that came closest."""
     nearest = closest(misses)
     if nearest.depth is Depth.PYTHON:
-        return _no_python(question, nearest, misses, alternative)
-    hint = _hint(question, nearest)
+        return _no_python(context, nearest, misses, alternative)
+    hint = _hint(context, nearest)
     if alternative and nearest.depth not in (Depth.GPU, Depth.KNOWN_BAD):
         hint = f"{hint}; {alternative} would fit" if hint else f"{alternative} would fit"
     return TfprovError(
         nearest.refusal.code,
         _what(nearest, accelerator, misses),
-        evidence=tuple(_evidence(question, misses)),
+        evidence=tuple(_evidence(context, misses)),
         hint=hint,
     )
 
 
-def _evidence(question: Question, misses: Sequence[Miss]) -> Iterator[str]:
+def _evidence(context: DecisionContext, misses: Sequence[Miss]) -> Iterator[str]:
     told = [miss for miss in misses if miss.depth is not Depth.KNOWN_BAD] or misses
     for each in releases(told):
         yield f"{each.what}: {each.why}"
-    for clause in question.wanted.clauses:
+    for clause in context.demands.clauses:
         yield f"the profile asks for `{clause.where}`"
 
 
@@ -118,37 +118,37 @@ def _what(nearest: Miss, accelerator: Accelerator, misses: Sequence[Miss]) -> st
     )
 
 
-def _hint(question: Question, nearest: Miss) -> str | None:
+def _hint(context: DecisionContext, nearest: Miss) -> str | None:
     code = nearest.refusal.code
     if nearest.refusal.remedy is not None:
         return nearest.refusal.remedy
     if code == "glibc-too-old":
-        older = _last_with(question, lambda offer: offer.has_platform(question.tags))
+        older = _last_with(context, lambda offer: offer.has_platform(context.tags))
         last = f"TensorFlow {older} is the last for this C library; " if older else ""
         return f"{last}use a newer system or a container, or conda, which brings its own C++ runtime"
     if code == "platform-no-wheel":
-        return _platform_hint(question, nearest)
-    if nearest.depth is Depth.GPU and not isinstance(question.gpus, Refusal):
-        return _gpu_hint(question, question.gpus, nearest)
+        return _platform_hint(context, nearest)
+    if nearest.depth is Depth.GPU and not isinstance(context.gpus, Refusal):
+        return _gpu_hint(context, context.gpus, nearest)
     return None
 
 
-def _platform_hint(question: Question, nearest: Miss) -> str | None:
+def _platform_hint(context: DecisionContext, nearest: Miss) -> str | None:
     if nearest.depth is Depth.LIBC:
         return "update the operating system, or use another machine"
-    older = _last_with(question, lambda offer: bool(offer.interpreters) and offer.has_platform(question.tags))
-    here = platform(question.facts)
+    older = _last_with(context, lambda offer: bool(offer.interpreters) and offer.has_platform(context.tags))
+    here = platform(context.facts)
     if older is None:
         return f"no release has wheels for {here}: use another machine, or build from source"
-    return None if older == _newest(question) else f"TensorFlow {older} is the last with wheels for {here}"
+    return None if older == _newest(context) else f"TensorFlow {older} is the last with wheels for {here}"
 
 
-def _newest(question: Question) -> str | None:
-    return next((each.text for each in question.candidates if not each.version.is_prerelease), None)
+def _newest(context: DecisionContext) -> str | None:
+    return next((each.text for each in context.candidates if not each.version.is_prerelease), None)
 
 
-def _last_with(question: Question, fits: Callable[[Offer], bool]) -> str | None:
-    for candidate in question.candidates:
+def _last_with(context: DecisionContext, fits: Callable[[Offer], bool]) -> str | None:
+    for candidate in context.candidates:
         if candidate.version.is_prerelease:
             continue
         for offer in candidate.offers.values():
@@ -157,22 +157,22 @@ def _last_with(question: Question, fits: Callable[[Offer], bool]) -> str | None:
     return None
 
 
-def ways_to_cuda(question: Question) -> Iterator[str]:
+def ways_to_cuda(context: DecisionContext) -> Iterator[str]:
     """How CUDA could work after all, where GPU and driver are there and no release serves them."""
-    if isinstance(question.gpus, Refusal):
+    if isinstance(context.gpus, Refusal):
         return
-    for candidate in question.admitted:
+    for candidate in context.admitted:
         if candidate.known is None:
             continue
-        found = gpus.refusal(candidate.known.cuda, question.gpus, question.table)
+        found = gpus.refusal(candidate.known.cuda, context.gpus, context.table)
         if found is not None:
             nearest = Miss(candidate=candidate, depth=Depth.GPU, refusal=found)
-            yield f"for CUDA: {_gpu_hint(question, question.gpus, nearest)}"
+            yield f"for CUDA: {_gpu_hint(context, context.gpus, nearest)}"
         return
 
 
-def _gpu_hint(question: Question, found: Gpus, nearest: Miss) -> str:
-    table = question.table
+def _gpu_hint(context: DecisionContext, found: Gpus, nearest: Miss) -> str:
+    table = context.table
     parts = []
     serving = [
         row.version
@@ -189,7 +189,7 @@ def _gpu_hint(question: Question, found: Gpus, nearest: Miss) -> str:
             (
                 row
                 for row in table.conda
-                if row.platform == question.platform and row.accelerator == "cuda" and gpus.conda_serves(row, found)
+                if row.platform == context.platform and row.accelerator == "cuda" and gpus.conda_serves(row, found)
             ),
             None,
         )
@@ -203,7 +203,7 @@ def _gpu_hint(question: Question, found: Gpus, nearest: Miss) -> str:
     return "; ".join(parts)
 
 
-def _no_python(question: Question, nearest: Miss, misses: Sequence[Miss], alternative: str | None) -> TfprovError:
+def _no_python(context: DecisionContext, nearest: Miss, misses: Sequence[Miss], alternative: str | None) -> TfprovError:
     offer = nearest.offer
     span = interpreters.span(offer.pythons) if offer is not None else ""
     release = f"TensorFlow {nearest.candidate.text}"
@@ -211,76 +211,76 @@ def _no_python(question: Question, nearest: Miss, misses: Sequence[Miss], altern
         return TfprovError(
             "known-bad-release",
             f"{release} is known not to work on the Pythons there are: {nearest.refusal.why}",
-            evidence=tuple(_evidence(question, misses)),
-            hint=_hint(question, nearest),
+            evidence=tuple(_evidence(context, misses)),
+            hint=_hint(context, nearest),
         )
-    allowed = [minor for minor in offer.pythons if interpreters.admits(question.python, minor)] if offer else []
-    evidence = [*_pythons_seen(question), *_evidence(question, misses)]
-    code, what = _python_cause(question, release, allowed)
-    hints = [f"{release} has wheels for Python {span}{_ends(question)}"]
+    allowed = [minor for minor in offer.pythons if interpreters.admits(context.python, minor)] if offer else []
+    evidence = [*_pythons_seen(context), *_evidence(context, misses)]
+    code, what = _python_cause(context, release, allowed)
+    hints = [f"{release} has wheels for Python {span}{_ends(context)}"]
     if alternative:
         hints.append(f"{alternative} would fit")
-    if allowed and question.profile.python.path is None and not question.profile.python.install:
+    if allowed and context.profile.python.path is None and not context.profile.python.install:
         hints.append(f"`python.install = true` would bring Python {allowed[-1]}")
     return TfprovError(code, what, evidence=tuple(dict.fromkeys(evidence)), hint="; ".join(hints))
 
 
-def _python_cause(question: Question, release: str, allowed: Sequence[str]) -> tuple[str, str]:
-    if question.profile.python.path is not None:
-        return _named_python_cause(question, release, question.profile.python.path)
+def _python_cause(context: DecisionContext, release: str, allowed: Sequence[str]) -> tuple[str, str]:
+    if context.profile.python.path is not None:
+        return _named_python_cause(context, release, context.profile.python.path)
     if not allowed:
         return "python-unsupported", f"{release} has no wheel for any Python that the profile allows"
-    if question.usable:
+    if context.usable:
         return "python-unsupported", f"{release} has no wheel for any Python on this machine"
-    codes = {refusal.code for interpreter, refusal in question.refused if not interpreter.virtual}
+    codes = {refusal.code for interpreter, refusal in context.refused if not interpreter.virtual}
     if len(codes) == 1:
         return codes.pop(), f"no Python on this machine can run {release}"
     return "python-not-found", f"there is no Python on this machine that could run {release}"
 
 
-def _named_python_cause(question: Question, release: str, path: str) -> tuple[str, str]:
-    for interpreter, refusal in question.refused:
-        if interpreters.is_named(interpreter, question.profile):
+def _named_python_cause(context: DecisionContext, release: str, path: str) -> tuple[str, str]:
+    for interpreter, refusal in context.refused:
+        if interpreters.is_named(interpreter, context.profile):
             return refusal.code, f"the interpreter that the profile names, `{path}`, cannot be used: {refusal.why}"
-    if question.usable:
+    if context.usable:
         return "python-unsupported", f"{release} has no wheel for the interpreter that the profile names, `{path}`"
     return "python-not-found", f"the interpreter that the profile names, `{path}`, was not found"
 
 
-def _ends(question: Question) -> str:
+def _ends(context: DecisionContext) -> str:
     """`; 3.9 ends at 2.20.0`, for the Python versions that are there or that the profile allows."""
-    here = {each.minor for each in question.usable}
-    if not here and question.python is not None:
-        known = {minor for each in question.candidates for offer in each.offers.values() for minor in offer.pythons}
-        here = {minor for minor in known if interpreters.admits(question.python, minor)}
+    here = {each.minor for each in context.usable}
+    if not here and context.python is not None:
+        known = {minor for each in context.candidates for offer in each.offers.values() for minor in offer.pythons}
+        here = {minor for minor in known if interpreters.admits(context.python, minor)}
     texts = []
     for minor in sorted(here, key=Version):
-        fits = _for_python(minor, question)
-        last = _last_with(question, fits)
+        fits = _for_python(minor, context)
+        last = _last_with(context, fits)
         if last is None:
-            early = [each.text for each in question.candidates if any(map(fits, each.offers.values()))]
+            early = [each.text for each in context.candidates if any(map(fits, each.offers.values()))]
             texts += [f"{minor} begins with the pre-release {early[-1]}"] if early else []
-        elif last != _newest(question):
+        elif last != _newest(context):
             texts.append(f"{minor} ends at {last}")
     return f"; {', '.join(texts)}" if texts else ""
 
 
-def _for_python(minor: str, question: Question) -> Callable[[Offer], bool]:
+def _for_python(minor: str, context: DecisionContext) -> Callable[[Offer], bool]:
     def fits(offer: Offer) -> bool:
-        return minor in offer.pythons and offer.has_platform(question.tags)
+        return minor in offer.pythons and offer.has_platform(context.tags)
 
     return fits
 
 
-def _pythons_seen(question: Question) -> Iterator[str]:
+def _pythons_seen(context: DecisionContext) -> Iterator[str]:
     """One line for each reason, not one for each interpreter."""
-    if question.usable:
-        versions = [each.interpreter.version for each in question.usable]
+    if context.usable:
+        versions = [each.interpreter.version for each in context.usable]
         yield f"Pythons that other releases run on: {', '.join(dict.fromkeys(versions))}"
     groups: dict[str, list[str]] = {}
-    for interpreter, refusal in question.refused:
+    for interpreter, refusal in context.refused:
         groups.setdefault(refusal.why, []).append(interpreter.version or interpreter.path)
     for why, versions in groups.items():
         yield f"Python {', '.join(dict.fromkeys(versions))}: {why}"
-    if not question.usable and not groups:
-        yield f"no interpreters were found ({question.facts.interpreters.source})"
+    if not context.usable and not groups:
+        yield f"no interpreters were found ({context.facts.interpreters.source})"

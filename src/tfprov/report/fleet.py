@@ -161,7 +161,7 @@ def loss(hosts: Sequence[Host]) -> TfprovError | None:
     )
 
 
-def words(hosts: Sequence[Host]) -> str:
+def describe(hosts: Sequence[Host]) -> str:
     """The report for a terminal."""
     lines = [_count(hosts)]
     for host in hosts:

@@ -28,14 +28,14 @@ class Reporter(Protocol):
     def __call__(self, event: Event) -> None: ...  # noqa: D102 - the class says it
 
 
-class Meter:
+class ProgressText:
     """How far a stage is, in words, with speed and remaining time over the stage so far."""
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
         self._began: tuple[float, int] | None = None
 
-    def words(self, event: Progress) -> str:
+    def describe(self, event: Progress) -> str:
         """How far it is."""
         now = self._clock()
         if self._began is None:
@@ -63,7 +63,7 @@ class PlainReporter:
         self._verbose = verbose
         self._clock = clock
         self._guard = threading.Lock()
-        self._meter = Meter(clock)
+        self._progress = ProgressText(clock)
         self._last = 0.0
         self._lost = False
 
@@ -89,10 +89,10 @@ class PlainReporter:
 
     def _line(self, event: Event) -> str | None:
         if isinstance(event, StageStarted):
-            self._meter, self._last = Meter(self._clock), self._clock()
+            self._progress, self._last = ProgressText(self._clock), self._clock()
             return f"> {event.stage}" if event.stage not in _QUIET_STAGES or self._verbose else None
         if isinstance(event, Progress):
-            words, now = self._meter.words(event), self._clock()
+            words, now = self._progress.describe(event), self._clock()
             if now - self._last < _PLAIN_SECONDS:
                 return None
             self._last = now

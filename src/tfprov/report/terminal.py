@@ -13,7 +13,7 @@ from rich.progress import Progress as Bars
 
 from tfprov.events import Event, Note, Progress, StageEnded, StageStarted
 from tfprov.redact import redact
-from tfprov.report.progress import Meter, lasting_line
+from tfprov.report.progress import ProgressText, lasting_line
 
 
 class TerminalReporter:
@@ -23,7 +23,7 @@ class TerminalReporter:
         self._console = console
         self._verbose = verbose
         self._clock = clock
-        self._meter = Meter(clock)
+        self._progress = ProgressText(clock)
         columns = [SpinnerColumn(), TextColumn("{task.description}")]
         if console.width >= 72:
             columns.append(BarColumn(bar_width=20))
@@ -46,12 +46,14 @@ class TerminalReporter:
         """Move the line, or print what should stay."""
         if isinstance(event, StageStarted):
             self._clear()
-            self._meter = Meter(self._clock)
+            self._progress = ProgressText(self._clock)
             self._task = self._bars.add_task(event.stage, total=None, words="")
             return
         if isinstance(event, Progress):
             if self._task is not None:
-                self._bars.update(self._task, completed=event.done, total=event.total, words=self._meter.words(event))
+                self._bars.update(
+                    self._task, completed=event.done, total=event.total, words=self._progress.describe(event)
+                )
             return
         if isinstance(event, StageEnded):
             self._clear()

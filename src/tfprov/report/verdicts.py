@@ -17,8 +17,8 @@ from tfprov.smoke.records import Verdict
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Wanted:
-    """Which files to write, and what to compare with; None for what is not wanted."""
+class ReportFiles:
+    """Which files to write, and what to compare with; None for what is not files."""
 
     junit: Path | None = None
     html: Path | None = None
@@ -38,7 +38,7 @@ class Wanted:
 
 def save(
     found: Verdict,
-    wanted: Wanted,
+    files: ReportFiles,
     *,
     title: str,
     now: datetime,
@@ -46,11 +46,11 @@ def save(
     lock: str | None,
     machine: Callable[[], Mapping[str, str]],
 ) -> tuple[Difference, ...]:
-    """Write what is wanted; differences to the older receipt, empty when there is none.
+    """Write what is files; differences to the older receipt, empty when there is none.
 
     Args:
         found: good or bad.
-        wanted: files. The older receipt is read before anything is written: it may be the file that is written.
+        files: files. The older receipt is read before anything is written: it may be the file that is written.
         title: name of the environment.
         now: moment of the test, with a time zone.
         version: version of tfprov.
@@ -58,19 +58,19 @@ def save(
         machine: describes the machine; called only for a receipt.
 
     Raises:
-        TfprovError: the older receipt cannot be read; `path-not-ours`, see `Wanted.check`.
+        TfprovError: the older receipt cannot be read; `path-not-ours`, see `ReportFiles.check`.
         OSError: a file cannot be written.
     """
-    older = None if wanted.against is None else receipts.read(wanted.against)
-    if wanted.junit is not None:
-        junit.JUNIT.write(wanted.junit, junit.render(found).encode())
-    if wanted.html is not None:
-        PAGE.write(wanted.html, html.render(found, title=title, made=now).encode())
-    if wanted.receipt is None and older is None:
+    older = None if files.against is None else receipts.read(files.against)
+    if files.junit is not None:
+        junit.JUNIT.write(files.junit, junit.render(found).encode())
+    if files.html is not None:
+        PAGE.write(files.html, html.render(found, title=title, made=now).encode())
+    if files.receipt is None and older is None:
         return ()
     made = receipts.make(found, now=now, version=version, lock=lock, machine=machine())
-    if wanted.receipt is not None:
-        receipts.write(wanted.receipt, made)
+    if files.receipt is not None:
+        receipts.write(files.receipt, made)
     return () if older is None else receipts.compare(older, made)
 
 

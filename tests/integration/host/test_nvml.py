@@ -13,7 +13,7 @@ from hosts import Host
 from tfprov import process
 from tfprov.host import facts, nvml
 from tfprov.host.gpu import graphics
-from tfprov.host.graphics import Graphics, Place
+from tfprov.host.graphics import GpuHost, Graphics
 from tfprov.host.records import Fact
 from tfprov.plan.compat import table
 from tfprov.plan.gpus import on_machine
@@ -40,7 +40,7 @@ def root(tmp_path: Path) -> Path:
 def ask(library: Path, root: Path, *, container: str | None = None, wsl: bool = False, **answers: object) -> Graphics:
     environ = {"LD_LIBRARY_PATH": str(library), "PATH": ""}
     environ.update({name: str(value) for name, value in answers.items()})
-    return graphics(environ, Place(system="linux", container=container, wsl=wsl, machine="x86_64", root=root))
+    return graphics(environ, GpuHost(system="linux", container=container, wsl=wsl, machine="x86_64", root=root))
 
 
 def test_everything_that_nvml_tells_is_read(library: Path, root: Path) -> None:
@@ -260,7 +260,7 @@ def test_nvml_without_libcuda_is_a_problem(container: str | None, code: str, roo
 def test_the_library_of_wsl_is_loaded_by_path_and_its_libcuda_missed(root: Path) -> None:
     fake_nvml.build(root / "usr/lib/wsl/lib")
 
-    found = graphics({"PATH": ""}, Place(system="linux", container=None, wsl=True, machine="x86_64", root=root))
+    found = graphics({"PATH": ""}, GpuHost(system="linux", container=None, wsl=True, machine="x86_64", root=root))
 
     assert len(found.gpus.value) == 1
     assert found.gpus.source == f"NVML ({root}/usr/lib/wsl/lib/libnvidia-ml.so.1)"
@@ -287,7 +287,7 @@ def test_without_a_library_no_process_is_started(root: Path, monkeypatch: pytest
 
     monkeypatch.setattr(process, "run", refuse)
 
-    place = Place(system="linux", container=None, wsl=False, machine="x86_64", root=root)
+    place = GpuHost(system="linux", container=None, wsl=False, machine="x86_64", root=root)
     assert graphics({"PATH": "", "LD_LIBRARY_PATH": "/nowhere"}, place).gpus.value == ()
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from tfprov.host.devices import parse_driver, parse_pci_name, pci_address
 from tfprov.host.gpu import ambiguous_numbers, graphics, visible
-from tfprov.host.graphics import Graphics, Place
+from tfprov.host.graphics import GpuHost, Graphics
 from tfprov.host.nvml import cuda_version, parse_nvml
 from tfprov.host.records import Gpu, MigSlice, Problem
 from tfprov.host.smi import parse_smi
@@ -47,7 +47,7 @@ def pci(root: Path, address: str, vendor: str, device: str, group: str = "0x0300
 def look(
     root: Path, *, container: str | None = None, wsl: bool = False, machine: str = "x86_64", **environ: str
 ) -> Graphics:
-    place = Place(system="linux", container=container, wsl=wsl, machine=machine, root=root)
+    place = GpuHost(system="linux", container=container, wsl=wsl, machine=machine, root=root)
     return graphics({"PATH": "", **environ}, place)
 
 
@@ -173,7 +173,7 @@ def test_the_board_of_a_jetson_is_known(root: Path) -> None:
 
 def test_the_gpu_of_an_apple_processor_is_listed(root: Path) -> None:
     def look_at(machine: str) -> tuple[Gpu, ...]:
-        place = Place(system="macos", container=None, wsl=False, machine=machine, root=root)
+        place = GpuHost(system="macos", container=None, wsl=False, machine=machine, root=root)
         return graphics({"PATH": ""}, place).gpus.value
 
     (one,) = look_at("arm64")

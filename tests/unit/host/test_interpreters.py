@@ -18,7 +18,7 @@ from tfprov import process
 from tfprov.host import answers, places
 from tfprov.host.answers import parse_answer
 from tfprov.host.interpreters import discover, probe
-from tfprov.host.places import Candidate, candidates
+from tfprov.host.places import Executable, executables
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="the executables of these tests are shell scripts")
 
@@ -135,9 +135,9 @@ def test_every_version_manager_is_looked_into(
 def test_the_folders_of_linux_are_looked_into(below: str, environ: dict[str, str], root: Path) -> None:
     answering(root / below / "python3.11", "3.11.7")
 
-    (found,) = candidates(environ, system="linux", root=root)
+    (found,) = executables(environ, system="linux", root=root)
 
-    assert found == Candidate(path=root / below / "python3.11", found_by="system")
+    assert found == Executable(path=root / below / "python3.11", found_by="system")
 
 
 @pytest.mark.parametrize(
@@ -154,9 +154,9 @@ def test_the_folders_of_linux_are_looked_into(below: str, environ: dict[str, str
 def test_the_folders_of_macos_are_looked_into(below: str, environ: dict[str, str], root: Path) -> None:
     answering(root / below / "python3.11", "3.11.7")
 
-    (found,) = candidates(environ, system="macos", root=root)
+    (found,) = executables(environ, system="macos", root=root)
 
-    assert found == Candidate(path=root / below / "python3.11", found_by="system")
+    assert found == Executable(path=root / below / "python3.11", found_by="system")
 
 
 def test_the_places_of_windows_are_looked_into(
@@ -173,7 +173,7 @@ def test_the_places_of_windows_are_looked_into(
     monkeypatch.setattr(python_discovery, "iter_interpreters", lambda *_, **__: iter([known]))
     environ.update(USERPROFILE=str(home), APPDATA=str(home / "AppData/Roaming"))
 
-    found = {(one.found_by, one.path) for one in candidates(environ, system="windows", root=root)}
+    found = {(one.found_by, one.path) for one in executables(environ, system="windows", root=root)}
 
     assert found == {("registry", registered), ("uv", managed), ("pyenv", pyenv), ("conda", conda)}
 
@@ -424,12 +424,12 @@ def test_folders_of_windows_are_not_listed_under_wsl(
     monkeypatch.setattr(places, "_pythons_in", lambda folder, _: listed.append(str(folder)) or ())
     environ["PATH"] = "/mnt/c/Windows:/mnt/data/bin:/mnt/c"
 
-    tuple(candidates(environ, system="linux", root=root))
+    tuple(executables(environ, system="linux", root=root))
     assert {"/mnt/c/Windows", "/mnt/data/bin", "/mnt/c"} <= set(listed)
 
     listed.clear()
     (root / "proc/sys/kernel/osrelease").write_text("5.15.153.1-microsoft-standard-WSL2\n", encoding="utf-8")
-    tuple(candidates(environ, system="linux", root=root))
+    tuple(executables(environ, system="linux", root=root))
     assert {path for path in listed if path.startswith("/mnt")} == {"/mnt/data/bin"}
 
 

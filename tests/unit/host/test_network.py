@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tfprov.host.network import Network, network, parse_pip_file, parse_uv_file
+from tfprov.host.network import NetworkSettings, network, parse_pip_file, parse_uv_file
 from tfprov.host.records import IndexConfig, Proxies
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="the folders of these tests are those of Linux and macOS")
@@ -29,7 +29,7 @@ def write(file: Path, text: str) -> Path:
     return file
 
 
-def read(root: Path, home: Path, **environ: str) -> Network:
+def read(root: Path, home: Path, **environ: str) -> NetworkSettings:
     return network({"HOME": str(home), **environ}, system="linux", root=root)
 
 

@@ -4,7 +4,7 @@ import pytest
 from packaging.version import Version
 
 from tfprov.plan.compat import table
-from tfprov.plan.offers import Candidate, candidates, moment
+from tfprov.plan.offers import OfferedRelease, candidates, moment
 from tfprov.plan.records import IndexFile, Listing
 
 LINUX = "linux_x86_64"
@@ -15,7 +15,7 @@ def listing(*files: IndexFile | str, package: str = "tensorflow") -> Listing:
     return Listing(files={package: found}, source="test")
 
 
-def one(version: str, found: tuple[Candidate, ...]) -> Candidate:
+def one(version: str, found: tuple[OfferedRelease, ...]) -> OfferedRelease:
     return next(each for each in found if each.version == Version(version))
 
 

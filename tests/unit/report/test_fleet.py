@@ -43,7 +43,7 @@ def test_the_worst_host_comes_first_and_a_silent_one_is_not_forgotten(tmp_path: 
     files = write(tmp_path, a=rollout(), b=rollout("rolled-back", generation=1, error=ERROR))
     hosts = fleet.gather(files, expected=["a", "b", "c"])
     assert [(host.name, host.state) for host in hosts] == [("c", "no-result"), ("b", "rolled-back"), ("a", "verified")]
-    words = fleet.words(hosts)
+    words = fleet.describe(hosts)
     assert words.startswith("1 verified, 1 rolled-back, 1 no-result")
     assert "wrong-number: `matmul` on GPU:0" in words
     assert fleet.document(hosts)["states"] == {

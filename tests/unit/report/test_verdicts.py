@@ -10,7 +10,7 @@ import pytest
 from hosts import H100, Host
 from tfprov.errors import TfprovError
 from tfprov.report.junit import render_failure
-from tfprov.report.verdicts import Wanted, document, loss, save, text
+from tfprov.report.verdicts import ReportFiles, document, loss, save, text
 from tfprov.smoke.receipt import Difference, machine_of
 from tfprov.smoke.records import Device, Leg, Verdict
 
@@ -26,25 +26,25 @@ def machine() -> Mapping[str, str]:
     return machine_of(Host(gpus=(H100,), driver="550.144", cuda="12.4").facts)
 
 
-def saved(verdict: Verdict, wanted: Wanted) -> tuple[Difference, ...]:
-    return save(verdict, wanted, title="train", now=NOW, version="0.1", lock=None, machine=machine)
+def saved(verdict: Verdict, files: ReportFiles) -> tuple[Difference, ...]:
+    return save(verdict, files, title="train", now=NOW, version="0.1", lock=None, machine=machine)
 
 
 def test_every_file_that_is_wanted_is_written_and_no_other(tmp_path: Path) -> None:
-    assert saved(VERDICT, Wanted()) == ()
+    assert saved(VERDICT, ReportFiles()) == ()
     assert list(tmp_path.iterdir()) == []
-    saved(VERDICT, Wanted(junit=tmp_path / "x.xml", html=tmp_path / "x.html", receipt=tmp_path / "x.json"))
+    saved(VERDICT, ReportFiles(junit=tmp_path / "x.xml", html=tmp_path / "x.html", receipt=tmp_path / "x.json"))
     assert (tmp_path / "x.xml").read_text().startswith("<?xml")
     assert "train: verified" in (tmp_path / "x.html").read_text()
     assert '"made": "2031-02-03T04:05:06+00:00"' in (tmp_path / "x.json").read_text()
 
 
 def test_a_newer_verdict_replaces_the_files_of_an_older_one_and_of_a_failure(tmp_path: Path) -> None:
-    wanted = Wanted(junit=tmp_path / "x.xml", html=tmp_path / "x.html", receipt=tmp_path / "x.json")
+    files = ReportFiles(junit=tmp_path / "x.xml", html=tmp_path / "x.html", receipt=tmp_path / "x.json")
     early = TfprovError("net-dns", "no such host")
     (tmp_path / "x.xml").write_text(render_failure(early, stage="fetch", seconds=1.0))
     for level in ("quick", "deep"):
-        saved(replace(VERDICT, level=level), wanted)
+        saved(replace(VERDICT, level=level), files)
     assert "net-dns" not in (tmp_path / "x.xml").read_text()
     assert "level deep" in (tmp_path / "x.html").read_text()
     assert '"level": "deep"' in (tmp_path / "x.json").read_text()
@@ -55,13 +55,13 @@ def test_a_newer_verdict_replaces_the_files_of_an_older_one_and_of_a_failure(tmp
 )
 def test_files_of_other_tools_stay(tmp_path: Path, content: str) -> None:
     (tmp_path / "theirs").write_text(content)
-    for wanted in (
-        Wanted(junit=tmp_path / "theirs"),
-        Wanted(html=tmp_path / "theirs"),
-        Wanted(receipt=tmp_path / "theirs"),
+    for files in (
+        ReportFiles(junit=tmp_path / "theirs"),
+        ReportFiles(html=tmp_path / "theirs"),
+        ReportFiles(receipt=tmp_path / "theirs"),
     ):
         with pytest.raises(TfprovError) as caught:
-            saved(VERDICT, wanted)
+            saved(VERDICT, files)
         assert caught.value.code.name == "path-not-ours"
     assert (tmp_path / "theirs").read_text() == content
 
@@ -70,8 +70,8 @@ def test_the_machine_is_asked_for_a_receipt_only(tmp_path: Path) -> None:
     def refuse() -> Mapping[str, str]:
         raise AssertionError
 
-    wanted = Wanted(junit=tmp_path / "x.xml")
-    assert save(VERDICT, wanted, title="x", now=NOW, version="0.1", lock=None, machine=refuse) == ()
+    files = ReportFiles(junit=tmp_path / "x.xml")
+    assert save(VERDICT, files, title="x", now=NOW, version="0.1", lock=None, machine=refuse) == ()
 
 
 def test_the_machine_in_a_receipt_is_what_stays() -> None:
@@ -88,11 +88,11 @@ def test_the_machine_in_a_receipt_is_what_stays() -> None:
 
 def test_a_receipt_can_be_compared_with_and_replaced_in_one_go(tmp_path: Path) -> None:
     path = tmp_path / "receipt.json"
-    saved(VERDICT, Wanted(receipt=path))
+    saved(VERDICT, ReportFiles(receipt=path))
     fewer = replace(VERDICT, devices=VERDICT.devices[:1])
     gone = Difference(what="GPU:0 matmul", was="ok", now="", worse=True)
-    assert saved(fewer, Wanted(receipt=path, against=path)) == (gone,)
-    assert saved(fewer, Wanted(against=path)) == ()
+    assert saved(fewer, ReportFiles(receipt=path, against=path)) == (gone,)
+    assert saved(fewer, ReportFiles(against=path)) == ()
 
 
 def test_a_good_verdict_that_proves_less_is_a_failure() -> None:
@@ -113,5 +113,5 @@ def test_differences_are_told_to_people_and_machines() -> None:
 def test_nothing_is_written_when_the_older_receipt_is_none(tmp_path: Path) -> None:
     (tmp_path / "old.json").write_text("{}")
     with pytest.raises(TfprovError):
-        saved(VERDICT, Wanted(junit=tmp_path / "x.xml", against=tmp_path / "old.json"))
+        saved(VERDICT, ReportFiles(junit=tmp_path / "x.xml", against=tmp_path / "old.json"))
     assert not (tmp_path / "x.xml").exists()

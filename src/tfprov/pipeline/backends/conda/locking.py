@@ -34,9 +34,9 @@ from tfprov.pipeline.machine import Machine
 from tfprov.pipeline.records import Choice, Locked
 from tfprov.plan.compat import table
 from tfprov.plan.decide import decide
+from tfprov.plan.demands import gather
 from tfprov.plan.records import Decision, LockedChoice, Plan
 from tfprov.plan.tags import marker_environment, supported_tags
-from tfprov.plan.wanted import gather
 from tfprov.process import clean_environment
 from tfprov.profile.records import Loaded
 from tfprov.redact import without_userinfo

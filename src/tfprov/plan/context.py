@@ -1,4 +1,4 @@
-"""The records that the decision is made of: the question, and how each release answered."""
+"""The records that the decision is made of: the context, and how each release answered."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from packaging.version import Version
 
 from tfprov.host.records import Facts, Interpreter
 from tfprov.plan.compat import Compat, Pair
+from tfprov.plan.demands import Demands
 from tfprov.plan.gpus import Gpus
 from tfprov.plan.interpreters import Usable
-from tfprov.plan.offers import Candidate, Offer
+from tfprov.plan.offers import Offer, OfferedRelease
 from tfprov.plan.records import Accelerator, LockedChoice, Refusal
-from tfprov.plan.wanted import Wanted
 from tfprov.profile.records import Profile
 
 
@@ -37,7 +37,7 @@ class Miss:
         offer: the wheels that were looked at; None when there are none.
     """
 
-    candidate: Candidate
+    candidate: OfferedRelease
     depth: Depth
     refusal: Refusal
     offer: Offer | None = None
@@ -54,7 +54,7 @@ class Fit:
         pair: what goes with it for Metal or ROCm.
     """
 
-    candidate: Candidate
+    candidate: OfferedRelease
     offer: Offer
     accelerator: Accelerator
     usable: tuple[Usable, ...]
@@ -64,7 +64,7 @@ class Fit:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Question:
+class DecisionContext:
     """Everything that the choice is made from.
 
     Attributes:
@@ -78,28 +78,28 @@ class Question:
     profile: Profile
     facts: Facts
     table: Compat
-    wanted: Wanted
+    demands: Demands
     locked: LockedChoice | None
     platform: str
     tags: frozenset[str]
     gpus: Gpus | Refusal
     usable: tuple[Usable, ...]
     refused: tuple[tuple[Interpreter, Refusal], ...]
-    candidates: tuple[Candidate, ...]
+    candidates: tuple[OfferedRelease, ...]
 
     @property
-    def admitted(self) -> tuple[Candidate, ...]:
+    def admitted(self) -> tuple[OfferedRelease, ...]:
         """The releases that the profile, and the lock if there is one, allow; newest first."""
         if self.locked is not None:
             version = Version(self.locked.version)
-            return tuple(each for each in self.candidates if each.version == version and self.wanted.admits(version))
-        return tuple(each for each in self.candidates if each.everywhere and self.wanted.admits(each.version))
+            return tuple(each for each in self.candidates if each.version == version and self.demands.admits(version))
+        return tuple(each for each in self.candidates if each.everywhere and self.demands.admits(each.version))
 
     @property
     def must_have_gpu(self) -> bool:
         """Whether an environment without a GPU is not what was asked for."""
         smoke = self.profile.smoke
-        return self.wanted.accelerator == "cuda" or (smoke.require_gpus > 0 and smoke.gpu == "now")
+        return self.demands.accelerator == "cuda" or (smoke.require_gpus > 0 and smoke.gpu == "now")
 
     @property
     def python(self) -> str | None:

@@ -36,7 +36,7 @@ class Clause:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Wanted:
+class Demands:
     """The demands on TensorFlow.
 
     Attributes:
@@ -75,7 +75,7 @@ class Wanted:
         return " and ".join(f"`{clause.where}`" for clause in self.clauses)
 
 
-def gather(profile: Profile, facts: Facts) -> Wanted:
+def gather(profile: Profile, facts: Facts) -> Demands:
     """Everything that the profile asks of TensorFlow on a machine.
 
     Args:
@@ -122,7 +122,7 @@ def gather(profile: Profile, facts: Facts) -> Wanted:
         accelerator = _accelerator(name, str(requirement), where, accelerator)
         extras |= requirement.extras - {"and-cuda"}
         notes += _notes(kind, requirement)
-    return Wanted(
+    return Demands(
         clauses=tuple(clauses),
         accelerator=accelerator,
         extras=tuple(sorted(extras)),

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(slots=True, kw_only=True)
-class Told:
+class CiReporter:
     """One run of `up`, as it is told to a CI system.
 
     Attributes:

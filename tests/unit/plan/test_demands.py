@@ -10,14 +10,14 @@ from hosts import Host
 from tfprov.distributions import TENSORFLOWS
 from tfprov.errors import TfprovError
 from tfprov.lock.resolve import is_tensorflow
+from tfprov.plan.demands import Demands, conflict, gather
 from tfprov.plan.tags import marker_environment
-from tfprov.plan.wanted import Wanted, conflict, gather
 from tfprov.profile.records import Profile
 
 ENVIRONMENT = marker_environment("3.12.1", "cpython", Host().facts)
 
 
-def wanted(version: str | None = None, accelerator: str = "auto", **packages: Any) -> Wanted:
+def wanted(version: str | None = None, accelerator: str = "auto", **packages: Any) -> Demands:
     tensorflow = {"accelerator": accelerator, **({"version": version} if version else {})}
     asked = Profile.model_validate({"name": "test", "tensorflow": tensorflow, "packages": packages})
     return gather(asked, Host().facts)
