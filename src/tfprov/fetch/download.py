@@ -1,23 +1,23 @@
-"""One address to one file: in pieces over as many connections as pay, resumed, watched, checked."""
+"""One file from one server: in pieces over as many connections as pay off, resumed and watched."""
 
 from __future__ import annotations
 
 import threading
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from tfprov.errors import TfprovError
-from tfprov.fetch.answers import explained, name_in
-from tfprov.fetch.exchange import ChangedError, Target, exchange
-from tfprov.fetch.lanes import Lane, Manner, Pace, Slots, watch
-from tfprov.fetch.partial import Partial
+from tfprov.fetch.answers import explained
+from tfprov.fetch.connections import Connection, Slots, SpeedMeter, watch
+from tfprov.fetch.exchange import ChangedError, RemoteFile, exchange
 from tfprov.fetch.pieces import Pieces
-from tfprov.fetch.routes import Route
-from tfprov.fetch.sources import Network
 from tfprov.ladder.classify import classify_exception
 from tfprov.ladder.climb import TransferError, is_transient
 from tfprov.ladder.rungs import distance
+
+if TYPE_CHECKING:
+    import httpx
 
 _TICK_SECONDS = 0.1
 # Between two looks at a download that moves fast, so that little is left to do when its last byte has come.
@@ -27,97 +27,62 @@ _WORTH_RECONNECTING = 1024 * 1024
 _HALT_SECONDS = 1.0
 
 
-@dataclass(slots=True)
-class _State:
-    """What the lanes of one round share, under the lock of the round."""
-
-    lanes: list[Lane] = field(default_factory=list)
-    threads: list[threading.Thread] = field(default_factory=list)
-    failures: list[TfprovError] = field(default_factory=list)
-    changed: ChangedError | None = None
-    cap: int = 1
-    stop: bool = False
-    reconnects: int = 0
-
-
 class Download:
-    """One round for one file: fetch what is missing until everything is here, or no connection gets on.
+    """One round for one file: fetch what is missing until everything is here, or no connection makes progress.
 
     It begins with one connection and adds others as long as each doubling makes the whole faster. Pieces are handed out
-    from the front, sized to about two seconds, so that a slow connection never holds the end up for long.
+    from the front, sized to about two seconds, so that a slow connection never delays the end for long.
     """
 
-    def __init__(
-        self,
-        url: str,
-        partial: Partial,
-        *,
-        size: int | None,
-        network: Network,
-        route: Route,
-        manner: Manner,
-        slots: Slots,
-        arrived: Callable[[int], None],
-        check: Callable[[], None],
-    ) -> None:
+    def __init__(self, file: RemoteFile, *, slots: Slots, check: Callable[[], None]) -> None:
         """Prepare it.
 
         Args:
-            url: http or https; credentials in it are used for its host only.
-            partial: what is here already; receives the rest.
-            size: size of the file if it is known beforehand.
-            network: certificates, credentials, health.
-            route: the way.
-            manner: time-outs and the like.
+            file: the file to fetch.
             slots: shared limit of connections.
-            arrived: called with the number of bytes of each piece that came over the wire, from any thread.
             check: called several times a second; raises to stop (deadline, interruption).
         """
-        self._partial = partial
+        self._file = file
         self._slots = slots
         self._check = check
+        # The lock guards all that follows.
         self._lock = threading.Lock()
-        self._state = _State()
-        self._target = Target(
-            url=url,
-            partial=partial,
-            size=size,
-            network=network,
-            route=route,
-            manner=manner,
-            arrived=arrived,
-            stopped=self._stopped,
-        )
-        if partial.total is None and size is not None:
-            partial.total = size
+        self._connections: list[Connection] = []
+        self._threads: list[threading.Thread] = []
+        self._failures: list[TfprovError] = []
+        self._changed: ChangedError | None = None
+        self._most = 1
+        self._reconnects = 0
+        if file.partial.total is None and file.size is not None:
+            file.partial.total = file.size
 
     def run(self, meanwhile: Callable[[], bool]) -> None:
         """Carry it out.
 
         Args:
-            meanwhile: called several times a second while bytes arrive, for work that can overlap (hashing); tells
+            meanwhile: called several times a second while bytes arrive, for work that can overlap (hashing); returns
                 whether it should be called again at once.
 
         Raises:
-            TransferError: the network's or the server's failure; what arrived is kept.
+            TransferError: the network's or the server's failure; bytes that arrived are kept.
             TfprovError: `disk-full` and the like, or what `check` raised.
         """
-        state, target, partial = self._state, self._target, self._partial
-        target.pieces = Pieces(partial.missing() if partial.total is not None else ())
-        if partial.total is not None and not target.pieces:
+        file, partial = self._file, self._file.partial
+        file.pieces = Pieces(partial.missing() if partial.total is not None else ())
+        if partial.total is not None and not file.pieces:
             return
-        state.cap = min(target.manner.connections, target.network.health.cap(target.host))
+        self._most = min(file.options.connections, file.network.health.cap(file.host))
         self._slots.take(self._check)
         self._add(extra=False)
-        pace, seen = Pace(), partial.arrived
+        meter, seen = SpeedMeter(), partial.arrived
         try:
-            while self._alive():
+            while self._is_alive():
                 self._check()
                 before, seen = seen, partial.arrived
                 behind = meanwhile()
                 partial.checkpoint()
-                watch(self._busy(), target.manner, where=target.where, now=time.monotonic())
-                self._grow(pace)
+                watch(self._watched(), file.options, where=file.where, now=time.monotonic())
+                self._grow(meter)
                 if not behind:
                     self._wait(_QUICK_SECONDS if seen - before > _QUICK_BYTES else _TICK_SECONDS)
         finally:
@@ -126,186 +91,179 @@ class Download:
 
     @property
     def summary(self) -> str:
-        """How it went, for the journal."""
-        state = self._state
-        moved = sum(lane.moved for lane in state.lanes)
-        return f"{moved:,} bytes over {len(state.lanes)} connections, {state.reconnects} reconnected"
+        """Bytes, connections and reconnections, for the journal."""
+        moved = sum(each.moved for each in self._connections)
+        return f"{moved:,} bytes over {len(self._connections)} connections, {self._reconnects} reconnected"
 
-    def _stopped(self) -> bool:
-        return self._state.stop
+    def _is_alive(self) -> bool:
+        return any(thread.is_alive() for thread in self._threads)
 
-    def _alive(self) -> bool:
-        return any(thread.is_alive() for thread in self._state.threads)
-
-    def _busy(self) -> list[Lane]:
+    def _watched(self) -> list[Connection]:
         with self._lock:
-            return [lane for lane in self._state.lanes if lane.busy and lane.kicked is None]
+            return [each for each in self._connections if each.busy and each.aborted is None]
 
     def _wait(self, seconds: float) -> None:
-        for thread in self._state.threads:
+        for thread in self._threads:
             if thread.is_alive():
                 thread.join(seconds)
                 return
 
     def _halt(self) -> None:
-        """End every lane and wait for it."""
+        """End every connection and wait for it."""
+        self._file.stop.set()
         with self._lock:
-            self._state.stop = True
-            lanes = list(self._state.lanes)
+            connections = list(self._connections)
         begun = time.monotonic()
-        while self._alive():
-            waited = time.monotonic() - begun
-            if waited > _HALT_SECONDS and all(lane.socket is None for lane in lanes if lane.busy):
-                # Whoever is still connecting cannot be woken. It will see `stop` before it writes anything.
+        while self._is_alive():
+            busy = [each for each in connections if each.busy]
+            if time.monotonic() - begun > _HALT_SECONDS and all(each.socket is None for each in busy):
+                # A thread that is still connecting cannot be woken. It will see `stop` before it writes anything.
                 return
-            for lane in lanes:
-                if lane.busy:
-                    lane.kick(TransferError("net-reset", "stopped"))
-            for thread in self._state.threads:
+            for each in busy:
+                each.abort(TransferError("net-reset", "stopped"))
+            for thread in self._threads:
                 thread.join(_TICK_SECONDS)
 
     def _conclude(self) -> None:
-        state, partial = self._state, self._partial
-        if state.changed is not None:
-            self._settle(state.changed)
+        partial = self._file.partial
+        if self._changed is not None:
+            self._settle(self._changed)
         if partial.total is not None and not partial.missing():
             return
-        failures = state.failures or [TransferError("net-reset", "no connection got on")]
+        failures = self._failures or [TransferError("net-reset", "no connection made progress")]
         machine = [error for error in failures if not isinstance(error, TransferError)]
         error = machine[0] if machine else max(failures, key=lambda failure: distance(failure.code.name))
         total = "unknown" if partial.total is None else f"{partial.total:,}"
-        reconnects = f" after {state.reconnects} reconnections" if state.reconnects else ""
+        reconnects = f" after {self._reconnects} reconnections" if self._reconnects else ""
         error.evidence = (*error.evidence, f"{partial.arrived:,} of {total} bytes are here{reconnects}")
         raise error
 
     def _settle(self, changed: ChangedError) -> None:
-        """The server says that the file is another one: look before believing it.
+        """Find out whether the server really has another file, and raise accordingly.
 
-        Servers behind one name often disagree about the validator of the same file. Bytes that are here already tell:
-        when the server still has the same at their end, the file is the same.
+        Servers behind one name often disagree about the validator of the same file. When the server still has the last
+        bytes that are here, the file is the same.
         """
-        partial, target = self._partial, self._target
-        same = changed.total in (None, partial.total) and target.overlaps()
-        if same:
-            target.network.health.distrust_validators(target.host)
-            raise TransferError("net-reset", f"`{name_in(target.url)}` has a new validator and the same content")
+        file, partial = self._file, self._file.partial
+        if changed.total in (None, partial.total) and file.overlaps():
+            file.network.health.distrust_validators(file.host)
+            raise TransferError("net-reset", f"`{file.name}` has a new validator and the same content")
         had, known = partial.arrived, partial.total
         partial.reset(total=known if changed.total is None else changed.total)
         raise TransferError(
             "net-reset",
-            f"`{name_in(target.url)}` changed on the server; it begins anew",
+            f"`{file.name}` changed on the server; the download starts over",
             evidence=(f"{had:,} bytes dropped", f"size was {known}, is {changed.total}"),
         )
 
-    # -- lanes ---------------------------------------------------------------------------------------------------------
+    # -- connections ---------------------------------------------------------------------------------------------------
 
     def _add(self, *, extra: bool) -> None:
-        lane = Lane(extra=extra)
-        thread = threading.Thread(target=self._work, args=(lane,), name="lane", daemon=True)
+        connection = Connection(extra=extra)
+        thread = threading.Thread(target=self._work, args=(connection,), name="connection", daemon=True)
         with self._lock:
-            self._state.lanes.append(lane)
-            self._state.threads.append(thread)
+            self._connections.append(connection)
+            self._threads.append(thread)
         thread.start()
 
-    def _grow(self, pace: Pace) -> None:
-        """Add connections while that pays."""
-        state, target = self._state, self._target
+    def _grow(self, meter: SpeedMeter) -> None:
+        """Add connections while that pays off."""
+        file = self._file
         with self._lock:
-            active = [lane for lane in state.lanes if lane.busy]
-            ready = bool(active) and target.ranges is True and all(lane.answered for lane in active)
-            moved = sum(lane.moved for lane in state.lanes)
-        speed = pace.measure(moved)
-        # Where next to nothing comes, more connections would only have to be given up one by one.
-        useful = speed is not None and speed > 4 * target.manner.minimum_speed * len(active)
-        if speed is None or not ready or not useful or not pace.pays(speed, len(active)):
+            active = [each for each in self._connections if each.busy]
+            ready = bool(active) and file.ranges is True and all(each.answered for each in active)
+            moved = sum(each.moved for each in self._connections)
+        speed = meter.measure(moved)
+        # Where next to nothing arrives, more connections would only have to be given up one by one.
+        useful = speed is not None and speed > 4 * file.options.minimum_speed * len(active)
+        if speed is None or not ready or not useful or not meter.more_pay(speed, len(active)):
             return
         # Each further connection must have a piece of its own to fetch.
-        wanted = min(len(active), state.cap - len(active), target.pieces.bytes // Pieces.SMALLEST)
+        wanted = min(len(active), self._most - len(active), file.pieces.bytes // Pieces.SMALLEST)
         for _ in range(wanted):
             if not self._slots.take_spare():
                 return
             self._add(extra=True)
 
-    def _work(self, lane: Lane) -> None:
-        """The life of one connection: piece after piece."""
+    def _work(self, connection: Connection) -> None:
+        """Fetch piece after piece over one connection."""
         try:
-            with self._target.client() as client:
-                for piece in self._claims(lane):
-                    lane.ask(piece)
-                    if not self._fetch(lane, lambda: exchange(client, lane, self._target)):
+            with self._file.client() as client:
+                for piece in self._claims(connection):
+                    connection.request(piece)
+                    if not self._fetch(client, connection):
                         break
-        except TfprovError as error:
+        except Exception as error:  # nobody catches what a thread raises; the round raises it
             with self._lock:
-                self._state.failures.append(error)
-        except Exception as error:  # a thread has nobody to raise to; the round raises it
-            with self._lock:
-                self._state.failures.append(classify_exception(error))
+                self._failures.append(classify_exception(error))
         finally:
-            lane.busy = False
+            connection.busy = False
             self._slots.give_back()
 
-    def _claims(self, lane: Lane) -> Iterator[tuple[int, int | None]]:
-        """The pieces for one lane."""
-        if self._partial.total is None and not lane.extra and not self._stopped():
+    def _claims(self, connection: Connection) -> Iterator[tuple[int, int | None]]:
+        """The pieces for one connection."""
+        file = self._file
+        if file.partial.total is None and not connection.extra and not file.stop.is_set():
             yield (0, None)
-        while not self._stopped():
-            piece = self._target.pieces.claim(lane.speed, whole=not self._target.ranges_wanted)
+        while not file.stop.is_set():
+            piece = file.pieces.claim(connection.speed, whole=not file.may_use_ranges)
             if piece is None:
                 return
             yield piece
 
-    def _fetch(self, lane: Lane, attempt: Callable[[], None]) -> bool:
+    def _fetch(self, client: httpx.Client, connection: Connection) -> bool:
         """Fetch one piece. False when this connection should not go on."""
         import httpx
 
-        moved = lane.moved
+        moved = connection.moved
         try:
-            attempt()
-            lane.speed = (lane.moved - moved) / max(time.monotonic() - lane.asked_at, 1e-6)
+            exchange(client, connection, self._file)
+            connection.speed = (connection.moved - moved) / max(time.monotonic() - connection.asked_at, 1e-6)
         except ChangedError as changed:
             with self._lock:
-                self._state.changed, self._state.stop = changed, True
+                self._changed = changed
+            self._file.stop.set()
             return False
         except (TfprovError, httpx.HTTPError, httpx.StreamError, httpx.InvalidURL, OSError) as cause:
-            return self._goes_on(lane, cause)
+            return self._goes_on(connection, cause)
         finally:
-            lane.busy = False
-            self._return(lane)
+            connection.busy = False
+            self._return(connection)
         return True
 
-    def _return(self, lane: Lane) -> None:
-        """Put what a lane has not fetched back."""
-        start, end = lane.piece
-        end = end if end is not None else self._partial.total
-        if end is None or lane.position >= end:
+    def _return(self, connection: Connection) -> None:
+        """Put the part of its piece that a connection has not fetched back."""
+        partial = self._file.partial
+        start, end = connection.piece
+        end = end if end is not None else partial.total
+        if end is None or connection.position >= end:
             return
-        # Only what is really missing: without ranges a lane reads over parts that were here already.
-        for gap in self._partial.missing():
-            left = (max(gap[0], start), min(gap[1], end))
-            if left[0] < left[1]:
-                self._target.pieces.add(left)
+        # Only what is really missing: without ranges a connection reads over parts that were here already.
+        for first, last in partial.missing():
+            self._file.pieces.add((max(first, start), min(last, end)))
 
-    def _goes_on(self, lane: Lane, cause: Exception) -> bool:
-        """Whether the lane should connect again after this failure."""
-        progressed, lane.credited = lane.moved - lane.credited, lane.moved
-        target, state = self._target, self._state
-        error = lane.kicked or explained(cause, target.address, target.route, only_way=len(target.network.routes) == 1)
+    def _goes_on(self, connection: Connection, cause: Exception) -> bool:
+        """Whether to connect again after this failure."""
+        file = self._file
+        progressed, connection.credited = connection.moved - connection.credited, connection.moved
+        only_way = len(file.network.routes) == 1
+        error = connection.aborted or explained(cause, file.address, file.route, only_way=only_way)
         with self._lock:
-            if self._stopped():
+            if file.stop.is_set():
                 return False
-            others = any(other.busy and other.answered for other in state.lanes if other is not lane)
+            others = any(each.busy and each.answered for each in self._connections if each is not connection)
             machine = not isinstance(error, TransferError)
             if not machine and is_transient(error) and progressed >= _WORTH_RECONNECTING:
-                # It moved a good piece before it was cut: what it brings is worth another connection, at once.
-                state.reconnects += 1
+                # It moved a good piece before it was cut: that is worth another connection, at once.
+                self._reconnects += 1
                 return True
-            state.failures.append(error)
-            if lane.extra and others and not machine:
+            self._failures.append(error)
+            if connection.extra and others and not machine:
                 # The server minds so many connections: those that work go on, and no more are added.
-                state.cap = max(1, sum(other.busy for other in state.lanes) - 1)
+                self._most = max(1, sum(each.busy for each in self._connections) - 1)
                 if error.code.name in ("mirror-http-error", "net-refused"):
                     # It said so; a cut connection alone may be the link's fault and is forgotten with this file.
-                    target.network.health.limit(target.host, state.cap)
+                    file.network.health.limit(file.host, self._most)
             elif machine or not is_transient(error):
-                state.stop = True
+                file.stop.set()
         return False

@@ -1,4 +1,4 @@
-"""The fetch stage: from locked files to verified files in the store."""
+"""The fetch stage: locked files become verified files in the store."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from tfprov.errors import TfprovError
 from tfprov.events import Emit
 from tfprov.fetch import index
 from tfprov.fetch.addresses import local_path
+from tfprov.fetch.connections import Slots
 from tfprov.fetch.flushing import Flusher
 from tfprov.fetch.job import Job, Patience, StoppedError
-from tfprov.fetch.lanes import Slots
 from tfprov.fetch.leases import Lease
 from tfprov.fetch.meter import Meter
 from tfprov.fetch.sources import Network
@@ -29,14 +29,14 @@ _PATIENCE = Patience()
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fetched:
-    """What the fetch stage brought.
+    """The result of the fetch stage.
 
     Attributes:
         paths: files in the store by SHA-256.
-        bytes_fetched: what came over the wire or was copied, in this run.
-        bytes_reused: what was here already, whole files and parts.
+        bytes_fetched: bytes that came over the wire or were copied in this run.
+        bytes_reused: bytes that were here already, in whole and partial files.
         lease: keeps the files in the store for as long as this record lives.
-        flusher: flushes what was fetched; wait for it before anything relies on that.
+        flusher: flushes the fetched files; wait for it before relying on them after a power loss.
     """
 
     paths: Mapping[str, Path]
@@ -56,25 +56,25 @@ def fetch(
     skip: Sequence[str] = (),
     patience: Patience = _PATIENCE,
 ) -> Fetched:
-    """All files, verified, in the store.
+    """Bring all files into the store, verified.
 
-    Several at a time, the biggest first. What arrived stays on any failure, and the next run goes on from there. They
-    are flushed to the disk in the background, by the `flusher` of the result.
+    Several are fetched at a time, the biggest first. After any failure the bytes that arrived stay, and the next run
+    continues from there. The files are flushed to the disk in the background, by the `flusher` of the result.
 
     Args:
         files: from the lock.
-        store: where to.
-        network: where from.
+        store: receives the files.
+        network: indexes, mirrors, routes and credentials.
         emit: receives `Progress` and, for every try, `Attempt`.
-        deadline: moment on `time.monotonic` after which everything stops; None for no limit.
+        deadline: time on `time.monotonic` after which everything stops; None for no limit.
         skip: rungs that the profile does not want.
         patience: how long to go on without progress.
 
     Raises:
-        TfprovError: the first failure that no rung could cure.
+        TfprovError: the first failure that no rung could overcome.
     """
     unique = {file.sha256: file for file in files}
-    # Before the look at what is there: from now on it stays there.
+    # Taken before looking for files that are here, so that those stay here.
     lease = store.hold(unique)
     absent = [file for file in unique.values() if not store.has(file)]
     sizes_known = all(file.size is not None for file in unique.values())
@@ -96,7 +96,7 @@ def fetch(
             raise TfprovError(
                 "net-timeout",
                 "the deadline of the profile passed during the download",
-                hint="run again to go on from here, or raise `network.deadline`",
+                hint="run again to continue from here, or raise `network.deadline`",
             )
 
     job = Job(
@@ -119,12 +119,12 @@ def fetch(
         futures = [pool.submit(job.bring, file) for file in order]
         pending = set(futures)
         while pending:
-            # With a time-out, because a wait without one does not hear Ctrl-C on Windows.
+            # With a timeout, because Ctrl-C does not interrupt a wait without one on Windows.
             done, pending = wait(pending, timeout=0.5, return_when=FIRST_EXCEPTION)
             for future in done:
                 future.result()
     finally:
-        # On a failure, and on Ctrl-C, the other threads keep what they have and end at their next piece.
+        # On a failure and on Ctrl-C, the other threads end at their next chunk and keep the bytes they have.
         stop.set()
         pool.shutdown(wait=True, cancel_futures=True)
     paths = {file.sha256: store.path(file.sha256, file.filename) for file in unique.values()}
@@ -132,9 +132,9 @@ def fetch(
 
 
 def sizes(files: Sequence[LockedFile], *, network: Network, store: Store) -> tuple[LockedFile, ...]:
-    """The files with their sizes filled in where they can be had: from the store, the disk, or the server.
+    """The files with their sizes filled in from the store, the disk, or the server.
 
-    Best effort: a size that cannot be had stays None.
+    Best effort: a size that cannot be found stays None.
     """
 
     def ask(file: LockedFile) -> LockedFile:
@@ -157,7 +157,7 @@ def sizes(files: Sequence[LockedFile], *, network: Network, store: Store) -> tup
 
 
 def _require_space(store: Store, files: Sequence[LockedFile]) -> None:
-    """Refuse to begin what cannot end: the disk must hold what is still missing."""
+    """Make sure that the disk has room for the bytes that are still missing."""
     needed = sum(file.size or 0 for file in files)
     for file in files:
         arrived = store.root / "partial" / f"{file.sha256}.part"

@@ -1,4 +1,4 @@
-"""Bringing one file: from a folder, from the network by the ladder, and whole."""
+"""Getting one file whole: from a folder, or over the network by the ladder."""
 
 from __future__ import annotations
 
@@ -12,10 +12,11 @@ from tfprov.errors import TfprovError
 from tfprov.events import Emit, Note
 from tfprov.fetch import index
 from tfprov.fetch.addresses import local_path
+from tfprov.fetch.connections import Slots, TransferOptions
 from tfprov.fetch.download import Download
+from tfprov.fetch.exchange import RemoteFile
 from tfprov.fetch.flushing import Flusher
 from tfprov.fetch.hashing import Hasher
-from tfprov.fetch.lanes import Manner, Slots
 from tfprov.fetch.meter import STAGE, Meter
 from tfprov.fetch.partial import Partial
 from tfprov.fetch.routes import Route
@@ -30,16 +31,16 @@ _PROGRESS_BYTES = 64 * 1024  # a byte a second is no progress
 
 
 class StoppedError(Exception):
-    """Another file failed for good, or the user stopped the run: no failure of this file, and no attempt of it."""
+    """Another file failed for good, or the user stopped the run: this file did not fail."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Patience:
-    """How long each kind of rung is repeated without progress; whatever moves begins the count anew.
+    """How long each kind of rung is repeated without progress; any progress starts the count again.
 
     Attributes:
-        normal: also for other routes and sources, and for a file that is fetched anew.
-        patient: a link that is down for a while comes back within this.
+        normal: for all rungs but one.
+        patient: for `Rung.PATIENT`; long enough for a link that is down for a while.
     """
 
     normal: Policy = field(default=Policy(tries=3, seconds=60.0, first_wait=0.25, longest_wait=10.0))
@@ -48,14 +49,14 @@ class Patience:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Job:
-    """What every file of one fetch shares.
+    """Everything that the files of one fetch share.
 
     Attributes:
         check: raises to stop: `StoppedError`, or `net-timeout` when the deadline has passed.
-        deadline: moment on the monotonic clock after which no try begins; None for no limit.
+        deadline: time on the monotonic clock after which no try begins; None for no limit.
         skip: rungs that the profile does not want.
-        sleep: waits for so many seconds, less when everything stops.
-        flusher: flushes what has arrived.
+        sleep: waits for that many seconds, less when everything stops.
+        flusher: flushes whole files in the background.
     """
 
     store: Store
@@ -71,26 +72,26 @@ class Job:
     flusher: Flusher
 
     def bring(self, file: LockedFile) -> Path:
-        """One file, from wherever it can be had."""
-        told = False
+        """One file in the store: found there, copied from a folder, or downloaded."""
+        waited = False
 
         def waiting() -> None:
-            nonlocal told
+            nonlocal waited
             self.check()
-            if not told:
-                told = True
-                self.emit(Note(text=f"another tfprov fetches `{file.filename}`; waiting for it", level="info"))
+            if not waited:
+                waited = True
+                self.emit(Note(text=f"another tfprov is downloading `{file.filename}`; waiting for it", level="info"))
 
         with self.store.lock(file.sha256, waiting=waiting) as alone:
-            if told and not alone:
-                text = f"the other tfprov has stopped moving: fetching `{file.filename}` beside it"
+            if waited and not alone:
+                text = f"the other tfprov makes no progress: downloading `{file.filename}` here as well"
                 self.emit(Note(text=text, level="warning"))
             if self.store.has(file):
                 path = self.store.use(file)
                 self.meter.found(path.stat().st_size)
                 self.meter.at(file, path.stat().st_size, last=True)
                 return path
-            source = local_path(file.url) or self._lying_about(file)
+            source = local_path(file.url) or self._local_copy(file)
             if source is not None:
                 path = self._adopt(file, source, alone)
                 self.meter.arrived(path.stat().st_size)
@@ -103,13 +104,13 @@ class Job:
         if not source.is_file():
             raise TfprovError(
                 "lock-unfit",
-                f"the lock names `{source}`, which is not there",
-                hint="bring the file back, or renew the lock with `tfprov lock --upgrade`",
+                f"the lock names `{source}`, which does not exist",
+                hint="restore the file, or renew the lock with `tfprov lock --upgrade`",
             )
         return self.store.adopt(file, source, alone=alone)
 
-    def _lying_about(self, file: LockedFile) -> Path | None:
-        """The same file in a folder of find-links or of a mirror, told by its hash."""
+    def _local_copy(self, file: LockedFile) -> Path | None:
+        """The same file, by its hash, in a folder of find-links or of a mirror; None when there is none."""
         folders = [local_path(place) if "://" in place else Path(place) for place in self.network.find_links]
         candidates = [folder / file.filename for folder in folders if folder is not None]
         for candidate in (*candidates, *map(local_path, file.elsewhere)):
@@ -120,7 +121,7 @@ class Job:
     def _download(self, file: LockedFile, alone: bool) -> Path:
         with self.store.partial(file.sha256, alone=alone) as partial:
             self.meter.found(partial.arrived)
-            work = _Work(job=self, file=file, partial=partial)
+            work = _FileDownload(job=self, file=file, partial=partial)
             climb(
                 STAGE,
                 work.steps(),
@@ -134,11 +135,11 @@ class Job:
 
 
 @dataclass(slots=True, kw_only=True)
-class _Work:
-    """Bringing one file over the network.
+class _FileDownload:
+    """The download of one file.
 
     Attributes:
-        wrong: hashes of what arrived whole and was not the file.
+        wrong: SHA-256 of whole downloads that did not match the lock.
     """
 
     job: Job
@@ -151,9 +152,9 @@ class _Work:
         self.hasher = Hasher(self.partial)
 
     def steps(self) -> list[Step[Path]]:
-        """The ladder of this file: what worked in this run first."""
+        """The ladder of this file; routes and sources that worked in this run come first."""
         network = self.job.network
-        normal = Manner(
+        normal = TransferOptions(
             connections=network.connections,
             connect_timeout=network.connect_timeout,
             idle_timeout=network.idle_timeout,
@@ -173,12 +174,12 @@ class _Work:
             or self.file.elsewhere
             or (network.index_url and _host(network.index_url) != _host(self.file.url))
         ):
-            # Silence is answered by going another way, not by waiting.
+            # A server that does not answer is left for another way, not waited for.
             normal = replace(normal, answer_timeout=network.connect_timeout, has_alternative=True)
         own: list[tuple[str, Callable[[], str]]] = [(_host(self.file.url), lambda: self.file.url)]
         own += [(_host(url), partial(str, url)) for url in self.file.elsewhere if local_path(url) is None]
         indexes = (*network.mirrors, *((network.index_url,) if network.index_url else ()))
-        # What is no wheel stands in no index.
+        # Only wheels are listed in an index.
         elsewhere = dict.fromkeys(indexes if self.file.is_wheel else ())
         own += [(_host(place), self._listed(place)) for place in elsewhere if _host(place) != own[0][0]]
         sources = sorted(own, key=lambda source: network.health.problem(source[0]) is not None)
@@ -193,19 +194,19 @@ class _Work:
         ]
 
     def _step(
-        self, rung: Rung, source: tuple[str, Callable[[], str]], route: Route, manner: Manner, policy: Policy
+        self, rung: Rung, source: tuple[str, Callable[[], str]], route: Route, options: TransferOptions, policy: Policy
     ) -> Step[Path]:
         host, find = source
         policy = replace(policy, deadline=self.job.deadline)
         return Step(
             rung,
-            lambda: self._round(host, find(), route, manner, again=rung in (Rung.FRESH, Rung.OTHER_SOURCE)),
+            lambda: self._round(host, find(), route, options, again=rung in (Rung.FRESH, Rung.OTHER_SOURCE)),
             policy,
             lambda: self.partial.arrived // _PROGRESS_BYTES,
         )
 
     def _listed(self, place: str) -> Callable[[], str]:
-        """The address that another index has for this very file."""
+        """A function that gives the address of this very file on another index."""
 
         def find() -> str:
             found = index.find_file(self.file, place, self.job.network, emit=self.job.emit)
@@ -217,15 +218,15 @@ class _Work:
 
         return find
 
-    def _round(self, source: str, url: str, route: Route, manner: Manner, *, again: bool) -> Path:
-        """One try: bring what is missing, and compare the hash."""
+    def _round(self, source: str, url: str, route: Route, options: TransferOptions, *, again: bool) -> Path:
+        """One try: fetch what is missing, and compare the hash."""
         self.job.check()
-        self._transfer(source, url, route, manner)
+        self._transfer(source, url, route, options)
         self.hasher.advance(None)
         received = self.hasher.hexdigest()
         if received == self.file.sha256:
             return self.partial.path
-        # Nothing tells which of its bytes are wrong.
+        # Nothing tells which bytes are wrong.
         self.partial.reset(total=self.file.size)
         evidence = (f"expected sha256 {self.file.sha256}", f"received sha256 {received}")
         what = f"`{self.file.filename}` does not match its hash in the lock"
@@ -233,14 +234,13 @@ class _Work:
             raise TransferError(
                 "hash-mismatch",
                 f"{what}: the same bytes came twice",
-                transient=False,
                 evidence=evidence,
                 hint="name a mirror with `index.mirrors`; if every source has this file, renew the lock",
             )
         self.wrong.add(received)
         raise TransferError("hash-mismatch", what, transient=again, evidence=evidence)
 
-    def _transfer(self, source: str, url: str, route: Route, manner: Manner) -> None:
+    def _transfer(self, source: str, url: str, route: Route, options: TransferOptions) -> None:
         job, partial, network = self.job, self.partial, self.job.network
         before = partial.arrived
 
@@ -249,22 +249,21 @@ class _Work:
             job.meter.at(self.file, partial.arrived)
             return behind
 
-        download = Download(
-            url,
-            partial,
+        remote = RemoteFile(
+            url=url,
+            partial=partial,
             size=self.file.size,
             network=network,
             route=route,
-            manner=manner,
-            slots=job.slots,
-            arrived=job.meter.arrived,
-            check=job.check,
+            options=options,
+            received=job.meter.arrived,
         )
+        download = Download(remote, slots=job.slots, check=job.check)
         try:
             download.run(meanwhile)
         except TransferError as error:
             if partial.arrived <= before:
-                # A proxy is told from a server: one that is not reached says nothing about what lies behind it.
+                # A proxy that cannot be reached says nothing about the server behind it.
                 network.health.failed(route.name if error.code.name == "net-proxy" else source, error)
             raise
         finally:
