@@ -99,6 +99,10 @@ def fetch(
                 hint="run again to continue from here, or raise `network.deadline`",
             )
 
+    def pause(seconds: float) -> None:
+        # Waits end when another file fails for good, and on Ctrl-C.
+        stop.wait(seconds)
+
     job = Job(
         store=store,
         network=network,
@@ -109,8 +113,7 @@ def fetch(
         skip=tuple(skip),
         slots=Slots(network.connections),
         patience=patience,
-        # Waits end when another file fails for good, and on Ctrl-C.
-        sleep=stop.wait,
+        sleep=pause,
         flusher=flusher,
     )
     order = sorted(absent, key=lambda file: file.size or 0, reverse=True)

@@ -68,7 +68,7 @@ class Job:
     skip: tuple[str, ...]
     slots: Slots
     patience: Patience
-    sleep: Callable[[float], object]
+    sleep: Callable[[float], None]
     flusher: Flusher
 
     def bring(self, file: LockedFile) -> Path:
