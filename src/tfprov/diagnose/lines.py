@@ -48,8 +48,10 @@ def blocks(stream: BinaryIO, *, size: int = BLOCK_BYTES) -> Iterator[bytes]:
     """
     held = b""
     for chunk in _utf8(stream, size):
-        held += chunk.replace(b"\r\n", b"\n") if b"\r\n" in chunk else chunk
-        # A CR at the end may be half of a CRLF.
+        # Of both: a CR at the end of what is held may be half of a CRLF.
+        held += chunk
+        if b"\r\n" in held:
+            held = held.replace(b"\r\n", b"\n")
         cut = held.rfind(b"\n") + 1
         if not cut and len(held) >= size:
             cut = held.rfind(b"\r", 0, len(held) - 1) + 1 or len(held)
@@ -64,10 +66,9 @@ def _utf8(stream: BinaryIO, size: int) -> Iterator[bytes]:
     first = stream.read(size)
     encoding = _encoding(first)
     if encoding is None:
-        chunk = first.removeprefix(codecs.BOM_UTF8)
-        while chunk:
+        yield first.removeprefix(codecs.BOM_UTF8)
+        while chunk := stream.read(size):
             yield chunk
-            chunk = stream.read(size)
         return
     decoder = codecs.getincrementaldecoder(encoding)("replace")
     chunk = first
