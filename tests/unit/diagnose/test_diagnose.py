@@ -6,7 +6,7 @@ import io
 
 import pytest
 
-from tfprov.diagnose.diagnose import diagnose, diagnose_text
+from tfprov.diagnose.diagnose import diagnose, diagnose_text, telling_lines
 from tfprov.diagnose.records import Context
 
 LIBCUDA = (
@@ -212,3 +212,15 @@ class TestRemedies:
         assert root is not None
         assert root.remedy is not None
         assert root.remedy.text.startswith("harmless if no GPU is wanted")
+
+
+class TestTellingLines:
+    def test_harmless_and_blank_lines_are_left_out(self) -> None:
+        noise = "I tensorflow/core/util/port.cc:153] oneDNN custom operations are on. You may see different results"
+        assert telling_lines(f"first\n\n{noise}\n  {FULL}  \n{noise}\n", 5) == ("first", f"  {FULL}")
+
+    def test_the_last_ones_are_given_in_order(self) -> None:
+        assert telling_lines("\n".join("abcdef"), 3) == ("d", "e", "f")
+
+    def test_a_text_of_noise_alone_tells_nothing(self) -> None:
+        assert telling_lines("WARNING: All log messages before absl::InitializeLog() is called\n" * 9, 3) == ()

@@ -1,0 +1,110 @@
+"""Conditions of rules: what the facts have to be for a line to mean what a rule says."""
+
+from __future__ import annotations
+
+import pytest
+
+from tfprov.diagnose.conditions import holds, package_of, wanted_version
+from tfprov.diagnose.diagnose import diagnose_text
+from tfprov.diagnose.records import Context, Hit, Line, Rule
+from tfprov.diagnose.view import View, look
+
+RULE = Rule(name="one", code="disk-full", reads="x", needs=("x",), pattern="x", examples=("x",))
+
+
+def hit(*texts: str, **captures: str) -> Hit:
+    lines = tuple(Line(number=number, text=text) for number, text in enumerate(texts, 1))
+    return Hit(rule=RULE, count=len(lines), first=1, last=len(lines), lines=lines, captures=captures)
+
+
+def view(*hits: Hit, **context: object) -> View:
+    return look(hits, Context(**context))  # type: ignore[arg-type]  # fields by name
+
+
+def test_a_condition_can_be_turned_round_and_joined() -> None:
+    linux = view(system="linux", machine="aarch64")
+    assert holds("arm", linux, hit())
+    assert holds("not windows and arm", linux, hit())
+    assert not holds("not windows and not arm", linux, hit())
+
+
+@pytest.mark.parametrize(
+    ("captures", "package", "version"),
+    [
+        ({"requirement": "tensorflow_cpu==2.15.*"}, "tensorflow-cpu", (2, 15)),
+        ({"requirement": "Keras >= 3"}, "keras", None),
+        ({"package": "ml.dtypes", "wanted": "0.5.1"}, "ml-dtypes", (0, 5, 1)),
+        ({}, "", None),
+    ],
+)
+def test_package_and_version_are_read_from_the_captures(
+    captures: dict[str, str], package: str, version: tuple[int, ...] | None
+) -> None:
+    found = hit(**captures)
+    assert (package_of(found), wanted_version(found)) == (package, version)
+
+
+@pytest.mark.parametrize(
+    ("name", "is_misspelt"),
+    [("tensorflwo", True), ("tenserflow", True), ("tensorflow", False), ("torch", False), ("requests", False)],
+)
+def test_a_name_close_to_that_of_tensorflow_is_misspelt(name: str, is_misspelt: bool) -> None:
+    assert holds("misspelt", view(), hit(package=name)) is is_misspelt
+
+
+@pytest.mark.parametrize(
+    ("wheel", "context", "condition", "expected"),
+    [
+        ("x-1-cp312-cp312-win_amd64.whl", {"system": "linux"}, "wheel-of-other-platform", True),
+        ("x-1-cp312-cp312-manylinux_2_17_x86_64.whl", {"system": "linux"}, "wheel-of-other-platform", False),
+        ("x-1-cp312-cp312-manylinux_2_17_aarch64.whl", {"machine": "x86_64"}, "wheel-of-other-platform", True),
+        ("x-1-py3-none-any.whl", {"system": "linux"}, "wheel-of-other-platform", False),
+        ("x-1-cp312-cp312-win_amd64.whl", {"python": "3.11.2"}, "wheel-of-other-python", True),
+        ("x-1-cp312-cp312-win_amd64.whl", {"python": "3.12.9"}, "wheel-of-other-python", False),
+        ("x-1-cp39-abi3-win_amd64.whl", {"python": "3.12.9"}, "wheel-of-other-python", False),
+    ],
+)
+def test_a_wheel_that_does_not_fit_says_by_its_tags_why(
+    wheel: str, context: dict[str, object], condition: str, expected: bool
+) -> None:
+    assert holds(condition, view(**context), hit(wheel=wheel)) is expected
+
+
+def test_an_informational_line_counts_only_when_all_are() -> None:
+    calm, loud = "I tensorflow/core/x.cc:1] x", "E tensorflow/core/x.cc:1] x"
+    assert holds("informational-line", view(), hit(calm, calm))
+    assert not holds("informational-line", view(), hit(calm, loud))
+
+
+CREATED = (
+    "I0000 00:00:1 gpu_device.cc:1] Created device /job:localhost/replica:0/task:0/device:GPU:0 with 9 MB memory\n"
+)
+IGNORED = (
+    "Ignoring visible gpu device (device: 1, name: GeForce GT 710, pci bus id: 0000:01:00.0, compute capability: 3.5) "
+    "with Cuda compute capability 3.5. The minimum required Cuda capability is 6.0.\n"
+)
+
+
+@pytest.mark.parametrize(
+    ("text", "missing", "root"),
+    [
+        (IGNORED, None, "gpu-arch-unsupported"),
+        (CREATED + IGNORED, None, None),
+        (CREATED + IGNORED, False, None),
+        (CREATED + IGNORED, True, "gpu-arch-unsupported"),
+    ],
+)
+def test_a_weak_gpu_beside_a_good_one_is_a_fault_only_where_it_is_missed(
+    text: str, missing: bool | None, root: str | None
+) -> None:
+    found = diagnose_text(text, Context(gpus_missing=missing)).root
+    assert (found and found.code) == root
+
+
+def test_a_status_of_ptxas_is_noise_where_the_driver_compiles_instead() -> None:
+    failed = "INTERNAL: ptxas exited with non-zero error code 65280, output: \n"
+    relied = "Relying on driver to perform ptx compilation.\n"
+    root = diagnose_text(failed).root
+    assert root is not None
+    assert root.code == "cuda-toolkit-file-missing"
+    assert diagnose_text(failed + relied).root is None

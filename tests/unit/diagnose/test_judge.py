@@ -1,0 +1,129 @@
+"""What becomes of rules that matched, by their ranks and by what they say of each other."""
+
+from __future__ import annotations
+
+import io
+
+import pytest
+
+from tfprov.diagnose.judge import judge
+from tfprov.diagnose.records import NOISE, NOTHING, Case, Context, Diagnosis, Rule
+from tfprov.diagnose.scan import Scanner
+
+
+def rule(word: str, code: str, *, rank: int = 50, follows: tuple[str, ...] = (), cases: tuple[Case, ...] = ()) -> Rule:
+    """A rule that matches its own word."""
+    return Rule(
+        name=word,
+        code=code,
+        reads="x",
+        needs=(word,),
+        pattern=word,
+        examples=(word,),
+        rank=rank,
+        follows=follows,
+        cases=cases,
+    )
+
+
+def read(text: str, *rules: Rule, context: Context | None = None) -> Diagnosis:
+    return judge(Scanner(rules).scan(io.BytesIO(text.encode())), context or Context())
+
+
+def roles(found: Diagnosis) -> list[tuple[str, str]]:
+    return [(one.code, one.role) for one in found.findings]
+
+
+LOW, HIGH = rule("alpha", "numpy-abi", rank=20), rule("omega", "glibc-too-old", rank=60)
+
+
+@pytest.mark.parametrize("text", ["alpha\nomega\n", "omega\nalpha\n"])
+def test_the_highest_rank_is_the_root_wherever_it_stands(text: str) -> None:
+    assert roles(read(text, LOW, HIGH)) == [("glibc-too-old", "cause"), ("numpy-abi", "cause")]
+
+
+def test_of_equal_ranks_the_first_line_is_the_root() -> None:
+    one, other = rule("alpha", "numpy-abi"), rule("omega", "h5py-mismatch")
+    assert roles(read("omega\nalpha\n", one, other))[0] == ("h5py-mismatch", "cause")
+
+
+def test_a_rule_may_say_what_it_follows_from_whatever_the_ranks_are() -> None:
+    follower = rule("omega", "cuda-toolkit-file-missing", rank=90, follows=("disk-full",))
+    found = read("omega\nalpha\n", rule("alpha", "disk-full", rank=10), follower)
+    assert roles(found) == [("disk-full", "cause"), ("cuda-toolkit-file-missing", "consequence")]
+    assert found.findings[1].follows == "disk-full"
+    assert found.findings[1].remedy is None
+
+
+def test_a_rule_may_follow_from_a_whole_group() -> None:
+    follower = rule("omega", "nccl-failed", follows=("machine",))
+    assert roles(read("omega\nalpha\n", rule("alpha", "oom-killed"), follower))[1] == ("nccl-failed", "consequence")
+
+
+def test_rules_that_follow_from_each_other_both_stay_and_the_higher_is_the_root() -> None:
+    one = rule("alpha", "disk-full", rank=10, follows=("oom-killed",))
+    other = rule("omega", "oom-killed", rank=20, follows=("disk-full",))
+    assert roles(read("alpha\nomega\n", one, other)) == [("oom-killed", "cause"), ("disk-full", "consequence")]
+
+
+def test_what_a_code_always_follows_from_needs_a_root_of_at_least_its_rank() -> None:
+    vague = rule("alpha", "import-failed", rank=30)
+    assert roles(read("alpha\nomega\n", vague, HIGH))[1] == ("import-failed", "consequence")
+    assert roles(read("alpha\nomega\n", vague, rule("omega", "glibc-too-old", rank=29)))[1][1] == "cause"
+
+
+def test_a_vaguer_reading_of_the_lines_of_the_cause_is_left_out() -> None:
+    vague = rule("alpha", "import-failed", rank=30)
+    assert roles(read("alpha omega\n", vague, HIGH)) == [("glibc-too-old", "cause")]
+
+
+def test_the_first_case_that_holds_replaces_code_and_rank() -> None:
+    cased = rule(
+        "alpha",
+        "gpu-no-driver",
+        rank=10,
+        cases=(Case(when="gpu-not-wanted", code=NOISE), Case(when="wsl", code="wsl-libcuda", rank=90)),
+    )
+    assert roles(read("alpha\nomega\n", cased, HIGH, context=Context(accelerator="cpu", wsl=True)))[-1][0] == NOISE
+    assert roles(read("alpha\nomega\n", cased, HIGH, context=Context(wsl=True)))[0] == ("wsl-libcuda", "cause")
+
+
+def test_noise_comes_last_and_nothing_is_not_told() -> None:
+    silent = rule("beta", "gpu-no-driver", cases=(Case(when="windows", code=NOTHING),))
+    found = read("gamma\nbeta\nomega\n", rule("gamma", NOISE), silent, HIGH, context=Context(system="windows"))
+    assert roles(found) == [("glibc-too-old", "cause"), (NOISE, "noise")]
+
+
+@pytest.mark.parametrize(
+    ("status", "emulated", "code"),
+    [
+        (-9, False, "oom-killed"),
+        (137, False, "oom-killed"),
+        (-4, False, "cpu-no-avx"),
+        (132, False, "cpu-no-avx"),
+        (0xC000001D, False, "cpu-no-avx"),
+        (0xC000001D - (1 << 32), False, "cpu-no-avx"),
+        (-4, True, "rosetta-qemu"),
+    ],
+)
+def test_a_status_that_says_how_a_process_was_killed_is_the_root(status: int, emulated: bool, code: str) -> None:
+    found = read("alpha\n", LOW, context=Context(returncode=status, emulated=emulated))
+    assert roles(found)[0] == (code, "cause")
+    assert found.root is not None
+    assert (found.root.lines, found.root.evidence) == ((), ())
+
+
+@pytest.mark.parametrize("status", [None, 0, 1, -15, 2])
+def test_other_statuses_say_nothing(status: int | None) -> None:
+    assert roles(read("alpha\n", LOW, context=Context(returncode=status))) == [("numpy-abi", "cause")]
+
+
+def test_a_full_disk_explains_a_kill_and_a_line_about_it_is_not_doubled() -> None:
+    killed = Context(returncode=-9)
+    assert roles(read("alpha\n", rule("alpha", "disk-full"), context=killed)) == [("disk-full", "cause")]
+    assert roles(read("alpha\n", rule("alpha", "oom-killed"), context=killed)) == [("oom-killed", "cause")]
+
+
+def test_a_kill_explains_the_words_that_it_left_behind() -> None:
+    found = read("alpha\n", rule("alpha", "install-failed"), context=Context(returncode=-9))
+    assert roles(found) == [("oom-killed", "cause"), ("install-failed", "consequence")]

@@ -1,0 +1,92 @@
+"""What a pass over a log finds of rules, and what it keeps of the lines."""
+
+from __future__ import annotations
+
+import io
+
+import pytest
+
+from tfprov.diagnose.records import Hit, Rule
+from tfprov.diagnose.scan import Scanner, word_of
+
+
+def rule(pattern: str, *needs: str, span: int = 1) -> Rule:
+    return Rule(name="one", code="disk-full", reads="x", needs=needs, pattern=pattern, examples=("x",), span=span)
+
+
+def hits(text: str | bytes, *rules: Rule) -> tuple[Hit, ...]:
+    return Scanner(rules).scan(io.BytesIO(text.encode() if isinstance(text, str) else text)).hits
+
+
+def test_a_group_with_a_suffix_is_another_place_of_the_same_capture() -> None:
+    status = rule(r"status (?P<status>\d{3})|(?P<status__2>\d{3}) refused", "status", "refused")
+    for text in ("status 403", "403 refused"):
+        (hit,) = hits(text, status)
+        assert dict(hit.captures) == {"status": "403"}
+
+
+def test_the_first_capture_stays_and_later_lines_add_what_is_missing() -> None:
+    named = rule(r"alpha (?P<package>\w+)(?: at (?P<path>\S+))?", "alpha")
+    (hit,) = hits("alpha first\nalpha second at /there\n", named)
+    assert dict(hit.captures) == {"package": "first", "path": "/there"}
+
+
+@pytest.mark.parametrize("count", [1, 12, 13, 14, 400])
+def test_repetitions_are_counted_and_the_first_few_and_the_last_are_kept(count: int) -> None:
+    (hit,) = hits("x\n" + "alpha\n" * count, rule("alpha", "alpha"))
+    assert (hit.count, hit.first, hit.last) == (count, 2, count + 1)
+    assert [line.number for line in hit.lines] == [*range(2, 2 + min(count, 12)), *([count + 1] if count > 12 else [])]
+
+
+def test_lines_that_differ_in_a_digit_that_tells_are_both_read() -> None:
+    (hit,) = hits("errno 17 alpha\nerrno 28 alpha\nerrno 17 alpha\n", rule(r"errno 28 alpha", "alpha"))
+    assert (hit.count, hit.first) == (1, 2)
+
+
+def test_letter_case_does_not_matter() -> None:
+    assert hits("ALPHA", rule("Alpha", "alpha"))
+
+
+def test_a_literal_within_a_longer_word_is_found() -> None:
+    assert hits("xxalphaxx", rule("alpha", "alpha"))
+
+
+def test_a_literal_alone_is_no_match() -> None:
+    assert hits("alpha", rule("alpha beta", "alpha")) == ()
+
+
+def test_a_wrapped_message_is_joined_over_as_many_lines_as_the_rule_spans() -> None:
+    text = "alpha one\n  two\n  three\n"
+    assert hits(text, rule("alpha one two three", "alpha", span=3))
+    assert hits(text, rule("alpha one two three", "alpha", span=2)) == ()
+
+
+def test_what_was_written_over_a_line_is_read_too() -> None:
+    assert hits("10 %\ralpha\r90 %\n", rule("^alpha", "alpha"))
+
+
+@pytest.mark.parametrize("before", [0, 1_000, 1_999, 5_000, 100_000])
+def test_a_long_line_is_read_to_its_end(before: int) -> None:
+    assert hits("#" * before + " alpha beta", rule("alpha beta", "alpha"))
+
+
+def test_hits_come_in_the_order_of_their_first_lines() -> None:
+    one, other = rule("alpha", "alpha"), rule("omega", "omega")
+    assert [hit.first for hit in hits("omega\nalpha\n", one, other)] == [1, 2]
+
+
+def test_lines_bytes_and_tail_are_told() -> None:
+    scanned = Scanner(()).scan(io.BytesIO(b"a\n\n" + b"".join(b"%d\n" % number for number in range(20)) + b"end"))
+    assert (scanned.lines, scanned.bytes) == (23, 56)
+    assert [line.text for line in scanned.tail] == [*map(str, range(13, 20)), "end"]
+    assert scanned.tail[-1].number == 23
+
+
+@pytest.mark.parametrize(("literal", "word"), [(b"the disk", b"disk"), (b"no space", b"space"), (b"the", b"the")])
+def test_a_literal_is_known_by_its_longest_word_that_is_not_common(literal: bytes, word: bytes) -> None:
+    assert word_of(literal) == word
+
+
+def test_a_literal_without_a_word_is_refused() -> None:
+    with pytest.raises(ValueError, match="three letters"):
+        word_of(b"403 (x)")
