@@ -1,4 +1,4 @@
-"""What an interpreter says of itself, and the memory of what it said."""
+"""What an interpreter says about itself, and the cache of these answers."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ def ask(path: Path, environ: Mapping[str, str], known: Memory, *, is_last: bool)
     """What the interpreter at a path says, from memory where its file is as it was.
 
     Raises:
-        CannotUseError: it is no interpreter, or does not answer.
+        CannotUseError: it is not an interpreter, or does not answer.
         ExhaustedError: the machine cannot start more processes now, and this is not the last try.
     """
     try:
@@ -96,7 +96,7 @@ def ask(path: Path, environ: Mapping[str, str], known: Memory, *, is_last: bool)
     except FileNotFoundError:
         raise CannotUseError(f"there is no file `{path}`") from None
     except (OSError, ValueError) as error:
-        raise CannotUseError(f"it cannot be looked at: {_reason(error)}") from None
+        raise CannotUseError(f"it cannot be read: {_reason(error)}") from None
     if stat.S_ISDIR(status.st_mode):
         raise CannotUseError(f"`{path}` is a folder; name the executable in it")
     answer = known.get(path, status)
@@ -141,7 +141,7 @@ def _ask(executable: Path, environ: Mapping[str, str]) -> Answer:
     answer = parse_answer(ended.stdout)
     if answer is None:
         seen = _last_line(ended.stdout) or _last_line(ended.stderr)
-        raise CannotUseError(f"it does not answer like a Python: {seen or 'it printed nothing'}")
+        raise CannotUseError(f"it does not behave like a Python: {seen or 'it printed nothing'}")
     return answer
 
 
@@ -237,7 +237,7 @@ class Memory:
 
 
 def _probe_id() -> str:
-    # An answer to another question is no answer to this one.
+    # Answers to another probe do not answer this one.
     return hashlib.sha256(_PROBE.encode()).hexdigest()[:16]
 
 

@@ -24,7 +24,7 @@ def pci_address(told: str | None) -> str | None:
 
 
 def without_library(place: GpuHost, seen: tuple[Gpu, ...], failure: Problem | None) -> Graphics:
-    """What the kernel's own files tell when no library and no tool of the driver does."""
+    """GPUs and driver as far as the kernel's own files show them, without the driver's library and tools."""
     folder = place.root / "proc/driver/nvidia"
     version = parse_driver(read_text(folder / "version") or "")
     gpus = tuple(_proc_gpus(folder / "gpus")) or seen

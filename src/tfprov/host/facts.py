@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from types import MappingProxyType
@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, TypeVar
 from tfprov.errors import TfprovError
 from tfprov.host import disks, gpu, hazards, interpreters, limits, network, places, processor, system
 from tfprov.host.graphics import GpuHost
-from tfprov.host.records import Fact, Facts, IndexConfig, Proxies
-from tfprov.redact import redact
+from tfprov.host.records import Fact, Facts
+from tfprov.redact import redact_all
 
 if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
@@ -105,7 +105,7 @@ def _begin(pool: ThreadPoolExecutor, work: Callable[[], T]) -> Future[T]:
 
 def dump(facts: Facts) -> str:
     """The facts as a JSON document, each `{value, source}`, with passwords taken out."""
-    text = json.dumps(asdict(_redacted(facts)), indent=2, ensure_ascii=False)
+    text = json.dumps(redact_all(asdict(facts)), indent=2, ensure_ascii=False)
     # A file name need not be text. What cannot be encoded is written as JSON's own escape.
     return text.encode("utf-8", "backslashreplace").decode() + "\n"
 
@@ -114,19 +114,19 @@ def load(text: str) -> Facts:
     """The facts of a document that `dump` or `tfprov facts --json` wrote, on this machine or another.
 
     Raises:
-        TfprovError: `usage` when it is no such document, with every key that is wrong.
+        TfprovError: `usage` when it is not such a document, with every key that is wrong.
     """
     from pydantic import TypeAdapter, ValidationError
 
     try:
         document = _without_envelope(json.loads(text))
-        # pydantic takes no half of a surrogate pair, which is how a name that is no text comes back.
+        # pydantic takes no half of a surrogate pair, which stands for a byte of a file name that is not text.
         written = json.dumps(document, ensure_ascii=False).encode("utf-8", "replace")
         return TypeAdapter(Facts).validate_json(written)
     except ValidationError as error:
         raise _no_facts(tuple(_mistake(detail) for detail in error.errors(include_url=False))) from error
     except (ValueError, RecursionError) as error:
-        raise _no_facts((f"it is no JSON: {error}",)) from error
+        raise _no_facts((f"it is not valid JSON: {error}",)) from error
 
 
 def _without_envelope(document: object) -> object:
@@ -142,7 +142,7 @@ def _without_envelope(document: object) -> object:
 def _no_facts(mistakes: tuple[str, ...]) -> TfprovError:
     return TfprovError(
         "usage",
-        "these are not the facts of a machine",
+        "this is not a document of facts",
         evidence=mistakes,
         hint="write them with `tfprov facts --json` of this version on the machine itself",
     )
@@ -153,38 +153,6 @@ def _mistake(detail: ErrorDetails) -> str:
     kinds = {"missing": "is missing", "unexpected_keyword_argument": "is not a key of the facts"}
     said = kinds.get(detail["type"], detail["msg"][:1].lower() + detail["msg"][1:])
     return f"`{key}`: {said}" if key else said
-
-
-def _redacted(facts: Facts) -> Facts:
-    index, proxies = facts.index.value, facts.proxies.value
-    return replace(
-        facts,
-        index=replace(
-            facts.index,
-            value=IndexConfig(
-                url=_clean(index.url),
-                extra=tuple(redact(url) for url in index.extra),
-                find_links=tuple(redact(place) for place in index.find_links),
-            ),
-        ),
-        proxies=replace(
-            facts.proxies,
-            value=Proxies(
-                http=_clean(proxies.http),
-                https=_clean(proxies.https),
-                all=_clean(proxies.all),
-                no_proxy=_clean(proxies.no_proxy),
-            ),
-        ),
-        hazards=replace(
-            facts.hazards,
-            value=tuple(replace(hazard, value=redact(hazard.value)) for hazard in facts.hazards.value),
-        ),
-    )
-
-
-def _clean(text: str | None) -> str | None:
-    return None if text is None else redact(text)
 
 
 def _working_directory() -> Path | None:
@@ -209,7 +177,7 @@ def _conda(environ: Mapping[str, str], os_family: system.System) -> Fact[tuple[s
             found.append(environ[variable])
     for name in _CONDA_TOOLS:
         path = shutil.which(name, path=environ.get("PATH", ""))
-        # An empty entry of PATH means the working directory, and what lies there is no one's install.
+        # An empty entry of PATH means the working directory, and what lies there was installed by nobody.
         if path is not None and Path(path).is_absolute():
             found.append(path)
     for prefix in places.conda_prefixes(environ, system=os_family):

@@ -1,4 +1,4 @@
-"""GPUs and the driver as they are: NVML first, then whatever else can tell. What they are good for is for the plan."""
+"""GPUs and the driver as they are: NVML first, then whatever else can tell. The plan judges what they can run."""
 
 from __future__ import annotations
 

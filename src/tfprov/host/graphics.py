@@ -1,4 +1,4 @@
-"""What is found out about graphics, and the place where it is looked for."""
+"""GPUs and driver as they were found, and the machine they were looked for on."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tfprov.host.system import ROOT, System
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Graphics:
-    """What is known of GPUs, driver, and what is wrong with them.
+    """The GPUs, their driver, and a fault that keeps CUDA from working.
 
     Attributes:
         is_from_driver: True when the driver itself listed the GPUs.
@@ -25,10 +25,10 @@ class Graphics:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GpuHost:
-    """Where we look for GPUs.
+    """The machine that GPUs are looked for on.
 
     Attributes:
-        container: kind of container that we are in, or None.
+        container: kind of container that tfprov runs in, or None.
         machine: architecture of the hardware.
         root: where /proc, /sys, /dev and the libraries are.
     """

@@ -15,6 +15,7 @@ from tfprov.host.records import Hazard
 from tfprov.host.system import ROOT, System, exists, home_folder
 from tfprov.paths import nearest_folder
 from tfprov.redact import redact
+from tfprov.words import size
 
 # Name, failure code, what it does. Any value counts, except where `_SWITCHES` says that some values mean "off".
 _VARIABLES = (
@@ -191,7 +192,7 @@ def of_temporary_folder(environ: Mapping[str, str], *, root: Path = ROOT) -> Ite
         return
     if free < _TEMPORARY_BYTES:
         kind = "a tmpfs, which is memory, " if mount is not None and mount.kind == "tmpfs" else ""
-        why = f"{kind}with {free / 1e9:.1f} GB free: pip unpacks wheels of over 1 GB there"
+        why = f"{kind}with {size(free)} free: pip unpacks wheels of over 1 GB there"
         yield Hazard(code="disk-full", name=shown, value=str(folder), why=why)
 
 

@@ -1,4 +1,4 @@
-"""Which Pythons are really there: every place that installers use is looked at, and every executable is asked.
+"""The Pythons of this machine: every place that installers use is searched, and every executable found is asked.
 
 Shims lie: pyenv's `python3.9` exits with 127 when that version is not selected, and mise's is a link to mise itself.
 So the folders of the version managers are read instead of their shims, and what an interpreter says of itself counts.
@@ -89,7 +89,7 @@ def probe(path: Path, *, found_by: str, environ: Mapping[str, str]) -> Interpret
 def _interpreter(
     executable: Executable, environ: Mapping[str, str], known: Memory, *, is_last: bool = False
 ) -> Interpreter:
-    """What is known of an executable.
+    """The interpreter behind an executable.
 
     Raises:
         ExhaustedError: this machine cannot start one more process now; only unless `is_last`.

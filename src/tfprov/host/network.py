@@ -27,7 +27,7 @@ _NAMED_INDEX = re.compile(r"^(?P<name>[A-Za-z0-9_.-]+)=(?P<url>.*)$")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Setting:
-    """A value of a configuration, and the file or variable that it stands in."""
+    """A configured value, and the file or variable that sets it."""
 
     value: str
     source: str
@@ -35,7 +35,7 @@ class Setting:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NetworkSettings:
-    """What was found, with the mistakes in it.
+    """Index, proxies and certificates that this machine is configured with.
 
     Attributes:
         pip: pip's own settings by option name (`index-url`), as `pip install` would see them.
@@ -214,7 +214,7 @@ def parse_uv_file(text: str) -> dict[str, tuple[str, ...]]:
     An index with a name is given as `name=address`, as uv's variables write it.
 
     Raises:
-        tomlkit.exceptions.ParseError: when it is no TOML.
+        tomlkit.exceptions.ParseError: when it is not TOML.
     """
     import tomlkit
 
@@ -288,7 +288,7 @@ def _index(
 
 
 def _first_meant(layers: Iterable[tuple[Setting, ...]], key: str, hazards: list[Hazard]) -> tuple[Setting, ...]:
-    """What the first one says who says something that can be meant; whoever talks nonsense is passed over."""
+    """The values of the first layer that has valid ones; invalid values are skipped and become hazards."""
     for told in layers:
         kept: list[Setting] = []
         for said in told[: 1 if key == "url" else None]:
@@ -296,7 +296,7 @@ def _first_meant(layers: Iterable[tuple[Setting, ...]], key: str, hazards: list[
             if wrong is None:
                 kept.append(said)
             else:
-                why = f"{wrong}; pip and uv fail on it or pass it over, tfprov ignores it"
+                why = f"{wrong}; tfprov ignores it, and pip and uv ignore it or fail"
                 hazards.append(Hazard(code="usage", name=said.source, value=redact(said.value), why=why))
         if kept:
             return tuple(kept)
@@ -309,7 +309,7 @@ def _mistake(value: str, key: str) -> str | None:
         parts = urlsplit(value)
         host = parts.hostname
     except ValueError as error:
-        return f"it is no address: {error}"
+        return f"it is not a valid address: {error}"
     if parts.scheme in ("http", "https"):
         return None if host else "it is an address without a host"
     if parts.scheme == "file":
@@ -382,7 +382,7 @@ def _certificates(environ: Mapping[str, str], pip: Mapping[str, Setting], hazard
         if _is_readable_file(file):
             chosen = chosen or setting
         elif not file.is_dir():
-            # requests takes a folder too, so that one is no mistake; it is not passed on either.
+            # requests takes a folder too, so that is not a mistake; it is not passed on either.
             why = "the file cannot be read: a tool that obeys it trusts no server at all"
             hazards.append(Hazard(code="net-tls-cert", name=setting.source, value=setting.value, why=why))
     if chosen is not None:

@@ -51,7 +51,7 @@ def executables(environ: Mapping[str, str], *, system: System, root: Path = ROOT
 
 
 def _drive(environ: Mapping[str, str], system: System, root: Path) -> Path:
-    """The root, and on Windows the root of the disk that it was installed on: there, `/` is no absolute path."""
+    """The root, and on Windows the root of the disk that it was installed on: there, `/` is not an absolute path."""
     return Path(f"{environ.get('SYSTEMDRIVE') or 'C:'}/") if system == "windows" and root == ROOT else root
 
 
@@ -262,7 +262,7 @@ def named_executable(path: Path) -> Executable:
 
 
 def base_of_environment(executable: Path) -> Path | None:
-    """Folder of the Python that a virtual environment was made from; None when it is no virtual environment."""
+    """Folder of the Python that a virtual environment was made from; None when it is not a virtual environment."""
     for folder in (executable.parent.parent, executable.parent):
         for line in (read_text(folder / "pyvenv.cfg") or "").splitlines():
             key, _, value = line.partition("=")

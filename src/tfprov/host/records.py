@@ -9,11 +9,11 @@ T = TypeVar("T")
 
 
 class _Record:
-    """What the records have in common: how pydantic reads them back, said without importing it."""
+    """Base of the records: tells pydantic how to read them back, without importing it."""
 
     __slots__ = ()
 
-    # A key that is not known is a mistake in the file, and a number in quotes is no number.
+    # A key that is not known is a mistake in the file, and a number in quotes is not a number.
     __pydantic_config__: ClassVar[dict[str, str | bool]] = {"extra": "forbid", "strict": True}
 
 

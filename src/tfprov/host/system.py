@@ -139,8 +139,8 @@ def parse_os_release(text: str) -> dict[str, str]:
 def libc(system: System, *, root: Path = ROOT) -> Fact[Libc | None]:
     """The C library of this machine, without starting anything.
 
-    The running process speaks for the machine when it uses glibc. When it does not, the machine may still have one:
-    a Python built for musl runs anywhere.
+    A running process that uses glibc shows that the machine has one. One that does not shows nothing: a Python built
+    for musl runs anywhere.
     """
     if system != "linux":
         return Fact(value=None, source=f"no Linux: {system}")
@@ -188,7 +188,7 @@ def _search_file(file: Path, pattern: re.Pattern[bytes]) -> str | None:
 
 
 def container(environ: Mapping[str, str], *, root: Path = ROOT) -> Fact[str | None]:
-    """The kind of container that we are in, or None."""
+    """The kind of container that tfprov runs in, or None."""
     for variable, kind in _CONTAINER_VARIABLES:
         if environ.get(variable):
             return Fact(value=kind, source=variable)

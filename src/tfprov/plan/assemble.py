@@ -110,7 +110,11 @@ def _python(context: DecisionContext, chosen: Fit) -> ChosenPython:
     wheels = f"has wheels for {span}" if span else "has wheels for any Python 3"
     release = f"TensorFlow {chosen.candidate.text}"
     if not chosen.usable:
-        origin = "conda brings it" if context.profile.environment.kind == "conda" else "none on this machine will do"
+        origin = (
+            "conda installs it"
+            if context.profile.environment.kind == "conda"
+            else "no Python on this machine is suitable"
+        )
         why = f"{origin}; {release} {wheels}"
         return ChosenPython(version=chosen.bringable[0], path=None, why=why, alternatives=chosen.bringable[1:])
     best = chosen.usable[0]
@@ -156,8 +160,8 @@ def _notes(context: DecisionContext, chosen: Fit, fits: Sequence[Fit]) -> Iterat
         explain.within(candidate.version, row.releases) for row in context.table.companions
     ):
         yield (
-            f"TensorFlow {candidate.text} finds its CUDA libraries only on the library path: those of the `nvidia-` "
-            "packages must be put there before Python starts"
+            f"TensorFlow {candidate.text} finds its CUDA libraries only on the library path: put those of the "
+            "`nvidia-` packages there before Python starts"
         )
     if chosen.pair is not None and chosen.pair.needs is not None:
         yield f"`{chosen.pair.package}` {chosen.pair.version} needs {chosen.pair.needs} on this machine"

@@ -108,7 +108,7 @@ def _plan(
             tensorflow=ChosenTensorflow(
                 package="tensorflow", version=row.version, extras=(), accelerator=accelerator, why=why
             ),
-            python=ChosenPython(version=python, path=None, why="conda brings it", alternatives=tuple(others)),
+            python=ChosenPython(version=python, path=None, why="conda installs it", alternatives=tuple(others)),
         ),
         refused=tuple(refused),
         notes=(

@@ -113,9 +113,11 @@ def _plan(context: DecisionContext, listing: Listing | None) -> Plan:
     _check_releases(context, listing)
     notes = [*context.demands.notes]
     if listing is None and context.locked is None:
-        notes.append(f"the index was not asked: the table of {context.table.generated} decides alone")
+        notes.append(f"the index was not asked: the releases are those of the table of {context.table.generated}")
     if context.profile.index.exclude_newer is not None and context.locked is None and not _is_dated(listing):
-        notes.append("nobody says when the releases were uploaded: `index.exclude-newer` took no part in choosing one")
+        notes.append(
+            "the index gives no upload times: `index.exclude-newer` was not applied to the choice of the release"
+        )
     passed_over: list[tuple[Accelerator, tuple[Miss, ...]]] = []
     no_cuda: Refusal | None = None
     for accelerator in _variants(context):
@@ -177,7 +179,7 @@ def _check_vendor(context: DecisionContext, accelerator: str) -> None:
     ):
         raise TfprovError(
             "rocm",
-            "there is no AMD GPU that ROCm could use",
+            "no AMD GPU for ROCm was found",
             evidence=(f"GPUs: {', '.join(gpu.name for gpu in facts.gpus.value) or 'none'} ({facts.gpus.source})",),
             hint='use `tensorflow.accelerator = "auto"`',
         )
@@ -201,9 +203,9 @@ def _check_releases(context: DecisionContext, listing: Listing | None) -> None:
     if listing is not None and context.locked is None and not any(each.everywhere for each in context.candidates):
         raise TfprovError(
             "package-name-wrong",
-            "the index has no TensorFlow that could be used",
+            "the index has no usable TensorFlow",
             evidence=(f"{listing.source} lists no wheel of `tensorflow` since 2.10",),
-            hint="check `index.url`: is it a mirror of a part only?",
+            hint="check `index.url`: it may be a partial mirror",
         )
     if not context.admitted:
         raise refuse.no_such_release(context)
@@ -249,4 +251,4 @@ def _check_lock(context: DecisionContext, locked: LockedChoice) -> None:
     if not interpreters.admits(context.python, locked.python_minor):
         evidence.append(f"it was made for Python {locked.python_minor}; the profile asks for `{context.python}`")
     if evidence:
-        raise TfprovError("lock-unfit", "the lock does not fit the profile any more", evidence=tuple(evidence))
+        raise TfprovError("lock-unfit", "the lock no longer fits the profile", evidence=tuple(evidence))

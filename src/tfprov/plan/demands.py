@@ -69,9 +69,13 @@ class Demands:
         """Whether the clauses would allow a pre-release if one of them named it."""
         return all(clause.specifier.contains(version, prereleases=True) for clause in self.clauses)
 
+    def are_older_than(self, oldest: str) -> bool:
+        """Whether one of the clauses allows releases below a version only."""
+        return any(_disjoint(clause.specifier, SpecifierSet(f">={oldest}")) for clause in self.clauses)
+
     @property
     def where(self) -> str:
-        """The clauses in words; empty when there are none."""
+        """The clauses for a message; empty when there are none."""
         return " and ".join(f"`{clause.where}`" for clause in self.clauses)
 
 

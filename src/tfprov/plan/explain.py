@@ -1,4 +1,4 @@
-"""The words of a decision: why this release, why not the others, and what would fit when nothing does."""
+"""The reasons of a decision: why this release, and why not the others."""
 
 from __future__ import annotations
 
@@ -100,7 +100,7 @@ def pythons(context: DecisionContext, chosen: Fit) -> list[Refused]:
             )
         )
     for each in chosen.usable[1:]:
-        why = f"it would fit too; {_why_better(chosen.usable[0], each)}"
+        why = f"also compatible; {_why_better(chosen.usable[0], each)}"
         refused.append(Refused(what=interpreters.name(each.interpreter), code="python-passed-over", why=why))
     others = sorted(context.refused, key=lambda pair: (pair[0].virtual, _reversed(pair[0])))
     refused += [Refused(what=interpreters.name(one), code=reason.code, why=reason.why) for one, reason in others]
@@ -108,13 +108,9 @@ def pythons(context: DecisionContext, chosen: Fit) -> list[Refused]:
 
 
 def _why_better(best: Usable, other: Usable) -> str:
-    if best.minor != other.minor:
-        return f"{best.minor} is newer"
-    if other.interpreter.externally_managed and not best.interpreter.externally_managed:
-        return "it belongs to the operating system"
-    if best.version != other.version:
-        return f"{best.version} is newer"
-    return "the same version was found first elsewhere"
+    if best.minor == other.minor and other.interpreter.externally_managed and not best.interpreter.externally_managed:
+        return "using one that does not belong to the operating system"
+    return "using the newest" if best.version != other.version else "using the same version that was found first"
 
 
 def _reversed(interpreter: Interpreter) -> tuple[int, ...]:

@@ -97,7 +97,7 @@ def _offer(
         return _locked_offer(offers.get(context.locked.package), context.locked, accelerator)
     if accelerator in ("metal", "rocm") and pair is None:
         code = "metal-plugin-mismatch" if accelerator == "metal" else "rocm"
-        return Refusal(code=code, why=f"no build for {accelerator} is known to go with it")
+        return Refusal(code=code, why=f"no build for {accelerator} is known to work with it")
     full = offers.get("tensorflow")
     if accelerator == "cuda" and full is not None and full.kind != "cuda":
         return Refusal(code="wheel-without-cuda", why="its wheel for this platform has no CUDA")
@@ -109,7 +109,7 @@ def _offer(
         return Refusal(code="platform-no-wheel", why=f"no wheel for {explain.platform(context.facts)}")
     if not full.interpreters and full.orphans:
         return Refusal(
-            code="platform-no-wheel", why=f"its wheel is an empty one for `{full.needs}`, which has no wheel"
+            code="platform-no-wheel", why=f"its wheel is empty and depends on `{full.needs}`, which has no wheel"
         )
     return full
 
@@ -141,7 +141,7 @@ def _too_old(context: DecisionContext, offer: Offer) -> Refusal:
 def _cuda(context: DecisionContext, candidate: OfferedRelease) -> Cuda:
     if candidate.known is not None:
         return candidate.known.cuda
-    # A release that nobody has looked into is taken to be built as the newest known one.
+    # A release that the table lacks is taken to be built like the newest known one.
     return context.table.releases[0].cuda
 
 

@@ -57,7 +57,7 @@ def on_machine(facts: Facts, table: Compat, platform: str, *, later: bool) -> Gp
         return Refusal(code="wheel-without-cuda", why="no TensorFlow for macOS has CUDA")
     if system == "windows":
         return Refusal(
-            code="windows-no-gpu", why="TensorFlow on native Windows has no CUDA since 2.11; under WSL2 it has"
+            code="windows-no-gpu", why="TensorFlow 2.11 and newer have no CUDA on native Windows; under WSL2 they do"
         )
     if platform != "linux_x86_64":
         machine = facts.machine.value
@@ -129,7 +129,7 @@ def _none_usable(facts: Facts, nvidia: list[Gpu]) -> Refusal:
 def _no_driver(facts: Facts, nvidia: list[Gpu]) -> Refusal:
     others = [gpu.name for gpu in facts.gpus.value if gpu.vendor != "nvidia"]
     if nvidia:
-        return Refusal(code="gpu-no-driver", why=f"{nvidia[0].name} is there, but no NVIDIA driver")
+        return Refusal(code="gpu-no-driver", why=f"{nvidia[0].name} has no NVIDIA driver")
     if facts.container.value is not None:
         return Refusal(code="docker-no-gpu", why=f"this is a {facts.container.value} container without a GPU")
     where = " in WSL2: the driver of Windows serves it" if facts.wsl.value else ""
@@ -176,8 +176,8 @@ def _oldest(row: ToolkitDriver, windows: bool) -> Version | None:
 def refusal(cuda: Cuda, gpus: Gpus, table: Compat) -> Refusal | None:
     """Why a release cannot serve every usable GPU; None when it can, as far as the table knows.
 
-    What no driver mends comes first. A GPU whose compute capability nobody could read is taken as served: the smoke
-    test will tell.
+    What no driver mends comes first. A GPU of unknown compute capability is taken as served: the smoke test will
+    tell.
     """
     if gpus.driver is None:
         return None

@@ -138,7 +138,7 @@ def _version(interpreter: Interpreter, profile: Profile) -> Refusal | None:
     try:
         version = Version(interpreter.version)
     except InvalidVersion:
-        return Refusal(code="python-broken", why=f"it calls itself `{interpreter.version}`")
+        return Refusal(code="python-broken", why=f"`{interpreter.version}` is not a version number")
     if version.release[:2] < OLDEST_PYTHON:
         return Refusal(code="python-unsupported", why="environments can be made for Python 3.9 and newer")
     wanted = None if profile.python.version is None else SpecifierSet(profile.python.version)

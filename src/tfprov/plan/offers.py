@@ -86,7 +86,7 @@ def candidates(
         table: what is known of each release.
         listing: what the index has; None when it cannot be asked.
         platform: as the table names it.
-        before: files that were uploaded at that time or later do not count; those whose time nobody knows do.
+        before: files that were uploaded at that time or later do not count; those of unknown time do.
     """
     known = {Version(row.version): row for row in table.releases}
     if listing is None:
@@ -190,7 +190,7 @@ def _of_listing(package: str, wheels: list[_Tags], row: Release | None, platform
         None,
     )
     orphans = frozenset(map(_tag, known.without)) if known else frozenset()
-    # Of a release that nobody has looked into, the newest habit is taken: CUDA in the Linux x86-64 wheel only.
+    # A release that the table lacks is taken to be built like the newest: CUDA in the Linux x86-64 wheel only.
     kind: WheelKind = "cuda" if package == "tensorflow" and platform == "linux_x86_64" else "cpu"
     return Offer(
         package=package,

@@ -1,4 +1,4 @@
-"""Errors of the decision: why nothing fits, what was seen, and what would."""
+"""Errors of the decision: why nothing fits, on what evidence, and what would fit."""
 
 from __future__ import annotations
 
@@ -20,17 +20,20 @@ def no_such_release(context: DecisionContext) -> TfprovError:
     """No release is admitted by the profile."""
     finals = [each.text for each in context.candidates if each.everywhere and not each.version.is_prerelease]
     pre = [each.text for each in context.candidates if each.version.is_prerelease]
-    evidence = [f"{context.demands.where} allows none of the releases there are: {few(finals)}"]
-    if pre:
-        evidence.append(f"pre-releases count only when the range names one: {', '.join(pre)}")
+    evidence = [f"{context.demands.where} allows none of the known releases: {few(finals)}"]
     named = [text for text in pre if context.demands.admits_if_named(Version(text))]
+    if named:
+        evidence.append(f"pre-releases count only when the range names one: {', '.join(named)}")
+        hint = f"`>={named[0]}` would allow the pre-release {named[0]}"
+    elif context.demands.are_older_than(finals[-1]):
+        hint = f"tfprov installs TensorFlow {finals[-1]} and newer"
+    else:
+        hint = f"the newest release is {finals[0]}"
     return TfprovError(
         "version-not-available",
         "no TensorFlow release is within what the profile asks for",
         evidence=tuple(evidence),
-        hint=f"`>={named[0]}` would allow the pre-release {named[0]}"
-        if named
-        else f"the newest release is {finals[0]}, the oldest that tfprov knows {finals[-1]}",
+        hint=hint,
     )
 
 
@@ -62,7 +65,7 @@ def no_gpu(context: DecisionContext, refusal: Refusal) -> TfprovError:
 
 
 def _oldest_driver(context: DecisionContext) -> str:
-    """` of 525.60.13 or newer`: what the newest release that the profile allows needs; empty when nobody knows."""
+    """` of 525.60.13 or newer`: what the newest release that the profile allows needs; empty when it is not known."""
     known = next((each.known for each in context.admitted if each.known is not None), None)
     if known is None:
         return ""
@@ -210,7 +213,7 @@ def _no_python(context: DecisionContext, nearest: Miss, misses: Sequence[Miss], 
     if nearest.refusal.code == "known-bad-release":
         return TfprovError(
             "known-bad-release",
-            f"{release} is known not to work on the Pythons there are: {nearest.refusal.why}",
+            f"{release} is known not to work on the Pythons of this machine: {nearest.refusal.why}",
             evidence=tuple(_evidence(context, misses)),
             hint=_hint(context, nearest),
         )
@@ -235,7 +238,7 @@ def _python_cause(context: DecisionContext, release: str, allowed: Sequence[str]
     codes = {refusal.code for interpreter, refusal in context.refused if not interpreter.virtual}
     if len(codes) == 1:
         return codes.pop(), f"no Python on this machine can run {release}"
-    return "python-not-found", f"there is no Python on this machine that could run {release}"
+    return "python-not-found", f"no suitable Python for {release} was found on this machine"
 
 
 def _named_python_cause(context: DecisionContext, release: str, path: str) -> tuple[str, str]:

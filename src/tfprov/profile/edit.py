@@ -20,12 +20,12 @@ def edited(text: str, changes: Mapping[str, Value]) -> str:
         changes: values by dotted key (`tensorflow.accelerator`).
 
     Raises:
-        TfprovError: `profile-invalid`, when the text is no TOML or a key leads through something that is no table.
+        TfprovError: `profile-invalid`, when the text is not TOML, or a key leads through something that is not a table.
     """
     try:
         document = tomlkit.parse(text)
     except tomlkit.exceptions.ParseError as error:
-        raise TfprovError("profile-invalid", "the profile is no TOML", evidence=(str(error),)) from error
+        raise TfprovError("profile-invalid", "the profile is not valid TOML", evidence=(str(error),)) from error
     for dotted, value in changes.items():
         *tables, key = dotted.split(".")
         table: MutableMapping[str, object] = document

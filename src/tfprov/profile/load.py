@@ -25,7 +25,7 @@ else:
     import tomli as tomllib
 
 Document: TypeAlias = dict[str, Any]
-"""A TOML document as the parser gives it; nobody outside this module sees one."""
+"""A TOML document as the parser gives it; it does not leave this module."""
 Place: TypeAlias = Callable[[Key], str]
 """Where a key was given: `train.toml:7`, or the override that gave it."""
 
@@ -100,7 +100,7 @@ def load(
     requirements: tuple[str, ...] = ()
     constraints: tuple[str, ...] = ()
     if not unprintable:
-        # The operating system refuses such names with errors that nobody could place.
+        # The operating system refuses such names with errors that do not say which key is meant.
         missing, contents = _missing_files(document, path.parent, place, elsewhere=elsewhere)
         requirements, constraints, wrong = requirements_in(document, path.parent)
         problems += (*missing, *wrong)
@@ -262,7 +262,7 @@ def _suggestion(key: Key) -> str:
     for table, field in Profile.model_fields.items():
         inner = field.annotation
         if isinstance(inner, type) and issubclass(inner, BaseModel) and wrong.replace("-", "_") in inner.model_fields:
-            return f"; `{wrong}` belongs into `[{table}]`"
+            return f"; `{wrong}` belongs in `[{table}]`"
     return f"; known here: {', '.join(known)}"
 
 

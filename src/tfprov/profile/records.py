@@ -139,7 +139,7 @@ def _channel(text: str) -> str:
 
 def _conda_spec(text: str) -> str:
     if not CONDA_SPEC.match(text):
-        raise ValueError(f"`{text}` is no conda package such as `ffmpeg`, `ffmpeg>=6` or `ffmpeg=6.1=gpl*`")
+        raise ValueError(f"`{text}` is not a conda package such as `ffmpeg`, `ffmpeg>=6` or `ffmpeg=6.1=gpl*`")
     return text
 
 

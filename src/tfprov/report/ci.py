@@ -211,7 +211,7 @@ def outputs(values: Mapping[str, str]) -> str:
 def publish(environ: Mapping[str, str], *, page: str, values: Mapping[str, str]) -> None:
     """Append the page and the values to the files that GitHub Actions names; elsewhere nothing happens.
 
-    A file that cannot be written is no reason for a job to fail.
+    A job does not fail because one of them cannot be written.
     """
     if system_of(environ) != "github":
         return

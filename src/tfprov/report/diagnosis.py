@@ -121,7 +121,7 @@ def _cause(one: Finding, label: str, difference: str) -> Iterator[str]:
     for number, line in enumerate(one.evidence[:_EVIDENCE]):
         yield f"  {'evidence' if number == 0 else '':<10}line {line.number}: {line.text}"
     if one.count > _EVIDENCE:
-        yield f"  {'':<10}… {count(one.count, 'line')} say so"
+        yield f"  {'':<10}… {count(one.count, 'line')} in all"
     if one.remedy is None:
         return
     yield from _wrapped("next", (one.remedy.text,))
@@ -135,13 +135,13 @@ def _cause(one: Finding, label: str, difference: str) -> Iterator[str]:
 
 def _nothing(found: Diagnosis, source: str, read: str, *, is_harmless: bool) -> Iterator[str]:
     if is_harmless:
-        yield f"nothing in {source} is known as a fault ({read}): what looks like one is harmless"
+        yield f"no known fault in {source} ({read}): what looks like one is harmless"
     else:
-        yield f"nothing in {source} is known ({read})"
+        yield f"nothing in {source} was recognised ({read})"
     if found.tail:
         yield "  its last lines"
         yield from (f"    {line.number}: {line.text}" for line in found.tail)
-    yield "hint: the cause may stand above what was read: give the whole log, from the command on; if it is all there,"
+    yield "hint: the cause may be above what was read: give the whole log, from the command on; if it is all there,"
     yield "      send it with `tfprov report PROFILE -o report.zip`, which takes secrets and names out"
 
 
@@ -165,7 +165,7 @@ def _wrapped(label: str, texts: Iterable[str]) -> Iterator[str]:
 
 
 def _noise_page() -> str:
-    lines = ["noise: lines that look like a fault and are none; go on"]
+    lines = ["noise: lines that look like a fault and are harmless"]
     noise: list[Rule] = [rule for rule in RULES if rule.code == NOISE]
     for rule in noise:
         lines += [f"  {rule.reads}", f"    {textwrap.shorten(rule.examples[0], _WIDTH, placeholder=' …')}"]

@@ -24,7 +24,7 @@ _MEANING = {
     ROLLED_BACK: "the new one did not hold; the one before is in use again and proved itself",
     KEPT: "the new one was never put in use; the one before is in use and proved itself",
     FAILED: "no environment that proves itself is in use",
-    SILENT: "nothing came from this host",
+    SILENT: "no result was received from this host",
 }
 """What each state of a host says, best first."""
 
@@ -96,11 +96,11 @@ def _read(path: Path) -> Host:
     except OSError as error:
         raise TfprovError("usage", f"`{path}` cannot be read", evidence=(str(error),)) from error
     except ValueError as error:
-        raise TfprovError("usage", f"`{path}` is no JSON document", evidence=(str(error),)) from error
+        raise TfprovError("usage", f"`{path}` is not a JSON document", evidence=(str(error),)) from error
     if not isinstance(found, dict) or found.get("command") not in {"rollout", "up", "smoke"}:
         raise TfprovError(
             "usage",
-            f"`{path}` is no result of a host",
+            f"`{path}` is not the result of a host",
             hint="give what the Ansible module, `tfprov up --json` or `tfprov smoke --json` printed",
         )
     why = found.get("error") or {}
@@ -243,7 +243,7 @@ def _overview(hosts: Sequence[Host]) -> str:
 def _matrix(hosts: Sequence[Host]) -> str:
     legs = list(dict.fromkeys(check.leg for host in hosts for check in host.checks))
     if not legs:
-        return "<p class=none>No host sent checks</p>"
+        return "<p class=none>No host sent results of checks</p>"
     head = "".join(f"<th scope=col>{text(leg)}</th>" for leg in legs)
     rows = []
     for host in hosts:

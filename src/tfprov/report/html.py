@@ -78,7 +78,7 @@ def render(verdict: Verdict, *, title: str, made: datetime) -> str:
         f"<p><strong>{text(verdict.note)}</strong></p>" if verdict.note else "",
         _tiles(_device_tile(device) for device in verdict.devices),
         *_section("What went wrong", (_failure(device, leg) for device, leg in failed)),
-        *_section("What the environment was given", map(_cure, verdict.cures)),
+        *_section("What was changed in the environment", map(_cure, verdict.cures)),
         *_section("Around the environment", around),
         *_section("The environment", _environment(verdict)),
         *_section("Devices and checks", _matrix(verdict)),
@@ -186,7 +186,7 @@ def _time_line(verdict: Verdict) -> str:
     """A lane a device, a bar a check, all on one scale; below, the checks that took longest."""
     timed = [(device, leg, leg.started) for device in verdict.devices for leg in device.legs if leg.started is not None]
     if not timed:
-        return "<p class=none>No check says when it began</p>"
+        return "<p class=none>No check recorded when it began</p>"
     end = max(0.1, verdict.seconds, *(started + leg.seconds for _, leg, started in timed))
     lanes = []
     for device in verdict.devices:

@@ -182,7 +182,7 @@ def findings(found: Iterable[Finding]) -> str:
     for one in found:
         by_code.setdefault(one.code, []).append(one)
     if not by_code:
-        return "every file is as its package has it, and nothing disturbs the environment"
+        return "every file matches its package, and nothing interferes with the environment"
     lines = []
     for code, group in by_code.items():
         lines.append(f"{code}: {count(len(group), 'finding')}")
@@ -249,7 +249,7 @@ def listing(environments: Iterable[Environment], flaws: Mapping[Path, Flaw] = Ma
             )
             lines += [f"      cured: {cure}" for cure in seal.cures]
             if generation.path in flaws:
-                lines.append(f"      not to be used ({flaws[generation.path].code}): {flaws[generation.path].words}")
+                lines.append(f"      unusable ({flaws[generation.path].code}): {flaws[generation.path].words}")
         if not generations:
             lines.append("    no verified generation")
     return "\n".join(lines) if lines else "no environments yet: `tfprov up PROFILE` makes one"

@@ -113,7 +113,7 @@ def test_folders_that_may_not_be_read_are_passed_over(tmp_path: Path) -> None:
 
     assert ended.returncode == 0, ended.stderr
     why, names, disk = ended.stdout.splitlines()
-    assert why == "it cannot be looked at: Permission denied: `" + str(closed / "python") + "`"
+    assert why == "it cannot be read: Permission denied: `" + str(closed / "python") + "`"
     assert "TMPDIR" in names.split()
     assert Path(disk) in Path(os.path.realpath(closed / "below")).parents
 

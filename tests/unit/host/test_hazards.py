@@ -217,7 +217,7 @@ def test_a_small_or_noexec_temporary_folder_is_told(
 
     assert [one.code for one in found] == codes
     if "disk-full" in codes:
-        assert found[-1].why == "a tmpfs, which is memory, with 1.1 GB free: pip unpacks wheels of over 1 GB there"
+        assert found[-1].why == "a tmpfs, which is memory, with 1.07 GB free: pip unpacks wheels of over 1 GB there"
 
 
 @posix

@@ -251,11 +251,11 @@ def test_newest_comes_first_and_the_broken_last(environ: dict[str, str], home: P
     [
         ("echo 'error while loading libpython3.9.so' >&2; exit 127", "status 127: error while loading libpython3.9.so"),
         ("exit 3", "status 3: it printed nothing"),
-        ("echo hello", "it does not answer like a Python: hello"),
-        ("true", "it does not answer like a Python: it printed nothing"),
+        ("echo hello", "it does not behave like a Python: hello"),
+        ("true", "it does not behave like a Python: it printed nothing"),
         ("kill -SEGV $$", "SIGSEGV"),
-        ("printf '\\377\\376\\033[31m\\n'", "it does not answer like a Python"),
-        ("printf 'tfprov-python\\t3.x\\tcpython\\t64\\tm\\t0\\t\\t\\t\\t\\t.\\n'", "it does not answer like a Python"),
+        ("printf '\\377\\376\\033[31m\\n'", "it does not behave like a Python"),
+        ("printf 'tfprov-python\\t3.x\\tcpython\\t64\\tm\\t0\\t\\t\\t\\t\\t.\\n'", "it does not behave like a Python"),
     ],
 )
 def test_what_is_no_working_python_keeps_its_reason(

@@ -219,7 +219,7 @@ def test_options_of_pip_are_read_in_every_spelling() -> None:
         ("https://", "without a host"),
         ("https:///simple", "without a host"),
         ("ftp://host.example/simple", "`ftp`"),
-        ("https://[broken/simple", "no address"),
+        ("https://[broken/simple", "not a valid address"),
         ("packages.example/simple", "neither an address nor a folder"),
     ],
 )

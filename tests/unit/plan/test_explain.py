@@ -64,7 +64,7 @@ hint: TensorFlow 2.21.0 has wheels for Python 3.10 to 3.13; 3.14 begins with the
         profile(python={"install": False}),
         Host(pythons=("3.8.18", python("3.12.1", bits=32), python("3.11.0", implementation="pypy"))),
         """\
-python-not-found 10: there is no Python on this machine that could run TensorFlow 2.21.0
+python-not-found 10: no suitable Python for TensorFlow 2.21.0 was found on this machine
 - Python 3.8.18: environments can be made for Python 3.9 and newer
 - Python 3.12.1: it is a 32-bit build
 - Python 3.11.0: TensorFlow has wheels for CPython only; this is pypy
@@ -174,12 +174,20 @@ for `numpy>=2`
 - the profile asks for `tensorflow.version = "==2.11.*"`
 hint: TensorFlow 2.21.0 on Python 3.13 would fit""",
     ),
+    "older than tfprov knows": (
+        profile("==2.7.4"),
+        Host(),
+        """\
+version-not-available 10: no TensorFlow release is within what the profile asks for
+- `tensorflow.version = "==2.7.4"` allows none of the known releases: 2.10.0 to 2.21.0
+hint: tfprov installs TensorFlow 2.10.0 and newer""",
+    ),
     "only a pre-release": (
         profile("==2.22.*"),
         Host(),
         """\
 version-not-available 10: no TensorFlow release is within what the profile asks for
-- `tensorflow.version = "==2.22.*"` allows none of the releases there are: 2.10.0 to 2.21.0
+- `tensorflow.version = "==2.22.*"` allows none of the known releases: 2.10.0 to 2.21.0
 - pre-releases count only when the range names one: 2.22.0rc0
 hint: `>=2.22.0rc0` would allow the pre-release 2.22.0rc0""",
     ),

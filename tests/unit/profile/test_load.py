@@ -123,7 +123,7 @@ channels = "conda-forge"
         "train.toml:34: `environment.path` must be text in quotes, not `1`",
         'train.toml:35: `environment.kind` must be `venv` or `conda`, not `"virtualenv"`; did you mean `venv`?',
         "train.toml:36: unknown key `pyton`; did you mean `python`?",
-        "train.toml:39: unknown key `conda.keep`; `keep` belongs into `[environment]`",
+        "train.toml:39: unknown key `conda.keep`; `keep` belongs in `[environment]`",
         'train.toml:40: `conda.channels` must be a list such as `["…"]`, not `"conda-forge"`',
         "req.txt:2: `b ??` is not a requirement: Expected semicolon (after name with no version specifier) or end",
         SCHEMA_HINT,

@@ -95,9 +95,9 @@ def test_the_page_shows_host_by_device_by_leg(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "said"),
     [
-        ("{", "no JSON document"),
-        ("[]", "no result of a host"),
-        ('{"command": "plan"}', "no result of a host"),
+        ("{", "not a JSON document"),
+        ("[]", "not the result of a host"),
+        ('{"command": "plan"}', "not the result of a host"),
         ('{"command": "rollout", "state": "splendid"}', "another version"),
         ('{"command": "rollout", "state": ["verified"]}', "another version"),
         ('{"command": "up", "ok": false, "error": "bad"}', "another version"),

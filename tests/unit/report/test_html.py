@@ -103,7 +103,7 @@ def test_the_time_line_has_a_bar_for_each_check_that_says_when_it_began() -> Non
     assert 'style="left:2.222%;width:44.444%"' in source
     assert "Longest: import on the environment 2.0 s, matmul on GPU:0 0.5 s" in source
     silent = replace(VERDICT, devices=())
-    assert "No check says when it began" in Page(render(silent, title="train", made=NOW)).words
+    assert "No check recorded when it began" in Page(render(silent, title="train", made=NOW)).words
 
 
 def test_what_was_not_run_is_not_shown_as_passed() -> None:
@@ -126,9 +126,9 @@ def test_the_matrix_has_a_row_for_each_check_and_a_column_for_each_device() -> N
 
 def test_what_was_cured_is_told() -> None:
     words = Page(render(replace(VERDICT, cures=("numpy-abi: bound",)), title="train", made=NOW)).words
-    assert "What the environment was given" in words
+    assert "What was changed in the environment" in words
     assert "numpy-abi: bound" in words
-    assert "What the environment was given" not in Page(render(VERDICT, title="train", made=NOW)).words
+    assert "What was changed in the environment" not in Page(render(VERDICT, title="train", made=NOW)).words
 
 
 def test_secrets_stay_out() -> None:

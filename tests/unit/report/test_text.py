@@ -233,7 +233,7 @@ def test_a_generation_that_may_not_be_used_says_why(tmp_path: Path) -> None:
     environment.activate(environment.seal(environment.begin(), SEAL))
     (generation,) = environment.generations()
     flaws = {generation.path: Flaw(code="file-damaged", words="1 altered file, `a.py`")}
-    assert text.listing([environment], flaws).endswith("\n      not to be used (file-damaged): 1 altered file, `a.py`")
+    assert text.listing([environment], flaws).endswith("\n      unusable (file-damaged): 1 altered file, `a.py`")
     (listed,) = documents.listing([environment], flaws)["environments"]
     assert listed["generations"][0]["flaw"] == {"code": "file-damaged", "words": "1 altered file, `a.py`"}
     (listed,) = documents.listing([environment])["environments"]
