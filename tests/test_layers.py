@@ -17,6 +17,7 @@ LAYERS = (
     ("journal",),
     ("diagnose",),
     ("ladder",),
+    ("wants",),
     ("profile",),
     ("host",),
     ("plan",),

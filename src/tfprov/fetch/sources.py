@@ -182,7 +182,7 @@ def network(profile: Profile, folder: Path, facts: Facts, environ: Mapping[str, 
     return Network(
         index_url=next(iter(expanded["index_url"]), None),
         extra=expanded["extra"],
-        merged=machine.merged,
+        merged=machine.merged or profile.index.strategy == "best",
         mirrors=expanded["mirrors"],
         find_links=tuple(place(expand(entry, environ), folder) for entry in find_links),
         routes=routes_of(profile.network.proxies, facts.proxies.value, environ),

@@ -7,7 +7,7 @@ import hashlib
 import json
 import shutil
 import tempfile
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import datetime, timezone
 from functools import partial
 from pathlib import Path
@@ -74,6 +74,7 @@ def folders(home: Home) -> dict[str, Path]:
 def make_plan(context: Context, machine: Machine) -> Choice:
     """What will be done; bound to an up-to-date lock where there is one."""
     choice = context.backend.choose(context, machine)
+    choice = replace(choice, plan=replace(choice.plan, notes=(*context.loaded.notes, *choice.plan.notes)))
     for note in choice.plan.notes:
         context.emit(Note(text=note))
     return choice

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import difflib
 import re
 import sys
@@ -15,9 +16,11 @@ from typing import Any, TypeAlias, Union, get_args, get_origin
 from pydantic import BaseModel, ValidationError
 
 from tfprov.errors import TfprovError
+from tfprov.profile.merge import hashes_of, with_wants
 from tfprov.profile.positions import Key, line_of, lines_of_keys
 from tfprov.profile.records import Loaded, Profile
-from tfprov.profile.source import NAMES_OF_FILES, digest, named_files, requirements_in
+from tfprov.profile.source import NAMES_OF_FILES, digest, named_files, wants_in
+from tfprov.wants.records import Wants
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -97,28 +100,38 @@ def load(
     unprintable = _unprintable_paths(document, place)
     problems += unprintable
     contents: list[bytes] = []
-    requirements: tuple[str, ...] = ()
-    constraints: tuple[str, ...] = ()
+    wants = Wants()
     if not unprintable:
         # The operating system refuses such names with errors that do not say which key is meant.
         missing, contents = _missing_files(document, path.parent, place, elsewhere=elsewhere)
-        requirements, constraints, wrong = requirements_in(document, path.parent)
-        problems += (*missing, *wrong)
+        problems += missing
+        # A file that cannot be read is one of those that are missing.
+        with contextlib.suppress(OSError):
+            wants = wants_in(document, path.parent)
+            problems += wants.problems
+    if profile is not None:
+        profile, clashes = with_wants(profile, wants)
+        problems += clashes
     if profile is None or problems:
         count = len(problems)
         raise TfprovError(
             "profile-invalid",
             f"`{path}` has {'a mistake' if count == 1 else f'{count} mistakes'}",
             evidence=tuple(sorted(problems, key=partial(_by_line, path.name))),
-            hint="`tfprov schema` prints the JSON Schema of profiles, for editors",
+            # Problems of the files that it names say themselves what to write.
+            hint="`tfprov schema` prints the JSON Schema of profiles, for editors"
+            if any(problem.startswith((path.name, "--set")) for problem in problems)
+            else None,
         )
     return Loaded(
         profile=profile,
         path=path,
         shipped=shipped,
-        digest=digest(raw, overrides=overrides, requirements=requirements, constraints=constraints, contents=contents),
-        requirements=(*profile.packages.requirements, *requirements),
-        constraints=(*profile.packages.constraints, *constraints),
+        digest=digest(raw, overrides=overrides, wants=wants, contents=contents),
+        requirements=(*profile.packages.requirements, *(want.text for want in wants.requirements)),
+        constraints=(*profile.packages.constraints, *(want.text for want in wants.constraints)),
+        hashes=hashes_of((*wants.requirements, *wants.constraints)),
+        notes=wants.notes,
     )
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import re
+from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Literal, TypeVar
@@ -62,6 +63,12 @@ def _requirement(text: str) -> str:
         first = str(error).splitlines()[0]
         raise ValueError(f"`{text}` is not a PEP 508 requirement: {first}") from None
     return _no_password(text)
+
+
+def _project(text: str) -> str:
+    if not _NAME.match(text):
+        raise ValueError(f"`{text}` is not the name of a project such as `jax`")
+    return text
 
 
 def _moment(text: str) -> str:
@@ -148,6 +155,7 @@ Many = Annotated[tuple[_Item, ...], BeforeValidator(_listed)]
 Route = Annotated[str, AfterValidator(_proxy)]
 Specifier = Annotated[str, AfterValidator(_specifier)]
 Pep508 = Annotated[str, AfterValidator(_requirement)]
+ProjectName = Annotated[str, AfterValidator(_project)]
 ChannelText = Annotated[str, AfterValidator(_channel)]
 CondaSpec = Annotated[str, AfterValidator(_conda_spec)]
 IndexUrl = Annotated[str, AfterValidator(_http_url)]
@@ -222,9 +230,18 @@ class PackagesTable(_Table):
     requirements: Many[Pep508] = ()
     """PEP 508 requirements."""
     files: Many[str] = ()
-    """Requirements files, relative to the profile."""
+    """Files that say what is needed, relative to the profile: `requirements.txt`, `pyproject.toml`, `environment.yml`,
+    `Pipfile`, `setup.cfg`, locks of other tools, scripts; known by their content."""
+    extras: Many[str] = ()
+    """Extras of the project whose file is named."""
+    groups: Many[str] = ()
+    """Dependency groups of that project (PEP 735, Poetry, `dev` of a Pipfile)."""
     constraints: Many[Pep508] = ()
     """Bounds for packages that something else asks for."""
+    overrides: Many[Pep508] = ()
+    """Taken instead of what packages ask for: `protobuf>=5` lifts a cap that hurts."""
+    exclude: Many[ProjectName] = ()
+    """Projects that are not installed although a package asks for them."""
 
     @field_validator("constraints")
     @classmethod
@@ -251,6 +268,8 @@ class IndexTable(_Table):
     """More indexes with the same files; a file is taken from them by its hash."""
     extra: Many[IndexUrl] = ()
     """More indexes to resolve from; the first index that has a package wins."""
+    strategy: Literal["first", "best"] = "first"
+    """`best`: the best version of all indexes, as pip has it; so it is for `--extra-index-url` in a file."""
     find_links: Many[FileOrUrl] = ()
     """Folders or pages with wheels, relative to the profile."""
     exclude_newer: Moment | None = None
@@ -352,8 +371,10 @@ class Loaded(BaseModel):
         path: the file, absolute.
         shipped: True when the file came with tfprov, so that nothing may be written beside it.
         digest: SHA-256 of everything that the profile's meaning depends on: the file, overrides, the files it names.
-        requirements: those of the profile, then those of its requirements files.
+        requirements: those of the profile, then those of its files.
         constraints: likewise.
+        hashes: SHA-256 of the files that may be installed, by project; a project that is not there may have any.
+        notes: what was read in another way than it is written, a sentence each.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -364,6 +385,8 @@ class Loaded(BaseModel):
     digest: str
     requirements: tuple[str, ...] = ()
     constraints: tuple[str, ...] = ()
+    hashes: Mapping[str, tuple[str, ...]] = {}
+    notes: tuple[str, ...] = ()
 
     @property
     def folder(self) -> Path:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from tfprov.errors import TfprovError
 from tfprov.paths import expanded
+from tfprov.wants.records import ProjectParts, Wants
 
 if TYPE_CHECKING:
     from typing import Any
@@ -92,39 +93,31 @@ def glance(path: Path, *, shipped: bool) -> Source | None:
         if not all(file.path.exists() for file in named):
             return None
         contents = [file.path.read_bytes() for file in named if file.matters]
-        requirements, constraints, problems = requirements_in(document, folder)
+        wants = wants_in(document, folder)
     except (OSError, ValueError, RecursionError):
         return None
-    if problems:
+    if wants.problems:
         return None
     return Source(
         name=name,
         path=path,
         shipped=shipped,
         link=resolved(folder, link) if link else None,
-        digest=digest(raw, requirements=requirements, constraints=constraints, contents=contents),
+        digest=digest(raw, wants=wants, contents=contents),
         kind=str(table.get("kind", "venv")),
     )
 
 
-def digest(
-    raw: bytes,
-    *,
-    overrides: Sequence[str] = (),
-    requirements: Sequence[str] = (),
-    constraints: Sequence[str] = (),
-    contents: Sequence[bytes] = (),
-) -> str:
+def digest(raw: bytes, *, overrides: Sequence[str] = (), wants: Wants, contents: Sequence[bytes] = ()) -> str:
     """SHA-256 of everything that a profile's meaning depends on.
 
     Args:
         raw: the file.
         overrides: from the command line.
-        requirements: lines of the requirements files; they stand for the files that such a file includes in its turn.
-        constraints: likewise.
+        wants: of the files that it names; they stand for the files that those include in their turn.
         contents: the files that the profile names and whose content matters.
     """
-    words = "\0".join((*overrides, "", *requirements, "", *constraints))
+    words = "\0".join((*overrides, "", repr(wants)))
     parts = (raw, words.encode("utf-8", "surrogateescape"), b"\0".join(contents))
     return hashlib.sha256(b"\0".join(parts)).hexdigest()
 
@@ -139,21 +132,32 @@ def named_files(document: Document, folder: Path) -> Iterator[NamedFile]:
                 yield NamedFile(key=key, name=name, path=folder / expanded(name), matters=matters)
 
 
-def requirements_in(document: Document, folder: Path) -> tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]]:
-    """Requirements, constraints and problems of the files under `packages.files`."""
-    found: tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]] = ((), (), ())
-    packages = document.get("packages")
-    names = packages.get("files") if isinstance(packages, dict) else None
-    for name in names if isinstance(names, list) else []:
-        from tfprov.profile.requirements import read_requirements
+def wants_in(document: Document, folder: Path) -> Wants:
+    """What the files under `packages.files` ask for. Of files that are not there nothing is said.
 
-        try:
-            more = read_requirements(folder / expanded(str(name)))
-        except OSError:
-            # A file that cannot be read is reported as such by who reads what it holds.
-            continue
-        found = (found[0] + more[0], found[1] + more[1], found[2] + more[2])
-    return found
+    Raises:
+        OSError: a file cannot be read.
+    """
+    packages = document.get("packages")
+    if not isinstance(packages, dict) or not _texts(packages.get("files")):
+        return Wants()
+    # Most profiles name no file, and then none of this is imported.
+    from tfprov.wants.recognise import read
+
+    paths = [folder / expanded(name) for name in _texts(packages.get("files"))]
+    parts = ProjectParts(extras=_texts(packages.get("extras")), groups=_texts(packages.get("groups")))
+    found = read([path for path in paths if path.is_file()], folder, parts)
+    if not found.conda:
+        return found
+    from tfprov.wants.as_wheels import as_wheels, for_conda
+
+    environment = document.get("environment")
+    is_conda = isinstance(environment, dict) and environment.get("kind") == "conda"
+    return for_conda(found) if is_conda else as_wheels(found)
+
+
+def _texts(value: object) -> tuple[str, ...]:
+    return tuple(one for one in value if isinstance(one, str)) if isinstance(value, list) else ()
 
 
 def resolved(folder: Path, relative: str) -> Path:

@@ -1,0 +1,87 @@
+"""A profile with what its files say: indexes, Python versions, conda packages, overrides."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+
+from packaging.requirements import Requirement
+from packaging.specifiers import SpecifierSet
+from packaging.utils import canonicalize_name
+from pydantic import ValidationError
+
+from tfprov.profile.records import CondaTable, Profile
+from tfprov.wants.records import Want, Wants
+
+
+def with_wants(profile: Profile, wants: Wants) -> tuple[Profile, list[str]]:
+    """The profile with what its files say about other things than requirements, and what contradicts it.
+
+    What the profile says itself about an index wins; ranges of Python versions hold together.
+    """
+    problems: list[str] = []
+    changes: dict[str, dict[str, object]] = {
+        "python": _python(profile, wants, problems),
+        "packages": {
+            "overrides": (*profile.packages.overrides, *(want.text for want in wants.overrides)),
+            "exclude": (*profile.packages.exclude, *(want.text for want in wants.excluded)),
+        },
+        "index": _index(profile, wants),
+        "conda": _conda(profile, wants, problems),
+    }
+    tables = {
+        name: getattr(profile, name).model_copy(update=change)
+        for name, change in changes.items()
+        if any(change.values())
+    }
+    return profile.model_copy(update=tables), problems
+
+
+def hashes_of(wants: Iterable[Want]) -> Mapping[str, tuple[str, ...]]:
+    """The hashes that the wants allow, by project."""
+    found: defaultdict[str, dict[str, None]] = defaultdict(dict)
+    for want in wants:
+        if want.hashes:
+            found[canonicalize_name(Requirement(want.text).name)].update(dict.fromkeys(want.hashes))
+    return {name: tuple(hashes) for name, hashes in found.items()}
+
+
+def _python(profile: Profile, wants: Wants, problems: list[str]) -> dict[str, object]:
+    own = Want(text=profile.python.version or "", where="python.version")
+    ranges = [want for want in (own, *wants.python) if want.text]
+    if len(ranges) == (1 if own.text else 0):
+        return {}
+    joined = ",".join(dict.fromkeys(clause.strip() for want in ranges for clause in want.text.split(",")))
+    if SpecifierSet(joined).is_unsatisfiable():
+        problems.append(
+            "no Python is in all of the ranges that are asked for: "
+            + ", ".join(f"`{want.text}` ({want.where})" for want in ranges)
+        )
+    return {"version": joined}
+
+
+def _index(profile: Profile, wants: Wants) -> dict[str, object]:
+    def urls(kind: str) -> tuple[str, ...]:
+        return tuple(dict.fromkeys(address.url for address in wants.addresses if address.kind == kind))
+
+    # A second index instead of the usual one is one more.
+    first, *more = urls("index") or ("",)
+    extra = (*more, *urls("extra"))
+    return {
+        "url": profile.index.url or first or None,
+        "extra": (*profile.index.extra, *extra),
+        "strategy": "best" if extra else profile.index.strategy,
+        "find_links": (*profile.index.find_links, *urls("find-links")),
+    }
+
+
+def _conda(profile: Profile, wants: Wants, problems: list[str]) -> dict[str, object]:
+    if profile.environment.kind != "conda":
+        return {}
+    given = profile.conda.channels if "channels" in profile.conda.model_fields_set else ()
+    channels = given or wants.channels or profile.conda.channels
+    try:
+        CondaTable.model_validate({"channels": channels, "packages": [want.text for want in wants.conda]})
+    except ValidationError as error:
+        problems += [f"{one['input']}: {one['msg']}" for one in error.errors(include_url=False)]
+    return {"channels": channels, "packages": (*profile.conda.packages, *(want.text for want in wants.conda))}

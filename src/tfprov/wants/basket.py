@@ -1,0 +1,299 @@
+"""Where readers put what they find: one requirement at a time is understood, mended or named as a problem."""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+from collections.abc import Iterable
+from copy import copy
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Literal
+from urllib.parse import unquote, urlsplit
+from urllib.request import url2pathname
+
+from packaging.requirements import InvalidRequirement, Requirement
+from packaging.specifiers import InvalidSpecifier, SpecifierSet
+from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel_filename
+
+from tfprov.paths import expanded
+from tfprov.redact import holds_password, redact
+from tfprov.wants import names
+from tfprov.wants.mend import mended
+from tfprov.wants.records import Address, Want, Wants
+
+Part = Literal["requirements", "constraints", "overrides"]
+
+_VARIABLE = re.compile(r"\$\{([A-Z0-9_]+)\}")
+# Folders in which conda's packages are built. `pip freeze` gives them as the place that a package came from.
+_BUILT_BY_CONDA = re.compile(
+    r"(?i)/croot/|/conda-bld/|/feedstock_root/|/b/abs_|/tmp/build/|/ktietz/|[:/]/?ci(?:_\d+)?/|/bld/|"
+    r"/concourse/|/recipe/|/work(?:/|$)"
+)
+_REPOSITORY = re.compile(r"^(?:git|hg|svn|bzr)\+|^git@|\.git(?:@|#|$)", re.IGNORECASE)
+_LINK = re.compile(r"^(?:(?:git|hg|svn|bzr)\+)?[a-z]+://|^git@|^file:", re.IGNORECASE)
+_PUBLIC = re.compile(r"^https?://(?:pypi\.org|pypi\.python\.org)/(?:simple|pypi)/?$")
+_ARCHIVES = (".whl", ".zip", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz", ".tar")
+_SHA256 = re.compile(r"(?:^|&)sha256=([0-9a-fA-F]{64})")
+_EXTRAS = re.compile(r"\[[^\]/]*\]$")
+_NAMED = re.compile(r"^(?P<name>[A-Za-z0-9][A-Za-z0-9._-]*)\s*(?P<extras>\[[^\]]*\])?\s*@\s*(?P<link>\S.*)$")
+BUILD_FIRST = (
+    "build a wheel of it with `pip wheel --no-deps`, name the folder of the wheel in `[index] find-links`, "
+    "and ask for the package by name"
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Origin:
+    """The file that is read.
+
+    Attributes:
+        path: the file, absolute.
+        folder: the folder of the profile, which local wheels are named relative to.
+        is_freeze: whether the file lists everything that an environment had, so that what belongs to another system
+            may be left out.
+    """
+
+    path: Path
+    folder: Path
+    is_freeze: bool = False
+
+
+class Basket:
+    """What was found so far. Its methods never raise for what stands in a file: it becomes a problem.
+
+    Attributes:
+        origin: the file that is read.
+    """
+
+    def __init__(self, origin: Origin) -> None:
+        self.origin = origin
+        self._wants: dict[Part, list[Want]] = {"requirements": [], "constraints": [], "overrides": []}
+        self._excluded: list[Want] = []
+        self._python: list[Want] = []
+        self._conda: list[Want] = []
+        self._channels: list[str] = []
+        self._addresses: list[Address] = []
+        self._notes: list[str] = []
+        self._problems: list[str] = []
+
+    @property
+    def name(self) -> str:
+        """Name of the file."""
+        return self.origin.path.name
+
+    def place(self, key: str) -> str:
+        """A key of the file, for messages."""
+        return f"{self.name}: {key}"
+
+    def inside(self, origin: Origin) -> Basket:
+        """The same basket for a file that this one includes."""
+        other = copy(self)
+        other.origin = origin
+        return other
+
+    @property
+    def wants(self) -> Wants:
+        """All of it."""
+        return Wants(
+            requirements=tuple(self._wants["requirements"]),
+            constraints=tuple(self._wants["constraints"]),
+            overrides=tuple(self._wants["overrides"]),
+            excluded=tuple(self._excluded),
+            python=tuple(self._python),
+            conda=tuple(self._conda),
+            channels=tuple(self._channels),
+            addresses=tuple(self._addresses),
+            notes=tuple(self._notes),
+            problems=tuple(self._problems),
+        )
+
+    def note(self, where: str, words: str) -> None:
+        """Keep what was read in another way than it is written."""
+        self._notes.append(f"{where}: {words}")
+
+    def problem(self, where: str, words: str) -> None:
+        """Keep what cannot be done."""
+        self._problems.append(f"{where}: {words}")
+
+    def python(self, text: str, where: str) -> None:
+        """Keep a range of Python versions."""
+        try:
+            SpecifierSet(text)
+        except InvalidSpecifier:
+            self.problem(where, f"`{text}` is not a range of Python versions such as `>=3.10,<3.13`")
+        else:
+            if text.strip():
+                self._python.append(Want(text=text, where=where))
+
+    def exclude(self, names_: Iterable[str], where: str) -> None:
+        """Keep names of projects that must not come."""
+        self._excluded += [Want(text=name, where=where) for name in names_]
+
+    def conda(self, spec: str, where: str) -> None:
+        """Keep a conda package as it is written."""
+        self._conda.append(Want(text=spec, where=where))
+
+    def channels(self, found: Iterable[str]) -> None:
+        """Keep conda channels."""
+        self._channels += found
+
+    def address(self, kind: Literal["index", "extra", "find-links"], url: str, where: str) -> None:
+        """Keep an index, or a folder or page with wheels; a folder is relative to the file."""
+        if holds_password(url):
+            self.problem(where, "the address holds a password: put it in a variable and write `${NAME}`, or use netrc")
+            return
+        if kind != "find-links" and _PUBLIC.match(url):
+            # It says "the usual one"; what that is here, the machine's own settings of pip and uv know.
+            self.note(where, f"`{url}` is the public index: the one that this machine is set up with serves for it")
+            return
+        if "://" not in url:
+            if kind != "find-links":
+                self.problem(where, f"`{url}` is not the address of an index: it must begin with https:// or http://")
+                return
+            url = str((self.origin.path.parent / expanded(url)).absolute())
+        self._addresses.append(Address(kind=kind, url=url, where=where))
+
+    def want(self, text: str, where: str, *, part: Part = "requirements", hashes: tuple[str, ...] = ()) -> None:
+        """Keep a requirement: PEP 508, or an address or path as pip takes it."""
+        text = _with_variables(text.strip())
+        named = _NAMED.match(text)
+        if named:
+            found = self._linked(text, f"{named['name']}{named['extras'] or ''}", named["link"], where)
+        elif _LINK.match(text) or _is_path(text, self.origin):
+            found = self._linked(text, "", text, where)
+        else:
+            found = self._named(text, where, part)
+        if found is not None:
+            self._wants[part].append(replace(found, hashes=(*hashes, *found.hashes)))
+
+    def _named(self, text: str, where: str, part: Part) -> Want | None:
+        """A requirement on an index."""
+        try:
+            requirement = Requirement(text)
+        except InvalidRequirement as error:
+            better = mended(text)
+            words = f": did you mean `{better}`?" if better else f": {str(error).splitlines()[0]}"
+            self.problem(where, f"`{redact(text)}` is not a requirement{words}")
+            return None
+        if part == "constraints" and requirement.extras:
+            self.problem(where, f"`{text}`: a constraint cannot ask for extras; make it a requirement")
+            return None
+        unfit = _unfit(requirement, self.origin)
+        if unfit is None:
+            return Want(text=text, where=where)
+        if unfit.may_go:
+            self.note(where, f"`{text}` is left out: {unfit.words}")
+        else:
+            self.problem(where, f"`{text}`: {unfit.words}")
+        return None
+
+    def _linked(self, text: str, name: str, link: str, where: str) -> Want | None:
+        """A requirement with an address or a path of its own; `name` with its extras, empty where none is given."""
+        link, marker = _without_marker(link)
+        extras = "" if name else _EXTRAS.search(link)
+        if extras:
+            link, extras = link.removesuffix(extras[0]), extras[0]
+        if holds_password(link):
+            self.problem(where, "the address holds a password: put it in a variable and write `${NAME}`, or use netrc")
+            return None
+        if _REPOSITORY.search(link):
+            self.problem(where, f"`{redact(text)}` is a repository, and tfprov installs wheels: {BUILD_FIRST}")
+            return None
+        address, _, fragment = link.partition("#")
+        file = _file_of(address, self.origin)
+        if file is not None and not file.exists():
+            return self._elsewhere(text, name, address, f"{name}{marker}", where)
+        last = unquote(urlsplit(address).path.rsplit("/", 1)[-1]) if file is None else file.name
+        if not last.endswith(".whl"):
+            kind = "a folder" if file is not None and file.is_dir() else "a source distribution"
+            self.problem(where, f"`{redact(text)}` is {kind}, and tfprov installs wheels: {BUILD_FIRST}")
+            return None
+        try:
+            project = parse_wheel_filename(last)[0]
+        except InvalidWheelFilename:
+            self.problem(where, f"`{redact(text)}`: `{last}` is not named like a wheel")
+            return None
+        if file is not None:
+            # uv puts the folder of the profile in place of the variable: the text is the same on every machine.
+            address = f"file://${{PROJECT_ROOT}}/{Path(os.path.relpath(file, self.origin.folder)).as_posix()}"
+        return Want(
+            text=f"{name or project}{extras or ''} @ {address}{marker}",
+            where=where,
+            hashes=tuple(found.lower() for found in _SHA256.findall(fragment)),
+        )
+
+    def _elsewhere(self, text: str, name: str, address: str, bare: str, where: str) -> Want | None:
+        """A requirement on a file that is not here: a list from another machine has such."""
+        if name and canonicalize_name(name) in names.OF_SYSTEM:
+            self.note(where, f"`{name}` is left out: it is a part of the system where the list was made")
+        elif name and _BUILT_BY_CONDA.search(address.replace("\\", "/")):
+            self.note(where, f"`{name}` is asked for by its name: `{address}` is a folder that conda built it in")
+            return Want(text=bare, where=where)
+        else:
+            self.problem(where, f"`{redact(text)}`: there is no such file here; ask for the package by name")
+        return None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Unfit:
+    """Why a requirement cannot be installed here, and whether the file can do without it."""
+
+    words: str
+    may_go: bool
+
+
+def _unfit(requirement: Requirement, origin: Origin) -> _Unfit | None:
+    name = canonicalize_name(requirement.name)
+    version = str(requirement.specifier)
+    system = names.system_of(name)
+    if requirement.marker is not None:
+        # It says itself where it is meant for.
+        return None
+    if name == "pkg-resources" and version == "==0.0.0":
+        return _Unfit(words="it is not a package; some releases of Debian's pip list it", may_go=True)
+    if origin.is_freeze and (name in names.OF_SYSTEM or re.search(r"\+(?:ubuntu|deb)", version)):
+        return _Unfit(words="it is a part of the system where the list was made, and no index has it", may_go=True)
+    words = None
+    if name in names.MODULES:
+        words = f"that is the name of a module; the package is `{names.MODULES[name]}`"
+    elif not version and names.is_standard_module(requirement.name):
+        words = "that is a module of Python itself: remove the line"
+    elif system is not None and system != sys.platform:
+        words = f"it exists for {'Windows' if system == 'win32' else 'macOS'} only"
+        if origin.is_freeze:
+            return _Unfit(words=words, may_go=True)
+        words += f': write `{requirement}; sys_platform == "{system}"`'
+    return None if words is None else _Unfit(words=words, may_go=False)
+
+
+def _with_variables(text: str) -> str:
+    """Variables that are set, replaced, as pip does; those in addresses stay, so that no secret gets into a lock."""
+    if "://" in text:
+        return text
+    return _VARIABLE.sub(lambda found: os.environ.get(found[1]) or found[0], text)
+
+
+def _without_marker(link: str) -> tuple[str, str]:
+    """An address and the marker behind it; ` ; ` divides them, because an address may hold a semicolon."""
+    address, divider, marker = re.sub(r"\s+;\s*", " ; ", link).partition(" ; ")
+    return address.strip(), f" ; {marker.strip()}" if divider else ""
+
+
+def _is_path(text: str, origin: Origin) -> bool:
+    """Whether pip would take a line for a path: it has a separator or begins with a dot, or is an archive's name."""
+    head = re.split(r"\s*;|\[[^\]]*\]$", text, maxsplit=1)[0].strip()
+    if head.startswith((".", "/", "~")) or re.match(r"^[A-Za-z]:[\\/]", head) or "\\" in head:
+        return True
+    return head.endswith(_ARCHIVES) or ("/" in head and (origin.path.parent / head).exists())
+
+
+def _file_of(address: str, origin: Origin) -> Path | None:
+    """The path that an address means; None for one that leads elsewhere."""
+    if address.lower().startswith("file:"):
+        path = url2pathname(urlsplit(address).path)
+        return Path(path) if Path(path).is_absolute() else origin.path.parent / path
+    if "://" in address:
+        return None
+    return (origin.path.parent / expanded(address)).absolute()

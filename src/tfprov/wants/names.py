@@ -1,0 +1,149 @@
+"""Names that people write and that are not what an index has: modules, packages of other systems, conda packages."""
+
+from __future__ import annotations
+
+import sys
+
+from packaging.utils import canonicalize_name
+
+MODULES = {
+    "absl": "absl-py",
+    "cv2": "opencv-python",
+    "dateutil": "python-dateutil",
+    "dotenv": "python-dotenv",
+    "google-protobuf": "protobuf",
+    "matplotlib-pyplot": "matplotlib",
+    "mpl-toolkits": "matplotlib",
+    "pil": "Pillow",
+    "pkg-resources": "setuptools",
+    "skimage": "scikit-image",
+    "sklearn": "scikit-learn",
+    "tensorflow-keras": "tensorflow",
+    "win32api": "pywin32",
+    "yaml": "PyYAML",
+}
+"""The project that brings a module, by the module's name. Only names that no index has, or has as an empty shell."""
+
+# Modules of the standard library whose name an index has as well, as a backport.
+_BACKPORTS = frozenset(
+    {"argparse", "asyncio", "contextvars", "dataclasses", "enum", "graphlib", "pathlib", "typing", "zoneinfo"}
+)
+
+_WINDOWS = frozenset(
+    {"pypiwin32", "pywin32", "pywinpty", "win-inet-pton", "wincertstore", "windows-curses", "winshell"}
+)
+_MACOS = frozenset({"macfsevents", "pyobjc", "tensorflow-metal"})
+
+OF_SYSTEM = frozenset(
+    {
+        "apturl",
+        "brlapi",
+        "cloud-init",
+        "command-not-found",
+        "cupshelpers",
+        "defer",
+        "distro-info",
+        "google-colab",
+        "hud",
+        "language-selector",
+        "louis",
+        "pkg-resources",
+        "python-apt",
+        "screen-resolution-extra",
+        "sos",
+        "ssh-import-id",
+        "system-service",
+        "ubuntu-advantage-tools",
+        "ubuntu-dev-tools",
+        "ubuntu-drivers-common",
+        "ubuntu-pro-client",
+        "ufw",
+        "unattended-upgrades",
+        "usb-creator",
+        "xkit",
+    }
+)
+"""What `pip freeze` lists on Debian, Ubuntu and Colab, and what no index has: parts of the system."""
+
+BOUND_TO_SYSTEM = frozenset({"dbus-python", "pycairo", "pycups", "pygobject", "python-debian", "systemd-python"})
+"""What Debian and Ubuntu bring built against their own libraries; on an index they are source distributions."""
+
+_WHEELS = {
+    "_libgcc_mutex": None,
+    "_openmp_mutex": None,
+    "anaconda": None,
+    "blas": None,
+    "bzip2": None,
+    "ca-certificates": None,
+    "conda": None,
+    "cuda": None,
+    "cuda-nvcc": None,
+    "cuda-toolkit": None,
+    "cudatoolkit": None,
+    "cudnn": None,
+    "ffmpeg": None,
+    "gcc": None,
+    "git": None,
+    "graphviz": None,
+    "gxx": None,
+    "intel-openmp": None,
+    "jpeg": None,
+    "keras-gpu": "keras",
+    "ld_impl_linux-64": None,
+    "make": None,
+    "matplotlib-base": "matplotlib",
+    "mkl": None,
+    "msgpack-python": "msgpack",
+    "nb_conda": None,
+    "nb_conda_kernels": None,
+    "nccl": None,
+    "ncurses": None,
+    "nodejs": None,
+    "openblas": None,
+    "opencv": "opencv-python",
+    "openssl": None,
+    "py-opencv": "opencv-python",
+    "py-xgboost": "xgboost",
+    "pyqt": "PyQt5",
+    "pytables": "tables",
+    "python-graphviz": "graphviz",
+    "python_abi": None,
+    "pytorch": "torch",
+    "pytorch-cuda": None,
+    "readline": None,
+    "ruamel_yaml": "ruamel.yaml",
+    "sqlite": None,
+    "tensorflow-base": "tensorflow",
+    "tensorflow-cpu": "tensorflow",
+    "tensorflow-gpu": "tensorflow",
+    "tk": None,
+    "vc": None,
+    "vs2015_runtime": None,
+    "xz": None,
+    "zlib": None,
+    "zstd": None,
+}
+
+
+def wheel_of(conda_name: str) -> str | None:
+    """The project that brings as a wheel what a conda package brings; None when there is none.
+
+    Libraries have none: wheels carry their own. A name that is not in the table means the same to both.
+    """
+    name = conda_name.lower()
+    if name in _WHEELS:
+        return _WHEELS[name]
+    return None if name.startswith(("_", "lib", "cuda-")) else name
+
+
+def system_of(name: str) -> str | None:
+    """`win32` or `darwin` for a project that has files for that system only; None for all others."""
+    name = canonicalize_name(name)
+    if name in _WINDOWS or name.startswith("winrt-"):
+        return "win32"
+    return "darwin" if name in _MACOS or name.startswith("pyobjc-") else None
+
+
+def is_standard_module(name: str) -> bool:
+    """Whether the name is a module that comes with Python, and no project that an index has beside it."""
+    return name in sys.stdlib_module_names and name not in _BACKPORTS

@@ -1,0 +1,76 @@
+"""Lists that other tools print and that people save as a requirements file."""
+
+from __future__ import annotations
+
+import re
+
+from tfprov.wants.basket import Basket
+
+_PIP_HEADER = re.compile(r"^Package\s+Version(\s+.*)?$")
+_RULE = re.compile(r"^[-\s]+$")
+_COLUMNS = re.compile(r"^(?P<name>[A-Za-z0-9][\w.-]*)\s+(?P<version>\d[\w.+!-]*)(?:\s+(?P<place>\S.*))?$")
+_BRACKETS = re.compile(r"^(?P<name>[A-Za-z0-9][\w.-]*) \((?P<version>\d[\w.+!-]*)(?:, (?P<place>.*))?\)$")
+_EXPORTED = re.compile(r"^(?P<name>[\w.-]+)=(?P<version>[^=\s]+)=(?P<build>[\w.]+)$")
+_CONDA_COLUMNS = re.compile(r"^(?P<name>[\w.-]+)\s+(?P<version>\S+)\s+(?P<build>\S*_?\d+)(?:\s+\S+)?$")
+
+
+def is_pip_list(text: str) -> bool:
+    """Whether a text is what `pip list` prints, with its header or without."""
+    rows = _rows(text)
+    if rows and _PIP_HEADER.match(rows[0]):
+        return True
+    return len(rows) > 1 and (all(map(_COLUMNS.match, rows)) or all(map(_BRACKETS.match, rows)))
+
+
+def is_conda_list(text: str) -> bool:
+    """Whether a text is what `conda list` prints, as a table, with `--export` or with `--explicit`."""
+    if re.search(r"(?m)^@EXPLICIT\s*$|^# packages in environment at ", text):
+        return True
+    rows = _rows(text)
+    return len(rows) > 0 and all(map(_EXPORTED.match, rows))
+
+
+def read_pip_list(text: str, basket: Basket) -> None:
+    """Put the packages of a `pip list` into the basket, each as a pin."""
+    name = basket.name
+    basket.note(name, "it is what `pip list` prints: each package is read as a pin")
+    for number, line in enumerate(text.splitlines(), start=1):
+        row = line.strip()
+        if not row or row.startswith("#") or _PIP_HEADER.match(row) or _RULE.match(row):
+            continue
+        where = f"{name}:{number}"
+        found = _COLUMNS.match(row) or _BRACKETS.match(row)
+        if found is None:
+            basket.problem(where, f"`{row}` is not a line of `pip list`: write `name==version`")
+        elif found["place"]:
+            basket.want(f"-e {found['place']}", where)
+        else:
+            basket.want(f"{found['name']}=={found['version']}", where)
+
+
+def read_conda_list(text: str, basket: Basket) -> None:
+    """Put the packages of a `conda list` into the basket; those that pip installed there, as pins."""
+    name = basket.name
+    if re.search(r"(?m)^@EXPLICIT\s*$", text):
+        basket.problem(
+            name,
+            "it is a list of files for one platform (`conda list --explicit`): "
+            'make one with `conda env export --from-history` and use it with `environment.kind = "conda"`',
+        )
+        return
+    for number, line in enumerate(text.splitlines(), start=1):
+        row = line.strip()
+        where = f"{name}:{number}"
+        found = _EXPORTED.match(row) or _CONDA_COLUMNS.match(row)
+        if not row or row.startswith("#"):
+            continue
+        if found is None:
+            basket.problem(where, f"`{row}` is not a line of `conda list`")
+        elif found["build"].startswith("pypi_") or row.endswith(" pypi"):
+            basket.want(f"{found['name']}=={found['version']}", where)
+        else:
+            basket.conda(f"{found['name']}={found['version']}={found['build']}", where)
+
+
+def _rows(text: str) -> list[str]:
+    return [line.strip() for line in text.splitlines() if line.strip() and not line.lstrip().startswith("#")]

@@ -1,0 +1,169 @@
+"""Which format a file has, by its content and its name; and reading it."""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Literal
+
+from tfprov.wants.basket import Basket, Origin
+from tfprov.wants.records import ProjectParts, Wants, together
+from tfprov.wants.text import decoded
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+Kind = Literal[
+    "requirements", "pip-list", "conda-list", "pyproject", "pipfile", "setup-cfg", "setup-py", "script", "environment",
+    "uv-lock", "poetry-lock", "pylock", "pipfile-lock", "conda-lock",
+]  # fmt: skip
+PROJECTS = frozenset({"pyproject", "pipfile", "setup-cfg", "setup-py", "uv-lock", "poetry-lock"})
+"""Formats that know extras or groups, themselves or by the file of the project beside them."""
+
+_TABLE = re.compile(r"(?m)^\[\[?[\w.\"'-]+\]?\]\s*(?:#.*)?$")
+_YAML_KEY = re.compile(r"(?m)^(?P<key>dependencies|package):\s*(?:#.*)?$")
+_BESIDE = {"uv-lock": "pyproject.toml", "poetry-lock": "pyproject.toml", "pipfile-lock": "Pipfile"}
+_BY_NAME: dict[str, Kind] = {
+    "pipfile": "pipfile",
+    "pipfile.lock": "pipfile-lock",
+    "poetry.lock": "poetry-lock",
+    "pyproject.toml": "pyproject",
+    "setup.cfg": "setup-cfg",
+    "setup.py": "setup-py",
+    "uv.lock": "uv-lock",
+}
+
+
+def read(files: Sequence[Path], folder: Path, parts: ProjectParts) -> Wants:
+    """What files ask for together.
+
+    Args:
+        files: of any format that is known here, absolute.
+        folder: of the profile, which local wheels are named relative to.
+        parts: extras and groups, for the files of projects.
+
+    Raises:
+        OSError: one of the files cannot be read.
+    """
+    problems: list[str] = []
+    kinds = []
+    found = []
+    for path in files:
+        try:
+            text = decoded(path.read_bytes())
+        except ValueError as error:
+            problems.append(f"{path.name}: {error}")
+            continue
+        kinds.append(kind_of(path.name, text))
+        found.append(_read(kinds[-1], text, Origin(path=path, folder=folder), parts))
+    for key, names in (("extras", parts.extras), ("groups", parts.groups)):
+        if names and len(kinds) == len(files) and not PROJECTS & set(kinds):
+            words = f"{', '.join(f'`{name}`' for name in names)}: none of `packages.files` is the file of a project"
+            problems.append(f"packages.{key}: {words}")
+    return together((*found, Wants(problems=tuple(problems))))
+
+
+def kind_of(name: str, text: str) -> Kind:
+    """The format of a file.
+
+    Args:
+        name: of the file, without its folder.
+        text: what it holds.
+    """
+    from tfprov.wants import pasted, script
+
+    name = name.lower()
+    key = _YAML_KEY.search(text)
+    kind: Kind = "requirements"
+    if name in _BY_NAME:
+        kind = _BY_NAME[name]
+    elif name.endswith(".py") or script.has_block(text):
+        kind = "script"
+    elif text.lstrip().startswith("{"):
+        kind = "pipfile-lock"
+    elif name.endswith((".yml", ".yaml")) or key:
+        kind = "conda-lock" if key and key["key"] == "package" else "environment"
+    elif name.endswith(".toml") or _TABLE.search(text):
+        kind = _kind_of_toml(text)
+    elif pasted.is_conda_list(text):
+        kind = "conda-list"
+    elif pasted.is_pip_list(text):
+        kind = "pip-list"
+    return kind
+
+
+def _kind_of_toml(text: str) -> Kind:
+    try:
+        document = tomllib.loads(text)
+    except tomllib.TOMLDecodeError:
+        # Whoever reads it says what is wrong.
+        return "setup-cfg" if re.search(r"(?m)^\[(?:options|metadata)\]", text) else "pyproject"
+    if "lock-version" in document:
+        return "pylock"
+    if "package" in document:
+        return "poetry-lock" if "metadata" in document else "uv-lock"
+    if "packages" in document or "dev-packages" in document:
+        return "pipfile"
+    return "pyproject"
+
+
+def _read(kind: Kind, text: str, origin: Origin, parts: ProjectParts) -> Wants:
+    """What a file of a known kind asks for. Each format is imported by who needs it."""
+    basket = Basket(origin)
+    bounding = False
+    before = Wants()
+    if kind in _BESIDE and (project := origin.path.parent / _BESIDE[kind]).is_file():
+        before = read((project,), origin.folder, parts)
+        bounding = bool(before.requirements or before.problems)
+    if kind == "requirements":
+        from tfprov.wants import requirements_file
+
+        requirements_file.read(text, basket)
+    elif kind in ("pip-list", "conda-list"):
+        from tfprov.wants import pasted
+
+        (pasted.read_pip_list if kind == "pip-list" else pasted.read_conda_list)(text, basket)
+    elif kind == "environment":
+        from tfprov.wants import conda_environment
+
+        conda_environment.read(text, basket)
+    elif kind in ("setup-cfg", "setup-py"):
+        from tfprov.wants import setup_files
+
+        (setup_files.read_setup_cfg if kind == "setup-cfg" else setup_files.read_setup_py)(text, basket, parts)
+    elif kind in ("pyproject", "pipfile", "script"):
+        _read_project(kind, text, basket, parts)
+    else:
+        from tfprov.wants import other_locks
+
+        other_locks.read(kind, text, basket, "constraints" if bounding else "requirements")
+    return together((before, basket.wants))
+
+
+def _read_project(kind: Kind, text: str, basket: Basket, parts: ProjectParts) -> None:
+    """Put what a TOML document of a project asks for into the basket."""
+    try:
+        if kind == "script":
+            from tfprov.wants import script
+
+            text = script.block(text)
+        document = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        basket.problem(basket.name, f"it is not TOML: {error}")
+    except ValueError as error:
+        basket.problem(basket.name, str(error))
+    else:
+        from tfprov.wants import pipfile, pyproject
+
+        if kind == "pipfile":
+            pipfile.read(document, basket, parts)
+            return
+        if kind == "script":
+            # A script has at its top what a project has in its table.
+            own = ("dependencies", "requires-python")
+            document["project"] = {key: document[key] for key in own if key in document}
+        pyproject.read(document, basket, parts)

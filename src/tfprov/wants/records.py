@@ -1,0 +1,90 @@
+"""What files ask for, each with the place where it is written."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, fields
+from typing import Literal
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Want:
+    """One thing that a file asks for.
+
+    Attributes:
+        text: a PEP 508 requirement; a version range of Python, a conda package or a name, as its place in `Wants` says.
+        where: `requirements.txt:4`, or the file and the key.
+        hashes: SHA-256 of the files that may be installed for it, hexadecimal; empty when any file may.
+    """
+
+    text: str
+    where: str
+    hashes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Address:
+    """A place to take packages from.
+
+    Attributes:
+        kind: the index instead of the usual one, one more index, or a folder or page with wheels.
+        url: an address, or the absolute path of a folder.
+        where: as in `Want`.
+    """
+
+    kind: Literal["index", "extra", "find-links"]
+    url: str
+    where: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProjectParts:
+    """Which parts of a project are wanted beside its dependencies.
+
+    Attributes:
+        extras: optional dependencies, by name.
+        groups: dependency groups, by name.
+    """
+
+    extras: tuple[str, ...] = ()
+    groups: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wants:
+    """Everything that files ask for.
+
+    Attributes:
+        requirements: what is to be installed.
+        constraints: bounds for what something else asks for.
+        overrides: taken instead of what packages ask for.
+        excluded: names of projects that are never installed.
+        python: version ranges; all of them hold.
+        conda: conda packages.
+        channels: of conda, most important first.
+        addresses: where packages are to be taken from.
+        notes: what was read in another way than it is written, a sentence each.
+        problems: what cannot be done, `place: what, why, and what to write instead`.
+    """
+
+    requirements: tuple[Want, ...] = ()
+    constraints: tuple[Want, ...] = ()
+    overrides: tuple[Want, ...] = ()
+    excluded: tuple[Want, ...] = ()
+    python: tuple[Want, ...] = ()
+    conda: tuple[Want, ...] = ()
+    channels: tuple[str, ...] = ()
+    addresses: tuple[Address, ...] = ()
+    notes: tuple[str, ...] = ()
+    problems: tuple[str, ...] = ()
+
+
+def together(parts: Iterable[Wants]) -> Wants:
+    """What several files ask for together, in order; what two of them say alike counts once."""
+    parts = tuple(parts)
+    return Wants(
+        **{
+            field.name: tuple(dict.fromkeys(one for part in parts for one in getattr(part, field.name)))
+            for field in fields(Wants)
+        }
+    )

@@ -1,0 +1,226 @@
+"""Requirements files: the format of pip, and the lists that people save under such a name."""
+
+from __future__ import annotations
+
+import argparse
+import re
+import shlex
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from functools import cache
+from pathlib import Path
+from typing import NoReturn
+
+from tfprov.paths import expanded
+from tfprov.redact import redact
+from tfprov.wants.basket import BUILD_FIRST, Basket, Part
+from tfprov.wants.text import decoded
+
+_COMMENT = re.compile(r"(^|\s+)#.*$")
+_PINNED = re.compile(r"^[A-Za-z0-9._-]+(?:\[[^\]]*\])?\s*(?:===?|@)")
+_SHA256 = re.compile(r"^sha256:([0-9a-fA-F]{64})$")
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        raise ValueError(message)
+
+
+@cache
+def _parser() -> _Parser:
+    parser = _Parser(add_help=False)
+    for flags in (
+        ("-r", "--requirement"),
+        ("-c", "--constraint"),
+        ("-e", "--editable"),
+        ("-i", "--index-url", "--pypi-url"),
+        ("-f", "--find-links"),
+        ("--extra-index-url",),
+        ("--trusted-host",),
+        ("--no-binary",),
+        ("--only-binary",),
+        ("--use-feature",),
+        ("--hash",),
+        ("--global-option",),
+        ("-C", "--config-settings", "--config-setting"),
+    ):
+        # argparse appends to a copy of the default.
+        parser.add_argument(*flags, action="append", default=[])
+    for flag in ("--no-index", "--pre", "--require-hashes", "--prefer-binary"):
+        parser.add_argument(flag, action="store_true")
+    return parser
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Line:
+    """One line of a requirements file, joined with those that it goes on in.
+
+    Attributes:
+        number: of its first part, counted from 1.
+        asked: the requirement; empty for a line of options.
+        options: the words behind it.
+    """
+
+    number: int
+    asked: str
+    options: tuple[str, ...]
+
+
+def lines(text: str) -> Iterator[Line]:
+    """The lines of a requirements file that say something, divided as pip divides them.
+
+    Raises:
+        ValueError: the options of a line cannot be divided; begins with the number of the line.
+    """
+    for number, joined in _joined(text):
+        line = _COMMENT.sub("", joined).strip()
+        if not line:
+            continue
+        # Markers hold quotes of their own, so that only the options are for shlex.
+        words = line.split(" ")
+        first = next((at for at, word in enumerate(words) if word.startswith("-")), len(words))
+        try:
+            options = shlex.split(" ".join(words[first:]))
+        except ValueError as error:
+            raise ValueError(f"{number}: `{redact(line)}`: {error}") from None
+        yield Line(number=number, asked=" ".join(words[:first]), options=tuple(options))
+
+
+def _joined(text: str) -> Iterator[tuple[int, str]]:
+    """Lines with the number of their first part: one that ends with a backslash goes on, unless it is a comment."""
+    begun: list[str] = []
+    first = 0
+    for number, line in enumerate(text.splitlines(), start=1):
+        first = first if begun else number
+        is_comment = _COMMENT.match(line) is not None
+        if line.endswith("\\") and not is_comment:
+            begun.append(line.strip("\\"))
+            continue
+        yield first, "".join((*begun, f" {line}" if is_comment else line))
+        begun = []
+    if begun:
+        yield first, "".join(begun)
+
+
+def read(text: str, basket: Basket, *, part: Part = "requirements") -> None:
+    """Put what a requirements file asks for into the basket, with the files that it includes."""
+    Reader(basket, part).file(text)
+
+
+class Reader:
+    """Reads lines of a requirements file.
+
+    Args:
+        basket: where to put what they say.
+        part: what requirements in it are.
+        seen: the files that were read so far, each as what.
+    """
+
+    def __init__(self, basket: Basket, part: Part, seen: set[tuple[Path, Part]] | None = None) -> None:
+        self._basket = basket
+        self._part: Part = part
+        self._seen = set() if seen is None else seen
+
+    def file(self, text: str) -> None:
+        """Put what the whole file says into the basket."""
+        path = self._basket.origin.path
+        # A file may be included once as requirements and once as constraints.
+        if (path.resolve(), self._part) in self._seen:
+            return
+        self._seen.add((path.resolve(), self._part))
+        try:
+            found = tuple(lines(text))
+        except ValueError as error:
+            number, _, words = str(error).partition(": ")
+            self._basket.problem(f"{path.name}:{number}", words)
+            return
+        asked = [line.asked for line in found if line.asked]
+        is_freeze = bool(asked) and all(map(_PINNED.match, asked))
+        self._basket = self._basket.inside(replace(self._basket.origin, is_freeze=is_freeze))
+        for line in found:
+            self.line(line, f"{path.name}:{line.number}")
+
+    def line(self, line: Line, where: str) -> None:
+        """Put what one line says into the basket; `where` is its place, for messages."""
+        if line.asked and not line.options:
+            self._basket.want(line.asked, where, part=self._part)
+            return
+        try:
+            given = _parser().parse_args(line.options)
+        except ValueError as error:
+            options = redact(" ".join(line.options))
+            self._basket.problem(where, f"`{options}` is not an option of requirements files: {error}")
+            return
+        if line.asked:
+            self._requirement(line.asked, given, where)
+            return
+        for names, part in ((given.requirement, self._part), (given.constraint, "constraints")):
+            for name in names:
+                self._include(name, part, where)
+        for place in given.editable:
+            self._basket.problem(
+                where, f"`-e {redact(place)}` would be built from source, and tfprov installs wheels: {BUILD_FIRST}"
+            )
+        self._addresses(given, where)
+        self._choices(given, where)
+
+    def _requirement(self, asked: str, given: argparse.Namespace, where: str) -> None:
+        hashes = tuple(found[1].lower() for text in given.hash if (found := _SHA256.match(text)))
+        wrong = [text for text in given.hash if text.startswith("sha256:") and not _SHA256.match(text)]
+        if wrong or (given.hash and not hashes):
+            words = f"`{wrong[0]}` is not a SHA-256 of 64 digits" if wrong else "only hashes by SHA-256 are checked"
+            self._basket.problem(where, f"`{asked}`: {words}")
+            return
+        if given.global_option or given.config_settings:
+            self._basket.note(where, f"`{asked}`: options of a build have no meaning for a wheel")
+        self._basket.want(asked, where, part=self._part, hashes=hashes)
+
+    def _include(self, name: str, part: Part, where: str) -> None:
+        origin = self._basket.origin
+        if "://" in name:
+            words = f"`{redact(name)}` is not read from the network: put a copy beside `{origin.path.name}`"
+            self._basket.problem(where, words)
+            return
+        path = origin.path.parent / expanded(name)
+        try:
+            text = decoded(path.read_bytes())
+        except OSError as error:
+            self._basket.problem(where, f"`{name}` cannot be read: {error.strerror}")
+        except ValueError as error:
+            self._basket.problem(where, f"`{name}` cannot be read: {error}")
+        else:
+            Reader(self._basket.inside(replace(origin, path=path)), part, self._seen).file(text)
+
+    def _addresses(self, given: argparse.Namespace, where: str) -> None:
+        for url in given.index_url:
+            self._basket.address("index", url, where)
+        for url in given.extra_index_url:
+            self._basket.address("extra", url, where)
+        for link in given.find_links:
+            self._basket.address("find-links", link, where)
+        if given.no_index:
+            self._basket.problem(
+                where, "`--no-index` is not supported in a file: run `tfprov up --offline` to use no network"
+            )
+
+    def _choices(self, given: argparse.Namespace, where: str) -> None:
+        """Options about how to install."""
+        for value in given.no_binary:
+            if value != ":none:":
+                self._basket.problem(
+                    where, f"`--no-binary {value}` asks for a source build, and tfprov installs wheels"
+                )
+        if given.pre:
+            self._basket.problem(
+                where, "`--pre` is not supported: name the pre-release that you want in its version, as in `x>=2.0rc1`"
+            )
+        for host in given.trusted_host:
+            self._basket.note(
+                where,
+                f"`--trusted-host {host}` is left out, certificates are always checked; `network.ca-bundle` names one "
+                "more to trust",
+            )
+        for name in given.use_feature:
+            self._basket.note(where, f"`--use-feature {name}` is left out: it is about pip")
+        if given.hash:
+            self._basket.problem(where, "a hash must stand behind a requirement")

@@ -1,0 +1,44 @@
+"""The text of a file in whatever encoding people save it."""
+
+from __future__ import annotations
+
+import codecs
+import re
+
+# The longer marks first: that of UTF-32 begins like that of UTF-16.
+_MARKS = (
+    (codecs.BOM_UTF8, "utf-8-sig"),
+    (codecs.BOM_UTF32_LE, "utf-32"),
+    (codecs.BOM_UTF32_BE, "utf-32"),
+    (codecs.BOM_UTF16_LE, "utf-16"),
+    (codecs.BOM_UTF16_BE, "utf-16"),
+)
+_CODING = re.compile(rb"^[ \t\f]*#.*?coding[:=][ \t]*([-\w.]+)")
+
+
+def decoded(raw: bytes) -> str:
+    """The text, without a byte order mark and with line feeds alone at its line ends.
+
+    The encoding is that of the byte order mark, else the one that a comment in the first two lines names (PEP 263, as
+    pip has it), else UTF-8. UTF-16 without a mark is known by its zero bytes.
+
+    Raises:
+        ValueError: it is none of these; says which byte stands in the way, and what to do.
+    """
+    encoding = next((name for mark, name in _MARKS if raw.startswith(mark)), None)
+    if encoding is None and b"\0" in raw[:200]:
+        encoding = "utf-16-le" if raw[1:2] == b"\0" else "utf-16-be"
+    if encoding is None:
+        named = (_CODING.match(line) for line in raw.split(b"\n", 2)[:2])
+        encoding = next((found[1].decode("ascii", "replace") for found in named if found), "utf-8")
+    try:
+        text = raw.decode(encoding)
+    except LookupError:
+        raise ValueError(f"`{encoding}` is not an encoding that Python knows: save the file as UTF-8") from None
+    except UnicodeDecodeError as error:
+        line = raw.count(b"\n", 0, error.start) + 1
+        raise ValueError(
+            f"it is not {error.encoding.upper()}: line {line} has the byte 0x{raw[error.start]:02X}; "
+            "save the file as UTF-8"
+        ) from None
+    return text.replace("\r\n", "\n").replace("\r", "\n")

@@ -1,0 +1,230 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tfprov.wants.recognise import read
+from tfprov.wants.records import ProjectParts, Wants
+
+
+def files(folder: Path, **contents: str) -> Path:
+    for name, text in contents.items():
+        (folder / f"{name}.txt").write_text(text)
+    return folder / f"{next(iter(contents))}.txt"
+
+
+def wants_of(path: Path) -> Wants:
+    return read((path,), path.parent, ProjectParts())
+
+
+def requirements(path: Path) -> list[str]:
+    return [want.text for want in wants_of(path).requirements]
+
+
+def constraints(path: Path) -> list[str]:
+    return [want.text for want in wants_of(path).constraints]
+
+
+def test_lines_are_requirements_without_comments_and_blanks(tmp_path: Path) -> None:
+    path = files(tmp_path, main="# head\n\nnumpy  # why\n  pandas>=2,<3 ; python_version > '3'\nx[a,b]==1.0#egg\n")
+    assert requirements(path) == ["numpy", "pandas>=2,<3 ; python_version > '3'"]
+    assert [problem.partition(": Exp")[0] for problem in wants_of(path).problems] == [
+        "main.txt:5: `x[a,b]==1.0#egg` is not a requirement"
+    ]
+
+
+def test_each_requirement_knows_its_file_and_line(tmp_path: Path) -> None:
+    path = files(tmp_path, main="a\n-r inner.txt\n", inner="\n\nb \\\n >=1\n")
+    assert [(want.text, want.where) for want in wants_of(path).requirements] == [
+        ("a", "main.txt:1"),
+        ("b  >=1", "inner.txt:3"),
+    ]
+
+
+def test_hashes_are_kept_with_their_requirement(tmp_path: Path) -> None:
+    one, two = "0" * 64, "A" * 64
+    path = files(tmp_path, main=f"a==1 --hash=sha256:{one} \\\n  --hash=sha256:{two}\nb==1 --hash sha512:{one}\n")
+    found = wants_of(path)
+    assert [(want.text, want.hashes) for want in found.requirements] == [("a==1", (one, two.lower()))]
+    assert found.problems == ("main.txt:3: `b==1`: only hashes by SHA-256 are checked",)
+
+
+def test_a_file_may_end_in_a_backslash(tmp_path: Path) -> None:
+    assert requirements(files(tmp_path, main="a\nb \\")) == ["a", "b"]
+
+
+@pytest.mark.parametrize(
+    "include", ["-r inner.txt", "-rinner.txt", "--requirement inner.txt", "--requirement=inner.txt"]
+)
+def test_included_files_are_read_in_place(tmp_path: Path, include: str) -> None:
+    assert requirements(files(tmp_path, main=f"a\n{include}\nc\n", inner="b\n")) == ["a", "b", "c"]
+
+
+@pytest.mark.parametrize(
+    "include", ["-c bounds.txt", "-cbounds.txt", "--constraint bounds.txt", "--constraint=bounds.txt"]
+)
+def test_constraints_are_kept_apart(tmp_path: Path, include: str) -> None:
+    path = files(tmp_path, main=f"a\n{include}\n", bounds="b<1\n-r more.txt\n", more="c<1\n")
+    assert requirements(path) == ["a"]
+    assert constraints(path) == ["b<1", "c<1"]
+
+
+def test_a_constraint_with_extras_is_a_problem(tmp_path: Path) -> None:
+    path = files(tmp_path, main="-c bounds.txt\n", bounds="b[x]<1\n")
+    assert wants_of(path).problems == (
+        "bounds.txt:1: `b[x]<1`: a constraint cannot ask for extras; make it a requirement",
+    )
+
+
+def test_an_included_file_is_relative_to_the_file_that_names_it(tmp_path: Path) -> None:
+    (tmp_path / "sub").mkdir()
+    files(tmp_path / "sub", inner="b\n-r deep.txt\n", deep="c\n")
+    assert requirements(files(tmp_path, main="-r sub/inner.txt\n")) == ["b", "c"]
+
+
+def test_files_that_include_each_other_are_read_once(tmp_path: Path) -> None:
+    path = files(tmp_path, main="a\n-r other.txt\n", other="b\n-r main.txt\n-r ./other.txt\n")
+    assert requirements(path) == ["a", "b"]
+
+
+def test_a_file_may_be_both_requirements_and_constraints(tmp_path: Path) -> None:
+    path = files(tmp_path, main="-c common.txt\n-r common.txt\n", common="a<2\n")
+    assert (requirements(path), constraints(path)) == (["a<2"], ["a<2"])
+
+
+def test_a_missing_included_file_is_a_problem_and_the_rest_is_read(tmp_path: Path) -> None:
+    path = files(tmp_path, main="-r gone.txt\na\n")
+    assert requirements(path) == ["a"]
+    assert wants_of(path).problems == ("main.txt:1: `gone.txt` cannot be read: No such file or directory",)
+
+
+def test_a_password_in_an_address_is_a_problem_and_is_not_repeated(tmp_path: Path) -> None:
+    path = files(
+        tmp_path,
+        main="x @ https://me:hunter2@host/x-1-py3-none-any.whl\ny @ https://${U}:${P}@host/y-1-py3-none-any.whl\n",
+    )
+    assert requirements(path) == ["y @ https://${U}:${P}@host/y-1-py3-none-any.whl"]
+    assert wants_of(path).problems == (
+        "main.txt:1: the address holds a password: put it in a variable and write `${NAME}`, or use netrc",
+    )
+
+
+def test_variables_are_replaced_as_pip_does_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WANTED", "1.2")
+    path = files(tmp_path, main="a==${WANTED}\nb==${MISSING}\n")
+    assert requirements(path) == ["a==1.2"]
+    assert wants_of(path).problems[0].startswith("main.txt:2: `b==${MISSING}` is not a requirement")
+
+
+def test_indexes_and_places_with_wheels_are_kept(tmp_path: Path) -> None:
+    path = files(
+        tmp_path,
+        main="-i https://one/simple\n--extra-index-url https://two/simple\n-f wheels\n--find-links https://three/x.html\n",
+    )
+    assert [(address.kind, address.url, address.where) for address in wants_of(path).addresses] == [
+        ("index", "https://one/simple", "main.txt:1"),
+        ("extra", "https://two/simple", "main.txt:2"),
+        ("find-links", str(tmp_path / "wheels"), "main.txt:3"),
+        ("find-links", "https://three/x.html", "main.txt:4"),
+    ]
+
+
+def test_the_public_index_is_the_one_that_the_machine_is_set_up_with(tmp_path: Path) -> None:
+    found = wants_of(files(tmp_path, main="--index-url https://pypi.org/simple/\na\n"))
+    assert found.addresses == ()
+    assert found.notes == (
+        "main.txt:1: `https://pypi.org/simple/` is the public index: the one that this machine is set up with serves "
+        "for it",
+    )
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ("-e .", "`-e .` would be built from source, and tfprov installs wheels: "),
+        ("--editable=git+https://host/x#egg=x", "`-e git+https://host/x#egg=x` would be built from source"),
+        ("git+https://host/x.git@main#egg=x", "is a repository, and tfprov installs wheels: "),
+        ("x @ git+ssh://git@host/x.git", "is a repository, and tfprov installs wheels: "),
+        ("https://host/x-1.0.tar.gz", "is a source distribution, and tfprov installs wheels: "),
+        ("x @ https://host/x.zip", "is a source distribution, and tfprov installs wheels: "),
+        ("./", "is a folder, and tfprov installs wheels: "),
+        ("./gone.whl", "there is no such file here; ask for the package by name"),
+        ("--no-binary :all:", "`--no-binary :all:` asks for a source build"),
+        ("--pre", "`--pre` is not supported: name the pre-release"),
+        ("--no-index", "`--no-index` is not supported in a file"),
+        ("--frozen", "`--frozen` is not an option of requirements files"),
+        ("-r https://host/more.txt", "`https://host/more.txt` is not read from the network"),
+        ("-i files/simple", "`files/simple` is not the address of an index"),
+        ("--hash=sha256:1", "a hash must stand behind a requirement"),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_done_is_one_message_with_its_place(tmp_path: Path, line: str, words: str) -> None:
+    found = wants_of(files(tmp_path, main="a\n-r inner.txt\n", inner=f"\n{line}\nb\n"))
+    assert [want.text for want in found.requirements] == ["a", "b"]
+    assert len(found.problems) == 1
+    assert found.problems[0].startswith("inner.txt:2: ")
+    assert words in found.problems[0]
+
+
+@pytest.mark.parametrize(
+    "line", ["--trusted-host host", "--use-feature fast-deps", "a --global-option=x", "a --config-settings x=y"]
+)
+def test_what_has_no_meaning_here_is_left_out_with_a_note(tmp_path: Path, line: str) -> None:
+    found = wants_of(files(tmp_path, main=f"{line}\n"))
+    assert found.problems == ()
+    assert len(found.notes) == 1
+
+
+@pytest.mark.parametrize("line", ["--prefer-binary", "--only-binary :all:", "--require-hashes", "--no-binary :none:"])
+def test_what_is_always_so_is_taken_without_a_word(tmp_path: Path, line: str) -> None:
+    assert wants_of(files(tmp_path, main=f"{line}\n")) == Wants()
+
+
+def test_a_local_wheel_is_named_relative_to_the_profile(tmp_path: Path) -> None:
+    (tmp_path / "wheels").mkdir()
+    (tmp_path / "wheels" / "Six_x-1.0-py3-none-any.whl").touch()
+    for line in (
+        "./wheels/Six_x-1.0-py3-none-any.whl[a]",
+        f"six_x[a] @ {(tmp_path / 'wheels').as_uri()}/Six_x-1.0-py3-none-any.whl",
+    ):
+        found = wants_of(files(tmp_path, main=f"{line} ; python_version > '3'\n"))
+        assert found.problems == ()
+        assert [want.text.partition("[")[0].replace("_", "-") for want in found.requirements] == ["six-x"]
+        assert found.requirements[0].text.endswith(
+            "[a] @ file://${PROJECT_ROOT}/wheels/Six_x-1.0-py3-none-any.whl ; python_version > '3'"
+        )
+
+
+def test_a_hash_in_the_address_of_a_wheel_counts(tmp_path: Path) -> None:
+    digest = "b" * 64
+    found = wants_of(files(tmp_path, main=f"https://host/a%2Bb-1.0%2Bcu118-py3-none-any.whl#sha256={digest}\n"))
+    assert [(want.text, want.hashes) for want in found.requirements] == []
+    assert "not named like a wheel" in found.problems[0]
+    found = wants_of(files(tmp_path, main=f"https://host/a-1.0%2Bcu118-py3-none-any.whl#sha256={digest}\n"))
+    assert [(want.text, want.hashes) for want in found.requirements] == [
+        ("a @ https://host/a-1.0%2Bcu118-py3-none-any.whl", (digest,))
+    ]
+
+
+class TestEncodings:
+    TEXT = "numpy  # größer\r\npandas>=2\r\n"
+
+    @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "utf-32"])
+    def test_what_people_save_is_read(self, tmp_path: Path, encoding: str) -> None:
+        path = tmp_path / "main.txt"
+        path.write_bytes(self.TEXT.encode(encoding))
+        assert requirements(path) == ["numpy", "pandas>=2"]
+        assert wants_of(path).problems == ()
+
+    def test_a_named_encoding_is_taken(self, tmp_path: Path) -> None:
+        path = tmp_path / "main.txt"
+        path.write_bytes(f"# -*- coding: latin-1 -*-\r\n{self.TEXT}".encode("latin-1"))
+        assert requirements(path) == ["numpy", "pandas>=2"]
+
+    def test_another_one_is_named_with_its_line(self, tmp_path: Path) -> None:
+        path = tmp_path / "main.txt"
+        path.write_bytes(b"a\n" + self.TEXT.encode("latin-1"))
+        assert wants_of(path).problems == (
+            "main.txt: it is not UTF-8: line 2 has the byte 0xF6; save the file as UTF-8",
+        )
