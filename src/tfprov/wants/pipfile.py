@@ -1,0 +1,49 @@
+"""`Pipfile`: the packages of a pipenv project. Its dev-packages are the group `dev`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from packaging.utils import canonicalize_name
+
+from tfprov.wants.basket import Basket
+from tfprov.wants.poetry import requirement
+from tfprov.wants.pyproject import Table, table, unknown
+from tfprov.wants.records import ProjectParts
+
+_OWN = frozenset({"packages", "source", "requires", "scripts", "pipenv"})
+
+
+def read(document: Table, basket: Basket, parts: ProjectParts) -> None:
+    """Put what a Pipfile asks for into the basket; arguments as in `pyproject.read`."""
+    name = basket.name
+    groups = {"dev" if key == "dev-packages" else key: key for key in document if key not in _OWN}
+    _put(table(document, "packages"), "packages", basket)
+    for group in parts.groups:
+        if group in groups:
+            _put(table(document, groups[group]), groups[group], basket)
+        else:
+            unknown(basket, name, "group", group, tuple(groups))
+    requires = table(document, "requires")
+    for key, end in (("python_version", ".*"), ("python_full_version", "")):
+        if isinstance(version := requires.get(key), str) and version not in ("*", "3"):
+            basket.python(f"=={version}{end}", f"{name}: requires.{key}")
+    sources = document.get("source")
+    for number, source in enumerate(sources if isinstance(sources, Sequence) else ()):
+        if isinstance(source, Mapping) and isinstance(url := source.get("url"), str):
+            basket.address("extra" if number else "index", url, f"{name}: source")
+
+
+def _put(found: Table, key: str, basket: Basket) -> None:
+    for name, value in found.items():
+        where = basket.place(f"{key}.{canonicalize_name(name)}")
+        entry = {"version": value} if isinstance(value, str) else value
+        if not isinstance(entry, Mapping):
+            basket.problem(where, "it is neither a range of versions nor a table")
+            continue
+        version = str(entry.get("version", "*")).strip()
+        try:
+            bounds = "" if version == "*" else version if version[0] in "<>=!~" else f"=={version}"
+            basket.want(requirement(name, entry, bounds), where)
+        except ValueError as error:
+            basket.problem(where, str(error))

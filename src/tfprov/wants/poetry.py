@@ -1,0 +1,150 @@
+"""Poetry's own tables in `pyproject.toml`.
+
+Its ranges are put into PEP 440 here rather than by poetry-core, whose import takes 0.26 s: more than all of a run that
+has nothing to do. The tests compare both.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+
+from packaging.requirements import InvalidRequirement, Requirement
+from packaging.specifiers import InvalidSpecifier, SpecifierSet
+from packaging.utils import canonicalize_name
+from packaging.version import InvalidVersion, Version
+
+from tfprov.wants.basket import Basket
+from tfprov.wants.pyproject import Table, table, texts, unknown, with_source
+from tfprov.wants.records import ProjectParts
+
+_CLAUSE = re.compile(r"\s*(\^|~=|~|===?|!=|>=|<=|>|<|=)?\s*([^\s,|^~=!<>]+)\s*")
+
+
+def read(document: Table, basket: Basket, parts: ProjectParts) -> None:
+    """Put what a Poetry project asks for into the basket; arguments as in `pyproject.read`."""
+    poetry = table(document, "tool", "poetry")
+    main = table(poetry, "dependencies")
+    extras = table(poetry, "extras")
+    wanted = set()
+    for name in parts.extras:
+        if name in extras:
+            wanted |= {canonicalize_name(one.partition("[")[0]) for one in texts(extras, name)}
+        else:
+            unknown(basket, basket.place("tool.poetry.extras"), "extra", name, tuple(extras))
+    needed = {
+        name: value
+        for name, value in main.items()
+        if not _is_optional(value) or canonicalize_name(name) in wanted or name == "python"
+    }
+    _put(needed, "tool.poetry.dependencies", basket)
+    groups = {name: table(poetry, "group", name, "dependencies") for name in table(poetry, "group")}
+    older = table(poetry, "dev-dependencies")
+    if older:
+        groups["dev"] = {**older, **groups.get("dev", {})}
+    for name in parts.groups:
+        if name in groups:
+            _put(groups[name], f"tool.poetry.group.{name}", basket)
+        else:
+            unknown(basket, basket.place("tool.poetry.group"), "group", name, tuple(groups))
+    sources = poetry.get("source")
+    for source in sources if isinstance(sources, Sequence) else ():
+        if isinstance(source, Mapping) and isinstance(url := source.get("url"), str):
+            primary = source.get("priority", "primary") in ("primary", "default")
+            basket.address("index" if primary else "extra", url, basket.place("tool.poetry.source"))
+
+
+def specifier(text: str) -> str:
+    """A range of Poetry as a PEP 440 range; empty for every version.
+
+    Raises:
+        ValueError: PEP 440 has no word for it, or it is not a range.
+    """
+    if "|" in text:
+        raise ValueError(f"`{text}` holds an `or`, which PEP 440 has no word for: write one range")
+    if text.strip() in ("", "*"):
+        return ""
+    clauses, end = [], 0
+    for found in _CLAUSE.finditer(text):
+        if text[end : found.start()].strip(" ,"):
+            break
+        clauses.append(_clause(found[1] or "", found[2]))
+        end = found.end()
+    try:
+        if not text[end:].strip(" ,"):
+            SpecifierSet(",".join(clauses))
+            return ",".join(clauses)
+    except InvalidSpecifier:
+        pass
+    raise ValueError(f"`{text}` is not a range of versions")
+
+
+def _clause(operator: str, version: str) -> str:
+    if operator in ("^", "~"):
+        try:
+            release = Version(version).release
+        except InvalidVersion:
+            raise ValueError(f"`{operator}{version}` is not a range of versions") from None
+        if operator == "~":
+            kept = min(2, len(release))
+        else:
+            # Up to the first part that is not zero, which is the one that may not change.
+            kept = next((at for at, part in enumerate(release, start=1) if part), len(release))
+        above = ".".join(map(str, (*release[: kept - 1], release[kept - 1] + 1)))
+        return f">={version},<{above}"
+    if version.endswith(".*") and operator in (">=", ">", "<", "<="):
+        return f"{operator}{version.removesuffix('.*')}"
+    return f"{'==' if operator in ('', '=') else operator}{version}"
+
+
+def _is_optional(value: object) -> bool:
+    return isinstance(value, Mapping) and value.get("optional") is True
+
+
+def _put(found: Table, key: str, basket: Basket) -> None:
+    for name, value in found.items():
+        where = basket.place(f"{key}.{name}")
+        # A list gives alternatives, each with a marker.
+        for one in value if isinstance(value, Sequence) and not isinstance(value, str) else (value,):
+            entry = {"version": one} if isinstance(one, str) else one
+            if not isinstance(entry, Mapping):
+                basket.problem(where, "it is neither a range of versions nor a table")
+                continue
+            try:
+                if name == "python":
+                    basket.python(specifier(str(entry.get("version", "*"))), where)
+                else:
+                    basket.want(requirement(name, entry, specifier(str(entry.get("version", "*")))), where)
+            except ValueError as error:
+                basket.problem(where, str(error))
+
+
+def requirement(name: str, entry: Table, bounds: str) -> str:
+    """The PEP 508 line of an entry of Poetry or pipenv.
+
+    Raises:
+        ValueError: the entry is not right.
+    """
+    markers = [f"({text})" for text in (entry.get("markers"),) if isinstance(text, str) and text]
+    if isinstance(python := entry.get("python"), str):
+        markers += [_python_marker(clause) for clause in specifier(python).split(",") if clause]
+    for variable in ("sys_platform", "platform_system", "platform_machine", "os_name", "python_version"):
+        if isinstance(test := entry.get(variable), str):
+            markers.append(f"{variable} {test}")
+    if isinstance(platform := entry.get("platform"), str):
+        markers.append(f'sys_platform == "{platform}"')
+    extras = f"[{','.join(texts(entry, 'extras'))}]" if texts(entry, "extras") else ""
+    marker = f" ; {' and '.join(markers)}" if markers else ""
+    try:
+        asked = Requirement(f"{name}{extras}{bounds}{marker}")
+    except InvalidRequirement as error:
+        raise ValueError(f"`{name}{extras}{bounds}{marker}`: {str(error).splitlines()[0]}") from None
+    return with_source(asked, entry)
+
+
+def _python_marker(clause: str) -> str:
+    found = re.match(r"([<>=!~]+)(.*)", clause)
+    if found is None:
+        raise ValueError(f"`{clause}` is not a range of Python versions")
+    variable = "python_version" if found[2].removesuffix(".*").count(".") < 2 else "python_full_version"
+    return f'{variable} {found[1]} "{found[2]}"'

@@ -1,0 +1,230 @@
+"""`pyproject.toml`: dependencies, extras and groups of a project, and what uv is told there."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Literal, cast
+
+from packaging.dependency_groups import resolve_dependency_groups
+from packaging.errors import ExceptionGroup
+from packaging.requirements import InvalidRequirement, Requirement
+from packaging.utils import canonicalize_name
+
+from tfprov.wants.basket import Basket, Part
+from tfprov.wants.records import ProjectParts
+from tfprov.wants.text import decoded
+
+Table = Mapping[str, object]
+
+
+def table(document: object, *keys: str) -> Table:
+    """A table inside a document; an empty one where there is none."""
+    for key in keys:
+        document = document.get(key) if isinstance(document, Mapping) else None
+    return document if isinstance(document, Mapping) else {}
+
+
+def texts(document: object, *keys: str) -> tuple[str, ...]:
+    """A list of text inside a document; an empty one where there is none."""
+    *tables, last = keys
+    found = table(document, *tables).get(last)
+    return tuple(one for one in found if isinstance(one, str)) if isinstance(found, Sequence) else ()
+
+
+def has_dependencies(document: Table) -> bool:
+    """Whether a `pyproject.toml` says what its project needs, rather than only how tools are set up."""
+    project = table(document, "project")
+    return bool(
+        "dependencies" in project
+        or "dependencies" in texts(document, "project", "dynamic")
+        or table(project, "optional-dependencies")
+        or table(document, "dependency-groups")
+        or table(document, "tool", "poetry", "dependencies")
+    )
+
+
+def read(document: Table, basket: Basket, parts: ProjectParts) -> None:
+    """Put what a project asks for into the basket.
+
+    Args:
+        document: the TOML document.
+        basket: where to put it.
+        parts: extras and groups that are wanted as well.
+    """
+    project = table(document, "project")
+    if table(document, "tool", "poetry") and "dependencies" not in project:
+        from tfprov.wants import poetry
+
+        poetry.read(document, basket, parts)
+        return
+    reader = _Reader(document, basket)
+    if isinstance(bound := project.get("requires-python"), str):
+        basket.python(bound, basket.place("project.requires-python"))
+    reader.put(texts(project, "dependencies"), "project.dependencies")
+    if "dependencies" in texts(project, "dynamic"):
+        reader.dynamic(table(document, "tool", "setuptools", "dynamic", "dependencies"), "dependencies")
+    reader.extras(parts.extras)
+    reader.groups(parts.groups)
+    reader.uv()
+
+
+def unknown(basket: Basket, where: str, kind: Literal["extra", "group"], name: str, known: Sequence[str]) -> None:
+    """Say that a project has no such extra or group."""
+    close = difflib.get_close_matches(name, known, n=1)
+    hint = f"did you mean `{close[0]}`?" if close else f"it has {', '.join(f'`{one}`' for one in known) or 'none'}"
+    basket.problem(where, f"there is no {kind} `{name}`; {hint}")
+
+
+class _Reader:
+    """Reads the tables of one document."""
+
+    def __init__(self, document: Table, basket: Basket) -> None:
+        self._document = document
+        self._basket = basket
+        self._project = table(document, "project")
+        self._sources = {
+            canonicalize_name(name): source for name, source in table(document, "tool", "uv", "sources").items()
+        }
+        self._indexes = {
+            str(index.get("name")): index
+            for index in cast("Sequence[object]", table(document, "tool", "uv").get("index") or ())
+            if isinstance(index, Mapping)
+        }
+
+    def put(self, found: Sequence[str], key: str, part: Part = "requirements") -> None:
+        """Keep requirements, each from where `[tool.uv.sources]` says that it comes."""
+        for text in found:
+            self._basket.want(self._sourced(text), self._where(key), part=part)
+
+    def dynamic(self, found: Table, what: str) -> None:
+        """Keep what setuptools reads from files."""
+        where = self._where(f"tool.setuptools.dynamic.{what}")
+        names = found.get("file")
+        names = (names,) if isinstance(names, str) else names
+        if not isinstance(names, Sequence):
+            self._basket.problem(
+                self._where("project.dynamic"),
+                f"its build makes the `{what}`, and the build is not run: list them in a requirements file",
+            )
+            return
+        from tfprov.wants import requirements_file
+
+        for name in names:
+            path = self._basket.origin.path.parent / str(name)
+            try:
+                text = decoded(path.read_bytes())
+            except (OSError, ValueError) as error:
+                self._basket.problem(where, f"`{name}` cannot be read: {error}")
+            else:
+                requirements_file.read(text, self._basket.inside(replace(self._basket.origin, path=path)))
+
+    def extras(self, wanted: Sequence[str], seen: frozenset[str] = frozenset()) -> None:
+        """Keep the requirements of extras, and of those that they name in their turn."""
+        known = {
+            canonicalize_name(name): (name, texts(self._project, "optional-dependencies", name))
+            for name in table(self._project, "optional-dependencies")
+        }
+        for name in wanted:
+            extra = canonicalize_name(name)
+            if extra in seen:
+                continue
+            if extra not in known:
+                unknown(self._basket, self._where("project.optional-dependencies"), "extra", name, tuple(known))
+                continue
+            given, found = known[extra]
+            own = [text for text in found if self._is_itself(text)]
+            self.put([text for text in found if text not in own], f"project.optional-dependencies.{given}")
+            for text in own:
+                self.extras(sorted(Requirement(text).extras), seen | {extra})
+
+    def groups(self, wanted: Sequence[str]) -> None:
+        """Keep the requirements of dependency groups (PEP 735)."""
+        groups = dict(table(self._document, "dependency-groups"))
+        older = texts(self._document, "tool", "uv", "dev-dependencies")
+        if older:
+            groups.setdefault("dev", list(older))
+        known = {canonicalize_name(name): name for name in groups}
+        for name in wanted:
+            group = canonicalize_name(name)
+            if group not in known:
+                unknown(self._basket, self._where("dependency-groups"), "group", name, tuple(known))
+                continue
+            key = f"dependency-groups.{known[group]}"
+            try:
+                self.put(resolve_dependency_groups(cast("dict[str, list[str]]", groups), known[group]), key)
+            except (ValueError, LookupError, TypeError, ExceptionGroup) as error:
+                self._basket.problem(self._where(key), f"the group cannot be read: {_words(error)}")
+
+    def uv(self) -> None:
+        """Keep what `[tool.uv]` says about resolving."""
+        key = "tool.uv"
+        self.put(
+            texts(self._document, "tool", "uv", "constraint-dependencies"),
+            f"{key}.constraint-dependencies",
+            "constraints",
+        )
+        self.put(
+            texts(self._document, "tool", "uv", "override-dependencies"), f"{key}.override-dependencies", "overrides"
+        )
+        self._basket.exclude(
+            texts(self._document, "tool", "uv", "exclude-dependencies"), self._where(f"{key}.exclude-dependencies")
+        )
+        for name, index in self._indexes.items():
+            if index.get("explicit") is not True or any(
+                isinstance(source, Mapping) and source.get("index") == name for source in self._sources.values()
+            ):
+                self._index(index, "index" if index.get("default") is True else "extra", f"{key}.index")
+        uv = table(self._document, "tool", "uv")
+        if isinstance(url := uv.get("index-url"), str):
+            self._index({"url": url}, "index", f"{key}.index-url")
+        for url in texts(uv, "extra-index-url"):
+            self._index({"url": url}, "extra", f"{key}.extra-index-url")
+        for link in texts(uv, "find-links"):
+            self._basket.address("find-links", link, self._where(f"{key}.find-links"))
+
+    def _index(self, index: Table, kind: Literal["index", "extra"], key: str) -> None:
+        if isinstance(url := index.get("url"), str):
+            place = "find-links" if index.get("format") == "flat" else kind
+            self._basket.address(place, url, self._where(key))
+
+    def _where(self, key: str) -> str:
+        return self._basket.place(key)
+
+    def _is_itself(self, text: str) -> bool:
+        name = self._project.get("name")
+        try:
+            return isinstance(name, str) and canonicalize_name(Requirement(text).name) == canonicalize_name(name)
+        except InvalidRequirement:
+            return False
+
+    def _sourced(self, text: str) -> str:
+        """A requirement with the address that `[tool.uv.sources]` has for it; an index there is one index more."""
+        try:
+            requirement = Requirement(text)
+        except InvalidRequirement:
+            return text
+        found = self._sources.get(canonicalize_name(requirement.name))
+        entries = found if isinstance(found, Sequence) else (found,)
+        entry = next((one for one in entries if isinstance(one, Mapping) and "index" not in one), None)
+        return text if entry is None else with_source(requirement, entry)
+
+
+def with_source(requirement: Requirement, source: Table) -> str:
+    """A requirement from the place that a table names with `git`, `url`, `path`, `file` or `workspace`."""
+    extras = f"[{','.join(sorted(requirement.extras))}]" if requirement.extras else ""
+    marker = f" ; {requirement.marker}" if requirement.marker else ""
+    place = source.get("url") or source.get("file") or source.get("path")
+    if isinstance(git := source.get("git"), str):
+        ref = source.get("rev") or source.get("tag") or source.get("branch") or source.get("ref")
+        place = f"git+{git}" + (f"@{ref}" if ref else "")
+    elif source.get("workspace") is True:
+        place = "."
+    return f"{requirement.name}{extras} @ {place}{marker}" if place else str(requirement)
+
+
+def _words(error: BaseException) -> str:
+    if isinstance(error, ExceptionGroup):
+        return "; ".join(_words(one) for one in error.exceptions)
+    return str(error)

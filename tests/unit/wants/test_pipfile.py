@@ -1,0 +1,50 @@
+from __future__ import annotations
+
+from wants_files import Read, texts
+
+PIPFILE = """\
+[[source]]
+url = "https://pypi.org/simple"
+verify_ssl = true
+name = "pypi"
+[[source]]
+url = "https://own.example/simple"
+[packages]
+tensorflow = "*"
+numpy = ">=1.2,<2"
+pinned = "1.0"
+six = {version = "~=1.0", extras = ["x"], markers = "os_name == 'posix'"}
+win = {version = "*", sys_platform = "== 'win32'"}
+here = {path = ".", editable = true}
+wrong = 3
+[dev-packages]
+pytest = "*"
+[requires]
+python_version = "3.11"
+"""
+
+
+def test_a_pipfile_is_read(read_file: Read) -> None:
+    found = read_file("Pipfile", PIPFILE)
+    assert texts(found.requirements) == [
+        "tensorflow",
+        "numpy<2,>=1.2",
+        "pinned==1.0",
+        'six[x]~=1.0; os_name == "posix"',
+        'win; sys_platform == "win32"',
+    ]
+    assert [want.where for want in found.requirements][:2] == [
+        "Pipfile: packages.tensorflow",
+        "Pipfile: packages.numpy",
+    ]
+    assert texts(found.python) == ["==3.11.*"]
+    assert [(address.kind, address.url) for address in found.addresses] == [("extra", "https://own.example/simple")]
+    assert [problem.split(",")[0] for problem in found.problems] == [
+        "Pipfile: packages.here: `here @ .` is a folder",
+        "Pipfile: packages.wrong: it is neither a range of versions nor a table",
+    ]
+
+
+def test_its_dev_packages_are_a_group(read_file: Read) -> None:
+    assert texts(read_file("Pipfile", PIPFILE, groups=("dev",)).requirements)[-1] == "pytest"
+    assert "Pipfile: there is no group `docs`; it has `dev`" in read_file("Pipfile", PIPFILE, groups=("docs",)).problems

@@ -1,0 +1,90 @@
+from __future__ import annotations
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from packaging.specifiers import SpecifierSet
+from packaging.version import Version
+from poetry.core.constraints.version import Version as PoetryVersion
+from poetry.core.constraints.version import parse_constraint
+
+from tfprov.wants.poetry import specifier
+from wants_files import Read, texts
+
+PROJECT = """\
+[tool.poetry]
+name = "mine"
+[tool.poetry.dependencies]
+python = "^3.9"
+tensorflow = "^2.10"
+numpy = {version = "~1.23", optional = true}
+plain = {version = "*", extras = ["a", "b"]}
+pywin32 = {version = ">=300", markers = "sys_platform == 'win32'"}
+multi = [{version = "<2", python = "<3.10"}, {version = ">=2", python = "^3.10"}]
+whl = {url = "https://host/whl-1.0-py3-none-any.whl"}
+forked = {git = "https://host/y.git", branch = "main"}
+either = ">=4,<5 || >6"
+[tool.poetry.extras]
+fast = ["numpy"]
+[tool.poetry.dev-dependencies]
+pytest = "^7"
+[tool.poetry.group.docs.dependencies]
+sphinx = "4.*"
+[[tool.poetry.source]]
+name = "own"
+url = "https://own.example/simple"
+priority = "supplemental"
+"""
+
+
+def test_a_project_is_read(read_file: Read) -> None:
+    found = read_file("pyproject.toml", PROJECT)
+    assert texts(found.requirements) == [
+        "tensorflow<3,>=2.10",
+        "plain[a,b]",
+        'pywin32>=300; sys_platform == "win32"',
+        'multi<2; python_version < "3.10"',
+        'multi>=2; python_version >= "3.10" and python_version < "4"',
+        "whl @ https://host/whl-1.0-py3-none-any.whl",
+    ]
+    assert texts(found.python) == [">=3.9,<4"]
+    assert [(address.kind, address.url) for address in found.addresses] == [("extra", "https://own.example/simple")]
+    assert [problem.split(",")[0] for problem in found.problems] == [
+        "pyproject.toml: tool.poetry.dependencies.forked: `forked @ git+https://host/y.git@main` is a repository",
+        "pyproject.toml: tool.poetry.dependencies.either: `>=4",
+    ]
+
+
+def test_extras_and_groups_are_taken_when_named(read_file: Read) -> None:
+    found = read_file("pyproject.toml", PROJECT, extras=("fast",), groups=("dev", "docs"))
+    assert {"numpy<1.24,>=1.23", "pytest<8,>=7", "sphinx==4.*"} <= set(texts(found.requirements))
+    found = read_file("pyproject.toml", PROJECT, extras=("slow",), groups=("doc",))
+    assert found.problems[0] == "pyproject.toml: tool.poetry.extras: there is no extra `slow`; it has `fast`"
+    assert found.problems[-1] == "pyproject.toml: tool.poetry.group: there is no group `doc`; did you mean `docs`?"
+
+
+NUMBER = st.integers(0, 12).map(str)
+RELEASE = st.lists(NUMBER, min_size=1, max_size=4).map(".".join)
+CLAUSE = st.one_of(
+    st.builds("{}{}{}".format, st.sampled_from(["^", "~", ">=", "<=", ">", "<", "!=", "==", "=", "", "~="]),
+              st.sampled_from(["", " "]), st.lists(NUMBER, min_size=2, max_size=4).map(".".join)),
+    st.builds("{}{}".format, st.sampled_from(["^", "~", "=="]), RELEASE),
+    st.builds("{}{}.*".format, st.sampled_from(["", "==", "!="]), RELEASE),
+    st.just("*"),
+)  # fmt: skip
+
+
+@given(clauses=st.lists(CLAUSE, min_size=1, max_size=3), comma=st.sampled_from([",", ", "]), version=RELEASE)
+@settings(max_examples=400, deadline=None, derandomize=True)
+def test_a_range_admits_what_poetry_admits(clauses: list[str], comma: str, version: str) -> None:
+    if "*" in clauses and len(clauses) > 1:
+        clauses = ["*"]
+    text = comma.join(clauses)
+    theirs = parse_constraint(text).allows(PoetryVersion.parse(version))
+    assert SpecifierSet(specifier(text)).contains(Version(version), prereleases=True) == theirs
+
+
+@pytest.mark.parametrize("text", ["latest", ">=1 || <0.5", "^x", ">=1,?"])
+def test_what_is_no_range_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match="`"):
+        specifier(text)

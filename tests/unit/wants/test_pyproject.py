@@ -1,0 +1,135 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+from wants_files import Read, texts
+
+PROJECT = """\
+[project]
+name = "mine"
+requires-python = ">=3.9,<3.13"
+dependencies = ["numpy>=1.26", "tensorflow; python_version < '3.13'"]
+
+[project.optional-dependencies]
+plot = ["matplotlib"]
+all = ["mine[plot,Fast_IO]", "pandas"]
+fast-io = ["pyarrow"]
+
+[dependency-groups]
+test = ["pytest", {include-group = "lint"}]
+lint = ["ruff"]
+"""
+
+
+def test_dependencies_and_python_are_read(read_file: Read) -> None:
+    found = read_file("pyproject.toml", PROJECT)
+    assert [(want.text, want.where) for want in found.requirements] == [
+        ("numpy>=1.26", "pyproject.toml: project.dependencies"),
+        ("tensorflow; python_version < '3.13'", "pyproject.toml: project.dependencies"),
+    ]
+    assert [(want.text, want.where) for want in found.python] == [
+        (">=3.9,<3.13", "pyproject.toml: project.requires-python")
+    ]
+    assert found.problems == ()
+
+
+def test_an_extra_may_name_others_of_its_project(read_file: Read) -> None:
+    found = read_file("pyproject.toml", PROJECT, extras=("all",))
+    assert texts(found.requirements)[2:] == ["pandas", "pyarrow", "matplotlib"]
+
+
+def test_a_group_may_include_others(read_file: Read) -> None:
+    found = read_file("pyproject.toml", PROJECT, groups=("test",))
+    assert texts(found.requirements)[2:] == ["pytest", "ruff"]
+
+
+def test_an_unknown_extra_or_group_is_a_problem_with_what_there_is(read_file: Read) -> None:
+    found = read_file("pyproject.toml", PROJECT, extras=("plots",), groups=("docs",))
+    assert found.problems == (
+        "pyproject.toml: project.optional-dependencies: there is no extra `plots`; did you mean `plot`?",
+        "pyproject.toml: dependency-groups: there is no group `docs`; it has `test`, `lint`",
+    )
+
+
+def test_groups_that_include_each_other_are_a_problem(read_file: Read) -> None:
+    text = '[dependency-groups]\na = [{include-group = "b"}]\nb = [{include-group = "a"}]\n'
+    found = read_file("pyproject.toml", text, groups=("a",))
+    assert len(found.problems) == 1
+    assert found.problems[0].startswith("pyproject.toml: dependency-groups.a: the group cannot be read: ")
+
+
+def test_what_uv_is_told_is_kept(read_file: Read, tmp_path: Path) -> None:
+    found = read_file(
+        "pyproject.toml",
+        """\
+        [project]
+        dependencies = ["torch", "six", "mine", "wheel-of-six", "other; sys_platform == 'linux'"]
+        [tool.uv]
+        constraint-dependencies = ["numpy<2"]
+        override-dependencies = ["protobuf>=5"]
+        exclude-dependencies = ["jax"]
+        dev-dependencies = ["pytest"]
+        find-links = ["wheels"]
+        [[tool.uv.index]]
+        name = "torch-cpu"
+        url = "https://torch.example/cpu"
+        explicit = true
+        [[tool.uv.index]]
+        name = "unused"
+        url = "https://unused.example/simple"
+        explicit = true
+        [[tool.uv.index]]
+        url = "https://own.example/simple"
+        default = true
+        [tool.uv.sources]
+        torch = { index = "torch-cpu" }
+        six = { git = "https://host/six.git", tag = "v1" }
+        mine = { workspace = true }
+        wheel-of-six = { url = "https://host/wheel_of_six-1-py3-none-any.whl" }
+        other = { path = "../other" }
+        """,
+        groups=("dev",),
+    )
+    assert texts(found.constraints) == ["numpy<2"]
+    assert texts(found.overrides) == ["protobuf>=5"]
+    assert texts(found.excluded) == ["jax"]
+    assert texts(found.requirements) == [
+        "torch",
+        "wheel-of-six @ https://host/wheel_of_six-1-py3-none-any.whl",
+        "pytest",
+    ]
+    assert [(address.kind, address.url) for address in found.addresses] == [
+        ("extra", "https://torch.example/cpu"),
+        ("index", "https://own.example/simple"),
+        ("find-links", str(tmp_path / "wheels")),
+    ]
+    assert [problem.split(", and")[0] for problem in found.problems] == [
+        "pyproject.toml: project.dependencies: `six @ git+https://host/six.git@v1` is a repository",
+        "pyproject.toml: project.dependencies: `mine @ .` is a folder",
+        'pyproject.toml: project.dependencies: `other @ ../other ; sys_platform == "linux"`: there is no such file '
+        "here; ask for the package by name",
+    ]
+
+
+def test_what_setuptools_reads_from_files_is_read(read_file: Read, tmp_path: Path) -> None:
+    (tmp_path / "needs.in").write_text("six\n-r more.in\n")
+    (tmp_path / "more.in").write_text("numpy\n")
+    found = read_file(
+        "pyproject.toml",
+        '[project]\ndynamic = ["dependencies"]\n[tool.setuptools.dynamic]\ndependencies = {file = ["needs.in"]}\n',
+    )
+    assert [(want.text, want.where) for want in found.requirements] == [("six", "needs.in:1"), ("numpy", "more.in:1")]
+
+
+def test_what_a_build_makes_is_a_problem(read_file: Read) -> None:
+    found = read_file("pyproject.toml", '[project]\ndynamic = ["dependencies"]\n')
+    assert found.problems == (
+        "pyproject.toml: project.dynamic: its build makes the `dependencies`, and the build is not run: list them in a "
+        "requirements file",
+    )
+
+
+def test_toml_that_cannot_be_read_is_a_problem(read_file: Read) -> None:
+    found = read_file("pyproject.toml", "[project\n")
+    assert len(found.problems) == 1
+    assert found.problems[0].startswith("pyproject.toml: it is not TOML: ")

@@ -1,0 +1,63 @@
+from __future__ import annotations
+
+from wants_files import Read, texts
+
+CFG = """\
+[metadata]
+name = mine
+[options]
+python_requires = >=3.9
+install_requires =
+    numpy>=1.2  # why
+    # nothing
+    tensorflow; python_version < "3.13"
+[options.extras_require]
+plot = matplotlib
+"""
+
+
+def test_a_setup_cfg_is_read(read_file: Read) -> None:
+    found = read_file("setup.cfg", CFG, extras=("plot",))
+    assert texts(found.requirements) == ["numpy>=1.2", 'tensorflow; python_version < "3.13"', "matplotlib"]
+    assert texts(found.python) == [">=3.9"]
+    assert found.problems == ()
+    assert read_file("setup.cfg", CFG, extras=("plots",)).problems == (
+        "setup.cfg: options.extras_require: there is no extra `plots`; did you mean `plot`?",
+    )
+
+
+def test_a_file_that_it_names_is_for_the_profile_to_name(read_file: Read) -> None:
+    found = read_file("setup.cfg", "[options]\ninstall_requires = file: requirements.txt\n")
+    assert found.problems == (
+        "setup.cfg: options.install_requires: `file: requirements.txt`: name that file in `packages.files`",
+    )
+
+
+def test_a_setup_py_is_read_and_not_run(read_file: Read) -> None:
+    found = read_file(
+        "setup.py",
+        """\
+import setuptools
+NEEDS = ["numpy", "six>=1"]
+setuptools.setup(
+    name="mine", install_requires=NEEDS, python_requires=">=3.9", extras_require={"plot": ["matplotlib"]}
+)
+raise SystemExit("it was run")
+""",
+        extras=("plot",),
+    )
+    assert [(want.text, want.where) for want in found.requirements] == [
+        ("numpy", "setup.py:4"),
+        ("six>=1", "setup.py:4"),
+        ("matplotlib", "setup.py:4"),
+    ]
+    assert texts(found.python) == [">=3.9"]
+
+
+def test_what_a_setup_py_computes_is_a_problem(read_file: Read) -> None:
+    text = 'from setuptools import setup\nsetup(\n    install_requires=open("requirements.txt").read().split(),\n)\n'
+    assert read_file("setup.py", text).problems == (
+        "setup.py:3: `install_requires` is made by a program, which is not run: list it in a requirements file",
+    )
+    assert read_file("setup.py", "print(1)\n").problems == ("setup.py: there is no call of `setup` in it",)
+    assert read_file("setup.py", "def\n").problems[0].startswith("setup.py:1: it is not Python: ")
