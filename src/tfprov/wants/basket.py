@@ -53,11 +53,13 @@ class Origin:
         folder: the folder of the profile, which local wheels are named relative to.
         is_freeze: whether the file lists everything that an environment had, so that what belongs to another system
             may be left out.
+        is_of_system: whether that environment was the system's own.
     """
 
     path: Path
     folder: Path
     is_freeze: bool = False
+    is_of_system: bool = False
 
 
 class Basket:
@@ -253,8 +255,9 @@ def _unfit(requirement: Requirement, origin: Origin) -> _Unfit | None:
         return None
     if name == "pkg-resources" and version == "==0.0.0":
         return _Unfit(words="it is not a package; some releases of Debian's pip list it", may_go=True)
-    if origin.is_freeze and (name in names.OF_SYSTEM or re.search(r"\+(?:ubuntu|deb)", version)):
-        return _Unfit(words="it is a part of the system where the list was made, and no index has it", may_go=True)
+    of_system = name in names.OF_SYSTEM or re.search(r"\+(?:ubuntu|deb)", version)
+    if origin.is_freeze and (of_system or (origin.is_of_system and name in names.BOUND_TO_SYSTEM)):
+        return _Unfit(words="it is a part of the system where the list was made", may_go=True)
     words = None
     if name in names.MODULES:
         words = f"that is the name of a module; the package is `{names.MODULES[name]}`"

@@ -43,7 +43,11 @@ def read_pip_list(text: str, basket: Basket) -> None:
         if found is None:
             basket.problem(where, f"`{row}` is not a line of `pip list`: write `name==version`")
         elif found["place"]:
-            basket.want(f"-e {found['place']}", where)
+            basket.problem(
+                where,
+                f"`{found['name']}` was installed from `{found['place']}`, which would be built from source, and "
+                "tfprov installs wheels",
+            )
         else:
             basket.want(f"{found['name']}=={found['version']}", where)
 

@@ -11,9 +11,12 @@ from functools import cache
 from pathlib import Path
 from typing import NoReturn
 
+from packaging.utils import canonicalize_name
+
 from tfprov.paths import expanded
 from tfprov.redact import redact
 from tfprov.wants.basket import BUILD_FIRST, Basket, Part
+from tfprov.wants.names import OF_SYSTEM
 from tfprov.wants.text import decoded
 
 _COMMENT = re.compile(r"(^|\s+)#.*$")
@@ -136,7 +139,11 @@ class Reader:
             return
         asked = [line.asked for line in found if line.asked]
         is_freeze = bool(asked) and all(map(_PINNED.match, asked))
-        self._basket = self._basket.inside(replace(self._basket.origin, is_freeze=is_freeze))
+        is_of_system = is_freeze and any(
+            canonicalize_name(re.split(r"[ =@\[]", text, maxsplit=1)[0]) in OF_SYSTEM for text in asked
+        )
+        origin = replace(self._basket.origin, is_freeze=is_freeze, is_of_system=is_of_system)
+        self._basket = self._basket.inside(origin)
         for line in found:
             self.line(line, f"{path.name}:{line.number}")
 

@@ -1,0 +1,64 @@
+"""`environment.yml`: conda packages, and those that pip adds to them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import yaml
+
+from tfprov.wants import requirements_file
+from tfprov.wants.basket import Basket
+
+
+def read(text: str, basket: Basket) -> None:
+    """Put what an environment file of conda asks for into the basket."""
+    name = basket.name
+    try:
+        # Nodes know their lines, values do not.
+        root = yaml.compose(text, Loader=yaml.SafeLoader)
+    except yaml.YAMLError as error:
+        basket.problem(name, f"it is not YAML: {' '.join(str(error).split())}")
+        return
+    for key, node in _pairs(root):
+        if key == "channels":
+            basket.channels(one for one, _ in _texts(node) if one != "nodefaults")
+        elif key == "dependencies":
+            _dependencies(node, basket)
+        elif key == "variables":
+            basket.note(f"{name}:{_line(node)}", "its variables are not set: name them in `[environment] variables`")
+
+
+def _dependencies(node: yaml.Node, basket: Basket) -> None:
+    for one in node.value if isinstance(node, yaml.SequenceNode) else ():
+        where = f"{basket.name}:{_line(one)}"
+        if isinstance(one, yaml.ScalarNode):
+            basket.conda(one.value.strip(), where)
+            continue
+        for key, inner in _pairs(one):
+            if key != "pip":
+                basket.problem(where, f"`{key}` is not known here: conda has packages and `pip`")
+                continue
+            for text, line in _texts(inner):
+                where = f"{basket.name}:{line}"
+                try:
+                    for found in requirements_file.lines(text):
+                        requirements_file.Reader(basket, "requirements").line(found, where)
+                except ValueError as error:
+                    basket.problem(where, str(error).partition(": ")[2])
+
+
+def _pairs(node: yaml.Node | None) -> Iterator[tuple[str, yaml.Node]]:
+    if isinstance(node, yaml.MappingNode):
+        for key, value in node.value:
+            yield str(key.value), value
+
+
+def _texts(node: yaml.Node) -> Iterator[tuple[str, int]]:
+    if isinstance(node, yaml.SequenceNode):
+        for one in node.value:
+            if isinstance(one, yaml.ScalarNode):
+                yield one.value, _line(one)
+
+
+def _line(node: yaml.Node) -> int:
+    return int(node.start_mark.line) + 1

@@ -1,0 +1,104 @@
+from __future__ import annotations
+
+from tfprov.wants.as_wheels import as_wheels, for_conda
+from wants_files import Read, texts
+
+ENVIRONMENT = """\
+name: train
+channels:
+  - conda-forge
+  - nodefaults
+dependencies:
+  - python=3.11
+  - numpy=1.26
+  - conda-forge::scipy>=1.10,<2
+  - tensorflow-gpu=2.15.0=cuda118py311h_0
+  - cudatoolkit=11.8
+  - pytorch
+  - opencv
+  - libgcc-ng=13
+  - "pandas 2.*"
+  - pip
+  - either=1|2
+  - pip:
+      - six>=1
+      - -r more.txt
+      - sklearn
+variables:
+  A: b
+"""
+
+
+def test_packages_and_those_of_pip_are_kept_with_their_lines(read_file: Read) -> None:
+    read_file("more.txt", "tqdm\n")
+    found = read_file("environment.yml", ENVIRONMENT)
+    assert [(want.text, want.where) for want in found.conda][:3] == [
+        ("python=3.11", "environment.yml:6"),
+        ("numpy=1.26", "environment.yml:7"),
+        ("conda-forge::scipy>=1.10,<2", "environment.yml:8"),
+    ]
+    assert [(want.text, want.where) for want in found.requirements] == [
+        ("six>=1", "environment.yml:18"),
+        ("tqdm", "more.txt:1"),
+    ]
+    assert found.channels == ("conda-forge",)
+    assert found.problems == (
+        "environment.yml:20: `sklearn`: that is the name of a module; the package is `scikit-learn`",
+    )
+    assert found.notes == ("environment.yml:22: its variables are not set: name them in `[environment] variables`",)
+
+
+def test_for_a_venv_each_package_is_a_wheel_or_said_to_have_none(read_file: Read) -> None:
+    text = ENVIRONMENT.replace("      - -r more.txt\n      - sklearn\n", "")
+    found = as_wheels(read_file("environment.yml", text))
+    assert texts(found.requirements) == [
+        "six>=1",
+        "numpy==1.26.*",
+        "scipy>=1.10,<2",
+        "tensorflow==2.15.0",
+        "torch",
+        "opencv-python",
+        "pandas==2.*",
+    ]
+    assert texts(found.python) == ["==3.11.*"]
+    assert found.conda == ()
+    assert found.notes[-1] == (
+        "environment.yml: left out, no wheel stands for what conda calls `cudatoolkit`, `libgcc-ng`, `pip`"
+    )
+    assert found.problems == (
+        "environment.yml:16: `either=1|2` cannot be said of a wheel: write `name=version`, or use it with "
+        '`environment.kind = "conda"`',
+    )
+
+
+def test_for_conda_only_python_and_tensorflow_are_taken_out(read_file: Read) -> None:
+    found = for_conda(read_file("environment.yml", ENVIRONMENT))
+    assert texts(found.python) == ["==3.11.*"]
+    assert texts(found.requirements) == ["six>=1", "tensorflow==2.15.0"]
+    assert texts(found.conda) == [
+        "numpy=1.26",
+        "conda-forge::scipy>=1.10,<2",
+        "cudatoolkit=11.8",
+        "pytorch",
+        "opencv",
+        "libgcc-ng=13",
+        "pandas 2.*",
+        "pip",
+        "either=1|2",
+    ]
+
+
+def test_a_pinned_python_means_its_minor_version(read_file: Read) -> None:
+    found = as_wheels(read_file("e.yml", "dependencies:\n  - python==3.10.4\n  - python>=3.9\n"))
+    assert texts(found.python) == ["==3.10.*", ">=3.9"]
+
+
+def test_it_is_known_by_its_content(read_file: Read) -> None:
+    assert texts(read_file("requirements.txt", "channels:\n- defaults\ndependencies:\n- six=1\n").conda) == ["six=1"]
+
+
+def test_what_is_not_yaml_or_not_known_is_a_problem(read_file: Read) -> None:
+    assert read_file("e.yml", "dependencies:\n\t- a\n").problems[0].startswith("e.yml: it is not YAML: ")
+    assert read_file("e.yml", "dependencies:\n  - npm:\n    - left-pad\n").problems == (
+        "e.yml:2: `npm` is not known here: conda has packages and `pip`",
+    )

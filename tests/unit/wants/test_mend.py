@@ -1,0 +1,53 @@
+from __future__ import annotations
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from packaging.requirements import Requirement
+
+from tfprov.wants.mend import mended
+
+
+@pytest.mark.parametrize(
+    ("wrong", "right"),
+    [
+        ("joblib~=1", "joblib~=1.0"),
+        ("a<2>=1", "a<2,>=1"),
+        ("a>=1 <2", "a>=1,<2"),
+        ("numpy=1.26", "numpy==1.26.*"),
+        ("numpy=1.26.4=py311h_0", "numpy==1.26.4.*"),
+        ("numpy=1.26.*", "numpy==1.26.*"),
+        ("numpy 1.26", "numpy==1.26"),
+        ("numpy: 1.26", "numpy==1.26"),
+        ("numpy@1.26", "numpy==1.26"),
+        ("numpy^1.26", "numpy>=1.26"),
+        ("numpy==*", "numpy"),
+        ("numpy>=1.*", "numpy>=1"),
+        ("numpy => 1.2", "numpy >= 1.2"),
+        ("numpy > = 1.2", "numpy >= 1.2"),
+        ("numpy>=1.2,", "numpy>=1.2"),
+        ('"numpy>=1.2",', "numpy>=1.2"),
+        ("'numpy'", "numpy"),
+        ("- numpy", "numpy"),
+        ("scikit\u2013learn", "scikit-learn"),
+        ("pip install numpy", "numpy"),
+        ("!pip3 install -U numpy", "numpy"),
+        ("import numpy", "numpy"),
+        ("numpy; python_version < 3.9", 'numpy; python_version < "3.9"'),
+        ("numpy; sys_platform == win32", 'numpy; sys_platform == "win32"'),
+    ],
+)
+def test_what_was_probably_meant(wrong: str, right: str) -> None:
+    assert mended(wrong) == right
+
+
+@pytest.mark.parametrize("text", ["", "???", "a b c", "numpy==", "x @"])
+def test_no_guess_where_there_is_none(text: str) -> None:
+    assert mended(text) is None
+
+
+@given(st.text(max_size=40))
+@settings(max_examples=500, derandomize=True)
+def test_what_it_gives_is_a_requirement(text: str) -> None:
+    better = mended(text)
+    assert better is None or Requirement(better).name

@@ -1,0 +1,121 @@
+from __future__ import annotations
+
+import sys
+
+import pytest
+
+from tfprov.wants.as_wheels import as_wheels
+from wants_files import Read, texts
+
+
+class TestPipList:
+    @pytest.mark.parametrize(
+        "text",
+        [
+            "Package    Version\n---------- -------\nabsl-py    2.1.0\nnumpy      1.26.4\n",
+            "Package    Version   Editable project location\n---------- ------- ---\nabsl-py    2.1.0\nnumpy 1.26.4\n",
+            "absl-py    2.1.0\nnumpy      1.26.4\n",
+            "absl-py (2.1.0)\nnumpy (1.26.4)\n",
+        ],
+    )
+    def test_each_line_is_a_pin_and_that_is_said(self, read_file: Read, text: str) -> None:
+        found = read_file("requirements.txt", text)
+        assert texts(found.requirements) == ["absl-py==2.1.0", "numpy==1.26.4"]
+        assert found.notes == ("requirements.txt: it is what `pip list` prints: each package is read as a pin",)
+        assert found.problems == ()
+
+    def test_what_was_installed_from_a_folder_is_a_problem(self, read_file: Read) -> None:
+        text = "Package Version Editable project location\n------- ---\nmine 1.0 /home/me/mine\nsix 1.0\n???\n"
+        assert read_file("list.txt", text).problems == (
+            "list.txt:3: `mine` was installed from `/home/me/mine`, which would be built from source, and tfprov "
+            "installs wheels",
+            "list.txt:5: `???` is not a line of `pip list`: write `name==version`",
+        )
+
+
+class TestCondaList:
+    EXPORT = (
+        "# This file may be used to create an environment using:\n# platform: linux-64\n_libgcc_mutex=0.1=main\n"
+        "ca-certificates=2024.1=h06a4308_0\nnumpy=1.21.5=py39h6c91a56_3\npython=3.9.18=h955ad1f_0\n"
+        "tensorboard=2.8.0=pyhd8ed1ab_1\ntqdm=4.66=pypi_0\n"
+    )
+
+    def test_its_packages_are_those_of_conda(self, read_file: Read) -> None:
+        found = read_file("requirements.txt", self.EXPORT)
+        assert texts(found.conda)[2:4] == ["numpy=1.21.5=py39h6c91a56_3", "python=3.9.18=h955ad1f_0"]
+        assert texts(found.requirements) == ["tqdm==4.66"]
+
+    def test_as_wheels_they_are_the_projects_for_python_alone(self, read_file: Read) -> None:
+        found = as_wheels(read_file("requirements.txt", self.EXPORT))
+        assert texts(found.requirements) == ["tqdm==4.66", "numpy==1.21.5", "tensorboard==2.8.0"]
+        assert texts(found.python) == ["==3.9.*"]
+        assert found.notes == (
+            "requirements.txt: left out, no wheel stands for what conda calls `_libgcc_mutex`, `ca-certificates`",
+        )
+
+    def test_the_table_is_read_too(self, read_file: Read) -> None:
+        text = (
+            "# packages in environment at /opt/conda:\n#\n# Name   Version   Build  Channel\n"
+            "numpy   1.26.4  py311h64a7726_0   conda-forge\nsix     1.16.0  pypi_0    pypi\n"
+        )
+        found = read_file("requirements.txt", text)
+        assert (texts(found.conda), texts(found.requirements)) == (["numpy=1.26.4=py311h64a7726_0"], ["six==1.16.0"])
+
+    def test_an_explicit_list_is_one_problem(self, read_file: Read) -> None:
+        text = "# platform: linux-64\n@EXPLICIT\nhttps://host/numpy-1.26.4-py311_0.conda\nhttps://host/x.conda\n"
+        assert len(read_file("spec.txt", text).problems) == 1
+
+
+class TestFreeze:
+    def test_a_folder_of_condas_builders_is_read_as_the_bare_name(self, read_file: Read) -> None:
+        found = read_file(
+            "requirements.txt",
+            "absl-py==1.4.0\n"
+            "numpy @ file:///croot/numpy_and_numpy_base_16/work\n"
+            "certifi @ file:///home/conda/feedstock_root/build_artifacts/certifi_1/work/certifi\n"
+            "six @ file:///C:/ci/six_1/work ; python_version > '3'\n",
+        )
+        assert texts(found.requirements) == ["absl-py==1.4.0", "numpy", "certifi", "six ; python_version > '3'"]
+        assert len(found.notes) == 3
+        assert found.problems == ()
+
+    def test_another_folder_that_is_not_here_is_a_problem(self, read_file: Read) -> None:
+        found = read_file("requirements.txt", "mine @ file:///home/me/mine\n")
+        assert found.problems == (
+            "requirements.txt:1: `mine @ file:///home/me/mine`: there is no such file here; ask for the package by "
+            "name",
+        )
+
+    def test_parts_of_the_system_are_left_out_with_a_note(self, read_file: Read) -> None:
+        found = read_file(
+            "requirements.txt",
+            "numpy==1.26.4\npkg-resources==0.0.0\npython-apt==2.4.0+ubuntu1\nxkit==0.0.0\nPyGObject==3.42.0\n"
+            "google-colab @ file:///colabtools/dist/google-colab-1.0.0.tar.gz#sha256=0\n",
+        )
+        assert texts(found.requirements) == ["numpy==1.26.4"]
+        assert len(found.notes) == 5
+        assert found.problems == ()
+
+    @pytest.mark.skipif(sys.platform == "win32", reason="pywin32 is for Windows")
+    def test_what_is_for_another_system_is_left_out_of_a_freeze(self, read_file: Read) -> None:
+        found = read_file("requirements.txt", "numpy==1.26.4\npywin32==306\ntensorflow-intel==2.15.0\n")
+        assert texts(found.requirements) == ["numpy==1.26.4", "tensorflow-intel==2.15.0"]
+        assert found.notes == ("requirements.txt:2: `pywin32==306` is left out: it exists for Windows only",)
+
+    @pytest.mark.skipif(sys.platform == "win32", reason="pywin32 is for Windows")
+    def test_in_a_list_that_somebody_wrote_all_of_it_is_named(self, read_file: Read) -> None:
+        found = read_file("requirements.txt", "numpy\npywin32==306\nwindows-curses\npywinpty; os_name == 'nt'\n")
+        assert texts(found.requirements) == ["numpy", "pywinpty; os_name == 'nt'"]
+        assert found.problems == (
+            "requirements.txt:2: `pywin32==306`: it exists for Windows only: write `pywin32==306; "
+            'sys_platform == "win32"`',
+            "requirements.txt:3: `windows-curses`: it exists for Windows only: write `windows-curses; "
+            'sys_platform == "win32"`',
+        )
+
+    def test_names_of_modules_are_named_all_at_once(self, read_file: Read) -> None:
+        found = read_file("requirements.txt", "tensorflow\nsklearn\ncv2>=4\nPIL\nyaml\nos\nargparse\n")
+        assert texts(found.requirements) == ["tensorflow", "argparse"]
+        assert [problem.rpartition(" ")[2] for problem in found.problems] == [
+            "`scikit-learn`", "`opencv-python`", "`Pillow`", "`PyYAML`", "line",
+        ]  # fmt: skip
