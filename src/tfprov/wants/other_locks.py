@@ -1,0 +1,171 @@
+"""Locks of other tools. What they locked becomes pins: tfprov resolves again, for the TensorFlow that fits the machine.
+
+Where the file of the project lies beside its lock, that file says what is asked for and the lock bounds it; a lock
+alone asks for all that it holds.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import yaml
+from packaging.utils import canonicalize_name
+
+from tfprov.wants.basket import Basket, Part
+from tfprov.wants.pyproject import Table, table, texts
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Pin:
+    """One locked package; `marker` is empty when it is wanted everywhere."""
+
+    name: str
+    version: str
+    marker: str = ""
+
+
+def read(kind: str, text: str, basket: Basket, part: Part) -> None:
+    """Put what a lock holds into the basket.
+
+    Args:
+        kind: format of the lock: `uv-lock`, `poetry-lock`, `pylock`, `pipfile-lock` or `conda-lock`.
+        text: the lock.
+        basket: where to put it.
+        part: what the packages that the project needs are; others are constraints.
+    """
+    try:
+        if kind == "pipfile-lock":
+            document = json.loads(text)
+        elif kind == "conda-lock":
+            document = yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # noqa: S506 - both are safe
+        else:
+            document = tomllib.loads(text)
+    except (ValueError, yaml.YAMLError) as error:
+        basket.problem(basket.name, f"it cannot be read: {' '.join(str(error).split())}")
+        return
+    {
+        "uv-lock": _uv,
+        "poetry-lock": _poetry,
+        "pylock": _pylock,
+        "pipfile-lock": _pipfile,
+        "conda-lock": _conda,
+    }[kind](document, basket, part)
+    basket.note(basket.name, "its versions are pins: tfprov resolves again, for the TensorFlow that fits this machine")
+
+
+def _uv(document: Table, basket: Basket, part: Part) -> None:
+    _bound(document.get("requires-python"), basket)
+    # The project itself and its workspace have no registry.
+    own = ("virtual", "editable", "directory")
+    locked = [one for one in _packages(document) if not any(kind in table(one, "source") for kind in own)]
+    _put([_pin(one) for one in locked], basket, part)
+
+
+def _poetry(document: Table, basket: Basket, part: Part) -> None:
+    _bound(table(document, "metadata").get("python-versions"), basket)
+    main: list[_Pin] = []
+    rest: list[_Pin] = []
+    for package in _packages(document):
+        groups = texts(package, "groups") or (str(package.get("category", "main")),)
+        is_main = "main" in groups and package.get("optional") is not True
+        (main if is_main else rest).append(_pin(package, "markers"))
+    _put(main, basket, part)
+    _put(rest, basket, "constraints")
+
+
+def _pylock(document: Table, basket: Basket, part: Part) -> None:
+    _bound(document.get("requires-python"), basket)
+    found = document.get("packages")
+    for package in found if isinstance(found, Sequence) else ():
+        if "version" not in package:
+            basket.problem(
+                basket.place(f"packages.{package.get('name')}"),
+                "it is locked without a version, from a repository or a folder, and tfprov installs wheels",
+            )
+    _put([_pin(one, "marker") for one in _packages(document, "packages")], basket, part)
+
+
+def _pipfile(document: Table, basket: Basket, part: Part) -> None:
+    sections: tuple[tuple[str, Part], ...] = (("default", part), ("develop", "constraints"))
+    for section, into in sections:
+        pins = []
+        for name, entry in table(document, section).items():
+            if "version" in table(entry):
+                pins.append(_pin({"name": name, **table(entry)}, "markers"))
+            elif into == part:
+                basket.problem(
+                    basket.place(f"{section}.{name}"),
+                    "it is locked from a repository or a folder, and tfprov installs wheels",
+                )
+        _put(pins, basket, into)
+
+
+def _conda(document: Table, basket: Basket, part: Part) -> None:
+    channels = table(document, "metadata").get("channels")
+    for one in channels if isinstance(channels, Sequence) else ():
+        basket.channels((str(table(one).get("url", one)),))
+    pins = []
+    for package in _packages(document):
+        if package.get("category", "main") != "main":
+            continue
+        if package.get("manager") == "pip":
+            pins.append(_pin(package))
+        elif not str(package["name"]).startswith("_"):
+            basket.conda(f"{package['name']}=={package['version']}", basket.place(f"package.{package['name']}"))
+    _put(pins, basket, part)
+
+
+def _pin(package: Table, marker: str = "") -> _Pin:
+    """A pin of a locked package; `marker` is the key of its marker."""
+    found = package.get(marker)
+    return _Pin(
+        name=str(package["name"]),
+        version=str(package["version"]).removeprefix("=="),
+        marker=found if isinstance(found, str) else "",
+    )
+
+
+def _bound(found: object, basket: Basket) -> None:
+    if isinstance(found, str):
+        from tfprov.wants.poetry import specifier
+
+        try:
+            basket.python(specifier(found), basket.name)
+        except ValueError as error:
+            basket.problem(basket.name, str(error))
+
+
+def _packages(document: Table, key: str = "package") -> Iterator[Table]:
+    found = document.get(key)
+    for package in found if isinstance(found, Sequence) else ():
+        if isinstance(package, Mapping) and "name" in package and "version" in package:
+            yield package
+
+
+def _put(pins: Iterable[_Pin], basket: Basket, part: Part) -> None:
+    """Keep pins; of a project with several versions none, where no marker tells them apart."""
+    by_name: defaultdict[str, dict[_Pin, None]] = defaultdict(dict)
+    for pin in pins:
+        by_name[canonicalize_name(pin.name)][pin] = None
+    for name, found in by_name.items():
+        where = basket.place(f"{name}")
+        if len(found) > 1 and not all(pin.marker for pin in found):
+            versions = ", ".join(dict.fromkeys(pin.version for pin in found))
+            basket.note(
+                where, f"it is locked at {versions}, each for another platform or Python: none of them is pinned"
+            )
+            if part == "requirements":
+                basket.want(name, where)
+            continue
+        for pin in found:
+            marker = f" ; {pin.marker}" if pin.marker else ""
+            basket.want(f"{pin.name}=={pin.version}{marker}", where, part=part)

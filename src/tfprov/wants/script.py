@@ -1,0 +1,28 @@
+"""The block of metadata inside a script (PEP 723)."""
+
+from __future__ import annotations
+
+import re
+
+# The pattern of the standard.
+_BLOCK = re.compile(r"(?m)^# /// (?P<type>[a-zA-Z0-9-]+)$\s(?P<content>(^#(| .*)$\s)+)^# ///$")
+
+
+def block(text: str) -> str:
+    """The TOML document inside a script.
+
+    Raises:
+        ValueError: there is none, or more than one.
+    """
+    found = [match for match in _BLOCK.finditer(f"{text}\n") if match["type"] == "script"]
+    if len(found) > 1:
+        raise ValueError("it has more than one block `# /// script`")
+    if not found:
+        raise ValueError("it is a program without a block `# /// script` that lists what it needs")
+    lines = found[0]["content"].splitlines()
+    return "".join(f"{line[2:] if line.startswith('# ') else line[1:]}\n" for line in lines)
+
+
+def has_block(text: str) -> bool:
+    """Whether a script has such a block."""
+    return _BLOCK.search(f"{text}\n") is not None

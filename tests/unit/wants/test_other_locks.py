@@ -1,0 +1,143 @@
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from wants_files import Read, texts
+
+UV = """\
+version = 1
+requires-python = ">=3.10"
+[[package]]
+name = "mine"
+version = "0.1"
+source = { virtual = "." }
+[[package]]
+name = "numpy"
+version = "1.26.4"
+source = { registry = "https://pypi.org/simple" }
+[[package]]
+name = "forked"
+version = "1.0"
+[[package]]
+name = "forked"
+version = "2.0"
+"""
+POETRY = """\
+[[package]]
+name = "numpy"
+version = "1.26.4"
+groups = ["main"]
+markers = "python_version >= '3.9'"
+[[package]]
+name = "pytest"
+version = "8.0"
+groups = ["dev"]
+[[package]]
+name = "extra"
+version = "1.0"
+optional = true
+[metadata]
+lock-version = "2.1"
+python-versions = "^3.9"
+"""
+PYLOCK = """\
+lock-version = "1.0"
+created-by = "x"
+requires-python = ">=3.11"
+[[packages]]
+name = "numpy"
+version = "1.26.4"
+marker = "os_name == 'posix'"
+[[packages]]
+name = "here"
+directory = { path = "." }
+"""
+PIPFILE = json.dumps(
+    {
+        "_meta": {"sources": []},
+        "default": {
+            "numpy": {"version": "==1.26.4", "hashes": [], "markers": "os_name == 'posix'"},
+            "here": {"path": "."},
+        },
+        "develop": {"pytest": {"version": "==8.0"}, "tool": {"git": "https://host/tool"}},
+    }
+)
+CONDA = """\
+version: 1
+metadata:
+  channels: [{url: conda-forge}]
+package:
+- {name: numpy, version: 1.26.4, manager: conda, platform: linux-64}
+- {name: _libgcc_mutex, version: "0.1", manager: conda, platform: linux-64}
+- {name: six, version: "1.16", manager: pip, platform: linux-64}
+- {name: pytest, version: "8.0", manager: pip, category: dev}
+"""
+NOTE = "its versions are pins: tfprov resolves again, for the TensorFlow that fits this machine"
+
+
+def test_a_lock_of_uv_pins_what_it_holds_but_for_the_project(read_file: Read) -> None:
+    found = read_file("uv.lock", UV)
+    assert texts(found.requirements) == ["numpy==1.26.4", "forked"]
+    assert texts(found.python) == [">=3.10"]
+    assert found.notes == (
+        "uv.lock: forked: it is locked at 1.0, 2.0, each for another platform or Python: none of them is pinned",
+        f"uv.lock: {NOTE}",
+    )
+
+
+def test_beside_its_project_it_bounds_what_that_asks_for(read_file: Read) -> None:
+    read_file("pyproject.toml", '[project]\ndependencies = ["numpy>=1.20"]\n')
+    found = read_file("uv.lock", UV)
+    assert texts(found.requirements) == ["numpy>=1.20"]
+    assert texts(found.constraints) == ["numpy==1.26.4"]
+
+
+def test_a_lock_of_poetry_asks_for_its_main_group_and_bounds_the_rest(read_file: Read) -> None:
+    found = read_file("poetry.lock", POETRY)
+    assert texts(found.requirements) == ["numpy==1.26.4 ; python_version >= '3.9'"]
+    assert texts(found.constraints) == ["pytest==8.0", "extra==1.0"]
+    assert texts(found.python) == [">=3.9,<4"]
+
+
+def test_a_lock_of_the_standard_is_read(read_file: Read) -> None:
+    found = read_file("pylock.toml", PYLOCK)
+    assert texts(found.requirements) == ["numpy==1.26.4 ; os_name == 'posix'"]
+    assert texts(found.python) == [">=3.11"]
+    assert found.problems == (
+        "pylock.toml: packages.here: it is locked without a version, from a repository or a folder, and tfprov "
+        "installs wheels",
+    )
+
+
+def test_a_lock_of_pipenv_is_read(read_file: Read) -> None:
+    found = read_file("Pipfile.lock", PIPFILE)
+    assert texts(found.requirements) == ["numpy==1.26.4 ; os_name == 'posix'"]
+    assert texts(found.constraints) == ["pytest==8.0"]
+    assert found.problems == (
+        "Pipfile.lock: default.here: it is locked from a repository or a folder, and tfprov installs wheels",
+    )
+
+
+def test_a_lock_of_conda_has_both_kinds_of_package(read_file: Read) -> None:
+    found = read_file("conda-lock.yml", CONDA)
+    assert texts(found.conda) == ["numpy==1.26.4"]
+    assert texts(found.requirements) == ["six==1.16"]
+    assert found.channels == ("conda-forge",)
+
+
+@pytest.mark.parametrize(
+    ("name", "text"), [("uv.lock", "[["), ("Pipfile.lock", "{"), ("conda-lock.yml", "package:\n- [\n")]
+)
+def test_what_cannot_be_read_is_a_problem(read_file: Read, name: str, text: str) -> None:
+    assert read_file(name, text).problems[0].startswith(f"{name}: it cannot be read: ")
+
+
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [(UV, "a.toml"), (POETRY, "b.toml"), (PYLOCK, "c.toml"), (PIPFILE, "d"), (CONDA, "e.txt")],
+)
+def test_each_is_known_by_its_content(read_file: Read, text: str, name: str) -> None:
+    assert "numpy" in repr(read_file(name, text))
+    assert NOTE in read_file(name, text).notes[-1]
