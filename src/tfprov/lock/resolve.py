@@ -15,9 +15,11 @@ from tfprov import process
 from tfprov.distributions import kind_of
 from tfprov.errors import TfprovError
 from tfprov.ladder.classify import classify_text
+from tfprov.lock.allowed import only_allowed
 from tfprov.paths import temporary
 
 _FULL_PYTHON = re.compile(r'(?m)(?P<minor>^requires-python = ">=\d+\.\d+)\.\d+(?=")')
+_PATH = re.compile(r'(?<=[{ ])path = "([^"]+\.whl)"')
 
 Pinned: TypeAlias = tuple[tuple[str, str], ...]
 """Names, as the standard normalises them, and versions. A name may occur twice."""
@@ -31,6 +33,9 @@ class Question:
         requirements: PEP 508 lines, TensorFlow first.
         constraints: PEP 508 lines.
         python: the interpreter to resolve for.
+        overrides: PEP 508 lines, taken instead of what packages ask for.
+        exclude: names of projects that are left out although something asks for them.
+        hashes: SHA-256 of the files that may be locked, by project; any file of a project that is not there.
         exclude_newer: date or time; None for no limit.
         platform: what uv calls the platform to resolve for; None for the interpreter's own.
         prefer: versions that are kept where they still fit; of everything else the newest is taken.
@@ -42,6 +47,9 @@ class Question:
     requirements: tuple[str, ...]
     constraints: tuple[str, ...]
     python: Path
+    overrides: tuple[str, ...] = ()
+    exclude: tuple[str, ...] = ()
+    hashes: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     exclude_newer: str | None = None
     platform: str | None = None
     prefer: Pinned = ()
@@ -88,6 +96,9 @@ def resolve(question: Question, resolver: Resolver) -> str:
         bounds = work / "constraints.txt"
         fixed = [f"{name}=={version}" for name, version in question.provided.items()]
         bounds.write_text("\n".join((*question.constraints, *fixed)) + "\n", encoding="utf-8")
+        changes = {"overrides": question.overrides, "excludes": question.exclude}
+        for name, lines in changes.items():
+            (work / f"{name}.txt").write_text("\n".join(lines) + "\n", encoding="utf-8")
         # uv takes versions from an existing output file as preferences.
         output = work / "pylock.toml"
         if question.prefer:
@@ -98,6 +109,7 @@ def resolve(question: Question, resolver: Resolver) -> str:
             *("--no-header", "--no-config", "--no-progress", "--cache-dir", resolver.cache),
             *(part for link in resolver.find_links for part in ("--find-links", link)),
             *(("--index-strategy", "unsafe-best-match") if resolver.merge_indexes else ()),
+            *(part for name, lines in changes.items() if lines for part in (f"--{name}", work / f"{name}.txt")),
             *(("--python-platform", question.platform) if question.platform else ()),
             *(("--python-version", question.python_version) if question.python_version else ()),
             *(part for name in question.provided for part in ("--no-emit-package", name)),
@@ -121,7 +133,10 @@ def resolve(question: Question, resolver: Resolver) -> str:
             raise classify_text("uv pip compile", said, answer.returncode, what=what)
         # uv writes the full version of the interpreter that it resolved for. Wheels are made for minor versions, so a
         # colleague with an older patch release can use the same lock.
-        return _FULL_PYTHON.sub(r"\g<minor>", output.read_text(encoding="utf-8"), count=1)
+        resolved = _FULL_PYTHON.sub(r"\g<minor>", output.read_text(encoding="utf-8"), count=1)
+        # And paths relative to its output, which does not stay where it is.
+        resolved = _PATH.sub(lambda found: f'url = "{(work / found[1]).resolve().as_uri()}"', resolved)
+        return only_allowed(resolved, question.hashes) if question.hashes else resolved
 
 
 def _document(pinned: Pinned) -> str:

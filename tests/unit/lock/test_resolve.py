@@ -197,3 +197,28 @@ def test_distributions_of_tensorflow_are_found_in_a_resolved_document(tmp_path: 
 )
 def test_a_requirement_asks_for_tensorflow_itself_or_not(requirement: str, expected: bool) -> None:
     assert is_tensorflow(requirement) is expected
+
+
+def test_overrides_hold_instead_of_what_packages_ask_for(resolver: Resolver) -> None:
+    asked = replace(question("old-only"), overrides=("dep>=2",))
+    assert versions(resolve(asked, resolver)) == {"old-only": "1.0", "dep": "2.0"}
+
+
+def test_what_is_excluded_does_not_come(resolver: Resolver) -> None:
+    assert versions(resolve(replace(question("app"), exclude=("dep",)), resolver)) == {"app": "1.0"}
+
+
+def test_a_file_without_an_allowed_hash_is_not_locked(resolver: Resolver) -> None:
+    with pytest.raises(TfprovError) as failure:
+        resolve(replace(question("dep==1.0"), hashes={"dep": ("0" * 64,)}), resolver)
+    assert failure.value.code.name == "version-not-available"
+
+
+def test_a_wheel_beside_the_profile_is_locked_by_an_address_that_stays(
+    resolver: Resolver, wheels: list[Path], tmp_path: Path
+) -> None:
+    (tmp_path / "a folder").mkdir()
+    wheel = wheels[1].rename(tmp_path / "a folder" / wheels[1].name)
+    here = replace(resolver, environ={**resolver.environ, "PROJECT_ROOT": str(tmp_path)})
+    resolved = resolve(question("dep @ file://${PROJECT_ROOT}/a folder/" + wheel.name), here)
+    assert f'archive = {{ url = "{wheel.as_uri()}"' in resolved

@@ -184,6 +184,9 @@ def inputs(loaded: Loaded) -> Inputs:
         python=profile.python.version or "",
         requirements=loaded.requirements,
         constraints=loaded.constraints,
+        overrides=profile.packages.overrides,
+        exclude=profile.packages.exclude,
+        hashes=tuple(f"{name} {' '.join(hashes)}" for name, hashes in loaded.hashes.items()),
         index=without_userinfo(profile.index.url or ""),
         extra=tuple(without_userinfo(url) for url in profile.index.extra),
         find_links=profile.index.find_links,
@@ -336,6 +339,9 @@ def ask_resolver(
             *selection.constraints,
             *selection.bounds,
         ),
+        overrides=context.loaded.profile.packages.overrides,
+        exclude=context.loaded.profile.packages.exclude,
+        hashes=MappingProxyType({}) if alone else context.loaded.hashes,
         python=Path(sys.executable if absent else interpreter.path),
         python_version=(provided.python if provided else interpreter.version) if absent else None,
         provided=provided.projects if provided else MappingProxyType({}),
@@ -372,6 +378,8 @@ def ask_resolver(
             environ={
                 **environ,
                 **({"UV_OFFLINE": "1"} if network.offline else {}),
+                # Stands in the requirements for wheels that lie beside the profile.
+                "PROJECT_ROOT": str(context.loaded.folder),
                 "UV_HTTP_TIMEOUT": str(int(network.idle_timeout)),
                 **indexes,
                 **more,
