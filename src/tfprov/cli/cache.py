@@ -73,7 +73,7 @@ def cache_clear(as_json: Json = False) -> None:
 
 @app.command(name="key", epilog='Example: echo "key=$(tfprov cache key train.toml)" >> "$GITHUB_OUTPUT"')
 def cache_key(
-    profile: ProfileName,
+    profile: ProfileName = "",
     overrides: Overrides = None,
     as_json: Json = False,
 ) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from typer.core import TyperCommand
 
 from tfprov.cli.options import Json, ProfileName, output_of
 from tfprov.cli.output import failures
@@ -16,7 +17,16 @@ from tfprov.cli.plain import go_back
 app = typer.Typer()
 
 
-@app.command(context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False})
+class _Run(TyperCommand):
+    """`run`, with or without a profile before the `--`."""
+
+    # Typer keeps the class of the context to itself.
+    def parse_args(self, ctx: typer.Context, args: list[str]) -> list[str]:  # type: ignore[override]
+        """Take a command line that begins with `--` for one without a profile."""
+        return super().parse_args(ctx, ["", *args] if args[:1] == ["--"] else args)
+
+
+@app.command(cls=_Run, context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False})
 def run(
     profile: ProfileName,
     command: Annotated[list[str], typer.Argument(metavar="-- COMMAND…", help="What to run, with its arguments.")],
@@ -37,7 +47,7 @@ def run(
 
 
 @app.command()
-def shell(profile: ProfileName) -> None:
+def shell(profile: ProfileName = "") -> None:
     """Start a shell in which the environment of PROFILE is active."""
     output = output_of("shell", as_json=False)
     with failures(output):
@@ -68,7 +78,7 @@ def list_(as_json: Json = False) -> None:
 
 @app.command()
 def rollback(
-    profile: ProfileName,
+    profile: ProfileName = "",
     number: Annotated[
         int | None,
         typer.Argument(help="Generation to go back to. Default: the one before the active one."),
@@ -81,7 +91,7 @@ def rollback(
 
 @app.command()
 def remove(
-    profile: ProfileName,
+    profile: ProfileName = "",
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
     force: Annotated[bool, typer.Option("--force", help="Delete it although processes use it.")] = False,
     as_json: Json = False,

@@ -23,7 +23,8 @@ app = typer.Typer()
 )
 def smoke(
     profile: Annotated[
-        str | None, typer.Argument(metavar="PROFILE", help="Profile of an existing environment.")
+        str | None,
+        typer.Argument(metavar="[PROFILE]", help="Of an existing environment. Default: that of the folder."),
     ] = None,
     python: Annotated[
         Path | None,
@@ -54,8 +55,10 @@ def smoke(
         from tfprov.smoke.receipt import machine_of
         from tfprov.smoke.verdict import as_document, as_error
 
-        if (profile is None) == (python is None):
+        if profile is not None and python is not None:
             raise TfprovError("usage", "name either a PROFILE or an environment with `--python`")
+        if python is None:
+            profile = profile or ""
         files = verdicts.ReportFiles(junit=junit, html=html, receipt=receipt, against=against)
         files.check()
         with output.progress() as emit:
@@ -96,7 +99,8 @@ def smoke(
 @app.command(epilog="Examples: tfprov doctor train.toml --fix; tfprov doctor --python .venv")
 def doctor(
     profile: Annotated[
-        str | None, typer.Argument(metavar="PROFILE", help="Profile of an existing environment.")
+        str | None,
+        typer.Argument(metavar="[PROFILE]", help="Of an existing environment. Default: that of the folder."),
     ] = None,
     python: Annotated[
         Path | None,
@@ -115,8 +119,10 @@ def doctor(
         from tfprov.pipeline.doctor import repair as put_right
         from tfprov.report import documents, text
 
-        if (profile is None) == (python is None):
+        if profile is not None and python is not None:
             raise TfprovError("usage", "name either a PROFILE or an environment with `--python`")
+        if python is None:
+            profile = profile or ""
         if fix and profile is None:
             raise TfprovError("usage", "only an environment that tfprov made can be repaired")
         with output.progress() as emit:
@@ -139,7 +145,7 @@ def doctor(
 
 @app.command()
 def repair(
-    profile: ProfileName,
+    profile: ProfileName = "",
     as_json: Json = False,
     verbose: Verbose = False,
     quiet: Quiet = False,
@@ -157,7 +163,7 @@ def repair(
 
 @app.command()
 def log(
-    profile: ProfileName,
+    profile: ProfileName = "",
     number: Annotated[int, typer.Option("--run", min=1, help="Which run, the newest is 1.")] = 1,
     as_json: Json = False,
 ) -> None:

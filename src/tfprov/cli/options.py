@@ -13,9 +13,11 @@ from tfprov.cli.output import Output
 if TYPE_CHECKING:
     from tfprov.pipeline.context import Request
 
-ProfileName = Annotated[
-    str, typer.Argument(metavar="PROFILE", help="Path of a profile, or name of a shipped one (cpu, cuda, auto, …).")
-]
+PROFILE_HELP = (
+    "Path of a profile, or name of a shipped one (cpu, cuda, auto, …). Default: `tfprov.toml` or `[tool.tfprov]` in "
+    "`pyproject.toml`, here or in a folder above, else the file here that says what the project needs."
+)
+ProfileName = Annotated[str, typer.Argument(metavar="[PROFILE]", help=PROFILE_HELP, show_default=False)]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout, also on failure.")]
 Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Show details: skipped rungs, quick stages.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Show neither progress nor notes.")]

@@ -24,7 +24,7 @@ _FLAGS = {
 
 
 def is_plain(words: Sequence[str]) -> bool:
-    """Whether the command line is `up PROFILE` or `rollback PROFILE [N]`, with options about the output at most."""
+    """Whether the command line is `up [PROFILE]` or `rollback [PROFILE [N]]`, with options about the output at most."""
     flags = _FLAGS.get(words[0]) if words else None
     if flags is None:
         return False
@@ -32,13 +32,13 @@ def is_plain(words: Sequence[str]) -> bool:
     if any(word.startswith("-") for word in given):
         return False
     numbered = words[0] == "rollback" and len(given) == 2 and given[1].isascii() and given[1].isdecimal()
-    return len(given) == 1 or numbered
+    return len(given) <= 1 or numbered
 
 
 def run_plain(words: Sequence[str]) -> None:
     """Carry out a plain command line."""
     flags = _FLAGS[words[0]]
-    profile, *number = (word for word in words[1:] if word not in flags)
+    profile, *number = [word for word in words[1:] if word not in flags] or [""]
     output = Output(command=words[0], environ=os.environ, **{flags[word]: True for word in words[1:] if word in flags})
     if words[0] == "rollback":
         go_back(output, profile, number=int(number[0]) if number else None)

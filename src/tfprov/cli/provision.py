@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from tfprov.cli.options import (
+    PROFILE_HELP,
     Json,
     Locked,
     Overrides,
@@ -24,7 +25,6 @@ from tfprov.cli.options import (
 )
 from tfprov.cli.output import failures
 from tfprov.cli.plain import bring_up
-from tfprov.errors import TfprovError
 
 if TYPE_CHECKING:
     from tfprov.pipeline.context import Request
@@ -38,9 +38,7 @@ app = typer.Typer()
 def up(
     profile: Annotated[
         str | None,
-        typer.Argument(
-            metavar="[PROFILE]", help="Path of a profile, or name of a shipped one. Default: that of the bundle."
-        ),
+        typer.Argument(metavar="[PROFILE]", help=f"{PROFILE_HELP} With a bundle: the profile of that."),
     ] = None,
     overrides: Overrides = None,
     upgrade: Upgrade = False,
@@ -63,8 +61,6 @@ def up(
     """Make the environment of PROFILE, or bring it up to date, and prove it."""
 
     def asked() -> Request:
-        if profile is None and not bundle:
-            raise TfprovError("usage", "name a PROFILE, or a bundle with `--bundle`")
         request = request_of(profile or "", overrides, upgrade=upgrade, locked=locked, recreate=recreate)
         return replace(request, bundle=tuple(bundle or ()), offline=offline)
 
@@ -73,7 +69,7 @@ def up(
 
 @app.command(epilog="Examples: tfprov plan cuda · tfprov facts --json > host.json; tfprov plan cuda --host host.json")
 def plan(
-    profile: ProfileName,
+    profile: ProfileName = "",
     host: Annotated[
         Path | None,
         typer.Option(help="Plan for the machine whose facts are in this file (made by `tfprov facts --json`)."),
@@ -96,7 +92,7 @@ def plan(
 
 @app.command()
 def lock(
-    profile: ProfileName,
+    profile: ProfileName = "",
     overrides: Overrides = None,
     upgrade: Upgrade = False,
     locked: Locked = False,

@@ -79,7 +79,7 @@ def verified(environment: Environment, profile: str, *, moved: bool = False) -> 
             "environment-missing",
             f"`{environment.owner.name}` has no verified environment yet",
             evidence=(f"looked in `{environment.root}`",),
-            hint=f"run `tfprov up {profile}`",
+            hint=f"run `{f'tfprov up {profile}'.rstrip()}`",
         )
     if not moved and environment.moved(generation):
         raise TfprovError(
@@ -89,7 +89,7 @@ def verified(environment: Environment, profile: str, *, moved: bool = False) -> 
                 f"made in `{generation.seal.place if generation.seal else ''}`",
                 f"found in `{generation.path}`",
             ),
-            hint=f"run `tfprov up {profile}`: it is made anew from its image, and nothing is fetched",
+            hint=f"run `{f'tfprov up {profile}'.rstrip()}`: it is made anew from its image, and nothing is fetched",
         )
     return generation
 

@@ -19,7 +19,7 @@ from tfprov.errors import TfprovError
 from tfprov.profile.merge import hashes_of, with_wants
 from tfprov.profile.positions import Key, line_of, lines_of_keys
 from tfprov.profile.records import Loaded, Profile
-from tfprov.profile.source import NAMES_OF_FILES, digest, named_files, wants_in
+from tfprov.profile.source import NAMES_OF_FILES, digest, given, named_files, wants_in
 from tfprov.wants.records import Wants
 
 if sys.version_info >= (3, 11):
@@ -56,8 +56,7 @@ def load(
     """
     raw = _read(path) if content is None else content
     try:
-        text = raw.decode("utf-8-sig")
-        document = tomllib.loads(text)
+        found = given(path, raw)
     except UnicodeDecodeError as error:
         raise TfprovError(
             "profile-invalid", f"`{path}` is not UTF-8", evidence=(f"byte {error.start} cannot be decoded",)
@@ -69,7 +68,10 @@ def load(
             evidence=(f"{path.name}: {error}",),
             hint="strings need quotes; a table is `[name]`; a key may be given once",
         ) from error
-    positions = lines_of_keys(text)
+    except ValueError as error:
+        raise TfprovError("profile-invalid", f"`{path}` is not a profile", evidence=(str(error),)) from error
+    document = found.document
+    positions = lines_of_keys(found.text)
     sources: dict[Key, str] = {}
     problems: list[str] = []
     for override in overrides:
@@ -85,11 +87,11 @@ def load(
             if key[:length] in sources:
                 return sources[key[:length]]
         # An unknown table is reported as such, whichever of its keys was given.
-        for given, source in sources.items():
-            if given[: len(key)] == key and key not in positions:
+        for overridden, source in sources.items():
+            if overridden[: len(key)] == key and key not in positions:
                 return source
-        line = line_of(positions, key)
-        return f"{path.name}:{line}" if line else path.name
+        line = line_of(positions, (*found.prefix, *key))
+        return f"{path.name}:{found.first_line - 1 + line}" if line else path.name
 
     profile: Profile | None = None
     try:
@@ -127,7 +129,7 @@ def load(
         profile=profile,
         path=path,
         shipped=shipped,
-        digest=digest(raw, overrides=overrides, wants=wants, contents=contents),
+        digest=digest(found.raw, overrides=overrides, wants=wants, contents=contents),
         requirements=(*profile.packages.requirements, *(want.text for want in wants.requirements)),
         constraints=(*profile.packages.constraints, *(want.text for want in wants.constraints)),
         hashes=hashes_of((*wants.requirements, *wants.constraints)),
@@ -317,7 +319,7 @@ def _unprintable_paths(document: Document, place: Place) -> list[str]:
 
 
 def _missing_files(document: Document, folder: Path, place: Place, *, elsewhere: bool) -> tuple[list[str], list[bytes]]:
-    """Files that the document names and that cannot be read, and the content of those that can.
+    """Files that the document names and that cannot be read, and the content of those whose every byte counts.
 
     Works on the raw document, so that a missing file is reported beside a mistyped key.
     """
@@ -329,9 +331,11 @@ def _missing_files(document: Document, folder: Path, place: Place, *, elsewhere:
             continue
         if not file.path.exists():
             problems.append(f"{place(file.key)}: `{dotted}`: there is no `{file.name}` ({file.path})")
-        elif file.matters:
+        elif file.content != "none":
             try:
-                contents.append(file.path.read_bytes())
+                raw = file.path.read_bytes()
+                if file.content == "whole":
+                    contents.append(raw)
             except OSError as error:
                 problems.append(f"{place(file.key)}: `{dotted}`: `{file.name}` cannot be read: {error.strerror}")
     return problems, contents

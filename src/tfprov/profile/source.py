@@ -6,12 +6,15 @@ commands that only need to know whose environment is meant, get by with this and
 
 from __future__ import annotations
 
+import copy
 import hashlib
+import json
+import re
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from tfprov.errors import TfprovError
 from tfprov.paths import expanded
@@ -28,13 +31,20 @@ else:
 Document: TypeAlias = "dict[str, Any]"
 """A TOML document as the parser gives it."""
 
-# Keys whose values name files or folders, and whether the content is a part of what the profile means.
-NAMES_OF_FILES: tuple[tuple[tuple[str, str], bool], ...] = (
-    (("packages", "files"), True),
-    (("smoke", "scripts"), True),
-    (("index", "find-links"), False),
-    (("network", "ca-bundle"), False),
-    (("python", "path"), False),
+_LISTS = (
+    *("pyproject.toml", "requirements.txt", "environment.yml", "environment.yaml"),
+    *("Pipfile", "setup.cfg", "setup.py"),
+)
+Content: TypeAlias = Literal["whole", "understood", "none"]
+"""What of a file that a profile names is a part of the profile's meaning: its bytes, what they say, or neither."""
+
+# Keys whose values name files or folders.
+NAMES_OF_FILES: tuple[tuple[tuple[str, str], Content], ...] = (
+    (("packages", "files"), "understood"),
+    (("smoke", "scripts"), "whole"),
+    (("index", "find-links"), "none"),
+    (("network", "ca-bundle"), "none"),
+    (("python", "path"), "none"),
 )
 
 
@@ -46,13 +56,13 @@ class NamedFile:
         key: table and key.
         name: as it is written.
         path: where that is, absolute.
-        matters: whether its content is a part of what the profile means.
+        content: what of it is a part of what the profile means.
     """
 
     key: tuple[str, str]
     name: str
     path: Path
-    matters: bool
+    content: Content
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,6 +86,85 @@ class Source:
     kind: str = "venv"
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Given:
+    """What a file says as a profile.
+
+    Attributes:
+        document: the profile.
+        text: the TOML document that it stands in, for the lines of mistakes.
+        prefix: the table of that document which is the profile.
+        first_line: line of the file in which the document begins.
+        raw: what a digest of the profile is made of.
+    """
+
+    document: Document
+    text: str
+    prefix: tuple[str, ...] = ()
+    first_line: int = 1
+    raw: bytes
+
+
+def given(path: Path, raw: bytes) -> Given:
+    """What a file says as a profile.
+
+    A profile is a TOML file, or `[tool.tfprov]` in a `pyproject.toml` or in the metadata of a script (PEP 723).
+    Of any other file that says what is needed, the profile is that file and nothing else.
+
+    Args:
+        path: the file, absolute.
+        raw: its content.
+
+    Raises:
+        ValueError: it cannot be decoded, or is not TOML where it should be.
+    """
+    name = path.name.lower()
+    if name == "pyproject.toml":
+        return _inside(raw.decode("utf-8-sig"), path, "")
+    if name.endswith(".py") and name != "setup.py":
+        from tfprov.wants.script import block, first_line
+        from tfprov.wants.text import decoded
+
+        text = decoded(raw)
+        return _inside(block(text), path, path.stem, first_line=first_line(text))
+    if is_list(path):
+        document = {"name": plain_name(path.parent.name), "packages": {"files": [path.name]}}
+        return Given(document=document, text="", raw=b"")
+    text = raw.decode("utf-8-sig")
+    return Given(document=tomllib.loads(text), text=text, raw=raw)
+
+
+def _inside(text: str, path: Path, name: str, *, first_line: int = 1) -> Given:
+    """The profile inside a document about something else; that document says what it needs unless told otherwise."""
+    outer = tomllib.loads(text)
+    document: Document = copy.deepcopy(outer.get("tool", {}).get("tfprov", {}))
+    project = outer.get("project", {}).get("name") or outer.get("tool", {}).get("poetry", {}).get("name")
+    document.setdefault("name", plain_name(name or project or path.parent.name))
+    packages = document.setdefault("packages", {})
+    if isinstance(packages, dict) and "files" not in packages:
+        from tfprov.wants.pyproject import has_dependencies
+
+        packages["files"] = [path.name] if name or has_dependencies(outer) else []
+    return Given(
+        document=document,
+        text=text,
+        prefix=("tool", "tfprov"),
+        first_line=first_line,
+        raw=json.dumps(document, default=str, sort_keys=True).encode(),
+    )
+
+
+def is_list(path: Path) -> bool:
+    """Whether a file is by its name one that says what is needed, rather than a profile."""
+    name = path.name.lower()
+    return name in ("pipfile", "setup.py") or path.suffix.lower() in (".txt", ".in", ".cfg", ".yml", ".yaml", ".lock")
+
+
+def plain_name(text: str) -> str:
+    """A name for an environment that is as close to a text as may be."""
+    return re.sub(r"[^A-Za-z0-9._-]+", "-", text).strip("-._")[:64] or "train"
+
+
 def glance(path: Path, *, shipped: bool) -> Source | None:
     """What a profile's file says by itself about whose it is; None when it has to be read with care.
 
@@ -83,8 +172,8 @@ def glance(path: Path, *, shipped: bool) -> Source | None:
     """
     folder = path.parent
     try:
-        raw = path.read_bytes()
-        document: Document = tomllib.loads(raw.decode("utf-8-sig"))
+        found = given(path, path.read_bytes())
+        document = found.document
         name, table = document.get("name"), document.get("environment", {})
         link = table.get("path") if isinstance(table, dict) else 0
         if not isinstance(name, str) or "/" in name or "\\" in name or not (link is None or isinstance(link, str)):
@@ -92,7 +181,7 @@ def glance(path: Path, *, shipped: bool) -> Source | None:
         named = tuple(named_files(document, folder))
         if not all(file.path.exists() for file in named):
             return None
-        contents = [file.path.read_bytes() for file in named if file.matters]
+        contents = [file.path.read_bytes() for file in named if file.content == "whole"]
         wants = wants_in(document, folder)
     except (OSError, ValueError, RecursionError):
         return None
@@ -103,7 +192,7 @@ def glance(path: Path, *, shipped: bool) -> Source | None:
         path=path,
         shipped=shipped,
         link=resolved(folder, link) if link else None,
-        digest=digest(raw, wants=wants, contents=contents),
+        digest=digest(found.raw, wants=wants, contents=contents),
         kind=str(table.get("kind", "venv")),
     )
 
@@ -115,7 +204,7 @@ def digest(raw: bytes, *, overrides: Sequence[str] = (), wants: Wants, contents:
         raw: the file.
         overrides: from the command line.
         wants: of the files that it names; they stand for the files that those include in their turn.
-        contents: the files that the profile names and whose content matters.
+        contents: of the files whose every byte counts.
     """
     words = "\0".join((*overrides, "", repr(wants)))
     parts = (raw, words.encode("utf-8", "surrogateescape"), b"\0".join(contents))
@@ -124,12 +213,12 @@ def digest(raw: bytes, *, overrides: Sequence[str] = (), wants: Wants, contents:
 
 def named_files(document: Document, folder: Path) -> Iterator[NamedFile]:
     """The files and folders that a document names; addresses are left out, and so are values that name nothing."""
-    for key, matters in NAMES_OF_FILES:
+    for key, content in NAMES_OF_FILES:
         table = document.get(key[0])
         value = table.get(key[1]) if isinstance(table, dict) else None
         for name in value if isinstance(value, list) else [value]:
             if isinstance(name, str) and "://" not in name:
-                yield NamedFile(key=key, name=name, path=folder / expanded(name), matters=matters)
+                yield NamedFile(key=key, name=name, path=folder / expanded(name), content=content)
 
 
 def wants_in(document: Document, folder: Path) -> Wants:
@@ -181,22 +270,65 @@ def shipped() -> tuple[Path, ...]:
     return tuple(sorted(path for path in shipped_folder().glob("*.toml") if not path.name.startswith("pylock.")))
 
 
+def nearest(cwd: Path) -> Path | None:
+    """The profile of a folder: `tfprov.toml` or `[tool.tfprov]` in `pyproject.toml`, there or in a folder above.
+
+    Where there is neither, a file in the folder itself that says what is needed; None when there is none.
+    """
+    for folder in (cwd, *cwd.parents):
+        if (folder / "tfprov.toml").is_file():
+            return folder / "tfprov.toml"
+        project = folder / "pyproject.toml"
+        if project.is_file() and re.search(rb"(?m)^\[tool\.tfprov[\].]", project.read_bytes()):
+            return project
+    return next(iter(lists(cwd)), None)
+
+
+def lists(folder: Path) -> tuple[Path, ...]:
+    """The files of a folder that say what a project needs, the one to be taken first."""
+    return tuple(path for name in _LISTS if (path := folder / name).is_file() and _says_needs(path))
+
+
+def _says_needs(path: Path) -> bool:
+    """Whether a file is about more than the set-up of tools."""
+    if path.name == "pyproject.toml":
+        from tfprov.wants.pyproject import has_dependencies
+
+        try:
+            return has_dependencies(tomllib.loads(path.read_text(encoding="utf-8-sig")))
+        except ValueError:
+            return True  # whoever reads it says what is wrong
+    return path.name != "setup.cfg" or b"install_requires" in path.read_bytes()
+
+
 def find(name: str, *, cwd: Path) -> tuple[Path, bool]:
     """The file that a PROFILE argument means, and whether it is a shipped one.
 
-    A path wins over the name of a shipped profile, so that a file can never be hidden by one.
+    A path wins over the name of a shipped profile, so that a file can never be hidden by one. Without a name, the
+    profile of the folder is meant.
 
     Raises:
         TfprovError: `profile-missing`.
     """
+    if not name:
+        here = nearest(cwd)
+        if here is not None:
+            return here, False
+        raise TfprovError(
+            "profile-missing",
+            f"`{cwd}` has no profile",
+            evidence=(
+                "neither `tfprov.toml` nor `[tool.tfprov]` in `pyproject.toml`, here or in a folder above",
+                "no file here that says what a project needs, such as `requirements.txt`",
+            ),
+            hint="make one with `tfprov init`, or name a profile",
+        )
     path = cwd / expanded(name)
     if path.is_file():
         return path.absolute(), False
     names = {file.stem: file for file in shipped()}
     if name in names:
         return names[name], True
-    if not name:
-        raise TfprovError("profile-missing", "the name of the profile is empty")
     if path.is_dir():
         raise TfprovError("profile-missing", f"`{name}` is a folder, not a profile")
     if path.exists():

@@ -26,3 +26,9 @@ def block(text: str) -> str:
 def has_block(text: str) -> bool:
     """Whether a script has such a block."""
     return _BLOCK.search(f"{text}\n") is not None
+
+
+def first_line(text: str) -> int:
+    """Number of the line after the one that begins the block."""
+    found = next(match for match in _BLOCK.finditer(f"{text}\n") if match["type"] == "script")
+    return text.count("\n", 0, found.start("content")) + 1

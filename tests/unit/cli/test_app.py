@@ -173,8 +173,8 @@ class TestHelp:
 class TestUsage:
     @pytest.mark.parametrize(
         "arguments",
-        [("up", "--nonsense"), ("nonsense",), ("up",), ("up", "cpu", "more"), ("log", "cpu", "--run", "0"),
-         ("rollback", "cpu", "x"), ("smoke", "--level", "slow"), ("smoke",), ("smoke", "cpu", "--python", "x")],
+        [("up", "--nonsense"), ("nonsense",), ("up", "cpu", "more"), ("log", "cpu", "--run", "0"),
+         ("rollback", "cpu", "x"), ("smoke", "--level", "slow"), ("smoke", "cpu", "--python", "x")],
     )  # fmt: skip
     def test_a_wrong_command_line_ends_with_2_and_one_error(self, inside: Inside, arguments: tuple[str, ...]) -> None:
         answer = inside(*arguments)

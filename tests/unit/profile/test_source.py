@@ -146,7 +146,6 @@ class TestFind:
     def test_a_folder_is_no_profile(self, tmp_path: Path) -> None:
         (tmp_path / "folder").mkdir()
         assert self.refusal("folder", tmp_path).what == "`folder` is a folder, not a profile"
-        assert self.refusal("", tmp_path).what == "the name of the profile is empty"
 
     @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="POSIX has named pipes")
     def test_a_pipe_is_not_read(self, tmp_path: Path) -> None:
@@ -155,3 +154,106 @@ class TestFind:
 
     def test_the_home_of_an_unknown_user_is_just_not_there(self, tmp_path: Path) -> None:
         self.refusal("~no-such-user/train.toml", tmp_path)
+
+
+class TestNearest:
+    def found(self, cwd: Path) -> Path:
+        path, is_shipped = find("", cwd=cwd)
+        assert not is_shipped
+        return path
+
+    def test_the_profile_of_the_folder_or_of_one_above_is_meant(self, tmp_path: Path) -> None:
+        inner = tmp_path / "a" / "b"
+        inner.mkdir(parents=True)
+        above = write(tmp_path, 'name = "x"', "tfprov.toml")
+        assert self.found(inner) == above
+        project = write(tmp_path / "a", "[tool.tfprov.smoke]\n", "pyproject.toml")
+        assert self.found(inner) == project
+        here = write(inner, 'name = "y"', "tfprov.toml")
+        assert self.found(inner) == here
+
+    def test_a_project_that_is_silent_about_it_is_passed_by(self, tmp_path: Path) -> None:
+        (tmp_path / "a").mkdir()
+        above = write(tmp_path, 'name = "x"', "tfprov.toml")
+        write(tmp_path / "a", "[project]\ndependencies = []\n", "pyproject.toml")
+        assert self.found(tmp_path / "a") == above
+
+    @pytest.mark.parametrize(
+        ("name", "text"),
+        [
+            ("pyproject.toml", '[project]\ndependencies = ["six"]\n'),
+            ("requirements.txt", "six\n"),
+            ("environment.yml", "dependencies: [six]\n"),
+            ("Pipfile", '[packages]\nsix = "*"\n'),
+            ("setup.cfg", "[options]\ninstall_requires = six\n"),
+            ("setup.py", "from setuptools import setup\nsetup(install_requires=['six'])\n"),
+        ],
+    )
+    def test_without_one_a_file_that_says_what_is_needed_is_the_profile(
+        self, tmp_path: Path, name: str, text: str
+    ) -> None:
+        (tmp_path / "My project!").mkdir()
+        path = write(tmp_path / "My project!", text, name)
+        write(tmp_path / "My project!", "[tool.black]\n" if name != "pyproject.toml" else text, "pyproject.toml")
+        assert self.found(path.parent) == path
+        loaded = load(path)
+        assert (loaded.profile.name, loaded.requirements) == ("My-project", ("six",))
+        assert glance(path, shipped=False) == loaded.source
+
+    def test_where_there_is_nothing_the_way_on_is_named(self, tmp_path: Path) -> None:
+        write(tmp_path, "[metadata]\n", "setup.cfg")
+        with pytest.raises(TfprovError) as failure:
+            find("", cwd=tmp_path)
+        assert failure.value.code.name == "profile-missing"
+        assert failure.value.hint == "make one with `tfprov init`, or name a profile"
+
+
+class TestInside:
+    PROJECT = """\
+[project]
+name = "mine"
+dependencies = ["six"]
+
+[tool.tfprov]
+tensorflow.version = ">=2.16"
+
+[tool.tfprov.smoke]
+level = "quick"
+"""
+
+    def test_the_table_of_a_project_is_a_profile_that_asks_for_what_the_project_needs(self, tmp_path: Path) -> None:
+        path = write(tmp_path, self.PROJECT, "pyproject.toml")
+        loaded = load(path)
+        assert (loaded.profile.name, loaded.profile.smoke.level) == ("mine", "quick")
+        assert loaded.requirements == ("six",)
+        assert glance(path, shipped=False) == loaded.source
+
+    def test_it_may_name_other_files_or_none(self, tmp_path: Path) -> None:
+        path = write(tmp_path, f"{self.PROJECT}[tool.tfprov.packages]\nfiles = []\n", "pyproject.toml")
+        assert load(path).requirements == ()
+
+    def test_only_what_is_about_it_changes_the_digest(self, tmp_path: Path) -> None:
+        def digest(text: str) -> str:
+            return load(write(tmp_path, text, "pyproject.toml")).digest
+
+        before = digest(self.PROJECT)
+        assert digest(f"{self.PROJECT}[tool.black]\n") == before
+        assert digest(self.PROJECT.replace("quick", "deep")) != before
+        assert digest(self.PROJECT.replace("six", "seven")) != before
+
+    def test_a_mistake_has_the_line_of_the_file(self, tmp_path: Path) -> None:
+        with pytest.raises(TfprovError) as failure:
+            load(write(tmp_path, self.PROJECT.replace("quick", "fast"), "pyproject.toml"))
+        assert failure.value.evidence[0].startswith("pyproject.toml:9: `smoke.level` must be ")
+
+    def test_a_script_has_it_in_its_block(self, tmp_path: Path) -> None:
+        block = '# dependencies = ["six"]\n# [tool.tfprov]\n# smoke.level = "fast"\n'
+        path = write(tmp_path, f"#!/usr/bin/env python3\n# /// script\n{block}# ///\nimport six\n", "train.py")
+        with pytest.raises(TfprovError) as failure:
+            load(path)
+        assert failure.value.evidence[0].startswith("train.py:5: `smoke.level` must be ")
+        path.write_text(path.read_text().replace("fast", "deep"))
+        assert (load(path).profile.name, load(path).requirements) == ("train", ("six",))
+        path.write_text("import six\n")
+        with pytest.raises(TfprovError, match="is not a profile"):
+            load(path)
