@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 import tomlkit
 from packaging.utils import canonicalize_name
@@ -21,18 +22,14 @@ def only_allowed(resolved: str, hashes: Mapping[str, tuple[str, ...]]) -> str:
         TfprovError: `version-not-available` when none of the files of a project is allowed.
     """
     document = tomlkit.parse(resolved).unwrap()
-    for package in document.get("packages", ()):
-        allowed = hashes.get(canonicalize_name(package["name"]))
-        if allowed is None:
-            continue
-        found = [*package.get("wheels", ()), *filter(None, (package.get("archive"),))]
-        kept = [file for file in found if file["hashes"].get("sha256") in allowed]
+    for package, files, kept in _compared(document, hashes):
         if not kept:
+            allowed = hashes[canonicalize_name(package["name"])]
             raise TfprovError(
                 "version-not-available",
                 f"no file of `{package['name']}` {package.get('version', '')} has a hash that the requirements allow",
                 evidence=(
-                    *(f"{file['url']}: sha256:{file['hashes'].get('sha256')}" for file in found[:5]),
+                    *(f"{file['url']}: sha256:{file['hashes'].get('sha256')}" for file in files[:5]),
                     f"{len(allowed)} {'hash is' if len(allowed) == 1 else 'hashes are'} allowed",
                 ),
                 hint="remove the hashes of this package, or take them from the index that is used here",
@@ -40,3 +37,20 @@ def only_allowed(resolved: str, hashes: Mapping[str, tuple[str, ...]]) -> str:
         if "wheels" in package:
             package["wheels"] = kept
     return tomlkit.dumps(document)
+
+
+def refused_in(lock: str, hashes: Mapping[str, tuple[str, ...]]) -> tuple[str, ...]:
+    """Projects of a lock with a file that the hashes do not allow; arguments as of `only_allowed`."""
+    document = tomlkit.parse(lock).unwrap()
+    return tuple(package["name"] for package, files, kept in _compared(document, hashes) if kept != files)
+
+
+def _compared(
+    document: Mapping[str, Any], hashes: Mapping[str, tuple[str, ...]]
+) -> Iterator[tuple[dict[str, Any], list[dict[str, Any]], list[dict[str, Any]]]]:
+    """Each package that hashes are given for, its files, and those of them that are allowed."""
+    for package in document.get("packages", ()):
+        allowed = hashes.get(canonicalize_name(package["name"]))
+        if allowed is not None:
+            files = [*package.get("wheels", ()), *filter(None, (package.get("archive"),))]
+            yield package, files, [file for file in files if file["hashes"].get("sha256") in allowed]

@@ -50,7 +50,6 @@ class Inputs:
         constraints: bounds that the profile gives.
         overrides: taken instead of what packages ask for.
         exclude: projects that are not installed although something asks for them.
-        hashes: a project and the SHA-256 of the files that may be installed for it, divided by spaces.
         index: index of the profile, without credentials; empty when the machine's own is used.
         extra: further indexes of the profile, without credentials.
         find_links: as the profile names them.
@@ -66,7 +65,6 @@ class Inputs:
     constraints: tuple[str, ...] = ()
     overrides: tuple[str, ...] = ()
     exclude: tuple[str, ...] = ()
-    hashes: tuple[str, ...] = ()
     index: str = ""
     extra: tuple[str, ...] = ()
     find_links: tuple[str, ...] = ()

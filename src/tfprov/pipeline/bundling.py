@@ -358,6 +358,8 @@ def portable(loaded: Loaded, scripts: Sequence[str]) -> str:
     packages = {
         "requirements": list(loaded.requirements),
         "constraints": list(loaded.constraints),
+        "overrides": list(loaded.profile.packages.overrides),
+        "exclude": list(loaded.profile.packages.exclude),
     }
     document["packages"] = {key: value for key, value in packages.items() if value}
     if scripts:

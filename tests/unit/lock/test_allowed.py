@@ -4,7 +4,7 @@ import pytest
 import tomlkit
 
 from tfprov.errors import TfprovError
-from tfprov.lock.allowed import only_allowed
+from tfprov.lock.allowed import only_allowed, refused_in
 
 RESOLVED = """\
 lock-version = "1.0"
@@ -38,6 +38,10 @@ def test_only_files_with_an_allowed_hash_stay() -> None:
     kept = only_allowed(RESOLVED, {"six": ("zz", "bb"), "linked": ("dd",), "elsewhere": ("xx",)})
     assert files(kept) == {"six": ["b"], "other": ["c"], "linked": ["d"]}
     assert files(only_allowed(RESOLVED, {"six": ("aa", "bb")}))["six"] == ["a", "b"]
+
+
+def test_a_lock_with_a_file_too_many_is_known() -> None:
+    assert refused_in(RESOLVED, {"six": ("aa",), "other": ("cc",), "linked": ("00",)}) == ("six", "linked")
 
 
 @pytest.mark.parametrize(("name", "letter"), [("six", "a"), ("linked", "d")])

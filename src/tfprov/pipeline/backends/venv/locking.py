@@ -16,6 +16,7 @@ from tfprov.host.records import Facts, Interpreter
 from tfprov.ladder.climb import Policy, Step, TransferError, climb
 from tfprov.ladder.rungs import Rung
 from tfprov.lock import platforms, pylock
+from tfprov.lock.allowed import refused_in
 from tfprov.lock.records import Header, Inputs, Lock, Target
 from tfprov.lock.renew import renew, versions_in
 from tfprov.lock.resolve import Pinned, Question, Resolver, is_tensorflow, tensorflows_in
@@ -171,7 +172,17 @@ def why_resolve(context: Context) -> tuple[str, ...]:
         pylock.check_ours(path)
         return ("an upgrade was asked for",)
     header = pylock.read_header(path)
-    return () if header is None else inputs(context.loaded).changes_from(header.inputs)
+    return () if header is None else _changes(context, header)
+
+
+def _changes(context: Context, header: Header) -> tuple[str, ...]:
+    """What the profile asks for in another way than when the lock was made, a line each."""
+    hashes = context.loaded.hashes
+    refused = refused_in(context.lock_path.read_text(encoding="utf-8"), hashes) if hashes else ()
+    return (
+        *inputs(context.loaded).changes_from(header.inputs),
+        *(f"the requirements do not allow the locked hash of `{name}`" for name in refused),
+    )
 
 
 def inputs(loaded: Loaded) -> Inputs:
@@ -186,7 +197,6 @@ def inputs(loaded: Loaded) -> Inputs:
         constraints=loaded.constraints,
         overrides=profile.packages.overrides,
         exclude=profile.packages.exclude,
-        hashes=tuple(f"{name} {' '.join(hashes)}" for name, hashes in loaded.hashes.items()),
         index=without_userinfo(profile.index.url or ""),
         extra=tuple(without_userinfo(url) for url in profile.index.extra),
         find_links=profile.index.find_links,
@@ -206,7 +216,7 @@ def locked_choice(context: Context, machine: Machine) -> LockedChoice | None:
     if context.request.upgrade or context.request.host is not None:
         return None
     header = pylock.read_header(context.lock_path)
-    if header is None or inputs(context.loaded).changes_from(header.inputs):
+    if header is None or _changes(context, header):
         return None
     here = platform_of(machine.facts)
     target = header.target_on(here)
