@@ -126,6 +126,24 @@ def read(
     )
 
 
+def sizes(document: str, *, environment: Environment, tags: Sequence[Tag]) -> dict[str, int | None]:
+    """Bytes of each file that an interpreter would get from a PEP 751 document, by project.
+
+    Args:
+        document: as the resolver made it.
+        environment: marker values.
+        tags: wheel tags, the best first.
+
+    Returns:
+        None for a file of which the index does not say it; nothing at all when the document does not fit.
+    """
+    try:
+        chosen = Pylock.from_dict(tomllib.loads(document)).select(environment=environment, tags=tags)
+        return {str(package.name): getattr(source, "size", None) for package, source in chosen}
+    except (PylockSelectError, PylockValidationError):
+        return {}
+
+
 def _parse(path: Path) -> tuple[bytes, Header, Pylock]:
     try:
         raw = path.read_bytes()

@@ -21,6 +21,7 @@ from packaging.version import Version
 from tfprov.errors import Group, TfprovError
 from tfprov.events import Note
 from tfprov.host.records import Interpreter
+from tfprov.lock import pylock
 from tfprov.lock.renew import Released, released_in, versions_in
 from tfprov.lock.resolve import is_tensorflow
 from tfprov.pipeline.backends.venv.locking import Selection, as_asked, ask_resolver, locked_choice, older_versions
@@ -30,12 +31,16 @@ from tfprov.pipeline.records import Choice
 from tfprov.plan.compat import table
 from tfprov.plan.decide import decide
 from tfprov.plan.records import Candidate, Decision, Plan
+from tfprov.plan.tags import marker_environment, supported_tags
 from tfprov.profile.records import Profile
 
 # A hint is worth some seconds, not minutes.
 _SEARCH_SECONDS = 30.0
 _MOST_HINTS = 3
 _A_YEAR = timedelta(days=365)
+# Projects whose wheels on the public index are built for CUDA, and what such builds bring beside `nvidia-…`.
+_BRING_CUDA = ("torch", "jax", "cupy", "onnxruntime-gpu", "xgboost", "lightgbm", "tensorrt")
+_CUDA_TOOLS = frozenset({"triton", "cuda-bindings", "cuda-toolkit"})
 # A wrong name is wrong for every Python.
 _SAME_EVERYWHERE = frozenset({"package-name-wrong"})
 
@@ -83,7 +88,7 @@ def choose(context: Context, machine: Machine) -> Choice:
         if _may_differ(error) and _can_resolve(machine):
             _add_tried_hint(context, machine, profile, error)
         raise
-    return Choice(plan=_decided(context, plan, best), resolved=best.document)
+    return Choice(plan=_with_sizes(_decided(context, plan, best), machine, best), resolved=best.document)
 
 
 def _may_differ(error: TfprovError) -> bool:
@@ -244,6 +249,28 @@ def _decided(context: Context, plan: Plan, best: Solution) -> Plan:
         text = f"Python {taken.python.version} instead of {first.python.version}: the other packages have no answer there"
         context.emit(Note(text=text))
     return replace(plan, decision=taken)
+
+
+def _with_sizes(plan: Plan, machine: Machine, best: Solution) -> Plan:
+    """The plan with the bytes of the whole download, and a word about CUDA that comes although none is wanted."""
+    version, facts = plan.decision.python.version, machine.facts
+    found = pylock.sizes(
+        best.document,
+        environment=marker_environment(version, "cpython", facts),
+        tags=supported_tags(version, False, facts),
+    )
+    cuda = [size for name, size in found.items() if name.startswith("nvidia-") or name in _CUDA_TOOLS]
+    notes = plan.notes
+    if cuda and plan.decision.tensorflow.accelerator == "cpu":
+        bringers = " and ".join(f"`{name}`" for name in _BRING_CUDA if name in found) or "another package"
+        notes = (
+            *notes,
+            f"{bringers} brings {len(cuda)} CUDA packages, {sum(filter(None, cuda)) / 1e9:.1f} GB, although the environment is "
+            "for the CPU; an index with its CPU build, first in `index.extra`, avoids them",
+        )
+    # Some indexes say nothing about sizes: then the table's figure for TensorFlow alone is the better one.
+    download = max(plan.download_bytes or 0, sum(filter(None, found.values())))
+    return replace(plan, download_bytes=download or None, notes=notes)
 
 
 def _named(candidate: Candidate) -> str:
