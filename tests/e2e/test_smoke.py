@@ -15,8 +15,8 @@ from tfprov.envs import cures
 from tfprov.events import ignore
 from tfprov.host.interpreters import discover
 from tfprov.host.records import Interpreter
-from tfprov.smoke.cures import KNOWN, Patient
-from tfprov.smoke.means import means
+from tfprov.smoke.cuda_files import cuda_files
+from tfprov.smoke.cures import KNOWN, FailedProof
 from tfprov.smoke.records import Leg, Level, Request, Verdict
 from tfprov.smoke.runner import smoke
 
@@ -109,8 +109,8 @@ def rewrite(path: Path, change: Callable[[bytes], bytes]) -> None:
 
 def cure(environment: Path, name: str, failed: Verdict, environ: dict[str, str]) -> None:
     """Give an environment a cure, as the repair rung does."""
-    found = means(environment / "bin" / "python", environ=environ)
-    cures.apply(environment, (KNOWN[name](Patient(verdict=failed, request=Request(), means=found)),))
+    found = cuda_files(environment / "bin" / "python", environ=environ)
+    cures.apply(environment, (KNOWN[name](FailedProof(verdict=failed, request=Request(), cuda_files=found)),))
 
 
 @pytest.mark.parametrize("recipe", [OLD, MIDDLE, NEWEST], ids=["2.15", "2.18", "newest"])

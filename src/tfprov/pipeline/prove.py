@@ -26,7 +26,7 @@ from tfprov.pipeline.machine import Machine
 from tfprov.pipeline.records import Installation, Locked, Proved
 from tfprov.pipeline.stages import drop_unpacked, smoke_request, smoke_test
 from tfprov.smoke import cures as known
-from tfprov.smoke.means import Means, means
+from tfprov.smoke.cuda_files import CudaFiles, cuda_files
 from tfprov.smoke.records import Verdict
 from tfprov.smoke.verdict import UnprovedError
 
@@ -95,7 +95,7 @@ class _Treatment:
         self._bound_lock: bytes | None = None
         self._bounds: list[str] = []
         self._stale = False
-        self._means: tuple[Path, Means] | None = None
+        self._cuda_files: tuple[Path, CudaFiles] | None = None
         self._known: Verdict | None = None
         self.given: list[Cure] = []
         self.tried: list[str] = []
@@ -132,7 +132,9 @@ class _Treatment:
         if verdict is None or not known.may_help(verdict):
             raise InapplicableError("no cure is known for this failure")
         request = smoke_request(context.loaded, self._locked.lock.target)
-        cure = known.KNOWN[name](known.Patient(verdict=verdict, request=request, means=self._has(), tried=self._bounds))
+        cure = known.KNOWN[name](
+            known.FailedProof(verdict=verdict, request=request, cuda_files=self._has(), tried=self._bounds)
+        )
         if any((cure.name, cure.what) == (each.name, each.what) for each in self.given):
             raise InapplicableError("it was given already")
         context.emit(Note(text=f"the smoke test failed ({cure.code}); trying a cure: {cure.what}", level="warning"))
@@ -169,12 +171,12 @@ class _Treatment:
         if generation.seal is None and generation.path.is_dir():
             start_up.apply(generation.path, ())
 
-    def _has(self) -> Means:
+    def _has(self) -> CudaFiles:
         """What the generation has to cure itself with."""
         path = self._installation.generation.path
-        if self._means is None or self._means[0] != path:
-            self._means = path, means(python_in(path), environ=self._context.request.environ)
-        return self._means[1]
+        if self._cuda_files is None or self._cuda_files[0] != path:
+            self._cuda_files = path, cuda_files(python_in(path), environ=self._context.request.environ)
+        return self._cuda_files[1]
 
     def _give(self, cure: Cure) -> None:
         if cure.constraint:

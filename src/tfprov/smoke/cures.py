@@ -9,7 +9,7 @@ from types import MappingProxyType
 
 from tfprov.envs.records import Cure
 from tfprov.ladder.climb import InapplicableError
-from tfprov.smoke.means import Means
+from tfprov.smoke.cuda_files import CudaFiles
 from tfprov.smoke.records import Request, Verdict
 from tfprov.smoke.surroundings import hiding
 
@@ -28,44 +28,44 @@ _PIN_TRIES = 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Patient:
-    """What a cure is chosen from.
+class FailedProof:
+    """A smoke test that failed, and what a cure can be made of.
 
     Attributes:
         verdict: of the smoke test that failed last.
         request: what it was to prove.
-        means: what the environment has.
+        cuda_files: what the environment has.
         tried: bounds that were tried already.
     """
 
     verdict: Verdict
     request: Request
-    means: Means
+    cuda_files: CudaFiles
     tried: Collection[str] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Known:
+class KnownCure:
     """A cure that is known.
 
     Attributes:
         codes: failures that it answers.
-        choose: makes it concrete for a patient and the code that it has, or says why it cannot be had.
+        choose: the cure for a failed proof and one of its codes; raises InapplicableError where it cannot be had.
     """
 
     codes: frozenset[str]
-    choose: Callable[[Patient, str], Cure]
+    choose: Callable[[FailedProof, str], Cure]
 
-    def __call__(self, patient: Patient) -> Cure:
-        """The cure for this patient.
+    def __call__(self, proof: FailedProof) -> Cure:
+        """The cure for a failed proof.
 
         Raises:
             InapplicableError: it answers another failure, or cannot be had.
         """
-        code = next((code for code in failures(patient.verdict).values() if code in self.codes), None)
+        code = next((code for code in failures(proof.verdict).values() if code in self.codes), None)
         if code is None:
             raise InapplicableError("it answers another failure")
-        return self.choose(patient, code)
+        return self.choose(proof, code)
 
 
 def failures(verdict: Verdict) -> dict[str, str]:
@@ -78,16 +78,16 @@ def failures(verdict: Verdict) -> dict[str, str]:
     }
 
 
-def pin(patient: Patient, code: str) -> Cure:
+def pin(proof: FailedProof, code: str) -> Cure:
     """Another version of the package that TensorFlow breaks over: the lock is resolved anew with a bound.
 
     Raises:
         InapplicableError: all bounds were tried.
     """
     project = _PROJECTS[code]
-    version = dict(patient.verdict.packages).get(project, "")
+    version = dict(proof.verdict.packages).get(project, "")
     for bound in _bounds(project, version):
-        if bound not in patient.tried:
+        if bound not in proof.tried:
             was = f" ({project} {version} was installed)" if version else ""
             return Cure(name="pin", code=code, what=f"the lock is bound to `{bound}`{was}", constraint=bound)
     raise InapplicableError(f"no other version of {project} is known to help")
@@ -111,19 +111,19 @@ def _bounds(project: str, version: str) -> list[str]:
     return [f"{project}<{bound}" for bound in range(major, max(major - _PIN_TRIES, 0), -1)]
 
 
-def own_modules(patient: Patient, code: str) -> Cure:
+def own_modules(proof: FailedProof, code: str) -> Cure:
     """The environment's own modules come before those that hide them.
 
     Raises:
         InapplicableError: what hides them could not be found.
     """
     hidden: dict[str, str] = {}
-    failed = failures(patient.verdict)
-    for script in patient.request.scripts:
+    failed = failures(proof.verdict)
+    for script in proof.request.scripts:
         if failed.get(f"environment script {script.name}") == code:
             hidden.update({name: str(path) for name, path in hiding(script.parent).items()})
     if {"environment distribution", "environment version", "environment import"} & failed.keys():
-        evidence = next(leg.evidence for device in patient.verdict.devices for leg in device.legs if leg.code == code)
+        evidence = next(leg.evidence for device in proof.verdict.devices for leg in device.legs if leg.code == code)
         named = re.search(r"`([^`]+)`", evidence)
         hidden["tensorflow"] = named[1] if named else "another module"
     # A namespace package has no one place to be taken from.
@@ -134,59 +134,59 @@ def own_modules(patient: Patient, code: str) -> Cure:
     return Cure(name="own-modules", code=code, what=f"always taken from the environment: {listed}", modules=modules)
 
 
-def clean_library_path(patient: Patient, code: str) -> Cure:
+def clean_library_path(proof: FailedProof, code: str) -> Cure:
     """The environment's libraries are opened before foreign ones on LD_LIBRARY_PATH are found.
 
     Raises:
         InapplicableError: no foreign library is in the way.
     """
-    folders = patient.means.crowding
-    if not folders or not patient.means.libraries:
+    folders = proof.cuda_files.crowding
+    if not folders or not proof.cuda_files.libraries:
         raise InapplicableError("no folder of LD_LIBRARY_PATH has a library that the environment has, too")
     listed = ", ".join(f"`{folder}`" for folder in folders)
     what = f"the CUDA libraries of the environment are opened before those of LD_LIBRARY_PATH ({listed})"
-    return Cure(name="clean-library-path", code=code, what=what, libraries=patient.means.libraries, without=folders)
+    return Cure(name="clean-library-path", code=code, what=what, libraries=proof.cuda_files.libraries, without=folders)
 
 
-def library_path(patient: Patient, code: str) -> Cure:
+def library_path(proof: FailedProof, code: str) -> Cure:
     """The CUDA libraries of the environment are opened by their path before TensorFlow looks for them by name.
 
     Raises:
         InapplicableError: the environment has none.
     """
-    if not patient.means.libraries:
+    if not proof.cuda_files.libraries:
         raise InapplicableError("the environment has no CUDA libraries of its own")
-    count = len(patient.means.libraries)
+    count = len(proof.cuda_files.libraries)
     what = f"the {count} CUDA libraries of the environment are opened before TensorFlow looks for them"
-    return Cure(name="library-path", code=code, what=what, libraries=patient.means.libraries)
+    return Cure(name="library-path", code=code, what=what, libraries=proof.cuda_files.libraries)
 
 
-def xla_flags(patient: Patient, code: str) -> Cure:
+def xla_flags(proof: FailedProof, code: str) -> Cure:
     """XLA is told where ptxas and libdevice are.
 
     Raises:
         InapplicableError: they are nowhere.
     """
-    if not patient.means.toolkits:
+    if not proof.cuda_files.toolkits:
         raise InapplicableError("neither the environment nor the machine has a folder with both ptxas and libdevice")
-    place = patient.means.toolkits[0]
+    place = proof.cuda_files.toolkits[0]
     what = f"XLA_FLAGS says that ptxas and libdevice are in `{place}`"
     return Cure(name="xla-flags", code=code, what=what, cuda=place)
 
 
-_PIN = Known(codes=frozenset(_PROJECTS), choose=pin)
-KNOWN: Mapping[str, Known] = MappingProxyType(
+_PIN = KnownCure(codes=frozenset(_PROJECTS), choose=pin)
+KNOWN: Mapping[str, KnownCure] = MappingProxyType(
     {
-        "own-modules": Known(codes=frozenset({"shadowed-module"}), choose=own_modules),
+        "own-modules": KnownCure(codes=frozenset({"shadowed-module"}), choose=own_modules),
         "pin": _PIN,
         "another pin": _PIN,
-        "clean-library-path": Known(
+        "clean-library-path": KnownCure(
             # A foreign library may lack what TensorFlow looks for in it, and that has many faces.
             codes=frozenset({"cudnn-mismatch", "gpu-libs-foreign", "cudnn-init-failed", "gpu-libs-missing"}),
             choose=clean_library_path,
         ),
-        "library-path": Known(codes=frozenset({"gpu-libs-missing"}), choose=library_path),
-        "xla-flags": Known(codes=frozenset({"cuda-toolkit-file-missing"}), choose=xla_flags),
+        "library-path": KnownCure(codes=frozenset({"gpu-libs-missing"}), choose=library_path),
+        "xla-flags": KnownCure(codes=frozenset({"cuda-toolkit-file-missing"}), choose=xla_flags),
     }
 )
 """The cures in the order in which they are tried: what the import needs before what a device needs."""

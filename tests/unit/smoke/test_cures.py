@@ -6,11 +6,13 @@ import pytest
 
 from tfprov.ladder.climb import InapplicableError
 from tfprov.ladder.rungs import HELP, Rung
-from tfprov.smoke.cures import KNOWN, Patient, failures, may_help
-from tfprov.smoke.means import Means
+from tfprov.smoke.cuda_files import CudaFiles
+from tfprov.smoke.cures import KNOWN, FailedProof, failures, may_help
 from tfprov.smoke.records import Device, Leg, Request, Verdict
 
-MEANS = Means(libraries=("nvidia/a/lib/liba.so.1",), crowding=("/foreign",), toolkits=("nvidia/cuda_nvcc", "/usr/cuda"))
+CUDA_FILES = CudaFiles(
+    libraries=("nvidia/a/lib/liba.so.1",), crowding=("/foreign",), toolkits=("nvidia/cuda_nvcc", "/usr/cuda")
+)
 
 
 def verdict(code: str, leg: str = "import", *, evidence: str = "", **packages: str) -> Verdict:
@@ -23,8 +25,8 @@ def verdict(code: str, leg: str = "import", *, evidence: str = "", **packages: s
     )
 
 
-def patient(found: Verdict, means: Means = MEANS, **more: object) -> Patient:
-    return Patient(verdict=found, request=Request(), means=means, **more)  # type: ignore[arg-type]  # fields by name
+def proof(found: Verdict, cuda_files: CudaFiles = CUDA_FILES, **more: object) -> FailedProof:
+    return FailedProof(verdict=found, request=Request(), cuda_files=cuda_files, **more)  # type: ignore[arg-type]  # fields by name
 
 
 @pytest.mark.parametrize(
@@ -43,57 +45,57 @@ def patient(found: Verdict, means: Means = MEANS, **more: object) -> Patient:
 def test_a_bound_leads_to_another_generation_of_what_the_failure_speaks_of(
     code: str, package: str, version: str, bound: str
 ) -> None:
-    cure = KNOWN["pin"](patient(verdict(code, **{package: version})))
+    cure = KNOWN["pin"](proof(verdict(code, **{package: version})))
     assert (cure.code, cure.constraint) == (code, bound)
     assert bound in cure.what
 
 
 def test_a_second_bound_goes_one_generation_further_and_then_none_is_left() -> None:
     found = verdict("protobuf-mismatch", protobuf="6.33.0")
-    assert KNOWN["another pin"](patient(found, tried=["protobuf<6"])).constraint == "protobuf<5"
+    assert KNOWN["another pin"](proof(found, tried=["protobuf<6"])).constraint == "protobuf<5"
     with pytest.raises(InapplicableError, match="no other version of protobuf"):
-        KNOWN["another pin"](patient(found, tried=["protobuf<6", "protobuf<5"]))
+        KNOWN["another pin"](proof(found, tried=["protobuf<6", "protobuf<5"]))
 
 
 def test_no_bound_can_be_made_without_a_version() -> None:
     with pytest.raises(InapplicableError):
-        KNOWN["pin"](patient(verdict("numpy-abi")))
+        KNOWN["pin"](proof(verdict("numpy-abi")))
     with pytest.raises(InapplicableError):
-        KNOWN["pin"](patient(verdict("protobuf-mismatch", protobuf="0")))
+        KNOWN["pin"](proof(verdict("protobuf-mismatch", protobuf="0")))
 
 
 @pytest.mark.parametrize("name", [*KNOWN])
 def test_a_cure_is_not_given_for_another_failure(name: str) -> None:
     with pytest.raises(InapplicableError, match="another failure"):
-        KNOWN[name](patient(verdict("gpu-no-driver", "devices")))
+        KNOWN[name](proof(verdict("gpu-no-driver", "devices")))
 
 
 def test_libraries_that_lie_ready_answer_missing_ones() -> None:
-    cure = KNOWN["library-path"](patient(verdict("gpu-libs-missing", "devices")))
-    assert (cure.libraries, cure.without) == (MEANS.libraries, ())
+    cure = KNOWN["library-path"](proof(verdict("gpu-libs-missing", "devices")))
+    assert (cure.libraries, cure.without) == (CUDA_FILES.libraries, ())
     with pytest.raises(InapplicableError, match="no CUDA libraries"):
-        KNOWN["library-path"](patient(verdict("gpu-libs-missing", "devices"), Means()))
+        KNOWN["library-path"](proof(verdict("gpu-libs-missing", "devices"), CudaFiles()))
 
 
 @pytest.mark.parametrize("code", ["cudnn-mismatch", "gpu-libs-foreign", "cudnn-init-failed", "gpu-libs-missing"])
 def test_foreign_libraries_are_named_and_passed_by(code: str) -> None:
-    cure = KNOWN["clean-library-path"](patient(verdict(code, "gpu-libraries")))
+    cure = KNOWN["clean-library-path"](proof(verdict(code, "gpu-libraries")))
     assert cure.without == ("/foreign",)
     assert "`/foreign`" in cure.what
     with pytest.raises(InapplicableError, match="LD_LIBRARY_PATH"):
-        KNOWN["clean-library-path"](patient(verdict(code), Means(libraries=("x",))))
+        KNOWN["clean-library-path"](proof(verdict(code), CudaFiles(libraries=("x",))))
 
 
 def test_the_own_toolkit_comes_before_that_of_the_machine() -> None:
     found = verdict("cuda-toolkit-file-missing", "xla")
-    assert KNOWN["xla-flags"](patient(found)).cuda == "nvidia/cuda_nvcc"
+    assert KNOWN["xla-flags"](proof(found)).cuda == "nvidia/cuda_nvcc"
     with pytest.raises(InapplicableError, match="ptxas"):
-        KNOWN["xla-flags"](patient(found, Means()))
+        KNOWN["xla-flags"](proof(found, CudaFiles()))
 
 
 def test_the_module_that_hides_tensorflow_is_named() -> None:
     found = verdict("shadowed-module", "distribution", evidence="`/x/tensorflow.py` hides the tensorflow of y")
-    cure = KNOWN["own-modules"](patient(found))
+    cure = KNOWN["own-modules"](proof(found))
     assert cure.modules == ("tensorflow",)
     assert "/x/tensorflow.py" in cure.what
 
@@ -102,10 +104,12 @@ def test_what_lies_beside_a_script_is_named_by_its_folder(tmp_path: Path) -> Non
     (tmp_path / "keras.py").touch()
     found = verdict("shadowed-module", "script check.py")
     request = Request(scripts=(tmp_path / "check.py",))
-    assert KNOWN["own-modules"](Patient(verdict=found, request=request, means=MEANS)).modules == ("keras",)
+    assert KNOWN["own-modules"](FailedProof(verdict=found, request=request, cuda_files=CUDA_FILES)).modules == (
+        "keras",
+    )
     (tmp_path / "keras.py").unlink()
     with pytest.raises(InapplicableError, match="could not be found"):
-        KNOWN["own-modules"](Patient(verdict=found, request=request, means=MEANS))
+        KNOWN["own-modules"](FailedProof(verdict=found, request=request, cuda_files=CUDA_FILES))
 
 
 def test_only_the_first_failure_decides_whether_a_cure_is_tried() -> None:

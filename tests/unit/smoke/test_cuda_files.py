@@ -9,7 +9,7 @@ import pytest
 import stubs
 from fake_nvml import compiler
 from sham import make_environment, site_packages
-from tfprov.smoke.means import Means, means
+from tfprov.smoke.cuda_files import CudaFiles, cuda_files
 
 pytestmark = [
     pytest.mark.skipif(sys.platform != "linux", reason="the CUDA wheels are for Linux"),
@@ -17,9 +17,9 @@ pytestmark = [
 ]
 
 
-def found(python: Path, **variables: str) -> Means:
+def found(python: Path, **variables: str) -> CudaFiles:
     environ = {name: value for name, value in os.environ.items() if name not in ("LD_LIBRARY_PATH", "CUDA_HOME")}
-    return means(python, environ={**environ, **variables})
+    return cuda_files(python, environ={**environ, **variables})
 
 
 def test_libraries_stand_behind_what_they_need_and_strangers_are_left_out(tmp_path: Path) -> None:
@@ -68,4 +68,4 @@ def test_an_interpreter_that_says_nothing_has_nothing(tmp_path: Path) -> None:
     python = tmp_path / "python"
     python.write_text("#!/bin/sh\nexit 7\n")
     python.chmod(0o755)
-    assert means(python, environ=os.environ) == Means()
+    assert cuda_files(python, environ=os.environ) == CudaFiles()

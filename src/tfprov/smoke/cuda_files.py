@@ -14,7 +14,7 @@ _SECONDS = 60.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Means:
+class CudaFiles:
     """What could help.
 
     Attributes:
@@ -29,7 +29,7 @@ class Means:
     toolkits: tuple[str, ...] = ()
 
 
-def means(python: Path, *, environ: Mapping[str, str]) -> Means:
+def cuda_files(python: Path, *, environ: Mapping[str, str]) -> CudaFiles:
     """What the environment of `python` has; nothing of what could not be found out.
 
     Raises:
@@ -42,4 +42,4 @@ def means(python: Path, *, environ: Mapping[str, str]) -> Means:
         found = facts.get(name)
         return tuple(each for each in found if isinstance(each, str)) if isinstance(found, list) else ()
 
-    return Means(libraries=texts("libraries"), crowding=texts("crowding"), toolkits=texts("toolkits"))
+    return CudaFiles(libraries=texts("libraries"), crowding=texts("crowding"), toolkits=texts("toolkits"))
