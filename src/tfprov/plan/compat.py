@@ -9,7 +9,7 @@ import json
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
-from typing import Literal, TypedDict, TypeVar, cast
+from typing import Literal, TypeVar, cast
 
 from packaging.specifiers import SpecifierSet
 from packaging.version import Version
@@ -273,54 +273,35 @@ class Compat:
         return next((row for row in self.releases if Version(row.version) == wanted), None)
 
 
-class _Document(TypedDict):
-    # The file comes with the package and has a test of its own: what it holds is taken as it is.
-    generated: str
-    sources: dict[str, str]
-    releases: list[dict[str, object]]
-    known_bad: list[dict[str, object]]
-    bounds: list[dict[str, object]]
-    companions: list[dict[str, object]]
-    ptx_ends_at: str
-    ptx_ends_source: str
-    toolkit_drivers: list[dict[str, object]]
-    pairs: list[dict[str, object]]
-    closures: list[dict[str, object]]
-    conda: list[dict[str, object]]
-
-
-def _frozen(row: dict[str, object]) -> dict[str, object]:
-    return {key: tuple(value) if isinstance(value, list) else value for key, value in row.items()}
-
-
-def _release(row: dict[str, object]) -> Release:
-    wheels = cast("list[dict[str, object]]", row["wheels"])
-    cuda = cast("dict[str, object]", row["cuda"])
-    rest = {**row, "wheels": tuple(_build(Wheels, each) for each in wheels), "cuda": _build(Cuda, cuda)}
-    return _build(Release, rest)
-
-
-def _build(kind: type[_Row], row: dict[str, object]) -> _Row:
-    return kind(**_frozen(row))
+# The tables of the file whose rows are records of one kind.
+_ROWS: dict[str, type[object]] = {
+    "known_bad": KnownBad,
+    "bounds": Bound,
+    "companions": Companion,
+    "toolkit_drivers": ToolkitDriver,
+    "pairs": Pair,
+    "closures": Closure,
+    "conda": CondaBuild,
+}
 
 
 def read(text: str) -> Compat:
-    """The table from the text of its file."""
-    document = cast("_Document", json.loads(text))
-    return Compat(
-        generated=document["generated"],
-        sources=document["sources"],
-        releases=tuple(_release(row) for row in document["releases"]),
-        known_bad=tuple(_build(KnownBad, row) for row in document["known_bad"]),
-        bounds=tuple(_build(Bound, row) for row in document["bounds"]),
-        companions=tuple(_build(Companion, row) for row in document["companions"]),
-        ptx_ends_at=document["ptx_ends_at"],
-        ptx_ends_source=document["ptx_ends_source"],
-        toolkit_drivers=tuple(_build(ToolkitDriver, row) for row in document["toolkit_drivers"]),
-        pairs=tuple(_build(Pair, row) for row in document["pairs"]),
-        closures=tuple(_build(Closure, row) for row in document["closures"]),
-        conda=tuple(_build(CondaBuild, row) for row in document["conda"]),
-    )
+    """The table from the text of its file. It is not checked: it comes with the package and has a test of its own."""
+    document: dict[str, list[dict[str, object]]] = json.loads(text)
+    rows = {name: [_record(kind, row) for row in document[name]] for name, kind in _ROWS.items()}
+    releases = [_release(row) for row in document["releases"]]
+    fields = {name: value for name, value in document.items() if name != "schema"}
+    return _record(Compat, {**fields, **rows, "releases": releases})
+
+
+def _release(row: dict[str, object]) -> Release:
+    wheels = [_record(Wheels, each) for each in cast("list[dict[str, object]]", row["wheels"])]
+    cuda = _record(Cuda, cast("dict[str, object]", row["cuda"]))
+    return _record(Release, {**row, "wheels": wheels, "cuda": cuda})
+
+
+def _record(kind: type[_Row], row: dict[str, object]) -> _Row:
+    return kind(**{key: tuple(value) if isinstance(value, list) else value for key, value in row.items()})
 
 
 @cache
