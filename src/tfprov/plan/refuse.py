@@ -85,10 +85,10 @@ def nothing_fits(
 ) -> TfprovError:
     """No admitted release fits. The code is that of the release that came closest."""
     nearest = closest(misses)
-    if nearest.depth is Depth.PYTHON:
+    if nearest.depth is Depth.PYTHON and nearest.refusal.code == "python-unsupported":
         return _no_python(context, nearest, misses, alternative)
     hint = _hint(context, nearest)
-    if alternative and nearest.depth not in (Depth.GPU, Depth.KNOWN_BAD):
+    if alternative and nearest.depth is not Depth.GPU and nearest.refusal.remedy is None:
         hint = f"{hint}; {alternative} would fit" if hint else f"{alternative} would fit"
     return TfprovError(
         nearest.refusal.code,
@@ -107,18 +107,16 @@ def _evidence(context: DecisionContext, misses: Sequence[Miss]) -> Iterator[str]
 
 
 def _what(nearest: Miss, accelerator: Accelerator, misses: Sequence[Miss]) -> str:
-    text, code = nearest.candidate.text, nearest.refusal.code
-    if code == "known-bad-release":
-        return f"TensorFlow {text} is known not to work: {nearest.refusal.why}"
-    if code == "resolver-conflict":
-        return f"TensorFlow {text} does not fit the profile: {nearest.refusal.why}"
-    only = f"TensorFlow {text}" if len(misses) == 1 else "any TensorFlow that the profile allows"
+    why = nearest.refusal.why
     variant = f" with {'CUDA' if accelerator == 'cuda' else accelerator}" if accelerator != "cpu" else ""
-    return (
-        f"{only}{variant} cannot run here: {nearest.refusal.why}"
-        if len(misses) == 1
-        else (f"no TensorFlow that the profile allows{variant} can run here: {nearest.refusal.why}")
-    )
+    release = f"TensorFlow {nearest.candidate.text}"
+    if nearest.refusal.code == "known-bad-release":
+        return f"{release}{variant} is known not to work: {why}"
+    if nearest.refusal.code == "resolver-conflict":
+        return f"{release} does not fit the profile: {why}"
+    if len(misses) == 1:
+        return f"{release}{variant} cannot run here: {why}"
+    return f"no TensorFlow that the profile allows{variant} can run here: {why}"
 
 
 def _hint(context: DecisionContext, nearest: Miss) -> str | None:
@@ -210,13 +208,6 @@ def _no_python(context: DecisionContext, nearest: Miss, misses: Sequence[Miss], 
     offer = nearest.offer
     span = interpreters.span(offer.pythons) if offer is not None else ""
     release = f"TensorFlow {nearest.candidate.text}"
-    if nearest.refusal.code == "known-bad-release":
-        return TfprovError(
-            "known-bad-release",
-            f"{release} is known not to work on the Pythons of this machine: {nearest.refusal.why}",
-            evidence=tuple(_evidence(context, misses)),
-            hint=_hint(context, nearest),
-        )
     allowed = [minor for minor in offer.pythons if interpreters.admits(context.python, minor)] if offer else []
     evidence = [*_pythons_seen(context), *_evidence(context, misses)]
     code, what = _python_cause(context, release, allowed)
