@@ -99,10 +99,11 @@ def ask(path: Path, environ: Mapping[str, str], known: Memory, *, is_last: bool)
         raise CannotUseError(f"it cannot be read: {_reason(error)}") from None
     if stat.S_ISDIR(status.st_mode):
         raise CannotUseError(f"`{path}` is a folder; name the executable in it")
-    answer = known.get(path, status)
+    told = known.get(path, status)
+    answer = None if told is None else parse_answer(told)
     if answer is None:
         try:
-            answer = _ask(path, environ)
+            answer, told = _ask(path, environ)
         except (OSError, ValueError, RuntimeError) as error:
             if isinstance(error, FileNotFoundError) and error.filename == str(path):
                 # The file is there, so it is what the kernel starts it with that is not.
@@ -111,7 +112,9 @@ def ask(path: Path, environ: Mapping[str, str], known: Memory, *, is_last: bool)
             if not is_last and (isinstance(error, RuntimeError) or getattr(error, "errno", None) in _EXHAUSTED):
                 raise ExhaustedError from error
             raise CannotUseError(f"it cannot be started: {_reason(error)}") from None
-        known.put(path, status, answer)
+        # A wrapper may start another interpreter tomorrow: only what an executable says about itself is kept.
+        if answer.executable and same_file(path, answer.executable):
+            known.put(path, status, told)
     return answer
 
 
@@ -129,7 +132,8 @@ class CannotUseError(Exception):
     """Why an executable is not a Python that works, in a line."""
 
 
-def _ask(executable: Path, environ: Mapping[str, str]) -> Answer:
+def _ask(executable: Path, environ: Mapping[str, str]) -> tuple[Answer, str]:
+    """What an executable says about itself, and the line in which it does."""
     # -I would say all of this in one letter, but Python 2.7 does not know it. The script drops the working directory.
     argv = (executable, "-E", "-s", "-S", "-B", "-c", _PROBE)
     ended = process.run(argv, env=process.clean_environment(environ), timeout=PROBE_TIMEOUT_S)
@@ -142,7 +146,7 @@ def _ask(executable: Path, environ: Mapping[str, str]) -> Answer:
     if answer is None:
         seen = _last_line(ended.stdout) or _last_line(ended.stderr)
         raise CannotUseError(f"it does not behave like a Python: {seen or 'it printed nothing'}")
-    return answer
+    return answer, ended.stdout
 
 
 def _last_line(text: str) -> str:
@@ -196,33 +200,16 @@ class Memory:
                 return cls({str(path): dict(entry) for path, entry in document["answers"].items()})
         return cls({})
 
-    def get(self, path: Path, status: os.stat_result) -> Answer | None:
-        """What the interpreter said, when its file has not changed since."""
+    def get(self, path: Path, status: os.stat_result) -> str | None:
+        """The line that the interpreter printed, when its file has not changed since."""
         entry = self._entries.get(str(path))
         if entry is None or (entry.get("mtime_ns"), entry.get("size")) != (status.st_mtime_ns, status.st_size):
             return None
         told = entry.get("told")
-        return parse_answer(told) if isinstance(told, str) else None
+        return told if isinstance(told, str) else None
 
-    def put(self, path: Path, status: os.stat_result, answer: Answer) -> None:
-        """Remember what an interpreter said."""
-        if not answer.executable or not same_file(path, answer.executable):
-            return
-        told = "\t".join(
-            (
-                _MARK,
-                answer.version,
-                answer.implementation,
-                str(answer.bits),
-                answer.machine,
-                "1" if answer.free_threaded else "0",
-                f"glibc {answer.glibc}" if answer.glibc else "",
-                ",".join(answer.lacks),
-                os.fsencode(answer.executable).hex(),
-                os.fsencode(answer.library).hex(),
-                ".",
-            )
-        )
+    def put(self, path: Path, status: os.stat_result, told: str) -> None:
+        """Remember the line that an interpreter printed."""
         self._entries[str(path)] = {"mtime_ns": status.st_mtime_ns, "size": status.st_size, "told": told}
         self._is_changed = True
 
