@@ -7,10 +7,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from tfprov.host.graphics import GpuHost, Graphics
-from tfprov.host.loader import LIBRARY, names
+from tfprov.host.loader import LIBRARY
 from tfprov.host.processor import brand
 from tfprov.host.records import Driver, Fact, Gpu, Problem
-from tfprov.host.system import exists, read_text
+from tfprov.host.system import exists, names, read_text
 
 _PCI_NAMES = ("usr/share/misc/pci.ids", "usr/share/hwdata/pci.ids", "usr/share/pci.ids")
 _VENDORS = {"0x10de": "nvidia", "0x1002": "amd", "0x8086": "intel"}

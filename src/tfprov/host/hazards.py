@@ -12,7 +12,7 @@ from tfprov.host.disks import mount_of
 from tfprov.host.limits import mounts
 from tfprov.host.network import Setting
 from tfprov.host.records import Hazard
-from tfprov.host.system import ROOT, System, exists, home_folder
+from tfprov.host.system import ROOT, System, exists, glob, home_folder, names
 from tfprov.paths import nearest_folder
 from tfprov.redact import redact
 from tfprov.words import size
@@ -210,10 +210,10 @@ def of_user_site(environ: Mapping[str, str], *, system: System) -> Iterator[Haza
         bases, patterns = ([Path(roaming) / "Python"] if roaming else []), ["Python*/site-packages"]
     for base in bases:
         for pattern in patterns:
-            for folder in _glob(base, pattern):
-                names = [name for name in _names(folder) if _USER_PACKAGES.match(name) and "-info" not in name]
-                if names:
-                    why = f"the user's own {_listing(names)} can be imported by every Python that is not isolated"
+            for folder in glob(base, pattern):
+                found = [name for name in names(folder) if _USER_PACKAGES.match(name) and "-info" not in name]
+                if found:
+                    why = f"the user's own {_listing(found)} can be imported by every Python that is not isolated"
                     yield Hazard(code="path-leak", name="user site", value=str(folder), why=why)
 
 
@@ -237,15 +237,15 @@ def of_working_directory(cwd: Path | None) -> Iterator[Hazard]:
     """Files and folders in the working directory that Python would import instead of the installed package."""
     if cwd is None:
         return
-    names = set(_names(cwd))
+    here = set(names(cwd))
     for module in _SHADOWS:
-        if f"{module}.py" in names:
+        if f"{module}.py" in here:
             why = f"a Python that runs here imports this file as `{module}`"
             yield Hazard(code="shadowed-module", name=f"{module}.py", value=str(cwd / f"{module}.py"), why=why)
-        elif module in names and exists(cwd / module / "__init__.py"):
+        elif module in here and exists(cwd / module / "__init__.py"):
             why = f"a Python that runs here imports this folder as `{module}`"
             yield Hazard(code="shadowed-module", name=module, value=str(cwd / module), why=why)
-        elif module == "tensorflow" and module in names and (cwd / module).is_dir():
+        elif module == "tensorflow" and module in here and (cwd / module).is_dir():
             why = "a Python without TensorFlow that runs here imports this folder as an empty `tensorflow`"
             yield Hazard(code="shadowed-module", name=module, value=str(cwd / module), why=why)
 
@@ -256,28 +256,14 @@ def foreign_libraries(environ: Mapping[str, str]) -> tuple[str, ...]:
     for entry in environ.get("LD_LIBRARY_PATH", "").split(":"):
         if not entry or entry in found:
             continue
-        names = _names(Path(entry))
+        libraries = names(Path(entry))
         # The toolkit's stubs are for linking only; the one of the driver answers every call with an error.
-        is_stub = Path(entry).name == "stubs" and "libcuda.so.1" in names
-        if is_stub or any(_FOREIGN.match(name) for name in names):
+        is_stub = Path(entry).name == "stubs" and "libcuda.so.1" in libraries
+        if is_stub or any(_FOREIGN.match(name) for name in libraries):
             found.append(entry)
     return tuple(found)
 
 
-def _names(folder: Path) -> list[str]:
-    try:
-        return sorted(entry.name for entry in folder.iterdir())
-    except (OSError, ValueError):
-        return []
-
-
-def _glob(base: Path, pattern: str) -> list[Path]:
-    try:
-        return sorted(base.glob(pattern))
-    except (OSError, ValueError):
-        return []
-
-
-def _listing(names: list[str]) -> str:
-    shown = ", ".join(names[:3])
-    return shown if len(names) <= 3 else f"{shown} and {len(names) - 3} more"
+def _listing(found: list[str]) -> str:
+    shown = ", ".join(found[:3])
+    return shown if len(found) <= 3 else f"{shown} and {len(found) - 3} more"

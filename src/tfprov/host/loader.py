@@ -60,11 +60,3 @@ def _files(name: str, folders: Iterable[str], root: Path) -> Iterator[Path]:
         for folder in sorted(root.glob(pattern)):
             if exists(folder / name):
                 yield folder / name
-
-
-def names(folder: Path) -> list[str]:
-    """Names of what is in a folder, sorted; none when it cannot be read."""
-    try:
-        return sorted(entry.name for entry in folder.iterdir())
-    except (OSError, ValueError):
-        return []

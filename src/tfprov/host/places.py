@@ -12,7 +12,7 @@ from pathlib import Path
 
 from tfprov import paths
 from tfprov.errors import TfprovError
-from tfprov.host.system import ROOT, System, exists, home_folder, read_text, running_system, wsl
+from tfprov.host.system import ROOT, System, exists, glob, home_folder, read_text, running_system, wsl
 
 # Under WSL, the folders of Windows are on PATH as well: what ends in .exe there is a Python of another system.
 _NAME = re.compile(r"^(?:python|pypy|graalpy)(?:\d+(?:\.\d+){0,2})?[tmu]*$")
@@ -71,9 +71,9 @@ def _places(environ: Mapping[str, str], system: System, root: Path) -> Iterator[
         if Path(entry).name != "shims" and not (is_wsl and _WINDOWS_FOLDER.match(entry)):
             yield "PATH", Path(entry)
     for pattern in _FOLDERS[system]:
-        yield from (("system", folder) for folder in _glob(root, pattern))
+        yield from (("system", folder) for folder in glob(root, pattern))
     for variable in ("RUNNER_TOOL_CACHE", "AGENT_TOOLSDIRECTORY"):
-        tools = _glob(Path(environ[variable]), "Python/*/*") if environ.get(variable) else []
+        tools = glob(Path(environ[variable]), "Python/*/*") if environ.get(variable) else []
         yield from (("tool cache", _programs(folder, system)) for folder in tools)
     if home is not None:
         yield "user", home / ".local/bin"
@@ -188,13 +188,6 @@ def _children(folder: Path) -> list[Path]:
     try:
         with os.scandir(folder) as entries:
             return sorted(Path(entry.path) for entry in entries if entry.is_dir())
-    except (OSError, ValueError):
-        return []
-
-
-def _glob(base: Path, pattern: str) -> list[Path]:
-    try:
-        return sorted(base.glob(pattern))
     except (OSError, ValueError):
         return []
 

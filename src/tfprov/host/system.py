@@ -252,3 +252,19 @@ def exists(path: Path) -> bool:
         return path.exists()
     except (OSError, ValueError):
         return False
+
+
+def names(folder: Path) -> list[str]:
+    """Names of what is in a folder, sorted; none when it cannot be read."""
+    try:
+        return sorted(entry.name for entry in folder.iterdir())
+    except (OSError, ValueError):
+        return []
+
+
+def glob(base: Path, pattern: str) -> list[Path]:
+    """What matches a pattern below a folder, sorted; nothing when it cannot be read."""
+    try:
+        return sorted(base.glob(pattern))
+    except (OSError, ValueError):
+        return []
