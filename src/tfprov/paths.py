@@ -1,4 +1,4 @@
-"""Where tfprov keeps things, and writing files so that they are whole or absent."""
+"""Folders that tfprov keeps, and writing files so that they are whole or absent."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What `up` leaves for others than its reader: a JUnit file, and the pages and values of a CI system."""
+"""Results of `up` for CI systems: a JUnit file, a summary page and output values."""
 
 from __future__ import annotations
 

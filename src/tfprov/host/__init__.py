@@ -1,1 +1,1 @@
-"""What the machine is: facts, each with its source."""
+"""Facts of the machine, each with its source."""

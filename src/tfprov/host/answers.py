@@ -1,4 +1,4 @@
-"""What an interpreter says about itself, and the cache of these answers."""
+"""Asking interpreters about themselves, and the cache of their answers."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ _EXHAUSTED = frozenset({errno.EMFILE, errno.ENFILE, errno.EAGAIN, errno.ENOMEM})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """What an interpreter says of itself.
+    """The answer of an interpreter about itself.
 
     Attributes:
         glibc: version of the glibc that it runs on; empty for any other C library.
@@ -85,7 +85,7 @@ class Answer:
 
 
 def ask(path: Path, environ: Mapping[str, str], known: Memory, *, is_last: bool) -> Answer:
-    """What the interpreter at a path says, from memory where its file is as it was.
+    """The answer of the interpreter at a path, from memory where its file is unchanged.
 
     Raises:
         CannotUseError: it is not an interpreter, or does not answer.
@@ -129,11 +129,11 @@ class ExhaustedError(Exception):
 
 
 class CannotUseError(Exception):
-    """Why an executable is not a Python that works, in a line."""
+    """An executable is not a Python that works; says why in a line."""
 
 
 def _ask(executable: Path, environ: Mapping[str, str]) -> tuple[Answer, str]:
-    """What an executable says about itself, and the line in which it does."""
+    """The answer of an executable, and the line that it printed."""
     # -I would say all of this in one letter, but Python 2.7 does not know it. The script drops the working directory.
     argv = (executable, "-E", "-s", "-S", "-B", "-c", _PROBE)
     ended = process.run(argv, env=process.clean_environment(environ), timeout=PROBE_TIMEOUT_S)
@@ -155,7 +155,7 @@ def _last_line(text: str) -> str:
 
 
 def parse_answer(text: str) -> Answer | None:
-    """What the probe printed, or None when it is anything else than one whole answer."""
+    """The answer in the output of the probe; None when the output is anything else than one whole answer."""
     fields = text.rstrip("\r\n").split("\t")
     if len(fields) != 11 or fields[0] != _MARK or fields[-1] != ".":
         return None
@@ -192,7 +192,7 @@ class Memory:
 
     @classmethod
     def load(cls, file: Path | None) -> Memory:
-        """What a file remembers; nothing when there is none or it is damaged."""
+        """The answers kept in a file; none when there is no file or it is damaged."""
         text = None if file is None else read_text(file, 1 << 24)
         with contextlib.suppress(ValueError, KeyError, TypeError, RecursionError):
             document = json.loads(text or "")

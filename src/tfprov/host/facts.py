@@ -35,7 +35,7 @@ def gather(
     also: Path | None = None,
     cache: Path | None = None,
 ) -> Facts:
-    """Everything that decisions are made from, read from this machine.
+    """The facts of this machine.
 
     Runs each interpreter once, and where an NVIDIA driver is installed one more process; changes nothing but `cache`.
 

@@ -1,4 +1,4 @@
-"""What on this machine breaks installs and imports, although tfprov keeps its own work clear of it."""
+"""Settings of this machine that break installs and imports; tfprov keeps its own work clear of them."""
 
 from __future__ import annotations
 
@@ -93,7 +93,7 @@ def hazards(
     cwd: Path | None,
     root: Path = ROOT,
 ) -> tuple[Hazard, ...]:
-    """Everything that was found, variables first.
+    """All hazards of this machine, variables first.
 
     Args:
         environ: variables of the user's shell.

@@ -1,4 +1,4 @@
-"""How much of the machine is ours: memory and processors, with what control groups and affinity take away."""
+"""Memory and processors that this process may use, within control groups and affinity."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def _unescape(text: str) -> str:
 
 
 def mounts(root: Path = ROOT) -> tuple[Mount, ...]:
-    """What is mounted, in order; empty outside Linux."""
+    """The mounts of this system, in order; empty outside Linux."""
     return parse_mounts(read_text(root / "proc/self/mountinfo") or "")
 
 

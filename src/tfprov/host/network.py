@@ -1,4 +1,4 @@
-"""How this machine reaches packages: the index that pip and uv are configured with, proxies, and certificates."""
+"""Index, proxies and certificates that pip and uv are configured with on this machine."""
 
 from __future__ import annotations
 
@@ -304,7 +304,7 @@ def _first_meant(layers: Iterable[tuple[Setting, ...]], key: str, hazards: list[
 
 
 def _mistake(value: str, key: str) -> str | None:
-    """Why a value cannot be an index or a place to find links; None when it can."""
+    """The reason why a value cannot be an index or a place to find links; None when it can."""
     try:
         parts = urlsplit(value)
         host = parts.hostname

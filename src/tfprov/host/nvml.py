@@ -1,4 +1,4 @@
-"""What the NVIDIA driver's own library says, asked in a process of its own."""
+"""GPUs and driver from the NVIDIA driver's own library (NVML), asked in a process of its own."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ _DEADLY = frozenset({1, 2, 6, 7})
 
 
 def ask_nvml(environ: Mapping[str, str], library: Path) -> Graphics | Problem:
-    """What NVML tells, or why it tells nothing."""
+    """GPUs and driver as NVML lists them, or the fault that keeps it from doing so."""
     spec = find_spec("pynvml")
     if spec is None or spec.origin is None:
         return Problem(code="gpu-no-driver", why="the module pynvml is missing from this tfprov")
@@ -69,7 +69,7 @@ def ask_nvml(environ: Mapping[str, str], library: Path) -> Graphics | Problem:
 
 
 def parse_nvml(document: Mapping[str, object], library: str) -> Graphics | Problem:
-    """What the document of nvml_query.py says; a refusal when NVML answered with an error."""
+    """GPUs and driver in the document of nvml_query.py; a problem when NVML answered with an error."""
     error = document.get("error")
     if isinstance(error, dict):
         return _nvml_refusal(error.get("number"), error.get("text"), str(error.get("call", "NVML")))

@@ -89,7 +89,7 @@ def _gpu(pynvml: object, index: int) -> dict[str, Value]:
 
 
 def _faults(nvml: _Asker, handle: Value) -> list[str]:
-    """What the device itself reports as wrong, in words."""
+    """Faults that the device itself reports."""
     found: list[str] = []
     rows = nvml.maybe("nvmlDeviceGetRemappedRows", handle)
     if isinstance(rows, (list, tuple)) and len(rows) >= 4:
@@ -159,7 +159,7 @@ class _Asker:
             return None
 
     def fabric(self, handle: Value) -> str | None:
-        """What keeps the GPUs of an NVSwitch machine from working; None when nothing does."""
+        """The fault of the NVLink fabric of an NVSwitch machine; None when there is none."""
         kind = getattr(self._pynvml, "c_nvmlGpuFabricInfo_v2_t", None)
         if kind is None:
             return None

@@ -210,7 +210,7 @@ class Hazard(_Record):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Facts(_Record):
-    """Everything that decisions are made from.
+    """All facts of a machine that decisions are made from.
 
     Attributes:
         machine: architecture of the hardware: `x86_64`, `aarch64`, `arm64` (macOS), `amd64` is written `x86_64`.

@@ -1,4 +1,4 @@
-"""What `nvidia-smi` says, for machines on which the library cannot be asked."""
+"""GPUs and driver from `nvidia-smi`, for machines on which the driver's library cannot be asked."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _SMI_FIELDS = (
 
 
 def ask_smi(environ: Mapping[str, str], place: GpuHost) -> Graphics | None:
-    """What `nvidia-smi` tells; None when there is none, or it tells nothing."""
+    """GPUs and driver as `nvidia-smi` lists them; None without the tool, or when it lists nothing."""
     folders = [entry for entry in environ.get("PATH", "").split(os.pathsep) if entry]
     tool = shutil.which("nvidia-smi", path=os.pathsep.join((*folders, str(place.root / WSL_FOLDER))))
     if tool is None:

@@ -1,4 +1,4 @@
-"""What runs here: the operating system, its C library, a container or WSL around it, and the CI system."""
+"""The operating system, its C library, a container or WSL around it, and the CI system."""
 
 from __future__ import annotations
 
@@ -255,7 +255,7 @@ def exists(path: Path) -> bool:
 
 
 def names(folder: Path) -> list[str]:
-    """Names of what is in a folder, sorted; none when it cannot be read."""
+    """Names of the entries of a folder, sorted; none when it cannot be read."""
     try:
         return sorted(entry.name for entry in folder.iterdir())
     except (OSError, ValueError):
@@ -263,7 +263,7 @@ def names(folder: Path) -> list[str]:
 
 
 def glob(base: Path, pattern: str) -> list[Path]:
-    """What matches a pattern below a folder, sorted; nothing when it cannot be read."""
+    """Paths below a folder that match a pattern, sorted; none when it cannot be read."""
     try:
         return sorted(base.glob(pattern))
     except (OSError, ValueError):

@@ -1,1 +1,1 @@
-"""What will be done: interpreter, release and variant, decided together."""
+"""The plan: interpreter, release and variant, decided together."""

@@ -200,7 +200,7 @@ class Pair:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Closure:
-    """Everything that an environment with a release holds, on Linux x86-64.
+    """Sizes of a whole environment with a release, on Linux x86-64.
 
     Attributes:
         download: bytes of the wheels.

@@ -21,7 +21,7 @@ from tfprov.plan.records import (
 
 
 def plan_of_conda(context: DecisionContext) -> Plan:
-    """What conda would be asked for. The solver has the last word: it knows the channels of the day.
+    """The plan for the TensorFlow of a channel. The solver has the last word: it sees today's channels.
 
     Raises:
         TfprovError: `conda-package-missing` when no build is for this platform; `version-not-available` when the
@@ -83,7 +83,7 @@ def _with_cuda(context: DecisionContext, allowed: list[CondaBuild]) -> CondaBuil
 
 
 def _plan_of_lock(context: DecisionContext, locked: LockedChoice) -> Plan:
-    """What the lock holds; a GPU that it needs must be there."""
+    """The plan of a lock; a GPU that it needs must be there."""
     accelerator: Accelerator = "cuda" if locked.accelerator == "cuda" else "cpu"
     if accelerator == "cuda" and isinstance(context.gpus, Refusal):
         raise refuse.no_gpu(context, context.gpus)

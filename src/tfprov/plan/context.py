@@ -19,7 +19,7 @@ from tfprov.profile.records import Profile
 
 
 class Depth(IntEnum):
-    """How far a release came before it was refused; the furthest refusal is the most telling one."""
+    """The check at which a release was refused; a refusal by a later check tells more."""
 
     KNOWN_BAD = 0
     PLATFORM = 1
@@ -65,14 +65,20 @@ class Fit:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DecisionContext:
-    """Everything that the choice is made from.
+    """The input of a decision, sorted out once: what may be taken and what may not.
 
     Attributes:
+        profile: with the lines of its requirements files.
+        facts: of the machine to decide for.
+        table: rows of compat.json.
+        demands: of the profile on TensorFlow.
+        locked: the choice of an existing lock; None for a free decision.
         platform: as the table names it.
         tags: platform tags that wheels may have.
-        gpus: what CUDA can use here, or why nothing.
+        gpus: the GPUs that CUDA can use, or the reason why it can use none.
         usable: interpreters that may be taken, best first.
-        refused: interpreters that may not, with why.
+        refused: the other interpreters, each with its reason.
+        candidates: all known releases, newest first.
     """
 
     profile: Profile

@@ -24,7 +24,7 @@ from tfprov.profile.records import Profile
 def decide(
     profile: Profile, facts: Facts, table: Compat, listing: Listing | None, locked: LockedChoice | None = None
 ) -> Plan:
-    """What will be installed on the machine of the facts, and everything that was refused.
+    """The plan for the machine of the facts.
 
     Reads nothing and starts nothing: it gives the same plan for a machine that is not this one.
 
@@ -34,7 +34,10 @@ def decide(
         table: what is known of each release.
         listing: what the index has of `tensorflow` and `tensorflow-cpu`; None when it cannot be asked, and then the
             table alone decides.
-        locked: what an existing lock holds; the decision is bound to it.
+        locked: the choice of an existing lock; the decision is bound to it.
+
+    Returns:
+        Release, variant and interpreter, with everything that was refused and why.
 
     Raises:
         TfprovError: nothing fits. The code is that of the refusal that came closest; the evidence names every reason,
@@ -212,7 +215,7 @@ def _check_releases(context: DecisionContext, listing: Listing | None) -> None:
 
 
 def _alternative(context: DecisionContext, accelerator: Accelerator) -> str | None:
-    """What would fit if the profile did not bound the release, in words; None when nothing would."""
+    """A release and Python that would fit if the profile did not bound the release; None when none would."""
     if context.locked is not None or not context.demands.clauses:
         return None
     free = replace(context, demands=replace(context.demands, clauses=()))

@@ -1,4 +1,4 @@
-"""What the profile asks of TensorFlow, gathered from all the places where it can say so."""
+"""The profile's demands on TensorFlow, from all the places where a profile can state them."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ class Demands:
 
 
 def gather(profile: Profile, facts: Facts) -> Demands:
-    """Everything that the profile asks of TensorFlow on a machine.
+    """The demands of a profile on the TensorFlow of a machine.
 
     Args:
         profile: with the lines of its requirements files among its requirements.

@@ -137,7 +137,7 @@ def _why_not_python(context: DecisionContext, chosen: Fit, minor: str, free_thre
 def why_release(
     context: DecisionContext, chosen: Fit, fits: Sequence[Fit], misses: Sequence[Miss], no_cuda: Refusal | None
 ) -> str:
-    """Why this release and this variant."""
+    """The reason for this release and this variant."""
     return f"{_why_version(context, chosen, fits, misses)}; {_why_accelerator(context, chosen, no_cuda)}"
 
 
@@ -174,7 +174,7 @@ def _why_cuda(chosen: Fit, found: Gpus) -> str:
 
 
 def gpu_notes(context: DecisionContext, chosen: Fit) -> Iterator[str]:
-    """What to know about the GPUs that will be used."""
+    """Notes on the GPUs that will be used, and on those that will not."""
     found, known = context.gpus, chosen.candidate.known
     if isinstance(found, Refusal):
         return

@@ -17,7 +17,11 @@ from tfprov.plan.tags import marker_environment
 
 
 def evaluate(context: DecisionContext, accelerator: Accelerator) -> tuple[tuple[Fit, ...], tuple[Miss, ...]]:
-    """The admitted releases, newest first, sorted into those that fit and those that do not."""
+    """Try every admitted release with a variant.
+
+    Returns:
+        The releases that fit and those that do not, newest first.
+    """
     fits: list[Fit] = []
     misses: list[Miss] = []
     for candidate in context.admitted:

@@ -1,4 +1,4 @@
-"""What the GPUs and the driver of a machine can run."""
+"""Judgement of GPUs and driver: which of them CUDA can use, and which releases serve them."""
 
 from __future__ import annotations
 
@@ -44,13 +44,16 @@ def describe(gpu: Gpu) -> str:
 
 
 def on_machine(facts: Facts, table: Compat, platform: str, *, later: bool) -> Gpus | Refusal:
-    """The GPUs that CUDA can use here, or why it can use none, whatever the release.
+    """The GPUs that CUDA can use on a machine, whatever the release.
 
     Args:
         facts: of the machine.
         table: knows which CUDA a driver serves.
         platform: as the table names it.
         later: True when the GPU will be on another machine, so that only the platform counts.
+
+    Returns:
+        The usable GPUs and their driver, or the first reason why CUDA can use none.
     """
     system = facts.system.value
     if system == "macos":
@@ -90,7 +93,7 @@ def _with_driver(facts: Facts, table: Compat) -> Gpus | Refusal:
 
 
 def _none_usable(facts: Facts, nvidia: list[Gpu]) -> Refusal:
-    """Why none of the GPUs that the driver lists can be used, the first cause first."""
+    """The first reason why none of the GPUs that the driver lists can be used."""
     visible = [gpu for gpu in nvidia if gpu.visible]
     if not nvidia:
         container = facts.container.value
@@ -174,7 +177,7 @@ def _oldest(row: ToolkitDriver, windows: bool) -> Version | None:
 
 
 def refusal(cuda: Cuda, gpus: Gpus, table: Compat) -> Refusal | None:
-    """Why a release cannot serve every usable GPU; None when it can, as far as the table knows.
+    """The reason why a release cannot serve every usable GPU; None when it can, as far as the table knows.
 
     What no driver mends comes first. A GPU of unknown compute capability is taken as served: the smoke test will
     tell.
@@ -218,7 +221,7 @@ def serves(cuda: Cuda, gpu: Gpu, table: Compat) -> bool:
 
 
 def _code_for(cuda: Cuda, gpu: Gpu) -> Literal["native", "ptx"] | None:
-    """What a release has for a GPU: machine code, PTX that the driver has to compile, or nothing."""
+    """The code of a release that a GPU would run: machine code, PTX that the driver compiles, or None."""
     if gpu.compute_capability is None:
         return "native"
     capability = Version(gpu.compute_capability)

@@ -68,12 +68,15 @@ def is_named(interpreter: Interpreter, profile: Profile) -> bool:
 def sort_out(
     profile: Profile, facts: Facts, offers: Sequence[Offer]
 ) -> tuple[list[Usable], list[tuple[Interpreter, Refusal]]]:
-    """The interpreters that may be taken, best first, and the others with why not.
+    """Separate the interpreters that may be taken from the others.
 
     Args:
         profile: names an interpreter or bounds them.
         facts: of the machine.
         offers: of all releases; an interpreter that none of them has a wheel for may not be taken.
+
+    Returns:
+        The interpreters that may be taken, best first, and the others, each with the reason.
     """
     usable: list[Usable] = []
     refused: list[tuple[Interpreter, Refusal]] = []

@@ -29,7 +29,7 @@ class IndexFile:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Listing:
-    """What the index offers of the packages that a plan chooses from.
+    """Files on the index of the packages that a plan chooses from.
 
     Attributes:
         files: by normalised project name; a project that the index does not have maps to an empty tuple.
@@ -42,7 +42,7 @@ class Listing:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LockedChoice:
-    """What an existing lock holds, for the decision to be bound to.
+    """Release, Python and variant of an existing lock, which bind the decision.
 
     Attributes:
         package: project that brings TensorFlow: `tensorflow`, `tensorflow-cpu`, …
@@ -60,7 +60,7 @@ class LockedChoice:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Refusal:
-    """Why a candidate is not taken.
+    """The reason for not taking a candidate.
 
     Attributes:
         code: failure code.
@@ -102,7 +102,7 @@ class ChosenPython:
     Attributes:
         version: full version, or `3.12` when it is still to be brought.
         path: None when it is still to be brought.
-        alternatives: other minor versions that would do as well, the better first; what brings it has the choice.
+        alternatives: other minor versions that are as good, the better first; the installer of the Python may choose.
     """
 
     version: str
@@ -169,7 +169,7 @@ class Candidate:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """What will be done.
+    """The decision with its reasons, notes and sizes.
 
     Attributes:
         refused: everything passed over, most interesting first.
@@ -190,7 +190,7 @@ class Plan:
     peak_disk_bytes: int | None = None
     files: int | None = None
     fallbacks: tuple[Decision, ...] = field(default=())
-    """What may be tried after a failure, in order; empty unless the profile allows it."""
+    """Decisions to try after a failure, in order; empty unless the profile allows it."""
     candidates: tuple[Candidate, ...] = ()
 
     @property

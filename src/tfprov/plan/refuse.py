@@ -159,7 +159,7 @@ def _last_with(context: DecisionContext, fits: Callable[[Offer], bool]) -> str |
 
 
 def ways_to_cuda(context: DecisionContext) -> Iterator[str]:
-    """How CUDA could work after all, where GPU and driver are there and no release serves them."""
+    """Notes on ways to CUDA where GPU and driver are there and no admitted release serves them."""
     if isinstance(context.gpus, Refusal):
         return
     for candidate in context.admitted:

@@ -1,1 +1,1 @@
-"""What is asked: a TOML file becomes frozen records."""
+"""The profile: a TOML file becomes frozen records."""

@@ -30,7 +30,7 @@ else:
 Document: TypeAlias = dict[str, Any]
 """A TOML document as the parser gives it; it does not leave this module."""
 Place: TypeAlias = Callable[[Key], str]
-"""Where a key was given: `train.toml:7`, or the override that gave it."""
+"""Gives the place of a key: `train.toml:7`, or the override that set it."""
 
 
 def load(

@@ -1,4 +1,4 @@
-"""Where each key of a TOML file stands: the standard parser does not say, and errors need lines."""
+"""Lines of the keys of a TOML file, for error messages: the standard parser does not give them."""
 
 from __future__ import annotations
 

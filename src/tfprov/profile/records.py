@@ -390,7 +390,7 @@ class Loaded(BaseModel):
 
     @property
     def folder(self) -> Path:
-        """What relative paths in the profile are relative to."""
+        """The folder that relative paths of the profile start from."""
         return self.path.parent
 
     def resolve(self, relative: str) -> Path:
@@ -399,7 +399,7 @@ class Loaded(BaseModel):
 
     @property
     def source(self) -> Source:
-        """Whose environment it is about."""
+        """Name, file and digest, which identify the environment of the profile."""
         path = self.profile.environment.path
         return Source(
             name=self.profile.name,

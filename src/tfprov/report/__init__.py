@@ -1,1 +1,1 @@
-"""What people and machines see of a run: terminal, plain lines, JSON."""
+"""Output for people and machines: terminal, plain lines, pages, JSON."""

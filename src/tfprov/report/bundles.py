@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def made(found: Bundled) -> str:
-    """What was written, and how to use it."""
+    """A bundle that was written, and how to use it."""
     manifest = found.manifest
     here = [entry for entry in manifest.files if entry.here]
     lines = [

@@ -1,4 +1,4 @@
-"""What CI systems show beside the log: folded sections, annotations, a summary page, values for later steps.
+"""Output for CI systems beside the log: folded sections, annotations, a summary page, values for later steps.
 
 Each system's own convention is used, and only its own: GitHub Actions reads workflow commands from the log and files
 whose names stand in variables; GitLab folds sections, and shows the JUnit file as a report; any other system gets plain
@@ -147,7 +147,7 @@ def summary(
     error: TfprovError | None = None,
     rows: Mapping[str, str],
 ) -> str:
-    """A page in Markdown for the summary of a job: what came of it, the verdict as a table, the failure with its hint.
+    """A page in Markdown for the summary of a job: the outcome, the verdict as a table, the failure with its hint.
 
     Args:
         command: name of the command.

@@ -30,7 +30,7 @@ _RUNGS = {
 
 
 def text(found: Diagnosis, *, difference: str = "", source: str = "the log") -> str:
-    """What a log tells, root cause first."""
+    """The diagnosis of a log, root cause first."""
     read = f"{count(found.lines, 'line')}, {size(found.bytes)}"
     causes = [one for one in found.findings if one.role == "cause"]
     consequences = [one for one in found.findings if one.role == "consequence"]
@@ -93,7 +93,7 @@ def page(code: str) -> str:
 
 
 def shown_as(code: str) -> tuple[str, ...]:
-    """How a code shows itself: the message formats that lead to it."""
+    """The formats of messages that lead to a code."""
     reads = [rule.reads for rule in RULES if code in (rule.code, *(case.code for case in rule.cases))]
     return tuple(dict.fromkeys(reads)) or ("what tfprov itself finds; no tool prints it",)
 

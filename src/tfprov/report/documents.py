@@ -59,7 +59,7 @@ def error(failure: TfprovError) -> Document:
 
 
 def outcome(result: Outcome) -> Document:
-    """What `up` ended with."""
+    """The outcome of `up`."""
     seal = result.generation.seal
     proved: Document = {}
     if result.verdict:
@@ -107,7 +107,7 @@ def plan(found: Plan) -> Document:
 
 
 def decision(found: Decision) -> Document:
-    """What was decided."""
+    """A decision."""
     return {
         "tensorflow": asdict(found.tensorflow),
         "python": asdict(found.python),
@@ -128,17 +128,17 @@ def lock(found: Lock) -> Document:
 
 
 def findings(found: Iterable[Finding]) -> Document:
-    """What a doctor found."""
+    """The findings of `doctor`."""
     return {"findings": [asdict(one) for one in found]}
 
 
 def kept(found: Iterable[Kept]) -> Document:
-    """What the cache holds."""
+    """Folders of the cache with their sizes."""
     return {"folders": [asdict(one) for one in found]}
 
 
 def swept(found: Swept) -> Document:
-    """What was removed from the store."""
+    """Files removed from the store."""
     return {"removed_files": found.files, "removed_bytes": found.bytes}
 
 

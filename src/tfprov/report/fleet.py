@@ -26,7 +26,7 @@ _MEANING = {
     FAILED: "no environment that proves itself is in use",
     SILENT: "no result was received from this host",
 }
-"""What each state of a host says, best first."""
+"""Meaning of each state of a host, best first."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,7 +43,7 @@ class Check:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Host:
-    """What one host ended with.
+    """The result of one host.
 
     Attributes:
         name: of the host.
@@ -73,7 +73,7 @@ class Host:
 
 
 def gather(files: Iterable[Path], *, expected: Sequence[str] = ()) -> tuple[Host, ...]:
-    """What the result files say, a host each, the worst first.
+    """The hosts of the result files, the worst first.
 
     Args:
         files: results of the Ansible module, or documents of `tfprov up --json` and `tfprov smoke --json`. The name

@@ -144,7 +144,7 @@ def _not_checked(device: Device, leg: Leg) -> str:
 
 
 def _environment(verdict: Verdict) -> list[str]:
-    """What concerns no device: one tile a check."""
+    """Checks of the environment itself, a tile each."""
     legs = [leg for device in verdict.devices if device.kind == "environment" for leg in device.legs]
     tiles = (
         f'<div class="tile {_mark(leg)}"><b>{text(leg.leg)}</b><span class={_mark(leg)}>{text(_word(leg))}</span></div>'
@@ -209,7 +209,7 @@ def _bar(leg: Leg, started: float, end: float) -> str:
 
 
 def _evidence(device: Device) -> str:
-    """What was seen of each check that passed; what failed stands above."""
+    """Evidence of the checks that passed; the failed ones have a section of their own."""
     rows = "".join(
         f"<tr><td>{text(leg.leg)}</td><td>{text(duration(leg.seconds))}</td><td>{text(leg.evidence)}</td></tr>"
         for leg in device.legs

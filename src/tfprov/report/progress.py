@@ -29,14 +29,14 @@ class Reporter(Protocol):
 
 
 class ProgressText:
-    """How far a stage is, in words, with speed and remaining time over the stage so far."""
+    """Describes the progress of a stage, with its mean speed and the remaining time."""
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
         self._began: tuple[float, int] | None = None
 
     def describe(self, event: Progress) -> str:
-        """How far it is."""
+        """The progress so far, such as `12 MB of 574 MB, 8 MB/s, 70 s left`."""
         now = self._clock()
         if self._began is None:
             self._began = (now, event.done)

@@ -43,7 +43,7 @@ def error(failure: TfprovError) -> str:
 
 
 def outcome(result: Outcome, *, profile: str) -> str:
-    """What `up` ended with, and how to use it."""
+    """The outcome of `up`, and how to use the environment."""
     seal = result.generation.seal
     if seal is None:
         raise TfprovError("internal", "an environment without a seal was reported as verified")
@@ -120,7 +120,7 @@ def verdict(found: Verdict) -> str:
 
 
 def tally(found: Verdict) -> str:
-    """How many checks passed, failed and were skipped, with why these were: what was not run proves nothing."""
+    """Numbers of checks that passed, failed and were skipped, with the reasons for the skipped ones."""
     legs = [leg for device in found.devices for leg in device.legs]
     skipped = [leg for leg in legs if leg.skipped]
     parts = [f"{sum(leg.ok and not leg.skipped for leg in legs)} passed"]
@@ -177,7 +177,7 @@ def refusals(refused: Iterable[Refused], *, verbose: bool = False, most: int = 4
 
 
 def findings(found: Iterable[Finding]) -> str:
-    """What a doctor found, by code, a few of each."""
+    """The findings of `doctor`, by code, a few of each."""
     by_code: dict[str, list[Finding]] = {}
     for one in found:
         by_code.setdefault(one.code, []).append(one)
@@ -208,19 +208,19 @@ def facts(found: Facts) -> str:
 
 
 def kept(found: Iterable[Kept]) -> str:
-    """What the cache holds, a folder a line."""
+    """Folders of the cache with their sizes, one on each line."""
     return "\n".join(
         f"{one.what:<11} {size(one.bytes):>9}  {count(one.files, 'file'):>14}  {one.path}" for one in found
     )
 
 
 def swept(found: Swept) -> str:
-    """What was removed from the store."""
+    """Files removed from the store."""
     return f"removed {count(found.files, 'file')}, {size(found.bytes)}"
 
 
 def dossier(parts: Iterable[Part]) -> str:
-    """What a report holds, a part a line, before it is written."""
+    """The parts of a support report, one on each line, before it is written."""
     rows = [f"  {part.name:<28} {size(len(part.text.encode())):>9}  {part.what}" for part in parts]
     return "\n".join(["the report would hold (credentials, user and host names, homes are taken out):", *rows])
 
