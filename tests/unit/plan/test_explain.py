@@ -157,8 +157,8 @@ are the other ways""",
         profile("==2.16.1", "cuda"),
         Host(gpus=(hosts.T4,), driver="550.54.15"),
         """\
-known-bad-release 15: TensorFlow 2.16.1 with CUDA is known not to work: the CUDA libraries beside it are not on its run \
-path, so that no GPU is found
+known-bad-release 15: TensorFlow 2.16.1 with CUDA is known not to work: the CUDA libraries beside it are not on its \
+run path, so that no GPU is found
 - tensorflow 2.16.1: the CUDA libraries beside it are not on its run path, so that no GPU is found; take TensorFlow \
 2.16.2
 - the profile asks for `tensorflow.version = "==2.16.1"`
