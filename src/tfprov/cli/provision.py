@@ -127,9 +127,18 @@ def facts(as_json: Json = False) -> None:
         output.result(text.facts(found), json.loads(dump(found)))
 
 
-@app.command(epilog="Example: tfprov init train.toml && tfprov up train.toml")
+@app.command(epilog="Examples: tfprov init && tfprov up · tfprov init train.toml --from requirements.txt")
 def init(
     path: Annotated[Path, typer.Argument(help="File to write.")] = Path("tfprov.toml"),
+    source: Annotated[
+        Path | None,
+        typer.Option(
+            "--from",
+            metavar="FILE|FOLDER",
+            help="What says what the project needs: `pyproject.toml`, `requirements.txt`, `environment.yml`, … "
+            "Default: the first of these beside the profile.",
+        ),
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Write a commented profile that fits this machine."""
@@ -138,8 +147,11 @@ def init(
         from tfprov.pipeline.init import init as write_profile
 
         target = Path.cwd() / path
-        write_profile(target, environ=os.environ)
-        output.result(f"wrote {path}; `tfprov up {path}` makes the environment", {"path": target})
+        written = write_profile(target, environ=os.environ, source=None if source is None else Path.cwd() / source)
+        reads = f", which reads {', '.join(written.files)}" if written.files else ""
+        lines = (f"wrote {path}{reads}; `tfprov up {path}` makes the environment", *written.problems)
+        found = {"path": target, "files": written.files, "problems": written.problems}
+        output.result("\n".join(lines), found)
 
 
 @app.command()

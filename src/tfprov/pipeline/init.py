@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 from tfprov.errors import TfprovError
@@ -13,25 +13,59 @@ from tfprov.paths import home, write_atomic
 from tfprov.plan.compat import table
 from tfprov.plan.decide import decide
 from tfprov.profile.records import Profile
+from tfprov.profile.source import lists, plain_name
 from tfprov.profile.template import profile_template
+from tfprov.wants.as_wheels import as_wheels
+from tfprov.wants.recognise import read
+from tfprov.wants.records import ProjectParts
 
 
-def init(path: Path, *, environ: Mapping[str, str]) -> str:
-    """Write a commented profile that fits this machine; return its text.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Written:
+    """A profile that was written.
+
+    Attributes:
+        text: the profile.
+        files: that it names, as it names them.
+        problems: what is wrong in those files, a line each.
+    """
+
+    text: str
+    files: tuple[str, ...]
+    problems: tuple[str, ...]
+
+
+def init(path: Path, *, environ: Mapping[str, str], source: Path | None = None) -> Written:
+    """Write a commented profile that fits this machine and names the files that say what the project needs.
 
     Args:
         path: the file to make.
         environ: variables of this process.
+        source: such a file, or the folder of the project; None for the folder of `path`.
 
     Raises:
-        TfprovError: `path-not-ours` when the file exists; what `decide` raises when nothing fits this machine.
+        TfprovError: `path-not-ours` when the file exists; `usage` when nothing is at `source`; what `decide` raises
+            when nothing fits this machine.
     """
     # A link that leads nowhere is there, too.
     if os.path.lexists(path):
         raise TfprovError("path-not-ours", f"`{path}` exists", hint="choose another name; it is not overwritten")
     if not path.parent.is_dir():
         raise TfprovError("usage", f"there is no folder `{path.parent}`")
-    name = re.sub(r"[^A-Za-z0-9._-]+", "-", path.stem).strip("-._") or "train"
+    folder = (path.parent if source is None else source).resolve()
+    # One file of a project is enough: the others often say the same in other words.
+    found = (folder,) if folder.is_file() else lists(folder)[:1]
+    if source is not None and not found:
+        raise TfprovError(
+            "usage",
+            f"`{source}` has no file that says what a project needs",
+            evidence=("such as `pyproject.toml` with dependencies, `requirements.txt`, `environment.yml`, `Pipfile`",),
+            hint="name the file itself",
+        )
+    files = tuple(Path(os.path.relpath(one, path.parent.resolve())).as_posix() for one in found)
+    wants = read(found, path.parent, ProjectParts())
+    # `tfprov.toml` says nothing about the project that it lies in.
+    name = plain_name(path.parent.resolve().name if path.name == "tfprov.toml" else path.stem)
     facts = gather(environ, cache=home(environ).cache / "interpreters.json")
     # No lock and no listing: the table that comes with tfprov is enough for a first guess, and works offline.
     decision = decide(Profile(name=name), facts, table(), None).decision
@@ -44,6 +78,8 @@ def init(path: Path, *, environ: Mapping[str, str]) -> str:
         version=decision.tensorflow.version,
         accelerator=decision.tensorflow.accelerator,
         why=decision.tensorflow.why[0].upper() + decision.tensorflow.why[1:],
+        files=files,
+        bounds=[f"`{want.where}` asks for {want.text}" for want in as_wheels(wants).python],
     )
     write_atomic(path, text.encode())
-    return text
+    return Written(text=text, files=files, problems=wants.problems)

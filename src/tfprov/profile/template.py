@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Sequence
+
 _TEMPLATE = """\
 # A tfprov profile: what the environment should be. `tfprov up {file}` makes it so.
 # Lines that begin with `#` show defaults or examples. `tfprov plan {file}` says what would be done, and why.
@@ -9,7 +12,7 @@ _TEMPLATE = """\
 name = "{name}"
 
 [python]
-# {python}.
+# {python}.{bounds}
 # version = ">=3.10,<3.14"     # default: whatever the chosen TensorFlow has wheels for
 # path = "/opt/python3.12/bin/python3.12"    # this interpreter and no other
 # install = true               # may bring an interpreter when none fits
@@ -26,8 +29,8 @@ accelerator = "{accelerator}"{padding}# auto | cpu | cuda
 # allow-fallback = false       # may go to an older release after a failed install or smoke test
 
 [packages]
+{files}
 requirements = []              # such as "pandas>=2"
-# files = ["requirements.txt"]
 # constraints = ["protobuf<7"]
 
 # [index]                      # default: what uv or pip are configured with
@@ -46,7 +49,17 @@ level = "standard"             # quick | standard | deep
 """
 
 
-def profile_template(*, name: str, file: str, python: str, version: str, accelerator: str, why: str) -> str:
+def profile_template(
+    *,
+    name: str,
+    file: str,
+    python: str,
+    version: str,
+    accelerator: str,
+    why: str,
+    files: Sequence[str] = (),
+    bounds: Sequence[str] = (),
+) -> str:
     """A commented profile.
 
     Args:
@@ -56,6 +69,8 @@ def profile_template(*, name: str, file: str, python: str, version: str, acceler
         version: release that fits this machine.
         accelerator: what it can run on.
         why: the reason for the release and the accelerator, in a line.
+        files: that say what the project needs.
+        bounds: ranges of Python that those files ask for, each with its place.
     """
     padding = " " * max(1, 9 - len(accelerator))
     return _TEMPLATE.format(
@@ -67,4 +82,6 @@ def profile_template(*, name: str, file: str, python: str, version: str, acceler
         accelerator=accelerator,
         padding=padding,
         why=why,
+        files=f"files = {json.dumps(files)}" if files else '# files = ["requirements.txt"]',
+        bounds="".join(f"\n# {bound}: that holds, too." for bound in bounds),
     )
