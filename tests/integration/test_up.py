@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import shutil
 import signal
@@ -439,3 +440,69 @@ def test_the_journal_tells_the_story_of_a_failure(site: Site) -> None:
     assert lines[0]["event"] == "StageStarted"
     assert lines[-1]["event"] == "End"
     assert lines[-1]["code"] == "package-name-wrong"
+
+
+def test_the_folder_of_a_project_is_enough(site: Site) -> None:
+    site.offer(build_wheel(site.root / "built", "helper", "1.0"), build_wheel(site.root / "built", "extra", "1.0"))
+    inner = site.root / "src"
+    inner.mkdir()
+    site.profile.unlink()
+    (site.root / "pyproject.toml").write_text(
+        '[project]\nname = "mine"\ndependencies = ["helper"]\noptional-dependencies.more = ["extra"]\n'
+        f'[tool.tfprov]\npython.path = "{sys.executable}"\nindex.url = "{(site.root / "index").as_uri()}"\n'
+        'smoke.level = "quick"\npackages.extras = ["more"]\n'
+        'environment.variables = { GREETING = "hello", SECRET = "${OUTER}" }\n'
+    )
+    refused = site.run("up", "--json", cwd=inner)
+    assert json.loads(refused.stdout)["error"]["what"] == "`${OUTER}` needs the variable `OUTER`, which is not set"
+    site.extra["OUTER"] = "hunter2"
+    for already in (False, True):
+        done = site.run("up", "--json", cwd=inner)
+        assert done.returncode == 0, done.stderr
+        assert json.loads(done.stdout)["already"] is already
+    asked = "import helper, extra, os; print(os.environ['GREETING'], os.environ['SECRET'])"
+    done = site.run("run", "--", "python", "-c", asked, cwd=inner)
+    assert done.stdout == "hello hunter2\n", done.stderr
+    kept = [path for path in site.home.rglob("*") if path.is_file() and path.suffix in (".json", ".toml", ".jsonl")]
+    assert kept
+    assert not any(b"hunter2" in path.read_bytes() for path in (*kept, *site.root.glob("*.toml")))
+
+
+def test_hashes_of_a_requirements_file_decide_what_is_locked(site: Site) -> None:
+    one = build_wheel(site.root / "built", "helper", "1.0")
+    site.offer(one)
+    listed = site.root / "requirements.txt"
+    site.write('[packages]\nfiles = ["requirements.txt"]\n')
+    listed.write_text(f"helper==1.0 --hash=sha256:{'0' * 64}\n")
+    refused = site.run("lock", "train.toml")
+    assert refused.returncode != 0
+    assert "no file of `helper` 1.0 has a hash that the requirements allow" in refused.stderr
+    listed.write_text(f"helper==1.0 --hash=sha256:{hashlib.sha256(one.read_bytes()).hexdigest()}\n")
+    assert site.up()["already"] is False
+    listed.write_text(f"helper==1.0 --hash=sha256:{'0' * 64}\n")
+    refused = site.run("up", "train.toml", "--locked")
+    assert "the requirements do not allow the locked hash of `helper`" in refused.stderr
+
+
+def test_a_wheel_beside_the_profile_comes_from_there(site: Site) -> None:
+    wheel = build_wheel(site.root / "built", "helper", "1.0")
+    (site.root / "more").mkdir()
+    wheel.rename(site.root / "more" / wheel.name)
+    (site.root / "requirements.txt").write_text(f"./more/{wheel.name}\n")
+    site.write('[packages]\nfiles = ["requirements.txt"]\n')
+    site.up()
+    assert site.run("run", "train.toml", "--", "python", "-c", "import helper").returncode == 0
+
+
+def test_overrides_and_exclusions_are_kept_in_the_lock(site: Site) -> None:
+    site.offer(
+        build_wheel(site.root / "built", "helper", "1.0", requires=["low<2", "jax"]),
+        build_wheel(site.root / "built", "low", "1.0"),
+        build_wheel(site.root / "built", "low", "2.0"),
+    )
+    site.write('[packages]\nrequirements = ["helper"]\noverrides = ["low>=2"]\nexclude = ["jax"]\n')
+    site.up()
+    lock = site.lock.read_text()
+    assert 'name = "low"\nversion = "2.0"' in lock
+    assert 'name = "jax"' not in lock
+    assert site.up()["already"] is True

@@ -79,6 +79,8 @@ def _value(kind: str, value: object) -> object:
         return value
     if kind == "dict[str, object]" and isinstance(value, dict):
         return value
+    if kind == "dict[str, str]" and isinstance(value, dict) and all(isinstance(one, str) for one in value.values()):
+        return value
     if kind == "tuple[Cure, ...]" and isinstance(value, list) and all(isinstance(one, dict) for one in value):
         return tuple(Cure(**_keys(Cure, one)) for one in value)
     problem = f"{value!r} is no {kind}"

@@ -78,6 +78,7 @@ class Seal:
         driver: version of the NVIDIA driver it was proved with; empty for none.
         place: folder that it was made in; its commands name it.
         cures: what it was given after a failed smoke test, in order.
+        variables: what the profile sets, with `${NAME}` for variables of the user, by name.
         keep: how many generations the profile wants kept; 0 where an older tfprov sealed it, for not known.
     """
 
@@ -99,6 +100,7 @@ class Seal:
     driver: str = ""
     place: str = ""
     cures: tuple[Cure, ...] = ()
+    variables: dict[str, str] = field(default_factory=dict)
     keep: int = 0
 
 

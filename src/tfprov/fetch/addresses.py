@@ -35,6 +35,11 @@ def expand(text: str, environ: Mapping[str, str]) -> str:
     return _VARIABLE.sub(value, text)
 
 
+def expand_all(variables: Mapping[str, str], environ: Mapping[str, str]) -> dict[str, str]:
+    """Variables of a profile with `${NAME}` replaced in each; errors as of `expand`."""
+    return {name: expand(text, environ) for name, text in variables.items()}
+
+
 def place(entry: str, folder: Path) -> str:
     """An entry of find-links: an address as it is, a folder as an absolute path."""
     if re.match(r"^[a-z]+://", entry):

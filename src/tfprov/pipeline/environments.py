@@ -95,7 +95,7 @@ def verified(environment: Environment, profile: str, *, moved: bool = False) -> 
 
 
 def variables(generation: Generation, environ: Mapping[str, str]) -> dict[str, str]:
-    """Variables for a command in the environment: what its own activation script sets, that of its cures included.
+    """Variables for a command in the environment: what its activation script, its cures and its profile set.
 
     The user's other variables stay, PYTHONPATH among them: here it is his command that runs, not ours.
     """
@@ -105,7 +105,13 @@ def variables(generation: Generation, environ: Mapping[str, str]) -> dict[str, s
         from tfprov.envs import cures
 
         changed = cures.variables(generation.path, given, environ)
-    return backend_for(generation).activated(generation.path, generation.path.parents[1].name, changed)
+    changed = backend_for(generation).activated(generation.path, generation.path.parents[1].name, changed)
+    own = generation.seal.variables if generation.seal else {}
+    if own:
+        from tfprov.fetch.addresses import expand_all
+
+        changed |= expand_all(own, environ)
+    return changed
 
 
 def backend_for(generation: Generation) -> Backend:
@@ -115,6 +121,7 @@ def backend_for(generation: Generation) -> Backend:
 
 def smoke_again(request: Request, *, level: Level | None, emit: Emit) -> Verdict:
     """Prove an existing environment again, at the profile's level or another one. Changes nothing."""
+    from tfprov.fetch.addresses import expand_all
     from tfprov.pipeline.stages import smoke_request
     from tfprov.profile.load import load
     from tfprov.smoke.runner import smoke
@@ -137,7 +144,10 @@ def smoke_again(request: Request, *, level: Level | None, emit: Emit) -> Verdict
         wanted,
         environ=request.environ,
         emit=context.emit,
-        activation=backend_for(generation).smoke_variables(generation.path, request.environ),
+        activation={
+            **backend_for(generation).smoke_variables(generation.path, request.environ),
+            **expand_all(wanted.variables, request.environ),
+        },
     )
 
 

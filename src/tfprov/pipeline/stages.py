@@ -17,6 +17,7 @@ from tfprov.envs.generations import python_in
 from tfprov.envs.records import Generation, Seal
 from tfprov.errors import TfprovError
 from tfprov.events import Note
+from tfprov.fetch.addresses import expand_all
 from tfprov.fetch.fetch import Fetched, fetch, sizes
 from tfprov.fetch.store import Store
 from tfprov.host import facts as host_facts
@@ -279,6 +280,7 @@ def smoke_request(loaded: Loaded, target: Target) -> SmokeRequest:
         scripts=tuple(loaded.resolve(script) for script in wanted.scripts),
         expected_version=target.version,
         expected_package=target.package,
+        variables=loaded.profile.environment.variables,
     )
 
 
@@ -300,12 +302,16 @@ def smoke_test(context: Context, installation: Installation) -> Verdict:
     generation, locked, environ = installation.generation, installation.locked, context.request.environ
     fresh = generation.seal is None
     with beside_the_smoke_test(context, locked, generation) if fresh else contextlib.nullcontext():
+        request = smoke_request(context.loaded, locked.lock.target)
         verdict = smoke(
             python_in(generation.path),
-            smoke_request(context.loaded, locked.lock.target),
+            request,
             environ=environ,
             emit=context.emit,
-            activation=context.backend.smoke_variables(generation.path, environ),
+            activation={
+                **context.backend.smoke_variables(generation.path, environ),
+                **expand_all(request.variables, environ),
+            },
         )
         if not verdict.ok:
             raise as_error(verdict)
@@ -339,6 +345,7 @@ def activate(context: Context, machine: Machine, proved: Proved) -> Generation:
         driver=driver.version if driver else "",
         # A sealed generation that was proved again has what it was given then.
         cures=old.cures if old else proved.cures,
+        variables=context.loaded.profile.environment.variables,
         keep=context.loaded.profile.environment.keep,
     )
     if old is None and not durable.settle(generation.path):

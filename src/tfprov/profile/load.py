@@ -116,14 +116,13 @@ def load(
         problems += clashes
     if profile is None or problems:
         count = len(problems)
+        own = any(problem.startswith((path.name, "--set")) for problem in problems)
         raise TfprovError(
             "profile-invalid",
-            f"`{path}` has {'a mistake' if count == 1 else f'{count} mistakes'}",
+            f"{'' if own else 'what is read by '}`{path}` has {'a mistake' if count == 1 else f'{count} mistakes'}",
             evidence=tuple(sorted(problems, key=partial(_by_line, path.name))),
             # Problems of the files that it names say themselves what to write.
-            hint="`tfprov schema` prints the JSON Schema of profiles, for editors"
-            if any(problem.startswith((path.name, "--set")) for problem in problems)
-            else None,
+            hint="`tfprov schema` prints the JSON Schema of profiles, for editors" if own else None,
         )
     return Loaded(
         profile=profile,

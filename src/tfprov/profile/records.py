@@ -33,6 +33,8 @@ CONDA_SPEC = re.compile(
     r"(?:(?P<version>(?:==?|[<>!~]=?)?\s*[0-9*][A-Za-z0-9.*+!_<>=,|~\s]*?)(?:(?:=|\s+)(?P<build>[A-Za-z_*^$][A-Za-z0-9._*^$]*))?)?$"
 )
 """A conda package as people write it: name, version and build, divided by `=` or spaces."""
+_SECRET = re.compile(r"(?i)(?:^|_)(?:token|password|passwd|secret|credentials?|(?:api|access|private)_?key)(?:_|$)")
+_ACTIVATION = frozenset({"CONDA_PREFIX", "LD_LIBRARY_PATH", "PATH", "PYTHONHOME", "VIRTUAL_ENV"})
 _NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?")
 
 
@@ -150,11 +152,27 @@ def _conda_spec(text: str) -> str:
     return text
 
 
+def _variable(text: str) -> str:
+    if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", text):
+        raise ValueError(f"`{text}` is not the name of a variable")
+    if text in _ACTIVATION:
+        raise ValueError(f"`{text}` is set by the activation of the environment")
+    return text
+
+
+def _variable_text(text: str) -> str:
+    if "\0" in text or "\n" in text:
+        raise ValueError("a variable is one line of text")
+    return text
+
+
 _Item = TypeVar("_Item")
 Many = Annotated[tuple[_Item, ...], BeforeValidator(_listed)]
 Route = Annotated[str, AfterValidator(_proxy)]
 Specifier = Annotated[str, AfterValidator(_specifier)]
 Pep508 = Annotated[str, AfterValidator(_requirement)]
+VariableName = Annotated[str, AfterValidator(_variable)]
+VariableText = Annotated[str, AfterValidator(_variable_text)]
 ProjectName = Annotated[str, AfterValidator(_project)]
 ChannelText = Annotated[str, AfterValidator(_channel)]
 CondaSpec = Annotated[str, AfterValidator(_conda_spec)]
@@ -211,6 +229,17 @@ class EnvironmentTable(_Table):
     """Stable path of the environment, relative to the profile. Default: in tfprov's data folder."""
     keep: int = Field(default=3, ge=1, le=100)
     """How many verified generations are kept for rollback."""
+    variables: dict[VariableName, VariableText] = {}
+    """Set in `run`, `shell` and the smoke test: `TF_USE_LEGACY_KERAS = "1"`. `${NAME}` stands for a variable of the
+    environment, which is where secrets belong."""
+
+    @field_validator("variables")
+    @classmethod
+    def _secrets_stay_outside(cls, value: dict[str, str]) -> dict[str, str]:
+        for name, text in value.items():
+            if _SECRET.search(name) and text and "${" not in text:
+                raise ValueError(f"`{name}` looks like a secret: write `${{{name}}}` and set it in the environment")
+        return value
 
 
 class TensorflowTable(_Table):

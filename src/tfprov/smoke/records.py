@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
@@ -23,6 +24,7 @@ class Request:
         scripts: the user's own checks, as absolute paths.
         expected_version: version of TensorFlow in the lock; None to accept any.
         expected_package: project that the lock installs (`tensorflow-cpu`); None to accept any.
+        variables: what the profile sets, with `${NAME}` for variables of the user, by name.
     """
 
     level: Level = "quick"
@@ -33,6 +35,7 @@ class Request:
     scripts: tuple[Path, ...] = ()
     expected_version: str | None = None
     expected_package: str | None = None
+    variables: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -25,7 +25,7 @@ PROJECTS = frozenset({"pyproject", "pipfile", "setup-cfg", "setup-py", "uv-lock"
 """Formats that know extras or groups, themselves or by the file of the project beside them."""
 
 _TABLE = re.compile(r"(?m)^\[\[?[\w.\"'-]+\]?\]\s*(?:#.*)?$")
-_YAML_KEY = re.compile(r"(?m)^(?P<key>dependencies|package):\s*(?:#.*)?$")
+_YAML_KEY = re.compile(r"(?m)^(?P<key>dependencies|package):(?:\s|$)")
 _BESIDE = {"uv-lock": "pyproject.toml", "poetry-lock": "pyproject.toml", "pipfile-lock": "Pipfile"}
 _BY_NAME: dict[str, Kind] = {
     "pipfile": "pipfile",

@@ -463,3 +463,79 @@ def test_the_interpreter_of_another_machine_is_not_looked_for_here(tmp_path: Pat
     with pytest.raises(TfprovError, match="mistake"):
         load(path)
     assert load(path, elsewhere=True).profile.python.path == "/srv/python/bin/python3"
+
+
+class TestWants:
+    """What the files of a profile say about other things than requirements."""
+
+    def loaded(self, folder: Path, text: str, **contents: str) -> Loaded:
+        for name, content in contents.items():
+            (folder / f"{name}.txt").write_text(content)
+        return load(write(folder, f'name = "x"\npackages.files = ["r.txt"]\n{text}'))
+
+    def test_an_index_is_that_of_the_profile_unless_it_has_none(self, tmp_path: Path) -> None:
+        lines = "-i https://one/simple\n--extra-index-url https://two/simple\n-f wheels\n"
+        index = self.loaded(tmp_path, "", r=lines).profile.index
+        assert (index.url, index.extra, index.strategy) == ("https://one/simple", ("https://two/simple",), "best")
+        assert index.find_links == (str(tmp_path / "wheels"),)
+        index = self.loaded(tmp_path, 'index.url = "https://own/simple"\n', r="-i https://one/simple\n").profile.index
+        assert (index.url, index.extra, index.strategy) == ("https://own/simple", (), "first")
+
+    def test_ranges_of_python_hold_together(self, tmp_path: Path) -> None:
+        (tmp_path / "pyproject.toml").write_text('[project]\nrequires-python = ">=3.10"\ndependencies = ["six"]\n')
+        path = write(tmp_path, 'name = "x"\npackages.files = ["pyproject.toml"]\npython.version = "<3.13"\n')
+        assert load(path).profile.python.version == "<3.13,>=3.10"
+        path.write_text(path.read_text().replace("<3.13", "<3.9"))
+        assert report(path)[1:2] == [
+            "no Python is in all of the ranges that are asked for: `<3.9` (python.version), `>=3.10` (pyproject.toml: "
+            "project.requires-python)"
+        ]
+
+    def test_hashes_overrides_and_exclusions_are_gathered(self, tmp_path: Path) -> None:
+        digest = "a" * 64
+        loaded = self.loaded(
+            tmp_path, 'packages.overrides = ["a>=2"]\npackages.exclude = ["b"]\n', r=f"Six==1 --hash=sha256:{digest}\n"
+        )
+        assert loaded.hashes == {"six": (digest,)}
+        assert (loaded.profile.packages.overrides, loaded.profile.packages.exclude) == (("a>=2",), ("b",))
+
+    def test_packages_of_conda_go_where_the_environment_has_them(self, tmp_path: Path) -> None:
+        text = "channels: [bioconda]\ndependencies: [python=3.11, numpy=1.26, tensorflow=2.15]\n"
+        loaded = self.loaded(tmp_path, 'environment.kind = "conda"\n', r=text)
+        assert loaded.profile.conda.packages == ("numpy=1.26",)
+        assert loaded.profile.conda.channels == ("bioconda",)
+        assert (loaded.requirements, loaded.profile.python.version) == (("tensorflow==2.15.*",), "==3.11.*")
+        assert self.loaded(tmp_path, "", r=text).requirements == ("numpy==1.26.*", "tensorflow==2.15.*")
+
+    def test_mistakes_in_a_file_alone_get_no_hint_at_the_schema(self, tmp_path: Path) -> None:
+        with pytest.raises(TfprovError) as failure:
+            self.loaded(tmp_path, "", r="sklearn\n")
+        assert failure.value.what.startswith("what is read by `")
+        assert failure.value.hint == "correct the lines named in the report"
+
+
+class TestVariables:
+    def test_they_are_kept_as_they_are_written(self, tmp_path: Path) -> None:
+        text = 'name = "x"\n[environment.variables]\nTF_USE_LEGACY_KERAS = "1"\nHF_TOKEN = "${HF_TOKEN}"\n'
+        assert load(write(tmp_path, text)).profile.environment.variables == {
+            "TF_USE_LEGACY_KERAS": "1",
+            "HF_TOKEN": "${HF_TOKEN}",
+        }
+
+    @pytest.mark.parametrize(
+        ("line", "words"),
+        [
+            ('HF_TOKEN = "abc"', "`HF_TOKEN` looks like a secret: write `${HF_TOKEN}` and set it in the environment"),
+            ('AWS_SECRET_ACCESS_KEY = "abc"', "`AWS_SECRET_ACCESS_KEY` looks like a secret"),
+            ('PATH = "/bin"', "`PATH` is set by the activation of the environment"),
+            ('"A B" = "1"', "`A B` is not the name of a variable"),
+            ("A = 1", "must be text in quotes, not `1`"),
+        ],
+    )
+    def test_what_cannot_be_set_is_refused(self, tmp_path: Path, line: str, words: str) -> None:
+        found = report(write(tmp_path, f'name = "x"\n[environment.variables]\n{line}\n'))
+        assert words in found[1]
+        assert found[1].startswith("train.toml:")
+
+    def test_a_word_that_only_resembles_a_secret_is_none(self, tmp_path: Path) -> None:
+        load(write(tmp_path, 'name = "x"\nenvironment.variables = { TOKENIZERS_PARALLELISM = "false" }\n'))
