@@ -118,7 +118,7 @@ def load(
         count = len(problems)
         own = any(problem.startswith((path.name, "--set")) for problem in problems)
         raise TfprovError(
-            "profile-invalid",
+            "package-name-wrong" if set(problems) <= set(wants.misnamed) else "profile-invalid",
             f"{'' if own else 'what is read by '}`{path}` has {'a mistake' if count == 1 else f'{count} mistakes'}",
             evidence=tuple(sorted(problems, key=partial(_by_line, path.name))),
             # Problems of the files that it names say themselves what to write.

@@ -31,6 +31,7 @@ _BUILT_BY_CONDA = re.compile(
     r"(?i)/croot/|/conda-bld/|/feedstock_root/|/b/abs_|/tmp/build/|/ktietz/|[:/]/?ci(?:_\d+)?/|/bld/|"
     r"/concourse/|/recipe/|/work(?:/|$)"
 )
+_BUILT_WHEEL = re.compile(r"/[\w.]+-(\d[\w.!]*)-[\w.-]+\.whl$")
 _REPOSITORY = re.compile(r"^(?:git|hg|svn|bzr)\+|^git@|\.git(?:@|#|$)", re.IGNORECASE)
 _LINK = re.compile(r"^(?:(?:git|hg|svn|bzr)\+)?[a-z]+://|^git@|^file:", re.IGNORECASE)
 _PUBLIC = re.compile(r"^https?://(?:pypi\.org|pypi\.python\.org)/(?:simple|pypi)/?$")
@@ -79,6 +80,7 @@ class Basket:
         self._addresses: list[Address] = []
         self._notes: list[str] = []
         self._problems: list[str] = []
+        self._misnamed: list[str] = []
 
     @property
     def name(self) -> str:
@@ -109,6 +111,7 @@ class Basket:
             addresses=tuple(self._addresses),
             notes=tuple(self._notes),
             problems=tuple(self._problems),
+            misnamed=tuple(self._misnamed),
         )
 
     def note(self, where: str, words: str) -> None:
@@ -189,6 +192,8 @@ class Basket:
             self.note(where, f"`{text}` is left out: {unfit.words}")
         else:
             self.problem(where, f"`{text}`: {unfit.words}")
+            if unfit.is_misnamed:
+                self._misnamed.append(self._problems[-1])
         return None
 
     def _linked(self, text: str, name: str, link: str, where: str) -> Want | None:
@@ -206,7 +211,7 @@ class Basket:
         address, _, fragment = link.partition("#")
         file = _file_of(address, self.origin)
         if file is not None and not file.exists():
-            return self._elsewhere(text, name, address, f"{name}{marker}", where)
+            return self._elsewhere(text, name, address, marker, where)
         last = unquote(urlsplit(address).path.rsplit("/", 1)[-1]) if file is None else file.name
         if not last.endswith(".whl"):
             kind = "a folder" if file is not None and file.is_dir() else "a source distribution"
@@ -226,13 +231,15 @@ class Basket:
             hashes=tuple(found.lower() for found in _SHA256.findall(fragment)),
         )
 
-    def _elsewhere(self, text: str, name: str, address: str, bare: str, where: str) -> Want | None:
+    def _elsewhere(self, text: str, name: str, address: str, marker: str, where: str) -> Want | None:
         """A requirement on a file that is not here: a list from another machine has such."""
         if name and canonicalize_name(name) in names.OF_SYSTEM:
             self.note(where, f"`{name}` is left out: it is a part of the system where the list was made")
         elif name and _BUILT_BY_CONDA.search(address.replace("\\", "/")):
-            self.note(where, f"`{name}` is asked for by its name: `{address}` is a folder that conda built it in")
-            return Want(text=bare, where=where)
+            built = _BUILT_WHEEL.search(address)
+            pin = f"{name}=={built[1]}" if built else name
+            self.note(where, f"`{pin}` is asked for by its name: `{address}` is a folder that conda built it in")
+            return Want(text=pin + marker, where=where)
         else:
             self.problem(where, f"`{redact(text)}`: there is no such file here; ask for the package by name")
         return None
@@ -240,35 +247,46 @@ class Basket:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Unfit:
-    """Why a requirement cannot be installed here, and whether the file can do without it."""
+    """Why a requirement cannot be installed here.
+
+    Attributes:
+        may_go: whether the file can do without it.
+        is_misnamed: whether its name is that of something else than a package.
+    """
 
     words: str
-    may_go: bool
+    may_go: bool = False
+    is_misnamed: bool = False
 
 
 def _unfit(requirement: Requirement, origin: Origin) -> _Unfit | None:
-    name = canonicalize_name(requirement.name)
-    version = str(requirement.specifier)
-    system = names.system_of(name)
+    """Why a requirement cannot be installed here; None when nothing is known against it."""
+    name, version = canonicalize_name(requirement.name), str(requirement.specifier)
     if requirement.marker is not None:
         # It says itself where it is meant for.
         return None
-    if name == "pkg-resources" and version == "==0.0.0":
+    if name in names.MODULES and version != "==0.0.0":
+        return _Unfit(words=f"that is the name of a module; the package is `{names.MODULES[name]}`", is_misnamed=True)
+    if not version and names.is_standard_module(requirement.name):
+        return _Unfit(words="that is a module of Python itself: remove the line", is_misnamed=True)
+    return _foreign(name, requirement, origin)
+
+
+def _foreign(name: str, requirement: Requirement, origin: Origin) -> _Unfit | None:
+    """Why a requirement belongs to another system; None when it does not."""
+    version = str(requirement.specifier)
+    if name == "pkg-resources":
         return _Unfit(words="it is not a package; some releases of Debian's pip list it", may_go=True)
     of_system = name in names.OF_SYSTEM or re.search(r"\+(?:ubuntu|deb)", version)
     if origin.is_freeze and (of_system or (origin.is_of_system and name in names.BOUND_TO_SYSTEM)):
         return _Unfit(words="it is a part of the system where the list was made", may_go=True)
-    words = None
-    if name in names.MODULES:
-        words = f"that is the name of a module; the package is `{names.MODULES[name]}`"
-    elif not version and names.is_standard_module(requirement.name):
-        words = "that is a module of Python itself: remove the line"
-    elif system is not None and system != sys.platform:
-        words = f"it exists for {'Windows' if system == 'win32' else 'macOS'} only"
-        if origin.is_freeze:
-            return _Unfit(words=words, may_go=True)
-        words += f': write `{requirement}; sys_platform == "{system}"`'
-    return None if words is None else _Unfit(words=words, may_go=False)
+    system = names.system_of(name)
+    if system is None or system == sys.platform:
+        return None
+    words = f"it exists for {'Windows' if system == 'win32' else 'macOS'} only"
+    if origin.is_freeze:
+        return _Unfit(words=words, may_go=True)
+    return _Unfit(words=f'{words}: write `{requirement}; sys_platform == "{system}"`')
 
 
 def _with_variables(text: str) -> str:

@@ -65,6 +65,7 @@ class Wants:
         addresses: where packages are to be taken from.
         notes: what was read in another way than it is written, a sentence each.
         problems: what cannot be done, `place: what, why, and what to write instead`.
+        misnamed: those of the problems that are about the name of a package.
     """
 
     requirements: tuple[Want, ...] = ()
@@ -77,6 +78,7 @@ class Wants:
     addresses: tuple[Address, ...] = ()
     notes: tuple[str, ...] = ()
     problems: tuple[str, ...] = ()
+    misnamed: tuple[str, ...] = ()
 
 
 def together(parts: Iterable[Wants]) -> Wants:

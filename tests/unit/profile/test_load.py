@@ -511,6 +511,10 @@ class TestWants:
         with pytest.raises(TfprovError) as failure:
             self.loaded(tmp_path, "", r="sklearn\n")
         assert failure.value.what.startswith("what is read by `")
+        assert failure.value.code.name == "package-name-wrong"
+        with pytest.raises(TfprovError) as failure:
+            self.loaded(tmp_path, "", r="sklearn\n-e .\n")
+        assert failure.value.code.name == "profile-invalid"
         assert failure.value.hint == "correct the lines named in the report"
 
 

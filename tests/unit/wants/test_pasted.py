@@ -73,10 +73,17 @@ class TestFreeze:
             "absl-py==1.4.0\n"
             "numpy @ file:///croot/numpy_and_numpy_base_16/work\n"
             "certifi @ file:///home/conda/feedstock_root/build_artifacts/certifi_1/work/certifi\n"
-            "six @ file:///C:/ci/six_1/work ; python_version > '3'\n",
+            "six @ file:///C:/ci/six_1/work ; python_version > '3'\n"
+            "pandas @ file:///croot/pandas_1/work/dist/pandas-2.1.1-cp311-cp311-linux_x86_64.whl#sha256=0\n",
         )
-        assert texts(found.requirements) == ["absl-py==1.4.0", "numpy", "certifi", "six ; python_version > '3'"]
-        assert len(found.notes) == 3
+        assert texts(found.requirements) == [
+            "absl-py==1.4.0",
+            "numpy",
+            "certifi",
+            "six ; python_version > '3'",
+            "pandas==2.1.1",
+        ]
+        assert len(found.notes) == 4
         assert found.problems == ()
 
     def test_another_folder_that_is_not_here_is_a_problem(self, read_file: Read) -> None:
