@@ -1,4 +1,4 @@
-"""Addresses as profiles and locks write them: variables in them, folders, origins."""
+"""Addresses in profiles and locks: variables, folders, origins."""
 
 from __future__ import annotations
 
@@ -48,13 +48,13 @@ def place(entry: str, folder: Path) -> str:
 
 
 def origin_of(url: str) -> str:
-    """Scheme, host and port of a URL, which credentials belong to."""
+    """Scheme, host and port of a URL: the scope of credentials."""
     parts = urlsplit(url)
     port = parts.port or _DEFAULT_PORTS.get(parts.scheme)
     return f"{parts.scheme}://{(parts.hostname or '').lower()}:{port}"
 
 
 def local_path(url: str) -> Path | None:
-    """The path that a file:// address names, or None for another address."""
+    """The path of a file:// address; None for any other address."""
     parts = urlsplit(url)
     return Path(url2pathname(parts.path)) if parts.scheme == "file" else None

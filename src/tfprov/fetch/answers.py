@@ -1,4 +1,4 @@
-"""What the answers of servers mean: status lines, headers, pages in the place of files, and failures on the way."""
+"""Reading responses: status lines, headers, web pages in the place of files, and failed connections."""
 
 from __future__ import annotations
 
@@ -22,18 +22,18 @@ _FIRST_BYTES_OF_A_PAGE = re.compile(rb"^\s*(<!doctype html|<html|<head|<script)"
 
 
 def name_in(url: str) -> str:
-    """The file that a URL names."""
+    """The file name in a URL."""
     return urlsplit(url).path.rpartition("/")[2]
 
 
 def length_of(response: httpx.Response) -> int | None:
-    """Bytes of the body, or None when the answer does not say."""
+    """Bytes of the body, or None when the response does not say."""
     value = response.headers.get("Content-Length", "")
     return int(value) if value.isdigit() else None
 
 
 def range_of(response: httpx.Response) -> tuple[int | None, int | None]:
-    """First byte and size of the whole file, as Content-Range says them; None for what it does not say."""
+    """First byte and size of the whole file from Content-Range; None for what it does not give."""
     found = _CONTENT_RANGE.match(response.headers.get("Content-Range", ""))
     if found is None:
         return None, None
@@ -41,26 +41,26 @@ def range_of(response: httpx.Response) -> tuple[int | None, int | None]:
 
 
 def validator_of(response: httpx.Response) -> str | None:
-    """What tells this edition of the file from another, for If-Range; None when the answer has nothing strong."""
+    """A strong validator of the file for If-Range; None when the response has none."""
     etag: str | None = response.headers.get("ETag")
     if etag and not etag.startswith("W/"):
         return etag
-    # A date is a strong validator only when it is older than the answer (RFC 9110, 8.8.2.2); servers that give no date
-    # of the answer are believed, because the hash has the last word.
+    # A date is a strong validator only when it is older than the response (RFC 9110, 8.8.2.2). A response without one
+    # is trusted, because the hash decides in the end.
     modified: str | None = response.headers.get("Last-Modified")
     return modified if modified and modified != response.headers.get("Date") else None
 
 
 def explained(cause: Exception, url: str, route: Route, *, only_way: bool) -> TfprovError:
-    """What an exception of the HTTP library means on this route.
+    """The failure that an exception of the HTTP library means on this route.
 
-    That a proxy cannot be reached says nothing about the server: it is `net-proxy`, and worth another try only when
-    there is no other way.
+    A proxy that cannot be reached says nothing about the server: it is `net-proxy`, and worth another try only when
+    there is no other route.
 
     Args:
-        cause: what was raised.
-        url: what was asked for.
-        route: the way that was taken.
+        cause: the exception.
+        url: the requested address.
+        route: the route that was used.
         only_way: whether there is no other route.
     """
     import httpx
@@ -69,10 +69,10 @@ def explained(cause: Exception, url: str, route: Route, *, only_way: bool) -> Tf
         return cause
     host = urlsplit(url).netloc.rpartition("@")[2]
     if isinstance(cause, (httpx.InvalidURL, httpx.UnsupportedProtocol)):
-        # Ours are checked when they are read: a redirect leads there.
+        # Our own addresses are checked when they are read: this one comes from a redirect.
         return TransferError(
             "mirror-http-error",
-            f"`{host}` leads to an address that cannot be asked",
+            f"`{host}` redirects to an invalid address",
             transient=False,
             evidence=(redact(str(cause)),),
         )
@@ -92,7 +92,7 @@ def explained(cause: Exception, url: str, route: Route, *, only_way: bool) -> Tf
 
 
 def raise_for_status(response: httpx.Response, url: str) -> None:
-    """Nothing for 200 and 206.
+    """Raise for any status but 200 and 206.
 
     Raises:
         TransferError: with the code, and whether another try may help.
@@ -105,17 +105,17 @@ def raise_for_status(response: httpx.Response, url: str) -> None:
     asked = (f"Retry-After: {response.headers['Retry-After']}",) if "Retry-After" in response.headers else ()
     evidence = (f"{line} from `{host}`", redact(f"GET {response.url}"), *asked)
     if status == 407:
-        raise TransferError("net-proxy", "the proxy wants a login", evidence=evidence)
+        raise TransferError("net-proxy", "the proxy requires a login", evidence=evidence)
     if status == 511:
-        raise TransferError("net-portal", "the network wants a login", evidence=evidence)
+        raise TransferError("net-portal", "the network requires a login", evidence=evidence)
     hints = {
         401: "give credentials: `${NAME}` variables in the address, netrc, or a keyring",
         403: "check the credentials, or name a mirror with `index.mirrors`",
-        404: "the file is gone there: name a mirror with `index.mirrors`, or renew the lock",
+        404: "the file no longer exists there: name a mirror with `index.mirrors`, or renew the lock",
     }
     raise TransferError(
         "mirror-http-error",
-        f"`{host}` answers `{name_in(url)}` with {line}",
+        f"`{host}` answered {line} for `{name_in(url)}`",
         status=status,
         retry_after=retry_after_seconds(response.headers.get("Retry-After"), now=time.time()),
         evidence=evidence,
@@ -124,28 +124,33 @@ def raise_for_status(response: httpx.Response, url: str) -> None:
 
 
 def refuse_page(first: bytes, response: httpx.Response, url: str) -> None:
-    """Nothing for a wheel.
+    """Raise when the body is a web page and not a file.
+
+    Args:
+        first: the first bytes of the body.
+        response: of the server.
+        url: the requested address.
 
     Raises:
-        TransferError: `net-portal` when the body is a web page.
+        TransferError: `net-portal`.
     """
     kind = response.headers.get("Content-Type", "")
     if _FIRST_BYTES_OF_A_PAGE.match(first) or (kind.startswith("text/html") and not first.startswith(b"PK")):
         raise TransferError(
             "net-portal",
-            f"a web page came instead of `{name_in(url)}`",
+            f"the server sent a web page instead of `{name_in(url)}`",
             evidence=(redact(f"from {response.url}"), f"Content-Type: {kind}", redact(page_title(first))),
         )
 
 
 def page_title(page: bytes) -> str:
-    """What a web page calls itself, for evidence."""
+    """The title of a web page, as evidence."""
     found = re.search(rb"<title[^>]*>\s*(.{1,200}?)\s*</title>", page, re.IGNORECASE | re.DOTALL)
     return f"title: {found[1].decode('utf-8', 'replace')}" if found else "no title"
 
 
 def retry_after_seconds(value: str | None, *, now: float) -> float | None:
-    """Seconds that a Retry-After header asks for, given as a number or as a date; None when it says nothing.
+    """Seconds to wait by a Retry-After header, which holds a number or a date; None without a valid one.
 
     Args:
         value: the header.

@@ -1,4 +1,4 @@
-"""Whom to trust: the system's certificates and those that the profile or the environment add."""
+"""Trusted certificates: the system's, and those that the profile or the environment add."""
 
 from __future__ import annotations
 
@@ -31,22 +31,22 @@ def certificates_of(profile: Profile, folder: Path, facts: Facts, environ: Mappi
 
     Args:
         profile: what is asked.
-        folder: what relative paths of the profile are relative to.
+        folder: base of the profile's relative paths.
         facts: the machine's own bundle.
-        environ: for `${NAME}`, and the variables that other tools know.
+        environ: for `${NAME}`, and the variables that other tools read.
 
     Raises:
-        TfprovError: `profile-invalid` when the profile names a file that is not there.
+        TfprovError: `profile-invalid` when the profile names a file that does not exist.
     """
     found: list[Path] = []
     if profile.network.ca_bundle is not None:
         bundle = (folder / Path(expand(profile.network.ca_bundle, environ)).expanduser()).absolute()
         if not bundle.is_file():
-            raise TfprovError("profile-invalid", f"`network.ca-bundle` names `{bundle}`, which is no file")
+            raise TfprovError("profile-invalid", f"`network.ca-bundle` names `{bundle}`, which does not exist")
         found.append(bundle)
     named = [environ.get(name) for name in _VARIABLES]
     for name in (*named, facts.certificates.value):
-        # What the machine's own tools are told to trust. A variable that names no file is no reason to stop.
+        # A variable of other tools that names a missing file is no reason to stop.
         if name and Path(name).is_file() and Path(name) not in found:
             found.append(Path(name))
     return tuple(found)
@@ -54,10 +54,10 @@ def certificates_of(profile: Profile, folder: Path, facts: Facts, environ: Mappi
 
 @lru_cache(maxsize=8)
 def tls_context(certificates: tuple[Path, ...]) -> ssl.SSLContext:
-    """A TLS context that trusts the system's store and these files. Shared: loading the store takes a while.
+    """A TLS context that trusts the system's store and these files. Cached, because loading the store takes a while.
 
     Raises:
-        TfprovError: `net-tls-cert` when a file holds no certificate.
+        TfprovError: `net-tls-cert` when a file contains no certificate.
     """
     import truststore
 
@@ -67,24 +67,24 @@ def tls_context(certificates: tuple[Path, ...]) -> ssl.SSLContext:
             context.load_verify_locations(cafile=str(path))
         except ssl.SSLError as error:
             raise TfprovError(
-                "net-tls-cert", f"`{path}` holds no certificate in PEM form", evidence=(str(error),)
+                "net-tls-cert", f"`{path}` contains no PEM certificate", evidence=(str(error),)
             ) from error
     return context
 
 
 def bundle(certificates: tuple[Path, ...], folder: Path | None) -> Path:
-    """One PEM file with the system's certificates and these: children take a single file.
+    """One PEM file with the system's certificates and these, because child processes take a single file.
 
     Args:
         certificates: at least one.
-        folder: where the file is written; without one, the first of `certificates` has to do.
+        folder: where the file is written; None to use the first of `certificates` alone.
     """
+    if folder is None:
+        return certificates[0]
     found = ssl.get_default_verify_paths()
     system = [Path(name) for name in (found.cafile, *_SYSTEM_BUNDLES) if name]
     parts = [next((path for path in system if path.is_file()), None), *certificates]
     content = b"\n".join(dict.fromkeys(path.read_bytes().strip() for path in parts if path is not None)) + b"\n"
-    if folder is None:
-        return certificates[0]
     target = folder / f"{hashlib.sha256(content).hexdigest()[:16]}.pem"
     if not target.is_file():
         paths.write_atomic(target, content)

@@ -1,4 +1,4 @@
-"""HTTP clients that choose the proxy for each request."""
+"""HTTP clients that choose a proxy for each request."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ if TYPE_CHECKING:
 def client(route: Route, context: ssl.SSLContext, *, connect_timeout: float, idle_timeout: float) -> httpx.Client:
     """A new HTTP client for one thread. Close it.
 
-    One for each thread, because the connection pool of the HTTP library may close a connection under a request of
+    Each thread has its own, because the connection pool of the HTTP library may close a connection under a request of
     another thread (httpcore 1.0.9, its issue 1110).
 
     Args:
-        route: the way.
-        context: whom to trust.
+        route: to the servers.
+        context: trusted certificates.
         connect_timeout: seconds to reach a server.
         idle_timeout: seconds without a byte.
     """
@@ -40,7 +40,7 @@ def _routed(route: Route, context: ssl.SSLContext) -> httpx.BaseTransport:
     import httpx
 
     class Routed(httpx.BaseTransport):
-        """Chooses the proxy for each request: a redirect may lead to a host that NO_PROXY takes out."""
+        """Chooses a proxy for each request: a redirect may lead to a host that NO_PROXY excludes."""
 
         def __init__(self) -> None:
             self._transports: dict[str | None, httpx.HTTPTransport] = {}

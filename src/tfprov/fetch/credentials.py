@@ -1,4 +1,4 @@
-"""Who one is to a server: credentials from addresses, netrc and keyring."""
+"""Credentials from addresses, netrc and the keyring."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Login(NamedTuple):
 
 
 def login_in(url: str) -> Login | None:
-    """The credentials that stand in a URL, or None."""
+    """The credentials in a URL, or None."""
     parts = urlsplit(url)
     if not parts.username:
         return None
@@ -42,7 +42,7 @@ def with_login(url: str, login: tuple[str, str]) -> str:
 
 
 def from_netrc(path: Path, host: str) -> tuple[str, str] | None:
-    """User and password that a netrc file has for a host, or None; also when the file cannot be read."""
+    """User and password for a host from a netrc file; None when it has none or cannot be read."""
     try:
         found = netrc.netrc(str(path)).authenticators(host)
     except (OSError, netrc.NetrcParseError, UnicodeDecodeError):
@@ -53,20 +53,20 @@ def from_netrc(path: Path, host: str) -> tuple[str, str] | None:
 class Keyring:
     """The keyring of this user, through the `keyring` package, which is optional.
 
-    Each service is asked for once in a run: asking may bring up a window. Safe for several threads.
+    Each service is queried once in a run, because a query may open a window. Safe for several threads.
     """
 
     def __init__(self) -> None:
-        """Ask nothing yet."""
+        """Query nothing yet."""
         self._found: dict[str, tuple[str, str] | None] = {}
         self._lock = threading.Lock()
 
     def known(self, service: str) -> tuple[str, str] | None:
-        """What it has said before; asks nothing."""
+        """The result of an earlier query, or None."""
         return self._found.get(service)
 
     def ask(self, service: str) -> tuple[str, str] | None:
-        """User and password for a service (`host` or `host:port`); None when it has none or cannot be asked."""
+        """User and password for a service (`host` or `host:port`); None when it has none or cannot be queried."""
         with self._lock:
             if service not in self._found:
                 self._found[service] = _from_keyring(service)
@@ -74,12 +74,12 @@ class Keyring:
 
 
 def service_of(url: str) -> str:
-    """What a keyring files the credentials for this URL under, as pip does: `host` or `host:port`."""
+    """The keyring service of a URL, as pip names it: `host` or `host:port`."""
     return urlsplit(url).netloc.rpartition("@")[2]
 
 
 def basic_auth(known: tuple[str, str] | None, url: str, keyring: Keyring) -> httpx.Auth:
-    """Basic authentication with what is known, and with what the keyring has when the server refuses that."""
+    """Basic authentication with known credentials, then with those of the keyring when the server refuses them."""
     import httpx
 
     service = service_of(url)
@@ -90,7 +90,7 @@ def basic_auth(known: tuple[str, str] | None, url: str, keyring: Keyring) -> htt
             if first is not None:
                 request.headers["Authorization"] = _basic(first)
             response = yield request
-            # A redirect may have led to another host, whom the credentials are not for.
+            # A redirect may have led to another host, which must not get the credentials.
             if response.status_code != 401 or origin_of(str(response.url)) != origin_of(url):
                 return
             found = keyring.ask(service)
@@ -111,5 +111,5 @@ def _from_keyring(service: str) -> tuple[str, str] | None:
     try:
         found = importlib.import_module("keyring").get_credential(service, None)
         return None if found is None else (str(found.username), str(found.password))
-    except Exception:  # backends raise whatever they like; without an answer there are no credentials
+    except Exception:  # keyring backends raise exceptions of any type; without a result there are no credentials
         return None

@@ -1,4 +1,4 @@
-"""The public index that holds when nothing is configured."""
+"""The public index, which is used when nothing is configured."""
 
 from __future__ import annotations
 
@@ -13,12 +13,11 @@ from tfprov.errors import TfprovError
 def default_index() -> str:
     """The public index that pip and uv use when nothing is configured, read from pip's own code.
 
-    pip comes as a wheel inside virtualenv, whose job is to seed environments with it. One module of it, which imports
-    nothing but urllib, names the index; it is loaded straight from the wheel under a name of its own, so that no `pip`
-    appears among our modules.
+    virtualenv contains pip as a wheel, to seed environments with. The module of pip that names the index imports only
+    urllib; it is loaded from the wheel under another name, so that no `pip` appears in `sys.modules`.
 
     Raises:
-        TfprovError: `internal` when that pip is built differently.
+        TfprovError: `internal` when the layout of that pip is different.
     """
     from virtualenv.seed.wheels.embed import BUNDLE_SUPPORT, get_embed_wheel
 
@@ -32,7 +31,7 @@ def default_index() -> str:
     except (AttributeError, ImportError, StopIteration) as error:
         raise TfprovError(
             "internal",
-            "the address of the public index cannot be read from the pip that virtualenv brings",
+            "the address of the public index cannot be read from virtualenv's copy of pip",
             evidence=(f"{type(error).__name__}: {error}",),
             hint="set `index.url` in the profile",
         ) from error

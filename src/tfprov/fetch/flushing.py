@@ -1,4 +1,4 @@
-"""Flushing whole files to the disk behind the run's back: the network and the installer do not wait for the disk."""
+"""Flushing whole files in the background, so that neither the network nor the installer waits for the disk."""
 
 from __future__ import annotations
 
@@ -22,21 +22,21 @@ class _Task:
 
 
 class Flusher:
-    """Flushes files one after the other, in the background, and removes the records that say they are not flushed.
+    """Flushes files one after the other in the background, then removes the records that mark them as not flushed.
 
-    A file that cannot be flushed is removed, because nobody knows what the disk has of it. If the process ends before
-    all is done, the records stay, and the store looks at the content again after the next start of the system.
+    A file that cannot be flushed is removed, because its content on the disk is unknown. If the process ends early, the
+    records stay, and the store checks the content again after the next boot.
     """
 
     def __init__(self) -> None:
-        """Nothing to do yet; the thread is started by the first file."""
+        """Start no thread before the first file."""
         self._tasks: queue.SimpleQueue[_Task | None] = queue.SimpleQueue()
         self._thread: threading.Thread | None = None
         self._lock = threading.Lock()
         self._failure: TfprovError | None = None
 
     def add(self, path: Path, records: Sequence[Path]) -> None:
-        """Flush a file that lies at its final place, then remove its records, in this order."""
+        """Flush a file at its final place, then remove its records, in this order."""
         with self._lock:
             if self._thread is None:
                 self._thread = threading.Thread(target=self._work, name="flush", daemon=True)
@@ -44,10 +44,10 @@ class Flusher:
             self._tasks.put(_Task(path, records))
 
     def wait(self) -> None:
-        """Wait until everything so far is on the disk. It may be used again afterwards.
+        """Wait until all files so far are on the disk. The flusher may be used again afterwards.
 
         Raises:
-            TfprovError: `disk-full` and the like; what could not be flushed is no longer there.
+            TfprovError: `disk-full` and the like; a file that could not be flushed was removed.
         """
         with self._lock:
             thread, self._thread = self._thread, None

@@ -11,12 +11,12 @@ _BUFFER = 1024 * 1024
 
 
 class Hasher:
-    """SHA-256 of a file on its way, from the front, behind the bytes that arrive."""
+    """SHA-256 of a partial file, from the front, as the bytes arrive."""
 
     def __init__(self, partial: Partial) -> None:
-        """Nothing is hashed yet."""
+        """Begin at the first byte."""
         self._partial = partial
-        # One for all, because memory that is asked for anew each time costs as much as the reading.
+        # One buffer for all reads: allocating it each time costs as much as the reading.
         self._buffer = memoryview(bytearray(_BUFFER))
         self._begin()
 
@@ -26,10 +26,10 @@ class Hasher:
         self._edition = self._partial.edition
 
     def advance(self, seconds: float | None) -> bool:
-        """Hash what has arrived without a gap, for at most so many seconds (None: to the end of it).
+        """Hash the bytes up to the first gap, for at most `seconds` (None: all of them).
 
         Returns:
-            Whether that took all of the time: there may be more.
+            Whether the time ran out, so that there may be more to hash.
         """
         started = time.monotonic()
         if self._edition != self._partial.edition:
@@ -46,5 +46,5 @@ class Hasher:
         return False
 
     def hexdigest(self) -> str:
-        """Of what has been hashed so far."""
+        """The hash of the bytes so far."""
         return self._digest.hexdigest()

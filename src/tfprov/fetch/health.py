@@ -1,4 +1,4 @@
-"""What a run has learnt about its routes, sources and servers."""
+"""What a run has learnt about its routes and servers."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from tfprov.errors import TfprovError
 
 @dataclass(slots=True)
 class Health:
-    """What a run has learnt about its routes and sources, so that a dead one costs one time-out and not one per file.
+    """What a run has learnt about its routes and servers, so that a dead one costs one timeout and not one per file.
 
     Safe to use from several threads.
     """
@@ -22,13 +22,13 @@ class Health:
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def worked(self, name: str) -> None:
-        """It delivered."""
+        """Note that a route or source delivered."""
         with self._lock:
             self._good.add(name)
             self._bad.pop(name, None)
 
     def failed(self, name: str, error: TfprovError) -> None:
-        """It failed for good; one failure is enough unless it had worked before."""
+        """Note that a route or source failed; it is avoided from now on unless it had worked before."""
         with self._lock:
             if name in self._good:
                 self._good.discard(name)
@@ -36,36 +36,36 @@ class Health:
                 self._bad[name] = error
 
     def cap(self, host: str) -> int:
-        """Most connections that this server has shown to bear."""
+        """Most connections that this server accepts, as far as known."""
         with self._lock:
             return self._caps.get(host, 64)
 
     def limit(self, host: str, count: int) -> None:
-        """The server minds more than so many connections."""
+        """Note that the server refuses more than `count` connections."""
         with self._lock:
             self._caps[host] = min(count, self._caps.get(host, count))
 
     def distrust_validators(self, host: str) -> None:
-        """The server names the same content differently from answer to answer."""
+        """Note that the server gives different validators for the same content."""
         with self._lock:
             self._distrusted.add(f"validators of {host}")
 
     def trusts_validators(self, host: str) -> bool:
-        """Whether another validator means another file there."""
+        """Whether another validator means another file on this server."""
         with self._lock:
             return f"validators of {host}" not in self._distrusted
 
     def distrust_ranges(self, host: str) -> None:
-        """The server answers with other parts than it is asked for."""
+        """Note that the server sends other parts than requested."""
         with self._lock:
             self._distrusted.add(host)
 
     def trusts_ranges(self, host: str) -> bool:
-        """Whether parts may be asked for there."""
+        """Whether to send range requests to this server."""
         with self._lock:
             return host not in self._distrusted
 
     def problem(self, name: str) -> TfprovError | None:
-        """Why it is avoided, or None."""
+        """Why a route or source is avoided, or None."""
         with self._lock:
             return self._bad.get(name)

@@ -1,4 +1,4 @@
-"""Reading package indexes: what they offer, and where a file is. PEP 691 JSON and PEP 503 HTML, remote and local."""
+"""Reading package indexes, remote and local: PEP 691 JSON and PEP 503 HTML."""
 
 from __future__ import annotations
 
@@ -46,9 +46,9 @@ class Link:
     """A file as an index page names it.
 
     Attributes:
-        url: absolute, fragment removed.
-        sha256: None when the page does not say.
-        uploaded: RFC 3339 time (PEP 700); None when the page does not say.
+        url: absolute, without a fragment.
+        sha256: None when the page has none.
+        uploaded: RFC 3339 time (PEP 700); None when the page has none.
     """
 
     filename: str
@@ -61,15 +61,15 @@ class Link:
 
 
 def listing(projects: Sequence[str], network: Network, *, emit: Emit) -> Listing:
-    """What the indexes offer of some projects: wheels only.
+    """The wheels of some projects on the indexes.
 
-    Like uv, a project is taken from the first index that has it, `extra` before the main one, and files of find-links
-    places are added; like pip, from all of them where the machine's pip names the further ones. A project that is
-    nowhere maps to an empty tuple.
+    As with uv, a project is taken from the first index that has it, `extra` before the main one, and the files of
+    find-links are added. Where the machine's pip configuration names the extra indexes, all indexes count, as with pip.
+    A project that no index has maps to an empty tuple.
 
     Args:
         projects: names, normalised or not.
-        network: which indexes, and how to get there.
+        network: the indexes, and how to reach them.
         emit: receives an `Attempt` for every try.
 
     Raises:
@@ -105,7 +105,7 @@ def listing(projects: Sequence[str], network: Network, *, emit: Emit) -> Listing
 
 
 def find_file(file: LockedFile, index_url: str, network: Network, *, emit: Emit = ignore) -> str | None:
-    """Where an index has this very file: the same hash, or the same name where the page gives no hash.
+    """The address of a file on an index, by its hash, or by its name where the page has no hashes; None if absent.
 
     Raises:
         TfprovError: the index cannot be read.
@@ -117,7 +117,7 @@ def find_file(file: LockedFile, index_url: str, network: Network, *, emit: Emit 
 
 
 def remote_size(url: str, network: Network) -> int | None:
-    """Bytes of a remote file, or None when that cannot be learnt. Two tries on each route at most, no waiting."""
+    """Bytes of a remote file, or None when that cannot be found out. At most two requests a route, without waiting."""
     for route in network.ordered_routes():
         if network.health.problem(route.name) is not None:
             continue
@@ -127,7 +127,7 @@ def remote_size(url: str, network: Network) -> int | None:
             length = answer.headers.get("Content-Length", "")
             if answer.status_code == 200 and length.isdigit() and int(length) > 0:
                 return int(length)
-            # Some servers forbid HEAD or leave the length out; the first byte's Content-Range names the whole.
+            # Some servers forbid HEAD or omit the length; Content-Range of the first byte has the whole size.
             with client.stream("GET", address, auth=login, headers={"Range": "bytes=0-0"}) as part:
                 total = part.headers.get("Content-Range", "").rpartition("/")[2]
                 if part.status_code == 206 and total.isdigit():
@@ -152,14 +152,14 @@ def _project(index_url: str, name: str, network: Network, emit: Emit) -> list[Li
 
 
 def _read_place(place: str, network: Network, emit: Emit) -> list[Link]:
-    """The links of a find-links place: a folder, a local page or a remote page."""
+    """The links of one find-links entry: a folder, a local page or a remote page."""
     path = local_path(place)
     if path is None and "://" in place:
         return _over_routes(place, network, emit, lambda client: _read_page(client, place, network)) or []
     path = path or Path(place)
     if path.is_file():
         return parse_html(path.read_text(encoding="utf-8", errors="replace"), path.as_uri())
-    # A folder that is not there offers nothing, as with uv and pip.
+    # A folder that does not exist has no links, as with uv and pip.
     return _links_in(path) if path.is_dir() else []
 
 
@@ -177,7 +177,7 @@ def _over_routes(url: str, network: Network, emit: Emit, read: Callable[[httpx.C
             except (httpx.HTTPError, httpx.StreamError, httpx.InvalidURL, OSError) as error:
                 found = explained(error, url, route, only_way=len(network.routes) == 1)
                 if isinstance(error, httpx.ConnectTimeout) and isinstance(found, TransferError):
-                    # The system has repeated its call all that time; only another way or a calmer moment can help.
+                    # The system has retried all that time; only another route or a later moment can help.
                     found.transient = False
                 network.health.failed(route.name, found)
                 raise found from error
@@ -230,12 +230,12 @@ def _bounded(response: httpx.Response, url: str) -> bytes:
 
 
 def _refuse_portal(body: bytes, *, asked: str, answered: str) -> None:
-    """A page without files is an empty project, or the login page of a network that catches every request."""
+    """Raise when a page without files is the login page of a captive portal, and not an empty project."""
     elsewhere = urlsplit(asked).hostname != urlsplit(answered).hostname
     if elsewhere or _LOGIN_PAGE.search(body):
         raise TransferError(
             "net-portal",
-            "a web page came instead of the package index",
+            "the network sent a web page instead of the package index",
             evidence=(redact(f"asked {asked}"), redact(f"answered by {answered}"), redact(page_title(body))),
         )
 
@@ -244,7 +244,7 @@ def parse_json(body: bytes, base: str) -> list[Link]:
     """Links of a PEP 691 page.
 
     Raises:
-        TransferError: `mirror-http-error` when it is none.
+        TransferError: `mirror-http-error` when it is not one.
     """
     try:
         page = json.loads(body)
@@ -263,7 +263,7 @@ def parse_json(body: bytes, base: str) -> list[Link]:
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise TransferError(
             "mirror-http-error",
-            f"`{urlsplit(base).hostname}` answers with JSON that is no package index",
+            f"`{urlsplit(base).hostname}` sent JSON that is not a package index",
             transient=False,
             evidence=(f"{type(error).__name__}: {error}", redact(base)),
         ) from error

@@ -1,4 +1,4 @@
-"""Which files of the store a process needs: nobody may evict them while it lives."""
+"""Leases: the files of the store that a running process needs, and that no process may evict."""
 
 from __future__ import annotations
 
@@ -19,21 +19,20 @@ _LONGEST_SECONDS = 7 * 86400.0
 
 
 class Lease:
-    """Files that must stay. It ends with `release`, when nobody holds the record any more, or with the process.
+    """Files that must stay, until `release`, until the object is garbage, or until the process ends.
 
-    It is a lock of the operating system beside a list of hashes, so that the list of a process that was killed counts
-    for nothing.
+    A lease is a lock of the operating system beside a list of hashes, so that it ends with a process that is killed.
     """
 
     def __init__(self, folder: Path, hashes: Collection[str]) -> None:
         """Take it.
 
         Args:
-            folder: where leases are kept; made if need be.
-            hashes: of the files.
+            folder: of all leases; created if missing.
+            hashes: SHA-256 of the files.
 
         Raises:
-            OSError: nothing can be written there, or the folder knows no locks.
+            OSError: the folder cannot be written to, or does not support locks.
         """
         name = f"{os.getpid()}-{secrets.token_hex(4)}"
         self._list = folder / f"{name}.json"
@@ -47,7 +46,7 @@ class Lease:
             paths.write_atomic(self._list, json.dumps(sorted(hashes)).encode())
 
     def release(self) -> None:
-        """Let the files go."""
+        """Give the files up."""
         with contextlib.suppress(OSError):
             self._list.unlink(missing_ok=True)
         self._lock.release()
@@ -55,17 +54,17 @@ class Lease:
             Path(self._lock.lock_file).unlink(missing_ok=True)
 
     def __del__(self) -> None:
-        """Let the files go when nobody needs them any more."""
+        """Give the files up when the object is garbage."""
         if self._lock.is_locked:
             self.release()
 
 
 @contextlib.contextmanager
 def guard(folder: Path) -> Iterator[None]:
-    """Keep others from taking leases while it is being decided what nobody holds.
+    """Keep other processes from taking leases while files are evicted.
 
     Raises:
-        OSError: nothing can be written there, or the folder knows no locks.
+        OSError: the folder cannot be written to, or does not support locks.
         filelock.Timeout: another process has held it for half a minute.
     """
     folder.mkdir(parents=True, exist_ok=True)
@@ -74,13 +73,13 @@ def guard(folder: Path) -> Iterator[None]:
 
 
 def _lock(path: Path) -> filelock.BaseFileLock:
-    # Not bound to the thread that took it: whoever holds the record last lets it go. And a marker file in place of a
-    # lock, where the folder knows none, would outlive a killed owner.
+    # Not bound to the thread that took it, because the last holder of the lease releases it. No fallback to a marker
+    # file where the folder does not support locks, because that would outlive a killed owner.
     return filelock.FileLock(path, thread_local=False, fallback_to_soft=False)
 
 
 def leased(folder: Path) -> frozenset[str]:
-    """The hashes that living processes need. What dead ones left behind is removed."""
+    """The hashes that running processes need. Leases of dead processes are removed."""
     found: set[str] = set()
     for listed in folder.glob("*.json"):
         path = listed.with_suffix(".lock")
@@ -88,7 +87,7 @@ def leased(folder: Path) -> frozenset[str]:
         try:
             lock.acquire(timeout=0)
         except (filelock.Timeout, OSError):
-            # Held; or another user's, of whom nothing can be told but how old it is.
+            # Held, or of another user, where only its age can be known.
             with contextlib.suppress(OSError, ValueError):
                 if time.time() - listed.stat().st_mtime < _LONGEST_SECONDS:
                     found.update(str(sha256) for sha256 in json.loads(listed.read_bytes()))

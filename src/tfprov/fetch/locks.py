@@ -1,4 +1,4 @@
-"""Being the only process that works on a file of the store, without ever being held up by one that is gone."""
+"""Locks on files of the store that a process which is gone or stuck cannot hold for ever."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from tfprov.errors import TfprovError
 from tfprov.ladder.classify import classify_exception
 
 STUCK_SECONDS = 120.0
-"""An owner that moved nothing for so long is not waited for any longer: it was stopped, or its machine is gone and the
-server of the folder still keeps its lock."""
+"""How long an owner may make no progress before others stop waiting: it was suspended, or its machine is gone and the
+file server still keeps its lock."""
 _POLL_SECONDS = 0.1
-# A folder that knows no locks: an NFS mount without a lock service, some FUSE file systems.
+# A folder without locks: an NFS mount without a lock service, some FUSE file systems.
 _NO_LOCKS = frozenset({errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOTSUP})
 
 
@@ -32,24 +32,26 @@ def held(
     stuck: float = STUCK_SECONDS,
     clock: Callable[[], float] = time.monotonic,
 ) -> Iterator[bool]:
-    """Hold a lock; whether it is held.
+    """Hold a lock for the block.
 
-    The lock is the operating system's own on an open file, so that it ends with its owner, however that ends. It is not
-    held, and the caller works beside others under names of its own, where the folder knows no locks, and where the
-    owner shows no sign of life.
+    It is the operating system's lock on an open file, so it ends with its owner, even when that is killed.
 
     Args:
         path: the lock file; its folder exists.
-        timeout: seconds to wait for another owner; None for as long as it moves something.
-        waiting: called again and again while another process owns it; may raise.
+        timeout: seconds to wait for another owner; None to wait while the owner makes progress.
+        waiting: called several times a second while another process is the owner; may raise.
         signs: files that change while the owner works.
-        stuck: seconds without such a change after which it is not waited for.
+        stuck: seconds without such a change after which the owner is not waited for.
         clock: gives seconds.
+
+    Yields:
+        Whether the lock is held. It is not where the folder does not support locks and where the owner is stuck: then
+        the caller works beside other processes, under file names of its own.
 
     Raises:
         TfprovError: `lock-timeout`, or the machine's reason why there can be no lock.
     """
-    # A marker file in place of a lock would outlive a killed owner.
+    # No fallback to a marker file, which would outlive a killed owner.
     lock = filelock.FileLock(path, fallback_to_soft=False)
     began = alive = clock()
     seen = _state(signs)
@@ -99,7 +101,7 @@ def _state(signs: Sequence[Path]) -> tuple[tuple[int, int] | None, ...]:
 
 
 def _check_rights(path: Path) -> None:
-    """A lock file of another user that may not be opened looks like one that is held, for ever."""
+    """Raise for a lock file of another user that may not be opened: otherwise it would look held for ever."""
     if path.exists() and not os.access(path, os.R_OK | os.W_OK):
         raise TfprovError(
             "permission-denied",

@@ -1,4 +1,4 @@
-"""How much has arrived, over all files of a run."""
+"""Progress of the download, over all files of a run."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class Meter:
     """Counts bytes over all files and threads, and reports them."""
 
     def __init__(self, emit: Emit, total: int | None) -> None:
-        """Report to `emit`, against `total` bytes (None: not known)."""
+        """Report to `emit`; `total` is the size of all files in bytes, or None when not known."""
         self._emit = emit
         self._total = total
         self._lock = threading.Lock()
@@ -27,17 +27,17 @@ class Meter:
         self.reused = 0
 
     def arrived(self, count: int) -> None:
-        """So many bytes came over the wire, or were copied."""
+        """Count bytes that came over the wire or were copied."""
         with self._lock:
             self.fetched += count
 
     def found(self, count: int) -> None:
-        """So many bytes were here already."""
+        """Count bytes that were here already."""
         with self._lock:
             self.reused += count
 
     def at(self, file: LockedFile, done: int, *, last: bool = False) -> None:
-        """This file has so many bytes now; reported at most ten times a second, and always the last time."""
+        """Set the bytes of one file; reported at most ten times a second, and always when `last`."""
         with self._lock:
             self._done[file.sha256] = done
             now = time.monotonic()

@@ -1,4 +1,4 @@
-"""Sources of a run that may not use the network: what lies on this machine."""
+"""The sources of a run without network: indexes and folders on this machine."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ def local_network(profile: Profile, folder: Path, facts: Facts, environ: Mapping
     """The sources of a profile that need no server: indexes and folders on this machine.
 
     Args:
-        profile: what is asked. Addresses of servers are left out before their `${NAME}` are replaced.
-        folder: what relative paths of the profile are relative to.
+        profile: the profile. Addresses of servers are left out before their `${NAME}` are replaced.
+        folder: base of the profile's relative paths.
         facts: the machine's own index.
         environ: for `${NAME}` in paths.
     """

@@ -1,4 +1,4 @@
-"""A file on its way: which parts of it are here, across cuts, kills and power losses."""
+"""A partial file: which parts have arrived, remembered across cuts, kills and power losses."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _RECORD_BYTES = 4096
 
 
 class Partial:
-    """The part of one file that has arrived. Open it under the file's lock; safe for several threads.
+    """The parts of one file that have arrived. Open it under the file's lock; safe for several threads.
 
     Beside the data lie two small records of what has arrived:
 
@@ -38,7 +38,7 @@ class Partial:
 
         Args:
             path: the data file; its folder exists.
-            boot: identifies this run of the operating system; read from it when None.
+            boot: id of this boot; read from the system when None.
 
         Raises:
             TfprovError: `disk-full`, `permission-denied`, `read-only-fs`.
@@ -56,7 +56,7 @@ class Partial:
         self._syncing: threading.Thread | None = None
         self._unsyncable: TfprovError | None = None
         self.edition = 0
-        """Grows whenever bytes that were here are given up, so that a hash over them must begin anew."""
+        """Grows whenever the bytes are dropped, so that a hash over them has to start again."""
         try:
             self._file = _open(path)
             self._load()
@@ -66,7 +66,7 @@ class Partial:
 
     @staticmethod
     def records(path: Path) -> tuple[Path, Path]:
-        """Where the records of a partial file lie: what was flushed, and what was written in which boot."""
+        """Paths of the two records of a partial file: `.synced`, then `.written`."""
         return (path.with_suffix(".synced"), path.with_suffix(".written"))
 
     def __enter__(self) -> Partial:
@@ -76,10 +76,10 @@ class Partial:
         self.close()
 
     def close(self) -> None:
-        """Flush what has arrived and close the file. Nothing is removed."""
+        """Flush and close the file. Nothing is removed."""
         if self._file.closed:
             return
-        # Whatever the disk says to that, the files are closed; a record that cannot be written claims nothing.
+        # Close the files even when the flush fails; a record that cannot be written claims nothing.
         with contextlib.suppress(OSError, TfprovError):
             self.checkpoint(now=True)
         self._file.close()
@@ -87,18 +87,18 @@ class Partial:
 
     @property
     def arrived(self) -> int:
-        """Bytes that are here."""
+        """Number of bytes that are here."""
         with self._lock:
             return sum(end - start for start, end in self._spans)
 
     @property
     def prefix(self) -> int:
-        """Bytes that are here without a gap from the beginning."""
+        """Number of bytes before the first gap."""
         with self._lock:
             return self._spans[0][1] if self._spans and self._spans[0][0] == 0 else 0
 
     def last_bytes(self, count: int) -> Span:
-        """At most so many bytes that are here, next to a gap if there is one; an empty span when nothing is here."""
+        """The last bytes before the first gap, at most `count`; an empty span when nothing is here."""
         with self._lock:
             if not self._spans:
                 return (0, 0)
@@ -106,16 +106,12 @@ class Partial:
             return (max(start, end - count), end)
 
     def missing(self) -> list[Span]:
-        """The gaps; needs `total`."""
+        """The gaps. `total` must be known."""
         with self._lock:
             return gaps(self._spans, self.total or 0)
 
     def write(self, offset: int, data: bytes | memoryview) -> None:
-        """Put bytes at their place.
-
-        Args:
-            offset: of the first of them.
-            data: the bytes.
+        """Write bytes at their offset.
 
         Raises:
             TfprovError: `disk-full` and the like.
@@ -133,7 +129,7 @@ class Partial:
                 self._note()
 
     def read_into(self, offset: int, buffer: memoryview) -> int:
-        """Fill a buffer with bytes that are here; how many it were."""
+        """Fill a buffer with bytes that are here; returns how many."""
         if hasattr(os, "preadv"):
             return os.preadv(self._file.fileno(), [buffer], offset)
         data = self.read(offset, len(buffer))
@@ -149,8 +145,8 @@ class Partial:
             return self._file.read(count)
 
     def reset(self, *, total: int | None = None, origin: Origin | None = None) -> None:
-        """Forget everything; the file is another one now."""
-        self._settle()  # a record that is being written must not outlive the bytes it counts
+        """Drop all bytes: they are wrong, or of another file."""
+        self._settle()  # a record that is being written must not outlive the bytes that it counts
         with self._lock:
             self._spans = []
             self.total = total
@@ -160,13 +156,13 @@ class Partial:
         self.checkpoint(now=True)
 
     def checkpoint(self, *, now: bool = False) -> None:
-        """Flush data and record when that is due. Call it every now and then, from one thread.
+        """Flush data and record when that is due. Call it several times a second, from one thread.
 
-        What is due is flushed in the background, because a disk may take seconds for it and other work is waiting; with
-        `now` everything has been flushed when this returns.
+        The flush runs in the background, because a disk may take seconds for it; with `now` everything has been flushed
+        when this returns.
 
         Raises:
-            TfprovError: `disk-full` and the like, also those of a flush before this one.
+            TfprovError: `disk-full` and the like, also from an earlier flush.
         """
         with self._lock:
             waited = time.monotonic() - self._synced_at
@@ -180,14 +176,14 @@ class Partial:
             self._syncing.start()
 
     def finish(self) -> tuple[Path, ...]:
-        """Close it: the file is complete, its hash was checked. The data need not be on the disk yet.
+        """Close a complete file whose hash was checked. Its data need not be on the disk yet.
 
         Returns:
-            The records, which stay: whoever flushes the file removes them, in this order. As long as the last is
-            there, the file is known to be whole in this boot only.
+            The records, which stay until the file has been flushed and are then removed in this order. While the last
+            one exists, the file is known to be whole in this boot only.
 
         Raises:
-            TfprovError: what a flush in the background has met.
+            TfprovError: the failure of a flush in the background.
         """
         self._settle()
         with self._lock:
@@ -197,7 +193,7 @@ class Partial:
         return self.records(self.path)
 
     def _settle(self) -> None:
-        """Wait for the flush in the background, and raise what it met."""
+        """Wait for the flush in the background, and raise its failure."""
         if self._syncing is not None:
             self._syncing.join()
             self._syncing = None
@@ -239,7 +235,7 @@ class Partial:
             offset += count
 
     def _note(self) -> None:
-        # One write of a fixed size: a kill falls before or after it. Blanks after JSON mean nothing.
+        # One write of a fixed size: a kill falls before or after it. JSON readers ignore the blanks at the end.
         record = self._record().ljust(_RECORD_BYTES)
         with contextlib.suppress(OSError):
             self._notes.seek(0)
@@ -265,12 +261,12 @@ class Partial:
 
 
 def _open(path: Path) -> IO[bytes]:
-    """The file for reading and writing, unbuffered, made if need be and never emptied."""
+    """Open a file for reading and writing, unbuffered; created if missing, never truncated."""
     return os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_BINARY", 0), 0o666), "r+b", 0)
 
 
 def _named(error: OSError, path: Path) -> OSError:
-    """The error with the file's name: system calls on an open file do not know it."""
+    """The error with the file name, which system calls on an open file do not have."""
     if error.filename is None:
         error.filename = str(path)
     return error

@@ -1,4 +1,4 @@
-"""What of a file nobody fetches yet, and how it is cut up among the connections."""
+"""The parts of a file that no connection is fetching yet, and how they are shared out."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ _MB = 1024 * 1024
 
 
 class Pieces:
-    """What nobody fetches yet, handed out from the front. Safe for several threads."""
+    """The parts that no connection is fetching yet, handed out from the front. Safe for several threads."""
 
     SMALLEST = 4 * _MB
     LARGEST = 256 * _MB
     SECONDS = 2.0
-    """What a piece should take: short enough that a slow connection never holds the end up for long."""
+    """How long a piece should take: short enough that a slow connection never delays the end for long."""
 
     def __init__(self, missing: Sequence[Span]) -> None:
-        """Hand these out."""
+        """Begin with these parts."""
         self._pending = list(missing)
         self._lock = threading.Lock()
 
@@ -28,16 +28,16 @@ class Pieces:
 
     @property
     def bytes(self) -> int:
-        """How much is left to hand out."""
+        """Number of bytes left to hand out."""
         with self._lock:
             return sum(end - start for start, end in self._pending)
 
     def claim(self, speed: float, *, whole: bool) -> Span | None:
-        """The next piece for a connection that brought so many bytes a second; None when nothing is left.
+        """The next piece for a connection; None when nothing is left.
 
         Args:
-            speed: bytes a second; 0 when it is not known.
-            whole: whether the whole gap must be taken, because the server gives no parts.
+            speed: bytes a second that the connection has reached; 0 when not known.
+            whole: whether it must take the whole gap, because the server does not honour ranges.
         """
         with self._lock:
             if not self._pending:
@@ -51,11 +51,11 @@ class Pieces:
             return start, start + length
 
     def add(self, span: Span) -> None:
-        """Hand this out, too."""
+        """Hand this part out as well."""
         with self._lock:
             self._pending = merge(self._pending, span)
 
     def clear(self) -> None:
-        """Nothing is left to hand out."""
+        """Hand nothing out any more."""
         with self._lock:
             self._pending = []

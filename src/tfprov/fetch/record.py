@@ -1,4 +1,4 @@
-"""What is written down about a file that is not on the disk for certain: what came of it, from where, in which boot."""
+"""The records of a file that may not be on the disk yet: which parts arrived, from where, in which boot."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from tfprov.fetch.spans import Span, merge
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """What the server said about the file when these bytes came.
+    """Where the bytes came from.
 
     Attributes:
         url: without credentials.
-        validator: strong ETag or Last-Modified for If-Range; None when it gave neither.
+        validator: strong ETag or Last-Modified for If-Range; None when the server gave neither.
     """
 
     url: str
@@ -24,13 +24,13 @@ class Origin:
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """What one of the records says.
+    """The content of one record.
 
     Attributes:
-        boot: the run of the operating system that it was written in; see `boot_id`.
-        total: size of the file; None when it was not known.
-        origin: what the server said about it; None before it said anything.
-        spans: what of it is here.
+        boot: the boot in which it was written; see `boot_id`.
+        total: size of the file; None when not known.
+        origin: where the bytes came from; None before the first response.
+        spans: the parts that are here.
     """
 
     boot: str
@@ -40,7 +40,7 @@ class Record:
 
 
 def parse(path: Path) -> Record | None:
-    """The record in this file, or None when there is none or it is damaged."""
+    """The record in this file; None when the file is missing or damaged."""
     try:
         raw = json.loads(path.read_bytes())
         spans: list[Span] = []
@@ -54,11 +54,11 @@ def parse(path: Path) -> Record | None:
 
 
 def boot_id() -> str:
-    """Identifies this run of the operating system: another value means that what was not flushed may be lost."""
+    """An id of this boot: when it differs, bytes that were not flushed may be lost."""
     try:
         return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
     except OSError:
         import psutil
 
-        # Derived from clock and uptime elsewhere, so that it wobbles by a second.
+        # Elsewhere it is computed from clock and uptime, so it may vary by a second.
         return str(round(psutil.boot_time() / 10))

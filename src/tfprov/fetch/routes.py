@@ -1,4 +1,4 @@
-"""Ways to a server: straight or through a proxy, as profile, environment and system name them."""
+"""Routes to a server: direct or through a proxy, from profile, environment and system settings."""
 
 from __future__ import annotations
 
@@ -20,28 +20,28 @@ _NO_HOST = re.compile(r"[\s<>\\^`{|}%:\"]")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Route:
-    """A way to a server: through a proxy or straight.
+    """A route to servers: direct or through a proxy.
 
     Attributes:
-        name: for people: `direct`, `environment`, or the address of the proxy without credentials.
+        name: for messages: `direct`, `environment`, `system`, or the address of the proxy without credentials.
         http: proxy for http:// addresses; None for none.
-        https: likewise for https:// addresses.
-        no_proxy: hosts that are reached straight, as NO_PROXY writes them.
+        https: proxy for https:// addresses; None for none.
+        no_proxy: hosts that are reached without a proxy, in the notation of NO_PROXY.
     """
 
     name: str
-    # Addresses may hold passwords: they do not show when the record is printed.
+    # Addresses may contain passwords, so they are left out when the record is printed.
     http: str | None = field(default=None, repr=False)
     https: str | None = field(default=None, repr=False)
     no_proxy: str | None = None
 
     @property
     def is_direct(self) -> bool:
-        """Whether no address at all goes through a proxy."""
+        """Whether it has no proxy at all."""
         return self.http is None and self.https is None
 
     def proxy_for(self, url: str) -> str | None:
-        """Address of the proxy for this URL, or None for straight."""
+        """Address of the proxy for this URL, or None for a direct connection."""
         parts = urlsplit(url)
         proxy = self.https if parts.scheme == "https" else self.http
         if proxy is None or bypasses(self.no_proxy, parts.hostname or "", parts.port):
@@ -50,7 +50,7 @@ class Route:
 
     @property
     def problem(self) -> str | None:
-        """Why one of its addresses cannot be that of a proxy, for people; None when they can."""
+        """Why one of its proxy addresses is invalid, for messages; None when all are valid."""
         for proxy in dict.fromkeys(filter(None, (self.http, self.https))):
             found = problem_with(proxy)
             if found is not None:
@@ -58,39 +58,39 @@ class Route:
         return None
 
     def words(self, url: str) -> str:
-        """The proxy for this URL, for people: its address without credentials, and who named it."""
+        """The proxy for this URL, for messages: its address without credentials, and where it is configured."""
         address = redact(without_userinfo(self.proxy_for(url) or ""))
-        by = {"environment": " of the environment", "system": " of the system's settings"}.get(self.name, "")
+        by = {"environment": " of the environment", "system": " of the system settings"}.get(self.name, "")
         return f"the proxy `{address}`{by}"
 
     def check(self, url: str) -> None:
-        """Nothing for a route that can be tried.
+        """Make sure that the proxy for this URL has a valid address.
 
         Raises:
-            TransferError: `net-proxy` when the proxy for this URL is no address at all.
+            TransferError: `net-proxy` when it has not.
         """
         proxy = self.proxy_for(url)
         problem = None if proxy is None else problem_with(proxy)
         if problem is not None:
             raise TransferError(
                 "net-proxy",
-                f"{self.words(url)} is no address of a proxy",
+                f"{self.words(url)} has an invalid address",
                 evidence=(problem,),
                 hint="correct `HTTP_PROXY` and `HTTPS_PROXY`, or unset them" if self.name == "environment" else None,
             )
 
 
 def problem_with(proxy: str) -> str | None:
-    """Why this cannot be the address of a proxy, or None."""
+    """Why this is not a valid address of a proxy, or None."""
     try:
         parts = urlsplit(proxy)
         host, _ = parts.hostname, parts.port
     except ValueError as error:
         return str(error)
     if parts.scheme not in _SCHEMES:
-        return f"`{parts.scheme}` is none of {', '.join(_SCHEMES)}"
+        return f"its scheme `{parts.scheme}` is not one of {', '.join(_SCHEMES)}"
     if not host or (_NO_HOST.search(host) and "[" not in parts.netloc):
-        return "it names no host"
+        return "it has no host"
     return None
 
 
@@ -98,7 +98,7 @@ DIRECT = Route(name="direct")
 
 
 def bypasses(no_proxy: str | None, host: str, port: int | None) -> bool:
-    """Whether NO_PROXY takes this host out: by `*`, name, domain, address or network, each with or without `:port`."""
+    """Whether NO_PROXY excludes this host: by `*`, name, domain, address or network, each with or without `:port`."""
     host = host.lower().strip("[]")
     for raw in (no_proxy or "").split(","):
         entry = raw.strip().lower()
@@ -130,7 +130,7 @@ def _in_network(host: str, network: str) -> bool:
 
 
 def routes_of(wanted: tuple[str, ...], environment: Proxies, environ: Mapping[str, str]) -> tuple[Route, ...]:
-    """The routes that a profile wants, at least one.
+    """The routes of a profile, at least one.
 
     Args:
         wanted: entries of `network.proxies`.
@@ -147,21 +147,21 @@ def routes_of(wanted: tuple[str, ...], environment: Proxies, environ: Mapping[st
         elif entry == "direct":
             route = DIRECT
         elif entry == "profile-proxy":
-            continue  # a place-holder of the documentation
+            continue  # a placeholder in the documentation
         else:
             proxy = _scheme(expand(entry, environ))
             route = Route(name=without_userinfo(proxy), http=proxy, https=proxy, no_proxy=environment.no_proxy)
         if route is not None and all((route.http, route.https) != (known.http, known.https) for known in routes):
             routes.append(route)
-    # Without any proxy to find, `environment` and `system` mean what they mean to every other tool: go straight.
+    # Without a configured proxy, `environment` and `system` mean a direct connection, as in every other tool.
     return tuple(routes) or (DIRECT,)
 
 
 def _scheme(proxy: str) -> str:
-    """The proxy as the HTTP library spells it: a scheme is there, and names are resolved by the proxy."""
+    """The proxy as the HTTP library writes it: with a scheme, and with names resolved by the proxy."""
     if "://" not in proxy:
         proxy = f"http://{proxy}"
-    # socks4 has no authentication and no names; what calls itself so today serves 5 as well.
+    # SOCKS4 has neither authentication nor host names; proxies that are called so today speak SOCKS5 as well.
     return re.sub(r"^socks(4a?|5)?://", "socks5h://", proxy)
 
 
@@ -178,7 +178,7 @@ def _from_environment(proxies: Proxies) -> Route | None:
 
 
 def _from_system() -> Route | None:
-    """The proxies of the operating system's settings: Windows and macOS have some, Linux has only the environment."""
+    """The proxies in the system settings of Windows and macOS; Linux has only the environment."""
     for name in ("getproxies_registry", "getproxies_macosx_sysconf"):
         read = getattr(urllib.request, name, None)
         found: dict[str, str] = read() if read is not None else {}

@@ -1,4 +1,4 @@
-"""Where bytes come from and how to get there: indexes, mirrors, and everything about the way to them."""
+"""Sources of files, and how to reach them: indexes, mirrors, routes, certificates, credentials."""
 
 from __future__ import annotations
 
@@ -25,26 +25,26 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Network:
-    """Everything about reaching sources.
+    """The sources of a run, and everything needed to reach them.
 
     Attributes:
-        index_url: the index, with credentials if it has any; None when the tools' own default holds.
+        index_url: the index, with credentials if it has any; None for the default of the tools.
         extra: further indexes to resolve from.
-        merged: whether a project is taken from all indexes (pip) instead of the first that has it (uv).
+        merged: whether a project is taken from all indexes (pip) and not from the first that has it (uv).
         mirrors: indexes with the same files.
         find_links: folders (absolute paths) and pages (URLs).
-        routes: in the order to try them; at least one.
-        connections: how many at a time.
+        routes: in the order to try; at least one.
+        connections: most at a time.
         connect_timeout: seconds to reach a server.
         idle_timeout: seconds without a byte.
         deadline: seconds for the whole run, or None.
         certificates: PEM files to trust beside those of the system.
         logins: credentials by origin.
         netrc: file with more credentials, or None.
-        folder: where files for child processes may be written.
-        offline: whether no server may be asked.
-        health: what this run has learnt.
-        keyring: credentials that this user's keyring gave in this run.
+        folder: for files that child processes need.
+        offline: whether no server may be contacted.
+        health: what this run has learnt about routes and servers.
+        keyring: credentials that the user's keyring gave in this run.
     """
 
     index_url: str | None = field(repr=False)
@@ -67,25 +67,25 @@ class Network:
 
     @property
     def simple_url(self) -> str:
-        """The index to read: the configured one, or the public default of pip and uv."""
+        """The configured index, or the public default of pip and uv."""
         return self.index_url or default_index()
 
     @property
     def places(self) -> tuple[str, ...]:
-        """Those of `find_links` that a tool may be given: it would refuse a folder that is not there."""
+        """The entries of `find_links` that exist: tools refuse folders that do not."""
         return tuple(entry for entry in self.find_links if not _is_missing(entry))
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What is passed over because it cannot work, for people, a line each."""
+        """The configured routes and folders that are ignored because they cannot work, one line each."""
         routes = (route for route in self.routes if route.problem is not None)
         return (
             *(f"the proxy of `{route.name}` cannot be used: {route.problem}" for route in routes),
-            *(f"find-links: `{entry}` is not there" for entry in self.find_links if _is_missing(entry)),
+            *(f"find-links: `{entry}` does not exist" for entry in self.find_links if _is_missing(entry)),
         )
 
     def ordered_routes(self) -> tuple[Route, ...]:
-        """The routes, those that failed in this run or cannot work last."""
+        """The routes; those that failed in this run or cannot work come last."""
 
         def rank(route: Route) -> int:
             return 2 if route.problem else int(self.health.problem(route.name) is not None)
@@ -104,12 +104,12 @@ class Network:
     def auth(self, url: str) -> httpx.Auth:
         """Credentials for requests to this URL, as the HTTP library takes them.
 
-        A keyring is asked only after the server has refused: asking may bring up a window.
+        The keyring is queried only after the server has refused, because a query may open a window.
         """
         return basic_auth(self.login(url), url, self.keyring)
 
     def with_login(self, url: str) -> str:
-        """The URL for a child process: with the credentials that a keyring gave for it in this run, if it has none."""
+        """The URL for a child process; if it has no credentials, with those that the keyring gave in this run."""
         found = self.keyring.known(service_of(url))
         return url if found is None or login_in(url) is not None else with_login(url, found)
 
@@ -127,7 +127,7 @@ class Network:
     def tool_environment(self, route: Route) -> dict[str, str]:
         """Variables for a child process that reaches the network itself (uv, pip) on this route.
 
-        They override what is inherited: on the direct route the proxies of the environment are taken out.
+        They override inherited ones: on the direct route they remove the proxies of the environment.
         """
         proxies = {
             "HTTP_PROXY": route.http or "",
@@ -136,7 +136,7 @@ class Network:
             "NO_PROXY": "*" if route.is_direct else route.no_proxy or "",
         }
         variables = {**proxies, **{name.lower(): value for name, value in proxies.items()}}
-        # uv trusts a list of its own by default; the machine's store is where an organisation puts its authority.
+        # By default uv trusts its own list; an organisation's authority is in the machine's store.
         variables["UV_SYSTEM_CERTS"] = "1"
         if self.certificates:
             pem = str(bundle(self.certificates, self.folder))
@@ -152,19 +152,19 @@ def _is_missing(entry: str) -> bool:
 
 
 def network(profile: Profile, folder: Path, facts: Facts, environ: Mapping[str, str]) -> Network:
-    """How to reach the sources of a profile from this machine.
+    """The sources of a profile on this machine.
 
-    An index that the profile names replaces what the machine is configured with, further indexes and folders included,
-    so that the profile means the same everywhere.
+    An index in the profile replaces all indexes and folders that the machine is configured with, so that the profile
+    means the same everywhere.
 
     Args:
-        profile: what is asked.
-        folder: what relative paths of the profile are relative to.
+        profile: the profile.
+        folder: base of the profile's relative paths.
         facts: the machine's own index, proxies and certificates.
         environ: for `${NAME}` in addresses, netrc and certificates.
 
     Raises:
-        TfprovError: `profile-invalid` for a variable that is not set or a certificate file that is not there.
+        TfprovError: `profile-invalid` for a variable that is not set or a certificate file that does not exist.
     """
     machine = facts.index.value if profile.index.url is None else IndexConfig(url=None)
     index_url = profile.index.url or machine.url

@@ -7,7 +7,7 @@ Span = tuple[int, int]
 
 
 def merge(spans: list[Span], new: Span) -> list[Span]:
-    """The spans with one more, sorted, touching ones joined."""
+    """The spans and `new`, sorted, touching ones joined."""
     merged: list[Span] = []
     for start, end in sorted([*spans, new]):
         if start >= end:
@@ -20,7 +20,7 @@ def merge(spans: list[Span], new: Span) -> list[Span]:
 
 
 def gaps(spans: list[Span], total: int) -> list[Span]:
-    """What is missing of `total` bytes."""
+    """The spans that are missing from a file of `total` bytes."""
     missing: list[Span] = []
     position = 0
     for start, end in spans:

@@ -1,12 +1,12 @@
-"""The content-addressed store: files that were verified once, by hash.
+"""The content-addressed store of verified files.
 
 Layout:
 
     store/sha256/ab/abcd…/name-1.0-py3-none-any.whl    whole files; a file is here only after its hash was checked
-    store/partial/abcd….part                           files on their way, with their records; those of a whole file
+    store/partial/abcd….part                           partial files with their records; the records of a whole file
                                                        stay until it has been flushed
     store/locks/abcd….lock                             one lock a file, held by the process that fetches it
-    store/leases/1234-….json                           what a running process needs, so that nobody evicts it
+    store/leases/1234-….json                           files that a running process needs, so that none is evicted
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ class Stored:
     """A whole file in the store.
 
     Attributes:
-        used: when it was last asked for, seconds since the epoch.
+        used: when it was last used, seconds since the epoch.
     """
 
     path: Path
@@ -58,27 +58,27 @@ class Stored:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Swept:
-    """What a clean-up removed."""
+    """Number and size of the files that a clean-up removed."""
 
     files: int
     bytes: int
 
 
 class Store:
-    """Files by hash below one folder. Several processes may use it at once, and it stays whole when one is killed."""
+    """Files by hash below one folder. Several processes may use it at once, and it survives when one is killed."""
 
     def __init__(self, root: Path) -> None:
-        """Name it. Nothing is made before the first write."""
+        """Use this folder. It is created by the first write."""
         self.root = root
 
     def path(self, sha256: str, filename: str) -> Path:
-        """Where the file is or will be. It keeps its name, because installers read wheel names."""
+        """The path of a file, whether it is here or not. It keeps its name, because installers read wheel names."""
         return self.root / "sha256" / sha256[:2] / sha256 / filename
 
     def has(self, file: LockedFile) -> bool:
-        """Whether the file is here, whole. The hash was checked when it came in; see `verify` for checking it again.
+        """Whether the whole file is here. Its hash was checked when it came in; `verify` checks it again.
 
-        A file that nobody is known to have flushed before the system was last started is checked again here.
+        A file that may not have been flushed before the last boot is checked again here.
         """
         path = self.path(file.sha256, file.filename)
         try:
@@ -90,44 +90,44 @@ class Store:
         return not self._records(file.sha256)[-1].exists() or self._survived(path, file.sha256)
 
     def _survived(self, path: Path, sha256: str) -> bool:
-        """Whether a file that has not been flushed for certain is whole."""
+        """Whether a file that may not have been flushed is whole."""
         *_, mark = records = self._records(sha256)
         record = parse(mark)
         if record is not None and record.boot == boot_id():
-            return True  # what the system was given in this boot it still has
+            return True  # the system still has everything that was written in this boot
         try:
             whole = sha256_of(path) == sha256
         except OSError:
             return False
-        # Where another process works on it, or nothing may be removed, the next look comes to the same.
+        # Where another process holds the lock, or nothing may be removed, the next call finds the same.
         with contextlib.suppress(OSError, TfprovError), self.lock(sha256, timeout=0):
             for leftover in (*records, *(() if whole else (path,))):
                 leftover.unlink(missing_ok=True)
         return whole
 
     def _records(self, sha256: str) -> tuple[Path, ...]:
-        """Where the records of a file lie while it is on its way, and until it has been flushed."""
+        """Paths of the records of a file, which exist from its first byte until it has been flushed."""
         return Partial.records(self.root / "partial" / f"{sha256}.part")
 
     def use(self, file: LockedFile) -> Path:
-        """The path of a file that is here; notes that it was used, for `prune`."""
+        """The path of a file that is here; marks it as used, for `prune`."""
         path = self.path(file.sha256, file.filename)
         with contextlib.suppress(OSError):
             os.utime(path)
         return path
 
     def flush(self, file: LockedFile, flusher: Flusher) -> None:
-        """Let a file that is here be flushed if nobody is known to have done so: its process was killed before."""
+        """Flush a file that is here if that may not have been done, because its process was killed before."""
         records = self._records(file.sha256)
         if records[-1].exists():
             flusher.add(self.path(file.sha256, file.filename), records)
 
     def partial(self, sha256: str, *, alone: bool = True) -> Partial:
-        """The file on its way. Open it under `lock` only.
+        """The partial file. Open it under `lock` only.
 
         Args:
-            sha256: the file.
-            alone: whether `lock` is held. Without, the file is this process's own, and nobody goes on with it.
+            sha256: of the whole file.
+            alone: whether `lock` is held. If not, the partial file is private to this process and is not resumed.
 
         Raises:
             TfprovError: `disk-full`, `permission-denied`, `read-only-fs`.
@@ -142,12 +142,15 @@ class Store:
         timeout: float | None = None,
         waiting: Callable[[], None] | None = None,
     ) -> Iterator[bool]:
-        """Be the only process that works on this file; whether that is so, see `locks.held`.
+        """Be the only process that works on this file.
 
         Args:
-            sha256: the file.
-            timeout: seconds to wait for another owner; None for as long as it moves something.
-            waiting: called again and again while another process owns it; may raise.
+            sha256: of the file.
+            timeout: seconds to wait for another owner; None to wait while the owner makes progress.
+            waiting: called several times a second while another process is the owner; may raise.
+
+        Yields:
+            Whether the lock is held; see `locks.held`.
 
         Raises:
             TfprovError: `lock-timeout`, or the machine's reason why there can be no lock.
@@ -159,10 +162,10 @@ class Store:
             yield alone
 
     def commit(self, file: LockedFile, partial: Partial, flusher: Flusher) -> Path:
-        """Move a complete partial file to its final place. Its hash must have been checked.
+        """Move a complete partial file, whose hash was checked, to its final place.
 
-        It counts as stored at once. Until `flusher` has flushed it, its record says so: after a loss of power its
-        content is looked at again.
+        It counts as stored at once. Its record stays until `flusher` has flushed it, so that its content is checked
+        again after a power loss.
 
         Raises:
             TfprovError: `disk-full` and the like; the partial file stays.
@@ -176,14 +179,14 @@ class Store:
             raise classify_exception(error) from error
         flusher.add(target, records)
         if records != self._records(file.sha256):
-            # Fetched beside an owner that has stopped: nobody would look at these records.
+            # Fetched beside an owner that is stuck: no other process would look at these records.
             flusher.wait()
         return target
 
     def adopt(self, file: LockedFile, source: Path, *, alone: bool = True) -> Path:
-        """Take a local file in: a copy whose hash was checked on the way. The source stays as it is.
+        """Copy a local file into the store and check its hash on the way. The source stays as it is.
 
-        A copy and not a hard link: whoever edits the source later would edit the store.
+        It is not a hard link, because a later edit of the source would change the store.
 
         Raises:
             TfprovError: `hash-mismatch` when it is another file, or the machine's reason.
@@ -196,12 +199,12 @@ class Store:
             return self.take(file, reader, source=str(source), alone=alone)
 
     def take(self, file: LockedFile, reader: BinaryIO, *, source: str, alone: bool = True) -> Path:
-        """Take in what a stream gives: a copy whose hash was checked on the way. Call it under `lock`.
+        """Copy a stream into the store and check its hash on the way. Call it under `lock`.
 
         Args:
-            file: what it must be.
+            file: the expected file.
             reader: open at its beginning.
-            source: where it comes from, for messages.
+            source: its origin, for messages.
             alone: whether `lock` is held.
 
         Raises:
@@ -233,9 +236,10 @@ class Store:
         return target
 
     def hold(self, hashes: Collection[str]) -> Lease | None:
-        """Keep these files from being evicted, also those that are still to come; None where no lease can be written.
+        """Keep these files from being evicted, whether they are here already or not.
 
-        A store that nothing can be written to is not made smaller by anybody.
+        Returns:
+            The lease, or None where none can be written: nothing is evicted from a store that cannot be written to.
         """
         try:
             return Lease(self.root / "leases", hashes)
@@ -249,12 +253,12 @@ class Store:
             try:
                 status = path.stat()
             except OSError:
-                continue  # another process has just removed it
+                continue  # removed by another process just now
             found.append(Stored(path=path, sha256=path.parent.name, size=status.st_size, used=status.st_mtime))
         return tuple(sorted(found, key=lambda stored: stored.used))
 
     def size(self) -> int:
-        """Bytes of everything in the store, files on their way included (what they occupy, not what they will)."""
+        """Bytes that the store occupies, partial files included."""
         total = 0
         for folder in ("sha256", "partial"):
             for path in (self.root / folder).rglob("*"):
@@ -267,9 +271,9 @@ class Store:
         return total
 
     def verify(self, *, remove: bool = True) -> tuple[Stored, ...]:
-        """The files whose content no longer has their hash; they are removed unless `remove` is False.
+        """The files whose content no longer matches their hash; they are removed unless `remove` is False.
 
-        Reads everything. Does not touch when a file was last used.
+        Reads everything. Does not mark files as used.
         """
         damaged: list[Stored] = []
         for stored in self.files():
@@ -280,7 +284,7 @@ class Store:
             except OSError as error:
                 if error.errno != errno.EIO:
                     raise classify_exception(error) from error
-                actual = ""  # the disk itself cannot read it any more
+                actual = ""  # the disk cannot read it any more
             if actual != stored.sha256:
                 damaged.append(stored)
                 if remove:
@@ -288,7 +292,7 @@ class Store:
         return tuple(damaged)
 
     def drop_damaged(self, files: Collection[LockedFile]) -> tuple[LockedFile, ...]:
-        """Those of the files that are here with other content than their hash says; they are removed."""
+        """Remove those of the files whose content does not match their hash; returns them."""
         damaged = []
         for file in files:
             path = self.path(file.sha256, file.filename)
@@ -301,24 +305,21 @@ class Store:
     def prune(self, *, cap_bytes: int, keep: Collection[str] = ()) -> Swept:
         """Remove least recently used files until at most `cap_bytes` remain.
 
-        What a running process holds stays, and partial files that somebody works on. Other partial files go when they
-        have not been touched for a month, or when everything must go: they are worth most to those who come back.
+        Files that a running process holds or works on stay. Other partial files are removed when they have not been
+        changed for a month, or when `cap_bytes` is 0.
 
         Args:
-            cap_bytes: 0 removes everything that may go.
-            keep: hashes that must stay; they may keep it above its cap.
-
-        Returns:
-            What was removed.
+            cap_bytes: 0 removes everything that may be removed.
+            keep: hashes that must stay, even if the store remains above the cap.
         """
         if not self.root.is_dir():
             return Swept(files=0, bytes=0)
         try:
-            # Nobody begins to rely on a file between the look at the leases and its removal.
+            # No process may take a lease between the look at the leases and the removal.
             with guard(self.root / "leases"):
                 return self._prune(cap_bytes, frozenset(keep))
         except filelock.Timeout:
-            return Swept(files=0, bytes=0)  # another process is at it
+            return Swept(files=0, bytes=0)  # another process is evicting
         except OSError as error:
             raise classify_exception(error) from error
 
@@ -345,11 +346,11 @@ class Store:
         return Swept(files=removed, bytes=freed)
 
     def _free(self, sha256: str, keep: Collection[str]) -> bool:
-        """Whether nobody needs a file now: this process may have been stopped since it looked last."""
+        """Whether no process needs a file. Asked for each file anew, because this process may have been suspended."""
         return sha256 not in keep and sha256 not in leased(self.root / "leases")
 
     def clear(self) -> Swept:
-        """Remove everything that no other process is working on."""
+        """Remove everything that no running process needs."""
         return self.prune(cap_bytes=0)
 
     def _remove(self, stored: Stored) -> bool:
@@ -359,7 +360,7 @@ class Store:
                 for record in self._records(stored.sha256):
                     record.unlink(missing_ok=True)
         except (OSError, TfprovError):
-            return False  # in use by another process, or gone already
+            return False  # in use by another process, or already gone
         return True
 
     def _remove_partial(self, path: Path) -> int | None:
@@ -370,7 +371,7 @@ class Store:
                     name.unlink(missing_ok=True)
                 return size
         except (OSError, TfprovError):
-            return None  # somebody works on it
+            return None  # another process works on it
 
     def _folder(self, name: str) -> Path:
         folder = self.root / name
@@ -391,5 +392,5 @@ def sha256_of(path: Path) -> str:
 
 
 def _own_name() -> str:
-    """What no other process on any machine puts into a file name."""
+    """A part of file names that no other process on any machine uses."""
     return f".{socket.gethostname().partition('.')[0]}-{os.getpid()}"

@@ -91,3 +91,24 @@ def test_a_wheel_with_a_wrong_type_is_a_wheel() -> None:
 def test_the_title_of_a_page_is_evidence() -> None:
     assert page_title(b"<HTML><Title lang=en>\n Guest  </title>") == "title: Guest"
     assert page_title(b"<html>") == "no title"
+
+
+@pytest.mark.parametrize(
+    ("status", "message"),
+    [
+        (404, "`index.example` answered 404 Not Found for `thing-1.0-py3-none-any.whl`"),
+        (407, "the proxy requires a login"),
+        (511, "the network requires a login"),
+    ],
+)
+def test_a_status_becomes_a_whole_message(status: int, message: str) -> None:
+    with pytest.raises(TransferError) as caught:
+        raise_for_status(answer(status), URL)
+    assert caught.value.what == message
+
+
+def test_a_web_page_in_the_place_of_a_file_is_told_with_its_title() -> None:
+    with pytest.raises(TransferError) as caught:
+        refuse_page(b"<html><title>Welcome</title>", answer(200, Content_Type="text/html"), URL)
+    assert caught.value.what == "the server sent a web page instead of `thing-1.0-py3-none-any.whl`"
+    assert caught.value.evidence == (f"from {URL}", "Content-Type: text/html", "title: Welcome")
