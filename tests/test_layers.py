@@ -13,7 +13,7 @@ import tfprov
 SOURCE = Path(tfprov.__file__).parent
 
 LAYERS = (
-    ("disk_space", "distributions", "errors", "events", "paths", "process", "redact", "words"),
+    ("digests", "disk_space", "distributions", "errors", "events", "paths", "process", "redact", "words"),
     ("journal",),
     ("diagnose",),
     ("ladder",),

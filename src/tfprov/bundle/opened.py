@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import BinaryIO, Protocol, cast
 
 from tfprov.bundle.records import MANIFEST, Entry, Manifest, identity, parse
+from tfprov.digests import sha256_of_stream
 from tfprov.errors import TfprovError
 
-_BUFFER = 1024 * 1024
 LARGEST_MANIFEST = 16 << 20
 
 
@@ -206,13 +206,10 @@ class Bundle:
                 continue
             try:
                 with self.stream(entry) as stream:
-                    digest = hashlib.sha256()
-                    while chunk := stream.read(_BUFFER):
-                        digest.update(chunk)
+                    is_good = sha256_of_stream(stream) == entry.sha256
             except (TfprovError, OSError):
-                bad.append(entry)
-                continue
-            if digest.hexdigest() != entry.sha256:
+                is_good = False
+            if not is_good:
                 bad.append(entry)
         return tuple(bad)
 

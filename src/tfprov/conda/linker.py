@@ -7,18 +7,18 @@ because it checks no hash of what it reads from a `file://` address, and what it
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import json
 import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import rattler
 from rattler.networking import Client
 from rattler.package_streaming import extract
 
+from tfprov.digests import sha256_of
 from tfprov.paths import discard
 
 _NOWHERE = "http://127.0.0.1:9/nowhere"
@@ -111,22 +111,13 @@ def whole(folder: Path) -> bool:
     """Whether every file of an unpacked package has the hash that the package gives it."""
     try:
         listed = json.loads((folder / "info" / "paths.json").read_bytes())["paths"]
-        for entry in listed:
-            if entry.get("path_type") == "hardlink" and entry.get("sha256"):
-                with (folder / entry["_path"]).open("rb") as stream:
-                    if _digest(stream) != entry["sha256"]:
-                        return False
+        return all(
+            sha256_of(folder / entry["_path"]) == entry["sha256"]
+            for entry in listed
+            if entry.get("path_type") == "hardlink" and entry.get("sha256")
+        )
     except (OSError, ValueError, KeyError, TypeError):
         return False
-    return True
-
-
-def _digest(stream: BinaryIO) -> str:
-    # hashlib.file_digest is newer than Python 3.10.
-    digest = hashlib.sha256()
-    while block := stream.read(1 << 20):
-        digest.update(block)
-    return digest.hexdigest()
 
 
 def _empty(folder: Path) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
@@ -12,11 +11,11 @@ from datetime import datetime, timezone
 from pathlib import Path
 
 from tfprov.conda.records import Package, Virtual
+from tfprov.digests import sha256_of
 from tfprov.errors import TfprovError
 from tfprov.paths import write_atomic
 
 META = "conda-meta"
-_BLOCK = 1 << 20
 # A line of the history names the conda that wrote it; older ones are read in other ways.
 _CONDA = "24.1.0"
 
@@ -177,16 +176,12 @@ def _check(prefix: Path, one: Owned) -> BadFile | None:
     if one.sha256 is None or path.is_symlink():
         return None
     try:
-        digest = hashlib.sha256()
-        with path.open("rb") as stream:
-            while block := stream.read(_BLOCK):
-                digest.update(block)
+        found = sha256_of(path)
     except OSError as error:
         return BadFile(path=one.path, package=one.package, expected=one.sha256, found=error.strerror or "unreadable")
-    found = digest.hexdigest()
-    return (
-        None if found == one.sha256 else BadFile(path=one.path, package=one.package, expected=one.sha256, found=found)
-    )
+    if found == one.sha256:
+        return None
+    return BadFile(path=one.path, package=one.package, expected=one.sha256, found=found)
 
 
 def _projects(unpacked: Path) -> Iterator[str]:

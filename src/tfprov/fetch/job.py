@@ -8,6 +8,7 @@ from functools import partial
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from tfprov.digests import sha256_of
 from tfprov.errors import TfprovError
 from tfprov.events import Emit, Note
 from tfprov.fetch import index
@@ -21,7 +22,7 @@ from tfprov.fetch.meter import STAGE, Meter
 from tfprov.fetch.partial import Partial
 from tfprov.fetch.routes import Route
 from tfprov.fetch.sources import Network
-from tfprov.fetch.store import Store, sha256_of
+from tfprov.fetch.store import Store
 from tfprov.ladder.climb import InapplicableError, Policy, Step, TransferError, climb
 from tfprov.ladder.rungs import Rung
 from tfprov.lock.records import LockedFile

@@ -27,6 +27,7 @@ from typing import BinaryIO
 import filelock
 
 from tfprov import paths
+from tfprov.digests import sha256_of
 from tfprov.errors import TfprovError
 from tfprov.fetch import locks
 from tfprov.fetch.flushing import Flusher
@@ -380,15 +381,6 @@ class Store:
         except OSError as error:
             raise classify_exception(error) from error
         return folder
-
-
-def sha256_of(path: Path) -> str:
-    """Hexadecimal SHA-256 of a file."""
-    digest = hashlib.sha256()
-    with path.open("rb") as stream:
-        while chunk := stream.read(_BUFFER):
-            digest.update(chunk)
-    return digest.hexdigest()
 
 
 def _own_name() -> str:

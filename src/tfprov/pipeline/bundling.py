@@ -28,10 +28,11 @@ from tfprov.bundle.records import (
 )
 from tfprov.bundle.starter import this_platform
 from tfprov.bundle.write import Source, check_target, entries, write
+from tfprov.digests import sha256_of
 from tfprov.errors import TfprovError
 from tfprov.events import Emit, Note, Progress
 from tfprov.fetch.fetch import fetch, sizes
-from tfprov.fetch.store import Store, sha256_of
+from tfprov.fetch.store import Store
 from tfprov.host.records import Facts
 from tfprov.lock import pylock
 from tfprov.lock.records import Lock, LockedFile, file_name

@@ -14,10 +14,11 @@ from packaging.pylock import Package, PackageWheel, Pylock, PylockSelectError, P
 
 from tfprov import process
 from tfprov.bundle import repack
+from tfprov.digests import sha256_of
 from tfprov.errors import TfprovError
 from tfprov.events import Note
 from tfprov.fetch.fetch import fetch
-from tfprov.fetch.store import Store, sha256_of
+from tfprov.fetch.store import Store
 from tfprov.ladder.classify import classify_text
 from tfprov.lock.platforms import PLATFORMS
 from tfprov.lock.records import LockedFile

@@ -14,12 +14,13 @@ from tfprov.conda import client, prefix, specs, virtual
 from tfprov.conda.client import LinkPackage, Solve
 from tfprov.conda.engine import Engine, find_engine
 from tfprov.conda.records import CondaLock, Package
+from tfprov.digests import sha256_of
 from tfprov.errors import TfprovError
 from tfprov.fetch.addresses import origin_of
 from tfprov.fetch.credentials import Login
 from tfprov.fetch.fetch import fetch
 from tfprov.fetch.sources import Network
-from tfprov.fetch.store import Store, sha256_of
+from tfprov.fetch.store import Store
 from tfprov.ladder.climb import Policy, Step, climb
 from tfprov.ladder.rungs import Rung
 from tfprov.lock.records import Lock, LockedFile
