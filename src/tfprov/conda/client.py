@@ -1,4 +1,4 @@
-"""Asking the worker: one process a request, JSON in and out, with a deadline."""
+"""Requests to the conda worker: one process each, JSON in and out, with a time limit."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import importlib.util
 import json
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from packaging.requirements import Requirement
@@ -35,7 +35,7 @@ def require_extra() -> None:
     """Make sure that the libraries of the extra `conda` are installed.
 
     Raises:
-        TfprovError: `extra-missing` with the command that brings them.
+        TfprovError: `extra-missing` with the command that installs them.
     """
     missing = [name for name in _MODULES if importlib.util.find_spec(name) is None]
     if not missing:
@@ -49,24 +49,24 @@ def require_extra() -> None:
     ]
     raise TfprovError(
         "extra-missing",
-        "conda environments need libraries that are not installed with tfprov",
+        "conda environments need libraries of the extra `conda`, which is not installed",
         evidence=(f"missing in `{sys.prefix}`: {', '.join(missing)}",),
         hint=f"run `{sys.executable} -m pip install {' '.join(repr(one) for one in wanted)}`, or start from a checkout "
-        "with `./bootstrap`, which brings them when the profile asks for them",
+        "with `./bootstrap`, which installs them for such profiles",
     )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Solve:
-    """A question for the solver.
+    """A task for the solver.
 
     Attributes:
         channels: the most important first.
         subdir: platform.
         specs: strict match specs.
-        virtual: written over what is detected; an empty version takes one away.
-        detect: whether the virtual packages of this machine are the base.
-        prefer: packages of an older lock that are kept where they still fit.
+        virtual: virtual packages that override detected ones; an empty version removes one.
+        detect: whether to start from the virtual packages of this machine.
+        prefer: packages of an older lock, kept where they still fit.
         relax: changes to try when there is no solution, the smallest first.
         exclude_newer: RFC 3339 time; None for no limit.
     """
@@ -82,16 +82,16 @@ class Solve:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Way:
-    """How the worker reaches the channels, which a rung may change.
+class ChannelAccess:
+    """How the worker reads the channels; the rungs differ in it.
 
     Attributes:
         cache: folder of the indexes.
-        environ: variables of the worker: proxies, certificates, credentials.
+        environ: environment variables of the worker: proxies, certificates, credentials.
         offline: use cached indexes only.
-        mirror: which of each channel's mirrors to read; None for the channel itself.
-        retries: of the library.
-        seconds: until the worker is ended. The library has no time limit of its own and can wait for ever.
+        mirror: number of the mirror to read of each channel; None for the channel itself.
+        retries: by the library.
+        seconds: time limit of the worker. The library has none of its own and can wait for ever.
     """
 
     cache: Path
@@ -102,36 +102,36 @@ class Way:
     seconds: float = _SECONDS
 
 
-def solve(question: Solve, way: Way, *, emit: Emit) -> Solved:
-    """The packages that meet the question.
+def solve(question: Solve, access: ChannelAccess, *, emit: Emit) -> Solved:
+    """The packages that meet the specs.
 
     Raises:
-        TfprovError: `conda-unsatisfiable` or `conda-package-missing` with the smallest change that would help; a
+        TfprovError: `conda-unsatisfiable` or `conda-package-missing` with the smallest change that would help, or a
             network code when a channel cannot be read.
     """
     channels = []
     for channel in question.channels:
         read = channel.name
-        if way.mirror is not None and channel.mirrors:
-            read = channel.mirrors[way.mirror % len(channel.mirrors)]
+        if access.mirror is not None and channel.mirrors:
+            read = channel.mirrors[access.mirror % len(channel.mirrors)]
         channels.append({"name": channel.name, "read": read})
     answer = _ask(
         {
             "operation": "solve",
             "channels": channels,
             "subdir": question.subdir,
-            "specs": list(question.specs),
-            "virtual": [_virtual(one) for one in question.virtual],
+            "specs": question.specs,
+            "virtual": [asdict(one) for one in question.virtual],
             "detect": question.detect,
-            "cache": str(way.cache),
-            "offline": way.offline,
-            "prefer": [{"name": one.name, "version": one.version, "build": one.build} for one in question.prefer],
-            "relax": list(question.relax),
+            "cache": str(access.cache),
+            "offline": access.offline,
+            "prefer": [asdict(one) for one in question.prefer],
+            "relax": question.relax,
             "exclude_newer": question.exclude_newer,
-            "retries": way.retries,
+            "retries": access.retries,
         },
-        environ=way.environ,
-        seconds=way.seconds,
+        environ=access.environ,
+        seconds=access.seconds,
         emit=emit,
         subject=", ".join(channel.name for channel in question.channels),
     )
@@ -140,9 +140,9 @@ def solve(question: Solve, way: Way, *, emit: Emit) -> Solved:
         if not package.sha256 or not package.md5:
             raise TfprovError(
                 "conda-package-missing",
-                f"the channel gives no {'SHA-256' if package.md5 else 'MD5'} for `{package.filename}`",
+                f"the channel has no {'SHA-256' if package.md5 else 'MD5'} of `{package.filename}`",
                 evidence=(f"channel `{package.channel}`", "a lock needs both hashes"),
-                hint="use a channel with a current index",
+                hint="use a channel whose index has both hashes",
             )
     return found
 
@@ -152,7 +152,7 @@ class LinkPackage:
     """A package to link, with its archive in the store.
 
     Attributes:
-        path: None when the archive is not at hand and the package must be unpacked already.
+        path: None when the archive is not in the store, so that the package must be unpacked already.
     """
 
     package: Package
@@ -168,7 +168,7 @@ def link(
     emit: Emit,
     seconds: float,
 ) -> None:
-    """Fill an empty folder with the packages, from the unpacked ones in the cache or else from their archives.
+    """Link packages into an empty folder, from the cache of unpacked packages or else from their archives.
 
     Raises:
         TfprovError: `conda-cache-corrupt` when an archive cannot be unpacked or linked, or the machine's reason.
@@ -179,14 +179,8 @@ def link(
             "prefix": str(prefix),
             "cache": str(cache),
             "packages": [
-                {
-                    "stem": one.package.stem,
-                    "filename": one.package.filename,
-                    "path": str(one.path or ""),
-                    "sha256": one.package.sha256,
-                    "md5": one.package.md5,
-                    "size": one.package.size,
-                }
+                asdict(one.package)
+                | {"stem": one.package.stem, "filename": one.package.filename, "path": str(one.path or "")}
                 for one in packages
             ],
         },
@@ -209,18 +203,16 @@ def write_lock(
     scratch: Path,
     emit: Emit,
 ) -> None:
-    """Write a lock in conda-lock's format. The caller has taken care that no address holds a credential."""
+    """Write a lock in conda-lock's format. No address may contain a credential; the caller sees to that."""
     new = scratch / "conda-lock.yml"
     _ask(
         {
             "operation": "write-lock",
             "path": str(new),
             "subdir": subdir,
-            "channels": list(channels),
-            "packages": [TypeAdapter(Package).dump_python(one, mode="json") for one in packages],
-            "wheels": [
-                {"name": one.name, "version": one.version, "url": one.url, "sha256": one.sha256} for one in wheels
-            ],
+            "channels": channels,
+            "packages": [asdict(one) for one in packages],
+            "wheels": [asdict(one) for one in wheels],
             "own": TypeAdapter(CondaHeader).dump_json(header).decode(),
             "source": f"{header.inputs.profile}.toml",
         },
@@ -241,13 +233,13 @@ def read_lock(
 ) -> tuple[CondaPart, tuple[LockedFile, ...]]:
     """The conda packages and the wheels of a lock.
 
-    Loading conda-lock takes two seconds, so what it said of a content is kept.
+    Loading conda-lock takes two seconds, so its result for each content is cached.
 
     Args:
         path: the lock file.
         subdir: platform.
-        environ: variables of the worker.
-        cache: folder for what was read before.
+        environ: environment variables of the worker.
+        cache: folder of earlier results.
         digest: SHA-256 of the file.
         emit: receives notes.
 
@@ -272,13 +264,13 @@ def read_lock(
             "lock-invalid",
             f"`{path}` was not made by tfprov",
             evidence=("`metadata.custom_metadata` has no key `tfprov`",),
-            hint="move it away; tfprov never overwrites what it did not make",
+            hint="move it away; tfprov never overwrites files that it did not make",
         )
     if subdir not in answer["platforms"]:
         raise TfprovError(
             "lock-unfit",
             f"`{path.name}` was made for another platform",
-            evidence=(f"it holds {', '.join(answer['platforms'])}; this machine is {subdir}",),
+            evidence=(f"it is for {', '.join(answer['platforms'])}; this machine is {subdir}",),
         )
     try:
         header = TypeAdapter(CondaHeader).validate_json(answer["own"])
@@ -309,10 +301,6 @@ def _of_lock(entry: Mapping[str, object], subdir: str) -> Package:
     )
 
 
-def _virtual(one: Virtual) -> dict[str, str]:
-    return {"name": one.name, "version": one.version, "build": one.build}
-
-
 def _ask(
     request: Mapping[str, object],
     *,
@@ -324,7 +312,7 @@ def _ask(
 ) -> dict[str, object]:
     """The result of a request.
 
-    What counts is the answer, not how the process ended: the library may crash when everything is said and done.
+    The answer counts and not the exit status, because the library may crash after its work is done.
     """
 
     def note(line: str) -> None:
@@ -332,7 +320,7 @@ def _ask(
         if "note" in told:
             emit(Note(text=f"conda: {told['note']}", level="detail"))
 
-    # Neither this machine's Python variables nor settings of another conda may reach it.
+    # Isolated (-I), so that no Python variables of this machine reach it.
     argv = [sys.executable, "-I", "-m", "tfprov.conda.worker"]
     answer = process.run(argv, env=environ, stdin=json.dumps(request), timeout=seconds, on_stdout=note)
     last = _parsed(answer.stdout.strip().rpartition("\n")[2])
@@ -346,11 +334,11 @@ def _ask(
     if answer.timed_out:
         raise TfprovError(
             "net-timeout" if request["operation"] == "solve" else "install-failed",
-            f"the worker did not finish with {subject} in {seconds:.0f} s",
+            f"the conda worker did not finish with {subject} in {seconds:.0f} s",
             evidence=tuple(said),
         )
     ended = answer.signal_name or f"status {answer.returncode}"
-    raise TfprovError("install-failed", f"the worker for conda ended by {ended}", evidence=tuple(said))
+    raise TfprovError("install-failed", f"the conda worker ended with {ended}", evidence=tuple(said))
 
 
 def _parsed(line: str) -> dict[str, object]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ class UnsatisfiableError(Exception):
     """No set of packages meets the specs.
 
     Attributes:
-        extra: what would help, for the client.
+        extra: the change that would help, for the client.
     """
 
     def __init__(self, message: str, helps: dict[str, object] | None) -> None:
@@ -30,13 +31,13 @@ async def solve(request: dict[str, Any], tell: Callable[[str], None]) -> dict[st
     """The packages that meet the specs.
 
     Request:
-        channels: list of {name, read}: what records are to name, and where to read (a mirror, or the same).
+        channels: list of {name, read}: the address for the records, and the one to read from (a mirror, or the same).
         subdir: platform.
         specs: strict match specs.
-        virtual: list of {name, version, build}; a version of "" removes one that was detected.
-        detect: whether those of this machine are the base.
-        cache: folder for indexes.
-        offline: read the cached indexes only.
+        virtual: list of {name, version, build}; a version of "" removes a detected one.
+        detect: whether to start from the virtual packages of this machine.
+        cache: folder of the indexes.
+        offline: read cached indexes only.
         prefer: list of {name, version, build} to keep where they still fit.
         relax: changes to try when there is no solution, the smallest first: {spec, instead, words} or {virtual, words}.
         exclude_newer: RFC 3339 time or None.
@@ -56,19 +57,19 @@ async def solve(request: dict[str, Any], tell: Callable[[str], None]) -> dict[st
     }
     virtual = virtual_packages(request)
     newest = request.get("exclude_newer")
-    question = _Question(
+    solver = _Solver(
         channels=channels,
         platforms=[request["subdir"], "noarch"],
         gateway=gateway,
         exclude_newer=datetime.datetime.fromisoformat(newest) if newest else None,
     )
     tell("reading channels")
-    kept = await question.kept(request.get("prefer", ()))
+    kept = await solver.kept(request.get("prefer", ()))
     try:
-        records = await question.solve(request["specs"], virtual, kept)
+        records = await solver.solve(request["specs"], virtual, kept)
     except SolverError as error:
         tell("looking for the smallest change that helps")
-        raise UnsatisfiableError(str(error), await _help(request, question, virtual)) from error
+        raise UnsatisfiableError(str(error), await _help(request, solver, virtual)) from error
     order = [each.name.normalized for each in rattler.PackageRecord.sort_topologically(list(records))]
     ordered = sorted(records, key=lambda record: order.index(record.name.normalized))
     return {
@@ -80,34 +81,27 @@ async def solve(request: dict[str, Any], tell: Callable[[str], None]) -> dict[st
     }
 
 
-class _Question:
-    """What stays the same when specs are tried."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Solver:
+    """Everything about a request that stays the same when other specs are tried."""
 
-    def __init__(
-        self,
-        *,
-        channels: list[rattler.Channel],
-        platforms: list[Any],
-        gateway: rattler.Gateway,
-        exclude_newer: datetime.datetime | None,
-    ) -> None:
-        self._channels = channels
-        self._platforms = platforms
-        self._gateway = gateway
-        self._newest = exclude_newer
+    channels: list[rattler.Channel]
+    platforms: list[Any]
+    gateway: rattler.Gateway
+    exclude_newer: datetime.datetime | None
 
     async def solve(
         self, specs: Sequence[str], virtual: Sequence[rattler.GenericVirtualPackage], kept: Sequence[Any] = ()
     ) -> list[rattler.RepoDataRecord]:
         found = await rattler.solve(
-            self._channels,
+            self.channels,
             specs,
-            gateway=self._gateway,
-            platforms=self._platforms,
+            gateway=self.gateway,
+            platforms=self.platforms,
             virtual_packages=virtual,
             locked_packages=list(kept),
             timeout=datetime.timedelta(seconds=_SOLVE_SECONDS),
-            exclude_newer=self._newest,
+            exclude_newer=self.exclude_newer,
         )
         return list(found)
 
@@ -116,8 +110,8 @@ class _Question:
         if not prefer:
             return []
         wanted = {(each["name"], each["version"], each["build"]) for each in prefer}
-        found = await self._gateway.query(
-            self._channels, self._platforms, sorted({each["name"] for each in prefer}), recursive=False
+        found = await self.gateway.query(
+            self.channels, self.platforms, sorted({each["name"] for each in prefer}), recursive=False
         )
         return [
             record
@@ -128,10 +122,10 @@ class _Question:
 
 
 def virtual_packages(request: dict[str, Any]) -> list[rattler.GenericVirtualPackage]:
-    """What the machine has: detected where that is asked, with what the request says written over it."""
+    """The virtual packages: detected ones if the request says so, overridden by those of the request."""
     found: dict[str, rattler.GenericVirtualPackage] = {}
     if request["detect"]:
-        # Variables such as CONDA_OVERRIDE_CUDA do not count: what is known of the machine comes with the request.
+        # Variables such as CONDA_OVERRIDE_CUDA are ignored: the request has all that is known about the machine.
         for each in rattler.VirtualPackage.detect(rattler.VirtualPackageOverrides()):
             generic = each.into_generic()
             found[generic.name.normalized] = generic
@@ -150,9 +144,9 @@ def _virtual(one: dict[str, str]) -> rattler.GenericVirtualPackage:
 
 
 async def _help(
-    request: dict[str, Any], question: _Question, virtual: list[rattler.GenericVirtualPackage]
+    request: dict[str, Any], solver: _Solver, virtual: list[rattler.GenericVirtualPackage]
 ) -> dict[str, object] | None:
-    """The first change of the request's list with which there is a solution, and what it would give."""
+    """The first of the request's changes that leads to a solution, and the package that it would give."""
     for change in request.get("relax", ()):
         specs, machine = list(request["specs"]), virtual
         if "spec" in change:
@@ -162,7 +156,7 @@ async def _help(
             machine = [each for each in virtual if each.name.normalized != change["virtual"]["name"]]
             machine.append(_virtual(change["virtual"]))
         try:
-            records = await question.solve(specs, machine)
+            records = await solver.solve(specs, machine)
         except SolverError:
             continue
         about = change.get("about", "")

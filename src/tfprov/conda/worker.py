@@ -2,7 +2,7 @@
 
 `python -m tfprov.conda.worker` reads one JSON request from standard input and writes JSON lines: notes on the way, then
 one `result` or `error`. It ends by `os._exit`: in 28 to 50 of 100 short runs the library crashed when the interpreter
-was finalised under its threads (py-rattler 0.28), and threads of a failed install go on downloading after it raised.
+was finalised under its threads (py-rattler 0.28), and threads of a failed install keep downloading.
 """
 
 from __future__ import annotations
@@ -14,14 +14,14 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
-Request = dict[str, Any]
-"""JSON from our own side, so its types are what the client wrote."""
+WorkerRequest = dict[str, Any]
+"""JSON that `client` wrote, so its types are known."""
 Tell = Callable[[str], None]
 
 
 def main() -> None:
     """Answer one request and end the process."""
-    # What a library prints must not come between the lines of the answer.
+    # Output of libraries must not get between the lines of the answer.
     out = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)
 
@@ -32,12 +32,12 @@ def main() -> None:
     try:
         request = json.loads(sys.stdin.buffer.read())
         say({"result": asyncio.run(_answer(request, lambda text: say({"note": text})))})
-    except BaseException as error:  # a panic of the library is no Exception
+    except BaseException as error:  # a panic of the library is not an Exception
         say({"error": described(error)})
     os._exit(0)
 
 
-async def _answer(request: Request, tell: Tell) -> object:
+async def _answer(request: WorkerRequest, tell: Tell) -> object:
     operation = request["operation"]
     if operation == "solve":
         from tfprov.conda.solver import solve
@@ -53,7 +53,7 @@ async def _answer(request: Request, tell: Tell) -> object:
 
 
 def described(error: BaseException) -> dict[str, object]:
-    """An exception as the client reads it: its kind, its words, and what the raiser attached."""
+    """An exception as the client reads it: type, message, and the `extra` that the raiser attached."""
     return {
         "kind": type(error).__name__,
         "message": str(error),

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tfprov.conda import client
-from tfprov.conda.client import Solve, Way, require_extra
+from tfprov.conda.client import ChannelAccess, Solve, require_extra
 from tfprov.conda.records import Channel
 from tfprov.errors import TfprovError
 from tfprov.events import ignore
@@ -36,17 +36,17 @@ def worker(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return path
 
 
-def says(worker: Path, *lines: object, ending: str = "exit 0") -> Way:
+def says(worker: Path, *lines: object, ending: str = "exit 0") -> ChannelAccess:
     text = "".join(f"echo '{json.dumps(line)}'\n" for line in lines)
     worker.write_text(f"#!/bin/sh\ncat >/dev/null\n{text}{ending}\n")
-    return Way(cache=worker.parent, environ={"PATH": os.environ["PATH"]}, seconds=20)
+    return ChannelAccess(cache=worker.parent, environ={"PATH": os.environ["PATH"]}, seconds=20)
 
 
 @pytest.mark.skipif(os.name != "posix", reason="a shell script stands in for the worker")
 class TestWorker:
     def test_a_crash_after_the_answer_does_no_harm(self, worker: Path) -> None:
-        way = says(worker, {"note": "x"}, {"result": {"packages": [PACKAGE], "virtual": []}}, ending="kill -SEGV $$")
-        assert [one.name for one in client.solve(QUESTION, way, emit=ignore).packages] == ["hello"]
+        access = says(worker, {"note": "x"}, {"result": {"packages": [PACKAGE], "virtual": []}}, ending="kill -SEGV $$")
+        assert [one.name for one in client.solve(QUESTION, access, emit=ignore).packages] == ["hello"]
 
     def test_a_crash_before_the_answer_is_told_with_its_signal(self, worker: Path) -> None:
         with pytest.raises(TfprovError) as caught:
@@ -55,15 +55,15 @@ class TestWorker:
 
     def test_a_worker_that_waits_for_ever_is_ended(self, worker: Path) -> None:
         worker.write_text("#!/bin/sh\nexec sleep 600\n")
-        way = Way(cache=worker.parent, environ={"PATH": os.environ["PATH"]}, seconds=0.2)
+        access = ChannelAccess(cache=worker.parent, environ={"PATH": os.environ["PATH"]}, seconds=0.2)
         with pytest.raises(TfprovError) as caught:
-            client.solve(QUESTION, way, emit=ignore)
+            client.solve(QUESTION, access, emit=ignore)
         assert caught.value.code.name == "net-timeout"
 
     def test_a_channel_without_hashes_is_refused(self, worker: Path) -> None:
-        way = says(worker, {"result": {"packages": [{**PACKAGE, "md5": ""}], "virtual": []}})
+        access = says(worker, {"result": {"packages": [{**PACKAGE, "md5": ""}], "virtual": []}})
         with pytest.raises(TfprovError) as caught:
-            client.solve(QUESTION, way, emit=ignore)
+            client.solve(QUESTION, access, emit=ignore)
         assert "no MD5" in caught.value.what
 
 
@@ -79,8 +79,8 @@ def test_without_the_extra_the_one_command_is_said(monkeypatch: pytest.MonkeyPat
 
 @pytest.mark.skipif(importlib.util.find_spec("rattler") is None, reason="the extra `conda` is not installed")
 def test_a_panic_of_the_library_is_an_answer_and_no_silence(tmp_path: Path) -> None:
-    way = Way(cache=tmp_path, environ=dict(os.environ), seconds=60)
+    access = ChannelAccess(cache=tmp_path, environ=dict(os.environ), seconds=60)
     broken = Solve(channels=(Channel(name="file:///nowhere"),), subdir="no-such-platform", specs=("a",))
     with pytest.raises(TfprovError) as caught:
-        client.solve(broken, way, emit=ignore)
+        client.solve(broken, access, emit=ignore)
     assert caught.value.evidence

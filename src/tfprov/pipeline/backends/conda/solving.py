@@ -1,4 +1,4 @@
-"""The channels of a run, and asking the solver, over every way that leads to them."""
+"""The channels of a run, and the solver, over every route and mirror."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 from tfprov.conda import channels as places
 from tfprov.conda import client
-from tfprov.conda.client import Solve, Way
+from tfprov.conda.client import ChannelAccess, Solve
 from tfprov.conda.records import Channel, Solved
 from tfprov.errors import TfprovError
 from tfprov.events import Note
@@ -53,8 +53,8 @@ def solve(context: Context, machine: Machine, question: Solve) -> Solved:
     offline = machine.network.offline
 
     def act(route: Route = first, **changes: object) -> Solved:
-        with _way(context, machine, question.channels, route, cache) as way:
-            changed = dataclasses.replace(way, **{"offline": offline, **changes})  # type: ignore[arg-type]  # fields of Way by name
+        with _access(context, machine, question.channels, route, cache) as access:
+            changed = dataclasses.replace(access, **{"offline": offline, **changes})  # type: ignore[arg-type]  # fields of ChannelAccess by name
             return client.solve(question, changed, emit=context.emit)
 
     def fresh() -> Solved:
@@ -92,7 +92,9 @@ def solve(context: Context, machine: Machine, question: Solve) -> Solved:
 
 
 @contextlib.contextmanager
-def _way(context: Context, machine: Machine, found: tuple[Channel, ...], route: Route, cache: Path) -> Iterator[Way]:
+def _access(
+    context: Context, machine: Machine, found: tuple[Channel, ...], route: Route, cache: Path
+) -> Iterator[ChannelAccess]:
     """How the worker reaches the channels on a route. Credentials lie in a file of this user that is deleted after."""
     network = machine.network
     # Only after a server refused in this run is the keyring asked, which may open a window.
@@ -110,4 +112,4 @@ def _way(context: Context, machine: Machine, found: tuple[Channel, ...], route: 
         environ = clean_environment(context.request.environ, **network.tool_environment(route))
         known = places.credentials(found, logins)
         environ["RATTLER_AUTH_FILE"] = str(places.write_credentials(folder / "credentials.json", known))
-        yield Way(cache=cache, environ=environ)
+        yield ChannelAccess(cache=cache, environ=environ)
