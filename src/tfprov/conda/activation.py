@@ -1,4 +1,4 @@
-"""What activating a conda environment sets: its own variables, and those of the scripts that packages bring."""
+"""The variables of an activated conda environment: its own, and those that activation scripts of packages set."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ from tfprov import process
 
 _SCRIPTS = Path("etc/conda/activate.d")
 _SECONDS = 30.0
-# What a shell sets by itself says nothing about the environment.
+# A shell sets these by itself.
 _OF_THE_SHELL = frozenset({"_", "SHLVL", "PWD", "OLDPWD", "PS1"})
 
 
 def variables(prefix: Path, name: str, environ: Mapping[str, str]) -> dict[str, str]:
     """The variables of a process in the activated environment.
 
-    Packages of CUDA builds set paths in their activation scripts, so the scripts are run, by a shell, and what they
-    changed is taken over. A script that fails is left out, as conda does.
+    Packages of CUDA builds set paths in their activation scripts, so a shell runs the scripts and prints the variables.
+    A script that fails is ignored, as in conda.
 
     Args:
         prefix: the environment.
-        name: what `CONDA_DEFAULT_ENV` says.
+        name: value of `CONDA_DEFAULT_ENV`.
         environ: variables to start from.
     """
     changed = dict(environ)
@@ -66,7 +66,7 @@ def script(prefix: Path, name: str) -> str:
 
 
 def _of_files(prefix: Path) -> dict[str, str]:
-    """Variables of packages (`env_vars.d`), then those that a person set (`state`)."""
+    """Variables of packages (`env_vars.d`), then those that the user set (`state`)."""
     found: dict[str, str] = {}
     for path in (*sorted((prefix / "etc/conda/env_vars.d").glob("*.json")), prefix / "conda-meta/state"):
         try:

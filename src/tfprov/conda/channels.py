@@ -1,4 +1,4 @@
-"""Channels of a profile: names, addresses, folders, mirrors, and the credentials that must not be seen."""
+"""Channels of a profile: names, addresses, folders, mirrors, and their credentials."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ def channels(table: CondaTable, folder: Path, expand: Callable[[str], str]) -> t
 
     Args:
         table: of the profile.
-        folder: what relative paths are relative to.
-        expand: puts in the values of `${NAME}`.
+        folder: base of relative paths.
+        expand: replaces `${NAME}` by its value.
 
     Raises:
         TfprovError: `profile-invalid` for a variable that is not set.
@@ -50,12 +50,12 @@ def parse(text: str, folder: Path) -> tuple[str, str | None, tuple[str, str] | N
 
 
 def without_token(url: str) -> str:
-    """The address without user, password and token, as locks hold it."""
+    """The address without user, password and token, as locks have it."""
     return parse(url, Path.cwd())[0] if "://" in url else url
 
 
 def with_token(url: str, found: Sequence[Channel]) -> str:
-    """The address of a file as it is fetched: with the token of its channel, if that has one."""
+    """The address to fetch a file from: with the token of its channel, if that has one."""
     for channel in found:
         if channel.token is not None and url.startswith(f"{channel.name}/"):
             parts = urlsplit(url)
@@ -64,7 +64,7 @@ def with_token(url: str, found: Sequence[Channel]) -> str:
 
 
 def mirrored(url: str, found: Sequence[Channel], bases: Mapping[str, str]) -> tuple[str, ...]:
-    """Where else a file is, by the mirrors of its channel.
+    """The addresses of a file on the mirrors of its channel.
 
     Args:
         url: of the file, without credentials.
@@ -79,11 +79,11 @@ def mirrored(url: str, found: Sequence[Channel], bases: Mapping[str, str]) -> tu
 
 
 def credentials(found: Sequence[Channel], logins: Mapping[str, tuple[str, str]]) -> Mapping[str, Mapping[str, object]]:
-    """What the library's file of credentials holds, by host name.
+    """The content of the library's file of credentials, by host name.
 
     Args:
         found: channels.
-        logins: user and password by host name, for hosts that the channels say nothing of.
+        logins: user and password by host name, for hosts without credentials in their channel.
     """
     known: dict[str, Mapping[str, object]] = {
         host: {"BasicHTTP": {"username": user, "password": password}} for host, (user, password) in logins.items()
@@ -107,7 +107,7 @@ def write_credentials(path: Path, known: Mapping[str, Mapping[str, object]]) -> 
 
 
 def subdir(system: str, machine: str) -> str:
-    """What conda calls a platform: `linux-64`.
+    """The conda name of a platform: `linux-64`.
 
     Args:
         system: as the facts name it.

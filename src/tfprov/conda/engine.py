@@ -1,4 +1,4 @@
-"""An installed conda, mamba or micromamba as the one that links. It gets an explicit file and never solves."""
+"""Linking with an installed conda, mamba or micromamba. It gets an explicit file and never solves."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ _PROBE_SECONDS = 30.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Engine:
-    """A program that links.
+    """A program that links packages.
 
     Attributes:
         path: absolute.
         kind: `conda`, `mamba` or `micromamba`.
-        version: as it says itself.
+        version: as it reports itself.
     """
 
     path: Path
@@ -46,13 +46,13 @@ class Engine:
 
         Args:
             target: an empty folder.
-            packages: all with their archives.
-            cache: below it, the program keeps its unpacked packages.
-            environ: variables of the program.
-            seconds: until it is ended.
+            packages: each with its archive.
+            cache: parent of the program's own cache of unpacked packages.
+            environ: environment variables of the program.
+            seconds: time limit.
 
         Raises:
-            TfprovError: `cache-corrupt` when an archive is not at hand; `install-failed` with the program's words.
+            TfprovError: `cache-corrupt` when an archive is missing; `install-failed` with the program's output.
         """
         absent = [one.package.filename for one in packages if one.path is None]
         if absent:
@@ -63,7 +63,7 @@ class Engine:
             **environ,
             "CONDA_PKGS_DIRS": str(own / "packages"),
             "MAMBA_ROOT_PREFIX": str(own / "root"),
-            # The user's channels, defaults and pinned packages must not change what the lock says.
+            # The user's channels, defaults and pinned packages must not change what the lock specifies.
             "CONDARC": os.devnull,
             "MAMBARC": os.devnull,
             "CONDA_OFFLINE": "1",
@@ -83,7 +83,7 @@ class Engine:
         if linked != wanted:
             raise TfprovError(
                 "package-drift",
-                f"`{self.path}` did not link what the lock says",
+                f"`{self.path}` did not link the packages of the lock",
                 evidence=(
                     f"missing: {', '.join(sorted(wanted - linked)) or 'none'}",
                     f"not in the lock: {', '.join(sorted(linked - wanted)) or 'none'}",
@@ -93,12 +93,12 @@ class Engine:
 
 
 def find_engine(named: Path | None, found: Sequence[str], *, environ: Mapping[str, str]) -> Engine:
-    """The program that the profile names, or the first one that the facts show.
+    """The program that the profile names, or the first usable one on the machine.
 
     Args:
-        named: of the profile; None to look among `found`.
-        found: programs and roots, as the facts have them.
-        environ: variables to start it with.
+        named: path in the profile; None to look among `found`.
+        found: programs and installation folders from the facts.
+        environ: environment variables of the program.
 
     Raises:
         TfprovError: `not-supported` when there is none that can be started.
@@ -118,8 +118,8 @@ def find_engine(named: Path | None, found: Sequence[str], *, environ: Mapping[st
         tried.append(f"`{path} --version` ended with status {answer.returncode}")
     raise TfprovError(
         "not-supported",
-        "there is no conda, mamba or micromamba that can be used",
-        evidence=tuple(tried) or ("looked at CONDA_EXE, MAMBA_EXE, PATH and the usual folders",),
+        "no usable conda, mamba or micromamba was found",
+        evidence=tuple(tried) or ("looked in CONDA_EXE, MAMBA_EXE, PATH and the usual folders",),
         hint='name one with `conda.executable`, or use `conda.engine = "library"`, which needs none',
     )
 

@@ -1,7 +1,7 @@
-"""Inside the worker: from verified archives to a prefix, by py-rattler, without the network.
+"""Inside the worker: linking verified archives into a prefix, by py-rattler, without the network.
 
-The library unpacks into its cache and links from there. It is given a full cache and addresses at which nobody answers,
-because it checks no hash of what it reads from a `file://` address, and what it took in once it takes for good.
+The library unpacks into its cache and links from there. It gets a full cache and addresses that do not answer, because
+it checks no hashes of files from a `file://` address and never checks its cache again.
 """
 
 from __future__ import annotations
@@ -22,23 +22,23 @@ from tfprov.digests import sha256_of
 from tfprov.paths import discard
 
 _NOWHERE = "http://127.0.0.1:9/nowhere"
-"""Nobody answers at the discard port: a package that is not in the cache is an error and not a download."""
+"""No server listens on the discard port, so that a package that is not in the cache is an error and not a download."""
 
 
 class DamagedError(Exception):
-    """An archive that is not the locked one."""
+    """An archive whose hash is not the one in the lock."""
 
 
 async def link(request: dict[str, Any], tell: Callable[[str], None]) -> dict[str, object]:
-    """Fill an empty prefix.
+    """Link packages into an empty prefix.
 
     Request:
         prefix: an empty folder.
         cache: folder of unpacked packages.
-        packages: list of {stem, filename, path, sha256, md5, size, channel, url}; `path` may be gone when unpacked.
+        packages: list of {stem, filename, path, sha256, md5, size}; `path` may be missing when it is unpacked already.
 
     Returns:
-        What was unpacked anew, and the packages whose unpacked copy had been written to.
+        The packages that were unpacked, and those whose unpacked copy was damaged.
     """
     cache, prefix = Path(request["cache"]), Path(request["prefix"])
     cache.mkdir(parents=True, exist_ok=True)
@@ -49,7 +49,7 @@ async def link(request: dict[str, Any], tell: Callable[[str], None]) -> dict[str
     try:
         await _install(packages, cache, prefix)
     except Exception:
-        # A program wrote into a file of an environment, and so into the copy that it is linked from.
+        # A program may have written into a hard-linked file of an environment, and so into the unpacked copy.
         healed = [each["stem"] for each in packages if not whole(cache / each["stem"])]
         if not healed:
             raise
@@ -70,7 +70,7 @@ async def _install(packages: list[dict[str, Any]], cache: Path, prefix: Path) ->
         prefix,
         package_cache=rattler.PackageCache.new_layered([cache], validation_mode=rattler.ValidationMode.full()),
         client=Client(),
-        # Scripts of packages would run foreign code; the library leaves them out by default, and so does conda-forge.
+        # Link scripts of packages are foreign code; the library skips them by default.
         execute_link_scripts=False,
         show_progress=False,
     )
@@ -85,7 +85,7 @@ def _record(package: dict[str, Any], cache: Path) -> rattler.RepoDataRecord:
 
 
 def _unpack(package: dict[str, Any], cache: Path) -> bool:
-    """Unpack an archive unless it is; whether that was done."""
+    """Unpack an archive unless that was done before; returns whether it was unpacked now."""
     target = cache / package["stem"]
     if (target / "info" / "index.json").is_file():
         return False
@@ -99,7 +99,7 @@ def _unpack(package: dict[str, Any], cache: Path) -> bool:
         try:
             temporary.rename(target)
         except OSError:
-            # Another run was first.
+            # Another process was first.
             if not target.is_dir():
                 raise
     finally:
@@ -108,7 +108,7 @@ def _unpack(package: dict[str, Any], cache: Path) -> bool:
 
 
 def whole(folder: Path) -> bool:
-    """Whether every file of an unpacked package has the hash that the package gives it."""
+    """Whether every file of an unpacked package has the hash in the package's metadata."""
     try:
         listed = json.loads((folder / "info" / "paths.json").read_bytes())["paths"]
         return all(
@@ -129,7 +129,7 @@ def _empty(folder: Path) -> None:
 
 
 def _sweep(cache: Path) -> None:
-    """Delete what killed workers left half unpacked."""
+    """Delete half unpacked packages of killed workers."""
     for left in cache.glob(".*.new"):
         maker = left.suffixes[-2][1:]
         if not maker.isdecimal() or not _alive(int(maker)):

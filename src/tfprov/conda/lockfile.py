@@ -1,4 +1,4 @@
-"""Inside the worker: the lock in conda-lock's format, through conda-lock's own models."""
+"""Inside the worker: locks in conda-lock's format, through conda-lock's own models."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from conda_lock.lockfile.v2prelim.models import LockedDependency, Lockfile
 from conda_lock.models.channel import Channel
 
 OWN = "tfprov"
-"""Key of our own part among `metadata.custom_metadata`."""
+"""Key of our own part in `metadata.custom_metadata`."""
 
 
 def write(request: dict[str, Any]) -> dict[str, object]:
@@ -25,7 +25,7 @@ def write(request: dict[str, Any]) -> dict[str, object]:
         channels: names or addresses without credentials.
         packages: conda packages.
         wheels: list of {name, version, url, sha256}.
-        own: text that is kept for `read`.
+        own: text for `read`.
         source: name of the profile.
     """
     subdir = request["subdir"]
@@ -35,7 +35,7 @@ def write(request: dict[str, Any]) -> dict[str, object]:
             version=each["version"],
             manager="conda",
             platform=subdir,
-            # Bare names, else the order in which other tools install is wrong.
+            # Names only: with versions, other tools install in a wrong order.
             dependencies=dict.fromkeys(each["depends"], ""),
             url=each["url"],
             hash=HashModel(md5=each["md5"], sha256=each["sha256"]),
@@ -65,7 +65,7 @@ def write(request: dict[str, Any]) -> dict[str, object]:
             channels=[Channel(url=name, used_env_vars=()) for name in request["channels"]],
             platforms=[subdir],
             sources=[request["source"]],
-            # conda's own reader of this format refuses a lock that does not name its maker.
+            # conda's own reader of this format refuses a lock without `created_by`.
             custom_metadata={"created_by": "tfprov", OWN: request["own"]},
         ),
     )
@@ -75,7 +75,7 @@ def write(request: dict[str, Any]) -> dict[str, object]:
 
 
 def read(request: dict[str, Any]) -> dict[str, object]:
-    """What a lock holds for a platform: conda packages in linking order, then wheels.
+    """The content of a lock for a platform: conda packages in linking order, then wheels.
 
     Request:
         path: the lock file.

@@ -1,4 +1,4 @@
-"""A conda environment on disk: its records, its history, whether its files are as they should be."""
+"""A conda environment on disk: its records, its history, and damaged files."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ from tfprov.errors import TfprovError
 from tfprov.paths import write_atomic
 
 META = "conda-meta"
-# A line of the history names the conda that wrote it; older ones are read in other ways.
+# The history names the version of conda that wrote it; that of older versions is read differently.
 _CONDA = "24.1.0"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Owned:
-    """A file that a conda package put there.
+    """A file of a conda package.
 
     Attributes:
         path: relative to the environment.
         package: `name-version-build`.
-        sha256: of the file as it was linked; None for links, and where the record has none.
+        sha256: of the linked file; None for symbolic links, and where the record has none.
     """
 
     path: str
@@ -37,7 +37,7 @@ class Owned:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Record:
-    """A package of an environment, as its record says."""
+    """A package of an environment, from its record."""
 
     name: str
     version: str
@@ -47,7 +47,7 @@ class Record:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BadFile:
-    """A file that is not as its package left it."""
+    """A file that differs from the record of its package."""
 
     path: str
     package: str
@@ -61,7 +61,7 @@ def is_conda(prefix: Path) -> bool:
 
 
 def records(prefix: Path) -> tuple[Record, ...]:
-    """The packages of an environment, sorted by name. A record that cannot be read counts as absent."""
+    """The packages of an environment, sorted by name. Unreadable records are skipped."""
     found = []
     for path in sorted((prefix / META).glob("*.json")):
         try:
@@ -73,23 +73,23 @@ def records(prefix: Path) -> tuple[Record, ...]:
 
 
 def owned_files(prefix: Path) -> frozenset[str]:
-    """Every path that conda packages own, relative to the environment, and their records."""
+    """The paths of all files of conda packages and of their records, relative to the environment."""
     files = {one.path for record in records(prefix) for one in record.owned}
     return frozenset(files | {f"{META}/{path.name}" for path in (prefix / META).glob("*")})
 
 
 def bad_files(prefix: Path) -> tuple[BadFile, ...]:
-    """The files of conda packages that are missing or were written to. Reads everything."""
+    """The files of conda packages that are missing or changed. Reads everything."""
     owned = [one for record in records(prefix) for one in record.owned]
     with ThreadPoolExecutor(max_workers=os.cpu_count() or 1) as pool:
         return tuple(bad for bad in pool.map(lambda one: _check(prefix, one), owned) if bad is not None)
 
 
 def own(prefix: Path, packages: Sequence[Package]) -> None:
-    """Write the true addresses into the records: they were linked from where nobody answers.
+    """Write the real addresses of packages, without credentials, into their records.
 
-    conda takes a package again from the address in its record. Addresses of the store would say nothing elsewhere, and
-    credentials must not stand there.
+    The worker links from an address that does not exist, and conda downloads a package again from the address in its
+    record.
     """
     by_stem = {package.stem: package for package in packages}
     for path in (prefix / META).glob("*.json"):
@@ -105,9 +105,9 @@ def own(prefix: Path, packages: Sequence[Package]) -> None:
 def write_history(
     prefix: Path, packages: Sequence[Package], specs: Sequence[str], *, now: datetime | None = None
 ) -> None:
-    """Write conda's history, with the specs that were asked for.
+    """Write conda's history, with the requested specs.
 
-    Without them a later `conda remove` by hand takes away what nobody asked for by name: everything.
+    Without them a later `conda remove` by hand removes every package, because none was requested by name.
     """
     moment = (now or datetime.now(timezone.utc)).strftime("%Y-%m-%d %H:%M:%S")
     lines = [f"==> {moment} <==", "# cmd: tfprov up", f"# conda version: {_CONDA}"]
@@ -117,7 +117,7 @@ def write_history(
 
 
 def check_projects(packages: Sequence[Package], cache: Path, wheels: Mapping[str, str]) -> None:
-    """Make sure that no wheel would be written over a project that a conda package brings.
+    """Make sure that no wheel would overwrite a project of a conda package.
 
     Args:
         packages: those of the lock, unpacked.
@@ -133,14 +133,14 @@ def check_projects(packages: Sequence[Package], cache: Path, wheels: Mapping[str
                 code = "several-tensorflows" if name.startswith("tensorflow") else "conda-pip-mix"
                 raise TfprovError(
                     code,
-                    f"`{name}` would come from conda and as a wheel, into the same files",
+                    f"`{name}` would be installed from conda and from a wheel, into the same files",
                     evidence=(f"conda package `{package.stem}`", f"wheel {name} {wheels[name]}"),
-                    hint="ask for it in one place: `conda.packages` or `packages.requirements`",
+                    hint="request it in one place: `conda.packages` or `packages.requirements`",
                 )
 
 
 def for_executable(path: Path, packages: Sequence[tuple[Package, Path]], virtual: Sequence[Virtual]) -> Path:
-    """Write the locked packages as an explicit file, which an installed conda links without solving; its path."""
+    """Write the locked packages as an explicit file, which conda links without solving; returns its path."""
     lines = ["# made by tfprov from its lock", *(f"# virtual: {one}" for one in virtual), "@EXPLICIT"]
     lines += [f"{archive.as_uri()}#{package.md5}" for package, archive in packages]
     path.write_text("\n".join(lines) + "\n", encoding="utf-8")
@@ -156,7 +156,7 @@ def _record(document: Mapping[str, object]) -> Record:
         linked = entry.get("path_type") == "softlink"
         hashes[str(entry["_path"])] = None if linked else digest
     files = document.get("files")
-    # Records that conda itself wrote keep `site-packages/…` in the one list and have the real path in the other.
+    # Records written by conda itself have `site-packages/…` in `paths_data` and the real path in `files`.
     paths = [str(path) for path in files] if isinstance(files, list) else list(hashes)
     return Record(
         name=str(document["name"]),
@@ -169,7 +169,7 @@ def _record(document: Mapping[str, object]) -> Record:
 def _check(prefix: Path, one: Owned) -> BadFile | None:
     path = prefix / one.path
     if one.path.endswith(".pyc"):
-        # Bytecode comes and goes.
+        # Python writes bytecode again at any time.
         return None
     if not os.path.lexists(path):
         return BadFile(path=one.path, package=one.package, expected=one.sha256 or "a link", found="missing")

@@ -1,4 +1,4 @@
-"""What the conda part hands around: channels, packages, answers of the solver, the inputs of a lock."""
+"""Records of the conda room: channels, packages, results of the solver, inputs of a lock."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from dataclasses import dataclass, field
 from tfprov.lock.records import Inputs, Lock, LockedFile, Target
 
 ARCHIVES = (".conda", ".tar.bz2")
-"""Endings of conda packages, the better one first."""
+"""Endings of conda packages, the preferred one first."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Channel:
-    """A channel as the solver and the fetch reach it.
+    """A channel as the solver and the fetch stage reach it.
 
     Attributes:
         name: name or address without credentials, as locks and messages show it.
@@ -29,7 +29,7 @@ class Channel:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Virtual:
-    """A virtual package: what a machine has, as the solver sees it (`__glibc 2.36`)."""
+    """A virtual package: a property of the machine, as the solver sees it (`__glibc 2.36`)."""
 
     name: str
     version: str
@@ -47,10 +47,10 @@ class Package:
         subdir: `linux-64`, `noarch`, …
         channel: address of the channel, without credentials.
         url: address of the file, without credentials.
-        md5: lower-case hexadecimal; the lock format wants it.
+        md5: lower-case hexadecimal; the lock format requires it.
         size: bytes, or None when the channel does not say.
         depends: names of the packages that it needs.
-        python: whether it needs a Python, so that it may hold a Python project.
+        python: whether it depends on Python, so that it may contain a Python project.
     """
 
     name: str
@@ -72,12 +72,12 @@ class Package:
 
     @property
     def stem(self) -> str:
-        """Name of its archive without the ending: the folder that it is unpacked into."""
+        """Name of its archive without the ending, which is the folder it is unpacked into."""
         return next(self.filename[: -len(end)] for end in (*ARCHIVES, "") if self.filename.endswith(end))
 
     @property
     def file(self) -> LockedFile:
-        """As the fetch takes it."""
+        """The package as a file for the fetch stage."""
         return LockedFile(
             name=self.name,
             version=self.version,
@@ -90,11 +90,11 @@ class Package:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Solved:
-    """What the solver chose.
+    """The result of the solver.
 
     Attributes:
         packages: in the order in which they can be linked.
-        virtual: what it took the machine to have.
+        virtual: virtual packages that it assumed.
     """
 
     packages: tuple[Package, ...]
@@ -107,13 +107,13 @@ class Solved:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CondaInputs(Inputs):
-    """What a conda lock depends on beside what every lock does.
+    """The inputs of a conda lock beside those of every lock.
 
     Attributes:
         channels: without credentials.
         conda_packages: specs of the profile.
         conda_tensorflow: `wheel` or `conda`.
-        cuda: CUDA that the profile says the target's driver serves; empty when it does not say.
+        cuda: CUDA version of the target's driver by the profile; empty when it does not say.
     """
 
     channels: tuple[str, ...] = ()
@@ -124,7 +124,7 @@ class CondaInputs(Inputs):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CondaHeader:
-    """What tfprov keeps in a conda lock beside the files."""
+    """tfprov's own part of a conda lock."""
 
     inputs: CondaInputs
     target: Target
@@ -137,7 +137,7 @@ class CondaPart:
     """The conda packages of a lock that was read.
 
     Attributes:
-        header: what the lock was made from and for.
+        header: tfprov's own part of the lock.
         packages: in the order in which they can be linked.
     """
 

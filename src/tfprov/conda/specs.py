@@ -1,7 +1,6 @@
-"""From the profile and the decision to what the solver is asked. Pure.
+"""Specs for the solver, from the profile and the plan. Pure.
 
-Only the bracketed form of specs is written: the solver takes the short ones strictly, and `tensorflow=2.19=cuda*` means
-something else to each reader.
+Only the bracketed form of specs is written, because readers disagree about what `tensorflow=2.19=cuda*` means.
 """
 
 from __future__ import annotations
@@ -34,14 +33,14 @@ TENSORFLOWS = frozenset(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Spec:
-    """A match spec and where it stands.
+    """A match spec and its origin.
 
     Attributes:
         name: of the package.
         version: conda version range; empty for any.
         build: glob; empty for any.
-        channel: that it must come from; empty for any.
-        where: the key of the profile, for messages; empty when the profile did not ask for it.
+        channel: required channel; empty for any.
+        where: key in the profile, for messages; empty when it is not from the profile.
     """
 
     name: str
@@ -57,7 +56,7 @@ class Spec:
 
     @property
     def plain(self) -> str:
-        """As people write it, and as the history of an environment has it."""
+        """The short form, as users write it and as in conda's history."""
         version = self.version if not self.version or self.version[0] in "<>=!~" else f"={self.version}"
         return f"{self.name}{version or ('=*' if self.build else '')}{f'={self.build}' if self.build else ''}"
 
@@ -83,7 +82,7 @@ def parse(text: str, *, where: str) -> Spec:
 
 
 def of_python(minors: Sequence[str], wanted: str | None) -> Spec:
-    """The interpreter: one of the minor versions, within what the profile asks for."""
+    """The interpreter: one of the minor versions, within the range of the profile."""
     version = "|".join(f"{minor}.*" for minor in minors)
     asked = of_pep440(wanted)
     if asked:
@@ -92,14 +91,14 @@ def of_python(minors: Sequence[str], wanted: str | None) -> Spec:
 
 
 def of_tensorflow(wanted: Sequence[SpecifierSet], accelerator: str) -> Spec:
-    """The TensorFlow of the channel, by its build string: where that does not fit is an error, and no CPU build."""
+    """The TensorFlow of the channel for an accelerator, by its build string, so that CUDA never falls back to CPU."""
     version = ",".join(filter(None, (of_pep440(str(each)) for each in wanted)))
     build = "cuda*" if accelerator == "cuda" else "cpu*"
     return Spec(name="tensorflow", version=version, build=build, where="tensorflow.version")
 
 
 def of_pep440(specifier: str | None) -> str:
-    """A PEP 440 range in conda's words: the same but for `==`, which conda does without."""
+    """A PEP 440 range in conda's notation: the same but for `==`, which is omitted."""
     parts = []
     for each in sorted(SpecifierSet(specifier or ""), key=str):
         if each.operator in ("==", "==="):
@@ -110,7 +109,7 @@ def of_pep440(specifier: str | None) -> str:
 
 
 def check_one_tensorflow(packages: Sequence[Spec], source: str) -> None:
-    """Refuse TensorFlow among the packages: it comes by `tensorflow` and `conda.tensorflow` alone.
+    """Refuse TensorFlow in `conda.packages`: only `tensorflow` and `conda.tensorflow` choose it.
 
     Raises:
         TfprovError: `several-tensorflows`.
@@ -119,28 +118,28 @@ def check_one_tensorflow(packages: Sequence[Spec], source: str) -> None:
         if spec.name in TENSORFLOWS:
             raise TfprovError(
                 "several-tensorflows",
-                f"`conda.packages` asks for `{spec.plain}` beside the TensorFlow of the profile",
+                f"`conda.packages` requests `{spec.plain}` in addition to the TensorFlow of the profile",
                 evidence=(
                     f'`conda.tensorflow = "{source}"`',
                     "two builds overwrite each other's files",
                 ),
-                hint='take it out; `conda.tensorflow = "conda"` takes the build of the channel'
+                hint='remove it; `conda.tensorflow = "conda"` uses the build of the channel'
                 if source == "wheel"
-                else "take it out; `tensorflow.version` and `tensorflow.accelerator` say which build is wanted",
+                else "remove it; `tensorflow.version` and `tensorflow.accelerator` choose the build",
             )
 
 
 def relaxations(specs: Sequence[Spec], virtual: Sequence[Virtual], *, cuda: bool) -> Iterator[Mapping[str, object]]:
     """Changes to try when there is no solution, the smallest first.
 
-    A newer driver, then each demand of the profile without its build, without its version, then without it altogether.
+    A newer driver; then each spec of the profile without its build, without its version, and removed altogether.
     """
     if cuda:
         for each in virtual:
             if each.name == "__cuda":
                 yield {
                     "virtual": {"name": "__cuda", "version": "99.0", "build": "0"},
-                    "words": f"a driver that serves a newer CUDA than {each.version} would do, or "
+                    "words": f"a driver that supports a newer CUDA than {each.version} would help, or "
                     '`tensorflow.accelerator = "cpu"`',
                     "about": "tensorflow",
                     "kind": "driver",
@@ -164,10 +163,10 @@ def _change(spec: Spec, instead: str, words: str) -> Mapping[str, object]:
 
 
 def projects(names: Sequence[tuple[str, str]]) -> Mapping[str, str]:
-    """Python projects that conda packages probably hold, by normalised name, with their versions.
+    """Python projects that conda packages probably contain: versions by normalised name.
 
     Args:
-        names: name and version of each conda package that needs a Python.
+        names: name and version of each conda package that depends on Python.
     """
-    # Names differ in a few cases (`pytorch`, `torch`): what is really in a package is looked at before it is linked.
+    # Names differ in a few cases (`pytorch`, `torch`): the content of a package is checked before it is linked.
     return {canonicalize_name(name): version for name, version in names}

@@ -1,4 +1,4 @@
-"""Virtual packages: what the solver is told about the machine."""
+"""Virtual packages: the properties of the machine that the solver sees."""
 
 from __future__ import annotations
 
@@ -7,19 +7,19 @@ from tfprov.host.records import Facts
 
 # Microarchitecture levels of x86-64 and a flag that only they have, the highest first (psABI, section 3.1.1).
 _LEVELS = (("x86_64_v4", "avx512vl"), ("x86_64_v3", "avx2"), ("x86_64_v2", "sse4_2"))
-# No package asks for a newer kernel; the facts of another machine do not tell it.
+# No package requires a newer kernel; the facts of another machine do not have its version.
 _LINUX = "5.10"
 _GLIBC = "2.28"
 
 
 def about_cuda(accelerator: str, cuda: str | None) -> tuple[Virtual, ...]:
-    """`__cuda` for what was decided: the version that the driver serves, or none at all.
+    """`__cuda` for the chosen accelerator: the CUDA version that the driver supports, or none.
 
-    Without CUDA it is taken away even where there is a driver: the decision says CPU.
+    For another accelerator it is removed even where there is a driver.
 
     Args:
-        accelerator: of the decision.
-        cuda: what the driver serves, or will serve; None when not known.
+        accelerator: of the plan.
+        cuda: version that the driver supports, or will support; None when not known.
     """
     if accelerator != "cuda":
         return (Virtual(name="__cuda", version=""), Virtual(name="__cuda_arch", version=""))
@@ -27,7 +27,7 @@ def about_cuda(accelerator: str, cuda: str | None) -> tuple[Virtual, ...]:
 
 
 def of_facts(facts: Facts) -> tuple[Virtual, ...]:
-    """Those of a machine that is not this one, without `__cuda`."""
+    """The virtual packages of another machine, without `__cuda`."""
     system, machine = facts.system.value, facts.machine.value
     if system == "windows":
         return (Virtual(name="__win", version="10.0"), Virtual(name="__archspec", version="1", build="x86_64"))
