@@ -29,6 +29,12 @@ OF_THE_DRIVER = re.compile(r"^lib(cuda|nvidia-ml|nvidia-ptxjitcompiler|nvcuvid)\
 # Need a fabric or a GPU at load, or are stand-ins; nothing that TensorFlow opens.
 NOT_FOR_TENSORFLOW = re.compile(r"nvshmem_(bootstrap|transport)|libcheckpoint|stubs")
 
+# What exactly one file in the process may provide.
+AUDITED = re.compile(
+    r"lib(cudart|cublas|cublasLt|cudnn\w*|cufft|curand|cusolver|cusparse|nccl|cupti|nvrtc|nvJitLink"
+    r"|tensorflow_framework|tensorflow_cc)[-.][\w.-]*so|lib(cuda)\.so"
+)
+
 
 def run(probe):
     """The legs, for an environment that has wheels of NVIDIA, or has to prove its GPU libraries in some other way.
@@ -141,6 +147,23 @@ def already_open(name):
     if ctypes.CDLL(None).dlinfo(ctypes.c_void_p(library._handle), linkmap, ctypes.byref(place)) != 0:
         return None
     return os.fsdecode(place.contents.name) or None
+
+
+def provided(maps):
+    """Real paths of the libraries of CUDA and TensorFlow among the mapped files of a process, by name.
+
+    Args:
+        maps: lines of `/proc/PID/maps`.
+    """
+    by_name = {}
+    for line in maps:
+        fields = line.split(None, 5)
+        path = fields[5].strip() if len(fields) == 6 else ""
+        found = AUDITED.match(os.path.basename(path))
+        # WSL2 has one libcuda in /usr/lib/wsl/lib, which opens that of the driver of Windows: both are the driver's.
+        if found and path.startswith("/") and not path.startswith("/usr/lib/wsl/drivers/"):
+            by_name.setdefault(found.group(1) or found.group(2), set()).add(os.path.realpath(path))
+    return by_name
 
 
 def mismatched(by_name, build):

@@ -8,7 +8,6 @@ never passes.
 from __future__ import annotations
 
 import os
-import re
 import sys
 import time
 
@@ -22,11 +21,6 @@ BFLOAT16 = 2e-2
 SHAPES = ((1, 1, 1), (7, 13, 5), (64, 64, 64), (129, 257, 65), (512, 384, 256), (31, 1024, 33))
 # Until 2.11 a processor adds float16 up in float16: over 1024 numbers that alone costs 5e-3.
 HALF_SHAPES = tuple(shape for shape in SHAPES if shape[1] <= 400)
-# What exactly one file in the process may provide.
-AUDITED = re.compile(
-    r"lib(cudart|cublas|cublasLt|cudnn\w*|cufft|curand|cusolver|cusparse|nccl|cupti|nvrtc|nvJitLink"
-    r"|tensorflow_framework|tensorflow_cc)[-.][\w.-]*so|lib(cuda)\.so"
-)
 
 
 def run(probe):
@@ -136,12 +130,17 @@ def matmul_float32(tf, device):
 
 
 def matmul_half(tf, device):
-    """Products in float16, and in bfloat16 where the device computes in it: GPUs do from compute capability 8.0 on."""
+    """Products in float16 and bfloat16, as far as this release and this device have them."""
     source = Source()
     judge = Judge(source)
-    dtypes = [(tf.float16, FLOAT16)]
-    if not device.startswith("GPU") or capability(tf, device) >= (8, 0):
-        dtypes.append((tf.bfloat16, BFLOAT16))
+    dtypes = [(tf.float16, FLOAT16), (tf.bfloat16, BFLOAT16)]
+    kernels = {dtype: has_product(device, dtype) for dtype, _ in dtypes}
+    # GPUs compute in it from compute capability 8.0 on.
+    kernels[tf.bfloat16] &= not device.startswith("GPU") or capability(tf, device) >= (8, 0)
+    dtypes = [(dtype, limit) for dtype, limit in dtypes if kernels[dtype]]
+    lacking = "".join(f"; there are no products in {dtype.name} here" for dtype, has in kernels.items() if not has)
+    if not dtypes:
+        raise Skipped(lacking[2:])
     for rows, inner, columns in HALF_SHAPES:
         for dtype, limit in dtypes:
             with tf.device("/" + device):
@@ -151,7 +150,25 @@ def matmul_half(tf, device):
                 placed(result, device)
                 wide = tf.cast(result, tf.float32).numpy()
             judge.see(f"{dtype.name} {rows}x{inner}x{columns}", wide, a64 @ b64, limit)
-    return str(judge)
+    return str(judge) + lacking
+
+
+def has_product(device, dtype):
+    """Whether this release has a matrix product of that type for that kind of device.
+
+    TensorFlow 2.11 and older have none in bfloat16 for GPUs. A release without this registry is taken to have it.
+    """
+    try:
+        from tensorflow.python.framework.kernels import get_registered_kernels_for_op
+    except ImportError:
+        return True
+    kind = device.partition(":")[0]
+    return any(
+        dtype.as_datatype_enum in constraint.allowed_values.list.type
+        for kernel in get_registered_kernels_for_op("MatMul").kernel
+        for constraint in kernel.constraint
+        if kernel.device_type in (kind, "DEFAULT") and constraint.name == "T"
+    )
 
 
 def capability(tf, device):
@@ -169,10 +186,11 @@ def matmul_tf32(tf, device):
         with tf.device("/" + device):
             a, a64 = rounded(tf, source.normal(512, 512), tf.float32)
             b, b64 = rounded(tf, source.normal(512, 512), tf.float32)
-            judge.see("512x512x512", placed(tf.matmul(a, b), device), a64 @ b64, TF32)
-            # 1.0001 has no TF32 of its own: two of them add up to 2.0 there, and to 2.0002 in float32.
-            tell = float(tf.matmul(tf.fill((2, 2), 1.0001), tf.ones((2, 2)))[0, 0])
-        return f"TF32 is {'not ' if tell > 2.0001 else ''}in use (a sum gave {tell:.6f}); {judge}"
+            result, reference = placed(tf.matmul(a, b), device), a64 @ b64
+        judge.see("512x512x512", result, reference, TF32)
+        # TF32 keeps 10 bits of each factor, float32 23: the errors lie a factor of a thousand apart.
+        used = error_of(result, reference) > FLOAT32
+        return f"TF32 is {'' if used else 'not '}in use; {judge}"
     finally:
         exact_float32(tf)
 
@@ -375,19 +393,12 @@ def libraries(tf):
         Failed: `cudnn-mismatch`, `gpu-libs-foreign`.
         Skipped: this system does not list a process's files in /proc.
     """
+    linkage = load("linkage")
     try:
         with open("/proc/self/maps", encoding="utf-8", errors="replace") as stream:
-            mapped = {
-                line.split(None, 5)[5].strip() for line in stream if line.count("/") and len(line.split(None, 5)) == 6
-            }
+            by_name = linkage.provided(stream)
     except OSError:
         raise Skipped("this system does not list the files that a process has mapped") from None
-    by_name = {}
-    for path in sorted(mapped):
-        found = AUDITED.match(os.path.basename(path))
-        if found:
-            by_name.setdefault(found.group(1) or found.group(2), set()).add(os.path.realpath(path))
-    linkage = load("linkage")
     own = linkage.libraries_of_environment()
     wrong = []
     for name, paths in sorted(by_name.items()):

@@ -160,3 +160,27 @@ def test_the_toolkit_of_newer_wheels_is_found(root: Path) -> None:
     ptxas.write_text("#!/bin/sh\necho Build 13.0\n")
     ptxas.chmod(0o755)
     assert linkage.toolkit(linkage.wheels()) == "Build 13.0"
+
+
+MAPS = """\
+7f00-7f01 r-xp 00000000 08:01 1 {cuda}
+7f01-7f02 r-xp 00000000 08:01 2 {driver}
+7f02-7f03 r-xp 00000000 08:01 3 /env/lib/libcudnn.so.9
+7f03-7f04 r-xp 00000000 08:01 4 /env/lib/libfft.so.1
+7f04-7f05 rw-p 00000000 00:00 0
+7f05-7f06 rw-p 00000000 00:00 0 [heap]
+"""
+
+
+@pytest.mark.parametrize(
+    ("cuda", "driver", "found"),
+    [
+        ("/usr/lib/wsl/lib/libcuda.so.1", "/usr/lib/wsl/drivers/nvmd.inf_amd64_1/libcuda.so.1.1", 1),
+        ("/usr/lib/x86_64-linux-gnu/libcuda.so.550.54", "/opt/stubs/libcuda.so.1", 2),
+    ],
+)
+def test_the_two_libcuda_of_wsl_are_one_and_others_are_not(cuda: str, driver: str, found: int) -> None:
+    provided = linkage.provided(MAPS.format(cuda=cuda, driver=driver).splitlines(keepends=True))
+    assert len(provided["cuda"]) == found
+    assert provided["cudnn"] == {"/env/lib/libcudnn.so.9"}
+    assert set(provided) == {"cuda", "cudnn"}
