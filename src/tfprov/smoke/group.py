@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import json
+import re
 import tempfile
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from importlib import resources
 from pathlib import Path
@@ -27,10 +28,28 @@ ENVIRONMENT = "environment"
 # (it was stopped, or waits in the kernel), and for one that never ends though each of its legs does.
 _PROCESS_FACTOR = 3.0
 _GRACE_S = 10.0
+# How much of the time limit of a leg a whole test may lose to legs that run into it. Then nothing further is started.
+_LOST_FACTOR = 3.0
+# More GPUs than any machine has; who asks for all of them does not know how many there are.
+_MANY = 256
 # How often the records are looked at while a probe runs; a person sees no difference below this.
 _LOOK_S = 0.2
 # What an exception of these legs means when its text says nothing: they do one thing.
 _UNRECOGNISED = {"import": "import-failed", "keras": "keras-mismatch"}
+
+
+@dataclass(slots=True, kw_only=True)
+class Lost:
+    """What a smoke test has lost so far, which decides what it does not try again.
+
+    Attributes:
+        devices: by the name of a device that hung or took its process down, what it did. Its further legs are skipped
+            and no process makes it ready again.
+        seconds: time of the legs that ran into their limit.
+    """
+
+    devices: dict[str, str] = field(default_factory=dict)
+    seconds: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,6 +62,7 @@ class Bench:
         scratch: fresh folder for requests and records; holds nothing that Python could import.
         env: environment variables of the probes.
         seen: every leg that has ended so far, of all groups; for progress.
+        lost: what all groups together have lost so far.
         epoch: wall clock at the start of the smoke test, in seconds; the only clock that two processes share.
     """
 
@@ -54,6 +74,13 @@ class Bench:
     emit: Emit
     epoch: float = field(default_factory=time.time)
     seen: list[Leg] = field(default_factory=list)
+    lost: Lost = field(default_factory=Lost)
+
+    def exhausted(self) -> str | None:
+        """Why nothing further is started; None while the test may go on."""
+        if self.lost.seconds < _LOST_FACTOR * self.request.timeout:
+            return None
+        return f"not run: {self.lost.seconds:.0f} s went into checks that ran into their time limit"
 
 
 @contextlib.contextmanager
@@ -96,8 +123,8 @@ class Outcome:
 
     Attributes:
         legs: legs in the order in which they ended, with the name of their device.
-        facts: what the probes reported besides; later values replace earlier ones.
-        log: stderr of all processes of the group.
+        facts: what the probes reported besides; later values replace earlier ones of the same name.
+        log: stderr of all processes of the group, in which the GPUs have their numbers on the machine.
         ended: whether the group reached its end. False when it died where no leg can be blamed, or cannot go on.
         lost_in: leg and device of every process that died, in order.
     """
@@ -144,8 +171,15 @@ def run_group(
     """
     outcome = Outcome()
     finished_legs: list[list[str | bool]] = [[device, leg.leg, leg.ok] for device, leg in done]
-    broken: list[str] = []
     while not outcome.ended:
+        why = bench.exhausted()
+        if why is not None:
+            owner = f"GPU:{gpus[0]}" if gpus else ENVIRONMENT
+            outcome.legs.append((owner, Leg(leg=group, ok=True, seconds=0.0, skipped=True, evidence=why)))
+            break
+        numbers = [
+            number for number in (range(_MANY) if gpus is None else gpus) if f"GPU:{number}" not in bench.lost.devices
+        ]
         folder = Path(tempfile.mkdtemp(prefix=f"{group}-", dir=bench.scratch))
         records = folder / "records.jsonl"
         asked = folder / "request.json"
@@ -165,7 +199,7 @@ def run_group(
                     "expected_version": bench.request.expected_version,
                     "expected_package": bench.request.expected_package,
                     "done": finished_legs,
-                    "broken_devices": broken,
+                    "lost_devices": bench.lost.devices,
                     "exit_normally": exit_normally,
                     "scratch": str(folder / "files"),
                     **(options or {}),
@@ -175,8 +209,10 @@ def run_group(
         )
         at = time.time()
         finished = _start(bench, asked, bench.env if env is None else env)
+        # A process counts the GPUs that it was shown. Who reads of one wants its number on the machine.
+        finished = replace(finished, stderr=renumbered(finished.stderr, numbers))
         outcome.log += finished.stderr
-        begun, ended = _take_in(outcome, records, finished_legs, bench)
+        begun, ended = _take_in(outcome, records, numbers, finished_legs, bench)
         if ended and begun is None and (finished.ok or not exit_normally):
             outcome.ended = True
             break
@@ -194,14 +230,32 @@ def run_group(
         outcome.legs.append((device, leg))
         outcome.lost_in.append((device, name))
         bench.emit(Note(text=f"smoke: {name} on {device}: {code}", level="detail"))
+        if code == "probe-timeout":
+            bench.lost.seconds += leg.seconds
+        if device != ENVIRONMENT:
+            # The next leg on it would most likely cost as much again.
+            bench.lost.devices[device] = f"{name}: {code}"
         if begun is None or name in ("import", "context"):
             # Nobody to blame and so nothing to leave out next time, or nothing that could go on.
             break
         finished_legs.append([device, name, False])
-        if code == "probe-timeout" and device != ENVIRONMENT:
-            # The next leg on a device that hangs would most likely cost the same time again.
-            broken.append(device)
     return outcome
+
+
+def renumbered(text: str, numbers: Sequence[int]) -> str:
+    """A text of a process, in which each GPU that it was shown has its number on the machine.
+
+    Args:
+        text: what it wrote, with TensorFlow's names: `/device:GPU:0` is the first one that it was shown.
+        numbers: those that it was shown, by their numbers on the machine.
+    """
+
+    def number(found: re.Match[str]) -> str:
+        position = int(found[1])
+        return f"GPU:{numbers[position]}" if position < len(numbers) else found[0]
+
+    # A physical device keeps its number, whatever is shown.
+    return re.sub(r"(?<!physical_device:)\bGPU:(\d+)", number, text)
 
 
 def _start(bench: Bench, asked: Path, env: Mapping[str, str]) -> Finished:
@@ -256,7 +310,7 @@ class _Begun:
 
 
 def _take_in(
-    outcome: Outcome, records: Path, finished_legs: list[list[str | bool]], bench: Bench
+    outcome: Outcome, records: Path, numbers: Sequence[int], finished_legs: list[list[str | bool]], bench: Bench
 ) -> tuple[_Begun | None, bool]:
     """Read one process's records; the leg that was begun and not ended, and whether the process came to its end."""
     begun: _Begun | None = None
@@ -265,13 +319,14 @@ def _take_in(
         if "facts" in record:
             facts = record["facts"]
             if isinstance(facts, dict):
-                outcome.facts.update(facts)
+                add_facts(outcome.facts, facts)
         elif "begin" in record:
             begun = _Begun(device=str(record["device"]), leg=str(record["begin"]), at=_number(record.get("at")))
         elif "leg" in record:
             started = begun.at - bench.epoch if begun is not None else None
             begun = None
-            device, leg = str(record["device"]), replace(_leg(record, bench.request.accelerator), started=started)
+            device, leg = str(record["device"]), _leg(record, bench.request.accelerator)
+            leg = replace(leg, started=started, evidence=renumbered(leg.evidence, numbers))
             outcome.legs.append((device, leg))
             bench.seen.append(leg)
             finished_legs.append([device, leg.leg, leg.ok])
@@ -280,6 +335,13 @@ def _take_in(
         elif "end" in record:
             ended = True
     return begun, ended
+
+
+def add_facts(known: dict[str, object], facts: Mapping[str, object]) -> None:
+    """Add what a process reported. What it knows by name (of devices, of packages) joins what others knew."""
+    for key, value in facts.items():
+        old = known.get(key)
+        known[key] = {**old, **value} if isinstance(old, dict) and isinstance(value, dict) else value
 
 
 def _lines(path: Path) -> list[dict[str, object]]:

@@ -40,6 +40,7 @@ _GROWING = {
     "remapped_rows_uncorrectable": "rows remapped because of uncorrectable errors",
 }
 _CREATED = re.compile(r"device:GPU:(?P<number>\d+) with .*pci bus id: (?P<bus>[0-9a-fA-F:.]+)")
+_ADDRESS = re.compile(r"(?P<domain>[0-9a-fA-F]+):(?P<bus>[0-9a-fA-F]+):(?P<device>[0-9a-fA-F]+)(?:\.\d)?")
 
 Values = dict[str, int | str]
 
@@ -78,11 +79,10 @@ class History:
 
     def of(self, bus_id: str) -> History:
         """Those of one GPU."""
+        wanted = address(bus_id)
 
         def mine(xids: tuple[Xid, ...] | None) -> tuple[Xid, ...] | None:
-            # The log leaves out the function behind the dot.
-            wanted = short(bus_id).partition(".")[0]
-            return None if xids is None else tuple(one for one in xids if short(one.bus).partition(".")[0] == wanted)
+            return None if xids is None else tuple(one for one in xids if address(one.bus) == wanted)
 
         return History(before=mine(self.before), after=mine(self.after), source=self.source)
 
@@ -142,7 +142,9 @@ def _told(values: Values) -> str:
             words["ECC"] = "on" if value else "off"
         elif key == "pcie_width":
             words["PCIe"] = f"x{value} of x{values.get('pcie_width_max', '?')}"
-        elif key not in ("index", "pcie_width_max"):
+        elif key == "memory_free_mib":
+            words["MiB free"] = f"{value} of {values.get('memory_total_mib', '?')}"
+        elif key not in ("index", "pcie_width_max", "memory_total_mib"):
             words[key.replace("_", " ")] = str(value)
     return ", ".join(f"{name} {value}" for name, value in words.items())
 
@@ -169,28 +171,52 @@ def _word(words: tuple[str, ...], number: int) -> str:
 
 
 def bus_ids(log: str) -> dict[str, str]:
-    """PCI bus id of each device by TensorFlow's name, from the lines in which TensorFlow creates its devices."""
-    return {f"GPU:{found['number']}": short(found["bus"]) for found in _CREATED.finditer(log)}
+    """PCI address of each device by TensorFlow's name, from the lines in which TensorFlow creates its devices."""
+    return {f"GPU:{found['number']}": found["bus"] for found in _CREATED.finditer(log)}
 
 
-def short(bus: str) -> str:
-    """A PCI bus id without its domain, which the driver writes with eight digits and CUDA with four."""
-    return bus.lower().partition(":")[2]
+def address(text: str) -> tuple[int, int, int] | None:
+    """PCI domain, bus and device; None for a text that has not all three.
+
+    NVML writes the domain with eight digits, CUDA with four, and the kernel's log leaves out the function behind the
+    dot. The domain counts: there are machines on which all GPUs have the same bus, each in a domain of its own.
+    """
+    found = _ADDRESS.fullmatch(text)
+    return (int(found["domain"], 16), int(found["bus"], 16), int(found["device"], 16)) if found else None
 
 
 def by_device(names: Iterable[str], log: str, seen: Iterable[Values]) -> dict[str, Values]:
-    """The driver's values for each device; a device that cannot be told apart from the others is left out."""
-    values = list(seen)
-    names = list(names)
-    buses = bus_ids(log)
-    found = {}
+    """The driver's values for each device; a device that cannot be told apart from the others is left out.
+
+    Args:
+        names: all devices that were tested.
+        log: what TensorFlow wrote when it created them. One that could not be created is missing there.
+        seen: the driver's values of all its GPUs.
+    """
+    values, names = list(seen), list(names)
+    buses = {name: address(bus) for name, bus in bus_ids(log).items()}
+    found: dict[str, Values] = {}
     for name in names:
-        matching = [one for one in values if name in buses and short(str(one.get("bus_id", ""))) == buses[name]]
-        if len(values) == len(names) == 1:
-            matching = values
-        if matching:
-            found[name] = matching[0]
+        mine = [one for one in values if name in buses and address(str(one.get("bus_id", ""))) == buses[name]]
+        if mine:
+            found[name] = mine[0]
+    unknown = [name for name in names if name not in found]
+    rest = [one for one in values if one not in found.values()]
+    if len(unknown) == len(rest) == 1:
+        found[unknown[0]] = rest[0]
     return found
+
+
+def holders(values: Values) -> str:
+    """Why a program may not get this GPU, as far as the driver says; empty when it says nothing."""
+    words = []
+    if _number(values, "compute_mode"):
+        words.append(f"the compute mode is {_word(_MODES, _number(values, 'compute_mode'))}")
+    if "held_by" in values:
+        words.append(f"it is in use by {values['held_by']}")
+    if "memory_free_mib" in values:
+        words.append(f"{values['memory_free_mib']} of {values['memory_total_mib']} MiB are free")
+    return ", ".join(words)
 
 
 def _number(values: Values, key: str) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -12,7 +12,7 @@ from typing import Literal
 
 from tfprov.events import Emit, Note
 from tfprov.smoke import causes, health, requirements, surroundings
-from tfprov.smoke.group import ENVIRONMENT, Bench, Outcome, bench_for, run_group
+from tfprov.smoke.group import ENVIRONMENT, Bench, Lost, Outcome, add_facts, bench_for, run_group
 from tfprov.smoke.records import Device, Finding, Leg, Level, Request, Verdict
 from tfprov.smoke.script import run_script
 from tfprov.words import duration
@@ -45,7 +45,11 @@ def smoke(
     with bench_for(python, request, environ=environ, emit=emit, activation=activation) as bench:
         before = _health(bench, "before")
         core, outcomes = _core(bench)
-        outcomes = [before, *outcomes, *_beyond(bench, core, outcomes), *_scripts(bench, core), _health(bench, "after")]
+        outcomes = [before, *outcomes, *_beyond(bench, core, outcomes)]
+        for outcome in outcomes:
+            _charge_all_reduce(bench, outcome)
+        outcomes += _scripts(bench, core)
+        outcomes.append(_health(bench, "after", anyway=any(_is_taken(leg) for _, leg in _legs(outcomes))))
         python_version = _text(core.facts.get("python"))
         around = surroundings.findings(bench.python, environ, Path.cwd(), python_version)
     verdict = _verdict(request, core, outcomes, around, time.monotonic() - started)
@@ -104,23 +108,23 @@ def _beyond(bench: Bench, core: Outcome, outcomes: list[Outcome]) -> list[Outcom
     """The groups behind the quick level. What the quick level found to be unusable is not tried again."""
     request = bench.request
     imported = core.leg(ENVIRONMENT, "import")
-    legs = [(device, leg) for outcome in outcomes for device, leg in outcome.legs]
-    contexts = {device: leg.ok for device, leg in legs if leg.leg == "context"}
-    usable = imported is not None and imported.ok and any(contexts.values())
-    alone = tuple(int(device[4:]) for device, ok in contexts.items() if ok and device.startswith("GPU"))
+    usable = imported is not None and imported.ok and any(leg.ok for _, leg in _legs(outcomes) if leg.leg == "context")
+    together = core.leg(ENVIRONMENT, "context")
     devices = core.leg(ENVIRONMENT, "devices")
     # GPUs that work have found their libraries. Where none may be used yet, or fewer are there than should be, the
     # libraries have to speak for themselves.
     must_link = request.accelerator == "cuda" and (request.gpu == "later" or devices is None or not devices.ok)
-    narrowed = (ENVIRONMENT, "context") in core.lost_in
+    # Addresses by which the driver knows the GPUs, too. Its numbers are not those of TensorFlow.
+    buses = health.bus_ids("".join(outcome.log for outcome in outcomes))
     return [
         run_group(
             bench,
             group.name,
-            gpus=alone if narrowed else None,
+            # GPUs that work alone and not together have shown all that they can.
+            gpus=() if together is not None and not together.ok else None,
             # How the process ends is tested where it has done the most.
             exit_normally=group.name == "training",
-            options={"logical_cpus": group.logical_cpus, "must_link": must_link},
+            options={"logical_cpus": group.logical_cpus, "must_link": must_link, "buses": buses},
         )
         for group in GROUPS
         if request.level in group.levels
@@ -130,16 +134,41 @@ def _beyond(bench: Bench, core: Outcome, outcomes: list[Outcome]) -> list[Outcom
     ]
 
 
+def _charge_all_reduce(bench: Bench, outcome: Outcome) -> None:
+    """Charge a sum that failed over three GPUs or more to the one that is in every pair that fails, if there is one."""
+    failed = outcome.leg(ENVIRONMENT, "all-reduce")
+    gpus = [int(name[4:]) for name in _strings(outcome.facts.get("all_reduce")) if name.startswith("GPU")]
+    if failed is None or failed.ok or len(gpus) < 3:
+        return
+    # Half of the limit for each pair, two of which may hang, and what they lose is not what the test lost.
+    request = replace(bench.request, timeout=bench.request.timeout / 2)
+    aside = replace(bench, request=request, lost=Lost(devices=dict(bench.lost.devices)))
+
+    def works(*pair: int) -> bool:
+        alone = run_group(aside, "collective", gpus=pair, with_cpu=False).leg(ENVIRONMENT, "all-reduce")
+        return alone is not None and alone.ok
+
+    first, second, third = gpus[:3]
+    if works(first, second):
+        culprits = [number for number in gpus[2:] if not works(first, number)]
+    else:
+        culprits = [second] if works(first, third) else [first] if works(second, third) else []
+    if len(culprits) == 1:
+        evidence = f"{failed.evidence}\nonly pairs with GPU:{culprits[0]} fail"
+        charged = (f"GPU:{culprits[0]}", replace(failed, evidence=evidence))
+        outcome.legs = [charged if leg is failed else (device, leg) for device, leg in outcome.legs]
+
+
 def _scripts(bench: Bench, core: Outcome) -> list[Outcome]:
     imported = core.leg(ENVIRONMENT, "import")
-    if imported is None or not imported.ok:
+    if imported is None or not imported.ok or bench.exhausted():
         return []
     return [Outcome(legs=[(ENVIRONMENT, run_script(bench, script)) for script in bench.request.scripts])]
 
 
-def _health(bench: Bench, moment: str) -> Outcome:
-    """What the driver says; nothing at the quick level or when no GPU is in play."""
-    if not _asks_for_health(bench.request):
+def _health(bench: Bench, moment: str, *, anyway: bool = False) -> Outcome:
+    """What the driver says; nothing at the quick level, unless `anyway`, or when no GPU is in play."""
+    if not anyway and not _asks_for_health(bench.request):
         return Outcome()
     return run_group(bench, "health", options={"moment": moment})
 
@@ -148,27 +177,42 @@ def _asks_for_health(request: Request) -> bool:
     return request.level != "quick" and request.accelerator in ("cuda", "auto") and request.gpu == "now"
 
 
+def _legs(outcomes: Iterable[Outcome]) -> Iterator[tuple[str, Leg]]:
+    return (pair for outcome in outcomes for pair in outcome.legs)
+
+
+def _is_taken(leg: Leg) -> bool:
+    """Whether a leg failed in a way that another program on the GPU would explain."""
+    return not leg.ok and (leg.leg == "context" or leg.code == "gpu-memory-in-use")
+
+
 def _core(bench: Bench) -> tuple[Outcome, list[Outcome]]:
     """The quick level; when the devices cannot be initialised together, each in a process of its own."""
     core = run_group(bench, "core")
     outcomes = [core]
-    if (ENVIRONMENT, "context") in core.lost_in:
-        done = tuple((device, leg) for device, leg in core.legs if device == ENVIRONMENT)
-        count = core.facts.get("gpus")
-        visible = count if isinstance(count, int) else 0
-        if visible:
-            outcomes.append(run_group(bench, "core", gpus=(), done=_but_context(done)))
-        elif (ENVIRONMENT, "devices") in core.lost_in:
-            # Nobody could say how many there are: the driver's part of TensorFlow took the process down. What is left
-            # of it without any GPU is worth knowing.
-            hidden = {**bench.env, "CUDA_VISIBLE_DEVICES": "-1"}
-            outcomes.append(run_group(bench, "core", gpus=(), done=_but_context(done), env=hidden))
-        alone = [run_group(bench, "core", gpus=(index,), with_cpu=False, done=done) for index in range(visible)]
-        outcomes.extend(alone)
-        if any(outcome.lost_in for outcome in alone):
-            # The culprits are found, and the failure is theirs. Without one it stays with the environment: together
-            # the devices cannot be used, though each can alone.
-            core.legs = [(device, leg) for device, leg in core.legs if (device, leg.leg) != (ENVIRONMENT, "context")]
+    context = core.leg(ENVIRONMENT, "context")
+    if context is None or context.ok:
+        return core, outcomes
+    done = tuple((device, leg) for device, leg in core.legs if device == ENVIRONMENT)
+    count = core.facts.get("gpus")
+    unused = bench.request.accelerator == "cpu" or bench.request.gpu == "later"
+    visible = count if isinstance(count, int) and not unused else 0
+    if visible:
+        outcomes.append(run_group(bench, "core", gpus=(), done=_but_context(done)))
+    elif (ENVIRONMENT, "devices") in core.lost_in:
+        # Nobody could say how many there are: the driver's part of TensorFlow took the process down. What is left
+        # of it without any GPU is worth knowing.
+        hidden = {**bench.env, "CUDA_VISIBLE_DEVICES": "-1"}
+        outcomes.append(run_group(bench, "core", gpus=(), done=_but_context(done), env=hidden))
+    alone = [run_group(bench, "core", gpus=(index,), with_cpu=False, done=done) for index in range(visible)]
+    outcomes.extend(alone)
+    culprits = {device: leg for device, leg in _legs(alone) if leg.leg == "context" and not leg.ok}
+    # A process that ended has marked its device already; one that raised an exception has not.
+    bench.lost.devices.update({device: f"context: {leg.code}" for device, leg in culprits.items()})
+    if culprits:
+        # The failure is theirs. Without a culprit it stays with the environment: together the devices cannot be used,
+        # though each can alone.
+        core.legs = [(device, leg) for device, leg in core.legs if (device, leg.leg) != (ENVIRONMENT, "context")]
     return core, outcomes
 
 
@@ -182,7 +226,7 @@ def _verdict(
     by_device: dict[str, list[Leg]] = {}
     facts: dict[str, object] = {}
     for outcome in outcomes:
-        facts.update(outcome.facts)
+        add_facts(facts, outcome.facts)
         for device, leg in outcome.legs:
             by_device.setdefault(device, []).append(leg)
     build = _pairs(facts.get("build"))
@@ -194,7 +238,9 @@ def _verdict(
         place=_text(facts.get("place")) or "",
     )
     _explain_missing_gpus(by_device, why)
-    _add_health(request, by_device, core.log, facts)
+    log = "".join(outcome.log for outcome in outcomes)
+    _say_who_holds(by_device, log, facts)
+    _add_health(request, by_device, log, facts)
     descriptions = dict(_pairs(facts.get("descriptions")))
     python = _text(facts.get("python"))
     note = ""
@@ -236,6 +282,19 @@ def _unused_gpus(facts: Mapping[str, object], why: Callable[[], tuple[str, str]]
         return ()
     code, evidence = why()
     return (Finding(code=code, evidence=f"TensorFlow lists {seen} of the driver's {driver} GPUs: {evidence}"),)
+
+
+def _say_who_holds(by_device: dict[str, list[Leg]], log: str, facts: Mapping[str, object]) -> None:
+    """Add to the failure of a GPU that another program may have taken what the driver says about that."""
+    names = [name for name in by_device if _kind(name) == "gpu"]
+    for name, values in health.by_device(names, log, _values(facts.get("health_after"))).items():
+        held = health.holders(values)
+        by_device[name] = [
+            replace(leg, evidence=f"{leg.evidence}\nthe driver says of {name}: {held}")
+            if held and _is_taken(leg)
+            else leg
+            for leg in by_device[name]
+        ]
 
 
 def _add_health(request: Request, by_device: dict[str, list[Leg]], log: str, facts: Mapping[str, object]) -> None:

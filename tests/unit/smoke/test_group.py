@@ -10,7 +10,7 @@ from sham import make_environment
 from tfprov import process
 from tfprov.events import ignore
 from tfprov.smoke import group
-from tfprov.smoke.group import ENVIRONMENT, Bench, Outcome, run_group
+from tfprov.smoke.group import ENVIRONMENT, Bench, Outcome, add_facts, renumbered, run_group
 from tfprov.smoke.records import Request
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="the sham environments are POSIX venvs")
@@ -63,9 +63,9 @@ def test_a_leg_that_dies_every_time_is_tried_once(tmp_path: Path) -> None:
         "    os.kill(os.getpid(), signal.SIGSEGV)\n"
     )
     outcome = run(tmp_path, sabotage)
-    # Once in `matmul` and once in `gradient`, which multiplies as well.
-    assert counter.read_text() == "xx"
-    assert outcome.lost_in == [("CPU:0", "matmul"), ("CPU:0", "gradient")]
+    # `gradient` multiplies as well, and is not tried on a device that is lost.
+    assert counter.read_text() == "x"
+    assert outcome.lost_in == [("CPU:0", "matmul")]
     assert outcome.ended
 
 
@@ -88,4 +88,27 @@ def test_a_process_that_was_stopped_is_ended_from_outside(tmp_path: Path, monkey
     monkeypatch.setattr(group, "_GRACE_S", 0.0)
     stopped = "def matmul(left, right):\n    os.kill(os.getpid(), signal.SIGSTOP)\n"
     outcome = run(tmp_path, stopped, timeout=0.7)
-    assert codes(outcome) == {"matmul": "probe-timeout", "gradient": "probe-timeout"}
+    assert codes(outcome) == {"matmul": "probe-timeout"}
+
+
+def test_a_text_gets_the_numbers_of_the_machine() -> None:
+    text = "GPU:0 of /job:localhost/device:GPU:1, /physical_device:GPU:0, GPU:7"
+    assert renumbered(text, (2, 3)) == "GPU:2 of /job:localhost/device:GPU:3, /physical_device:GPU:0, GPU:7"
+
+
+def test_facts_about_several_devices_add_up() -> None:
+    known: dict[str, object] = {"descriptions": {"GPU:0": "a"}, "gpus": 1}
+    add_facts(known, {"descriptions": {"GPU:1": "b"}, "gpus": 2})
+    assert known == {"descriptions": {"GPU:0": "a", "GPU:1": "b"}, "gpus": 2}
+
+
+def test_nothing_is_started_any_more_when_too_much_time_was_lost(tmp_path: Path) -> None:
+    hangs = (
+        "GPUS = 5\ndef matmul(left, right):\n    time.sleep(0 if number_of_gpu() is None else 600)\n    return left\n"
+    )
+    outcome = run(tmp_path, hangs, timeout=1.0)
+    assert codes(outcome)["matmul"] == "probe-timeout"
+    assert [device for device, leg in outcome.legs if leg.code == "probe-timeout"] == ["GPU:0", "GPU:1", "GPU:2"]
+    device, leg = outcome.legs[-1]
+    assert (device, leg.leg, leg.skipped) == (ENVIRONMENT, "core", True)
+    assert "time limit" in leg.evidence

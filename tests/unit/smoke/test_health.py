@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from tfprov.smoke.health import History, Values, Xid, bus_ids, by_device, judge
+from tfprov.smoke.health import History, Values, Xid, address, bus_ids, by_device, holders, judge
 
 GOOD: Values = {
     "index": 0,
@@ -60,9 +60,50 @@ def test_a_gpu_without_these_counters_is_not_called_sick() -> None:
 
 
 def test_devices_are_matched_by_their_bus_and_not_by_their_number() -> None:
-    assert bus_ids(LOG) == {"GPU:0": "e1:00.0", "GPU:1": "65:00.0"}
+    assert bus_ids(LOG) == {"GPU:0": "0000:e1:00.0", "GPU:1": "0000:65:00.0"}
     other: Values = {**GOOD, "bus_id": "00000000:E1:00.0", "index": 1}
     assert by_device(["GPU:0", "GPU:1"], LOG, [GOOD, other]) == {"GPU:0": other, "GPU:1": GOOD}
+
+
+def test_the_same_bus_in_another_domain_is_another_gpu() -> None:
+    log = LOG.replace("0000:e1:00.0", "0002:00:00.0").replace("0000:65:00.0", "0001:00:00.0")
+    first: Values = {**GOOD, "bus_id": "00000001:00:00.0"}
+    second: Values = {**GOOD, "bus_id": "00000002:00:00.0"}
+    assert by_device(["GPU:0", "GPU:1"], log, [first, second]) == {"GPU:0": second, "GPU:1": first}
+    mine, other = Xid(bus="0001:00:00", number=31), Xid(bus="0002:00:00", number=79)
+    assert History(before=(mine, other), after=()).of("00000001:00:00.0").before == (mine,)
+
+
+def test_the_one_that_could_not_be_created_is_the_one_that_is_left() -> None:
+    other: Values = {**GOOD, "bus_id": "00000000:17:00.0"}
+    log = LOG.splitlines()[2]
+    assert by_device(["GPU:0", "GPU:1"], log, [GOOD, other]) == {"GPU:0": other, "GPU:1": GOOD}
+    # With more of them left than devices it could be any of these.
+    third: Values = {**GOOD, "bus_id": "00000000:18:00.0"}
+    assert by_device(["GPU:0", "GPU:1"], log, [GOOD, other, third]) == {"GPU:1": GOOD}
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("00000000:65:00.0", (0, 0x65, 0)),
+        ("0000:65:00", (0, 0x65, 0)),
+        ("10000:E1:1f.0", (0x10000, 0xE1, 0x1F)),
+        ("<undefined>", None),
+        ("65:00.0", None),
+        ("", None),
+    ],
+)
+def test_an_address_is_domain_bus_and_device(text: str, expected: tuple[int, int, int] | None) -> None:
+    assert address(text) == expected
+
+
+def test_who_holds_a_gpu_is_told_as_far_as_the_driver_says() -> None:
+    assert holders(GOOD) == ""
+    taken: Values = {**GOOD, "compute_mode": 3, "held_by": "python 77 (1024 MiB)"}
+    assert holders(taken) == "the compute mode is exclusive process, it is in use by python 77 (1024 MiB)"
+    full: Values = {**GOOD, "memory_free_mib": 12, "memory_total_mib": 81559}
+    assert holders(full) == "12 of 81559 MiB are free"
 
 
 def test_a_single_gpu_needs_no_bus_to_be_matched() -> None:

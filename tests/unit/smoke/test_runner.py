@@ -65,7 +65,7 @@ def test_the_good_path_starts_one_process(tmp_path: Path) -> None:
     ("name", "code"),
     [("SIGSEGV", "probe-crashed"), ("SIGILL", "cpu-no-avx"), ("SIGKILL", "oom-killed"), ("SIGABRT", "probe-crashed")],
 )
-def test_a_leg_ended_by_a_signal_is_named_and_the_next_leg_still_runs(tmp_path: Path, name: str, code: str) -> None:
+def test_a_leg_ended_by_a_signal_is_named_and_its_device_is_left_alone(tmp_path: Path, name: str, code: str) -> None:
     sabotage = (
         "healthy = matmul\n"
         "def matmul(left, right):\n"
@@ -76,7 +76,7 @@ def test_a_leg_ended_by_a_signal_is_named_and_the_next_leg_still_runs(tmp_path: 
     verdict = run(make_environment(tmp_path / "e", sabotage))
     assert codes(verdict) == {"CPU:0 matmul": code}
     assert name in leg(verdict, "CPU:0", "matmul").evidence
-    assert leg(verdict, "CPU:0", "gradient").ok
+    assert leg(verdict, "CPU:0", "gradient").skipped
 
 
 def test_a_death_at_import_ends_the_test_and_blames_the_import(tmp_path: Path) -> None:
@@ -88,14 +88,14 @@ def test_a_death_at_import_ends_the_test_and_blames_the_import(tmp_path: Path) -
 def test_a_hang_says_where_it_stood_and_is_not_called_a_crash(tmp_path: Path) -> None:
     python = make_environment(tmp_path / "e", "def matmul(left, right):\n    time.sleep(600)\n")
     verdict = smoke(python, Request(timeout=1.5), environ=os.environ, emit=ignore)
-    assert codes(verdict) == {"CPU:0 matmul": "probe-timeout", "CPU:0 gradient": "probe-timeout"}
+    assert codes(verdict) == {"CPU:0 matmul": "probe-timeout"}
     assert "in matmul" in leg(verdict, "CPU:0", "matmul").evidence
     assert "not run" in leg(verdict, "CPU:0", "gradient").evidence
 
 
 def test_a_process_that_leaves_in_the_middle_is_not_taken_for_a_success(tmp_path: Path) -> None:
     verdict = run(make_environment(tmp_path / "e", "def matmul(left, right):\n    os._exit(0)\n"))
-    assert codes(verdict) == {"CPU:0 matmul": "probe-failed", "CPU:0 gradient": "probe-failed"}
+    assert codes(verdict) == {"CPU:0 matmul": "probe-failed"}
 
 
 @pytest.mark.parametrize("number", ["1.001 * {}", "float('nan')", "float('inf')", "0.0 * {}"])
@@ -349,7 +349,8 @@ def test_a_crash_on_one_gpu_leaves_the_others_their_verdict(tmp_path: Path) -> N
         "    return healthy(left, right)\n"
     )
     verdict = run(make_environment(tmp_path / "e", sabotage), accelerator="cuda")
-    assert codes(verdict) == {"GPU:1 matmul": "probe-crashed", "GPU:1 gradient": "probe-crashed"}
+    assert codes(verdict) == {"GPU:1 matmul": "probe-crashed"}
+    assert leg(verdict, "GPU:1", "gradient").skipped
     assert [device.name for device in verdict.devices if device.ok] == ["environment", "CPU:0", "GPU:0", "GPU:2"]
 
 
@@ -390,6 +391,27 @@ def test_a_gpu_that_hangs_when_it_is_initialised_is_narrowed_to_itself(tmp_path:
     verdict = smoke(python, Request(timeout=1.5, accelerator="cuda"), environ=os.environ, emit=ignore)
     assert codes(verdict) == {"GPU:0 context": "probe-timeout"}
     assert [device.name for device in verdict.devices if device.ok] == ["environment", "CPU:0", "GPU:1"]
+
+
+def test_an_exception_when_a_gpu_is_initialised_is_narrowed_to_it(tmp_path: Path) -> None:
+    sabotage = (
+        "GPUS = 3\n"
+        "def initialise(number):\n"
+        "    if number == 1: raise RuntimeError('device /device:GPU:%d is busy' % shown().index(number))\n"
+    )
+    verdict = run(make_environment(tmp_path / "e", sabotage), accelerator="cuda")
+    assert codes(verdict) == {"GPU:1 context": "probe-failed"}
+    # Alone it is TensorFlow's first one; the machine's number stands in the evidence.
+    assert "device /device:GPU:1 is busy" in leg(verdict, "GPU:1", "context").evidence
+    described = {device.name: device.description for device in verdict.devices if device.kind == "gpu"}
+    assert described == {f"GPU:{number}": f"Sham {number}, compute capability 9.0" for number in range(3)}
+    assert [device.name for device in verdict.devices if device.ok] == ["environment", "CPU:0", "GPU:0", "GPU:2"]
+
+
+def test_an_exception_of_the_processor_alone_is_a_fault_of_the_environment(tmp_path: Path) -> None:
+    sabotage = "def no(kind=None):\n    raise RuntimeError('no')\nconfig.list_logical_devices = no\n"
+    verdict = run(make_environment(tmp_path / "e", sabotage), accelerator="cpu")
+    assert codes(verdict) == {"environment context": "probe-failed"}
 
 
 def test_devices_that_work_alone_and_not_together_are_a_fault_of_the_environment(tmp_path: Path) -> None:

@@ -96,6 +96,23 @@ class PciInfo(ctypes.Structure):
     )
 
 
+class Process(ctypes.Structure):
+    """`nvmlProcessInfo_t` of versions 2 and 3."""
+
+    _fields_ = (
+        ("pid", ctypes.c_uint),
+        ("memory", ctypes.c_ulonglong),
+        ("instance", ctypes.c_uint),
+        ("compute", ctypes.c_uint),
+    )
+
+
+class Memory(ctypes.Structure):
+    """`nvmlMemory_t`, in bytes."""
+
+    _fields_ = (("total", ctypes.c_ulonglong), ("free", ctypes.c_ulonglong), ("used", ctypes.c_ulonglong))
+
+
 class Field(ctypes.Structure):
     """`nvmlFieldValue_t`, its value read as an unsigned int."""
 
@@ -129,16 +146,40 @@ def count():
     if nvml is None or nvml.nvmlDeviceGetCount_v2(ctypes.byref(number)) != 0:
         return None
     # In MIG mode CUDA gives a process one slice, however many there are.
-    sliced = any(in_mig_mode(nvml, index) for index in range(number.value))
-    return None if sliced else number.value
+    handles = [handle_at(nvml, index) for index in range(number.value)]
+    return None if any(handle and is_sliced(nvml, handle) for handle in handles) else number.value
 
 
-def in_mig_mode(nvml, index):
-    """Whether that GPU is divided into slices."""
-    handle, now, later = ctypes.c_void_p(), ctypes.c_uint(), ctypes.c_uint()
-    if nvml.nvmlDeviceGetHandleByIndex_v2(ctypes.c_uint(index), ctypes.byref(handle)) != 0:
-        return False
-    return nvml.nvmlDeviceGetMigMode(handle, ctypes.byref(now), ctypes.byref(later)) == 0 and now.value == 1
+def handle_at(nvml, index):
+    """The handle of a GPU by the driver's own number; None when it cannot be opened."""
+    handle = ctypes.c_void_p()
+    return handle if nvml.nvmlDeviceGetHandleByIndex_v2(ctypes.c_uint(index), ctypes.byref(handle)) == 0 else None
+
+
+def is_sliced(nvml, handle):
+    """Whether that GPU is divided into slices (MIG)."""
+    now, later = ctypes.c_uint(), ctypes.c_uint()
+    call = getattr(nvml, "nvmlDeviceGetMigMode", None)
+    return call is not None and call(handle, ctypes.byref(now), ctypes.byref(later)) == 0 and now.value == 1
+
+
+def slices(nvml, handle):
+    """Handles of the slices of a GPU."""
+    number = ctypes.c_uint()
+    nvml.nvmlDeviceGetMaxMigDeviceCount(handle, ctypes.byref(number))
+    found = []
+    for index in range(number.value):
+        one = ctypes.c_void_p()
+        # The numbers of slices have gaps.
+        if nvml.nvmlDeviceGetMigDeviceHandleByIndex(handle, ctypes.c_uint(index), ctypes.byref(one)) == 0:
+            found.append(one)
+    return found
+
+
+def uuid(nvml, handle):
+    """UUID of a GPU or a slice, by which CUDA_VISIBLE_DEVICES names it, too; empty when the driver does not say."""
+    text = ctypes.create_string_buffer(96)
+    return text.value.decode() if nvml.nvmlDeviceGetUUID(handle, text, ctypes.c_uint(96)) == 0 else ""
 
 
 def gpus():
@@ -195,8 +236,37 @@ def values(nvml, handle):
     put("nvmlDeviceGetCurrPcieLinkWidth", "pcie_width")
     put("nvmlDeviceGetMaxPcieLinkWidth", "pcie_width_max")
     put("nvmlDeviceGetTemperature", "temperature", given=(0,))
+    memory = ask("nvmlDeviceGetMemoryInfo", Memory)
+    if memory:
+        seen.update(memory_free_mib=memory[0].free >> 20, memory_total_mib=memory[0].total >> 20)
+    found = holders(nvml, handle)
+    if found:
+        seen["held_by"] = ", ".join(found)
     fields = (Field * 1)(Field(field=RECOVERY_ACTION))
     get_fields = getattr(nvml, "nvmlDeviceGetFieldValues", None)
     if get_fields is not None and get_fields(handle, 1, ctypes.byref(fields)) == 0 and fields[0].status == 0:
         seen["recovery_action"] = fields[0].value
     return seen
+
+
+def holders(nvml, handle):
+    """Programs that compute on that GPU, each with its name where the system shows it and the memory that it took."""
+    call = getattr(nvml, "nvmlDeviceGetComputeRunningProcesses_v3", None)
+    number, processes = ctypes.c_uint(64), (Process * 64)()
+    if call is None or call(handle, ctypes.byref(number), processes) != 0:
+        return []
+    return [
+        # In a container the driver counts the processes of the machine, which have no entry here.
+        f"{name_of(one.pid) or 'process'} {one.pid} ({one.memory >> 20} MiB)"
+        for one in processes[: number.value]
+        if one.pid != os.getpid()
+    ]
+
+
+def name_of(pid):
+    """The name of a process; empty when this system does not show it."""
+    try:
+        with open(f"/proc/{pid}/comm", encoding="utf-8", errors="replace") as stream:
+            return stream.read().strip()
+    except OSError:
+        return ""

@@ -14,20 +14,17 @@ def run(probe):
     """One leg a GPU."""
     tf = probe.tensorflow()
     for name, device in probe.devices():
-        if device.startswith("GPU"):
-            probe.leg(name, "memory", fill, tf, device)
+        if name.startswith("GPU"):
+            probe.leg(name, "memory", fill, tf, device, probe.request["buses"].get(name))
 
 
-def fill(tf, device):
+def fill(tf, device, bus):
     """Take four fifths of what is free in pieces, each with a number of its own, and read them all back."""
-    if os.environ.get("CUDA_VISIBLE_DEVICES") is not None:
-        raise Skipped(
-            "CUDA_VISIBLE_DEVICES numbers the GPUs anew, so that the driver's free memory may be another one's"
-        )
-    nvml = load("health").library()
+    health = load("health")
+    nvml = health.library()
     if nvml is None:
         raise Failed("gpu-no-driver", "the driver's library cannot be asked for the free memory")
-    free = free_bytes(nvml, int(device.partition(":")[2]))
+    free = free_bytes(health, nvml, handle_of(health, nvml, bus))
     pieces = []
     with tf.device("/" + device):
         for number in range(int(0.8 * free) // CHUNK):
@@ -45,10 +42,29 @@ def fill(tf, device):
     return f"{held} pieces of {CHUNK >> 20} MiB held ({taken} bytes), {left} bytes after they were given back"
 
 
-def free_bytes(nvml, index):
+def handle_of(health, nvml, bus):
+    """The driver's handle of the GPU with that PCI address, or of the slice of it that this process has.
+
+    TensorFlow's number is not the driver's: CUDA puts the fastest first, and CUDA_VISIBLE_DEVICES counts anew.
+
+    Raises:
+        Skipped: nothing says which of the driver's GPUs, or of its slices, this one is.
+    """
+    handle = ctypes.c_void_p()
+    if bus is None or nvml.nvmlDeviceGetHandleByPciBusId_v2(bus.encode(), ctypes.byref(handle)) != 0:
+        raise Skipped("nothing says which of the driver's GPUs this is, and so how much of its memory is free")
+    if not health.is_sliced(nvml, handle):
+        return handle
+    wanted = os.environ.get("CUDA_VISIBLE_DEVICES", "")
+    slices = [each for each in health.slices(nvml, handle) if not wanted or health.uuid(nvml, each) == wanted]
+    if len(slices) != 1:
+        raise Skipped("this GPU is divided into several slices, and nothing says which of them this is")
+    return slices[0]
+
+
+def free_bytes(health, nvml, handle):
     """Free memory of one GPU in bytes."""
-    handle, info = ctypes.c_void_p(), (ctypes.c_ulonglong * 3)()
-    nvml.nvmlDeviceGetHandleByIndex_v2(ctypes.c_uint(index), ctypes.byref(handle))
+    info = health.Memory()
     if nvml.nvmlDeviceGetMemoryInfo(handle, ctypes.byref(info)) != 0:
         raise Failed("gpu-unhealthy", "the driver does not say how much memory is free")
-    return info[1]
+    return info.free

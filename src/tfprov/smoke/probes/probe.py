@@ -30,12 +30,17 @@ ENVIRONMENT = "environment"
 
 
 class Failed(Exception):  # noqa: N818 - a finding of a leg, not an error of the probe
-    """What a leg found to be wrong, with the failure code for it."""
+    """What a leg found to be wrong, with the failure code for it.
 
-    def __init__(self, code, evidence):
+    Attributes:
+        device: TensorFlow's name of the device that is to blame; None for the one that the leg is about.
+    """
+
+    def __init__(self, code, evidence, device=None):
         super().__init__(evidence)
         self.code = code
         self.evidence = evidence
+        self.device = device
 
 
 class Skipped(Exception):  # noqa: N818 - a leg that does not apply here
@@ -49,7 +54,7 @@ class Probe:
         self.request = request
         self._channel = os.open(request["records"], os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
         self._done = {(device, leg): ok for device, leg, ok in request["done"]}
-        self._broken_devices = set(request["broken_devices"])
+        self._lost_devices = request["lost_devices"]
         self._tensorflow = None
         self._devices = None
 
@@ -79,8 +84,9 @@ class Probe:
         """
         if (device, name) in self._done:
             return self._done[(device, name)]
-        if device in self._broken_devices:
-            self._record(device, name, 0.0, ok=False, code="probe-timeout", evidence="not run: the device hung before")
+        if device in self._lost_devices:
+            what = "not run: the device took its process down before, in " + self._lost_devices[device]
+            self._record(device, name, 0.0, ok=True, skipped=True, evidence=what)
             return False
         self.write({"begin": name, "device": device, "at": time.time()})
         self.arm()
@@ -91,8 +97,9 @@ class Probe:
             self._record(device, name, time.perf_counter() - started, ok=True, skipped=True, evidence=str(why))
             return True
         except Failed as finding:
+            blamed = next((ours for ours, theirs in self._devices or () if theirs == finding.device), device)
             self._record(
-                device, name, time.perf_counter() - started, ok=False, code=finding.code, evidence=finding.evidence
+                blamed, name, time.perf_counter() - started, ok=False, code=finding.code, evidence=finding.evidence
             )
             return False
         except BaseException as error:  # SystemExit too: a plug-in that leaves must not end the other legs
@@ -133,7 +140,8 @@ class Probe:
         """The devices that this process tests, as pairs of our name and TensorFlow's.
 
         Our name counts the GPUs of the machine, TensorFlow's the visible ones: in a process that was started for one
-        GPU alone, our `GPU:1` is TensorFlow's `GPU:0`.
+        GPU alone, our `GPU:1` is TensorFlow's `GPU:0`. A GPU that is lost is not visible and has no name of
+        TensorFlow's; its legs are skipped before they could use one.
         """
         tf = self.tensorflow()
         if self._devices is None:
@@ -144,9 +152,10 @@ class Probe:
                 chosen = [index for index in self.request["gpus"] if index < len(gpus)]
             else:
                 chosen = list(range(len(gpus)))
-            if len(chosen) != len(gpus):
-                tf.config.set_visible_devices([gpus[index] for index in chosen], "GPU")
-            for index in chosen:
+            shown = [index for index in chosen if f"GPU:{index}" not in self._lost_devices]
+            if len(shown) != len(gpus):
+                tf.config.set_visible_devices([gpus[index] for index in shown], "GPU")
+            for index in shown:
                 # Without growth TensorFlow takes nearly all memory of every GPU it can see.
                 tf.config.experimental.set_memory_growth(gpus[index], True)
             logical = self.request["logical_cpus"]
@@ -154,9 +163,13 @@ class Probe:
                 (cpu,) = tf.config.list_physical_devices("CPU")
                 tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * logical)
             cpus = [(f"CPU:{index}", f"CPU:{index}") for index in range(logical)]
-            pairs = [(f"GPU:{index}", f"GPU:{position}") for position, index in enumerate(chosen)]
+            pairs = [(f"GPU:{index}", f"GPU:{shown.index(index)}" if index in shown else "GPU") for index in chosen]
             self._devices = (cpus if self.request["with_cpu"] else []) + pairs
         return self._devices
+
+    def usable(self):
+        """Those of the devices that are not lost, as the same pairs."""
+        return [pair for pair in self.devices() if pair[0] not in self._lost_devices]
 
     def _record(self, device, name, seconds, **fields):
         record = {"leg": name, "device": device, "seconds": seconds}

@@ -24,7 +24,7 @@ def probe() -> ModuleType:
 
 
 def made(probe: ModuleType, folder: Path, **changes: object) -> Any:
-    request = {"records": str(folder / "records.jsonl"), "done": [], "broken_devices": [], "timeout": 7.5, **changes}
+    request = {"records": str(folder / "records.jsonl"), "done": [], "lost_devices": {}, "timeout": 7.5, **changes}
     return probe.Probe(request)
 
 
@@ -91,7 +91,7 @@ def test_the_users_interrupt_is_no_finding(probe: ModuleType, tmp_path: Path) ->
 
 
 def test_what_an_earlier_process_did_is_not_done_again(probe: ModuleType, tmp_path: Path) -> None:
-    one = made(probe, tmp_path, done=[["CPU:0", "a", True], ["CPU:0", "b", False]], broken_devices=["GPU:0"])
+    one = made(probe, tmp_path, done=[["CPU:0", "a", True], ["CPU:0", "b", False]], lost_devices={"GPU:0": "matmul: x"})
 
     def never() -> str:
         raise AssertionError
@@ -99,7 +99,19 @@ def test_what_an_earlier_process_did_is_not_done_again(probe: ModuleType, tmp_pa
     assert one.leg("CPU:0", "a", never)
     assert not one.leg("CPU:0", "b", never)
     assert not one.leg("GPU:0", "a", never)
-    assert [(record["device"], record["code"]) for record in records(tmp_path)] == [("GPU:0", "probe-timeout")]
+    (record,) = records(tmp_path)
+    assert (record["device"], record["skipped"]) == ("GPU:0", True)
+    assert "took its process down before, in matmul: x" in record["evidence"]
+
+
+def test_a_finding_may_be_the_fault_of_another_device(probe: ModuleType, tmp_path: Path) -> None:
+    def all_reduce() -> str:
+        raise probe.Failed("wrong-number", "of 4 sums are wrong: 1 on GPU:0", "GPU:0")
+
+    one = made(probe, tmp_path)
+    one._devices = [("CPU:0", "CPU:0"), ("GPU:1", "GPU:0")]
+    assert not one.leg("environment", "all-reduce", all_reduce)
+    assert records(tmp_path)[-1]["device"] == "GPU:1"
 
 
 def test_a_chain_that_bites_its_tail_ends(probe: ModuleType) -> None:
