@@ -4,17 +4,14 @@ from __future__ import annotations
 
 import os
 import shutil
-import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-import uv
 
+from tensorflows import Recipe, call, create, install
 from tfprov.envs import cures
 from tfprov.events import ignore
-from tfprov.host.interpreters import discover
-from tfprov.host.records import Interpreter
 from tfprov.smoke.cuda_files import cuda_files
 from tfprov.smoke.cures import KNOWN, FailedProof
 from tfprov.smoke.records import Leg, Level, Request, Verdict
@@ -25,53 +22,33 @@ pytestmark = [
     pytest.mark.skipif(os.name != "posix", reason="the environments are POSIX venvs"),
 ]
 
-# Python, and what is installed into it. Without the bound TensorBoard does not start, which is a finding of its own.
+# Without the bound TensorBoard does not start, which is a finding of its own.
 OLD = ("3.11", ("tensorflow-cpu==2.15.*", "setuptools<81"))
 MIDDLE = ("3.12", ("tensorflow-cpu==2.18.*", "setuptools<81"))
 NEWEST = ("3.12", ("tensorflow-cpu", "tensorboard"))
 CUDA = ("3.12", ("tensorflow[and-cuda]",))
 
-Clone = Callable[[tuple[str, tuple[str, ...]]], Path]
-
-
-def call(*argv: str | Path) -> None:
-    done = subprocess.run([uv.find_uv_bin(), *argv], capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-
-
-def install(environment: Path, *requirements: str) -> None:
-    call("pip", "install", "--python", environment / "bin" / "python", *requirements)
-
-
-def usable(interpreter: Interpreter, version: str) -> bool:
-    return interpreter.problem is None and interpreter.version.startswith(f"{version}.") and not interpreter.virtual
+Clone = Callable[[Recipe], Path]
 
 
 @pytest.fixture(scope="module")
-def originals(tmp_path_factory: pytest.TempPathFactory) -> Callable[[tuple[str, tuple[str, ...]]], Path]:
+def originals(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Recipe], Path]:
     """Clean environments, made when first asked for."""
-    made: dict[tuple[str, tuple[str, ...]], Path] = {}
+    made: dict[Recipe, Path] = {}
 
-    def original(recipe: tuple[str, tuple[str, ...]]) -> Path:
+    def original(recipe: Recipe) -> Path:
         if recipe not in made:
-            version, requirements = recipe
-            fitting = [one.path for one in discover(os.environ) if usable(one, version)]
-            if not fitting:
-                pytest.skip(f"no Python {version} on this machine")
-            folder = tmp_path_factory.mktemp("original") / "environment"
-            call("venv", "--python", fitting[0], folder)
-            install(folder, *requirements)
-            made[recipe] = folder
+            made[recipe] = create(recipe, tmp_path_factory.mktemp("original") / "environment")
         return made[recipe]
 
     return original
 
 
 @pytest.fixture
-def clone(originals: Callable[[tuple[str, tuple[str, ...]]], Path], tmp_path: Path) -> Clone:
+def clone(originals: Callable[[Recipe], Path], tmp_path: Path) -> Clone:
     """A copy to sabotage. Files are links to the original's: replace them, never write into them."""
 
-    def copied(recipe: tuple[str, tuple[str, ...]]) -> Path:
+    def copied(recipe: Recipe) -> Path:
         target = tmp_path / "environment"
         shutil.copytree(originals(recipe), target, symlinks=True, copy_function=os.link)
         return target
@@ -115,7 +92,7 @@ def cure(environment: Path, name: str, failed: Verdict, environ: dict[str, str])
 
 @pytest.mark.parametrize("recipe", [OLD, MIDDLE, NEWEST], ids=["2.15", "2.18", "newest"])
 def test_a_clean_environment_passes_every_leg(
-    originals: Callable[[tuple[str, tuple[str, ...]]], Path], recipe: tuple[str, tuple[str, ...]], tmp_path: Path
+    originals: Callable[[Recipe], Path], recipe: Recipe, tmp_path: Path
 ) -> None:
     script = tmp_path / "check.py"
     script.write_text("import helper\n")
@@ -147,9 +124,7 @@ def test_a_clean_environment_passes_every_leg(
         (NEWEST, "typing_extensions==3.10.0.0", "typing-extensions-mismatch"),
     ],
 )
-def test_one_package_of_a_wrong_generation_is_named(
-    clone: Clone, recipe: tuple[str, tuple[str, ...]], exchanged: str, code: str
-) -> None:
+def test_one_package_of_a_wrong_generation_is_named(clone: Clone, recipe: Recipe, exchanged: str, code: str) -> None:
     environment = clone(recipe)
     install(environment, "--no-deps", exchanged)
     assert codes(run(environment)) == {"environment import": code}
@@ -230,7 +205,7 @@ def test_a_second_tensorflow_in_the_environment_is_found(clone: Clone) -> None:
 
 
 def test_what_lies_in_the_shell_is_told_and_does_no_harm(
-    originals: Callable[[tuple[str, tuple[str, ...]]], Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    originals: Callable[[Recipe], Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "path" / "tensorflow").mkdir(parents=True)
     (tmp_path / "path" / "tensorflow" / "__init__.py").write_text("raise RuntimeError('the wrong one')\n")
@@ -242,7 +217,7 @@ def test_what_lies_in_the_shell_is_told_and_does_no_harm(
     assert [finding.code for finding in verdict.findings] == ["path-leak", "shadowed-module"]
 
 
-def test_a_cpu_build_does_not_pass_for_a_gpu_build(originals: Callable[[tuple[str, tuple[str, ...]]], Path]) -> None:
+def test_a_cpu_build_does_not_pass_for_a_gpu_build(originals: Callable[[Recipe], Path]) -> None:
     for gpu in ("now", "later"):
         assert codes(run(originals(NEWEST), accelerator="cuda", gpu=gpu))["environment devices"] == "wheel-without-cuda"
 

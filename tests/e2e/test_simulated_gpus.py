@@ -1,0 +1,307 @@
+"""The real TensorFlow on GPUs that are not there: no false alarm, and every fault charged to the device that has it.
+
+What takes longest runs with TFPROV_TEST_SIMULATED set: the standard level on every number of GPUs, and hangs at that
+level.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+import fake_nvml
+import simgpu
+from simgpu import Card
+from tensorflows import Recipe, create, shared
+from tfprov.events import ignore
+from tfprov.smoke import runner
+from tfprov.smoke.group import bench_for, run_group
+from tfprov.smoke.records import Leg, Level, Request, Verdict
+from tfprov.smoke.runner import smoke
+
+pytestmark = [
+    pytest.mark.network,
+    pytest.mark.skipif(sys.platform != "linux", reason="the plug-in that simulates GPUs is for Linux"),
+    pytest.mark.skipif(simgpu.compiler() is None, reason="there is no C++ compiler to build the simulated GPUs with"),
+    pytest.mark.skipif(fake_nvml.compiler() is None, reason="there is no C compiler"),
+]
+slow = pytest.mark.skipif(
+    "TFPROV_TEST_SIMULATED" not in os.environ, reason="takes minutes: set TFPROV_TEST_SIMULATED to run"
+)
+
+# The newest, and the oldest that tfprov installs, which has Keras 2 and no products in bfloat16 for GPUs.
+NEWEST: Recipe = ("3.12", ("tensorflow-cpu", "tensorboard"))
+OLDEST: Recipe = ("3.10", ("tensorflow-cpu==2.10.*", "numpy<2", "setuptools<81"))
+# Long enough for an import on a busy machine.
+LIMIT_S = 25.0
+
+
+class Machine:
+    """A machine with GPUs that are simulated for TensorFlow and told by a fake NVML.
+
+    Attributes:
+        python: of an environment that sees the GPUs.
+        nvml: folder with the fake NVML.
+    """
+
+    def __init__(self, python: Path, nvml: Path) -> None:
+        self.python = python
+        self.nvml = nvml
+
+    def environ(
+        self, gpus: int | Sequence[Card], *faults: str, order: Sequence[int] = (), **variables: str
+    ) -> dict[str, str]:
+        """Variables of a shell on the machine."""
+        cards = simgpu.cards(gpus) if isinstance(gpus, int) else gpus
+        told = simgpu.variables(cards, nvml=self.nvml, order=order, faults=faults)
+        outside = {key: value for key, value in os.environ.items() if key != "CUDA_VISIBLE_DEVICES"}
+        return {**outside, **told, **variables}
+
+    def smoke(
+        self,
+        gpus: int | Sequence[Card],
+        *faults: str,
+        level: Level = "quick",
+        timeout: float = 120,
+        order: Sequence[int] = (),
+        **variables: str,
+    ) -> Verdict:
+        """The verdict on it, when as many GPUs are asked for as there are."""
+        count = gpus if isinstance(gpus, int) else len(gpus)
+        environ = self.environ(gpus, *faults, order=order, **variables)
+        wanted = count if "CUDA_VISIBLE_DEVICES" not in variables else 1
+        request = Request(level=level, timeout=timeout, require_gpus=wanted)
+        return smoke(self.python, request, environ=environ, emit=ignore)
+
+
+@pytest.fixture(scope="module")
+def machines(tmp_path_factory: pytest.TempPathFactory, pytestconfig: pytest.Config) -> Callable[[Recipe], Machine]:
+    """A machine for each recipe, made when it is first asked for."""
+    nvml = fake_nvml.build(tmp_path_factory.mktemp("driver"))
+    made: dict[Recipe, Machine] = {}
+
+    def machine(recipe: Recipe) -> Machine:
+        if recipe not in made:
+            with shared(tmp_path_factory, f"tensorflow for {recipe[0]}") as folder:
+                if not (folder / "done").exists():
+                    create(recipe, folder)
+                    (folder / "done").touch()
+                cache = Path(pytestconfig.cache.mkdir("simgpu"))  # type: ignore[union-attr]  # the plug-in is on
+                simulated = tmp_path_factory.mktemp("simulated") / "environment"
+                made[recipe] = Machine(simgpu.environment(folder / "bin" / "python", simulated, cache), nvml)
+        return made[recipe]
+
+    return machine
+
+
+@pytest.fixture
+def machine(machines: Callable[[Recipe], Machine]) -> Machine:
+    return machines(NEWEST)
+
+
+def only(monkeypatch: pytest.MonkeyPatch, *names: str) -> None:
+    """Of the groups behind the quick level, run these alone."""
+    monkeypatch.setattr(runner, "GROUPS", tuple(group for group in runner.GROUPS if group.name in names))
+
+
+def codes(verdict: Verdict) -> dict[str, str | None]:
+    return {f"{device.name} {leg.leg}": leg.code for device in verdict.devices for leg in device.legs if not leg.ok}
+
+
+def good(verdict: Verdict) -> list[str]:
+    return [device.name for device in verdict.devices if device.ok]
+
+
+def leg(verdict: Verdict, device: str, name: str) -> Leg:
+    (found,) = [leg for one in verdict.devices if one.name == device for leg in one.legs if leg.leg == name]
+    return found
+
+
+# No false alarm
+
+
+@pytest.mark.parametrize("recipe", [NEWEST, OLDEST], ids=["newest", "oldest"])
+@pytest.mark.parametrize("gpus", [1, 2, 4])
+def test_quick_passes(machines: Callable[[Recipe], Machine], recipe: Recipe, gpus: int) -> None:
+    verdict = machines(recipe).smoke(gpus)
+    assert codes(verdict) == {}
+    assert good(verdict) == ["environment", "CPU:0", *(f"GPU:{number}" for number in range(gpus))]
+
+
+@pytest.mark.parametrize(
+    ("recipe", "gpus"),
+    [
+        pytest.param(NEWEST, 1, marks=slow),
+        (NEWEST, 2),
+        pytest.param(NEWEST, 4, marks=slow),
+        pytest.param(OLDEST, 1, marks=slow),
+        (OLDEST, 2),
+        pytest.param(OLDEST, 4, marks=slow),
+    ],
+    ids=lambda value: {NEWEST: "newest", OLDEST: "oldest"}.get(value, str(value)),
+)
+def test_standard_passes(machines: Callable[[Recipe], Machine], recipe: Recipe, gpus: int) -> None:
+    verdict = machines(recipe).smoke(gpus, level="standard", timeout=300)
+    assert codes(verdict) == {}
+    assert good(verdict) == ["environment", "CPU:0", "CPU:1", *(f"GPU:{number}" for number in range(gpus))]
+    assert leg(verdict, "GPU:0", "matmul-half").evidence.endswith("bfloat16 here") == (recipe is OLDEST)
+    summed = leg(verdict, "environment", "all-reduce").evidence
+    assert summed.startswith(", ".join(f"GPU:{number}" for number in range(gpus)) if gpus > 1 else "CPU:0, CPU:1")
+    assert all(not leg(verdict, f"GPU:{number}", "health").skipped for number in range(gpus))
+
+
+# Faults while a kernel runs
+
+
+@pytest.mark.parametrize(
+    ("fault", "code"),
+    [
+        ("wrong:1", "wrong-number"),
+        ("nan:1:MatMul", "wrong-number"),
+        ("error:1:MatMul:kernel failed", "probe-failed"),
+        ("error:1:MatMul:DNN library initialization failed.", "cudnn-init-failed"),
+        ("error:1:MatMul:libdevice not found at ./libdevice.10.bc", "cuda-toolkit-file-missing"),
+        ("error:1:MatMul:RESOURCE_EXHAUSTED failed to allocate memory", "gpu-memory-in-use"),
+    ],
+)
+def test_a_fault_of_one_gpu_is_its_own(machine: Machine, fault: str, code: str) -> None:
+    verdict = machine.smoke(2, fault)
+    assert codes(verdict) == {"GPU:1 matmul": code, "GPU:1 gradient": code}
+    assert good(verdict) == ["environment", "CPU:0", "GPU:0"]
+
+
+@pytest.mark.parametrize("level", ["quick", pytest.param("standard", marks=slow)])
+@pytest.mark.parametrize("number", [0, 1])
+@pytest.mark.parametrize(("fault", "code"), [("hang", "probe-timeout"), ("crash", "probe-crashed")])
+def test_a_gpu_that_hangs_or_crashes_costs_its_own_verdict_and_no_more_than_one_limit(
+    machine: Machine, fault: str, code: str, number: int, level: Level
+) -> None:
+    # At the standard level the legs of the others take most of a minute on a busy machine.
+    limit_s = LIMIT_S if level == "quick" else 60.0
+    verdict = machine.smoke(2, f"{fault}:{number}", level=level, timeout=limit_s)
+    assert codes(verdict) == {f"GPU:{number} matmul": code}
+    assert f"GPU:{1 - number}" in good(verdict)
+    assert good(verdict)[:2] == ["environment", "CPU:0"]
+    assert leg(verdict, f"GPU:{number}", "gradient").skipped
+    assert verdict.seconds < 2.5 * limit_s
+
+
+def test_what_concerns_no_device_keeps_clear_of_a_sick_gpu(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
+    only(monkeypatch, "training")
+    verdict = machine.smoke(1, "wrong:0", level="standard")
+    assert "environment" in good(verdict)
+    assert leg(verdict, "environment", "saved-model").ok
+    assert leg(verdict, "GPU:0", "training").code == "wrong-number"
+
+
+# Faults while TensorFlow makes its devices
+
+
+BUSY = "error@context:1::CUDA_ERROR_DEVICE_UNAVAILABLE: CUDA-capable device(s) is/are busy or unavailable"
+
+
+@pytest.mark.parametrize("fault", [BUSY, "crash@context:1", pytest.param("hang@context:1", marks=slow)])
+def test_a_gpu_that_cannot_be_made_ready_is_found_and_the_others_are_proved(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch, fault: str
+) -> None:
+    only(monkeypatch, "collective")
+    verdict = machine.smoke(3, fault, level="standard", timeout=LIMIT_S)
+    assert list(codes(verdict)) == ["GPU:1 context"]
+    assert good(verdict)[:2] == ["environment", "CPU:0"]
+    assert {"GPU:0", "GPU:2"} <= set(good(verdict))
+    assert leg(verdict, "environment", "all-reduce").evidence.startswith("GPU:0, GPU:2:")
+    addresses = {f"GPU:{number}": leg(verdict, f"GPU:{number}", "health").evidence for number in range(3)}
+    assert all(f"00000000:{0x1A + number:02X}:00.0" in addresses[f"GPU:{number}"] for number in range(3))
+    assert all(device.description for device in verdict.devices if device.kind == "gpu")
+
+
+def test_who_holds_a_gpu_that_cannot_be_had_is_told(machine: Machine) -> None:
+    variables = {"FAKE_NVML_MODE": "0,3", "FAKE_NVML_PROCESSES": f",{os.getpid()} 4194305"}
+    verdict = machine.smoke(2, BUSY, **variables)
+    evidence = leg(verdict, "GPU:1", "context").evidence
+    assert "the driver says of GPU:1: the compute mode is exclusive process" in evidence
+    assert f" {os.getpid()} (1024 MiB), process 4194305 (1024 MiB)" in evidence
+    assert "GPU:0" in good(verdict)
+
+
+def test_a_gpu_without_free_memory_says_how_little_there_is(machine: Machine) -> None:
+    full = replace(simgpu.cards(2)[1], used=(2 << 30) - (16 << 20))
+    verdict = machine.smoke([simgpu.cards(1)[0], full], "error:1::RESOURCE_EXHAUSTED failed to allocate memory")
+    assert codes(verdict)["GPU:1 matmul"] == "gpu-memory-in-use"
+    assert "16 of 2048 MiB are free" in leg(verdict, "GPU:1", "matmul").evidence
+
+
+# Sums over several GPUs
+
+
+@pytest.mark.parametrize(
+    ("fault", "code", "gpus"),
+    [
+        ("wrong:1:NcclAllReduce", "wrong-number", 2),
+        ("wrong@part:2", "wrong-number", 4),
+        pytest.param("hang:0:NcclAllReduce", "probe-timeout", 3, marks=slow),
+    ],
+)
+def test_the_odd_one_out_of_a_sum_is_named(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch, fault: str, code: str, gpus: int
+) -> None:
+    only(monkeypatch, "collective")
+    verdict = machine.smoke(gpus, fault, level="standard", timeout=2 * LIMIT_S)
+    number = fault.partition(":")[2][:1]
+    assert codes(verdict) == {f"GPU:{number} all-reduce": code}
+
+
+def test_a_sum_over_two_that_is_wrong_on_both_stays_with_the_environment(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    only(monkeypatch, "collective")
+    verdict = machine.smoke(2, "wrong@part:1", level="standard")
+    assert codes(verdict) == {"environment all-reduce": "wrong-number"}
+
+
+# Which of the driver's GPUs is which of TensorFlow's
+
+DOMAINS = (Card(pci="0001:00:00.0", name="First"), Card(pci="0002:00:00.0", name="Second"))
+
+
+@pytest.mark.parametrize(
+    ("cards", "order", "visible", "sick"),
+    [
+        pytest.param(simgpu.cards(2), (), None, "GPU:1", id="in the driver's order"),
+        pytest.param(simgpu.cards(2), (1, 0), None, "GPU:0", id="the fastest first"),
+        pytest.param(simgpu.cards(3), (), "2,1", "GPU:1", id="permuted"),
+        pytest.param(simgpu.cards(3), (), "GPU-aaaa-1,GPU-aaaa-0", "GPU:0", id="by UUID"),
+        pytest.param(simgpu.cards(2), (), "1", "GPU:0", id="fewer than the driver shows"),
+        pytest.param(DOMAINS, (), None, "GPU:1", id="the same bus in two domains"),
+    ],
+)
+def test_a_sick_card_is_the_device_that_tensorflow_made_of_it(
+    machine: Machine,
+    monkeypatch: pytest.MonkeyPatch,
+    cards: Sequence[Card],
+    order: Sequence[int],
+    visible: str | None,
+    sick: str,
+) -> None:
+    """The second card of the driver has memory errors."""
+    only(monkeypatch)
+    variables = {} if visible is None else {"CUDA_VISIBLE_DEVICES": visible}
+    verdict = machine.smoke(cards, level="standard", order=order, FAKE_NVML_ECC="0,3,0", **variables)
+    assert codes(verdict) == {f"{sick} health": "gpu-unhealthy"}
+    assert not any(leg(verdict, name, "health").skipped for name in good(verdict) if name.startswith("GPU"))
+
+
+def test_free_memory_is_that_of_the_card_and_not_of_its_number(machine: Machine) -> None:
+    small = replace(simgpu.cards(2)[1], memory=1536 << 20)
+    environ = machine.environ([simgpu.cards(1)[0], small], order=(1, 0))
+    request = Request(level="deep", timeout=120, accelerator="cuda")
+    buses = {"GPU:0": small.pci, "GPU:1": simgpu.cards(1)[0].pci}
+    with bench_for(machine.python, request, environ=environ, emit=ignore) as bench:
+        outcome = run_group(bench, "memory", options={"buses": buses})
+    told = [leg.evidence.partition(" of ")[0] for _, leg in outcome.legs]
+    assert told == ["4 pieces", "6 pieces"]
