@@ -29,7 +29,7 @@ from packaging.specifiers import SpecifierSet
 from packaging.version import Version
 
 from tfprov import process
-from tfprov.fetch.default_index import default_index
+from tfprov.default_index import default_index
 from tfprov.host.facts import gather
 from tfprov.pipeline.uv import uv_executable
 

@@ -13,7 +13,18 @@ import tfprov
 SOURCE = Path(tfprov.__file__).parent
 
 LAYERS = (
-    ("digests", "disk_space", "distributions", "errors", "events", "paths", "process", "redact", "words"),
+    (
+        "default_index",
+        "digests",
+        "disk_space",
+        "distributions",
+        "errors",
+        "events",
+        "paths",
+        "process",
+        "redact",
+        "words",
+    ),
     ("journal",),
     ("diagnose",),
     ("ladder",),

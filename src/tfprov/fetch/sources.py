@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from tfprov import paths
+from tfprov.default_index import default_index
 from tfprov.fetch.addresses import expand, local_path, origin_of, place
 from tfprov.fetch.certificates import bundle, certificates_of, tls_context
 from tfprov.fetch.client import client
 from tfprov.fetch.credentials import Keyring, Login, basic_auth, from_netrc, login_in, service_of, with_login
-from tfprov.fetch.default_index import default_index
 from tfprov.fetch.health import Health
 from tfprov.fetch.routes import DIRECT, Route, routes_of
 from tfprov.host.records import Facts, IndexConfig

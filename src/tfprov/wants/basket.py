@@ -17,6 +17,7 @@ from packaging.requirements import InvalidRequirement, Requirement
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel_filename
 
+from tfprov.default_index import default_index
 from tfprov.paths import expanded
 from tfprov.redact import holds_password, redact
 from tfprov.wants import names
@@ -34,7 +35,6 @@ _BUILT_BY_CONDA = re.compile(
 _BUILT_WHEEL = re.compile(r"/[\w.]+-(\d[\w.!]*)-[\w.-]+\.whl$")
 _REPOSITORY = re.compile(r"^(?:git|hg|svn|bzr)\+|^git@|\.git(?:@|#|$)", re.IGNORECASE)
 _LINK = re.compile(r"^(?:(?:git|hg|svn|bzr)\+)?[a-z]+://|^git@|^file:", re.IGNORECASE)
-_PUBLIC = re.compile(r"^https?://(?:pypi\.org|pypi\.python\.org)/(?:simple|pypi)/?$")
 _ARCHIVES = (".whl", ".zip", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz", ".tar")
 _SHA256 = re.compile(r"(?:^|&)sha256=([0-9a-fA-F]{64})")
 _EXTRAS = re.compile(r"\[[^\]/]*\]$")
@@ -149,7 +149,7 @@ class Basket:
         if holds_password(url):
             self.problem(where, "the address holds a password: put it in a variable and write `${NAME}`, or use netrc")
             return
-        if kind != "find-links" and _PUBLIC.match(url):
+        if kind != "find-links" and urlsplit(url).netloc == urlsplit(default_index()).netloc:
             # It says "the usual one"; what that is here, the machine's own settings of pip and uv know.
             self.note(where, f"`{url}` is the public index: the one that this machine is set up with serves for it")
             return

@@ -16,7 +16,7 @@ source = { virtual = "." }
 [[package]]
 name = "numpy"
 version = "1.26.4"
-source = { registry = "https://pypi.org/simple" }
+source = { registry = "https://index.example/simple" }
 [[package]]
 name = "forked"
 version = "1.0"

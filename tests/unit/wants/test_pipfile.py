@@ -1,10 +1,11 @@
 from __future__ import annotations
 
+from tfprov.default_index import default_index
 from wants_files import Read, texts
 
-PIPFILE = """\
+PIPFILE = f"""\
 [[source]]
-url = "https://pypi.org/simple"
+url = "{default_index()}"
 verify_ssl = true
 name = "pypi"
 [[source]]
@@ -13,9 +14,9 @@ url = "https://own.example/simple"
 tensorflow = "*"
 numpy = ">=1.2,<2"
 pinned = "1.0"
-six = {version = "~=1.0", extras = ["x"], markers = "os_name == 'posix'"}
-win = {version = "*", sys_platform = "== 'win32'"}
-here = {path = ".", editable = true}
+six = {{version = "~=1.0", extras = ["x"], markers = "os_name == 'posix'"}}
+win = {{version = "*", sys_platform = "== 'win32'"}}
+here = {{path = ".", editable = true}}
 wrong = 3
 [dev-packages]
 pytest = "*"

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from tfprov.default_index import default_index
 from tfprov.wants.recognise import read
 from tfprov.wants.records import ProjectParts, Wants
 
@@ -131,11 +132,10 @@ def test_indexes_and_places_with_wheels_are_kept(tmp_path: Path) -> None:
 
 
 def test_the_public_index_is_the_one_that_the_machine_is_set_up_with(tmp_path: Path) -> None:
-    found = wants_of(files(tmp_path, main="--index-url https://pypi.org/simple/\na\n"))
+    found = wants_of(files(tmp_path, main=f"--index-url {default_index()}\na\n"))
     assert found.addresses == ()
     assert found.notes == (
-        "main.txt:1: `https://pypi.org/simple/` is the public index: the one that this machine is set up with serves "
-        "for it",
+        f"main.txt:1: `{default_index()}` is the public index: the one that this machine is set up with serves for it",
     )
 
 

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from tfprov.fetch.default_index import default_index
+from tfprov.default_index import default_index
 
 
 def test_the_public_index_is_read_from_pips_own_code() -> None:
