@@ -175,7 +175,11 @@ _ALL = [
         ("path-leak", "packages from outside the environment are visible", "clean PYTHONPATH and the user site"),
         ("metal-plugin-mismatch", "tensorflow-metal does not fit", "a matching pair, or remove it"),
         ("several-tensorflows", "more than one TensorFlow is installed", "a fresh environment"),
-        ("import-failed", "TensorFlow cannot be imported", "read the traceback in the evidence"),
+        (
+            "import-failed",
+            "TensorFlow, or a package that was asked for, cannot be imported",
+            "read the traceback in the evidence",
+        ),
         ("package-drift", "the installed packages are not those of the lock", "run `tfprov repair`"),
         ("foreign-file", "a file among the packages belongs to none of them", "remove it, or make a package of it"),
         ("file-damaged", "an installed file is missing or altered", "run `tfprov repair`"),

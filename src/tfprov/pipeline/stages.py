@@ -12,6 +12,8 @@ from datetime import datetime, timezone
 from functools import partial
 from pathlib import Path
 
+from packaging.requirements import Requirement
+
 from tfprov.envs import durable
 from tfprov.envs.generations import python_in
 from tfprov.envs.records import Generation, Seal
@@ -29,6 +31,7 @@ from tfprov.install.wheelhouse import Wheelhouse, wheelhouse
 from tfprov.ladder.climb import Policy, Step, climb
 from tfprov.ladder.rungs import Rung
 from tfprov.lock.records import LockedFile, Target
+from tfprov.lock.resolve import is_tensorflow
 from tfprov.paths import Home
 from tfprov.pipeline import limits, uv
 from tfprov.pipeline.bundle_source import require_local, take_wheels, with_size
@@ -278,10 +281,19 @@ def smoke_request(loaded: Loaded, target: Target) -> SmokeRequest:
         gpu=wanted.gpu,
         timeout=wanted.timeout,
         scripts=tuple(loaded.resolve(script) for script in wanted.scripts),
+        packages=() if wanted.packages == "off" else _requested(loaded),
+        all_packages=wanted.packages == "all",
+        skip_imports=wanted.skip_imports,
         expected_version=target.version,
         expected_package=target.package,
         variables=loaded.profile.environment.variables,
     )
+
+
+def _requested(loaded: Loaded) -> tuple[tuple[str, bool], ...]:
+    """The packages that the profile asks for beside TensorFlow, each with whether a marker may leave it out."""
+    asked = [Requirement(text) for text in loaded.requirements if not is_tensorflow(text)]
+    return tuple({one.name: (one.name, one.marker is not None) for one in asked}.values())
 
 
 def smoke_digest(request: SmokeRequest) -> str:

@@ -363,6 +363,10 @@ class SmokeTable(_Table):
     """Time for each check."""
     scripts: Many[str] = ()
     """Checks of your own: Python files that are run in the new environment, relative to the profile."""
+    packages: Literal["requested", "all", "off"] = "requested"
+    """Which packages must be importable: those that the profile asks for, every installed one, none."""
+    skip_imports: Many[str] = ()
+    """Packages or modules that are not imported: they open a window, start a server, need a setting."""
 
 
 def _environment_name(value: str) -> str:

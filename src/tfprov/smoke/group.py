@@ -35,7 +35,7 @@ _MANY = 256
 # How often the records are looked at while a probe runs; a person sees no difference below this.
 _LOOK_S = 0.2
 # What an exception of these legs means when its text says nothing: they do one thing.
-_UNRECOGNISED = {"import": "import-failed", "keras": "keras-mismatch"}
+_UNRECOGNISED = {"import": "import-failed", "package": "import-failed", "keras": "keras-mismatch"}
 
 
 @dataclass(slots=True, kw_only=True)
@@ -368,7 +368,8 @@ def _leg(record: dict[str, object], accelerator: str) -> Leg:
     code = record.get("code")
     if not ok and code is None:
         chain = _chain(record.get("errors"))
-        code = causes.of_exceptions(chain, _UNRECOGNISED.get(name, "probe-failed"), accelerator=accelerator)
+        unrecognised = _UNRECOGNISED.get(name.partition(" ")[0], "probe-failed")
+        code = causes.of_exceptions(chain, unrecognised, accelerator=accelerator)
         if chain:
             # The last exception first: it is the cause, and the traceback below it is long.
             evidence = f"{chain[-1]}\n{evidence}"

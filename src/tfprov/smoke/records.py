@@ -23,6 +23,9 @@ class Request:
         timeout: seconds that one leg may take; all legs that share a process, three times as long.
         scripts: the user's own checks, as absolute paths.
         expected_version: version of TensorFlow in the lock; None to accept any.
+        packages: projects that must be importable, each with whether it may be missing: a marker decides there.
+        all_packages: whether every other installed project must be importable, too.
+        skip_imports: projects and modules that are not imported.
         expected_package: project that the lock installs (`tensorflow-cpu`); None to accept any.
         variables: what the profile sets, with `${NAME}` for variables of the user, by name.
     """
@@ -33,6 +36,9 @@ class Request:
     gpu: Literal["now", "later"] = "now"
     timeout: float = 300.0
     scripts: tuple[Path, ...] = ()
+    packages: tuple[tuple[str, bool], ...] = ()
+    all_packages: bool = False
+    skip_imports: tuple[str, ...] = ()
     expected_version: str | None = None
     expected_package: str | None = None
     variables: Mapping[str, str] = field(default_factory=dict)

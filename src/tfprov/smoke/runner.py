@@ -45,7 +45,7 @@ def smoke(
     with bench_for(python, request, environ=environ, emit=emit, activation=activation) as bench:
         before = _health(bench, "before")
         core, outcomes = _core(bench)
-        outcomes = [before, *outcomes, *_beyond(bench, core, outcomes)]
+        outcomes = [before, *outcomes, *_packages(bench, core), *_beyond(bench, core, outcomes)]
         for outcome in outcomes:
             _charge_all_reduce(bench, outcome)
         outcomes += _scripts(bench, core)
@@ -62,6 +62,9 @@ def smoke(
 
 TARGET_S = {"quick": 20.0, "standard": 90.0, "deep": 600.0}
 """How long a level should take at most on a machine that is fit for the work. Beyond that it is told why."""
+
+
+_IMPORT_S = 60.0
 
 
 def _slow(verdict: Verdict) -> str:
@@ -132,6 +135,21 @@ def _beyond(bench: Bench, core: Outcome, outcomes: list[Outcome]) -> list[Outcom
         and (not group.only_cuda or (request.accelerator == "cuda" and request.gpu == "now"))
         and (group.name != "linkage" or must_link or request.level != "quick")
     ]
+
+
+def _packages(bench: Bench, core: Outcome) -> list[Outcome]:
+    """Whether the packages that were asked for can be imported; not where TensorFlow cannot, which many need."""
+    request, imported = bench.request, core.leg(ENVIRONMENT, "import")
+    if imported is None or not imported.ok or not (request.packages or request.all_packages):
+        return []
+    options = {
+        "packages": request.packages,
+        "all_packages": request.all_packages,
+        "skip_imports": request.skip_imports,
+    }
+    # An import that takes longer than this hangs: it waits for a display, a server, an answer.
+    limited = replace(bench, request=replace(request, timeout=min(request.timeout, _IMPORT_S)))
+    return [run_group(limited, "packages", options=options)]
 
 
 def _charge_all_reduce(bench: Bench, outcome: Outcome) -> None:

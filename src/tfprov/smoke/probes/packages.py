@@ -1,0 +1,82 @@
+"""Whether the packages that were asked for can be imported: a leg a distribution, all in one process.
+
+A module that takes the process down, or never comes back, costs its own leg: the next process goes on behind it.
+"""
+
+import gc
+import importlib
+import os
+import re
+
+from tfprov_probe import ENVIRONMENT, Failed, Skipped, load
+
+# Folders that projects install beside their package by mistake; nobody imports them by that name.
+_BYCATCH = {
+    "test",
+    "tests",
+    "testing",
+    "doc",
+    "docs",
+    "example",
+    "examples",
+    "script",
+    "scripts",
+    "tools",
+    "benchmarks",
+}
+_NO_WINDOWS = {
+    "MPLBACKEND": "Agg",
+    "QT_QPA_PLATFORM": "offscreen",
+    "SDL_VIDEODRIVER": "dummy",
+    "SDL_AUDIODRIVER": "dummy",
+}
+
+
+def run(probe):
+    """A leg `package NAME` for each distribution that the request names, or for every one that is there."""
+    os.environ.update(_NO_WINDOWS)
+    core = load("core")
+    found = {plain(one.name): one for one in core.distributions()}
+    asked = probe.request["packages"]
+    if probe.request["all_packages"]:
+        asked = asked + [[name, True] for name in sorted(found) if name not in {plain(each) for each, _ in asked}]
+    skipped = {plain(name) for name in probe.request["skip_imports"]}
+    gc.disable()
+    for name, may_lack in asked:
+        leg = "package " + name
+        probe.leg(ENVIRONMENT, leg, imports, found.get(plain(name)), skipped, may_lack)
+
+
+def imports(one, skipped, may_lack):
+    """Each top-level module of a distribution can be imported."""
+    if one is None:
+        if may_lack:
+            raise Skipped("it is not meant for this system or Python")
+        raise Failed("import-failed", "it is not installed")
+    every = modules_of(one)
+    modules = [name for name in every if not skipped.intersection((plain(name), plain(one.name)))]
+    if not modules:
+        raise Skipped("left out by `smoke.skip-imports`" if every else "it has no module to import")
+    for name in modules:
+        importlib.import_module(name)
+    return "{} {}: {}".format(one.name, one.version, ", ".join(modules))
+
+
+def modules_of(one):
+    """The modules that stand for a distribution, sorted: its top-level ones; below a namespace what it has there."""
+    paths = [path.replace("\\", "/") for path, _, _ in one.files() if path.endswith((".py", ".so", ".pyd"))]
+    packages = {path.rpartition("/")[0] for path in paths if path.rpartition("/")[2].startswith("__init__.")}
+    found = {path.partition(".")[0] for path in paths if "/" not in path}
+    for folder in packages:
+        parts = folder.split("/")
+        above = ["/".join(parts[:count]) for count in range(1, len(parts))]
+        # Below a package lie its own parts, and templates that only look like modules.
+        if not packages.intersection(above):
+            found.add(".".join(parts))
+    names = {name for name in found if all(part.isidentifier() for part in name.split(".")) and name[0] != "_"}
+    return sorted({name for name in names if name.partition(".")[0] not in _BYCATCH} or names)
+
+
+def plain(name):
+    """A name of a project as PEP 503 writes it."""
+    return re.sub(r"[-_.]+", "-", name).lower()

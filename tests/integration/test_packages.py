@@ -1,0 +1,115 @@
+"""Packages that were asked for have to be importable; each that is not is named, and the environment is not verified."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from site_under_test import RELEASE, Site, only_here, sham_wheel
+from wheels import build_wheel
+
+pytestmark = only_here
+
+DEADLY = "import os, signal\nos.kill(os.getpid(), signal.SIGSEGV)\n"
+SLOW = "import time\ntime.sleep(600)\n"
+BROKEN = "import not_there_at_all\n"
+SETUPTOOLS = "import pkg_resources\n"
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Site:
+    site = Site.make(tmp_path)
+    wheels = tmp_path / "wheels"
+    site.offer(
+        sham_wheel(wheels, RELEASE),
+        build_wheel(wheels, "good", "1.0"),
+        build_wheel(wheels, "broken", "1.0", files={"broken/__init__.py": BROKEN}),
+        build_wheel(wheels, "deadly", "1.0", files={"deadly.py": DEADLY}),
+        build_wheel(wheels, "slow", "1.0", files={"slow.py": SLOW}),
+        build_wheel(wheels, "old-hub", "1.0", files={"old_hub/__init__.py": SETUPTOOLS}),
+        build_wheel(wheels, "space-one", "1.0", files={"space/one/__init__.py": BROKEN}),
+        build_wheel(wheels, "only-data", "1.0", files={"share/data.txt": "x"}),
+        build_wheel(wheels, "needs-broken", "1.0", requires=["broken"]),
+        build_wheel(
+            wheels, "templates", "1.0", files={"templates/__init__.py": "", "templates/new/{x}/__init__.py": "("}
+        ),
+    )
+    return site
+
+
+def ask(site: Site, *requirements: str, smoke: str = "") -> None:
+    lines = ", ".join(json.dumps(line) for line in requirements)
+    site.write(f"[packages]\nrequirements = [{lines}]\n", smoke=f'level = "quick"\n{smoke}')
+
+
+def legs(site: Site, *, status: int = 0) -> dict[str, tuple[bool, str | None, str]]:
+    """Ok, code and evidence of each leg about a package."""
+    done = site.run("up", "train.toml", "--json")
+    assert done.returncode == status, done.stderr
+    if status:
+        done = site.run("log", "train.toml")
+        lines = [line for line in done.stdout.splitlines() if "smoke: package " in line]
+        found = {}
+        for line in lines:
+            _, _, text = json.loads(line)["text"].partition("package ")
+            name, _, rest = text.partition(" on environment: ")
+            code = rest.partition(",")[0]
+            found[name] = (code == "ok", None if code == "ok" else code, text)
+        return found
+    devices = json.loads(done.stdout)["devices"]
+    every = (leg for device in devices for leg in device["legs"] if leg["leg"].startswith("package "))
+    return {leg["leg"].removeprefix("package "): (leg["ok"], leg["code"], leg["evidence"]) for leg in every}
+
+
+def test_what_was_asked_for_and_can_be_imported_is_a_leg(site: Site) -> None:
+    ask(site, "good", "templates", "only-data")
+    found = legs(site)
+    assert found["good"] == (True, None, "good 1.0: good")
+    assert found["templates"][0]
+    assert found["only-data"] == (True, None, "it has no module to import")
+
+
+def test_each_package_that_cannot_be_imported_is_named_and_none_hides_the_others(site: Site) -> None:
+    ask(site, "broken", "deadly", "old-hub", "space-one", "slow", "good", smoke='timeout = "5s"\n')
+    found = legs(site, status=16)
+    assert found["good"][0]
+    assert found["broken"][1] == "import-failed"
+    assert found["deadly"][1] == "probe-crashed"
+    assert found["slow"][1] == "probe-timeout"
+    assert found["old-hub"][1] == "setuptools-pkg-resources"
+    assert found["space-one"][1] == "import-failed"
+
+
+def test_the_environment_in_use_stays_when_a_new_package_cannot_be_imported(site: Site) -> None:
+    ask(site, "good")
+    legs(site)
+    ask(site, "good", "broken")
+    error = json.loads(site.run("up", "train.toml", "--json").stdout)["error"]
+    assert error["code"] == "import-failed"
+    assert "broken" in error["what"] + " ".join(error["evidence"])
+    assert site.imported() == RELEASE
+
+
+@pytest.mark.parametrize("smoke", ['packages = "off"', 'skip-imports = ["broken"]'])
+def test_a_package_can_be_left_out_with_a_reason(site: Site, smoke: str) -> None:
+    ask(site, "broken", "good", smoke=smoke)
+    found = legs(site)
+    if "off" in smoke:
+        assert found == {}
+    else:
+        assert found["broken"] == (True, None, "left out by `smoke.skip-imports`")
+        assert found["good"][0]
+
+
+def test_what_a_package_brings_counts_only_when_all_do(site: Site) -> None:
+    ask(site, "needs-broken")
+    assert set(legs(site)) == {"needs-broken"}
+    ask(site, "needs-broken", smoke='packages = "all"')
+    assert legs(site, status=16)["broken"][1] == "import-failed"
+
+
+def test_a_marker_decides_whether_a_package_may_be_missing(site: Site) -> None:
+    ask(site, 'good; python_version < "3"')
+    assert legs(site) == {"good": (True, None, "it is not meant for this system or Python")}
