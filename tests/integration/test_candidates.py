@@ -135,3 +135,20 @@ def test_another_python_is_taken_where_the_packages_need_it(site: Site, tmp_path
     version, python = planned(site)
     assert version == RELEASE
     assert python.startswith(f"3.{other}.")
+
+
+def test_what_is_known_to_break_is_bound_before_anything_is_downloaded(site: Site, tmp_path: Path) -> None:
+    site.offer(
+        build_wheel(tmp_path / "more", "imgaug", "0.4.0", requires=["numpy"]),
+        build_wheel(tmp_path / "more", "numpy", "1.26.4"),
+        build_wheel(tmp_path / "more", "numpy", "2.1.0"),
+    )
+    ask(site, "imgaug")
+    done = site.run("plan", "train.toml")
+    assert done.returncode == 0, done.stderr
+    assert "numpy<2: `imgaug`: it uses `np.sctypes`, which numpy 2 does not have" in done.stdout
+    assert site.run("lock", "train.toml").returncode == 0
+    assert 'name = "numpy"\nversion = "1.26.4"' in site.lock.read_text()
+    ask(site, "imgaug", "numpy>=2")
+    error = refusal(site)
+    assert "`imgaug` needs `numpy<2`" in " ".join(error["evidence"])

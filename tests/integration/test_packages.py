@@ -1,4 +1,4 @@
-"""Packages that were asked for have to be importable; each that is not is named, and the environment is not verified."""
+"""Packages that were asked for have to be importable; each that is not is named, and nothing is verified then."""
 
 from __future__ import annotations
 

@@ -28,9 +28,10 @@ from tfprov.pipeline.backends.venv.locking import Selection, as_asked, ask_resol
 from tfprov.pipeline.context import Context
 from tfprov.pipeline.machine import Machine
 from tfprov.pipeline.records import Choice
+from tfprov.plan.companions import Break, breaks_in
 from tfprov.plan.compat import table
 from tfprov.plan.decide import decide
-from tfprov.plan.records import Candidate, Decision, Plan
+from tfprov.plan.records import Candidate, Constraint, Decision, Plan, Refused
 from tfprov.plan.tags import marker_environment, supported_tags
 from tfprov.profile.records import Profile
 
@@ -82,13 +83,45 @@ def choose(context: Context, machine: Machine) -> Choice:
         plan = decide(profile, facts, table(), machine.offers)
         if not plan.candidates or context.request.locked or not _can_resolve(machine):
             return Choice(plan=plan)
-        best = _best(context, machine, profile, plan.candidates)
-        best = _without_lag(context, machine, profile, plan.candidates, best)
+        best = _unbroken(context, machine, profile, plan.candidates)
     except TfprovError as error:
         if _may_differ(error) and _can_resolve(machine):
             _add_tried_hint(context, machine, profile, error)
         raise
     return Choice(plan=_with_sizes(_decided(context, plan, best), machine, best), resolved=best.document)
+
+
+def _unbroken(context: Context, machine: Machine, profile: Profile, candidates: Sequence[Candidate]) -> Solution:
+    """The best solution in which nothing is known to break, and nothing that the profile asks for is old.
+
+    Each row of known breaks that a solution needs joins the question, until no further one does.
+
+    Raises:
+        TfprovError: there is none; the rows that joined are named.
+    """
+    applied: tuple[Break, ...] = ()
+    while True:
+        try:
+            best = _best(context, machine, profile, candidates)
+        except TfprovError as error:
+            error.evidence = (*error.evidence, *(f"`{row.package}` needs `{row.requires}`: {row.why}" for row in applied))
+            raise
+        best = _without_lag(context, machine, profile, candidates, best)
+        found = tuple(row for row in breaks_in(dict(versions_in(best.document))) if row not in applied)
+        if not found:
+            return best
+        applied += found
+        candidates = [_with_breaks(candidate, found) for candidate in candidates]
+
+
+def _with_breaks(candidate: Candidate, rows: Sequence[Break]) -> Candidate:
+    """A candidate whose decisions hold to further rows."""
+    bounds = [Constraint(requirement=row.requires, why=f"`{row.package}`: {row.why}") for row in rows if not row.adds]
+    also = [Constraint(requirement=row.requires, why=f"`{row.package}`: {row.why}") for row in rows if row.adds]
+    decisions = tuple(
+        replace(each, constraints=(*each.constraints, *bounds), also=(*each.also, *also)) for each in candidate.decisions
+    )
+    return replace(candidate, decisions=decisions)
 
 
 def _may_differ(error: TfprovError) -> bool:
@@ -243,12 +276,20 @@ def _decided(context: Context, plan: Plan, best: Solution) -> Plan:
         text = f"another package needs `tensorflow`: it is taken instead of `{first.tensorflow.package}`"
         context.emit(Note(text=text))
     now, before = taken.tensorflow.version, first.tensorflow.version
+    refused = plan.refused
     if now != before:
         context.emit(Note(text=f"TensorFlow {now} instead of {before}: the other packages of the profile need it"))
-    elif taken.python.version != first.python.version:
-        text = f"Python {taken.python.version} instead of {first.python.version}: the other packages have no answer there"
-        context.emit(Note(text=text))
-    return replace(plan, decision=taken)
+    if taken.python.path != first.python.path:
+        why = "the other packages have no answer there"
+        if now == before:
+            context.emit(Note(text=f"Python {taken.python.version} instead of {first.python.version}: {why}"))
+        left = Refused(what=_python_of(first), code="resolver-conflict", why=why)
+        refused = (left, *(each for each in refused if each.what != _python_of(taken)))
+    return replace(plan, decision=taken, refused=refused)
+
+
+def _python_of(decision: Decision) -> str:
+    return f"Python {decision.python.version} ({decision.python.path})"
 
 
 def _with_sizes(plan: Plan, machine: Machine, best: Solution) -> Plan:
