@@ -74,12 +74,16 @@ def _pythons(context: DecisionContext, row: CondaBuild) -> list[str]:
 def _with_cuda(context: DecisionContext, allowed: list[CondaBuild]) -> CondaBuild | Refusal:
     if isinstance(context.gpus, Refusal):
         return context.gpus
-    builds = [row for row in allowed if row.accelerator == "cuda"]
-    for row in builds:
-        if gpus.conda_serves(row, context.gpus):
+    refusals = []
+    for row in allowed:
+        if row.accelerator != "cuda":
+            continue
+        refusal = gpus.conda_refusal(row, context.gpus, context.table)
+        if refusal is None:
             return row
-    names = ", ".join(f"{row.version} for CUDA {row.cuda}" for row in builds) or "none with CUDA"
-    return Refusal(code="gpu-arch-unsupported", why=f"no build serves this GPU and driver ({names})")
+        refusals.append(refusal)
+    missing = Refusal(code="conda-package-missing", why="no build that the profile allows has CUDA")
+    return next(iter(refusals), missing)
 
 
 def _plan_of_lock(context: DecisionContext, locked: LockedChoice) -> Plan:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -186,7 +187,7 @@ def refusal(cuda: Cuda, gpus: Gpus, table: Compat) -> Refusal | None:
         return None
     for gpu in gpus.usable:
         if not serves(cuda, gpu, table):
-            tried = "; its PTX fails on newer GPUs" if _code_for(cuda, gpu) else ""
+            tried = "; its PTX fails on newer GPUs" if _code_of_wheel(cuda, gpu) else ""
             has = f"{', '.join(cuda.native[:-1])} and {cuda.native[-1]}"
             return Refusal(code="gpu-arch-unsupported", why=f"no code for {describe(gpu)}: the wheel has {has}{tried}")
     return _driver_refusal(cuda, gpus, gpus.driver, table)
@@ -194,7 +195,7 @@ def refusal(cuda: Cuda, gpus: Gpus, table: Compat) -> Refusal | None:
 
 def _driver_refusal(cuda: Cuda, gpus: Gpus, driver: str, table: Compat) -> Refusal | None:
     lowest = cuda.driver_wsl if gpus.wsl else cuda.driver_linux
-    compiled = [gpu for gpu in gpus.usable if _code_for(cuda, gpu) == "ptx"]
+    compiled = [gpu for gpu in gpus.usable if _code_of_wheel(cuda, gpu) == "ptx"]
     needed = driver_for(cuda.built_for, table, windows=gpus.wsl) if compiled else None
     if driver_number(driver) < Version(lowest):
         return Refusal(
@@ -216,37 +217,46 @@ def _driver_refusal(cuda: Cuda, gpus: Gpus, driver: str, table: Compat) -> Refus
 
 def serves(cuda: Cuda, gpu: Gpu, table: Compat) -> bool:
     """Whether a release has code for a GPU that some driver can run."""
-    code = _code_for(cuda, gpu)
+    code = _code_of_wheel(cuda, gpu)
     return code == "native" or (code == "ptx" and Version(gpu.compute_capability or "0") < Version(table.ptx_ends_at))
 
 
-def _code_for(cuda: Cuda, gpu: Gpu) -> Literal["native", "ptx"] | None:
-    """The code of a release that a GPU would run: machine code, PTX that the driver compiles, or None."""
+def _code_of_wheel(cuda: Cuda, gpu: Gpu) -> Literal["native", "ptx"] | None:
+    return _code_for(gpu, native=cuda.native, ptx=cuda.ptx, mostly_ptx=cuda.mostly_ptx)
+
+
+def _code_for(
+    gpu: Gpu, *, native: Sequence[str], ptx: Sequence[str], mostly_ptx: Sequence[str] = ()
+) -> Literal["native", "ptx"] | None:
+    """The code of a build that a GPU would run: machine code, PTX that the driver compiles, or None."""
     if gpu.compute_capability is None:
         return "native"
     capability = Version(gpu.compute_capability)
     # Machine code runs on GPUs of the same major capability from its own minor on; PTX on everything newer.
     natives = [
-        text
-        for text in cuda.native
-        if Version(text).major == capability.major and Version(text).minor <= capability.minor
+        text for text in native if Version(text).major == capability.major and Version(text).minor <= capability.minor
     ]
-    if any(text not in cuda.mostly_ptx for text in natives):
+    if any(text not in mostly_ptx for text in natives):
         return "native"
-    return "ptx" if natives or any(Version(text) <= capability for text in cuda.ptx) else None
+    return "ptx" if natives or any(Version(text) <= capability for text in ptx) else None
 
 
-def conda_serves(build: CondaBuild, gpus: Gpus) -> bool:
-    """Whether a conda build has code for every usable GPU, and the driver serves its CUDA."""
-    if build.cuda is None or (gpus.cuda is not None and Version(gpus.cuda).major < Version(build.cuda).major):
-        return False
+def conda_refusal(build: CondaBuild, gpus: Gpus, table: Compat) -> Refusal | None:
+    """The reason why a conda build with CUDA cannot serve every usable GPU; None when it can."""
+    release = f"conda-forge's TensorFlow {build.version}"
     for gpu in gpus.usable:
-        if gpu.compute_capability is None:
-            continue
-        wanted = Version(gpu.compute_capability)
-        native = any(
-            Version(text).major == wanted.major and Version(text).minor <= wanted.minor for text in build.capabilities
+        if _code_for(gpu, native=build.capabilities, ptx=build.ptx) is None:
+            has = ", ".join(build.capabilities)
+            return Refusal(
+                code="gpu-arch-unsupported", why=f"{release} has no code for {describe(gpu)}, only for {has}"
+            )
+    major = Version(build.cuda or "0").major
+    if gpus.cuda is not None and Version(gpus.cuda).major < major:
+        # Within a major version, CUDA runs on the drivers of its first release.
+        needed = driver_for(f"{major}.0", table, windows=gpus.wsl)
+        return Refusal(
+            code="gpu-driver-too-old",
+            why=f"{release} needs a driver for CUDA {major}; this machine has {gpus.driver}, for CUDA {gpus.cuda}",
+            driver=needed,
         )
-        if not native and not any(Version(text) <= wanted for text in build.ptx):
-            return False
-    return True
+    return None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 
 from packaging.version import Version
 
@@ -53,6 +54,9 @@ def no_gpu(context: DecisionContext, refusal: Refusal) -> TfprovError:
         "gpu-no-driver": f"install an NVIDIA driver{_oldest_driver(context)}; to build here for another machine, set "
         '`smoke.gpu = "later"`; else ask for the CPU',
     }
+    hint = refusal.remedy
+    if refusal.driver is not None:
+        hint = f"install an NVIDIA driver of {refusal.driver} or newer"
     if context.facts.wsl.value:
         driver = f"the NVIDIA driver on Windows{_oldest_driver(context)}"
         hints["gpu-no-driver"] = f"install {driver}, never one inside WSL2"
@@ -60,7 +64,7 @@ def no_gpu(context: DecisionContext, refusal: Refusal) -> TfprovError:
         refusal.code,
         f"CUDA cannot work on this machine: {refusal.why}",
         evidence=(f"the profile demands a GPU: {demand}", *_seen(context.facts)),
-        hint=refusal.remedy or hints.get(refusal.code),
+        hint=hint or hints.get(refusal.code),
     )
 
 
@@ -190,14 +194,16 @@ def _gpu_hint(context: DecisionContext, found: Gpus, nearest: Miss) -> str:
             (
                 row
                 for row in table.conda
-                if row.platform == context.platform and row.accelerator == "cuda" and gpus.conda_serves(row, found)
+                if row.platform == context.platform
+                and row.accelerator == "cuda"
+                and not gpus.conda_refusal(row, found, table)
             ),
             None,
         )
         if built is not None:
             parts.append(f"conda-forge's TensorFlow {built.version} for CUDA {built.cuda} has code for this GPU")
-        some = [gpu for gpu in found.usable if known is not None and gpus.serves(known.cuda, gpu, table)]
-        if some:
+        some = tuple(gpu for gpu in found.usable if known is not None and gpus.serves(known.cuda, gpu, table))
+        if some and known is not None and not gpus.refusal(known.cuda, replace(found, usable=some), table):
             devices = ",".join(str(gpu.index) for gpu in some)
             parts.append(f"`CUDA_VISIBLE_DEVICES={devices}` leaves the GPUs that it can run on")
         parts.append("NVIDIA's TensorFlow container or the CPU are the other ways")

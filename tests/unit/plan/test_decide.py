@@ -378,6 +378,18 @@ def test_a_new_gpu_beside_a_served_one_names_the_way_out() -> None:
     assert "`CUDA_VISIBLE_DEVICES=1`" in caught.value.hint
 
 
+@pytest.mark.parametrize(("driver", "is_told"), [("570.124.06", True), ("470.82.01", False)])
+def test_hiding_a_gpu_is_advised_only_where_the_others_then_work(driver: str, is_told: bool) -> None:
+    two = (dataclasses.replace(hosts.A100, index=0), dataclasses.replace(hosts.GTX980, index=1))
+    asked = profile(">=2.21", "cuda")
+    with pytest.raises(TfprovError) as caught:
+        plan(asked, Host(gpus=two, driver=driver))
+    assert ("`CUDA_VISIBLE_DEVICES=0` leaves" in caught.value.hint) is is_told
+    if is_told:
+        hidden = (two[0], dataclasses.replace(two[1], visible=False))
+        assert plan(asked, Host(gpus=hidden, driver=driver)).decision.tensorflow.version == "2.21.0"
+
+
 def test_blackwell_is_pointed_to_the_conda_build() -> None:
     with pytest.raises(TfprovError) as caught:
         plan(profile(accelerator="cuda"), HOSTS["rtx 5090"][0])
@@ -701,7 +713,8 @@ def test_conda_serves_gpus_that_no_wheel_does() -> None:
         (conda(version="==2.21.*"), Host(), "version-not-available"),
         (conda(python={"version": ">=3.13"}), Host(), "version-not-available"),
         (conda(accelerator="cuda"), Host(), "gpu-no-driver"),
-        (conda(accelerator="cuda"), HOSTS["t4, driver 470"][0], "gpu-arch-unsupported"),
+        (conda(accelerator="cuda"), HOSTS["t4, driver 470"][0], "gpu-driver-too-old"),
+        (conda(accelerator="cuda"), gpu(hosts.GTX980, driver=D550), "gpu-arch-unsupported"),
     ],
 )
 def test_what_conda_does_not_have_is_an_error_before_the_solver(asked: Profile, host: Host, code: str) -> None:

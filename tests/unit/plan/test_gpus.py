@@ -10,7 +10,7 @@ from tfprov.host.records import Problem
 from tfprov.plan.compat import Cuda, table
 from tfprov.plan.gpus import (
     Gpus,
-    conda_serves,
+    conda_refusal,
     cuda_of_driver,
     describe,
     driver_for,
@@ -212,9 +212,19 @@ def test_a_gpu_without_code_is_told_before_a_driver_that_is_too_old() -> None:
 
 def test_conda_builds_are_judged_by_their_own_code_and_cuda() -> None:
     build = next(row for row in table().conda if row.cuda is not None)
-    assert conda_serves(build, gpus("12.0", cuda="12.9"))
-    assert not conda_serves(build, gpus("5.2", cuda="12.9"))
-    assert not conda_serves(build, gpus("8.0", cuda="11.4"))
+
+    def code(*asked: Gpus) -> list[str | None]:
+        found = [conda_refusal(build, each, table()) for each in asked]
+        return [each.code if each else None for each in found]
+
+    assert code(gpus("12.0", cuda="12.9"), gpus("8.6", cuda=None), gpus(None, cuda="12.0")) == [None, None, None]
+    # What no driver mends comes first.
+    assert code(gpus("5.2", cuda="12.9"), gpus("5.2", cuda="11.4")) == ["gpu-arch-unsupported"] * 2
+    old = conda_refusal(build, gpus("8.0", "470.82.01", "11.4"), table())
+    assert old is not None
+    assert (old.code, old.driver) == ("gpu-driver-too-old", "525.60.13")
+    new = cuda_of_driver(old.driver or "", table(), windows=False)
+    assert code(gpus("8.0", old.driver or "", new)) == [None]
 
 
 def test_a_gpu_is_described_with_its_family() -> None:
