@@ -173,7 +173,7 @@ def _check_vendor(context: DecisionContext, accelerator: str) -> None:
         raise TfprovError(
             "metal-plugin-mismatch",
             "Metal is for Macs with Apple silicon",
-            evidence=(f"this is {context.platform.replace('_', ' on ')}", '`tensorflow.accelerator = "metal"`'),
+            evidence=(f"this is {explain.platform(facts)}", '`tensorflow.accelerator = "metal"`'),
             hint='use `tensorflow.accelerator = "auto"`',
         )
     if accelerator == "rocm" and (

@@ -174,6 +174,42 @@ for `numpy>=2`
 - the profile asks for `tensorflow.version = "==2.11.*"`
 hint: TensorFlow 2.21.0 on Python 3.13 would fit""",
     ),
+    "metal on an intel mac": (
+        profile(accelerator="metal"),
+        hosts.MAC_INTEL,
+        """\
+metal-plugin-mismatch 16: Metal is for Macs with Apple silicon
+- this is macOS on Intel
+- `tensorflow.accelerator = "metal"`
+hint: use `tensorflow.accelerator = "auto"`""",
+    ),
+    "driver for conda": (
+        profile(accelerator="cuda", environment={"kind": "conda"}, conda={"tensorflow": "conda"}),
+        T4,
+        """\
+gpu-driver-too-old 17: CUDA cannot work on this machine: conda-forge's TensorFlow 2.19.1 needs a driver for CUDA 12; \
+this machine has 470.82.01, for CUDA 11.4
+- the profile demands a GPU: `tensorflow.accelerator = "cuda"`
+- Linux on x86-64
+- GPUs: Tesla T4 (compute capability 7.5, Turing) (NVML)
+- driver: 470.82.01 (NVML)
+hint: install an NVIDIA driver of 525.60.13 or newer""",
+    ),
+    "hidden gpus": (
+        profile(accelerator="cuda"),
+        Host(
+            gpus=(dataclasses.replace(hosts.T4, visible=False),),
+            driver="550.54.15",
+            visible=(("CUDA_VISIBLE_DEVICES", "-1"),),
+        ),
+        """\
+gpu-no-device 17: CUDA cannot work on this machine: `CUDA_VISIBLE_DEVICES=-1` hides every GPU
+- the profile demands a GPU: `tensorflow.accelerator = "cuda"`
+- Linux on x86-64
+- GPUs: Tesla T4 (compute capability 7.5, Turing) (NVML)
+- driver: 550.54.15 (NVML)
+hint: unset `CUDA_VISIBLE_DEVICES`, or name the GPUs to use""",
+    ),
     "older than tfprov knows": (
         profile("==2.7.4"),
         Host(),
