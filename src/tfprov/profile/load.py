@@ -29,7 +29,7 @@ else:
 
 Document: TypeAlias = dict[str, Any]
 """A TOML document as the parser gives it; it does not leave this module."""
-Place: TypeAlias = Callable[[Key], str]
+Locate: TypeAlias = Callable[[Key], str]
 """Gives the place of a key: `train.toml:7`, or the override that set it."""
 
 
@@ -184,16 +184,20 @@ def _override_value(key: Key, raw: str) -> object:
 
 def _field_types(key: Key) -> set[object]:
     """Plain types that a field of the profile accepts; empty for an unknown key."""
+    model = _model_of(key[:-1])
+    field = None if model is None else model.model_fields.get(key[-1].replace("-", "_"))
+    return set() if field is None else _plain_types(field.annotation)
+
+
+def _model_of(tables: Key) -> type[BaseModel] | None:
+    """The model of a table of the profile; None when there is no such table."""
     model: type[BaseModel] = Profile
-    annotation: object = None
-    for part in key:
-        field = model.model_fields.get(part.replace("-", "_"))
-        if field is None:
-            return set()
-        annotation = field.annotation
-        if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-            model = annotation
-    return _plain_types(annotation)
+    for name in tables:
+        field = model.model_fields.get(name.replace("-", "_"))
+        if field is None or not (isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel)):
+            return None
+        model = field.annotation
+    return model
 
 
 def _plain_types(annotation: object) -> set[object]:
@@ -225,7 +229,7 @@ _TYPE_WORDS = {
 }
 
 
-def _problem(item: Mapping[str, Any], place: Place) -> str:
+def _problem(item: Mapping[str, Any], place: Locate) -> str:
     """One mistake as a line: place, dotted key, what is wrong, what would be right."""
     location: tuple[Any, ...] = item["loc"]
     key = tuple(str(part) for part in location if not isinstance(part, int))
@@ -261,26 +265,23 @@ def _shown(value: object) -> str:
 
 
 def _suggestion(key: Key) -> str:
-    model: type[BaseModel] = Profile
-    for part in key[:-1]:
-        field = model.model_fields.get(part.replace("-", "_"))
-        if field is None or not (isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel)):
-            return ""
-        model = field.annotation
+    model = _model_of(key[:-1])
+    if model is None:
+        return ""
     known = [name.replace("_", "-") for name in model.model_fields]
     wrong = key[-1].replace("_", "-")
     close = difflib.get_close_matches(wrong, known, n=1)
     if close:
         return f"; did you mean `{'.'.join((*key[:-1], close[0]))}`?"
     # A right key in the wrong table is as common as a mistyped one.
-    for table, field in Profile.model_fields.items():
-        inner = field.annotation
-        if isinstance(inner, type) and issubclass(inner, BaseModel) and wrong.replace("-", "_") in inner.model_fields:
+    for table in Profile.model_fields:
+        inner = _model_of((table,))
+        if inner is not None and wrong.replace("-", "_") in inner.model_fields:
             return f"; `{wrong}` belongs in `[{table}]`"
     return f"; known here: {', '.join(known)}"
 
 
-def _contradictions(profile: Profile, place: Place) -> list[str]:
+def _contradictions(profile: Profile, place: Locate) -> list[str]:
     """Values that are fine alone and impossible together."""
     problems = []
     accelerator = profile.tensorflow.accelerator
@@ -304,7 +305,7 @@ def _contradictions(profile: Profile, place: Place) -> list[str]:
     return problems
 
 
-def _unprintable_paths(document: Document, place: Place) -> list[str]:
+def _unprintable_paths(document: Document, place: Locate) -> list[str]:
     """Paths that no file system or terminal can be trusted with."""
     problems = []
     for table, key in (*(key for key, _ in NAMES_OF_FILES), ("environment", "path")):
@@ -317,7 +318,9 @@ def _unprintable_paths(document: Document, place: Place) -> list[str]:
     return problems
 
 
-def _missing_files(document: Document, folder: Path, place: Place, *, elsewhere: bool) -> tuple[list[str], list[bytes]]:
+def _missing_files(
+    document: Document, folder: Path, place: Locate, *, elsewhere: bool
+) -> tuple[list[str], list[bytes]]:
     """Files that the document names and that cannot be read, and the content of those whose every byte counts.
 
     Works on the raw document, so that a missing file is reported beside a mistyped key.

@@ -69,7 +69,7 @@ def outcome(result: Outcome, *, profile: str) -> str:
         lines += _block("time", (f"{duration(total)}: {', '.join(slow)}",))
     lines += _block("place", (str(place),))
     activate = f"source {_quoted(str(executables_in(place) / 'activate'))}"
-    if seal is not None and seal.kind == "conda":
+    if seal.kind == "conda":
         # A conda environment has no such script; the shell runs those that its packages bring.
         activate = f"tfprov shell {_quoted(profile)}"
     lines += _block("use", (f"tfprov run {_quoted(profile)} -- python", activate))
