@@ -55,11 +55,6 @@ class BadFile:
     found: str
 
 
-def is_conda(prefix: Path) -> bool:
-    """Whether a folder is a conda environment."""
-    return (prefix / META).is_dir()
-
-
 def records(prefix: Path) -> tuple[Record, ...]:
     """The packages of an environment, sorted by name. Unreadable records are skipped."""
     found = []

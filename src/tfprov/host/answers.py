@@ -84,7 +84,7 @@ class Answer:
     library: str
 
 
-def ask(path: Path, environ: Mapping[str, str], known: Memory, *, is_last: bool) -> Answer:
+def ask(path: Path, environ: Mapping[str, str], known: AnswerCache, *, is_last: bool) -> Answer:
     """The answer of the interpreter at a path, from memory where its file is unchanged.
 
     Raises:
@@ -179,7 +179,7 @@ def parse_answer(text: str) -> Answer | None:
         return None
 
 
-class Memory:
+class AnswerCache:
     """Answers by path, time of change and size.
 
     Only whole answers are kept. A failure may be cured outside the file (a missing library comes back), and what a
@@ -191,7 +191,7 @@ class Memory:
         self._is_changed = False
 
     @classmethod
-    def load(cls, file: Path | None) -> Memory:
+    def load(cls, file: Path | None) -> AnswerCache:
         """The answers kept in a file; none when there is no file or it is damaged."""
         text = None if file is None else read_text(file, 1 << 24)
         with contextlib.suppress(ValueError, KeyError, TypeError, RecursionError):

@@ -14,7 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
-from tfprov.host.answers import CannotUseError, ExhaustedError, Memory, ask, same_file
+from tfprov.host.answers import AnswerCache, CannotUseError, ExhaustedError, ask, same_file
 from tfprov.host.places import Executable, base_of_environment, executables, file_identity, named_executable
 from tfprov.host.records import Interpreter, Libc, Problem
 from tfprov.host.system import ROOT, exists, musl_of, running_system
@@ -51,7 +51,7 @@ def discover(
     named = None if also is None else named_executable(also)
     if named is not None:
         found.pop(str(named.path), None)
-    known = Memory.load(cache)
+    known = AnswerCache.load(cache)
     told = _ask_all([*([named] if named else []), *found.values()], environ, known)
     known.save(cache)
     first = told[: 1 if named else 0]
@@ -62,7 +62,7 @@ def discover(
     return (*first, *sorted(rest.values(), key=_newest_first))
 
 
-def _ask_all(asked: list[Executable], environ: Mapping[str, str], known: Memory) -> list[Interpreter]:
+def _ask_all(asked: list[Executable], environ: Mapping[str, str], known: AnswerCache) -> list[Interpreter]:
     def ask(executable: Executable) -> Interpreter | None:
         try:
             return _interpreter(executable, environ, known)
@@ -83,11 +83,11 @@ def _ask_all(asked: list[Executable], environ: Mapping[str, str], known: Memory)
 
 def probe(path: Path, *, found_by: str, environ: Mapping[str, str]) -> Interpreter:
     """One interpreter, asked now. A path that cannot be used gives an interpreter whose `problem` says why."""
-    return _interpreter(replace(named_executable(path), found_by=found_by), environ, Memory({}), is_last=True)
+    return _interpreter(replace(named_executable(path), found_by=found_by), environ, AnswerCache({}), is_last=True)
 
 
 def _interpreter(
-    executable: Executable, environ: Mapping[str, str], known: Memory, *, is_last: bool = False
+    executable: Executable, environ: Mapping[str, str], known: AnswerCache, *, is_last: bool = False
 ) -> Interpreter:
     """The interpreter behind an executable.
 
