@@ -213,7 +213,8 @@ class PythonTable(_Table):
     """Which interpreter the environment runs on."""
 
     version: Specifier | None = None
-    """PEP 440 range of Python versions. Default: every version that the chosen TensorFlow has wheels for."""
+    """PEP 440 range of Python versions. Default: every version that the chosen TensorFlow has wheels for.
+    Pre-releases of Python count only when the range names one."""
     path: str | None = None
     """This interpreter and no other; relative to the profile."""
     install: bool = True
