@@ -30,7 +30,7 @@ def diagnose_text(text: str, context: Context | None = None) -> Diagnosis:
 
 
 def telling_lines(text: str, count: int) -> tuple[str, ...]:
-    """The last lines of a text, without blank lines and those that look like a fault and are none.
+    """The last lines of a text, without blank lines and those that look like a fault and are not one.
 
     Args:
         text: a log in memory; at most ten times `count` of its last lines are looked at.

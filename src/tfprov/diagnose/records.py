@@ -10,7 +10,7 @@ from typing import Literal
 from tfprov.errors import CODES, Group
 
 NOISE = "noise"
-"""In place of a failure code: the lines look like a fault and are none."""
+"""In place of a failure code: the lines look like a fault and are not one."""
 
 NOTHING = ""
 """In place of a failure code: under these conditions the line says nothing."""

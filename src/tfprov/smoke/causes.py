@@ -17,7 +17,7 @@ from tfprov.process import Finished
 if TYPE_CHECKING:
     from tfprov.diagnose.records import Context, Finding
 
-# A leg runs offline in an environment that was built before: what its text says of networks and resolvers is no cause.
+# A leg runs offline in a finished environment: what its text says of networks and resolvers is not a cause.
 _OF_A_LEG = frozenset({Group.INTERPRETER, Group.PLATFORM, Group.MACHINE, Group.PYTHON_DEPS, Group.GPU, Group.SMOKE})
 _OF_A_GPU = frozenset({Group.PLATFORM, Group.GPU})
 

@@ -43,7 +43,7 @@ def run_script(bench: Bench, script: Path) -> Leg:
         code, evidence = causes.of_death(finished)
     else:
         # Python puts the script's folder first. Only what its own output speaks of counts: a file of such a name that
-        # has nothing to do with the failure is no cause.
+        # has nothing to do with the failure is not a cause.
         said = f"{finished.stdout}\n{finished.stderr}"
         found = hiding(script.parent).items()
         culprits = [f"`{path}` hides the environment's" for name, path in found if _speaks_of(said, name, path)]

@@ -40,7 +40,7 @@ def as_error(verdict: Verdict) -> TfprovError:
         ValueError: the verdict is good.
     """
     if verdict.ok:
-        raise ValueError("a good verdict is no error")
+        raise ValueError("the verdict is good: there is no failure to report")
     first = verdict.first_failure
     if first is None:
         return UnprovedError(

@@ -1,4 +1,4 @@
-"""Lines that look like faults and are none."""
+"""Lines that look like faults and are not."""
 
 from __future__ import annotations
 

@@ -130,7 +130,7 @@ RULES: tuple[Rule, ...] = (
     Rule(
         name="h5py-strings",
         code="h5py-mismatch",
-        reads="Keras up to 2.4 with h5py 3: strings are no bytes any more",
+        reads="Keras up to 2.4 with h5py 3: strings are not bytes any more",
         needs=("has no attribute 'decode'",),
         pattern=r"'str' object has no attribute 'decode'",
         examples=("AttributeError: 'str' object has no attribute 'decode'",),

@@ -200,7 +200,7 @@ RULES: tuple[Rule, ...] = (
     Rule(
         name="uv-zip-structure",
         code="cache-corrupt",
-        reads="uv: a file that is there, and is no whole archive",
+        reads="uv: a file that is there, and is not a whole archive",
         needs=("invalid zip file structure",),
         pattern=r"Invalid zip file structure",
         examples=(
