@@ -220,7 +220,7 @@ _ALL = [
     ),
     *_rows(
         Group.INTERRUPTED,
-        ("interrupted", "stopped by the user", "run the same command again; what arrived is kept"),
+        ("interrupted", "stopped by the user or a scheduler", "run the same command again; what arrived is kept"),
     ),
 ]
 

@@ -230,13 +230,19 @@ def _only_driver_library(view: View, _hit: Hit) -> bool:
     return bool(names & {"libcuda-missing", "cuinit-303"}) and "dso-loader" not in names
 
 
+def _other_driver_library(view: View, _hit: Hit) -> bool:
+    """The driver's library and kernel module differ in version: an update without a restart."""
+    library, module = numbers(view.told.get("libcuda")), numbers(view.context.driver)
+    return library is not None and module is not None and library[:2] != module[:2]
+
+
 def _capability_too_new(view: View, hit: Hit) -> bool:
     capability = numbers(hit.captures.get("capability") or hit.captures.get("cc") or view.told.get("capability"))
     return "is_blackwell" in view.told or (capability is not None and capability >= (10, 0))
 
 
 def _second_gpu(view: View, _hit: Hit) -> bool:
-    """Another GPU of the machine is used: leaving out a weak one is no fault."""
+    """Another GPU of the machine is used: leaving out a weak one is not a fault."""
     return "has_gpu" in view.told and not view.context.gpus_missing
 
 
@@ -285,6 +291,7 @@ CONDITIONS: Mapping[str, Condition] = MappingProxyType(
         "driver-library": lambda _, hit: hit.captures.get("library", "").startswith("libcuda."),
         "only-driver-library": _only_driver_library,
         "capability-too-new": _capability_too_new,
+        "other-driver-library": _other_driver_library,
         "second-gpu": _second_gpu,
         "retry-line": _every_line_says(r"Retrying \(Retry\(total=[1-9]|Retrying in [\d.]+ s|\bretrying\b(?! \(Retry)"),
         "warning-line": _says(r"^(?:WARNING|W |\d+-\d+-\d+ \S+ W |W\d{4} )|: W tensorflow| W tensorflow"),

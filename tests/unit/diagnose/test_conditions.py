@@ -108,3 +108,18 @@ def test_a_status_of_ptxas_is_noise_where_the_driver_compiles_instead() -> None:
     assert root is not None
     assert root.code == "cuda-toolkit-file-missing"
     assert diagnose_text(failed + relied).root is None
+
+
+@pytest.mark.parametrize(
+    ("library", "module", "root"),
+    [("560.35.5", "550.120.0", "gpu-driver-mismatch"), ("550.120.0", "550.120.0", "gpu-driver-too-old")],
+)
+def test_a_driver_library_newer_than_its_module_is_a_mismatch(library: str, module: str, root: str) -> None:
+    text = (
+        "failed call to cuInit: CUDA_ERROR_COMPAT_NOT_SUPPORTED_ON_DEVICE: forward compatibility was attempted\n"
+        f"cuda_diagnostics.cc:168] libcuda reported version is: {library}\n"
+        f"cuda_diagnostics.cc:172] kernel reported version is: {module}\n"
+    )
+    found = diagnose_text(text).root
+    assert found is not None
+    assert found.code == root

@@ -211,9 +211,15 @@ RULES: tuple[Rule, ...] = (
     ),
     _clue(
         "driver",
-        ("driver version", "kernel reported version", "libcuda reported version"),
-        r"Driver Version: (?P<driver>\d{3}\.\d+(?:\.\d+)?)|(?:kernel|libcuda) reported version is: (?P<driver__reported>\d{3}\.\d+)",
+        ("driver version", "kernel reported version"),
+        r"Driver Version: (?P<driver>\d{3}\.\d+(?:\.\d+)?)|kernel reported version is: (?P<driver__reported>\d{3}\.\d+)",
         "| NVIDIA-SMI 470.57.02    Driver Version: 470.57.02    CUDA Version: 11.4     |",
+    ),
+    _clue(
+        "libcuda",
+        ("libcuda reported version",),
+        r"libcuda reported version is: (?P<libcuda>\d{3}\.\d+)",
+        "I cuda_diagnostics.cc:168] libcuda reported version is: 560.35.5",
     ),
     _clue(
         "capability",

@@ -144,6 +144,7 @@ RULES: tuple[Rule, ...] = (
             "failed call to cuInit: CUDA_ERROR_COMPAT_NOT_SUPPORTED_ON_DEVICE: forward compatibility was attempted on non supported HW",
         ),
         rank=66,
+        cases=(Case(when="other-driver-library", code="gpu-driver-mismatch", rank=70),),
         follows=("gpu-driver-mismatch",),
     ),
     Rule(

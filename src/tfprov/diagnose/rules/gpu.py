@@ -10,8 +10,8 @@ RULES: tuple[Rule, ...] = (
         name="cannot-dlopen",
         code="gpu-libs-missing",
         reads="TensorFlow 2.1+: the summary after libraries that could not be loaded",
-        needs=("cannot dlopen some gpu libraries", "skipping registering gpu devices"),
-        pattern=r"Cannot dlopen some GPU libraries|Skipping registering GPU devices",
+        needs=("cannot dlopen some gpu", "skipping registering gpu devices"),
+        pattern=r"Cannot dlopen some GPU|Skipping registering GPU devices",
         examples=(
             "W tensorflow/core/common_runtime/gpu/gpu_device.cc:2343] Cannot dlopen some GPU libraries. Please make sure the missing libraries mentioned above are installed properly",
         ),

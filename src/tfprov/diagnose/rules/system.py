@@ -232,7 +232,7 @@ RULES: tuple[Rule, ...] = (
     Rule(
         name="killed",
         code="oom-killed",
-        reads="shells (`Killed`), docker and CI (status 137), the kernel's log (Out of memory), kubernetes (OOMKilled)",
+        reads="shells (`Killed`), docker and CI (status 137), the kernel's log (Out of memory), kubernetes (OOMKilled), Slurm",
         needs=(
             "killed",
             "code: 137",
@@ -245,13 +245,15 @@ RULES: tuple[Rule, ...] = (
             "signal 9",
             "out of memory: kill",
             "oom-kill",
+            "job memory limit",
+            "exceeded memory limit",
             "status: 137",
             "signal: 9",
             "exitcode: 137",
             "died with <signals.sigkill",
         ),
         pattern=r"(?:^|[\d:;)] +|^\$ )Killed(?:\s*$|\s+(?:pip|python|uv|conda|mamba|/\S+|\S+=)|: 9)|(?:exit(?:ed)?|exitcode|return(?:ed)?|non-zero|status|code|with)[^\n]{0,30}?[:= (]-?137\b|returncode[= ]-9\b|exit code -9\b|SIGKILL|Killed signal terminated"
-        r"|signal:? 9\b|Out of memory: Kill|oom-kill|OOMKilled|oom_reaper|memory cgroup out of memory",
+        r"|signal:? 9\b|Out of memory: Kill|slurmstepd: error: (?:Exceeded job|Job \d+ exceeded) memory limit|oom-kill|OOMKilled|oom_reaper|memory cgroup out of memory",
         examples=(
             "Killed",
             "/bin/sh: line 1:     7 Killed                  pip install tensorflow",
@@ -260,6 +262,7 @@ RULES: tuple[Rule, ...] = (
             'ERROR: process "/bin/sh -c pip install tensorflow" did not complete successfully: exit code: 137',
             "Out of memory: Killed process 4321 (pip) total-vm:2456012kB",
             "Last State: Terminated  Reason: OOMKilled  Exit Code: 137",
+            "slurmstepd: error: Job 12 exceeded memory limit (105782124 > 104857600), being killed",
             "subprocess.CalledProcessError: Command '...' died with <Signals.SIGKILL: 9>.",
         ),
         rank=85,
@@ -363,10 +366,14 @@ RULES: tuple[Rule, ...] = (
     Rule(
         name="interrupted",
         code="interrupted",
-        reads="Python and pip: Ctrl-C",
-        needs=("operation cancelled by user", "keyboardinterrupt", "aborted!"),
-        pattern=r"Operation cancelled by user|^KeyboardInterrupt\b|^Aborted!$",
-        examples=("ERROR: Operation cancelled by user", "KeyboardInterrupt"),
+        reads="Python and pip: Ctrl-C; Slurm: a job or step that was cancelled, by hand or at its time limit",
+        needs=("operation cancelled by user", "keyboardinterrupt", "aborted!", "slurmstepd"),
+        pattern=r"Operation cancelled by user|^KeyboardInterrupt\b|^Aborted!$|slurmstepd: error: \*\*\* (?:JOB|STEP) .{1,80} CANCELLED AT",
+        examples=(
+            "ERROR: Operation cancelled by user",
+            "KeyboardInterrupt",
+            "slurmstepd: error: *** STEP 12.0 ON node1 CANCELLED AT 2025-04-21T18:51:06 DUE TO TIME LIMIT ***",
+        ),
         rank=47,
         follows=("machine",),
     ),
