@@ -27,6 +27,7 @@ OUTPUTS = {
 INPUTS = {
     "explain host",
     "plan host",
+    "init source",
     "lock host",
     "smoke python",
     "smoke against",
