@@ -11,7 +11,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 from urllib.parse import unquote, urlsplit
-from urllib.request import url2pathname
 
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
@@ -313,7 +312,8 @@ def _is_path(text: str, origin: Origin) -> bool:
 def _file_of(address: str, origin: Origin) -> Path | None:
     """The path that an address means; None for one that leads elsewhere."""
     if address.lower().startswith("file:"):
-        path = url2pathname(urlsplit(address).path)
+        # `url2pathname` would do this, in a module that loads half of the standard library's network.
+        path = re.sub(r"^/(?=[A-Za-z]:)", "", unquote(urlsplit(address).path))
         return Path(path) if Path(path).is_absolute() else origin.path.parent / path
     if "://" in address:
         return None

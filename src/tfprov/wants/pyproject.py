@@ -7,8 +7,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Literal, cast
 
-from packaging.dependency_groups import resolve_dependency_groups
-from packaging.errors import ExceptionGroup
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 
@@ -151,6 +149,10 @@ class _Reader:
             if group not in known:
                 unknown(self._basket, self._where("dependency-groups"), "group", name, tuple(known))
                 continue
+            # A profile that names no group, as most do, gets by without this.
+            from packaging.dependency_groups import resolve_dependency_groups
+            from packaging.errors import ExceptionGroup
+
             key = f"dependency-groups.{known[group]}"
             try:
                 self.put(resolve_dependency_groups(cast("dict[str, list[str]]", groups), known[group]), key)
@@ -225,6 +227,6 @@ def with_source(requirement: Requirement, source: Table) -> str:
 
 
 def _words(error: BaseException) -> str:
-    if isinstance(error, ExceptionGroup):
-        return "; ".join(_words(one) for one in error.exceptions)
-    return str(error)
+    """The message of an error, or those of a group of them."""
+    inner = getattr(error, "exceptions", None)
+    return str(error) if inner is None else "; ".join(map(_words, inner))

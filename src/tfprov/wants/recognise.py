@@ -157,11 +157,13 @@ def _read_project(kind: Kind, text: str, basket: Basket, parts: ProjectParts) ->
     except ValueError as error:
         basket.problem(basket.name, str(error))
     else:
-        from tfprov.wants import pipfile, pyproject
-
         if kind == "pipfile":
+            from tfprov.wants import pipfile
+
             pipfile.read(document, basket, parts)
             return
+        from tfprov.wants import pyproject
+
         if kind == "script":
             # A script has at its top what a project has in its table.
             own = ("dependencies", "requires-python")
