@@ -6,7 +6,7 @@ import contextlib
 import difflib
 import re
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence, Set
 from datetime import date, time
 from functools import partial
 from pathlib import Path
@@ -20,6 +20,7 @@ from tfprov.profile.merge import hashes_of, with_wants
 from tfprov.profile.positions import Key, line_of, lines_of_keys
 from tfprov.profile.records import Loaded, Profile
 from tfprov.profile.source import NAMES_OF_FILES, digest, given, named_files, wants_in
+from tfprov.wants.basket import Basket, Origin
 from tfprov.wants.records import Wants
 
 if sys.version_info >= (3, 11):
@@ -111,29 +112,47 @@ def load(
         with contextlib.suppress(OSError):
             wants = wants_in(document, path.parent)
             problems += wants.problems
+    own = Wants()
     if profile is not None:
+        own = _own_wants(profile, path, place)
         profile, clashes = with_wants(profile, wants)
-        problems += clashes
+        problems += (*own.problems, *clashes)
     if profile is None or problems:
-        count = len(problems)
-        own = any(problem.startswith((path.name, "--set")) for problem in problems)
-        raise TfprovError(
-            "package-name-wrong" if set(problems) <= set(wants.misnamed) else "profile-invalid",
-            f"{'' if own else 'what is read by '}`{path}` has {'a mistake' if count == 1 else f'{count} mistakes'}",
-            evidence=tuple(sorted(problems, key=partial(_by_line, path.name))),
-            # Problems of the files that it names say themselves what to write.
-            hint="`tfprov schema` prints the JSON Schema of profiles, for editors" if own else None,
-        )
+        raise _refusal(path, problems, misnamed={*own.misnamed, *wants.misnamed})
     return Loaded(
         profile=profile,
         path=path,
         shipped=shipped,
         digest=digest(found.raw, overrides=overrides, wants=wants, contents=contents),
-        requirements=(*profile.packages.requirements, *(want.text for want in wants.requirements)),
-        constraints=(*profile.packages.constraints, *(want.text for want in wants.constraints)),
-        hashes=hashes_of((*wants.requirements, *wants.constraints)),
-        notes=wants.notes,
+        requirements=tuple(want.text for want in (*own.requirements, *wants.requirements)),
+        constraints=tuple(want.text for want in (*own.constraints, *wants.constraints)),
+        hashes=hashes_of((*own.requirements, *wants.requirements, *wants.constraints)),
+        notes=(*own.notes, *wants.notes),
     )
+
+
+def _refusal(path: Path, problems: Sequence[str], *, misnamed: Set[str]) -> TfprovError:
+    """The error about all mistakes of a profile; `misnamed` are those about the name of a package."""
+    count = len(problems)
+    is_own = any(problem.startswith((path.name, "--set")) for problem in problems)
+    is_name = set(problems) <= misnamed
+    return TfprovError(
+        "package-name-wrong" if is_name else "profile-invalid",
+        f"{'' if is_own else 'what is read by '}`{path}` has {'a mistake' if count == 1 else f'{count} mistakes'}",
+        evidence=tuple(sorted(problems, key=partial(_by_line, path.name))),
+        # Problems of the files that it names say themselves what to write.
+        hint="`tfprov schema` prints the JSON Schema of profiles, for editors" if is_own and not is_name else None,
+    )
+
+
+def _own_wants(profile: Profile, path: Path, place: Place) -> Wants:
+    """What the profile asks for by itself, read as the lines of a requirements file are."""
+    basket = Basket(Origin(path=path, folder=path.parent))
+    for text in profile.packages.requirements:
+        basket.want(text, place(("packages", "requirements")))
+    for text in profile.packages.constraints:
+        basket.want(text, place(("packages", "constraints")), part="constraints")
+    return basket.wants
 
 
 def _by_line(profile: str, problem: str) -> tuple[bool, str, int]:

@@ -20,6 +20,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from tfprov.paths import plain
 from tfprov.profile.source import Source, resolved
 from tfprov.redact import holds_password
+from tfprov.wants.mend import mended
 
 PlatformName = Literal["linux-x86_64", "linux-aarch64", "windows-amd64", "macos-arm64", "macos-x86_64"]
 RungName = Literal["patient", "other-route", "other-source", "fresh", "other-installer", "other-release", "repair"]
@@ -62,8 +63,9 @@ def _requirement(text: str) -> str:
     try:
         Requirement(text)
     except InvalidRequirement as error:
-        first = str(error).splitlines()[0]
-        raise ValueError(f"`{text}` is not a PEP 508 requirement: {first}") from None
+        better = mended(text)
+        words = f"did you mean `{better}`?" if better else str(error).splitlines()[0]
+        raise ValueError(f"`{text}` is not a PEP 508 requirement: {words}") from None
     return _no_password(text)
 
 

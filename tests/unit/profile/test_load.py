@@ -518,6 +518,28 @@ class TestWants:
         assert failure.value.hint == "correct the lines named in the report"
 
 
+class TestOwnRequirements:
+    """Those of the profile itself are read like the lines of a file."""
+
+    @pytest.mark.parametrize(
+        ("text", "words"),
+        [
+            ("sklearn", "train.toml:3: `sklearn`: that is the name of a module; the package is `scikit-learn`"),
+            ("six @ git+https://host/six", "train.toml:3: `six @ git+https://host/six` is a repository, and tfprov "),
+            ("numpy=1.26", "train.toml:3: `packages.requirements[0]`: `numpy=1.26` is not a PEP 508 requirement: did "),
+        ],
+    )
+    def test_what_cannot_be_done_has_its_line(self, tmp_path: Path, text: str, words: str) -> None:
+        found = report(write(tmp_path, f'name = "x"\n[packages]\nrequirements = ["{text}"]\n'))
+        assert found[1].startswith(words)
+
+    def test_a_wheel_beside_the_profile_is_named_relative_to_it(self, tmp_path: Path) -> None:
+        (tmp_path / "six-1.0-py3-none-any.whl").touch()
+        wheel = (tmp_path / "six-1.0-py3-none-any.whl").as_uri()
+        loaded = load(write(tmp_path, f'name = "x"\npackages.requirements = ["six @ {wheel}"]\n'))
+        assert loaded.requirements == ("six @ file://${PROJECT_ROOT}/six-1.0-py3-none-any.whl",)
+
+
 class TestVariables:
     def test_they_are_kept_as_they_are_written(self, tmp_path: Path) -> None:
         text = 'name = "x"\n[environment.variables]\nTF_USE_LEGACY_KERAS = "1"\nHF_TOKEN = "${HF_TOKEN}"\n'
