@@ -19,13 +19,13 @@ LARGEST_MANIFEST = 16 << 20
 
 
 class Place(Protocol):
-    """Where the files of a bundle are."""
+    """Access to the files of a bundle."""
 
     def size(self, path: str) -> int | None:
-        """Bytes of a file, or None when it is not there."""
+        """Bytes of a file, or None when it is missing or not known."""
 
     def open(self, path: str) -> AbstractContextManager[BinaryIO]:
-        """A file to read from; OSError or KeyError when it is not there."""
+        """Open a file for reading; FileNotFoundError when it is missing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +53,7 @@ class Archive:
         """List its members.
 
         Raises:
-            TfprovError: `bundle-invalid` when it is no such archive, or ends too early.
+            TfprovError: `bundle-invalid` when it is not such an archive, or is truncated.
         """
         self._path = path
         try:
@@ -61,9 +61,9 @@ class Archive:
                 members = [one for one in archive if one.isreg()]
         except tarfile.TarError as error:
             raise TfprovError(
-                "bundle-invalid", f"`{path}` is no archive that can be read", evidence=(f"tarfile: {error}",)
+                "bundle-invalid", f"`{path}` is not a readable tar archive", evidence=(f"tarfile: {error}",)
             ) from error
-        # One folder holds everything, so that unpacking by hand litters nothing.
+        # All members are in one folder, so that unpacking by hand makes only that.
         self._members = {one.name.partition("/")[2]: one for one in members}
 
     def size(self, path: str) -> int | None:
@@ -76,59 +76,39 @@ class Archive:
         """See `Place`."""
         if path not in self._members:
             raise FileNotFoundError(path)
-        member = self._members[path]
-        with self._path.open("rb") as stream:
-            stream.seek(member.offset_data)
-            yield cast("BinaryIO", _Part(stream, member.size))
-
-
-class _Part(io.RawIOBase):
-    """A part of an open file, read from where the file stands now."""
-
-    def __init__(self, stream: BinaryIO, size: int) -> None:
-        super().__init__()
-        self._stream = stream
-        self._left = size
-
-    def readable(self) -> bool:
-        return True
-
-    def read(self, size: int = -1) -> bytes:
-        wanted = self._left if size < 0 else min(size, self._left)
-        data = self._stream.read(wanted)
-        self._left -= len(data)
-        return data
+        with tarfile.open(self._path, "r:") as archive:
+            yield cast("BinaryIO", archive.extractfile(self._members[path]))
 
 
 @dataclass(frozen=True, slots=True)
 class Remote:
-    """A bundle folder that a server hands out.
+    """A bundle folder on a server.
 
     Attributes:
         url: of the folder, without a slash at its end.
-        fetch: gives the body at an address.
+        fetch: gets the body of an address.
     """
 
     url: str
     fetch: Callable[[str], bytes]
 
-    def size(self, path: str) -> int | None:  # noqa: ARG002 - the protocol has it; a server is asked for no sizes
+    def size(self, path: str) -> int | None:  # noqa: ARG002 - of the protocol; a server is not asked for sizes
         """Not known before a file is fetched."""
         return None
 
     def open(self, path: str) -> AbstractContextManager[BinaryIO]:
-        """See `Place`. For small files: all of it is held in memory."""
+        """See `Place`. For small files: all of it is kept in memory."""
         return nullcontext(io.BytesIO(self.fetch(f"{self.url}/{path}")))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bundle:
-    """An opened bundle. What is read of it was checked against its manifest.
+    """An opened bundle. Everything that is read from it is checked against its manifest.
 
     Attributes:
-        source: as the user named it.
-        id: names its content.
-        bases: older bundles that have what a delta lacks.
+        source: as the user wrote it.
+        id: identifies its content.
+        bases: older bundles with the files that a delta lacks.
     """
 
     source: str
@@ -139,14 +119,14 @@ class Bundle:
 
     @property
     def url(self) -> str | None:
-        """Address of a bundle that is served; None for one on this machine."""
+        """Address of a bundle on a server; None for one on this machine."""
         return self.place.url if isinstance(self.place, Remote) else None
 
     def read(self, path: str) -> bytes:
         """A small file.
 
         Raises:
-            TfprovError: `bundle-invalid` when it is damaged or not there.
+            TfprovError: `bundle-invalid` when it is damaged or missing.
         """
         entry = self.manifest.entry(path)
         if entry is None:
@@ -162,7 +142,7 @@ class Bundle:
         return self.holder(entry) is not None
 
     def holder(self, entry: Entry) -> tuple[Place, str] | None:
-        """Where the content of an entry is, and under which path there; None when nowhere."""
+        """Which bundle has the content of an entry, and under which path; None when none has it."""
         if entry.here:
             return self.place, entry.path
         for base in self.bases:
@@ -192,14 +172,14 @@ class Bundle:
             with place.open(path) as stream:
                 yield stream
         except FileNotFoundError as error:
-            raise self.damaged(entry, "it is not there") from error
+            raise self.damaged(entry, "it is missing") from error
 
     def damaged(self, entry: Entry, how: str) -> TfprovError:
-        """What to raise for a file that is not what the manifest says."""
+        """The error for a file that differs from the manifest."""
         return TfprovError("bundle-invalid", f"`{entry.path}` in `{self.source}` is damaged", evidence=(how,))
 
     def verify(self) -> tuple[Entry, ...]:
-        """The files whose content is not what the manifest says. Reads everything that is here."""
+        """The files whose content differs from the manifest. Reads all that are here."""
         bad = []
         for entry in self.manifest.files:
             if not entry.here and self.holder(entry) is None:
@@ -217,12 +197,12 @@ class Bundle:
 def open_bundle(
     source: str, *, cwd: Path, fetch: Callable[[str], bytes] | None = None, bases: Sequence[Bundle] = ()
 ) -> Bundle:
-    """A bundle, opened; every file of it is there and has the size that it should have.
+    """Open a bundle, and make sure that every file of it is there and has its size.
 
     Args:
-        source: path of a folder or archive, or address of a folder that is served.
-        cwd: what a relative path is relative to.
-        fetch: gives the body at an address; None where no network may be used.
+        source: path of a folder or archive, or address of a folder on a server.
+        cwd: base of a relative path.
+        fetch: gets the body of an address; None where no network may be used.
         bases: older bundles, for a delta.
 
     Raises:
@@ -243,7 +223,7 @@ def open_bundle(
         if problems:
             raise TfprovError(
                 "bundle-invalid",
-                f"`{source}` is not whole: {len(problems)} of {len(wrong)} files",
+                f"`{source}` is incomplete: {len(problems)} of {len(wrong)} files are missing or have a wrong size",
                 evidence=tuple(problems[:5]),
             )
     return found
@@ -252,7 +232,7 @@ def open_bundle(
 def _place(source: str, cwd: Path, fetch: Callable[[str], bytes] | None) -> Place:
     if source.startswith(("http://", "https://")):
         if fetch is None:
-            raise TfprovError("usage", f"`{source}` is an address; name a folder or an archive")
+            raise TfprovError("usage", f"`{source}` is an address; give a folder or an archive")
         return Remote(source.removesuffix(MANIFEST).rstrip("/"), fetch)
     path = cwd / source
     if path.name == MANIFEST and path.is_file():

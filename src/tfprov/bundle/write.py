@@ -1,4 +1,4 @@
-"""Writing a bundle: every byte is hashed on its way out, and the result appears whole or not at all."""
+"""Writing a bundle: every byte is hashed as it is written, and the bundle appears whole or not at all."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import os
 import shutil
 import tarfile
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,18 +22,18 @@ from tfprov.paths import Product
 
 _BUFFER = 1024 * 1024
 _EXECUTABLE = frozenset({STARTER})
-# A moment that every file system and zip tool can hold. What is new in a bundle its hashes say.
+# A time that every file system and zip tool supports. Hashes tell what is new in a bundle, not times.
 _MOMENT = 315532800
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Source:
-    """Content of a file that will be in the bundle.
+class Content:
+    """The content of a file for the bundle.
 
     Attributes:
-        sha256: what it must be.
-        path: the file to copy; None when `data` holds the content.
-        reader: opens the content where it is in neither; None otherwise.
+        sha256: expected hash.
+        path: the file to copy; None when the content is in `data`.
+        reader: opens the content when it is in neither; else None.
     """
 
     sha256: str
@@ -43,57 +43,57 @@ class Source:
     reader: Callable[[], AbstractContextManager[BinaryIO]] | None = None
 
     @classmethod
-    def of(cls, data: bytes) -> Source:
-        """Content that is made here."""
+    def of(cls, data: bytes) -> Content:
+        """Content from memory."""
         return cls(sha256=hashlib.sha256(data).hexdigest(), size=len(data), data=data)
 
     def open(self) -> AbstractContextManager[BinaryIO]:
-        """The content to read from."""
+        """Open it for reading."""
         if self.reader is not None:
             return self.reader()
         return io.BytesIO(self.data) if self.path is None else self.path.open("rb")
 
 
-def entries(sources: Mapping[str, Source], *, known: frozenset[str] = frozenset()) -> tuple[Entry, ...]:
+def entries(contents: Mapping[str, Content], *, known: frozenset[str] = frozenset()) -> tuple[Entry, ...]:
     """The files for the manifest.
 
     Args:
-        sources: by path below the bundle.
-        known: hashes of what the older bundle of a delta has.
+        contents: by path below the bundle.
+        known: hashes of the files that the older bundle of a delta has.
     """
     return tuple(
         Entry(path=path, sha256=one.sha256, size=one.size, here=one.sha256 not in known)
-        for path, one in sorted(sources.items())
+        for path, one in sorted(contents.items())
     )
 
 
-def write(target: Path, manifest: Manifest, sources: Mapping[str, Source], *, wrote: Callable[[int], None]) -> bytes:
-    """Write a bundle: an archive where the name ends in `.tar`, else a folder; its `bundle.json`.
+def write(target: Path, manifest: Manifest, contents: Mapping[str, Content], *, wrote: Callable[[int], None]) -> bytes:
+    """Write a bundle, as an archive if the name ends in `.tar`, else as a folder; returns its `bundle.json`.
 
     A bundle that was there before is replaced. The same content gives the same archive, byte by byte.
 
     Args:
         target: an absolute path.
-        manifest: names every file of `sources`.
-        sources: content by path below the bundle.
-        wrote: is told how many bytes were written, again and again.
+        manifest: names every file of `contents`.
+        contents: by path below the bundle.
+        wrote: called with the number of bytes of each chunk written.
 
     Raises:
-        TfprovError: `path-not-ours` when something else is there, `hash-mismatch` when a source changed,
+        TfprovError: `path-not-ours` when something else is there, `hash-mismatch` when a file changed,
             `bundle-invalid` when a name in it cannot be used on every system.
     """
     raw = render(manifest)
-    # What another machine would refuse, such as a name that only this system allows, is refused before it is written.
+    # Refuse here what another machine would refuse, such as a name that only this system allows.
     parse(raw, source=str(target))
-    here = {entry.path: sources[entry.path] for entry in manifest.files if entry.here}
-    # The manifest comes first: who reads a stream knows what follows.
-    content = {MANIFEST: Source.of(raw), SUMS: Source.of(sums(manifest, raw)), **dict(sorted(here.items()))}
+    here = {entry.path: contents[entry.path] for entry in manifest.files if entry.here}
+    # The manifest comes first, so that the reader of a stream knows what follows.
+    everything = {MANIFEST: Content.of(raw), SUMS: Content.of(sums(manifest, raw)), **dict(sorted(here.items()))}
     check_target(target)
     target.parent.mkdir(parents=True, exist_ok=True)
     if target.name.endswith(".tar"):
-        _write_archive(target, f"{manifest.name}-bundle", content, wrote)
+        _write_archive(target, f"{manifest.name}-bundle", everything, wrote)
     else:
-        _write_folder(target, content, wrote)
+        _write_folder(target, everything, wrote)
     return raw
 
 
@@ -101,14 +101,14 @@ def check_target(target: Path) -> None:
     """Make sure that a bundle may be written at a path.
 
     Raises:
-        TfprovError: `path-not-ours` when something else than a bundle is there, or a folder with files of others in it.
+        TfprovError: `path-not-ours` when something other than a bundle is there, or a folder with other files in it.
     """
     if target.name.endswith(".tar"):
         _ARCHIVE.check(target)
         return
     if not os.path.lexists(target):
         return
-    foreign = _foreign(target) if target.is_dir() and not target.is_symlink() else ("it is there, and is not a folder",)
+    foreign = _foreign(target) if target.is_dir() and not target.is_symlink() else ("it exists and is not a folder",)
     if foreign:
         raise TfprovError(
             "path-not-ours",
@@ -119,14 +119,14 @@ def check_target(target: Path) -> None:
 
 
 def _foreign(folder: Path) -> tuple[str, ...]:
-    """The files in a folder that belong to no bundle."""
+    """The files in a folder that do not belong to a bundle."""
     ours: set[str] = set()
     with contextlib.suppress(OSError, TfprovError), (folder / MANIFEST).open("rb") as stream:
         manifest = parse(stream.read(LARGEST_MANIFEST), source=str(folder))
         ours = {MANIFEST, SUMS, *(entry.path for entry in manifest.files)}
     found = (path for path in folder.rglob("*") if path.is_symlink() or not path.is_dir())
     names = sorted(path.relative_to(folder).as_posix() for path in found)
-    return tuple(f"`{name}` is not of a bundle" for name in names if name not in ours)
+    return tuple(f"`{name}` does not belong to a bundle" for name in names if name not in ours)
 
 
 def _is_archive(stream: BinaryIO) -> bool:
@@ -145,19 +145,17 @@ def _is_archive(stream: BinaryIO) -> bool:
 _ARCHIVE = Product(what="a bundle", is_ours=_is_archive)
 
 
-def _write_folder(target: Path, content: Mapping[str, Source], wrote: Callable[[int], None]) -> None:
+def _write_folder(target: Path, contents: Mapping[str, Content], wrote: Callable[[int], None]) -> None:
     stage = Path(tempfile.mkdtemp(prefix=f".{target.name}.", suffix=".new", dir=target.parent))
     try:
-        for path, source in content.items():
+        for path, one in contents.items():
             place = stage / path
             place.parent.mkdir(parents=True, exist_ok=True)
-            with place.open("wb") as stream:
-                for chunk in _checked(path, source):
-                    stream.write(chunk)
-                    wrote(len(chunk))
+            with place.open("wb") as stream, one.open() as opened:
+                shutil.copyfileobj(_Checked(path, one, opened, wrote), stream, _BUFFER)
             if path in _EXECUTABLE:
                 place.chmod(0o755)
-        # mkdtemp makes a folder for its owner alone; a bundle is for a server to hand out.
+        # mkdtemp makes a folder for its owner alone; a bundle may be served to others.
         stage.chmod(0o755)
         old = stage.with_suffix(".old")
         if target.exists():
@@ -174,14 +172,17 @@ def _write_folder(target: Path, content: Mapping[str, Source], wrote: Callable[[
         raise
 
 
-def _write_archive(target: Path, top: str, content: Mapping[str, Source], wrote: Callable[[int], None]) -> None:
+def _write_archive(target: Path, top: str, contents: Mapping[str, Content], wrote: Callable[[int], None]) -> None:
     handle, name = tempfile.mkstemp(prefix=f".{target.name}.", suffix=".new", dir=target.parent)
     stage = Path(name)
     try:
         with os.fdopen(handle, "wb") as stream:
             with tarfile.open(fileobj=stream, mode="w", format=tarfile.PAX_FORMAT) as archive:
-                for path, source in content.items():
-                    archive.addfile(_member(f"{top}/{path}", source.size), _Checked(path, source, wrote))
+                for path, one in contents.items():
+                    with one.open() as opened:
+                        checked = _Checked(path, one, opened, wrote)
+                        archive.addfile(_member(f"{top}/{path}", one.size), checked)
+                        checked.read()  # to its end, which the archive does not look for
             stream.flush()
             os.fsync(stream.fileno())
         stage.chmod(0o644)
@@ -199,46 +200,28 @@ def _member(path: str, size: int) -> tarfile.TarInfo:
     return member
 
 
-class _Checked(io.RawIOBase):
-    """A source as the archive reads it; its end is reached only when the hash was right."""
+class _Checked:
+    """Content as it is copied, compared with its hash at the end."""
 
-    def __init__(self, path: str, source: Source, wrote: Callable[[int], None]) -> None:
-        super().__init__()
-        self._chunks = _checked(path, source)
-        self._wrote = wrote
-        self._buffer = b""
+    def __init__(self, path: str, content: Content, stream: BinaryIO, wrote: Callable[[int], None]) -> None:
+        self._path, self._content, self._stream, self._wrote = path, content, stream, wrote
+        self._digest = hashlib.sha256()
+        self._size = 0
 
-    def readable(self) -> bool:
-        return True
-
-    def read(self, size: int = -1) -> bytes:
-        while size < 0 or len(self._buffer) < size:
-            chunk = next(self._chunks, None)
-            if chunk is None:
-                break
-            self._buffer += chunk
-        data, self._buffer = (self._buffer, b"") if size < 0 else (self._buffer[:size], self._buffer[size:])
+    def read(self, size: int = -1, /) -> bytes:
+        data = self._stream.read(size)
+        self._digest.update(data)
+        self._size += len(data)
         self._wrote(len(data))
+        if size < 0 or len(data) < size:
+            self._check()
         return data
 
-
-def _checked(path: str, source: Source) -> Iterator[bytes]:
-    digest, size = hashlib.sha256(), 0
-    # The last piece is held back until everything before it was found to be right.
-    held: bytes | None = None
-    with source.open() as stream:
-        while chunk := stream.read(_BUFFER):
-            digest.update(chunk)
-            size += len(chunk)
-            if held is not None:
-                yield held
-            held = chunk
-    if digest.hexdigest() != source.sha256 or size != source.size:
-        raise TfprovError(
-            "hash-mismatch",
-            f"`{path}` changed before it was in the bundle",
-            evidence=(f"expected sha256 {source.sha256}", f"found sha256 {digest.hexdigest()}"),
-            hint="run again; `tfprov cache verify` removes damaged wheels from the store",
-        )
-    if held is not None:
-        yield held
+    def _check(self) -> None:
+        if self._digest.hexdigest() != self._content.sha256 or self._size != self._content.size:
+            raise TfprovError(
+                "hash-mismatch",
+                f"`{self._path}` changed while the bundle was written",
+                evidence=(f"expected sha256 {self._content.sha256}", f"found sha256 {self._digest.hexdigest()}"),
+                hint="run again; `tfprov cache verify` removes damaged wheels from the store",
+            )

@@ -14,7 +14,7 @@ from tfprov.bundle import interpreters
 from tfprov.bundle.opened import Bundle, open_bundle
 from tfprov.bundle.records import MANIFEST, PROFILE, BundledPython, render
 from tfprov.bundle.starter import this_platform
-from tfprov.bundle.write import Source, write
+from tfprov.bundle.write import Content, write
 from tfprov.errors import TfprovError
 from tfprov.events import Emit, Note, Progress
 from tfprov.fetch.addresses import local_path
@@ -159,14 +159,14 @@ def merge(sources: Sequence[str], output: Path, *, cwd: Path, environ: Mapping[s
         TfprovError: `bundle-incomplete` when a file is in none of them, `bundle-invalid` when one is damaged.
     """
     bundle = open_all(sources, cwd=cwd, environ=environ)
-    content: dict[str, Source] = {}
+    content: dict[str, Content] = {}
     for entry in bundle.manifest.files:
         found = bundle.holder(entry)
         if found is None:
             with bundle.stream(entry):
                 pass
             continue
-        content[entry.path] = Source(sha256=entry.sha256, size=entry.size, reader=partial(bundle.stream, entry))
+        content[entry.path] = Content(sha256=entry.sha256, size=entry.size, reader=partial(bundle.stream, entry))
     whole = dataclasses.replace(
         bundle.manifest,
         base="",

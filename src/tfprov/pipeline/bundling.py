@@ -27,7 +27,7 @@ from tfprov.bundle.records import (
     identity,
 )
 from tfprov.bundle.starter import this_platform
-from tfprov.bundle.write import Source, check_target, entries, write
+from tfprov.bundle.write import Content, check_target, entries, write
 from tfprov.digests import sha256_of
 from tfprov.errors import TfprovError
 from tfprov.events import Emit, Note, Progress
@@ -265,13 +265,13 @@ def _written(
     sources = _wheels(parts.wheels)
     places = {one.sha256: path for path, one in sources.items()}
     described = [index.describe(path, path.name, sha256) for sha256, path in parts.wheels.items()]
-    sources.update({path: Source.of(data) for path, data in index.pages(described).items()})
+    sources.update({path: Content.of(data) for path, data in index.pages(described).items()})
     # What starts and describes a bundle is in a delta too: it is small, and with it the store may do for the rest.
     always = {
-        **{f"{PROFILE}/{path}": Source.of(source.read_bytes()) for path, source in scripts.items()},
-        profile: Source.of(portable(parts.loaded, tuple(scripts)).encode()),
-        lock: Source.of(locked.path.read_bytes()),
-        STARTER: Source.of(starting.bootstrap()),
+        **{f"{PROFILE}/{path}": Content.of(source.read_bytes()) for path, source in scripts.items()},
+        profile: Content.of(portable(parts.loaded, tuple(scripts)).encode()),
+        lock: Content.of(locked.path.read_bytes()),
+        STARTER: Content.of(starting.bootstrap()),
     }
     pythons = _pythons(parts.python, parts.served[0].platform)
     sources.update({one.path: source for one, source in pythons})
@@ -298,7 +298,7 @@ def _written(
     return Bundled(path=wanted.output, id=identity(raw), manifest=manifest, bytes=total, bytes_fetched=fetched)
 
 
-def _pythons(python: interpreters.Archived | None, here: PlatformName) -> list[tuple[BundledPython, Source]]:
+def _pythons(python: interpreters.Archived | None, here: PlatformName) -> list[tuple[BundledPython, Content]]:
     if python is None:
         return []
     described = BundledPython(
@@ -309,16 +309,16 @@ def _pythons(python: interpreters.Archived | None, here: PlatformName) -> list[t
         needs=python.needs,
     )
     size = python.path.stat().st_size
-    return [(described, Source(sha256=sha256_of(python.path), size=size, path=python.path))]
+    return [(described, Content(sha256=sha256_of(python.path), size=size, path=python.path))]
 
 
-def _wheels(wheels: Mapping[str, Path]) -> dict[str, Source]:
+def _wheels(wheels: Mapping[str, Path]) -> dict[str, Content]:
     """The wheels by their path in the bundle.
 
     Raises:
         TfprovError: `resolver-conflict` when two files of one name differ: an index cannot hold both.
     """
-    found: dict[str, Source] = {}
+    found: dict[str, Content] = {}
     for sha256, path in wheels.items():
         place = f"{WHEELS}/{path.name}"
         if place in found and found[place].sha256 != sha256:
@@ -328,7 +328,7 @@ def _wheels(wheels: Mapping[str, Path]) -> dict[str, Source]:
                 evidence=(f"sha256 {sha256}", f"sha256 {found[place].sha256}"),
                 hint="take the files of one index for both",
             )
-        found[place] = Source(sha256=sha256, size=path.stat().st_size, path=path)
+        found[place] = Content(sha256=sha256, size=path.stat().st_size, path=path)
     return found
 
 

@@ -9,19 +9,19 @@ import pytest
 
 from tfprov.bundle.opened import open_bundle
 from tfprov.bundle.records import Manifest
-from tfprov.bundle.write import Source, entries, write
+from tfprov.bundle.write import Content, entries, write
 from tfprov.errors import TfprovError
 
 SOURCES = {
-    "profile/x.toml": Source.of(b"name = 'x'\n"),
-    "profile/pylock.x.toml": Source.of(b"lock"),
-    "bootstrap": Source.of(b"#!/bin/sh\n"),
-    "wheels/a-1-py3-none-any.whl": Source.of(b"w" * 3_000_000),
-    "empty": Source.of(b""),
+    "profile/x.toml": Content.of(b"name = 'x'\n"),
+    "profile/pylock.x.toml": Content.of(b"lock"),
+    "bootstrap": Content.of(b"#!/bin/sh\n"),
+    "wheels/a-1-py3-none-any.whl": Content.of(b"w" * 3_000_000),
+    "empty": Content.of(b""),
 }
 
 
-def manifest_of(sources: Mapping[str, Source]) -> Manifest:
+def manifest_of(sources: Mapping[str, Content]) -> Manifest:
     return Manifest(
         format=1,
         tfprov="0",
@@ -62,17 +62,19 @@ def test_the_starter_can_be_executed_in_both_forms(tmp_path: Path) -> None:
         assert {(member.uid, member.gid, member.mtime) for member in members} == {(0, 0, 315532800)}
 
 
+@pytest.mark.parametrize("found", [b"w" * 2_499_999 + b"x", b"w" * 2_499_999, b"w" * 2_500_001, b""])
 @pytest.mark.parametrize("name", ["out", "out.tar"])
-def test_a_source_that_changed_leaves_the_old_bundle_as_it_was(tmp_path: Path, name: str) -> None:
+def test_a_file_that_changed_leaves_the_old_bundle_as_it_was(tmp_path: Path, name: str, found: bytes) -> None:
     write(tmp_path / name, manifest_of(SOURCES), SOURCES, wrote=no_one)
     before = open_bundle(name, cwd=tmp_path).id
     file = tmp_path / "source"
-    file.write_bytes(b"w" * 2_500_000)
-    told = Source(sha256="00" * 32, size=2_500_000, path=file)
-    changed = {**SOURCES, "wheels/a-1-py3-none-any.whl": told}
+    file.write_bytes(found)
+    expected = Content(sha256=Content.of(b"w" * 2_500_000).sha256, size=2_500_000, path=file)
+    changed = {**SOURCES, "wheels/a-1-py3-none-any.whl": expected}
     with pytest.raises(TfprovError) as caught:
         write(tmp_path / name, manifest_of(changed), changed, wrote=no_one)
     assert caught.value.code.name == "hash-mismatch"
+    assert caught.value.what == "`wheels/a-1-py3-none-any.whl` changed while the bundle was written"
     after = open_bundle(name, cwd=tmp_path)
     assert (after.id, after.verify()) == (before, ())
     assert sorted(path.name for path in tmp_path.iterdir()) == sorted([name, "source"])
