@@ -1,4 +1,4 @@
-"""A static package index over the wheels of a bundle: pages that any file server can hand out (PEP 503, 658, 691)."""
+"""A static package index of the wheels in a bundle, for any file server (PEP 503, 658, 691)."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from tfprov.errors import TfprovError
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wheel:
-    """A wheel as the index tells of it.
+    """A wheel in the index.
 
     Attributes:
         name: normalised project name.
@@ -35,16 +35,16 @@ class Wheel:
 
     @property
     def requires_python(self) -> str | None:
-        """The range of Pythons that it wants; None for any."""
+        """The range of Python versions that it requires; None for any."""
         value = message_from_bytes(self.metadata).get("Requires-Python")
         return None if value is None else str(value)
 
 
 def describe(path: Path, filename: str, sha256: str) -> Wheel:
-    """What the index says of a wheel.
+    """Read a wheel for the index.
 
     Raises:
-        TfprovError: `cache-corrupt` when it is no wheel.
+        TfprovError: `cache-corrupt` when the file is not a wheel.
     """
     try:
         with zipfile.ZipFile(path) as archive:
@@ -53,7 +53,7 @@ def describe(path: Path, filename: str, sha256: str) -> Wheel:
             ]
             metadata = archive.read(inside)
     except (zipfile.BadZipFile, ValueError, KeyError) as error:
-        raise TfprovError("cache-corrupt", f"`{filename}` is no wheel", evidence=(f"{path}: {error}",)) from error
+        raise TfprovError("cache-corrupt", f"`{filename}` is not a wheel", evidence=(f"{path}: {error}",)) from error
     name = canonicalize_name(parse_wheel_filename(filename)[0])
     return Wheel(name=name, filename=filename, sha256=sha256, size=path.stat().st_size, metadata=metadata)
 
@@ -61,9 +61,9 @@ def describe(path: Path, filename: str, sha256: str) -> Wheel:
 def pages(wheels: Sequence[Wheel]) -> Mapping[str, bytes]:
     """The files of the index, by path below the bundle.
 
-    `index.html` is PEP 503 with hashes, which every installer reads from every server. `index.json` beside it is PEP
-    691, for a server that can choose by the Accept header. The metadata of each wheel lies beside it (PEP 658), so that
-    an installer that resolves need not fetch hundreds of megabytes first.
+    `index.html` is PEP 503 with hashes, for every installer and every server. `index.json` is PEP 691, for servers that
+    choose by the Accept header. The metadata of each wheel is beside it (PEP 658), so that resolvers need not fetch
+    hundreds of megabytes.
     """
     projects: dict[str, list[Wheel]] = {}
     for wheel in sorted(wheels, key=lambda one: one.filename):

@@ -1,4 +1,4 @@
-"""An interpreter in an archive: taken from this machine when a copy of it works at another place."""
+"""An archive of an interpreter of this machine, made when a copy of it works at another place."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from tfprov.errors import TfprovError
 
 _MOMENT = 315532800
 _SECONDS = 60.0
-# What nobody imports on a machine that runs TensorFlow; half of the size of a standard library.
+# Not needed on a machine that runs TensorFlow; half of the size of a standard library.
 _LEFT_OUT = frozenset({"__pycache__", "site-packages", "dist-packages", "test", "tests", "idlelib", "turtledemo"})
-# What every glibc system has; anything else that the interpreter loads must be there too.
+# On every glibc system; any other library that the interpreter loads is named in the manifest.
 _EVERYWHERE = ("ld-linux", "libc.so", "libm.so", "libdl.so", "libpthread.so", "librt.so", "libutil.so", "libgcc_s.so")
 _MODULES = ("ssl", "hashlib", "ctypes", "sqlite3", "zlib", "bz2", "lzma", "socket", "select", "decimal", "pyexpat")
 _ASK = """\
@@ -55,7 +55,7 @@ class Archived:
         path: the archive (tar, gzip).
         version: full version.
         executable: below the folder that it is unpacked to.
-        needs: shared libraries that it takes from the machine it runs on.
+        needs: shared libraries that the machine must have.
     """
 
     path: Path
@@ -66,13 +66,13 @@ class Archived:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Answer:
-    """What an interpreter says of itself.
+    """What an interpreter reports about itself.
 
     Attributes:
         library: folder of its standard library.
-        able: which of the modules asked for it can import.
-        loaded: shared libraries that it has loaded then; empty outside Linux.
-        managed: whether the operating system owns it.
+        able: the modules of the request that it can import.
+        loaded: shared libraries that it has loaded after that; empty outside Linux.
+        managed: whether it belongs to the operating system.
     """
 
     prefix: Path
@@ -84,10 +84,10 @@ class _Answer:
 
 
 def archive(python: Path, target: Path, *, environ: Mapping[str, str]) -> Archived:
-    """An interpreter as an archive, after a copy of it worked at another place.
+    """Make an archive of an interpreter, after a copy of it worked at another place.
 
     Args:
-        python: the real executable, of no virtual environment.
+        python: the real executable, not that of a virtual environment.
         target: the archive to write.
         environ: variables of this process.
 
@@ -97,19 +97,19 @@ def archive(python: Path, target: Path, *, environ: Mapping[str, str]) -> Archiv
     here = _ask(python, environ)
     prefix, library = here.prefix, here.library
     if os.name != "posix":
-        raise _refused(python, "only those of Linux and macOS can be taken along")
+        raise _refused(python, "only interpreters of Linux and macOS can be bundled")
     if here.managed or prefix == Path("/usr"):
-        raise _refused(python, "it belongs to the operating system, and its parts lie among those of other programs")
+        raise _refused(python, "it belongs to the operating system and shares its folders with other programs")
     if prefix not in library.parents:
         raise _refused(python, f"its library `{library}` is not below its prefix `{prefix}`")
     with tempfile.TemporaryDirectory(prefix="tfprov-python-") as scratch:
-        # As deep as a real place, and with a blank: both have broken copies before.
+        # Another depth, and a blank in the path: both have broken copies before.
         root = Path(scratch) / "moved elsewhere"
         executable = f"bin/{python.name}"
         _copy(python, root / executable, library, prefix, root)
         there = _ask(root / executable, environ)
         if there.prefix.resolve() != root.resolve():
-            raise _refused(python, f"a copy of it still looks for its library in `{there.prefix}`")
+            raise _refused(python, f"a copy of it still uses the library in `{there.prefix}`")
         lost = [name for name in here.able if name not in there.able]
         if lost:
             raise _refused(python, f"a copy of it cannot import {', '.join(lost)}")
@@ -128,7 +128,7 @@ def archive(python: Path, target: Path, *, environ: Mapping[str, str]) -> Archiv
 
 
 def unpack(data: io.BufferedIOBase, target: Path) -> None:
-    """Unpack an archive whose hash was checked into a folder that is not there yet; it appears whole or not at all.
+    """Unpack an archive whose hash was checked into a new folder, which appears whole or not at all.
 
     Raises:
         TfprovError: `bundle-invalid` when the archive reaches outside the folder.
@@ -140,11 +140,13 @@ def unpack(data: io.BufferedIOBase, target: Path) -> None:
             for member in archived:
                 place = (stage / member.name).resolve()
                 if stage.resolve() not in place.parents or not (member.isreg() or member.issym()):
-                    raise TfprovError("bundle-invalid", f"the archive of the interpreter holds `{member.name}`")
+                    raise TfprovError("bundle-invalid", f"the archive of the interpreter contains `{member.name}`")
                 place.parent.mkdir(parents=True, exist_ok=True)
                 if member.issym():
                     if "/" in member.linkname:
-                        raise TfprovError("bundle-invalid", f"the archive of the interpreter links `{member.linkname}`")
+                        raise TfprovError(
+                            "bundle-invalid", f"the archive of the interpreter contains a link to `{member.linkname}`"
+                        )
                     place.symlink_to(member.linkname)
                     continue
                 source = archived.extractfile(member)
@@ -190,7 +192,7 @@ def _copy(python: Path, executable: Path, library: Path, prefix: Path, root: Pat
         (executable.parent / name).symlink_to(executable.name)
 
     def unwanted(folder: str, names: list[str]) -> set[str]:
-        # A `test` folder below a package is that package's own business.
+        # A folder `test` inside a package may be needed by that package.
         top = Path(folder) == library
         return {name for name in names if name in _LEFT_OUT and (top or name == "__pycache__")}
 
@@ -225,4 +227,4 @@ def _sorted_files(root: Path) -> Iterator[Path]:
 
 
 def _refused(python: Path, why: str) -> TfprovError:
-    return TfprovError("python-not-movable", f"`{python}` cannot be taken along", evidence=(why,))
+    return TfprovError("python-not-movable", f"`{python}` cannot be bundled", evidence=(why,))

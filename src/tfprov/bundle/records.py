@@ -1,4 +1,4 @@
-"""What a bundle says of itself: `bundle.json`. The layout is described in docs/bundle.md."""
+"""The manifest of a bundle, `bundle.json`. The layout is described in docs/bundle.md."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ class Entry:
 
     Attributes:
         path: below the bundle, with `/`.
-        sha256: of its content, lower-case hexadecimal.
+        sha256: lower-case hexadecimal.
         size: bytes.
         here: False in a delta for a file that only the older bundle has.
     """
@@ -74,14 +74,14 @@ class Entry:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Served:
-    """A platform that the environment can be made on.
+    """A platform for which the bundle has an environment.
 
     Attributes:
         python: minor version, `3.12`.
         package: project that TensorFlow is installed from there.
         version: of TensorFlow.
         accelerator: `cpu`, `cuda`, …
-        wheels: hashes of the wheels that such a machine may need.
+        wheels: hashes of the wheels that a machine of that platform may need.
     """
 
     platform: PlatformName
@@ -94,11 +94,11 @@ class Served:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tool:
-    """What runs tfprov itself on one platform with one minor version of Python.
+    """The wheels of tfprov itself for one platform and one minor version of Python.
 
     Attributes:
         python: minor version, `3.12`.
-        wheels: paths of tfprov's own wheel and of everything that it needs.
+        wheels: paths of tfprov's own wheel and of all its dependencies.
     """
 
     platform: PlatformName
@@ -114,7 +114,7 @@ class BundledPython:
         version: full version.
         path: of the archive, below the bundle.
         executable: below the folder that the archive is unpacked to.
-        needs: shared libraries that the target must have itself.
+        needs: shared libraries that the target machine must have.
     """
 
     platform: PlatformName
@@ -131,17 +131,17 @@ class BundledPython:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Manifest:
-    """What is in a bundle.
+    """The content of a bundle.
 
     Attributes:
         format: of the layout; `FORMAT` in what this version writes.
-        tfprov: version that made it, and that it holds.
+        tfprov: version that made it and that is in it.
         name: of the profile.
         profile: path of the profile; the files that it names lie beside it.
         lock: path of the lock.
         files: every file but the manifest and the list of sums, by path.
         base: id of the bundle that a delta needs; empty for a whole bundle.
-        notes: what is not in it although it was asked for, with the reason.
+        notes: what was requested and is not in it, with the reason.
     """
 
     format: int
@@ -162,7 +162,7 @@ class Manifest:
         return tuple(one.platform for one in self.served)
 
     def served_on(self, platform: str) -> Served | None:
-        """What it holds for a platform; None when it serves another one."""
+        """The environment for a platform; None when the bundle does not have the platform."""
         return next((one for one in self.served if one.platform == platform), None)
 
     def entry(self, path: str) -> Entry | None:
@@ -176,24 +176,24 @@ class Manifest:
 
 
 def render(manifest: Manifest) -> bytes:
-    """The manifest as the file `bundle.json`: the same bytes for the same content."""
+    """The text of `bundle.json`: the same bytes for the same content."""
     return (json.dumps(asdict(manifest), indent=1, ensure_ascii=False) + "\n").encode()
 
 
 def identity(raw: bytes) -> str:
-    """Id of a bundle: the SHA-256 of its `bundle.json`, which names the hash of every other file."""
+    """Id of a bundle: the SHA-256 of its `bundle.json`, which has the hash of every other file."""
     return hashlib.sha256(raw).hexdigest()
 
 
 def parse(raw: bytes, *, source: str) -> Manifest:
-    """The manifest in the bytes of a `bundle.json`.
+    """Read a `bundle.json`.
 
     Args:
         raw: the file.
         source: the bundle, for messages.
 
     Raises:
-        TfprovError: `bundle-too-new` for a later format, `bundle-invalid` when it is no manifest.
+        TfprovError: `bundle-too-new` for a later format, `bundle-invalid` when it is not a manifest.
     """
     try:
         document = json.loads(raw)
@@ -221,18 +221,18 @@ def parse(raw: bytes, *, source: str) -> Manifest:
     )
     lost = [path for path in named if path not in paths]
     if lost or len(paths) != len(set(paths)):
-        raise _invalid(source, f"`{MANIFEST}` is not whole: {', '.join(lost) or 'a path stands twice'}")
+        raise _invalid(source, f"`{MANIFEST}` is inconsistent: {', '.join(lost) or 'a path occurs twice'}")
     return found
 
 
 def sums(manifest: Manifest, raw: bytes) -> bytes:
-    """The file `SHA256SUMS`: what `sha256sum --check` reads, for whoever has no tfprov yet."""
+    """The file `SHA256SUMS` for `sha256sum --check`, which works without tfprov."""
     lines = [f"{one.sha256}  {one.path}" for one in manifest.files if one.here]
     return ("\n".join([*lines, f"{identity(raw)}  {MANIFEST}"]) + "\n").encode()
 
 
 def _invalid(source: str, evidence: str) -> TfprovError:
-    return TfprovError("bundle-invalid", f"`{source}` is not a bundle that can be used", evidence=(evidence,))
+    return TfprovError("bundle-invalid", f"`{source}` is not a usable bundle", evidence=(evidence,))
 
 
 def _is_wheel(path: str) -> bool:

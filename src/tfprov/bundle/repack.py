@@ -1,7 +1,7 @@
-"""Wheels made again from what is installed: tfprov's own, and those of its dependencies where no index has them.
+"""Wheels made from installed distributions: tfprov's own, and its dependencies where no index has them.
 
-tfprov's own wheel always comes from the files that run: no build tool, no network and no version that differs from the
-one that makes the bundle, installed from a wheel or as an editable checkout alike.
+tfprov's own wheel is always made from the files that are running, whether they were installed from a wheel or as an
+editable checkout: without build tool and network, and never of another version.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ from packaging.utils import canonicalize_name
 
 from tfprov.errors import TfprovError
 
-# What an installer adds, and what the installer of the wheel will add again.
+# Written by installers, and written again by the installer of the new wheel.
 _ADDED = frozenset({"RECORD", "INSTALLER", "REQUESTED", "direct_url.json", "uv_cache.json", "uv_build.json"})
 _MOMENT = (1980, 1, 1, 0, 0, 0)
 
 
 def closure(name: str) -> tuple[metadata.Distribution, ...]:
-    """A distribution that is installed here, with all that it needs on this interpreter, by name.
+    """An installed distribution and all its dependencies on this interpreter, sorted by name.
 
     Raises:
         TfprovError: `internal` when one of them is not installed.
@@ -55,13 +55,13 @@ def closure(name: str) -> tuple[metadata.Distribution, ...]:
 
 
 def repack(one: metadata.Distribution, folder: Path, *, also: Mapping[str, Path] | None = None) -> Path:
-    """A wheel with the installed files of a distribution, the same bytes for the same files.
+    """Make a wheel of the installed files of a distribution: the same bytes for the same files.
 
     Args:
-        one: what is installed.
-        folder: where to write the wheel.
-        also: files that replace those of the RECORD, by path in the wheel: for an editable install, whose RECORD
-            names none.
+        one: the installed distribution.
+        folder: receives the wheel.
+        also: files that replace those of the RECORD, by path in the wheel; for an editable install, whose RECORD has
+            none.
 
     Raises:
         TfprovError: `internal` when the installation has no record of its files.
@@ -90,7 +90,7 @@ def repack(one: metadata.Distribution, folder: Path, *, also: Mapping[str, Path]
 
 
 def package_files(package: Path, profiles: Path) -> dict[str, Path]:
-    """The files of tfprov's own wheel, by path in it: the package, and the shipped profiles inside it.
+    """The files of tfprov's own wheel, by path in it: the package and the shipped profiles.
 
     Args:
         package: folder of the package `tfprov`.
@@ -122,7 +122,7 @@ def _files(one: metadata.Distribution) -> Iterator[tuple[str, bytes]]:
         if path.parts[0] == info and path.name in _ADDED:
             continue
         if ".." in path.parts:
-            # Outside the packages lie the programs: those that the wheel brings, and those that installers make.
+            # Programs are outside the packages: those of the wheel, and those that installers make from entry points.
             if path.parts[-2] in ("bin", "Scripts") and path.name.removesuffix(".exe") not in made:
                 yield f"{info.removesuffix('.dist-info')}.data/scripts/{path.name}", source.read_bytes()
             continue

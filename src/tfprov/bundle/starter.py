@@ -1,8 +1,8 @@
 """Starts tfprov from a bundle, with nothing but a Python 3.10 or newer: `./bootstrap up`, or any command of tfprov.
 
-This file is copied into every bundle as `bootstrap`, behind a few lines of shell that look for a Python. It uses the
-standard library alone. The wheels of tfprov are checked against `bundle.json` and unpacked, without pip and without the
-network, into a folder of tfprov's own; a second run finds them there.
+This file is copied into every bundle as `bootstrap`, after a few lines of shell that look for a Python. It uses
+only the standard library. The wheels of tfprov are checked against `bundle.json` and unpacked, without pip and without
+the network, into a folder of tfprov's own; a second run finds them there.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ main()
 
 
 class StarterError(Exception):
-    """Why tfprov cannot be started: code, exit status, what happened and the next step."""
+    """Why tfprov cannot be started: code, exit status, message and hint."""
 
     def __init__(self, code: str, status: int, what: str, hint: str) -> None:
         super().__init__(what)
@@ -37,7 +37,7 @@ class StarterError(Exception):
 
 
 def main(arguments: list[str]) -> int:
-    """Unpack tfprov if need be, then become it."""
+    """Unpack tfprov if needed, then replace this process by it."""
     here = Path(__file__).resolve().parent
     try:
         launcher = unpacked(here)
@@ -46,7 +46,7 @@ def main(arguments: list[str]) -> int:
         return error.status
     if arguments[:1] == ["up"] and not any(word.split("=")[0] == "--bundle" for word in arguments):
         arguments = ["up", "--bundle", str(here), *arguments[1:]]
-    # What messages tell to type must be what the user can type here.
+    # Messages must name a command that the user can type here.
     os.environ.setdefault("TFPROV_STARTED_AS", shlex.quote(str(here / "bootstrap")))
     command = [sys.executable, "-I", str(launcher), *arguments]
     if os.name == "posix":
@@ -55,7 +55,7 @@ def main(arguments: list[str]) -> int:
 
 
 def unpacked(here: Path) -> Path:
-    """The file that starts tfprov; what it needs is unpacked beside it first, unless that was done before."""
+    """Path of the file that starts tfprov; its wheels are unpacked first, unless that was done before."""
     try:
         manifest = json.loads((here / "bundle.json").read_bytes())
         hashes = {one["path"]: one for one in manifest["files"]}
@@ -94,7 +94,7 @@ def unpacked(here: Path) -> Path:
         try:
             stage.rename(folder)
         except OSError:
-            # Somebody else was quicker; what he unpacked is the same.
+            # Another process was faster; its files are the same.
             if not launcher.is_file():
                 raise
     except OSError as error:
@@ -105,7 +105,7 @@ def unpacked(here: Path) -> Path:
 
 
 def unpack(here: Path, path: str, entry: dict[str, object], target: Path) -> None:
-    """Put the files of a wheel into a folder, programs below its `bin`, after its hash was found to be right."""
+    """Check the hash of a wheel and unpack it into a folder, programs into its `bin`."""
     try:
         with (here / path).open("rb") as stream:
             data = stream.read()
@@ -142,7 +142,7 @@ def unpack(here: Path, path: str, entry: dict[str, object], target: Path) -> Non
 
 
 def this_platform() -> str:
-    """The name that bundles have for this platform."""
+    """The name of this platform in bundles."""
     system = {"linux": "linux", "darwin": "macos", "win32": "windows"}.get(sys.platform, sys.platform)
     machine = platform.machine().lower()
     if system == "macos":

@@ -1,4 +1,4 @@
-"""The file `bootstrap` of a bundle: a few lines of shell that look for a Python, then starter.py."""
+"""The file `bootstrap` of a bundle: a few lines of shell that look for a Python, followed by starter.py."""
 
 from __future__ import annotations
 
@@ -51,9 +51,9 @@ exit 10
 
 
 def bootstrap() -> bytes:
-    """The file, for a shell and for Python alike."""
+    """The file, which is valid for a shell and for Python."""
     text = resources.files("tfprov.bundle").joinpath("starter.py").read_text(encoding="utf-8")
-    # `from __future__` must be the first statement but the docstring, and the shell's part is the docstring now.
+    # `from __future__` may follow only the docstring, and the shell code is the docstring now.
     docstring, _, rest = text.partition("from __future__ import annotations\n")
     return (_SHELL + "from __future__ import annotations\n" + _commented(docstring) + rest).encode()
 
