@@ -309,7 +309,7 @@ def test_a_link_in_the_place_of_a_bundles_profile_is_not_followed(target: Site) 
 def test_mistakes_on_the_command_line_are_usage_errors(target: Site) -> None:
     (target.root / "mine").mkdir()
     (target.root / "mine" / "thesis.txt").write_text("mine")
-    assert failed(target, "up")["code"] == "usage"
+    assert failed(target, "up")["code"] == "profile-missing"
     assert failed(target, "bundle")["code"] == "usage"
     assert failed(target, "bundle", "cpu")["code"] == "usage"
     assert failed(target, "bundle", "cpu", "-o", "x", "--platform", "amiga")["code"] == "usage"

@@ -145,7 +145,7 @@ def _refusal(path: Path, problems: Sequence[str], *, misnamed: Set[str]) -> Tfpr
     )
 
 
-def _own_wants(profile: Profile, path: Path, place: Place) -> Wants:
+def _own_wants(profile: Profile, path: Path, place: Locate) -> Wants:
     """What the profile asks for by itself, read as the lines of a requirements file are."""
     basket = Basket(Origin(path=path, folder=path.parent))
     for text in profile.packages.requirements:
