@@ -20,8 +20,8 @@ from simgpu import Card
 from tensorflows import Recipe, create, shared
 from tfprov.events import ignore
 from tfprov.smoke import runner
-from tfprov.smoke.group import bench_for, run_group
-from tfprov.smoke.records import Leg, Level, Request, Verdict
+from tfprov.smoke.group import probe_session, run_group
+from tfprov.smoke.records import Leg, Level, SmokeRequest, Verdict
 from tfprov.smoke.runner import smoke
 
 pytestmark = [
@@ -75,7 +75,7 @@ class Machine:
         count = gpus if isinstance(gpus, int) else len(gpus)
         environ = self.environ(gpus, *faults, order=order, **variables)
         wanted = count if "CUDA_VISIBLE_DEVICES" not in variables else 1
-        request = Request(level=level, timeout=timeout, require_gpus=wanted)
+        request = SmokeRequest(level=level, timeout=timeout, require_gpus=wanted)
         return smoke(self.python, request, environ=environ, emit=ignore)
 
 
@@ -299,9 +299,9 @@ def test_a_sick_card_is_the_device_that_tensorflow_made_of_it(
 def test_free_memory_is_that_of_the_card_and_not_of_its_number(machine: Machine) -> None:
     small = replace(simgpu.cards(2)[1], memory=1536 << 20)
     environ = machine.environ([simgpu.cards(1)[0], small], order=(1, 0))
-    request = Request(level="deep", timeout=120, accelerator="cuda")
+    request = SmokeRequest(level="deep", timeout=120, accelerator="cuda")
     buses = {"GPU:0": small.pci, "GPU:1": simgpu.cards(1)[0].pci}
-    with bench_for(machine.python, request, environ=environ, emit=ignore) as bench:
-        outcome = run_group(bench, "memory", options={"buses": buses})
+    with probe_session(machine.python, request, environ=environ, emit=ignore) as session:
+        outcome = run_group(session, "memory", options={"buses": buses})
     told = [leg.evidence.partition(" of ")[0] for _, leg in outcome.legs]
     assert told == ["4 pieces", "6 pieces"]

@@ -14,7 +14,7 @@ from tfprov.envs import cures
 from tfprov.events import ignore
 from tfprov.smoke.cuda_files import cuda_files
 from tfprov.smoke.cures import KNOWN, FailedProof
-from tfprov.smoke.records import Leg, Level, Request, Verdict
+from tfprov.smoke.records import Leg, Level, SmokeRequest, Verdict
 from tfprov.smoke.runner import smoke
 
 pytestmark = [
@@ -59,7 +59,7 @@ def clone(originals: Callable[[Recipe], Path], tmp_path: Path) -> Clone:
 def run(
     environment: Path, level: Level = "quick", *, environ: dict[str, str] | None = None, **asked: object
 ) -> Verdict:
-    request = Request(level=level, timeout=300, **asked)  # type: ignore[arg-type]  # fields by name
+    request = SmokeRequest(level=level, timeout=300, **asked)  # type: ignore[arg-type]  # fields by name
     used = dict(os.environ) if environ is None else environ
     return smoke(environment / "bin" / "python", request, environ=used, emit=ignore)
 
@@ -87,7 +87,7 @@ def rewrite(path: Path, change: Callable[[bytes], bytes]) -> None:
 def cure(environment: Path, name: str, failed: Verdict, environ: dict[str, str]) -> None:
     """Give an environment a cure, as the repair rung does."""
     found = cuda_files(environment / "bin" / "python", environ=environ)
-    cures.apply(environment, (KNOWN[name](FailedProof(verdict=failed, request=Request(), cuda_files=found)),))
+    cures.apply(environment, (KNOWN[name](FailedProof(verdict=failed, request=SmokeRequest(), cuda_files=found)),))
 
 
 @pytest.mark.parametrize("recipe", [OLD, MIDDLE, NEWEST], ids=["2.15", "2.18", "newest"])

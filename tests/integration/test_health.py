@@ -11,7 +11,7 @@ import pytest
 import fake_nvml
 from sham import make_environment
 from tfprov.events import ignore
-from tfprov.smoke.records import Leg, Request
+from tfprov.smoke.records import Leg, SmokeRequest
 from tfprov.smoke.runner import smoke
 
 pytestmark = [
@@ -64,7 +64,7 @@ class Machine:
         environ.pop("CUDA_VISIBLE_DEVICES", None)
         python = make_environment(self.folder / "environment", sabotage)
         # The sham knows the quick level alone; what of the others fails over it does not matter here.
-        request = Request(level="standard", timeout=60, accelerator="cuda")
+        request = SmokeRequest(level="standard", timeout=60, accelerator="cuda")
         verdict = smoke(python, request, environ=environ, emit=ignore)
         (found,) = [leg for one in verdict.devices if one.name == "GPU:0" for leg in one.legs if leg.leg == "health"]
         return found

@@ -42,8 +42,7 @@ from tfprov.pipeline.records import Choice, Files, Installation, Locked, Proved
 from tfprov.plan.records import Plan
 from tfprov.process import clean_environment
 from tfprov.profile.records import Loaded
-from tfprov.smoke.records import Request as SmokeRequest
-from tfprov.smoke.records import Verdict
+from tfprov.smoke.records import SmokeRequest, Verdict
 from tfprov.smoke.runner import smoke
 from tfprov.smoke.verdict import as_document, as_error
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tfprov.events import ignore
-from tfprov.smoke.group import bench_for, run_group
-from tfprov.smoke.records import Request
+from tfprov.smoke.group import probe_session, run_group
+from tfprov.smoke.records import SmokeRequest
 
 _SECONDS = 60.0
 
@@ -35,8 +35,8 @@ def cuda_files(python: Path, *, environ: Mapping[str, str]) -> CudaFiles:
     Raises:
         TfprovError: `python-broken` when the interpreter cannot be started.
     """
-    with bench_for(python, Request(timeout=_SECONDS), environ=environ, emit=ignore) as bench:
-        facts = run_group(bench, "means").facts
+    with probe_session(python, SmokeRequest(timeout=_SECONDS), environ=environ, emit=ignore) as session:
+        facts = run_group(session, "means").facts
 
     def texts(name: str) -> tuple[str, ...]:
         found = facts.get(name)

@@ -10,7 +10,7 @@ from types import MappingProxyType
 from tfprov.envs.records import Cure
 from tfprov.ladder.climb import InapplicableError
 from tfprov.smoke.cuda_files import CudaFiles
-from tfprov.smoke.records import Request, Verdict
+from tfprov.smoke.records import SmokeRequest, Verdict
 from tfprov.smoke.surroundings import hiding
 
 # What the failure speaks of, where a bound on its version can help.
@@ -39,7 +39,7 @@ class FailedProof:
     """
 
     verdict: Verdict
-    request: Request
+    request: SmokeRequest
     cuda_files: CudaFiles
     tried: Collection[str] = ()
 

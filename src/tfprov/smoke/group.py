@@ -21,7 +21,7 @@ from tfprov.paths import temporary
 from tfprov.process import Finished
 from tfprov.smoke import causes
 from tfprov.smoke.causes import Raised
-from tfprov.smoke.records import Leg, Request
+from tfprov.smoke.records import Leg, SmokeRequest
 
 ENVIRONMENT = "environment"
 # The watchdog inside the process fires first and says where it stood. This is for a process that cannot do even that
@@ -53,7 +53,7 @@ class Lost:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Bench:
+class ProbeSession:
     """Where probes run and what they are asked.
 
     Attributes:
@@ -67,7 +67,7 @@ class Bench:
     """
 
     python: Path
-    request: Request
+    request: SmokeRequest
     probes: Path
     scratch: Path
     env: Mapping[str, str]
@@ -84,15 +84,15 @@ class Bench:
 
 
 @contextlib.contextmanager
-def bench_for(
+def probe_session(
     python: Path,
-    request: Request,
+    request: SmokeRequest,
     *,
     environ: Mapping[str, str],
     emit: Emit,
     activation: Mapping[str, str] = MappingProxyType({}),
-) -> Iterator[Bench]:
-    """A bench for the interpreter of an environment; its scratch folder is deleted at the end.
+) -> Iterator[ProbeSession]:
+    """A session for the interpreter of an environment; its scratch folder is deleted at the end.
 
     Args:
         python: need not be of an environment that tfprov made.
@@ -105,7 +105,7 @@ def bench_for(
         temporary("smoke") as scratch,
         resources.as_file(resources.files("tfprov.smoke") / "probes") as probes,
     ):
-        yield Bench(
+        yield ProbeSession(
             # Never resolved: a venv's interpreter is a link, and what it points to is another environment.
             python=python.absolute(),
             request=request,
@@ -118,7 +118,7 @@ def bench_for(
 
 
 @dataclass(slots=True, kw_only=True)
-class Outcome:
+class GroupOutcome:
     """What a group found.
 
     Attributes:
@@ -141,7 +141,7 @@ class Outcome:
 
 
 def run_group(
-    bench: Bench,
+    session: ProbeSession,
     group: str,
     *,
     gpus: tuple[int, ...] | None = None,
@@ -150,37 +150,37 @@ def run_group(
     exit_normally: bool = False,
     env: Mapping[str, str] | None = None,
     options: Mapping[str, object] | None = None,
-) -> Outcome:
+) -> GroupOutcome:
     """Run the legs of one group, in as many processes as it takes.
 
     Each process that dies costs the leg it died in; the next one goes on behind it. That ends, because each start adds
     a leg to those that are done, or is the last.
 
     Args:
-        bench: where, and for what request.
+        session: where, and for what request.
         group: name of the file in the probes folder, without its ending.
         gpus: numbers of the GPUs to make visible; None for all.
         with_cpu: whether the CPU is tested as well.
         done: legs that need not be run again.
         exit_normally: whether the end of the process belongs to what is tested.
-        env: variables in place of the bench's.
+        env: variables in place of the session's.
         options: further keys of the request, for this group alone.
 
     Raises:
         TfprovError: `python-broken` when the interpreter cannot be started.
     """
-    outcome = Outcome()
+    outcome = GroupOutcome()
     finished_legs: list[list[str | bool]] = [[device, leg.leg, leg.ok] for device, leg in done]
     while not outcome.ended:
-        why = bench.exhausted()
+        why = session.exhausted()
         if why is not None:
             owner = f"GPU:{gpus[0]}" if gpus else ENVIRONMENT
             outcome.legs.append((owner, Leg(leg=group, ok=True, seconds=0.0, skipped=True, evidence=why)))
             break
         numbers = [
-            number for number in (range(_MANY) if gpus is None else gpus) if f"GPU:{number}" not in bench.lost.devices
+            number for number in (range(_MANY) if gpus is None else gpus) if f"GPU:{number}" not in session.lost.devices
         ]
-        folder = Path(tempfile.mkdtemp(prefix=f"{group}-", dir=bench.scratch))
+        folder = Path(tempfile.mkdtemp(prefix=f"{group}-", dir=session.scratch))
         records = folder / "records.jsonl"
         asked = folder / "request.json"
         asked.write_text(
@@ -188,18 +188,18 @@ def run_group(
                 {
                     "records": str(records),
                     "group": group,
-                    "level": bench.request.level,
-                    "accelerator": bench.request.accelerator,
-                    "require_gpus": bench.request.require_gpus,
-                    "gpu": bench.request.gpu,
+                    "level": session.request.level,
+                    "accelerator": session.request.accelerator,
+                    "require_gpus": session.request.require_gpus,
+                    "gpu": session.request.gpu,
                     "gpus": gpus,
                     "with_cpu": with_cpu,
                     "logical_cpus": 1,
-                    "timeout": bench.request.timeout,
-                    "expected_version": bench.request.expected_version,
-                    "expected_package": bench.request.expected_package,
+                    "timeout": session.request.timeout,
+                    "expected_version": session.request.expected_version,
+                    "expected_package": session.request.expected_package,
                     "done": finished_legs,
-                    "lost_devices": bench.lost.devices,
+                    "lost_devices": session.lost.devices,
                     "exit_normally": exit_normally,
                     "scratch": str(folder / "files"),
                     **(options or {}),
@@ -208,11 +208,11 @@ def run_group(
             encoding="utf-8",
         )
         at = time.time()
-        finished = _start(bench, asked, bench.env if env is None else env)
+        finished = _start(session, asked, session.env if env is None else env)
         # A process counts the GPUs that it was shown. Who reads of one wants its number on the machine.
         finished = replace(finished, stderr=renumbered(finished.stderr, numbers))
         outcome.log += finished.stderr
-        begun, ended = _take_in(outcome, records, numbers, finished_legs, bench)
+        begun, ended = _take_in(outcome, records, numbers, finished_legs, session)
         if ended and begun is None and (finished.ok or not exit_normally):
             outcome.ended = True
             break
@@ -225,16 +225,16 @@ def run_group(
             seconds=max(0.0, at + finished.seconds - last.at),
             code=code,
             evidence=evidence,
-            started=last.at - bench.epoch,
+            started=last.at - session.epoch,
         )
         outcome.legs.append((device, leg))
         outcome.lost_in.append((device, name))
-        bench.emit(Note(text=f"smoke: {name} on {device}: {code}", level="detail"))
+        session.emit(Note(text=f"smoke: {name} on {device}: {code}", level="detail"))
         if code == "probe-timeout":
-            bench.lost.seconds += leg.seconds
+            session.lost.seconds += leg.seconds
         if device != ENVIRONMENT:
             # The next leg on it would most likely cost as much again.
-            bench.lost.devices[device] = f"{name}: {code}"
+            session.lost.devices[device] = f"{name}: {code}"
         if begun is None or name in ("import", "context"):
             # Nobody to blame and so nothing to leave out next time, or nothing that could go on.
             break
@@ -258,25 +258,25 @@ def renumbered(text: str, numbers: Sequence[int]) -> str:
     return re.sub(r"(?<!physical_device:)\bGPU:(\d+)", number, text)
 
 
-def _start(bench: Bench, asked: Path, env: Mapping[str, str]) -> Finished:
+def _start(session: ProbeSession, asked: Path, env: Mapping[str, str]) -> Finished:
     cwd = asked.parent / "empty"
     cwd.mkdir()
     # -I: no PYTHON* variables, no user site, neither this folder nor the script's on sys.path.
-    argv = (bench.python, "-I", "-X", "faulthandler", "-u", bench.probes / "probe.py", asked)
+    argv = (session.python, "-I", "-X", "faulthandler", "-u", session.probes / "probe.py", asked)
     try:
-        with _watching(bench, asked.with_name("records.jsonl")):
-            return process.run(argv, env=env, cwd=cwd, timeout=_PROCESS_FACTOR * bench.request.timeout + _GRACE_S)
+        with _watching(session, asked.with_name("records.jsonl")):
+            return process.run(argv, env=env, cwd=cwd, timeout=_PROCESS_FACTOR * session.request.timeout + _GRACE_S)
     except OSError as error:
         raise TfprovError(
             "python-broken",
-            f"the environment's Python `{bench.python}` cannot be started",
+            f"the environment's Python `{session.python}` cannot be started",
             evidence=(str(error),),
             hint="make the environment anew: `tfprov up --recreate`",
         ) from error
 
 
 @contextlib.contextmanager
-def _watching(bench: Bench, records: Path) -> Iterator[None]:
+def _watching(session: ProbeSession, records: Path) -> Iterator[None]:
     """Tell which leg runs while the process is at it. The records are read for good when it has ended."""
     over = threading.Event()
 
@@ -288,8 +288,8 @@ def _watching(bench: Bench, records: Path) -> Iterator[None]:
             if len(begun) > seen:
                 seen = len(begun)
                 what = f"{begun[-1]['begin']} on {begun[-1].get('device')}"
-                done = len(bench.seen) + sum("leg" in record for record in lines)
-                bench.emit(Progress(stage="smoke", what=what, done=done, total=None, unit="checks"))
+                done = len(session.seen) + sum("leg" in record for record in lines)
+                session.emit(Progress(stage="smoke", what=what, done=done, total=None, unit="checks"))
 
     watcher = threading.Thread(target=watch, daemon=True)
     watcher.start()
@@ -310,7 +310,11 @@ class _Begun:
 
 
 def _take_in(
-    outcome: Outcome, records: Path, numbers: Sequence[int], finished_legs: list[list[str | bool]], bench: Bench
+    outcome: GroupOutcome,
+    records: Path,
+    numbers: Sequence[int],
+    finished_legs: list[list[str | bool]],
+    session: ProbeSession,
 ) -> tuple[_Begun | None, bool]:
     """Read one process's records; the leg that was begun and not ended, and whether the process came to its end."""
     begun: _Begun | None = None
@@ -323,15 +327,15 @@ def _take_in(
         elif "begin" in record:
             begun = _Begun(device=str(record["device"]), leg=str(record["begin"]), at=_number(record.get("at")))
         elif "leg" in record:
-            started = begun.at - bench.epoch if begun is not None else None
+            started = begun.at - session.epoch if begun is not None else None
             begun = None
-            device, leg = str(record["device"]), _leg(record, bench.request.accelerator)
+            device, leg = str(record["device"]), _leg(record, session.request.accelerator)
             leg = replace(leg, started=started, evidence=renumbered(leg.evidence, numbers))
             outcome.legs.append((device, leg))
-            bench.seen.append(leg)
+            session.seen.append(leg)
             finished_legs.append([device, leg.leg, leg.ok])
             text = f"smoke: {leg.leg} on {device}: {leg.code or 'ok'}, {leg.seconds:.2f} s"
-            bench.emit(Note(text=text, level="detail"))
+            session.emit(Note(text=text, level="detail"))
         elif "end" in record:
             ended = True
     return begun, ended

@@ -11,7 +11,7 @@ Level = Literal["quick", "standard", "deep"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Request:
+class SmokeRequest:
     """What to prove.
 
     Attributes:

@@ -12,15 +12,15 @@ from typing import Literal
 
 from tfprov.events import Emit, Note
 from tfprov.smoke import causes, health, requirements, surroundings
-from tfprov.smoke.group import ENVIRONMENT, Bench, Lost, Outcome, add_facts, bench_for, run_group
-from tfprov.smoke.records import Device, Finding, Leg, Level, Request, Verdict
+from tfprov.smoke.group import ENVIRONMENT, GroupOutcome, Lost, ProbeSession, add_facts, probe_session, run_group
+from tfprov.smoke.records import Device, Finding, Leg, Level, SmokeRequest, Verdict
 from tfprov.smoke.script import run_script
 from tfprov.words import duration
 
 
 def smoke(
     python: Path,
-    request: Request,
+    request: SmokeRequest,
     *,
     environ: Mapping[str, str],
     emit: Emit,
@@ -42,16 +42,16 @@ def smoke(
         TfprovError: `python-broken` when the interpreter cannot be started at all.
     """
     started = time.monotonic()
-    with bench_for(python, request, environ=environ, emit=emit, activation=activation) as bench:
-        before = _health(bench, "before")
-        core, outcomes = _core(bench)
-        outcomes = [before, *outcomes, *_packages(bench, core), *_beyond(bench, core, outcomes)]
+    with probe_session(python, request, environ=environ, emit=emit, activation=activation) as session:
+        before = _health(session, "before")
+        core, outcomes = _core(session)
+        outcomes = [before, *outcomes, *_packages(session, core), *_beyond(session, core, outcomes)]
         for outcome in outcomes:
-            _charge_all_reduce(bench, outcome)
-        outcomes += _scripts(bench, core)
-        outcomes.append(_health(bench, "after", anyway=any(_is_taken(leg) for _, leg in _legs(outcomes))))
+            _charge_all_reduce(session, outcome)
+        outcomes += _scripts(session, core)
+        outcomes.append(_health(session, "after", anyway=any(_is_taken(leg) for _, leg in _legs(outcomes))))
         python_version = _text(core.facts.get("python"))
-        around = surroundings.findings(bench.python, environ, Path.cwd(), python_version)
+        around = surroundings.findings(session.python, environ, Path.cwd(), python_version)
     verdict = _verdict(request, core, outcomes, around, time.monotonic() - started)
     for finding in verdict.findings:
         emit(Note(text=f"{finding.evidence} ({finding.code})", level="warning"))
@@ -78,7 +78,7 @@ def _slow(verdict: Verdict) -> str:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Group:
+class ProbeGroup:
     """Legs that share a process as long as none of them takes it down.
 
     Attributes:
@@ -97,19 +97,19 @@ class Group:
 
 
 GROUPS = (
-    Group(name="files", levels=("standard", "deep"), needs_tensorflow=False),
-    Group(name="linkage", levels=("quick", "standard", "deep"), needs_tensorflow=False),
-    Group(name="numerics", levels=("standard", "deep"), logical_cpus=2),
-    Group(name="compile", levels=("standard", "deep")),
-    Group(name="training", levels=("standard", "deep")),
-    Group(name="collective", levels=("standard", "deep"), logical_cpus=2),
-    Group(name="memory", levels=("deep",), only_cuda=True),
+    ProbeGroup(name="files", levels=("standard", "deep"), needs_tensorflow=False),
+    ProbeGroup(name="linkage", levels=("quick", "standard", "deep"), needs_tensorflow=False),
+    ProbeGroup(name="numerics", levels=("standard", "deep"), logical_cpus=2),
+    ProbeGroup(name="compile", levels=("standard", "deep")),
+    ProbeGroup(name="training", levels=("standard", "deep")),
+    ProbeGroup(name="collective", levels=("standard", "deep"), logical_cpus=2),
+    ProbeGroup(name="memory", levels=("deep",), only_cuda=True),
 )
 
 
-def _beyond(bench: Bench, core: Outcome, outcomes: list[Outcome]) -> list[Outcome]:
+def _beyond(session: ProbeSession, core: GroupOutcome, outcomes: list[GroupOutcome]) -> list[GroupOutcome]:
     """The groups behind the quick level. What the quick level found to be unusable is not tried again."""
-    request = bench.request
+    request = session.request
     imported = core.leg(ENVIRONMENT, "import")
     usable = imported is not None and imported.ok and any(leg.ok for _, leg in _legs(outcomes) if leg.leg == "context")
     together = core.leg(ENVIRONMENT, "context")
@@ -121,7 +121,7 @@ def _beyond(bench: Bench, core: Outcome, outcomes: list[Outcome]) -> list[Outcom
     buses = health.bus_ids("".join(outcome.log for outcome in outcomes))
     return [
         run_group(
-            bench,
+            session,
             group.name,
             # GPUs that work alone and not together have shown all that they can.
             gpus=() if together is not None and not together.ok else None,
@@ -137,9 +137,9 @@ def _beyond(bench: Bench, core: Outcome, outcomes: list[Outcome]) -> list[Outcom
     ]
 
 
-def _packages(bench: Bench, core: Outcome) -> list[Outcome]:
+def _packages(session: ProbeSession, core: GroupOutcome) -> list[GroupOutcome]:
     """Whether the packages that were asked for can be imported; not where TensorFlow cannot, which many need."""
-    request, imported = bench.request, core.leg(ENVIRONMENT, "import")
+    request, imported = session.request, core.leg(ENVIRONMENT, "import")
     if imported is None or not imported.ok or not (request.packages or request.all_packages):
         return []
     options = {
@@ -148,19 +148,19 @@ def _packages(bench: Bench, core: Outcome) -> list[Outcome]:
         "skip_imports": request.skip_imports,
     }
     # An import that takes longer than this hangs: it waits for a display, a server, an answer.
-    limited = replace(bench, request=replace(request, timeout=min(request.timeout, _IMPORT_S)))
+    limited = replace(session, request=replace(request, timeout=min(request.timeout, _IMPORT_S)))
     return [run_group(limited, "packages", options=options)]
 
 
-def _charge_all_reduce(bench: Bench, outcome: Outcome) -> None:
+def _charge_all_reduce(session: ProbeSession, outcome: GroupOutcome) -> None:
     """Charge a sum that failed over three GPUs or more to the one that is in every pair that fails, if there is one."""
     failed = outcome.leg(ENVIRONMENT, "all-reduce")
     gpus = [int(name[4:]) for name in _strings(outcome.facts.get("all_reduce")) if name.startswith("GPU")]
     if failed is None or failed.ok or len(gpus) < 3:
         return
     # Half of the limit for each pair, two of which may hang, and what they lose is not what the test lost.
-    request = replace(bench.request, timeout=bench.request.timeout / 2)
-    aside = replace(bench, request=request, lost=Lost(devices=dict(bench.lost.devices)))
+    request = replace(session.request, timeout=session.request.timeout / 2)
+    aside = replace(session, request=request, lost=Lost(devices=dict(session.lost.devices)))
 
     def works(*pair: int) -> bool:
         alone = run_group(aside, "collective", gpus=pair, with_cpu=False).leg(ENVIRONMENT, "all-reduce")
@@ -177,25 +177,25 @@ def _charge_all_reduce(bench: Bench, outcome: Outcome) -> None:
         outcome.legs = [charged if leg is failed else (device, leg) for device, leg in outcome.legs]
 
 
-def _scripts(bench: Bench, core: Outcome) -> list[Outcome]:
+def _scripts(session: ProbeSession, core: GroupOutcome) -> list[GroupOutcome]:
     imported = core.leg(ENVIRONMENT, "import")
-    if imported is None or not imported.ok or bench.exhausted():
+    if imported is None or not imported.ok or session.exhausted():
         return []
-    return [Outcome(legs=[(ENVIRONMENT, run_script(bench, script)) for script in bench.request.scripts])]
+    return [GroupOutcome(legs=[(ENVIRONMENT, run_script(session, script)) for script in session.request.scripts])]
 
 
-def _health(bench: Bench, moment: str, *, anyway: bool = False) -> Outcome:
+def _health(session: ProbeSession, moment: str, *, anyway: bool = False) -> GroupOutcome:
     """What the driver says; nothing at the quick level, unless `anyway`, or when no GPU is in play."""
-    if not anyway and not _asks_for_health(bench.request):
-        return Outcome()
-    return run_group(bench, "health", options={"moment": moment})
+    if not anyway and not _asks_for_health(session.request):
+        return GroupOutcome()
+    return run_group(session, "health", options={"moment": moment})
 
 
-def _asks_for_health(request: Request) -> bool:
+def _asks_for_health(request: SmokeRequest) -> bool:
     return request.level != "quick" and request.accelerator in ("cuda", "auto") and request.gpu == "now"
 
 
-def _legs(outcomes: Iterable[Outcome]) -> Iterator[tuple[str, Leg]]:
+def _legs(outcomes: Iterable[GroupOutcome]) -> Iterator[tuple[str, Leg]]:
     return (pair for outcome in outcomes for pair in outcome.legs)
 
 
@@ -204,29 +204,29 @@ def _is_taken(leg: Leg) -> bool:
     return not leg.ok and (leg.leg == "context" or leg.code == "gpu-memory-in-use")
 
 
-def _core(bench: Bench) -> tuple[Outcome, list[Outcome]]:
+def _core(session: ProbeSession) -> tuple[GroupOutcome, list[GroupOutcome]]:
     """The quick level; when the devices cannot be initialised together, each in a process of its own."""
-    core = run_group(bench, "core")
+    core = run_group(session, "core")
     outcomes = [core]
     context = core.leg(ENVIRONMENT, "context")
     if context is None or context.ok:
         return core, outcomes
     done = tuple((device, leg) for device, leg in core.legs if device == ENVIRONMENT)
     count = core.facts.get("gpus")
-    unused = bench.request.accelerator == "cpu" or bench.request.gpu == "later"
+    unused = session.request.accelerator == "cpu" or session.request.gpu == "later"
     visible = count if isinstance(count, int) and not unused else 0
     if visible:
-        outcomes.append(run_group(bench, "core", gpus=(), done=_but_context(done)))
+        outcomes.append(run_group(session, "core", gpus=(), done=_but_context(done)))
     elif (ENVIRONMENT, "devices") in core.lost_in:
         # Nobody could say how many there are: the driver's part of TensorFlow took the process down. What is left
         # of it without any GPU is worth knowing.
-        hidden = {**bench.env, "CUDA_VISIBLE_DEVICES": "-1"}
-        outcomes.append(run_group(bench, "core", gpus=(), done=_but_context(done), env=hidden))
-    alone = [run_group(bench, "core", gpus=(index,), with_cpu=False, done=done) for index in range(visible)]
+        hidden = {**session.env, "CUDA_VISIBLE_DEVICES": "-1"}
+        outcomes.append(run_group(session, "core", gpus=(), done=_but_context(done), env=hidden))
+    alone = [run_group(session, "core", gpus=(index,), with_cpu=False, done=done) for index in range(visible)]
     outcomes.extend(alone)
     culprits = {device: leg for device, leg in _legs(alone) if leg.leg == "context" and not leg.ok}
     # A process that ended has marked its device already; one that raised an exception has not.
-    bench.lost.devices.update({device: f"context: {leg.code}" for device, leg in culprits.items()})
+    session.lost.devices.update({device: f"context: {leg.code}" for device, leg in culprits.items()})
     if culprits:
         # The failure is theirs. Without a culprit it stays with the environment: together the devices cannot be used,
         # though each can alone.
@@ -239,7 +239,7 @@ def _but_context(done: tuple[tuple[str, Leg], ...]) -> tuple[tuple[str, Leg], ..
 
 
 def _verdict(
-    request: Request, core: Outcome, outcomes: list[Outcome], around: tuple[Finding, ...], seconds: float
+    request: SmokeRequest, core: GroupOutcome, outcomes: list[GroupOutcome], around: tuple[Finding, ...], seconds: float
 ) -> Verdict:
     by_device: dict[str, list[Leg]] = {}
     facts: dict[str, object] = {}
@@ -315,7 +315,7 @@ def _say_who_holds(by_device: dict[str, list[Leg]], log: str, facts: Mapping[str
         ]
 
 
-def _add_health(request: Request, by_device: dict[str, list[Leg]], log: str, facts: Mapping[str, object]) -> None:
+def _add_health(request: SmokeRequest, by_device: dict[str, list[Leg]], log: str, facts: Mapping[str, object]) -> None:
     if not _asks_for_health(request):
         return
     names = [name for name in by_device if _kind(name) == "gpu"]

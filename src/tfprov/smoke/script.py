@@ -10,12 +10,12 @@ from tfprov import process
 from tfprov.errors import TfprovError
 from tfprov.redact import redact
 from tfprov.smoke import causes
-from tfprov.smoke.group import Bench
+from tfprov.smoke.group import ProbeSession
 from tfprov.smoke.records import Leg
 from tfprov.smoke.surroundings import hiding
 
 
-def run_script(bench: Bench, script: Path) -> Leg:
+def run_script(session: ProbeSession, script: Path) -> Leg:
     """Run one script with the environment's Python; it passes when it ends with status 0.
 
     It runs in its own folder and may import what lies beside it: that is how its author runs it, too. Variables of the
@@ -24,14 +24,14 @@ def run_script(bench: Bench, script: Path) -> Leg:
     name = f"script {script.name}"
     if not script.is_file():
         return Leg(leg=name, ok=False, seconds=0.0, code="user-check-failed", evidence=f"`{script}` is not a file")
-    started = time.time() - bench.epoch
-    argv = (bench.python, "-s", "-X", "faulthandler", "-u", script)
+    started = time.time() - session.epoch
+    argv = (session.python, "-s", "-X", "faulthandler", "-u", script)
     try:
-        finished = process.run(argv, env=bench.env, cwd=script.parent, timeout=bench.request.timeout)
+        finished = process.run(argv, env=session.env, cwd=script.parent, timeout=session.request.timeout)
     except OSError as error:
         raise TfprovError(
             "python-broken",
-            f"the environment's Python `{bench.python}` cannot be started",
+            f"the environment's Python `{session.python}` cannot be started",
             evidence=(str(error),),
         ) from error
     if finished.ok:

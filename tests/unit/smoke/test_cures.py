@@ -8,7 +8,7 @@ from tfprov.ladder.climb import InapplicableError
 from tfprov.ladder.rungs import HELP, Rung
 from tfprov.smoke.cuda_files import CudaFiles
 from tfprov.smoke.cures import KNOWN, FailedProof, failures, may_help
-from tfprov.smoke.records import Device, Leg, Request, Verdict
+from tfprov.smoke.records import Device, Leg, SmokeRequest, Verdict
 
 CUDA_FILES = CudaFiles(
     libraries=("nvidia/a/lib/liba.so.1",), crowding=("/foreign",), toolkits=("nvidia/cuda_nvcc", "/usr/cuda")
@@ -26,7 +26,7 @@ def verdict(code: str, leg: str = "import", *, evidence: str = "", **packages: s
 
 
 def proof(found: Verdict, cuda_files: CudaFiles = CUDA_FILES, **more: object) -> FailedProof:
-    return FailedProof(verdict=found, request=Request(), cuda_files=cuda_files, **more)  # type: ignore[arg-type]  # fields by name
+    return FailedProof(verdict=found, request=SmokeRequest(), cuda_files=cuda_files, **more)  # type: ignore[arg-type]  # fields by name
 
 
 @pytest.mark.parametrize(
@@ -103,7 +103,7 @@ def test_the_module_that_hides_tensorflow_is_named() -> None:
 def test_what_lies_beside_a_script_is_named_by_its_folder(tmp_path: Path) -> None:
     (tmp_path / "keras.py").touch()
     found = verdict("shadowed-module", "script check.py")
-    request = Request(scripts=(tmp_path / "check.py",))
+    request = SmokeRequest(scripts=(tmp_path / "check.py",))
     assert KNOWN["own-modules"](FailedProof(verdict=found, request=request, cuda_files=CUDA_FILES)).modules == (
         "keras",
     )

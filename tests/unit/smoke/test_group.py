@@ -10,28 +10,28 @@ from sham import make_environment
 from tfprov import process
 from tfprov.events import ignore
 from tfprov.smoke import group
-from tfprov.smoke.group import ENVIRONMENT, Bench, Outcome, add_facts, renumbered, run_group
-from tfprov.smoke.records import Request
+from tfprov.smoke.group import ENVIRONMENT, GroupOutcome, ProbeSession, add_facts, renumbered, run_group
+from tfprov.smoke.records import SmokeRequest
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="the sham environments are POSIX venvs")
 
 
-def run(folder: Path, sabotage: str = "", *, timeout: float = 60, exit_normally: bool = False) -> Outcome:
+def run(folder: Path, sabotage: str = "", *, timeout: float = 60, exit_normally: bool = False) -> GroupOutcome:
     scratch = folder / "scratch"
     scratch.mkdir()
     with resources.as_file(resources.files("tfprov.smoke") / "probes") as probes:
-        bench = Bench(
+        session = ProbeSession(
             python=make_environment(folder / "environment", sabotage),
-            request=Request(timeout=timeout),
+            request=SmokeRequest(timeout=timeout),
             probes=probes,
             scratch=scratch,
             env=process.clean_environment(os.environ),
             emit=ignore,
         )
-        return run_group(bench, "core", exit_normally=exit_normally)
+        return run_group(session, "core", exit_normally=exit_normally)
 
 
-def codes(outcome: Outcome) -> dict[str, str | None]:
+def codes(outcome: GroupOutcome) -> dict[str, str | None]:
     return {leg.leg: leg.code for _, leg in outcome.legs if not leg.ok}
 
 

@@ -11,7 +11,7 @@ from tfprov.envs.records import Cure
 from tfprov.errors import TfprovError
 from tfprov.events import Event, Note, Progress, ignore
 from tfprov.smoke import runner
-from tfprov.smoke.records import Leg, Request, Verdict
+from tfprov.smoke.records import Leg, SmokeRequest, Verdict
 from tfprov.smoke.runner import smoke
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="the sham environments are POSIX venvs")
@@ -20,7 +20,7 @@ DIE = "os.kill(os.getpid(), signal.%s)\n"
 
 
 def run(python: Path, **asked: object) -> Verdict:
-    return smoke(python, Request(timeout=60, **asked), environ=os.environ, emit=ignore)  # type: ignore[arg-type]  # fields by name
+    return smoke(python, SmokeRequest(timeout=60, **asked), environ=os.environ, emit=ignore)  # type: ignore[arg-type]  # fields by name
 
 
 def codes(verdict: Verdict) -> dict[str, str | None]:
@@ -87,7 +87,7 @@ def test_a_death_at_import_ends_the_test_and_blames_the_import(tmp_path: Path) -
 
 def test_a_hang_says_where_it_stood_and_is_not_called_a_crash(tmp_path: Path) -> None:
     python = make_environment(tmp_path / "e", "def matmul(left, right):\n    time.sleep(600)\n")
-    verdict = smoke(python, Request(timeout=1.5), environ=os.environ, emit=ignore)
+    verdict = smoke(python, SmokeRequest(timeout=1.5), environ=os.environ, emit=ignore)
     assert codes(verdict) == {"CPU:0 matmul": "probe-timeout"}
     assert "in matmul" in leg(verdict, "CPU:0", "matmul").evidence
     assert "not run" in leg(verdict, "CPU:0", "gradient").evidence
@@ -237,7 +237,7 @@ def test_the_shell_around_it_does_not_leak_in(tmp_path: Path, monkeypatch: pytes
     install(elsewhere, "tensorflow", "1.0", {"tensorflow/__init__.py": "raise RuntimeError('leaked')\n"})
     monkeypatch.chdir(elsewhere)
     environ = {**os.environ, "PYTHONPATH": str(elsewhere), "PYTHONHOME": "/nowhere", "PYTHONSTARTUP": "/nowhere"}
-    assert smoke(python, Request(timeout=60), environ=environ, emit=ignore).ok
+    assert smoke(python, SmokeRequest(timeout=60), environ=environ, emit=ignore).ok
 
 
 def test_an_interpreter_that_cannot_be_started_is_an_error_of_its_own(tmp_path: Path) -> None:
@@ -275,7 +275,7 @@ def test_the_leg_that_runs_is_told_before_it_ends(tmp_path: Path) -> None:
             assert (event.unit, event.done) == ("checks", 6)
             told.touch()
 
-    verdict = smoke(make_environment(tmp_path / "e", sabotage), Request(timeout=60), environ=os.environ, emit=hear)
+    verdict = smoke(make_environment(tmp_path / "e", sabotage), SmokeRequest(timeout=60), environ=os.environ, emit=hear)
     assert codes(verdict)["CPU:0 matmul"] == "probe-failed"
 
 
@@ -380,7 +380,7 @@ def test_a_gpu_whose_memory_was_never_touched_does_not_pass(tmp_path: Path) -> N
 
 def test_each_leg_is_announced_while_it_runs(tmp_path: Path) -> None:
     heard: list[Event] = []
-    smoke(make_environment(tmp_path / "e"), Request(timeout=60), environ=os.environ, emit=heard.append)
+    smoke(make_environment(tmp_path / "e"), SmokeRequest(timeout=60), environ=os.environ, emit=heard.append)
     notes = [event.text for event in heard if isinstance(event, Note)]
     assert [note.split(":")[1].split(" on")[0].strip() for note in notes][:3] == ["distribution", "files", "import"]
 
@@ -388,7 +388,7 @@ def test_each_leg_is_announced_while_it_runs(tmp_path: Path) -> None:
 def test_a_gpu_that_hangs_when_it_is_initialised_is_narrowed_to_itself(tmp_path: Path) -> None:
     sabotage = "GPUS = 2\ndef initialise(number):\n    time.sleep(600 if number == 0 else 0)\n"
     python = make_environment(tmp_path / "e", sabotage)
-    verdict = smoke(python, Request(timeout=1.5, accelerator="cuda"), environ=os.environ, emit=ignore)
+    verdict = smoke(python, SmokeRequest(timeout=1.5, accelerator="cuda"), environ=os.environ, emit=ignore)
     assert codes(verdict) == {"GPU:0 context": "probe-timeout"}
     assert [device.name for device in verdict.devices if device.ok] == ["environment", "CPU:0", "GPU:1"]
 
@@ -529,7 +529,7 @@ def test_a_second_tensorflow_on_pythonpath_is_told_and_does_not_make_it_bad(tmp_
     install(tmp_path / "other", "tensorflow", "1.0", {"tensorflow/__init__.py": "raise RuntimeError\n"})
     heard: list[Event] = []
     environ = {**os.environ, "PYTHONPATH": str(tmp_path / "other")}
-    verdict = smoke(python, Request(timeout=60), environ=environ, emit=heard.append)
+    verdict = smoke(python, SmokeRequest(timeout=60), environ=environ, emit=heard.append)
     assert verdict.ok
     assert [finding.code for finding in verdict.findings] == ["path-leak"]
     assert [event.text for event in heard if isinstance(event, Note) and event.level == "warning"]
@@ -540,10 +540,10 @@ def test_a_level_that_takes_longer_than_it_should_says_what_took_so_long(
 ) -> None:
     heard: list[Event] = []
     python = make_environment(tmp_path / "e")
-    smoke(python, Request(timeout=60), environ=os.environ, emit=heard.append)
+    smoke(python, SmokeRequest(timeout=60), environ=os.environ, emit=heard.append)
     assert not [event for event in heard if isinstance(event, Note) and "more than" in event.text]
     monkeypatch.setitem(runner.TARGET_S, "quick", 0.0)
-    smoke(python, Request(timeout=60), environ=os.environ, emit=heard.append)
+    smoke(python, SmokeRequest(timeout=60), environ=os.environ, emit=heard.append)
     (slow,) = [event.text for event in heard if isinstance(event, Note) and "more than" in event.text]
     assert slow.startswith("the quick level took")
     assert " on " in slow
