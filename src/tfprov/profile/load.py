@@ -11,7 +11,7 @@ from datetime import date, time
 from functools import partial
 from pathlib import Path
 from types import UnionType
-from typing import Any, TypeAlias, Union, get_args, get_origin
+from typing import Any, TypeAlias, Union, cast, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 
@@ -127,6 +127,7 @@ def load(
         requirements=tuple(want.text for want in (*own.requirements, *wants.requirements)),
         constraints=tuple(want.text for want in (*own.constraints, *wants.constraints)),
         hashes=hashes_of((*own.requirements, *wants.requirements, *wants.constraints)),
+        preferred=tuple(cast("tuple[str, str]", tuple(want.text.split("=="))) for want in wants.preferences),
         notes=(*own.notes, *wants.notes),
     )
 

@@ -410,6 +410,7 @@ class Loaded(BaseModel):
         requirements: those of the profile, then those of its files.
         constraints: likewise.
         hashes: SHA-256 of the files that may be installed, by project; a project that is not there may have any.
+        preferred: names and versions that are taken where they fit, when there is no lock yet.
         notes: what was read in another way than it is written, a sentence each.
     """
 
@@ -422,6 +423,7 @@ class Loaded(BaseModel):
     requirements: tuple[str, ...] = ()
     constraints: tuple[str, ...] = ()
     hashes: Mapping[str, tuple[str, ...]] = {}
+    preferred: tuple[tuple[str, str], ...] = ()
     notes: tuple[str, ...] = ()
 
     @property

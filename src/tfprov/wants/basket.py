@@ -72,6 +72,7 @@ class Basket:
     def __init__(self, origin: Origin) -> None:
         self.origin = origin
         self._wants: dict[Part, list[Want]] = {"requirements": [], "constraints": [], "overrides": []}
+        self._preferences: list[Want] = []
         self._excluded: list[Want] = []
         self._python: list[Want] = []
         self._conda: list[Want] = []
@@ -102,6 +103,7 @@ class Basket:
         return Wants(
             requirements=tuple(self._wants["requirements"]),
             constraints=tuple(self._wants["constraints"]),
+            preferences=tuple(self._preferences),
             overrides=tuple(self._wants["overrides"]),
             excluded=tuple(self._excluded),
             python=tuple(self._python),
@@ -130,6 +132,10 @@ class Basket:
         else:
             if text.strip():
                 self._python.append(Want(text=text, where=where))
+
+    def prefer(self, name: str, version: str, where: str) -> None:
+        """Keep a version that is to be taken where it fits."""
+        self._preferences.append(Want(text=f"{name}=={version}", where=where))
 
     def exclude(self, names_: Iterable[str], where: str) -> None:
         """Keep names of projects that must not come."""

@@ -1,7 +1,7 @@
-"""Locks of other tools. What they locked becomes pins: tfprov resolves again, for the TensorFlow that fits the machine.
+"""Locks of other tools. tfprov resolves again, for this machine and with the bounds that it knows TensorFlow to need.
 
-Where the file of the project lies beside its lock, that file says what is asked for and the lock bounds it; a lock
-alone asks for all that it holds.
+The locked release of TensorFlow is kept, and the other versions where they fit. Where the file of the project lies
+beside its lock, that file says what is asked for; a lock alone asks for all that it holds.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from dataclasses import dataclass
 import yaml
 from packaging.utils import canonicalize_name
 
+from tfprov.distributions import kind_of
 from tfprov.wants.basket import Basket, Part
 from tfprov.wants.pyproject import Table, table, texts
 
@@ -59,7 +60,7 @@ def read(kind: str, text: str, basket: Basket, part: Part) -> None:
         "pipfile-lock": _pipfile,
         "conda-lock": _conda,
     }[kind](document, basket, part)
-    basket.note(basket.name, "its versions are pins: tfprov resolves again, for the TensorFlow that fits this machine")
+    basket.note(basket.name, "its versions are kept where they fit, its TensorFlow in any case: tfprov resolves again")
 
 
 def _uv(document: Table, basket: Basket, part: Part) -> None:
@@ -152,20 +153,28 @@ def _packages(document: Table, key: str = "package") -> Iterator[Table]:
 
 
 def _put(pins: Iterable[_Pin], basket: Basket, part: Part) -> None:
-    """Keep pins; of a project with several versions none, where no marker tells them apart."""
+    """Keep locked packages: the release of TensorFlow as it is, of all others the version as a preference."""
     by_name: defaultdict[str, dict[_Pin, None]] = defaultdict(dict)
     for pin in pins:
         by_name[canonicalize_name(pin.name)][pin] = None
     for name, found in by_name.items():
-        where = basket.place(f"{name}")
+        where = basket.place(name)
+        if kind_of(name) == "part":
+            # It comes with the release on the platforms that need it.
+            continue
         if len(found) > 1 and not all(pin.marker for pin in found):
             versions = ", ".join(dict.fromkeys(pin.version for pin in found))
             basket.note(
-                where, f"it is locked at {versions}, each for another platform or Python: none of them is pinned"
+                where, f"it is locked at {versions}, each for another platform or Python: none of them is preferred"
             )
             if part == "requirements":
                 basket.want(name, where)
             continue
         for pin in found:
             marker = f" ; {pin.marker}" if pin.marker else ""
-            basket.want(f"{pin.name}=={pin.version}{marker}", where, part=part)
+            if kind_of(name) is not None:
+                basket.want(f"{pin.name}=={pin.version}{marker}", where, part=part)
+                continue
+            basket.prefer(name, pin.version, where)
+            if part == "requirements":
+                basket.want(f"{pin.name}{marker}", where)

@@ -57,6 +57,7 @@ class Wants:
     Attributes:
         requirements: what is to be installed.
         constraints: bounds for what something else asks for.
+        preferences: versions to take where they fit, as `name==version`.
         overrides: taken instead of what packages ask for.
         excluded: names of projects that are never installed.
         python: version ranges; all of them hold.
@@ -70,6 +71,7 @@ class Wants:
 
     requirements: tuple[Want, ...] = ()
     constraints: tuple[Want, ...] = ()
+    preferences: tuple[Want, ...] = ()
     overrides: tuple[Want, ...] = ()
     excluded: tuple[Want, ...] = ()
     python: tuple[Want, ...] = ()

@@ -18,6 +18,12 @@ name = "numpy"
 version = "1.26.4"
 source = { registry = "https://index.example/simple" }
 [[package]]
+name = "tensorflow"
+version = "2.15.0"
+[[package]]
+name = "tensorflow-intel"
+version = "2.15.0"
+[[package]]
 name = "forked"
 version = "1.0"
 [[package]]
@@ -74,15 +80,16 @@ package:
 - {name: six, version: "1.16", manager: pip, platform: linux-64}
 - {name: pytest, version: "8.0", manager: pip, category: dev}
 """
-NOTE = "its versions are pins: tfprov resolves again, for the TensorFlow that fits this machine"
+NOTE = "its versions are kept where they fit, its TensorFlow in any case: tfprov resolves again"
 
 
-def test_a_lock_of_uv_pins_what_it_holds_but_for_the_project(read_file: Read) -> None:
+def test_a_lock_of_uv_asks_for_what_it_holds_but_for_the_project(read_file: Read) -> None:
     found = read_file("uv.lock", UV)
-    assert texts(found.requirements) == ["numpy==1.26.4", "forked"]
+    assert texts(found.requirements) == ["numpy", "tensorflow==2.15.0", "forked"]
+    assert texts(found.preferences) == ["numpy==1.26.4"]
     assert texts(found.python) == [">=3.10"]
     assert found.notes == (
-        "uv.lock: forked: it is locked at 1.0, 2.0, each for another platform or Python: none of them is pinned",
+        "uv.lock: forked: it is locked at 1.0, 2.0, each for another platform or Python: none of them is preferred",
         f"uv.lock: {NOTE}",
     )
 
@@ -91,19 +98,21 @@ def test_beside_its_project_it_bounds_what_that_asks_for(read_file: Read) -> Non
     read_file("pyproject.toml", '[project]\ndependencies = ["numpy>=1.20"]\n')
     found = read_file("uv.lock", UV)
     assert texts(found.requirements) == ["numpy>=1.20"]
-    assert texts(found.constraints) == ["numpy==1.26.4"]
+    assert texts(found.constraints) == ["tensorflow==2.15.0"]
+    assert texts(found.preferences) == ["numpy==1.26.4"]
 
 
 def test_a_lock_of_poetry_asks_for_its_main_group_and_bounds_the_rest(read_file: Read) -> None:
     found = read_file("poetry.lock", POETRY)
-    assert texts(found.requirements) == ["numpy==1.26.4 ; python_version >= '3.9'"]
-    assert texts(found.constraints) == ["pytest==8.0", "extra==1.0"]
+    assert texts(found.requirements) == ["numpy ; python_version >= '3.9'"]
+    assert texts(found.preferences) == ["numpy==1.26.4", "pytest==8.0", "extra==1.0"]
     assert texts(found.python) == [">=3.9,<4"]
 
 
 def test_a_lock_of_the_standard_is_read(read_file: Read) -> None:
     found = read_file("pylock.toml", PYLOCK)
-    assert texts(found.requirements) == ["numpy==1.26.4 ; os_name == 'posix'"]
+    assert texts(found.requirements) == ["numpy ; os_name == 'posix'"]
+    assert texts(found.preferences) == ["numpy==1.26.4"]
     assert texts(found.python) == [">=3.11"]
     assert found.problems == (
         "pylock.toml: packages.here: it is locked without a version, from a repository or a folder, and tfprov "
@@ -113,8 +122,8 @@ def test_a_lock_of_the_standard_is_read(read_file: Read) -> None:
 
 def test_a_lock_of_pipenv_is_read(read_file: Read) -> None:
     found = read_file("Pipfile.lock", PIPFILE)
-    assert texts(found.requirements) == ["numpy==1.26.4 ; os_name == 'posix'"]
-    assert texts(found.constraints) == ["pytest==8.0"]
+    assert texts(found.requirements) == ["numpy ; os_name == 'posix'"]
+    assert texts(found.preferences) == ["numpy==1.26.4", "pytest==8.0"]
     assert found.problems == (
         "Pipfile.lock: default.here: it is locked from a repository or a folder, and tfprov installs wheels",
     )
@@ -123,7 +132,8 @@ def test_a_lock_of_pipenv_is_read(read_file: Read) -> None:
 def test_a_lock_of_conda_has_both_kinds_of_package(read_file: Read) -> None:
     found = read_file("conda-lock.yml", CONDA)
     assert texts(found.conda) == ["numpy==1.26.4"]
-    assert texts(found.requirements) == ["six==1.16"]
+    assert texts(found.requirements) == ["six"]
+    assert texts(found.preferences) == ["six==1.16"]
     assert found.channels == ("conda-forge",)
 
 

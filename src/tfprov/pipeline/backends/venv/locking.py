@@ -232,9 +232,14 @@ def locked_choice(context: Context, machine: Machine) -> LockedChoice | None:
 
 
 def older_versions(context: Context) -> Pinned:
-    """The versions of the lock on disk, which are kept where they still fit; none when an upgrade is asked for."""
+    """The versions to keep where they fit: those of the lock on disk, else those of a lock that the profile names.
+
+    When an upgrade is asked for, the lock on disk does not count.
+    """
     path = context.lock_path
-    return versions_in(path.read_text(encoding="utf-8")) if path.exists() and not context.request.upgrade else ()
+    if path.exists() and not context.request.upgrade:
+        return versions_in(path.read_text(encoding="utf-8"))
+    return context.loaded.preferred
 
 
 def _resolve(
