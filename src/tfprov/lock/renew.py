@@ -7,6 +7,8 @@ import sys
 from dataclasses import dataclass, replace
 from datetime import datetime
 
+from packaging.requirements import Requirement
+from packaging.specifiers import SpecifierSet
 from packaging.utils import InvalidName, canonicalize_name
 from packaging.version import InvalidVersion, Version
 
@@ -74,8 +76,14 @@ def renew(question: Question, resolver: Resolver, emit: Emit) -> str:
     Raises:
         TfprovError: as `resolve`; a failure that is about versions is that of the question without any preference.
     """
-    # TensorFlow is pinned by the question itself.
-    older = tuple(each for each in question.prefer if each[0] not in TENSORFLOWS)
+    # TensorFlow is pinned by the question itself. A wish that a bound rules out would take the others with it where all
+    # have to be pinned.
+    bounds = _bounds(question)
+    older = tuple(
+        (name, version)
+        for name, version in question.prefer
+        if name not in TENSORFLOWS and all(bound.contains(version, prereleases=True) for bound in bounds.get(name, ()))
+    )
     prefer = older
     while True:
         try:
@@ -103,6 +111,16 @@ def renew(question: Question, resolver: Resolver, emit: Emit) -> str:
         names = ", ".join(f"`{name}`" for name in dropped)
         emit(Note(text=f"the lock's versions of {names} could not be kept"))
     return resolved
+
+
+def _bounds(question: Question) -> dict[str, list[SpecifierSet]]:
+    """What the question says about the versions of a project, by normalised name; what has a marker is left out."""
+    found: dict[str, list[SpecifierSet]] = {}
+    for text in (*question.requirements, *question.constraints):
+        requirement = Requirement(text)
+        if requirement.marker is None:
+            found.setdefault(canonicalize_name(requirement.name), []).append(requirement.specifier)
+    return found
 
 
 def _moved(older: Pinned, resolved: str) -> tuple[str, ...]:

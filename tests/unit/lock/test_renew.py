@@ -69,6 +69,12 @@ def test_a_pin_of_the_profile_is_met_although_the_preference_for_it_fails(resolv
     assert renewed(question, resolver) == ({"dep": "1.0", "pinned": "1.0", "more": "2.0"}, [])
 
 
+def test_a_version_that_a_bound_rules_out_takes_no_other_with_it(resolver: Resolver) -> None:
+    older = (("dep", "1.0"), ("more", "1.0"), ("pinned", "2.0"))
+    question = replace(asked("dep", "more", "pinned"), prefer=older, constraints=("pinned<2",))
+    assert renewed(question, resolver) == ({"dep": "1.0", "more": "1.0", "pinned": "1.0"}, [])
+
+
 def test_what_must_move_moves_alone(resolver: Resolver) -> None:
     older = versions_in(resolve(asked(*BEFORE), resolver))
     question = replace(asked("dep", "pinned", "strict"), prefer=older)
