@@ -477,8 +477,11 @@ def test_hashes_of_a_requirements_file_decide_what_is_locked(site: Site) -> None
     refused = site.run("lock", "train.toml")
     assert refused.returncode != 0
     assert "no file of `helper` 1.0 has a hash that the requirements allow" in refused.stderr
-    listed.write_text(f"helper==1.0 --hash=sha256:{hashlib.sha256(one.read_bytes()).hexdigest()}\n")
-    assert site.up()["already"] is False
+    right = f"helper==1.0 --hash=sha256:{hashlib.sha256(one.read_bytes()).hexdigest()}\n"
+    listed.write_text(f"{right}tensorflow --hash=sha256:{'0' * 64}\n")
+    done = site.run("up", "train.toml")
+    assert done.returncode == 0, done.stderr
+    assert "the hashes of `tensorflow` were not compared: `tensorflow-cpu` is taken in its place" in done.stderr
     listed.write_text(f"helper==1.0 --hash=sha256:{'0' * 64}\n")
     refused = site.run("up", "train.toml", "--locked")
     assert "the requirements do not allow the locked hash of `helper`" in refused.stderr

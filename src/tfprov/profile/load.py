@@ -119,6 +119,7 @@ def load(
         problems += (*own.problems, *clashes)
     if profile is None or problems:
         raise _refusal(path, problems, misnamed={*own.misnamed, *wants.misnamed})
+    implied = (f"`{path.name}` is taken for a profile; `tfprov init` writes one",) if found.is_implied else ()
     return Loaded(
         profile=profile,
         path=path,
@@ -128,7 +129,7 @@ def load(
         constraints=tuple(want.text for want in (*own.constraints, *wants.constraints)),
         hashes=hashes_of((*own.requirements, *wants.requirements, *wants.constraints)),
         preferred=tuple(cast("tuple[str, str]", tuple(want.text.split("=="))) for want in wants.preferences),
-        notes=(*own.notes, *wants.notes),
+        notes=(*implied, *own.notes, *wants.notes),
     )
 
 

@@ -96,6 +96,7 @@ class Given:
         prefix: the table of that document which is the profile.
         first_line: line of the file in which the document begins.
         raw: what a digest of the profile is made of.
+        is_implied: whether nobody wrote a profile, and the file only says what is needed.
     """
 
     document: Document
@@ -103,6 +104,7 @@ class Given:
     prefix: tuple[str, ...] = ()
     first_line: int = 1
     raw: bytes
+    is_implied: bool = False
 
 
 def given(path: Path, raw: bytes) -> Given:
@@ -129,7 +131,7 @@ def given(path: Path, raw: bytes) -> Given:
         return _inside(block(text), path, path.stem, first_line=first_line(text))
     if is_list(path):
         document = {"name": plain_name(path.parent.name), "packages": {"files": [path.name]}}
-        return Given(document=document, text="", raw=b"")
+        return Given(document=document, text="", raw=b"", is_implied=True)
     text = raw.decode("utf-8-sig")
     return Given(document=tomllib.loads(text), text=text, raw=raw)
 
@@ -151,6 +153,7 @@ def _inside(text: str, path: Path, name: str, *, first_line: int = 1) -> Given:
         prefix=("tool", "tfprov"),
         first_line=first_line,
         raw=json.dumps(document, default=str, sort_keys=True).encode(),
+        is_implied="tfprov" not in outer.get("tool", {}),
     )
 
 

@@ -16,6 +16,15 @@ from tfprov.wants.text import decoded
 
 Table = Mapping[str, object]
 
+# What uv heeds in a resolve and tfprov does not take over.
+_LEFT_OUT = frozenset(
+    {
+        *("build-constraint-dependencies", "conflicts", "dependency-metadata", "environments", "exclude-newer"),
+        *("fork-strategy", "index-strategy", "no-binary", "no-binary-package", "no-index", "prerelease"),
+        *("required-environments", "resolution"),
+    }
+)
+
 
 def table(document: object, *keys: str) -> Table:
     """A table inside a document; an empty one where there is none."""
@@ -160,8 +169,11 @@ class _Reader:
                 self._basket.problem(self._where(key), f"the group cannot be read: {_words(error)}")
 
     def uv(self) -> None:
-        """Keep what `[tool.uv]` says about resolving."""
+        """Keep what `[tool.uv]` says about resolving, and say what of it is left out."""
         key = "tool.uv"
+        left = [f"`{name}`" for name in table(self._document, "tool", "uv") if name in _LEFT_OUT]
+        if left:
+            self._basket.note(self._where(key), f"{', '.join(left)} of uv: left out, tfprov has settings of its own")
         self.put(
             texts(self._document, "tool", "uv", "constraint-dependencies"),
             f"{key}.constraint-dependencies",

@@ -198,6 +198,7 @@ class TestNearest:
         assert self.found(path.parent) == path
         loaded = load(path)
         assert (loaded.profile.name, loaded.requirements) == ("My-project", ("six",))
+        assert loaded.notes == (f"`{name}` is taken for a profile; `tfprov init` writes one",)
         assert glance(path, shipped=False) == loaded.source
 
     def test_where_there_is_nothing_the_way_on_is_named(self, tmp_path: Path) -> None:

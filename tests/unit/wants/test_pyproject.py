@@ -70,6 +70,8 @@ def test_what_uv_is_told_is_kept(read_file: Read, tmp_path: Path) -> None:
         exclude-dependencies = ["jax"]
         dev-dependencies = ["pytest"]
         find-links = ["wheels"]
+        prerelease = "allow"
+        managed = true
         [[tool.uv.index]]
         name = "torch-cpu"
         url = "https://torch.example/cpu"
@@ -91,6 +93,7 @@ def test_what_uv_is_told_is_kept(read_file: Read, tmp_path: Path) -> None:
         groups=("dev",),
     )
     assert texts(found.constraints) == ["numpy<2"]
+    assert found.notes == ("pyproject.toml: tool.uv: `prerelease` of uv: left out, tfprov has settings of its own",)
     assert texts(found.overrides) == ["protobuf>=5"]
     assert texts(found.excluded) == ["jax"]
     assert texts(found.requirements) == [

@@ -9,6 +9,7 @@ from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 
+from tfprov.distributions import kind_of
 from tfprov.errors import TfprovError
 from tfprov.events import Attempt, Emit, Event, Note
 from tfprov.fetch.routes import Route
@@ -91,7 +92,12 @@ def lock(context: Context, machine: Machine, choice: Choice, interpreter: Interp
             hint="make the lock where there is an index, with `tfprov lock`, and bring it here",
         )
     _write(context, machine, choice, interpreter, bounds=_kept_bounds(context, plan), path=path)
-    return locked(path, changes)
+    found = locked(path, changes)
+    for name in context.loaded.hashes:
+        if kind_of(name) is not None and found.lock.version(name) is None:
+            text = f"the hashes of `{name}` were not compared: `{found.lock.target.package}` is taken in its place"
+            context.emit(Note(text=text, level="warning"))
+    return found
 
 
 def bind(
