@@ -76,7 +76,7 @@ def test_a_failure_before_the_smoke_test_is_a_case_in_error(site: Site) -> None:
     site.write('[packages]\nrequirements = ["no-such-package"]\n')
     failed = site.run("up", "train.toml", "--junit", "deep/er/none.xml")
     assert failed.returncode == 15
-    assert cases(site.root / "deep" / "er" / "none.xml") == {"lock": "error"}
+    assert cases(site.root / "deep" / "er" / "none.xml") == {"plan": "error"}
     # Outside CI nobody wants annotations.
     assert "::" not in failed.stderr
 
