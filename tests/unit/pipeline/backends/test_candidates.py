@@ -1,0 +1,62 @@
+from __future__ import annotations
+
+import pytest
+from packaging.requirements import Requirement
+
+from tfprov.lock.renew import released_in
+from tfprov.pipeline.backends.venv import candidates
+from tfprov.pipeline.backends.venv.candidates import Solution
+from tfprov.plan.records import Candidate, ChosenPython, ChosenTensorflow, Decision
+
+DECISION = Decision(
+    tensorflow=ChosenTensorflow(package="tensorflow-cpu", version="2.21.0", extras=(), accelerator="cpu", why=""),
+    python=ChosenPython(version="3.13.0", path="/python", why=""),
+)
+CANDIDATE = Candidate(requirement="tensorflow-cpu>=2.20,<=2.21", decisions=(DECISION,))
+
+
+def document(*packages: tuple[str, str, str]) -> str:
+    rows = (
+        f'[[packages]]\nname = "{name}"\nversion = "{version}"\n'
+        + (f'wheels = [{{ url = "https://x/{name}.whl", upload-time = {when} }}]\n' if when else "")
+        for name, version, when in packages
+    )
+    return 'lock-version = "1.0"\n' + "".join(rows)
+
+
+NEW = document(("hub", "2.0", "2026-01-01T00:00:00Z"), ("quiet", "3.0", ""))
+
+
+@pytest.mark.parametrize(
+    ("taken", "lagging"),
+    [
+        (document(("hub", "2.0", "2026-01-01T00:00:00Z")), ()),
+        (document(("hub", "1.9", "2025-06-01T00:00:00Z")), ()),
+        (document(("hub", "0.1", "2019-06-01T00:00:00Z")), ("hub",)),
+        # Where an index gives no dates nothing is called old.
+        (document(("hub", "0.1", "")), ()),
+        (document(("quiet", "0.1", "2019-06-01T00:00:00Z")), ()),
+        (document(("other", "0.1", "2019-06-01T00:00:00Z")), ()),
+    ],
+)
+def test_a_version_more_than_a_year_older_than_the_newest_lags(taken: str, lagging: tuple[str, ...]) -> None:
+    solution = Solution(candidate=CANDIDATE, decision=DECISION, document=taken)
+    assert candidates._lagging(solution, released_in(NEW)) == lagging
+
+
+@pytest.mark.parametrize(
+    ("text", "free"),
+    [
+        ("keras==2.13.1", "keras"),
+        ("uvicorn[standard]>=1,<2", "uvicorn[standard]"),
+        ('pandas<2; python_version < "3.12"', 'pandas; python_version < "3.12"'),
+    ],
+)
+def test_a_requirement_on_any_version_keeps_extras_and_marker(text: str, free: str) -> None:
+    assert candidates._on_any_version(Requirement(text)) == free
+
+
+def test_the_version_of_a_solution_is_found_by_any_spelling() -> None:
+    solution = Solution(candidate=CANDIDATE, decision=DECISION, document=document(("scikit-learn", "1.5", "")))
+    assert solution.version("Scikit_Learn") == "1.5"
+    assert solution.version("absent") is None
