@@ -27,9 +27,10 @@ Part = Literal["requirements", "constraints", "overrides"]
 
 _VARIABLE = re.compile(r"\$\{([A-Z0-9_]+)\}")
 # Folders in which conda's packages are built. `pip freeze` gives them as the place that a package came from.
+# Strict: a name that is read out of somebody's own folder would be taken from an index, where a stranger may have it.
 _BUILT_BY_CONDA = re.compile(
-    r"(?i)/croot/|/conda-bld/|/feedstock_root/|/b/abs_|/tmp/build/|/ktietz/|[:/]/?ci(?:_\d+)?/|/bld/|"
-    r"/concourse/|/recipe/|/work(?:/|$)"
+    r"(?i)/croot/|/conda-bld/|/feedstock_root/|/b/abs_|/tmp/build/[0-9a-f]{8}/|/ktietz/|/concourse/worker/|_\d{9,}/work|"
+    r"^file:///(?:[a-z]:/)?(?:home/builder/|work/)?(?:ci|bld)(?:_\w+)?/"
 )
 _BUILT_WHEEL = re.compile(r"/[\w.]+-(\d[\w.!]*)-[\w.-]+\.whl$")
 _REPOSITORY = re.compile(r"^(?:git|hg|svn|bzr)\+|^git@|\.git(?:@|#|$)", re.IGNORECASE)

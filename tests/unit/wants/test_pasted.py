@@ -86,6 +86,27 @@ class TestFreeze:
         assert len(found.notes) == 4
         assert found.problems == ()
 
+    @pytest.mark.parametrize(
+        "place",
+        [
+            *(
+                "/tmp/build/80754af9/six_1/work",
+                "/opt/conda/conda-bld/six_1/work",
+                "/Users/ktietz/demo/mc3/conda-bld/six_1",
+            ),
+            *("/opt/concourse/worker/volumes/live/x/volume/six_1", "/C:/ci_310/six_1", "/D:/bld/six_1/work"),
+            *("/home/builder/ci_310/six_1/work", "/work/ci_py311/six_1", "/private/var/T/abs_x/croot/six_1/work"),
+            "/somewhere/six_1690024778131/work",
+        ],
+    )
+    def test_so_is_each_of_them(self, read_file: Read, place: str) -> None:
+        assert texts(read_file("requirements.txt", f"six @ file://{place}\n").requirements) == ["six"]
+
+    @pytest.mark.parametrize("place", ["/home/me/work/mine", "/home/me/ci/mine", "/srv/bld/mine", "/tmp/build/mine"])
+    def test_a_folder_of_somebodys_own_is_not_looked_for_on_an_index(self, read_file: Read, place: str) -> None:
+        found = read_file("requirements.txt", f"mine @ file://{place}\n")
+        assert (found.requirements, len(found.problems)) == ((), 1)
+
     def test_another_folder_that_is_not_here_is_a_problem(self, read_file: Read) -> None:
         found = read_file("requirements.txt", "mine @ file:///home/me/mine\n")
         assert found.problems == (
