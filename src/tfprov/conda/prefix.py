@@ -36,7 +36,7 @@ class Owned:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Record:
+class PrefixRecord:
     """A package of an environment, from its record."""
 
     name: str
@@ -55,7 +55,7 @@ class BadFile:
     found: str
 
 
-def records(prefix: Path) -> tuple[Record, ...]:
+def records(prefix: Path) -> tuple[PrefixRecord, ...]:
     """The packages of an environment, sorted by name. Unreadable records are skipped."""
     found = []
     for path in sorted((prefix / META).glob("*.json")):
@@ -142,7 +142,7 @@ def for_executable(path: Path, packages: Sequence[tuple[Package, Path]], virtual
     return path
 
 
-def _record(document: Mapping[str, object]) -> Record:
+def _record(document: Mapping[str, object]) -> PrefixRecord:
     stem = f"{document['name']}-{document['version']}-{document['build']}"
     hashes: dict[str, str | None] = {}
     listed = document.get("paths_data")
@@ -153,7 +153,7 @@ def _record(document: Mapping[str, object]) -> Record:
     files = document.get("files")
     # Records written by conda itself have `site-packages/…` in `paths_data` and the real path in `files`.
     paths = [str(path) for path in files] if isinstance(files, list) else list(hashes)
-    return Record(
+    return PrefixRecord(
         name=str(document["name"]),
         version=str(document["version"]),
         build=str(document["build"]),

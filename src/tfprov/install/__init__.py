@@ -1,1 +1,1 @@
-"""Putting locked files into an empty environment, offline."""
+"""Installing locked files into an empty environment, offline."""

@@ -1,4 +1,4 @@
-"""Compiling what the first import needs on another processor, while the installer unpacks.
+"""Compiling the modules of the first import on another processor while the installer unpacks.
 
 The first import of TensorFlow compiles some 2,400 modules one after the other, for four of its six seconds. Unpacking
 its wheel keeps one processor busy for as long, and the sources are in the wheel already. So both are done at once.
@@ -16,7 +16,7 @@ from pathlib import Path
 from tfprov import process
 
 _ROOTS = ("tensorflow", "keras._tf_keras.keras")
-"""What the smoke test imports. TensorFlow loads Keras by a name that it puts together: no reader finds that."""
+"""The imports of the smoke test. TensorFlow computes the module name of Keras, so no reader of sources finds it."""
 _SECONDS = 120.0
 
 
@@ -26,16 +26,17 @@ def compiling(
 ) -> Iterator[Callable[[], int]]:
     """Compile while the block runs.
 
-    Best effort: whatever goes wrong, the first import compiles what is missing.
+    Best effort: after any failure, the first import compiles the missing modules.
 
     Args:
         wheels: verified wheels of the environment.
         python: its interpreter.
-        work: an empty folder, to be removed by the caller.
-        environ: all variables of the child.
+        work: an empty folder; the caller removes it.
+        environ: all environment variables of the child process.
 
     Yields:
-        To be called once all wheels are installed: writes the bytecode beside the sources, returns how many files.
+        A function to call once all wheels are installed, which writes the bytecode beside the sources and returns the
+        number of files.
     """
     installed, stop, asked = work / "installed", work / "stop", work / "ahead.json"
     request = {
@@ -67,7 +68,7 @@ def compiling(
     try:
         yield place
     finally:
-        # Between two modules it looks whether it should go on.
+        # The child looks for this file after each module.
         with contextlib.suppress(OSError):
             stop.touch()
         worker.join()

@@ -1,12 +1,12 @@
-"""Compiles what an import needs first, from wheels that are being installed meanwhile.
+"""Compiles the modules of an import, from wheels that are being installed at the same time.
 
 Started by the environment's Python as `python -I -W ignore compile_first.py REQUEST.json`. Like the probes of the smoke
-test it imports the standard library alone and runs on Python 3.7 and newer. The imports at the left margin of each
-module lead to the next ones, from the modules that the request names on. What it does not find is compiled when it is
+test it imports only the standard library and runs on Python 3.7 and newer. Beginning with the modules in the request,
+it follows the imports at the left margin of each module. Modules that it does not find are compiled when they are
 imported, as usual.
 
-It goes on until the file `installed` or `stop` appears, or whoever started it is gone. Once all is installed it writes
-what it has beside the sources, as Python itself would have, and prints how many files that were.
+It ends when the file `installed` or `stop` appears, or when its parent process is gone. When `installed` appears it
+writes the bytecode beside the sources, as Python itself would, and prints the number of files.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ class Modules:
                     self.places[".".join(parts)] = (archive, member)
 
     def needed(self, name, source, is_package):
-        """Modules that the imports at the left margin of a module may load."""
+        """Names that the imports at the left margin of a module may load."""
         package = name.split(".") if is_package else name.split(".")[:-1]
         for found in _IMPORT.finditer(source):
             if found["plain"] is not None:
@@ -67,7 +67,7 @@ class Modules:
 
 
 def order(modules, roots):
-    """Names and sources of the modules in the order in which they are met."""
+    """Names and sources of the modules in the order of import."""
     waiting = list(reversed(roots))
     seen = set()
     while waiting:
@@ -90,20 +90,20 @@ def order(modules, roots):
 
 
 def compiled(modules, roots, library, over):
-    """Name, size of the source and code of each module, until it is over."""
+    """Name, size of the source and bytecode of each module, until `over` returns True."""
     for member, source in order(modules, roots):
         if over():
             return
         try:
             code = compile(source, library + "/" + member, "exec", dont_inherit=True)
         except (SyntaxError, ValueError):
-            # Made for other releases of Python, and imported by none.
+            # Written for another release of Python, and not imported on this one.
             continue
         yield member, len(source), marshal.dumps(code)
 
 
 def place(library, found):
-    """Write what was compiled beside the sources that have their size; the number of files."""
+    """Write the bytecode beside the sources whose size is the same; returns the number of files."""
     count = 0
     made = set()
     for member, size, code in found:
@@ -123,14 +123,14 @@ def place(library, found):
             with open(target, "xb") as out:
                 out.write(header + code)
         except OSError:
-            # Installed elsewhere, or not at all; a full disk is noticed by what cannot do without.
+            # Installed elsewhere or not at all. A full disk is reported by the next step that needs it.
             continue
         count += 1
     return count
 
 
 def main():
-    """Compile until all is done or it is time to stop."""
+    """Compile, wait for the installer, write the bytecode."""
     with open(sys.argv[1], encoding="utf-8") as stream:
         request = json.load(stream)
     gc.disable()

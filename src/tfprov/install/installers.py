@@ -1,4 +1,4 @@
-"""The two installers. Both get the same wheels and hashes, and neither may use the network or resolve anything."""
+"""The two installers. Both get the same wheels and hashes, and neither uses the network or resolves anything."""
 
 from __future__ import annotations
 
@@ -16,23 +16,23 @@ from tfprov.process import clean_environment
 
 
 class Installer(Protocol):
-    """Puts a wheelhouse into an empty environment."""
+    """Installs a wheelhouse into an empty environment."""
 
     @property
     def name(self) -> str:
-        """What the journal calls it."""
+        """Its name in the journal."""
 
     def install(self, wheelhouse: Wheelhouse, *, python: Path, environ: Mapping[str, str], timeout: float) -> None:
         """Install every wheel.
 
         Args:
-            wheelhouse: what to install.
+            wheelhouse: the wheels.
             python: interpreter of the environment.
-            environ: all variables of the child.
+            environ: all environment variables of the child process.
             timeout: seconds.
 
         Raises:
-            TfprovError: what the tool's end means, with its last words as evidence.
+            TfprovError: the failure of the tool, with its output as evidence.
         """
 
 
@@ -56,7 +56,7 @@ class Uv:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pip:
-    """The environment's own pip: slow and plain, for where uv's links or renames do not work."""
+    """The environment's own pip: slower, for file systems where uv's links or renames do not work."""
 
     name: str = "pip"
 

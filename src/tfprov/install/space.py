@@ -22,7 +22,7 @@ class Need:
     """Bytes that will be written, by purpose.
 
     Attributes:
-        store: wheels still to come.
+        store: wheels that are still missing.
         unpacked: the environment's files; they are written into the installer's cache and linked into the environment
             where both are on one file system, else written twice.
     """
@@ -32,12 +32,12 @@ class Need:
 
 
 def need(files: Sequence[LockedFile], present: Sequence[bool], *, unpacked: int | None = None) -> Need:
-    """What an install will write. Sizes that nobody knows count as nothing, so this is a lower bound.
+    """Bytes that an install will write. Unknown sizes count as 0, so this is a lower bound.
 
     Args:
-        files: the lock, with sizes where they are known.
-        present: for each file whether the store has it already.
-        unpacked: measured size of the environment, where there is one; else it is estimated from the wheels.
+        files: of the lock, with sizes where known.
+        present: for each file, whether it is in the store already.
+        unpacked: measured size of the environment; None to estimate it from the wheels.
     """
     missing = sum(file.size or 0 for file, here in zip(files, present, strict=True) if not here)
     if unpacked is None:
@@ -46,14 +46,14 @@ def need(files: Sequence[LockedFile], present: Sequence[bool], *, unpacked: int 
 
 
 def check(wanted: Need, *, store: Path, cache: Path, target: Path, temporary: Path) -> None:
-    """Make sure that every file system has room for what will be written to it.
+    """Make sure that every file system has room for the bytes that will be written to it.
 
     Args:
         wanted: bytes.
-        store: where the wheels go.
-        cache: where the installer unpacks.
-        target: where the environment goes.
-        temporary: the folder for temporary files; resolvers keep metadata there.
+        store: folder of the wheels.
+        cache: folder in which the installer unpacks.
+        target: folder of the environment.
+        temporary: folder for temporary files; resolvers keep metadata there.
 
     Raises:
         TfprovError: `disk-full` naming each purpose, its folder, what it needs and what is free.

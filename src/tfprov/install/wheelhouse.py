@@ -1,4 +1,4 @@
-"""Folders of wheels and a list of hashes: what any installer needs to work without network."""
+"""Folders of wheels and a list of hashes, from which any installer works without network."""
 
 from __future__ import annotations
 
@@ -11,13 +11,12 @@ from tfprov.lock.records import LockedFile
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wheelhouse:
-    """Where the wheels lie, and the requirements file that pins each by hash.
+    """The wheels, and the requirements file that pins each by hash.
 
     Attributes:
-        folders: the store's folder of each wheel. An installer that keeps what it unpacked knows a wheel again by its
-            path, so these must be the same in every run: wheels laid out in a fresh folder made uv's cache grow by the
-            whole environment with every install.
-        requirements: the file.
+        folders: the store's folder of each wheel. uv recognises a wheel that it has unpacked before by its path, so they
+            must be the same in every run: with new folders its cache grew by the whole environment at every install.
+        requirements: path of the file.
     """
 
     folders: tuple[Path, ...]
@@ -25,7 +24,7 @@ class Wheelhouse:
 
     @property
     def options(self) -> tuple[str, ...]:
-        """The options that both installers understand: look here, and nowhere else."""
+        """Options of both installers: take wheels from these folders only."""
         return ("--no-index", *(part for folder in self.folders for part in ("--find-links", str(folder))))
 
 
@@ -33,8 +32,8 @@ def wheelhouse(files: Sequence[LockedFile], paths: Mapping[str, Path], requireme
     """Write the requirements file for the locked files.
 
     Args:
-        files: the lock.
-        paths: where the verified file of each SHA-256 lies, under its wheel name.
+        files: of the lock.
+        paths: verified wheels by SHA-256, under their wheel names.
         requirements: the file to write.
     """
     lines = [f"{file.name}=={file.version} --hash=sha256:{file.sha256}\n" for file in files]
