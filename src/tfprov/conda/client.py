@@ -264,7 +264,7 @@ def read_lock(
             "lock-invalid",
             f"`{path}` was not made by tfprov",
             evidence=("`metadata.custom_metadata` has no key `tfprov`",),
-            hint="move it away; tfprov never overwrites files that it did not make",
+            hint="move it away; tfprov never overwrites what it did not make",
         )
     if subdir not in answer["platforms"]:
         raise TfprovError(

@@ -124,7 +124,7 @@ class CondaInputs(Inputs):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CondaHeader:
-    """tfprov's own part of a conda lock."""
+    """The own part of tfprov in a conda lock."""
 
     inputs: CondaInputs
     target: Target

@@ -14,8 +14,8 @@ class Wheelhouse:
     """The wheels, and the requirements file that pins each by hash.
 
     Attributes:
-        folders: the store's folder of each wheel. uv recognises a wheel that it has unpacked before by its path, so they
-            must be the same in every run: with new folders its cache grew by the whole environment at every install.
+        folders: the store's folder of each wheel. uv recognises a wheel that it has unpacked before by its path, so
+            they must be the same in every run: with new folders its cache grew by the whole environment each time.
         requirements: path of the file.
     """
 

@@ -1,1 +1,1 @@
-"""The exact files: made by a resolver, kept in a standard file, read back."""
+"""Locks: the exact files of an environment, resolved, written to a standard file and read back."""

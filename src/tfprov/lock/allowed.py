@@ -1,4 +1,4 @@
-"""Hashes that a requirements file demands, against the files that were resolved."""
+"""Checking resolved files against the hashes in requirements files."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from tfprov.errors import TfprovError
 
 
 def only_allowed(resolved: str, hashes: Mapping[str, tuple[str, ...]]) -> str:
-    """The document with those files alone that the hashes allow.
+    """The document with only the files that the hashes allow.
 
     Args:
         resolved: a whole PEP 751 document.
-        hashes: SHA-256 of the files that may be locked, by project; any file of a project that is not there.
+        hashes: SHA-256 of the files that may be locked, by project; all files of other projects may.
 
     Raises:
         TfprovError: `version-not-available` when none of the files of a project is allowed.
@@ -48,7 +48,7 @@ def refused_in(lock: str, hashes: Mapping[str, tuple[str, ...]]) -> tuple[str, .
 def _compared(
     document: Mapping[str, Any], hashes: Mapping[str, tuple[str, ...]]
 ) -> Iterator[tuple[dict[str, Any], list[dict[str, Any]], list[dict[str, Any]]]]:
-    """Each package that hashes are given for, its files, and those of them that are allowed."""
+    """Each package with given hashes, its files, and the allowed ones."""
     for package in document.get("packages", ()):
         allowed = hashes.get(canonicalize_name(package["name"]))
         if allowed is not None:

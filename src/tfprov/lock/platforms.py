@@ -1,8 +1,8 @@
 """One lock for several platforms: each resolved by itself, then merged.
 
-A resolve for all platforms at once reads the metadata of one wheel and takes it for all of them. TensorFlow's wheels
-differ: the one for Windows may be empty and name `tensorflow-intel`, the one for Linux on ARM `tensorflow-cpu-aws`.
-So every platform is asked for by itself, and what differs between them gets a marker.
+A resolve for all platforms at once reads the metadata of one wheel and assumes that all are the same. TensorFlow's
+wheels differ: the one for Windows may be empty and require `tensorflow-intel`, the one for Linux on ARM
+`tensorflow-cpu-aws`. So every platform is resolved by itself, and packages that differ get a marker.
 """
 
 from __future__ import annotations
@@ -32,11 +32,11 @@ class Platform:
     Attributes:
         system: as the facts name it.
         machine: as the facts name it.
-        os_version: oldest release of the operating system that counts; empty on Linux.
-        glibc: oldest glibc that counts; None outside Linux. No wheel of TensorFlow asks for more than 2.28.
-        triple: what uv calls it.
-        sys_platform: value of that marker.
-        platform_machine: value of that marker.
+        os_version: oldest supported release of the operating system; empty on Linux.
+        glibc: oldest supported glibc; None outside Linux. No wheel of TensorFlow requires more than 2.28.
+        triple: its name in uv.
+        sys_platform: value of that marker variable.
+        platform_machine: value of that marker variable.
     """
 
     system: Literal["linux", "macos", "windows"]
@@ -49,7 +49,7 @@ class Platform:
 
     @property
     def marker(self) -> str:
-        """The marker that is true on this platform, and on no other one of them."""
+        """The marker that is true on this platform and false on all others."""
         return f"sys_platform == '{self.sys_platform}' and platform_machine == '{self.platform_machine}'"
 
 
@@ -95,19 +95,19 @@ PLATFORMS: Mapping[PlatformName, Platform] = {
         platform_machine="x86_64",
     ),
 }
-"""By the name that profiles use."""
+"""By name in profiles."""
 
 
 def merge(documents: Mapping[PlatformName, str], *, python: str) -> str:
     """One PEP 751 document out of one for each platform.
 
     A package that is the same on all of them has no marker; any other gets one for the platforms that have it. Its
-    wheels are those of all platforms together. `environments` names the platforms, so that an installer on another one
+    wheels are those of all platforms together. `environments` lists the platforms, so that an installer on another one
     stops instead of installing the common part.
 
     Args:
-        documents: PEP 751 documents by platform name, each for its platform alone: what stands in it is needed there,
-            whatever marker it has. `dependencies` is left out: the standard keeps it for information only.
+        documents: PEP 751 documents by platform name, each for its platform only: every package in it is needed there,
+            whatever its marker. `dependencies` is left out, because the standard has it for information only.
         python: minor version that all of them were made for, `3.12`; the lock is for no other one.
     """
     parsed = {name: tomllib.loads(text) for name, text in documents.items()}
@@ -141,7 +141,7 @@ def preferences(resolved: Pinned, older: Pinned) -> Pinned:
 
 
 def _identity(package: Mapping[str, object]) -> str:
-    """The same for what is the same package on two platforms."""
+    """A text that is equal for the same package on two platforms."""
     own = {key: value for key, value in package.items() if key not in ("marker", "wheels", "dependencies")}
     return json.dumps(own, default=str, sort_keys=True)
 

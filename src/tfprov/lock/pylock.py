@@ -1,7 +1,7 @@
-"""`pylock.NAME.toml` (PEP 751) on disk: reading, choosing the files for one interpreter, writing.
+"""`pylock.NAME.toml` (PEP 751): reading, choosing the files for one interpreter, writing.
 
-The resolver writes the standard part. tfprov adds a `[tool.tfprov]` table, which the standard reserves for that: what
-the files were resolved from and for, so that a later run can say in words what no longer fits.
+The resolver writes the standard part. tfprov adds a `[tool.tfprov]` table, which the standard allows, with the inputs
+and the target of the lock, so that a later run can say what no longer fits.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ def write(path: Path, resolved: str, header: Header) -> None:
     Args:
         path: the lock file; its parent is made.
         resolved: a whole PEP 751 document.
-        header: what it was resolved from and for.
+        header: tfprov's own part.
     """
     own = tomlkit.dumps({"tool": {"tfprov": asdict(header)}})
     document = (
@@ -53,10 +53,10 @@ def write(path: Path, resolved: str, header: Header) -> None:
 
 
 def read_header(path: Path) -> Header | None:
-    """What a lock was resolved from and for; None when there is no such file.
+    """The own part of tfprov in a lock; None when the file does not exist.
 
     Raises:
-        TfprovError: `lock-invalid` when the file is there and is not a lock that tfprov made.
+        TfprovError: `lock-invalid` when the file is not a lock made by tfprov.
     """
     return _parse(path)[1] if path.exists() else None
 
@@ -65,7 +65,7 @@ def check_ours(path: Path) -> None:
     """Make sure that a lock file may be replaced.
 
     Raises:
-        TfprovError: `path-not-ours` when the file was made by something else.
+        TfprovError: `path-not-ours` when it was not made by tfprov.
     """
     if b"[tool.tfprov" not in path.read_bytes():
         raise TfprovError(
@@ -89,8 +89,8 @@ def read(
     Args:
         path: the lock file.
         environment: marker variables of the interpreter.
-        tags: what it can load, best first.
-        platform: whose target is wanted of a lock for several; the one that the lock was made on when None.
+        tags: wheel tags that it supports, best first.
+        platform: the platform whose target is wanted; None for the one that the lock was made on.
         changes: why the lock was resolved in this run; kept in the record.
 
     Raises:
@@ -175,17 +175,17 @@ def _parse(path: Path) -> tuple[bytes, Header, Pylock]:
 def _check_address(path: Path, name: str, url: str) -> None:
     try:
         parts = urlsplit(url)
-        problem = None if parts.scheme == "file" or parts.hostname else "it names no host"
-        _ = parts.port  # raises for what is no number
+        problem = None if parts.scheme == "file" or parts.hostname else "it has no host"
+        _ = parts.port  # raises when it is not a number
     except ValueError as error:
         problem = str(error)
     else:
         if parts.scheme not in ("https", "http", "file"):
-            problem = f"`{parts.scheme}` is none of https, http and file"
+            problem = f"its scheme `{parts.scheme}` is not https, http or file"
     if problem is not None:
         raise TfprovError(
             "lock-invalid",
-            f"`{path}` has an address for `{name}` that cannot be asked",
+            f"`{path}` has an invalid address for `{name}`",
             evidence=(redact(url), problem),
         )
 
@@ -200,24 +200,26 @@ def _locked(path: Path, package: Package, wheel: PackageWheel | PackageArchive) 
             evidence=(f"hashes given: {', '.join(wheel.hashes) or 'none'}",),
         )
     if not re.fullmatch(r"(?i)[0-9a-f]{64}", sha256):
-        raise TfprovError("lock-invalid", f"`{path}` has a SHA-256 for `{name}` that is none", evidence=(sha256,))
+        raise TfprovError("lock-invalid", f"`{path}` has an invalid SHA-256 for `{name}`", evidence=(sha256,))
     # `path` is relative to the lock file; PEP 751 prefers it over `url` where both are given.
     url = (path.parent / wheel.path).resolve().as_uri() if wheel.path else wheel.url
     if url is None:
-        raise TfprovError("lock-invalid", f"`{path}` does not say where `{name}` is")
+        raise TfprovError("lock-invalid", f"`{path}` has no address for `{name}`")
     _check_address(path, name, url)
     filename = unquote(urlsplit(url).path.rsplit("/", 1)[-1])
     if isinstance(wheel, PackageWheel) and wheel.name:
         filename = wheel.name
     if not filename.endswith(".whl"):
-        raise TfprovError("lock-unfit", f"`{path.name}` locks `{filename}`, which is no wheel; tfprov installs wheels")
+        raise TfprovError(
+            "lock-unfit", f"`{path.name}` locks `{filename}`, which is not a wheel; tfprov installs wheels"
+        )
     try:
         _, version, _, _ = parse_wheel_filename(filename)
     except InvalidWheelFilename as error:
         raise TfprovError(
-            "lock-invalid", f"`{path}` has a file for `{name}` that is not named like a wheel", evidence=(str(error),)
+            "lock-invalid", f"`{path}` has a file for `{name}` with an invalid wheel name", evidence=(str(error),)
         ) from error
-    # The standard lets an archive go without a version; its name has one.
+    # The standard allows an archive without a version; its file name has one.
     return LockedFile(
         name=name,
         version=str(package.version or version),

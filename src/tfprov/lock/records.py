@@ -15,11 +15,11 @@ class LockedFile:
 
     Attributes:
         name: normalised project name.
-        version: as the lock says it.
+        version: as in the lock.
         filename: wheel file name.
-        url: where the resolver found it, without credentials; `file://` for a local one.
+        url: without credentials; `file://` for a local file.
         sha256: lower-case hexadecimal.
-        size: bytes, or None when nobody has said yet.
+        size: bytes, or None when not known yet.
         elsewhere: further addresses of the same file.
     """
 
@@ -33,28 +33,28 @@ class LockedFile:
 
     @property
     def is_wheel(self) -> bool:
-        """Whether an installer of wheels takes it; else it is a conda package."""
+        """Whether it is a wheel and not a conda package."""
         return self.filename.endswith(".whl")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Inputs:
-    """What a resolve depends on. Kept in the lock: when the profile gives other inputs, the lock is out of date.
+    """The inputs of a resolve. Kept in the lock: when the profile gives other inputs, the lock is out of date.
 
     Attributes:
         profile: name of the profile.
-        tensorflow: version range that the profile asks for; empty when it asks for none.
-        accelerator: what the profile asks for, `auto` included.
-        python: version range that the profile asks for.
-        requirements: what the profile wants beside TensorFlow, lines of its requirements files included.
-        constraints: bounds that the profile gives.
-        overrides: taken instead of what packages ask for.
-        exclude: projects that are not installed although something asks for them.
+        tensorflow: version range in the profile; empty for any.
+        accelerator: as in the profile, `auto` included.
+        python: version range in the profile.
+        requirements: of the profile beside TensorFlow, lines of its requirements files included.
+        constraints: of the profile.
+        overrides: requirements that replace those of packages.
+        exclude: projects that are not installed even if a package requires them.
         index: index of the profile, without credentials; empty when the machine's own is used.
         extra: further indexes of the profile, without credentials.
         find_links: as the profile names them.
         exclude_newer: date of the profile.
-        platforms: what the lock must serve beside the platform that it was made on.
+        platforms: further platforms that the lock must serve.
     """
 
     profile: str
@@ -72,7 +72,7 @@ class Inputs:
     platforms: tuple[str, ...] = ()
 
     def changes_from(self, old: Inputs) -> tuple[str, ...]:
-        """What is different here from an older lock's inputs, a line each. Credentials make no difference."""
+        """The differences from an older lock's inputs, one line each. Credentials are ignored."""
         before, now = _public(old), _public(self)
         return tuple(
             f"`{name.replace('_', '-')}` was {_shown(before[name])}, is {_shown(now[name])}"
@@ -83,7 +83,7 @@ class Inputs:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Target:
-    """What a lock was resolved for.
+    """The target of a lock.
 
     Attributes:
         package: project that TensorFlow is installed from.
@@ -104,12 +104,13 @@ class Target:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Header:
-    """What tfprov keeps in a lock beside the files.
+    """The own part of tfprov in a lock.
 
     Attributes:
-        target: what it was resolved for on the machine that made it.
-        others: the same for the other platforms that it serves.
-        bounds: constraints that nobody asked for, without which the smoke test did not pass.
+        inputs: what it was resolved from.
+        target: on the machine that made it.
+        others: targets on the other platforms that it serves.
+        bounds: constraints that tfprov added, because the smoke test failed without them.
     """
 
     inputs: Inputs
@@ -118,7 +119,7 @@ class Header:
     bounds: tuple[str, ...] = ()
 
     def target_on(self, platform: str) -> Target | None:
-        """What the lock holds for a platform; None when it was not made for it."""
+        """The target on a platform; None when the lock was not made for it."""
         return next((each for each in (self.target, *self.others) if each.platform == platform), None)
 
     @property
@@ -135,7 +136,7 @@ class Lock:
         path: the lock file.
         digest: SHA-256 of its content.
         files: sorted by name.
-        changes: why it was resolved in this run, a line each; empty when it was reused as it was.
+        changes: why it was resolved in this run, one line each; empty when it was used as it was.
     """
 
     path: Path
@@ -145,7 +146,7 @@ class Lock:
     changes: tuple[str, ...] = ()
 
     def version(self, name: str) -> str | None:
-        """The locked version of a project, or None when the lock does not have it."""
+        """The locked version of a project; None when the lock does not have it."""
         return next((file.version for file in self.files if file.name == name), None)
 
 

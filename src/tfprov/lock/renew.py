@@ -1,4 +1,4 @@
-"""Renewing a lock: its versions are preferred, and never a reason to fail."""
+"""Renewing a lock: its versions are preferences and never a reason to fail."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ _ABOUT_VERSIONS = frozenset({Group.RESOLVE, Group.INTERPRETER, Group.PLATFORM})
 
 
 def versions_in(document: str) -> Pinned:
-    """The versions that a PEP 751 document holds, by name, in its order; what cannot be read is left out.
+    """The names and versions in a PEP 751 document, in its order; unreadable packages are left out.
 
-    A package may stand there twice, with a version for each platform.
+    A package may occur twice, with a version for each platform.
     """
     try:
         packages = tomllib.loads(document).get("packages")
@@ -66,18 +66,18 @@ def released_in(document: str) -> dict[str, Released]:
 
 
 def renew(question: Question, resolver: Resolver, emit: Emit) -> str:
-    """The PEP 751 document that uv makes of the question, with as many of the preferred versions as can be kept.
+    """Resolve with as many of the preferred versions as possible; returns a PEP 751 document.
 
     Args:
-        question: what to resolve; the versions in `prefer` are wishes.
+        question: the input; the versions in `prefer` may be dropped.
         resolver: how to start uv.
-        emit: is told which wishes had to be dropped.
+        emit: receives a note about dropped preferences.
 
     Raises:
-        TfprovError: as `resolve`; a failure that is about versions is that of the question without any preference.
+        TfprovError: as `resolve`; a failure about versions is that of a resolve without preferences.
     """
-    # TensorFlow is pinned by the question itself. A wish that a bound rules out would take the others with it where all
-    # have to be pinned.
+    # TensorFlow is pinned by the requirements. A preference that a bound rules out would take the others with it where
+    # all have to be pinned.
     bounds = _bounds(question)
     older = tuple(
         (name, version)
@@ -94,11 +94,11 @@ def renew(question: Question, resolver: Resolver, emit: Emit) -> str:
                 raise
             named = set(re.findall(r"[a-z0-9]+(?:-[a-z0-9]+)*", "\n".join(error.evidence).lower()))
             rest = tuple(each for each in prefer if each[0] not in named)
-            # Once without those that uv names, then without any.
+            # Once without the preferences that uv names, then without any.
             prefer = rest if prefer == older and rest != older else ()
     moved = _moved(older, resolved)
     # uv takes a preferred version from the first index that has it, even if that has no wheel of it for this Python
-    # and another index does. Whoever pins the version gets the wheel..
+    # and another index does. With a pinned version it takes the wheel.
     if moved and (resolver.merge_indexes or prefer != older):
         pins = {**dict(versions_in(resolved)), **dict(reversed(older))}
         fixed = tuple(f"{name}=={version}" for name, version in pins.items() if name not in TENSORFLOWS)
@@ -124,6 +124,6 @@ def _bounds(question: Question) -> dict[str, list[SpecifierSet]]:
 
 
 def _moved(older: Pinned, resolved: str) -> tuple[str, ...]:
-    """Names of the packages that the older lock has in other versions only."""
+    """Names of the packages whose version is not in the older lock, although other versions are."""
     known = dict(older)
     return tuple(name for name, version in versions_in(resolved) if name in known and (name, version) not in older)

@@ -22,26 +22,26 @@ _FULL_PYTHON = re.compile(r'(?m)(?P<minor>^requires-python = ">=\d+\.\d+)\.\d+(?
 _PATH = re.compile(r'(?<=[{ ])path = "([^"]+\.whl)"')
 
 Pinned: TypeAlias = tuple[tuple[str, str], ...]
-"""Names, as the standard normalises them, and versions. A name may occur twice."""
+"""Normalised names and versions. A name may occur twice."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Question:
-    """What is to be resolved.
+    """The input of a resolve.
 
     Attributes:
         requirements: PEP 508 lines, TensorFlow first.
         constraints: PEP 508 lines.
         python: the interpreter to resolve for.
-        overrides: PEP 508 lines, taken instead of what packages ask for.
-        exclude: names of projects that are left out although something asks for them.
-        hashes: SHA-256 of the files that may be locked, by project; any file of a project that is not there.
+        overrides: PEP 508 lines that replace the requirements of packages.
+        exclude: names of projects that are left out even if a package requires them.
+        hashes: SHA-256 of the files that may be locked, by project; all files of other projects may.
         exclude_newer: date or time; None for no limit.
-        platform: what uv calls the platform to resolve for; None for the interpreter's own.
-        prefer: versions that are kept where they still fit; of everything else the newest is taken.
-        python_version: to resolve for, where that is not the interpreter's own; None for that one.
-        dependencies: whether what the requirements depend on belongs to the answer.
-        provided: versions of the projects that something else than a wheel brings, by name; they are left out.
+        platform: uv's name of the platform to resolve for; None for the interpreter's own.
+        prefer: versions that are kept where they still fit; all other projects get the newest.
+        python_version: version to resolve for; None for that of the interpreter.
+        dependencies: whether dependencies of the requirements are part of the result.
+        provided: versions by name of projects that do not come from wheels; they are left out.
     """
 
     requirements: tuple[str, ...]
@@ -60,15 +60,15 @@ class Question:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Resolver:
-    """How uv is started: everything about the way to the index, which a rung may change.
+    """How uv is started and reaches the index; the rungs differ in it.
 
     Attributes:
         uv: the executable.
         cache: uv's cache folder.
-        environ: variables of the child: index with credentials, proxies, certificates, time-outs.
+        environ: environment variables of uv: index with credentials, proxies, certificates, timeouts.
         find_links: folders and pages.
         merge_indexes: take the best version over all indexes, as pip does, instead of the first index that has it.
-        fresh: neither use nor trust what is cached.
+        fresh: ignore uv's cache.
         timeout: seconds for the whole resolve.
     """
 
@@ -82,13 +82,13 @@ class Resolver:
 
 
 def resolve(question: Question, resolver: Resolver) -> str:
-    """The PEP 751 document that uv makes of the question.
+    """Resolve with uv; returns a PEP 751 document.
 
-    Only wheels are taken: a source distribution would run foreign code at install time, need a compiler and give other
+    Only wheels are used: a source distribution runs foreign code at install time, may need a compiler and gives other
     bytes on every machine.
 
     Raises:
-        TfprovError: what uv's answer means: `resolver-conflict`, `net-timeout`, …, with uv's own words as evidence.
+        TfprovError: uv's failure: `resolver-conflict`, `net-timeout`, …, with its output as evidence.
     """
     with temporary("lock") as work:
         asked = work / "requirements.in"
@@ -134,13 +134,13 @@ def resolve(question: Question, resolver: Resolver) -> str:
         # uv writes the full version of the interpreter that it resolved for. Wheels are made for minor versions, so a
         # colleague with an older patch release can use the same lock.
         resolved = _FULL_PYTHON.sub(r"\g<minor>", output.read_text(encoding="utf-8"), count=1)
-        # And paths relative to its output, which does not stay where it is.
+        # It also writes paths relative to its output, which is moved afterwards.
         resolved = _PATH.sub(lambda found: f'url = "{(work / found[1]).resolve().as_uri()}"', resolved)
         return only_allowed(resolved, question.hashes) if question.hashes else resolved
 
 
 def _document(pinned: Pinned) -> str:
-    """A PEP 751 document that holds versions and nothing else, which is all that uv takes from one."""
+    """A PEP 751 document with versions only; uv reads nothing else from it."""
     packages = (
         f"[[packages]]\nname = {json.dumps(name)}\nversion = {json.dumps(version)}\n" for name, version in pinned
     )
@@ -148,11 +148,11 @@ def _document(pinned: Pinned) -> str:
 
 
 def tensorflows_in(resolved: str) -> tuple[str, ...]:
-    """The distributions of TensorFlow that a resolved document holds; two of them overwrite each other's files."""
+    """The distributions of TensorFlow in a resolved document; two of them overwrite each other's files."""
     names = re.findall(r'(?m)^name = "([^"]+)"', resolved)
     return tuple(name for name in names if kind_of(name) not in (None, "part"))
 
 
 def is_tensorflow(requirement: str) -> bool:
-    """Whether a PEP 508 line asks for TensorFlow itself, under any of its names."""
+    """Whether a PEP 508 line requires TensorFlow itself, under any of its names."""
     return kind_of(Requirement(requirement).name) is not None

@@ -201,7 +201,7 @@ def test_an_archive_that_is_no_wheel_is_refused(tmp_path: Path) -> None:
     archive = f'archive = {{ url = "https://host/app-1.0.zip", hashes = {{ sha256 = "{SHA}" }} }}\n'
     error = refusal(written(tmp_path, package("app", more=archive)))
     assert error.code.name == "lock-unfit"
-    assert error.what == "`pylock.train.toml` locks `app-1.0.zip`, which is no wheel; tfprov installs wheels"
+    assert error.what == "`pylock.train.toml` locks `app-1.0.zip`, which is not a wheel; tfprov installs wheels"
 
 
 def test_a_lock_without_wheels_for_the_interpreter_says_what_it_was_made_for(tmp_path: Path) -> None:
