@@ -70,7 +70,7 @@ class Engine:
         }
         target.rmdir()
         with temporary("conda") as folder:
-            listed = prefix.for_executable(folder / "explicit.txt", archives, ())
+            listed = prefix.for_executable(folder / "explicit.txt", archives)
             argv: list[str | Path] = [self.path, "create", "--yes", "--offline", "--prefix", target, "--file", listed]
             answer = process.run(argv, env=settings, timeout=seconds)
         target.mkdir(parents=True, exist_ok=True)

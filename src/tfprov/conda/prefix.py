@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
 
-from tfprov.conda.records import Package, Virtual
+from tfprov.conda.records import Package
 from tfprov.digests import sha256_of
 from tfprov.errors import TfprovError
 from tfprov.paths import write_atomic
@@ -134,9 +134,9 @@ def check_projects(packages: Sequence[Package], cache: Path, wheels: Mapping[str
                 )
 
 
-def for_executable(path: Path, packages: Sequence[tuple[Package, Path]], virtual: Sequence[Virtual]) -> Path:
+def for_executable(path: Path, packages: Sequence[tuple[Package, Path]]) -> Path:
     """Write the locked packages as an explicit file, which conda links without solving; returns its path."""
-    lines = ["# made by tfprov from its lock", *(f"# virtual: {one}" for one in virtual), "@EXPLICIT"]
+    lines = ["# made by tfprov from its lock", "@EXPLICIT"]
     lines += [f"{archive.as_uri()}#{package.md5}" for package, archive in packages]
     path.write_text("\n".join(lines) + "\n", encoding="utf-8")
     return path

@@ -35,9 +35,6 @@ class Virtual:
     version: str
     build: str = "0"
 
-    def __str__(self) -> str:
-        return f"{self.name}={self.version}={self.build}"
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Package:

@@ -102,5 +102,5 @@ def test_a_wheel_over_a_project_of_conda_is_refused(tmp_path: Path, project: str
 
 
 def test_an_explicit_file_names_archives_with_their_checksum(tmp_path: Path) -> None:
-    listed = for_executable(tmp_path / "e.txt", [(package(), tmp_path / "hello-1.0-0.conda")], ())
+    listed = for_executable(tmp_path / "e.txt", [(package(), tmp_path / "hello-1.0-0.conda")])
     assert listed.read_text().splitlines()[1:] == ["@EXPLICIT", f"{(tmp_path / 'hello-1.0-0.conda').as_uri()}#b"]

@@ -3,6 +3,7 @@ from __future__ import annotations
 import pytest
 
 from hosts import MAC_ARM, Host
+from tfprov.conda.records import Virtual
 from tfprov.conda.virtual import about_cuda, of_facts
 
 
@@ -16,8 +17,7 @@ def test_without_cuda_it_is_taken_away_even_where_there_is_a_driver() -> None:
 
 
 def test_with_cuda_the_solver_is_told_what_the_driver_serves() -> None:
-    (found,) = about_cuda("cuda", "12.4")
-    assert str(found) == "__cuda=12.4=0"
+    assert about_cuda("cuda", "12.4") == (Virtual(name="__cuda", version="12.4"),)
 
 
 @pytest.mark.parametrize(
@@ -36,4 +36,8 @@ def test_another_machine_has_its_own_glibc_and_no_cuda_of_itself() -> None:
 
 
 def test_a_mac_is_told_by_its_version() -> None:
-    assert [str(each) for each in of_facts(MAC_ARM.facts)] == ["__unix=0=0", "__osx=14.5=0", "__archspec=1=m1"]
+    assert of_facts(MAC_ARM.facts) == (
+        Virtual(name="__unix", version="0"),
+        Virtual(name="__osx", version="14.5"),
+        Virtual(name="__archspec", version="1", build="m1"),
+    )
