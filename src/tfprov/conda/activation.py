@@ -44,8 +44,8 @@ def variables(prefix: Path, name: str, environ: Mapping[str, str]) -> dict[str, 
     answer = process.run([shell, "-c", "\n".join([*lines, "env -0"])], env=changed, timeout=_SECONDS)
     if not answer.ok:
         return changed
-    told = dict(part.split("=", 1) for part in answer.stdout.split("\0") if "=" in part)
-    return {key: value for key, value in told.items() if key not in _OF_THE_SHELL or key in changed} | {
+    printed = dict(part.split("=", 1) for part in answer.stdout.split("\0") if "=" in part)
+    return {key: value for key, value in printed.items() if key not in _OF_THE_SHELL or key in changed} | {
         key: changed[key] for key in _OF_THE_SHELL & changed.keys()
     }
 

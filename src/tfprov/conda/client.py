@@ -316,9 +316,9 @@ def _ask(
     """
 
     def note(line: str) -> None:
-        told = _parsed(line)
-        if "note" in told:
-            emit(Note(text=f"conda: {told['note']}", level="detail"))
+        said = _parsed(line)
+        if "note" in said:
+            emit(Note(text=f"conda: {said['note']}", level="detail"))
 
     # Isolated (-I), so that no Python variables of this machine reach it.
     argv = [sys.executable, "-I", "-m", "tfprov.conda.worker"]

@@ -119,7 +119,7 @@ def fetch(
     order = sorted(absent, key=lambda file: file.size or 0, reverse=True)
     pool = ThreadPoolExecutor(max_workers=max(1, min(network.connections, len(order))), thread_name_prefix="fetch")
     try:
-        futures = [pool.submit(job.bring, file) for file in order]
+        futures = [pool.submit(job.obtain, file) for file in order]
         pending = set(futures)
         while pending:
             # With a timeout, because Ctrl-C does not interrupt a wait without one on Windows.

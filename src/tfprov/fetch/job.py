@@ -72,7 +72,7 @@ class Job:
     sleep: Callable[[float], None]
     flusher: Flusher
 
-    def bring(self, file: LockedFile) -> Path:
+    def obtain(self, file: LockedFile) -> Path:
         """One file in the store: found there, copied from a folder, or downloaded."""
         waited = False
 
