@@ -66,7 +66,7 @@ class CiReporter:
 
     def verified(self, result: Outcome) -> None:
         """Tell of a verified environment; where nothing had to be done, of the verdict that it got before."""
-        from tfprov.envs.generations import python_in
+        from tfprov.envs.layout import python_in
         from tfprov.report import ci, junit
         from tfprov.smoke.verdict import from_document
 

@@ -25,14 +25,16 @@ from pathlib import Path
 
 from tfprov.envs import documents, launchers, manifest, trees
 from tfprov.envs.holders import holders
+from tfprov.envs.layout import python_in
+from tfprov.envs.links import by_real_folder, holds, switch
+from tfprov.envs.locks import LOCKS, held
 from tfprov.envs.manifest import SEAL
 from tfprov.envs.records import Damage, Flaw, Generation, Held, Owner, Pruned, Seal
 from tfprov.errors import TfprovError
-from tfprov.paths import nearest_folder, sync_folder, to_trash, trash_in, writable, write_atomic
+from tfprov.paths import nearest_folder, to_trash, trash_in, writable, write_atomic
 
 _NUMBER = re.compile(r"\d{4,}")
 _ASIDE = ".aside"
-_LOCKS = ".locks"
 
 
 def environment_id(name: str, profile: Path) -> str:
@@ -104,7 +106,7 @@ class Environment:
             TfprovError: `lock-timeout`; `permission-denied` where nothing can be made.
         """
         # Outside the folder of the environment: `lock` shall leave none behind, and `remove` deletes it.
-        with _held(self.root.parent / _LOCKS / self.root.name, name=self.owner.name, timeout=timeout):
+        with held(self.root.parent / LOCKS / self.root.name, name=self.owner.name, timeout=timeout):
             yield
 
     @contextlib.contextmanager
@@ -143,7 +145,7 @@ class Environment:
         led_to = launchers.target(link)
         if led_to is not None and (led_to == self._current or self._abandoned(link, led_to)):
             return
-        if _holds(link, self.owner.profile):
+        if holds(link, self.owner.profile):
             raise TfprovError(
                 "path-not-ours",
                 f"`{link}` cannot become the environment",
@@ -203,7 +205,7 @@ class Environment:
         claimed = other.owner.link
         return (
             not claimed
-            or _by_real_folder(claimed) != _by_real_folder(link)
+            or by_real_folder(claimed) != by_real_folder(link)
             or other.owner.profile == self.owner.profile
             or not Path(other.owner.profile).exists()
         )
@@ -254,7 +256,7 @@ class Environment:
         self.check_link()
         target = generation.path.relative_to(self.root)
         if not self._current.is_symlink() or self._current.readlink() != target:
-            _switch(self._current, target)
+            switch(self._current, target)
         if self.owner.link:
             link = Path(self.owner.link)
             link.parent.mkdir(parents=True, exist_ok=True)
@@ -270,7 +272,7 @@ class Environment:
             return
         if launchers.target(link) is None:
             try:
-                _switch(link, self._current)
+                switch(link, self._current)
             except OSError as error:
                 if not launchers.means_no_links(error):
                     raise
@@ -437,85 +439,8 @@ def environments(folder: Path) -> tuple[Environment, ...]:
     return tuple(sorted((one for one in found if one is not None), key=lambda one: (one.owner.name, one.id)))
 
 
-@contextlib.contextmanager
-def all_locked(folder: Path) -> Iterator[None]:
-    """Hold every environment below a folder, so that no tfprov uses what they share; does not wait.
-
-    Raises:
-        TfprovError: `lock-timeout`; `permission-denied` where nothing can be made.
-    """
-    with contextlib.ExitStack() as held:
-        # Not only those that are there: a first run holds its environment before it makes it.
-        for path in sorted((folder / _LOCKS).glob("*")):
-            held.enter_context(_held(path, name=path.name, timeout=0))
-        yield
-
-
-@contextlib.contextmanager
-def _held(path: Path, *, name: str, timeout: float) -> Iterator[None]:
-    """Hold the lock of one environment; see `Environment.locked`."""
-    from filelock import FileLock, Timeout
-
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-    except FileNotFoundError as error:
-        raise TfprovError(
-            "permission-denied",
-            f"`{path.parent}` cannot be made",
-            evidence=(str(error),),
-            hint="is HOME right? or set TFPROV_HOME to a folder that you may write to",
-        ) from error
-    lock = FileLock(path)
-    try:
-        lock.acquire(timeout=timeout)
-    except Timeout as error:
-        raise TfprovError(
-            "lock-timeout",
-            f"another tfprov works on `{name}`",
-            evidence=(f"it holds `{lock.lock_file}`",),
-        ) from error
-    try:
-        yield
-    finally:
-        lock.release()
-
-
-def python_in(environment: Path) -> Path:
-    """The interpreter inside an environment's folder."""
-    return environment / "Scripts" / "python.exe" if os.name == "nt" else environment / "bin" / "python"
-
-
-def executables_in(environment: Path) -> Path:
-    """The folder of an environment's commands."""
-    return python_in(environment).parent
-
-
 def _read_seal(path: Path) -> Seal | None:
     try:
         return documents.seal((path / SEAL).read_bytes(), root=path)
     except (OSError, ValueError):
         return None
-
-
-def _holds(folder: Path, file: str) -> bool:
-    return Path(os.path.realpath(file)).is_relative_to(os.path.realpath(folder))
-
-
-def _by_real_folder(link: str | Path) -> str:
-    folder, name = os.path.split(link)
-    return os.path.join(os.path.realpath(folder), name)  # noqa: PTH118 - the link itself must not be resolved
-
-
-def _switch(link: Path, target: Path) -> None:
-    """Make `link` point at `target`, replacing an older link, in one step."""
-    temporary = link.with_name(f".{link.name}.{os.getpid()}.tmp")
-    temporary.unlink(missing_ok=True)
-    temporary.symlink_to(target, target_is_directory=True)
-    try:
-        temporary.replace(link)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
-    # Before anything that the old link leads to is deleted. No failure any more: the rename is done.
-    with contextlib.suppress(OSError):
-        sync_folder(link.parent)

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tfprov.envs import trees
-from tfprov.envs.generations import all_locked, environments
+from tfprov.envs.generations import environments
+from tfprov.envs.locks import all_locked
 from tfprov.errors import TfprovError
 from tfprov.fetch.store import Store, Stored, Swept
 from tfprov.paths import Home, to_trash

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 
 from tfprov import paths
 from tfprov.envs import trees
-from tfprov.envs.generations import Environment, environments, python_in
+from tfprov.envs.generations import Environment, environments
+from tfprov.envs.layout import python_in
 from tfprov.envs.records import Flaw, Generation, Held
 from tfprov.errors import TfprovError
 from tfprov.pipeline.backends.choose import Backend, backend_of

@@ -14,7 +14,7 @@ from functools import partial
 from pathlib import Path
 
 from tfprov.envs import cures as start_up
-from tfprov.envs.generations import python_in
+from tfprov.envs.layout import python_in
 from tfprov.envs.records import Cure
 from tfprov.errors import TfprovError
 from tfprov.events import Note

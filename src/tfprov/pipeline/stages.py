@@ -15,7 +15,7 @@ from pathlib import Path
 from packaging.requirements import Requirement
 
 from tfprov.envs import durable
-from tfprov.envs.generations import python_in
+from tfprov.envs.layout import python_in
 from tfprov.envs.records import Generation, Seal
 from tfprov.errors import TfprovError
 from tfprov.events import Note

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from tfprov.envs.generations import executables_in
+from tfprov.envs.layout import executables_in
 from tfprov.errors import Group, TfprovError
 from tfprov.redact import redact
 from tfprov.words import count, duration, size

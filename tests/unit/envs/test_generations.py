@@ -14,13 +14,8 @@ import pytest
 
 from sham import install
 from tfprov.envs import generations, manifest
-from tfprov.envs.generations import (
-    Environment,
-    environment_id,
-    environments,
-    executables_in,
-    python_in,
-)
+from tfprov.envs.generations import Environment, environment_id, environments
+from tfprov.envs.layout import executables_in, python_in
 from tfprov.envs.manifest import MANIFEST, SEAL
 from tfprov.envs.records import Damage, Generation, Owner, Pruned, Seal
 from tfprov.errors import TfprovError

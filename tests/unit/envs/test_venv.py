@@ -9,7 +9,7 @@ import pytest
 
 from tfprov import process
 from tfprov.envs import venv
-from tfprov.envs.generations import python_in
+from tfprov.envs.layout import python_in
 from tfprov.errors import TfprovError
 
 VERSION = "{}.{}.{}".format(*sys.version_info[:3])

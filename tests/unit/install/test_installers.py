@@ -11,7 +11,7 @@ from uv import find_uv_bin
 
 from tfprov import process
 from tfprov.envs import venv
-from tfprov.envs.generations import python_in
+from tfprov.envs.layout import python_in
 from tfprov.errors import TfprovError
 from tfprov.install.installers import Installer, Pip, Uv
 from tfprov.install.wheelhouse import Wheelhouse, wheelhouse

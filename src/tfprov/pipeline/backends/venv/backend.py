@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tfprov.envs.generations import executables_in
+from tfprov.envs.layout import executables_in
 from tfprov.lock.records import file_name
 
 if TYPE_CHECKING:
