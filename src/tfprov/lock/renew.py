@@ -76,8 +76,8 @@ def renew(question: Question, resolver: Resolver, emit: Emit) -> str:
     Raises:
         TfprovError: as `resolve`; a failure about versions is that of a resolve without preferences.
     """
-    # TensorFlow is pinned by the requirements. A preference that a bound rules out would take the others with it where
-    # all have to be pinned.
+    # TensorFlow is pinned by the requirements. A preference that contradicts a requirement would make the resolve with
+    # pins fail for all of them.
     bounds = _bounds(question)
     older = tuple(
         (name, version)
@@ -114,7 +114,7 @@ def renew(question: Question, resolver: Resolver, emit: Emit) -> str:
 
 
 def _bounds(question: Question) -> dict[str, list[SpecifierSet]]:
-    """What the question says about the versions of a project, by normalised name; what has a marker is left out."""
+    """The version ranges of the requirements and constraints, by normalised name; lines with a marker are left out."""
     found: dict[str, list[SpecifierSet]] = {}
     for text in (*question.requirements, *question.constraints):
         requirement = Requirement(text)
