@@ -1,4 +1,4 @@
-"""The processor: its true architecture, what it can do, and what only pretends to be it."""
+"""The processor: its architecture, what it can do, and what translates for it."""
 
 from __future__ import annotations
 
@@ -34,7 +34,10 @@ _EMULATOR = re.compile(r"(?:^|/)(?:qemu-[a-z0-9_]+(?:-static)?|rosetta|box64|FEX
 def architecture(
     system: System, environ: Mapping[str, str], *, root: Path = ROOT, reported: str | None = None
 ) -> tuple[Fact[str], Fact[str | None]]:
-    """The architecture of the hardware, and what translates for this process: `rosetta`, `qemu` or None.
+    """The architecture to install for, and what translates for this process: `rosetta`, `qemu` or None.
+
+    On Linux that is the architecture of the process: in an emulated container nothing else can be started. On macOS and
+    Windows it is that of the hardware, which starts native interpreters as well.
 
     Args:
         system: operating system family.
@@ -76,22 +79,21 @@ def _windows_architecture(told: str, environ: Mapping[str, str]) -> tuple[Fact[s
 def _linux_architecture(told: str, root: Path) -> tuple[Fact[str], Fact[str | None]]:
     file = root / "proc/cpuinfo"
     text = _first_processor(file)
+    machine = Fact(value=told, source="uname")
     # Under qemu-user or Rosetta the kernel's answers are forged for this process, but files about others are real.
     for number in (1, os.getppid()):
         started = (read_text(root / f"proc/{number}/cmdline") or "").split("\0")[0]
         found = _EMULATOR.search(started)
         if found:
             kind = "rosetta" if "rosetta" in found[0] else "qemu"
-            machine = "aarch64" if kind == "rosetta" else native_machine(text) or told
-            source = f"/proc/{number}/cmdline"
-            return Fact(value=machine, source=f"{source}, /proc/cpuinfo"), Fact(value=kind, source=source)
+            return machine, Fact(value=kind, source=f"/proc/{number}/cmdline")
     if told == "x86_64" and "VirtualApple" in text:
-        return Fact(value="aarch64", source=str(file)), Fact(value="rosetta", source=str(file))
+        return machine, Fact(value="rosetta", source=str(file))
     native = native_machine(text)
     families = {told: told, "i686": "x86_64", "armv7l": "aarch64", "armv8l": "aarch64", "armv6l": "aarch64"}
     if native is not None and families.get(told, told) != native:
-        return Fact(value=native, source=str(file)), Fact(value="qemu", source=f"{file} against uname ({told})")
-    return Fact(value=told, source="uname"), Fact(value=None, source=str(file))
+        return machine, Fact(value="qemu", source=f"{file} against uname ({told})")
+    return machine, Fact(value=None, source=str(file))
 
 
 def native_machine(cpuinfo: str) -> str | None:

@@ -92,13 +92,16 @@ def _gate(profile: Profile, facts: Facts) -> None:
             evidence=(f"musl {libc.version} ({facts.libc.source})",),
             hint="use an image with glibc, such as a Debian or Ubuntu one",
         )
-    if machine == "x86_64" and facts.emulation.value is not None:
-        translator = {"rosetta": "Rosetta", "qemu": "qemu"}.get(facts.emulation.value, facts.emulation.value)
+    if machine == "x86_64" and facts.emulation.value is not None and "avx" not in flags:
         native = "interpreter" if system == "macos" else "image"
         raise TfprovError(
             "rosetta-qemu",
-            f"x86-64 is emulated here by {translator}, and the x86-64 builds of TensorFlow need AVX, which it lacks",
-            evidence=(f"emulation: {facts.emulation.value} ({facts.emulation.source})",),
+            f"x86-64 is emulated here by {_translator(facts)}, and the x86-64 builds of TensorFlow need AVX, which the "
+            "emulated processor does not list",
+            evidence=(
+                f"emulation: {facts.emulation.value} ({facts.emulation.source})",
+                f"no `avx` among {len(flags)} processor flags ({facts.cpu_flags.source})",
+            ),
             hint=f"use a native arm64 {native}: TensorFlow has wheels for it",
         )
     from_conda = profile.environment.kind == "conda" and profile.conda.tensorflow == "conda"
@@ -112,9 +115,19 @@ def _gate(profile: Profile, facts: Facts) -> None:
         )
 
 
+def _translator(facts: Facts) -> str:
+    return {"rosetta": "Rosetta"}.get(facts.emulation.value or "", facts.emulation.value or "")
+
+
 def _plan(context: DecisionContext, listing: Listing | None) -> Plan:
     _check_releases(context, listing)
     notes = [*context.demands.notes]
+    facts = context.facts
+    if facts.system.value == "linux" and facts.emulation.value is not None:
+        notes.append(
+            f"{facts.machine.value} is emulated here by {_translator(facts)} ({facts.emulation.source}): TensorFlow "
+            "works and takes many times longer"
+        )
     if listing is None and context.locked is None:
         notes.append(f"the index was not asked: the releases are those of the table of {context.table.generated}")
     if context.profile.index.exclude_newer is not None and context.locked is None and not _is_dated(listing):

@@ -65,14 +65,14 @@ def test_the_text_tells_who_printed_it(cpuinfo: str, expected: str | None) -> No
         (GRAVITON, "aarch64", "aarch64", None),
         (GRAVITON, "armv7l", "armv7l", None),
         (EPYC, "i686", "i686", None),
-        (GRAVITON, "x86_64", "aarch64", "qemu"),
-        (EPYC, "aarch64", "x86_64", "qemu"),
-        (ROSETTA, "x86_64", "aarch64", "rosetta"),
+        (GRAVITON, "x86_64", "x86_64", "qemu"),
+        (EPYC, "aarch64", "aarch64", "qemu"),
+        (ROSETTA, "x86_64", "x86_64", "rosetta"),
         ("", "riscv64", "riscv64", None),
         ("", "x86_64", "x86_64", None),
     ],
 )
-def test_an_emulated_processor_is_seen_through(
+def test_the_process_decides_and_an_emulator_is_seen(
     cpuinfo: str, reported: str, expected: str, emulation: str | None, tmp_path: Path
 ) -> None:
     found, seen = architecture("linux", {}, root=machine(tmp_path, cpuinfo), reported=reported)

@@ -51,7 +51,7 @@ UNHEALTHY = dataclasses.replace(hosts.A100, health=("pending row remap",))
 HIDDEN = dataclasses.replace(hosts.A100, visible=False)
 PROHIBITED = dataclasses.replace(hosts.A100, compute_mode="prohibited")
 SECOND_V100 = dataclasses.replace(hosts.V100, index=1)
-ARM = {"machine": "aarch64", "flags": ("fp", "asimd")}
+ARM: dict[str, Any] = {"machine": "aarch64", "flags": ("fp", "asimd")}
 ROSETTA_ONLY = dataclasses.replace(hosts.MAC_ARM, pythons=(python("3.12.1", machine="x86_64"),))
 THIRTY_TWO = Host(pythons=(python("3.12.1", bits=32), python("3.11.7", bits=32)))
 
@@ -74,8 +74,12 @@ HOSTS = {
     "alpine": (ALPINE, None, "auto", "musl-libc"),
     "no avx": (Host(flags=hosts.SSE), None, "auto", "cpu-no-avx"),
     "flags cannot be read": (Host(flags=()), None, "cpu", NEWEST_ON_CPU),
-    "x86 container on an arm mac": (Host(emulation="rosetta"), None, "auto", "rosetta-qemu"),
-    "x86 container under qemu": (Host(emulation="qemu"), None, "auto", "rosetta-qemu"),
+    "x86 container on an arm mac": (Host(emulation="rosetta", flags=hosts.SSE), None, "auto", "rosetta-qemu"),
+    "x86 container on an arm mac whose translator has avx": (Host(emulation="rosetta"), None, "auto", NEWEST_ON_CPU),
+    "x86 container under qemu": (Host(emulation="qemu", flags=ARM["flags"]), None, "auto", "rosetta-qemu"),
+    "x86 container under qemu, flags cannot be read": (Host(emulation="qemu", flags=()), None, "auto", "rosetta-qemu"),
+    "arm container under qemu on x86": (
+        Host(machine="aarch64", emulation="qemu"), None, "auto", "tensorflow==2.21.0 cpu 3.13.0"),
     # other processors
     "arm server": (Host(**ARM), None, "auto", "tensorflow==2.21.0 cpu 3.13.0"),
     "arm server, 2.12 (a stub)": (Host(**ARM), "==2.12.*", "auto", "tensorflow==2.12.1 cpu 3.11.7"),
@@ -728,3 +732,13 @@ def test_the_decision_is_the_same_twice() -> None:
         if "==" in expected:
             asked = profile(version, accelerator)
             assert plan(asked, host) == plan(asked, host)
+
+
+def test_an_emulated_container_is_decided_by_its_own_architecture_and_gets_a_note() -> None:
+    emulated = plan(profile(), Host(machine="aarch64", emulation="qemu"))
+    native = plan(profile(), Host(machine="aarch64"))
+
+    assert short(emulated) == short(native)
+    assert [note for note in emulated.notes if note not in native.notes] == [
+        "aarch64 is emulated here by qemu (test): TensorFlow works and takes many times longer"
+    ]
