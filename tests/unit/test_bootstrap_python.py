@@ -1,0 +1,244 @@
+"""Which Python `./bootstrap` takes, and what it says of the others."""
+
+from __future__ import annotations
+
+import ast
+import glob
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+import bootstrapping
+from tfprov.errors import CODES
+
+PYENV = "/".join([os.environ.get("PYENV_ROOT") or os.path.expanduser("~/.pyenv"), "versions"])
+TOLD = {"version": [3, 12, 1], "level": "final", "bits": 64, "kind": "cpython", "lacks": [], "has": ["venv"]}
+
+
+@pytest.fixture
+def bootstrap(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    monkeypatch.delenv("TFPROV_PYTHON", raising=False)
+    return bootstrapping.loaded()
+
+
+def of_version(pattern: str) -> str:
+    found = sorted(glob.glob(f"{PYENV}/{pattern}/bin/python"))
+    return found[0] if found else pytest.skip(f"no Python {pattern} under pyenv")
+
+
+def test_its_codes_have_the_exit_statuses_of_tfprov(bootstrap: ModuleType) -> None:
+    own = {"interrupted": 130}
+    assert {name: CODES[name].group.value for name in bootstrap.STATUSES if name not in own} | own == bootstrap.STATUSES
+    assert {code for _, code in bootstrap.SAID} <= set(bootstrap.STATUSES)
+
+
+def test_the_oldest_python_is_that_of_the_project(bootstrap: ModuleType) -> None:
+    project = (bootstrapping.FILE.parent / "pyproject.toml").read_text()
+    told = re.search(r'requires-python = ">=(\d+)\.(\d+)"', project)
+    assert told is not None
+    assert (int(told[1]), int(told[2])) == bootstrap.OLDEST
+
+
+def test_the_file_is_read_by_python_3_6_and_uses_the_standard_library_alone() -> None:
+    tree = ast.parse(bootstrapping.FILE.read_text(encoding="ascii"), feature_version=(3, 6))
+    modules = {alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names}
+    modules |= {str(node.module) for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
+    assert {name.partition(".")[0] for name in modules} <= sys.stdlib_module_names
+
+
+def test_python_2_gets_one_clean_word() -> None:
+    ended = subprocess.run(
+        [of_version("2.7*"), bootstrapping.FILE, "up"], capture_output=True, text=True, check=False, timeout=60
+    )
+    assert ended.returncode == 10
+    assert ended.stderr.startswith(
+        "error[python-not-found]: this is Python 2.7, and bootstrap starts with 3.6 or newer\n"
+    )
+    assert "Traceback" not in ended.stderr
+
+
+@pytest.mark.parametrize(
+    ("changes", "why"),
+    [
+        ({}, None),
+        ({"has": []}, None),
+        ({"version": [3, 10, 0]}, None),
+        ({"version": [3, 9, 2]}, "is Python 3.9.2, and tfprov needs 3.10 or newer"),
+        ({"version": [2, 7, 18]}, "is Python 2.7.18, and tfprov needs 3.10 or newer"),
+        (
+            {"version": [3, 15, 0], "level": "alpha"},
+            "is a pre-release of Python 3.15.0, for which packages have no wheels",
+        ),
+        ({"bits": 32}, "is a 32-bit Python 3.12.1, and TensorFlow has wheels for 64 bits only"),
+        ({"kind": "pypy"}, "is pypy, and tfprov needs CPython"),
+        ({"lacks": ["ssl", "zlib"]}, "is Python 3.12.1 without the module `ssl`, `zlib`"),
+    ],
+)
+def test_a_python_is_refused_with_what_is_wrong(
+    bootstrap: ModuleType, changes: dict[str, Any], why: str | None
+) -> None:
+    assert bootstrap.reason_not_to_take({**TOLD, **changes}) == why
+
+
+def test_real_pythons_are_asked(bootstrap: ModuleType, tmp_path: Path) -> None:
+    found, why = bootstrap.examine(sys.executable)
+    assert (found.path, found.has_venv, why) == (sys.executable, True, None)
+    old = of_version("3.6*")
+    assert re.search(r"is Python 3\.6\.\d+, and tfprov needs 3\.10", bootstrap.examine(old)[1])
+    assert "is Python 2, and tfprov needs 3.10" in bootstrap.examine(of_version("2.7*"))[1]
+
+
+@pytest.mark.skipif(os.name != "posix", reason="a shell script plays the interpreter")
+@pytest.mark.parametrize(
+    ("script", "said"),
+    [
+        ("#!/bin/sh\necho cannot open shared object >&2\nexit 127\n", "is broken: cannot open shared object"),
+        ("#!/bin/sh\nexit 3\n", "is broken: status 3"),
+        ("#!/bin/sh\necho hello\n", "is broken: "),
+        ("#!/nowhere/sh\n", "cannot be started: No such file or directory"),
+        ("", "cannot be started: Exec format error"),
+    ],
+)
+def test_a_broken_python_is_named_with_what_it_said(
+    bootstrap: ModuleType, script: str, said: str, tmp_path: Path
+) -> None:
+    broken = bootstrapping.program(tmp_path / "python3", script)
+    found, why = bootstrap.examine(str(broken))
+    assert found is None
+    assert f"`{broken}` {said}" in why
+
+
+def test_a_warning_of_a_python_does_not_spoil_its_answer(bootstrap: ModuleType, tmp_path: Path) -> None:
+    talking = bootstrapping.program(
+        tmp_path / "python3", f'#!/bin/sh\necho Warning: odd >&2\n"{sys.executable}" "$@"\necho later >&2\n'
+    )
+    assert bootstrap.examine(str(talking))[0].path == str(talking)
+
+
+def test_apples_stand_in_is_not_started_without_its_tools(
+    bootstrap: ModuleType, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    for status, is_needed in ((2, True), (0, False)):
+        bootstrapping.program(tmp_path / "xcode-select", f"#!/bin/sh\nexit {status}\n")
+        with monkeypatch.context() as patch:
+            patch.setenv("PATH", str(tmp_path))
+            patch.setattr("sys.platform", "darwin")
+            assert bootstrap.needs_apples_tools("/usr/bin/python3") is is_needed
+            assert not bootstrap.needs_apples_tools("/opt/homebrew/bin/python3")
+            if is_needed:
+                assert "Apple's developer tools are not installed" in bootstrap.examine("/usr/bin/python3")[1]
+
+
+@pytest.mark.skipif(not os.path.exists("/usr/bin/python3"), reason="no /usr/bin/python3")
+def test_the_shell_does_not_start_apples_stand_in_either(tmp_path: Path) -> None:
+    """`uname` says Darwin; PATH has /usr/bin/python3 first, which would open a dialog, and then another Python."""
+    for name, script in (
+        ("uname", "echo Darwin"),
+        ("xcode-select", "exit 2"),
+        ("python3.13", f'echo "started $3"; exec "{sys.executable}" -c "raise SystemExit(0)"'),
+    ):
+        bootstrapping.program(tmp_path / name, f"#!/bin/sh\n{script}\n")
+    for alone in ("tail", "dirname"):
+        (tmp_path / alone).symlink_to(f"/usr/bin/{alone}")
+    environ = {"PATH": str(tmp_path), "TFPROV_PYTHON": "/usr/bin/python3"}
+
+    ended = subprocess.run(
+        ["/bin/sh", bootstrapping.FILE, "up"], env=environ, capture_output=True, text=True, check=False, timeout=60
+    )
+
+    assert ended.stdout.startswith("started ")
+
+
+def test_all_pythons_are_named_when_none_can_be_used(
+    bootstrap: ModuleType, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    old = bootstrapping.program(tmp_path / "bin/python3", "#!/bin/sh\nexit 1\n")
+    managed = bootstrapping.program(tmp_path / "pyenv/versions/3.9.0/bin/python3", "#!/bin/sh\nexit 2\n")
+    newer = bootstrapping.program(tmp_path / "pyenv/versions/3.10.0/bin/python3", "#!/bin/sh\nexit 3\n")
+    (tmp_path / "pyenv/shims").mkdir()
+    bootstrapping.program(tmp_path / "pyenv/shims/python3", "#!/bin/sh\nexit 4\n")
+    monkeypatch.setenv("PATH", os.pathsep.join([str(tmp_path / "pyenv/shims"), str(old.parent)]))
+    monkeypatch.setattr(bootstrap.sys, "executable", str(old))
+
+    names = [path for path in bootstrap.pythons(tmp_path) if path.startswith(str(tmp_path))]
+
+    assert names[0] == str(old)
+    assert [path for path in names if "pyenv" in path] == [str(newer), str(managed)]
+
+
+def test_the_one_that_is_asked_for_must_do(
+    bootstrap: ModuleType, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("TFPROV_PYTHON", sys.executable)
+    assert bootstrap.base_python(tmp_path)[0].path == sys.executable
+    monkeypatch.setenv("TFPROV_PYTHON", "/nowhere/python3")
+    with pytest.raises(bootstrap.Problem) as caught:
+        bootstrap.base_python(tmp_path)
+    assert (caught.value.code, caught.value.status) == ("python-broken", 10)
+
+
+@pytest.mark.parametrize(
+    ("release", "system", "hint"),
+    [
+        ('ID=debian\nVERSION_ID="13"\n', "linux", "install one (apt-get install python3), or name"),
+        (
+            'PRETTY_NAME="Debian GNU/Linux 11 (bullseye)"\nID=debian\nVERSION_ID="11"\n',
+            "linux",
+            "the Python of Debian GNU/Linux 11 (bullseye) is too old: install a newer one beside it, or name",
+        ),
+        (
+            'ID=ubuntu\nVERSION_ID="20.04"\nPRETTY_NAME="Ubuntu 20.04.6 LTS"\n',
+            "linux",
+            "the Python of Ubuntu 20.04.6 LTS is",
+        ),
+        ('ID=ubuntu\nVERSION_ID="22.04"\n', "linux", "install one (apt-get install python3), or name"),
+        ('ID="rocky"\nVERSION_ID="8.10"\n', "linux", "install one (dnf install python3.11), or name"),
+        ('ID="rhel"\nVERSION_ID="7.9"\nPRETTY_NAME=RHEL\n', "linux", "the Python of RHEL is too old"),
+        ("ID=arch\n", "linux", "install one (pacman -S python), or name"),
+        ("ID=void\n", "linux", "install Python 3.10 or newer, or name"),
+        ("", "linux", "install Python 3.10 or newer, or name"),
+        ("", "darwin", "install one (brew install python), or name"),
+        ("", "win32", "install one (winget install Python.Python.3.13), or name"),
+    ],
+)
+def test_the_hint_is_for_this_distribution(bootstrap: ModuleType, release: str, system: str, hint: str) -> None:
+    assert bootstrap.package_hint(release, system).startswith(hint)
+
+
+@pytest.mark.parametrize(
+    ("text", "code"),
+    [
+        ("error: No space left on device (os error 28)", "disk-full"),
+        ("OSError: [Errno 122] Disk quota exceeded", "disk-full"),
+        ("error: failed to create directory `/x`: Read-only file system (os error 30)", "read-only-fs"),
+        (
+            "ERROR: Could not install packages due to an OSError: [Errno 13] Permission denied: '/x'",
+            "permission-denied",
+        ),
+        ("ImportError: /x.so: failed to map segment from shared object", "permission-denied"),
+        ("  cause: invalid peer certificate: UnknownIssuer", "net-tls-cert"),
+        ("SSLError(SSLCertVerificationError(1, '[SSL: CERTIFICATE_VERIFY_FAILED]", "net-tls-cert"),
+        ("OSError: Tunnel connection failed: 407 Proxy Authentication Required", "net-proxy"),
+        ("  cause: dns error\n  cause: failed to lookup address information: Name or service not known", "net-dns"),
+        ("gaierror: [Errno -3] Temporary failure in name resolution", "net-dns"),
+        ("ConnectionRefusedError: [Errno 111] Connection refused", "net-refused"),
+        ("  cause: operation timed out", "net-timeout"),
+        ("ReadTimeoutError: Read timed out. (read timeout=15)", "net-timeout"),
+        ("ConnectionResetError: [Errno 104] Connection reset by peer", "net-reset"),
+        ("error: Hash mismatch for `x==1`", "hash-mismatch"),
+        ("ERROR: THESE PACKAGES DO NOT MATCH THE HASHES", "hash-mismatch"),
+        ("HTTP status server error (503 Service Unavailable) for url", "mirror-http-error"),
+        ("Because x was not found in the package registry", "package-name-wrong"),
+        ("ERROR: No matching distribution found for hatchling>=1.27", "package-name-wrong"),
+        ("  x No solution found when resolving dependencies:", "resolver-conflict"),
+        ("something else", None),
+    ],
+)
+def test_what_a_tool_says_has_a_code(bootstrap: ModuleType, text: str, code: str | None) -> None:
+    assert bootstrap.code_of(text) == code
