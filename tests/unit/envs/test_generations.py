@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from sham import install
-from tfprov.envs import generations, manifest
+from tfprov.envs import generations, locks, manifest
 from tfprov.envs.generations import Environment, environment_id, environments
 from tfprov.envs.layout import executables_in, python_in
 from tfprov.envs.manifest import MANIFEST, SEAL
@@ -857,12 +857,12 @@ class TestTwoProcesses:
 
 @posix
 def test_all_environments_are_held_also_one_that_is_only_being_made(environment: Environment) -> None:
-    with generations.all_locked(environment.root.parent):
+    with locks.all_locked(environment.root.parent):
         pass
     with (
         environment.locked(),
         pytest.raises(TfprovError) as failure,
-        generations.all_locked(environment.root.parent),
+        locks.all_locked(environment.root.parent),
     ):
         pass
     assert failure.value.code.name == "lock-timeout"
