@@ -45,7 +45,7 @@ def test_a_gpu_without_a_known_address_is_not_guessed(nvml: ctypes.CDLL, bus: st
 
 @pytest.mark.parametrize(
     ("slices", "visible", "uuid"),
-    [("1", None, "MIG-0000-0"), ("3", "MIG-0000-2", "MIG-0000-2")],
+    [("1", None, "MIG-0000-0"), ("1", "0", "MIG-0000-0"), ("3", "MIG-0000-2", "MIG-0000-2")],
 )
 def test_of_a_divided_gpu_the_slice_is_asked(
     nvml: ctypes.CDLL, monkeypatch: pytest.MonkeyPatch, slices: str, visible: str | None, uuid: str

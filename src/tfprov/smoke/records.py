@@ -20,7 +20,8 @@ class SmokeRequest:
             TensorFlow sees is tested.
         require_gpus: at least so many GPUs must pass.
         gpu: `later` proves that the GPU libraries can be loaded, and runs nothing on a GPU.
-        timeout: seconds that one leg may take; all legs that share a process, three times as long.
+        timeout: seconds that one leg may take; all legs that share a process, three times as long. So much may be lost
+            to legs that run into it, then nothing further is started.
         scripts: the user's own checks, as absolute paths.
         expected_version: version of TensorFlow in the lock; None to accept any.
         packages: projects that must be importable, each with whether it may be missing: a marker decides there.

@@ -224,12 +224,13 @@ def _core(session: ProbeSession) -> tuple[GroupOutcome, list[GroupOutcome]]:
         outcomes.append(run_group(session, "core", gpus=(), done=_but_context(done), env=hidden))
     alone = [run_group(session, "core", gpus=(index,), with_cpu=False, done=done) for index in range(visible)]
     outcomes.extend(alone)
-    culprits = {device: leg for device, leg in _legs(alone) if leg.leg == "context" and not leg.ok}
+    contexts = {device: leg for device, leg in _legs(outcomes[1:]) if leg.leg == "context"}
+    culprits = {device: leg for device, leg in contexts.items() if not leg.ok}
     # A process that ended has marked its device already; one that raised an exception has not.
     session.lost.devices.update({device: f"context: {leg.code}" for device, leg in culprits.items()})
-    if culprits:
-        # The failure is theirs. Without a culprit it stays with the environment: together the devices cannot be used,
-        # though each can alone.
+    if culprits and len(culprits) < len(contexts):
+        # The failure is theirs. Without a culprit it stays with the environment, because together the devices cannot be
+        # used, though each can alone; and it stays there when not even the processor can be used.
         core.legs = [(device, leg) for device, leg in core.legs if (device, leg.leg) != (ENVIRONMENT, "context")]
     return core, outcomes
 

@@ -408,10 +408,12 @@ def test_an_exception_when_a_gpu_is_initialised_is_narrowed_to_it(tmp_path: Path
     assert [device.name for device in verdict.devices if device.ok] == ["environment", "CPU:0", "GPU:0", "GPU:2"]
 
 
-def test_an_exception_of_the_processor_alone_is_a_fault_of_the_environment(tmp_path: Path) -> None:
-    sabotage = "def no(kind=None):\n    raise RuntimeError('no')\nconfig.list_logical_devices = no\n"
-    verdict = run(make_environment(tmp_path / "e", sabotage), accelerator="cpu")
-    assert codes(verdict) == {"environment context": "probe-failed"}
+@pytest.mark.parametrize("gpus", [0, 2])
+def test_what_not_even_the_processor_can_is_a_fault_of_the_environment(tmp_path: Path, gpus: int) -> None:
+    sabotage = f"GPUS = {gpus}\ndef no(kind=None):\n    raise RuntimeError('no')\nconfig.list_logical_devices = no\n"
+    verdict = run(make_environment(tmp_path / "e", sabotage))
+    devices = ["environment", *(["CPU:0", "GPU:0", "GPU:1"] if gpus else [])]
+    assert codes(verdict) == {f"{device} context": "probe-failed" for device in devices}
 
 
 def test_devices_that_work_alone_and_not_together_are_a_fault_of_the_environment(tmp_path: Path) -> None:

@@ -56,7 +56,8 @@ def handle_of(health, nvml, bus):
     if not health.is_sliced(nvml, handle):
         return handle
     wanted = os.environ.get("CUDA_VISIBLE_DEVICES", "")
-    slices = [each for each in health.slices(nvml, handle) if not wanted or health.uuid(nvml, each) == wanted]
+    named = wanted.startswith("MIG-")
+    slices = [each for each in health.slices(nvml, handle) if not named or health.uuid(nvml, each) == wanted]
     if len(slices) != 1:
         raise Skipped("this GPU is divided into several slices, and nothing says which of them this is")
     return slices[0]
