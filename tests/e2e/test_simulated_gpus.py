@@ -37,6 +37,8 @@ slow = pytest.mark.skipif(
 # The newest, and the oldest that tfprov installs, which has Keras 2 and no products in bfloat16 for GPUs.
 NEWEST: Recipe = ("3.12", ("tensorflow-cpu", "tensorboard"))
 OLDEST: Recipe = ("3.10", ("tensorflow-cpu==2.10.*", "numpy<2", "setuptools<81"))
+# Without the libraries of CUDA, which simulated GPUs do not need.
+CUDA: Recipe = ("3.12", ("tensorflow", "tensorboard"))
 # Long enough for an import on a busy machine.
 LIMIT_S = 25.0
 
@@ -68,14 +70,13 @@ class Machine:
         *faults: str,
         level: Level = "quick",
         timeout: float = 120,
+        accelerator: str = "auto",
         order: Sequence[int] = (),
         **variables: str,
     ) -> Verdict:
-        """The verdict on it, when as many GPUs are asked for as there are."""
-        count = gpus if isinstance(gpus, int) else len(gpus)
+        """The verdict on it, when a GPU is asked for."""
         environ = self.environ(gpus, *faults, order=order, **variables)
-        wanted = count if "CUDA_VISIBLE_DEVICES" not in variables else 1
-        request = SmokeRequest(level=level, timeout=timeout, require_gpus=wanted)
+        request = SmokeRequest(level=level, timeout=timeout, accelerator=accelerator, require_gpus=1)
         return smoke(self.python, request, environ=environ, emit=ignore)
 
 
@@ -87,7 +88,7 @@ def machines(tmp_path_factory: pytest.TempPathFactory, pytestconfig: pytest.Conf
 
     def machine(recipe: Recipe) -> Machine:
         if recipe not in made:
-            with shared(tmp_path_factory, f"tensorflow for {recipe[0]}") as folder:
+            with shared(tmp_path_factory, f"{recipe[1][0].partition('=')[0]} on {recipe[0]}") as folder:
                 if not (folder / "done").exists():
                     create(recipe, folder)
                     (folder / "done").touch()
@@ -155,6 +156,13 @@ def test_standard_passes(machines: Callable[[Recipe], Machine], recipe: Recipe, 
     assert all(not leg(verdict, f"GPU:{number}", "health").skipped for number in range(gpus))
 
 
+@pytest.mark.skipif("TFPROV_TEST_LARGE" not in os.environ, reason="fetches 600 MB: set TFPROV_TEST_LARGE to run")
+def test_the_build_for_cuda_passes_as_such(machines: Callable[[Recipe], Machine]) -> None:
+    verdict = machines(CUDA).smoke(2, level="standard", timeout=300, accelerator="cuda")
+    assert codes(verdict) == {}
+    assert good(verdict)[-2:] == ["GPU:0", "GPU:1"]
+
+
 # Faults while a kernel runs
 
 
@@ -205,13 +213,20 @@ def test_what_concerns_no_device_keeps_clear_of_a_sick_gpu(machine: Machine, mon
 BUSY = "error@context:1::CUDA_ERROR_DEVICE_UNAVAILABLE: CUDA-capable device(s) is/are busy or unavailable"
 
 
-@pytest.mark.parametrize("fault", [BUSY, "crash@context:1", pytest.param("hang@context:1", marks=slow)])
+@pytest.mark.parametrize(
+    ("fault", "code"),
+    [
+        pytest.param(BUSY, "gpu-memory-in-use", id="busy"),
+        ("crash@context:1", "probe-crashed"),
+        pytest.param("hang@context:1", "probe-timeout", marks=slow),
+    ],
+)
 def test_a_gpu_that_cannot_be_made_ready_is_found_and_the_others_are_proved(
-    machine: Machine, monkeypatch: pytest.MonkeyPatch, fault: str
+    machine: Machine, monkeypatch: pytest.MonkeyPatch, fault: str, code: str
 ) -> None:
     only(monkeypatch, "collective")
     verdict = machine.smoke(3, fault, level="standard", timeout=LIMIT_S)
-    assert list(codes(verdict)) == ["GPU:1 context"]
+    assert codes(verdict) == {"GPU:1 context": code}
     assert good(verdict)[:2] == ["environment", "CPU:0"]
     assert {"GPU:0", "GPU:2"} <= set(good(verdict))
     assert leg(verdict, "environment", "all-reduce").evidence.startswith("GPU:0, GPU:2:")
@@ -270,14 +285,15 @@ DOMAINS = (Card(pci="0001:00:00.0", name="First"), Card(pci="0002:00:00.0", name
 
 
 @pytest.mark.parametrize(
-    ("cards", "order", "visible", "sick"),
+    ("cards", "order", "variables", "sick"),
     [
-        pytest.param(simgpu.cards(2), (), None, "GPU:1", id="in the driver's order"),
-        pytest.param(simgpu.cards(2), (1, 0), None, "GPU:0", id="the fastest first"),
-        pytest.param(simgpu.cards(3), (), "2,1", "GPU:1", id="permuted"),
-        pytest.param(simgpu.cards(3), (), "GPU-aaaa-1,GPU-aaaa-0", "GPU:0", id="by UUID"),
-        pytest.param(simgpu.cards(2), (), "1", "GPU:0", id="fewer than the driver shows"),
-        pytest.param(DOMAINS, (), None, "GPU:1", id="the same bus in two domains"),
+        pytest.param(simgpu.cards(2), (), {}, "GPU:1", id="in the driver's order"),
+        pytest.param(simgpu.cards(2), (1, 0), {}, "GPU:0", id="the fastest first"),
+        pytest.param(simgpu.cards(3), (), {"CUDA_VISIBLE_DEVICES": "2,1"}, "GPU:1", id="permuted"),
+        pytest.param(simgpu.cards(3), (), {"CUDA_VISIBLE_DEVICES": "GPU-aaaa-1,GPU-aaaa-0"}, "GPU:0", id="by UUID"),
+        pytest.param(simgpu.cards(2), (1,), {"SIMGPU_DEVICES": "1"}, "GPU:0", id="TensorFlow shows the second alone"),
+        pytest.param(simgpu.cards(2), (1,), {"SIMGPU_DEVICES": "1", "FAKE_NVML_SLICES": "2"}, "GPU:0", id="a slice"),
+        pytest.param(DOMAINS, (), {}, "GPU:1", id="the same bus in two domains"),
     ],
 )
 def test_a_sick_card_is_the_device_that_tensorflow_made_of_it(
@@ -285,12 +301,11 @@ def test_a_sick_card_is_the_device_that_tensorflow_made_of_it(
     monkeypatch: pytest.MonkeyPatch,
     cards: Sequence[Card],
     order: Sequence[int],
-    visible: str | None,
+    variables: dict[str, str],
     sick: str,
 ) -> None:
     """The second card of the driver has memory errors."""
     only(monkeypatch)
-    variables = {} if visible is None else {"CUDA_VISIBLE_DEVICES": visible}
     verdict = machine.smoke(cards, level="standard", order=order, FAKE_NVML_ECC="0,3,0", **variables)
     assert codes(verdict) == {f"{sick} health": "gpu-unhealthy"}
     assert not any(leg(verdict, name, "health").skipped for name in good(verdict) if name.startswith("GPU"))
