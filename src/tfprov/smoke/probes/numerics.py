@@ -163,11 +163,11 @@ def has_product(device, dtype):
     except ImportError:
         return True
     kind = device.partition(":")[0]
+    kernels = [each for each in get_registered_kernels_for_op("MatMul").kernel if each.device_type in (kind, "DEFAULT")]
+    # A kernel that names no types has them all.
     return any(
-        dtype.as_datatype_enum in constraint.allowed_values.list.type
-        for kernel in get_registered_kernels_for_op("MatMul").kernel
-        for constraint in kernel.constraint
-        if kernel.device_type in (kind, "DEFAULT") and constraint.name == "T"
+        all(dtype.as_datatype_enum in each.allowed_values.list.type for each in kernel.constraint if each.name == "T")
+        for kernel in kernels
     )
 
 
