@@ -189,8 +189,8 @@ def test_a_fault_of_one_gpu_is_its_own(machine: Machine, fault: str, code: str) 
 def test_a_gpu_that_hangs_or_crashes_costs_its_own_verdict_and_no_more_than_one_limit(
     machine: Machine, fault: str, code: str, number: int, level: Level
 ) -> None:
-    # At the standard level the legs of the others take most of a minute on a busy machine.
-    limit_s = LIMIT_S if level == "quick" else 60.0
+    # At the standard level the legs of the others alone take a minute and a half on a busy machine.
+    limit_s = LIMIT_S if level == "quick" else 100.0
     verdict = machine.smoke(2, f"{fault}:{number}", level=level, timeout=limit_s)
     assert codes(verdict) == {f"GPU:{number} matmul": code}
     assert f"GPU:{1 - number}" in good(verdict)
