@@ -207,7 +207,10 @@ def test_what_a_killed_bootstrap_started_ends_and_its_folder_is_not_used_again(t
     )
     command = [sys.executable, "-I", str(bootstrap), "up"]
     slow = {**env, "PATH": f"{tmp_path / 'slow'}:{os.defpath}"}
+    # A job in the background of a script is started with Ctrl-C ignored, and would hand that down.
+    inherited = signal.signal(signal.SIGINT, signal.default_int_handler)
     child = subprocess.Popen(command, env=slow, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    signal.signal(signal.SIGINT, inherited)
     deadline = time.monotonic() + 60
     while not (tmp_path / "pids").exists() and time.monotonic() < deadline:
         time.sleep(0.02)
