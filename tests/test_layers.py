@@ -34,6 +34,7 @@ LAYERS = (
     ("plan",),
     ("lock",),
     ("fetch",),
+    ("sources",),
     ("envs",),
     ("install",),
     ("conda",),
@@ -44,7 +45,9 @@ LAYERS = (
     ("cli",),
 )
 """Rooms from the ground to the top. The modules of one layer may import each other."""
-STAGES = frozenset({"profile", "host", "plan", "lock", "fetch", "envs", "install", "conda", "smoke", "bundle"})
+STAGES = frozenset(
+    {"profile", "host", "plan", "lock", "fetch", "sources", "envs", "install", "conda", "smoke", "bundle"}
+)
 PROBES = "smoke.probes"
 
 EXCEPTIONS: dict[tuple[str, str], str] = {}

@@ -123,6 +123,7 @@ _ALL = [
         ("net-portal", "a login page answers instead of the index", "log in to the network, or name its proxy"),
         ("mirror-http-error", "an index or mirror answers with an error", "try again later, or name a mirror"),
         ("offline-missing", "the network may not be used, and something is not here", "bring it in with a bundle"),
+        ("source-unreachable", "a git repository, or a commit of it, cannot be had", "check its address and the ref"),
         ("conda-http", "conda cannot reach a channel", 'a mirror, or `environment.kind = "venv"`'),
     ),
     *_rows(
@@ -157,6 +158,8 @@ _ALL = [
             "a package has no wheel and would have to be built",
             "another version or another Python",
         ),
+        ("build-failed", "a package without a wheel could not be built", "read the log; take another version"),
+        ("build-tool-missing", "a build needs a program or a header that is not here", "install what the hint names"),
         ("conda-unsatisfiable", "the conda solver finds no set", "loosen a pin, or use wheels"),
         ("conda-package-missing", "the package is not in the channels", "another channel or name"),
         ("conda-clobber", "two conda packages own one path", "use one packaging of CUDA"),

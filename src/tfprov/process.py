@@ -20,6 +20,12 @@ from tfprov.errors import TfprovError
 _HAZARD_PREFIXES = ("PIP_", "UV_", "VIRTUALENV_", "PYTHON", "CONDA_", "MAMBA_", "PIPX_", "POETRY_", "TF_", "_PYTHON")
 _HAZARD_NAMES = frozenset({"VIRTUAL_ENV", "XLA_FLAGS", "PYENV_VERSION", "__PYVENV_LAUNCHER__"})
 
+# What every program needs: where others are, how to print, where to write; and what Windows starts nothing without.
+_BARE_NAMES = frozenset(
+    {"PATH", "HOME", "USER", "LOGNAME", "USERPROFILE", "APPDATA", "LOCALAPPDATA", "LANG", "LANGUAGE"}
+)
+_BARE_NAMES |= {"TZ", "TMPDIR", "TEMP", "TMP", "SYSTEMROOT", "SYSTEMDRIVE", "WINDIR", "COMSPEC", "PATHEXT"}
+
 _DRAIN_SECONDS = 5.0
 """How long after the end of a child its output may still come."""
 _END_SECONDS = 3.0
@@ -73,6 +79,11 @@ def clean_environment(environ: Mapping[str, str], **extra: str) -> dict[str, str
     }
     kept.update(extra)
     return kept
+
+
+def bare_environment(environ: Mapping[str, str]) -> dict[str, str]:
+    """The environment for a child that runs code from elsewhere: none of the user's own settings and secrets."""
+    return {name: value for name, value in environ.items() if name in _BARE_NAMES or name.startswith("LC_")}
 
 
 def run(

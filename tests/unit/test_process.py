@@ -13,7 +13,7 @@ import pytest
 
 from tfprov import process
 from tfprov.errors import TfprovError
-from tfprov.process import Finished, clean_environment, run
+from tfprov.process import Finished, bare_environment, clean_environment, run
 
 ENV = {"PATH": os.environ.get("PATH", os.defpath)}
 posix = pytest.mark.skipif(os.name != "posix", reason="process groups and signals are POSIX")
@@ -431,3 +431,15 @@ def test_a_program_that_cannot_be_started_is_no_bug_of_ours(tmp_path: Path, firs
         process.replace_process([str(program)], env=ENV)
     assert failure.value.code.name == "usage"
     assert failure.value.what == f"`{program}` cannot be started"
+
+
+def test_foreign_code_gets_no_variable_that_the_user_set_for_others() -> None:
+    environ = {
+        "PATH": "/usr/bin",
+        "HOME": "/home/me",
+        "LC_ALL": "C",
+        "TOKEN": "x",
+        "PIP_INDEX_URL": "x",
+        "SSH_AUTH_SOCK": "x",
+    }
+    assert bare_environment(environ) == {"PATH": "/usr/bin", "HOME": "/home/me", "LC_ALL": "C"}

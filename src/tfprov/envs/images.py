@@ -26,7 +26,6 @@ from tfprov.envs.holders import SHELLS
 from tfprov.envs.integrity import bad_files, digests, owners, recorded
 from tfprov.envs.manifest import MANIFEST, SEAL
 from tfprov.host.records import Interpreter
-from tfprov.lock.records import LockedFile
 from tfprov.paths import discard, write_atomic
 
 _MANIFEST = "manifest"
@@ -40,9 +39,9 @@ _OWN = re.compile(
 _COMMANDS = ("bin", "Scripts")
 
 
-def image_key(files: Sequence[LockedFile], interpreter: Interpreter) -> str:
-    """Name of the image of these files on this interpreter."""
-    parts = [interpreter.path, interpreter.version, interpreter.implementation, *sorted(file.sha256 for file in files)]
+def image_key(content: Iterable[str], interpreter: Interpreter) -> str:
+    """Name of the image of what a lock holds (`Lock.content`) on this interpreter."""
+    parts = [interpreter.path, interpreter.version, interpreter.implementation, *sorted(content)]
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:32]
 
 

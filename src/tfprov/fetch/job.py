@@ -180,8 +180,7 @@ class _FileDownload:
         own: list[tuple[str, Callable[[], str]]] = [(_host(self.file.url), lambda: self.file.url)]
         own += [(_host(url), partial(str, url)) for url in self.file.elsewhere if local_path(url) is None]
         indexes = (*network.mirrors, *((network.index_url,) if network.index_url else ()))
-        # Only wheels are listed in an index.
-        elsewhere = dict.fromkeys(indexes if self.file.is_wheel else ())
+        elsewhere = dict.fromkeys(() if self.file.is_of_conda else indexes)
         own += [(_host(place), self._listed(place)) for place in elsewhere if _host(place) != own[0][0]]
         sources = sorted(own, key=lambda source: network.health.problem(source[0]) is not None)
         first, others = sources[0], sources[1:]

@@ -46,6 +46,11 @@ _BY_CODE: Mapping[str, tuple[Rung, ...]] = {
     "net-tls-cert": _ROUTES,
     "net-portal": _ROUTES,
     "mirror-http-error": (*_NETWORK, Rung.FRESH),
+    # Git heeds proxies, and knows no mirrors.
+    "source-unreachable": (Rung.OTHER_ROUTE,),
+    # The same source fails alike until somebody installs something.
+    "build-failed": (),
+    "build-tool-missing": (),
     "hash-mismatch": (Rung.OTHER_SOURCE, Rung.OTHER_ROUTE, Rung.FRESH),
     "cache-corrupt": (Rung.OTHER_SOURCE, Rung.FRESH, Rung.OTHER_INSTALLER),
     "conda-cache-corrupt": (Rung.FRESH,),
@@ -104,6 +109,7 @@ _DISTANCE = (
     "net-timeout",
     "net-reset",
     "mirror-http-error",
+    "source-unreachable",
     "conda-http",
 )
 

@@ -52,5 +52,5 @@ def _compared(
     for package in document.get("packages", ()):
         allowed = hashes.get(canonicalize_name(package["name"]))
         if allowed is not None:
-            files = [*package.get("wheels", ()), *filter(None, (package.get("archive"),))]
+            files = package.get("wheels") or [package[key] for key in ("sdist", "archive") if key in package]
             yield package, files, [file for file in files if file["hashes"].get("sha256") in allowed]

@@ -9,20 +9,31 @@ from __future__ import annotations
 import hashlib
 import re
 import sys
-from collections.abc import Sequence
-from dataclasses import asdict
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
 import tomlkit
-from packaging.pylock import Package, PackageArchive, PackageWheel, Pylock, PylockSelectError, PylockValidationError
+from packaging.pylock import (
+    Package,
+    PackageArchive,
+    PackageDirectory,
+    PackageSdist,
+    PackageVcs,
+    PackageWheel,
+    Pylock,
+    PylockSelectError,
+    PylockValidationError,
+)
 from packaging.utils import InvalidWheelFilename, parse_wheel_filename
 from pydantic import TypeAdapter, ValidationError
 
 from tfprov.errors import TfprovError
-from tfprov.lock.records import Header, Lock, LockedFile
-from tfprov.paths import write_atomic
+from tfprov.lock.records import Header, Lock, LockedFile, LockedSource
+from tfprov.lock.resolve import is_wheel_at
+from tfprov.paths import plain, write_atomic
 from tfprov.redact import redact, without_userinfo
 
 if TYPE_CHECKING:
@@ -84,7 +95,7 @@ def read(
     platform: str | None = None,
     changes: tuple[str, ...] = (),
 ) -> Lock:
-    """The lock for one interpreter: of every package the wheel whose tag comes first in `tags`.
+    """The lock for one interpreter: of every package the wheel whose tag comes first in `tags`, or its source.
 
     Args:
         path: the lock file.
@@ -94,23 +105,25 @@ def read(
         changes: why the lock was resolved in this run; kept in the record.
 
     Raises:
-        TfprovError: `lock-invalid` when it is not a valid lock, `lock-unfit` when a package has no wheel for the tags.
+        TfprovError: `lock-invalid` when it is not a valid lock, `lock-unfit` when a package has no wheel for the tags
+            and is not one of those that the lock says are built.
     """
     raw, header, pylock = _parse(path)
-    files = []
+    files, sources = [], []
     try:
         # The standard resolves markers and tags; see PEP 751, "Installation".
         for package, source in pylock.select(environment=environment, tags=tags):
             # A requirement with an address of its own (`name @ https://…`) is locked as an archive.
-            if not isinstance(source, PackageWheel | PackageArchive):
+            if isinstance(source, PackageWheel) or (isinstance(source, PackageArchive) and _is_wheel(source)):
+                files.append(_locked(path, package, source))
+            elif package.name in header.built:
+                sources.append(_source(path, package, source))
+            else:
                 raise TfprovError(
                     "lock-unfit",
                     f"`{path.name}` has no wheel of `{package.name}` {package.version or ''} for this machine",
-                    evidence=(
-                        "only a source distribution, a folder or a repository is locked; tfprov installs wheels",
-                    ),
+                    evidence=("it has a source, and does not say that it is to be built",),
                 )
-            files.append(_locked(path, package, source))
     except PylockSelectError as error:
         raise TfprovError(
             "lock-unfit",
@@ -122,6 +135,7 @@ def read(
         digest=hashlib.sha256(raw).hexdigest(),
         target=(header.target_on(platform) if platform else None) or header.target,
         files=tuple(sorted(files, key=lambda file: file.name)),
+        sources=tuple(sorted(sources, key=lambda source: source.name)),
         changes=changes,
     )
 
@@ -190,41 +204,98 @@ def _check_address(path: Path, name: str, url: str) -> None:
         )
 
 
+def _is_wheel(archive: PackageArchive) -> bool:
+    return is_wheel_at(archive.path or archive.url or "")
+
+
+def _source(
+    path: Path, package: Package, source: PackageArchive | PackageSdist | PackageVcs | PackageDirectory
+) -> LockedSource:
+    name, version = str(package.name), str(package.version or "")
+    if isinstance(source, PackageDirectory):
+        raise TfprovError(
+            "not-supported",
+            f"`{path.name}` locks the folder `{source.path}` for `{name}`, which cannot be installed yet",
+        )
+    if isinstance(source, PackageVcs):
+        if source.type != "git" or source.url is None:
+            raise TfprovError(
+                "lock-unfit",
+                f"`{path.name}` locks a repository for `{name}` that is not at an address of git",
+                evidence=(f"its type is `{source.type}`",),
+            )
+        if not re.fullmatch(r"[0-9a-f]{40}|[0-9a-f]{64}", source.commit_id):
+            raise TfprovError("lock-invalid", f"`{path}` has a commit for `{name}` that is not one in full")
+        return LockedSource(
+            name=name,
+            version=version,
+            repository=source.url,
+            commit=source.commit_id,
+            subdirectory=source.subdirectory or "",
+        )
+    subdirectory = source.subdirectory or "" if isinstance(source, PackageArchive) else ""
+    archive = _file(path, name, version, source)
+    return LockedSource(name=name, version=version, archive=archive, subdirectory=subdirectory)
+
+
 def _locked(path: Path, package: Package, wheel: PackageWheel | PackageArchive) -> LockedFile:
     name = str(package.name)
-    sha256 = wheel.hashes.get("sha256")
-    if sha256 is None:
-        raise TfprovError(
-            "lock-invalid",
-            f"`{path}` has no SHA-256 for `{name}`",
-            evidence=(f"hashes given: {', '.join(wheel.hashes) or 'none'}",),
-        )
-    if not re.fullmatch(r"(?i)[0-9a-f]{64}", sha256):
-        raise TfprovError("lock-invalid", f"`{path}` has an invalid SHA-256 for `{name}`", evidence=(sha256,))
-    # `path` is relative to the lock file; PEP 751 prefers it over `url` where both are given.
-    url = (path.parent / wheel.path).resolve().as_uri() if wheel.path else wheel.url
-    if url is None:
-        raise TfprovError("lock-invalid", f"`{path}` has no address for `{name}`")
-    _check_address(path, name, url)
-    filename = unquote(urlsplit(url).path.rsplit("/", 1)[-1])
-    if isinstance(wheel, PackageWheel) and wheel.name:
-        filename = wheel.name
-    if not filename.endswith(".whl"):
-        raise TfprovError(
-            "lock-unfit", f"`{path.name}` locks `{filename}`, which is not a wheel; tfprov installs wheels"
-        )
+    found = _file(path, name, "", wheel)
     try:
-        _, version, _, _ = parse_wheel_filename(filename)
+        _, version, _, _ = parse_wheel_filename(found.filename)
     except InvalidWheelFilename as error:
         raise TfprovError(
             "lock-invalid", f"`{path}` has a file for `{name}` with an invalid wheel name", evidence=(str(error),)
         ) from error
     # The standard allows an archive without a version; its file name has one.
-    return LockedFile(
-        name=name,
-        version=str(package.version or version),
-        filename=filename,
-        url=url,
-        sha256=sha256.lower(),
-        size=wheel.size,
-    )
+    return replace(found, version=str(package.version or version))
+
+
+def _file(path: Path, name: str, version: str, file: PackageWheel | PackageArchive | PackageSdist) -> LockedFile:
+    sha256 = file.hashes.get("sha256")
+    if sha256 is None:
+        raise TfprovError(
+            "lock-invalid",
+            f"`{path}` has no SHA-256 for `{name}`",
+            evidence=(f"hashes given: {', '.join(file.hashes) or 'none'}",),
+        )
+    if not re.fullmatch(r"(?i)[0-9a-f]{64}", sha256):
+        raise TfprovError("lock-invalid", f"`{path}` has an invalid SHA-256 for `{name}`", evidence=(sha256,))
+    # `path` is relative to the lock file; PEP 751 prefers it over `url` where both are given.
+    url = (path.parent / file.path).resolve().as_uri() if file.path else file.url
+    if url is None:
+        raise TfprovError("lock-invalid", f"`{path}` has no address for `{name}`")
+    _check_address(path, name, url)
+    filename = unquote(urlsplit(url).path.rsplit("/", 1)[-1])
+    if not isinstance(file, PackageArchive) and file.name:
+        filename = file.name
+    try:
+        plain(filename)
+    except ValueError as error:
+        raise TfprovError("lock-invalid", f"`{path}` has an invalid file name for `{name}`") from error
+    return LockedFile(name=name, version=version, filename=filename, url=url, sha256=sha256.lower(), size=file.size)
+
+
+def with_wheels(text: str, wheels: Mapping[str, LockedFile], folder: str) -> str:
+    """A lock in which the sources of some packages are replaced by the wheels that were built from them.
+
+    Args:
+        text: the lock.
+        wheels: by project name.
+        folder: where the wheels lie, relative to the lock.
+    """
+    document = tomlkit.parse(text)
+    for package in document.get("packages", ()):
+        wheel = wheels.get(str(package["name"]))
+        if wheel is None:
+            continue
+        for key in ("sdist", "vcs", "archive", "directory"):
+            package.pop(key, None)
+        hashes = tomlkit.inline_table()
+        hashes["sha256"] = wheel.sha256
+        entry = tomlkit.inline_table()
+        entry.update({"name": wheel.filename, "path": f"{folder}/{wheel.filename}", "hashes": hashes})
+        package["version"] = wheel.version
+        # Where there are wheels besides, they are those of another platform.
+        package["wheels"] = [entry, *package.get("wheels", ())]
+    return tomlkit.dumps(document)

@@ -32,9 +32,46 @@ class LockedFile:
     elsewhere: tuple[str, ...] = ()
 
     @property
+    def is_of_conda(self) -> bool:
+        """Whether it is a conda package, which no package index has."""
+        return self.filename.endswith((".conda", ".tar.bz2"))
+
+    @property
     def is_wheel(self) -> bool:
-        """Whether it is a wheel and not a conda package."""
+        """Whether it is a wheel, and not a conda package or what a wheel is built from."""
         return self.filename.endswith(".whl")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LockedSource:
+    """What a wheel has to be built from: an archive, or a commit of a git repository.
+
+    Attributes:
+        name: normalised project name.
+        version: as the lock says it; empty where only the source itself knows.
+        archive: a source distribution; None for a repository.
+        repository: address of a git repository, without credentials; empty for an archive.
+        commit: of the repository, in full.
+        subdirectory: where the project lies in it; empty for its root.
+    """
+
+    name: str
+    version: str
+    archive: LockedFile | None = None
+    repository: str = ""
+    commit: str = ""
+    subdirectory: str = ""
+
+    @property
+    def identity(self) -> str:
+        """The same for the same content, wherever it was found: a hash of the archive, or of the commit."""
+        content = f"sha256:{self.archive.sha256}" if self.archive else f"git:{self.commit}"
+        return f"{content}#{self.subdirectory}" if self.subdirectory else content
+
+    @property
+    def title(self) -> str:
+        """Name and version, for messages."""
+        return f"{self.name} {self.version or self.commit[:12]}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,6 +92,7 @@ class Inputs:
         find_links: as the profile names them.
         exclude_newer: date of the profile.
         platforms: further platforms that the lock must serve.
+        build: which packages may be built, as the profile says it.
     """
 
     profile: str
@@ -70,6 +108,7 @@ class Inputs:
     find_links: tuple[str, ...] = ()
     exclude_newer: str = ""
     platforms: tuple[str, ...] = ()
+    build: str = "needed"
 
     def changes_from(self, old: Inputs) -> tuple[str, ...]:
         """The differences from an older lock's inputs, one line each. Credentials are ignored."""
@@ -111,12 +150,14 @@ class Header:
         target: on the machine that made it.
         others: targets on the other platforms that it serves.
         bounds: constraints that tfprov added, because the smoke test failed without them.
+        built: names of the packages that are built from their sources, because no wheel of them fits.
     """
 
     inputs: Inputs
     target: Target
     others: tuple[Target, ...] = ()
     bounds: tuple[str, ...] = ()
+    built: tuple[str, ...] = ()
 
     def target_on(self, platform: str) -> Target | None:
         """The target on a platform; None when the lock was not made for it."""
@@ -136,6 +177,7 @@ class Lock:
         path: the lock file.
         digest: SHA-256 of its content.
         files: sorted by name.
+        sources: what wheels have to be built from, sorted by name; empty once they are among the files.
         changes: why it was resolved in this run, one line each; empty when it was used as it was.
     """
 
@@ -143,11 +185,19 @@ class Lock:
     digest: str
     target: Target
     files: tuple[LockedFile, ...]
+    sources: tuple[LockedSource, ...] = ()
     changes: tuple[str, ...] = ()
+
+    @property
+    def content(self) -> tuple[str, ...]:
+        """Hashes of all that it holds."""
+        return (*(file.sha256 for file in self.files), *(source.identity for source in self.sources))
 
     def version(self, name: str) -> str | None:
         """The locked version of a project; None when the lock does not have it."""
-        return next((file.version for file in self.files if file.name == name), None)
+        versions = {source.name: source.version for source in self.sources}
+        versions.update((file.name, file.version) for file in self.files)
+        return versions.get(name)
 
 
 def file_name(profile: str) -> str:

@@ -4,25 +4,46 @@ from __future__ import annotations
 
 import json
 import re
+import sys
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TypeAlias
+from typing import Literal, TypeAlias
+from urllib.parse import urlsplit
 
 from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 from tfprov import process
 from tfprov.distributions import kind_of
 from tfprov.errors import TfprovError
+from tfprov.ladder.builds import build_failure, older_setuptools, source_failure
 from tfprov.ladder.classify import classify_text
 from tfprov.lock.allowed import only_allowed
 from tfprov.paths import temporary
+from tfprov.process import Finished
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
 
 _FULL_PYTHON = re.compile(r'(?m)(?P<minor>^requires-python = ">=\d+\.\d+)\.\d+(?=")')
-_PATH = re.compile(r'(?<=[{ ])path = "([^"]+\.whl)"')
+_PATH = re.compile(r'(?<=[{ ])path = "([^"]+\.(?:whl|zip|tar|tgz|tar\.\w+))"')
+
+_NO_WHEEL = re.compile(r"Wheels are required for `([^`]+)` because building from source is disabled")
+_FAILED_BUILD = re.compile(
+    r"Failed to (?:download and )?build `(?P<what>[^`]+)`|Failed to resolve requirements from `(?:build-system|setup)"
+)
+_FAILED_GIT = re.compile(r"Git operation failed|git(?:\+|:)\S+.*Git executable not found", re.DOTALL)
+_WITH_ADDRESS = re.compile(r"^(?P<name>[\w.-]+)\s*(?:\[[^\]]*\])?\s*@\s*(?P<address>.+?)(?:\s+;.*)?$")
+_GIT_ADDRESS = re.compile(r"git\+(?P<address>[^\s`]+)")
 
 Pinned: TypeAlias = tuple[tuple[str, str], ...]
 """Normalised names and versions. A name may occur twice."""
+
+Buildable: TypeAlias = Literal["needed", "never"] | tuple[str, ...]
+"""What may be built where no wheel fits: everything but TensorFlow, nothing, or the projects named."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,6 +63,9 @@ class Question:
         python_version: version to resolve for; None for that of the interpreter.
         dependencies: whether dependencies of the requirements are part of the result.
         provided: versions by name of projects that do not come from wheels; they are left out.
+        build: what may be built where no wheel fits.
+        built: projects that are built in any case, as in the lock that is renewed.
+        builds_more: whether others may be built, too, where wheels give no answer.
     """
 
     requirements: tuple[str, ...]
@@ -56,6 +80,17 @@ class Question:
     python_version: str | None = None
     dependencies: bool = True
     provided: Mapping[str, str] = field(default_factory=dict)
+    build: Buildable = "never"
+    built: tuple[str, ...] = ()
+    builds_more: bool = True
+
+    def may_build(self, name: str) -> bool:
+        """Whether a project may be built. TensorFlow and its CUDA libraries never are: that takes hours."""
+        if kind_of(name) is not None or name.startswith("nvidia-"):
+            return False
+        if isinstance(self.build, str):
+            return self.build == "needed"
+        return name in [canonicalize_name(each) for each in self.build]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,6 +101,7 @@ class Resolver:
         uv: the executable.
         cache: uv's cache folder.
         environ: environment variables of uv: index with credentials, proxies, certificates, timeouts.
+        bare_environ: the same for a child that runs build backends, without what the user has set for other purposes.
         find_links: folders and pages.
         merge_indexes: take the best version over all indexes, as pip does, instead of the first index that has it.
         fresh: ignore uv's cache.
@@ -75,20 +111,59 @@ class Resolver:
     uv: Path
     cache: Path
     environ: Mapping[str, str]
+    bare_environ: Mapping[str, str] = field(default_factory=dict)
     find_links: tuple[str, ...] = ()
     merge_indexes: bool = False
     fresh: bool = False
     timeout: float = 900.0
 
 
+class _NoWheelError(Exception):
+    """Only source distributions of some projects fit, and they may not be built."""
+
+    def __init__(self, names: tuple[str, ...], failure: TfprovError) -> None:
+        super().__init__(failure.what)
+        self.names = names
+        self.failure = failure
+
+
 def resolve(question: Question, resolver: Resolver) -> str:
     """Resolve with uv; returns a PEP 751 document.
 
-    Only wheels are used: a source distribution runs foreign code at install time, may need a compiler and gives other
-    bytes on every machine.
+    Wheels are preferred to everything: to build is to run foreign code, and takes a compiler as often as not. Only
+    where wheels give no answer the projects that uv names are taken from their sources, if the question allows that.
 
     Raises:
-        TfprovError: uv's failure: `resolver-conflict`, `net-timeout`, …, with its output as evidence.
+        TfprovError: what uv's answer means: `resolver-conflict`, `net-timeout`, `build-failed`, …, with uv's own words
+            as evidence.
+    """
+    built = tuple(dict.fromkeys(name for name in (*_direct(question), *question.built) if question.may_build(name)))
+    while True:
+        try:
+            resolved = _ask(question, resolver, built)
+            break
+        except _NoWheelError as error:
+            more = tuple(name for name in error.names if name not in built and question.may_build(name))
+            if not more or not question.builds_more:
+                raise error.failure from error
+            built = (*built, *more)
+    forbidden = [name for name in sources_in(resolved) if not question.may_build(name)]
+    if forbidden:
+        raise TfprovError(
+            "sdist-build-failed",
+            f"`{forbidden[0]}` would have to be built, and `packages.build` does not allow that",
+            evidence=(", ".join(f"`{name}`" for name in forbidden),),
+            hint='name it in `packages.build`, or set `packages.build = "needed"`',
+        )
+    return resolved
+
+
+def _ask(question: Question, resolver: Resolver, built: tuple[str, ...]) -> str:
+    """Ask uv once, with the projects in `built` from their sources; once more where an old one needs old tools.
+
+    Raises:
+        _NoWheelError: some projects have no wheels, and uv may not build them.
+        TfprovError: see `resolve`.
     """
     with temporary("lock") as work:
         asked = work / "requirements.in"
@@ -106,6 +181,8 @@ def resolve(question: Question, resolver: Resolver) -> str:
         argv: list[str | Path] = [
             *(resolver.uv, "pip", "compile", asked, "--format", "pylock.toml", "--output-file", output),
             *("--constraints", bounds, "--python", question.python, "--only-binary", ":all:"),
+            # uv takes the one as an exception from the other.
+            *(part for name in built for part in ("--no-binary", name)),
             *("--no-header", "--no-config", "--no-progress", "--cache-dir", resolver.cache),
             *(part for link in resolver.find_links for part in ("--find-links", link)),
             *(("--index-strategy", "unsafe-best-match") if resolver.merge_indexes else ()),
@@ -117,26 +194,70 @@ def resolve(question: Question, resolver: Resolver) -> str:
             *(("--refresh",) if resolver.fresh else ()),
             *(() if question.dependencies else ("--no-deps",)),
         ]
-        try:
-            answer = process.run(argv, env=resolver.environ, cwd=work, timeout=resolver.timeout)
-        except OSError as error:
-            raise TfprovError("internal", f"`{resolver.uv}` cannot be started", evidence=(str(error),)) from error
-        if answer.timed_out:
-            raise TfprovError(
-                "net-timeout",
-                f"the index did not answer in {resolver.timeout:.0f} s",
-                evidence=(answer.stderr[-2000:].strip(),),
-            )
+        resolver = replace(resolver, environ=resolver.bare_environ) if built else resolver
+        answer = _run(argv, resolver, work)
+        if not answer.ok and (bound := older_setuptools(answer.stderr)):
+            (work / "build.txt").write_text(f"{bound}\n", encoding="utf-8")
+            answer = _run([*argv, "--build-constraints", work / "build.txt"], resolver, work)
         if not answer.ok:
-            said = answer.stderr + answer.stdout
-            what = "the requirements could not be resolved"
-            raise classify_text("uv pip compile", said, answer.returncode, what=what)
+            raise _failure(answer)
         # uv writes the full version of the interpreter that it resolved for. Wheels are made for minor versions, so a
         # colleague with an older patch release can use the same lock.
         resolved = _FULL_PYTHON.sub(r"\g<minor>", output.read_text(encoding="utf-8"), count=1)
         # It also writes paths relative to its output, which is moved afterwards.
         resolved = _PATH.sub(lambda found: f'url = "{(work / found[1]).resolve().as_uri()}"', resolved)
         return only_allowed(resolved, question.hashes) if question.hashes else resolved
+
+
+def _run(argv: list[str | Path], resolver: Resolver, work: Path) -> Finished:
+    try:
+        answer = process.run(argv, env=resolver.environ, cwd=work, timeout=resolver.timeout)
+    except OSError as error:
+        raise TfprovError("internal", f"`{resolver.uv}` cannot be started", evidence=(str(error),)) from error
+    if answer.timed_out:
+        raise TfprovError(
+            "net-timeout",
+            f"the index did not answer in {resolver.timeout:.0f} s",
+            evidence=(answer.stderr[-2000:].strip(),),
+        )
+    return answer
+
+
+def _failure(answer: Finished) -> TfprovError | _NoWheelError:
+    said = answer.stderr + answer.stdout
+    if _FAILED_GIT.search(said):
+        address = _GIT_ADDRESS.search(said)
+        return source_failure(address["address"] if address else "the repository", said)
+    error = classify_text("uv pip compile", said, answer.returncode, what="the requirements could not be resolved")
+    if names := tuple(dict.fromkeys(canonicalize_name(name) for name in _NO_WHEEL.findall(said))):
+        return _NoWheelError(names, error)
+    if error.code.name == "sdist-build-failed" and (failed := _FAILED_BUILD.search(said)):
+        what = f"`{failed['what']}`" if failed["what"] else "a source distribution"
+        return build_failure(f"{what} has no wheel that fits, and its source cannot tell what it needs", said)
+    return error
+
+
+def _direct(question: Question) -> tuple[str, ...]:
+    """The projects that the question takes from an address: a repository or an archive has to be built."""
+    # Not by packaging: uv allows variables and spaces in an address.
+    found = filter(None, map(_WITH_ADDRESS.match, question.requirements))
+    return tuple(canonicalize_name(each["name"]) for each in found if not is_wheel_at(each["address"]))
+
+
+def sources_in(document: str) -> tuple[str, ...]:
+    """The projects of a PEP 751 document that have to be built, whatever the platform."""
+    packages = tomllib.loads(document).get("packages", ())
+    return tuple(str(each["name"]) for each in packages if not each.get("wheels") and not _has_wheel(each))
+
+
+def _has_wheel(package: Mapping[str, Mapping[str, str]]) -> bool:
+    archive = package.get("archive")
+    return archive is not None and is_wheel_at(archive.get("path") or archive.get("url", ""))
+
+
+def is_wheel_at(address: str) -> bool:
+    """Whether an address, or a path, is that of a wheel."""
+    return urlsplit(address).path.endswith(".whl")
 
 
 def _document(pinned: Pinned) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -36,7 +36,7 @@ from tfprov.fetch.store import Store
 from tfprov.host.records import Facts
 from tfprov.lock import pylock
 from tfprov.lock.records import Lock, LockedFile, file_name
-from tfprov.pipeline import other_platforms, stages
+from tfprov.pipeline import other_platforms, sources, stages
 from tfprov.pipeline.backends.venv.locking import platform_of
 from tfprov.pipeline.context import Context, Request, read_profile, step
 from tfprov.pipeline.machine import Machine
@@ -115,6 +115,7 @@ def bundle(request: Request, wanted: Wanted, emit: Emit) -> Bundled:
             choice = stages.make_plan(context, machine)
             interpreter = stages.find_interpreter(context, machine, choice.plan)
             locked = stages.lock_files(context, machine, choice, interpreter)
+            locked = sources.with_wheels(context, machine, locked)
             served = _served(machine.facts, locked.lock, wanted.platforms)
             wheels, fetched = _fetched(context, machine, [file for _, files in served for file in files])
             platforms = [one.platform for one, _ in served]
@@ -185,7 +186,7 @@ def _served(facts: Facts, lock: Lock, also: Sequence[PlatformName]) -> list[tupl
         try:
             # For the oldest system of the platform too: it may take another wheel of the same package.
             oldest = _select(lock, there)
-            chosen += oldest.files
+            chosen += (*oldest.files, *_built(lock, oldest, name, is_here=name == here))
             target = oldest.target
         except TfprovError:
             if name != here:
@@ -202,6 +203,23 @@ def _served(facts: Facts, lock: Lock, also: Sequence[PlatformName]) -> list[tupl
         )
         found.append((served, files))
     return found
+
+
+def _built(lock: Lock, other: Lock, name: PlatformName, *, is_here: bool) -> Iterator[LockedFile]:
+    """The wheels that were built here of the sources that a platform needs.
+
+    Raises:
+        TfprovError: `not-supported` when one of them has something compiled in it, and is for another platform.
+    """
+    for source in other.sources:
+        wheel = next(file for file in lock.files if file.name == source.name)
+        if not is_here and not sources.is_portable(wheel):
+            raise TfprovError(
+                "not-supported",
+                f"`{source.title}` has no wheel for {name}, and can be built only there",
+                hint=f"make the bundle on {name}",
+            )
+        yield wheel
 
 
 def _select(lock: Lock, facts: Facts) -> Lock:
@@ -270,7 +288,7 @@ def _written(
     always = {
         **{f"{PROFILE}/{path}": Content.of(source.read_bytes()) for path, source in scripts.items()},
         profile: Content.of(portable(parts.loaded, tuple(scripts)).encode()),
-        lock: Content.of(locked.path.read_bytes()),
+        lock: Content.of(_without_sources(locked).encode()),
         STARTER: Content.of(starting.bootstrap()),
     }
     pythons = _pythons(parts.python, parts.served[0].platform)
@@ -296,6 +314,13 @@ def _written(
     total = sum(entry.size for entry in files if entry.here)
     raw = write(wanted.output, manifest, {**sources, **always}, wrote=_meter(context.emit, total))
     return Bundled(path=wanted.output, id=identity(raw), manifest=manifest, bytes=total, bytes_fetched=fetched)
+
+
+def _without_sources(lock: Lock) -> str:
+    """The lock with the wheels that were built here in place of their sources: on the target nothing is built."""
+    text, header = lock.path.read_text(encoding="utf-8"), pylock.read_header(lock.path)
+    built = {file.name: file for file in lock.files if header is not None and file.name in header.built}
+    return pylock.with_wheels(text, built, f"../{WHEELS}") if built else text
 
 
 def _pythons(python: interpreters.Archived | None, here: PlatformName) -> list[tuple[BundledPython, Content]]:
@@ -361,6 +386,7 @@ def portable(loaded: Loaded, scripts: Sequence[str]) -> str:
         "constraints": list(loaded.constraints),
         "overrides": list(loaded.profile.packages.overrides),
         "exclude": list(loaded.profile.packages.exclude),
+        "build": document.get("packages", {}).get("build"),
     }
     document["packages"] = {key: value for key, value in packages.items() if value}
     if scripts:

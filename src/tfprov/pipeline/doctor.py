@@ -16,7 +16,7 @@ from tfprov.errors import CODES, TfprovError
 from tfprov.events import Emit, Note
 from tfprov.host.facts import gather
 from tfprov.host.records import Facts
-from tfprov.lock.records import LockedFile
+from tfprov.lock.records import LockedFile, LockedSource
 from tfprov.paths import home
 from tfprov.pipeline.backends.choose import Backend, backend_at, backend_of, lock_of
 from tfprov.pipeline.context import Request
@@ -206,7 +206,7 @@ def _drift(
 _DRIFT_FIX = "run `tfprov repair` to go back to the lock, or name it in the profile to keep it"
 
 
-def _wheel_drift(root: Path, files: Sequence[LockedFile], *, owned: frozenset[str]) -> Iterator[Finding]:
+def _wheel_drift(root: Path, files: Sequence[LockedFile | LockedSource], *, owned: frozenset[str]) -> Iterator[Finding]:
     here = {
         one.name: one.version
         for one in installed(root)

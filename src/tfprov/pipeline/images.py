@@ -18,7 +18,7 @@ from tfprov.pipeline.records import Locked
 
 def image_of(context: Context, locked: Locked) -> Image:
     """The image of the locked files on the chosen interpreter; it need not exist."""
-    return Image(context.home.images / image_key(locked.lock.files, locked.interpreter))
+    return Image(context.home.images / image_key(locked.lock.content, locked.interpreter))
 
 
 def sweep_images(home: Home) -> None:

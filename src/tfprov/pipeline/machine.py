@@ -8,11 +8,12 @@ from tfprov.errors import TfprovError
 from tfprov.events import Note
 from tfprov.fetch.index import listing
 from tfprov.fetch.offline import local_network
+from tfprov.fetch.routes import Route
 from tfprov.fetch.sources import Network, network
 from tfprov.host.records import Facts
 from tfprov.pipeline.context import Context
 from tfprov.plan.records import Listing
-from tfprov.process import clean_environment
+from tfprov.process import bare_environment, clean_environment
 
 # Nobody answered at all: asking again with another tool is asking the same nobody.
 _DEAD = frozenset({"net-refused", "net-dns", "net-timeout", "net-proxy"})
@@ -57,6 +58,33 @@ class Machine:
             if error.code.name in _DEAD:
                 self.unreachable = error
             return None
+
+    def index_environment(
+        self, route: Route | None = None, index: str | None = None, *, bare: bool = False
+    ) -> dict[str, str]:
+        """Variables for a uv that asks the index.
+
+        Args:
+            route: the way to it; the first one when None.
+            index: another index than the network's own.
+            bare: whether it may start foreign code, which gets none of the user's own variables.
+        """
+        network, environ = self.network, self._context.request.environ
+        index = index or network.index_url
+        variables = network.tool_environment(route or network.ordered_routes()[0])
+        # Stands in the requirements for wheels that lie beside the profile.
+        variables["PROJECT_ROOT"] = str(self._context.loaded.folder)
+        variables["UV_HTTP_TIMEOUT"] = str(int(network.idle_timeout))
+        if network.offline:
+            variables["UV_OFFLINE"] = "1"
+        if index:
+            variables["UV_DEFAULT_INDEX"] = network.with_login(index)
+        if network.extra:
+            variables["UV_INDEX"] = " ".join(map(network.with_login, network.extra))
+        if not bare:
+            return clean_environment(environ, **variables)
+        git = {name: value for name, value in environ.items() if name.startswith(("GIT_", "SSH_"))}
+        return {**bare_environment(environ), **git, **variables}
 
     def tool_environment(self) -> dict[str, str]:
         """Variables for a child that may use the network, by the first route."""

@@ -128,13 +128,7 @@ def kits(
 def _resolve(context: Context, machine: Machine, platform: PlatformName, python: str) -> tuple[LockedFile, ...]:
     """The wheels that tfprov needs on a platform with a Python."""
     network = machine.network
-    environ = {**machine.tool_environment(), "UV_PYTHON_DOWNLOADS": "never"}
-    if network.index_url:
-        environ["UV_DEFAULT_INDEX"] = network.index_url
-    if network.extra:
-        environ["UV_INDEX"] = " ".join(network.extra)
-    if network.offline:
-        environ["UV_OFFLINE"] = "1"
+    environ = {**machine.index_environment(), "UV_PYTHON_DOWNLOADS": "never"}
     lines = [line for line in metadata.requires("tfprov") or () if "extra ==" not in line]
     installed = [f"{one.name}=={one.version}" for one in repack.closure("tfprov") if one.name != "tfprov"]
     text = ""

@@ -50,13 +50,14 @@ def up(request: Request, emit: Emit) -> Outcome:
                 # The link at the path that the profile asks for may have been deleted since.
                 environment.activate(verified)
                 return _unchanged(context, verified)
-            from tfprov.pipeline import prove, reuse, stages
+            from tfprov.pipeline import prove, reuse, sources, stages
 
             reuse.sweep_leftovers(context)
             machine = stages.gather_facts(context)
             choice = stages.make_plan(context, machine)
 
             def install(locked: Locked) -> Installation:
+                locked = sources.with_wheels(context, machine, locked)
                 linked = stages.link_image(context, machine, locked)
                 if linked is not None:
                     return linked
@@ -68,6 +69,7 @@ def up(request: Request, emit: Emit) -> Outcome:
                 plan = choice.plan
                 interpreter = stages.find_interpreter(context, machine, plan)
                 locked = stages.lock_files(context, machine, choice, interpreter)
+                locked = sources.with_known_wheels(context, machine, locked)
                 kept = None if request.recreate else reuse.active_generation(context, locked)
                 if kept is not None and reuse.is_proved(context, kept):
                     return _outcome(context, reuse.reseal(context, kept), plan)

@@ -274,6 +274,8 @@ class PackagesTable(_Table):
     """Taken instead of what packages ask for: `protobuf>=5` lifts a cap that hurts."""
     exclude: Many[ProjectName] = ()
     """Projects that are not installed although a package asks for them."""
+    build: Literal["needed", "never"] | Many[ProjectName] = "needed"
+    """Which packages may be built where no wheel of them fits: all (`needed`), none (`never`), or those named."""
 
     @field_validator("constraints")
     @classmethod

@@ -14,7 +14,13 @@ from urllib.parse import unquote, urlsplit
 
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
-from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel_filename
+from packaging.utils import (
+    InvalidSdistFilename,
+    InvalidWheelFilename,
+    canonicalize_name,
+    parse_sdist_filename,
+    parse_wheel_filename,
+)
 
 from tfprov.default_index import default_index
 from tfprov.paths import expanded
@@ -39,6 +45,7 @@ _ARCHIVES = (".whl", ".zip", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz", ".tar")
 _SHA256 = re.compile(r"(?:^|&)sha256=([0-9a-fA-F]{64})")
 _EXTRAS = re.compile(r"\[[^\]/]*\]$")
 _NAMED = re.compile(r"^(?P<name>[A-Za-z0-9][A-Za-z0-9._-]*)\s*(?P<extras>\[[^\]]*\])?\s*@\s*(?P<link>\S.*)$")
+_IS_NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?(?:\[[^\]]*\])?")
 BUILD_FIRST = (
     "build a wheel of it with `pip wheel --no-deps`, name the folder of the wheel in `[index] find-links`, "
     "and ask for the package by name"
@@ -212,21 +219,19 @@ class Basket:
             self.problem(where, "the address holds a password: put it in a variable and write `${NAME}`, or use netrc")
             return None
         if _REPOSITORY.search(link):
-            self.problem(where, f"`{redact(text)}` is a repository, and tfprov installs wheels: {BUILD_FIRST}")
-            return None
+            return self._repository(text, f"{name}{extras or ''}", link, marker, where)
         address, _, fragment = link.partition("#")
         file = _file_of(address, self.origin)
         if file is not None and not file.exists():
             return self._elsewhere(text, name, address, marker, where)
         last = unquote(urlsplit(address).path.rsplit("/", 1)[-1]) if file is None else file.name
-        if not last.endswith(".whl"):
-            kind = "a folder" if file is not None and file.is_dir() else "a source distribution"
-            self.problem(where, f"`{redact(text)}` is {kind}, and tfprov installs wheels: {BUILD_FIRST}")
+        if file is not None and file.is_dir():
+            self.problem(where, f"`{redact(text)}` is a folder, and tfprov installs wheels: {BUILD_FIRST}")
             return None
-        try:
-            project = parse_wheel_filename(last)[0]
-        except InvalidWheelFilename:
-            self.problem(where, f"`{redact(text)}`: `{last}` is not named like a wheel")
+        project = _project_of(last)
+        if project is None and (last.endswith(".whl") or not name):
+            kind = "a wheel" if last.endswith(".whl") else "a source distribution: write `NAME @` before it"
+            self.problem(where, f"`{redact(text)}`: `{last}` is not named like {kind}")
             return None
         if file is not None:
             # uv puts the folder of the profile in place of the variable: the text is the same on every machine.
@@ -236,6 +241,24 @@ class Basket:
             where=where,
             hashes=tuple(found.lower() for found in _SHA256.findall(fragment)),
         )
+
+    def _repository(self, text: str, name: str, link: str, marker: str, where: str) -> Want | None:
+        """A requirement on a repository; `name` with its extras, empty where the fragment has to say it."""
+        address, _, fragment = link.partition("#")
+        told = dict(part.split("=", 1) for part in fragment.split("&") if "=" in part)
+        if not address.startswith("git+"):
+            # `git@host:path` is how ssh writes it.
+            better = f"git+ssh://{text.replace(':', '/', 1)}" if text.startswith("git@") else f"git+{address}"
+            kind = address.partition("+")[0]
+            words = f"only git is supported, not {kind}" if kind in ("hg", "svn", "bzr") else f"write `{better}`"
+            self.problem(where, f"`{redact(text)}` is a repository: {words}")
+            return None
+        name = name or unquote(told.get("egg", ""))
+        if not _IS_NAME.fullmatch(name):
+            self.problem(where, f"`{redact(text)}` does not say which package it is: write `NAME @ {redact(link)}`")
+            return None
+        folder = f"#subdirectory={told['subdirectory']}" if "subdirectory" in told else ""
+        return Want(text=f"{name} @ {address}{folder}{marker}", where=where)
 
     def _elsewhere(self, text: str, name: str, address: str, marker: str, where: str) -> Want | None:
         """A requirement on a file that is not here: a list from another machine has such."""
@@ -300,6 +323,16 @@ def _with_variables(text: str) -> str:
     if "://" in text:
         return text
     return _VARIABLE.sub(lambda found: os.environ.get(found[1]) or found[0], text)
+
+
+def _project_of(filename: str) -> str | None:
+    """The project that the name of a wheel or a source distribution says; None when it says none."""
+    try:
+        if filename.endswith(".whl"):
+            return parse_wheel_filename(filename)[0]
+        return parse_sdist_filename(filename)[0]
+    except (InvalidWheelFilename, InvalidSdistFilename):
+        return None
 
 
 def _without_marker(link: str) -> tuple[str, str]:

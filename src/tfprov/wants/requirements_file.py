@@ -165,9 +165,13 @@ class Reader:
             for name in names:
                 self._include(name, part, where)
         for place in given.editable:
-            self._basket.problem(
-                where, f"`-e {redact(place)}` would be built from source, and tfprov installs wheels: {BUILD_FIRST}"
-            )
+            if place.startswith("git+"):
+                self._basket.note(where, f"`-e {redact(place)}` is installed as a wheel of that commit")
+                self._basket.want(place, where, part=self._part)
+            else:
+                self._basket.problem(
+                    where, f"`-e {redact(place)}` is a folder, and tfprov installs wheels: {BUILD_FIRST}"
+                )
         self._addresses(given, where)
         self._choices(given, where)
 
@@ -215,7 +219,7 @@ class Reader:
         for value in given.no_binary:
             if value != ":none:":
                 self._basket.problem(
-                    where, f"`--no-binary {value}` asks for a source build, and tfprov installs wheels"
+                    where, f"`--no-binary {value}` is not supported: what has a wheel is not built; remove the line"
                 )
         if given.pre:
             self._basket.problem(

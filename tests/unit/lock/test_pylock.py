@@ -11,7 +11,7 @@ from packaging.tags import Tag
 
 from tfprov.errors import TfprovError
 from tfprov.lock import pylock
-from tfprov.lock.records import Header, Inputs, Lock, Target
+from tfprov.lock.records import Header, Inputs, Lock, LockedFile, Target
 
 TAGS = (
     Tag("cp312", "cp312", "manylinux_2_28_x86_64"),
@@ -197,11 +197,11 @@ def test_a_package_with_only_a_source_distribution_is_refused(tmp_path: Path) ->
     assert error.what == "`pylock.train.toml` has no wheel of `app` 1.0 for this machine"
 
 
-def test_an_archive_that_is_no_wheel_is_refused(tmp_path: Path) -> None:
+def test_an_archive_that_is_not_a_wheel_and_not_to_be_built_is_refused(tmp_path: Path) -> None:
     archive = f'archive = {{ url = "https://host/app-1.0.zip", hashes = {{ sha256 = "{SHA}" }} }}\n'
     error = refusal(written(tmp_path, package("app", more=archive)))
     assert error.code.name == "lock-unfit"
-    assert error.what == "`pylock.train.toml` locks `app-1.0.zip`, which is not a wheel; tfprov installs wheels"
+    assert error.what == "`pylock.train.toml` has no wheel of `app` 1.0 for this machine"
 
 
 def test_a_lock_without_wheels_for_the_interpreter_says_what_it_was_made_for(tmp_path: Path) -> None:
@@ -319,3 +319,67 @@ def test_an_address_that_cannot_be_asked_is_refused(tmp_path: Path, address: str
     failure = refusal(written(tmp_path, package("app", one)))
     assert failure.code.name == "lock-invalid"
     assert address in failure.evidence
+
+
+COMMIT = "12345678" * 5
+SDIST = f'sdist = {{ url = "https://host/app-1.0.tar.gz", size = 9, hashes = {{ sha256 = "{SHA}" }} }}\n'
+VCS = f'vcs = {{ type = "git", url = "https://host/app.git", commit-id = "{COMMIT}", subdirectory = "in" }}\n'
+BUILT = replace(HEADER, built=("app",))
+
+
+def test_what_the_lock_says_is_built_is_a_source(tmp_path: Path) -> None:
+    (source,) = read(written(tmp_path, package("app", more=SDIST), header=BUILT)).sources
+    assert (source.name, source.version, source.repository) == ("app", "1.0", "")
+    assert source.archive is not None
+    assert (source.archive.filename, source.archive.sha256, source.archive.size) == ("app-1.0.tar.gz", SHA, 9)
+    assert source.identity == f"sha256:{SHA}"
+
+
+def test_a_repository_is_known_by_its_commit_wherever_it_lies(tmp_path: Path) -> None:
+    (source,) = read(written(tmp_path, package("app", more=VCS), header=BUILT)).sources
+    assert (source.repository, source.subdirectory) == ("https://host/app.git", "in")
+    assert source.identity == f"git:{COMMIT}#in"
+    elsewhere = replace(source, repository="https://mirror/app.git")
+    assert elsewhere.identity == source.identity
+
+
+def test_a_wheel_that_fits_goes_before_the_source(tmp_path: Path) -> None:
+    lock = read(written(tmp_path, package("app", wheel("app"), more=SDIST), header=BUILT))
+    assert lock.sources == ()
+    assert [file.filename for file in lock.files] == ["app-1.0-py3-none-any.whl"]
+
+
+@pytest.mark.parametrize("source", [SDIST, VCS])
+def test_a_source_that_the_lock_does_not_say_to_build_is_refused(tmp_path: Path, source: str) -> None:
+    assert refusal(written(tmp_path, package("app", more=source))).code.name == "lock-unfit"
+
+
+@pytest.mark.parametrize(
+    ("right", "wrong"),
+    [
+        (COMMIT, "main"),
+        (COMMIT, COMMIT[:7]),
+        ('"git"', '"hg"'),
+        ("app-1.0.tar.gz", "..%2Fapp-1.0.tar.gz"),
+        ("https://host/app-1.0.tar.gz", "ftp://host/app-1.0.tar.gz"),
+    ],
+)
+def test_a_source_that_cannot_be_relied_on_is_refused(tmp_path: Path, right: str, wrong: str) -> None:
+    text = (VCS if right in VCS else SDIST).replace(right, wrong)
+    assert refusal(written(tmp_path, package("app", more=text), header=BUILT)).code.name.startswith("lock-")
+
+
+def test_built_wheels_take_the_place_of_their_sources(tmp_path: Path) -> None:
+    packages = (package("app", more=SDIST), package("own", more=VCS), package("other", wheel("other")))
+    path = written(tmp_path, *packages, header=replace(HEADER, built=("app", "own")))
+    wheels = {
+        name: LockedFile(name=name, version="1.0", filename=f"{name}-1.0-py3-none-any.whl", url="file:///x", sha256=SHA)
+        for name in ("app", "own")
+    }
+    (tmp_path / "bundled").mkdir()
+    bundled = tmp_path / "bundled" / path.name
+    bundled.write_text(pylock.with_wheels(path.read_text(), wheels, "../wheels"))
+    lock = read(bundled)
+    assert lock.sources == ()
+    assert [file.name for file in lock.files] == ["app", "other", "own"]
+    assert lock.files[0].url == (tmp_path / "wheels" / "app-1.0-py3-none-any.whl").as_uri()

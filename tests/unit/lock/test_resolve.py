@@ -4,14 +4,16 @@ import os
 import sys
 from dataclasses import replace
 from pathlib import Path
+from typing import Literal
 
 import pytest
 from uv import find_uv_bin
 
+from sdists import project, sdist
 from tfprov.errors import TfprovError
 from tfprov.lock import pylock
 from tfprov.lock.records import Header, Inputs, Target
-from tfprov.lock.resolve import Question, Resolver, is_tensorflow, resolve, tensorflows_in
+from tfprov.lock.resolve import Question, Resolver, is_tensorflow, resolve, sources_in, tensorflows_in
 from wheels import build_wheel, simple_index
 
 UV = Path(find_uv_bin())
@@ -222,3 +224,53 @@ def test_a_wheel_beside_the_profile_is_locked_by_an_address_that_stays(
     here = replace(resolver, environ={**resolver.environ, "PROJECT_ROOT": str(tmp_path)})
     resolved = resolve(question("dep @ file://${PROJECT_ROOT}/a folder/" + wheel.name), here)
     assert f'archive = {{ url = "{wheel.as_uri()}"' in resolved
+
+
+@pytest.fixture
+def with_sources(resolver: Resolver, tmp_path: Path) -> Resolver:
+    """The same index, and source distributions in it."""
+    sources = [
+        sdist(tmp_path / "sdists", project(name, version, requires=requires), stem=f"{name}-{version}")
+        for name, version, requires in (
+            ("pure", "1.0", ["dep<2"]),
+            ("user", "1.0", ["pure"]),
+            ("tensorflow", "9.0", []),
+        )
+    ]
+    simple_index(tmp_path / "my ïndex", sources)
+    return replace(resolver, bare_environ=resolver.environ)
+
+
+def test_what_has_no_wheel_is_taken_from_its_source_where_that_is_allowed(with_sources: Resolver) -> None:
+    asked = replace(question("user", "app"), build="needed")
+    resolved = resolve(asked, with_sources)
+    assert versions(resolved) == {"app": "1.0", "dep": "1.0", "pure": "1.0", "user": "1.0"}
+    assert sources_in(resolved) == ("pure", "user")
+
+
+@pytest.mark.parametrize("build", ["never", ("user",), ("pure",)])
+def test_what_is_not_allowed_is_not_built(with_sources: Resolver, build: Literal["never"] | tuple[str, ...]) -> None:
+    error = refusal(replace(question("user"), build=build), with_sources)
+    assert error.code.name == "sdist-build-failed"
+
+
+def test_those_that_are_named_are_enough(with_sources: Resolver) -> None:
+    asked = replace(question("user"), build=("User", "pure"))
+    assert sources_in(resolve(asked, with_sources)) == ("pure", "user")
+
+
+def test_tensorflow_is_never_built(with_sources: Resolver) -> None:
+    assert refusal(replace(question("tensorflow"), build="needed"), with_sources).code.name == "sdist-build-failed"
+    assert not replace(question(), build="needed").may_build("nvidia-cudnn-cu12")
+
+
+def test_builds_can_be_left_to_a_later_question(with_sources: Resolver) -> None:
+    asked = replace(question("pure"), build="needed", builds_more=False)
+    assert refusal(asked, with_sources).code.name == "sdist-build-failed"
+    assert sources_in(resolve(replace(asked, built=("pure",)), with_sources)) == ("pure",)
+
+
+def test_hashes_are_demanded_of_sources_as_well(with_sources: Resolver) -> None:
+    asked = replace(question("pure"), build="needed", hashes={"pure": ("0" * 64,)})
+    with pytest.raises(TfprovError, match=r"no file of `pure` 1\.0 has a hash that the requirements allow"):
+        resolve(asked, with_sources)

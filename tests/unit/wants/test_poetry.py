@@ -46,11 +46,11 @@ def test_a_project_is_read(read_file: Read) -> None:
         'multi<2; python_version < "3.10"',
         'multi>=2; python_version >= "3.10" and python_version < "4"',
         "whl @ https://host/whl-1.0-py3-none-any.whl",
+        "forked @ git+https://host/y.git@main",
     ]
     assert texts(found.python) == [">=3.9,<4"]
     assert [(address.kind, address.url) for address in found.addresses] == [("extra", "https://own.example/simple")]
     assert [problem.split(",")[0] for problem in found.problems] == [
-        "pyproject.toml: tool.poetry.dependencies.forked: `forked @ git+https://host/y.git@main` is a repository",
         "pyproject.toml: tool.poetry.dependencies.either: `>=4",
     ]
 

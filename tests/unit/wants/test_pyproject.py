@@ -98,6 +98,7 @@ def test_what_uv_is_told_is_kept(read_file: Read, tmp_path: Path) -> None:
     assert texts(found.excluded) == ["jax"]
     assert texts(found.requirements) == [
         "torch",
+        "six @ git+https://host/six.git@v1",
         "wheel-of-six @ https://host/wheel_of_six-1-py3-none-any.whl",
         "pytest",
     ]
@@ -107,7 +108,6 @@ def test_what_uv_is_told_is_kept(read_file: Read, tmp_path: Path) -> None:
         ("find-links", str(tmp_path / "wheels")),
     ]
     assert [problem.split(", and")[0] for problem in found.problems] == [
-        "pyproject.toml: project.dependencies: `six @ git+https://host/six.git@v1` is a repository",
         "pyproject.toml: project.dependencies: `mine @ .` is a folder",
         'pyproject.toml: project.dependencies: `other @ ../other ; sys_platform == "linux"`: there is no such file '
         "here; ask for the package by name",

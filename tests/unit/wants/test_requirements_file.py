@@ -142,15 +142,16 @@ def test_the_public_index_is_the_one_that_the_machine_is_set_up_with(tmp_path: P
 @pytest.mark.parametrize(
     ("line", "words"),
     [
-        ("-e .", "`-e .` would be built from source, and tfprov installs wheels: "),
-        ("--editable=git+https://host/x#egg=x", "`-e git+https://host/x#egg=x` would be built from source"),
-        ("git+https://host/x.git@main#egg=x", "is a repository, and tfprov installs wheels: "),
-        ("x @ git+ssh://git@host/x.git", "is a repository, and tfprov installs wheels: "),
-        ("https://host/x-1.0.tar.gz", "is a source distribution, and tfprov installs wheels: "),
-        ("x @ https://host/x.zip", "is a source distribution, and tfprov installs wheels: "),
+        ("-e .", "`-e .` is a folder, and tfprov installs wheels: "),
+        ("git+https://host/x.git@main", "does not say which package it is: write `NAME @ git+https://host/x.git@main`"),
+        ("git+https://host/x.git#egg=no name", "does not say which package it is"),
+        ("x @ hg+https://host/x", "is a repository: only git is supported, not hg"),
+        ("git@host:x/y.git", "is a repository: write `git+ssh://git@host/x/y.git`"),
+        ("x @ https://host/x.git", "is a repository: write `git+https://host/x.git`"),
+        ("https://host/master.zip", "`master.zip` is not named like a source distribution: write `NAME @` before it"),
         ("./", "is a folder, and tfprov installs wheels: "),
         ("./gone.whl", "there is no such file here; ask for the package by name"),
-        ("--no-binary :all:", "`--no-binary :all:` asks for a source build"),
+        ("--no-binary :all:", "`--no-binary :all:` is not supported: what has a wheel is not built"),
         ("--pre", "`--pre` is not supported: name the pre-release"),
         ("--no-index", "`--no-index` is not supported in a file"),
         ("--frozen", "`--frozen` is not an option of requirements files"),
@@ -165,6 +166,23 @@ def test_what_cannot_be_done_is_one_message_with_its_place(tmp_path: Path, line:
     assert len(found.problems) == 1
     assert found.problems[0].startswith("inner.txt:2: ")
     assert words in found.problems[0]
+
+
+@pytest.mark.parametrize(
+    ("line", "text"),
+    [
+        ("git+https://host/x.git@main#egg=x", "x @ git+https://host/x.git@main"),
+        ("git+https://host/x.git#egg=x[a]&subdirectory=lib/y", "x[a] @ git+https://host/x.git#subdirectory=lib/y"),
+        ("x @ git+ssh://git@host/x.git ; os_name == 'nt'", "x @ git+ssh://git@host/x.git ; os_name == 'nt'"),
+        ("--editable=git+https://host/x#egg=x", "x @ git+https://host/x"),
+        ("https://host/x-1.0.tar.gz", "x @ https://host/x-1.0.tar.gz"),
+        ("y @ https://host/master.zip", "y @ https://host/master.zip"),
+    ],
+)  # fmt: skip
+def test_repositories_and_source_distributions_are_asked_for_by_name(tmp_path: Path, line: str, text: str) -> None:
+    found = wants_of(files(tmp_path, main=f"a\n{line}\n"))
+    assert [want.text for want in found.requirements] == ["a", text]
+    assert found.problems == ()
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from tfprov.events import Emit
     from tfprov.fetch.sources import Network
     from tfprov.host.records import Facts, Interpreter
-    from tfprov.lock.records import Lock, LockedFile
+    from tfprov.lock.records import Lock, LockedFile, LockedSource
     from tfprov.pipeline.context import Context
     from tfprov.pipeline.machine import Machine
     from tfprov.pipeline.records import Choice, Locked
@@ -155,8 +155,8 @@ class Backend(Protocol):
 
     def drift(
         self, root: Path, lock: Path, *, python: str, facts: Facts, environ: Mapping[str, str], emit: Emit
-    ) -> tuple[Sequence[Finding], Sequence[LockedFile]]:
-        """What differs from the lock beside the wheels, and the wheels that it holds.
+    ) -> tuple[Sequence[Finding], Sequence[LockedFile | LockedSource]]:
+        """What differs from the lock beside the wheels, and the wheels that it holds or has built.
 
         Args:
             root: the environment.

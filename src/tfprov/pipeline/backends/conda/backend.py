@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from tfprov.events import Emit
     from tfprov.fetch.sources import Network
     from tfprov.host.records import Facts, Interpreter
-    from tfprov.lock.records import Lock, LockedFile
+    from tfprov.lock.records import Lock, LockedFile, LockedSource
     from tfprov.pipeline.context import Context
     from tfprov.pipeline.machine import Machine
     from tfprov.pipeline.records import Choice, Locked
@@ -127,7 +127,7 @@ class CondaBackend:
 
     def drift(
         self, root: Path, lock: Path, *, python: str, facts: Facts, environ: Mapping[str, str], emit: Emit
-    ) -> tuple[Sequence[Finding], Sequence[LockedFile]]:
+    ) -> tuple[Sequence[Finding], Sequence[LockedFile | LockedSource]]:
         from tfprov.conda.client import read_lock
         from tfprov.paths import home
         from tfprov.pipeline.backends.conda.solving import subdir_of

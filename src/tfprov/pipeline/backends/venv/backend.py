@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from tfprov.events import Emit
     from tfprov.fetch.sources import Network
     from tfprov.host.records import Facts, Interpreter
-    from tfprov.lock.records import Lock, LockedFile
+    from tfprov.lock.records import Lock, LockedFile, LockedSource
     from tfprov.pipeline.context import Context
     from tfprov.pipeline.machine import Machine
     from tfprov.pipeline.records import Choice, Locked
@@ -107,14 +107,14 @@ class VenvBackend:
 
     def drift(
         self, root: Path, lock: Path, *, python: str, facts: Facts, environ: Mapping[str, str], emit: Emit
-    ) -> tuple[Sequence[Finding], Sequence[LockedFile]]:
+    ) -> tuple[Sequence[Finding], Sequence[LockedFile | LockedSource]]:
         from tfprov.lock import pylock
         from tfprov.plan.tags import marker_environment, supported_tags
 
         found = pylock.read(
             lock, environment=marker_environment(python, "cpython", facts), tags=supported_tags(python, False, facts)
         )
-        return (), found.files
+        return (), (*found.files, *found.sources)
 
 
 BACKEND = VenvBackend()

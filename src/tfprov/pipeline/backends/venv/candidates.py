@@ -23,8 +23,15 @@ from tfprov.events import Note
 from tfprov.host.records import Interpreter
 from tfprov.lock import pylock
 from tfprov.lock.renew import Released, released_in, versions_in
-from tfprov.lock.resolve import is_tensorflow
-from tfprov.pipeline.backends.venv.locking import Selection, as_asked, ask_resolver, locked_choice, older_versions
+from tfprov.lock.resolve import is_tensorflow, sources_in
+from tfprov.pipeline.backends.venv.locking import (
+    Selection,
+    as_asked,
+    ask_resolver,
+    locked_choice,
+    older_built,
+    older_versions,
+)
 from tfprov.pipeline.context import Context
 from tfprov.pipeline.machine import Machine
 from tfprov.pipeline.records import Choice
@@ -88,6 +95,9 @@ def choose(context: Context, machine: Machine) -> Choice:
         if _may_differ(error) and _can_resolve(machine):
             _add_tried_hint(context, machine, profile, error)
         raise
+    if names := sources_in(best.document):
+        titles = ", ".join(f"`{name}` {best.version(name) or ''}".rstrip() for name in names)
+        context.emit(Note(text=f"no wheel fits, to be built from source: {titles}"))
     return Choice(plan=_with_sizes(_decided(context, plan, best), machine, best), resolved=best.document)
 
 
@@ -102,7 +112,7 @@ def _unbroken(context: Context, machine: Machine, profile: Profile, candidates: 
     applied: tuple[Break, ...] = ()
     while True:
         try:
-            best = _best(context, machine, profile, candidates)
+            best = _best_by_wheels(context, machine, profile, candidates)
         except TfprovError as error:
             error.evidence = (*error.evidence, *(f"`{row.package}` needs `{row.requires}`: {row.why}" for row in applied))
             raise
@@ -136,8 +146,31 @@ def _can_resolve(machine: Machine) -> bool:
     return not offline and machine.unreachable is None
 
 
-def _best(
+def _best_by_wheels(
     context: Context, machine: Machine, profile: Profile, candidates: Sequence[Candidate], *, once: bool = False
+) -> Solution:
+    """The best solution without a build on any Python; where there is none, the best with builds, as far as allowed.
+
+    Raises:
+        TfprovError: see `_best`.
+    """
+    if profile.packages.build != "never":
+        try:
+            return _best(context, machine, profile, candidates, once=True, builds=False)
+        except TfprovError as error:
+            if not _may_differ(error):
+                raise
+    return _best(context, machine, profile, candidates, once=once)
+
+
+def _best(
+    context: Context,
+    machine: Machine,
+    profile: Profile,
+    candidates: Sequence[Candidate],
+    *,
+    once: bool = False,
+    builds: bool = True,
 ) -> Solution:
     """The solution with the newest release; on the Python of the earliest candidate among equals.
 
@@ -153,7 +186,7 @@ def _best(
             # A Python that is not here is not brought for the sake of a newer release.
             continue
         try:
-            found = _solve(context, machine, profile, candidate)
+            found = _solve(context, machine, profile, candidate, builds=builds)
         except TfprovError as error:
             if not _may_differ(error):
                 raise
@@ -175,7 +208,13 @@ def _best(
 
 
 def _solve(
-    context: Context, machine: Machine, profile: Profile, candidate: Candidate, *, once: bool = True
+    context: Context,
+    machine: Machine,
+    profile: Profile,
+    candidate: Candidate,
+    *,
+    once: bool = True,
+    builds: bool = True,
 ) -> Solution:
     """Resolve a candidate: its range of releases, beside the other packages.
 
@@ -189,7 +228,16 @@ def _solve(
     before = [text for text in asked if canonicalize_name(Requirement(text).name) not in own]
     lines = (*before, candidate.requirement, *(text for text in asked if text not in before))
     selection = _selection(machine, profile, decision)
-    document = ask_resolver(context, machine, selection, lines, prefer=older_versions(context), once=once)
+    document = ask_resolver(
+        context,
+        machine,
+        selection,
+        lines,
+        prefer=older_versions(context),
+        once=once,
+        builds=builds,
+        built=older_built(context),
+    )
     found = dict(versions_in(document))
     release = found.get(canonicalize_name(decision.tensorflow.package)) or found.get(canonicalize_name("tensorflow"))
     taken = next((each for each in candidate.decisions if each.tensorflow.version == release), decision)
@@ -206,6 +254,7 @@ def _selection(machine: Machine, profile: Profile, decision: Decision) -> Select
         facts=machine.facts,
         interpreter=Interpreter(path=chosen.path or "", version=chosen.version),
         constraints=profile.packages.constraints,
+        build=profile.packages.build,
     )
 
 
@@ -229,7 +278,7 @@ def _without_lag(
             ),
         )
         with contextlib.suppress(TfprovError):
-            best = _best(context, machine, held, candidates, once=True)
+            best = _best_by_wheels(context, machine, held, candidates, once=True)
             break
     for name in _lagging(best, newest):
         text = (
@@ -335,7 +384,9 @@ def _add_tried_hint(context: Context, machine: Machine, profile: Profile, error:
         solution = _any_solution(context, machine, change.profile)
         if solution is not None:
             found.append(change.words(solution))
-    error.hint = "; or ".join(found) or "no change of a single line was found that would resolve"
+    # What a build lacks can be installed, too.
+    own = [error.hint] if error.code.name == "build-tool-missing" else []
+    error.hint = "; or ".join((*own, *found)) or "no change of a single line was found that would resolve"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -356,6 +407,9 @@ class _Change:
 def _changes(profile: Profile) -> Iterator[_Change]:
     """Single changes, the smaller ones first: another version of one package, of TensorFlow, no such package."""
     asked = profile.packages.requirements
+    if profile.packages.build != "needed":
+        free_packages = profile.packages.model_copy(update={"build": "needed"})
+        yield _Change(profile=profile.model_copy(update={"packages": free_packages}), words=_with_builds)
     for line in asked:
         requirement = Requirement(line)
         if is_tensorflow(line) or requirement.url or not requirement.specifier:
@@ -382,6 +436,11 @@ def _changes(profile: Profile) -> Iterator[_Change]:
                 words=partial(_without, line),
                 is_last_resort=True,
             )
+
+
+def _with_builds(solution: Solution) -> str:
+    names = ", ".join(f"`{name}`" for name in sources_in(solution.document))
+    return f'`packages.build = "needed"` resolves, with {_pair(solution)}: {names} would be built'
 
 
 def _other_version(line: str, name: str, solution: Solution) -> str:

@@ -20,7 +20,7 @@ from tfprov.lock import platforms, pylock
 from tfprov.lock.allowed import refused_in
 from tfprov.lock.records import Header, Inputs, Lock, Target
 from tfprov.lock.renew import renew, versions_in
-from tfprov.lock.resolve import Pinned, Question, Resolver, is_tensorflow, tensorflows_in
+from tfprov.lock.resolve import Buildable, Pinned, Question, Resolver, is_tensorflow, sources_in, tensorflows_in
 from tfprov.pipeline import other_platforms
 from tfprov.pipeline.context import Context
 from tfprov.pipeline.machine import Machine
@@ -60,6 +60,7 @@ class Selection:
         bounds: constraints beside those and the decision's.
         platform: what uv calls a platform that is not the interpreter's own; None for that one.
         provided: what conda packages bring; None for none.
+        build: what may be built. Beside conda packages nothing: they are not there yet to build with.
     """
 
     decision: Decision
@@ -69,6 +70,7 @@ class Selection:
     bounds: tuple[str, ...] = ()
     platform: str | None = None
     provided: Provided | None = None
+    build: Buildable = "never"
 
 
 def lock(context: Context, machine: Machine, choice: Choice, interpreter: Interpreter) -> Locked:
@@ -140,10 +142,10 @@ def _write(
         interpreter=interpreter,
         constraints=context.loaded.constraints,
         bounds=bounds,
+        build=context.loaded.profile.packages.build,
     )
-    resolved, target, others = _resolve(context, machine, selection, choice.resolved)
-    header = Header(inputs=inputs(context.loaded), target=target, others=others, bounds=bounds)
-    pylock.write(path, resolved, header)
+    resolved, header = _resolve(context, machine, selection, choice.resolved)
+    pylock.write(path, resolved, dataclasses.replace(header, bounds=bounds))
 
 
 def _kept_bounds(context: Context, plan: Plan) -> tuple[str, ...]:
@@ -194,6 +196,7 @@ def _changes(context: Context, header: Header) -> tuple[str, ...]:
 def inputs(loaded: Loaded) -> Inputs:
     """What a lock of the profile depends on."""
     profile = loaded.profile
+    build = profile.packages.build
     return Inputs(
         profile=profile.name,
         tensorflow=profile.tensorflow.version or "",
@@ -208,6 +211,7 @@ def inputs(loaded: Loaded) -> Inputs:
         find_links=profile.index.find_links,
         exclude_newer=profile.index.exclude_newer or "",
         platforms=profile.lock.platforms,
+        build=build if isinstance(build, str) else ", ".join(build),
     )
 
 
@@ -248,10 +252,16 @@ def older_versions(context: Context) -> Pinned:
     return context.loaded.preferred
 
 
+def older_built(context: Context) -> tuple[str, ...]:
+    """What the lock on disk says is built; nothing when an upgrade is asked for."""
+    header = None if context.request.upgrade else pylock.read_header(context.lock_path)
+    return header.built if header else ()
+
+
 def _resolve(
     context: Context, machine: Machine, selection: Selection, known: str | None
-) -> tuple[str, Target, tuple[Target, ...]]:
-    """The document, what it holds for this machine, and for the other platforms that the profile names.
+) -> tuple[str, Header]:
+    """The document, and what it holds for this machine and for the other platforms that the profile names.
 
     Args:
         context: of the run.
@@ -260,10 +270,12 @@ def _resolve(
         known: what was resolved on the way to the decision; None when nothing was.
     """
     facts, older = selection.facts, older_versions(context)
-    resolved, target = resolve_for(context, machine, selection, prefer=versions_in(known) if known else older)
+    prefer, built = (versions_in(known), sources_in(known)) if known else (older, older_built(context))
+    resolved, target = resolve_for(context, machine, selection, prefer=prefer, built=built)
+    header = Header(inputs=inputs(context.loaded), target=target, built=sources_in(resolved))
     profile = as_asked(context.loaded)
     if not other_platforms.others(profile, facts):
-        return resolved, target, ()
+        return resolved, header
     documents, others = {other_platforms.name_of(facts): resolved}, []
     prefer = platforms.preferences(versions_in(resolved), older)
     for there in other_platforms.decisions(
@@ -273,21 +285,24 @@ def _resolve(
         elsewhere = dataclasses.replace(
             selection, decision=there.decision, facts=there.facts, platform=there.platform.triple
         )
-        documents[there.name], other = resolve_for(context, machine, elsewhere, prefer=prefer)
+        documents[there.name], other = resolve_for(context, machine, elsewhere, prefer=prefer, built=header.built)
         others.append(other)
-    return platforms.merge(documents, python=target.python), target, tuple(others)
+    names = sorted({name for document in documents.values() for name in sources_in(document)})
+    header = dataclasses.replace(header, others=tuple(others), built=tuple(names))
+    return platforms.merge(documents, python=target.python), header
 
 
 def resolve_for(
-    context: Context, machine: Machine, selection: Selection, *, prefer: Pinned
+    context: Context, machine: Machine, selection: Selection, *, prefer: Pinned, built: tuple[str, ...] = ()
 ) -> tuple[str, Target]:
-    """The PEP 751 document of the wheels for a selection, and what it holds.
+    """The PEP 751 document of the files for a selection, and what it holds.
 
     Args:
         context: of the run.
         machine: gives the way to the index.
         selection: what to resolve for.
         prefer: versions that are kept where they still fit.
+        built: names of what is to be built in any case.
 
     Raises:
         TfprovError: what the resolver said.
@@ -307,7 +322,7 @@ def resolve_for(
         extras = f"[{','.join(target.extras)}]" if target.extras else ""
         own = () if provided and provided.has_tensorflow else (f"{target.package}{extras}=={target.version}",)
         lines = (*own, *(text for text in context.loaded.requirements if not is_tensorflow(text)))
-        return ask_resolver(context, machine, selection, lines, prefer=prefer)
+        return ask_resolver(context, machine, selection, lines, prefer=prefer, built=built)
 
     resolved = ask(target)
     found = tensorflows_in(resolved)
@@ -336,6 +351,8 @@ def ask_resolver(
     prefer: Pinned,
     once: bool = False,
     alone: bool = False,
+    builds: bool = True,
+    built: tuple[str, ...] = (),
 ) -> str:
     """The PEP 751 document for requirements.
 
@@ -347,6 +364,8 @@ def ask_resolver(
         prefer: versions that are kept where they still fit.
         once: whether a conflict ends it, without a look at mirrors or fresh pages, and without a line for each try.
         alone: whether each requirement stands for itself, without what it depends on.
+        builds: whether packages may be built that are not among `built`, where wheels give no answer.
+        built: names of what is to be built in any case.
 
     Raises:
         TfprovError: what the resolver said.
@@ -370,6 +389,9 @@ def ask_resolver(
         platform=selection.platform,
         prefer=prefer,
         dependencies=not alone,
+        build=selection.build,
+        built=built,
+        builds_more=builds,
     )
     network = machine.network
     # Routes that failed when the index was asked come last.
@@ -389,22 +411,11 @@ def ask_resolver(
     ) -> str:
         if index:
             route.check(index)
-        indexes = {"UV_DEFAULT_INDEX": network.with_login(index)} if index else {}
-        if network.extra:
-            indexes["UV_INDEX"] = " ".join(map(network.with_login, network.extra))
-        environ = clean_environment(context.request.environ, **network.tool_environment(route))
         resolver = Resolver(
             uv=uv_executable(),
             cache=context.home.cache / "uv",
-            environ={
-                **environ,
-                **({"UV_OFFLINE": "1"} if network.offline else {}),
-                # Stands in the requirements for wheels that lie beside the profile.
-                "PROJECT_ROOT": str(context.loaded.folder),
-                "UV_HTTP_TIMEOUT": str(int(network.idle_timeout)),
-                **indexes,
-                **more,
-            },
+            environ={**machine.index_environment(route, index), **more},
+            bare_environ={**machine.index_environment(route, index, bare=True), **more},
             find_links=network.places,
             merge_indexes=network.merged,
             fresh=fresh,

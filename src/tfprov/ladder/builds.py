@@ -1,0 +1,140 @@
+"""Why a build failed, from what it printed: compilers and build backends leave nothing else."""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+
+from tfprov.errors import TfprovError
+from tfprov.ladder.climb import TransferError
+from tfprov.redact import redact
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+_TELLING = re.compile(r"(?:\b|_)(?:[\w.]*(?:Error|Exception)\b|error:|fatal:|ERROR\b)")
+_LINES = 6
+_LINE_LENGTH = 400
+_NETWORK = re.compile(
+    r"Temporary failure in name resolution|Name or service not known|Network is unreachable"
+    r"|Could not resolve host|nodename nor servname|getaddrinfo failed|failed to lookup address"
+)
+# Old sources rely on what later releases of setuptools removed: pkg_resources (82), 2to3 (58), `setup.py test` (72).
+_OLDER_SETUPTOOLS = (
+    (re.compile(r"No module named '?pkg_resources"), "setuptools<82"),
+    (re.compile(r"use_2to3 is invalid|No module named '?(?:setuptools\.)?lib2to3"), "setuptools<58"),
+    (
+        re.compile(r"No module named '?setuptools\.command\.test|cannot import name 'test' from 'setuptools"),
+        "setuptools<72",
+    ),
+    (re.compile(r"install_layout|canonicalize_version\(\) got an unexpected"), "setuptools<71"),
+)
+_GIT = (
+    (
+        re.compile(r"couldn't find remote ref|failed to (?:fetch branch or tag|find (?:branch|tag|commit))"),
+        "no such ref",
+    ),
+    (re.compile(r"not our ref|unadvertised object|reference is not a tree|bad object"), "no such commit"),
+    (re.compile(r"Could not resolve host|Name or service not known"), "its host is not known"),
+    (
+        re.compile(r"Authentication failed|could not read Username|Permission denied|HTTP 403|error: 403"),
+        "it wants a login",
+    ),
+    (re.compile(r"[Rr]epository .*not found|does not appear to be a git repository|not found"), "no such repository"),
+    (re.compile(r"Failed to connect|Connection refused|Could not connect|timed out"), "its host does not answer"),
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Tool:
+    """A row of `build_tools.toml`."""
+
+    name: str
+    pattern: re.Pattern[str]
+    debian: str
+    fedora: str
+
+
+def build_failure(what: str, output: str, *, kept: str | None = None) -> TfprovError:
+    """The failure that the output of a build tells.
+
+    Args:
+        what: one line: what could not be built.
+        output: all that it printed.
+        kept: where the whole output is kept; None for nowhere.
+
+    Returns:
+        `build-tool-missing` when it lacks a program or a header that is known, else `build-failed`.
+    """
+    log = (f"the whole log: `{kept}`",) if kept else ()
+    for tool in _tools():
+        found = tool.pattern.search(output)
+        if found is None:
+            continue
+        name = tool.name.format(what=next((text for text in found.groupdict().values() if text), ""))
+        hint = (
+            f"install {name}: `{tool.debian}` on Debian and Ubuntu, `{tool.fedora}` on Fedora and RHEL"
+            if tool.debian
+            else f"find the package of your system that brings {name}, unless the source should have it itself"
+        )
+        line = redact(_line_at(output, found.start()))
+        return TfprovError("build-tool-missing", f"{what}: it needs {name}", evidence=(line, *log), hint=hint)
+    tried = ("the build tried to use the network, which a build may not",) if _NETWORK.search(output) else ()
+    return TfprovError("build-failed", what, evidence=(*tried, *_telling(output), *log))
+
+
+def source_failure(repository: str, output: str) -> TfprovError:
+    """The failure that git tells of, or uv about git.
+
+    Args:
+        repository: the address, for the message.
+        output: all that was printed.
+    """
+    if missing := next((tool for tool in _tools() if tool.name == "git" and tool.pattern.search(output)), None):
+        hint = f"install git: `{missing.debian}` on Debian and Ubuntu, `{missing.fedora}` on Fedora and RHEL"
+        what = f"`{redact(repository)}` cannot be had: git is not installed"
+        return TfprovError("build-tool-missing", what, hint=hint)
+    why = next((words for pattern, words in _GIT if pattern.search(output)), "git failed")
+    return TransferError(
+        "source-unreachable",
+        f"`{redact(repository)}` cannot be had: {why}",
+        transient=why == "its host does not answer",
+        evidence=tuple(_telling(output)),
+    )
+
+
+def older_setuptools(output: str) -> str | None:
+    """The bound for setuptools that an old source needs to be built, when its output says so."""
+    return next((bound for pattern, bound in _OLDER_SETUPTOOLS if pattern.search(output)), None)
+
+
+def _telling(output: str) -> Iterator[str]:
+    """The last lines that speak of an error; the last lines where none does."""
+    lines = [line.strip()[:_LINE_LENGTH] for line in output.splitlines() if line.strip()]
+    telling = [line for line in lines if _TELLING.search(line)] or lines
+    yield from (redact(line) for line in dict.fromkeys(telling[-_LINES:]))
+
+
+def _line_at(text: str, position: int) -> str:
+    start = text.rfind("\n", 0, position) + 1
+    return text[start:].split("\n", 1)[0].strip()[:_LINE_LENGTH]
+
+
+@cache
+def _tools() -> tuple[_Tool, ...]:
+    table = tomllib.loads(files("tfprov.ladder").joinpath("build_tools.toml").read_text(encoding="utf-8"))
+    return tuple(
+        _Tool(
+            name=row["name"],
+            pattern=re.compile(row["pattern"]),
+            debian=row.get("debian", ""),
+            fedora=row.get("fedora", ""),
+        )
+        for row in table["tool"]
+    )

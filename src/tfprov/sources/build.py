@@ -1,0 +1,137 @@
+"""Building a wheel by PEP 517: requirements from the index, then the backend without any network."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import warnings
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from build import BuildBackendException, BuildException, ProjectBuilder
+from packaging.utils import canonicalize_name, parse_wheel_filename
+from packaging.version import Version
+
+from tfprov import process
+from tfprov.errors import TfprovError
+from tfprov.ladder.builds import build_failure, older_setuptools
+from tfprov.ladder.classify import classify_text
+from tfprov.lock.records import LockedSource
+from tfprov.redact import redact
+from tfprov.sources import shelter
+from tfprov.sources.records import Bench
+
+
+class _FailedError(Exception):
+    """A step of a build ended badly; its output is in the log."""
+
+
+def build(source: LockedSource, tree: Path, bench: Bench, *, work: Path, log: Path) -> Path:
+    """A wheel of a project, built in an environment of its own that ends with it.
+
+    Args:
+        source: what is built.
+        tree: its files; the build may change them.
+        bench: where and with what.
+        work: an empty folder.
+        log: where everything that the build prints is kept.
+
+    Returns:
+        The wheel, in `work`.
+
+    Raises:
+        TfprovError: `build-failed` or `build-tool-missing`, naming the log; why its requirements cannot be had.
+    """
+    log.parent.mkdir(parents=True, exist_ok=True)
+    log.write_text("", encoding="utf-8")
+    pristine = work / "again"
+    shutil.copytree(tree, pristine, symlinks=True)  # a failed build leaves its traces
+    try:
+        wheel = _build(source.name, tree, bench, bounds=(), work=work / "first", log=log)
+    except _FailedError:
+        bound = older_setuptools(log.read_text(encoding="utf-8"))
+        if bound is None:
+            raise _explained(source, log) from None
+        try:
+            wheel = _build(source.name, pristine, bench, bounds=(bound,), work=work / "second", log=log)
+        except _FailedError:
+            raise _explained(source, log) from None
+    name, version, _, _ = parse_wheel_filename(wheel.name)
+    # A repository may make its version from what lies around it; an archive has it inside.
+    if name != canonicalize_name(source.name) or (
+        source.archive and source.version and Version(source.version) != version
+    ):
+        raise TfprovError(
+            "build-failed",
+            f"the source of `{source.title}` gives another wheel than the lock names",
+            evidence=(f"`{wheel.name}`", f"the whole log: `{log}`"),
+        )
+    return wheel
+
+
+def _explained(source: LockedSource, log: Path) -> TfprovError:
+    text = log.read_text(encoding="utf-8")
+    return build_failure(f"`{source.title}` has no wheel that fits, and its build failed", text, kept=str(log))
+
+
+def _build(name: str, tree: Path, bench: Bench, *, bounds: Sequence[str], work: Path, log: Path) -> Path:
+    home, environment = work / "home", work / "env"
+    home.mkdir(parents=True)
+    (work / "bounds.txt").write_text("".join(f"{bound}\n" for bound in bounds), encoding="utf-8")
+    scripts = environment / ("Scripts" if os.name == "nt" else "bin")
+    python = scripts / ("python.exe" if os.name == "nt" else "python")
+    env = {**shelter.variables(bench.environ, scripts=scripts, home=home), **bench.variables}
+    prefix = (*shelter.no_network(env), *shelter.bounded(bench.memory))
+
+    def sheltered(cmd: Sequence[str], cwd: str | None = None, extra_environ: Mapping[str, str] | None = None) -> None:
+        ended = process.run(
+            [*prefix, *cmd], env={**env, **(extra_environ or {})}, cwd=Path(cwd) if cwd else None, timeout=bench.timeout
+        )
+        _keep(log, cmd, ended)
+        if not ended.ok:
+            raise _FailedError
+
+    def bring(requirements: set[str]) -> None:
+        argv: list[str | Path] = [
+            *(bench.uv, "pip", "install", "--python", python, "--only-binary", ":all:"),
+            *("--constraints", str(work / "bounds.txt"), *bench.options),
+            *sorted(requirements),
+        ]
+        if not requirements:
+            return
+        ended = process.run(argv, env=bench.index, cwd=work, timeout=bench.timeout)
+        _keep(log, argv, ended)
+        if not ended.ok:
+            what = f"what the build of `{name}` requires cannot be installed"
+            raise classify_text("uv pip install", ended.stderr + ended.stdout, ended.returncode, what=what)
+
+    made = process.run(
+        [bench.uv, "venv", "--python", bench.python, "--no-config", "--no-project", "--offline", environment],
+        env=env,
+        timeout=bench.timeout,
+    )
+    _keep(log, made.argv, made)
+    if not made.ok:
+        raise _FailedError
+    try:
+        with warnings.catch_warnings():
+            # What a backend warns about is in the log, and concerns whoever publishes the source.
+            warnings.simplefilter("ignore")
+            builder = ProjectBuilder(tree, python_executable=str(python), runner=sheltered)
+            bring(set(builder.build_system_requires))
+            bring(set(builder.get_requires_for_build("wheel")))
+            return Path(builder.build("wheel", work / "wheel"))
+    except (BuildException, BuildBackendException) as error:
+        # What the hook itself printed is in the log already.
+        with log.open("a", encoding="utf-8") as stream:
+            stream.write(f"{type(error).__name__}: {error}\n")
+        raise _FailedError from error
+
+
+def _keep(log: Path, command: Sequence[str | os.PathLike[str]], ended: process.Finished) -> None:
+    with log.open("a", encoding="utf-8") as stream:
+        stream.write(f"$ {' '.join(str(part) for part in command)}\n{redact(ended.stdout)}{redact(ended.stderr)}")
+        if ended.timed_out:
+            stream.write(f"error: it did not end in {ended.seconds:.0f} s, and was stopped\n")
+        elif not ended.ok:
+            stream.write(f"error: it ended with {ended.signal_name or f'status {ended.returncode}'}\n")

@@ -1,0 +1,67 @@
+"""Unpacking a source distribution: nothing in it may reach out of its folder."""
+
+from __future__ import annotations
+
+import shutil
+import tarfile
+import zipfile
+import zlib
+from pathlib import Path
+
+from tfprov.errors import TfprovError
+
+_BROKEN = (tarfile.TarError, zipfile.BadZipFile, zlib.error, EOFError, ValueError, RuntimeError)
+
+
+def unpack(archive: Path, target: Path) -> Path:
+    """The folder of the project in an archive whose hash was checked, unpacked.
+
+    Args:
+        archive: `.tar.gz`, `.tar.bz2`, `.tar.xz`, `.tar` or `.zip`.
+        target: an empty folder.
+
+    Raises:
+        TfprovError: `build-failed` when it cannot be read, or reaches out of its folder.
+    """
+    try:
+        if zipfile.is_zipfile(archive):
+            with zipfile.ZipFile(archive) as zipped:
+                zipped.extractall(target)  # noqa: S202 - it drops leading slashes and `..`
+        else:
+            with tarfile.open(archive) as packed:
+                for member in packed:
+                    _extract(packed, member, target)
+    except _BROKEN as error:
+        raise TfprovError(
+            "build-failed", f"`{archive.name}` is not an archive that can be unpacked", evidence=(str(error),)
+        ) from error
+    found = [entry for entry in target.iterdir() if entry.name != "pax_global_header"]
+    return found[0] if len(found) == 1 and found[0].is_dir() else target
+
+
+def _extract(packed: tarfile.TarFile, member: tarfile.TarInfo, target: Path) -> None:
+    # As the filter `data` of tarfile does it, which not every Python 3.10 and 3.11 has yet.
+    place = (target / member.name).resolve()
+    inside = place == target.resolve() or target.resolve() in place.parents
+    if member.issym() or member.islnk():
+        base = place.parent if member.issym() else target
+        end = (base / member.linkname).resolve()
+        inside = inside and target.resolve() in end.parents
+    if not inside or not (member.isreg() or member.isdir() or member.issym() or member.islnk()):
+        raise TfprovError(
+            "build-failed",
+            f"`{Path(str(packed.name)).name}` reaches out of its own folder",
+            evidence=(f"`{member.name}`" + (f" is a link to `{member.linkname}`" if member.linkname else ""),),
+        )
+    if member.isdir():
+        place.mkdir(parents=True, exist_ok=True)
+        return
+    place.parent.mkdir(parents=True, exist_ok=True)
+    if member.issym():
+        place.symlink_to(member.linkname)
+        return
+    content = packed.extractfile(member)  # follows a hard link to its member
+    if content is not None:
+        with content, place.open("wb") as stream:
+            shutil.copyfileobj(content, stream)
+        place.chmod(0o755 if member.mode & 0o100 else 0o644)

@@ -1,0 +1,97 @@
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from uv import find_uv_bin
+
+from sdists import project
+from tfprov.errors import TfprovError
+from tfprov.lock.records import LockedFile, LockedSource
+from tfprov.sources.build import build
+from tfprov.sources.records import Bench
+
+Make = Callable[[dict[str, str]], Path]
+SOURCE = LockedSource(
+    name="own",
+    version="1.0",
+    archive=LockedFile(name="own", version="1.0", filename="own-1.0.tar.gz", url="file:///own", sha256="0" * 64),
+)
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Bench:
+    environ = {"PATH": os.environ["PATH"], "HOME": str(tmp_path)}
+    return Bench(
+        uv=Path(find_uv_bin()),
+        python=Path(sys.executable),
+        index=environ,
+        options=("--no-index", "--no-config", "--cache-dir", str(tmp_path / "cache")),
+        environ=environ,
+        variables={},
+        memory=None,
+        timeout=60,
+    )
+
+
+def built(tmp_path: Path, bench: Bench, files: dict[str, str], source: LockedSource = SOURCE) -> Path:
+    tree, work = tmp_path / "tree", tmp_path / "work"
+    tree.mkdir()
+    work.mkdir()
+    for name, text in files.items():
+        (tree / name).write_text(text)
+    return build(source, tree, bench, work=work, log=tmp_path / "own.log")
+
+
+def refusal(tmp_path: Path, bench: Bench, files: dict[str, str]) -> TfprovError:
+    with pytest.raises(TfprovError) as failure:
+        built(tmp_path, bench, files)
+    return failure.value
+
+
+def test_the_same_source_gives_the_same_wheel(tmp_path: Path, bench: Bench) -> None:
+    files = project("own", "1.0", in_build="files['moment.py'] = os.environ['SOURCE_DATE_EPOCH'].encode()")
+    (tmp_path / "one").mkdir()
+    (tmp_path / "two").mkdir()
+    one, two = built(tmp_path / "one", bench, files), built(tmp_path / "two", bench, files)
+    assert one.name == "own-1.0-py3-none-any.whl"
+    assert one.read_bytes() == two.read_bytes()
+
+
+def test_a_build_that_does_not_end_is_stopped(tmp_path: Path, bench: Bench) -> None:
+    files = project("own", "1.0", in_build="import time; time.sleep(60)")
+    error = refusal(tmp_path, replace(bench, timeout=3), files)
+    assert error.code.name == "build-failed"
+    assert any("it did not end in 3 s, and was stopped" in line for line in error.evidence)
+
+
+@pytest.mark.parametrize(("name", "version"), [("other", "1.0"), ("own", "1.1")])
+def test_a_source_that_gives_another_wheel_than_the_lock_names_is_refused(
+    tmp_path: Path, bench: Bench, name: str, version: str
+) -> None:
+    error = refusal(tmp_path, bench, project(name, version))
+    assert error.what == "the source of `own 1.0` gives another wheel than the lock names"
+
+
+def test_an_old_source_gets_an_older_setuptools_the_second_time(tmp_path: Path, bench: Bench) -> None:
+    check = "import pathlib\nif pathlib.Path.cwd().name == 'tree':\n    import pkg_resources"
+    files = project("own", "1.0", in_build=check)
+    wheel = built(tmp_path, bench, files)
+    assert wheel.parent.parent.name == "second"
+    assert (wheel.parent.parent / "bounds.txt").read_text() == "setuptools<82\n"
+
+
+def test_a_build_system_that_cannot_be_read_is_a_failed_build(tmp_path: Path, bench: Bench) -> None:
+    error = refusal(tmp_path, bench, {**project("own", "1.0"), "pyproject.toml": "[build-system\n"})
+    assert error.code.name == "build-failed"
+    assert str(tmp_path / "own.log") in error.evidence[-1]
+
+
+def test_requirements_that_cannot_be_had_say_so(tmp_path: Path, bench: Bench) -> None:
+    error = refusal(tmp_path, bench, project("own", "1.0", build_requires=["nowhere"]))
+    assert error.what == "what the build of `own` requires cannot be installed"
+    assert any("nowhere" in line for line in error.evidence)

@@ -1,0 +1,104 @@
+from __future__ import annotations
+
+import io
+import tarfile
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from tfprov.errors import TfprovError
+from tfprov.sources.unpack import unpack
+
+
+def packed(path: Path, *members: tuple[str, bytes, str]) -> Path:
+    """An archive of members: name, type of tarfile, and content or target of a link."""
+    with tarfile.open(path, "w:gz") as archive:
+        for name, kind, content in members:
+            member = tarfile.TarInfo(name)
+            member.type = kind
+            if kind in (tarfile.SYMTYPE, tarfile.LNKTYPE):
+                member.linkname = content
+                archive.addfile(member)
+            else:
+                member.size = len(content)
+                archive.addfile(member, io.BytesIO(content.encode()))
+    return path
+
+
+def target(tmp_path: Path) -> Path:
+    folder = tmp_path / "target"
+    folder.mkdir()
+    return folder
+
+
+@pytest.mark.parametrize("suffix", ["gz", "bz2", "xz"])
+def test_the_folder_of_the_project_is_given(tmp_path: Path, suffix: str) -> None:
+    source = tmp_path / "x.py"
+    source.write_text("x = 1\n")
+    with tarfile.open(tmp_path / f"x-1.0.tar.{suffix}", f"w:{suffix}") as archive:  # type: ignore[call-overload]
+        archive.add(source, "x-1.0/x.py")
+    folder = unpack(tmp_path / f"x-1.0.tar.{suffix}", target(tmp_path))
+    assert folder.name == "x-1.0"
+    assert (folder / "x.py").read_text() == "x = 1\n"
+
+
+def test_a_zip_is_unpacked_and_cannot_reach_out(tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "x-1.0.zip", "w") as archive:
+        archive.writestr("x-1.0/x.py", "x = 1\n")
+        archive.writestr("../out.py", "")
+    folder = unpack(tmp_path / "x-1.0.zip", target(tmp_path))
+    assert (folder / "x-1.0" / "x.py").is_file()
+    assert not (tmp_path / "out.py").exists()
+
+
+def test_links_inside_the_archive_are_kept(tmp_path: Path) -> None:
+    archive = packed(
+        tmp_path / "x.tar.gz",
+        ("x/a", tarfile.REGTYPE, "content"),
+        ("x/b", tarfile.SYMTYPE, "a"),
+        ("x/c", tarfile.LNKTYPE, "x/a"),
+    )
+    folder = unpack(archive, target(tmp_path))
+    assert (folder / "b").read_text() == (folder / "c").read_text() == "content"
+
+
+@pytest.mark.parametrize(
+    ("name", "kind", "content"),
+    [
+        ("../out", tarfile.REGTYPE, "x"),
+        ("/tmp/tfprov-out", tarfile.REGTYPE, "x"),
+        ("x/../../out", tarfile.REGTYPE, "x"),
+        ("x/link", tarfile.SYMTYPE, "../../out"),
+        ("x/link", tarfile.SYMTYPE, "/etc/passwd"),
+        ("x/link", tarfile.LNKTYPE, "../out"),
+        ("x/fifo", tarfile.FIFOTYPE, ""),
+        ("x/device", tarfile.CHRTYPE, ""),
+    ],
+)
+def test_an_archive_that_reaches_out_of_its_folder_is_refused(
+    tmp_path: Path, name: str, kind: bytes, content: str
+) -> None:
+    archive = packed(tmp_path / "x-1.0.tar.gz", ("x/a", tarfile.REGTYPE, "a"), (name, kind, content))
+    with pytest.raises(TfprovError) as failure:
+        unpack(archive, target(tmp_path))
+    assert failure.value.code.name == "build-failed"
+    assert failure.value.what == "`x-1.0.tar.gz` reaches out of its own folder"
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_file_below_a_link_that_leads_out_is_not_written(tmp_path: Path) -> None:
+    folder = target(tmp_path)
+    (folder / "x").mkdir()
+    (folder / "x" / "away").symlink_to(tmp_path)
+    archive = packed(tmp_path / "x.tar.gz", ("x/away/out", tarfile.REGTYPE, "x"))
+    with pytest.raises(TfprovError, match="reaches out"):
+        unpack(archive, folder)
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("content", [b"", b"no archive", b"\x1f\x8b\x08\x00cut"])
+def test_what_is_not_an_archive_is_said(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "x-1.0.tar.gz").write_bytes(content)
+    with pytest.raises(TfprovError, match="is not an archive that can be unpacked"):
+        unpack(tmp_path / "x-1.0.tar.gz", target(tmp_path))
