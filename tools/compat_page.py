@@ -65,7 +65,7 @@ TensorFlow {conda} for CUDA {conda_cuda} has machine code for them.
 def page(compat: Compat) -> str:
     """The whole page."""
     build = next(row for row in compat.conda if row.cuda is not None)
-    mostly = ", ".join(sorted({each for row in compat.releases for each in row.cuda.mostly_ptx}))
+    mostly = ", ".join(sorted({each for row in compat.releases if row.cuda for each in row.cuda.mostly_ptx}))
     parts = [
         _INTRO.format(generated=compat.generated),
         "## Wheels\n",
@@ -112,7 +112,7 @@ def _wheels(compat: Compat) -> Iterator[str]:
         ),
     )
     yield ""
-    yield "Python versions from 3.9 on, the oldest that environments are made for. `→` an empty wheel that stands for"
+    yield "Python versions from 3.6 on, the oldest that environments are made for. `→` an empty wheel that stands for"
     yield "another project. No release has wheels for musl, 32-bit systems or Windows on ARM."
 
 
@@ -143,8 +143,12 @@ def _cuda(compat: Compat) -> Iterator[str]:
                 "yes" if "and-cuda" in row.extras else "no",
             )
             for row in compat.releases
+            if row.cuda is not None
         ),
     )
+    yield ""
+    yield "The CUDA libraries of releases before 2.10 cannot be brought: those of CUDA 10 do not come as wheels, and those"
+    yield "of CUDA 11 were not proved with them. Such a release is installed for the CPU only."
 
 
 def _drivers(compat: Compat) -> Iterator[str]:

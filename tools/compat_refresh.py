@@ -3,36 +3,54 @@
     python tools/compat_refresh.py            show what changed
     python tools/compat_refresh.py --write    put new wheel rows into the table
 
-It reads file names only: wheels by project, platform and Python. What stands inside a wheel (CUDA, compute
-capabilities, requirements, sizes) is measured by hand and is never touched here; a release that the table does not have
-is reported, because it needs those measurements.
+It reads file names: wheels by project, platform and Python. Of releases before 2.10, whose CUDA libraries tfprov does not
+bring, it also reads requirements, sizes and kind from the wheels, by ranges: some 300 kB of each. Of later ones what stands
+inside a wheel (CUDA, compute capabilities, requirements, sizes) is measured by hand and is never touched here; one that
+the table does not have is reported, because it needs those measurements.
 """
 
 from __future__ import annotations
 
 import argparse
 import difflib
+import io
 import json
 import os
+import re
 import sys
-from collections.abc import Iterable
+import zipfile
+from collections.abc import Callable, Iterable
+from email.parser import HeaderParser
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
+from packaging.requirements import Requirement
 from packaging.utils import InvalidWheelFilename, parse_wheel_filename
 from packaging.version import Version
 
+from tfprov.fetch.sources import Network
 from tfprov.plan.records import Listing
+
+if TYPE_CHECKING:
+    import httpx
 
 TABLE = Path(__file__).resolve().parents[1] / "src/tfprov/plan/data/compat.json"
 PACKAGES = ("tensorflow", "tensorflow-cpu")
 STUBBED = ("tensorflow-intel", "tensorflow-cpu-aws", "tensorflow-macos")
 OTHERS = ("tensorflow-metal", "tensorflow-rocm")
-OLDEST_MINOR = 9  # environments can be made for Python 3.9 and newer
+OLDEST_MINOR = 6  # environments can be made for Python 3.6 and newer
+OLDEST = Version("1.15")
+READ_BELOW = Version("2.10")
+"""Releases from `OLDEST` up to here get their whole row from the index."""
+
+_LEGACY_GLIBC = {"manylinux1": "2.5", "manylinux2010": "2.12", "manylinux2014": "2.17"}
+_BUFFER_BYTES = 128 * 1024
 
 _SYSTEMS: dict[str, Literal["linux", "macos", "windows"]] = {"darwin": "macos", "win32": "windows"}
 
 Built = dict[tuple[str, str, str], tuple[set[int], set[str]]]
+Open = Callable[[str], zipfile.ZipFile]
+"""Opens a wheel of the index by its file name."""
 
 
 def render(document: dict[str, object]) -> str:
@@ -79,6 +97,18 @@ def platform_of(tag: str) -> str | None:
     return {"win_amd64": "windows_x86_64"}.get(tag)
 
 
+def covered(filename: str) -> Iterable[tuple[tuple[str, str], int, str]]:
+    """Version and platform, minor version of Python and platform tag of everything that a wheel is for."""
+    try:
+        _, version, _, tags = parse_wheel_filename(filename)
+    except InvalidWheelFilename:
+        return
+    for tag in tags:
+        platform, minor = platform_of(tag.platform), tag.interpreter.removeprefix("cp3")
+        if platform is not None and minor.isdigit() and int(minor) >= OLDEST_MINOR:
+            yield (str(version), platform), int(minor), tag.platform
+
+
 def read_wheels(listing: Listing) -> Built:
     """Minor versions of Python and platform tags by project, version and platform."""
     built: Built = {}
@@ -86,18 +116,98 @@ def read_wheels(listing: Listing) -> Built:
         for file in offered:
             if file.yanked:
                 continue
-            try:
-                _, version, _, tags = parse_wheel_filename(file.filename)
-            except InvalidWheelFilename:
-                continue
-            for tag in tags:
-                platform, minor = platform_of(tag.platform), tag.interpreter.removeprefix("cp3")
-                if platform is None or not minor.isdigit() or int(minor) < OLDEST_MINOR:
-                    continue
-                minors, platforms = built.setdefault((project, str(version), platform), (set(), set()))
-                minors.add(int(minor))
-                platforms.add(tag.platform)
+            for key, minor, tag in covered(file.filename):
+                minors, platforms = built.setdefault((project, *key), (set(), set()))
+                minors.add(minor)
+                platforms.add(tag)
     return built
+
+
+class RemoteFile(io.RawIOBase):
+    """A file on an index, of which only what is read is fetched."""
+
+    def __init__(self, client: httpx.Client, url: str, size: int) -> None:
+        self._client, self._url, self._size, self._place = client, url, size, 0
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        self._place = offset + {io.SEEK_SET: 0, io.SEEK_CUR: self._place, io.SEEK_END: self._size}[whence]
+        return self._place
+
+    def readinto(self, buffer: memoryview) -> int:
+        end = min(self._size, self._place + len(buffer)) - 1
+        if end < self._place:
+            return 0
+        asked = {"Range": f"bytes={self._place}-{end}", "Accept-Encoding": "identity"}
+        for _ in range(5):
+            with self._client.stream("GET", self._url, headers=asked) as answer:
+                # A cache between here and the index may know the file, but not yet its ranges.
+                if answer.status_code == 206:
+                    got = answer.read()
+                    buffer[: len(got)] = got
+                    self._place += len(got)
+                    return len(got)
+        raise OSError(f"no ranges of {self._url}: status {answer.status_code}")
+
+
+def read_old(listing: Listing, built: Built, open_wheel: Open) -> list[dict[str, object]]:
+    """The rows of the releases before 2.10, newest first, with everything that the table says of them."""
+    wheels: dict[tuple[str, str, str], tuple[int, str, int]] = {}
+    for project in PACKAGES:
+        for file in listing.files[project]:
+            for (version, platform), minor, _ in () if file.yanked else covered(file.filename):
+                key = (project, version, platform)
+                wheels[key] = max(wheels.get(key, (0, "", 0)), (minor, file.filename, file.size or 0))
+    versions = {Version(version) for project, version, _ in wheels if project == "tensorflow"}
+    old = (each for each in versions if OLDEST <= each < READ_BELOW and not each.is_prerelease)
+    return [_read_release(str(version), wheels, built, open_wheel) for version in sorted(old, reverse=True)]
+
+
+def _read_release(
+    version: str, wheels: dict[tuple[str, str, str], tuple[int, str, int]], built: Built, open_wheel: Open
+) -> dict[str, object]:
+    rows: list[dict[str, object]] = []
+    for key in sorted((key for key in wheels if key[1] == version), key=lambda key: (PACKAGES.index(key[0]), key[2])):
+        project, _, platform = key
+        minors, tags = built[key]
+        # Since 2.1 tensorflow-cpu is the build without CUDA; before, the wheel itself says it.
+        kind = "cpu" if project == "tensorflow-cpu" or platform.startswith("macos") else _kind(open_wheel(wheels[key][1]))
+        pythons = [f"3.{minor}" for minor in sorted(minors)]
+        row = {"package": project, "platform": platform, "pythons": pythons, "tags": sorted(tags), "kind": kind}
+        rows.append({**row, "source": "index-files"})
+    _, filename, size = wheels["tensorflow", version, "linux_x86_64"]
+    archive = open_wheel(filename)
+    metadata = HeaderParser().parsestr(_member(archive, ".dist-info/METADATA"))
+    tag = min(built["tensorflow", version, "linux_x86_64"][1])
+    return {
+        "version": version,
+        "requires_python": metadata.get("Requires-Python") or "",
+        "glibc": _LEGACY_GLIBC[tag.partition("_x86_64")[0]],
+        "glibc_source": "wheel-tag",
+        "extras": metadata.get_all("Provides-Extra", []),
+        "extras_source": "wheel-metadata",
+        "requires": sorted(str(Requirement(line)) for line in metadata.get_all("Requires-Dist", []) if "extra ==" not in line),
+        "requires_source": "wheel-metadata",
+        "wheel_bytes": size,
+        "unpacked_bytes": sum(each.file_size for each in archive.infolist()),
+        "size_source": "wheel-index",
+        "cuda": None,
+        "wheels": rows,
+    }
+
+
+def _kind(archive: zipfile.ZipFile) -> str:
+    told = re.search(r"""is_cuda_build['"]?\s*[=:,]\s*(True|False)""", _member(archive, "platform/build_info.py"))
+    return "cuda" if told and told[1] == "True" else "cpu"
+
+
+def _member(archive: zipfile.ZipFile, end: str) -> str:
+    return archive.read(next(name for name in archive.namelist() if name.endswith(end))).decode("utf-8")
 
 
 def refresh(document: dict[str, object], built: Built) -> list[str]:
@@ -139,19 +249,39 @@ def refresh(document: dict[str, object], built: Built) -> list[str]:
     return notes
 
 
-def _listing(index: str | None) -> Listing:
+def _network(index: str | None) -> Network:
     # The same reading as the stage's own, through whatever index this machine is configured with.
-    from tfprov.fetch.index import listing
-    from tfprov.fetch.sources import Network
     from tfprov.host.network import network as configuration
 
     configured = configuration(os.environ, system=_SYSTEMS.get(sys.platform, "linux")).index.value
-    network = Network(
+    return Network(
         index_url=index or configured.url,
         extra=() if index else configured.extra,
         merged=configured.merged and not index,
     )
+
+
+def _listing(network: Network) -> Listing:
+    from tfprov.fetch.index import listing
+
     return listing((*PACKAGES, *STUBBED, *OTHERS), network, emit=lambda _: None)
+
+
+def _wheel_opener(network: Network, client: httpx.Client) -> Open:
+    from tfprov.fetch.index import parse_json
+
+    links = {}
+    for project in PACKAGES:
+        page = client.get(
+            f"{network.simple_url.rstrip('/')}/{project}/", headers={"Accept": "application/vnd.pypi.simple.v1+json"}
+        )
+        links.update({link.filename: link for link in parse_json(page.content, str(page.url))})
+
+    def open_wheel(filename: str) -> zipfile.ZipFile:
+        link = links[filename]
+        return zipfile.ZipFile(io.BufferedReader(RemoteFile(client, link.url, link.size or 0), _BUFFER_BYTES))
+
+    return open_wheel
 
 
 def main(arguments: Iterable[str] | None = None) -> int:
@@ -162,11 +292,18 @@ def main(arguments: Iterable[str] | None = None) -> int:
     asked = parser.parse_args(arguments)
     before = TABLE.read_text("utf-8")
     document = json.loads(before)
-    listing = _listing(asked.index)
+    network = _network(asked.index)
+    listing = _listing(network)
     if not listing.files["tensorflow"]:
         print("the index has no tensorflow", file=sys.stderr)
         return 2
-    notes = refresh(document, read_wheels(listing))
+    built = read_wheels(listing)
+    with network.client(network.ordered_routes()[0], connect_timeout=20, idle_timeout=60) as client:
+        old = read_old(listing, built, _wheel_opener(network, client))
+    newer = [row for row in document["releases"] if Version(row["version"]) >= READ_BELOW]
+    document["releases"] = newer
+    notes = refresh(document, built)
+    document["releases"] = [*newer, *old]
     after = render(document)
     sys.stdout.writelines(difflib.unified_diff(before.splitlines(True), after.splitlines(True), "table", "index", n=1))
     for note in notes:

@@ -1,7 +1,7 @@
 """What a cured environment does at every start of its interpreter, just before TensorFlow is imported.
 
 `tfprov.envs.cures` copies this file into an environment as `_tfprov_cures.py`, beside a `_tfprov_cures.pth` whose one
-line calls `begin` with what is to be done. It imports nothing of tfprov and runs on Python 3.7 and newer.
+line calls `begin` with what is to be done. It imports nothing of tfprov and runs on Python 3.6 and newer.
 
 Until TensorFlow is imported, nothing is loaded and no variable is touched: a program that does not use TensorFlow pays
 for one small module. LD_LIBRARY_PATH cannot be changed here, because the loader reads it once, when the process begins.
@@ -10,17 +10,10 @@ again, neither in LD_LIBRARY_PATH nor anywhere else. Starting the process anew w
 too; but that breaks whoever embeds an interpreter, and hands the CUDA libraries to every child process.
 """
 
-from __future__ import annotations
-
 import os
 import sys
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from importlib.machinery import ModuleSpec
-    from typing import Sequence, Tuple
-
-active: list[Cures] = []
+active = []
 """What `begin` set up; at most one."""
 
 
@@ -36,23 +29,16 @@ class Cures:
         opened: the libraries that could be opened.
     """
 
-    def __init__(
-        self,
-        root: str,
-        libraries: Sequence[str],
-        xla: Sequence[Tuple[str, str]],
-        modules: Sequence[str],
-        told: Sequence[str],
-    ) -> None:
+    def __init__(self, root, libraries, xla, modules, told):
         self.root = root
         self.libraries = libraries
         self.xla = xla
         self.modules = frozenset(modules)
         self.told = told
-        self.opened: list[str] = []
+        self.opened = []
         self._prepared = False
 
-    def find_spec(self, name: str, path: object = None, target: object = None) -> ModuleSpec | None:  # noqa: ARG002 - the protocol
+    def find_spec(self, name, path=None, target=None):  # noqa: ARG002 - the protocol
         """The environment's own module for a protected name, else None; TensorFlow is prepared for on the way."""
         if name == "tensorflow" and not self._prepared:
             self._prepared = True
@@ -63,7 +49,7 @@ class Cures:
             return PathFinder.find_spec(name, [self.root])
         return None
 
-    def prepare(self) -> None:
+    def prepare(self):
         """Open the libraries, and set the flags that the user did not set."""
         flags = os.environ.get("XLA_FLAGS", "")
         for name, place in self.xla:
@@ -87,12 +73,7 @@ class Cures:
                 self.opened.append(place)
 
 
-def begin(
-    libraries: Sequence[str] = (),
-    xla: Sequence[Tuple[str, str]] = (),
-    modules: Sequence[str] = (),
-    told: Sequence[str] = (),
-) -> None:
+def begin(libraries=(), xla=(), modules=(), told=()):
     """Called by the `.pth` file at each start; a second call, of a folder that is reachable twice, does nothing."""
     if not active:
         active.append(Cures(os.path.dirname(os.path.abspath(__file__)), libraries, xla, modules, told))

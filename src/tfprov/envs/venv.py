@@ -1,4 +1,4 @@
-"""Empty virtual environments, by virtualenv."""
+"""Empty virtual environments: by virtualenv, and by uv where the Python is too old for that."""
 
 from __future__ import annotations
 
@@ -7,12 +7,24 @@ import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
+from tfprov import process
+from tfprov.envs.generations import python_in
 from tfprov.envs.holders import SHELLS
 from tfprov.errors import TfprovError
 from tfprov.process import clean_environment
 
-# virtualenv seeds pip from wheels that it carries, and carries none for older Pythons.
-_OLDEST_SEEDED = (3, 9)
+# virtualenv asks an interpreter with code that 3.7 cannot read, and carries no pip for 3.8.
+_OLDEST_FOR_VIRTUALENV = (3, 9)
+# Installs the pip that came with an interpreter, and without the setuptools beside it, which no lock names.
+_ADD_OWN_PIP = """
+import ensurepip, glob, os, runpy, sys
+folder = os.path.join(os.path.dirname(ensurepip.__file__), "_bundled")
+(wheel,) = glob.glob(os.path.join(folder, "pip-*.whl"))
+sys.path.insert(0, wheel)
+sys.argv = ["pip", "install", "--quiet", "--no-index", "--no-deps", "--no-compile", "--find-links", folder, "pip"]
+runpy.run_module("pip", run_name="__main__")
+"""
+_SECONDS = 120.0
 _DEACTIVATE = "deactivate () {\n"
 # What virtualenv writes before it seeds: launchers, activation scripts, what it keeps of the interpreter.
 _ROOM = 256 * 1024
@@ -27,6 +39,7 @@ def create(
     version: str,
     prompt: str,
     cache: Path,
+    uv: Path,
     environ: Mapping[str, str],
     with_pip: bool = True,
 ) -> None:
@@ -38,23 +51,48 @@ def create(
         version: its full version.
         prompt: what an activated shell shows.
         cache: virtualenv's own cache.
+        uv: the executable, for Pythons before 3.9.
         environ: variables of this process; those that redirect Pythons are kept out.
-        with_pip: whether it gets a pip of its own.
+        with_pip: whether it gets a pip of its own. Before 3.9 that is the one which came with the interpreter, if any.
 
     Raises:
-        TfprovError: `python-broken` when virtualenv cannot build on that interpreter.
+        TfprovError: `python-broken` when no environment can be built on that interpreter.
         OSError: the disk is full, or the folder cannot be written.
     """
+    if _numbers(version) < _OLDEST_FOR_VIRTUALENV:
+        _by_uv(path, python=python, prompt=prompt, uv=uv, environ=environ, with_pip=with_pip)
+    else:
+        _by_virtualenv(path, python=python, prompt=prompt, cache=cache, environ=environ, with_pip=with_pip)
+    _mend_activation(path)
+    _note_shells(path)
+
+
+def _by_uv(
+    path: Path, *, python: Path, prompt: str, uv: Path, environ: Mapping[str, str], with_pip: bool
+) -> None:
+    clean = clean_environment(environ)
+    argv = (uv, "venv", "--python", python, "--prompt", prompt, "--allow-existing", "--no-config", "--no-project")
+    made = process.run((*argv, "--offline", "--no-cache", path), env=clean, timeout=_SECONDS)
+    if not made.ok:
+        _blame_the_disk(path)
+        raise _broken(python, f"uv venv: {made.stderr.strip()}")
+    if with_pip:
+        # Some distributions take ensurepip out of their Python; uv installs without any pip.
+        process.run((python_in(path), "-I", "-c", _ADD_OWN_PIP), env=clean, timeout=_SECONDS)
+
+
+def _by_virtualenv(
+    path: Path, *, python: Path, prompt: str, cache: Path, environ: Mapping[str, str], with_pip: bool
+) -> None:
     from virtualenv import __version__ as virtualenv_version
     from virtualenv import session_via_cli
 
-    seeded = with_pip and _numbers(version) >= _OLDEST_SEEDED
     arguments = [
         *("--python", str(python), "--app-data", str(cache), "--prompt", prompt),
         *("--no-download", "--no-periodic-update", "--no-vcs-ignore"),
         *(("--no-venv-redirect",) if _numbers(virtualenv_version) >= _REDIRECTS else ()),
         # Pythons before 3.12 would get a setuptools that no lock names.
-        *(("--no-setuptools",) if seeded else ("--no-seed",)),
+        *(("--no-setuptools",) if with_pip else ("--no-seed",)),
         str(path),
     ]
     # The user's virtualenv.ini could turn on the system's packages or turn off pip.
@@ -63,14 +101,16 @@ def create(
         session_via_cli(arguments, setup_logging=False, env=clean).run()
     except (RuntimeError, SystemExit, ValueError) as error:
         _blame_the_disk(path, cache)
-        raise TfprovError(
-            "python-broken",
-            f"no environment can be made from `{python}`",
-            evidence=(f"virtualenv: {error}",),
-            hint="name another interpreter with `python.path`",
-        ) from error
-    _mend_activation(path)
-    _note_shells(path)
+        raise _broken(python, f"virtualenv: {error}") from error
+
+
+def _broken(python: Path, said: str) -> TfprovError:
+    return TfprovError(
+        "python-broken",
+        f"no environment can be made from `{python}`",
+        evidence=(said,),
+        hint="name another interpreter with `python.path`",
+    )
 
 
 def _mend_activation(path: Path) -> None:

@@ -1,15 +1,13 @@
 """Compiles the modules of an import, from wheels that are being installed at the same time.
 
 Started by the environment's Python as `python -I -W ignore compile_first.py REQUEST.json`. Like the probes of the smoke
-test it imports only the standard library and runs on Python 3.7 and newer. Beginning with the modules in the request,
+test it imports only the standard library and runs on Python 3.6 and newer. Beginning with the modules in the request,
 it follows the imports at the left margin of each module. Modules that it does not find are compiled when they are
 imported, as usual.
 
 It ends when the file `installed` or `stop` appears, or when its parent process is gone. When `installed` appears it
 writes the bytecode beside the sources, as Python itself would, and prints the number of files.
 """
-
-from __future__ import annotations
 
 import gc
 import importlib.util
@@ -31,6 +29,8 @@ _IMPORT = re.compile(
 )
 _NAME = re.compile(rb"(\w+)(?:[ \t]+as[ \t]+\w+)?")
 _COMMENT = re.compile(rb"#[^\n]*")
+# Python 3.7 put a word in here, which says whether a time or a hash follows (PEP 552).
+_FLAGS = bytes(4) if sys.version_info >= (3, 7) else b""
 
 
 class Modules:
@@ -117,9 +117,8 @@ def place(library, found):
             if folder not in made:
                 os.makedirs(folder, exist_ok=True)
                 made.add(folder)
-            header = importlib.util.MAGIC_NUMBER + struct.pack(
-                "<III", 0, int(source.st_mtime) & 0xFFFFFFFF, size & 0xFFFFFFFF
-            )
+            header = importlib.util.MAGIC_NUMBER + _FLAGS
+            header += struct.pack("<II", int(source.st_mtime) & 0xFFFFFFFF, size & 0xFFFFFFFF)
             with open(target, "xb") as out:
                 out.write(header + code)
         except OSError:

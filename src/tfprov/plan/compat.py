@@ -27,7 +27,7 @@ class Wheels:
     Attributes:
         package: `tensorflow` or `tensorflow-cpu`.
         platform: `linux_x86_64`, `linux_aarch64`, `macos_arm64`, `macos_x86_64`, `windows_x86_64`.
-        pythons: minor versions that can be installed, `3.9` and up.
+        pythons: minor versions that can be installed, `3.6` and up.
         tags: platform tags.
         kind: `cuda` has code for NVIDIA GPUs, `cpu` has none, `stub` is empty and depends on `needs`.
         needs: the project that a stub stands for.
@@ -81,11 +81,12 @@ class Release:
     """A TensorFlow release.
 
     Attributes:
-        requires_python: PEP 440 range that its metadata states.
+        requires_python: PEP 440 range that its metadata states; empty when it states none.
         wheels: by project and platform.
         glibc: oldest glibc of the Linux wheels.
         requires: requirements of the Linux x86-64 wheel, without extras.
         extras: extras of the project `tensorflow`.
+        cuda: None where the CUDA libraries that it needs cannot be brought.
         wheel_bytes: size of the Linux x86-64 wheel of `tensorflow`; None when not known.
     """
 
@@ -98,7 +99,7 @@ class Release:
     requires_source: str
     extras: tuple[str, ...]
     extras_source: str
-    cuda: Cuda
+    cuda: Cuda | None
     wheel_bytes: int | None
     unpacked_bytes: int | None
     size_source: str
@@ -296,8 +297,8 @@ def read(text: str) -> Compat:
 
 def _release(row: dict[str, object]) -> Release:
     wheels = [_record(Wheels, each) for each in cast("list[dict[str, object]]", row["wheels"])]
-    cuda = _record(Cuda, cast("dict[str, object]", row["cuda"]))
-    return _record(Release, {**row, "wheels": wheels, "cuda": cuda})
+    cuda = cast("dict[str, object] | None", row["cuda"])
+    return _record(Release, {**row, "wheels": wheels, "cuda": cuda and _record(Cuda, cuda)})
 
 
 def _record(kind: type[_Row], row: dict[str, object]) -> _Row:

@@ -166,7 +166,7 @@ def _why_accelerator(context: DecisionContext, chosen: Fit, no_cuda: Refusal | N
 
 def _why_cuda(chosen: Fit, found: Gpus) -> str:
     known = chosen.candidate.known
-    built = f"CUDA {known.cuda.built_for}" if known else "CUDA"
+    built = f"CUDA {known.cuda.built_for}" if known and known.cuda else "CUDA"
     if found.driver is None:
         return f"with {built} for a GPU that will be there later"
     names = list(dict.fromkeys(gpus.describe(gpu) for gpu in found.usable))
@@ -184,8 +184,9 @@ def gpu_notes(context: DecisionContext, chosen: Fit) -> Iterator[str]:
     for gpu in found.usable:
         for fault in gpu.health:
             yield f"GPU {gpu.index} {gpu.name} reports: {fault}"
-    if known is not None and any(
-        gpu.compute_capability in known.cuda.mostly_ptx or _is_ptx(gpu.compute_capability, known.cuda.native)
+    cuda = None if known is None else known.cuda
+    if cuda is not None and any(
+        gpu.compute_capability in cuda.mostly_ptx or _is_ptx(gpu.compute_capability, cuda.native)
         for gpu in found.usable
     ):
         yield "the first run is slow: the driver compiles most kernels for this GPU and keeps them"
@@ -214,6 +215,8 @@ def _held_back(context: DecisionContext, chosen: Fit, found: Gpus) -> Iterator[s
         if candidate.version <= chosen.candidate.version or candidate.known is None:
             continue
         cuda = candidate.known.cuda
+        if cuda is None:
+            continue
         served = [gpu for gpu in found.usable if gpus.serves(cuda, gpu, context.table)]
         if (
             served

@@ -142,23 +142,27 @@ def _too_old(context: DecisionContext, offer: Offer) -> Refusal:
     )
 
 
-def _cuda(context: DecisionContext, candidate: OfferedRelease) -> Cuda:
-    if candidate.known is not None:
-        return candidate.known.cuda
+def _cuda(context: DecisionContext, candidate: OfferedRelease) -> Cuda | None:
     # A release that the table lacks is taken to be built like the newest known one.
-    return context.table.releases[0].cuda
+    return (candidate.known or context.table.releases[0]).cuda
 
 
 def _gpu_refusal(context: DecisionContext, candidate: OfferedRelease, accelerator: Accelerator) -> Refusal | None:
     if accelerator != "cuda" or isinstance(context.gpus, Refusal):
         return None
-    known = candidate.known
+    known, cuda = candidate.known, _cuda(context, candidate)
+    if cuda is None:
+        return Refusal(
+            code="gpu-libs-missing",
+            why="the CUDA libraries that it needs do not come as wheels, or were not proved with it",
+            remedy="take TensorFlow 2.10 or newer, or the CPU",
+        )
     if context.demands.accelerator == "auto" and known is not None and "and-cuda" not in known.extras:
         return Refusal(
             code="gpu-libs-missing",
             why='it does not bring the CUDA libraries; `tensorflow.accelerator = "cuda"` adds them',
         )
-    return gpus.refusal(_cuda(context, candidate), context.gpus, context.table)
+    return gpus.refusal(cuda, context.gpus, context.table)
 
 
 def _pythons(
@@ -213,7 +217,7 @@ def _conflict(
     needs = [release, *(bound.requirement for bound in bounds(context, candidate, accelerator))]
     if candidate.known is not None:
         needs += candidate.known.requires
-        needs += candidate.known.cuda.pins if accelerator == "cuda" else ()
+        needs += candidate.known.cuda.pins if accelerator == "cuda" and candidate.known.cuda is not None else ()
     found = conflict(context.demands.others, needs, marker_environment(python, "cpython", context.facts))
     if found is None:
         return None
@@ -222,5 +226,11 @@ def _conflict(
 
 
 def first(fits: Sequence[Fit]) -> Fit | None:
-    """The newest release with an interpreter that is here; the newest of all when there is none."""
-    return next((fit for fit in fits if fit.usable), fits[0] if fits else None)
+    """The newest release with an interpreter that is here; the newest of all when there is none.
+
+    One before 3.9 counts only where no newer one could be brought: many a system has Python 3.6 for its own sake.
+    """
+    here = next((fit for fit in fits if any(interpreters.by_choice(each.minor) for each in fit.usable)), None)
+    brought = next((fit for fit in fits if any(map(interpreters.by_choice, fit.bringable))), None)
+    old = next((fit for fit in fits if fit.usable), None)
+    return here or brought or old or next(iter(fits), None)

@@ -14,8 +14,11 @@ from tfprov.plan.records import Refusal
 from tfprov.plan.tags import architecture, platform_tags
 from tfprov.profile.records import Profile
 
-OLDEST_PYTHON = (3, 9)
-"""virtualenv seeds environments for this Python and newer ones only."""
+OLDEST_PYTHON = (3, 6)
+"""The oldest that environments are made for: no release since 2.4 has wheels for an older one."""
+_OLDEST_BY_CHOICE = (3, 9)
+# uv has no standalone builds of older ones.
+_OLDEST_BROUGHT = (3, 8)
 
 # A later patch release may be what a range such as `>=3.12.4` wants of a Python that is still to be brought.
 _PATCHES = range(40)
@@ -143,7 +146,7 @@ def _version(interpreter: Interpreter, profile: Profile) -> Refusal | None:
     except InvalidVersion:
         return Refusal(code="python-broken", why=f"`{interpreter.version}` is not a version number")
     if version.release[:2] < OLDEST_PYTHON:
-        return Refusal(code="python-unsupported", why="environments can be made for Python 3.9 and newer")
+        return Refusal(code="python-unsupported", why="environments can be made for Python 3.6 and newer")
     wanted = None if profile.python.version is None else SpecifierSet(profile.python.version)
     if wanted is not None and not wanted.contains(version, prereleases=True):
         return Refusal(code="python-unsupported", why=f'outside `python.version = "{profile.python.version}"`')
@@ -180,8 +183,18 @@ def bringable(offer: Offer, profile: Profile) -> tuple[str, ...]:
     return tuple(
         minor
         for minor in reversed(offer.pythons)
-        if tuple(map(int, minor.split("."))) >= OLDEST_PYTHON and admits(wanted, minor)
+        if can_be_brought(minor) and admits(wanted, minor)
     )
+
+
+def can_be_brought(minor: str) -> bool:
+    """Whether there are standalone builds of a minor version of Python."""
+    return Version(minor).release >= _OLDEST_BROUGHT
+
+
+def by_choice(minor: str) -> bool:
+    """Whether a minor version of Python is taken although a newer one could be brought for a newer release."""
+    return Version(minor).release >= _OLDEST_BY_CHOICE
 
 
 def span(minors: Iterable[str]) -> str:

@@ -71,7 +71,7 @@ def no_gpu(context: DecisionContext, refusal: Refusal) -> TfprovError:
 def _oldest_driver(context: DecisionContext) -> str:
     """` of 525.60.13 or newer`: what the newest release that the profile allows needs; empty when it is not known."""
     known = next((each.known for each in context.admitted if each.known is not None), None)
-    if known is None:
+    if known is None or known.cuda is None:
         return ""
     return f" of {known.cuda.driver_wsl if context.facts.wsl.value else known.cuda.driver_linux} or newer"
 
@@ -167,7 +167,7 @@ def ways_to_cuda(context: DecisionContext) -> Iterator[str]:
     if isinstance(context.gpus, Refusal):
         return
     for candidate in context.admitted:
-        if candidate.known is None:
+        if candidate.known is None or candidate.known.cuda is None:
             continue
         found = gpus.refusal(candidate.known.cuda, context.gpus, context.table)
         if found is not None:
@@ -182,11 +182,14 @@ def _gpu_hint(context: DecisionContext, found: Gpus, nearest: Miss) -> str:
     serving = [
         row.version
         for row in table.releases
-        if not Version(row.version).is_prerelease and gpus.refusal(row.cuda, found, table) is None
+        if row.cuda is not None
+        and not Version(row.version).is_prerelease
+        and gpus.refusal(row.cuda, found, table) is None
     ]
     if serving:
         parts.append(f"TensorFlow {serving[0]} is the newest that this machine's GPU and driver can run")
     known = nearest.candidate.known
+    cuda = None if known is None else known.cuda
     if nearest.refusal.driver is not None:
         parts.append(f"driver {nearest.refusal.driver} or newer would serve {nearest.candidate.text}")
     if nearest.refusal.code == "gpu-arch-unsupported":
@@ -202,8 +205,8 @@ def _gpu_hint(context: DecisionContext, found: Gpus, nearest: Miss) -> str:
         )
         if built is not None:
             parts.append(f"conda-forge's TensorFlow {built.version} for CUDA {built.cuda} has code for this GPU")
-        some = tuple(gpu for gpu in found.usable if known is not None and gpus.serves(known.cuda, gpu, table))
-        if some and known is not None and not gpus.refusal(known.cuda, replace(found, usable=some), table):
+        some = tuple(gpu for gpu in found.usable if cuda is not None and gpus.serves(cuda, gpu, table))
+        if some and cuda is not None and not gpus.refusal(cuda, replace(found, usable=some), table):
             devices = ",".join(str(gpu.index) for gpu in some)
             parts.append(f"`CUDA_VISIBLE_DEVICES={devices}` leaves the GPUs that it can run on")
         parts.append("NVIDIA's TensorFlow container or the CPU are the other ways")
@@ -220,8 +223,9 @@ def _no_python(context: DecisionContext, nearest: Miss, misses: Sequence[Miss], 
     hints = [f"{release} has wheels for Python {span}{_ends(context)}"]
     if alternative:
         hints.append(f"{alternative} would fit")
-    if allowed and context.profile.python.path is None and not context.profile.python.install:
-        hints.append(f"`python.install = true` would bring Python {allowed[-1]}")
+    brought = [minor for minor in allowed if interpreters.can_be_brought(minor)]
+    if brought and context.profile.python.path is None and not context.profile.python.install:
+        hints.append(f"`python.install = true` would bring Python {brought[-1]}")
     return TfprovError(code, what, evidence=tuple(dict.fromkeys(evidence)), hint="; ".join(hints))
 
 

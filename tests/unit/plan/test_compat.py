@@ -35,7 +35,7 @@ def test_the_table_is_read_once() -> None:
 def test_releases_are_newest_first_and_complete() -> None:
     versions = [Version(row.version) for row in table().releases]
     assert versions == sorted(versions, reverse=True)
-    assert {version.release[:2] for version in versions} == {(2, minor) for minor in range(10, 23)}
+    assert {version.release[:2] for version in versions} == {(1, 15), *((2, minor) for minor in range(23))}
 
 
 def test_every_row_cites_a_source_that_is_explained_and_none_is_idle() -> None:
@@ -55,7 +55,7 @@ def test_every_row_of_every_list_has_a_source() -> None:
 def test_requirements_and_ranges_can_be_read() -> None:
     compat = table()
     for row in compat.releases:
-        for text in (*row.requires, *row.cuda.pins):
+        for text in (*row.requires, *(row.cuda.pins if row.cuda else ())):
             Requirement(text)
     for rows in (compat.bounds, compat.companions, compat.known_bad, compat.pairs):
         for one in rows:
@@ -66,7 +66,14 @@ def test_requirements_and_ranges_can_be_read() -> None:
 
 def test_only_releases_with_cuda_pins_have_the_extra() -> None:
     for row in table().releases:
-        assert bool(row.cuda.pins) == ("and-cuda" in row.extras), row.version
+        assert bool(row.cuda and row.cuda.pins) == ("and-cuda" in row.extras), row.version
+
+
+def test_every_release_is_for_a_python_and_a_system() -> None:
+    for row in table().releases:
+        here = [each for each in row.wheels if each.platform == "linux_x86_64"]
+        assert here, row.version
+        assert all(each.pythons for each in here), row.version
 
 
 def test_stubs_name_what_they_stand_for_and_nothing_else_does() -> None:
@@ -85,7 +92,7 @@ def test_a_release_is_found_by_any_spelling_of_its_version() -> None:
     found = table().release("2.15.0-1")
     assert found is not None
     assert found.version == "2.15.0.post1"
-    assert table().release("2.9.0") is None
+    assert table().release("1.14.0") is None
 
 
 def test_what_holds_for_some_pythons_needs_a_python() -> None:

@@ -41,6 +41,7 @@ def gpu(*gpus: Any, driver: str | None, **changes: Any) -> Host:
 CUDA = "tensorflow[and-cuda]"
 NEWEST_ON_CPU = "tensorflow-cpu==2.21.0 cpu 3.13.0"
 NEWEST_ON_CUDA = "tensorflow[and-cuda]==2.21.0 cuda 3.13.0"
+OLD = ("3.6.15", "3.7.16", "3.8.18")
 D470, D535, D550, D575 = "470.82.01", "535.161.08", "550.54.15", "575.57.08"
 GLIBC_2_17 = Libc(kind="glibc", version="2.17")
 GLIBC_2_31 = Libc(kind="glibc", version="2.31")
@@ -69,7 +70,8 @@ HOSTS = {
     "known bad with cuda": (gpu(hosts.V100, driver=D550), "==2.16.1", "cuda", "known-bad-release"),
     "centos 7": (Host(libc=GLIBC_2_17), None, "auto", "tensorflow-cpu==2.20.0 cpu 3.13.0"),
     "centos 7, 2.21": (Host(libc=GLIBC_2_17), "==2.21.*", "auto", "glibc-too-old"),
-    "centos 6": (Host(libc=Libc(kind="glibc", version="2.12")), None, "auto", "glibc-too-old"),
+    "centos 6": (Host(libc=Libc(kind="glibc", version="2.12")), None, "auto", "tensorflow-cpu==2.8.4 cpu 3.10.13"),
+    "centos 5": (Host(libc=Libc(kind="glibc", version="2.5")), None, "auto", "glibc-too-old"),
     "debian 11": (Host(libc=GLIBC_2_31), None, "auto", NEWEST_ON_CPU),
     "alpine": (ALPINE, None, "auto", "musl-libc"),
     "no avx": (Host(flags=hosts.SSE), None, "auto", "cpu-no-avx"),
@@ -170,6 +172,15 @@ HOSTS = {
     # interpreters
     "only python 3.9": (Host(pythons=("3.9.18",)), None, "auto", "tensorflow-cpu==2.20.0 cpu 3.9.18"),
     "only python 3.8": (Host(pythons=("3.8.18",)), None, "auto", "tensorflow-cpu==2.21.0 cpu (3.13)"),
+    "only python 3.6": (Host(pythons=("3.6.15",)), None, "auto", "tensorflow-cpu==2.21.0 cpu (3.13)"),
+    "only python 3.6, old release": (Host(pythons=("3.6.15",)), "<2.7", "auto", "tensorflow-cpu==2.6.5 cpu (3.9)"),
+    "python 3.6 to 3.8, release for them": (Host(pythons=OLD), "==2.4.*", "auto", "tensorflow-cpu==2.4.4 cpu 3.8.18"),
+    "python 3.6 to 3.8, release before tensorflow-cpu": (
+        Host(pythons=OLD), "==1.15.*", "auto", "tensorflow==1.15.5 cpu 3.7.16"),
+    "v100, cuda 10": (gpu(hosts.V100, driver=D550, pythons=OLD), "==2.4.*", "cuda", "gpu-libs-missing"),
+    "v100, cuda 10, auto": (
+        gpu(hosts.V100, driver=D550, pythons=OLD), "==2.4.*", "auto", "tensorflow-cpu==2.4.4 cpu 3.8.18"),
+    "v100, release without cuda": (gpu(hosts.V100, driver=D550, pythons=OLD), "==2.0.*", "cuda", "wheel-without-cuda"),
     "only python 3.14": (Host(pythons=("3.14.0",)), None, "auto", "tensorflow-cpu==2.21.0 cpu (3.13)"),
     "only python 3.14, candidate asked": (
         Host(pythons=("3.14.0",)), ">=2.22.0rc0", "auto", "tensorflow-cpu==2.22.0rc0 cpu 3.14.0"),
@@ -201,6 +212,7 @@ MANY = ("server without gpu", "v100", "h100, driver 535", "rtx 5090", "mac intel
 @pytest.mark.parametrize("release", [row.version for row in table().releases])
 def test_every_release_on_a_host_is_chosen_or_refused_with_a_reason(name: str, release: str) -> None:
     host = HOSTS[name][0]
+    host = dataclasses.replace(host, pythons=(*OLD, *host.pythons))
     try:
         found = plan(profile(f"=={release}", "auto"), host)
     except TfprovError as error:
@@ -283,7 +295,7 @@ def test_a_python_of_a_virtual_environment_is_not_taken_unless_the_profile_names
         (python("3.12.1", found_by="profile", bits=32), "python-32bit"),
         (python("", found_by="profile", problem=Problem(code="python-broken", why="exit status 1")), "python-broken"),
         (python("3.12.1", found_by="profile", implementation="pypy"), "python-unsupported"),
-        (python("3.8.18", found_by="profile"), "python-unsupported"),
+        (python("3.5.10", found_by="profile"), "python-unsupported"),
         (python("3.14.0", found_by="profile"), "python-unsupported"),
         (python("3.13.0", found_by="profile", free_threaded=True), "python-unsupported"),
         (python("3.13.0"), "python-not-found"),
@@ -300,10 +312,10 @@ def test_a_named_interpreter_that_cannot_be_used_is_the_error(interpreter: Any, 
     ("pythons", "code"),
     [
         ((), "python-not-found"),
-        (("3.8.18",), "python-unsupported"),
+        (("3.5.10",), "python-unsupported"),
         (THIRTY_TWO.pythons, "python-32bit"),
         ((python("", problem=Problem(code="python-broken", why="it does not start")),), "python-broken"),
-        (("3.8.18", python("3.12.1", bits=32)), "python-not-found"),
+        (("3.5.10", python("3.12.1", bits=32)), "python-not-found"),
     ],
 )
 def test_without_a_usable_python_the_error_says_why_none_will_do(pythons: Any, code: str) -> None:
@@ -473,12 +485,25 @@ def test_a_requirement_that_fights_a_bound_is_a_conflict_with_both_sides_named()
     assert "TensorFlow 2.21.0 on Python 3.13 would fit" in error.hint
 
 
+def test_an_old_python_is_taken_where_no_newer_one_may_be_brought() -> None:
+    decision = plan(profile(python={"install": False}), Host(pythons=OLD)).decision
+    assert (decision.tensorflow.version, decision.python.version) == ("2.13.1", "3.8.18")
+
+
+def test_no_hint_promises_to_bring_a_python_that_nobody_builds() -> None:
+    with pytest.raises(TfprovError) as caught:
+        plan(profile("==2.1.4", python={"install": False}), Host())
+    assert caught.value.code.name == "python-unsupported"
+    assert "would bring" not in caught.value.hint
+    assert "3.6 to 3.7" in caught.value.hint
+
+
 def test_what_would_fit_meets_the_other_requirements_too() -> None:
     asked = profile("==2.21.*", packages={"requirements": ["keras<3", "numpy<1.26"]}, python={"version": "==3.11.*"})
     with pytest.raises(TfprovError) as caught:
         plan(asked, Host())
     assert caught.value.hint == "TensorFlow 2.15.1 on Python 3.11 would fit"
-    impossible = profile("==2.21.*", packages={"requirements": ["numpy<1.20", "keras>=3"]})
+    impossible = profile("==2.21.*", packages={"requirements": ["numpy>=2", "keras<2.10"]})
     with pytest.raises(TfprovError) as caught:
         plan(impossible, Host())
     assert caught.value.hint == "loosen one of those named"

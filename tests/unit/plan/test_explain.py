@@ -57,18 +57,18 @@ fit""",
         """\
 python-unsupported 10: TensorFlow 2.21.0 has no wheel for any Python that the profile allows
 - Pythons that other releases run on: 3.14.0
-- tensorflow 2.10.0 to 2.21.0: it has wheels for Python 3.10 to 3.13 only (2.21.0)
+- tensorflow 1.15.0 to 2.21.0: it has wheels for Python 3.10 to 3.13 only (2.21.0)
 hint: TensorFlow 2.21.0 has wheels for Python 3.10 to 3.13; 3.14 begins with the pre-release 2.22.0rc0""",
     ),
     "several reasons against the pythons": (
         profile(python={"install": False}),
-        Host(pythons=("3.8.18", python("3.12.1", bits=32), python("3.11.0", implementation="pypy"))),
+        Host(pythons=("3.5.10", python("3.12.1", bits=32), python("3.11.0", implementation="pypy"))),
         """\
 python-not-found 10: no suitable Python for TensorFlow 2.21.0 was found on this machine
-- Python 3.8.18: environments can be made for Python 3.9 and newer
+- Python 3.5.10: environments can be made for Python 3.6 and newer
 - Python 3.12.1: it is a 32-bit build
 - Python 3.11.0: TensorFlow has wheels for CPython only; this is pypy
-- tensorflow 2.10.0 to 2.21.0: it has wheels for Python 3.10 to 3.13 only (2.21.0)
+- tensorflow 1.15.0 to 2.21.0: it has wheels for Python 3.10 to 3.13 only (2.21.0)
 hint: TensorFlow 2.21.0 has wheels for Python 3.10 to 3.13; `python.install = true` would bring Python 3.13""",
     ),
     "libc": (
@@ -94,7 +94,7 @@ hint: use an image with glibc, such as a Debian or Ubuntu one""",
         dataclasses.replace(hosts.MAC_ARM, os_version="11.7"),
         """\
 platform-no-wheel 11: no TensorFlow that the profile allows can run here: its wheel needs macOS 12.0; this is macOS 11.7
-- tensorflow 2.10.0 to 2.21.0: its wheel needs macOS 12.0; this is macOS 11.7 (2.21.0)
+- tensorflow 1.15.0 to 2.21.0: its wheel needs macOS 12.0; this is macOS 11.7 (2.21.0)
 hint: update the operating system, or use another machine""",
     ),
     "platform that was left": (
@@ -211,19 +211,19 @@ gpu-no-device 17: CUDA cannot work on this machine: `CUDA_VISIBLE_DEVICES=-1` hi
 hint: unset `CUDA_VISIBLE_DEVICES`, or name the GPUs to use""",
     ),
     "older than tfprov knows": (
-        profile("==2.7.4"),
+        profile("==1.14.0"),
         Host(),
         """\
 version-not-available 10: no TensorFlow release is within what the profile asks for
-- `tensorflow.version = "==2.7.4"` allows none of the known releases: 2.10.0 to 2.21.0
-hint: tfprov installs TensorFlow 2.10.0 and newer""",
+- `tensorflow.version = "==1.14.0"` allows none of the known releases: 1.15.0 to 2.21.0
+hint: tfprov installs TensorFlow 1.15.0 and newer""",
     ),
     "only a pre-release": (
         profile("==2.22.*"),
         Host(),
         """\
 version-not-available 10: no TensorFlow release is within what the profile asks for
-- `tensorflow.version = "==2.22.*"` allows none of the known releases: 2.10.0 to 2.21.0
+- `tensorflow.version = "==2.22.*"` allows none of the known releases: 1.15.0 to 2.21.0
 - pre-releases count only when the range names one: 2.22.0rc0
 hint: `>=2.22.0rc0` would allow the pre-release 2.22.0rc0""",
     ),

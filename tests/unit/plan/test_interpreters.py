@@ -35,7 +35,8 @@ def offer(*interpreters: str, tags: tuple[str, ...] = ("manylinux_2_27_x86_64",)
         (python("3.12.1"), None, ""),
         (python("3.13.0rc2"), "python-unsupported", "pre-release"),
         (python("3.13.0rc2", found_by="profile"), None, ""),
-        (python("3.8.18"), "python-unsupported", "3.9 and newer"),
+        (python("3.5.10"), "python-unsupported", "3.6 and newer"),
+        (python("3.6.15"), None, ""),
         (python("3.12.1", bits=32), "python-32bit", "32-bit"),
         (python("3.12.1", machine="i686"), "python-32bit", "i686"),
         (python("3.12.1", machine="aarch64"), "python-unsupported", "built for aarch64"),
@@ -122,16 +123,16 @@ def test_an_interpreter_fits_by_its_tag_and_its_own_libc() -> None:
 @pytest.mark.parametrize(
     ("tables", "expected"),
     [
-        ({}, ("3.12", "3.9")),
+        ({}, ("3.12", "3.8")),
         ({"python": {"install": False}}, ()),
         ({"python": {"path": "bin/python"}}, ()),
         ({"python": {"version": ">=3.12.4"}}, ("3.12",)),
-        ({"python": {"version": "<3.9"}}, ()),
-        ({"environment": {"kind": "conda"}, "python": {"install": False}}, ("3.12", "3.9")),
+        ({"python": {"version": "<3.8"}}, ()),
+        ({"environment": {"kind": "conda"}, "python": {"install": False}}, ("3.12", "3.8")),
     ],
 )
 def test_which_pythons_could_be_brought(tables: dict[str, Any], expected: tuple[str, ...]) -> None:
-    assert bringable(offer("cp38", "cp39", "cp312"), profile(**tables)) == expected
+    assert bringable(offer("cp37", "cp38", "cp312"), profile(**tables)) == expected
 
 
 def test_a_range_admits_a_minor_version_if_some_patch_release_is_in_it() -> None:

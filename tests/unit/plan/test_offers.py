@@ -54,7 +54,7 @@ def test_names_that_are_not_wheels_of_a_release_are_passed_over() -> None:
         "tensorflow-2.23.0-cp312-manylinux_2_27_x86_64.whl",
         "tensorflow-banana-cp312-cp312-manylinux_2_27_x86_64.whl",
         "tensorflow-2.23.0.dev1-cp312-cp312-manylinux_2_27_x86_64.whl",
-        "tensorflow-2.9.3-cp310-cp310-manylinux2014_x86_64.whl",
+        "tensorflow-1.14.0-cp37-cp37m-manylinux1_x86_64.whl",
     )
     found = candidates(table(), listing(*names), LINUX)
     assert not any(each.everywhere for each in found)
@@ -110,4 +110,4 @@ def test_a_stub_for_something_that_does_not_exist_offers_no_python() -> None:
         offer = one("2.11.1", found).offers["tensorflow"]
         assert offer.needs == "tensorflow-cpu-aws"
         assert offer.pythons == ()
-        assert offer.orphans == {"cp39", "cp310"}
+        assert offer.orphans >= {"cp39", "cp310"}

@@ -49,7 +49,7 @@ def test_wheels_are_read_by_project_version_and_platform() -> None:
         listing(
             "tensorflow-2.21.0-cp312-cp312-manylinux_2_27_x86_64.whl",
             "tensorflow-2.21.0-cp313-cp313-manylinux_2_27_x86_64.whl",
-            "tensorflow-2.21.0-cp38-cp38-manylinux_2_27_x86_64.whl",
+            "tensorflow-2.21.0-cp35-cp35m-manylinux_2_27_x86_64.whl",
             "tensorflow-2.21.0-cp312-cp312-linux_armv7l.whl",
             "tensorflow-2.21.0.tar.gz",
             yanked=("tensorflow-2.21.0-cp311-cp311-manylinux_2_27_x86_64.whl",),

@@ -3,8 +3,6 @@
 NCCL between GPUs; between logical processors when there is no second GPU.
 """
 
-from __future__ import annotations
-
 import time
 
 import numpy as np

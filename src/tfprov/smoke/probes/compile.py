@@ -1,7 +1,5 @@
 """XLA: does compiling for the device work, how long does it take, and is the result right?"""
 
-from __future__ import annotations
-
 import time
 
 from tfprov_probe import Failed, load

@@ -3,8 +3,6 @@
 The reference is computed here with Python's own 64-bit floats: neither NumPy nor TensorFlow has a part in it.
 """
 
-from __future__ import annotations
-
 import importlib.util
 import math
 import os

@@ -1,7 +1,5 @@
 """Hashes of the installed files against their RECORD: of the native libraries at the standard level, of all at deep."""
 
-from __future__ import annotations
-
 import base64
 import hashlib
 import os

@@ -1,7 +1,5 @@
 """What the driver says about the GPUs, asked of its own library: faults that no computation shows, or not yet."""
 
-from __future__ import annotations
-
 import ctypes
 import os
 import re

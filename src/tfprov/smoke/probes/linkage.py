@@ -5,8 +5,6 @@ RUNPATH of the library that asks, then the system's folders. This follows that s
 finds, and asks the same of everything that those libraries need in turn.
 """
 
-from __future__ import annotations
-
 import ctypes
 import glob
 import os

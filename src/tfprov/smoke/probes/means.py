@@ -1,7 +1,5 @@
 """No leg: what an environment has to cure itself with. Asked after a failed smoke test."""
 
-from __future__ import annotations
-
 import glob
 import os
 import re

@@ -1,7 +1,5 @@
 """Deep level, GPUs only: most of the memory can be taken, holds what was written to it, and is given back."""
 
-from __future__ import annotations
-
 import ctypes
 import os
 

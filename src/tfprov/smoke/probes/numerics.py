@@ -5,8 +5,6 @@ rounded to the type under test first, so that the error is the device's own. NaN
 never passes.
 """
 
-from __future__ import annotations
-
 import os
 import sys
 import time

@@ -1,7 +1,7 @@
 """The entry of every probe: runs the legs of one group and streams one JSON record a leg.
 
 Started by the environment's own Python as `python -I -X faulthandler -u probe.py REQUEST.json`. Everything in this
-folder imports the standard library and what is under test, nothing of tfprov, and runs on Python 3.7 and newer.
+folder imports the standard library and what is under test, nothing of tfprov, and runs on Python 3.6 and newer.
 
 Records are lines of JSON in the file that the request names. They do not go to stdout, which TensorFlow and its
 plug-ins write to. A leg is announced before it starts, so that whoever reads the file knows which leg took the
@@ -14,8 +14,6 @@ process down:
 
 A process that dies is started again with what is `done`, and goes on behind the leg that took it down.
 """
-
-from __future__ import annotations
 
 import faulthandler
 import gc

@@ -1,7 +1,5 @@
 """What people do with TensorFlow: train a model, feed it, save it, watch it."""
 
-from __future__ import annotations
-
 import importlib.util
 import math
 import os

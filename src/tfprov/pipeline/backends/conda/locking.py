@@ -249,9 +249,8 @@ def _cuda(context: Context, machine: Machine, decision: Decision) -> str | None:
     if profile.conda.tensorflow == "conda":
         found = next((row.cuda for row in known.conda if row.cuda), None)
     else:
-        version = decision.tensorflow.version
-        built = next((row.cuda.built_for for row in known.releases if row.version == version), None)
-        found = ".".join((built or known.releases[0].cuda.built_for).split(".")[:2])
+        built = {row.version: row.cuda.built_for for row in known.releases if row.cuda is not None}
+        found = ".".join(built.get(decision.tensorflow.version, next(iter(built.values()))).split(".")[:2])
     context.emit(Note(text=f"the driver of the target is taken to serve CUDA {found}; `conda.cuda` says otherwise"))
     return found
 

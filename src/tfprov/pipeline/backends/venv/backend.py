@@ -73,6 +73,7 @@ class VenvBackend:
         seeded: bool,
     ) -> None:
         from tfprov.envs import venv
+        from tfprov.pipeline.uv import uv_executable
 
         venv.create(
             path,
@@ -80,6 +81,7 @@ class VenvBackend:
             version=locked.interpreter.version,
             prompt=context.loaded.profile.name,
             cache=context.home.cache / "virtualenv",
+            uv=uv_executable(),
             environ=context.request.environ,
             with_pip=seeded,
         )
