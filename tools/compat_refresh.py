@@ -176,7 +176,9 @@ def _read_release(
         project, _, platform = key
         minors, tags = built[key]
         # Since 2.1 tensorflow-cpu is the build without CUDA; before, the wheel itself says it.
-        kind = "cpu" if project == "tensorflow-cpu" or platform.startswith("macos") else _kind(open_wheel(wheels[key][1]))
+        kind = (
+            "cpu" if project == "tensorflow-cpu" or platform.startswith("macos") else _kind(open_wheel(wheels[key][1]))
+        )
         pythons = [f"3.{minor}" for minor in sorted(minors)]
         row = {"package": project, "platform": platform, "pythons": pythons, "tags": sorted(tags), "kind": kind}
         rows.append({**row, "source": "index-files"})
@@ -191,7 +193,9 @@ def _read_release(
         "glibc_source": "wheel-tag",
         "extras": metadata.get_all("Provides-Extra", []),
         "extras_source": "wheel-metadata",
-        "requires": sorted(str(Requirement(line)) for line in metadata.get_all("Requires-Dist", []) if "extra ==" not in line),
+        "requires": sorted(
+            str(Requirement(line)) for line in metadata.get_all("Requires-Dist", []) if "extra ==" not in line
+        ),
         "requires_source": "wheel-metadata",
         "wheel_bytes": size,
         "unpacked_bytes": sum(each.file_size for each in archive.infolist()),

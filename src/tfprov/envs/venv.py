@@ -8,22 +8,14 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from tfprov import process
-from tfprov.envs.generations import python_in
 from tfprov.envs.holders import SHELLS
+from tfprov.envs.layout import python_in
 from tfprov.errors import TfprovError
 from tfprov.process import clean_environment
 
 # virtualenv asks an interpreter with code that 3.7 cannot read, and carries no pip for 3.8.
 _OLDEST_FOR_VIRTUALENV = (3, 9)
-# Installs the pip that came with an interpreter, and without the setuptools beside it, which no lock names.
-_ADD_OWN_PIP = """
-import ensurepip, glob, os, runpy, sys
-folder = os.path.join(os.path.dirname(ensurepip.__file__), "_bundled")
-(wheel,) = glob.glob(os.path.join(folder, "pip-*.whl"))
-sys.path.insert(0, wheel)
-sys.argv = ["pip", "install", "--quiet", "--no-index", "--no-deps", "--no-compile", "--find-links", folder, "pip"]
-runpy.run_module("pip", run_name="__main__")
-"""
+_BUNDLED = "import ensurepip, os; print(os.path.join(os.path.dirname(ensurepip.__file__), '_bundled'))"
 _SECONDS = 120.0
 _DEACTIVATE = "deactivate () {\n"
 # What virtualenv writes before it seeds: launchers, activation scripts, what it keeps of the interpreter.
@@ -67,18 +59,21 @@ def create(
     _note_shells(path)
 
 
-def _by_uv(
-    path: Path, *, python: Path, prompt: str, uv: Path, environ: Mapping[str, str], with_pip: bool
-) -> None:
+def _by_uv(path: Path, *, python: Path, prompt: str, uv: Path, environ: Mapping[str, str], with_pip: bool) -> None:
     clean = clean_environment(environ)
-    argv = (uv, "venv", "--python", python, "--prompt", prompt, "--allow-existing", "--no-config", "--no-project")
-    made = process.run((*argv, "--offline", "--no-cache", path), env=clean, timeout=_SECONDS)
+    alone = ("--offline", "--no-cache", "--no-config")
+    argv = (uv, "venv", "--python", python, "--prompt", prompt, "--allow-existing", "--no-project", *alone, path)
+    made = process.run(argv, env=clean, timeout=_SECONDS)
     if not made.ok:
         _blame_the_disk(path)
         raise _broken(python, f"uv venv: {made.stderr.strip()}")
-    if with_pip:
-        # Some distributions take ensurepip out of their Python; uv installs without any pip.
-        process.run((python_in(path), "-I", "-c", _ADD_OWN_PIP), env=clean, timeout=_SECONDS)
+    bundled = process.run((python, "-I", "-c", _BUNDLED), env=clean, timeout=_SECONDS) if with_pip else None
+    # Some distributions take ensurepip out of their Python.
+    if bundled is not None and bundled.ok:
+        links = ("--no-index", "--find-links", bundled.stdout.strip())
+        process.run(
+            (uv, "pip", "install", "--python", python_in(path), *links, *alone, "pip"), env=clean, timeout=_SECONDS
+        )
 
 
 def _by_virtualenv(

@@ -180,11 +180,7 @@ def bringable(offer: Offer, profile: Profile) -> tuple[str, ...]:
     if profile.environment.kind != "conda" and (not profile.python.install or profile.python.path is not None):
         return ()
     wanted = profile.python.version
-    return tuple(
-        minor
-        for minor in reversed(offer.pythons)
-        if can_be_brought(minor) and admits(wanted, minor)
-    )
+    return tuple(minor for minor in reversed(offer.pythons) if can_be_brought(minor) and admits(wanted, minor))
 
 
 def can_be_brought(minor: str) -> bool:

@@ -7,10 +7,13 @@ from pathlib import Path
 
 import pytest
 
+from old_pythons import MINORS, old_python
 from tfprov import process
 from tfprov.envs import venv
+from tfprov.envs.holders import SHELLS
 from tfprov.envs.layout import python_in
 from tfprov.errors import TfprovError
+from tfprov.pipeline.uv import uv_executable
 
 VERSION = "{}.{}.{}".format(*sys.version_info[:3])
 ENVIRON = {"PATH": os.environ.get("PATH", os.defpath)}
@@ -31,10 +34,17 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("virtualenv")
 
 
-def create(path: Path, cache: Path, python: str = sys.executable, **environ: str) -> None:
+def create(path: Path, cache: Path, python: str = sys.executable, version: str = VERSION, **environ: str) -> None:
     path.mkdir(parents=True)
-    everything = {**ENVIRON, **environ}
-    venv.create(path, python=Path(python), version=VERSION, prompt="träin", cache=cache, environ=everything)
+    venv.create(
+        path,
+        python=Path(python),
+        version=version,
+        prompt="träin",
+        cache=cache,
+        uv=uv_executable(),
+        environ={**ENVIRON, **environ},
+    )
 
 
 def test_an_environment_is_on_its_own_with_pip_in_it(tmp_path: Path, cache: Path) -> None:
@@ -76,6 +86,36 @@ def test_variables_and_files_that_would_change_it_are_ignored(
     )
     assert Path(shown(tmp_path / "env")[3]).is_relative_to(tmp_path / "env")
     assert "include-system-site-packages = false" in (tmp_path / "env" / "pyvenv.cfg").read_text()
+
+
+@pytest.mark.parametrize("minor", MINORS)
+def test_an_old_python_gets_an_environment_with_the_pip_that_came_with_it(
+    tmp_path: Path, cache: Path, minor: str
+) -> None:
+    python, version = old_python(minor)
+    target = tmp_path / "my ënv"
+    create(target, cache, str(python), version, PYTHONPATH="/nowhere", VIRTUAL_ENV="/nowhere", UV_PYTHON="3.13")
+    prefix, base, path, pip = shown(target)
+    assert Path(prefix).samefile(target)
+    assert Path(base).samefile(python.parents[1])
+    assert Path(pip).is_relative_to(target)
+    (packages,) = (entry for entry in path if entry.endswith("site-packages"))
+    assert [one.name.split("-")[0] for one in Path(packages).glob("*.dist-info")] == ["pip"]
+    assert "include-system-site-packages = false" in (target / "pyvenv.cfg").read_text("utf-8")
+    activate = (target / "bin" / "activate").read_text("utf-8")
+    assert SHELLS in activate.partition("deactivate () {")[2].partition("}")[0]
+
+
+@pytest.mark.parametrize("minor", MINORS)
+def test_an_old_interpreter_that_cannot_be_used_is_named(tmp_path: Path, cache: Path, minor: str) -> None:
+    python = tmp_path / f"python{minor}"
+    python.write_text("#!/bin/sh\necho no\n")
+    python.chmod(0o755)
+    with pytest.raises(TfprovError) as failure:
+        create(tmp_path / "env", cache, str(python), f"{minor}.1")
+    assert failure.value.code.name == "python-broken"
+    assert failure.value.what == f"no environment can be made from `{python}`"
+    assert failure.value.evidence[0].startswith("uv venv: ")
 
 
 def test_nothing_is_written_but_the_environment_and_the_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

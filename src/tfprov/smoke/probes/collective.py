@@ -6,7 +6,7 @@ NCCL between GPUs; between logical processors when there is no second GPU.
 import time
 
 import numpy as np
-from tfprov_probe import ENVIRONMENT, Failed
+from tfprov_probe import ENVIRONMENT, Failed, Skipped
 
 STANDARD = (256, 1 << 22)
 DEEP = (256, 1 << 14, 1 << 18, 1 << 22, 1 << 26)
@@ -35,6 +35,8 @@ def all_reduce(tf, devices, sizes):
     gpu = devices[0].startswith("GPU")
     operations = tf.distribute.NcclAllReduce() if gpu else tf.distribute.ReductionToOneDevice()
     strategy = tf.distribute.MirroredStrategy(["/" + name for name in devices], cross_device_ops=operations)
+    if not hasattr(strategy, "experimental_distribute_values_from_function"):
+        raise Skipped("before TensorFlow 2.4 values cannot be handed to the devices one by one")
 
     def summed_on_replica(value):
         # What comes into a function carries no device, and NCCL wants to know it: the copy is made on the replica's.

@@ -223,10 +223,15 @@ def import_tensorflow(probe):
     tf = probe.tensorflow()
     probe.facts(
         tensorflow=str(tf.__version__),
-        origin=str(tf.__file__),
+        origin=imported_from(),
         build={key: str(value) for key, value in tf.sysconfig.get_build_info().items()},
     )
-    return f"tensorflow {tf.__version__} from {tf.__file__}"
+    return f"tensorflow {tf.__version__} from {imported_from()}"
+
+
+def imported_from():
+    """File of what was imported. Of TensorFlow 1.15 the legs use another module, which lies elsewhere."""
+    return str(sys.modules["tensorflow"].__file__)
 
 
 def right_version(probe, found):
@@ -235,8 +240,8 @@ def right_version(probe, found):
     real, _ = owners(found)
     if len(real) == 1:
         home = os.path.join(os.path.realpath(real[0].root), "tensorflow")
-        if os.path.dirname(os.path.realpath(tf.__file__)) != home:
-            raise Failed("shadowed-module", f"`{tf.__file__}` was imported instead of {real[0]}")
+        if os.path.dirname(os.path.realpath(imported_from())) != home:
+            raise Failed("shadowed-module", f"`{imported_from()}` was imported instead of {real[0]}")
         # 2.15.0.post1 calls itself 2.15.0, and 2.22.0rc0 calls itself 2.22.0-rc0.
         if release(tf.__version__) != release(real[0].version):
             raise Failed("file-damaged", f"the module says {tf.__version__}, its metadata {real[0]}")

@@ -409,7 +409,8 @@ def libraries(tf):
             if mine and path not in mine
         )
     wrong.extend(linkage.mismatched(by_name, tf.sysconfig.get_build_info()))
-    home = os.path.realpath(os.path.dirname(tf.__file__))
+    # Up to 2.1 that is not the folder of the module.
+    home = os.path.realpath(tf.sysconfig.get_lib())
     wrong.extend(
         (name, f"{name} is loaded from `{path}`, which is not in `{home}`")
         for name, paths in sorted(by_name.items())

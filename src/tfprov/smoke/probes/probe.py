@@ -127,9 +127,11 @@ class Probe:
                 import tensorflow as tf
             finally:
                 # Where the end of the process is tested, it has to tear down everything.
-                if not self.request["exit_normally"]:
+                if not self.request["exit_normally"] and sys.version_info >= (3, 7):
                     gc.freeze()
                 gc.enable()
+            if tuple(map(int, tf.__version__.split(".")[:2])) < (2, 5):
+                tf = load("older").renewed(tf)
             tf.config.set_soft_device_placement(False)
             self._tensorflow = tf
         return self._tensorflow

@@ -86,11 +86,14 @@ def training(tf, device, steps):
 def mixed_precision(tf, device, steps):
     """The same with half of the bits where the device likes it: float16 on a GPU, bfloat16 on a processor."""
     policy = "mixed_float16" if device.startswith("GPU") else "mixed_bfloat16"
-    tf.keras.mixed_precision.set_global_policy(policy)
+    mixed = tf.keras.mixed_precision
+    # Before 2.4 it was experimental.
+    choose = getattr(mixed, "set_global_policy", None) or mixed.experimental.set_policy
+    choose(policy)
     try:
         return train(tf, device, steps, policy)
     finally:
-        tf.keras.mixed_precision.set_global_policy("float32")
+        choose("float32")
 
 
 def input_pipeline(tf):
