@@ -1,7 +1,7 @@
 """Which Pythons a TensorFlow release has wheels for: enough to say why pip found none.
 
-From the wheels' own tags; from 2.10 on the same as `data/compat.toml`, which the plan decides with. Older releases are
-here because people still paste logs of them.
+From the wheels' own tags; from 1.15 on the same as `plan/data/compat.json`, which the plan decides with, and back to the
+Pythons that environments are not made for: people still paste logs of them.
 """
 
 from __future__ import annotations

@@ -220,7 +220,7 @@ def _check_releases(context: DecisionContext, listing: Listing | None) -> None:
         raise TfprovError(
             "package-name-wrong",
             "the index has no usable TensorFlow",
-            evidence=(f"{listing.source} lists no wheel of `tensorflow` since 2.10",),
+            evidence=(f"{listing.source} lists no wheel of `tensorflow` since 1.15",),
             hint="check `index.url`: it may be a partial mirror",
         )
     if not context.admitted:

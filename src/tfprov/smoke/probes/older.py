@@ -8,10 +8,8 @@ from tfprov_probe import Skipped
 def renewed(tf):
     """The module with the names of today; of TensorFlow 1.15 its own preview of TensorFlow 2."""
     if tf.__version__.startswith("1."):
-        import tensorflow.compat.v2 as preview
-
-        preview.enable_v2_behavior()
-        tf = preview
+        tf = tf.compat.v2
+        tf.enable_v2_behavior()
     config = tf.config
     early = config.experimental
     for name in ("list_physical_devices", "list_logical_devices", "get_visible_devices", "set_visible_devices"):
@@ -19,7 +17,7 @@ def renewed(tf):
     _fill(config, "LogicalDeviceConfiguration", lambda: early.VirtualDeviceConfiguration)
     _fill(config, "set_logical_device_configuration", lambda: early.set_virtual_device_configuration)
     # Before 2.4 nothing was ever computed in TF32.
-    _fill(early, "enable_tensor_float_32_execution", lambda: lambda enabled: None)
+    _fill(early, "enable_tensor_float_32_execution", lambda: lambda _enabled: None)
     _fill(tf.sysconfig, "get_build_info", lambda: dict)
     _fill(tf.data, "AUTOTUNE", lambda: tf.data.experimental.AUTOTUNE)
     known = inspect.signature(tf.function).parameters
