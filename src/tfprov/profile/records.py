@@ -249,7 +249,7 @@ class TensorflowTable(_Table):
     """Which TensorFlow is wanted."""
 
     version: Specifier | None = None
-    """PEP 440 range of releases. Default: the newest final release that fits this machine."""
+    """PEP 440 range of releases, which begin with 1.15. Default: the newest final release that fits this machine."""
     accelerator: Literal["auto", "cpu", "cuda", "metal", "rocm"] = "auto"
     """What it must run on. `auto`: CUDA where that can work, the CPU elsewhere."""
     allow_fallback: bool = False

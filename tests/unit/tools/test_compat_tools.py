@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 import importlib.util
+import io
 import json
+import zipfile
 from pathlib import Path
 from types import ModuleType
 
@@ -126,3 +128,42 @@ def test_what_needs_a_person_is_said() -> None:
         "tensorflow 2.23.0 is not in the table: its wheels must be measured",
         "tensorflow-metal 1.2.0 is newer than the newest known pair (1.1.0)",
     ]
+
+
+def test_a_release_before_2_10_is_read_from_its_wheels() -> None:
+    opened: list[str] = []
+
+    def open_wheel(filename: str) -> zipfile.ZipFile:
+        opened.append(filename)
+        content = io.BytesIO()
+        with zipfile.ZipFile(content, "w") as archive:
+            told = "'is_cuda_build': True" if "manylinux" in filename else "'is_cuda_build': False"
+            archive.writestr("tensorflow/python/platform/build_info.py", f"build_info = {{{told}}}\n")
+            archive.writestr(
+                "tensorflow-2.3.4.dist-info/METADATA",
+                "Metadata-Version: 2.1\nName: tensorflow\nRequires-Dist: numpy (<1.19.0,>=1.16.0)\n"
+                "Requires-Dist: x ; extra == 'y'\nProvides-Extra: y\n\nRequires-Dist: words\n",
+            )
+        return zipfile.ZipFile(content)
+
+    files = listing(
+        "tensorflow-2.3.4-cp36-cp36m-manylinux2010_x86_64.whl",
+        "tensorflow-2.3.4-cp38-cp38-manylinux2010_x86_64.whl",
+        "tensorflow-2.3.4-cp38-cp38-win_amd64.whl",
+        "tensorflow-2.10.0-cp310-cp310-manylinux_2_17_x86_64.whl",
+        "tensorflow-1.14.0-cp37-cp37m-manylinux1_x86_64.whl",
+        "tensorflow-2.4.0rc0-cp38-cp38-manylinux2010_x86_64.whl",
+        "tensorflow_cpu-2.3.4-cp38-cp38-manylinux2010_x86_64.whl",
+        yanked=("tensorflow-2.3.4-cp39-cp39-manylinux2010_x86_64.whl",),
+    )
+    (row,) = refresh.read_old(files, refresh.read_wheels(files), open_wheel)
+    assert (row["version"], row["glibc"], row["requires_python"], row["cuda"]) == ("2.3.4", "2.12", "", None)
+    assert row["requires"] == ["numpy<1.19.0,>=1.16.0"]
+    assert row["extras"] == ["y"]
+    assert row["unpacked_bytes"] > 0
+    assert [(each["package"], each["platform"], each["kind"], each["pythons"]) for each in row["wheels"]] == [
+        ("tensorflow", "linux_x86_64", "cuda", ["3.6", "3.8"]),
+        ("tensorflow", "windows_x86_64", "cpu", ["3.8"]),
+        ("tensorflow-cpu", "linux_x86_64", "cpu", ["3.8"]),
+    ]
+    assert all("cp39" not in name for name in opened)
