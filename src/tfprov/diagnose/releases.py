@@ -1,6 +1,6 @@
 """Which Pythons a TensorFlow release has wheels for: enough to say why pip found none.
 
-From the wheels' own tags; from 1.15 on the same as `plan/data/compat.json`, which the plan decides with, and back to the
+From the wheels' own tags. From 1.15 on they are those of `plan/data/compat.json`, which the plan decides with, and the
 Pythons that environments are not made for: people still paste logs of them.
 """
 
