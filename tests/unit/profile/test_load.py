@@ -525,7 +525,10 @@ class TestOwnRequirements:
         ("text", "words"),
         [
             ("sklearn", "train.toml:3: `sklearn`: that is the name of a module; the package is `scikit-learn`"),
-            ("six @ git+https://host/six", "train.toml:3: `six @ git+https://host/six` is a repository, and tfprov "),
+            (
+                "six @ hg+https://host/six",
+                "train.toml:3: `six @ hg+https://host/six` is a repository: only git is supported",
+            ),
             ("numpy=1.26", "train.toml:3: `packages.requirements[0]`: `numpy=1.26` is not a PEP 508 requirement: did "),
         ],
     )
