@@ -29,7 +29,11 @@ def read(text: str, basket: Basket) -> None:
 
 
 def _dependencies(node: yaml.Node, basket: Basket) -> None:
-    for one in node.value if isinstance(node, yaml.SequenceNode) else ():
+    if not isinstance(node, yaml.SequenceNode):
+        if node.value:
+            basket.problem(f"{basket.name}:{_line(node)}", "`dependencies` must be a list, each line with a dash")
+        return
+    for one in node.value:
         where = f"{basket.name}:{_line(one)}"
         if isinstance(one, yaml.ScalarNode):
             basket.conda(one.value.strip(), where)

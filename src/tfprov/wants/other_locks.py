@@ -86,10 +86,10 @@ def _poetry(document: Table, basket: Basket, part: Part) -> None:
 def _pylock(document: Table, basket: Basket, part: Part) -> None:
     _bound(document.get("requires-python"), basket)
     found = document.get("packages")
-    for package in found if isinstance(found, Sequence) else ():
-        if "version" not in package:
+    for package in found if isinstance(found, list) else ():
+        if "version" not in table(package):
             basket.problem(
-                basket.place(f"packages.{package.get('name')}"),
+                basket.place(f"packages.{table(package).get('name')}"),
                 "it is locked without a version, from a repository or a folder, and tfprov installs wheels",
             )
     _put([_pin(one, "marker") for one in _packages(document, "packages")], basket, part)

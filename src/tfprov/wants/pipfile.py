@@ -43,7 +43,7 @@ def _put(found: Table, key: str, basket: Basket) -> None:
             continue
         version = str(entry.get("version", "*")).strip()
         try:
-            bounds = "" if version == "*" else version if version[0] in "<>=!~" else f"=={version}"
+            bounds = "" if version == "*" else version if version.startswith(tuple("<>=!~")) else f"=={version}"
             basket.want(requirement(name, entry, bounds), where)
         except ValueError as error:
             basket.problem(where, str(error))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Literal, cast
+from typing import Literal, TypeVar, cast
 
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
@@ -15,6 +15,7 @@ from tfprov.wants.records import ProjectParts
 from tfprov.wants.text import decoded
 
 Table = Mapping[str, object]
+_T = TypeVar("_T")
 
 # What uv heeds in a resolve and tfprov does not take over.
 _LEFT_OUT = frozenset(
@@ -37,7 +38,7 @@ def texts(document: object, *keys: str) -> tuple[str, ...]:
     """A list of text inside a document; an empty one where there is none."""
     *tables, last = keys
     found = table(document, *tables).get(last)
-    return tuple(one for one in found if isinstance(one, str)) if isinstance(found, Sequence) else ()
+    return tuple(one for one in found if isinstance(one, str)) if isinstance(found, list) else ()
 
 
 def has_dependencies(document: Table) -> bool:
@@ -69,7 +70,7 @@ def read(document: Table, basket: Basket, parts: ProjectParts) -> None:
     reader = _Reader(document, basket)
     if isinstance(bound := project.get("requires-python"), str):
         basket.python(bound, basket.place("project.requires-python"))
-    reader.put(texts(project, "dependencies"), "project.dependencies")
+    reader.put_list("project.dependencies")
     if "dependencies" in texts(project, "dynamic"):
         reader.dynamic(table(document, "tool", "setuptools", "dynamic", "dependencies"), "dependencies")
     reader.extras(parts.extras)
@@ -94,16 +95,16 @@ class _Reader:
         self._sources = {
             canonicalize_name(name): source for name, source in table(document, "tool", "uv", "sources").items()
         }
-        self._indexes = {
-            str(index.get("name")): index
-            for index in cast("Sequence[object]", table(document, "tool", "uv").get("index") or ())
-            if isinstance(index, Mapping)
-        }
+        self._indexes = {str(index.get("name")): index for index in self._list("tool.uv.index", dict)}
 
     def put(self, found: Sequence[str], key: str, part: Part = "requirements") -> None:
         """Keep requirements, each from where `[tool.uv.sources]` says that it comes."""
         for text in found:
             self._basket.want(self._sourced(text), self._where(key), part=part)
+
+    def put_list(self, key: str, part: Part = "requirements") -> None:
+        """Keep the requirements in a list of the document."""
+        self.put(self._list(key, str), key, part)
 
     def dynamic(self, found: Table, what: str) -> None:
         """Keep what setuptools reads from files."""
@@ -129,10 +130,7 @@ class _Reader:
 
     def extras(self, wanted: Sequence[str], seen: frozenset[str] = frozenset()) -> None:
         """Keep the requirements of extras, and of those that they name in their turn."""
-        known = {
-            canonicalize_name(name): (name, texts(self._project, "optional-dependencies", name))
-            for name in table(self._project, "optional-dependencies")
-        }
+        known = {canonicalize_name(name): name for name in table(self._project, "optional-dependencies")}
         for name in wanted:
             extra = canonicalize_name(name)
             if extra in seen:
@@ -140,16 +138,17 @@ class _Reader:
             if extra not in known:
                 unknown(self._basket, self._where("project.optional-dependencies"), "extra", name, tuple(known))
                 continue
-            given, found = known[extra]
+            key = f"project.optional-dependencies.{known[extra]}"
+            found = self._list(key, str)
             own = [text for text in found if self._is_itself(text)]
-            self.put([text for text in found if text not in own], f"project.optional-dependencies.{given}")
+            self.put([text for text in found if text not in own], key)
             for text in own:
                 self.extras(sorted(Requirement(text).extras), seen | {extra})
 
     def groups(self, wanted: Sequence[str]) -> None:
         """Keep the requirements of dependency groups (PEP 735)."""
         groups = dict(table(self._document, "dependency-groups"))
-        older = texts(self._document, "tool", "uv", "dev-dependencies")
+        older = self._list("tool.uv.dev-dependencies", str)
         if older:
             groups.setdefault("dev", list(older))
         known = {canonicalize_name(name): name for name in groups}
@@ -174,17 +173,10 @@ class _Reader:
         left = [f"`{name}`" for name in table(self._document, "tool", "uv") if name in _LEFT_OUT]
         if left:
             self._basket.note(self._where(key), f"{', '.join(left)} of uv: left out, tfprov has settings of its own")
-        self.put(
-            texts(self._document, "tool", "uv", "constraint-dependencies"),
-            f"{key}.constraint-dependencies",
-            "constraints",
-        )
-        self.put(
-            texts(self._document, "tool", "uv", "override-dependencies"), f"{key}.override-dependencies", "overrides"
-        )
-        self._basket.exclude(
-            texts(self._document, "tool", "uv", "exclude-dependencies"), self._where(f"{key}.exclude-dependencies")
-        )
+        self.put_list(f"{key}.constraint-dependencies", "constraints")
+        self.put_list(f"{key}.override-dependencies", "overrides")
+        excluded = f"{key}.exclude-dependencies"
+        self._basket.exclude(self._list(excluded, str), self._where(excluded))
         for name, index in self._indexes.items():
             if index.get("explicit") is not True or any(
                 isinstance(source, Mapping) and source.get("index") == name for source in self._sources.values()
@@ -193,15 +185,24 @@ class _Reader:
         uv = table(self._document, "tool", "uv")
         if isinstance(url := uv.get("index-url"), str):
             self._index({"url": url}, "index", f"{key}.index-url")
-        for url in texts(uv, "extra-index-url"):
+        for url in self._list(f"{key}.extra-index-url", str):
             self._index({"url": url}, "extra", f"{key}.extra-index-url")
-        for link in texts(uv, "find-links"):
+        for link in self._list(f"{key}.find-links", str):
             self._basket.address("find-links", link, self._where(f"{key}.find-links"))
 
     def _index(self, index: Table, kind: Literal["index", "extra"], key: str) -> None:
         if isinstance(url := index.get("url"), str):
             place = "find-links" if index.get("format") == "flat" else kind
             self._basket.address(place, url, self._where(key))
+
+    def _list(self, key: str, kind: type[_T]) -> tuple[_T, ...]:
+        """What is of one kind in a list of the document; that something else stands there is a problem."""
+        *tables, last = key.split(".", maxsplit=2)
+        found = table(self._document, *tables).get(last, [])
+        fitting = tuple(one for one in found if isinstance(one, kind)) if isinstance(found, list) else ()
+        if not isinstance(found, list) or len(fitting) != len(found):
+            self._basket.problem(self._where(key), f"it must be a list of {'text' if kind is str else 'tables'}")
+        return fitting
 
     def _where(self, key: str) -> str:
         return self._basket.place(key)
