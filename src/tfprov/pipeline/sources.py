@@ -20,7 +20,8 @@ from tfprov.host.records import Facts, Interpreter
 from tfprov.lock.records import LockedFile, LockedSource
 from tfprov.lock.renew import versions_in
 from tfprov.paths import inside, temporary
-from tfprov.pipeline.backends.venv.locking import Selection, ask_resolver, platform_of
+from tfprov.pipeline.backends.venv.locking import platform_of
+from tfprov.pipeline.backends.venv.resolving import Selection, ask_resolver
 from tfprov.pipeline.bundle_source import require_local
 from tfprov.pipeline.context import Context, stage
 from tfprov.pipeline.machine import Machine

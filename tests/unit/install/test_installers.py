@@ -72,7 +72,8 @@ def python(installer: Installer, tmp_path: Path, seeds: Path) -> Path:
     else:
         target.mkdir()
         version = "{}.{}.{}".format(*sys.version_info[:3])
-        venv.create(target, python=Path(sys.executable), version=version, prompt="x", cache=seeds, environ=ENVIRON)
+        uv = Path(find_uv_bin())
+        venv.create(target, python=Path(sys.executable), version=version, prompt="x", cache=seeds, uv=uv, environ=ENVIRON)
     return python_in(target)
 
 

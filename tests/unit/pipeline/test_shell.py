@@ -13,6 +13,7 @@ from tfprov.envs.generations import Environment
 from tfprov.envs.records import Generation, Owner
 from tfprov.paths import home
 from tfprov.pipeline.shell import interactive
+from tfprov.pipeline.uv import uv_executable
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="shells of POSIX")
 
@@ -41,6 +42,7 @@ def test_in_bash_the_environment_comes_first_although_the_user_s_own_file_puts_a
         version=version,
         prompt="train",
         cache=tmp_path / "seeds",
+        uv=uv_executable(),
         environ=os.environ,
     )
     (tmp_path / ".bashrc").write_text("export PATH=/elsewhere:$PATH MINE=1\n")

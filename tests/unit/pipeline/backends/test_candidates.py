@@ -5,7 +5,7 @@ from packaging.requirements import Requirement
 
 from tfprov.lock.renew import released_in
 from tfprov.pipeline.backends.venv import candidates
-from tfprov.pipeline.backends.venv.candidates import Solution
+from tfprov.pipeline.backends.venv.solving import Solution, on_any_version
 from tfprov.plan.records import Candidate, ChosenPython, ChosenTensorflow, Decision
 
 DECISION = Decision(
@@ -53,7 +53,7 @@ def test_a_version_more_than_a_year_older_than_the_newest_lags(taken: str, laggi
     ],
 )
 def test_a_requirement_on_any_version_keeps_extras_and_marker(text: str, free: str) -> None:
-    assert candidates._on_any_version(Requirement(text)) == free
+    assert on_any_version(Requirement(text)) == free
 
 
 def test_the_version_of_a_solution_is_found_by_any_spelling() -> None:

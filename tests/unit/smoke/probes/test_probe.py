@@ -135,6 +135,7 @@ class TestGarbage:
 
     SHAM = """
 import gc, types
+__version__ = "2.99.0"
 collected = gc.isenabled()
 config = types.SimpleNamespace(set_soft_device_placement=lambda on: None)
 """

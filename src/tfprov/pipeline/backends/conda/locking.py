@@ -21,14 +21,13 @@ from tfprov.lock.records import Header, LockedFile, Target
 from tfprov.paths import temporary
 from tfprov.pipeline.backends.conda.solving import channels_of, solve, subdir_of
 from tfprov.pipeline.backends.venv.locking import (
-    Provided,
-    Selection,
     as_asked,
     inputs,
     platform_of,
     require_change_allowed,
     resolve_for,
 )
+from tfprov.pipeline.backends.venv.resolving import Provided, Selection
 from tfprov.pipeline.context import Context
 from tfprov.pipeline.machine import Machine
 from tfprov.pipeline.records import Choice, Locked

@@ -22,6 +22,7 @@ from tfprov.lock.records import Header, Inputs, Lock, Target
 from tfprov.lock.renew import renew, versions_in
 from tfprov.lock.resolve import Buildable, Pinned, Question, Resolver, is_tensorflow, sources_in, tensorflows_in
 from tfprov.pipeline import other_platforms
+from tfprov.pipeline.backends.venv.resolving import Selection, ask_resolver
 from tfprov.pipeline.context import Context
 from tfprov.pipeline.machine import Machine
 from tfprov.pipeline.records import Choice, Locked
@@ -32,45 +33,6 @@ from tfprov.plan.tags import marker_environment, supported_tags
 from tfprov.process import clean_environment
 from tfprov.profile.records import Loaded, Profile
 from tfprov.redact import without_userinfo
-
-
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class Provided:
-    """What conda packages bring to an environment that gets wheels as well.
-
-    Attributes:
-        python: full version of the interpreter; it is not on this machine yet.
-        projects: versions of Python projects by name.
-        has_tensorflow: whether TensorFlow is among them.
-    """
-
-    python: str
-    projects: Mapping[str, str]
-    has_tensorflow: bool = False
-
-
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class Selection:
-    """What wheels are resolved for.
-
-    Attributes:
-        facts: of the machine that they are for.
-        interpreter: that resolves; without a path it is not on this machine, and uv resolves for its version.
-        constraints: of the profile.
-        bounds: constraints beside those and the decision's.
-        platform: what uv calls a platform that is not the interpreter's own; None for that one.
-        provided: what conda packages bring; None for none.
-        build: what may be built. Beside conda packages nothing: they are not there yet to build with.
-    """
-
-    decision: Decision
-    facts: Facts
-    interpreter: Interpreter
-    constraints: tuple[str, ...]
-    bounds: tuple[str, ...] = ()
-    platform: str | None = None
-    provided: Provided | None = None
-    build: Buildable = "never"
 
 
 def lock(context: Context, machine: Machine, choice: Choice, interpreter: Interpreter) -> Locked:
@@ -340,127 +302,6 @@ def resolve_for(
             hint="only one of them may be asked for; look at what your requirements depend on",
         )
     return resolved, target
-
-
-def ask_resolver(
-    context: Context,
-    machine: Machine,
-    selection: Selection,
-    lines: tuple[str, ...],
-    *,
-    prefer: Pinned,
-    once: bool = False,
-    alone: bool = False,
-    builds: bool = True,
-    built: tuple[str, ...] = (),
-) -> str:
-    """The PEP 751 document for requirements.
-
-    Args:
-        context: of the run.
-        machine: gives the way to the index.
-        selection: what to resolve for.
-        lines: PEP 508 requirements, TensorFlow among them; what comes first is rather kept in its newest version.
-        prefer: versions that are kept where they still fit.
-        once: whether a conflict ends it, without a look at mirrors or fresh pages, and without a line for each try.
-        alone: whether each requirement stands for itself, without what it depends on.
-        builds: whether packages may be built that are not among `built`, where wheels give no answer.
-        built: names of what is to be built in any case.
-
-    Raises:
-        TfprovError: what the resolver said.
-    """
-    decision, provided, interpreter = selection.decision, selection.provided, selection.interpreter
-    absent = provided is not None or not interpreter.path
-    question = Question(
-        requirements=(*lines, *(also.requirement for also in decision.also)),
-        constraints=(
-            *(known.requirement for known in decision.constraints),
-            *selection.constraints,
-            *selection.bounds,
-        ),
-        overrides=context.loaded.profile.packages.overrides,
-        exclude=context.loaded.profile.packages.exclude,
-        hashes=MappingProxyType({}) if alone else context.loaded.hashes,
-        python=Path(sys.executable if absent else interpreter.path),
-        python_version=(provided.python if provided else interpreter.version) if absent else None,
-        provided=provided.projects if provided else MappingProxyType({}),
-        exclude_newer=context.loaded.profile.index.exclude_newer,
-        platform=selection.platform,
-        prefer=prefer,
-        dependencies=not alone,
-        build=selection.build,
-        built=built,
-        builds_more=builds,
-    )
-    network = machine.network
-    # Routes that failed when the index was asked come last.
-    first, *others = network.ordered_routes()
-    patience = {
-        "UV_HTTP_TIMEOUT": str(int(network.idle_timeout * 4)),
-        "UV_HTTP_RETRIES": "8",
-        "UV_CONCURRENT_DOWNLOADS": "2",
-    }
-
-    def act(
-        route: Route = first,
-        index: str | None = network.index_url,
-        more: Mapping[str, str] = MappingProxyType({}),
-        *,
-        fresh: bool = False,
-    ) -> str:
-        if index:
-            route.check(index)
-        resolver = Resolver(
-            uv=uv_executable(),
-            cache=context.home.cache / "uv",
-            environ={**machine.index_environment(route, index), **more},
-            bare_environ={**machine.index_environment(route, index, bare=True), **more},
-            find_links=network.places,
-            merge_indexes=network.merged,
-            fresh=fresh,
-        )
-        return renew(question, resolver, context.emit)
-
-    mirrors = [Step(Rung.OTHER_SOURCE, partial(act, index=url)) for url in network.mirrors if not once]
-    steps: list[Step[str]] = [
-        Step(Rung.NORMAL, act),
-        Step(Rung.PATIENT, partial(act, more=patience)),
-        *(Step(Rung.OTHER_ROUTE, partial(act, route=route)) for route in others),
-        *mirrors,
-        *(() if once else (Step(Rung.FRESH, partial(act, fresh=True, more=patience)),)),
-    ]
-    if machine.unreachable is not None:
-        # Every route has been tried just now. uv would come to the same end on each of them, and take minutes for it.
-        steps = [Step(Rung.NORMAL, partial(_fail_again, machine.unreachable)), *mirrors]
-    policy = Policy(tries=2, deadline=context.deadline)
-    emit = _without_attempts(context.emit) if once else context.emit
-    return climb("lock", steps, emit=emit, skip=context.skip, policy=policy)
-
-
-def _without_attempts(emit: Emit) -> Emit:
-    """A listener to whom a try that is one of many is a detail."""
-
-    def quietly(event: Event) -> None:
-        emit(Note(text=f"lock: {event.what}", level="detail") if isinstance(event, Attempt) else event)
-
-    return quietly
-
-
-def _fail_again(known: TfprovError) -> str:
-    """Fail as it failed when the index was asked.
-
-    Raises:
-        TransferError: the same failure, not worth another try.
-    """
-    raise TransferError(
-        known.code.name,
-        known.what,
-        transient=False,
-        evidence=known.evidence,
-        tried=known.tried,
-        hint=known.hint,
-    ) from known
 
 
 def as_asked(loaded: Loaded) -> Profile:

@@ -1,0 +1,220 @@
+"""Solving candidates of the plan: the resolver is asked with a range of releases, beside the other packages."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from functools import partial
+
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+from packaging.version import Version
+
+from tfprov.errors import Group, TfprovError
+from tfprov.events import Note
+from tfprov.host.records import Interpreter
+from tfprov.lock import pylock
+from tfprov.lock.renew import Released, released_in, versions_in
+from tfprov.lock.resolve import is_tensorflow, sources_in
+from tfprov.pipeline.backends.venv.locking import (
+    as_asked,
+    locked_choice,
+    older_built,
+    older_versions,
+)
+from tfprov.pipeline.backends.venv.resolving import Selection, ask_resolver
+from tfprov.pipeline.context import Context
+from tfprov.pipeline.machine import Machine
+from tfprov.pipeline.records import Choice
+from tfprov.plan.companions import Break, breaks_in
+from tfprov.plan.compat import table
+from tfprov.plan.decide import decide
+from tfprov.plan.records import Candidate, Constraint, Decision, Plan, Refused
+from tfprov.plan.tags import marker_environment, supported_tags
+from tfprov.profile.records import Profile
+
+# A wrong name is wrong for every Python.
+_SAME_EVERYWHERE = frozenset({"package-name-wrong"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Solution:
+    """What the resolver made of a candidate.
+
+    Attributes:
+        decision: with the release that it took.
+        document: the PEP 751 document.
+    """
+
+    candidate: Candidate
+    decision: Decision
+    document: str
+
+    @property
+    def release(self) -> Version:
+        """The release of TensorFlow."""
+        return Version(self.decision.tensorflow.version)
+
+    def version(self, name: str) -> str | None:
+        """The version of a project in it."""
+        return dict(versions_in(self.document)).get(canonicalize_name(name))
+
+
+def may_differ(error: TfprovError) -> bool:
+    """Whether a failed resolve may end well with another Python or other requirements."""
+    of_requirements = (Group.INTERPRETER, Group.PLATFORM, Group.RESOLVE, Group.PYTHON_DEPS)
+    return error.code.group in of_requirements and error.code.name not in _SAME_EVERYWHERE
+
+
+def can_resolve(machine: Machine) -> bool:
+    """Whether there is an index, or a folder, to resolve from."""
+    network = machine.network
+    offline = network.offline and network.index_url is None and not network.find_links
+    return not offline and machine.unreachable is None
+
+
+def best_by_wheels(
+    context: Context, machine: Machine, profile: Profile, candidates: Sequence[Candidate], *, once: bool = False
+) -> Solution:
+    """The best solution without a build on any Python; where there is none, the best with builds, as far as allowed.
+
+    Raises:
+        TfprovError: see `_best`.
+    """
+    if profile.packages.build != "never":
+        try:
+            return _best(context, machine, profile, candidates, once=True, builds=False)
+        except TfprovError as error:
+            if not may_differ(error):
+                raise
+    return _best(context, machine, profile, candidates, once=once)
+
+
+def _best(
+    context: Context,
+    machine: Machine,
+    profile: Profile,
+    candidates: Sequence[Candidate],
+    *,
+    once: bool = False,
+    builds: bool = True,
+) -> Solution:
+    """The solution with the newest release; on the Python of the earliest candidate among equals.
+
+    Raises:
+        TfprovError: that of the first candidate, when none has a solution; what is no matter of the Python at once.
+    """
+    best: Solution | None = None
+    failures: list[tuple[Candidate, TfprovError]] = []
+    for candidate in candidates:
+        if best is not None and Version(candidate.best.tensorflow.version) <= best.release:
+            continue
+        if best is not None and candidate.best.python.path is None:
+            # A Python that is not here is not brought for the sake of a newer release.
+            continue
+        try:
+            found = solve(context, machine, profile, candidate, builds=builds)
+        except TfprovError as error:
+            if not may_differ(error):
+                raise
+            failures.append((candidate, error))
+            continue
+        if best is None or found.release > best.release:
+            best = found
+    if best is not None:
+        return best
+    (candidate, first), *others = failures
+    if once:
+        raise first
+    try:
+        # Once more, over all that can help: a stale page of the index may be what hides the answer.
+        return solve(context, machine, profile, candidate, once=False)
+    except TfprovError as error:
+        error.tried = (*error.tried, *(f"{_named(each)}: {_reason(why)}" for each, why in others))
+        raise
+
+
+def solve(
+    context: Context,
+    machine: Machine,
+    profile: Profile,
+    candidate: Candidate,
+    *,
+    once: bool = True,
+    builds: bool = True,
+) -> Solution:
+    """Resolve a candidate: its range of releases, beside the other packages.
+
+    What TensorFlow itself depends on follows it, and it follows all others: a companion that goes with certain releases
+    is of more use in its newest version than TensorFlow is, but nobody wants an old TensorFlow for the newest protobuf.
+    """
+    decision = candidate.best
+    known = next((row for row in table().releases if row.version == decision.tensorflow.version), None)
+    own = {canonicalize_name(Requirement(text).name) for text in known.requires} if known else set()
+    asked = [text for text in profile.packages.requirements if not is_tensorflow(text)]
+    before = [text for text in asked if canonicalize_name(Requirement(text).name) not in own]
+    lines = (*before, candidate.requirement, *(text for text in asked if text not in before))
+    selection = selection_of(machine, profile, decision)
+    document = ask_resolver(
+        context,
+        machine,
+        selection,
+        lines,
+        prefer=older_versions(context),
+        once=once,
+        builds=builds,
+        built=older_built(context),
+    )
+    found = dict(versions_in(document))
+    release = found.get(canonicalize_name(decision.tensorflow.package)) or found.get(canonicalize_name("tensorflow"))
+    taken = next((each for each in candidate.decisions if each.tensorflow.version == release), decision)
+    if "tensorflow" in found and taken.tensorflow.package != "tensorflow":
+        # Something asks for `tensorflow` by name. Both distributions own the same files, so the full one serves all.
+        taken = replace(taken, tensorflow=replace(taken.tensorflow, package="tensorflow"))
+    return Solution(candidate=candidate, decision=taken, document=document)
+
+
+def selection_of(machine: Machine, profile: Profile, decision: Decision) -> Selection:
+    """What to resolve for, to try a decision for a profile."""
+    chosen = decision.python
+    return Selection(
+        decision=decision,
+        facts=machine.facts,
+        interpreter=Interpreter(path=chosen.path or "", version=chosen.version),
+        constraints=profile.packages.constraints,
+        build=profile.packages.build,
+    )
+
+
+def any_solution(context: Context, machine: Machine, profile: Profile) -> Solution | None:
+    """A solution of a changed profile on any Python; None when there is none."""
+    try:
+        candidates = decide(profile, machine.facts, table(), machine.offers).candidates
+    except TfprovError:
+        return None
+    for candidate in candidates:
+        with contextlib.suppress(TfprovError):
+            return solve(context, machine, profile, candidate)
+    return None
+
+
+def _named(candidate: Candidate) -> str:
+    newest, oldest = candidate.best.tensorflow, candidate.decisions[-1].tensorflow
+    return f"Python {candidate.best.python.version} with {newest.package} {oldest.version} to {newest.version}"
+
+
+def _reason(error: TfprovError) -> str:
+    return next(iter(error.evidence), error.what)
+
+
+def on_any_version(requirement: Requirement, specifier: str = "") -> str:
+    """A requirement on any version, or on those of another specifier."""
+    extras = f"[{','.join(sorted(requirement.extras))}]" if requirement.extras else ""
+    return f"{requirement.name}{extras}{specifier}" + (f"; {requirement.marker}" if requirement.marker else "")
+
+
+def with_requirements(profile: Profile, lines: tuple[str, ...]) -> Profile:
+    return profile.model_copy(update={"packages": profile.packages.model_copy(update={"requirements": lines})})
