@@ -73,7 +73,9 @@ def python(installer: Installer, tmp_path: Path, seeds: Path) -> Path:
         target.mkdir()
         version = "{}.{}.{}".format(*sys.version_info[:3])
         uv = Path(find_uv_bin())
-        venv.create(target, python=Path(sys.executable), version=version, prompt="x", cache=seeds, uv=uv, environ=ENVIRON)
+        venv.create(
+            target, python=Path(sys.executable), version=version, prompt="x", cache=seeds, uv=uv, environ=ENVIRON
+        )
     return python_in(target)
 
 
