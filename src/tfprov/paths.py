@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import re
 import shutil
@@ -166,6 +167,18 @@ def nearest_folder(path: Path) -> Path:
                 if folder.is_dir():
                     return Path(os.path.realpath(folder))
     return path
+
+
+def content_of(path: Path) -> bytes:
+    """The content of a regular file; a pipe or a device might never come to an end.
+
+    Raises:
+        OSError: it cannot be read, or is neither a file nor a folder.
+    """
+    mode = path.stat().st_mode
+    if not stat.S_ISREG(mode) and not stat.S_ISDIR(mode):
+        raise OSError(errno.EINVAL, "not a regular file", str(path))
+    return path.read_bytes()
 
 
 def write_atomic(path: Path, content: bytes) -> None:

@@ -16,6 +16,7 @@ from typing import Any, TypeAlias, Union, cast, get_args, get_origin
 from pydantic import BaseModel, ValidationError
 
 from tfprov.errors import TfprovError
+from tfprov.paths import content_of
 from tfprov.profile.merge import hashes_of, with_wants
 from tfprov.profile.positions import Key, line_of, lines_of_keys
 from tfprov.profile.records import Loaded, Profile
@@ -356,7 +357,7 @@ def _missing_files(
             problems.append(f"{place(file.key)}: `{dotted}`: there is no `{file.name}` ({file.path})")
         elif file.content != "none":
             try:
-                raw = file.path.read_bytes()
+                raw = content_of(file.path)
                 if file.content == "whole":
                     contents.append(raw)
             except OSError as error:

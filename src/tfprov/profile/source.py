@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from tfprov.errors import TfprovError
-from tfprov.paths import expanded
+from tfprov.paths import content_of, expanded
 from tfprov.wants.records import ProjectParts, Wants
 
 if TYPE_CHECKING:
@@ -133,19 +133,22 @@ def given(path: Path, raw: bytes) -> Given:
         document = {"name": plain_name(path.parent.name), "packages": {"files": [path.name]}}
         return Given(document=document, text="", raw=b"", is_implied=True)
     text = raw.decode("utf-8-sig")
-    return Given(document=tomllib.loads(text), text=text, raw=raw)
+    return Given(document=_parsed(text), text=text, raw=raw)
 
 
 def _inside(text: str, path: Path, name: str, *, first_line: int = 1) -> Given:
     """The profile inside a document about something else; that document says what it needs unless told otherwise."""
-    outer = tomllib.loads(text)
-    document: Document = copy.deepcopy(outer.get("tool", {}).get("tfprov", {}))
-    project = outer.get("project", {}).get("name") or outer.get("tool", {}).get("poetry", {}).get("name")
-    document.setdefault("name", plain_name(name or project or path.parent.name))
+    from tfprov.wants.pyproject import has_dependencies, table
+
+    outer = _parsed(text)
+    own = table(outer, "tool").get("tfprov", {})
+    if not isinstance(own, dict):
+        raise ValueError("`tool.tfprov` must be a table")  # noqa: TRY004 - a mistake of the user's
+    document: Document = copy.deepcopy(own)
+    project = table(outer, "project").get("name") or table(outer, "tool", "poetry").get("name")
+    document.setdefault("name", plain_name(name or str(project or path.parent.name)))
     packages = document.setdefault("packages", {})
     if isinstance(packages, dict) and "files" not in packages:
-        from tfprov.wants.pyproject import has_dependencies
-
         packages["files"] = [path.name] if name or has_dependencies(outer) else []
     return Given(
         document=document,
@@ -153,8 +156,16 @@ def _inside(text: str, path: Path, name: str, *, first_line: int = 1) -> Given:
         prefix=("tool", "tfprov"),
         first_line=first_line,
         raw=json.dumps(document, default=str, sort_keys=True).encode(),
-        is_implied="tfprov" not in outer.get("tool", {}),
+        is_implied="tfprov" not in table(outer, "tool"),
     )
+
+
+def _parsed(text: str) -> Document:
+    try:
+        document: Document = tomllib.loads(text)
+    except RecursionError:
+        raise ValueError("it is nested too deeply to be read") from None
+    return document
 
 
 def is_list(path: Path) -> bool:
@@ -184,7 +195,7 @@ def glance(path: Path, *, shipped: bool) -> Source | None:
         named = tuple(named_files(document, folder))
         if not all(file.path.exists() for file in named):
             return None
-        contents = [file.path.read_bytes() for file in named if file.content == "whole"]
+        contents = [content_of(file.path) for file in named if file.content == "whole"]
         wants = wants_in(document, folder)
     except (OSError, ValueError, RecursionError):
         return None
@@ -298,7 +309,7 @@ def _says_needs(path: Path) -> bool:
         from tfprov.wants.pyproject import has_dependencies
 
         try:
-            return has_dependencies(tomllib.loads(path.read_text(encoding="utf-8-sig")))
+            return has_dependencies(_parsed(path.read_text(encoding="utf-8-sig")))
         except ValueError:
             return True  # whoever reads it says what is wrong
     return path.name != "setup.cfg" or b"install_requires" in path.read_bytes()
@@ -335,7 +346,7 @@ def find(name: str, *, cwd: Path) -> tuple[Path, bool]:
     if path.is_dir():
         raise TfprovError("profile-missing", f"`{name}` is a folder, not a profile")
     if path.exists():
-        raise TfprovError("profile-missing", f"`{name}` is no regular file", hint="a profile is a TOML file")
+        raise TfprovError("profile-missing", f"`{name}` is not a regular file", hint="a profile is a TOML file")
     import difflib
 
     close = difflib.get_close_matches(name, names, n=1)

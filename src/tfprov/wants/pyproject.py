@@ -10,6 +10,7 @@ from typing import Literal, TypeVar, cast
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 
+from tfprov.paths import content_of
 from tfprov.wants.basket import Basket, Part
 from tfprov.wants.records import ProjectParts
 from tfprov.wants.text import decoded
@@ -122,7 +123,7 @@ class _Reader:
         for name in names:
             path = self._basket.origin.path.parent / str(name)
             try:
-                text = decoded(path.read_bytes())
+                text = decoded(content_of(path))
             except (OSError, ValueError) as error:
                 self._basket.problem(where, f"`{name}` cannot be read: {error}")
             else:

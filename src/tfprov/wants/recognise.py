@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
+from tfprov.paths import content_of
 from tfprov.wants.basket import Basket, Origin
 from tfprov.wants.records import ProjectParts, Wants, together
 from tfprov.wants.text import decoded
@@ -54,12 +55,15 @@ def read(files: Sequence[Path], folder: Path, parts: ProjectParts) -> Wants:
     found = []
     for path in files:
         try:
-            text = decoded(path.read_bytes())
+            text = decoded(content_of(path))
         except ValueError as error:
             problems.append(f"{path.name}: {error}")
             continue
         kinds.append(kind_of(path.name, text))
-        found.append(_read(kinds[-1], text, Origin(path=path, folder=folder), parts))
+        try:
+            found.append(_read(kinds[-1], text, Origin(path=path, folder=folder), parts))
+        except RecursionError:
+            problems.append(f"{path.name}: it is nested too deeply to be read")
     for key, names in (("extras", parts.extras), ("groups", parts.groups)):
         if names and len(kinds) == len(files) and not PROJECTS & set(kinds):
             words = f"{', '.join(f'`{name}`' for name in names)}: none of `packages.files` is the file of a project"
@@ -99,7 +103,7 @@ def kind_of(name: str, text: str) -> Kind:
 def _kind_of_toml(text: str) -> Kind:
     try:
         document = tomllib.loads(text)
-    except tomllib.TOMLDecodeError:
+    except (tomllib.TOMLDecodeError, RecursionError):
         # Whoever reads it says what is wrong.
         return "setup-cfg" if re.search(r"(?m)^\[(?:options|metadata)\]", text) else "pyproject"
     if "lock-version" in document:

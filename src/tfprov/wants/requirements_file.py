@@ -13,7 +13,7 @@ from typing import NoReturn
 
 from packaging.utils import canonicalize_name
 
-from tfprov.paths import expanded
+from tfprov.paths import content_of, expanded
 from tfprov.redact import redact
 from tfprov.wants.basket import BUILD_FIRST, Basket, Part
 from tfprov.wants.names import OF_SYSTEM
@@ -194,7 +194,7 @@ class Reader:
             return
         path = origin.path.parent / expanded(name)
         try:
-            text = decoded(path.read_bytes())
+            text = decoded(content_of(path))
         except OSError as error:
             self._basket.problem(where, f"`{name}` cannot be read: {error.strerror}")
         except ValueError as error:

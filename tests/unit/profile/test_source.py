@@ -150,7 +150,7 @@ class TestFind:
     @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="POSIX has named pipes")
     def test_a_pipe_is_not_read(self, tmp_path: Path) -> None:
         os.mkfifo(tmp_path / "pipe")
-        assert self.refusal("pipe", tmp_path).what == "`pipe` is no regular file"
+        assert self.refusal("pipe", tmp_path).what == "`pipe` is not a regular file"
 
     def test_the_home_of_an_unknown_user_is_just_not_there(self, tmp_path: Path) -> None:
         self.refusal("~no-such-user/train.toml", tmp_path)
