@@ -73,7 +73,7 @@ def test_a_path_that_leads_out_of_the_bundle_is_refused(path: str, place: str) -
 
 
 @pytest.mark.parametrize(
-    "name", ["/root/.ssh", "../x", "a/b", "..", "", "x\n", "x\0", "con", "nul.x", "trailing.", "a" * 65, "a\\b", "-x"]
+    "name", ["/etc/x", "../x", "a/b", "..", "", "x\n", "x\0", "con", "nul.x", "trailing.", "a" * 65, "a\\b", "-x"]
 )
 def test_a_name_that_no_profile_may_have_is_refused(name: str) -> None:
     with pytest.raises(TfprovError) as caught:
