@@ -15,6 +15,7 @@ pytestmark = only_here
 DEADLY = "import os, signal\nos.kill(os.getpid(), signal.SIGSEGV)\n"
 SLOW = "import time\ntime.sleep(600)\n"
 BROKEN = "import not_there_at_all\n"
+GREEDY = "import resource\nresource.setrlimit(resource.RLIMIT_NOFILE, (3, 3))\n"
 SETUPTOOLS = "import pkg_resources\n"
 
 
@@ -27,6 +28,7 @@ def site(tmp_path: Path) -> Site:
         build_wheel(wheels, "good", "1.0"),
         build_wheel(wheels, "broken", "1.0", files={"broken/__init__.py": BROKEN}),
         build_wheel(wheels, "deadly", "1.0", files={"deadly.py": DEADLY}),
+        build_wheel(wheels, "greedy", "1.0", files={"greedy.py": GREEDY}),
         build_wheel(wheels, "slow", "1.0", files={"slow.py": SLOW}),
         build_wheel(wheels, "old-hub", "1.0", files={"old_hub/__init__.py": SETUPTOOLS}),
         build_wheel(wheels, "space-one", "1.0", files={"space/one/__init__.py": BROKEN}),
@@ -80,6 +82,13 @@ def test_each_package_that_cannot_be_imported_is_named_and_none_hides_the_others
     assert found["slow"][1] == "probe-timeout"
     assert found["old-hub"][1] == "setuptools-pkg-resources"
     assert found["space-one"][1] == "import-failed"
+
+
+def test_a_package_that_leaves_no_file_to_open_does_not_make_the_next_one_pass(site: Site) -> None:
+    ask(site, "greedy", "broken")
+    found = legs(site, status=14)
+    assert found["greedy"][0]
+    assert not found["broken"][0]
 
 
 def test_the_environment_in_use_stays_when_a_new_package_cannot_be_imported(site: Site) -> None:

@@ -41,19 +41,20 @@ def run(probe):
     if probe.request["all_packages"]:
         asked = asked + [[name, True] for name in sorted(found) if name not in {plain(each) for each, _ in asked}]
     skipped = {plain(name) for name in probe.request["skip_imports"]}
+    # Read before anything is imported: a module may use up what a file is opened with, and then no list has a module.
+    every = {key: modules_of(one) for key, one in found.items() if key in {plain(name) for name, _ in asked}}
     gc.disable()
     for name, may_lack in asked:
-        leg = "package " + name
-        probe.leg(ENVIRONMENT, leg, imports, found.get(plain(name)), skipped, may_lack)
+        leg, key = "package " + name, plain(name)
+        probe.leg(ENVIRONMENT, leg, imports, found.get(key), every.get(key), skipped, may_lack)
 
 
-def imports(one, skipped, may_lack):
-    """Each top-level module of a distribution can be imported."""
+def imports(one, every, skipped, may_lack):
+    """Each of the top-level modules of a distribution can be imported."""
     if one is None:
         if may_lack:
             raise Skipped("it is not meant for this system or Python")
         raise Failed("import-failed", "it is not installed")
-    every = modules_of(one)
     modules = [name for name in every if not skipped.intersection((plain(name), plain(one.name)))]
     if not modules:
         raise Skipped("left out by `smoke.skip-imports`" if every else "it has no module to import")
