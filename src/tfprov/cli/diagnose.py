@@ -115,7 +115,9 @@ def report(
             print(text.dossier(parts), file=sys.stderr)
         if not yes and not as_json:
             if sys.stdin is None or not sys.stdin.isatty():
-                raise TfprovError("usage", "look at the list above, then say `--yes` to write the report")
+                raise TfprovError(
+                    "usage", "nothing was written: not interactive", hint="look at the list above, then pass `--yes`"
+                )
             typer.confirm(f"Write {to}?", abort=True, err=True)
         write(parts, to)
         output.result(
@@ -162,7 +164,9 @@ def _apply(found: tuple[Path, bool], after: str, difference: str, *, yes: bool, 
         raise TfprovError("usage", f"`{path.name}` is a shipped profile", hint="copy it, and change the copy")
     if not yes:
         if is_piped or sys.stdin is None or not sys.stdin.isatty():
-            raise TfprovError("usage", "nobody can be asked here", hint="say `--yes` to make the change shown above")
+            raise TfprovError(
+                "usage", "nothing was changed: not interactive", hint="pass `--yes` to make the change shown above"
+            )
         typer.confirm(f"Change {path}?", abort=True, err=True)
     # A profile that is a link stays one.
     write_atomic(path.resolve(), after.encode())

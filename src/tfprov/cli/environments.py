@@ -108,7 +108,7 @@ def remove(
             raise TfprovError("environment-missing", f"`{environment.owner.name}` has no environment")
         if not yes:
             if not sys.stdin.isatty():
-                raise TfprovError("usage", "nothing was deleted: nobody can be asked", hint="say `--yes`")
+                raise TfprovError("usage", "nothing was deleted: not interactive", hint="pass `--yes`")
             if not typer.confirm(f"Delete {environment.root}?", err=True):
                 raise typer.Exit(1)
         held = delete(environment, profile, force=force)

@@ -374,7 +374,7 @@ class TestExistingEnvironments:
         environment = cli.environment()
         answer = cli("remove", "cpu")
         assert (answer.status, answer.out) == (2, "")
-        assert answer.err == "error[usage]: nothing was deleted: nobody can be asked\n\nhint: say `--yes`\n"
+        assert answer.err == "error[usage]: nothing was deleted: not interactive\n\nhint: pass `--yes`\n"
         assert environment.root.exists()
         assert cli("remove", "cpu", "--yes", "--json").document["removed"] == {
             "name": "cpu",

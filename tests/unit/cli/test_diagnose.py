@@ -109,7 +109,7 @@ class TestExplain:
         status, out, err = call("explain", "log", "--apply", "train.toml")
         assert (status, path.read_text()) == (2, before)
         assert '+version = ">=3.6,<3.9"' in out
-        assert "say `--yes`" in err
+        assert "pass `--yes`" in err
         status, out, _ = call("explain", "log", "--apply", "train.toml", "--yes")
         assert status == 0
         assert path.read_text() == before.replace(">=3.10", ">=3.6,<3.9")
