@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import io
+
 import re
 import sys
 import traceback
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
 from tfprov.errors import TfprovError
@@ -150,7 +152,7 @@ def failures(output: Output, extra: Callable[[], Mapping[str, object]] = dict) -
     except OSError as error:
         from tfprov.ladder.classify import classify_exception
 
-        failure = classify_exception(error)
+        failure = _without_folder() or classify_exception(error)
         output.failure(failure, extra())
         raise SystemExit(failure.exit_code) from error
     except Exception as error:
@@ -168,3 +170,12 @@ def failures(output: Output, extra: Callable[[], Mapping[str, object]] = dict) -
         )
         output.failure(bug, extra())
         raise SystemExit(bug.exit_code) from error
+
+
+def _without_folder() -> TfprovError | None:
+    """The error of a command whose working directory was deleted; None where it is there."""
+    try:
+        Path.cwd()
+    except FileNotFoundError:
+        return TfprovError("usage", "the working directory was deleted", hint="change to a folder that is there")
+    return None

@@ -485,6 +485,18 @@ class TestStreamsThatTakeNothing:
         )
         assert (done.returncode, done.stdout) == (2, "")
 
+    @pytest.mark.skipif(os.name == "nt", reason="Windows deletes no folder in use")
+    @pytest.mark.parametrize("command", ["up", "plan", "remove cpu", "run cpu -- true"])
+    def test_in_a_deleted_folder_it_says_so(self, cli: Cli, command: str) -> None:
+        gone = cli.folder / "gone"
+        gone.mkdir()
+        script = f"rmdir '{gone}'; exec '{sys.executable}' -m tfprov {command}"
+        done = subprocess.run(
+            ["sh", "-c", script], check=False, capture_output=True, text=True, env=cli.environ, cwd=gone
+        )
+        assert done.returncode == 2
+        assert "error[usage]: the working directory was deleted\n" in done.stderr
+
 
 def test_messages_spell_commands_as_the_user_started_tfprov(cli: Cli) -> None:
     answer = cli("plan", "absent", environ={"TFPROV_STARTED_AS": "'../my place/bootstrap'"})
