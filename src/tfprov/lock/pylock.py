@@ -33,7 +33,7 @@ from pydantic import TypeAdapter, ValidationError
 from tfprov.errors import TfprovError
 from tfprov.lock.records import Header, Lock, LockedFile, LockedSource
 from tfprov.lock.resolve import is_wheel_at
-from tfprov.paths import plain, write_atomic
+from tfprov.paths import content_of, plain, write_atomic
 from tfprov.redact import redact, without_userinfo
 
 if TYPE_CHECKING:
@@ -44,6 +44,9 @@ if sys.version_info >= (3, 11):
     import tomllib
 else:
     import tomli as tomllib
+
+_OURS = b"[tool.tfprov"
+_MOVE = "move it away; tfprov never overwrites what it did not make"
 
 
 def write(path: Path, resolved: str, header: Header) -> None:
@@ -78,13 +81,12 @@ def check_ours(path: Path) -> None:
     Raises:
         TfprovError: `path-not-ours` when it was not made by tfprov.
     """
-    if b"[tool.tfprov" not in path.read_bytes():
-        raise TfprovError(
-            "path-not-ours",
-            f"`{path}` was not made by tfprov",
-            evidence=("it has no `[tool.tfprov]` table",),
-            hint="move it away; tfprov never overwrites what it did not make",
-        )
+    try:
+        found = None if _OURS in content_of(path) else "it has no `[tool.tfprov]` table"
+    except OSError as error:
+        found = str(error)
+    if found is not None:
+        raise TfprovError("path-not-ours", f"`{path}` was not made by tfprov", evidence=(found,), hint=_MOVE)
 
 
 def read(
@@ -160,13 +162,15 @@ def sizes(document: str, *, environment: Environment, tags: Sequence[Tag]) -> di
 
 def _parse(path: Path) -> tuple[bytes, Header, Pylock]:
     try:
-        raw = path.read_bytes()
+        raw = content_of(path)
+    except OSError as error:
+        raise TfprovError("lock-invalid", f"`{path}` cannot be read", evidence=(str(error),), hint=_MOVE) from error
+    try:
         document = tomllib.loads(raw.decode())
         pylock = Pylock.from_dict(document)
-    except (UnicodeDecodeError, tomllib.TOMLDecodeError, PylockValidationError) as error:
-        raise TfprovError("lock-invalid", f"`{path}` is not a valid lock", evidence=(str(error),)) from error
-    except OSError as error:
-        raise TfprovError("lock-invalid", f"`{path}` cannot be read", evidence=(str(error),)) from error
+    except (UnicodeDecodeError, tomllib.TOMLDecodeError, PylockValidationError, RecursionError) as error:
+        hint = None if _OURS in raw else _MOVE  # only a lock of tfprov can be renewed
+        raise TfprovError("lock-invalid", f"`{path}` is not a valid lock", evidence=(str(error),), hint=hint) from error
     try:
         own = document["tool"]["tfprov"]
         header = TypeAdapter(Header).validate_python(own)
@@ -175,7 +179,7 @@ def _parse(path: Path) -> tuple[bytes, Header, Pylock]:
             "lock-invalid",
             f"`{path}` was not made by tfprov",
             evidence=("it has no `[tool.tfprov]` table",),
-            hint="move it away, or renew it with `tfprov lock --upgrade`",
+            hint=_MOVE,
         ) from error
     except ValidationError as error:
         first = error.errors(include_url=False)[0]

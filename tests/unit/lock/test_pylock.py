@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import contextlib
 import hashlib
+import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -383,3 +385,23 @@ def test_built_wheels_take_the_place_of_their_sources(tmp_path: Path) -> None:
     assert lock.sources == ()
     assert [file.name for file in lock.files] == ["app", "other", "own"]
     assert lock.files[0].url == (tmp_path / "wheels" / "app-1.0-py3-none-any.whl").as_uri()
+
+
+@pytest.mark.parametrize("content", [b"", b"\xff", b"packages = 3", b"x = " + b"[" * 100_000, b"<<<<<<< ours\n"])
+@pytest.mark.parametrize("is_ours", [True, False])
+def test_a_renewal_is_advised_where_it_is_possible(tmp_path: Path, content: bytes, is_ours: bool) -> None:
+    path = tmp_path / "pylock.train.toml"
+    path.write_bytes(content + (b"\n[tool.tfprov]\n" if is_ours else b""))
+    assert ("--upgrade" in str(refusal(path).hint)) is is_ours
+    with contextlib.nullcontext() if is_ours else pytest.raises(TfprovError):
+        pylock.check_ours(path)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no such files")
+def test_a_pipe_in_the_place_of_a_lock_is_not_waited_for(tmp_path: Path) -> None:
+    path = tmp_path / "pylock.train.toml"
+    os.mkfifo(path)
+    assert refusal(path).what == f"`{path}` cannot be read"
+    with pytest.raises(TfprovError) as failure:
+        pylock.check_ours(path)
+    assert failure.value.code.name == "path-not-ours"
