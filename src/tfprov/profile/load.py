@@ -20,7 +20,7 @@ from tfprov.paths import content_of
 from tfprov.profile.merge import hashes_of, with_wants
 from tfprov.profile.positions import Key, line_of, lines_of_keys
 from tfprov.profile.records import Loaded, Profile
-from tfprov.profile.source import NAMES_OF_FILES, digest, given, named_files, wants_in
+from tfprov.profile.source import NAMES_OF_FILES, digest, given, is_list, named_files, wants_in
 from tfprov.wants.basket import Basket, Origin
 from tfprov.wants.records import Wants
 
@@ -138,13 +138,14 @@ def _refusal(path: Path, problems: Sequence[str], *, misnamed: Set[str]) -> Tfpr
     """The error about all mistakes of a profile; `misnamed` are those about the name of a package."""
     count = len(problems)
     is_own = any(problem.startswith((path.name, "--set")) for problem in problems)
+    is_profile = is_own and not is_list(path)
     is_name = set(problems) <= misnamed
     return TfprovError(
         "package-name-wrong" if is_name else "profile-invalid",
         f"{'' if is_own else 'what is read by '}`{path}` has {'a mistake' if count == 1 else f'{count} mistakes'}",
         evidence=tuple(sorted(problems, key=partial(_by_line, path.name))),
-        # Problems of the files that it names say themselves what to write.
-        hint="`tfprov schema` prints the JSON Schema of profiles, for editors" if is_own and not is_name else None,
+        # The problems of files that say what is needed tell by themselves what to write.
+        hint="`tfprov schema` prints the JSON Schema of profiles, for editors" if is_profile and not is_name else None,
     )
 
 

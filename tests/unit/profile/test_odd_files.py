@@ -73,3 +73,10 @@ class TestWhatIsNotARegularFile:
         (tmp_path / "train.toml").write_text(f'name = "train"\n{key} = ["pipe"]\n')
         (found,) = refused(tmp_path / "train.toml").evidence
         assert found == f"train.toml:2: `{key}`: `pipe` cannot be read: not a regular file"
+
+
+def test_a_schema_of_profiles_is_no_help_with_a_list_of_requirements(tmp_path: Path) -> None:
+    (tmp_path / "requirements.txt").write_text("numpy==2.*.1\n")
+    (tmp_path / "train.toml").write_text('name = "train"\npacakges = 3\n')
+    assert "schema" not in str(refused(tmp_path / "requirements.txt").hint)
+    assert "schema" in str(refused(tmp_path / "train.toml").hint)
