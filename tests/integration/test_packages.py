@@ -30,6 +30,7 @@ def site(tmp_path: Path) -> Site:
         build_wheel(wheels, "deadly", "1.0", files={"deadly.py": DEADLY}),
         build_wheel(wheels, "greedy", "1.0", files={"greedy.py": GREEDY}),
         build_wheel(wheels, "slow", "1.0", files={"slow.py": SLOW}),
+        build_wheel(wheels, "forking", "1.0", files={"forking.py": "import os\nos.fork()\n"}),
         build_wheel(wheels, "old-hub", "1.0", files={"old_hub/__init__.py": SETUPTOOLS}),
         build_wheel(wheels, "space-one", "1.0", files={"space/one/__init__.py": BROKEN}),
         build_wheel(wheels, "only-data", "1.0", files={"share/data.txt": "x"}),
@@ -122,3 +123,11 @@ def test_what_a_package_brings_counts_only_when_all_do(site: Site) -> None:
 def test_a_marker_decides_whether_a_package_may_be_missing(site: Site) -> None:
     ask(site, 'good; python_version < "3"')
     assert legs(site) == {"good": (True, None, "it is not meant for this system or Python")}
+
+
+def test_a_module_that_forks_leaves_no_second_process_with_the_legs(site: Site) -> None:
+    ask(site, "forking", "good")
+    assert set(legs(site)) == {"forking", "good"}
+    lines = site.run("log", "train.toml").stdout.splitlines()
+    assert sum("smoke: package good on environment" in line for line in lines) == 1
+    assert sum("smoke: package forking on environment" in line for line in lines) == 1

@@ -58,8 +58,12 @@ def imports(one, every, skipped, may_lack):
     modules = [name for name in every if not skipped.intersection((plain(name), plain(one.name)))]
     if not modules:
         raise Skipped("left out by `smoke.skip-imports`" if every else "it has no module to import")
+    own = os.getpid()
     for name in modules:
         importlib.import_module(name)
+        if os.getpid() != own:
+            # The module forked and let its child return: that one must not go on with the legs of its parent.
+            os._exit(0)
     return "{} {}: {}".format(one.name, one.version, ", ".join(modules))
 
 
