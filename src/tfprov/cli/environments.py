@@ -20,8 +20,7 @@ app = typer.Typer()
 class _Run(TyperCommand):
     """`run`, with or without a profile before the `--`."""
 
-    # Typer keeps the class of the context to itself.
-    def parse_args(self, ctx: typer.Context, args: list[str]) -> list[str]:  # type: ignore[override]
+    def parse_args(self, ctx: typer.Context, args: list[str]) -> list[str]:  # type: ignore[override]  # Typer hides that class
         """Take a command line that begins with `--` for one without a profile."""
         return super().parse_args(ctx, ["", *args] if args[:1] == ["--"] else args)
 
