@@ -9,7 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from journals import events
 from site_under_test import OLDER, RELEASE, Site, only_here, sham_wheel
+from tfprov.lock.renew import versions_in
 from wheels import build_wheel
 
 pytestmark = only_here
@@ -152,3 +154,15 @@ def test_what_is_known_to_break_is_bound_before_anything_is_downloaded(site: Sit
     ask(site, "imgaug", "numpy>=2")
     error = refusal(site)
     assert "`imgaug` needs `numpy<2`" in " ".join(error["evidence"])
+
+
+def test_what_the_plan_resolved_is_not_resolved_again(site: Site) -> None:
+    ask(site, "left", "right")
+    assert site.run("lock", "train.toml").returncode == 0
+    attempts = [event for event in events(site.home) if event["event"] == "attempt" and event["stage"] == "lock"]
+    assert attempts == []
+    fresh = site.lock.read_text()
+    site.lock.unlink()
+    ask(site, f"tensorflow-cpu=={RELEASE}", "left==1.0", "right==1.0", "shared==1.0")
+    assert site.run("lock", "train.toml").returncode == 0
+    assert versions_in(site.lock.read_text()) == versions_in(fresh)

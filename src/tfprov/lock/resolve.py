@@ -118,13 +118,16 @@ class Resolver:
     timeout: float = 900.0
 
 
-class _NoWheelError(Exception):
-    """Only source distributions of some projects fit, and they may not be built."""
+class NoWheelsError(TfprovError):
+    """Only source distributions of some projects fit, and they may not be built.
+
+    Attributes:
+        names: of the projects, normalised.
+    """
 
     def __init__(self, names: tuple[str, ...], failure: TfprovError) -> None:
-        super().__init__(failure.what)
+        super().__init__(failure.code.name, failure.what, evidence=failure.evidence, hint=failure.hint)
         self.names = names
-        self.failure = failure
 
 
 def resolve(question: Question, resolver: Resolver) -> str:
@@ -135,17 +138,17 @@ def resolve(question: Question, resolver: Resolver) -> str:
 
     Raises:
         TfprovError: what uv's answer means: `resolver-conflict`, `net-timeout`, `build-failed`, …, with uv's own words
-            as evidence.
+            as evidence; a `NoWheelsError` where nothing but a build gives an answer.
     """
     built = tuple(dict.fromkeys(name for name in (*_direct(question), *question.built) if question.may_build(name)))
     while True:
         try:
             resolved = _ask(question, resolver, built)
             break
-        except _NoWheelError as error:
+        except NoWheelsError as error:
             more = tuple(name for name in error.names if name not in built and question.may_build(name))
             if not more or not question.builds_more:
-                raise error.failure from error
+                raise
             built = (*built, *more)
     forbidden = [name for name in sources_in(resolved) if not question.may_build(name)]
     if forbidden:
@@ -162,7 +165,7 @@ def _ask(question: Question, resolver: Resolver, built: tuple[str, ...]) -> str:
     """Ask uv once, with the projects in `built` from their sources; once more where an old one needs old tools.
 
     Raises:
-        _NoWheelError: some projects have no wheels, and uv may not build them.
+        NoWheelsError: some projects have no wheels, and uv may not build them.
         TfprovError: see `resolve`.
     """
     with temporary("lock") as work:
@@ -223,14 +226,14 @@ def _run(argv: list[str | Path], resolver: Resolver, work: Path) -> Finished:
     return answer
 
 
-def _failure(answer: Finished) -> TfprovError | _NoWheelError:
+def _failure(answer: Finished) -> TfprovError:
     said = answer.stderr + answer.stdout
     if _FAILED_GIT.search(said):
         address = _GIT_ADDRESS.search(said)
         return source_failure(address["address"] if address else "the repository", said)
     error = classify_text("uv pip compile", said, answer.returncode, what="the requirements could not be resolved")
     if names := tuple(dict.fromkeys(canonicalize_name(name) for name in _NO_WHEEL.findall(said))):
-        return _NoWheelError(names, error)
+        return NoWheelsError(names, error)
     if error.code.name == "sdist-build-failed" and (failed := _FAILED_BUILD.search(said)):
         what = f"`{failed['what']}`" if failed["what"] else "a source distribution"
         return build_failure(f"{what} has no wheel that fits, and its source cannot tell what it needs", said)

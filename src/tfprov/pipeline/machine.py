@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import functools
 
+from packaging.tags import Tag
+from packaging.utils import InvalidWheelFilename, parse_wheel_filename
+
 from tfprov.errors import TfprovError
 from tfprov.events import Note
 from tfprov.fetch.index import listing
@@ -31,6 +34,7 @@ class Machine:
         self.facts = facts
         self.unreachable: TfprovError | None = None
         self._context = context
+        self._has_wheels: dict[str, bool] = {}
 
     @functools.cached_property
     def network(self) -> Network:
@@ -58,6 +62,17 @@ class Machine:
             if error.code.name in _DEAD:
                 self.unreachable = error
             return None
+
+    def has_wheels(self, project: str) -> bool:
+        """Whether the index has a wheel of a project for any Python 3, asked once; True when it cannot be asked."""
+        if project not in self._has_wheels:
+            try:
+                files = listing((project,), self.network, emit=self._context.emit).files[project]
+            except TfprovError:
+                return True
+            tags = (tag for file in files for tag in _tags(file.filename))
+            self._has_wheels[project] = any(tag.interpreter.startswith(("py3", "cp3")) for tag in tags)
+        return self._has_wheels[project]
 
     def index_environment(
         self, route: Route | None = None, index: str | None = None, *, bare: bool = False
@@ -90,3 +105,10 @@ class Machine:
         """Variables for a child that may use the network, by the first route."""
         first = self.network.ordered_routes()[0]
         return clean_environment(self._context.request.environ, **self.network.tool_environment(first))
+
+
+def _tags(filename: str) -> frozenset[Tag]:
+    try:
+        return parse_wheel_filename(filename)[3]
+    except InvalidWheelFilename:
+        return frozenset()

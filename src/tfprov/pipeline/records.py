@@ -24,10 +24,22 @@ class Choice:
 
     Attributes:
         resolved: the document of the resolver, whose versions the lock takes; None when the plan needed none.
+        resolved_for: the decision whose limits that document keeps; the resolver may have taken an older one.
     """
 
     plan: Plan
     resolved: str | None = None
+    resolved_for: Decision | None = None
+
+    def answers(self, interpreter: Interpreter) -> bool:
+        """Whether the document is the lock's own: made with all limits of the plan's decision, on that interpreter."""
+        decision, asked = self.plan.decision, self.resolved_for
+        return (
+            asked is not None
+            and decision.python.path == interpreter.path
+            and set(decision.constraints) <= set(asked.constraints)
+            and set(decision.also) <= set(asked.also)
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

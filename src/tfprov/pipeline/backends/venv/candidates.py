@@ -71,7 +71,11 @@ def choose(context: Context, machine: Machine) -> Choice:
     if names := sources_in(best.document):
         titles = ", ".join(f"`{name}` {best.version(name) or ''}".rstrip() for name in names)
         context.emit(Note(text=f"no wheel fits, to be built from source: {titles}"))
-    return Choice(plan=_with_sizes(_decided(context, plan, best), machine, best), resolved=best.document)
+    return Choice(
+        plan=_with_sizes(_decided(context, plan, best), machine, best),
+        resolved=best.document,
+        resolved_for=best.candidate.best,
+    )
 
 
 def _unbroken(context: Context, machine: Machine, profile: Profile, candidates: Sequence[Candidate]) -> Solution:

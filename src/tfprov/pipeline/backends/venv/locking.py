@@ -106,7 +106,7 @@ def _write(
         bounds=bounds,
         build=context.loaded.profile.packages.build,
     )
-    resolved, header = _resolve(context, machine, selection, choice.resolved)
+    resolved, header = _resolve(context, machine, selection, choice)
     pylock.write(path, resolved, dataclasses.replace(header, bounds=bounds))
 
 
@@ -220,20 +220,21 @@ def older_built(context: Context) -> tuple[str, ...]:
     return header.built if header else ()
 
 
-def _resolve(
-    context: Context, machine: Machine, selection: Selection, known: str | None
-) -> tuple[str, Header]:
+def _resolve(context: Context, machine: Machine, selection: Selection, choice: Choice) -> tuple[str, Header]:
     """The document, and what it holds for this machine and for the other platforms that the profile names.
 
     Args:
         context: of the run.
         machine: to resolve for.
         selection: for this machine.
-        known: what was resolved on the way to the decision; None when nothing was.
+        choice: what was resolved on the way to the decision is not resolved again.
     """
-    facts, older = selection.facts, older_versions(context)
-    prefer, built = (versions_in(known), sources_in(known)) if known else (older, older_built(context))
-    resolved, target = resolve_for(context, machine, selection, prefer=prefer, built=built)
+    facts, older, known = selection.facts, older_versions(context), choice.resolved
+    if known and not selection.bounds and choice.answers(selection.interpreter) and len(tensorflows_in(known)) == 1:
+        resolved, target = known, _target(selection)
+    else:
+        prefer, built = (versions_in(known), sources_in(known)) if known else (older, older_built(context))
+        resolved, target = resolve_for(context, machine, selection, prefer=prefer, built=built)
     header = Header(inputs=inputs(context.loaded), target=target, built=sources_in(resolved))
     profile = as_asked(context.loaded)
     if not other_platforms.others(profile, facts):
@@ -254,6 +255,19 @@ def _resolve(
     return platforms.merge(documents, python=target.python), header
 
 
+def _target(selection: Selection) -> Target:
+    chosen, provided = selection.decision.tensorflow, selection.provided
+    version = provided.python if provided else selection.interpreter.version
+    return Target(
+        package=chosen.package,
+        version=chosen.version,
+        extras=chosen.extras,
+        accelerator=chosen.accelerator,
+        python=".".join(version.split(".")[:2]),
+        platform=platform_of(selection.facts),
+    )
+
+
 def resolve_for(
     context: Context, machine: Machine, selection: Selection, *, prefer: Pinned, built: tuple[str, ...] = ()
 ) -> tuple[str, Target]:
@@ -269,16 +283,7 @@ def resolve_for(
     Raises:
         TfprovError: what the resolver said.
     """
-    chosen, provided = selection.decision.tensorflow, selection.provided
-    version = provided.python if provided else selection.interpreter.version
-    target = Target(
-        package=chosen.package,
-        version=chosen.version,
-        extras=chosen.extras,
-        accelerator=chosen.accelerator,
-        python=".".join(version.split(".")[:2]),
-        platform=platform_of(selection.facts),
-    )
+    provided, target = selection.provided, _target(selection)
 
     def ask(target: Target) -> str:
         extras = f"[{','.join(target.extras)}]" if target.extras else ""
@@ -290,7 +295,7 @@ def resolve_for(
     found = tensorflows_in(resolved)
     if len(found) > 1 and "tensorflow" in found:
         # Something asks for `tensorflow` by name. Both distributions own the same files, so the full one serves all.
-        context.emit(Note(text=f"another package needs `tensorflow`: it is taken instead of `{chosen.package}`"))
+        context.emit(Note(text=f"another package needs `tensorflow`: it is taken instead of `{target.package}`"))
         target = dataclasses.replace(target, package="tensorflow")
         resolved = ask(target)
     found = tensorflows_in(resolved)

@@ -18,7 +18,7 @@ from tfprov.events import Note
 from tfprov.host.records import Interpreter
 from tfprov.lock import pylock
 from tfprov.lock.renew import Released, released_in, versions_in
-from tfprov.lock.resolve import is_tensorflow, sources_in
+from tfprov.lock.resolve import NoWheelsError, is_tensorflow, sources_in
 from tfprov.pipeline.backends.venv.locking import (
     as_asked,
     locked_choice,
@@ -121,6 +121,9 @@ def _best(
             if not may_differ(error):
                 raise
             failures.append((candidate, error))
+            if isinstance(error, NoWheelsError) and not builds and not all(map(machine.has_wheels, error.names)):
+                # What has nothing but sources has to be built on every Python.
+                break
             continue
         if best is None or found.release > best.release:
             best = found

@@ -1,0 +1,43 @@
+"""In which order candidates are resolved, and when a further one cannot help."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+
+from tfprov.errors import TfprovError
+from tfprov.lock.resolve import NoWheelsError
+from tfprov.pipeline.backends.venv import solving
+from tfprov.pipeline.context import Context
+from tfprov.pipeline.machine import Machine
+from tfprov.plan.records import Candidate, ChosenPython, ChosenTensorflow, Decision
+from tfprov.profile.records import Profile
+
+
+def candidate(minor: int) -> Candidate:
+    chosen = ChosenTensorflow(package="tensorflow-cpu", version="2.21.0", extras=(), accelerator="cpu", why="")
+    python = ChosenPython(path=f"/python3.{minor}", version=f"3.{minor}.1", why="")
+    decision = Decision(tensorflow=chosen, python=python)
+    return Candidate(decisions=(decision,), requirement="tensorflow-cpu==2.21.0")
+
+
+@pytest.mark.parametrize(("wheels_somewhere", "asked"), [(True, 2), (False, 1)])
+def test_what_has_nothing_but_sources_is_not_looked_for_on_every_python(
+    monkeypatch: pytest.MonkeyPatch, wheels_somewhere: bool, asked: int
+) -> None:
+    tried: list[tuple[str, bool]] = []
+
+    def solve(context: object, machine: object, profile: object, each: Candidate, **how: Any) -> str:
+        builds = how.get("builds", True)
+        tried.append((each.best.python.version, builds))
+        if builds:
+            return cast("Any", SimpleNamespace(release=solving.Version("2.21.0")))
+        raise NoWheelsError(("sources-only",), TfprovError("sdist-build-failed", "no wheel"))
+
+    monkeypatch.setattr(solving, "solve", solve)
+    machine = cast("Machine", SimpleNamespace(has_wheels=lambda name: wheels_somewhere))
+    profile = Profile(name="train")
+    solving.best_by_wheels(cast("Context", None), machine, profile, [candidate(13), candidate(12)])
+    assert len([each for each in tried if not each[1]]) == asked
