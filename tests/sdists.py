@@ -33,8 +33,24 @@ def prepare_metadata_for_build_wheel(metadata_directory, config_settings=None):
     return folder.name
 
 
-def build_wheel(wheel_directory, config_settings=None, metadata_directory=None):
-    files = {f"{TOLD['name'].replace('-', '_')}.py": f"__version__ = {TOLD['version']!r}\\n".encode()}
+def get_requires_for_build_editable(config_settings=None):
+    return []
+
+
+def prepare_metadata_for_build_editable(metadata_directory, config_settings=None):
+    return prepare_metadata_for_build_wheel(metadata_directory)
+
+
+def build_editable(wheel_directory, config_settings=None, metadata_directory=None):
+    here = pathlib.Path(__file__).parent
+    return build_wheel(wheel_directory, files={f"{STEM}.pth": f"{here}\\n".encode()})
+
+
+def build_wheel(wheel_directory, config_settings=None, metadata_directory=None, files=None):
+    module = f"{TOLD['name'].replace('-', '_')}.py"
+    source = pathlib.Path(module)
+    content = source.read_bytes() if source.exists() else f"__version__ = {TOLD['version']!r}\\n".encode()
+    files = files or {module: content}
     tag = "py3-none-any"
     exec(TOLD["in_build"])
     if TOLD["c"]:

@@ -22,6 +22,7 @@ LAYERS = (
         "events",
         "paths",
         "process",
+        "project_folder",
         "redact",
         "words",
     ),

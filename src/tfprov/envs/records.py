@@ -80,6 +80,7 @@ class Seal:
         cures: what it was given after a failed smoke test, in order.
         variables: what the profile sets, with `${NAME}` for variables of the user, by name.
         keep: how many generations the profile wants kept; 0 where an older tfprov sealed it, for not known.
+        from_folders: SHA-256 of the wheels in it that were built from folders, sorted.
     """
 
     profile_digest: str
@@ -102,6 +103,7 @@ class Seal:
     cures: tuple[Cure, ...] = ()
     variables: dict[str, str] = field(default_factory=dict)
     keep: int = 0
+    from_folders: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

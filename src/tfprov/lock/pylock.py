@@ -7,6 +7,8 @@ and the target of the lock, so that a later run can say what no longer fits.
 from __future__ import annotations
 
 import hashlib
+import json
+import os
 import re
 import sys
 from collections.abc import Mapping, Sequence
@@ -30,9 +32,10 @@ from packaging.pylock import (
 from packaging.utils import InvalidWheelFilename, parse_wheel_filename
 from pydantic import TypeAdapter, ValidationError
 
+from tfprov import project_folder
 from tfprov.errors import TfprovError
 from tfprov.lock.records import Header, Lock, LockedFile, LockedSource
-from tfprov.lock.resolve import is_wheel_at
+from tfprov.lock.resolve import FOLDER, is_wheel_at
 from tfprov.paths import content_of, plain, write_atomic
 from tfprov.redact import redact, without_userinfo
 
@@ -58,12 +61,21 @@ def write(path: Path, resolved: str, header: Header) -> None:
         header: tfprov's own part.
     """
     own = tomlkit.dumps({"tool": {"tfprov": asdict(header)}})
+    # A lock is committed beside the folders that it names, wherever both are checked out.
+    resolved = FOLDER.sub(lambda found: f"{found[1]}{json.dumps(_relative(found['path'], path.parent))}", resolved)
     document = (
         "# Made by tfprov: the exact files of the environment, with their hashes.\n"
         "# Renew it with `tfprov lock --upgrade`; other tools read it as PEP 751.\n"
         f"{resolved.strip()}\n\n{own}"
     )
     write_atomic(path, without_userinfo(document).encode())
+
+
+def _relative(folder: str, start: Path) -> str:
+    try:
+        return Path(os.path.relpath(folder, start)).as_posix()
+    except ValueError:  # on another drive
+        return folder
 
 
 def read_header(path: Path) -> Header | None:
@@ -217,10 +229,14 @@ def _source(
 ) -> LockedSource:
     name, version = str(package.name), str(package.version or "")
     if isinstance(source, PackageDirectory):
-        raise TfprovError(
-            "not-supported",
-            f"`{path.name}` locks the folder `{source.path}` for `{name}`, which cannot be installed yet",
-        )
+        folder = (path.parent / source.path / (source.subdirectory or "")).resolve()
+        if not project_folder.is_project(folder):
+            raise TfprovError(
+                "lock-unfit",
+                f"`{path.name}` locks the folder `{source.path}` for `{name}`, and there is no Python project",
+                evidence=(f"`{folder}` has neither `pyproject.toml` nor `setup.py`",),
+            )
+        return LockedSource(name=name, version=version, folder=str(folder), editable=bool(source.editable))
     if isinstance(source, PackageVcs):
         if source.type != "git" or source.url is None:
             raise TfprovError(

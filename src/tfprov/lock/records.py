@@ -6,6 +6,7 @@ import hashlib
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from tfprov import project_folder
 from tfprov.redact import without_userinfo
 
 
@@ -44,7 +45,7 @@ class LockedFile:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LockedSource:
-    """What a wheel has to be built from: an archive, or a commit of a git repository.
+    """What a wheel has to be built from: an archive, a commit of a git repository, or a folder of this machine.
 
     Attributes:
         name: normalised project name.
@@ -53,6 +54,8 @@ class LockedSource:
         repository: address of a git repository, without credentials; empty for an archive.
         commit: of the repository, in full.
         subdirectory: where the project lies in it; empty for its root.
+        folder: absolute path of a folder; empty for the others.
+        editable: whether the environment gets a link to the folder instead of its content.
     """
 
     name: str
@@ -61,17 +64,27 @@ class LockedSource:
     repository: str = ""
     commit: str = ""
     subdirectory: str = ""
+    folder: str = ""
+    editable: bool = False
 
     @property
     def identity(self) -> str:
-        """The same for the same content, wherever it was found: a hash of the archive, or of the commit."""
+        """The same for the same content, wherever it was found: a hash of the archive, of the commit, or of the folder.
+
+        Raises:
+            OSError: the folder cannot be read.
+        """
+        if self.editable:
+            return f"editable:{self.folder}:{project_folder.description_of(Path(self.folder))}"
+        if self.folder:
+            return f"folder:{project_folder.content_of(Path(self.folder))}"
         content = f"sha256:{self.archive.sha256}" if self.archive else f"git:{self.commit}"
         return f"{content}#{self.subdirectory}" if self.subdirectory else content
 
     @property
     def title(self) -> str:
         """Name and version, for messages."""
-        return f"{self.name} {self.version or self.commit[:12]}"
+        return f"{self.name} {self.version or self.commit[:12]}".rstrip()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,6 +106,7 @@ class Inputs:
         exclude_newer: date of the profile.
         platforms: further platforms that the lock must serve.
         build: which packages may be built, as the profile says it.
+        folders: the projects that lie in folders here, each with a digest of what says what it needs.
     """
 
     profile: str
@@ -109,6 +123,7 @@ class Inputs:
     exclude_newer: str = ""
     platforms: tuple[str, ...] = ()
     build: str = "needed"
+    folders: tuple[str, ...] = ()
 
     def changes_from(self, old: Inputs) -> tuple[str, ...]:
         """The differences from an older lock's inputs, one line each. Credentials are ignored."""
@@ -179,6 +194,8 @@ class Lock:
         files: sorted by name.
         sources: what wheels have to be built from, sorted by name; empty once they are among the files.
         changes: why it was resolved in this run, one line each; empty when it was used as it was.
+        from_folders: SHA-256 of the wheels among the files that were built from folders, sorted. The lock file names
+            the folders only.
     """
 
     path: Path
@@ -187,6 +204,7 @@ class Lock:
     files: tuple[LockedFile, ...]
     sources: tuple[LockedSource, ...] = ()
     changes: tuple[str, ...] = ()
+    from_folders: tuple[str, ...] = ()
 
     @property
     def content(self) -> tuple[str, ...]:

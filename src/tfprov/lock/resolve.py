@@ -7,6 +7,7 @@ import re
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Literal, TypeAlias
 from urllib.parse import urlsplit
@@ -31,6 +32,11 @@ else:
 _FULL_PYTHON = re.compile(r'(?m)(?P<minor>^requires-python = ">=\d+\.\d+)\.\d+(?=")')
 _PATH = re.compile(r'(?<=[{ ])path = "([^"]+\.(?:whl|zip|tar|tgz|tar\.\w+))"')
 
+FOLDER = re.compile(r'(?m)^(directory = \{ path = )"(?P<path>[^"\\]+)"')
+"""The folder of a project in a document, absolute in what `resolve` gives."""
+_NAMED_FOLDER = re.compile(
+    r'(?m)^name = "(?P<name>[^"]+)"\n(?:version = .*\n)?directory = \{ path = "(?P<path>[^"\\]+)"(?P<rest>.*)$'
+)
 _NO_WHEEL = re.compile(r"Wheels are required for `([^`]+)` because building from source is disabled")
 _FAILED_BUILD = re.compile(
     r"Failed to (?:download and )?build `(?P<what>[^`]+)`|Failed to resolve requirements from `(?:build-system|setup)"
@@ -66,6 +72,9 @@ class Question:
         build: what may be built where no wheel fits.
         built: projects that are built in any case, as in the lock that is renewed.
         builds_more: whether others may be built, too, where wheels give no answer.
+        folders: projects that lie in folders here, which are built whatever `build` says.
+        editable: those of them that are installed as links.
+        left_out: those of which only the dependencies are wanted.
     """
 
     requirements: tuple[str, ...]
@@ -83,9 +92,14 @@ class Question:
     build: Buildable = "never"
     built: tuple[str, ...] = ()
     builds_more: bool = True
+    folders: tuple[str, ...] = ()
+    editable: tuple[str, ...] = ()
+    left_out: tuple[str, ...] = ()
 
     def may_build(self, name: str) -> bool:
         """Whether a project may be built. TensorFlow and its CUDA libraries never are: that takes hours."""
+        if name in self.folders:
+            return True
         if kind_of(name) is not None or name.startswith("nvidia-"):
             return False
         if isinstance(self.build, str):
@@ -192,9 +206,11 @@ def _ask(question: Question, resolver: Resolver, built: tuple[str, ...]) -> str:
             *(part for name, lines in changes.items() if lines for part in (f"--{name}", work / f"{name}.txt")),
             *(("--python-platform", question.platform) if question.platform else ()),
             *(("--python-version", question.python_version) if question.python_version else ()),
-            *(part for name in question.provided for part in ("--no-emit-package", name)),
+            *(part for name in (*question.provided, *question.left_out) for part in ("--no-emit-package", name)),
             *(("--exclude-newer", question.exclude_newer) if question.exclude_newer else ()),
             *(("--refresh",) if resolver.fresh else ()),
+            # uv asks the build again only where `pyproject.toml`, `setup.py` or `setup.cfg` changed.
+            *(part for name in question.folders for part in ("--refresh-package", name)),
             *(() if question.dependencies else ("--no-deps",)),
         ]
         resolver = replace(resolver, environ=resolver.bare_environ) if built else resolver
@@ -208,8 +224,19 @@ def _ask(question: Question, resolver: Resolver, built: tuple[str, ...]) -> str:
         # colleague with an older patch release can use the same lock.
         resolved = _FULL_PYTHON.sub(r"\g<minor>", output.read_text(encoding="utf-8"), count=1)
         # It also writes paths relative to its output, which is moved afterwards.
+        resolved = _NAMED_FOLDER.sub(partial(_absolute, work, question.editable), resolved)
         resolved = _PATH.sub(lambda found: f'url = "{(work / found[1]).resolve().as_uri()}"', resolved)
         return only_allowed(resolved, question.hashes) if question.hashes else resolved
+
+
+def _absolute(work: Path, editable: tuple[str, ...], found: re.Match[str]) -> str:
+    """A package from a folder as uv writes it, with the absolute path of the folder, and whether it is a link to it."""
+    folder = json.dumps((work / found["path"]).resolve().as_posix(), ensure_ascii=False)
+    link = (
+        ", editable = true" if canonicalize_name(found["name"]) in editable and "editable" not in found["rest"] else ""
+    )
+    head = found[0][: found.start("path") - found.start(0) - 1]
+    return f"{head}{folder}{link}{found['rest']}"
 
 
 def _run(argv: list[str | Path], resolver: Resolver, work: Path) -> Finished:

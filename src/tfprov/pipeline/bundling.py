@@ -9,8 +9,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import tomlkit
-
 from tfprov import __version__
 from tfprov.bundle import index, interpreters, starting
 from tfprov.bundle.opened import Bundle, open_bundle
@@ -36,7 +34,7 @@ from tfprov.fetch.store import Store
 from tfprov.host.records import Facts
 from tfprov.lock import pylock
 from tfprov.lock.records import Lock, LockedFile, file_name
-from tfprov.pipeline import other_platforms, sources, stages
+from tfprov.pipeline import other_platforms, portable, sources, stages
 from tfprov.pipeline.backends.venv.locking import platform_of
 from tfprov.pipeline.context import Context, Request, read_profile, step
 from tfprov.pipeline.machine import Machine
@@ -115,7 +113,7 @@ def bundle(request: Request, wanted: Wanted, emit: Emit) -> Bundled:
             choice = stages.make_plan(context, machine)
             interpreter = stages.find_interpreter(context, machine, choice.plan)
             locked = stages.lock_files(context, machine, choice, interpreter)
-            locked = sources.with_wheels(context, machine, locked)
+            locked = sources.with_wheels(context, machine, portable.without_links(locked))
             served = _served(machine.facts, locked.lock, wanted.platforms)
             wheels, fetched = _fetched(context, machine, [file for _, files in served for file in files])
             platforms = [one.platform for one, _ in served]
@@ -287,8 +285,8 @@ def _written(
     # What starts and describes a bundle is in a delta too: it is small, and with it the store may do for the rest.
     always = {
         **{f"{PROFILE}/{path}": Content.of(source.read_bytes()) for path, source in scripts.items()},
-        profile: Content.of(portable(parts.loaded, tuple(scripts)).encode()),
-        lock: Content.of(_without_sources(locked).encode()),
+        profile: Content.of(portable.profile(parts.loaded, locked, tuple(scripts)).encode()),
+        lock: Content.of(portable.lock(parts.loaded, locked, f"../{WHEELS}").encode()),
         STARTER: Content.of(starting.bootstrap()),
     }
     pythons = _pythons(parts.python, parts.served[0].platform)
@@ -314,13 +312,6 @@ def _written(
     total = sum(entry.size for entry in files if entry.here)
     raw = write(wanted.output, manifest, {**sources, **always}, wrote=_meter(context.emit, total))
     return Bundled(path=wanted.output, id=identity(raw), manifest=manifest, bytes=total, bytes_fetched=fetched)
-
-
-def _without_sources(lock: Lock) -> str:
-    """The lock with the wheels that were built here in place of their sources: on the target nothing is built."""
-    text, header = lock.path.read_text(encoding="utf-8"), pylock.read_header(lock.path)
-    built = {file.name: file for file in lock.files if header is not None and file.name in header.built}
-    return pylock.with_wheels(text, built, f"../{WHEELS}") if built else text
 
 
 def _pythons(python: interpreters.Archived | None, here: PlatformName) -> list[tuple[BundledPython, Content]]:
@@ -363,36 +354,6 @@ def _scripts(loaded: Loaded) -> dict[str, Path]:
         f"checks/{number}-{Path(name).name}": loaded.resolve(name)
         for number, name in enumerate(loaded.profile.smoke.scripts, start=1)
     }
-
-
-def portable(loaded: Loaded, scripts: Sequence[str]) -> str:
-    """The profile in one file that means the same on a machine without network.
-
-    Requirements files and overrides are written into it. What is about this machine or its network (a path of an
-    interpreter, proxies, certificates, a relative place of the environment) is left out.
-
-    Args:
-        loaded: the profile.
-        scripts: where its checks are now, relative to it.
-    """
-    document = loaded.profile.model_dump(mode="json", by_alias=True, exclude_defaults=True)
-    document.pop("network", None)
-    document.get("python", {}).pop("path", None)
-    place = document.get("environment", {}).get("path")
-    if place is not None and not Path(place).expanduser().is_absolute():
-        document["environment"].pop("path")
-    packages = {
-        "requirements": list(loaded.requirements),
-        "constraints": list(loaded.constraints),
-        "overrides": list(loaded.profile.packages.overrides),
-        "exclude": list(loaded.profile.packages.exclude),
-        "build": document.get("packages", {}).get("build"),
-    }
-    document["packages"] = {key: value for key, value in packages.items() if value}
-    if scripts:
-        document.setdefault("smoke", {})["scripts"] = list(scripts)
-    kept = {key: value for key, value in document.items() if value != {}}
-    return f"# Made by `tfprov bundle` from `{loaded.path.name}`.\n" + tomlkit.dumps(kept)
 
 
 def _meter(emit: Emit, total: int) -> Callable[[int], None]:

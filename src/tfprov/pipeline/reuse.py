@@ -27,6 +27,9 @@ def active_generation(context: Context, locked: Locked) -> Installation | None:
         return None
     if (generation.seal.lock_digest, generation.seal.python) != (locked.lock.digest, locked.interpreter.path):
         return None
+    # A folder may have changed under the same lock; then its wheel is not built yet, or is another one.
+    if locked.lock.sources or generation.seal.from_folders != locked.lock.from_folders:
+        return None
     return Installation(locked=locked, generation=generation) if context.is_whole(generation) else None
 
 

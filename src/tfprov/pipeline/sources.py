@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import shutil
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from packaging.utils import parse_wheel_filename
 
+from tfprov import project_folder
 from tfprov.digests import sha256_of
 from tfprov.errors import TfprovError
 from tfprov.events import Note
@@ -95,7 +97,9 @@ def _replaced(locked: Locked, wheels: dict[LockedSource, LockedFile]) -> Locked:
     lock = locked.lock
     files = sorted((*lock.files, *wheels.values()), key=lambda file: file.name)
     left = tuple(source for source in lock.sources if source not in wheels)
-    return replace(locked, lock=replace(lock, files=tuple(files), sources=left))
+    made = {wheel.sha256 for source, wheel in wheels.items() if source.folder}
+    own = tuple(sorted({*lock.from_folders, *made}))
+    return replace(locked, lock=replace(lock, files=tuple(files), sources=left, from_folders=own))
 
 
 @stage("sources")
@@ -169,11 +173,14 @@ def _once(
         known = _known(wheels, key)
         if known is not None:
             return known
-        context.emit(Note(text=f"building {source.title} from its source: no wheel of it fits"))
+        why = f"its folder: `{source.folder}`" if source.folder else "its source: no wheel of it fits"
+        context.emit(Note(text=f"building {source.title} from {why}"))
         log = context.home.state / "builds" / f"{source.name}-{source.version or source.commit[:12]}.log"
         with temporary("build") as work:
             (work / "tree").mkdir()
-            if source.archive is not None:
+            if source.folder:
+                tree = _copied(Path(source.folder), work / "tree") if not source.editable else Path(source.folder)
+            elif source.archive is not None:
                 tree = unpack(archives[source.archive.sha256], work / "tree")
             else:
                 tree = check_out(source, work / "tree", environ=bench.index)
@@ -190,6 +197,15 @@ def _once(
                 store.adopt(file, wheel, alone=alone)
         wheels.keep((key.exact, key.portable) if is_portable(file) else (key.exact,), file)
         return file
+
+
+def _copied(folder: Path, target: Path) -> Path:
+    """The files of a project in a folder of their own: a build leaves its traces."""
+    for path in project_folder.files_of(folder):
+        place = target / path.relative_to(folder)
+        place.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy2(path, place, follow_symlinks=False)
+    return target
 
 
 def is_portable(wheel: LockedFile) -> bool:

@@ -13,6 +13,7 @@ from functools import partial
 from pathlib import Path
 
 from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 from tfprov.envs import durable
 from tfprov.envs.layout import python_in
@@ -291,7 +292,9 @@ def smoke_request(loaded: Loaded, target: Target) -> SmokeRequest:
 
 def _requested(loaded: Loaded) -> tuple[tuple[str, bool], ...]:
     """The packages that the profile asks for beside TensorFlow, each with whether a marker may leave it out."""
+    left_out = {folder.name for folder in loaded.folders if folder.kind == "dependencies"}
     asked = [Requirement(text) for text in loaded.requirements if not is_tensorflow(text)]
+    asked = [one for one in asked if canonicalize_name(one.name) not in left_out]
     return tuple({one.name: (one.name, one.marker is not None) for one in asked}.values())
 
 
@@ -341,6 +344,7 @@ def activate(context: Context, machine: Machine, proved: Proved) -> Generation:
         kind=context.source.kind,
         profile_digest=context.loaded.digest,
         lock_digest=lock.digest,
+        from_folders=lock.from_folders,
         target=lock.target,
         python=interpreter.path,
         python_version=interpreter.version,

@@ -7,6 +7,7 @@ import difflib
 import re
 import sys
 from collections.abc import Callable, Mapping, Sequence, Set
+from dataclasses import replace
 from datetime import date, time
 from functools import partial
 from pathlib import Path
@@ -125,12 +126,18 @@ def load(
         profile=profile,
         path=path,
         shipped=shipped,
-        digest=digest(found.raw, overrides=overrides, wants=wants, contents=contents),
+        digest=digest(
+            found.raw,
+            overrides=overrides,
+            wants=replace(wants, folders=(*own.folders, *wants.folders)),
+            contents=contents,
+        ),
         requirements=tuple(want.text for want in (*own.requirements, *wants.requirements)),
         constraints=tuple(want.text for want in (*own.constraints, *wants.constraints)),
         hashes=hashes_of((*own.requirements, *wants.requirements, *wants.constraints)),
         preferred=tuple(cast("tuple[str, str]", tuple(want.text.split("=="))) for want in wants.preferences),
         notes=(*implied, *own.notes, *wants.notes),
+        folders=(*own.folders, *wants.folders),
     )
 
 

@@ -21,6 +21,7 @@ from tfprov.paths import plain
 from tfprov.profile.source import Source, resolved
 from tfprov.redact import holds_password
 from tfprov.wants.mend import mended
+from tfprov.wants.records import Folder
 
 PlatformName = Literal["linux-x86_64", "linux-aarch64", "windows-amd64", "macos-arm64", "macos-x86_64"]
 RungName = Literal["patient", "other-route", "other-source", "fresh", "other-installer", "other-release", "repair"]
@@ -274,6 +275,8 @@ class PackagesTable(_Table):
     """Taken instead of what packages ask for: `protobuf>=5` lifts a cap that hurts."""
     exclude: Many[ProjectName] = ()
     """Projects that are not installed although a package asks for them."""
+    project: Literal["no", "wheel", "editable"] = "no"
+    """Whether the project in the folder of the profile is installed itself, as a wheel or as a link to the folder."""
     build: Literal["needed", "never"] | Many[ProjectName] = "needed"
     """Which packages may be built where no wheel of them fits: all (`needed`), none (`never`), or those named."""
 
@@ -414,6 +417,7 @@ class Loaded(BaseModel):
         hashes: SHA-256 of the files that may be installed, by project; a project that is not there may have any.
         preferred: names and versions that are taken where they fit, when there is no lock yet.
         notes: what was read in another way than it is written, a sentence each.
+        folders: the projects among the requirements that lie in folders here.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -427,6 +431,7 @@ class Loaded(BaseModel):
     hashes: Mapping[str, tuple[str, ...]] = {}
     preferred: tuple[tuple[str, str], ...] = ()
     notes: tuple[str, ...] = ()
+    folders: tuple[Folder, ...] = ()
 
     @property
     def folder(self) -> Path:

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from tfprov.errors import TfprovError
 from tfprov.paths import content_of, expanded
-from tfprov.wants.records import ProjectParts, Wants
+from tfprov.wants.records import ProjectParts, Wants, together
 
 if TYPE_CHECKING:
     from typing import Any
@@ -199,7 +199,7 @@ def glance(path: Path, *, shipped: bool) -> Source | None:
         wants = wants_in(document, folder)
     except (OSError, ValueError, RecursionError):
         return None
-    if wants.problems:
+    if wants.problems or _has_links(document):
         return None
     return Source(
         name=name,
@@ -209,6 +209,12 @@ def glance(path: Path, *, shipped: bool) -> Source | None:
         digest=digest(found.raw, wants=wants, contents=contents),
         kind=str(table.get("kind", "venv")),
     )
+
+
+def _has_links(document: Document) -> bool:
+    """Whether a requirement of the profile itself has an address, which may be a folder that changes."""
+    packages = document.get("packages")
+    return isinstance(packages, dict) and any("@" in text for text in _texts(packages.get("requirements")))
 
 
 def digest(raw: bytes, *, overrides: Sequence[str] = (), wants: Wants, contents: Sequence[bytes] = ()) -> str:
@@ -242,14 +248,16 @@ def wants_in(document: Document, folder: Path) -> Wants:
         OSError: a file cannot be read.
     """
     packages = document.get("packages")
-    if not isinstance(packages, dict) or not _texts(packages.get("files")):
+    if not isinstance(packages, dict) or not (_texts(packages.get("files")) or packages.get("project", "no") != "no"):
         return Wants()
     # Most profiles name no file, and then none of this is imported.
-    from tfprov.wants.recognise import read
+    from tfprov.wants.recognise import read, read_project
 
     paths = [folder / expanded(name) for name in _texts(packages.get("files"))]
     parts = ProjectParts(extras=_texts(packages.get("extras")), groups=_texts(packages.get("groups")))
     found = read([path for path in paths if path.is_file()], folder, parts)
+    if (kind := packages.get("project")) in ("wheel", "editable"):
+        found = together((found, read_project(folder, kind, parts)))
     if not found.conda:
         return found
     from tfprov.wants.as_wheels import as_wheels, for_conda

@@ -7,6 +7,7 @@ import shutil
 import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Literal
 
 from build import BuildBackendException, BuildException, ProjectBuilder
 from packaging.utils import canonicalize_name, parse_wheel_filename
@@ -31,7 +32,7 @@ def build(source: LockedSource, tree: Path, bench: Bench, *, work: Path, log: Pa
 
     Args:
         source: what is built.
-        tree: its files; the build may change them.
+        tree: its files; the build may change them. Of an editable project its very folder.
         bench: where and with what.
         work: an empty folder.
         log: where everything that the build prints is kept.
@@ -45,15 +46,19 @@ def build(source: LockedSource, tree: Path, bench: Bench, *, work: Path, log: Pa
     log.parent.mkdir(parents=True, exist_ok=True)
     log.write_text("", encoding="utf-8")
     pristine = work / "again"
-    shutil.copytree(tree, pristine, symlinks=True)  # a failed build leaves its traces
+    kind: Literal["wheel", "editable"] = "editable" if source.editable else "wheel"
+    if source.editable:
+        pristine = tree
+    else:
+        shutil.copytree(tree, pristine, symlinks=True)  # a failed build leaves its traces
     try:
-        wheel = _build(source.name, tree, bench, bounds=(), work=work / "first", log=log)
+        wheel = _build(source.name, tree, bench, kind=kind, bounds=(), work=work / "first", log=log)
     except _FailedError:
         bound = older_setuptools(log.read_text(encoding="utf-8"))
         if bound is None:
             raise _explained(source, log) from None
         try:
-            wheel = _build(source.name, pristine, bench, bounds=(bound,), work=work / "second", log=log)
+            wheel = _build(source.name, pristine, bench, kind=kind, bounds=(bound,), work=work / "second", log=log)
         except _FailedError:
             raise _explained(source, log) from None
     name, version, _, _ = parse_wheel_filename(wheel.name)
@@ -74,7 +79,16 @@ def _explained(source: LockedSource, log: Path) -> TfprovError:
     return build_failure(f"`{source.title}` has no wheel that fits, and its build failed", text, kept=str(log))
 
 
-def _build(name: str, tree: Path, bench: Bench, *, bounds: Sequence[str], work: Path, log: Path) -> Path:
+def _build(
+    name: str,
+    tree: Path,
+    bench: Bench,
+    *,
+    kind: Literal["wheel", "editable"],
+    bounds: Sequence[str],
+    work: Path,
+    log: Path,
+) -> Path:
     home, environment = work / "home", work / "env"
     home.mkdir(parents=True)
     (work / "bounds.txt").write_text("".join(f"{bound}\n" for bound in bounds), encoding="utf-8")
@@ -119,8 +133,8 @@ def _build(name: str, tree: Path, bench: Bench, *, bounds: Sequence[str], work: 
             warnings.simplefilter("ignore")
             builder = ProjectBuilder(tree, python_executable=str(python), runner=sheltered)
             bring(set(builder.build_system_requires))
-            bring(set(builder.get_requires_for_build("wheel")))
-            return Path(builder.build("wheel", work / "wheel"))
+            bring(set(builder.get_requires_for_build(kind)))
+            return Path(builder.build(kind, work / "wheel"))
     except (BuildException, BuildBackendException) as error:
         # What the hook itself printed is in the log already.
         with log.open("a", encoding="utf-8") as stream:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import os
 import re
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from copy import copy
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
-from urllib.parse import unquote, urlsplit
+from urllib.parse import quote, unquote, urlsplit
 
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
@@ -22,12 +22,13 @@ from packaging.utils import (
     parse_wheel_filename,
 )
 
+from tfprov import project_folder
 from tfprov.default_index import default_index
 from tfprov.paths import expanded
 from tfprov.redact import holds_password, redact
 from tfprov.wants import names
 from tfprov.wants.mend import mended
-from tfprov.wants.records import Address, Want, Wants
+from tfprov.wants.records import Address, Folder, Want, Wants
 
 Part = Literal["requirements", "constraints", "overrides"]
 
@@ -46,10 +47,6 @@ _SHA256 = re.compile(r"(?:^|&)sha256=([0-9a-fA-F]{64})")
 _EXTRAS = re.compile(r"\[[^\]/]*\]$")
 _NAMED = re.compile(r"^(?P<name>[A-Za-z0-9][A-Za-z0-9._-]*)\s*(?P<extras>\[[^\]]*\])?\s*@\s*(?P<link>\S.*)$")
 _IS_NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?(?:\[[^\]]*\])?")
-BUILD_FIRST = (
-    "build a wheel of it with `pip wheel --no-deps`, name the folder of the wheel in `[index] find-links`, "
-    "and ask for the package by name"
-)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,6 +83,7 @@ class Basket:
         self._conda: list[Want] = []
         self._channels: list[str] = []
         self._addresses: list[Address] = []
+        self._folders: list[Folder] = []
         self._notes: list[str] = []
         self._problems: list[str] = []
         self._misnamed: list[str] = []
@@ -118,6 +116,7 @@ class Basket:
             conda=tuple(self._conda),
             channels=tuple(self._channels),
             addresses=tuple(self._addresses),
+            folders=tuple(self._folders),
             notes=tuple(self._notes),
             problems=tuple(self._problems),
             misnamed=tuple(self._misnamed),
@@ -226,8 +225,7 @@ class Basket:
             return self._elsewhere(text, name, address, marker, where)
         last = unquote(urlsplit(address).path.rsplit("/", 1)[-1]) if file is None else file.name
         if file is not None and file.is_dir():
-            self.problem(where, f"`{redact(text)}` is a folder, and tfprov installs wheels: {BUILD_FIRST}")
-            return None
+            return self._folder(text, file, name=name, extras=extras or "", marker=marker, where=where, kind="wheel")
         project = _project_of(last)
         if project is None and (last.endswith(".whl") or not name):
             kind = "a wheel" if last.endswith(".whl") else "a source distribution: write `NAME @` before it"
@@ -241,6 +239,74 @@ class Basket:
             where=where,
             hashes=tuple(found.lower() for found in _SHA256.findall(fragment)),
         )
+
+    def editable(self, text: str, where: str) -> None:
+        """Keep a folder with a project that is installed as a link to the folder: `-e PATH` of pip."""
+        link, marker = _without_marker(_with_variables(text.strip()))
+        extras = _EXTRAS.search(link)
+        if extras:
+            link = link.removesuffix(extras[0])
+        file = _file_of(link, self.origin)
+        if file is None or not file.is_dir():
+            self.problem(where, f"`-e {redact(text)}`: there is no such folder here")
+            return
+        wanted = extras[0] if extras else ""
+        found = self._folder(f"-e {text}", file, extras=wanted, marker=marker, where=where, kind="editable")
+        if found is not None:
+            self._wants["requirements"].append(found)
+
+    def dependencies_of(self, folder: Path, where: str, *, extras: Sequence[str] = ()) -> None:
+        """Keep what a project depends on where only its build knows that; the project itself is not installed."""
+        wanted = f"[{','.join(extras)}]" if extras else ""
+        found = self._folder(folder.name, folder, extras=wanted, where=where, kind="dependencies")
+        if found is not None:
+            self.note(where, "what the project needs is made by a program: its build is asked")
+            self._wants["requirements"].append(found)
+
+    def project(self, folder: Path, where: str, *, kind: Literal["wheel", "editable"], extras: Sequence[str]) -> None:
+        """Keep the project of a folder itself."""
+        wanted = f"[{','.join(extras)}]" if extras else ""
+        found = self._folder(str(folder), folder, extras=wanted, where=where, kind=kind)
+        if found is not None:
+            self._wants["requirements"].append(found)
+
+    def _folder(
+        self,
+        text: str,
+        folder: Path,
+        *,
+        where: str,
+        kind: Literal["wheel", "editable", "dependencies"],
+        name: str = "",
+        extras: str = "",
+        marker: str = "",
+    ) -> Want | None:
+        """A requirement on the project in a folder; `name` is empty where the project has to say it."""
+        shown, folder = redact(text), Path(os.path.normpath(folder))
+        if not project_folder.is_project(folder):
+            words = "is a folder without a Python project: it has neither `pyproject.toml` nor `setup.py`"
+            self.problem(where, f"`{shown}` {words}")
+            return None
+        if not name:
+            name = project_folder.name_of(folder) or ""
+        else:
+            name, _, given = name.partition("[")
+            extras = extras or (f"[{given}" if given else "")
+        if not _IS_NAME.fullmatch(name):
+            better = f"write `NAME @ {shown.removeprefix('-e ')}`"
+            if kind == "dependencies":
+                better = "list what it needs in a requirements file"
+            self.problem(where, f"`{shown}`: only the build of the project knows its name: {better}")
+            return None
+        own = project_folder.name_of(folder)
+        if own is not None and canonicalize_name(own) != canonicalize_name(name):
+            self.problem(where, f"`{shown}`: the project in that folder is `{own}`, not `{name}`")
+            return None
+        # uv puts the folder of the profile in place of the variable: the text is the same on every machine.
+        place = quote(Path(os.path.relpath(folder, self.origin.folder)).as_posix())
+        state = project_folder.state_of(folder) if kind == "wheel" else project_folder.description_of(folder)
+        self._folders.append(Folder(name=canonicalize_name(name), path=str(folder), kind=kind, state=state))
+        return Want(text=f"{name}{extras} @ file://${{PROJECT_ROOT}}/{place}{marker}", where=where)
 
     def _repository(self, text: str, name: str, link: str, marker: str, where: str) -> Want | None:
         """A requirement on a repository; `name` with its extras, empty where the fragment has to say it."""

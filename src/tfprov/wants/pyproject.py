@@ -10,6 +10,7 @@ from typing import Literal, TypeVar, cast
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 
+from tfprov import project_folder
 from tfprov.paths import content_of
 from tfprov.wants.basket import Basket, Part
 from tfprov.wants.records import ProjectParts
@@ -86,6 +87,26 @@ def unknown(basket: Basket, where: str, kind: Literal["extra", "group"], name: s
     basket.problem(where, f"there is no {kind} `{name}`; {hint}")
 
 
+def read_lists(names: Sequence[str], basket: Basket, where: str) -> None:
+    """Put what requirements files ask for into the basket, from which setuptools makes the dependencies of a project.
+
+    Args:
+        names: of the files, relative to the file that names them.
+        basket: where to put it.
+        where: the file that names them, and the key.
+    """
+    from tfprov.wants import requirements_file
+
+    for name in names:
+        path = basket.origin.path.parent / name
+        try:
+            text = decoded(content_of(path))
+        except (OSError, ValueError) as error:
+            basket.problem(where, f"`{name}` cannot be read: {error}")
+        else:
+            requirements_file.read(text, basket.inside(replace(basket.origin, path=path)))
+
+
 class _Reader:
     """Reads the tables of one document."""
 
@@ -113,21 +134,9 @@ class _Reader:
         names = found.get("file")
         names = (names,) if isinstance(names, str) else names
         if not isinstance(names, Sequence):
-            self._basket.problem(
-                self._where("project.dynamic"),
-                f"its build makes the `{what}`, and the build is not run: list them in a requirements file",
-            )
+            self._basket.dependencies_of(self._basket.origin.path.parent, self._where("project.dynamic"))
             return
-        from tfprov.wants import requirements_file
-
-        for name in names:
-            path = self._basket.origin.path.parent / str(name)
-            try:
-                text = decoded(content_of(path))
-            except (OSError, ValueError) as error:
-                self._basket.problem(where, f"`{name}` cannot be read: {error}")
-            else:
-                requirements_file.read(text, self._basket.inside(replace(self._basket.origin, path=path)))
+        read_lists([str(name) for name in names], self._basket, where)
 
     def extras(self, wanted: Sequence[str], seen: frozenset[str] = frozenset()) -> None:
         """Keep the requirements of extras, and of those that they name in their turn."""
@@ -224,19 +233,28 @@ class _Reader:
         found = self._sources.get(canonicalize_name(requirement.name))
         entries = found if isinstance(found, Sequence) else (found,)
         entry = next((one for one in entries if isinstance(one, Mapping) and "index" not in one), None)
+        if entry is not None and entry.get("workspace") is True:
+            entry = {"path": self._member(canonicalize_name(requirement.name))}
         return text if entry is None else with_source(requirement, entry)
+
+    def _member(self, name: str) -> str:
+        """The folder of a member of uv's workspace, relative to the file."""
+        here = self._basket.origin.path.parent
+        for pattern in texts(table(self._document, "tool", "uv", "workspace"), "members"):
+            for folder in sorted(here.glob(pattern)):
+                if canonicalize_name(project_folder.name_of(folder) or "") == name:
+                    return f"./{folder.relative_to(here).as_posix()}"
+        return "."
 
 
 def with_source(requirement: Requirement, source: Table) -> str:
-    """A requirement from the place that a table names with `git`, `url`, `path`, `file` or `workspace`."""
+    """A requirement from the place that a table names with `git`, `url`, `path` or `file`."""
     extras = f"[{','.join(sorted(requirement.extras))}]" if requirement.extras else ""
     marker = f" ; {requirement.marker}" if requirement.marker else ""
     place = source.get("url") or source.get("file") or source.get("path")
     if isinstance(git := source.get("git"), str):
         ref = source.get("rev") or source.get("tag") or source.get("branch") or source.get("ref")
         place = f"git+{git}" + (f"@{ref}" if ref else "")
-    elif source.get("workspace") is True:
-        place = "."
     return f"{requirement.name}{extras} @ {place}{marker}" if place else str(requirement)
 
 

@@ -71,6 +71,13 @@ def read(files: Sequence[Path], folder: Path, parts: ProjectParts) -> Wants:
     return together((*found, Wants(problems=tuple(problems))))
 
 
+def read_project(folder: Path, kind: Literal["wheel", "editable"], parts: ProjectParts) -> Wants:
+    """The project in the folder of a profile, with the extras that are wanted."""
+    basket = Basket(Origin(path=folder / "pyproject.toml", folder=folder))
+    basket.project(folder, "packages.project", kind=kind, extras=parts.extras)
+    return basket.wants
+
+
 def kind_of(name: str, text: str) -> Kind:
     """The format of a file.
 

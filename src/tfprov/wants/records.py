@@ -51,6 +51,23 @@ class ProjectParts:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Folder:
+    """A project in a folder of this machine that is asked for.
+
+    Attributes:
+        name: of the project, normalised.
+        path: absolute.
+        kind: installed as a wheel; as a link to the folder; or only what the project depends on.
+        state: changes when the environment may have to follow the folder.
+    """
+
+    name: str
+    path: str
+    kind: Literal["wheel", "editable", "dependencies"]
+    state: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Wants:
     """Everything that files ask for.
 
@@ -64,6 +81,7 @@ class Wants:
         conda: conda packages.
         channels: of conda, most important first.
         addresses: where packages are to be taken from.
+        folders: the projects among the requirements that lie in folders here.
         notes: what was read in another way than it is written, a sentence each.
         problems: what cannot be done, `place: what, why, and what to write instead`.
         misnamed: those of the problems that are about the name of a package.
@@ -78,6 +96,7 @@ class Wants:
     conda: tuple[Want, ...] = ()
     channels: tuple[str, ...] = ()
     addresses: tuple[Address, ...] = ()
+    folders: tuple[Folder, ...] = ()
     notes: tuple[str, ...] = ()
     problems: tuple[str, ...] = ()
     misnamed: tuple[str, ...] = ()

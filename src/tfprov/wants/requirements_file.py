@@ -15,7 +15,7 @@ from packaging.utils import canonicalize_name
 
 from tfprov.paths import content_of, expanded
 from tfprov.redact import redact
-from tfprov.wants.basket import BUILD_FIRST, Basket, Part
+from tfprov.wants.basket import Basket, Part
 from tfprov.wants.names import OF_SYSTEM
 from tfprov.wants.text import decoded
 
@@ -169,9 +169,7 @@ class Reader:
                 self._basket.note(where, f"`-e {redact(place)}` is installed as a wheel of that commit")
                 self._basket.want(place, where, part=self._part)
             else:
-                self._basket.problem(
-                    where, f"`-e {redact(place)}` is a folder, and tfprov installs wheels: {BUILD_FIRST}"
-                )
+                self._basket.editable(place, where)
         self._addresses(given, where)
         self._choices(given, where)
 

@@ -6,7 +6,7 @@ import ast
 import configparser
 
 from tfprov.wants.basket import Basket
-from tfprov.wants.pyproject import unknown
+from tfprov.wants.pyproject import read_lists, unknown
 from tfprov.wants.records import ProjectParts
 
 
@@ -55,6 +55,7 @@ def read_setup_py(text: str, basket: Basket, parts: ProjectParts) -> None:
         None,
     )
     given = {keyword.arg: keyword.value for keyword in call.keywords} if call else {}
+    asks_build = False
     for key in ("install_requires", "extras_require", "python_requires"):
         node = given.get(key)
         if node is None:
@@ -63,8 +64,8 @@ def read_setup_py(text: str, basket: Basket, parts: ProjectParts) -> None:
         try:
             value = ast.literal_eval(values.get(node.id, node) if isinstance(node, ast.Name) else node)
         except ValueError:
-            if key != "extras_require" or parts.extras:
-                basket.problem(where, f"`{key}` is made by a program, which is not run: list it in a requirements file")
+            # Which Pythons it may run on the resolver learns from the build, too.
+            asks_build = asks_build or key == "install_requires" or (key == "extras_require" and bool(parts.extras))
             continue
         if key == "python_requires":
             basket.python(str(value), where)
@@ -78,6 +79,8 @@ def read_setup_py(text: str, basket: Basket, parts: ProjectParts) -> None:
         for texts in wanted:
             for line in texts.splitlines() if isinstance(texts, str) else texts:
                 basket.want(str(line), where)
+    if asks_build:
+        basket.dependencies_of(basket.origin.path.parent, name, extras=parts.extras)
     if call is None:
         basket.problem(name, "there is no call of `setup` in it")
 
@@ -86,6 +89,6 @@ def _put(text: str, key: str, basket: Basket) -> None:
     for line in text.splitlines():
         asked = line.partition(" #")[0].strip()
         if asked.startswith("file:"):
-            basket.problem(basket.place(f"{key}"), f"`{asked}`: name that file in `packages.files`")
+            read_lists([one.strip() for one in asked.removeprefix("file:").split(",")], basket, basket.place(key))
         elif asked and not asked.startswith("#"):
             basket.want(asked, basket.place(f"{key}"))

@@ -59,6 +59,8 @@ def test_groups_that_include_each_other_are_a_problem(read_file: Read) -> None:
 
 
 def test_what_uv_is_told_is_kept(read_file: Read, tmp_path: Path) -> None:
+    (tmp_path / "packages" / "mine").mkdir(parents=True)
+    (tmp_path / "packages" / "mine" / "pyproject.toml").write_text('[project]\nname = "Mine"\n')
     found = read_file(
         "pyproject.toml",
         """\
@@ -72,6 +74,7 @@ def test_what_uv_is_told_is_kept(read_file: Read, tmp_path: Path) -> None:
         find-links = ["wheels"]
         prerelease = "allow"
         managed = true
+        workspace = { members = ["packages/*"] }
         [[tool.uv.index]]
         name = "torch-cpu"
         url = "https://torch.example/cpu"
@@ -99,6 +102,7 @@ def test_what_uv_is_told_is_kept(read_file: Read, tmp_path: Path) -> None:
     assert texts(found.requirements) == [
         "torch",
         "six @ git+https://host/six.git@v1",
+        "mine @ file://${PROJECT_ROOT}/packages/mine",
         "wheel-of-six @ https://host/wheel_of_six-1-py3-none-any.whl",
         "pytest",
     ]
@@ -108,7 +112,6 @@ def test_what_uv_is_told_is_kept(read_file: Read, tmp_path: Path) -> None:
         ("find-links", str(tmp_path / "wheels")),
     ]
     assert [problem.split(", and")[0] for problem in found.problems] == [
-        "pyproject.toml: project.dependencies: `mine @ .` is a folder",
         'pyproject.toml: project.dependencies: `other @ ../other ; sys_platform == "linux"`: there is no such file '
         "here; ask for the package by name",
     ]
@@ -124,11 +127,18 @@ def test_what_setuptools_reads_from_files_is_read(read_file: Read, tmp_path: Pat
     assert [(want.text, want.where) for want in found.requirements] == [("six", "needs.in:1"), ("numpy", "more.in:1")]
 
 
-def test_what_a_build_makes_is_a_problem(read_file: Read) -> None:
+def test_what_a_build_makes_the_build_is_asked_for(read_file: Read) -> None:
     found = read_file("pyproject.toml", '[project]\ndynamic = ["dependencies"]\n')
-    assert found.problems == (
-        "pyproject.toml: project.dynamic: its build makes the `dependencies`, and the build is not run: list them in a "
-        "requirements file",
+    assert len(found.problems) == 1
+    assert found.problems[0].endswith(
+        "only the build of the project knows its name: list what it needs in a requirements file"
+    )
+    found = read_file("pyproject.toml", '[project]\nname = "my.pkg"\ndynamic = ["dependencies"]\n')
+    assert found.problems == ()
+    assert texts(found.requirements) == ["my.pkg @ file://${PROJECT_ROOT}/."]
+    assert [folder.kind for folder in found.folders] == ["dependencies"]
+    assert found.notes == (
+        "pyproject.toml: project.dynamic: what the project needs is made by a program: its build is asked",
     )
 
 

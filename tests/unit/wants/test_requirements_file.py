@@ -142,14 +142,15 @@ def test_the_public_index_is_the_one_that_the_machine_is_set_up_with(tmp_path: P
 @pytest.mark.parametrize(
     ("line", "words"),
     [
-        ("-e .", "`-e .` is a folder, and tfprov installs wheels: "),
+        ("-e .", "`-e .` is a folder without a Python project: it has neither `pyproject.toml` nor `setup.py`"),
+        ("-e ./gone", "`-e ./gone`: there is no such folder here"),
         ("git+https://host/x.git@main", "does not say which package it is: write `NAME @ git+https://host/x.git@main`"),
         ("git+https://host/x.git#egg=no name", "does not say which package it is"),
         ("x @ hg+https://host/x", "is a repository: only git is supported, not hg"),
         ("git@host:x/y.git", "is a repository: write `git+ssh://git@host/x/y.git`"),
         ("x @ https://host/x.git", "is a repository: write `git+https://host/x.git`"),
         ("https://host/master.zip", "`master.zip` is not named like a source distribution: write `NAME @` before it"),
-        ("./", "is a folder, and tfprov installs wheels: "),
+        ("./", "is a folder without a Python project: it has neither"),
         ("./gone.whl", "there is no such file here; ask for the package by name"),
         ("--no-binary :all:", "`--no-binary :all:` is not supported: what has a wheel is not built"),
         ("--pre", "`--pre` is not supported: name the pre-release"),
@@ -246,3 +247,27 @@ class TestEncodings:
         assert wants_of(path).problems == (
             "main.txt: it is not UTF-8: line 2 has the byte 0xF6; save the file as UTF-8",
         )
+
+
+@pytest.mark.parametrize(
+    ("line", "text", "kind"),
+    [
+        ("-e .", "my-pkg @ file://${PROJECT_ROOT}/a%20b", "editable"),
+        ("--editable=.[x,y]", "my-pkg[x,y] @ file://${PROJECT_ROOT}/a%20b", "editable"),
+        (". ; python_version > '3'", "my-pkg @ file://${PROJECT_ROOT}/a%20b ; python_version > '3'", "wheel"),
+        ("./", "my-pkg @ file://${PROJECT_ROOT}/a%20b", "wheel"),
+        ("my_pkg[x] @ .", "my_pkg[x] @ file://${PROJECT_ROOT}/a%20b", "wheel"),
+        ("../a b", "my-pkg @ file://${PROJECT_ROOT}/a%20b", "wheel"),
+    ],
+)
+def test_a_folder_with_a_project_is_named_relative_to_the_profile(
+    tmp_path: Path, line: str, text: str, kind: str
+) -> None:
+    project = tmp_path / "a b"
+    project.mkdir()
+    (project / "setup.py").write_text('setup(name="my-pkg")')
+    (project / "list.txt").write_text(f"{line}\n")
+    found = read([project / "list.txt"], tmp_path, ProjectParts())
+    assert found.problems == ()
+    assert [want.text for want in found.requirements] == [text]
+    assert [(folder.name, folder.kind, Path(folder.path)) for folder in found.folders] == [("my-pkg", kind, project)]

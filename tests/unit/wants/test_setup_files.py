@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 from wants_files import Read, texts
 
 CFG = """\
@@ -26,11 +28,12 @@ def test_a_setup_cfg_is_read(read_file: Read) -> None:
     )
 
 
-def test_a_file_that_it_names_is_for_the_profile_to_name(read_file: Read) -> None:
-    found = read_file("setup.cfg", "[options]\ninstall_requires = file: requirements.txt\n")
-    assert found.problems == (
-        "setup.cfg: options.install_requires: `file: requirements.txt`: name that file in `packages.files`",
-    )
+def test_a_file_that_it_names_is_read(read_file: Read, tmp_path: Path) -> None:
+    (tmp_path / "needs.txt").write_text("six\n")
+    found = read_file("setup.cfg", "[options]\ninstall_requires = file: needs.txt, gone.txt\n")
+    assert [(want.text, want.where) for want in found.requirements] == [("six", "needs.txt:1")]
+    assert len(found.problems) == 1
+    assert found.problems[0].startswith("setup.cfg: options.install_requires: `gone.txt` cannot be read: ")
 
 
 def test_a_setup_py_is_read_and_not_run(read_file: Read) -> None:
@@ -54,10 +57,16 @@ raise SystemExit("it was run")
     assert texts(found.python) == [">=3.9"]
 
 
-def test_what_a_setup_py_computes_is_a_problem(read_file: Read) -> None:
-    text = 'from setuptools import setup\nsetup(\n    install_requires=open("requirements.txt").read().split(),\n)\n'
-    assert read_file("setup.py", text).problems == (
-        "setup.py:3: `install_requires` is made by a program, which is not run: list it in a requirements file",
+def test_what_a_setup_py_computes_its_build_is_asked_for(read_file: Read) -> None:
+    text = 'from setuptools import setup\nsetup(\n    install_requires=open("requirements.txt").read().split(),\n'
+    assert (
+        read_file("setup.py", text + ")\n")
+        .problems[0]
+        .endswith("only the build of the project knows its name: list what it needs in a requirements file")
     )
+    found = read_file("setup.py", text + '    name="mine",\n)\n', extras=("plot",))
+    assert found.problems == ()
+    assert texts(found.requirements) == ["mine[plot] @ file://${PROJECT_ROOT}/."]
+    assert [(folder.name, folder.kind) for folder in found.folders] == [("mine", "dependencies")]
     assert read_file("setup.py", "print(1)\n").problems == ("setup.py: there is no call of `setup` in it",)
     assert read_file("setup.py", "def\n").problems[0].startswith("setup.py:1: it is not Python: ")

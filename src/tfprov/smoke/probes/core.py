@@ -90,6 +90,14 @@ class Distribution:
         except OSError:
             return
 
+    def top_level(self):
+        """Its modules, where its builder lists them."""
+        try:
+            with open(os.path.join(self.root, self.folder, "top_level.txt"), encoding="utf-8") as stream:
+                return [name for name in stream.read().split() if name.isidentifier() and name[0] != "_"]
+        except (OSError, ValueError):
+            return []
+
     def installer(self):
         """Who installed it; empty when that is not recorded."""
         try:

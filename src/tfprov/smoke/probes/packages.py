@@ -79,6 +79,9 @@ def modules_of(one):
         if not packages.intersection(above):
             found.add(".".join(parts))
     names = {name for name in found if all(part.isidentifier() for part in name.split(".")) and name[0] != "_"}
+    if not names:
+        # An editable project has its modules elsewhere.
+        names = set(one.top_level())
     return sorted({name for name in names if name.partition(".")[0] not in _BYCATCH} or names)
 
 

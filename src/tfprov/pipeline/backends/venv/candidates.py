@@ -68,7 +68,8 @@ def choose(context: Context, machine: Machine) -> Choice:
         if may_differ(error) and can_resolve(machine):
             add_tried_hint(context, machine, profile, error)
         raise
-    if names := sources_in(best.document):
+    own = {folder.name for folder in context.loaded.folders}
+    if names := [name for name in sources_in(best.document) if name not in own]:
         titles = ", ".join(f"`{name}` {best.version(name) or ''}".rstrip() for name in names)
         context.emit(Note(text=f"no wheel fits, to be built from source: {titles}"))
     return Choice(

@@ -9,6 +9,7 @@ from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 
+from tfprov import project_folder
 from tfprov.distributions import kind_of
 from tfprov.errors import TfprovError
 from tfprov.events import Attempt, Emit, Event, Note
@@ -174,6 +175,10 @@ def inputs(loaded: Loaded) -> Inputs:
         exclude_newer=profile.index.exclude_newer or "",
         platforms=profile.lock.platforms,
         build=build if isinstance(build, str) else ", ".join(build),
+        folders=tuple(
+            f"{folder.name} ({folder.kind}) {project_folder.description_of(Path(folder.path))[:16]}"
+            for folder in loaded.folders
+        ),
     )
 
 

@@ -103,6 +103,7 @@ def ask_resolver(
     """
     decision, provided, interpreter = selection.decision, selection.provided, selection.interpreter
     absent = provided is not None or not interpreter.path
+    folders = context.loaded.folders
     question = Question(
         requirements=(*lines, *(also.requirement for also in decision.also)),
         constraints=(
@@ -123,6 +124,9 @@ def ask_resolver(
         build=selection.build,
         built=built,
         builds_more=builds,
+        folders=() if alone else tuple(folder.name for folder in folders),
+        editable=tuple(folder.name for folder in folders if folder.kind == "editable"),
+        left_out=tuple(folder.name for folder in folders if folder.kind == "dependencies"),
     )
     network = machine.network
     # Routes that failed when the index was asked come last.

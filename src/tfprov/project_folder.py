@@ -1,0 +1,119 @@
+"""A folder with a Python project: what the project is called, and whether the folder changed."""
+
+from __future__ import annotations
+
+import ast
+import configparser
+import hashlib
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+from tfprov.digests import sha256_of
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+_DESCRIPTIONS = ("pyproject.toml", "setup.py", "setup.cfg")
+# Lists that the description of a project is often made from.
+_LISTS = ("*.txt", "*.in", "requirements/*.txt", "requirements/*.in")
+_LEFT_OUT = frozenset({"build", "dist", "node_modules", "__pycache__", "venv", "env"})
+
+
+def is_project(folder: Path) -> bool:
+    """Whether pip could build what lies in a folder."""
+    return any((folder / name).is_file() for name in ("pyproject.toml", "setup.py"))
+
+
+def name_of(folder: Path) -> str | None:
+    """The name that a project gives itself; None where only its build knows it. Nothing of the project is run."""
+    for read in (_name_in_pyproject, _name_in_setup_cfg, _name_in_setup_py):
+        try:
+            if name := read(folder):
+                return name
+        except (OSError, ValueError, SyntaxError, RecursionError, configparser.Error):
+            continue
+    return None
+
+
+def state_of(folder: Path) -> str:
+    """Changes when a file of the project does, or may have: paths, sizes and times, without a look into the files."""
+    digest = hashlib.sha256()
+    for path in files_of(folder):
+        found = path.lstat()
+        digest.update(f"{path.relative_to(folder).as_posix()}\0{found.st_size}\0{found.st_mtime_ns}\0".encode())
+    return digest.hexdigest()
+
+
+def content_of(folder: Path) -> str:
+    """The same for the same files, wherever the folder lies."""
+    digest = hashlib.sha256()
+    for path in files_of(folder):
+        content = str(path.readlink()) if path.is_symlink() else sha256_of(path)
+        digest.update(f"{path.relative_to(folder).as_posix()}\0{content}\0".encode("utf-8", "surrogateescape"))
+    return digest.hexdigest()
+
+
+def description_of(folder: Path) -> str:
+    """The same as long as nothing changes that says what the project is and needs."""
+    digest = hashlib.sha256()
+    for path in sorted({path for pattern in (*_DESCRIPTIONS, *_LISTS) for path in folder.glob(pattern)}):
+        if path.is_file():
+            digest.update(f"{path.name}\0{sha256_of(path)}\0".encode("utf-8", "surrogateescape"))
+    return digest.hexdigest()
+
+
+def files_of(folder: Path) -> Iterator[Path]:
+    """The files of a project, in a fixed order, without what builds, tools and environments leave in its folder."""
+    for base, folders, names in os.walk(folder):
+        here = Path(base)
+        folders[:] = sorted(name for name in folders if not _is_left_out(here / name))
+        for name in sorted(names):
+            path = here / name
+            if not name.endswith((".pyc", ".pyo")) and (path.is_symlink() or path.is_file()):
+                yield path
+
+
+def _is_left_out(folder: Path) -> bool:
+    name = folder.name
+    if name.startswith(".") or name in _LEFT_OUT or name.endswith(".egg-info"):
+        return True
+    return (folder / "pyvenv.cfg").is_file() or (folder / "conda-meta").is_dir()
+
+
+def _name_in_pyproject(folder: Path) -> str | None:
+    document = tomllib.loads((folder / "pyproject.toml").read_text(encoding="utf-8-sig"))
+    tool = document.get("tool", {})
+    poetry = tool.get("poetry", {}) if isinstance(tool, dict) else {}
+    for table in (document.get("project"), poetry):
+        if isinstance(table, dict) and isinstance(name := table.get("name"), str):
+            return name
+    return None
+
+
+def _name_in_setup_cfg(folder: Path) -> str | None:
+    parser = configparser.ConfigParser(interpolation=None)
+    parser.read_string((folder / "setup.cfg").read_text(encoding="utf-8-sig"))
+    return parser.get("metadata", "name", fallback=None)
+
+
+def _name_in_setup_py(folder: Path) -> str | None:
+    tree = ast.parse((folder / "setup.py").read_text(encoding="utf-8-sig"))
+    values = {
+        target.id: node.value
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Assign)
+        for target in node.targets
+        if isinstance(target, ast.Name)
+    }
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call) and getattr(node.func, "id", getattr(node.func, "attr", "")) == "setup":
+            for keyword in node.keywords:
+                if keyword.arg == "name":
+                    value = keyword.value
+                    found = values.get(value.id, value) if isinstance(value, ast.Name) else value
+                    return str(ast.literal_eval(found))
+    return None
