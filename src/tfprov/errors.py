@@ -136,8 +136,19 @@ _ALL = [
     *_rows(
         Group.MACHINE,
         ("disk-full", "not enough space", "free some, or move `TFPROV_HOME` or `TMPDIR`"),
+        (
+            "disk-quota",
+            "a quota is used up; the disk may have space",
+            "delete files of yours, or ask for a larger quota",
+        ),
+        (
+            "filesystem-feature",
+            "the file system lacks something that is needed: links, locks, execution, names",
+            "choose a place on a local disk with `TFPROV_HOME` or `environment.path`",
+        ),
         ("disk-io", "the disk cannot read or write", "see the system's log, check the disk, or choose another place"),
         ("oom-killed", "the memory was exhausted", "give it more memory"),
+        ("limit-reached", "a limit on open files or processes is reached", "raise it (`ulimit -n`, `ulimit -u`)"),
         ("permission-denied", "no right to write", "choose a place of your own with `TFPROV_HOME`"),
         ("read-only-fs", "the file system is read-only", "choose another place with `TFPROV_HOME`"),
         ("externally-managed", "the Python belongs to the operating system", "install into an environment"),
@@ -170,6 +181,17 @@ _ALL = [
         Group.PYTHON_DEPS,
         ("numpy-abi", "NumPy 1 and 2 are mixed", "`numpy<2`, or a newer TensorFlow"),
         ("protobuf-mismatch", "protobuf generations are mixed", "constrain protobuf"),
+        (
+            "companion-mismatch",
+            "a companion package does not go with this TensorFlow or Keras",
+            "take the release of it that goes with this TensorFlow",
+        ),
+        ("ml-dtypes-mismatch", "ml_dtypes is older or newer than what uses it expects", "resolve both together"),
+        (
+            "system-library-missing",
+            "a package needs a library of the operating system that is not installed",
+            "install the package of the system that brings it",
+        ),
         ("typing-extensions-mismatch", "typing_extensions is too old", "raise it; TensorFlow 2.14 or newer"),
         ("keras-mismatch", "Keras 2 and 3 are mixed", "tf-keras, or another pair"),
         ("h5py-mismatch", "h5py was built for another HDF5", "take both from one source"),

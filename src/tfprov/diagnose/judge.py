@@ -39,6 +39,8 @@ _FOLLOWS: dict[str, tuple[str, ...]] = {
     "sdist-build-failed": (
         "network",
         "disk-full",
+        "disk-quota",
+        "filesystem-feature",
         "oom-killed",
         "read-only-fs",
         "permission-denied",
@@ -47,8 +49,8 @@ _FOLLOWS: dict[str, tuple[str, ...]] = {
         "file-in-use",
     ),
     "hash-mismatch": ("net-reset", "net-timeout", "net-portal"),
-    "cache-corrupt": ("disk-full", "net-reset", "net-timeout", "net-portal"),
-    "conda-cache-corrupt": ("disk-full", "windows-long-path", "permission-denied"),
+    "cache-corrupt": ("disk-full", "disk-quota", "net-reset", "net-timeout", "net-portal"),
+    "conda-cache-corrupt": ("disk-full", "disk-quota", "windows-long-path", "permission-denied"),
     "conda-http": ("net-proxy", "net-tls-cert", "net-dns"),
     # Words about the way there are vaguer than those about who refused.
     "net-reset": ("net-proxy", "net-tls-cert", "net-dns"),
@@ -89,7 +91,7 @@ def judge(scanned: Scanned, context: Context) -> Diagnosis:
     )
 
 
-_FULL = frozenset({"disk-full"})
+_FULL = frozenset({"disk-full", "disk-quota"})
 
 
 def _meaning(hit: Hit, view: View) -> tuple[str, int]:

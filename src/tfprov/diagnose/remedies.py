@@ -9,6 +9,7 @@ from dataclasses import replace
 from tfprov.diagnose.about import about
 from tfprov.diagnose.records import Change, Hit, Remedy
 from tfprov.diagnose.releases import newest_for, pythons_of
+from tfprov.diagnose.system_libraries import providers
 from tfprov.diagnose.view import View, numbers
 from tfprov.errors import CODES
 
@@ -99,6 +100,19 @@ def _of_driver(general: Remedy, _captures: Mapping[str, str], view: View) -> Rem
     return general
 
 
+def _of_library(general: Remedy, captures: Mapping[str, str], view: View) -> Remedy:
+    """Which package of the system brings the library, as far as the table knows."""
+    library = captures.get("library", "")
+    known = providers(library)
+    if known is None or view.context.system in {"windows", "macos"}:
+        return general
+    names = f"`{known.debian}` on Debian and Ubuntu, `{known.fedora}` on Fedora and RHEL"
+    text = f"install the package that brings `{library}`: {names}"
+    if known.instead:
+        text += f"; or take {known.instead}"
+    return replace(general, text=text, ask=f"`{known.debian}` (Debian, Ubuntu) or `{known.fedora}` (Fedora, RHEL)")
+
+
 _SPECIAL: dict[str, Callable[[Remedy, Mapping[str, str], View], Remedy]] = {
     "python-unsupported": _of_pair,
     "version-not-available": _of_pair,
@@ -108,4 +122,5 @@ _SPECIAL: dict[str, Callable[[Remedy, Mapping[str, str], View], Remedy]] = {
     "tensorflow-gpu-package": _of_placeholder,
     "numpy-abi": _of_numpy,
     "gpu-driver-too-old": _of_driver,
+    "system-library-missing": _of_library,
 }

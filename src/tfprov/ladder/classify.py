@@ -64,8 +64,14 @@ def _clean(lines: list[str]) -> tuple[str, ...]:
 
 
 _ERRNO = {
+    # Windows has no EDQUOT.
+    getattr(errno, "EDQUOT", errno.ENOSPC): "disk-quota",
     errno.ENOSPC: "disk-full",
-    getattr(errno, "EDQUOT", errno.ENOSPC): "disk-full",
+    getattr(errno, "ESTALE", errno.EIO): "disk-io",
+    errno.EOPNOTSUPP: "filesystem-feature",
+    errno.ENOLCK: "filesystem-feature",
+    errno.EMFILE: "limit-reached",
+    errno.ENFILE: "limit-reached",
     errno.EIO: "disk-io",
     errno.EACCES: "permission-denied",
     errno.EPERM: "permission-denied",
@@ -115,7 +121,11 @@ def classify_exception(exc: BaseException) -> TfprovError:
 
 def _words(exc: BaseException, code: str) -> str:
     if isinstance(exc, OSError) and exc.filename and not code.startswith("net-"):
-        verb = {"disk-full": "no space left for", "read-only-fs": "the file system is read-only:"}
+        verb = {
+            "disk-full": "no space left for",
+            "disk-quota": "the quota is used up:",
+            "read-only-fs": "the file system is read-only:",
+        }
         return f"{verb.get(code, 'cannot access')} `{exc.filename}`"
     if code == "net-tls-cert":
         return certificate_words(exc)

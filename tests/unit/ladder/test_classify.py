@@ -149,7 +149,12 @@ def _os_error(number: int, path: str | None = None) -> OSError:
     ("number", "code"),
     [
         (errno.ENOSPC, "disk-full"),
-        (errno.EDQUOT, "disk-full"),
+        (errno.EDQUOT, "disk-quota"),
+        (errno.ESTALE, "disk-io"),
+        (errno.EOPNOTSUPP, "filesystem-feature"),
+        (errno.ENOLCK, "filesystem-feature"),
+        (errno.EMFILE, "limit-reached"),
+        (errno.ENFILE, "limit-reached"),
         (errno.EACCES, "permission-denied"),
         (errno.EPERM, "permission-denied"),
         (errno.EROFS, "read-only-fs"),

@@ -3,17 +3,37 @@
 from __future__ import annotations
 
 from tfprov.diagnose.records import Rule
-from tfprov.diagnose.rules import clues, conda, driver, gpu, loader, network, noise, packages, pip, system, uv
+from tfprov.diagnose.rules import (
+    answers,
+    clues,
+    companions,
+    conda,
+    driver,
+    endings,
+    filesystems,
+    gpu,
+    loader,
+    network,
+    noise,
+    packages,
+    pip,
+    system,
+    uv,
+)
 
 RULES: tuple[Rule, ...] = (
     *clues.RULES,
     *system.RULES,
+    *filesystems.RULES,
+    *endings.RULES,
     *network.RULES,
+    *answers.RULES,
     *pip.RULES,
     *uv.RULES,
     *conda.RULES,
     *loader.RULES,
     *packages.RULES,
+    *companions.RULES,
     *driver.RULES,
     *gpu.RULES,
     *noise.RULES,

@@ -150,6 +150,21 @@ RULES: tuple[Rule, ...] = (
         "Linux host 5.15.90.1-microsoft-standard-WSL2 #1 SMP",
     ),
     _clue(
+        "companion-frame",
+        (
+            "tensorflow_",
+            "keras_",
+            "-packages/tf",
+            "-packages\\tf",
+            "official",
+            "tf2onnx",
+            "horovod",
+            "object_detection",
+        ),
+        r"(?:File \"|^File |/)[^\"\n]*(?:site|dist)-packages[/\\](?P<companion>(?:tensorflow_(?!core)|keras_|tf_(?!keras)|tfx|official|tf2onnx|horovod|object_detection)\w*)[/\\]",
+        '  File "/x/site-packages/tensorflow_addons/utils/types.py", line 24, in <module>',
+    ),
+    _clue(
         "container",
         ("docker", "dockerfile", "/.dockerenv", "kubepods", "containerd", "failed to solve: process", "podman"),
         r"(?P<is_container>docker(?:file|:| build| run| compose|-compose| image)|/\.dockerenv|kubepods|failed to solve: process|podman|Running in a container|\[\s*\d+/\d+\] (?:RUN|FROM|COPY))",

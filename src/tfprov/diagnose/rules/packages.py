@@ -316,13 +316,4 @@ RULES: tuple[Rule, ...] = (
         ),
         rank=70,
     ),
-    Rule(
-        name="ml-dtypes",
-        code="numpy-abi",
-        reads="ml_dtypes and JAX against the NumPy or TensorFlow beside them",
-        needs=("ml_dtypes",),
-        pattern=r"module 'ml_dtypes' has no attribute|cannot import name '\w+' from 'ml_dtypes'|ml_dtypes\S* (?:failed|undefined)",
-        examples=("AttributeError: module 'ml_dtypes' has no attribute 'float4_e2m1fn'",),
-        rank=60,
-    ),
 )

@@ -1,0 +1,144 @@
+"""Packages around TensorFlow that belong to one release of it: their libraries, their checks, what they import of it."""
+
+from __future__ import annotations
+
+from tfprov.diagnose.records import NOTHING, Case, Rule
+
+_OTHERS = r"(?:site|dist)-packages[/\\](?P<package>(?!tensorflow[/\\]|tensorflow_core[/\\]|tensorflow-plugins|jaxlib|torch[/\\]|nvidia[/\\]|h5py)[\w-]+)[/\\]"
+"""Of a path: the package whose file it is, where that is neither TensorFlow itself nor one with a rule of its own."""
+_ITS_SYMBOLS = (
+    r"_{1,2}Z\w*(?:tensorflow|tflite|stream_executor|3tsl|3xla|4absl|6google8protobuf)\w*|TF_\w+|TFE_\w+|TSL_\w+"
+)
+
+RULES: tuple[Rule, ...] = (
+    Rule(
+        name="companion-symbol",
+        code="companion-mismatch",
+        reads="ld.so and dyld: the library of a package asks for a symbol that this TensorFlow does not have",
+        needs=("undefined symbol", "symbol not found"),
+        pattern=rf"{_OTHERS}.{{0,300}}?(?:undefined symbol|[Ss]ymbol not found): '?_?(?:{_ITS_SYMBOLS})",
+        examples=(
+            "tensorflow.python.framework.errors_impl.NotFoundError: /x/site-packages/tensorflow_text/python/ops/_boise.so: undefined symbol: _ZN6tflite4shim23TfShapeInferenceContextC1EPN10tensorflow15shape_inference16InferenceContextE",
+            "caused by: ['/x/site-packages/tensorflow_io/python/ops/libtensorflow_io.so: undefined symbol: _ZN3tsl8str_util9LowercaseB5cxx11ESt17basic_string_viewIcSt11char_traitsIcEE']",
+            "ImportError: dlopen(/x/site-packages/tensorflow_text/core/pybinds/tflite_registrar.so, 0x0002): Symbol not found: __ZN4absl12lts_2022062320raw_logging_internal21internal_log_functionE",
+        ),
+        rank=64,
+        follows=("metal-plugin-mismatch",),
+    ),
+    Rule(
+        name="operation-symbol",
+        code="companion-mismatch",
+        reads="ld.so: a library of operations that was built for another TensorFlow, wherever it lies",
+        needs=("undefined symbol",),
+        pattern=rf"(?<!_pywrap_tensorflow_internal\.so: )undefined symbol: (?P<symbol>{_ITS_SYMBOLS})",
+        examples=(
+            "tensorflow.python.framework.errors_impl.NotFoundError: /x/_activation_ops.so: undefined symbol: _ZN10tensorflow12OpDefBuilder4AttrESs",
+        ),
+        rank=60,
+        cases=(Case(when="of-tensorflow-itself", code="import-failed", rank=46),),
+        follows=("metal-plugin-mismatch",),
+    ),
+    Rule(
+        name="framework-missing",
+        code="file-damaged",
+        reads="ld.so and dyld: TensorFlow's own library; a package beside it asks for that of another release",
+        needs=("libtensorflow_framework", "libtensorflow_cc"),
+        pattern=r"(?P<library>libtensorflow_(?:framework|cc)\.(?:so[.\d]*|\d+\.dylib)): cannot open shared object|Library not loaded: \S*(?P<library__dyld>libtensorflow_(?:framework|cc)[\w.]*)",
+        examples=(
+            "ImportError: libtensorflow_framework.so.2: cannot open shared object file: No such file or directory",
+        ),
+        rank=60,
+        cases=(Case(when="in-companion", code="companion-mismatch"),),
+    ),
+    Rule(
+        name="companion-procedure",
+        code="companion-mismatch",
+        reads="Windows 127 in the library of a package beside TensorFlow",
+        needs=("procedure could not be found", "not found", "dll load failed"),
+        pattern=rf"NotFoundError: .{{0,200}}{_OTHERS}[^:]*\.(?:dll|pyd|so)(?: not found|: The specified procedure)",
+        examples=(
+            "tensorflow.python.framework.errors_impl.NotFoundError: C:\\x\\site-packages\\tensorflow_text\\python\\ops\\_boise.dll: The specified procedure could not be found.",
+            "tensorflow.python.framework.errors_impl.NotFoundError: C:\\x\\site-packages\\tensorflow_text\\python\\metrics\\_ops.so not found",
+        ),
+        rank=65,
+    ),
+    Rule(
+        name="companion-says-so",
+        code="companion-mismatch",
+        reads="packages that compare the version of TensorFlow themselves: Probability, Addons, Federated, Agents, TFX and others",
+        needs=(
+            "requires tensorflow",
+            "requires tf",
+            "compatible with tensorflow",
+            "needs tensorflow",
+            "supports tensorflow",
+            "tensorflow version",
+            "versions of tensorflow",
+        ),
+        pattern=r"(?<!\) )\b(?:[Rr]equires|[Nn]eeds|only supports|not compatible with|incompatible with) (?:TensorFlow|Tensorflow|tensorflow|TF)(?: versions?)?(?: of)? ?(?:[<>=~!]{1,2} ?|v)?\d+\.\d+(?!.*(?:which is incompatible|but you have|Requires-Python|would require))(?!.{0,80}(?:unsatisfiable|version solving))"
+        r"|TensorFlow versions? .{0,30}(?:is|are) not (?:supported|compatible)|version .{0,20} of TensorFlow .{0,20}is (?:not|in)compatible",
+        examples=(
+            "ImportError: This version of TensorFlow Probability requires TensorFlow version >= 2.12; Detected an installation of version 2.10.1. Please upgrade TensorFlow to proceed.",
+        ),
+        rank=63,
+        follows=("keras-mismatch",),
+    ),
+    Rule(
+        name="addons-warning",
+        code="companion-mismatch",
+        reads="TensorFlow Addons: a warning that it was not tested with this TensorFlow; what fails after it is its consequence",
+        needs=("tensorflow addons supports using python ops",),
+        pattern=r"Tensorflow Addons supports using Python ops",
+        examples=(
+            "UserWarning: Tensorflow Addons supports using Python ops for all Tensorflow versions above or equal to 2.2.0 and strictly below 2.3.0",
+        ),
+        rank=30,
+    ),
+    Rule(
+        name="companion-imports",
+        code="companion-mismatch",
+        reads="CPython: a package beside TensorFlow asks for a module or a name that this TensorFlow no longer has, or not yet",
+        needs=("no module named 'tensorflow.", "from 'tensorflow", "module 'tensorflow"),
+        pattern=r"No module named '(?P<module>tensorflow\.(?!keras|python\.keras)[\w.]+)'|cannot import name '(?P<name>\w+)' from '(?:partially initialized module )?(?P<module__from>tensorflow\.[\w.]+)'|module '(?P<module__attribute>tensorflow(?:\.[\w.]+)?)' has no attribute '(?P<attribute>(?!__version__|keras|constant|config|Variable|io|compat|function|data|get_default_graph)\w+)'",
+        examples=(
+            '  File "/x/site-packages/tensorflow_addons/utils/types.py", line 24, in <module>\n    from tensorflow.python.x import y\n'
+            "ImportError: cannot import name 'keras_tensor' from 'tensorflow.python.x' (/x/site-packages/tensorflow/python/x/__init__.py)",
+        ),
+        rank=61,
+        cases=(Case(when="not in-companion", code=NOTHING),),
+        follows=("numpy-abi", "protobuf-mismatch", "shadowed-module"),
+    ),
+    Rule(
+        name="ml-dtypes",
+        code="ml-dtypes-mismatch",
+        reads="ml_dtypes against the JAX or TensorFlow beside it: a type that it does not have, or no longer",
+        needs=("ml_dtypes",),
+        pattern=r"module 'ml_dtypes(?:\.\w+)*' has no attribute '(?P<attribute>\w+)'|cannot import name '(?P<name>\w+)' from 'ml_dtypes|No module named '?ml_dtypes|requires ml_dtypes|ml_dtypes version .{0,40}(?:required|needed|too old)",
+        examples=(
+            "AttributeError: module 'ml_dtypes' has no attribute 'float4_e2m1fn'",
+            "ModuleNotFoundError: No module named 'ml_dtypes'",
+        ),
+        rank=65,
+    ),
+    Rule(
+        name="ml-dtypes-numpy",
+        code="numpy-abi",
+        reads="ml_dtypes that was built for another NumPy",
+        needs=("ml_dtypes",),
+        pattern=r"ml_dtypes\S* (?:failed|undefined)|ml_dtypes/_\w+.{0,200}(?:multiarray|_ARRAY_API|numpy\.core)",
+        examples=("ImportError: ml_dtypes/_custom_floats.so: numpy.core.multiarray failed to import",),
+        rank=60,
+    ),
+    Rule(
+        name="tensorboard-plugin",
+        code="companion-mismatch",
+        reads="CPython: TensorBoard, the estimator or tf-keras of another release than TensorFlow",
+        needs=("tensorboard", "tensorflow_estimator"),
+        pattern=r"cannot import name '\w+' from 'tensor(?:board|flow_estimator)[\w.]*'|No module named '(?:tensorboard|tensorflow_estimator)\.\S+'|module 'tensor(?:board|flow_estimator)[\w.]*' has no attribute",
+        examples=(
+            "ImportError: cannot import name 'notf' from 'tensorboard.compat' (/x/site-packages/tensorboard/compat/__init__.py)",
+        ),
+        rank=58,
+        follows=("protobuf-mismatch", "numpy-abi", "setuptools-pkg-resources"),
+    ),
+)
