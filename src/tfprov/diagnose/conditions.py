@@ -314,6 +314,7 @@ CONDITIONS: Mapping[str, Condition] = MappingProxyType(
         "ignored-exception": _every_line_says(r"'MessageFactory' object has no attribute"),
         "deep-import": _says(r"site-packages.{0,200}circular import|circular import\) \(.*(?:site|dist)-packages"),
         "driver-compiles": lambda view, _: any(other.rule.name == "tf-ptxas-driver" for other in view.hits),
+        "of-memory": _says(r"Killed|\bsignal 9\b|Error 137\b"),
         "in-companion": _told("companion"),
         "of-scheduler": _every_line_says(r"slurmstepd|\bsrun:|MESSAGE_TASK_EXIT"),
         "of-tensorflow-itself": _says(

@@ -55,7 +55,7 @@ _FOLLOWS: dict[str, tuple[str, ...]] = {
     # Words about the way there are vaguer than those about who refused.
     "net-reset": ("net-proxy", "net-tls-cert", "net-dns"),
     "net-timeout": ("net-proxy", "net-dns"),
-    "net-refused": ("net-proxy",),
+    "net-refused": ("net-proxy", "conda-http"),
     "gpu-missing-in-tf": ("gpu", "platform"),
     "gpu-libs-missing": ("wheel-without-cuda", "windows-no-gpu"),
     "gpu-no-device": ("gpu-driver-mismatch", "gpu-driver-too-old", "docker-no-gpu"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from tfprov.diagnose.records import Rule
 from tfprov.diagnose.rules import (
     answers,
+    builds,
     clues,
     companions,
     conda,
@@ -13,6 +14,7 @@ from tfprov.diagnose.rules import (
     filesystems,
     gpu,
     loader,
+    lockers,
     network,
     noise,
     packages,
@@ -30,6 +32,8 @@ RULES: tuple[Rule, ...] = (
     *answers.RULES,
     *pip.RULES,
     *uv.RULES,
+    *lockers.RULES,
+    *builds.RULES,
     *conda.RULES,
     *loader.RULES,
     *packages.RULES,

@@ -96,6 +96,20 @@ RULES: tuple[Rule, ...] = (
         cases=(Case(when="gpu-not-wanted", code=NOISE),),
     ),
     Rule(
+        name="cuinit-two-versions",
+        code="gpu-no-device",
+        reads="TensorFlow (cuda_diagnostics): the driver library does not start; the versions that follow may differ",
+        needs=("failed call to cuinit",),
+        pattern=r"failed call to cuInit: (?:UNKNOWN ERROR \(-1\)|CUDA_ERROR_INVALID_VALUE|CUDA_ERROR_UNKNOWN)",
+        examples=("E cuda_driver.cc:328] failed call to cuInit: UNKNOWN ERROR (-1)",),
+        rank=30,
+        cases=(
+            *NO_GPU,
+            Case(when="other-driver-library", code="gpu-driver-mismatch", rank=70),
+        ),
+        follows=("gpu",),
+    ),
+    Rule(
         name="driver-mismatch",
         code="gpu-driver-mismatch",
         reads="NVML 18, NVRM, TensorFlow (cuda_diagnostics), CUDA 803: kernel module and user library differ",

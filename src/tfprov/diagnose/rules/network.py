@@ -212,7 +212,6 @@ RULES: tuple[Rule, ...] = (
             "NewConnectionError('<pip._vendor.urllib3...>: Failed to establish a new connection: [Errno 111] Verbindungsaufbau abgelehnt')",
             "  cause: tcp connect error: Connection refused (os error 111)",
             "NewConnectionError: Failed to establish a new connection: [Errno 101] Network is unreachable",
-            "Download error (7) Couldn't connect to server [https://conda.example/main]",
         ),
         rank=78,
         cases=(

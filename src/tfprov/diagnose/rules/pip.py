@@ -6,8 +6,7 @@ from dataclasses import replace
 
 from tfprov.diagnose.records import Case, Rule
 
-# What pip's `none` hides, in the order of certainty.
-_NONE = (
+NONE = (
     Case(when="in-build and build-tool", code="sdist-build-failed"),
     Case(when="placeholder", code="tensorflow-gpu-package", rank=84),
     Case(when="musl", code="musl-libc", rank=85),
@@ -24,16 +23,17 @@ _NONE = (
     Case(when="tensorflow", code="python-unsupported"),
     Case(when="needs-platform", code="platform-no-wheel"),
 )
+"""What pip's `none` hides, in the order of certainty."""
 
 # The same for the last line alone, which does not say whether there are other versions.
 _CUT = (
     *(
         replace(case, rank=None)
-        for case in _NONE
+        for case in NONE
         if case.when not in {"tensorflow and python-unfit", "tensorflow", "needs-platform"}
     ),
     Case(when="pinned and tensorflow", code="version-not-available"),
-    *_NONE[-2:],
+    *NONE[-2:],
 )
 
 RULES: tuple[Rule, ...] = (
@@ -49,7 +49,7 @@ RULES: tuple[Rule, ...] = (
         ),
         rank=64,
         span=2,
-        cases=_NONE,
+        cases=NONE,
         follows=("network",),
     ),
     Rule(
