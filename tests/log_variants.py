@@ -8,16 +8,17 @@ from types import MappingProxyType
 
 Variant = Callable[[bytes], bytes]
 
+# Nothing that shows a program at work: what is harmless is decided by that, too.
 _HARMLESS = (
     b"Requirement already satisfied: six>=1.12.0 in ./lib/python3.12/site-packages (from tensorflow) (1.17.0)",
     b"  Downloading markdown-3.9-py3-none-any.whl (107 kB)",
     b"gcc -pthread -Wno-unused-result -O3 -Wall -fPIC -Iinclude -c src/module.c -o build/src/module.o",
     b"2026-01-02 03:04:05.060708: I tensorflow/core/util/port.cc:153] oneDNN custom operations are on.",
-    b"1875/1875 [==============================] - 4s 2ms/step - loss: 0.2991 - accuracy: 0.9131",
-    b"   1/1875 ..............................  - ETA: 3:12 - loss: 2.3412\r  64/1875 ..............  - ETA: 5s",
+    b"Unpacking libgfortran5:amd64 (12.2.0-14) ...",
+    b"  1% [Working]\r  4% [Waiting for headers]\r 17% [Connecting to deb.example]",
     b"Get:12 http://deb.example/debian bookworm/main amd64 libc6-dev amd64 2.36-9+deb12u14 [1904 kB]",
     b"copying tensorflow/python/ops/array_ops.py -> build/lib/tensorflow/python/ops",
-    b"INFO:root:step 1200 of 64000, learning rate 0.00093, gradient norm 1.882, 412.7 examples a second",
+    b"drwxr-xr-x 2 user user 4096 Jan  2 03:04 data",
     b"#8 sha256:0f2d1c3b4a59687786950413223140ff 31.46MB / 62.91MB 2.1s",
 )
 

@@ -84,7 +84,7 @@ def explain(
         )
         if apply is not None and meant is not None:
             _apply(meant, after, difference, yes=yes, is_piped=is_piped)
-        if not found.findings:
+        if found.root is None and not (found.findings and all(one.role == "noise" for one in found.findings)):
             raise SystemExit(NOTHING_KNOWN)
 
 

@@ -126,6 +126,23 @@ _QUIET = frozenset(
 )
 
 
+def _goes_on(view: View, hit: Hit) -> bool:
+    """After the line the program computes, prints devices or serves: it does without what the line misses.
+
+    Not so where a GPU is asked for, and where TensorFlow found one: then doing without is the fault.
+    """
+    if view.gpu_wanted or "has_gpu" in view.told:
+        return False
+    return view.last.get("is_working", 0) > hit.first
+
+
+def _dies_otherwise(view: View, hit: Hit) -> bool:
+    """After the line something fails that no rule accounts for, and nobody asked for a GPU."""
+    if view.gpu_wanted or "has_gpu" in view.told:
+        return False
+    return any(line.number > hit.first for line in view.unaccounted)
+
+
 def _other_faults(view: View, hit: Hit) -> bool:
     """Something else in the log is a fault of its own."""
     return any(
@@ -314,6 +331,8 @@ CONDITIONS: Mapping[str, Condition] = MappingProxyType(
         "ignored-exception": _every_line_says(r"'MessageFactory' object has no attribute"),
         "deep-import": _says(r"site-packages.{0,200}circular import|circular import\) \(.*(?:site|dist)-packages"),
         "driver-compiles": lambda view, _: any(other.rule.name == "tf-ptxas-driver" for other in view.hits),
+        "goes-on": _goes_on,
+        "dies-otherwise": _dies_otherwise,
         "of-memory": _says(r"Killed|\bsignal 9\b|Error 137\b"),
         "in-companion": _told("companion"),
         "of-scheduler": _every_line_says(r"slurmstepd|\bsrun:|MESSAGE_TASK_EXIT"),

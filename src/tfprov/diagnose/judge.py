@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 
+from tfprov.diagnose.certainty import KERNEL_TELLS, sureness
 from tfprov.diagnose.conditions import holds
-from tfprov.diagnose.records import NOISE, Context, Diagnosis, Finding, Hit, Line, Role
+from tfprov.diagnose.records import NOISE, UNKNOWN, Context, Diagnosis, Finding, Hit, Line, Role
 from tfprov.diagnose.remedies import remedy, what_happened
 from tfprov.diagnose.scan import Scanned
 from tfprov.diagnose.view import View, look
@@ -82,8 +83,9 @@ def judge(scanned: Scanned, context: Context) -> Diagnosis:
         causes = [ended, *causes]
     else:
         causes, consequences = _sorted(by_code, view, None)
+    unknown = [] if causes or context.returncode == 0 else _unknown(view)
     return Diagnosis(
-        findings=(*causes, *consequences, *noise),
+        findings=(*causes, *consequences, *unknown, *noise),
         context=view.context,
         lines=scanned.lines,
         bytes=scanned.bytes,
@@ -159,6 +161,7 @@ def _finding(code: str, rows: Sequence[tuple[int, Hit]], view: View, role: Role,
             captures.setdefault(name, value)
     lines = sorted({line.number for hit in ranked for line in hit.lines})[:_LINES]
     shown = MappingProxyType(captures)
+    sure = sureness(code, max(rank for rank, _ in rows), ranked[0], view) if role == "cause" else None
     return Finding(
         code=code,
         role=role,
@@ -170,7 +173,28 @@ def _finding(code: str, rows: Sequence[tuple[int, Hit]], view: View, role: Role,
         captures=shown,
         follows=follows,
         remedy=remedy(code, shown, view) if role == "cause" else None,
+        certainty=sure.level if sure else None,
+        to_be_sure=sure.by if sure else "",
     )
+
+
+def _unknown(view: View) -> list[Finding]:
+    """That something failed and nothing accounts for it, with the lines that say so."""
+    if not view.unaccounted:
+        return []
+    shown = view.unaccounted[:_LINES]
+    return [
+        Finding(
+            code=UNKNOWN,
+            role="unknown",
+            what="something failed, and these lines are not known",
+            lines=tuple(line.number for line in shown),
+            evidence=shown,
+            count=len(view.unaccounted),
+            rules=(),
+            captures=MappingProxyType({}),
+        )
+    ]
 
 
 def _noise(hit: Hit) -> Finding:
@@ -210,4 +234,6 @@ def _of_status(view: View) -> Finding | None:
         rules=("exit-status",),
         captures=MappingProxyType({}),
         remedy=remedy(code, MappingProxyType({}), view),
+        certainty="likely",
+        to_be_sure=KERNEL_TELLS,
     )

@@ -15,7 +15,11 @@ NOISE = "noise"
 NOTHING = ""
 """In place of a failure code: under these conditions the line says nothing."""
 
-Role = Literal["cause", "consequence", "noise"]
+UNKNOWN = "unknown"
+"""In place of a failure code: something failed, and nothing accounts for the lines that say so."""
+
+Role = Literal["cause", "consequence", "unknown", "noise"]
+Certainty = Literal["certain", "likely", "possible"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -163,8 +167,8 @@ class Finding:
     """One thing that a log tells.
 
     Attributes:
-        code: failure code, or `noise`.
-        role: `cause`; `consequence` of the finding whose code is `follows`; `noise`.
+        code: failure code, `unknown` or `noise`.
+        role: `cause`; `consequence` of the finding whose code is `follows`; `unknown`; `noise`.
         what: one line: what happened.
         lines: numbers of the first lines, ascending, from 1; empty when the exit status alone tells it.
         evidence: those lines.
@@ -172,7 +176,9 @@ class Finding:
         rules: names of the rules, the deciding one first.
         captures: what was read from the lines (package, version, path, …).
         follows: code of the cause, for a consequence.
-        remedy: None for consequences and noise.
+        remedy: None for all but causes.
+        certainty: how sure a cause is; None for all else.
+        to_be_sure: what to do to be certain of a cause, as an imperative; empty where it is.
     """
 
     code: str
@@ -185,6 +191,8 @@ class Finding:
     captures: Mapping[str, str]
     follows: str | None = None
     remedy: Remedy | None = None
+    certainty: Certainty | None = None
+    to_be_sure: str = ""
 
     @property
     def group(self) -> Group | None:
@@ -197,7 +205,7 @@ class Diagnosis:
     """Everything that was read from a log.
 
     Attributes:
-        findings: causes first, the root at the head; then consequences, then noise.
+        findings: causes first, the root at the head; then consequences, then what is unknown, then noise.
         context: what was known before, and what the log itself told.
         lines: how many lines were read.
         bytes: how many bytes were read.
@@ -212,5 +220,5 @@ class Diagnosis:
 
     @property
     def root(self) -> Finding | None:
-        """The root cause; None when nothing but noise is known."""
+        """The root cause; None when the log tells of no fault, or of none that is known."""
         return next((one for one in self.findings if one.role == "cause"), None)

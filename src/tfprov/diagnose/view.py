@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
+from types import MappingProxyType
 
-from tfprov.diagnose.records import Context, Hit
+from tfprov.diagnose.records import Context, Hit, Line
 
 CLUE = "clue"
 """In place of a failure code: the line says nothing about a fault, but something about the machine or the wish."""
+
+
+SIGN = "sign"
+"""In place of a failure code: the line says that something failed, and not what."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,11 +25,16 @@ class View:
         context: facts, those of the log filled in where none were given.
         told: what the log tells beyond the context's fields: `gpu_wanted`, `pip`, `tensorflow`, `capability` …
         hits: rules that matched, clues left out.
+        last: number of the last line of each clue.
+        unaccounted: lines that say that something failed after all work, and of which no rule says more; the most
+            telling first.
     """
 
     context: Context
     told: Mapping[str, str]
     hits: Sequence[Hit]
+    last: Mapping[str, int] = field(default_factory=lambda: MappingProxyType({}))
+    unaccounted: tuple[Line, ...] = ()
 
     @property
     def gpu_wanted(self) -> bool | None:
@@ -58,18 +68,46 @@ def numbers(version: str | None) -> tuple[int, ...] | None:
 def look(hits: Sequence[Hit], context: Context) -> View:
     """Take the clues out of the hits and complete the context with them. What was given is never overruled."""
     told: dict[str, str] = {}
+    last: dict[str, int] = {}
     for hit in hits:
+        if hit.rule.code == SIGN:
+            continue
         if hit.rule.code == CLUE:
             for name, value in hit.captures.items():
                 # A tag of manylinux writes 2.28 as `2_28`.
                 told.setdefault(name, value.replace("_", ".") if name == "glibc" else value)
+                last[name] = max(last.get(name, 0), hit.last)
         else:
             for name in ("tensorflow", "capability", "python"):
                 if name in hit.captures:
                     told.setdefault(name, hit.captures[name])
     completed = replace(context, **_learned(told, context))  # type: ignore[arg-type]  # made for the field of its name
-    return View(context=completed, told=told, hits=[hit for hit in hits if hit.rule.code != CLUE])
+    rules = [hit for hit in hits if hit.rule.code not in {CLUE, SIGN}]
+    signs = [hit for hit in hits if hit.rule.code == SIGN]
+    unaccounted = _unaccounted(signs, rules, worked=max(last.get("is_success", 0), last.get("is_working", 0)))
+    return View(context=completed, told=told, hits=rules, last=last, unaccounted=unaccounted)
 
+
+def _unaccounted(signs: Sequence[Hit], rules: Sequence[Hit], *, worked: int) -> tuple[Line, ...]:
+    """Lines of signs after the last line of work that no other rule has read, by number or by text.
+
+    Only the first lines and the last one of a rule are kept, so a repeated line is recognised by what it says.
+    """
+    known = {line.number for hit in rules for line in hit.lines}
+    patterns = [re.compile(hit.rule.pattern, re.IGNORECASE) for hit in rules if hit.count > len(hit.lines)]
+    # Of exceptions the last one was not caught; of other words the first is nearest to the cause.
+    told = [
+        (-hit.rule.rank, -line.number if hit.rule.rank == _EXCEPTION else line.number, line)
+        for hit in signs
+        for line in hit.lines
+        if line.number > worked and line.number not in known
+        if not any(pattern.search(line.text) for pattern in patterns)
+    ]
+    return tuple(dict.fromkeys(line for _, _, line in sorted(told, key=lambda one: one[:2])))
+
+
+_EXCEPTION = 3
+"""Rank of the sign that is the last line of an exception."""
 
 _SYSTEMS = {"is_linux": "linux", "is_macos": "macos", "is_windows": "windows"}
 # Clues that say something by being there at all: name of the clue, field, value.

@@ -16,6 +16,10 @@ from tfprov.words import count, size
 
 _WIDTH = 110
 _EVIDENCE = 6
+_SEND = (
+    "hint: the cause may be above what was read: give the whole log, from the command on; if it is all there,",
+    "      send it with `tfprov report PROFILE -o report.zip`, which takes secrets and names out",
+)
 _NOISE_SHOWN = 8
 
 _RUNGS = {
@@ -34,12 +38,15 @@ def text(found: Diagnosis, *, difference: str = "", source: str = "the log") -> 
     read = f"{count(found.lines, 'line')}, {size(found.bytes)}"
     causes = [one for one in found.findings if one.role == "cause"]
     consequences = [one for one in found.findings if one.role == "consequence"]
+    unknown = [one for one in found.findings if one.role == "unknown"]
     noise = [one for one in found.findings if one.role == "noise"]
     lines: list[str] = []
     for number, one in enumerate(causes):
         lines += [""] if lines else []
         lines += _cause(one, "cause" if number == 0 else "also", difference if number == 0 else "")
-    if not causes:
+    for one in unknown:
+        lines += _unknown(one, source, read)
+    if not causes and not unknown:
         lines += _nothing(found, source, read, is_harmless=bool(noise))
     if consequences:
         lines += ["", "follows from it"]
@@ -122,6 +129,8 @@ def _cause(one: Finding, label: str, difference: str) -> Iterator[str]:
         yield f"  {'evidence' if number == 0 else '':<10}line {line.number}: {line.text}"
     if one.count > _EVIDENCE:
         yield f"  {'':<10}… {count(one.count, 'line')} in all"
+    if one.certainty is not None and one.certainty != "certain":
+        yield from _wrapped("how sure", (f"{one.certainty}; to be sure, {one.to_be_sure}",))
     if one.remedy is None:
         return
     yield from _wrapped("next", (one.remedy.text,))
@@ -133,6 +142,13 @@ def _cause(one: Finding, label: str, difference: str) -> Iterator[str]:
     yield from _wrapped("ask for", (one.remedy.ask,) if one.remedy.ask else ())
 
 
+def _unknown(one: Finding, source: str, read: str) -> Iterator[str]:
+    yield f"unknown: something failed in {source}, and no rule knows how ({read})"
+    for number, line in enumerate(one.evidence[:_EVIDENCE]):
+        yield f"  {'evidence' if number == 0 else '':<10}line {line.number}: {line.text}"
+    yield from _SEND
+
+
 def _nothing(found: Diagnosis, source: str, read: str, *, is_harmless: bool) -> Iterator[str]:
     if is_harmless:
         yield f"no known fault in {source} ({read}): what looks like one is harmless"
@@ -141,8 +157,7 @@ def _nothing(found: Diagnosis, source: str, read: str, *, is_harmless: bool) -> 
     if found.tail:
         yield "  its last lines"
         yield from (f"    {line.number}: {line.text}" for line in found.tail)
-    yield "hint: the cause may be above what was read: give the whole log, from the command on; if it is all there,"
-    yield "      send it with `tfprov report PROFILE -o report.zip`, which takes secrets and names out"
+    yield from _SEND
 
 
 def _place(one: Finding) -> str:
@@ -182,6 +197,8 @@ def _finding(one: Finding) -> dict[str, object]:
         "lines": list(one.lines),
         "evidence": [line.text for line in one.evidence],
         "count": one.count,
+        "certainty": one.certainty,
+        "to_be_sure": one.to_be_sure or None,
         "follows": one.follows,
         "rules": list(one.rules),
         "captures": dict(one.captures),

@@ -19,6 +19,7 @@ from tfprov.diagnose.rules import (
     noise,
     packages,
     pip,
+    signs,
     system,
     uv,
 )
@@ -41,5 +42,6 @@ RULES: tuple[Rule, ...] = (
     *driver.RULES,
     *gpu.RULES,
     *noise.RULES,
+    *signs.RULES,
 )
 """Every rule. The order does not matter: ranks, conditions and consequences decide."""

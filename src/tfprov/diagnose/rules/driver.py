@@ -5,7 +5,12 @@ from __future__ import annotations
 from tfprov.diagnose.records import NOISE, Case, Rule
 
 # A message about a GPU that is not there is the fault when one is wanted, noise when not, and a hint when nobody said.
-NO_GPU = (Case(when="gpu-not-wanted", code=NOISE), Case(when="no-gpu-here", code=NOISE))
+NO_GPU = (
+    Case(when="gpu-not-wanted", code=NOISE),
+    Case(when="no-gpu-here", code=NOISE),
+    Case(when="goes-on", code=NOISE),
+    Case(when="dies-otherwise", code=NOISE),
+)
 _DRIVER = (
     *NO_GPU,
     Case(when="rocm-seen", code="rocm", rank=20),
@@ -47,15 +52,28 @@ RULES: tuple[Rule, ...] = (
     Rule(
         name="cuinit-303",
         code="gpu-no-driver",
-        reads="TensorFlow: cuInit without a driver library (303, CUDA_ERROR_SHARED_OBJECT_INIT_FAILED), stub library (34)",
-        needs=("cuinit", "cuda_error_stub_library", "shared_object_init_failed", "cuda_error_shared_object"),
-        pattern=r"cuInit: (?:UNKNOWN ERROR(?! \((?!303|34))|CUresult\(-1\))|cuInit.{0,80}(?:\(303\)|UNKNOWN ERROR \(34\)|STUB_LIBRARY|SHARED_OBJECT)|CUDA_ERROR_STUB_LIBRARY|CUDA_ERROR_SHARED_OBJECT_INIT_FAILED",
+        reads="TensorFlow: cuInit without a driver library (303, CUDA_ERROR_SHARED_OBJECT_INIT_FAILED)",
+        needs=("cuinit", "shared_object_init_failed", "cuda_error_shared_object"),
+        pattern=r"cuInit: (?:UNKNOWN ERROR(?! \((?!303))|CUresult\(-1\))|cuInit.{0,80}(?:\(303\)|SHARED_OBJECT)|CUDA_ERROR_SHARED_OBJECT_INIT_FAILED",
         examples=(
             "E external/local_xla/xla/stream_executor/cuda/cuda_platform.cc:51] failed call to cuInit: INTERNAL: CUDA error: Failed call to cuInit: UNKNOWN ERROR (303)",
         ),
         rank=42,
         cases=_DRIVER,
         follows=("gpu",),
+    ),
+    Rule(
+        name="cuinit-stub",
+        code="gpu-libs-foreign",
+        reads="TensorFlow: cuInit of the stub library (34) that a toolkit brings for the linker; no GPU is seen through it",
+        needs=("unknown error (34)", "cuda_error_stub_library", "driver is a stub library", "stubs/libcuda"),
+        pattern=r"UNKNOWN ERROR \(34\)|CUDA_ERROR_STUB_LIBRARY|driver is a stub library",
+        examples=(
+            "$ docker run --gpus all tensorflow/tensorflow:latest-gpu\nE cuda_driver.cc:266] failed call to cuInit: UNKNOWN ERROR (34)",
+            "GeForce RTX 3090\nfailed call to cuInit: CUDA_ERROR_STUB_LIBRARY: CUDA driver is a stub library",
+        ),
+        rank=60,
+        cases=(Case(when="not gpu-wanted", code=NOISE),),
     ),
     Rule(
         name="kernel-driver-not-running",

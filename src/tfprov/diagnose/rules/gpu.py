@@ -355,6 +355,21 @@ RULES: tuple[Rule, ...] = (
         cases=(Case(when="gpu-not-wanted", code=NOISE), Case(when="windows", code="windows-no-gpu")),
     ),
     Rule(
+        name="no-gpu-answered",
+        code="gpu-missing-in-tf",
+        reads="Python: the question for GPUs, and some lines below it an empty answer",
+        needs=("list_physical_devices", "list_logical_devices", "is_gpu_available", "gpu_device_name"),
+        pattern=r"list_(?:physical|logical)_devices\(['\"]GPU['\"]\)(?:(?!Device\(name=).){0,6000}? \[\](?: |$)|is_gpu_available\(\)(?:(?!\bTrue\b).){0,6000}? False(?: |$)|assert .{0,80}list_\w+_devices\(['\"]GPU.{0,400}AssertionError",
+        examples=(
+            ">>> tf.config.list_physical_devices('GPU')\n2025-01-01 10:00:00.000000: I tensorflow/core/x.cc:1] note\n[]",
+            ">>> tf.test.is_gpu_available()\nFalse",
+        ),
+        rank=32,
+        span=20,
+        cases=(Case(when="gpu-not-wanted", code=NOISE),),
+        follows=("gpu", "platform", "python-deps"),
+    ),
+    Rule(
         name="no-gpu-listed",
         code="gpu-missing-in-tf",
         reads="TensorFlow: the answer to list_physical_devices('GPU') is empty",

@@ -310,6 +310,8 @@ RULES: tuple[Rule, ...] = (
         cases=(
             Case(when="gpu-not-wanted and warning-line", code="noise"),
             Case(when="no-gpu-here and warning-line", code="noise"),
+            Case(when="goes-on and warning-line", code="noise"),
+            Case(when="dies-otherwise and warning-line", code="noise"),
             Case(when="warning-line", code="gpu-libs-missing", rank=31),
         ),
     ),
@@ -324,6 +326,8 @@ RULES: tuple[Rule, ...] = (
         cases=(
             Case(when="gpu-not-wanted", code="noise"),
             Case(when="no-gpu-here", code="noise"),
+            Case(when="goes-on", code="noise"),
+            Case(when="dies-otherwise", code="noise"),
             Case(when="other-faults", code="gpu-no-driver", rank=22),
         ),
     ),

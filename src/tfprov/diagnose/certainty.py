@@ -1,0 +1,61 @@
+"""How sure a cause is, and what would make it sure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from tfprov.diagnose.records import Certainty, Hit
+from tfprov.diagnose.view import View
+
+_OWN_WORDS = 56
+"""From this rank on a rule reads the words of the cause itself; below it, words that several causes share."""
+_OUTER_WORDS = 40
+"""Below this rank a rule reads what stands around a cause, or what only hints at one."""
+
+KERNEL_TELLS = "look at what the kernel says of it: `dmesg | tail`"
+
+_GPU_WISH = frozenset({"gpu-no-driver", "gpu-libs-missing", "gpu-missing-in-tf", "wheel-without-cuda"})
+_BY_PYTHON = frozenset({"python-unsupported", "version-not-available"})
+_BY_ENDING = frozenset({"oom-killed", "cpu-no-avx", "probe-crashed"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sureness:
+    """How sure a cause is.
+
+    Attributes:
+        level: `certain`, `likely` or `possible`.
+        by: what to do to be certain, as an imperative; empty where it is.
+    """
+
+    level: Certainty
+    by: str = ""
+
+
+def sureness(code: str, rank: int, hit: Hit, view: View) -> Sureness:
+    """How sure it is that a code is the cause.
+
+    Args:
+        code: failure code.
+        rank: of its deciding rule, under the condition that held.
+        hit: of that rule.
+        view: what is known of the log and around it.
+    """
+    lacks = _lacking_fact(code, hit, view)
+    if lacks is not None:
+        return lacks
+    if rank >= _OWN_WORDS:
+        return Sureness(level="certain")
+    if rank >= _OUTER_WORDS:
+        return Sureness(level="likely", by="read the lines around it; give them too, if the log was cut")
+    return Sureness(level="possible", by="give the whole log, from the command on")
+
+
+def _lacking_fact(code: str, hit: Hit, view: View) -> Sureness | None:
+    if code in _GPU_WISH and view.gpu_wanted is None:
+        return Sureness(level="possible", by="say whether a GPU is wanted: `--profile PROFILE`")
+    if code in _BY_PYTHON and view.python is None:
+        return Sureness(level="likely", by="look at the version of that Python: `python --version`")
+    if code in _BY_ENDING and hit.rule.name in {"killed", "illegal-instruction", "segfault"}:
+        return Sureness(level="likely", by=KERNEL_TELLS)
+    return None

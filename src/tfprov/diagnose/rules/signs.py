@@ -1,0 +1,41 @@
+"""Lines that say that something failed, and not what: an exception's last line, `error:`, an exit status.
+
+Where no rule accounts for such a line, the answer is that the cause is unknown, with the line, and not that all is noise.
+"""
+
+from __future__ import annotations
+
+from tfprov.diagnose.records import Rule
+from tfprov.diagnose.view import SIGN
+
+
+def _sign(name: str, rank: int, needs: tuple[str, ...], pattern: str, *examples: str) -> Rule:
+    return Rule(name=name, code=SIGN, reads="", needs=needs, pattern=pattern, examples=examples, rank=rank)
+
+
+RULES: tuple[Rule, ...] = (
+    _sign(
+        "sign-exception",
+        3,
+        ("error", "exception", "failure", "fault", "timeout", "expired", "systemexit"),
+        r"^(?:E\s+|\[rank\d+\]: ?|Uncaught exception: ?)?(?P<exception>(?:[A-Za-z_]\w*\.)*[A-Z]\w*(?:Error|Exception|Failure|Fault|TimeoutExpired)|SystemExit)(?:: |:?$)",
+        "KeyError: 'loss'",
+        "tensorflow.python.framework.errors_impl.InvalidArgumentError: indices = 5 is not in [0, 3)",
+    ),
+    _sign(
+        "sign-error",
+        2,
+        ("error", "fatal", "failed", "panicked at", "assertion"),
+        r"^(?:[\w./-]{1,40}: )?(?:fatal error|[Ee]rror|ERROR|fatal|FATAL|Fatal)(?:\[[\w-]{1,40}\])?(?::| -) (?!0\b)\S|^error +\w+ \S|^\S{1,200}:\d+(?::\d+)?: (?:fatal )?error: |\bpanicked at\b|: Assertion .{1,300} failed",
+        "error: something that nobody knows",
+        "fatal: not a git repository (or any parent up to mount point /home)",
+    ),
+    _sign(
+        "sign-status",
+        1,
+        ("exit", "non-zero", "command not found"),
+        r"(?:[Ee]xit(?:ed)?(?: with)?(?: a)?(?: error)?(?: status| code)?|non-zero (?:exit )?(?:status|code)|exitcode)[:= ]{1,3}(?!0\b)-?\d{1,10}\b|: command not found",
+        "##[error]Process completed with exit code 1.",
+        "subprocess.CalledProcessError: Command '['make']' returned non-zero exit status 2.",
+    ),
+)

@@ -1,0 +1,110 @@
+"""What nothing accounts for is unknown, with its line; what a program goes on after is harmless."""
+
+from __future__ import annotations
+
+import pytest
+
+from tfprov.diagnose.diagnose import diagnose_text, telling_lines
+from tfprov.diagnose.records import Context
+
+GPU_WARNINGS = (
+    "2022-03-06 12:00:37.020631: W tensorflow/stream_executor/platform/default/dso_loader.cc:64] Could not load dynamic library"
+    " 'libcudart.so.11.0'; dlerror: libcudart.so.11.0: cannot open shared object file: No such file or directory",
+    "2022-03-06 12:00:37.020631: W tensorflow/stream_executor/platform/default/dso_loader.cc:64] Could not load dynamic library"
+    " 'nvcuda.dll'; dlerror: nvcuda.dll not found",
+    "2022-03-06 12:00:37.020750: W tensorflow/stream_executor/cuda/cuda_driver.cc:269] failed call to cuInit: UNKNOWN ERROR (303)",
+    "I external/local_xla/xla/tsl/cuda/cudart_stub.cc:32] Could not find cuda drivers on your machine, GPU will not be used.",
+    "I tensorflow/stream_executor/cuda/cuda_diagnostics.cc:156] kernel driver does not appear to be running on this host (x):"
+    " /proc/driver/nvidia/version does not exist",
+    "2022-06-22 15:44:53.578885: W tensorflow/stream_executor/platform/default/dso_loader.cc:64] Could not load dynamic library"
+    " 'cudart64_110.dll'; dlerror: cudart64_110.dll not found",
+)
+WORK = (
+    "Epoch 1/5",
+    "train_loss: 0.0046",
+    "[PhysicalDevice(name='/physical_device:CPU:0', device_type='CPU')]",
+    "tf.Tensor(-245.6, shape=(), dtype=float32)",
+    "INFO:     Uvicorn running on http://0.0.0.0:8000 (Press CTRL+C to quit)",
+    "Total time elapsed: 205.46 s",
+)
+ENDINGS = (
+    "KeyError: 'loss'",
+    "fatal: not a git repository (or any of the parent directories): .git",
+    "error: the frobnicator is not calibrated",
+    "##[error]Process completed with exit code 3.",
+    "thread 'main' panicked at src/main.rs:4:10:",
+)
+
+
+@pytest.mark.parametrize("work", WORK)
+@pytest.mark.parametrize("warning", GPU_WARNINGS)
+def test_a_warning_about_gpus_is_harmless_where_the_program_goes_on(warning: str, work: str) -> None:
+    found = diagnose_text(f"{warning}\n{work}\n")
+    assert {one.role for one in found.findings} == {"noise"}
+
+
+@pytest.mark.parametrize("work", WORK)
+@pytest.mark.parametrize("warning", GPU_WARNINGS)
+def test_it_is_the_cause_where_a_gpu_was_asked_for(warning: str, work: str) -> None:
+    found = diagnose_text(f"{warning}\n{work}\n", Context(accelerator="cuda"))
+    assert found.root is not None
+    assert found.root.group is not None
+    assert found.root.group.label == "gpu"
+
+
+@pytest.mark.parametrize("warning", GPU_WARNINGS)
+def test_it_may_be_the_cause_where_nothing_comes_after_it(warning: str) -> None:
+    root = diagnose_text(f"Epoch 1/5\nloss: 0.3\n{warning}\n").root
+    assert root is not None
+    assert root.certainty == "possible"
+    assert "whether a GPU is wanted" in root.to_be_sure
+
+
+@pytest.mark.parametrize("ending", ENDINGS)
+@pytest.mark.parametrize(
+    "before", ["", *GPU_WARNINGS[:2], "[notice] A new release of pip is available: 23.0.1 -> 24.0"]
+)
+def test_a_failure_that_no_rule_knows_is_unknown_with_its_line(before: str, ending: str) -> None:
+    found = diagnose_text(f"{before}\nsome words\n{ending}\n")
+    assert found.root is None
+    first = found.findings[0]
+    assert (first.code, first.role, first.lines) == ("unknown", "unknown", (3,))
+    assert first.evidence[0].text.endswith(ending.removeprefix("##[error]"))
+
+
+@pytest.mark.parametrize("ending", ENDINGS)
+def test_words_of_failure_before_the_work_was_done_are_no_failure(ending: str) -> None:
+    for done in ("Successfully installed tensorflow-2.18.0", "Epoch 5/5"):
+        assert diagnose_text(f"{ending}\n{done}\n").findings == ()
+    assert diagnose_text(f"{ending}\n", Context(returncode=0)).findings == ()
+
+
+def test_of_exceptions_the_last_is_named_first_and_of_other_words_the_first() -> None:
+    text = "ValueError: one\nKeyError: 'two'\nerror: three\nerror: four\nexit code 1\n"
+    (found,) = diagnose_text(text).findings
+    assert [line.number for line in found.evidence] == [2, 1, 3, 4, 5]
+
+
+def test_a_known_cause_leaves_nothing_unknown() -> None:
+    found = diagnose_text("OSError: [Errno 28] No space left on device\nKeyError: 'x'\n")
+    assert [one.role for one in found.findings] == ["cause"]
+
+
+def test_lines_that_tell_of_a_failure_are_kept_among_the_telling_ones() -> None:
+    assert telling_lines("KeyError: 'x'\n", 3) == ("KeyError: 'x'",)
+
+
+@pytest.mark.parametrize(
+    ("text", "certainty"),
+    [
+        ("OSError: [Errno 28] No space left on device", "certain"),
+        ("Killed", "likely"),
+        ("ERROR: No matching distribution found for tensorflow", "likely"),
+        ("Could not fetch URL https://index.example/simple/x/: connection error", "possible"),
+    ],
+)
+def test_a_cause_says_how_sure_it_is_and_what_would_make_it_sure(text: str, certainty: str) -> None:
+    root = diagnose_text(f"{text}\n").root
+    assert root is not None
+    assert root.certainty == certainty
+    assert bool(root.to_be_sure) == (certainty != "certain")
