@@ -63,6 +63,31 @@ def _utf16(content: bytes) -> bytes:
     return b"\xff\xfe" + content.replace(b"\n", b"\r\n").decode("utf-8", "replace").encode("utf-16-le")
 
 
+# What systems in other languages say for the same error number; tools print the number beside it.
+_TRANSLATIONS: tuple[tuple[bytes, bytes], ...] = (
+    (b"No space left on device", "Auf dem Gerät ist kein Speicherplatz mehr verfügbar".encode()),
+    (b"Permission denied", "Keine Berechtigung".encode()),
+    (b"Read-only file system", "Système de fichiers accessible en lecture seulement".encode()),
+    (b"Disk quota exceeded", "Débordement du quota d'espace disque".encode()),
+    (b"Connection refused", "Verbindungsaufbau abgelehnt".encode()),
+    (b"Connection reset by peer", "Connexion ré-initialisée par le correspondant".encode()),
+    (b"Temporary failure in name resolution", "域名解析暂时失败".encode()),
+    (b"Network is unreachable", "Le réseau n'est pas accessible".encode()),
+    (b"File exists", "Le fichier existe".encode()),
+)
+_NUMBERED = (b"[Errno ", b"(os error ")
+
+
+def _translated(content: bytes) -> bytes:
+    lines = content.split(b"\n")
+    for number, line in enumerate(lines):
+        if any(mark in line for mark in _NUMBERED):
+            for english, other in _TRANSLATIONS:
+                line = line.replace(english, other)  # noqa: PLW2901  # one translation after the other
+            lines[number] = line
+    return b"\n".join(lines)
+
+
 VARIANTS: Mapping[str, Variant] = MappingProxyType(
     {
         "plain": lambda content: content,
@@ -76,12 +101,26 @@ VARIANTS: Mapping[str, Variant] = MappingProxyType(
         "compose": _each(lambda _: b"trainer-1  | "),
         "kubernetes": _each(lambda number: b"2026-01-02T03:04:%02d.%09dZ stderr F " % (number % 60, number)),
         "journald": _each(lambda _: b"Jan 02 03:04:05 node7 train[4242]: "),
+        "logging": _each(lambda number: b"2026-01-02 03:04:%02d,%03d " % (number % 60, number % 1000)),
+        "clock": _each(lambda number: b"[03:04:%02d] " % (number % 60)),
+        "azure": _each(lambda number: b"2026-01-02T03:04:%02d.%07dZ " % (number % 60, number)),
+        "indented": _each(lambda _: b"    "),
+        "translated": _translated,
         "latin-1": _latin1,
         "utf-16": _utf16,
         "padded": lambda content: padding(200_000) + content.rstrip(b"\n") + b"\n" + padding(50_000, seed=2),
     }
 )
 """Ways to hand a log on that keep all of it: a diagnosis may not change."""
+
+
+def last_lines(count: int) -> Variant:
+    """Keeps the last lines of a log only, as people do who paste it.
+
+    Args:
+        count: lines to keep.
+    """
+    return lambda content: b"\n".join(content.rstrip(b"\n").split(b"\n")[-count:]) + b"\n"
 
 
 def without_head(content: bytes) -> bytes:

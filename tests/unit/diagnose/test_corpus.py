@@ -7,7 +7,8 @@ from io import BytesIO
 import pytest
 
 from corpus_logs import FOLDER, Log, faults, read, root_of
-from log_variants import VARIANTS, padding
+from log_chains import broken
+from log_variants import VARIANTS, last_lines, padding
 from tfprov.diagnose.diagnose import diagnose
 from tfprov.errors import CODES
 
@@ -31,6 +32,20 @@ def test_a_log_that_another_program_handed_on_is_judged_like_the_log_itself(vari
         if plain != root_of(diagnose(BytesIO(change(log.content)), log.context)):
             differs.add(f"{variant}:{log.name}")
     assert differs == {name for name in KNOWN_MISSES if name.startswith(f"{variant}:")}
+
+
+def test_the_last_thirty_lines_of_a_log_tell_the_same_cause() -> None:
+    differs = set()
+    for log in LOGS:
+        root = root_of(diagnose(BytesIO(last_lines(30)(log.content)), log.context))
+        if root not in log.roots and root != root_of(diagnose(BytesIO(log.content), log.context)):
+            differs.add(f"{log.name}: {root}")
+    assert differs == set()
+
+
+def test_any_chain_of_programs_that_hand_a_log_on_keeps_its_cause() -> None:
+    wrong = [told for told in (broken(LOGS, seed) for seed in range(200)) if told]
+    assert wrong == []
 
 
 def test_known_misses_are_logs_of_the_corpus() -> None:

@@ -7,17 +7,14 @@ import pytest
 from tfprov.diagnose.diagnose import diagnose_text, telling_lines
 from tfprov.diagnose.records import Context
 
+_LOADER = "2022-03-06 12:00:37.02: W tensorflow/default/dso_loader.cc:64] Could not load dynamic library"
 GPU_WARNINGS = (
-    "2022-03-06 12:00:37.020631: W tensorflow/stream_executor/platform/default/dso_loader.cc:64] Could not load dynamic library"
-    " 'libcudart.so.11.0'; dlerror: libcudart.so.11.0: cannot open shared object file: No such file or directory",
-    "2022-03-06 12:00:37.020631: W tensorflow/stream_executor/platform/default/dso_loader.cc:64] Could not load dynamic library"
-    " 'nvcuda.dll'; dlerror: nvcuda.dll not found",
-    "2022-03-06 12:00:37.020750: W tensorflow/stream_executor/cuda/cuda_driver.cc:269] failed call to cuInit: UNKNOWN ERROR (303)",
-    "I external/local_xla/xla/tsl/cuda/cudart_stub.cc:32] Could not find cuda drivers on your machine, GPU will not be used.",
-    "I tensorflow/stream_executor/cuda/cuda_diagnostics.cc:156] kernel driver does not appear to be running on this host (x):"
-    " /proc/driver/nvidia/version does not exist",
-    "2022-06-22 15:44:53.578885: W tensorflow/stream_executor/platform/default/dso_loader.cc:64] Could not load dynamic library"
-    " 'cudart64_110.dll'; dlerror: cudart64_110.dll not found",
+    f"{_LOADER} 'libcudart.so.11.0'; dlerror: libcudart.so.11.0: cannot open shared object file",
+    f"{_LOADER} 'nvcuda.dll'; dlerror: nvcuda.dll not found",
+    "2022-03-06 12:00:37.02: W tensorflow/cuda_driver.cc:269] failed call to cuInit: UNKNOWN ERROR (303)",
+    "I cudart_stub.cc:32] Could not find cuda drivers on your machine, GPU will not be used.",
+    "I cuda_diagnostics.cc:156] kernel driver does not appear to be running on this host (x): /proc/driver",
+    f"{_LOADER} 'cudart64_110.dll'; dlerror: cudart64_110.dll not found",
 )
 WORK = (
     "Epoch 1/5",

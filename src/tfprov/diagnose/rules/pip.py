@@ -255,15 +255,21 @@ RULES: tuple[Rule, ...] = (
             "tensorflow_gpu",
             "tf-nightly-gpu",
             "tf_nightly_gpu",
+            "expected semicolon",
+            "trying to install package.",
+            "while generating package metadata.",
         ),
         # The last one: pip unpacks an sdist in a folder that has its name, and a traceback of its setup.py shows it.
-        pattern=r"tensorflow[-_]gpu-2\.1[2-9]\S*\.tar\.gz|tensorflow-gpu==2\.(?:1[2-9]|[2-9]\d)|\"?tensorflow-gpu\"? package has been removed|instead of tensorflow-gpu|Failed to (?:download and )?build `tensorflow-gpu|[/\\](?:tensorflow|tf[-_]nightly)[-_]gpu(?:[-_][\w.]+)?[/\\]setup\.py",
+        pattern=r"tensorflow[-_]gpu-2\.1[2-9]\S*\.tar\.gz|tensorflow-gpu==2\.(?:1[2-9]|[2-9]\d)|\"?tensorflow-gpu\"? package has been removed|instead of tensorflow-gpu|Failed to (?:download and )?build [`'\"]tensorflow-gpu|(?:trying to install package\.|while generating package metadata\.) ?[╰─> ]*tensorflow[-_]gpu\b|Expected semicolon .{0,200}python_version>\"3\.7\"|[/\\](?:tensorflow|tf[-_]nightly)[-_]gpu(?:[-_][\w.]+)?[/\\]setup\.py",
         examples=(
             "  Downloading tensorflow-gpu-2.12.0.tar.gz (2.6 kB)",
             '    The "tensorflow-gpu" package has been removed!',
+            "ERROR: Failed to build 'tensorflow-gpu' when getting requirements to build wheel",
+            'InvalidRequirement: Expected semicolon (after name with no version specifier) or end\n    python_version>"3.7"',
             '  File "/tmp/pip-install-2cx5ut9k/tensorflow-gpu_98c1e5d0/setup.py", line 34, in <module>',
         ),
         rank=84,
+        span=2,
     ),
     Rule(
         name="build-failed",
@@ -328,6 +334,7 @@ RULES: tuple[Rule, ...] = (
         pattern=r"Invalid requirement:? ?['\"`]?(?P<requirement>[^'\"`:]*)|= is not a valid operator|InvalidRequirement|error: Failed to parse: `(?P<name>[^`]+)`",
         examples=("ERROR: Invalid requirement: 'tensorflow=2.3'", "Hint: = is not a valid operator. Did you mean == ?"),
         rank=60,
+        cases=(Case(when="in-build", code="sdist-build-failed", rank=52),),
     ),
     Rule(
         name="requirements-file",
