@@ -1,4 +1,4 @@
-"""A law of the diagnosis over chains of variants: whatever programs hand a log on, one after the other, its cause stays.
+"""A law of the diagnosis over chains of variants: whatever programs hand a log on, its cause stays.
 
 python tests/log_chains.py 100000      tries so many chains, and names those that break the law
 """

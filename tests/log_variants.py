@@ -66,14 +66,14 @@ def _utf16(content: bytes) -> bytes:
 # What systems in other languages say for the same error number; tools print the number beside it.
 _TRANSLATIONS: tuple[tuple[bytes, bytes], ...] = (
     (b"No space left on device", "Auf dem Gerät ist kein Speicherplatz mehr verfügbar".encode()),
-    (b"Permission denied", "Keine Berechtigung".encode()),
+    (b"Permission denied", b"Keine Berechtigung"),
     (b"Read-only file system", "Système de fichiers accessible en lecture seulement".encode()),
     (b"Disk quota exceeded", "Débordement du quota d'espace disque".encode()),
-    (b"Connection refused", "Verbindungsaufbau abgelehnt".encode()),
+    (b"Connection refused", b"Verbindungsaufbau abgelehnt"),
     (b"Connection reset by peer", "Connexion ré-initialisée par le correspondant".encode()),
     (b"Temporary failure in name resolution", "域名解析暂时失败".encode()),
     (b"Network is unreachable", "Le réseau n'est pas accessible".encode()),
-    (b"File exists", "Le fichier existe".encode()),
+    (b"File exists", b"Le fichier existe"),
 )
 _NUMBERED = (b"[Errno ", b"(os error ")
 

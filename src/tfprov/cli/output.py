@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import re
 import sys
 import traceback
@@ -151,7 +152,7 @@ def failures(output: Output, extra: Callable[[], Mapping[str, object]] = dict) -
     except OSError as error:
         from tfprov.ladder.classify import classify_exception
 
-        failure = _without_folder() or classify_exception(error)
+        failure = _without_folder() or _of_place(error, classify_exception(error))
         output.failure(failure, extra())
         raise SystemExit(failure.exit_code) from error
     except Exception as error:
@@ -169,6 +170,35 @@ def failures(output: Output, extra: Callable[[], Mapping[str, object]] = dict) -
         )
         output.failure(bug, extra())
         raise SystemExit(bug.exit_code) from error
+
+
+_ELSEWHERE = {
+    "permission-denied": "name a place that you may read and write, or change its permissions",
+    "read-only-fs": "name a place that may be written to",
+    "disk-full": "free some space there, or name another place",
+    "disk-quota": "delete files of yours there, or name another place",
+}
+
+
+def _of_place(error: OSError, failure: TfprovError) -> TfprovError:
+    """The failure with a hint about the place that it names: `TFPROV_HOME` moves only what lies below it."""
+    hint = _ELSEWHERE.get(failure.code.name)
+    if hint is None or (error.filename is not None and _is_ours(Path(os.fsdecode(error.filename)))):
+        return failure
+    what = failure.what
+    if error.filename is None and failure.code.name == "disk-full":
+        what = "no space left where the output goes"
+    return TfprovError(failure.code.name, what, evidence=failure.evidence, hint=hint)
+
+
+def _is_ours(path: Path) -> bool:
+    from tfprov.paths import home
+
+    try:
+        own = home(os.environ)
+    except TfprovError:
+        return True
+    return any(path.absolute().is_relative_to(folder) for folder in (own.data, own.cache, own.state, own.store))
 
 
 def _without_folder() -> TfprovError | None:

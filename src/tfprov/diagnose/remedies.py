@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -15,6 +16,14 @@ from tfprov.errors import CODES
 
 _UNIX_ONLY = re.compile(r"^(?:sudo|df|export|unset|date$|dmesg|rocminfo)\b|\$|source ")
 _WINDOWS_ONLY = re.compile(r"^(?:winget|reg|wsl) ")
+KNOWN_NAMES = (
+    *("tensorflow", "tensorflow-cpu", "tensorflow-datasets", "tensorflow-hub", "tensorflow-io", "tensorflow-metal"),
+    *("tensorflow-probability", "tensorflow-text", "tensorboard", "tf-keras", "tf-nightly", "keras", "keras-cv"),
+    *("keras-hub", "keras-tuner", "numpy", "pandas", "scipy", "scikit-learn", "scikit-image", "matplotlib", "seaborn"),
+    *("opencv-python", "opencv-python-headless", "pillow", "h5py", "protobuf", "grpcio", "jupyter", "jupyterlab"),
+    *("ipykernel", "transformers", "jax", "torch", "requests", "tqdm", "pyyaml", "setuptools", "plotly", "xgboost"),
+)
+"""Projects that are asked for beside TensorFlow: a misspelt one is told as what it is close to."""
 _CAPTURES = ("requirement", "package", "library", "symbol", "attribute", "wheel", "path", "url", "capability", "wants")
 
 
@@ -100,6 +109,29 @@ def _of_driver(general: Remedy, _captures: Mapping[str, str], view: View) -> Rem
     return general
 
 
+def _of_container(general: Remedy, captures: Mapping[str, str], _view: View) -> Remedy:
+    """A container that lost its devices is not one that never had them."""
+    if "lost" not in captures:
+        return general
+    text = (
+        "the container lost its device files, as after `systemctl daemon-reload` or an update: start it "
+        "again; to keep it from coming back, let Docker use the cgroup driver `cgroupfs`, or hand the device "
+        "files over with `--device`"
+    )
+    return replace(
+        general, text=text, commands=("docker restart CONTAINER",), ask="the cgroup driver `cgroupfs` for Docker"
+    )
+
+
+def _of_name(general: Remedy, captures: Mapping[str, str], _view: View) -> Remedy:
+    """A name that is close to a known one."""
+    asked = re.match(r"[\w.-]+", captures.get("requirement") or captures.get("package") or "")
+    near = difflib.get_close_matches(asked[0].lower().replace("_", "-"), KNOWN_NAMES, n=1, cutoff=0.75) if asked else []
+    if asked is None or not near or near[0] == asked[0].lower():
+        return general
+    return replace(general, text=f"did you mean `{near[0]}`? else {general.text}")
+
+
 def _of_library(general: Remedy, captures: Mapping[str, str], view: View) -> Remedy:
     """Which package of the system brings the library, as far as the table knows."""
     library = captures.get("library", "")
@@ -123,4 +155,6 @@ _SPECIAL: dict[str, Callable[[Remedy, Mapping[str, str], View], Remedy]] = {
     "numpy-abi": _of_numpy,
     "gpu-driver-too-old": _of_driver,
     "system-library-missing": _of_library,
+    "docker-no-gpu": _of_container,
+    "package-name-wrong": _of_name,
 }

@@ -9,12 +9,20 @@ from pathlib import Path
 from tfprov.host.graphics import GpuHost, Graphics
 from tfprov.host.loader import LIBRARY
 from tfprov.host.processor import brand
-from tfprov.host.records import Driver, Fact, Gpu, Problem
+from tfprov.host.records import LOST_DEVICES, Driver, Fact, Gpu, Problem
 from tfprov.host.system import exists, names, read_text
 
 _PCI_NAMES = ("usr/share/misc/pci.ids", "usr/share/hwdata/pci.ids", "usr/share/pci.ids")
 _VENDORS = {"0x10de": "nvidia", "0x1002": "amd", "0x8086": "intel"}
 _JETSONS = {"tegra210": "5.3", "tegra186": "6.2", "tegra194": "7.2", "tegra234": "8.7", "tegra264": "11.0"}
+
+
+UNNAMED = "the driver fails for a reason that it does not name"
+
+
+def is_unnamed(failure: Problem) -> bool:
+    """Whether NVML failed with an unknown error (999): in a container its right to the devices is gone."""
+    return failure.why.startswith(UNNAMED)
 
 
 def pci_address(told: str | None) -> str | None:
@@ -42,7 +50,10 @@ def without_library(place: GpuHost, seen: tuple[Gpu, ...], failure: Problem | No
     problem: Problem | None
     if gpus or version is not None or _has_device_files(place.root):
         problem = failure or _why_no_library(place, gpus, version)
-        if failure is not None and place.container is not None:
+        if failure is not None and place.container is not None and is_unnamed(failure):
+            told = f"a {place.container} container that {LOST_DEVICES}, as after `systemctl daemon-reload` or an update"
+            problem = Problem(code="docker-no-gpu", why=f"{told}; {failure.why}")
+        elif failure is not None and place.container is not None:
             hidden = failure.code in ("gpu-no-driver", "gpu-no-device")
             why = f"{failure.why}; in a {place.container} container"
             if failure.code == "gpu-driver-mismatch":

@@ -152,6 +152,10 @@ def of_environments(environ: Mapping[str, str]) -> Iterator[Hazard]:
 def of_library_path(library_path: tuple[str, ...]) -> Iterator[Hazard]:
     """Folders on the loader's path that hold another CUDA or cuDNN."""
     for entry in library_path:
+        if Path(entry).name == "stubs":
+            why = "its libcuda.so.1 is the toolkit's stub for the linker: it hides the driver's, and no GPU is seen"
+            yield Hazard(code="gpu-libs-foreign", name="LD_LIBRARY_PATH", value=entry, why=why)
+            continue
         why = "its CUDA libraries are loaded before those that TensorFlow's wheels bring"
         yield Hazard(code="cudnn-mismatch", name="LD_LIBRARY_PATH", value=entry, why=why)
 

@@ -9,7 +9,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from tfprov import process
-from tfprov.host.devices import pci_address
+from tfprov.host.devices import UNNAMED, pci_address
 from tfprov.host.graphics import Graphics
 from tfprov.host.records import Driver, Fact, Gpu, MigSlice, Problem
 
@@ -29,7 +29,7 @@ _NVML_CODES = {
     16: ("gpu-unhealthy", "a GPU has to be reset"),
     17: ("gpu-no-device", "the operating system or a control group keeps the GPU away"),
     18: ("gpu-driver-mismatch", "the kernel module and the library are of different driver versions"),
-    999: ("gpu-unhealthy", "the driver fails for a reason that it does not name"),
+    999: ("gpu-unhealthy", UNNAMED),
 }
 # What NVML says has to be done about a GPU, and those among it without which nothing runs on it any more.
 _RECOVERIES = {

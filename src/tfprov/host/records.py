@@ -17,6 +17,10 @@ class _Record:
     __pydantic_config__: ClassVar[dict[str, str | bool]] = {"extra": "forbid", "strict": True}
 
 
+LOST_DEVICES = "lost its device files"
+"""What is told of a container that saw its GPUs when it was started, and does no longer."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fact(_Record, Generic[T]):
     """A value and where it was read.

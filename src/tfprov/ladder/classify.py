@@ -18,6 +18,8 @@ from tfprov.redact import redact
 _EVIDENCE_LINES = 6
 _CONTEXT = re.compile(r"^(error|ERROR|fatal)\b|^\s*(cause|Caused by):|^hint:", re.IGNORECASE)
 _LINE_LENGTH = 400
+_BETTER_HINTS = frozenset({"package-name-wrong", "system-library-missing"})
+"""Codes whose remedy names what the text of the tool is about."""
 
 
 def classify_text(tool: str, text: str, returncode: int, *, what: str) -> TfprovError:
@@ -49,7 +51,8 @@ def classify_text(tool: str, text: str, returncode: int, *, what: str) -> Tfprov
     if root.group is Group.NETWORK:
         status = root.captures.get("status")
         return TransferError(root.code, what, status=int(status) if status else None, evidence=evidence)
-    return TfprovError(root.code, what, evidence=evidence)
+    hint = root.remedy.text if root.remedy and root.code in _BETTER_HINTS else None
+    return TfprovError(root.code, what, evidence=evidence, hint=hint)
 
 
 def _tail(text: str, count: int) -> tuple[str, ...]:

@@ -51,6 +51,7 @@ _BY_CODE: Mapping[str, tuple[Rung, ...]] = {
     # The same source fails alike until somebody installs something.
     "build-failed": (),
     "build-tool-missing": (),
+    "system-library-missing": (),
     "hash-mismatch": (Rung.OTHER_SOURCE, Rung.OTHER_ROUTE, Rung.FRESH),
     "cache-corrupt": (Rung.OTHER_SOURCE, Rung.FRESH, Rung.OTHER_INSTALLER),
     "conda-cache-corrupt": (Rung.FRESH,),

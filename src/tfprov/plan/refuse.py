@@ -8,7 +8,7 @@ from dataclasses import replace
 from packaging.version import Version
 
 from tfprov.errors import TfprovError
-from tfprov.host.records import Facts
+from tfprov.host.records import LOST_DEVICES, Facts
 from tfprov.plan import gpus, interpreters
 from tfprov.plan.context import DecisionContext, Depth, Miss
 from tfprov.plan.explain import closest, few, platform, releases
@@ -16,12 +16,18 @@ from tfprov.plan.gpus import Gpus
 from tfprov.plan.offers import Offer
 from tfprov.plan.records import Accelerator, Refusal
 
+RESTART_CONTAINER = (
+    "start the container again; to keep it from coming back, let Docker use the cgroup driver `cgroupfs`, or hand the "
+    "device files over with `--device`"
+)
+
 
 def no_such_release(context: DecisionContext) -> TfprovError:
     """No release is admitted by the profile."""
     finals = [each.text for each in context.candidates if each.everywhere and not each.version.is_prerelease]
     pre = [each.text for each in context.candidates if each.version.is_prerelease]
-    evidence = [f"{context.demands.where} allows none of the known releases: {few(finals)}"]
+    verb = "allows" if len(context.demands.clauses) == 1 else "together allow"
+    evidence = [f"{context.demands.where} {verb} none of the known releases: {few(finals)}"]
     named = [text for text in pre if context.demands.admits_if_named(Version(text))]
     if named:
         evidence.append(f"pre-releases count only when the range names one: {', '.join(named)}")
@@ -54,6 +60,8 @@ def no_gpu(context: DecisionContext, refusal: Refusal) -> TfprovError:
         "gpu-no-driver": f"install an NVIDIA driver{_oldest_driver(context)}; to build here for another machine, set "
         '`smoke.gpu = "later"`; else ask for the CPU',
     }
+    if LOST_DEVICES in refusal.why:
+        hints["docker-no-gpu"] = f'{RESTART_CONTAINER}; or build now and prove later with `smoke.gpu = "later"`'
     hint = refusal.remedy
     if refusal.driver is not None:
         hint = f"install an NVIDIA driver of {refusal.driver} or newer"

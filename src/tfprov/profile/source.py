@@ -348,6 +348,12 @@ def find(name: str, *, cwd: Path) -> tuple[Path, bool]:
     path = cwd / expanded(name)
     if path.is_file():
         return path.absolute(), False
+    if path.is_symlink() and not path.exists():
+        raise TfprovError(
+            "profile-missing",
+            f"`{name}` is a link to `{path.readlink()}`, and there is nothing",
+            hint="correct the link, or name the file itself",
+        )
     names = {file.stem: file for file in shipped()}
     if name in names:
         return names[name], True

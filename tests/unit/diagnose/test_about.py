@@ -3,7 +3,9 @@ from __future__ import annotations
 import pytest
 
 from tfprov.diagnose.about import _table, about
+from tfprov.diagnose.diagnose import diagnose_text
 from tfprov.errors import CODES, TfprovError
+from tfprov.ladder.rungs import HELP
 from tfprov.report.diagnosis import page, worked_example
 
 
@@ -33,3 +35,27 @@ def test_a_code_that_is_none_is_told_with_those_that_are_close() -> None:
 
 def test_noise_has_a_page_with_every_kind() -> None:
     assert "oneDNN custom operations are on" in page("noise")
+
+
+@pytest.mark.parametrize("code", CODES)
+def test_what_tfprov_does_by_itself_does_not_contradict_the_strategies_that_it_tries(code: str) -> None:
+    if HELP[code]:
+        assert "stops" not in about(code).alone
+
+
+@pytest.mark.parametrize(
+    ("asked", "near"), [("tensorflwo", "tensorflow"), ("scikit-lern", "scikit-learn"), ("zzz", "")]
+)
+def test_a_misspelt_name_gets_a_proposal(asked: str, near: str) -> None:
+    root = diagnose_text(f"  Because {asked} was not found in the package registry and you require {asked}, no\n").root
+    assert root is not None
+    assert root.remedy is not None
+    assert root.remedy.text.startswith(f"did you mean `{near}`?") == bool(near)
+
+
+def test_a_container_that_lost_its_devices_is_started_again() -> None:
+    root = diagnose_text("Failed to initialize NVML: Unknown Error\n").root
+    assert root is not None
+    assert root.remedy is not None
+    assert "start it again" in root.remedy.text
+    assert "--gpus all" not in root.remedy.text

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tfprov.host.devices import parse_driver, parse_pci_name, pci_address
+from tfprov.host.devices import parse_driver, parse_pci_name, pci_address, without_library
 from tfprov.host.gpu import ambiguous_numbers, graphics, visible
 from tfprov.host.graphics import GpuHost, Graphics
 from tfprov.host.nvml import cuda_version, parse_nvml
@@ -336,3 +336,17 @@ def test_an_answer_of_nvml_with_holes_is_read() -> None:
 def test_a_device_that_is_not_listed_has_no_name() -> None:
     assert parse_pci_name("10de  NVIDIA\n\t0001  a\n", "10de", "0002") is None
     assert parse_pci_name("", "10de", "0002") is None
+
+
+@pytest.mark.parametrize(("container", "code"), [(None, "gpu-unhealthy"), ("docker", "docker-no-gpu")])
+def test_an_unknown_error_in_a_container_means_that_it_lost_its_devices(
+    container: str | None, code: str, root: Path
+) -> None:
+    write(root / "proc/driver/nvidia/version", VERSION)
+    place = GpuHost(system="linux", container=container, wsl=False, machine="x86_64", root=root)
+    refusal = parse_nvml({"error": {"number": 999, "text": "Unknown Error", "call": "nvmlInit_v2"}}, "x")
+    assert isinstance(refusal, Problem)
+    found = without_library(place, (), refusal).problem.value
+    assert found is not None
+    assert found.code == code
+    assert ("lost its device files" in found.why) == (container is not None)

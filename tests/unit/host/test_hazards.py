@@ -144,7 +144,7 @@ def test_foreign_libraries_on_the_path_of_the_loader_are_found(tmp_path: Path) -
     assert [(one.name, one.code, one.value) for one in found] == [
         ("LD_LIBRARY_PATH", "cudnn-mismatch", str(tmp_path / "cuda/lib64")),
         ("LD_LIBRARY_PATH", "cudnn-mismatch", str(tmp_path / "cudnn")),
-        ("LD_LIBRARY_PATH", "cudnn-mismatch", str(tmp_path / "toolkit/stubs")),
+        ("LD_LIBRARY_PATH", "gpu-libs-foreign", str(tmp_path / "toolkit/stubs")),
     ]
 
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from importlib import resources
 from pathlib import Path
 
@@ -142,6 +143,13 @@ class TestFind:
         names = ", ".join(path.stem for path in shipped())
         assert error.evidence == (f"shipped profiles: {names}", "files here: a.toml, b.toml")
         assert error.hint == "make one with `tfprov init`, or name a shipped profile"
+
+    @pytest.mark.skipif(sys.platform == "win32", reason="links need a privilege there")
+    def test_a_link_to_nothing_says_where_it_leads(self, tmp_path: Path) -> None:
+        (tmp_path / "train.toml").symlink_to("gone.toml")
+        error = self.refusal("train.toml", tmp_path)
+        assert error.what == "`train.toml` is a link to `gone.toml`, and there is nothing"
+        assert error.hint == "correct the link, or name the file itself"
 
     def test_a_folder_is_no_profile(self, tmp_path: Path) -> None:
         (tmp_path / "folder").mkdir()

@@ -229,6 +229,16 @@ RULES: tuple[Rule, ...] = (
         follows=("gpu-driver-mismatch",),
     ),
     Rule(
+        name="container-lost-devices",
+        code="docker-no-gpu",
+        reads="nvidia-smi in a container that saw its GPUs before: its right to the device files is gone",
+        needs=("failed to initialize nvml: unknown error",),
+        pattern=r"(?P<lost>Failed to initialize NVML: Unknown Error)",
+        examples=("Failed to initialize NVML: Unknown Error",),
+        rank=70,
+        cases=(Case(when="gpu-not-wanted", code=NOISE),),
+    ),
+    Rule(
         name="docker-no-gpu",
         code="docker-no-gpu",
         reads="docker, the NVIDIA container runtime, NVIDIA's images: no access to a GPU",
@@ -241,10 +251,9 @@ RULES: tuple[Rule, ...] = (
             "capabilities: [[gpu]]",
             "nvidia-container-runtime",
             "unknown runtime specified nvidia",
-            "failed to initialize nvml: unknown error",
             "unresolvable cdi devices",
         ),
-        pattern=r"could not select device driver|(?:unknown or )?invalid runtime name:? ?nvidia|unknown runtime specified nvidia|nvidia-container-cli: (?!requirement error)|NVIDIA Driver was not detected|use '?nvidia-docker run'?|Use the NVIDIA Container Toolkit to start|Failed to initialize NVML: Unknown Error|unresolvable CDI devices",
+        pattern=r"could not select device driver|(?:unknown or )?invalid runtime name:? ?nvidia|unknown runtime specified nvidia|nvidia-container-cli: (?!requirement error)|NVIDIA Driver was not detected|use '?nvidia-docker run'?|Use the NVIDIA Container Toolkit to start|unresolvable CDI devices",
         examples=(
             'docker: Error response from daemon: could not select device driver "" with capabilities: [[gpu]].',
             "WARNING: The NVIDIA Driver was not detected.  GPU functionality will not be available.",

@@ -1,0 +1,54 @@
+"""A hint about a place names the place that failed; `TFPROV_HOME` moves only what lies below it."""
+
+from __future__ import annotations
+
+import errno
+import os
+from pathlib import Path
+
+import pytest
+
+from tfprov.cli.output import Output, failures
+
+CODES = {
+    errno.EACCES: "permission-denied",
+    errno.EROFS: "read-only-fs",
+    errno.ENOSPC: "disk-full",
+    errno.EDQUOT: "disk-quota",
+}
+
+
+def ended(error: OSError, capsys: pytest.CaptureFixture[str]) -> str:
+    with pytest.raises(SystemExit) as caught, failures(Output(command="plan")):
+        raise error
+    assert caught.value.code == 14
+    return capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("number", "code"), CODES.items())
+def test_a_place_that_is_not_ours_is_not_moved_by_our_variable(
+    number: int, code: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("/srv/elsewhere/out.json", None):
+        told = ended(OSError(number, os.strerror(number), name), capsys)
+        assert f"error[{code}]" in told
+        assert "TFPROV_HOME" not in told
+        assert "hint: " in told
+
+
+@pytest.mark.parametrize("number", [errno.EACCES, errno.EROFS, errno.ENOSPC])
+def test_a_place_of_ours_is(
+    number: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("TFPROV_HOME", str(tmp_path))
+    assert "TFPROV_HOME" in ended(OSError(number, os.strerror(number), str(tmp_path / "cache/store/x")), capsys)
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
+def test_a_full_device_as_standard_output_is_told_as_where_the_output_goes(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    with pytest.raises(OSError, match="28") as caught, Path("/dev/full").open("w", encoding="utf-8") as full:
+        full.write("x")
+        full.flush()
+    assert "no space left where the output goes" in ended(caught.value, capsys)
