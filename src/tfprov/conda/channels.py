@@ -5,12 +5,17 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from urllib.parse import unquote, urlsplit, urlunsplit
 
 from tfprov.conda.records import Channel
+from tfprov.errors import TfprovError
 from tfprov.profile.records import CondaTable
+from tfprov.wants.conda_specs import CondaSpec
 
+_DEFAULTS = ("main", "r")
+"""What conda's `defaults` stands for, but for a third one that has packages for Windows alone."""
 _TOKEN = re.compile(r"^/t/(?P<token>[^/]+)(?P<rest>/.*)$")
 
 
@@ -23,14 +28,45 @@ def channels(table: CondaTable, folder: Path, expand: Callable[[str], str]) -> t
         expand: replaces `${NAME}` by its value.
 
     Raises:
-        TfprovError: `profile-invalid` for a variable that is not set.
+        TfprovError: `profile-invalid` for a variable that is not set, and when no channel is left.
     """
     found = []
     for text in table.channels:
-        name, token, login = parse(expand(text), folder)
         mirrors = tuple(parse(expand(each), folder)[0] for each in table.mirrors.get(text, ()))
-        found.append(Channel(name=name, token=token, login=login, mirrors=mirrors))
+        for each in () if text == "nodefaults" else _DEFAULTS if text == "defaults" else (text,):
+            name, token, login = parse(expand(each), folder)
+            found.append(Channel(name=name, token=token, login=login, mirrors=mirrors))
+    if not found:
+        raise TfprovError(
+            "profile-invalid",
+            "the profile names no channel",
+            evidence=("`conda.channels` holds `nodefaults` alone",),
+            hint='name one: `channels = ["conda-forge"]`',
+        )
     return tuple(found)
+
+
+def of_specs(
+    specs: Sequence[CondaSpec], known: Sequence[Channel], folder: Path, expand: Callable[[str], str]
+) -> tuple[tuple[CondaSpec, ...], tuple[Channel, ...]]:
+    """The specs with the channels that they name as the solver has them, and all channels.
+
+    As with conda, the last part of an address is a name of its channel, and a channel that only a spec names is read
+    after the others.
+    """
+    found, named = list(known), []
+    for spec in specs:
+        channel = ""
+        if spec.channel:
+            name, token, login = parse(expand(spec.channel), folder)
+            same = [each for each in found if each.name == name]
+            same = same or [each for each in found if "://" in each.name and each.name.endswith(f"/{name}")]
+            if not same:
+                same = [Channel(name=name, token=token, login=login)]
+                found += same
+            channel = same[0].name
+        named.append(replace(spec, channel=channel))
+    return tuple(named), tuple(found)
 
 
 def parse(text: str, folder: Path) -> tuple[str, str | None, tuple[str, str] | None]:

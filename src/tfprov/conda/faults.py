@@ -16,6 +16,11 @@ if TYPE_CHECKING:
 
 _LINES = 12
 
+_HIDDEN = re.compile(
+    r"[│├└─\s]*(?P<spec>[^\n│├└─]+?)(?:, which)? cannot be installed because there are no viable options:\n"
+    r".* strict channel priority not using this option from: '(?P<channel>[^']+)'"
+)
+"""What the solver says of a package that the order of the channels rules out."""
 _CANNOT_LINK = ("conda-cache-corrupt", "{subject} could not be unpacked or linked")
 _NOT_UNDERSTOOD = ("profile-invalid", "{subject} cannot be understood")
 _KINDS: Mapping[str, tuple[str, str]] = {
@@ -111,6 +116,10 @@ def _unsatisfiable(message: str, root: Finding | None, helps: object) -> TfprovE
 
 def _reason(lines: tuple[str, ...]) -> str:
     """The innermost reason of the solver's tree, in a line."""
+    hidden = _HIDDEN.search("\n".join(lines))
+    if hidden is not None:
+        spec, channel = hidden["spec"].strip(), hidden["channel"].rstrip("/")
+        return f"the channel `{channel}` has `{spec}`, and a channel before it has another `{spec.split()[0]}`"
     bare = [re.sub(r"^[\s│├└─]+", "", line) for line in lines]
     for line in bare[1:]:
         found = re.match(r"(?P<spec>.+?), which (?P<why>.+?)\.?:?$", line)

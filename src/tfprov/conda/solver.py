@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Callable, Sequence
+import itertools
+import re
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,6 +15,9 @@ from rattler.exceptions import SolverError
 from rattler.networking import AuthenticationMiddleware, Client, RetryMiddleware
 
 _SOLVE_SECONDS = 120
+_TRIES = 20
+_SPEC = re.compile(r"^(?:(?P<channel>[^\[]*)::)?(?P<name>[^\[]+)")
+"""Channel and name in a spec as `wants.conda_specs` writes it."""
 
 
 class UnsatisfiableError(Exception):
@@ -62,6 +67,7 @@ async def solve(request: dict[str, Any], tell: Callable[[str], None]) -> dict[st
         platforms=[request["subdir"], "noarch"],
         gateway=gateway,
         exclude_newer=datetime.datetime.fromisoformat(newest) if newest else None,
+        names={each["name"]: each["read"] for each in request["channels"]},
     )
     tell("reading channels")
     kept = await solver.kept(request.get("prefer", ()))
@@ -89,13 +95,58 @@ class _Solver:
     platforms: list[Any]
     gateway: rattler.Gateway
     exclude_newer: datetime.datetime | None
+    names: dict[str, str]
+
+    def _readable(self, specs: Sequence[str]) -> Iterator[str]:
+        """The specs with the address that a channel is read from instead of its name."""
+        for spec in specs:
+            found = _SPEC.match(spec)
+            channel = found and found["channel"]
+            yield spec.replace(channel, self.names.get(channel, channel), 1) if channel else spec
 
     async def solve(
         self, specs: Sequence[str], virtual: Sequence[rattler.GenericVirtualPackage], kept: Sequence[Any] = ()
     ) -> list[rattler.RepoDataRecord]:
+        readable = list(self._readable(specs))
+        # The library does not look at the platform that a spec names, so exact packages of it stand in its place.
+        there = {spec: await self._of_subdir(spec) for spec in readable if "subdir=" in spec}
+        failed = SolverError("")
+        for chosen in itertools.islice(itertools.product(*there.values()), _TRIES):
+            now = dict(zip(there, chosen, strict=True))
+            try:
+                return await self._solve([now.get(spec, spec) for spec in readable], virtual, kept)
+            except SolverError as error:
+                failed = error
+        raise failed
+
+    async def _of_subdir(self, spec: str) -> list[str]:
+        """A spec for each package that fits a spec, in the platform that it names, the newest first.
+
+        Raises:
+            SolverError: there is none.
+        """
+        wanted = rattler.MatchSpec(spec, strict=True)
+        found = _SPEC.match(spec)
+        name = found["name"] if found else ""
+        channels = [wanted.channel] if wanted.channel is not None else self.channels
+        records = [
+            record
+            for source in await self.gateway.query(channels, self.platforms, [name], recursive=False)
+            for record in source
+            if record.subdir == wanted.subdir and wanted.matches(record)
+        ]
+        records.sort(key=lambda each: (each.version, each.build_number), reverse=True)
+        if not records:
+            raise SolverError(f"No candidates were found for {wanted}.")
+        prefix = f"{found['channel']}::" if found and found["channel"] else ""
+        return [f"{prefix}{name}[sha256='{bytes(each.sha256).hex()}']" for each in records if each.sha256]
+
+    async def _solve(
+        self, specs: Sequence[str], virtual: Sequence[rattler.GenericVirtualPackage], kept: Sequence[Any]
+    ) -> list[rattler.RepoDataRecord]:
         found = await rattler.solve(
             self.channels,
-            specs,
+            list(_strict(specs)),
             gateway=self.gateway,
             platforms=self.platforms,
             virtual_packages=virtual,
@@ -119,6 +170,19 @@ class _Solver:
             for record in source
             if (record.name.normalized, str(record.version), str(record.build)) in wanted
         ]
+
+
+def _strict(specs: Iterable[str]) -> Iterator[str]:
+    """The specs, and the bare name of each that names no channel.
+
+    For a spec with a version the library takes the first channel in which that version is (py-rattler 0.28), for a name
+    the first channel that has the package, as conda and mamba do it with every spec.
+    """
+    for spec in specs:
+        yield spec
+        found = _SPEC.match(spec)
+        if found and not found["channel"]:
+            yield found["name"]
 
 
 def virtual_packages(request: dict[str, Any]) -> list[rattler.GenericVirtualPackage]:

@@ -20,6 +20,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from tfprov.paths import plain
 from tfprov.profile.source import Source, resolved
 from tfprov.redact import holds_password
+from tfprov.wants import conda_specs
 from tfprov.wants.mend import mended
 from tfprov.wants.records import Folder
 
@@ -30,11 +31,6 @@ _DURATION = re.compile(r"^\s*(?P<count>\d+(?:\.\d+)?)\s*(?P<unit>s|m|h|d)?\s*$")
 _UNIT_SECONDS = {None: 1.0, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 _SHORTEST, _LONGEST = 0.001, 7 * 86400.0
 _MOMENT = r"^\d{4}-\d{2}-\d{2}([T ]\d{2}:\d{2}(:\d{2})?(Z|[+-]\d{2}:\d{2})?)?$"
-CONDA_SPEC = re.compile(
-    r"^(?:(?P<channel>[A-Za-z0-9./:_-]+)::)?(?P<name>[A-Za-z0-9_.-]+)\s*"
-    r"(?:(?P<version>(?:==?|[<>!~]=?)?\s*[0-9*][A-Za-z0-9.*+!_<>=,|~\s]*?)(?:(?:=|\s+)(?P<build>[A-Za-z_*^$][A-Za-z0-9._*^$]*))?)?$"
-)
-"""A conda package as people write it: name, version and build, divided by `=` or spaces."""
 _SECRET = re.compile(r"(?i)(?:^|_)(?:token|password|passwd|secret|credentials?|(?:api|access|private)_?key)(?:_|$)")
 _ACTIVATION = frozenset({"CONDA_PREFIX", "LD_LIBRARY_PATH", "PATH", "PYTHONHOME", "VIRTUAL_ENV"})
 _NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?")
@@ -150,8 +146,7 @@ def _channel(text: str) -> str:
 
 
 def _conda_spec(text: str) -> str:
-    if not CONDA_SPEC.match(text):
-        raise ValueError(f"`{text}` is not a conda package such as `ffmpeg`, `ffmpeg>=6` or `ffmpeg=6.1=gpl*`")
+    conda_specs.read(text)
     return text
 
 
@@ -343,9 +338,11 @@ class CondaTable(_Table):
 
     channels: Annotated[Many[ChannelText], Field(min_length=1)] = ("conda-forge",)
     """Channels, most important first: names, addresses, or folders relative to the profile (`./channel`); `${NAME}`
-    stands for a variable of the environment, such as the one with a token in `https://host/t/${TOKEN}/channel`."""
+    stands for a variable of the environment, such as the one with a token in `https://host/t/${TOKEN}/channel`.
+    `defaults` stands for `main` and `r`; `nodefaults` changes nothing, since no other channels are read."""
     packages: Many[CondaSpec] = ()
-    """Conda packages beside Python: `ffmpeg`, `ffmpeg>=6`, `ffmpeg=6.1`, `ffmpeg=6.1=gpl*`."""
+    """Conda packages beside Python, in every form of conda: `ffmpeg`, `ffmpeg>=6`, `ffmpeg=6.1`, `ffmpeg==6.1.1=gpl*`,
+    `conda-forge::ffmpeg[build='gpl*']`. A channel that is named here alone comes after those of `channels`."""
     tensorflow: Literal["wheel", "conda"] = "wheel"
     """Where TensorFlow itself comes from."""
     mirrors: dict[str, Many[ChannelText]] = {}

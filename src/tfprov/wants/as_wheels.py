@@ -7,11 +7,10 @@ from dataclasses import replace
 
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 
+from tfprov.wants.conda_specs import CondaSpec, read
 from tfprov.wants.names import is_standard_module, wheel_of
 from tfprov.wants.records import Want, Wants, together
 
-_SPEC = re.compile(r"^(?:[\w./:-]+::)?(?P<name>[\w.-]+)\s*(?:\[.*\]|(?P<version>[\s=<>!~*\d].*))?$")
-_WITH_BUILD = re.compile(r"^==?(?P<version>[^=<>!,\s]+)[=\s]\s*(?P<build>\S+)$")
 # Of a package for Python, the build names the Python or says that it serves each: `py39h6c91a56_3`, `pyhd8ed1ab_0`.
 _PYTHON_BUILD = re.compile(r"py")
 _TOOLS = frozenset({"pip", "setuptools", "wheel"})
@@ -22,8 +21,8 @@ def for_conda(wants: Wants) -> Wants:
     """The same wants for an environment of conda: Python and TensorFlow, which the profile is about, taken out."""
 
     def is_own(want: Want) -> bool:
-        found = _SPEC.match(want.text)
-        return found is not None and (found["name"] == "python" or wheel_of(found["name"]) == "tensorflow")
+        found = _read(want)
+        return found is not None and (found.name == "python" or wheel_of(found.name) == "tensorflow")
 
     own = as_wheels(Wants(conda=tuple(want for want in wants.conda if is_own(want))))
     return together((replace(wants, conda=tuple(want for want in wants.conda if not is_own(want))), own))
@@ -36,15 +35,15 @@ def as_wheels(wants: Wants) -> Wants:
     left: dict[str, list[str]] = {}
     problems: list[str] = []
     for want in wants.conda:
-        parsed = _SPEC.match(want.text)
-        bounds, build = _bounds(parsed["version"] or "") if parsed else (None, "")
-        if parsed is None or bounds is None:
+        spec = _read(want)
+        bounds = _bounds(spec.version) if spec else None
+        if spec is None or bounds is None:
             problems.append(
                 f"{want.where}: `{want.text}` cannot be said of a wheel: write `name=version`, or use it with "
                 '`environment.kind = "conda"`'
             )
             continue
-        name = parsed["name"]
+        name, build = spec.name, spec.build
         project = wheel_of(name)
         if name == "python":
             if bounds:
@@ -63,31 +62,22 @@ def as_wheels(wants: Wants) -> Wants:
     return together((replace(wants, conda=(), channels=()), own))
 
 
-def _bounds(text: str) -> tuple[str | None, str]:
-    """A conda range as PEP 440 has it, and the build; None for a range that PEP 440 has no word for."""
-    text = text.strip()
-    built = _WITH_BUILD.match(text)
-    build = built["build"] if built else ""
-    if built:
-        text = f"=={built['version']}"
-    if text in ("", "*", "=*", "==*"):
-        return "", build
-    clauses = []
-    for clause in text.replace(" ", "").split(","):
-        one = re.match(r"^(==|=|>=|<=|!=|~=|<|>)?(.+)$", clause)
-        if one is None or "|" in clause:
-            return None, build
-        operator, version = one[1] or "==", one[2]
-        if operator == "=":
-            # conda's `=1.26` is every 1.26.
-            operator, version = "==", version if version.endswith("*") else f"{version}.*"
-        version = re.sub(r"(?<=\d)\*$", ".*", version)
-        clauses.append(f"{operator}{version.removesuffix('.*') if operator not in ('==', '!=') else version}")
+def _read(want: Want) -> CondaSpec | None:
+    try:
+        return read(want.text)
+    except ValueError:
+        return None
+
+
+def _bounds(version: str) -> str | None:
+    """A conda range as PEP 440 has it; None for a range that PEP 440 has no word for."""
+    # conda's `1.26.*` is `==1.26.*` there; everything else is the same.
+    clauses = [f"=={clause}" if clause[:1].isalnum() else clause for clause in version.split(",")] if version else []
     try:
         SpecifierSet(",".join(clauses))
     except InvalidSpecifier:
-        return None, build
-    return ",".join(clauses), build
+        return None
+    return ",".join(clauses)
 
 
 def _minor(pin: str) -> str:

@@ -4,9 +4,20 @@ from pathlib import Path
 
 import pytest
 
-from tfprov.conda.channels import channels, credentials, mirrored, subdir, with_token, without_token, write_credentials
+from tfprov.conda.channels import (
+    channels,
+    credentials,
+    mirrored,
+    of_specs,
+    subdir,
+    with_token,
+    without_token,
+    write_credentials,
+)
 from tfprov.conda.records import Channel
+from tfprov.errors import TfprovError
 from tfprov.profile.records import CondaTable
+from tfprov.wants import conda_specs
 
 HERE = Path("/projects/p")
 
@@ -67,6 +78,35 @@ def test_a_file_is_found_on_the_mirrors_of_its_channel() -> None:
 
 def test_an_address_for_others_has_no_secret() -> None:
     assert without_token("https://me:p@h.example/t/abc/c/x.whl") == "https://h.example/c/x.whl"
+
+
+def test_defaults_and_nodefaults_are_no_names_of_channels() -> None:
+    assert [each.name for each in read("conda-forge", "defaults")] == ["conda-forge", "main", "r"]
+    assert [each.name for each in read("conda-forge", "nodefaults")] == ["conda-forge"]
+    with pytest.raises(TfprovError, match="names no channel"):
+        read("nodefaults")
+
+
+@pytest.mark.parametrize(
+    ("text", "channel"),
+    [
+        ("a", ""),
+        ("conda-forge::a", "conda-forge"),
+        ("bioconda::a", "bioconda"),
+        ("c::a", "https://h.example/c"),
+        ("https://h.example/c/noarch::a", "https://h.example/c"),
+        ("https://h.example/t/abc/c::a", "https://h.example/c"),
+        ("./made here::a", "file:///projects/p/made%20here"),
+        ("made%20here::a", "file:///projects/p/made%20here"),
+        ("../other::a", "file:///projects/other"),
+    ],
+)
+def test_the_channel_of_a_spec_is_one_of_the_profile_or_is_added(text: str, channel: str) -> None:
+    known = read("conda-forge", "https://h.example/t/${T}/c", "./made here", T="abc")
+    ((spec,), found) = of_specs([conda_specs.read(text)], known, HERE, str)
+    assert spec.channel == channel
+    added = () if channel in ("", *(each.name for each in known)) else (Channel(name=channel),)
+    assert found == (*known, *added)
 
 
 @pytest.mark.parametrize(

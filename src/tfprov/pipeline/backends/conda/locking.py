@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from packaging.utils import canonicalize_name
@@ -19,7 +19,7 @@ from tfprov.host.records import Facts, Interpreter
 from tfprov.lock import pylock
 from tfprov.lock.records import Header, LockedFile, Target
 from tfprov.paths import temporary
-from tfprov.pipeline.backends.conda.solving import channels_of, solve, subdir_of
+from tfprov.pipeline.backends.conda.solving import asked_of, channels_of, solve, subdir_of
 from tfprov.pipeline.backends.venv.locking import (
     as_asked,
     inputs,
@@ -39,6 +39,7 @@ from tfprov.plan.tags import marker_environment, supported_tags
 from tfprov.process import clean_environment
 from tfprov.profile.records import Loaded
 from tfprov.redact import without_userinfo
+from tfprov.wants.conda_specs import CondaSpec
 
 
 def lock(context: Context, machine: Machine, plan: Plan) -> Locked:
@@ -160,7 +161,7 @@ def _make(context: Context, machine: Machine, plan: Plan, path: Path) -> None:
     client.require_extra()
     facts, decision, profile = machine.facts, plan.decision, context.loaded.profile
     older = _older(context, machine)
-    asked = [specs.parse(text, where="conda.packages") for text in profile.conda.packages]
+    asked, _ = asked_of(context)
     specs.check_one_tensorflow(asked, profile.conda.tensorflow)
     solved, wanted = _solve(context, machine, decision, asked, older[0] if older else ())
     python = solved.named("python")
@@ -209,8 +210,8 @@ def _who_needs(name: str, solved: Solved) -> Iterator[str]:
 
 
 def _solve(
-    context: Context, machine: Machine, decision: Decision, asked: list[specs.Spec], older: tuple[Package, ...]
-) -> tuple[Solved, tuple[specs.Spec, ...]]:
+    context: Context, machine: Machine, decision: Decision, asked: Sequence[CondaSpec], older: tuple[Package, ...]
+) -> tuple[Solved, tuple[CondaSpec, ...]]:
     profile, facts = context.loaded.profile, machine.facts
     accelerator = decision.tensorflow.accelerator
     python = decision.python
@@ -219,19 +220,20 @@ def _solve(
         clauses = [clause.specifier for clause in gather(as_asked(context.loaded), facts).clauses]
         wanted.append(specs.of_tensorflow(clauses, accelerator))
     # People expect it in a conda environment, and the library does not add it as conda does.
-    wanted += [specs.Spec(name="pip"), *(spec for spec in asked if spec.name != "pip")]
+    wanted += [CondaSpec(name="pip"), *(spec for spec in asked if spec.name != "pip")]
     has = virtual.about_cuda(accelerator, _cuda(context, machine, decision))
     elsewhere = context.request.host is not None
     if elsewhere:
         has = (*virtual.of_facts(facts), *has)
+    channels = channels_of(context)
     question = Solve(
-        channels=channels_of(context),
+        channels=channels,
         subdir=subdir_of(facts),
         specs=tuple(map(str, wanted)),
         virtual=has,
         detect=not elsewhere,
         prefer=older,
-        relax=tuple(specs.relaxations(wanted, has, cuda=accelerator == "cuda")),
+        relax=tuple(specs.relaxations(wanted, has, channels, cuda=accelerator == "cuda")),
         exclude_newer=profile.index.exclude_newer,
     )
     return solve(context, machine, question), tuple(wanted)

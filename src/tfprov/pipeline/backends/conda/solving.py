@@ -28,17 +28,28 @@ from tfprov.pipeline.context import Context
 from tfprov.pipeline.machine import Machine
 from tfprov.plan.tags import architecture
 from tfprov.process import clean_environment
+from tfprov.wants import conda_specs
+from tfprov.wants.conda_specs import CondaSpec
 
 _NETWORK = frozenset(
     {"net-timeout", "net-reset", "net-proxy", "net-tls-cert", "net-dns", "net-refused", "conda-http", "net-portal"}
 )
 
 
+def asked_of(context: Context) -> tuple[tuple[CondaSpec, ...], tuple[Channel, ...]]:
+    """The conda packages of the profile, and the channels that it names, credentials included."""
+    table, folder = context.loaded.profile.conda, context.loaded.folder
+
+    def expanded(text: str) -> str:
+        return expand(text, context.request.environ)
+
+    specs = [conda_specs.read(text, where="conda.packages") for text in table.packages]
+    return places.of_specs(specs, places.channels(table, folder, expanded), folder, expanded)
+
+
 def channels_of(context: Context) -> tuple[Channel, ...]:
-    """The channels of the profile, credentials included."""
-    return places.channels(
-        context.loaded.profile.conda, context.loaded.folder, lambda text: expand(text, context.request.environ)
-    )
+    """The channels that the profile names, credentials included."""
+    return asked_of(context)[1]
 
 
 def subdir_of(facts: Facts) -> str:

@@ -1,0 +1,123 @@
+"""Channels and specs held against the real solver, in its worker."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from channel import text_package, write_channel
+from conda_site import with_conda
+from tfprov.conda import channels as places
+from tfprov.conda import client, specs
+from tfprov.conda.client import ChannelAccess, Solve
+from tfprov.errors import TfprovError
+from tfprov.events import ignore
+from tfprov.profile.records import CondaTable
+from tfprov.wants.conda_specs import read
+
+pytestmark = with_conda
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two channels: `near` has the older `hello`."""
+    root = tmp_path_factory.mktemp("channels")
+    near = [
+        text_package("hello", "1.0", depends=(), noarch="", files={"share/a": "a"}),
+        text_package("hello", "1.1", depends=(), build="0", noarch="generic", files={"share/b": "b"}),
+        text_package("hello", "1.1", depends=(), build="x_1", build_number=1, noarch="", files={"share/c": "c"}),
+        text_package("hello", "1.10", depends=(), noarch="", files={"share/d": "d"}),
+    ]
+    far = [
+        text_package("hello", "3.0", depends=(), noarch="generic", files={"share/e": "e"}),
+        text_package("other", "1.0", depends=(), noarch="generic", files={"share/f": "f"}),
+        text_package("needy", "1.0", depends=("hello >=3",), noarch="generic", files={"share/g": "g"}),
+    ]
+    write_channel(root / "near", near, with_python=False)
+    write_channel(root / "far", far, with_python=False)
+    return root
+
+
+def solved(folder: Path, tmp_path: Path, *texts: str, channels: tuple[str, ...] = ("./near", "./far")) -> list[str]:
+    """File names of the solution, a channel in front of each."""
+    table = CondaTable.model_validate({"channels": channels, "packages": texts})
+    known = places.channels(table, folder, str)
+    asked, found = places.of_specs([read(text, where="conda.packages") for text in texts], known, folder, str)
+    question = Solve(
+        channels=found,
+        subdir="linux-64",
+        specs=tuple(map(str, asked)),
+        relax=tuple(specs.relaxations(asked, (), found, cuda=False)),
+    )
+    answer = client.solve(question, ChannelAccess(cache=tmp_path, environ=dict(os.environ)), emit=ignore)
+    return [f"{package.channel.rpartition('/')[2]}/{package.subdir}/{package.stem}" for package in answer.packages]
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("hello", "near/linux-64/hello-1.10-0"),
+        ("hello=1.1", "near/linux-64/hello-1.1-x_1"),
+        ("hello==1.1", "near/linux-64/hello-1.1-x_1"),
+        ("hello==1.0", "near/linux-64/hello-1.0-0"),
+        ("hello 1.0", "near/linux-64/hello-1.0-0"),
+        ("hello=1.1=0", "near/noarch/hello-1.1-0"),
+        ("hello 1.1 0", "near/noarch/hello-1.1-0"),
+        ("hello==1.1=0", "near/noarch/hello-1.1-0"),
+        ("hello=*=x*", "near/linux-64/hello-1.1-x_1"),
+        ("hello<1.10", "near/linux-64/hello-1.1-x_1"),
+        ("hello 1.0|1.1=0", "near/noarch/hello-1.1-0"),
+        ("hello[version='>=1,<2',build=x*]", "near/linux-64/hello-1.1-x_1"),
+        ("hello[build_number='>=1']", "near/linux-64/hello-1.1-x_1"),
+        ("near/noarch::hello", "near/noarch/hello-1.1-0"),
+        ("near/linux-64::hello=1.1", "near/linux-64/hello-1.1-x_1"),
+        ("far/noarch::hello>=2", "far/noarch/hello-3.0-0"),
+        ("*/noarch::hello<2", "near/noarch/hello-1.1-0"),
+        ("hello[subdir=noarch]", "near/noarch/hello-1.1-0"),
+        ("far::hello", "far/noarch/hello-3.0-0"),
+        ("./far::hello", "far/noarch/hello-3.0-0"),
+        ("far::hello>=3", "far/noarch/hello-3.0-0"),
+        ("near::hello", "near/linux-64/hello-1.10-0"),
+        ("other", "far/noarch/other-1.0-0"),
+    ],
+)
+def test_a_spec_gives_what_it_gives_with_conda(folder: Path, tmp_path: Path, text: str, found: str) -> None:
+    assert solved(folder, tmp_path, text) == [found]
+
+
+@pytest.mark.parametrize("text", ["hello>=3", "hello==3.0", "hello=3", "needy", "hello[version='>=3']"])
+def test_the_first_channel_that_has_a_package_wins_with_every_spec(folder: Path, tmp_path: Path, text: str) -> None:
+    with pytest.raises(TfprovError) as caught:
+        solved(folder, tmp_path, text)
+    assert caught.value.code.name == "conda-unsatisfiable"
+    assert "far" in " ".join(caught.value.evidence)
+
+
+def test_the_channel_that_would_give_it_is_named(folder: Path, tmp_path: Path) -> None:
+    with pytest.raises(TfprovError) as caught:
+        solved(folder, tmp_path, "hello>=3")
+    far = (folder / "far").as_uri()
+    assert caught.value.what == f"the channel `{far}` has `hello >=3`, and a channel before it has another `hello`"
+    assert caught.value.hint == f"write `{far}::hello>=3` to take it from there: that gives hello 3.0"
+    assert solved(folder, tmp_path, f"{far}::hello>=3") == ["far/noarch/hello-3.0-0"]
+
+
+def test_a_channel_that_only_a_spec_names_is_read_after_the_others(folder: Path, tmp_path: Path) -> None:
+    found = solved(folder, tmp_path, "./far::other", "hello", channels=("./near",))
+    assert sorted(found) == ["far/noarch/other-1.0-0", "near/linux-64/hello-1.10-0"]
+
+
+def test_what_no_channel_has_is_named(folder: Path, tmp_path: Path) -> None:
+    with pytest.raises(TfprovError) as caught:
+        solved(folder, tmp_path, "hello==7")
+    assert (caught.value.code.name, caught.value.what) == ("conda-package-missing", "the channels have no `hello ==7`")
+    assert "without the version" in caught.value.hint
+
+
+def test_a_platform_without_the_package_is_named(folder: Path, tmp_path: Path) -> None:
+    with pytest.raises(TfprovError) as caught:
+        solved(folder, tmp_path, "near/noarch::hello>=2")
+    assert "hello >=2" in caught.value.what
+    assert caught.value.code.name == "conda-package-missing"
