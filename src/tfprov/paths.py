@@ -8,6 +8,7 @@ import os
 import re
 import shutil
 import stat
+import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,6 +27,8 @@ _NEVER_IN_A_NAME = re.compile(r'[\x00-\x1f\x7f-\x9f\ud800-\udfff/\\:*?"<>|]')
 _DEVICE = re.compile(r"(?:con|prn|aux|nul|conin\$|conout\$|(?:com|lpt)[0-9¹²³]) *(?:\..*)?", re.IGNORECASE)
 _LONGEST_NAME = 255
 _TRASH = ".trash"
+_STAGED = ".new"
+_STAGED_NAME = re.compile(rf"\..+\.\d{{1,10}}-[0-9a-f]{{8}}{re.escape(_STAGED)}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -292,6 +295,63 @@ def discard(folder: Path) -> None:
     """Delete a folder that others may be using or making again; nothing happens where it is not there."""
     with contextlib.suppress(OSError):
         shutil.rmtree(to_trash(folder), ignore_errors=True)
+
+
+@contextlib.contextmanager
+def staged(target: Path, *, folder: bool) -> Iterator[Path]:
+    """A place beside `target` to make it in; the caller renames it. What is left at the end is deleted.
+
+    While this process lives it holds a lock on the place, by which `sweep_staged` knows what killed runs left.
+
+    Args:
+        target: its parent folder is there.
+        folder: whether it will be a folder; else an empty file is made.
+    """
+    sweep_staged(target.parent)
+    place = target.with_name(f".{target.name[:100]}.{os.getpid()}-{os.urandom(4).hex()}{_STAGED}")
+    place.mkdir() if folder else place.touch(exist_ok=False)
+    held = os.open(place, os.O_RDONLY) if os.name == "posix" else None
+    try:
+        if held is not None:
+            _lock(held)
+        yield place
+    finally:
+        if held is not None:
+            os.close(held)
+        if place.is_dir():
+            shutil.rmtree(place, ignore_errors=True)
+        else:
+            place.unlink(missing_ok=True)
+
+
+def sweep_staged(parent: Path) -> None:
+    """Delete what killed runs left of what they made under `staged` in a folder."""
+    with contextlib.suppress(OSError):
+        for place in parent.glob(f".*{_STAGED}"):
+            if _STAGED_NAME.fullmatch(place.name) and not _is_held(place):
+                shutil.rmtree(to_trash(place), ignore_errors=True) if place.is_dir() else place.unlink()
+
+
+def _is_held(place: Path) -> bool:
+    """Whether the process that makes something lives, in another container as well; without locks, by its age."""
+    if os.name != "posix":
+        return time.time() - place.lstat().st_mtime < _ABANDONED_SECONDS
+    opened = os.open(place, os.O_RDONLY | os.O_NOFOLLOW)
+    try:
+        return not _lock(opened)
+    finally:
+        os.close(opened)
+
+
+def _lock(opened: int) -> bool:
+    """Whether an open file or folder could be locked; it stays locked until it is closed."""
+    import fcntl
+
+    try:
+        fcntl.flock(opened, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    return True
 
 
 @contextlib.contextmanager

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import os
+import signal
+import time
 from pathlib import Path
 
 import pytest
 
-from channel import text_package, write_channel
-from conda_site import with_conda
+from channel import ChannelServer, text_package, write_channel
+from conda_site import CondaSite, with_conda
+from loopback import Faults
 from tfprov.conda import channels as places
 from tfprov.conda import client, specs
 from tfprov.conda.client import ChannelAccess, Solve
@@ -121,3 +124,67 @@ def test_a_platform_without_the_package_is_named(folder: Path, tmp_path: Path) -
         solved(folder, tmp_path, "near/noarch::hello>=2")
     assert "hello >=2" in caught.value.what
     assert caught.value.code.name == "conda-package-missing"
+
+
+@pytest.mark.parametrize("only", ["linux-64/repodata.json", "noarch/repodata.json"])
+def test_a_good_index_is_not_replaced_by_a_cut_one(tmp_path: Path, only: str) -> None:
+    site = CondaSite.ready(tmp_path)
+    with ChannelServer(site.channel, only=only) as server:
+        site.write(channels=f'["{server.channel}"]')
+        assert site.run("lock", "train.toml").returncode == 0
+        index = site.channel / only
+        # Another text under another tag: the server has a new index, and it is cut off.
+        index.write_bytes(index.read_bytes()[:-20] + b" " * 10)
+        for _ in range(2):
+            done = site.run("lock", "train.toml", "--upgrade")
+            assert done.returncode == 0, done.stderr
+            assert "the index read earlier is used" in done.stderr
+            assert f"the index of a channel is damaged: `{server.channel}`" in " ".join(done.stderr.split())
+    assert not list((site.home / "cache" / "conda").glob(".*"))
+
+
+def test_the_channel_that_cannot_be_read_is_named_and_no_other(tmp_path: Path) -> None:
+    site = CondaSite.ready(tmp_path)
+    with ChannelServer(site.channel) as good, ChannelServer(site.channel, Faults(always_status=403)) as bad:
+        site.write(channels=f'["{good.channel}", "{bad.channel}"]')
+        done = site.run("lock", "train.toml")
+        assert done.returncode == 12
+        first = done.stderr[done.stderr.index("error[") :].splitlines()[0]
+        assert bad.channel in first
+        assert good.channel not in first
+
+
+def test_kill_9_while_solving_leaves_no_secret_and_nothing_big(tmp_path: Path) -> None:
+    site = CondaSite.ready(tmp_path)
+    secret = "s3cr3t-p4ss"
+    scratch = site.root / "tmp"
+    scratch.mkdir()
+    site.extra |= {"TOKEN": secret, "TMPDIR": str(scratch)}
+
+    def holding() -> list[Path]:
+        files = [path for path in site.root.rglob("*") if path.is_file() and not path.is_symlink()]
+        return [path for path in files if secret.encode() in path.read_bytes()]
+
+    killed = 0
+    with ChannelServer(site.channel, Faults(login=f"me:{secret}", header_delay=0.05)) as server:
+        site.write(channels=f'["{server.channel.replace("http://", "http://me:${TOKEN}@")}"]')
+        for point in range(20):
+            before = len(server.seen)
+            process = site.start("lock", "train.toml", "--upgrade")
+            # In turn at the start, and when so many requests have come.
+            deadline = time.monotonic() + (0.3 * point if point < 5 else 60)
+            while process.poll() is None and time.monotonic() < deadline:
+                if point >= 5 and len(server.seen) - before > (point - 5) // 2:
+                    break
+                time.sleep(0.005)
+            assert holding() == []
+            process.send_signal(signal.SIGKILL)
+            process.communicate(timeout=60)
+            killed += process.returncode == -signal.SIGKILL
+            assert holding() == []
+        assert killed >= 10
+        done = site.run("lock", "train.toml", "--upgrade")
+        assert done.returncode == 0, done.stderr
+    assert holding() == []
+    assert not [path for path in site.home.rglob("*") if path.name.endswith(".new")]
+    assert sum(path.stat().st_size for path in scratch.rglob("*") if path.is_file()) < 1_000_000

@@ -13,6 +13,7 @@ import pytest
 
 from tfprov import paths
 from tfprov.errors import TfprovError
+from tfprov.paths import staged, sweep_staged
 
 
 def test_tfprov_home_moves_everything(tmp_path: Path) -> None:
@@ -255,3 +256,40 @@ class TestTrash:
         paths.discard(tmp_path / "made")
         paths.discard(tmp_path / "made")
         assert list(tmp_path.iterdir()) == []
+
+
+class TestStaged:
+    @pytest.mark.parametrize("folder", [True, False])
+    def test_what_is_renamed_stays_and_what_is_not_goes(self, tmp_path: Path, folder: bool) -> None:
+        target = tmp_path / "made"
+        with staged(target, folder=folder) as place:
+            place.rename(target)
+        with pytest.raises(KeyError), staged(target, folder=folder):
+            raise KeyError
+        assert list(tmp_path.iterdir()) == [target]
+
+    @pytest.mark.skipif(os.name != "posix", reason="without locks it goes by the age")
+    @pytest.mark.parametrize("folder", [True, False])
+    def test_what_a_killed_process_left_goes_and_what_a_living_one_makes_stays(
+        self, tmp_path: Path, folder: bool
+    ) -> None:
+        script = f"""
+import sys, time
+from pathlib import Path
+from tfprov.paths import staged
+with staged(Path({str(tmp_path / "made")!r}), folder={folder}) as place:
+    print(place, flush=True)
+    time.sleep(600)
+"""
+        process = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True)
+        assert process.stdout is not None
+        left = Path(process.stdout.readline().strip())
+        mine = tmp_path / ".made.1-12345678.old"
+        mine.touch()
+        sweep_staged(tmp_path)
+        assert left.exists()
+        process.kill()
+        process.communicate()
+        assert left.exists()
+        sweep_staged(tmp_path)
+        assert list(tmp_path.iterdir()) == [mine]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -115,7 +114,7 @@ def mirrored(url: str, found: Sequence[Channel], bases: Mapping[str, str]) -> tu
 
 
 def credentials(found: Sequence[Channel], logins: Mapping[str, tuple[str, str]]) -> Mapping[str, Mapping[str, object]]:
-    """The content of the library's file of credentials, by host name.
+    """What the library reads as a file of credentials, by host name.
 
     Args:
         found: channels.
@@ -133,13 +132,6 @@ def credentials(found: Sequence[Channel], logins: Mapping[str, tuple[str, str]])
         elif channel.login is not None:
             known[host] = {"BasicHTTP": {"username": channel.login[0], "password": channel.login[1]}}
     return known
-
-
-def write_credentials(path: Path, known: Mapping[str, Mapping[str, object]]) -> Path:
-    """Write the file of credentials, for this user alone; its path. The caller deletes it."""
-    path.touch(mode=0o600)
-    path.write_text(json.dumps(known), encoding="utf-8")
-    return path
 
 
 def subdir(system: str, machine: str) -> str:

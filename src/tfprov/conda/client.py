@@ -7,7 +7,7 @@ import importlib.util
 import json
 import sys
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from packaging.requirements import Requirement
@@ -87,7 +87,8 @@ class ChannelAccess:
 
     Attributes:
         cache: folder of the indexes.
-        environ: environment variables of the worker: proxies, certificates, credentials.
+        environ: environment variables of the worker: proxies, certificates.
+        credentials: for the library, by host name.
         offline: use cached indexes only.
         mirror: number of the mirror to read of each channel; None for the channel itself.
         retries: by the library.
@@ -96,6 +97,7 @@ class ChannelAccess:
 
     cache: Path
     environ: Mapping[str, str]
+    credentials: Mapping[str, Mapping[str, object]] = field(default_factory=dict, repr=False)
     offline: bool = False
     mirror: int | None = None
     retries: int = 1
@@ -124,6 +126,7 @@ def solve(question: Solve, access: ChannelAccess, *, emit: Emit) -> Solved:
             "virtual": [asdict(one) for one in question.virtual],
             "detect": question.detect,
             "cache": str(access.cache),
+            "credentials": access.credentials,
             "offline": access.offline,
             "prefer": [asdict(one) for one in question.prefer],
             "relax": question.relax,

@@ -45,6 +45,9 @@ def as_error(problem: Mapping[str, object], *, subject: str, invalid: str) -> Tf
     from tfprov.diagnose.records import Context
 
     kind, message = str(problem["kind"]), redact(str(problem["message"]))
+    about = problem.get("about")
+    if isinstance(about, list) and about:
+        subject = ", ".join(f"`{name}`" for name in about)
     evidence = tuple(line.strip() for line in message.splitlines() if line.strip())[:_LINES]
     root = diagnose_text(message, Context(tool="conda")).root
     if kind == "UnsatisfiableError":
@@ -70,7 +73,12 @@ def _of_channel(root: Finding | None, evidence: tuple[str, ...], subject: str) -
     if root is None or root.group not in (Group.NETWORK, Group.ARTIFACT):
         return TransferError("conda-http", f"a channel cannot be read: {subject}", evidence=evidence)
     if root.group is Group.ARTIFACT:
-        return TfprovError("cache-corrupt", f"the index of a channel is damaged: {subject}", evidence=evidence)
+        return TfprovError(
+            "cache-corrupt",
+            f"the index of a channel is damaged: {subject}",
+            evidence=evidence,
+            hint="tell those who run the channel; a mirror in `[conda.mirrors]` is read instead",
+        )
     status = int(root.captures.get("status", 0))
     if status in (401, 403):
         return TransferError(

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import datetime
 import itertools
+import json
+import os
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -11,8 +13,10 @@ from pathlib import Path
 from typing import Any
 
 import rattler
-from rattler.exceptions import SolverError
+from rattler.exceptions import FetchRepoDataError, GatewayError, SolverError
 from rattler.networking import AuthenticationMiddleware, Client, RetryMiddleware
+
+from tfprov.paths import temporary
 
 _SOLVE_SECONDS = 120
 _TRIES = 20
@@ -42,6 +46,7 @@ async def solve(request: dict[str, Any], tell: Callable[[str], None]) -> dict[st
         virtual: list of {name, version, build}; a version of "" removes a detected one.
         detect: whether to start from the virtual packages of this machine.
         cache: folder of the indexes.
+        credentials: by host name, as the library has them in a file.
         offline: read cached indexes only.
         prefer: list of {name, version, build} to keep where they still fit.
         relax: changes to try when there is no solution, the smallest first: {spec, instead, words} or {virtual, words}.
@@ -53,7 +58,7 @@ async def solve(request: dict[str, Any], tell: Callable[[str], None]) -> dict[st
         default_config=rattler.SourceConfig(
             cache_action="force-cache-only" if request["offline"] else "cache-or-fetch", jlap_enabled=None
         ),
-        client=Client([RetryMiddleware(request["retries"]), AuthenticationMiddleware()]),
+        client=_client(request["credentials"], request["retries"]),
     )
     channels = [rattler.Channel(each["read"]) for each in request["channels"]]
     names = {
@@ -70,12 +75,15 @@ async def solve(request: dict[str, Any], tell: Callable[[str], None]) -> dict[st
         names={each["name"]: each["read"] for each in request["channels"]},
     )
     tell("reading channels")
-    kept = await solver.kept(request.get("prefer", ()))
     try:
+        kept = await solver.kept(request.get("prefer", ()))
         records = await solver.solve(request["specs"], virtual, kept)
     except SolverError as error:
         tell("looking for the smallest change that helps")
         raise UnsatisfiableError(str(error), await _help(request, solver, virtual)) from error
+    except (GatewayError, FetchRepoDataError) as error:
+        error.extra = {"about": await solver.unreadable(names)}  # for the client
+        raise
     order = [each.name.normalized for each in rattler.PackageRecord.sort_topologically(list(records))]
     ordered = sorted(records, key=lambda record: order.index(record.name.normalized))
     return {
@@ -85,6 +93,26 @@ async def solve(request: dict[str, Any], tell: Callable[[str], None]) -> dict[st
             for each in virtual
         ],
     }
+
+
+def _client(credentials: dict[str, Any], retries: int) -> Client:
+    """A client with these credentials, and none that the library would find by itself.
+
+    The library reads them from a file, when the client is made. Where the system has files in memory it is one, and
+    elsewhere it is deleted before anything else is done: a worker that is killed leaves no secret.
+    """
+    content = json.dumps(credentials).encode()
+    if hasattr(os, "memfd_create"):
+        memory = os.memfd_create("credentials")
+        os.write(memory, content)
+        os.environ["RATTLER_AUTH_FILE"] = f"/proc/self/fd/{memory}"
+        return Client([RetryMiddleware(retries), AuthenticationMiddleware()])
+    with temporary("conda") as folder:
+        path = folder / "credentials.json"
+        path.touch(mode=0o600)
+        path.write_bytes(content)
+        os.environ["RATTLER_AUTH_FILE"] = str(path)
+        return Client([RetryMiddleware(retries), AuthenticationMiddleware()])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -155,6 +183,16 @@ class _Solver:
             exclude_newer=self.exclude_newer,
         )
         return list(found)
+
+    async def unreadable(self, names: dict[str, str]) -> list[str]:
+        """The names of the channels that cannot be read now, each asked by itself."""
+        found = []
+        for channel in self.channels:
+            try:
+                await self.gateway.query([channel], self.platforms, ["python"], recursive=False)
+            except (GatewayError, FetchRepoDataError):
+                found.append(names[_base(channel.base_url)])
+        return found
 
     async def kept(self, prefer: Sequence[dict[str, str]]) -> list[rattler.RepoDataRecord]:
         """The records of an older lock, those that the channels still have."""

@@ -108,10 +108,11 @@ def raise_for_status(response: httpx.Response, url: str) -> None:
         raise TransferError("net-proxy", "the proxy requires a login", evidence=evidence)
     if status == 511:
         raise TransferError("net-portal", "the network requires a login", evidence=evidence)
+    mirrors = mirrors_key(name_in(url))
     hints = {
         401: "give credentials: `${NAME}` variables in the address, netrc, or a keyring",
-        403: "check the credentials, or name a mirror with `index.mirrors`",
-        404: "the file no longer exists there: name a mirror with `index.mirrors`, or renew the lock",
+        403: f"check the credentials, or name a mirror with `{mirrors}`",
+        404: f"the file no longer exists there: name a mirror with `{mirrors}`, or renew the lock",
     }
     raise TransferError(
         "mirror-http-error",
@@ -121,6 +122,11 @@ def raise_for_status(response: httpx.Response, url: str) -> None:
         evidence=evidence,
         hint=hints.get(status),
     )
+
+
+def mirrors_key(filename: str) -> str:
+    """The key of the profile that names mirrors for a file: packages of conda have their own."""
+    return "conda.mirrors" if filename.endswith((".conda", ".tar.bz2")) else "index.mirrors"
 
 
 def refuse_page(first: bytes, response: httpx.Response, url: str) -> None:

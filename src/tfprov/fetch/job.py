@@ -13,6 +13,7 @@ from tfprov.errors import TfprovError
 from tfprov.events import Emit, Note
 from tfprov.fetch import index
 from tfprov.fetch.addresses import local_path
+from tfprov.fetch.answers import mirrors_key
 from tfprov.fetch.connections import Slots, TransferOptions
 from tfprov.fetch.download import Download
 from tfprov.fetch.exchange import RemoteFile
@@ -235,7 +236,8 @@ class _FileDownload:
                 "hash-mismatch",
                 f"{what}: the same bytes came twice",
                 evidence=evidence,
-                hint="name a mirror with `index.mirrors`; if every source has this file, renew the lock",
+                hint=f"name a mirror with `{mirrors_key(self.file.filename)}`; "
+                "if every source has this file, renew the lock",
             )
         self.wrong.add(received)
         raise TransferError("hash-mismatch", what, transient=again, evidence=evidence)

@@ -12,7 +12,6 @@ from tfprov.conda.channels import (
     subdir,
     with_token,
     without_token,
-    write_credentials,
 )
 from tfprov.conda.records import Channel
 from tfprov.errors import TfprovError
@@ -59,11 +58,6 @@ def test_user_and_password_are_taken_out_of_the_address_and_kept() -> None:
 def test_a_secret_that_is_written_out_or_no_channel_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match=r"password|token|address|channel"):
         read(text)
-
-
-def test_the_file_of_credentials_is_for_its_user_alone(tmp_path: Path) -> None:
-    path = write_credentials(tmp_path / "known.json", {"h": {"CondaToken": "abc"}})
-    assert path.stat().st_mode & 0o077 == 0
 
 
 def test_a_file_is_found_on_the_mirrors_of_its_channel() -> None:

@@ -112,3 +112,13 @@ def test_a_web_page_in_the_place_of_a_file_is_told_with_its_title() -> None:
         refuse_page(b"<html><title>Welcome</title>", answer(200, Content_Type="text/html"), URL)
     assert caught.value.what == "the server sent a web page instead of `thing-1.0-py3-none-any.whl`"
     assert caught.value.evidence == (f"from {URL}", "Content-Type: text/html", "title: Welcome")
+
+
+@pytest.mark.parametrize(
+    ("name", "key"), [("a-1-py3-none-any.whl", "index"), ("a-1.tar.gz", "index"), ("a-1-0.conda", "conda")]
+)
+@pytest.mark.parametrize("status", [403, 404])
+def test_the_hint_names_the_mirrors_that_the_file_can_come_from(name: str, key: str, status: int) -> None:
+    with pytest.raises(TransferError) as caught:
+        raise_for_status(answer(status), f"https://host.example/c/{name}")
+    assert f"`{key}.mirrors`" in caught.value.hint

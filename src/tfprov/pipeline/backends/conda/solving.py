@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
-import os
-import shutil
-from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from tfprov.conda import channels as places
-from tfprov.conda import client
+from tfprov.conda import client, indexes
 from tfprov.conda.client import ChannelAccess, Solve
 from tfprov.conda.records import Channel, Solved
 from tfprov.errors import TfprovError
@@ -23,7 +19,6 @@ from tfprov.fetch.routes import Route
 from tfprov.host.records import Facts
 from tfprov.ladder.climb import Policy, Step, climb
 from tfprov.ladder.rungs import Rung
-from tfprov.paths import discard, temporary
 from tfprov.pipeline.context import Context
 from tfprov.pipeline.machine import Machine
 from tfprov.plan.tags import architecture
@@ -63,21 +58,12 @@ def solve(context: Context, machine: Machine, question: Solve) -> Solved:
     first, *others = machine.network.ordered_routes()
     offline = machine.network.offline
 
-    def act(route: Route = first, **changes: object) -> Solved:
-        with _access(context, machine, question.channels, route, cache) as access:
-            changed = dataclasses.replace(access, **{"offline": offline, **changes})  # type: ignore[arg-type]  # fields of ChannelAccess by name
-            return client.solve(question, changed, emit=context.emit)
-
-    def fresh() -> Solved:
-        # The old index stays until there is a better one: it may be all there is when the network goes.
-        new = cache.with_name(f"{cache.name}.{os.getpid()}.new")
-        try:
-            found = act(retries=4, seconds=900.0, cache=new)
-            discard(cache)
-            new.rename(cache)
-        finally:
-            shutil.rmtree(new, ignore_errors=True)
-        return found
+    def act(route: Route = first, *, fresh: bool = False, **changes: object) -> Solved:
+        access = dataclasses.replace(_access(context, machine, question.channels, route, cache), **changes)  # type: ignore[arg-type]  # fields of ChannelAccess by name
+        if offline or access.offline:
+            return client.solve(question, dataclasses.replace(access, offline=True), emit=context.emit)
+        with indexes.renewed(cache, fresh=fresh) as new:
+            return client.solve(question, dataclasses.replace(access, cache=new), emit=context.emit)
 
     mirrors = max((len(channel.mirrors) for channel in question.channels), default=0)
     steps = [
@@ -86,13 +72,13 @@ def solve(context: Context, machine: Machine, question: Solve) -> Solved:
         *(Step(Rung.OTHER_SOURCE, partial(act, mirror=number)) for number in range(mirrors)),
         # The library doubles its waits: four are half a minute.
         Step(Rung.PATIENT, partial(act, retries=4, seconds=900.0)),
-        Step(Rung.FRESH, fresh),
+        Step(Rung.FRESH, partial(act, retries=4, seconds=900.0, fresh=True)),
     ]
     policy = Policy(tries=3, first_wait=0.25, deadline=context.deadline)
     try:
         return climb("lock", steps, emit=context.emit, skip=context.skip, policy=policy)
     except TfprovError as error:
-        if error.code.name not in _NETWORK or not cache.is_dir():
+        if error.code.name not in (*_NETWORK, "cache-corrupt") or not cache.is_dir():
             raise
         try:
             found = act(offline=True)
@@ -102,11 +88,8 @@ def solve(context: Context, machine: Machine, question: Solve) -> Solved:
         return found
 
 
-@contextlib.contextmanager
-def _access(
-    context: Context, machine: Machine, found: tuple[Channel, ...], route: Route, cache: Path
-) -> Iterator[ChannelAccess]:
-    """How the worker reaches the channels on a route. Credentials lie in a file of this user that is deleted after."""
+def _access(context: Context, machine: Machine, found: tuple[Channel, ...], route: Route, cache: Path) -> ChannelAccess:
+    """How the worker reaches the channels on a route."""
     network = machine.network
     # Only after a server refused in this run is the keyring asked, which may open a window.
     refused = any(attempt.code == "mirror-http-error" for attempt in context.attempts)
@@ -119,8 +102,5 @@ def _access(
                 login = network.keyring.ask(service_of(url))
             if host and login is not None:
                 logins[host] = login
-    with temporary("conda") as folder:
-        environ = clean_environment(context.request.environ, **network.tool_environment(route))
-        known = places.credentials(found, logins)
-        environ["RATTLER_AUTH_FILE"] = str(places.write_credentials(folder / "credentials.json", known))
-        yield ChannelAccess(cache=cache, environ=environ)
+    environ = clean_environment(context.request.environ, **network.tool_environment(route))
+    return ChannelAccess(cache=cache, environ=environ, credentials=places.credentials(found, logins))

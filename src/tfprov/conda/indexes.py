@@ -1,0 +1,56 @@
+"""Cached indexes of channels: a good one is only replaced by a good one."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+from tfprov.errors import TfprovError
+from tfprov.paths import discard, staged
+
+_READ = frozenset({"conda-unsatisfiable", "conda-package-missing", "gpu-driver-too-old"})
+"""Failures of a solver that has read every index."""
+
+
+@contextlib.contextmanager
+def renewed(cache: Path, *, fresh: bool) -> Iterator[Path]:
+    """A copy of the cached indexes to read channels into; it takes their place when all channels could be read.
+
+    The library replaces an index before it knows that it can read the new one.
+
+    Args:
+        cache: folder of the indexes; need not be there.
+        fresh: begin without indexes.
+    """
+    cache.parent.mkdir(parents=True, exist_ok=True)
+    with staged(cache, folder=True) as new:
+        if not fresh and cache.is_dir():
+            shutil.copytree(cache, new, copy_function=_copy, dirs_exist_ok=True)
+        try:
+            yield new
+        except TfprovError as error:
+            if error.code.name in _READ:
+                _take(new, cache)
+            raise
+        _take(new, cache)
+
+
+def _copy(source: str, target: str) -> None:
+    # The big files are written anew by the library and never in place; what is small may be.
+    try:
+        if Path(source).suffix == ".json" and not source.endswith(".info.json"):
+            os.link(source, target)
+            return
+    except OSError:
+        pass
+    shutil.copyfile(source, target)
+
+
+def _take(new: Path, cache: Path) -> None:
+    discard(cache)
+    # Another run was faster: its indexes are as new.
+    with contextlib.suppress(OSError):
+        new.rename(cache)
