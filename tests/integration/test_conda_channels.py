@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from channel import ChannelServer, text_package, write_channel
+from channel import VERSION, ChannelServer, tensorflow_packages, text_package, write_channel
 from conda_site import CondaSite, with_conda
 from loopback import Faults
 from tfprov.conda import channels as places
@@ -188,3 +188,33 @@ def test_kill_9_while_solving_leaves_no_secret_and_nothing_big(tmp_path: Path) -
     assert holding() == []
     assert not [path for path in site.home.rglob("*") if path.name.endswith(".new")]
     assert sum(path.stat().st_size for path in scratch.rglob("*") if path.is_file()) < 1_000_000
+
+
+def test_a_release_of_the_channel_that_the_table_does_not_know_is_solved_and_proved(tmp_path: Path) -> None:
+    site = CondaSite.ready(tmp_path)
+    site.publish(tensorflow_packages("2.95.1"))
+    site.write('[tensorflow]\nversion = "==2.95.1"\n', conda='tensorflow = "conda"')
+    planned = site.run("plan", "train.toml")
+    assert planned.returncode == 0, planned.stderr
+    assert "the solver finds out" in " ".join(planned.stdout.split())
+    assert site.up()["tensorflow"]["version"] == "2.95.1"  # type: ignore[index] - a JSON document
+    assert site.up()["already"] is True
+    site.write('[tensorflow]\nversion = "==2.96.*"\n', conda='tensorflow = "conda"')
+    failed = site.run("up", "train.toml")
+    assert failed.returncode == 15
+    assert "the channels have no `tensorflow 2.96.*" in failed.stderr
+    assert site.imported() == "2.95.1"
+
+
+def test_exact_pins_of_python_tensorflow_and_packages_hold(tmp_path: Path) -> None:
+    site = CondaSite.ready(tmp_path)
+    site.write(
+        f'[python]\nversion = "=={VERSION}"\n[tensorflow]\nversion = "==2.19.1"\n',
+        conda='tensorflow = "conda"\npackages = ["hello==1.0=0"]',
+    )
+    done = site.run("lock", "train.toml")
+    assert done.returncode == 0, done.stderr
+    locked = site.lock.read_text()
+    assert f"/python-{VERSION}-" in locked
+    assert "/tensorflow-2.19.1-cpu" in locked
+    assert "/hello-1.0-0.conda" in locked

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
+
 from packaging.version import Version
 
 from tfprov.errors import TfprovError
-from tfprov.plan import explain, gpus, interpreters, refuse
+from tfprov.plan import gpus, interpreters, refuse
 from tfprov.plan.compat import CondaBuild
 from tfprov.plan.context import DecisionContext
 from tfprov.plan.records import (
@@ -24,28 +26,15 @@ def plan_of_conda(context: DecisionContext) -> Plan:
     """The plan for the TensorFlow of a channel. The solver has the last word: it sees today's channels.
 
     Raises:
-        TfprovError: `conda-package-missing` when no build is for this platform; `version-not-available` when the
-            profile allows none of them; a `gpu-…` code when CUDA is demanded and cannot work.
+        TfprovError: `version-not-available` when no Python can be in the profile's range; `conda-package-missing` when
+            the known builds are for other accelerators; a `gpu-…` code when CUDA is demanded and cannot work.
     """
     if context.locked is not None:
         return _plan_of_lock(context, context.locked)
     builds = [row for row in context.table.conda if row.platform == context.platform]
-    if not builds:
-        raise TfprovError(
-            "conda-package-missing",
-            f"no TensorFlow of conda-forge is known for {explain.platform(context.facts)}",
-            evidence=tuple(f"{row.version} is there for {row.platform}" for row in context.table.conda),
-            hint='use `conda.tensorflow = "wheel"`',
-        )
     allowed = [row for row in builds if context.demands.admits(Version(row.version)) and _pythons(context, row)]
     if not allowed:
-        spans = [f"{row.version} for Python {interpreters.span(row.pythons)} ({row.accelerator})" for row in builds]
-        raise TfprovError(
-            "version-not-available",
-            "conda-forge has no TensorFlow that the profile allows",
-            evidence=(f"known builds: {', '.join(spans)}", *(f"`{each.where}`" for each in context.demands.clauses)),
-            hint='widen `tensorflow.version` or `python.version`, or use `conda.tensorflow = "wheel"`',
-        )
+        return _plan_of_unknown(context, builds)
     asked = context.demands.accelerator
     refused: list[Refused] = []
     if asked in ("auto", "cuda"):
@@ -69,6 +58,51 @@ def plan_of_conda(context: DecisionContext) -> Plan:
 
 def _pythons(context: DecisionContext, row: CondaBuild) -> list[str]:
     return [minor for minor in reversed(row.pythons) if interpreters.admits(context.python, minor)]
+
+
+def _plan_of_unknown(context: DecisionContext, builds: list[CondaBuild]) -> Plan:
+    """The plan for a release that the table does not know: whether the channels have it, the solver finds out."""
+    known = {minor for row in context.table.releases for wheels in row.wheels for minor in wheels.pythons}
+    newest_first = sorted(known, key=Version, reverse=True)
+    pythons = [minor for minor in newest_first if interpreters.admits(context.python, minor)]
+    if not pythons:
+        raise TfprovError(
+            "version-not-available",
+            f"no TensorFlow is known for a Python in `{context.python}`",
+            evidence=(f"TensorFlow is known for Python {interpreters.span(newest_first)}",),
+            hint="widen `python.version`",
+        )
+    asked = context.demands.accelerator
+    refused: tuple[Refused, ...] = ()
+    accelerator: Accelerator = "cuda" if asked in ("auto", "cuda") else "cpu"
+    if accelerator == "cuda" and isinstance(context.gpus, Refusal):
+        if asked == "cuda":
+            raise refuse.no_gpu(context, context.gpus)
+        accelerator, refused = "cpu", (Refused(what="cuda", code=context.gpus.code, why=context.gpus.why),)
+    version = ",".join(str(clause.specifier) for clause in context.demands.clauses)
+    pinned = re.fullmatch(r"===?([^,]+)", version)
+    spans = [f"{row.version} for Python {interpreters.span(row.pythons)} ({row.accelerator})" for row in builds]
+    unknown = "which driver and which GPUs its build needs" if accelerator == "cuda" else "what its build needs"
+    return Plan(
+        decision=Decision(
+            tensorflow=ChosenTensorflow(
+                package="tensorflow",
+                version=pinned[1] if pinned else version or "of the channel",
+                extras=(),
+                accelerator=accelerator,
+                why="the solver looks for it in the channels",
+            ),
+            python=ChosenPython(
+                version=pythons[0], path=None, why="conda installs it", alternatives=tuple(pythons[1:])
+            ),
+        ),
+        refused=refused,
+        notes=(
+            *context.demands.notes,
+            f"the builds known on {context.table.generated} are {', '.join(spans) or 'for other platforms'}: whether "
+            f"the channels have another one, the solver finds out; {unknown}, the smoke test",
+        ),
+    )
 
 
 def _with_cuda(context: DecisionContext, allowed: list[CondaBuild]) -> CondaBuild | Refusal:

@@ -726,6 +726,25 @@ def test_a_conda_environment_brings_its_python() -> None:
     assert "conda installs it" in found.decision.python.why
 
 
+@pytest.mark.parametrize(
+    ("asked", "host", "chosen"),
+    [
+        ({}, hosts.WINDOWS, "tensorflow==of the channel cpu (3.14)"),
+        ({"version": "==2.30.1"}, Host(), "tensorflow==2.30.1 cpu (3.14)"),
+        ({"version": "==2.30.*"}, Host(), "tensorflow==2.30.* cpu (3.14)"),
+        ({"version": ">=2.30"}, gpu(hosts.GTX980, driver=D550), "tensorflow==>=2.30 cuda (3.14)"),
+        ({"python": {"version": ">=3.13,<3.14"}}, Host(), "tensorflow==of the channel cpu (3.13)"),
+    ],
+)
+def test_a_conda_release_that_the_table_does_not_know_is_left_to_the_solver(
+    asked: dict[str, Any], host: Host, chosen: str
+) -> None:
+    found = plan(conda(**asked), host)
+    assert short(found) == chosen
+    assert "the solver finds out" in found.notes[-1]
+    assert "the smoke test" in found.notes[-1]
+
+
 def conda(**changes: Any) -> Profile:
     return profile(environment={"kind": "conda"}, conda={"tensorflow": "conda"}, **changes)
 
@@ -738,15 +757,14 @@ def test_conda_serves_gpus_that_no_wheel_does() -> None:
 @pytest.mark.parametrize(
     ("asked", "host", "code"),
     [
-        (conda(), hosts.WINDOWS, "conda-package-missing"),
-        (conda(version="==2.21.*"), Host(), "version-not-available"),
-        (conda(python={"version": ">=3.13"}), Host(), "version-not-available"),
+        (conda(python={"version": ">=3.99"}), Host(), "version-not-available"),
+        (conda(version="==2.30.*", accelerator="cuda"), Host(), "gpu-no-driver"),
         (conda(accelerator="cuda"), Host(), "gpu-no-driver"),
         (conda(accelerator="cuda"), HOSTS["t4, driver 470"][0], "gpu-driver-too-old"),
         (conda(accelerator="cuda"), gpu(hosts.GTX980, driver=D550), "gpu-arch-unsupported"),
     ],
 )
-def test_what_conda_does_not_have_is_an_error_before_the_solver(asked: Profile, host: Host, code: str) -> None:
+def test_what_cannot_work_with_conda_is_an_error_before_the_solver(asked: Profile, host: Host, code: str) -> None:
     with pytest.raises(TfprovError) as caught:
         plan(asked, host)
     assert caught.value.code.name == code
