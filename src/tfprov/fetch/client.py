@@ -2,17 +2,32 @@
 
 from __future__ import annotations
 
+import socket
 import ssl
+from collections.abc import Collection
 from typing import TYPE_CHECKING
+from urllib.parse import urljoin, urlsplit
 
 from tfprov import __version__
 from tfprov.fetch.routes import Route
+from tfprov.ladder.climb import TransferError
+from tfprov.redact import redact
 
 if TYPE_CHECKING:
     import httpx
 
+# pip and uv follow 30 and 10; more than this leads in a circle.
+_MOST_REDIRECTS = 10
 
-def client(route: Route, context: ssl.SSLContext, *, connect_timeout: float, idle_timeout: float) -> httpx.Client:
+
+def client(
+    route: Route,
+    context: ssl.SSLContext,
+    *,
+    connect_timeout: float,
+    idle_timeout: float,
+    allow_http: Collection[str] = (),
+) -> httpx.Client:
     """A new HTTP client for one thread. Close it.
 
     Each thread has its own, because the connection pool of the HTTP library may close a connection under a request of
@@ -23,16 +38,45 @@ def client(route: Route, context: ssl.SSLContext, *, connect_timeout: float, idl
         context: trusted certificates.
         connect_timeout: seconds to reach a server.
         idle_timeout: seconds without a byte.
+        allow_http: hosts that an https address may lead to without encryption.
     """
     import httpx
 
+    def check(response: httpx.Response) -> None:
+        if response.has_redirect_location:
+            _refuse_downgrade(str(response.request.url), response.headers["Location"], allow_http)
+
     return httpx.Client(
+        event_hooks={"response": [check]},
+        max_redirects=_MOST_REDIRECTS,
         transport=_routed(route, context),
         timeout=httpx.Timeout(idle_timeout, connect=connect_timeout),
         follow_redirects=True,
         trust_env=False,
         # Wheels are compressed already, and a transfer encoding would make offsets meaningless.
         headers={"User-Agent": f"tfprov/{__version__}", "Accept-Encoding": "identity"},
+    )
+
+
+def _refuse_downgrade(url: str, location: str, allow_http: Collection[str]) -> None:
+    """Refuse a redirect from https to http: whoever is on the way could read and change what comes.
+
+    Raises:
+        TransferError: `mirror-http-error`.
+    """
+    try:
+        there = urlsplit(urljoin(url, location))
+    except ValueError:
+        return  # the HTTP library says what is wrong with it
+    if urlsplit(url).scheme != "https" or there.scheme != "http" or there.hostname in allow_http:
+        return
+    raise TransferError(
+        "mirror-http-error",
+        f"`{urlsplit(url).hostname}` leads from https to http, to `{there.hostname}`",
+        transient=False,
+        stubborn=True,
+        evidence=(redact(f"GET {url}"), redact(f"Location: {location}")),
+        hint=f'if that host may be used without encryption, add `allow-http = ["{there.hostname}"]` to `[index]`',
     )
 
 
@@ -44,18 +88,28 @@ def _routed(route: Route, context: ssl.SSLContext) -> httpx.BaseTransport:
 
         def __init__(self) -> None:
             self._transports: dict[str | None, httpx.HTTPTransport] = {}
+            self._sockets: list[socket.socket] = []
 
         def handle_request(self, request: httpx.Request) -> httpx.Response:
             route.check(str(request.url))
+            watch = request.extensions.get("watch")
+            if watch is not None:
+                request.extensions["trace"] = self._note
+                watch.over(self._sockets)
             proxy = route.proxy_for(str(request.url))
             if proxy not in self._transports:
                 through = None if proxy is None else httpx.Proxy(proxy, ssl_context=_proxy_context(proxy, context))
                 # Keep-alive for one: each client belongs to one thread.
                 limits = httpx.Limits(max_connections=2, max_keepalive_connections=1)
-                self._transports[proxy] = httpx.HTTPTransport(
-                    verify=context, trust_env=False, proxy=through, limits=limits
-                )
+                made = httpx.HTTPTransport(verify=context, trust_env=False, proxy=through, limits=limits)
+                self._transports[proxy] = made
             return self._transports[proxy].handle_request(request)
+
+        def _note(self, event: str, info: dict[str, object]) -> None:
+            if event.endswith(("connect_tcp.complete", "start_tls.complete")):
+                found = getattr(info.get("return_value"), "get_extra_info", lambda _: None)("socket")
+                # The latest few are those that may be in use.
+                self._sockets[:] = [*self._sockets[-3:], *([found] if found is not None else [])]
 
         def close(self) -> None:
             for transport in self._transports.values():

@@ -42,6 +42,7 @@ class Network:
         logins: credentials by origin.
         netrc: file with more credentials, or None.
         folder: for files that child processes need.
+        allow_http: hosts that an https address may lead to without encryption.
         offline: whether no server may be contacted.
         health: what this run has learnt about routes and servers.
         keyring: credentials that the user's keyring gave in this run.
@@ -61,6 +62,7 @@ class Network:
     logins: tuple[Login, ...] = field(default=(), repr=False)
     netrc: Path | None = None
     folder: Path | None = None
+    allow_http: tuple[str, ...] = ()
     offline: bool = False
     health: Health = field(default_factory=Health, compare=False, repr=False)
     keyring: Keyring = field(default_factory=Keyring, compare=False, repr=False)
@@ -122,6 +124,7 @@ class Network:
             tls_context(self.certificates),
             connect_timeout=connect_timeout or self.connect_timeout,
             idle_timeout=idle_timeout or self.idle_timeout,
+            allow_http=self.allow_http,
         )
 
     def tool_environment(self, route: Route) -> dict[str, str]:
@@ -194,4 +197,5 @@ def network(profile: Profile, folder: Path, facts: Facts, environ: Mapping[str, 
         logins=tuple(login for login in map(login_in, every) if login is not None),
         netrc=next((path for path in candidates if path.is_file()), None),
         folder=paths.home(environ).cache / "certificates",
+        allow_http=tuple(host.lower() for host in profile.index.allow_http),
     )

@@ -306,6 +306,8 @@ class IndexTable(_Table):
     """Folders or pages with wheels, relative to the profile."""
     exclude_newer: Moment | None = None
     """Ignore files uploaded after this date (`2026-01-01`) or time: a resolve that gives the same answer later."""
+    allow_http: Many[str] = ()
+    """Hosts that an index at an https address may lead to over http, by a redirect or by links to files."""
 
 
 class NetworkTable(_Table):
