@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urljoin, urlsplit
 
 from tfprov import __version__
+from tfprov.fetch.names import Names
 from tfprov.fetch.routes import Route
 from tfprov.ladder.climb import TransferError
 from tfprov.redact import redact
@@ -24,6 +25,7 @@ def client(
     route: Route,
     context: ssl.SSLContext,
     *,
+    names: Names,
     connect_timeout: float,
     idle_timeout: float,
     allow_http: Collection[str] = (),
@@ -36,6 +38,7 @@ def client(
     Args:
         route: to the servers.
         context: trusted certificates.
+        names: looks up host names.
         connect_timeout: seconds to reach a server.
         idle_timeout: seconds without a byte.
         allow_http: hosts that an https address may lead to without encryption.
@@ -49,7 +52,7 @@ def client(
     return httpx.Client(
         event_hooks={"response": [check]},
         max_redirects=_MOST_REDIRECTS,
-        transport=_routed(route, context),
+        transport=_routed(route, context, names),
         timeout=httpx.Timeout(idle_timeout, connect=connect_timeout),
         follow_redirects=True,
         trust_env=False,
@@ -80,7 +83,7 @@ def _refuse_downgrade(url: str, location: str, allow_http: Collection[str]) -> N
     )
 
 
-def _routed(route: Route, context: ssl.SSLContext) -> httpx.BaseTransport:
+def _routed(route: Route, context: ssl.SSLContext, names: Names) -> httpx.BaseTransport:
     import httpx
 
     class Routed(httpx.BaseTransport):
@@ -102,6 +105,7 @@ def _routed(route: Route, context: ssl.SSLContext) -> httpx.BaseTransport:
                 # Keep-alive for one: each client belongs to one thread.
                 limits = httpx.Limits(max_connections=2, max_keepalive_connections=1)
                 made = httpx.HTTPTransport(verify=context, trust_env=False, proxy=through, limits=limits)
+                names.serve(made)
                 self._transports[proxy] = made
             return self._transports[proxy].handle_request(request)
 

@@ -15,6 +15,7 @@ from tfprov.fetch.certificates import bundle, certificates_of, tls_context
 from tfprov.fetch.client import client
 from tfprov.fetch.credentials import Keyring, Login, basic_auth, from_netrc, login_in, service_of, with_login
 from tfprov.fetch.health import Health
+from tfprov.fetch.names import Names
 from tfprov.fetch.routes import DIRECT, Route, routes_of
 from tfprov.host.records import Facts, IndexConfig
 from tfprov.profile.records import Profile
@@ -46,6 +47,7 @@ class Network:
         offline: whether no server may be contacted.
         health: what this run has learnt about routes and servers.
         keyring: credentials that the user's keyring gave in this run.
+        names: addresses of hosts that were looked up in this run.
     """
 
     index_url: str | None = field(repr=False)
@@ -66,6 +68,7 @@ class Network:
     offline: bool = False
     health: Health = field(default_factory=Health, compare=False, repr=False)
     keyring: Keyring = field(default_factory=Keyring, compare=False, repr=False)
+    names: Names = field(default_factory=Names, compare=False, repr=False)
 
     @property
     def simple_url(self) -> str:
@@ -122,6 +125,7 @@ class Network:
         return client(
             route,
             tls_context(self.certificates),
+            names=self.names,
             connect_timeout=connect_timeout or self.connect_timeout,
             idle_timeout=idle_timeout or self.idle_timeout,
             allow_http=self.allow_http,

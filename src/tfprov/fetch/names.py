@@ -1,0 +1,82 @@
+"""Looking up host names once in a run.
+
+A download has several connections and a resolve has twenty requests at a time. As many look-ups of one name at once
+make a busy name server, or the address translation in front of it, drop some; the system waits five seconds then.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ipaddress
+import socket
+import threading
+import time
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import httpcore
+    import httpx
+
+_SECONDS = 60.0
+
+
+class Names:
+    """What is known of host names; each is looked up by one thread while the others wait, and kept for a minute."""
+
+    def __init__(self) -> None:
+        """Know nothing yet."""
+        self._known: dict[str, tuple[float, tuple[str, ...]]] = {}
+        self._locks: dict[str, threading.Lock] = {}
+        self._lock = threading.Lock()
+
+    def addresses(self, host: str) -> tuple[str, ...]:
+        """The addresses of a host, in the order of the system; those of an address are itself.
+
+        Raises:
+            OSError: it cannot be looked up; that is not kept.
+        """
+        with contextlib.suppress(ValueError):
+            return (str(ipaddress.ip_address(host)),)
+        with self._lock:
+            lock = self._locks.setdefault(host, threading.Lock())
+        with lock:
+            at, found = self._known.get(host, (0.0, ()))
+            if not found or time.monotonic() - at > _SECONDS:
+                listed = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
+                found = tuple(dict.fromkeys(str(entry[4][0]) for entry in listed))
+                self._known[host] = (time.monotonic(), found)
+            return found
+
+    def serve(self, transport: httpx.HTTPTransport) -> None:
+        """Let a transport look up names here.
+
+        The HTTP library takes this setting in its lower layer only; without it, it looks up names by itself.
+        """
+        pool = getattr(transport, "_pool", None)
+        if hasattr(pool, "_network_backend"):
+            vars(pool)["_network_backend"] = _backend(self)
+
+
+def _backend(names: Names) -> httpcore.NetworkBackend:
+    import httpcore
+
+    class Backend(httpcore.SyncBackend):
+        def connect_tcp(
+            self,
+            host: str,
+            port: int,
+            timeout: float | None = None,
+            local_address: str | None = None,
+            socket_options: Iterable[httpcore.SOCKET_OPTION] | None = None,
+        ) -> httpcore.NetworkStream:
+            try:
+                *others, last = names.addresses(host)
+            except OSError as error:
+                raise httpcore.ConnectError(str(error)) from error
+            for address in others:
+                with contextlib.suppress(httpcore.ConnectError, httpcore.ConnectTimeout):
+                    return super().connect_tcp(address, port, timeout, local_address, socket_options)
+            return super().connect_tcp(last, port, timeout, local_address, socket_options)
+
+    return Backend()
