@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tfprov.fetch.job import Patience
+from tfprov.fetch.patience import Patience
 from tfprov.ladder.climb import Policy
 
 HURRY = Patience(

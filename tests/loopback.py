@@ -67,6 +67,12 @@ class Faults:
         metadata: whether `.metadata` files are offered (PEP 658).
         login: `user:password` that is demanded.
         no_head: answer HEAD with 405.
+        each: answer the first requests for every address, pages included, with these, in turn.
+        header_trickle: seconds between the bytes of the headers.
+        page_trickle: seconds between the bytes of index pages.
+        cut_pages: of every index page, end the first so many answers in the middle.
+        validators: give pages and metadata an ETag and some minutes of freshness, and answer 304.
+        garbage_pages: of every index page, send something else in the first so many answers.
     """
 
     cut_every: int | None = None
@@ -100,6 +106,12 @@ class Faults:
     metadata: bool = False
     login: str | None = None
     no_head: bool = False
+    each: tuple[int, ...] = ()
+    header_trickle: float = 0.0
+    page_trickle: float = 0.0
+    cut_pages: int = 0
+    garbage_pages: int = 0
+    validators: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,8 +131,8 @@ class _GoneError(Exception):
 class _Listener:
     """A thread that accepts connections and gives each a thread of its own."""
 
-    def __init__(self) -> None:
-        self._socket = socket.create_server(("127.0.0.1", 0), backlog=128)
+    def __init__(self, port: int = 0) -> None:
+        self._socket = socket.create_server(("127.0.0.1", port), backlog=128)
         self.port: int = self._socket.getsockname()[1]
         self._open: set[socket.socket] = set()
         self._guard = threading.Lock()
@@ -184,8 +196,9 @@ class Index(_Listener):
         *,
         changed: bytes = b"",
         tls: ssl.SSLContext | None = None,
+        port: int = 0,
     ) -> None:
-        super().__init__()
+        super().__init__(port)
         self.files = dict(files)
         self.faults = faults
         self.changed = changed
@@ -200,6 +213,7 @@ class Index(_Listener):
         self._first: float | None = None
         self._bucket = _Bucket(faults.total_rate)
         self._hashes: dict[str, str] = {}
+        self._asked: dict[str, int] = {}
 
     def __enter__(self) -> Index:
         self.start()
@@ -272,6 +286,15 @@ class Index(_Listener):
             body = json.dumps({"sent": self.sent, "connections": self.connections, "requests": len(self.seen)}).encode()
             self._send(state, request, 200, body, kind="application/json")
             return
+        with self._guard:
+            count = self._asked[path] = self._asked.get(path, 0) + 1
+        if count <= len(faults.each):
+            headers = {"Retry-After": faults.retry_after} if faults.retry_after else {}
+            self._send(state, request, faults.each[count - 1], b"later", **headers)
+            return
+        if path.startswith("/simple/") and count <= faults.garbage_pages:
+            self._send(state, request, 200, b"\x00\xff garbage" * 40)
+            return
         if faults.portal:
             page = b"<html><head><title>Guest network</title></head><form action=/login><input name=user></form></html>"
             self._send(state, request, 200, page)
@@ -320,18 +343,32 @@ class Index(_Listener):
     def _send(
         self, state: _Connection, request: Seen, status: int, body: bytes, *, kind: str = "text/html", **headers: str
     ) -> None:
+        if self.faults.validators and status == 200:
+            headers = {**headers, "ETag": f'"{hashlib.sha256(body).hexdigest()[:16]}"', "Cache-Control": "max-age=600"}
+            if request.headers.get("if-none-match") == headers["ETag"]:
+                status, body = 304, b""
         fields = {"Content-Type": kind, "Content-Length": str(len(body)), **headers}
         self._head(state, status, fields)
         if request.method != "HEAD":
+            path = urlsplit(request.path).path
+            if path.startswith("/simple/") and self._asked.get(path, 0) <= self.faults.cut_pages:
+                state.socket.sendall(body[: len(body) // 2])
+                raise _GoneError
             with self._guard:
                 self.answered += len(body)
-            state.socket.sendall(body)
+            if path.startswith("/simple/") and self.faults.page_trickle:
+                _drop_by_drop(state.socket, body, self.faults.page_trickle)
+            else:
+                state.socket.sendall(body)
 
-    @staticmethod
-    def _head(state: _Connection, status: int, fields: Mapping[str, str]) -> None:
+    def _head(self, state: _Connection, status: int, fields: Mapping[str, str]) -> None:
         lines = [f"HTTP/1.1 {status} {_REASONS.get(status, 'Status')}", f"Date: {formatdate(usegmt=True)}"]
         lines += [f"{name}: {value}" for name, value in fields.items()]
-        state.socket.sendall(("\r\n".join(lines) + "\r\n\r\n").encode())
+        head = ("\r\n".join(lines) + "\r\n\r\n").encode()
+        if self.faults.header_trickle:
+            _drop_by_drop(state.socket, head, self.faults.header_trickle)
+        else:
+            state.socket.sendall(head)
 
     # -- files ---------------------------------------------------------------------------------------------------------
 
@@ -382,6 +419,8 @@ class Index(_Listener):
         condition = request.headers.get("if-range")
         if asked.startswith("bytes=") and not faults.ignore_ranges and condition in (None, etag):
             first, _, last = asked[6:].partition("-")
+            if not first:
+                first, last = str(max(0, size - int(last))), ""
             start, end, status = int(first), min(int(last) + 1, size) if last else size, 206
             if start >= size:
                 self._send(state, request, 416, b"", **{"Content-Range": f"bytes */{size}"})
@@ -681,6 +720,13 @@ def _wait_for_end(connection: socket.socket) -> None:
     with contextlib.suppress(OSError):
         while connection.recv(65536):
             continue
+
+
+def _drop_by_drop(connection: socket.socket, content: bytes, seconds: float) -> None:
+    """Send a byte at a time; does not return unless the other side has that much patience."""
+    for offset in range(len(content)):
+        time.sleep(seconds)
+        connection.sendall(content[offset : offset + 1])
 
 
 def _drain(connection: socket.socket) -> None:

@@ -16,9 +16,10 @@ from tfprov.fetch import index
 from tfprov.fetch.addresses import local_path
 from tfprov.fetch.connections import Slots
 from tfprov.fetch.flushing import Flusher
-from tfprov.fetch.job import Job, Patience, StoppedError
+from tfprov.fetch.job import Job, StoppedError
 from tfprov.fetch.leases import Lease
 from tfprov.fetch.meter import Meter
+from tfprov.fetch.patience import Patience
 from tfprov.fetch.sources import Network
 from tfprov.fetch.store import Store
 from tfprov.lock.records import LockedFile

@@ -5,24 +5,24 @@ from __future__ import annotations
 import contextlib
 import json
 import re
-import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from html.parser import HTMLParser
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 from urllib.parse import unquote, urldefrag, urljoin, urlsplit
 
 from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel_filename
 
 from tfprov.events import Emit, ignore
 from tfprov.fetch.addresses import local_path
-from tfprov.fetch.answers import explained, page_title, raise_for_status
-from tfprov.fetch.routes import Route
+from tfprov.fetch.answers import page_title, raise_for_status
+from tfprov.fetch.bounded import body_of, response_to
 from tfprov.fetch.sources import Network
-from tfprov.ladder.climb import Policy, Step, TransferError, climb
-from tfprov.ladder.rungs import Rung
+from tfprov.fetch.ways import Clients, Ways
+from tfprov.ladder.climb import TransferError
 from tfprov.lock.records import LockedFile
 from tfprov.plan.records import IndexFile, Listing
 from tfprov.redact import redact, without_userinfo
@@ -30,15 +30,10 @@ from tfprov.redact import redact, without_userinfo
 if TYPE_CHECKING:
     import httpx
 
-T = TypeVar("T")
-
-STAGE = "index"
-
-_ACCEPT = "application/vnd.pypi.simple.v1+json, application/vnd.pypi.simple.v1+html;q=0.2, text/html;q=0.1, */*;q=0.01"
-_LARGEST_PAGE = 64 * 1024 * 1024
+ACCEPT = "application/vnd.pypi.simple.v1+json, application/vnd.pypi.simple.v1+html;q=0.2, text/html;q=0.1, */*;q=0.01"
 _DISTRIBUTION = re.compile(r"\.(whl|tar\.gz|zip|tgz|tar\.bz2|egg)$", re.IGNORECASE)
 _LOGIN_PAGE = re.compile(rb"<form|<input|http-equiv=[\"']?refresh|location\.(href|replace|assign)", re.IGNORECASE)
-_POLICY = Policy(tries=4, seconds=60.0, first_wait=0.25, longest_wait=10.0)
+_A_PAGE = re.compile(rb"<(!doctype|html|head|body|a|title|h1)\b", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,14 +71,23 @@ def listing(projects: Sequence[str], network: Network, *, emit: Emit) -> Listing
         TfprovError: `net-…` or `mirror-http-error` when an index cannot be read; `net-portal` for a login page.
     """
     names = tuple(dict.fromkeys(canonicalize_name(project) for project in projects))
-    flat = [link for place in network.find_links for link in _read_place(place, network, emit)]
+    with contextlib.closing(Clients(network)) as clients:
+        found = _files(names, Ways(network=network, emit=emit, clients=clients))
+    sources = [*network.extra, network.simple_url, *network.find_links]
+    return Listing(files=found, source=", ".join(without_userinfo(source) for source in sources))
+
+
+def _files(names: Sequence[str], ways: Ways) -> dict[str, tuple[IndexFile, ...]]:
+    """The wheels by project."""
+    network = ways.network
+    flat = [link for place in network.find_links for link in _read_place(place, ways)]
 
     def files(name: str) -> tuple[IndexFile, ...]:
         links = [link for link in flat if _project_of(link.filename) == name]
         for url in (*network.extra, network.simple_url):
-            found = _project(url, name, network, emit)
-            if found is not None:
-                links += found
+            listed = _project(url, name, ways)
+            if listed is not None:
+                links += listed
                 if not network.merged:
                     break
         unique = {link.filename: link for link in reversed(links) if link.filename.endswith(".whl")}
@@ -98,10 +102,12 @@ def listing(projects: Sequence[str], network: Network, *, emit: Emit) -> Listing
             for link in sorted(unique.values(), key=lambda link: link.filename)
         )
 
-    with ThreadPoolExecutor(max_workers=min(4, max(1, len(names))), thread_name_prefix="index") as pool:
-        found: dict[str, tuple[IndexFile, ...]] = dict(zip(names, pool.map(files, names), strict=True))
-    sources = [*network.extra, network.simple_url, *network.find_links]
-    return Listing(files=found, source=", ".join(without_userinfo(source) for source in sources))
+    found: dict[str, tuple[IndexFile, ...]] = {}
+    with ThreadPoolExecutor(max_workers=4, thread_name_prefix="index") as pool:
+        # The first one alone: an index that refuses is asked once.
+        for some in (names[:1], names[1:]):
+            found.update(zip(some, pool.map(files, some), strict=True))
+    return found
 
 
 def find_file(file: LockedFile, index_url: str, network: Network, *, emit: Emit = ignore) -> str | None:
@@ -110,7 +116,7 @@ def find_file(file: LockedFile, index_url: str, network: Network, *, emit: Emit 
     Raises:
         TfprovError: the index cannot be read.
     """
-    links = _project(index_url, canonicalize_name(file.name), network, emit) or ()
+    links = _project(index_url, canonicalize_name(file.name), Ways(network=network, emit=emit)) or ()
     named = [link for link in links if link.filename == file.filename and link.sha256 in (None, file.sha256)]
     same = [link for link in links if link.sha256 == file.sha256]
     return next((link.url for link in (*same, *named)), None)
@@ -138,7 +144,7 @@ def remote_size(url: str, network: Network) -> int | None:
     return None
 
 
-def _project(index_url: str, name: str, network: Network, emit: Emit) -> list[Link] | None:
+def _project(index_url: str, name: str, ways: Ways) -> list[Link] | None:
     """The links of a project on one index; None when the index does not have it."""
     local = local_path(index_url)
     if local is not None:
@@ -148,14 +154,14 @@ def _project(index_url: str, name: str, network: Network, emit: Emit) -> list[Li
             return parse_html(page.read_text(encoding="utf-8", errors="replace"), page.as_uri())
         return _links_in(folder) if folder.is_dir() else None
     page_url = f"{index_url.rstrip('/')}/{name}/"
-    return _over_routes(page_url, network, emit, lambda client: _read_page(client, page_url, network))
+    return ways.read(page_url, partial(_read_page, network=ways.network))
 
 
-def _read_place(place: str, network: Network, emit: Emit) -> list[Link]:
+def _read_place(place: str, ways: Ways) -> list[Link]:
     """The links of one find-links entry: a folder, a local page or a remote page."""
     path = local_path(place)
     if path is None and "://" in place:
-        return _over_routes(place, network, emit, lambda client: _read_page(client, place, network)) or []
+        return ways.read(place, partial(_read_page, network=ways.network)) or []
     path = path or Path(place)
     if path.is_file():
         return parse_html(path.read_text(encoding="utf-8", errors="replace"), path.as_uri())
@@ -163,74 +169,43 @@ def _read_place(place: str, network: Network, emit: Emit) -> list[Link]:
     return _links_in(path) if path.is_dir() else []
 
 
-def _over_routes(url: str, network: Network, emit: Emit, read: Callable[[httpx.Client], T]) -> T:
-    import httpx
-
-    def step(rung: Rung, route: Route, factor: float) -> Step[T]:
-        def act() -> T:
-            client = network.client(
-                route, connect_timeout=network.connect_timeout, idle_timeout=network.idle_timeout * factor
-            )
-            try:
-                with client:
-                    result = read(client)
-            except (httpx.HTTPError, httpx.StreamError, httpx.InvalidURL, OSError) as error:
-                found = explained(error, url, route, only_way=len(network.routes) == 1)
-                if isinstance(error, httpx.ConnectTimeout) and isinstance(found, TransferError):
-                    # The system has retried all that time; only another route or a later moment can help.
-                    found.transient = False
-                network.health.failed(route.name, found)
-                raise found from error
-            network.health.worked(route.name)
-            return result
-
-        return Step(rung, act)
-
-    routes = network.ordered_routes()
-    steps = [
-        step(Rung.NORMAL, routes[0], 1.0),
-        *(step(Rung.OTHER_ROUTE, route, 1.0) for route in routes[1:]),
-        step(Rung.PATIENT, routes[0], 3.0),
-    ]
-    return climb(STAGE, steps, emit=emit, policy=_POLICY)
-
-
 def _read_page(client: httpx.Client, url: str, network: Network) -> list[Link] | None:
-    address = without_userinfo(url)
-    with client.stream("GET", address, headers={"Accept": _ACCEPT}, auth=network.auth(url)) as response:
+    headers = {"Accept": ACCEPT, "Accept-Encoding": "gzip"}
+    with response_to(client, without_userinfo(url), headers=headers, auth=network.auth(url)) as response:
         if response.status_code in (404, 410):
             return None
         raise_for_status(response, url)
-        body = _bounded(response, url)
-        kind = response.headers.get("Content-Type", "").partition(";")[0].strip().lower()
+        body = body_of(response, url)
+        kind = kind_of_page(response)
         base = str(response.url)
     if kind.endswith("json"):
         return parse_json(body, base)
     links = parse_html(body.decode("utf-8", "replace"), base)
     if not any(_DISTRIBUTION.search(link.filename) for link in links):
-        _refuse_portal(body, asked=address, answered=base)
+        refuse_no_index(body, asked=without_userinfo(url), answered=base)
     return links
 
 
-def _bounded(response: httpx.Response, url: str) -> bytes:
-    parts: list[bytes] = []
-    length = 0
-    deadline = time.monotonic() + 300.0
-    for chunk in response.iter_bytes():
-        parts.append(chunk)
-        length += len(chunk)
-        if length > _LARGEST_PAGE or time.monotonic() > deadline:
-            raise TransferError(
-                "mirror-http-error",
-                f"the page `{redact(url)}` does not end",
-                transient=False,
-                evidence=(f"{length} bytes so far",),
-            )
-    return b"".join(parts)
+def kind_of_page(response: httpx.Response) -> str:
+    """The media type of a response, without parameters."""
+    kind: str = response.headers.get("Content-Type", "")
+    return kind.partition(";")[0].strip().lower()
 
 
-def _refuse_portal(body: bytes, *, asked: str, answered: str) -> None:
-    """Raise when a page without files is the login page of a captive portal, and not an empty project."""
+def refuse_no_index(body: bytes, *, asked: str, answered: str) -> None:
+    """Raise when a page without files is no empty project, but the login page of a captive portal, or garbage.
+
+    Raises:
+        TransferError: `net-portal`, or `mirror-http-error` for what is not a web page at all.
+    """
+    if not _A_PAGE.search(body[:65536]):
+        raise TransferError(
+            "mirror-http-error",
+            f"`{urlsplit(answered).hostname}` sent something that is not a package index",
+            transient=True,
+            stubborn=True,
+            evidence=(f"{len(body):,} bytes, which begin with {body[:40]!r}", redact(answered)),
+        )
     elsewhere = urlsplit(asked).hostname != urlsplit(answered).hostname
     if elsewhere or _LOGIN_PAGE.search(body):
         raise TransferError(
@@ -260,23 +235,26 @@ def parse_json(body: bytes, base: str) -> list[Link]:
             )
             for entry in page["files"]
         ]
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise TransferError(
-            "mirror-http-error",
-            f"`{urlsplit(base).hostname}` sent JSON that is not a package index",
-            transient=False,
-            evidence=(f"{type(error).__name__}: {error}", redact(base)),
-        ) from error
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise not_an_index(error, base) from error
+
+
+def not_an_index(error: Exception, base: str) -> TransferError:
+    """The failure of a server that sends JSON which is not a page of an index; it may be a moment's mishap."""
+    return TransferError(
+        "mirror-http-error",
+        f"`{urlsplit(base).hostname}` sent JSON that is not a package index",
+        transient=True,
+        stubborn=True,
+        evidence=(f"{type(error).__name__}: {str(error)[:200]}", redact(base)),
+    )
 
 
 def parse_html(text: str, base: str) -> list[Link]:
     """Links of a PEP 503 page."""
-    parser = _Anchors()
-    parser.feed(text)
-    root = urljoin(base, parser.base) if parser.base else base
     links: list[Link] = []
-    for attributes in parser.anchors:
-        url, fragment = urldefrag(urljoin(root, attributes["href"] or ""))
+    for address, attributes in anchors(text, base):
+        url, fragment = urldefrag(address)
         filename = unquote(urlsplit(url).path.rpartition("/")[2])
         if not filename:
             continue
@@ -291,6 +269,20 @@ def parse_html(text: str, base: str) -> list[Link]:
             )
         )
     return links
+
+
+def anchors(text: str, base: str) -> list[tuple[str, dict[str, str | None]]]:
+    """The links of a page, absolute, with their attributes; those that are not valid addresses are left out."""
+    parser = _Anchors()
+    with contextlib.suppress(AssertionError):
+        # Its way to say that a declaration has no end; what came before is good.
+        parser.feed(text)
+    found: list[tuple[str, dict[str, str | None]]] = []
+    for attributes in parser.anchors:
+        with contextlib.suppress(ValueError):
+            root = urljoin(base, parser.base) if parser.base else base
+            found.append((urljoin(root, attributes["href"] or ""), attributes))
+    return found
 
 
 class _Anchors(HTMLParser):

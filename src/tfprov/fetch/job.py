@@ -21,6 +21,7 @@ from tfprov.fetch.flushing import Flusher
 from tfprov.fetch.hashing import Hasher
 from tfprov.fetch.meter import STAGE, Meter
 from tfprov.fetch.partial import Partial
+from tfprov.fetch.patience import Patience
 from tfprov.fetch.routes import Route
 from tfprov.fetch.sources import Network
 from tfprov.fetch.store import Store
@@ -34,19 +35,6 @@ _PROGRESS_BYTES = 64 * 1024  # a byte a second is no progress
 
 class StoppedError(Exception):
     """Another file failed for good, or the user stopped the run: this file did not fail."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Patience:
-    """How long each kind of rung is repeated without progress; any progress starts the count again.
-
-    Attributes:
-        normal: for all rungs but one.
-        patient: for `Rung.PATIENT`; long enough for a link that is down for a while.
-    """
-
-    normal: Policy = field(default=Policy(tries=3, seconds=60.0, first_wait=0.25, longest_wait=10.0))
-    patient: Policy = field(default=Policy(tries=7, seconds=60.0, first_wait=1.0, longest_wait=30.0))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -24,6 +24,7 @@ class TransferError(TfprovError):
         transient: whether the same try may succeed a moment later: what `may_pass` says, unless whoever raises it knows
             more about the situation.
         retry_after: seconds that the server asks to wait; None when it does not say.
+        stubborn: whether the same server would say the same to more patience: it refused, or never gets on.
     """
 
     def __init__(
@@ -34,6 +35,7 @@ class TransferError(TfprovError):
         status: int | None = None,
         transient: bool | None = None,
         retry_after: float | None = None,
+        stubborn: bool | None = None,
         evidence: tuple[str, ...] = (),
         tried: tuple[str, ...] = (),
         hint: str | None = None,
@@ -41,6 +43,7 @@ class TransferError(TfprovError):
         super().__init__(code, what, evidence=evidence, tried=tried, hint=hint)
         self.transient = may_pass(code, status) if transient is None else transient
         self.retry_after = retry_after
+        self.stubborn = status is not None and not self.transient if stubborn is None else stubborn
 
 
 class InapplicableError(Exception):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -96,6 +96,11 @@ class Question:
     editable: tuple[str, ...] = ()
     left_out: tuple[str, ...] = ()
 
+    @property
+    def lines(self) -> tuple[str, ...]:
+        """All requirements in it, of every kind."""
+        return (*self.requirements, *self.constraints, *self.overrides)
+
     def may_build(self, name: str) -> bool:
         """Whether a project may be built. TensorFlow and its CUDA libraries never are: that takes hours."""
         if name in self.folders:
@@ -120,6 +125,9 @@ class Resolver:
         merge_indexes: take the best version over all indexes, as pip does, instead of the first index that has it.
         fresh: ignore uv's cache.
         timeout: seconds for the whole resolve.
+        disguise: what uv reads in place of a requirement, where it must not use an address itself.
+        truthful: the real text in place of what uv writes.
+        failure: what uv could not get, as whoever stands between it and the index saw it; None for nothing.
     """
 
     uv: Path
@@ -130,6 +138,9 @@ class Resolver:
     merge_indexes: bool = False
     fresh: bool = False
     timeout: float = 900.0
+    disguise: Callable[[str], str] = str
+    truthful: Callable[[str], str] = str
+    failure: Callable[[], TfprovError | None] = lambda: None
 
 
 class NoWheelsError(TfprovError):
@@ -184,13 +195,13 @@ def _ask(question: Question, resolver: Resolver, built: tuple[str, ...]) -> str:
     """
     with temporary("lock") as work:
         asked = work / "requirements.in"
-        asked.write_text("\n".join(question.requirements) + "\n", encoding="utf-8")
+        asked.write_text(_lines(question.requirements, resolver), encoding="utf-8")
         bounds = work / "constraints.txt"
         fixed = [f"{name}=={version}" for name, version in question.provided.items()]
-        bounds.write_text("\n".join((*question.constraints, *fixed)) + "\n", encoding="utf-8")
+        bounds.write_text(_lines((*question.constraints, *fixed), resolver), encoding="utf-8")
         changes = {"overrides": question.overrides, "excludes": question.exclude}
         for name, lines in changes.items():
-            (work / f"{name}.txt").write_text("\n".join(lines) + "\n", encoding="utf-8")
+            (work / f"{name}.txt").write_text(_lines(lines, resolver), encoding="utf-8")
         # uv takes versions from an existing output file as preferences.
         output = work / "pylock.toml"
         if question.prefer:
@@ -219,10 +230,11 @@ def _ask(question: Question, resolver: Resolver, built: tuple[str, ...]) -> str:
             (work / "build.txt").write_text(f"{bound}\n", encoding="utf-8")
             answer = _run([*argv, "--build-constraints", work / "build.txt"], resolver, work)
         if not answer.ok:
-            raise _failure(answer)
+            raise resolver.failure() or _failure(answer)
         # uv writes the full version of the interpreter that it resolved for. Wheels are made for minor versions, so a
         # colleague with an older patch release can use the same lock.
-        resolved = _FULL_PYTHON.sub(r"\g<minor>", output.read_text(encoding="utf-8"), count=1)
+        resolved = resolver.truthful(output.read_text(encoding="utf-8"))
+        resolved = _FULL_PYTHON.sub(r"\g<minor>", resolved, count=1)
         # It also writes paths relative to its output, which is moved afterwards.
         resolved = _NAMED_FOLDER.sub(partial(_absolute, work, question.editable), resolved)
         resolved = _PATH.sub(lambda found: f'url = "{(work / found[1]).resolve().as_uri()}"', resolved)
@@ -239,6 +251,10 @@ def _absolute(work: Path, editable: tuple[str, ...], found: re.Match[str]) -> st
     return f"{head}{folder}{link}{found['rest']}"
 
 
+def _lines(requirements: Sequence[str], resolver: Resolver) -> str:
+    return "".join(f"{resolver.disguise(line)}\n" for line in requirements)
+
+
 def _run(argv: list[str | Path], resolver: Resolver, work: Path) -> Finished:
     try:
         answer = process.run(argv, env=resolver.environ, cwd=work, timeout=resolver.timeout)
@@ -248,9 +264,9 @@ def _run(argv: list[str | Path], resolver: Resolver, work: Path) -> Finished:
         raise TfprovError(
             "net-timeout",
             f"the index did not answer in {resolver.timeout:.0f} s",
-            evidence=(answer.stderr[-2000:].strip(),),
+            evidence=(resolver.truthful(answer.stderr[-2000:].strip()),),
         )
-    return answer
+    return replace(answer, stdout=resolver.truthful(answer.stdout), stderr=resolver.truthful(answer.stderr))
 
 
 def _failure(answer: Finished) -> TfprovError:

@@ -11,14 +11,14 @@ from tfprov.errors import TfprovError
 from tfprov.events import Note
 from tfprov.fetch.index import listing
 from tfprov.fetch.offline import local_network
-from tfprov.fetch.routes import Route
 from tfprov.fetch.sources import Network, network
 from tfprov.host.records import Facts
+from tfprov.ladder.climb import TransferError
 from tfprov.pipeline.context import Context
 from tfprov.plan.records import Listing
-from tfprov.process import bare_environment, clean_environment
+from tfprov.process import clean_environment
 
-# Nobody answered at all: asking again with another tool is asking the same nobody.
+# Nobody answered at all: asking again with another tool is asking the same nobody. So is asking who has refused.
 _DEAD = frozenset({"net-refused", "net-dns", "net-timeout", "net-proxy"})
 
 
@@ -59,7 +59,7 @@ class Machine:
                 "tfprov decides"
             )
             self._context.emit(Note(text=text, level="warning"))
-            if error.code.name in _DEAD:
+            if error.code.name in _DEAD or (isinstance(error, TransferError) and error.stubborn):
                 self.unreachable = error
             return None
 
@@ -73,33 +73,6 @@ class Machine:
             tags = (tag for file in files for tag in _tags(file.filename))
             self._has_wheels[project] = any(tag.interpreter.startswith(("py3", "cp3")) for tag in tags)
         return self._has_wheels[project]
-
-    def index_environment(
-        self, route: Route | None = None, index: str | None = None, *, bare: bool = False
-    ) -> dict[str, str]:
-        """Variables for a uv that asks the index.
-
-        Args:
-            route: the way to it; the first one when None.
-            index: another index than the network's own.
-            bare: whether it may start foreign code, which gets none of the user's own variables.
-        """
-        network, environ = self.network, self._context.request.environ
-        index = index or network.index_url
-        variables = network.tool_environment(route or network.ordered_routes()[0])
-        # Stands in the requirements for wheels that lie beside the profile.
-        variables["PROJECT_ROOT"] = str(self._context.loaded.folder)
-        variables["UV_HTTP_TIMEOUT"] = str(int(network.idle_timeout))
-        if network.offline:
-            variables["UV_OFFLINE"] = "1"
-        if index:
-            variables["UV_DEFAULT_INDEX"] = network.with_login(index)
-        if network.extra:
-            variables["UV_INDEX"] = " ".join(map(network.with_login, network.extra))
-        if not bare:
-            return clean_environment(environ, **variables)
-        git = {name: value for name, value in environ.items() if name.startswith(("GIT_", "SSH_"))}
-        return {**bare_environment(environ), **git, **variables}
 
     def tool_environment(self) -> dict[str, str]:
         """Variables for a child that may use the network, by the first route."""

@@ -23,6 +23,7 @@ from tfprov.ladder.classify import classify_text
 from tfprov.lock.platforms import PLATFORMS
 from tfprov.lock.records import LockedFile
 from tfprov.pipeline import other_platforms
+from tfprov.pipeline.access import IndexAccess, index_access
 from tfprov.pipeline.context import Context
 from tfprov.pipeline.machine import Machine
 from tfprov.pipeline.uv import uv_executable
@@ -127,11 +128,27 @@ def kits(
 
 def _resolve(context: Context, machine: Machine, platform: PlatformName, python: str) -> tuple[LockedFile, ...]:
     """The wheels that tfprov needs on a platform with a Python."""
-    network = machine.network
-    environ = {**machine.index_environment(), "UV_PYTHON_DOWNLOADS": "never"}
+    with index_access(context, machine) as access:
+        text = _ask(context, machine, access, platform, python)
+    facts = other_platforms.facts_on(platform, machine.facts)
+    try:
+        chosen = Pylock.from_dict(tomllib.loads(text)).select(
+            environment=marker_environment(python, "cpython", facts), tags=supported_tags(python, False, facts)
+        )
+        return tuple(_locked(package, wheel) for package, wheel in chosen if isinstance(wheel, PackageWheel))
+    except (PylockSelectError, PylockValidationError) as error:
+        raise TfprovError("platform-no-wheel", "there is no wheel for it", evidence=(str(error),)) from error
+
+
+def _ask(context: Context, machine: Machine, access: IndexAccess, platform: PlatformName, python: str) -> str:
+    """The PEP 751 document of what tfprov needs.
+
+    Raises:
+        TfprovError: what the resolver said.
+    """
+    environ = {**access.environment(), "UV_PYTHON_DOWNLOADS": "never"}
     lines = [line for line in metadata.requires("tfprov") or () if "extra ==" not in line]
     installed = [f"{one.name}=={one.version}" for one in repack.closure("tfprov") if one.name != "tfprov"]
-    text = ""
     with tempfile.TemporaryDirectory(prefix="tfprov-kit-") as name:
         work = Path(name)
         (work / "asked.in").write_text("\n".join(lines) + "\n", encoding="utf-8")
@@ -151,25 +168,15 @@ def _resolve(context: Context, machine: Machine, platform: PlatformName, python:
                     PLATFORMS[platform].triple,
                 ),
                 *("--no-header", "--no-config", "--no-progress", "--cache-dir", str(context.home.cache / "uv")),
-                *(("--index-strategy", "unsafe-best-match") if network.merged else ()),
-                *(part for link in network.find_links for part in ("--find-links", link)),
+                *(("--index-strategy", "unsafe-best-match") if machine.network.merged else ()),
+                *(part for link in access.find_links for part in ("--find-links", link)),
             ]
             answer = process.run(argv, env=environ, cwd=work, timeout=_SECONDS)
             if answer.ok:
-                text = (work / "pylock.toml").read_text(encoding="utf-8")
-                break
-    if not text:
-        said = answer.stderr + answer.stdout
-        what = "what tfprov needs could not be resolved"
-        raise classify_text("uv pip compile", said, answer.returncode, what=what)
-    facts = other_platforms.facts_on(platform, machine.facts)
-    try:
-        chosen = Pylock.from_dict(tomllib.loads(text)).select(
-            environment=marker_environment(python, "cpython", facts), tags=supported_tags(python, False, facts)
-        )
-        return tuple(_locked(package, wheel) for package, wheel in chosen if isinstance(wheel, PackageWheel))
-    except (PylockSelectError, PylockValidationError) as error:
-        raise TfprovError("platform-no-wheel", "there is no wheel for it", evidence=(str(error),)) from error
+                return access.truthful((work / "pylock.toml").read_text(encoding="utf-8"))
+    said = access.truthful(answer.stderr + answer.stdout)
+    what = "what tfprov needs could not be resolved"
+    raise access.failure() or classify_text("uv pip compile", said, answer.returncode, what=what)
 
 
 def _locked(package: Package, wheel: PackageWheel) -> LockedFile:

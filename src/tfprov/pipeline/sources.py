@@ -22,6 +22,7 @@ from tfprov.host.records import Facts, Interpreter
 from tfprov.lock.records import LockedFile, LockedSource
 from tfprov.lock.renew import versions_in
 from tfprov.paths import inside, temporary
+from tfprov.pipeline.access import IndexAccess, index_access
 from tfprov.pipeline.backends.venv.locking import platform_of
 from tfprov.pipeline.backends.venv.resolving import Selection, ask_resolver
 from tfprov.pipeline.bundle_source import require_local
@@ -106,18 +107,25 @@ def _replaced(locked: Locked, wheels: dict[LockedSource, LockedFile]) -> Locked:
 def _build_missing(context: Context, machine: Machine, locked: Locked) -> Locked:
     store, sources = Store(context.home.store), locked.lock.sources
     archives = _fetched(context, machine, sources, store)
-    bench = _bench(context, machine, locked.interpreter)
+    with index_access(context, machine) as access:
+        bench = _bench(context, machine, access, locked.interpreter)
+        return _replaced(locked, _built(context, machine, locked, bench=bench, archives=archives))
+
+
+def _built(
+    context: Context, machine: Machine, locked: Locked, *, bench: Bench, archives: dict[str, Path]
+) -> dict[LockedSource, LockedFile]:
     if not shelter.no_network(bench.environ):
         text = "this system cannot shut the network off for a build: what is built may use it"
         context.emit(Note(text=text, level="warning"))
     built = {}
-    for source in sources:
+    for source in locked.lock.sources:
         try:
             built[source] = _once(context, machine, locked, source, bench=bench, archives=archives)
         except TfprovError as error:
             _add_wheel_hint(context, machine, locked, source, error)
             raise
-    return _replaced(locked, built)
+    return built
 
 
 def _fetched(context: Context, machine: Machine, sources: tuple[LockedSource, ...], store: Store) -> dict[str, Path]:
@@ -138,15 +146,17 @@ def _fetched(context: Context, machine: Machine, sources: tuple[LockedSource, ..
     return dict(fetched.paths)
 
 
-def _bench(context: Context, machine: Machine, interpreter: Interpreter) -> Bench:
+def _bench(context: Context, machine: Machine, access: IndexAccess, interpreter: Interpreter) -> Bench:
     network, exclude_newer = machine.network, context.loaded.profile.index.exclude_newer
     return Bench(
         uv=uv_executable(),
         python=Path(interpreter.path),
-        index=machine.index_environment(bare=True),
+        index=access.environment(bare=True),
+        failure=access.failure,
+        truthful=access.truthful,
         options=(
             *("--no-config", "--no-progress", "--cache-dir", str(context.home.cache / "uv")),
-            *(part for link in network.places for part in ("--find-links", link)),
+            *(part for link in access.find_links for part in ("--find-links", link)),
             *(("--index-strategy", "unsafe-best-match") if network.merged else ()),
             *(("--exclude-newer", exclude_newer) if exclude_newer else ()),
         ),
@@ -183,7 +193,9 @@ def _once(
             elif source.archive is not None:
                 tree = unpack(archives[source.archive.sha256], work / "tree")
             else:
-                tree = check_out(source, work / "tree", environ=bench.index)
+                # Git goes to its server itself, not through the relay.
+                ways = machine.network.tool_environment(machine.network.ordered_routes()[0])
+                tree = check_out(source, work / "tree", environ={**bench.index, **ways})
             wheel = build(source, _inner(source, tree), bench, work=work, log=log)
             file = LockedFile(
                 name=source.name,

@@ -6,6 +6,7 @@ import os
 import shutil
 import warnings
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
@@ -114,10 +115,13 @@ def _build(
         if not requirements:
             return
         ended = process.run(argv, env=bench.index, cwd=work, timeout=bench.timeout)
+        ended = replace(ended, stdout=bench.truthful(ended.stdout), stderr=bench.truthful(ended.stderr))
         _keep(log, argv, ended)
         if not ended.ok:
             what = f"what the build of `{name}` requires cannot be installed"
-            raise classify_text("uv pip install", ended.stderr + ended.stdout, ended.returncode, what=what)
+            raise bench.failure() or classify_text(
+                "uv pip install", ended.stderr + ended.stdout, ended.returncode, what=what
+            )
 
     made = process.run(
         [bench.uv, "venv", "--python", bench.python, "--no-config", "--no-project", "--offline", environment],

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+
+from tfprov.errors import TfprovError
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,6 +22,8 @@ class Bench:
         variables: those that the profile sets; a build gets them as they are.
         memory: bytes that each process of a build may use; None for no limit.
         timeout: seconds for each step of a build.
+        truthful: the real text in place of what uv writes.
+        failure: what uv could not get, as whoever stands between it and the index saw it; None for nothing.
     """
 
     uv: Path
@@ -30,3 +34,5 @@ class Bench:
     variables: Mapping[str, str]
     memory: int | None
     timeout: float
+    truthful: Callable[[str], str] = str
+    failure: Callable[[], TfprovError | None] = lambda: None

@@ -14,7 +14,7 @@ from tfprov.errors import TfprovError
 from tfprov.events import Attempt, Emit, Event, Note
 from tfprov.fetch.routes import Route
 from tfprov.host.records import Facts, Interpreter
-from tfprov.ladder.climb import Policy, Step, TransferError, climb
+from tfprov.ladder.climb import InapplicableError, Policy, Step, TransferError, climb
 from tfprov.ladder.rungs import Rung
 from tfprov.lock import platforms, pylock
 from tfprov.lock.allowed import refused_in
@@ -22,6 +22,7 @@ from tfprov.lock.records import Header, Inputs, Lock, Target
 from tfprov.lock.renew import renew, versions_in
 from tfprov.lock.resolve import Buildable, Pinned, Question, Resolver, is_tensorflow, sources_in, tensorflows_in
 from tfprov.pipeline import other_platforms
+from tfprov.pipeline.access import IndexAccess, index_access
 from tfprov.pipeline.context import Context
 from tfprov.pipeline.machine import Machine
 from tfprov.pipeline.records import Choice, Locked
@@ -128,49 +129,42 @@ def ask_resolver(
         editable=tuple(folder.name for folder in folders if folder.kind == "editable"),
         left_out=tuple(folder.name for folder in folders if folder.kind == "dependencies"),
     )
-    network = machine.network
-    # Routes that failed when the index was asked come last.
-    first, *others = network.ordered_routes()
-    patience = {
-        "UV_HTTP_TIMEOUT": str(int(network.idle_timeout * 4)),
-        "UV_HTTP_RETRIES": "8",
-        "UV_CONCURRENT_DOWNLOADS": "2",
-    }
+    with index_access(context, machine, question.lines) as access:
+        steps = _steps(context, machine, question, access, once=once)
+        policy = Policy(tries=2, deadline=context.deadline)
+        emit = _without_attempts(context.emit) if once else context.emit
+        return climb("lock", steps, emit=emit, skip=context.skip, policy=policy)
 
-    def act(
-        route: Route = first,
-        index: str | None = network.index_url,
-        more: Mapping[str, str] = MappingProxyType({}),
-        *,
-        fresh: bool = False,
-    ) -> str:
-        if index:
-            route.check(index)
+
+def _steps(
+    context: Context, machine: Machine, question: Question, access: IndexAccess, *, once: bool
+) -> list[Step[str]]:
+    """The ways to an answer. Routes and patience, and mirrors for single pages, are the relay's business."""
+    network = machine.network
+
+    def act(index: str | None = network.index_url, *, fresh: bool = False) -> str:
+        if fresh and access.failed:
+            raise InapplicableError("the network failed, and no older page was used")
+        access.forget()
         resolver = Resolver(
             uv=uv_executable(),
             cache=context.home.cache / "uv",
-            environ={**machine.index_environment(route, index), **more},
-            bare_environ={**machine.index_environment(route, index, bare=True), **more},
-            find_links=network.places,
+            environ=access.environment(index),
+            bare_environ=access.environment(index, bare=True),
+            find_links=access.find_links,
             merge_indexes=network.merged,
             fresh=fresh,
+            disguise=access.disguise,
+            truthful=access.truthful,
+            failure=access.failure,
         )
         return renew(question, resolver, context.emit)
 
     mirrors = [Step(Rung.OTHER_SOURCE, partial(act, index=url)) for url in network.mirrors if not once]
-    steps: list[Step[str]] = [
-        Step(Rung.NORMAL, act),
-        Step(Rung.PATIENT, partial(act, more=patience)),
-        *(Step(Rung.OTHER_ROUTE, partial(act, route=route)) for route in others),
-        *mirrors,
-        *(() if once else (Step(Rung.FRESH, partial(act, fresh=True, more=patience)),)),
-    ]
     if machine.unreachable is not None:
         # Every route has been tried just now. uv would come to the same end on each of them, and take minutes for it.
-        steps = [Step(Rung.NORMAL, partial(_fail_again, machine.unreachable)), *mirrors]
-    policy = Policy(tries=2, deadline=context.deadline)
-    emit = _without_attempts(context.emit) if once else context.emit
-    return climb("lock", steps, emit=emit, skip=context.skip, policy=policy)
+        return [Step(Rung.NORMAL, partial(_fail_again, machine.unreachable)), *mirrors]
+    return [Step(Rung.NORMAL, act), *mirrors, *(() if once else (Step(Rung.FRESH, partial(act, fresh=True)),))]
 
 
 def _without_attempts(emit: Emit) -> Emit:

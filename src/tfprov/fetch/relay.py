@@ -1,0 +1,427 @@
+"""An index on the loopback for a resolver: behind it is our own client, with its retries, routes, mirrors and logins.
+
+A resolver has a few retries of its own, and knows one route and no mirrors. So it is pointed at this relay, as at an
+HTTP proxy that needs a login, and asks for stand-ins of the real addresses. It gets pages, metadata, ranges of wheels
+and whole files over every way that the network has; it sees no credentials, and what failed is kept as we saw it.
+"""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import hmac
+import http.server
+import secrets
+import socket
+import threading
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from types import TracebackType
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from tfprov.errors import TfprovError
+from tfprov.events import Attempt, Emit, Event, Note
+from tfprov.fetch import stand_ins
+from tfprov.fetch.answers import length_of, raise_for_status, range_of, validator_of
+from tfprov.fetch.bounded import METADATA, PAGE, body_of, chunks_of, response_to
+from tfprov.fetch.credentials import login_in
+from tfprov.fetch.index import kind_of_page, parse_html, refuse_no_index
+from tfprov.fetch.patience import PAGES, Patience
+from tfprov.fetch.routes import Route, bypasses
+from tfprov.fetch.sources import Network
+from tfprov.fetch.ways import Clients, Ways
+from tfprov.fetch.wheel_metadata import read_metadata
+from tfprov.ladder.classify import classify_exception
+from tfprov.ladder.climb import TransferError
+from tfprov.redact import without_userinfo
+
+if TYPE_CHECKING:
+    import httpx
+
+_USER = "tfprov"
+_ASKED = ("Accept", "Cache-Control", "Pragma", "If-None-Match", "If-Modified-Since", "Range", "If-Range")
+_TOLD = ("Content-Type", "ETag", "Last-Modified", "Cache-Control", "Date", "Age", "Expires", "Content-Range")
+_TOLD_OF_METADATA = ("ETag", "Last-Modified", "Cache-Control", "Date", "Age", "Expires")
+_FRESH = "max-age=600"
+_TOLD_OF_FILES = (*_TOLD, "Accept-Ranges")
+# What an index or a file server says on purpose. The resolver knows what to do about it.
+_PASSED_ON = frozenset({304, 400, 403, 404, 405, 410, 412, 416, 501})
+_BUFFERED = 4 << 20
+
+
+class _GoneError(Exception):
+    """The resolver has closed its connection."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Answer:
+    """What the resolver is told.
+
+    Attributes:
+        size: bytes of a body that is not sent (HEAD), or not in `body` (it was streamed); None where `body` says it.
+    """
+
+    status: int
+    headers: Mapping[str, str] = field(default_factory=dict)
+    body: bytes = b""
+    size: int | None = None
+
+
+class Relay:
+    """The relay. Use it as a context manager; it ends with this process in any case.
+
+    Attributes:
+        failure: the first thing that could not be had over any way, as we saw it; None when there was none.
+    """
+
+    def __init__(
+        self,
+        network: Network,
+        *,
+        emit: Emit,
+        deadline: float | None = None,
+        skip: Sequence[str] = (),
+        direct: Sequence[str] = (),
+        patience: Patience = PAGES,
+    ) -> None:
+        """Listen on the loopback.
+
+        Args:
+            network: indexes, pages of links, and how to reach them.
+            emit: receives notes; may be called from several threads.
+            deadline: time on the monotonic clock after which no try begins; None for no limit.
+            skip: rungs that the profile does not want.
+            direct: requirements, some of which may have an address.
+            patience: how long to try.
+        """
+        addresses = tuple(filter(None, map(stand_ins.direct_address, direct)))
+        logins = (login for login in map(login_in, addresses) if login is not None)
+        self.network = replace(network, logins=(*network.logins, *logins))
+        self.failure: TfprovError | None = None
+        self._token = secrets.token_urlsafe(24)
+        self._clients = Clients(self.network)
+        self.ways = Ways(
+            network=self.network,
+            emit=_quietly(emit),
+            clients=self._clients,
+            deadline=deadline,
+            skip=tuple(skip),
+            patience=patience,
+        )
+        self._lock = threading.Lock()
+        self._server = _server(self)
+        self._closing = False
+        self._thread = threading.Thread(target=self._serve, name="relay", daemon=True)
+
+    def __enter__(self) -> Relay:
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._closing = True
+        with contextlib.suppress(OSError):
+            # Wakes the thread that waits for a connection.
+            socket.create_connection(("127.0.0.1", self._server.server_port), timeout=5).close()
+        self._thread.join(5)
+        self._server.server_close()
+        self._clients.close()
+
+    def environment(self, route: Route, index: str | None = None) -> dict[str, str]:
+        """Variables for a resolver that asks this relay, and no index.
+
+        They go over those of `Network.tool_environment`; what is https and no index (git) keeps the way of the route.
+
+        Args:
+            route: for what does not go through here.
+            index: another main index than the network's.
+        """
+        main = index or self.network.simple_url
+        extra = [stand_ins.stand_in(url, "index") for url in self.network.extra]
+        variables = {
+            "UV_DEFAULT_INDEX": stand_ins.stand_in(main, "index"),
+            # All retries and all waits are ours.
+            "UV_HTTP_RETRIES": "0",
+            "UV_HTTP_TIMEOUT": "1800",
+            **({"UV_INDEX": " ".join(extra)} if extra else {}),
+        }
+        # A `*` among the exceptions would go past the relay, and means no proxy for all else.
+        direct = route.is_direct or bypasses(route.no_proxy, stand_ins.HOST, 80)
+        proxies = {
+            "HTTP_PROXY": f"http://{_USER}:{self._token}@127.0.0.1:{self._server.server_port}",
+            "HTTPS_PROXY": "" if direct else route.https or "",
+            "NO_PROXY": "" if direct else route.no_proxy or "",
+        }
+        return {**variables, **proxies, **{name.lower(): value for name, value in proxies.items()}}
+
+    @property
+    def find_links(self) -> tuple[str, ...]:
+        """The folders and pages of links, for its arguments."""
+        return tuple(stand_ins.stand_in(place, "links") if "://" in place else place for place in self.network.places)
+
+    def admits(self, header: str | None) -> bool:
+        """Whether a `Proxy-Authorization` is that of a child of this run."""
+        wanted = base64.b64encode(f"{_USER}:{self._token}".encode()).decode()
+        return hmac.compare_digest((header or "").encode(), f"Basic {wanted}".encode())
+
+    def forget(self) -> None:
+        """Forget what failed, before another question."""
+        with self._lock:
+            self.failure = None
+
+    def failed(self, error: TfprovError) -> None:
+        """Keep a failure."""
+        with self._lock:
+            self.failure = self.failure or error
+
+    def elsewhere(self, kind: str, url: str) -> tuple[str, tuple[str, ...]] | None:
+        """A page with the credentials of its index, and the same page on the mirrors; None for no page of this run."""
+        network = self.network
+        if kind == "links":
+            own = next((place for place in network.find_links if _same(place, url)), None)
+            return None if own is None else (own, ())
+        for place in (network.simple_url, *network.mirrors, *network.extra):
+            base = f"{without_userinfo(place).partition('?')[0].rstrip('/')}/"
+            if url.startswith(base):
+                rest = url[len(base) :]
+                # What stands in for the main index are its mirrors; another index is asked for by its own name.
+                mirrors = network.mirrors if place == network.simple_url else ()
+                return f"{place.rstrip('/')}/{rest}", tuple(f"{mirror.rstrip('/')}/{rest}" for mirror in mirrors)
+        return None
+
+    def _serve(self) -> None:
+        while not self._closing:
+            self._server.handle_request()
+
+
+def _same(place: str, url: str) -> bool:
+    return stand_ins.stand_in(place, "links") == stand_ins.stand_in(url, "links")
+
+
+def _quietly(emit: Emit) -> Emit:
+    """A listener to whom the tries of single pages are details."""
+
+    def quietly(event: Event) -> None:
+        if isinstance(event, Attempt):
+            if event.code is not None:
+                emit(Note(text=f"{event.stage}: {event.what}", level="detail"))
+            return
+        emit(event)
+
+    return quietly
+
+
+def _server(relay: Relay) -> http.server.ThreadingHTTPServer:
+    class Handler(_Handler):
+        pass
+
+    Handler.relay = relay
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server.daemon_threads = True
+    return server
+
+
+class _Handler(http.server.BaseHTTPRequestHandler):
+    """One connection of the resolver."""
+
+    relay: Relay
+    protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
+    wbufsize = 64 * 1024
+    _sent: _Stream | None = None
+
+    def do_GET(self) -> None:
+        """Answer a request."""
+        try:
+            self._answer(self._obtain())
+        except (_GoneError, ConnectionError):
+            self.close_connection = True
+        except TfprovError as error:
+            self._fail(error)
+        except Exception as error:  # one request must not end the relay, nor print a traceback into the terminal
+            self._fail(classify_exception(error))
+
+    do_HEAD = do_GET  # noqa: N815 - the name is that of the base class
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the name is that of the base class
+        """Print nothing."""
+
+    def _fail(self, error: TfprovError) -> None:
+        self.relay.failed(error)
+        if self._sent is not None and self._sent.begun:
+            # Half of a body is on its way: only the end of the connection can say that the rest does not come.
+            self.close_connection = True
+            return
+        with contextlib.suppress(OSError):
+            self._answer(_Answer(status=502, headers={"Content-Type": "text/plain"}, body=error.what.encode()))
+
+    def _answer(self, answer: _Answer) -> None:
+        if self._sent is not None and self._sent.begun:
+            return
+        self.send_response(answer.status)
+        for name, value in answer.headers.items():
+            self.send_header(name, value)
+        if answer.status != 304:
+            size = len(answer.body) if answer.size is None else answer.size
+            self.send_header("Content-Length", str(size))
+        self.end_headers()
+        if self.command != "HEAD":
+            self.wfile.write(answer.body)
+
+    def _obtain(self) -> _Answer:
+        self._sent = None
+        if not self.relay.admits(self.headers.get("Proxy-Authorization")):
+            self.close_connection = True
+            return _Answer(status=407, headers={"Proxy-Authenticate": 'Basic realm="tfprov"'})
+        found = stand_ins.real(self.path)
+        if found is None:
+            return _Answer(status=403, body=b"this relay serves the indexes of one run only")
+        kind, url = found
+        asked = {name: self.headers[name] for name in _ASKED if name in self.headers}
+        if kind == "wheel" and url.endswith(".metadata"):
+            return self._metadata(url.removesuffix(".metadata"), asked)
+        if kind in ("file", "wheel"):
+            return self._file(url, asked)
+        known = self.relay.elsewhere(kind, url)
+        if known is None:
+            return _Answer(status=403, body=b"this is no index of this run")
+        address, mirrors = known
+        ways = self.relay.ways
+
+        def act(client: httpx.Client, page: str) -> _Answer:
+            return _page(client, page, asked, ways)
+
+        return ways.read(address, act, elsewhere=mirrors)
+
+    def _metadata(self, url: str, asked: Mapping[str, str]) -> _Answer:
+        """The METADATA of a wheel whose index has no copy of it."""
+        conditions = {name: value for name, value in asked.items() if name.startswith("If-") and name != "If-Range"}
+
+        def act(client: httpx.Client, address: str) -> _Answer:
+            plain, auth = without_userinfo(address), self.relay.network.auth(address)
+
+            def ask(headers: Mapping[str, str]) -> contextlib.AbstractContextManager[httpx.Response]:
+                return response_to(client, plain, headers={"Accept-Encoding": "identity", **headers}, auth=auth)
+
+            found = read_metadata(address, ask, conditions=conditions)
+            # The file of a release does not change, whether its server says so or not.
+            told = {"Cache-Control": _FRESH, **_headers(found.response, _TOLD_OF_METADATA)}
+            return _Answer(status=304 if found.unchanged else 200, headers=told, body=found.content)
+
+        return self.relay.ways.read(url, act)
+
+    def _file(self, url: str, asked: Mapping[str, str]) -> _Answer:
+        stream = self._sent = _Stream(self)
+
+        def act(client: httpx.Client, address: str) -> _Answer:
+            return self._part(client, address, asked, stream)
+
+        return self.relay.ways.read(url, act, progress=lambda: stream.sent >> 16)
+
+    def _part(self, client: httpx.Client, url: str, asked: Mapping[str, str], stream: _Stream) -> _Answer:
+        """A file or a range of one; what is small as a whole, everything else as it comes."""
+        limits = METADATA if url.partition("?")[0].endswith(".metadata") else PAGE
+        headers = {**asked, "Accept-Encoding": "identity", **stream.resumed}
+        address, auth = without_userinfo(url), self.relay.network.auth(url)
+        with response_to(client, address, method=self.command, headers=headers, auth=auth) as response:
+            told = _headers(response, _TOLD_OF_FILES)
+            if response.status_code in _PASSED_ON and not stream.begun:
+                return _Answer(status=response.status_code, headers=told)
+            raise_for_status(response, url)
+            size = length_of(response)
+            if self.command == "HEAD":
+                return _Answer(status=response.status_code, headers=told, size=size or 0)
+            if not stream.begun and size is not None and size <= _BUFFERED:
+                return _Answer(status=response.status_code, headers=told, body=body_of(response, url, limits))
+            stream.carry(response, told)
+            return _Answer(status=response.status_code)
+
+
+def _page(client: httpx.Client, url: str, asked: Mapping[str, str], ways: Ways) -> _Answer:
+    """A page of an index, or of links, with stand-ins for its links."""
+    network, address = ways.network, without_userinfo(url)
+    headers = {**asked, "Accept-Encoding": "gzip"}
+    with response_to(client, address, headers=headers, auth=network.auth(url)) as response:
+        if response.status_code in (304, 404, 410):
+            return _Answer(status=response.status_code, headers=_headers(response, _TOLD))
+        raise_for_status(response, url)
+        body, kind, base = body_of(response, url), kind_of_page(response), str(response.url)
+    told, there = _headers(response, _TOLD), stand_ins.Base(url=base, allow_http=network.allow_http)
+    if kind.endswith("json"):
+        page = stand_ins.json_page(body, there)
+    else:
+        text = body.decode("utf-8", "replace")
+        if not parse_html(text, base):
+            refuse_no_index(body, asked=address, answered=base)
+        told["Content-Type"] = "text/html; charset=utf-8"
+        page = stand_ins.html_page(text, there)
+    for host in sorted(there.refused):
+        what = f"`{urlsplit(base).hostname}` names files at `{host}` over http, which were left out"
+        hint = f'if that host may be used without encryption, add `allow-http = ["{host}"]` to `[index]`'
+        ways.note_once(f"{what}: {hint}")
+    return _Answer(status=200, headers=told, body=page)
+
+
+class _Stream:
+    """A big body on its way to the resolver. After a cut it goes on where it was."""
+
+    def __init__(self, handler: _Handler) -> None:
+        self.sent = 0
+        self.begun = False
+        self._handler = handler
+        self._first = 0
+        self._total: int | None = None
+        self._validator: str | None = None
+
+    @property
+    def resumed(self) -> dict[str, str]:
+        """Headers that ask for the rest; none for a body that was not begun."""
+        if not self.begun:
+            return {}
+        last = "" if self._total is None else str(self._first + self._total - 1)
+        condition = {} if self._validator is None else {"If-Range": self._validator}
+        return {"Range": f"bytes={self._first + self.sent}-{last}", **condition}
+
+    def carry(self, response: httpx.Response, told: Mapping[str, str]) -> None:
+        """Pass a body on as it arrives.
+
+        Raises:
+            _GoneError: the resolver does not want it any more.
+            TransferError: `hash-mismatch` when the rest is that of another file.
+        """
+        start = range_of(response)[0] or 0
+        skip = 0
+        if not self.begun:
+            self._begin(response, told, start)
+        elif self._validator != validator_of(response) or start > self._first + self.sent:
+            raise TransferError("hash-mismatch", "the file changed while it was read", evidence=(str(response.url),))
+        else:
+            skip = self._first + self.sent - start
+        for chunk in chunks_of(response, str(response.url)):
+            data = memoryview(chunk)[skip:]
+            skip = max(0, skip - len(chunk))
+            try:
+                self._handler.wfile.write(data)
+            except OSError as error:
+                raise _GoneError from error
+            self.sent += len(data)
+
+    def _begin(self, response: httpx.Response, told: Mapping[str, str], start: int) -> None:
+        self._first, self._total, self._validator = start, length_of(response), validator_of(response)
+        handler = self._handler
+        handler.send_response(response.status_code)
+        for name, value in told.items():
+            handler.send_header(name, value)
+        if self._total is None:
+            handler.send_header("Connection", "close")
+            handler.close_connection = True
+        else:
+            handler.send_header("Content-Length", str(self._total))
+        handler.end_headers()
+        self.begun = True
+
+
+def _headers(response: httpx.Response, names: Sequence[str]) -> dict[str, str]:
+    return {name: response.headers[name] for name in names if name in response.headers}

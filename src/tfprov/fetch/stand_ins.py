@@ -1,0 +1,154 @@
+"""Addresses that stand in for the real ones while a resolver is at work, and pages whose links are such addresses.
+
+A resolver keeps what it read under the address it read it from. So a stand-in is made of the real address alone: it is
+the same in every run, holds neither a port nor a token of the relay, and the real address can be read off it.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Collection
+from dataclasses import dataclass, field
+from html import escape
+from typing import Literal
+from urllib.parse import quote, unquote, urljoin, urlsplit
+
+from tfprov.fetch.index import anchors, not_an_index
+from tfprov.redact import without_userinfo
+
+HOST = "tfprov.invalid"
+"""A name that no server can have (RFC 2606): whoever asks for it without the relay gets nothing."""
+
+Kind = Literal["index", "links", "file", "wheel"]
+"""What is at an address; of a `wheel` the metadata are read here, because its index has no copy of them."""
+_ADDRESS = re.compile(
+    rf"http://{re.escape(HOST)}/(?:index|links|file|wheel)/(?P<scheme>https?)/(?P<netloc>[^/\s\"'`<>]+)"
+)
+_DIRECT = re.compile(r"(?P<before>^[\w.-]+\s*(?:\[[^\]]*\])?\s*@\s*)(?P<url>https?://[^\s$]+)(?=\s|$)", re.IGNORECASE)
+# A link as nearly every index writes them: absolute, nothing escaped, no login, and all of a page to one server.
+_LINK = re.compile(rb'("url"\s*:\s*")(https?)://([A-Za-z0-9.:-]+/)')
+_METADATA_KEY = b'-metadata"'
+
+
+def stand_in(url: str, kind: Kind) -> str:
+    """The address that a resolver is given for this one; an address that is not http or https as it is."""
+    parts = urlsplit(without_userinfo(url))
+    if parts.scheme not in ("http", "https"):
+        return url
+    rest = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+    rest += f"#{parts.fragment}" if parts.fragment else ""
+    return f"http://{HOST}/{kind}/{parts.scheme}/{quote(parts.netloc, safe=':')}{rest}"
+
+
+def real(address: str) -> tuple[str, str] | None:
+    """The kind and the real address of a stand-in; None for any other address."""
+    found = _ADDRESS.match(address)
+    if found is None:
+        return None
+    kind = address[len(f"http://{HOST}/") :].partition("/")[0]
+    return kind, truthful(address)
+
+
+def truthful(text: str) -> str:
+    """The text with the real addresses in place of stand-ins."""
+    return _ADDRESS.sub(lambda found: f"{found['scheme']}://{unquote(found['netloc'])}", text)
+
+
+def direct_address(line: str) -> str | None:
+    """The http or https address of a requirement that is one (`name @ https://…`); None for others."""
+    found = _DIRECT.search(line)
+    return found["url"] if found else None
+
+
+def disguised(line: str) -> str:
+    """A requirement with a stand-in for its address; one without an address as it is."""
+    return _DIRECT.sub(lambda found: found["before"] + stand_in(found["url"], "file"), line)
+
+
+@dataclass(slots=True, kw_only=True)
+class Base:
+    """What the links of a page are relative to.
+
+    Attributes:
+        url: of the page.
+        allow_http: hosts that a page at an https address may name over http.
+        refused: hosts that it names so although it may not; grows while links are read.
+    """
+
+    url: str
+    allow_http: Collection[str] = ()
+    refused: set[str] = field(default_factory=set)
+
+    def may_lead_to(self, scheme: str, host: str) -> bool:
+        """Whether a link to such an address is taken."""
+        if scheme != "http" or host in self.allow_http or urlsplit(self.url).scheme != "https":
+            return True
+        self.refused.add(host)
+        return False
+
+
+def json_page(body: bytes, base: Base) -> bytes:
+    """A PEP 691 page with stand-ins for its links. Links that cannot be read, or are refused, are left out.
+
+    Raises:
+        TransferError: `mirror-http-error` when it is not one.
+    """
+    if (plain := _plainly(body, base)) is not None:
+        return plain
+    try:
+        page = json.loads(body)
+        has_metadata = _METADATA_KEY in body
+        files = []
+        for entry in page["files"]:
+            link = _link(str(entry["url"]), base, has_metadata=has_metadata)
+            if link is not None:
+                more = {} if has_metadata or not str(entry["filename"]).endswith(".whl") else {"core-metadata": True}
+                files.append({**entry, "url": link, **more})
+        return json.dumps({**page, "files": files}).encode()
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise not_an_index(error, base.url) from error
+
+
+def _plainly(body: bytes, base: Base) -> bytes | None:
+    """A page with links of the usual form, changed without being read; None for any other.
+
+    To read a page of some megabytes and write it anew takes longer than to get it.
+    """
+    found = _LINK.search(body)
+    if found is None or b"\\/" in body or body.count(found[0]) != body.count(b'"url"') or body.rstrip()[-1:] != b"}":
+        return None
+    if found[2] == b"http" and urlsplit(base.url).scheme == "https":
+        return None
+    kind, more = (b"file", b"") if _METADATA_KEY in body else (b"wheel", b'"core-metadata":true,')
+    before, scheme, host = found.groups()
+    return body.replace(found[0], b"%b%bhttp://%b/%b/%b/%b" % (more, before, HOST.encode(), kind, scheme, host))
+
+
+def html_page(text: str, base: Base) -> bytes:
+    """A page of links (PEP 503) with stand-ins for them. Links that cannot be read, or are refused, are left out."""
+    lines = ["<!DOCTYPE html><html><body>"]
+    found = anchors(text, base.url)
+    has_metadata = any(name.endswith("-metadata") for _, attributes in found for name in attributes)
+    for url, attributes in found:
+        link = _link(url, base, has_metadata=has_metadata)
+        if link is None:
+            continue
+        told = {name: value for name, value in attributes.items() if name.startswith("data-")}
+        if not has_metadata and urlsplit(url).path.endswith(".whl"):
+            told["data-core-metadata"] = told["data-dist-info-metadata"] = "true"
+        more = "".join(f' {name}="{escape(value or "")}"' for name, value in told.items())
+        lines.append(f'<a href="{escape(link)}"{more}>{escape(unquote(urlsplit(url).path.rpartition("/")[2]))}</a>')
+    return "\n".join([*lines, "</body></html>"]).encode()
+
+
+def _link(url: str, base: Base, *, has_metadata: bool) -> str | None:
+    try:
+        absolute = urljoin(base.url, url)
+        parts = urlsplit(absolute)
+        kind: Kind = "wheel" if not has_metadata and parts.path.endswith(".whl") else "file"
+        if parts.scheme not in ("http", "https") or not parts.hostname:
+            return None
+        return stand_in(absolute, kind) if base.may_lead_to(parts.scheme, parts.hostname) else None
+    except ValueError:
+        return None

@@ -1,0 +1,235 @@
+"""Reading something small (a page of an index, metadata) over every way there is: routes, mirrors, and patience."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Generic, TypeVar
+from urllib.parse import urlsplit
+
+from tfprov.errors import TfprovError
+from tfprov.events import Emit, Note
+from tfprov.fetch.addresses import origin_of
+from tfprov.fetch.answers import explained
+from tfprov.fetch.patience import PAGES, Patience
+from tfprov.fetch.routes import Route
+from tfprov.fetch.sources import Network
+from tfprov.ladder.climb import InapplicableError, Policy, Step, TransferError, climb
+from tfprov.ladder.rungs import Rung
+
+if TYPE_CHECKING:
+    import httpx
+
+T = TypeVar("T")
+
+STAGE = "index"
+
+_ONCE = Policy(tries=1)
+# What gets better by waiting; anything else had its chances in four tries.
+_WORTH_WAITING = frozenset({"net-refused", "mirror-http-error"})
+_PATIENT_TRIES = 4
+_PATIENT_FACTOR = 2.0
+
+
+class Clients:
+    """HTTP clients that keep their connections from one request to the next; each serves one thread at a time.
+
+    A server gets no more of them than the profile allows connections. A resolver asks for twenty things at once, and as
+    many look-ups of one name at a time make a busy name server drop some, which costs five seconds.
+    """
+
+    def __init__(self, network: Network) -> None:
+        """Open nothing yet."""
+        self._network = network
+        self._idle: dict[tuple[str, str], list[httpx.Client]] = {}
+        self._free: dict[tuple[str, str], threading.Semaphore] = {}
+        self._lock = threading.Lock()
+
+    @contextlib.contextmanager
+    def lend(self, route: Route, origin: str) -> Iterator[httpx.Client]:
+        """A client for a server on a route. One whose request failed is not used again."""
+        key = (route.name, origin)
+        with self._lock:
+            free = self._free.setdefault(key, threading.Semaphore(self._network.connections))
+        with free:
+            with self._lock:
+                idle = self._idle.get(key)
+                found = idle.pop() if idle else None
+            client = found or self._network.client(route)
+            try:
+                yield client
+            except BaseException:
+                client.close()
+                raise
+            with self._lock:
+                self._idle.setdefault(key, []).append(client)
+
+    def close(self) -> None:
+        """Close all that are idle."""
+        with self._lock:
+            every = [client for clients in self._idle.values() for client in clients]
+            self._idle.clear()
+        for client in every:
+            client.close()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ways:
+    """How small things are read in a run.
+
+    Attributes:
+        network: routes, credentials, and what the run has learnt about servers.
+        emit: receives an `Attempt` for every try, and a note when a server is waited for.
+        clients: connections that are kept; None to open one for each request.
+        deadline: time on the monotonic clock after which no try begins; None for no limit.
+        skip: rungs that the profile does not want.
+        patience: how long to try.
+        told: what was said already.
+    """
+
+    network: Network
+    emit: Emit
+    clients: Clients | None = None
+    deadline: float | None = None
+    skip: tuple[str, ...] = ()
+    patience: Patience = PAGES
+    told: set[str] = field(default_factory=set, compare=False)
+
+    def read(
+        self,
+        url: str,
+        act: Callable[[httpx.Client, str], T],
+        *,
+        elsewhere: Sequence[str] = (),
+        progress: Callable[[], int] | None = None,
+    ) -> T:
+        """The result of `act` over the first way that gives one.
+
+        A server that refused connections, or did not answer, is asked once and without patience from then on in this
+        run, so that it costs one wait and not one for each page.
+
+        Args:
+            url: what to read, with credentials if it has any.
+            act: one try with a client; gets the address to read.
+            elsewhere: addresses of the same on mirrors.
+            progress: a count that grows while something arrives that is kept; None where nothing is before the end.
+
+        Raises:
+            TfprovError: `net-…` or `mirror-http-error`, with what was tried.
+        """
+        routes = self.network.ordered_routes()
+        sources = sorted((url, *elsewhere), key=lambda each: self.network.health.problem(_place(each)) is not None)
+        first, others = sources[0], sources[1:]
+        tired = self.network.health.problem(_place(first)) is not None
+        normal = self.patience.normal
+        policy = _ONCE if tired else normal
+        reading = _Reading(self, act, progress)
+        steps = [reading.step(Rung.NORMAL, first, routes[0], policy)]
+        steps += [reading.step(Rung.OTHER_ROUTE, first, route, policy) for route in routes[1:]]
+        steps += [reading.step(Rung.OTHER_SOURCE, source, routes[0], normal) for source in others]
+        if not tired:
+            steps.append(reading.patient_step(first, routes[0]))
+        try:
+            found = climb(STAGE, steps, emit=self.emit, skip=self.skip, policy=replace(normal, deadline=self.deadline))
+        except TfprovError as error:
+            reading.note_failures(error)
+            raise
+        reading.note_failures(None)
+        return found
+
+    def note_once(self, text: str) -> None:
+        """Warn of something; once, however many pages it is about."""
+        if text not in self.told:
+            self.told.add(text)
+            self.emit(Note(text=text, level="warning"))
+
+    def waiting(self, url: str, known: TfprovError) -> None:
+        """Say that a server is waited for; once for all its pages."""
+        place = _place(url)
+        if place not in self.told:
+            self.told.add(place)
+            refused = known.code.name == "net-refused"
+            what = f"`{urlsplit(url).netloc.rpartition('@')[2]}` refuses connections" if refused else known.what
+            self.note_once(f"{what}: waiting for it for up to {self.patience.patient.seconds:.0f} s")
+
+    @contextlib.contextmanager
+    def client(self, url: str, route: Route, factor: float) -> Iterator[httpx.Client]:
+        """A client for a server on a route; with another patience than usual it is a new one."""
+        if self.clients is not None and factor == 1.0:
+            with self.clients.lend(route, origin_of(url)) as client:
+                yield client
+            return
+        with self.network.client(route, idle_timeout=self.network.idle_timeout * factor) as client:
+            yield client
+
+
+class _Reading(Generic[T]):
+    """One thing that is read, and how the last try of it ended."""
+
+    def __init__(self, ways: Ways, act: Callable[[httpx.Client, str], T], progress: Callable[[], int] | None) -> None:
+        self._ways = ways
+        self._act = act
+        self._progress = progress
+        self._last: TfprovError | None = None
+        self._failures: dict[str, TfprovError] = {}
+
+    def note_failures(self, error: TfprovError | None) -> None:
+        """Let the run know which servers failed in the end; what a server refuses says nothing of its other pages."""
+        for place, failure in self._failures.items():
+            if not isinstance(failure, TransferError) or not failure.stubborn:
+                self._ways.network.health.failed(place, error or failure)
+
+    def step(self, rung: Rung, url: str, route: Route, policy: Policy) -> Step[T]:
+        policy = replace(policy, deadline=self._ways.deadline)
+        return Step(rung, lambda: self._try(url, route), policy, self._progress)
+
+    def patient_step(self, url: str, route: Route) -> Step[T]:
+        tries = 0
+
+        def act() -> T:
+            nonlocal tries
+            tries += 1
+            last = self._last
+            if isinstance(last, TransferError) and last.stubborn:
+                raise InapplicableError("patience cannot help against that")
+            if last is not None and last.code.name in _WORTH_WAITING:
+                self._ways.waiting(url, last)
+            try:
+                return self._try(url, route, factor=_PATIENT_FACTOR)
+            except TransferError as error:
+                if error.code.name not in _WORTH_WAITING and tries >= _PATIENT_TRIES:
+                    error.transient = False
+                raise
+
+        policy = replace(self._ways.patience.patient, deadline=self._ways.deadline)
+        return Step(Rung.PATIENT, act, policy, self._progress)
+
+    def _try(self, url: str, route: Route, *, factor: float = 1.0) -> T:
+        import httpx
+
+        network, health = self._ways.network, self._ways.network.health
+        try:
+            with self._ways.client(url, route, factor) as client:
+                result = self._act(client, url)
+        except TransferError as error:
+            self._last = self._failures[_place(url)] = error
+            raise
+        except (httpx.HTTPError, httpx.StreamError, httpx.InvalidURL, OSError) as error:
+            found = explained(error, url, route, only_way=len(network.routes) == 1)
+            if isinstance(error, httpx.TimeoutException) and isinstance(found, TransferError):
+                # A time-out is a try of half a minute; only another route or more patience can help.
+                found.transient = False
+            self._last = self._failures[_place(url)] = found
+            health.failed(route.name, found)
+            raise found from error
+        health.worked(route.name)
+        self._failures.pop(_place(url), None)
+        health.worked(_place(url))
+        return result
+
+
+def _place(url: str) -> str:
+    """The key of a server of pages in the health of the run."""
+    return f"pages of {urlsplit(url).netloc.rpartition('@')[2]}"

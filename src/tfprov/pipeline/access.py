@@ -1,0 +1,121 @@
+"""How a uv of this run reaches the indexes: through the relay, unless everything it needs lies on this machine."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from tfprov.errors import TfprovError
+from tfprov.fetch.addresses import local_path
+from tfprov.fetch.routes import Route
+from tfprov.ladder.climb import TransferError
+from tfprov.pipeline.context import Context
+from tfprov.pipeline.machine import Machine
+from tfprov.process import bare_environment, clean_environment
+
+if TYPE_CHECKING:
+    from tfprov.fetch.relay import Relay
+
+
+class IndexAccess:
+    """The way of one uv, or of several one after the other, to the indexes. See `index_access`."""
+
+    def __init__(self, context: Context, machine: Machine, relay: Relay | None, requirements: Sequence[str]) -> None:
+        self._context = context
+        self._requirements = requirements
+        self._network = machine.network
+        self._relay = relay
+
+    @property
+    def route(self) -> Route:
+        """The first route; those that failed in this run come last."""
+        return self._network.ordered_routes()[0]
+
+    @property
+    def find_links(self) -> tuple[str, ...]:
+        """Folders and pages of links, for its arguments."""
+        return self._network.places if self._relay is None else self._relay.find_links
+
+    @property
+    def failed(self) -> bool:
+        """Whether something could not be had over the network since `forget`."""
+        return self._relay is not None and self._relay.failure is not None
+
+    def environment(self, index: str | None = None, *, bare: bool = False) -> dict[str, str]:
+        """Its variables.
+
+        Args:
+            index: another index than the network's own.
+            bare: whether it may start foreign code, which gets none of the user's own variables.
+        """
+        network, environ = self._network, self._context.request.environ
+        index = index or network.index_url
+        variables = network.tool_environment(self.route)
+        # Stands in the requirements for wheels that lie beside the profile.
+        variables["PROJECT_ROOT"] = str(self._context.loaded.folder)
+        if network.offline:
+            variables["UV_OFFLINE"] = "1"
+        if self._relay is not None:
+            variables.update(self._relay.environment(self.route, index))
+            variables.update(self._git_over_http(environ))
+        else:
+            variables.update({"UV_DEFAULT_INDEX": index} if index else {})
+            variables.update({"UV_INDEX": " ".join(network.extra)} if network.extra else {})
+        if not bare:
+            return clean_environment(environ, **variables)
+        git = {name: value for name, value in environ.items() if name.startswith(("GIT_", "SSH_"))}
+        return {**bare_environment(environ), **git, **variables}
+
+    def _git_over_http(self, environ: Mapping[str, str]) -> dict[str, str]:
+        """Settings that lead git past the relay, which knows no repositories; none where nothing needs them."""
+        if not any("git+http:" in line for line in self._requirements):
+            return {}
+        count = int(environ.get("GIT_CONFIG_COUNT") or 0)
+        setting = {f"GIT_CONFIG_KEY_{count}": "http.proxy", f"GIT_CONFIG_VALUE_{count}": self.route.http or ""}
+        return {"GIT_CONFIG_COUNT": str(count + 1), **setting}
+
+    def disguise(self, line: str) -> str:
+        """What it reads in place of a requirement."""
+        from tfprov.fetch.stand_ins import disguised
+
+        return line if self._relay is None else disguised(line)
+
+    def truthful(self, text: str) -> str:
+        """What it writes, with the real addresses."""
+        from tfprov.fetch.stand_ins import truthful
+
+        return text if self._relay is None else truthful(text)
+
+    def failure(self) -> TfprovError | None:
+        """The first thing that could not be had over any way: no other try of uv would change that."""
+        error = None if self._relay is None else self._relay.failure
+        if isinstance(error, TransferError):
+            error.transient = False
+        return error
+
+    def forget(self) -> None:
+        """Forget what failed, before another question."""
+        if self._relay is not None:
+            self._relay.forget()
+
+
+@contextlib.contextmanager
+def index_access(context: Context, machine: Machine, requirements: Sequence[str] = ()) -> Iterator[IndexAccess]:
+    """The way to the indexes, for as long as it is needed.
+
+    Args:
+        context: of the run.
+        machine: gives the network.
+        requirements: what will be asked; some may have an address.
+    """
+    network = machine.network
+    places = (network.index_url or "https://", *network.extra, *network.find_links)
+    remote = any("://" in place and local_path(place) is None for place in places)
+    if network.offline or not (remote or any("://" in line for line in requirements)):
+        yield IndexAccess(context, machine, None, requirements)
+        return
+    from tfprov.fetch.relay import Relay
+
+    with Relay(network, emit=context.emit, deadline=context.deadline, skip=context.skip, direct=requirements) as relay:
+        yield IndexAccess(context, machine, relay, requirements)

@@ -1,0 +1,303 @@
+"""A real uv behind the relay, in front of indexes and proxies that misbehave. Real sockets, tiny wheels."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import subprocess
+import sys
+import threading
+import urllib.error
+import urllib.request
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import pytest
+from uv import find_uv_bin
+
+from hurry import HURRY
+from loopback import Faults, Index, Proxy, authority, unused_port, wheel
+from tfprov.errors import TfprovError
+from tfprov.events import Event, Note, ignore
+from tfprov.fetch.credentials import login_in
+from tfprov.fetch.patience import Patience
+from tfprov.fetch.relay import Relay
+from tfprov.fetch.routes import DIRECT, Route
+from tfprov.fetch.sources import Network
+from tfprov.fetch.stand_ins import disguised, stand_in, truthful
+
+# Six tries of the patient rung and none of the others wait long enough to make a test slow.
+QUICK = Patience(normal=replace(HURRY.normal, tries=4), patient=replace(HURRY.patient, tries=4))
+
+FILES = {
+    "alpha-1.0-py3-none-any.whl": wheel("alpha", "1.0", requires=("beta",)),
+    "beta-1.0-py3-none-any.whl": wheel("beta", "1.0", size=300_000, requires=("gamma>=1",)),
+    "gamma-1.0-py3-none-any.whl": wheel("gamma", "1.0"),
+    "gamma-2.0-py3-none-any.whl": wheel("gamma", "2.0"),
+}
+
+
+@dataclass(kw_only=True)
+class Uv:
+    """A uv that resolves through a relay, and what the relay said."""
+
+    folder: Path
+    events: list[Event] = field(default_factory=list)
+    failure: TfprovError | None = None
+    said: str = ""
+    environ: dict[str, str] = field(default_factory=dict)
+
+    def __call__(
+        self, index: Index | str, *asked: str, offline: bool = False, patience: Patience = QUICK, **network: object
+    ) -> str | None:
+        """The PEP 751 document; None when there was none."""
+        url = index if isinstance(index, str) else index.simple
+        login = login_in(url)
+        logins = () if login is None else (login,)
+        settings: dict[str, object] = {"connect_timeout": 3.0, "idle_timeout": 3.0, "logins": logins, **network}
+        reach = Network(index_url=url, **settings)  # type: ignore[arg-type]  # by name
+        lines = asked or ("alpha",)
+        (self.folder / "asked.in").write_text("".join(f"{disguised(line)}\n" for line in lines))
+        with Relay(reach, emit=self.events.append, direct=lines, patience=patience) as relay:
+            route = reach.ordered_routes()[0]
+            self.environ = {**reach.tool_environment(route), **relay.environment(route)}
+            environ = {"PATH": os.environ["PATH"], **self.environ, **({"UV_OFFLINE": "1"} if offline else {})}
+            argv: list[str | Path] = [
+                *(find_uv_bin(), "pip", "compile", "asked.in", "--format", "pylock.toml", "--no-header"),
+                *("--no-config", "--no-progress", "--cache-dir", self.folder / "cache", "--python", sys.executable),
+                *(part for link in relay.find_links for part in ("--find-links", link)),
+                *(("--index-strategy", "unsafe-best-match") if reach.merged else ()),
+            ]
+            done = subprocess.run(
+                argv, env=environ, cwd=self.folder, capture_output=True, text=True, timeout=120, check=False
+            )
+            self.failure = relay.failure
+        self.said = truthful(done.stderr)
+        return truthful(done.stdout) if done.returncode == 0 else None
+
+    @property
+    def notes(self) -> list[str]:
+        return [event.text for event in self.events if isinstance(event, Note) and event.level == "warning"]
+
+
+@pytest.fixture
+def uv(tmp_path: Path) -> Uv:
+    return Uv(folder=tmp_path)
+
+
+def expected(index: Index, *files: str) -> list[str]:
+    return [index.url(name) for name in files]
+
+
+def addresses(document: str | None) -> list[str]:
+    assert document is not None
+    return [part.partition('"')[0] for part in document.split('url = "')[1:]]
+
+
+ALL = ("alpha-1.0-py3-none-any.whl", "beta-1.0-py3-none-any.whl", "gamma-2.0-py3-none-any.whl")
+
+CURABLE = {
+    "nothing": Faults(),
+    "JSON pages": Faults(json=True),
+    "metadata beside the wheels": Faults(metadata=True),
+    "no ranges": Faults(ignore_ranges=True),
+    "no length": Faults(ignore_ranges=True, chunked=True),
+    "no HEAD": Faults(no_head=True),
+    "503 five times for each address": Faults(each=(503,) * 5),
+    "429 with Retry-After": Faults(each=(429,), retry_after="1", metadata=True),
+    "pages that are cut": Faults(cut_pages=2, metadata=True),
+    "JSON pages that are cut": Faults(cut_pages=2, json=True),
+    "pages of garbage": Faults(garbage_pages=2, metadata=True),
+    "resets at first": Faults(dead_first=3),
+}
+
+
+@pytest.mark.parametrize("name", CURABLE)
+def test_what_can_be_had_is_had(uv: Uv, name: str) -> None:
+    with Index(FILES, CURABLE[name]) as index:
+        document = uv(index)
+        assert addresses(document) == expected(index, *ALL)
+    assert uv.failure is None
+
+
+def test_nothing_of_the_relay_is_left_behind(uv: Uv) -> None:
+    with Index(FILES, Faults(metadata=True, validators=True)) as index:
+        first = uv(index)
+        count = len(index.seen)
+        assert uv(index) == first
+        # The cache of the resolver knows the pages again, although the relay has another port and token.
+        assert len(index.seen) == count
+    assert "tfprov.invalid" not in str(first)
+    assert len(list((uv.folder / "cache").glob("simple-*/index/*"))) == 1
+
+
+def test_without_a_network_the_cache_answers(uv: Uv) -> None:
+    with Index(FILES, Faults(metadata=True, validators=True)) as index:
+        first = uv(index)
+        count = len(index.seen)
+        assert uv(index, offline=True) == first
+        assert len(index.seen) == count
+
+
+HOPELESS = {
+    "a login wanted": (Faults(login="me:secret"), "mirror-http-error", 1),
+    "403": (Faults(each=(403,) * 99), "mirror-http-error", 1),
+    "a login page": (Faults(portal=True), "net-portal", 1),
+    "500 for ever": (Faults(each=(500,) * 99), "mirror-http-error", 8),
+    "garbage for ever": (Faults(garbage_pages=99), "mirror-http-error", 4),
+    "headers that trickle": (Faults(header_trickle=0.1), "net-timeout", 1),
+}
+
+
+@pytest.mark.parametrize("name", HOPELESS)
+def test_what_cannot_be_had_ends_with_the_cause_as_we_saw_it(uv: Uv, name: str) -> None:
+    faults, code, tries = HOPELESS[name]
+    with Index(FILES, faults) as index:
+        assert uv(index, idle_timeout=1.0) is None
+        assert len(index.requests()) == tries
+    assert uv.failure is not None
+    assert uv.failure.code.name == code
+    assert uv.failure.tried
+
+
+def test_an_index_that_refuses_connections_is_waited_for_and_that_is_said(uv: Uv) -> None:
+    port = unused_port()
+    with contextlib.ExitStack() as later:
+
+        def begin(seen: Event) -> None:
+            if isinstance(seen, Note) and "waiting" in seen.text and not started.is_set():
+                started.set()
+                later.enter_context(Index(FILES, port=port))
+
+        started = threading.Event()
+        uv.events = _Hook(begin)
+        document = uv(f"http://127.0.0.1:{port}/simple")
+    assert len(addresses(document)) == 3
+    assert uv.notes == [f"`127.0.0.1:{port}` refuses connections: waiting for it for up to 20 s"]
+
+
+class _Hook(list[Event]):
+    """Events, each told to somebody as it comes."""
+
+    def __init__(self, hook: object) -> None:
+        super().__init__()
+        self._hook = hook
+
+    def append(self, event: Event) -> None:
+        super().append(event)
+        self._hook(event)  # type: ignore[operator]  # a function of an event
+
+
+def test_a_mirror_stands_in_for_an_index_that_fails(uv: Uv) -> None:
+    with Index(FILES, Faults(each=(503,) * 99)) as bad, Index(FILES) as good:
+        document = uv(bad, mirrors=(good.simple,))
+        assert addresses(document) == expected(good, *ALL)
+        assert len(bad.requests()) < 10
+    assert uv.failure is None
+
+
+def test_a_dead_proxy_is_passed_by_and_a_login_is_given(uv: Uv) -> None:
+    with Index(FILES) as index, Proxy(login="me:pa ss") as proxy:
+        dead = Route(name="dead", http=f"http://127.0.0.1:{unused_port()}")
+        good = Route(name="good", http=proxy.url.replace("://", "://me:pa%20ss@"))
+        document = uv(index, routes=(dead, good))
+        assert addresses(document) == expected(index, *ALL)
+        assert proxy.seen
+
+
+def test_the_resolver_sees_no_credentials_and_the_index_gets_them(uv: Uv) -> None:
+    with Index(FILES, Faults(login="me:se#cret")) as index:
+        url = index.simple.replace("://", "://me:se%23cret@")
+        document = uv(url)
+        assert addresses(document) == expected(index, *ALL)
+    assert "cret" not in repr(uv.environ)
+    assert "cret" not in str(document)
+
+
+def test_every_index_has_its_own_way(uv: Uv, tmp_path: Path) -> None:
+    (tmp_path / "wheels").mkdir()
+    (tmp_path / "wheels" / "gamma-3.0-py3-none-any.whl").write_bytes(wheel("gamma", "3.0"))
+    newer = {"beta-2.0-py3-none-any.whl": wheel("beta", "2.0")}
+    with Index(FILES) as index, Index({"beta-0.5-py3-none-any.whl": wheel("beta", "0.5")}) as extra:
+        # The first index that has a project wins, whatever the others have.
+        found = uv(index, extra=(extra.simple,), find_links=(str(tmp_path / "wheels"),))
+        assert addresses(found) == [index.url(ALL[0]), extra.url("beta-0.5-py3-none-any.whl")]
+    with Index(FILES) as index, Index(newer) as extra:
+        found = uv(index, extra=(extra.simple,), merged=True)
+        assert addresses(found) == [index.url(ALL[0]), extra.url("beta-2.0-py3-none-any.whl")]
+
+
+def test_a_page_of_links_comes_through_the_relay(uv: Uv) -> None:
+    with Index(FILES) as index, Index({"alpha-2.0-py3-none-any.whl": wheel("alpha", "2.0")}) as more:
+        document = uv(index, find_links=(f"{more.simple}/alpha/",))
+        assert addresses(document) == [more.url("alpha-2.0-py3-none-any.whl")]
+
+
+def test_a_requirement_with_an_address_keeps_it_in_the_lock(uv: Uv) -> None:
+    with Index(FILES) as index, Index({ALL[1]: FILES[ALL[1]]}, Faults(login="me:secret", each=(503,))) as other:
+        document = uv(index, f"beta @ {other.url(ALL[1]).replace('://', '://me:secret@')}")
+        assert addresses(document) == [other.url(ALL[1]), index.url(ALL[2])]
+
+
+def test_a_big_file_goes_on_where_it_was_cut(uv: Uv) -> None:
+    big = wheel("beta", "1.0", size=9 << 20, members=3)
+    faults = Faults(cut_every=2 << 20)
+    with Index(FILES) as index, Index({ALL[1]: big}, faults) as other:
+        assert addresses(uv(index, f"beta @ {other.url(ALL[1])}")) == [other.url(ALL[1])]
+        assert other.sent <= len(big) * 1.02
+
+
+def test_an_authority_of_the_profile_is_trusted(uv: Uv, tmp_path: Path) -> None:
+    ours = authority(tmp_path)
+    with Index(FILES, tls=ours.server) as index:
+        assert uv(index) is None
+        assert uv.failure is not None
+        assert uv.failure.code.name == "net-tls-cert"
+        assert addresses(uv(index, certificates=(ours.bundle,))) == expected(index, *ALL)
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "http://127.0.0.1:{port}/simple/alpha/",
+        stand_in("http://127.0.0.1:1/simple/alpha/", "index"),
+        stand_in("http://127.0.0.1:{port}/other/alpha/", "index"),
+        stand_in("http://127.0.0.1:{port}/simple/alpha/", "links"),
+    ],
+)
+def test_nothing_but_the_indexes_of_the_run_is_served(address: str) -> None:
+    with Index(FILES) as index, Relay(Network(index_url=index.simple), emit=ignore) as relay:
+        way = relay.environment(DIRECT)["HTTP_PROXY"]
+        url = address.replace("{port}", str(index.port)).replace("%7Bport%7D", str(index.port))
+        with pytest.raises(urllib.error.HTTPError) as caught:
+            urllib.request.build_opener(urllib.request.ProxyHandler({"http": way})).open(url)
+        caught.value.close()
+        assert caught.value.code == 403
+        assert index.seen == []
+
+
+def test_whoever_does_not_know_the_token_gets_nothing() -> None:
+    with Index(FILES) as index, Relay(Network(index_url=index.simple), emit=ignore) as relay:
+        way = relay.environment(DIRECT)["HTTP_PROXY"]
+        for wrong in (way.replace("tfprov:", "tfprov:x"), f"http://{way.rpartition('@')[2]}"):
+            with pytest.raises(urllib.error.HTTPError) as caught:
+                opener = urllib.request.build_opener(urllib.request.ProxyHandler({"http": wrong}))
+                opener.open(stand_in(f"{index.simple}/alpha/", "index"))
+            caught.value.close()
+            assert caught.value.code == 407
+        assert index.seen == []
+
+
+def test_a_way_from_https_to_http_is_taken_only_where_the_profile_allows_it(uv: Uv, tmp_path: Path) -> None:
+    ours = authority(tmp_path)
+    trusted = {"certificates": (ours.bundle,)}
+    with Index(FILES) as plain, Index(FILES, Faults(redirect=plain.origin), tls=ours.server) as index:
+        asked = f"beta @ {index.url(ALL[1])}"
+        assert uv(index, asked, **trusted) is None
+        assert uv.failure is not None
+        assert uv.failure.what == "`127.0.0.1` leads from https to http, to `127.0.0.1`"
+        assert plain.seen == []
+        assert addresses(uv(index, asked, allow_http=("127.0.0.1",), **trusted)) == [
+            index.url(ALL[1]),
+            index.url(ALL[2]),
+        ]
