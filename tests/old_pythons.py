@@ -1,4 +1,4 @@
-"""The Pythons before 3.9 of this machine: what runs inside environments has to run on them, too."""
+"""The Pythons of pyenv on this machine: what runs inside environments has to run on the old ones, too."""
 
 from __future__ import annotations
 

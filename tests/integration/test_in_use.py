@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+import textwrap
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -70,12 +71,15 @@ def by_the_stable_path(site: Site) -> subprocess.Popen[str]:
     return start(site, str(site.stable / "bin" / "python"), "job.py")
 
 
+def from_a_shell(site: Site) -> subprocess.Popen[str]:
+    (site.project / "job.py").write_text(LATE)
+    # Neither its first word nor its variables name the generation.
+    return start(site, "bash", "--norc", "-c", f". '{site.stable}/bin/activate'; exec python job.py")
+
+
 def activated_bash(site: Site) -> subprocess.Popen[str]:
-    script = (site.stable / "bin" / "activate").resolve()
-    (site.project / "late.py").write_text("import payload.m7; print(payload.__version__)")
-    lines = f". '{script}'; echo ready; read line; python late.py"
     # A shell that was there before, as a terminal is: the variables that it began with say nothing.
-    return start(site, "bash", "--norc", "-c", lines)
+    return start(site, "bash", "--norc", "-c", f". '{site.stable}/bin/activate'; echo ready; read line")
 
 
 def start(site: Site, *command: str) -> subprocess.Popen[str]:
@@ -87,7 +91,7 @@ def start(site: Site, *command: str) -> subprocess.Popen[str]:
     return process
 
 
-@pytest.mark.parametrize("begin", [job, activated_bash])
+@pytest.mark.parametrize("begin", [job, by_the_stable_path, from_a_shell])
 def test_what_began_in_a_generation_imports_from_it_after_five_changes(
     site: Site, begin: Callable[[Site], subprocess.Popen[str]]
 ) -> None:
@@ -121,7 +125,7 @@ def test_a_generation_in_use_is_not_taken_over(site: Site) -> None:
         assert out == "1.0\n"
 
 
-@pytest.mark.parametrize("begin", [job, activated_bash, by_the_stable_path])
+@pytest.mark.parametrize("begin", [job, by_the_stable_path, from_a_shell, activated_bash])
 def test_an_environment_in_use_is_removed_by_force_only(
     site: Site, begin: Callable[[Site], subprocess.Popen[str]]
 ) -> None:
@@ -145,6 +149,39 @@ def test_a_shell_that_left_the_environment_does_not_hold_it(site: Site) -> None:
     with start(site, "bash", "--norc", "-c", f"set -C; . '{script}'; . '{script}'; deactivate; echo ready; read line"):
         assert site.run("remove", "train.toml", "--yes").returncode == 0
         assert not os.path.lexists(site.stable)
+
+
+def test_workers_that_start_late_are_of_the_generation_of_their_parent(site: Site) -> None:
+    lines = """
+        import multiprocessing, sys
+
+        def tell():
+            import payload.m7
+            print(payload.__version__, flush=True)
+
+        if __name__ == "__main__":
+            print("ready", flush=True)
+            sys.stdin.readline()
+            worker = multiprocessing.get_context("spawn").Process(target=tell)
+            worker.start()
+            worker.join()
+    """
+    (site.project / "workers.py").write_text(textwrap.dedent(lines))
+    with start(site, str(site.stable / "bin" / "python"), "workers.py") as process:
+        change(site, 1)
+        out, _ = process.communicate("go on\n", timeout=60)
+        assert out == "1.0\n"
+
+
+def test_a_program_that_starts_slowly_has_its_generation_from_the_first_moment(site: Site) -> None:
+    slow = site.project / "slow"
+    slow.write_text(f"#!/bin/sh\necho ready\nread line\nexec '{os.path.realpath(site.stable)}/bin/python' job.py\n")
+    slow.chmod(0o755)
+    (site.project / "job.py").write_text(LATE)
+    with start(site, *site.command("run", "train.toml", "--", str(slow))) as process:
+        change(site, 4)
+        out, _ = process.communicate("go on\ngo on\n", timeout=60)
+        assert out == "ready\n1.0\n"
 
 
 def test_a_run_that_has_nothing_to_delete_looks_at_no_process(site: Site) -> None:

@@ -34,13 +34,13 @@ def run(
     output = output_of("run", as_json=False)
     with failures(output):
         from tfprov.errors import TfprovError
-        from tfprov.pipeline.environments import command_of, find, variables, verified
+        from tfprov.pipeline.environments import command_of, find, in_use, variables
         from tfprov.process import replace_process
 
         words = command[1:] if command[:1] == ["--"] else command
         if not words:
             raise TfprovError("usage", "name a command to run: `tfprov run PROFILE -- COMMAND`")
-        generation = verified(find(profile, cwd=Path.cwd(), environ=os.environ), profile)
+        generation = in_use(find(profile, cwd=Path.cwd(), environ=os.environ), profile)
         environ = variables(generation, os.environ)
         raise SystemExit(replace_process(command_of(words, environ), env=environ))
 

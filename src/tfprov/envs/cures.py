@@ -13,6 +13,7 @@ from collections.abc import Mapping, Sequence
 from importlib import resources
 from pathlib import Path
 
+from tfprov.envs.following import through_stable
 from tfprov.envs.integrity import site_packages
 from tfprov.envs.records import Cure
 from tfprov.errors import TfprovError
@@ -49,7 +50,7 @@ def apply(environment: Path, cures: Sequence[Cure]) -> None:
     script = environment / "bin" / "activate"
     if script.is_file():
         before = script.read_text(encoding="utf-8")
-        after = _activation(_BLOCK.sub("", before), environment, cures)
+        after = through_stable(_activation(_BLOCK.sub("", before), environment, cures), environment)
         if after != before:
             mode = script.stat().st_mode & 0o777
             write_atomic(script, after.encode())

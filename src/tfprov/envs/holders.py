@@ -1,9 +1,10 @@
 """Which processes use a generation: what somebody works in is neither deleted nor moved.
 
-A process uses it when its executable, a file that it has mapped or its working directory lies there, when its command
-line names a file there, or when VIRTUAL_ENV, CONDA_PREFIX or PATH do: what an activated shell has started. The system
-shows the variables that a process began with, so a shell that was activated later is not seen by them: the activation
-script for sh, bash and zsh leaves its number in the folder SHELLS of the generation.
+A process uses it when its executable, a file that it has mapped or opened or its working directory lies there, when its
+command line names a file there, or when VIRTUAL_ENV, CONDA_PREFIX or PATH do. An interpreter that is started in an
+environment opens the folder of its generation (see `binding`), and `tfprov run` does. The system shows the variables
+that a process began with, so a shell that was activated later is not seen by them: activation scripts leave its number
+in the folder SHELLS beside `current`, which it follows, and so it uses the generation that this leads to.
 
 Of another user's process, anybody but root sees the command line alone. Processes of another container or machine that
 shares the folder are not seen at all.
@@ -19,9 +20,12 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from tfprov.envs.following import SHELLS, stable
 from tfprov.envs.records import Holder
 
-SHELLS = "tfprov.shells"
+OLDER_SHELLS = "tfprov.shells"
+"""Folder of a generation in which shells that do not follow the stable path left their numbers."""
+
 _LONGEST_COMMAND = 60
 _CLOCK_SECONDS = 2.0
 
@@ -43,7 +47,7 @@ def holders(folders: Sequence[Path]) -> dict[Path, tuple[Holder, ...]]:
                 continue
             used = {
                 folder
-                for path in (*_named(process.info, real), *_mapped(process))
+                for path in (*_named(process.info, real), *_mapped(process), *_opened(process))
                 for name, folder in names.items()
                 if _lies_in(path, name, folder, process.pid)
             }
@@ -78,13 +82,29 @@ def _mapped(process: Any) -> Iterator[str]:
             yield from (each.path for each in process.memory_maps())
 
 
+def _opened(process: Any) -> Iterator[str]:
+    """Files and folders that a process has open."""
+    import psutil
+
+    with contextlib.suppress(psutil.Error, OSError):
+        if sys.platform == "linux":
+            # psutil leaves out folders.
+            for handle in os.scandir(f"/proc/{process.pid}/fd"):
+                with contextlib.suppress(OSError):
+                    yield os.readlink(handle.path)  # noqa: PTH115 - some thousand of them
+        elif sys.platform != "win32":
+            yield from (each.path for each in process.open_files())
+
+
 def _shells(folders: Sequence[Path]) -> dict[int, list[tuple[Path, float]]]:
     """Generations that shells have activated, and when (seconds since the epoch), by the number of the process."""
     found: dict[int, list[tuple[Path, float]]] = {}
     for folder in folders:
-        with contextlib.suppress(OSError):
-            for left in (folder / SHELLS).iterdir():
-                found.setdefault(int(left.name), []).append((folder, left.stat().st_mtime))
+        follows = os.path.realpath(stable(folder)) == os.path.realpath(folder)
+        for notes in (folder / OLDER_SHELLS, *((folder.parents[1] / SHELLS,) if follows else ())):
+            with contextlib.suppress(OSError, ValueError):
+                for left in notes.iterdir():
+                    found.setdefault(int(left.name), []).append((folder, left.stat().st_mtime))
     return found
 
 

@@ -22,8 +22,8 @@ from typing import NamedTuple
 import psutil
 
 from tfprov.envs import spares, trees
-from tfprov.envs.holders import SHELLS
-from tfprov.envs.integrity import bad_files, digests, owners, recorded
+from tfprov.envs.holders import OLDER_SHELLS
+from tfprov.envs.integrity import BINDING, bad_files, digests, owners, recorded
 from tfprov.envs.manifest import MANIFEST, SEAL
 from tfprov.host.records import Interpreter
 from tfprov.paths import discard, write_atomic
@@ -31,10 +31,10 @@ from tfprov.paths import discard, write_atomic
 _MANIFEST = "manifest"
 _TREE = "tree"
 # What belongs to a virtual environment itself and is made anew for each: its configuration, interpreter and activation,
-# and the cures that it needed.
+# the cures that it needed, and what binds a process to it.
 _OWN = re.compile(
-    rf"^(pyvenv\.cfg|\.gitignore|CACHEDIR\.TAG|lib64|{re.escape(SEAL)}|{re.escape(MANIFEST)}|{re.escape(SHELLS)}"
-    r"|(bin|Scripts)/(python|activate|deactivate)[^/]*|(.*/)?_tfprov_cures\.(py|pth|[^/]*\.pyc))$"
+    rf"^(pyvenv\.cfg|\.gitignore|CACHEDIR\.TAG|lib64|{re.escape(SEAL)}|{re.escape(MANIFEST)}|{re.escape(OLDER_SHELLS)}"
+    rf"|(bin|Scripts)/(python|activate|deactivate)[^/]*|(.*/)?(_tfprov_cures|{BINDING})\.(py|pth|[^/]*\.pyc))$"
 )
 _COMMANDS = ("bin", "Scripts")
 

@@ -14,9 +14,12 @@ from pathlib import Path
 
 from packaging.utils import canonicalize_name
 
+BINDING = "zzz_tfprov_binding"
+"""Module that binds a process to its generation. Files named `.pth` are read in order, and this one has to be last."""
+
 # What virtualenv, Python and tfprov put there and no package owns.
 _OWNED_BY_NOBODY = re.compile(
-    r"(^|/)(__pycache__/.*|[^/]+\.pyc|_(virtualenv|tfprov_cures)\.(py|pth)|distutils-precedence\.pth)$"
+    rf"(^|/)(__pycache__/.*|[^/]+\.pyc|(_virtualenv|_tfprov_cures|{BINDING})\.(py|pth)|distutils-precedence\.pth)$"
 )
 # Written anew by whoever installs or moves the environment, so that their hashes prove nothing.
 _UNSTABLE = frozenset({"RECORD", "INSTALLER", "REQUESTED", "direct_url.json"})

@@ -8,7 +8,6 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from tfprov import process
-from tfprov.envs.holders import SHELLS
 from tfprov.envs.layout import python_in
 from tfprov.errors import TfprovError
 from tfprov.process import clean_environment
@@ -17,7 +16,6 @@ from tfprov.process import clean_environment
 _OLDEST_FOR_VIRTUALENV = (3, 9)
 _BUNDLED = "import ensurepip, os; print(os.path.join(os.path.dirname(ensurepip.__file__), '_bundled'))"
 _SECONDS = 120.0
-_DEACTIVATE = "deactivate () {\n"
 # What virtualenv writes before it seeds: launchers, activation scripts, what it keeps of the interpreter.
 _ROOM = 256 * 1024
 # Since this release it leaves a file beside the environment unless told otherwise.
@@ -56,7 +54,6 @@ def create(
     else:
         _by_virtualenv(path, python=python, prompt=prompt, cache=cache, environ=environ, with_pip=with_pip)
     _mend_activation(path)
-    _note_shells(path)
 
 
 def _by_uv(path: Path, *, python: Path, prompt: str, uv: Path, environ: Mapping[str, str], with_pip: bool) -> None:
@@ -120,18 +117,6 @@ def _mend_activation(path: Path) -> None:
     lines = script.read_text(encoding="utf-8").splitlines(keepends=True)
     broken = '    echo "Virtual environment directory '
     script.write_text("".join(line for line in lines if not line.startswith(broken)), encoding="utf-8")
-
-
-def _note_shells(path: Path) -> None:
-    """Let a shell that activates the environment leave its number there, for `holders`, until it deactivates it."""
-    script = path / "bin" / "activate"
-    if not script.is_file():
-        return
-    (path / SHELLS).mkdir()
-    forget = f'    [ -z "${{VIRTUAL_ENV-}}" ] || rm -f "$VIRTUAL_ENV/{SHELLS}/$$"\n'
-    note = f'if [ -w "$VIRTUAL_ENV/{SHELLS}" ]; then true >|"$VIRTUAL_ENV/{SHELLS}/$$"; fi\n'
-    text = script.read_text(encoding="utf-8").replace(_DEACTIVATE, _DEACTIVATE + forget, 1)
-    script.write_text(text.rstrip("\n") + "\n" + note, encoding="utf-8")
 
 
 def _numbers(version: str) -> tuple[int, ...]:

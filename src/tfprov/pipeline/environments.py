@@ -5,13 +5,14 @@ What only some of them need is imported there: `rollback` and `run` should take 
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tfprov import paths
-from tfprov.envs import trees
+from tfprov.envs import following, trees
 from tfprov.envs.generations import Environment, environments
 from tfprov.envs.layout import python_in
 from tfprov.envs.records import Flaw, Generation, Held
@@ -95,6 +96,26 @@ def verified(environment: Environment, profile: str, *, moved: bool = False) -> 
     return generation
 
 
+def in_use(environment: Environment, profile: str) -> Generation:
+    """The active generation, which is not deleted until this process ends, or the program that it becomes.
+
+    Args:
+        environment: whose.
+        profile: as the user named it, for the next step.
+
+    Raises:
+        TfprovError: as `verified`.
+    """
+    while True:
+        generation = verified(environment, profile)
+        with contextlib.suppress(FileNotFoundError):
+            following.hold(generation.path)
+        # Whoever deletes generations switches first and looks for processes then. Either he sees this one, or this
+        # one sees the switch.
+        if environment.active() == generation:
+            return generation
+
+
 def variables(generation: Generation, environ: Mapping[str, str]) -> dict[str, str]:
     """Variables for a command in the environment: what its activation script, its cures and its profile set.
 
@@ -106,7 +127,8 @@ def variables(generation: Generation, environ: Mapping[str, str]) -> dict[str, s
         from tfprov.envs import cures
 
         changed = cures.variables(generation.path, given, environ)
-    changed = backend_for(generation).activated(generation.path, generation.path.parents[1].name, changed)
+    entrance = following.entrance(generation.path)
+    changed = backend_for(generation).activated(entrance, generation.path.parents[1].name, changed)
     own = generation.seal.variables if generation.seal else {}
     if own:
         from tfprov.fetch.addresses import expand_all

@@ -7,6 +7,7 @@ import shlex
 from collections.abc import Mapping
 from pathlib import Path
 
+from tfprov.envs.following import entrance
 from tfprov.envs.generations import Environment
 from tfprov.envs.records import Generation
 from tfprov.paths import Home, write_atomic
@@ -25,7 +26,7 @@ def interactive(
     shell = environ.get("SHELL") or ("powershell.exe" if os.name == "nt" else "/bin/sh")
     kind = Path(shell).stem
     folder = home.cache / "shell" / environment.id
-    scripts = backend_for(generation).activation(generation.path, environment.owner.name, folder)
+    scripts = backend_for(generation).activation(entrance(generation.path), environment.owner.name, folder)
     activate = scripts / "activate"
     if kind == "bash":
         start = folder / "bashrc"

@@ -15,7 +15,7 @@ from pathlib import Path
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from tfprov.envs import durable
+from tfprov.envs import durable, following
 from tfprov.envs.layout import python_in
 from tfprov.envs.records import Generation, Seal
 from tfprov.errors import TfprovError
@@ -200,6 +200,7 @@ def _create(context: Context, machine: Machine, locked: Locked, path: Path, *, s
         brought = fetch_files(context, machine, locked).fetched
 
     context.backend.create(context, machine, locked, path, fetch=bring, seeded=seeded)
+    following.prepare(path)
     return brought
 
 

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from tfprov.envs.holders import SHELLS, holders
+from tfprov.envs.following import SHELLS, hold
+from tfprov.envs.holders import OLDER_SHELLS, holders
 
 WAIT = "print(flush=True); input()"
 BASH = shutil.which("bash")
@@ -117,13 +118,39 @@ def test_an_environment_of_the_same_name_elsewhere_is_another(generation: Path, 
 
 
 @pytest.mark.skipif(BASH is None, reason="there is no bash")
-def test_a_shell_that_left_its_number_and_not_what_has_the_number_now(generation: Path) -> None:
-    (generation / SHELLS).mkdir()
-    with process(str(BASH), "-c", f"true > '{generation}/{SHELLS}/'$$; echo; read line") as one:
+@pytest.mark.parametrize("older", [False, True])
+def test_a_shell_that_left_its_number_and_not_what_has_the_number_now(generation: Path, older: bool) -> None:
+    notes = generation / OLDER_SHELLS if older else generation.parents[1] / SHELLS
+    notes.mkdir()
+    current = generation.parents[1] / "current"
+    current.symlink_to("generations/0004")
+    with process(str(BASH), "-c", f"true > '{notes}/'$$; echo; read line") as one:
         assert users(generation) == [one.pid]
-        (note,) = (generation / SHELLS).iterdir()
+        if not older:
+            # It follows what the stable path leads to.
+            current.unlink()
+            current.symlink_to("generations/0005")
+            assert users(generation) == []
+            current.unlink()
+            current.symlink_to("generations/0004")
+        (note,) = notes.iterdir()
         os.utime(note, (1, 1))
         assert users(generation) == []
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere the system does not tell of folders")
+def test_what_is_held_for_the_program_that_a_process_becomes(generation: Path) -> None:
+    child = os.fork()
+    if not child:
+        hold(generation)
+        os.execv("/bin/sh", ["sh", "-c", "sleep 60"])
+    try:
+        while "sleep" not in Path(f"/proc/{child}/cmdline").read_text():
+            pass
+        assert child in users(generation)
+    finally:
+        os.kill(child, 9)
+        os.waitpid(child, 0)
 
 
 def test_this_process_and_no_folder_need_no_look(generation: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -15,7 +15,12 @@ from tfprov import process
 
 SOURCE = Path(tfprov.__file__).parent
 PROBES = SOURCE / "smoke" / "probes"
-SCRIPTS = (*sorted(PROBES.glob("*.py")), SOURCE / "envs" / "startup.py", SOURCE / "install" / "compile_first.py")
+SCRIPTS = (
+    *sorted(PROBES.glob("*.py")),
+    SOURCE / "envs" / "startup.py",
+    SOURCE / "envs" / "binding.py",
+    SOURCE / "install" / "compile_first.py",
+)
 ENVIRON = {"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C.UTF-8"}
 
 

@@ -1,0 +1,181 @@
+"""A shell that was activated before an update sees the new environment after it."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from crashes import Catalogue, Site
+from loopback import Faults, Index
+from wheels import build_wheel
+
+pytestmark = [
+    pytest.mark.skipif(sys.platform != "linux", reason="the tiny wheels are tagged for Linux"),
+    pytest.mark.skipif(not (3, 10) <= sys.version_info[:2] <= (3, 13), reason="TensorFlow 2.20 has no wheel for it"),
+]
+
+PAYLOAD = "python -c 'import payload; print(payload.__version__)'"
+SHELLS = {
+    "bash": (("--norc", "--noprofile"), "activate"),
+    "dash": ((), "activate"),
+    "zsh": (("-f",), "activate"),
+    "fish": (("--no-config",), "activate.fish"),
+    "tcsh": (("-f",), "activate.csh"),
+    "csh": (("-f",), "activate.csh"),
+    "pwsh": (("-NoProfile", "-NonInteractive", "-Command", "-"), "activate.ps1"),
+}
+
+
+class Shell:
+    """A shell that reads its commands from a pipe, and is asked for one line at a time."""
+
+    def __init__(self, process: subprocess.Popen[str]) -> None:
+        self.process = process
+
+    def ask(self, command: str) -> str:
+        """The line that a command prints."""
+        assert self.process.stdin is not None
+        assert self.process.stdout is not None
+        self.process.stdin.write(command + "\n")
+        self.process.stdin.flush()
+        return self.process.stdout.readline().rstrip("\n")
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    folder = tmp_path_factory.mktemp("made")
+    catalogue = Catalogue(folder / "stock", modules=4, ballast=4_000)
+    files = {
+        "helper.py": "import sys\ndef main():\n    print('helped', sys.prefix)\n",
+        "helper-1.0.dist-info/entry_points.txt": "[console_scripts]\nhelper-tool = helper:main\n",
+    }
+    helper = build_wheel(folder / "stock", "helper", "1.0", files=files)
+    catalogue.files[helper.name] = helper
+    with Index(catalogue.files, Faults(metadata=True)) as index:
+        yield Site(folder / "a sité", catalogue, index)
+
+
+@pytest.fixture
+def site(made: Site) -> Iterator[Site]:
+    """An environment with one generation, which holds version 1.0 of the payload."""
+    made.state = made.catalogue.state("v1", made.lap)
+    made.ask_for(made.state)
+    assert made.finish(made.state) == []
+    yield made
+    made.run("remove", "train.toml", "--yes", "--force")
+
+
+def change(site: Site, times: int = 1, *, more: tuple[str, ...] = ()) -> str:
+    """Change the profile so often and bring the environment up to it; the version of the payload then."""
+    for _ in range(times):
+        site.state = site.next_state()
+        site.ask_for(site.state)
+        profile = site.project / "train.toml"
+        text = profile.read_text(encoding="utf-8")
+        asked = json.dumps([*site.state.requirements, *more])
+        profile.write_text(text.replace(json.dumps(list(site.state.requirements)), asked), encoding="utf-8")
+        done = site.run("up", "train.toml")
+        assert done.returncode == 0, done.stderr
+    return dict(site.state.versions)["payload"]
+
+
+@contextlib.contextmanager
+def shell(site: Site, *command: str) -> Iterator[Shell]:
+    with subprocess.Popen(
+        command,
+        env=site.environ(),
+        cwd=site.project,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    ) as process:
+        yield Shell(process)
+
+
+def generation(site: Site) -> str:
+    return os.path.realpath(site.stable)
+
+
+@pytest.mark.parametrize("name", SHELLS)
+def test_an_activated_shell_follows_every_update_with_python_and_all_commands(site: Site, name: str) -> None:
+    if shutil.which(name) is None:
+        pytest.skip(f"{name} is not installed")
+    options, script = SHELLS[name]
+    place = site.stable / "bin" / script
+    with shell(site, name, *options) as opened:
+        activate = f"source '{place}'" if script.endswith(("fish", "csh")) else f". '{place}'"
+        assert opened.ask(f"{activate}\n{PAYLOAD}") == "1.0"
+        assert change(site, 3) == opened.ask(PAYLOAD)
+        change(site, more=("helper",))
+        assert opened.ask("helper-tool") == f"helped {generation(site)}"
+        assert opened.ask("python -c 'import sys; print(sys.prefix)'") == generation(site)
+        site.run("rollback", "train.toml")
+        assert opened.ask("python -c 'import sys; print(sys.prefix)'") == generation(site)
+        refused = site.run("remove", "train.toml", "--yes")
+        if name != "pwsh":
+            assert f"pid {opened.process.pid} ({name}" in refused.stderr
+
+
+def test_a_shell_that_run_or_shell_has_started_follows_too(site: Site) -> None:
+    for command in (("run", "train.toml", "--", "bash", "--norc"), ("shell", "train.toml")):
+        was = dict(site.state.versions)["payload"]
+        with shell(site, *site.command(*command)) as opened:
+            assert opened.ask(PAYLOAD) == was
+            assert change(site) == opened.ask(PAYLOAD)
+
+
+def test_what_a_process_is_told_about_itself(site: Site) -> None:
+    ask = (
+        "import json, sys, sysconfig, site; print(json.dumps([sys.prefix, sys.executable, "
+        "sysconfig.get_path('purelib'), site.getsitepackages()[0], [p for p in sys.path if p.endswith('-packages')]]))"
+    )
+    home = generation(site)
+    current = Path(home).parents[1] / "current"
+    library = f"{home}/lib/python3.{sys.version_info[1]}/site-packages"
+    for python, executable in (
+        (site.stable, site.stable),
+        (current, current),
+        # What is written down from there follows updates: a kernel, a service.
+        (Path(home), current),
+    ):
+        done = subprocess.run(
+            [python / "bin" / "python", "-c", ask], env=site.environ(), capture_output=True, text=True, check=True
+        )
+        told = json.loads(done.stdout)
+        assert told == [home, f"{executable}/bin/python", library, library, [library]]
+    change(site)
+    older = subprocess.run(
+        [f"{home}/bin/python", "-c", ask], env=site.environ(), capture_output=True, text=True, check=True
+    )
+    # It is no longer what the stable path leads to.
+    assert json.loads(older.stdout) == [home, f"{home}/bin/python", library, library, [library]]
+
+
+@pytest.mark.parametrize("tool", ["pip", "uv"])
+def test_what_is_installed_by_hand_goes_into_the_generation_in_use(site: Site, tool: str) -> None:
+    wheel = next(path for name, path in site.catalogue.files.items() if name.startswith("helper"))
+    uv = shutil.which("uv", path=Path(sys.executable).parent) or shutil.which("uv")
+    if tool == "uv" and uv is None:
+        pytest.skip("uv is not installed")
+    program = "python -m pip --no-cache-dir" if tool == "pip" else f"'{uv}' pip --cache-dir '{site.root}/uv-cache'"
+    quiet = "--quiet --no-warn-script-location" if tool == "pip" else "--quiet"
+    again = "--force-reinstall" if tool == "pip" else "--reinstall"
+    install = f"{program} install {quiet} {again} --no-index --no-deps '{wheel}'"
+    with shell(site, "bash", "--norc") as opened:
+        for _ in range(2):
+            assert opened.ask(f". '{site.stable}/bin/activate'; {install}; helper-tool") == f"helped {generation(site)}"
+            record = next(Path(generation(site)).glob("lib/*/site-packages/helper-1.0.dist-info/RECORD")).read_text()
+            assert "../../../bin/helper-tool,sha256=" in record
+            first = (Path(generation(site)) / "bin" / "helper-tool").read_text().splitlines()[:3]
+            assert "generations" not in first[0] or generation(site) in " ".join(first)
+            change(site)
+            assert not (Path(generation(site)) / "bin" / "helper-tool").exists()
