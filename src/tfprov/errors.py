@@ -68,6 +68,11 @@ _ALL = [
         ("environment-missing", "the environment does not exist yet", "run `tfprov up` first"),
         ("environment-moved", "the environment was moved since it was made", "run `tfprov up`: it is made anew"),
         ("environment-in-use", "processes use the environment", "end them, or say `--force`"),
+        (
+            "rolled-back",
+            "the environment was rolled back, and profile and lock were not",
+            "say `--keep-rollback` or `--no-keep-rollback`",
+        ),
         ("lock-missing", "there is no lock and none may be made", "run `tfprov lock`"),
         ("lock-invalid", "the lock cannot be read", "restore it, or renew it with `tfprov lock --upgrade`"),
         ("lock-unfit", "the lock does not fit the profile or this machine", "renew it with `tfprov lock --upgrade`"),

@@ -63,16 +63,21 @@ def shell(profile: ProfileName = "") -> None:
 
 @app.command(name="list")
 def list_(as_json: Json = False) -> None:
-    """List the environments with their verified generations; `*` marks the one in use."""
+    """List the environments with their verified generations, newest first; `*` marks the one in use.
+
+    Below each stands what it has that the one before it had not.
+    """
     output = output_of("list", as_json)
     with failures(output):
+        from tfprov.envs.differences import of_each
         from tfprov.envs.generations import environments
         from tfprov.paths import home
         from tfprov.report import documents, text
 
         found = environments(home(os.environ).environments)
         flaws = {one.path: flaw for each in found for one in each.generations() if (flaw := each.flaw(one))}
-        output.result(text.listing(found, flaws), documents.listing(found, flaws))
+        differences = {path: words for each in found for path, words in of_each(each.generations()).items()}
+        output.result(text.listing(found, flaws, differences), documents.listing(found, flaws, differences))
 
 
 @app.command()
@@ -80,11 +85,11 @@ def rollback(
     profile: ProfileName = "",
     number: Annotated[
         int | None,
-        typer.Argument(help="Generation to go back to. Default: the one before the active one."),
+        typer.Argument(help="Generation to go back to. Default: the last one with other packages."),
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Go back to an older verified generation, at once."""
+    """Go back to an older verified generation, at once. Profile and lock stay as they are."""
     go_back(output_of("rollback", as_json), profile, number=number)
 
 

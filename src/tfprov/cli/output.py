@@ -71,6 +71,11 @@ class Output:
             for line in ci.failure_lines(self.ci, error):
                 _tell(sys.stderr, line)
 
+    def may_ask(self) -> bool:
+        """Whether somebody sits at a terminal who can answer."""
+        streams = (sys.stdin, sys.stderr)
+        return not (self.json or self.quiet or self.ci) and all(one is not None and one.isatty() for one in streams)
+
     @property
     def ci(self) -> str | None:
         """Name of the CI system that this runs on, as far as it wants another output than a pipe gets; else None."""

@@ -6,7 +6,9 @@ on the command line is for Typer, and both ways end in `bring_up` and `go_back`.
 
 from __future__ import annotations
 
+import dataclasses
 import os
+import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,7 +17,9 @@ from tfprov.cli.output import Output, failures
 from tfprov.errors import TfprovError
 
 if TYPE_CHECKING:
+    from tfprov.cli.ci_reporter import CiReporter
     from tfprov.pipeline.context import Request
+    from tfprov.pipeline.records import Outcome
 
 _FLAGS = {
     "up": {"--json": "json", "--verbose": "verbose", "-v": "verbose", "--quiet": "quiet", "-q": "quiet"},
@@ -65,15 +69,13 @@ def bring_up(output: Output, asked: Callable[[], Request], *, junit: Path | None
 
         reporter = CiReporter(output=output, junit=junit)
     with failures(output):
-        from tfprov.pipeline.up import up
         from tfprov.report import documents, text
 
         if reporter is not None:
             reporter.check()
         try:
             request = asked()
-            with output.progress() as emit:
-                result = up(request, emit if reporter is None else reporter.watching(emit))
+            result = _asking(output, request, reporter)
         except TfprovError as error:
             if reporter is not None:
                 reporter.failed(error)
@@ -82,6 +84,21 @@ def bring_up(output: Output, asked: Callable[[], Request], *, junit: Path | None
             reporter.verified(result)
         named = request.profile or result.environment.owner.name
         output.result(text.outcome(result, profile=named), documents.outcome(result))
+
+
+def _asking(output: Output, request: Request, reporter: CiReporter | None) -> Outcome:
+    """`up`, and once more with the answer when it has to know whether to stay where a rollback led to."""
+    from tfprov.pipeline.up import up
+
+    try:
+        with output.progress() as emit:
+            return up(request, emit if reporter is None else reporter.watching(emit))
+    except TfprovError as error:
+        if error.code.name != "rolled-back" or not output.may_ask():
+            raise
+        print(f"{error.what}\nGo forward again? [y/N] ", end="", file=sys.stderr, flush=True)
+        forward = sys.stdin.readline().strip().lower() in ("y", "yes")
+        return _asking(output, dataclasses.replace(request, keep_rollback=not forward), reporter)
 
 
 def go_back(output: Output, profile: str, *, number: int | None) -> None:
@@ -103,6 +120,7 @@ def go_back(output: Output, profile: str, *, number: int | None) -> None:
         version = found.seal.tensorflow if found.seal else ""
         output.result(
             f"{environment.owner.name} is at generation {found.number} again (TensorFlow {version})\n"
-            f"  place     {environment.stable}",
+            f"  place     {environment.stable}\n"
+            "  note      profile and lock are unchanged: the next `tfprov up` asks whether to go forward again",
             {"environment": {"name": environment.owner.name, "path": environment.stable, "generation": found.number}},
         )

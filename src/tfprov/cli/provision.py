@@ -44,6 +44,14 @@ def up(
     upgrade: Upgrade = False,
     locked: Locked = False,
     recreate: Recreate = False,
+    keep_rollback: Annotated[
+        bool | None,
+        typer.Option(
+            "--keep-rollback/--no-keep-rollback",
+            help="After a rollback: stay there until profile or lock change, or go forward again. Default: ask.",
+            show_default=False,
+        ),
+    ] = None,
     bundle: Annotated[
         list[str] | None,
         typer.Option(
@@ -62,7 +70,7 @@ def up(
 
     def asked() -> Request:
         request = request_of(profile or "", overrides, upgrade=upgrade, locked=locked, recreate=recreate)
-        return replace(request, bundle=tuple(bundle or ()), offline=offline)
+        return replace(request, bundle=tuple(bundle or ()), offline=offline, keep_rollback=keep_rollback)
 
     bring_up(output_of("up", as_json, verbose, quiet), asked, junit=junit)
 

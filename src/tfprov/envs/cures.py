@@ -14,7 +14,7 @@ from importlib import resources
 from pathlib import Path
 
 from tfprov.envs.following import through_stable
-from tfprov.envs.integrity import site_packages
+from tfprov.envs.layout import site_packages
 from tfprov.envs.records import Cure
 from tfprov.errors import TfprovError
 from tfprov.paths import write_atomic

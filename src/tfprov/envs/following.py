@@ -12,8 +12,7 @@ from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
 
-from tfprov.envs.integrity import BINDING, site_packages
-from tfprov.envs.layout import executables_in
+from tfprov.envs.layout import BINDING, executables_in, site_packages
 from tfprov.paths import write_atomic
 
 SHELLS = "shells"

@@ -23,7 +23,8 @@ import shutil
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
-from tfprov.envs import documents, launchers, manifest, trees
+from tfprov.envs import documents, launchers, manifest, rollbacks, trees
+from tfprov.envs.differences import superfluous
 from tfprov.envs.holders import holders
 from tfprov.envs.layout import python_in
 from tfprov.envs.links import by_real_folder, holds, switch
@@ -261,6 +262,7 @@ class Environment:
             link = Path(self.owner.link)
             link.parent.mkdir(parents=True, exist_ok=True)
             self._lead(link, generation)
+        rollbacks.forget(self.root)
         if self.owner.former:
             self._drop_links(self.owner.former)
             self.owner = dataclasses.replace(self.owner, former=())
@@ -318,24 +320,26 @@ class Environment:
 
         Args:
             keep: so many stay, the active one included and those in use not; 0 for what the active one was sealed with.
+                Of those with the same locked files on the same interpreter one stays.
             cheap: whether a generation costs next to no disk, because its files are links to what stays. Such a one is
                 only put aside; `clear_aside` deletes it.
         """
         keep = keep or self._keep()
         active = self.active()
         others = [found for found in self.generations() if active is None or found.number != active.number]
-        if not keep or len(others) < keep:
+        spare = superfluous(others, active, keep)
+        if not spare:
             return Pruned()
         users = holders([one.path for one in others])
-        free = [one for one in others if not users[one.path]]
-        spare = free[: max(0, len(free) - (keep - 1))]
+        held = tuple(Held(generation=one, holders=users[one.path]) for one in spare if users[one.path])
+        # Those in use do not count, so that others may stay in their place.
+        spare = superfluous([one for one in others if not users[one.path]], active, keep)
         for generation in spare:
             # The environment is good and in use. What cannot be deleted now goes later.
             with contextlib.suppress(OSError):
                 if not (cheap(generation) and self._put_aside(generation)):
                     self.discard(generation)
-        held = (Held(generation=one, holders=users[one.path]) for one in others[: len(others) - (keep - 1)])
-        return Pruned(deleted=tuple(spare), held=tuple(one for one in held if one.holders))
+        return Pruned(deleted=spare, held=held)
 
     def _keep(self) -> int:
         """How many generations are kept by what the active one says; 0 for not known."""

@@ -23,7 +23,8 @@ import psutil
 
 from tfprov.envs import spares, trees
 from tfprov.envs.holders import OLDER_SHELLS
-from tfprov.envs.integrity import BINDING, bad_files, digests, owners, recorded
+from tfprov.envs.integrity import bad_files, digests, owners, recorded
+from tfprov.envs.layout import BINDING
 from tfprov.envs.manifest import MANIFEST, SEAL
 from tfprov.host.records import Interpreter
 from tfprov.paths import discard, write_atomic

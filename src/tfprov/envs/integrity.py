@@ -14,8 +14,7 @@ from pathlib import Path
 
 from packaging.utils import canonicalize_name
 
-BINDING = "zzz_tfprov_binding"
-"""Module that binds a process to its generation. Files named `.pth` are read in order, and this one has to be last."""
+from tfprov.envs.layout import BINDING, site_packages
 
 # What virtualenv, Python and tfprov put there and no package owns.
 _OWNED_BY_NOBODY = re.compile(
@@ -64,16 +63,6 @@ class _Row:
     path: str
     project: str
     expected: str
-
-
-def site_packages(environment: Path) -> tuple[Path, ...]:
-    """The folders of an environment in which packages lie."""
-    found: dict[Path, Path] = {}
-    for path in sorted(environment.glob("lib*/python*/site-packages")):
-        # lib64 is a link to lib in most environments, and a folder of its own in some.
-        found.setdefault(path.resolve(), path)
-    windows = environment / "Lib" / "site-packages"
-    return (*found.values(), *((windows,) if windows.is_dir() else ()))
 
 
 def installed(environment: Path) -> tuple[Installed, ...]:

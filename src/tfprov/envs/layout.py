@@ -5,6 +5,9 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+BINDING = "zzz_tfprov_binding"
+"""Module that binds a process to its generation. Files named `.pth` are read in order, and this one has to be last."""
+
 
 def python_in(environment: Path) -> Path:
     """The interpreter inside an environment's folder."""
@@ -14,3 +17,13 @@ def python_in(environment: Path) -> Path:
 def executables_in(environment: Path) -> Path:
     """The folder of an environment's commands."""
     return python_in(environment).parent
+
+
+def site_packages(environment: Path) -> tuple[Path, ...]:
+    """The folders of an environment in which packages lie."""
+    found: dict[Path, Path] = {}
+    for path in sorted(environment.glob("lib*/python*/site-packages")):
+        # lib64 is a link to lib in most environments, and a folder of its own in some.
+        found.setdefault(path.resolve(), path)
+    windows = environment / "Lib" / "site-packages"
+    return (*found.values(), *((windows,) if windows.is_dir() else ()))

@@ -46,6 +46,7 @@ class Request:
         offline: no network: only what is here may be used.
         bundle: a bundle to take everything from, then older ones that have what it lacks; none when empty.
         lock: the lock file; None for the usual place.
+        keep_rollback: whether to stay where a rollback led to, and ask no more; None to fail and let the user choose.
     """
 
     profile: str
@@ -60,6 +61,7 @@ class Request:
     offline: bool = False
     bundle: tuple[str, ...] = ()
     lock: Path | None = None
+    keep_rollback: bool | None = None
 
 
 class Context:

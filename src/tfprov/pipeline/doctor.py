@@ -9,8 +9,8 @@ from pathlib import Path
 from packaging.version import InvalidVersion, Version
 
 from tfprov.envs.generations import Environment
-from tfprov.envs.integrity import bad_files, foreign_files, installed, site_packages
-from tfprov.envs.layout import python_in
+from tfprov.envs.integrity import bad_files, foreign_files, installed
+from tfprov.envs.layout import python_in, site_packages
 from tfprov.envs.records import Finding, Generation, Seal
 from tfprov.errors import CODES, TfprovError
 from tfprov.events import Emit, Note

@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tfprov import paths
-from tfprov.envs import following, trees
+from tfprov.envs import following, rollbacks, trees
+from tfprov.envs.differences import kind_of
 from tfprov.envs.generations import Environment, environments
 from tfprov.envs.layout import python_in
 from tfprov.envs.records import Flaw, Generation, Held
@@ -218,11 +219,11 @@ def smoke_foreign(
 
 
 def rollback(environment: Environment, *, number: int | None) -> Generation:
-    """Let the stable path lead to an older verified generation.
+    """Let the stable path lead to an older verified generation. Profile and lock stay as they are.
 
     Args:
         environment: whose.
-        number: which generation; None for the one before the active one.
+        number: which generation; None for the last one before the active one that has other files.
 
     Raises:
         TfprovError: `environment-missing` when there is none to go back to.
@@ -231,7 +232,9 @@ def rollback(environment: Environment, *, number: int | None) -> Generation:
         active = environment.active()
         every = environment.generations()
         if number is None:
-            wanted = [one for one in reversed(every) if active is None or one.number < active.number]
+            earlier = [one for one in reversed(every) if active is None or one.number < active.number]
+            others = [one for one in earlier if active is None or kind_of(one) != kind_of(active)]
+            wanted = others or earlier
         else:
             wanted = [one for one in every if one.number == number]
         if not wanted:
@@ -248,9 +251,24 @@ def rollback(environment: Environment, *, number: int | None) -> Generation:
             flaw = environment.flaw(one)
             if flaw is None or _mended(environment, one, flaw):
                 environment.activate(one)
+                _note(environment, active, one)
                 return one
             flaws.append((one, flaw))
         raise _no_way_back(environment, flaws, named=number is not None)
+
+
+def _note(environment: Environment, before: Generation | None, found: Generation) -> None:
+    """Write down that the environment went back from what profile and lock ask for."""
+    if before is not None and before.seal is not None and before.number != found.number:
+        rollbacks.write(
+            environment.root,
+            rollbacks.Rollback(
+                number=found.number,
+                before=before.number,
+                profile_digest=before.seal.profile_digest,
+                lock_digest=before.seal.lock_digest,
+            ),
+        )
 
 
 def _mended(environment: Environment, generation: Generation, flaw: Flaw) -> bool:

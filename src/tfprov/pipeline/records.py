@@ -108,6 +108,7 @@ class Outcome:
         bytes_fetched: moved over the network.
         bytes_reused: found in the store.
         already: True when the environment was verified before and nothing had to be done.
+        rolled_back: True when it stays where a rollback led to, although profile and lock ask for something else.
     """
 
     environment: Environment
@@ -119,3 +120,4 @@ class Outcome:
     bytes_fetched: int = 0
     bytes_reused: int = 0
     attempts: tuple[Attempt, ...] = ()
+    rolled_back: bool = False

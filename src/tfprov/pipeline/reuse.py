@@ -20,17 +20,25 @@ def sweep_leftovers(context: Context) -> None:
     uv.sweep(context.home.cache / "uv")
 
 
-def active_generation(context: Context, locked: Locked) -> Installation | None:
-    """The active generation, when it has exactly the files of the lock on the interpreter of the plan."""
-    generation = context.environment.active()
-    if generation is None or generation.seal is None:
-        return None
-    if (generation.seal.lock_digest, generation.seal.python) != (locked.lock.digest, locked.interpreter.path):
-        return None
-    # A folder may have changed under the same lock; then its wheel is not built yet, or is another one.
-    if locked.lock.sources or generation.seal.from_folders != locked.lock.from_folders:
-        return None
-    return Installation(locked=locked, generation=generation) if context.is_whole(generation) else None
+def kept_generation(context: Context, locked: Locked) -> Installation | None:
+    """A generation that has exactly the files of the lock on the interpreter of the plan: the active one, or another.
+
+    Another one is there after a rollback, or when what the profile asks for was changed and changed back.
+    """
+    environment, wanted = context.environment, (locked.lock.digest, locked.interpreter.path)
+    active = environment.active()
+    for generation in (*filter(None, (active,)), *reversed(environment.generations())):
+        if generation.seal is None or (generation.seal.lock_digest, generation.seal.python) != wanted:
+            continue
+        # A folder may have changed under the same lock; then its wheel is not built yet, or is another one.
+        if locked.lock.sources or generation.seal.from_folders != locked.lock.from_folders:
+            continue
+        if generation == active:
+            if context.is_whole(generation):
+                return Installation(locked=locked, generation=generation)
+        elif environment.flaw(generation) is None:
+            return Installation(locked=locked, generation=generation)
+    return None
 
 
 def is_proved(context: Context, kept: Installation) -> bool:

@@ -43,6 +43,8 @@ def up(request: Request, emit: Emit) -> Outcome:
             context.open_journal()
             _sweep(environment)
             return _unchanged(context, verified)
+        if (kept := rolled_back(context)) is not None:
+            return dataclasses.replace(_unchanged(context, kept), rolled_back=True)
         with context.alone():
             environment.claim()
             context.open_journal()
@@ -70,7 +72,7 @@ def up(request: Request, emit: Emit) -> Outcome:
                 interpreter = stages.find_interpreter(context, machine, plan)
                 locked = stages.lock_files(context, machine, choice, interpreter)
                 locked = sources.with_known_wheels(context, machine, locked)
-                kept = None if request.recreate else reuse.active_generation(context, locked)
+                kept = None if request.recreate else reuse.kept_generation(context, locked)
                 if kept is not None and reuse.is_proved(context, kept):
                     return _outcome(context, reuse.reseal(context, kept), plan)
                 proved = prove.prove(context, machine, kept or install(locked), install=install)
@@ -178,6 +180,42 @@ def still_verified(context: Context) -> Generation | None:
     if not lock_path.exists() or hashlib.sha256(lock_path.read_bytes()).hexdigest() != generation.seal.lock_digest:
         return None
     return generation if context.is_whole(generation) else None
+
+
+def rolled_back(context: Context) -> Generation | None:
+    """The generation that a rollback led to, when the run is to stay there; None when it may go on.
+
+    It may when profile or lock changed since, or when the run is told what to do.
+
+    Raises:
+        TfprovError: `rolled-back` when the user has to say what he wants.
+    """
+    from tfprov.envs import rollbacks
+
+    request, environment = context.request, context.environment
+    active = environment.active()
+    found = rollbacks.read(environment.root, active)
+    if found is None or active is None or request.recreate or request.upgrade or request.overrides or request.bundle:
+        return None
+    lock_path = context.lock_path
+    now = hashlib.sha256(lock_path.read_bytes()).hexdigest() if lock_path.exists() else ""
+    if (context.source.digest, now) != (found.profile_digest, found.lock_digest):
+        return None
+    if request.keep_rollback is False or environment.flaw(active) is not None:
+        return None
+    if request.keep_rollback or found.keep:
+        if not found.keep:
+            rollbacks.write(environment.root, dataclasses.replace(found, keep=True))
+        return active
+    named = request.profile
+    raise TfprovError(
+        "rolled-back",
+        f"`{environment.owner.name}` was rolled back to generation {found.number}, and profile and lock still ask for "
+        f"what generation {found.before} is",
+        evidence=(f"`{context.source.path}` and `{lock_path.name}` are as they were then",),
+        hint=f"`{f'tfprov up {named}'.rstrip()} --keep-rollback` stays at generation {found.number} until one of them "
+        "changes; `--no-keep-rollback` goes forward again",
+    )
 
 
 def _sweep(environment: Environment) -> None:

@@ -89,6 +89,7 @@ def outcome(result: Outcome) -> Document:
             if one.number > 0
         ],
         "already": result.already,
+        "rolled_back": result.rolled_back,
     }
 
 
@@ -142,12 +143,17 @@ def swept(found: Swept) -> Document:
     return {"removed_files": found.files, "removed_bytes": found.bytes}
 
 
-def listing(environments: Iterable[Environment], flaws: Mapping[Path, Flaw] = MappingProxyType({})) -> Document:
+def listing(
+    environments: Iterable[Environment],
+    flaws: Mapping[Path, Flaw] = MappingProxyType({}),
+    differences: Mapping[Path, tuple[str, ...]] = MappingProxyType({}),
+) -> Document:
     """Environments with their generations.
 
     Args:
         environments: in the order to show them in.
         flaws: by folder, of the generations that may not be used as they are.
+        differences: by folder, from the generation before.
     """
     documents = []
     for one in environments:
@@ -164,6 +170,7 @@ def listing(environments: Iterable[Environment], flaws: Mapping[Path, Flaw] = Ma
                         "path": found.path,
                         **(asdict(found.seal) if found.seal else {}),
                         "flaw": asdict(flaws[found.path]) if found.path in flaws else None,
+                        "differences": differences.get(found.path),
                     }
                     for found in one.generations()
                 ],

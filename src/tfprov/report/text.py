@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
+from tfprov.envs.differences import shortened
 from tfprov.envs.layout import executables_in
 from tfprov.errors import Group, TfprovError
 from tfprov.redact import redact
@@ -50,7 +51,9 @@ def outcome(result: Outcome, *, profile: str) -> str:
     target = seal.target
     head = f"TensorFlow {seal.tensorflow} on Python {seal.python_version}"
     place = result.environment.stable
-    if result.already:
+    if result.rolled_back:
+        lines = [f"{head} stays in use: generation {result.generation.number}, after the rollback"]
+    elif result.already:
         lines = [f"{head} is already verified: nothing to do"]
     else:
         lines = [f"{head} is verified ({seal.level})"]
@@ -225,12 +228,17 @@ def dossier(parts: Iterable[Part]) -> str:
     return "\n".join(["the report would hold (credentials, user and host names, homes are taken out):", *rows])
 
 
-def listing(environments: Iterable[Environment], flaws: Mapping[Path, Flaw] = MappingProxyType({})) -> str:
+def listing(
+    environments: Iterable[Environment],
+    flaws: Mapping[Path, Flaw] = MappingProxyType({}),
+    differences: Mapping[Path, tuple[str, ...]] = MappingProxyType({}),
+) -> str:
     """Environments with their generations.
 
     Args:
         environments: in the order to show them in.
         flaws: by folder, of the generations that may not be used as they are.
+        differences: by folder, from the generation before.
     """
     lines = []
     for environment in environments:
@@ -247,6 +255,8 @@ def listing(environments: Iterable[Environment], flaws: Mapping[Path, Flaw] = Ma
                 f"  {mark} {generation.number}  TensorFlow {seal.tensorflow} ({seal.target.accelerator})"
                 f"  Python {seal.python_version}  {size(seal.bytes)}  verified {seal.sealed_at} ({seal.level})"
             )
+            if generation.path in differences:
+                lines.append(f"      {shortened(differences[generation.path]) or 'the same packages'}")
             lines += [f"      cured: {cure}" for cure in seal.cures]
             if generation.path in flaws:
                 lines.append(f"      unusable ({flaws[generation.path].code}): {flaws[generation.path].words}")

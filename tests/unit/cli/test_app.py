@@ -346,6 +346,7 @@ class TestExistingEnvironments:
             f"  profile {environment.owner.profile}\n"
             "  * 2  TensorFlow 2.21.0 (cpu)  Python 3.12.1  "
             f"{environment.generations()[1].seal.bytes} B  verified 2026-01-01T00:00:00+00:00 (quick)\n"  # type: ignore[union-attr]
+            "      the same packages\n"
             "    1  TensorFlow 2.21.0 (cpu)  Python 3.12.1  "
             f"{environment.generations()[0].seal.bytes} B  verified 2026-01-01T00:00:00+00:00 (quick)\n"  # type: ignore[union-attr]
         )

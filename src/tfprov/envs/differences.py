@@ -1,0 +1,79 @@
+"""What the generations of an environment have in common, and in what they differ."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterable, Mapping, Sequence
+from pathlib import Path
+
+from tfprov.envs.records import Generation
+
+
+def kind_of(generation: Generation) -> Hashable:
+    """What is equal for two generations of the same locked files on the same interpreter, with the same cures."""
+    seal = generation.seal
+    return (seal.image, seal.cures) if seal and seal.image else generation.number
+
+
+def superfluous(others: Sequence[Generation], active: Generation | None, keep: int) -> tuple[Generation, ...]:
+    """What need not be kept: all but one of the same kind, and the oldest of the rest.
+
+    Args:
+        others: sealed ones beside the active one, oldest first.
+        active: the one in use, which stays; None for none.
+        keep: so many stay, the active one included; 0 for all.
+    """
+    if not keep:
+        return ()
+    newest = {kind_of(one): one.number for one in (*others, *filter(None, (active,)))}
+    kinds = [one for one in others if newest[kind_of(one)] == one.number]
+    stay = {one.number for one in kinds[max(0, len(kinds) - (keep - 1)) :]}
+    return tuple(one for one in others if one.number not in stay)
+
+
+def packages(root: Path) -> dict[str, str]:
+    """Versions by normalised name of all that is installed in an environment, as its folders say."""
+    from tfprov.envs.integrity import installed
+
+    found = {one.name: one.version for one in installed(root)}
+    for record in (root / "conda-meta").glob("*.json"):
+        name, version, _ = (*record.stem.rsplit("-", 2), "", "")[:3]
+        found[name] = version
+    return found
+
+
+def between(older: Mapping[str, str], newer: Mapping[str, str]) -> tuple[str, ...]:
+    """Each package that came, went or has another version, as people write it."""
+    found = []
+    for name in sorted({*older, *newer}):
+        was, now = older.get(name), newer.get(name)
+        if was is None:
+            found.append(f"+ {name} {now}")
+        elif now is None:
+            found.append(f"- {name} {was}")
+        elif was != now:
+            found.append(f"{name} {was} → {now}")
+    return tuple(found)
+
+
+def of_each(generations: Sequence[Generation]) -> dict[Path, tuple[str, ...]]:
+    """What each generation has that the one before it had not, by folder; the first is left out.
+
+    Args:
+        generations: sealed ones, oldest first.
+    """
+    contents = [_with_python(one) for one in generations]
+    pairs = zip(generations[1:], contents, contents[1:], strict=False)
+    return {generation.path: between(older, newer) for generation, older, newer in pairs}
+
+
+def _with_python(generation: Generation) -> Mapping[str, str]:
+    # Before every name of a package, which has no capital letter.
+    return {"Python": generation.seal.python_version if generation.seal else "", **packages(generation.path)}
+
+
+def shortened(differences: Iterable[str], *, most: int = 8) -> str:
+    """The differences in a line."""
+    words = list(differences)
+    if len(words) > most:
+        words[most - 1 :] = [f"and {len(words) - most + 1} more"]
+    return ", ".join(words)

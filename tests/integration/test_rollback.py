@@ -1,0 +1,116 @@
+"""Going back, staying there, and going forward again."""
+
+from __future__ import annotations
+
+import json
+import os
+import pty
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from site_under_test import RELEASE, Site, only_here, sham_wheel
+from wheels import build_wheel
+
+pytestmark = only_here
+WITH_HELPER = '[packages]\nrequirements = ["helper"]\n'
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Site:
+    """An environment without `helper`, then one with it, then the same once more."""
+    found = Site.make(tmp_path)
+    found.offer(sham_wheel(found.root / "built", RELEASE), build_wheel(found.root / "built", "helper", "1.0"))
+    found.write()
+    found.up()
+    found.write(WITH_HELPER)
+    found.up()
+    found.up("--recreate")
+    return found
+
+
+def numbered(site: Site) -> list[str]:
+    """The generations, without what was put aside."""
+    return [name for name in site.generations() if name.isdecimal()]
+
+
+def active(site: Site) -> str:
+    return os.path.basename(os.readlink(next(site.home.glob("data/environments/*/current"))))
+
+
+def test_list_tells_what_differs_and_two_of_the_same_are_one(site: Site) -> None:
+    assert numbered(site) == ["0001", "0003"]
+    listed = site.run("list").stdout.splitlines()
+    newest = next(number for number, line in enumerate(listed) if line.startswith("  * 3  TensorFlow"))
+    assert listed[newest + 1] == "      + helper 1.0"
+    (document,) = json.loads(site.run("list", "--json").stdout)["environments"]
+    assert [one["differences"] for one in document["generations"]] == [None, ["+ helper 1.0"]]
+
+
+def test_up_does_not_take_a_rollback_back_in_silence(site: Site) -> None:
+    back = site.run("rollback", "train.toml")
+    assert "train is at generation 1 again" in back.stdout
+    assert "note      profile and lock are unchanged" in back.stdout
+    for _ in range(2):
+        refused = site.run("up", "train.toml")
+        assert refused.returncode == 2
+        assert "error[rolled-back]: `train` was rolled back to generation 1" in refused.stderr
+        assert "`tfprov up train.toml --keep-rollback` stays at generation 1" in refused.stderr
+        assert active(site) == "0001"
+    # Told once, it stays.
+    assert "stays in use: generation 1, after the rollback" in site.run("up", "train.toml", "--keep-rollback").stdout
+    assert site.up()["rolled_back"] is True
+    assert active(site) == "0001"
+    # Forward again: what was in use before is there and is taken, not built.
+    assert site.up("--no-keep-rollback")["rolled_back"] is False
+    assert active(site) == "0003"
+    assert numbered(site) == ["0001", "0003"]
+    assert site.up()["already"] is True
+
+
+def test_a_changed_profile_ends_a_rollback(site: Site) -> None:
+    site.run("rollback", "train.toml")
+    site.run("up", "train.toml", "--keep-rollback")
+    site.offer(build_wheel(site.root / "built", "other", "1.0"))
+    site.write('[packages]\nrequirements = ["helper", "other"]\n')
+    assert site.up()["rolled_back"] is False
+    assert active(site) == "0004"
+    # Changed and changed back: neither is a rollback, and nothing is built.
+    site.write(WITH_HELPER)
+    site.up()
+    assert active(site) == "0003"
+    site.write('[packages]\nrequirements = ["helper", "other"]\n')
+    site.up()
+    assert active(site) == "0004"
+
+
+def test_a_rollback_to_what_is_damaged_since_is_taken_back(site: Site) -> None:
+    site.run("rollback", "train.toml")
+    (library,) = site.home.glob("data/environments/*/generations/0001/lib/python*/site-packages")
+    (library / "tensorflow" / "__init__.py").unlink()
+    assert site.up()["already"] is True
+    assert active(site) == "0003"
+
+
+@pytest.mark.parametrize(("answer", "generation"), [("y\n", "0003"), ("\n", "0001")])
+def test_at_a_terminal_up_asks(site: Site, answer: str, generation: str) -> None:
+    site.run("rollback", "train.toml")
+    ours, theirs = pty.openpty()
+    done = subprocess.Popen(
+        site.command("up", "train.toml"),
+        env=site.environ(),
+        cwd=site.root,
+        stdin=theirs,
+        stderr=theirs,
+        stdout=subprocess.PIPE,
+    )
+    os.close(theirs)
+    said = b""
+    while b"Go forward again? [y/N] " not in said:
+        said += os.read(ours, 1000)
+    os.write(ours, answer.encode())
+    done.communicate(timeout=120)
+    os.close(ours)
+    assert done.returncode == 0
+    assert active(site) == generation
