@@ -24,17 +24,20 @@ LAYERS = (
         "process",
         "project_folder",
         "redact",
+        "trees",
         "words",
     ),
     ("journal",),
     ("diagnose",),
     ("ladder",),
+    ("locks",),
     ("wants",),
     ("profile",),
     ("host",),
     ("plan",),
     ("lock",),
     ("fetch",),
+    ("unpack",),
     ("sources",),
     ("envs",),
     ("install",),
@@ -47,7 +50,7 @@ LAYERS = (
 )
 """Rooms from the ground to the top. The modules of one layer may import each other."""
 STAGES = frozenset(
-    {"profile", "host", "plan", "lock", "fetch", "sources", "envs", "install", "conda", "smoke", "bundle"}
+    {"profile", "host", "plan", "lock", "fetch", "unpack", "sources", "envs", "install", "conda", "smoke", "bundle"}
 )
 PROBES = "smoke.probes"
 

@@ -39,6 +39,7 @@ class Home:
 
         data/environments/<id>/     one environment: its generations and the link to the verified one
         data/images/<key>/          the files of verified generations, to make them again by linking
+        data/unpacked/<hash>/       the files of wheels, to link environments from
         cache/store/                verified files by hash
         cache/uv/, cache/pip/ …     caches of the tools that tfprov starts
         state/journals/<id>/        one file of JSON lines per run
@@ -69,6 +70,11 @@ class Home:
     def images(self) -> Path:
         """Folder of the images: beside the environments, because links do not cross file systems."""
         return self.data / "images"
+
+    @property
+    def unpacked(self) -> Path:
+        """Folder of the unpacked wheels, by hash; beside the environments for the same reason."""
+        return self.data / "unpacked"
 
     @property
     def journals(self) -> Path:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import shutil
@@ -409,9 +410,12 @@ def test_output_off_a_terminal_is_plain(site: Site) -> None:
     assert "\r" not in done.stdout + done.stderr
 
 
-def test_uv_that_cannot_install_gives_way_to_pip(site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("last", ["uv", "pip"])
+def test_an_installer_that_fails_gives_way_to_the_next(
+    site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, last: str
+) -> None:
     from tfprov.events import Attempt, Event
-    from tfprov.pipeline import uv
+    from tfprov.pipeline import unpacked, uv
     from tfprov.pipeline.context import Request
     from tfprov.pipeline.up import up
 
@@ -421,14 +425,21 @@ def test_uv_that_cannot_install_gives_way_to_pip(site: Site, tmp_path: Path, mon
         f'#!/bin/sh\n[ "$2" = install ] && {{ echo "error: links are not possible" >&2; exit 2; }}\nexec {real} "$@"\n'
     )
     broken.chmod(0o755)
-    monkeypatch.setattr(uv, "uv_executable", lambda: broken)
+    if last == "pip":
+        monkeypatch.setattr(uv, "uv_executable", lambda: broken)
+
+    def place(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOSYS, "no such thing here")
+
+    monkeypatch.setattr(unpacked, "place", place)
     seen: list[Event] = []
     request = Request(profile="train.toml", cwd=site.root, environ=site.environ())
     outcome = up(request, seen.append)
     assert outcome.generation.seal is not None
-    assert outcome.generation.seal.installer == "pip"
+    assert outcome.generation.seal.installer == last
     rungs = [event.rung for event in seen if isinstance(event, Attempt) and event.stage == "install"]
-    assert rungs[-1] == "other-installer"
+    assert rungs[:2] == ["normal", "fresh"]
+    assert rungs[2:] == ["other-installer"] * (1 if last == "uv" else 2)
     assert site.imported() == RELEASE
 
 

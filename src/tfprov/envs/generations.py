@@ -23,7 +23,8 @@ import shutil
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
-from tfprov.envs import documents, launchers, manifest, rollbacks, trees
+from tfprov import trees
+from tfprov.envs import documents, launchers, manifest, rollbacks
 from tfprov.envs.differences import superfluous
 from tfprov.envs.holders import holders
 from tfprov.envs.layout import python_in

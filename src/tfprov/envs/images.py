@@ -21,7 +21,8 @@ from typing import NamedTuple
 
 import psutil
 
-from tfprov.envs import spares, trees
+from tfprov import trees
+from tfprov.envs import spares
 from tfprov.envs.holders import OLDER_SHELLS
 from tfprov.envs.integrity import bad_files, digests, owners, recorded
 from tfprov.envs.layout import BINDING

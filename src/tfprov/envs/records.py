@@ -71,7 +71,7 @@ class Seal:
         smoke_digest: digest of everything in the profile that the smoke test depends on.
         verdict: the verdict as a JSON document.
         why: why this release and interpreter.
-        installer: what installed it: `uv` or `pip`.
+        installer: what installed it: `tfprov`, `uv` or `pip`; the kind of the environment where no wheel was.
         sealed_at: moment in UTC, ISO 8601.
         bytes: size of the files.
         image: name of the image with the same files.

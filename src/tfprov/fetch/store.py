@@ -26,10 +26,9 @@ from typing import BinaryIO
 
 import filelock
 
-from tfprov import paths
+from tfprov import locks, paths
 from tfprov.digests import sha256_of
 from tfprov.errors import TfprovError
-from tfprov.fetch import locks
 from tfprov.fetch.flushing import Flusher
 from tfprov.fetch.leases import Lease, guard, leased
 from tfprov.fetch.partial import Partial

@@ -23,8 +23,8 @@ class Need:
 
     Attributes:
         store: wheels that are still missing.
-        unpacked: the environment's files; they are written into the installer's cache and linked into the environment
-            where both are on one file system, else written twice.
+        unpacked: the environment's files; they are unpacked once and linked into the environment where both
+            are on one file system, else written twice.
     """
 
     store: int
@@ -45,13 +45,13 @@ def need(files: Sequence[LockedFile], present: Sequence[bool], *, unpacked: int 
     return Need(store=missing, unpacked=unpacked + _OVERHEAD)
 
 
-def check(wanted: Need, *, store: Path, cache: Path, target: Path, temporary: Path) -> None:
+def check(wanted: Need, *, store: Path, unpacked: Path, target: Path, temporary: Path) -> None:
     """Make sure that every file system has room for the bytes that will be written to it.
 
     Args:
         wanted: bytes.
         store: folder of the wheels.
-        cache: folder in which the installer unpacks.
+        unpacked: folder of the unpacked wheels.
         target: folder of the environment.
         temporary: folder for temporary files; resolvers keep metadata there.
 
@@ -60,10 +60,10 @@ def check(wanted: Need, *, store: Path, cache: Path, target: Path, temporary: Pa
     """
     shares = [
         Share(purpose="wheels", path=store, size=wanted.store),
-        Share(purpose="unpacked wheels", path=cache, size=wanted.unpacked),
+        Share(purpose="unpacked wheels", path=unpacked, size=wanted.unpacked),
         Share(purpose="temporary files", path=temporary, size=16 * 1024 * 1024),
     ]
-    if device_of(cache) != device_of(target):
+    if device_of(unpacked) != device_of(target):
         shares.append(Share(purpose="the environment", path=target, size=wanted.unpacked))
     require(shares)
 

@@ -6,7 +6,7 @@ import contextlib
 from dataclasses import dataclass
 from pathlib import Path
 
-from tfprov.envs import trees
+from tfprov import trees
 from tfprov.envs.generations import environments
 from tfprov.envs.locks import all_locked
 from tfprov.errors import TfprovError
@@ -39,7 +39,8 @@ def info(home: Home) -> tuple[Kept, ...]:
     stored = store.files()
     return (
         Kept(what="wheels", path=home.store, bytes=store.size(), files=len(stored)),
-        _kept("unpacked", home.cache / "uv"),
+        _kept("unpacked", home.unpacked),
+        _kept("uv", home.cache / "uv"),
         _kept("conda", home.cache / "conda"),
         _kept("images", home.images),
         _kept("virtualenv", home.cache / "virtualenv"),
@@ -69,9 +70,9 @@ def clear(home: Home) -> Swept:
         TfprovError: `lock-timeout` while a run may be installing from what is unpacked.
     """
     with all_locked(home.environments):
-        for name in ("uv", "conda", "virtualenv"):
+        for folder in (home.unpacked, *(home.cache / name for name in ("uv", "conda", "virtualenv"))):
             with contextlib.suppress(OSError):
-                to_trash(home.cache / name)
+                to_trash(folder)
     _sweep(home)
     return Store(home.store).clear()
 
@@ -85,7 +86,8 @@ def _sweep(home: Home) -> None:
             environment.give_up_aside()
         environment.empty_trash()
     sweep_images(home)
-    for folder in (home.environments, home.images, home.cache, home.cache / "conda", home.cache / "conda" / "packages"):
+    conda = home.cache / "conda"
+    for folder in (home.data, home.environments, home.images, home.unpacked, home.cache, conda, conda / "packages"):
         trees.empty_trash(folder)
 
 

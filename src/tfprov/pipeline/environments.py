@@ -11,8 +11,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tfprov import paths
-from tfprov.envs import following, rollbacks, trees
+from tfprov import paths, trees
+from tfprov.envs import following, rollbacks
 from tfprov.envs.differences import kind_of
 from tfprov.envs.generations import Environment, environments
 from tfprov.envs.layout import python_in

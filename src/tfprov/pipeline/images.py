@@ -12,6 +12,7 @@ from tfprov.envs.images import Image, image_key
 from tfprov.envs.records import Generation
 from tfprov.errors import TfprovError
 from tfprov.paths import Home
+from tfprov.pipeline import unpacked
 from tfprov.pipeline.context import Context
 from tfprov.pipeline.records import Locked
 
@@ -22,11 +23,10 @@ def image_of(context: Context, locked: Locked) -> Image:
 
 
 def sweep_images(home: Home) -> None:
-    """Delete the images that no generation of any environment names any more."""
-    if not home.images.is_dir():
-        return
+    """Delete the images that no generation of any environment names any more, and the wheels unpacked for them."""
     used = _used(home)
-    for folder in home.images.iterdir():
+    unpacked.sweep(home, used)
+    for folder in home.images.iterdir() if home.images.is_dir() else ():
         # One that is being made belongs to another run.
         unused = folder.name not in used and not folder.name.startswith(".") and not folder.name.endswith(".new")
         # Once more: deleting the one before took its time, and a run may have taken this one into use.

@@ -13,7 +13,6 @@ if TYPE_CHECKING:
     from tfprov.fetch.fetch import Fetched
     from tfprov.host.records import Interpreter
     from tfprov.lock.records import Lock
-    from tfprov.pipeline.uv import CacheSnapshot
     from tfprov.plan.records import Decision, Plan
     from tfprov.smoke.records import Verdict
 
@@ -54,18 +53,6 @@ class Locked:
     plan: Plan
     interpreter: Interpreter
     lock: Lock
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Files:
-    """The locked files in the store.
-
-    Attributes:
-        snapshot: when this run began to fetch and unpack.
-    """
-
-    fetched: Fetched
-    snapshot: CacheSnapshot
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

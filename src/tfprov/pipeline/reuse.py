@@ -8,16 +8,17 @@ from dataclasses import replace
 from tfprov.envs.records import Generation, Seal
 from tfprov.errors import TfprovError
 from tfprov.paths import sweep_temporary
-from tfprov.pipeline import uv
+from tfprov.pipeline import unpacked, uv
 from tfprov.pipeline.context import Context
 from tfprov.pipeline.records import Installation, Locked
 from tfprov.pipeline.stages import smoke_digest, smoke_request
 
 
 def sweep_leftovers(context: Context) -> None:
-    """Delete what killed runs left in temporary folders and in uv's cache."""
+    """Delete what killed runs left in temporary folders, in uv's cache, and half unpacked."""
     sweep_temporary(now=time.time())
     uv.sweep(context.home.cache / "uv")
+    unpacked.store_of(context.home).sweep_unfinished()
 
 
 def kept_generation(context: Context, locked: Locked) -> Installation | None:

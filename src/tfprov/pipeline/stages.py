@@ -7,6 +7,7 @@ import hashlib
 import json
 import shutil
 import tempfile
+from collections.abc import Callable
 from dataclasses import asdict, replace
 from datetime import datetime, timezone
 from functools import partial
@@ -21,31 +22,33 @@ from tfprov.envs.records import Generation, Seal
 from tfprov.errors import TfprovError
 from tfprov.events import Note
 from tfprov.fetch.addresses import expand_all
-from tfprov.fetch.fetch import Fetched, fetch, sizes
+from tfprov.fetch.fetch import Fetched, fetch, sizes, unheard
 from tfprov.fetch.store import Store
 from tfprov.host import facts as host_facts
 from tfprov.host.records import Interpreter
 from tfprov.install import space
 from tfprov.install.ahead import compiling
 from tfprov.install.installers import Installer, Pip, Uv
+from tfprov.install.place import INSTALLER
 from tfprov.install.wheelhouse import Wheelhouse, wheelhouse
 from tfprov.ladder.climb import Policy, Step, climb
 from tfprov.ladder.rungs import Rung
 from tfprov.lock.records import LockedFile, Target
 from tfprov.lock.resolve import is_tensorflow
 from tfprov.paths import Home
-from tfprov.pipeline import limits, uv
+from tfprov.pipeline import limits, unpacked, uv
 from tfprov.pipeline.bundle_source import require_local, take_wheels, with_size
 from tfprov.pipeline.context import Context, stage
 from tfprov.pipeline.images import beside_the_smoke_test, image_of, sweep_images, while_there
 from tfprov.pipeline.machine import Machine
-from tfprov.pipeline.records import Choice, Files, Installation, Locked, Proved
+from tfprov.pipeline.records import Choice, Installation, Locked, Proved
 from tfprov.plan.records import Plan
 from tfprov.process import clean_environment
 from tfprov.profile.records import Loaded
 from tfprov.smoke.records import SmokeRequest, Verdict
 from tfprov.smoke.runner import smoke
 from tfprov.smoke.verdict import as_document, as_error
+from tfprov.unpack.unpacking import Unpacking
 
 _INSTALL_SECONDS = 1800.0
 
@@ -97,9 +100,17 @@ def lock_files(context: Context, machine: Machine, choice: Choice, interpreter: 
 
 
 @stage("fetch")
-def fetch_files(context: Context, machine: Machine, locked: Locked) -> Files:
-    """The locked files in the store; the only stage that moves big bytes."""
-    snapshot = uv.snapshot(context.home.cache / "uv")
+def fetch_files(
+    context: Context, machine: Machine, locked: Locked, *, arrived: Callable[[LockedFile, Path], None] = unheard
+) -> Fetched:
+    """The locked files in the store; the only stage that moves big bytes.
+
+    Args:
+        context: of the run.
+        machine: to fetch on.
+        locked: the files.
+        arrived: called with each file that is whole, and its path, while others are still on their way.
+    """
     store, bundle = Store(context.home.store), context.bundle
     files, network = context.backend.sources(context, machine, locked.lock)
     limit = limits.cap(context.request.environ, store.root)
@@ -113,10 +124,16 @@ def fetch_files(context: Context, machine: Machine, locked: Locked) -> Files:
     if network.offline:
         require_local(context, machine, files, store)
     fetched = fetch(
-        files, store=store, network=network, emit=context.emit, deadline=context.deadline, skip=context.skip
+        files,
+        store=store,
+        network=network,
+        emit=context.emit,
+        deadline=context.deadline,
+        skip=context.skip,
+        arrived=arrived,
     )
     limits.trim(store, limit, context.emit)
-    return Files(fetched=fetched, snapshot=snapshot)
+    return fetched
 
 
 def _make_room(context: Context, plan: Plan, store: Store, files: tuple[LockedFile, ...]) -> None:
@@ -126,7 +143,7 @@ def _make_room(context: Context, plan: Plan, store: Store, files: tuple[LockedFi
         space.check(
             space.need(files, [store.has(file) for file in files], unpacked=plan.unpacked_bytes),
             store=context.home.store,
-            cache=context.home.cache / "uv",
+            unpacked=context.home.unpacked,
             target=context.environment.root,
             temporary=Path(tempfile.gettempdir()),
         )
@@ -165,10 +182,10 @@ def _link_image(context: Context, machine: Machine, locked: Locked) -> Installat
         if damaged:
             text = f"{len(damaged)} files of the image were damaged: taking them from their wheels again"
             context.emit(Note(text=text))
-            fetched = fetch_files(context, machine, locked).fetched
+            fetched = fetch_files(context, machine, locked)
             wheels = [path for path in fetched.paths.values() if path.suffix == ".whl"]
-            # Who wrote into a linked file wrote into uv's copy too, and a later install would bring it back.
-            uv.forget(context, image.owners(damaged))
+            # Who wrote into a linked file wrote into the unpacked wheel too, and a later install would bring it back.
+            unpacked.forget(context, locked.lock.files, image.owners(damaged))
             if not image.heal(damaged, wheels):
                 image.drop()
                 raise TfprovError(
@@ -197,7 +214,7 @@ def _create(context: Context, machine: Machine, locked: Locked, path: Path, *, s
 
     def bring() -> None:
         nonlocal brought
-        brought = fetch_files(context, machine, locked).fetched
+        brought = fetch_files(context, machine, locked)
 
     context.backend.create(context, machine, locked, path, fetch=bring, seeded=seeded)
     following.prepare(path)
@@ -206,42 +223,57 @@ def _create(context: Context, machine: Machine, locked: Locked, path: Path, *, s
 
 @stage("install")
 def install_wheels(
-    context: Context, machine: Machine, locked: Locked, files: Files, generation: Generation
+    context: Context, machine: Machine, locked: Locked, *, fetched: Fetched, generation: Generation, trees: Unpacking
 ) -> Installation:
-    """The generation with the locked wheels in it."""
-    path, fetched = generation.path, files.fetched
-    python, uv_cache = python_in(path), context.home.cache / "uv"
+    """The generation with the locked wheels in it.
+
+    Args:
+        context: of the run.
+        machine: to install on.
+        locked: what to install.
+        fetched: its files.
+        generation: an environment without them.
+        trees: has been told of all wheels.
+    """
+    path = generation.path
+    python, image = python_in(path), image_of(context, locked).folder.name
     environ = {**clean_environment(context.request.environ), **context.backend.prepare_install(context, locked)}
     wheels_locked = tuple(file for file in locked.lock.files if file.is_wheel)
     if not wheels_locked:
         return Installation(locked=locked, generation=generation, fetched=fetched, installer=context.source.kind)
 
-    def install(installer: Installer, wheels: Wheelhouse) -> str:
-        installer.install(wheels, python=python, environ=environ, timeout=_INSTALL_SECONDS)
-        try:
-            uv.verify_install(path, files.snapshot, others=context.backend.owned_files(path))
-        except TfprovError:
-            uv.forget(context, None)
-            raise
-        return installer.name
+    def place(trees: Unpacking) -> str:
+        unpacked.install(trees, wheels_locked, python=python, environ=environ, image=image)
+        return INSTALLER
 
-    def again(installer: Installer, wheels: Wheelhouse) -> str:
+    def empty() -> None:
         # What a failed installer left behind is not trusted: the next one gets an empty environment.
         shutil.rmtree(path)
         path.mkdir()
         _create(context, machine, locked, path)
-        return install(installer, wheels)
 
-    def fresh(installer: Installer, wheels: Wheelhouse) -> str:
+    def fresh() -> str:
         _heal_store(context, machine, locked)
-        return again(installer, wheels)
+        unpacked.forget(context, wheels_locked)
+        empty()
+        with unpacked.unpacking(context) as anew:
+            for file in wheels_locked:
+                unpacked.into(anew)(file, fetched.paths[file.sha256])
+            return place(anew)
+
+    def by(installer: Installer, wheels: Wheelhouse) -> str:
+        empty()
+        installer.install(wheels, python=python, environ=environ, timeout=_INSTALL_SECONDS)
+        return installer.name
 
     with context.environment.scratch() as work:
         wheels = wheelhouse(wheels_locked, fetched.paths, work / "requirements.txt")
         steps = [
-            Step(Rung.NORMAL, partial(install, Uv(uv=uv.uv_executable(), cache=uv_cache), wheels)),
-            Step(Rung.FRESH, partial(fresh, Uv(uv=uv.uv_executable(), cache=work / "uv"), wheels)),
-            Step(Rung.OTHER_INSTALLER, partial(again, Pip(), wheels)),
+            Step(Rung.NORMAL, partial(place, trees)),
+            Step(Rung.FRESH, fresh),
+            # With a cache of its own: what was unpacked by somebody else is not asked for a second time.
+            Step(Rung.OTHER_INSTALLER, partial(by, Uv(uv=uv.uv_executable(), cache=work / "uv"), wheels), name="uv"),
+            Step(Rung.OTHER_INSTALLER, partial(by, Pip(), wheels), name="pip"),
         ]
         policy = Policy(tries=2, deadline=context.deadline)
         clean = clean_environment(context.request.environ)
@@ -269,7 +301,7 @@ def _heal_store(context: Context, machine: Machine, locked: Locked) -> None:
 def drop_unpacked(context: Context, locked: Locked) -> None:
     """Forget what was unpacked. Its files are linked into environments, so whoever writes there writes here."""
     image_of(context, locked).drop()
-    uv.forget(context, None)
+    unpacked.forget(context, locked.lock.files)
 
 
 def smoke_request(loaded: Loaded, target: Target) -> SmokeRequest:
@@ -364,7 +396,9 @@ def activate(context: Context, machine: Machine, proved: Proved) -> Generation:
         variables=context.loaded.profile.environment.variables,
         keep=context.loaded.profile.environment.keep,
     )
-    if old is None and not durable.settle(generation.path):
+    if old is None and durable.settle(generation.path):
+        unpacked.written_back(context, lock.files, generation.path)
+    elif old is None:
         context.emit(
             Note(
                 text=f"the disk had not written the environment back after {durable.SECONDS:.0f} s; a loss of power "

@@ -52,7 +52,7 @@ def up(request: Request, emit: Emit) -> Outcome:
                 # The link at the path that the profile asks for may have been deleted since.
                 environment.activate(verified)
                 return _unchanged(context, verified)
-            from tfprov.pipeline import prove, reuse, sources, stages
+            from tfprov.pipeline import prove, reuse, sources, stages, unpacked
 
             reuse.sweep_leftovers(context)
             machine = stages.gather_facts(context)
@@ -63,9 +63,12 @@ def up(request: Request, emit: Emit) -> Outcome:
                 linked = stages.link_image(context, machine, locked)
                 if linked is not None:
                     return linked
-                files = stages.fetch_files(context, machine, locked)
-                generation = stages.build_environment(context, machine, locked)
-                return stages.install_wheels(context, machine, locked, files, generation)
+                with unpacked.unpacking(context) as trees:
+                    fetched = stages.fetch_files(context, machine, locked, arrived=unpacked.into(trees))
+                    generation = stages.build_environment(context, machine, locked)
+                    return stages.install_wheels(
+                        context, machine, locked, fetched=fetched, generation=generation, trees=trees
+                    )
 
             def provision(choice: Choice) -> Outcome:
                 plan = choice.plan

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from sham import install
-from tfprov.envs import trees
+from tfprov import trees
 from tfprov.envs.images import Image, image_key
 from tfprov.host.records import Interpreter
 from wheels import build_wheel

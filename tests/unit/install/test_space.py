@@ -74,7 +74,7 @@ def refused(wanted: Need, folders: dict[str, Path]) -> list[str]:
     return [line.replace(root, "") for line in failure.value.evidence]
 
 
-ONE = {"store": 1, "cache": 1, "target": 1, "temporary": 1}
+ONE = {"store": 1, "unpacked": 1, "target": 1, "temporary": 1}
 
 
 def test_on_one_device_the_unpacked_files_count_once(disks: Callable[..., dict[str, Path]]) -> None:
@@ -85,13 +85,13 @@ def test_what_is_short_is_said_with_each_share(disks: Callable[..., dict[str, Pa
     assert refused(Need(store=GB, unpacked=4 * GB), disks({1: 5 * GB}, **ONE)) == [
         "5.02 GB needed, 5.00 GB free:",
         "    1.00 GB for wheels in `store`",
-        "    4.00 GB for unpacked wheels in `cache`",
+        "    4.00 GB for unpacked wheels in `unpacked`",
         "      17 MB for temporary files in `temporary`",
     ]
 
 
 def test_on_two_devices_the_unpacked_files_are_written_twice(disks: Callable[..., dict[str, Path]]) -> None:
-    folders = disks({1: 6 * GB, 2: 3 * GB}, store=1, cache=1, target=2, temporary=1)
+    folders = disks({1: 6 * GB, 2: 3 * GB}, store=1, unpacked=1, target=2, temporary=1)
     assert refused(Need(store=GB, unpacked=4 * GB), folders) == [
         "4.00 GB needed, 3.00 GB free:",
         "    4.00 GB for the environment in `target`",
@@ -99,7 +99,7 @@ def test_on_two_devices_the_unpacked_files_are_written_twice(disks: Callable[...
 
 
 def test_every_device_that_is_short_is_named(disks: Callable[..., dict[str, Path]]) -> None:
-    folders = disks({1: MB, 2: MB, 3: MB}, store=1, cache=1, target=2, temporary=3)
+    folders = disks({1: MB, 2: MB, 3: MB}, store=1, unpacked=1, target=2, temporary=3)
     lines = refused(Need(store=GB, unpacked=4 * GB), folders)
     assert [line for line in lines if line.endswith("free:")] == [
         "5.00 GB needed, 1 MB free:",
@@ -110,7 +110,7 @@ def test_every_device_that_is_short_is_named(disks: Callable[..., dict[str, Path
 
 def test_folders_that_do_not_exist_yet_are_measured_where_they_will_be(tmp_path: Path) -> None:
     deep = tmp_path / "not" / "yet"
-    check(Need(store=0, unpacked=0), store=deep, cache=deep, target=deep, temporary=tmp_path)
+    check(Need(store=0, unpacked=0), store=deep, unpacked=deep, target=deep, temporary=tmp_path)
     with pytest.raises(TfprovError):
-        check(Need(store=10**18, unpacked=0), store=deep, cache=deep, target=deep, temporary=tmp_path)
+        check(Need(store=10**18, unpacked=0), store=deep, unpacked=deep, target=deep, temporary=tmp_path)
     assert not deep.exists()

@@ -30,6 +30,7 @@ def test_an_empty_cache_is_told_as_such(home: Home) -> None:
     assert [(one.what, one.bytes, one.files) for one in info(home)] == [
         ("wheels", 0, 0),
         ("unpacked", 0, 0),
+        ("uv", 0, 0),
         ("conda", 0, 0),
         ("images", 0, 0),
         ("virtualenv", 0, 0),
@@ -38,8 +39,8 @@ def test_an_empty_cache_is_told_as_such(home: Home) -> None:
 
 def test_wheels_and_what_was_unpacked_are_counted(home: Home) -> None:
     stored(home, "thing", b"x" * 8192)
-    (home.cache / "uv" / "archive").mkdir(parents=True)
-    (home.cache / "uv" / "archive" / "file").write_bytes(b"y" * 100)
+    (home.unpacked / "abcd" / "tree").mkdir(parents=True)
+    (home.unpacked / "abcd" / "tree" / "file").write_bytes(b"y" * 100)
     counted = {one.what: (one.bytes, one.files) for one in info(home)}
     assert counted["wheels"] == (8192, 1)
     assert counted["unpacked"] == (100, 1)
@@ -71,6 +72,8 @@ def test_pruning_keeps_what_fits(home: Home) -> None:
 def test_clearing_leaves_nothing(home: Home) -> None:
     stored(home, "one", b"1" * 1000)
     (home.cache / "uv").mkdir()
+    (home.unpacked / "abcd" / "tree").mkdir(parents=True)
     assert clear(home).bytes == 1000
     assert not (home.cache / "uv").exists()
+    assert list(home.data.iterdir()) == []
     assert Store(home.store).files() == ()

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tfprov.envs import trees
+from tfprov import trees
 from tfprov.paths import to_trash, trash_in
 
 

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from tfprov import locks
 from tfprov.errors import TfprovError
-from tfprov.fetch import locks
 from tfprov.fetch.store import Store
 from tfprov.lock.records import LockedFile
 

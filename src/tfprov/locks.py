@@ -1,4 +1,4 @@
-"""Locks on files of the store that a process which is gone or stuck cannot hold for ever."""
+"""Locks on shared files that a process which is gone or stuck cannot hold for ever."""
 
 from __future__ import annotations
 

@@ -1,0 +1,273 @@
+"""Installing unpacked wheels: which file goes where, the commands, and the records of what was installed.
+
+The files themselves are linked from the trees. Made anew are only the commands, which name the environment's
+interpreter, and the metadata that says what was installed; pypa's `installer` knows how those look.
+"""
+
+from __future__ import annotations
+
+import base64
+import configparser
+import csv
+import hashlib
+import io
+import json
+import os
+import stat
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from installer.records import parse_record_file
+from installer.scripts import Script
+from installer.utils import SCHEME_NAMES, get_launcher_kind, parse_entrypoints, parse_metadata_file
+from packaging.utils import canonicalize_name
+
+from tfprov import process, trees
+from tfprov.errors import TfprovError
+from tfprov.paths import plain
+from tfprov.unpack.records import Tree, broken
+
+INSTALLER = "tfprov"
+"""What stands in the file INSTALLER of a package."""
+# What pip does, too: in a virtual environment headers have a place of their own.
+_SCHEME = """
+import json, os, sys, sysconfig
+paths = sysconfig.get_paths()
+if sys.prefix != sys.base_prefix:
+    paths["include"] = os.path.join(sys.prefix, "include", "site", "python%d.%d" % sys.version_info[:2])
+print(json.dumps({"purelib": paths["purelib"], "platlib": paths["platlib"], "headers": paths["include"],
+                  "scripts": paths["scripts"], "data": paths["data"]}))
+"""
+_SECONDS = 60.0
+_PYTHON = b"#!python"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unpacked:
+    """A wheel that is to be installed.
+
+    Attributes:
+        name: normalised project name, as the lock has it.
+        filename: of the wheel, for messages.
+        tree: its files.
+    """
+
+    name: str
+    filename: str
+    tree: Tree
+
+
+@dataclass(frozen=True, slots=True)
+class _Plan:
+    """What becomes of one wheel.
+
+    Attributes:
+        library: folder of its packages.
+        metadata: name of the folder of its metadata.
+        links: target of each file, by its path in the tree.
+        scripts: likewise, of the scripts that name an interpreter.
+        record: rows of its RECORD by path, without those that this installation writes itself.
+    """
+
+    wheel: Unpacked
+    library: str
+    metadata: str
+    links: dict[str, str] = field(default_factory=dict)
+    scripts: dict[str, str] = field(default_factory=dict)
+    record: dict[str, tuple[str, str, str]] = field(default_factory=dict)
+
+
+def place(wheels: Sequence[Unpacked], *, python: Path, environ: Mapping[str, str]) -> None:
+    """Install wheels into an environment. Where two have the same file, the later one's stays.
+
+    Args:
+        wheels: what to install; their trees stay untouched.
+        python: interpreter of the environment.
+        environ: all environment variables of a child process.
+
+    Raises:
+        TfprovError: `cache-corrupt` for a wheel that lacks what a wheel must have; `python-broken`.
+        OSError: the disk is full, or a tree is gone.
+    """
+    scheme = _scheme(python, environ)
+    plans = [_plan(wheel, scheme) for wheel in wheels]
+    for library in sorted({plan.library for plan in plans}):
+        _remove_older(Path(library), {wheel.name for wheel in wheels})
+    _link(plans)
+    for plan in plans:
+        _finish(plan, scheme, python)
+
+
+def _scheme(python: Path, environ: Mapping[str, str]) -> dict[str, str]:
+    """The folders of an environment by the names that wheels have for them."""
+    asked = process.run((python, "-I", "-c", _SCHEME), env=environ, timeout=_SECONDS)
+    try:
+        found = json.loads(asked.stdout)
+        return {name: str(found[name]) for name in SCHEME_NAMES}
+    except (ValueError, KeyError, TypeError) as error:
+        said = (asked.stderr or asked.stdout).strip()[-500:]
+        raise TfprovError("python-broken", f"`{python}` cannot be started", evidence=(said,)) from error
+
+
+def _plan(wheel: Unpacked, scheme: Mapping[str, str]) -> _Plan:
+    metadata = _metadata_folder(wheel)
+    data = metadata.removesuffix(".dist-info") + ".data"
+    described = parse_metadata_file(_text(wheel, f"{metadata}/WHEEL"))
+    if str(described["Wheel-Version"] or "").partition(".")[0] != "1":
+        raise broken(wheel.filename, f"its Wheel-Version is `{described['Wheel-Version']}`")
+    library = scheme["purelib" if str(described["Root-Is-Purelib"]).lower() == "true" else "platlib"]
+    plan = _Plan(wheel, library, metadata)
+    commands = {name for name, _ in _entry_points(wheel, metadata)}
+    for path in wheel.tree.files:
+        if not path.startswith(f"{data}/"):
+            if path.rpartition("/") != (metadata, "/", "RECORD"):
+                plan.links[path] = f"{library}/{path}"
+            continue
+        kind, _, inner = path[len(data) + 1 :].partition("/")
+        if kind not in SCHEME_NAMES or not inner:
+            raise broken(wheel.filename, f"`{path}` belongs nowhere")
+        folder = f"{scheme[kind]}/{wheel.name}" if kind == "headers" else scheme[kind]
+        if kind != "scripts":
+            plan.links[path] = f"{folder}/{inner}"
+        elif _stem(inner) not in commands:
+            # A command that is also declared is made from its declaration.
+            plan.scripts[path] = f"{folder}/{inner}"
+    rows = _text(wheel, f"{metadata}/RECORD").splitlines()
+    own = {f"{metadata}/{name}" for name in ("RECORD", "INSTALLER", "REQUESTED", "direct_url.json")}
+    for row in parse_record_file(rows):
+        if row[0] not in own:
+            plan.record[row[0]] = row
+    return plan
+
+
+def _metadata_folder(wheel: Unpacked) -> str:
+    tops = {path.partition("/")[0] for path in wheel.tree.files if "/" in path}
+    found = sorted(top for top in tops if top.endswith(".dist-info"))
+    if len(found) != 1:
+        raise broken(wheel.filename, f"it has {len(found)} folders of metadata")
+    name = canonicalize_name(found[0].removesuffix(".dist-info").rpartition("-")[0])
+    if name != canonicalize_name(wheel.name):
+        raise broken(wheel.filename, f"its metadata is that of `{name}`")
+    return found[0]
+
+
+def _text(wheel: Unpacked, path: str) -> str:
+    try:
+        return (wheel.tree.root / path).read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise broken(wheel.filename, f"`{path}` cannot be read: {error}") from error
+
+
+def _entry_points(wheel: Unpacked, metadata: str) -> list[tuple[str, Script]]:
+    """The commands that a wheel declares."""
+    path = f"{metadata}/entry_points.txt"
+    if path not in wheel.tree.files:
+        return []
+    try:
+        declared = [
+            (plain(name), Script(name, module, attribute, section))
+            for name, module, attribute, section in parse_entrypoints(_text(wheel, path))
+        ]
+    except (ValueError, AssertionError, LookupError, configparser.Error) as error:
+        raise broken(wheel.filename, f"`{path}` cannot be read: {error}") from error
+    return declared
+
+
+def _stem(script: str) -> str:
+    for ending in (".exe", "-script.py", ".pya"):
+        if script.lower().endswith(ending):
+            return script[: -len(ending)]
+    return script
+
+
+def _remove_older(library: Path, names: set[str]) -> None:
+    """Remove the projects that are there already: an environment comes with a pip, and the lock may name another."""
+    for metadata in library.glob("*.dist-info"):
+        if canonicalize_name(metadata.name.removesuffix(".dist-info").rpartition("-")[0]) not in names:
+            continue
+        text = (metadata / "RECORD").read_text(encoding="utf-8")
+        for path, _, _ in parse_record_file(text.splitlines()):
+            (library / path).unlink(missing_ok=True)
+        for left in metadata.iterdir():
+            left.unlink()
+        metadata.rmdir()
+
+
+def _link(plans: Sequence[_Plan]) -> None:
+    """Link every file to its place."""
+    owner = {target: number for number, plan in enumerate(plans) for target in plan.links.values()}
+    groups: dict[tuple[Path, Path], list[str]] = {}
+    for number, plan in enumerate(plans):
+        for path, target in plan.links.items():
+            if owner[target] != number:
+                continue
+            # What is brought over has the same path below both folders.
+            inner = path if target == f"{plan.library}/{path}" else path.split("/", 2)[2]
+            source = plan.wheel.tree.root / path[: -len(inner)]
+            groups.setdefault((source, Path(target[: -len(inner)])), []).append(inner)
+    for (root, folder), paths in groups.items():
+        _clear(folder, paths)
+        trees.bring_tree(root, folder, paths, ways=trees.ALL)
+
+
+def _clear(target: Path, paths: Sequence[str]) -> None:
+    """Make room for files that something else has brought already."""
+    there = {top for top in {path.partition("/")[0] for path in paths} if os.path.lexists(target / top)}
+    for path in paths:
+        if path.partition("/")[0] in there:
+            (target / path).unlink(missing_ok=True)
+
+
+def _finish(plan: _Plan, scheme: Mapping[str, str], python: Path) -> None:
+    """Write what is made anew: commands, and the records of what was installed."""
+    rows = {path: row for path, row in plan.record.items() if not path.startswith(f"{_data(plan)}/")}
+    moved = {path: _relative(target, plan.library) for path, target in plan.links.items()}
+    for path, relative in moved.items():
+        _, digest, size = plan.record.get(path, ("", "", ""))
+        rows.pop(path, None)
+        rows[relative] = (relative, digest, size)
+    for path, target in plan.scripts.items():
+        content = (plan.wheel.tree.root / path).read_bytes()
+        if content.startswith(_PYTHON):
+            content = _shebang(python) + content.partition(b"\n")[2]
+        rows.update([_write(Path(target), content, plan.library, executable=True)])
+    for _, script in _entry_points(plan.wheel, plan.metadata):
+        name, content = script.generate(str(python), get_launcher_kind())
+        rows.update([_write(Path(scheme["scripts"]) / name, content, plan.library, executable=True)])
+    for name, content in (("INSTALLER", f"{INSTALLER}\n".encode()), ("REQUESTED", b"")):
+        rows.update([_write(Path(plan.library) / plan.metadata / name, content, plan.library)])
+    record = f"{plan.metadata}/RECORD"
+    rows[record] = (record, "", "")
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerows(sorted(rows.values()))
+    _write(Path(plan.library) / record, text.getvalue().encode(), plan.library)
+
+
+def _data(plan: _Plan) -> str:
+    return plan.metadata.removesuffix(".dist-info") + ".data"
+
+
+def _write(target: Path, content: bytes, library: str, *, executable: bool = False) -> tuple[str, tuple[str, str, str]]:
+    """Write a new file; its row for RECORD, by its path."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    target.unlink(missing_ok=True)  # never written to: it may be a link to a tree
+    target.write_bytes(content)
+    if executable:
+        target.chmod(target.stat().st_mode | stat.S_IXUSR | stat.S_IXGRP | stat.S_IXOTH)
+    digest = base64.urlsafe_b64encode(hashlib.sha256(content).digest()).decode().rstrip("=")
+    relative = _relative(str(target), library)
+    return relative, (relative, f"sha256={digest}", str(len(content)))
+
+
+def _relative(target: str, library: str) -> str:
+    """A path as RECORD has it: relative to the folder of the packages."""
+    if target.startswith(f"{library}/"):
+        return target[len(library) + 1 :]
+    return os.path.relpath(target, library).replace(os.sep, "/")
+
+
+def _shebang(python: Path) -> bytes:
+    """The first lines of a script that this interpreter runs; more than one where its path is long or has blanks."""
+    _, content = Script("x", "x", "x", "console").generate(str(python), "posix")
+    return content.partition(b"# -*-")[0]

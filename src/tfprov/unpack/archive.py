@@ -1,0 +1,220 @@
+"""What is in a wheel, read from its central directory, and whether that may be unpacked at all.
+
+Everything that `zipfile` takes on trust is checked: a member must stay inside the folder, be a plain file, occur once,
+lie in a part of the archive of its own, and be called the same at both places where its name stands.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+import struct
+import zipfile
+from collections.abc import Iterable, Sequence
+from typing import BinaryIO, NamedTuple
+
+from tfprov.paths import plain
+from tfprov.unpack.records import Member
+
+LOCAL = struct.Struct("<4s5H3L2H")
+"""The fixed part of a local header (APPNOTE.TXT, 4.3.7)."""
+_SIGNATURE = b"PK\x03\x04"
+_ZIP64 = 0xFFFFFFFF
+_ENCRYPTED = 0x1 | 0x40
+_PATCHED = 0x20
+_AT_THE_END = 0x8
+_UTF8 = 0x800
+_METHODS = {zipfile.ZIP_STORED: False, zipfile.ZIP_DEFLATED: True}
+
+
+class RefusedError(Exception):
+    """The archive must not be unpacked; says why."""
+
+
+class Local(NamedTuple):
+    """What a local header says.
+
+    Attributes:
+        name: as bytes.
+        flags: of the format.
+        method: of compression.
+        crc: 0 where it stands behind the data.
+        packed: bytes; 0 where they stand behind the data.
+        size: likewise.
+        data: offset of the data, counted from the header.
+    """
+
+    name: bytes
+    flags: int
+    method: int
+    crc: int
+    packed: int
+    size: int
+    data: int
+
+    @property
+    def complete(self) -> bool:
+        """Whether sizes and CRC stand here, and not behind the data."""
+        return not self.flags & _AT_THE_END
+
+
+def members(stream: BinaryIO) -> tuple[Member, ...]:
+    """The files in an archive, in the order of their places in it. Folders are made as they are needed.
+
+    Raises:
+        RefusedError: it is not an archive, or one that must not be unpacked.
+    """
+    try:
+        with zipfile.ZipFile(stream) as archive:
+            found = archive.infolist()
+            end = archive.start_dir
+    except (zipfile.BadZipFile, ValueError, NotImplementedError, struct.error) as error:
+        raise RefusedError(f"it is not a whole archive: {error}") from error
+    listed = [_member(one) for one in found if not _is_folder(one)]
+    for one in found:
+        if _is_folder(one):
+            check_name(one.orig_filename.rstrip("/"))
+    ordered = sorted(listed, key=lambda member: member.offset)
+    check_names([member.name for member in ordered])
+    for member, behind in zip(ordered, [*(each.offset for each in ordered[1:]), end], strict=True):
+        if member.offset < 0 or member.offset + LOCAL.size + len(member.name) + member.packed > behind:
+            raise RefusedError(f"`{member.name}` overlaps with what follows it")
+    return tuple(ordered)
+
+
+def local_header(head: bytes) -> Local | None:
+    """The header at the beginning of some bytes; None when they are too few.
+
+    Raises:
+        RefusedError: there is none.
+    """
+    if len(head) < LOCAL.size:
+        return None
+    signature, _, flags, method, _, _, crc, packed, size, named, more = LOCAL.unpack_from(head)
+    if signature != _SIGNATURE:
+        raise RefusedError("there is no member where one has to be")
+    data = LOCAL.size + named + more
+    if len(head) < data:
+        return None
+    name = head[LOCAL.size : LOCAL.size + named]
+    if _ZIP64 in (packed, size):
+        packed, size = _long_sizes(head[LOCAL.size + named : data], packed, size)
+    return Local(name, flags, method, crc, packed, size, data)
+
+
+def check_local(local: Local, member: Member) -> None:
+    """Make sure that a local header says the same as the central directory.
+
+    Raises:
+        RefusedError: it does not.
+    """
+    if local.flags & (_ENCRYPTED | _PATCHED):
+        raise RefusedError(f"`{member.name}` is encrypted")
+    if decoded(local) != member.name:
+        raise RefusedError(f"`{member.name}` has another name in front of its data")
+    same = (_METHODS.get(local.method), local.crc, local.packed, local.size)
+    if local.complete and same != (member.deflated, member.crc, member.packed, member.size):
+        raise RefusedError(f"`{member.name}` is described in two ways")
+    if _METHODS.get(local.method) is not member.deflated:
+        raise RefusedError(f"`{member.name}` is described in two ways")
+
+
+def decoded(local: Local) -> str:
+    """The name in a local header.
+
+    Raises:
+        RefusedError: it is not text.
+    """
+    try:
+        return local.name.decode("utf-8" if local.flags & _UTF8 else "cp437")
+    except UnicodeDecodeError as error:
+        raise RefusedError("a name is not UTF-8") from error
+
+
+def from_local(local: Local, offset: int) -> Member:
+    """What a local header alone says of a file.
+
+    Raises:
+        RefusedError: it must not be unpacked.
+    """
+    if local.flags & (_ENCRYPTED | _PATCHED):
+        raise RefusedError("a member is encrypted")
+    name = decoded(local)
+    check_name(name)
+    if local.method not in _METHODS:
+        raise RefusedError(f"`{name}` is compressed in a way that wheels are not")
+    return Member(name, offset, _METHODS[local.method], local.crc, local.packed, local.size)
+
+
+def check_name(name: str) -> None:
+    """Make sure that a path stays inside the folder that it is unpacked to.
+
+    Raises:
+        RefusedError: it does not, or cannot be a path here.
+    """
+    parts = name.split("/")
+    if "\0" in name or "\\" in name or any(part in ("", ".", "..") for part in parts):
+        raise RefusedError(f"{name!r} leads out of the folder, or is not a path")
+    if os.name == "nt":
+        try:
+            for part in parts:
+                plain(part)
+        except ValueError as error:
+            raise RefusedError(str(error)) from error
+
+
+def check_names(names: Sequence[str]) -> None:
+    """Make sure that paths of files can all exist beside each other.
+
+    Raises:
+        RefusedError: one occurs twice, or is a file and a folder.
+    """
+    files = set[str]()
+    for name in names:
+        if name in files:
+            raise RefusedError(f"`{name}` is there twice")
+        files.add(name)
+    folders = set(_folders(names))
+    if both := files & folders:
+        raise RefusedError(f"`{min(both)}` is a file and a folder")
+
+
+def _folders(names: Iterable[str]) -> Iterable[str]:
+    seen = {""}
+    for name in names:
+        folder = name.rpartition("/")[0]
+        while folder not in seen:
+            seen.add(folder)
+            yield folder
+            folder = folder.rpartition("/")[0]
+
+
+def _is_folder(one: zipfile.ZipInfo) -> bool:
+    return one.orig_filename.endswith("/")
+
+
+def _member(one: zipfile.ZipInfo) -> Member:
+    # Not `filename`, which ends at a zero byte and is changed on Windows.
+    name = one.orig_filename
+    check_name(name)
+    if one.flag_bits & (_ENCRYPTED | _PATCHED):
+        raise RefusedError(f"`{name}` is encrypted")
+    if one.compress_type not in _METHODS:
+        raise RefusedError(f"`{name}` is compressed in a way that wheels are not")
+    mode = one.external_attr >> 16
+    if stat.S_IFMT(mode) not in (0, stat.S_IFREG):
+        raise RefusedError(f"`{name}` is a link or a device")
+    executable = stat.S_ISREG(mode) and bool(mode & 0o111)
+    deflated = _METHODS[one.compress_type]
+    return Member(name, one.header_offset, deflated, one.CRC, one.compress_size, one.file_size, executable)
+
+
+def _long_sizes(extra: bytes, packed: int, size: int) -> tuple[int, int]:
+    """Sizes of 64 bits, from the extra field of a local header (APPNOTE.TXT, 4.5.3)."""
+    while len(extra) >= 4:
+        kind, length = struct.unpack_from("<HH", extra)
+        body, extra = extra[4 : 4 + length], extra[4 + length :]
+        if kind == 1 and len(body) >= 16:
+            long_size, long_packed = struct.unpack_from("<QQ", body)
+            return (long_packed if packed == _ZIP64 else packed, long_size if size == _ZIP64 else size)
+    return packed, size

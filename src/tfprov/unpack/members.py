@@ -1,0 +1,157 @@
+"""Writing members of an archive as files."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple, Protocol
+
+from tfprov.unpack.archive import LOCAL, RefusedError, check_local, local_header
+from tfprov.unpack.inflate import InflateError, crc32, inflater
+from tfprov.unpack.records import Member
+
+_WRITE = 64 * 1024
+"""Bytes that are written at once: for more the kernel takes memory in large blocks, see `docs/network.md`."""
+_READ = 16 * 1024
+"""Compressed bytes that are inflated at once: most libraries unfold to a little more than is written at once."""
+_EXTRA = 256
+"""Room for the extra field of a local header, so that one read brings it together with the data."""
+
+
+class Source(Protocol):
+    """Bytes of an archive."""
+
+    def read(self, offset: int, count: int) -> bytes:
+        """Bytes at an offset: at most so many, and fewer only at the end. Safe for several threads."""
+        ...
+
+
+class File:
+    """An open archive as a source."""
+
+    def __init__(self, path: Path) -> None:
+        """Open it.
+
+        Raises:
+            OSError: it cannot be opened.
+        """
+        self.descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_BINARY", 0))
+        self._lock = threading.Lock()
+
+    def __enter__(self) -> File:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        os.close(self.descriptor)
+
+    def read(self, offset: int, count: int) -> bytes:
+        """See `Source`."""
+        if hasattr(os, "pread"):
+            return os.pread(self.descriptor, count, offset)
+        with self._lock:
+            os.lseek(self.descriptor, offset, os.SEEK_SET)
+            return os.read(self.descriptor, count)
+
+
+class Written(NamedTuple):
+    """A file that was written.
+
+    Attributes:
+        size: bytes.
+        mtime: modification time in nanoseconds.
+    """
+
+    size: int
+    mtime: int
+
+
+def extract(source: Source, member: Member, target: str, *, going: Callable[[], None]) -> Written:
+    """Write a member to a file that does not exist.
+
+    Args:
+        source: the archive.
+        member: of it.
+        target: path of the file; its folder exists.
+        going: called between pieces; raises to stop.
+
+    Raises:
+        RefusedError: the content is not what the archive says of it.
+        OSError: the file cannot be written, or the archive not be read.
+    """
+    head = source.read(member.offset, LOCAL.size + len(member.name.encode()) + _EXTRA + min(member.packed, _WRITE))
+    local = local_header(head)
+    if local is None:
+        # A long extra field.
+        head = source.read(member.offset, LOCAL.size + 2 * 0xFFFF)
+        local = local_header(head)
+    if local is None:
+        raise RefusedError(f"`{member.name}` is cut off")
+    check_local(local, member)
+    mode = 0o777 if member.executable else 0o666
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
+    handle = os.open(target, flags, mode)
+    try:
+        if len(head) >= local.data + member.packed:
+            _write_at_once(handle, head[local.data : local.data + member.packed], member)
+        else:
+            _write_in_pieces(handle, source, member, member.offset + local.data, going)
+        status = os.fstat(handle)
+    except BaseException:
+        os.close(handle)
+        with contextlib.suppress(OSError):
+            os.unlink(target)  # noqa: PTH108 - paths here are text, as many as there are files
+        raise
+    os.close(handle)
+    return Written(status.st_size, status.st_mtime_ns)
+
+
+def _write_at_once(handle: int, packed: bytes, member: Member) -> None:
+    content = _Content(handle, member)
+    content.take(packed)
+    content.end()
+
+
+def _write_in_pieces(handle: int, source: Source, member: Member, start: int, going: Callable[[], None]) -> None:
+    content = _Content(handle, member)
+    position, end = start, start + member.packed
+    while position < end:
+        going()
+        piece = source.read(position, min(_READ, end - position))
+        if not piece:
+            break
+        content.take(piece)
+        position += len(piece)
+    content.end()
+
+
+class _Content:
+    """The content of a member on its way to its file."""
+
+    def __init__(self, handle: int, member: Member) -> None:
+        self._handle = handle
+        self._member = member
+        self._inflater = inflater() if member.deflated else None
+        self._crc = self._size = 0
+
+    def take(self, packed: bytes) -> None:
+        try:
+            content = packed if self._inflater is None else self._inflater.decompress(packed)
+        except InflateError as error:
+            raise RefusedError(f"`{self._member.name}` cannot be inflated: {error}") from error
+        self._size += len(content)
+        # Before it is written: what unfolds to more than it should is not let onto the disk.
+        if self._size > self._member.size:
+            raise RefusedError(f"`{self._member.name}` is bigger than the archive says")
+        self._crc = crc32(content, self._crc)
+        view = memoryview(content)
+        while view:
+            view = view[os.write(self._handle, view[:_WRITE]) :]
+
+    def end(self) -> None:
+        stream = self._inflater
+        whole = stream is None or (stream.eof and not stream.unused_data)
+        if not whole or self._size != self._member.size or self._crc != self._member.crc:
+            raise RefusedError(f"`{self._member.name}` is not what the archive says: its size or CRC differs")

@@ -1,0 +1,224 @@
+"""The unpacked trees of wheels, by the hash of the wheel.
+
+Layout:
+
+    unpacked/abcd…/tree/             the files, as the wheel has them
+    unpacked/abcd…/manifest          their sizes and times; without it there is no tree
+    unpacked/.abcd….1234-….new       a tree that is being made
+    unpacked/.locks/abcd….lock       held by the process that makes it
+    unpacked/.uses/KEY               the wheels of one image
+
+Environments are linked from the trees, so they take next to no space of their own. Who writes into a linked file writes
+into the tree as well. That is seen by size and time whenever a tree is used; such a tree is unpacked again.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import secrets
+import stat
+from collections.abc import Callable, Collection, Iterator, Mapping
+from pathlib import Path
+
+from tfprov import locks, paths
+from tfprov.errors import TfprovError
+from tfprov.unpack.members import Written
+from tfprov.unpack.records import Tree
+
+_MANIFEST = "manifest"
+_TREE = "tree"
+_FLUSHED = "flushed"
+_LOCKS = ".locks"
+_USES = ".uses"
+_HASH = re.compile(r"[0-9a-f]{64}")
+_NEW = re.compile(r"\.([0-9a-f]{64})\.[0-9a-z-]+\.new")
+_GRACE_SECONDS = 86400.0
+"""How long what no environment names stays: a run that is at work names its wheels before its environment is sealed."""
+
+
+class Unpacked:
+    """The trees below one folder. Several processes may use it at once, and it survives when one is killed."""
+
+    def __init__(self, root: Path, *, boot: str) -> None:
+        """Use this folder. It is created by the first write.
+
+        Args:
+            root: the folder; another one beside it, of this user's own, serves where it is somebody else's.
+            boot: id of this boot of the machine. A tree that may not have been written back is trusted in it only.
+        """
+        self.root = root if _is_ours(root) else root.with_name(f"{root.name}-{os.getuid()}")
+        self._boot = boot
+
+    def find(self, sha256: str, *, dropped: Callable[[], None] = lambda: None) -> Tree | None:
+        """The tree of a wheel; None when it is not here.
+
+        Args:
+            sha256: of the wheel.
+            dropped: called when there was one that something has written to; it is deleted.
+        """
+        folder = self.root / sha256
+        try:
+            text = (folder / _MANIFEST).read_bytes().decode("utf-8", "surrogateescape")
+        except OSError:
+            return None
+        files = self._undamaged(folder, text)
+        if files is None:
+            self.drop(sha256)
+            dropped()
+            return None
+        return Tree(sha256=sha256, root=folder / _TREE, files=files)
+
+    def _undamaged(self, folder: Path, text: str) -> tuple[str, ...] | None:
+        """The files of a tree, when all of them are as they were written."""
+        boot, *rows = text.split("\n")
+        if not rows or rows.pop() != _end(len(rows)):
+            return None
+        if boot != self._boot and not (folder / _FLUSHED).exists():
+            return None
+        base = f"{folder}/{_TREE}/"
+        files = []
+        try:
+            for row in rows:
+                size, mtime, path = row.split(" ", 2)
+                found = os.lstat(base + path)
+                if found.st_size != int(size) or found.st_mtime_ns != int(mtime) or not stat.S_ISREG(found.st_mode):
+                    return None
+                files.append(path)
+        except (OSError, ValueError):
+            return None
+        return tuple(files)
+
+    @contextlib.contextmanager
+    def lock(self, sha256: str, *, waiting: Callable[[], None]) -> Iterator[bool]:
+        """Be the only process that unpacks this wheel, see `locks.held`.
+
+        Args:
+            sha256: of the wheel.
+            waiting: called several times a second while another process has it; may raise.
+
+        Raises:
+            TfprovError: the machine's reason why there can be no lock.
+        """
+        folder = self._folder() / _LOCKS
+        folder.mkdir(exist_ok=True)
+        path = folder / f"{sha256}.lock"
+        with locks.held(path, waiting=waiting, signs=(self._sign(sha256),)) as alone:
+            yield alone
+
+    def at_work(self, sha256: str) -> None:
+        """Let the processes that wait for a wheel see that this one still works on it."""
+        with contextlib.suppress(OSError):
+            self._sign(sha256).touch()
+
+    def _sign(self, sha256: str) -> Path:
+        return self.root / _LOCKS / f"{sha256}.sign"
+
+    def begin(self, sha256: str) -> Path:
+        """An empty folder of this process for the files of a wheel; `keep` makes it the tree."""
+        folder = self._folder() / f".{sha256}.{os.getpid()}-{secrets.token_hex(4)}.new"
+        folder.mkdir()
+        (folder / _TREE).mkdir()
+        return folder / _TREE
+
+    def keep(self, sha256: str, made: Path, files: Mapping[str, Written]) -> Tree:
+        """Make a folder of `begin` the tree of a wheel whose hash was checked.
+
+        Args:
+            sha256: of the wheel.
+            made: the folder.
+            files: size and time of each file, by path.
+
+        Raises:
+            OSError: the disk is full, or the folder is gone.
+        """
+        rows = [f"{size} {mtime} {path}" for path, (size, mtime) in files.items()]
+        text = "\n".join((self._boot, *rows, _end(len(rows))))
+        paths.write_atomic(made.parent / _MANIFEST, text.encode("utf-8", "surrogateescape"))
+        target = self.root / sha256
+        for _ in range(2):
+            try:
+                made.parent.rename(target)
+                break
+            except OSError:
+                # Another process was first, or there are the remains of an old one.
+                if (found := self.find(sha256)) is not None:
+                    paths.discard(made.parent)
+                    return found
+        else:
+            made.parent.rename(target)
+        with contextlib.suppress(OSError):
+            self._sign(sha256).unlink()
+        return Tree(sha256=sha256, root=target / _TREE, files=tuple(files))
+
+    def written_back(self, trees: Collection[str]) -> None:
+        """Note that trees are on the disk: from now on they outlive a loss of power."""
+        for sha256 in trees:
+            folder = self.root / sha256
+            with contextlib.suppress(OSError):
+                if not (folder / _FLUSHED).exists():
+                    (folder / _FLUSHED).touch()
+
+    def drop(self, sha256: str) -> None:
+        """Delete a tree. Environments that were linked from it keep their files."""
+        paths.discard(self.root / sha256)
+
+    def use(self, key: str, wheels: Collection[str]) -> None:
+        """Note that an image has the files of these wheels; their trees stay as long as the image does."""
+        with contextlib.suppress(OSError):
+            paths.write_atomic(self._folder() / _USES / key, "\n".join(sorted(wheels)).encode())
+
+    def sweep(self, images: Collection[str], *, now: float) -> None:
+        """Delete the trees of wheels that no image has any more, and what killed runs left half made.
+
+        Args:
+            images: keys of those that environments name.
+            now: seconds since the epoch.
+        """
+        if not self.root.is_dir():
+            return
+        used: set[str] = set()
+        for listed in (self.root / _USES).glob("[!.]*"):
+            with contextlib.suppress(OSError):
+                if listed.name in images or now - listed.stat().st_mtime < _GRACE_SECONDS:
+                    used.update(listed.read_text(encoding="ascii").split())
+                else:
+                    listed.unlink()
+        for folder in self.root.iterdir():
+            with contextlib.suppress(OSError):
+                whole = _HASH.fullmatch(folder.name)
+                if whole and folder.name not in used and now - folder.stat().st_mtime > _GRACE_SECONDS:
+                    self.drop(folder.name)
+        self.sweep_unfinished()
+
+    def sweep_unfinished(self) -> None:
+        """Delete what killed runs left half made, and what was not deleted to its end."""
+        for folder in self.root.glob(".*.new") if self.root.is_dir() else ():
+            found = _NEW.fullmatch(folder.name)
+            if found is None:
+                continue
+            lock = locks.held(self.root / _LOCKS / f"{found[1]}.lock", timeout=0)
+            with contextlib.suppress(OSError, TfprovError), lock as alone:
+                if alone:
+                    paths.discard(folder)
+
+    def _folder(self) -> Path:
+        # Nobody else may write here: what is found under a name counts as what was unpacked.
+        self.root.mkdir(mode=0o700, parents=True, exist_ok=True)
+        return self.root
+
+
+def _is_ours(folder: Path) -> bool:
+    """Whether nobody but this user, and root, can put anything into a folder, or could make it."""
+    if os.name != "posix":
+        return True
+    try:
+        found = folder.lstat()
+    except OSError:
+        return True
+    return stat.S_ISDIR(found.st_mode) and found.st_uid == os.getuid() and not found.st_mode & 0o022
+
+
+def _end(files: int) -> str:
+    return f"complete: {files} files"

@@ -1,0 +1,262 @@
+"""Unpacking wheels on several threads, each as soon as it is there.
+
+One member of TensorFlow's wheel is two thirds of it, so it gets a thread of its own from the beginning; the 16,000
+others are written by the rest. The work is inflating and the kernel's, both of which leave the interpreter's lock.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import shutil
+import stat
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from tfprov.errors import TfprovError
+from tfprov.events import Emit, Note
+from tfprov.unpack import archive
+from tfprov.unpack.archive import RefusedError
+from tfprov.unpack.members import File, Written, extract
+from tfprov.unpack.records import Member, Tree, Wheel, broken
+from tfprov.unpack.store import Unpacked
+
+_MOST_THREADS = 4
+_MOST_WHEELS = 16
+_ALONE = 4 * 1024 * 1024
+"""Content that is worth a task of its own; smaller members share one."""
+_SIGN_SECONDS = 10.0
+_BUFFER = 1024 * 1024
+
+
+class StoppedError(Exception):
+    """Nobody wants the trees any more."""
+
+
+class Unpacking:
+    """Wheels on their way to being trees; use it as a context, at the end of which no thread is left.
+
+    Attributes:
+        store: receives the trees.
+    """
+
+    def __init__(self, store: Unpacked, emit: Emit) -> None:
+        """Begin with nothing.
+
+        Args:
+            store: receives the trees.
+            emit: is told when another process is waited for.
+        """
+        self.store = store
+        self._emit = emit
+        self._stopped = threading.Event()
+        self._wheels: dict[str, Future[Tree]] = {}
+        # A thread a wheel, which mostly waits: for its members, or for another process that unpacks the same wheel.
+        self._leaders = ThreadPoolExecutor(max_workers=_MOST_WHEELS, thread_name_prefix="wheel")
+        self._workers = ThreadPoolExecutor(max_workers=_threads(), thread_name_prefix="unpack")
+
+    def __enter__(self) -> Unpacking:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()
+
+    def add(self, wheel: Wheel) -> None:
+        """Begin to unpack a wheel, unless its tree is here or on its way."""
+        if wheel.sha256 not in self._wheels:
+            self._wheels[wheel.sha256] = self._leaders.submit(self._obtain, wheel)
+
+    def wait(self) -> Mapping[str, Tree]:
+        """Every tree, by the hash of its wheel.
+
+        Raises:
+            TfprovError: `cache-corrupt`, `hash-mismatch`, or the machine's reason.
+            OSError: the disk is full, or nothing may be written.
+        """
+        pending = set(self._wheels.values())
+        while pending:
+            # With a timeout, because Ctrl-C does not interrupt a wait without one on Windows.
+            done, pending = wait(pending, timeout=0.5, return_when=FIRST_EXCEPTION)
+            for one in done:
+                one.result()
+        return {sha256: one.result() for sha256, one in self._wheels.items()}
+
+    def close(self) -> None:
+        """Stop what is not done, and wait for the threads. Whole trees stay."""
+        self._stopped.set()
+        self._leaders.shutdown(wait=True, cancel_futures=True)
+        self._workers.shutdown(wait=True, cancel_futures=True)
+
+    def _going(self) -> None:
+        if self._stopped.is_set():
+            raise StoppedError
+
+    def _obtain(self, wheel: Wheel) -> Tree:
+        def dropped() -> None:
+            text = f"`{wheel.path.name}`: files that were unpacked earlier were written to since; unpacking it again"
+            self._emit(Note(text=text, level="detail"))
+
+        if (found := self.store.find(wheel.sha256, dropped=dropped)) is not None:
+            return found
+        waited = False
+
+        def waiting() -> None:
+            nonlocal waited
+            self._going()
+            if not waited:
+                waited = True
+                self._emit(Note(text=f"another tfprov is unpacking `{wheel.path.name}`; waiting for it", level="info"))
+
+        with self.store.lock(wheel.sha256, waiting=waiting):
+            # Without the lock too: the other process is stuck, and this one unpacks for itself.
+            return self.store.find(wheel.sha256) or self._unpack(wheel)
+
+    def _unpack(self, wheel: Wheel) -> Tree:
+        made = self.store.begin(wheel.sha256)
+        try:
+            with _opened(wheel, made.parent) as source:
+                job = _Job(store=self.store, wheel=wheel, source=source, root=made, going=self._going)
+                hashed = self._workers.submit(job.check_hash)
+                job.read()
+                self._finish([hashed, *(self._workers.submit(job.write, share) for share in job.shares())])
+            return self.store.keep(wheel.sha256, made, job.written)
+        except BaseException as error:
+            shutil.rmtree(made.parent, ignore_errors=True)
+            if isinstance(error, RefusedError):
+                raise broken(wheel.path.name, str(error)) from error
+            raise
+
+    def _finish(self, tasks: Sequence[Future[None]]) -> None:
+        """Wait for all tasks of a wheel, even after a failure: they write into its folder."""
+        wait(tasks)
+        failures = [error for task in tasks if (error := task.exception()) is not None]
+        for error in failures:
+            # The others only stopped because of it.
+            if not isinstance(error, StoppedError):
+                raise error
+        if failures:
+            raise failures[0]
+
+
+@dataclass(slots=True, kw_only=True)
+class _Job:
+    """One wheel.
+
+    Attributes:
+        root: receives the files.
+        going: raises to stop.
+        written: size and time of the files so far.
+    """
+
+    store: Unpacked
+    wheel: Wheel
+    source: File
+    root: Path
+    going: Callable[[], None]
+    members: tuple[Member, ...] = ()
+    written: dict[str, Written] = field(default_factory=dict)
+    _signed: float = field(default_factory=time.monotonic)
+    _failed: bool = False
+
+    def read(self) -> None:
+        """Learn what is in it, and make its folders."""
+        with os.fdopen(os.dup(self.source.descriptor), "rb") as stream:
+            self.members = archive.members(stream)
+        base = str(self.root)
+        for folder in sorted({member.name.rpartition("/")[0] for member in self.members}):
+            os.makedirs(f"{base}/{folder}", exist_ok=True)  # noqa: PTH103 - as many as there are folders
+
+    def shares(self) -> Iterator[Sequence[Member]]:
+        """The members in parts of about the same work, the biggest first."""
+        by_size = sorted(self.members, key=lambda member: -member.size)
+        alone = [member for member in by_size if member.size >= _ALONE]
+        yield from ([member] for member in alone)
+        share: list[Member] = []
+        size = 0
+        for member in self.members:
+            if member.size < _ALONE:
+                share.append(member)
+                # A small file costs as much as some ten kilobytes.
+                size += member.size + 16 * 1024
+                if size >= _ALONE:
+                    yield share
+                    share, size = [], 0
+        if share:
+            yield share
+
+    def write(self, share: Sequence[Member]) -> None:
+        """Write members as files."""
+        base = f"{self.root}/"
+        for member in share:
+            self._check()
+            try:
+                self.written[member.name] = extract(self.source, member, base + member.name, going=self._check)
+            except FileExistsError as error:
+                self._failed = True
+                # On file systems that do not tell upper case from lower case, or one form of an umlaut from the other.
+                raise RefusedError(f"`{member.name}` is there twice on this file system") from error
+            except BaseException:
+                self._failed = True
+                raise
+
+    def check_hash(self) -> None:
+        """Make sure that it is the wheel that the lock names: the file has lain on a disk since that was last known.
+
+        Raises:
+            TfprovError: `hash-mismatch`.
+        """
+        digest, position = hashlib.sha256(), 0
+        while piece := self.source.read(position, _BUFFER):
+            self._check()
+            digest.update(piece)
+            position += len(piece)
+        if digest.hexdigest() != self.wheel.sha256:
+            self._failed = True
+            raise TfprovError(
+                "hash-mismatch",
+                f"`{self.wheel.path.name}` does not match its hash in the lock any more",
+                evidence=(f"expected sha256 {self.wheel.sha256}", f"found sha256 {digest.hexdigest()}"),
+            )
+
+    def _check(self) -> None:
+        self.going()
+        if self._failed:
+            raise StoppedError
+        now = time.monotonic()
+        if now - self._signed > _SIGN_SECONDS:
+            self._signed = now
+            self.store.at_work(self.wheel.sha256)
+
+
+@contextlib.contextmanager
+def _opened(wheel: Wheel, folder: Path) -> Iterator[File]:
+    """The wheel, or a copy of it where somebody else can write to it between the hashing and the unpacking."""
+    with File(wheel.path) as source:
+        if not _others_write(source.descriptor):
+            yield source
+            return
+        copy = folder / "wheel"
+        with copy.open("xb") as stream:
+            position = 0
+            while piece := source.read(position, _BUFFER):
+                stream.write(piece)
+                position += len(piece)
+    with File(copy) as own:
+        copy.unlink()
+        yield own
+
+
+def _others_write(descriptor: int) -> bool:
+    if os.name != "posix":
+        return False
+    found = os.fstat(descriptor)
+    return found.st_uid not in (os.getuid(), 0) or bool(found.st_mode & (stat.S_IWGRP | stat.S_IWOTH))
+
+
+def _threads() -> int:
+    return max(2, min(_MOST_THREADS, os.cpu_count() or 1))
