@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -16,7 +16,7 @@ from tfprov.fetch import index
 from tfprov.fetch.addresses import local_path
 from tfprov.fetch.connections import Slots
 from tfprov.fetch.flushing import Flusher
-from tfprov.fetch.job import Job, StoppedError
+from tfprov.fetch.job import Job, Listener, StoppedError
 from tfprov.fetch.leases import Lease
 from tfprov.fetch.meter import Meter
 from tfprov.fetch.patience import Patience
@@ -47,10 +47,6 @@ class Fetched:
     flusher: Flusher = field(default_factory=Flusher, compare=False, repr=False)
 
 
-def unheard(file: LockedFile, path: Path) -> None:
-    """Nobody asked to hear of files that have arrived."""
-
-
 def fetch(
     files: Sequence[LockedFile],
     *,
@@ -60,7 +56,7 @@ def fetch(
     deadline: float | None = None,
     skip: Sequence[str] = (),
     patience: Patience = _PATIENCE,
-    arrived: Callable[[LockedFile, Path], None] = unheard,
+    listener: Listener | None = None,
 ) -> Fetched:
     """Bring all files into the store, verified.
 
@@ -75,7 +71,7 @@ def fetch(
         deadline: time on `time.monotonic` after which everything stops; None for no limit.
         skip: rungs that the profile does not want.
         patience: how long to go on without progress.
-        arrived: called in any thread with each file that is whole, and its path, while others are on their way.
+        listener: hears of each file while others are on their way.
 
     Raises:
         TfprovError: the first failure that no rung could overcome.
@@ -93,7 +89,8 @@ def fetch(
             store.flush(file, flusher)
             meter.found(size)
             meter.at(file, size)
-            arrived(file, store.path(file.sha256, file.filename))
+            if listener is not None:
+                listener.whole(file, store.path(file.sha256, file.filename))
     _require_space(store, absent)
     stop = threading.Event()
 
@@ -123,15 +120,12 @@ def fetch(
         patience=patience,
         sleep=pause,
         flusher=flusher,
+        listener=listener,
     )
-
-    def obtain(file: LockedFile) -> None:
-        arrived(file, job.obtain(file))
-
     order = sorted(absent, key=lambda file: file.size or 0, reverse=True)
     pool = ThreadPoolExecutor(max_workers=max(1, min(network.connections, len(order))), thread_name_prefix="fetch")
     try:
-        futures = [pool.submit(obtain, file) for file in order]
+        futures = [pool.submit(job.obtain, file) for file in order]
         pending = set(futures)
         while pending:
             # With a timeout, because Ctrl-C does not interrupt a wait without one on Windows.

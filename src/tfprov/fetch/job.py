@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
+from typing import Protocol
 from urllib.parse import urlsplit
 
 from tfprov.digests import sha256_of
@@ -37,6 +38,16 @@ class StoppedError(Exception):
     """Another file failed for good, or the user stopped the run: this file did not fail."""
 
 
+class Listener(Protocol):
+    """Hears of files, in any thread, while others are on their way."""
+
+    def begins(self, file: LockedFile, partial: Partial) -> None:
+        """A download begins, or goes on. Bytes before the first gap may be read; none of them is proved yet."""
+
+    def whole(self, file: LockedFile, path: Path) -> None:
+        """A file is in the store, with the hash of the lock."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Job:
     """Everything that the files of one fetch share.
@@ -47,6 +58,7 @@ class Job:
         skip: rungs that the profile does not want.
         sleep: waits for that many seconds, less when everything stops.
         flusher: flushes whole files in the background.
+        listener: hears of files.
     """
 
     store: Store
@@ -60,9 +72,16 @@ class Job:
     patience: Patience
     sleep: Callable[[float], None]
     flusher: Flusher
+    listener: Listener | None = None
 
     def obtain(self, file: LockedFile) -> Path:
         """One file in the store: found there, copied from a folder, or downloaded."""
+        path = self._obtain(file)
+        if self.listener is not None:
+            self.listener.whole(file, path)
+        return path
+
+    def _obtain(self, file: LockedFile) -> Path:
         waited = False
 
         def waiting() -> None:
@@ -111,6 +130,8 @@ class Job:
     def _download(self, file: LockedFile, alone: bool) -> Path:
         with self.store.partial(file.sha256, alone=alone) as partial:
             self.meter.found(partial.arrived)
+            if self.listener is not None:
+                self.listener.begins(file, partial)
             work = _FileDownload(job=self, file=file, partial=partial)
             climb(
                 STAGE,

@@ -7,7 +7,6 @@ import hashlib
 import json
 import shutil
 import tempfile
-from collections.abc import Callable
 from dataclasses import asdict, replace
 from datetime import datetime, timezone
 from functools import partial
@@ -22,7 +21,8 @@ from tfprov.envs.records import Generation, Seal
 from tfprov.errors import TfprovError
 from tfprov.events import Note
 from tfprov.fetch.addresses import expand_all
-from tfprov.fetch.fetch import Fetched, fetch, sizes, unheard
+from tfprov.fetch.fetch import Fetched, fetch, sizes
+from tfprov.fetch.job import Listener
 from tfprov.fetch.store import Store
 from tfprov.host import facts as host_facts
 from tfprov.host.records import Interpreter
@@ -100,16 +100,14 @@ def lock_files(context: Context, machine: Machine, choice: Choice, interpreter: 
 
 
 @stage("fetch")
-def fetch_files(
-    context: Context, machine: Machine, locked: Locked, *, arrived: Callable[[LockedFile, Path], None] = unheard
-) -> Fetched:
+def fetch_files(context: Context, machine: Machine, locked: Locked, *, listener: Listener | None = None) -> Fetched:
     """The locked files in the store; the only stage that moves big bytes.
 
     Args:
         context: of the run.
         machine: to fetch on.
         locked: the files.
-        arrived: called with each file that is whole, and its path, while others are still on their way.
+        listener: hears of each file while others are on their way.
     """
     store, bundle = Store(context.home.store), context.bundle
     files, network = context.backend.sources(context, machine, locked.lock)
@@ -130,7 +128,7 @@ def fetch_files(
         emit=context.emit,
         deadline=context.deadline,
         skip=context.skip,
-        arrived=arrived,
+        listener=listener,
     )
     limits.trim(store, limit, context.emit)
     return fetched
@@ -258,7 +256,7 @@ def install_wheels(
         empty()
         with unpacked.unpacking(context) as anew:
             for file in wheels_locked:
-                unpacked.into(anew)(file, fetched.paths[file.sha256])
+                unpacked.Into(anew).whole(file, fetched.paths[file.sha256])
             return place(anew)
 
     def by(installer: Installer, wheels: Wheelhouse) -> str:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
 from tfprov.errors import TfprovError
+from tfprov.fetch.partial import Partial
 from tfprov.fetch.record import boot_id
 from tfprov.install.place import Unpacked as UnpackedWheel
 from tfprov.install.place import place
@@ -17,6 +18,8 @@ from tfprov.pipeline.context import Context
 from tfprov.unpack.records import Wheel
 from tfprov.unpack.store import Unpacked
 from tfprov.unpack.unpacking import Unpacking
+
+_WORTH_FOLLOWING = 4 * 1024 * 1024
 
 
 def store_of(home: Home) -> Unpacked:
@@ -29,14 +32,21 @@ def unpacking(context: Context) -> Unpacking:
     return Unpacking(store_of(context.home), context.emit)
 
 
-def into(unpacked: Unpacking) -> Callable[[LockedFile, Path], None]:
-    """What to call with each file that has arrived."""
+class Into:
+    """Hands wheels on to be unpacked: see `fetch.job.Listener`."""
 
-    def arrived(file: LockedFile, path: Path) -> None:
+    def __init__(self, unpacked: Unpacking) -> None:
+        self._unpacked = unpacked
+
+    def begins(self, file: LockedFile, partial: Partial) -> None:
+        """Follow a wheel while it arrives, if it takes its time."""
+        if file.is_wheel and (file.size or 0) >= _WORTH_FOLLOWING:
+            self._unpacked.follow(file.filename, file.sha256, partial)
+
+    def whole(self, file: LockedFile, path: Path) -> None:
+        """Unpack a wheel."""
         if file.is_wheel:
-            unpacked.add(Wheel(path=path, sha256=file.sha256))
-
-    return arrived
+            self._unpacked.add(Wheel(path=path, sha256=file.sha256))
 
 
 def install(

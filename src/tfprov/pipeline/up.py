@@ -64,7 +64,7 @@ def up(request: Request, emit: Emit) -> Outcome:
                 if linked is not None:
                     return linked
                 with unpacked.unpacking(context) as trees:
-                    fetched = stages.fetch_files(context, machine, locked, arrived=unpacked.into(trees))
+                    fetched = stages.fetch_files(context, machine, locked, listener=unpacked.Into(trees))
                     generation = stages.build_environment(context, machine, locked)
                     return stages.install_wheels(
                         context, machine, locked, fetched=fetched, generation=generation, trees=trees

@@ -102,6 +102,12 @@ def local_header(head: bytes) -> Local | None:
     return Local(name, flags, method, crc, packed, size, data)
 
 
+def rest_of_header(head: bytes) -> int:
+    """Bytes of a local header behind its fixed part."""
+    *_, named, more = LOCAL.unpack_from(head)
+    return int(named) + int(more)
+
+
 def check_local(local: Local, member: Member) -> None:
     """Make sure that a local header says the same as the central directory.
 
@@ -132,7 +138,7 @@ def decoded(local: Local) -> str:
 
 
 def from_local(local: Local, offset: int) -> Member:
-    """What a local header alone says of a file.
+    """What a local header alone says of a file or folder; the name of a folder ends with a slash.
 
     Raises:
         RefusedError: it must not be unpacked.
@@ -140,7 +146,7 @@ def from_local(local: Local, offset: int) -> Member:
     if local.flags & (_ENCRYPTED | _PATCHED):
         raise RefusedError("a member is encrypted")
     name = decoded(local)
-    check_name(name)
+    check_name(name.removesuffix("/"))
     if local.method not in _METHODS:
         raise RefusedError(f"`{name}` is compressed in a way that wheels are not")
     return Member(name, offset, _METHODS[local.method], local.crc, local.packed, local.size)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import stat
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -45,7 +46,19 @@ class File:
         return self
 
     def __exit__(self, *exc: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close it."""
         os.close(self.descriptor)
+
+    @property
+    def writable_by_others(self) -> bool:
+        """Whether another user, who is not root, can change the bytes between two looks at them."""
+        if os.name != "posix":
+            return False
+        found = os.fstat(self.descriptor)
+        return found.st_uid not in (os.getuid(), 0) or bool(found.st_mode & (stat.S_IWGRP | stat.S_IWOTH))
 
     def read(self, offset: int, count: int) -> bytes:
         """See `Source`."""

@@ -10,18 +10,19 @@ import contextlib
 import hashlib
 import os
 import shutil
-import stat
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 from tfprov.errors import TfprovError
 from tfprov.events import Emit, Note
 from tfprov.unpack import archive
 from tfprov.unpack.archive import RefusedError
+from tfprov.unpack.following import Arriving, Following, LeftError
 from tfprov.unpack.members import File, Written, extract
 from tfprov.unpack.records import Member, Tree, Wheel, broken
 from tfprov.unpack.store import Unpacked
@@ -31,6 +32,7 @@ _MOST_WHEELS = 16
 _ALONE = 4 * 1024 * 1024
 """Content that is worth a task of its own; smaller members share one."""
 _SIGN_SECONDS = 10.0
+_POLL_SECONDS = 0.1
 _BUFFER = 1024 * 1024
 
 
@@ -56,9 +58,12 @@ class Unpacking:
         self._emit = emit
         self._stopped = threading.Event()
         self._wheels: dict[str, Future[Tree]] = {}
+        self._arrivals: dict[str, _Arrival] = {}
         # A thread a wheel, which mostly waits: for its members, or for another process that unpacks the same wheel.
         self._leaders = ThreadPoolExecutor(max_workers=_MOST_WHEELS, thread_name_prefix="wheel")
         self._workers = ThreadPoolExecutor(max_workers=_threads(), thread_name_prefix="unpack")
+        # They spend their time waiting for bytes.
+        self._followers = ThreadPoolExecutor(max_workers=_MOST_WHEELS, thread_name_prefix="follow")
 
     def __enter__(self) -> Unpacking:
         return self
@@ -66,10 +71,31 @@ class Unpacking:
     def __exit__(self, *exc: object) -> None:
         self.close()
 
+    def follow(self, name: str, sha256: str, arriving: Arriving) -> None:
+        """Begin to unpack a wheel while it arrives; `add` follows when it is whole.
+
+        Args:
+            name: its file name.
+            sha256: that the lock names.
+            arriving: its file.
+        """
+        if sha256 not in self._wheels:
+            try:
+                arrival = self._arrivals[sha256] = _Arrival(arriving, File(arriving.path))
+            except OSError:
+                return  # `add` says what is wrong
+            unpack = partial(self._unpack_arriving, name, sha256, arrival)
+            self._wheels[sha256] = self._leaders.submit(self._obtain, name, sha256, unpack)
+
     def add(self, wheel: Wheel) -> None:
         """Begin to unpack a wheel, unless its tree is here or on its way."""
-        if wheel.sha256 not in self._wheels:
-            self._wheels[wheel.sha256] = self._leaders.submit(self._obtain, wheel)
+        arrival = self._arrivals.get(wheel.sha256)
+        if arrival is not None:
+            arrival.wheel = wheel
+            arrival.whole.set()
+        elif wheel.sha256 not in self._wheels:
+            unpack = partial(self._unpack, wheel)
+            self._wheels[wheel.sha256] = self._leaders.submit(self._obtain, wheel.path.name, wheel.sha256, unpack)
 
     def wait(self) -> Mapping[str, Tree]:
         """Every tree, by the hash of its wheel.
@@ -90,18 +116,35 @@ class Unpacking:
         """Stop what is not done, and wait for the threads. Whole trees stay."""
         self._stopped.set()
         self._leaders.shutdown(wait=True, cancel_futures=True)
-        self._workers.shutdown(wait=True, cancel_futures=True)
+        for pool in (self._followers, self._workers):
+            pool.shutdown(wait=True, cancel_futures=True)
+        for arrival in self._arrivals.values():
+            arrival.source.close()
+        self._arrivals.clear()
 
     def _going(self) -> None:
         if self._stopped.is_set():
             raise StoppedError
 
-    def _obtain(self, wheel: Wheel) -> Tree:
+    def _signing(self, sha256: str) -> Callable[[], None]:
+        """`_going`, which lets other processes see now and then that this one is at work on a wheel."""
+        signed = time.monotonic()
+
+        def going() -> None:
+            nonlocal signed
+            self._going()
+            if time.monotonic() - signed > _SIGN_SECONDS:
+                signed = time.monotonic()
+                self.store.at_work(sha256)
+
+        return going
+
+    def _obtain(self, name: str, sha256: str, unpack: Callable[[], Tree]) -> Tree:
         def dropped() -> None:
-            text = f"`{wheel.path.name}`: files that were unpacked earlier were written to since; unpacking it again"
+            text = f"`{name}`: files that were unpacked earlier were written to since; unpacking it again"
             self._emit(Note(text=text, level="detail"))
 
-        if (found := self.store.find(wheel.sha256, dropped=dropped)) is not None:
+        if (found := self.store.find(sha256, dropped=dropped)) is not None:
             return found
         waited = False
 
@@ -110,17 +153,44 @@ class Unpacking:
             self._going()
             if not waited:
                 waited = True
-                self._emit(Note(text=f"another tfprov is unpacking `{wheel.path.name}`; waiting for it", level="info"))
+                self._emit(Note(text=f"another tfprov is unpacking `{name}`; waiting for it", level="info"))
 
-        with self.store.lock(wheel.sha256, waiting=waiting):
+        with self.store.lock(sha256, waiting=waiting):
             # Without the lock too: the other process is stuck, and this one unpacks for itself.
-            return self.store.find(wheel.sha256) or self._unpack(wheel)
+            return self.store.find(sha256) or unpack()
+
+    def _unpack_arriving(self, name: str, sha256: str, arrival: _Arrival) -> Tree:
+        made = self.store.begin(sha256)
+        going = self._signing(sha256)
+        try:
+            following = Following(
+                arriving=arrival.arriving,
+                source=arrival.source,
+                root=made,
+                going=going,
+                small=self._workers,
+                big=self._followers,
+                whole=arrival.whole,
+            )
+            following.unpack()
+            return self.store.keep(sha256, made, following.written)
+        except (LeftError, RefusedError, OSError) as error:
+            shutil.rmtree(made.parent, ignore_errors=True)
+            self._emit(Note(text=f"`{name}` is unpacked when it is whole: {error}", level="detail"))
+        except BaseException:
+            shutil.rmtree(made.parent, ignore_errors=True)
+            raise
+        while not arrival.whole.wait(_POLL_SECONDS):
+            going()
+        if arrival.wheel is None:
+            raise TfprovError("internal", f"`{name}` is whole and nowhere")
+        return self._unpack(arrival.wheel)
 
     def _unpack(self, wheel: Wheel) -> Tree:
         made = self.store.begin(wheel.sha256)
         try:
             with _opened(wheel, made.parent) as source:
-                job = _Job(store=self.store, wheel=wheel, source=source, root=made, going=self._going)
+                job = _Job(wheel=wheel, source=source, root=made, going=self._signing(wheel.sha256))
                 hashed = self._workers.submit(job.check_hash)
                 job.read()
                 self._finish([hashed, *(self._workers.submit(job.write, share) for share in job.shares())])
@@ -143,6 +213,22 @@ class Unpacking:
             raise failures[0]
 
 
+@dataclass(slots=True)
+class _Arrival:
+    """A wheel that is being downloaded.
+
+    Attributes:
+        source: its file.
+        wheel: known when it is whole.
+        whole: set then.
+    """
+
+    arriving: Arriving
+    source: File
+    wheel: Wheel | None = None
+    whole: threading.Event = field(default_factory=threading.Event)
+
+
 @dataclass(slots=True, kw_only=True)
 class _Job:
     """One wheel.
@@ -153,14 +239,12 @@ class _Job:
         written: size and time of the files so far.
     """
 
-    store: Unpacked
     wheel: Wheel
     source: File
     root: Path
     going: Callable[[], None]
     members: tuple[Member, ...] = ()
     written: dict[str, Written] = field(default_factory=dict)
-    _signed: float = field(default_factory=time.monotonic)
     _failed: bool = False
 
     def read(self) -> None:
@@ -227,17 +311,13 @@ class _Job:
         self.going()
         if self._failed:
             raise StoppedError
-        now = time.monotonic()
-        if now - self._signed > _SIGN_SECONDS:
-            self._signed = now
-            self.store.at_work(self.wheel.sha256)
 
 
 @contextlib.contextmanager
 def _opened(wheel: Wheel, folder: Path) -> Iterator[File]:
     """The wheel, or a copy of it where somebody else can write to it between the hashing and the unpacking."""
     with File(wheel.path) as source:
-        if not _others_write(source.descriptor):
+        if not source.writable_by_others:
             yield source
             return
         copy = folder / "wheel"
@@ -249,13 +329,6 @@ def _opened(wheel: Wheel, folder: Path) -> Iterator[File]:
     with File(copy) as own:
         copy.unlink()
         yield own
-
-
-def _others_write(descriptor: int) -> bool:
-    if os.name != "posix":
-        return False
-    found = os.fstat(descriptor)
-    return found.st_uid not in (os.getuid(), 0) or bool(found.st_mode & (stat.S_IWGRP | stat.S_IWOTH))
 
 
 def _threads() -> int:
