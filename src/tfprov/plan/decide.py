@@ -75,6 +75,12 @@ def decide(
     except TfprovError as error:
         if error.code.name == "lock-unfit":
             raise
+        try:
+            decide(profile, facts, table, listing)
+        except TfprovError as unbound:
+            if unbound.code is error.code:
+                # The machine is what does not fit, and a renewed lock would not fit it either.
+                raise unbound from error
         raise TfprovError(
             "lock-unfit",
             f"the lock holds {locked.package} {locked.version} for Python {locked.python_minor}, which does not fit",

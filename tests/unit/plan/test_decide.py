@@ -688,7 +688,6 @@ def test_a_lock_of_a_release_that_nobody_knows_is_followed() -> None:
         (profile("==2.20.*"), Host(), ("tensorflow-cpu", "2.21.0", "3.12"), "the profile asks for"),
         (profile(accelerator="cuda"), "v100", ("tensorflow-cpu", "2.21.0", "3.12"), "asks for CUDA"),
         (profile(python={"version": ">=3.13"}), Host(), ("tensorflow-cpu", "2.21.0", "3.12"), "made for Python 3.12"),
-        (profile(accelerator="cuda"), Host(), ("tensorflow", "2.21.0", "3.12"), "no NVIDIA GPU"),
         (profile(python={"install": False}), Host(pythons=("3.13.0",)), ("tensorflow-cpu", "2.21.0", "3.12"), "wheels"),
         (profile(), Host(libc=GLIBC_2_17), ("tensorflow-cpu", "2.21.0", "3.12"), "glibc 2.27"),
         (profile(accelerator="cuda"), "v100", ("tensorflow", "2.16.1", "3.12"), "run path"),
@@ -705,6 +704,31 @@ def test_a_lock_that_cannot_be_followed_says_what_changed(
     assert caught.value.code.name == "lock-unfit"
     assert said in " ".join(caught.value.evidence)
     assert "--upgrade" in caught.value.hint
+
+
+@pytest.mark.parametrize(
+    ("asked", "host", "code"),
+    [
+        (profile(accelerator="cuda"), Host(), "gpu-no-driver"),
+        (profile(accelerator="cuda"), Host(container="docker"), "docker-no-gpu"),
+        (
+            profile(accelerator="cuda"),
+            Host(container="docker", problem=Problem(code="docker-gpu-lost", why="lost")),
+            "docker-gpu-lost",
+        ),
+        (
+            profile(accelerator="cuda"),
+            Host(gpus=(nvidia("8.0", visible=False),), driver="580.1", visible=(("CUDA_VISIBLE_DEVICES", ""),)),
+            "gpu-no-device",
+        ),
+    ],
+)
+def test_a_lock_is_not_blamed_for_what_no_other_lock_would_mend(asked: Profile, host: Host, code: str) -> None:
+    choice = LockedChoice(package="tensorflow", version="2.21.0", python_minor="3.12")
+    with pytest.raises(TfprovError) as caught:
+        plan(asked, host, choice)
+    assert caught.value.code.name == code
+    assert "--upgrade" not in caught.value.hint
 
 
 # --- the rest --------------------------------------------------------------------------------------------------------
