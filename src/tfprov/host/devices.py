@@ -48,9 +48,11 @@ def without_library(place: GpuHost, seen: tuple[Gpu, ...], failure: Problem | No
     source = str(folder) if version else str(place.root / "sys/bus/pci/devices")
     driver = None if version is None else Driver(version=version)
     problem: Problem | None
-    if gpus or version is not None or _has_device_files(place.root):
+    # Its library came with the GPUs when the container was started, whatever it shows of them now.
+    is_lost = failure is not None and place.container is not None and is_unnamed(failure)
+    if gpus or version is not None or is_lost or _has_device_files(place.root):
         problem = failure or _why_no_library(place, gpus, version)
-        if failure is not None and place.container is not None and is_unnamed(failure):
+        if failure is not None and is_lost:
             told = f"a {place.container} container that {LOST_DEVICES}, as after `systemctl daemon-reload` or an update"
             problem = Problem(code="docker-no-gpu", why=f"{told}; {failure.why}")
         elif failure is not None and place.container is not None:

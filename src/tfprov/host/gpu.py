@@ -26,12 +26,18 @@ VISIBILITY_VARIABLES = (
 )
 
 
-def graphics(environ: Mapping[str, str], place: GpuHost) -> Graphics:
-    """The GPUs of this machine. Starts nothing where no driver and no tool of one is found; never waits for ever."""
+def graphics(environ: Mapping[str, str], place: GpuHost, *, brief: bool = False) -> Graphics:
+    """The GPUs of this machine. Starts nothing where no driver and no tool of one is found; never waits for ever.
+
+    Args:
+        environ: variables of the user.
+        place: the machine.
+        brief: whether it is enough to know which GPUs there are and whether they can be used.
+    """
     others = tuple(pci_gpus(place)) if place.system == "linux" else tuple(apple(place))
     seen = tuple(gpu for gpu in others if gpu.vendor == "nvidia")
     others = tuple(gpu for gpu in others if gpu.vendor != "nvidia")
-    found = _nvidia(environ, place, seen)
+    found = _nvidia(environ, place, seen, brief=brief)
     gpus = (*visible(found.gpus.value, environ), *others)
     source = found.gpus.source
     if others:
@@ -43,11 +49,11 @@ def graphics(environ: Mapping[str, str], place: GpuHost) -> Graphics:
     return replace(found, gpus=Fact(value=gpus, source=source), problem=problem)
 
 
-def _nvidia(environ: Mapping[str, str], place: GpuHost, seen: tuple[Gpu, ...]) -> Graphics:
+def _nvidia(environ: Mapping[str, str], place: GpuHost, seen: tuple[Gpu, ...], *, brief: bool) -> Graphics:
     failure: Problem | None = None
     library = nvml_library(environ, place)
     if library is not None:
-        answer = ask_nvml(environ, library)
+        answer = ask_nvml(environ, library, brief=brief)
         if isinstance(answer, Graphics):
             return answer
         failure = answer

@@ -44,13 +44,20 @@ _RECOVERIES = {
 _DEADLY = frozenset({1, 2, 6, 7})
 
 
-def ask_nvml(environ: Mapping[str, str], library: Path) -> Graphics | Problem:
-    """GPUs and driver as NVML lists them, or the fault that keeps it from doing so."""
+def ask_nvml(environ: Mapping[str, str], library: Path, *, brief: bool = False) -> Graphics | Problem:
+    """GPUs and driver as NVML lists them, or the fault that keeps it from doing so.
+
+    Args:
+        environ: variables of the user.
+        library: file that NVML can be loaded from.
+        brief: ask only which GPUs there are and whether they can be used.
+    """
     spec = find_spec("pynvml")
     if spec is None or spec.origin is None:
         return Problem(code="gpu-no-driver", why="the module pynvml is missing from this tfprov")
     script = Path(__file__).with_name("nvml_query.py")
-    argv = (sys.executable, "-I", script, Path(spec.origin).parent, library)
+    # Without the packages of this Python, whose start-up files take longer than the asking.
+    argv = (sys.executable, "-I", "-S", script, Path(spec.origin).parent, library, *(("brief",) if brief else ()))
     try:
         ended = process.run(argv, env=process.clean_environment(environ), timeout=QUERY_TIMEOUT_S)
     except OSError as error:

@@ -3,10 +3,11 @@
 A driver that is stuck blocks the thread that asks it, for ever and beyond the reach of signals: so the asking is done
 where it can be given up. Started by file name, it imports nothing of tfprov.
 
-    python nvml_query.py [FOLDER_OF_PYNVML [LIBRARY]]
+    python nvml_query.py [FOLDER_OF_PYNVML [LIBRARY [brief]]]
 
-The document has `driver`, `cuda` (a number such as 12040), `gpus`, `loaded_by` (`name` or `path`), and `error`
-(null or {number, text, call}).
+With `brief` only what tells GPUs apart is asked, and what keeps them from being used: counting errors takes a driver
+its time. The document has `driver`, `cuda` (a number such as 12040), `gpus`, `loaded_by` (`name` or `path`), and
+`error` (null or {number, text, call}).
 """
 
 from __future__ import annotations
@@ -42,7 +43,8 @@ def main(arguments: list[str]) -> int:
             pynvml.nvmlSystemGetCudaDriverVersion
         )
         call = "nvmlDeviceGetCount"
-        document["gpus"] = [_gpu(pynvml, index) for index in range(pynvml.nvmlDeviceGetCount())]
+        brief = arguments[2:] == ["brief"]
+        document["gpus"] = [_gpu(pynvml, index, brief=brief) for index in range(pynvml.nvmlDeviceGetCount())]
     except pynvml.NVMLError as error:
         document["error"] = {"number": error.value, "text": str(error), "call": call}
     except OSError as error:
@@ -52,7 +54,7 @@ def main(arguments: list[str]) -> int:
     return 0
 
 
-def _gpu(pynvml: object, index: int) -> dict[str, Value]:
+def _gpu(pynvml: object, index: int, *, brief: bool) -> dict[str, Value]:
     nvml = _Asker(pynvml)
     gpu: dict[str, Value] = {"index": index, "faults": [], "error": None}
     try:
@@ -65,26 +67,29 @@ def _gpu(pynvml: object, index: int) -> dict[str, Value]:
         return nvml.maybe(name, handle, *more)
 
     capability = ask("nvmlDeviceGetCudaComputeCapability")
-    memory = ask("nvmlDeviceGetMemoryInfo")
-    pci = ask("nvmlDeviceGetPciInfo")
     mig = ask("nvmlDeviceGetMigMode")
-    ecc = ask("nvmlDeviceGetEccMode") or ask("nvmlDeviceGetCurrentEccMode")
     gpu.update(
         name=_text(ask("nvmlDeviceGetName")),
         uuid=_text(ask("nvmlDeviceGetUUID")),
-        pci=_text(getattr(pci, "busId", None)),
+        pci=_text(getattr(ask("nvmlDeviceGetPciInfo"), "busId", None)),
         compute_capability=list(capability) if isinstance(capability, (list, tuple)) else None,
-        memory_total=getattr(memory, "total", None),
-        memory_used=getattr(memory, "used", None),
         compute_mode=ask("nvmlDeviceGetComputeMode"),
         mig=mig[0] if isinstance(mig, (list, tuple)) else None,
-        ecc=ecc[0] if isinstance(ecc, (list, tuple)) else ecc,
-        persistence=ask("nvmlDeviceGetPersistenceMode"),
-        faults=_faults(nvml, handle),
         recovery=_field(nvml, handle, "NVML_FI_DEV_GET_GPU_RECOVERY_ACTION"),
     )
     if gpu["mig"] == 1:
         gpu["slices"] = _slices(nvml, handle)
+    if brief:
+        return gpu
+    memory = ask("nvmlDeviceGetMemoryInfo")
+    ecc = ask("nvmlDeviceGetEccMode") or ask("nvmlDeviceGetCurrentEccMode")
+    gpu.update(
+        memory_total=getattr(memory, "total", None),
+        memory_used=getattr(memory, "used", None),
+        ecc=ecc[0] if isinstance(ecc, (list, tuple)) else ecc,
+        persistence=ask("nvmlDeviceGetPersistenceMode"),
+        faults=_faults(nvml, handle),
+    )
     return gpu
 
 

@@ -14,7 +14,7 @@ from tfprov import process
 from tfprov.host import facts, nvml
 from tfprov.host.gpu import graphics
 from tfprov.host.graphics import GpuHost, Graphics
-from tfprov.host.records import Fact
+from tfprov.host.records import LOST_DEVICES, Fact
 from tfprov.plan.compat import table
 from tfprov.plan.gpus import on_machine
 from tfprov.plan.records import Refusal
@@ -102,6 +102,38 @@ def test_each_error_of_nvml_has_its_code(number: int, code: str, library: Path, 
     assert found.problem.value.code == code
     assert f"error {number}" in found.problem.value.why
     assert [one.pci for one in found.gpus.value] == ["0000:1a:00.0"]
+
+
+@pytest.mark.parametrize("nodes", [True, False])
+@pytest.mark.parametrize("bus", [True, False])
+def test_a_container_that_lost_its_gpu_is_told_from_one_that_never_had_it(
+    library: Path, root: Path, *, nodes: bool, bus: bool
+) -> None:
+    if nodes:
+        (root / "dev").mkdir()
+        (root / "dev/nvidiactl").touch()
+    if not bus:
+        (root / "sys/bus/pci/devices").rmdir()
+
+    lost = ask(library, root, container="docker", FAKE_NVML_INIT=999).problem.value
+    never = ask(root, root, container="docker").problem.value
+    bare = ask(library, root, FAKE_NVML_INIT=999).problem.value
+
+    assert lost is not None
+    assert lost.code == "docker-no-gpu"
+    assert LOST_DEVICES in lost.why
+    assert never is None or (never.code == "docker-no-gpu" and LOST_DEVICES not in never.why)
+    assert bare is None or bare.code == "gpu-unhealthy"
+
+
+def test_what_is_asked_in_brief_is_the_same_as_what_is_asked_at_length(library: Path, root: Path) -> None:
+    environ = {"LD_LIBRARY_PATH": str(library), "PATH": "", "FAKE_NVML_COUNT": "3", "FAKE_NVML_LOST": "1"}
+    place = GpuHost(system="linux", container=None, wsl=False, machine="x86_64", root=root)
+    for more in ({}, {"FAKE_NVML_SLICES": "2"}, {"FAKE_NVML_RECOVERY": "1"}, {"CUDA_VISIBLE_DEVICES": "2"}):
+        brief, whole = (graphics({**environ, **more}, place, brief=brief) for brief in (True, False))
+        unasked = {"memory_total": None, "memory_used": None, "ecc": None, "persistence": None}
+        assert brief.driver == whole.driver
+        assert brief.gpus.value == tuple(replace(gpu, **unasked) for gpu in whole.gpus.value)  # type: ignore[arg-type]  # test data by name
 
 
 def test_a_mismatch_inside_a_container_blames_the_image(library: Path, root: Path) -> None:
