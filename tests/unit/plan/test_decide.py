@@ -713,8 +713,8 @@ def test_a_lock_that_cannot_be_followed_says_what_changed(
         (profile(accelerator="cuda"), Host(container="docker"), "docker-no-gpu"),
         (
             profile(accelerator="cuda"),
-            Host(container="docker", problem=Problem(code="docker-gpu-lost", why="lost")),
-            "docker-gpu-lost",
+            Host(container="docker", problem=Problem(code="docker-no-gpu", why="lost")),
+            "docker-no-gpu",
         ),
         (
             profile(accelerator="cuda"),
