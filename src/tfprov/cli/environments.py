@@ -21,14 +21,20 @@ class _Run(TyperCommand):
     """`run`, with or without a profile before the `--`."""
 
     def parse_args(self, ctx: typer.Context, args: list[str]) -> list[str]:  # type: ignore[override]  # Typer hides that class
-        """Take a command line that begins with `--` for one without a profile."""
-        return super().parse_args(ctx, ["", *args] if args[:1] == ["--"] else args)
+        """Take a command line that begins with `--`, behind options of its own, for one without a profile."""
+        own = [word for word in args[:1] if word == "--check"]
+        rest = args[len(own) :]
+        return super().parse_args(ctx, [*own, "", *rest] if rest[:1] == ["--"] else args)
 
 
 @app.command(cls=_Run, context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False})
 def run(
     profile: ProfileName,
     command: Annotated[list[str], typer.Argument(metavar="-- COMMAND…", help="What to run, with its arguments.")],
+    check: Annotated[
+        bool,
+        typer.Option("--check", help="Run it only if the environment is verified on this machine as it is now."),
+    ] = False,
 ) -> None:
     """Run a command in the environment of PROFILE; its exit status is passed on."""
     output = output_of("run", as_json=False)
@@ -40,7 +46,12 @@ def run(
         words = command[1:] if command[:1] == ["--"] else command
         if not words:
             raise TfprovError("usage", "name a command to run: `tfprov run PROFILE -- COMMAND`")
-        generation = in_use(find(profile, cwd=Path.cwd(), environ=os.environ), profile)
+        environment = find(profile, cwd=Path.cwd(), environ=os.environ)
+        generation = in_use(environment, profile)
+        if check:
+            from tfprov.pipeline.standing import check as check_standing
+
+            check_standing(environment, generation, os.environ, profile)
         environ = variables(generation, os.environ)
         raise SystemExit(replace_process(command_of(words, environ), env=environ))
 
@@ -72,12 +83,17 @@ def list_(as_json: Json = False) -> None:
         from tfprov.envs.differences import of_each
         from tfprov.envs.generations import environments
         from tfprov.paths import home
+        from tfprov.pipeline.standing import Readings, standing
         from tfprov.report import documents, text
 
         found = environments(home(os.environ).environments)
-        flaws = {one.path: flaw for each in found for one in each.generations() if (flaw := each.flaw(one))}
+        every = [(each, one) for each in found for one in each.generations()]
+        flaws = {one.path: flaw for each, one in every if (flaw := each.flaw(one))}
         differences = {path: words for each in found for path, words in of_each(each.generations()).items()}
-        output.result(text.listing(found, flaws, differences), documents.listing(found, flaws, differences))
+        readings: Readings = {}
+        changes = {one.path: changed for _, one in every if (changed := standing(one, os.environ, readings))}
+        shown = (found, flaws, differences, changes)
+        output.result(text.listing(*shown), documents.listing(*shown))
 
 
 @app.command()

@@ -11,7 +11,15 @@ from pathlib import Path
 from typing import Any
 
 from tfprov.envs.records import Cure, Owner, Seal
+from tfprov.host.records import Card, Fingerprint
 from tfprov.lock.records import Target
+
+_Kind = type[Owner | Seal | Target | Cure | Fingerprint | Card]
+_PLAIN: dict[str, type] = {"str": str, "bool": bool, "int": int, "dict[str, object]": dict}
+# What stands in lists, by the word for such a list.
+_RECORDS: dict[str, type[Cure | Fingerprint | Card]] = {
+    f"tuple[{kind.__name__}, ...]": kind for kind in (Cure, Fingerprint, Card)
+}
 
 
 def dump(record: Owner | Seal) -> bytes:
@@ -55,7 +63,7 @@ def _table(content: bytes) -> dict[str, object]:
     return found
 
 
-def _keys(kind: type[Owner | Seal | Target | Cure], table: dict[str, object], *, but: str = "") -> dict[str, Any]:
+def _keys(kind: _Kind, table: dict[str, object], *, but: str = "") -> dict[str, Any]:
     """The values for the fields of a record. What another release wrote besides is left out."""
     found: dict[str, Any] = {}
     for field in fields(kind):
@@ -73,15 +81,13 @@ def _keys(kind: type[Owner | Seal | Target | Cure], table: dict[str, object], *,
 def _value(kind: str, value: object) -> object:
     if kind == "tuple[str, ...]" and isinstance(value, list) and all(isinstance(one, str) for one in value):
         return tuple(value)
-    if kind == "str" and isinstance(value, str):
-        return value
-    if kind == "int" and isinstance(value, int) and not isinstance(value, bool):
-        return value
-    if kind == "dict[str, object]" and isinstance(value, dict):
+    plain = _PLAIN.get(kind)
+    if plain is not None and isinstance(value, plain) and (kind == "bool" or not isinstance(value, bool)):
         return value
     if kind == "dict[str, str]" and isinstance(value, dict) and all(isinstance(one, str) for one in value.values()):
         return value
-    if kind == "tuple[Cure, ...]" and isinstance(value, list) and all(isinstance(one, dict) for one in value):
-        return tuple(Cure(**_keys(Cure, one)) for one in value)
+    inner = _RECORDS.get(kind)
+    if inner is not None and isinstance(value, list) and all(isinstance(one, dict) for one in value):
+        return tuple(inner(**_keys(inner, one)) for one in value)
     problem = f"{value!r} is no {kind}"
     raise ValueError(problem)

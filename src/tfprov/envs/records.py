@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
+from tfprov.host.records import Fingerprint
 from tfprov.lock.records import Target
 
 
@@ -75,7 +76,8 @@ class Seal:
         sealed_at: moment in UTC, ISO 8601.
         bytes: size of the files.
         image: name of the image with the same files.
-        driver: version of the NVIDIA driver it was proved with; empty for none.
+        proofs: the machines that it was proved on as `smoke_digest` says, each as it was then, the newest last; none
+            where an older tfprov sealed it.
         place: folder that it was made in; its commands name it.
         cures: what it was given after a failed smoke test, in order.
         variables: what the profile sets, with `${NAME}` for variables of the user, by name.
@@ -98,7 +100,7 @@ class Seal:
     sealed_at: str = ""
     bytes: int = 0
     image: str = ""
-    driver: str = ""
+    proofs: tuple[Fingerprint, ...] = ()
     place: str = ""
     cures: tuple[Cure, ...] = ()
     variables: dict[str, str] = field(default_factory=dict)

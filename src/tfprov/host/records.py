@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import ClassVar, Generic, Literal, TypeVar
 
@@ -210,6 +211,84 @@ class Hazard(_Record):
     name: str
     value: str
     why: str
+
+
+# Of all that a processor says about itself, these decide which kernels TensorFlow takes.
+_VECTOR_UNITS = ("sse4", "avx", "amx", "fma", "f16c", "asimd", "sve", "bf16")
+
+
+def vector_units(flags: Iterable[str]) -> tuple[str, ...]:
+    """Of the features of a processor those that have a say in what TensorFlow computes, sorted."""
+    return tuple(sorted(flag for flag in flags if flag.startswith(_VECTOR_UNITS)))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Card(_Record):
+    """A GPU, or a MIG device on one, as a verdict knows it.
+
+    Attributes:
+        id: the driver's own id, `GPU-…` or `MIG-…`; the PCI address of a GPU that has none.
+        name: product name, of a MIG device that of its profile.
+        capability: compute capability, `9.0`; empty for a MIG device, and where the driver does not tell.
+        visible: whether a program may use it: no variable hides it, and the driver does not ask to reset it.
+    """
+
+    id: str
+    name: str = ""
+    capability: str = ""
+    visible: bool = True
+
+    def __str__(self) -> str:
+        return f"{self.name or 'GPU'} ({self.id})"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fingerprint(_Record):
+    """What of a machine a verdict rests on. It holds nothing that names the machine or its user.
+
+    Attributes:
+        taken_at: moment in UTC, ISO 8601; does not count when two are compared.
+        vector_units: of the processor, see `vector_units`.
+        libc: `glibc 2.36`; empty outside Linux.
+        python_bytes: size of the interpreter's executable; 0 where the environment has its own (conda).
+        python_time: its time of change, in whole seconds: archives keep no more.
+        python_hash: its SHA-256.
+        has_gpus: whether the verdict rests on GPUs. The rest is empty where it does not.
+        driver: version of the NVIDIA driver; empty for none.
+        cards: NVIDIA's GPUs and MIG devices, all that the driver shows here.
+        required: so many GPUs the profile asked for.
+    """
+
+    taken_at: str = ""
+    vector_units: tuple[str, ...] = ()
+    libc: str = ""
+    python_bytes: int = 0
+    python_time: int = 0
+    python_hash: str = ""
+    has_gpus: bool = False
+    driver: str = ""
+    cards: tuple[Card, ...] = ()
+    required: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Change(_Record):
+    """Something that a verdict rests on and that is not as it was.
+
+    Attributes:
+        code: failure code that it is, or may lead to.
+        what: `driver`, `GPUs`, `processor`, `C library`, `interpreter` or `machine`.
+        was: when the verdict was made.
+        now: here and now; empty where nothing could be compared.
+    """
+
+    code: str
+    what: str
+    was: str
+    now: str
+
+    def __str__(self) -> str:
+        return f"{self.what}: {self.was} then, {self.now} now" if self.now else f"{self.what}: {self.was}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

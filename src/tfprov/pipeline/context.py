@@ -18,11 +18,13 @@ from tfprov.errors import TfprovError
 from tfprov.events import Attempt, Emit, Event, Note, StageEnded, StageStarted, fan_out
 from tfprov.journal import Journal
 from tfprov.pipeline.backends.choose import Backend, backend_of
+from tfprov.pipeline.standing import Readings, standing
 from tfprov.profile import source
 from tfprov.profile.source import Source
 
 if TYPE_CHECKING:
     from tfprov.bundle.opened import Bundle
+    from tfprov.host.records import Change
     from tfprov.profile.records import Loaded
 
 P = ParamSpec("P")
@@ -87,6 +89,8 @@ class Context:
         self.emit = fan_out(self._collect, self.journal, emit)
         self._started = time.monotonic()
         self._damaged: int | None = None
+        self._readings: Readings = {}
+        self._told: tuple[Change, ...] = ()
 
     @functools.cached_property
     def _profile(self) -> Source | Loaded:
@@ -193,6 +197,17 @@ class Context:
         word = "damaged" if flaw.code == "file-damaged" else "unusable"
         self.emit(Note(text=f"the environment is {word}: {flaw.words}; building it anew", level="warning"))
         return False
+
+    def changes(self, generation: Generation) -> tuple[Change, ...]:
+        """What of this machine is not as it was when a generation was proved; says so, once a run."""
+        found = standing(generation, self.request.environ, self._readings)
+        if found and found != self._told:
+            self._told = found
+            what = "; ".join(map(str, found))
+            self.emit(
+                Note(text=f"the machine is not the one that was proved ({what}): proving it again", level="warning")
+            )
+        return found
 
     def _load(self, path: Path, *, shipped: bool) -> Loaded:
         from tfprov.profile.load import load

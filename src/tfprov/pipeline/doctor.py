@@ -22,6 +22,7 @@ from tfprov.pipeline.backends.choose import Backend, backend_at, backend_of, loc
 from tfprov.pipeline.context import Request
 from tfprov.pipeline.environments import backend_for, find, verified
 from tfprov.pipeline.records import Outcome
+from tfprov.pipeline.standing import standing
 from tfprov.pipeline.up import up
 
 # What virtualenv seeds and no lock names.
@@ -47,7 +48,7 @@ def examine(name: str, *, cwd: Path, environ: Mapping[str, str], emit: Emit) -> 
         *_damaged(generation.path, backend, emit),
         *_drift(generation.path, environment, seal, facts, environ=environ, emit=emit),
         *_foreign(generation.path, backend, emit),
-        *_driver(seal, facts),
+        *_machine(generation, environ),
         *_leaks(facts),
     )
 
@@ -250,16 +251,15 @@ def _same(left: str, right: str) -> bool:
         return left == right
 
 
-def _driver(seal: Seal, facts: Facts) -> Iterator[Finding]:
-    driver = facts.driver.value
-    now = driver.version if driver else ""
-    if seal.target.accelerator == "cuda" and now != seal.driver:
+def _machine(generation: Generation, environ: Mapping[str, str]) -> Iterator[Finding]:
+    """Whether the machine is still the one that it was proved on."""
+    for change in standing(generation, environ, {}):
         yield Finding(
-            code="gpu-driver-changed",
-            path="NVIDIA driver",
-            expected=seal.driver or "none",
-            found=now or "none",
-            fix="run `tfprov smoke` to prove the environment with it",
+            code=change.code,
+            path=change.what,
+            expected=change.was,
+            found=change.now,
+            fix="run `tfprov up` to prove the environment here again",
             kind="change",
         )
 

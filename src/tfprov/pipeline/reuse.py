@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
+from collections.abc import Iterator
 from dataclasses import replace
 
 from tfprov.envs.records import Generation, Seal
-from tfprov.errors import TfprovError
+from tfprov.errors import CODES, TfprovError
 from tfprov.paths import sweep_temporary
 from tfprov.pipeline import unpacked, uv
 from tfprov.pipeline.context import Context
 from tfprov.pipeline.records import Installation, Locked
 from tfprov.pipeline.stages import smoke_digest, smoke_request
+from tfprov.pipeline.standing import PROVED_AGAIN
+
+# Failures in which it may end that a GPU or an instruction is gone.
+_CONSEQUENCES = frozenset({"gpu-missing-in-tf", "gpu-libs-missing", "probe-failed", "probe-crashed", "import-failed"})
 
 
 def sweep_leftovers(context: Context) -> None:
@@ -43,9 +49,28 @@ def kept_generation(context: Context, locked: Locked) -> Installation | None:
 
 
 def is_proved(context: Context, kept: Installation) -> bool:
-    """Whether the last smoke test of a sealed generation is all that the profile asks for now."""
+    """Whether a sealed generation was proved here, by a smoke test that is all that the profile asks for now."""
     wanted = smoke_digest(smoke_request(context.loaded, kept.locked.lock.target))
-    return _seal_of(kept).smoke_digest == wanted
+    return _seal_of(kept).smoke_digest == wanted and not context.changes(kept.generation)
+
+
+@contextlib.contextmanager
+def blaming_changes(context: Context, kept: Installation | None) -> Iterator[None]:
+    """Let the failure of something that was proved before name what of the machine changed since.
+
+    Args:
+        context: of the run.
+        kept: what is proved again; None when it was installed just now.
+    """
+    try:
+        yield
+    except TfprovError as error:
+        changed = context.changes(kept.generation) if kept else ()
+        error.evidence = (*(f"changed since it was proved: {change}" for change in changed), *error.evidence)
+        cause = next((change.code for change in changed if change.code not in PROVED_AGAIN), None)
+        if cause is not None and error.code.name in _CONSEQUENCES:
+            error.code, error.hint = CODES[cause], CODES[cause].remedy
+        raise
 
 
 def reseal(context: Context, kept: Installation) -> Generation:

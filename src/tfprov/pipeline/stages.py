@@ -25,6 +25,7 @@ from tfprov.fetch.fetch import Fetched, fetch, sizes
 from tfprov.fetch.job import Listener
 from tfprov.fetch.store import Store
 from tfprov.host import facts as host_facts
+from tfprov.host.fingerprint import of_facts
 from tfprov.host.records import Interpreter
 from tfprov.install import space
 from tfprov.install.ahead import compiling
@@ -42,6 +43,7 @@ from tfprov.pipeline.context import Context, stage
 from tfprov.pipeline.images import beside_the_smoke_test, image_of, sweep_images, while_there
 from tfprov.pipeline.machine import Machine
 from tfprov.pipeline.records import Choice, Installation, Locked, Proved
+from tfprov.pipeline.standing import with_proof
 from tfprov.plan.records import Plan
 from tfprov.process import clean_environment
 from tfprov.profile.records import Loaded
@@ -369,8 +371,15 @@ def activate(context: Context, machine: Machine, proved: Proved) -> Generation:
     environment, installation, verdict = context.environment, proved.installation, proved.verdict
     locked, generation = installation.locked, installation.generation
     lock, interpreter = locked.lock, locked.interpreter
-    old, driver = generation.seal, machine.facts.driver.value
-    image = image_of(context, locked)
+    old, image = generation.seal, image_of(context, locked)
+    asked = smoke_request(context.loaded, lock.target)
+    digest = smoke_digest(asked)
+    proof = of_facts(
+        machine.facts,
+        python=interpreter.path,
+        has_gpus=lock.target.accelerator == "cuda" and asked.gpu == "now",
+        required=asked.require_gpus,
+    )
     seal = Seal(
         kind=context.source.kind,
         profile_digest=context.loaded.digest,
@@ -381,14 +390,15 @@ def activate(context: Context, machine: Machine, proved: Proved) -> Generation:
         python_version=interpreter.version,
         tensorflow=verdict.tensorflow or "",
         level=verdict.level,
-        smoke_digest=smoke_digest(smoke_request(context.loaded, lock.target)),
+        smoke_digest=digest,
         verdict={**as_document(verdict)},
         why=locked.plan.decision.tensorflow.why,
         installer=installation.installer or (old.installer if old else ""),
         sealed_at=datetime.now(timezone.utc).isoformat(timespec="seconds"),
         bytes=old.bytes if old else 0,
         image=image.folder.name,
-        driver=driver.version if driver else "",
+        # Proofs of what the profile asked for before say nothing about what it asks for now.
+        proofs=with_proof(old.proofs if old and old.smoke_digest == digest else (), proof),
         # A sealed generation that was proved again has what it was given then.
         cures=old.cures if old else proved.cures,
         variables=context.loaded.profile.environment.variables,

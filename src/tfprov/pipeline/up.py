@@ -78,7 +78,8 @@ def up(request: Request, emit: Emit) -> Outcome:
                 kept = None if request.recreate else reuse.kept_generation(context, locked)
                 if kept is not None and reuse.is_proved(context, kept):
                     return _outcome(context, reuse.reseal(context, kept), plan)
-                proved = prove.prove(context, machine, kept or install(locked), install=install)
+                with reuse.blaming_changes(context, kept):
+                    proved = prove.prove(context, machine, kept or install(locked), install=install)
                 generation = stages.activate(context, machine, proved)
                 return _outcome(context, generation, plan, proved)
 
@@ -170,7 +171,7 @@ def open_context(request: Request, emit: Emit) -> Context:
 
 
 def still_verified(context: Context) -> Generation | None:
-    """The active generation, when neither the profile nor the lock nor the files changed since it was verified.
+    """The active generation, when neither profile, lock and files nor the machine changed since it was verified.
 
     None, too, when it is to be made anew all the same.
     """
@@ -182,7 +183,7 @@ def still_verified(context: Context) -> Generation | None:
     lock_path = context.lock_path
     if not lock_path.exists() or hashlib.sha256(lock_path.read_bytes()).hexdigest() != generation.seal.lock_digest:
         return None
-    return generation if context.is_whole(generation) else None
+    return generation if context.is_whole(generation) and not context.changes(generation) else None
 
 
 def rolled_back(context: Context) -> Generation | None:

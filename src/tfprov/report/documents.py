@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from tfprov.envs.generations import Environment
     from tfprov.envs.records import Finding, Flaw
     from tfprov.fetch.store import Swept
+    from tfprov.host.records import Change
     from tfprov.lock.records import Lock
     from tfprov.pipeline.cache import Kept
     from tfprov.pipeline.records import Outcome
@@ -147,6 +148,7 @@ def listing(
     environments: Iterable[Environment],
     flaws: Mapping[Path, Flaw] = MappingProxyType({}),
     differences: Mapping[Path, tuple[str, ...]] = MappingProxyType({}),
+    changes: Mapping[Path, tuple[Change, ...]] = MappingProxyType({}),
 ) -> Document:
     """Environments with their generations.
 
@@ -154,6 +156,7 @@ def listing(
         environments: in the order to show them in.
         flaws: by folder, of the generations that may not be used as they are.
         differences: by folder, from the generation before.
+        changes: by folder, what of this machine is not as it was when a generation was proved.
     """
     documents = []
     for one in environments:
@@ -169,8 +172,10 @@ def listing(
                         "number": found.number,
                         "path": found.path,
                         **(asdict(found.seal) if found.seal else {}),
+                        "driver": found.seal.proofs[-1].driver if found.seal and found.seal.proofs else "",
                         "flaw": asdict(flaws[found.path]) if found.path in flaws else None,
                         "differences": differences.get(found.path),
+                        "changes": [asdict(each) for each in changes.get(found.path, ())],
                     }
                     for found in one.generations()
                 ],

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from tfprov.envs.generations import Environment
     from tfprov.envs.records import Finding, Flaw
     from tfprov.fetch.store import Swept
-    from tfprov.host.records import Facts
+    from tfprov.host.records import Change, Facts
     from tfprov.lock.records import Lock
     from tfprov.pipeline.cache import Kept
     from tfprov.pipeline.records import Outcome
@@ -232,6 +232,7 @@ def listing(
     environments: Iterable[Environment],
     flaws: Mapping[Path, Flaw] = MappingProxyType({}),
     differences: Mapping[Path, tuple[str, ...]] = MappingProxyType({}),
+    changes: Mapping[Path, tuple[Change, ...]] = MappingProxyType({}),
 ) -> str:
     """Environments with their generations.
 
@@ -239,6 +240,7 @@ def listing(
         environments: in the order to show them in.
         flaws: by folder, of the generations that may not be used as they are.
         differences: by folder, from the generation before.
+        changes: by folder, what of this machine is not as it was when a generation was proved.
     """
     lines = []
     for environment in environments:
@@ -260,6 +262,7 @@ def listing(
             lines += [f"      cured: {cure}" for cure in seal.cures]
             if generation.path in flaws:
                 lines.append(f"      unusable ({flaws[generation.path].code}): {flaws[generation.path].words}")
+            lines += [f"      stale ({each.code}): {each}" for each in changes.get(generation.path, ())]
         if not generations:
             lines.append("    no verified generation")
     return "\n".join(lines) if lines else "no environments yet: `tfprov up PROFILE` makes one"

@@ -16,7 +16,7 @@ from typing import BinaryIO
 
 from tfprov import paths
 from tfprov.errors import TfprovError
-from tfprov.host.records import Facts
+from tfprov.host.records import Facts, vector_units
 from tfprov.redact import redact_all
 from tfprov.smoke.records import Verdict
 from tfprov.smoke.verdict import as_document
@@ -26,8 +26,6 @@ _LARGEST = 16 << 20
 # Below this, a leg that takes longer says nothing: the first one on a cold disk easily takes a second more.
 _NOISE_S = 2.0
 _SLOWER = 3.0
-# Of all that a processor says about itself, these decide which kernels TensorFlow takes.
-_VECTOR_UNITS = ("sse4", "avx", "amx", "fma", "f16c", "asimd", "sve", "bf16")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,7 +95,7 @@ def machine_of(facts: Facts) -> dict[str, str]:
         "system": facts.os_version.value or facts.system.value,
         "architecture": facts.machine.value,
         "libc": f"{libc.kind} {libc.version}" if libc else "",
-        "vector units": " ".join(sorted(flag for flag in facts.cpu_flags.value if flag.startswith(_VECTOR_UNITS))),
+        "vector units": " ".join(vector_units(facts.cpu_flags.value)),
         "cores": str(facts.cores.value),
         "container": facts.container.value or "",
         "wsl": "yes" if facts.wsl.value else "",

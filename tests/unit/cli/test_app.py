@@ -16,6 +16,7 @@ from typing import TypeAlias
 
 import pytest
 
+from fingerprints import here
 from tfprov import __version__
 from tfprov.cli import main
 from tfprov.envs.generations import Environment, environment_id
@@ -107,6 +108,7 @@ class Cli:
             level="quick",
             smoke_digest="s",
             sealed_at="2026-01-01T00:00:00+00:00",
+            proofs=(here(sys.executable),),
         )
         return environment.seal(generation, seal)
 

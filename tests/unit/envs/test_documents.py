@@ -9,6 +9,7 @@ import pytest
 from outcomes import SEAL
 from tfprov.envs import documents
 from tfprov.envs.records import Cure, Owner
+from tfprov.host.records import Card, Fingerprint
 
 
 def test_a_seal_comes_back_as_it_was() -> None:
@@ -18,6 +19,13 @@ def test_a_seal_comes_back_as_it_was() -> None:
 def test_what_a_generation_was_given_comes_back() -> None:
     given = Cure(name="pin", code="numpy-abi", what="pins", libraries=("a.so", "b.so"), constraint="numpy<2")
     seal = replace(SEAL, cures=(given,), place="/some/where")
+    assert documents.seal(documents.dump(seal), root=Path()) == seal
+
+
+def test_the_machines_that_it_was_proved_on_come_back() -> None:
+    card = Card(id="GPU-1", name="H100", capability="9.0", visible=False)
+    proof = Fingerprint(vector_units=("avx", "avx2"), python_bytes=7, has_gpus=True, driver="550.1", cards=(card,))
+    seal = replace(SEAL, proofs=(Fingerprint(libc="glibc 2.36"), proof))
     assert documents.seal(documents.dump(seal), root=Path()) == seal
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from fingerprints import here
 from outcomes import SEAL
 from tfprov.envs.generations import Environment
 from tfprov.envs.records import Generation
@@ -55,6 +56,8 @@ class Project:
             SEAL,
             profile_digest=context.loaded.digest,
             lock_digest=hashlib.sha256(self.lock.read_bytes()).hexdigest(),
+            python=sys.executable,
+            proofs=(here(sys.executable),),
         )
         self.generation: Generation = self.environment.seal(generation, seal)
         self.environment.activate(self.generation)
@@ -106,6 +109,8 @@ def test_a_deleted_link_is_made_again(project: Project) -> None:
         "missing file",
         "edit in place",
         "interpreter",
+        "machine",
+        "older seal",
     ],
 )
 def test_whatever_changed_leads_to_more_than_nothing(project: Project, change: str) -> None:
@@ -132,9 +137,15 @@ def test_whatever_changed_leads_to_more_than_nothing(project: Project, change: s
         os.utime(target, ns=(1, 1))
     if change == "interpreter":
         (project.generation.path / "bin" / "python").unlink()
+    if change in ("machine", "older seal"):
+        proofs = (replace(here(sys.executable), libc="glibc 2.1"),) if change == "machine" else ()
+        assert project.generation.seal is not None
+        project.environment.reseal(project.generation, replace(project.generation.seal, proofs=proofs))
     with pytest.raises(BuildReachedError):
         up(request, project.events.append)
     warned = {
+        "machine": "is not the one that was proved (C library: glibc 2.1 then, ",
+        "older seal": "is not the one that was proved (machine: not written down by the older tfprov that proved it)",
         "missing file": "is damaged: 1 missing file, `module.py`",
         "edit in place": "is damaged: 1 altered file, `module.py`",
         "interpreter": "is unusable: its interpreter is gone",

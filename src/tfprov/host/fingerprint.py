@@ -1,0 +1,258 @@
+"""What of this machine a verdict rests on, and what of it is not as it was."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from pathlib import Path
+
+from tfprov.host import processor, system
+from tfprov.host.records import Card, Change, Driver, Facts, Fingerprint, Gpu, Libc, Problem, vector_units
+
+_BLOCK = 1 << 20
+_NAMED = 3
+"""So many GPUs are named in a line; of more it is said how many there are."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reading:
+    """A machine as it is now.
+
+    Attributes:
+        fingerprint: of it; its `python_hash` is empty, because to read an interpreter takes longer than all the rest.
+        python: the interpreter that was looked at.
+        problem: why the GPUs that seem to be there cannot be used; None when all is well, or none was asked for.
+        container: kind of container, or None; None, too, when no GPU was asked for.
+    """
+
+    fingerprint: Fingerprint
+    python: str
+    problem: Problem | None = None
+    container: str | None = None
+
+
+def of_facts(facts: Facts, *, python: str, has_gpus: bool, required: int) -> Fingerprint:
+    """What a verdict that was made on this machine just now rests on.
+
+    Args:
+        facts: of it, gathered before the test.
+        python: the interpreter that the environment was made from; one of a relative name is part of the environment.
+        has_gpus: whether a GPU was proved.
+        required: so many GPUs were asked for.
+    """
+    return _fingerprint(
+        python=python,
+        libc=facts.libc.value,
+        flags=facts.cpu_flags.value,
+        driver=facts.driver.value if has_gpus else None,
+        gpus=facts.gpus.value if has_gpus else (),
+        has_gpus=has_gpus,
+        required=required,
+        digest=file_digest(python),
+    )
+
+
+def read(environ: Mapping[str, str], *, python: str, has_gpus: bool) -> Reading:
+    """The machine as it is now. Starts one process where there is an NVIDIA driver and GPUs count, else none.
+
+    Args:
+        environ: variables of the user.
+        python: the interpreter to look at.
+        has_gpus: whether GPUs count.
+
+    Raises:
+        TfprovError: `platform-no-wheel` on an operating system that no TensorFlow was built for.
+    """
+    family = system.running_system().value
+    driver: Driver | None = None
+    gpus: tuple[Gpu, ...] = ()
+    problem, container = None, None
+    if has_gpus:
+        from tfprov.host.gpu import graphics
+        from tfprov.host.graphics import GpuHost
+
+        container = system.container(environ).value
+        machine, _ = processor.architecture(family, environ)
+        place = GpuHost(
+            system=family, container=container, wsl=system.wsl(environ).value, machine=machine.value, root=system.ROOT
+        )
+        found = graphics(environ, place, brief=True)
+        driver, gpus, problem = found.driver.value, found.gpus.value, found.problem.value
+    fingerprint = _fingerprint(
+        python=python,
+        libc=system.libc(family).value,
+        flags=processor.flags(family).value,
+        driver=driver,
+        gpus=gpus,
+        has_gpus=has_gpus,
+    )
+    return Reading(fingerprint=fingerprint, python=python, problem=problem, container=container)
+
+
+def changes(proofs: tuple[Fingerprint, ...], now: Reading) -> tuple[Change, ...]:
+    """What speaks against a verdict on this machine as it is now; nothing when it was made on just this one.
+
+    Args:
+        proofs: the machines that it was made on, the newest last. Where none is this one, the nearest is compared.
+        now: this one. What a verdict does not rest on must not be in it.
+    """
+    if not proofs:
+        was = "not written down by the older tfprov that proved it"
+        return (Change(code="verdict-stale", what="machine", was=was, now=""),)
+    known: list[str] = []
+
+    def content() -> str:
+        if not known:
+            known.append(file_digest(now.python))
+        return known[0]
+
+    return min((_differences(proof, now, content) for proof in reversed(proofs)), key=_distance)
+
+
+def _distance(found: tuple[Change, ...]) -> tuple[int, int]:
+    """How far a machine is from another one; with other GPUs it is farther than with the same ones in another state."""
+    return len(found), sum(change.code == "gpu-changed" for change in found)
+
+
+def file_digest(python: str) -> str:
+    """SHA-256 of an interpreter's executable; empty where there is none, or where it is part of the environment."""
+    found = hashlib.sha256()
+    try:
+        if not Path(python).is_absolute():
+            return ""
+        with Path(python).open("rb") as stream:
+            while block := stream.read(_BLOCK):
+                found.update(block)
+    except OSError:
+        return ""
+    return found.hexdigest()
+
+
+def _fingerprint(
+    *,
+    python: str,
+    libc: Libc | None,
+    flags: tuple[str, ...],
+    driver: Driver | None,
+    gpus: tuple[Gpu, ...],
+    has_gpus: bool,
+    required: int = 0,
+    digest: str = "",
+) -> Fingerprint:
+    size, changed = _identity(python)
+    return Fingerprint(
+        taken_at=datetime.now(timezone.utc).isoformat(timespec="seconds"),
+        vector_units=vector_units(flags),
+        libc=f"{libc.kind} {libc.version}" if libc else "",
+        python_bytes=size,
+        python_time=changed,
+        python_hash=digest,
+        has_gpus=has_gpus,
+        driver=driver.version if driver else "",
+        cards=tuple(card for gpu in gpus if gpu.vendor == "nvidia" for card in _cards(gpu)),
+        required=required,
+    )
+
+
+def _identity(python: str) -> tuple[int, int]:
+    """Size of an interpreter and its time of change in whole seconds; zeros where there is none to look at."""
+    try:
+        status = Path(python).stat() if Path(python).is_absolute() else None
+    except OSError:
+        status = None
+    return (status.st_size, int(status.st_mtime)) if status else (0, 0)
+
+
+def _cards(gpu: Gpu) -> tuple[Card, ...]:
+    can_run = gpu.visible and gpu.usable and gpu.compute_mode != "prohibited"
+    if gpu.slices:
+        # A program sees the MIG devices; the GPU itself it cannot use.
+        return tuple(Card(id=part.uuid, name=f"{gpu.name} {part.name}", visible=can_run) for part in gpu.slices)
+    capability = gpu.compute_capability or ""
+    return (Card(id=gpu.uuid or gpu.pci or "", name=gpu.name, capability=capability, visible=can_run),)
+
+
+def _differences(proof: Fingerprint, now: Reading, content: Callable[[], str]) -> tuple[Change, ...]:
+    here = now.fingerprint
+    found: list[Change] = []
+    if proof.has_gpus:
+        found += _graphics(proof, now)
+    gone = [unit for unit in proof.vector_units if unit not in here.vector_units]
+    come = [unit for unit in here.vector_units if unit not in proof.vector_units]
+    if gone or come:
+        code = "cpu-no-avx" if "avx" in gone else "verdict-stale"
+        was = f"with {', '.join(gone)}" if gone else f"without {', '.join(come)}"
+        is_now = f"with {', '.join(come)}" if come else f"without {', '.join(gone)}"
+        found.append(Change(code=code, what="processor", was=was, now=is_now))
+    if proof.libc != here.libc:
+        found.append(Change(code="verdict-stale", what="C library", was=proof.libc or "none", now=here.libc or "none"))
+    if not _same_python(proof, here, content):
+        was, is_now = (_described(each) for each in (proof, here))
+        found.append(Change(code="verdict-stale", what="interpreter", was=was, now=is_now))
+    return tuple(found)
+
+
+def _same_python(proof: Fingerprint, here: Fingerprint, content: Callable[[], str]) -> bool:
+    if not proof.python_bytes:
+        # It is part of the environment, whose files are looked at anyway.
+        return True
+    if proof.python_bytes != here.python_bytes:
+        return False
+    # A copy, or a restored backup, has another time and the same content.
+    return proof.python_time == here.python_time or proof.python_hash == content()
+
+
+def _described(fingerprint: Fingerprint) -> str:
+    if not fingerprint.python_bytes:
+        return "gone"
+    made = datetime.fromtimestamp(fingerprint.python_time, timezone.utc)
+    return f"{fingerprint.python_bytes} bytes of {made:%Y-%m-%d %H:%M:%S} UTC"
+
+
+def _graphics(proof: Fingerprint, now: Reading) -> list[Change]:
+    here = now.fingerprint
+    if now.problem is not None:
+        return [Change(code=now.problem.code, what="GPUs", was=_told(proof), now=now.problem.why)]
+    if not here.cards and not here.driver:
+        code = "docker-no-gpu" if now.container else "gpu-no-driver"
+        where = f"none in this {now.container} container" if now.container else "none, and no driver"
+        return [Change(code=code, what="GPUs", was=_told(proof), now=where)]
+    found: list[Change] = []
+    if proof.driver != here.driver:
+        found.append(
+            Change(code="gpu-driver-changed", what="driver", was=proof.driver or "none", now=here.driver or "none")
+        )
+    before, after = ({(card.id, card.capability): card for card in each.cards} for each in (proof, here))
+    if before.keys() != after.keys():
+        gone = [card for key, card in before.items() if key not in after]
+        come = [card for key, card in after.items() if key not in before]
+        was, is_now = (_names(gone) if gone else "not there"), (_names(come) if come else "gone")
+        found.append(Change(code="gpu-changed", what="GPUs", was=was, now=is_now))
+        return found
+    # Whoever hides some of the GPUs hides nothing of what was proved; what was hidden then was not.
+    usable = [key for key, card in after.items() if card.visible]
+    fresh = [after[key] for key in usable if not before[key].visible]
+    least = max(proof.required, 1 if any(card.visible for card in proof.cards) else 0)
+    if fresh:
+        found.append(
+            Change(code="gpu-changed", what="GPUs", was=f"{_names(fresh)} hidden or not usable", now="to be used")
+        )
+    elif len(usable) < least:
+        found.append(
+            Change(
+                code="gpu-no-device", what="GPUs", was=_told(proof), now=f"{len(usable) or 'none'} of them to be used"
+            )
+        )
+    return found
+
+
+def _told(fingerprint: Fingerprint) -> str:
+    cards = [card for card in fingerprint.cards if card.visible]
+    return f"{_names(cards)} with driver {fingerprint.driver}" if cards else "none"
+
+
+def _names(cards: list[Card]) -> str:
+    more = f" and {len(cards) - _NAMED} more" if len(cards) > _NAMED else ""
+    return ", ".join(map(str, cards[:_NAMED])) + more
