@@ -113,7 +113,7 @@ _ALL = [
             "older TensorFlow, conda, or a container",
         ),
         ("cpu-no-avx", "the processor lacks AVX", "a build without AVX, or another machine"),
-        ("verdict-stale", "the machine is not the one that was proved", "run `tfprov up`: it is proved again"),
+        ("verdict-stale", "the machine, profile or lock is not the one that was proved", "run `tfprov up`"),
         ("rosetta-qemu", "an x86-64 build under emulation", "a native arm64 interpreter or image"),
         ("windows-no-gpu", "GPU asked for on native Windows", "WSL2, or the CPU"),
         ("windows-dll-load", "a native runtime cannot be loaded on Windows", "install the Visual C++ runtime"),

@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from tfprov import __version__
-from tfprov.cli import bundle, cache, diagnose, environments, examine, fleet, provision
+from tfprov.cli import bundle, cache, diagnose, environments, examine, fleet, provision, status
 
 app = typer.Typer(
     name="tfprov",
@@ -21,7 +21,7 @@ app = typer.Typer(
     "or say exactly why it cannot be.",
     epilog="Start with `tfprov up cpu`, or write a profile for this machine with `tfprov init`.",
 )
-for group in (provision, bundle, examine, diagnose, environments, fleet):
+for group in (provision, bundle, examine, diagnose, status, environments, fleet):
     app.add_typer(group.app)
 app.add_typer(cache.app, name="cache")
 

@@ -1,7 +1,7 @@
-"""`tfprov up` and `tfprov rollback` in their plain forms, started without Typer.
+"""`tfprov up`, `status` and `rollback` in their plain forms, started without Typer.
 
 To import Typer takes as long as all that `up` has to do when the environment is verified already. Whatever else stands
-on the command line is for Typer, and both ways end in `bring_up` and `go_back`.
+on the command line is for Typer, and both ways end in `bring_up`, `tell_status` and `go_back`.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,12 +23,16 @@ if TYPE_CHECKING:
 
 _FLAGS = {
     "up": {"--json": "json", "--verbose": "verbose", "-v": "verbose", "--quiet": "quiet", "-q": "quiet"},
+    "status": {"--json": "json", "--all": "every"},
     "rollback": {"--json": "json"},
 }
 
 
 def is_plain(words: Sequence[str]) -> bool:
-    """Whether the command line is `up [PROFILE]` or `rollback [PROFILE [N]]`, with options about the output at most."""
+    """Whether the command line is `up`, `status` or `rollback` with nothing but a profile and options about the output.
+
+    Of `rollback` the number of a generation, of `status` the option `--all` may stand there, too.
+    """
     flags = _FLAGS.get(words[0]) if words else None
     if flags is None:
         return False
@@ -43,7 +47,12 @@ def run_plain(words: Sequence[str]) -> None:
     """Carry out a plain command line."""
     flags = _FLAGS[words[0]]
     profile, *number = [word for word in words[1:] if word not in flags] or [""]
-    output = Output(command=words[0], environ=os.environ, **{flags[word]: True for word in words[1:] if word in flags})
+    asked = {flags[word]: True for word in words[1:] if word in flags}
+    every = asked.pop("every", False)
+    output = Output(command=words[0], environ=os.environ, **asked)
+    if words[0] == "status":
+        tell_status(output, profile, every=every, environ=os.environ)
+        return
     if words[0] == "rollback":
         go_back(output, profile, number=int(number[0]) if number else None)
         return
@@ -99,6 +108,76 @@ def _asking(output: Output, request: Request, reporter: CiReporter | None) -> Ou
         print(f"{error.what}\nGo forward again? [y/N] ", end="", file=sys.stderr, flush=True)
         forward = sys.stdin.readline().strip().lower() in ("y", "yes")
         return _asking(output, dataclasses.replace(request, keep_rollback=not forward), reporter)
+
+
+def tell_status(
+    output: Output,
+    profile: str,
+    *,
+    every: bool,
+    environ: Mapping[str, str],
+    pause: Callable[[], None] | None = None,
+    metrics: Path | None = None,
+) -> None:
+    """Say how environments stand.
+
+    Args:
+        output: how to say it.
+        profile: path or name; that of the folder when empty.
+        every: all environments instead.
+        environ: variables of the user.
+        pause: waits until the next look; None to look once. What is as it was is not said again.
+        metrics: file for Prometheus, written at each look; None for none.
+
+    Raises:
+        SystemExit: with the exit status of the first environment that is not verified, at the last look.
+    """
+    with failures(output):
+        from datetime import datetime, timezone
+
+        from tfprov.envs.generations import environments
+        from tfprov.paths import home
+        from tfprov.pipeline.environments import find
+        from tfprov.pipeline.status import as_error, look
+        from tfprov.report import status
+
+        if every and profile:
+            raise TfprovError("usage", "name either a PROFILE or `--all`")
+        if metrics is not None:
+            status.METRICS.check(metrics)
+        told = ""
+        failure: TfprovError | None = None
+        try:
+            while True:
+                chosen = (
+                    environments(home(environ).environments)
+                    if every
+                    else (find(profile, cwd=Path.cwd(), environ=environ),)
+                )
+                found = look(chosen, environ)
+                failure = as_error(found)
+                if metrics is not None:
+                    status.write_prometheus(metrics, found, now=datetime.now(timezone.utc))
+                if (words := status.words(found)) != told:
+                    told = words
+                    _tell_look(output, words, status.document(found), failure)
+                if pause is None:
+                    break
+                pause()
+        except KeyboardInterrupt:
+            if pause is None:
+                raise
+        if failure is not None:
+            raise SystemExit(failure.exit_code)
+
+
+def _tell_look(output: Output, words: str, document: Mapping[str, object], failure: TfprovError | None) -> None:
+    if failure is None:
+        output.result(words, document)
+        return
+    if not output.json:
+        print(output.typed(words), flush=True)
+    output.failure(failure, document)
 
 
 def go_back(output: Output, profile: str, *, number: int | None) -> None:

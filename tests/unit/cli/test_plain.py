@@ -20,6 +20,7 @@ from tfprov.cli.plain import is_plain
             "up",
             "up --json",
         ),
+        *("status", "status cpu", "status --all", "status --json --all", "status a.toml --json"),
         *("rollback cpu", "rollback train.toml 3", "rollback --json cpu 12", "rollback"),
     ],
 )
@@ -31,6 +32,7 @@ def test_these_command_lines_need_no_parser(line: str) -> None:
     "line",
     [
         *("", "up cpu --recreate", "up cpu -vq", "up cpu --set a=b", "up a b", "up -- cpu"),
+        *("status cpu --watch 5", "status --prometheus x", "status a b", "status --help"),
         *("plan cpu", "up --help", "up -x", "up cpu 3"),
         *("rollback cpu x", "rollback cpu 1 2", "rollback cpu -1", "rollback cpu -q"),
     ],
@@ -43,7 +45,7 @@ def test_a_plain_command_line_loads_neither_parser_nor_models() -> None:
     heavy = ("typer", "rich", "pydantic", "packaging", "tenacity", "httpx", "virtualenv", "platformdirs", "filelock")
     code = (
         "import sys, tfprov.cli.plain, tfprov.pipeline.up, tfprov.report.text, tfprov.report.documents; "
-        "import tfprov.pipeline.environments; "
+        "import tfprov.pipeline.environments, tfprov.pipeline.status, tfprov.report.status; "
         f"print([name for name in {heavy!r} if name in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-I", "-c", code], capture_output=True, text=True, check=True)

@@ -1,0 +1,40 @@
+"""The command `status`."""
+
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from tfprov.cli.options import Json, ProfileName, output_of
+from tfprov.cli.plain import tell_status
+
+app = typer.Typer()
+
+
+@app.command(
+    epilog="Examples: tfprov status train.toml · tfprov status --all --json · "
+    "tfprov status --all --watch 60 --prometheus /var/lib/node_exporter/tfprov.prom"
+)
+def status(
+    profile: ProfileName = "",
+    every: Annotated[bool, typer.Option("--all", help="All environments of this user.")] = False,
+    watch: Annotated[
+        float | None,
+        typer.Option(
+            metavar="SECONDS", min=0.1, help="Look again so often, and print what changed, until it is interrupted."
+        ),
+    ] = None,
+    prometheus: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Write the same at each look for Prometheus' textfile collector, too."),
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Say whether environments are verified on this machine as it is now, what changed, and what `up` would do."""
+    output = output_of("status", as_json)
+    pause = None if watch is None else lambda: time.sleep(watch)
+    tell_status(output, profile, every=every, environ=os.environ, pause=pause, metrics=prometheus)
