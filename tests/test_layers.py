@@ -20,6 +20,7 @@ LAYERS = (
         "distributions",
         "errors",
         "events",
+        "index_address",
         "paths",
         "process",
         "project_folder",

@@ -63,6 +63,11 @@ _ALL = [
         Group.USAGE,
         ("usage", "the command line cannot be understood", "see `tfprov --help`"),
         ("profile-invalid", "the profile has mistakes", "correct the lines named in the report"),
+        (
+            "index-setting-invalid",
+            "an index setting cannot be read; no other index serves instead",
+            "correct it, or name the index with `index.url` in the profile",
+        ),
         ("profile-missing", "there is no such profile", "name a file or one of the shipped profiles"),
         ("path-not-ours", "something that tfprov did not make is in the way", "choose another `environment.path`"),
         ("environment-missing", "the environment does not exist yet", "run `tfprov up` first"),

@@ -7,6 +7,10 @@ import re
 # user:password@ or token@ in a URL. The user part goes too: with token authentication it is the secret.
 # Up to the last @ of the authority: people forget to encode the one inside a password.
 _USERINFO = re.compile(r"(?P<scheme>\b[a-zA-Z][a-zA-Z0-9+.-]*://)[^\s/?#\"'<>]+@")
+# A password with characters that end the authority, if they are not encoded. What looks like a port is one.
+_ODD_USERINFO = re.compile(
+    r"(?P<scheme>\b[a-zA-Z][a-zA-Z0-9+.-]*://)[^\s/?#@\"'<>]*:(?!\d{1,5}(?:[/?#\s\"'<>]|$))[^\s\"]*@"
+)
 # Conda's token channels: https://host/t/<token>/channel. The name of a variable in its place is no secret.
 _PATH_TOKEN = re.compile(r"(?P<head>://[^\s/]+/t/)(?!\$\{)[^\s/]+(?=/)")
 # Signed download addresses: ...?X-Amz-Signature=...&token=...
@@ -24,7 +28,7 @@ _PASSWORD = re.compile(r"://[^/@\s]*:(?!\$\{)[^/@\s]+@")
 
 def redact(text: str) -> str:
     """The text with credentials in URLs and authorization headers replaced by `****`."""
-    text = _USERINFO.sub(r"\g<scheme>****@", text)
+    text = _ODD_USERINFO.sub(r"\g<scheme>****@", _USERINFO.sub(r"\g<scheme>****@", text))
     text = _PATH_TOKEN.sub(r"\g<head>****", text)
     text = _QUERY.sub(r"\g<key>****", text)
     return _HEADER.sub(r"\g<key>****", text)

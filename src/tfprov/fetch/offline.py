@@ -29,7 +29,9 @@ def local_network(profile: Profile, folder: Path, facts: Facts, environ: Mapping
             "find_links": _folders(index.find_links),
         }
     )
-    found = network(profile.model_copy(update={"index": local}), folder, facts, environ)
+    # No server of the machine's settings is asked, so mistakes in them mean nothing here.
+    quiet = replace(facts, index=replace(facts.index, value=replace(facts.index.value, invalid=())))
+    found = network(profile.model_copy(update={"index": local}), folder, quiet, environ)
     return replace(
         found,
         index_url=next(iter(_local((found.index_url or "",))), None),

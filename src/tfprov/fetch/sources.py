@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 from tfprov import paths
 from tfprov.default_index import default_index
+from tfprov.errors import TfprovError
 from tfprov.fetch.addresses import expand, local_path, origin_of, place
 from tfprov.fetch.certificates import bundle, certificates_of, tls_context
 from tfprov.fetch.client import client
@@ -18,7 +19,9 @@ from tfprov.fetch.health import Health
 from tfprov.fetch.names import Names
 from tfprov.fetch.routes import DIRECT, Route, routes_of
 from tfprov.host.records import Facts, IndexConfig
+from tfprov.index_address import mistake_in
 from tfprov.profile.records import Profile
+from tfprov.redact import redact
 
 if TYPE_CHECKING:
     import httpx
@@ -153,6 +156,19 @@ class Network:
         return variables
 
 
+def _address(text: str, environ: Mapping[str, str]) -> str:
+    """An address with its `${NAME}` replaced.
+
+    Raises:
+        TfprovError: `profile-invalid`, or `index-setting-invalid` when what came of it is not an address.
+    """
+    url = expand(text, environ)
+    mistake = mistake_in(url) if "://" in url else None
+    if mistake is not None:
+        raise TfprovError("index-setting-invalid", f"`{redact(text)}` cannot be used: {mistake}")
+    return url
+
+
 def _is_missing(entry: str) -> bool:
     path = local_path(entry) if "://" in entry else Path(entry)
     return path is not None and not path.exists()
@@ -171,16 +187,21 @@ def network(profile: Profile, folder: Path, facts: Facts, environ: Mapping[str, 
         environ: for `${NAME}` in addresses, netrc and certificates.
 
     Raises:
-        TfprovError: `profile-invalid` for a variable that is not set or a certificate file that does not exist.
+        TfprovError: `profile-invalid` for a variable that is not set or a certificate file that does not exist;
+            `index-setting-invalid` for an address that cannot be used.
     """
     machine = facts.index.value if profile.index.url is None else IndexConfig(url=None)
+    if machine.invalid:
+        first, *others = machine.invalid
+        what = f"{first}, and no other index serves instead"
+        raise TfprovError("index-setting-invalid", what, evidence=tuple(others))
     index_url = profile.index.url or machine.url
     urls = {
         "index_url": (index_url,) if index_url else (),
         "extra": (*profile.index.extra, *machine.extra),
         "mirrors": profile.index.mirrors,
     }
-    expanded = {key: tuple(expand(url, environ) for url in values) for key, values in urls.items()}
+    expanded = {key: tuple(_address(url, environ) for url in values) for key, values in urls.items()}
     find_links = (*profile.index.find_links, *machine.find_links)
     every = (*expanded["index_url"], *expanded["extra"], *expanded["mirrors"])
     home = environ.get("HOME") or environ.get("USERPROFILE")
@@ -191,7 +212,7 @@ def network(profile: Profile, folder: Path, facts: Facts, environ: Mapping[str, 
         extra=expanded["extra"],
         merged=machine.merged or profile.index.strategy == "best",
         mirrors=expanded["mirrors"],
-        find_links=tuple(place(expand(entry, environ), folder) for entry in find_links),
+        find_links=tuple(place(_address(entry, environ), folder) for entry in find_links),
         routes=routes_of(profile.network.proxies, facts.proxies.value, environ),
         connections=profile.network.connections,
         connect_timeout=profile.network.connect_timeout,

@@ -13,6 +13,7 @@ from urllib.parse import quote, urlsplit, urlunsplit
 
 from tfprov.host.records import Fact, Hazard, IndexConfig, Proxies
 from tfprov.host.system import ROOT, System, exists, home_folder, read_text
+from tfprov.index_address import mistake_in
 from tfprov.redact import redact
 
 _CERTIFICATE_VARIABLES = ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "PIP_CERT", "CURL_CA_BUNDLE")
@@ -272,9 +273,13 @@ def _index(
     pip: Mapping[str, tuple[Setting, ...]], uv: Mapping[str, tuple[tuple[Setting, ...], ...]], hazards: list[Hazard]
 ) -> Fact[IndexConfig]:
     chosen: dict[str, tuple[Setting, ...]] = {}
+    # A file that cannot be read may name the index: what then serves is another one than was meant.
+    invalid = [f"`{hazard.name}` cannot be read: {hazard.value}" for hazard in hazards]
+    if _has_index(pip, uv):
+        invalid = []
     for key, option in _PIP_KEYS:
         of_pip = [tuple(replace(said, value=part) for part in said.value.split()) for said in pip.get(option, ())]
-        chosen[key] = _first_meant((*uv.get(key, ()), *of_pip), key, hazards)
+        chosen[key] = _first_meant((*uv.get(key, ()), *of_pip), key, hazards, invalid)
     of_uv = {said for told in uv.get("extra", ()) for said in told}
     sources = dict.fromkeys(setting.source for settings in chosen.values() for setting in settings)
     config = IndexConfig(
@@ -283,39 +288,44 @@ def _index(
         find_links=tuple(setting.value for setting in chosen["find_links"]),
         # What uv's settings name is meant as uv means it; what only pip's name, as pip means it.
         merged=bool(chosen["extra"]) and of_uv.isdisjoint(chosen["extra"]),
+        invalid=tuple(dict.fromkeys(invalid)),
     )
     return Fact(value=config, source=", ".join(sources) or "neither uv nor pip is configured")
 
 
-def _first_meant(layers: Iterable[tuple[Setting, ...]], key: str, hazards: list[Hazard]) -> tuple[Setting, ...]:
-    """The values of the first layer that has valid ones; invalid values are skipped and become hazards."""
+def _has_index(pip: Mapping[str, tuple[Setting, ...]], uv: Mapping[str, tuple[tuple[Setting, ...], ...]]) -> bool:
+    return bool(pip.get("index-url") or uv.get("url"))
+
+
+def _first_meant(
+    layers: Iterable[tuple[Setting, ...]], key: str, hazards: list[Hazard], invalid: list[str]
+) -> tuple[Setting, ...]:
+    """The values of the first layer that has any. Invalid ones become hazards, and no later layer serves instead."""
     for told in layers:
         kept: list[Setting] = []
         for said in told[: 1 if key == "url" else None]:
             wrong = _mistake(said.value, key)
             if wrong is None:
                 kept.append(said)
-            else:
-                why = f"{wrong}; tfprov ignores it, and pip and uv ignore it or fail"
-                hazards.append(Hazard(code="usage", name=said.source, value=redact(said.value), why=why))
-        if kept:
+                continue
+            if key != "find_links" or "://" in said.value:
+                invalid.append(f"`{said.source}`: {wrong}")
+            why = f"{wrong}; nothing else serves instead, and pip and uv ignore it or fail"
+            hazards.append(Hazard(code="index-setting-invalid", name=said.source, value=_shown(said.value), why=why))
+        if told:
             return tuple(kept)
     return ()
 
 
+def _shown(value: str) -> str:
+    """An invalid value as far as it can be shown: where it cannot be read, nobody knows where its password ends."""
+    return f"{value.partition('://')[0]}://****" if "@" in value and "://" in value else redact(value)
+
+
 def _mistake(value: str, key: str) -> str | None:
     """The reason why a value cannot be an index or a place to find links; None when it can."""
-    try:
-        parts = urlsplit(value)
-        host = parts.hostname
-    except ValueError as error:
-        return f"it is not a valid address: {error}"
-    if parts.scheme in ("http", "https"):
-        return None if host else "it is an address without a host"
-    if parts.scheme == "file":
-        return None
-    if parts.scheme and "://" in value:
-        return f"`{parts.scheme}` is not a scheme that packages are fetched by"
+    if "://" in value:
+        return mistake_in(value)
     # Both tools take a folder instead of an address; find-links also a page on the disk.
     if exists(Path(value)) or (key == "find_links" and Path(value).is_absolute()):
         return None

@@ -178,12 +178,15 @@ class IndexConfig(_Record):
         find_links: folders or pages.
         merged: True when the best version over all indexes is meant, as with pip; False when the first index that has a
             package decides, as with uv.
+        invalid: settings that cannot be read and that would decide where packages come from, a line each, without
+            their values.
     """
 
     url: str | None
     extra: tuple[str, ...] = ()
     find_links: tuple[str, ...] = ()
     merged: bool = False
+    invalid: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -17,6 +17,7 @@ from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.version import InvalidVersion, Version
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema, field_validator
 
+from tfprov.index_address import mistake_in
 from tfprov.paths import plain
 from tfprov.profile.source import Source, resolved
 from tfprov.redact import holds_password
@@ -117,6 +118,8 @@ def _http_url(url: str) -> str:
     _no_password(url)
     if not re.match(r"^(https?|file)://", url):
         raise ValueError(f"`{url}` is not an address: it must begin with https://, http:// or file://")
+    if (mistake := mistake_in(url)) is not None:
+        raise ValueError(f"this is not the address of an index: {mistake}")
     return url
 
 

@@ -216,49 +216,52 @@ def test_options_of_pip_are_read_in_every_spelling() -> None:
     ("value", "words"),
     [
         ("nonsense", "neither an address nor a folder"),
-        ("https://", "without a host"),
-        ("https:///simple", "without a host"),
+        ("https://", "no host"),
+        ("https:///simple", "no host"),
         ("ftp://host.example/simple", "`ftp`"),
-        ("https://[broken/simple", "not a valid address"),
+        ("htps://host.example/simple", "`htps`"),
+        ("https://[broken/simple", "brackets"),
+        ("https://me:pa#ss@host.example/simple", "not a port"),
+        ("https://me:12#ss@host.example/simple", "host early"),
+        ("https://me:pa/ss@host.example/simple", "not a port"),
+        ("https://me:12?ss@host.example/simple", "host early"),
+        ("https://me:p[w@host.example/simple", "brackets"),
         ("packages.example/simple", "neither an address nor a folder"),
     ],
 )
-def test_a_nonsense_index_is_a_hazard_and_ignored(value: str, words: str, root: Path, home: Path) -> None:
+def test_an_index_that_cannot_be_read_is_told_and_nothing_serves_instead(
+    value: str, words: str, root: Path, home: Path
+) -> None:
+    write(root / "etc/pip.conf", "[global]\nindex-url = https://all.example/simple\n")
     found = read(root, home, PIP_INDEX_URL=value, PIP_EXTRA_INDEX_URL=f"{value} https://good.example/simple")
 
     assert found.index.value.url is None
     assert found.index.value.extra == ("https://good.example/simple",)
-    assert [(hazard.name, hazard.value) for hazard in found.hazards] == [
-        ("PIP_INDEX_URL", value),
-        ("PIP_EXTRA_INDEX_URL", value),
-    ]
-    assert all(words in hazard.why for hazard in found.hazards)
+    assert [hazard.name for hazard in found.hazards] == ["PIP_INDEX_URL", "PIP_EXTRA_INDEX_URL"]
+    assert all(words in hazard.why and hazard.code == "index-setting-invalid" for hazard in found.hazards)
+    assert all(words in line for line in found.index.value.invalid)
+    assert len(found.index.value.invalid) == 2
+    if "@" in value:
+        assert "ss@" not in repr(found.hazards) + repr(found.index)
+        assert "p[w" not in repr(found.hazards) + repr(found.index)
 
 
-def test_folders_and_file_addresses_are_indexes_too(root: Path, home: Path, tmp_path: Path) -> None:
-    folder = tmp_path / "simple"
-    folder.mkdir()
+def test_a_setting_that_is_not_used_may_be_nonsense(root: Path, home: Path) -> None:
+    write(home / ".config/uv/uv.toml", 'extra-index-url = ["https://uv.example/simple"]\n')
+    write(root / "etc/pip.conf", "[global]\nindex-url = gibberish\nextra-index-url = htps://x.example\n")
 
-    found = read(
-        root, home, PIP_INDEX_URL=str(folder), PIP_EXTRA_INDEX_URL=folder.as_uri(), PIP_FIND_LINKS="/gone /also"
-    )
+    found = read(root, home, UV_DEFAULT_INDEX="https://own.example/simple", PIP_INDEX_URL="rubbish")
 
-    assert found.index.value == IndexConfig(
-        url=str(folder), extra=(folder.as_uri(),), find_links=("/gone", "/also"), merged=True
-    )
-    assert found.hazards == ()
+    assert found.index.value == IndexConfig(url="https://own.example/simple", extra=("https://uv.example/simple",))
 
 
-def test_nonsense_in_one_place_leaves_the_next_in_force(root: Path, home: Path) -> None:
-    write(root / "etc/uv/uv.toml", 'extra-index-url = ["https://uv.example/simple"]\n')
-    write(home / ".config/uv/uv.toml", 'extra-index-url = ["nonsense"]\n')
-    write(root / "etc/pip.conf", "[global]\nindex-url = https://all.example/simple\n")
-    write(home / ".config/pip/pip.conf", "[global]\nindex-url = gibberish\n")
-
-    found = read(root, home, UV_DEFAULT_INDEX="balderdash", PIP_INDEX_URL="rubbish")
-
-    assert found.index.value == IndexConfig(url="https://all.example/simple", extra=("https://uv.example/simple",))
-    assert [Path(hazard.value).name for hazard in found.hazards] == ["balderdash", "rubbish", "gibberish", "nonsense"]
+@pytest.mark.parametrize(("name", "text"), [("etc/pip.conf", "index-url = x"), ("etc/uv/uv.toml", "= [")])
+def test_a_file_that_may_name_the_index_and_cannot_be_read_is_told(
+    name: str, text: str, root: Path, home: Path
+) -> None:
+    write(root / name, text)
+    assert len(read(root, home).index.value.invalid) == 1
+    assert read(root, home, UV_DEFAULT_INDEX="https://own.example/simple").index.value.invalid == ()
 
 
 def test_one_address_is_meant_by_the_main_index(root: Path, home: Path) -> None:

@@ -1,0 +1,48 @@
+"""What is wrong with the address of an index or of a page of links, said without repeating any of it.
+
+An address that cannot be read often has a password in it, at a place where nobody looks for one.
+"""
+
+from __future__ import annotations
+
+import re
+from urllib.parse import SplitResult, urlsplit
+
+_VARIABLE = re.compile(r"\$\{[A-Za-z_][A-Za-z0-9_]*\}")
+_ENCODE = "in a user name or a password `#` is written `%23`, `/` `%2F`, `?` `%3F`, `@` `%40`, `[` `%5B`, a space `%20`"
+
+
+def mistake_in(address: str) -> str | None:
+    """Why an address cannot be used; None when it can.
+
+    Args:
+        address: should begin with `https://`, `http://` or `file://`; `${NAME}` may stand in it.
+    """
+    text = _VARIABLE.sub("1", address)
+    scheme = text.partition("://")[0].lower() if "://" in text else ""
+    if re.search(r"[\s\x00-\x1f\x7f]", text):
+        return f"there is white space in it: {_ENCODE}"
+    if scheme not in ("http", "https", "file"):
+        return (
+            f"`{scheme}` is not `https`, `http` or `file`" if scheme.isalnum() else "it does not begin with `https://`"
+        )
+    try:
+        parts = urlsplit(text)
+        host = parts.hostname
+    except ValueError:
+        return f"its brackets enclose no address: {_ENCODE}"
+    if scheme == "file":
+        return None if parts.path else "it has no path"
+    return _mistake_in_host(parts) if host else "it has no host"
+
+
+def _mistake_in_host(parts: SplitResult) -> str | None:
+    try:
+        _ = parts.port
+    except ValueError:
+        return f"what follows the `:` of its host is not a port: {_ENCODE}"
+    # An `@` behind the host of an address with a `:` before it is more often that of a login than of anything else.
+    early = "@" in parts.path.split("/", 2)[1:2][0] if parts.path.startswith("/") else "@" in parts.query
+    if parts.fragment or ("@" in parts.query and "@" not in parts.netloc) or (early and ":" in parts.netloc):
+        return f"a `#`, `/` or `?` ends its host early: {_ENCODE}"
+    return None

@@ -1,0 +1,100 @@
+"""An index setting that cannot be read ends a run; no other index serves instead. Real commands, an index nearby."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from loopback import Index
+from site_under_test import RELEASE, Site, only_here, sham_wheel
+
+pytestmark = only_here
+
+PASSWORD = "Q7x#Z9w"
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Site:
+    site = Site.make(tmp_path)
+    site.write()
+    text = site.profile.read_text(encoding="utf-8")
+    site.profile.write_text(text.replace("[index]\n", "").replace("url = ", "# "), encoding="utf-8")
+    return site
+
+
+def failure(site: Site, command: str) -> dict[str, object]:
+    done = site.run(command, "train.toml", "--json")
+    assert done.returncode == 2, (done.stdout, done.stderr)
+    assert "Z9w" not in done.stdout + done.stderr
+    error: dict[str, object] = json.loads(done.stdout)["error"]
+    return error
+
+
+SETTINGS = {
+    "UV_DEFAULT_INDEX": "htps://index.example/simple",
+    "UV_INDEX_URL": f"https://me:{PASSWORD}@index.example/simple",
+    "UV_INDEX": "https://[::1/simple",
+    "UV_FIND_LINKS": "htps://index.example/wheels",
+    "PIP_INDEX_URL": f"https://me:{PASSWORD}@index.example/simple",
+    "PIP_EXTRA_INDEX_URL": "https://index.example:port/simple",
+}
+
+
+@pytest.mark.parametrize("name", SETTINGS)
+def test_a_variable_that_cannot_be_read_ends_the_run(site: Site, tmp_path: Path, name: str) -> None:
+    wheel = sham_wheel(tmp_path / "wheels", RELEASE)
+    with Index({wheel.name: wheel}) as other:
+        write_pip(site, f"index-url = {other.simple}")
+        site.extra[name] = SETTINGS[name]
+        for command in ("plan", "up"):
+            error = failure(site, command)
+            assert error["code"] == "index-setting-invalid"
+            assert str(error["what"]).startswith(f"`{name}`: ")
+        assert other.seen == []
+
+
+def write_pip(site: Site, *lines: str) -> None:
+    path = site.root / "pip.conf"
+    path.write_text("[global]\n" + "\n".join(lines) + "\n", encoding="utf-8")
+    site.extra["PIP_CONFIG_FILE"] = str(path)
+
+
+@pytest.mark.parametrize(
+    ("file", "text"),
+    [
+        ("pip.conf", "[global]\nindex-url = htps://index.example/simple\n"),
+        ("pip.conf", "index-url = https://index.example/simple\n"),
+        (".config/uv/uv.toml", 'index-url = "https://[::1/simple"\n'),
+        (".config/uv/uv.toml", "index-url = \n"),
+    ],
+)
+def test_a_file_that_cannot_be_read_ends_the_run(site: Site, file: str, text: str) -> None:
+    path = site.root / file
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text, encoding="utf-8")
+    if file == "pip.conf":
+        site.extra["PIP_CONFIG_FILE"] = str(path)
+    error = failure(site, "plan")
+    assert error["code"] == "index-setting-invalid"
+    assert path.name in str(error["what"])
+
+
+def test_a_variable_of_the_profile_that_gives_no_address_ends_the_run(site: Site) -> None:
+    text = site.profile.read_text(encoding="utf-8")
+    site.profile.write_text(f'{text}\n[index]\nurl = "https://me:${{TOKEN}}@index.example/simple"\n', encoding="utf-8")
+    site.extra["TOKEN"] = PASSWORD
+    error = failure(site, "plan")
+    assert error["code"] == "index-setting-invalid"
+    assert "`%23`" in str(error["what"])
+
+
+def test_an_index_of_the_profile_makes_the_machines_settings_meaningless(site: Site, tmp_path: Path) -> None:
+    site.extra["UV_DEFAULT_INDEX"] = "htps://index.example/simple"
+    wheel = sham_wheel(tmp_path / "wheels", RELEASE)
+    with Index({wheel.name: wheel}) as index:
+        text = site.profile.read_text(encoding="utf-8")
+        site.profile.write_text(f'{text}\n[index]\nurl = "{index.simple}"\n', encoding="utf-8")
+        done = site.run("plan", "train.toml")
+        assert done.returncode == 0, done.stderr

@@ -1,0 +1,65 @@
+from __future__ import annotations
+
+import string
+from urllib.parse import quote, urlsplit
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tfprov.index_address import mistake_in
+from tfprov.redact import redact
+
+GOOD = (
+    "https://index.example/simple",
+    "http://127.0.0.1:8080",
+    "https://[2001:db8::1]:8443/a?x=1",
+    "https://${USER}:${PASSWORD}@index.example:${PORT}/simple",
+    "https://${HOST}/simple",
+    "https://index.example/a@b/simple",
+    "file:///srv/index",
+)
+BAD = (
+    "htps://index.example",
+    "index.example/simple",
+    "https://",
+    "https://[::1",
+    "https://index.example:port/",
+    "https://in dex.example/",
+    "https://index.example/simple#x",
+    "file://",
+    "://x",
+    "https://a\0b/",
+)
+
+
+@pytest.mark.parametrize("address", GOOD)
+def test_an_address_that_can_be_used_has_no_mistake(address: str) -> None:
+    assert mistake_in(address) is None
+
+
+@pytest.mark.parametrize("address", BAD)
+def test_one_that_cannot_has_one(address: str) -> None:
+    assert mistake_in(address)
+
+
+PASSWORDS = st.text(alphabet=string.ascii_letters + string.digits + "#/?@[]%'\"<> ü&=;:", min_size=1, max_size=12)
+
+
+@given(PASSWORDS)
+def test_a_password_is_either_read_whole_or_refused_and_never_shown(password: str) -> None:
+    marked = f"Q7x{password}Z9w"
+    address = f"https://me:{marked}@index.example/simple"
+    mistake = mistake_in(address)
+    if mistake is None:
+        assert urlsplit(address).hostname == "index.example"
+    else:
+        assert marked not in mistake
+    encoded = f"https://me:{quote(marked, safe='')}@index.example/simple"
+    assert mistake_in(encoded) is None
+    assert "Q7x" not in redact(encoded)
+
+
+@given(PASSWORDS.filter(lambda text: not set(text) & {" ", '"', "@"}))
+def test_redacting_takes_out_passwords_with_characters_that_are_not_encoded(password: str) -> None:
+    assert "Z9w" not in redact(f"`http://me:Q7x{password}Z9w@proxy.example:3128`: refused")
