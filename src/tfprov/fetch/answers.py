@@ -22,8 +22,8 @@ _FIRST_BYTES_OF_A_PAGE = re.compile(rb"^\s*(<!doctype html|<html|<head|<script)"
 
 
 def name_in(url: str) -> str:
-    """The file name in a URL."""
-    return urlsplit(url).path.rpartition("/")[2]
+    """The name of the file, or of the project whose page it is, in a URL."""
+    return urlsplit(url).path.rstrip("/").rpartition("/")[2]
 
 
 def length_of(response: httpx.Response) -> int | None:

@@ -153,8 +153,13 @@ def _project(index_url: str, name: str, ways: Ways) -> list[Link] | None:
         if page.is_file():
             return parse_html(page.read_text(encoding="utf-8", errors="replace"), page.as_uri())
         return _links_in(folder) if folder.is_dir() else None
-    page_url = f"{index_url.rstrip('/')}/{name}/"
-    return ways.read(page_url, partial(_read_page, network=ways.network))
+    network = ways.network
+    own, *mirrors = (
+        f"{url.rstrip('/')}/{name}/"
+        for url in (index_url, *(network.mirrors if index_url == network.simple_url else ()))
+        if local_path(url) is None
+    )
+    return ways.read(own, partial(_read_page, network=network), elsewhere=mirrors)
 
 
 def _read_place(place: str, ways: Ways) -> list[Link]:
