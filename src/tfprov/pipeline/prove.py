@@ -22,9 +22,10 @@ from tfprov.ladder.climb import InapplicableError, Policy, Step, climb, without_
 from tfprov.ladder.rungs import Rung
 from tfprov.paths import write_atomic
 from tfprov.pipeline.context import Context
+from tfprov.pipeline.installing import drop_unpacked
 from tfprov.pipeline.machine import Machine
 from tfprov.pipeline.records import Installation, Locked, Proved
-from tfprov.pipeline.stages import drop_unpacked, smoke_request, smoke_test
+from tfprov.pipeline.stages import smoke_request, smoke_test
 from tfprov.smoke import cures as known
 from tfprov.smoke.cuda_files import CudaFiles, cuda_files
 from tfprov.smoke.records import Verdict

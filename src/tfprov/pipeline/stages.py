@@ -5,11 +5,9 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
-import shutil
 import tempfile
 from dataclasses import asdict, replace
 from datetime import datetime, timezone
-from functools import partial
 from pathlib import Path
 
 from packaging.requirements import Requirement
@@ -28,16 +26,10 @@ from tfprov.host import facts as host_facts
 from tfprov.host.fingerprint import of_facts
 from tfprov.host.records import Interpreter
 from tfprov.install import space
-from tfprov.install.ahead import compiling
-from tfprov.install.installers import Installer, Pip, Uv
-from tfprov.install.place import INSTALLER
-from tfprov.install.wheelhouse import Wheelhouse, wheelhouse
-from tfprov.ladder.climb import Policy, Step, climb
-from tfprov.ladder.rungs import Rung
 from tfprov.lock.records import LockedFile, Target
 from tfprov.lock.resolve import is_tensorflow
 from tfprov.paths import Home
-from tfprov.pipeline import limits, unpacked, uv
+from tfprov.pipeline import limits, unpacked
 from tfprov.pipeline.bundle_source import require_local, take_wheels, with_size
 from tfprov.pipeline.context import Context, stage
 from tfprov.pipeline.images import beside_the_smoke_test, image_of, sweep_images, while_there
@@ -45,14 +37,10 @@ from tfprov.pipeline.machine import Machine
 from tfprov.pipeline.records import Choice, Installation, Locked, Proved
 from tfprov.pipeline.standing import with_proof
 from tfprov.plan.records import Plan
-from tfprov.process import clean_environment
 from tfprov.profile.records import Loaded
 from tfprov.smoke.records import SmokeRequest, Verdict
 from tfprov.smoke.runner import smoke
 from tfprov.smoke.verdict import as_document, as_error
-from tfprov.unpack.unpacking import Unpacking
-
-_INSTALL_SECONDS = 1800.0
 
 
 @stage("facts")
@@ -194,21 +182,13 @@ def _link_image(context: Context, machine: Machine, locked: Locked) -> Installat
                     evidence=tuple(f"`{entry.path}` is not in any wheel" for entry in damaged[:5]),
                 )
         generation = context.environment.begin()
-        fetched = _create(context, machine, locked, generation.path, seeded=False) or fetched
+        fetched = create(context, machine, locked, generation.path, seeded=False) or fetched
         spare = context.environment.aside()
         image.lay_down(generation.path, there=image.take_over(generation.path, spare) if spare else ())
         return Installation(locked=locked, generation=generation, fetched=fetched)
 
 
-@stage("build")
-def build_environment(context: Context, machine: Machine, locked: Locked) -> Generation:
-    """A new generation without the wheels."""
-    generation = context.environment.begin()
-    _create(context, machine, locked, generation.path)
-    return generation
-
-
-def _create(context: Context, machine: Machine, locked: Locked, path: Path, *, seeded: bool = True) -> Fetched | None:
+def create(context: Context, machine: Machine, locked: Locked, path: Path, *, seeded: bool = True) -> Fetched | None:
     """Make an environment without the wheels; what had to be fetched for it, None for nothing."""
     brought: Fetched | None = None
 
@@ -219,89 +199,6 @@ def _create(context: Context, machine: Machine, locked: Locked, path: Path, *, s
     context.backend.create(context, machine, locked, path, fetch=bring, seeded=seeded)
     following.prepare(path)
     return brought
-
-
-@stage("install")
-def install_wheels(
-    context: Context, machine: Machine, locked: Locked, *, fetched: Fetched, generation: Generation, trees: Unpacking
-) -> Installation:
-    """The generation with the locked wheels in it.
-
-    Args:
-        context: of the run.
-        machine: to install on.
-        locked: what to install.
-        fetched: its files.
-        generation: an environment without them.
-        trees: has been told of all wheels.
-    """
-    path = generation.path
-    python, image = python_in(path), image_of(context, locked).folder.name
-    environ = {**clean_environment(context.request.environ), **context.backend.prepare_install(context, locked)}
-    wheels_locked = tuple(file for file in locked.lock.files if file.is_wheel)
-    if not wheels_locked:
-        return Installation(locked=locked, generation=generation, fetched=fetched, installer=context.source.kind)
-
-    def place(trees: Unpacking) -> str:
-        unpacked.install(trees, wheels_locked, python=python, environ=environ, image=image)
-        return INSTALLER
-
-    def empty() -> None:
-        # What a failed installer left behind is not trusted: the next one gets an empty environment.
-        shutil.rmtree(path)
-        path.mkdir()
-        _create(context, machine, locked, path)
-
-    def fresh() -> str:
-        _heal_store(context, machine, locked)
-        unpacked.forget(context, wheels_locked)
-        empty()
-        with unpacked.unpacking(context) as anew:
-            for file in wheels_locked:
-                unpacked.Into(anew).whole(file, fetched.paths[file.sha256])
-            return place(anew)
-
-    def by(installer: Installer, wheels: Wheelhouse) -> str:
-        empty()
-        installer.install(wheels, python=python, environ=environ, timeout=_INSTALL_SECONDS)
-        return installer.name
-
-    with context.environment.scratch() as work:
-        wheels = wheelhouse(wheels_locked, fetched.paths, work / "requirements.txt")
-        steps = [
-            Step(Rung.NORMAL, partial(place, trees)),
-            Step(Rung.FRESH, fresh),
-            # With a cache of its own: what was unpacked by somebody else is not asked for a second time.
-            Step(Rung.OTHER_INSTALLER, partial(by, Uv(uv=uv.uv_executable(), cache=work / "uv"), wheels), name="uv"),
-            Step(Rung.OTHER_INSTALLER, partial(by, Pip(), wheels), name="pip"),
-        ]
-        policy = Policy(tries=2, deadline=context.deadline)
-        clean = clean_environment(context.request.environ)
-        with compiling(tuple(fetched.paths.values()), python=python, work=work, environ=clean) as place_bytecode:
-            installer = climb("install", steps, emit=context.emit, skip=context.skip, policy=policy)
-            count = place_bytecode()
-            context.emit(Note(text=f"{count} modules were compiled meanwhile", level="detail"))
-    return Installation(locked=locked, generation=generation, fetched=fetched, installer=installer)
-
-
-def _heal_store(context: Context, machine: Machine, locked: Locked) -> None:
-    """Read the locked files of the store, and fetch those again that have other bytes than when they came.
-
-    A store that was restored from a backup or a CI cache, or lies on a failing disk, may hold such files; their sizes
-    and names say nothing.
-    """
-    damaged = Store(context.home.store).drop_damaged(locked.lock.files)
-    if damaged:
-        names = ", ".join(f"`{file.filename}`" for file in damaged[:3])
-        text = f"{len(damaged)} files of the store were damaged ({names}): fetching anew"
-        context.emit(Note(text=text, level="warning"))
-        fetch_files(context, machine, locked)
-
-
-def drop_unpacked(context: Context, locked: Locked) -> None:
-    """Forget what was unpacked. Its files are linked into environments, so whoever writes there writes here."""
-    image_of(context, locked).drop()
-    unpacked.forget(context, locked.lock.files)
 
 
 def smoke_request(loaded: Loaded, target: Target) -> SmokeRequest:

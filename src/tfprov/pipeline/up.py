@@ -52,7 +52,7 @@ def up(request: Request, emit: Emit) -> Outcome:
                 # The link at the path that the profile asks for may have been deleted since.
                 environment.activate(verified)
                 return _unchanged(context, verified)
-            from tfprov.pipeline import prove, reuse, sources, stages, unpacked
+            from tfprov.pipeline import installing, prove, reuse, sources, stages, unpacked
 
             reuse.sweep_leftovers(context)
             machine = stages.gather_facts(context)
@@ -63,10 +63,13 @@ def up(request: Request, emit: Emit) -> Outcome:
                 linked = stages.link_image(context, machine, locked)
                 if linked is not None:
                     return linked
-                with unpacked.unpacking(context) as trees:
+                with (
+                    unpacked.unpacking(context) as trees,
+                    installing.building(context, machine, locked) as build,
+                ):
                     fetched = stages.fetch_files(context, machine, locked, listener=unpacked.Into(trees))
-                    generation = stages.build_environment(context, machine, locked)
-                    return stages.install_wheels(
+                    generation = installing.build_environment(context, build)
+                    return installing.install_wheels(
                         context, machine, locked, fetched=fetched, generation=generation, trees=trees
                     )
 

@@ -31,10 +31,12 @@ class Backend(Protocol):
 
     Attributes:
         can_be_bundled: whether an environment can be brought to a machine without network.
+        needs_files: whether `create` may ask for the locked files; if not, it can go on beside their download.
         locks_for_other_hosts: whether a lock can be made for the machine of `--host`.
     """
 
     can_be_bundled: bool
+    needs_files: bool
     locks_for_other_hosts: bool
 
     def lock_name(self, profile: str) -> str:

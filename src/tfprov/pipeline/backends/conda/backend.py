@@ -26,6 +26,7 @@ class CondaBackend:
     """Conda environments; `Backend` says what each method is for."""
 
     can_be_bundled = False
+    needs_files = True
     locks_for_other_hosts = True
 
     def lock_name(self, profile: str) -> str:

@@ -26,6 +26,7 @@ class VenvBackend:
     """Virtual environments; `Backend` says what each method is for."""
 
     can_be_bundled = True
+    needs_files = False
     locks_for_other_hosts = False
 
     def lock_name(self, profile: str) -> str:

@@ -1,0 +1,165 @@
+"""The stages that make a generation of the locked files: an empty environment, then the wheels in it."""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor, wait
+from functools import partial
+
+from tfprov.envs.layout import python_in
+from tfprov.envs.records import Generation
+from tfprov.events import Note
+from tfprov.fetch.fetch import Fetched
+from tfprov.fetch.store import Store
+from tfprov.install.ahead import compiling
+from tfprov.install.installers import Installer, Pip, Uv
+from tfprov.install.place import INSTALLER
+from tfprov.install.wheelhouse import Wheelhouse, wheelhouse
+from tfprov.ladder.classify import classify_exception
+from tfprov.ladder.climb import Policy, Step, climb
+from tfprov.ladder.rungs import Rung
+from tfprov.pipeline import unpacked, uv
+from tfprov.pipeline.context import Context, stage
+from tfprov.pipeline.images import image_of
+from tfprov.pipeline.machine import Machine
+from tfprov.pipeline.records import Installation, Locked
+from tfprov.pipeline.stages import create, fetch_files
+from tfprov.process import clean_environment
+from tfprov.unpack.unpacking import Unpacking
+
+_INSTALL_SECONDS = 1800.0
+
+
+@contextlib.contextmanager
+def building(context: Context, machine: Machine, locked: Locked) -> Iterator[Callable[[], Generation]]:
+    """Make a new generation, without the wheels, while the block runs.
+
+    Yields:
+        What `build_environment` calls to have it. Where nobody does, because the block failed, it is deleted again.
+    """
+    if context.backend.needs_files:
+
+        def build() -> Generation:
+            generation = context.environment.begin()
+            create(context, machine, locked, generation.path)
+            return generation
+
+        yield build
+        return
+    try:
+        generation = context.environment.begin()
+    except OSError as error:
+        raise classify_exception(error) from error
+    with ThreadPoolExecutor(max_workers=1, thread_name_prefix="build") as pool:
+        making = pool.submit(create, context, machine, locked, generation.path)
+        wanted = False
+
+        def made() -> Generation:
+            nonlocal wanted
+            wanted = True
+            making.result()
+            return generation
+
+        try:
+            yield made
+        finally:
+            if not wanted:
+                wait([making])
+                with contextlib.suppress(OSError):
+                    context.environment.discard(generation)
+
+
+@stage("build")
+def build_environment(context: Context, build: Callable[[], Generation]) -> Generation:  # noqa: ARG001 - a stage has one
+    """A new generation without the wheels.
+
+    Args:
+        context: of the run.
+        build: of `building`.
+    """
+    return build()
+
+
+@stage("install")
+def install_wheels(
+    context: Context, machine: Machine, locked: Locked, *, fetched: Fetched, generation: Generation, trees: Unpacking
+) -> Installation:
+    """The generation with the locked wheels in it.
+
+    Args:
+        context: of the run.
+        machine: to install on.
+        locked: what to install.
+        fetched: its files.
+        generation: an environment without them.
+        trees: has been told of all wheels.
+    """
+    path = generation.path
+    python, image = python_in(path), image_of(context, locked).folder.name
+    environ = {**clean_environment(context.request.environ), **context.backend.prepare_install(context, locked)}
+    wheels_locked = tuple(file for file in locked.lock.files if file.is_wheel)
+    if not wheels_locked:
+        return Installation(locked=locked, generation=generation, fetched=fetched, installer=context.source.kind)
+
+    def place(trees: Unpacking) -> str:
+        unpacked.install(trees, wheels_locked, python=python, environ=environ, image=image)
+        return INSTALLER
+
+    def empty() -> None:
+        # What a failed installer left behind is not trusted: the next one gets an empty environment.
+        shutil.rmtree(path)
+        path.mkdir()
+        create(context, machine, locked, path)
+
+    def fresh() -> str:
+        _heal_store(context, machine, locked)
+        unpacked.forget(context, wheels_locked)
+        empty()
+        with unpacked.unpacking(context) as anew:
+            for file in wheels_locked:
+                unpacked.Into(anew).whole(file, fetched.paths[file.sha256])
+            return place(anew)
+
+    def by(installer: Installer, wheels: Wheelhouse) -> str:
+        empty()
+        installer.install(wheels, python=python, environ=environ, timeout=_INSTALL_SECONDS)
+        return installer.name
+
+    with context.environment.scratch() as work:
+        wheels = wheelhouse(wheels_locked, fetched.paths, work / "requirements.txt")
+        steps = [
+            Step(Rung.NORMAL, partial(place, trees)),
+            Step(Rung.FRESH, fresh),
+            # With a cache of its own: what was unpacked by somebody else is not asked for a second time.
+            Step(Rung.OTHER_INSTALLER, partial(by, Uv(uv=uv.uv_executable(), cache=work / "uv"), wheels), name="uv"),
+            Step(Rung.OTHER_INSTALLER, partial(by, Pip(), wheels), name="pip"),
+        ]
+        policy = Policy(tries=2, deadline=context.deadline)
+        clean = clean_environment(context.request.environ)
+        with compiling(tuple(fetched.paths.values()), python=python, work=work, environ=clean) as place_bytecode:
+            installer = climb("install", steps, emit=context.emit, skip=context.skip, policy=policy)
+            count = place_bytecode()
+            context.emit(Note(text=f"{count} modules were compiled meanwhile", level="detail"))
+    return Installation(locked=locked, generation=generation, fetched=fetched, installer=installer)
+
+
+def _heal_store(context: Context, machine: Machine, locked: Locked) -> None:
+    """Read the locked files of the store, and fetch those again that have other bytes than when they came.
+
+    A store that was restored from a backup or a CI cache, or lies on a failing disk, may hold such files; their sizes
+    and names say nothing.
+    """
+    damaged = Store(context.home.store).drop_damaged(locked.lock.files)
+    if damaged:
+        names = ", ".join(f"`{file.filename}`" for file in damaged[:3])
+        text = f"{len(damaged)} files of the store were damaged ({names}): fetching anew"
+        context.emit(Note(text=text, level="warning"))
+        fetch_files(context, machine, locked)
+
+
+def drop_unpacked(context: Context, locked: Locked) -> None:
+    """Forget what was unpacked. Its files are linked into environments, so whoever writes there writes here."""
+    image_of(context, locked).drop()
+    unpacked.forget(context, locked.lock.files)
