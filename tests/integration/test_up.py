@@ -304,6 +304,23 @@ def test_an_image_that_cannot_be_healed_gives_way_to_an_install(site: Site) -> N
     assert site.imported() == RELEASE
 
 
+def test_another_lock_with_the_same_wheels_shares_their_files_and_what_is_compiled(site: Site) -> None:
+    site.up()
+    site.offer(build_wheel(site.root / "built", "helper", "1.0"))
+    (site.root / "other.toml").write_text(
+        (site.root / "train.toml").read_text() + '[packages]\nrequirements = ["helper"]\n'
+    )
+    done = site.run("up", "other.toml", "--json")
+    assert done.returncode == 0, done.stderr
+    assert "install" in stages(json.loads(done.stdout))
+    for name in ("tensorflow/__init__.py", "tensorflow/__pycache__/*.pyc"):
+        one, two = site.home.glob(f"data/environments/*/generations/0001/lib/python*/site-packages/{name}")
+        # A file that was made twice has two times, however it was brought.
+        assert one.stat().st_mtime_ns == two.stat().st_mtime_ns, name
+    (tree,) = site.home.glob("data/unpacked/*/tree/tensorflow/__init__.py")
+    assert (one.parent.parent / "__init__.py").stat().st_mtime_ns == tree.stat().st_mtime_ns
+
+
 def test_an_image_that_no_generation_needs_any_more_is_deleted(site: Site) -> None:
     site.write("[environment]\nkeep = 1\n")
     site.up()

@@ -255,6 +255,30 @@ class Image:
         for path in filter(_is_command, paths):
             _rewrite(self._tree / path, environment / path, was=was, now=now)
 
+    def lend_bytecode(self, environment: Path, sources: Collection[str]) -> int:
+        """Bring compiled modules into another environment on the same interpreter that has some of the same sources.
+
+        Args:
+            environment: has the sources already.
+            sources: their paths relative to it, as far as they come from the same wheels.
+
+        Returns:
+            How many were brought: those whose source is the very file of the image, or an untouched clone of it.
+
+        Raises:
+            OSError: the disk is full, or the image is gone.
+        """
+        tree, base = str(self._tree), str(environment)
+        lent = []
+        for entry in self._entries():
+            source = _source(entry.path) if entry.compiled else ""
+            if source in sources and _same(os.lstat(f"{tree}/{source}"), os.lstat(f"{base}/{source}")):
+                found = os.lstat(f"{tree}/{entry.path}")
+                if (found.st_size, found.st_mtime_ns) == (entry.size, entry.mtime):
+                    lent.append(entry.path)
+        trees.bring_tree(self._tree, environment, lent, ways=trees.ALL)
+        return len(lent)
+
     def mend(self, environment: Path, paths: Sequence[str]) -> bool:
         """Put files of an environment back from the image; return whether it has them all, undamaged.
 
@@ -354,6 +378,12 @@ def _contents(environment: Path) -> Iterator[str]:
 
 def _is_command(path: str) -> bool:
     return path.split("/", 1)[0] in _COMMANDS
+
+
+def _source(path: str) -> str:
+    """The module that a file below `__pycache__` was compiled from."""
+    folder, _, name = path.rpartition("__pycache__/")
+    return f"{folder}{name.partition('.')[0]}.py"
 
 
 def _in_library(path: str) -> str:

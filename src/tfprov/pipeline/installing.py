@@ -97,14 +97,22 @@ def install_wheels(
         trees: has been told of all wheels.
     """
     path = generation.path
-    python, image = python_in(path), image_of(context, locked).folder.name
     environ = {**clean_environment(context.request.environ), **context.backend.prepare_install(context, locked)}
     wheels_locked = tuple(file for file in locked.lock.files if file.is_wheel)
     if not wheels_locked:
         return Installation(locked=locked, generation=generation, fetched=fetched, installer=context.source.kind)
 
+    wanted = unpacked.Installing(
+        locked=locked,
+        files=wheels_locked,
+        environment=path,
+        environ=environ,
+        image=image_of(context, locked).folder.name,
+        relative=unpacked.relative_of(context, locked),
+    )
+
     def place(trees: Unpacking) -> str:
-        unpacked.install(trees, wheels_locked, python=python, environ=environ, image=image)
+        unpacked.install(trees, wanted)
         return INSTALLER
 
     def empty() -> None:
@@ -124,9 +132,10 @@ def install_wheels(
 
     def by(installer: Installer, wheels: Wheelhouse) -> str:
         empty()
-        installer.install(wheels, python=python, environ=environ, timeout=_INSTALL_SECONDS)
+        installer.install(wheels, python=python_in(path), environ=environ, timeout=_INSTALL_SECONDS)
         return installer.name
 
+    python = python_in(path)
     with context.environment.scratch() as work:
         wheels = wheelhouse(wheels_locked, fetched.paths, work / "requirements.txt")
         steps = [
@@ -138,7 +147,12 @@ def install_wheels(
         ]
         policy = Policy(tries=2, deadline=context.deadline)
         clean = clean_environment(context.request.environ)
-        with compiling(tuple(fetched.paths.values()), python=python, work=work, environ=clean) as place_bytecode:
+        ahead = (
+            compiling(tuple(fetched.paths.values()), python=python, work=work, environ=clean)
+            if wanted.relative is None
+            else contextlib.nullcontext(lambda: 0)
+        )
+        with ahead as place_bytecode:
             installer = climb("install", steps, emit=context.emit, skip=context.skip, policy=policy)
             count = place_bytecode()
             context.emit(Note(text=f"{count} modules were compiled meanwhile", level="detail"))

@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
+from tfprov.envs.images import Image
+from tfprov.envs.layout import python_in, site_packages
 from tfprov.errors import TfprovError
 from tfprov.fetch.partial import Partial
 from tfprov.fetch.record import boot_id
+from tfprov.host.records import Interpreter
 from tfprov.install.place import Unpacked as UnpackedWheel
 from tfprov.install.place import place
 from tfprov.ladder.classify import classify_exception
 from tfprov.lock.records import LockedFile
 from tfprov.paths import Home
 from tfprov.pipeline.context import Context
-from tfprov.unpack.records import Wheel
+from tfprov.pipeline.records import Locked
+from tfprov.unpack.records import Tree, Wheel
 from tfprov.unpack.store import Unpacked
 from tfprov.unpack.unpacking import Unpacking
 
@@ -49,31 +55,87 @@ class Into:
             self._unpacked.add(Wheel(path=path, sha256=file.sha256))
 
 
-def install(
-    unpacked: Unpacking, files: Collection[LockedFile], *, python: Path, environ: Mapping[str, str], image: str
-) -> None:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Relative:
+    """An image of another lock on the same interpreter, which has some of the same wheels, compiled.
+
+    Attributes:
+        wheels: hashes of those.
+    """
+
+    image: Image
+    wheels: frozenset[str]
+
+
+def relative_of(context: Context, locked: Locked) -> Relative | None:
+    """The relative that has the wheel of TensorFlow, and the most others; None where none has it."""
+    files = {file.sha256: file for file in locked.lock.files}
+    best: Relative | None = None
+    for listed, python, wheels in store_of(context.home).uses():
+        shared = wheels & files.keys()
+        has_tensorflow = any(files[one].name == locked.lock.target.package for one in shared)
+        if has_tensorflow and python == _identity(locked.interpreter) and (not best or len(shared) > len(best.wheels)):
+            image = Image(context.home.images / listed.name)
+            if image.exists:
+                best = Relative(image=image, wheels=frozenset(shared))
+    return best
+
+
+def _identity(interpreter: Interpreter) -> str:
+    return f"{interpreter.implementation} {interpreter.version} {interpreter.path}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Installing:
+    """What is installed, and where to.
+
+    Attributes:
+        files: of the lock, wheels only.
+        environment: its folder.
+        environ: all environment variables of child processes.
+        image: key of the image that it will have.
+        relative: an image to take compiled modules from.
+    """
+
+    locked: Locked
+    files: Sequence[LockedFile]
+    environment: Path
+    environ: Mapping[str, str]
+    image: str
+    relative: Relative | None
+
+
+def install(unpacked: Unpacking, wanted: Installing) -> None:
     """Install wheels that are being unpacked into an environment.
 
     Args:
         unpacked: has been told of all of them.
-        files: of the lock, wheels only.
-        python: interpreter of the environment.
-        environ: all environment variables of child processes.
-        image: key of the image that the environment will have.
+        wanted: what to install where.
 
     Raises:
         TfprovError: a wheel, or the machine.
     """
+    files = wanted.files
     try:
         trees = unpacked.wait()
-        unpacked.store.use(image, {file.sha256 for file in files})
+        unpacked.store.use(wanted.image, {file.sha256 for file in files}, python=_identity(wanted.locked.interpreter))
         wheels = [
             UnpackedWheel(name=file.name, filename=file.filename, tree=trees[file.sha256])
             for file in sorted(files, key=lambda file: file.name)
         ]
-        place(wheels, python=python, environ=environ)
+        place(wheels, python=python_in(wanted.environment), environ=wanted.environ)
     except OSError as error:
         raise _as_failure(error) from error
+    if wanted.relative is not None:
+        _take_bytecode(wanted.environment, wanted.relative, trees)
+
+
+def _take_bytecode(environment: Path, relative: Relative, trees: Mapping[str, Tree]) -> None:
+    """Take what is compiled already; the rest is compiled when it is imported."""
+    libraries = [path.relative_to(environment).as_posix() for path in site_packages(environment)]
+    shared = [path for sha256 in relative.wheels & trees.keys() for path in trees[sha256].files if path.endswith(".py")]
+    with contextlib.suppress(OSError):
+        relative.image.lend_bytecode(environment, {f"{library}/{path}" for library in libraries for path in shared})
 
 
 def _as_failure(error: OSError) -> TfprovError:

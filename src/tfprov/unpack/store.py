@@ -6,7 +6,7 @@ Layout:
     unpacked/abcd…/manifest          their sizes and times; without it there is no tree
     unpacked/.abcd….1234-….new       a tree that is being made
     unpacked/.locks/abcd….lock       held by the process that makes it
-    unpacked/.uses/KEY               the wheels of one image
+    unpacked/.uses/KEY               the Python and the wheels of one image
 
 Environments are linked from the trees, so they take next to no space of their own. Who writes into a linked file writes
 into the tree as well. That is seen by size and time whenever a tree is used; such a tree is unpacked again.
@@ -164,10 +164,23 @@ class Unpacked:
         """Delete a tree. Environments that were linked from it keep their files."""
         paths.discard(self.root / sha256)
 
-    def use(self, key: str, wheels: Collection[str]) -> None:
-        """Note that an image has the files of these wheels; their trees stay as long as the image does."""
+    def use(self, key: str, wheels: Collection[str], *, python: str) -> None:
+        """Note that an image has the files of these wheels; their trees stay as long as the image does.
+
+        Args:
+            key: of the image.
+            wheels: hashes.
+            python: tells its interpreter from others.
+        """
         with contextlib.suppress(OSError):
-            paths.write_atomic(self._folder() / _USES / key, "\n".join(sorted(wheels)).encode())
+            paths.write_atomic(self._folder() / _USES / key, "\n".join((python, *sorted(wheels))).encode())
+
+    def uses(self) -> Iterator[tuple[Path, str, frozenset[str]]]:
+        """What `use` has noted: a file by the name of the image, the interpreter, and the wheels."""
+        for listed in (self.root / _USES).glob("[!.]*"):
+            with contextlib.suppress(OSError, UnicodeDecodeError):
+                python, *wheels = listed.read_text(encoding="utf-8").split("\n")
+                yield listed, python, frozenset(wheels)
 
     def sweep(self, images: Collection[str], *, now: float) -> None:
         """Delete the trees of wheels that no image has any more, and what killed runs left half made.
@@ -179,10 +192,10 @@ class Unpacked:
         if not self.root.is_dir():
             return
         used: set[str] = set()
-        for listed in (self.root / _USES).glob("[!.]*"):
+        for listed, _, wheels in self.uses():
             with contextlib.suppress(OSError):
                 if listed.name in images or now - listed.stat().st_mtime < _GRACE_SECONDS:
-                    used.update(listed.read_text(encoding="ascii").split())
+                    used |= wheels
                 else:
                     listed.unlink()
         for folder in self.root.iterdir():

@@ -470,3 +470,34 @@ def test_an_image_that_is_damaged_itself_or_has_no_such_file_mends_nothing(image
     assert not image.mend(environment, [MODULE])
     image.drop()
     assert not image.mend(environment, [MODULE])
+
+
+def relative(image: Image, folder: Path) -> Path:
+    """Another environment that has the module from the same wheel, as a link."""
+    other = folder / "other"
+    (other / MODULE).parent.mkdir(parents=True)
+    shutil.copy2(image.folder / "tree" / MODULE, other / MODULE)
+    return other
+
+
+def test_an_image_lends_what_is_compiled_to_an_environment_with_the_same_source(image: Image, tmp_path: Path) -> None:
+    other = relative(image, tmp_path)
+    assert image.lend_bytecode(other, {MODULE}) == 1
+    assert (other / COMPILED).read_text() == "bytecode"
+    assert [path.name for path in other.rglob("*") if path.is_file() and path.suffix != ".pyc"] == ["__init__.py"]
+
+
+def test_what_is_compiled_from_something_else_is_not_lent(image: Image, tmp_path: Path) -> None:
+    other = relative(image, tmp_path)
+    assert image.lend_bytecode(other, ()) == 0
+    os.utime(other / MODULE, (1, 1))
+    assert image.lend_bytecode(other, {MODULE}) == 0
+
+
+@pytest.mark.parametrize("spoilt", [MODULE, COMPILED])
+def test_what_was_written_to_is_not_lent(image: Image, tmp_path: Path, spoilt: str) -> None:
+    other = relative(image, tmp_path)
+    with (image.folder / "tree" / spoilt).open("a") as stream:
+        stream.write("more")
+    assert image.lend_bytecode(other, {MODULE}) == 0
+    assert not (other / COMPILED).exists()

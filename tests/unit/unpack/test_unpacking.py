@@ -259,8 +259,8 @@ def test_trees_that_no_image_has_go_after_a_day(tmp_path: Path) -> None:
     wheels = [wheel_at(KINDS[name].write(tmp_path, name)) for name in ("module", "package", "stored")]
     trees = unpack(tmp_path / "trees", *wheels)
     store = Unpacked(tmp_path / "trees", boot=BOOT)
-    store.use("kept", [wheels[0].sha256])
-    store.use("gone", [wheels[0].sha256, wheels[1].sha256])
+    store.use("kept", [wheels[0].sha256], python="p")
+    store.use("gone", [wheels[0].sha256, wheels[1].sha256], python="p")
     now = (tmp_path / "trees").stat().st_mtime
     store.sweep({"kept"}, now=now + 60)
     assert all(tree.root.is_dir() for tree in trees)
