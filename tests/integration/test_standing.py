@@ -103,7 +103,7 @@ def test_another_driver_or_gpu_is_proved_again_and_nothing_is_built(
 @pytest.mark.parametrize(
     ("variables", "code"),
     [
-        ({"FAKE_NVML_INIT": "999", "KUBERNETES_SERVICE_HOST": "10.0.0.1"}, "docker-gpu-lost"),
+        ({"FAKE_NVML_INIT": "999", "KUBERNETES_SERVICE_HOST": "10.0.0.1"}, "docker-no-gpu"),
         ({"LD_LIBRARY_PATH": "", "FAKE_NVML_INIT": "9", "KUBERNETES_SERVICE_HOST": "10.0.0.1"}, "docker-no-gpu"),
         ({"CUDA_VISIBLE_DEVICES": ""}, "gpu-no-device"),
     ],
