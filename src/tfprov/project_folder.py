@@ -20,7 +20,8 @@ else:
 _DESCRIPTIONS = ("pyproject.toml", "setup.py", "setup.cfg")
 # Lists that the description of a project is often made from.
 _LISTS = ("*.txt", "*.in", "requirements/*.txt", "requirements/*.in")
-_LEFT_OUT = frozenset({"build", "dist", "node_modules", "__pycache__", "venv", "env"})
+_NEVER = frozenset({"node_modules", "__pycache__"})
+_OF_BUILDS = frozenset({"build", "dist"})
 
 
 def is_project(folder: Path) -> bool:
@@ -70,16 +71,23 @@ def files_of(folder: Path) -> Iterator[Path]:
     """The files of a project, in a fixed order, without what builds, tools and environments leave in its folder."""
     for base, folders, names in os.walk(folder):
         here = Path(base)
-        folders[:] = sorted(name for name in folders if not _is_left_out(here / name))
+        folders[:] = sorted(name for name in folders if not _is_left_out(here / name, is_top=here == folder))
         for name in sorted(names):
             path = here / name
             if not name.endswith((".pyc", ".pyo")) and (path.is_symlink() or path.is_file()):
                 yield path
 
 
-def _is_left_out(folder: Path) -> bool:
+def traces_of_builds(folder: Path) -> frozenset[Path]:
+    """What builds leave at the top of a folder, as far as it is there."""
+    return frozenset(path for path in folder.iterdir() if path.name == "build" or path.name.endswith(".egg-info"))
+
+
+def _is_left_out(folder: Path, *, is_top: bool) -> bool:
     name = folder.name
-    if name.startswith(".") or name in _LEFT_OUT or name.endswith(".egg-info"):
+    if name.startswith(".") or name in _NEVER or name.endswith(".egg-info"):
+        return True
+    if is_top and name in _OF_BUILDS and not (folder / "__init__.py").is_file():
         return True
     return (folder / "pyvenv.cfg").is_file() or (folder / "conda-meta").is_dir()
 

@@ -45,9 +45,9 @@ def planned(site: Site) -> tuple[str, str]:
     return decision["tensorflow"]["version"], decision["python"]["version"]
 
 
-def refusal(site: Site, command: str = "plan") -> dict[str, str]:
+def refusal(site: Site, command: str = "plan", *, status: int = 15) -> dict[str, str]:
     done = site.run(command, "train.toml", "--json")
-    assert done.returncode == 15, done.stderr
+    assert done.returncode == status, done.stderr
     error: dict[str, str] = json.loads(done.stdout)["error"]
     return error
 
@@ -166,3 +166,14 @@ def test_what_the_plan_resolved_is_not_resolved_again(site: Site) -> None:
     ask(site, f"tensorflow-cpu=={RELEASE}", "left==1.0", "right==1.0", "shared==1.0")
     assert site.run("lock", "train.toml").returncode == 0
     assert versions_in(site.lock.read_text()) == versions_in(fresh)
+
+
+def test_all_lines_that_can_never_work_are_named_with_what_would(site: Site, tmp_path: Path) -> None:
+    site.offer(build_wheel(tmp_path / "more", "patched", "4.6.0.66"), build_wheel(tmp_path / "more", "patched", "5.0"))
+    ask(site, "left==9.9", "right", "patched==4.6.0", "nowhere-to-be-found")
+    error = refusal(site, "lock", status=10)
+    assert error["evidence"][-1] == "no version is `left==9.9`, `patched==4.6.0`, `nowhere-to-be-found`"
+    assert error["hint"].startswith(
+        "`left==1.0` instead of `left==9.9`, `patched==4.6.0.66` instead of `patched==4.6.0`, "
+        f"without `nowhere-to-be-found`: so it resolves, with TensorFlow {RELEASE} on Python "
+    )

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import shutil
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from packaging.utils import parse_wheel_filename
 
-from tfprov import project_folder
 from tfprov.digests import sha256_of
 from tfprov.errors import TfprovError
 from tfprov.events import Note
@@ -189,7 +187,8 @@ def _once(
         with temporary("build") as work:
             (work / "tree").mkdir()
             if source.folder:
-                tree = _copied(Path(source.folder), work / "tree") if not source.editable else Path(source.folder)
+                # In its place, as pip builds it: its version may come from the repository around it.
+                tree = Path(source.folder)
             elif source.archive is not None:
                 tree = unpack(archives[source.archive.sha256], work / "tree")
             else:
@@ -209,15 +208,6 @@ def _once(
                 store.adopt(file, wheel, alone=alone)
         wheels.keep((key.exact, key.portable) if is_portable(file) else (key.exact,), file)
         return file
-
-
-def _copied(folder: Path, target: Path) -> Path:
-    """The files of a project in a folder of their own: a build leaves its traces."""
-    for path in project_folder.files_of(folder):
-        place = target / path.relative_to(folder)
-        place.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy2(path, place, follow_symlinks=False)
-    return target
 
 
 def is_portable(wheel: LockedFile) -> bool:

@@ -14,7 +14,7 @@ from build import BuildBackendException, BuildException, ProjectBuilder
 from packaging.utils import canonicalize_name, parse_wheel_filename
 from packaging.version import Version
 
-from tfprov import process
+from tfprov import process, project_folder
 from tfprov.errors import TfprovError
 from tfprov.ladder.builds import build_failure, older_setuptools
 from tfprov.ladder.classify import classify_text
@@ -33,7 +33,7 @@ def build(source: LockedSource, tree: Path, bench: Bench, *, work: Path, log: Pa
 
     Args:
         source: what is built.
-        tree: its files; the build may change them. Of an editable project its very folder.
+        tree: its files; the build may change them. Of a folder of the user it is that folder itself.
         bench: where and with what.
         work: an empty folder.
         log: where everything that the build prints is kept.
@@ -48,7 +48,8 @@ def build(source: LockedSource, tree: Path, bench: Bench, *, work: Path, log: Pa
     log.write_text("", encoding="utf-8")
     pristine = work / "again"
     kind: Literal["wheel", "editable"] = "editable" if source.editable else "wheel"
-    if source.editable:
+    before = project_folder.traces_of_builds(tree)
+    if source.folder:
         pristine = tree
     else:
         shutil.copytree(tree, pristine, symlinks=True)  # a failed build leaves its traces
@@ -62,6 +63,10 @@ def build(source: LockedSource, tree: Path, bench: Bench, *, work: Path, log: Pa
             wheel = _build(source.name, pristine, bench, kind=kind, bounds=(bound,), work=work / "second", log=log)
         except _FailedError:
             raise _explained(source, log) from None
+    finally:
+        if source.folder and not source.editable:
+            for trace in project_folder.traces_of_builds(tree) - before:
+                shutil.rmtree(trace, ignore_errors=True)
     name, version, _, _ = parse_wheel_filename(wheel.name)
     # A repository may make its version from what lies around it; an archive has it inside.
     if name != canonicalize_name(source.name) or (

@@ -36,6 +36,10 @@ def as_wheels(wants: Wants) -> Wants:
     problems: list[str] = []
     for want in wants.conda:
         spec = _read(want)
+        if spec is not None and _has_no_wheel(spec):
+            # Whatever its version is called: `openssl=1.1.1k`.
+            left.setdefault(want.where.partition(":")[0], []).append(spec.name)
+            continue
         bounds = _bounds(spec.version) if spec else None
         if spec is None or bounds is None:
             problems.append(
@@ -43,23 +47,24 @@ def as_wheels(wants: Wants) -> Wants:
                 '`environment.kind = "conda"`'
             )
             continue
-        name, build = spec.name, spec.build
-        project = wheel_of(name)
-        if name == "python":
-            if bounds:
-                python.append(replace(want, text=_minor(bounds)))
-        elif (
-            project is None or name in _TOOLS or is_standard_module(name) or (build and not _PYTHON_BUILD.search(build))
-        ):
-            left.setdefault(want.where.partition(":")[0], []).append(name)
-        else:
-            found.append(replace(want, text=f"{project}{bounds}"))
+        if spec.name != "python":
+            found.append(replace(want, text=f"{wheel_of(spec.name)}{bounds}"))
+        elif bounds:
+            python.append(replace(want, text=_minor(bounds)))
     notes = tuple(
         f"{file}: left out, no wheel stands for what conda calls {', '.join(f'`{one}`' for one in names)}"
         for file, names in left.items()
     )
     own = Wants(requirements=tuple(found), python=tuple(python), notes=notes, problems=tuple(problems))
     return together((replace(wants, conda=(), channels=()), own))
+
+
+def _has_no_wheel(spec: CondaSpec) -> bool:
+    """Whether no wheel stands for a conda package, or none is needed."""
+    if spec.name == "python":
+        return False
+    is_of_system = bool(spec.build) and not _PYTHON_BUILD.search(spec.build)
+    return wheel_of(spec.name) is None or spec.name in _TOOLS or is_standard_module(spec.name) or is_of_system
 
 
 def _read(want: Want) -> CondaSpec | None:

@@ -8,31 +8,34 @@ release. Where none of them resolves, smaller questions are asked, so that a hin
 from __future__ import annotations
 
 import contextlib
-import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import timedelta
-from functools import partial
 
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 from packaging.version import Version
 
-from tfprov.errors import Group, TfprovError
+from tfprov.errors import TfprovError
 from tfprov.events import Note
-from tfprov.host.records import Interpreter
 from tfprov.lock import pylock
 from tfprov.lock.renew import Released, released_in, versions_in
 from tfprov.lock.resolve import is_tensorflow, sources_in
+from tfprov.pipeline.backends.venv.hints import add_tried_hint
 from tfprov.pipeline.backends.venv.locking import (
     as_asked,
     locked_choice,
-    older_built,
-    older_versions,
 )
-from tfprov.pipeline.backends.venv.solving import Solution, any_solution, best_by_wheels, can_resolve, may_differ, on_any_version, selection_of, with_requirements
-from tfprov.pipeline.backends.venv.hints import add_tried_hint
-from tfprov.pipeline.backends.venv.resolving import Selection, ask_resolver
+from tfprov.pipeline.backends.venv.resolving import ask_resolver
+from tfprov.pipeline.backends.venv.solving import (
+    Solution,
+    best_by_wheels,
+    can_resolve,
+    may_differ,
+    on_any_version,
+    selection_of,
+    with_requirements,
+)
 from tfprov.pipeline.context import Context
 from tfprov.pipeline.machine import Machine
 from tfprov.pipeline.records import Choice
@@ -92,7 +95,10 @@ def _unbroken(context: Context, machine: Machine, profile: Profile, candidates: 
         try:
             best = best_by_wheels(context, machine, profile, candidates)
         except TfprovError as error:
-            error.evidence = (*error.evidence, *(f"`{row.package}` needs `{row.requires}`: {row.why}" for row in applied))
+            error.evidence = (
+                *error.evidence,
+                *(f"`{row.package}` needs `{row.requires}`: {row.why}" for row in applied),
+            )
             raise
         best = _without_lag(context, machine, profile, candidates, best)
         found = tuple(row for row in breaks_in(dict(versions_in(best.document))) if row not in applied)
@@ -107,7 +113,8 @@ def _with_breaks(candidate: Candidate, rows: Sequence[Break]) -> Candidate:
     bounds = [Constraint(requirement=row.requires, why=f"`{row.package}`: {row.why}") for row in rows if not row.adds]
     also = [Constraint(requirement=row.requires, why=f"`{row.package}`: {row.why}") for row in rows if row.adds]
     decisions = tuple(
-        replace(each, constraints=(*each.constraints, *bounds), also=(*each.also, *also)) for each in candidate.decisions
+        replace(each, constraints=(*each.constraints, *bounds), also=(*each.also, *also))
+        for each in candidate.decisions
     )
     return replace(candidate, decisions=decisions)
 
@@ -209,8 +216,8 @@ def _with_sizes(plan: Plan, machine: Machine, best: Solution) -> Plan:
         bringers = " and ".join(f"`{name}`" for name in _BRING_CUDA if name in found) or "another package"
         notes = (
             *notes,
-            f"{bringers} brings {len(cuda)} CUDA packages, {sum(filter(None, cuda)) / 1e9:.1f} GB, although the environment is "
-            "for the CPU; an index with its CPU build, first in `index.extra`, avoids them",
+            f"{bringers} brings {len(cuda)} CUDA packages, {sum(filter(None, cuda)) / 1e9:.1f} GB, although the "
+            "environment is for the CPU; an index with its CPU build, first in `index.extra`, avoids them",
         )
     # Some indexes say nothing about sizes: then the table's figure for TensorFlow alone is the better one.
     download = max(plan.download_bytes or 0, sum(filter(None, found.values())))

@@ -2,53 +2,51 @@
 
 from __future__ import annotations
 
-import contextlib
+import re
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
-from datetime import timedelta
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from functools import partial
 
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
-from packaging.version import Version
 
-from tfprov.errors import Group, TfprovError
-from tfprov.events import Note
-from tfprov.host.records import Interpreter
-from tfprov.lock import pylock
-from tfprov.lock.renew import Released, released_in, versions_in
+from tfprov.errors import TfprovError
 from tfprov.lock.resolve import is_tensorflow, sources_in
-from tfprov.pipeline.backends.venv.locking import (
-    as_asked,
-    locked_choice,
-    older_built,
-    older_versions,
+from tfprov.pipeline.backends.venv.resolving import ask_resolver
+from tfprov.pipeline.backends.venv.solving import (
+    Solution,
+    any_solution,
+    on_any_version,
+    selection_of,
+    with_requirements,
 )
-from tfprov.pipeline.backends.venv.solving import Solution, any_solution, best_by_wheels, can_resolve, may_differ, on_any_version, selection_of, with_requirements
-from tfprov.pipeline.backends.venv.resolving import Selection, ask_resolver
 from tfprov.pipeline.context import Context
 from tfprov.pipeline.machine import Machine
-from tfprov.pipeline.records import Choice
-from tfprov.plan.companions import Break, breaks_in
 from tfprov.plan.compat import table
 from tfprov.plan.decide import decide
-from tfprov.plan.records import Candidate, Constraint, Decision, Plan, Refused
-from tfprov.plan.tags import marker_environment, supported_tags
 from tfprov.profile.records import Profile
 
 # A hint is worth some seconds, not minutes.
 _SEARCH_SECONDS = 30.0
 _MOST_HINTS = 3
+_NO_PROJECT = "was not found in the package"
 
 
 def add_tried_hint(context: Context, machine: Machine, profile: Profile, error: TfprovError) -> None:
-    """Replace the hint of a failed resolve by single changes of the profile after which it was seen to resolve."""
+    """Replace the hint of a failed resolve by changes of the profile after which it was seen to resolve.
+
+    Where lines can never be satisfied those are named, and changed, together; else one line at a time.
+    """
     if not any(not is_tensorflow(text) for text in profile.packages.requirements):
         return
     until = time.monotonic() + _SEARCH_SECONDS
     found: list[str] = []
-    for change in _changes(profile):
+    impossible = _impossible(context, machine, profile, error)
+    if len(impossible) > 1:
+        error.evidence = (*error.evidence, f"no version is {', '.join(f'`{line}`' for line in impossible)}")
+    changes = iter((_with_all_possible(profile, impossible),)) if impossible else _changes(profile)
+    for change in changes:
         if time.monotonic() > until or len(found) == _MOST_HINTS or (change.is_last_resort and found):
             break
         solution = any_solution(context, machine, change.profile)
@@ -106,6 +104,67 @@ def _changes(profile: Profile) -> Iterator[_Change]:
                 words=partial(_without, line),
                 is_last_resort=True,
             )
+
+
+def _impossible(context: Context, machine: Machine, profile: Profile, error: TfprovError) -> dict[str, str]:
+    """The lines that no version satisfies, whatever else is asked for. The resolver names the first of them only.
+
+    Returns:
+        What to ask for instead of each line: versions that begin with the one asked for, as 4.6.0.66 with 4.6.0, else
+        any; empty where there is no such project.
+    """
+    if error.code.name not in ("version-not-available", "package-name-wrong"):
+        return {}
+    try:
+        candidates = decide(profile, machine.facts, table(), machine.offers).candidates
+    except TfprovError:
+        return {}
+    if not candidates:
+        return {}
+    selection = selection_of(machine, profile, candidates[0].best)
+
+    def failure(*lines: str) -> str:
+        try:
+            ask_resolver(context, machine, selection, lines, prefer=(), once=True, alone=True)
+        except TfprovError as refused:
+            return " ".join(refused.evidence)
+        return ""
+
+    lines = [line for line in profile.packages.requirements if not is_tensorflow(line)]
+    found: dict[str, str] = {}
+    while lines and (said := failure(*lines)):
+        named = next((line for line in lines if _is_named(Requirement(line), said)), None)
+        if named is None:
+            break
+        lines.remove(named)
+        requirement = Requirement(named)
+        near = on_any_version(requirement, f"{requirement.specifier}.*")
+        is_pin = re.fullmatch(r"==[\d.]+", str(requirement.specifier)) is not None
+        if _NO_PROJECT in said:
+            found[named] = ""
+        else:
+            found[named] = near if is_pin and not failure(near) else on_any_version(requirement)
+    return found
+
+
+def _is_named(requirement: Requirement, said: str) -> bool:
+    """Whether the resolver says of a requirement that there is no such version, or no such project."""
+    name = re.escape(canonicalize_name(requirement.name))
+    return re.search(rf"(?i)no version of {name}[=<>!~\s]|\b{name} {_NO_PROJECT}", said) is not None
+
+
+def _with_all_possible(profile: Profile, others: Mapping[str, str]) -> _Change:
+    """What is possible in place of everything that is not; see `_impossible`."""
+    asked = tuple(others.get(line, line) for line in profile.packages.requirements if others.get(line, line))
+
+    def words(solution: Solution) -> str:
+        told = []
+        for line, other in others.items():
+            name = Requirement(line).name
+            told.append(f"`{name}=={solution.version(name)}` instead of `{line}`" if other else f"without `{line}`")
+        return f"{', '.join(told)}: so it resolves, with {_pair(solution)}"
+
+    return _Change(profile=with_requirements(profile, asked), words=words)
 
 
 def _with_builds(solution: Solution) -> str:

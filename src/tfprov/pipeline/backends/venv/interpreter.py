@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from tfprov.conda.client import has_extra
 from tfprov.envs import python as pythons
 from tfprov.errors import TfprovError

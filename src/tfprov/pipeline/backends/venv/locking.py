@@ -3,35 +3,27 @@
 from __future__ import annotations
 
 import dataclasses
-import sys
-from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
-from types import MappingProxyType
 
 from tfprov import project_folder
 from tfprov.distributions import kind_of
 from tfprov.errors import TfprovError
-from tfprov.events import Attempt, Emit, Event, Note
-from tfprov.fetch.routes import Route
+from tfprov.events import Note
 from tfprov.host.records import Facts, Interpreter
-from tfprov.ladder.climb import Policy, Step, TransferError, climb
-from tfprov.ladder.rungs import Rung
 from tfprov.lock import platforms, pylock
 from tfprov.lock.allowed import refused_in
-from tfprov.lock.records import Header, Inputs, Lock, Target
-from tfprov.lock.renew import renew, versions_in
-from tfprov.lock.resolve import Buildable, Pinned, Question, Resolver, is_tensorflow, sources_in, tensorflows_in
+from tfprov.lock.records import Header, Inputs, Target
+from tfprov.lock.renew import versions_in
+from tfprov.lock.resolve import Pinned, is_tensorflow, sources_in, tensorflows_in
 from tfprov.pipeline import other_platforms
 from tfprov.pipeline.backends.venv.resolving import Selection, ask_resolver
 from tfprov.pipeline.context import Context
 from tfprov.pipeline.machine import Machine
 from tfprov.pipeline.records import Choice, Locked
-from tfprov.pipeline.uv import uv_executable
 from tfprov.plan.compat import table
-from tfprov.plan.records import Decision, LockedChoice, Plan
+from tfprov.plan.records import LockedChoice, Plan
 from tfprov.plan.tags import marker_environment, supported_tags
-from tfprov.process import clean_environment
 from tfprov.profile.records import Loaded, Profile
 from tfprov.redact import without_userinfo
 
@@ -44,7 +36,7 @@ def lock(context: Context, machine: Machine, choice: Choice, interpreter: Interp
     """
     path, plan = context.lock_path, choice.plan
     changes = why_resolve(context)
-    locked = partial(_read, context, machine, plan, interpreter)
+    locked = partial(_read, machine, plan, interpreter)
     if not changes:
         return locked(path)
     require_change_allowed(context, changes)
@@ -65,15 +57,13 @@ def lock(context: Context, machine: Machine, choice: Choice, interpreter: Interp
     return found
 
 
-def bind(
-    context: Context, machine: Machine, locked: Locked, bounds: tuple[str, ...], path: Path
-) -> Locked | None:
+def bind(context: Context, machine: Machine, locked: Locked, bounds: tuple[str, ...], path: Path) -> Locked | None:
     """See `Backend.bind`; None where the lock may not be changed."""
     if context.request.locked:
         return None
     _write(context, machine, Choice(plan=locked.plan), locked.interpreter, bounds=bounds, path=path)
     why = tuple(f"the smoke test asks for `{each}`" for each in bounds)
-    return _read(context, machine, locked.plan, locked.interpreter, path, why)
+    return _read(machine, locked.plan, locked.interpreter, path, why)
 
 
 def require_change_allowed(context: Context, changes: tuple[str, ...]) -> None:
@@ -120,9 +110,7 @@ def _kept_bounds(context: Context, plan: Plan) -> tuple[str, ...]:
     return header.bounds
 
 
-def _read(
-    context: Context, machine: Machine, plan: Plan, interpreter: Interpreter, path: Path, changes: tuple[str, ...] = ()
-) -> Locked:
+def _read(machine: Machine, plan: Plan, interpreter: Interpreter, path: Path, changes: tuple[str, ...] = ()) -> Locked:
     facts = machine.facts
     found = pylock.read(
         path,

@@ -9,30 +9,18 @@ from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 
-from tfprov.distributions import kind_of
 from tfprov.errors import TfprovError
 from tfprov.events import Attempt, Emit, Event, Note
-from tfprov.fetch.routes import Route
 from tfprov.host.records import Facts, Interpreter
 from tfprov.ladder.climb import InapplicableError, Policy, Step, TransferError, climb
 from tfprov.ladder.rungs import Rung
-from tfprov.lock import platforms, pylock
-from tfprov.lock.allowed import refused_in
-from tfprov.lock.records import Header, Inputs, Lock, Target
-from tfprov.lock.renew import renew, versions_in
-from tfprov.lock.resolve import Buildable, Pinned, Question, Resolver, is_tensorflow, sources_in, tensorflows_in
-from tfprov.pipeline import other_platforms
+from tfprov.lock.renew import renew
+from tfprov.lock.resolve import Buildable, Pinned, Question, Resolver
 from tfprov.pipeline.access import IndexAccess, index_access
 from tfprov.pipeline.context import Context
 from tfprov.pipeline.machine import Machine
-from tfprov.pipeline.records import Choice, Locked
 from tfprov.pipeline.uv import uv_executable
-from tfprov.plan.compat import table
-from tfprov.plan.records import Decision, LockedChoice, Plan
-from tfprov.plan.tags import marker_environment, supported_tags
-from tfprov.process import clean_environment
-from tfprov.profile.records import Loaded, Profile
-from tfprov.redact import without_userinfo
+from tfprov.plan.records import Decision
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,40 +3,35 @@
 from __future__ import annotations
 
 import contextlib
-import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import re
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import timedelta
-from functools import partial
 
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 from packaging.version import Version
 
+from tfprov.distributions import kind_of
 from tfprov.errors import Group, TfprovError
-from tfprov.events import Note
 from tfprov.host.records import Interpreter
-from tfprov.lock import pylock
-from tfprov.lock.renew import Released, released_in, versions_in
-from tfprov.lock.resolve import NoWheelsError, is_tensorflow, sources_in
+from tfprov.lock.renew import versions_in
+from tfprov.lock.resolve import NoWheelsError, is_tensorflow
 from tfprov.pipeline.backends.venv.locking import (
-    as_asked,
-    locked_choice,
     older_built,
     older_versions,
 )
 from tfprov.pipeline.backends.venv.resolving import Selection, ask_resolver
 from tfprov.pipeline.context import Context
 from tfprov.pipeline.machine import Machine
-from tfprov.pipeline.records import Choice
-from tfprov.plan.companions import Break, breaks_in
 from tfprov.plan.compat import table
 from tfprov.plan.decide import decide
-from tfprov.plan.records import Candidate, Constraint, Decision, Plan, Refused
-from tfprov.plan.tags import marker_environment, supported_tags
+from tfprov.plan.records import Candidate, Decision
 from tfprov.profile.records import Profile
 
 # A wrong name is wrong for every Python.
+_NO_SUCH_VERSION = re.compile(
+    r"[Bb]ecause there is no version of (?P<line>(?P<name>[\w.-]+?)[=<>!~][^ ]*) and you require (?P=line)"
+)
 _SAME_EVERYWHERE = frozenset({"package-name-wrong"})
 
 
@@ -67,6 +62,12 @@ def may_differ(error: TfprovError) -> bool:
     """Whether a failed resolve may end well with another Python or other requirements."""
     of_requirements = (Group.INTERPRETER, Group.PLATFORM, Group.RESOLVE, Group.PYTHON_DEPS)
     return error.code.group in of_requirements and error.code.name not in _SAME_EVERYWHERE
+
+
+def is_same_everywhere(error: TfprovError) -> bool:
+    """Whether a requirement names a version that does not exist, for whatever Python."""
+    found = _NO_SUCH_VERSION.search(" ".join(error.evidence))
+    return found is not None and kind_of(found["name"]) is None
 
 
 def can_resolve(machine: Machine) -> bool:
@@ -121,6 +122,8 @@ def _best(
             if not may_differ(error):
                 raise
             failures.append((candidate, error))
+            if is_same_everywhere(error) and best is None:
+                break
             if isinstance(error, NoWheelsError) and not builds and not all(map(machine.has_wheels, error.names)):
                 # What has nothing but sources has to be built on every Python.
                 break
@@ -220,4 +223,5 @@ def on_any_version(requirement: Requirement, specifier: str = "") -> str:
 
 
 def with_requirements(profile: Profile, lines: tuple[str, ...]) -> Profile:
+    """A profile with other requirements."""
     return profile.model_copy(update={"packages": profile.packages.model_copy(update={"requirements": lines})})
