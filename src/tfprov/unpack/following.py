@@ -57,7 +57,7 @@ class Following:
         arriving: its file.
         source: the same, opened by the caller before its first byte was read.
         root: receives the files.
-        going: raises to stop; called several times a second.
+        going: raises to stop; called several times a second, with the bytes that were unpacked since.
         small: writes members that are here.
         big: writes members that still arrive.
         whole: set when the file is whole and has its hash.
@@ -67,7 +67,7 @@ class Following:
     arriving: Arriving
     source: File
     root: Path
-    going: Callable[[], None]
+    going: Callable[[int], None]
     small: ThreadPoolExecutor
     big: ThreadPoolExecutor
     whole: threading.Event
@@ -200,7 +200,7 @@ class Following:
         self._check()
         threading.Event().wait(_POLL_SECONDS)
 
-    def _check(self) -> None:
-        self.going()
+    def _check(self, count: int = 0) -> None:
+        self.going(count)
         if self._failed or self.arriving.edition != self._edition:
             raise LeftError("it was begun anew")

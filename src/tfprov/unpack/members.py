@@ -81,14 +81,14 @@ class Written(NamedTuple):
     mtime: int
 
 
-def extract(source: Source, member: Member, target: str, *, going: Callable[[], None]) -> Written:
+def extract(source: Source, member: Member, target: str, *, going: Callable[[int], None]) -> Written:
     """Write a member to a file that does not exist.
 
     Args:
         source: the archive.
         member: of it.
         target: path of the file; its folder exists.
-        going: called between pieces; raises to stop.
+        going: called with the bytes of each piece that is done, compressed; raises to stop.
 
     Raises:
         RefusedError: the content is not what the archive says of it.
@@ -109,6 +109,7 @@ def extract(source: Source, member: Member, target: str, *, going: Callable[[], 
     try:
         if len(head) >= local.data + member.packed:
             _write_at_once(handle, head[local.data : local.data + member.packed], member)
+            going(member.packed)
         else:
             _write_in_pieces(handle, source, member, member.offset + local.data, going)
         status = os.fstat(handle)
@@ -127,16 +128,16 @@ def _write_at_once(handle: int, packed: bytes, member: Member) -> None:
     content.end()
 
 
-def _write_in_pieces(handle: int, source: Source, member: Member, start: int, going: Callable[[], None]) -> None:
+def _write_in_pieces(handle: int, source: Source, member: Member, start: int, going: Callable[[int], None]) -> None:
     content = _Content(handle, member)
     position, end = start, start + member.packed
     while position < end:
-        going()
         piece = source.read(position, min(_READ, end - position))
         if not piece:
             break
         content.take(piece)
         position += len(piece)
+        going(len(piece))
     content.end()
 
 

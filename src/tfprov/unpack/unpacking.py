@@ -19,7 +19,7 @@ from functools import partial
 from pathlib import Path
 
 from tfprov.errors import TfprovError
-from tfprov.events import Emit, Note
+from tfprov.events import Emit, Note, Progress
 from tfprov.unpack import archive
 from tfprov.unpack.archive import RefusedError
 from tfprov.unpack.following import Arriving, Following, LeftError
@@ -27,11 +27,14 @@ from tfprov.unpack.members import File, Written, extract
 from tfprov.unpack.records import Member, Tree, Wheel, broken
 from tfprov.unpack.store import Unpacked
 
+STAGE = "install"
+"""What waits for the trees, in events."""
 _MOST_THREADS = 4
 _MOST_WHEELS = 16
 _ALONE = 4 * 1024 * 1024
 """Content that is worth a task of its own; smaller members share one."""
 _SIGN_SECONDS = 10.0
+_PROGRESS_SECONDS = 0.2
 _POLL_SECONDS = 0.1
 _BUFFER = 1024 * 1024
 
@@ -57,6 +60,9 @@ class Unpacking:
         self.store = store
         self._emit = emit
         self._stopped = threading.Event()
+        self._counting = threading.Lock()
+        self._done = 0
+        self._sizes: dict[str, int] = {}
         self._wheels: dict[str, Future[Tree]] = {}
         self._arrivals: dict[str, _Arrival] = {}
         # A thread a wheel, which mostly waits: for its members, or for another process that unpacks the same wheel.
@@ -89,6 +95,8 @@ class Unpacking:
 
     def add(self, wheel: Wheel) -> None:
         """Begin to unpack a wheel, unless its tree is here or on its way."""
+        with contextlib.suppress(OSError):
+            self._sizes[wheel.sha256] = wheel.path.stat().st_size
         arrival = self._arrivals.get(wheel.sha256)
         if arrival is not None:
             arrival.wheel = wheel
@@ -98,7 +106,7 @@ class Unpacking:
             self._wheels[wheel.sha256] = self._leaders.submit(self._obtain, wheel.path.name, wheel.sha256, unpack)
 
     def wait(self) -> Mapping[str, Tree]:
-        """Every tree, by the hash of its wheel.
+        """Every tree, by the hash of its wheel. Tells how far it is, in bytes of the wheels.
 
         Raises:
             TfprovError: `cache-corrupt`, `hash-mismatch`, or the machine's reason.
@@ -107,9 +115,12 @@ class Unpacking:
         pending = set(self._wheels.values())
         while pending:
             # With a timeout, because Ctrl-C does not interrupt a wait without one on Windows.
-            done, pending = wait(pending, timeout=0.5, return_when=FIRST_EXCEPTION)
+            done, pending = wait(pending, timeout=_PROGRESS_SECONDS, return_when=FIRST_EXCEPTION)
             for one in done:
                 one.result()
+            if pending:
+                total = sum(self._sizes.values())
+                self._emit(Progress(stage=STAGE, what="unpacking", done=min(self._done, total), total=total))
         return {sha256: one.result() for sha256, one in self._wheels.items()}
 
     def close(self) -> None:
@@ -126,13 +137,19 @@ class Unpacking:
         if self._stopped.is_set():
             raise StoppedError
 
-    def _signing(self, sha256: str) -> Callable[[], None]:
-        """`_going`, which lets other processes see now and then that this one is at work on a wheel."""
+    def _count(self, count: int) -> None:
+        with self._counting:
+            self._done += count
+
+    def _signing(self, sha256: str) -> Callable[[int], None]:
+        """`_going`, which counts bytes and now and then lets other processes see that this one works on a wheel."""
         signed = time.monotonic()
 
-        def going() -> None:
+        def going(count: int) -> None:
             nonlocal signed
             self._going()
+            if count:
+                self._count(count)
             if time.monotonic() - signed > _SIGN_SECONDS:
                 signed = time.monotonic()
                 self.store.at_work(sha256)
@@ -145,6 +162,7 @@ class Unpacking:
             self._emit(Note(text=text, level="detail"))
 
         if (found := self.store.find(sha256, dropped=dropped)) is not None:
+            self._count(self._sizes.get(sha256, 0))
             return found
         waited = False
 
@@ -181,7 +199,7 @@ class Unpacking:
             shutil.rmtree(made.parent, ignore_errors=True)
             raise
         while not arrival.whole.wait(_POLL_SECONDS):
-            going()
+            going(0)
         if arrival.wheel is None:
             raise TfprovError("internal", f"`{name}` is whole and nowhere")
         return self._unpack(arrival.wheel)
@@ -242,7 +260,7 @@ class _Job:
     wheel: Wheel
     source: File
     root: Path
-    going: Callable[[], None]
+    going: Callable[[int], None]
     members: tuple[Member, ...] = ()
     written: dict[str, Written] = field(default_factory=dict)
     _failed: bool = False
@@ -307,8 +325,8 @@ class _Job:
                 evidence=(f"expected sha256 {self.wheel.sha256}", f"found sha256 {digest.hexdigest()}"),
             )
 
-    def _check(self) -> None:
-        self.going()
+    def _check(self, count: int = 0) -> None:
+        self.going(count)
         if self._failed:
             raise StoppedError
 

@@ -82,7 +82,7 @@ def test_it_gives_the_same_tree(tmp_path: Path, name: str) -> None:
     tree = follow(tmp_path, wheel, steps=in_pieces, emit=said.append)
     assert content(tree) == content(whole(tmp_path, wheel))
     assert left(tmp_path / "trees") == []
-    assert said == [], "it was unpacked as it came"
+    assert not [event for event in said if isinstance(event, Note)], "it was unpacked as it came"
 
 
 def test_what_has_arrived_is_written_before_the_rest_comes(tmp_path: Path) -> None:

@@ -18,8 +18,10 @@ import pytest
 from odd_wheels import KINDS, RANDOM
 from tfprov.digests import sha256_of
 from tfprov.errors import TfprovError
-from tfprov.events import Event, Note, ignore
-from tfprov.unpack.records import Tree, Wheel
+from tfprov.events import Event, Note, Progress, ignore
+from tfprov.unpack import unpacking as unpacking_module
+from tfprov.unpack.members import Source, Written
+from tfprov.unpack.records import Member, Tree, Wheel
 from tfprov.unpack.store import Unpacked
 from tfprov.unpack.unpacking import Unpacking
 
@@ -373,3 +375,30 @@ def test_a_folder_that_others_can_write_to_is_not_used(tmp_path: Path) -> None:
     (tmp_path / "trees").mkdir()
     (tmp_path / "trees").chmod(0o777)
     assert Unpacked(tmp_path / "trees", boot=BOOT).root == tmp_path / f"trees-{os.getuid()}"
+
+
+def test_waiting_tells_how_far_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    wheel = wheel_at(KINDS["many_files"].write(tmp_path, "many_files"))
+    told, halfway = threading.Event(), threading.Event()
+    real = unpacking_module.extract
+
+    def extract(source: Source, member: Member, target: str, *, going: Callable[[int], None]) -> Written:
+        if "m2000" in member.name:
+            halfway.set()
+            assert told.wait(60)
+        return real(source, member, target, going=going)
+
+    said: list[Progress] = []
+
+    def emit(event: Event) -> None:
+        if isinstance(event, Progress) and halfway.is_set():
+            said.append(event)
+            told.set()
+
+    monkeypatch.setattr(unpacking_module, "extract", extract)
+    with Unpacking(Unpacked(tmp_path / "trees", boot=BOOT), emit) as unpacking:
+        unpacking.add(wheel)
+        unpacking.wait()
+    assert said[0].total == wheel.path.stat().st_size
+    assert 0 < said[0].done < wheel.path.stat().st_size
+    assert said[0].stage == "install"
