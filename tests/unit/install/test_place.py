@@ -14,6 +14,7 @@ import pytest
 from packaging.utils import canonicalize_name
 
 from odd_wheels import KINDS, Odd
+from old_pythons import old_python
 from tfprov import process
 from tfprov.digests import sha256_of
 from tfprov.envs.integrity import bad_files, foreign_files, installed
@@ -226,3 +227,33 @@ def test_an_interpreter_that_does_not_start_is_named(tmp_path: Path) -> None:
     with pytest.raises(TfprovError) as failure:
         place([], python=python, environ=ENVIRON)
     assert (failure.value.code.name, failure.value.evidence) == ("python-broken", ("broken",))
+
+
+@pytest.mark.parametrize("minor", ["3.6", "3.7", "3.8", "3.9", "3.10", "3.11", "3.12", "3.13"])
+def test_one_tree_serves_the_environments_of_every_python(tmp_path: Path, minor: str) -> None:
+    base, version = old_python(minor)
+    environment = tmp_path / "env"
+    assert process.run([base, "-m", "venv", "--without-pip", environment], env=ENVIRON).ok
+    names = ("console", "data_script", "headers", "data_share", "platlib", "names_umlaut")
+    place(
+        unpacked(tmp_path / "trees", [KINDS[name].write(tmp_path / "wheels", name) for name in names]),
+        python=python_in(environment),
+        environ=ENVIRON,
+    )
+    assert library(environment).parent.name == f"python{minor}"
+    assert bad_files(environment, workers=1) == ()
+    assert (environment / f"include/site/python{minor}/headers/one.h").is_file()
+    for command, said in (("console-one", "hello\n"), ("data-script", "here\n")):
+        assert process.run([environment / "bin" / command], env=ENVIRON).stdout == said
+    assert version.startswith(minor)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="modes as POSIX has them")
+def test_a_umask_is_kept(tmp_path: Path) -> None:
+    before = os.umask(0o027)
+    try:
+        (one,) = unpacked(tmp_path / "trees", [KINDS["executable"].write(tmp_path, "executable")])
+    finally:
+        os.umask(before)
+    modes = {path: stat.S_IMODE((one.tree.root / path).stat().st_mode) for path in one.tree.files}
+    assert (modes["exec_one/tool"], modes["exec_one/x.so"]) == (0o750, 0o640)
