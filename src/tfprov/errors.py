@@ -140,6 +140,11 @@ _ALL = [
     *_rows(
         Group.ARTIFACT,
         ("hash-mismatch", "the content differs from the hash in the lock", "renew the lock if the file was replaced"),
+        (
+            "metadata-mismatch",
+            "a wheel requires something else than its index says",
+            "report it to whoever runs the index; with another one, renew the lock",
+        ),
         ("cache-corrupt", "a broken archive in the download or the cache", "run again; the broken file is dropped"),
         ("bundle-invalid", "the bundle is damaged or not whole", "copy it again; `tfprov bundle --check` reads it all"),
         ("conda-cache-corrupt", "a conda package cannot be unpacked", "clear that cache"),

@@ -15,10 +15,9 @@ import secrets
 import socket
 import threading
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from types import TracebackType
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
 from tfprov.errors import TfprovError
 from tfprov.events import Attempt, Emit, Event, Note
@@ -26,12 +25,13 @@ from tfprov.fetch import stand_ins
 from tfprov.fetch.answers import length_of, raise_for_status, range_of, validator_of
 from tfprov.fetch.bounded import METADATA, PAGE, body_of, chunks_of, response_to
 from tfprov.fetch.credentials import login_in
-from tfprov.fetch.index import kind_of_page, parse_html, refuse_no_index
 from tfprov.fetch.patience import PAGES, Patience
+from tfprov.fetch.promised import Promised
+from tfprov.fetch.relay_answers import TOLD_OF_FILES, Answer, headers_of, metadata_answer, page_answer
 from tfprov.fetch.routes import Route, bypasses
 from tfprov.fetch.sources import Network
+from tfprov.fetch.store import Store
 from tfprov.fetch.ways import Clients, Ways
-from tfprov.fetch.wheel_metadata import read_metadata
 from tfprov.ladder.classify import classify_exception
 from tfprov.ladder.climb import TransferError
 from tfprov.redact import without_userinfo
@@ -41,10 +41,6 @@ if TYPE_CHECKING:
 
 _USER = "tfprov"
 _ASKED = ("Accept", "Cache-Control", "Pragma", "If-None-Match", "If-Modified-Since", "Range", "If-Range")
-_TOLD = ("Content-Type", "ETag", "Last-Modified", "Cache-Control", "Date", "Age", "Expires", "Content-Range")
-_TOLD_OF_METADATA = ("ETag", "Last-Modified", "Cache-Control", "Date", "Age", "Expires")
-_FRESH = "max-age=600"
-_TOLD_OF_FILES = (*_TOLD, "Accept-Ranges")
 # What an index or a file server says on purpose. The resolver knows what to do about it.
 _PASSED_ON = frozenset({304, 400, 403, 404, 405, 410, 412, 416, 501})
 _BUFFERED = 4 << 20
@@ -52,20 +48,6 @@ _BUFFERED = 4 << 20
 
 class _GoneError(Exception):
     """The resolver has closed its connection."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Answer:
-    """What the resolver is told.
-
-    Attributes:
-        size: bytes of a body that is not sent (HEAD), or not in `body` (it was streamed); None where `body` says it.
-    """
-
-    status: int
-    headers: Mapping[str, str] = field(default_factory=dict)
-    body: bytes = b""
-    size: int | None = None
 
 
 class Relay:
@@ -84,6 +66,8 @@ class Relay:
         skip: Sequence[str] = (),
         direct: Sequence[str] = (),
         patience: Patience = PAGES,
+        store: Store | None = None,
+        promised: Promised | None = None,
     ) -> None:
         """Listen on the loopback.
 
@@ -94,7 +78,11 @@ class Relay:
             skip: rungs that the profile does not want.
             direct: requirements, some of which may have an address.
             patience: how long to try.
+            store: keeps wheels that could only be had whole; None to throw them away.
+            promised: keeps what the index says of wheels; None to forget it.
         """
+        self.store = store
+        self.promised = promised
         addresses = tuple(filter(None, map(stand_ins.direct_address, direct)))
         logins = (login for login in map(login_in, addresses) if login is not None)
         self.network = replace(network, logins=(*network.logins, *logins))
@@ -255,9 +243,9 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             self.close_connection = True
             return
         with contextlib.suppress(OSError):
-            self._answer(_Answer(status=502, headers={"Content-Type": "text/plain"}, body=error.what.encode()))
+            self._answer(Answer(status=502, headers={"Content-Type": "text/plain"}, body=error.what.encode()))
 
-    def _answer(self, answer: _Answer) -> None:
+    def _answer(self, answer: Answer) -> None:
         if self._sent is not None and self._sent.begun:
             return
         self.send_response(answer.status)
@@ -270,98 +258,61 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         if self.command != "HEAD":
             self.wfile.write(answer.body)
 
-    def _obtain(self) -> _Answer:
+    def _obtain(self) -> Answer:
         self._sent = None
         if not self.relay.admits(self.headers.get("Proxy-Authorization")):
             self.close_connection = True
-            return _Answer(status=407, headers={"Proxy-Authenticate": 'Basic realm="tfprov"'})
+            return Answer(status=407, headers={"Proxy-Authenticate": 'Basic realm="tfprov"'})
         found = stand_ins.real(self.path)
         if found is None:
-            return _Answer(status=403, body=b"this relay serves the indexes of one run only")
+            return Answer(status=403, body=b"this relay serves the indexes of one run only")
         kind, url = found
         asked = {name: self.headers[name] for name in _ASKED if name in self.headers}
+        relay = self.relay
         if kind == "wheel" and url.endswith(".metadata"):
-            return self._metadata(url.removesuffix(".metadata"), asked)
+            return metadata_answer(relay.ways, url.removesuffix(".metadata"), asked, relay.store)
         if kind in ("file", "wheel"):
             return self._file(url, asked)
         known = self.relay.elsewhere(kind, url)
         if known is None:
-            return _Answer(status=403, body=b"this is no index of this run")
+            return Answer(status=403, body=b"this is no index of this run")
         address, mirrors = known
         ways = self.relay.ways
 
-        def act(client: httpx.Client, page: str) -> _Answer:
-            return _page(client, page, asked, ways)
+        def act(client: httpx.Client, page: str) -> Answer:
+            return page_answer(client, page, asked, ways)
 
         return ways.read(address, act, elsewhere=mirrors)
 
-    def _metadata(self, url: str, asked: Mapping[str, str]) -> _Answer:
-        """The METADATA of a wheel whose index has no copy of it."""
-        conditions = {name: value for name, value in asked.items() if name.startswith("If-") and name != "If-Range"}
-
-        def act(client: httpx.Client, address: str) -> _Answer:
-            plain, auth = without_userinfo(address), self.relay.network.auth(address)
-
-            def ask(headers: Mapping[str, str]) -> contextlib.AbstractContextManager[httpx.Response]:
-                return response_to(client, plain, headers={"Accept-Encoding": "identity", **headers}, auth=auth)
-
-            found = read_metadata(address, ask, conditions=conditions)
-            # The file of a release does not change, whether its server says so or not.
-            told = {"Cache-Control": _FRESH, **_headers(found.response, _TOLD_OF_METADATA)}
-            return _Answer(status=304 if found.unchanged else 200, headers=told, body=found.content)
-
-        return self.relay.ways.read(url, act)
-
-    def _file(self, url: str, asked: Mapping[str, str]) -> _Answer:
+    def _file(self, url: str, asked: Mapping[str, str]) -> Answer:
+        """A file, or the copy of its metadata that the index has."""
         stream = self._sent = _Stream(self)
 
-        def act(client: httpx.Client, address: str) -> _Answer:
+        def act(client: httpx.Client, address: str) -> Answer:
             return self._part(client, address, asked, stream)
 
-        return self.relay.ways.read(url, act, progress=lambda: stream.sent >> 16)
+        answer = self.relay.ways.read(url, act, progress=lambda: stream.sent >> 16)
+        if self.relay.promised is not None and answer.status == 200 and url.endswith(".whl.metadata") and answer.body:
+            self.relay.promised.keep(url.removesuffix(".metadata"), answer.body)
+        return answer
 
-    def _part(self, client: httpx.Client, url: str, asked: Mapping[str, str], stream: _Stream) -> _Answer:
+    def _part(self, client: httpx.Client, url: str, asked: Mapping[str, str], stream: _Stream) -> Answer:
         """A file or a range of one; what is small as a whole, everything else as it comes."""
         limits = METADATA if url.partition("?")[0].endswith(".metadata") else PAGE
         headers = {**asked, "Accept-Encoding": "identity", **stream.resumed}
         address, auth = without_userinfo(url), self.relay.network.auth(url)
         with response_to(client, address, method=self.command, headers=headers, auth=auth) as response:
-            told = _headers(response, _TOLD_OF_FILES)
+            told = headers_of(response, TOLD_OF_FILES)
             if response.status_code in _PASSED_ON and not stream.begun:
-                return _Answer(status=response.status_code, headers=told)
+                return Answer(status=response.status_code, headers=told)
             raise_for_status(response, url)
             size = length_of(response)
             if self.command == "HEAD":
-                return _Answer(status=response.status_code, headers=told, size=size or 0)
+                return Answer(status=response.status_code, headers=told, size=size or 0)
             if not stream.begun and size is not None and size <= _BUFFERED:
-                return _Answer(status=response.status_code, headers=told, body=body_of(response, url, limits))
+                return Answer(status=response.status_code, headers=told, body=body_of(response, url, limits))
             stream.carry(response, told)
-            return _Answer(status=response.status_code)
-
-
-def _page(client: httpx.Client, url: str, asked: Mapping[str, str], ways: Ways) -> _Answer:
-    """A page of an index, or of links, with stand-ins for its links."""
-    network, address = ways.network, without_userinfo(url)
-    headers = {**asked, "Accept-Encoding": "gzip"}
-    with response_to(client, address, headers=headers, auth=network.auth(url)) as response:
-        if response.status_code in (304, 404, 410):
-            return _Answer(status=response.status_code, headers=_headers(response, _TOLD))
-        raise_for_status(response, url)
-        body, kind, base = body_of(response, url), kind_of_page(response), str(response.url)
-    told, there = _headers(response, _TOLD), stand_ins.Base(url=base, allow_http=network.allow_http)
-    if kind.endswith("json"):
-        page = stand_ins.json_page(body, there)
-    else:
-        text = body.decode("utf-8", "replace")
-        if not parse_html(text, base):
-            refuse_no_index(body, asked=address, answered=base)
-        told["Content-Type"] = "text/html; charset=utf-8"
-        page = stand_ins.html_page(text, there)
-    for host in sorted(there.refused):
-        what = f"`{urlsplit(base).hostname}` names files at `{host}` over http, which were left out"
-        hint = f'if that host may be used without encryption, add `allow-http = ["{host}"]` to `[index]`'
-        ways.note_once(f"{what}: {hint}")
-    return _Answer(status=200, headers=told, body=page)
+            return Answer(status=response.status_code)
 
 
 class _Stream:
@@ -421,7 +372,3 @@ class _Stream:
             handler.send_header("Content-Length", str(self._total))
         handler.end_headers()
         self.begun = True
-
-
-def _headers(response: httpx.Response, names: Sequence[str]) -> dict[str, str]:
-    return {name: response.headers[name] for name in names if name in response.headers}

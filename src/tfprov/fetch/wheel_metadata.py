@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import io
-import tempfile
 import zipfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import IO, TYPE_CHECKING
 
@@ -43,6 +42,7 @@ def read_metadata(
     ask: Callable[[Mapping[str, str]], AbstractContextManager[httpx.Response]],
     *,
     conditions: Mapping[str, str],
+    receive: Callable[[Iterable[bytes]], AbstractContextManager[IO[bytes]]],
 ) -> WheelMetadata:
     """The METADATA of a wheel, in one request for most wheels.
 
@@ -50,6 +50,7 @@ def read_metadata(
         url: of the wheel, for messages.
         ask: requests the wheel with these headers.
         conditions: headers under which the server need not send anything.
+        receive: keeps a whole wheel, from a server that does not send parts.
 
     Raises:
         TransferError: `mirror-http-error`, or `hash-mismatch` for a file that is no wheel.
@@ -61,30 +62,40 @@ def read_metadata(
         status, total = response.status_code, range_of(response)[1]
         if status == 206 and total is not None:
             tail = body_of(response, url)
-            return WheelMetadata(content=_member(_Ranges(url, ask, total, tail), url), response=response)
+            return WheelMetadata(content=metadata_in(_Ranges(url, ask, total, tail), url), response=response)
         length = length_of(response)
-        if status == 200 and (length is None or length <= _TAIL):
-            return WheelMetadata(content=_whole(response, url), response=response)
+        ranges = response.headers.get("Accept-Ranges", "none").lower() == "bytes"
+        if status == 200 and (not ranges or length is None or length <= _TAIL):
+            return WheelMetadata(content=_whole(response, url, receive), response=response)
         if status not in (200, 400, 405, 416, 501):
             raise_for_status(response, url)
     # A server that does not count from the end.
     with ask({"Range": "bytes=0-0"}) as response:
         total = range_of(response)[1]
         if response.status_code == 206 and total is not None:
-            return WheelMetadata(content=_member(_Ranges(url, ask, total, b""), url), response=response)
+            return WheelMetadata(content=metadata_in(_Ranges(url, ask, total, b""), url), response=response)
         raise_for_status(response, url)
-        return WheelMetadata(content=_whole(response, url), response=response)
+        return WheelMetadata(content=_whole(response, url, receive), response=response)
 
 
-def _whole(response: httpx.Response, url: str) -> bytes:
+def _whole(
+    response: httpx.Response, url: str, receive: Callable[[Iterable[bytes]], AbstractContextManager[IO[bytes]]]
+) -> bytes:
     """The METADATA of a wheel that the server sends as a whole only."""
-    with tempfile.TemporaryFile() as file:
-        for chunk in chunks_of(response, url):
-            file.write(chunk)
-        return _member(file, url)
+    with receive(chunks_of(response, url)) as file:
+        return metadata_in(file, url)
 
 
-def _member(file: IO[bytes], url: str) -> bytes:
+def metadata_in(file: IO[bytes], url: str) -> bytes:
+    """The METADATA of a wheel.
+
+    Args:
+        file: the wheel.
+        url: its address, for messages.
+
+    Raises:
+        TransferError: `hash-mismatch` for a file that is no wheel.
+    """
     try:
         with zipfile.ZipFile(file) as archive:
             names = [

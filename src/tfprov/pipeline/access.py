@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING
 from tfprov.errors import TfprovError
 from tfprov.fetch.addresses import local_path
 from tfprov.fetch.routes import Route
+from tfprov.fetch.store import Store
 from tfprov.ladder.climb import TransferError
 from tfprov.pipeline.context import Context
 from tfprov.pipeline.machine import Machine
 from tfprov.process import bare_environment, clean_environment
 
 if TYPE_CHECKING:
+    from tfprov.fetch.promised import Promised
     from tfprov.fetch.relay import Relay
 
 
@@ -100,6 +102,13 @@ class IndexAccess:
             self._relay.forget()
 
 
+def promised_in(context: Context) -> Promised:
+    """What indexes said of wheels that have not come yet."""
+    from tfprov.fetch.promised import Promised
+
+    return Promised(context.home.cache / "metadata")
+
+
 @contextlib.contextmanager
 def index_access(context: Context, machine: Machine, requirements: Sequence[str] = ()) -> Iterator[IndexAccess]:
     """The way to the indexes, for as long as it is needed.
@@ -117,5 +126,13 @@ def index_access(context: Context, machine: Machine, requirements: Sequence[str]
         return
     from tfprov.fetch.relay import Relay
 
-    with Relay(network, emit=context.emit, deadline=context.deadline, skip=context.skip, direct=requirements) as relay:
+    with Relay(
+        network,
+        emit=context.emit,
+        deadline=context.deadline,
+        skip=context.skip,
+        direct=requirements,
+        store=Store(context.home.store),
+        promised=promised_in(context),
+    ) as relay:
         yield IndexAccess(context, machine, relay, requirements)

@@ -30,6 +30,7 @@ from tfprov.lock.records import LockedFile, Target
 from tfprov.lock.resolve import is_tensorflow
 from tfprov.paths import Home
 from tfprov.pipeline import limits, unpacked
+from tfprov.pipeline.access import promised_in
 from tfprov.pipeline.bundle_source import require_local, take_wheels, with_size
 from tfprov.pipeline.context import Context, stage
 from tfprov.pipeline.images import beside_the_smoke_test, image_of, sweep_images, while_there
@@ -120,6 +121,10 @@ def fetch_files(context: Context, machine: Machine, locked: Locked, *, listener:
         skip=context.skip,
         listener=listener,
     )
+    promised = promised_in(context)
+    for file in files:
+        if file.is_wheel:
+            promised.check(file, fetched.paths[file.sha256])
     limits.trim(store, limit, context.emit)
     return fetched
 

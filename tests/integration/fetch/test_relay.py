@@ -21,10 +21,12 @@ from tfprov.errors import TfprovError
 from tfprov.events import Event, Note, ignore
 from tfprov.fetch.credentials import login_in
 from tfprov.fetch.patience import Patience
+from tfprov.fetch.promised import Promised
 from tfprov.fetch.relay import Relay
 from tfprov.fetch.routes import DIRECT, Route
 from tfprov.fetch.sources import Network
 from tfprov.fetch.stand_ins import disguised, stand_in, truthful
+from tfprov.fetch.store import Store
 
 # Six tries of the patient rung and none of the others wait long enough to make a test slow.
 QUICK = Patience(normal=replace(HURRY.normal, tries=4), patient=replace(HURRY.patient, tries=4))
@@ -48,7 +50,14 @@ class Uv:
     environ: dict[str, str] = field(default_factory=dict)
 
     def __call__(
-        self, index: Index | str, *asked: str, offline: bool = False, patience: Patience = QUICK, **network: object
+        self,
+        index: Index | str,
+        *asked: str,
+        offline: bool = False,
+        patience: Patience = QUICK,
+        store: Store | None = None,
+        promised: Promised | None = None,
+        **network: object,
     ) -> str | None:
         """The PEP 751 document; None when there was none."""
         url = index if isinstance(index, str) else index.simple
@@ -58,7 +67,9 @@ class Uv:
         reach = Network(index_url=url, **settings)  # type: ignore[arg-type]  # by name
         lines = asked or ("alpha",)
         (self.folder / "asked.in").write_text("".join(f"{disguised(line)}\n" for line in lines))
-        with Relay(reach, emit=self.events.append, direct=lines, patience=patience) as relay:
+        with Relay(
+            reach, emit=self.events.append, direct=lines, patience=patience, store=store, promised=promised
+        ) as relay:
             route = reach.ordered_routes()[0]
             self.environ = {**reach.tool_environment(route), **relay.environment(route)}
             environ = {"PATH": os.environ["PATH"], **self.environ, **({"UV_OFFLINE": "1"} if offline else {})}
@@ -301,3 +312,20 @@ def test_a_way_from_https_to_http_is_taken_only_where_the_profile_allows_it(uv: 
             index.url(ALL[1]),
             index.url(ALL[2]),
         ]
+
+
+@pytest.mark.parametrize("chunked", [False, True])
+def test_a_wheel_that_comes_whole_only_is_kept_for_the_download(uv: Uv, tmp_path: Path, chunked: bool) -> None:
+    store = Store(tmp_path / "store")
+    with Index(FILES, Faults(ignore_ranges=True, chunked=chunked)) as index:
+        assert addresses(uv(index, store=store)) == expected(index, *ALL)
+        assert index.sent == sum(len(FILES[name]) for name in ALL)
+        for name in ALL:
+            assert store.path(index.sha256(name), name).read_bytes() == FILES[name]
+
+
+def test_what_the_index_says_of_a_wheel_is_kept_until_it_comes(uv: Uv, tmp_path: Path) -> None:
+    promised = Promised(tmp_path / "promised")
+    with Index(FILES, Faults(metadata=True)) as index:
+        assert addresses(uv(index, promised=promised)) == expected(index, *ALL)
+    assert len(list((tmp_path / "promised").iterdir())) == len(ALL)

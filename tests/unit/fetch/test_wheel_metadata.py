@@ -21,7 +21,10 @@ def read(index: Index, conditions: Mapping[str, str] | None = None) -> WheelMeta
     url = index.url(NAME)
     with Network(index_url=None).client(DIRECT) as client:
         return read_metadata(
-            url, lambda headers: response_to(client, url, headers=headers), conditions=conditions or {}
+            url,
+            lambda headers: response_to(client, url, headers=headers),
+            conditions=conditions or {},
+            receive=lambda chunks: io.BytesIO(b"".join(chunks)),
         )
 
 
