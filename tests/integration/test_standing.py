@@ -13,6 +13,7 @@ from site_under_test import RELEASE, Site, only_here, sham_wheel
 pytestmark = [*only_here, pytest.mark.skipif(fake_nvml.compiler() is None, reason="there is no C compiler")]
 
 MACHINE = {"FAKE_NVML_COUNT": "2", "FAKE_NVML_CUDA": "13000", "FAKE_NVML_DRIVER": "580.65.06"}
+CONTAINER = {"KUBERNETES_SERVICE_HOST": "10.0.0.1"}
 # As many GPUs as the driver shows; none where it does not answer, or all of them are hidden.
 GPUS = (
     "gone = os.environ.get('FAKE_NVML_INIT') or os.environ.get('CUDA_VISIBLE_DEVICES') == ''\n"
@@ -101,15 +102,16 @@ def test_another_driver_or_gpu_is_proved_again_and_nothing_is_built(
 
 @pytest.mark.parametrize("accelerator", ["cuda", "auto"])
 @pytest.mark.parametrize(
-    ("variables", "code"),
+    ("variables", "code", "step"),
     [
-        ({"FAKE_NVML_INIT": "999", "KUBERNETES_SERVICE_HOST": "10.0.0.1"}, "docker-no-gpu"),
-        ({"LD_LIBRARY_PATH": "", "FAKE_NVML_INIT": "9", "KUBERNETES_SERVICE_HOST": "10.0.0.1"}, "docker-no-gpu"),
-        ({"CUDA_VISIBLE_DEVICES": ""}, "gpu-no-device"),
+        ({"FAKE_NVML_INIT": "999", **CONTAINER}, "docker-no-gpu", "start the container again"),
+        ({"LD_LIBRARY_PATH": "", "FAKE_NVML_INIT": "9", **CONTAINER}, "docker-no-gpu", "`--gpus all`"),
+        ({"CUDA_VISIBLE_DEVICES": ""}, "gpu-no-device", "CUDA_VISIBLE_DEVICES"),
     ],
+    ids=["a container lost its GPUs", "a container without GPUs", "all hidden"],
 )
 def test_a_machine_without_its_gpus_fails_with_the_code_of_what_changed(
-    machines: Callable[[str], Site], variables: dict[str, str], code: str, accelerator: str
+    machines: Callable[[str], Site], variables: dict[str, str], code: str, step: str, accelerator: str
 ) -> None:
     site = machines(accelerator)
     before = dict(site.extra)
@@ -118,8 +120,9 @@ def test_a_machine_without_its_gpus_fails_with_the_code_of_what_changed(
     failed = site.run("up", "train.toml", "--json")
     error = json.loads(failed.stdout)["error"]
     assert (failed.returncode, error["code"]) == (17, code)
+    assert step in error["hint"]
     assert "--upgrade" not in error["hint"]
-    assert ("--gpus all" in error["hint"]) == (code == "docker-no-gpu")
+    assert ("--gpus all" in error["hint"]) == ("--gpus all" in step)
     # What was in use still is, and is verified as soon as the GPUs are back.
     assert site.generations() == ["0001"]
     site.extra = before

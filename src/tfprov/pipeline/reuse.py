@@ -14,7 +14,7 @@ from tfprov.pipeline import unpacked, uv
 from tfprov.pipeline.context import Context
 from tfprov.pipeline.records import Installation, Locked
 from tfprov.pipeline.stages import smoke_digest, smoke_request
-from tfprov.pipeline.standing import PROVED_AGAIN
+from tfprov.pipeline.standing import next_step
 
 # Failures in which it may end that a GPU or an instruction is gone.
 _CONSEQUENCES = frozenset({"gpu-missing-in-tf", "gpu-libs-missing", "probe-failed", "probe-crashed", "import-failed"})
@@ -67,9 +67,9 @@ def blaming_changes(context: Context, kept: Installation | None) -> Iterator[Non
     except TfprovError as error:
         changed = context.changes(kept.generation) if kept else ()
         error.evidence = (*(f"changed since it was proved: {change}" for change in changed), *error.evidence)
-        cause = next((change.code for change in changed if change.code not in PROVED_AGAIN), None)
+        cause = next((change for change in changed if next_step(change)), None)
         if cause is not None and error.code.name in _CONSEQUENCES:
-            error.code, error.hint = CODES[cause], CODES[cause].remedy
+            error.code, error.hint = CODES[cause.code], next_step(cause)
         raise
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from tfprov.envs.records import Generation
-from tfprov.errors import TfprovError
+from tfprov.errors import CODES, TfprovError
 
 if TYPE_CHECKING:
     from tfprov.envs.generations import Environment
@@ -67,8 +67,21 @@ def check(environment: Environment, generation: Generation, environ: Mapping[str
             first.code,
             f"the environment of `{environment.owner.name}` was not proved on this machine as it is now",
             evidence=tuple(map(str, changed)),
-            hint=f"run {again}: it is proved again, and nothing is built" if first.code in PROVED_AGAIN else None,
+            hint=next_step(first) or f"run {again}: it is proved again, and nothing is built",
         )
+
+
+def next_step(change: Change) -> str:
+    """What mends a change that is a cause by itself; empty for one that a new proof tells the meaning of."""
+    from tfprov.host.records import LOST_DEVICES
+
+    if change.code in PROVED_AGAIN:
+        return ""
+    if LOST_DEVICES in change.now:
+        from tfprov.plan.refuse import RESTART_CONTAINER
+
+        return RESTART_CONTAINER
+    return CODES[change.code].remedy
 
 
 def with_proof(proofs: tuple[Fingerprint, ...], proof: Fingerprint) -> tuple[Fingerprint, ...]:

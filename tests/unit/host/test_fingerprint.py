@@ -88,8 +88,8 @@ def test_the_same_machine_at_another_time_is_the_same() -> None:
         ),
         (
             PROVED,
-            now(problem=Problem(code="docker-no-gpu", why="lost it"), cards=(), driver=""),
-            "docker-no-gpu",
+            now(problem=Problem(code="gpu-driver-mismatch", why="lost it"), cards=(), driver=""),
+            "gpu-driver-mismatch",
             "GPUs: A100 (GPU-a), A100 (GPU-b) with driver 550.144.03 then, lost it now",
         ),
         (
