@@ -13,7 +13,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families as parsed
 
 import fake_nvml
-from site_under_test import RELEASE, Site, only_here, sham_wheel
+from site_under_test import OLDER, RELEASE, Site, only_here, sham_wheel
 
 pytestmark = [*only_here, pytest.mark.skipif(fake_nvml.compiler() is None, reason="there is no C compiler")]
 
@@ -177,6 +177,22 @@ def test_nothing_is_written_by_looking(site: Site) -> None:
     for arguments in (("status",), ("status", "train.toml"), ("status", "--all")):
         assert site.run(*arguments).returncode in (0, 2)
     assert everything() == before
+
+
+def test_a_rollback_is_no_change_of_profile_or_lock(tmp_path: Path) -> None:
+    site = Site.make(tmp_path)
+    site.offer(*(sham_wheel(tmp_path / "built", version) for version in (OLDER, RELEASE)))
+    site.write(f'[tensorflow]\nversion = "=={OLDER}"\n')
+    site.up()
+    site.write()
+    site.up("--upgrade")
+    assert site.run("rollback", "train.toml").returncode == 0
+    status, one = told(site)
+    assert (status, one["state"], one["generation"]) == (0, "verified", 1)
+    (note,) = one["reasons"]  # type: ignore[misc]  # JSON
+    assert note == (
+        "rolled back from generation 2, which profile and lock still ask for: `tfprov up` asks whether to stay here"
+    )
 
 
 def test_a_command_that_starts_where_the_environment_stands_is_gated_by_its_exit_status(site: Site) -> None:

@@ -9,11 +9,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from tfprov.envs import rollbacks
 from tfprov.envs.generations import Environment
 from tfprov.envs.records import Generation, Seal
-from tfprov.errors import CODES, TfprovError
+from tfprov.envs.rollbacks import Rollback
+from tfprov.errors import TfprovError
 from tfprov.pipeline.backends.choose import lock_of
-from tfprov.pipeline.standing import PROVED_AGAIN, Readings, standing
+from tfprov.pipeline.standing import Readings, next_step, standing
 from tfprov.profile import source
 from tfprov.smoke.verdict import from_document
 
@@ -111,11 +113,13 @@ def _look(environment: Environment, environ: Mapping[str, str], readings: Readin
             next_step=f"{up} makes it",
         )
     seal, changed = generation.seal, standing(generation, environ, readings)
-    lock = lock_of(environment, seal.kind)
+    lock, rolled_back = lock_of(environment, seal.kind), rollbacks.read(environment.root, generation)
+    # After a rollback, profile and lock are those of what was left, and are known to be.
+    known = rolled_back or seal
     found = (
         _unusable(environment, generation, up)
-        or _profile_changed(environment, seal, up)
-        or _lock_changed(seal, lock, up)
+        or _profile_changed(environment, known.profile_digest, up)
+        or _lock_changed(known.lock_digest, lock, up)
         or _stale(changed, up)
     )
     return Status(
@@ -123,7 +127,7 @@ def _look(environment: Environment, environ: Mapping[str, str], readings: Readin
         generation=generation,
         state=found.state if found else "verified",
         code=found.code if found else None,
-        reasons=found.reasons if found else _notes(environment, seal),
+        reasons=found.reasons if found else _notes(environment, seal, rolled_back),
         next_step=found.next_step if found else "nothing to do",
         verified_at=max([proof.taken_at for proof in seal.proofs], default=seal.sealed_at),
         lock=lock,
@@ -153,14 +157,14 @@ def _unusable(environment: Environment, generation: Generation, up: str) -> _Fin
     return _Finding(state="unusable", code=flaw.code, reasons=(flaw.words,), next_step=f"{up} makes it anew")
 
 
-def _profile_changed(environment: Environment, seal: Seal, up: str) -> _Finding | None:
-    """What of the profile is not as it was; a profile that is gone changes nothing."""
+def _profile_changed(environment: Environment, known: str, up: str) -> _Finding | None:
+    """Whether the profile has another digest than is known; a profile that is gone changes nothing."""
     path = Path(environment.owner.profile)
     if not path.is_file():
         return None
     try:
         seen = source.glance(path, shipped=False)
-        if seen is None or seen.digest != seal.profile_digest:
+        if seen is None or seen.digest != known:
             # Whatever changed may be a mistake, which `up` would end with.
             from tfprov.profile.load import load
 
@@ -168,7 +172,7 @@ def _profile_changed(environment: Environment, seal: Seal, up: str) -> _Finding 
     except TfprovError as error:
         reasons = (f"the profile changed, and has mistakes: {error.what}",)
         return _Finding(state="outdated", code=error.code.name, reasons=reasons, next_step=error.hint)
-    if seen.digest == seal.profile_digest:
+    if seen.digest == known:
         return None
     reasons = ("the profile, or a file that it names, changed",)
     return _Finding(
@@ -176,11 +180,11 @@ def _profile_changed(environment: Environment, seal: Seal, up: str) -> _Finding 
     )
 
 
-def _lock_changed(seal: Seal, lock: Path | None, up: str) -> _Finding | None:
+def _lock_changed(known: str, lock: Path | None, up: str) -> _Finding | None:
     if lock is None:
         reasons = ("the lock is gone",)
         return _Finding(state="outdated", code="lock-missing", reasons=reasons, next_step=f"{up} makes it anew")
-    if hashlib.sha256(lock.read_bytes()).hexdigest() == seal.lock_digest:
+    if hashlib.sha256(lock.read_bytes()).hexdigest() == known:
         return None
     reasons = (f"`{lock.name}` changed",)
     return _Finding(state="outdated", code="verdict-stale", reasons=reasons, next_step=f"{up} installs what it holds")
@@ -190,14 +194,18 @@ def _stale(changed: tuple[Change, ...], up: str) -> _Finding | None:
     if not changed:
         return None
     code = changed[0].code
-    step = f"{up} proves it again; nothing is built" if code in PROVED_AGAIN else CODES[code].remedy
+    step = next_step(changed[0]) or f"{up} proves it again; nothing is built"
     return _Finding(state="stale", code=code, reasons=tuple(map(str, changed)), next_step=step)
 
 
-def _notes(environment: Environment, seal: Seal) -> tuple[str, ...]:
+def _notes(environment: Environment, seal: Seal, rolled_back: Rollback | None) -> tuple[str, ...]:
     profile, verdict = environment.owner.profile, from_document(seal.verdict)
     gone = "" if Path(profile).is_file() else f"its profile `{profile}` is gone"
-    return tuple(filter(None, (verdict.note if verdict else "", gone)))
+    back = ""
+    if rolled_back is not None:
+        stays = "`tfprov up` stays here" if rolled_back.keep else "`tfprov up` asks whether to stay here"
+        back = f"rolled back from generation {rolled_back.before}, which profile and lock still ask for: {stays}"
+    return tuple(filter(None, (verdict.note if verdict else "", gone, back)))
 
 
 def _devices(seal: Seal, found: _Finding | None, changed: tuple[Change, ...]) -> tuple[DeviceStatus, ...]:

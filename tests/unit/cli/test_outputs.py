@@ -23,6 +23,7 @@ OUTPUTS = {
     "bundle target": ("bundle", "cpu", "--output", "out.tar"),
     "report to": ("report", "--yes", "--output", "out.zip"),
     "init path": ("init", "out.toml"),
+    "status prometheus": ("status", "cpu", "--prometheus", "out.prom"),
 }
 INPUTS = {
     "explain host",
