@@ -8,7 +8,7 @@ those of which a literal stands in the line are tried. What words tell is rememb
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import BinaryIO
@@ -51,6 +51,8 @@ _WORDS_AND_LINES = bytes(byte if 97 <= byte <= 122 or byte == 10 else 32 for byt
 
 _Literal = tuple[bytes, tuple[int, ...]]
 """A literal with the numbers of the rules that need it."""
+_Group = tuple[bytes, tuple[_Literal, ...]]
+"""What literals of one word begin with, and those: none like `os error 28` needs a look where `os error` is not."""
 
 _SHAPE = bytes.maketrans(b"123456789", b"000000000")
 _MOST_SHAPES = 20_000
@@ -62,10 +64,16 @@ _MOST_HITS = 500
 _MOST_WORDS = 100_000
 _TAIL = 8
 _EVIDENCE_LENGTH = 400
-_NUMERIC = re.compile(r"\\d|[0-9]")
+_NUMERIC = re.compile(r"\\d|(?<![{,\d])[0-9](?![\d,]*\})")
+"""Of a pattern: it reads digits. How often something may stand there is no such digit."""
+# Of a shape: numbers, addresses and hashes, however long.
+_NUMBERS = re.compile(rb"[0-9a-f]*0[0-9a-f.]*")
 # Here the digits are what tells: error numbers, statuses, signals.
-_TELLING_NUMBER = re.compile(rb"err|code|status|http|signal|exit|capab")
+_TELLING_NUMBER = re.compile(rb"(?:err\w*|code|status|https?|signal|exit\w*|capab\w*)[ :=/#(\[-]{0,3}0")
 _VAIN_TRIES = 200
+_WIDE_LINE = 1_000
+_WIDE_VAIN_TRIES = 500
+"""How often a rule is tried in vain in parts of endless lines: they are pages and archives, and each try is dear."""
 _SPAN_TRIES = 5_000
 
 
@@ -140,6 +148,14 @@ def word_of(literal: bytes) -> bytes:
     return max(words, key=lambda word: (word.decode() not in _COMMON, len(word)))
 
 
+def _groups(word: bytes, literals: Sequence[_Literal]) -> tuple[_Group, ...]:
+    """Literals of a word by what they begin with, up to the end of the word."""
+    groups: dict[bytes, list[_Literal]] = {}
+    for literal, rules in literals:
+        groups.setdefault(literal[: literal.index(word) + len(word)], []).append((literal, rules))
+    return tuple((start, tuple(ones)) for start, ones in groups.items())
+
+
 class Scanner:
     """Rules made ready for many logs. Compiling takes some milliseconds; the scanner itself keeps no state of a log."""
 
@@ -157,9 +173,9 @@ class Scanner:
         for needle, indexes in by_literal.items():
             by_word.setdefault(word_of(needle), []).append((needle, tuple(indexes)))
         # By its first three letters: a new word of a log is looked up by every three that it has.
-        self._by_letters: dict[bytes, list[tuple[bytes, tuple[_Literal, ...]]]] = {}
+        self._by_letters: dict[bytes, list[tuple[bytes, tuple[_Group, ...]]]] = {}
         for word, literals in by_word.items():
-            self._by_letters.setdefault(word[:3], []).append((word, tuple(literals)))
+            self._by_letters.setdefault(word[:3], []).append((word, _groups(word, literals)))
 
     def scan(self, stream: BinaryIO) -> Scanned:
         """Read a log to its end."""
@@ -172,7 +188,7 @@ class _Pass:
     def __init__(
         self,
         compiled: Sequence[_Compiled],
-        by_letters: Mapping[bytes, Sequence[tuple[bytes, tuple[_Literal, ...]]]],
+        by_letters: Mapping[bytes, Sequence[tuple[bytes, tuple[_Group, ...]]]],
     ) -> None:
         self._compiled = compiled
         self._by_letters = by_letters
@@ -180,12 +196,14 @@ class _Pass:
         self._done: set[int] = set()
         self._dull: set[bytes] = set()
         # A word of the log to the literals that are known by it or by a part of it.
-        self._telling: dict[bytes, tuple[_Literal, ...]] = {}
+        self._telling: dict[bytes, tuple[_Group, ...]] = {}
         self._found: dict[int, _Found] = {}
         # Shape to the rules that matched in it; rules that read digits are looked up by the exact text instead.
         self._shapes: dict[bytes, tuple[int, ...]] = {}
         self._exact: dict[str, tuple[int, ...]] = {}
         self._vain: dict[bytes, int] = {}
+        self._tedious: set[bytes] = set()
+        self._wide_vain: dict[int, int] = {}
         self._span_tries: dict[int, int] = {}
         self._tail: list[tuple[int, bytes]] = []
 
@@ -222,6 +240,8 @@ class _Pass:
                 fresh.append(index)
             elif rules:
                 self._again(number + index, lines[index], rules)
+        if self._tedious:
+            fresh = [index for index in fresh if _kind(shapes[index]) not in self._tedious]
         if not fresh:
             return
         if len(known) > _MOST_SHAPES:
@@ -249,17 +269,23 @@ class _Pass:
             if is_dull(parts):
                 continue
             low = lows[index]
-            rules = {
-                rule
-                for word in telling.keys() & parts
-                for literal, indexes in telling[word]
-                if literal in low
-                for rule in indexes
-            }
-            rules -= self._done
+            rules = self._asked(parts, low) - self._done
             if rules:
                 found[index] = sorted(rules)
         return found
+
+    def _asked(self, words: Iterable[bytes], low: bytes) -> set[int]:
+        """Rules of which a literal stands in a text with these words."""
+        telling = self._telling
+        return {
+            rule
+            for word in telling.keys() & words
+            for start, literals in telling[word]
+            if start in low
+            for literal, indexes in literals
+            if literal in low
+            for rule in indexes
+        }
 
     def _learn(self, words: set[bytes]) -> None:
         """Find out which words tell something, once for each."""
@@ -270,13 +296,14 @@ class _Pass:
         words.difference_update(self._telling)
         by_letters = self._by_letters
         for word in words:
-            literals: list[_Literal] = []
+            groups: list[_Group] = []
             for start in range(len(word) - 2):
                 for part, ones in by_letters.get(word[start : start + 3], ()):
                     if word.startswith(part, start):
-                        literals += ones
-            if literals:
-                self._telling[word] = tuple(literals)
+                        groups += ones
+            groups = self._of_use(groups)
+            if groups:
+                self._telling[word] = tuple(groups)
             else:
                 self._dull.add(word)
 
@@ -297,7 +324,7 @@ class _Pass:
                 self._again(number + index, window, known)
                 continue
             outcome = []
-            for rule in rules if len(raw) <= LINE_LENGTH else self._worth(rules, window):
+            for rule in rules if len(raw) <= LINE_LENGTH else self._worth(window):
                 compiled = self._compiled[rule]
                 read = text
                 if compiled.rule.span > 1:
@@ -305,7 +332,7 @@ class _Pass:
                         continue
                     after = _following(lines, index, following, longest) if after is None else after
                     read = joined([text, *after[: compiled.rule.span - 1]])
-                match = compiled.search.search(read)
+                match = self._search(rule, read)
                 if match is not None:
                     outcome.append(rule)
                     self._add(rule, number + index, text, match.groupdict())
@@ -314,20 +341,35 @@ class _Pass:
                     self._exact.clear()
                 self._exact[text] = tuple(outcome)
             matched += outcome
-        if not varies or (not matched and self._is_dull_at_last(shape)):
+        if not varies:
             self._shapes[shape] = tuple(matched)
+        elif not matched:
+            self._grow_tired(shape)
 
-    def _worth(self, rules: list[int], window: bytes) -> list[int]:
-        """Of the rules that a long line is worth those that this part of it is worth."""
-        low = window.lower().decode("utf-8", "replace")
-        return [rule for rule in rules if any(literal in low for literal in self._compiled[rule].rule.needs)]
+    def _search(self, rule: int, text: str) -> re.Match[str] | None:
+        is_wide = len(text) > _WIDE_LINE
+        if is_wide and self._wide_vain.get(rule, 0) > _WIDE_VAIN_TRIES:
+            return None
+        match = self._compiled[rule].search.search(text)
+        if match is None and is_wide:
+            self._wide_vain[rule] = self._wide_vain.get(rule, 0) + 1
+        return match
 
-    def _is_dull_at_last(self, shape: bytes) -> bool:
-        """Whether lines of a shape have been read in vain often enough to be passed over, whatever their digits."""
+    def _worth(self, window: bytes) -> list[int]:
+        """The rules that a part of a long line is worth; its words were learned with those of the whole line."""
+        low = window.lower()
+        return sorted(self._asked(low.translate(_WORDS_AND_LINES).split(), low) - self._done)
+
+    def _grow_tired(self, shape: bytes) -> None:
+        """Lines of a kind that were read in vain often enough are passed over from now on, whatever their numbers."""
+        if len(shape) > _SHAPE_LENGTH:
+            return
         if len(self._vain) > _MOST_SHAPES:
             self._vain.clear()
-        times = self._vain[shape] = self._vain.get(shape, 0) + 1
-        return times > _VAIN_TRIES and len(shape) <= _SHAPE_LENGTH and not _TELLING_NUMBER.search(shape)
+        kind = _kind(shape)
+        times = self._vain[kind] = self._vain.get(kind, 0) + 1
+        if times > _VAIN_TRIES and len(self._tedious) < _MOST_SHAPES and not _TELLING_NUMBER.search(kind):
+            self._tedious.add(kind)
 
     def _spent(self, rule: int) -> bool:
         """Whether a pattern over several lines has been tried often enough: it costs most and is never remembered."""
@@ -340,7 +382,18 @@ class _Pass:
             found = self._found[rule] = _Found(self._compiled[rule])
         found.add(number, text, captures)
         if found.count >= (_MOST_CLUES if found.compiled.rule.rank == 0 else _MOST_HITS):
-            self._done.add(rule)
+            self._give_up(rule)
+
+    def _give_up(self, rule: int) -> None:
+        """Look for a rule no more, nor for the literals that only such rules need."""
+        self._done.add(rule)
+        left = {word: tuple(self._of_use(groups)) for word, groups in self._telling.items()}
+        self._telling = {word: groups for word, groups in left.items() if groups}
+        self._dull.update(left.keys() - self._telling.keys())
+
+    def _of_use(self, groups: Iterable[_Group]) -> list[_Group]:
+        left = ((start, tuple(one for one in ones if not self._done.issuperset(one[1]))) for start, ones in groups)
+        return [group for group in left if group[1]]
 
     def _again(self, number: int, raw: bytes, rules: tuple[int, ...]) -> None:
         for rule in rules:
@@ -356,6 +409,11 @@ class _Pass:
         start = max(0, len(lines) - 4 * _TAIL)
         kept = [(number + index, raw) for index, raw in enumerate(lines[start:], start)]
         self._tail = [*self._tail, *((at, raw[-LINE_LENGTH:]) for at, raw in kept if raw.strip())][-_TAIL:]
+
+
+def _kind(shape: bytes) -> bytes:
+    """A shape without the length of its numbers; itself when it is too long to be remembered."""
+    return _NUMBERS.sub(b"0", shape) if len(shape) <= _SHAPE_LENGTH else shape
 
 
 def _windows(raw: bytes) -> Iterator[bytes]:

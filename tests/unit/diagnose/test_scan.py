@@ -90,3 +90,23 @@ def test_a_literal_is_known_by_its_longest_word_that_is_not_common(literal: byte
 def test_a_literal_without_a_word_is_refused() -> None:
     with pytest.raises(ValueError, match="three letters"):
         word_of(b"403 (x)")
+
+
+def test_lines_whose_numbers_and_hashes_differ_grow_tedious_and_error_numbers_do_not() -> None:
+    rules = (rule(r"bad thing 7f0e\b", "bad thing"), rule(r"\[Errno 28\]", "errno"))
+    noisy = "".join(f"request {number**7:x} failed: bad thing {number:x}\n" for number in range(5_000))
+    many = "".join(f"OSError: [Errno {number % 27}] no\n" for number in range(5_000))
+    (found,) = hits(f"{noisy}{many}OSError: [Errno 28] no\n", *rules)
+    assert found.first == 10_001
+
+
+def test_a_rule_that_has_told_enough_costs_no_look_any_more_and_others_are_still_found() -> None:
+    log = "".join(f"word one {'x' * (number % 97)}\n" for number in range(2_000))
+    often, late = hits(f"{log}and word two\n", rule("word one", "word one"), rule("word two", "word two"))
+    assert late.first == 2_001
+    assert often.count >= 500
+
+
+def test_an_endless_line_is_read_to_its_end() -> None:
+    (found,) = hits("lorem ipsum dolor " * 60_000 + "the very end", rule("the very end", "the very end"))
+    assert found.count == 1
