@@ -143,6 +143,20 @@ def _dies_otherwise(view: View, hit: Hit) -> bool:
     return any(line.number > hit.first for line in view.unaccounted)
 
 
+def _only_cudart(view: View, _hit: Hit) -> bool:
+    """The runtime alone is missing, which an import looks for on every machine, and nothing was about GPUs."""
+    if view.gpu_wanted is not None or "has_gpu" in view.told:
+        return False
+    missing = [hit for hit in view.hits if hit.rule.name in {"dso-loader", "dll-cuda"}]
+    about_gpus = {"cannot-dlopen", "cuda-library-missing", "no-gpu-answered", "no-gpu-listed"}
+    if about_gpus & {hit.rule.name for hit in view.hits}:
+        return False
+    return all("cudart" in line.text and _LOADER_WARNING.search(line.text) for hit in missing for line in hit.lines)
+
+
+_LOADER_WARNING = re.compile(r"\bW (?:tensorflow|external)/")
+
+
 def _other_faults(view: View, hit: Hit) -> bool:
     """Something else in the log is a fault of its own."""
     return any(
@@ -333,12 +347,14 @@ CONDITIONS: Mapping[str, Condition] = MappingProxyType(
         "driver-compiles": lambda view, _: any(other.rule.name == "tf-ptxas-driver" for other in view.hits),
         "goes-on": _goes_on,
         "dies-otherwise": _dies_otherwise,
+        "only-cudart": _only_cudart,
         "of-memory": _says(r"Killed|\bsignal 9\b|Error 137\b"),
         "in-companion": _told("companion"),
         "of-scheduler": _every_line_says(r"slurmstepd|\bsrun:|MESSAGE_TASK_EXIT"),
         "of-tensorflow-itself": _says(
             r"(?:site|dist)-packages[/\\]tensorflow(?:_core)?[/\\][^:]*: undefined symbol|_pywrap_tensorflow"
         ),
+        "ptxas-only": _every_line_says(r"^(?!.*(?:OP_REQUIRES|libdevice|Error:|UNAVAILABLE)).*ptxas"),
         "relying-on-driver": _every_line_says(r"Relying on driver|You are using ptxas"),
     }
 )

@@ -9,12 +9,12 @@ from tfprov.diagnose.records import Context
 
 _LOADER = "2022-03-06 12:00:37.02: W tensorflow/default/dso_loader.cc:64] Could not load dynamic library"
 GPU_WARNINGS = (
-    f"{_LOADER} 'libcudart.so.11.0'; dlerror: libcudart.so.11.0: cannot open shared object file",
+    f"{_LOADER} 'libcublas.so.11'; dlerror: libcublas.so.11: cannot open shared object file",
     f"{_LOADER} 'nvcuda.dll'; dlerror: nvcuda.dll not found",
     "2022-03-06 12:00:37.02: W tensorflow/cuda_driver.cc:269] failed call to cuInit: UNKNOWN ERROR (303)",
     "I cudart_stub.cc:32] Could not find cuda drivers on your machine, GPU will not be used.",
     "I cuda_diagnostics.cc:156] kernel driver does not appear to be running on this host (x): /proc/driver",
-    f"{_LOADER} 'cudart64_110.dll'; dlerror: cudart64_110.dll not found",
+    f"{_LOADER} 'cudnn64_8.dll'; dlerror: cudnn64_8.dll not found",
 )
 WORK = (
     "Epoch 1/5",
@@ -55,6 +55,18 @@ def test_it_may_be_the_cause_where_nothing_comes_after_it(warning: str) -> None:
     assert root is not None
     assert root.certainty == "possible"
     assert "whether a GPU is wanted" in root.to_be_sure
+
+
+@pytest.mark.parametrize("library", ["libcudart.so.11.0", "cudart64_110.dll"])
+def test_a_runtime_that_an_import_looks_for_on_every_machine_is_harmless_alone(library: str) -> None:
+    alone = f"{_LOADER} '{library}'; dlerror: {library} not found\n"
+    assert diagnose_text(alone).root is None
+    for more in (
+        "Cannot dlopen some GPU libraries.",
+        "name: GeForce GTX 1050",
+        ">>> tf.test.is_gpu_available()\nFalse",
+    ):
+        assert diagnose_text(f"{alone}{more}\n").root is not None
 
 
 @pytest.mark.parametrize("ending", ENDINGS)

@@ -34,10 +34,14 @@ RULES: tuple[Rule, ...] = (
         ),
         pattern=r"Couldn't open CUDA library (?!libcuda\.)(?P<library__opened>lib\w+\.so[.\d]*)|Unable to load cuDNN DSO|Could not load dynamic library '(?P<library>lib(?!cuda\.|nvinfer)(?:cu|nccl|nv)\w+\.so[.\d]*)'",
         examples=(
-            "W tensorflow/stream_executor/platform/default/dso_loader.cc:64] Could not load dynamic library 'libcudart.so.11.0'; dlerror: libcudart.so.11.0: cannot open shared object file: No such file or directory",
+            "W tensorflow/stream_executor/platform/default/dso_loader.cc:64] Could not load dynamic library 'libcublas.so.11'; dlerror: libcublas.so.11: cannot open shared object file: No such file or directory",
         ),
         rank=51,
-        cases=(*NO_GPU, Case(when="fatal-faults", code="gpu-libs-missing", rank=23)),
+        cases=(
+            *NO_GPU,
+            Case(when="only-cudart", code=NOISE),
+            Case(when="fatal-faults", code="gpu-libs-missing", rank=23),
+        ),
     ),
     Rule(
         name="cudnn-version",
@@ -133,7 +137,10 @@ RULES: tuple[Rule, ...] = (
             "UNAVAILABLE: No PTX compilation provider is available. Neither ptxas/nvlink nor nvjtlink is available.",
         ),
         rank=60,
-        cases=(Case(when="relying-on-driver", code=NOISE),),
+        cases=(
+            Case(when="relying-on-driver", code=NOISE),
+            Case(when="driver-compiles and ptxas-only", code=NOISE),
+        ),
     ),
     Rule(
         name="ptxas-status",

@@ -303,7 +303,7 @@ RULES: tuple[Rule, ...] = (
         ),
         pattern=r"Could not (?:find|load dynamic library) '(?P<library>(?:cudart|cudnn|cublas(?:Lt)?|cufft|curand|cusolver|cusparse|cudnn_\w+)64_\d+\.dll)'|(?P<dll>(?:cudart|cudnn|cublas(?:Lt)?|cufft|curand|cusolver|cusparse)64_\d+\.dll) not found|Could not load library cudnn_\w+64_\d+\.dll",
         examples=(
-            "W tensorflow/stream_executor/platform/default/dso_loader.cc:64] Could not load dynamic library 'cudart64_110.dll'; dlerror: cudart64_110.dll not found",
+            "W tensorflow/stream_executor/platform/default/dso_loader.cc:64] Could not load dynamic library 'cudnn64_8.dll'; dlerror: cudnn64_8.dll not found",
             "ImportError: Could not find 'cudart64_100.dll'. TensorFlow requires that this DLL be installed in a directory that is named in your %PATH% environment variable.",
         ),
         rank=52,
@@ -312,6 +312,7 @@ RULES: tuple[Rule, ...] = (
             Case(when="no-gpu-here and warning-line", code="noise"),
             Case(when="goes-on and warning-line", code="noise"),
             Case(when="dies-otherwise and warning-line", code="noise"),
+            Case(when="only-cudart", code="noise"),
             Case(when="warning-line", code="gpu-libs-missing", rank=31),
         ),
     ),

@@ -75,6 +75,17 @@ RULES: tuple[Rule, ...] = (
         follows=("network",),
     ),
     Rule(
+        name="easy-install-none",
+        code="package-name-wrong",
+        reads="easy_install, `setup.py install` and pbr: no file of that name fits",
+        needs=("no local packages or working download links", "could not find suitable distribution"),
+        pattern=rf"No local packages or (?:working )?download links found for {_PACKAGE}|Could not find suitable distribution for Requirement\.parse\('(?P<requirement__parsed>[^']+)'",
+        examples=("error: Could not find suitable distribution for Requirement.parse('tensorflwo')",),
+        rank=63,
+        cases=NONE,
+        follows=("network",),
+    ),
+    Rule(
         name="piptools-conflict",
         code="resolver-conflict",
         reads="Pipenv, pip-tools: no version is within all the bounds",

@@ -314,11 +314,14 @@ RULES: tuple[Rule, ...] = (
             "retrieval failed",
             "handshake_failure",
             "unexpected-eof",
+            "bad_record_mac",
+            "bad record mac",
+            "alert internal error",
         ),
         pattern=r"unexpected BufError|os error (?:104|54|10054|10053)\)|\[Errno (?:104|54)\]|\[WinError 1005[34]\]|Connection(?:Reset|Aborted)Error|connection reset|IncompleteRead\b|IncompleteMessage|RemoteDisconnected|Remote end closed|Connection broken: (?!.*(?:NewConnection|Timeout))|incomplete-download"
         r"|not enough bytes were received|error decoding response body|end of file before message length|connection closed before mess|peer closed connection|Connection aborted"
         r"|EOF occurred in violation|UNEXPECTED_EOF|unexpected EOF|Failure when receiving data|partial file|stream was not closed cleanly|request or response body error|[bB]roken pipe \(os error 32|SSLZeroReturnError|ChunkedEncodingError"
-        r"|SSL connect error|peer closed|tls handshake eof",
+        r"|BAD_RECORD_MAC|bad record mac|alert internal error|SSL connect error|peer closed|tls handshake eof",
         examples=(
             "('Connection broken: IncompleteRead(12345 bytes read, 67890 more expected)', IncompleteRead(12345 bytes read, 67890 more expected))",
             "  Caused by: error decoding response body",
@@ -338,8 +341,8 @@ RULES: tuple[Rule, ...] = (
         name="read-frames",
         code="net-timeout",
         reads="a traceback that ends inside pip's read from a socket: the exception itself was cut off",
-        needs=("self.fp.read(amt", "_sslobj.read(", "self._fp_read(amt", "_error_catcher():"),
-        pattern=r"self\.fp\.read\(amt|_sslobj\.read\(|self\._fp_read\(amt|with self\._error_catcher\(\)",
+        needs=("fp.read(amt", "_sslobj.read(", "self._fp_read(amt", "_error_catcher():", "_sock.recv_into("),
+        pattern=r"self\._{0,2}fp\.read\(amt|_sock\.recv_into\(|_sslobj\.read\(|self\._fp_read\(amt|with self\._error_catcher\(\)",
         examples=("    s = self.fp.read(amt)", "    return self._sslobj.read(len, buffer)"),
         rank=25,
         follows=("network", "artifact", "machine", "interrupted"),

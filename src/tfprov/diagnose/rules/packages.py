@@ -89,6 +89,7 @@ RULES: tuple[Rule, ...] = (
             "TypeError: Couldn't build proto file into descriptor pool: duplicate file name",
         ),
         rank=64,
+        follows=("setuptools-pkg-resources",),
         cases=(Case(when="ignored-exception", code="protobuf-mismatch", rank=36),),
     ),
     Rule(
@@ -140,8 +141,8 @@ RULES: tuple[Rule, ...] = (
         name="pkg-resources",
         code="setuptools-pkg-resources",
         reads="setuptools 82 and newer, and environments without setuptools",
-        needs=("pkg_resources",),
-        pattern=r"No module named '?pkg_resources\b|'pkg_resources(?:\.[\w.]+)?' has no attribute|cannot import name '?\w+'? from '?pkg_resources\b",
+        needs=("pkg_resources", "sourcefileloader"),
+        pattern=r"No module named '?pkg_resources\b|has no attribute 'SourceFileLoader'|'pkg_resources(?:\.[\w.]+)?' has no attribute|cannot import name '?\w+'? from '?pkg_resources\b",
         examples=(
             "ModuleNotFoundError: No module named 'pkg_resources'",
             "AttributeError: module 'pkg_resources' has no attribute 'parse_version'",

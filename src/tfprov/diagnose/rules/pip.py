@@ -167,7 +167,7 @@ RULES: tuple[Rule, ...] = (
         code="externally-managed",
         reads="pip 23+ and uv: PEP 668",
         needs=("externally-managed", "externally managed"),
-        pattern=r"externally[- ]managed(?:-environment)?",
+        pattern=r"(?<!single-version-)externally[- ]managed(?:-environment)?",
         examples=("error: externally-managed-environment", "error: The interpreter at /usr is externally managed"),
         rank=93,
     ),
@@ -298,9 +298,10 @@ RULES: tuple[Rule, ...] = (
             "no such file or directory: 'gcc'",
             "command 'gcc'",
             "fatal error",
+            "failed with error code",
         ),
         pattern=r"subprocess-exited-with-error|Failed building wheel for (?P<package>[\w.-]+)|Could not build wheels for|metadata-generation-failed|legacy-install-failure|python setup\.py (?:egg_info|bdist_wheel|install)\" failed|Failed to build (?:installable wheels|(?!['\"`])[\w.-]+$)|setup\.py (?:install|egg_info|bdist_wheel)\b.*(?:failed|did not run successfully|error code)"
-        r"|error: command '?\S+'? failed|Unable to find vcvarsall|Microsoft Visual C\+\+ \d+(?:\.\d+)? (?:or greater )?is required|Python\.h: No such file|Command errored out with exit status|BackendUnavailable|Getting requirements to build wheel did not run",
+        r"|Command \".{0,1500}\bsetuptools\b.{0,1500}failed with error code|error: command '?\S+'? failed|Unable to find vcvarsall|Microsoft Visual C\+\+ \d+(?:\.\d+)? (?:or greater )?is required|Python\.h: No such file|Command errored out with exit status|BackendUnavailable|Getting requirements to build wheel did not run",
         examples=(
             "  error: subprocess-exited-with-error",
             "  ERROR: Failed building wheel for grpcio",

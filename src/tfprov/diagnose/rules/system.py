@@ -245,7 +245,7 @@ RULES: tuple[Rule, ...] = (
             "exitcode: 137",
             "died with <signals.sigkill",
         ),
-        pattern=r"(?:^|[\d:;)] +|^\$ )Killed(?:\s*$|\s+(?:pip|python|uv|conda|mamba|/\S+|\S+=)|: 9)|(?:exit(?:ed)?|exitcode|return(?:ed)?|non-zero|status|code|with)[^\n]{0,30}?[:= (]-?137\b|returncode[= ]-9\b|exit code -9\b|SIGKILL|Killed signal terminated"
+        pattern=r"(?:^|[\d:;)] +|^\$ )Killed(?:\s*$|\s+(?:pip|python|uv|conda|mamba|/\S+|\S+=)|: 9)|(?:exit(?:ed)?|exitcode|return(?:ed)?|non-zero|status|code|with)[^\n]{0,30}?[:= (]-?137\b|returncode[= ]-9\b|(?:exit|error) code -9\b|SIGKILL|Killed signal terminated"
         r"|signal:? 9\b|Out of memory: Kill|slurmstepd: error: (?:Exceeded job|Job \d+ exceeded) memory limit|oom-kill|OOMKilled|oom_reaper|memory cgroup out of memory",
         examples=(
             "Killed",
@@ -281,8 +281,9 @@ RULES: tuple[Rule, ...] = (
             "status 3221225501",
             "signal 4",
             "signal: 4",
+            "code -4",
         ),
-        pattern=r"illegal (?:hardware )?instruction|(?:exit|code|status)[^\n]{0,20}\b132\b|\bSIGILL\b|0xC000001D|3221225501|-1073741795|signal:? 4\b",
+        pattern=r"illegal (?:hardware )?instruction|(?:exit|code|status)[^\n]{0,20}\b132\b|\bSIGILL\b|0xC000001D|3221225501|-1073741795|signal:? 4\b|(?:exit|error) code -4\b",
         examples=(
             "Illegal instruction (core dumped)",
             "Fatal Python error: Illegal instruction",
