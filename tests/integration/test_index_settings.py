@@ -9,6 +9,7 @@ import pytest
 
 from loopback import Index
 from site_under_test import RELEASE, Site, only_here, sham_wheel
+from wheels import build_wheel
 
 pytestmark = only_here
 
@@ -98,3 +99,32 @@ def test_an_index_of_the_profile_makes_the_machines_settings_meaningless(site: S
         site.profile.write_text(f'{text}\n[index]\nurl = "{index.simple}"\n', encoding="utf-8")
         done = site.run("plan", "train.toml")
         assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("strategy", ["first", "best"])
+def test_a_package_that_two_indexes_have_is_said_with_the_one_that_serves_it(
+    site: Site, tmp_path: Path, strategy: str
+) -> None:
+    made = tmp_path / "wheels"
+    public = [sham_wheel(made, RELEASE), *(build_wheel(made, "ours", version) for version in ("1.0", "9.0"))]
+    private = [build_wheel(tmp_path / "private", "ours", "1.0"), build_wheel(tmp_path / "private", "only", "1.0")]
+    with Index({path.name: path for path in public}) as main, Index({path.name: path for path in private}) as extra:
+        text = site.profile.read_text(encoding="utf-8")
+        site.profile.write_text(
+            f'{text}\n[packages]\nrequirements = ["ours", "only"]\n[index]\nurl = "{main.simple}"\n'
+            f'extra = ["{extra.simple}"]\nstrategy = "{strategy}"\n',
+            encoding="utf-8",
+        )
+        done = site.run("plan", "train.toml")
+        assert done.returncode == 0, done.stderr
+        said = done.stdout + done.stderr
+        both = f"on `{extra.simple}` and `{main.simple}`: `ours`; "
+        if strategy == "first":
+            assert f"`{extra.simple}` serves `only`, `ours`" in said
+            assert f"`{main.simple}` serves `tensorflow-cpu`" in said
+            assert f"{both}the first one serves" in said
+        else:
+            assert f"{both}the newest version counts, whichever has it" in said
+        locked = site.run("lock", "train.toml")
+        assert locked.returncode == 0, locked.stderr
+        assert f'name = "ours"\nversion = "{"1.0" if strategy == "first" else "9.0"}"' in site.lock.read_text()

@@ -110,6 +110,37 @@ def _files(names: Sequence[str], ways: Ways) -> dict[str, tuple[IndexFile, ...]]
     return found
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Offering:
+    """A project, and the indexes that have it, in the order in which they are asked; at least one."""
+
+    project: str
+    indexes: tuple[str, ...]
+
+
+def offerings(projects: Sequence[str], network: Network, *, emit: Emit) -> tuple[Offering, ...]:
+    """Which indexes have which of some projects; those that none has are left out.
+
+    Args:
+        projects: normalised names.
+        network: the indexes, and how to reach them.
+        emit: receives an `Attempt` for every try.
+
+    Raises:
+        TfprovError: an index cannot be read.
+    """
+    indexes = (*network.extra, network.simple_url)
+    pairs = [(project, index) for project in projects for index in indexes]
+    with (
+        contextlib.closing(Clients(network)) as clients,
+        ThreadPoolExecutor(max_workers=network.connections, thread_name_prefix="index") as pool,
+    ):
+        ways = Ways(network=network, emit=emit, clients=clients)
+        has = dict(zip(pairs, pool.map(lambda pair: _project(pair[1], pair[0], ways) is not None, pairs), strict=True))
+    found = ((project, tuple(index for index in indexes if has[project, index])) for project in projects)
+    return tuple(Offering(project=project, indexes=there) for project, there in found if there)
+
+
 def find_file(file: LockedFile, index_url: str, network: Network, *, emit: Emit = ignore) -> str | None:
     """The address of a file on an index, by its hash, or by its name where the page has no hashes; None if absent.
 

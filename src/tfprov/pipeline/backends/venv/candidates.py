@@ -8,7 +8,7 @@ release. Where none of them resolves, smaller questions are asked, so that a hin
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
 
@@ -38,6 +38,7 @@ from tfprov.pipeline.backends.venv.solving import (
 )
 from tfprov.pipeline.context import Context
 from tfprov.pipeline.machine import Machine
+from tfprov.pipeline.origins import origins
 from tfprov.pipeline.records import Choice
 from tfprov.plan.companions import Break, breaks_in
 from tfprov.plan.compat import table
@@ -65,7 +66,8 @@ def choose(context: Context, machine: Machine) -> Choice:
     try:
         plan = decide(profile, facts, table(), machine.offers)
         if not plan.candidates or context.request.locked or not can_resolve(machine):
-            return Choice(plan=plan)
+            names = [Requirement(line).name for line in profile.packages.requirements]
+            return Choice(plan=_with_origins(context, machine, plan, (plan.decision.tensorflow.package, *names)))
         best = _unbroken(context, machine, profile, plan.candidates)
     except TfprovError as error:
         if may_differ(error) and can_resolve(machine):
@@ -75,11 +77,16 @@ def choose(context: Context, machine: Machine) -> Choice:
     if names := [name for name in sources_in(best.document) if name not in own]:
         titles = ", ".join(f"`{name}` {best.version(name) or ''}".rstrip() for name in names)
         context.emit(Note(text=f"no wheel fits, to be built from source: {titles}"))
+    plan = _with_origins(context, machine, _decided(context, plan, best), dict(versions_in(best.document)))
     return Choice(
-        plan=_with_sizes(_decided(context, plan, best), machine, best),
+        plan=_with_sizes(plan, machine, best),
         resolved=best.document,
         resolved_for=best.candidate.best,
     )
+
+
+def _with_origins(context: Context, machine: Machine, plan: Plan, projects: Iterable[str]) -> Plan:
+    return replace(plan, notes=(*plan.notes, *origins(context, machine, projects)))
 
 
 def _unbroken(context: Context, machine: Machine, profile: Profile, candidates: Sequence[Candidate]) -> Solution:

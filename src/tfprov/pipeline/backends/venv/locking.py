@@ -20,6 +20,7 @@ from tfprov.pipeline import other_platforms
 from tfprov.pipeline.backends.venv.resolving import Selection, ask_resolver
 from tfprov.pipeline.context import Context
 from tfprov.pipeline.machine import Machine
+from tfprov.pipeline.origins import origins
 from tfprov.pipeline.records import Choice, Locked
 from tfprov.plan.compat import table
 from tfprov.plan.records import LockedChoice, Plan
@@ -50,6 +51,8 @@ def lock(context: Context, machine: Machine, choice: Choice, interpreter: Interp
         )
     _write(context, machine, choice, interpreter, bounds=_kept_bounds(context, plan), path=path)
     found = locked(path, changes)
+    for line in origins(context, machine, (file.name for file in found.lock.files)):
+        context.emit(Note(text=line))
     for name in context.loaded.hashes:
         if kind_of(name) is not None and found.lock.version(name) is None:
             text = f"the hashes of `{name}` were not compared: `{found.lock.target.package}` is taken in its place"

@@ -1,0 +1,66 @@
+"""Which index serves which package, said where a profile or a machine names more than one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from packaging.utils import canonicalize_name
+
+from tfprov.errors import TfprovError
+from tfprov.fetch.index import Offering, offerings
+from tfprov.pipeline.context import Context
+from tfprov.pipeline.machine import Machine
+from tfprov.redact import redact, without_userinfo
+
+_MOST_NAMES = 8
+
+
+def origins(context: Context, machine: Machine, projects: Iterable[str]) -> tuple[str, ...]:
+    """Which index serves which of these projects, and which are on several, a line each.
+
+    A project that more than one index has is what a stranger needs who wants to slip in a package under the name of a
+    private one. Nothing is said where there is one index only, and of each project only once in a run.
+
+    Args:
+        context: of the run.
+        machine: gives the network.
+        projects: their names.
+    """
+    network = machine.network
+    names = {str(canonicalize_name(name)) for name in projects} - machine.told_origins
+    if not network.extra or network.offline or machine.unreachable is not None or not names:
+        return ()
+    machine.told_origins.update(names)
+    try:
+        found = offerings(sorted(names), network, emit=context.emit)
+    except TfprovError as error:
+        return (f"which index has which package could not be asked: {error.what}",)
+    lines = []
+    if not network.merged:
+        # With a project of several indexes, `best` takes whichever has the newest version.
+        for index in dict.fromkeys(offering.indexes[0] for offering in found):
+            served = [offering.project for offering in found if offering.indexes[0] == index]
+            lines.append(f"`{_shown(index)}` serves {_listed(served)}")
+    return (*lines, *_on_several(found, merged=network.merged))
+
+
+def _on_several(found: tuple[Offering, ...], *, merged: bool) -> Iterable[str]:
+    several = [offering for offering in found if len(offering.indexes) > 1]
+    for indexes in dict.fromkeys(offering.indexes for offering in several):
+        names = [offering.project for offering in several if offering.indexes == indexes]
+        where = " and ".join(f"`{_shown(index)}`" for index in indexes)
+        taken = (
+            'the newest version counts, whichever has it; `index.strategy = "first"` and `index.extra` take the first'
+            if merged
+            else "the first one serves"
+        )
+        yield f"on {where}: {_listed(names)}; {taken}"
+
+
+def _shown(index: str) -> str:
+    return redact(without_userinfo(index))
+
+
+def _listed(names: list[str]) -> str:
+    shown = ", ".join(f"`{name}`" for name in names[:_MOST_NAMES])
+    return shown if len(names) <= _MOST_NAMES else f"{shown} and {len(names) - _MOST_NAMES} more"
