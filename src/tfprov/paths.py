@@ -178,15 +178,25 @@ def nearest_folder(path: Path) -> Path:
     return path
 
 
-def content_of(path: Path) -> bytes:
+MOST_CONTENT = 64 << 20
+"""Bytes of the largest file of text that is read: a hundred times what the largest lock known has."""
+
+
+def content_of(path: Path, *, most: int = MOST_CONTENT) -> bytes:
     """The content of a regular file; a pipe or a device might never come to an end.
 
+    Args:
+        path: the file.
+        most: bytes that it may have.
+
     Raises:
-        OSError: it cannot be read, or is neither a file nor a folder.
+        OSError: it cannot be read, is neither a file nor a folder, or is larger than that.
     """
-    mode = path.stat().st_mode
-    if not stat.S_ISREG(mode) and not stat.S_ISDIR(mode):
+    status = path.stat()
+    if not stat.S_ISREG(status.st_mode) and not stat.S_ISDIR(status.st_mode):
         raise OSError(errno.EINVAL, "not a regular file", str(path))
+    if status.st_size > most:
+        raise OSError(errno.EFBIG, f"larger than {most:,} bytes", str(path))
     return path.read_bytes()
 
 

@@ -293,3 +293,12 @@ with staged(Path({str(tmp_path / "made")!r}), folder={folder}) as place:
         assert left.exists()
         sweep_staged(tmp_path)
         assert list(tmp_path.iterdir()) == [mine]
+
+
+def test_a_file_larger_than_anything_that_is_meant_is_not_read(tmp_path: Path) -> None:
+    path = tmp_path / "huge.toml"
+    with path.open("wb") as stream:
+        stream.truncate(paths.MOST_CONTENT + 1)
+    with pytest.raises(OSError, match="larger than"):
+        paths.content_of(path)
+    assert paths.content_of(path, most=paths.MOST_CONTENT + 1)

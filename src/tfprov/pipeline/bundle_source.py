@@ -7,6 +7,7 @@ import io
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from tfprov import paths
@@ -16,16 +17,32 @@ from tfprov.bundle.records import MANIFEST, PROFILE, BundledPython, render
 from tfprov.bundle.starter import this_platform
 from tfprov.bundle.write import Content, write
 from tfprov.errors import TfprovError
-from tfprov.events import Emit, Note, Progress
+from tfprov.events import Emit, Note, Progress, ignore
 from tfprov.fetch.addresses import local_path
+from tfprov.fetch.answers import raise_for_status
+from tfprov.fetch.bounded import Limits, body_of, response_to
+from tfprov.fetch.patience import Patience
 from tfprov.fetch.routes import routes_of
 from tfprov.fetch.sources import Network
 from tfprov.fetch.store import Store
+from tfprov.fetch.ways import Ways
 from tfprov.host import network, system
+from tfprov.ladder.climb import Policy
 from tfprov.lock.records import LockedFile
 from tfprov.paths import Home
 from tfprov.pipeline.context import Context, Request
 from tfprov.pipeline.machine import Machine
+
+if TYPE_CHECKING:
+    import httpx
+
+# The largest file that is read whole is the archive of an interpreter, some 100 MB.
+_LIMITS = Limits(seconds=1800.0, wire=1 << 30, unpacked=1 << 30)
+# Whoever names a bundle's address waits at the terminal.
+_PATIENCE = Patience(
+    normal=Policy(tries=3, seconds=20.0, first_wait=0.25, longest_wait=5.0),
+    patient=Policy(tries=2, seconds=5.0, first_wait=1.0, longest_wait=2.0),
+)
 
 STAGE = "fetch"
 
@@ -212,8 +229,6 @@ def _reader(environ: Mapping[str, str]) -> Callable[[str], bytes]:
     """Gets small files of a bundle from a server, by the routes of this machine."""
 
     def read(url: str) -> bytes:
-        import httpx
-
         machine = network.network(environ, system=system.running_system().value)
         certificates = machine.certificates.value
         way = Network(
@@ -221,19 +236,17 @@ def _reader(environ: Mapping[str, str]) -> Callable[[str], bytes]:
             routes=routes_of(("environment", "system", "direct"), machine.proxies.value, environ),
             certificates=(Path(certificates),) if certificates and Path(certificates).is_file() else (),
         )
-        problem: Exception | None = None
-        for route in way.routes:
-            try:
-                with way.client(route) as client:
-                    answer = client.get(url)
-            except (httpx.HTTPError, OSError) as error:
-                problem = error
-                continue
-            if answer.status_code in (404, 410):
-                raise FileNotFoundError(url)
-            if answer.status_code != 200:
-                raise TfprovError("mirror-http-error", f"`{url}` answers with {answer.status_code}")
-            return answer.content
-        raise TfprovError("net-refused", f"`{url}` cannot be reached", evidence=(str(problem),)) from problem
+
+        def act(client: httpx.Client, address: str) -> bytes | None:
+            with response_to(client, address, headers={}) as answer:
+                if answer.status_code in (404, 410):
+                    return None
+                raise_for_status(answer, address)
+                return body_of(answer, address, _LIMITS)
+
+        found = Ways(network=way, emit=ignore, patience=_PATIENCE).read(url, act)
+        if found is None:
+            raise FileNotFoundError(url)
+        return found
 
     return read

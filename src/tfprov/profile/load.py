@@ -174,7 +174,7 @@ def _by_line(profile: str, problem: str) -> tuple[bool, str, int]:
 
 def _read(path: Path) -> bytes:
     try:
-        return path.read_bytes()
+        return content_of(path)
     except FileNotFoundError as error:
         raise TfprovError("profile-missing", f"there is no profile `{path}`") from error
     except OSError as error:

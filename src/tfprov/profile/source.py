@@ -186,7 +186,7 @@ def glance(path: Path, *, shipped: bool) -> Source | None:
     """
     folder = path.parent
     try:
-        found = given(path, path.read_bytes())
+        found = given(path, content_of(path))
         document = found.document
         name, table = document.get("name"), document.get("environment", {})
         link = table.get("path") if isinstance(table, dict) else 0

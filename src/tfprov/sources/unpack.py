@@ -10,6 +10,9 @@ from pathlib import Path
 
 from tfprov.errors import TfprovError
 
+# The largest source distributions known unpack to 1.5 GB and have 60,000 members.
+_MOST_BYTES = 8 << 30
+_MOST_MEMBERS = 500_000
 _BROKEN = (tarfile.TarError, zipfile.BadZipFile, zlib.error, EOFError, ValueError, RuntimeError)
 
 
@@ -26,10 +29,15 @@ def unpack(archive: Path, target: Path) -> Path:
     try:
         if zipfile.is_zipfile(archive):
             with zipfile.ZipFile(archive) as zipped:
+                entries = zipped.infolist()
+                _bound(archive, len(entries), sum(entry.file_size for entry in entries))
                 zipped.extractall(target)  # noqa: S202 - it drops leading slashes and `..`
         else:
             with tarfile.open(archive) as packed:
-                for member in packed:
+                size = 0
+                for count, member in enumerate(packed, start=1):
+                    size += member.size
+                    _bound(archive, count, size)
                     _extract(packed, member, target)
     except _BROKEN as error:
         raise TfprovError(
@@ -37,6 +45,20 @@ def unpack(archive: Path, target: Path) -> Path:
         ) from error
     found = [entry for entry in target.iterdir() if entry.name != "pax_global_header"]
     return found[0] if len(found) == 1 and found[0].is_dir() else target
+
+
+def _bound(archive: Path, members: int, size: int) -> None:
+    """Stop before a small archive fills the disk.
+
+    Raises:
+        TfprovError: `build-failed`.
+    """
+    if members > _MOST_MEMBERS or size > _MOST_BYTES:
+        raise TfprovError(
+            "build-failed",
+            f"`{archive.name}` unpacks to more than a source distribution may have",
+            evidence=(f"{members:,} members, {size:,} bytes so far; at most {_MOST_MEMBERS:,} and {_MOST_BYTES:,}",),
+        )
 
 
 def _extract(packed: tarfile.TarFile, member: tarfile.TarInfo, target: Path) -> None:

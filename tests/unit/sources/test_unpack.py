@@ -102,3 +102,25 @@ def test_what_is_not_an_archive_is_said(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "x-1.0.tar.gz").write_bytes(content)
     with pytest.raises(TfprovError, match="is not an archive that can be unpacked"):
         unpack(tmp_path / "x-1.0.tar.gz", target(tmp_path))
+
+
+def test_a_small_archive_does_not_fill_the_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tfprov.sources.unpack._MOST_BYTES", 1 << 20)
+    monkeypatch.setattr("tfprov.sources.unpack._MOST_MEMBERS", 10)
+    bombs = [
+        packed(tmp_path / "large.tar.gz", ("x/a", tarfile.REGTYPE, "0" * (2 << 20))),
+        packed(tmp_path / "many.tar.gz", *((f"x/{number}", tarfile.REGTYPE, "") for number in range(20))),
+    ]
+    for name, members in (("large.zip", {"x/a": "0" * (2 << 20)}), ("many.zip", {f"x/{n}": "" for n in range(20)})):
+        with zipfile.ZipFile(tmp_path / name, "w", zipfile.ZIP_DEFLATED) as archive:
+            for path, content in members.items():
+                archive.writestr(path, content)
+        bombs.append(tmp_path / name)
+    for bomb in bombs:
+        folder = tmp_path / f"target-{bomb.name}"
+        folder.mkdir()
+        with pytest.raises(TfprovError) as caught:
+            unpack(bomb, folder)
+        assert caught.value.code.name == "build-failed"
+        assert "more than a source distribution may have" in caught.value.what
+        assert sum(path.stat().st_size for path in folder.rglob("*") if path.is_file()) < (1 << 20)
