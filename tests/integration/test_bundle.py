@@ -119,6 +119,44 @@ def test_a_delta_needs_the_older_bundle_until_its_wheels_are_in_the_store(target
     assert version(target) == RELEASE
 
 
+def test_a_delta_after_its_older_bundle_is_the_wrong_order(target: Site) -> None:
+    error = failed(target, "up", "--bundle", "old", "--bundle", "delta")
+    assert error["code"] == "usage"
+    assert error["hint"] == "write `--bundle delta --bundle old`"
+    assert not target.home.exists()
+
+
+def test_another_bundle_than_the_one_that_is_meant_is_refused(target: Site) -> None:
+    meant = identity((target.root / "new" / MANIFEST).read_bytes())
+    assert failed(target, "up", "--bundle", f"old#sha256={meant}")["code"] == "hash-mismatch"
+    assert not target.home.exists()
+    assert up(target, "--bundle", f"new#sha256={meant}")["ok"] is True
+
+
+def test_what_a_bundle_brought_is_called_by_its_name(target: Site) -> None:
+    made = up(target, "--bundle", "new")
+    number, name = made["environment"]["generation"], "train"  # type: ignore[index] - a JSON document
+    (listed,) = json.loads(target.run("list", "--json").stdout)["environments"]
+    assert listed["bundle"] == identity((target.root / "new" / MANIFEST).read_bytes())
+    assert made["environment"]["id"] == listed["id"]  # type: ignore[index] - a JSON document
+    (target.root / "train.toml").unlink(missing_ok=True)
+    for called in (name, str(listed["id"])):
+        done = target.run("up", called, "--json")
+        assert done.returncode == 0, done.stderr
+        assert json.loads(done.stdout)["already"] is True
+        assert target.run("plan", called).returncode == 0
+        assert target.run("doctor", called).returncode == 0
+    (broken,) = target.home.glob("data/environments/*/current/lib/python*/site-packages/tensorflow/__init__.py")
+    broken.unlink()
+    assert target.run("doctor", name).returncode != 0
+    fixed = target.run("doctor", name, "--fix")
+    assert fixed.returncode == 0, fixed.stderr
+    repaired = target.run("repair", name, "--json")
+    assert repaired.returncode == 0, repaired.stderr
+    assert json.loads(repaired.stdout)["environment"]["generation"] == number + 2
+    assert target.run("rollback", name, str(number + 1)).returncode == 0
+
+
 def test_a_delta_holds_only_what_is_new_and_merges_into_the_very_bundle(target: Site) -> None:
     wheels = {path.name.split("-")[0] for path in (target.root / "delta" / "wheels").glob("*.whl")}
     assert wheels == {"tensorflow_cpu"}

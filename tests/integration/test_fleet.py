@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import functools
+import http.server
 import json
+import os
+import re
+import shutil
 import socket
 import subprocess
 import sys
+import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import pytest
 
 from site_under_test import OLDER, RELEASE, Site, only_here, sham_wheel
+from wheels import build_wheel
 
 pytestmark = only_here
 
@@ -42,25 +49,44 @@ class Fleet:
             (self.folder / host).mkdir(parents=True)
             (self.folder / host / "model.bin").touch()
 
-    def roll_out(self, *hosts: str, variables: Mapping[str, object] | None = None) -> subprocess.CompletedProcess[str]:
+    def connection(self) -> dict[str, object]:
+        """How hosts are reached."""
+        return {"ansible_connection": "local"}
+
+    def roll_out(
+        self,
+        *hosts: str,
+        variables: Mapping[str, object] | None = None,
+        options: Sequence[str] = (),
+        each: Mapping[str, Mapping[str, object]] | None = None,
+    ) -> subprocess.CompletedProcess[str]:
         everywhere = {
-            "ansible_connection": "local",
+            **self.connection(),
             "ansible_python_interpreter": sys.executable,
-            "environment_profile": str(self.site.profile),
             "environment_tfprov": self.site.command(),
             "environment_home": f"{self.folder}/{{{{ inventory_hostname }}}}/tfprov",
             "environment_confirm_level": "quick",
             "environment_acceptance": [["test", "-e", f"{self.folder}/{{{{ inventory_hostname }}}}/model.bin"]],
+        }
+        # As on the command line of the user, where they are stronger than what a playbook says.
+        extra = {
+            "environment_profile": str(self.site.profile),
             "environment_results": str(self.results),
             "rollout_tfprov": self.site.command(),
             **(variables or {}),
         }
         inventory = self.folder / "hosts.json"
-        inventory.write_text(json.dumps({"all": {"hosts": dict.fromkeys(hosts or HOSTS), "vars": everywhere}}))
+        known = {host: dict((each or {}).get(host, {})) for host in hosts or HOSTS}
+        inventory.write_text(json.dumps({"all": {"hosts": known, "vars": everywhere}}))
         return subprocess.run(
-            [sys.executable, "-m", "ansible", "playbook", "-i", str(inventory), "tfprov.fleet.rollout"],
+            [
+                *(sys.executable, "-m", "ansible", "playbook", "tfprov.fleet.rollout"),
+                *("-i", str(inventory), "-e", json.dumps(extra)),
+                *options,
+            ],
             env={
                 **self.site.environ(),
+                "PWD": str(self.folder),
                 "ANSIBLE_COLLECTIONS_PATH": str(COLLECTIONS),
                 "ANSIBLE_LOCAL_TEMP": str(self.folder / "tmp"),
                 "ANSIBLE_NOCOLOR": "1",
@@ -77,6 +103,15 @@ class Fleet:
             check=False,
         )
 
+    def bundled(self, port: int, **more: object) -> dict[str, object]:
+        """Variables for a rollout in which the hosts take everything from the controller."""
+        return {
+            "rollout_bundle": "bundle",
+            "environment_bundle": f"http://127.0.0.1:{port}",
+            "environment_tfprov": ["there is no tfprov"],
+            **more,
+        }
+
     def states(self) -> dict[str, str]:
         return {path.stem: json.loads(path.read_text())["state"] for path in self.results.glob("*.json")}
 
@@ -84,6 +119,21 @@ class Fleet:
         found = json.loads((self.results / f"{host}.json").read_text())
         assert isinstance(found, dict)
         return found
+
+    def list_of(self, host: str) -> list[dict[str, object]]:
+        """The environments of a host."""
+        self.site.extra["TFPROV_HOME"] = f"{self.folder}/{host}/tfprov"
+        try:
+            found = json.loads(self.site.run("list", "--json").stdout)["environments"]
+        finally:
+            del self.site.extra["TFPROV_HOME"]
+        assert isinstance(found, list)
+        return found
+
+
+def changed(done: subprocess.CompletedProcess[str]) -> dict[str, int]:
+    """How many tasks changed something, by host."""
+    return {host: int(number) for host, number in re.findall(r"(?m)^(\w+) +: ok=\d+ +changed=(\d+)", done.stdout)}
 
 
 @pytest.fixture
@@ -172,18 +222,227 @@ def test_a_first_batch_that_fails_stops_the_rollout(fleet: Fleet) -> None:
 
 def test_hosts_without_tfprov_and_without_an_index_take_all_from_the_bundle_of_the_controller(fleet: Fleet) -> None:
     port = free_port()
-    bundled = {
-        "rollout_bundle": str(fleet.folder / "bundle"),
-        "rollout_port": port,
-        "rollout_bind": "127.0.0.1",
-        "environment_bundle": f"http://127.0.0.1:{port}",
-        "environment_tfprov": ["there is no tfprov"],
-    }
-    done = fleet.roll_out("ada", "bob", variables=bundled)
+    done = fleet.roll_out("ada", "bob", variables=fleet.bundled(port))
     assert done.returncode == 0, done.stdout + done.stderr
     assert fleet.states() == {"ada": "verified", "bob": "verified"}
     assert {fleet.result(host)["tensorflow"] for host in ("ada", "bob")} == {OLDER}
+    gone(port)
+    second = fleet.roll_out("ada", "bob", variables=fleet.bundled(port))
+    assert second.returncode == 0, second.stdout + second.stderr
+    assert changed(second) == {"ada": 0, "bob": 0, "localhost": 0}
+
+
+def gone(port: int) -> None:
+    """Wait until nothing listens any more."""
     deadline = time.monotonic() + 60
     while listens(port):
         assert time.monotonic() < deadline, "the server outlived the rollout"
         time.sleep(0.1)
+
+
+def test_a_server_that_cannot_listen_ends_the_rollout_before_a_host_takes_another_bundle(fleet: Fleet) -> None:
+    fleet.results.mkdir()
+    (fleet.results / "ada.json").write_text('{"command": "rollout"}')
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), http.server.SimpleHTTPRequestHandler) as other:
+        threading.Thread(target=other.serve_forever, daemon=True).start()
+        done = fleet.roll_out("ada", variables=fleet.bundled(other.server_address[1]))
+        other.shutdown()
+    assert done.returncode != 0
+    assert f"cannot be served on 127.0.0.1, port {other.server_address[1]}" in done.stdout
+    assert not (fleet.folder / "ada" / "tfprov").exists()
+    # What an earlier rollout found out stays.
+    assert (fleet.results / "ada.json").read_text() == '{"command": "rollout"}'
+
+
+def test_another_bundle_at_the_address_is_refused_by_the_host(fleet: Fleet) -> None:
+    assert fleet.site.run("bundle", "train.toml", "-o", "theirs").returncode == 0
+    handler = functools.partial(http.server.SimpleHTTPRequestHandler, directory=str(fleet.site.root / "theirs"))
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as other:
+        threading.Thread(target=other.serve_forever, daemon=True).start()
+        address = f"http://127.0.0.1:{other.server_address[1]}"
+        done = fleet.roll_out("ada", variables={"environment_bundle": address, "environment_bundle_id": "0" * 64})
+        other.shutdown()
+    assert done.returncode != 0
+    assert fleet.states() == {"ada": "failed"}
+    assert fleet.result("ada")["error"]["code"] == "hash-mismatch"  # type: ignore[index] - a JSON document
+    assert not (fleet.folder / "ada" / "tfprov" / "starter").exists()
+
+
+def test_the_lock_and_all_files_of_the_profile_go_along(fleet: Fleet) -> None:
+    site = fleet.site
+    project = site.root / "project"
+    (project / "conf").mkdir(parents=True)
+    (project / "more.txt").write_text("-r sub/inner.txt\n")
+    (project / "sub").mkdir()
+    (project / "sub" / "inner.txt").write_text("wheely\n")
+    (project / "conf" / "check.py").write_text("import wheely\n")
+    site.offer(build_wheel(site.root / "built", "wheely", "1.0"))
+    site.write()
+    own = site.profile.read_text().replace('name = "train"', 'name = "resnet"')
+    own = own.replace('level = "quick"', 'level = "quick"\nscripts = ["check.py"]')
+    (project / "conf" / "x.toml").write_text(own + '[packages]\nfiles = ["../more.txt"]\n')
+    assert site.run("lock", "conf/x.toml", cwd=project).returncode == 0
+    # A newer release comes; the lock says the older one.
+    site.offer(sham_wheel(site.root / "built", RELEASE))
+    profile = os.path.relpath(project / "conf" / "x.toml", fleet.folder)
+    done = fleet.roll_out("ada", variables={"environment_profile": profile})
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert fleet.result("ada")["tensorflow"] == OLDER
+    assert fleet.result("ada")["state"] == "verified"
+    again = fleet.roll_out("ada", variables={"environment_profile": profile})
+    assert changed(again) == {"ada": 0, "localhost": 0}
+
+
+def test_another_environment_of_the_same_name_on_the_host_stays_as_it_is(fleet: Fleet) -> None:
+    own = fleet.folder / "own.toml"
+    own.write_text(fleet.site.profile.read_text())
+    fleet.site.extra["TFPROV_HOME"] = str(fleet.folder / "ada" / "tfprov")
+    made = fleet.site.run("up", str(own), "--json")
+    del fleet.site.extra["TFPROV_HOME"]
+    assert made.returncode == 0, made.stderr
+    mine = json.loads(made.stdout)["environment"]
+    assert fleet.roll_out("ada").returncode == 0
+    (fleet.folder / "ada" / "model.bin").unlink()
+    fleet.site.offer(sham_wheel(fleet.site.root / "built", RELEASE))
+    for lock in fleet.site.root.glob("pylock.*"):
+        lock.unlink()
+    done = fleet.roll_out("ada", variables={"environment_set": [f"tensorflow.version==={RELEASE}"]})
+    assert done.returncode != 0
+    assert fleet.states() == {"ada": "rolled-back"}
+    found = {one["id"]: one for one in fleet.list_of("ada")}
+    assert len(found) == 2
+    assert found[mine["id"]]["active"] == mine["generation"]
+
+
+@pytest.mark.parametrize("way", ["profile", "bundle"])
+def test_check_tells_what_would_change_and_changes_nothing(fleet: Fleet, way: str) -> None:
+    port = free_port()
+    variables = fleet.bundled(port) if way == "bundle" else {}
+
+    def look(expected: int) -> None:
+        before = files_of(fleet.folder / "ada"), files_of(fleet.results)
+        done = fleet.roll_out("ada", variables=variables, options=["--check"])
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert (files_of(fleet.folder / "ada"), files_of(fleet.results)) == before
+        assert (changed(done)["ada"] > 0) is bool(expected), done.stdout
+
+    if way == "bundle":
+        look(0)  # it does not exist yet, and there is nothing to compare with
+        assert fleet.site.run("bundle", "train.toml", "-o", str(fleet.folder / "bundle")).returncode == 0
+    look(1)
+    assert fleet.roll_out("ada", variables=variables).returncode == 0
+    look(0)
+    fleet.site.write(smoke='level = "standard"')
+    if way == "bundle":
+        assert fleet.site.run("bundle", "train.toml", "-o", str(fleet.folder / "bundle")).returncode == 0
+    look(1)
+
+
+def test_a_batch_that_nobody_reaches_is_in_the_report_and_old_results_stay(fleet: Fleet) -> None:
+    fleet.results.mkdir()
+    old = json.dumps({"schema": 1, "command": "rollout", "state": "verified", "devices": []})
+    (fleet.results / "ada.json").write_text(old)
+    nobody = {"ansible_connection": "ssh", "ansible_host": "127.0.0.1", "ansible_port": free_port()}
+    done = fleet.roll_out("ada", "bob", each={"ada": nobody, "bob": nobody})
+    assert done.returncode != 0
+    assert "ada: no-result" in done.stdout
+    assert "bob: no-result" in done.stdout
+    assert "no-result" in (fleet.results / "report.html").read_text(encoding="utf-8")
+    assert (fleet.results / "ada.json").read_text() == old
+
+
+def sshd() -> str | None:
+    """The program; None when it cannot run here."""
+    found = os.environ.get("TFPROV_TEST_SSHD") or shutil.which("sshd", path=f"{os.environ['PATH']}:/usr/sbin")
+    return found if found and shutil.which("ssh") and shutil.which("ssh-keygen") else None
+
+
+class SshFleet(Fleet):
+    """Hosts that are reached over SSH: four users of this machine, each with a home of his own."""
+
+    def __init__(self, site: Site, port: int) -> None:
+        super().__init__(site)
+        self.port = port
+        self.key = site.root.parent / "key"
+
+    def connection(self) -> dict[str, object]:
+        options = "-o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null -o LogLevel=ERROR -o ControlMaster=no"
+        return {
+            "ansible_connection": "ssh",
+            "ansible_host": "127.0.0.1",
+            "ansible_port": self.port,
+            "ansible_user": "{{ inventory_hostname }}",
+            "ansible_ssh_private_key_file": str(self.key),
+            "ansible_ssh_common_args": options,
+        }
+
+
+@pytest.fixture
+def over_ssh(tmp_path: Path) -> Iterator[SshFleet]:
+    """An sshd on the loopback, in a namespace in which four users are known whom the machine does not have."""
+    program = sshd()
+    if program is None:
+        pytest.skip("no sshd and ssh on this machine")
+    if os.getuid() != 0 or shutil.which("unshare") is None:
+        pytest.skip("only root can give an sshd users of its own")
+    site = Site.make(tmp_path)
+    site.offer(sham_wheel(site.root / "built", OLDER))
+    site.write()
+    fleet = SshFleet(site, free_port())
+    for name in ("key", "host_key"):
+        argv = ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(tmp_path / name)]
+        subprocess.run(argv, check=True, capture_output=True)
+    users = [f"{host}:x:0:0::{fleet.folder / host}:/bin/sh" for host in HOSTS]
+    here = Path("/etc/passwd").read_text().splitlines()
+    (tmp_path / "passwd").write_text("\n".join([*here, "sshd:x:99:99::/run/sshd:/bin/false", *users, ""]))
+    (tmp_path / "sshd_config").write_text(
+        f"Port {fleet.port}\nListenAddress 127.0.0.1\nHostKey {tmp_path}/host_key\nPermitRootLogin yes\nUsePAM no\n"
+        f"AuthorizedKeysFile {tmp_path}/key.pub\nStrictModes no\nPasswordAuthentication no\n"
+        "Subsystem sftp internal-sftp\nMaxStartups 50\nPidFile none\n"
+    )
+    start = (
+        f"mount --bind '{tmp_path}/passwd' /etc/passwd && mount -t tmpfs none /run && mkdir -m 755 /run/sshd && "
+        f"exec '{program}' -D -e -f '{tmp_path}/sshd_config'"
+    )
+    with (tmp_path / "sshd.log").open("wb") as log:
+        server = subprocess.Popen(["unshare", "--mount", "sh", "-c", start], stdout=log, stderr=log)
+    try:
+        deadline = time.monotonic() + 30
+        while not listens(fleet.port):
+            if server.poll() is not None or time.monotonic() > deadline:
+                pytest.skip(f"sshd does not run here: {(tmp_path / 'sshd.log').read_text()[-300:]}")
+            time.sleep(0.05)
+        yield fleet
+    finally:
+        server.kill()
+        server.wait()
+
+
+def test_a_rollout_over_ssh(over_ssh: SshFleet) -> None:
+    fleet, port = over_ssh, free_port()
+    lost = {"cyd": {"ansible_port": free_port()}}
+    variables = fleet.bundled(port, rollout_batches=[1, "100%"])
+    first = fleet.roll_out(variables=variables)
+    assert first.returncode == 0, first.stdout + first.stderr
+    assert fleet.states() == dict.fromkeys(HOSTS, "verified")
+    gone(port)
+
+    second = fleet.roll_out(variables=variables)
+    assert second.returncode == 0, second.stdout + second.stderr
+    assert changed(second) == {**dict.fromkeys(HOSTS, 0), "localhost": 0}
+    gone(port)
+
+    # A newer release; one host is broken on purpose, and one cannot be reached.
+    fleet.site.offer(sham_wheel(fleet.site.root / "built", RELEASE))
+    for lock in fleet.site.root.glob("pylock.*"):
+        lock.unlink()
+    (fleet.folder / "dan" / "model.bin").unlink()
+    third = fleet.roll_out(variables=variables, each=lost)
+    assert third.returncode != 0
+    assert {host: fleet.result(host)["generation"] for host in ("ada", "bob", "dan")} == {"ada": 2, "bob": 2, "dan": 1}
+    assert fleet.states() == {**dict.fromkeys(HOSTS, "verified"), "dan": "rolled-back"}
+    assert "cyd: no-result" in third.stdout
+    page = (fleet.results / "report.html").read_text(encoding="utf-8")
+    assert "2 verified" in page
+    assert "1 rolled-back" in page
+    assert "1 no-result" in page

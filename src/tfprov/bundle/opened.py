@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import re
 import tarfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
@@ -16,6 +17,9 @@ from tfprov.digests import sha256_of_stream
 from tfprov.errors import TfprovError
 
 LARGEST_MANIFEST = 16 << 20
+
+
+_WITH_ID = re.compile(r"(?P<source>.+)#sha256=(?P<id>[0-9a-f]{64})")
 
 
 class Place(Protocol):
@@ -200,14 +204,18 @@ def open_bundle(
     """Open a bundle, and make sure that every file of it is there and has its size.
 
     Args:
-        source: path of a folder or archive, or address of a folder on a server.
+        source: path of a folder or archive, or address of a folder on a server; `#sha256=` and the id of the one bundle
+            that is meant may follow.
         cwd: base of a relative path.
         fetch: gets the body of an address; None where no network may be used.
         bases: older bundles, for a delta.
 
     Raises:
-        TfprovError: `bundle-missing`, `bundle-invalid`, `bundle-too-new`.
+        TfprovError: `bundle-missing`, `bundle-invalid`, `bundle-too-new`; `hash-mismatch` for another bundle than the
+            one that is meant.
     """
+    named = _WITH_ID.fullmatch(source)
+    source, meant = (named["source"], named["id"]) if named else (source, "")
     place = _place(source, cwd, fetch)
     try:
         with place.open(MANIFEST) as stream:
@@ -216,7 +224,22 @@ def open_bundle(
         raise TfprovError(
             "bundle-invalid", f"`{source}` is not a bundle", evidence=(f"there is no `{MANIFEST}` in it",)
         ) from error
+    if meant and identity(raw) != meant:
+        raise TfprovError(
+            "hash-mismatch",
+            f"`{source}` is another bundle than the one that is meant",
+            evidence=(f"id of the one that is meant: {meant}", f"id of the one there: {identity(raw)}"),
+            hint="see who else hands out a bundle there, or name the id that `tfprov bundle` printed",
+        )
     found = Bundle(source=source, place=place, manifest=parse(raw, source=source), id=identity(raw), bases=tuple(bases))
+    newer = next((base for base in bases if base.manifest.base == found.id), None)
+    if newer is not None:
+        raise TfprovError(
+            "usage",
+            f"`{newer.source}` is a delta of `{source}`, and so the newer one",
+            evidence=("the first `--bundle` is what is wanted; the others have what it lacks",),
+            hint=f"write `--bundle {newer.source} --bundle {source}`",
+        )
     if found.url is None:
         wrong = [_wrong(place, entry) for entry in found.manifest.files if entry.here]
         problems = [text for text in wrong if text]

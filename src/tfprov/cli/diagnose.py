@@ -147,9 +147,10 @@ def _context(found: tuple[Path, bool] | None, host: Path | None, *, is_piped: bo
 
 
 def _found(profile: str) -> tuple[Path, bool]:
-    from tfprov.profile import source
+    from tfprov.paths import home
+    from tfprov.pipeline.named import profile_of
 
-    return source.find(profile, cwd=Path.cwd())
+    return profile_of(profile, cwd=Path.cwd(), home=home(os.environ))
 
 
 def _apply(found: tuple[Path, bool], after: str, difference: str, *, yes: bool, is_piped: bool) -> None:

@@ -1,4 +1,4 @@
-"""The command for many machines: gather."""
+"""The commands for many machines: files, gather."""
 
 from __future__ import annotations
 
@@ -8,17 +8,31 @@ from typing import Annotated
 
 import typer
 
-from tfprov.cli.options import Json, output_of
+from tfprov.cli.options import Json, Overrides, ProfileName, output_of, request_of
 from tfprov.cli.output import failures
+from tfprov.errors import TfprovError
 
 app = typer.Typer()
+
+
+@app.command(epilog="Example: tfprov files train.toml | tar -cf train.tar -T -")
+def files(profile: ProfileName = "", overrides: Overrides = None, as_json: Json = False) -> None:
+    """List the files that PROFILE consists of: itself, what it names, its lock; to take it to another machine."""
+    output = output_of("files", as_json)
+    with failures(output):
+        from tfprov.pipeline.parts import parts
+
+        found = parts(request_of(profile, overrides))
+        document = {"profile": found.profile, "root": found.root, "files": found.files, "left": found.left}
+        output.result("\n".join(str(found.root / name) for name in found.files), document)
 
 
 @app.command(epilog="Example: tfprov gather results/ --expect web1 --expect web2 --html fleet.html")
 def gather(
     results: Annotated[
-        list[Path], typer.Argument(metavar="FILE|FOLDER…", help="Results of hosts: `HOST.json`, or folders of them.")
-    ],
+        list[Path] | None,
+        typer.Argument(metavar="[FILE|FOLDER…]", help="Results of hosts: `HOST.json`, or folders of them."),
+    ] = None,
     expect: Annotated[
         list[str] | None, typer.Option(metavar="HOST", help="A host that must have a result. May be repeated.")
     ] = None,
@@ -32,9 +46,11 @@ def gather(
         from tfprov.report import fleet
         from tfprov.report.page import PAGE
 
+        if not results and not expect:
+            raise TfprovError("usage", "name results, or with `--expect` the hosts that should have one")
         if html is not None:
             PAGE.check(html)
-        files = [one for path in results for one in (sorted(path.glob("*.json")) if path.is_dir() else [path])]
+        files = [one for path in results or () for one in (sorted(path.glob("*.json")) if path.is_dir() else [path])]
         hosts = fleet.gather(files, expected=expect or ())
         if html is not None:
             PAGE.write(html, fleet.html(hosts, title=title, made=datetime.now(timezone.utc)).encode())

@@ -18,6 +18,7 @@ from tfprov.errors import TfprovError
 from tfprov.events import Attempt, Emit, Event, Note, StageEnded, StageStarted, fan_out
 from tfprov.journal import Journal
 from tfprov.pipeline.backends.choose import Backend, backend_of
+from tfprov.pipeline.named import profile_of
 from tfprov.pipeline.standing import Readings, standing
 from tfprov.profile import source
 from tfprov.profile.source import Source
@@ -96,7 +97,7 @@ class Context:
     def _profile(self) -> Source | Loaded:
         """The profile; its source alone when its very text is what the environment in use was verified from."""
         request = self.request
-        path, shipped = source.find(request.profile, cwd=request.cwd)
+        path, shipped = profile_of(request.profile, cwd=request.cwd, home=self.home)
         if not request.overrides:
             seen = source.glance(path, shipped=shipped)
             active = environment_of(seen, self.home).active() if seen else None

@@ -14,12 +14,13 @@ from typing import TYPE_CHECKING
 from tfprov import paths, trees
 from tfprov.envs import following, rollbacks
 from tfprov.envs.differences import kind_of
-from tfprov.envs.generations import Environment, environments
+from tfprov.envs.generations import Environment
 from tfprov.envs.layout import python_in
 from tfprov.envs.records import Flaw, Generation, Held
 from tfprov.errors import TfprovError
 from tfprov.pipeline.backends.choose import Backend, backend_of
 from tfprov.pipeline.context import Context, Request, environment_of
+from tfprov.pipeline.named import environments_of, one_of, profile_of
 from tfprov.profile import source
 
 if TYPE_CHECKING:
@@ -37,18 +38,11 @@ def find(name: str, *, cwd: Path, environ: Mapping[str, str]) -> Environment:
     """
     home = paths.home(environ)
     try:
-        path, shipped = source.find(name, cwd=cwd)
+        path, shipped = profile_of(name, cwd=cwd, home=home)
     except TfprovError:
-        named = [one for one in environments(home.environments) if name in (one.owner.name, one.id, one.owner.profile)]
-        if len(named) == 1:
-            return named[0]
+        named = environments_of(name, home)
         if named:
-            raise TfprovError(
-                "environment-missing",
-                f"several environments are called `{name}`",
-                evidence=tuple(f"{one.id}: {one.owner.profile}" for one in named),
-                hint="name one by its id or its profile",
-            ) from None
+            return one_of(name, named)
         raise
     seen = source.glance(path, shipped=shipped)
     if seen is None:
@@ -56,11 +50,6 @@ def find(name: str, *, cwd: Path, environ: Mapping[str, str]) -> Environment:
 
         seen = load(path, shipped=shipped).source
     wanted = environment_of(seen, home)
-    if shipped and not wanted.root.is_dir():
-        # A bundle of a shipped profile has a profile of its own, under the same name.
-        bundled = [one for one in environments(home.environments) if one.owner.name == name]
-        if len(bundled) == 1:
-            return bundled[0]
     # The link may have been moved in the profile since; what stands on disk is what is there.
     return Environment.open(wanted.root) or wanted
 

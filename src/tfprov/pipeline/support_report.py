@@ -110,10 +110,10 @@ _REPORT = Product(what="a report", is_ours=_is_report)
 def _of_profile(profile: str, *, cwd: Path, environ: Mapping[str, str], hide: Anonymiser) -> Iterator[Part]:
     from tfprov.pipeline.backends.choose import BACKENDS, lock_of
     from tfprov.pipeline.environments import find
-    from tfprov.profile import source
+    from tfprov.pipeline.named import profile_of
 
     try:
-        path, _ = source.find(profile, cwd=cwd)
+        path, _ = profile_of(profile, cwd=cwd, home=home(environ))
         yield Part(name="profile.toml", what=f"the profile `{hide(path.name)}`", text=hide(_text(path)))
     except TfprovError:
         # An environment whose profile file is gone still has its journals.

@@ -72,6 +72,7 @@ def outcome(result: Outcome) -> Document:
     return {
         "environment": {
             "name": result.environment.owner.name,
+            "id": result.environment.id,
             "path": result.environment.stable,
             "python": seal.python_version if seal else None,
             "generation": result.generation.number,
@@ -149,6 +150,7 @@ def listing(
     flaws: Mapping[Path, Flaw] = MappingProxyType({}),
     differences: Mapping[Path, tuple[str, ...]] = MappingProxyType({}),
     changes: Mapping[Path, tuple[Change, ...]] = MappingProxyType({}),
+    bundles: Mapping[str, str] = MappingProxyType({}),
 ) -> Document:
     """Environments with their generations.
 
@@ -157,6 +159,7 @@ def listing(
         flaws: by folder, of the generations that may not be used as they are.
         differences: by folder, from the generation before.
         changes: by folder, what of this machine is not as it was when a generation was proved.
+        bundles: ids of the bundles that environments were last brought from, by id of the environment.
     """
     documents = []
     for one in environments:
@@ -165,6 +168,7 @@ def listing(
             {
                 **asdict(one.owner),
                 "id": one.id,
+                "bundle": bundles.get(one.id),
                 "path": one.stable,
                 "active": active.number if active else None,
                 "generations": [

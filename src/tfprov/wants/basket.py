@@ -87,6 +87,7 @@ class Basket:
         self._notes: list[str] = []
         self._problems: list[str] = []
         self._misnamed: list[str] = []
+        self._included: list[str] = []
 
     @property
     def name(self) -> str:
@@ -101,6 +102,7 @@ class Basket:
         """The same basket for a file that this one includes."""
         other = copy(self)
         other.origin = origin
+        self._included.append(os.path.normpath(origin.path))
         return other
 
     @property
@@ -120,6 +122,7 @@ class Basket:
             notes=tuple(self._notes),
             problems=tuple(self._problems),
             misnamed=tuple(self._misnamed),
+            included=tuple(self._included),
         )
 
     def note(self, where: str, words: str) -> None:

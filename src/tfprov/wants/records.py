@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from typing import Literal
 
 
@@ -85,6 +85,8 @@ class Wants:
         notes: what was read in another way than it is written, a sentence each.
         problems: what cannot be done, `place: what, why, and what to write instead`.
         misnamed: those of the problems that are about the name of a package.
+        included: files that were read because another one names them, absolute. They are no part of what is asked for,
+            and so of no digest.
     """
 
     requirements: tuple[Want, ...] = ()
@@ -100,6 +102,7 @@ class Wants:
     notes: tuple[str, ...] = ()
     problems: tuple[str, ...] = ()
     misnamed: tuple[str, ...] = ()
+    included: tuple[str, ...] = field(default=(), repr=False)
 
 
 def together(parts: Iterable[Wants]) -> Wants:
@@ -107,7 +110,7 @@ def together(parts: Iterable[Wants]) -> Wants:
     parts = tuple(parts)
     return Wants(
         **{
-            field.name: tuple(dict.fromkeys(one for part in parts for one in getattr(part, field.name)))
-            for field in fields(Wants)
+            each.name: tuple(dict.fromkeys(one for part in parts for one in getattr(part, each.name)))
+            for each in fields(Wants)
         }
     )

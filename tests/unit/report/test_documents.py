@@ -54,6 +54,7 @@ def test_the_document_of_up() -> None:
     } <= set(found)  # fmt: skip
     assert found["environment"] == {
         "name": "train",
+        "id": "train-1",
         "path": "/srv/my envs/.venv",
         "python": "3.12.1",
         "generation": 2,

@@ -30,6 +30,7 @@ options:
     type: path
   bundle:
     description: Bundle made by C(tfprov bundle), a path on the host or the URL of a served folder. Nothing else is asked then.
+      C(#sha256=ID) after it names the one bundle that may be taken.
     type: str
   set:
     description: Overrides of the profile, each as O(set=KEY=VALUE).
@@ -45,6 +46,10 @@ options:
     type: str
     choices: [none, quick, standard, deep]
     default: none
+  news:
+    description: Whether the files of the profile, or tfprov itself, are new on the host. Read in check mode alone.
+    type: bool
+    default: false
   acceptance:
     description: Commands that must succeed inside the activated environment, each a list of words.
     type: list
@@ -54,7 +59,7 @@ author:
   - the authors of tfprov
 attributes:
   check_mode:
-    description: Runs C(tfprov plan) instead.
+    description: Says whether something would be made. Where the profile is on the host already, with what C(tfprov plan) says.
     support: full
 """
 
@@ -74,7 +79,8 @@ result:
   type: dict
   contains:
     state:
-      description: V(verified), V(rolled-back), V(kept) (the new one was never put in use) or V(failed) (nothing verified is there).
+      description: V(verified), V(rolled-back), V(kept) (the new one was never put in use), V(failed) (nothing verified is there),
+        or V(foreseen) in check mode.
       type: str
     error:
       description: Why it is not V(verified), with code, evidence and hint; null when it is.
@@ -102,6 +108,8 @@ class Tfprov:
     def __init__(self, module):
         self._module = module
         self.name = module.params["name"] or module.params["profile"]
+        # Once `up` has said which one it is: several environments may have one name.
+        self.id = None
         # A starter looks for a Python by itself; the one that Ansible found on this host comes first.
         self._environ = {"TFPROV_PYTHON": os.environ.get("TFPROV_PYTHON") or sys.executable}
         if module.params["home"]:
@@ -132,12 +140,28 @@ class Tfprov:
                 },
             }
 
+    def found(self):
+        """The entry of the environment in `tfprov list`; None when there is none.
+
+        Before `up` has said its id, it is that of the profile on the host: with a bundle the one that a bundle of the name
+        has made, and not another one that is called alike.
+        """
+        listed = self.listed()
+        if self.id:
+            return next((one for one in listed if one["id"] == self.id), None)
+        profile = self._module.params["profile"]
+        if profile:
+            alike = [one for one in listed if profile in (one["profile"], one["id"]) or one["name"] == profile]
+            return alike[0] if len(alike) == 1 else next((one for one in alike if one["profile"] == profile), None)
+        return next((one for one in listed if one["name"] == self.name and one.get("bundle")), None)
+
+    def listed(self):
+        """All environments of this user on the host."""
+        return self.ask("list").get("environments", [])
+
     def active(self):
         """Number of the generation in use; None for none."""
-        for one in self.ask("list").get("environments", []):
-            if self.name in (one["name"], one["profile"], one["id"]):
-                return one["active"]
-        return None
+        return (self.found() or {}).get("active")
 
 
 def main():
@@ -153,6 +177,7 @@ def main():
             "locked": {"type": "bool", "default": False},
             "confirm_level": {"type": "str", "choices": ["none", "quick", "standard", "deep"], "default": "none"},
             "acceptance": {"type": "list", "elements": "list", "default": []},
+            "news": {"type": "bool", "default": False},
         },
         required_one_of=[["profile", "name"]],
         supports_check_mode=True,
@@ -161,37 +186,48 @@ def main():
     wanted = [module.params["profile"]] if module.params["profile"] else []
     for override in module.params["set"]:
         wanted += ["--set", override]
-    if module.check_mode and not wanted:
-        # A bundle holds its own plan; whether it is news to this host only `up` can say.
-        module.exit_json(changed=True)
     if module.check_mode:
-        planned = tfprov.ask("plan", *wanted)
-        answer = {"changed": planned["ok"], "plan": planned}
-        module.exit_json(**answer) if planned["ok"] else module.fail_json(msg=said(planned["error"]), **answer)
+        foresee(module, tfprov, wanted)
     if module.params["locked"]:
         wanted.append("--locked")
     if module.params["bundle"]:
         wanted += ["--bundle", module.params["bundle"]]
-    before = tfprov.active()
-    result = roll(tfprov, wanted, before)
+    result, before = roll(tfprov, wanted)
     answer = {"changed": result["generation"] != before, "result": result}
     if result["state"] == "verified":
         module.exit_json(**answer)
     module.fail_json(msg="%s: %s" % (result["state"], said(result["error"])), **answer)
 
 
-def roll(tfprov, wanted, before):
-    """The result of one host: up, confirm, and back where that fails."""
+def foresee(module, tfprov, wanted):
+    """End with what `up` would change. Nothing is changed, and what the host has is not proved again."""
+    profile, bundle = module.params["profile"], module.params["bundle"]
+    on_host = profile and (os.path.isfile(profile) or os.sep not in profile)
+    planned = tfprov.ask("plan", *wanted) if on_host and not bundle else None
+    if planned is not None and not planned["ok"]:
+        module.fail_json(msg=said(planned["error"]), changed=False, plan=planned)
+    entry = None if module.params["news"] and bundle else tfprov.found()
+    active = [one for one in (entry or {}).get("generations", []) if one["number"] == entry["active"]]
+    meant = (bundle or "").rpartition("#sha256=")[2] if "#sha256=" in (bundle or "") else None
+    changed = module.params["news"] or not active or bool(active[0].get("flaw")) or meant not in (None, entry["bundle"])
+    module.exit_json(changed=changed, plan=planned, result={"state": "foreseen"})
+
+
+def roll(tfprov, wanted):
+    """The result of one host (up, confirm, and back where that fails), and the generation that was in use before."""
+    listed = {one["id"]: one["active"] for one in tfprov.listed()}
     made = tfprov.ask("up", *wanted)
+    tfprov.id = (made.get("environment") or {}).get("id") or (tfprov.found() or {}).get("id")
+    before = listed.get(tfprov.id)
     if made["ok"]:
         error, devices = confirm(tfprov)
         made["devices"] = devices or made["devices"]
         if error is None:
-            return result(made, state="verified", before=before, generation=made["environment"]["generation"])
-        return back(tfprov, made, before, error)
-    if before is None or not stands(tfprov):
-        return result(made, state="failed", before=before, generation=before, error=made["error"])
-    return result(made, state="kept", before=before, generation=before, error=made["error"])
+            number = made["environment"]["generation"]
+            return result(made, state="verified", before=before, generation=number), before
+        return back(tfprov, made, before, error), before
+    state = "failed" if before is None or not stands(tfprov) else "kept"
+    return result(made, state=state, before=before, generation=before, error=made["error"]), before
 
 
 def confirm(tfprov):
@@ -199,12 +235,12 @@ def confirm(tfprov):
     devices = None
     level = tfprov._module.params["confirm_level"]
     if level != "none":
-        checked = tfprov.ask("smoke", tfprov.name, "--level", level)
+        checked = tfprov.ask("smoke", tfprov.id, "--level", level)
         devices = checked.get("devices")
         if not checked["ok"]:
             return checked["error"], devices
     for words in tfprov._module.params["acceptance"]:
-        status, out, err = tfprov.run("run", tfprov.name, "--", *[str(word) for word in words])
+        status, out, err = tfprov.run("run", tfprov.id, "--", *[str(word) for word in words])
         if status != 0:
             error = {
                 "code": "user-check-failed",
@@ -225,7 +261,7 @@ def back(tfprov, made, before, error):
     if before is None or before == new:
         # Nothing to go back to; the environment passed its own smoke test and stays for a look at it.
         return result(made, state="failed", before=before, generation=new, error=error)
-    returned = tfprov.ask("rollback", tfprov.name, str(before))
+    returned = tfprov.ask("rollback", tfprov.id, str(before))
     if not returned["ok"] or not stands(tfprov):
         return result(made, state="failed", before=before, generation=tfprov.active(), error=error)
     return result(made, state="rolled-back", before=before, generation=before, error=error)
@@ -233,7 +269,7 @@ def back(tfprov, made, before, error):
 
 def stands(tfprov):
     """Whether the environment in use passes a quick smoke test now."""
-    return tfprov.ask("smoke", tfprov.name, "--level", "quick")["ok"]
+    return tfprov.ask("smoke", tfprov.id, "--level", "quick")["ok"]
 
 
 def result(made, state, before, generation, error=None):

@@ -17,6 +17,10 @@ options:
     description: Address of the bundle folder.
     type: str
     required: true
+  id:
+    description: Id of the bundle, as C(tfprov bundle) prints it. Another bundle at the address is refused, before anything of it is
+      unpacked or started.
+    type: str
   dest:
     description: Folder for it, made if need be.
     type: path
@@ -62,11 +66,21 @@ from ansible.module_utils.urls import open_url
 def main():
     """Run as Ansible runs a module: arguments on standard input, a document on standard output."""
     module = AnsibleModule(
-        argument_spec={"url": {"type": "str", "required": True}, "dest": {"type": "path", "required": True}},
+        argument_spec={
+            "url": {"type": "str", "required": True},
+            "id": {"type": "str"},
+            "dest": {"type": "path", "required": True},
+        },
         supports_check_mode=True,
     )
     url, dest = module.params["url"].rstrip("/"), module.params["dest"]
     manifest = fetched(module, url, "bundle.json")
+    found = hashlib.sha256(manifest).hexdigest()
+    if module.params["id"] not in (None, found):
+        module.fail_json(
+            msg="[hash-mismatch] another bundle is served at that address: its id is %s, and %s is rolled out"
+            % (found[:12], module.params["id"][:12])
+        )
     try:
         document = json.loads(manifest)
         entries = {one["path"]: one for one in document["files"]}
@@ -81,7 +95,7 @@ def main():
             % (this_platform(), ", ".join(known), this_platform())
         )
     wanted = {path: entries[path]["sha256"] for path in sorted({"bootstrap", *wheels})}
-    wanted["bundle.json"] = hashlib.sha256(manifest).hexdigest()
+    wanted["bundle.json"] = found
     lacking = [path for path, sha256 in wanted.items() if digest(os.path.join(dest, path)) != sha256]
     if lacking and not module.check_mode:
         for path in lacking:
@@ -97,7 +111,7 @@ def fetched(module, url, path):
     try:
         return open_url("%s/%s" % (url, quote(path)), timeout=60).read()
     except Exception as error:  # open_url raises a dozen kinds
-        module.fail_json(msg="[net-unreachable] %s/%s: %s" % (url, path, error))
+        module.fail_json(msg="[net-refused] %s/%s: %s" % (url, path, error))
 
 
 def digest(path):

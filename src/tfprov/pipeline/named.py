@@ -1,0 +1,69 @@
+"""What a PROFILE argument means: a file, a shipped profile, or an environment that is called by its name."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+from tfprov.envs.generations import Environment, environments
+from tfprov.errors import TfprovError
+from tfprov.paths import Home
+from tfprov.profile import source
+
+
+def profile_of(name: str, *, cwd: Path, home: Home) -> tuple[Path, bool]:
+    """The file that a PROFILE argument means, and whether it is a shipped one.
+
+    An environment that a bundle brought has its profile in a folder of tfprov's own, and is called by its name.
+
+    Raises:
+        TfprovError: `profile-missing`; `environment-missing` when several environments have the name.
+    """
+    try:
+        path, shipped = source.find(name, cwd=cwd)
+    except TfprovError as error:
+        if error.code.name != "profile-missing" or not name:
+            raise
+        there = [one for one in environments_of(name, home) if Path(one.owner.profile).is_file()]
+        if not there:
+            raise
+        only = one_of(name, there)
+        return Path(only.owner.profile), Path(only.owner.profile).parent == source.shipped_folder()
+    if shipped:
+        named = environments_of(name, home)
+        bundled = [one for one in named if bundle_of(one, home)]
+        if len(named) == len(bundled) == 1:
+            return Path(bundled[0].owner.profile), False
+    return path, shipped
+
+
+def environments_of(name: str, home: Home) -> list[Environment]:
+    """The environments that are called so, by their name, their id or their profile."""
+    return [one for one in environments(home.environments) if name in (one.owner.name, one.id, one.owner.profile)]
+
+
+def one_of(name: str, named: list[Environment]) -> Environment:
+    """The only one of several.
+
+    Raises:
+        TfprovError: `environment-missing` when there are more.
+    """
+    if len(named) == 1:
+        return named[0]
+    raise TfprovError(
+        "environment-missing",
+        f"several environments are called `{name}`",
+        evidence=tuple(f"{one.id}: {one.owner.profile}" for one in named),
+        hint="name one by its id or its profile",
+    )
+
+
+def bundle_of(environment: Environment, home: Home) -> str | None:
+    """The id of the bundle that an environment was last brought from; None when it was not brought from one."""
+    folder = Path(environment.owner.profile).parent
+    if folder.parent != home.data / "bundles":
+        return None
+    try:
+        return hashlib.sha256((folder / "bundle.json").read_bytes()).hexdigest()
+    except OSError:
+        return None
