@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import enum
 import json
 import os
 from dataclasses import replace
@@ -32,6 +33,13 @@ if TYPE_CHECKING:
 app = typer.Typer()
 
 
+class Drift(enum.Enum):
+    """What becomes of packages that were installed by hand."""
+
+    TAKE = "take"
+    DROP = "drop"
+
+
 @app.command(
     epilog="Examples: tfprov up cpu · tfprov up train.toml --set smoke.level=deep · tfprov up ci --locked --json"
 )
@@ -49,6 +57,14 @@ def up(
         typer.Option(
             "--keep-rollback/--no-keep-rollback",
             help="After a rollback: stay there until profile or lock change, or go forward again. Default: ask.",
+            show_default=False,
+        ),
+    ] = None,
+    drift: Annotated[
+        Drift | None,
+        typer.Option(
+            help="Packages that were installed by hand in the environment in use: write them into the profile, or make "
+            "it without them. Default: say what they are; what only came besides stays.",
             show_default=False,
         ),
     ] = None,
@@ -70,7 +86,13 @@ def up(
 
     def asked() -> Request:
         request = request_of(profile or "", overrides, upgrade=upgrade, locked=locked, recreate=recreate)
-        return replace(request, bundle=tuple(bundle or ()), offline=offline, keep_rollback=keep_rollback)
+        return replace(
+            request,
+            bundle=tuple(bundle or ()),
+            offline=offline,
+            keep_rollback=keep_rollback,
+            drift=drift.value if drift else "",
+        )
 
     bring_up(output_of("up", as_json, verbose, quiet), asked, junit=junit)
 

@@ -9,9 +9,14 @@ from tfprov.envs.records import Generation
 
 
 def kind_of(generation: Generation) -> Hashable:
-    """What is equal for two generations of the same locked files on the same interpreter, with the same cures."""
+    """What is equal for two generations of the same locked files on the same interpreter, with the same cures.
+
+    One whose packages somebody changed by hand is like no other.
+    """
+    from tfprov.envs.drift import drift
+
     seal = generation.seal
-    return (seal.image, seal.cures) if seal and seal.image else generation.number
+    return (seal.image, seal.cures) if seal and seal.image and not drift(generation.path) else generation.number
 
 
 def superfluous(others: Sequence[Generation], active: Generation | None, keep: int) -> tuple[Generation, ...]:

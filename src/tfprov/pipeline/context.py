@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import TYPE_CHECKING, Concatenate, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Concatenate, Literal, ParamSpec, TypeVar
 
 from tfprov import paths
 from tfprov.envs.generations import Environment, environment_id
@@ -50,6 +50,8 @@ class Request:
         bundle: a bundle to take everything from, then older ones that have what it lacks; none when empty.
         lock: the lock file; None for the usual place.
         keep_rollback: whether to stay where a rollback led to, and ask no more; None to fail and let the user choose.
+        drift: what becomes of packages that were installed by hand: `take` them into the profile, `drop` them, or say
+            what they are.
     """
 
     profile: str
@@ -65,6 +67,7 @@ class Request:
     bundle: tuple[str, ...] = ()
     lock: Path | None = None
     keep_rollback: bool | None = None
+    drift: Literal["", "take", "drop"] = ""
 
 
 class Context:
@@ -92,6 +95,7 @@ class Context:
         self._damaged: int | None = None
         self._readings: Readings = {}
         self._told: tuple[Change, ...] = ()
+        self._looked_at: dict[int, bool] = {}
 
     @functools.cached_property
     def _profile(self) -> Source | Loaded:
@@ -189,7 +193,7 @@ class Context:
 
     def is_whole(self, generation: Generation) -> bool:
         """Whether a generation is as it was when it was verified; says so, once a run, when it is not."""
-        if generation.number == self._damaged:
+        if generation.number == self._damaged or not self._as_installed(generation):
             return False
         flaw = self.environment.flaw(generation)
         if flaw is None:
@@ -209,6 +213,14 @@ class Context:
                 Note(text=f"the machine is not the one that was proved ({what}): proving it again", level="warning")
             )
         return found
+
+    def _as_installed(self, generation: Generation) -> bool:
+        """Whether nobody changed its packages by hand, or only so that it may stay; looks, and says so, once a run."""
+        if generation.number not in self._looked_at:
+            from tfprov.pipeline.drift import seen
+
+            self._looked_at[generation.number] = seen(self, generation)
+        return self._looked_at[generation.number]
 
     def _load(self, path: Path, *, shipped: bool) -> Loaded:
         from tfprov.profile.load import load

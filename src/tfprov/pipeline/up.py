@@ -34,6 +34,11 @@ def up(request: Request, emit: Emit) -> Outcome:
         TfprovError: why it cannot be; the environment that was in use before still is.
     """
     context = open_context(request, emit)
+    if request.drift == "take":
+        from tfprov.pipeline import drift
+
+        drift.take(context)
+        context = open_context(dataclasses.replace(request, drift="drop"), emit)
     with context.journalled():
         read_profile(context)
         environment = context.environment
@@ -52,8 +57,9 @@ def up(request: Request, emit: Emit) -> Outcome:
                 # The link at the path that the profile asks for may have been deleted since.
                 environment.activate(verified)
                 return _unchanged(context, verified)
-            from tfprov.pipeline import installing, prove, reuse, sources, stages, unpacked
+            from tfprov.pipeline import drift, installing, prove, reuse, sources, stages, unpacked
 
+            drift.tell_left_behind(context)
             reuse.sweep_leftovers(context)
             machine = stages.gather_facts(context)
             choice = stages.make_plan(context, machine)
