@@ -5,16 +5,20 @@ A command parses, calls one verb, renders what came back, and exits.
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from tfprov import __version__
 from tfprov.cli import bundle, cache, diagnose, environments, examine, fleet, provision, status
+from tfprov.cli.options import output_of
+from tfprov.cli.output import failures
 
 app = typer.Typer(
     name="tfprov",
-    no_args_is_help=True,
+    invoke_without_command=True,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
     help="Turn a machine into a TensorFlow environment that has proved itself on every visible device, "
@@ -34,8 +38,16 @@ def _version(value: bool) -> None:
 
 @app.callback()
 def _root(
+    context: typer.Context,
     version: Annotated[
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and exit.")
     ] = False,
 ) -> None:
-    pass
+    if version or context.invoked_subcommand is not None:
+        return
+    output = output_of("", as_json=False)
+    with failures(output):
+        from tfprov.pipeline.next_steps import next_steps
+        from tfprov.report import text
+
+        output.result(text.next_steps(next_steps(Path.cwd(), os.environ)), {})

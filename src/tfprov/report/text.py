@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from tfprov.host.records import Change, Facts
     from tfprov.lock.records import Lock
     from tfprov.pipeline.cache import Kept
+    from tfprov.pipeline.next_steps import Situation
     from tfprov.pipeline.records import Outcome
     from tfprov.pipeline.support_report import Part
     from tfprov.plan.records import Decision, Plan, Refused
@@ -41,6 +42,13 @@ def error(failure: TfprovError) -> str:
     if failure.code.group not in {Group.BUG, Group.USAGE, Group.INTERRUPTED}:
         lines.append(f"more: `tfprov explain --code {failure.code.name}`")
     return redact("\n".join(lines))
+
+
+def next_steps(situation: Situation) -> str:
+    """What lies in a folder, and the commands that go on from there."""
+    width = max(len(command) for command, _ in situation.steps)
+    steps = (f"  {command:{width}}  {what}" for command, what in situation.steps)
+    return "\n".join((situation.words, "", *steps, "", "`tfprov --help` lists all commands"))
 
 
 def outcome(result: Outcome, *, profile: str) -> str:

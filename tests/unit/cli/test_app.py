@@ -166,10 +166,11 @@ class TestHelp:
     def test_the_version_is_one_line(self, cli: Cli) -> None:
         assert cli("--version") == Answer(0, f"tfprov {__version__}\n", "")
 
-    def test_without_arguments_it_shows_the_help(self, cli: Cli) -> None:
+    def test_without_arguments_it_says_what_to_do_next(self, cli: Cli) -> None:
         answer = cli()
-        assert "Usage: tfprov" in answer.out + answer.err
-        assert no_traceback(answer)
+        assert (answer.status, answer.err) == (0, "")
+        assert "tfprov up cpu" in answer.out
+        assert "`tfprov --help` lists all commands" in answer.out
 
 
 class TestUsage:

@@ -1,0 +1,68 @@
+"""What to do next, by what lies in a folder: for whoever starts tfprov without a command."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from tfprov.errors import TfprovError
+from tfprov.pipeline.environments import find
+from tfprov.profile import source
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Situation:
+    """What lies in a folder, and the commands that go on from there.
+
+    Attributes:
+        words: what is there, in a sentence.
+        steps: commands as they can be typed in that folder, each with what it does; the one to begin with first.
+    """
+
+    words: str
+    steps: tuple[tuple[str, str], ...]
+
+
+def next_steps(cwd: Path, environ: Mapping[str, str]) -> Situation:
+    """What lies in a folder, and what can be done with it. Writes nothing."""
+    profile = source.nearest(cwd)
+    if profile is None:
+        return Situation(
+            words="this folder has no profile, and no file that says what a project needs",
+            steps=(
+                ("tfprov up cpu", "make an environment with TensorFlow for the processor, and prove it"),
+                ("tfprov up auto", "the same for the GPUs of this machine, where it has some"),
+                ("tfprov init", "write a profile for this folder"),
+                ("tfprov explain FILE", "say what a log of a failed installation or run means"),
+            ),
+        )
+    implied = source.is_list(profile)
+    words = f"`{profile.name}` says what this folder needs" if implied else f"`{profile.name}` is the profile here"
+    if profile.parent != cwd:
+        words = f"`{profile}` is the profile of this folder"
+    write = (("tfprov init", f"write a profile that names `{profile.name}`"),) if implied else ()
+    try:
+        environment = find("", cwd=cwd, environ=environ)
+        generation = environment.active()
+    except TfprovError as error:
+        return Situation(words=f"{words}: {error.what}", steps=(("tfprov plan", "say what is wrong with it"), *write))
+    if generation is None or generation.seal is None:
+        return Situation(
+            words=f"{words}; there is no environment of it yet",
+            steps=(
+                ("tfprov plan", "say what would be installed and why; nothing is changed"),
+                ("tfprov up", "make the environment, and prove it on every device"),
+                *write,
+            ),
+        )
+    return Situation(
+        words=f"{words}; its environment has TensorFlow {generation.seal.tensorflow}",
+        steps=(
+            ("tfprov run -- python FILE", "run a program in it"),
+            ("tfprov shell", "start a shell in which it is active"),
+            ("tfprov status", "say whether it is verified on this machine as it is now"),
+            ("tfprov up", "bring it up to date, after a change of the profile or of the machine"),
+            *write,
+        ),
+    )
