@@ -277,6 +277,8 @@ def _second_gpu(view: View, _hit: Hit) -> bool:
     return "has_gpu" in view.told and not view.context.gpus_missing
 
 
+_NAME_TOO_LONG = _every_line_says(r"\[Errno (?:36|63)\]|File name too long")
+
 CONDITIONS: Mapping[str, Condition] = MappingProxyType(
     {
         "gpu-wanted": lambda view, _: view.gpu_wanted is True,
@@ -338,7 +340,10 @@ CONDITIONS: Mapping[str, Condition] = MappingProxyType(
         "no-failure": _every_line_says(r"The caller indicates that this is not a failure"),
         "succeeded": lambda view, _: "is_success" in view.told or view.context.returncode == 0,
         "failed-build": lambda view, _: any(hit.rule.name in {"build-failed", "uv-build-failed"} for hit in view.hits),
-        "local-file": _says(r"cannot import name '\w+' from '(\w+)' \((?!.*(?:site|dist)-packages)[^)]*[/\\]\1\.py\)"),
+        "local-file": _says(
+            r"cannot import name '\w+' from '(\w+)' \((?!.*(?:site|dist)-packages)"
+            r"(?![^)]*[/\\][Ll]ib[/\\](?:python\d[\w.]*[/\\])?\1\.py)[^)]*[/\\]\1\.py\)"
+        ),
         "index-is-empty": _index_is_empty,
         "numpy-import": _says(r"_multiarray_umath"),
         "local-numpy": _says(r"source directory"),
@@ -350,6 +355,8 @@ CONDITIONS: Mapping[str, Condition] = MappingProxyType(
         "only-cudart": _only_cudart,
         "of-memory": _says(r"Killed|\bsignal 9\b|Error 137\b"),
         "in-companion": _told("companion"),
+        "in-keras": _told("keras_frame"),
+        "name-too-long": lambda view, hit: view.context.system != "windows" and _NAME_TOO_LONG(view, hit),
         "of-scheduler": _every_line_says(r"slurmstepd|\bsrun:|MESSAGE_TASK_EXIT"),
         "of-tensorflow-itself": _says(
             r"(?:site|dist)-packages[/\\]tensorflow(?:_core)?[/\\][^:]*: undefined symbol|_pywrap_tensorflow"

@@ -200,6 +200,12 @@ RULES: tuple[Rule, ...] = (
         '  File "/x/site-packages/tensorflow_addons/utils/types.py", line 24, in <module>',
     ),
     _clue(
+        "keras-frame",
+        ("-packages/keras", "-packages\\keras", "-packages/tf_keras", "-packages\\tf_keras"),
+        r"File \"?[^\"\n]*(?:site|dist)-packages[/\\](?P<keras_frame>(?:tf_)?keras)[/\\]",
+        '  File "/x/site-packages/keras/dtensor/__init__.py", line 22, in <module>',
+    ),
+    _clue(
         "container",
         ("docker", "dockerfile", "/.dockerenv", "kubepods", "containerd", "failed to solve: process", "podman"),
         r"(?P<is_container>docker(?:file|:| build| run| compose|-compose| image)|/\.dockerenv|kubepods|failed to solve: process|podman|Running in a container|\[\s*\d+/\d+\] (?:RUN|FROM|COPY))",

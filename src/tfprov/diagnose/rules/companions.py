@@ -98,14 +98,18 @@ RULES: tuple[Rule, ...] = (
         name="companion-imports",
         code="companion-mismatch",
         reads="CPython: a package beside TensorFlow asks for a module or a name that this TensorFlow no longer has, or not yet",
-        needs=("no module named 'tensorflow.", "from 'tensorflow", "module 'tensorflow"),
-        pattern=r"No module named '(?P<module>tensorflow\.(?!keras|python\.keras)[\w.]+)'|cannot import name '(?P<name>\w+)' from '(?:partially initialized module )?(?P<module__from>tensorflow\.[\w.]+)'|module '(?P<module__attribute>tensorflow(?:\.[\w.]+)?)' has no attribute '(?P<attribute>(?!__version__|keras|constant|config|Variable|io|compat|function|data|get_default_graph)\w+)'",
+        needs=("no module named 'tensorflow.", "from 'tensorflow", "module 'tensorflow."),
+        pattern=r"No module named '(?P<module>tensorflow\.(?!keras|python\.keras|python')[\w.]+)'|cannot import name '(?P<name>\w+)' from '(?:partially initialized module )?(?P<module__from>tensorflow\.[\w.]+)'|module '(?P<module__attribute>tensorflow(?:\.[\w.]+)?)' has no attribute '(?P<attribute>(?!__version__|keras|constant|config|Variable|io|compat|function|data|get_default_graph)\w+)'",
         examples=(
             '  File "/x/site-packages/tensorflow_addons/utils/types.py", line 24, in <module>\n    from tensorflow.python.x import y\n'
             "ImportError: cannot import name 'keras_tensor' from 'tensorflow.python.x' (/x/site-packages/tensorflow/python/x/__init__.py)",
         ),
         rank=61,
-        cases=(Case(when="not in-companion", code=NOTHING),),
+        cases=(
+            Case(when="in-companion", code="companion-mismatch"),
+            Case(when="in-keras", code="keras-mismatch"),
+            Case(when="not in-companion", code=NOTHING),
+        ),
         follows=("numpy-abi", "protobuf-mismatch", "shadowed-module"),
     ),
     Rule(
@@ -128,6 +132,15 @@ RULES: tuple[Rule, ...] = (
         pattern=r"ml_dtypes\S* (?:failed|undefined)|ml_dtypes/_\w+.{0,200}(?:multiarray|_ARRAY_API|numpy\.core)",
         examples=("ImportError: ml_dtypes/_custom_floats.so: numpy.core.multiarray failed to import",),
         rank=60,
+    ),
+    Rule(
+        name="companion-attribute",
+        code="companion-mismatch",
+        reads="CPython: a package beside TensorFlow lacks a name, which it defines for other releases of TensorFlow only",
+        needs=("module 'tensorflow_", "from 'tensorflow_", "module 'keras_"),
+        pattern=r"module '(?P<module>(?:tensorflow_(?!core|estimator)|keras_(?:cv|nlp|hub|tuner))\w*(?:\.\w+)*)' has no attribute|cannot import name '\w+' from '(?P<module__from>tensorflow_(?!core|estimator)\w+[\w.]*)'",
+        examples=("AttributeError: module 'tensorflow_hub' has no attribute 'KerasLayer'",),
+        rank=58,
     ),
     Rule(
         name="tensorboard-plugin",

@@ -89,8 +89,8 @@ RULES: tuple[Rule, ...] = (
         name="kubernetes-evicted-memory",
         code="oom-killed",
         reads="kubelet: a pod evicted, or a node under pressure, for memory",
-        needs=("low on resource: memory", "memorypressure", "memory.available"),
-        pattern=r"low on resource: memory|\[MemoryPressure\]|Evicted.{0,200}memory\.available|threshold.{0,60}memory\.available",
+        needs=("low on resource: memory", "memorypressure", "memory.available", "attempting to reclaim memory"),
+        pattern=r"attempting to reclaim memory|low on resource: memory|\[MemoryPressure\]|Evicted.{0,200}memory\.available|threshold.{0,60}memory\.available",
         examples=(
             "The node was low on resource: memory. Container train was using 5053216Ki, which exceeds its request of 0.",
         ),
@@ -101,7 +101,7 @@ RULES: tuple[Rule, ...] = (
         code="disk-full",
         reads="kubelet: a pod evicted, or a node under pressure, for disk space",
         needs=("ephemeral", "diskpressure", "low on resource: inodes", "emptydir"),
-        pattern=r"low on resource: (?:ephemeral-storage|inodes)|[Pp]od ephemeral local storage usage exceeds|exceeds (?:its|the) .{0,30}ephemeral.storage|\[DiskPressure\]|emptyDir volume \S+ exceeds the limit|[Uu]sage of EmptyDir volume \S+ exceeds",
+        pattern=r"attempting to reclaim (?:ephemeral-storage|nodefs|imagefs|inodes)|low on resource: (?:ephemeral-storage|inodes)|[Pp]od ephemeral local storage usage exceeds|exceeds (?:its|the) .{0,30}ephemeral.storage|\[DiskPressure\]|emptyDir volume \S+ exceeds the limit|[Uu]sage of EmptyDir volume \S+ exceeds",
         examples=(
             "  Warning  Evicted  109s  kubelet  Pod ephemeral local storage usage exceeds the total limit of containers 5Gi.",
             "The node was low on resource: ephemeral-storage. Threshold quantity: 10Gi, available: 9Gi.",

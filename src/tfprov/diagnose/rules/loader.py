@@ -188,6 +188,15 @@ RULES: tuple[Rule, ...] = (
         rank=63,
     ),
     Rule(
+        name="standard-library-symbol",
+        code="glibc-too-old",
+        reads="ld.so: a symbol of a newer libstdc++",
+        needs=("undefined symbol",),
+        pattern=r"undefined symbol: (?P<symbol>_Z(?:NK?)?St\w+|_ZT[ISV]N?St\w+|__cxa_\w+)",
+        examples=("ImportError: /x/_foo.so: undefined symbol: _ZSt28__throw_bad_array_new_lengthv",),
+        rank=58,
+    ),
+    Rule(
         name="python-symbol",
         code="import-failed",
         reads="ld.so and dyld: an extension built for another Python",

@@ -110,6 +110,25 @@ RULES: tuple[Rule, ...] = (
         follows=("network", "resolve", "interpreter", "platform", "machine"),
     ),
     Rule(
+        name="lock-is-older",
+        code="lock-unfit",
+        reads="uv, Poetry, PDM, Pipenv, conda-lock: the lock is older than what it was made from",
+        needs=(
+            "needs to be updated, but",
+            "changed significantly since",
+            "lock file is not compatible",
+            "hash doesn't match pyproject",
+            "is out of date",
+            "lock file does not match",
+        ),
+        pattern=r"lockfile at `[^`]+` needs to be updated, but|changed significantly since poetry\.lock was last generated|[Ll]ock ?file (?:hash doesn't match|does not match|is not compatible with)|Pipfile\.lock \([^)]*\) (?:out of|is out of) date|Your Pipfile\.lock .{0,40} is out of date",
+        examples=(
+            "error: The lockfile at `uv.lock` needs to be updated, but `--locked` was provided. To update the lockfile, run `uv lock`.",
+            "pyproject.toml changed significantly since poetry.lock was last generated. Run `poetry lock` to fix the lock file.",
+        ),
+        rank=66,
+    ),
+    Rule(
         name="pip-of-old",
         code="pip-too-old",
         reads="pip 1 to 8: no file of that name that it knows",

@@ -165,9 +165,12 @@ RULES: tuple[Rule, ...] = (
             "temporary failure resolving",
             "no address associated",
             "error resolving",
+            "could not resolve",
+            "no such host",
+            "server misbehaving",
         ),
         pattern=r"\bdns error|NameResolutionError|getaddrinfo failed|\[Errno (?:-[2-5]|1100[1-4])\]|\[WinError 1100[1-4]\]|os error 1100[1-4]\)|nodename nor servname|Name or service not known|name resolution"
-        r"|resolve host|failed to lookup address|Failed to resolve '|socket\.gaierror|temporary failure resolving|No address associated with",
+        r"|resolve host|Could not resolve '|dial tcp: lookup .{1,80}(?:no such host|server misbehaving)|failed to lookup address|Failed to resolve '|socket\.gaierror|temporary failure resolving|No address associated with",
         examples=(
             "NewConnectionError('<urllib3...>: Failed to establish a new connection: [Errno -3] Temporary failure in name resolution')",
             "  cause: dns error",
@@ -246,9 +249,12 @@ RULES: tuple[Rule, ...] = (
             "connection timeout",
             "etimedout",
             "timeout_reached",
+            "handshake timeout",
+            "i/o timeout",
+            "context deadline exceeded",
         ),
         pattern=r"deadline has elapsed|(?:read|connect\w*|operation|request|response|socket|handshake|connection to \S+|net\w*)\b.{0,40}? timed[- ]out|timeout\('timed out'\)|TimeoutError\b|(?:Read|Connect)Timeout|network timeout|Timeout was reached|os error (?:110|60|10060)\)|\[Errno (?:110|60)\]|\[WinError 10060\]"
-        r"|Operation too slow|UV_HTTP_TIMEOUT|socket\.timeout|^timeout: timed out|\bETIMEDOUT\b|(?:read|connection) timeout",
+        r"|Operation too slow|UV_HTTP_TIMEOUT|socket\.timeout|^timeout: timed out|\bETIMEDOUT\b|(?:read|connection|handshake|i/o) timeout|context deadline exceeded",
         examples=(
             "pip._vendor.urllib3.exceptions.ReadTimeoutError: HTTPSConnectionPool(host='files.example', port=443): Read timed out.",
             "  Caused by: Failed to download distribution due to network timeout. Try increasing UV_HTTP_TIMEOUT (current value: 30s).",
@@ -391,6 +397,16 @@ RULES: tuple[Rule, ...] = (
         examples=("  cause: error sending request for url (https://index.example/simple/tensorflow/)",),
         rank=26,
         follows=("network",),
+    ),
+    Rule(
+        name="index-base",
+        code="net-refused",
+        reads="pip 1 to 5: the index itself could not be had, when the reason was cut off",
+        needs=("cannot fetch index base url",),
+        pattern=r"Cannot fetch index base URL (?P<url>\S+)",
+        examples=("Cannot fetch index base URL http://index.example/simple/",),
+        rank=34,
+        follows=("network", "python-broken"),
     ),
     Rule(
         name="could-not-fetch",

@@ -33,12 +33,14 @@ RULES: tuple[Rule, ...] = (
             "module 'numpy' has no attribute",
             "module 'numpy",
             "raised unreported exception",
+            "cannot convert a symbolic tensor",
+            "pybfloat16_type.tp_base",
             "np.float_",
             "numpy 2",
             "numpy.dtypes",
         ),
         pattern=r"numpy\._?core\S* failed to import|compiled using NumPy 1\.x cannot be run|(?<!Warning: )numpy\.\w+ size changed|_ARRAY_API not found|was removed in the NumPy 2\.0|No module named '?numpy\._?core|module compiled against (?:API|ABI) version|Unable to convert function return value to a Python type"
-        r"|cannot import name '\w+' from 'numpy|module 'numpy(?:\.\w+)*' has no attribute '(?P<attribute>\w+)'|initialization of _pywrap\S* raised unreported exception",
+        r"|cannot import name '\w+' from 'numpy|module 'numpy(?:\.\w+)*' has no attribute '(?P<attribute>\w+)'|initialization of _pywrap\S* raised unreported exception|NotImplementedError: Cannot convert a symbolic (?:tf\.)?Tensor|PyBfloat16_Type\.tp_base != nullptr",
         examples=(
             "A module that was compiled using NumPy 1.x cannot be run in",
             "ValueError: numpy.dtype size changed, may indicate binary incompatibility. Expected 96 from C header, got 88 from PyObject",
@@ -114,9 +116,15 @@ RULES: tuple[Rule, ...] = (
             "another metric with the same name",
             "get_default_graph",
             "batch_shape",
+            "instances of `keras.layer`",
+            "could not locate class 'functional'",
+            "unknown layer: 'tfoplambda'",
+            "variables but received 0 variables during loading",
+            "filepath provided must end in `.",
         ),
         pattern=r"__internal__' has no attribute|Keras cannot be imported|cannot import name '?\w+'? from (?:partially initialized module )?'(?:tf_)?keras|No module named '?(?:tf_keras|keras|tensorflow\.(?:python\.)?keras)\b|(?:tf-keras|tf_keras) package|Keras is Keras 3|Keras 3 (?:only supports|is not|does not)|Keras requires TensorFlow|module '(?:tf_)?keras(?:\.\w+)*' has no attribute"
-        r"|module 'tensorflow(?:\.\w+)*' has no attribute '(?:get_default_graph|keras|python\.keras)'|keras\S* has no attribute '__internal__'|Another metric with the same name|Unrecognized keyword arguments: \['batch_shape|Unrecognized keyword arguments.{0,40}batch_shape|module 'tensorflow\.compat\.v2' has no attribute '__internal__'|`?keras`? (?:version )?\S+ is (?:not|in)compatible|keras\.\S+ is not supported in Keras 3|File format not supported: filepath=.*Keras 3",
+        r"|module 'tensorflow(?:\.\w+)*' has no attribute '(?:get_default_graph|keras|python\.keras)'|keras\S* has no attribute '__internal__'|Another metric with the same name|Unrecognized keyword arguments: \['batch_shape|Unrecognized keyword arguments.{0,40}batch_shape|module 'tensorflow\.compat\.v2' has no attribute '__internal__'|`?keras`? (?:version )?\S+ is (?:not|in)compatible|keras\.\S+ is not supported in Keras 3|File format not supported: filepath=.*Keras 3"
+        r"|Only instances of `?keras\.Layer`? can be added|A KerasTensor is symbolic|KerasTensor cannot be used as input to a TensorFlow function|Could not locate class 'Functional'|Unknown layer: '?TFOpLambda|expected \d+ variables, but received 0 variables during loading|filepath provided must end in `\.(?:keras|weights\.h5)`",
         examples=(
             "ValueError: Your currently installed version of Keras is Keras 3, but this is not yet supported in Transformers. Please install the backwards-compatible tf-keras package with `pip install tf-keras`.",
             "AttributeError: module 'keras.api._v2.keras' has no attribute 'losses'",
@@ -149,6 +157,17 @@ RULES: tuple[Rule, ...] = (
         ),
         cases=(Case(when="failed-build", code="sdist-build-failed"),),
         rank=65,
+    ),
+    Rule(
+        name="typing-of-newer",
+        code="python-unsupported",
+        reads="CPython: a package that was written for a newer Python",
+        needs=("from 'typing'", "annotations is not defined", "future feature annotations", "module 'typing' has no"),
+        pattern=r"cannot import name '\w+' from 'typing' \(|future feature annotations is not defined",
+        examples=("ImportError: cannot import name 'Literal' from 'typing' (/usr/lib/python3.7/typing.py)",),
+        rank=56,
+        cases=(Case(when="local-file", code="shadowed-module"),),
+        follows=("pip-too-old",),
     ),
     Rule(
         name="distutils-gone",

@@ -73,6 +73,7 @@ RULES: tuple[Rule, ...] = (
             "information on how to enable this at https://pip.pypa.io/warnings/enable-long-paths",
         ),
         rank=86,
+        cases=(Case(when="name-too-long", code="path-too-long"),),
     ),
     Rule(
         name="long-path-missing-file",
@@ -87,6 +88,7 @@ RULES: tuple[Rule, ...] = (
             "client_channel\\\\lb_policy\\\\grpclb\\\\client_load_reporting_filter.h'",
         ),
         rank=86,
+        span=2,
     ),
     Rule(
         name="long-path-pip",
@@ -327,8 +329,10 @@ RULES: tuple[Rule, ...] = (
             "winerror 4]",
             "too many open files",
             "fork: retry",
+            "fork: resource temporarily",
+            "pthread_create failed",
         ),
-        pattern=r"\[Errno 2[34]\]|os error 2[34]\)|\[WinError 4\]|Too many open files|fork: retry: ",
+        pattern=r"\[Errno 2[34]\]|os error 2[34]\)|\[WinError 4\]|Too many open files|fork: (?:retry: )?Resource temporarily|pthread_create failed",
         examples=("OSError: [Errno 24] Too many open files: '/x'",),
         rank=83,
     ),
