@@ -45,6 +45,7 @@ LAYERS = (
     ("conda",),
     ("smoke",),
     ("bundle",),
+    ("adopt",),
     ("pipeline",),
     ("report",),
     ("cli",),

@@ -110,3 +110,21 @@ def test_an_environment_that_tfprov_did_not_make_is_examined_and_not_changed(sit
     assert [one["code"] for one in found] == ["file-damaged"]
     assert site.run("doctor", "--python", str(folder), "--fix").returncode == 2
     assert site.run("doctor", "--python", str(site.root)).returncode == 2
+
+
+def test_what_does_not_go_together_is_found_in_an_environment_of_others(site: Site) -> None:
+    """`pip check` sees it, and so does the import; every file is as its package has it."""
+    old = build_wheel(site.root / "built", "numpy", "2.4.6")
+    needs = build_wheel(site.root / "built", "needs-numpy", "1.0", requires=("numpy<2",))
+    folder = installed(site, "helper.py").parents[3].resolve()
+    python = str(folder / "bin" / "python")
+    done = site.run(
+        "run", "train.toml", "--", python, "-m", "pip", "install", "--no-index", "--no-deps", str(old), str(needs)
+    )
+    assert done.returncode == 0, done.stderr
+    status, found = findings(site, "--python", python)
+    assert status == 16
+    assert [(one["code"], one["path"], one["found"]) for one in found] == [
+        ("numpy-abi", "needs-numpy", "numpy 2.4.6 is installed")
+    ]
+    assert "TensorFlow" not in found[0]["expected"]

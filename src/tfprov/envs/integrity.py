@@ -70,6 +70,9 @@ def installed(environment: Path) -> tuple[Installed, ...]:
     found = []
     for library in site_packages(environment):
         for metadata in library.glob("*.dist-info"):
+            # pip renames what it is about to delete; what it could not delete is no package any more.
+            if metadata.name[0] in "~-":
+                continue
             name, _, version = metadata.name[: -len(".dist-info")].rpartition("-")
             found.append(Installed(name=canonicalize_name(name), version=version, metadata=metadata))
     return tuple(sorted(found, key=lambda one: one.name))

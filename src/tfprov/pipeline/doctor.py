@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import os
+import shlex
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from packaging.version import InvalidVersion, Version
 
+from tfprov.adopt.judge import findings
+from tfprov.adopt.read import read, settings_of
 from tfprov.envs.generations import Environment
 from tfprov.envs.integrity import bad_files, foreign_files, installed
-from tfprov.envs.layout import python_in, site_packages
+from tfprov.envs.layout import python_in
+from tfprov.envs.manifest import SEAL
 from tfprov.envs.records import Finding, Generation, Seal
 from tfprov.errors import CODES, TfprovError
 from tfprov.events import Emit, Note
@@ -64,19 +69,20 @@ def examine_foreign(path: Path, *, environ: Mapping[str, str], emit: Emit) -> tu
     Raises:
         TfprovError: `environment-missing` when there is no environment.
     """
-    root = path if path.is_dir() else path.parent.parent
-    if not site_packages(root):
-        raise TfprovError(
-            "environment-missing",
-            f"`{path}` is no environment",
-            evidence=(f"there is no site-packages folder below `{root}`",),
-            hint="name the folder of an environment, or the Python in it",
-        )
+    home_folder = environ.get("HOME")
+    found = read(path, home=Path(home_folder) if home_folder else None, own=True)
+    root = found.root
     backend = backend_at(root)
+    emit(Note(text="reading what is written about its packages", level="detail"))
+    judged = findings(found, thorough=False)
+    known = {(one.code, one.path) for one in judged}
+    more = (*_interpreter(root, emit), *_damaged(root, backend, emit), *_foreign(root, backend, emit))
+    is_own = (root / SEAL).exists()
+    fix = _DRIFT_FIX if is_own else f"`tfprov adopt {shlex.quote(str(found.named))}` recreates it"
     return (
-        *_interpreter(root, emit),
-        *_damaged(root, backend, emit),
-        *_foreign(root, backend, emit),
+        *(replace(one, fix=fix) for one in judged if one.kind == "damage"),
+        *(one if is_own else replace(one, fix=fix) for one in more if (one.code, one.path) not in known),
+        *(one for one in judged if one.kind != "damage"),
         *_leaks(gather(environ)),
     )
 
@@ -120,7 +126,7 @@ def _interpreter(root: Path, emit: Emit, *, version: str | None = None) -> Itera
     """Whether the interpreter of the environment is still what it was made from."""
     emit(Note(text="looking at the interpreter", level="detail"))
     python = python_in(root)
-    settings = _settings(root / "pyvenv.cfg")
+    settings = settings_of(root / "pyvenv.cfg")
     fix = "run `tfprov repair`; when that interpreter is gone, another one that fits is taken"
     if not python.exists():
         target = str(python.readlink()) if python.is_symlink() else str(python)
@@ -150,15 +156,6 @@ def _interpreter(root: Path, emit: Emit, *, version: str | None = None) -> Itera
             found="`true`: packages of the base interpreter are visible",
             fix="make an environment without them",
         )
-
-
-def _settings(path: Path) -> dict[str, str]:
-    try:
-        lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
-    except OSError:
-        return {}
-    pairs = (line.partition("=") for line in lines)
-    return {key.strip().lower(): value.strip() for key, _, value in pairs}
 
 
 def _damaged(root: Path, backend: Backend, emit: Emit) -> Iterator[Finding]:

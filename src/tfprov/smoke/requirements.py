@@ -19,13 +19,16 @@ _CODES = {
 }
 
 
-def unmet(requires: Iterable[str], installed: Mapping[str, str], python: str | None) -> tuple[Finding, ...]:
+def unmet(
+    requires: Iterable[str], installed: Mapping[str, str], python: str | None, *, who: str = "TensorFlow"
+) -> tuple[Finding, ...]:
     """Requirements that the installed versions do not meet.
 
     Args:
         requires: lines of `Requires-Dist`.
         installed: versions by normalised project name.
         python: version of the environment's Python; None when it did not say.
+        who: has the requirements.
     """
     if python is None:
         return ()
@@ -45,7 +48,7 @@ def unmet(requires: Iterable[str], installed: Mapping[str, str], python: str | N
             continue
         said = f"{name} {version} is installed" if version else f"{name} is not installed"
         found.append(
-            Finding(code=_CODES.get(name, "resolver-conflict"), evidence=f"TensorFlow asks for `{requirement}`, {said}")
+            Finding(code=_CODES.get(name, "resolver-conflict"), evidence=f"{who} asks for `{requirement}`, {said}")
         )
     return tuple(found)
 

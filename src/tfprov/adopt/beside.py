@@ -1,0 +1,130 @@
+"""What lies in an environment and no profile can ask for: the user's own files, and what half-done work left."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from tfprov.adopt.metadata import LEFTOVER, editable_of
+from tfprov.adopt.records import Beside, Distribution
+from tfprov.conda.prefix import owned_files
+from tfprov.envs.integrity import foreign_files
+from tfprov.envs.layout import executables_in
+
+# What venv, virtualenv, uv and the seeds put among the commands, and no RECORD lists.
+_STOCK = re.compile(
+    r"^(?:python[\d.]*t?|pypy[\d.]*|[Aa]ctivate(?:[._].*)?|deactivate(?:\..*)?|pydoc(?:\.bat)?|wheel[\d.-]*|"
+    r"pip[\d.-]*|easy_install[\d.-]*|\.gitignore|.*\.pyc)$"
+)
+_CODE = re.compile(r"^import[ \t]")
+
+
+def beside(
+    root: Path, libraries: Sequence[Path], distributions: Sequence[Distribution], *, is_conda: bool
+) -> tuple[Beside, ...]:
+    """Everything in an environment that does not come from a package of an index or a channel."""
+    return (
+        *_local(root, distributions),
+        *_leftovers(root, libraries),
+        *_files(root, distributions, is_conda=is_conda),
+        *_commands(root, distributions, is_conda=is_conda),
+    )
+
+
+def _local(root: Path, distributions: Sequence[Distribution]) -> Iterator[Beside]:
+    for one in distributions:
+        if one.origin is None or one.origin.path is None:
+            continue
+        there = "" if one.origin.path.exists() else ", which is gone"
+        what = f"{one.project} {one.version}".strip() + f" from `{one.origin.path}`{there}"
+        kind = "editable" if one.origin.is_editable else "local"
+        yield Beside(kind=kind, path=_inside(root, one.metadata), what=what)  # type: ignore[arg-type]  # both are kinds
+
+
+def _leftovers(root: Path, libraries: Sequence[Path]) -> Iterator[Beside]:
+    for library in libraries:
+        with contextlib.suppress(OSError):
+            for path in sorted(library.iterdir()):
+                if LEFTOVER.match(path.name):
+                    what = "what pip renamed and could not remove"
+                    yield Beside(kind="leftover", path=_inside(root, path), what=what)
+                elif path.is_dir() and path.name != "__pycache__" and _is_shell(path):
+                    what = "compiled files of a package that is gone: it was removed, or its upgrade was interrupted"
+                    yield Beside(kind="leftover", path=_inside(root, path), what=what)
+
+
+def _is_shell(folder: Path) -> bool:
+    """Whether a folder holds bytecode and nothing else."""
+    is_empty = True
+    for _, _, names in os.walk(folder):
+        if not all(name.endswith(".pyc") for name in names):
+            return False
+        is_empty = is_empty and not names
+    return not is_empty
+
+
+def _files(root: Path, distributions: Sequence[Distribution], *, is_conda: bool) -> Iterator[Beside]:
+    """Files among the packages that none of them owns; folders of them as one."""
+    owned = owned_files(root) if is_conda else frozenset()
+    # Of what `setup.py install` left, nothing says which files are its own: its module is the one of its name.
+    old = {one.name for one in distributions if not one.metadata.name.endswith(".dist-info")}
+    editable = {one.name for one in distributions if one.origin is not None and one.origin.is_editable}
+    counted: Counter[str] = Counter()
+    for path in foreign_files(root):
+        if path in owned:
+            continue
+        library, _, inner = path.partition("-packages/")
+        top = inner.partition("/")[0]
+        if LEFTOVER.match(top) or ".egg-info" in top or top.endswith((".egg-link", "easy-install.pth")):
+            continue
+        if top.endswith(".dist-info") or top.partition(".")[0].lower().replace("_", "-") in old:
+            continue
+        if top.endswith(".pth"):
+            if editable_of(top) not in editable:
+                yield Beside(kind="startup", path=path, what=_pth(root / path))
+            continue
+        counted[f"{library}-packages/{top}"] += 1
+    for path, number in counted.items():
+        is_folder = (root / path).is_dir()
+        yield Beside(kind="file", path=f"{path}/" if is_folder else path, what=f"{number} files" if is_folder else "")
+
+
+def _pth(path: Path) -> str:
+    """What a `.pth` file does whenever Python starts."""
+    try:
+        lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        return ""
+    code = any(_CODE.match(line) for line in lines)
+    paths = [line.strip() for line in lines if line.strip() and not line.startswith("#") and not _CODE.match(line)]
+    told = ["runs code when Python starts"] if code else []
+    if paths:
+        told.append("adds " + ", ".join(f"`{each}`" for each in paths[:3]) + " to the path of modules")
+    return "; ".join(told)
+
+
+def _commands(root: Path, distributions: Sequence[Distribution], *, is_conda: bool) -> Iterator[Beside]:
+    known = {path for one in distributions for path in one.commands}
+    # conda's own packages bring programs of all kinds; the scripts of its environment are in its records.
+    known |= owned_files(root) if is_conda else frozenset()
+    if any(one.lacks for one in distributions):
+        # Which commands belong to those, nothing says any more.
+        return
+    folder = executables_in(root)
+    with contextlib.suppress(OSError):
+        for path in sorted(folder.iterdir()):
+            inside = _inside(root, path)
+            if inside not in known and not _STOCK.match(path.name) and (path.is_symlink() or path.is_file()):
+                what = f"a link to `{os.readlink(path)}`" if path.is_symlink() else ""  # noqa: PTH115 - shown as it is
+                yield Beside(kind="command", path=inside, what=what)
+
+
+def _inside(root: Path, path: Path) -> str:
+    try:
+        return path.relative_to(root).as_posix()
+    except ValueError:
+        return str(path)

@@ -1,0 +1,329 @@
+"""What is wrong with an environment, as far as its files say: what `pip check` sees, and what is known to break."""
+
+from __future__ import annotations
+
+import os
+import platform
+import re
+import sys
+from collections import Counter
+from collections.abc import Iterator, Mapping
+
+from packaging.requirements import Requirement
+from packaging.specifiers import SpecifierSet
+from packaging.utils import canonicalize_name
+from packaging.version import InvalidVersion, Version
+
+from tfprov.adopt.metadata import recorded
+from tfprov.adopt.records import Distribution, Found
+from tfprov.distributions import kind_of
+from tfprov.envs.integrity import bad_files
+from tfprov.envs.records import Finding
+from tfprov.plan.companions import breaks_in
+from tfprov.plan.compat import table
+from tfprov.smoke.requirements import unmet
+
+_ADOPT = "recreate it with `tfprov adopt {place}`"
+_PLATFORM = re.compile(r"_(x86_64|i686|aarch64|armv7l|ppc64le|s390x|amd64|arm64|win32|universal2)$")
+_ALIKE = {"amd64": "x86_64", "arm64": "aarch64"}
+_CPYTHON = re.compile(r"^cp(\d)(\d+)$")
+_TENSORFLOW_FILES = "tensorflow/__init__.py"
+
+
+def findings(found: Found, *, thorough: bool = True) -> tuple[Finding, ...]:
+    """Everything that is wrong with an environment, what stops it first.
+
+    Args:
+        found: the environment.
+        thorough: whether every file of every package is read and compared with its hash.
+    """
+    return (
+        *_interpreter(found),
+        *_place(found),
+        *_tensorflows(found),
+        *_metadata(found),
+        *_builds(found),
+        *conflicts(found),
+        *_known_breaks(found),
+        *_visible(found),
+        *(_files(found) if thorough else ()),
+    )
+
+
+def conflicts(found: Found) -> Iterator[Finding]:
+    """Requirements of the installed distributions that the installed versions do not meet, as `pip check` has them."""
+    versions = _visible_versions(found)
+    python = _full(found.python.version)
+    for one in found.distributions:
+        who = "TensorFlow" if kind_of(one.name) is not None else one.project
+        for each in unmet(one.requires, versions, python, who=f"{who} {one.version}".strip()):
+            asks, _, said = each.evidence.rpartition(", ")
+            asker, _, needed = asks.partition(" asks for ")
+            yield Finding(
+                code=each.code, path=one.name, expected=f"{needed} ({asker} asks for it)", found=said, fix=_fix(found)
+            )
+
+
+def _visible_versions(found: Found) -> dict[str, str]:
+    """Versions by name of all that the environment's Python would find."""
+    return {**{one.name: one.version for one in found.outside}, **found.versions}
+
+
+def _full(version: str) -> str | None:
+    """A version of Python with three numbers, as markers want it; None when nothing is known."""
+    return f"{version}.0" if version.count(".") == 1 else version or None
+
+
+def _interpreter(found: Found) -> Iterator[Finding]:
+    if not found.python.works:
+        version = f"Python {found.python.version}".strip()
+        yield Finding(
+            code="python-broken",
+            path=str(found.python.path),
+            expected=f"a {version} that starts",
+            found=found.python.why,
+            fix=_fix(found),
+        )
+    minors = {library.parent.name for library in found.libraries if library.name == "site-packages"}
+    minors = {name for name in minors if found.python.minor and name.rstrip("t") != f"python{found.python.minor}"}
+    for name in sorted(minors):
+        yield Finding(
+            code="python-broken",
+            path=f"lib/{name}",
+            expected=f"packages for Python {found.python.minor}",
+            found=f"packages for {name}, which its Python does not look at",
+            fix=_fix(found),
+        )
+
+
+def _place(found: Found) -> Iterator[Finding]:
+    if found.made_at is not None:
+        yield Finding(
+            code="environment-moved",
+            path=str(found.root),
+            expected=f"`{found.made_at}`, where its commands were made",
+            found="moved or copied, and its commands name the old place",
+            fix=_fix(found),
+        )
+
+
+def _tensorflows(found: Found) -> Iterator[Finding]:
+    # What brings TensorFlow's files. A placeholder and the empty wheel for another platform bring none.
+    bring = [one for one in found.distributions if kind_of(one.name) is not None and brings_files(one)]
+    if len(bring) > 1:
+        names = " and ".join(f"{one.project} {one.version}" for one in bring)
+        yield Finding(
+            code="several-tensorflows",
+            path="tensorflow",
+            expected="one distribution that brings the package `tensorflow`",
+            found=f"{names}, each of which wrote over the other's files",
+            fix=_fix(found),
+        )
+    for one in found.distributions:
+        if kind_of(one.name) == "placeholder":
+            yield Finding(
+                code="tensorflow-gpu-package",
+                path=one.name,
+                expected="`tensorflow`, which brings the GPU support since 2.1",
+                found=f"{one.project} {one.version}, which is no longer published",
+                fix=_fix(found),
+            )
+    if not bring and found.module:
+        yield Finding(
+            code="uninstall-metadata",
+            path="tensorflow",
+            expected="the metadata of the TensorFlow whose files are there",
+            found="none: nothing says which release it is",
+            fix=_fix(found),
+        )
+
+
+def brings_files(one: Distribution) -> bool:
+    """Whether a distribution of TensorFlow brings its package; what lost its list of files counts as one that does."""
+    if one.lacks:
+        return True
+    return any(path == _TENSORFLOW_FILES for path in recorded(one.metadata))
+
+
+def _metadata(found: Found) -> Iterator[Finding]:
+    counted = Counter(one.name for one in found.distributions)
+    for name, number in counted.items():
+        if number > 1:
+            versions = " and ".join(one.version or "?" for one in found.distributions if one.name == name)
+            yield Finding(
+                code="uninstall-metadata",
+                path=name,
+                expected="one version",
+                found=f"the metadata of {versions}: an upgrade was interrupted",
+                fix=_fix(found),
+            )
+    for one in found.distributions:
+        if one.lacks:
+            yield Finding(
+                code="uninstall-metadata",
+                path=one.metadata.name,
+                expected="whole metadata",
+                found=f"without {' and '.join(f'`{name}`' for name in one.lacks)}: an installation was interrupted",
+                fix=_fix(found),
+            )
+    for each in found.beside:
+        if each.kind == "leftover":
+            yield Finding(
+                code="uninstall-metadata",
+                path=each.path,
+                expected="no such folder",
+                found=each.what,
+                fix=_fix(found),
+            )
+
+
+def _builds(found: Found) -> Iterator[Finding]:
+    """Packages that were built for another processor, system or Python."""
+    here = _ALIKE.get(platform.machine().lower(), platform.machine().lower())
+    systems = {"linux": ("linux", "manylinux", "musllinux"), "darwin": ("macosx",), "win32": ("win",)}
+    for one in found.distributions:
+        if not one.tags:
+            continue
+        if not any(_fits_processor(tag, here, systems.get(sys.platform, ())) for tag in one.tags):
+            yield Finding(
+                code="platform-no-wheel",
+                path=one.name,
+                expected=f"a build for {sys.platform} on {here}",
+                found=f"{one.project} {one.version} is built for `{one.tags[0]}`",
+                fix=_fix(found),
+            )
+        elif found.python.minor and not any(_fits_python(tag, found.python.minor) for tag in one.tags):
+            yield Finding(
+                code="python-unsupported",
+                path=one.name,
+                expected=f"a build for Python {found.python.minor}",
+                found=f"{one.project} {one.version} is built for `{one.tags[0]}`",
+                fix=_fix(found),
+            )
+
+
+def _fits_processor(tag: str, here: str, systems: tuple[str, ...]) -> bool:
+    for place in tag.rpartition("-")[2].split("."):
+        if place == "any":
+            return True
+        found = _PLATFORM.search(place)
+        built = _ALIKE.get(found[1], found[1]) if found else ""
+        if place.startswith(systems) and built in ("", "universal2", here):
+            return True
+    return False
+
+
+def _fits_python(tag: str, minor: str) -> bool:
+    python, abi, _ = (*tag.split("-"), "", "")[:3]
+    if "abi3" in abi:
+        return True
+    for each in python.split("."):
+        exact = _CPYTHON.match(each)
+        if exact is None or f"{exact[1]}.{exact[2]}" == minor or abi == "none":
+            return True
+    return False
+
+
+def _known_breaks(found: Found) -> Iterator[Finding]:
+    """What no metadata says and the tables of known breaks do."""
+    versions = found.versions
+    for row in breaks_in(versions):
+        needed = Requirement(row.requires)
+        yield _broken(found, row.package, versions, needed, f"{row.package} {versions[row.package]}: {row.why}")
+    release = tensorflow_version(found)
+    if release is None:
+        return
+    for bound in table().bounds:
+        needed = Requirement(bound.requirement)
+        version = versions.get(canonicalize_name(needed.name))
+        concerned = bound.accelerator is None and bound.below is None and SpecifierSet(bound.releases).contains(release)
+        if concerned and version is not None and not _contains(needed, version):
+            yield _broken(found, "tensorflow", versions, needed, f"TensorFlow {release}: {bound.why}")
+
+
+def _broken(found: Found, package: str, versions: Mapping[str, str], needed: Requirement, why: str) -> Finding:
+    name = canonicalize_name(needed.name)
+    codes = {"numpy": "numpy-abi", "protobuf": "protobuf-mismatch", "setuptools": "setuptools-pkg-resources"}
+    codes |= {"h5py": "h5py-mismatch", "keras": "keras-mismatch"}
+    version = versions.get(name)
+    return Finding(
+        code=codes.get(name, "resolver-conflict"),
+        path=package,
+        expected=f"`{needed}` ({why})",
+        found=f"{name} {version} is installed" if version else f"{name} is not installed",
+        fix=_fix(found),
+    )
+
+
+def tensorflow_version(found: Found) -> Version | None:
+    """The release of TensorFlow that the metadata names; None when there is none, or it has no valid version."""
+    chosen = tensorflow_of(found)
+    try:
+        return Version(chosen.version) if chosen is not None else None
+    except InvalidVersion:
+        return None
+
+
+def tensorflow_of(found: Found) -> Distribution | None:
+    """The distribution whose files are those of the package `tensorflow`; None when there is none.
+
+    Where several wrote over each other, the one whose files are least altered; where that says nothing, the newest.
+    """
+    all_of_them = [one for one in found.distributions if kind_of(one.name) is not None]
+    candidates = [one for one in all_of_them if brings_files(one)] or all_of_them
+    if len(candidates) < 2:
+        return candidates[0] if candidates else None
+    damage = Counter(bad.project for bad in bad_files(found.root, workers=os.cpu_count() or 1))
+    return min(candidates, key=lambda one: (damage[one.name], kind_of(one.name) != "release", _reverse(one.version)))
+
+
+def _reverse(version: str) -> tuple[int, ...]:
+    try:
+        return tuple(-part for part in Version(version).release)
+    except InvalidVersion:
+        return (0,)
+
+
+def _contains(needed: Requirement, version: str) -> bool:
+    try:
+        return needed.specifier.contains(version, prereleases=True)
+    except InvalidVersion:
+        return True
+
+
+def _visible(found: Found) -> Iterator[Finding]:
+    """Packages from outside that hide those of the environment, or that it would lack elsewhere."""
+    if found.sees_system:
+        yield Finding(
+            code="path-leak",
+            path=str(found.root / "pyvenv.cfg"),
+            expected="`include-system-site-packages = false`",
+            found="`true`: packages of the base interpreter are visible",
+            fix=_fix(found),
+        )
+    inside = found.versions
+    for one in found.outside:
+        if one.name in inside and inside[one.name] != one.version and ".local" in one.metadata.parts:
+            yield Finding(
+                code="path-leak",
+                path=str(one.metadata.parent / one.name),
+                expected=f"{one.name} {inside[one.name]} of the environment",
+                found=f"{one.name} {one.version} in the user site, which is found before it",
+                fix=f"`python -m pip uninstall {one.name}` outside of every environment, or set PYTHONNOUSERSITE=1",
+                kind="advice" if found.kind == "venv" and not found.sees_system else "damage",
+            )
+
+
+def _files(found: Found) -> Iterator[Finding]:
+    for bad in bad_files(found.root, workers=os.cpu_count() or 1):
+        yield Finding(
+            code="file-damaged",
+            path=bad.path,
+            expected=f"{bad.expected} ({bad.project})",
+            found=bad.found,
+            fix=_fix(found),
+        )
+
+
+def _fix(found: Found) -> str:
+    return _ADOPT.format(place=found.named)

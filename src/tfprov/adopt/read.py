@@ -1,0 +1,279 @@
+"""Reading an environment that somebody else made, from its files alone.
+
+Nothing in it is started: its interpreter may be gone, hang, or belong to another processor. What counts is what venv,
+virtualenv, uv, pip and conda write down: `pyvenv.cfg`, metadata folders, `conda-meta`, the first lines of commands.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import platform
+import re
+import sys
+from collections import Counter
+from configparser import ConfigParser, Error
+from pathlib import Path
+
+from tfprov.adopt.beside import beside
+from tfprov.adopt.metadata import distributions_in
+from tfprov.adopt.records import CondaSide, Distribution, Found, FoundPython, Kind
+from tfprov.envs.layout import python_in, site_packages
+from tfprov.envs.manifest import SEAL
+from tfprov.errors import TfprovError
+
+_LIBRARY = re.compile(r"^python(\d+\.\d+)t?$")
+_SHEBANG = re.compile(rb"^#!\s*(?:/bin/sh\s*\n'''exec' \"?)?(/[^\n\" ]+)")
+# ELF: machine numbers of the processors that TensorFlow was ever built for.
+_ELF = {62: "x86_64", 183: "aarch64", 3: "i686", 40: "armv7l", 21: "ppc64le", 243: "riscv64", 22: "s390x"}
+_SAME = {"amd64": "x86_64", "arm64": "aarch64", "x64": "x86_64"}
+_SPECS = re.compile(r"^#\s*(?P<what>update|install|create|remove|uninstall|neutered)\s+specs:\s*(?P<specs>.*)$")
+SPEC_NAME = re.compile(r"^(?:[^:\s]+::)?(?P<name>[A-Za-z0-9_.-]+)")
+"""A spec of conda begins with the name of the package, behind that of a channel."""
+
+
+def read(path: Path, *, home: Path | None = None, own: bool = False) -> Found:
+    """What an environment is, by its folder or its interpreter.
+
+    Args:
+        path: absolute; a folder, or a Python in it.
+        home: the user's home directory, whose packages an environment may see; None for none.
+        own: whether it may be one of tfprov's own.
+
+    Raises:
+        TfprovError: `environment-missing` when there is none; `usage` when it is one of tfprov's own.
+    """
+    named = _root_of(path)
+    root = Path(os.path.realpath(named))
+    settings = settings_of(root / "pyvenv.cfg")
+    libraries = _libraries(root)
+    is_conda = (root / "conda-meta").is_dir()
+    # One that was adopted has no seal in it.
+    is_own = (root / SEAL).exists() or (root.parent.name == "generations" and (root.parents[1] / "owner.json").exists())
+    if is_own and not own:
+        raise TfprovError(
+            "usage",
+            f"`{named}` is an environment of tfprov already",
+            evidence=(f"it is `{root}`",),
+            hint="bring it up with `tfprov up`",
+        )
+    # What is left of a venv may be its settings alone, or its packages alone.
+    if not (settings or libraries or is_conda):
+        raise TfprovError(
+            "environment-missing",
+            f"`{path}` is no environment",
+            evidence=(f"`{root}` has neither `pyvenv.cfg` nor `conda-meta` nor a folder of packages",),
+            hint="name the folder of an environment, or the Python in it",
+        )
+    conda = _conda_side(root) if is_conda else None
+    python = _python(root, settings, libraries, dict(conda.versions) if conda else {})
+    kind = _kind(root, settings, is_conda=is_conda)
+    sees_system = settings.get("include-system-site-packages", "false").lower() == "true"
+    found = tuple(one for library in libraries for one in distributions_in(library, root))
+    outside = _outside(python, settings, home if sees_system or kind != "venv" else None, system=sees_system)
+    return Found(
+        root=root,
+        named=named,
+        kind=kind,
+        maker=_maker(settings, kind),
+        python=python,
+        libraries=libraries,
+        distributions=tuple(sorted(found, key=lambda one: one.name)),
+        outside=outside,
+        sees_system=sees_system,
+        made_at=_made_at(root, named),
+        conda=conda,
+        beside=beside(root, libraries, found, is_conda=is_conda) if kind != "interpreter" else (),
+        module=any((library / "tensorflow").is_dir() for library in libraries),
+    )
+
+
+def settings_of(path: Path) -> dict[str, str]:
+    """The keys of a `pyvenv.cfg`, in lower case; nothing where it cannot be read."""
+    try:
+        lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        return {}
+    pairs = (line.partition("=") for line in lines)
+    return {key.strip().lower(): value.strip() for key, _, value in pairs if key.strip()}
+
+
+def index_of(root: Path) -> str:
+    """The index that the environment's own pip is set up with; empty when it has none."""
+    settings = ConfigParser(interpolation=None)
+    with contextlib.suppress(OSError, Error, UnicodeDecodeError):
+        settings.read(root / ("pip.ini" if os.name == "nt" else "pip.conf"), encoding="utf-8")
+        for section in ("install", "global"):
+            if settings.has_option(section, "index-url"):
+                return settings.get(section, "index-url").strip()
+    return ""
+
+
+def _root_of(path: Path) -> Path:
+    if path.is_dir():
+        return path
+    if path.is_symlink() or path.is_file():
+        # Of `.venv/bin/python` the folder counts, not what the link leads to.
+        above = path.parent.parent
+        if (above / "pyvenv.cfg").exists() or (above / "conda-meta").is_dir():
+            return above
+        return Path(os.path.realpath(path)).parent.parent
+    raise TfprovError(
+        "environment-missing",
+        f"there is nothing at `{path}`",
+        hint="name the folder of an environment, or the Python in it",
+    )
+
+
+def _libraries(root: Path) -> tuple[Path, ...]:
+    """Folders of packages; Debian has others for the packages of the system."""
+    debian = [root / "lib" / "python3" / "dist-packages", *sorted(root.glob("local/lib/python3*/dist-packages"))]
+    return (*site_packages(root), *(path for path in debian if path.is_dir()))
+
+
+def _kind(root: Path, settings: dict[str, str], *, is_conda: bool) -> Kind:
+    if is_conda:
+        return "conda"
+    has_standard_library = any(root.glob("lib/python3*/os.py")) or (root / "Lib" / "os.py").exists()
+    return "interpreter" if has_standard_library and not settings else "venv"
+
+
+def _maker(settings: dict[str, str], kind: Kind) -> str:
+    if kind != "venv":
+        return kind
+    return next((name for name in ("uv", "virtualenv") if name in settings), "venv")
+
+
+def _python(root: Path, settings: dict[str, str], libraries: tuple[Path, ...], conda: dict[str, str]) -> FoundPython:
+    path = python_in(root)
+    if not os.path.lexists(path) and os.path.lexists(path.with_name("python3")):
+        path = path.with_name("python3")
+    told = settings.get("version") or settings.get("version_info") or conda.get("python", "")
+    numbers = re.match(r"\d+\.\d+(?:\.\d+)?", told)
+    version = numbers[0] if numbers else ""
+    if not version:
+        minors = [found[1] for library in libraries if (found := _LIBRARY.match(library.parent.name))]
+        version = max(minors, key=lambda minor: tuple(map(int, minor.split("."))), default="")
+    target = Path(os.path.realpath(path))
+    return FoundPython(path=path, version=version, target=target, why=_wrong_with(path, target, settings))
+
+
+def _wrong_with(path: Path, target: Path, settings: dict[str, str]) -> str:
+    """Why an interpreter cannot start; empty when nothing is seen that speaks against it."""
+    if not os.path.lexists(path):
+        return "there is none in the environment"
+    if not target.exists():
+        return f"it leads to `{target}`, which is gone"
+    if not os.access(target, os.X_OK):
+        return f"`{target}` is not a program"
+    home = settings.get("home", "")
+    if home and not Path(home).is_dir():
+        return f"it was made from a Python in `{home}`, which is gone"
+    made_for, here = processor_of(target), _SAME.get(platform.machine().lower(), platform.machine().lower())
+    if made_for and made_for != here:
+        return f"it is a program for {made_for}, and this machine is {here}"
+    return ""
+
+
+def processor_of(program: Path) -> str:
+    """The processor that a program for Linux was built for; empty when that cannot be said."""
+    with contextlib.suppress(OSError), program.open("rb") as stream:
+        head = stream.read(20)
+        if head[:4] == b"\x7fELF" and len(head) == 20:
+            return _ELF.get(int.from_bytes(head[18:20], "little" if head[5] == 1 else "big"), "another processor")
+    return ""
+
+
+def _outside(
+    python: FoundPython, settings: dict[str, str], home: Path | None, *, system: bool
+) -> tuple[Distribution, ...]:
+    """Distributions outside the environment that its Python would find."""
+    folders = []
+    if home is not None and python.minor:
+        folders.append(home / ".local" / "lib" / f"python{python.minor}" / "site-packages")
+    if system and settings.get("home") and python.minor:
+        base = Path(settings["home"]).parent
+        folders += [
+            base / "lib" / f"python{python.minor}" / "site-packages",
+            base / "lib" / "python3" / "dist-packages",
+        ]
+    return tuple(one for folder in folders for one in distributions_in(folder, folder))
+
+
+def _made_at(root: Path, named: Path) -> Path | None:
+    """Where the environment lay when its commands were written; None when that is here, or they do not say it."""
+    here = {str(root), str(named)}
+    counted: Counter[str] = Counter()
+    folder = python_in(root).parent
+    with contextlib.suppress(OSError):
+        for path in sorted(folder.iterdir()):
+            with contextlib.suppress(OSError):
+                if path.is_symlink() or not path.is_file():
+                    continue
+                with path.open("rb") as stream:
+                    found = _SHEBANG.match(stream.read(600))
+                program = os.fsdecode(found[1]) if found else ""
+                if os.path.basename(program).startswith("python") and os.path.dirname(program).endswith("/bin"):  # noqa: PTH119, PTH120 - any text may stand there
+                    counted[os.path.dirname(os.path.dirname(program))] += 1  # noqa: PTH120 - likewise
+    if not counted or any(place in here or os.path.realpath(place) == str(root) for place in counted):
+        return None
+    # An environment of conda or an interpreter has commands of the system beside its own.
+    likely = counted.most_common(1)[0][0]
+    return None if likely in ("/usr", "/usr/local") else Path(likely)
+
+
+def _conda_side(root: Path) -> CondaSide:
+    versions: dict[str, str] = {}
+    channels: Counter[str] = Counter()
+    for path in sorted((root / "conda-meta").glob("*.json")):
+        try:
+            told = json.loads(path.read_bytes())
+            versions[str(told["name"])] = str(told["version"])
+        except (OSError, ValueError, KeyError, TypeError):
+            continue
+        channel = str(told.get("channel") or "")
+        if channel:
+            channels[_plain_channel(channel)] += 1
+    is_base = (root / "condabin").is_dir() or (root / "pkgs").is_dir() or "conda" in versions
+    return CondaSide(
+        requested=_requested(root / "conda-meta" / "history"),
+        versions=tuple(versions.items()),
+        channels=tuple(name for name, _ in channels.most_common()),
+        is_base=is_base,
+    )
+
+
+def _plain_channel(channel: str) -> str:
+    """A channel as a profile names it: its address, without the folder for the platform."""
+    from tfprov.redact import redact
+
+    address = re.sub(r"/(?:noarch|(?:linux|osx|win)-[a-z0-9]+)/?$", "", redact(channel))
+    return address.rstrip("/")
+
+
+def _requested(history: Path) -> tuple[str, ...]:
+    """The specs that the user named and did not take back, as the last of them says it."""
+    wanted: dict[str, str] = {}
+    try:
+        lines = history.read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        return ()
+    for line in lines:
+        found = _SPECS.match(line)
+        if found is None:
+            continue
+        for spec in re.findall(r"""['"]([^'"]+)['"]""", found["specs"]):
+            name = SPEC_NAME.match(spec)
+            if name is None:
+                continue
+            if found["what"] in ("remove", "uninstall", "neutered"):
+                wanted.pop(name["name"].lower(), None)
+            else:
+                wanted[name["name"].lower()] = spec
+    return tuple(wanted.values())
+
+
+def runs_this(root: Path) -> bool:
+    """Whether tfprov itself is started from this environment."""
+    return any(Path(os.path.realpath(place)) == root for place in (sys.prefix, sys.exec_prefix))

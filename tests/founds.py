@@ -1,0 +1,18 @@
+"""Environments that were read, without any files behind them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from tfprov.adopt.records import Distribution, Found, FoundPython
+
+
+def one(name: str, version: str, *requires: str, folder: Path = Path("/x"), **more: object) -> Distribution:
+    metadata = folder / f"{name.replace('-', '_')}-{version}.dist-info"
+    return Distribution(name=name, project=name, version=version, metadata=metadata, requires=requires, **more)  # type: ignore[arg-type]
+
+
+def env(*distributions: Distribution, root: Path = Path("/x/.venv"), **more: object) -> Found:
+    python = FoundPython(path=root / "bin" / "python", version="3.11.7", target=Path("/usr/bin/python3"))
+    values: dict[str, object] = {"kind": "venv", "maker": "venv", "python": python, **more}
+    return Found(root=root, named=root, distributions=distributions, **values)  # type: ignore[arg-type]

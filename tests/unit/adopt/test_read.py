@@ -1,0 +1,206 @@
+"""Reading environments that were made by real tools; nothing in them is started."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from site_under_test import PYTHON
+from tfprov.adopt.metadata import editable_of, headers
+from tfprov.adopt.read import index_of, read
+from tfprov.adopt.records import Found
+from tfprov.errors import TfprovError
+from tfprov.pipeline.uv import uv_executable
+from wheels import build_wheel
+
+pytestmark = pytest.mark.skipif(os.name != "posix", reason="the environments of these tests are laid out as on POSIX")
+MINOR = f"{sys.version_info[0]}.{sys.version_info[1]}"
+
+
+def uv(*arguments: str | Path, cwd: Path) -> None:
+    argv = [uv_executable(), *arguments, "--no-config", "--offline", "--cache-dir", cwd / "cache"]
+    subprocess.run(argv, check=True, capture_output=True, cwd=cwd)
+
+
+@pytest.fixture
+def made(tmp_path: Path) -> Path:
+    """An environment of uv with one package."""
+    uv("venv", "--python", PYTHON, tmp_path / ".venv", cwd=tmp_path)
+    wheel = build_wheel(tmp_path / "built", "helper", "1.0", requires=("other>=1; extra == 'more'",))
+    uv("pip", "install", "--python", tmp_path / ".venv", "--no-deps", wheel, cwd=tmp_path)
+    return tmp_path / ".venv"
+
+
+def library(root: Path) -> Path:
+    (found,) = root.glob("lib/python*/site-packages")
+    return found
+
+
+def kinds(found: Found) -> set[tuple[str, str]]:
+    return {(one.kind, Path(one.path).name) for one in found.beside}
+
+
+class TestMakers:
+    def test_uv(self, made: Path) -> None:
+        found = read(made)
+        assert (found.kind, found.maker, found.python.minor, found.python.why) == ("venv", "uv", MINOR, "")
+        (helper,) = found.distributions
+        assert (helper.name, helper.version, helper.installer, helper.lacks) == ("helper", "1.0", "uv", ())
+        assert helper.origin is not None
+        assert helper.origin.path is not None
+
+    def test_venv(self, tmp_path: Path) -> None:
+        subprocess.run([sys.executable, "-m", "venv", "--without-pip", tmp_path / "env"], check=True)
+        found = read(tmp_path / "env")
+        assert (found.kind, found.maker, found.distributions, found.beside) == ("venv", "venv", (), ())
+        assert found.python.version == ".".join(map(str, sys.version_info[:3]))
+
+    def test_virtualenv(self, tmp_path: Path) -> None:
+        argv = [sys.executable, "-m", "virtualenv", "-q", "--no-download", "--no-periodic-update", tmp_path / "env"]
+        subprocess.run(argv, check=True)
+        found = read(tmp_path / "env")
+        assert (found.kind, found.maker, found.made_at, found.beside) == ("venv", "virtualenv", None, ())
+        assert "pip" in found.versions
+
+    def test_an_interpreter(self) -> None:
+        found = read(Path(sys.base_prefix))
+        assert (found.kind, found.python.minor) == ("interpreter", MINOR)
+
+    def test_it_may_be_named_by_its_python(self, made: Path) -> None:
+        assert read(made / "bin" / "python").root == made
+
+    def test_one_of_tfprov_is_refused(self, made: Path) -> None:
+        (made / "tfprov.json").write_text("{}")
+        with pytest.raises(TfprovError, match="an environment of tfprov already"):
+            read(made)
+
+    @pytest.mark.parametrize("name", ["nothing", "empty", "file"])
+    def test_what_is_no_environment_is_refused(self, tmp_path: Path, name: str) -> None:
+        (tmp_path / "empty").mkdir()
+        (tmp_path / "file").write_text("")
+        with pytest.raises(TfprovError) as refused:
+            read(tmp_path / name)
+        assert refused.value.code.name == "environment-missing"
+
+    def test_conda(self, tmp_path: Path) -> None:
+        meta = tmp_path / "env" / "conda-meta"
+        meta.mkdir(parents=True)
+        for name, version in (("python", "3.11.5"), ("numpy", "1.26.4"), ("ffmpeg", "6.1")):
+            channel = "https://host/conda-forge/linux-64"
+            record = {"name": name, "version": version, "build": "0", "channel": channel, "files": []}
+            (meta / f"{name}-{version}-0.json").write_text(json.dumps(record))
+        (meta / "history").write_text(
+            "==> 2024-01-01 00:00:00 <==\n# update specs: ['python=3.11', \"numpy\", 'scipy']\n"
+            "==> 2024-02-01 00:00:00 <==\n# remove specs: ['scipy']\n# update specs: ['ffmpeg[version=\">=6\"]']\n"
+        )
+        found = read(tmp_path / "env")
+        assert (found.kind, found.python.minor) == ("conda", "3.11")
+        assert found.conda is not None
+        assert found.conda.requested[:2] == ("python=3.11", "numpy")
+        assert [spec.partition("[")[0] for spec in found.conda.requested[2:]] == ["ffmpeg"]
+        assert found.conda.channels == ("https://host/conda-forge",)
+        assert not found.conda.is_base
+        (tmp_path / "env" / "condabin").mkdir()
+        based = read(tmp_path / "env").conda
+        assert based is not None
+        assert based.is_base
+
+
+class TestWhatLiesBeside:
+    def test_files_of_the_user_and_what_starts_with_python(self, made: Path) -> None:
+        place = library(made)
+        (place / "mine.py").write_text("x = 1")
+        (place / "notes").mkdir()
+        (place / "notes" / "a.txt").write_text("a")
+        (place / "start.pth").write_text("import os; os.environ.setdefault('X', '1')\n/opt/shared/lib\n")
+        (made / "bin" / "train").write_text("#!/bin/sh\n")
+        found = read(made)
+        assert kinds(found) == {
+            ("local", "helper-1.0.dist-info"),
+            ("file", "mine.py"),
+            ("file", "notes"),
+            ("startup", "start.pth"),
+            ("command", "train"),
+        }
+        (startup,) = (one for one in found.beside if one.kind == "startup")
+        assert startup.what == "runs code when Python starts; adds `/opt/shared/lib` to the path of modules"
+
+    def test_a_package_that_was_removed_by_half(self, made: Path) -> None:
+        place = library(made)
+        (place / "~elper").mkdir()
+        (place / "gone" / "__pycache__").mkdir(parents=True)
+        (place / "gone" / "__pycache__" / "x.cpython-311.pyc").write_bytes(b"")
+        assert {("leftover", "~elper"), ("leftover", "gone")} <= kinds(read(made))
+        assert "~elper" not in read(made).versions
+
+    def test_an_editable_project(self, made: Path, tmp_path: Path) -> None:
+        folder = library(made) / "mine-0.1.dist-info"
+        folder.mkdir()
+        (folder / "METADATA").write_text("Metadata-Version: 2.1\nName: mine\nVersion: 0.1\nRequires-Dist: helper\n")
+        (folder / "RECORD").write_text("")
+        (folder / "direct_url.json").write_text(json.dumps({"url": tmp_path.as_uri(), "dir_info": {"editable": True}}))
+        (library(made) / "__editable__.mine-0.1.pth").write_text(str(tmp_path))
+        found = read(made)
+        assert ("editable", "mine-0.1.dist-info") in kinds(found)
+        assert not [one for one in found.beside if one.kind == "startup"]
+        (mine,) = (one for one in found.distributions if one.name == "mine")
+        assert mine.origin is not None
+        assert (mine.origin.path, mine.origin.is_editable) == (tmp_path, True)
+
+
+def test_an_old_kind_of_editable_project_and_one_of_setup_py(made: Path, tmp_path: Path) -> None:
+    place = library(made)
+    (tmp_path / "src" / "old.egg-info").mkdir(parents=True)
+    (tmp_path / "src" / "old.egg-info" / "PKG-INFO").write_text("Name: old\nVersion: 3.0\n")
+    (tmp_path / "src" / "old.egg-info" / "requires.txt").write_text("helper>=1\n\n[more]\nother\n")
+    (place / "old.egg-link").write_text(f"{tmp_path / 'src'}\n.")
+    (place / "older-2.0-py3.11.egg-info").write_text("Metadata-Version: 1.0\nName: older\nVersion: 2.0\n")
+    found = {one.name: one for one in read(made).distributions}
+    assert (found["old"].version, found["old"].requires, found["older"].version) == ("3.0", ("helper>=1",), "2.0")
+
+
+def test_the_user_site_is_seen_from_a_conda_environment_only(made: Path, tmp_path: Path) -> None:
+    home = tmp_path / "person"
+    place = home / ".local" / "lib" / f"python{MINOR}" / "site-packages" / "numpy-1.0.dist-info"
+    place.mkdir(parents=True)
+    (place / "METADATA").write_text("Name: numpy\nVersion: 1.0\n")
+    assert read(made, home=home).outside == ()
+    (made / "conda-meta").mkdir()
+    assert [one.name for one in read(made, home=home).outside] == ["numpy"]
+
+
+def test_its_own_pip_may_have_an_index(made: Path) -> None:
+    assert index_of(made) == ""
+    (made / "pip.conf").write_text("[global]\nindex-url = https://index.example/simple\n")
+    assert index_of(made) == "https://index.example/simple"
+    (made / "pip.conf").write_bytes(b"\xff\xfe[")
+    assert index_of(made) == ""
+
+
+@pytest.mark.parametrize("content", [b"", b"\xff\xfe\x00", b"version = \x80", b"=\n==\n", b"version\n" * 1000])
+def test_settings_that_cannot_be_read_do_no_harm(made: Path, content: bytes) -> None:
+    (made / "pyvenv.cfg").write_bytes(content)
+    assert read(made).python.minor == MINOR
+
+
+@pytest.mark.parametrize("name", ["METADATA", "RECORD", "WHEEL", "INSTALLER", "direct_url.json"])
+@pytest.mark.parametrize("content", [b"", b"\xff\xfe\x00\x80", b"{", b"null", b'"\n,,\n"', b"[]"])
+def test_metadata_that_cannot_be_read_does_no_harm(made: Path, name: str, content: bytes) -> None:
+    (library(made) / "helper-1.0.dist-info" / name).write_bytes(content)
+    (helper,) = read(made).distributions
+    assert (helper.name, helper.version) == ("helper", "1.0")
+
+
+def test_names_of_editable_installations() -> None:
+    names = ("__editable__.my_pkg-1.0.pth", "__editable___my_pkg_1_0_finder.pth", "_my_pkg.pth", "distutils.py")
+    assert [editable_of(name) for name in names] == ["my-pkg", "my-pkg-1-0-finder", "my-pkg", ""]
+
+
+def test_a_description_is_no_header() -> None:
+    told = headers("Name: x\nRequires-Dist: a\nRequires-Dist: b\n  ; extra == 'c'\n\nRequires-Dist: no\n")
+    assert told == {"Name": ["x"], "Requires-Dist": ["a", "b ; extra == 'c'"]}
