@@ -52,6 +52,8 @@ class Request:
         keep_rollback: whether to stay where a rollback led to, and ask no more; None to fail and let the user choose.
         drift: what becomes of packages that were installed by hand: `take` them into the profile, `drop` them, or say
             what they are.
+        content: of the profile, which need not be written yet; None for what its file says.
+        prefer: versions to take where they fit while there is no lock, by normalised name.
     """
 
     profile: str
@@ -68,6 +70,8 @@ class Request:
     lock: Path | None = None
     keep_rollback: bool | None = None
     drift: Literal["", "take", "drop"] = ""
+    content: bytes | None = None
+    prefer: tuple[tuple[str, str], ...] = ()
 
 
 class Context:
@@ -101,6 +105,8 @@ class Context:
     def _profile(self) -> Source | Loaded:
         """The profile; its source alone when its very text is what the environment in use was verified from."""
         request = self.request
+        if request.content is not None:
+            return self._load(request.cwd / request.profile, shipped=False)
         path, shipped = profile_of(request.profile, cwd=request.cwd, home=self.home)
         if not request.overrides:
             seen = source.glance(path, shipped=shipped)
@@ -226,7 +232,13 @@ class Context:
         from tfprov.profile.load import load
 
         elsewhere = self.request.host is not None
-        return load(path, overrides=self.request.overrides, shipped=shipped, elsewhere=elsewhere)
+        return load(
+            path,
+            overrides=self.request.overrides,
+            shipped=shipped,
+            content=self.request.content,
+            elsewhere=elsewhere,
+        )
 
     def _collect(self, event: Event) -> None:
         if isinstance(event, Attempt):

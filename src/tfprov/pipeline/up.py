@@ -134,6 +134,11 @@ def plan(request: Request, emit: Emit) -> Plan:
 
 def lock(request: Request, emit: Emit) -> Lock:
     """Make or renew the lock, and nothing else."""
+    return locked(request, emit).lock
+
+
+def locked(request: Request, emit: Emit) -> Locked:
+    """Make or renew the lock; with what it was made for."""
     from tfprov.pipeline import stages
 
     context = Context(request, emit)
@@ -152,7 +157,7 @@ def lock(request: Request, emit: Emit) -> Lock:
             machine = stages.gather_facts(context)
             choice = stages.make_plan(context, machine)
             interpreter = stages.find_interpreter(context, machine, choice.plan)
-            return stages.lock_files(context, machine, choice, interpreter).lock
+            return stages.lock_files(context, machine, choice, interpreter)
 
 
 def facts(environ: Mapping[str, str]) -> Facts:

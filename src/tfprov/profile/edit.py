@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Mapping, MutableMapping
+from collections.abc import Mapping, MutableMapping, Sequence
 
 import tomlkit
 
 from tfprov.errors import TfprovError
+from tfprov.profile.load import override_value
 
 Value = str | bool | int | tuple[str, ...]
 
@@ -44,6 +45,27 @@ def edited(text: str, changes: Mapping[str, Value]) -> str:
         else:
             table[key] = value
     return tomlkit.dumps(document)
+
+
+def with_overrides(text: str, overrides: Sequence[str]) -> str:
+    """The profile with what `--set` would give it, written down.
+
+    Args:
+        text: the TOML document.
+        overrides: `dotted.key=value`.
+
+    Raises:
+        TfprovError: `usage` for one that has no key or no value.
+    """
+    for override in overrides:
+        dotted, equals, raw = override.partition("=")
+        key = tuple(part.strip() for part in dotted.split("."))
+        if not equals or not all(key):
+            raise TfprovError("usage", f"--set '{override}': write `key=value`, with a dotted key")
+        value = override_value(key, raw)
+        kept = tuple(map(str, value)) if isinstance(value, list) else value
+        text = edited(text, {".".join(key): kept if isinstance(kept, (bool, int, tuple)) else str(kept)})
+    return text
 
 
 def difference(before: str, after: str, *, name: str) -> str:

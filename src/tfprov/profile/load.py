@@ -194,12 +194,12 @@ def _apply(document: Document, override: str) -> Key:
             problem = f"`{part}` is not a table"
             raise ValueError(problem)  # noqa: TRY004 - a mistake of the user's, reported with the others
         table = inner
-    table[key[-1]] = _override_value(key, raw)
+    table[key[-1]] = override_value(key, raw)
     return key
 
 
-def _override_value(key: Key, raw: str) -> object:
-    """The value as the field wants it: text stays text (`2.19` is a version, no number), all else is read as TOML."""
+def override_value(key: Key, raw: str) -> object:
+    """The value of `--set` as the field wants it: text stays text (`2.19` is no number), all else is read as TOML."""
     wants = _field_types(key)
     try:
         value: object = tomllib.loads(f"value = {raw}")["value"]

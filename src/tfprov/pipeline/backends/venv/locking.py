@@ -200,14 +200,14 @@ def locked_choice(context: Context, machine: Machine) -> LockedChoice | None:
 
 
 def older_versions(context: Context) -> Pinned:
-    """The versions to keep where they fit: those of the lock on disk, else those of a lock that the profile names.
+    """The versions to keep where they fit: those of the lock on disk, else those of the request and the profile.
 
-    When an upgrade is asked for, the lock on disk does not count.
+    The profile may name locks of other tools. When an upgrade is asked for, the lock on disk does not count.
     """
     path = context.lock_path
     if path.exists() and not context.request.upgrade:
         return versions_in(path.read_text(encoding="utf-8"))
-    return context.loaded.preferred
+    return (*context.request.prefer, *context.loaded.preferred)
 
 
 def older_built(context: Context) -> tuple[str, ...]:

@@ -1,0 +1,280 @@
+"""What the user of an environment once asked for, read from what is in it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Literal
+
+from packaging.requirements import InvalidRequirement, Requirement
+from packaging.utils import canonicalize_name
+from packaging.version import InvalidVersion, Version
+
+from tfprov.adopt.judge import conflicts, tensorflow_of
+from tfprov.adopt.read import SPEC_NAME
+from tfprov.adopt.records import Ask, Asked, CondaSide, Distribution, Found
+from tfprov.distributions import kind_of
+from tfprov.envs.records import Finding
+from tfprov.plan.companions import breaks_in
+from tfprov.redact import holds_password
+from tfprov.wants.names import OF_SYSTEM
+
+# What makes environments brings these, and nobody asks for them.
+_SEEDS = frozenset({"pip", "setuptools", "wheel", "distribute", "pkg-resources", "uv", "virtualenv"})
+# They come and go with the release of TensorFlow, whose files they are a part of, or they are its CUDA libraries.
+_PARTS = ("nvidia-", "tensorflow-io-gcs-filesystem", "tensorflow-estimator", "tensorrt")
+# Released together with TensorFlow, under the same minor version.
+_TWINS = ("tensorflow-estimator", "tensorboard", "tf-estimator-nightly")
+
+
+def asked(found: Found, *, loose: bool = False, index: str = "", folder: Path | None = None) -> Asked:
+    """What to ask for, so that the environment becomes what it was meant to be.
+
+    Args:
+        found: the environment.
+        loose: whether the versions of what the user asked for are preferences too, and no pins.
+        index: that the environment's own pip is set up with; empty for none.
+        folder: of the profile, whose own project may be among the packages; None for none.
+    """
+    wanted = _of_conda(found.conda) if found.conda is not None else Asked()
+    wanted = _with_tensorflow(wanted, found, loose=loose)
+    # The RECORD of a project in a conda package need not fit; conda asks for those, by the names of their packages.
+    of_conda = found.conda is not None
+    own = [one for one in found.distributions if not (of_conda and _is_of_conda(found, one))]
+    packages, notes = _packages(own, loose=loose, folder=folder)
+    wanted = replace(
+        wanted,
+        python=f"=={found.python.minor}.*" if found.python.minor else "",
+        packages=packages,
+        project=_project(own, folder),
+        wishes=tuple((name, version.partition("+")[0]) for name, version in _wishes(found)),
+        notes=(*wanted.notes, *notes),
+    )
+    if index:
+        wanted = _with_index(wanted, index)
+    return _without_conflicts(wanted, found)
+
+
+def _is_of_conda(found: Found, one: Distribution) -> bool:
+    return one.installer == "conda" or (
+        not one.installer and one.name in dict(found.conda.versions if found.conda else ())
+    )
+
+
+def _wishes(found: Found) -> Iterator[tuple[str, str]]:
+    for name, version in found.versions.items():
+        try:
+            Version(version)
+        except InvalidVersion:
+            continue
+        if name not in _SEEDS and kind_of(name) is None:
+            yield name, version
+
+
+def _with_tensorflow(wanted: Asked, found: Found, *, loose: bool) -> Asked:
+    """The release that is there, or the one that what lies beside it was made for."""
+    chosen = tensorflow_of(found)
+    if chosen is None and wanted.conda_tensorflow:
+        chosen = next((one for one in found.distributions if canonicalize_name(one.name) == "tensorflow"), None)
+    reasons: list[tuple[str, str]] = []
+    notes: list[str] = []
+    outside = next((one for one in found.outside if kind_of(one.name) == "release"), None)
+    if chosen is None and outside is not None:
+        notes.append(
+            f"TensorFlow {outside.version} was found in `{outside.metadata.parent}`, outside of the environment"
+        )
+        chosen = outside
+    if chosen is None or not chosen.version:
+        minor = _minor_of_twins(found)
+        if minor:
+            notes.append(f"the release of TensorFlow is not known; what is left belongs to {minor}")
+        elif found.distributions:
+            notes.append("no TensorFlow is left in the environment: any release is asked for")
+        return replace(wanted, tensorflow=f"=={minor}.*" if minor else "", notes=(*wanted.notes, *notes))
+    try:
+        version = Version(chosen.version)
+    except InvalidVersion:
+        return wanted
+    kind = kind_of(chosen.name)
+    minor = f"{version.major}.{version.minor}"
+    text = f"=={minor}.*" if loose else f"=={version.public}"
+    if kind == "rival" or version.is_devrelease:
+        text = f"=={minor}.*"
+        why = f"`{chosen.project}` {chosen.version} is a build of its own: the release of that version is taken"
+        reasons.append((chosen.name, why))
+    elif kind == "placeholder":
+        reasons.append((chosen.name, f"`{chosen.project}` is no longer published: `tensorflow` is the same"))
+    accelerator = "cpu" if "cpu" in chosen.name or chosen.name in ("intel-tensorflow", "tensorflow-intel") else "auto"
+    for other in found.distributions:
+        if kind_of(other.name) is not None and other.name != chosen.name:
+            reasons.append(
+                (other.name, f"only one TensorFlow can be installed; {chosen.project} {chosen.version} stays")
+            )
+    return replace(
+        wanted,
+        tensorflow=text,
+        accelerator=accelerator,  # type: ignore[arg-type]  # one of two literals
+        reasons=(*wanted.reasons, *reasons),
+        notes=(*wanted.notes, *notes),
+    )
+
+
+def _minor_of_twins(found: Found) -> str:
+    """The minor release of a TensorFlow that is gone: pip's leftovers name it, and so does what is released with it."""
+    for each in found.beside:
+        if each.kind == "leftover" and "ensorflow" in each.path and each.path.endswith(".dist-info"):
+            version = each.path.removesuffix(".dist-info").rpartition("-")[2]
+            return ".".join(version.split(".")[:2])
+    versions = found.versions
+    return next((".".join(versions[name].split(".")[:2]) for name in _TWINS if name in versions), "")
+
+
+def _project(distributions: Sequence[Distribution], folder: Path | None) -> Literal["no", "wheel", "editable"]:
+    """How the project in the folder of the profile is installed."""
+    for one in distributions:
+        if _is_project_of(one, folder):
+            return "editable" if one.origin is not None and one.origin.is_editable else "wheel"
+    return "no"
+
+
+def _is_project_of(one: Distribution, folder: Path | None) -> bool:
+    path = one.origin.path if one.origin else None
+    return path is not None and folder is not None and path.is_dir() and path.resolve() == folder.resolve()
+
+
+def _packages(
+    distributions: Sequence[Distribution], *, loose: bool, folder: Path | None
+) -> tuple[tuple[Ask, ...], tuple[str, ...]]:
+    """What was asked for by name, and what nothing else brings."""
+    needed = {name for one in distributions for name in _names(one.requires) if name != one.name}
+    # uv marks all that it installs as requested, and so does pip with a list that names everything.
+    telling = {one.installer for one in distributions if not one.is_requested and one.name in needed}
+    packages: dict[str, Ask] = {}
+    notes: list[str] = []
+    for one in distributions:
+        if one.name in _SEEDS or kind_of(one.name) is not None or one.name.startswith(_PARTS):
+            continue
+        if one.name in OF_SYSTEM or _is_project_of(one, folder):
+            continue
+        origin = one.origin
+        if origin is not None and origin.path is not None and not origin.path.exists():
+            notes.append(f"`{one.project}` was installed from `{origin.path}`, which is gone")
+            if origin.is_editable or not origin.path.suffix:
+                # A project of one's own, that no index has: what it needs is all that can be had.
+                for line in _dependencies(one):
+                    packages.setdefault(_name(line), Ask(name=_name(line), project=_name(line), text=line))
+                continue
+        elif origin is not None and origin.path is not None and origin.is_editable:
+            notes.append(
+                f"`{one.project}` was a link to `{origin.path}` and becomes a wheel of it; "
+                "`-e` in a requirements file under `packages.files` makes a link"
+            )
+        if (one.is_requested and one.installer in telling) or one.name not in needed:
+            packages[one.name] = _ask(one, loose=loose)
+    return tuple(packages[name] for name in sorted(packages)), tuple(notes)
+
+
+def _ask(one: Distribution, *, loose: bool) -> Ask:
+    origin = one.origin
+    text = ""
+    is_here = origin is not None and origin.path is not None and origin.path.exists()
+    if origin is not None and not holds_password(origin.url):
+        if origin.commit and origin.url.startswith("git+"):
+            folder = f"#subdirectory={origin.subdirectory}" if origin.subdirectory else ""
+            text = f"{one.project} @ {origin.url}@{origin.commit}{folder}"
+        elif is_here or (origin.path is None and origin.url.partition("#")[0].endswith(".whl")):
+            text = f"{one.project} @ {origin.url}"
+    return Ask(name=one.name, project=one.project, version=one.version, text=text, is_pinned=not loose)
+
+
+def _dependencies(one: Distribution) -> Iterator[str]:
+    """What a local project depends on, without its extras and without TensorFlow, which has a table of its own."""
+    for line in one.requires:
+        try:
+            requirement = Requirement(line)
+        except InvalidRequirement:
+            continue
+        if requirement.marker is not None and "extra" in str(requirement.marker):
+            continue
+        if requirement.url is None and kind_of(requirement.name) is None:
+            yield str(requirement)
+
+
+def _name(line: str) -> str:
+    return canonicalize_name(Requirement(line).name)
+
+
+def _names(lines: Sequence[str]) -> Iterator[str]:
+    for line in lines:
+        try:
+            yield canonicalize_name(Requirement(line).name)
+        except InvalidRequirement:
+            continue
+
+
+def _with_index(wanted: Asked, index: str) -> Asked:
+    if holds_password(index) or "@" in index.partition("://")[2].partition("/")[0]:
+        return replace(
+            wanted,
+            notes=(*wanted.notes, "its `pip.conf` names an index with credentials: set it up for pip or uv yourself"),
+        )
+    return replace(wanted, index=index)
+
+
+def _without_conflicts(wanted: Asked, found: Found) -> Asked:
+    """The same without the pins that contradict what is pinned besides: TensorFlow's own needs come first."""
+    for each in conflicts(found):
+        wanted = _loosened(wanted, each, found)
+    versions = found.versions
+    for row in breaks_in(versions):
+        name = _name(row.requires)
+        if name in versions:
+            why = f"{row.package} {versions[row.package]} needs `{row.requires}`: {row.why}"
+            wanted = loosen(wanted, (name,), why)
+    return wanted
+
+
+def _loosened(wanted: Asked, finding: Finding, found: Found) -> Asked:
+    needed = finding.expected.partition("`")[2].partition("`")[0]
+    name = _name(needed)
+    if name not in found.versions:
+        return wanted  # it is missing, and comes with what needs it
+    asker = finding.expected.partition("(")[2].removesuffix(" asks for it)").rpartition("(")[2]
+    if kind_of(name) is not None:
+        # TensorFlow stays: who needs another one has to move.
+        return loosen(wanted, (finding.path,), f"it asks for `{needed}`, and TensorFlow stays as it is")
+    return loosen(wanted, (name,), f"{asker} asks for `{needed}`")
+
+
+def loosen(wanted: Asked, names: Sequence[str], why: str) -> Asked:
+    """The same without the pins of some packages; their versions stay preferences."""
+    reasons = dict(wanted.reasons)
+    for name in names:
+        reasons.setdefault(name, why)
+    packages = tuple(
+        replace(one, is_pinned=False) if one.name in names and not one.text else one for one in wanted.packages
+    )
+    return replace(wanted, packages=packages, reasons=tuple(reasons.items()))
+
+
+def _of_conda(conda: CondaSide) -> Asked:
+    """The specs that the user named to conda; with versions, where they are known."""
+    versions = dict(conda.versions)
+    specs, has_tensorflow = [], False
+    for match in map(SPEC_NAME.match, conda.requested):
+        name = match["name"].lower() if match else ""
+        if not name or name in ("python", "pip", "conda") or name not in versions:
+            continue
+        if name.startswith("tensorflow"):
+            has_tensorflow = True
+            continue
+        specs.append(f"{name}={versions[name]}")
+    short = "conda-forge"
+    channels = tuple(short if channel.endswith(f"/{short}") else channel for channel in conda.channels)
+    return Asked(
+        kind="conda",
+        conda=tuple(sorted(specs)),
+        channels=channels,
+        conda_tensorflow=has_tensorflow or "tensorflow" in versions or "tensorflow-base" in versions,
+    )

@@ -1,0 +1,93 @@
+"""The profile that asks for what an environment was meant to be."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Sequence
+
+from tfprov.adopt.records import Asked
+
+_MARK = "# Written by `tfprov adopt` from "
+_MARKED = re.compile(rf"^{re.escape(_MARK)}(?P<place>\".+\")\.$", re.MULTILINE)
+
+
+def profile_text(wanted: Asked, *, name: str, place: str, path: str = "", index: str = "") -> str:
+    """A profile in TOML.
+
+    Args:
+        wanted: what it asks for.
+        name: of the environment.
+        place: folder of the environment that it was read from, absolute.
+        path: where the environment is to stand, relative to the profile; empty for tfprov's own folder.
+        index: where packages come from; empty for what the machine is set up with.
+    """
+    why = dict(wanted.reasons)
+    lines = [
+        f"{_MARK}{_text(place)}.",
+        "# `tfprov plan` says what would be done; pins may be loosened: their versions are kept while they fit.",
+        "",
+        f"name = {_text(name)}",
+    ]
+    if wanted.python:
+        lines += ["", "[python]", f"version = {_text(wanted.python)}"]
+    table = [f'kind = "{wanted.kind}"'] if wanted.kind != "venv" else []
+    table += [f"path = {_text(path)}"] if path else []
+    if table:
+        lines += ["", "[environment]", *table]
+    lines += ["", "[tensorflow]"]
+    lines += [f"version = {_text(wanted.tensorflow)}"] if wanted.tensorflow else []
+    lines += [f'accelerator = "{wanted.accelerator}"']
+    if wanted.packages or wanted.project != "no":
+        lines += ["", "[packages]"]
+    if wanted.project != "no":
+        lines.append(f'project = "{wanted.project}"')
+    if wanted.packages:
+        lines.append("requirements = [")
+        for one in wanted.packages:
+            reason = f"  # {one.version} was found; {why[one.name]}" if one.name in why and one.version else ""
+            lines.append(f"    {_text(str(one))},{_one_line(reason)}".rstrip())
+        lines.append("]")
+    if index or wanted.index:
+        lines += ["", "[index]", f"url = {_text(index or wanted.index)}"]
+    if wanted.kind == "conda":
+        lines += ["", "[conda]", f"channels = {_list(wanted.channels)}"] if wanted.channels else ["", "[conda]"]
+        lines += [f"packages = {_list(wanted.conda)}"] if wanted.conda else []
+        lines += [f'tensorflow = "{"conda" if wanted.conda_tensorflow else "wheel"}"']
+    return "\n".join(lines) + "\n"
+
+
+def adopted_from(text: str) -> str:
+    """The environment that a profile was written from; empty when it is no such profile."""
+    found = _MARKED.search(text)
+    try:
+        return str(json.loads(found["place"])) if found else ""
+    except ValueError:
+        return ""
+
+
+def without_path(text: str) -> str:
+    """A profile of which the environment stands in tfprov's own folder."""
+    import tomlkit
+
+    document = tomlkit.parse(text)
+    table = document.get("environment")
+    if table is not None and "path" in table:
+        del table["path"]
+        if not table:
+            del document["environment"]
+    return tomlkit.dumps(document)
+
+
+def _text(value: str) -> str:
+    # A TOML string is written like one of JSON, but for what lies beyond the first plane, which JSON writes as two.
+    return json.dumps(value, ensure_ascii=False)
+
+
+def _one_line(text: str) -> str:
+    """A comment; a resolver's words may have lines and colours."""
+    return re.sub(r"[\x00-\x1f\x7f]+", " ", text)
+
+
+def _list(values: Sequence[str]) -> str:
+    return f"[{', '.join(_text(value) for value in values)}]"

@@ -1,0 +1,347 @@
+"""Taking over an environment that somebody else made: a profile and a lock that recreate it, then its place."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+from tfprov.adopt.asked import asked
+from tfprov.adopt.find import environments_below
+from tfprov.adopt.judge import findings, tensorflow_of
+from tfprov.adopt.read import index_of, read, runs_this
+from tfprov.adopt.records import Asked, Change, Found
+from tfprov.adopt.relax import changes, relaxed
+from tfprov.adopt.text import adopted_from, profile_text, without_path
+from tfprov.distributions import kind_of
+from tfprov.envs.records import Finding
+from tfprov.errors import TfprovError
+from tfprov.events import Emit, Note
+from tfprov.paths import temporary, writable, write_atomic
+from tfprov.pipeline.backends.choose import backend_of
+from tfprov.pipeline.context import Request
+from tfprov.pipeline.up import locked
+from tfprov.profile.edit import with_overrides
+from tfprov.profile.source import plain_name
+
+if TYPE_CHECKING:
+    from tfprov.pipeline.records import Locked, Outcome
+
+# A folder of this name belongs to the project that it lies in.
+_OF_PROJECT = frozenset({".venv", "venv", ".env", "env", "virtualenv", ".virtualenv"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asking:
+    """What `adopt` is asked for.
+
+    Attributes:
+        path: the environment, absolute: its folder or its Python.
+        output: the profile to write, absolute; None for the usual place.
+        cwd: working folder.
+        environ: variables of this process.
+        overrides: `key=value` to write into the profile.
+        loose: whether found versions are preferences, and no pins.
+        force: whether the new environment takes the old one's place although processes run from the old one.
+    """
+
+    path: Path
+    cwd: Path
+    environ: Mapping[str, str]
+    output: Path | None = None
+    overrides: tuple[str, ...] = ()
+    loose: bool = False
+    force: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Subject:
+    """An environment, and the profile that is to ask for it.
+
+    Attributes:
+        profile: file of it.
+    """
+
+    asking: Asking
+    found: Found
+    profile: Path
+
+    @property
+    def name(self) -> str:
+        """A name for the environment: that of the project, or of the profile's file."""
+        profile = self.profile
+        return plain_name(profile.parent.resolve().name if profile.name == "tfprov.toml" else profile.stem)
+
+    def wanted(self) -> Asked:
+        """What the environment's user once asked for."""
+        return asked(self.found, loose=self.asking.loose, index=index_of(self.found.root), folder=self.profile.parent)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Adoption:
+    """What `adopt` found and wrote.
+
+    Attributes:
+        found: the environment.
+        findings: what is wrong with it.
+        wanted: what the profile asks for.
+        changes: what is different from what was found, each with its reason.
+        profile: the file that was written.
+        lock: the lock beside it.
+        text: of the profile.
+        outcome: of building it in place of the old one; None when that was not asked for.
+        kept: generation that the old environment is kept as; None when it stands where it stood.
+    """
+
+    found: Found
+    findings: tuple[Finding, ...]
+    wanted: Asked
+    changes: tuple[Change, ...]
+    profile: Path
+    lock: Path
+    text: str
+    outcome: Outcome | None = None
+    kept: Path | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Surveyed:
+    """An environment that was found on a machine.
+
+    Attributes:
+        refusal: why it cannot be adopted in its place; empty when it can.
+    """
+
+    found: Found
+    findings: tuple[Finding, ...]
+    refusal: str = ""
+
+    @property
+    def tensorflow(self) -> str:
+        """Project and version of its TensorFlow; empty when its files alone are left."""
+        one = tensorflow_of(self.found)
+        return f"{one.project} {one.version}" if one is not None else ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settled:
+    """What can be asked for and has an answer.
+
+    Attributes:
+        text: of the profile.
+        document: the lock.
+        lock_name: name of its file.
+    """
+
+    wanted: Asked
+    text: str
+    document: bytes
+    lock_name: str
+    changes: tuple[Change, ...]
+
+
+def adopt(asking: Asking, emit: Emit) -> Adoption:
+    """Write a profile and a lock that recreate an environment with the same versions, where those can work.
+
+    The environment is read and not run, and nothing in it is changed.
+
+    Raises:
+        TfprovError: `environment-missing`; `path-not-ours` when there is a profile already; why nothing like it can be
+            had.
+    """
+    if asking.output is not None:
+        refuse_existing(asking.output)
+    found = look(asking)
+    profile = place_of_profile(asking, found)
+    refuse_existing(profile)
+    emit(Note(text=f"reading {found.root}", level="detail"))
+    wrong = findings(found)
+    settled = settle(Subject(asking=asking, found=found, profile=profile), emit)
+    lock = profile.with_name(settled.lock_name)
+    refuse_existing(lock)
+    write_atomic(lock, settled.document)
+    write_atomic(profile, settled.text.encode())
+    return Adoption(
+        found=found,
+        findings=wrong,
+        wanted=settled.wanted,
+        changes=settled.changes,
+        profile=profile,
+        lock=lock,
+        text=settled.text,
+    )
+
+
+def survey(folder: Path, *, environ: Mapping[str, str], emit: Emit) -> tuple[Surveyed, ...]:
+    """Every environment with a TensorFlow below a folder that tfprov did not make, with what is wrong with it.
+
+    Reads what is written about their packages, not the packages themselves.
+
+    Args:
+        folder: where to look.
+        environ: variables of this process.
+        emit: receives progress.
+
+    Raises:
+        TfprovError: `usage` when there is no such folder.
+    """
+    if not folder.is_dir():
+        raise TfprovError("usage", f"there is no folder `{folder}`")
+    home = environ.get("HOME")
+    told = []
+    for path in environments_below(folder):
+        emit(Note(text=f"reading {path}", level="detail"))
+        try:
+            found = read(path, home=Path(home) if home else None)
+        except TfprovError:
+            continue  # gone meanwhile
+        if found.module or tensorflow_of(found) is not None or any(kind_of(one.name) for one in found.outside):
+            told.append(Surveyed(found=found, findings=findings(found, thorough=False), refusal=refusal(found)))
+    return tuple(told)
+
+
+def refusal(found: Found) -> str:
+    """Why an environment is not replaced where it stands; empty when it may be."""
+    if found.kind == "interpreter":
+        return "it is the folder of an interpreter, which other programs use"
+    if found.conda is not None and found.conda.is_base:
+        return "it is the base of a conda, which other environments need"
+    return "tfprov itself runs from it" if runs_this(found.root) else ""
+
+
+def look(asking: Asking) -> Found:
+    """What the environment is.
+
+    Raises:
+        TfprovError: `environment-missing`, or `usage` for one that cannot be taken over.
+    """
+    home = asking.environ.get("HOME")
+    return read(asking.path, home=Path(home) if home else None)
+
+
+def place_of_profile(asking: Asking, found: Found) -> Path:
+    """The file to write the profile to: in the folder of the project that the environment belongs to, else here."""
+    if asking.output is not None:
+        return asking.output
+    name = found.named.name
+    if name in _OF_PROJECT:
+        return found.named.parent / "tfprov.toml"
+    folder = asking.cwd if found.kind != "venv" or not writable(found.named.parent) else found.named.parent
+    return folder / f"{plain_name(name)}.toml"
+
+
+def refuse_existing(path: Path) -> None:
+    """Make sure that nothing is in the way of a file.
+
+    Raises:
+        TfprovError: `path-not-ours`.
+    """
+    if os.path.lexists(path):
+        raise TfprovError(
+            "path-not-ours",
+            f"`{path}` exists",
+            hint="name another profile with `--output`; what exists is not overwritten",
+        )
+    if not path.parent.is_dir():
+        raise TfprovError("usage", f"there is no folder `{path.parent}`")
+
+
+def settle(subject: Subject, emit: Emit) -> Settled:
+    """Ask for what was there, and for less and less of it until it can be had.
+
+    Raises:
+        TfprovError: why nothing like it can be had.
+    """
+    wanted = subject.wanted()
+    for note in wanted.notes:
+        emit(Note(text=note))
+    return settle_for(subject, wanted, emit)
+
+
+def settle_for(subject: Subject, wanted: Asked, emit: Emit) -> Settled:
+    """The same, beginning with what is given."""
+    while True:
+        text = profile_text(wanted, name=subject.name, place=str(subject.found.root))
+        text = with_overrides(text, subject.asking.overrides)
+        try:
+            return _settled(subject, wanted, text, emit)
+        except TfprovError as error:
+            less = relaxed(wanted, error)
+            if less is None or less == wanted:
+                raise
+            emit(Note(text=f"asking for less: {error.what}", level="detail"))
+            wanted = less
+
+
+def settled_already(subject: Subject, emit: Emit) -> Settled:
+    """What an earlier `adopt` wrote, as the user may have changed it since."""
+    text = without_path(subject.profile.read_text(encoding="utf-8"))
+    return _settled(subject, subject.wanted(), text, emit, keep=True)
+
+
+def _settled(subject: Subject, wanted: Asked, text: str, emit: Emit, *, keep: bool = False) -> Settled:
+    """A profile with the lock that it gets; `keep` when the lock beside it counts."""
+    lock_name = backend_of(wanted.kind).lock_name(subject.name)
+    with temporary("adopt") as work:
+        lock = work / lock_name
+        if keep:
+            with contextlib.suppress(OSError):
+                lock.write_bytes(subject.profile.with_name(lock_name).read_bytes())
+        answer = locked(request_of(subject, wanted, text, lock), emit)
+        return Settled(
+            wanted=wanted,
+            text=text,
+            document=lock.read_bytes(),
+            lock_name=lock_name,
+            changes=_changes(wanted, subject.found, answer),
+        )
+
+
+def request_of(subject: Subject, wanted: Asked, text: str, lock: Path | None = None) -> Request:
+    """A request about a profile that is not written yet."""
+    return Request(
+        profile=str(subject.profile),
+        cwd=subject.asking.cwd,
+        environ=subject.asking.environ,
+        content=text.encode(),
+        lock=lock,
+        prefer=wanted.wishes,
+    )
+
+
+def _changes(wanted: Asked, found: Found, answer: Locked) -> tuple[Change, ...]:
+    lock = answer.lock
+    after = {one.name: one.version for one in lock.files} | {one.name: one.version for one in lock.sources}
+    decision = answer.plan.decision
+    known: dict[str, str] = {}
+    for bound in (*decision.constraints, *decision.also):
+        known[canonicalize_name(Requirement(bound.requirement).name)] = f"`{bound.requirement}`: {bound.why}"
+    before = {name: version for name, version in found.versions.items() if name not in _SEEDS or name in after}
+    package = decision.tensorflow.package
+    for name in [name for name in before if kind_of(name) is not None and name != package]:
+        known.setdefault(name, f"`{package}` is taken in its place")
+        if package not in before:
+            known.setdefault(package, f"{decision.tensorflow.why}; it is in place of `{name}`")
+    known.setdefault("python", decision.python.why)
+    for name in before:
+        if name.startswith("nvidia-") and decision.tensorflow.accelerator == "cpu":
+            known.setdefault(name, "the CUDA libraries are left out where there is no GPU that they could serve")
+    return changes(wanted, before, after, python=(found.python.version, answer.interpreter.version), known=known)
+
+
+# What every environment of tfprov has or lacks by itself.
+_SEEDS = frozenset({"pip", "setuptools", "wheel"})
+
+
+def adopted(profile: Path, root: Path) -> bool:
+    """Whether a profile was written from an environment."""
+    try:
+        return adopted_from(profile.read_text(encoding="utf-8")) == str(root)
+    except (OSError, UnicodeDecodeError):
+        return False

@@ -1,0 +1,250 @@
+"""What the user of an environment once asked for, and less of it where that cannot be had."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from founds import env, one
+from tfprov.adopt.asked import asked
+from tfprov.adopt.records import Ask, Asked, Beside, CondaSide, Origin
+from tfprov.adopt.relax import changes, relaxed
+from tfprov.adopt.text import adopted_from, profile_text, without_path
+from tfprov.errors import TfprovError
+from tfprov.profile.load import load
+
+
+def lines(wanted: Asked) -> list[str]:
+    return [str(each) for each in wanted.packages]
+
+
+TENSORFLOW = one("tensorflow", "2.15.1", "numpy<2", "six", installer="pip", is_requested=True)
+
+
+def test_what_was_named_and_what_nothing_needs_is_asked_for() -> None:
+    found = env(
+        TENSORFLOW,
+        one("numpy", "1.26.4", installer="pip", is_requested=True),
+        one("six", "1.16", installer="pip"),
+        one("top", "3.0", installer="pip"),
+        one("pip", "24.0", installer="pip", is_requested=True),
+        one("nvidia-cudnn-cu12", "8.9", installer="pip"),
+    )
+    wanted = asked(found)
+    assert (wanted.tensorflow, wanted.python, wanted.accelerator) == ("==2.15.1", "==3.11.*", "auto")
+    assert lines(wanted) == ["numpy==1.26.4", "top==3.0"]
+    assert dict(wanted.wishes)["six"] == "1.16"
+    assert lines(asked(found, loose=True)) == ["numpy", "top"]
+    assert asked(found, loose=True).tensorflow == "==2.15.*"
+
+
+def test_where_everything_counts_as_named_only_what_nothing_needs_is_asked_for() -> None:
+    found = env(
+        replace(TENSORFLOW, installer="uv"),
+        *(one(name, "1.0", installer="uv", is_requested=True) for name in ("numpy", "six", "top")),
+    )
+    assert lines(asked(found)) == ["top==1.0"]
+
+
+def test_a_pin_that_tensorflow_does_not_go_with_is_a_preference() -> None:
+    found = env(
+        TENSORFLOW,
+        one("six", "1.16", installer="pip"),
+        one("numpy", "2.1.0", installer="pip", is_requested=True),
+        one("newer", "1.0", "tensorflow>=2.18", installer="pip", is_requested=True),
+    )
+    wanted = asked(found)
+    assert lines(wanted) == ["newer", "numpy"]
+    assert wanted.tensorflow == "==2.15.1"
+    assert dict(wanted.reasons)["numpy"] == "TensorFlow 2.15.1 asks for `numpy<2`"
+
+
+@pytest.mark.parametrize(
+    ("origin", "line"),
+    [
+        (Origin(url="git+https://host/a.git", commit="abc123"), "mine @ git+https://host/a.git@abc123"),
+        (
+            Origin(url="git+https://host/a.git", commit="abc", subdirectory="py"),
+            "mine @ git+https://host/a.git@abc#subdirectory=py",
+        ),
+        (Origin(url="https://host/mine-1.0-py3-none-any.whl"), "mine @ https://host/mine-1.0-py3-none-any.whl"),
+        (Origin(url="https://me:secret@host/mine-1.0-py3-none-any.whl"), "mine==1.0"),
+        (
+            Origin(url="file:///gone/mine-1.0-py3-none-any.whl", path=Path("/gone/mine-1.0-py3-none-any.whl")),
+            "mine==1.0",
+        ),
+        (None, "mine==1.0"),
+    ],
+)
+def test_where_a_package_came_from_is_asked_for_again(origin: Origin | None, line: str) -> None:
+    assert lines(asked(env(one("mine", "1.0", origin=origin)))) == [line]
+
+
+def test_projects_in_folders(tmp_path: Path) -> None:
+    folder = tmp_path / "lib"
+    folder.mkdir()
+    editable = Origin(url=folder.as_uri(), path=folder, is_editable=True)
+    mine = one("mine", "0.1", "pandas>=2", "pytest; extra == 'dev'", "tensorflow>=2", origin=editable)
+    elsewhere = asked(env(TENSORFLOW, mine), folder=tmp_path)
+    assert (lines(elsewhere), elsewhere.project) == ([f"mine @ {folder.as_uri()}"], "no")
+    assert "was a link to" in elsewhere.notes[0]
+    here = asked(env(TENSORFLOW, mine), folder=folder)
+    assert (lines(here), here.project, here.notes) == ([], "editable", ())
+    copied = replace(mine, origin=replace(editable, is_editable=False))
+    assert asked(env(copied), folder=folder).project == "wheel"
+    folder.rmdir()
+    gone = asked(env(TENSORFLOW, mine), folder=folder)
+    assert (lines(gone), gone.project) == (["pandas>=2"], "no")
+    assert gone.notes == (f"`mine` was installed from `{folder}`, which is gone",)
+
+
+@pytest.mark.parametrize(
+    ("name", "version", "text", "accelerator"),
+    [
+        ("tensorflow", "2.15.1", "==2.15.1", "auto"),
+        ("tensorflow-cpu", "2.15.1", "==2.15.1", "cpu"),
+        ("tensorflow-gpu", "2.10.1", "==2.10.1", "auto"),
+        ("intel-tensorflow", "2.13.0", "==2.13.*", "cpu"),
+        ("tf-nightly", "2.18.0.dev20240601", "==2.18.*", "auto"),
+        ("tensorflow", "2.16.0rc0", "==2.16.0rc0", "auto"),
+    ],
+)
+def test_every_kind_of_tensorflow_becomes_a_release(name: str, version: str, text: str, accelerator: str) -> None:
+    wanted = asked(env(one(name, version)))
+    assert (wanted.tensorflow, wanted.accelerator) == (text, accelerator)
+
+
+def test_a_tensorflow_that_is_gone_is_known_by_what_it_left() -> None:
+    left = Beside(kind="leftover", path="lib/python3.11/site-packages/~ensorflow_cpu-2.14.1.dist-info")
+    assert asked(env(one("tensorboard", "2.13.0"))).tensorflow == "==2.13.*"
+    assert asked(env(one("tensorboard", "2.13.0"), beside=(left,))).tensorflow == "==2.14.*"
+    assert asked(env(one("six", "1.0"))).tensorflow == ""
+
+
+def test_an_index_with_a_login_is_not_written_down() -> None:
+    assert asked(env(), index="https://host/simple").index == "https://host/simple"
+    for address in ("https://me:secret@host/simple", "https://token@host/simple"):
+        wanted = asked(env(), index=address)
+        assert wanted.index == ""
+        assert "secret" not in str(wanted)
+        assert "token" not in str(wanted)
+
+
+def test_of_conda_the_history_counts() -> None:
+    conda = CondaSide(
+        requested=("python=3.11", "tensorflow=2.15", "ffmpeg>=6", "gone"),
+        versions=(
+            ("python", "3.11.5"),
+            ("tensorflow", "2.15.0"),
+            ("ffmpeg", "6.1"),
+            ("zlib", "1.3"),
+            ("numpy", "1.26"),
+        ),
+        channels=("https://host/conda-forge", "https://host/other"),
+    )
+    found = env(one("numpy", "1.26", installer="conda"), one("mine", "1.0", installer="pip"), kind="conda", conda=conda)
+    wanted = asked(found)
+    assert (wanted.kind, wanted.conda, wanted.conda_tensorflow) == ("conda", ("ffmpeg=6.1",), True)
+    assert wanted.channels == ("conda-forge", "https://host/other")
+    assert lines(wanted) == ["mine==1.0"]
+
+
+class TestTheProfile:
+    wanted = asked(env(TENSORFLOW, one("numpy", "2.1.0"), one("ütf", "1.0"), one("mine", "1.0")))
+
+    def test_it_is_one(self, tmp_path: Path) -> None:
+        wanted = replace(self.wanted, packages=tuple(each for each in self.wanted.packages if each.name != "ütf"))
+        text = profile_text(wanted, name="x", place='/a "quoted"\nplace/.venv', path="./my .venv")
+        profile = load(tmp_path / "x.toml", content=text.encode()).profile
+        assert profile.environment.path == "./my .venv"
+        assert profile.tensorflow.version == "==2.15.1"
+        assert "mine==1.0" in profile.packages.requirements
+        assert adopted_from(text) == '/a "quoted"\nplace/.venv'
+        assert load(tmp_path / "x.toml", content=without_path(text).encode()).profile.environment.path is None
+
+    def test_a_reason_with_lines_is_one_comment(self, tmp_path: Path) -> None:
+        wanted = Asked(
+            packages=(Ask(name="a", project="a", version="1", is_pinned=False),), reasons=(("a", "x\n\x1b[1my"),)
+        )
+        load(tmp_path / "x.toml", content=profile_text(wanted, name="x", place="/x").encode())
+
+    @pytest.mark.parametrize("text", ["", "name = 'x'", "# Written by `tfprov adopt` from nowhere.", "# Written by"])
+    def test_others_were_written_from_nothing(self, text: str) -> None:
+        assert adopted_from(text) == ""
+
+
+class TestLess:
+    wanted = Asked(
+        tensorflow="==2.15.1",
+        python="==3.11.*",
+        packages=(
+            Ask(name="numpy", project="numpy", version="2.1.0"),
+            Ask(name="pandas", project="pandas", version="2.0.0"),
+            Ask(name="mine", project="mine", version="1.0", text="mine @ git+https://host/mine@1"),
+        ),
+    )
+
+    def steps(self, *errors: TfprovError) -> list[tuple[str, str, list[str]]]:
+        wanted: Asked | None = self.wanted
+        told = []
+        for error in errors:
+            assert wanted is not None
+            wanted = relaxed(wanted, error)
+            if wanted is not None:
+                told.append((wanted.tensorflow, wanted.python, lines(wanted)))
+        return told
+
+    def test_what_a_failure_names_goes_first_then_all_then_the_release_then_the_python(self) -> None:
+        named = TfprovError("resolver-conflict", "no", evidence=("Because numpy==2.1.0 depends on x",))
+        blind = TfprovError("resolver-conflict", "no", evidence=("no solution",))
+        mine = "mine @ git+https://host/mine@1"
+        assert self.steps(named, blind, blind, blind, blind) == [
+            ("==2.15.1", "==3.11.*", ["numpy", "pandas==2.0.0", mine]),
+            ("==2.15.1", "==3.11.*", ["numpy", "pandas", mine]),
+            ("==2.15.*", "==3.11.*", ["numpy", "pandas", mine]),
+            ("==2.15.*", "", ["numpy", "pandas", mine]),
+            (">=2.15", "", ["numpy", "pandas", mine]),
+        ]
+
+    def test_it_comes_to_an_end_whatever_fails(self) -> None:
+        for code in ("resolver-conflict", "version-not-available", "python-not-found", "import-failed", "numpy-abi"):
+            error = TfprovError(code, "mine, numpy and pandas", evidence=("python",))
+            wanted: Asked | None = self.wanted
+            for _ in range(12):
+                if wanted is not None:
+                    wanted = relaxed(wanted, error)
+            assert wanted is None, code
+
+    def test_a_python_that_is_not_here_is_the_first_to_go(self) -> None:
+        (step,) = self.steps(TfprovError("python-not-found", "no Python 3.11"))
+        assert step[:2] == ("==2.15.1", "")
+
+    def test_a_name_that_no_index_has_is_left_out(self) -> None:
+        wanted = relaxed(self.wanted, TfprovError("package-name-wrong", "no", evidence=("`pandas` was not found",)))
+        assert wanted is not None
+        assert lines(wanted) == ["numpy==2.1.0", "mine @ git+https://host/mine@1"]
+        assert dict(wanted.reasons)["pandas"].startswith("it is left out: ")
+
+    @pytest.mark.parametrize(
+        "code", ["net-timeout", "disk-full", "interrupted", "internal", "gpu-no-driver", "lock-timeout"]
+    )
+    def test_what_no_version_can_mend_is_not_tried(self, code: str) -> None:
+        assert relaxed(self.wanted, TfprovError(code, "numpy")) is None
+
+
+def test_every_difference_has_a_reason() -> None:
+    wanted = Asked(packages=(Ask(name="a", project="a"),), reasons=(("b", "because"),))
+    before, after = {"a": "1", "b": "1", "c": "1+cu118", "d": "1"}, {"a": "2", "b": "2", "c": "1", "e": "1"}
+    found = changes(wanted, before, after, python=("3.11.2", "3.12.1"), known={"python": "the old one is gone"})
+    assert [(one.what, one.before, one.after) for one in found] == [
+        ("Python", "3.11.2", "3.12.1"),
+        ("a", "1", "2"),
+        ("b", "1", "2"),
+        ("d", "1", None),
+        ("e", None, "1"),
+    ]
+    assert [one.why for one in found][0:3:2] == ["the old one is gone", "because"]
+    assert all(one.why for one in found)
+    assert changes(wanted, {}, {}, python=("3.11", "3.11.9"), known={}) == ()
