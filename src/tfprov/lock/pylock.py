@@ -154,6 +154,28 @@ def read(
     )
 
 
+def wheels_in(document: str, *, environment: Environment, tags: Sequence[Tag]) -> tuple[LockedFile, ...] | None:
+    """The wheels that an interpreter would get from a PEP 751 document, sorted by name.
+
+    Args:
+        document: as the resolver made it.
+        environment: marker values.
+        tags: wheel tags, the best first.
+
+    Returns:
+        None when the document does not fit, or something in it is to be built.
+    """
+    try:
+        chosen = list(Pylock.from_dict(tomllib.loads(document)).select(environment=environment, tags=tags))
+    except (PylockSelectError, PylockValidationError):
+        return None
+    if not all(isinstance(source, PackageWheel) for _, source in chosen):
+        return None
+    nowhere = Path("pylock.toml")
+    found = (_locked(nowhere, package, source) for package, source in chosen if isinstance(source, PackageWheel))
+    return tuple(sorted(found, key=lambda file: file.name))
+
+
 def sizes(document: str, *, environment: Environment, tags: Sequence[Tag]) -> dict[str, int | None]:
     """Bytes of each file that an interpreter would get from a PEP 751 document, by project.
 

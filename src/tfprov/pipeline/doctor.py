@@ -26,12 +26,12 @@ from tfprov.paths import home
 from tfprov.pipeline.backends.choose import Backend, backend_at, backend_of, lock_of
 from tfprov.pipeline.context import Request
 from tfprov.pipeline.environments import backend_for, find, verified
+from tfprov.pipeline.reckoning import SEEDS
 from tfprov.pipeline.records import Outcome
 from tfprov.pipeline.standing import standing
 from tfprov.pipeline.up import up
 
 # What virtualenv seeds and no lock names.
-_SEEDS = frozenset({"pip", "setuptools", "wheel"})
 
 
 def examine(name: str, *, cwd: Path, environ: Mapping[str, str], emit: Emit) -> tuple[Finding, ...]:
@@ -231,7 +231,7 @@ def _wheel_drift(root: Path, files: Sequence[LockedFile | LockedSource], *, owne
             )
     locked = {file.name for file in files}
     for name, version in here.items():
-        if name not in locked and name not in _SEEDS:
+        if name not in locked and name not in SEEDS:
             yield Finding(
                 code="package-drift",
                 path=name,

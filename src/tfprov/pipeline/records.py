@@ -96,6 +96,7 @@ class Outcome:
         bytes_reused: found in the store.
         already: True when the environment was verified before and nothing had to be done.
         rolled_back: True when it stays where a rollback led to, although profile and lock ask for something else.
+        changes: what changed in the environment that was in use, as people write it; None where there was none.
     """
 
     environment: Environment
@@ -108,3 +109,4 @@ class Outcome:
     bytes_reused: int = 0
     attempts: tuple[Attempt, ...] = ()
     rolled_back: bool = False
+    changes: tuple[str, ...] | None = None

@@ -57,7 +57,7 @@ def up(request: Request, emit: Emit) -> Outcome:
                 # The link at the path that the profile asks for may have been deleted since.
                 environment.activate(verified)
                 return _unchanged(context, verified)
-            from tfprov.pipeline import drift, installing, prove, reuse, sources, stages, unpacked
+            from tfprov.pipeline import drift, installing, prove, reckoning, reuse, sources, stages, unpacked
 
             drift.tell_left_behind(context)
             reuse.sweep_leftovers(context)
@@ -83,14 +83,15 @@ def up(request: Request, emit: Emit) -> Outcome:
                 plan = choice.plan
                 interpreter = stages.find_interpreter(context, machine, plan)
                 locked = stages.lock_files(context, machine, choice, interpreter)
+                changes = reckoning.changes(context, locked)
                 locked = sources.with_known_wheels(context, machine, locked)
                 kept = None if request.recreate else reuse.kept_generation(context, locked)
                 if kept is not None and reuse.is_proved(context, kept):
-                    return _outcome(context, reuse.reseal(context, kept), plan)
+                    return _outcome(context, reuse.reseal(context, kept), plan, changes=changes)
                 with reuse.blaming_changes(context, kept):
                     proved = prove.prove(context, machine, kept or install(locked), install=install)
                 generation = stages.activate(context, machine, proved)
-                return _outcome(context, generation, plan, proved)
+                return _outcome(context, generation, plan, proved, changes=changes)
 
             return _first_that_works(context, choice, provision)
 
@@ -129,7 +130,11 @@ def plan(request: Request, emit: Emit) -> Plan:
     read_profile(context)
     if request.host is None:
         context.environment.check_link()
-    return stages.make_plan(context, stages.gather_facts(context)).plan
+    machine = stages.gather_facts(context)
+    choice = stages.make_plan(context, machine)
+    from tfprov.pipeline.reckoning import reckoned
+
+    return reckoned(context, machine, choice)
 
 
 def lock(request: Request, emit: Emit) -> Lock:
@@ -251,7 +256,14 @@ def _unchanged(context: Context, generation: Generation) -> Outcome:
     return Outcome(environment=context.environment, generation=generation, stages=tuple(context.seconds), already=True)
 
 
-def _outcome(context: Context, generation: Generation, plan: Plan, proved: Proved | None = None) -> Outcome:
+def _outcome(
+    context: Context,
+    generation: Generation,
+    plan: Plan,
+    proved: Proved | None = None,
+    *,
+    changes: tuple[str, ...] | None,
+) -> Outcome:
     """What a run ended with that had something to do; None for `proved` when that was not the proof."""
     fetched = proved.installation.fetched if proved else None
     return Outcome(
@@ -264,4 +276,5 @@ def _outcome(context: Context, generation: Generation, plan: Plan, proved: Prove
         bytes_reused=fetched.bytes_reused if fetched else 0,
         attempts=tuple(context.attempts),
         already=proved is None,
+        changes=changes,
     )

@@ -178,6 +178,8 @@ class Plan:
         unpacked_bytes: size of the environment; None when not known.
         peak_disk_bytes: most space needed at one time; None when not known.
         files: number of installed files; None when not known.
+        fetch_bytes: bytes to move with what is here already; None when not known.
+        changes: what changes in the environment in use, as people write it; None when there is none, or not known.
         candidates: what the decision may become when the profile asks for more than TensorFlow: that of the decision
             first, then the better ones first; empty when nothing else is asked for, and when a lock decides.
     """
@@ -189,6 +191,8 @@ class Plan:
     unpacked_bytes: int | None = None
     peak_disk_bytes: int | None = None
     files: int | None = None
+    fetch_bytes: int | None = None
+    changes: tuple[str, ...] | None = None
     fallbacks: tuple[Decision, ...] = field(default=())
     """Decisions to try after a failure, in order; empty unless the profile allows it."""
     candidates: tuple[Candidate, ...] = ()

@@ -92,6 +92,7 @@ def outcome(result: Outcome) -> Document:
         ],
         "already": result.already,
         "rolled_back": result.rolled_back,
+        "changes": result.changes,
     }
 
 
@@ -105,6 +106,8 @@ def plan(found: Plan) -> Document:
         "unpacked_bytes": found.unpacked_bytes,
         "peak_disk_bytes": found.peak_disk_bytes,
         "files": found.files,
+        "fetch_bytes": found.fetch_bytes,
+        "changes": found.changes,
         "build_seconds": found.build_seconds,
     }
 
@@ -136,12 +139,12 @@ def findings(found: Iterable[Finding]) -> Document:
 
 
 def kept(found: Iterable[Kept]) -> Document:
-    """Folders of the cache with their sizes."""
+    """Folders with their sizes."""
     return {"folders": [asdict(one) for one in found]}
 
 
 def swept(found: Swept) -> Document:
-    """Files removed from the store."""
+    """What is gone from the disk."""
     return {"removed_files": found.files, "removed_bytes": found.bytes}
 
 

@@ -72,6 +72,7 @@ def outcome(result: Outcome, *, profile: str) -> str:
         if result.verdict:
             lines += _block("devices", (device_line(device) for device in result.verdict.devices))
             lines += _block("note", (result.verdict.note,) if result.verdict.note else ())
+        lines += _block("changes", (shortened(result.changes),) if result.changes else ())
         lines += _block("cured", (str(cure) for cure in seal.cures))
         moved = f"{size(result.bytes_fetched)} fetched, {size(result.bytes_reused)} from the store"
         lines += _block("bytes", (f"{moved}, {size(seal.bytes)} on disk",))
@@ -150,6 +151,8 @@ def plan(found: Plan, *, verbose: bool = False) -> str:
     """A plan: what would be done, what was refused and why, bytes where they are known."""
     lines = ["tfprov up would make:"]
     lines += _decision(found.decision)
+    if found.changes is not None:
+        lines += _block("changes", (shortened(found.changes) or "none: the same packages",))
     known = [
         f"{size(value)} {word}"
         for value, word in (
@@ -159,11 +162,15 @@ def plan(found: Plan, *, verbose: bool = False) -> str:
         )
         if value is not None
     ]
+    if found.fetch_bytes is not None:
+        here = " (the rest is here)" if found.fetch_bytes < (found.download_bytes or 0) else ""
+        known[: found.download_bytes is not None] = [f"{size(found.fetch_bytes)} to download{here}"]
     if found.files is not None:
         known.append(count(found.files, "file"))
     lines += _block("size", ((", ".join(known),) if known else ("not known before the lock",)))
-    if found.build_seconds is not None and found.download_bytes is not None:
-        slow, fast = (duration(found.download_bytes / speed) for speed in (10e6, 100e6))
+    moved = found.download_bytes if found.fetch_bytes is None else found.fetch_bytes
+    if found.build_seconds is not None and moved is not None:
+        slow, fast = (duration(moved / speed) for speed in (10e6, 100e6))
         lines += _block(
             "time", (f"about {duration(found.build_seconds)}, and the download: {slow} at 10 MB/s, {fast} at 100 MB/s",)
         )
@@ -219,15 +226,16 @@ def facts(found: Facts) -> str:
 
 
 def kept(found: Iterable[Kept]) -> str:
-    """Folders of the cache with their sizes, one on each line."""
-    return "\n".join(
-        f"{one.what:<11} {size(one.bytes):>9}  {count(one.files, 'file'):>14}  {one.path}" for one in found
-    )
+    """Folders with their sizes, one on each line, and what they take together."""
+    folders = tuple(found)
+    rows = [f"{one.what:<12} {size(one.bytes):>9}  {count(one.files, 'file'):>14}  {one.path}" for one in folders]
+    total = size(sum(one.bytes for one in folders))
+    return "\n".join([*rows, f"{'together':<12} {total:>9}  (what several share is counted once, in the first)"])
 
 
 def swept(found: Swept) -> str:
-    """Files removed from the store."""
-    return f"removed {count(found.files, 'file')}, {size(found.bytes)}"
+    """What is gone from the disk."""
+    return f"removed {count(found.files, 'file')}, {size(found.bytes)} of the disk"
 
 
 def dossier(parts: Iterable[Part]) -> str:

@@ -55,6 +55,10 @@ class Backend(Protocol):
         """
         ...
 
+    def expected_files(self, context: Context, machine: Machine, choice: Choice) -> tuple[LockedFile, ...] | None:
+        """The files that the lock of a choice holds, or will hold; None where that is not known without making it."""
+        ...
+
     def find_interpreter(self, context: Context, machine: Machine, plan: Plan) -> Interpreter:
         """The interpreter of the plan, brought if it is not there."""
         ...

@@ -40,6 +40,10 @@ class CondaBackend:
 
         return locking.choose(context, machine)
 
+    def expected_files(self, context: Context, machine: Machine, choice: Choice) -> tuple[LockedFile, ...] | None:
+        """Solving takes as long as the rest of the plan many times over."""
+        return None
+
     def find_interpreter(self, context: Context, machine: Machine, plan: Plan) -> Interpreter:
         """Which one exactly, the lock says; it is linked with the environment."""
         from tfprov.conda.client import require_extra

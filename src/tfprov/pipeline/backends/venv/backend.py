@@ -43,6 +43,11 @@ class VenvBackend:
 
         return candidates.choose(context, machine)
 
+    def expected_files(self, context: Context, machine: Machine, choice: Choice) -> tuple[LockedFile, ...] | None:
+        from tfprov.pipeline.backends.venv.expected import expected_files
+
+        return expected_files(context, machine, choice)
+
     def find_interpreter(self, context: Context, machine: Machine, plan: Plan) -> Interpreter:
         from tfprov.pipeline.backends.venv.interpreter import find_interpreter
 

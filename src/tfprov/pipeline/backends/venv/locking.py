@@ -181,13 +181,17 @@ def platform_of(facts: Facts) -> str:
 
 def locked_choice(context: Context, machine: Machine) -> LockedChoice | None:
     """What an up-to-date lock holds, for the plan to be bound to; None when a lock will be made."""
-    if context.request.upgrade or context.request.host is not None:
+    if context.request.upgrade:
         return None
     header = pylock.read_header(context.lock_path)
     if header is None or _changes(context, header):
         return None
     here = platform_of(machine.facts)
     target = header.target_on(here)
+    if target is None and context.request.host is not None:
+        text = f"`{context.lock_path.name}` does not serve {here}: this is what a lock made there would hold"
+        context.emit(Note(text=text))
+        return None
     if target is None:
         raise TfprovError(
             "lock-unfit",

@@ -1,0 +1,32 @@
+"""The wheels that the lock of a plan holds, or will hold when it is made: to say what an update changes."""
+
+from __future__ import annotations
+
+from tfprov.errors import TfprovError
+from tfprov.lock import pylock
+from tfprov.lock.records import LockedFile
+from tfprov.pipeline.backends.venv.locking import as_asked, locked_choice, older_built, older_versions, resolve_for
+from tfprov.pipeline.backends.venv.solving import can_resolve, selection_of
+from tfprov.pipeline.context import Context
+from tfprov.pipeline.machine import Machine
+from tfprov.pipeline.records import Choice
+from tfprov.plan.tags import marker_environment, supported_tags
+
+
+def expected_files(context: Context, machine: Machine, choice: Choice) -> tuple[LockedFile, ...] | None:
+    """See `Backend.expected_files`. Asks the resolver where the plan did not and there is something to compare with."""
+    decision, facts = choice.plan.decision, machine.facts
+    environment = marker_environment(decision.python.version, "cpython", facts)
+    tags = supported_tags(decision.python.version, False, facts)
+    if locked_choice(context, machine) is not None:
+        return pylock.read(context.lock_path, environment=environment, tags=tags).files
+    document = choice.resolved
+    updates = context.request.host is None and context.environment.active() is not None
+    if document is None and updates and not context.request.locked and can_resolve(machine):
+        selection = selection_of(machine, as_asked(context.loaded), decision)
+        prefer, built = older_versions(context), older_built(context)
+        try:
+            document, _ = resolve_for(context, machine, selection, prefer=prefer, built=built)
+        except TfprovError:
+            return None  # `up` says why, with everything that it tries before.
+    return None if document is None else pylock.wheels_in(document, environment=environment, tags=tags)

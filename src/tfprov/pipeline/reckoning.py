@@ -1,0 +1,67 @@
+"""What an update changes, and what it will move over the network."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+
+from tfprov.envs import differences
+from tfprov.envs.images import Image, image_key
+from tfprov.fetch.store import Store
+from tfprov.lock.records import LockedFile
+from tfprov.pipeline.context import Context
+from tfprov.pipeline.machine import Machine
+from tfprov.pipeline.records import Choice, Locked
+from tfprov.plan.records import Plan
+
+SEEDS = frozenset({"pip", "setuptools", "wheel"})
+"""What an environment may have that no lock names."""
+
+
+def reckoned(context: Context, machine: Machine, choice: Choice) -> Plan:
+    """The plan with what is known of its files: their bytes, which of those are here, and what changes."""
+    files = context.backend.expected_files(context, machine, choice)
+    if files is None:
+        return choice.plan
+    sizes = [file.size for file in files]
+    plan = choice.plan
+    if sizes and None not in sizes:
+        plan = replace(plan, download_bytes=sum(filter(None, sizes)))
+    if context.request.host is not None:
+        return plan
+    python = plan.decision.python.version
+    versions = {file.name: file.version for file in files}
+    moved = _to_fetch(context, machine, plan, files)
+    return replace(plan, fetch_bytes=moved, changes=_changes(context, python, versions))
+
+
+def changes(context: Context, locked: Locked) -> tuple[str, ...] | None:
+    """What the locked files change in the environment in use, as people write it; None where there is none."""
+    versions = {source.name: source.version for source in locked.lock.sources}
+    versions |= {file.name: file.version for file in locked.lock.files}
+    return _changes(context, locked.interpreter.version, versions)
+
+
+def _changes(context: Context, python: str, versions: dict[str, str]) -> tuple[str, ...] | None:
+    active = context.environment.active()
+    if active is None or active.seal is None:
+        return None
+    here = differences.packages(active.path)
+    kept = {name: version for name, version in here.items() if name in versions or name not in SEEDS}
+    return differences.between({"Python": active.seal.python_version, **kept}, {"Python": python, **versions})
+
+
+def _to_fetch(context: Context, machine: Machine, plan: Plan, files: Sequence[LockedFile]) -> int | None:
+    chosen = plan.decision.python
+    for one in machine.facts.interpreters.value:
+        if one.path == chosen.path:
+            image = Image(context.home.images / image_key(_content(files), one))
+            if image.exists and not context.request.thorough:
+                return 0
+    store = Store(context.home.store)
+    lacking = [file.size for file in files if not store.has(file)]
+    return None if None in lacking else sum(filter(None, lacking))
+
+
+def _content(files: Iterable[LockedFile]) -> tuple[str, ...]:
+    return tuple(file.sha256 for file in files)
