@@ -17,7 +17,7 @@ app = typer.Typer(no_args_is_help=True, help="Look at what tfprov keeps beside t
 
 @app.command(name="info")
 def cache_info(as_json: Json = False) -> None:
-    """Say what is kept where, and how much of it."""
+    """Say what is kept where, environments included, and how much of the disk it takes."""
     output = output_of("cache info", as_json)
     with failures(output):
         from tfprov.paths import home
@@ -46,7 +46,7 @@ def cache_prune(
     most: Annotated[str, typer.Option("--max", metavar="SIZE", help="Most bytes of wheels to keep.")] = "10GB",
     as_json: Json = False,
 ) -> None:
-    """Remove the least recently used wheels, and images that no environment needs."""
+    """Remove the least recently used wheels, and what no environment needs; say how much of the disk is free for it."""
     output = output_of("cache prune", as_json)
     with failures(output):
         from tfprov.paths import home

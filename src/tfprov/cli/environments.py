@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from typer.core import TyperCommand
@@ -13,6 +13,10 @@ from typer.core import TyperCommand
 from tfprov.cli.options import Json, ProfileName, output_of
 from tfprov.cli.output import failures
 from tfprov.cli.plain import go_back
+
+if TYPE_CHECKING:
+    from tfprov.cli.output import Output
+    from tfprov.paths import Home
 
 app = typer.Typer()
 
@@ -112,9 +116,12 @@ def rollback(
     go_back(output_of("rollback", as_json), profile, number=number)
 
 
-@app.command()
+@app.command(epilog="Examples: tfprov remove train.toml · tfprov remove --all && tfprov cache clear")
 def remove(
     profile: ProfileName = "",
+    every: Annotated[
+        bool, typer.Option("--all", help="Every environment of yours, with the interpreters that tfprov brought.")
+    ] = False,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
     force: Annotated[bool, typer.Option("--force", help="Delete it although processes use it.")] = False,
     as_json: Json = False,
@@ -123,17 +130,23 @@ def remove(
     output = output_of("remove", as_json)
     with failures(output):
         from tfprov.errors import TfprovError
+        from tfprov.paths import home
         from tfprov.pipeline.environments import find
         from tfprov.pipeline.environments import remove as delete
 
+        if every:
+            if profile:
+                raise TfprovError("usage", "name a profile or pass `--all`, not both")
+            _remove_all(output, home(os.environ), yes=yes, force=force)
+            return
         environment = find(profile, cwd=Path.cwd(), environ=os.environ)
         if not environment.root.is_dir():
-            raise TfprovError("environment-missing", f"`{environment.owner.name}` has no environment")
-        if not yes:
-            if not sys.stdin.isatty():
-                raise TfprovError("usage", "nothing was deleted: not interactive", hint="pass `--yes`")
-            if not typer.confirm(f"Delete {environment.root}?", err=True):
-                raise typer.Exit(1)
+            raise TfprovError(
+                "environment-missing",
+                f"`{environment.owner.name}` has no environment, so there is nothing to remove",
+                hint="`tfprov list` shows those that there are",
+            )
+        _confirm(f"Delete {environment.root}?", yes=yes)
         held = delete(environment, profile, force=force)
         output.result(
             "\n".join([f"{environment.owner.name} is removed", *(f"  although {each}" for each in held)]),
@@ -145,3 +158,38 @@ def remove(
                 }
             },
         )
+
+
+def _remove_all(output: Output, kept: Home, *, yes: bool, force: bool) -> None:
+    from tfprov.envs.generations import environments
+    from tfprov.pipeline.environments import remove_all
+
+    names = ", ".join(one.owner.name for one in environments(kept.environments)) or "none"
+    _confirm(f"Delete every environment below {kept.environments} ({names})?", yes=yes)
+    gone, held = remove_all(kept, force=force)
+    lines = [f"{one.owner.name} is removed" for one in gone] or ["there is no environment"]
+    lines += [f"  although {each}" for each in held]
+    lines += [f"  left      wheels and other caches: `tfprov cache clear`; records of runs: {kept.state}"]
+    output.result(
+        "\n".join(lines),
+        {
+            "removed": [{"name": one.owner.name, "path": one.root} for one in gone],
+            "in_use": [str(each) for each in held],
+        },
+    )
+
+
+def _confirm(question: str, *, yes: bool) -> None:
+    """Ask before something is deleted.
+
+    Raises:
+        TfprovError: `usage` when nobody can be asked.
+    """
+    from tfprov.errors import TfprovError
+
+    if yes:
+        return
+    if not sys.stdin.isatty():
+        raise TfprovError("usage", "nothing was deleted: not interactive", hint="pass `--yes`")
+    if not typer.confirm(question, err=True):
+        raise typer.Exit(1)

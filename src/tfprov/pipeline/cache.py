@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,9 +23,8 @@ class Kept:
     Attributes:
         what: what lies there.
         path: the folder.
-        bytes: of its files. Those of `unpacked` and of conda's packages are linked into environments, and take no
-            space of their own then.
-        files: how many.
+        bytes: on the disk, as `du` counts them. What several folders share by hard links counts in the first.
+        files: how many that are in no earlier folder.
     """
 
     what: str
@@ -34,17 +34,19 @@ class Kept:
 
 
 def info(home: Home) -> tuple[Kept, ...]:
-    """What is kept, by folder."""
-    store = Store(home.store)
-    stored = store.files()
-    return (
-        Kept(what="wheels", path=home.store, bytes=store.size(), files=len(stored)),
-        _kept("unpacked", home.unpacked),
-        _kept("uv", home.cache / "uv"),
-        _kept("conda", home.cache / "conda"),
-        _kept("images", home.images),
-        _kept("virtualenv", home.cache / "virtualenv"),
-    )
+    """What is kept, by folder: what is used first, then what it shares files with."""
+    seen: set[tuple[int, int]] = set()
+    places = {
+        "environments": home.environments,
+        "images": home.images,
+        "pythons": home.data / "pythons",
+        "unpacked": home.unpacked,
+        "uv": home.cache / "uv",
+        "conda": home.cache / "conda",
+        "wheels": home.store,
+        "virtualenv": home.cache / "virtualenv",
+    }
+    return tuple(_kept(what, folder, seen) for what, folder in places.items())
 
 
 def verify(home: Home) -> tuple[Stored, ...]:
@@ -58,9 +60,13 @@ def prune(home: Home, *, cap_bytes: int) -> Swept:
     Args:
         home: whose.
         cap_bytes: most bytes of wheels to keep.
+
+    Returns:
+        What is not on the disk any more.
     """
+    before = info(home)
     _sweep(home)
-    return Store(home.store).prune(cap_bytes=cap_bytes)
+    return _freed(before, Store(home.store).prune(cap_bytes=cap_bytes), info(home))
 
 
 def clear(home: Home) -> Swept:
@@ -69,12 +75,13 @@ def clear(home: Home) -> Swept:
     Raises:
         TfprovError: `lock-timeout` while a run may be installing from what is unpacked.
     """
+    before = info(home)
     with all_locked(home.environments):
         for folder in (home.unpacked, *(home.cache / name for name in ("uv", "conda", "virtualenv"))):
             with contextlib.suppress(OSError):
                 to_trash(folder)
     _sweep(home)
-    return Store(home.store).clear()
+    return _freed(before, Store(home.store).clear(), info(home))
 
 
 def _sweep(home: Home) -> None:
@@ -91,11 +98,44 @@ def _sweep(home: Home) -> None:
         trees.empty_trash(folder)
 
 
-def _kept(what: str, folder: Path) -> Kept:
+def _freed(before: tuple[Kept, ...], wheels: Swept, after: tuple[Kept, ...]) -> Swept:
+    """What is gone from the disk; never less than nothing, though a run beside may have made something meanwhile.
+
+    Of the store its wheels count as files, and not what it notes about them.
+    """
+    others = [(old.files, new.files) for old, new in zip(before, after, strict=True) if old.what != "wheels"]
+    gone = sum(old for old, _ in others) - sum(new for _, new in others)
+    freed = sum(one.bytes for one in before) - sum(one.bytes for one in after)
+    return Swept(files=wheels.files + max(0, gone), bytes=max(0, freed))
+
+
+def _kept(what: str, folder: Path, seen: set[tuple[int, int]]) -> Kept:
+    """A folder without what was seen already.
+
+    Args:
+        what: its name for people.
+        folder: it need not exist.
+        seen: device and inode of what was counted; grows.
+    """
     total = files = 0
-    for path in folder.rglob("*") if folder.is_dir() else ():
+    stack = [folder] if folder.is_dir() else []
+    while stack:
+        path = stack.pop()
         with contextlib.suppress(OSError):
-            if path.is_file() and not path.is_symlink():
-                total += path.stat().st_size
-                files += 1
+            total += _on_disk(path.lstat())
+            for entry in os.scandir(path):
+                with contextlib.suppress(OSError):
+                    if entry.is_dir(follow_symlinks=False):
+                        stack.append(Path(entry.path))
+                        continue
+                    found = os.lstat(entry.path)  # what scandir has on Windows lacks the inode
+                    if (found.st_dev, found.st_ino) not in seen:
+                        seen.add((found.st_dev, found.st_ino))
+                        total += _on_disk(found)
+                        files += entry.is_file(follow_symlinks=False)
     return Kept(what=what, path=folder, bytes=total, files=files)
+
+
+def _on_disk(found: os.stat_result) -> int:
+    """Bytes that it takes: blocks of 512 where the system counts them."""
+    return int(getattr(found, "st_blocks", -(-found.st_size // 512)) * 512)

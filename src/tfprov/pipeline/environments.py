@@ -12,10 +12,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tfprov import paths, trees
-from tfprov.envs import following, rollbacks
+from tfprov.envs import following, git, rollbacks
 from tfprov.envs.differences import kind_of
-from tfprov.envs.generations import Environment
+from tfprov.envs.generations import Environment, environments
 from tfprov.envs.layout import python_in
+from tfprov.envs.locks import all_locked
 from tfprov.envs.records import Flaw, Generation, Held
 from tfprov.errors import TfprovError
 from tfprov.pipeline.backends.choose import Backend, backend_of
@@ -322,9 +323,47 @@ def remove(environment: Environment, name: str, *, force: bool = False) -> tuple
                 evidence=tuple(str(each) for each in held),
                 hint=f"end what uses it, or delete it all the same: `tfprov remove {name} --force`",
             )
+        for link in filter(None, (environment.owner.link, *environment.owner.former)):
+            git.forget(Path(link))
         left = environment.remove()
     trees.delete(left)
     return held
+
+
+def remove_all(home: paths.Home, *, force: bool = False) -> tuple[tuple[Environment, ...], tuple[Held, ...]]:
+    """Delete every environment, and the interpreters and images that were there for them; the cache and records stay.
+
+    Args:
+        home: whose.
+        force: delete them although processes use some.
+
+    Returns:
+        The environments, and what was in use all the same.
+
+    Raises:
+        TfprovError: `environment-in-use`, and nothing was deleted; `lock-timeout` beside a run.
+    """
+    every = environments(home.environments)
+    with all_locked(home.environments):
+        held = tuple(each for environment in every for each in environment.held())
+        if held and not force:
+            raise TfprovError(
+                "environment-in-use",
+                "environments are in use, and none was deleted",
+                evidence=tuple(str(each) for each in held),
+                hint="end what uses them, or delete them all the same: `tfprov remove --all --force`",
+            )
+        left = []
+        for environment in every:
+            for link in filter(None, (environment.owner.link, *environment.owner.former)):
+                git.forget(Path(link))
+            left.append(environment.remove())
+        for folder in (home.images, home.data / "pythons"):
+            if folder.is_dir():
+                left.append(paths.to_trash(folder))
+    for folder in left:
+        trees.delete(folder)
+    return every, held
 
 
 def command_of(arguments: Sequence[str], variables_: Mapping[str, str]) -> list[str]:

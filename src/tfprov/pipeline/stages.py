@@ -13,7 +13,7 @@ from pathlib import Path
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from tfprov.envs import durable, following
+from tfprov.envs import durable, following, git
 from tfprov.envs.layout import python_in
 from tfprov.envs.records import Generation, Seal
 from tfprov.errors import TfprovError
@@ -319,6 +319,8 @@ def activate(context: Context, machine: Machine, proved: Proved) -> Generation:
         installation.fetched.flusher.wait()
     generation = environment.reseal(generation, seal) if old else environment.seal(generation, seal)
     environment.activate(generation)
+    if environment.owner.link:
+        git.exclude(Path(environment.owner.link))
     environment.clear_aside()  # what the smoke test left no time for
     imaged = image.save(generation.path, skip=context.backend.owned_files(generation.path))
     pruned = environment.prune(

@@ -386,7 +386,9 @@ class TestExistingEnvironments:
             "in_use": [],
         }
         assert not environment.root.exists()
-        assert cli("remove", "cpu", "--yes").err.startswith("error[environment-missing]: `cpu` has no environment\n")
+        again = cli("remove", "cpu", "--yes").err
+        assert again.startswith("error[environment-missing]: `cpu` has no environment, so there is nothing to remove\n")
+        assert "hint: `tfprov list` shows those that there are" in again
 
     def test_one_whose_profile_is_gone_can_still_be_named(self, cli: Cli) -> None:
         root = cli.folder / "tfprov" / "data" / "environments" / "lost-1"

@@ -15,6 +15,7 @@ from tfprov.conda.client import LinkPackage, Solve
 from tfprov.conda.engine import Engine, find_engine
 from tfprov.conda.records import CondaLock, Package
 from tfprov.digests import sha256_of
+from tfprov.envs.locks import held
 from tfprov.errors import TfprovError
 from tfprov.fetch.addresses import origin_of
 from tfprov.fetch.credentials import Login
@@ -189,26 +190,31 @@ def bring_python(context: Context, machine: Machine, minor: str, asked: str | No
     solved = solve(context, machine, question)
     python = next(package for package in solved.packages if package.name == "python")
     folder = context.home.data / "pythons" / f"conda-{python.stem}"
-    if (folder / _COMPLETE).is_file():
-        return folder / "bin" / "python"
+    # Two runs that bring the same one: the second finds it complete. uv does the same for those that it brings.
+    with held(folder.with_name(f".{folder.name}.lock"), name=f"Python {python.version}", timeout=-1):
+        if not (folder / _COMPLETE).is_file():
+            _link_python(context, machine, minor, solved.packages, folder)
+    return folder / "bin" / "python"
+
+
+def _link_python(context: Context, machine: Machine, minor: str, packages: tuple[Package, ...], folder: Path) -> None:
     # Linked for this very place; what a killed run left half linked is begun anew.
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     store = Store(context.home.store)
-    files = reachable(context, tuple(package.file for package in solved.packages), solved.packages)
+    files = reachable(context, tuple(package.file for package in packages), packages)
     fetched = fetch(
         files, store=store, network=with_logins(context, machine.network), emit=context.emit, deadline=context.deadline
     )
     client.link(
         folder,
-        tuple(LinkPackage(package=package, path=fetched.paths[package.sha256]) for package in solved.packages),
+        tuple(LinkPackage(package=package, path=fetched.paths[package.sha256]) for package in packages),
         cache=cache_of(context),
         environ=clean_environment(context.request.environ),
         emit=context.emit,
         seconds=_LINK_SECONDS,
     )
     fetched.flusher.wait()
-    prefix.own(folder, solved.packages)
-    prefix.write_history(folder, solved.packages, (f"python={minor}",))
+    prefix.own(folder, packages)
+    prefix.write_history(folder, packages, (f"python={minor}",))
     (folder / _COMPLETE).touch()
-    return folder / "bin" / "python"

@@ -1,0 +1,53 @@
+"""Keeping the stable path out of a project's commits.
+
+virtualenv puts a `.gitignore` into the folder that it makes. The stable path is a link, which git would commit as
+one and which a pattern like `.venv/` does not match. So it is named in `info/exclude` of the repository, which is in no
+commit.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import re
+from pathlib import Path
+
+from tfprov.paths import write_atomic
+
+_WHY = "# a link that tfprov makes"
+
+
+def exclude(link: Path) -> None:
+    """Let git ignore a path of the project; does nothing outside a repository, or where that cannot be written."""
+    with contextlib.suppress(OSError, UnicodeError):
+        file, line = _place(link)
+        if file is not None:
+            lines = file.read_text(encoding="utf-8").splitlines() if file.exists() else []
+            if line not in lines:
+                file.parent.mkdir(exist_ok=True)
+                write_atomic(file, "\n".join([*lines, _WHY, line, ""]).encode())
+
+
+def forget(link: Path) -> None:
+    """Take back what `exclude` wrote."""
+    with contextlib.suppress(OSError, UnicodeError):
+        file, line = _place(link)
+        if file is not None and file.exists():
+            text = file.read_text(encoding="utf-8")
+            without = text.replace(f"{_WHY}\n{line}\n", "")
+            if without != text:
+                write_atomic(file, without.encode())
+
+
+def _place(link: Path) -> tuple[Path | None, str]:
+    """The file of exclusions of the repository that a path lies in, and the pattern for that path alone."""
+    for folder in link.parents:
+        git = folder / ".git"
+        if git.is_file():
+            # A worktree or submodule: the file says where its own folder is, and that where the common one is.
+            git = folder / git.read_text(encoding="utf-8").removeprefix("gitdir:").strip()
+            common = git / "commondir"
+            git = git / common.read_text(encoding="utf-8").strip() if common.is_file() else git
+        if (git / "HEAD").is_file():
+            path = link.relative_to(folder).as_posix()
+            return git / "info" / "exclude", "/" + re.sub(r"([\\*?\[\] ])", r"\\\1", path)
+    return None, ""
