@@ -9,7 +9,7 @@ from itertools import groupby
 from packaging.version import Version
 
 from tfprov.plan import explain, interpreters, refuse
-from tfprov.plan.compat import Compat
+from tfprov.plan.compat import Compat, within
 from tfprov.plan.context import DecisionContext, Fit, Miss
 from tfprov.plan.fit import bounds, evaluate, first
 from tfprov.plan.records import (
@@ -77,7 +77,7 @@ def _decision(context: DecisionContext, chosen: Fit, why: str) -> Decision:
     also = [
         Constraint(requirement=row.requirement, why=row.why)
         for row in context.table.companions
-        if row.accelerator == accelerator and explain.within(candidate.version, row.releases)
+        if row.accelerator == accelerator and within(candidate.version, row.releases)
     ]
     if chosen.pair is not None and accelerator == "metal":
         also.append(
@@ -157,7 +157,7 @@ def _notes(context: DecisionContext, chosen: Fit, fits: Sequence[Fit]) -> Iterat
         if context.profile.smoke.gpu == "later" and isinstance(context.gpus, Refusal):
             yield 'to build for a GPU that is not here, `smoke.gpu = "later"` needs `tensorflow.accelerator = "cuda"`'
     if chosen.accelerator == "cuda" and any(
-        explain.within(candidate.version, row.releases) for row in context.table.companions
+        within(candidate.version, row.releases) for row in context.table.companions
     ):
         yield (
             f"TensorFlow {candidate.text} finds its CUDA libraries only on the library path: put those of the "

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from importlib.resources import files
 from typing import Literal, TypeVar, cast
 
@@ -18,6 +18,15 @@ from tfprov.plan.records import Accelerator
 
 WheelKind = Literal["cuda", "cpu", "stub"]
 _Row = TypeVar("_Row")
+
+
+@lru_cache(maxsize=4096)
+def within(version: Version, releases: str) -> bool:
+    """Whether a release lies in a PEP 440 range of the table; release candidates count.
+
+    The answer is kept: a decision asks the same few ranges about the same releases over and over.
+    """
+    return SpecifierSet(releases).contains(version, prereleases=True)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -125,13 +134,11 @@ class KnownBad:
 
     def concerns(self, version: Version, accelerator: Accelerator, python_minor: str | None = None) -> bool:
         """Whether it speaks of this release, variant and Python; rows for certain Pythons need one."""
-        if not SpecifierSet(self.releases).contains(version, prereleases=True):
-            return False
-        if self.accelerator not in (None, accelerator):
+        if self.accelerator not in (None, accelerator) or not within(version, self.releases):
             return False
         if self.pythons is None:
             return True
-        return python_minor is not None and SpecifierSet(self.pythons).contains(python_minor)
+        return python_minor is not None and within(Version(python_minor), self.pythons)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

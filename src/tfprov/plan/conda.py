@@ -31,29 +31,30 @@ def plan_of_conda(context: DecisionContext) -> Plan:
     """
     if context.locked is not None:
         return _plan_of_lock(context, context.locked)
+    asked = context.demands.accelerator
+    if asked not in ("auto", "cpu", "cuda"):
+        raise TfprovError(
+            "conda-package-missing",
+            f"conda-forge has no TensorFlow for {asked}",
+            evidence=tuple(f"{row.version} for {row.accelerator}" for row in context.table.conda),
+            hint='use `tensorflow.accelerator = "auto"`',
+        )
+    if context.must_have_gpu and isinstance(context.gpus, Refusal):
+        raise refuse.no_gpu(context, context.gpus)
     builds = [row for row in context.table.conda if row.platform == context.platform]
     allowed = [row for row in builds if context.demands.admits(Version(row.version)) and _pythons(context, row)]
     if not allowed:
         return _plan_of_unknown(context, builds)
-    asked = context.demands.accelerator
-    refused: list[Refused] = []
-    if asked in ("auto", "cuda"):
-        found = _with_cuda(context, allowed)
-        if isinstance(found, CondaBuild):
-            return _plan(context, found, "cuda", "CUDA works here", refused)
-        if asked == "cuda":
-            raise refuse.no_gpu(context, found)
-        refused.append(Refused(what="cuda", code=found.code, why=found.why))
+    if asked == "cpu":
+        return _plan(context, next(row for row in allowed if row.accelerator == "cpu"), "cpu", "on the CPU, as asked")
+    found = _with_cuda(context, allowed)
+    if isinstance(found, CondaBuild):
+        return _plan(context, found, "cuda", "CUDA works here")
     on_cpu = next((row for row in allowed if row.accelerator == "cpu"), None)
-    if on_cpu is None or asked not in ("auto", "cpu"):
-        raise TfprovError(
-            "conda-package-missing",
-            f"conda-forge has no TensorFlow for {asked} here",
-            evidence=tuple(f"{row.version} for {row.accelerator}" for row in builds),
-            hint='use `tensorflow.accelerator = "auto"`',
-        )
-    why = f"on the CPU, because {refused[0].why}" if refused else "on the CPU, as asked"
-    return _plan(context, on_cpu, "cpu", why, refused)
+    if on_cpu is None or context.must_have_gpu:
+        raise refuse.no_gpu(context, found)
+    refused = Refused(what="cuda", code=found.code, why=found.why)
+    return _plan(context, on_cpu, "cpu", f"on the CPU, because {found.why}", refused)
 
 
 def _pythons(context: DecisionContext, row: CondaBuild) -> list[str]:
@@ -76,8 +77,6 @@ def _plan_of_unknown(context: DecisionContext, builds: list[CondaBuild]) -> Plan
     refused: tuple[Refused, ...] = ()
     accelerator: Accelerator = "cuda" if asked in ("auto", "cuda") else "cpu"
     if accelerator == "cuda" and isinstance(context.gpus, Refusal):
-        if asked == "cuda":
-            raise refuse.no_gpu(context, context.gpus)
         accelerator, refused = "cpu", (Refused(what="cuda", code=context.gpus.code, why=context.gpus.why),)
     version = ",".join(str(clause.specifier) for clause in context.demands.clauses)
     pinned = re.fullmatch(r"===?([^,]+)", version)
@@ -137,9 +136,7 @@ def _plan_of_lock(context: DecisionContext, locked: LockedChoice) -> Plan:
     )
 
 
-def _plan(
-    context: DecisionContext, row: CondaBuild, accelerator: Accelerator, why: str, refused: list[Refused]
-) -> Plan:
+def _plan(context: DecisionContext, row: CondaBuild, accelerator: Accelerator, why: str, *refused: Refused) -> Plan:
     python, *others = _pythons(context, row)
     return Plan(
         decision=Decision(
@@ -148,7 +145,7 @@ def _plan(
             ),
             python=ChosenPython(version=python, path=None, why="conda installs it", alternatives=tuple(others)),
         ),
-        refused=tuple(refused),
+        refused=refused,
         notes=(
             *context.demands.notes,
             f"conda-forge's TensorFlow {row.version} as known on {context.table.generated}",

@@ -19,14 +19,20 @@ from tfprov.profile.records import Profile
 
 
 class Depth(IntEnum):
-    """The check at which a release was refused; a refusal by a later check tells more."""
+    """The check at which a release was refused; a refusal by a later check tells more.
+
+    What nothing on this machine mends comes before what a person could change: the architecture of the GPU before the
+    driver.
+    """
 
     KNOWN_BAD = 0
     PLATFORM = 1
     LIBC = 2
-    GPU = 3
-    REQUIREMENTS = 4
-    PYTHON = 5
+    CUDA_LIBRARIES = 3
+    GPU = 4
+    DRIVER = 5
+    REQUIREMENTS = 6
+    PYTHON = 7
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

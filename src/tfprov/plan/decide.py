@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from packaging.version import Version
 
 from tfprov.errors import TfprovError
@@ -67,6 +65,9 @@ def decide(
     )
     if profile.environment.kind == "conda" and profile.conda.tensorflow == "conda":
         return plan_of_conda(context)
+    if locked is None and any(each.everywhere for each in found) and not any(each.offers for each in found):
+        # What nothing on this machine mends comes first, whatever GPU it has and whatever is asked for.
+        raise refuse.no_wheels(context)
     if locked is None:
         return _plan(context, listing)
     try:
@@ -145,13 +146,13 @@ def _plan(context: DecisionContext, listing: Listing | None) -> Plan:
     for accelerator in _variants(context):
         if accelerator == "cuda" and isinstance(context.gpus, Refusal):
             if context.must_have_gpu:
-                raise refuse.no_gpu(context, context.gpus)
+                raise refuse.no_machine(context) or refuse.no_gpu(context, context.gpus)
             no_cuda = context.gpus
             continue
+        _check_gpu_count(context, accelerator)
         fits, misses = evaluate(context, accelerator)
         chosen = first(fits)
         if chosen is not None:
-            _check_gpu_count(context, accelerator)
             return assemble(
                 context=context,
                 chosen=chosen,
@@ -167,7 +168,7 @@ def _plan(context: DecisionContext, listing: Listing | None) -> Plan:
         if accelerator == "cuda":
             no_cuda = explain.closest(misses).refusal
     accelerator, misses = passed_over[-1]
-    raise refuse.nothing_fits(context, accelerator, misses, _alternative(context, accelerator))
+    raise refuse.nothing_fits(context, accelerator, misses)
 
 
 def _is_dated(listing: Listing | None) -> bool:
@@ -217,8 +218,14 @@ def _check_gpu_count(context: DecisionContext, accelerator: Accelerator) -> None
             "gpu-no-device",
             f"the profile asks for {smoke.require_gpus} GPUs, and {have} can be used",
             evidence=tuple(gpus.describe(gpu) for gpu in context.gpus.usable),
-            hint="lower `smoke.require-gpus`, or make more GPUs visible",
+            hint=f"lower `smoke.require-gpus`{', or make more GPUs visible' if _could_be_more(context) else ''}",
         )
+
+
+def _could_be_more(context: DecisionContext) -> bool:
+    """Whether enough GPUs for the profile would be there if none were hidden or prohibited."""
+    there = [gpu for gpu in context.facts.gpus.value if gpu.vendor == "nvidia" and gpu.usable]
+    return len(there) >= context.profile.smoke.require_gpus
 
 
 def _check_releases(context: DecisionContext, listing: Listing | None) -> None:
@@ -231,18 +238,6 @@ def _check_releases(context: DecisionContext, listing: Listing | None) -> None:
         )
     if not context.admitted:
         raise refuse.no_such_release(context)
-
-
-def _alternative(context: DecisionContext, accelerator: Accelerator) -> str | None:
-    """A release and Python that would fit if the profile did not bound the release; None when none would."""
-    if context.locked is not None or not context.demands.clauses:
-        return None
-    free = replace(context, demands=replace(context.demands, clauses=()))
-    chosen = first(evaluate(free, accelerator)[0])
-    if chosen is None:
-        return None
-    python = chosen.usable[0].minor if chosen.usable else chosen.bringable[0]
-    return f"TensorFlow {chosen.candidate.text} on Python {python}"
 
 
 def _with_locked(found: tuple[OfferedRelease, ...], locked: LockedChoice | None) -> tuple[OfferedRelease, ...]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from typing import cast
 
 from packaging.markers import Environment
@@ -159,7 +159,7 @@ def _accelerator(name: str, text: str, where: str, accelerator: str) -> str:
         "resolver-conflict",
         f"`{text}` is the CPU build, and the profile asks for {accelerator}",
         evidence=(f"{where} asks for `{text}`", f'`tensorflow.accelerator = "{accelerator}"`'),
-        hint="drop one of the two",
+        hint=f"ask for the CPU, or drop `{text}`",
     )
 
 
@@ -225,11 +225,18 @@ def _parsed(text: str) -> Requirement:
 
 
 def _disjoint(one: SpecifierSet, other: SpecifierSet) -> bool:
+    return _are_disjoint(str(one), str(other))
+
+
+@lru_cache(maxsize=4096)
+def _are_disjoint(first: str, second: str) -> bool:
+    # The releases of the table share most of their bounds, so that the same question comes again and again.
+    one, other = SpecifierSet(first), SpecifierSet(second)
     try:
         return one.is_disjoint(other)
     except ValueError:
         # One side names pre-releases and the other does not, or `===` is used.
         try:
-            return SpecifierSet(str(one), prereleases=True).is_disjoint(SpecifierSet(str(other), prereleases=True))
+            return SpecifierSet(first, prereleases=True).is_disjoint(SpecifierSet(second, prereleases=True))
         except ValueError:
             return False

@@ -6,7 +6,6 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
-from packaging.specifiers import SpecifierSet
 from packaging.version import Version
 
 from tfprov.host.records import Facts, Interpreter
@@ -21,11 +20,6 @@ _SYSTEMS = {"linux": "Linux", "macos": "macOS", "windows": "Windows"}
 _MANYLINUX = re.compile(r"manylinux_2_(\d+)_")
 _LEGACY_GLIBC = {"manylinux2014": 17, "manylinux2010": 12, "manylinux1": 5}
 _FEW = 4
-
-
-def within(version: Version, releases: str) -> bool:
-    """Whether a release lies in a range of the table; release candidates count."""
-    return SpecifierSet(releases).contains(version, prereleases=True)
 
 
 def platform(facts: Facts) -> str:

@@ -7,13 +7,15 @@ from collections.abc import Iterator, Sequence
 from packaging.version import Version
 
 from tfprov.plan import explain, gpus, interpreters
-from tfprov.plan.compat import Bound, Cuda, Pair
+from tfprov.plan.compat import Bound, Cuda, Pair, within
 from tfprov.plan.context import DecisionContext, Depth, Fit, Miss
 from tfprov.plan.demands import conflict
 from tfprov.plan.interpreters import Usable
 from tfprov.plan.offers import Offer, OfferedRelease
 from tfprov.plan.records import Accelerator, LockedChoice, Refusal
 from tfprov.plan.tags import marker_environment
+
+_GPU_DEPTHS = {"gpu-libs-missing": Depth.CUDA_LIBRARIES, "gpu-driver-too-old": Depth.DRIVER}
 
 
 def evaluate(context: DecisionContext, accelerator: Accelerator) -> tuple[tuple[Fit, ...], tuple[Miss, ...]]:
@@ -45,7 +47,8 @@ def _try(context: DecisionContext, candidate: OfferedRelease, accelerator: Accel
         return Miss(candidate=candidate, depth=Depth.LIBC, refusal=_too_old(context, offer), offer=offer)
     unserved = _gpu_refusal(context, candidate, accelerator)
     if unserved is not None:
-        return Miss(candidate=candidate, depth=Depth.GPU, refusal=unserved, offer=offer)
+        depth = _GPU_DEPTHS.get(unserved.code, Depth.GPU)
+        return Miss(candidate=candidate, depth=depth, refusal=unserved, offer=offer)
     return _with_python(context, candidate, accelerator, offer, pair)
 
 
@@ -88,7 +91,7 @@ def _pair(context: DecisionContext, candidate: OfferedRelease, accelerator: Acce
     for pair in context.table.pairs:
         if pair.accelerator != accelerator or pair.platform != context.platform:
             continue
-        if explain.within(candidate.version, pair.releases):
+        if within(candidate.version, pair.releases):
             return pair
     return None
 
@@ -142,22 +145,22 @@ def _too_old(context: DecisionContext, offer: Offer) -> Refusal:
     )
 
 
-def _cuda(context: DecisionContext, candidate: OfferedRelease) -> Cuda | None:
-    # A release that the table lacks is taken to be built like the newest known one.
+def cuda_of(context: DecisionContext, candidate: OfferedRelease) -> Cuda | None:
+    """The CUDA side of a release; one that the table lacks is taken to be built like the newest known one."""
     return (candidate.known or context.table.releases[0]).cuda
 
 
 def _gpu_refusal(context: DecisionContext, candidate: OfferedRelease, accelerator: Accelerator) -> Refusal | None:
     if accelerator != "cuda" or isinstance(context.gpus, Refusal):
         return None
-    known, cuda = candidate.known, _cuda(context, candidate)
+    known, cuda = candidate.known, cuda_of(context, candidate)
     if cuda is None:
         return Refusal(
             code="gpu-libs-missing",
             why="the CUDA libraries that it needs do not come as wheels, or were not proved with it",
-            remedy="take TensorFlow 2.10 or newer, or the CPU",
         )
-    if context.demands.accelerator == "auto" and known is not None and "and-cuda" not in known.extras:
+    is_open = context.demands.accelerator == "auto" and not context.must_have_gpu
+    if is_open and known is not None and "and-cuda" not in known.extras:
         return Refusal(
             code="gpu-libs-missing",
             why='it does not bring the CUDA libraries; `tensorflow.accelerator = "cuda"` adds them',
@@ -177,11 +180,30 @@ def _pythons(
         bringable = tuple(minor for minor in bringable if minor == locked.python_minor)
 
     def works(minor: str) -> bool:
-        if pair is not None and minor not in pair.pythons:
-            return False
-        return not any(bad.concerns(candidate.version, accelerator, minor) for bad in context.table.known_bad)
+        return _is_sound(context, candidate, accelerator, pair, minor)
 
     return tuple(each for each in usable if works(each.minor)), tuple(minor for minor in bringable if works(minor))
+
+
+def _is_sound(
+    context: DecisionContext, candidate: OfferedRelease, accelerator: Accelerator, pair: Pair | None, minor: str
+) -> bool:
+    """Whether nothing is known against a release with a variant on a Python that it has wheels for."""
+    if pair is not None and minor not in pair.pythons:
+        return False
+    return not any(bad.concerns(candidate.version, accelerator, minor) for bad in context.table.known_bad)
+
+
+def pythons_of(context: DecisionContext, miss: Miss, accelerator: Accelerator) -> tuple[str, ...]:
+    """The minor versions of Python, here or not, with which a release that was refused would fit; oldest first."""
+    candidate, offer = miss.candidate, miss.offer
+    pair = _pair(context, candidate, accelerator)
+    return tuple(
+        minor
+        for minor in (offer.pythons if offer is not None else ())
+        if _is_sound(context, candidate, accelerator, pair, minor)
+        and not _conflict(context, candidate, accelerator, minor)
+    )
 
 
 def _python_refusal(
@@ -202,7 +224,7 @@ def bounds(context: DecisionContext, candidate: OfferedRelease, accelerator: Acc
             Version(gpu.compute_capability) for gpu in context.gpus.usable if gpu.compute_capability is not None
         ]
     for bound in context.table.bounds:
-        if bound.accelerator not in (None, accelerator) or not explain.within(candidate.version, bound.releases):
+        if bound.accelerator not in (None, accelerator) or not within(candidate.version, bound.releases):
             continue
         if bound.below is None or any(capability < Version(bound.below) for capability in capabilities):
             yield bound

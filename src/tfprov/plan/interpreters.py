@@ -177,10 +177,13 @@ def fitting(offer: Offer, usable: Iterable[Usable]) -> list[Usable]:
 
 def bringable(offer: Offer, profile: Profile) -> tuple[str, ...]:
     """Minor versions of Python that could be brought for an offer, newest first; empty when none may be."""
-    if profile.environment.kind != "conda" and (not profile.python.install or profile.python.path is not None):
+    conda = profile.environment.kind == "conda"
+    if not conda and (not profile.python.install or profile.python.path is not None):
         return ()
     wanted = profile.python.version
-    return tuple(minor for minor in reversed(offer.pythons) if can_be_brought(minor) and admits(wanted, minor))
+    return tuple(
+        minor for minor in reversed(offer.pythons) if (conda or can_be_brought(minor)) and admits(wanted, minor)
+    )
 
 
 def can_be_brought(minor: str) -> bool:

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
+from functools import lru_cache
 
 from packaging.version import InvalidVersion, Version
 
@@ -49,8 +50,13 @@ class Offer:
     @property
     def pythons(self) -> tuple[str, ...]:
         """Minor versions with a wheel for the ordinary build, oldest first; empty when any Python 3 will do."""
-        minors = sorted(int(tag[3:]) for tag in self.interpreters if tag.startswith("cp3") and tag[3:].isdigit())
-        return tuple(f"3.{minor}" for minor in minors)
+        return _minors(self.interpreters)
+
+
+@lru_cache(maxsize=1024)
+def _minors(tags: frozenset[str]) -> tuple[str, ...]:
+    minors = sorted(int(tag[3:]) for tag in tags if tag.startswith("cp3") and tag[3:].isdigit())
+    return tuple(f"3.{minor}" for minor in minors)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 
 from packaging.version import Version
 
-from tfprov.errors import TfprovError
+from tfprov.errors import CODES, TfprovError
 from tfprov.host.records import LOST_DEVICES, Facts
-from tfprov.plan import gpus, interpreters
+from tfprov.plan import gpus, interpreters, ways
+from tfprov.plan.compat import CondaBuild
 from tfprov.plan.context import DecisionContext, Depth, Miss
 from tfprov.plan.explain import closest, few, platform, releases
+from tfprov.plan.fit import cuda_of, evaluate, pythons_of
 from tfprov.plan.gpus import Gpus
-from tfprov.plan.offers import Offer
+from tfprov.plan.offers import Offer, OfferedRelease
 from tfprov.plan.records import Accelerator, Refusal
 
 RESTART_CONTAINER = (
@@ -44,6 +46,25 @@ def no_such_release(context: DecisionContext) -> TfprovError:
     )
 
 
+def no_wheels(context: DecisionContext) -> TfprovError:
+    """No release at all has a wheel for the platform."""
+    here = platform(context.facts)
+    return TfprovError(
+        "platform-no-wheel",
+        f"no TensorFlow has wheels for {here}",
+        evidence=(f"this is {here} ({context.facts.machine.source})",),
+        hint=f"no release has wheels for {here}: use another machine, or build from source",
+    )
+
+
+def no_machine(context: DecisionContext) -> TfprovError | None:
+    """The system that no release runs on, not even on the CPU and whatever the profile asks for; None for others."""
+    fits, misses = evaluate(ways.any_release(context), "cpu")
+    if fits or not misses or closest(misses).depth > Depth.LIBC:
+        return None
+    return nothing_fits(ways.any_release(context), "cpu", misses)
+
+
 def no_gpu(context: DecisionContext, refusal: Refusal) -> TfprovError:
     """A GPU is demanded where none can work."""
     smoke = context.profile.smoke
@@ -51,37 +72,43 @@ def no_gpu(context: DecisionContext, refusal: Refusal) -> TfprovError:
         demand = '`tensorflow.accelerator = "cuda"`'
     else:
         demand = f"`smoke.require-gpus = {smoke.require_gpus}`"
-    hints = {
-        "windows-no-gpu": "run tfprov inside WSL2, where CUDA works, or use the CPU; "
-        "TensorFlow 2.10 was the last with CUDA on native Windows, and needs CUDA 11.2 installed by hand",
-        "wheel-without-cuda": 'use the CPU, or NVIDIA\'s container for this platform; on macOS `"metal"` uses the GPU',
-        "docker-no-gpu": "start the container with `--gpus all` (NVIDIA Container Toolkit), "
-        'or build now and prove later with `smoke.gpu = "later"`',
-        "gpu-no-driver": f"install an NVIDIA driver{_oldest_driver(context)}; to build here for another machine, set "
-        '`smoke.gpu = "later"`; else ask for the CPU',
-    }
-    if LOST_DEVICES in refusal.why:
-        hints["docker-no-gpu"] = f'{RESTART_CONTAINER}; or build now and prove later with `smoke.gpu = "later"`'
-    hint = refusal.remedy
-    if refusal.driver is not None:
-        hint = f"install an NVIDIA driver of {refusal.driver} or newer"
-    if context.facts.wsl.value:
-        driver = f"the NVIDIA driver on Windows{_oldest_driver(context)}"
-        hints["gpu-no-driver"] = f"install {driver}, never one inside WSL2"
     return TfprovError(
         refusal.code,
         f"CUDA cannot work on this machine: {refusal.why}",
         evidence=(f"the profile demands a GPU: {demand}", *_seen(context.facts)),
-        hint=hint or hints.get(refusal.code),
+        hint="; ".join(_gpu_ways(context, refusal)) or None,
     )
 
 
-def _oldest_driver(context: DecisionContext) -> str:
-    """` of 525.60.13 or newer`: what the newest release that the profile allows needs; empty when it is not known."""
-    known = next((each.known for each in context.admitted if each.known is not None), None)
-    if known is None or known.cuda is None:
-        return ""
-    return f" of {known.cuda.driver_wsl if context.facts.wsl.value else known.cuda.driver_linux} or newer"
+def _gpu_ways(context: DecisionContext, refusal: Refusal) -> Iterator[str]:
+    """What helps where CUDA can use no GPU: at the machine first, then in the profile."""
+    if refusal.driver is not None:
+        yield f"install an NVIDIA driver of {refusal.driver} or newer"
+    elif refusal.remedy is not None:
+        yield refusal.remedy
+    elif refusal.code == "windows-no-gpu":
+        yield "run tfprov inside WSL2, where CUDA works"
+        yield "TensorFlow 2.10 was the last with CUDA on native Windows, and needs CUDA 11.2 installed by hand"
+    elif refusal.code == "wheel-without-cuda" and context.facts.system.value == "linux":
+        yield "use NVIDIA's container for this platform"
+    elif refusal.code == "docker-no-gpu" and LOST_DEVICES in refusal.why:
+        yield RESTART_CONTAINER
+    elif refusal.code == "docker-no-gpu":
+        yield "start the container with `--gpus all` (NVIDIA Container Toolkit)"
+    elif refusal.code == "gpu-no-driver":
+        oldest = f" of {driver} or newer" if (driver := ways.oldest_driver(context)) else ""
+        if context.facts.wsl.value:
+            yield f"install the NVIDIA driver on Windows{oldest}, never one inside WSL2"
+        else:
+            has_gpu = any(gpu.vendor == "nvidia" for gpu in context.facts.gpus.value)
+            yield f"{'' if has_gpu else 'on a machine with an NVIDIA GPU, '}install an NVIDIA driver{oldest}"
+    else:
+        yield CODES[refusal.code].remedy
+    if refusal.code in ("docker-no-gpu", "gpu-no-driver") and not context.facts.wsl.value:
+        yield 'to build here for another machine, set `smoke.gpu = "later"` and `tensorflow.accelerator = "cuda"`'
+    if ways.release_for(context, "metal") is not None:
+        yield 'for the GPU of this Mac, set `tensorflow.accelerator = "metal"`'
+    yield "or use the CPU"
 
 
 def _seen(facts: Facts) -> Iterator[str]:
@@ -92,21 +119,16 @@ def _seen(facts: Facts) -> Iterator[str]:
     yield f"driver: {driver.version if driver else 'none'} ({facts.driver.source})"
 
 
-def nothing_fits(
-    context: DecisionContext, accelerator: Accelerator, misses: Sequence[Miss], alternative: str | None
-) -> TfprovError:
+def nothing_fits(context: DecisionContext, accelerator: Accelerator, misses: Sequence[Miss]) -> TfprovError:
     """No admitted release fits. The code is that of the release that came closest."""
     nearest = closest(misses)
     if nearest.depth is Depth.PYTHON and nearest.refusal.code == "python-unsupported":
-        return _no_python(context, nearest, misses, alternative)
-    hint = _hint(context, nearest)
-    if alternative and nearest.depth is not Depth.GPU and nearest.refusal.remedy is None:
-        hint = f"{hint}; {alternative} would fit" if hint else f"{alternative} would fit"
+        return _no_python(context, nearest, misses, accelerator)
     return TfprovError(
         nearest.refusal.code,
         _what(nearest, accelerator, misses),
         evidence=tuple(_evidence(context, misses)),
-        hint=hint,
+        hint="; ".join(dict.fromkeys(_hints(context, nearest, accelerator))) or None,
     )
 
 
@@ -131,29 +153,45 @@ def _what(nearest: Miss, accelerator: Accelerator, misses: Sequence[Miss]) -> st
     return f"no TensorFlow that the profile allows{variant} can run here: {why}"
 
 
-def _hint(context: DecisionContext, nearest: Miss) -> str | None:
-    code = nearest.refusal.code
-    if nearest.refusal.remedy is not None:
-        return nearest.refusal.remedy
-    if code == "glibc-too-old":
+def _hints(context: DecisionContext, nearest: Miss, accelerator: Accelerator) -> Iterator[str]:
+    refusal = nearest.refusal
+    if refusal.remedy is not None:
+        yield refusal.remedy
+    if nearest.depth in (Depth.CUDA_LIBRARIES, Depth.GPU, Depth.DRIVER):
+        if not isinstance(context.gpus, Refusal):
+            yield from _gpu_hints(context, context.gpus, nearest)
+        return
+    if refusal.code == "glibc-too-old":
         older = _last_with(context, lambda offer: offer.has_platform(context.tags))
-        last = f"TensorFlow {older} is the last for this C library; " if older else ""
-        return f"{last}use a newer system or a container, or conda, which brings its own C++ runtime"
-    if code == "platform-no-wheel":
-        return _platform_hint(context, nearest)
-    if nearest.depth is Depth.GPU and not isinstance(context.gpus, Refusal):
-        return _gpu_hint(context, context.gpus, nearest)
-    return None
+        if older is not None:
+            yield f"TensorFlow {older} is the last for this C library"
+        yield "use a newer system or a container, or conda, which brings its own C++ runtime"
+    elif refusal.code == "platform-no-wheel":
+        yield from _platform_hints(context, nearest)
+    elif refusal.code == "resolver-conflict":
+        yield from ways.without_one(context, accelerator)
+    other = ways.another_release(context, accelerator)
+    if other is not None and refusal.remedy is None:
+        yield f"{other} would fit"
+    elif accelerator in ("metal", "rocm"):
+        yield 'use `tensorflow.accelerator = "auto"`'
+    if refusal.code == "wheel-without-cuda":
+        yield "or use the CPU"
 
 
-def _platform_hint(context: DecisionContext, nearest: Miss) -> str | None:
-    if nearest.depth is Depth.LIBC:
-        return "update the operating system, or use another machine"
-    older = _last_with(context, lambda offer: bool(offer.interpreters) and offer.has_platform(context.tags))
+def _platform_hints(context: DecisionContext, nearest: Miss) -> Iterator[str]:
     here = platform(context.facts)
+    if nearest.depth is Depth.LIBC:
+        yield "update the operating system, or use another machine"
+        return
+    older = _last_with(context, lambda offer: bool(offer.interpreters) and offer.has_platform(context.tags))
     if older is None:
-        return f"no release has wheels for {here}: use another machine, or build from source"
-    return None if older == _newest(context) else f"TensorFlow {older} is the last with wheels for {here}"
+        yield f"no release has wheels for {here}: use another machine, or build from source"
+    elif older != _newest(context):
+        yield f"TensorFlow {older} is the last with wheels for {here}"
+    else:
+        oldest = next(_with(reversed(context.candidates), lambda offer: offer.has_platform(context.tags)))
+        yield f"TensorFlow {oldest} is the first with wheels for {here}"
 
 
 def _newest(context: DecisionContext) -> str | None:
@@ -161,75 +199,64 @@ def _newest(context: DecisionContext) -> str | None:
 
 
 def _last_with(context: DecisionContext, fits: Callable[[Offer], bool]) -> str | None:
-    for candidate in context.candidates:
-        if candidate.version.is_prerelease:
-            continue
-        for offer in candidate.offers.values():
-            if fits(offer):
-                return candidate.text
-    return None
+    return next(_with(context.candidates, fits), None)
+
+
+def _with(candidates: Iterable[OfferedRelease], fits: Callable[[Offer], bool]) -> Iterator[str]:
+    for candidate in candidates:
+        if not candidate.version.is_prerelease and any(map(fits, candidate.offers.values())):
+            yield candidate.text
 
 
 def ways_to_cuda(context: DecisionContext) -> Iterator[str]:
     """Notes on ways to CUDA where GPU and driver are there and no admitted release serves them."""
     if isinstance(context.gpus, Refusal):
         return
-    for candidate in context.admitted:
-        if candidate.known is None or candidate.known.cuda is None:
-            continue
-        found = gpus.refusal(candidate.known.cuda, context.gpus, context.table)
-        if found is not None:
-            nearest = Miss(candidate=candidate, depth=Depth.GPU, refusal=found)
-            yield f"for CUDA: {_gpu_hint(context, context.gpus, nearest)}"
-        return
+    _, misses = evaluate(context, "cuda")
+    told = [miss for miss in misses if miss.depth in (Depth.GPU, Depth.DRIVER)]
+    if told:
+        hints = "; ".join(_gpu_hints(context, context.gpus, closest(told)))
+        yield f"for CUDA: {hints}"
 
 
-def _gpu_hint(context: DecisionContext, found: Gpus, nearest: Miss) -> str:
-    table = context.table
-    parts = []
-    serving = [
-        row.version
-        for row in table.releases
-        if row.cuda is not None
-        and not Version(row.version).is_prerelease
-        and gpus.refusal(row.cuda, found, table) is None
-    ]
-    if serving:
-        parts.append(f"TensorFlow {serving[0]} is the newest that this machine's GPU and driver can run")
-    known = nearest.candidate.known
-    cuda = None if known is None else known.cuda
-    if nearest.refusal.driver is not None:
-        parts.append(f"driver {nearest.refusal.driver} or newer would serve {nearest.candidate.text}")
+def _gpu_hints(context: DecisionContext, found: Gpus, nearest: Miss) -> Iterator[str]:
+    table, version = context.table, nearest.candidate.version
+    served = ways.newest_served(context)
+    if served is not None:
+        yield f"TensorFlow {served} is the newest that this machine's GPU and driver can run"
+    cuda = cuda_of(context, nearest.candidate)
+    driver = nearest.refusal.driver
+    if driver is not None and ways.helps(context, found, driver, version):
+        yield f"driver {driver} or newer would serve {nearest.candidate.text}"
     if nearest.refusal.code == "gpu-arch-unsupported":
-        built = next(
-            (
-                row
-                for row in table.conda
-                if row.platform == context.platform
-                and row.accelerator == "cuda"
-                and not gpus.conda_refusal(row, found, table)
-            ),
-            None,
-        )
+        built = next((row for row in _conda_builds(context) if not gpus.conda_refusal(row, found, table)), None)
         if built is not None:
-            parts.append(f"conda-forge's TensorFlow {built.version} for CUDA {built.cuda} has code for this GPU")
+            yield f"conda-forge's TensorFlow {built.version} for CUDA {built.cuda} has code for this GPU"
         some = tuple(gpu for gpu in found.usable if cuda is not None and gpus.serves(cuda, gpu, table))
         if some and cuda is not None and not gpus.refusal(cuda, replace(found, usable=some), table):
             devices = ",".join(str(gpu.index) for gpu in some)
-            parts.append(f"`CUDA_VISIBLE_DEVICES={devices}` leaves the GPUs that it can run on")
-        parts.append("NVIDIA's TensorFlow container or the CPU are the other ways")
-    return "; ".join(parts)
+            yield f"`CUDA_VISIBLE_DEVICES={devices}` leaves the GPUs that it can run on"
+    if nearest.refusal.code != "gpu-driver-too-old":
+        container = "NVIDIA's TensorFlow container or " if nearest.refusal.code == "gpu-arch-unsupported" else ""
+        yield f"or use {container}the CPU"
 
 
-def _no_python(context: DecisionContext, nearest: Miss, misses: Sequence[Miss], alternative: str | None) -> TfprovError:
-    offer = nearest.offer
-    span = interpreters.span(offer.pythons) if offer is not None else ""
+def _conda_builds(context: DecisionContext) -> Iterator[CondaBuild]:
+    return (row for row in context.table.conda if row.platform == context.platform and row.accelerator == "cuda")
+
+
+def _no_python(
+    context: DecisionContext, nearest: Miss, misses: Sequence[Miss], accelerator: Accelerator
+) -> TfprovError:
+    minors = pythons_of(context, nearest, accelerator)
     release = f"TensorFlow {nearest.candidate.text}"
-    allowed = [minor for minor in offer.pythons if interpreters.admits(context.python, minor)] if offer else []
+    allowed = [minor for minor in minors if interpreters.admits(context.python, minor)]
     evidence = [*_pythons_seen(context), *_evidence(context, misses)]
     code, what = _python_cause(context, release, allowed)
-    hints = [f"{release} has wheels for Python {span}{_ends(context)}"]
-    if alternative:
+    ends = _ends(context) if accelerator in ("cpu", "cuda") else ""
+    hints = [f"{release} has wheels for Python {interpreters.span(minors)}{ends}"]
+    alternative = ways.another_release(context, accelerator)
+    if alternative is not None:
         hints.append(f"{alternative} would fit")
     brought = [minor for minor in allowed if interpreters.can_be_brought(minor)]
     if brought and context.profile.python.path is None and not context.profile.python.install:

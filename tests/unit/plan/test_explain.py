@@ -12,9 +12,9 @@ import hosts
 from hosts import Host, nvidia, python
 from tfprov.errors import TfprovError
 from tfprov.host.records import Libc
-from tfprov.plan.compat import table
+from tfprov.plan.compat import table, within
 from tfprov.plan.decide import decide
-from tfprov.plan.explain import few, glibc_of, macos_of, within
+from tfprov.plan.explain import few, glibc_of, macos_of
 from tfprov.plan.records import Plan
 from tfprov.profile.records import Profile
 
@@ -126,8 +126,8 @@ gpu-no-driver 17: CUDA cannot work on this machine: there is no NVIDIA GPU and n
 - Linux on x86-64
 - GPUs: none (NVML)
 - driver: none (NVML)
-hint: install an NVIDIA driver of 525.60.13 or newer; to build here for another machine, set `smoke.gpu = "later"`; \
-else ask for the CPU""",
+hint: on a machine with an NVIDIA GPU, install an NVIDIA driver of 525.60.13 or newer; to build here for another \
+machine, set `smoke.gpu = "later"` and `tensorflow.accelerator = "cuda"`; or use the CPU""",
     ),
     "no gpu in wsl": (
         profile(accelerator="cuda"),
@@ -139,7 +139,7 @@ Windows serves it (NVML)
 - Linux on x86-64, WSL2
 - GPUs: none (NVML)
 - driver: none (NVML)
-hint: install the NVIDIA driver on Windows of 528.33 or newer, never one inside WSL2""",
+hint: install the NVIDIA driver on Windows of 528.33 or newer, never one inside WSL2; or use the CPU""",
     ),
     "blackwell": (
         profile(">=2.20", "cuda"),
@@ -150,8 +150,8 @@ gpu-arch-unsupported 17: no TensorFlow that the profile allows with CUDA can run
 - tensorflow 2.21.0, 2.20.0: no code for NVIDIA GeForce RTX 5090 (compute capability 12.0, Blackwell): the wheel has \
 6.0, 7.0, 8.0, 8.9 and 9.0; its PTX fails on newer GPUs
 - the profile asks for `tensorflow.version = ">=2.20"`
-hint: conda-forge's TensorFlow 2.19.1 for CUDA 12.8 has code for this GPU; NVIDIA's TensorFlow container or the CPU \
-are the other ways""",
+hint: conda-forge's TensorFlow 2.19.1 for CUDA 12.8 has code for this GPU; or use NVIDIA's TensorFlow container or the \
+CPU""",
     ),
     "known bad": (
         profile("==2.16.1", "cuda"),
@@ -172,7 +172,7 @@ resolver-conflict 15: TensorFlow 2.11.1 does not fit the profile: it needs `nump
 for `numpy>=2`
 - tensorflow 2.11.1, 2.11.0: it needs `numpy<2`, and packages.requirements asks for `numpy>=2`
 - the profile asks for `tensorflow.version = "==2.11.*"`
-hint: TensorFlow 2.21.0 on Python 3.13 would fit""",
+hint: without `numpy>=2`, TensorFlow 2.11.1 on Python 3.10 would fit; TensorFlow 2.21.0 on Python 3.13 would fit""",
     ),
     "metal on an intel mac": (
         profile(accelerator="metal"),
@@ -193,7 +193,7 @@ this machine has 470.82.01, for CUDA 11.4
 - Linux on x86-64
 - GPUs: Tesla T4 (compute capability 7.5, Turing) (NVML)
 - driver: 470.82.01 (NVML)
-hint: install an NVIDIA driver of 525.60.13 or newer""",
+hint: install an NVIDIA driver of 525.60.13 or newer; or use the CPU""",
     ),
     "hidden gpus": (
         profile(accelerator="cuda"),
@@ -208,7 +208,7 @@ gpu-no-device 17: CUDA cannot work on this machine: `CUDA_VISIBLE_DEVICES=-1` hi
 - Linux on x86-64
 - GPUs: Tesla T4 (compute capability 7.5, Turing) (NVML)
 - driver: 550.54.15 (NVML)
-hint: unset `CUDA_VISIBLE_DEVICES`, or name the GPUs to use""",
+hint: unset `CUDA_VISIBLE_DEVICES`, or name the GPUs to use; or use the CPU""",
     ),
     "older than tfprov knows": (
         profile("==1.14.0"),

@@ -128,7 +128,7 @@ def test_an_interpreter_fits_by_its_tag_and_its_own_libc() -> None:
         ({"python": {"path": "bin/python"}}, ()),
         ({"python": {"version": ">=3.12.4"}}, ("3.12",)),
         ({"python": {"version": "<3.8"}}, ()),
-        ({"environment": {"kind": "conda"}, "python": {"install": False}}, ("3.12", "3.8")),
+        ({"environment": {"kind": "conda"}, "python": {"install": False}}, ("3.12", "3.8", "3.7")),
     ],
 )
 def test_which_pythons_could_be_brought(tables: dict[str, Any], expected: tuple[str, ...]) -> None:

@@ -1,0 +1,72 @@
+"""Ways out of a refusal. Each is tried by a second decision before it is told: a hint is a claim."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+from packaging.version import Version
+
+from tfprov.plan import gpus
+from tfprov.plan.context import DecisionContext, Fit
+from tfprov.plan.fit import cuda_of, evaluate, first
+from tfprov.plan.gpus import Gpus
+from tfprov.plan.records import Accelerator
+
+
+def release_for(context: DecisionContext, accelerator: Accelerator) -> Fit | None:
+    """What a variant would be on this machine within the profile; None when nothing fits."""
+    return first(evaluate(context, accelerator)[0])
+
+
+def any_release(context: DecisionContext) -> DecisionContext:
+    """The same question without the bounds of the profile on the release."""
+    return replace(context, demands=replace(context.demands, clauses=()))
+
+
+def told(found: Fit) -> str:
+    """`TensorFlow 2.15.1 on Python 3.11`."""
+    python = found.usable[0].minor if found.usable else found.bringable[0]
+    return f"TensorFlow {found.candidate.text} on Python {python}"
+
+
+def another_release(context: DecisionContext, accelerator: Accelerator) -> str | None:
+    """A release and Python that would fit if the profile did not bound the release; None when none would."""
+    if context.locked is not None or not context.demands.clauses:
+        return None
+    found = release_for(any_release(context), accelerator)
+    return None if found is None else told(found)
+
+
+def without_one(context: DecisionContext, accelerator: Accelerator) -> Iterator[str]:
+    """The requirements of the profile without which something fits, one alone each."""
+    for index, (requirement, _) in enumerate(context.demands.others):
+        others = (*context.demands.others[:index], *context.demands.others[index + 1 :])
+        found = release_for(replace(context, demands=replace(context.demands, others=others)), accelerator)
+        if found is not None:
+            yield f"without `{requirement}`, {told(found)} would fit"
+
+
+def newest_served(context: DecisionContext) -> str | None:
+    """The newest release with CUDA that fits this machine, whatever release the profile asks for; None for none."""
+    fits, _ = evaluate(any_release(context), "cuda")
+    return fits[0].candidate.text if fits else None
+
+
+def oldest_driver(context: DecisionContext) -> str | None:
+    """The oldest driver of the release with CUDA that this machine would get with one; None when none would fit."""
+    wsl = context.facts.wsl.value
+    later = Gpus(usable=(), driver=None, cuda=None, wsl=wsl)
+    found = first(evaluate(replace(context, gpus=later), "cuda")[0])
+    cuda = None if found is None else cuda_of(context, found.candidate)
+    if cuda is None:
+        return None
+    return cuda.driver_wsl if wsl else cuda.driver_linux
+
+
+def helps(context: DecisionContext, found: Gpus, driver: str, version: Version) -> bool:
+    """Whether a release would be served by the GPUs of this machine with another driver."""
+    cuda = gpus.cuda_of_driver(driver, context.table, windows=found.wsl)
+    renewed = replace(context, gpus=replace(found, driver=driver, cuda=cuda))
+    _, misses = evaluate(renewed, "cuda")
+    return not any(miss.candidate.version == version and miss.refusal.code.startswith("gpu-") for miss in misses)

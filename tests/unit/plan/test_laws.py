@@ -1,0 +1,207 @@
+"""Laws that every decision keeps, over random machines and profiles.
+
+`TFPROV_TEST_LAWS=100000` tries each law that often, with other machines each time.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import re
+from collections.abc import Iterator
+from typing import TypeVar
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import hosts
+from hosts import Host
+from machines import DRIVERS, MINORS, Draw, machines, profiles
+from remedies import change, told
+from tfprov.errors import TfprovError
+from tfprov.plan.compat import table
+from tfprov.plan.decide import decide
+from tfprov.plan.gpus import driver_number
+from tfprov.plan.records import Plan
+from tfprov.profile.records import Profile
+
+T = TypeVar("T")
+
+_BY_HAND = os.environ.get("TFPROV_TEST_LAWS")
+
+
+def _often(examples: int) -> settings:
+    return settings(
+        max_examples=int(_BY_HAND or examples),
+        derandomize=_BY_HAND is None,
+        database=None,
+        deadline=None,
+    )
+
+
+def outcome(profile: Profile, host: Host) -> Plan | TfprovError:
+    """The plan, or why there is none."""
+    try:
+        return decide(profile, host.facts, table(), None)
+    except TfprovError as error:
+        return error
+
+
+def short(found: Plan | TfprovError) -> str:
+    """What was decided, without the reasons."""
+    if isinstance(found, TfprovError):
+        return found.code.name
+    chosen, python = found.decision.tensorflow, found.decision.python
+    return f"{chosen.package} {chosen.version} {chosen.accelerator} {python.version} {python.path is None}"
+
+
+# --- every message reads ---------------------------------------------------------------------------------------------
+
+_UNREADABLE = re.compile(
+    # What stands for nothing, …
+    r"\bNone\b|\bnan\b|\(\)|\[\]|\{\}|``|''|\(, |, \)|,\s*,|;\s*;|\?;"
+    # … and what ends or begins with it.
+    r"|[:;,]\s*$|  |^\s|\s$|(?<!C)Python (?:only|and|$)|\bfor Python\s*$"
+)
+
+
+def _texts(found: Plan | TfprovError) -> list[str]:
+    if isinstance(found, TfprovError):
+        return [found.what, found.hint, *found.evidence]
+    chosen, python = found.decision.tensorflow, found.decision.python
+    refused = [text for each in found.refused for text in (each.what, each.why)]
+    also = [each.why for each in (*found.decision.constraints, *found.decision.also)]
+    return [chosen.why, python.why, *found.notes, *refused, *also]
+
+
+@_often(2500)
+@given(host=machines(), asked=profiles())
+def test_every_message_reads(host: Host, asked: Profile) -> None:
+    found = outcome(asked, host)
+    for text in _texts(found):
+        assert text
+        assert not _UNREADABLE.search(text), text
+    if isinstance(found, TfprovError):
+        assert found.evidence
+        assert found.hint
+
+
+# --- same in, same out; order does not matter ------------------------------------------------------------------------
+
+
+@_often(1500)
+@given(host=machines(), asked=profiles(), seed=st.integers(0, 2**32))
+def test_the_order_of_things_decides_nothing(host: Host, asked: Profile, seed: int) -> None:
+    def shuffled(things: tuple[T, ...]) -> tuple[T, ...]:
+        return tuple(Draw(seed).sample(things, len(things)))
+
+    packages = asked.packages
+    other_way = change(
+        asked,
+        packages={"requirements": shuffled(packages.requirements), "constraints": shuffled(packages.constraints)},
+    )
+    other = dataclasses.replace(host, gpus=shuffled(host.gpus), pythons=shuffled(host.pythons))
+    found = outcome(asked, host)
+    assert short(outcome(other_way, other)) == short(found)
+    again = outcome(asked, host)
+    assert _texts(again) == _texts(found)
+
+
+# --- more never hurts, less never helps ------------------------------------------------------------------------------
+
+
+def _better(host: Host, draw: Draw) -> Iterator[Host]:
+    """The machine with more of something."""
+    yield dataclasses.replace(host, pythons=(*host.pythons, draw.choice(MINORS)))
+    if host.driver is not None:
+        newer = [each for each in DRIVERS if driver_number(each) >= driver_number(host.driver)]
+        yield dataclasses.replace(host, driver=draw.choice(newer))
+    if host.libc is not None and host.libc.kind == "glibc":
+        yield dataclasses.replace(host, libc=hosts.GLIBC)
+    if host.system == "macos":
+        yield dataclasses.replace(host, os_version="26.0")
+    if host.machine == "x86_64":
+        yield dataclasses.replace(host, flags=hosts.AVX2)
+
+
+@_often(1500)
+@given(host=machines(), asked=profiles(), seed=st.integers(0, 2**32))
+def test_more_never_hurts(host: Host, asked: Profile, seed: int) -> None:
+    before = outcome(asked, host)
+    if isinstance(before, TfprovError):
+        return
+    for better in _better(host, Draw(seed)):
+        after = outcome(asked, better)
+        assert isinstance(after, Plan), after
+        if before.decision.tensorflow.accelerator == "cuda":
+            assert after.decision.tensorflow.accelerator == "cuda"
+
+
+def _fewer_wishes(asked: Profile) -> list[Profile]:
+    """The profile with one wish less each."""
+    fewer = [
+        change(asked, packages={key: [*texts[:index], *texts[index + 1 :]]})
+        for key, texts in (("requirements", asked.packages.requirements), ("constraints", asked.packages.constraints))
+        for index in range(len(texts))
+        # By its name this one says more than that TensorFlow is wanted.
+        if texts[index] != "tensorflow-cpu"
+    ]
+    if asked.tensorflow.version is not None and not asked.tensorflow.version.startswith(">=2.22"):
+        fewer.append(change(asked, tensorflow={"version": None}))
+    if asked.python.version is not None:
+        fewer.append(change(asked, python={"version": None}))
+    return [*fewer, change(asked, python={"install": True}), change(asked, smoke={"require-gpus": 0})]
+
+
+@_often(1500)
+@given(host=machines(), asked=profiles())
+def test_to_ask_for_less_never_hurts(host: Host, asked: Profile) -> None:
+    if isinstance(outcome(asked, host), TfprovError):
+        return
+    for fewer in _fewer_wishes(asked):
+        assert isinstance(outcome(fewer, host), Plan)
+
+
+# --- a remedy works --------------------------------------------------------------------------------------------------
+
+# What is said of profile or machine as a whole holds at once; other hints may lead to the next thing in the way.
+_HOLDS_AT_ONCE = ("would fit", "can run", "would serve")
+# General advice, where nothing that tfprov knows of does.
+_NOTHING_DOES = frozenset(
+    {
+        "loosen one of those named",
+        "update the operating system",
+    }
+)
+
+
+@_often(1500)
+@given(host=machines(), asked=profiles())
+def test_a_remedy_works(host: Host, asked: Profile) -> None:
+    error = outcome(asked, host)
+    if isinstance(error, Plan):
+        return
+    remedies = list(told(error))
+    assert remedies or error.hint in _NOTHING_DOES, error.hint
+    for text, act, found in remedies:
+        after = outcome(*act(asked, host, found))
+        if isinstance(after, TfprovError):
+            assert (after.code, after.what) != (error.code, error.what), text
+            assert not text.endswith(_HOLDS_AT_ONCE), (text, after.what)
+
+
+@_often(1500)
+@given(host=machines(), asked=profiles(), seed=st.integers(0, 2**32))
+def test_following_the_remedies_ends_in_a_plan(host: Host, asked: Profile, seed: int) -> None:
+    error, draw = outcome(asked, host), Draw(seed)
+    seen: list[str] = []
+    while isinstance(error, TfprovError):
+        remedies = list(told(error))
+        if not remedies:
+            assert error.hint in _NOTHING_DOES, error.hint
+            return
+        assert len(seen) < 8, seen
+        text, act, found = draw.choice(remedies)
+        seen.append(f"{error.code.name}: {text}")
+        asked, host = act(asked, host, found)
+        error = outcome(asked, host)
