@@ -51,7 +51,11 @@ page. Every row of the table names its source; the sources stand at the end.
    release; the plan says so. One before 3.9 is not: it is taken for releases that run on nothing newer, and where no
    other may be brought. Python 3.6 and 3.7 are never brought, because uv has no builds of them.
 6. Requirements and constraints of the profile take part: `keras<3` leads to TensorFlow 2.15, and `numpy>=2` with
-   `tensorflow.version = "==2.11.*"` is a conflict that names both sides.
+   `tensorflow.version = "==2.11.*"` is a conflict that names both sides. So do their wheels, and what goes with which
+   release: `numpy<2` leads to Python 3.12, `tensorflow-text==2.15.*` to TensorFlow 2.15, where tfprov knows them
+   (`src/tfprov/plan/data/versions.json`, written by `tools/versions_refresh.py`); the resolver knows the rest.
+7. `index.exclude-newer` leaves out what came later: by the times that the index gives, and where it gives none, or cannot
+   be asked, by those of the table.
 """
 
 _CODE = """\

@@ -20,6 +20,7 @@ import re
 import sys
 import zipfile
 from collections.abc import Callable, Iterable
+from datetime import timedelta
 from email.parser import HeaderParser
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -29,6 +30,7 @@ from packaging.utils import InvalidWheelFilename, parse_wheel_filename
 from packaging.version import Version
 
 from tfprov.fetch.sources import Network
+from tfprov.plan.offers import moment
 from tfprov.plan.records import Listing
 
 if TYPE_CHECKING:
@@ -49,6 +51,7 @@ _BUFFER_BYTES = 128 * 1024
 _SYSTEMS: dict[str, Literal["linux", "macos", "windows"]] = {"darwin": "macos", "win32": "windows"}
 
 Built = dict[tuple[str, str, str], tuple[set[int], set[str]]]
+Dates = dict[tuple[str, str, str, int], str]
 Open = Callable[[str], zipfile.ZipFile]
 """Opens a wheel of the index by its file name."""
 
@@ -123,6 +126,21 @@ def read_wheels(listing: Listing) -> Built:
     return built
 
 
+def read_dates(listing: Listing) -> Dates:
+    """When the last wheel came, by project, version, platform and minor version of Python."""
+    dates: Dates = {}
+    for project, offered in listing.files.items():
+        for file in offered:
+            if file.yanked or file.uploaded is None:
+                continue
+            for key, minor, _ in covered(file.filename):
+                place = (project, *key, minor)
+                # To the minute, rounded up: a file counts for a moment only if it was there before.
+                at = (moment(file.uploaded) + timedelta(minutes=1)).strftime("%Y-%m-%dT%H:%MZ")
+                dates[place] = max(at, dates.get(place, ""))
+    return dates
+
+
 class RemoteFile(io.RawIOBase):
     """A file on an index, of which only what is read is fetched."""
 
@@ -184,7 +202,7 @@ def _read_release(
         rows.append({**row, "source": "index-files"})
     _, filename, size = wheels["tensorflow", version, "linux_x86_64"]
     archive = open_wheel(filename)
-    metadata = HeaderParser().parsestr(_member(archive, ".dist-info/METADATA"))
+    metadata = HeaderParser().parsestr(member(archive, ".dist-info/METADATA"))
     tag = min(built["tensorflow", version, "linux_x86_64"][1])
     return {
         "version": version,
@@ -206,15 +224,15 @@ def _read_release(
 
 
 def _kind(archive: zipfile.ZipFile) -> str:
-    told = re.search(r"""is_cuda_build['"]?\s*[=:,]\s*(True|False)""", _member(archive, "platform/build_info.py"))
+    told = re.search(r"""is_cuda_build['"]?\s*[=:,]\s*(True|False)""", member(archive, "platform/build_info.py"))
     return "cuda" if told and told[1] == "True" else "cpu"
 
 
-def _member(archive: zipfile.ZipFile, end: str) -> str:
+def member(archive: zipfile.ZipFile, end: str) -> str:
     return archive.read(next(name for name in archive.namelist() if name.endswith(end))).decode("utf-8")
 
 
-def refresh(document: dict[str, object], built: Built) -> list[str]:
+def refresh(document: dict[str, object], built: Built, dates: Dates) -> list[str]:
     """Bring the wheel rows of the releases up to the index, in place; say what else needs a person."""
     notes: list[str] = []
     for release in document["releases"]:
@@ -235,7 +253,14 @@ def refresh(document: dict[str, object], built: Built) -> list[str]:
             if minors - have:
                 row["without"] = [f"3.{minor}" for minor in sorted(minors - have)]
             row["tags"], row["source"] = sorted(tags), "index-files"
-            names = ("package", "platform", "pythons", "tags", "kind", "source", "needs", "without")
+            times = [
+                dates.get((name, version, platform, minor), "")
+                for name in (project, needs)
+                for minor in (minors & have if name is not None else ())
+            ]
+            if any(times):
+                row["uploaded"] = max(times)
+            names = ("package", "platform", "pythons", "tags", "kind", "source", "needs", "without", "uploaded")
             rows.append({name: row[name] for name in names if name in row})
         release["wheels"] = rows
     known = {Version(release["version"]) for release in document["releases"]}
@@ -253,7 +278,7 @@ def refresh(document: dict[str, object], built: Built) -> list[str]:
     return notes
 
 
-def _network(index: str | None) -> Network:
+def network_of(index: str | None) -> Network:
     # The same reading as the stage's own, through whatever index this machine is configured with.
     from tfprov.host.network import network as configuration
 
@@ -271,11 +296,12 @@ def _listing(network: Network) -> Listing:
     return listing((*PACKAGES, *STUBBED, *OTHERS), network, emit=lambda _: None)
 
 
-def _wheel_opener(network: Network, client: httpx.Client) -> Open:
+def wheel_opener(network: Network, client: httpx.Client, projects: Iterable[str] = PACKAGES) -> Open:
+    """Opens the wheels of some projects, of which it fetches what is read."""
     from tfprov.fetch.index import parse_json
 
     links = {}
-    for project in PACKAGES:
+    for project in projects:
         page = client.get(
             f"{network.simple_url.rstrip('/')}/{project}/", headers={"Accept": "application/vnd.pypi.simple.v1+json"}
         )
@@ -296,18 +322,17 @@ def main(arguments: Iterable[str] | None = None) -> int:
     asked = parser.parse_args(arguments)
     before = TABLE.read_text("utf-8")
     document = json.loads(before)
-    network = _network(asked.index)
+    network = network_of(asked.index)
     listing = _listing(network)
     if not listing.files["tensorflow"]:
         print("the index has no tensorflow", file=sys.stderr)
         return 2
     built = read_wheels(listing)
     with network.client(network.ordered_routes()[0], connect_timeout=20, idle_timeout=60) as client:
-        old = read_old(listing, built, _wheel_opener(network, client))
+        old = read_old(listing, built, wheel_opener(network, client))
     newer = [row for row in document["releases"] if Version(row["version"]) >= READ_BELOW]
-    document["releases"] = newer
-    notes = refresh(document, built)
     document["releases"] = [*newer, *old]
+    notes = refresh(document, built, read_dates(listing))
     after = render(document)
     sys.stdout.writelines(difflib.unified_diff(before.splitlines(True), after.splitlines(True), "table", "index", n=1))
     for note in notes:

@@ -177,3 +177,20 @@ def test_all_lines_that_can_never_work_are_named_with_what_would(site: Site, tmp
         "`left==1.0` instead of `left==9.9`, `patched==4.6.0.66` instead of `patched==4.6.0`, "
         f"without `nowhere-to-be-found`: so it resolves, with TensorFlow {RELEASE} on Python "
     )
+
+
+@pytest.mark.parametrize(("day", "release"), [("2025-09-01", OLDER), ("2026-04-01", RELEASE)])
+def test_a_time_pin_holds_on_an_index_that_gives_no_times(site: Site, tmp_path: Path, day: str, release: str) -> None:
+    # By the table that comes with tfprov: 2.20.0 came in August 2025, 2.21.0 in March 2026, h5py 3.15 in October 2025.
+    wheels = tmp_path / "more"
+    site.offer(build_wheel(wheels, "h5py", "3.14.0"), build_wheel(wheels, "h5py", "3.15.0"))
+    ask(site, "h5py")
+    text = site.profile.read_text("utf-8").replace("[smoke]", f'exclude-newer = "{day}"\n[smoke]')
+    site.profile.write_text(text, encoding="utf-8")
+    assert planned(site)[0] == release
+    done = site.run("lock", "train.toml")
+    assert done.returncode == 0, done.stderr
+    locked = site.lock.read_text()
+    assert f'name = "tensorflow-cpu"\nversion = "{release}"' in locked
+    # 2.21.0 itself wants h5py below 3.15; the sham does not say so.
+    assert f'name = "h5py"\nversion = "{"3.14.0" if release == OLDER else "3.15.0"}"' in locked

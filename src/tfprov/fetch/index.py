@@ -55,7 +55,7 @@ class Link:
     uploaded: str | None = None
 
 
-def listing(projects: Sequence[str], network: Network, *, emit: Emit) -> Listing:
+def listing(projects: Sequence[str], network: Network, *, emit: Emit, with_sources: bool = False) -> Listing:
     """The wheels of some projects on the indexes.
 
     As with uv, a project is taken from the first index that has it, `extra` before the main one, and the files of
@@ -66,10 +66,12 @@ def listing(projects: Sequence[str], network: Network, *, emit: Emit) -> Listing
         projects: names, normalised or not.
         network: the indexes, and how to reach them.
         emit: receives an `Attempt` for every try.
+        with_sources: whether source distributions are listed too.
 
     Raises:
         TfprovError: `net-…` or `mirror-http-error` when an index cannot be read; `net-portal` for a login page.
     """
+    kinds = (".whl", ".tar.gz", ".zip") if with_sources else (".whl",)
     names = tuple(dict.fromkeys(canonicalize_name(project) for project in projects))
     with contextlib.closing(Clients(network)) as clients:
         found = _files(names, Ways(network=network, emit=emit, clients=clients))
@@ -90,7 +92,7 @@ def _files(names: Sequence[str], ways: Ways) -> dict[str, tuple[IndexFile, ...]]
                 links += listed
                 if not network.merged:
                     break
-        unique = {link.filename: link for link in reversed(links) if link.filename.endswith(".whl")}
+        unique = {link.filename: link for link in reversed(links) if link.filename.endswith(kinds)}
         return tuple(
             IndexFile(
                 filename=link.filename,

@@ -23,9 +23,8 @@ from tfprov.plan.records import (
     Refusal,
     Refused,
 )
+from tfprov.plan.space import BYTECODE
 
-# Bytecode of an environment, and a little more: 75 MB beside 1.46 GB for TensorFlow 2.21.0 on the CPU.
-_BYTECODE = 80_000_000
 _FALLBACKS = 3
 
 
@@ -60,7 +59,7 @@ def assemble(
         notes=tuple(dict.fromkeys(notes)),
         download_bytes=download,
         unpacked_bytes=unpacked,
-        peak_disk_bytes=None if download is None or unpacked is None else download + unpacked + _BYTECODE,
+        peak_disk_bytes=None if download is None or unpacked is None else download + unpacked + BYTECODE,
         files=files,
         fallbacks=_fallbacks(context, chosen, fits),
         candidates=_candidates(context, chosen, fits, decision),

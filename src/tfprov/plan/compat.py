@@ -41,6 +41,7 @@ class Wheels:
         kind: `cuda` has code for NVIDIA GPUs, `cpu` has none, `stub` is empty and depends on `needs`.
         needs: the project that a stub stands for.
         without: minor versions that have a wheel, but whose `needs` has none: they cannot be installed.
+        uploaded: RFC 3339 time from which on all of them, and those of `needs`, were on the index; None when not known.
         source: key of `Compat.sources`.
     """
 
@@ -51,6 +52,7 @@ class Wheels:
     kind: WheelKind
     needs: str | None = None
     without: tuple[str, ...] = ()
+    uploaded: str | None = None
     source: str
 
 
@@ -194,6 +196,8 @@ class Pair:
         package: project to install beside TensorFlow (metal) or instead of it (rocm).
         pythons: minor versions that the package has wheels for.
         needs: what must be on the machine, in words; None when nothing.
+        system: oldest release of the operating system; None when any will do.
+        uploaded: RFC 3339 time from which on the package was on the index.
     """
 
     accelerator: Accelerator
@@ -203,6 +207,8 @@ class Pair:
     version: str
     pythons: tuple[str, ...]
     needs: str | None
+    system: str | None = None
+    uploaded: str
     source: str
 
 
@@ -237,6 +243,7 @@ class CondaBuild:
         cuda: CUDA release of the build; None for the CPU.
         capabilities: compute capabilities with machine code.
         ptx: compute capabilities with PTX.
+        uploaded: RFC 3339 time, or a date, from which on the channel could have it.
     """
 
     version: str
@@ -246,6 +253,7 @@ class CondaBuild:
     cuda: str | None
     capabilities: tuple[str, ...]
     ptx: tuple[str, ...]
+    uploaded: str
     source: str
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from enum import IntEnum
 
 from packaging.version import Version
@@ -85,6 +86,8 @@ class DecisionContext:
         usable: interpreters that may be taken, best first.
         refused: the other interpreters, each with its reason.
         candidates: all known releases, newest first.
+        before: when a file must have been on the index, by `index.exclude-newer`; None for any time.
+        wheels_only: whether a Python counts only where the packages of the profile have wheels for it.
     """
 
     profile: Profile
@@ -98,6 +101,8 @@ class DecisionContext:
     usable: tuple[Usable, ...]
     refused: tuple[tuple[Interpreter, Refusal], ...]
     candidates: tuple[OfferedRelease, ...]
+    before: datetime | None = None
+    wheels_only: bool = True
 
     @property
     def admitted(self) -> tuple[OfferedRelease, ...]:

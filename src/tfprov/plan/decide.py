@@ -13,7 +13,7 @@ from tfprov.plan.conda import plan_of_conda
 from tfprov.plan.context import DecisionContext, Miss
 from tfprov.plan.demands import gather
 from tfprov.plan.fit import evaluate, first
-from tfprov.plan.offers import Offer, OfferedRelease, candidates, moment
+from tfprov.plan.offers import Offer, OfferedRelease, candidates, is_dated, moment
 from tfprov.plan.records import Accelerator, Listing, LockedChoice, Plan, Refusal
 from tfprov.plan.tags import architecture, platform_name, platform_tags
 from tfprov.profile.records import Profile
@@ -45,8 +45,8 @@ def decide(
     platform = platform_name(facts.system.value, facts.machine.value)
     _gate(profile, facts)
     later = profile.smoke.gpu == "later"
-    newest = profile.index.exclude_newer
-    known = candidates(table, None if locked else listing, platform, moment(newest) if newest else None)
+    before = moment(profile.index.exclude_newer) if profile.index.exclude_newer is not None and not locked else None
+    known = candidates(table, None if locked else listing, platform, before)
     found = _with_locked(known, locked)
     offers = [offer for candidate in found for offer in candidate.offers.values()]
     usable, refused = interpreters.sort_out(profile, facts, offers)
@@ -62,6 +62,7 @@ def decide(
         usable=tuple(usable),
         refused=tuple(refused),
         candidates=found,
+        before=before,
     )
     if profile.environment.kind == "conda" and profile.conda.tensorflow == "conda":
         return plan_of_conda(context)
@@ -137,9 +138,10 @@ def _plan(context: DecisionContext, listing: Listing | None) -> Plan:
         )
     if listing is None and context.locked is None:
         notes.append(f"the index was not asked: the releases are those of the table of {context.table.generated}")
-    if context.profile.index.exclude_newer is not None and context.locked is None and not _is_dated(listing):
+    if context.before is not None and listing is not None and not is_dated(listing):
         notes.append(
-            "the index gives no upload times: `index.exclude-newer` was not applied to the choice of the release"
+            "the index gives no upload times: for `index.exclude-newer` those of the table of "
+            f"{context.table.generated} count"
         )
     passed_over: list[tuple[Accelerator, tuple[Miss, ...]]] = []
     no_cuda: Refusal | None = None
@@ -169,10 +171,6 @@ def _plan(context: DecisionContext, listing: Listing | None) -> Plan:
             no_cuda = explain.closest(misses).refusal
     accelerator, misses = passed_over[-1]
     raise refuse.nothing_fits(context, accelerator, misses)
-
-
-def _is_dated(listing: Listing | None) -> bool:
-    return listing is not None and any(file.uploaded for found in listing.files.values() for file in found)
 
 
 def _variants(context: DecisionContext) -> tuple[Accelerator, ...]:
@@ -229,7 +227,8 @@ def _could_be_more(context: DecisionContext) -> bool:
 
 
 def _check_releases(context: DecisionContext, listing: Listing | None) -> None:
-    if listing is not None and context.locked is None and not any(each.everywhere for each in context.candidates):
+    is_empty = context.locked is None and not any(each.everywhere for each in context.candidates)
+    if listing is not None and is_empty and not refuse.came_later(context):
         raise TfprovError(
             "package-name-wrong",
             "the index has no usable TensorFlow",

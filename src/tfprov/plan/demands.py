@@ -213,6 +213,33 @@ def conflict(
     return None
 
 
+def ranges(
+    others: Iterable[tuple[Requirement, str]], bounds: Iterable[str], environment: Environment
+) -> Iterator[tuple[str, str, tuple[str, str]]]:
+    """For each project that the profile speaks of: its name, the range that is left, and a demand with its place.
+
+    Args:
+        others: what the profile asks for, with where it stands.
+        bounds: PEP 508 requirements of the release.
+        environment: marker values; what has a marker that is false does not count.
+    """
+    marks = cast("dict[str, str]", dict(environment))
+    asked: dict[str, tuple[str, str]] = {}
+    texts: dict[str, list[str]] = {}
+    for requirement, where in others:
+        if kind_of(requirement.name) is None and (requirement.marker is None or requirement.marker.evaluate(marks)):
+            name = canonicalize_name(requirement.name)
+            asked.setdefault(name, (str(requirement), where))
+            texts.setdefault(name, []).append(str(requirement.specifier))
+    for text in bounds if asked else ():
+        bound = _parsed(text)
+        name = canonicalize_name(bound.name)
+        if name in asked and (bound.marker is None or bound.marker.evaluate(marks)):
+            texts[name].append(str(bound.specifier))
+    for project, found in asked.items():
+        yield project, ",".join(filter(None, texts[project])), found
+
+
 def _project(name: str) -> str:
     # Every name of TensorFlow bounds the one release that will be installed.
     return canonicalize_name(name if kind_of(name) is None else "tensorflow")

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 from packaging.version import Version
 
-from tfprov.plan import explain, gpus, interpreters
+from tfprov.plan import explain, gpus, interpreters, versions
 from tfprov.plan.compat import Bound, Cuda, Pair, within
 from tfprov.plan.context import DecisionContext, Depth, Fit, Miss
-from tfprov.plan.demands import conflict
+from tfprov.plan.demands import conflict, ranges
 from tfprov.plan.interpreters import Usable
 from tfprov.plan.offers import Offer, OfferedRelease
 from tfprov.plan.records import Accelerator, LockedChoice, Refusal
@@ -21,9 +22,19 @@ _GPU_DEPTHS = {"gpu-libs-missing": Depth.CUDA_LIBRARIES, "gpu-driver-too-old": D
 def evaluate(context: DecisionContext, accelerator: Accelerator) -> tuple[tuple[Fit, ...], tuple[Miss, ...]]:
     """Try every admitted release with a variant.
 
+    Where nothing fits with wheels of the other packages alone, and they may be built, those count that would be built.
+
     Returns:
         The releases that fit and those that do not, newest first.
     """
+    found = _evaluate(context, accelerator)
+    may_build = context.profile.packages.build != "never" and context.profile.environment.kind != "conda"
+    if not found[0] and may_build and context.demands.others and context.wheels_only:
+        return _evaluate(replace(context, wheels_only=False), accelerator)
+    return found
+
+
+def _evaluate(context: DecisionContext, accelerator: Accelerator) -> tuple[tuple[Fit, ...], tuple[Miss, ...]]:
     fits: list[Fit] = []
     misses: list[Miss] = []
     for candidate in context.admitted:
@@ -233,18 +244,31 @@ def bounds(context: DecisionContext, candidate: OfferedRelease, accelerator: Acc
 def _conflict(
     context: DecisionContext, candidate: OfferedRelease, accelerator: Accelerator, python: str
 ) -> Refusal | None:
-    if not context.demands.others or context.locked is not None:
+    others = context.demands.others
+    if not others or context.locked is not None:
         return None
     release = f"tensorflow=={candidate.text}"
     needs = [release, *(bound.requirement for bound in bounds(context, candidate, accelerator))]
     if candidate.known is not None:
         needs += candidate.known.requires
         needs += candidate.known.cuda.pins if accelerator == "cuda" and candidate.known.cuda is not None else ()
-    found = conflict(context.demands.others, needs, marker_environment(python, "cpython", context.facts))
-    if found is None:
-        return None
-    needs_it = "" if found.bound == release else f"it needs `{found.bound}`, and "
-    return Refusal(code="resolver-conflict", why=f"{needs_it}{found.where} asks for `{found.asked}`")
+    environment = marker_environment(python, "cpython", context.facts)
+    found = conflict(others, needs, environment)
+    if found is not None:
+        needs_it = "" if found.bound == release else f"it needs `{found.bound}`, and "
+        return Refusal(code="resolver-conflict", why=f"{needs_it}{found.where} asks for `{found.asked}`")
+    place = versions.Place(
+        release=candidate.version,
+        platform=context.platform,
+        minor=int(python.split(".")[1]),
+        before=context.before,
+    )
+    # Of a release that the table does not know, newer versions of these packages may know more.
+    for project, specifier, asked in ranges(others, needs, environment) if candidate.known is not None else ():
+        missing = versions.missing(project, specifier, place)
+        if missing is not None and (missing.ever or context.wheels_only):
+            return Refusal(code="resolver-conflict", why=f"{missing.why}, and {asked[1]} asks for `{asked[0]}`")
+    return None
 
 
 def first(fits: Sequence[Fit]) -> Fit | None:

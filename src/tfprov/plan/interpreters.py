@@ -100,21 +100,23 @@ def sort_out(
         )
         # Where no release has a wheel for the machine, that is what is wrong, and not the interpreters.
         if installable and not any(fitting(offer, (found,)) for offer in installable):
-            refused.append((interpreter, _without_wheels(found)))
+            refused.append((interpreter, _without_wheels(found, profile)))
         else:
             usable.append(found)
     usable.sort(key=lambda each: each.preference, reverse=True)
     return usable, refused
 
 
-def _without_wheels(found: Usable) -> Refusal:
+def _without_wheels(found: Usable, profile: Profile) -> Refusal:
     libc = found.interpreter.libc
     what = f"Python {found.minor}"
     if found.interpreter.free_threaded:
         what = f"free-threaded builds of {what}"
     elif libc is not None:
         what = f"{what} on {libc.kind} {libc.version}"
-    return Refusal(code="python-unsupported", why=f"no TensorFlow has wheels for {what}")
+    then = profile.index.exclude_newer
+    until = f" up to {then}" if then is not None else ""
+    return Refusal(code="python-unsupported", why=f"no TensorFlow{until} has wheels for {what}")
 
 
 def _refusal(interpreter: Interpreter, profile: Profile, facts: Facts) -> Refusal | None:

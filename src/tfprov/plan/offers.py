@@ -92,19 +92,29 @@ def candidates(
         table: what is known of each release.
         listing: what the index has; None when it cannot be asked.
         platform: as the table names it.
-        before: files that were uploaded at that time or later do not count; those of unknown time do.
+        before: files that were uploaded at that time or later do not count. Where the index gives no time, that of the
+            table holds; what the table does not know is newer than the table.
     """
     known = {Version(row.version): row for row in table.releases}
     if listing is None:
         found = (
-            OfferedRelease(version=version, known=row, offers=_of_table(row, platform))
+            OfferedRelease(
+                version=version,
+                known=row,
+                offers=_of_table(row, platform, before),
+                everywhere=_is_before(uploaded_of(row), before),
+            )
             for version, row in known.items()
         )
         return _newest_first(found)
     oldest = min(known)
+    undated = _times(table)
     listed: dict[Version, dict[str, list[_Tags]]] = {}
     for package in PACKAGES:
-        for version, tags in _files(listing, package, oldest, before):
+        for version, uploaded, tags in _files(listing, package, oldest):
+            at = uploaded or undated.get((package, version), table.generated) if before is not None else None
+            if not _is_before(at, before):
+                continue
             listed.setdefault(version, {}).setdefault(package, []).append(tags)
     result = []
     for version in {*known, *listed}:
@@ -117,6 +127,31 @@ def candidates(
                 offers[package] = offer
         result.append(OfferedRelease(version=version, known=row, offers=offers, everywhere=bool(by_package)))
     return _newest_first(result)
+
+
+def _is_before(uploaded: str | None, before: datetime | None) -> bool:
+    return before is None or uploaded is None or moment(uploaded) < before
+
+
+def is_dated(listing: Listing) -> bool:
+    """Whether the index says of any file when it came."""
+    return any(file.uploaded for found in listing.files.values() for file in found)
+
+
+def uploaded_of(row: Release) -> str | None:
+    """When the first wheels of a release were on the index; None when not known."""
+    return min((wheels.uploaded for wheels in row.wheels if wheels.uploaded is not None), default=None)
+
+
+def _times(table: Compat) -> dict[tuple[str, Version], str]:
+    """When each project of a release was first on the index, whatever the platform."""
+    times: dict[tuple[str, Version], str] = {}
+    for row in table.releases:
+        for wheels in row.wheels:
+            if wheels.uploaded is not None:
+                key = (wheels.package, Version(row.version))
+                times[key] = min(wheels.uploaded, times.get(key, wheels.uploaded))
+    return times
 
 
 def moment(text: str) -> datetime:
@@ -136,8 +171,12 @@ def _tag(minor: str) -> str:
     return "cp" + minor.replace(".", "")
 
 
-def _of_table(row: Release, platform: str) -> dict[str, Offer]:
-    return {wheels.package: _offer(wheels) for wheels in row.wheels if wheels.platform == platform}
+def _of_table(row: Release, platform: str, before: datetime | None) -> dict[str, Offer]:
+    return {
+        wheels.package: _offer(wheels)
+        for wheels in row.wheels
+        if wheels.platform == platform and _is_before(wheels.uploaded or uploaded_of(row), before)
+    }
 
 
 def _offer(wheels: Wheels) -> Offer:
@@ -151,13 +190,11 @@ def _offer(wheels: Wheels) -> Offer:
     )
 
 
-def _files(listing: Listing, package: str, oldest: Version, before: datetime | None) -> Iterable[tuple[Version, _Tags]]:
+def _files(listing: Listing, package: str, oldest: Version) -> Iterable[tuple[Version, str | None, _Tags]]:
     # Splitting the name by hand: an index page holds thousands of files, and packaging's parser builds every tag.
     versions: dict[str, Version | None] = {}
     for file in listing.files.get(package, ()):
         if file.yanked or not file.filename.endswith(".whl"):
-            continue
-        if before is not None and file.uploaded is not None and moment(file.uploaded) >= before:
             continue
         parts = file.filename[:-4].split("-")
         if len(parts) not in (5, 6):
@@ -170,7 +207,7 @@ def _files(listing: Listing, package: str, oldest: Version, before: datetime | N
             continue
         pythons, abis, platforms = (part.split(".") for part in parts[-3:])
         tags = frozenset(python + "t" if abi == f"{python}t" else python for python in pythons for abi in abis)
-        yield version, (tags, frozenset(platforms))
+        yield version, file.uploaded, (tags, frozenset(platforms))
 
 
 def _version(text: str, oldest: Version) -> Version | None:

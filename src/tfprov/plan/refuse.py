@@ -10,12 +10,12 @@ from packaging.version import Version
 from tfprov.errors import CODES, TfprovError
 from tfprov.host.records import LOST_DEVICES, Facts
 from tfprov.plan import gpus, interpreters, ways
-from tfprov.plan.compat import CondaBuild
+from tfprov.plan.compat import CondaBuild, Release
 from tfprov.plan.context import DecisionContext, Depth, Miss
 from tfprov.plan.explain import closest, few, platform, releases
 from tfprov.plan.fit import cuda_of, evaluate, pythons_of
 from tfprov.plan.gpus import Gpus
-from tfprov.plan.offers import Offer, OfferedRelease
+from tfprov.plan.offers import Offer, OfferedRelease, moment, uploaded_of
 from tfprov.plan.records import Accelerator, Refusal
 
 RESTART_CONTAINER = (
@@ -26,6 +26,9 @@ RESTART_CONTAINER = (
 
 def no_such_release(context: DecisionContext) -> TfprovError:
     """No release is admitted by the profile."""
+    later = came_later(context)
+    if later:
+        return _too_early(context, later)
     finals = [each.text for each in context.candidates if each.everywhere and not each.version.is_prerelease]
     pre = [each.text for each in context.candidates if each.version.is_prerelease]
     verb = "allows" if len(context.demands.clauses) == 1 else "together allow"
@@ -43,6 +46,34 @@ def no_such_release(context: DecisionContext) -> TfprovError:
         "no TensorFlow release is within what the profile asks for",
         evidence=tuple(evidence),
         hint=hint,
+    )
+
+
+def came_later(context: DecisionContext) -> list[Release]:
+    """The releases that the profile would allow had they been out at the time that `index.exclude-newer` names."""
+    return [
+        row
+        for row in context.table.releases
+        if (at := uploaded_of(row)) is not None
+        and context.before is not None
+        and moment(at) >= context.before
+        and context.demands.admits(Version(row.version))
+    ]
+
+
+def _too_early(context: DecisionContext, later: Sequence[Release]) -> TfprovError:
+    oldest = later[-1]
+    day = moment(uploaded_of(oldest) or "").date()
+    asked = [f"the profile asks for `{clause.where}`" for clause in context.demands.clauses]
+    return TfprovError(
+        "version-not-available",
+        "no TensorFlow release within what the profile asks for was out at that time",
+        evidence=(
+            f'`index.exclude-newer = "{context.profile.index.exclude_newer}"`',
+            f"TensorFlow {oldest.version} came out on {day}",
+            *asked,
+        ),
+        hint=f'`index.exclude-newer = "{day}"` would allow TensorFlow {oldest.version}',
     )
 
 

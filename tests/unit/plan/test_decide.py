@@ -642,9 +642,49 @@ def test_a_time_pinned_profile_gets_the_release_of_that_time() -> None:
     assert not any("exclude-newer" in note for note in found.notes)
 
 
-def test_a_time_pin_that_cannot_be_applied_is_told() -> None:
-    found = plan(profile(index={"exclude-newer": "2026-01-01"}), Host(), listing=listing(wheel("2.21.0", 12)))
-    assert any("`index.exclude-newer` was not applied" in note for note in found.notes)
+def test_a_time_pin_holds_by_the_table_where_the_index_says_no_times() -> None:
+    asked = profile(index={"exclude-newer": "2026-01-01"})
+    found = plan(asked, Host(), listing=listing(wheel("2.21.0", 12), wheel("2.20.0", 12)))
+    assert found.decision.tensorflow.version == "2.20.0"
+    assert any("the index gives no upload times" in note for note in found.notes)
+    assert plan(asked, Host()).decision.tensorflow.version == "2.20.0"
+
+
+def test_a_release_that_came_later_names_its_day() -> None:
+    with pytest.raises(TfprovError) as caught:
+        plan(profile("==2.21.*", index={"exclude-newer": "2024-01-01"}), Host())
+    assert caught.value.code.name == "version-not-available"
+    assert "TensorFlow 2.21.0 came out on 2026-03-06" in caught.value.evidence
+    assert caught.value.hint == '`index.exclude-newer = "2026-03-06"` would allow TensorFlow 2.21.0'
+    assert plan(profile("==2.21.*", index={"exclude-newer": "2026-03-06"}), Host())
+
+
+def test_what_other_packages_had_at_that_time_counts() -> None:
+    asked = profile("==2.18.*", index={"exclude-newer": "2024-12-01"}, packages={"requirements": ["numpy==2.0.2"]})
+    assert plan(asked, Host()).decision.tensorflow.version == "2.18.0"
+    early = profile("==2.18.*", index={"exclude-newer": "2024-12-01"}, packages={"requirements": ["pandas>=2.3"]})
+    with pytest.raises(TfprovError) as caught:
+        plan(early, Host())
+    assert "pandas 2.3.0 came out on 2025-06-" in caught.value.what
+
+
+@pytest.mark.parametrize(
+    ("requirement", "python"),
+    [("numpy<2", "3.12.1"), ("pandas<1.4", "3.10.13"), ("numpy>=2", "3.13.0"), ("something-else", "3.13.0")],
+)
+def test_the_wheels_of_other_packages_decide_the_python(requirement: str, python: str) -> None:
+    found = plan(profile("==2.21.*", packages={"requirements": [requirement]}), Host())
+    assert found.decision.python.version == python
+
+
+def test_a_package_without_any_wheel_here_does_not_forbid_what_can_be_built() -> None:
+    asked = {"requirements": ["numpy<2"]}
+    only = Host(pythons=("3.13.0",))
+    found = plan(profile("==2.21.*", packages=asked, python={"install": False}), only)
+    assert found.decision.python.version == "3.13.0"
+    with pytest.raises(TfprovError) as caught:
+        plan(profile("==2.21.*", packages={**asked, "build": "never"}, python={"install": False}), only)
+    assert "numpy 1.26.4 has no wheel for Python 3.13" in caught.value.what
 
 
 # --- the lock --------------------------------------------------------------------------------------------------------

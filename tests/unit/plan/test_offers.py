@@ -88,7 +88,18 @@ def test_files_that_are_too_new_do_not_count() -> None:
 
     files = (wheel(10, None), wheel(11, "2026-03-05T23:59:59.9Z"), wheel(12, "2026-03-06T00:00:00Z"))
     found = candidates(table(), listing(*files), LINUX, moment("2026-03-05"))
-    assert one("2.21.0", found).offers["tensorflow"].pythons == ("3.10", "3.11")
+    assert one("2.21.0", found).offers["tensorflow"].pythons == ("3.11",)
+    # Where the index says nothing, the table knows: it came out on the 6th.
+    found = candidates(table(), listing(*files), LINUX, moment("2026-03-06"))
+    assert one("2.21.0", found).offers["tensorflow"].pythons == ("3.10", "3.11", "3.12")
+
+
+@pytest.mark.parametrize(
+    ("day", "newest"), [("2026-03-05", "2.20.0"), ("2026-03-06", "2.21.0"), ("2023-06-01", "2.12.0")]
+)
+def test_without_an_index_the_dates_of_the_table_count(day: str, newest: str) -> None:
+    found = [each for each in candidates(table(), None, LINUX, moment(day)) if each.everywhere]
+    assert next(each.text for each in found if not each.version.is_prerelease) == newest
 
 
 @pytest.mark.parametrize(

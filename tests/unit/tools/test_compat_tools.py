@@ -106,6 +106,7 @@ def test_a_stub_keeps_the_pythons_that_its_project_has_and_lists_the_others() ->
                 "tensorflow_intel-2.15.0-cp311-cp311-win_amd64.whl",
             )
         ),
+        {},
     )
     row = found["releases"][0]["wheels"][0]  # type: ignore[index]  # test data without a type of its own
     assert (row["pythons"], row["without"], row["kind"]) == (["3.11"], ["3.10"], "stub")
@@ -122,6 +123,7 @@ def test_what_needs_a_person_is_said() -> None:
                 "tensorflow_metal-1.2.0-cp312-cp312-macosx_12_0_arm64.whl",
             )
         ),
+        {},
     )
     assert notes == [
         "tensorflow 2.15.0 for linux_x86_64 is new: `kind` must be read from the wheel",
@@ -167,3 +169,31 @@ def test_a_release_before_2_10_is_read_from_its_wheels() -> None:
         ("tensorflow-cpu", "linux_x86_64", "cpu", ["3.8"]),
     ]
     assert all("cp39" not in name for name in opened)
+
+
+def test_versions_are_read_with_their_time_pythons_source_and_releases(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(ROOT / "tools"))
+    versions = load("versions_refresh")
+    at = {"uploaded": "2024-02-05T23:48:01Z"}
+    files = [
+        IndexFile(filename="numpy-1.26.4-cp312-cp312-manylinux2014_x86_64.whl", **at),
+        IndexFile(filename="numpy-1.26.4-cp39-abi3-manylinux2014_x86_64.whl", requires_python=">=3.10", **at),
+        IndexFile(filename="numpy-1.26.4-cp313-cp313t-win_amd64.whl", **at),
+        IndexFile(filename="numpy-1.26.4-cp311-cp311-win_amd64.whl", **at),
+        IndexFile(filename="numpy-1.26.4.tar.gz", **at),
+        IndexFile(filename="numpy-1.27.0rc1-py3-none-any.whl", **at),
+        IndexFile(
+            filename="numpy-1.28.0-py3-none-any.whl", requires_python=">=3.9,<3.12", uploaded="2024-03-01T00:00:00Z"
+        ),
+        IndexFile(filename="numpy-1.29.0-py3-none-any.whl", yanked=True, **at),
+    ]
+    lines = versions.rows(files, lambda version, _: ">=2.18" if str(version) == "1.28.0" else "")
+    assert lines == [
+        "1.26.4 2024-02-05T23:48Z linux_x86_64=3.10- windows_x86_64=3.11 src",
+        "1.28.0 2024-03-01T00:00Z *=3.9-3.11 tf=>=2.18",
+    ]
+    table = json.loads(
+        versions.render(Listing(files={"numpy": tuple(files)}, source="test"), "2024-04-01", lambda *_: "")
+    )
+    assert list(table["projects"]) == ["numpy"]
+    assert len(table["projects"]["numpy"]) == 2

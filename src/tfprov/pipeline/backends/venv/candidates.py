@@ -18,6 +18,7 @@ from packaging.version import Version
 
 from tfprov.errors import TfprovError
 from tfprov.events import Note
+from tfprov.host.records import Facts
 from tfprov.lock import pylock
 from tfprov.lock.renew import Released, released_in, versions_in
 from tfprov.lock.resolve import is_tensorflow, sources_in
@@ -40,6 +41,7 @@ from tfprov.pipeline.context import Context
 from tfprov.pipeline.machine import Machine
 from tfprov.pipeline.origins import origins
 from tfprov.pipeline.records import Choice
+from tfprov.plan import space
 from tfprov.plan.companions import Break, breaks_in
 from tfprov.plan.compat import table
 from tfprov.plan.decide import decide
@@ -61,10 +63,13 @@ def choose(context: Context, machine: Machine) -> Choice:
     """
     profile, facts = as_asked(context.loaded), machine.facts
     locked = locked_choice(context, machine)
-    if locked is not None or context.request.host is not None:
+    if locked is None and context.request.host is not None:
+        return Choice(plan=_for_another_machine(profile, facts))
+    if locked is not None:
         return Choice(plan=decide(profile, facts, table(), None, locked))
     try:
         plan = decide(profile, facts, table(), machine.offers)
+        plan = replace(plan, notes=(*plan.notes, *space.notes(plan, facts, table())))
         if not plan.candidates or context.request.locked or not can_resolve(machine):
             names = [Requirement(line).name for line in profile.packages.requirements]
             return Choice(plan=_with_origins(context, machine, plan, (plan.decision.tensorflow.package, *names)))
@@ -87,6 +92,12 @@ def choose(context: Context, machine: Machine) -> Choice:
 
 def _with_origins(context: Context, machine: Machine, plan: Plan, projects: Iterable[str]) -> Plan:
     return replace(plan, notes=(*plan.notes, *origins(context, machine, projects)))
+
+
+def _for_another_machine(profile: Profile, facts: Facts) -> Plan:
+    cpu = profile.model_copy(update={"tensorflow": profile.tensorflow.model_copy(update={"accelerator": "cpu"})})
+    plan = decide(profile, facts, table(), None)
+    return space.with_room(plan, facts, table(), lambda: decide(cpu, facts, table(), None))
 
 
 def _unbroken(context: Context, machine: Machine, profile: Profile, candidates: Sequence[Candidate]) -> Solution:

@@ -20,7 +20,9 @@ from tfprov.pipeline.access import IndexAccess, index_access
 from tfprov.pipeline.context import Context
 from tfprov.pipeline.machine import Machine
 from tfprov.pipeline.uv import uv_executable
+from tfprov.plan.offers import is_dated, moment
 from tfprov.plan.records import Decision
+from tfprov.plan.versions import bounds_of_time
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,12 +95,17 @@ def ask_resolver(
     decision, provided, interpreter = selection.decision, selection.provided, selection.interpreter
     absent = provided is not None or not interpreter.path
     folders = context.loaded.folders
+    newest = context.loaded.profile.index.exclude_newer
+    # uv leaves out every file of which an index does not say when it came; the table says it of the most important ones.
+    is_undated = newest is not None and machine.offers is not None and not is_dated(machine.offers)
+    in_time = bounds_of_time(moment(newest)) if newest is not None and is_undated else ()
     question = Question(
         requirements=(*lines, *(also.requirement for also in decision.also)),
         constraints=(
             *(known.requirement for known in decision.constraints),
             *selection.constraints,
             *selection.bounds,
+            *in_time,
         ),
         overrides=context.loaded.profile.packages.overrides,
         exclude=context.loaded.profile.packages.exclude,
@@ -106,7 +113,7 @@ def ask_resolver(
         python=Path(sys.executable if absent else interpreter.path),
         python_version=(provided.python if provided else interpreter.version) if absent else None,
         provided=provided.projects if provided else MappingProxyType({}),
-        exclude_newer=context.loaded.profile.index.exclude_newer,
+        exclude_newer=None if is_undated else newest,
         platform=selection.platform,
         prefer=prefer,
         dependencies=not alone,

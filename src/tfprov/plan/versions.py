@@ -1,0 +1,167 @@
+"""Which versions of some projects beside TensorFlow there are: since when, and for which Pythons each has a wheel.
+
+The data is `data/versions.json`, which `tools/versions_refresh.py` writes. Where an index can be asked, it knows more;
+here is what a decision for another machine, or without an index, can still say.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta, timezone
+from functools import lru_cache
+from importlib.resources import files
+
+from packaging.specifiers import SpecifierSet
+from packaging.version import Version
+
+from tfprov.plan.compat import within
+
+PLATFORMS = ("linux_x86_64", "linux_aarch64", "windows_x86_64", "macos_arm64", "macos_x86_64")
+"""As the compat table names them."""
+
+_ENDLESS = 10**6
+_LIVELY = timedelta(days=365)
+"""A project that had a version since then is taken to have another one soon."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Published:
+    """A version of a project.
+
+    Attributes:
+        at: when its first file came out.
+        pythons: first and last minor version of Python 3 of each span with a wheel, by platform.
+        has_source: whether there is a source distribution, so that it could be built.
+        tensorflow: PEP 440 range of the TensorFlow releases that it goes with; None for any.
+    """
+
+    version: Version
+    at: datetime
+    pythons: Mapping[str, tuple[tuple[int, int], ...]]
+    has_source: bool = False
+    tensorflow: str | None = None
+
+    def has_wheel(self, platform: str, minor: int) -> bool:
+        """Whether there is a wheel for a minor version of Python 3 on a platform."""
+        return any(first <= minor <= last for first, last in self.pythons.get(platform, ()))
+
+
+@lru_cache(maxsize=1)
+def _document() -> tuple[Mapping[str, tuple[str, ...]], datetime]:
+    """The lines of each project, and the day of the index that they were read from."""
+    document = json.loads(files("tfprov.plan").joinpath("data/versions.json").read_text("utf-8"))
+    day = datetime.fromisoformat(document["generated"]).replace(tzinfo=timezone.utc)
+    return {name: tuple(lines) for name, lines in document["projects"].items()}, day
+
+
+@lru_cache(maxsize=64)
+def published(project: str) -> tuple[Published, ...]:
+    """The versions of a project, oldest first; empty for one that the table does not have.
+
+    Args:
+        project: normalised name.
+    """
+    return tuple(map(_read, _document()[0].get(project, ())))
+
+
+def _read(line: str) -> Published:
+    version, at, *spans = line.split()
+    pythons, tensorflow = {}, None
+    for text in spans:
+        names, _, ranges = text.partition("=")
+        if names == "tf":
+            tensorflow = ranges
+        if names in ("tf", "src"):
+            continue
+        read = tuple(map(_span, ranges.split(",")))
+        pythons.update(dict.fromkeys(PLATFORMS if names == "*" else names.split("+"), read))
+    out = datetime.strptime(at, "%Y-%m-%dT%H:%MZ").replace(tzinfo=timezone.utc)
+    has_source = "src" in spans
+    return Published(version=Version(version), at=out, pythons=pythons, has_source=has_source, tensorflow=tensorflow)
+
+
+def _span(text: str) -> tuple[int, int]:
+    first, dash, last = text.partition("-")
+    begin = int(first[2:])
+    return begin, (int(last[2:]) if last else _ENDLESS) if dash else begin
+
+
+def bounds_of_time(before: datetime) -> tuple[str, ...]:
+    """PEP 508 bounds that leave out what came later, for an index that does not say when its files came."""
+    bounds = []
+    for project in _document()[0]:
+        out = [row.version for row in published(project) if row.at < before]
+        bounds.append(f"{project}<={max(out)}" if out else f"{project}<0")
+    return tuple(bounds)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Missing:
+    """What speaks against a range of versions on a Python.
+
+    Attributes:
+        why: in words.
+        ever: True when nothing helps; False when only a wheel is missing, so that it could be built.
+    """
+
+    why: str
+    ever: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """What a version must go with.
+
+    Attributes:
+        release: of TensorFlow.
+        platform: as the compat table names it.
+        minor: of Python 3.
+        before: when a version must have been out; None for no limit.
+    """
+
+    release: Version
+    platform: str
+    minor: int
+    before: datetime | None
+
+
+@lru_cache(maxsize=8192)
+def missing(project: str, specifier: str, place: Place) -> Missing | None:
+    """What speaks against a range of versions: that none goes with the release, was out yet, or has a wheel.
+
+    Args:
+        project: normalised name.
+        specifier: PEP 440 range that the version must lie in.
+        place: what it must go with.
+
+    Returns:
+        None when a version fits, and where the table cannot tell.
+    """
+    platform, minor, before = place.platform, place.minor, place.before
+    rows, wanted = published(project), SpecifierSet(specifier)
+    inside = [row for row in rows if wanted.contains(row.version, prereleases=True)]
+    if not inside:
+        return None
+    paired = [row for row in inside if row.tensorflow is None or within(place.release, row.tensorflow)]
+    if not paired:
+        newest = inside[-1]
+        return Missing(why=f"{project} {newest.version} goes with TensorFlow `{newest.tensorflow}`", ever=True)
+    in_time = [row for row in paired if before is None or row.at < before]
+    if not in_time:
+        return Missing(why=f"{project} {paired[0].version} came out on {paired[0].at.date()}", ever=True)
+    if any(row.has_wheel(platform, minor) for row in in_time):
+        return None
+    newest = in_time[-1]
+    if before is None and newest is rows[-1] and minor > _last(newest) and _document()[1] - newest.at < _LIVELY:
+        # A version that the table does not know yet may have the wheel.
+        return None
+    place_name = f"Python 3.{minor}" if newest.pythons.get(platform) else "this platform"
+    return Missing(
+        why=f"{project} {newest.version} has no wheel for {place_name}", ever=not any(row.has_source for row in in_time)
+    )
+
+
+def _last(row: Published) -> int:
+    return max((last for spans in row.pythons.values() for _, last in spans), default=0)

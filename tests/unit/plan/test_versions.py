@@ -1,0 +1,55 @@
+from __future__ import annotations
+
+from datetime import datetime, timezone
+
+import pytest
+from packaging.version import Version
+
+from tfprov.plan.versions import Place, bounds_of_time, missing, published
+
+
+def place(release: str = "2.21.0", platform: str = "linux_x86_64", minor: int = 12, before: str | None = None) -> Place:
+    at = None if before is None else datetime.fromisoformat(before).replace(tzinfo=timezone.utc)
+    return Place(release=Version(release), platform=platform, minor=minor, before=at)
+
+
+@pytest.mark.parametrize("project", ["numpy", "tensorflow-text", "keras"])
+def test_versions_are_oldest_first_and_have_wheels(project: str) -> None:
+    rows = published(project)
+    assert [row.version for row in rows] == sorted(row.version for row in rows)
+    assert all(row.pythons for row in rows)
+
+
+TEXT, PROBABILITY, WINDOWS = "tensorflow-text", "tensorflow-probability", "windows_x86_64"
+
+
+@pytest.mark.parametrize(
+    ("project", "specifier", "where", "why", "ever"),
+    [
+        ("numpy", "<2", place(), None, None),
+        ("numpy", "<2", place(minor=13), "numpy 1.26.4 has no wheel for Python 3.13", False),
+        ("numpy", ">=2", place(minor=13), None, None),
+        ("numpy", ">=2", place(before="2024-01-01"), "numpy 2.0.0 came out on 2024-06-16", True),
+        (TEXT, "", place(platform=WINDOWS), "tensorflow-text 2.21.1 has no wheel for this platform", True),
+        (TEXT, "==2.15.*", place(minor=11), "tensorflow-text 2.15.0 goes with TensorFlow `<2.16,>=2.15.0`", True),
+        (TEXT, "==2.15.*", place("2.15.1", minor=11), None, None),
+        (PROBABILITY, "==0.25.*", place("2.17.1"), f"{PROBABILITY} 0.25.0 goes with TensorFlow `>=2.18`", True),
+        # It has wheels for TensorFlow up to 3.12, its last version is years old, and there is no source distribution.
+        ("tensorflow-io", "", place(minor=13), "tensorflow-io 0.37.1 has no wheel for Python 3.13", True),
+        # Of these the table cannot tell.
+        ("numpy", ">=999", place(), None, None),
+        ("unheard-of", "", place(), None, None),
+        ("numpy", ">=2", place(minor=99), None, None),
+    ],
+)  # fmt: skip
+def test_what_speaks_against_a_range(
+    project: str, specifier: str, where: Place, why: str | None, ever: bool | None
+) -> None:
+    found = missing(project, specifier, where)
+    assert (found and found.why, found and found.ever) == (why, ever)
+
+
+def test_bounds_of_a_time_leave_out_what_came_later() -> None:
+    bounds = bounds_of_time(datetime(2024, 1, 1, tzinfo=timezone.utc))
+    assert "numpy<=1.26.2" in bounds
+    assert "keras<=3.0.2" in bounds
