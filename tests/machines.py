@@ -134,10 +134,12 @@ VERSIONS = (
 PYTHON_RANGES = (
     *("==3.6.*", "==3.8.*", "==3.9.*", "==3.11.*", "==3.12.*", "==3.13.*", "==3.14.*", ">=3.10,<3.13", ">=3.12.4"),
 )
+DAYS = ("2019-01-01", "2021-06-30", "2022-12-31", "2023-06-01", "2024-05-01", "2025-02-01", "2026-03-06")
 REQUIREMENTS = (
     *("numpy<2", "numpy>=2", "numpy==1.26.4", "keras<3", "keras>=3", "protobuf<4", "protobuf>=5", "pandas>=2"),
     *("numpy<1.26", "typing-extensions<4.6", "tensorflow>=2.15", "tensorflow<2.17", "tensorflow-cpu"),
     *("numpy>=2; python_version >= '3.12'", "h5py<3", "wrapt<1.15"),
+    *("tensorflow-text", "tensorflow-addons", "tf-keras==2.15.*", "pandas<1.4", "tensorflow-io"),
 )
 
 
@@ -156,6 +158,8 @@ def profile(seed: int) -> Profile:
         document["packages"] = {draw.choice(("requirements", "constraints")): draw.some(REQUIREMENTS, 2)}
     if draw.random() < 0.2:
         document["smoke"] = draw.choice(({"require-gpus": 1}, {"require-gpus": 2}, {"gpu": "later"}))
+    if draw.random() < 0.15:
+        document["index"] = {"exclude-newer": draw.choice(DAYS)}
     if draw.random() < 0.15:
         document["environment"] = {"kind": "conda"}
         document["conda"] = {"tensorflow": draw.choice(("conda", "wheel"))}

@@ -162,6 +162,10 @@ ACTS: tuple[tuple[str, _Act], ...] = (
     (rf"{_V} begins with the pre-release {_V}", _elsewhere),
     (rf"`>={_V}` would allow the pre-release", _this_release),
     (rf"the newest release is {_V}", _this_release),
+    (
+        rf"`index\.exclude-newer = \"([\d-]+)\"` would allow TensorFlow {_V}",
+        lambda p, h, m: (change(release(p, m[2]), index={"exclude-newer": m[1]}), h),
+    ),
     (rf"tfprov installs TensorFlow {_V} and newer", _this_release),
     (rf"TensorFlow {_V} is the (?:last|first) (?:for this C library|with wheels for)", _this_release),
     (rf"TensorFlow {_V} is the newest that this machine's GPU and driver can run", _this_release),

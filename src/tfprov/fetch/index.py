@@ -74,13 +74,13 @@ def listing(projects: Sequence[str], network: Network, *, emit: Emit, with_sourc
     kinds = (".whl", ".tar.gz", ".zip") if with_sources else (".whl",)
     names = tuple(dict.fromkeys(canonicalize_name(project) for project in projects))
     with contextlib.closing(Clients(network)) as clients:
-        found = _files(names, Ways(network=network, emit=emit, clients=clients))
+        found = _files(names, kinds, Ways(network=network, emit=emit, clients=clients))
     sources = [*network.extra, network.simple_url, *network.find_links]
     return Listing(files=found, source=", ".join(without_userinfo(source) for source in sources))
 
 
-def _files(names: Sequence[str], ways: Ways) -> dict[str, tuple[IndexFile, ...]]:
-    """The wheels by project."""
+def _files(names: Sequence[str], kinds: tuple[str, ...], ways: Ways) -> dict[str, tuple[IndexFile, ...]]:
+    """The files by project, of the kinds that their names end with."""
     network = ways.network
     flat = [link for place in network.find_links for link in _read_place(place, ways)]
 

@@ -10,6 +10,7 @@ from tfprov.errors import TfprovError
 from tfprov.plan import gpus, interpreters, refuse
 from tfprov.plan.compat import CondaBuild
 from tfprov.plan.context import DecisionContext
+from tfprov.plan.offers import is_before
 from tfprov.plan.records import (
     Accelerator,
     ChosenPython,
@@ -41,7 +42,8 @@ def plan_of_conda(context: DecisionContext) -> Plan:
         )
     if context.must_have_gpu and isinstance(context.gpus, Refusal):
         raise refuse.no_gpu(context, context.gpus)
-    builds = [row for row in context.table.conda if row.platform == context.platform]
+    known = [row for row in context.table.conda if is_before(row.uploaded, context.before)]
+    builds = [row for row in known if row.platform == context.platform]
     allowed = [row for row in builds if context.demands.admits(Version(row.version)) and _pythons(context, row)]
     if not allowed:
         return _plan_of_unknown(context, builds)

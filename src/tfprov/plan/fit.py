@@ -12,7 +12,7 @@ from tfprov.plan.compat import Bound, Cuda, Pair, within
 from tfprov.plan.context import DecisionContext, Depth, Fit, Miss
 from tfprov.plan.demands import conflict, ranges
 from tfprov.plan.interpreters import Usable
-from tfprov.plan.offers import Offer, OfferedRelease
+from tfprov.plan.offers import Offer, OfferedRelease, is_before
 from tfprov.plan.records import Accelerator, LockedChoice, Refusal
 from tfprov.plan.tags import marker_environment
 
@@ -56,6 +56,17 @@ def _try(context: DecisionContext, candidate: OfferedRelease, accelerator: Accel
         return Miss(candidate=candidate, depth=Depth.PLATFORM, refusal=offer)
     if not offer.has_platform(context.tags):
         return Miss(candidate=candidate, depth=Depth.LIBC, refusal=_too_old(context, offer), offer=offer)
+    if (
+        pair is not None
+        and pair.system is not None
+        and _release(context.facts.os_version.value) < _release(pair.system)
+    ):
+        refusal = Refusal(
+            code="metal-plugin-mismatch",
+            why=f"`{pair.package}` {pair.version} needs macOS {pair.system}; this is {context.facts.os_version.value}",
+            remedy="update the operating system",
+        )
+        return Miss(candidate=candidate, depth=Depth.LIBC, refusal=refusal, offer=offer)
     unserved = _gpu_refusal(context, candidate, accelerator)
     if unserved is not None:
         depth = _GPU_DEPTHS.get(unserved.code, Depth.GPU)
@@ -102,7 +113,7 @@ def _pair(context: DecisionContext, candidate: OfferedRelease, accelerator: Acce
     for pair in context.table.pairs:
         if pair.accelerator != accelerator or pair.platform != context.platform:
             continue
-        if within(candidate.version, pair.releases):
+        if within(candidate.version, pair.releases) and is_before(pair.uploaded, context.before):
             return pair
     return None
 
@@ -130,6 +141,10 @@ def _offer(
             code="platform-no-wheel", why=f"its wheel is empty and depends on `{full.needs}`, which has no wheel"
         )
     return full
+
+
+def _release(version: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in version.split(".") if part.isdigit())
 
 
 def _locked_offer(offer: Offer | None, locked: LockedChoice, accelerator: Accelerator) -> Offer | Refusal:

@@ -102,7 +102,7 @@ def candidates(
                 version=version,
                 known=row,
                 offers=_of_table(row, platform, before),
-                everywhere=_is_before(uploaded_of(row), before),
+                everywhere=is_before(uploaded_of(row), before),
             )
             for version, row in known.items()
         )
@@ -113,7 +113,7 @@ def candidates(
     for package in PACKAGES:
         for version, uploaded, tags in _files(listing, package, oldest):
             at = uploaded or undated.get((package, version), table.generated) if before is not None else None
-            if not _is_before(at, before):
+            if not is_before(at, before):
                 continue
             listed.setdefault(version, {}).setdefault(package, []).append(tags)
     result = []
@@ -129,7 +129,8 @@ def candidates(
     return _newest_first(result)
 
 
-def _is_before(uploaded: str | None, before: datetime | None) -> bool:
+def is_before(uploaded: str | None, before: datetime | None) -> bool:
+    """Whether something was on the index at a time; what is of unknown time was."""
     return before is None or uploaded is None or moment(uploaded) < before
 
 
@@ -175,7 +176,7 @@ def _of_table(row: Release, platform: str, before: datetime | None) -> dict[str,
     return {
         wheels.package: _offer(wheels)
         for wheels in row.wheels
-        if wheels.platform == platform and _is_before(wheels.uploaded or uploaded_of(row), before)
+        if wheels.platform == platform and is_before(wheels.uploaded or uploaded_of(row), before)
     }
 
 

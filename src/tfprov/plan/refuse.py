@@ -29,7 +29,9 @@ def no_such_release(context: DecisionContext) -> TfprovError:
     later = came_later(context)
     if later:
         return _too_early(context, later)
-    finals = [each.text for each in context.candidates if each.everywhere and not each.version.is_prerelease]
+    # What came later than the profile wants is known all the same.
+    known = [each for each in context.candidates if each.everywhere or context.before is not None]
+    finals = [each.text for each in known if not each.version.is_prerelease]
     pre = [each.text for each in context.candidates if each.version.is_prerelease]
     verb = "allows" if len(context.demands.clauses) == 1 else "together allow"
     evidence = [f"{context.demands.where} {verb} none of the known releases: {few(finals)}"]
@@ -259,6 +261,10 @@ def _gpu_hints(context: DecisionContext, found: Gpus, nearest: Miss) -> Iterator
     driver = nearest.refusal.driver
     if driver is not None and ways.helps(context, found, driver, version):
         yield f"driver {driver} or newer would serve {nearest.candidate.text}"
+    if driver is not None and served is None:
+        least = ways.least_driver(context, found)
+        if least is not None and least[0] != driver:
+            yield f"driver {least[0]} or newer would serve {least[1]}"
     if nearest.refusal.code == "gpu-arch-unsupported":
         built = next((row for row in _conda_builds(context) if not gpus.conda_refusal(row, found, table)), None)
         if built is not None:

@@ -64,9 +64,23 @@ def oldest_driver(context: DecisionContext) -> str | None:
     return cuda.driver_wsl if wsl else cuda.driver_linux
 
 
+def least_driver(context: DecisionContext, found: Gpus) -> tuple[str, str] | None:
+    """The oldest driver with which a release that the profile allows is served, and that release; None for none."""
+    _, misses = evaluate(context, "cuda")
+    drivers = {miss.refusal.driver for miss in misses if miss.refusal.driver is not None}
+    for driver in sorted(drivers, key=gpus.driver_number):
+        fits, _ = evaluate(_with_driver(context, found, driver), "cuda")
+        if fits:
+            return driver, fits[0].candidate.text
+    return None
+
+
 def helps(context: DecisionContext, found: Gpus, driver: str, version: Version) -> bool:
     """Whether a release would be served by the GPUs of this machine with another driver."""
-    cuda = gpus.cuda_of_driver(driver, context.table, windows=found.wsl)
-    renewed = replace(context, gpus=replace(found, driver=driver, cuda=cuda))
-    _, misses = evaluate(renewed, "cuda")
+    _, misses = evaluate(_with_driver(context, found, driver), "cuda")
     return not any(miss.candidate.version == version and miss.refusal.code.startswith("gpu-") for miss in misses)
+
+
+def _with_driver(context: DecisionContext, found: Gpus, driver: str) -> DecisionContext:
+    cuda = gpus.cuda_of_driver(driver, context.table, windows=found.wsl)
+    return replace(context, gpus=replace(found, driver=driver, cuda=cuda))

@@ -160,7 +160,7 @@ HOSTS = {
     "windows on arm": (dataclasses.replace(hosts.WINDOWS, machine="arm64"), None, "auto", "platform-no-wheel"),
     # macOS
     "mac arm64": (hosts.MAC_ARM, None, "auto", "tensorflow==2.21.0 cpu 3.13.0"),
-    "mac arm64, metal": (hosts.MAC_ARM, None, "metal", "tensorflow==2.17.1 metal 3.11.7"),
+    "mac arm64, metal": (hosts.MAC_ARM, None, "metal", "tensorflow==2.18.1 metal 3.12.1"),
     "mac arm64, metal, 2.19": (hosts.MAC_ARM, "==2.19.*", "metal", "metal-plugin-mismatch"),
     "mac arm64, cuda": (hosts.MAC_ARM, None, "cuda", "wheel-without-cuda"),
     "mac arm64, macos 11": (dataclasses.replace(hosts.MAC_ARM, os_version="11.7"), None, "auto", "platform-no-wheel"),

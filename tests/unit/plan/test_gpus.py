@@ -82,7 +82,8 @@ def test_every_gpu_must_be_served() -> None:
 @pytest.mark.parametrize(
     ("driver", "windows", "cuda"),
     [
-        ("450.80.02", False, None),
+        ("450.80.02", False, "11.0"),
+        ("340.108", False, None),
         ("470.82.01", False, "11.4"),
         ("535.161.08", False, "12.2"),
         ("555.42.02", False, "12.5"),

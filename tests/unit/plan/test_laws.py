@@ -150,6 +150,8 @@ def _fewer_wishes(asked: Profile) -> list[Profile]:
         fewer.append(change(asked, tensorflow={"version": None}))
     if asked.python.version is not None:
         fewer.append(change(asked, python={"version": None}))
+    if asked.index.exclude_newer is not None:
+        fewer.append(change(asked, index={"exclude-newer": None}))
     return [*fewer, change(asked, python={"install": True}), change(asked, smoke={"require-gpus": 0})]
 
 

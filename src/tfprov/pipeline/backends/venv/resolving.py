@@ -96,7 +96,7 @@ def ask_resolver(
     absent = provided is not None or not interpreter.path
     folders = context.loaded.folders
     newest = context.loaded.profile.index.exclude_newer
-    # uv leaves out every file of which an index does not say when it came; the table says it of the most important ones.
+    # uv leaves out every file of which an index does not say when it came; the table says it of the important ones.
     is_undated = newest is not None and machine.offers is not None and not is_dated(machine.offers)
     in_time = bounds_of_time(moment(newest)) if newest is not None and is_undated else ()
     question = Question(

@@ -1,0 +1,214 @@
+"""Machines as people have them, each with the right answer as its vendors have it, written before tfprov was asked."""
+
+# ruff: noqa: E501  a case is a line
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import pytest
+
+import hosts
+from hosts import Host, nvidia, python
+from tfprov.errors import TfprovError
+from tfprov.host.records import Disk, Fact, Facts, Libc
+from tfprov.plan.compat import table
+from tfprov.plan.decide import decide
+from tfprov.plan.records import Plan
+from tfprov.plan.space import with_room
+from tfprov.profile.records import Profile
+
+
+def glibc(version: str) -> Libc:
+    return Libc(kind="glibc", version=version)
+
+
+def gpu(one: Any, driver: str | None, **changes: Any) -> Host:
+    return Host(gpus=(one,), driver=driver, **changes)
+
+
+ALL = ("3.6.15", "3.7.16", "3.8.18", *hosts.PYTHONS)
+ARM: dict[str, Any] = {"machine": "aarch64", "flags": ("fp", "asimd")}
+STAY = {"python": {"install": False}}
+CONDA = {"environment": {"kind": "conda"}, "conda": {"tensorflow": "conda"}}
+MAC, INTEL, WINDOWS = hosts.MAC_ARM, hosts.MAC_INTEL, hosts.WINDOWS
+OLD_XEON = Host(flags=hosts.SSE)
+L40S, RTX3060, M60 = nvidia("8.9", "NVIDIA L40S"), nvidia("8.6", "GeForce RTX 3060"), nvidia("5.2", "Tesla M60")
+GTX680, RTX5080 = nvidia("3.0", "GeForce GTX 680"), nvidia("12.0", "NVIDIA GeForce RTX 5080")
+NO_MIG = dataclasses.replace(hosts.A100, mig=True, usable=False)
+HIDDEN = Host(
+    gpus=(dataclasses.replace(hosts.T4, visible=False),), driver="550.54.15", visible=(("CUDA_VISIBLE_DEVICES", "-1"),)
+)
+T4 = gpu(hosts.T4, "550.54.15")
+CUDA = "tensorflow[and-cuda]"
+
+
+def cuda(version: str | None = None, **tables: Any) -> dict[str, Any]:
+    return asked(version, "cuda", **tables)
+
+
+def asked(version: str | None = None, accelerator: str = "auto", **tables: Any) -> dict[str, Any]:
+    tensorflow = {"accelerator": accelerator, **({} if version is None else {"version": version})}
+    return {"tensorflow": tensorflow, **tables}
+
+
+def packages(*requirements: str) -> dict[str, Any]:
+    return {"packages": {"requirements": list(requirements)}}
+
+
+# Machine, profile, what is right, and what the hint must say.
+CASES: dict[str, tuple[Host, dict[str, Any], str, str]] = {
+    # Linux without GPU
+    "ubuntu 22.04": (Host(libc=glibc("2.35"), pythons=("3.10.12",)), asked(), "tensorflow-cpu==2.21.0 cpu 3.10.12", ""),
+    "ubuntu 20.04": (Host(libc=glibc("2.31"), pythons=("3.8.10",)), asked(), "tensorflow-cpu==2.21.0 cpu (3.13)", ""),
+    "ubuntu 20.04, its own python": (
+        Host(libc=glibc("2.31"), pythons=("3.8.10",)), asked(**STAY), "tensorflow-cpu==2.13.1 cpu 3.8.10", ""),
+    "centos 7": (Host(libc=glibc("2.17"), pythons=("3.6.8",)), asked(), "tensorflow-cpu==2.20.0 cpu (3.13)", ""),
+    "amazon linux 2": (Host(libc=glibc("2.26"), pythons=("3.7.16",)), asked(), "tensorflow-cpu==2.20.0 cpu (3.13)", ""),
+    "amazon linux 2, newest": (Host(libc=glibc("2.26")), asked("==2.21.*"), "glibc-too-old", "2.20.0"),
+    "debian 10, 2.11": (Host(libc=glibc("2.28"), pythons=("3.7.3",)), asked("==2.11.*"), "tensorflow-cpu==2.11.1 cpu (3.10)", ""),
+    "alpine": (Host(libc=Libc(kind="musl", version="1.2.5")), asked(), "musl-libc", "glibc"),
+    "fedora 43": (Host(pythons=("3.14.0",)), asked(**STAY), "python-unsupported", "`python.install = true` would bring Python 3.13"),
+    "python 3.14 demanded": (Host(pythons=("3.14.0",)), asked(python={"version": "==3.14.*"}), "python-unsupported", "2.22.0rc0"),
+    "raspberry pi os, 32 bit": (Host(machine="armv7l", flags=()), asked(), "platform-no-wheel", "another machine"),
+    "raspberry pi 5": (Host(**ARM, libc=glibc("2.36"), pythons=("3.11.2",)), asked(), "tensorflow==2.21.0 cpu 3.11.2", ""),
+    "graviton, 2.11": (Host(**ARM), asked("==2.11.*"), "tensorflow==2.11.0 cpu 3.10.13", ""),
+    "graviton with text": (Host(**ARM), asked(**packages("tensorflow-text")), "tensorflow==2.21.0 cpu 3.13.0", ""),
+    "celeron": (OLD_XEON, asked(), "cpu-no-avx", "another machine"),
+    "celeron, conda": (OLD_XEON, asked(**CONDA), "tensorflow==2.19.1 cpu (3.12)", ""),
+    "amd64 container on a mac": (Host(emulation="rosetta", flags=hosts.SSE), asked(), "rosetta-qemu", "arm64"),
+    "risc-v, cuda": (Host(machine="riscv64", flags=()), cuda(), "platform-no-wheel", "another machine"),
+    "power, metal": (Host(machine="ppc64le", flags=()), asked(None, "metal"), "platform-no-wheel", "another machine"),
+    "tensorflow 1 on python 3.7": (Host(pythons=ALL), asked("<2"), "tensorflow==1.15.5 cpu 3.7.16", ""),
+    "only pypy": (Host(pythons=(python("3.10.14", implementation="pypy"),)), asked(), "tensorflow-cpu==2.21.0 cpu (3.13)", ""),
+    "only free-threaded": (Host(pythons=(python("3.13.0", free_threaded=True),)), asked(**STAY), "python-unsupported", "3.10 to 3.13"),
+    "2.15 on 3.12": (Host(), asked("==2.15.*", python={"version": ">=3.12"}), "python-unsupported", "3.9 to 3.11"),
+    # GPUs on Linux
+    "a100, driver 525": (gpu(hosts.A100, "525.85.12"), asked(), f"{CUDA}==2.21.0 cuda 3.13.0", ""),
+    "a100, driver 470": (gpu(hosts.A100, "470.57.02"), asked(), f"{CUDA}==2.14.1 cuda 3.10.13", ""),
+    "a100, driver 470, 2.16": (gpu(hosts.A100, "470.57.02"), cuda("==2.16.*"), "gpu-driver-too-old", "525.60.13"),
+    "a100, driver 470, 2.16, what runs": (gpu(hosts.A100, "470.57.02"), cuda("==2.16.*"), "gpu-driver-too-old", "2.14.1"),
+    "h100, driver 525": (gpu(hosts.H100, "525.60.13"), asked(), f"{CUDA}==2.14.1 cuda 3.10.13", ""),
+    "l40s": (gpu(L40S, "535.104.05"), asked(), f"{CUDA}==2.21.0 cuda 3.13.0", ""),
+    "rtx 3060, driver 510": (gpu(RTX3060, "510.47.03"), asked(), f"{CUDA}==2.14.1 cuda 3.10.13", ""),
+    "gtx 1060, driver 450": (gpu(hosts.GTX1080, "450.80.02"), asked(), f"{CUDA}==2.14.1 cuda 3.10.13", ""),
+    "gtx 1060, driver 440": (gpu(hosts.GTX1080, "440.100"), cuda(), "gpu-driver-too-old", "450.80.02"),
+    "gtx 1060, driver 440, for the newest": (gpu(hosts.GTX1080, "440.100"), cuda(), "gpu-driver-too-old", "525.60.13"),
+    "gtx 1060, driver 440, 2.12": (gpu(hosts.GTX1080, "440.100"), cuda("==2.12.*"), "gpu-driver-too-old", "450.80.02"),
+    "gtx 680": (gpu(GTX680, "390.157"), cuda(), "gpu-arch-unsupported", "CPU"),
+    "gtx 680, auto": (gpu(GTX680, "390.157"), asked(), "tensorflow-cpu==2.21.0 cpu 3.13.0", ""),
+    "k80, old driver": (gpu(hosts.K80, "450.51.06"), cuda(), "gpu-driver-too-old", "driver 450.80.02 or newer would serve 2.14.1"),
+    "m4000": (gpu(hosts.GTX980, "535.183.01"), asked(), f"{CUDA}==2.16.2 cuda 3.12.1", ""),
+    "m60, 2.19": (gpu(M60, "535.183.01"), cuda("==2.19.*"), "gpu-arch-unsupported", "2.16.2"),
+    "b200": (gpu(hosts.B200, "570.124.06"), asked(), "tensorflow-cpu==2.21.0 cpu 3.13.0", ""),
+    "rtx 5080, conda": (gpu(RTX5080, "570.124.06"), asked(**CONDA), "tensorflow==2.19.1 cuda (3.12)", ""),
+    "a100, conda, driver 450": (gpu(hosts.A100, "450.80.02"), cuda(**CONDA), "gpu-driver-too-old", "525.60.13"),
+    "gtx 680, conda": (gpu(GTX680, "390.157"), cuda(**CONDA), "gpu-arch-unsupported", "CPU"),
+    "jetson, cuda": (gpu(hosts.ORIN, "540.3.0", **ARM), cuda(), "wheel-without-cuda", "container"),
+    "grace hopper": (gpu(hosts.H100, "570.124.06", **ARM), asked(), "tensorflow==2.21.0 cpu 3.13.0", ""),
+    "no gpu, 2.12": (Host(), cuda("==2.12.*"), "gpu-no-driver", "450.80.02"),
+    "no driver, old python": (
+        gpu(nvidia(None, "Tesla T4"), None, pythons=("3.8.18",)), cuda(**STAY), "gpu-no-driver", "450.80.02"),
+    "two gpus wanted": (T4, cuda(smoke={"require-gpus": 2}), "gpu-no-device", "require-gpus"),
+    "gpus hidden": (HIDDEN, cuda(), "gpu-no-device", "unset `CUDA_VISIBLE_DEVICES`"),
+    "container without gpu": (Host(container="docker"), cuda(), "docker-no-gpu", "--gpus all"),
+    "mig without devices": (gpu(NO_MIG, "550.54.15"), cuda(), "gpu-no-device", "mig -cgi"),
+    "old and new gpu": (
+        Host(gpus=(hosts.GTX980, dataclasses.replace(hosts.T4, index=1)), driver="550.54.15"), asked(),
+        f"{CUDA}==2.16.2 cuda 3.12.1", ""),
+    "rocm": (Host(gpus=(hosts.RX7900,)), asked(None, "rocm"), "tensorflow-rocm==2.14.0.600 rocm 3.11.7", ""),
+    # WSL2 and Windows
+    "wsl2, driver 472": (gpu(RTX3060, "472.12", wsl=True), asked(), f"{CUDA}==2.14.1 cuda 3.10.13", ""),
+    "wsl2, driver just below": (gpu(hosts.RTX4090, "528.24", wsl=True), asked(), f"{CUDA}==2.14.1 cuda 3.10.13", ""),
+    "wsl2 without gpu": (Host(wsl=True), cuda(), "gpu-no-driver", "528.33"),
+    "wsl2 without gpu, 2.12": (Host(wsl=True), cuda("==2.12.*"), "gpu-no-driver", "452.39"),
+    "windows 11 with gpu": (dataclasses.replace(WINDOWS, gpus=(hosts.RTX4090,)), asked(), "tensorflow==2.21.0 cpu 3.13.0", ""),
+    "windows 11, cuda": (dataclasses.replace(WINDOWS, gpus=(hosts.RTX4090,)), cuda(), "windows-no-gpu", "WSL2"),
+    "windows 10, python 3.8": (
+        dataclasses.replace(WINDOWS, os_version="10.0.19045", pythons=("3.8.10",)), asked(**STAY),
+        "tensorflow==2.13.0 cpu 3.8.10", ""),
+    "windows, 2.15 on 3.12": (
+        dataclasses.replace(WINDOWS, pythons=("3.12.1",)), asked("==2.15.*", **STAY), "python-unsupported", "3.9 to 3.11"),
+    "windows, text": (WINDOWS, asked(**packages("tensorflow-text")), "tensorflow-cpu==2.10.1 cpu 3.10.13", ""),
+    "windows, text beside 2.21": (WINDOWS, asked("==2.21.*", **packages("tensorflow-text")), "resolver-conflict", "without `tensorflow-text`"),
+    "windows on arm, cuda": (dataclasses.replace(WINDOWS, machine="arm64"), cuda(), "platform-no-wheel", "another machine"),
+    "windows, 32-bit python": (
+        dataclasses.replace(WINDOWS, pythons=(python("3.12.1", bits=32),)), asked(**STAY), "python-32bit", "python.install"),
+    # macOS
+    "m1": (MAC, asked(), "tensorflow==2.21.0 cpu 3.13.0", ""),
+    "m1, metal": (MAC, asked(None, "metal"), "tensorflow==2.18.1 metal 3.12.1", ""),
+    "m1, metal, python 3.12": (
+        dataclasses.replace(MAC, pythons=("3.12.1",)), asked(None, "metal", **STAY), "tensorflow==2.18.1 metal 3.12.1", ""),
+    "m1, metal, 2.17": (MAC, asked("==2.17.*", "metal"), "tensorflow==2.17.1 metal 3.11.7", ""),
+    "m1, metal, 2.20": (MAC, asked("==2.20.*", "metal"), "metal-plugin-mismatch", "2.18.1"),
+    "m1, metal, macos 12.0": (
+        dataclasses.replace(MAC, os_version="12.0.1"), asked(None, "metal"), "metal-plugin-mismatch", "update the operating system"),
+    "m1, macos 11": (dataclasses.replace(MAC, os_version="11.7"), asked(), "platform-no-wheel", "update the operating system"),
+    "m2, only an intel python": (
+        dataclasses.replace(MAC, pythons=(python("3.12.1", machine="x86_64"),)), asked(**STAY), "rosetta-qemu", "python.install"),
+    "m1, cuda": (MAC, cuda(), "wheel-without-cuda", "metal"),
+    "intel mac": (INTEL, asked(), "tensorflow==2.16.2 cpu 3.12.1", ""),
+    "intel mac, cuda": (INTEL, cuda(), "wheel-without-cuda", "use the CPU"),
+    "intel mac, macos 10.14": (dataclasses.replace(INTEL, os_version="10.14.6"), asked(), "tensorflow==2.11.1 cpu 3.10.13", ""),
+    "intel mac, numpy 2": (INTEL, asked(**packages("numpy>=2")), "resolver-conflict", "without `numpy>=2`"),
+    # what is asked for
+    "june 2024": (T4, asked(index={"exclude-newer": "2024-06-30"}), f"{CUDA}==2.16.2 cuda 3.12.1", ""),
+    "may 2024": (T4, asked(index={"exclude-newer": "2024-05-01"}), f"{CUDA}==2.15.1 cuda 3.11.7", ""),
+    "a release of the future": (Host(), asked("==2.19.*", index={"exclude-newer": "2024-05-01"}), "version-not-available", "exclude-newer"),
+    "known bad": (T4, cuda("==2.16.1"), "known-bad-release", "2.16.2"),
+    "keras 2": (T4, asked(**packages("keras<3")), f"{CUDA}==2.15.1 cuda 3.11.7", ""),
+    "keras 2 on 3.12": (Host(pythons=("3.12.1",)), asked(**packages("keras<3"), **STAY), "python-unsupported", "3.9 to 3.11"),
+    "addons": (T4, asked(**packages("tensorflow-addons")), f"{CUDA}==2.15.1 cuda 3.11.7", ""),
+    "numpy 1": (Host(), asked(**packages("numpy<2")), "tensorflow-cpu==2.21.0 cpu 3.12.1", ""),
+    "numpy 1 with cuda": (T4, asked(**packages("numpy<2")), f"{CUDA}==2.21.0 cuda 3.12.1", ""),
+    "text of 2.15": (Host(), asked(**packages("tensorflow-text==2.15.*")), "tensorflow-cpu==2.15.1 cpu 3.11.7", ""),
+}  # fmt: skip
+
+GB = 1_000_000_000
+# Machine, free bytes, free inodes, memory, what is right, and what the hint must say.
+ROOM: dict[str, tuple[Host, int, int | None, int, str, str]] = {
+    "3 GB for cuda": (T4, 3 * GB, None, 16 * GB, "disk-full", "for the CPU"),
+    "1 GB": (Host(), GB, None, 16 * GB, "disk-full", "TFPROV_HOME"),
+    "1 GB on a mac": (MAC, GB, None, 16 * GB, "disk-full", "TFPROV_HOME"),
+    "few inodes": (Host(), 50 * GB, 5000, 16 * GB, "disk-full", "remove files"),
+    "128 MB of memory": (Host(), 50 * GB, None, GB // 8, "oom-killed", "memory"),
+    "enough": (T4, 20 * GB, 10**6, 4 * GB, f"{CUDA}==2.21.0 cuda 3.13.0", ""),
+}
+
+
+def answer(profile: Profile, facts: Facts) -> tuple[str, str]:
+    """The decision or the code, and the hint."""
+
+    def plan(asked: Profile) -> Plan:
+        return decide(asked, facts, table(), None)
+
+    cpu = profile.model_copy(update={"tensorflow": profile.tensorflow.model_copy(update={"accelerator": "cpu"})})
+    try:
+        decision = with_room(plan(profile), facts, table(), lambda: plan(cpu)).decision
+    except TfprovError as error:
+        return error.code.name, error.hint
+    tensorflow, chosen = decision.tensorflow, decision.python
+    extras = f"[{','.join(tensorflow.extras)}]" if tensorflow.extras else ""
+    version = chosen.version if chosen.path else f"({chosen.version})"
+    return f"{tensorflow.package}{extras}=={tensorflow.version} {tensorflow.accelerator} {version}", ""
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_the_answer_is_right(name: str) -> None:
+    host, document, expected, said = CASES[name]
+    found, hint = answer(Profile.model_validate({"name": "unseen", **document}), host.facts)
+    assert found == expected, hint
+    assert said in hint
+
+
+@pytest.mark.parametrize("name", ROOM)
+def test_the_answer_is_right_where_room_is_tight(name: str) -> None:
+    host, free, inodes, memory, expected, said = ROOM[name]
+    disk = Disk(purpose="data", path="/data", device="1", free_bytes=free, free_files=inodes)
+    facts = dataclasses.replace(
+        host.facts, disks=Fact(value=(disk,), source="statvfs"), memory_bytes=Fact(value=memory, source="cgroup")
+    )
+    found, hint = answer(Profile.model_validate({"name": "unseen"}), facts)
+    assert found == expected, hint
+    assert said in hint
