@@ -297,14 +297,25 @@ def to_trash(folder: Path) -> Path:
     Raises:
         OSError: the folder is not there, or (Windows) something has it open; it stays as it was.
     """
-    trash = folder.with_name(f".{folder.name}.{os.getpid()}-{os.urandom(4).hex()}{_TRASH}")
+    trash = trash_name(folder)
     folder.rename(trash)
     return trash
 
 
-def trash_in(parent: Path) -> list[Path]:
-    """What `to_trash` has renamed in a folder and nobody has deleted yet; several processes may delete it at once."""
-    return sorted(parent.glob(f".*{_TRASH}"))
+def trash_name(folder: Path) -> Path:
+    """A new name beside a folder under which it is deleted, by this run or by a later one."""
+    return folder.with_name(f".{folder.name}.{os.getpid()}-{os.urandom(4).hex()}{_TRASH}")
+
+
+def trash_in(parent: Path, *, of: str = "") -> list[Path]:
+    """What `to_trash` has renamed in a folder and nobody has deleted yet; several processes may delete it at once.
+
+    Args:
+        parent: the folder.
+        of: name that it had before; empty for any. In a folder of the user's nothing else is ours.
+    """
+    pattern = re.compile(rf"\.{re.escape(of)}\.\d+-[0-9a-f]{{8}}{re.escape(_TRASH)}") if of else None
+    return sorted(path for path in parent.glob(f".*{_TRASH}") if pattern is None or pattern.fullmatch(path.name))
 
 
 def discard(folder: Path) -> None:

@@ -122,14 +122,19 @@ def delete(folder: Path, *, threads: int | None = None, stop: Callable[[], bool]
         shutil.rmtree(folder)
 
 
-def empty_trash(parent: Path, *, threads: int | None = None, stop: Callable[[], bool] = lambda: False) -> None:
+def empty_trash(
+    parent: Path, *, of: str = "", threads: int | None = None, stop: Callable[[], bool] = lambda: False
+) -> None:
     """Delete what `paths.to_trash` has renamed in a folder, by this run or by one that was killed; see `delete`.
 
-    What cannot be deleted stays for the next time.
+    What cannot be deleted stays for the next time. `of` is that of `paths.trash_in`.
     """
-    for folder in trash_in(parent):
+    for folder in trash_in(parent, of=of):
         with contextlib.suppress(OSError):
-            delete(folder, threads=threads, stop=stop)
+            if folder.is_symlink():  # it was to be exchanged with what is to be deleted
+                folder.unlink()
+            else:
+                delete(folder, threads=threads, stop=stop)
 
 
 def _shares(sizes: dict[str, int]) -> list[list[str]]:

@@ -12,7 +12,7 @@ from typing import Annotated
 import typer
 
 from tfprov import __version__
-from tfprov.cli import bundle, cache, diagnose, environments, examine, fleet, provision, status
+from tfprov.cli import adopt, bundle, cache, diagnose, environments, examine, fleet, provision, status
 from tfprov.cli.options import output_of
 from tfprov.cli.output import failures
 
@@ -25,7 +25,7 @@ app = typer.Typer(
     "or say exactly why it cannot be.",
     epilog="Start with `tfprov up cpu`, or write a profile for this machine with `tfprov init`.",
 )
-for group in (provision, bundle, examine, diagnose, status, environments, fleet):
+for group in (provision, adopt, bundle, examine, diagnose, status, environments, fleet):
     app.add_typer(group.app)
 app.add_typer(cache.app, name="cache")
 

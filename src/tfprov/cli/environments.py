@@ -124,14 +124,18 @@ def remove(
     ] = False,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
     force: Annotated[bool, typer.Option("--force", help="Delete it although processes use it.")] = False,
+    old: Annotated[
+        bool, typer.Option("--old", help="Delete only the environment that `adopt --in-place` replaced and kept.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
-    """Delete the environment of PROFILE with all its generations."""
+    """Delete the environment of PROFILE with all its generations; one that was adopted and is kept, too."""
     output = output_of("remove", as_json)
     with failures(output):
+        from tfprov.envs.takeover import adopted_folder
         from tfprov.errors import TfprovError
         from tfprov.paths import home
-        from tfprov.pipeline.environments import find
+        from tfprov.pipeline.environments import find, remove_old
         from tfprov.pipeline.environments import remove as delete
 
         if every:
@@ -146,7 +150,15 @@ def remove(
                 f"`{environment.owner.name}` has no environment, so there is nothing to remove",
                 hint="`tfprov list` shows those that there are",
             )
-        _confirm(f"Delete {environment.root}?", yes=yes)
+        what = adopted_folder(environment) if old else environment.root
+        _confirm(f"Delete {what}?", yes=yes)
+        if old:
+            remove_old(environment, force=force)
+            output.result(
+                f"the environment that {environment.owner.name} replaced is removed",
+                {"removed": {"name": environment.owner.name, "path": what, "in_use": []}},
+            )
+            return
         held = delete(environment, profile, force=force)
         output.result(
             "\n".join([f"{environment.owner.name} is removed", *(f"  although {each}" for each in held)]),

@@ -5,11 +5,13 @@ Read by hand: to import pydantic takes longer than all the rest of a command tha
 
 from __future__ import annotations
 
+import contextlib
 import json
 from dataclasses import MISSING, asdict, fields
 from pathlib import Path
 from typing import Any
 
+from tfprov.envs.manifest import SEAL
 from tfprov.envs.records import Cure, Owner, Seal
 from tfprov.host.records import Card, Fingerprint
 from tfprov.lock.records import Target
@@ -54,6 +56,14 @@ def seal(content: bytes, *, root: Path) -> Seal:
         raise ValueError("`target` is no table")  # noqa: TRY004 - what the file holds is wrong, not who calls
     target = Target(**_keys(Target, inner))
     return Seal(target=target, **_keys(Seal, table, but="target"))
+
+
+def read_seal(generation: Path) -> Seal | None:
+    """The seal of a generation: in it, or beside one that was adopted; None where there is no good one."""
+    for place in (generation / SEAL, generation.with_suffix(".json")):
+        with contextlib.suppress(OSError, ValueError):
+            return seal(place.read_bytes(), root=generation)
+    return None
 
 
 def _table(content: bytes) -> dict[str, object]:

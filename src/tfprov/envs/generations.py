@@ -4,6 +4,7 @@ Layout of an environment's folder:
 
     owner.json            whose it is
     generations/0007/     an environment; `tfprov.json` in it is its seal, `tfprov.manifest` the list of its files
+    generations/0000/     one that was adopted, as it was; its seal is beside it: `generations/0000.json`
     current -> generations/0007
     scratch/              what an installer needs while it works
 
@@ -19,6 +20,7 @@ import dataclasses
 import hashlib
 import os
 import re
+import shlex
 import shutil
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
@@ -27,7 +29,7 @@ from tfprov import trees
 from tfprov.envs import documents, launchers, manifest, rollbacks
 from tfprov.envs.differences import superfluous
 from tfprov.envs.holders import holders
-from tfprov.envs.layout import python_in
+from tfprov.envs.layout import ADOPTED, python_in
 from tfprov.envs.links import by_real_folder, holds, switch
 from tfprov.envs.locks import LOCKS, held
 from tfprov.envs.manifest import SEAL
@@ -155,14 +157,15 @@ class Environment:
                 hint='name a new folder as `environment.path`, such as `".venv"`',
             )
         if link.exists():
-            kind = (
-                "a virtual environment" if (link / "pyvenv.cfg").exists() else "a folder" if link.is_dir() else "a file"
-            )
+            kind, adopt = "a folder" if link.is_dir() else "a file", ""
+            if any((link / name).exists() for name in ("pyvenv.cfg", "conda-meta")):
+                kind = "a virtual environment"
+                adopt = f"`tfprov adopt {shlex.quote(str(link))} --in-place` takes it over; or "
             raise TfprovError(
                 "path-not-ours",
                 f"`{link}` exists and was not made by tfprov",
                 evidence=(f"it is {kind}; tfprov never overwrites what it did not make",),
-                hint=f"move it away (`mv {link.name} {link.name}.old`), or choose another `environment.path`",
+                hint=f"{adopt}move it away (`mv {link.name} {link.name}.old`), or choose another `environment.path`",
             )
 
     def check_place(self) -> None:
@@ -221,7 +224,7 @@ class Environment:
         path = self._pointed_at()
         if path is None or path.parent != self._folder or not _NUMBER.fullmatch(path.name):
             return None
-        seal = _read_seal(path)
+        seal = documents.read_seal(path)
         return Generation(number=int(path.name), path=path, seal=seal) if seal is not None else None
 
     def begin(self) -> Generation:
@@ -299,7 +302,9 @@ class Environment:
             return True
 
     def flaw(self, generation: Generation) -> Flaw | None:
-        """Why a sealed generation may not be used as it is; None when it is as it was verified."""
+        """Why a sealed generation may not be used as it is; None when it is as it was verified, or was adopted."""
+        if generation.seal and generation.seal.adopted:
+            return None
         if self.moved(generation):
             place = generation.seal.place if generation.seal else ""
             return Flaw(code="environment-moved", words=f"it was made in `{place}` and lies in `{generation.path}` now")
@@ -327,7 +332,7 @@ class Environment:
         """
         keep = keep or self._keep()
         active = self.active()
-        others = [found for found in self.generations() if active is None or found.number != active.number]
+        others = [one for one in self.generations() if one.number not in (0, active.number if active else 0)]
         spare = superfluous(others, active, keep)
         if not spare:
             return Pruned()
@@ -382,9 +387,9 @@ class Environment:
 
     def unfinished(self) -> bool:
         """Whether something may have to go: of a run that was ended or is still at it, or what was in use so far."""
-        in_use = self._pointed_at()
+        stay = (self._pointed_at(), self._folder / ADOPTED)
         with contextlib.suppress(FileNotFoundError):
-            paths = [path for path in self._folder.iterdir() if _NUMBER.fullmatch(path.name) and path != in_use]
+            paths = [path for path in self._folder.iterdir() if _NUMBER.fullmatch(path.name) and path not in stay]
             return (
                 bool(trash_in(self._folder))
                 or not all((path / SEAL).exists() for path in paths)
@@ -398,6 +403,7 @@ class Environment:
         The generation in use stays, even with a seal that cannot be read any more.
         """
         self.empty_trash()
+        trees.empty_trash(self.stable.parent, of=self.stable.name)  # what the link took the place of
         in_use = self._pointed_at()
         unfinished = [one for one in self._all() if one.seal is None and one.path != in_use]
         users = holders([one.path for one in unfinished])
@@ -431,8 +437,8 @@ class Environment:
         found = []
         with contextlib.suppress(FileNotFoundError):
             for path in self._folder.iterdir():
-                if _NUMBER.fullmatch(path.name):
-                    found.append(Generation(number=int(path.name), path=path, seal=_read_seal(path)))
+                if _NUMBER.fullmatch(path.name) and not path.is_symlink():  # a link: not adopted yet
+                    found.append(Generation(number=int(path.name), path=path, seal=documents.read_seal(path)))
         return sorted(found, key=lambda generation: generation.number)
 
 
@@ -442,10 +448,3 @@ def environments(folder: Path) -> tuple[Environment, ...]:
         return ()
     found = (Environment.open(path) for path in folder.iterdir() if not path.name.startswith("."))
     return tuple(sorted((one for one in found if one is not None), key=lambda one: (one.owner.name, one.id)))
-
-
-def _read_seal(path: Path) -> Seal | None:
-    try:
-        return documents.seal((path / SEAL).read_bytes(), root=path)
-    except (OSError, ValueError):
-        return None

@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from tfprov.envs.following import SHELLS, stable
+from tfprov.envs.layout import python_in
 from tfprov.envs.records import Holder
 
 OLDER_SHELLS = "tfprov.shells"
@@ -57,6 +58,37 @@ def holders(folders: Sequence[Path]) -> dict[Path, tuple[Holder, ...]]:
     return {folder: tuple(processes) for folder, processes in found.items()}
 
 
+def running_from(folder: Path) -> tuple[Holder, ...]:
+    """The processes that run a Python of an environment, or have files of it mapped, this one aside.
+
+    A shell in which it is merely active is none of them: it goes on with whatever stands at the path.
+
+    Args:
+        folder: of the environment, links resolved.
+    """
+    import psutil
+
+    found = []
+    python = os.path.realpath(python_in(folder))
+    inside = f"{folder}{os.sep}"
+    for process in psutil.process_iter(["exe", "cwd", "environ", "cmdline"]):
+        if process.pid == os.getpid():
+            continue
+        variables, arguments = process.info["environ"] or {}, process.info["cmdline"] or []
+        program = next(iter(arguments), "")
+        if os.sep in program:
+            name = os.path.join(process.info["cwd"] or "", program)  # noqa: PTH118 - any text may stand there
+            program = os.path.join(os.path.realpath(os.path.dirname(name)), "")  # noqa: PTH118, PTH120 - likewise
+        active = [variables.get("VIRTUAL_ENV", ""), *variables.get("PATH", "").split(os.pathsep)[:1]]
+        # `python job.py` in an activated shell: the interpreter of a venv is a link to one outside of it.
+        by_name = os.sep not in program and (process.info["exe"] or "") == python
+        started = by_name and any(os.path.realpath(each) in (str(folder), f"{inside}bin") for each in active if each)
+        own = any(path.startswith(inside) for path in (process.info["exe"] or "", program, *_mapped(process, inside)))
+        if own or started:
+            found.append(Holder(pid=process.pid, command=_command(process)))
+    return tuple(found)
+
+
 def _named(known: dict[str, Any], real: Callable[[str], str]) -> Iterator[str]:
     """Paths that a process names as its own. What it may not be asked is None."""
     variables, arguments = known["environ"] or {}, known["cmdline"] or []
@@ -69,15 +101,15 @@ def _named(known: dict[str, Any], real: Callable[[str], str]) -> Iterator[str]:
     yield from (real(home) for home in homes if os.path.isabs(home))  # noqa: PTH117 - a thousand short strings
 
 
-def _mapped(process: Any) -> Iterator[str]:
-    """Files that a process has mapped, such as extension modules."""
+def _mapped(process: Any, part: str = "/generations/") -> Iterator[str]:
+    """Files that a process has mapped, such as extension modules, whose path has a part."""
     import psutil
 
     with contextlib.suppress(psutil.Error, OSError, AttributeError):
         if sys.platform == "linux":
             # psutil reads `smaps`, which makes the kernel count pages.
             text = Path(f"/proc/{process.pid}/maps").read_text(encoding="utf-8", errors="surrogateescape")
-            yield from {line[line.find("/") :] for line in text.split("\n") if "/generations/" in line}
+            yield from {line[line.find("/") :] for line in text.split("\n") if part in line}
         else:
             yield from (each.path for each in process.memory_maps())
 

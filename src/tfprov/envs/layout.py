@@ -8,6 +8,9 @@ from pathlib import Path
 BINDING = "zzz_tfprov_binding"
 """Module that binds a process to its generation. Files named `.pth` are read in order, and this one has to be last."""
 
+ADOPTED = "0000"
+"""Name of the generation that is an environment which somebody else made."""
+
 
 def python_in(environment: Path) -> Path:
     """The interpreter inside an environment's folder."""

@@ -83,6 +83,7 @@ class Seal:
         variables: what the profile sets, with `${NAME}` for variables of the user, by name.
         keep: how many generations the profile wants kept; 0 where an older tfprov sealed it, for not known.
         from_folders: SHA-256 of the wheels in it that were built from folders, sorted.
+        adopted: where somebody else's environment stood that was taken over as it was; empty for one of tfprov's own.
     """
 
     profile_digest: str
@@ -106,6 +107,7 @@ class Seal:
     variables: dict[str, str] = field(default_factory=dict)
     keep: int = 0
     from_folders: tuple[str, ...] = ()
+    adopted: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,7 +115,7 @@ class Generation:
     """One complete environment on disk.
 
     Attributes:
-        number: counts from 1.
+        number: counts from 1; 0 is an environment that was adopted.
         path: its folder; it never moves.
         seal: None while it is unfinished.
     """

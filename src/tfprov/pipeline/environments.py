@@ -366,6 +366,33 @@ def remove_all(home: paths.Home, *, force: bool = False) -> tuple[tuple[Environm
     return every, held
 
 
+def remove_old(environment: Environment, *, force: bool = False) -> None:
+    """Delete the environment that was adopted, replaced and kept.
+
+    Raises:
+        TfprovError: `environment-missing` when there is none; `environment-in-use`.
+    """
+    from tfprov.envs import takeover
+
+    kept = takeover.adopted_folder(environment)
+    with environment.locked():
+        held = [one for one in environment.held() if one.generation.path == kept]
+        if held and not force:
+            raise TfprovError(
+                "environment-in-use",
+                f"the environment that `{environment.owner.name}` replaced is in use and was not deleted",
+                evidence=tuple(str(each) for each in held),
+                hint="end what uses it, or delete it all the same with `--force`",
+            )
+        if not takeover.give_up(environment):
+            raise TfprovError(
+                "environment-missing",
+                f"`{environment.owner.name}` replaced no environment that is kept",
+                evidence=(f"looked for `{kept}`",),
+                hint="`tfprov list` shows the generations",
+            )
+
+
 def command_of(arguments: Sequence[str], variables_: Mapping[str, str]) -> list[str]:
     """The command with its program looked up on the PATH of the environment.
 

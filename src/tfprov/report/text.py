@@ -80,11 +80,11 @@ def outcome(result: Outcome, *, profile: str) -> str:
         total = sum(seconds for _, seconds in result.stages)
         lines += _block("time", (f"{duration(total)}: {', '.join(slow)}",))
     lines += _block("place", (str(place),))
-    activate = f"source {_quoted(str(executables_in(place) / 'activate'))}"
+    activate = f"source {quoted(str(executables_in(place) / 'activate'))}"
     if seal.kind == "conda":
         # A conda environment has no such script; the shell runs those that its packages bring.
-        activate = f"tfprov shell {_quoted(profile)}"
-    lines += _block("use", (f"tfprov run {_quoted(profile)} -- python", activate))
+        activate = f"tfprov shell {quoted(profile)}"
+    lines += _block("use", (f"tfprov run {quoted(profile)} -- python", activate))
     return redact("\n".join(lines))
 
 
@@ -269,6 +269,9 @@ def listing(
             if seal is None:
                 continue
             mark = "*" if active and generation.number == active.number else " "
+            if seal.adopted:
+                lines.append(f"  {mark} {generation.number}  as it was found at {seal.adopted} on {seal.sealed_at}")
+                continue
             lines.append(
                 f"  {mark} {generation.number}  TensorFlow {seal.tensorflow} ({seal.target.accelerator})"
                 f"  Python {seal.python_version}  {size(seal.bytes)}  verified {seal.sealed_at} ({seal.level})"
@@ -327,7 +330,8 @@ def _block(label: str, texts: Iterable[str]) -> list[str]:
     return [f"  {label if number == 0 else '':<{_LABEL}}{row}" for number, row in enumerate(rows)]
 
 
-def _quoted(path: str) -> str:
+def quoted(path: str) -> str:
+    """A path as a shell takes it."""
     import shlex
 
     return shlex.quote(path)

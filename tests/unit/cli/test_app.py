@@ -25,6 +25,7 @@ from tfprov.lock.records import Target
 from tfprov.profile.source import shipped
 
 COMMANDS = (
+    "adopt",
     "explain",
     "report",
     "up", "plan", "lock", "facts", "smoke", "run", "shell", "list", "rollback", "doctor", "repair", "remove", "init",

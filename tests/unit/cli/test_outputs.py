@@ -13,7 +13,8 @@ import typer
 
 from tfprov.cli.app import app
 
-# How each option that names a place to write to is used; `init` makes a file for its user to edit, and replaces none.
+# How each option that names a place to write to is used; `init` and `adopt` make a file for its user to edit, and
+# replace none.
 OUTPUTS = {
     "up junit": ("up", "cpu", "--junit", "out.xml"),
     "smoke junit": ("smoke", "cpu", "--junit", "out.xml"),
@@ -24,8 +25,10 @@ OUTPUTS = {
     "report to": ("report", "--yes", "--output", "out.zip"),
     "init path": ("init", "out.toml"),
     "status prometheus": ("status", "cpu", "--prometheus", "out.prom"),
+    "adopt to": ("adopt", ".venv", "--output", "out.toml"),
 }
 INPUTS = {
+    "adopt path",
     "explain host",
     "plan host",
     "init source",
@@ -118,7 +121,9 @@ def test_what_somebody_else_put_there_stays(
     assert state(folder) == before
 
 
-@pytest.mark.parametrize("words", [each for each in OUTPUTS.values() if each[0] not in {"bundle", "report", "init"}])
+@pytest.mark.parametrize(
+    "words", [each for each in OUTPUTS.values() if each[0] not in {"bundle", "report", "init", "adopt"}]
+)
 def test_a_folder_is_not_a_file_name(words: tuple[str, ...], folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for place, why in ((".", "it is a folder"), ("host.json/x", "`host.json` is not a folder")):
         status, document = answer((*words[:-1], place), capsys)

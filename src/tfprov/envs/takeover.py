@@ -1,0 +1,220 @@
+"""Putting an environment in the place of one that somebody else made, without a moment in which none is there.
+
+The old environment becomes generation 0: its folder is not changed, and what tfprov knows of it stands beside it.
+Where the system can exchange two names in one step (Linux, on one file system), the path and `generations/0000` are
+exchanged: before, the path is the old environment; after, it is the link to the new one. Where the two lie on different
+file systems the old environment is first copied to `generations/0000`, and then exchanged with a link beside it, whose
+name is one that the next run deletes. Elsewhere the folder is renamed and the link made in two steps; whoever is killed
+between them leaves the old environment whole in `generations/0000`, and the next `up` makes the link.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import errno
+import os
+import shutil
+import sys
+from pathlib import Path
+
+from tfprov import trees
+from tfprov.envs import documents
+from tfprov.envs.generations import Environment
+from tfprov.envs.layout import ADOPTED
+from tfprov.envs.links import switch
+from tfprov.envs.records import Generation, Seal
+from tfprov.errors import TfprovError
+from tfprov.paths import nearest_folder, sync_folder, to_trash, trash_name, write_atomic
+
+_EXCHANGE = 2  # linux/fs.h: RENAME_EXCHANGE
+_AT_FDCWD = -100
+_CANNOT = frozenset({errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOTSUP, errno.EPERM})
+"""What the system answers where it, or the file system, does not know how to exchange."""
+
+
+def adopted_folder(environment: Environment) -> Path:
+    """Where an environment that was adopted is kept."""
+    return environment.root / "generations" / ADOPTED
+
+
+def adopted_seal(environment: Environment) -> Path:
+    """What is known about it. Beside it and not in it: it stays byte for byte as it was."""
+    return adopted_folder(environment).with_suffix(".json")
+
+
+def check(environment: Environment, old: Path) -> None:
+    """Make sure, before anything is built, that the path of an old environment can be given to a new one.
+
+    Raises:
+        TfprovError: `permission-denied`, or `not-supported` where the folder cannot be renamed.
+    """
+    if not os.access(old.parent, os.W_OK | os.X_OK):
+        raise TfprovError(
+            "permission-denied",
+            f"`{old}` cannot be given to another environment",
+            evidence=(f"nothing can be made in `{old.parent}`",),
+            hint="run it as the user who owns that folder; without `--in-place` the environment stays where it is",
+        )
+    if os.path.ismount(old):
+        raise TfprovError(
+            "not-supported",
+            f"`{old}` cannot be given to another environment",
+            evidence=("it is a mount point, which cannot be renamed",),
+            hint="without `--in-place`, and with another `environment.path`, it stays where it is",
+        )
+    kept = adopted_folder(environment)
+    if kept.is_dir() and not kept.is_symlink() and not _copying(kept).exists():
+        raise TfprovError(
+            "path-not-ours",
+            f"`{environment.owner.name}` keeps another environment that was adopted",
+            evidence=(f"it is in `{kept}`",),
+            hint="`tfprov remove --old` deletes it, or name another profile with `--output`",
+        )
+
+
+def take_over(environment: Environment, old: Path, seal: Seal) -> Generation:
+    """Let the path of an old environment lead to the active generation, and keep the old one as generation 0.
+
+    Args:
+        environment: whose stable path that is; it has an active generation.
+        old: folder of the old environment; no link.
+        seal: what is known about it.
+
+    Raises:
+        TfprovError: `not-supported` when the folder cannot be moved; it is where it was.
+    """
+    current, kept = environment.root / "current", adopted_folder(environment)
+    if environment.active() is None:
+        raise TfprovError("internal", f"nothing is verified that could stand at `{old}`")
+    # Before there is such a folder: without it a folder among the generations counts as unfinished, and is deleted.
+    write_atomic(adopted_seal(environment), documents.dump(seal))
+    _forget_unfinished(kept)
+    if _same_device(kept.parent, old):
+        _move(old, kept, current)
+    else:
+        _copy(old, kept, current)
+    for folder in (old.parent, kept.parent):
+        with contextlib.suppress(OSError):  # no failure any more: the exchange is done
+            sync_folder(folder)
+    return Generation(number=0, path=kept, seal=seal)
+
+
+def _copying(kept: Path) -> Path:
+    """A file that is there while a copy of the old environment is none that anybody needs."""
+    return kept.with_suffix(".copying")
+
+
+def _forget_unfinished(kept: Path) -> None:
+    """Delete what a run left that was ended before the exchange."""
+    if kept.is_symlink():
+        kept.unlink()
+    for left in (kept.with_name(f".{kept.name}.unfinished"), kept):
+        if left.is_dir():
+            trees.delete(to_trash(left))
+    _copying(kept).unlink(missing_ok=True)
+
+
+def _move(old: Path, kept: Path, current: Path) -> None:
+    """The old folder to its new place, and a link to `current` in its own: in one step where that can be."""
+    kept.symlink_to(current, target_is_directory=True)
+    try:
+        exchange(old, kept)
+    except OSError as error:
+        kept.unlink()
+        if error.errno == errno.EXDEV:
+            # One file system by its number, and two all the same: bind mounts, subvolumes, the layers of a container.
+            _copy(old, kept, current)
+            return
+        if error.errno not in _CANNOT:
+            raise _immovable(old, error) from error
+        _in_two_steps(old, kept, current)
+
+
+def _in_two_steps(old: Path, kept: Path, current: Path) -> None:
+    try:
+        old.rename(kept)
+    except OSError as error:
+        raise _immovable(old, error) from error
+    try:
+        switch(old, current)
+    except BaseException:
+        kept.rename(old)
+        raise
+
+
+def _copy(old: Path, kept: Path, current: Path) -> None:
+    """A copy of the old folder at its new place; then a link to `current` in its own, and the folder goes."""
+    _copying(kept).touch()
+    unfinished = kept.with_name(f".{kept.name}.unfinished")
+    shutil.copytree(old, unfinished, symlinks=True)
+    unfinished.rename(kept)
+    displaced = trash_name(old)
+    displaced.symlink_to(current, target_is_directory=True)
+    try:
+        exchange(old, displaced)
+    except OSError as error:
+        displaced.unlink()
+        try:
+            if error.errno not in _CANNOT:
+                raise
+            old.rename(displaced)
+        except OSError as failed:
+            _forget_unfinished(kept)
+            raise _immovable(old, failed) from failed
+        switch(old, current)
+    _copying(kept).unlink()
+    with contextlib.suppress(OSError):  # the next run deletes it
+        trees.delete(displaced)
+
+
+def _immovable(old: Path, error: OSError) -> TfprovError:
+    return TfprovError(
+        "not-supported",
+        f"`{old}` cannot be given to another environment",
+        evidence=(f"the system does not let it be renamed: {error.strerror}",),
+        hint=f"`mv {old.name} {old.name}.old` and `tfprov up` do it in two steps",
+    )
+
+
+def exchange(one: Path, other: Path) -> None:
+    """Give each of two paths what the other has, in one step.
+
+    Raises:
+        OSError: EINVAL, ENOSYS and the like where it cannot be done here; EXDEV across file systems.
+    """
+    if sys.platform != "linux":
+        raise OSError(errno.ENOSYS, os.strerror(errno.ENOSYS))
+    library = ctypes.CDLL(None, use_errno=True)
+    call = getattr(library, "renameat2", None)
+    if call is None:
+        raise OSError(errno.ENOSYS, os.strerror(errno.ENOSYS))
+    if call(_AT_FDCWD, os.fsencode(one), _AT_FDCWD, os.fsencode(other), _EXCHANGE) != 0:
+        number = ctypes.get_errno()
+        raise OSError(number, os.strerror(number), str(one))
+
+
+def _same_device(one: Path, other: Path) -> bool:
+    return nearest_folder(one).stat().st_dev == other.stat().st_dev
+
+
+def give_up(environment: Environment) -> bool:
+    """Delete the environment that was adopted; whether there was one.
+
+    Raises:
+        TfprovError: `environment-in-use` when it is the one that the path leads to.
+    """
+    kept = adopted_folder(environment)
+    if not kept.is_dir() or kept.is_symlink():
+        return False
+    active = environment.active()
+    if active is not None and active.number == 0:
+        raise TfprovError(
+            "environment-in-use",
+            f"`{environment.stable}` leads to the environment that was adopted",
+            hint="`tfprov up --no-keep-rollback` puts the verified one in its place",
+        )
+    left = to_trash(kept)
+    adopted_seal(environment).unlink(missing_ok=True)
+    trees.delete(left)
+    return True

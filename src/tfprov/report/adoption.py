@@ -1,0 +1,147 @@
+"""What `adopt` found, wrote and changed, for people and for machines."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import asdict
+from typing import TYPE_CHECKING
+
+from tfprov.redact import redact
+from tfprov.report import documents
+from tfprov.report.text import findings as findings_text
+from tfprov.report.text import outcome, quoted
+from tfprov.words import count
+
+if TYPE_CHECKING:
+    from tfprov.adopt.records import Beside, Change, Found
+    from tfprov.pipeline.adopting import Adoption, Surveyed
+    from tfprov.report.documents import Document
+
+_FEW = 12
+_KINDS = {
+    "editable": "editable project",
+    "local": "local project",
+    "startup": "file that runs when Python starts",
+    "file": "file that no package owns",
+    "command": "command that no package owns",
+    "leftover": "leftover of pip",
+}
+
+
+def text(result: Adoption) -> str:
+    """The adoption: what it is, what is wrong, what is different, what to do next."""
+    found = result.found
+    lines = [f"{found.named}: {what(found)}"]
+    if result.findings:
+        told = findings_text(result.findings).splitlines()
+        lines += ["", "what is wrong with it:", *(f"  {line}" for line in told if not line.startswith("  fix:"))]
+    if result.changes:
+        lines += ["", "different from what was found:", *_changes(result.changes)]
+    else:
+        lines += ["", "every version stays as it was found"]
+    beside = [one for one in found.beside if one.kind != "leftover"]
+    if beside:
+        lines += ["", "in no package, and not taken over:", *_beside(beside)]
+    lines += [f"note: {note}" for note in result.wanted.notes]
+    lines += ["", f"profile   {result.profile}", f"lock      {result.lock}"]
+    if result.outcome is None:
+        lines += [f"next      tfprov plan {result.profile.name}; tfprov up {result.profile.name}"]
+        return redact("\n".join(lines))
+    lines += ["", outcome(result.outcome, profile=result.profile.name)]
+    lines += [
+        f"  before    kept in {result.kept}",
+        "            `tfprov rollback` goes back to it; `tfprov remove --old` deletes it",
+    ]
+    return redact("\n".join(lines))
+
+
+def what(found: Found) -> str:
+    """An environment in a few words."""
+    makers = {"conda": "a conda environment", "interpreter": "the packages of an interpreter"}
+    kind = makers.get(found.maker, f"an environment made by {found.maker}")
+    python = f"Python {found.python.version}" if found.python.version else "an unknown Python"
+    return f"{kind}, {python}, {count(len(found.versions), 'package')}"
+
+
+def _changes(changes: Iterable[Change]) -> Iterator[str]:
+    moved = [one for one in changes if one.before is not None and one.after is not None]
+    gone = [one for one in changes if one.after is None]
+    new = [one for one in changes if one.before is None]
+    for group, template in ((moved, "{0.what} {0.before} -> {0.after}"), (gone, "- {0.what} {0.before}")):
+        for one in group:
+            yield f"  {template.format(one)}"
+            yield f"      {one.why}"
+    for one in new[:_FEW]:
+        yield f"  + {one.what} {one.after}"
+        yield f"      {one.why}"
+    if len(new) > _FEW:
+        yield f"  + {len(new) - _FEW} more that what is asked for needs: `--json` has them all"
+
+
+def _beside(beside: Iterable[Beside]) -> Iterator[str]:
+    for one in beside:
+        yield f"  {one.path}  ({_KINDS[one.kind]}{f': {one.what}' if one.what else ''})"
+
+
+def document(result: Adoption) -> Document:
+    """The adoption as a document."""
+    wanted = asdict(result.wanted)
+    return {
+        "found": found_document(result.found),
+        "findings": [asdict(one) for one in result.findings],
+        "asked": wanted,
+        "changes": [asdict(one) for one in result.changes],
+        "profile": {"path": result.profile, "text": result.text},
+        "lock": result.lock,
+        "kept": result.kept,
+        **(documents.outcome(result.outcome) if result.outcome else {}),
+    }
+
+
+def survey_text(surveyed: Sequence[Surveyed]) -> str:
+    """Environments with a TensorFlow, each with its state and what can be done."""
+    lines = []
+    for one in surveyed:
+        found = one.found
+        wrong = Counter(each.code for each in one.findings if each.kind != "advice")
+        state = ", ".join(f"{code} ({number})" if number > 1 else code for code, number in wrong.items())
+        lines.append(str(found.named))
+        lines.append(f"  {one.tensorflow or 'TensorFlow of an unknown release'}; {what(found)}")
+        lines.append(f"  {f'wrong: {state}' if state else 'nothing is wrong with it, as far as its metadata says'}")
+        where = "" if one.refusal else " --in-place"
+        lines.append(f"  tfprov adopt {quoted(str(found.named))}{where}{f'  ({one.refusal})' if one.refusal else ''}")
+    return redact("\n".join(lines)) if lines else "no environment with a TensorFlow that tfprov did not make"
+
+
+def survey_document(surveyed: Sequence[Surveyed]) -> Document:
+    """Environments with a TensorFlow, as a document."""
+    return {
+        "environments": [
+            {
+                **found_document(one.found),
+                "tensorflow": one.tensorflow or None,
+                "findings": [asdict(each) for each in one.findings],
+                "in_place": not one.refusal,
+                "refusal": one.refusal or None,
+            }
+            for one in surveyed
+        ]
+    }
+
+
+def found_document(found: Found) -> Document:
+    """An environment that somebody else made."""
+    return {
+        "path": found.named,
+        "root": found.root,
+        "kind": found.kind,
+        "maker": found.maker,
+        "python": {"version": found.python.version, "path": found.python.path, "problem": found.python.why or None},
+        "made_at": found.made_at,
+        "packages": [
+            {"name": one.project, "version": one.version, "requested": one.is_requested, "installer": one.installer}
+            for one in found.distributions
+        ],
+        "beside": [asdict(one) for one in found.beside],
+    }

@@ -1,0 +1,440 @@
+"""Environments that somebody else made, in every state that they are found in; only TensorFlow is a sham."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from broken import Project, another_processor, state, stock
+from site_under_test import OLDER, RELEASE, only_here
+from wheels import build_wheel
+
+pytestmark = only_here
+
+TENSORFLOW = f"tensorflow-cpu=={OLDER}"
+BASE = (TENSORFLOW, "helper", "payload==1.0")
+
+
+@pytest.fixture(scope="module")
+def index(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return stock(tmp_path_factory.mktemp("stock"))
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("home")
+
+
+@pytest.fixture
+def project(tmp_path: Path, index: Path, home: Path) -> Project:
+    root = tmp_path / "pröject with spaces"
+    root.mkdir()
+    return Project(root=root, index=index, home=home)
+
+
+def codes(document: dict[str, Any]) -> set[str]:
+    return {one["code"] for one in document["findings"]}
+
+
+def changes(document: dict[str, Any]) -> dict[str, tuple[str | None, str | None]]:
+    assert all(one["why"] for one in document["changes"])
+    return {one["what"]: (one["before"], one["after"]) for one in document["changes"]}
+
+
+def whole(project: Project) -> None:
+    project.make(*BASE)
+
+
+def upgrade_killed_in_pip(project: Project) -> None:
+    project.make(*BASE)
+    assert project.killed_pip(100, "install", "payload==2.0") == -signal.SIGKILL
+    assert (project.library / "~ayload").is_dir()
+
+
+def upgrade_killed_in_uv(project: Project) -> None:
+    for _ in range(20):
+        shutil.rmtree(project.venv, ignore_errors=True)
+        project.make(*BASE)
+        record = project.library / "payload-1.0.dist-info" / "RECORD"
+        project.killed_uv("payload==2.0", when_gone=record)
+        if record.parent.is_dir() and not record.exists():
+            return
+    pytest.skip("uv was through before it could be killed, twenty times")
+
+
+def files_deleted(project: Project) -> None:
+    project.make(*BASE)
+    shutil.rmtree(project.library / "payload")
+    (project.library / "tensorflow" / "__init__.py").unlink()
+
+
+def files_altered(project: Project) -> None:
+    project.make(*BASE)
+    (project.library / "helper.py").write_text("raise RuntimeError('edited')\n")
+
+
+def interpreter_gone(project: Project) -> None:
+    project.make(*BASE)
+    for path in (project.venv / "bin").glob("python*"):
+        path.unlink()
+    (project.venv / "bin" / "python").symlink_to("/nonexistent/bin/python3")
+
+
+def folder_moved(project: Project) -> None:
+    project.make(*BASE, by_venv=True)
+    for path in (project.venv / "bin").iterdir():
+        if path.is_file() and not path.is_symlink():
+            path.write_bytes(path.read_bytes().replace(os.fsencode(project.venv), b"/old/place/.venv"))
+
+
+def newer_numpy(project: Project) -> None:
+    project.make(*BASE)
+    project.install("numpy==2.4.0")
+
+
+def protobuf_clash(project: Project) -> None:
+    project.make(*BASE)
+    project.install("protobuf==3.20.3", pip=True)
+
+
+def two_tensorflows(project: Project) -> None:
+    project.make(*BASE)
+    project.uv("pip", "install", "--python", project.venv, f"tensorflow=={RELEASE}")
+
+
+def placeholder(project: Project) -> None:
+    project.make(*BASE, "tensorflow-gpu==2.12.0")
+
+
+def half_removed_folders(project: Project) -> None:
+    project.make(*BASE)
+    (project.library / "~ayload").mkdir()
+    (project.library / "~ayload" / "m0.py").write_text("")
+    (project.library / "~ayload-0.9.dist-info").mkdir()
+    (project.library / "~ayload-0.9.dist-info" / "METADATA").write_text("Name: payload\nVersion: 0.9\n")
+
+
+def tensorflow_half_removed(project: Project) -> None:
+    project.make(*BASE)
+    (folder,) = project.library.glob("tensorflow_cpu-*")
+    folder.rename(project.library / f"~ensorflow_cpu-{OLDER}.dist-info")
+    (project.library / "tensorflow").rename(project.library / "~ensorflow")
+
+
+def system_packages(project: Project) -> None:
+    project.make(*BASE)
+    settings = project.venv / "pyvenv.cfg"
+    text = settings.read_text().replace("include-system-site-packages = false", "include-system-site-packages = true")
+    settings.write_text(text)
+
+
+def read_only(project: Project) -> None:
+    project.make(*BASE)
+    (project.library / "helper.py").write_text("")
+    for path in [project.venv, *project.venv.rglob("*")]:
+        if not path.is_symlink():
+            path.chmod(path.stat().st_mode & ~0o222)
+
+
+def wrong_processor(project: Project) -> None:
+    project.make(*BASE)
+    python = project.venv / "bin" / "python"
+    target = project.venv / "bin" / "python-arm"
+    another_processor(python, target)
+    python.unlink()
+    target.rename(python)
+    for wheel in project.library.glob("payload-*/WHEEL"):
+        other = "x86_64" if os.uname().machine == "aarch64" else "aarch64"
+        wheel.write_text(wheel.read_text().replace("py3-none-any", f"cp311-cp311-manylinux_2_17_{other}"))
+
+
+def old_keras(project: Project) -> None:
+    project.make(*BASE)
+    project.install("keras==2.15.0", pip=True)
+
+
+def setuptools_without_pkg_resources(project: Project) -> None:
+    project.make(*BASE, "tensorflow-hub", "setuptools==82.0.0")
+
+
+def metadata_gone(project: Project) -> None:
+    project.make(*BASE)
+    for name in ("RECORD", "METADATA"):
+        (next(iter(project.library.glob("helper-*"))) / name).unlink()
+
+
+def packages_twice(project: Project) -> None:
+    project.make(*BASE)
+    (folder,) = project.library.glob("helper-1.0.dist-info")
+    shutil.copytree(folder, folder.with_name("helper-0.9.dist-info"))
+    (folder.with_name("helper-0.9.dist-info") / "RECORD").unlink()
+
+
+def settings_gone(project: Project) -> None:
+    project.make(*BASE)
+    (project.venv / "pyvenv.cfg").unlink()
+    shutil.rmtree(project.venv / "bin")
+
+
+@dataclass(frozen=True)
+class Case:
+    """A broken environment, and what must come of it."""
+
+    make: Callable[[Project], None]
+    codes: set[str]
+    changes: dict[str, tuple[str | None, str | None]] = field(default_factory=dict)
+    modules: tuple[str, ...] = ("helper", "payload")
+
+    def __str__(self) -> str:
+        return self.make.__name__
+
+
+CASES = (
+    Case(whole, set()),
+    Case(upgrade_killed_in_pip, {"uninstall-metadata"}),
+    Case(upgrade_killed_in_uv, {"uninstall-metadata"}),
+    Case(files_deleted, {"file-damaged"}),
+    Case(files_altered, {"file-damaged"}),
+    Case(interpreter_gone, {"python-broken"}),
+    Case(folder_moved, {"environment-moved"}),
+    Case(newer_numpy, {"numpy-abi"}, {"numpy": ("2.4.0", "2.1.0")}),
+    Case(protobuf_clash, {"protobuf-mismatch"}, {"protobuf": ("3.20.3", "5.29.0")}),
+    Case(two_tensorflows, {"several-tensorflows"}, {"tensorflow": (RELEASE, None)}),
+    Case(placeholder, {"tensorflow-gpu-package"}, {"tensorflow-gpu": ("2.12.0", None)}),
+    Case(half_removed_folders, {"uninstall-metadata"}),
+    Case(tensorflow_half_removed, {"uninstall-metadata"}),
+    Case(system_packages, {"path-leak"}),
+    Case(read_only, {"file-damaged"}),
+    Case(wrong_processor, {"python-broken", "platform-no-wheel"}),
+    Case(old_keras, {"keras-mismatch"}, {"keras": ("2.15.0", "3.10.0")}),
+    Case(
+        setuptools_without_pkg_resources,
+        {"setuptools-pkg-resources"},
+        {"setuptools": ("82.0.0", "80.9.0")},
+        ("helper", "payload", "tensorflow_hub"),
+    ),
+    Case(metadata_gone, {"uninstall-metadata"}),
+    Case(packages_twice, {"uninstall-metadata"}),
+    Case(settings_gone, {"python-broken"}),
+)
+
+
+@pytest.mark.parametrize("case", CASES, ids=str)
+def test_what_is_broken_is_recreated_in_its_place_and_comes_back_as_it_was(project: Project, case: Case) -> None:
+    case.make(project)
+    before = state(project.venv)
+    status, document = project.adopt("--in-place")
+    assert status == 0, document["error"]
+    assert case.codes <= codes(document)
+    assert case.codes or codes(document) == set()
+    told = changes(document)
+    assert case.changes.items() <= told.items()
+    # What `pip freeze` shows is what was found, but for what was said.
+    found = {one["name"].lower().replace("_", "-"): one["version"] for one in document["found"]["packages"]}
+    found = {name: version for name, version in found.items() if name not in ("pip", "wheel")}
+    expected = dict(found)
+    for name, (_, after) in told.items():
+        if after is None:
+            expected.pop(name, None)
+        elif name != "Python":
+            expected[name] = after
+    if "setuptools" not in told:
+        expected.pop("setuptools", None)
+    here = project.freeze()
+    assert {name: version for name, version in here.items() if name in expected or name != "setuptools"} == expected
+    project.imports(*case.modules)
+    assert project.run("rollback").returncode == 0
+    assert state(project.venv.resolve()) == before
+
+
+def test_after_an_adoption_it_is_an_environment_like_any_other(project: Project) -> None:
+    project.make(*BASE)
+    assert project.adopt("--in-place")[0] == 0
+    again = project.run("up")
+    assert again.returncode == 0
+    assert "already verified" in again.stdout
+    assert project.run("rollback").returncode == 0
+    assert project.venv.resolve().name == "0000"
+    listed = project.run("list").stdout
+    assert f"* 0  as it was found at {project.venv} on " in listed
+    refused = project.run("remove", "--old", "--yes")
+    assert refused.returncode == 2
+    assert "leads to the environment that was adopted" in refused.stderr
+    again = project.run("adopt", ".venv", "--in-place")
+    assert again.returncode == 2
+    assert "is an environment of tfprov already" in again.stderr
+    assert project.run("up", "--no-keep-rollback").returncode == 0
+    project.imports("helper", "payload")
+    # However often it changes: what was adopted is not among those that are counted.
+    for number in range(4):
+        done = project.run("up", "--set", f'environment.variables.ROUND="{number}"', "--recreate")
+        assert done.returncode == 0, done.stderr
+    assert (project.venv.resolve().parent / "0000").is_dir()
+    assert project.run("remove", "--old", "--yes").returncode == 0
+    assert not (project.venv.resolve().parent / "0000").exists()
+    project.imports("helper", "payload")
+    gone = project.run("remove", "--old", "--yes")
+    assert gone.returncode == 2
+    assert "replaced no environment that is kept" in gone.stderr
+
+
+def test_a_profile_that_was_looked_at_and_changed_counts(project: Project) -> None:
+    """`adopt`, a look, a change, then `adopt --in-place`."""
+    project.make(*BASE)
+    before = state(project.venv)
+    assert project.adopt()[0] == 0
+    profile = project.root / "tfprov.toml"
+    assert state(project.venv) == before
+    assert project.adopt()[1]["error"]["code"] == "path-not-ours"  # type: ignore[index]  # a JSON document
+    profile.write_text(profile.read_text().replace("payload==1.0", "payload==2.0"))
+    status, document = project.adopt("--in-place")
+    assert status == 0, document["error"]
+    assert changes(document) == {"payload": ("1.0", "2.0")}
+    assert project.freeze()["payload"] == "2.0"
+    assert project.run("up").stdout.splitlines()[0].endswith("is already verified: nothing to do")
+
+
+def test_a_profile_of_the_users_own_is_not_overwritten(project: Project) -> None:
+    project.make(*BASE)
+    (project.root / "tfprov.toml").write_text('name = "mine"\n')
+    before = state(project.root)
+    for options in ((), ("--in-place",)):
+        status, document = project.adopt(*options)
+        assert (status, document["error"]["code"]) == (2, "path-not-ours")  # type: ignore[index]  # a JSON document
+    assert {path: told for path, told in state(project.root).items() if path in before} == before
+    status, document = project.adopt("--in-place", "--output", "other.toml")
+    assert status == 0, document["error"]
+    project.imports("helper")
+
+
+def test_what_does_not_work_any_more_leaves_everything_as_it_was(project: Project, tmp_path: Path) -> None:
+    """A module of the user's own dies when it is imported, whatever is beside it."""
+    dead = build_wheel(tmp_path / "built", "dead", "1.0", files={"dead.py": "raise ImportError('never')\n"})
+    project.make(*BASE, str(dead))
+    before = state(project.venv)
+    status, document = project.adopt("--in-place")
+    error: Any = document["error"]
+    assert (status, error["code"]) == (16, "import-failed")
+    assert error["evidence"][-1] == f"`{project.venv}` is as it was: nothing was changed"
+    assert state(project.venv) == before
+    assert sorted(path.name for path in project.root.glob("*.toml")) == []
+    assert "no environments yet" in project.run("list").stdout
+
+
+def test_a_package_that_no_index_has_is_left_out_and_told(project: Project) -> None:
+    project.make(*BASE)
+    folder = project.library / "secret_tool-1.0.dist-info"
+    folder.mkdir()
+    (folder / "METADATA").write_text("Metadata-Version: 2.1\nName: secret-tool\nVersion: 1.0\n")
+    (folder / "RECORD").write_text("")
+    status, document = project.adopt("--in-place")
+    assert status == 0, document["error"]
+    assert changes(document) == {"secret-tool": ("1.0", None)}
+    (change,) = document["changes"]  # type: ignore[misc]  # a JSON document
+    assert change["why"].startswith("it is left out: ")
+
+
+JOB = "import time, helper; print('ready', flush=True); time.sleep(300); import payload"
+
+
+@pytest.mark.parametrize("how", ["by its path", "in an activated shell"])
+def test_it_is_not_taken_away_under_a_job(project: Project, how: str) -> None:
+    project.make(*BASE)
+    before = state(project.venv)
+    argv = [str(project.venv / "bin" / "python"), "-c", JOB]
+    environ = project.environ()
+    if how != "by its path":
+        argv[0] = "python"
+        environ |= {"PATH": f"{project.venv / 'bin'}:{environ['PATH']}", "VIRTUAL_ENV": str(project.venv)}
+    with subprocess.Popen(argv, env=environ, stdout=subprocess.PIPE, text=True) as job:
+        try:
+            assert job.stdout is not None
+            assert job.stdout.readline() == "ready\n"
+            status, document = project.adopt("--in-place")
+            error: Any = document["error"]
+            assert (status, error["code"]) == (2, "environment-in-use")
+            assert error["evidence"][0].startswith(f"process {job.pid}: ")
+            assert state(project.venv) == before
+            assert project.adopt("--in-place", "--force")[0] == 0
+        finally:
+            job.kill()
+
+
+def test_a_shell_in_which_it_is_active_goes_on_with_the_new_one(project: Project) -> None:
+    project.make(*BASE)
+    project.install("numpy==2.4.0")
+    lines = ". .venv/bin/activate; echo ready; read line; python -c 'import numpy; print(numpy.__version__)'"
+    with subprocess.Popen(
+        ["bash", "--norc", "-c", lines],
+        cwd=project.root,
+        env=project.environ(),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as shell:
+        assert shell.stdout is not None
+        assert shell.stdout.readline() == "ready\n"
+        status, document = project.adopt("--in-place")
+        assert status == 0, document["error"]
+        assert shell.communicate("\n")[0] == "2.1.0\n"
+
+
+def test_all_lists_what_is_there_and_changes_nothing(project: Project) -> None:
+    project.make(*BASE)
+    project.install("numpy==2.4.0")
+    other = project.root / "plain"
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", other], check=True)
+    before = state(project.root / ".venv")
+    done = project.run("adopt", "--all", project.root, "--json")
+    assert done.returncode == 0, done.stderr
+    (found,) = json.loads(done.stdout)["environments"]
+    assert (found["tensorflow"], found["in_place"]) == (f"tensorflow-cpu {OLDER}", True)
+    assert [one["code"] for one in found["findings"]] == ["numpy-abi"]
+    assert "wrong: numpy-abi" in project.run("adopt", "--all", project.root).stdout
+    assert state(project.root / ".venv") == before
+    assert project.run("adopt", "--all", "--in-place").returncode == 2
+
+
+def test_an_interpreter_is_read_and_never_replaced(project: Project) -> None:
+    done = project.run("adopt", sys.base_prefix, "--in-place", "--json")
+    assert done.returncode == 2
+    assert json.loads(done.stdout)["error"]["code"] == "not-supported"
+
+
+@pytest.mark.parametrize("where", ["profile", "exchange"])
+def test_killed_before_the_switch_the_same_command_goes_on(project: Project, where: str) -> None:
+    project.make(*BASE)
+    before = state(project.venv)
+    # Ends itself when it is about to write the profile, or to change the names.
+    code = (
+        "import os, signal, sys\n"
+        "from tfprov.envs import takeover\n"
+        "from tfprov.pipeline import in_place\n"
+        "def die(*_, **__): os.kill(os.getpid(), signal.SIGKILL)\n"
+        f"{'in_place.write_atomic' if where == 'profile' else 'takeover.exchange'} = die\n"
+        "from tfprov.cli import main\n"
+        "main()\n"
+    )
+    argv = [sys.executable, "-I", "-c", code, "adopt", ".venv", "--in-place", "--set", "smoke.level=quick"]
+    killed = subprocess.run(argv, cwd=project.root, env=project.environ(), capture_output=True, check=False)
+    assert killed.returncode == -signal.SIGKILL
+    assert state(project.venv) == before
+    if where == "exchange":
+        refused = project.run("up")
+        assert refused.returncode == 2
+        assert f"`tfprov adopt '{project.venv}' --in-place` takes it over" in refused.stderr
+    status, document = project.adopt("--in-place")
+    assert status == 0, document["error"]
+    project.imports("helper", "payload")
+    assert project.run("rollback").returncode == 0
+    assert state(project.venv.resolve()) == before

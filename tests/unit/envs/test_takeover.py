@@ -1,0 +1,234 @@
+"""One environment takes the place of another: at every moment a whole one is there, whatever ends the work."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from broken import state
+from tfprov.envs import takeover
+from tfprov.envs.generations import Environment
+from tfprov.envs.records import Generation, Owner, Seal
+from tfprov.errors import TfprovError
+from tfprov.lock.records import Target
+
+pytestmark = pytest.mark.skipif(os.name != "posix", reason="the folders of these tests hold links")
+
+# Ends itself before every single line of the switch, in a child each; says what stood at the path then, and what the
+# next run made of it. `how`: the system can exchange names, has the folders on two file systems, or cannot exchange.
+_KILLED = """
+import errno, json, os, shutil, signal, sys
+from pathlib import Path
+sys.path.insert(0, sys.argv[3])
+from broken import state
+from test_takeover import SEAL, environment_in, old_in
+from tfprov.envs import generations, links, takeover
+from tfprov import paths, trees
+
+work, how = Path(sys.argv[1]), sys.argv[2]
+traced = {module.__file__ for module in (takeover, links, paths, trees)}
+if how == "apart":
+    takeover._same_device = lambda one, other: False
+if how == "unable":
+    def exchange(one, other):
+        raise OSError(errno.ENOSYS, "no such call")
+    takeover.exchange = exchange
+
+def stands(environment, link, before):
+    if link.is_symlink():
+        return "new" if (link / "bin" / "python").read_text() == "new" else "broken"
+    if not link.exists():
+        return "nothing"
+    return "old" if state(link) == before else "broken"
+
+told = []
+for nth in range(1, 1000):
+    root = work / str(nth)
+    environment, link = environment_in(root), old_in(root)
+    before = state(link)
+    child = os.fork()
+    if child == 0:
+        left = [nth]
+        def trace(frame, event, argument):
+            if frame.f_code.co_filename not in traced:
+                return None
+            if event == "line":
+                left[0] -= 1
+                if left[0] == 0:
+                    os.kill(os.getpid(), signal.SIGKILL)
+            return trace
+        sys.settrace(trace)
+        takeover.take_over(environment, link, SEAL)
+        sys.settrace(None)
+        os._exit(0)
+    _, status = os.waitpid(child, 0)
+    after_kill = stands(environment, link, before)
+    # What must not happen to what was kept: `up` sweeps whatever is unfinished.
+    environment.sweep()
+    if after_kill == "old":
+        takeover.take_over(environment, link, SEAL)
+    environment.check_link()
+    environment.activate(environment.active())
+    environment.sweep()
+    kept = state(takeover.adopted_folder(environment)) == before
+    # What a switch of any link leaves that is killed between its two steps is not looked at here.
+    left = (path.name for path in root.iterdir() if path.name not in ("home", ".venv"))
+    trash = sorted(name for name in left if not name.endswith(".tmp"))
+    told.append((after_kill, stands(environment, link, before), kept, trash))
+    shutil.rmtree(root)
+    if status == 0:
+        break
+print(json.dumps(told))
+"""
+SEAL = Seal(
+    profile_digest="",
+    lock_digest="",
+    target=Target(package="tensorflow", version="2.15.1", extras=(), accelerator="", python="3.11", platform=""),
+    python="/usr/bin/python3",
+    python_version="3.11.2",
+    tensorflow="2.15.1",
+    level="",
+    smoke_digest="",
+    adopted="/somewhere/.venv",
+)
+
+
+def environment_in(folder: Path) -> Environment:
+    """An environment with one verified generation, for the path `.venv`."""
+    root = folder / "home" / "environments" / "train-0"
+    link = folder / ".venv"
+    before = Environment(root, owner=Owner(name="train", profile=str(folder / "train.toml")))
+    before.claim()
+    generation = before.begin()
+    (generation.path / "bin").mkdir()
+    (generation.path / "bin" / "python").write_text("new")
+    before.activate(before.seal(generation, SEAL_OF_OURS))
+    return Environment(root, owner=Owner(name="train", profile=str(folder / "train.toml"), link=str(link)))
+
+
+SEAL_OF_OURS = Seal(
+    **{name: getattr(SEAL, name) for name in Seal.__dataclass_fields__ if name not in ("adopted", "level")},
+    level="quick",
+)
+
+
+def old_in(folder: Path) -> Path:
+    """Somebody else's environment at that path."""
+    old = folder / ".venv"
+    (old / "bin").mkdir(parents=True)
+    (old / "bin" / "python").symlink_to("/usr/bin/python3")
+    for number in range(5):
+        (old / "lib" / f"p{number}").mkdir(parents=True)
+        (old / "lib" / f"p{number}" / "module.py").write_text(f"number = {number}\n")
+    (old / "lib" / "p0" / "module.py").chmod(0o444)
+    return old
+
+
+@pytest.mark.parametrize("how", ["exchange", "apart", "unable"])
+def test_whoever_is_killed_leaves_a_whole_environment_at_the_path_and_the_next_run_goes_on(
+    tmp_path: Path, how: str
+) -> None:
+    here = str(Path(__file__).parent)
+    tests = str(Path(__file__).parents[2])
+    done = subprocess.run(
+        [sys.executable, "-c", _KILLED, str(tmp_path), how, here],
+        env={**os.environ, "PYTHONPATH": tests},
+        capture_output=True,
+        text=True,
+        timeout=500,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    told = json.loads(done.stdout)
+    assert len(told) > 60
+    seen = [stood for stood, _, _, _ in told]
+    allowed = {"old", "new", "nothing"} if how == "unable" else {"old", "new"}
+    assert set(seen) == allowed
+    # First the old one, then the new one, and never back.
+    assert seen == sorted(seen, key=["old", "nothing", "new"].index)
+    assert [each for each in told if each[1:] != ["new", True, []]] == []
+
+
+def test_the_old_one_is_generation_0_and_nothing_in_it_is_touched(tmp_path: Path) -> None:
+    environment, old = environment_in(tmp_path), old_in(tmp_path)
+    before = state(old)
+    kept = takeover.take_over(environment, old, SEAL)
+    assert old.is_symlink()
+    assert (old / "bin" / "python").read_text() == "new"
+    assert [one.number for one in environment.generations()] == [0, 1]
+    assert kept == environment.generations()[0]
+    assert state(kept.path) == before
+    assert environment.flaw(kept) is None
+    environment.activate(kept)
+    assert state(old.resolve()) == before
+    assert not environment.unfinished()
+
+
+def test_it_is_kept_however_many_generations_follow(tmp_path: Path) -> None:
+    environment, old = environment_in(tmp_path), old_in(tmp_path)
+    takeover.take_over(environment, old, SEAL)
+    for _ in range(5):
+        generation = environment.begin()
+        (generation.path / "bin").mkdir()
+        environment.activate(environment.seal(generation, SEAL_OF_OURS))
+        environment.prune(2)
+    assert [one.number for one in environment.generations()] == [0, 5, 6]
+
+
+def test_another_that_was_adopted_is_not_overwritten(tmp_path: Path) -> None:
+    environment, old = environment_in(tmp_path), old_in(tmp_path)
+    takeover.take_over(environment, old, SEAL)
+    old.unlink()
+    old_in(tmp_path)
+    with pytest.raises(TfprovError, match="keeps another environment"):
+        takeover.check(environment, old)
+    assert takeover.give_up(environment)
+    assert not takeover.give_up(environment)
+    takeover.check(environment, old)
+    takeover.take_over(environment, old, SEAL)
+    assert [one.number for one in environment.generations()] == [0, 1]
+
+
+def test_the_one_that_is_in_use_is_not_deleted(tmp_path: Path) -> None:
+    environment, old = environment_in(tmp_path), old_in(tmp_path)
+    environment.activate(takeover.take_over(environment, old, SEAL))
+    with pytest.raises(TfprovError) as refused:
+        takeover.give_up(environment)
+    assert refused.value.code.name == "environment-in-use"
+    assert (old / "lib" / "p4" / "module.py").is_file()
+
+
+def test_across_file_systems_it_is_a_copy_with_its_modes_and_times(tmp_path: Path) -> None:
+    shared = Path("/dev/shm")
+    if not shared.is_dir() or shared.stat().st_dev == tmp_path.stat().st_dev:
+        pytest.skip("there is no second file system")
+    apart = shared / f"tfprov-test-{os.getpid()}"
+    apart.mkdir()
+    try:
+        environment, old = environment_in(tmp_path), old_in(apart)
+        before = state(old)
+        kept: Generation = takeover.take_over(environment, old, SEAL)
+        assert old.is_symlink()
+        assert (old / "bin" / "python").read_text() == "new"
+        assert state(kept.path) == before
+        assert sorted(path.name for path in apart.iterdir()) == [".venv"]
+    finally:
+        subprocess.run(["rm", "-rf", str(apart)], check=True)
+
+
+def test_a_folder_that_nobody_may_write_to_is_refused_before_anything_is_built(tmp_path: Path) -> None:
+    if os.geteuid() == 0:
+        pytest.skip("root may write everywhere")
+    environment, old = environment_in(tmp_path), old_in(tmp_path)
+    tmp_path.chmod(0o555)
+    try:
+        with pytest.raises(TfprovError) as refused:
+            takeover.check(environment, old)
+        assert refused.value.code.name == "permission-denied"
+    finally:
+        tmp_path.chmod(0o755)
