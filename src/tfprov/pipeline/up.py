@@ -33,29 +33,18 @@ def up(request: Request, emit: Emit) -> Outcome:
     Raises:
         TfprovError: why it cannot be; the environment that was in use before still is.
     """
-    context = open_context(request, emit)
-    if request.drift == "take":
-        from tfprov.pipeline import drift
-
-        drift.take(context)
-        context = open_context(dataclasses.replace(request, drift="drop"), emit)
+    context = open_context(_with_drift_taken(request, emit), emit)
     with context.journalled():
         read_profile(context)
-        environment = context.environment
-        environment.check_link()
         # To look needs no lock: with it, the answer would be just as true, and another run as free to change it after.
-        if (verified := still_verified(context)) is not None and environment.settled(verified):
-            context.open_journal()
-            _sweep(environment)
-            return _unchanged(context, verified)
-        if (kept := rolled_back(context)) is not None:
-            return dataclasses.replace(_unchanged(context, kept), rolled_back=True)
+        if (settled := _settled(context)) is not None:
+            return settled
         with context.alone():
-            environment.claim()
+            context.environment.claim()
             context.open_journal()
             if (verified := still_verified(context)) is not None:
                 # The link at the path that the profile asks for may have been deleted since.
-                environment.activate(verified)
+                context.environment.activate(verified)
                 return _unchanged(context, verified)
             from tfprov.pipeline import drift, installing, prove, reckoning, reuse, sources, stages, unpacked
 
@@ -187,6 +176,32 @@ def open_context(request: Request, emit: Emit) -> Context:
 
     offline, bundle = accept(request, emit)
     return Context(offline, emit, bundle=bundle)
+
+
+def _with_drift_taken(request: Request, emit: Emit) -> Request:
+    """The request, once what was installed by hand is in the profile where that was asked for."""
+    if request.drift != "take":
+        return request
+    from tfprov.pipeline import drift
+
+    drift.take(open_context(request, emit))
+    return dataclasses.replace(request, drift="drop")
+
+
+def _settled(context: Context) -> Outcome | None:
+    """What the run ends with where nothing has to be done; None where something has.
+
+    Raises:
+        TfprovError: `path-not-ours`; `rolled-back` when the user has to say what he wants.
+    """
+    environment = context.environment
+    environment.check_link()
+    if (verified := still_verified(context)) is not None and environment.settled(verified):
+        context.open_journal()
+        _sweep(environment)
+        return _unchanged(context, verified)
+    kept = rolled_back(context)
+    return None if kept is None else dataclasses.replace(_unchanged(context, kept), rolled_back=True)
 
 
 def still_verified(context: Context) -> Generation | None:
