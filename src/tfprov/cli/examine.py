@@ -158,7 +158,9 @@ def repair(
 
         with output.progress() as emit:
             result = put_right(profile, cwd=Path.cwd(), environ=os.environ, emit=emit)
-        output.result(text.outcome(result, profile=profile), documents.outcome(result))
+        output.result(
+            text.outcome(result, profile=profile, shell=os.environ.get("SHELL", "")), documents.outcome(result)
+        )
 
 
 @app.command()

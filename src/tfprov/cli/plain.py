@@ -92,7 +92,9 @@ def bring_up(output: Output, asked: Callable[[], Request], *, junit: Path | None
         if reporter is not None:
             reporter.verified(result)
         named = request.profile or result.environment.owner.name
-        output.result(text.outcome(result, profile=named), documents.outcome(result))
+        output.result(
+            text.outcome(result, profile=named, shell=output.environ.get("SHELL", "")), documents.outcome(result)
+        )
 
 
 def _asking(output: Output, request: Request, reporter: CiReporter | None) -> Outcome:

@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 _LABEL = 10
 _FINDINGS = 6
 _BLOCK_LINES = 24
+_SCRIPTS = {"fish": "activate.fish", "csh": "activate.csh", "tcsh": "activate.csh", "pwsh": "activate.ps1"}
+"""What activates an environment in shells that do not read the script for sh, by name of the shell."""
 
 
 def error(failure: TfprovError) -> str:
@@ -51,8 +53,14 @@ def next_steps(situation: Situation) -> str:
     return "\n".join((situation.words, "", *steps, "", "`tfprov --help` lists all commands"))
 
 
-def outcome(result: Outcome, *, profile: str) -> str:
-    """The outcome of `up`, and how to use the environment."""
+def outcome(result: Outcome, *, profile: str, shell: str = "") -> str:
+    """The outcome of `up`, and how to use the environment.
+
+    Args:
+        result: of the run.
+        profile: as the user named it.
+        shell: path of the user's shell, which decides how an environment is activated; empty for one like sh.
+    """
     seal = result.generation.seal
     if seal is None:
         raise TfprovError("internal", "an environment without a seal was reported as verified")
@@ -80,7 +88,9 @@ def outcome(result: Outcome, *, profile: str) -> str:
         total = sum(seconds for _, seconds in result.stages)
         lines += _block("time", (f"{duration(total)}: {', '.join(slow)}",))
     lines += _block("place", (str(place),))
-    activate = f"source {quoted(str(executables_in(place) / 'activate'))}"
+    script = str(executables_in(place) / _SCRIPTS.get(name := shell.rpartition("/")[2], "activate"))
+    # PowerShell has other quotes than the rest.
+    activate = "& '{}'".format(script.replace("'", "''")) if name == "pwsh" else f"source {quoted(script)}"
     if seal.kind == "conda":
         # A conda environment has no such script; the shell runs those that its packages bring.
         activate = f"tfprov shell {quoted(profile)}"

@@ -50,6 +50,20 @@ def test_a_long_block_is_cut_in_its_middle_and_single_lines_never() -> None:
     assert len(shown) == 1 + 25 + 40 + 2
 
 
+@pytest.mark.parametrize(
+    ("shell", "line"),
+    [
+        ("", "source '/srv/my envs/.venv/bin/activate'"),
+        ("/bin/zsh", "source '/srv/my envs/.venv/bin/activate'"),
+        ("/usr/bin/fish", "source '/srv/my envs/.venv/bin/activate.fish'"),
+        ("/bin/tcsh", "source '/srv/my envs/.venv/bin/activate.csh'"),
+        ("/usr/bin/pwsh", "& '/srv/my envs/.venv/bin/activate.ps1'"),
+    ],
+)
+def test_the_line_that_activates_is_one_of_the_user_s_shell(shell: str, line: str) -> None:
+    assert text.outcome(BUILT, profile="train.toml", shell=shell).splitlines()[-1].strip() == line
+
+
 def test_a_block_that_is_too_long_by_one_line_is_shown_whole() -> None:
     block = "\n".join(f"line {number}" for number in range(25))
     assert "…" not in text.error(TfprovError("internal", "x", evidence=(block,)))
