@@ -432,7 +432,8 @@ def test_an_installer_that_fails_gives_way_to_the_next(
     site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, last: str
 ) -> None:
     from tfprov.events import Attempt, Event
-    from tfprov.pipeline import unpacked, uv
+    from tfprov.install import place as placing
+    from tfprov.pipeline import uv
     from tfprov.pipeline.context import Request
     from tfprov.pipeline.up import up
 
@@ -448,7 +449,7 @@ def test_an_installer_that_fails_gives_way_to_the_next(
     def place(*_: object, **__: object) -> None:
         raise OSError(errno.ENOSYS, "no such thing here")
 
-    monkeypatch.setattr(unpacked, "place", place)
+    monkeypatch.setattr(placing, "place", place)
     seen: list[Event] = []
     request = Request(profile="train.toml", cwd=site.root, environ=site.environ())
     outcome = up(request, seen.append)

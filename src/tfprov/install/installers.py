@@ -14,6 +14,9 @@ from tfprov.install.wheelhouse import Wheelhouse
 from tfprov.ladder.classify import classify_text
 from tfprov.process import clean_environment
 
+OWN = "tfprov"
+"""Name of what links wheels from their trees (`place.py`); it stands in the file INSTALLER of a package."""
+
 
 class Installer(Protocol):
     """Installs a wheelhouse into an empty environment."""

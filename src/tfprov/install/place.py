@@ -25,11 +25,10 @@ from packaging.utils import canonicalize_name
 
 from tfprov import process, trees
 from tfprov.errors import TfprovError
+from tfprov.install.installers import OWN
 from tfprov.paths import plain
 from tfprov.unpack.records import Tree, broken
 
-INSTALLER = "tfprov"
-"""What stands in the file INSTALLER of a package."""
 # What pip does, too: in a virtual environment headers have a place of their own.
 _SCHEME = """
 import json, os, sys, sysconfig
@@ -235,7 +234,7 @@ def _finish(plan: _Plan, scheme: Mapping[str, str], python: Path) -> None:
     for _, script in _entry_points(plan.wheel, plan.metadata):
         name, content = script.generate(str(python), get_launcher_kind())
         rows.update([_write(Path(scheme["scripts"]) / name, content, plan.library, executable=True)])
-    for name, content in (("INSTALLER", f"{INSTALLER}\n".encode()), ("REQUESTED", b"")):
+    for name, content in (("INSTALLER", f"{OWN}\n".encode()), ("REQUESTED", b"")):
         rows.update([_write(Path(plan.library) / plan.metadata / name, content, plan.library)])
     record = f"{plan.metadata}/RECORD"
     rows[record] = (record, "", "")

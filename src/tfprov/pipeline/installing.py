@@ -14,8 +14,7 @@ from tfprov.events import Note
 from tfprov.fetch.fetch import Fetched
 from tfprov.fetch.store import Store
 from tfprov.install.ahead import compiling
-from tfprov.install.installers import Installer, Pip, Uv
-from tfprov.install.place import INSTALLER
+from tfprov.install.installers import OWN, Installer, Pip, Uv
 from tfprov.install.wheelhouse import Wheelhouse, wheelhouse
 from tfprov.ladder.classify import classify_exception
 from tfprov.ladder.climb import Policy, Step, climb
@@ -113,7 +112,7 @@ def install_wheels(
 
     def place(trees: Unpacking) -> str:
         unpacked.install(trees, wanted)
-        return INSTALLER
+        return OWN
 
     def empty() -> None:
         # What a failed installer left behind is not trusted: the next one gets an empty environment.

@@ -14,8 +14,6 @@ from tfprov.errors import TfprovError
 from tfprov.fetch.partial import Partial
 from tfprov.fetch.record import boot_id
 from tfprov.host.records import Interpreter
-from tfprov.install.place import Unpacked as UnpackedWheel
-from tfprov.install.place import place
 from tfprov.ladder.classify import classify_exception
 from tfprov.lock.records import LockedFile
 from tfprov.paths import Home
@@ -115,6 +113,10 @@ def install(unpacked: Unpacking, wanted: Installing) -> None:
     Raises:
         TfprovError: a wheel, or the machine.
     """
+    # It brings libraries that a run which links an image has no use for.
+    from tfprov.install.place import Unpacked as UnpackedWheel
+    from tfprov.install.place import place
+
     files = wanted.files
     try:
         trees = unpacked.wait()

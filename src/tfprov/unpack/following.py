@@ -21,7 +21,8 @@ from tfprov.unpack.archive import LOCAL, RefusedError
 from tfprov.unpack.members import File, Written, extract
 from tfprov.unpack.records import Member
 
-_POLL_SECONDS = 0.01
+_POLL_SECONDS = 0.04
+"""Long enough that a dozen threads which wait cost nothing, and short beside what arrives meanwhile."""
 _SHARE = 64
 """Small members that are written by one task."""
 _BIG = 1024 * 1024
@@ -198,7 +199,7 @@ class Following:
 
     def _wait_a_little(self) -> None:
         self._check()
-        threading.Event().wait(_POLL_SECONDS)
+        self.whole.wait(_POLL_SECONDS)
 
     def _check(self, count: int = 0) -> None:
         self.going(count)
