@@ -9,13 +9,20 @@ from typing import Literal
 
 from packaging.version import Version
 
-from tfprov.host.records import Facts, Gpu
+from tfprov.host.records import Driver, Facts, Gpu
 from tfprov.plan.compat import Compat, CondaBuild, Cuda, ToolkitDriver
 from tfprov.plan.records import Refusal
 
 # The family names that people know, by major compute capability.
 _FAMILIES = {"3": "Kepler", "5": "Maxwell", "6": "Pascal", "9": "Hopper", "10": "Blackwell", "12": "Blackwell"}
 _FAMILIES_EXACT = {"7.0": "Volta", "7.5": "Turing", "8.0": "Ampere", "8.6": "Ampere", "8.9": "Ada"}
+
+
+# The cards on which a newer libcuda (the package `cuda-compat`) works above an older kernel driver.
+_DATA_CENTRE = re.compile(
+    r"\bTesla\b|\b(?:A(?:2|10G?|16|30|40|100|800)|L(?:2|4|20|40S?)|H(?:20|100|200|800)|B[123]00|G[HB][23]00)\b"
+    r"|\b(?:P(?:4|6|40|100)|T4|V100S?)\b"
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,9 +95,26 @@ def _with_driver(facts: Facts, table: Compat) -> Gpus | Refusal:
     return Gpus(
         usable=usable,
         driver=driver.version,
-        cuda=driver.cuda or cuda_of_driver(driver.version, table, windows=wsl),
+        cuda=_served_cuda(driver, usable, table, windows=wsl),
         wsl=wsl,
     )
+
+
+def _served_cuda(driver: Driver, usable: Sequence[Gpu], table: Compat, *, windows: bool) -> str | None:
+    """The newest CUDA that the driver serves on these GPUs.
+
+    A newer libcuda above an older kernel driver says what it serves itself; only data-centre cards follow it.
+    """
+    own = cuda_of_driver(driver.version, table, windows=windows)
+    if own is None or driver.cuda is None:
+        return driver.cuda or own
+    if Version(driver.cuda).release[:2] <= Version(own).release[:2]:
+        return driver.cuda
+    return driver.cuda if all(map(_is_data_centre, usable)) else own
+
+
+def _is_data_centre(gpu: Gpu) -> bool:
+    return _DATA_CENTRE.search(gpu.name) is not None and "GeForce" not in gpu.name
 
 
 def _none_usable(facts: Facts, nvidia: list[Gpu]) -> Refusal:
@@ -197,7 +221,7 @@ def _driver_refusal(cuda: Cuda, gpus: Gpus, driver: str, table: Compat) -> Refus
     lowest = cuda.driver_wsl if gpus.wsl else cuda.driver_linux
     compiled = [gpu for gpu in gpus.usable if _code_of_wheel(cuda, gpu) == "ptx"]
     needed = driver_for(cuda.built_for, table, windows=gpus.wsl) if compiled else None
-    if driver_number(driver) < Version(lowest):
+    if driver_number(driver) < Version(lowest) and not _is_carried(cuda, gpus, driver, table):
         return Refusal(
             code="gpu-driver-too-old",
             why=f"CUDA {cuda.built_for} needs driver {lowest} or newer; this machine has {driver}",
@@ -213,6 +237,14 @@ def _driver_refusal(cuda: Cuda, gpus: Gpus, driver: str, table: Compat) -> Refus
             driver=needed,
         )
     return None
+
+
+def _is_carried(cuda: Cuda, gpus: Gpus, driver: str, table: Compat) -> bool:
+    """Whether a newer libcuda serves the release although the kernel driver is older than its CUDA asks for."""
+    own = cuda_of_driver(driver, table, windows=gpus.wsl)
+    if gpus.cuda is None or own is None or not all(map(_is_data_centre, gpus.usable)):
+        return False
+    return Version(own) < Version(gpus.cuda) and Version(gpus.cuda).major >= Version(cuda.built_for).major
 
 
 def serves(cuda: Cuda, gpu: Gpu, table: Compat) -> bool:

@@ -90,6 +90,10 @@ CASES: dict[str, tuple[Host, dict[str, Any], str, str]] = {
     "a100, driver 470, 2.16": (gpu(hosts.A100, "470.57.02"), cuda("==2.16.*"), "gpu-driver-too-old", "525.60.13"),
     "a100, driver 470, 2.16, what runs": (gpu(hosts.A100, "470.57.02"), cuda("==2.16.*"), "gpu-driver-too-old", "2.14.1"),
     "h100, driver 525": (gpu(hosts.H100, "525.60.13"), asked(), f"{CUDA}==2.14.1 cuda 3.10.13", ""),
+    "a100, driver 470 with cuda-compat": (
+        gpu(hosts.A100, "470.57.02", cuda="12.5"), asked(), f"{CUDA}==2.21.0 cuda 3.13.0", ""),
+    "rtx 3090, driver 470 with cuda-compat": (
+        gpu(hosts.RTX3090, "470.57.02", cuda="12.5"), asked(), f"{CUDA}==2.14.1 cuda 3.10.13", ""),
     "l40s": (gpu(L40S, "535.104.05"), asked(), f"{CUDA}==2.21.0 cuda 3.13.0", ""),
     "rtx 3060, driver 510": (gpu(RTX3060, "510.47.03"), asked(), f"{CUDA}==2.14.1 cuda 3.10.13", ""),
     "gtx 1060, driver 450": (gpu(hosts.GTX1080, "450.80.02"), asked(), f"{CUDA}==2.14.1 cuda 3.10.13", ""),
