@@ -1,6 +1,6 @@
 """How often the diagnosis is right on the corpus of tests/corpus, as it is and as other programs hand it on; how fast.
 
-    python benchmarks/diagnose.py [--codes] [--misses] [--size 200] [--json]
+    python benchmarks/diagnose.py [--codes] [--misses] [--size 200] [--json] [--public]
 
 Recall of a group: of the logs whose cause is in it, the share whose root was found in it. Precision: of the logs that
 were said to be of the group, the share that are. A log with several right answers counts for each. False
@@ -28,7 +28,7 @@ from pathlib import Path
 TESTS = Path(__file__).resolve().parents[1] / "tests"
 sys.path.insert(0, str(TESTS))
 
-from corpus_logs import NONE, Log, faults, group_of, read, root_of  # noqa: E402  # found through the line above
+from corpus_logs import NONE, Log, faults, group_of, read, read_public, root_of  # noqa: E402  # found through the line above
 from log_variants import TRUNCATIONS, VARIANTS, Variant, padding  # noqa: E402
 from tfprov.diagnose.diagnose import diagnose  # noqa: E402
 
@@ -76,8 +76,9 @@ def main() -> None:
     arguments.add_argument("--misses", action="store_true", help="name the logs that are judged wrongly")
     arguments.add_argument("--size", type=int, default=200, help="megabytes of the big log; 0 leaves it out")
     arguments.add_argument("--json", action="store_true", help="one JSON document instead of tables")
+    arguments.add_argument("--public", action="store_true", help="the logs of tests/public instead of the corpus")
     asked = arguments.parse_args()
-    logs = read()
+    logs = read_public() if asked.public else read()
     runs = {name: judge(logs, change) for name, change in {**VARIANTS, **TRUNCATIONS}.items()}
     big = measure(logs, asked.size) if asked.size else None
     if asked.json:

@@ -10,6 +10,11 @@ A log is two files: `NAME.log`, bytes as a tool wrote them, and `NAME.json` besi
     made         "provoked": a real tool said it on a real machine; "by message format": written after the tool's source
     tool         which tool, which version
     command      what was run
+
+Logs that people showed in public are in tests/public, several in a file. Each begins with a line
+`### NAME | CODES | OWNER/REPOSITORY#NUMBER`: the code that the thread came to and others that are right, then the thread.
+They are shortened, and names of people, folders and hosts are replaced. The cause was written down before tfprov read the
+log; how many each set got right then is in docs/diagnose.md.
 """
 
 from __future__ import annotations
@@ -19,10 +24,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from tfprov.diagnose.records import NOISE, Context, Diagnosis
+from tfprov.diagnose.records import NOISE, UNKNOWN, Context, Diagnosis
 from tfprov.errors import CODES
 
 FOLDER = Path(__file__).parent / "corpus"
+PUBLIC = Path(__file__).parent / "public"
 NONE = "-"
 """Stands for no fault in tables."""
 
@@ -38,7 +44,7 @@ class Log:
         accept: further roots that are right; None in it for "nothing known".
         consequences: codes that may not be causes.
         context: what is known around it.
-        made: how it came to be.
+        made: how it came to be; of a public log: the thread.
         content: the log.
     """
 
@@ -81,6 +87,29 @@ def _read(folder: Path) -> Iterator[Log]:
             made=told["made"],
             content=path.with_suffix(".log").read_bytes(),
         )
+
+
+def read_public(folder: Path = PUBLIC) -> tuple[Log, ...]:
+    """The logs that people showed in public, in order of their names. What has no code is taken for no fault."""
+    return tuple(sorted(_read_public(folder), key=lambda log: log.name))
+
+
+def _read_public(folder: Path) -> Iterator[Log]:
+    for path in folder.glob("*.txt"):
+        for part in path.read_text(encoding="utf-8").split("\n### "):
+            head, _, text = part.removeprefix("### ").partition("\n")
+            name, told, source = (word.strip() for word in head.split(" | "))
+            code, *accept = (None if word in {NOISE, UNKNOWN} else word for word in told.split(","))
+            yield Log(
+                name=f"{path.stem}-{name}",
+                folder=path.stem,
+                code=code,
+                accept=tuple(accept),
+                consequences=(),
+                context=Context(),
+                made=source,
+                content=text.encode(),
+            )
 
 
 def group_of(code: str | None) -> str:

@@ -10,7 +10,7 @@ import sys
 from collections.abc import Sequence
 from io import BytesIO
 
-from corpus_logs import Log, read, root_of
+from corpus_logs import Log, read, read_public, root_of
 from log_variants import VARIANTS, Variant, last_lines, padding
 from tfprov.diagnose.diagnose import diagnose
 
@@ -47,7 +47,7 @@ def broken(logs: Sequence[Log], seed: int) -> str:
 
 
 def main(count: int) -> int:
-    logs = read()
+    logs = (*read(), *read_public())
     wrong = 0
     for seed in range(count):
         told = broken(logs, seed)

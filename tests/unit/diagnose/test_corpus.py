@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from io import BytesIO
 
 import pytest
 
-from corpus_logs import FOLDER, Log, faults, read, root_of
+from corpus_logs import FOLDER, Log, faults, read, read_public, root_of
 from log_chains import broken
 from log_variants import VARIANTS, last_lines, padding
 from tfprov.diagnose.diagnose import diagnose
 from tfprov.errors import CODES
 
 LOGS = read()
+SHOWN = read_public()
 # What the classifier cannot do yet: `NAME`, or `VARIANT:NAME`. A line whose log is right must go: the tests see to it.
 KNOWN_MISSES = frozenset((FOLDER / "known-misses.txt").read_text(encoding="utf-8").split())
 
@@ -48,6 +50,28 @@ def test_any_chain_of_programs_that_hand_a_log_on_keeps_its_cause() -> None:
     assert wrong == []
 
 
+@pytest.mark.parametrize("log", SHOWN, ids=lambda log: log.name)
+def test_the_cause_that_a_public_thread_came_to_is_found(log: Log) -> None:
+    assert faults(log, diagnose(BytesIO(log.content))) == []
+    assert faults(log, diagnose(BytesIO(last_lines(30)(log.content)))) == []
+
+
+def test_any_chain_of_programs_that_hand_a_public_log_on_keeps_its_cause() -> None:
+    assert [told for told in (broken(SHOWN, seed) for seed in range(60)) if told] == []
+
+
+def test_a_public_failure_that_no_code_describes_is_unknown_and_harmless_words_are_noise() -> None:
+    said = {
+        log.name: [one.role for one in diagnose(BytesIO(log.content)).findings][:1] for log in SHOWN if not log.code
+    }
+    assert said == {
+        "first-cudart_dll_alone": ["noise"],
+        "first-cudart_while_working": ["noise"],
+        "second-ptxas_driver_trains": ["noise"],
+        "second-tensorboard_pip_daemon": ["unknown"],
+    }
+
+
 def test_known_misses_are_logs_of_the_corpus() -> None:
     assert {name.rpartition(":")[2] for name in KNOWN_MISSES} <= {log.name for log in LOGS}
 
@@ -63,10 +87,12 @@ def test_the_corpus_holds_every_group_and_says_where_a_log_comes_from() -> None:
     assert all(log.folder in (*log.groups[:1], "clean", "noise") for log in LOGS)
     assert {log.made for log in LOGS} == {"provoked", "by message format"}
     assert len({log.name for log in LOGS}) == len(LOGS)
+    assert len({log.name for log in SHOWN}) == len(SHOWN) >= 150
+    assert all(re.fullmatch(r"[\w.-]+/[\w.-]+#\d+", log.made) for log in SHOWN)
 
 
 def test_the_corpus_names_no_machine_and_no_registry() -> None:
-    for log in LOGS:
+    for log in (*LOGS, *SHOWN):
         text = log.content.decode("utf-8", "replace")
         for word in ("/ro" + "ot/", "127.0.0.1", "localhost:", "python" + "hosted", "anaconda" + ".org"):
             assert word not in text, (log.name, word)
