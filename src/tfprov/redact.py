@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from urllib.parse import quote, urlsplit, urlunsplit
 
 # user:password@ or token@ in a URL. The user part goes too: with token authentication it is the secret.
 # Up to the last @ of the authority: people forget to encode the one inside a password.
@@ -26,8 +27,22 @@ _HEADER = re.compile(
 _PASSWORD = re.compile(r"://[^/@\s]*:(?!\$\{)[^/@\s]+@")
 
 
+_known: dict[str, str] = {}
+# Shorter ones stand in too many words, and protect nothing.
+_SHORTEST = 6
+
+
+def remember(name: str, value: str) -> None:
+    """Let `redact` show `${NAME}` in place of a value that came into an address from a variable."""
+    if len(value) >= _SHORTEST:
+        for spelling in {value, quote(value, safe="")}:
+            _known[spelling] = f"${{{name}}}"
+
+
 def redact(text: str) -> str:
-    """The text with credentials in URLs and authorization headers replaced by `****`."""
+    """The text with credentials in URLs and authorization headers replaced by `****`, known values by their names."""
+    for value, put in _known.items():
+        text = text.replace(value, put)
     text = _ODD_USERINFO.sub(r"\g<scheme>****@", _USERINFO.sub(r"\g<scheme>****@", text))
     text = _PATH_TOKEN.sub(r"\g<head>****", text)
     text = _QUERY.sub(r"\g<key>****", text)
@@ -37,6 +52,11 @@ def redact(text: str) -> str:
 def without_userinfo(url: str) -> str:
     """The URL with user and password left out, for files that others read (locks)."""
     return _USERINFO.sub(r"\g<scheme>", url)
+
+
+def without_signature(url: str) -> str:
+    """The URL without its query when a signature or a token stands in it: it is good for an hour, and for anybody."""
+    return urlunsplit(urlsplit(url)._replace(query="")) if _QUERY.search(url) else url
 
 
 def holds_password(text: str) -> bool:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
 from tfprov.errors import TfprovError
+from tfprov.lock.records import LockedFile
 from tfprov.redact import redact
 
 _VARIABLE = re.compile(r"\$\{(?P<name>[A-Za-z_][A-Za-z0-9_]*)\}")
@@ -38,6 +40,14 @@ def expand(text: str, environ: Mapping[str, str]) -> str:
 def expand_all(variables: Mapping[str, str], environ: Mapping[str, str]) -> dict[str, str]:
     """Variables of a profile with `${NAME}` replaced in each; errors as of `expand`."""
     return {name: expand(text, environ) for name, text in variables.items()}
+
+
+def with_values(files: Sequence[LockedFile], environ: Mapping[str, str]) -> tuple[LockedFile, ...]:
+    """Locked files with the `${NAME}` in their addresses replaced; errors as of `expand`."""
+    return tuple(
+        replace(file, url=expand(file.url, environ)) if file.url.startswith("http") and "${" in file.url else file
+        for file in files
+    )
 
 
 def place(entry: str, folder: Path) -> str:

@@ -16,7 +16,7 @@ import socket
 import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from types import TracebackType
+from types import MappingProxyType, TracebackType
 from typing import TYPE_CHECKING
 
 from tfprov.errors import TfprovError
@@ -31,6 +31,7 @@ from tfprov.fetch.relay_answers import TOLD_OF_FILES, Answer, headers_of, metada
 from tfprov.fetch.routes import Route, bypasses
 from tfprov.fetch.sources import Network
 from tfprov.fetch.store import Store
+from tfprov.fetch.veil import Veil, names_in
 from tfprov.fetch.ways import Clients, Ways
 from tfprov.ladder.classify import classify_exception
 from tfprov.ladder.climb import TransferError
@@ -55,6 +56,7 @@ class Relay:
 
     Attributes:
         failure: the first thing that could not be had over any way, as we saw it; None when there was none.
+        signed: signed addresses of pages that were read, by the same without their signatures.
     """
 
     def __init__(
@@ -68,6 +70,7 @@ class Relay:
         patience: Patience = PAGES,
         store: Store | None = None,
         promised: Promised | None = None,
+        environ: Mapping[str, str] = MappingProxyType({}),
     ) -> None:
         """Listen on the loopback.
 
@@ -80,10 +83,15 @@ class Relay:
             patience: how long to try.
             store: keeps wheels that could only be had whole; None to throw them away.
             promised: keeps what the index says of wheels; None to forget it.
+            environ: for `${NAME}` in the addresses of `direct`.
         """
         self.store = store
         self.promised = promised
-        addresses = tuple(filter(None, map(stand_ins.direct_address, direct)))
+        templates = tuple(filter(None, map(stand_ins.direct_address, direct)))
+        known = {name: environ[name] for name in names_in(templates) if name in environ}
+        self.signed: dict[str, str] = {}
+        self.veil = Veil({**dict(network.variables), **known})
+        addresses = map(Veil(known).uncover, templates)
         logins = (login for login in map(login_in, addresses) if login is not None)
         self.network = replace(network, logins=(*network.logins, *logins))
         self.failure: TfprovError | None = None
@@ -127,9 +135,9 @@ class Relay:
             index: another main index than the network's.
         """
         main = index or self.network.simple_url
-        extra = [stand_ins.stand_in(url, "index") for url in self.network.extra]
+        extra = [stand_ins.stand_in(url, "index", self.veil) for url in self.network.extra]
         variables = {
-            "UV_DEFAULT_INDEX": stand_ins.stand_in(main, "index"),
+            "UV_DEFAULT_INDEX": stand_ins.stand_in(main, "index", self.veil),
             # All retries and all waits are ours.
             "UV_HTTP_RETRIES": "0",
             "UV_HTTP_TIMEOUT": "1800",
@@ -147,7 +155,9 @@ class Relay:
     @property
     def find_links(self) -> tuple[str, ...]:
         """The folders and pages of links, for its arguments."""
-        return tuple(stand_ins.stand_in(place, "links") if "://" in place else place for place in self.network.places)
+        return tuple(
+            stand_ins.stand_in(place, "links", self.veil) if "://" in place else place for place in self.network.places
+        )
 
     def admits(self, header: str | None) -> bool:
         """Whether a `Proxy-Authorization` is that of a child of this run."""
@@ -263,26 +273,29 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         if not self.relay.admits(self.headers.get("Proxy-Authorization")):
             self.close_connection = True
             return Answer(status=407, headers={"Proxy-Authenticate": 'Basic realm="tfprov"'})
-        found = stand_ins.real(self.path)
+        found = stand_ins.real(self.path, self.relay.veil)
         if found is None:
             return Answer(status=403, body=b"this relay serves the indexes of one run only")
         kind, url = found
         asked = {name: self.headers[name] for name in _ASKED if name in self.headers}
         relay = self.relay
         if kind == "wheel" and url.endswith(".metadata"):
-            return metadata_answer(relay.ways, url.removesuffix(".metadata"), asked, relay.store)
+            wheel = url.removesuffix(".metadata")
+            return metadata_answer(relay.ways, relay.signed.get(wheel, wheel), asked, relay.store)
         if kind in ("file", "wheel"):
-            return self._file(url, asked)
+            return self._file(relay.signed.get(url, url), asked)
         known = self.relay.elsewhere(kind, url)
         if known is None:
             return Answer(status=403, body=b"this is no index of this run")
         address, mirrors = known
-        ways = self.relay.ways
+        ways, veil = self.relay.ways, self.relay.veil
 
-        def act(client: httpx.Client, page: str) -> Answer:
-            return page_answer(client, page, asked, ways)
+        def act(client: httpx.Client, page: str) -> tuple[Answer, Mapping[str, str]]:
+            return page_answer(client, page, asked, ways, veil)
 
-        return ways.read(address, act, elsewhere=mirrors)
+        answer, signed = ways.read(address, act, elsewhere=mirrors)
+        relay.signed.update(signed)
+        return answer
 
     def _file(self, url: str, asked: Mapping[str, str]) -> Answer:
         """A file, or the copy of its metadata that the index has."""

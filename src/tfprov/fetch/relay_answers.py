@@ -16,6 +16,7 @@ from tfprov.fetch.answers import name_in, raise_for_status
 from tfprov.fetch.bounded import body_of, response_to
 from tfprov.fetch.index import kind_of_page, parse_html, refuse_no_index
 from tfprov.fetch.store import Store
+from tfprov.fetch.veil import Veil
 from tfprov.fetch.ways import Ways
 from tfprov.fetch.wheel_metadata import read_metadata
 from tfprov.lock.records import LockedFile
@@ -44,16 +45,18 @@ class Answer:
     size: int | None = None
 
 
-def page_answer(client: httpx.Client, url: str, asked: Mapping[str, str], ways: Ways) -> Answer:
-    """A page of an index, or of links, with stand-ins for its links."""
+def page_answer(
+    client: httpx.Client, url: str, asked: Mapping[str, str], ways: Ways, veil: Veil
+) -> tuple[Answer, Mapping[str, str]]:
+    """A page of an index, or of links, with stand-ins for its links; and its signed links by their unsigned ones."""
     network, address = ways.network, without_userinfo(url)
     headers = {**asked, "Accept-Encoding": "gzip"}
     with response_to(client, address, headers=headers, auth=network.auth(url)) as response:
         if response.status_code in (304, 404, 410):
-            return Answer(status=response.status_code, headers=headers_of(response, _TOLD))
+            return Answer(status=response.status_code, headers=headers_of(response, _TOLD)), {}
         raise_for_status(response, url)
         body, kind, base = body_of(response, url), kind_of_page(response), str(response.url)
-    told, there = headers_of(response, _TOLD), stand_ins.Base(url=base, allow_http=network.allow_http)
+    told, there = headers_of(response, _TOLD), stand_ins.Base(url=base, allow_http=network.allow_http, veil=veil)
     if kind.endswith("json"):
         page = stand_ins.json_page(body, there)
     else:
@@ -66,7 +69,10 @@ def page_answer(client: httpx.Client, url: str, asked: Mapping[str, str], ways: 
         what = f"`{urlsplit(base).hostname}` names files at `{host}` over http, which were left out"
         hint = f'if that host may be used without encryption, add `allow-http = ["{host}"]` to `[index]`'
         ways.note_once(f"{what}: {hint}")
-    return Answer(status=200, headers=told, body=page)
+    if there.signed:
+        # A page that is kept would lead to addresses without their signatures.
+        told = {**headers_of(response, ("Content-Type", "Date")), "Cache-Control": "no-store"}
+    return Answer(status=200, headers=told, body=page), there.signed
 
 
 def metadata_answer(ways: Ways, url: str, asked: Mapping[str, str], store: Store | None) -> Answer:

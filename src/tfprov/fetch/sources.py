@@ -18,10 +18,11 @@ from tfprov.fetch.credentials import Keyring, Login, basic_auth, from_netrc, log
 from tfprov.fetch.health import Health
 from tfprov.fetch.names import Names
 from tfprov.fetch.routes import DIRECT, Route, routes_of
+from tfprov.fetch.veil import behind_host, names_in
 from tfprov.host.records import Facts, IndexConfig
 from tfprov.index_address import mistake_in
 from tfprov.profile.records import Profile
-from tfprov.redact import redact
+from tfprov.redact import redact, remember
 
 if TYPE_CHECKING:
     import httpx
@@ -44,6 +45,7 @@ class Network:
         deadline: seconds for the whole run, or None.
         certificates: PEM files to trust beside those of the system.
         logins: credentials by origin.
+        variables: names and values of the variables that stand behind the host in an address of an index.
         netrc: file with more credentials, or None.
         folder: for files that child processes need.
         allow_http: hosts that an https address may lead to without encryption.
@@ -65,6 +67,7 @@ class Network:
     deadline: float | None = None
     certificates: tuple[Path, ...] = ()
     logins: tuple[Login, ...] = field(default=(), repr=False)
+    variables: tuple[tuple[str, str], ...] = field(default=(), repr=False)
     netrc: Path | None = None
     folder: Path | None = None
     allow_http: tuple[str, ...] = ()
@@ -207,7 +210,12 @@ def network(profile: Profile, folder: Path, facts: Facts, environ: Mapping[str, 
     home = environ.get("HOME") or environ.get("USERPROFILE")
     candidates = [Path(environ["NETRC"])] if environ.get("NETRC") else []
     candidates += [Path(home) / name for name in (".netrc", "_netrc")] if home else []
+    templates = (*(url for values in urls.values() for url in values), *find_links)
+    variables = tuple((name, environ[name]) for name in names_in(map(behind_host, templates)) if name in environ)
+    for name, value in variables:
+        remember(name, value)
     return Network(
+        variables=variables,
         index_url=next(iter(expanded["index_url"]), None),
         extra=expanded["extra"],
         merged=machine.merged or profile.index.strategy == "best",

@@ -15,7 +15,8 @@ from typing import Literal
 from urllib.parse import quote, unquote, urljoin, urlsplit
 
 from tfprov.fetch.index import anchors, not_an_index
-from tfprov.redact import without_userinfo
+from tfprov.fetch.veil import NOTHING, Veil, as_template
+from tfprov.redact import without_signature, without_userinfo
 
 HOST = "tfprov.invalid"
 """A name that no server can have (RFC 2606): whoever asks for it without the relay gets nothing."""
@@ -23,36 +24,46 @@ HOST = "tfprov.invalid"
 Kind = Literal["index", "links", "file", "wheel"]
 """What is at an address; of a `wheel` the metadata are read here, because its index has no copy of them."""
 _ADDRESS = re.compile(
-    rf"http://{re.escape(HOST)}/(?:index|links|file|wheel)/(?P<scheme>https?)/(?P<netloc>[^/\s\"'`<>]+)"
+    rf"http://{re.escape(HOST)}/(?:index|links|file|wheel)/(?P<scheme>https?)/(?P<netloc>[^/\s\"'`<>]+)(?P<rest>[^\s\"'`<>]*)"
 )
-_DIRECT = re.compile(r"(?P<before>^[\w.-]+\s*(?:\[[^\]]*\])?\s*@\s*)(?P<url>https?://[^\s$]+)(?=\s|$)", re.IGNORECASE)
+_DIRECT = re.compile(
+    r"(?P<before>^[\w.-]+\s*(?:\[[^\]]*\])?\s*@\s*)(?P<url>https?://(?:\$\{[A-Za-z_]\w*\}|[^\s$])+)(?=\s|$)",
+    re.IGNORECASE,
+)
 # A link as nearly every index writes them: absolute, nothing escaped, no login, and all of a page to one server.
 _LINK = re.compile(rb'("url"\s*:\s*")(https?)://([A-Za-z0-9.:-]+/)')
 _METADATA_KEY = b'-metadata"'
 
 
-def stand_in(url: str, kind: Kind) -> str:
-    """The address that a resolver is given for this one; an address that is not http or https as it is."""
+def stand_in(url: str, kind: Kind, veil: Veil = NOTHING) -> str:
+    """The address that a resolver is given for this one; an address that is not http or https as it is.
+
+    Args:
+        url: the real one, or one with `${NAME}` in it.
+        kind: what is there.
+        veil: puts names in place of values behind its host.
+    """
     parts = urlsplit(without_userinfo(url))
     if parts.scheme not in ("http", "https"):
         return url
     rest = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
     rest += f"#{parts.fragment}" if parts.fragment else ""
-    return f"http://{HOST}/{kind}/{parts.scheme}/{quote(parts.netloc, safe=':')}{rest}"
+    return f"http://{HOST}/{kind}/{parts.scheme}/{quote(parts.netloc, safe=':')}{veil.cover(rest)}"
 
 
-def real(address: str) -> tuple[str, str] | None:
+def real(address: str, veil: Veil = NOTHING) -> tuple[str, str] | None:
     """The kind and the real address of a stand-in; None for any other address."""
-    found = _ADDRESS.match(address)
-    if found is None:
+    if _ADDRESS.match(address) is None:
         return None
     kind = address[len(f"http://{HOST}/") :].partition("/")[0]
-    return kind, truthful(address)
+    return kind, veil.uncover(truthful(address))
 
 
 def truthful(text: str) -> str:
-    """The text with the real addresses in place of stand-ins."""
-    return _ADDRESS.sub(lambda found: f"{found['scheme']}://{unquote(found['netloc'])}", text)
+    """The text with the real addresses in place of stand-ins; `${NAME}` stands in them for values."""
+    return _ADDRESS.sub(
+        lambda found: f"{found['scheme']}://{unquote(found['netloc'])}{as_template(found['rest'])}", text
+    )
 
 
 def direct_address(line: str) -> str | None:
@@ -63,7 +74,7 @@ def direct_address(line: str) -> str | None:
 
 def disguised(line: str) -> str:
     """A requirement with a stand-in for its address; one without an address as it is."""
-    return _DIRECT.sub(lambda found: found["before"] + stand_in(found["url"], "file"), line)
+    return _DIRECT.sub(lambda found: found["before"] + stand_in(found["url"], "file", NOTHING), line)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -73,12 +84,16 @@ class Base:
     Attributes:
         url: of the page.
         allow_http: hosts that a page at an https address may name over http.
+        veil: puts names in place of values in links.
         refused: hosts that it names so although it may not; grows while links are read.
+        signed: signed addresses by the same without their signatures, which no cache may hold; grows likewise.
     """
 
     url: str
     allow_http: Collection[str] = ()
+    veil: Veil = NOTHING
     refused: set[str] = field(default_factory=set)
+    signed: dict[str, str] = field(default_factory=dict)
 
     def may_lead_to(self, scheme: str, host: str) -> bool:
         """Whether a link to such an address is taken."""
@@ -118,7 +133,8 @@ def _plainly(body: bytes, base: Base) -> bytes | None:
     found = _LINK.search(body)
     if found is None or b"\\/" in body or body.count(found[0]) != body.count(b'"url"') or body.rstrip()[-1:] != b"}":
         return None
-    if found[2] == b"http" and urlsplit(base.url).scheme == "https":
+    # A query may be a signature.
+    if b"?" in body or base.veil.is_in(body) or (found[2] == b"http" and urlsplit(base.url).scheme == "https"):
         return None
     kind, more = (b"file", b"") if _METADATA_KEY in body else (b"wheel", b'"core-metadata":true,')
     before, scheme, host = found.groups()
@@ -149,6 +165,11 @@ def _link(url: str, base: Base, *, has_metadata: bool) -> str | None:
         kind: Kind = "wheel" if not has_metadata and parts.path.endswith(".whl") else "file"
         if parts.scheme not in ("http", "https") or not parts.hostname:
             return None
-        return stand_in(absolute, kind) if base.may_lead_to(parts.scheme, parts.hostname) else None
+        if not base.may_lead_to(parts.scheme, parts.hostname):
+            return None
+        plain = without_signature(absolute)
+        if plain != absolute:
+            base.signed[plain.partition("#")[0]] = absolute.partition("#")[0]
+        return stand_in(plain, kind, base.veil)
     except ValueError:
         return None

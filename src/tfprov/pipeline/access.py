@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
@@ -14,6 +15,9 @@ from tfprov.ladder.climb import TransferError
 from tfprov.pipeline.context import Context
 from tfprov.pipeline.machine import Machine
 from tfprov.process import bare_environment, clean_environment
+from tfprov.redact import without_signature
+
+_SIGNED = re.compile(r"https?://[^\s\"'`<>]+\?[^\s\"'`<>]+")
 
 if TYPE_CHECKING:
     from tfprov.fetch.promised import Promised
@@ -84,10 +88,12 @@ class IndexAccess:
         return line if self._relay is None else disguised(line)
 
     def truthful(self, text: str) -> str:
-        """What it writes, with the real addresses."""
+        """What it writes, with the real addresses, without what may not be kept: values of variables, signatures."""
         from tfprov.fetch.stand_ins import truthful
 
-        return text if self._relay is None else truthful(text)
+        if self._relay is None:
+            return text
+        return _SIGNED.sub(lambda found: without_signature(found[0]), truthful(text))
 
     def failure(self) -> TfprovError | None:
         """The first thing that could not be had over any way: no other try of uv would change that."""
@@ -134,5 +140,6 @@ def index_access(context: Context, machine: Machine, requirements: Sequence[str]
         direct=requirements,
         store=Store(context.home.store),
         promised=promised_in(context),
+        environ=context.request.environ,
     ) as relay:
         yield IndexAccess(context, machine, relay, requirements)

@@ -12,7 +12,7 @@ from packaging.utils import parse_wheel_filename
 from tfprov.digests import sha256_of
 from tfprov.errors import TfprovError
 from tfprov.events import Note
-from tfprov.fetch.addresses import expand_all
+from tfprov.fetch.addresses import expand_all, with_values
 from tfprov.fetch.built import BuiltWheels
 from tfprov.fetch.fetch import fetch, sizes
 from tfprov.fetch.store import Store
@@ -128,7 +128,8 @@ def _built(
 
 def _fetched(context: Context, machine: Machine, sources: tuple[LockedSource, ...], store: Store) -> dict[str, Path]:
     """The archives among the sources, by hash."""
-    files = tuple(source.archive for source in sources if source.archive is not None)
+    archives = tuple(source.archive for source in sources if source.archive is not None)
+    files = with_values(archives, context.request.environ)
     if machine.network.offline:
         require_local(context, machine, files, store)
     else:

@@ -7,6 +7,7 @@ import pytest
 
 from tfprov.errors import TfprovError
 from tfprov.fetch.stand_ins import Base, Kind, disguised, html_page, json_page, real, stand_in, truthful
+from tfprov.fetch.veil import Veil
 
 ADDRESSES = (
     "https://index.example/simple",
@@ -41,13 +42,15 @@ def test_a_stand_in_holds_no_login_and_a_folder_has_none() -> None:
         ("thing@https://a.example/x.tar.gz#sha256=12", True),
         ("thing @ git+https://a.example/x.git", False),
         ("thing @ file:///x.whl", False),
-        ("thing @ https://${HOST}/x.whl", False),
+        ("thing @ https://${HOST}/x.whl", True),
+        ("thing @ https://${USER}:${PASSWORD}@a.example/${TOKEN}/x.whl?t=${TOKEN}", True),
+        ("thing @ https://$HOST/x.whl", False),
         ("thing>=1", False),
     ],
 )
 def test_requirements_with_an_address_get_a_stand_in(line: str, changed: bool) -> None:
     assert (disguised(line) != line) is changed
-    assert truthful(disguised(line)) == line.replace("me:pw@", "")
+    assert truthful(disguised(line)) == line.replace("me:pw@", "").replace("${USER}:${PASSWORD}@", "")
 
 
 def entry(url: str, **more: object) -> dict[str, object]:
@@ -140,3 +143,38 @@ def test_a_page_at_an_https_address_names_no_files_over_http_unless_that_is_allo
         # What is not encrypted in the first place loses nothing.
         plain = Base(url="http://index.example/simple/a/")
         assert b"plain.example" in page(body if page is json_page else html.encode(), plain)
+
+
+VEIL = Veil({"TOKEN": "s3cret/value", "SHORT": "v2"})
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://index.example/s3cret/value/simple",
+        "https://index.example/s3cret%2Fvalue/simple?key=s3cret%2Fvalue",
+        "https://index.example/v2/v20/xv2/simple",
+        "https://v2.example/simple",
+    ],
+)
+def test_values_of_variables_are_seen_by_nobody_and_come_back(url: str) -> None:
+    made = stand_in(url, "index", VEIL)
+    assert "s3cret" not in made
+    assert real(made, VEIL) in (("index", url), ("index", url.replace("%2F", "/")))
+    assert "s3cret" not in truthful(made)
+    assert "v20/xv2" in made or "v20" not in url
+
+
+def test_links_with_a_value_or_a_signature_are_covered() -> None:
+    links = ["https://files.example/s3cret/value/a-1.whl", "https://files.example/a-2.whl?X-Amz-Signature=abc#sha256=1"]
+    body = json.dumps({"files": [entry(link) | {"filename": "a-1.whl"} for link in links]}).encode()
+    html = "".join(f'<a href="{link}">x</a>' for link in links)
+    for made, base in (
+        (json_page, Base(url="https://index.example/", veil=VEIL)),
+        (lambda _, base: html_page(html, base), Base(url="https://index.example/", veil=VEIL)),
+    ):
+        page = made(body, base)
+        assert b"s3cret" not in page
+        assert b"Signature" not in page
+        assert b"$(TOKEN)/a-1.whl" in page
+        assert base.signed == {"https://files.example/a-2.whl": "https://files.example/a-2.whl?X-Amz-Signature=abc"}

@@ -66,7 +66,9 @@ class VenvBackend:
         return locking.bind(context, machine, locked, bounds, path)
 
     def sources(self, context: Context, machine: Machine, lock: Lock) -> tuple[tuple[LockedFile, ...], Network]:
-        return lock.files, machine.network
+        from tfprov.fetch.addresses import with_values
+
+        return with_values(lock.files, context.request.environ), machine.network
 
     def create(
         self,
