@@ -2,12 +2,16 @@
 
 This file is copied into every bundle as `bootstrap`, after a few lines of shell that look for a Python. It uses
 only the standard library. The wheels of tfprov are checked against `bundle.json` and unpacked, without pip and without
-the network, into a folder of tfprov's own; a second run finds them there.
+the network, into a folder of tfprov's own; a second run finds them there, looks at every file, and puts back from the
+wheels what is missing or not as it was.
 """
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import hashlib
+import io
 import json
 import os
 import platform
@@ -17,9 +21,12 @@ import stat
 import subprocess
 import sys
 import tempfile
+import time
 import zipfile
 from pathlib import Path
 
+RECORD = "files.json"
+"""Beside what was unpacked: of each file its size, its times and its hash."""
 LAUNCHER = """\
 import sys
 sys.path.insert(0, {folder!r})
@@ -76,39 +83,211 @@ def unpacked(here: Path) -> Path:
         )
     key = hashlib.sha256("\n".join(hashes[path]["sha256"] for path in wheels).encode() + python.encode())
     root = data_folder() / "tools"
-    folder = root / key.hexdigest()[:16]
-    launcher = folder / "tfprov.py"
-    if launcher.is_file():
-        return launcher
     try:
         root.mkdir(parents=True, exist_ok=True)
-        stage = Path(tempfile.mkdtemp(prefix="new-", dir=root))
+        folder = own_folder(root, key.hexdigest()[:16])
+        return Unpacked(here, folder, [(path, hashes[path]) for path in wheels]).launcher()
     except OSError as error:
-        raise StarterError(
-            "permission-denied", 14, str(error), "set TFPROV_HOME to a folder that you may write to"
-        ) from error
-    try:
-        for path in wheels:
-            unpack(here, path, hashes[path], stage / "lib")
-        (stage / "tfprov.py").write_text(LAUNCHER.format(folder=str(folder / "lib")), encoding="utf-8")
+        raise failed(error, root) from error
+
+
+def own_folder(root: Path, key: str) -> Path:
+    """Where this user's files are: nobody starts what another user, but for root, may have written."""
+    folder = root / key
+    if os.name != "posix" or not os.path.lexists(folder) or folder.lstat().st_uid in (0, os.getuid()):
+        return folder
+    return root / f"{key}-{os.getuid()}"
+
+
+class Unpacked:
+    """tfprov in a folder of its own, and the wheels that it was unpacked from."""
+
+    def __init__(self, here: Path, folder: Path, wheels: list[tuple[str, dict[str, object]]]) -> None:
+        self.here, self.folder, self.wheels = here, folder, wheels
+
+    def launcher(self) -> Path:
+        """The file that starts tfprov, after everything was unpacked or put back."""
+        launcher = self.folder / "tfprov.py"
         try:
-            stage.rename(folder)
-        except OSError:
-            # Another process was faster; its files are the same.
-            if not launcher.is_file():
-                raise
-    except OSError as error:
-        raise StarterError("disk-full", 14, str(error), "free some space, or set TFPROV_HOME") from error
-    finally:
-        shutil.rmtree(stage, ignore_errors=True)
-    return launcher
+            bad = self.bad()
+            if bad:
+                self.heal(bad)
+                bad = self.bad()
+        except (OSError, ValueError, TypeError):
+            # No folder, no record, or something in the way that cannot be mended file by file.
+            bad = {RECORD}
+        if bad:
+            self.renew()
+        return launcher
+
+    def bad(self) -> set[str]:
+        """The files that are missing or not as they were; what does not belong there is deleted on the way.
+
+        Raises:
+            OSError: there is no record, or it cannot be read.
+        """
+        record = json.loads((self.folder / RECORD).read_bytes())
+        if self.folder.is_symlink() or not isinstance(record, dict):
+            raise ValueError
+        bad, touched = set(), False
+        there = self.there()
+        for name, (times, sha256) in record.items():
+            place = self.folder / name
+            if name in there and there[name] == times:
+                continue
+            if name in there and place.is_file() and digest(place) == sha256:
+                record[name], touched = [there[name], sha256], True
+            else:
+                bad.add(name)
+        for name in set(there) - set(record):
+            if name.startswith(RECORD):
+                continue
+            place = self.folder / name
+            if "__pycache__" in name.split("/") and place.suffix == ".pyc" and not place.is_symlink():
+                # Python wrote it; from now on it has to stay as it is.
+                record[name], touched = [there[name], digest(place)], True
+            else:
+                place.unlink()
+        for name in [one for one in bad if "__pycache__" in one.split("/")]:
+            (self.folder / name).unlink(missing_ok=True)
+            del record[name]
+            bad.discard(name)
+            touched = True
+        if touched and os.access(self.folder, os.W_OK):
+            self.write_record(record)
+        return bad
+
+    def there(self) -> dict[str, list[int]]:
+        """Size and times of every file, by its path; a link has no size."""
+        found = {}
+        for parent, folders, names in os.walk(self.folder):
+            for name in (*names, *folders):
+                place = Path(parent, name)
+                status = place.lstat()
+                if not stat.S_ISDIR(status.st_mode):
+                    size = -1 if stat.S_ISLNK(status.st_mode) else status.st_size
+                    path = place.relative_to(self.folder).as_posix()
+                    found[path] = [size, status.st_mtime_ns, status.st_ctime_ns]
+        return found
+
+    def heal(self, bad: set[str]) -> None:
+        """Put files back, each at once, so that a tfprov that runs from here goes on."""
+        record = json.loads((self.folder / RECORD).read_bytes())
+        with tempfile.TemporaryDirectory(prefix=f".new-{os.getpid()}-", dir=self.folder.parent) as name:
+            stage = Path(name)
+            self.unpack_into(stage, bad)
+            for path in bad:
+                place = self.folder / path
+                if place.is_dir() and not place.is_symlink():
+                    shutil.rmtree(place)
+                place.parent.mkdir(parents=True, exist_ok=True)
+                (stage / path).replace(place)
+                # What was compiled of it may be of another text.
+                for old in place.parent.glob(f"__pycache__/{place.stem}.*.pyc"):
+                    old.unlink(missing_ok=True)
+        there = self.there()
+        for path in bad:
+            record[path] = [there[path], digest(self.folder / path)]
+        self.write_record({path: value for path, value in record.items() if path in there})
+
+    def renew(self) -> None:
+        """Unpack everything, and put it in the place of what is there."""
+        root = self.folder.parent
+        sweep(root)
+        stage = Path(tempfile.mkdtemp(prefix=f".new-{os.getpid()}-", dir=root))
+        try:
+            self.unpack_into(stage, None)
+            # mkdtemp makes a folder for its owner alone; what is here is no secret.
+            stage.chmod(0o755)
+            made = Unpacked(self.here, stage, self.wheels)
+            made.write_record({name: [times, digest(stage / name)] for name, times in made.there().items()})
+            for attempt in range(3):
+                # Another process may have been faster; its files are the same, and it has started from them.
+                with contextlib.suppress(OSError, ValueError, TypeError):
+                    if not self.bad():
+                        return
+                if os.path.lexists(self.folder):
+                    aside = root / f".old-{os.getpid()}-{attempt}-{stage.name.rpartition('-')[2]}"
+                    with contextlib.suppress(FileNotFoundError):
+                        self.folder.rename(aside)
+                        shutil.rmtree(aside, ignore_errors=True)
+                        if aside.is_symlink() or aside.is_file():
+                            aside.unlink()
+                with contextlib.suppress(OSError):
+                    stage.rename(self.folder)
+                    return
+            raise OSError(errno.EEXIST, "something is in the way", str(self.folder))
+        finally:
+            shutil.rmtree(stage, ignore_errors=True)
+
+    def unpack_into(self, stage: Path, only: set[str] | None) -> None:
+        """The files of the wheels and the launcher; `only` some of them, by their path."""
+        for path, entry in self.wheels:
+            unpack(self.here, path, entry, stage / "lib", only)
+        (stage / "tfprov.py").write_text(LAUNCHER.format(folder=str(self.folder / "lib")), encoding="utf-8")
+
+    def write_record(self, record: dict[str, object]) -> None:
+        """Write the record beside its place, then move it there."""
+        new = self.folder / f"{RECORD}.{os.getpid()}"
+        new.write_text(json.dumps(record), encoding="utf-8")
+        new.replace(self.folder / RECORD)
 
 
-def unpack(here: Path, path: str, entry: dict[str, object], target: Path) -> None:
-    """Check the hash of a wheel and unpack it into a folder, programs into its `bin`."""
+def sweep(root: Path) -> None:
+    """Delete what killed starters left."""
+    for left in (*root.glob(".new-*"), *root.glob(".old-*"), *root.glob("new-*")):
+        maker = left.name.split("-")[1]
+        if maker.isdecimal() and alive(int(maker)):
+            continue
+        with contextlib.suppress(OSError):
+            # One without a number is of an older tfprov.
+            if maker.isdecimal() or time.time() - left.stat().st_mtime > 3600:
+                shutil.rmtree(left, ignore_errors=True)
+
+
+def alive(process: int) -> bool:
+    """Whether a process of this number is there; on Windows, where nobody can ask so, it is taken to be."""
+    if os.name != "posix":
+        return True
     try:
-        with (here / path).open("rb") as stream:
-            data = stream.read()
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:
+        return True
+    return True
+
+
+def digest(path: Path) -> str:
+    """SHA-256 of a file."""
+    found = hashlib.sha256()
+    with path.open("rb") as stream:
+        for chunk in iter(lambda: stream.read(1 << 20), b""):
+            found.update(chunk)
+    return found.hexdigest()
+
+
+def failed(error: OSError, root: Path) -> StarterError:
+    """What the system says, as one of tfprov's failures."""
+    place = f"{error.strerror or error}: `{error.filename or root}`"
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return StarterError("disk-full", 14, place, "free some space there, or set TFPROV_HOME to a folder elsewhere")
+    code = "read-only-fs" if error.errno == errno.EROFS else "permission-denied"
+    return StarterError(code, 14, place, "set TFPROV_HOME to a folder that you may write to")
+
+
+def unpack(here: Path, path: str, entry: dict[str, object], target: Path, only: set[str] | None = None) -> None:
+    """Check the hash of a wheel and unpack it into a folder, programs into its `bin`.
+
+    Args:
+        here: the bundle.
+        path: of the wheel.
+        entry: what the manifest says of it.
+        target: the folder, `lib`.
+        only: paths of the files to unpack, `lib/` in front; None for all.
+    """
+    try:
+        data = (here / path).read_bytes()
     except FileNotFoundError as error:
         if not entry["here"]:
             raise StarterError(
@@ -120,7 +299,7 @@ def unpack(here: Path, path: str, entry: dict[str, object], target: Path) -> Non
         raise StarterError("bundle-invalid", 13, f"`{path}` is missing", "copy the bundle again") from error
     if hashlib.sha256(data).hexdigest() != entry["sha256"]:
         raise StarterError("bundle-invalid", 13, f"`{path}` is damaged", "copy the bundle again")
-    with zipfile.ZipFile(here / path) as archive:
+    with zipfile.ZipFile(io.BytesIO(data)) as archive:
         for member in archive.infolist():
             if member.is_dir():
                 continue
@@ -134,6 +313,8 @@ def unpack(here: Path, path: str, entry: dict[str, object], target: Path) -> Non
                 if kind not in ("purelib", "platlib"):
                     continue
                 inside = inner
+            if only is not None and f"lib/{inside}" not in only:
+                continue
             place = target / inside
             place.parent.mkdir(parents=True, exist_ok=True)
             place.write_bytes(archive.read(member))

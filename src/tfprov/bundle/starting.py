@@ -19,11 +19,30 @@ try() {
         exec "$python" -I "$here/bootstrap" "$@"
     fi
 }
-for python in "${TFPROV_PYTHON:-python3}" python3 python3.13 python3.12 python3.11 python3.10 python3.14 python \\
-    /usr/bin/python3 /usr/local/bin/python3 /opt/homebrew/bin/python3 \\
-    "${PYENV_ROOT:-${HOME:-/nonexistent}/.pyenv}"/versions/*/bin/python3 \\
-    "${HOME:-/nonexistent}"/.local/share/uv/python/*/bin/python3 /opt/*/bin/python3; do
+home=${HOME:-/nonexistent}
+share=${XDG_DATA_HOME:-$home/.local/share}
+for python in "${TFPROV_PYTHON:-python3}" python3 python3.13 python3.12 python3.11 python3.10 python3.14 python; do
     try "$python" "$@"
+done
+# Every place that tfprov itself looks in (host/places.py), and that of its own Pythons.
+for folder in /usr/bin /usr/local/bin /bin /opt/bin /opt/python/*/bin /opt/python*/bin /usr/local/python*/bin \\
+    /opt/hostedtoolcache/Python/*/*/bin "${RUNNER_TOOL_CACHE:-/nonexistent}"/Python/*/*/bin \\
+    "${AGENT_TOOLSDIRECTORY:-/nonexistent}"/Python/*/*/bin /opt/rh/*/*/usr/bin /opt/*/bin /run/current-system/sw/bin \\
+    /home/linuxbrew/.linuxbrew/bin /home/linuxbrew/.linuxbrew/opt/python@*/bin \\
+    /opt/homebrew/bin /opt/homebrew/opt/python@*/bin /usr/local/opt/python@*/bin /opt/local/bin \\
+    /Library/Frameworks/Python.framework/Versions/*/bin "$home"/.local/bin \\
+    "${PYENV_ROOT:-$home/.pyenv}"/versions/*/bin "${UV_PYTHON_INSTALL_DIR:-$share/uv/python}"/*/bin \\
+    "${ASDF_DATA_DIR:-$home/.asdf}"/installs/python/*/bin "${MISE_DATA_DIR:-$share/mise}"/installs/python/*/bin \\
+    "${RYE_HOME:-$home/.rye}"/py/*/bin "${RYE_HOME:-$home/.rye}"/py/*/install/bin \\
+    "${HATCH_DATA_DIR:-$share/hatch}"/pythons/*/python/bin "${PDM_HOME:-$share/pdm}"/python/*/bin \\
+    "${PIXI_HOME:-$home/.pixi}"/envs/*/bin "${CONDA_PREFIX:-/nonexistent}"/bin \\
+    "${MAMBA_ROOT_PREFIX:-$home/micromamba}"/bin "${MAMBA_ROOT_PREFIX:-$home/micromamba}"/envs/*/bin \\
+    "$home"/*conda*/bin "$home"/mambaforge/bin "$home"/miniforge*/bin "$home"/*conda*/envs/*/bin \\
+    "$home"/miniforge*/envs/*/bin /opt/*conda*/envs/*/bin /usr/local/*conda*/bin \\
+    "${TFPROV_HOME:-$share/tfprov}"/data/pythons/*/bin "$share"/tfprov/pythons/*/bin; do
+    for name in python3 python3.13 python3.12 python3.11 python3.10 python3.14; do
+        [ -x "$folder/$name" ] && try "$folder/$name" "$@"
+    done
 done
 # None on this machine: an interpreter that came along.
 data=${TFPROV_HOME:+$TFPROV_HOME/data}
@@ -42,7 +61,8 @@ for archive in "$here"/python/*.tar.gz; do
     try "$data/pythons/$name/bin/python3" "$@"
 done
 echo "error[python-not-found]: no Python that this bundle can start tfprov with" >&2
-echo "  evidence  looked for python3, python3.10 to python3.14 on PATH, in the usual folders and under pyenv and uv" >&2
+echo "  evidence  looked for python3, python3.10 to python3.14 on PATH, in the usual folders," >&2
+echo "            and under conda, pyenv, uv, asdf, mise, rye, hatch, pdm and pixi" >&2
 echo "" >&2
 echo 'hint: name one with TFPROV_PYTHON=/path/to/python3, or make the bundle again with `--with-python`' >&2
 exit 10

@@ -1,8 +1,17 @@
 from __future__ import annotations
 
 import ast
+import json
+import os
+import shutil
+import subprocess
 import sys
+import tempfile
+import zipfile
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -52,3 +61,221 @@ def test_the_file_is_one_for_a_shell_and_for_python_and_imports_only_the_standar
     modules = {alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names}
     modules |= {str(node.module) for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
     assert {name.partition(".")[0] for name in modules} <= sys.stdlib_module_names
+
+
+def small_bundle(folder: Path) -> Path:
+    """A bundle whose tfprov is a few lines; it prints what it finds."""
+    files = {
+        "tfprov/__init__.py": "",
+        "tfprov/cli.py": "from tfprov.words import WORD\ndef main():\n    print(WORD)\n",
+        "tfprov/words.py": 'WORD = "started"\n',
+        "small-1.data/scripts/tool": "#!/bin/sh\n",
+    }
+    wheel = folder / "wheels" / "small-1-py3-none-any.whl"
+    wheel.parent.mkdir(parents=True)
+    with zipfile.ZipFile(wheel, "w") as archive:
+        for name, text in files.items():
+            archive.writestr(name, text)
+    path = "wheels/small-1-py3-none-any.whl"
+    entry = {"path": path, "sha256": starter.digest(wheel), "here": True}
+    minor = f"{sys.version_info[0]}.{sys.version_info[1]}"
+    tool = {"platform": starter.this_platform(), "python": minor, "wheels": [path]}
+    (folder / "bundle.json").write_text(json.dumps({"files": [entry], "tools": [tool]}))
+    (folder / "bootstrap").write_bytes(bootstrap())
+    return folder
+
+
+def started(bundle: Path, home: Path, **more: Any) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-I", str(bundle / "bootstrap"), "facts"],
+        env={"PATH": os.environ["PATH"], "HOME": str(home), "TFPROV_HOME": str(home)},
+        capture_output=True,
+        text=True,
+        check=False,
+        **more,
+    )
+
+
+def _cache(lib: Path) -> Path:
+    (found,) = (lib / "tfprov" / "__pycache__").glob("words.*.pyc")
+    return found
+
+
+def _backdated(path: Path, text: str) -> None:
+    """Other content of the same size and time."""
+    status = path.stat()
+    assert len(text) == status.st_size
+    path.write_text(text)
+    os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
+
+
+DAMAGE: dict[str, Callable[[Path], object]] = {
+    "a module is missing": lambda folder: (folder / "lib/tfprov/words.py").unlink(),
+    "a module is cut": lambda folder: (folder / "lib/tfprov/cli.py").write_text("def"),
+    "a module is empty": lambda folder: (folder / "lib/tfprov/words.py").write_bytes(b""),
+    "another word, same size and time": lambda folder: _backdated(folder / "lib/tfprov/words.py", 'WORD = "st0rted"\n'),
+    "the launcher is missing": lambda folder: (folder / "tfprov.py").unlink(),
+    "the launcher is another": lambda folder: (folder / "tfprov.py").write_text("raise SystemExit(3)"),
+    "a module hides the library": lambda folder: (folder / "lib/json.py").write_text("raise SystemExit(4)"),
+    "a package is gone": lambda folder: shutil.rmtree(folder / "lib/tfprov"),
+    "everything is gone": shutil.rmtree,
+    "a file in place of the folder": lambda folder: (shutil.rmtree(folder), folder.write_text("")),
+    "a folder in place of a module": lambda folder: (
+        (folder / "lib/tfprov/words.py").unlink(),
+        (folder / "lib/tfprov/words.py").mkdir(),
+    ),
+    "a link in place of a module": lambda folder: (
+        (folder / "lib/tfprov/words.py").unlink(),
+        (folder / "lib/tfprov/words.py").symlink_to("/dev/null"),
+    ),
+    "a file in place of a package": lambda folder: (
+        shutil.rmtree(folder / "lib/tfprov"),
+        (folder / "lib/tfprov").write_text(""),
+    ),
+    "the bytecode is cut": lambda folder: _cache(folder / "lib").write_bytes(_cache(folder / "lib").read_bytes()[:20]),
+    "the record is missing": lambda folder: (folder / "files.json").unlink(),
+    "the record is damaged": lambda folder: (folder / "files.json").write_text("[]"),
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGE)
+def test_what_was_unpacked_heals_from_the_bundle(tmp_path: Path, damage: str) -> None:
+    bundle, home_ = small_bundle(tmp_path / "bundle"), tmp_path / "home"
+    for _ in range(2):  # the second time with bytecode
+        assert started(bundle, home_).stdout == "started\n"
+    (folder,) = (home_ / "data" / "tools").iterdir()
+    assert started(bundle, home_).stdout == "started\n"  # that notes the bytecode
+    before = {path: path.stat().st_mtime_ns for path in folder.rglob("*.py")}
+    DAMAGE[damage](folder)
+    for _ in range(2):
+        done = started(bundle, home_)
+        assert (done.stdout, done.stderr) == ("started\n", "")
+    assert [path.name for path in (home_ / "data" / "tools").iterdir()] == [folder.name]
+    assert set(before) == set(folder.rglob("*.py"))
+    assert not (folder / "lib" / "json.py").exists()
+
+
+def test_what_is_whole_is_not_written_again(tmp_path: Path) -> None:
+    bundle, home_ = small_bundle(tmp_path / "bundle"), tmp_path / "home"
+    for _ in range(3):
+        started(bundle, home_)
+    (folder,) = (home_ / "data" / "tools").iterdir()
+    before = {path: path.stat().st_ctime_ns for path in folder.rglob("*")}
+    shutil.rmtree(bundle / "wheels")  # and no wheel is read
+    assert started(bundle, home_).stdout == "started\n"
+    assert {path: path.stat().st_ctime_ns for path in folder.rglob("*")} == before
+
+
+def test_a_file_that_was_only_touched_is_read_and_kept(tmp_path: Path) -> None:
+    bundle, home_ = small_bundle(tmp_path / "bundle"), tmp_path / "home"
+    started(bundle, home_)
+    (folder,) = (home_ / "data" / "tools").iterdir()
+    (folder / "lib" / "tfprov" / "words.py").touch()
+    shutil.rmtree(bundle / "wheels")
+    assert started(bundle, home_).stdout == "started\n"
+
+
+def test_what_killed_starters_left_is_swept_when_something_is_unpacked(tmp_path: Path) -> None:
+    bundle, home_ = small_bundle(tmp_path / "bundle"), tmp_path / "home"
+    tools = home_ / "data" / "tools"
+    gone = subprocess.Popen([sys.executable, "-c", ""])
+    gone.wait()
+    (tools / f".new-{gone.pid}-abc").mkdir(parents=True)
+    (tools / f".old-{gone.pid}-abc").mkdir()
+    living = tools / f".new-{os.getpid()}-abc"
+    living.mkdir()
+    assert started(bundle, home_).stdout == "started\n"
+    assert {path.name for path in tools.iterdir() if path.name.startswith(".")} == {living.name}
+
+
+def test_many_at_once_start_and_heal(tmp_path: Path) -> None:
+    bundle, home_ = small_bundle(tmp_path / "bundle"), tmp_path / "home"
+    for damage in (None, "a module is missing", "everything is gone"):
+        if damage:
+            (folder,) = (home_ / "data" / "tools").iterdir()
+            DAMAGE[damage](folder)
+        with ThreadPoolExecutor(6) as pool:
+            done = list(pool.map(lambda _: started(bundle, home_), range(6)))
+        assert {(one.stdout, one.stderr) for one in done} == {("started\n", "")}
+
+
+@pytest.mark.skipif(os.name != "posix" or os.getuid() != 0, reason="only root can be two users")
+def test_two_users_of_one_folder_start_files_of_their_own(tmp_path: Path) -> None:
+    place = Path(tempfile.mkdtemp(prefix="tfprov-two-", dir="/tmp"))  # where others may look in, and links lead to none
+    try:
+        bundle, home_ = small_bundle(place / "bundle"), place / "home"
+        (home_ / "data" / "tools").mkdir(parents=True)
+        for path in (place, *place.rglob("*")):
+            path.chmod(0o777)
+        python = shutil.which("python3", path="/usr/bin:/usr/local/bin")
+        if python is None:
+            pytest.skip("no Python that another user may start")
+        words = json.loads((bundle / "bundle.json").read_text())
+        minor = subprocess.run(
+            [python, "-c", "import sys; print('%d.%d' % sys.version_info[:2])"],
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout.strip()
+        words["tools"][0]["python"] = minor
+        (bundle / "bundle.json").write_text(json.dumps(words))
+        for user in (1234, 4321, 1234):
+            done = subprocess.run(
+                [python, "-I", str(bundle / "bootstrap"), "facts"],
+                env={"PATH": os.environ["PATH"], "HOME": str(home_), "TFPROV_HOME": str(home_)},
+                capture_output=True,
+                text=True,
+                check=False,
+                user=user,
+                group=user,
+            )
+            assert (done.stdout, done.stderr) == ("started\n", ""), user
+        owners = {path.stat().st_uid for path in (home_ / "data" / "tools").iterdir()}
+        assert owners == {1234, 4321}
+        shut = home_ / "data" / "tools"
+        shutil.rmtree(shut)
+        shut.mkdir(mode=0o700)
+        refused = subprocess.run(
+            [python, "-I", str(bundle / "bootstrap"), "facts"],
+            env={"PATH": os.environ["PATH"], "HOME": str(home_), "TFPROV_HOME": str(home_)},
+            capture_output=True,
+            text=True,
+            check=False,
+            user=1234,
+            group=1234,
+        )
+        assert refused.returncode == 14
+        assert refused.stderr.startswith("error[permission-denied]: ")
+        assert "hint: set TFPROV_HOME" in refused.stderr
+    finally:
+        shutil.rmtree(place)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="the shell part is for POSIX")
+@pytest.mark.parametrize(
+    "place",
+    [
+        *(".pyenv/versions/3.x/bin", ".local/share/uv/python/cpython-3.x/bin", ".asdf/installs/python/3.x/bin"),
+        *(".local/share/mise/installs/python/3.x/bin", ".rye/py/cpython@3.x/bin", "miniconda3/bin", "miniforge3/bin"),
+        *("anaconda3/envs/tf/bin", "micromamba/envs/tf/bin", ".pixi/envs/tf/bin", ".local/bin"),
+        *(".local/share/hatch/pythons/3.x/python/bin", ".local/share/pdm/python/cpython@3.x/bin"),
+    ],
+)
+def test_a_python_is_found_wherever_tfprov_itself_finds_one(tmp_path: Path, place: str) -> None:
+    bundle, home_ = small_bundle(tmp_path / "bundle"), tmp_path / "a home"
+    words = json.loads((bundle / "bundle.json").read_text())
+    words["tools"][0]["python"] = "3.99"
+    (bundle / "bundle.json").write_text(json.dumps(words))
+    folder = home_ / place
+    folder.mkdir(parents=True)
+    # A stand-in of a version that no machine has; the real ones are all refused.
+    (folder / "python3").write_text('#!/bin/sh\ncase "$*" in *import*) exit 0;; esac\necho "found $0"\n')
+    (folder / "python3").chmod(0o755)
+    done = subprocess.run(
+        ["/bin/sh", str(bundle / "bootstrap"), "facts"],
+        env={"PATH": "/usr/bin:/bin", "HOME": str(home_), "TFPROV_HOME": str(tmp_path / "t")},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.stdout == f"found {folder / 'python3'}\n", done.stderr
