@@ -319,6 +319,7 @@ def test_a_profile_of_the_users_own_is_not_overwritten(project: Project) -> None
 
 def test_what_does_not_work_any_more_leaves_everything_as_it_was(project: Project, tmp_path: Path) -> None:
     """A module of the user's own dies when it is imported, whatever is beside it."""
+    project.home = tmp_path / "home"
     dead = build_wheel(tmp_path / "built", "dead", "1.0", files={"dead.py": "raise ImportError('never')\n"})
     project.make(*BASE, str(dead))
     before = state(project.venv)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -42,7 +43,7 @@ def asked(found: Found, *, loose: bool = False, index: str = "", folder: Path | 
     # The RECORD of a project in a conda package need not fit; conda asks for those, by the names of their packages.
     of_conda = found.conda is not None
     own = [one for one in found.distributions if not (of_conda and _is_of_conda(found, one))]
-    packages, notes = _packages(own, loose=loose, folder=folder)
+    packages, notes = _packages(own, loose=loose, folder=folder, python=found.python.version)
     wanted = replace(
         wanted,
         python=f"=={found.python.minor}.*" if found.python.minor else "",
@@ -143,11 +144,30 @@ def _is_project_of(one: Distribution, folder: Path | None) -> bool:
     return path is not None and folder is not None and path.is_dir() and path.resolve() == folder.resolve()
 
 
+def _needed(distributions: Sequence[Distribution], python: str) -> frozenset[str]:
+    """Names of the packages that others need here; what only an extra asks for that nobody named is none."""
+    requirements = {one.metadata: tuple(_parsed(one.requires)) for one in distributions}
+    extras: dict[str, set[str]] = {}
+    for each in (requirement for lines in requirements.values() for requirement in lines):
+        extras.setdefault(canonicalize_name(each.name), set()).update(each.extras)
+    here = {"python_version": ".".join(python.split(".")[:2]), "python_full_version": python} if python else {}
+    return frozenset(
+        canonicalize_name(each.name)
+        for one in distributions
+        for each in requirements[one.metadata]
+        if canonicalize_name(each.name) != one.name
+        and any(
+            each.marker is None or each.marker.evaluate({**here, "extra": extra})
+            for extra in ("", *extras.get(one.name, ()))
+        )
+    )
+
+
 def _packages(
-    distributions: Sequence[Distribution], *, loose: bool, folder: Path | None
+    distributions: Sequence[Distribution], *, loose: bool, folder: Path | None, python: str
 ) -> tuple[tuple[Ask, ...], tuple[str, ...]]:
     """What was asked for by name, and what nothing else brings."""
-    needed = {name for one in distributions for name in _names(one.requires) if name != one.name}
+    needed = _needed(distributions, python)
     # uv marks all that it installs as requested, and so does pip with a list that names everything.
     telling = {one.installer for one in distributions if not one.is_requested and one.name in needed}
     packages: dict[str, Ask] = {}
@@ -205,12 +225,11 @@ def _name(line: str) -> str:
     return canonicalize_name(Requirement(line).name)
 
 
-def _names(lines: Sequence[str]) -> Iterator[str]:
+def _parsed(lines: Sequence[str]) -> Iterator[Requirement]:
     for line in lines:
-        try:
-            yield canonicalize_name(Requirement(line).name)
-        except InvalidRequirement:
-            continue
+        # Old metadata has spellings that the standard has dropped since.
+        with contextlib.suppress(InvalidRequirement):
+            yield Requirement(line)
 
 
 def _with_index(wanted: Asked, index: str) -> Asked:

@@ -48,6 +48,16 @@ def test_where_everything_counts_as_named_only_what_nothing_needs_is_asked_for()
     assert lines(asked(found)) == ["top==1.0"]
 
 
+def test_what_only_an_extra_asks_for_was_asked_for_by_the_user_unless_somebody_named_the_extra() -> None:
+    optional = ("pandas; extra == 'data'", "rich>=1; extra == 'cli'", "old; python_version < '3'")
+    found = env(
+        one("lib", "1.0", *optional),
+        one("app", "1.0", "lib[cli]"),
+        *(one(name, "2.0") for name in ("pandas", "rich", "old")),
+    )
+    assert lines(asked(found)) == ["app==1.0", "old==2.0", "pandas==2.0"]
+
+
 def test_a_pin_that_tensorflow_does_not_go_with_is_a_preference() -> None:
     found = env(
         TENSORFLOW,
