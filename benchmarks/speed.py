@@ -40,6 +40,7 @@ HERE = Path(__file__).resolve()
 sys.path[:0] = [str(HERE.parent.parent / "tests")]
 
 from loopback import Faults, Index  # noqa: E402  # found through the line above
+from wheels import build_wheel  # noqa: E402  # likewise
 
 OPERATION = """
 import tensorflow as tf
@@ -289,9 +290,9 @@ class Bench:
         """To the generation before, and forth again."""
         if tool != "tfprov":
             return
-        # A generation that an earlier case damaged is not gone back to: two good ones are needed.
-        for _ in range(2):
-            document = self.ours("up", "speed.toml", "--recreate")
+        # A generation that an earlier case damaged is not gone back to: two good ones are needed, with other packages.
+        for more in ('["another"]', "[]"):
+            document = self.ours("up", "speed.toml", "--recreate", "--set", f"packages.requirements={more}")
         active = document["environment"]["generation"]  # type: ignore[index] - a JSON document
         self.timed("rollback", "tfprov", lambda: self.ours("rollback", "speed.toml"))
         self.timed("rollback", "tfprov", lambda: self.ours("rollback", "speed.toml", str(active)))
@@ -348,7 +349,9 @@ def wheels(cache: Path, python: Path, version: str | None) -> Path:
 
 def serve(folder: Path) -> None:
     """Child process: an index over the folder until stdin closes. Prints its address."""
-    with Index({path.name: path for path in folder.glob("*.whl")}, Faults(metadata=True)) as index:
+    # So that two environments can differ.
+    another = build_wheel(folder.parent / "another", "another", "1.0")
+    with Index({path.name: path for path in (*folder.glob("*.whl"), another)}, Faults(metadata=True)) as index:
         for name in index.files:
             index.sha256(name)
         print(index.simple, flush=True)

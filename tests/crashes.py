@@ -313,7 +313,8 @@ class Site:
         """Run `up` again; what does not hold of that. Afterwards the environment is in the wanted state."""
         stored = self.stored()
         seen = len(self.index.seen)
-        done = self.run("up", "train.toml", "--json")
+        # What was rolled back goes forward again; for all else that says nothing.
+        done = self.run("up", "train.toml", "--no-keep-rollback", "--json")
         if done.returncode:
             return [f"the next up ended with {done.returncode}: {_last(done.stderr)}"]
         # Asking for metadata or sizes moves no file.

@@ -220,7 +220,7 @@ def test_a_deleted_file_is_noticed_and_the_environment_is_built_again(site: Site
 
 
 def installed(site: Site, generation: str, name: str) -> Path:
-    (found,) = site.home.glob(f"data/environments/*/generations/{generation}/lib/python*/site-packages/{name}")
+    (found,) = site.home.glob(f"data/environments/*/generations/{generation}*/lib/python*/site-packages/{name}")
     return found
 
 
@@ -245,14 +245,13 @@ def test_what_a_new_generation_displaces_is_deleted_by_the_next_run_at_the_lates
     site.write("[environment]\nkeep = 2\n")
     site.up()
     site.up("--recreate")
+    assert site.generations() == ["0001.aside", "0002"]
     site.up("--recreate")
-    assert site.generations() == ["0001.aside", "0002", "0003"]
-    site.up("--recreate")
-    assert site.generations() == ["0002.aside", "0003", "0004"]
+    assert site.generations() == ["0002.aside", "0003"]
     assert site.imported() == RELEASE
     assert site.run("doctor", "train.toml").returncode == 0
     assert site.run("cache", "prune", "--max", "10GB").returncode == 0
-    assert site.generations() == ["0003", "0004"]
+    assert site.generations() == ["0003"]
 
 
 def test_the_same_environment_is_made_again_from_its_image(site: Site) -> None:
