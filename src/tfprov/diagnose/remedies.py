@@ -27,6 +27,11 @@ KNOWN_NAMES = (
 _CAPTURES = ("requirement", "package", "library", "symbol", "attribute", "wheel", "path", "url", "capability", "wants")
 
 
+# What environments are made for; a profile that asks for anything older is refused.
+_OLDEST_RELEASE = (1, 15)
+_OLDEST_PYTHON = (3, 6)
+
+
 def what_happened(code: str, hit: Hit, captures: Mapping[str, str], view: View) -> str:
     """One line for people: the meaning of the code, and what the lines name."""
     del hit, view
@@ -67,7 +72,9 @@ def _of_pair(general: Remedy, captures: Mapping[str, str], view: View) -> Remedy
     if served and wanted:
         low, high = (".".join(map(str, one)) for one in served)
         said.append(f"TensorFlow {'.'.join(map(str, wanted[:2]))} has wheels for Python {low} to {high}")
-        changes.append(Change(key="python.version", value=f">={low},<{served[1][0]}.{served[1][1] + 1}"))
+        if wanted >= _OLDEST_RELEASE and served[1] >= _OLDEST_PYTHON:
+            low = ".".join(map(str, max(served[0], _OLDEST_PYTHON)))
+            changes.append(Change(key="python.version", value=f">={low},<{served[1][0]}.{served[1][1] + 1}"))
     python = view.python
     if python:
         name, newest = ".".join(map(str, python[:2])), newest_for(python)

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from tfprov.profile.records import Loaded
 
 
+_FILES = frozenset({"network.ca-bundle", "python.path"})
+
+
 def here(*, root: Path = Path("/")) -> Context:
     """What a look costs nothing for: for a log that was piped in, and so was printed on this machine."""
     names = {"Linux": "linux", "Darwin": "macos", "Windows": "windows"}
@@ -72,7 +75,12 @@ def proposed(path: Path, found: Diagnosis) -> tuple[str, str]:
         TfprovError: `profile-missing`, `profile-invalid`.
     """
     root = found.root
-    changes = root.remedy.changes if root and root.remedy else ()
+    changes = [
+        change
+        for change in (root.remedy.changes if root and root.remedy else ())
+        # The name of a file stands for one that only the user knows; a profile that names what is not there is refused.
+        if change.key not in _FILES or (path.parent / str(change.value)).exists()
+    ]
     if not changes:
         return "", ""
     try:

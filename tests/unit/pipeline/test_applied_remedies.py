@@ -1,0 +1,82 @@
+"""What `explain --apply` writes is accepted by tfprov itself: by the reader of profiles, and by the decision."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import corpus_logs
+import hosts
+from hosts import Host
+from tfprov.diagnose.diagnose import diagnose_text
+from tfprov.diagnose.records import Context, Diagnosis
+from tfprov.errors import TfprovError
+from tfprov.pipeline.explain import proposed
+from tfprov.plan.compat import table
+from tfprov.plan.decide import decide
+from tfprov.plan.records import Plan
+from tfprov.profile.load import load
+
+EVERY = ("3.6.15", "3.7.16", "3.8.18", *hosts.PYTHONS)
+MACHINE = Host(gpus=(hosts.T4,), driver="575.57.08", pythons=EVERY)
+
+
+def applied(found: Diagnosis, before: str, folder: Path) -> Plan | TfprovError | None:
+    """The decision for a profile as the remedy would have it, where everything is there; None without a change."""
+    path = folder / "train.toml"
+    path.write_text(before, encoding="utf-8")
+    after, _ = proposed(path, found)
+    if not after:
+        return None
+    path.write_text(after, encoding="utf-8")
+    profile = load(path).profile
+    # The machine is one that people call by what their profile asks for.
+    host = {"metal": hosts.MAC_ARM, "rocm": dataclasses.replace(MACHINE, gpus=(hosts.RX7900,), driver=None)}.get(
+        profile.tensorflow.accelerator, MACHINE
+    )
+    try:
+        return decide(profile, host.facts, table(), None)
+    except TfprovError as error:
+        return error
+
+
+@pytest.mark.parametrize("log", corpus_logs.read(), ids=lambda log: log.name)
+def test_the_change_for_a_log_is_accepted(log: corpus_logs.Log, tmp_path: Path) -> None:
+    found = diagnose_text(log.content.decode("utf-8", "replace"), log.context)
+    answer = applied(found, 'name = "train"\n', tmp_path)
+    assert not isinstance(answer, TfprovError), answer
+
+
+LOG = """\
+$ python3 --version
+Python {python}
+$ pip install tensorflow=={release}
+ERROR: Could not find a version that satisfies the requirement tensorflow=={release} (from versions: 2.20.0, 2.21.0)
+ERROR: No matching distribution found for tensorflow=={release}
+"""
+RELEASES = ("1.4.0", "1.13.1", "1.14.0", "2.99.0", *(row.version for row in table().releases))
+
+
+@settings(max_examples=300, derandomize=True, deadline=None, database=None)
+@given(
+    release=st.sampled_from(RELEASES),
+    python=st.sampled_from(("2.7.18", "3.5.2", "3.6.9", "3.8.10", "3.10.12", "3.12.3", "3.14.0")),
+    pinned=st.booleans(),
+    accelerator=st.sampled_from(("auto", "cpu")),
+)
+def test_the_change_for_any_pair_of_python_and_release_is_accepted(
+    release: str, python: str, pinned: bool, accelerator: str, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    pin = f'version = "=={release}"\n' if pinned else ""
+    before = f'name = "train"\n[tensorflow]\naccelerator = "{accelerator}"\n{pin}'
+    found = diagnose_text(LOG.format(release=release, python=python), Context(system="linux", machine="x86_64"))
+    answer = applied(found, before, tmp_path_factory.mktemp("profile"))
+    if isinstance(answer, TfprovError):
+        # Only a pin on what tfprov never installs, or what was never released, stays.
+        assert pinned
+        assert answer.code.name == "version-not-available"
+        assert release in ("1.4.0", "1.13.1", "1.14.0", "2.99.0")
