@@ -12,7 +12,7 @@ from tfprov.errors import TfprovError
 from tfprov.fetch.bounded import response_to
 from tfprov.fetch.routes import DIRECT
 from tfprov.fetch.sources import Network
-from tfprov.fetch.wheel_metadata import WheelMetadata, read_metadata
+from tfprov.fetch.wheel_metadata import WheelMetadata, _crowded, metadata_in, read_metadata
 
 NAME = "thing-1.0-py3-none-any.whl"
 
@@ -44,6 +44,27 @@ WHEELS = {
     "crowded, metadata last": (crowded(2000, first=False), 3),
     "crowded, metadata first": (crowded(2000, first=True), 3),
 }
+
+
+def test_of_a_crowded_wheel_the_same_is_read_as_by_zipfile() -> None:
+    for first in (True, False):
+        content = crowded(3000, first=first)
+        made = _crowded(io.BytesIO(content))
+        assert made is not None
+        with zipfile.ZipFile(io.BytesIO(content)) as whole, zipfile.ZipFile(made) as alone:
+            assert alone.namelist() == ["thing-1.0.dist-info/METADATA"]
+            assert alone.read(alone.namelist()[0]) == whole.read(alone.namelist()[0])
+        # Damage is left for zipfile to name.
+        for cut in (10, 200, 5000):
+            assert metadata_or_error(content[:-cut]) == "hash-mismatch"
+    assert _crowded(io.BytesIO(WHEELS["big"][0])) is None
+
+
+def metadata_or_error(content: bytes) -> str:
+    try:
+        return metadata_in(io.BytesIO(content), "https://index.example/thing-1.0-py3-none-any.whl").decode()
+    except TfprovError as error:
+        return error.code.name
 
 
 @pytest.mark.parametrize("name", WHEELS)
