@@ -12,7 +12,7 @@ from typing import Annotated
 import typer
 
 from tfprov import __version__
-from tfprov.cli import adopt, bundle, cache, diagnose, environments, examine, fleet, provision, status
+from tfprov.cli import adopt, bundle, cache, diagnose, environments, examine, fleet, kernel, provision, status
 from tfprov.cli.options import output_of
 from tfprov.cli.output import failures
 
@@ -28,6 +28,7 @@ app = typer.Typer(
 for group in (provision, adopt, bundle, examine, diagnose, status, environments, fleet):
     app.add_typer(group.app)
 app.add_typer(cache.app, name="cache")
+app.add_typer(kernel.app, name="kernel")
 
 
 def _version(value: bool) -> None:

@@ -323,6 +323,9 @@ def remove(environment: Environment, name: str, *, force: bool = False) -> tuple
                 evidence=tuple(str(each) for each in held),
                 hint=f"end what uses it, or delete it all the same: `tfprov remove {name} --force`",
             )
+        from tfprov.pipeline import kernels
+
+        kernels.drop(environment)
         for link in filter(None, (environment.owner.link, *environment.owner.former)):
             git.forget(Path(link))
         left = environment.remove()

@@ -29,7 +29,7 @@ COMMANDS = (
     "explain",
     "report",
     "up", "plan", "lock", "facts", "smoke", "run", "shell", "list", "rollback", "doctor", "repair", "remove", "init",
-    "schema", "log", "cache", "files", "gather", "bundle", "status",
+    "schema", "log", "cache", "files", "gather", "bundle", "status", "kernel",
 )  # fmt: skip
 
 

@@ -29,6 +29,7 @@ OUTPUTS = {
 }
 INPUTS = {
     "adopt path",
+    "add prefix",
     "explain host",
     "plan host",
     "init source",
