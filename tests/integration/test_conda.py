@@ -656,3 +656,59 @@ def test_what_is_said_at_the_end_can_be_typed(site: CondaSite) -> None:
     assert done.returncode == 0, done.stderr
     assert "tfprov shell train.toml" in done.stdout
     assert "bin/activate" not in done.stdout
+
+
+# --- one that somebody else made ------------------------------------------------------------------------------------
+
+
+def foreign(site: CondaSite) -> Path:
+    """A conda environment with wheels among its packages, at a path of its own, as conda and pip leave one."""
+    site.up()
+    root = site.root / "envs" / "tf"
+    shutil.copytree(site.prefix, root, symlinks=True)
+    for path in (*root.glob("tfprov*"), *root.glob("lib/python*/site-packages/*tfprov*")):
+        path.unlink() if path.is_file() or path.is_symlink() else shutil.rmtree(path)
+    for path in root.rglob("*.dist-info/INSTALLER"):
+        path.write_text("pip\n")
+    assert site.run("remove", "train.toml", "--yes", "--force").returncode == 0
+    return root
+
+
+@pytest.mark.parametrize("state", ["whole", "a conda file gone", "history gone", "python gone"])
+def test_a_conda_environment_of_others_is_recreated_in_its_place(tmp_path: Path, state: str) -> None:
+    site = CondaSite.ready(tmp_path)
+    site.write('[packages]\nrequirements = ["wheely"]\n')
+    root = foreign(site)
+    if state == "a conda file gone":
+        (root / "lib" / f"python{MINOR}" / "site-packages" / "hello.py").unlink()
+    if state == "history gone":
+        (root / "conda-meta" / "history").unlink()
+    if state == "python gone":
+        for path in (root / "bin").glob("python*"):
+            path.unlink()
+    before = sorted(str(path) for path in root.rglob("*"))
+    index = f"index.url={(site.root / 'index').as_uri()}"
+    options = ("--in-place", "--output", "tf.toml", "--set", "smoke.level=quick", "--set", index, "--json")
+    done = site.run("adopt", str(root), *options)
+    assert done.returncode == 0, done.stderr
+    document = json.loads(done.stdout)
+    assert (document["found"]["kind"], document["environment"]["kind"]) == ("conda", "conda")
+    if state == "a conda file gone":
+        damaged = [one["path"] for one in document["findings"] if one["code"] == "file-damaged"]
+        assert damaged == [f"lib/python{MINOR}/site-packages/hello.py"]
+    assert (root / "conda-meta").is_dir()
+    modules = "tensorflow, wheely" if state == "history gone" else "hello, tensorflow, wheely"
+    shown = subprocess.run([root / "bin" / "python", "-c", f"import {modules}"], capture_output=True, check=False)
+    assert shown.returncode == 0, shown.stderr
+    assert site.run("rollback", "tf.toml").returncode == 0
+    there = root.resolve()
+    assert sorted(str(root / path.relative_to(there)) for path in there.rglob("*")) == before
+
+
+def test_the_base_of_a_conda_is_never_replaced(tmp_path: Path) -> None:
+    site = CondaSite.ready(tmp_path)
+    root = foreign(site)
+    (root / "condabin").mkdir()
+    done = site.run("adopt", str(root), "--in-place", "--output", "tf.toml", "--json")
+    assert error_of(done)["code"] == "not-supported"
+    assert not root.is_symlink()

@@ -16,6 +16,8 @@ from packaging.version import InvalidVersion, Version
 
 from tfprov.adopt.metadata import recorded
 from tfprov.adopt.records import Distribution, Found
+from tfprov.conda.prefix import bad_files as bad_conda_files
+from tfprov.conda.prefix import owned_files
 from tfprov.distributions import kind_of
 from tfprov.envs.integrity import bad_files
 from tfprov.envs.records import Finding
@@ -315,14 +317,19 @@ def _visible(found: Found) -> Iterator[Finding]:
 
 
 def _files(found: Found) -> Iterator[Finding]:
+    owned: frozenset[str] = frozenset()
+    if found.conda is not None:
+        # What conda packages brought, their records speak for; the RECORD of a project in one need not fit any more.
+        owned = owned_files(found.root)
+        for one in bad_conda_files(found.root):
+            yield _damaged(found, one.path, f"{one.expected} ({one.package})", one.found)
     for bad in bad_files(found.root, workers=os.cpu_count() or 1):
-        yield Finding(
-            code="file-damaged",
-            path=bad.path,
-            expected=f"{bad.expected} ({bad.project})",
-            found=bad.found,
-            fix=_fix(found),
-        )
+        if bad.path not in owned:
+            yield _damaged(found, bad.path, f"{bad.expected} ({bad.project})", bad.found)
+
+
+def _damaged(found: Found, path: str, expected: str, there: str) -> Finding:
+    return Finding(code="file-damaged", path=path, expected=expected, found=there, fix=_fix(found))
 
 
 def _fix(found: Found) -> str:
