@@ -8,7 +8,9 @@ import shutil
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -598,6 +600,34 @@ def test_an_interpreter_for_a_virtual_environment_comes_from_a_channel(site: Con
     site.profile.write_text(site.profile.read_text().replace('kind = "conda"', 'kind = "venv"'))
     site.profile.write_text(site.profile.read_text() + f'[python]\npath = "{python}"\n')
     assert site.up()["environment"]["kind"] == "venv"  # type: ignore[index] - a JSON document
+
+
+def test_two_runs_that_bring_the_same_interpreter_link_it_once(
+    site: CondaSite, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from tfprov.events import ignore
+    from tfprov.host.facts import gather
+    from tfprov.pipeline.backends.conda import linking
+    from tfprov.pipeline.context import Context, Request
+    from tfprov.pipeline.machine import Machine
+
+    linked, link = [], linking.client.link
+
+    def counting(prefix: Path, *arguments: Any, **more: Any) -> None:
+        linked.append(prefix)
+        link(prefix, *arguments, **more)
+
+    monkeypatch.setattr(linking.client, "link", counting)
+
+    def bring(_: int) -> Path:
+        context = Context(Request(profile=str(site.profile), cwd=site.root, environ=site.environ()), ignore)
+        return linking.bring_python(context, Machine(context, gather(site.environ())), MINOR, None)
+
+    with ThreadPoolExecutor(2) as pool:
+        first, second = pool.map(bring, range(2))
+    assert first == second
+    assert linked == [first.parents[1]]
+    assert subprocess.run([first, "-I", "-c", "import ssl"], check=False).returncode == 0
 
 
 def test_a_lock_is_made_for_another_machine(site: CondaSite) -> None:
