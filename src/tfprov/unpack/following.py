@@ -27,6 +27,9 @@ _SHARE = 64
 """Small members that are written by one task."""
 _BIG = 1024 * 1024
 """Compressed bytes from which on a member is inflated while it still arrives, by a thread of its own."""
+_WINDOW = 64 * 1024
+_HEADER = 512
+"""Bytes in which nearly every local header ends."""
 _DIRECTORY = b"PK\x01\x02"
 
 
@@ -119,10 +122,15 @@ class Following:
 
     def read(self, offset: int, count: int) -> bytes:
         """Bytes as a `Source`; waits for them."""
-        while self.arriving.prefix < offset + count and not self.whole.is_set():
-            self._wait_a_little()
+        self._wait_for(offset + count)
         self._check()
         return self.source.read(offset, count)
+
+    def _wait_for(self, end: int) -> int:
+        """Wait until the file is here up to an offset, or whole; the offset up to which it is."""
+        while (prefix := self.arriving.prefix) < end and not self.whole.is_set():
+            self._wait_a_little()
+        return prefix
 
     def _walk(self, tasks: list[Future[None]]) -> Iterator[Member]:
         """Each member as soon as its header is here; its content is written by others."""
@@ -135,13 +143,21 @@ class Following:
                 tasks.append(self.small.submit(self._write, share))
                 share = []
 
+        seen, begins = b"", 0
         while True:
-            if self.arriving.prefix < offset + LOCAL.size:
-                hand_over()
-            head = self.read(offset, LOCAL.size)
+            head = seen[offset - begins :]
+            if len(head) < _HEADER:
+                # What is here of the file: many small members, as a rule.
+                if self.arriving.prefix < offset + LOCAL.size:
+                    hand_over()
+                here = self._wait_for(offset + LOCAL.size)
+                head = seen = self.read(offset, max(LOCAL.size, min(_WINDOW, here - offset)))
+                begins = offset
             if head[:4] == _DIRECTORY or len(head) < LOCAL.size:
                 break
-            head += self.read(offset + LOCAL.size, archive.rest_of_header(head))
+            header = LOCAL.size + archive.rest_of_header(head)
+            if len(head) < header:
+                head = self.read(offset, header)
             local = archive.local_header(head)
             if local is None or not local.complete:
                 # Sizes behind the data: where the next member begins, the central directory has to say.
@@ -156,7 +172,7 @@ class Following:
                 else:
                     if self.arriving.prefix < offset:
                         hand_over()
-                        self.read(offset - 1, 1)
+                        self._wait_for(offset)
                     share.append(member)
                     if len(share) >= _SHARE:
                         hand_over()

@@ -22,6 +22,8 @@ import stat
 from collections.abc import Callable, Collection, Iterator, Mapping
 from pathlib import Path
 
+import psutil
+
 from tfprov import locks, paths
 from tfprov.errors import TfprovError
 from tfprov.unpack.members import Written
@@ -206,7 +208,11 @@ class Unpacked:
         self.sweep_unfinished()
 
     def sweep_unfinished(self) -> None:
-        """Delete what killed runs left half made, and what was not deleted to its end."""
+        """Delete what killed runs left half made."""
+        for listed in (self.root / _USES).glob(".*.tmp"):
+            maker = listed.name.split(".")[-2].partition("-")[0]
+            if not (maker.isdecimal() and psutil.pid_exists(int(maker))):
+                listed.unlink(missing_ok=True)
         for folder in self.root.glob(".*.new") if self.root.is_dir() else ():
             found = _NEW.fullmatch(folder.name)
             if found is None:

@@ -270,6 +270,17 @@ def test_trees_that_no_image_has_go_after_a_day(tmp_path: Path) -> None:
     assert [tree.root.is_dir() for tree in trees] == [True, False, False]
 
 
+def test_a_list_that_a_killed_run_did_not_finish_is_swept(tmp_path: Path) -> None:
+    store = Unpacked(tmp_path / "trees", boot=BOOT)
+    store.use("key", ["a" * 64], python="p")
+    dead = subprocess.run([sys.executable, "-c", "import os; print(os.getpid())"], capture_output=True, check=True)
+    for pid in (int(dead.stdout), os.getpid()):
+        (tmp_path / "trees" / ".uses" / f".key.{pid}-12ab34cd.tmp").touch()
+    store.sweep_unfinished()
+    names = sorted(path.name for path in (tmp_path / "trees" / ".uses").iterdir())
+    assert names == [f".key.{os.getpid()}-12ab34cd.tmp", "key"]
+
+
 UNPACKER = """
 import os
 import sys
