@@ -3,10 +3,10 @@
     python tools/compat_refresh.py            show what changed
     python tools/compat_refresh.py --write    put new wheel rows into the table
 
-It reads file names: wheels by project, platform and Python. Of releases before 2.10, whose CUDA libraries tfprov does not
-bring, it also reads requirements, sizes and kind from the wheels, by ranges: some 300 kB of each. Of later ones what stands
-inside a wheel (CUDA, compute capabilities, requirements, sizes) is measured by hand and is never touched here; one that
-the table does not have is reported, because it needs those measurements.
+It reads file names and times: wheels by project, platform and Python. Of releases before 2.10, whose CUDA libraries
+tfprov does not bring, it also reads requirements, sizes and kind from the wheels, by ranges: some 300 kB of each. Of later
+ones what stands inside a wheel (CUDA, compute capabilities, requirements, sizes) is measured by hand and is never touched
+here; where the metadata of the wheel contradicts it, or the table does not have the release, that is said.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from packaging.requirements import Requirement
-from packaging.utils import InvalidWheelFilename, parse_wheel_filename
+from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel_filename
 from packaging.version import Version
 
 from tfprov.fetch.sources import Network
@@ -45,6 +45,8 @@ OLDEST = Version("1.15")
 READ_BELOW = Version("2.10")
 """Releases from `OLDEST` up to here get their whole row from the index."""
 
+_EXTRAS = {"and-cuda", "gcs-filesystem"}
+"""The extras that the table speaks of."""
 _LEGACY_GLIBC = {"manylinux1": "2.5", "manylinux2010": "2.12", "manylinux2014": "2.17"}
 _BUFFER_BYTES = 128 * 1024
 
@@ -223,6 +225,58 @@ def _read_release(
     }
 
 
+def contradictions(row: dict[str, object], archive: zipfile.ZipFile, size: int, python: str) -> list[str]:
+    """What the row of a release says otherwise than its Linux x86-64 wheel for a Python (`3.13`).
+
+    The row keeps those requirements that decisions rest on; the others of the wheel do not count.
+    """
+    metadata = HeaderParser().parsestr(member(archive, ".dist-info/METADATA"))
+    requirements = list(map(Requirement, metadata.get_all("Requires-Dist", [])))
+    plain = [one for one in requirements if "extra" not in str(one.marker)]
+    cuda = [one for one in requirements if "and-cuda" in str(one.marker)]
+    marks = {"python_version": python, "extra": ""}
+    known = [one for one in map(Requirement, row["requires"]) if one.marker is None or one.marker.evaluate(marks)]
+    plain = [one for one in plain if one.marker is None or one.marker.evaluate(marks)]
+    pins = (row["cuda"] or {}).get("pins", [])
+    unpacked = sum(each.file_size for each in archive.infolist())
+    pairs = [
+        ("requires_python", row["requires_python"], metadata.get("Requires-Python") or ""),
+        ("extras", sorted(row["extras"]), sorted(set(metadata.get_all("Provides-Extra", [])) & _EXTRAS)),
+        ("requires", _by_name(known), _by_name(plain, of=row["requires"])),
+        ("cuda.pins", _by_name(map(Requirement, pins)), _by_name(cuda, of=pins)),
+        # The wheels of a release for the other Pythons differ by less than that.
+        *(
+            (key, row[key], count)
+            for key, count in (("wheel_bytes", size), ("unpacked_bytes", unpacked))
+            if not _close(row[key], count)
+        ),
+    ]
+    told = [
+        f"tensorflow {row['version']}: `{key}` is {said}, the wheel says {found}"
+        for key, said, found in pairs
+        if said != found
+    ]
+    missing = sorted(
+        {canonicalize_name(one.name) for one in cuda} - {canonicalize_name(Requirement(each).name) for each in pins}
+    )
+    return [*told, *(f"tensorflow {row['version']}: `cuda.pins` lacks {name}" for name in missing)]
+
+
+def _close(said: object, found: int) -> bool:
+    return said is None or abs(said - found) <= found // 50
+
+
+def _by_name(requirements: Iterable[Requirement], of: Iterable[str] | None = None) -> dict[str, list[str]]:
+    """Specifiers by project, for the projects that some requirements speak of."""
+    wanted = None if of is None else {canonicalize_name(Requirement(text).name) for text in of}
+    found: dict[str, list[str]] = {}
+    for one in requirements:
+        name = canonicalize_name(one.name)
+        if wanted is None or name in wanted:
+            found[name] = sorted([*found.get(name, []), str(one.specifier)])
+    return found
+
+
 def _kind(archive: zipfile.ZipFile) -> str:
     told = re.search(r"""is_cuda_build['"]?\s*[=:,]\s*(True|False)""", member(archive, "platform/build_info.py"))
     return "cuda" if told and told[1] == "True" else "cpu"
@@ -328,11 +382,22 @@ def main(arguments: Iterable[str] | None = None) -> int:
         print("the index has no tensorflow", file=sys.stderr)
         return 2
     built = read_wheels(listing)
-    with network.client(network.ordered_routes()[0], connect_timeout=20, idle_timeout=60) as client:
-        old = read_old(listing, built, wheel_opener(network, client))
     newer = [row for row in document["releases"] if Version(row["version"]) >= READ_BELOW]
+    wheels = {file.filename: file for file in listing.files["tensorflow"] if not file.yanked}
+    notes: list[str] = []
+    with network.client(network.ordered_routes()[0], connect_timeout=20, idle_timeout=60) as client:
+        open_wheel = wheel_opener(network, client)
+        old = read_old(listing, built, open_wheel)
+        for row in newer:
+            start = f"tensorflow-{row['version']}-"
+            names = (name for name in wheels if name.startswith(start) and "manylinux" in name and "x86_64" in name)
+            # One wheel speaks for all; sizes are those of the newest Python.
+            name = max(names, key=lambda name: int(name.split("-")[2][3:]), default=None)
+            if name is not None:
+                minor = name.split("-")[2][3:]
+                notes += contradictions(row, open_wheel(name), wheels[name].size or 0, f"3.{minor}")
     document["releases"] = [*newer, *old]
-    notes = refresh(document, built, read_dates(listing))
+    notes += refresh(document, built, read_dates(listing))
     after = render(document)
     sys.stdout.writelines(difflib.unified_diff(before.splitlines(True), after.splitlines(True), "table", "index", n=1))
     for note in notes:

@@ -222,14 +222,19 @@ def _is_sound(
 
 def pythons_of(context: DecisionContext, miss: Miss, accelerator: Accelerator) -> tuple[str, ...]:
     """The minor versions of Python, here or not, with which a release that was refused would fit; oldest first."""
-    candidate, offer = miss.candidate, miss.offer
+    candidate = miss.candidate
     pair = _pair(context, candidate, accelerator)
-    return tuple(
+    sound = tuple(
         minor
-        for minor in (offer.pythons if offer is not None else ())
+        for minor in (miss.offer.pythons if miss.offer is not None else ())
         if _is_sound(context, candidate, accelerator, pair, minor)
-        and not _conflict(context, candidate, accelerator, minor)
     )
+    # Better those for which all packages have wheels than those for which some would be built.
+    for asked in (context, replace(context, wheels_only=False)):
+        fitting = tuple(minor for minor in sound if not _conflict(asked, candidate, accelerator, minor))
+        if fitting:
+            return fitting
+    return sound
 
 
 def _python_refusal(

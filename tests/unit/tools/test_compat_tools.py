@@ -197,3 +197,33 @@ def test_versions_are_read_with_their_time_pythons_source_and_releases(monkeypat
     )
     assert list(table["projects"]) == ["numpy"]
     assert len(table["projects"]["numpy"]) == 2
+
+
+def test_a_row_that_says_otherwise_than_its_wheel_is_told() -> None:
+    content = io.BytesIO()
+    with zipfile.ZipFile(content, "w") as archive:
+        metadata = (
+            "Metadata-Version: 2.1\nName: tensorflow\nVersion: 2.23.0\nRequires-Python: >=3.11\n"
+            "Requires-Dist: numpy<3,>=2\nRequires-Dist: absl-py\nRequires-Dist: keras>=3.12\n"
+            "Requires-Dist: keras>=3.14; python_version >= '3.14'\n"
+            'Requires-Dist: nvidia-cudnn-cu13>=9; extra == "and-cuda"\nProvides-Extra: and-cuda\nProvides-Extra: docs\n'
+        )
+        archive.writestr("tensorflow-2.23.0.dist-info/METADATA", metadata)
+    row = {
+        "version": "2.23.0",
+        "requires_python": ">=3.10",
+        "extras": ["and-cuda"],
+        "requires": ["numpy>=2,<3", "keras>=3.10"],
+        "cuda": {"pins": []},
+        "wheel_bytes": 1000,
+        "unpacked_bytes": len(metadata),
+    }
+    assert refresh.contradictions(row, zipfile.ZipFile(content), 1010, "3.12") == [
+        "tensorflow 2.23.0: `requires_python` is >=3.10, the wheel says >=3.11",
+        "tensorflow 2.23.0: `requires` is {'numpy': ['<3,>=2'], 'keras': ['>=3.10']}, the wheel says "
+        "{'numpy': ['<3,>=2'], 'keras': ['>=3.12']}",
+        "tensorflow 2.23.0: `cuda.pins` lacks nvidia-cudnn-cu13",
+    ]
+    assert refresh.contradictions({**row, "wheel_bytes": 500}, zipfile.ZipFile(content), 1010, "3.12")[-2].startswith(
+        "tensorflow 2.23.0: `wheel_bytes` is 500"
+    )
