@@ -17,8 +17,8 @@ RULES: tuple[Rule, ...] = (
     _sign(
         "sign-exception",
         3,
-        ("error", "exception", "failure", "fault", "timeout", "expired", "systemexit"),
-        r"^(?:E\s+|Uncaught exception: ?)?(?P<exception>(?:[A-Za-z_]\w*\.)*[A-Z]\w*(?:Error|Exception|Failure|Fault|TimeoutExpired)|SystemExit)(?:: |:?$)",
+        ("error", "exception", "failure", "fault", "timeout", "expired", "systemexit", "conflict", "notfound"),
+        r"^(?:E\s+|Uncaught exception: ?)?(?P<exception>(?:[A-Za-z_]\w*\.)*[A-Z]\w*(?:Error|Exception|Failure|Fault|TimeoutExpired|Conflict|NotFound)|SystemExit)(?:: |:?$)",
         "KeyError: 'loss'",
         "tensorflow.python.framework.errors_impl.InvalidArgumentError: indices = 5 is not in [0, 3)",
     ),
