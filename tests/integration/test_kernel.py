@@ -135,4 +135,7 @@ def test_an_environment_without_ipykernel_says_what_to_add(tmp_path: Path, made:
     # The hint holds.
     site.write('[packages]\nrequirements = ["ipykernel"]\n')
     site.up()
-    assert kernels(site, "add", "train.toml")
+    (kernel,) = kernels(site, "add", "train.toml")
+    # It goes with all environments, too.
+    assert site.run("remove", "--all", "--yes").returncode == 0
+    assert not Path(kernel["folder"]).exists()

@@ -323,12 +323,7 @@ def remove(environment: Environment, name: str, *, force: bool = False) -> tuple
                 evidence=tuple(str(each) for each in held),
                 hint=f"end what uses it, or delete it all the same: `tfprov remove {name} --force`",
             )
-        from tfprov.pipeline import kernels
-
-        kernels.drop(environment)
-        for link in filter(None, (environment.owner.link, *environment.owner.former)):
-            git.forget(Path(link))
-        left = environment.remove()
+        left = _taken_away(environment)
     trees.delete(left)
     return held
 
@@ -358,15 +353,23 @@ def remove_all(home: paths.Home, *, force: bool = False) -> tuple[tuple[Environm
             )
         left = []
         for environment in every:
-            for link in filter(None, (environment.owner.link, *environment.owner.former)):
-                git.forget(Path(link))
-            left.append(environment.remove())
+            left.append(_taken_away(environment))
         for folder in (home.images, home.data / "pythons"):
             if folder.is_dir():
                 left.append(paths.to_trash(folder))
     for folder in left:
         trees.delete(folder)
     return every, held
+
+
+def _taken_away(environment: Environment) -> Path:
+    """Take an environment from its place, and what elsewhere speaks of it; the folder that is left to be deleted."""
+    from tfprov.pipeline import kernels
+
+    kernels.drop(environment)
+    for link in filter(None, (environment.owner.link, *environment.owner.former)):
+        git.forget(Path(link))
+    return environment.remove()
 
 
 def remove_old(environment: Environment, *, force: bool = False) -> None:
