@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
+from tfprov.cli import completion
 from tfprov.cli.options import Json, Locked, Overrides, Quiet, Upgrade, Verbose, output_of, request_of
 from tfprov.cli.output import failures
 
@@ -24,7 +25,10 @@ app = typer.Typer()
 )
 def bundle(
     profile: Annotated[
-        str | None, typer.Argument(metavar="PROFILE", help="Path of a profile, or name of a shipped one.")
+        str | None,
+        typer.Argument(
+            metavar="PROFILE", autocompletion=completion.profiles, help="Path of a profile, or name of a shipped one."
+        ),
     ] = None,
     target: Annotated[
         Path | None,

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from tfprov.cli import completion
 from tfprov.cli.options import Json, output_of
 from tfprov.cli.output import failures
 
@@ -30,10 +31,21 @@ def explain(
         str | None, typer.Argument(metavar="[LOG]", help="Log of any tool; `-`, or nothing, reads what is piped in.")
     ] = None,
     code: Annotated[
-        str | None, typer.Option("--code", metavar="CODE", help="Explain a failure code instead of a log.")
+        str | None,
+        typer.Option(
+            "--code",
+            metavar="CODE",
+            help="Explain a failure code instead of a log.",
+            autocompletion=completion.codes,
+        ),
     ] = None,
     profile: Annotated[
-        str | None, typer.Option(metavar="PROFILE", help="The profile that was meant: decides whether a GPU is wanted.")
+        str | None,
+        typer.Option(
+            metavar="PROFILE",
+            autocompletion=completion.profiles,
+            help="The profile that was meant: decides whether a GPU is wanted.",
+        ),
     ] = None,
     host: Annotated[
         Path | None, typer.Option(help="Facts of the machine that the log is from (made by `tfprov facts --json`).")
@@ -41,7 +53,10 @@ def explain(
     apply: Annotated[
         str | None,
         typer.Option(
-            "--apply", metavar="PROFILE", help="Show the change of this profile that helps, ask, and make it."
+            "--apply",
+            metavar="PROFILE",
+            autocompletion=completion.profiles,
+            help="Show the change of this profile that helps, ask, and make it.",
         ),
     ] = None,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
@@ -91,7 +106,12 @@ def explain(
 @app.command(epilog="Example: tfprov report train.toml -o report.zip")
 def report(
     profile: Annotated[
-        str | None, typer.Argument(metavar="[PROFILE]", help="Profile of the environment that the report is about.")
+        str | None,
+        typer.Argument(
+            metavar="[PROFILE]",
+            autocompletion=completion.profiles,
+            help="Profile of the environment that the report is about.",
+        ),
     ] = None,
     to: Annotated[Path, typer.Option("--output", "-o", help="File to write: `.zip`, `.tar.gz` or `.tgz`.")] = Path(
         "tfprov-report.zip"

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from typer.core import TyperCommand
 
+from tfprov.cli import completion
 from tfprov.cli.options import Json, ProfileName, output_of
 from tfprov.cli.output import failures
 from tfprov.cli.plain import go_back
@@ -108,7 +109,10 @@ def rollback(
     profile: ProfileName = "",
     number: Annotated[
         int | None,
-        typer.Argument(help="Generation to go back to. Default: the last one with other packages."),
+        typer.Argument(
+            help="Generation to go back to. Default: the last one with other packages.",
+            autocompletion=completion.generations,
+        ),
     ] = None,
     as_json: Json = False,
 ) -> None:

@@ -11,6 +11,7 @@ from typing import Annotated, Literal
 import typer
 
 from tfprov import __version__
+from tfprov.cli import completion
 from tfprov.cli.options import Json, Overrides, ProfileName, Quiet, Verbose, output_of, request_of
 from tfprov.cli.output import failures
 
@@ -24,7 +25,11 @@ app = typer.Typer()
 def smoke(
     profile: Annotated[
         str | None,
-        typer.Argument(metavar="[PROFILE]", help="Of an existing environment. Default: that of the folder."),
+        typer.Argument(
+            metavar="[PROFILE]",
+            autocompletion=completion.profiles,
+            help="Of an existing environment. Default: that of the folder.",
+        ),
     ] = None,
     python: Annotated[
         Path | None,
@@ -100,7 +105,11 @@ def smoke(
 def doctor(
     profile: Annotated[
         str | None,
-        typer.Argument(metavar="[PROFILE]", help="Of an existing environment. Default: that of the folder."),
+        typer.Argument(
+            metavar="[PROFILE]",
+            autocompletion=completion.profiles,
+            help="Of an existing environment. Default: that of the folder.",
+        ),
     ] = None,
     python: Annotated[
         Path | None,

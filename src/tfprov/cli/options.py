@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from tfprov.cli import completion
 from tfprov.cli.output import Output
 
 if TYPE_CHECKING:
@@ -17,7 +18,9 @@ PROFILE_HELP = (
     "Path of a profile, or name of a shipped one (cpu, cuda, auto, …). Default: `tfprov.toml` or `[tool.tfprov]` in "
     "`pyproject.toml`, here or in a folder above, else the file here that says what the project needs."
 )
-ProfileName = Annotated[str, typer.Argument(metavar="[PROFILE]", help=PROFILE_HELP, show_default=False)]
+ProfileName = Annotated[
+    str, typer.Argument(metavar="[PROFILE]", help=PROFILE_HELP, show_default=False, autocompletion=completion.profiles)
+]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout, also on failure.")]
 Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Show details: skipped rungs, quick stages.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Show neither progress nor notes.")]

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from tfprov.cli import completion
 from tfprov.cli.options import (
     PROFILE_HELP,
     Json,
@@ -46,7 +47,11 @@ class Drift(enum.Enum):
 def up(
     profile: Annotated[
         str | None,
-        typer.Argument(metavar="[PROFILE]", help=f"{PROFILE_HELP} With a bundle: the profile of that."),
+        typer.Argument(
+            metavar="[PROFILE]",
+            help=f"{PROFILE_HELP} With a bundle: the profile of that.",
+            autocompletion=completion.profiles,
+        ),
     ] = None,
     overrides: Overrides = None,
     upgrade: Upgrade = False,
