@@ -88,6 +88,8 @@ def document(result: Adoption) -> Document:
     """The adoption as a document."""
     wanted = asdict(result.wanted)
     return {
+        # Its `changes` are those against an environment of tfprov, of which there is none yet.
+        **(documents.outcome(result.outcome) if result.outcome else {}),
         "found": found_document(result.found),
         "findings": [asdict(one) for one in result.findings],
         "asked": wanted,
@@ -95,7 +97,6 @@ def document(result: Adoption) -> Document:
         "profile": {"path": result.profile, "text": result.text},
         "lock": result.lock,
         "kept": result.kept,
-        **(documents.outcome(result.outcome) if result.outcome else {}),
     }
 
 
