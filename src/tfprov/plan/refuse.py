@@ -135,7 +135,7 @@ def _gpu_ways(context: DecisionContext, refusal: Refusal) -> Iterator[str]:
         else:
             has_gpu = any(gpu.vendor == "nvidia" for gpu in context.facts.gpus.value)
             yield f"{'' if has_gpu else 'on a machine with an NVIDIA GPU, '}install an NVIDIA driver{oldest}"
-    else:
+    elif refusal.code != "wheel-without-cuda":
         yield CODES[refusal.code].remedy
     if refusal.code in ("docker-no-gpu", "gpu-no-driver") and not context.facts.wsl.value:
         yield 'to build here for another machine, set `smoke.gpu = "later"` and `tensorflow.accelerator = "cuda"`'
