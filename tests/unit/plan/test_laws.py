@@ -158,6 +158,9 @@ def _fewer_wishes(asked: Profile) -> list[Profile]:
 @_often(1500)
 @given(host=machines(), asked=profiles())
 def test_to_ask_for_less_never_hurts(host: Host, asked: Profile) -> None:
+    if asked.conda.tensorflow == "conda" and asked.environment.kind == "conda":
+        # A release of a channel that the table does not know is planned for, and one that it knows may be refused.
+        return
     if isinstance(outcome(asked, host), TfprovError):
         return
     for fewer in _fewer_wishes(asked):
