@@ -243,8 +243,10 @@ RULES: tuple[Rule, ...] = (
             "tesla",
             "rtx",
             "-gpu",
+            "gpu devices",
+            "device specification",
         ),
-        r"(?P<gpu_wanted>\[and-cuda\]|tensorflow[-_]gpu|--gpus\b|list_physical_devices\(['\"]GPU|is_gpu_available|Num GPUs Available|\bnvidia-smi\b|nvidia[-_](?:cublas|cudnn|cuda[-_]\w+)[-_]cu1\d|:\S*-gpu\b|runtime=nvidia|cudatoolkit[ =]|tf\.device\(['\"]/(?:device:)?gpu|GeForce|\bGTX ?\d{3,4}|\bTITAN (?:X|V|RTX)|\bRTX ?\d{4}|Tesla [A-Z]\d+)",
+        r"(?P<gpu_wanted>\[and-cuda\]|tensorflow[-_]gpu|--gpus\b|list_physical_devices\(['\"]GPU|is_gpu_available|Num GPUs Available|\bnvidia-smi\b|nvidia[-_](?:cublas|cudnn|cuda[-_]\w+)[-_]cu1\d|:\S*-gpu\b|runtime=nvidia|cudatoolkit[ =]|tf\.device\(['\"]/(?:device:)?gpu|GeForce|\bGTX ?\d{3,4}|\bTITAN (?:X|V|RTX)|\bRTX ?\d{4}|Tesla [A-Z]\d+|No visible GPU devices|explicit device specification '/(?:device:)?GPU)",
         "pip install tensorflow[and-cuda]",
     ),
     _clue(

@@ -390,4 +390,18 @@ RULES: tuple[Rule, ...] = (
         cases=(Case(when="gpu-not-wanted", code=NOISE),),
         follows=("gpu", "platform", "python-deps"),
     ),
+    Rule(
+        name="device-not-there",
+        code="gpu-missing-in-tf",
+        reads="TensorFlow and JAX: a program asks for a GPU by name, and the devices of the process are without one",
+        needs=("no devices matching that", "but available devices are", "no visible gpu devices"),
+        pattern=r"\bGPU:\d.{0,200}?no devices matching that specification(?![^[]{0,400}\bgpu:\d)|explicitly assigned to \S*GPU:\d+ but available devices are \[(?![^\]]*\bGPU:)|No visible GPU devices",
+        examples=(
+            "InvalidArgumentError: Could not satisfy explicit device specification '/device:GPU:0' because no devices matching that specification are registered in this process; available devices: /job:localhost/replica:0/task:0/cpu:0",
+            "RuntimeError: Backend 'gpu' failed to initialize: FAILED_PRECONDITION: No visible GPU devices.",
+        ),
+        rank=32,
+        span=3,
+        follows=("gpu", "platform", "python-deps"),
+    ),
 )

@@ -25,10 +25,21 @@ RULES: tuple[Rule, ...] = (
     _sign(
         "sign-error",
         2,
-        ("error", "fatal", "failed", "panicked at", "assertion"),
-        r"^(?:[\w./-]{1,40}: )?(?:fatal error|[Ee]rror|ERROR|fatal|FATAL|Fatal)(?:\[[\w-]{1,40}\])?(?::| -) \S|^error +\w+ \S|^\S{1,200}:\d+(?::\d+)?: (?:fatal )?error: |\bpanicked at\b|: Assertion .{1,300} failed",
+        (
+            "error",
+            "fatal",
+            "failed",
+            "panicked at",
+            "assertion",
+            "e: unable to",
+            "e: package",
+            "e: unmet",
+            "e: sub-process",
+        ),
+        r"^(?:[\w./-]{1,40}: )?(?:fatal error|[Ee]rror|ERROR|fatal|FATAL|Fatal)(?:\[[\w-]{1,40}\])?(?::| -) \S|^error +\w+ \S|^E: (?:Unable to|Package|Unmet|Sub-process)|^\S{1,200}:\d+(?::\d+)?: (?:fatal )?error: |\bpanicked at\b|: Assertion .{1,300} failed",
         "error: something that nobody knows",
         "fatal: not a git repository (or any parent up to mount point /home)",
+        "E: Unable to locate package something-9-0",
     ),
     _sign(
         "sign-status",
