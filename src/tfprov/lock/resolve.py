@@ -29,6 +29,9 @@ if sys.version_info >= (3, 11):
 else:
     import tomli as tomllib
 
+RESOLVE_SECONDS = 900.0
+"""The longest that a resolve may take; more than any build of metadata that ended well."""
+
 _FULL_PYTHON = re.compile(r'(?m)(?P<minor>^requires-python = ">=\d+\.\d+)\.\d+(?=")')
 _PATH = re.compile(r'(?<=[{ ])path = "([^"]+\.(?:whl|zip|tar|tgz|tar\.\w+))"')
 
@@ -137,7 +140,7 @@ class Resolver:
     find_links: tuple[str, ...] = ()
     merge_indexes: bool = False
     fresh: bool = False
-    timeout: float = 900.0
+    timeout: float = RESOLVE_SECONDS
     disguise: Callable[[str], str] = str
     truthful: Callable[[str], str] = str
     failure: Callable[[], TfprovError | None] = lambda: None
@@ -261,7 +264,7 @@ def _run(argv: list[str | Path], resolver: Resolver, work: Path) -> Finished:
     except OSError as error:
         raise TfprovError("internal", f"`{resolver.uv}` cannot be started", evidence=(str(error),)) from error
     if answer.timed_out:
-        raise TfprovError(
+        raise resolver.failure() or TfprovError(
             "net-timeout",
             f"the index did not answer in {resolver.timeout:.0f} s",
             evidence=(resolver.truthful(answer.stderr[-2000:].strip()),),

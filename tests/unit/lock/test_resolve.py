@@ -167,6 +167,11 @@ def test_an_index_that_never_answers_meets_the_time_limit(tmp_path: Path, resolv
         resolve(question("app"), replace(resolver, uv=silent, timeout=1.0))
     assert failure.value.code.name == "net-timeout"
     assert failure.value.what == "the index did not answer in 1 s"
+    # Whoever stands between uv and the index knows better.
+    seen = TfprovError("net-refused", "nothing listens there")
+    with pytest.raises(TfprovError) as failure:
+        resolve(question("app"), replace(resolver, uv=silent, timeout=1.0, failure=lambda: seen))
+    assert failure.value is seen
 
 
 def test_a_uv_that_is_gone_is_a_fault_of_ours(tmp_path: Path, resolver: Resolver) -> None:

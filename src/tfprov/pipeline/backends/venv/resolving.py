@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import sys
+import time
 from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
@@ -15,7 +16,7 @@ from tfprov.host.records import Facts, Interpreter
 from tfprov.ladder.climb import InapplicableError, Policy, Step, TransferError, climb
 from tfprov.ladder.rungs import Rung
 from tfprov.lock.renew import renew
-from tfprov.lock.resolve import Buildable, Pinned, Question, Resolver
+from tfprov.lock.resolve import RESOLVE_SECONDS, Buildable, Pinned, Question, Resolver
 from tfprov.pipeline.access import IndexAccess, index_access
 from tfprov.pipeline.context import Context
 from tfprov.pipeline.machine import Machine
@@ -152,6 +153,7 @@ def _steps(
             disguise=access.disguise,
             truthful=access.truthful,
             failure=access.failure,
+            timeout=_seconds_left(context),
         )
         return renew(question, resolver, context.emit)
 
@@ -160,6 +162,13 @@ def _steps(
         # Every route has been tried just now. uv would come to the same end on each of them, and take minutes for it.
         return [Step(Rung.NORMAL, partial(_fail_again, machine.unreachable)), *mirrors]
     return [Step(Rung.NORMAL, act), *mirrors, *(() if once else (Step(Rung.FRESH, partial(act, fresh=True)),))]
+
+
+def _seconds_left(context: Context) -> float:
+    """Seconds that a resolve may take: the deadline of the profile ends it, too."""
+    if context.deadline is None:
+        return RESOLVE_SECONDS
+    return min(RESOLVE_SECONDS, max(1.0, context.deadline - time.monotonic()))
 
 
 def _without_attempts(emit: Emit) -> Emit:
