@@ -17,7 +17,9 @@ from tfprov.redact import redact
 if TYPE_CHECKING:
     import httpx
 
-_CONTENT_RANGE = re.compile(r"bytes\s+(?:(\d+)-(\d+)|\*)/(\d+|\*)", re.IGNORECASE)
+# No more digits than a number of bytes can have: Python refuses to read some thousands.
+_NUMBER = re.compile(r"[0-9]{1,18}")
+_CONTENT_RANGE = re.compile(r"bytes\s+(?:([0-9]{1,18})-([0-9]{1,18})|\*)/([0-9]{1,18}|\*)", re.IGNORECASE)
 _FIRST_BYTES_OF_A_PAGE = re.compile(rb"^\s*(<!doctype html|<html|<head|<script)", re.IGNORECASE)
 
 
@@ -29,7 +31,7 @@ def name_in(url: str) -> str:
 def length_of(response: httpx.Response) -> int | None:
     """Bytes of the body, or None when the response does not say."""
     value = response.headers.get("Content-Length", "")
-    return int(value) if value.isdigit() else None
+    return int(value) if _NUMBER.fullmatch(value) else None
 
 
 def range_of(response: httpx.Response) -> tuple[int | None, int | None]:
@@ -164,10 +166,9 @@ def retry_after_seconds(value: str | None, *, now: float) -> float | None:
     """
     if value is None:
         return None
-    if value.strip().isdigit():
+    if _NUMBER.fullmatch(value.strip()):
         return float(value.strip())
     try:
-        moment = email.utils.parsedate_to_datetime(value)
-    except (TypeError, ValueError):
+        return max(0.0, email.utils.parsedate_to_datetime(value).timestamp() - now)
+    except (TypeError, ValueError, OverflowError, OSError):
         return None
-    return max(0.0, moment.timestamp() - now)

@@ -18,7 +18,7 @@ from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel
 
 from tfprov.events import Emit, ignore
 from tfprov.fetch.addresses import local_path
-from tfprov.fetch.answers import page_title, raise_for_status
+from tfprov.fetch.answers import length_of, page_title, raise_for_status, range_of
 from tfprov.fetch.bounded import body_of, response_to
 from tfprov.fetch.sources import Network
 from tfprov.fetch.ways import Clients, Ways
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 ACCEPT = "application/vnd.pypi.simple.v1+json, application/vnd.pypi.simple.v1+html;q=0.2, text/html;q=0.1, */*;q=0.01"
 _DISTRIBUTION = re.compile(r"\.(whl|tar\.gz|zip|tgz|tar\.bz2|egg)$", re.IGNORECASE)
 _LOGIN_PAGE = re.compile(rb"<form|<input|http-equiv=[\"']?refresh|location\.(href|replace|assign)", re.IGNORECASE)
+_SIZE_SECONDS = 10.0
 _A_PAGE = re.compile(rb"<(!doctype|html|head|body|a|title|h1)\b", re.IGNORECASE)
 
 
@@ -160,20 +161,22 @@ def remote_size(url: str, network: Network) -> int | None:
     for route in network.ordered_routes():
         if network.health.problem(route.name) is not None:
             continue
-        with contextlib.suppress(Exception), network.client(route, connect_timeout=5, idle_timeout=10) as client:
+        with (
+            contextlib.suppress(Exception),
+            network.client(route, connect_timeout=5, idle_timeout=_SIZE_SECONDS) as client,
+        ):
             address, login = without_userinfo(url), network.auth(url)
-            answer = client.request("HEAD", address, auth=login)
-            length = answer.headers.get("Content-Length", "")
-            if answer.status_code == 200 and length.isdigit() and int(length) > 0:
-                return int(length)
+            with response_to(client, address, method="HEAD", headers={}, auth=login) as answer:
+                length = length_of(answer)
+                if answer.status_code == 200 and length:
+                    return length
             # Some servers forbid HEAD or omit the length; Content-Range of the first byte has the whole size.
-            with client.stream("GET", address, auth=login, headers={"Range": "bytes=0-0"}) as part:
-                total = part.headers.get("Content-Range", "").rpartition("/")[2]
-                if part.status_code == 206 and total.isdigit():
-                    return int(total)
-                length = part.headers.get("Content-Length", "")
-                if part.status_code == 200 and length.isdigit():
-                    return int(length)
+            with response_to(client, address, headers={"Range": "bytes=0-0"}, auth=login) as part:
+                total = range_of(part)[1]
+                if part.status_code == 206 and total is not None:
+                    return total
+                if part.status_code == 200:
+                    return length_of(part)
     return None
 
 

@@ -4,14 +4,14 @@ import httpx
 import pytest
 
 from tfprov.errors import TfprovError
-from tfprov.fetch.answers import page_title, raise_for_status, refuse_page, retry_after_seconds
+from tfprov.fetch.answers import length_of, page_title, raise_for_status, range_of, refuse_page, retry_after_seconds
 from tfprov.ladder.climb import TransferError
 
 URL = "https://index.example/files/thing-1.0-py3-none-any.whl"
 
 
 def answer(status: int, **headers: str) -> httpx.Response:
-    named = {name.replace("_", "-"): value for name, value in headers.items()}
+    named = [(name.replace("_", "-").encode(), value.encode()) for name, value in headers.items()]
     return httpx.Response(status, headers=named, request=httpx.Request("GET", URL))
 
 
@@ -25,11 +25,20 @@ def answer(status: int, **headers: str) -> httpx.Response:
         ("Fri, 31 Dec 1999 23:00:00 GMT", 0.0),
         ("soon", None),
         ("-5", None),
+        ("9" * 5000, None),
+        ("²", None),
+        ("Sat, 01 Jan 9999999999 00:00:00 GMT", None),
     ],
 )
 def test_retry_after_is_seconds_or_a_date(header: str | None, seconds: float | None) -> None:
     midnight = 946684800.0  # 2000-01-01
     assert retry_after_seconds(header, now=midnight) == seconds
+
+
+@pytest.mark.parametrize("number", ["9" * 5000, "²", "-1", "1.5", "x", ""])
+def test_headers_with_what_is_no_number_say_nothing(number: str) -> None:
+    assert length_of(answer(200, Content_Length=number)) is None
+    assert range_of(answer(206, Content_Range=f"bytes 0-{number}/{number}")) == (None, None)
 
 
 @pytest.mark.parametrize("status", [200, 206])

@@ -128,6 +128,12 @@ def test_a_size_that_cannot_be_had_is_none() -> None:
     assert remote_size(f"http://127.0.0.1:{unused_port()}/x.whl", reach("http://unused.example")) is None
 
 
+def test_the_size_of_a_file_on_a_server_whose_headers_trickle_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tfprov.fetch.index._SIZE_SECONDS", 0.5)
+    with Index(FILES, Faults(header_trickle=0.1)) as index:
+        assert remote_size(index.url(ONE), reach(index.simple)) is None
+
+
 def test_a_file_is_found_on_a_mirror_by_its_hash() -> None:
     with Index(FILES) as index:
         file = LockedFile(name="thing", version="1.0", filename=ONE, url="http://gone", sha256=index.sha256(ONE))
