@@ -12,8 +12,7 @@ from pydantic import AfterValidator, Field, TypeAdapter, ValidationError
 
 from tfprov.errors import TfprovError
 from tfprov.paths import plain
-from tfprov.profile.records import PlatformName
-from tfprov.profile.values import EnvironmentName
+from tfprov.profile.records import EnvironmentName, PlatformName
 
 FORMAT = 1
 """Rises when an older tfprov would misread a bundle."""

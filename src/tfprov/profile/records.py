@@ -17,7 +17,6 @@ from tfprov.profile.source import Source, resolved
 from tfprov.profile.values import (
     ChannelText,
     CondaSpec,
-    EnvironmentName,
     FileOrUrl,
     IndexUrl,
     Many,
@@ -30,6 +29,7 @@ from tfprov.profile.values import (
     VariableName,
     VariableText,
 )
+from tfprov.profile.values import EnvironmentName as EnvironmentName  # others name environments, too
 from tfprov.wants.records import Folder
 
 PlatformName = Literal["linux-x86_64", "linux-aarch64", "windows-amd64", "macos-arm64", "macos-x86_64"]
