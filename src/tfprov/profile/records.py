@@ -28,8 +28,8 @@ from tfprov.profile.values import (
     Specifier,
     VariableName,
     VariableText,
+    environment_name,
 )
-from tfprov.profile.values import EnvironmentName as EnvironmentName  # others name environments, too
 from tfprov.wants.records import Folder
 
 PlatformName = Literal["linux-x86_64", "linux-aarch64", "windows-amd64", "macos-arm64", "macos-x86_64"]
@@ -218,6 +218,10 @@ class SmokeTable(_Table):
     """Which packages must be importable: those that the profile asks for, every installed one, none."""
     skip_imports: Many[str] = ()
     """Packages or modules that are not imported: they open a window, start a server, need a setting."""
+
+
+EnvironmentName = Annotated[str, AfterValidator(environment_name)]
+"""Becomes the name of folders, on every system that the profile is taken to."""
 
 
 class Profile(_Table):

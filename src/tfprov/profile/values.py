@@ -156,7 +156,8 @@ def _variable_text(text: str) -> str:
     return text
 
 
-def _environment_name(value: str) -> str:
+def environment_name(value: str) -> str:
+    """The text, when it can name an environment."""
     if not _NAME.fullmatch(value) or len(value) > 64:
         raise ValueError(f"`{value}` cannot name an environment: use at most 64 letters, digits, `.`, `_` and `-`")
     return plain(value)
@@ -190,5 +191,3 @@ Seconds = Annotated[
         }
     ),
 ]
-EnvironmentName = Annotated[str, AfterValidator(_environment_name)]
-"""Becomes the name of folders, on every system that the profile is taken to."""
