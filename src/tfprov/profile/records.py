@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 from packaging.requirements import Requirement
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator
 
 from tfprov.profile.source import Source, resolved
 from tfprov.profile.values import (
