@@ -206,7 +206,7 @@ def _hints(context: DecisionContext, nearest: Miss, accelerator: Accelerator) ->
     other = ways.another_release(context, accelerator)
     if other is not None and refusal.remedy is None:
         yield f"{other} would fit"
-    elif accelerator in ("metal", "rocm"):
+    elif accelerator in ("metal", "rocm") and refusal.code != "resolver-conflict":
         yield 'use `tensorflow.accelerator = "auto"`'
     if refusal.code == "wheel-without-cuda":
         yield "or use the CPU"
