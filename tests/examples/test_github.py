@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import subprocess
+import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,11 @@ import pytest
 import yaml
 
 from runners import EXAMPLES, Runner, resolved
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
 from site_under_test import RELEASE, only_here
 
 pytestmark = only_here
@@ -283,3 +289,11 @@ def test_the_scripts_of_the_workflow_do_their_work(tmp_path: Path) -> None:
             if "run" in each:
                 Step(runner, {}).run(each)
     assert (runner.project / "train.tar").is_file()
+
+
+def test_the_lock_serves_every_runner_of_the_workflow() -> None:
+    workflow = yaml.safe_load(WORKFLOW.read_text(encoding="utf-8"))
+    profile = tomllib.loads((WORKFLOW.parent / "train.toml").read_text())
+    names = {"ubuntu-latest": "linux-x86_64", "windows-latest": "windows-amd64", "macos-latest": "macos-arm64"}
+    runners = workflow["jobs"]["verified"]["strategy"]["matrix"]["os"]
+    assert set(profile["lock"]["platforms"]) == {names[runner] for runner in runners}
