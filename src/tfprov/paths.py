@@ -21,6 +21,8 @@ STORE_VARIABLE = "TFPROV_STORE"
 """Moves the store of wheels alone: to a folder that many users or machines share, or that a CI system keeps."""
 _TEMPORARY = "tfprov-"
 _TEMPORARY_NAME = re.compile(rf"{_TEMPORARY}[a-z]+-(\d{{1,10}})-[^-]+")
+_HELD = ".held"
+"""End of the name of a temporary folder that is locked while it is in use."""
 _ABANDONED_SECONDS = 3600.0
 _NEVER_IN_A_NAME = re.compile(r'[\x00-\x1f\x7f-\x9f\ud800-\udfff/\\:*?"<>|]')
 # Windows takes these for devices, in every folder and with every suffix.
@@ -387,15 +389,23 @@ def temporary(purpose: str) -> Iterator[Path]:
     prefix = f"{_TEMPORARY}{purpose}-{os.getpid()}-"
     import tempfile  # not among what every start needs
 
-    with tempfile.TemporaryDirectory(prefix=prefix, ignore_cleanup_errors=True) as folder:
-        yield Path(folder)
+    suffix = _HELD if os.name == "posix" else ""
+    with tempfile.TemporaryDirectory(prefix=prefix, suffix=suffix, ignore_cleanup_errors=True) as folder:
+        held = os.open(folder, os.O_RDONLY) if suffix else None
+        try:
+            if held is not None:
+                _lock(held)
+            yield Path(folder)
+        finally:
+            if held is not None:
+                os.close(held)
 
 
 def sweep_temporary(*, now: float) -> None:
     """Delete the temporary folders that killed runs left behind.
 
-    Only this user's, whose process is gone, and that nothing was made in for an hour: behind a shared folder there may
-    be another container, whose processes cannot be seen from here.
+    Only this user's, whose process is gone. Behind a shared folder there may be another container, whose processes
+    cannot be seen from here: its folders are locked while they are in use; or nothing was made in them for an hour.
 
     Args:
         now: seconds since the epoch.
@@ -411,7 +421,11 @@ def sweep_temporary(*, now: float) -> None:
                 continue
             with contextlib.suppress(OSError):
                 status = entry.stat(follow_symlinks=False)
-                if now - status.st_mtime > _ABANDONED_SECONDS and status.st_uid == _user():
+                if entry.name.endswith(_HELD):
+                    is_left = not _is_held(Path(entry.path))
+                else:
+                    is_left = now - status.st_mtime > _ABANDONED_SECONDS
+                if is_left and status.st_uid == _user():
                     shutil.rmtree(entry.path, ignore_errors=True)
 
 

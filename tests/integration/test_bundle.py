@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
@@ -134,11 +136,14 @@ def test_another_bundle_than_the_one_that_is_meant_is_refused(target: Site) -> N
 
 
 def test_what_a_bundle_brought_is_called_by_its_name(target: Site) -> None:
+    up(target, "--bundle", "old")
     made = up(target, "--bundle", "new")
     number, name = made["environment"]["generation"], "train"  # type: ignore[index] - a JSON document
     (listed,) = json.loads(target.run("list", "--json").stdout)["environments"]
     assert listed["bundle"] == identity((target.root / "new" / MANIFEST).read_bytes())
     assert made["environment"]["id"] == listed["id"]  # type: ignore[index] - a JSON document
+    assert target.run("rollback", name, "1").returncode == 0
+    assert target.run("rollback", name, str(number)).returncode == 0
     (target.root / "train.toml").unlink(missing_ok=True)
     for called in (name, str(listed["id"])):
         done = target.run("up", called, "--json")
@@ -154,7 +159,6 @@ def test_what_a_bundle_brought_is_called_by_its_name(target: Site) -> None:
     repaired = target.run("repair", name, "--json")
     assert repaired.returncode == 0, repaired.stderr
     assert json.loads(repaired.stdout)["environment"]["generation"] == number + 2
-    assert target.run("rollback", name, str(number + 1)).returncode == 0
 
 
 def test_a_delta_holds_only_what_is_new_and_merges_into_the_very_bundle(target: Site) -> None:
@@ -353,3 +357,47 @@ def test_mistakes_on_the_command_line_are_usage_errors(target: Site) -> None:
     assert failed(target, "bundle", "cpu", "-o", "x", "--platform", "amiga")["code"] == "usage"
     assert failed(target, "bundle", "cpu", "-o", "mine")["code"] == "path-not-ours"
     assert failed(target, "bundle", "cpu", "-o", "x.tar", "--delta", "nowhere")["code"] == "bundle-missing"
+
+
+def test_the_profile_of_the_folder_is_bundled_when_none_is_named(tmp_path: Path) -> None:
+    site = Site.make(tmp_path)
+    site.offer(sham_wheel(site.root / "built", OLDER))
+    site.write()
+    site.profile.rename(site.root / "tfprov.toml")
+    assert bundle(site, "-o", "made")["name"] == "train"
+    assert failed(site, "bundle", "cpu", "--check", "made")["code"] == "usage"
+
+
+def test_kill_9_while_bundling_leaves_nothing_big(tmp_path: Path) -> None:
+    site = Site.make(tmp_path)
+    site.offer(sham_wheel(site.root / "built", OLDER))
+    site.write()
+    scratch = site.root / "tmp"
+    scratch.mkdir()
+    site.extra["TMPDIR"] = str(scratch)
+    bundle(site, "train.toml", "-o", "made.tar")
+    whole = (site.root / "made.tar").read_bytes()
+    began = time.monotonic()
+    bundle(site, "train.toml", "-o", "made.tar")
+    seconds = time.monotonic() - began
+    killed = 0
+    for point in range(20):
+        process = site.start("bundle", "train.toml", "-o", "made.tar" if point % 2 else "made")
+        # In turn all over the run, and as soon as something is being written.
+        until = time.monotonic() + seconds * (point + 1) / 20
+        while process.poll() is None and time.monotonic() < until:
+            if point >= 15 and any(path.name.endswith(".new") for path in site.root.iterdir()):
+                break
+            time.sleep(0.005)
+        process.kill()
+        process.communicate()
+        killed += process.returncode == -signal.SIGKILL
+        # What was there before is whole all the time.
+        assert (site.root / "made.tar").read_bytes() == whole
+    assert killed >= 10
+    for target in ("made.tar", "made"):
+        bundle(site, "train.toml", "-o", target)
+    assert (site.root / "made.tar").read_bytes() == whole
+    assert not [path for path in site.root.iterdir() if path.name.startswith(".made")]
+    left = [path for path in scratch.rglob("*") if path.is_file()]
+    assert sum(path.stat().st_size for path in left) < 5_000_000

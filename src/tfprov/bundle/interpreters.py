@@ -8,13 +8,13 @@ import json
 import os
 import shutil
 import tarfile
-import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from tfprov import process
 from tfprov.errors import TfprovError
+from tfprov.paths import staged, temporary
 
 _MOMENT = 315532800
 _SECONDS = 60.0
@@ -102,9 +102,9 @@ def archive(python: Path, target: Path, *, environ: Mapping[str, str]) -> Archiv
         raise _refused(python, "it belongs to the operating system and shares its folders with other programs")
     if prefix not in library.parents:
         raise _refused(python, f"its library `{library}` is not below its prefix `{prefix}`")
-    with tempfile.TemporaryDirectory(prefix="tfprov-python-") as scratch:
+    with temporary("python") as scratch:
         # Another depth, and a blank in the path: both have broken copies before.
-        root = Path(scratch) / "moved elsewhere"
+        root = scratch / "moved elsewhere"
         executable = f"bin/{python.name}"
         _copy(python, root / executable, library, prefix, root)
         there = _ask(root / executable, environ)
@@ -134,9 +134,8 @@ def unpack(data: io.BufferedIOBase, target: Path) -> None:
         TfprovError: `bundle-invalid` when the archive reaches outside the folder.
     """
     target.parent.mkdir(parents=True, exist_ok=True)
-    stage = Path(tempfile.mkdtemp(prefix=".new-", dir=target.parent))
     try:
-        with tarfile.open(fileobj=data, mode="r:gz") as archived:
+        with staged(target, folder=True) as stage, tarfile.open(fileobj=data, mode="r:gz") as archived:
             for member in archived:
                 place = (stage / member.name).resolve()
                 if stage.resolve() not in place.parents or not (member.isreg() or member.issym()):
@@ -154,16 +153,13 @@ def unpack(data: io.BufferedIOBase, target: Path) -> None:
                     with place.open("wb") as stream:
                         shutil.copyfileobj(source, stream)
                     place.chmod(member.mode & 0o755)
-        stage.chmod(0o755)
-        try:
-            stage.rename(target)
-        except OSError:
-            if not target.is_dir():
-                raise
+            try:
+                stage.rename(target)
+            except OSError:
+                if not target.is_dir():
+                    raise
     except (tarfile.TarError, EOFError, gzip.BadGzipFile) as error:
         raise TfprovError("bundle-invalid", "the archive of the interpreter cannot be read") from error
-    finally:
-        shutil.rmtree(stage, ignore_errors=True)
 
 
 def _ask(python: Path, environ: Mapping[str, str]) -> _Answer:

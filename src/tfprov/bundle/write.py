@@ -8,7 +8,6 @@ import io
 import os
 import shutil
 import tarfile
-import tempfile
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -18,7 +17,7 @@ from typing import BinaryIO
 from tfprov.bundle.opened import LARGEST_MANIFEST
 from tfprov.bundle.records import MANIFEST, STARTER, SUMS, Entry, Manifest, parse, render, sums
 from tfprov.errors import TfprovError
-from tfprov.paths import Product
+from tfprov.paths import Product, staged, to_trash
 
 _BUFFER = 1024 * 1024
 _EXECUTABLE = frozenset({STARTER})
@@ -146,8 +145,7 @@ _ARCHIVE = Product(what="a bundle", is_ours=_is_archive)
 
 
 def _write_folder(target: Path, contents: Mapping[str, Content], wrote: Callable[[int], None]) -> None:
-    stage = Path(tempfile.mkdtemp(prefix=f".{target.name}.", suffix=".new", dir=target.parent))
-    try:
+    with staged(target, folder=True) as stage:
         for path, one in contents.items():
             place = stage / path
             place.parent.mkdir(parents=True, exist_ok=True)
@@ -155,28 +153,20 @@ def _write_folder(target: Path, contents: Mapping[str, Content], wrote: Callable
                 shutil.copyfileobj(_Checked(path, one, opened, wrote), stream, _BUFFER)
             if path in _EXECUTABLE:
                 place.chmod(0o755)
-        # mkdtemp makes a folder for its owner alone; a bundle may be served to others.
-        stage.chmod(0o755)
-        old = stage.with_suffix(".old")
-        if target.exists():
-            target.rename(old)
+        old = to_trash(target) if target.exists() else None
         try:
             stage.rename(target)
         except OSError:
-            if old.exists():
+            if old is not None:
                 old.rename(target)
             raise
-        shutil.rmtree(old, ignore_errors=True)
-    except BaseException:
-        shutil.rmtree(stage, ignore_errors=True)
-        raise
+        if old is not None:
+            shutil.rmtree(old, ignore_errors=True)
 
 
 def _write_archive(target: Path, top: str, contents: Mapping[str, Content], wrote: Callable[[int], None]) -> None:
-    handle, name = tempfile.mkstemp(prefix=f".{target.name}.", suffix=".new", dir=target.parent)
-    stage = Path(name)
-    try:
-        with os.fdopen(handle, "wb") as stream:
+    with staged(target, folder=False) as stage:
+        with stage.open("wb") as stream:
             with tarfile.open(fileobj=stream, mode="w", format=tarfile.PAX_FORMAT) as archive:
                 for path, one in contents.items():
                     with one.open() as opened:
@@ -185,11 +175,7 @@ def _write_archive(target: Path, top: str, contents: Mapping[str, Content], wrot
                         checked.read()  # to its end, which the archive does not look for
             stream.flush()
             os.fsync(stream.fileno())
-        stage.chmod(0o644)
         stage.replace(target)
-    except BaseException:
-        stage.unlink(missing_ok=True)
-        raise
 
 
 def _member(path: str, size: int) -> tarfile.TarInfo:

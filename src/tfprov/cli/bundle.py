@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
-from tfprov.cli import completion
-from tfprov.cli.options import Json, Locked, Overrides, Quiet, Upgrade, Verbose, output_of, request_of
+from tfprov.cli.options import Json, Locked, Overrides, ProfileName, Quiet, Upgrade, Verbose, output_of, request_of
 from tfprov.cli.output import failures
 
 if TYPE_CHECKING:
@@ -24,12 +23,7 @@ app = typer.Typer()
     "tar -xf train.tar && train-bundle/bootstrap up"
 )
 def bundle(
-    profile: Annotated[
-        str | None,
-        typer.Argument(
-            metavar="PROFILE", autocompletion=completion.profiles, help="Path of a profile, or name of a shipped one."
-        ),
-    ] = None,
+    profile: ProfileName = "",
     target: Annotated[
         Path | None,
         typer.Option("--output", "-o", help="Where to: an archive when it ends in `.tar`, else a folder."),
@@ -65,7 +59,7 @@ def bundle(
         from tfprov.pipeline import bundle_source, bundling
         from tfprov.report import bundles
 
-        if [profile is not None, bool(check), bool(merge)].count(True) != 1:
+        if [bool(profile), bool(check), bool(merge)].count(True) > 1:
             raise TfprovError("usage", "name a PROFILE, or a bundle with `--check` or `--merge`")
         if check:
             with output.progress():
@@ -90,7 +84,7 @@ def bundle(
             delta=delta,
         )
         with output.progress() as emit:
-            made = bundling.bundle(request_of(str(profile), overrides, upgrade=upgrade, locked=locked), wanted, emit)
+            made = bundling.bundle(request_of(profile, overrides, upgrade=upgrade, locked=locked), wanted, emit)
         output.result(
             bundles.made(made),
             {

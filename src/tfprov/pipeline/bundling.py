@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import tempfile
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -34,6 +34,7 @@ from tfprov.fetch.store import Store
 from tfprov.host.records import Facts
 from tfprov.lock import pylock
 from tfprov.lock.records import Lock, LockedFile, file_name
+from tfprov.paths import sweep_temporary, temporary
 from tfprov.pipeline import other_platforms, portable, sources, stages
 from tfprov.pipeline.backends.venv.locking import platform_of
 from tfprov.pipeline.context import Context, Request, read_profile, step
@@ -104,8 +105,8 @@ def bundle(request: Request, wanted: Wanted, emit: Emit) -> Bundled:
     """
     check_target(wanted.output)
     base = None if wanted.delta is None else open_bundle(wanted.delta, cwd=request.cwd)
-    with tempfile.TemporaryDirectory(prefix="tfprov-bundle-") as name:
-        work = Path(name)
+    sweep_temporary(now=time.time())
+    with temporary("bundle") as work:
         loaded, context = _prepared(request, wanted, work, emit)
         with context.journalled(), context.alone():
             context.open_journal()
@@ -114,7 +115,9 @@ def bundle(request: Request, wanted: Wanted, emit: Emit) -> Bundled:
             interpreter = stages.find_interpreter(context, machine, choice.plan)
             locked = stages.lock_files(context, machine, choice, interpreter)
             locked = sources.with_wheels(context, machine, portable.without_links(locked))
-            served = _served(machine.facts, locked.lock, wanted.platforms)
+            # A lock for several platforms is one for machines of all of them, and so is a bundle that is made of it.
+            also = dict.fromkeys((*wanted.platforms, *loaded.profile.lock.platforms))
+            served = _served(machine.facts, locked.lock, tuple(also))
             wheels, fetched = _fetched(context, machine, [file for _, files in served for file in files])
             platforms = [one.platform for one, _ in served]
             with step(context, "tools"):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib import metadata
@@ -22,6 +21,7 @@ from tfprov.fetch.store import Store
 from tfprov.ladder.classify import classify_text
 from tfprov.lock.platforms import PLATFORMS
 from tfprov.lock.records import LockedFile
+from tfprov.paths import temporary
 from tfprov.pipeline import other_platforms
 from tfprov.pipeline.access import IndexAccess, index_access
 from tfprov.pipeline.context import Context
@@ -149,8 +149,7 @@ def _ask(context: Context, machine: Machine, access: IndexAccess, platform: Plat
     environ = {**access.environment(), "UV_PYTHON_DOWNLOADS": "never"}
     lines = [line for line in metadata.requires("tfprov") or () if "extra ==" not in line]
     installed = [f"{one.name}=={one.version}" for one in repack.closure("tfprov") if one.name != "tfprov"]
-    with tempfile.TemporaryDirectory(prefix="tfprov-kit-") as name:
-        work = Path(name)
+    with temporary("kit") as work:
         (work / "asked.in").write_text("\n".join(lines) + "\n", encoding="utf-8")
         (work / "here.txt").write_text("\n".join(installed) + "\n", encoding="utf-8")
         # First the versions that run here. Another Python may have no wheel of one of them.
