@@ -369,7 +369,12 @@ def _taken_away(environment: Environment) -> Path:
     kernels.drop(environment)
     for link in filter(None, (environment.owner.link, *environment.owner.former)):
         git.forget(Path(link))
-    return environment.remove()
+    left = environment.remove()
+    profile = Path(environment.owner.profile).parent
+    if profile.parent == environment.root.parents[1] / "bundles":
+        # What a bundle brought beside the wheels: tfprov made it, and it is of no use without the environment.
+        paths.discard(profile)
+    return left
 
 
 def remove_old(environment: Environment, *, force: bool = False) -> None:

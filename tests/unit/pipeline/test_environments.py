@@ -219,3 +219,16 @@ def test_an_environment_of_others_is_asked_for_what_the_command_line_wants(tmp_p
         codes("smoke.require-gpu=1")
     assert code_of(failure) == "profile-invalid"
     assert "did you mean" in failure.value.evidence[0]
+
+
+def test_what_a_bundle_brought_goes_with_its_environment_and_a_profile_of_the_user_stays(tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    mine = tmp_path / "bundles" / "train" / "train.toml"
+    brought = home / "data" / "bundles" / "train" / "train.toml"
+    for profile in (mine, brought):
+        profile.parent.mkdir(parents=True)
+        profile.write_text('name = "train"\n')
+        environment = made(home, "train", profile, generations=1)
+        assert remove(environment, "train") == ()
+    assert mine.is_file()
+    assert list((home / "data" / "bundles").iterdir()) == []
