@@ -139,7 +139,7 @@ def test_a_missing_tensorflow_is_not_an_import_error_of_some_kind(tmp_path: Path
     [
         ("raise ImportError('numpy.core.umath failed to import')", "numpy-abi"),
         ("raise TypeError('Descriptors cannot be created directly.')", "protobuf-mismatch"),
-        ("from typing import nothing as typing_extensions_name", "import-failed"),
+        ("from os import nothing", "import-failed"),
         ("import pkg_resources", "setuptools-pkg-resources"),
         ("raise ImportError('libcudart.so.12: cannot open shared object file: No such file')", "gpu-libs-missing"),
         ("raise ImportError('Keras cannot be imported. Check that it is installed.')", "keras-mismatch"),

@@ -374,7 +374,7 @@ def test_without_isal_the_result_is_the_same(tmp_path: Path) -> None:
     named = [f"{wheel.sha256}={wheel.path}" for wheel in wheels]
     program = "import sys; sys.modules['isal'] = None\n" + UNPACKER
     argv = [sys.executable, "-c", program, str(tmp_path / "one"), "-", "go", *named]
-    assert subprocess.run(argv, capture_output=True, text=True, check=True).stdout == "3\n"
+    assert subprocess.run(argv, capture_output=True, text=True, check=True).stdout.splitlines()[-1] == "3"
     for wheel, tree in zip(wheels, unpack(tmp_path / "two", *wheels), strict=True):
         other = Unpacked(tmp_path / "one", boot=BOOT).find(wheel.sha256)
         assert other is not None and sorted(other.files) == sorted(tree.files)
