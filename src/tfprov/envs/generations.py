@@ -82,18 +82,26 @@ class Environment:
             TfprovError: `path-not-ours` when something else stands at the stable path.
             OSError: the folder cannot be made.
         """
+        before = self._before()
         self.check_link()
         self.check_place()
-        before = Environment.open(self.root)
         if before is not None:
             links = {*before.owner.former, before.owner.link} - {self.owner.link, ""}
             self.owner = dataclasses.replace(self.owner, former=tuple(sorted(links)))
         if before is None or before.owner != self.owner:
             self._write_owner()
 
+    def _before(self) -> Environment | None:
+        """What is on disk; its stable path, which somebody may use, stays when this run asks for none."""
+        before = Environment.open(self.root)
+        if before is not None and not self.owner.link:
+            self.owner = dataclasses.replace(self.owner, link=before.owner.link)
+            self.stable = before.stable
+        return before
+
     def settled(self, generation: Generation) -> bool:
         """Whether everything leads to a generation already, so that `claim` and `activate` have nothing to do."""
-        before = Environment.open(self.root)
+        before = self._before()
         if before is None or before.owner != self.owner or self._pointed_at() != generation.path:
             return False
         link = Path(self.owner.link)

@@ -232,3 +232,22 @@ def test_what_a_bundle_brought_goes_with_its_environment_and_a_profile_of_the_us
         assert remove(environment, "train") == ()
     assert mine.is_file()
     assert list((home / "data" / "bundles").iterdir()) == []
+
+
+def test_the_path_of_an_earlier_run_stays_when_a_later_one_asks_for_none(tmp_path: Path) -> None:
+    profile, link = tmp_path / "train.toml", tmp_path / ".venv"
+    asked = made(tmp_path / "home", "train", profile, generations=1)
+    asked.owner = replace(asked.owner, link=str(link))
+    asked.claim()
+    (active,) = asked.generations()
+    asked.activate(active)
+    assert link.is_symlink()
+    plain = Environment(asked.root, owner=replace(asked.owner, link=""))
+    assert plain.settled(active)
+    plain.claim()
+    plain.activate(active)
+    assert (plain.stable, link.readlink()) == (link, asked.root / "current")
+    moved = Environment(asked.root, owner=replace(asked.owner, link=str(tmp_path / "other")))
+    moved.claim()
+    moved.activate(active)
+    assert not link.is_symlink()
