@@ -13,8 +13,8 @@ A log is two files: `NAME.log`, bytes as a tool wrote them, and `NAME.json` besi
 
 Logs that people showed in public are in tests/public, several in a file. Each begins with a line
 `### NAME | CODES | OWNER/REPOSITORY#NUMBER`: the code that the thread came to, or that the message tells, and others
-that are right, then the thread. They are shortened, and names of people, folders and hosts are replaced. The cause was written down before
-tfprov read the log; docs/diagnose.md says how many of each set were right then.
+that are right, then the thread. They are shortened, and names of people, folders and hosts are replaced. The cause was
+written down before tfprov read the log; docs/diagnose.md says how many of each set were right then.
 """
 
 from __future__ import annotations

@@ -22,7 +22,7 @@ import os
 import re
 import shlex
 import shutil
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from tfprov import trees
@@ -30,7 +30,7 @@ from tfprov.envs import documents, launchers, manifest, rollbacks
 from tfprov.envs.differences import superfluous
 from tfprov.envs.holders import holders
 from tfprov.envs.layout import ADOPTED, python_in
-from tfprov.envs.links import by_real_folder, holds, switch
+from tfprov.envs.links import by_real_folder, drop, holds, switch
 from tfprov.envs.locks import LOCKS, held
 from tfprov.envs.manifest import SEAL
 from tfprov.envs.records import Damage, Flaw, Generation, Held, Owner, Pruned, Seal
@@ -276,7 +276,7 @@ class Environment:
             self._lead(link, generation)
         rollbacks.forget(self.root)
         if self.owner.former:
-            self._drop_links(self.owner.former)
+            drop(self.owner.former, self._current)
             self.owner = dataclasses.replace(self.owner, former=())
             self._write_owner()
 
@@ -421,19 +421,11 @@ class Environment:
 
     def remove(self) -> Path:
         """Take the environment from its place, its links first; return the folder that is left to be deleted."""
-        self._drop_links((self.owner.link, *self.owner.former))
+        drop((self.owner.link, *self.owner.former), self._current)
         return to_trash(self.root)
 
     def _write_owner(self) -> None:
         write_atomic(self.root / "owner.json", documents.dump(self.owner))
-
-    def _drop_links(self, links: Iterable[str]) -> None:
-        """Delete links of ours; what became something else stays."""
-        for link in (Path(name) for name in links if name):
-            if link.is_symlink() and link.readlink() == self._current:
-                link.unlink()
-            elif launchers.target(link) == self._current:
-                launchers.remove(link)
 
     def _pointed_at(self) -> Path | None:
         try:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import os
+from collections.abc import Iterable
 from pathlib import Path
 
+from tfprov.envs import launchers
 from tfprov.paths import sync_folder
 
 
@@ -18,6 +20,15 @@ def by_real_folder(link: str | Path) -> str:
     """The path of a link with its folder resolved; the link itself is not."""
     folder, name = os.path.split(link)
     return os.path.join(os.path.realpath(folder), name)  # noqa: PTH118 - the link itself must not be resolved
+
+
+def drop(links: Iterable[str | None], target: Path) -> None:
+    """Delete those links that lead to `target`; what became something else stays."""
+    for link in (Path(name) for name in links if name):
+        if link.is_symlink() and link.readlink() == target:
+            link.unlink()
+        elif launchers.target(link) == target:
+            launchers.remove(link)
 
 
 def switch(link: Path, target: Path) -> None:
