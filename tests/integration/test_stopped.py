@@ -95,6 +95,7 @@ def test_a_run_whose_image_is_dropped_while_it_links_from_it_installs_from_the_w
 
 
 def test_clearing_is_refused_while_a_run_may_use_what_is_unpacked(site: Site) -> None:
+    done(site, *RECREATE)  # with an image to link from, whatever the test before left
     with site.stopped(site.changes(*RECREATE) // 2, *RECREATE) as up:
         cleared = site.run("cache", "clear", "--json")
         assert json.loads(cleared.stdout)["error"]["code"] == "lock-timeout"
@@ -104,7 +105,7 @@ def test_clearing_is_refused_while_a_run_may_use_what_is_unpacked(site: Site) ->
 
 
 def test_an_environment_that_is_being_removed_can_be_made_again(site: Site) -> None:
-    with site.stopped(1000, "remove", "train.toml", "--yes") as remove:
+    with site.stopped(300, "remove", "train.toml", "--yes") as remove:
         done(site, "up", "train.toml")
         assert remove.poll() is None
     assert remove.returncode == 0

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
-from tfprov import process
+from tfprov import process, trees
 from tfprov.envs.layout import python_in
 from tfprov.errors import TfprovError
+from tfprov.paths import to_trash
 from tfprov.process import clean_environment
 
 # virtualenv asks an interpreter with code that 3.7 cannot read, and carries no pip for 3.8.
@@ -80,7 +82,7 @@ def _by_virtualenv(
     from virtualenv import session_via_cli
 
     arguments = [
-        *("--python", str(python), "--app-data", str(cache), "--prompt", prompt),
+        *("--python", str(python), "--prompt", prompt),
         *("--no-download", "--no-periodic-update", "--no-vcs-ignore"),
         *(("--no-venv-redirect",) if _numbers(virtualenv_version) >= _REDIRECTS else ()),
         # Pythons before 3.12 would get a setuptools that no lock names.
@@ -89,11 +91,24 @@ def _by_virtualenv(
     ]
     # The user's virtualenv.ini could turn on the system's packages or turn off pip.
     clean = clean_environment(environ, VIRTUALENV_CONFIG_FILE=os.devnull)
+
+    def make(kept: Path, *more: str) -> None:
+        session_via_cli([*more, "--app-data", str(kept), *arguments], setup_logging=False, env=clean).run()
+
     try:
-        session_via_cli(arguments, setup_logging=False, env=clean).run()
-    except (RuntimeError, SystemExit, ValueError) as error:
+        make(cache)
+    except (RuntimeError, SystemExit, ValueError):
         _blame_the_disk(path, cache)
+    else:
+        return
+    try:
+        # A run that was killed may have left half of a pip in what virtualenv keeps: once more, without that.
+        with tempfile.TemporaryDirectory(prefix="tfprov-virtualenv-") as empty:
+            make(Path(empty), "--clear")
+    except (RuntimeError, SystemExit, ValueError) as error:
         raise _broken(python, f"virtualenv: {error}") from error
+    with contextlib.suppress(OSError):
+        trees.delete(to_trash(cache))
 
 
 def _broken(python: Path, said: str) -> TfprovError:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import contextlib
-import shutil
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor, wait
 from functools import partial
 
+from tfprov import trees
 from tfprov.envs.layout import python_in
 from tfprov.envs.records import Generation
 from tfprov.events import Note
@@ -19,6 +19,7 @@ from tfprov.install.wheelhouse import Wheelhouse, wheelhouse
 from tfprov.ladder.classify import classify_exception
 from tfprov.ladder.climb import Policy, Step, climb
 from tfprov.ladder.rungs import Rung
+from tfprov.paths import to_trash
 from tfprov.pipeline import unpacked, uv
 from tfprov.pipeline.context import Context, stage
 from tfprov.pipeline.images import image_of
@@ -83,7 +84,13 @@ def build_environment(context: Context, build: Callable[[], Generation]) -> Gene
 
 @stage("install")
 def install_wheels(
-    context: Context, machine: Machine, locked: Locked, *, fetched: Fetched, generation: Generation, trees: Unpacking
+    context: Context,
+    machine: Machine,
+    locked: Locked,
+    *,
+    fetched: Fetched,
+    generation: Generation,
+    unpacking: Unpacking,
 ) -> Installation:
     """The generation with the locked wheels in it.
 
@@ -93,7 +100,7 @@ def install_wheels(
         locked: what to install.
         fetched: its files.
         generation: an environment without them.
-        trees: has been told of all wheels.
+        unpacking: has been told of all wheels.
     """
     path = generation.path
     environ = {**clean_environment(context.request.environ), **context.backend.prepare_install(context, locked)}
@@ -110,15 +117,18 @@ def install_wheels(
         relative=unpacked.relative_of(context, locked),
     )
 
-    def place(trees: Unpacking) -> str:
-        unpacked.install(trees, wanted)
+    def place(ready: Unpacking) -> str:
+        unpacked.install(ready, wanted)
         return OWN
 
     def empty() -> None:
-        # What a failed installer left behind is not trusted: the next one gets an empty environment.
-        shutil.rmtree(path)
+        # What a failed installer left behind is not trusted: the next one gets an empty environment. Renamed first: the
+        # interpreter that compiles meanwhile may just be writing bytecode of its own start there.
+        left = to_trash(path)
         path.mkdir()
         create(context, machine, locked, path)
+        with contextlib.suppress(OSError):
+            trees.delete(left)
 
     def fresh() -> str:
         _heal_store(context, machine, locked)
@@ -138,7 +148,7 @@ def install_wheels(
     with context.environment.scratch() as work:
         wheels = wheelhouse(wheels_locked, fetched.paths, work / "requirements.txt")
         steps = [
-            Step(Rung.NORMAL, partial(place, trees)),
+            Step(Rung.NORMAL, partial(place, unpacking)),
             Step(Rung.FRESH, fresh),
             # With a cache of its own: what was unpacked by somebody else is not asked for a second time.
             Step(Rung.OTHER_INSTALLER, partial(by, Uv(uv=uv.uv_executable(), cache=work / "uv"), wheels), name="uv"),

@@ -65,7 +65,7 @@ def up(request: Request, emit: Emit) -> Outcome:
                     fetched = stages.fetch_files(context, machine, locked, listener=unpacked.Into(trees))
                     generation = installing.build_environment(context, build)
                     return installing.install_wheels(
-                        context, machine, locked, fetched=fetched, generation=generation, trees=trees
+                        context, machine, locked, fetched=fetched, generation=generation, unpacking=trees
                     )
 
             def provision(choice: Choice) -> Outcome:

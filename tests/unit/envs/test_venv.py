@@ -158,3 +158,17 @@ def test_a_full_disk_is_no_broken_interpreter(tmp_path: Path, cache: Path, monke
     monkeypatch.setattr(venv.tempfile, "TemporaryFile", lambda **_: Full())
     with pytest.raises(OSError, match="No space left"):
         create(tmp_path / "env", cache, str(tmp_path / "python3"))
+
+
+def test_what_a_killed_run_left_in_the_cache_is_made_anew(tmp_path: Path) -> None:
+    cache = tmp_path / "cache"
+    create(tmp_path / "first", cache)
+    images = list(cache.rglob("*.dist-info"))
+    assert images
+    for image in images:
+        image.rename(image.with_name("half"))
+    create(tmp_path / "second", cache)
+    assert shown(tmp_path / "second")[3].startswith(str(tmp_path / "second"))
+    assert not list(cache.rglob("half"))
+    create(tmp_path / "third", cache)
+    assert shown(tmp_path / "third")[3].startswith(str(tmp_path / "third"))
