@@ -106,7 +106,8 @@ def _with_tensorflow(wanted: Asked, found: Found, *, loose: bool) -> Asked:
         reasons.append((chosen.name, why))
     elif kind == "placeholder":
         reasons.append((chosen.name, f"`{chosen.project}` is no longer published: `tensorflow` is the same"))
-    accelerator = "cpu" if "cpu" in chosen.name or chosen.name in ("intel-tensorflow", "tensorflow-intel") else "auto"
+    is_for_cpu = "cpu" in chosen.name or chosen.name in ("intel-tensorflow", "tensorflow-intel")
+    accelerator: Literal["auto", "cpu"] = "cpu" if is_for_cpu else "auto"
     for other in found.distributions:
         if kind_of(other.name) is not None and other.name != chosen.name:
             reasons.append(
@@ -115,7 +116,7 @@ def _with_tensorflow(wanted: Asked, found: Found, *, loose: bool) -> Asked:
     return replace(
         wanted,
         tensorflow=text,
-        accelerator=accelerator,  # type: ignore[arg-type]  # one of two literals
+        accelerator=accelerator,
         reasons=(*wanted.reasons, *reasons),
         notes=(*wanted.notes, *notes),
     )

@@ -8,6 +8,7 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Literal
 
 from tfprov.adopt.metadata import LEFTOVER, editable_of
 from tfprov.adopt.records import Beside, Distribution
@@ -41,8 +42,8 @@ def _local(root: Path, distributions: Sequence[Distribution]) -> Iterator[Beside
             continue
         there = "" if one.origin.path.exists() else ", which is gone"
         what = f"{one.project} {one.version}".strip() + f" from `{one.origin.path}`{there}"
-        kind = "editable" if one.origin.is_editable else "local"
-        yield Beside(kind=kind, path=_inside(root, one.metadata), what=what)  # type: ignore[arg-type]  # both are kinds
+        kind: Literal["editable", "local"] = "editable" if one.origin.is_editable else "local"
+        yield Beside(kind=kind, path=_inside(root, one.metadata), what=what)
 
 
 def _leftovers(root: Path, libraries: Sequence[Path]) -> Iterator[Beside]:
