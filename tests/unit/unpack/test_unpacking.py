@@ -309,29 +309,31 @@ def start(folder: Path, *wheels: Wheel, how: str = "go") -> subprocess.Popen[str
     return subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
 
 
-def first_line(child: subprocess.Popen[str]) -> str:
+def wait_until_working(child: subprocess.Popen[str]) -> None:
+    """Progress may be told before, on a machine that has other work to do."""
     assert child.stdout is not None
-    return child.stdout.readline()
+    assert "working\n" in child.stdout
 
 
 def test_a_second_process_waits_and_takes_over_from_one_that_was_killed(tmp_path: Path) -> None:
     wheel = wheel_at(KINDS["many_files"].write(tmp_path, "many_files"))
-    said: list[Event] = []
+    said: list[str] = []
     waiting = threading.Event()
 
     def emit(event: Event) -> None:
-        said.append(event)
-        waiting.set()
+        if isinstance(event, Note):
+            said.append(event.text)
+            waiting.set()
 
     with start(tmp_path / "trees", wheel, how="stop") as child:
-        assert first_line(child) == "working\n"
+        wait_until_working(child)
         with Unpacking(Unpacked(tmp_path / "trees", boot=BOOT), emit) as unpacking:
             unpacking.add(wheel)
             assert waiting.wait(60)
             child.send_signal(signal.SIGKILL) if os.name == "posix" else child.kill()
             trees = unpacking.wait()
     assert len(trees[wheel.sha256].files) == 4003
-    assert isinstance(said[0], Note) and "another tfprov is unpacking" in said[0].text
+    assert "another tfprov is unpacking" in said[0]
     # What the killed one left is deleted by the next run.
     assert len(left(tmp_path / "trees")) == 1
     Unpacked(tmp_path / "trees", boot=BOOT).sweep_unfinished()
@@ -341,7 +343,7 @@ def test_a_second_process_waits_and_takes_over_from_one_that_was_killed(tmp_path
 def test_what_a_process_is_unpacking_is_not_swept(tmp_path: Path) -> None:
     wheel = wheel_at(KINDS["package"].write(tmp_path, "package"))
     with start(tmp_path / "trees", wheel, how="stop") as child:
-        assert first_line(child) == "working\n"
+        wait_until_working(child)
         Unpacked(tmp_path / "trees", boot=BOOT).sweep_unfinished()
         assert len(left(tmp_path / "trees")) == 1
         assert child.stdin is not None
