@@ -194,8 +194,12 @@ def test_a_wheel_that_is_not_there_is_an_error_of_the_system(tmp_path: Path) -> 
 
 def test_a_failure_of_one_wheel_leaves_the_trees_of_the_others(tmp_path: Path) -> None:
     good = wheel_at(KINDS["package"].write(tmp_path, "package"))
-    with pytest.raises(TfprovError):
-        unpack(tmp_path / "trees", good, Wheel(path=good.path, sha256="0" * 64))
+    with Unpacking(Unpacked(tmp_path / "trees", boot=BOOT), ignore) as unpacking:
+        unpacking.add(good)
+        unpacking.wait()
+        unpacking.add(Wheel(path=good.path, sha256="0" * 64))
+        with pytest.raises(TfprovError):
+            unpacking.wait()
     assert Unpacked(tmp_path / "trees", boot=BOOT).find(good.sha256) is not None
 
 
