@@ -125,6 +125,10 @@ def test_a_package_that_two_indexes_have_is_said_with_the_one_that_serves_it(
             assert f"{both}the first one serves" in said
         else:
             assert f"{both}the newest version counts, whichever has it" in said
+        # Where the first index serves, nobody has to be warned, and `up` asks no index for the sake of words.
+        brought = site.run("up", "train.toml")
+        assert brought.returncode == 0, brought.stderr
+        assert (both in brought.stdout + brought.stderr) is (strategy == "best")
         locked = site.run("lock", "train.toml")
         assert locked.returncode == 0, locked.stderr
         assert f'name = "ours"\nversion = "{"1.0" if strategy == "first" else "9.0"}"' in site.lock.read_text()

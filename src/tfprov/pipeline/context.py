@@ -54,6 +54,7 @@ class Request:
             what they are.
         content: of the profile, which need not be written yet; None for what its file says.
         prefer: versions to take where they fit while there is no lock, by normalised name.
+        name_indexes: whether to say which index serves which package, which every index has to be asked for.
     """
 
     profile: str
@@ -72,6 +73,7 @@ class Request:
     drift: Literal["", "take", "drop"] = ""
     content: bytes | None = None
     prefer: tuple[tuple[str, str], ...] = ()
+    name_indexes: bool = False
 
 
 class Context:

@@ -19,7 +19,8 @@ def origins(context: Context, machine: Machine, projects: Iterable[str]) -> tupl
     """Which index serves which of these projects, and which are on several, a line each.
 
     A project that more than one index has is what a stranger needs who wants to slip in a package under the name of a
-    private one. Nothing is said where there is one index only, and of each project only once in a run.
+    private one. Nothing is said where there is one index only, and of each project only once in a run; of a run that is
+    not asked to explain itself, only where the newest version counts, whichever index has it.
 
     Args:
         context: of the run.
@@ -27,6 +28,8 @@ def origins(context: Context, machine: Machine, projects: Iterable[str]) -> tupl
         projects: their names.
     """
     network = machine.network
+    if not network.merged and not context.request.name_indexes:
+        return ()
     names = {str(canonicalize_name(name)) for name in projects} - machine.told_origins
     if not network.extra or network.offline or machine.unreachable is not None or not names:
         return ()

@@ -115,7 +115,7 @@ def plan(request: Request, emit: Emit) -> Plan:
     """What `up` would do. Writes nothing but what interpreters said about themselves."""
     from tfprov.pipeline import stages
 
-    context = Context(request, emit)
+    context = Context(dataclasses.replace(request, name_indexes=True), emit)
     read_profile(context)
     if request.host is None:
         context.environment.check_link()
@@ -135,7 +135,7 @@ def locked(request: Request, emit: Emit) -> Locked:
     """Make or renew the lock; with what it was made for."""
     from tfprov.pipeline import stages
 
-    context = Context(request, emit)
+    context = Context(dataclasses.replace(request, name_indexes=True), emit)
     with context.journalled():
         read_profile(context)
         if request.host is not None and not context.backend.locks_for_other_hosts:
