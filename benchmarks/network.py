@@ -155,7 +155,7 @@ def client(spec_path: str) -> int:
     """Child process: tfprov's fetch stage. Prints the outcome."""
     from tfprov.errors import TfprovError
     from tfprov.fetch.fetch import fetch
-    from tfprov.fetch.routes import DIRECT, Route
+    from tfprov.fetch.routes import DIRECT, Route, proxy_at
     from tfprov.fetch.sources import Network
     from tfprov.fetch.store import Store
     from tfprov.lock.records import LockedFile
@@ -163,7 +163,7 @@ def client(spec_path: str) -> int:
     spec = json.loads(Path(spec_path).read_text())
     routes = [DIRECT]
     if spec["proxy"]:
-        through = Route(name="environment", http=spec["proxy"], https=spec["proxy"])
+        through = Route(name="environment", http=proxy_at(spec["proxy"]), https=proxy_at(spec["proxy"]))
         routes = [through] if spec["only_proxy"] else [through, DIRECT]
     certificates = (Path(spec["bundle"]),) if spec["bundle"] else ()
     network = Network(

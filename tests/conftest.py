@@ -19,3 +19,9 @@ def _away_from_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
             patch.delenv(name, raising=False)
         patch.setenv("TFPROV_HOME", str(home))
         yield home
+
+
+@pytest.fixture(autouse=True)
+def _no_secrets_of_other_tests(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What one test calls a password is an ordinary word in the messages of another."""
+    monkeypatch.setattr("tfprov.secret._known", ())

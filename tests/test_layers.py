@@ -25,6 +25,7 @@ LAYERS = (
         "process",
         "project_folder",
         "redact",
+        "secret",
         "trees",
         "words",
     ),

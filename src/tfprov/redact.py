@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 import re
-from urllib.parse import quote, urlsplit, urlunsplit
+from urllib.parse import urlsplit, urlunsplit
+
+from tfprov.secret import SIGNING, hidden
 
 # user:password@ or token@ in a URL. The user part goes too: with token authentication it is the secret.
 # Up to the last @ of the authority: people forget to encode the one inside a password.
 _USERINFO = re.compile(r"(?P<scheme>\b[a-zA-Z][a-zA-Z0-9+.-]*://)[^\s/?#\"'<>]+@")
-# A password with characters that end the authority, if they are not encoded. What looks like a port is one.
+# A password with characters that end the authority, if they are not encoded. What looks like a port is one. With quotes
+# or blanks in it, it is followed by what looks like a host.
 _ODD_USERINFO = re.compile(
-    r"(?P<scheme>\b[a-zA-Z][a-zA-Z0-9+.-]*://)[^\s/?#@\"'<>]*:(?!\d{1,5}(?:[/?#\s\"'<>]|$))[^\s\"]*@"
+    r"(?P<scheme>\b[a-zA-Z][a-zA-Z0-9+.-]*://)[^\s/?#@\"'<>]*:(?!\d{1,5}(?:[/?#\s\"'<>]|$))"
+    r"(?:[^\s\"]*|(?!\s)(?:(?!://)[^\n]){0,80})@(?=[\w\[*])"
 )
 # Conda's token channels: https://host/t/<token>/channel. The name of a variable in its place is no secret.
-_PATH_TOKEN = re.compile(r"(?P<head>://[^\s/]+/t/)(?!\$\{)[^\s/]+(?=/)")
+_PATH_TOKEN = re.compile(r"(?P<head>://[^\s/]+/t/)(?!\$\{)[^\s/\"'`<>]+")
 # Signed download addresses: ...?X-Amz-Signature=...&token=...
-_QUERY = re.compile(
-    r"(?i)(?P<key>[?&](?:sig|[^=\s&]*(?:token|signature|credential|password|secret|apikey|api_key)[^=\s&]*)=)"
-    r"[^&\s\"']+"
-)
+_QUERY = re.compile(r"(?i)(?P<key>[?&]" + SIGNING + r"=)[^&\s\"']+")
 # As a header, as a JSON member, as Python shows a dictionary. Behind a scheme (`Bearer`, `token`, …) stands the secret.
 _HEADER = re.compile(
     r"(?i)\b(?P<key>(?:proxy-)?authorization[\"']?\s*[:=]\s*[\"']?)(?:[a-z][a-z0-9-]*[ \t]+)?[^\s\"',]+"
@@ -27,22 +28,9 @@ _HEADER = re.compile(
 _PASSWORD = re.compile(r"://[^/@\s]*:(?!\$\{)[^/@\s]+@")
 
 
-_known: dict[str, str] = {}
-# Shorter ones stand in too many words, and protect nothing.
-_SHORTEST = 6
-
-
-def remember(name: str, value: str) -> None:
-    """Let `redact` show `${NAME}` in place of a value that came into an address from a variable."""
-    if len(value) >= _SHORTEST:
-        for spelling in {value, quote(value, safe="")}:
-            _known[spelling] = f"${{{name}}}"
-
-
 def redact(text: str) -> str:
     """The text with credentials in URLs and authorization headers replaced by `****`, known values by their names."""
-    for value, put in _known.items():
-        text = text.replace(value, put)
+    text = hidden(text)
     text = _ODD_USERINFO.sub(r"\g<scheme>****@", _USERINFO.sub(r"\g<scheme>****@", text))
     text = _PATH_TOKEN.sub(r"\g<head>****", text)
     text = _QUERY.sub(r"\g<key>****", text)

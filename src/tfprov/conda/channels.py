@@ -11,11 +11,12 @@ from urllib.parse import unquote, urlsplit, urlunsplit
 from tfprov.conda.records import Channel
 from tfprov.errors import TfprovError
 from tfprov.profile.records import CondaTable
+from tfprov.secret import Secret
 from tfprov.wants.conda_specs import CondaSpec
 
 _DEFAULTS = ("main", "r")
 """What conda's `defaults` stands for, but for a third one that has packages for Windows alone."""
-_TOKEN = re.compile(r"^/t/(?P<token>[^/]+)(?P<rest>/.*)$")
+_TOKEN = re.compile(r"^/t/(?P<token>[^/]+)(?P<rest>/.*)?$")
 
 
 def channels(table: CondaTable, folder: Path, expand: Callable[[str], str]) -> tuple[Channel, ...]:
@@ -68,18 +69,21 @@ def of_specs(
     return tuple(named), tuple(found)
 
 
-def parse(text: str, folder: Path) -> tuple[str, str | None, tuple[str, str] | None]:
+def parse(text: str, folder: Path) -> tuple[str, Secret | None, tuple[Secret, Secret] | None]:
     """Name or address of a channel without credentials; its token; its user and password."""
     if "://" not in text:
         if text.startswith((".", "/", "~")):
             return (folder / Path(text).expanduser()).resolve().as_uri(), None, None
         return text, None, None
     parts = urlsplit(text)
-    login = (unquote(parts.username or ""), unquote(parts.password or "")) if parts.username else None
+    login = None
+    if parts.username:
+        password = unquote(parts.password or "")
+        login = (Secret(unquote(parts.username), everywhere=not password), Secret(password))
     path, token = parts.path, None
     found = _TOKEN.match(path)
     if found is not None:
-        path, token = found["rest"], found["token"]
+        path, token = found["rest"] or "", Secret(found["token"])
     place = parts.netloc.rpartition("@")[2]
     return urlunsplit((parts.scheme, place, path.rstrip("/"), "", "")), token, login
 
@@ -94,7 +98,7 @@ def with_token(url: str, found: Sequence[Channel]) -> str:
     for channel in found:
         if channel.token is not None and url.startswith(f"{channel.name}/"):
             parts = urlsplit(url)
-            return urlunsplit((parts.scheme, parts.netloc, f"/t/{channel.token}{parts.path}", "", ""))
+            return urlunsplit((parts.scheme, parts.netloc, f"/t/{channel.token.reveal()}{parts.path}", "", ""))
     return url
 
 
@@ -113,7 +117,9 @@ def mirrored(url: str, found: Sequence[Channel], bases: Mapping[str, str]) -> tu
     return ()
 
 
-def credentials(found: Sequence[Channel], logins: Mapping[str, tuple[str, str]]) -> Mapping[str, Mapping[str, object]]:
+def credentials(
+    found: Sequence[Channel], logins: Mapping[str, tuple[Secret, Secret]]
+) -> Mapping[str, Mapping[str, object]]:
     """What the library reads as a file of credentials, by host name.
 
     Args:

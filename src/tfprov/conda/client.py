@@ -20,6 +20,7 @@ from tfprov.errors import TfprovError
 from tfprov.events import Emit, Note
 from tfprov.lock.records import LockedFile
 from tfprov.paths import write_atomic
+from tfprov.secret import Secret
 
 _MODULES = ("rattler", "conda_lock")
 _SECONDS = 300.0
@@ -97,7 +98,7 @@ class ChannelAccess:
 
     cache: Path
     environ: Mapping[str, str]
-    credentials: Mapping[str, Mapping[str, object]] = field(default_factory=dict, repr=False)
+    credentials: Mapping[str, Mapping[str, object]] = field(default_factory=dict)
     offline: bool = False
     mirror: int | None = None
     retries: int = 1
@@ -325,7 +326,9 @@ def _ask(
 
     # Isolated (-I), so that no Python variables of this machine reach it.
     argv = [sys.executable, "-I", "-m", "tfprov.conda.worker"]
-    answer = process.run(argv, env=environ, stdin=json.dumps(request), timeout=seconds, on_stdout=note)
+    answer = process.run(
+        argv, env=environ, stdin=json.dumps(request, default=_revealed), timeout=seconds, on_stdout=note
+    )
     last = _parsed(answer.stdout.strip().rpartition("\n")[2])
     if "result" in last:
         found = last["result"]
@@ -342,6 +345,13 @@ def _ask(
         )
     ended = answer.signal_name or f"status {answer.returncode}"
     raise TfprovError("install-failed", f"the conda worker ended with {ended}", evidence=tuple(said))
+
+
+def _revealed(value: object) -> str:
+    """A secret on its way to the worker, whose standard input nobody else reads."""
+    if isinstance(value, Secret):
+        return value.reveal()
+    raise TypeError(type(value).__name__)
 
 
 def _parsed(line: str) -> dict[str, object]:

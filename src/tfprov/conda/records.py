@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from tfprov.lock.records import Inputs, Lock, LockedFile, Target
+from tfprov.secret import Secret
 
 ARCHIVES = (".conda", ".tar.bz2")
 """Endings of conda packages, the preferred one first."""
@@ -22,8 +23,8 @@ class Channel:
     """
 
     name: str
-    token: str | None = field(default=None, repr=False)
-    login: tuple[str, str] | None = field(default=None, repr=False)
+    token: Secret | None = None
+    login: tuple[Secret, Secret] | None = None
     mirrors: tuple[str, ...] = ()
 
 

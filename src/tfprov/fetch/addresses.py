@@ -12,17 +12,23 @@ from urllib.request import url2pathname
 from tfprov.errors import TfprovError
 from tfprov.lock.records import LockedFile
 from tfprov.redact import redact
+from tfprov.secret import Secret, looks_secret, noticed
 
 _VARIABLE = re.compile(r"\$\{(?P<name>[A-Za-z_][A-Za-z0-9_]*)\}")
+_HOST = re.compile(r"://(?:[^/]*@)?(?P<host>[^/]*)")
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
 def expand(text: str, environ: Mapping[str, str]) -> str:
     """The text with `${NAME}` replaced.
 
+    What stands in an address, but for its host, and what a variable with a telling name has, is shown by the name of
+    the variable from now on.
+
     Raises:
         TfprovError: `profile-invalid` when a variable is not set.
     """
+    host = _HOST.search(text)
 
     def value(match: re.Match[str]) -> str:
         name = match["name"]
@@ -32,14 +38,26 @@ def expand(text: str, environ: Mapping[str, str]) -> str:
                 f"`{redact(text)}` needs the variable `{name}`, which is not set",
                 hint=f"set `{name}` in the environment of this command",
             )
-        return environ[name]
+        in_host = host is not None and host.start("host") <= match.start() < host.end("host")
+        if looks_secret(name) or (host is not None and not in_host):
+            return variable(name, environ).reveal()
+        return noticed(environ[name])
 
     return _VARIABLE.sub(value, text)
 
 
+def variable(name: str, environ: Mapping[str, str]) -> Secret:
+    """The value of a variable that is set, to be shown as `${NAME}`."""
+    return Secret(environ[name], shown=f"${{{name}}}")
+
+
 def expand_all(variables: Mapping[str, str], environ: Mapping[str, str]) -> dict[str, str]:
     """Variables of a profile with `${NAME}` replaced in each; errors as of `expand`."""
-    return {name: expand(text, environ) for name, text in variables.items()}
+    found = {name: expand(text, environ) for name, text in variables.items()}
+    for name, text in found.items():
+        if looks_secret(name):
+            Secret(text, shown=variables[name])
+    return found
 
 
 def with_values(files: Sequence[LockedFile], environ: Mapping[str, str]) -> tuple[LockedFile, ...]:

@@ -99,7 +99,8 @@ def _routed(route: Route, context: ssl.SSLContext, names: Names) -> httpx.BaseTr
             if watch is not None:
                 request.extensions["trace"] = self._note
                 watch.over(self._sockets)
-            proxy = route.proxy_for(str(request.url))
+            found = route.proxy_for(str(request.url))
+            proxy = found.reveal() if found else None
             if proxy not in self._transports:
                 through = None if proxy is None else httpx.Proxy(proxy, ssl_context=_proxy_context(proxy, context))
                 # Keep-alive for one: each client belongs to one thread.

@@ -7,22 +7,42 @@ import importlib.util
 import netrc
 import threading
 from collections.abc import Generator
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 from urllib.parse import quote, unquote, urlsplit
 
 from tfprov.fetch.addresses import origin_of
+from tfprov.secret import Secret
 
 if TYPE_CHECKING:
     import httpx
 
 
-class Login(NamedTuple):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Login:
     """User and password for one origin (`https://host:port`)."""
 
     origin: str
-    user: str
-    password: str
+    user: Secret
+    password: Secret
+
+    @classmethod
+    def of(cls, origin: str, user: str, password: str) -> Login:
+        """What was read somewhere. Without a password the user is a token."""
+        return cls(origin=origin, user=Secret(user, everywhere=not password), password=Secret(password))
+
+    def in_address(self, url: str) -> str:
+        """The URL with these credentials in it, for the environment of a child process."""
+        scheme, _, rest = url.partition("://")
+        host, slash, path = rest.partition("/")
+        user, password = (quote(part.reveal(), safe="") for part in (self.user, self.password))
+        return f"{scheme}://{user}:{password}@{host.rpartition('@')[2]}{slash}{path}"
+
+    def as_header(self) -> str:
+        """The value of an `Authorization` header."""
+        login = f"{self.user.reveal()}:{self.password.reveal()}"
+        return "Basic " + base64.b64encode(login.encode()).decode("ascii")
 
 
 def login_in(url: str) -> Login | None:
@@ -30,24 +50,19 @@ def login_in(url: str) -> Login | None:
     parts = urlsplit(url)
     if not parts.username:
         return None
-    return Login(origin_of(url), unquote(parts.username), unquote(parts.password or ""))
+    return Login.of(origin_of(url), unquote(parts.username), unquote(parts.password or ""))
 
 
-def with_login(url: str, login: tuple[str, str]) -> str:
-    """The URL with these credentials in it, for the environment of a child process."""
-    scheme, _, rest = url.partition("://")
-    host, slash, path = rest.partition("/")
-    user, password = (quote(part, safe="") for part in login)
-    return f"{scheme}://{user}:{password}@{host.rpartition('@')[2]}{slash}{path}"
-
-
-def from_netrc(path: Path, host: str) -> tuple[str, str] | None:
-    """User and password for a host from a netrc file; None when it has none or cannot be read."""
+def from_netrc(path: Path, url: str) -> Login | None:
+    """User and password for the host of a URL from a netrc file; None when it has none or cannot be read."""
+    host = urlsplit(url).hostname
+    if not host:
+        return None
     try:
         found = netrc.netrc(str(path)).authenticators(host)
     except (OSError, netrc.NetrcParseError, UnicodeDecodeError):
         return None
-    return None if found is None else (found[0] or found[1] or "", found[2] or "")
+    return None if found is None else Login.of(origin_of(url), found[0] or found[1] or "", found[2] or "")
 
 
 class Keyring:
@@ -58,18 +73,19 @@ class Keyring:
 
     def __init__(self) -> None:
         """Query nothing yet."""
-        self._found: dict[str, tuple[str, str] | None] = {}
+        self._found: dict[str, Login | None] = {}
         self._lock = threading.Lock()
 
-    def known(self, service: str) -> tuple[str, str] | None:
-        """The result of an earlier query, or None."""
-        return self._found.get(service)
+    def known(self, url: str) -> Login | None:
+        """The result of an earlier query for the server of a URL, or None."""
+        return self._found.get(service_of(url))
 
-    def ask(self, service: str) -> tuple[str, str] | None:
-        """User and password for a service (`host` or `host:port`); None when it has none or cannot be queried."""
+    def ask(self, url: str) -> Login | None:
+        """User and password for the server of a URL; None when it has none or cannot be queried."""
+        service = service_of(url)
         with self._lock:
             if service not in self._found:
-                self._found[service] = _from_keyring(service)
+                self._found[service] = _from_keyring(service, origin_of(url))
             return self._found[service]
 
 
@@ -78,38 +94,32 @@ def service_of(url: str) -> str:
     return urlsplit(url).netloc.rpartition("@")[2]
 
 
-def basic_auth(known: tuple[str, str] | None, url: str, keyring: Keyring) -> httpx.Auth:
+def basic_auth(known: Login | None, url: str, keyring: Keyring) -> httpx.Auth:
     """Basic authentication with known credentials, then with those of the keyring when the server refuses them."""
     import httpx
 
-    service = service_of(url)
-
     class Credentials(httpx.Auth):
         def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
-            first = known or keyring.known(service)
+            first = known or keyring.known(url)
             if first is not None:
-                request.headers["Authorization"] = _basic(first)
+                request.headers["Authorization"] = first.as_header()
             response = yield request
             # A redirect may have led to another host, which must not get the credentials.
             if response.status_code != 401 or origin_of(str(response.url)) != origin_of(url):
                 return
-            found = keyring.ask(service)
+            found = keyring.ask(url)
             if found is not None and found != first:
-                request.headers["Authorization"] = _basic(found)
+                request.headers["Authorization"] = found.as_header()
                 yield request
 
     return Credentials()
 
 
-def _basic(login: tuple[str, str]) -> str:
-    return "Basic " + base64.b64encode(":".join(login).encode()).decode("ascii")
-
-
-def _from_keyring(service: str) -> tuple[str, str] | None:
+def _from_keyring(service: str, origin: str) -> Login | None:
     if importlib.util.find_spec("keyring") is None:
         return None
     try:
         found = importlib.import_module("keyring").get_credential(service, None)
-        return None if found is None else (str(found.username), str(found.password))
+        return None if found is None else Login.of(origin, str(found.username), str(found.password))
     except Exception:  # keyring backends raise exceptions of any type; without a result there are no credentials
         return None

@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING
 from tfprov.errors import TfprovError
 from tfprov.events import Attempt, Emit, Event, Note
 from tfprov.fetch import stand_ins
+from tfprov.fetch.addresses import variable
 from tfprov.fetch.answers import length_of, raise_for_status, range_of, validator_of
 from tfprov.fetch.bounded import METADATA, PAGE, body_of, chunks_of, response_to
 from tfprov.fetch.credentials import login_in
@@ -88,7 +89,7 @@ class Relay:
         self.store = store
         self.promised = promised
         templates = tuple(filter(None, map(stand_ins.direct_address, direct)))
-        known = {name: environ[name] for name in names_in(templates) if name in environ}
+        known = {name: variable(name, environ) for name in names_in(templates) if name in environ}
         self.signed: dict[str, str] = {}
         self.veil = Veil({**dict(network.variables), **known})
         addresses = map(Veil(known).uncover, templates)
@@ -147,7 +148,7 @@ class Relay:
         direct = route.is_direct or bypasses(route.no_proxy, stand_ins.HOST, 80)
         proxies = {
             "HTTP_PROXY": f"http://{_USER}:{self._token}@127.0.0.1:{self._server.server_port}",
-            "HTTPS_PROXY": "" if direct else route.https or "",
+            "HTTPS_PROXY": "" if direct or route.https is None else route.https.reveal(),
             "NO_PROXY": "" if direct else route.no_proxy or "",
         }
         return {**variables, **proxies, **{name.lower(): value for name, value in proxies.items()}}

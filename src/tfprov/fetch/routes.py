@@ -6,13 +6,14 @@ import ipaddress
 import re
 import urllib.request
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from tfprov.fetch.addresses import expand
 from tfprov.host.records import Proxies
 from tfprov.ladder.climb import TransferError
 from tfprov.redact import redact, without_userinfo
+from tfprov.secret import Secret, noticed
 
 _SCHEMES = ("http", "https", "socks5", "socks5h")
 _NO_HOST = re.compile(r"[\s<>\\^`{|}%:\"]")
@@ -30,9 +31,8 @@ class Route:
     """
 
     name: str
-    # Addresses may contain passwords, so they are left out when the record is printed.
-    http: str | None = field(default=None, repr=False)
-    https: str | None = field(default=None, repr=False)
+    http: Secret | None = None
+    https: Secret | None = None
     no_proxy: str | None = None
 
     @property
@@ -40,7 +40,7 @@ class Route:
         """Whether it has no proxy at all."""
         return self.http is None and self.https is None
 
-    def proxy_for(self, url: str) -> str | None:
+    def proxy_for(self, url: str) -> Secret | None:
         """Address of the proxy for this URL, or None for a direct connection."""
         parts = urlsplit(url)
         proxy = self.https if parts.scheme == "https" else self.http
@@ -54,14 +54,13 @@ class Route:
         for proxy in dict.fromkeys(filter(None, (self.http, self.https))):
             found = problem_with(proxy)
             if found is not None:
-                return f"`{redact(without_userinfo(proxy))}`: {found}"
+                return f"`{proxy}`: {found}"
         return None
 
     def words(self, url: str) -> str:
         """The proxy for this URL, for messages: its address without credentials, and where it is configured."""
-        address = redact(without_userinfo(self.proxy_for(url) or ""))
         by = {"environment": " of the environment", "system": " of the system settings"}.get(self.name, "")
-        return f"the proxy `{address}`{by}"
+        return f"the proxy `{self.proxy_for(url) or ''}`{by}"
 
     def check(self, url: str) -> None:
         """Make sure that the proxy for this URL has a valid address.
@@ -80,10 +79,15 @@ class Route:
             )
 
 
-def problem_with(proxy: str) -> str | None:
+def proxy_at(address: str) -> Secret:
+    """The address of a proxy, shown without its login."""
+    return Secret(address, shown=redact(without_userinfo(noticed(address))), everywhere=False)
+
+
+def problem_with(proxy: Secret) -> str | None:
     """Why this is not a valid address of a proxy, or None."""
     try:
-        parts = urlsplit(proxy)
+        parts = urlsplit(proxy.reveal())
         host, _ = parts.hostname, parts.port
     except ValueError as error:
         return str(error)
@@ -150,19 +154,19 @@ def routes_of(wanted: tuple[str, ...], environment: Proxies, environ: Mapping[st
             continue  # a placeholder in the documentation
         else:
             proxy = _scheme(expand(entry, environ))
-            route = Route(name=without_userinfo(proxy), http=proxy, https=proxy, no_proxy=environment.no_proxy)
+            route = Route(name=proxy.shown, http=proxy, https=proxy, no_proxy=environment.no_proxy)
         if route is not None and all((route.http, route.https) != (known.http, known.https) for known in routes):
             routes.append(route)
     # Without a configured proxy, `environment` and `system` mean a direct connection, as in every other tool.
     return tuple(routes) or (DIRECT,)
 
 
-def _scheme(proxy: str) -> str:
+def _scheme(proxy: str) -> Secret:
     """The proxy as the HTTP library writes it: with a scheme, and with names resolved by the proxy."""
     if "://" not in proxy:
         proxy = f"http://{proxy}"
     # SOCKS4 has neither authentication nor host names; proxies that are called so today speak SOCKS5 as well.
-    return re.sub(r"^socks(4a?|5)?://", "socks5h://", proxy)
+    return proxy_at(re.sub(r"^socks(4a?|5)?://", "socks5h://", proxy))
 
 
 def _from_environment(proxies: Proxies) -> Route | None:

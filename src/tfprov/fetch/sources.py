@@ -6,15 +6,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
 from tfprov import paths
 from tfprov.default_index import default_index
 from tfprov.errors import TfprovError
-from tfprov.fetch.addresses import expand, local_path, origin_of, place
+from tfprov.fetch.addresses import expand, local_path, origin_of, place, variable
 from tfprov.fetch.certificates import bundle, certificates_of, tls_context
 from tfprov.fetch.client import client
-from tfprov.fetch.credentials import Keyring, Login, basic_auth, from_netrc, login_in, service_of, with_login
+from tfprov.fetch.credentials import Keyring, Login, basic_auth, from_netrc, login_in
 from tfprov.fetch.health import Health
 from tfprov.fetch.names import Names
 from tfprov.fetch.routes import DIRECT, Route, routes_of
@@ -22,7 +21,8 @@ from tfprov.fetch.veil import behind_host, names_in
 from tfprov.host.records import Facts, IndexConfig
 from tfprov.index_address import mistake_in
 from tfprov.profile.records import Profile
-from tfprov.redact import redact, remember
+from tfprov.redact import redact
+from tfprov.secret import Secret
 
 if TYPE_CHECKING:
     import httpx
@@ -66,8 +66,8 @@ class Network:
     idle_timeout: float = 30.0
     deadline: float | None = None
     certificates: tuple[Path, ...] = ()
-    logins: tuple[Login, ...] = field(default=(), repr=False)
-    variables: tuple[tuple[str, str], ...] = field(default=(), repr=False)
+    logins: tuple[Login, ...] = ()
+    variables: tuple[tuple[str, Secret], ...] = ()
     netrc: Path | None = None
     folder: Path | None = None
     allow_http: tuple[str, ...] = ()
@@ -103,14 +103,13 @@ class Network:
 
         return tuple(sorted(self.routes, key=rank))
 
-    def login(self, url: str) -> tuple[str, str] | None:
+    def login(self, url: str) -> Login | None:
         """User and password for this URL: from the configured addresses, else from netrc."""
         origin = origin_of(url)
         for login in self.logins:
             if login.origin == origin:
-                return login.user, login.password
-        host = urlsplit(url).hostname
-        return None if self.netrc is None or not host else from_netrc(self.netrc, host)
+                return login
+        return None if self.netrc is None else from_netrc(self.netrc, url)
 
     def auth(self, url: str) -> httpx.Auth:
         """Credentials for requests to this URL, as the HTTP library takes them.
@@ -121,8 +120,8 @@ class Network:
 
     def with_login(self, url: str) -> str:
         """The URL for a child process; if it has no credentials, with those that the keyring gave in this run."""
-        found = self.keyring.known(service_of(url))
-        return url if found is None or login_in(url) is not None else with_login(url, found)
+        found = self.keyring.known(url)
+        return url if found is None or login_in(url) is not None else found.in_address(url)
 
     def client(
         self, route: Route, *, connect_timeout: float | None = None, idle_timeout: float | None = None
@@ -143,8 +142,8 @@ class Network:
         They override inherited ones: on the direct route they remove the proxies of the environment.
         """
         proxies = {
-            "HTTP_PROXY": route.http or "",
-            "HTTPS_PROXY": route.https or "",
+            "HTTP_PROXY": route.http.reveal() if route.http else "",
+            "HTTPS_PROXY": route.https.reveal() if route.https else "",
             "ALL_PROXY": "",
             "NO_PROXY": "*" if route.is_direct else route.no_proxy or "",
         }
@@ -211,9 +210,8 @@ def network(profile: Profile, folder: Path, facts: Facts, environ: Mapping[str, 
     candidates = [Path(environ["NETRC"])] if environ.get("NETRC") else []
     candidates += [Path(home) / name for name in (".netrc", "_netrc")] if home else []
     templates = (*(url for values in urls.values() for url in values), *find_links)
-    variables = tuple((name, environ[name]) for name in names_in(map(behind_host, templates)) if name in environ)
-    for name, value in variables:
-        remember(name, value)
+    names = names_in(map(behind_host, templates))
+    variables = tuple((name, variable(name, environ)) for name in names if name in environ)
     return Network(
         variables=variables,
         index_url=next(iter(expanded["index_url"]), None),

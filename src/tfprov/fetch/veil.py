@@ -6,6 +6,8 @@ import re
 from collections.abc import Iterable, Mapping
 from urllib.parse import quote
 
+from tfprov.secret import Secret
+
 _TEMPLATE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 # As an address may have it: nothing in it is ever encoded in a path or a query.
 _COVERED = re.compile(r"\$\(([A-Za-z_][A-Za-z0-9_]*)\)")
@@ -14,17 +16,24 @@ _COVERED = re.compile(r"\$\(([A-Za-z_][A-Za-z0-9_]*)\)")
 class Veil:
     """Puts names in place of values in addresses, and back."""
 
-    def __init__(self, values: Mapping[str, str]) -> None:
+    def __init__(self, values: Mapping[str, Secret]) -> None:
         """Know these values by the names of their variables."""
         self._values = dict(values)
 
     def cover(self, path: str) -> str:
         """A path with its query, in which `$(NAME)` stands for each value."""
         path = _TEMPLATE.sub(r"$(\1)", path)
-        for name, value in sorted(self._values.items(), key=lambda item: -len(item[1])):
+        values = ((name, secret.reveal()) for name, secret in self._values.items())
+        for name, value in sorted(values, key=lambda item: -len(item[1])):
             for spelling in {value, quote(value, safe="")} - {""}:
                 path = re.sub(rf"(?<![A-Za-z0-9]){re.escape(spelling)}(?![A-Za-z0-9])", f"$({name})", path)
         return path
+
+    def template(self, address: str) -> str:
+        """An address as profiles and locks write it, with `${NAME}` for each value behind its host."""
+        scheme, separator, rest = address.partition("://")
+        host, slash, path = rest.partition("/")
+        return f"{scheme}{separator}{host}{slash}{as_template(self.cover(path))}" if slash else address
 
     def uncover(self, address: str) -> str:
         """An address with the values in it again; a name that is not known stays."""
@@ -32,10 +41,12 @@ class Veil:
 
     def is_in(self, body: bytes) -> bool:
         """Whether one of the values occurs in a body."""
-        return any(value.encode() in body or quote(value, safe="").encode() in body for value in self._values.values())
+        values = [secret.reveal() for secret in self._values.values()]
+        return any(value.encode() in body or quote(value, safe="").encode() in body for value in values)
 
     def _value(self, found: re.Match[str]) -> str:
-        return self._values.get(found[1], found[0])
+        secret = self._values.get(found[1])
+        return found[0] if secret is None else secret.reveal()
 
 
 NOTHING = Veil({})

@@ -15,6 +15,7 @@ from tfprov.host.records import Fact, Hazard, IndexConfig, Proxies
 from tfprov.host.system import ROOT, System, exists, home_folder, read_text
 from tfprov.index_address import mistake_in
 from tfprov.redact import redact
+from tfprov.secret import noticed
 
 _CERTIFICATE_VARIABLES = ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "PIP_CERT", "CURL_CA_BUNDLE")
 _UV_VARIABLES = (
@@ -85,7 +86,7 @@ def _pip_layers(
     for name, text in environ.items():
         if name.startswith("PIP_") and name != "PIP_CONFIG_FILE" and text.strip():
             option = name[4:].lower().replace("_", "-")
-            found[option] = (Setting(value=text, source=name), *found.get(option, ()))
+            found[option] = (Setting(value=noticed(text), source=name), *found.get(option, ()))
     return found
 
 
@@ -122,6 +123,12 @@ def _pip_files(environ: Mapping[str, str], system: System, root: Path) -> list[P
     return found
 
 
+def _notice_lines(text: str) -> None:
+    """Hide the secrets of a file that cannot be read: who says why may repeat a line of it."""
+    for line in text.splitlines():
+        noticed(line)
+
+
 def _xdg_folders(environ: Mapping[str, str], root: Path) -> list[Path]:
     named = [Path(part) for part in environ.get("XDG_CONFIG_DIRS", "").split(os.pathsep) if part]
     # The first is the most important, so it is read last.
@@ -133,8 +140,9 @@ def _pip_file(file: Path, hazards: list[Hazard]) -> dict[str, Setting]:
     if text is None:
         return {}
     try:
-        return {key: Setting(value=value, source=str(file)) for key, value in parse_pip_file(text).items()}
+        return {key: Setting(value=noticed(value), source=str(file)) for key, value in parse_pip_file(text).items()}
     except configparser.Error as error:
+        _notice_lines(text)
         first = str(error).splitlines()[0]
         why = "pip ends with an error on every command while it cannot read this file; tfprov reads nothing from it"
         hazards.append(Hazard(code="usage", name=str(file), value=redact(first), why=why))
@@ -167,7 +175,7 @@ def _uv_settings(
         named: list[Setting] = []
         for variable in variables:
             # Places to find links are separated by commas, and a folder's name may hold blanks; indexes by blanks.
-            parts = environ.get(variable, "").split("," if key == "find_links" else None)
+            parts = noticed(environ.get(variable, "")).split("," if key == "find_links" else None)
             words = [part.strip() for part in parts if part.strip()]
             named += [Setting(value=_with_login(word, environ), source=variable) for word in words]
             if named and key == "url":
@@ -200,11 +208,12 @@ def _uv_file(file: Path, hazards: list[Hazard]) -> dict[str, tuple[Setting, ...]
     try:
         found = parse_uv_file(text)
     except ParseError as error:
+        _notice_lines(text)
         why = "uv ends with an error on every command while it cannot read this file; tfprov reads nothing from it"
         hazards.append(Hazard(code="usage", name=str(file), value=redact(str(error)), why=why))
         return {}
     return {
-        key: tuple(Setting(value=_beside(value, file), source=str(file)) for value in values)
+        key: tuple(Setting(value=_beside(noticed(value), file), source=str(file)) for value in values)
         for key, values in found.items()
     }
 
@@ -266,7 +275,7 @@ def _with_login(text: str, environ: Mapping[str, str]) -> str:
     if not (user or password) or "@" in parts.netloc:
         return named["url"]
     login = quote(user, safe="") + (f":{quote(password, safe='')}" if password else "")
-    return urlunsplit(parts._replace(netloc=f"{login}@{parts.netloc}"))
+    return noticed(urlunsplit(parts._replace(netloc=f"{login}@{parts.netloc}")))
 
 
 def _index(
@@ -345,7 +354,7 @@ def _proxies(environ: Mapping[str, str], pip: Mapping[str, Setting]) -> Fact[Pro
         for variable in (name, name.upper()):
             text = environ.get(variable, "").strip()
             if text:
-                values[field] = text if field == "no_proxy" else _with_scheme(text)
+                values[field] = text if field == "no_proxy" else noticed(_with_scheme(text))
                 sources.append(variable)
                 break
     if not {"http", "https", "all"} & values.keys():
@@ -355,7 +364,7 @@ def _proxies(environ: Mapping[str, str], pip: Mapping[str, Setting]) -> Fact[Pro
             source = pip["proxy"].source
         for field in ("http", "https"):
             if told.get(field):
-                values[field] = _with_scheme(told[field])
+                values[field] = noticed(_with_scheme(told[field]))
         if told:
             sources.append(source)
     proxies = Proxies(

@@ -78,7 +78,10 @@ class IndexAccess:
         if not any("git+http:" in line for line in self._requirements):
             return {}
         count = int(environ.get("GIT_CONFIG_COUNT") or 0)
-        setting = {f"GIT_CONFIG_KEY_{count}": "http.proxy", f"GIT_CONFIG_VALUE_{count}": self.route.http or ""}
+        setting = {
+            f"GIT_CONFIG_KEY_{count}": "http.proxy",
+            f"GIT_CONFIG_VALUE_{count}": self.route.http.reveal() if self.route.http else "",
+        }
         return {"GIT_CONFIG_COUNT": str(count + 1), **setting}
 
     def disguise(self, line: str) -> str:

@@ -5,7 +5,6 @@ The field descriptions are the reference: the JSON Schema for editors and the er
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Literal
@@ -30,12 +29,11 @@ from tfprov.profile.values import (
     VariableText,
     environment_name,
 )
+from tfprov.secret import looks_secret
 from tfprov.wants.records import Folder
 
 PlatformName = Literal["linux-x86_64", "linux-aarch64", "windows-amd64", "macos-arm64", "macos-x86_64"]
 RungName = Literal["patient", "other-route", "other-source", "fresh", "other-installer", "other-release", "repair"]
-
-_SECRET = re.compile(r"(?i)(?:^|_)(?:token|password|passwd|secret|credentials?|(?:api|access|private)_?key)(?:_|$)")
 
 
 class _Table(BaseModel):
@@ -80,7 +78,7 @@ class EnvironmentTable(_Table):
     @classmethod
     def _secrets_stay_outside(cls, value: dict[str, str]) -> dict[str, str]:
         for name, text in value.items():
-            if _SECRET.search(name) and text and "${" not in text:
+            if looks_secret(name) and text and "${" not in text:
                 raise ValueError(f"`{name}` looks like a secret: write `${{{name}}}` and set it in the environment")
         return value
 

@@ -22,7 +22,7 @@ from tfprov.events import Attempt, Event, Note, Progress
 from tfprov.fetch import meter as stage
 from tfprov.fetch.credentials import Login
 from tfprov.fetch.fetch import fetch, sizes
-from tfprov.fetch.routes import DIRECT, Route
+from tfprov.fetch.routes import DIRECT, Route, proxy_at
 from tfprov.fetch.sources import Network
 from tfprov.fetch.store import Store
 from tfprov.lock.records import LockedFile
@@ -294,7 +294,7 @@ def test_a_bad_proxy_is_passed_by_when_the_direct_way_works(run: Run, mode: str)
         address = f"http://127.0.0.1:{unused_port()}"
         if mode != "dead":
             address = stack.enter_context(Proxy(mode=mode)).url  # type: ignore[arg-type]  # one of its modes
-        route = Route(name="environment", http=address, https=address)
+        route = Route(name="environment", http=proxy_at(address), https=proxy_at(address))
         assert run(index, routes=(route, DIRECT), connect_timeout=1.0) == CONTENT
         assert index.sent <= 1.01 * SIZE
 
@@ -302,7 +302,7 @@ def test_a_bad_proxy_is_passed_by_when_the_direct_way_works(run: Run, mode: str)
 def test_a_proxy_gets_its_login(run: Run) -> None:
     with Index({NAME: CONTENT}) as index, Proxy(login="me:secret") as proxy:
         address = proxy.url.replace("://", "://me:secret@")
-        assert run(index, routes=(Route(name="p", http=address),)) == CONTENT
+        assert run(index, routes=(Route(name="p", http=proxy_at(address)),)) == CONTENT
         assert proxy.seen
     assert "secret" not in repr(run.events)
 
@@ -310,7 +310,7 @@ def test_a_proxy_gets_its_login(run: Run) -> None:
 def test_a_proxy_that_wants_a_login_nobody_has_ends_it_at_once(run: Run) -> None:
     with Index({NAME: CONTENT}) as index, Proxy(login="me:secret") as proxy:
         with pytest.raises(TfprovError) as caught:
-            run(index, routes=(Route(name="p", http=proxy.url),))
+            run(index, routes=(Route(name="p", http=proxy_at(proxy.url)),))
         assert len(proxy.seen) == 1
     assert caught.value.code.name == "net-proxy"
     assert index.sent == 0
@@ -321,21 +321,21 @@ def test_socks_proxies_are_served_and_resolve_names(run: Run, login: str | None)
     with Index({NAME: CONTENT}) as index, SocksProxy(login=login) as proxy:
         address = proxy.url.replace("://", f"://{login}@") if login else proxy.url
         url = index.url(NAME).replace("127.0.0.1", "localhost")
-        assert run(index, url=url, routes=(Route(name="p", http=address),)) == CONTENT
+        assert run(index, url=url, routes=(Route(name="p", http=proxy_at(address)),)) == CONTENT
         assert proxy.targets[0] == f"localhost:{index.port}"
 
 
 def test_no_proxy_is_respected(run: Run) -> None:
     with Index({NAME: CONTENT}) as index:
         dead = f"http://127.0.0.1:{unused_port()}"
-        assert run(index, routes=(Route(name="p", http=dead, no_proxy="127.0.0.0/8"),)) == CONTENT
+        assert run(index, routes=(Route(name="p", http=proxy_at(dead), no_proxy="127.0.0.0/8"),)) == CONTENT
 
 
 def test_credentials_go_to_their_own_host_and_not_where_it_redirects(run: Run) -> None:
     with Index({NAME: CONTENT}) as files:
         faults = Faults(login="me:secret", redirect=files.origin)
         with Index({NAME: CONTENT}, faults) as index:
-            login = Login(f"http://127.0.0.1:{index.port}", "me", "secret")
+            login = Login.of(f"http://127.0.0.1:{index.port}", "me", "secret")
             assert run(index, logins=(login,)) == CONTENT
         assert all("authorization" not in seen.headers for seen in files.seen)
 
@@ -352,7 +352,7 @@ def test_a_certificate_of_the_bundle_is_trusted(run: Run, tmp_path: Path) -> Non
 def test_a_trusted_server_is_reached_through_a_tunnel(run: Run, tmp_path: Path) -> None:
     made = authority(tmp_path)
     with Index({NAME: CONTENT}, tls=made.server) as index, Proxy() as proxy:
-        assert run(index, certificates=(made.bundle,), routes=(Route(name="p", https=proxy.url),)) == CONTENT
+        assert run(index, certificates=(made.bundle,), routes=(Route(name="p", https=proxy_at(proxy.url)),)) == CONTENT
         assert {seen.method for seen in proxy.seen} == {"CONNECT"}
 
 

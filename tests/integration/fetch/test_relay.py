@@ -23,7 +23,7 @@ from tfprov.fetch.credentials import login_in
 from tfprov.fetch.patience import Patience
 from tfprov.fetch.promised import Promised
 from tfprov.fetch.relay import Relay
-from tfprov.fetch.routes import DIRECT, Route
+from tfprov.fetch.routes import DIRECT, Route, proxy_at
 from tfprov.fetch.sources import Network
 from tfprov.fetch.stand_ins import disguised, stand_in, truthful
 from tfprov.fetch.store import Store
@@ -209,8 +209,8 @@ def test_a_mirror_stands_in_for_an_index_that_fails(uv: Uv) -> None:
 
 def test_a_dead_proxy_is_passed_by_and_a_login_is_given(uv: Uv) -> None:
     with Index(FILES) as index, Proxy(login="me:pa ss") as proxy:
-        dead = Route(name="dead", http=f"http://127.0.0.1:{unused_port()}")
-        good = Route(name="good", http=proxy.url.replace("://", "://me:pa%20ss@"))
+        dead = Route(name="dead", http=proxy_at(f"http://127.0.0.1:{unused_port()}"))
+        good = Route(name="good", http=proxy_at(proxy.url.replace("://", "://me:pa%20ss@")))
         document = uv(index, routes=(dead, good))
         assert addresses(document) == expected(index, *ALL)
         assert proxy.seen

@@ -16,6 +16,7 @@ from tfprov.conda.channels import (
 from tfprov.conda.records import Channel
 from tfprov.errors import TfprovError
 from tfprov.profile.records import CondaTable
+from tfprov.secret import Secret
 from tfprov.wants import conda_specs
 
 HERE = Path("/projects/p")
@@ -39,19 +40,19 @@ def test_names_addresses_and_folders_are_channels() -> None:
 
 def test_a_token_is_taken_out_of_the_address_and_kept() -> None:
     (found,) = read("https://h.example/t/${T}/c", T="abc")
-    assert (found.name, found.token, found.login) == ("https://h.example/c", "abc", None)
+    assert (found.name, found.token, found.login) == ("https://h.example/c", Secret("abc"), None)
     assert "abc" not in repr(found)
     assert with_token("https://h.example/c/noarch/x.conda", [found]) == "https://h.example/t/abc/c/noarch/x.conda"
     assert with_token("https://other.example/c/x.conda", [found]) == "https://other.example/c/x.conda"
-    assert credentials([found], {}) == {"h.example": {"CondaToken": "abc"}}
+    assert credentials([found], {}) == {"h.example": {"CondaToken": Secret("abc")}}
 
 
 def test_user_and_password_are_taken_out_of_the_address_and_kept() -> None:
     (found,) = read("https://${U}:${P}@h.example/c", U="me", P="p%40ss")
-    assert (found.name, found.login) == ("https://h.example/c", ("me", "p@ss"))
+    assert (found.name, found.login) == ("https://h.example/c", (Secret("me"), Secret("p@ss")))
     assert "p@ss" not in repr(found)
-    known = credentials([found], {"h.example": ("net", "rc")})
-    assert known == {"h.example": {"BasicHTTP": {"username": "me", "password": "p@ss"}}}
+    known = credentials([found], {"h.example": (Secret("net"), Secret("rc"))})
+    assert known == {"h.example": {"BasicHTTP": {"username": Secret("me"), "password": Secret("p@ss")}}}
 
 
 @pytest.mark.parametrize("text", ["https://me:secret@h.example/c", "https://h.example/t/abc/c", "ftp://h/c", "a b", ""])

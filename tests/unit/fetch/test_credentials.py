@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from loopback import Faults, Index, wheel
-from tfprov.fetch.credentials import Keyring, from_netrc, login_in, service_of, with_login
+from tfprov.fetch.credentials import Keyring, Login, from_netrc, login_in, service_of
 from tfprov.fetch.index import listing
 from tfprov.fetch.sources import Network
 
@@ -65,11 +65,11 @@ def test_an_open_index_needs_no_keyring(keyring: Path) -> None:
 
 def test_a_keyring_without_an_answer_gives_no_credentials(keyring: Path) -> None:
     mine = Keyring()
-    assert mine.ask("nobody.example") is None
-    assert mine.ask("broken.example") is None
-    assert mine.ask("index.example") == ("me", "p@ss:word")
-    assert mine.known("nobody.example") is None
-    assert mine.known("index.example") == ("me", "p@ss:word")
+    assert mine.ask("https://nobody.example/simple") is None
+    assert mine.ask("https://broken.example/simple") is None
+    assert mine.ask("https://index.example/simple") == Login.of("https://index.example:443", "me", "p@ss:word")
+    assert mine.known("https://nobody.example/") is None
+    assert mine.known("https://index.example/files") == mine.ask("https://index.example/simple")
     assert len(keyring.read_text().splitlines()) == 3
 
 
@@ -92,18 +92,19 @@ def test_the_real_keyring_is_asked_the_same_way(tmp_path: Path) -> None:
             return keyring.credentials.SimpleCredential("me", "secret for " + service)
     """
     (tmp_path / "ours.py").write_text(textwrap.dedent(backend))
-    script = "from tfprov.fetch.credentials import Keyring\nprint(Keyring().ask('index.example'))"
+    script = "from tfprov.fetch.credentials import Keyring\nlogin = Keyring().ask('https://index.example/simple')\n"
+    script += "print(login, login.password.reveal())"
     environ = {"PYTHONPATH": str(tmp_path), "PYTHON_KEYRING_BACKEND": "ours.Ours", "HOME": str(tmp_path)}
     done = subprocess.run(
         [sys.executable, "-c", script], env=environ, capture_output=True, text=True, check=True, cwd=tmp_path
     )
-    assert done.stdout.strip() == "('me', 'secret for index.example')"
+    assert done.stdout.endswith("password=Secret('****')) secret for index.example\n")
 
 
 def test_credentials_in_an_address_are_decoded() -> None:
     found = login_in("https://me:p%40ss@index.example/simple")
     assert found is not None
-    assert (found.origin, found.user, found.password) == ("https://index.example:443", "me", "p@ss")
+    assert found == Login.of("https://index.example:443", "me", "p@ss")
     assert login_in("https://index.example/simple") is None
 
 
@@ -115,7 +116,7 @@ def test_credentials_in_an_address_are_decoded() -> None:
     ],
 )
 def test_an_address_is_given_credentials(url: str, expected: str) -> None:
-    assert with_login(url, ("a", "b/")) == expected
+    assert Login.of("https://index.example:443", "a", "b/").in_address(url) == expected
 
 
 def test_a_service_is_named_as_pip_names_it() -> None:
@@ -126,8 +127,8 @@ def test_netrc_is_read_as_far_as_it_can_be(tmp_path: Path) -> None:
     path = tmp_path / "netrc"
     path.write_text("machine index.example login me password secret\n")
     path.chmod(0o600)
-    assert from_netrc(path, "index.example") == ("me", "secret")
-    assert from_netrc(path, "other.example") is None
+    assert from_netrc(path, "https://index.example/simple") == Login.of("https://index.example:443", "me", "secret")
+    assert from_netrc(path, "https://other.example/") is None
     path.write_bytes(b"machine \xff\xfe login")
-    assert from_netrc(path, "index.example") is None
-    assert from_netrc(tmp_path / "gone", "index.example") is None
+    assert from_netrc(path, "https://index.example/") is None
+    assert from_netrc(tmp_path / "gone", "https://index.example/") is None

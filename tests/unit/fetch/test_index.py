@@ -12,7 +12,7 @@ from tfprov.errors import TfprovError
 from tfprov.events import Attempt, Event, ignore
 from tfprov.fetch.credentials import Login
 from tfprov.fetch.index import find_file, listing, parse_html, parse_json, remote_size
-from tfprov.fetch.routes import DIRECT, Route
+from tfprov.fetch.routes import DIRECT, Route, proxy_at
 from tfprov.fetch.sources import Network
 from tfprov.lock.records import LockedFile
 
@@ -73,7 +73,7 @@ def test_an_index_that_wants_a_login_gets_it_from_the_address_and_nobody_sees_it
         with pytest.raises(TfprovError) as caught:
             listing(["thing"], reach(index.simple), emit=events.append)
         url = index.simple.replace("://", "://me:secret@")
-        network = reach(url, logins=(Login(index.origin, "me", "secret"),))
+        network = reach(url, logins=(Login.of(index.origin, "me", "secret"),))
         assert len(listing(["thing"], network, emit=ignore).files["thing"]) == 2
     assert caught.value.code.name == "mirror-http-error"
     assert "secret" not in repr(events)
@@ -81,7 +81,7 @@ def test_an_index_that_wants_a_login_gets_it_from_the_address_and_nobody_sees_it
 
 def test_a_dead_proxy_is_passed_by() -> None:
     events: list[Event] = []
-    dead = Route(name="dead", http=f"http://127.0.0.1:{unused_port()}")
+    dead = Route(name="dead", http=proxy_at(f"http://127.0.0.1:{unused_port()}"))
     with Index(FILES) as index:
         network = reach(index.simple, routes=(dead, DIRECT))
         found = listing(["thing"], network, emit=events.append)
@@ -94,7 +94,7 @@ def test_a_dead_proxy_is_passed_by() -> None:
 def test_pages_come_through_a_proxy_with_a_login() -> None:
     with Index(FILES) as index, Proxy(login="me:secret") as proxy:
         address = proxy.url.replace("://", "://me:secret@")
-        found = listing(["thing"], reach(index.simple, routes=(Route(name="p", http=address),)), emit=ignore)
+        found = listing(["thing"], reach(index.simple, routes=(Route(name="p", http=proxy_at(address)),)), emit=ignore)
         assert len(proxy.seen) == 1
     assert len(found.files["thing"]) == 2
 

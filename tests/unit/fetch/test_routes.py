@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from tfprov.errors import TfprovError
-from tfprov.fetch.routes import DIRECT, Route, bypasses, problem_with
+from tfprov.fetch.routes import DIRECT, Route, bypasses, problem_with, proxy_at
 
 
 @pytest.mark.parametrize(
@@ -47,8 +47,8 @@ def test_no_proxy_is_read_as_other_tools_read_it(
     ],
 )
 def test_what_cannot_be_a_proxy_is_told(proxy: str) -> None:
-    assert problem_with(proxy)
-    route = Route(name="environment", http=proxy, https=proxy)
+    assert problem_with(proxy_at(proxy))
+    route = Route(name="environment", http=proxy_at(proxy), https=proxy_at(proxy))
     assert route.problem
     with pytest.raises(TfprovError) as caught:
         route.check("https://index.example/simple")
@@ -61,18 +61,18 @@ def test_what_cannot_be_a_proxy_is_told(proxy: str) -> None:
     ["http://proxy:3128", "https://me:secret@proxy", "socks5h://127.0.0.1:1080", "http://[::1]:8080", "http://büro"],
 )
 def test_what_can_be_a_proxy_is_tried(proxy: str) -> None:
-    route = Route(name=proxy, http=proxy, https=proxy)
+    route = Route(name=proxy, http=proxy_at(proxy), https=proxy_at(proxy))
     assert route.problem is None
     route.check("https://index.example/simple")
 
 
 def test_a_host_that_is_taken_out_needs_no_good_proxy() -> None:
-    Route(name="environment", https="http://::::", no_proxy="example").check("https://index.example/simple")
+    Route(name="environment", https=proxy_at("http://::::"), no_proxy="example").check("https://index.example/simple")
     DIRECT.check("https://index.example/simple")
 
 
 def test_a_proxy_is_named_by_its_address_without_its_secrets() -> None:
-    route = Route(name="environment", https="http://me:secret@proxy:3128")
+    route = Route(name="environment", https=proxy_at("http://me:secret@proxy:3128"))
     assert route.words("https://index.example/") == "the proxy `http://proxy:3128` of the environment"
-    mine = Route(name="http://proxy:1", https="http://proxy:1")
+    mine = Route(name="http://proxy:1", http=proxy_at("http://proxy:1"), https=proxy_at("http://proxy:1"))
     assert mine.words("https://index.example/") == "the proxy `http://proxy:1`"

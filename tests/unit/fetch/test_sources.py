@@ -9,7 +9,7 @@ import pytest
 from hosts import Host
 from tfprov.errors import TfprovError
 from tfprov.fetch.credentials import Login
-from tfprov.fetch.routes import DIRECT, Route
+from tfprov.fetch.routes import DIRECT, Route, proxy_at
 from tfprov.fetch.sources import Network, network
 from tfprov.host.records import Fact, Facts, IndexConfig, Proxies
 from tfprov.profile.records import Profile
@@ -43,11 +43,11 @@ def test_routes_keep_the_order_of_the_profile(tmp_path: Path) -> None:
         network={"proxies": ["http://me:${PASSWORD}@corporate.example:8080", "environment", "direct"]},
     )
     assert [route.name for route in found.routes] == ["http://corporate.example:8080", "environment", "direct"]
-    assert found.routes[0].https == "http://me:hunter2@corporate.example:8080"
-    assert found.routes[1].https == "http://proxy.example:3128"
+    assert found.routes[0].https == proxy_at("http://me:hunter2@corporate.example:8080")
+    assert found.routes[1].https == proxy_at("http://proxy.example:3128")
     assert found.routes[1].http is None
     assert found.routes[1].proxy_for("https://a.inside.example/x") is None
-    assert found.routes[1].proxy_for("https://outside.example/x") == "http://proxy.example:3128"
+    assert found.routes[1].proxy_for("https://outside.example/x") == proxy_at("http://proxy.example:3128")
     assert "hunter2" not in found.routes[0].name
 
 
@@ -61,7 +61,7 @@ def test_an_environment_without_proxies_is_the_direct_way(tmp_path: Path) -> Non
 
 def test_all_proxy_serves_both_schemes(tmp_path: Path) -> None:
     found = made(tmp_path, None, facts(proxies=Proxies(all="socks5://proxy.example:1080")))
-    assert found.routes[0].http == found.routes[0].https == "socks5h://proxy.example:1080"
+    assert found.routes[0].http == found.routes[0].https == proxy_at("socks5h://proxy.example:1080")
 
 
 def test_a_variable_that_is_not_set_is_named(tmp_path: Path) -> None:
@@ -73,8 +73,8 @@ def test_a_variable_that_is_not_set_is_named(tmp_path: Path) -> None:
 
 def test_credentials_of_an_address_are_for_its_origin_only(tmp_path: Path) -> None:
     found = made(tmp_path, {"T": "s:cret"}, index={"url": "https://me:${T}@index.example/simple"})
-    assert found.login("https://index.example/files/x.whl") == ("me", "s:cret")
-    assert found.login("https://index.example:443/files/x.whl") == ("me", "s:cret")
+    assert found.login("https://index.example/files/x.whl") == Login.of("https://index.example:443", "me", "s:cret")
+    assert found.login("https://index.example:443/files/x.whl") == Login.of("https://index.example:443", "me", "s:cret")
     assert found.login("https://files.example/x.whl") is None
     assert found.login("http://index.example/files/x.whl") is None
 
@@ -83,7 +83,7 @@ def test_netrc_gives_credentials_where_addresses_do_not(tmp_path: Path) -> None:
     (tmp_path / ".netrc").write_text("machine files.example login me password secret\n")
     (tmp_path / ".netrc").chmod(0o600)
     found = made(tmp_path, {"HOME": str(tmp_path)})
-    assert found.login("https://files.example/x.whl") == ("me", "secret")
+    assert found.login("https://files.example/x.whl") == Login.of("https://files.example:443", "me", "secret")
     assert found.login("https://other.example/x.whl") is None
 
 
@@ -118,7 +118,7 @@ def test_tools_on_the_direct_way_see_no_proxy() -> None:
 
 
 def test_tools_on_a_route_get_its_proxy_and_exceptions() -> None:
-    route = Route(name="p", http="http://p:1", https="http://p:1", no_proxy="inside")
+    route = Route(name="p", http=proxy_at("http://p:1"), https=proxy_at("http://p:1"), no_proxy="inside")
     variables = Network(index_url=None).tool_environment(route)
     assert variables["http_proxy"] == variables["HTTPS_PROXY"] == "http://p:1"
     assert variables["no_proxy"] == "inside"
@@ -135,7 +135,7 @@ def test_tools_trust_the_system_and_the_bundle_together(tmp_path: Path) -> None:
 
 
 def test_a_route_that_failed_comes_last_until_it_works_again() -> None:
-    dead, alive = Route(name="dead", http="http://p:1"), DIRECT
+    dead, alive = Route(name="dead", http=proxy_at("http://p:1")), DIRECT
     found = Network(index_url=None, routes=(dead, alive))
     found.health.failed("dead", TfprovError("net-proxy", "refused"))
     assert found.ordered_routes() == (alive, dead)
@@ -145,7 +145,7 @@ def test_a_route_that_failed_comes_last_until_it_works_again() -> None:
 
 def test_secrets_do_not_show_when_the_record_is_printed() -> None:
     found = Network(
-        index_url="https://me:hunter2@x.example/simple", logins=(Login("https://x.example:443", "me", "hunter2"),)
+        index_url="https://me:hunter2@x.example/simple", logins=(Login.of("https://x.example:443", "me", "hunter2"),)
     )
     assert "hunter2" not in repr(found)
 

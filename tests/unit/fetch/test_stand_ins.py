@@ -8,6 +8,7 @@ import pytest
 from tfprov.errors import TfprovError
 from tfprov.fetch.stand_ins import Base, Kind, disguised, html_page, json_page, real, stand_in, truthful
 from tfprov.fetch.veil import Veil
+from tfprov.secret import Secret
 
 ADDRESSES = (
     "https://index.example/simple",
@@ -145,7 +146,7 @@ def test_a_page_at_an_https_address_names_no_files_over_http_unless_that_is_allo
         assert b"plain.example" in page(body if page is json_page else html.encode(), plain)
 
 
-VEIL = Veil({"TOKEN": "s3cret/value", "SHORT": "v2"})
+VEIL = Veil({"TOKEN": Secret("s3cret/value"), "SHORT": Secret("v2")})
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,7 @@ from tfprov.conda.records import CondaLock, Package
 from tfprov.digests import sha256_of
 from tfprov.envs.locks import held
 from tfprov.errors import TfprovError
-from tfprov.fetch.addresses import origin_of
+from tfprov.fetch.addresses import origin_of, with_values
 from tfprov.fetch.credentials import Login
 from tfprov.fetch.fetch import fetch
 from tfprov.fetch.sources import Network
@@ -26,7 +26,7 @@ from tfprov.ladder.climb import Policy, Step, climb
 from tfprov.ladder.rungs import Rung
 from tfprov.lock.records import Lock, LockedFile
 from tfprov.paths import discard
-from tfprov.pipeline.backends.conda.solving import channels_of, solve, subdir_of
+from tfprov.pipeline.backends.conda.solving import channels_of, solve, subdir_of, veil_of
 from tfprov.pipeline.context import Context
 from tfprov.pipeline.machine import Machine
 from tfprov.process import clean_environment
@@ -45,6 +45,8 @@ def conda_lock(lock: Lock) -> CondaLock:
 def reachable(context: Context, files: tuple[LockedFile, ...], packages: tuple[Package, ...]) -> tuple[LockedFile, ...]:
     """The conda packages among the files with the tokens and mirrors of their channels. For the fetch alone."""
     found = channels_of(context)
+    files = with_values(files, context.request.environ)
+    packages = tuple(dataclasses.replace(one, channel=veil_of(context).uncover(one.channel)) for one in packages)
     if not any(channel.token or channel.mirrors for channel in found):
         return files
     bases = {
@@ -66,7 +68,9 @@ def reachable(context: Context, files: tuple[LockedFile, ...], packages: tuple[P
 def with_logins(context: Context, network: Network) -> Network:
     """The network with the users and passwords of the channels."""
     more = tuple(
-        Login(origin_of(channel.name), *channel.login) for channel in channels_of(context) if channel.login is not None
+        Login(origin=origin_of(channel.name), user=channel.login[0], password=channel.login[1])
+        for channel in channels_of(context)
+        if channel.login is not None
     )
     return dataclasses.replace(network, logins=(*network.logins, *more)) if more else network
 

@@ -19,7 +19,7 @@ from tfprov.host.records import Facts, Interpreter
 from tfprov.lock import pylock
 from tfprov.lock.records import Header, LockedFile, Target
 from tfprov.paths import temporary
-from tfprov.pipeline.backends.conda.solving import asked_of, channels_of, solve, subdir_of
+from tfprov.pipeline.backends.conda.solving import asked_of, channels_of, solve, subdir_of, veil_of
 from tfprov.pipeline.backends.venv.locking import (
     as_asked,
     inputs,
@@ -176,6 +176,7 @@ def _make(context: Context, machine: Machine, plan: Plan, path: Path) -> None:
             hint='use `conda.tensorflow = "conda"`, or leave out the package that needs it',
         )
     wheels, target = _wheels(context, machine, decision, solved, python=python, older=older[1] if older else ())
+    veil = veil_of(context)
     with temporary("conda") as scratch:
         client.write_lock(
             path,
@@ -186,7 +187,7 @@ def _make(context: Context, machine: Machine, plan: Plan, path: Path) -> None:
                 specs=tuple(spec.plain for spec in wanted),
             ),
             subdir=subdir_of(facts),
-            channels=tuple(channel.name for channel in channels_of(context)),
+            channels=tuple(veil.template(channel.name) for channel in channels_of(context)),
             packages=solved.packages,
             wheels=wheels,
             environ=clean_environment(context.request.environ),

@@ -13,9 +13,9 @@ from tfprov.conda.client import ChannelAccess, Solve
 from tfprov.conda.records import Channel, Solved
 from tfprov.errors import TfprovError
 from tfprov.events import Note
-from tfprov.fetch.addresses import expand
-from tfprov.fetch.credentials import service_of
+from tfprov.fetch.addresses import expand, variable
 from tfprov.fetch.routes import Route
+from tfprov.fetch.veil import Veil, behind_host, names_in
 from tfprov.host.records import Facts
 from tfprov.ladder.climb import Policy, Step, climb
 from tfprov.ladder.rungs import Rung
@@ -23,6 +23,7 @@ from tfprov.pipeline.context import Context
 from tfprov.pipeline.machine import Machine
 from tfprov.plan.tags import architecture
 from tfprov.process import clean_environment
+from tfprov.secret import Secret
 from tfprov.wants import conda_specs
 from tfprov.wants.conda_specs import CondaSpec
 
@@ -42,6 +43,14 @@ def asked_of(context: Context) -> tuple[tuple[CondaSpec, ...], tuple[Channel, ..
     return places.of_specs(specs, places.channels(table, folder, expanded), folder, expanded)
 
 
+def veil_of(context: Context) -> Veil:
+    """What puts the names of variables in place of their values in the addresses of channels, and back."""
+    table, environ = context.loaded.profile.conda, context.request.environ
+    mirrors = (mirror for mirrors in table.mirrors.values() for mirror in mirrors)
+    names = names_in(map(behind_host, (*table.channels, *mirrors, *table.packages)))
+    return Veil({name: variable(name, environ) for name in names if name in environ})
+
+
 def channels_of(context: Context) -> tuple[Channel, ...]:
     """The channels that the profile names, credentials included."""
     return asked_of(context)[1]
@@ -53,7 +62,19 @@ def subdir_of(facts: Facts) -> str:
 
 
 def solve(context: Context, machine: Machine, question: Solve) -> Solved:
-    """The answer of the solver, over the ladder; from cached indexes when no channel can be reached."""
+    """The answer of the solver, over the ladder; from cached indexes when no channel can be reached.
+
+    In its addresses `${NAME}` stands for the value of a variable, as in locks.
+    """
+    found, veil = _solve(context, machine, question), veil_of(context)
+    packages = (
+        dataclasses.replace(one, url=veil.template(one.url), channel=veil.template(one.channel))
+        for one in found.packages
+    )
+    return dataclasses.replace(found, packages=tuple(packages))
+
+
+def _solve(context: Context, machine: Machine, question: Solve) -> Solved:
     cache = context.home.cache / "conda" / "index"
     first, *others = machine.network.ordered_routes()
     offline = machine.network.offline
@@ -93,14 +114,14 @@ def _access(context: Context, machine: Machine, found: tuple[Channel, ...], rout
     network = machine.network
     # Only after a server refused in this run is the keyring asked, which may open a window.
     refused = any(attempt.code == "mirror-http-error" for attempt in context.attempts)
-    logins: dict[str, tuple[str, str]] = {}
+    logins: dict[str, tuple[Secret, Secret]] = {}
     for channel in found:
         for url in (channel.name, *channel.mirrors):
             host = urlsplit(url).hostname
             login = network.login(url) if host else None
             if host and login is None and channel.token is None and channel.login is None and refused:
-                login = network.keyring.ask(service_of(url))
+                login = network.keyring.ask(url)
             if host and login is not None:
-                logins[host] = login
+                logins[host] = (login.user, login.password)
     environ = clean_environment(context.request.environ, **network.tool_environment(route))
     return ChannelAccess(cache=cache, environ=environ, credentials=places.credentials(found, logins))

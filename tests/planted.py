@@ -1,0 +1,127 @@
+"""Secrets that are planted, and whatever is left of them: on a screen, on a disk, in the arguments of a process."""
+
+from __future__ import annotations
+
+import base64
+import io
+import threading
+import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import quote
+
+SPELLINGS = {
+    "hash": "#",
+    "slash": "/",
+    "question": "?",
+    "at": "@",
+    "bracket": "[",
+    "double quote": '"',
+    "single quote": "'",
+    "space": " ",
+    "encoded": "%40",
+    "foreign": "é",
+    "angle": "<",
+    "backslash": "\\",
+    "ampersand": "&",
+    "colon": ":",
+}
+"""What stands in the middle of a secret, by a name for it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Planted:
+    """A secret: two words that occur nowhere else, with something between them that is hard to write in an address.
+
+    Attributes:
+        name: of its place.
+        odd: what stands in the middle; empty for one word.
+    """
+
+    name: str
+    odd: str = ""
+
+    @property
+    def words(self) -> tuple[str, str]:
+        plain = "".join(letter for letter in self.name.title() if letter.isalnum())
+        return f"S3{plain}Qz7w", f"K9{plain}Vr5x"
+
+    @property
+    def raw(self) -> str:
+        """As a person has it."""
+        return self.odd.join(self.words)
+
+    @property
+    def encoded(self) -> str:
+        """As an address must have it."""
+        return quote(self.raw, safe="")
+
+    def is_in(self, content: bytes) -> bool:
+        """Whether a half of it, or the login of a `me` with it, stands in a content."""
+        login = base64.b64encode(f"me:{self.raw}".encode()).rstrip(b"=")
+        return any(each in content for each in (*(word.encode() for word in self.words), login))
+
+
+def left_behind(
+    planted: tuple[Planted, ...], root: Path, *outputs: str, written: frozenset[Path] = frozenset()
+) -> list[str]:
+    """Where a secret stands: in an output, in the name or the content of a file, also of one in an archive.
+
+    Args:
+        planted: what to look for.
+        root: everything below it is read.
+        outputs: what was printed, and the arguments of processes.
+        written: files that the user has written the secrets into.
+    """
+    found = [
+        f"output {number}: {secret.name}: {_around(text, secret)}"
+        for number, text in enumerate(outputs)
+        for secret in planted
+        if secret.is_in(text.encode())
+    ]
+    for path in root.rglob("*"):
+        names = str(path.relative_to(root)).encode()
+        if path.is_symlink() or not path.is_file() or path in written:
+            found += [f"{path.relative_to(root)}: {secret.name}" for secret in planted if secret.is_in(names)]
+            continue
+        for content in (names, *_contents(path.read_bytes())):
+            found += [f"{path.relative_to(root)}: {secret.name}" for secret in planted if secret.is_in(content)]
+    return found
+
+
+def _around(text: str, secret: Planted) -> str:
+    at = min((text.find(word) for word in secret.words if word in text), default=0)
+    return repr(text[max(0, at - 80) : at + 60])
+
+
+def _contents(content: bytes) -> Iterator[bytes]:
+    yield content
+    if content[:4] == b"PK\x03\x04":
+        with zipfile.ZipFile(io.BytesIO(content)) as archive:
+            for name in archive.namelist():
+                yield from _contents(archive.read(name))
+
+
+@contextmanager
+def arguments_seen() -> Iterator[set[str]]:
+    """The command lines of all processes while it lasts."""
+    seen: set[str] = set()
+    ended = threading.Event()
+
+    def look() -> None:
+        while not ended.wait(0.01):
+            for path in Path("/proc").glob("[0-9]*/cmdline"):
+                try:
+                    seen.add(path.read_bytes().decode("utf-8", "replace"))
+                except OSError:
+                    continue
+
+    thread = threading.Thread(target=look)
+    thread.start()
+    try:
+        yield seen
+    finally:
+        ended.set()
+        thread.join()
