@@ -5,11 +5,15 @@ test it imports only the standard library and runs on Python 3.6 and newer. Begi
 it follows the imports at the left margin of each module. Modules that it does not find are compiled when they are
 imported, as usual.
 
+A file gets bytecode only when its bytes are those that were compiled: who can exchange a wheel between two looks at it
+must not have code of his own beside the source that was verified.
+
 It ends when the file `installed` or `stop` appears, or when its parent process is gone. When `installed` appears it
 writes the bytecode beside the sources, as Python itself would, and prints the number of files.
 """
 
 import gc
+import hashlib
 import importlib.util
 import json
 import marshal
@@ -43,6 +47,8 @@ class Modules:
             for member in archive.namelist():
                 if member.endswith(".py") and ".data/" not in member:
                     parts = member[:-3].split("/")
+                    if not all(part.strip(".") for part in parts):
+                        continue  # it leads out of the folder
                     if parts[-1] == "__init__":
                         parts.pop()
                     self.places[".".join(parts)] = (archive, member)
@@ -90,7 +96,7 @@ def order(modules, roots):
 
 
 def compiled(modules, roots, library, over):
-    """Name, size of the source and bytecode of each module, until `over` returns True."""
+    """Name, hash of the source and bytecode of each module, until `over` returns True."""
     for member, source in order(modules, roots):
         if over():
             return
@@ -99,26 +105,27 @@ def compiled(modules, roots, library, over):
         except (SyntaxError, ValueError):
             # Written for another release of Python, and not imported on this one.
             continue
-        yield member, len(source), marshal.dumps(code)
+        yield member, hashlib.sha256(source).digest(), marshal.dumps(code)
 
 
 def place(library, found):
-    """Write the bytecode beside the sources whose size is the same; returns the number of files."""
+    """Write the bytecode beside the sources that it was made from; returns the number of files."""
     count = 0
     made = set()
-    for member, size, code in found:
+    for member, digest, code in found:
         path = library + "/" + member
         try:
-            source = os.stat(path)
-            if source.st_size != size:
-                continue
+            with open(path, "rb") as stream:
+                source = os.fstat(stream.fileno())
+                if hashlib.sha256(stream.read()).digest() != digest:
+                    continue
             target = importlib.util.cache_from_source(path)
             folder = os.path.dirname(target)
             if folder not in made:
                 os.makedirs(folder, exist_ok=True)
                 made.add(folder)
             header = importlib.util.MAGIC_NUMBER + _FLAGS
-            header += struct.pack("<II", int(source.st_mtime) & 0xFFFFFFFF, size & 0xFFFFFFFF)
+            header += struct.pack("<II", int(source.st_mtime) & 0xFFFFFFFF, source.st_size & 0xFFFFFFFF)
             with open(target, "xb") as out:
                 out.write(header + code)
         except OSError:

@@ -73,7 +73,7 @@ def test_what_the_imports_lead_to_is_compiled_and_python_takes_it(environment: P
     assert found[0][0] == "tensorflow/__init__.py"
     install(environment, wheel)
     # A source that is another one than was compiled gets nothing.
-    (root / "six.py").write_text("x = 1234\n")
+    (root / "six.py").write_text("x = 2\n")
     assert compile_first.place(str(root), found) == len(FOUND) - 1
     assert bytecode(environment) == FOUND - {"six.py"}
     assert compile_first.place(str(root), found) == 0, "what is there already stays as it is"
@@ -84,6 +84,17 @@ def test_what_the_imports_lead_to_is_compiled_and_python_takes_it(environment: P
     assert f"used.{tag}.pyc matches" in said
     assert f"near.{tag}.pyc matches" in said
     assert f"wrote {str(root / 'tensorflow' / 'python')!r}" not in said
+
+
+def test_a_member_that_leads_out_of_the_wheel_gets_no_bytecode_there(environment: Path, tmp_path: Path) -> None:
+    outside = library(environment).parent / "victim.py"
+    outside.write_text("x = 1\n")
+    path = tmp_path / "evil-1-py3-none-any.whl"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("tensorflow/__init__.py", "import tensorflow.......victim\n")
+        for member in ("tensorflow/../../victim.py", "../victim.py", "/victim.py", "tensorflow/./x.py"):
+            archive.writestr(member, "x = 1\n")
+    assert list(compile_first.Modules([str(path)]).places) == ["tensorflow"]
 
 
 def test_it_goes_on_until_it_is_over(environment: Path, wheel: Path) -> None:
