@@ -12,7 +12,19 @@ from typing import Annotated
 import typer
 
 from tfprov import __version__
-from tfprov.cli import adopt, bundle, cache, diagnose, environments, examine, fleet, kernel, provision, status
+from tfprov.cli import (
+    activation,
+    adopt,
+    bundle,
+    cache,
+    diagnose,
+    environments,
+    examine,
+    fleet,
+    kernel,
+    provision,
+    status,
+)
 from tfprov.cli.options import output_of
 from tfprov.cli.output import failures
 
@@ -25,7 +37,7 @@ app = typer.Typer(
     "or say exactly why it cannot be.",
     epilog="Start with `tfprov up cpu`, or write a profile for this machine with `tfprov init`.",
 )
-for group in (provision, adopt, bundle, examine, diagnose, status, environments, fleet):
+for group in (provision, adopt, bundle, examine, diagnose, status, environments, activation, fleet):
     app.add_typer(group.app)
 app.add_typer(cache.app, name="cache")
 app.add_typer(kernel.app, name="kernel")

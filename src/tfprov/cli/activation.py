@@ -1,0 +1,106 @@
+"""The commands that tell shells, editors and tools about an environment: env and activate."""
+
+from __future__ import annotations
+
+import os
+import sys
+from enum import Enum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from tfprov.cli.options import Json, ProfileName, output_of
+from tfprov.cli.output import failures
+
+if TYPE_CHECKING:
+    from tfprov.envs.generations import Environment
+    from tfprov.envs.records import Generation
+
+app = typer.Typer()
+
+
+class Form(str, Enum):
+    """How `env` prints variables."""
+
+    sh = "sh"
+    fish = "fish"
+    csh = "csh"
+    powershell = "powershell"
+    cmd = "cmd"
+    nu = "nu"
+    direnv = "direnv"
+    mise = "mise"
+    dotenv = "dotenv"
+    json = "json"
+
+
+class Shell(str, Enum):
+    """Shells that `activate` prints for."""
+
+    bash = "bash"
+    zsh = "zsh"
+    sh = "sh"
+    fish = "fish"
+    tcsh = "tcsh"
+    powershell = "powershell"
+    cmd = "cmd"
+
+
+@app.command(
+    epilog='Examples: eval "$(tfprov env)" · tfprov env --format direnv >> .envrc · '
+    "tfprov env --format nu | from nuon | load-env"
+)
+def env(
+    profile: ProfileName = "",
+    form: Annotated[
+        Form, typer.Option("--format", help="Shell, file of a tool, or `json` for the values as they are.")
+    ] = Form.sh,
+    as_json: Json = False,
+) -> None:
+    """Print the variables that make the environment of PROFILE active, through its stable path.
+
+    They stay right after updates and rollbacks. What is for direnv, mise or a `.env` file names the variables of yours
+    that the profile names (`${TOKEN}`); every other form has their values.
+    """
+    output = output_of("env", as_json=as_json or form is Form.json)
+    with failures(output):
+        from tfprov.pipeline.variables import changes
+        from tfprov.report.shells import spelled
+
+        _, generation = _verified(profile)
+        found = changes(generation, os.environ)
+        words = "" if output.json else spelled(found, form.value, os.environ)
+        output.result(words, {"path": found.path, "set": dict(found.values), "unset": found.unset})
+
+
+@app.command(epilog='Examples: eval "$(tfprov activate)" · tfprov activate --shell fish train.toml | source')
+def activate(
+    profile: ProfileName = "",
+    shell: Annotated[
+        Shell | None,
+        typer.Option("--shell", help="For which shell. Default: the one that tfprov was started from."),
+    ] = None,
+) -> None:
+    """Print what makes the environment of PROFILE active in a shell that evaluates it."""
+    output = output_of("activate", as_json=False)
+    with failures(output):
+        from tfprov.paths import home
+        from tfprov.pipeline.started_from import shell_here
+        from tfprov.pipeline.variables import activation
+        from tfprov.report.shells import activated, how_to_evaluate
+
+        kind = shell.value if shell else shell_here(os.environ, tuple(each.value for each in Shell))
+        environment, generation = _verified(profile)
+        found = activation(environment, generation, shell=kind, home=home(os.environ), environ=os.environ)
+        output.result(activated(found, kind), {})
+        if sys.stdout.isatty():
+            # Printed for a person, it does nothing.
+            print(output.typed(f"\nhint: `{how_to_evaluate(kind, profile)}`"), file=sys.stderr)
+
+
+def _verified(profile: str) -> tuple[Environment, Generation]:
+    from tfprov.pipeline.environments import find, verified
+
+    environment = find(profile, cwd=Path.cwd(), environ=os.environ)
+    return environment, verified(environment, profile)

@@ -1,0 +1,217 @@
+"""Variables and activation in the words of shells and of the tools that set variables for a folder."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shlex
+from collections.abc import Callable, Mapping
+
+from tfprov.errors import TfprovError
+from tfprov.pipeline.variables import Activation, Changes
+
+_REFERENCE = re.compile(r"(\$\{[A-Za-z_][A-Za-z0-9_]*\})")
+
+
+def spelled(changes: Changes, form: str, environ: Mapping[str, str]) -> str:
+    """The changes in one of the forms of `FORMS`.
+
+    What is meant to be kept in a file (direnv, mise, dotenv) names the user's own variables where the profile does, and
+    has not their values.
+
+    Raises:
+        TfprovError: `usage` when a value has a line break, and the form has no way to say so.
+    """
+    return "\n".join(FORMS[form](changes, environ))
+
+
+def activated(activation: Activation, shell: str) -> str:
+    """The lines that make an environment active in a shell, for that shell to evaluate.
+
+    Raises:
+        TfprovError: as of `spelled`.
+    """
+    lines = FORMS[_FORM_OF.get(shell, shell)](activation.changes, {})
+    if shell == "cmd":
+        # Each line comes out of `for /f`, where a percent sign stands for itself; in a batch file it is doubled.
+        lines = [line.replace("%%", "%") for line in lines]
+    if activation.script is not None:
+        lines.insert(0, _SOURCE[shell](str(activation.script)))
+    return "\n".join(lines)
+
+
+def how_to_evaluate(shell: str, profile: str) -> str:
+    """The command by which a shell evaluates what `tfprov activate` prints."""
+    command = f"tfprov activate --shell {shell}" + (f" {profile}" if profile else "")
+    return {
+        "fish": f"{command} | source",
+        "tcsh": f'eval "`{command}`"',
+        "powershell": f"{command} | Out-String | Invoke-Expression",
+        "cmd": f"for /f \"delims=\" %i in ('{command}') do @%i",
+    }.get(shell, f'eval "$({command})"')
+
+
+def _sh(changes: Changes, _environ: Mapping[str, str]) -> list[str]:
+    lines = [f"unset {name}" for name in changes.unset]
+    lines += [f"export {name}={shlex.quote(value)}" for name, value in changes.values.items()]
+    if changes.path:
+        front = shlex.quote(":".join(changes.path))
+        lines.append(f'case "$PATH:" in {front}:*) ;; *) export PATH={front}"${{PATH:+:$PATH}}" ;; esac')
+    return lines
+
+
+def _fish(changes: Changes, _environ: Mapping[str, str]) -> list[str]:
+    lines = [f"set -e {name};" for name in changes.unset]
+    lines += [f"set -gx {name} {_fish_quoted(value)};" for name, value in changes.values.items()]
+    for each in reversed(changes.path):
+        quoted = _fish_quoted(each)
+        lines.append(f'test "$PATH[1]" = {quoted}; or set -gx PATH {quoted} $PATH;')
+    return lines
+
+
+def _fish_quoted(value: str) -> str:
+    return "'" + value.replace("\\", "\\\\").replace("'", "\\'") + "'"
+
+
+def _csh(changes: Changes, _environ: Mapping[str, str]) -> list[str]:
+    _check_lines(changes, "csh")
+    lines = [f"unsetenv {name};" for name in changes.unset]
+    lines += [f"setenv {name} {_csh_quoted(value)};" for name, value in changes.values.items()]
+    if changes.path:
+        lines.append(f'setenv PATH {_csh_quoted(":".join(changes.path))}":$PATH";')
+    return lines
+
+
+def _csh_quoted(value: str) -> str:
+    return "'" + value.replace("'", "'\\''").replace("!", "\\!") + "'"
+
+
+def _powershell(changes: Changes, _environ: Mapping[str, str]) -> list[str]:
+    lines = [f"Remove-Item -LiteralPath 'Env:{name}' -ErrorAction SilentlyContinue" for name in changes.unset]
+    lines += [f"${{env:{name}}} = {_powershell_quoted(value)}" for name, value in changes.values.items()]
+    if changes.path:
+        front = _powershell_quoted(os.pathsep.join(changes.path) + os.pathsep)
+        lines.append(f"if (-not $env:PATH.StartsWith({front})) {{ $env:PATH = {front} + $env:PATH }}")
+    return lines
+
+
+def _powershell_quoted(value: str) -> str:
+    # PowerShell takes typographic quotes for quotes, too.
+    return "'" + re.sub("(['\u2018\u2019\u201a\u201b])", r"\1\1", value) + "'"
+
+
+def _cmd(changes: Changes, _environ: Mapping[str, str]) -> list[str]:
+    _check_lines(changes, "cmd")
+    lines = [f'set "{name}="' for name in changes.unset]
+    lines += [f'set "{name}={value.replace("%", "%%")}"' for name, value in changes.values.items()]
+    if changes.path:
+        lines.append(f'set "PATH={os.pathsep.join(changes.path).replace("%", "%%")}{os.pathsep}%PATH%"')
+    return lines
+
+
+def _nu(changes: Changes, environ: Mapping[str, str]) -> list[str]:
+    """A record for `from nuon | load-env`, which cannot take a variable away: an empty one does as little."""
+    before = [each for each in environ.get("PATH", os.defpath).split(os.pathsep) if each not in changes.path]
+    record: dict[str, object] = dict.fromkeys(changes.unset, "")
+    record |= changes.values
+    record["PATH"] = [*changes.path, *before]
+    return [json.dumps(record, ensure_ascii=False)]
+
+
+def _direnv(changes: Changes, _environ: Mapping[str, str]) -> list[str]:
+    lines = [f"unset {name}" for name in changes.unset]
+    for name, value in changes.values.items():
+        template = changes.templates.get(name)
+        lines.append(f"export {name}={shlex.quote(value) if template is None else _sh_template(template)}")
+    return lines + [f"PATH_add {shlex.quote(each)}" for each in reversed(changes.path)]
+
+
+def _sh_template(template: str) -> str:
+    """A word for sh: what is between the references is quoted, and they are replaced when it is read."""
+    parts = [part for part in _REFERENCE.split(template) if part]
+    return "".join(f'"{part}"' if _REFERENCE.fullmatch(part) else shlex.quote(part) for part in parts) or "''"
+
+
+def _mise(changes: Changes, _environ: Mapping[str, str]) -> list[str]:
+    import tomlkit
+
+    table = tomlkit.table()
+    for name in changes.unset:
+        table[name] = False
+    for name, value in changes.values.items():
+        template = changes.templates.get(name)
+        # mise reads values as templates of Tera.
+        words = [_tera(part) for part in (_REFERENCE.split(template) if template is not None else [value])]
+        table[name] = "".join(words)
+    if changes.path:
+        table.append(tomlkit.key(["_", "path"]), tomlkit.item([_tera(each) for each in changes.path]))
+    document = tomlkit.document()
+    document["env"] = table
+    return tomlkit.dumps(document).rstrip("\n").split("\n")
+
+
+def _tera(part: str) -> str:
+    if _REFERENCE.fullmatch(part):
+        return "{{ env." + part[2:-1] + " }}"
+    return "{% raw %}" + part + "{% endraw %}" if re.search(r"\{[{%#]", part) else part
+
+
+def _dotenv(changes: Changes, _environ: Mapping[str, str]) -> list[str]:
+    _check_lines(changes, "dotenv")
+    lines = [f"{name}=" for name in changes.unset]
+    for name, value in changes.values.items():
+        template = changes.templates.get(name)
+        lines.append(f"{name}={_dotenv_quoted(value) if template is None else _dotenv_template(template)}")
+    if changes.path:
+        lines.append(f"PATH={_doubly_quoted(os.pathsep.join(changes.path) + os.pathsep, end='${PATH}')}")
+    return lines
+
+
+def _dotenv_quoted(value: str) -> str:
+    return f"'{value}'" if "'" not in value else _doubly_quoted(value)
+
+
+def _dotenv_template(template: str) -> str:
+    return _doubly_quoted(template, keep=True) if _REFERENCE.search(template) else _dotenv_quoted(template)
+
+
+def _doubly_quoted(value: str, *, end: str = "", keep: bool = False) -> str:
+    escaped = re.sub(r'([\\"`])' if keep else r'([\\"`$])', r"\\\1", value)
+    return f'"{escaped}{end}"'
+
+
+def _check_lines(changes: Changes, form: str) -> None:
+    broken = sorted(name for name, value in changes.values.items() if "\n" in value or "\r" in value)
+    if broken:
+        names = ", ".join(f"`{name}`" for name in broken)
+        raise TfprovError(
+            "usage",
+            f"{form} cannot set a variable to more than one line: {names}",
+            hint="take another form, or start programs with `tfprov run`, which sets them",
+        )
+
+
+FORMS: Mapping[str, Callable[[Changes, Mapping[str, str]], list[str]]] = {
+    "sh": _sh,
+    "fish": _fish,
+    "csh": _csh,
+    "powershell": _powershell,
+    "cmd": _cmd,
+    "nu": _nu,
+    "direnv": _direnv,
+    "mise": _mise,
+    "dotenv": _dotenv,
+}
+"""How each form spells changes, as lines."""
+
+_FORM_OF = {"bash": "sh", "zsh": "sh", "tcsh": "csh"}
+_SOURCE: Mapping[str, Callable[[str], str]] = {
+    "sh": lambda script: f". {shlex.quote(script)}",
+    "bash": lambda script: f". {shlex.quote(script)}",
+    "zsh": lambda script: f". {shlex.quote(script)}",
+    "fish": lambda script: f"source {_fish_quoted(script)};",
+    "tcsh": lambda script: f"source {_csh_quoted(script)};",
+    "powershell": lambda script: f"& {_powershell_quoted(script)}",
+    "cmd": lambda script: f'call "{script}"',
+}

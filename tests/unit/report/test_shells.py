@@ -1,0 +1,76 @@
+"""Words of shells that are not at hand where the tests run; `integration/test_activation` evaluates the others."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tfprov.errors import TfprovError
+from tfprov.pipeline.variables import Activation, Changes
+from tfprov.report.shells import FORMS, activated, how_to_evaluate, spelled
+
+CHANGES = Changes(
+    path=("/env/bin",),
+    values={"VIRTUAL_ENV": "/env", "ODD": "it\u2019s 'x' 100%", "OWN": "Ada"},
+    templates={"OWN": "${WHO}"},
+    unset=("PYTHONHOME",),
+)
+
+
+def test_powershell_gets_literal_words() -> None:
+    assert spelled(CHANGES, "powershell", {}).splitlines() == [
+        "Remove-Item -LiteralPath 'Env:PYTHONHOME' -ErrorAction SilentlyContinue",
+        "${env:VIRTUAL_ENV} = '/env'",
+        "${env:ODD} = 'it\u2019\u2019s ''x'' 100%'",
+        "${env:OWN} = 'Ada'",
+        "if (-not $env:PATH.StartsWith('/env/bin:')) { $env:PATH = '/env/bin:' + $env:PATH }",
+    ]
+
+
+def test_cmd_gets_a_batch_file() -> None:
+    assert spelled(CHANGES, "cmd", {}).splitlines() == [
+        'set "PYTHONHOME="',
+        'set "VIRTUAL_ENV=/env"',
+        "set \"ODD=it\u2019s 'x' 100%%\"",
+        'set "OWN=Ada"',
+        'set "PATH=/env/bin:%PATH%"',
+    ]
+
+
+@pytest.mark.parametrize(
+    ("shell", "line", "command"),
+    [
+        ("powershell", "& 'it''s/a'", "tfprov activate --shell powershell p.toml | Out-String | Invoke-Expression"),
+        ("cmd", 'call "it\'s/a"', "for /f \"delims=\" %i in ('tfprov activate --shell cmd p.toml') do @%i"),
+        ("fish", "source 'it\\'s/a';", "tfprov activate --shell fish p.toml | source"),
+        ("tcsh", "source 'it'\\''s/a';", 'eval "`tfprov activate --shell tcsh p.toml`"'),
+        ("zsh", ". 'it'\"'\"'s/a'", 'eval "$(tfprov activate --shell zsh p.toml)"'),
+    ],
+)
+def test_a_script_is_started_by_the_word_of_the_shell(shell: str, line: str, command: str) -> None:
+    nothing = Changes(path=(), values={}, templates={}, unset=())
+    assert activated(Activation(script=Path("it's/a"), changes=nothing), shell) == line
+    assert how_to_evaluate(shell, "p.toml") == command
+
+
+def test_a_percent_sign_is_doubled_in_batch_files_alone() -> None:
+    changes = Changes(path=(), values={"ODD": "100%"}, templates={}, unset=())
+    assert activated(Activation(script=None, changes=changes), "cmd") == 'set "ODD=100%"'
+
+
+def test_a_value_of_several_lines_is_refused_where_it_cannot_be_said() -> None:
+    changes = Changes(path=(), values={"TEXT": "a\nb"}, templates={}, unset=())
+    refused = set()
+    for form in FORMS:
+        try:
+            spelled(changes, form, {})
+        except TfprovError as error:
+            refused.add(form)
+            assert str(error.what) == f"{form} cannot set a variable to more than one line: `TEXT`"
+    assert refused == {"csh", "cmd", "dotenv"}
+
+
+def test_only_forms_that_are_executed_at_once_have_values_of_the_user() -> None:
+    kept = {form for form in FORMS if "Ada" not in spelled(CHANGES, form, {"WHO": "Ada"})}
+    assert kept == {"direnv", "mise", "dotenv"}
