@@ -1,4 +1,4 @@
-"""An archive of an interpreter of this machine, made when a copy of it works at another place."""
+"""Copies and archives of an interpreter of this machine, made when a copy of it works at another place."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tfprov import process
+from tfprov.bundle.runpath import make_relative
 from tfprov.errors import TfprovError
 from tfprov.paths import staged, temporary
 
@@ -83,6 +84,21 @@ class _Answer:
     managed: bool
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Moved:
+    """A copy of an interpreter that works wherever it lies.
+
+    Attributes:
+        version: full version.
+        executable: below the folder of the copy.
+        needs: shared libraries that the machine must have.
+    """
+
+    version: str
+    executable: str
+    needs: tuple[str, ...]
+
+
 def archive(python: Path, target: Path, *, environ: Mapping[str, str]) -> Archived:
     """Make an archive of an interpreter, after a copy of it worked at another place.
 
@@ -94,33 +110,47 @@ def archive(python: Path, target: Path, *, environ: Mapping[str, str]) -> Archiv
     Raises:
         TfprovError: `python-not-movable` with the reason.
     """
+    with temporary("python") as scratch:
+        # Another depth, and a blank in the path: both have broken copies before.
+        root = scratch / "moved elsewhere"
+        moved = copy(python, root, environ=environ)
+        _pack(root, target)
+    return Archived(path=target, version=moved.version, executable=moved.executable, needs=moved.needs)
+
+
+def copy(python: Path, root: Path, *, environ: Mapping[str, str]) -> Moved:
+    """Copy what a program needs of an interpreter, and see it work there.
+
+    Args:
+        python: the real executable, not that of a virtual environment.
+        root: a folder that is not there yet.
+        environ: variables of this process.
+
+    Raises:
+        TfprovError: `python-not-movable` with the reason.
+    """
     here = _ask(python, environ)
     prefix, library = here.prefix, here.library
     if os.name != "posix":
-        raise _refused(python, "only interpreters of Linux and macOS can be bundled")
+        raise _refused(python, "only interpreters of Linux and macOS can be taken along")
     if here.managed or prefix == Path("/usr"):
         raise _refused(python, "it belongs to the operating system and shares its folders with other programs")
     if prefix not in library.parents:
         raise _refused(python, f"its library `{library}` is not below its prefix `{prefix}`")
-    with temporary("python") as scratch:
-        # Another depth, and a blank in the path: both have broken copies before.
-        root = scratch / "moved elsewhere"
-        executable = f"bin/{python.name}"
-        _copy(python, root / executable, library, prefix, root)
-        there = _ask(root / executable, environ)
-        if there.prefix.resolve() != root.resolve():
-            raise _refused(python, f"a copy of it still uses the library in `{there.prefix}`")
-        lost = [name for name in here.able if name not in there.able]
-        if lost:
-            raise _refused(python, f"a copy of it cannot import {', '.join(lost)}")
-        back = [path for path in there.loaded if prefix in Path(path).parents]
-        if back:
-            raise _refused(python, f"a copy of it still loads `{back[0]}`")
-        inside = root.resolve()
-        needs = {Path(path).name for path in there.loaded if inside not in Path(path).resolve().parents}
-        _pack(root, target)
-    return Archived(
-        path=target,
+    executable = f"bin/{python.name}"
+    _copy(python, root / executable, library, prefix, root)
+    there = _ask(root / executable, environ)
+    if there.prefix.resolve() != root.resolve():
+        raise _refused(python, f"a copy of it still uses the library in `{there.prefix}`")
+    lost = [name for name in here.able if name not in there.able]
+    if lost:
+        raise _refused(python, f"a copy of it cannot import {', '.join(lost)}")
+    back = [path for path in there.loaded if prefix in Path(path).parents]
+    if back:
+        raise _refused(python, f"a copy of it still loads `{back[0]}`")
+    inside = root.resolve()
+    needs = {Path(path).name for path in there.loaded if inside not in Path(path).resolve().parents}
+    return Moved(
         version=here.version,
         executable=executable,
         needs=tuple(sorted(name for name in needs if not name.startswith(_EVERYWHERE))),
@@ -190,12 +220,18 @@ def _copy(python: Path, executable: Path, library: Path, prefix: Path, root: Pat
     def unwanted(folder: str, names: list[str]) -> set[str]:
         # A folder `test` inside a package may be needed by that package.
         top = Path(folder) == library
-        return {name for name in names if name in _LEFT_OUT and (top or name == "__pycache__")}
+        left = {name for name in names if name in _LEFT_OUT and (top or name == "__pycache__")}
+        # What a program needs that embeds an interpreter: half of the size of a build with a static library.
+        return left | {name for name in names if top and name.startswith("config-")}
 
     shutil.copytree(library, root / library.relative_to(prefix), ignore=unwanted, symlinks=False)
     for shared in sorted((prefix / "lib").glob("libpython*")):
         if (shared.is_file() and ".so" in shared.name) or shared.suffix == ".dylib":
-            shutil.copy2(shared, root / "lib" / shared.name)
+            is_beside = shared.is_symlink() and not shared.readlink().parent.name
+            shutil.copy2(shared, root / "lib" / shared.name, follow_symlinks=not is_beside)
+    # pyenv builds them with the absolute path of the folder that they look for their own library in.
+    for program in (executable, *sorted((root / "lib").glob("libpython*.so*"))):
+        make_relative(program, prefix)
 
 
 def _pack(root: Path, target: Path) -> None:
@@ -223,4 +259,4 @@ def _sorted_files(root: Path) -> Iterator[Path]:
 
 
 def _refused(python: Path, why: str) -> TfprovError:
-    return TfprovError("python-not-movable", f"`{python}` cannot be bundled", evidence=(why,))
+    return TfprovError("python-not-movable", f"`{python}` cannot be taken along", evidence=(why,))
