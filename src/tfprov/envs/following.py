@@ -27,7 +27,7 @@ class _Note:
     """How a shell leaves its number, and takes it away again; `@` stands for the folder's name, `@@` for its path.
 
     Attributes:
-        function: the line that `deactivate` begins with; empty where the number stays as long as the shell.
+        function: what `deactivate` begins with; empty where the number stays as long as the shell.
         forget: what comes behind it.
         leave: the end of the script.
     """
@@ -48,7 +48,13 @@ _NOTES = {
         forget='    test -z "$VIRTUAL_ENV"; or rm -f -- (dirname -- "$VIRTUAL_ENV")/@/$fish_pid\n',
         leave='test -w (dirname -- "$VIRTUAL_ENV")/@; and touch -- (dirname -- "$VIRTUAL_ENV")/@/$fish_pid\n',
     ),
-    "activate.csh": _Note(leave='if ( -w "$VIRTUAL_ENV:h/@" ) touch "$VIRTUAL_ENV:h/@/$$"\n'),
+    # It remembers which commands there are, until it is told to look again for one that it does not know.
+    "activate.csh": _Note(
+        function="alias deactivate '",
+        forget="test $?_TFPROV_AUTOREHASH != 0 && unset autorehash _TFPROV_AUTOREHASH; ",
+        leave="if ( ! $?autorehash ) set autorehash _TFPROV_AUTOREHASH\n"
+        'if ( -w "$VIRTUAL_ENV:h/@" ) touch "$VIRTUAL_ENV:h/@/$$"\n',
+    ),
     # The variable is whatever folder the script was started by.
     "activate.ps1": _Note(
         leave="if (Test-Path -LiteralPath '@@') "

@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -48,6 +49,22 @@ def test_a_generation_that_binds_no_process_is_entered_by_its_own_path(tmp_path:
     assert following.entrance(generation) == generation
     following.prepare(generation)
     assert following.entrance(generation) == tmp_path / "train-1" / "current"
+
+
+@pytest.mark.skipif(shutil.which("tcsh") is None, reason="there is no tcsh")
+@pytest.mark.parametrize("own", [False, True])
+def test_tcsh_finds_commands_that_come_after_activation_and_is_left_as_it_was(tmp_path: Path, own: bool) -> None:
+    generation = tmp_path / "a b" / "train-1" / "generations" / "0002"
+    subprocess.run([sys.executable, "-m", "virtualenv", "--quiet", "--no-seed", generation], check=True)
+    following.prepare(generation)
+    (tmp_path / "a b" / "train-1" / "current").symlink_to("generations/0002")
+    late = generation / "bin" / "late"
+    (tmp_path / "script").write_text(
+        f"{'set autorehash' if own else ''}\nsource '{generation}/bin/activate.csh'\ntrue\n"
+        f"cp '{shutil.which('echo')}' '{late}'\nlate found\ndeactivate\necho $?autorehash $?_TFPROV_AUTOREHASH\n"
+    )
+    done = subprocess.run(["tcsh", "-f", tmp_path / "script"], capture_output=True, text=True, check=False)
+    assert (done.stdout, done.stderr) == (f"found\n{int(own)} 0\n", "")
 
 
 @pytest.mark.skipif(not Path("/proc/self/fd").is_dir(), reason="the system does not show what is open in this way")
