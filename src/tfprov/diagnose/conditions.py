@@ -300,6 +300,7 @@ CONDITIONS: Mapping[str, Condition] = MappingProxyType(
         ),
         "in-build": _told("is_build"),
         "in-environment": lambda view, _: "is_environment" in view.told or "is_conda" in view.told,
+        "conda-seen": _told("is_conda"),
         "hidden-on-purpose": _told("is_hidden"),
         "rocm-seen": lambda view, _: "is_rocm" in view.told or view.context.accelerator == "rocm",
         "other-faults": _other_faults,
@@ -327,6 +328,8 @@ CONDITIONS: Mapping[str, Condition] = MappingProxyType(
         "other-driver-library": _other_driver_library,
         "second-gpu": _second_gpu,
         "retry-line": _every_line_says(r"Retrying \(Retry\(total=[1-9]|Retrying in [\d.]+ s|\bretrying\b(?! \(Retry)"),
+        # What runs has the number of a release behind `.so`; without it, it is the name that a build links to.
+        "linked-in-build": _says(r"libhdf5\.so: |Unable to load dependency"),
         "warning-line": _says(r"^(?:WARNING|W |\d+-\d+-\d+ \S+ W |W\d{4} )|: W tensorflow| W tensorflow"),
         "informational-line": _every_line_says(
             r"(?:^| )[IW] (?:tensorflow|external|\S+\.cc:)|The caller indicates that this is not a failure"

@@ -53,16 +53,20 @@ RULES: tuple[Rule, ...] = (
             "no acceptable c compiler",
             "unknown compiler(s)",
             "pkg-config",
+            "xcrun: error",
+            "xcode-select: error",
+            "xcode license",
             "ninja",
             "protoc",
             "bazel",
         ),
-        pattern=r"(?:can't|[Cc]an ?not|unable to) find (?:a )?Rust compiler|Cargo, the Rust package manager, is not installed|unable to find a build program|CMAKE_(?:C|CXX)_COMPILER (?:not set|could be found)|No CMAKE_\w+_COMPILER could be found|CMake must be installed|[Cc]ould not find (?:the )?cmake|CMake is not installed|No Fortran compiler found|no acceptable C compiler|Unknown compiler\(s\)"
+        pattern=r"(?:can't|[Cc]an ?not|unable to) find (?:a )?Rust compiler|Cargo, the Rust package manager, is not installed|unable to find a build program|CMAKE_(?:C|CXX)_COMPILER (?:not set|could be found)|No CMAKE_\w+_COMPILER could be found|CMake must be installed|[Cc]ould not find (?:the )?cmake|CMake is not installed|No Fortran compiler found|no acceptable C compiler|xc(?:run|ode-select): error: |agreed to the Xcode license|Unknown compiler\(s\)"
         r"|(?:^|: )(?P<program>cmake|ninja|cargo|rustc|gcc|g\+\+|cc|c\+\+|gfortran|swig|make|pkg-config|protoc|bazel|nvcc): (?:command )?not found|No such file or directory: '(?P<program__python>cmake|ninja|cargo|rustc|gcc|g\+\+|cc|c\+\+|gfortran|swig|make|pkg-config|protoc|bazel)'",
         examples=(
             "  error: can't find Rust compiler",
             'CMake Error: CMake was unable to find a build program corresponding to "Unix Makefiles".  CMAKE_MAKE_PROGRAM is not set.',
             "/bin/sh: 1: cmake: not found",
+            "xcrun: error: invalid active developer path (/Library/Developer/CommandLineTools), missing xcrun",
             "FileNotFoundError: [Errno 2] No such file or directory: 'cmake'",
         ),
         rank=54,

@@ -64,14 +64,17 @@ RULES: tuple[Rule, ...] = (
         needs=(
             "failed to parse repodata",
             "failed to parse shard",
+            "unable to read repodata",
+            "could not load repodata",
             "failed to decode",
             "frame descriptor",
             "header missing",
         ),
-        pattern=r"failed to parse (?:repodata|shard index)|failed to decode \w+ shard|Unknown frame descriptor|bz2 header missing",
+        pattern=r"failed to parse (?:repodata|shard index)|Unable to read repodata|Could not load repodata|failed to decode \w+ shard|Unknown frame descriptor|bz2 header missing",
         examples=(
             "failed to parse repodata.json\nCaused by: invalid unicode code point at line 1 column 23",
             "failed to download http://h/c/noarch/repodata.json.bz2\nCaused by: bzip2: bz2 header missing",
+            "critical libmamba Unable to read repodata JSON file 'pkgs/main/linux-64', error was: The JSON document has an improper structure",
             "failed to decode zstd shard from 'http://h/c/noarch/repodata_shards.msgpack.zst' (15 bytes received).",
         ),
         rank=71,

@@ -114,7 +114,7 @@ RULES: tuple[Rule, ...] = (
         reads="Kubernetes: a deadline, an eviction or preemption, a node that went away",
         needs=(
             "deadlineexceeded",
-            "longer than specified deadline",
+            "specified deadline",
             "node shutdown",
             "nodelost",
             "preempted",
@@ -125,7 +125,7 @@ RULES: tuple[Rule, ...] = (
             "nodenotready",
             "taintmanagereviction",
         ),
-        pattern=r"\bDeadlineExceeded\b|active longer than specified deadline|imminent node shutdown|\bNodeLost\b|\bPreempt(?:ed|ing) by\b|DisruptionTarget|TaintManagerEviction|Reason:\s+(?:Evicted|NodeShutdown|Preempting|Shutdown|Terminated by)|\b(?:Warning|Normal)\s+(?:Evicted|Preempted)\b|node is being drained",
+        pattern=r"\bDeadlineExceeded\b|active (?:on the node )?longer than (?:the )?specified deadline|imminent node shutdown|\bNodeLost\b|\bPreempt(?:ed|ing) by\b|DisruptionTarget|TaintManagerEviction|Reason:\s+(?:Evicted|NodeShutdown|Preempting|Shutdown|Terminated by)|\b(?:Warning|Normal)\s+(?:Evicted|Preempted)\b|node is being drained",
         examples=(
             "  Reason:     DeadlineExceeded",
             "Job was active longer than specified deadline",

@@ -60,6 +60,16 @@ RULES: tuple[Rule, ...] = (
         span=3,
     ),
     Rule(
+        name="cross-device",
+        code="filesystem-feature",
+        reads="EXDEV 18, Windows 17: a link or rename between two file systems, or two layers of a container",
+        needs=("os error 18)", "errno 18]", "winerror 17]", "cross-device link"),
+        pattern=r"os error 18\)|\[Errno 18\]|\[WinError 17\]|[Cc]ross-device link",
+        examples=("  Caused by: Invalid cross-device link (os error 18)",),
+        rank=50,
+        follows=("machine", "artifact"),
+    ),
+    Rule(
         name="link-read-only",
         code="filesystem-feature",
         reads="VirtualBox and other shared folders: a symbolic link is refused as if the file system were read-only",

@@ -288,10 +288,11 @@ RULES: tuple[Rule, ...] = (
         code="nccl-failed",
         reads="NCCL: a call into CUDA or the operating system that fails between GPUs",
         needs=("nccl",),
-        pattern=r"(?:NCCL operation|Error invoking NCCL|NCCL error|NCCL:|nccl_\w+\.cc:\d+ :).{0,200}(?:failed|unhandled|internal error)|nccl(?:SystemError|UnhandledCudaError|InternalError|RemoteError|InvalidUsage)",
+        pattern=r"(?:NCCL operation|Error invoking NCCL|NCCL error|NCCL:|nccl_\w+\.cc:\d+ :).{0,200}(?:failed|unhandled|internal error)|NCCL WARN Error while creating shared memory|nccl(?:SystemError|UnhandledCudaError|InternalError|RemoteError|InvalidUsage)",
         examples=(
             "InternalError: NCCL operation ncclGroupEnd() failed: unhandled system error",
             "UnknownError: Error invoking NCCL: unhandled cuda error",
+            "NCCL WARN Error while creating shared memory segment /dev/shm/nccl-ab (size 9637888)",
             "OP_REQUIRES failed at nccl_communicator.cc:116 : Internal: unhandled system error",
         ),
         rank=47,

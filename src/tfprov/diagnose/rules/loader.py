@@ -85,14 +85,17 @@ RULES: tuple[Rule, ...] = (
             "while importing _conv",
             "undefined symbol: h5",
         ),
-        pattern=r"libhdf5\S*: cannot open shared|libhdf5\S*.{0,60}(?:not found|not loaded|undefined symbol)|h5py\S* undefined symbol|undefined symbol: H5\w+|HDF5 library version mismatch|DLL load failed while importing (?:_errors|defs|h5\w*|_conv)\b|No module named '?h5py|h5py is running against HDF5|version of HDF5 .{0,80}(?:do not match|does not match)",
+        pattern=r"Unable to load dependency HDF5|libhdf5\S*: cannot open shared|libhdf5\S*.{0,60}(?:not found|not loaded|undefined symbol)|h5py\S* undefined symbol|undefined symbol: H5\w+|HDF5 library version mismatch|DLL load failed while importing (?:_errors|defs|h5\w*|_conv)\b|No module named '?h5py|h5py is running against HDF5|version of HDF5 .{0,80}(?:do not match|does not match)",
         examples=(
             "ImportError: libhdf5.so.103: cannot open shared object file: No such file or directory",
             "Warning! ***HDF5 library version mismatched error***",
             "ImportError: DLL load failed while importing _errors: Das angegebene Modul wurde nicht gefunden.",
             "UserWarning: h5py is running against HDF5 1.14.6 when it was built against 1.14.5, this may cause problems",
         ),
-        cases=(Case(when="failed-build", code="sdist-build-failed"),),
+        cases=(
+            Case(when="failed-build", code="sdist-build-failed"),
+            Case(when="linked-in-build", code="sdist-build-failed"),
+        ),
         rank=67,
     ),
     Rule(
@@ -118,6 +121,18 @@ RULES: tuple[Rule, ...] = (
         ),
         rank=57,
         follows=("musl-libc",),
+    ),
+    Rule(
+        name="dyld-library-missing",
+        code="system-library-missing",
+        reads="dyld: a library that lies neither beside what asks for it nor where the system has its own",
+        needs=("library not loaded",),
+        pattern=r"Library not loaded: (?!\S*(?:libcu|libtensorflow|libmetal|libhdf5|libpython|Python\.framework))\S*?(?P<library>lib[\w+.-]+\.dylib)",
+        examples=(
+            "ImportError: dlopen(/x/_pywrap_tensorflow_internal.so, 6): Library not loaded: @rpath/libomp.dylib",
+        ),
+        rank=48,
+        follows=("metal-plugin-mismatch", "h5py-mismatch", "rosetta-qemu", "companion-mismatch", "file-damaged"),
     ),
     Rule(
         name="elf-class",
@@ -165,6 +180,16 @@ RULES: tuple[Rule, ...] = (
         rank=90,
     ),
     Rule(
+        name="two-openmp",
+        code="import-failed",
+        reads="Intel's and LLVM's OpenMP: two copies of it in one process, often those of conda and of a wheel",
+        needs=("already initialized",),
+        pattern=r"OMP: Error #15: Initializing (?P<library>\S+), but found .{1,80} already initialized",
+        examples=("OMP: Error #15: Initializing libiomp5md.dll, but found libiomp5md.dll already initialized.",),
+        rank=57,
+        cases=(Case(when="conda-seen", code="conda-pip-mix"),),
+    ),
+    Rule(
         name="cuda-symbol",
         code="gpu-libs-foreign",
         reads="ld.so: two releases of one CUDA library in one process",
@@ -195,6 +220,19 @@ RULES: tuple[Rule, ...] = (
         pattern=r"undefined symbol: (?P<symbol>_Z(?:NK?)?St\w+|_ZT[ISV]N?St\w+|__cxa_\w+)",
         examples=("ImportError: /x/_foo.so: undefined symbol: _ZSt28__throw_bad_array_new_lengthv",),
         rank=58,
+    ),
+    Rule(
+        name="numpy-extensions",
+        code="import-failed",
+        reads="NumPy: its own compiled part is not found or not loaded; the words after `Original error was` say why",
+        needs=("importing the numpy c-extensions failed", "error importing numpy"),
+        pattern=r"Importing the numpy C-extensions failed|Error importing numpy: you should not try",
+        examples=(
+            "Importing the numpy C-extensions failed. This error can happen for",
+            "ImportError: Error importing numpy: you should not try to import numpy from",
+        ),
+        rank=24,
+        follows=("python-deps", "gpu", "platform", "machine", "interpreter"),
     ),
     Rule(
         name="python-symbol",

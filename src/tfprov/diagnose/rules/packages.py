@@ -38,8 +38,10 @@ RULES: tuple[Rule, ...] = (
             "np.float_",
             "numpy 2",
             "numpy.dtypes",
+            "type object 'numpy",
+            "convert numpy.ndarray",
         ),
-        pattern=r"numpy\._?core\S* failed to import|compiled using NumPy 1\.x cannot be run|(?<!Warning: )numpy\.\w+ size changed|_ARRAY_API not found|was removed in the NumPy 2\.0|No module named '?numpy\._?core|module compiled against (?:API|ABI) version|Unable to convert function return value to a Python type"
+        pattern=r"numpy\._?core\S* failed to import|compiled using NumPy 1\.x cannot be run|(?<!Warning: )numpy\.\w+ size changed|_ARRAY_API not found|was removed in the NumPy 2\.0|No module named '?numpy\.\w+|type object 'numpy\.\w+' has no attribute|Cannot convert numpy\.ndarray to numpy\.ndarray|module compiled against (?:API|ABI) version|Unable to convert function return value to a Python type"
         r"|cannot import name '\w+' from 'numpy|module 'numpy(?:\.\w+)*' has no attribute '(?P<attribute>\w+)'|initialization of _pywrap\S* raised unreported exception|NotImplementedError: Cannot convert a symbolic (?:tf\.)?Tensor|PyBfloat16_Type\.tp_base != nullptr",
         examples=(
             "A module that was compiled using NumPy 1.x cannot be run in",
@@ -50,6 +52,9 @@ RULES: tuple[Rule, ...] = (
             "TypeError: Unable to convert function return value to a Python type! The signature was",
             "ImportError: numpy.core.multiarray failed to import",
             "AttributeError: module 'numpy' has no attribute 'typeDict'",
+            "AttributeError: type object 'numpy.ndarray' has no attribute '__array_function__'",
+            "ModuleNotFoundError: No module named 'numpy.testing.nosetester'",
+            "TypeError: Cannot convert numpy.ndarray to numpy.ndarray",
         ),
         rank=64,
         cases=(
@@ -134,6 +139,20 @@ RULES: tuple[Rule, ...] = (
             "AttributeError: module 'tensorflow.compat.v2' has no attribute '__internal__'",
         ),
         rank=63,
+        follows=("shadowed-module", "numpy-abi", "protobuf-mismatch"),
+    ),
+    Rule(
+        name="keras-names",
+        code="keras-mismatch",
+        reads="CPython: a name of Keras that this TensorFlow no longer has, or not yet; Keras 2.9 asks TensorFlow for DTensor",
+        needs=("from 'tensorflow.", "import name 'dtensor'"),
+        pattern=r"cannot import name '\w+' from '(?:partially initialized module )?tensorflow\.(?:python\.)?keras\b|cannot import name 'dtensor'",
+        examples=(
+            "ImportError: cannot import name 'LayerNormalization' from 'tensorflow.python.keras.layers.normalization' (/x/__init__.py)",
+            "ImportError: cannot import name 'dtensor' from 'tensorflow.compat.v2.experimental' (/x/__init__.py)",
+        ),
+        rank=62,
+        cases=(Case(when="in-companion", code="companion-mismatch"),),
         follows=("shadowed-module", "numpy-abi", "protobuf-mismatch"),
     ),
     Rule(

@@ -301,7 +301,7 @@ RULES: tuple[Rule, ...] = (
             "failed with error code",
         ),
         pattern=r"subprocess-exited-with-error|Failed building wheel for (?P<package>[\w.-]+)|Could not build wheels for|metadata-generation-failed|legacy-install-failure|python setup\.py (?:egg_info|bdist_wheel|install)\" failed|Failed to build (?:installable wheels|(?!['\"`])[\w.-]+$)|setup\.py (?:install|egg_info|bdist_wheel)\b.*(?:failed|did not run successfully|error code)"
-        r"|Command \".{0,1500}\bsetuptools\b.{0,1500}failed with error code|error: command '?\S+'? failed|Unable to find vcvarsall|Microsoft Visual C\+\+ \d+(?:\.\d+)? (?:or greater )?is required|Python\.h: No such file|Command errored out with exit status|BackendUnavailable|Getting requirements to build wheel did not run",
+        r"|Command \"?\S.{0,1500}\bsetuptools\b.{0,1500}failed with error code|error: command '?\S+'? failed|Unable to find vcvarsall|Microsoft Visual C\+\+ \d+(?:\.\d+)? (?:or greater )?is required|Python\.h: No such file|Command errored out with exit status|BackendUnavailable|Getting requirements to build wheel did not run",
         examples=(
             "  error: subprocess-exited-with-error",
             "  ERROR: Failed building wheel for grpcio",
