@@ -114,3 +114,14 @@ def test_at_a_terminal_up_asks(site: Site, answer: str, generation: str) -> None
     os.close(ours)
     assert done.returncode == 0
     assert active(site) == generation
+
+
+def test_doctor_does_not_hold_it_against_the_lock_of_another_generation(site: Site) -> None:
+    site.run("rollback", "train.toml")
+    done = site.run("doctor", "train.toml")
+    assert "package-drift" not in done.stdout
+    assert (
+        "expected generation 3, which profile and lock ask for; found generation 1, which it was rolled back to"
+        in done.stdout
+    )
+    assert "fix: `tfprov up train.toml --no-keep-rollback` goes forward again" in done.stdout

@@ -132,7 +132,7 @@ def report(
         check(to)
         parts = gather(profile, logs=tuple(log or ()), cwd=Path.cwd(), environ=os.environ)
         if not as_json:
-            print(text.dossier(parts), file=sys.stderr)
+            print(text.support_report(parts), file=sys.stderr)
         if not yes and not as_json:
             if sys.stdin is None or not sys.stdin.isatty():
                 raise TfprovError(

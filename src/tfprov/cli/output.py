@@ -18,8 +18,8 @@ from tfprov.errors import TfprovError
 if TYPE_CHECKING:
     from tfprov.report.progress import Reporter
 
-_COMMAND = re.compile(r"(`|^  use {7}|^(?=tfprov up would))tfprov ", re.MULTILINE)
-"""Where words hold a command that can be typed: in backticks, in the row `use`, at the head of a plan."""
+_COMMAND = re.compile(r"(`|^  use {7}|^  (?=tfprov)|^(?=tfprov up would))tfprov ", re.MULTILINE)
+"""Where words hold a command that can be typed: in backticks, in the row `use`, at the head of a row or of a plan."""
 
 
 _CI = ("CI", "GITHUB_ACTIONS", "GITLAB_CI")

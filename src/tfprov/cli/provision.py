@@ -151,15 +151,15 @@ def lock(
 
 @app.command()
 def facts(as_json: Json = False) -> None:
-    """Print what this machine is, each fact with its source."""
+    """Print what this machine is; `--json` has each fact with its source."""
     output = output_of("facts", as_json)
     with failures(output):
         from tfprov.host.facts import dump
         from tfprov.pipeline.up import facts as gather_facts
-        from tfprov.report import text
+        from tfprov.report import facts as report
 
         found = gather_facts(os.environ)
-        output.result(text.facts(found), json.loads(dump(found)))
+        output.result(report.facts(found), json.loads(dump(found)))
 
 
 @app.command(epilog="Examples: tfprov init && tfprov up · tfprov init train.toml --from requirements.txt")

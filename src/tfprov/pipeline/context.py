@@ -21,7 +21,7 @@ from tfprov.pipeline.backends.choose import Backend, backend_of
 from tfprov.pipeline.named import profile_of
 from tfprov.pipeline.standing import Readings, standing
 from tfprov.profile import source
-from tfprov.profile.source import Source
+from tfprov.profile.source import Source, place_of
 
 if TYPE_CHECKING:
     from tfprov.bundle.opened import Bundle
@@ -250,7 +250,7 @@ class Context:
 def environment_of(source: Source, home: paths.Home) -> Environment:
     """The environment that a profile is about. Touches nothing on disk."""
     return Environment(
-        home.environments / environment_id(source.name, source.path),
+        home.environments / environment_id(source.name, place_of(source)),
         owner=Owner(name=source.name, profile=str(source.path), link=str(source.link or "")),
     )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -12,6 +13,7 @@ from packaging.version import InvalidVersion, Version
 
 from tfprov.adopt.judge import findings
 from tfprov.adopt.read import read, settings_of
+from tfprov.envs import rollbacks
 from tfprov.envs.generations import Environment
 from tfprov.envs.integrity import bad_files, foreign_files, installed
 from tfprov.envs.layout import python_in
@@ -47,8 +49,8 @@ def examine(name: str, *, cwd: Path, environ: Mapping[str, str], emit: Emit) -> 
         raise TfprovError("internal", "an active generation has no seal")
     facts = gather(environ, cache=home(environ).cache / "interpreters.json")
     backend = backend_for(generation)
-    return (
-        *_place(environment, generation, name),
+    found = (
+        *_place(environment, generation),
         *_interpreter(generation.path, emit, version=seal.python_version),
         *_damaged(generation.path, backend, emit),
         *_drift(generation.path, environment, seal, facts, environ=environ, emit=emit),
@@ -56,6 +58,12 @@ def examine(name: str, *, cwd: Path, environ: Mapping[str, str], emit: Emit) -> 
         *_machine(generation, environ),
         *_leaks(facts),
     )
+    return tuple(replace(one, fix=_typed(one.fix, name)) for one in found)
+
+
+def _typed(fix: str, name: str) -> str:
+    """A fix whose commands name the profile as the user did, so that they work as they stand there."""
+    return re.sub(r"`tfprov (up|repair)", rf"\g<0> {shlex.quote(name)}", fix) if name else fix
 
 
 def examine_foreign(path: Path, *, environ: Mapping[str, str], emit: Emit) -> tuple[Finding, ...]:
@@ -110,7 +118,7 @@ def as_error(findings: tuple[Finding, ...], name: str) -> TfprovError | None:
     )
 
 
-def _place(environment: Environment, generation: Generation, name: str) -> Iterator[Finding]:
+def _place(environment: Environment, generation: Generation) -> Iterator[Finding]:
     """Whether the environment still lies where it was made."""
     if environment.moved(generation):
         yield Finding(
@@ -118,7 +126,7 @@ def _place(environment: Environment, generation: Generation, name: str) -> Itera
             path=str(generation.path),
             expected=f"`{generation.seal.place if generation.seal else ''}`",
             found="moved, and its commands name the old place",
-            fix=f"run `tfprov up {name}`: it is made anew from its image",
+            fix="run `tfprov up`: it is made anew from its image",
         )
 
 
@@ -193,12 +201,31 @@ def _foreign(root: Path, backend: Backend, emit: Emit) -> Iterator[Finding]:
 def _drift(
     root: Path, environment: Environment, seal: Seal, facts: Facts, *, environ: Mapping[str, str], emit: Emit
 ) -> Iterator[Finding]:
-    """Packages that are not those of the lock."""
+    """Packages that are not those of the lock; after a rollback, that the lock is about another generation."""
     lock, backend = lock_of(environment, seal.kind), backend_of(seal.kind)
-    if lock is not None:
+    if lock is None:
+        return
+    back = rollbacks.read(environment.root, environment.active())
+    if back is not None:
+        yield Finding(
+            code="rolled-back",
+            path=lock.name,
+            expected=f"generation {back.before}, which profile and lock ask for",
+            found=f"generation {back.number}, which it was rolled back to",
+            fix="`tfprov up --no-keep-rollback` goes forward again",
+            kind="advice",
+        )
+        return
+    try:
         beside, wheels = backend.drift(root, lock, python=seal.python_version, facts=facts, environ=environ, emit=emit)
-        yield from beside
-        yield from _wheel_drift(root, wheels, owned=backend.owned_files(root))
+    except TfprovError as error:
+        # The lock was made anew for another interpreter or machine since.
+        expected = f"a lock that fits Python {seal.python_version} on this machine"
+        fix = "`tfprov up` makes what the lock asks for now"
+        yield Finding(code=error.code.name, path=str(lock), expected=expected, found=error.what, fix=fix, kind="change")
+        return
+    yield from beside
+    yield from _wheel_drift(root, wheels, owned=backend.owned_files(root))
 
 
 _DRIFT_FIX = "run `tfprov repair` to go back to the lock, or name it in the profile to keep it"

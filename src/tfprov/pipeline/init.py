@@ -13,7 +13,7 @@ from tfprov.paths import home, write_atomic
 from tfprov.plan.compat import table
 from tfprov.plan.decide import decide
 from tfprov.profile.records import Profile
-from tfprov.profile.source import lists, plain_name
+from tfprov.profile.source import PROFILE, glance, is_stand_in, lists, nearest, plain_name
 from tfprov.profile.template import profile_template
 from tfprov.wants.as_wheels import as_wheels
 from tfprov.wants.recognise import read
@@ -64,8 +64,7 @@ def init(path: Path, *, environ: Mapping[str, str], source: Path | None = None) 
         )
     files = tuple(Path(os.path.relpath(one, path.parent.resolve())).as_posix() for one in found)
     wants = read(found, path.parent, ProjectParts())
-    # `tfprov.toml` says nothing about the project that it lies in.
-    name = plain_name(path.parent.resolve().name if path.name == "tfprov.toml" else path.stem)
+    name = _name(path.absolute(), files)
     facts = gather(environ, cache=home(environ).cache / "interpreters.json")
     # No lock and no listing: the table that comes with tfprov is enough for a first guess, and works offline.
     decision = decide(Profile(name=name), facts, table(), None).decision
@@ -76,10 +75,22 @@ def init(path: Path, *, environ: Mapping[str, str], source: Path | None = None) 
         file=path.name,
         python=f"Pythons on this machine: {', '.join(usable)}" if usable else "There is no Python on this machine",
         version=decision.tensorflow.version,
-        accelerator=decision.tensorflow.accelerator,
         why=decision.tensorflow.why[0].upper() + decision.tensorflow.why[1:],
         files=files,
         bounds=[f"`{want.where}` asks for {want.text}" for want in as_wheels(wants).python],
     )
     write_atomic(path, text.encode())
     return Written(text=text, files=files, problems=wants.problems)
+
+
+def _name(path: Path, files: tuple[str, ...]) -> str:
+    """The name of a new profile: that of the list which it takes the place of, whose environment it goes on with."""
+    if path.name != PROFILE:
+        return plain_name(path.stem)
+    stands_in = nearest(path.parent)
+    if stands_in is not None and is_stand_in(stands_in) and files == (stands_in.name,):
+        seen = glance(stands_in, shipped=False)
+        if seen is not None:
+            return seen.name
+    # `tfprov.toml` says nothing about the project that it lies in.
+    return plain_name(path.parent.resolve().name)

@@ -37,7 +37,7 @@ def next_steps(cwd: Path, environ: Mapping[str, str]) -> Situation:
                 ("tfprov explain FILE", "say what a log of a failed installation or run means"),
             ),
         )
-    implied = source.is_list(profile)
+    implied = source.is_stand_in(profile)
     words = f"`{profile.name}` says what this folder needs" if implied else f"`{profile.name}` is the profile here"
     if profile.parent != cwd:
         words = f"`{profile}` is the profile of this folder"

@@ -12,7 +12,7 @@ from tfprov.pipeline.context import Context
 from tfprov.pipeline.machine import Machine
 from tfprov.redact import redact, without_userinfo
 
-_MOST_NAMES = 8
+_MOST_NAMES = 3
 
 
 def origins(context: Context, machine: Machine, projects: Iterable[str]) -> tuple[str, ...]:

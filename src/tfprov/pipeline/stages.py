@@ -69,11 +69,17 @@ def folders(home: Home) -> dict[str, Path]:
 
 
 @stage("plan")
-def make_plan(context: Context, machine: Machine) -> Choice:
-    """What will be done; bound to an up-to-date lock where there is one."""
+def make_plan(context: Context, machine: Machine, *, tell: bool = True) -> Choice:
+    """What will be done; bound to an up-to-date lock where there is one.
+
+    Args:
+        context: of the run.
+        machine: to plan for.
+        tell: whether listeners hear the notes of the plan, which a result that shows the plan has, too.
+    """
     choice = context.backend.choose(context, machine)
     choice = replace(choice, plan=replace(choice.plan, notes=(*context.loaded.notes, *choice.plan.notes)))
-    for note in choice.plan.notes:
+    for note in choice.plan.notes if tell else ():
         context.emit(Note(text=note))
     return choice
 

@@ -120,7 +120,7 @@ def plan(request: Request, emit: Emit) -> Plan:
     if request.host is None:
         context.environment.check_link()
     machine = stages.gather_facts(context)
-    choice = stages.make_plan(context, machine)
+    choice = stages.make_plan(context, machine, tell=False)
     from tfprov.pipeline.reckoning import reckoned
 
     return reckoned(context, machine, choice)

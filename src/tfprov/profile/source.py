@@ -31,6 +31,7 @@ else:
 Document: TypeAlias = "dict[str, Any]"
 """A TOML document as the parser gives it."""
 
+PROFILE = "tfprov.toml"
 _LISTS = (
     *("pyproject.toml", "requirements.txt", "environment.yml", "environment.yaml"),
     *("Pipfile", "setup.cfg", "setup.py"),
@@ -130,7 +131,9 @@ def given(path: Path, raw: bytes) -> Given:
         text = decoded(raw)
         return _inside(block(text), path, path.stem, first_line=first_line(text))
     if is_list(path):
-        document = {"name": plain_name(path.parent.name), "packages": {"files": [path.name]}}
+        # Two lists of one folder are two environments, with a lock each.
+        own = "" if nearest(path.parent) == path else f"-{path.stem}"
+        document = {"name": plain_name(f"{path.parent.name}{own}"), "packages": {"files": [path.name]}}
         return Given(document=document, text="", raw=b"", is_implied=True)
     text = raw.decode("utf-8-sig")
     return Given(document=_parsed(text), text=text, raw=raw)
@@ -276,6 +279,20 @@ def resolved(folder: Path, relative: str) -> Path:
     return (folder / expanded(relative)).absolute()
 
 
+def place_of(source: Source) -> Path:
+    """The file that tells the environment of a profile from those of others.
+
+    For the list that stands in for the profile of its folder, that is the profile which `tfprov init` would write:
+    whoever does so later goes on with the same environment.
+    """
+    return source.path.parent / PROFILE if is_stand_in(source.path) else source.path
+
+
+def is_stand_in(path: Path) -> bool:
+    """Whether a file stands in for the profile of its folder: it says what a project needs, and there is none."""
+    return path.name in _LISTS and nearest(path.parent) == path and not _has_own_table(path)
+
+
 def shipped_folder() -> Path:
     """The folder of the profiles that come with tfprov: inside the installed package, or at the top of a checkout."""
     # Not at the top: a profile that is named by its path needs none of it.
@@ -298,12 +315,17 @@ def nearest(cwd: Path) -> Path | None:
     Where there is neither, a file in the folder itself that says what is needed; None when there is none.
     """
     for folder in (cwd, *cwd.parents):
-        if (folder / "tfprov.toml").is_file():
-            return folder / "tfprov.toml"
-        project = folder / "pyproject.toml"
-        if project.is_file() and re.search(rb"(?m)^\[tool\.tfprov[\].]", project.read_bytes()):
-            return project
+        if (folder / PROFILE).is_file():
+            return folder / PROFILE
+        if _has_own_table(folder / "pyproject.toml"):
+            return folder / "pyproject.toml"
     return next(iter(lists(cwd)), None)
+
+
+def _has_own_table(path: Path) -> bool:
+    """Whether a file is a `pyproject.toml` with a profile in it."""
+    is_project = path.name == "pyproject.toml" and path.is_file()
+    return is_project and re.search(rb"(?m)^\[tool\.tfprov[\].]", path.read_bytes()) is not None
 
 
 def lists(folder: Path) -> tuple[Path, ...]:
@@ -312,14 +334,15 @@ def lists(folder: Path) -> tuple[Path, ...]:
 
 
 def _says_needs(path: Path) -> bool:
-    """Whether a file is about more than the set-up of tools."""
+    """Whether a file is about more than the set-up of tools, and about another project than tfprov's own checkout."""
     if path.name == "pyproject.toml":
-        from tfprov.wants.pyproject import has_dependencies
+        from tfprov.wants.pyproject import has_dependencies, table
 
         try:
-            return has_dependencies(_parsed(path.read_text(encoding="utf-8-sig")))
+            document = _parsed(path.read_text(encoding="utf-8-sig"))
         except ValueError:
             return True  # whoever reads it says what is wrong
+        return has_dependencies(document) and table(document, "project").get("name") != "tfprov"
     return path.name != "setup.cfg" or b"install_requires" in path.read_bytes()
 
 

@@ -25,7 +25,7 @@ name = "{name}"
 # The newest release that fits this machine today is {version}.
 # version = ">={minor}"
 # {why}.
-accelerator = "{accelerator}"{padding}# auto | cpu | cuda
+accelerator = "auto"           # auto | cpu | cuda
 # allow-fallback = false       # may go to an older release after a failed install or smoke test
 
 [packages]
@@ -55,7 +55,6 @@ def profile_template(
     file: str,
     python: str,
     version: str,
-    accelerator: str,
     why: str,
     files: Sequence[str] = (),
     bounds: Sequence[str] = (),
@@ -67,20 +66,16 @@ def profile_template(
         file: name of the profile's file.
         python: what interpreters there are, in a sentence.
         version: release that fits this machine.
-        accelerator: what it can run on.
-        why: the reason for the release and the accelerator, in a line.
+        why: the reason for that release and for what it runs on here, in a line.
         files: that say what the project needs.
         bounds: ranges of Python that those files ask for, each with its place.
     """
-    padding = " " * max(1, 9 - len(accelerator))
     return _TEMPLATE.format(
         name=name,
         file=file,
         python=python,
         version=version,
         minor=".".join(version.split(".")[:2]),
-        accelerator=accelerator,
-        padding=padding,
         why=why,
         files=f"files = {json.dumps(files)}" if files else '# files = ["requirements.txt"]',
         bounds="".join(f"\n# {bound}: that holds, too." for bound in bounds),

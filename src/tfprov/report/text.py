@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from tfprov.envs.generations import Environment
     from tfprov.envs.records import Finding, Flaw
     from tfprov.fetch.store import Swept
-    from tfprov.host.records import Change, Facts
+    from tfprov.host.records import Change
     from tfprov.lock.records import Lock
     from tfprov.pipeline.cache import Kept
     from tfprov.pipeline.next_steps import Situation
@@ -223,18 +223,6 @@ def findings(found: Iterable[Finding]) -> str:
     return redact("\n".join(lines))
 
 
-def facts(found: Facts) -> str:
-    """The facts, a line each, with their sources."""
-    lines = []
-    for name in found.__dataclass_fields__:
-        fact = getattr(found, name)
-        values = fact.value if isinstance(fact.value, tuple) else (fact.value,)
-        shown = [_fact_value(value) for value in values] or ["none"]
-        lines += [f"{name.replace('_', '-'):<16} {shown[0]}  ({fact.source})"]
-        lines += [f"{'':<16} {text}" for text in shown[1:]]
-    return redact("\n".join(lines))
-
-
 def kept(found: Iterable[Kept]) -> str:
     """Folders with their sizes, one on each line, and what they take together."""
     folders = tuple(found)
@@ -248,7 +236,7 @@ def swept(found: Swept) -> str:
     return f"removed {count(found.files, 'file')}, {size(found.bytes)} of the disk"
 
 
-def dossier(parts: Iterable[Part]) -> str:
+def support_report(parts: Iterable[Part]) -> str:
     """The parts of a support report, one on each line, before it is written."""
     rows = [f"  {part.name:<28} {size(len(part.text.encode())):>9}  {part.what}" for part in parts]
     return "\n".join(["the report would hold (credentials, user and host names, homes are taken out):", *rows])
@@ -322,16 +310,6 @@ def _decision(decision: Decision) -> list[str]:
     lines += _block("python", (f"{decision.python.version}{where}", decision.python.why))
     lines += _block("with", (f"{one.requirement}: {one.why}" for one in (*decision.also, *decision.constraints)))
     return lines
-
-
-def _fact_value(value: object) -> str:
-    if value is None:
-        return "none"
-    fields = getattr(value, "__dataclass_fields__", None)
-    if fields is None:
-        return str(value)
-    shown = ((name, getattr(value, name)) for name in fields)
-    return ", ".join(f"{name}={_fact_value(inner)}" for name, inner in shown if inner not in (None, "", ()))
 
 
 def _block(label: str, texts: Iterable[str]) -> list[str]:

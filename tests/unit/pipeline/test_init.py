@@ -6,8 +6,11 @@ from pathlib import Path
 import pytest
 
 from tfprov.errors import TfprovError
+from tfprov.paths import Home
+from tfprov.pipeline.context import environment_of
 from tfprov.pipeline.init import Written, init
 from tfprov.profile.load import load
+from tfprov.profile.source import glance
 
 
 @pytest.fixture
@@ -52,3 +55,41 @@ def test_a_folder_without_such_a_file_is_fine_unless_it_was_named(folder: Path) 
         written(folder / "other.toml", folder)
     assert failure.value.code.name == "usage"
     assert not (folder / "other.toml").exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("requirements.txt", "six\n"),
+        ("Pipfile", '[packages]\nsix = "*"\n'),
+        ("pyproject.toml", '[project]\nname = "other-than-the-folder"\ndependencies = ["six"]\n'),
+    ],
+)
+def test_a_new_profile_goes_on_with_the_environment_of_the_list_that_stood_in_for_it(
+    folder: Path, name: str, text: str
+) -> None:
+    (folder / name).write_text(text)
+    home = Home(data=folder, cache=folder, state=folder)
+
+    def root_of(path: Path) -> Path:
+        seen = glance(path, shipped=False)
+        assert seen is not None
+        return environment_of(seen, home).root
+
+    before = root_of(folder / name)
+    written(folder / "tfprov.toml")
+    assert root_of(folder / "tfprov.toml") == before
+    # Named by itself it is another one from now on.
+    assert root_of(folder / name) != before
+
+
+def test_two_lists_of_a_folder_are_two_environments_with_a_lock_each(folder: Path) -> None:
+    for name in ("requirements.txt", "requirements-dev.txt", "environment.yml"):
+        (folder / name).write_text("six\n")
+    seen = [glance(folder / name, shipped=False) for name in ("requirements.txt", "requirements-dev.txt")]
+    assert [one.name for one in seen if one] == ["My-project", "My-project-requirements-dev"]
+
+
+def test_where_it_runs_is_left_to_each_machine(folder: Path) -> None:
+    written(folder / "tfprov.toml")
+    assert load(folder / "tfprov.toml").profile.tensorflow.accelerator == "auto"

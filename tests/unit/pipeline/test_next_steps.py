@@ -47,3 +47,8 @@ def test_a_profile_with_a_mistake_is_said_to_have_one(tmp_path: Path) -> None:
     words, commands = told(tmp_path)
     assert "has a mistake" in words
     assert commands == ["tfprov plan"]
+
+
+def test_a_checkout_of_tfprov_is_no_project_of_the_user(tmp_path: Path) -> None:
+    (tmp_path / "pyproject.toml").write_text('[project]\nname = "tfprov"\ndependencies = ["typer"]\n')
+    assert told(tmp_path)[1][0] == "tfprov up cpu"
