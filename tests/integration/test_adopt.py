@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import shutil
@@ -257,7 +258,8 @@ def test_what_is_broken_is_recreated_in_its_place_and_comes_back_as_it_was(proje
     assert state(project.venv.resolve()) == before
 
 
-def test_after_an_adoption_it_is_an_environment_like_any_other(project: Project) -> None:
+def test_after_an_adoption_it_is_an_environment_like_any_other(project: Project, tmp_path: Path) -> None:
+    project = dataclasses.replace(project, home=tmp_path / "home")
     project.make(*BASE)
     assert project.adopt("--in-place")[0] == 0
     again = project.run("up")
@@ -267,6 +269,18 @@ def test_after_an_adoption_it_is_an_environment_like_any_other(project: Project)
     assert project.venv.resolve().name == "0000"
     listed = project.run("list").stdout
     assert f"* 0  as it was found at {project.venv} on " in listed
+    kept = project.venv.resolve()
+    for which in ((), ("--all",)):
+        refused = project.run("remove", *which, "--yes")
+        assert refused.returncode == 2
+        assert refused.stderr.splitlines()[-5:] == [
+            "error[path-not-ours]: `pr-ject-with-spaces` keeps the environment that it replaced, "
+            "and nothing was deleted",
+            f"  evidence  `{project.venv}`, now in `{kept}`",
+            "",
+            f"hint: `tfprov remove {''.join(f'{one} ' for one in which)}--old` deletes what was replaced; "
+            "with `--force` it goes along with the rest",
+        ]
     refused = project.run("remove", "--old", "--yes")
     assert refused.returncode == 2
     assert "leads to the environment that was adopted" in refused.stderr
@@ -280,7 +294,7 @@ def test_after_an_adoption_it_is_an_environment_like_any_other(project: Project)
         done = project.run("up", "--set", f'environment.variables.ROUND="{number}"', "--recreate")
         assert done.returncode == 0, done.stderr
     assert (project.venv.resolve().parent / "0000").is_dir()
-    assert project.run("remove", "--old", "--yes").returncode == 0
+    assert project.run("remove", "--all", "--old", "--yes").stdout.endswith("replaced is removed\n")
     assert not (project.venv.resolve().parent / "0000").exists()
     project.imports("helper", "payload")
     gone = project.run("remove", "--old", "--yes")

@@ -127,13 +127,15 @@ def remove(
         bool, typer.Option("--all", help="Every environment of yours, with the interpreters that tfprov brought.")
     ] = False,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
-    force: Annotated[bool, typer.Option("--force", help="Delete it although processes use it.")] = False,
+    force: Annotated[
+        bool, typer.Option("--force", help="Although processes use it, and with what `--old` deletes.")
+    ] = False,
     old: Annotated[
         bool, typer.Option("--old", help="Delete only the environment that `adopt --in-place` replaced and kept.")
     ] = False,
     as_json: Json = False,
 ) -> None:
-    """Delete the environment of PROFILE with all its generations; one that was adopted and is kept, too."""
+    """Delete the environment of PROFILE with all its generations; what `adopt --in-place` replaced only if told so."""
     output = output_of("remove", as_json)
     with failures(output):
         from tfprov.envs.takeover import adopted_folder
@@ -145,7 +147,8 @@ def remove(
         if every:
             if profile:
                 raise TfprovError("usage", "name a profile or pass `--all`, not both")
-            _remove_all(output, home(os.environ), yes=yes, force=force)
+            remove_every = _remove_all_old if old else _remove_all
+            remove_every(output, home(os.environ), yes=yes, force=force)
             return
         environment = find(profile, cwd=Path.cwd(), environ=os.environ)
         if not environment.root.is_dir():
@@ -192,6 +195,23 @@ def _remove_all(output: Output, kept: Home, *, yes: bool, force: bool) -> None:
             "removed": [{"name": one.owner.name, "path": one.root} for one in gone],
             "in_use": [str(each) for each in held],
         },
+    )
+
+
+def _remove_all_old(output: Output, kept: Home, *, yes: bool, force: bool) -> None:
+    from tfprov.envs.generations import environments
+    from tfprov.envs.takeover import replaced
+    from tfprov.pipeline.environments import remove_old
+
+    found = [(one, old) for one in environments(kept.environments) if (old := replaced(one)) is not None]
+    names = ", ".join(one.owner.name for one, _ in found) or "none"
+    _confirm(f"Delete every environment that another one replaced ({names})?", yes=yes)
+    for one, _ in found:
+        remove_old(one, force=force)
+    lines = [f"the environment that {one.owner.name} replaced is removed" for one, _ in found]
+    output.result(
+        "\n".join(lines or ["no environment that was replaced is kept"]),
+        {"removed": [{"name": one.owner.name, "path": old.path} for one, old in found], "in_use": []},
     )
 
 

@@ -43,6 +43,11 @@ def adopted_seal(environment: Environment) -> Path:
     return adopted_folder(environment).with_suffix(".json")
 
 
+def replaced(environment: Environment) -> Generation | None:
+    """The environment that somebody else made, as it was when it was adopted; None when none is kept."""
+    return next((one for one in environment.generations() if one.number == 0), None)
+
+
 def check(environment: Environment, old: Path) -> None:
     """Make sure, before anything is built, that the path of an old environment can be given to a new one.
 

@@ -306,15 +306,17 @@ def remove(environment: Environment, name: str, *, force: bool = False) -> tuple
     Args:
         environment: which one.
         name: as the user named it, for the next step.
-        force: delete it although processes use it.
+        force: delete it although processes use it, or it keeps the one that it replaced.
 
     Returns:
         What was in use all the same.
 
     Raises:
-        TfprovError: `environment-in-use`.
+        TfprovError: `environment-in-use`; `path-not-ours` for one that somebody else made.
     """
     with environment.locked():
+        if not force:
+            _spare_replaced((environment,), name)
         held = environment.held()
         if held and not force:
             raise TfprovError(
@@ -333,16 +335,18 @@ def remove_all(home: paths.Home, *, force: bool = False) -> tuple[tuple[Environm
 
     Args:
         home: whose.
-        force: delete them although processes use some.
+        force: delete them although processes use some, or they keep those that they replaced.
 
     Returns:
         The environments, and what was in use all the same.
 
     Raises:
-        TfprovError: `environment-in-use`, and nothing was deleted; `lock-timeout` beside a run.
+        TfprovError: `environment-in-use` or `path-not-ours`, and nothing was deleted; `lock-timeout` beside a run.
     """
     every = environments(home.environments)
     with all_locked(home.environments):
+        if not force:
+            _spare_replaced(every, "--all")
         held = tuple(each for environment in every for each in environment.held())
         if held and not force:
             raise TfprovError(
@@ -360,6 +364,27 @@ def remove_all(home: paths.Home, *, force: bool = False) -> tuple[tuple[Environm
     for folder in left:
         trees.delete(folder)
     return every, held
+
+
+def _spare_replaced(every: Sequence[Environment], name: str) -> None:
+    """Keep what somebody else made, and has no second time, from going along with what replaced it.
+
+    Raises:
+        TfprovError: `path-not-ours`.
+    """
+    from tfprov.envs.takeover import replaced
+
+    found = [(environment, kept) for environment in every if (kept := replaced(environment)) is not None]
+    if found:
+        names = ", ".join(f"`{environment.owner.name}`" for environment, _ in found)
+        are = "keep the environments that they replaced" if len(found) > 1 else "keeps the environment that it replaced"
+        raise TfprovError(
+            "path-not-ours",
+            f"{names} {are}, and nothing was deleted",
+            evidence=tuple(f"`{kept.seal.adopted if kept.seal else ''}`, now in `{kept.path}`" for _, kept in found),
+            hint=f"`tfprov remove {f'{name} '.lstrip()}--old` deletes what was replaced; "
+            "with `--force` it goes along with the rest",
+        )
 
 
 def _taken_away(environment: Environment) -> Path:
