@@ -233,6 +233,25 @@ def test_a_project_hidden_in_a_conda_package_of_another_name_is_not_overwritten(
     assert not list(site.home.glob("data/environments/*/current"))
 
 
+def test_a_plan_names_what_changes_and_what_is_moved(site: CondaSite) -> None:
+    site.publish(
+        [text_package("hello", "1.0"), text_package("py-other", "3.1", {"site-packages/other.py": ""}, dist="other")]
+    )
+    site.write()
+    assert json.loads(site.run("plan", "train.toml", "--json").stdout)["changes"] is None
+    site.up()
+    nothing = json.loads(site.run("plan", "train.toml", "--json").stdout)
+    assert (nothing["changes"], nothing["fetch_bytes"]) == ([], 0)
+    site.write(conda='packages = ["py-other"]')
+    before = site.lock.read_bytes()
+    update = json.loads(site.run("plan", "train.toml", "--json").stdout)
+    assert update["changes"] == ["- hello 1.0", "+ py-other 3.1"]
+    assert update["fetch_bytes"] == sum(path.stat().st_size for path in site.channel.glob("*/py-other-*"))
+    assert site.lock.read_bytes() == before
+    site.write('[packages]\nrequirements = ["wheely"]\n', conda='packages = ["py-other"]')
+    assert site.up()["changes"] == [*update["changes"], "+ wheely 1.0"]
+
+
 # --- what cannot be solved ------------------------------------------------------------------------------------------
 
 
@@ -704,7 +723,10 @@ def foreign(site: CondaSite) -> Path:
     return root
 
 
-@pytest.mark.parametrize("state", ["whole", "a conda file gone", "history gone", "python gone"])
+STATES = ("whole", "a conda file gone", "history gone", "python gone")
+
+
+@pytest.mark.parametrize("state", STATES)
 def test_a_conda_environment_of_others_is_recreated_in_its_place(tmp_path: Path, state: str) -> None:
     site = CondaSite.ready(tmp_path)
     site.write('[packages]\nrequirements = ["wheely"]\n')

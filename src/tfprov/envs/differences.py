@@ -36,14 +36,25 @@ def superfluous(others: Sequence[Generation], active: Generation | None, keep: i
 
 
 def packages(root: Path) -> dict[str, str]:
-    """Versions by normalised name of all that is installed in an environment, as its folders say."""
+    """Versions by normalised name of all that is installed in an environment, as its folders say; its Python aside."""
     from tfprov.envs.integrity import installed
 
-    found = {one.name: one.version for one in installed(root)}
-    for record in (root / "conda-meta").glob("*.json"):
+    records = tuple((root / "conda-meta").glob("*.json"))
+    # A package of conda has a name of its own, whatever projects it holds.
+    found = {one.name: one.version for one in installed(root) if not records or _is_wheel(one.metadata)}
+    for record in records:
         name, version, _ = (*record.stem.rsplit("-", 2), "", "")[:3]
         found[name] = version
+    found.pop("python", None)
     return found
+
+
+def _is_wheel(metadata: Path) -> bool:
+    """Whether something else than conda installed a project; whatever installs wheels says its name."""
+    try:
+        return (metadata / "INSTALLER").read_text(encoding="utf-8").strip() not in ("", "conda")
+    except (OSError, UnicodeDecodeError):
+        return False
 
 
 def between(older: Mapping[str, str], newer: Mapping[str, str]) -> tuple[str, ...]:

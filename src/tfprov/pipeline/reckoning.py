@@ -29,8 +29,9 @@ def reckoned(context: Context, machine: Machine, choice: Choice) -> Plan:
         plan = replace(plan, download_bytes=sum(filter(None, sizes)))
     if context.request.host is not None:
         return plan
-    python = plan.decision.python.version
     versions = {file.name: file.version for file in files}
+    # Of a conda environment it is one of the packages, and the plan knows no more than its minor version.
+    python = versions.get("python", plan.decision.python.version)
     moved = _to_fetch(context, machine, plan, files)
     return replace(plan, fetch_bytes=moved, changes=_changes(context, python, versions))
 
@@ -48,7 +49,8 @@ def _changes(context: Context, python: str, versions: dict[str, str]) -> tuple[s
         return None
     here = differences.packages(active.path)
     kept = {name: version for name, version in here.items() if name in versions or name not in SEEDS}
-    return differences.between({"Python": active.seal.python_version, **kept}, {"Python": python, **versions})
+    there = {"Python": python, **{name: version for name, version in versions.items() if name != "python"}}
+    return differences.between({"Python": active.seal.python_version, **kept}, there)
 
 
 def _to_fetch(context: Context, machine: Machine, plan: Plan, files: Sequence[LockedFile]) -> int | None:

@@ -51,7 +51,14 @@ def test_records_of_conda_count_as_packages(tmp_path: Path) -> None:
     (tmp_path / "conda-meta").mkdir()
     (tmp_path / "conda-meta" / "libcurl-a-8.1.2-h3_0.json").touch()
     (tmp_path / "conda-meta" / "history").touch()
-    assert differences.packages(tmp_path) == {"libcurl-a": "8.1.2"}
+    (tmp_path / "conda-meta" / "python-3.12.1-h3_0.json").touch()
+    (tmp_path / "conda-meta" / "py-opencv-4.1-h3_0.json").touch()
+    # What the package of conda holds, with and without a word of who installed it, and what pip brought.
+    fill(tmp_path, "opencv_python-4.1", "opencv_contrib-4.1", "wheely-1.0")
+    library = tmp_path / "lib" / "python3.12" / "site-packages"
+    (library / "opencv_contrib-4.1.dist-info" / "INSTALLER").write_text("conda\n")
+    (library / "wheely-1.0.dist-info" / "INSTALLER").write_text("pip\n")
+    assert differences.packages(tmp_path) == {"libcurl-a": "8.1.2", "py-opencv": "4.1", "wheely": "1.0"}
 
 
 def test_a_long_list_is_cut() -> None:

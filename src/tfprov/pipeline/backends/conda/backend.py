@@ -41,8 +41,9 @@ class CondaBackend:
         return locking.choose(context, machine)
 
     def expected_files(self, context: Context, machine: Machine, choice: Choice) -> tuple[LockedFile, ...] | None:
-        """Solving takes as long as the rest of the plan many times over."""
-        return None
+        from tfprov.pipeline.backends.conda import locking
+
+        return locking.expected_files(context, machine, choice)
 
     def find_interpreter(self, context: Context, machine: Machine, plan: Plan) -> Interpreter:
         """Which one exactly, the lock says; it is linked with the environment."""

@@ -62,17 +62,38 @@ def lock(context: Context, machine: Machine, plan: Plan) -> Locked:
     python = part.python
     if python is None:
         raise TfprovError("lock-invalid", f"`{path}` holds no Python")
-    files = (*(package.file for package in part.packages), *wheels)
     found = CondaLock(
         path=path,
         digest=digest,
         target=part.header.target,
-        files=tuple(sorted(files, key=lambda file: (file.name, file.filename))),
+        files=_files(part.packages, wheels),
         changes=changes,
         part=part,
     )
     interpreter = Interpreter(path=f"conda {python.stem}", version=python.version, found_by="conda")
     return Locked(plan=plan, interpreter=interpreter, lock=found)
+
+
+def expected_files(context: Context, machine: Machine, choice: Choice) -> tuple[LockedFile, ...] | None:
+    """See `Backend.expected_files`. Solves, which takes long, only where there is something to compare with."""
+    request = context.request
+    if request.host is not None:
+        return None
+    try:
+        if not _why_solve(context, machine):
+            part, wheels, _ = _read(context, machine)
+            return _files(part.packages, wheels)
+        if request.locked or context.environment.active() is None:
+            return None
+        solved, _, wheels, _ = _content(context, machine, choice.plan)
+        return _files(solved.packages, wheels)
+    except TfprovError:
+        return None  # `up` says why, with everything that it tries before.
+
+
+def _files(packages: Sequence[Package], wheels: Sequence[LockedFile]) -> tuple[LockedFile, ...]:
+    files = (*(package.file for package in packages), *wheels)
+    return tuple(sorted(files, key=lambda file: (file.name, file.filename)))
 
 
 def _reached_from_here(context: Context, machine: Machine) -> Machine:
@@ -158,8 +179,33 @@ def _inputs(loaded: Loaded) -> CondaInputs:
 
 
 def _make(context: Context, machine: Machine, plan: Plan, path: Path) -> None:
+    solved, wanted, wheels, target = _content(context, machine, plan)
+    veil = veil_of(context)
+    with temporary("conda") as scratch:
+        client.write_lock(
+            path,
+            header=CondaHeader(
+                inputs=_inputs(context.loaded),
+                target=target,
+                virtual=solved.virtual,
+                specs=tuple(spec.plain for spec in wanted),
+            ),
+            subdir=subdir_of(machine.facts),
+            channels=tuple(veil.template(channel.name) for channel in channels_of(context)),
+            packages=solved.packages,
+            wheels=wheels,
+            environ=clean_environment(context.request.environ),
+            scratch=scratch,
+            emit=context.emit,
+        )
+
+
+def _content(
+    context: Context, machine: Machine, plan: Plan
+) -> tuple[Solved, tuple[CondaSpec, ...], tuple[LockedFile, ...], Target]:
+    """What a new lock is to hold: the packages and the specs that asked for them, the wheels, and what it is for."""
     client.require_extra()
-    facts, decision, profile = machine.facts, plan.decision, context.loaded.profile
+    decision, profile = plan.decision, context.loaded.profile
     older = _older(context, machine)
     asked, _ = asked_of(context)
     specs.check_one_tensorflow(asked, profile.conda.tensorflow)
@@ -176,24 +222,7 @@ def _make(context: Context, machine: Machine, plan: Plan, path: Path) -> None:
             hint='use `conda.tensorflow = "conda"`, or leave out the package that needs it',
         )
     wheels, target = _wheels(context, machine, decision, solved, python=python, older=older[1] if older else ())
-    veil = veil_of(context)
-    with temporary("conda") as scratch:
-        client.write_lock(
-            path,
-            header=CondaHeader(
-                inputs=_inputs(context.loaded),
-                target=target,
-                virtual=solved.virtual,
-                specs=tuple(spec.plain for spec in wanted),
-            ),
-            subdir=subdir_of(facts),
-            channels=tuple(veil.template(channel.name) for channel in channels_of(context)),
-            packages=solved.packages,
-            wheels=wheels,
-            environ=clean_environment(context.request.environ),
-            scratch=scratch,
-            emit=context.emit,
-        )
+    return solved, wanted, tuple(wheels), target
 
 
 def _older(context: Context, machine: Machine) -> tuple[tuple[Package, ...], tuple[LockedFile, ...]] | None:
