@@ -161,6 +161,21 @@ def test_what_a_bundle_brought_is_called_by_its_name(target: Site) -> None:
     assert json.loads(repaired.stdout)["environment"]["generation"] == number + 2
 
 
+def test_what_only_a_bundle_has_is_asked_for_by_naming_it(target: Site) -> None:
+    up(target, "--bundle", "new")
+    shutil.rmtree(target.home / "cache" / "store")
+    shutil.rmtree(target.home / "data" / "images")
+    for command, code in (
+        (("repair", "train"), "lock-unfit"),
+        (("up", "train", "--recreate", "--offline"), "offline-missing"),
+    ):
+        error = failed(target, *command)
+        assert error["code"] == code
+        assert error["hint"] == "the environment came from a bundle, which has them: `tfprov up --bundle PLACE`"
+    assert up(target, "train", "--recreate", "--bundle", "new")["already"] is False
+    assert version(target) == RELEASE
+
+
 def test_a_delta_holds_only_what_is_new_and_merges_into_the_very_bundle(target: Site) -> None:
     wheels = {path.name.split("-")[0] for path in (target.root / "delta" / "wheels").glob("*.whl")}
     assert wheels == {"tensorflow_cpu"}

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import io
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,7 +17,7 @@ from tfprov.bundle.opened import Bundle, open_bundle
 from tfprov.bundle.records import MANIFEST, PROFILE, BundledPython, render
 from tfprov.bundle.starter import this_platform
 from tfprov.bundle.write import Content, write
-from tfprov.errors import TfprovError
+from tfprov.errors import Group, TfprovError
 from tfprov.events import Emit, Note, Progress, ignore
 from tfprov.fetch.addresses import local_path
 from tfprov.fetch.answers import raise_for_status
@@ -32,6 +33,7 @@ from tfprov.lock.records import LockedFile
 from tfprov.paths import Home
 from tfprov.pipeline.context import Context, Request
 from tfprov.pipeline.machine import Machine
+from tfprov.pipeline.named import bundle_of
 
 if TYPE_CHECKING:
     import httpx
@@ -148,6 +150,18 @@ def require_local(context: Context, machine: Machine, files: Sequence[LockedFile
             evidence=tuple(f"`{name}`" for name in lost[:5]),
             hint="bring them with `tfprov bundle`, or run once with the network",
         )
+
+
+@contextlib.contextmanager
+def naming_the_bundle(context: Context) -> Iterator[None]:
+    """Say of files that cannot be had, and that a bundle brought once, that it has them."""
+    try:
+        yield
+    except TfprovError as error:
+        is_lacking = error.code.name in ("lock-unfit", "offline-missing") or error.code.group is Group.NETWORK
+        if is_lacking and context.bundle is None and bundle_of(context.environment, context.home) is not None:
+            error.hint = "the environment came from a bundle, which has them: `tfprov up --bundle PLACE`"
+        raise
 
 
 def check(source: Sequence[str], *, cwd: Path, environ: Mapping[str, str]) -> Bundle:

@@ -31,7 +31,7 @@ from tfprov.lock.resolve import is_tensorflow
 from tfprov.paths import Home
 from tfprov.pipeline import limits, unpacked
 from tfprov.pipeline.access import promised_in
-from tfprov.pipeline.bundle_source import require_local, take_wheels, with_size
+from tfprov.pipeline.bundle_source import naming_the_bundle, require_local, take_wheels, with_size
 from tfprov.pipeline.context import Context, stage
 from tfprov.pipeline.images import beside_the_smoke_test, image_of, sweep_images, while_there
 from tfprov.pipeline.machine import Machine
@@ -106,27 +106,28 @@ def fetch_files(context: Context, machine: Machine, locked: Locked, *, listener:
         locked: the files.
         listener: hears of each file while others are on their way.
     """
-    store, bundle = Store(context.home.store), context.bundle
-    files, network = context.backend.sources(context, machine, locked.lock)
-    limit = limits.cap(context.request.environ, store.root)
-    if bundle is not None:
-        files = tuple(with_size(file, bundle) for file in files)
-    if not network.offline:
-        files = sizes(files, network=network, store=store)
-    _make_room(context, locked.plan, store, files)
-    if bundle is not None:
-        files = take_wheels(bundle, files, store, context.emit)
-    if network.offline:
-        require_local(context, machine, files, store)
-    fetched = fetch(
-        files,
-        store=store,
-        network=network,
-        emit=context.emit,
-        deadline=context.deadline,
-        skip=context.skip,
-        listener=listener,
-    )
+    with naming_the_bundle(context):
+        store, bundle = Store(context.home.store), context.bundle
+        files, network = context.backend.sources(context, machine, locked.lock)
+        limit = limits.cap(context.request.environ, store.root)
+        if bundle is not None:
+            files = tuple(with_size(file, bundle) for file in files)
+        if not network.offline:
+            files = sizes(files, network=network, store=store)
+        _make_room(context, locked.plan, store, files)
+        if bundle is not None:
+            files = take_wheels(bundle, files, store, context.emit)
+        if network.offline:
+            require_local(context, machine, files, store)
+        fetched = fetch(
+            files,
+            store=store,
+            network=network,
+            emit=context.emit,
+            deadline=context.deadline,
+            skip=context.skip,
+            listener=listener,
+        )
     promised = promised_in(context)
     for file in files:
         if file.is_wheel:
