@@ -118,6 +118,9 @@ class Unpacked:
             bad = {RECORD}
         if bad:
             self.renew()
+        # `tfprov cache prune` deletes what none has started from for a month.
+        with contextlib.suppress(OSError):
+            os.utime(self.folder / RECORD)
         return launcher
 
     def bad(self) -> set[str]:

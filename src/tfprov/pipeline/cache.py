@@ -4,16 +4,22 @@ from __future__ import annotations
 
 import contextlib
 import os
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
+import tfprov
 from tfprov import trees
+from tfprov.bundle.starter import RECORD
 from tfprov.envs.generations import environments
+from tfprov.envs.holders import running_from
 from tfprov.envs.locks import all_locked
 from tfprov.errors import TfprovError
 from tfprov.fetch.store import Store, Stored, Swept
 from tfprov.paths import Home, to_trash
 from tfprov.pipeline.images import sweep_images
+
+_MONTH_S = 30 * 24 * 3600.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,6 +46,7 @@ def info(home: Home) -> tuple[Kept, ...]:
         "environments": home.environments,
         "images": home.images,
         "pythons": home.data / "pythons",
+        "tools": home.data / "tools",
         "unpacked": home.unpacked,
         "uv": home.cache / "uv",
         "conda": home.cache / "conda",
@@ -66,6 +73,7 @@ def prune(home: Home, *, cap_bytes: int) -> Swept:
     """
     before = info(home)
     _sweep(home)
+    _drop_tools(home, unused_s=_MONTH_S)
     return _freed(before, Store(home.store).prune(cap_bytes=cap_bytes), info(home))
 
 
@@ -81,6 +89,7 @@ def clear(home: Home) -> Swept:
             with contextlib.suppress(OSError):
                 to_trash(folder)
     _sweep(home)
+    _drop_tools(home, unused_s=0)
     return _freed(before, Store(home.store).clear(), info(home))
 
 
@@ -96,6 +105,21 @@ def _sweep(home: Home) -> None:
     conda = home.cache / "conda"
     for folder in (home.data, home.environments, home.images, home.unpacked, home.cache, conda, conda / "packages"):
         trees.empty_trash(folder)
+
+
+def _drop_tools(home: Home, *, unused_s: float) -> None:
+    """Delete each tfprov that was unpacked from a bundle, that nothing runs from, and that was not started for so long.
+
+    The bundle's `bootstrap` unpacks it again.
+    """
+    root, own = home.data / "tools", Path(tfprov.__file__).resolve()
+    for record in root.glob(f"*/{RECORD}"):
+        folder = record.parent
+        with contextlib.suppress(OSError):
+            is_used = time.time() - record.stat().st_mtime < unused_s or own.is_relative_to(folder.resolve())
+            if not is_used and not running_from(folder.resolve()):
+                trees.delete(to_trash(folder))
+    trees.empty_trash(root)
 
 
 def _freed(before: tuple[Kept, ...], wheels: Swept, after: tuple[Kept, ...]) -> Swept:

@@ -160,10 +160,13 @@ def test_what_is_whole_is_not_written_again(tmp_path: Path) -> None:
     for _ in range(3):
         started(bundle, home_)
     (folder,) = (home_ / "data" / "tools").iterdir()
-    before = {path: path.stat().st_ctime_ns for path in folder.rglob("*")}
+    # The time of the record says when it was last started.
+    before = {path: path.stat().st_ctime_ns for path in folder.rglob("*") if path.name != starter.RECORD}
+    last = (folder / starter.RECORD).stat().st_mtime_ns
     shutil.rmtree(bundle / "wheels")  # and no wheel is read
     assert started(bundle, home_).stdout == "started\n"
-    assert {path: path.stat().st_ctime_ns for path in folder.rglob("*")} == before
+    assert {path: path.stat().st_ctime_ns for path in before} == before
+    assert (folder / starter.RECORD).stat().st_mtime_ns > last
 
 
 def test_a_file_that_was_only_touched_is_read_and_kept(tmp_path: Path) -> None:

@@ -1,12 +1,17 @@
 from __future__ import annotations
 
+import _ssl
 import hashlib
+import os
 import shutil
 import subprocess
+import sys
+import time
 from pathlib import Path
 
 import pytest
 
+from tfprov.bundle.starter import RECORD
 from tfprov.fetch.store import Store
 from tfprov.lock.records import LockedFile
 from tfprov.paths import Home
@@ -35,7 +40,7 @@ def stored(home: Home, name: str, content: bytes) -> Path:
 def test_an_empty_cache_is_told_as_such(home: Home) -> None:
     assert {(one.bytes, one.files) for one in info(home)} == {(0, 0)}
     assert [one.what for one in info(home)] == [
-        *("environments", "images", "pythons", "unpacked", "uv", "conda", "wheels", "virtualenv"),
+        *("environments", "images", "pythons", "tools", "unpacked", "uv", "conda", "wheels", "virtualenv"),
     ]
 
 
@@ -80,6 +85,39 @@ def test_a_prune_tells_what_it_freed_beside_wheels(home: Home) -> None:
     swept = prune(home, cap_bytes=10)
     assert swept.files == 2
     assert swept.bytes >= 100_000
+
+
+def unpacked_tool(home: Home, key: str, *, days: float) -> Path:
+    folder = home.data / "tools" / key
+    (folder / "lib").mkdir(parents=True)
+    (folder / "tfprov.py").write_text("print('ready', flush=True)\nwhile True:\n    input()\n")
+    (folder / RECORD).write_text("{}")
+    moment = time.time() - days * 24 * 3600
+    os.utime(folder / RECORD, (moment, moment))
+    return folder
+
+
+def test_a_tfprov_of_a_bundle_that_was_not_started_for_a_month_is_pruned(home: Home) -> None:
+    old, new = unpacked_tool(home, "old", days=31), unpacked_tool(home, "new", days=29)
+    assert prune(home, cap_bytes=0).files == 2
+    assert [path.name for path in old.parent.iterdir()] == [new.name]
+    assert clear(home).files == 2
+    assert list(old.parent.iterdir()) == []
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="what a process has mapped is seen everywhere, but in another way")
+def test_a_tfprov_of_a_bundle_that_runs_is_kept(home: Home) -> None:
+    used = unpacked_tool(home, "used", days=31)
+    library = used / "lib" / "part.so"
+    shutil.copy(_ssl.__file__, library)
+    code = f"import ctypes; ctypes.CDLL({str(library)!r}); print('ready', flush=True); input()"
+    with subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as running:
+        assert running.stdout is not None
+        assert running.stdout.readline() == b"ready\n"
+        assert clear(home).files == 0
+        running.communicate(b"\n")
+    assert clear(home).files == 3
+    assert not used.exists()
 
 
 def test_a_damaged_wheel_is_named_and_removed(home: Home) -> None:
