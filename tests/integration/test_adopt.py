@@ -16,6 +16,7 @@ from typing import Any
 
 import pytest
 
+import sdists
 from broken import Project, another_processor, state, stock
 from site_under_test import OLDER, RELEASE, only_here
 from wheels import build_wheel
@@ -139,6 +140,31 @@ def system_packages(project: Project) -> None:
     settings.write_text(text)
 
 
+def user_site_shadows(project: Project) -> None:
+    system_packages(project)
+    shadow = project.root / ".local" / "lib" / project.library.parent.name / "site-packages"
+    shutil.copytree(project.library / "helper-1.0.dist-info", shadow / "helper-9.0.dist-info")
+    (shadow / "helper.py").write_text("raise ImportError('the one of the user site')\n")
+
+
+def editable_project(project: Project) -> None:
+    project.make(*BASE)
+    for name, text in sdists.project("mine", "0.1", requires=("helper",)).items():
+        (project.root / name).write_text(text)
+    own = '[project]\nname = "mine"\nversion = "0.1"\ndependencies = ["helper"]\n'
+    (project.root / "pyproject.toml").write_text(own + (project.root / "pyproject.toml").read_text())
+    (project.root / "mine.py").write_text("MINE = 1\n")
+    metadata = project.library / "mine-0.1.dist-info"
+    metadata.mkdir()
+    (metadata / "METADATA").write_text("Metadata-Version: 2.1\nName: mine\nVersion: 0.1\nRequires-Dist: helper\n")
+    (metadata / "INSTALLER").write_text("pip\n")
+    (metadata / "direct_url.json").write_text(
+        json.dumps({"url": project.root.as_uri(), "dir_info": {"editable": True}})
+    )
+    (metadata / "RECORD").write_text("mine-0.1.dist-info/METADATA,,\n__editable__.mine-0.1.pth,,\n")
+    (project.library / "__editable__.mine-0.1.pth").write_text(f"{project.root}\n")
+
+
 def read_only(project: Project) -> None:
     project.make(*BASE)
     (project.library / "helper.py").write_text("")
@@ -215,6 +241,8 @@ CASES = (
     Case(half_removed_folders, {"uninstall-metadata"}),
     Case(tensorflow_half_removed, {"uninstall-metadata"}),
     Case(system_packages, {"path-leak"}),
+    Case(user_site_shadows, {"path-leak"}),
+    Case(editable_project, set(), modules=("helper", "payload", "mine")),
     Case(read_only, {"file-damaged"}),
     Case(wrong_processor, {"python-broken", "platform-no-wheel"}),
     Case(old_keras, {"keras-mismatch"}, {"keras": ("2.15.0", "3.10.0")}),

@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 import time
+import zipfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -723,7 +724,7 @@ def foreign(site: CondaSite) -> Path:
     return root
 
 
-STATES = ("whole", "a conda file gone", "history gone", "python gone")
+STATES = ("whole", "a conda file gone", "history gone", "python gone", "pip over conda", "shadowed by the user site")
 
 
 @pytest.mark.parametrize("state", STATES)
@@ -738,6 +739,18 @@ def test_a_conda_environment_of_others_is_recreated_in_its_place(tmp_path: Path,
     if state == "python gone":
         for path in (root / "bin").glob("python*"):
             path.unlink()
+    library = root / "lib" / f"python{MINOR}" / "site-packages"
+    if state == "pip over conda":
+        newer = build_wheel(site.root / "built", "hello", "2.0", files={"hello.py": "__version__ = '2.0'\n"})
+        site.offer(newer)
+        shutil.rmtree(library / "hello-1.0.dist-info")
+        with zipfile.ZipFile(newer) as archive:
+            archive.extractall(library)
+        (library / "hello-2.0.dist-info" / "INSTALLER").write_text("pip\n")
+    if state == "shadowed by the user site":
+        shadow = site.root / ".local" / "lib" / f"python{MINOR}" / "site-packages"
+        shutil.copytree(library / "hello-1.0.dist-info", shadow / "hello-0.1.dist-info")
+        (shadow / "hello.py").write_text("raise ImportError('the one of the user site')\n")
     before = sorted(str(path) for path in root.rglob("*"))
     index = f"index.url={(site.root / 'index').as_uri()}"
     options = ("--in-place", "--output", "tf.toml", "--set", "smoke.level=quick", "--set", index, "--json")

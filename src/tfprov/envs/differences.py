@@ -63,7 +63,7 @@ def between(older: Mapping[str, str], newer: Mapping[str, str]) -> tuple[str, ..
     for name in sorted({*older, *newer}):
         was, now = older.get(name), newer.get(name)
         if was is None:
-            found.append(f"+ {name} {now}")
+            found.append(f"+ {name} {now}".rstrip())
         elif now is None:
             found.append(f"- {name} {was}")
         elif was != now:

@@ -317,7 +317,9 @@ def request_of(subject: Subject, wanted: Asked, text: str, lock: Path | None = N
 
 def _changes(wanted: Asked, found: Found, answer: Locked) -> tuple[Change, ...]:
     lock = answer.lock
-    after = {one.name: one.version for one in lock.files} | {one.name: one.version for one in lock.sources}
+    after = {one.name: one.version for one in lock.files}
+    # A folder has the version that it has; the lock does not name it.
+    after |= {one.name: one.version or found.versions.get(one.name, "") for one in lock.sources}
     decision = answer.plan.decision
     known: dict[str, str] = {}
     for bound in (*decision.constraints, *decision.also):

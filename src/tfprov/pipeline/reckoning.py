@@ -49,7 +49,9 @@ def _changes(context: Context, python: str, versions: dict[str, str]) -> tuple[s
         return None
     here = differences.packages(active.path)
     kept = {name: version for name, version in here.items() if name in versions or name not in SEEDS}
-    there = {"Python": python, **{name: version for name, version in versions.items() if name != "python"}}
+    # Nobody knows the version of a folder before it is built; most often it stays.
+    known = {name: version or here.get(name, "") for name, version in versions.items() if name != "python"}
+    there = {"Python": python, **known}
     return differences.between({"Python": active.seal.python_version, **kept}, there)
 
 

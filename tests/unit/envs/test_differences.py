@@ -36,6 +36,7 @@ def test_what_came_went_and_moved_is_told_with_its_versions() -> None:
     older = {"numpy": "2.1.0", "pillow": "11.0", "wheel": "1"}
     newer = {"numpy": "2.2.0", "seaborn": "0.13.2", "wheel": "1"}
     assert differences.between(older, newer) == ("numpy 2.1.0 → 2.2.0", "- pillow 11.0", "+ seaborn 0.13.2")
+    assert differences.between({}, {"mine": ""}) == ("+ mine",)
 
 
 def test_generations_are_compared_with_those_before_them(tmp_path: Path) -> None:
