@@ -34,6 +34,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from tfprov import project_folder
 from tfprov.errors import TfprovError
+from tfprov.lock.merging import check_merged
 from tfprov.lock.records import Header, Lock, LockedFile, LockedSource
 from tfprov.lock.resolve import FOLDER, is_wheel_at
 from tfprov.paths import content_of, plain, write_atomic
@@ -199,6 +200,7 @@ def _parse(path: Path) -> tuple[bytes, Header, Pylock]:
         raw = content_of(path)
     except OSError as error:
         raise TfprovError("lock-invalid", f"`{path}` cannot be read", evidence=(str(error),), hint=_MOVE) from error
+    check_merged(path, raw)
     try:
         document = tomllib.loads(raw.decode())
         pylock = Pylock.from_dict(document)

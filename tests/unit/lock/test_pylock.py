@@ -271,6 +271,15 @@ def test_a_mistake_made_by_hand_is_said_with_its_line(tmp_path: Path) -> None:
     assert "line 4" in error.evidence[0]
 
 
+def test_a_conflict_of_git_is_called_one(tmp_path: Path) -> None:
+    path = written(tmp_path, package("app", wheel("app")))
+    path.write_text(path.read_text().replace("created-by", "<<<<<<< HEAD\n=======\n>>>>>>> theirs\ncreated-by", 1))
+    error = refusal(path)
+    assert (error.code.name, error.what) == ("lock-invalid", f"`{path}` has an unsolved conflict of git")
+    assert error.evidence == ("line 4: <<<<<<< HEAD",)
+    assert f"`git checkout --ours -- {path}`" in str(error.hint)
+
+
 @pytest.mark.parametrize(
     "content", [b"", b"\xff", b"lock-version = '9.0'\ncreated-by = 'x'\npackages = []", b"packages = 3"]
 )
@@ -387,7 +396,7 @@ def test_built_wheels_take_the_place_of_their_sources(tmp_path: Path) -> None:
     assert lock.files[0].url == (tmp_path / "wheels" / "app-1.0-py3-none-any.whl").as_uri()
 
 
-@pytest.mark.parametrize("content", [b"", b"\xff", b"packages = 3", b"x = " + b"[" * 100_000, b"<<<<<<< ours\n"])
+@pytest.mark.parametrize("content", [b"", b"\xff", b"packages = 3", b"x = " + b"[" * 100_000])
 @pytest.mark.parametrize("is_ours", [True, False])
 def test_a_renewal_is_advised_where_it_is_possible(tmp_path: Path, content: bytes, is_ours: bool) -> None:
     path = tmp_path / "pylock.train.toml"

@@ -17,6 +17,7 @@ from tfprov.errors import TfprovError
 from tfprov.events import Note
 from tfprov.host.records import Facts, Interpreter
 from tfprov.lock import pylock
+from tfprov.lock.merging import check_merged
 from tfprov.lock.records import Header, LockedFile, Target
 from tfprov.paths import temporary
 from tfprov.pipeline.backends.conda.solving import asked_of, channels_of, solve, subdir_of, veil_of
@@ -134,9 +135,11 @@ def _locked_choice(context: Context, machine: Machine) -> LockedChoice | None:
 def _read(context: Context, machine: Machine) -> tuple[CondaPart, tuple[LockedFile, ...], str]:
     path = context.lock_path
     try:
-        digest = hashlib.sha256(path.read_bytes()).hexdigest()
+        raw = path.read_bytes()
     except OSError as error:
         raise TfprovError("lock-invalid", f"`{path}` cannot be read", evidence=(str(error),)) from error
+    check_merged(path, raw)
+    digest = hashlib.sha256(raw).hexdigest()
     client.require_extra()
     part, wheels = client.read_lock(
         path,

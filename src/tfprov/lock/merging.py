@@ -1,0 +1,35 @@
+"""Locks that version control left a conflict in."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from pathlib import Path
+
+from tfprov.errors import TfprovError
+
+_MARK = re.compile(rb"^<{7} .*", re.MULTILINE)
+
+
+def check_merged(path: Path, raw: bytes) -> None:
+    """Make sure that nobody has to choose a side first.
+
+    Args:
+        path: the lock, for messages.
+        raw: its content.
+
+    Raises:
+        TfprovError: `lock-invalid`.
+    """
+    mark = _MARK.search(raw)
+    if mark is None:
+        return
+    line = raw.count(b"\n", 0, mark.start()) + 1
+    choice = f"git checkout --ours -- {shlex.quote(str(path))}"
+    raise TfprovError(
+        "lock-invalid",
+        f"`{path}` has an unsolved conflict of git",
+        evidence=(f"line {line}: {mark[0].decode(errors='replace').strip()}",),
+        hint=f"merge the profile, take one side of the lock with `{choice}`, and run `tfprov lock`: "
+        "what still fits keeps its version",
+    )
