@@ -56,7 +56,14 @@ class Link:
     uploaded: str | None = None
 
 
-def listing(projects: Sequence[str], network: Network, *, emit: Emit, with_sources: bool = False) -> Listing:
+def listing(
+    projects: Sequence[str],
+    network: Network,
+    *,
+    emit: Emit,
+    with_sources: bool = False,
+    deadline: float | None = None,
+) -> Listing:
     """The wheels of some projects on the indexes.
 
     As with uv, a project is taken from the first index that has it, `extra` before the main one, and the files of
@@ -68,6 +75,7 @@ def listing(projects: Sequence[str], network: Network, *, emit: Emit, with_sourc
         network: the indexes, and how to reach them.
         emit: receives an `Attempt` for every try.
         with_sources: whether source distributions are listed too.
+        deadline: time on the monotonic clock after which nothing is waited for; None for no limit.
 
     Raises:
         TfprovError: `net-…` or `mirror-http-error` when an index cannot be read; `net-portal` for a login page.
@@ -75,7 +83,7 @@ def listing(projects: Sequence[str], network: Network, *, emit: Emit, with_sourc
     kinds = (".whl", ".tar.gz", ".zip") if with_sources else (".whl",)
     names = tuple(dict.fromkeys(canonicalize_name(project) for project in projects))
     with contextlib.closing(Clients(network)) as clients:
-        found = _files(names, kinds, Ways(network=network, emit=emit, clients=clients))
+        found = _files(names, kinds, Ways(network=network, emit=emit, clients=clients, deadline=deadline))
     sources = [*network.extra, network.simple_url, *network.find_links]
     return Listing(files=found, source=", ".join(without_userinfo(source) for source in sources))
 
@@ -121,13 +129,16 @@ class Offering:
     indexes: tuple[str, ...]
 
 
-def offerings(projects: Sequence[str], network: Network, *, emit: Emit) -> tuple[Offering, ...]:
+def offerings(
+    projects: Sequence[str], network: Network, *, emit: Emit, deadline: float | None = None
+) -> tuple[Offering, ...]:
     """Which indexes have which of some projects; those that none has are left out.
 
     Args:
         projects: normalised names.
         network: the indexes, and how to reach them.
         emit: receives an `Attempt` for every try.
+        deadline: time on the monotonic clock after which nothing is waited for; None for no limit.
 
     Raises:
         TfprovError: an index cannot be read.
@@ -138,7 +149,7 @@ def offerings(projects: Sequence[str], network: Network, *, emit: Emit) -> tuple
         contextlib.closing(Clients(network)) as clients,
         ThreadPoolExecutor(max_workers=network.connections, thread_name_prefix="index") as pool,
     ):
-        ways = Ways(network=network, emit=emit, clients=clients)
+        ways = Ways(network=network, emit=emit, clients=clients, deadline=deadline)
         has = dict(zip(pairs, pool.map(lambda pair: _project(pair[1], pair[0], ways) is not None, pairs), strict=True))
     found = ((project, tuple(index for index in indexes if has[project, index])) for project in projects)
     return tuple(Offering(project=project, indexes=there) for project, there in found if there)

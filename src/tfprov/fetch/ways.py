@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Generic, TypeVar
@@ -31,6 +32,7 @@ _ONCE = Policy(tries=1)
 _WORTH_WAITING = frozenset({"net-refused", "mirror-http-error"})
 _PATIENT_TRIES = 4
 _PATIENT_FACTOR = 2.0
+_MOMENT = 0.1
 
 
 class Clients:
@@ -156,13 +158,26 @@ class Ways:
 
     @contextlib.contextmanager
     def client(self, url: str, route: Route, factor: float) -> Iterator[httpx.Client]:
-        """A client for a server on a route; with another patience than usual it is a new one."""
+        """A client for a server on a route; with another patience than usual it is a new one.
+
+        Where the deadline is near, the server has no longer than that to say something.
+        """
+        network, left = self.network, self._seconds_left()
+        if left is not None and left < network.idle_timeout * factor:
+            connect = min(network.connect_timeout, left)
+            with network.client(route, connect_timeout=connect, idle_timeout=left) as client:
+                yield client
+            return
         if self.clients is not None and factor == 1.0:
             with self.clients.lend(route, origin_of(url)) as client:
                 yield client
             return
-        with self.network.client(route, idle_timeout=self.network.idle_timeout * factor) as client:
+        with network.client(route, idle_timeout=network.idle_timeout * factor) as client:
             yield client
+
+    def _seconds_left(self) -> float | None:
+        """Until the deadline, but a moment at least; None without one."""
+        return None if self.deadline is None else max(_MOMENT, self.deadline - time.monotonic())
 
 
 class _Reading(Generic[T]):

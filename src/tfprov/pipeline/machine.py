@@ -54,7 +54,7 @@ class Machine:
         if self.network.offline and self.network.index_url is None:
             return None
         try:
-            return listing(("tensorflow", "tensorflow-cpu"), self.network, emit=self._context.emit)
+            return self._listing("tensorflow", "tensorflow-cpu")
         except TfprovError as error:
             text = (
                 f"the index could not be asked which releases it has ({error.what}); the table that comes with "
@@ -67,14 +67,19 @@ class Machine:
 
     def has_wheels(self, project: str) -> bool:
         """Whether the index has a wheel of a project for any Python 3, asked once; True when it cannot be asked."""
+        if self.network.offline and self.network.index_url is None:
+            return True
         if project not in self._has_wheels:
             try:
-                files = listing((project,), self.network, emit=self._context.emit).files[project]
+                files = self._listing(project).files[project]
             except TfprovError:
                 return True
             tags = (tag for file in files for tag in _tags(file.filename))
             self._has_wheels[project] = any(tag.interpreter.startswith(("py3", "cp3")) for tag in tags)
         return self._has_wheels[project]
+
+    def _listing(self, *projects: str) -> Listing:
+        return listing(projects, self.network, emit=self._context.emit, deadline=self._context.deadline)
 
     def tool_environment(self) -> dict[str, str]:
         """Variables for a child that may use the network, by the first route."""

@@ -3,6 +3,7 @@ from __future__ import annotations
 import contextlib
 import json
 import socket
+import time
 from pathlib import Path
 
 import pytest
@@ -161,3 +162,15 @@ def test_a_connection_that_never_comes_about_is_tried_once_and_once_more_patient
         ("normal", 1),
         ("patient", 1),
     ]
+
+
+@pytest.mark.parametrize(
+    "faults", [Faults(header_delay=3600.0), Faults(header_trickle=0.5)], ids=["silence", "trickle"]
+)
+def test_a_listing_that_waits_ends_with_the_deadline(faults: Faults) -> None:
+    with Index(FILES, faults) as index:
+        # Without the deadline each try would wait for an hour.
+        network = Network(index_url=index.simple, connect_timeout=3600.0, idle_timeout=3600.0)
+        with pytest.raises(TfprovError) as caught:
+            listing(["thing"], network, emit=ignore, deadline=time.monotonic() + 0.5)
+    assert caught.value.code.name == "net-timeout"
