@@ -16,6 +16,7 @@ from tfprov.cli.options import (
     PROFILE_HELP,
     Json,
     Locked,
+    Offline,
     Overrides,
     ProfileName,
     Quiet,
@@ -81,7 +82,7 @@ def up(
             "network. Repeat it to name older bundles for a delta.",
         ),
     ] = None,
-    offline: Annotated[bool, typer.Option("--offline", help="Use what is on this machine, no network.")] = False,
+    offline: Offline = False,
     junit: Annotated[Path | None, typer.Option(help="Write the verdict, or the failure, as JUnit XML here.")] = None,
     as_json: Json = False,
     verbose: Verbose = False,
@@ -134,6 +135,7 @@ def lock(
     host: Annotated[
         Path | None, typer.Option(help="Facts of the machine to lock for (conda environments). Default: this machine.")
     ] = None,
+    offline: Offline = False,
     as_json: Json = False,
     verbose: Verbose = False,
     quiet: Quiet = False,
@@ -145,7 +147,8 @@ def lock(
         from tfprov.report import documents, text
 
         with output.progress() as emit:
-            found = run_lock(request_of(profile, overrides, upgrade=upgrade, locked=locked, host=host), emit)
+            asked = request_of(profile, overrides, upgrade=upgrade, locked=locked, host=host)
+            found = run_lock(replace(asked, offline=offline), emit)
         output.result(text.lock(found), documents.lock(found))
 
 

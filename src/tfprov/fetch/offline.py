@@ -1,4 +1,4 @@
-"""The sources of a run without network: indexes and folders on this machine."""
+"""The sources of a run without network: indexes and folders on this machine, and pages that were read before."""
 
 from __future__ import annotations
 
@@ -6,7 +6,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from tfprov.fetch.sources import Network, network
+from tfprov.errors import TfprovError
+from tfprov.fetch.sources import KeptPages, Network, network
+from tfprov.fetch.stand_ins import stand_in
+from tfprov.fetch.veil import Veil
 from tfprov.host.records import Facts
 from tfprov.profile.records import Profile
 
@@ -39,6 +42,23 @@ def local_network(profile: Profile, folder: Path, facts: Facts, environ: Mapping
         find_links=_folders(found.find_links),
         mirrors=(),
         offline=True,
+        kept=_kept_pages(profile, folder, facts, environ),
+    )
+
+
+def _kept_pages(profile: Profile, folder: Path, facts: Facts, environ: Mapping[str, str]) -> KeptPages | None:
+    """The pages that a run with the network would have asked for; None where that cannot be told now."""
+    try:
+        known = network(profile, folder, facts, environ)
+    except TfprovError:
+        # A variable is not set, or a setting cannot be read: both matter to those alone who use the network.
+        return None
+    veil = Veil(dict(known.variables))
+    links = (place for place in known.find_links if "://" in place and place not in _folders((place,)))
+    return KeptPages(
+        index=stand_in(known.simple_url, "index", veil),
+        extra=tuple(stand_in(url, "index", veil) for url in known.extra),
+        find_links=tuple(stand_in(place, "links", veil) for place in links),
     )
 
 

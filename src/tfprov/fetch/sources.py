@@ -29,6 +29,21 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class KeptPages:
+    """What stands for the indexes and pages whose copies a resolver may have kept from an earlier run.
+
+    Attributes:
+        index: of the main index.
+        extra: of further indexes.
+        find_links: of pages of links.
+    """
+
+    index: str
+    extra: tuple[str, ...] = ()
+    find_links: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Network:
     """The sources of a run, and everything needed to reach them.
 
@@ -50,6 +65,7 @@ class Network:
         folder: for files that child processes need.
         allow_http: hosts that an https address may lead to without encryption.
         offline: whether no server may be contacted.
+        kept: pages of servers that may be read without asking them; None where none may.
         health: what this run has learnt about routes and servers.
         keyring: credentials that the user's keyring gave in this run.
         names: addresses of hosts that were looked up in this run.
@@ -72,6 +88,7 @@ class Network:
     folder: Path | None = None
     allow_http: tuple[str, ...] = ()
     offline: bool = False
+    kept: KeptPages | None = None
     health: Health = field(default_factory=Health, compare=False, repr=False)
     keyring: Keyring = field(default_factory=Keyring, compare=False, repr=False)
     names: Names = field(default_factory=Names, compare=False, repr=False)
@@ -80,6 +97,11 @@ class Network:
     def simple_url(self) -> str:
         """The configured index, or the public default of pip and uv."""
         return self.index_url or default_index()
+
+    @property
+    def has_pages(self) -> bool:
+        """Whether there is anything to resolve from."""
+        return not self.offline or bool(self.index_url or self.find_links or self.kept)
 
     @property
     def places(self) -> tuple[str, ...]:

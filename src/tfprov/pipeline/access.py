@@ -41,7 +41,13 @@ class IndexAccess:
     @property
     def find_links(self) -> tuple[str, ...]:
         """Folders and pages of links, for its arguments."""
-        return self._network.places if self._relay is None else self._relay.find_links
+        if self._relay is not None:
+            return self._relay.find_links
+        return (*self._network.places, *(self._network.kept.find_links if self._network.kept else ()))
+
+    @property
+    def _is_disguised(self) -> bool:
+        return self._relay is not None or self._network.kept is not None
 
     @property
     def failed(self) -> bool:
@@ -56,7 +62,9 @@ class IndexAccess:
             bare: whether it may start foreign code, which gets none of the user's own variables.
         """
         network, environ = self._network, self._context.request.environ
-        index = index or network.index_url
+        index, extra = index or network.index_url, network.extra
+        if network.kept is not None:
+            index, extra = index or network.kept.index, network.kept.extra
         variables = network.tool_environment(self.route)
         # Stands in the requirements for wheels that lie beside the profile.
         variables["PROJECT_ROOT"] = str(self._context.loaded.folder)
@@ -67,7 +75,7 @@ class IndexAccess:
             variables.update(self._git_over_http(environ))
         else:
             variables.update({"UV_DEFAULT_INDEX": index} if index else {})
-            variables.update({"UV_INDEX": " ".join(network.extra)} if network.extra else {})
+            variables.update({"UV_INDEX": " ".join(extra)} if extra else {})
         if not bare:
             return clean_environment(environ, **variables)
         git = {name: value for name, value in environ.items() if name.startswith(("GIT_", "SSH_"))}
@@ -88,13 +96,13 @@ class IndexAccess:
         """What it reads in place of a requirement."""
         from tfprov.fetch.stand_ins import disguised
 
-        return line if self._relay is None else disguised(line)
+        return disguised(line) if self._is_disguised else line
 
     def truthful(self, text: str) -> str:
         """What it writes, with the real addresses, without what may not be kept: values of variables, signatures."""
         from tfprov.fetch.stand_ins import truthful
 
-        if self._relay is None:
+        if not self._is_disguised:
             return text
         return _SIGNED.sub(lambda found: without_signature(found[0]), truthful(text))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from dataclasses import replace
 
 from packaging.tags import Tag
 from packaging.utils import InvalidWheelFilename, parse_wheel_filename
@@ -44,6 +45,9 @@ class Machine:
         context = self._context
         reach = local_network if context.request.offline else network
         found = reach(context.loaded.profile, context.loaded.folder, self.facts, context.request.environ)
+        if context.bundle is not None:
+            # It brings all that is needed, and nothing else may be taken.
+            found = replace(found, kept=None)
         for text in found.notes:
             context.emit(Note(text=text, level="warning"))
         return found

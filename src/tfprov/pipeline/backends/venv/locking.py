@@ -17,7 +17,7 @@ from tfprov.lock.records import Header, Inputs, Target
 from tfprov.lock.renew import versions_in
 from tfprov.lock.resolve import Pinned, is_tensorflow, sources_in, tensorflows_in
 from tfprov.pipeline import other_platforms
-from tfprov.pipeline.backends.venv.resolving import Selection, ask_resolver
+from tfprov.pipeline.backends.venv.resolving import Selection, ask_resolver, nothing_to_resolve_from
 from tfprov.pipeline.context import Context
 from tfprov.pipeline.machine import Machine
 from tfprov.pipeline.origins import origins
@@ -41,14 +41,8 @@ def lock(context: Context, machine: Machine, choice: Choice, interpreter: Interp
     if not changes:
         return locked(path)
     require_change_allowed(context, changes)
-    network = machine.network
-    if network.offline and network.index_url is None and not network.find_links:
-        raise TfprovError(
-            "offline-missing",
-            "the lock would have to be made, and the network may not be used",
-            evidence=changes,
-            hint="make the lock where there is an index, with `tfprov lock`, and bring it here",
-        )
+    if not machine.network.has_pages:
+        raise nothing_to_resolve_from(changes)
     _write(context, machine, choice, interpreter, bounds=_kept_bounds(context, plan), path=path)
     found = locked(path, changes)
     for line in origins(context, machine, (file.name for file in found.lock.files)):

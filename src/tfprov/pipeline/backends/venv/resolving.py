@@ -10,7 +10,7 @@ from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 
-from tfprov.errors import TfprovError
+from tfprov.errors import Group, TfprovError
 from tfprov.events import Attempt, Emit, Event, Note
 from tfprov.host.records import Facts, Interpreter
 from tfprov.ladder.climb import InapplicableError, Policy, Step, TransferError, climb
@@ -129,7 +129,22 @@ def ask_resolver(
         steps = _steps(context, machine, question, access, once=once)
         policy = Policy(tries=2, deadline=context.deadline)
         emit = _without_attempts(context.emit) if once else context.emit
-        return climb("lock", steps, emit=emit, skip=context.skip, policy=policy)
+        try:
+            return climb("lock", steps, emit=emit, skip=context.skip, policy=policy)
+        except TfprovError as error:
+            if not machine.network.offline or error.code.group is not Group.NETWORK:
+                raise
+            raise nothing_to_resolve_from(("no page that was read before answers it", *error.evidence)) from error
+
+
+def nothing_to_resolve_from(evidence: tuple[str, ...]) -> TfprovError:
+    """The failure of a resolve that would need the network."""
+    return TfprovError(
+        "offline-missing",
+        "the lock would have to be made, and the network may not be used",
+        evidence=evidence,
+        hint="make the lock where there is an index, with `tfprov lock`, and bring it here",
+    )
 
 
 def _steps(

@@ -72,9 +72,7 @@ def is_same_everywhere(error: TfprovError) -> bool:
 
 def can_resolve(machine: Machine) -> bool:
     """Whether there is an index, or a folder, to resolve from."""
-    network = machine.network
-    offline = network.offline and network.index_url is None and not network.find_links
-    return not offline and machine.unreachable is None
+    return machine.network.has_pages and machine.unreachable is None
 
 
 def best_by_wheels(
