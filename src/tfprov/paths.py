@@ -42,7 +42,7 @@ class Home:
         data/environments/<id>/     one environment: its generations and the link to the verified one
         data/images/<key>/          the files of verified generations, to make them again by linking
         data/unpacked/<hash>/       the files of wheels, to link environments from
-        cache/store/                verified files by hash
+        cache/store/                verified files by hash; for this user only
         cache/uv/, cache/pip/ …     caches of the tools that tfprov starts
         state/journals/<id>/        one file of JSON lines per run
 
@@ -50,7 +50,7 @@ class Home:
         data: what cannot be made again without work.
         cache: what can be fetched or made again.
         state: records of runs.
-        shared_store: the store where `TFPROV_STORE` says so; None for its place in the cache.
+        shared_store: the folder that `TFPROV_STORE` names; None for none.
     """
 
     data: Path
@@ -65,8 +65,15 @@ class Home:
 
     @property
     def store(self) -> Path:
-        """Folder of the content-addressed store."""
-        return self.shared_store or self.cache / "store"
+        """Folder of the content-addressed store: one that no other user can write to."""
+        if self.shared_store is not None and not others_can_write(self.shared_store):
+            return self.shared_store
+        return self.cache / "store"
+
+    @property
+    def common_store(self) -> Path | None:
+        """Folder of files that other users can put there, too, so that none is believed; None for none."""
+        return None if self.store == self.shared_store else self.shared_store
 
     @property
     def images(self) -> Path:
@@ -87,16 +94,18 @@ class Home:
 def home(environ: Mapping[str, str]) -> Home:
     """The folders to use: below `TFPROV_HOME` where that is set, else where the platform wants them.
 
-    `TFPROV_STORE` moves the store alone.
+    `TFPROV_STORE` moves the store alone. In a `TFPROV_HOME` that several users can write to each has a folder of his
+    own: under its name one could put an environment there that another would run.
 
     Raises:
-        TfprovError: `permission-denied` when there is neither a home directory nor `TFPROV_HOME`.
+        TfprovError: `permission-denied` when there is neither a home directory nor `TFPROV_HOME`; `path-not-ours` when
+            the own folder in a common one is somebody else's.
     """
     override = environ.get(HOME_VARIABLE)
     shared = environ.get(STORE_VARIABLE)
     store = expanded(shared).absolute() if shared else None
     if override:
-        root = expanded(override).absolute()
+        root = _own_part(expanded(override).absolute())
         return Home(data=root / "data", cache=root / "cache", state=root / "state", shared_store=store)
     import platformdirs
 
@@ -119,6 +128,51 @@ def home(environ: Mapping[str, str]) -> Home:
         evidence=("HOME is not set to an absolute path, and this user has no entry in the user database",),
         hint=f"set {HOME_VARIABLE} to a folder that you may write to",
     ) from cause
+
+
+def _own_part(root: Path) -> Path:
+    try:
+        # What belongs to another user, and to him alone, is his word on what is in it: he asked for root, or is asked.
+        if os.name != "posix" or not _is_common(root.stat()) or not os.access(root, os.W_OK):
+            return root
+    except OSError:
+        return root
+    own = root / f"user-{os.getuid()}"
+    with contextlib.suppress(OSError):
+        own.mkdir(mode=0o700)
+    try:
+        found = own.lstat()
+    except OSError:
+        return own  # whoever needs it learns why it cannot be made
+    if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid():
+        raise TfprovError(
+            "path-not-ours",
+            f"`{own}` is not a folder of this user's",
+            evidence=(f"several users can write to `{root}`, and each has a folder of his own in it",),
+            hint=f"set {HOME_VARIABLE} to a folder that only you may write to",
+        )
+    return own
+
+
+def others_can_write(folder: Path) -> bool:
+    """Whether other users, who are not root, can put or exchange things in a folder. One that is not there is nobody's.
+
+    What its group may write to counts when it passes that group on (`chmod g+s`) or is not this user's: under
+    `umask 002` every folder of a user may be written to by a group that is his alone.
+    """
+    if os.name != "posix":
+        return False
+    try:
+        found = folder.stat()
+    except OSError:
+        return False
+    return found.st_uid not in (os.getuid(), 0) or _is_common(found)
+
+
+def _is_common(found: os.stat_result) -> bool:
+    """Whether a folder was given to several users."""
+    passed_on = bool(found.st_mode & stat.S_ISGID) or found.st_uid != os.getuid()
+    return bool(found.st_mode & stat.S_IWOTH or (found.st_mode & stat.S_IWGRP and passed_on))
 
 
 def expanded(text: str) -> Path:

@@ -94,4 +94,5 @@ def cache_dir(as_json: Json = False) -> None:
         from tfprov.paths import home
 
         found = home(os.environ)
-        output.result(str(found.store), {"store": found.store, "data": found.data, "state": found.state})
+        store = found.common_store or found.store
+        output.result(str(store), {"store": store, "data": found.data, "state": found.state})

@@ -100,8 +100,12 @@ class Job:
                 self.meter.found(path.stat().st_size)
                 self.meter.at(file, path.stat().st_size, last=True)
                 return path
+            common = self.store.take_common(file, alone=alone)
             source = local_path(file.url) or self._local_copy(file)
-            if source is not None:
+            if common is not None:
+                path = common
+                self.meter.found(path.stat().st_size)
+            elif source is not None:
                 path = self._adopt(file, source, alone)
                 self.meter.arrived(path.stat().st_size)
             else:

@@ -261,8 +261,10 @@ class Partial:
 
 
 def _open(path: Path) -> IO[bytes]:
-    """Open a file for reading and writing, unbuffered; created if missing, never truncated."""
-    return os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_BINARY", 0), 0o666), "r+b", 0)
+    """Open a file for reading and writing, unbuffered; created if missing, never truncated. No link is followed."""
+    flags = os.O_RDWR | os.O_CREAT | getattr(os, "O_BINARY", 0) | getattr(os, "O_NOFOLLOW", 0)
+    # Whatever the mask says: what is hashed may be changed by nobody else.
+    return os.fdopen(os.open(path, flags, 0o644), "r+b", 0)
 
 
 def _named(error: OSError, path: Path) -> OSError:

@@ -99,9 +99,7 @@ def metadata_answer(ways: Ways, url: str, asked: Mapping[str, str], store: Store
 @contextlib.contextmanager
 def _received(chunks: Iterable[bytes], filename: str, store: Store | None) -> Iterator[IO[bytes]]:
     """A whole wheel, which goes into the store: the download finds it there."""
-    folder = None if store is None else store.root
-    if folder is not None:
-        folder.mkdir(parents=True, exist_ok=True)
+    folder = None if store is None else store.folder("partial")
     with tempfile.NamedTemporaryFile(dir=folder) as file:
         digest, size = hashlib.sha256(), 0
         for chunk in chunks:

@@ -29,6 +29,7 @@ import filelock
 from tfprov import locks, paths
 from tfprov.digests import sha256_of
 from tfprov.errors import TfprovError
+from tfprov.fetch.common import Common, create
 from tfprov.fetch.flushing import Flusher
 from tfprov.fetch.leases import Lease, guard, leased
 from tfprov.fetch.partial import Partial
@@ -65,11 +66,26 @@ class Swept:
 
 
 class Store:
-    """Files by hash below one folder. Several processes may use it at once, and it survives when one is killed."""
+    """Files by hash below one folder. Several processes may use it at once, and it survives when one is killed.
 
-    def __init__(self, root: Path) -> None:
-        """Use this folder. It is created by the first write."""
+    Nobody but this user writes there, so what was hashed when it came in is what is read. What others have goes through
+    `common`, from which files are copied and hashed.
+    """
+
+    def __init__(self, root: Path, *, common: Path | None = None) -> None:
+        """Use this folder. It is created by the first write, for this user only.
+
+        Args:
+            root: the folder.
+            common: another one, in which several users leave files for each other; None for none.
+        """
         self.root = root
+        self.common = None if common is None else Common(common)
+
+    @classmethod
+    def of(cls, home: paths.Home) -> Store:
+        """The store of a user."""
+        return cls(home.store, common=home.common_store)
 
     def path(self, sha256: str, filename: str) -> Path:
         """The path of a file, whether it is here or not. It keeps its name, because installers read wheel names."""
@@ -88,6 +104,10 @@ class Store:
         if file.size is not None and size != file.size:
             return False
         return not self._records(file.sha256)[-1].exists() or self._survived(path, file.sha256)
+
+    def is_near(self, file: LockedFile) -> bool:
+        """Whether the whole file is here, or seems to be where other users have left theirs."""
+        return self.has(file) or (self.common is not None and self.common.seems_to_have(file))
 
     def _survived(self, path: Path, sha256: str) -> bool:
         """Whether a file that may not have been flushed is whole."""
@@ -132,7 +152,7 @@ class Store:
         Raises:
             TfprovError: `disk-full`, `permission-denied`, `read-only-fs`.
         """
-        return Partial(self._folder("partial") / f"{sha256}{'' if alone else _own_name()}.part")
+        return Partial(self.folder("partial") / f"{sha256}{'' if alone else _own_name()}.part")
 
     @contextlib.contextmanager
     def lock(
@@ -157,7 +177,7 @@ class Store:
         """
         part = self.root / "partial" / f"{sha256}.part"
         signs = (part, *self._records(sha256), part.with_suffix(".copy"))
-        path = self._folder("locks") / f"{sha256}.lock"
+        path = self.folder("locks") / f"{sha256}.lock"
         with locks.held(path, timeout=timeout, waiting=waiting, signs=signs) as alone:
             yield alone
 
@@ -178,10 +198,36 @@ class Store:
         except OSError as error:
             raise classify_exception(error) from error
         flusher.add(target, records)
+        self._offer(file, target)
         if records != self._records(file.sha256):
             # Fetched beside an owner that is stuck: no other process would look at these records.
             flusher.wait()
         return target
+
+    def _offer(self, file: LockedFile, path: Path) -> None:
+        if self.common is not None:
+            self.common.offer(file, path)
+
+    def take_common(self, file: LockedFile, *, alone: bool = True) -> Path | None:
+        """Copy a file that another user left into the store; None where there is none, or not this one.
+
+        Args:
+            file: the expected file.
+            alone: whether `lock` is held.
+
+        Raises:
+            TfprovError: the machine's reason why it cannot be copied.
+        """
+        reader = None if self.common is None else self.common.open(file)
+        if reader is None:
+            return None
+        with reader:
+            try:
+                return self._take(file, reader, source=file.filename, alone=alone)
+            except TfprovError as error:
+                if error.code.name != "hash-mismatch":
+                    raise
+                return None
 
     def adopt(self, file: LockedFile, source: Path, *, alone: bool = True) -> Path:
         """Copy a local file into the store and check its hash on the way. The source stays as it is.
@@ -210,11 +256,17 @@ class Store:
         Raises:
             TfprovError: `hash-mismatch` when it is another file, or the machine's reason.
         """
+        target = self._take(file, reader, source=source, alone=alone)
+        self._offer(file, target)
+        return target
+
+    def _take(self, file: LockedFile, reader: BinaryIO, *, source: str, alone: bool) -> Path:
         target = self.path(file.sha256, file.filename)
-        temporary = self._folder("partial") / f"{file.sha256}{'' if alone else _own_name()}.copy"
+        temporary = self.folder("partial") / f"{file.sha256}{'' if alone else _own_name()}.copy"
         try:
             digest = hashlib.sha256()
-            with temporary.open("wb") as writer:
+            temporary.unlink(missing_ok=True)
+            with create(temporary) as writer:
                 while chunk := reader.read(_BUFFER):
                     digest.update(chunk)
                     writer.write(chunk)
@@ -312,6 +364,8 @@ class Store:
             cap_bytes: 0 removes everything that may be removed.
             keep: hashes that must stay, even if the store remains above the cap.
         """
+        if self.common is not None:
+            self.common.prune(cap_bytes=cap_bytes)
         if not self.root.is_dir():
             return Swept(files=0, bytes=0)
         try:
@@ -373,10 +427,17 @@ class Store:
         except (OSError, TfprovError):
             return None  # another process works on it
 
-    def _folder(self, name: str) -> Path:
+    def folder(self, name: str) -> Path:
+        """One of the folders of the store, made where it is not there.
+
+        Raises:
+            TfprovError: the machine's reason why it cannot be made.
+        """
         folder = self.root / name
         try:
-            folder.mkdir(parents=True, exist_ok=True)
+            self.root.parent.mkdir(parents=True, exist_ok=True)
+            self.root.mkdir(mode=0o700, exist_ok=True)
+            folder.mkdir(exist_ok=True)
         except OSError as error:
             raise classify_exception(error) from error
         return folder

@@ -80,6 +80,8 @@ _ERRNO = {
     errno.EPERM: "permission-denied",
     errno.EROFS: "read-only-fs",
     errno.ENOTDIR: "permission-denied",
+    errno.ELOOP: "path-not-ours",
+    errno.EFBIG: "limit-reached",
     errno.EEXIST: "path-not-ours",
     errno.EISDIR: "path-not-ours",
     errno.ETXTBSY: "file-in-use",

@@ -149,7 +149,7 @@ def index_access(context: Context, machine: Machine, requirements: Sequence[str]
         deadline=context.deadline,
         skip=context.skip,
         direct=requirements,
-        store=Store(context.home.store),
+        store=Store.of(context.home),
         promised=promised_in(context),
         environ=context.request.environ,
     ) as relay:

@@ -138,7 +138,7 @@ def require_local(context: Context, machine: Machine, files: Sequence[LockedFile
 
     def is_here(file: LockedFile) -> bool:
         named = local_path(file.url)
-        if store.has(file) or (served is not None and file.url.startswith(served)):
+        if store.is_near(file) or (served is not None and file.url.startswith(served)):
             return True
         return any(path.is_file() for path in ([named] if named else []) + [each / file.filename for each in folders])
 

@@ -239,7 +239,7 @@ def _select(lock: Lock, facts: Facts) -> Lock:
 
 def _fetched(context: Context, machine: Machine, files: Sequence[LockedFile]) -> tuple[dict[str, Path], int]:
     """The wheels of the environment by hash, verified, and the bytes that came over the network."""
-    store = Store(context.home.store)
+    store = Store.of(context.home)
     with step(context, "fetch"):
         known = sizes(tuple({file.sha256: file for file in files}.values()), network=machine.network, store=store)
         found = fetch(

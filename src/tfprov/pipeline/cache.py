@@ -58,7 +58,7 @@ def info(home: Home) -> tuple[Kept, ...]:
 
 def verify(home: Home) -> tuple[Stored, ...]:
     """Wheels whose content no longer has their hash. They are removed; the next run fetches them anew."""
-    return Store(home.store).verify()
+    return Store.of(home).verify()
 
 
 def prune(home: Home, *, cap_bytes: int) -> Swept:
@@ -74,7 +74,7 @@ def prune(home: Home, *, cap_bytes: int) -> Swept:
     before = info(home)
     _sweep(home)
     _drop_tools(home, unused_s=_MONTH_S)
-    return _freed(before, Store(home.store).prune(cap_bytes=cap_bytes), info(home))
+    return _freed(before, Store.of(home).prune(cap_bytes=cap_bytes), info(home))
 
 
 def clear(home: Home) -> Swept:
@@ -90,7 +90,7 @@ def clear(home: Home) -> Swept:
                 to_trash(folder)
     _sweep(home)
     _drop_tools(home, unused_s=0)
-    return _freed(before, Store(home.store).clear(), info(home))
+    return _freed(before, Store.of(home).clear(), info(home))
 
 
 def _sweep(home: Home) -> None:

@@ -174,7 +174,7 @@ def _heal_store(context: Context, machine: Machine, locked: Locked) -> None:
     A store that was restored from a backup or a CI cache, or lies on a failing disk, may hold such files; their sizes
     and names say nothing.
     """
-    damaged = Store(context.home.store).drop_damaged(locked.lock.files)
+    damaged = Store.of(context.home).drop_damaged(locked.lock.files)
     if damaged:
         names = ", ".join(f"`{file.filename}`" for file in damaged[:3])
         text = f"{len(damaged)} files of the store were damaged ({names}): fetching anew"

@@ -97,7 +97,7 @@ def kits(
             every = {file.sha256: file for files in resolved.values() for file in files}
             fetched = fetch(
                 list(every.values()),
-                store=Store(context.home.store),
+                store=Store.of(context.home),
                 network=machine.network,
                 emit=context.emit,
                 deadline=context.deadline,

@@ -62,8 +62,8 @@ def _to_fetch(context: Context, machine: Machine, plan: Plan, files: Sequence[Lo
             image = Image(context.home.images / image_key(_content(files), one))
             if image.exists and not context.request.thorough:
                 return 0
-    store = Store(context.home.store)
-    lacking = [file.size for file in files if not store.has(file)]
+    store = Store.of(context.home)
+    lacking = [file.size for file in files if not store.is_near(file)]
     return None if None in lacking else sum(filter(None, lacking))
 
 

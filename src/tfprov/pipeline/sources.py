@@ -65,7 +65,7 @@ def with_wheels(context: Context, machine: Machine, locked: Locked) -> Locked:
 
 def with_known_wheels(context: Context, machine: Machine, locked: Locked) -> Locked:
     """The locked files with the wheels in place of the sources that were built before."""
-    wheels, facts = BuiltWheels(Store(context.home.store)), machine.facts
+    wheels, facts = BuiltWheels(Store.of(context.home)), machine.facts
     found = {
         source: wheel
         for source in locked.lock.sources
@@ -103,7 +103,7 @@ def _replaced(locked: Locked, wheels: dict[LockedSource, LockedFile]) -> Locked:
 
 @stage("sources")
 def _build_missing(context: Context, machine: Machine, locked: Locked) -> Locked:
-    store, sources = Store(context.home.store), locked.lock.sources
+    store, sources = Store.of(context.home), locked.lock.sources
     archives = _fetched(context, machine, sources, store)
     with index_access(context, machine) as access:
         bench = _bench(context, machine, access, locked.interpreter)
@@ -176,7 +176,7 @@ def _once(
     archives: dict[str, Path],
 ) -> LockedFile:
     """The wheel of a source; two processes that need the same build it one after the other, so only once."""
-    store = Store(context.home.store)
+    store = Store.of(context.home)
     wheels, key = BuiltWheels(store), key_of(source, locked.interpreter, machine.facts)
     with store.lock(key.exact):
         known = _known(wheels, key)

@@ -107,7 +107,7 @@ def fetch_files(context: Context, machine: Machine, locked: Locked, *, listener:
         listener: hears of each file while others are on their way.
     """
     with naming_the_bundle(context):
-        store, bundle = Store(context.home.store), context.bundle
+        store, bundle = Store.of(context.home), context.bundle
         files, network = context.backend.sources(context, machine, locked.lock)
         limit = limits.cap(context.request.environ, store.root)
         if bundle is not None:

@@ -135,7 +135,7 @@ class _Linking:
 
     def link_fresh(self) -> None:
         """Once more, without what was unpacked and with archives whose hash was read again."""
-        store, lost = Store(self.context.home.store), False
+        store, lost = Store.of(self.context.home), False
         for package in self.lock.part.packages:
             discard(cache_of(self.context) / package.stem)
             archive = store.path(package.sha256, package.filename)
@@ -150,7 +150,7 @@ class _Linking:
 
     def _archives(self) -> tuple[LinkPackage, ...]:
         """Where the archives lie; they are fetched first when one is neither in the store nor unpacked."""
-        store, packages = Store(self.context.home.store), self.lock.part.packages
+        store, packages = Store.of(self.context.home), self.lock.part.packages
         unpacked = {one.stem: (cache_of(self.context) / one.stem / "info" / "index.json").is_file() for one in packages}
         if not all(unpacked[one.stem] or store.has(one.file) for one in packages):
             self.fetch_files()
@@ -205,7 +205,7 @@ def _link_python(context: Context, machine: Machine, minor: str, packages: tuple
     # Linked for this very place; what a killed run left half linked is begun anew.
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
-    store = Store(context.home.store)
+    store = Store.of(context.home)
     files = reachable(context, tuple(package.file for package in packages), packages)
     fetched = fetch(
         files, store=store, network=with_logins(context, machine.network), emit=context.emit, deadline=context.deadline
