@@ -6,12 +6,14 @@ import hashlib
 from pathlib import Path
 from typing import BinaryIO
 
+from tfprov.contents import regular
+
 _BUFFER = 1024 * 1024
 
 
 def sha256_of(path: Path) -> str:
     """Hexadecimal SHA-256 of a file."""
-    with path.open("rb") as stream:
+    with regular(path) as stream:
         return sha256_of_stream(stream)
 
 

@@ -12,6 +12,19 @@ _VARIABLE = re.compile(r"\$\{[A-Za-z_][A-Za-z0-9_]*\}")
 _ENCODE = "in a user name or a password `#` is written `%23`, `/` `%2F`, `?` `%3F`, `@` `%40`, `[` `%5B`, a space `%20`"
 
 
+UNREADABLE = "its brackets enclose no address"
+"""What is wrong with an address that is not `readable`."""
+
+
+def readable(address: str) -> bool:
+    """Whether an address can be taken apart at all: `http://[x` cannot."""
+    try:
+        _ = urlsplit(address).hostname
+    except ValueError:
+        return False
+    return True
+
+
 def mistake_in(address: str) -> str | None:
     """Why an address cannot be used; None when it can.
 
@@ -30,7 +43,7 @@ def mistake_in(address: str) -> str | None:
         parts = urlsplit(text)
         host = parts.hostname
     except ValueError:
-        return f"its brackets enclose no address: {_ENCODE}"
+        return f"{UNREADABLE}: {_ENCODE}"
     if scheme == "file":
         return None if parts.path else "it has no path"
     return _mistake_in_host(parts) if host else "it has no host"

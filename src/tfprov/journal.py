@@ -14,6 +14,7 @@ from typing import IO
 
 from tfprov.events import Event, Progress
 from tfprov.redact import redact, redact_all
+from tfprov.structured import json_of
 
 KEPT = 50
 """Journals kept per environment."""
@@ -80,8 +81,10 @@ def journals(folder: Path) -> list[Path]:
 
 
 def read(path: Path) -> Iterator[dict[str, object]]:
-    """The lines of a journal. A line cut short by the end of its process is left out."""
+    """The lines of a journal. A line cut short by the end of its process, and what is no table, is left out."""
     with path.open(encoding="utf-8", errors="replace") as stream:
         for line in stream:
-            with contextlib.suppress(json.JSONDecodeError):
-                yield json.loads(line)
+            with contextlib.suppress(ValueError):
+                found = json_of(line)
+                if isinstance(found, dict):
+                    yield found

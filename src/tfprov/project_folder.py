@@ -6,16 +6,12 @@ import ast
 import configparser
 import hashlib
 import os
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+from tfprov import contents
 from tfprov.digests import sha256_of
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
+from tfprov.structured import toml_of
 
 _DESCRIPTIONS = ("pyproject.toml", "setup.py", "setup.cfg")
 # Lists that the description of a project is often made from.
@@ -93,7 +89,7 @@ def _is_left_out(folder: Path, *, is_top: bool) -> bool:
 
 
 def _name_in_pyproject(folder: Path) -> str | None:
-    document = tomllib.loads((folder / "pyproject.toml").read_text(encoding="utf-8-sig"))
+    document = toml_of(contents.content_of(folder / "pyproject.toml").decode("utf-8-sig"))
     tool = document.get("tool", {})
     poetry = tool.get("poetry", {}) if isinstance(tool, dict) else {}
     for table in (document.get("project"), poetry):
@@ -104,12 +100,12 @@ def _name_in_pyproject(folder: Path) -> str | None:
 
 def _name_in_setup_cfg(folder: Path) -> str | None:
     parser = configparser.ConfigParser(interpolation=None)
-    parser.read_string((folder / "setup.cfg").read_text(encoding="utf-8-sig"))
+    parser.read_string(contents.content_of(folder / "setup.cfg").decode("utf-8-sig"))
     return parser.get("metadata", "name", fallback=None)
 
 
 def _name_in_setup_py(folder: Path) -> str | None:
-    tree = ast.parse((folder / "setup.py").read_text(encoding="utf-8-sig"))
+    tree = ast.parse(contents.content_of(folder / "setup.py").decode("utf-8-sig"))
     values = {
         target.id: node.value
         for node in ast.walk(tree)

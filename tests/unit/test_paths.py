@@ -11,7 +11,7 @@ from pathlib import Path
 import platformdirs
 import pytest
 
-from tfprov import paths
+from tfprov import contents, paths
 from tfprov.errors import TfprovError
 from tfprov.paths import staged, sweep_staged
 
@@ -298,7 +298,7 @@ with staged(Path({str(tmp_path / "made")!r}), folder={folder}) as place:
 def test_a_file_larger_than_anything_that_is_meant_is_not_read(tmp_path: Path) -> None:
     path = tmp_path / "huge.toml"
     with path.open("wb") as stream:
-        stream.truncate(paths.MOST_CONTENT + 1)
+        stream.truncate(contents.MOST_CONTENT + 1)
     with pytest.raises(OSError, match="larger than"):
-        paths.content_of(path)
-    assert paths.content_of(path, most=paths.MOST_CONTENT + 1)
+        contents.content_of(path)
+    assert contents.content_of(path, most=contents.MOST_CONTENT + 1)

@@ -13,6 +13,7 @@ from typing import Literal
 from tfprov.adopt.metadata import LEFTOVER, editable_of
 from tfprov.adopt.records import Beside, Distribution
 from tfprov.conda.prefix import owned_files
+from tfprov.contents import content_of
 from tfprov.envs.integrity import foreign_files
 from tfprov.envs.layout import executables_in
 
@@ -97,7 +98,7 @@ def _files(root: Path, distributions: Sequence[Distribution], *, is_conda: bool)
 def _pth(path: Path) -> str:
     """What a `.pth` file does whenever Python starts."""
     try:
-        lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
+        lines = content_of(path).decode("utf-8", "replace").splitlines()
     except OSError:
         return ""
     code = any(_CODE.match(line) for line in lines)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import csv
-import json
 import os
 import posixpath
 import re
@@ -16,7 +15,9 @@ from urllib.parse import unquote, urlsplit
 from packaging.utils import canonicalize_name
 
 from tfprov.adopt.records import Distribution, Origin
+from tfprov.contents import content_of
 from tfprov.redact import holds_password, without_userinfo
+from tfprov.structured import json_of
 
 # How pip renames what it is about to delete; what it could not delete stays under that name.
 LEFTOVER = re.compile(r"^[~-]")
@@ -100,7 +101,7 @@ def _from_link(path: Path) -> Distribution:
 def _origin(text: str) -> Origin | None:
     """What `direct_url.json` says; None where there is none, or it cannot be read."""
     try:
-        told = json.loads(text)
+        told = json_of(text)
         url = str(told["url"])
     except (ValueError, KeyError, TypeError):
         return None
@@ -155,6 +156,6 @@ def editable_of(pth: str) -> str:
 
 def _text(path: Path) -> str:
     try:
-        return path.read_text(encoding="utf-8", errors="surrogateescape")
+        return content_of(path).decode("utf-8", "surrogateescape")
     except OSError:
         return ""

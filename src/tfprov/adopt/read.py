@@ -7,7 +7,6 @@ virtualenv, uv, pip and conda write down: `pyvenv.cfg`, metadata folders, `conda
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import platform
 import re
@@ -19,9 +18,11 @@ from pathlib import Path
 from tfprov.adopt.beside import beside
 from tfprov.adopt.metadata import distributions_in
 from tfprov.adopt.records import CondaSide, Distribution, Found, FoundPython, Kind
+from tfprov.contents import content_of, regular
 from tfprov.envs.layout import python_in, site_packages
 from tfprov.envs.manifest import SEAL
 from tfprov.errors import TfprovError
+from tfprov.structured import json_of
 
 _LIBRARY = re.compile(r"^python(\d+\.\d+)t?$")
 _SHEBANG = re.compile(rb"^#!\s*(?:/bin/sh\s*\n'''exec' \"?)?(/[^\n\" ]+)")
@@ -92,7 +93,7 @@ def read(path: Path, *, home: Path | None = None, own: bool = False) -> Found:
 def settings_of(path: Path) -> dict[str, str]:
     """The keys of a `pyvenv.cfg`, in lower case; nothing where it cannot be read."""
     try:
-        lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
+        lines = content_of(path).decode("utf-8", "replace").splitlines()
     except OSError:
         return {}
     pairs = (line.partition("=") for line in lines)
@@ -118,10 +119,11 @@ def _root_of(path: Path) -> Path:
         above = path.parent.parent
         if (above / "pyvenv.cfg").exists() or (above / "conda-meta").is_dir():
             return above
+    if path.is_file():
         return Path(os.path.realpath(path)).parent.parent
     raise TfprovError(
         "environment-missing",
-        f"there is nothing at `{path}`",
+        f"there is no environment at `{path}`",
         hint="name the folder of an environment, or the Python in it",
     )
 
@@ -178,7 +180,7 @@ def _wrong_with(path: Path, target: Path, settings: dict[str, str]) -> str:
 
 def processor_of(program: Path) -> str:
     """The processor that a program for Linux was built for; empty when that cannot be said."""
-    with contextlib.suppress(OSError), program.open("rb") as stream:
+    with contextlib.suppress(OSError), regular(program) as stream:
         head = stream.read(20)
         if head[:4] == b"\x7fELF" and len(head) == 20:
             return _ELF.get(int.from_bytes(head[18:20], "little" if head[5] == 1 else "big"), "another processor")
@@ -211,7 +213,7 @@ def _made_at(root: Path, named: Path) -> Path | None:
             with contextlib.suppress(OSError):
                 if path.is_symlink() or not path.is_file():
                     continue
-                with path.open("rb") as stream:
+                with regular(path) as stream:
                     found = _SHEBANG.match(stream.read(600))
                 program = os.fsdecode(found[1]) if found else ""
                 if os.path.basename(program).startswith("python") and os.path.dirname(program).endswith("/bin"):  # noqa: PTH119, PTH120 - any text may stand there
@@ -228,7 +230,7 @@ def _conda_side(root: Path) -> CondaSide:
     channels: Counter[str] = Counter()
     for path in sorted((root / "conda-meta").glob("*.json")):
         try:
-            told = json.loads(path.read_bytes())
+            told = json_of(content_of(path))
             versions[str(told["name"])] = str(told["version"])
         except (OSError, ValueError, KeyError, TypeError):
             continue
@@ -256,7 +258,7 @@ def _requested(history: Path) -> tuple[str, ...]:
     """The specs that the user named and did not take back, as the last of them says it."""
     wanted: dict[str, str] = {}
     try:
-        lines = history.read_text(encoding="utf-8", errors="replace").splitlines()
+        lines = content_of(history).decode("utf-8", "replace").splitlines()
     except OSError:
         return ()
     for line in lines:

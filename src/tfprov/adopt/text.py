@@ -7,6 +7,7 @@ import re
 from collections.abc import Sequence
 
 from tfprov.adopt.records import Asked
+from tfprov.structured import json_of
 
 _MARK = "# Written by `tfprov adopt` from "
 _MARKED = re.compile(rf"^{re.escape(_MARK)}(?P<place>\".+\")\.$", re.MULTILINE)
@@ -61,7 +62,7 @@ def adopted_from(text: str) -> str:
     """The environment that a profile was written from; empty when it is no such profile."""
     found = _MARKED.search(text)
     try:
-        return str(json.loads(found["place"])) if found else ""
+        return str(json_of(found["place"])) if found else ""
     except ValueError:
         return ""
 

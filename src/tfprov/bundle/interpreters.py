@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gzip
 import io
-import json
 import os
 import shutil
 import tarfile
@@ -16,6 +15,7 @@ from tfprov import process
 from tfprov.bundle.runpath import make_relative
 from tfprov.errors import TfprovError
 from tfprov.paths import staged, temporary
+from tfprov.structured import json_of
 
 _MOMENT = 315532800
 _SECONDS = 60.0
@@ -197,7 +197,7 @@ def _ask(python: Path, environ: Mapping[str, str]) -> _Answer:
         [python, "-I", "-c", _ASK, ",".join(_MODULES)], env=process.clean_environment(environ), timeout=_SECONDS
     )
     try:
-        said = json.loads(answer.stdout)
+        said = json_of(answer.stdout)
         return _Answer(
             prefix=Path(said["prefix"]),
             library=Path(said["library"]),

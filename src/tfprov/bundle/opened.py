@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import BinaryIO, Protocol, cast
 
 from tfprov.bundle.records import MANIFEST, Entry, Manifest, identity, parse
+from tfprov.contents import regular
 from tfprov.digests import sha256_of_stream
 from tfprov.errors import TfprovError
 
@@ -47,7 +48,7 @@ class Folder:
 
     def open(self, path: str) -> AbstractContextManager[BinaryIO]:
         """See `Place`."""
-        return (self.root / path).open("rb")
+        return regular(self.root / path)
 
 
 class Archive:

@@ -13,6 +13,7 @@ from pydantic import AfterValidator, Field, TypeAdapter, ValidationError
 from tfprov.errors import TfprovError
 from tfprov.paths import plain
 from tfprov.profile.records import EnvironmentName, PlatformName
+from tfprov.structured import json_of
 
 FORMAT = 1
 """Rises when an older tfprov would misread a bundle."""
@@ -196,7 +197,7 @@ def parse(raw: bytes, *, source: str) -> Manifest:
         TfprovError: `bundle-too-new` for a later format, `bundle-invalid` when it is not a manifest.
     """
     try:
-        document = json.loads(raw)
+        document = json_of(raw)
         number = document["format"]
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise _invalid(source, f"`{MANIFEST}` cannot be read: {type(error).__name__}: {error}") from error

@@ -17,7 +17,8 @@ from typing import BinaryIO
 from tfprov.bundle.opened import LARGEST_MANIFEST
 from tfprov.bundle.records import MANIFEST, STARTER, SUMS, Entry, Manifest, parse, render, sums
 from tfprov.errors import TfprovError
-from tfprov.paths import Product, staged, to_trash
+from tfprov.paths import staged, to_trash
+from tfprov.products import Product
 
 _BUFFER = 1024 * 1024
 _EXECUTABLE = frozenset({STARTER})

@@ -12,6 +12,7 @@ import typer
 from tfprov.cli import completion
 from tfprov.cli.options import Json, output_of
 from tfprov.cli.output import failures
+from tfprov.harmless import harmless
 
 if TYPE_CHECKING:
     from tfprov.diagnose.records import Context
@@ -132,7 +133,7 @@ def report(
         check(to)
         parts = gather(profile, logs=tuple(log or ()), cwd=Path.cwd(), environ=os.environ)
         if not as_json:
-            print(text.support_report(parts), file=sys.stderr)
+            print(output.typed(text.support_report(parts)), file=sys.stderr)
         if not yes and not as_json:
             if sys.stdin is None or not sys.stdin.isatty():
                 raise TfprovError(
@@ -152,10 +153,11 @@ def _context(found: tuple[Path, bool] | None, host: Path | None, *, is_piped: bo
 
     context = here() if is_piped and host is None else Known()
     if host is not None:
+        from tfprov.contents import text_of
         from tfprov.host.facts import load as load_facts
 
         try:
-            context = with_facts(context, load_facts(host.read_text(encoding="utf-8")))
+            context = with_facts(context, load_facts(text_of(host)))
         except OSError as error:
             raise TfprovError("usage", f"`{host}` cannot be read", evidence=(str(error),)) from error
     if found is not None:
@@ -191,4 +193,4 @@ def _apply(found: tuple[Path, bool], after: str, difference: str, *, yes: bool, 
         typer.confirm(f"Change {path}?", abort=True, err=True)
     # A profile that is a link stays one.
     write_atomic(path.resolve(), after.encode())
-    print(f"changed {path}", file=sys.stderr)
+    print(harmless(f"changed {path}"), file=sys.stderr)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import os
 import re
@@ -157,7 +158,11 @@ def failures(output: Output, extra: Callable[[], Mapping[str, object]] = dict) -
     except OSError as error:
         from tfprov.ladder.classify import classify_exception
 
-        failure = _without_folder() or _of_place(error, classify_exception(error))
+        failure = _without_folder() or _of_place(error, _classed(error, classify_exception(error)))
+        output.failure(failure, extra())
+        raise SystemExit(failure.exit_code) from error
+    except (MemoryError, RecursionError) as error:
+        failure = _exhausted(error)
         output.failure(failure, extra())
         raise SystemExit(failure.exit_code) from error
     except Exception as error:
@@ -175,6 +180,28 @@ def failures(output: Output, extra: Callable[[], Mapping[str, object]] = dict) -
         )
         output.failure(bug, extra())
         raise SystemExit(bug.exit_code) from error
+
+
+def _exhausted(error: BaseException) -> TfprovError:
+    if isinstance(error, MemoryError):
+        return TfprovError("oom-killed", "the memory was exhausted")
+    return TfprovError(
+        "usage",
+        "something that was read is nested too deeply",
+        evidence=("".join(traceback.format_exception(error, limit=-3)),),
+        hint="look at the files that the command was given; if none is nested, `tfprov report` helps to report a bug",
+    )
+
+
+def _classed(error: OSError, failure: TfprovError) -> TfprovError:
+    """The failure with a class of its own: what the system refuses is not a mistake of tfprov's."""
+    if failure.code.name != "internal":
+        return failure
+    if error.errno == errno.ENOENT:
+        where = f"`{os.fsdecode(error.filename)}`" if error.filename is not None else "a file"
+        what, hint = f"{where} was deleted while it was used", "run again; nothing else may delete files there"
+        return TfprovError("file-in-use", what, evidence=failure.evidence, hint=hint)
+    return TfprovError("disk-io", failure.what, evidence=failure.evidence)
 
 
 _ELSEWHERE = {

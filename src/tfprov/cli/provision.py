@@ -28,6 +28,7 @@ from tfprov.cli.options import (
 )
 from tfprov.cli.output import failures
 from tfprov.cli.plain import bring_up
+from tfprov.structured import json_of
 
 if TYPE_CHECKING:
     from tfprov.pipeline.context import Request
@@ -162,7 +163,7 @@ def facts(as_json: Json = False) -> None:
         from tfprov.report import facts as report
 
         found = gather_facts(os.environ)
-        output.result(report.facts(found), json.loads(dump(found)))
+        output.result(report.facts(found), json_of(dump(found)))
 
 
 @app.command(epilog="Examples: tfprov init && tfprov up · tfprov init train.toml --from requirements.txt")

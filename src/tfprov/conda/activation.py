@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shlex
 import shutil
@@ -10,6 +9,8 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from tfprov import process
+from tfprov.contents import content_of
+from tfprov.structured import json_of
 
 _SCRIPTS = Path("etc/conda/activate.d")
 _SECONDS = 30.0
@@ -70,7 +71,7 @@ def _of_files(prefix: Path) -> dict[str, str]:
     found: dict[str, str] = {}
     for path in (*sorted((prefix / "etc/conda/env_vars.d").glob("*.json")), prefix / "conda-meta/state"):
         try:
-            document = json.loads(path.read_bytes())
+            document = json_of(content_of(path))
         except (OSError, ValueError):
             continue
         values = document.get("env_vars", {}) if path.name == "state" else document

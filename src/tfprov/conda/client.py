@@ -21,6 +21,7 @@ from tfprov.events import Emit, Note
 from tfprov.lock.records import LockedFile
 from tfprov.paths import write_atomic
 from tfprov.secret import Secret
+from tfprov.structured import json_of
 
 _MODULES = ("rattler", "conda_lock")
 _SECONDS = 300.0
@@ -252,7 +253,7 @@ def read_lock(
     """
     known = cache / f"{digest}-{subdir}.json"
     try:
-        answer = json.loads(known.read_bytes())
+        answer = json_of(known.read_bytes())
     except (OSError, ValueError):
         answer = _ask(
             {"operation": "read-lock", "path": str(path), "subdir": subdir},
@@ -356,7 +357,7 @@ def _revealed(value: object) -> str:
 
 def _parsed(line: str) -> dict[str, object]:
     try:
-        found = json.loads(line)
+        found = json_of(line)
     except ValueError:
         return {}
     return found if isinstance(found, dict) else {}

@@ -7,7 +7,6 @@ it checks no hashes of files from a `file://` address and never checks its cache
 from __future__ import annotations
 
 import asyncio
-import json
 import os
 import shutil
 from collections.abc import Callable
@@ -20,6 +19,7 @@ from rattler.package_streaming import extract
 
 from tfprov.digests import sha256_of
 from tfprov.paths import discard
+from tfprov.structured import json_of
 
 _NOWHERE = "http://127.0.0.1:9/nowhere"
 """No server listens on the discard port, so that a package that is not in the cache is an error and not a download."""
@@ -110,7 +110,7 @@ def _unpack(package: dict[str, Any], cache: Path) -> bool:
 def whole(folder: Path) -> bool:
     """Whether every file of an unpacked package has the hash in the package's metadata."""
     try:
-        listed = json.loads((folder / "info" / "paths.json").read_bytes())["paths"]
+        listed = json_of((folder / "info" / "paths.json").read_bytes())["paths"]
         return all(
             sha256_of(folder / entry["_path"]) == entry["sha256"]
             for entry in listed

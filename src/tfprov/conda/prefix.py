@@ -11,9 +11,11 @@ from datetime import datetime, timezone
 from pathlib import Path
 
 from tfprov.conda.records import Package
+from tfprov.contents import content_of
 from tfprov.digests import sha256_of
 from tfprov.errors import TfprovError
 from tfprov.paths import write_atomic
+from tfprov.structured import json_of
 
 META = "conda-meta"
 # The history names the version of conda that wrote it; that of older versions is read differently.
@@ -60,7 +62,7 @@ def records(prefix: Path) -> tuple[PrefixRecord, ...]:
     found = []
     for path in sorted((prefix / META).glob("*.json")):
         try:
-            document = json.loads(path.read_bytes())
+            document = json_of(content_of(path))
             found.append(_record(document))
         except (OSError, ValueError, KeyError, TypeError):
             continue
@@ -91,7 +93,7 @@ def own(prefix: Path, packages: Sequence[Package]) -> None:
         package = by_stem.get(path.stem)
         if package is None:
             continue
-        document = json.loads(path.read_bytes())
+        document = json_of(content_of(path))
         document |= {"url": package.url, "channel": package.channel, "fn": package.filename}
         document.pop("package_tarball_full_path", None)
         write_atomic(path, json.dumps(document, indent=2).encode())
@@ -183,7 +185,7 @@ def _projects(unpacked: Path) -> Iterator[str]:
     from packaging.utils import canonicalize_name
 
     try:
-        listed = json.loads((unpacked / "info" / "paths.json").read_bytes())["paths"]
+        listed = json_of(content_of(unpacked / "info" / "paths.json"))["paths"]
     except (OSError, ValueError, KeyError):
         return
     for entry in listed:

@@ -14,6 +14,8 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
+from tfprov.structured import json_of
+
 WorkerRequest = dict[str, Any]
 """JSON that `client` wrote, so its types are known."""
 Tell = Callable[[str], None]
@@ -30,7 +32,7 @@ def main() -> None:
         out.flush()
 
     try:
-        request = json.loads(sys.stdin.buffer.read())
+        request = json_of(sys.stdin.buffer.read())
         say({"result": asyncio.run(_answer(request, lambda text: say({"note": text})))})
     except BaseException as error:  # a panic of the library is not an Exception
         say({"error": described(error)})

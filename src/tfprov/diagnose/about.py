@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -11,11 +10,7 @@ from typing import TypedDict
 
 from tfprov.diagnose.records import Change
 from tfprov.errors import CODES
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
+from tfprov.structured import toml_of
 
 
 class _Row(TypedDict, total=False):
@@ -66,5 +61,5 @@ def about(code: str) -> About:
 @cache
 def _table() -> Mapping[str, _Row]:
     text = files("tfprov.diagnose").joinpath("codes.toml").read_text(encoding="utf-8")
-    table: Mapping[str, _Row] = tomllib.loads(text)
+    table: Mapping[str, _Row] = toml_of(text)
     return table

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
+from tfprov.structured import toml_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,5 +41,5 @@ def _is_of(library: str, start: str) -> bool:
 @cache
 def _table() -> Mapping[str, Providers]:
     text = files("tfprov.diagnose").joinpath("system_libraries.toml").read_text(encoding="utf-8")
-    rows: Mapping[str, Mapping[str, str]] = tomllib.loads(text)
+    rows: Mapping[str, Mapping[str, str]] = toml_of(text)
     return {start: Providers(**row) for start, row in rows.items()}

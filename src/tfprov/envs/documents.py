@@ -15,6 +15,7 @@ from tfprov.envs.manifest import SEAL
 from tfprov.envs.records import Cure, Owner, Seal
 from tfprov.host.records import Card, Fingerprint
 from tfprov.lock.records import Target
+from tfprov.structured import json_of
 
 _Kind = type[Owner | Seal | Target | Cure | Fingerprint | Card]
 _PLAIN: dict[str, type] = {"str": str, "bool": bool, "int": int, "dict[str, object]": dict}
@@ -67,7 +68,7 @@ def read_seal(generation: Path) -> Seal | None:
 
 
 def _table(content: bytes) -> dict[str, object]:
-    found = json.loads(content.decode("utf-8", "surrogateescape"))
+    found = json_of(content.decode("utf-8", "surrogateescape"))
     if not isinstance(found, dict):
         raise ValueError("no table")  # noqa: TRY004 - what the file holds is wrong, not who calls
     return found

@@ -13,6 +13,7 @@ from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from tfprov.contents import content_of
 from tfprov.envs.differences import between
 from tfprov.envs.layout import site_packages
 from tfprov.envs.manifest import MANIFEST
@@ -53,7 +54,7 @@ class Drift:
 def drift(root: Path) -> Drift:
     """How a sealed generation differs; nothing differs where its list cannot be read, which others notice."""
     try:
-        text = (root / MANIFEST).read_bytes().partition(b"\n\n")[0]
+        text = content_of(root / MANIFEST).partition(b"\n\n")[0]
     except OSError:
         return Drift(before={}, now={})
     before = _versions(

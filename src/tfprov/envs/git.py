@@ -11,6 +11,7 @@ import contextlib
 import re
 from pathlib import Path
 
+from tfprov.contents import text_of
 from tfprov.paths import write_atomic
 
 _WHY = "# a link that tfprov makes"
@@ -21,7 +22,7 @@ def exclude(link: Path) -> None:
     with contextlib.suppress(OSError, UnicodeError):
         file, line = _place(link)
         if file is not None:
-            lines = file.read_text(encoding="utf-8").splitlines() if file.exists() else []
+            lines = text_of(file).splitlines() if file.exists() else []
             if line not in lines:
                 file.parent.mkdir(exist_ok=True)
                 write_atomic(file, "\n".join([*lines, _WHY, line, ""]).encode())
@@ -32,7 +33,7 @@ def forget(link: Path) -> None:
     with contextlib.suppress(OSError, UnicodeError):
         file, line = _place(link)
         if file is not None and file.exists():
-            text = file.read_text(encoding="utf-8")
+            text = text_of(file)
             without = text.replace(f"{_WHY}\n{line}\n", "")
             if without != text:
                 write_atomic(file, without.encode())
@@ -44,9 +45,9 @@ def _place(link: Path) -> tuple[Path | None, str]:
         git = folder / ".git"
         if git.is_file():
             # A worktree or submodule: the file says where its own folder is, and that where the common one is.
-            git = folder / git.read_text(encoding="utf-8").removeprefix("gitdir:").strip()
+            git = folder / text_of(git).removeprefix("gitdir:").strip()
             common = git / "commondir"
-            git = git / common.read_text(encoding="utf-8").strip() if common.is_file() else git
+            git = git / text_of(common).strip() if common.is_file() else git
         if (git / "HEAD").is_file():
             path = link.relative_to(folder).as_posix()
             return git / "info" / "exclude", "/" + re.sub(r"([\\*?\[\] ])", r"\\\1", path)

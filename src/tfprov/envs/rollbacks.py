@@ -9,6 +9,7 @@ from pathlib import Path
 
 from tfprov.envs.records import Generation
 from tfprov.paths import write_atomic
+from tfprov.structured import json_of
 
 _FILE = "rollback.json"
 
@@ -40,7 +41,7 @@ def write(root: Path, rollback: Rollback) -> None:
 def read(root: Path, active: Generation | None) -> Rollback | None:
     """The rollback that the environment is in; None when it is in none."""
     try:
-        found = Rollback(**json.loads((root / _FILE).read_bytes()))
+        found = Rollback(**json_of((root / _FILE).read_bytes()))
     except (OSError, ValueError, TypeError):
         return None
     return found if active is not None and active.number == found.number else None

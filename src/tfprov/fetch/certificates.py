@@ -11,6 +11,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from tfprov import paths
+from tfprov.contents import content_of
 from tfprov.errors import TfprovError
 from tfprov.fetch.addresses import expand
 from tfprov.host.records import Facts
@@ -109,7 +110,7 @@ def bundle(certificates: tuple[Path, ...], folder: Path | None) -> Path:
     found = ssl.get_default_verify_paths()
     system = [Path(name) for name in (found.cafile, *_SYSTEM_BUNDLES) if name]
     parts = [next((path for path in system if path.is_file()), None), *certificates]
-    content = b"\n".join(dict.fromkeys(path.read_bytes().strip() for path in parts if path is not None)) + b"\n"
+    content = b"\n".join(dict.fromkeys(content_of(path).strip() for path in parts if path is not None)) + b"\n"
     target = folder / f"{hashlib.sha256(content).hexdigest()[:16]}.pem"
     if not target.is_file():
         paths.write_atomic(target, content)

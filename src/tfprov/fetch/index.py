@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import re
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -16,6 +15,7 @@ from urllib.parse import unquote, urldefrag, urljoin, urlsplit
 
 from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel_filename
 
+from tfprov.contents import content_of
 from tfprov.events import Emit, ignore
 from tfprov.fetch.addresses import local_path
 from tfprov.fetch.answers import length_of, page_title, raise_for_status, range_of
@@ -26,6 +26,7 @@ from tfprov.ladder.climb import TransferError
 from tfprov.lock.records import LockedFile
 from tfprov.plan.records import IndexFile, Listing
 from tfprov.redact import redact, without_userinfo
+from tfprov.structured import json_of
 
 if TYPE_CHECKING:
     import httpx
@@ -198,7 +199,7 @@ def _project(index_url: str, name: str, ways: Ways) -> list[Link] | None:
         folder = local / name
         page = folder / "index.html"
         if page.is_file():
-            return parse_html(page.read_text(encoding="utf-8", errors="replace"), page.as_uri())
+            return parse_html(content_of(page).decode("utf-8", "replace"), page.as_uri())
         return _links_in(folder) if folder.is_dir() else None
     network = ways.network
     own, *mirrors = (
@@ -216,7 +217,7 @@ def _read_place(place: str, ways: Ways) -> list[Link]:
         return ways.read(place, partial(_read_page, network=ways.network)) or []
     path = path or Path(place)
     if path.is_file():
-        return parse_html(path.read_text(encoding="utf-8", errors="replace"), path.as_uri())
+        return parse_html(content_of(path).decode("utf-8", "replace"), path.as_uri())
     # A folder that does not exist has no links, as with uv and pip.
     return _links_in(path) if path.is_dir() else []
 
@@ -274,7 +275,7 @@ def parse_json(body: bytes, base: str) -> list[Link]:
         TransferError: `mirror-http-error` when it is not one.
     """
     try:
-        page = json.loads(body)
+        page = json_of(body)
         return [
             Link(
                 filename=str(entry["filename"]),

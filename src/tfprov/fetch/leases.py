@@ -13,6 +13,7 @@ from pathlib import Path
 import filelock
 
 from tfprov import paths
+from tfprov.structured import json_of
 
 _GUARD_SECONDS = 30.0
 _LONGEST_SECONDS = 7 * 86400.0
@@ -90,7 +91,7 @@ def leased(folder: Path) -> frozenset[str]:
             # Held, or of another user, where only its age can be known.
             with contextlib.suppress(OSError, ValueError):
                 if time.time() - listed.stat().st_mtime < _LONGEST_SECONDS:
-                    found.update(str(sha256) for sha256 in json.loads(listed.read_bytes()))
+                    found.update(str(sha256) for sha256 in json_of(listed.read_bytes()))
             continue
         with contextlib.suppress(OSError):
             listed.unlink(missing_ok=True)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 
 from tfprov.fetch.spans import Span, merge
+from tfprov.structured import json_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +42,7 @@ class Record:
 def parse(path: Path) -> Record | None:
     """The record in this file; None when the file is missing or damaged."""
     try:
-        raw = json.loads(path.read_bytes())
+        raw = json_of(path.read_bytes())
         spans: list[Span] = []
         for start, end in raw["spans"]:
             spans = merge(spans, (int(start), int(end)))

@@ -17,6 +17,7 @@ from urllib.parse import quote, unquote, urljoin, urlsplit
 from tfprov.fetch.index import anchors, not_an_index
 from tfprov.fetch.veil import NOTHING, Veil, as_template
 from tfprov.redact import without_signature, without_userinfo
+from tfprov.structured import json_of
 
 HOST = "tfprov.invalid"
 """A name that no server can have (RFC 2606): whoever asks for it without the relay gets nothing."""
@@ -112,7 +113,7 @@ def json_page(body: bytes, base: Base) -> bytes:
     if (plain := _plainly(body, base)) is not None:
         return plain
     try:
-        page = json.loads(body)
+        page = json_of(body)
         has_metadata = _METADATA_KEY in body
         files = []
         for entry in page["files"]:

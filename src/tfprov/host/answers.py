@@ -15,6 +15,7 @@ from pathlib import Path
 
 from tfprov import paths, process
 from tfprov.host.system import exists, read_text
+from tfprov.structured import json_of
 
 PROBE_TIMEOUT_S = 10.0
 
@@ -195,7 +196,7 @@ class AnswerCache:
         """The answers kept in a file; none when there is no file or it is damaged."""
         text = None if file is None else read_text(file, 1 << 24)
         with contextlib.suppress(ValueError, KeyError, TypeError, RecursionError):
-            document = json.loads(text or "")
+            document = json_of(text or "")
             if document["schema"] == _CACHE_SCHEMA and document["probe"] == _probe_id():
                 return cls({str(path): dict(entry) for path, entry in document["answers"].items()})
         return cls({})

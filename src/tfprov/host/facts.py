@@ -16,6 +16,7 @@ from tfprov.host import disks, gpu, hazards, interpreters, limits, network, plac
 from tfprov.host.graphics import GpuHost
 from tfprov.host.records import Fact, Facts
 from tfprov.redact import redact_all
+from tfprov.structured import json_of
 
 if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
@@ -119,7 +120,7 @@ def load(text: str) -> Facts:
     from pydantic import TypeAdapter, ValidationError
 
     try:
-        document = _without_envelope(json.loads(text))
+        document = _without_envelope(json_of(text))
         # pydantic takes no half of a surrogate pair, which stands for a byte of a file name that is not text.
         written = json.dumps(document, ensure_ascii=False).encode("utf-8", "replace")
         return TypeAdapter(Facts).validate_json(written)

@@ -16,6 +16,7 @@ from tfprov.host.system import ROOT, System, exists, home_folder, read_text
 from tfprov.index_address import mistake_in
 from tfprov.redact import redact
 from tfprov.secret import noticed
+from tfprov.structured import TomlError, toml_of
 
 _CERTIFICATE_VARIABLES = ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "PIP_CERT", "CURL_CA_BUNDLE")
 _UV_VARIABLES = (
@@ -203,11 +204,9 @@ def _uv_file(file: Path, hazards: list[Hazard]) -> dict[str, tuple[Setting, ...]
     text = read_text(file)
     if text is None:
         return {}
-    from tomlkit.exceptions import ParseError
-
     try:
         found = parse_uv_file(text)
-    except ParseError as error:
+    except TomlError as error:
         _notice_lines(text)
         why = "uv ends with an error on every command while it cannot read this file; tfprov reads nothing from it"
         hazards.append(Hazard(code="usage", name=str(file), value=redact(str(error)), why=why))
@@ -224,11 +223,9 @@ def parse_uv_file(text: str) -> dict[str, tuple[str, ...]]:
     An index with a name is given as `name=address`, as uv's variables write it.
 
     Raises:
-        tomlkit.exceptions.ParseError: when it is not TOML.
+        ValueError: when it is not TOML.
     """
-    import tomlkit
-
-    document = tomlkit.parse(text).unwrap()
+    document = toml_of(text)
     found: dict[str, tuple[str, ...]] = {}
     for table in (document, document.get("pip")):
         if not isinstance(table, dict):

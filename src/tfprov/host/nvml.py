@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Mapping
 from importlib.util import find_spec
@@ -12,6 +11,7 @@ from tfprov import process
 from tfprov.host.devices import UNNAMED, pci_address
 from tfprov.host.graphics import Graphics
 from tfprov.host.records import Driver, Fact, Gpu, MigSlice, Problem
+from tfprov.structured import json_of
 
 # The first call after a start wakes every GPU unless a daemon keeps them awake: seconds each.
 QUERY_TIMEOUT_S = 30.0
@@ -65,7 +65,7 @@ def ask_nvml(environ: Mapping[str, str], library: Path, *, brief: bool = False) 
     if ended.timed_out:
         return Problem(code="gpu-unhealthy", why=f"the driver did not answer within {QUERY_TIMEOUT_S:g} s")
     try:
-        document = json.loads(ended.stdout)
+        document = json_of(ended.stdout)
     except ValueError:
         document = None
     if not isinstance(document, dict):

@@ -11,7 +11,6 @@ import configparser
 import csv
 import hashlib
 import io
-import json
 import os
 import stat
 from collections.abc import Mapping, Sequence
@@ -27,6 +26,7 @@ from tfprov import process, trees
 from tfprov.errors import TfprovError
 from tfprov.install.installers import OWN
 from tfprov.paths import plain
+from tfprov.structured import json_of
 from tfprov.unpack.records import Tree, broken
 
 # What pip does, too: in a virtual environment headers have a place of their own.
@@ -102,7 +102,7 @@ def _scheme(python: Path, environ: Mapping[str, str]) -> dict[str, str]:
     """The folders of an environment by the names that wheels have for them."""
     asked = process.run((python, "-I", "-c", _SCHEME), env=environ, timeout=_SECONDS)
     try:
-        found = json.loads(asked.stdout)
+        found = json_of(asked.stdout)
         return {name: str(found[name]) for name in SCHEME_NAMES}
     except (ValueError, KeyError, TypeError) as error:
         said = (asked.stderr or asked.stdout).strip()[-500:]

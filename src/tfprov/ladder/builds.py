@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
@@ -12,11 +11,7 @@ from importlib.resources import files
 from tfprov.errors import TfprovError
 from tfprov.ladder.climb import TransferError
 from tfprov.redact import redact
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
+from tfprov.structured import toml_of
 
 _TELLING = re.compile(r"(?:\b|_)(?:[\w.]*(?:Error|Exception)\b|error:|fatal:|ERROR\b)")
 _LINES = 6
@@ -128,7 +123,7 @@ def _line_at(text: str, position: int) -> str:
 
 @cache
 def _tools() -> tuple[_Tool, ...]:
-    table = tomllib.loads(files("tfprov.ladder").joinpath("build_tools.toml").read_text(encoding="utf-8"))
+    table = toml_of(files("tfprov.ladder").joinpath("build_tools.toml").read_text(encoding="utf-8"))
     return tuple(
         _Tool(
             name=row["name"],

@@ -8,7 +8,6 @@ wheels differ: the one for Windows may be empty and require `tensorflow-intel`, 
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Literal
@@ -18,11 +17,7 @@ from tomlkit.items import Array, InlineTable
 
 from tfprov.lock.resolve import Pinned
 from tfprov.profile.records import PlatformName
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
+from tfprov.structured import toml_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,7 +105,7 @@ def merge(documents: Mapping[PlatformName, str], *, python: str) -> str:
             whatever its marker. `dependencies` is left out, because the standard has it for information only.
         python: minor version that all of them were made for, `3.12`; the lock is for no other one.
     """
-    parsed = {name: tomllib.loads(text) for name, text in documents.items()}
+    parsed = {name: toml_of(text) for name, text in documents.items()}
     packages: dict[str, dict[PlatformName, dict[str, object]]] = {}
     for name, document in parsed.items():
         for package in document.get("packages", []):

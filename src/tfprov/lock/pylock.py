@@ -10,7 +10,6 @@ import hashlib
 import json
 import os
 import re
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -33,21 +32,19 @@ from packaging.utils import InvalidWheelFilename, parse_wheel_filename
 from pydantic import TypeAdapter, ValidationError
 
 from tfprov import project_folder
+from tfprov.contents import content_of
 from tfprov.errors import TfprovError
 from tfprov.lock.merging import check_merged
 from tfprov.lock.records import Header, Lock, LockedFile, LockedSource
 from tfprov.lock.resolve import FOLDER, is_wheel_at
-from tfprov.paths import content_of, plain, write_atomic
+from tfprov.paths import plain, write_atomic
 from tfprov.redact import redact, without_userinfo
+from tfprov.structured import TomlError, toml_of
 
 if TYPE_CHECKING:
     from packaging.markers import Environment
     from packaging.tags import Tag
 
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
 
 _OURS = b"[tool.tfprov"
 _MOVE = "move it away; tfprov never overwrites what it did not make"
@@ -167,7 +164,7 @@ def wheels_in(document: str, *, environment: Environment, tags: Sequence[Tag]) -
         None when the document does not fit, or something in it is to be built.
     """
     try:
-        chosen = list(Pylock.from_dict(tomllib.loads(document)).select(environment=environment, tags=tags))
+        chosen = list(Pylock.from_dict(toml_of(document)).select(environment=environment, tags=tags))
     except (PylockSelectError, PylockValidationError):
         return None
     if not all(isinstance(source, PackageWheel) for _, source in chosen):
@@ -189,7 +186,7 @@ def sizes(document: str, *, environment: Environment, tags: Sequence[Tag]) -> di
         None for a file of which the index does not say it; nothing at all when the document does not fit.
     """
     try:
-        chosen = Pylock.from_dict(tomllib.loads(document)).select(environment=environment, tags=tags)
+        chosen = Pylock.from_dict(toml_of(document)).select(environment=environment, tags=tags)
         return {str(package.name): getattr(source, "size", None) for package, source in chosen}
     except (PylockSelectError, PylockValidationError):
         return {}
@@ -202,9 +199,9 @@ def _parse(path: Path) -> tuple[bytes, Header, Pylock]:
         raise TfprovError("lock-invalid", f"`{path}` cannot be read", evidence=(str(error),), hint=_MOVE) from error
     check_merged(path, raw)
     try:
-        document = tomllib.loads(raw.decode())
+        document = toml_of(raw.decode())
         pylock = Pylock.from_dict(document)
-    except (UnicodeDecodeError, tomllib.TOMLDecodeError, PylockValidationError, RecursionError) as error:
+    except (UnicodeDecodeError, TomlError, PylockValidationError, RecursionError) as error:
         hint = None if _OURS in raw else _MOVE  # only a lock of tfprov can be renewed
         raise TfprovError("lock-invalid", f"`{path}` is not a valid lock", evidence=(str(error),), hint=hint) from error
     try:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import sys
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -16,11 +15,7 @@ from tfprov.distributions import TENSORFLOWS
 from tfprov.errors import Group, TfprovError
 from tfprov.events import Emit, Note
 from tfprov.lock.resolve import Pinned, Question, Resolver, resolve
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
+from tfprov.structured import TomlError, toml_of
 
 _ABOUT_VERSIONS = frozenset({Group.RESOLVE, Group.INTERPRETER, Group.PLATFORM})
 
@@ -31,8 +26,8 @@ def versions_in(document: str) -> Pinned:
     A package may occur twice, with a version for each platform.
     """
     try:
-        packages = tomllib.loads(document).get("packages")
-    except tomllib.TOMLDecodeError:
+        packages = toml_of(document).get("packages")
+    except TomlError:
         return ()
     found = []
     for package in packages if isinstance(packages, list) else ():
@@ -55,7 +50,7 @@ class Released:
 def released_in(document: str) -> dict[str, Released]:
     """The versions of a PEP 751 document with their dates, by normalised project name."""
     found = {}
-    for package in tomllib.loads(document).get("packages", ()):
+    for package in toml_of(document).get("packages", ()):
         files = (*package.get("wheels", ()), *filter(None, (package.get("sdist"),)))
         times = [file["upload-time"] for file in files if isinstance(file.get("upload-time"), datetime)]
         if "version" in package:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -23,11 +22,7 @@ from tfprov.ladder.classify import classify_text
 from tfprov.lock.allowed import only_allowed
 from tfprov.paths import temporary
 from tfprov.process import Finished
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
+from tfprov.structured import toml_of
 
 RESOLVE_SECONDS = 900.0
 """The longest that a resolve may take; more than any build of metadata that ended well."""
@@ -295,7 +290,7 @@ def _direct(question: Question) -> tuple[str, ...]:
 
 def sources_in(document: str) -> tuple[str, ...]:
     """The projects of a PEP 751 document that have to be built, whatever the platform."""
-    packages = tomllib.loads(document).get("packages", ())
+    packages = toml_of(document).get("packages", ())
     return tuple(str(each["name"]) for each in packages if not each.get("wheels") and not _has_wheel(each))
 
 

@@ -19,6 +19,7 @@ from tfprov.adopt.read import index_of, read, runs_this
 from tfprov.adopt.records import Asked, Change, Found
 from tfprov.adopt.relax import changes, relaxed
 from tfprov.adopt.text import adopted_from, profile_text, without_path
+from tfprov.contents import content_of, text_of
 from tfprov.distributions import kind_of
 from tfprov.envs.records import Finding
 from tfprov.errors import TfprovError
@@ -281,7 +282,7 @@ def settle_for(subject: Subject, wanted: Asked, emit: Emit) -> Settled:
 
 def settled_already(subject: Subject, emit: Emit) -> Settled:
     """What an earlier `adopt` wrote, as the user may have changed it since."""
-    text = without_path(subject.profile.read_text(encoding="utf-8"))
+    text = without_path(text_of(subject.profile))
     return _settled(subject, subject.wanted(), text, emit, keep=True)
 
 
@@ -292,12 +293,12 @@ def _settled(subject: Subject, wanted: Asked, text: str, emit: Emit, *, keep: bo
         lock = work / lock_name
         if keep:
             with contextlib.suppress(OSError):
-                lock.write_bytes(subject.profile.with_name(lock_name).read_bytes())
+                lock.write_bytes(content_of(subject.profile.with_name(lock_name)))
         answer = locked(request_of(subject, wanted, text, lock), emit)
         return Settled(
             wanted=wanted,
             text=text,
-            document=lock.read_bytes(),
+            document=content_of(lock),
             lock_name=lock_name,
             changes=_changes(wanted, subject.found, answer),
         )
@@ -344,6 +345,6 @@ _SEEDS = frozenset({"pip", "setuptools", "wheel"})
 def adopted(profile: Path, root: Path) -> bool:
     """Whether a profile was written from an environment."""
     try:
-        return adopted_from(profile.read_text(encoding="utf-8")) == str(root)
+        return adopted_from(text_of(profile)) == str(root)
     except (OSError, UnicodeDecodeError):
         return False

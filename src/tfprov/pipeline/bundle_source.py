@@ -17,6 +17,7 @@ from tfprov.bundle.opened import Bundle, open_bundle
 from tfprov.bundle.records import MANIFEST, PROFILE, BundledPython, render
 from tfprov.bundle.starter import this_platform
 from tfprov.bundle.write import Content, write
+from tfprov.contents import content_of
 from tfprov.errors import Group, TfprovError
 from tfprov.events import Emit, Note, Progress, ignore
 from tfprov.fetch.addresses import local_path
@@ -225,7 +226,7 @@ def _take_profile(bundle: Bundle, home: Home) -> Path:
     for name in sorted(names, key=lambda path: path == manifest.profile):
         target, content = paths.inside(folder, name.removeprefix(f"{PROFILE}/")), bundle.read(name)
         # What is there already is left alone: a run beside this one may be reading it.
-        if not target.is_file() or target.read_bytes() != content:
+        if not target.is_file() or content_of(target) != content:
             paths.write_atomic(target, content)
     paths.write_atomic(paths.inside(folder, MANIFEST), render(manifest))
     return folder / manifest.profile.removeprefix(f"{PROFILE}/")

@@ -26,6 +26,7 @@ from tfprov.bundle.records import (
 )
 from tfprov.bundle.starter import this_platform
 from tfprov.bundle.write import Content, check_target, entries, write
+from tfprov.contents import content_of
 from tfprov.digests import sha256_of
 from tfprov.errors import TfprovError
 from tfprov.events import Emit, Note, Progress
@@ -160,7 +161,7 @@ def _prepared(request: Request, wanted: Wanted, work: Path, emit: Emit) -> tuple
         # The lock of the project stays as it is: nobody asked to change it.
         lock = work / file_name(profile.name)
         if asked.lock_path.exists():
-            lock.write_bytes(asked.lock_path.read_bytes())
+            lock.write_bytes(content_of(asked.lock_path))
     if profile.smoke.gpu == "now" and profile.tensorflow.accelerator in ("cuda", "rocm"):
         overrides = (*overrides, "smoke.gpu=later")
     if profile.smoke.require_gpus:
@@ -287,7 +288,7 @@ def _written(
     sources.update({path: Content.of(data) for path, data in index.pages(described).items()})
     # What starts and describes a bundle is in a delta too: it is small, and with it the store may do for the rest.
     always = {
-        **{f"{PROFILE}/{path}": Content.of(source.read_bytes()) for path, source in scripts.items()},
+        **{f"{PROFILE}/{path}": Content.of(content_of(source)) for path, source in scripts.items()},
         profile: Content.of(portable.profile(parts.loaded, locked, tuple(scripts)).encode()),
         lock: Content.of(portable.lock(parts.loaded, locked, f"../{WHEELS}").encode()),
         STARTER: Content.of(starting.bootstrap()),

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from tfprov import paths
 from tfprov.bundle.starter import this_platform
+from tfprov.contents import content_of
 from tfprov.events import ignore
 from tfprov.fetch.store import FORMAT
 from tfprov.pipeline.context import Context, Request, read_profile
@@ -43,7 +44,7 @@ def cache_key(profile: str, *, cwd: Path, environ: Mapping[str, str], overrides:
     context = Context(Request(profile=profile, cwd=cwd, environ=environ, overrides=overrides), ignore)
     read_profile(context)
     path = context.lock_path
-    content = path.read_bytes() if path.exists() else None
+    content = content_of(path) if path.exists() else None
     place = f"tfprov-{FORMAT}-{this_platform()}"
     python = f"py{context.backend.locked_python(path) or ''}"
     words = context.loaded.digest.encode() if content is None else content

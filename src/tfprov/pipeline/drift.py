@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from tfprov.contents import text_of
 from tfprov.envs.drift import Drift, drift, needed_by_others
 from tfprov.errors import TfprovError
 from tfprov.events import Note
@@ -63,7 +64,7 @@ def take(context: Context) -> None:
     names = [one.partition("==")[0] for one in found.wanted]
     others = needed_by_others(generation.path, names)
     wanted = tuple(one for one, name in zip(found.wanted, names, strict=True) if name not in others) or found.wanted
-    before = path.read_text(encoding="utf-8")
+    before = text_of(path)
     write_atomic(path, edited(before, {"packages.requirements": wanted}).encode())
     context.emit(Note(text=f"`{path.name}` asks for {', '.join(f'`{one}`' for one in wanted)} now", level="warning"))
 

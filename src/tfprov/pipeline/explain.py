@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from tfprov.contents import text_of
 from tfprov.diagnose.records import Change, Context, Diagnosis
 from tfprov.errors import TfprovError
 from tfprov.profile.edit import difference, edited
@@ -84,7 +85,7 @@ def proposed(path: Path, found: Diagnosis) -> tuple[str, str]:
     if not changes:
         return "", ""
     try:
-        before = path.read_text(encoding="utf-8")
+        before = text_of(path)
     except OSError as error:
         raise TfprovError("profile-missing", f"`{path}` cannot be read", evidence=(str(error),)) from error
     after = edited(before, as_mapping(changes))

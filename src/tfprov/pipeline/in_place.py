@@ -17,6 +17,7 @@ from tfprov import trees
 from tfprov.adopt.judge import findings, tensorflow_of
 from tfprov.adopt.records import Asked, Found
 from tfprov.adopt.relax import relaxed
+from tfprov.contents import content_of
 from tfprov.envs import takeover
 from tfprov.envs.generations import Environment
 from tfprov.envs.holders import running_from
@@ -70,7 +71,7 @@ def adopt_in_place(asking: Asking, emit: Emit) -> Adoption:
     takeover.check(before, found.root)
     with temporary("adopt") as work:
         settled, outcome = _proved(subject, settled, work, emit)
-        document = (work / settled.lock_name).read_bytes()
+        document = content_of(work / settled.lock_name)
     lock = profile.with_name(settled.lock_name)
     write_atomic(lock, document)
     inside = os.path.relpath(found.root, profile.parent.resolve())

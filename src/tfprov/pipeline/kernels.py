@@ -15,12 +15,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import tfprov
+from tfprov.contents import text_of
 from tfprov.envs.generations import Environment, environments
 from tfprov.envs.integrity import installed
 from tfprov.envs.records import Generation
 from tfprov.errors import TfprovError
 from tfprov.host.system import home_folder, running_system
 from tfprov.paths import Home, write_atomic
+from tfprov.structured import json_of
 
 _LIST = "kernels.json"
 # What a kernel needs to find the same environments as whoever made it.
@@ -149,7 +151,7 @@ def _data_folder(environ: Mapping[str, str]) -> Path:
 def _read(folder: Path) -> Kernel | None:
     """A kernel that tfprov made; None for anything else, and for nothing."""
     try:
-        document = json.loads((folder / "kernel.json").read_text(encoding="utf-8"))
+        document = json_of(text_of(folder / "kernel.json"))
         owner = document["metadata"]["tfprov"]["environment"]
         return Kernel(name=folder.name, title=str(document["display_name"]), folder=folder, environment=str(owner))
     except (OSError, ValueError, KeyError, TypeError):
@@ -159,7 +161,7 @@ def _read(folder: Path) -> Kernel | None:
 def _known(environment: Environment) -> set[Path]:
     """Where kernels of an environment were put."""
     try:
-        found = json.loads((environment.root / _LIST).read_text(encoding="utf-8"))
+        found = json_of(text_of(environment.root / _LIST))
     except (OSError, ValueError):
         return set()
     return {Path(each) for each in found if isinstance(each, str)} if isinstance(found, list) else set()

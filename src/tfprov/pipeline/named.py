@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from pathlib import Path
 
+from tfprov.contents import content_of
 from tfprov.envs.generations import Environment, environments
 from tfprov.errors import TfprovError
 from tfprov.paths import Home
@@ -64,6 +65,6 @@ def bundle_of(environment: Environment, home: Home) -> str | None:
     if folder.parent != home.data / "bundles":
         return None
     try:
-        return hashlib.sha256((folder / "bundle.json").read_bytes()).hexdigest()
+        return hashlib.sha256(content_of(folder / "bundle.json")).hexdigest()
     except OSError:
         return None

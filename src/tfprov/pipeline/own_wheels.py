@@ -30,11 +30,7 @@ from tfprov.pipeline.uv import uv_executable
 from tfprov.plan.tags import marker_environment, supported_tags
 from tfprov.profile.records import PlatformName
 from tfprov.profile.source import shipped_folder
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
+from tfprov.structured import toml_of
 
 PYTHONS = ("3.10", "3.11", "3.12", "3.13", "3.14")
 """Minor versions of Python that tfprov can be started with from a bundle."""
@@ -132,7 +128,7 @@ def _resolve(context: Context, machine: Machine, platform: PlatformName, python:
         text = _ask(context, machine, access, platform, python)
     facts = other_platforms.facts_on(platform, machine.facts)
     try:
-        chosen = Pylock.from_dict(tomllib.loads(text)).select(
+        chosen = Pylock.from_dict(toml_of(text)).select(
             environment=marker_environment(python, "cpython", facts), tags=supported_tags(python, False, facts)
         )
         return tuple(_locked(package, wheel) for package, wheel in chosen if isinstance(wheel, PackageWheel))

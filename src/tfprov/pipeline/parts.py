@@ -6,6 +6,7 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
+from tfprov.contents import content_of
 from tfprov.errors import TfprovError
 from tfprov.events import ignore
 from tfprov.pipeline.context import Context, Request, read_profile
@@ -45,7 +46,7 @@ def parts(request: Request) -> Parts:
     path = loaded.path
     if loaded.shipped:
         return Parts(profile=loaded.profile.name, root=loaded.folder, files=())
-    document = given(path, path.read_bytes()).document
+    document = given(path, content_of(path)).document
     named = [file for file in named_files(document, loaded.folder) if file.key in _TRAVEL and file.path.is_file()]
     here = [path]
     here += [file.path for file in named if not _is_absolute(file.name)]

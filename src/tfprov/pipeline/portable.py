@@ -10,6 +10,7 @@ import tomlkit
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
+from tfprov.contents import text_of
 from tfprov.lock import pylock
 from tfprov.lock.records import Lock
 from tfprov.pipeline.records import Locked
@@ -61,7 +62,7 @@ def lock(loaded: Loaded, locked: Lock, folder: str) -> str:
         locked: with those wheels.
         folder: where they lie, relative to the lock.
     """
-    text, header = locked.path.read_text(encoding="utf-8"), pylock.read_header(locked.path)
+    text, header = text_of(locked.path), pylock.read_header(locked.path)
     built = {file.name: file for file in locked.files if header is not None and file.name in header.built}
     text = pylock.with_wheels(text, built, folder) if built else text
     if not loaded.folders:

@@ -13,6 +13,7 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
+from tfprov.contents import content_of
 from tfprov.envs import cures as start_up
 from tfprov.envs.layout import python_in
 from tfprov.envs.records import Cure
@@ -210,7 +211,7 @@ class _Treatment:
                 raise InapplicableError("it would change the lock, which may not be done")
             if locked.lock.files == self._locked.lock.files:
                 raise InapplicableError("the same files would be installed")
-            self._locked, self._bound_lock = locked, path.read_bytes()
+            self._locked, self._bound_lock = locked, content_of(path)
         self._stale = True
 
     def _ended(self, cure: Cure, error: TfprovError, verdict: Verdict, before: tuple[Locked, bytes | None]) -> None:

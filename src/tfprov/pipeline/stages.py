@@ -13,6 +13,7 @@ from pathlib import Path
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
+from tfprov.contents import content_of, text_of
 from tfprov.envs import durable, following, git
 from tfprov.envs.layout import python_in
 from tfprov.envs.records import Generation, Seal
@@ -49,8 +50,8 @@ def gather_facts(context: Context) -> Machine:
     """The machine to decide for: this one, or that of `--host`."""
     if context.request.host is not None:
         try:
-            text = context.request.host.read_text(encoding="utf-8")
-        except (OSError, UnicodeDecodeError) as error:
+            text = text_of(context.request.host)
+        except OSError as error:
             raise TfprovError("usage", f"`{context.request.host}` cannot be read", evidence=(str(error),)) from error
         return Machine(context, host_facts.load(text))
     python = context.loaded.profile.python.path
@@ -244,7 +245,7 @@ def smoke_digest(request: SmokeRequest) -> str:
     """Digest of everything that a smoke test depends on besides the environment: the request and the user's scripts."""
     digest = hashlib.sha256(json.dumps(asdict(request), default=str, sort_keys=True).encode())
     for script in request.scripts:
-        digest.update(script.read_bytes())
+        digest.update(content_of(script))
     return digest.hexdigest()
 
 

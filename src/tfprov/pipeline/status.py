@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from tfprov.contents import content_of
 from tfprov.envs import rollbacks
 from tfprov.envs.generations import Environment
 from tfprov.envs.records import Generation, Seal
@@ -184,7 +185,7 @@ def _lock_changed(known: str, lock: Path | None, up: str) -> _Finding | None:
     if lock is None:
         reasons = ("the lock is gone",)
         return _Finding(state="outdated", code="lock-missing", reasons=reasons, next_step=f"{up} makes it anew")
-    if hashlib.sha256(lock.read_bytes()).hexdigest() == known:
+    if hashlib.sha256(content_of(lock)).hexdigest() == known:
         return None
     reasons = (f"`{lock.name}` changed",)
     return _Finding(state="outdated", code="verdict-stale", reasons=reasons, next_step=f"{up} installs what it holds")

@@ -16,9 +16,11 @@ from pathlib import Path
 from typing import BinaryIO
 
 from tfprov import __version__
+from tfprov.contents import content_of
 from tfprov.errors import TfprovError
 from tfprov.journal import journals
-from tfprov.paths import Product, home
+from tfprov.paths import home
+from tfprov.products import Product
 from tfprov.redact import Anonymiser
 
 _VERSIONS = "versions.txt"
@@ -162,7 +164,7 @@ def _log(path: Path) -> str:
 
 
 def _text(path: Path) -> str:
-    text = path.read_bytes().decode("utf-8", "replace")
+    text = content_of(path).decode("utf-8", "replace")
     if len(text) <= _MOST_CHARACTERS:
         return text
     half = _MOST_CHARACTERS // 2

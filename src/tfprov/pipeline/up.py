@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import TYPE_CHECKING
 
+from tfprov.contents import content_of
 from tfprov.envs.generations import Environment
 from tfprov.envs.records import Generation
 from tfprov.errors import TfprovError
@@ -215,7 +216,7 @@ def still_verified(context: Context) -> Generation | None:
     if generation is None or generation.seal is None or generation.seal.profile_digest != context.source.digest:
         return None
     lock_path = context.lock_path
-    if not lock_path.exists() or hashlib.sha256(lock_path.read_bytes()).hexdigest() != generation.seal.lock_digest:
+    if not lock_path.exists() or hashlib.sha256(content_of(lock_path)).hexdigest() != generation.seal.lock_digest:
         return None
     return generation if context.is_whole(generation) and not context.changes(generation) else None
 
@@ -236,7 +237,7 @@ def rolled_back(context: Context) -> Generation | None:
     if found is None or active is None or request.recreate or request.upgrade or request.overrides or request.bundle:
         return None
     lock_path = context.lock_path
-    now = hashlib.sha256(lock_path.read_bytes()).hexdigest() if lock_path.exists() else ""
+    now = hashlib.sha256(content_of(lock_path)).hexdigest() if lock_path.exists() else ""
     if (context.source.digest, now) != (found.profile_digest, found.lock_digest):
         return None
     if request.keep_rollback is False or environment.flaw(active) is not None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
@@ -12,10 +11,7 @@ from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
+from tfprov.structured import toml_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,7 +39,7 @@ class Break:
 def known_breaks() -> tuple[Break, ...]:
     """The rows that come with tfprov."""
     text = resources.files("tfprov.plan").joinpath("data/companions.toml").read_text(encoding="utf-8")
-    return tuple(Break(**row) for row in tomllib.loads(text)["row"])
+    return tuple(Break(**row) for row in toml_of(text)["row"])
 
 
 def breaks_in(versions: Mapping[str, str], rows: tuple[Break, ...] | None = None) -> tuple[Break, ...]:

@@ -5,7 +5,6 @@ The data is `data/compat.json`; `tools/compat_refresh.py` compares it with what 
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from importlib.resources import files
@@ -15,6 +14,7 @@ from packaging.specifiers import SpecifierSet
 from packaging.version import Version
 
 from tfprov.plan.records import Accelerator
+from tfprov.structured import json_of
 
 WheelKind = Literal["cuda", "cpu", "stub"]
 _Row = TypeVar("_Row")
@@ -303,7 +303,7 @@ _ROWS: dict[str, type[object]] = {
 
 def read(text: str) -> Compat:
     """The table from the text of its file. It is not checked: it comes with the package and has a test of its own."""
-    document: dict[str, list[dict[str, object]]] = json.loads(text)
+    document: dict[str, list[dict[str, object]]] = json_of(text)
     rows = {name: [_record(kind, row) for row in document[name]] for name, kind in _ROWS.items()}
     releases = [_release(row) for row in document["releases"]]
     fields = {name: value for name, value in document.items() if name != "schema"}

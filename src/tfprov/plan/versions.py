@@ -6,7 +6,6 @@ here is what a decision for another machine, or without an index, can still say.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
@@ -17,6 +16,7 @@ from packaging.specifiers import SpecifierSet
 from packaging.version import Version
 
 from tfprov.plan.compat import within
+from tfprov.structured import json_of
 
 PLATFORMS = ("linux_x86_64", "linux_aarch64", "windows_x86_64", "macos_arm64", "macos_x86_64")
 """As the compat table names them."""
@@ -51,7 +51,7 @@ class Published:
 @lru_cache(maxsize=1)
 def _document() -> tuple[Mapping[str, tuple[str, ...]], datetime]:
     """The lines of each project, and the day of the index that they were read from."""
-    document = json.loads(files("tfprov.plan").joinpath("data/versions.json").read_text("utf-8"))
+    document = json_of(files("tfprov.plan").joinpath("data/versions.json").read_text("utf-8"))
     day = datetime.fromisoformat(document["generated"]).replace(tzinfo=timezone.utc)
     return {name: tuple(lines) for name, lines in document["projects"].items()}, day
 

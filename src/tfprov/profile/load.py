@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import difflib
 import re
-import sys
 from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import replace
 from datetime import date, time
@@ -16,19 +15,15 @@ from typing import Any, TypeAlias, Union, cast, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 
+from tfprov.contents import content_of
 from tfprov.errors import TfprovError
-from tfprov.paths import content_of
 from tfprov.profile.merge import hashes_of, with_wants
 from tfprov.profile.positions import Key, line_of, lines_of_keys
 from tfprov.profile.records import Loaded, Profile
 from tfprov.profile.source import NAMES_OF_FILES, digest, given, is_list, named_files, wants_in
+from tfprov.structured import TomlError, toml_of
 from tfprov.wants.basket import Basket, Origin
 from tfprov.wants.records import Wants
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
 
 Document: TypeAlias = dict[str, Any]
 """A TOML document as the parser gives it; it does not leave this module."""
@@ -64,7 +59,7 @@ def load(
         raise TfprovError(
             "profile-invalid", f"`{path}` is not UTF-8", evidence=(f"byte {error.start} cannot be decoded",)
         ) from error
-    except tomllib.TOMLDecodeError as error:
+    except TomlError as error:
         raise TfprovError(
             "profile-invalid",
             f"`{path}` is not valid TOML",
@@ -202,8 +197,8 @@ def override_value(key: Key, raw: str) -> object:
     """The value of `--set` as the field wants it: text stays text (`2.19` is no number), all else is read as TOML."""
     wants = _field_types(key)
     try:
-        value: object = tomllib.loads(f"value = {raw}")["value"]
-    except tomllib.TOMLDecodeError:
+        value: object = toml_of(f"value = {raw}")["value"]
+    except TomlError:
         value = raw
     if list in wants or tuple in wants:
         return value if isinstance(value, list) else [value if isinstance(value, str) else raw]

@@ -3,13 +3,9 @@
 from __future__ import annotations
 
 import re
-import sys
 from collections.abc import Callable
 
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
+from tfprov.structured import toml_of
 
 Key = tuple[str, ...]
 
@@ -120,4 +116,4 @@ class _Reader:
 
 
 def _unquoted(part: str) -> str:
-    return str(tomllib.loads(f"key = {part}")["key"]) if part[0] in "\"'" else part
+    return str(toml_of(f"key = {part}")["key"]) if part[0] in "\"'" else part

@@ -10,23 +10,20 @@ import copy
 import hashlib
 import json
 import re
-import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
+from tfprov.contents import content_of
 from tfprov.errors import TfprovError
-from tfprov.paths import content_of, expanded
+from tfprov.paths import expanded
+from tfprov.structured import toml_of
 from tfprov.wants.records import ProjectParts, Wants, together
 
 if TYPE_CHECKING:
     from typing import Any
 
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
 
 Document: TypeAlias = "dict[str, Any]"
 """A TOML document as the parser gives it."""
@@ -165,7 +162,7 @@ def _inside(text: str, path: Path, name: str, *, first_line: int = 1) -> Given:
 
 def _parsed(text: str) -> Document:
     try:
-        document: Document = tomllib.loads(text)
+        document: Document = toml_of(text)
     except RecursionError:
         raise ValueError("it is nested too deeply to be read") from None
     return document
@@ -339,11 +336,11 @@ def _says_needs(path: Path) -> bool:
         from tfprov.wants.pyproject import has_dependencies, table
 
         try:
-            document = _parsed(path.read_text(encoding="utf-8-sig"))
+            document = _parsed(content_of(path).decode("utf-8-sig"))
         except ValueError:
             return True  # whoever reads it says what is wrong
         return has_dependencies(document) and table(document, "project").get("name") != "tfprov"
-    return path.name != "setup.cfg" or b"install_requires" in path.read_bytes()
+    return path.name != "setup.cfg" or b"install_requires" in content_of(path)
 
 
 def find(name: str, *, cwd: Path) -> tuple[Path, bool]:

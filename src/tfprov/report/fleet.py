@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
 
+from tfprov.contents import text_of
 from tfprov.errors import CODES, TfprovError
 from tfprov.redact import redact
 from tfprov.report.page import code, page, text
+from tfprov.structured import json_of
 from tfprov.words import count
 
 VERIFIED = "verified"
@@ -92,10 +93,10 @@ def gather(files: Iterable[Path], *, expected: Sequence[str] = ()) -> tuple[Host
 def _read(path: Path) -> Host:
     name = path.name.removesuffix(".json")
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
+        found = json_of(text_of(path))
     except OSError as error:
         raise TfprovError("usage", f"`{path}` cannot be read", evidence=(str(error),)) from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise TfprovError("usage", f"`{path}` is not a JSON document", evidence=(str(error),)) from error
     if not isinstance(found, dict) or found.get("command") not in {"rollout", "up", "smoke"}:
         raise TfprovError(
@@ -103,47 +104,63 @@ def _read(path: Path) -> Host:
             f"`{path}` is not the result of a host",
             hint="give what the Ansible module, `tfprov up --json` or `tfprov smoke --json` printed",
         )
-    why = found.get("error") or {}
+    why = _table(found.get("error"))
     state = found.get("state") or (VERIFIED if found.get("ok") else FAILED)
-    if not isinstance(state, str) or state not in _MEANING or not isinstance(why, Mapping):
+    if not isinstance(state, str) or state not in _MEANING:
         raise TfprovError("usage", f"`{path}` was made by another version of tfprov", evidence=(f"state `{state}`",))
-    environment = found.get("environment") or {}
+    environment, verdict = _table(found.get("environment")), _table(found.get("verdict"))
+    evidence = why.get("evidence")
     return Host(
         name=name,
         state=state,
-        code=why.get("code"),
-        what=why.get("what", ""),
-        evidence=tuple(why.get("evidence") or ()),
-        hint=why.get("hint", ""),
+        code=_text(why.get("code")) or None,
+        what=_text(why.get("what")),
+        evidence=tuple(_text(one) for one in evidence) if isinstance(evidence, list) else (),
+        hint=_text(why.get("hint")),
         tensorflow=_version(found),
-        python=found.get("python") or environment.get("python") or (found.get("verdict") or {}).get("python") or "",
-        before=found.get("before"),
-        generation=found.get("generation") or environment.get("generation"),
-        checks=tuple(_checks(found.get("devices") or ())),
+        python=next(filter(None, (_text(each.get("python")) for each in (found, environment, verdict))), ""),
+        before=_number(found.get("before")),
+        generation=_number(found.get("generation")) or _number(environment.get("generation")),
+        checks=tuple(_checks(found.get("devices"))),
     )
 
 
 def _version(found: Mapping[str, object]) -> str:
     target, verdict = found.get("tensorflow"), found.get("verdict")
     if isinstance(target, Mapping):
-        return str(target.get("version") or "")
+        return _text(target.get("version"))
     if isinstance(verdict, Mapping):
-        return str(verdict.get("tensorflow") or "")
-    return str(target or "")
+        return _text(verdict.get("tensorflow"))
+    return _text(target)
 
 
-def _checks(devices: Iterable[Mapping[str, object]]) -> Iterable[Check]:
-    for device in devices:
-        legs = device.get("legs")
-        for leg in legs if isinstance(legs, list) else ():
+def _checks(devices: object) -> Iterator[Check]:
+    for device in devices if isinstance(devices, list) else ():
+        legs = _table(device).get("legs")
+        for leg in map(_table, legs if isinstance(legs, list) else ()):
             yield Check(
-                device=str(device.get("name")),
-                leg=str(leg.get("leg")),
-                ok=bool(leg.get("ok")),
-                skipped=bool(leg.get("skipped")),
-                code=leg.get("code"),
-                evidence=str(leg.get("evidence") or ""),
+                device=_text(_table(device).get("name")),
+                leg=_text(leg.get("leg")),
+                ok=leg.get("ok") is True,
+                skipped=leg.get("skipped") is True,
+                code=_text(leg.get("code")) or None,
+                evidence=_text(leg.get("evidence")),
             )
+
+
+# A result comes from another machine: what has another shape than it should is left out.
+
+
+def _table(value: object) -> Mapping[str, object]:
+    return value if isinstance(value, dict) else {}
+
+
+def _text(value: object) -> str:
+    return value if isinstance(value, str) else ""
+
+
+def _number(value: object) -> int | None:
+    return value if isinstance(value, int) and not isinstance(value, bool) and abs(value) < 10**9 else None
 
 
 def loss(hosts: Sequence[Host]) -> TfprovError | None:

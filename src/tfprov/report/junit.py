@@ -6,7 +6,7 @@ import re
 from xml.etree import ElementTree as ET
 
 from tfprov.errors import TfprovError
-from tfprov.paths import Product
+from tfprov.products import Product
 from tfprov.redact import redact
 from tfprov.smoke.records import Device, Leg, Verdict
 from tfprov.smoke.verdict import remedy

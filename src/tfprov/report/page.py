@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from html import escape
 
-from tfprov.paths import Product
+from tfprov.products import Product
 from tfprov.redact import redact
 
 _HEAD = """\

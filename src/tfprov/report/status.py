@@ -8,8 +8,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import BinaryIO
 
-from tfprov.paths import Product
 from tfprov.pipeline.status import Status
+from tfprov.products import Product
 from tfprov.redact import redact
 from tfprov.words import count
 

@@ -15,6 +15,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 from tfprov import process
+from tfprov.contents import content_of
 from tfprov.errors import TfprovError
 from tfprov.events import Emit, Note, Progress
 from tfprov.paths import temporary
@@ -22,6 +23,7 @@ from tfprov.process import Finished
 from tfprov.smoke import causes
 from tfprov.smoke.causes import Raised
 from tfprov.smoke.records import Leg, SmokeRequest
+from tfprov.structured import json_of
 
 ENVIRONMENT = "environment"
 # The watchdog inside the process fires first and says where it stood. This is for a process that cannot do even that
@@ -351,12 +353,12 @@ def add_facts(known: dict[str, object], facts: Mapping[str, object]) -> None:
 def _lines(path: Path) -> list[dict[str, object]]:
     found: list[dict[str, object]] = []
     try:
-        content = path.read_text(encoding="utf-8", errors="replace")
+        content = content_of(path).decode("utf-8", "replace")
     except FileNotFoundError:
         return found
     for line in content.splitlines():
         try:
-            record = json.loads(line)
+            record = json_of(line)
         except ValueError:
             # The last line of a process that died in the middle of writing it.
             continue

@@ -14,12 +14,14 @@ from datetime import datetime
 from pathlib import Path
 from typing import BinaryIO
 
-from tfprov import paths
+from tfprov.contents import text_of
 from tfprov.errors import TfprovError
 from tfprov.host.records import Facts, vector_units
+from tfprov.products import Product
 from tfprov.redact import redact_all
 from tfprov.smoke.records import Verdict
 from tfprov.smoke.verdict import as_document
+from tfprov.structured import json_of
 
 FORMAT = 1
 _LARGEST = 16 << 20
@@ -131,8 +133,8 @@ def read(path: Path) -> Receipt:
     """
     hint = "name a file that `tfprov smoke --receipt FILE` wrote"
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+        content = json_of(text_of(path))
+    except (OSError, ValueError, RecursionError) as error:
         raise TfprovError(
             "usage", f"`{path}` cannot be read as a receipt", evidence=(str(error),), hint=hint
         ) from error
@@ -240,13 +242,13 @@ def _level(receipt: Receipt) -> str:
 
 def _is_receipt(stream: BinaryIO) -> bool:
     try:
-        content = json.loads(stream.read(_LARGEST))
+        content = json_of(stream.read(_LARGEST))
     except (ValueError, RecursionError):
         return False
     return isinstance(content, dict) and isinstance(content.get("receipt"), int) and _is_whole(content)
 
 
-RECEIPT = paths.Product(what="a receipt", is_ours=_is_receipt)
+RECEIPT = Product(what="a receipt", is_ours=_is_receipt)
 
 
 def _is_whole(content: Mapping[str, object]) -> bool:

@@ -24,6 +24,7 @@ from packaging.utils import (
 
 from tfprov import project_folder
 from tfprov.default_index import default_index
+from tfprov.index_address import UNREADABLE, readable
 from tfprov.paths import expanded
 from tfprov.redact import holds_password, redact
 from tfprov.wants import names
@@ -161,8 +162,7 @@ class Basket:
 
     def address(self, kind: Literal["index", "extra", "find-links"], url: str, where: str) -> None:
         """Keep an index, or a folder or page with wheels; a folder is relative to the file."""
-        if holds_password(url):
-            self.problem(where, "the address holds a password: put it in a variable and write `${NAME}`, or use netrc")
+        if not self._is_usable(url, url, where):
             return
         if kind != "find-links" and urlsplit(url).netloc == urlsplit(default_index()).netloc:
             # It says "the usual one"; what that is here, the machine's own settings of pip and uv know.
@@ -217,8 +217,7 @@ class Basket:
         extras = "" if name else _EXTRAS.search(link)
         if extras:
             link, extras = link.removesuffix(extras[0]), extras[0]
-        if holds_password(link):
-            self.problem(where, "the address holds a password: put it in a variable and write `${NAME}`, or use netrc")
+        if not self._is_usable(link, text, where):
             return None
         if _REPOSITORY.search(link):
             return self._repository(text, f"{name}{extras or ''}", link, marker, where)
@@ -243,12 +242,27 @@ class Basket:
             hashes=tuple(found.lower() for found in _SHA256.findall(fragment)),
         )
 
+    def _is_usable(self, address: str, text: str, where: str) -> bool:
+        """Whether an address or a path holds no password and can be read; else that is a problem."""
+        if holds_password(address):
+            why = "the address holds a password: put it in a variable and write `${NAME}`, or use netrc"
+        elif not readable(address):
+            why = f"`{redact(text)}`: {UNREADABLE}"
+        elif "\0" in address:
+            why = f"`{redact(text)}`: it holds a zero byte"
+        else:
+            return True
+        self.problem(where, why)
+        return False
+
     def editable(self, text: str, where: str) -> None:
         """Keep a folder with a project that is installed as a link to the folder: `-e PATH` of pip."""
         link, marker = _without_marker(_with_variables(text.strip()))
         extras = _EXTRAS.search(link)
         if extras:
             link = link.removesuffix(extras[0])
+        if not self._is_usable(link, text, where):
+            return
         file = _file_of(link, self.origin)
         if file is None or not file.is_dir():
             self.problem(where, f"`-e {redact(text)}`: there is no such folder here")

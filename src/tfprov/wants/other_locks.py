@@ -6,8 +6,6 @@ beside its lock, that file says what is asked for; a lock alone asks for all tha
 
 from __future__ import annotations
 
-import json
-import sys
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -16,13 +14,9 @@ import yaml
 from packaging.utils import canonicalize_name
 
 from tfprov.distributions import kind_of
+from tfprov.structured import json_of, toml_of
 from tfprov.wants.basket import Basket, Part
 from tfprov.wants.pyproject import Table, table, texts
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,11 +39,11 @@ def read(kind: str, text: str, basket: Basket, part: Part) -> None:
     """
     try:
         if kind == "pipfile-lock":
-            document = json.loads(text)
+            document = json_of(text)
         elif kind == "conda-lock":
             document = yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # noqa: S506 - both are safe
         else:
-            document = tomllib.loads(text)
+            document = toml_of(text)
     except (ValueError, yaml.YAMLError) as error:
         basket.problem(basket.name, f"it cannot be read: {' '.join(str(error).split())}")
         return

@@ -11,7 +11,7 @@ from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 
 from tfprov import project_folder
-from tfprov.paths import content_of
+from tfprov.contents import content_of
 from tfprov.wants.basket import Basket, Part
 from tfprov.wants.records import ProjectParts
 from tfprov.wants.text import decoded

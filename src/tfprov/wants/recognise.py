@@ -3,20 +3,15 @@
 from __future__ import annotations
 
 import re
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
-from tfprov.paths import content_of
+from tfprov.contents import content_of
+from tfprov.structured import TomlError, toml_of
 from tfprov.wants.basket import Basket, Origin
 from tfprov.wants.records import ProjectParts, Wants, together
 from tfprov.wants.text import decoded
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
 
 Kind = Literal[
     "requirements", "pip-list", "conda-list", "pyproject", "pipfile", "setup-cfg", "setup-py", "script", "environment",
@@ -109,8 +104,8 @@ def kind_of(name: str, text: str) -> Kind:
 
 def _kind_of_toml(text: str) -> Kind:
     try:
-        document = tomllib.loads(text)
-    except (tomllib.TOMLDecodeError, RecursionError):
+        document = toml_of(text)
+    except (TomlError, RecursionError):
         # Whoever reads it says what is wrong.
         return "setup-cfg" if re.search(r"(?m)^\[(?:options|metadata)\]", text) else "pyproject"
     if "lock-version" in document:
@@ -162,8 +157,8 @@ def _read_project(kind: Kind, text: str, basket: Basket, parts: ProjectParts) ->
             from tfprov.wants import script
 
             text = script.block(text)
-        document = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+        document = toml_of(text)
+    except TomlError as error:
         basket.problem(basket.name, f"it is not TOML: {error}")
     except ValueError as error:
         basket.problem(basket.name, str(error))

@@ -13,7 +13,8 @@ from typing import NoReturn
 
 from packaging.utils import canonicalize_name
 
-from tfprov.paths import content_of, expanded
+from tfprov.contents import content_of
+from tfprov.paths import expanded
 from tfprov.redact import redact
 from tfprov.wants.basket import Basket, Part
 from tfprov.wants.names import OF_SYSTEM

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import re
 from pathlib import Path
 
@@ -425,14 +426,14 @@ class TestRequirementsFiles:
     ) -> None:
         (tmp_path / "r.txt").write_text("numpy\n")
         path = write(tmp_path, 'name = "x"\n[packages]\nfiles = ["r.txt"]\n')
-        read_bytes = Path.read_bytes
+        opened = os.open
 
-        def refuse(self: Path) -> bytes:
-            if self.name == "r.txt":
-                raise PermissionError(13, "Permission denied", str(self))
-            return read_bytes(self)
+        def refuse(path: str | Path, flags: int, mode: int = 0o777) -> int:
+            if Path(path).name == "r.txt":
+                raise PermissionError(13, "Permission denied", str(path))
+            return opened(path, flags, mode)
 
-        monkeypatch.setattr(Path, "read_bytes", refuse)
+        monkeypatch.setattr(os, "open", refuse)
         assert report(path)[1] == "train.toml:3: `packages.files`: `r.txt` cannot be read: Permission denied"
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tfprov.conda.records import file_name
+from tfprov.contents import content_of
 
 if TYPE_CHECKING:
     from tfprov.conda.records import Package
@@ -144,7 +145,7 @@ class CondaBackend:
             subdir=subdir_of(facts),
             environ=clean_environment(environ),
             cache=home(environ).cache / "conda" / "locks",
-            digest=hashlib.sha256(lock.read_bytes()).hexdigest(),
+            digest=hashlib.sha256(content_of(lock)).hexdigest(),
             emit=emit,
         )
         return _drifted(root, part.packages), wheels

@@ -13,6 +13,7 @@ from tfprov.conda import channels as places
 from tfprov.conda import client, specs, virtual
 from tfprov.conda.client import Solve
 from tfprov.conda.records import CondaHeader, CondaInputs, CondaLock, CondaPart, Package, Solved
+from tfprov.contents import content_of
 from tfprov.errors import TfprovError
 from tfprov.events import Note
 from tfprov.host.records import Facts, Interpreter
@@ -135,7 +136,7 @@ def _locked_choice(context: Context, machine: Machine) -> LockedChoice | None:
 def _read(context: Context, machine: Machine) -> tuple[CondaPart, tuple[LockedFile, ...], str]:
     path = context.lock_path
     try:
-        raw = path.read_bytes()
+        raw = content_of(path)
     except OSError as error:
         raise TfprovError("lock-invalid", f"`{path}` cannot be read", evidence=(str(error),)) from error
     check_merged(path, raw)
@@ -156,7 +157,7 @@ def _why_solve(context: Context, machine: Machine) -> tuple[str, ...]:
     if not context.lock_path.exists():
         return ("there is no lock yet",)
     if context.request.upgrade:
-        if b"created_by: tfprov" not in context.lock_path.read_bytes():
+        if b"created_by: tfprov" not in content_of(context.lock_path):
             raise TfprovError(
                 "path-not-ours",
                 f"`{context.lock_path}` was not made by tfprov",

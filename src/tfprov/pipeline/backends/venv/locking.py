@@ -7,6 +7,7 @@ from functools import partial
 from pathlib import Path
 
 from tfprov import project_folder
+from tfprov.contents import text_of
 from tfprov.distributions import kind_of
 from tfprov.errors import TfprovError
 from tfprov.events import Note
@@ -134,7 +135,7 @@ def why_resolve(context: Context) -> tuple[str, ...]:
 def _changes(context: Context, header: Header) -> tuple[str, ...]:
     """What the profile asks for in another way than when the lock was made, a line each."""
     hashes = context.loaded.hashes
-    refused = refused_in(context.lock_path.read_text(encoding="utf-8"), hashes) if hashes else ()
+    refused = refused_in(text_of(context.lock_path), hashes) if hashes else ()
     return (
         *inputs(context.loaded).changes_from(header.inputs),
         *(f"the requirements do not allow the locked hash of `{name}`" for name in refused),
@@ -204,7 +205,7 @@ def older_versions(context: Context) -> Pinned:
     """
     path = context.lock_path
     if path.exists() and not context.request.upgrade:
-        return versions_in(path.read_text(encoding="utf-8"))
+        return versions_in(text_of(path))
     return (*context.request.prefer, *context.loaded.preferred)
 
 

@@ -1,0 +1,23 @@
+"""Text of others on a screen: nothing in it moves a cursor, hides a word, or is a command to a CI system."""
+
+from __future__ import annotations
+
+import re
+
+# All control characters but line ends and tabs, separators that some take for line ends, marks that turn the direction
+# of what follows, and halves of surrogate pairs.
+_HIDDEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+# What GitHub (`::error::`), and it and Azure (`##[group]`, `##vso[…]`), read as a command in a log.
+_COMMAND = re.compile(r"^(\s*:)(?=:[A-Za-z])|(?<![^\s])(#)(?=#(?:vso)?\[)", re.MULTILINE)
+
+
+def harmless(text: str) -> str:
+    """The text with what is not seen written out as escapes, and a blank in what a CI system would obey."""
+    if not text.isascii() or not text.isprintable():
+        text = _HIDDEN.sub(_written, text.replace("\r\n", "\n"))
+    return _COMMAND.sub(lambda found: f"{found[1] or found[2]} ", text) if "::" in text or "##" in text else text
+
+
+def _written(found: re.Match[str]) -> str:
+    number = ord(found[0])
+    return f"\\x{number:02x}" if number < 0x100 else f"\\u{number:04x}"

@@ -1,0 +1,69 @@
+"""Files that are written where the user says: each takes the place of its own kind, and of nothing else."""
+
+from __future__ import annotations
+
+import stat
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+from tfprov.errors import TfprovError
+from tfprov.paths import write_atomic
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Product:
+    """A kind of file that tfprov writes where the user says. It takes the place of its own kind and of nothing else.
+
+    Attributes:
+        what: names the kind, with its article: `a JUnit file`.
+        is_ours: whether tfprov wrote this content; the stream stands at its start.
+    """
+
+    what: str
+    is_ours: Callable[[BinaryIO], bool]
+
+    def check(self, path: Path) -> None:
+        """Make sure that a file may be written at a path. Commands ask before they begin, not after an hour's work.
+
+        An empty file may be replaced: `mktemp` makes one, and nothing is lost.
+
+        Raises:
+            TfprovError: `path-not-ours` when something that tfprov did not write is there.
+        """
+        found = self._in_the_way(path)
+        if found:
+            raise TfprovError(
+                "path-not-ours",
+                f"`{path}` cannot become {self.what}",
+                evidence=(found,),
+                hint="choose another place; tfprov replaces only files of that kind that it wrote itself",
+            )
+
+    def _in_the_way(self, path: Path) -> str:
+        try:
+            status = path.lstat()
+        except FileNotFoundError:
+            return ""
+        except NotADirectoryError:
+            return f"`{path.parent}` is not a folder"
+        if not stat.S_ISREG(status.st_mode):
+            other = "a link" if stat.S_ISLNK(status.st_mode) else "not a regular file"
+            return f"it is {'a folder' if stat.S_ISDIR(status.st_mode) else other}"
+        if status.st_size == 0:
+            return ""
+        try:
+            with path.open("rb") as stream:
+                return "" if self.is_ours(stream) else "it is there, and tfprov did not write it"
+        except OSError as error:
+            return f"it is there, and cannot be read: {error.strerror}"
+
+    def write(self, path: Path, content: bytes) -> None:
+        """Write a file of this kind: whole, or not at all.
+
+        Raises:
+            TfprovError: `path-not-ours`, see `check`.
+        """
+        self.check(path)
+        write_atomic(path, content)
