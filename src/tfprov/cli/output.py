@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
 from tfprov.errors import TfprovError
+from tfprov.harmless import harmless
 
 if TYPE_CHECKING:
     from tfprov.report.progress import Reporter
@@ -87,7 +88,11 @@ class Output:
         return system_of(self.environ)
 
     def typed(self, words: str) -> str:
-        """Words whose commands are spelled as the user started tfprov: from a checkout that is `./bootstrap`."""
+        """Words as they are printed: harmless, and with commands spelled as the user started tfprov.
+
+        From a checkout that is `./bootstrap`.
+        """
+        words = harmless(words)
         started = self.environ.get("TFPROV_STARTED_AS")
         if not started:
             return words

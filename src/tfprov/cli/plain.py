@@ -107,7 +107,7 @@ def _asking(output: Output, request: Request, reporter: CiReporter | None) -> Ou
     except TfprovError as error:
         if error.code.name != "rolled-back" or not output.may_ask():
             raise
-        print(f"{error.what}\nGo forward again? [y/N] ", end="", file=sys.stderr, flush=True)
+        print(output.typed(error.what) + "\nGo forward again? [y/N] ", end="", file=sys.stderr, flush=True)
         forward = sys.stdin.readline().strip().lower() in ("y", "yes")
         return _asking(output, dataclasses.replace(request, keep_rollback=not forward), reporter)
 

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, TextIO
 
 from tfprov.errors import TfprovError
 from tfprov.events import Event, Note, StageEnded, StageStarted
+from tfprov.harmless import harmless
 from tfprov.redact import redact
 from tfprov.report.progress import PlainReporter, Reporter
 
@@ -110,7 +111,7 @@ def annotation(level: str, message: str, *, title: str, file: str = "", line: st
     """A workflow command of GitHub Actions that marks a message; escaped as its own toolkit does."""
     properties = {"file": file, "line": line, "title": title}
     given = ",".join(f"{name}={_property(value)}" for name, value in properties.items() if value)
-    return f"::{level} {given}::{_data(redact(message)[:_LONGEST])}"
+    return f"::{level} {given}::{_data(harmless(redact(message))[:_LONGEST])}"
 
 
 def _data(text: str) -> str:
@@ -118,7 +119,7 @@ def _data(text: str) -> str:
 
 
 def _property(text: str) -> str:
-    return _data(text).replace(":", "%3A").replace(",", "%2C")
+    return _data(harmless(text)).replace(":", "%3A").replace(",", "%2C")
 
 
 def failure_lines(system: str | None, error: TfprovError) -> tuple[str, ...]:
@@ -171,7 +172,7 @@ def summary(
         ]
     if verdict is not None and verdict.devices:
         lines += _table(verdict.devices)
-    return redact("\n".join(lines)) + "\n"
+    return harmless(redact("\n".join(lines))) + "\n"
 
 
 def _table(devices: Sequence[Device]) -> list[str]:
@@ -187,7 +188,7 @@ def _table(devices: Sequence[Device]) -> list[str]:
 
 
 def _inline(text: str) -> str:
-    return " ".join(text.split())[:_LONGEST]
+    return " ".join(text.split())[:_LONGEST].replace("<", "&lt;")
 
 
 def _cell(text: str) -> str:

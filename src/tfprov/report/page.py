@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from html import escape
 
+from tfprov.harmless import harmless
 from tfprov.products import Product
 from tfprov.redact import redact
 
@@ -64,7 +65,7 @@ def page(title: str, body: Iterable[str], *, style: str = "") -> str:
 
 def text(value: str) -> str:
     """Text as HTML, without secrets."""
-    return escape(redact(value))
+    return escape(harmless(redact(value)))
 
 
 def code(value: str) -> str:

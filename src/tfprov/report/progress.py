@@ -9,6 +9,7 @@ from types import TracebackType
 from typing import Protocol, TextIO
 
 from tfprov.events import Attempt, Event, Note, Progress, StageEnded, StageStarted
+from tfprov.harmless import harmless
 from tfprov.redact import redact
 from tfprov.words import count, duration, size
 
@@ -41,7 +42,7 @@ class ProgressText:
         if self._began is None:
             self._began = (now, event.done)
         if event.unit == "checks":
-            return f"{count(event.done, 'check')}, now {event.what}"
+            return f"{count(event.done, 'check')}, now {harmless(event.what)}"
         if event.unit == "files":
             return f"{event.done}" + (f" of {event.total}" if event.total else "") + " files"
         text = size(event.done) + (f" of {size(event.total)}" if event.total else "")
@@ -81,7 +82,7 @@ class PlainReporter:
             line = self._line(event)
             if line and not self._lost:
                 try:
-                    self._stream.write(redact(line) + "\n")
+                    self._stream.write(harmless(redact(line)) + "\n")
                     self._stream.flush()
                 except OSError:
                     # A full disk under a log file, or a reader who left: no reason to give up the work itself.

@@ -12,6 +12,7 @@ from rich.progress import BarColumn, SpinnerColumn, TaskID, TextColumn, TimeElap
 from rich.progress import Progress as Bars
 
 from tfprov.events import Event, Note, Progress, StageEnded, StageStarted
+from tfprov.harmless import harmless
 from tfprov.redact import redact
 from tfprov.report.progress import ProgressText, lasting_line
 
@@ -60,7 +61,7 @@ class TerminalReporter:
         line = lasting_line(event, verbose=self._verbose)
         if line:
             style = "yellow" if isinstance(event, Note) and event.level == "warning" else None
-            self._console.print(escape(redact(line)), style=style, highlight=False, soft_wrap=True)
+            self._console.print(escape(harmless(redact(line))), style=style, highlight=False, soft_wrap=True)
 
     def _clear(self) -> None:
         if self._task is not None:

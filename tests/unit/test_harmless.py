@@ -1,0 +1,107 @@
+"""What comes from outside is shown, and does nothing to the terminal or the log that shows it."""
+
+from __future__ import annotations
+
+import io
+import json
+import unicodedata
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tfprov.cli.app import app
+from tfprov.cli.output import Output
+from tfprov.errors import TfprovError
+from tfprov.events import Note, Progress
+from tfprov.harmless import harmless
+from tfprov.report import ci, junit, page
+from tfprov.report.progress import PlainReporter, ProgressText
+
+EVIL = "\x1b]0;title\x07\x1b[2J\u202egpj.exe\u2066\x9b31m\x00\rOK"
+COMMANDS = ["::error::gone", "  ::set-output name=x::y", "##[error]gone", "x ##vso[task.complete]", "##[group]a"]
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("plain `words` of ours\n  in lines\tand tabs", "plain `words` of ours\n  in lines\tand tabs"),
+        ("Größe ✓ 試験 🙂", "Größe ✓ 試験 🙂"),
+        ("\x1b[31mred\x1b[0m", "\\x1b[31mred\\x1b[0m"),
+        ("a\r\nb\rc", "a\nb\\x0dc"),
+        ("a\u202eb\u2069", "a\\u202eb\\u2069"),
+        ("half \udc80", "half \\udc80"),
+        ("::error::gone", ": :error::gone"),
+        ("tests/x.py::test", "tests/x.py::test"),
+        ("::1 is an address", "::1 is an address"),
+        ("ok\n  ##vso[task]", "ok\n  # #vso[task]"),
+        ("## a heading", "## a heading"),
+    ],
+)
+def test_what_is_not_seen_is_written_out_and_nothing_else_changes(text: str, shown: str) -> None:
+    assert harmless(text) == shown
+
+
+@given(st.text())
+def test_no_text_keeps_what_is_not_seen(text: str) -> None:
+    shown = harmless(text)
+    assert not [one for one in shown if unicodedata.category(one) in ("Cc", "Cs") and one not in "\n\t"]
+    assert not [one for one in shown if unicodedata.bidirectional(one) in ("RLE", "LRE", "RLO", "LRO", "RLI", "LRI")]
+    assert harmless(shown) == shown
+    shown.encode()
+
+
+def is_harmless(text: str) -> bool:
+    return harmless(text) == text
+
+
+@pytest.mark.parametrize("evil", [EVIL, *COMMANDS])
+def test_no_way_to_the_screen_lets_it_through(evil: str, capsys: pytest.CaptureFixture[str]) -> None:
+    output = Output(command="up", environ={"NO_COLOR": "1"})
+    output.failure(TfprovError("usage", f"bad\n{evil}", evidence=(evil, f"x\n{evil}"), tried=(evil,), hint=evil))
+    output.result(f"a\n{evil}", {})
+    said = capsys.readouterr()
+    assert is_harmless(said.err)
+    assert is_harmless(said.out)
+    stream = io.StringIO()
+    with PlainReporter(stream, verbose=True) as reporter:
+        reporter(Note(text=f"x\n{evil}", level="warning"))
+    assert is_harmless(stream.getvalue())
+    shown = ProgressText(lambda: 0.0).describe(Progress(stage="smoke", what=evil, done=1, total=2, unit="checks"))
+    assert is_harmless(shown)
+
+
+@pytest.mark.parametrize("evil", [EVIL, *COMMANDS])
+def test_no_report_lets_it_through(evil: str) -> None:
+    error = TfprovError("usage", f"bad\n{evil}", evidence=(evil, "<script>alert(1)</script>"), hint=evil)
+    text = ci.summary("up", head=evil, error=error, rows={evil: evil})
+    assert is_harmless(text)
+    assert "<script" not in text
+    (line,) = ci.failure_lines("github", error)
+    assert line.startswith("::error ")
+    assert line.count("\n") == 0
+    assert "\x1b" not in line
+    assert "\x1b" not in junit.render_failure(error, stage="lock", seconds=1.0)
+    assert is_harmless(page.text(evil))
+
+
+def test_what_another_machine_sends_does_nothing_here(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    result = {
+        "command": "rollout",
+        "state": "failed",
+        "generation": "<script>alert(1)</script>",
+        "before": {"a": 1},
+        "tensorflow": EVIL,
+        "error": {"code": "usage", "what": f"::error::{EVIL}", "evidence": ["::error::x", 3, EVIL], "hint": "##vso[a]"},
+        "devices": [{"name": EVIL, "legs": [{"leg": "<b>", "ok": "yes"}, 3]}, "x"],
+    }
+    (tmp_path / "host.json").write_text(json.dumps(result))
+    with pytest.raises(SystemExit):
+        app(["gather", str(tmp_path / "host.json"), "--html", str(tmp_path / "report.html")])
+    said = capsys.readouterr()
+    assert is_harmless(said.out)
+    assert is_harmless(said.err)
+    html = (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert "<script" not in html
+    assert is_harmless(html)
