@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import signal
 import subprocess
 import threading
@@ -84,6 +85,15 @@ def clean_environment(environ: Mapping[str, str], **extra: str) -> dict[str, str
 def bare_environment(environ: Mapping[str, str]) -> dict[str, str]:
     """The environment for a child that runs code from elsewhere: none of the user's own settings and secrets."""
     return {name: value for name, value in environ.items() if name in _BARE_NAMES or name.startswith("LC_")}
+
+
+def program(name: str, environ: Mapping[str, str]) -> str | None:
+    """Path of a program on PATH; None when there is none.
+
+    Folders that are not absolute (`.`) are passed over: what lies in the working directory may be anybody's.
+    """
+    folders = [entry for entry in environ.get("PATH", "").split(os.pathsep) if Path(entry).is_absolute()]
+    return shutil.which(name, path=os.pathsep.join(folders)) if folders else None
 
 
 def run(

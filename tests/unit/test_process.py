@@ -443,3 +443,18 @@ def test_foreign_code_gets_no_variable_that_the_user_set_for_others() -> None:
         "SSH_AUTH_SOCK": "x",
     }
     assert bare_environment(environ) == {"PATH": "/usr/bin", "HOME": "/home/me", "LC_ALL": "C"}
+
+
+@pytest.mark.skipif(os.name != "posix", reason="programs of a shell")
+@pytest.mark.parametrize("path", [".", "", "bin", "./bin:", ":", "..:bin"])
+def test_what_lies_in_the_working_directory_is_no_program(
+    path: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for folder in (tmp_path, tmp_path / "bin"):
+        folder.mkdir(exist_ok=True)
+        (folder / "nvidia-smi").write_text("#!/bin/sh\n")
+        (folder / "nvidia-smi").chmod(0o755)
+    monkeypatch.chdir(tmp_path)
+    assert process.program("nvidia-smi", {"PATH": path}) is None
+    assert process.program("nvidia-smi", {}) is None
+    assert process.program("nvidia-smi", {"PATH": f"{path}:{tmp_path}"}) == str(tmp_path / "nvidia-smi")

@@ -11,6 +11,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, TypeVar
 
+from tfprov import process
 from tfprov.errors import TfprovError
 from tfprov.host import disks, gpu, hazards, interpreters, limits, network, places, processor, system
 from tfprov.host.graphics import GpuHost
@@ -170,16 +171,13 @@ def _visible_devices(environ: Mapping[str, str]) -> Fact[dict[str, str]]:
 
 
 def _conda(environ: Mapping[str, str], os_family: system.System) -> Fact[tuple[str, ...]]:
-    import shutil
-
     found: list[str] = []
     for variable in ("CONDA_EXE", "MAMBA_EXE"):
         if environ.get(variable) and system.exists(Path(environ[variable])):
             found.append(environ[variable])
     for name in _CONDA_TOOLS:
-        path = shutil.which(name, path=environ.get("PATH", ""))
-        # An empty entry of PATH means the working directory, and what lies there was installed by nobody.
-        if path is not None and Path(path).is_absolute():
+        path = process.program(name, environ)
+        if path is not None:
             found.append(path)
     for prefix in places.conda_prefixes(environ, system=os_family):
         # A root has its own programs; what lies below `envs` does not.

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import re
-import shutil
 from collections.abc import Mapping
 
 from tfprov import process
@@ -32,8 +30,8 @@ _SMI_FIELDS = (
 
 def ask_smi(environ: Mapping[str, str], place: GpuHost) -> Graphics | None:
     """GPUs and driver as `nvidia-smi` lists them; None without the tool, or when it lists nothing."""
-    folders = [entry for entry in environ.get("PATH", "").split(os.pathsep) if entry]
-    tool = shutil.which("nvidia-smi", path=os.pathsep.join((*folders, str(place.root / WSL_FOLDER))))
+    of_wsl = {"PATH": str(place.root / WSL_FOLDER)}
+    tool = process.program("nvidia-smi", environ) or process.program("nvidia-smi", of_wsl)
     if tool is None:
         return None
     env = process.clean_environment(environ, LC_ALL="C")
