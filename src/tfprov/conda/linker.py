@@ -96,6 +96,7 @@ def _unpack(package: dict[str, Any], cache: Path) -> bool:
         sha256, _ = extract(package["path"], temporary)
         if bytes(sha256).hex() != package["sha256"]:
             raise DamagedError(f"`{package['filename']}` is not the file that the lock names")
+        _check_paths(temporary, package["filename"])
         try:
             temporary.rename(target)
         except OSError:
@@ -105,6 +106,20 @@ def _unpack(package: dict[str, Any], cache: Path) -> bool:
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
     return True
+
+
+def _check_paths(folder: Path, filename: str) -> None:
+    """Make sure that all that a package is linked from, and to, lies inside of it."""
+    try:
+        listed = json_of((folder / "info" / "paths.json").read_bytes())["paths"]
+        names = [str(entry["_path"]) for entry in listed]
+    except FileNotFoundError:
+        return  # a package of the time before that list; the library reads another one
+    except (ValueError, KeyError, TypeError) as error:
+        raise DamagedError(f"the list of files in `{filename}` cannot be read") from error
+    for name in names:
+        if name.startswith("/") or "\\" in name or any(part in ("", ".", "..") for part in name.split("/")):
+            raise DamagedError(f"`{filename}` names a file outside of itself: {name!r}")
 
 
 def whole(folder: Path) -> bool:
