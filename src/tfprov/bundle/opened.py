@@ -12,10 +12,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Protocol, cast
 
-from tfprov.bundle.records import MANIFEST, Entry, Manifest, identity, parse
+from tfprov.bundle.records import INDEX, MANIFEST, PROFILE, SUMS, WHEELS, Entry, Manifest, identity, parse, sums
 from tfprov.contents import regular
 from tfprov.digests import sha256_of_stream
 from tfprov.errors import TfprovError
+from tfprov.index_address import mistake_in
 
 LARGEST_MANIFEST = 16 << 20
 
@@ -28,6 +29,9 @@ class Place(Protocol):
 
     def size(self, path: str) -> int | None:
         """Bytes of a file, or None when it is missing or not known."""
+
+    def names(self) -> tuple[str, ...]:
+        """Paths of all files that lie there, as far as that can be asked."""
 
     def open(self, path: str) -> AbstractContextManager[BinaryIO]:
         """Open a file for reading; FileNotFoundError when it is missing."""
@@ -45,6 +49,11 @@ class Folder:
             return (self.root / path).stat().st_size
         except OSError:
             return None
+
+    def names(self) -> tuple[str, ...]:
+        """See `Place`."""
+        found = (path for path in self.root.rglob("*") if path.is_symlink() or not path.is_dir())
+        return tuple(path.relative_to(self.root).as_posix() for path in found)
 
     def open(self, path: str) -> AbstractContextManager[BinaryIO]:
         """See `Place`."""
@@ -76,6 +85,10 @@ class Archive:
         found = self._members.get(path)
         return None if found is None else found.size
 
+    def names(self) -> tuple[str, ...]:
+        """See `Place`."""
+        return tuple(self._members)
+
     @contextmanager
     def open(self, path: str) -> Iterator[BinaryIO]:
         """See `Place`."""
@@ -100,6 +113,10 @@ class Remote:
     def size(self, path: str) -> int | None:  # noqa: ARG002 - of the protocol; a server is not asked for sizes
         """Not known before a file is fetched."""
         return None
+
+    def names(self) -> tuple[str, ...]:
+        """None: a server is not asked what else it has."""
+        return ()
 
     def open(self, path: str) -> AbstractContextManager[BinaryIO]:
         """See `Place`. For small files: all of it is kept in memory."""
@@ -183,6 +200,20 @@ class Bundle:
         """The error for a file that differs from the manifest."""
         return TfprovError("bundle-invalid", f"`{entry.path}` in `{self.source}` is damaged", evidence=(how,))
 
+    def strays(self) -> tuple[str, ...]:
+        """Files that the manifest does not have, where installers look for some, and a list of sums that differs."""
+        known = {entry.path for entry in self.manifest.files}
+        names = self.place.names()
+        found = [name for name in names if name.startswith((f"{WHEELS}/", f"{INDEX}/", f"{PROFILE}/"))]
+        strays = [name for name in found if name not in known]
+        if SUMS in names:
+            with self.place.open(MANIFEST) as stream:
+                raw = stream.read(LARGEST_MANIFEST)
+            with self.place.open(SUMS) as stream:
+                if stream.read(LARGEST_MANIFEST) != sums(self.manifest, raw):
+                    strays.append(SUMS)
+        return tuple(sorted(strays))
+
     def verify(self) -> tuple[Entry, ...]:
         """The files whose content differs from the manifest. Reads all that are here."""
         bad = []
@@ -255,6 +286,8 @@ def open_bundle(
 
 def _place(source: str, cwd: Path, fetch: Callable[[str], bytes] | None) -> Place:
     if source.startswith(("http://", "https://")):
+        if (mistake := mistake_in(source)) is not None:
+            raise TfprovError("usage", "the address of the bundle cannot be read", evidence=(mistake,))
         if fetch is None:
             raise TfprovError("usage", f"`{source}` is an address; give a folder or an archive")
         return Remote(source.removesuffix(MANIFEST).rstrip("/"), fetch)

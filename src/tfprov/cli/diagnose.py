@@ -82,6 +82,8 @@ def explain(
         is_piped = log in {None, "-"}
         if log is None and sys.stdin is not None and sys.stdin.isatty():
             raise TfprovError("usage", "name a log, or pipe one in: `pip install … 2>&1 | tfprov explain`")
+        if is_piped and sys.stdin is None:
+            raise TfprovError("usage", "name a log: there is no standard input")
         named = profile or apply
         meant = _found(named) if named else None
         context = _context(meant, host, is_piped=is_piped)

@@ -172,6 +172,13 @@ def check(source: Sequence[str], *, cwd: Path, environ: Mapping[str, str]) -> Bu
         TfprovError: `bundle-invalid` with the files that are damaged.
     """
     bundle = open_all(source, cwd=cwd, environ=environ)
+    if strays := bundle.strays():
+        raise TfprovError(
+            "bundle-invalid",
+            f"`{bundle.source}` has files that do not belong to it",
+            evidence=tuple(f"`{name}`" for name in strays[:10]),
+            hint="delete them, or copy the bundle again",
+        )
     damaged = bundle.verify()
     if damaged:
         raise TfprovError(

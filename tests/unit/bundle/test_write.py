@@ -11,6 +11,7 @@ from tfprov.bundle.opened import open_bundle
 from tfprov.bundle.records import Manifest
 from tfprov.bundle.write import Content, entries, write
 from tfprov.errors import TfprovError
+from tfprov.pipeline.bundle_source import check
 
 SOURCES = {
     "profile/x.toml": Content.of(b"name = 'x'\n"),
@@ -125,3 +126,42 @@ def test_a_bundle_takes_the_place_of_nothing_else(tmp_path: Path, name: str) -> 
         write(tmp_path / name, manifest_of(SOURCES), SOURCES, wrote=no_one)
     assert caught.value.code.name == "path-not-ours"
     assert (theirs.is_symlink(), theirs.is_dir() or theirs.read_bytes()) == before
+
+
+def plant(folder: Path, name: str) -> None:
+    (folder / name).parent.mkdir(parents=True, exist_ok=True)
+    (folder / name).write_bytes(b"planted")
+
+
+@pytest.mark.parametrize("name", ["wheels/evil-1-py3-none-any.whl", "simple/evil/index.html", "profile/more.toml"])
+def test_what_the_manifest_does_not_have_is_no_part_of_a_bundle(tmp_path: Path, name: str) -> None:
+    write(tmp_path / "out", manifest_of(SOURCES), SOURCES, wrote=no_one)
+    assert open_bundle("out", cwd=tmp_path).strays() == ()
+    plant(tmp_path / "out", name)
+    assert open_bundle("out", cwd=tmp_path).strays() == (name,)
+    with pytest.raises(TfprovError) as caught:
+        check(["out"], cwd=tmp_path, environ={})
+    assert (caught.value.code.name, caught.value.evidence) == ("bundle-invalid", (f"`{name}`",))
+
+
+def test_a_list_of_sums_of_other_files_is_no_part_of_a_bundle_either(tmp_path: Path) -> None:
+    write(tmp_path / "out", manifest_of(SOURCES), SOURCES, wrote=no_one)
+    (tmp_path / "out" / "SHA256SUMS").write_text(f"{'0' * 64}  wheels/a-1-py3-none-any.whl\n")
+    assert open_bundle("out", cwd=tmp_path).strays() == ("SHA256SUMS",)
+
+
+def test_what_lies_beside_in_a_folder_is_nobodys_business(tmp_path: Path) -> None:
+    write(tmp_path / "out", manifest_of(SOURCES), SOURCES, wrote=no_one)
+    plant(tmp_path / "out", "notes.txt")
+    assert check(["out"], cwd=tmp_path, environ={}).strays() == ()
+
+
+def test_an_archive_has_no_strays_that_it_was_not_packed_with(tmp_path: Path) -> None:
+    write(tmp_path / "out.tar", manifest_of(SOURCES), SOURCES, wrote=no_one)
+    assert open_bundle("out.tar", cwd=tmp_path).strays() == ()
+
+
+def test_an_address_that_cannot_be_read_is_said(tmp_path: Path) -> None:
+    with pytest.raises(TfprovError) as caught:
+        open_bundle("http://[::1", cwd=tmp_path, fetch=lambda _: b"")
+    assert (caught.value.code.name, caught.value.what) == ("usage", "the address of the bundle cannot be read")
