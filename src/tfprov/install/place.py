@@ -161,16 +161,27 @@ def _text(wheel: Unpacked, path: str) -> str:
 def _entry_points(wheel: Unpacked, metadata: str) -> list[tuple[str, Script]]:
     """The commands that a wheel declares."""
     path = f"{metadata}/entry_points.txt"
-    if path not in wheel.tree.files:
-        return []
+    return commands_in(wheel.filename, path, _text(wheel, path)) if path in wheel.tree.files else []
+
+
+def commands_in(wheel: str, path: str, text: str) -> list[tuple[str, Script]]:
+    """The commands that a list of entry points declares, by name.
+
+    Args:
+        wheel: its file name, for messages.
+        path: of the list, likewise.
+        text: the list.
+
+    Raises:
+        TfprovError: `cache-corrupt` when it cannot be read, or a name is one of a file somewhere else.
+    """
     try:
-        declared = [
+        return [
             (plain(name), Script(name, module, attribute, section))
-            for name, module, attribute, section in parse_entrypoints(_text(wheel, path))
+            for name, module, attribute, section in parse_entrypoints(text)
         ]
     except (ValueError, AssertionError, LookupError, configparser.Error) as error:
-        raise broken(wheel.filename, f"`{path}` cannot be read: {error}") from error
-    return declared
+        raise broken(wheel, f"`{path}` cannot be read: {error}") from error
 
 
 def _stem(script: str) -> str:

@@ -140,6 +140,8 @@ def install_wheels(
             return place(anew)
 
     def by(installer: Installer, wheels: Wheelhouse) -> str:
+        # What was refused here would be written anywhere by others.
+        unpacked.check_wheels(fetched.paths[file.sha256] for file in wheels_locked)
         empty()
         installer.install(wheels, python=python_in(path), environ=environ, timeout=_INSTALL_SECONDS)
         return installer.name

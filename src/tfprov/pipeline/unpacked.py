@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Collection, Mapping, Sequence
+import zipfile
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,7 +20,9 @@ from tfprov.lock.records import LockedFile
 from tfprov.paths import Home
 from tfprov.pipeline.context import Context
 from tfprov.pipeline.records import Locked
-from tfprov.unpack.records import Tree, Wheel
+from tfprov.unpack import archive
+from tfprov.unpack.archive import RefusedError, UnusualError
+from tfprov.unpack.records import Tree, Wheel, broken
 from tfprov.unpack.store import Unpacked
 from tfprov.unpack.unpacking import Unpacking
 
@@ -138,6 +141,28 @@ def _take_bytecode(environment: Path, relative: Relative, trees: Mapping[str, Tr
     shared = [path for sha256 in relative.wheels & trees.keys() for path in trees[sha256].files if path.endswith(".py")]
     with contextlib.suppress(OSError):
         relative.image.lend_bytecode(environment, {f"{library}/{path}" for library in libraries for path in shared})
+
+
+def check_wheels(paths: Iterable[Path]) -> None:
+    """Make sure that wheels would put nothing outside of an environment, before an installer of others gets them.
+
+    Raises:
+        TfprovError: `cache-corrupt` for one that must not be installed by anybody.
+    """
+    from tfprov.install.place import commands_in
+
+    for path in paths:
+        try:
+            # Others may know how a member is packed; that alone is no reason.
+            with path.open("rb") as stream, contextlib.suppress(UnusualError):
+                archive.members(stream)
+            with zipfile.ZipFile(path) as packed:
+                for name in packed.namelist():
+                    archive.check_name(name.removesuffix("/"))
+                    if name.endswith(".dist-info/entry_points.txt"):
+                        commands_in(path.name, name, packed.read(name).decode("utf-8", "replace"))
+        except (RefusedError, zipfile.BadZipFile, NotImplementedError, ValueError, OSError) as error:
+            raise broken(path.name, str(error)) from error
 
 
 def _as_failure(error: OSError) -> TfprovError:

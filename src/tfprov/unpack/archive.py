@@ -31,6 +31,10 @@ class RefusedError(Exception):
     """The archive must not be unpacked; says why."""
 
 
+class UnusualError(RefusedError):
+    """The archive is packed in a way that is not unpacked here, and that others may know."""
+
+
 class Local(NamedTuple):
     """What a local header says.
 
@@ -148,7 +152,7 @@ def from_local(local: Local, offset: int) -> Member:
     name = decoded(local)
     check_name(name.removesuffix("/"))
     if local.method not in _METHODS:
-        raise RefusedError(f"`{name}` is compressed in a way that wheels are not")
+        raise UnusualError(f"`{name}` is compressed in a way that wheels are not")
     return Member(name, offset, _METHODS[local.method], local.crc, local.packed, local.size)
 
 
@@ -206,7 +210,7 @@ def _member(one: zipfile.ZipInfo) -> Member:
     if one.flag_bits & (_ENCRYPTED | _PATCHED):
         raise RefusedError(f"`{name}` is encrypted")
     if one.compress_type not in _METHODS:
-        raise RefusedError(f"`{name}` is compressed in a way that wheels are not")
+        raise UnusualError(f"`{name}` is compressed in a way that wheels are not")
     mode = one.external_attr >> 16
     if stat.S_IFMT(mode) not in (0, stat.S_IFREG):
         raise RefusedError(f"`{name}` is a link or a device")
