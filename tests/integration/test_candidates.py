@@ -194,3 +194,34 @@ def test_a_time_pin_holds_on_an_index_that_gives_no_times(site: Site, tmp_path: 
     assert f'name = "tensorflow-cpu"\nversion = "{release}"' in locked
     # 2.21.0 itself wants h5py below 3.15; the sham does not say so.
     assert f'name = "h5py"\nversion = "{"3.14.0" if release == OLDER else "3.15.0"}"' in locked
+
+
+KERAS_2 = "import os\nassert os.environ['TF_USE_LEGACY_KERAS'] == '1', 'Keras 3'\n"
+
+
+def test_a_companion_that_needs_keras_2_gets_it_with_the_variable_which_the_lock_keeps(
+    site: Site, tmp_path: Path
+) -> None:
+    recommenders = "tensorflow_recommenders/__init__.py"
+    site.offer(
+        build_wheel(tmp_path / "more", "tensorflow-recommenders", "0.7.7", files={recommenders: KERAS_2}),
+        build_wheel(tmp_path / "more", "tf-keras", RELEASE),
+    )
+    ask(site, "tensorflow-recommenders")
+    why = "`tensorflow-recommenders`: it is written for Keras 2, and `tf.keras` is Keras 3 otherwise"
+    done = site.run("plan", "train.toml")
+    assert done.returncode == 0, done.stderr
+    assert f"tf-keras: {why}" in done.stdout
+    assert f"TF_USE_LEGACY_KERAS=1: {why}" in done.stdout
+    done = site.run("up", "train.toml")
+    assert done.returncode == 0, done.stderr
+    said = site.run("run", "train.toml", "--", "python", "-c", "import tensorflow_recommenders as one; print(one)")
+    assert said.returncode == 0, said.stderr
+    # The lock alone says it: to whoever has it, on every later run.
+    needs = "`tensorflow-recommenders` needs `tf-keras` and `TF_USE_LEGACY_KERAS=1`: "
+    assert needs in site.run("plan", "train.toml").stdout
+    done = site.run("up", "train.toml", "--recreate", "--locked")
+    assert done.returncode == 0, done.stderr
+    # What the profile says of the variable counts.
+    site.profile.write_text(f'{site.profile.read_text()}\n[environment.variables]\nTF_USE_LEGACY_KERAS = "0"\n')
+    assert "Keras 3" in site.run("up", "train.toml").stderr

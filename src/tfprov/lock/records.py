@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from tfprov import project_folder
@@ -146,6 +146,8 @@ class Target:
         accelerator: `cpu`, `cuda`, …
         python: minor version, `3.12`.
         platform: system, architecture and C library in a word: `linux-x86_64-glibc`.
+        variables: that packages of the lock need in the environment, by name.
+        breaks: what is known to break in it, and what it holds to for that, a line each.
     """
 
     package: str
@@ -154,6 +156,8 @@ class Target:
     accelerator: str
     python: str
     platform: str
+    variables: dict[str, str] = field(default_factory=dict)
+    breaks: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -229,7 +229,7 @@ def smoke_request(loaded: Loaded, target: Target) -> SmokeRequest:
         skip_imports=wanted.skip_imports,
         expected_version=target.version,
         expected_package=target.package,
-        variables=loaded.profile.environment.variables,
+        variables={**target.variables, **loaded.profile.environment.variables},
     )
 
 
@@ -311,7 +311,7 @@ def activate(context: Context, machine: Machine, proved: Proved) -> Generation:
         proofs=with_proof(old.proofs if old and old.smoke_digest == digest else (), proof),
         # A sealed generation that was proved again has what it was given then.
         cures=old.cures if old else proved.cures,
-        variables=context.loaded.profile.environment.variables,
+        variables=dict(asked.variables),
         keep=context.loaded.profile.environment.keep,
     )
     if old is None and durable.settle(generation.path):

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from importlib import resources
 
@@ -11,6 +11,8 @@ from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 
+from tfprov.distributions import TENSORFLOWS, kind_of
+from tfprov.plan.records import Constraint, Decision, Setting
 from tfprov.structured import toml_of
 
 
@@ -20,19 +22,55 @@ class Break:
 
     Attributes:
         package: normalised name.
-        versions: of it, that break: a PEP 440 range.
-        requires: PEP 508 line that must hold then.
+        versions: of it, that break: a PEP 440 range. Where a release mended it, the range ends before that one.
+        requires: PEP 508 line that must hold then; empty where variables are all that it needs. A bound on `tensorflow`
+            is one on TensorFlow under any of its names.
         why: fit to stand behind the package's name.
         source: what shows it.
+        since: what it breaks with came with that: `numpy 2.0`, `TensorFlow 2.16`.
         adds: whether the line is a requirement, because nothing else may ask for that package; else it is a bound.
+        beside: PEP 508 line of another package that must be there, too, for it to break; empty for none.
+        python: PEP 440 range of Pythons on which it breaks; empty for all.
+        variables: of the environment that it needs then, by name.
     """
 
     package: str
     versions: str
-    requires: str
     why: str
     source: str
+    since: str
+    requires: str = ""
     adds: bool = False
+    beside: str = ""
+    python: str = ""
+    variables: Mapping[str, str] = field(default_factory=dict)
+
+    def holds(self, versions: Mapping[str, str], python: str = "") -> bool:
+        """Whether a closure has what breaks, whatever else it has.
+
+        Args:
+            versions: of the closure, by normalised name.
+            python: version of its Python; empty where that is not known, then a row for certain Pythons does not hold.
+        """
+        return (
+            _within(_version(self.package, versions), self.versions)
+            and (not self.beside or _is_in(Requirement(self.beside), versions))
+            and (not self.python or bool(python and _within(python, self.python)))
+        )
+
+    def is_met(self, versions: Mapping[str, str]) -> bool:
+        """Whether a closure fulfils the line."""
+        if not self.requires:
+            return True
+        needed = Requirement(self.requires)
+        # A bound on what is not there binds nothing.
+        if _version(canonicalize_name(needed.name), versions) is None:
+            return not self.adds
+        return _is_in(needed, versions)
+
+    def __str__(self) -> str:
+        needs = (self.requires, *(f"{name}={value}" for name, value in self.variables.items()))
+        return f"`{self.package}` needs {' and '.join(f'`{each}`' for each in needs if each)}: {self.why}"
 
 
 @lru_cache(maxsize=1)
@@ -42,21 +80,73 @@ def known_breaks() -> tuple[Break, ...]:
     return tuple(Break(**row) for row in toml_of(text)["row"])
 
 
-def breaks_in(versions: Mapping[str, str], rows: tuple[Break, ...] | None = None) -> tuple[Break, ...]:
+def breaks_in(
+    versions: Mapping[str, str], rows: tuple[Break, ...] | None = None, *, python: str = ""
+) -> tuple[Break, ...]:
     """The rows that a closure needs and does not fulfil.
 
     Args:
         versions: of the closure, by normalised name.
         rows: known breaks; those that come with tfprov when None.
+        python: version of its Python; empty where that is not known.
     """
-    found = []
-    for row in known_breaks() if rows is None else rows:
-        version, needed = versions.get(row.package), Requirement(row.requires)
-        if version is None or not SpecifierSet(row.versions).contains(version, prereleases=True):
-            continue
-        other = versions.get(canonicalize_name(needed.name))
-        # A bound on what is not there binds nothing.
-        met = not row.adds if other is None else needed.specifier.contains(other, prereleases=True)
-        if not met:
-            found.append(row)
-    return tuple(found)
+    return tuple(row for row in holding(versions, rows, python=python) if not row.is_met(versions))
+
+
+def holding(
+    versions: Mapping[str, str], rows: tuple[Break, ...] | None = None, *, python: str = ""
+) -> tuple[Break, ...]:
+    """The rows that are about a closure, whether it fulfils them or not; see `breaks_in`."""
+    return tuple(row for row in (known_breaks() if rows is None else rows) if row.holds(versions, python))
+
+
+def of_python(rows: Sequence[Break], python: str) -> tuple[Break, ...]:
+    """The rows that hold on a Python."""
+    return tuple(row for row in rows if not row.python or _within(python, row.python))
+
+
+def settings(rows: Sequence[Break]) -> tuple[Setting, ...]:
+    """The variables that rows need, the first that sets one counts."""
+    found: dict[str, Setting] = {}
+    for row in rows:
+        for name, value in row.variables.items():
+            found.setdefault(name, Setting(name=name, value=value, why=f"`{row.package}`: {row.why}"))
+    return tuple(found.values())
+
+
+def with_breaks(decision: Decision, rows: Sequence[Break]) -> Decision:
+    """A decision that holds to further rows."""
+    bounds = [
+        Constraint(requirement=line, why=f"`{row.package}`: {row.why}")
+        for row in rows
+        if row.requires and not row.adds
+        for line in _lines(Requirement(row.requires))
+    ]
+    also = [Constraint(requirement=row.requires, why=f"`{row.package}`: {row.why}") for row in rows if row.adds]
+    return replace(
+        decision,
+        constraints=tuple(dict.fromkeys((*decision.constraints, *bounds))),
+        also=tuple(dict.fromkeys((*decision.also, *also))),
+    )
+
+
+def _lines(needed: Requirement) -> tuple[str, ...]:
+    """A bound, for each of the names under which the project may be there."""
+    if needed.name != "tensorflow":
+        return (str(needed),)
+    return tuple(f"{name}{needed.specifier}" for name, kind in TENSORFLOWS.items() if kind == "release")
+
+
+def _is_in(needed: Requirement, versions: Mapping[str, str]) -> bool:
+    return _within(_version(canonicalize_name(needed.name), versions), str(needed.specifier))
+
+
+def _version(name: str, versions: Mapping[str, str]) -> str | None:
+    if name != "tensorflow" or name in versions:
+        return versions.get(name)
+    # Whichever build of it is there; what is only a part of one has the version of the whole.
+    return next((version for other, version in versions.items() if kind_of(other) is not None), None)
+
+
+def _within(version: str | None, bounds: str) -> bool:
+    return version is not None and SpecifierSet(bounds).contains(version, prereleases=True)

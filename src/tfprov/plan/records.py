@@ -50,12 +50,14 @@ class LockedChoice:
         python_minor: `3.12`.
         accelerator: what its files can run on (`cpu`, `cuda`, …); None when the lock does not say, and then its package
             speaks for it.
+        breaks: what is known to break in it, and what it holds to for that, a line each.
     """
 
     package: str
     version: str
     python_minor: str
     accelerator: str | None = None
+    breaks: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -139,6 +141,15 @@ class Constraint:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Setting:
+    """A variable that a package needs in the environment, and why."""
+
+    name: str
+    value: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Decision:
     """Interpreter, release and variant, chosen together."""
 
@@ -146,7 +157,8 @@ class Decision:
     python: ChosenPython
     constraints: tuple[Constraint, ...] = ()
     also: tuple[Constraint, ...] = ()
-    """Packages that this release needs and does not bring by itself."""
+    """Packages that this release, or another package, needs and does not bring by itself."""
+    variables: tuple[Setting, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -119,6 +119,7 @@ def decision(found: Decision) -> Document:
         "python": asdict(found.python),
         "constraints": [asdict(one) for one in found.constraints],
         "also": [asdict(one) for one in found.also],
+        "variables": [asdict(one) for one in found.variables],
     }
 
 

@@ -5,20 +5,44 @@ from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 
-from tfprov.plan.companions import Break, breaks_in, known_breaks
+from tfprov.plan.companions import Break, breaks_in, holding, known_breaks, settings, with_breaks
+from tfprov.plan.records import ChosenPython, ChosenTensorflow, Constraint, Decision, Setting
 
-BOUND = Break(package="old", versions="<2", requires="numpy<2", why="w", source="s")
-ADDED = Break(package="hub", versions="<=1.0", requires="setuptools<81", why="w", source="s", adds=True)
+BOUND = Break(package="old", versions="<2", requires="numpy<2", why="w", source="s", since="numpy 2.0")
+ADDED = Break(package="hub", versions="<=1.0", requires="setuptools<81", why="w", source="s", since="x", adds=True)
+BESIDE = Break(package="rec", versions=">=1", beside="tensorflow>=2.16", requires="tf-keras", adds=True,
+    variables={"TF_USE_LEGACY_KERAS": "1"}, why="it needs Keras 2", source="s", since="TensorFlow 2.16")  # fmt: skip
+RELEASES = Break(package="rank", versions="<=0.5", requires="tensorflow<2.16", why="w", source="s", since="x")
+NEWER = Break(package="img", versions="<=1", python=">=3.12", requires="setuptools", adds=True,
+    why="it imports distutils", source="s", since="Python 3.12")  # fmt: skip
+DECISION = Decision(
+    tensorflow=ChosenTensorflow(package="tensorflow-cpu", version="2.21.0", extras=(), accelerator="cpu", why="w"),
+    python=ChosenPython(version="3.13.0", path=None, why="w"),
+)
 
 
-@pytest.mark.parametrize("row", known_breaks(), ids=lambda row: f"{row.package}{row.versions}")
-def test_each_row_can_be_read_and_says_why_and_what_shows_it(row: Break) -> None:
+@pytest.mark.parametrize("row", known_breaks(), ids=lambda row: f"{row.package}{row.versions}{row.beside}")
+def test_each_row_can_be_read_and_says_why_since_when_and_what_shows_it(row: Break) -> None:
     assert row.package == canonicalize_name(row.package)
     assert SpecifierSet(row.versions)
-    assert Requirement(row.requires).specifier
+    assert not row.requires or row.adds or Requirement(row.requires).specifier
+    assert row.requires or row.variables
+    assert not row.beside or Requirement(row.beside)
+    assert not row.python or SpecifierSet(row.python)
     assert row.why
     assert not row.why.endswith(".")
     assert row.source
+    assert row.since
+
+
+def test_no_row_contradicts_itself_and_none_stands_twice() -> None:
+    rows = known_breaks()
+    assert len({(row.package, row.versions, row.requires, row.beside, row.python) for row in rows}) == len(rows)
+    for row in rows:
+        needed = Requirement(row.requires) if row.requires else None
+        # A bound that a fulfilled closure breaks again would be applied for ever.
+        if needed is not None and row.beside and canonicalize_name(needed.name) == Requirement(row.beside).name:
+            assert not row.adds
 
 
 @pytest.mark.parametrize(
@@ -35,9 +59,47 @@ def test_each_row_can_be_read_and_says_why_and_what_shows_it(row: Break) -> None
         ({"hub": "1.1"}, ()),
         # A bound on what is not there binds nothing.
         ({"old": "1.9"}, ()),
+        # What has to be there, too, may be there under any of its names.
+        ({"rec": "1.2", "tensorflow-cpu": "2.21.0"}, (BESIDE,)),
+        ({"rec": "1.2", "tensorflow": "2.16.1", "tf-keras": "2.16.0"}, ()),
+        ({"rec": "1.2", "tensorflow-cpu": "2.15.1"}, ()),
+        ({"rec": "1.2"}, ()),
+        ({"rank": "0.5", "tensorflow-cpu": "2.21.0"}, (RELEASES,)),
+        ({"rank": "0.5", "tensorflow-macos": "2.15.1"}, ()),
+        ({"img": "1.0"}, ()),
     ],
 )
 def test_a_row_holds_where_its_package_is_and_its_line_is_not_met(
     versions: dict[str, str], found: tuple[Break, ...]
 ) -> None:
-    assert breaks_in(versions, (BOUND, ADDED)) == found
+    assert breaks_in(versions, (BOUND, ADDED, BESIDE, RELEASES, NEWER)) == found
+
+
+@pytest.mark.parametrize(("python", "found"), [("3.12", (NEWER,)), ("3.13.1", (NEWER,)), ("3.11.9", ()), ("", ())])
+def test_a_row_of_certain_pythons_holds_on_them_alone(python: str, found: tuple[Break, ...]) -> None:
+    assert breaks_in({"img": "1.0"}, (NEWER,), python=python) == found
+
+
+def test_variables_are_needed_as_long_as_the_row_is_about_the_closure() -> None:
+    met = {"rec": "1.2", "tensorflow": "2.21.0", "tf-keras": "2.21.0"}
+    assert breaks_in(met, (BESIDE,)) == ()
+    assert settings(holding(met, (BESIDE,))) == (
+        Setting(name="TF_USE_LEGACY_KERAS", value="1", why="`rec`: it needs Keras 2"),
+    )
+    assert settings(holding({"rec": "1.2", "tensorflow": "2.15.1"}, (BESIDE,))) == ()
+
+
+def test_a_decision_holds_to_rows_and_to_each_once() -> None:
+    bound = with_breaks(DECISION, (BOUND, ADDED, BOUND))
+    assert bound.constraints == (Constraint(requirement="numpy<2", why="`old`: w"),)
+    assert bound.also == (Constraint(requirement="setuptools<81", why="`hub`: w"),)
+
+
+def test_a_bound_on_tensorflow_is_one_on_each_of_its_names() -> None:
+    bound = with_breaks(DECISION, (RELEASES,))
+    assert [each.requirement for each in bound.constraints] == ["tensorflow<2.16", "tensorflow-cpu<2.16"]
+
+
+def test_a_row_is_told_with_all_that_it_needs() -> None:
+    assert str(BOUND) == "`old` needs `numpy<2`: w"
+    assert str(BESIDE) == "`rec` needs `tf-keras` and `TF_USE_LEGACY_KERAS=1`: it needs Keras 2"

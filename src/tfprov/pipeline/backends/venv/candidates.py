@@ -42,10 +42,10 @@ from tfprov.pipeline.machine import Machine
 from tfprov.pipeline.origins import origins
 from tfprov.pipeline.records import Choice
 from tfprov.plan import space
-from tfprov.plan.companions import Break, breaks_in
+from tfprov.plan.companions import Break, breaks_in, holding, of_python, settings, with_breaks
 from tfprov.plan.compat import table
 from tfprov.plan.decide import decide
-from tfprov.plan.records import Candidate, Constraint, Decision, Plan, Refused
+from tfprov.plan.records import Candidate, Decision, Plan, Refused
 from tfprov.plan.tags import marker_environment, supported_tags
 from tfprov.profile.records import Profile
 
@@ -66,7 +66,8 @@ def choose(context: Context, machine: Machine) -> Choice:
     if locked is None and context.request.host is not None:
         return Choice(plan=_for_another_machine(profile, facts))
     if locked is not None:
-        return Choice(plan=decide(profile, facts, table(), None, locked))
+        plan = decide(profile, facts, table(), None, locked)
+        return Choice(plan=replace(plan, notes=(*plan.notes, *locked.breaks)))
     try:
         plan = decide(profile, facts, table(), machine.offers)
         plan = replace(plan, notes=(*plan.notes, *space.notes(plan, facts, table())))
@@ -115,26 +116,25 @@ def _unbroken(context: Context, machine: Machine, profile: Profile, candidates: 
         except TfprovError as error:
             error.evidence = (
                 *error.evidence,
-                *(f"`{row.package}` needs `{row.requires}`: {row.why}" for row in applied),
+                *map(str, applied),
             )
             raise
         best = _without_lag(context, machine, profile, candidates, best)
-        found = tuple(row for row in breaks_in(dict(versions_in(best.document))) if row not in applied)
+        versions, python = dict(versions_in(best.document)), best.decision.python.version
+        found = tuple(row for row in breaks_in(versions, python=python) if row not in applied)
         if not found:
-            return best
+            needed = settings(holding(versions, python=python))
+            return replace(best, decision=replace(best.decision, variables=needed))
         applied += found
-        candidates = [_with_breaks(candidate, found) for candidate in candidates]
-
-
-def _with_breaks(candidate: Candidate, rows: Sequence[Break]) -> Candidate:
-    """A candidate whose decisions hold to further rows."""
-    bounds = [Constraint(requirement=row.requires, why=f"`{row.package}`: {row.why}") for row in rows if not row.adds]
-    also = [Constraint(requirement=row.requires, why=f"`{row.package}`: {row.why}") for row in rows if row.adds]
-    decisions = tuple(
-        replace(each, constraints=(*each.constraints, *bounds), also=(*each.also, *also))
-        for each in candidate.decisions
-    )
-    return replace(candidate, decisions=decisions)
+        candidates = [
+            replace(
+                each,
+                decisions=tuple(
+                    with_breaks(decision, of_python(found, each.best.python.version)) for decision in each.decisions
+                ),
+            )
+            for each in candidates
+        ]
 
 
 def _without_lag(

@@ -23,6 +23,7 @@ from tfprov.pipeline.context import Context
 from tfprov.pipeline.machine import Machine
 from tfprov.pipeline.origins import origins
 from tfprov.pipeline.records import Choice, Locked
+from tfprov.plan.companions import Break, breaks_in, holding, settings, with_breaks
 from tfprov.plan.compat import table
 from tfprov.plan.records import LockedChoice, Plan
 from tfprov.plan.tags import marker_environment, supported_tags
@@ -194,7 +195,11 @@ def locked_choice(context: Context, machine: Machine) -> LockedChoice | None:
             evidence=(f"it holds files for {header.platforms}; this machine is {here}",),
         )
     return LockedChoice(
-        package=target.package, version=target.version, python_minor=target.python, accelerator=target.accelerator
+        package=target.package,
+        version=target.version,
+        python_minor=target.python,
+        accelerator=target.accelerator,
+        breaks=target.breaks,
     )
 
 
@@ -226,7 +231,7 @@ def _resolve(context: Context, machine: Machine, selection: Selection, choice: C
     """
     facts, older, known = selection.facts, older_versions(context), choice.resolved
     if known and not selection.bounds and choice.answers(selection.interpreter) and len(tensorflows_in(known)) == 1:
-        resolved, target = known, _target(selection)
+        resolved, target = known, _with_breaks(_target(selection), known)
     else:
         prefer, built = (versions_in(known), sources_in(known)) if known else (older, older_built(context))
         resolved, target = resolve_for(context, machine, selection, prefer=prefer, built=built)
@@ -278,6 +283,30 @@ def resolve_for(
     Raises:
         TfprovError: what the resolver said.
     """
+    rows: tuple[Break, ...] = ()
+    while True:
+        resolved, target = _resolve_once(context, machine, selection, prefer=prefer, built=built)
+        if selection.provided is not None:
+            # What conda packages bring cannot be moved by a bound.
+            return resolved, target
+        found = tuple(row for row in breaks_in(dict(versions_in(resolved)), python=target.python) if row not in rows)
+        if not found:
+            return resolved, _with_breaks(target, resolved)
+        rows += found
+        selection = dataclasses.replace(selection, decision=with_breaks(selection.decision, found))
+
+
+def _with_breaks(target: Target, resolved: str) -> Target:
+    """A target with what is known of its packages."""
+    rows = holding(dict(versions_in(resolved)), python=target.python)
+    return dataclasses.replace(
+        target, variables={each.name: each.value for each in settings(rows)}, breaks=tuple(map(str, rows))
+    )
+
+
+def _resolve_once(
+    context: Context, machine: Machine, selection: Selection, *, prefer: Pinned, built: tuple[str, ...]
+) -> tuple[str, Target]:
     provided, target = selection.provided, _target(selection)
 
     def ask(target: Target) -> str:
