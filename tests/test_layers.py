@@ -29,6 +29,7 @@ LAYERS = (
         "project_folder",
         "redact",
         "secret",
+        "renames",
         "structured",
         "trees",
         "words",

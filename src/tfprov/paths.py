@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tfprov.errors import TfprovError
+from tfprov.renames import replace
 
 HOME_VARIABLE = "TFPROV_HOME"
 STORE_VARIABLE = "TFPROV_STORE"
@@ -246,7 +247,7 @@ def write_atomic(path: Path, content: bytes) -> None:
             stream.write(content)
             stream.flush()
             os.fsync(stream.fileno())
-        temporary.replace(path)
+        replace(temporary, path)
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
@@ -273,7 +274,7 @@ def to_trash(folder: Path) -> Path:
         OSError: the folder is not there, or (Windows) something has it open; it stays as it was.
     """
     trash = trash_name(folder)
-    folder.rename(trash)
+    replace(folder, trash)
     return trash
 
 

@@ -36,6 +36,7 @@ from tfprov.fetch.partial import Partial
 from tfprov.fetch.record import boot_id, parse
 from tfprov.ladder.classify import classify_exception
 from tfprov.lock.records import LockedFile
+from tfprov.renames import replace
 
 FORMAT = 1
 """Rises when an older store is of no use to this version. Part of the keys of CI caches."""
@@ -194,7 +195,7 @@ class Store:
         records = partial.finish()
         try:
             target.parent.mkdir(parents=True, exist_ok=True)
-            partial.path.replace(target)
+            replace(partial.path, target)
         except OSError as error:
             raise classify_exception(error) from error
         flusher.add(target, records)
@@ -279,7 +280,7 @@ class Store:
                     evidence=(f"expected sha256 {file.sha256}", f"found sha256 {digest.hexdigest()}"),
                 )
             target.parent.mkdir(parents=True, exist_ok=True)
-            temporary.replace(target)
+            replace(temporary, target)
             paths.sync_folder(target.parent)
         except OSError as error:
             raise classify_exception(error) from error

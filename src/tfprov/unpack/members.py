@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
+from tfprov.renames import open_shared
 from tfprov.unpack.archive import LOCAL, RefusedError, check_local, local_header
 from tfprov.unpack.inflate import InflateError, crc32, inflater
 from tfprov.unpack.records import Member
@@ -39,7 +40,7 @@ class File:
         Raises:
             OSError: it cannot be opened.
         """
-        self.descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_BINARY", 0))
+        self.descriptor = open_shared(path)
         self._lock = threading.Lock()
 
     def __enter__(self) -> File:

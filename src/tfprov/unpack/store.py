@@ -26,6 +26,7 @@ import psutil
 
 from tfprov import locks, paths
 from tfprov.errors import TfprovError
+from tfprov.renames import replace
 from tfprov.unpack.members import Written
 from tfprov.unpack.records import Tree
 
@@ -141,7 +142,7 @@ class Unpacked:
         target = self.root / sha256
         for _ in range(2):
             try:
-                made.parent.rename(target)
+                replace(made.parent, target)
                 break
             except OSError:
                 # Another process was first, or there are the remains of an old one.
@@ -149,7 +150,7 @@ class Unpacked:
                     paths.discard(made.parent)
                     return found
         else:
-            made.parent.rename(target)
+            replace(made.parent, target)
         with contextlib.suppress(OSError):
             self._sign(sha256).unlink()
         return Tree(sha256=sha256, root=target / _TREE, files=tuple(files))

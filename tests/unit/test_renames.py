@@ -1,0 +1,82 @@
+"""Renames on Windows, where whoever has a file open is in the way; what Windows says is played here."""
+
+import errno
+import os
+from pathlib import Path
+
+import pytest
+
+from tfprov import paths, renames
+
+
+def held(number: int) -> PermissionError:
+    """What Windows raises; other systems have no place for its number."""
+    error = PermissionError(errno.EACCES, "Sharing violation")
+    error.winerror = number  # type: ignore[attr-defined]
+    return error
+
+
+@pytest.fixture
+def scanner(monkeypatch: pytest.MonkeyPatch) -> list[PermissionError]:
+    """Errors that the next renames end with, one each."""
+    left: list[PermissionError] = []
+    real = Path.replace
+
+    def replace(self: Path, target: Path) -> Path:
+        if left:
+            raise left.pop()
+        return real(self, target)
+
+    monkeypatch.setattr(Path, "replace", replace)
+    monkeypatch.setattr("tenacity.nap.time.sleep", lambda seconds: None)
+    return left
+
+
+@pytest.mark.parametrize("number", [5, 32, 33])
+def test_a_file_that_is_held_for_a_moment_is_waited_for(
+    tmp_path: Path, scanner: list[PermissionError], number: int
+) -> None:
+    scanner += [held(number)] * 4
+    paths.write_atomic(tmp_path / "file", b"content")
+    assert (tmp_path / "file").read_bytes() == b"content"
+    assert os.listdir(tmp_path) == ["file"]
+
+
+def test_a_file_that_stays_held_is_named(tmp_path: Path, scanner: list[PermissionError]) -> None:
+    scanner += [held(32)] * 100
+    with pytest.raises(PermissionError, match="Sharing violation"):
+        paths.write_atomic(tmp_path / "file", b"content")
+    assert os.listdir(tmp_path) == []
+
+
+@pytest.mark.parametrize("number", [None, 19])
+def test_what_will_not_change_is_tried_once(tmp_path: Path, scanner: list[PermissionError], number: int | None) -> None:
+    scanner += [held(32), held(number)] if number else [held(32), PermissionError(errno.EACCES, "denied")]
+    with pytest.raises(PermissionError):
+        renames.replace(tmp_path / "one", tmp_path / "two")
+    assert len(scanner) == 1
+
+
+@pytest.mark.skipif(os.name != "nt", reason="elsewhere nobody is in the way")
+def test_what_is_opened_to_be_shared_can_be_renamed_and_replaced(tmp_path: Path) -> None:
+    (tmp_path / "one").write_bytes(b"one")
+    descriptor = renames.open_shared(tmp_path / "one")
+    try:
+        renames.replace(tmp_path / "one", tmp_path / "two")
+        assert os.read(descriptor, 9) == b"one"
+    finally:
+        os.close(descriptor)
+
+
+@pytest.mark.parametrize(
+    ("said", "meant"),
+    [
+        (r"\\?\C:\data\current", r"C:\data\current"),
+        (r"\\?\UNC\server\share\current", r"\\server\share\current"),
+        (r"\??\C:\data", r"C:\data"),
+        (r"C:\data", r"C:\data"),
+        ("generations/0001", "generations/0001"),
+    ],
+)
+def test_where_a_link_leads_is_said_as_users_write_it(said: str, meant: str) -> None:
+    assert renames.plain(Path(said)) == Path(meant)
