@@ -23,6 +23,7 @@ LAYERS = (
         "events",
         "harmless",
         "index_address",
+        "jobs",
         "paths",
         "process",
         "products",

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import IO
 
 from tfprov.errors import TfprovError
+from tfprov.jobs import Job
 
 # Variables that change what a Python or an installer does behind our back. What tfprov wants from them (an index, a
 # proxy, a certificate) it reads itself and passes on explicitly.
@@ -29,6 +30,8 @@ _BARE_NAMES |= {"TZ", "TMPDIR", "TEMP", "TMP", "SYSTEMROOT", "SYSTEMDRIVE", "WIN
 
 _DRAIN_SECONDS = 5.0
 """How long after the end of a child its output may still come."""
+_HEARING_SECONDS = 0.2
+"""How long Ctrl-C may go unheard on Windows."""
 _END_SECONDS = 3.0
 """How long a child may take to end after each signal."""
 # What a child prints without end must not fill our memory.
@@ -108,8 +111,8 @@ def run(
 ) -> Finished:
     """Run a child to its end and keep what it printed, of each stream the last 16 MiB.
 
-    The child leads its own process group, so that it is ended with all its children: at the time limit, when this
-    process is interrupted, and when it is killed (POSIX).
+    The child leads its own process group, or has a job of its own (Windows), so that it is ended with all its children:
+    at the time limit, when this process is interrupted, and when it is killed.
 
     Args:
         argv: program and arguments.
@@ -136,6 +139,7 @@ def run(
         start_new_session=os.name == "posix",
         creationflags=getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0),
     )
+    job = Job(getattr(child, "_handle", 0))
     _mourner.tell("+", child.pid)
     out = bytearray()
     err = bytearray()
@@ -151,12 +155,12 @@ def run(
         for helper in helpers:
             helper.start()
         try:
-            child.wait(timeout)
+            _wait(child, timeout)
         except subprocess.TimeoutExpired:
             timed_out = True
-            _end(child)
+            _end(child, job)
     except BaseException:
-        _end(child)
+        _end(child, job)
         raise
     finally:
         _mourner.tell("-", child.pid)
@@ -164,6 +168,7 @@ def run(
     for helper in helpers:
         # A grandchild that left the group may hold the pipe open for ever; what it prints is not ours.
         helper.join(timeout=max(0.0, patience - time.monotonic()))
+    job.forget()
     return Finished(
         argv=arguments,
         returncode=-9 if child.returncode is None else child.returncode,
@@ -252,7 +257,12 @@ def replace_process(argv: Sequence[str], *, env: Mapping[str, str]) -> int:
     try:
         if os.name == "posix":
             os.execvpe(argv[0], list(argv), dict(env))  # noqa: S606 - the user's own command, no shell on purpose
-        return subprocess.call(list(argv), env=dict(env))
+        with subprocess.Popen(list(argv), env=dict(env)) as child:
+            while True:
+                # Ctrl-C goes to all programs of the console: the user's own decides what it means, and we wait.
+                with contextlib.suppress(KeyboardInterrupt):
+                    _wait(child, None)
+                    return child.returncode
     except OSError as error:
         # The program is there: it was looked up. ENOENT speaks of the interpreter in its first line.
         raise TfprovError(
@@ -282,10 +292,31 @@ def _feed(stream: IO[bytes], text: bytes) -> None:
         stream.close()
 
 
-def _end(child: subprocess.Popen[bytes]) -> None:
+def _wait(child: subprocess.Popen[bytes], timeout: float | None) -> None:
+    """Wait for the end of a child; TimeoutExpired at its time limit.
+
+    On Windows Python hears Ctrl-C only between two calls, and not while it waits in one.
+    """
+    if os.name == "posix":
+        child.wait(timeout)
+        return
+    limit = None if timeout is None else time.monotonic() + timeout
+    while True:
+        left = _HEARING_SECONDS if limit is None else min(_HEARING_SECONDS, max(0.0, limit - time.monotonic()))
+        try:
+            child.wait(left)
+        except subprocess.TimeoutExpired:
+            if limit is not None and time.monotonic() >= limit:
+                raise
+        else:
+            return
+
+
+def _end(child: subprocess.Popen[bytes], job: Job) -> None:
     """End the child and its group: first politely, a little later for good."""
     try:
-        _signal(child, "SIGTERM")
+        if not job.end():
+            _signal(child, "SIGTERM")
         with contextlib.suppress(subprocess.TimeoutExpired):
             child.wait(_END_SECONDS)
     finally:

@@ -28,6 +28,8 @@ def main() -> None:
     # A CI system that gives up on a job sends SIGTERM: the same orderly end as Ctrl-C.
     with contextlib.suppress(ValueError):
         signal.signal(signal.SIGTERM, _interrupt)
+        if hasattr(signal, "SIGBREAK"):  # Windows: Ctrl-Break, and what a CI system sends there
+            signal.signal(signal.SIGBREAK, _interrupt)
     # Output may hold paths that the locale cannot spell; a replacement character is better than a traceback.
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
