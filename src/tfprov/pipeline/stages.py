@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
+import os
 import tempfile
 from dataclasses import asdict, replace
 from datetime import datetime, timezone
@@ -30,7 +31,7 @@ from tfprov.install import space
 from tfprov.lock.records import LockedFile, Target
 from tfprov.lock.resolve import is_tensorflow
 from tfprov.paths import Home
-from tfprov.pipeline import limits, unpacked
+from tfprov.pipeline import limits, unpacked, windows
 from tfprov.pipeline.access import promised_in
 from tfprov.pipeline.bundle_source import naming_the_bundle, require_local, take_wheels, with_size
 from tfprov.pipeline.context import Context, stage
@@ -110,6 +111,7 @@ def fetch_files(context: Context, machine: Machine, locked: Locked, *, listener:
     with naming_the_bundle(context):
         store, bundle = Store.of(context.home), context.bundle
         files, network = context.backend.sources(context, machine, locked.lock)
+        _check_windows(context, locked, files)
         limit = limits.cap(context.request.environ, store.root)
         if bundle is not None:
             files = tuple(with_size(file, bundle) for file in files)
@@ -135,6 +137,20 @@ def fetch_files(context: Context, machine: Machine, locked: Locked, *, listener:
             promised.check(file, fetched.paths[file.sha256])
     limits.trim(store, limit, context.emit)
     return fetched
+
+
+def _check_windows(context: Context, locked: Locked, files: tuple[LockedFile, ...]) -> None:
+    if os.name == "nt":
+        windows.check(
+            folders=(
+                context.environment.root / "generations" / "0001" / "Lib" / "site-packages",
+                context.home.unpacked / ("0" * 64) / "tree",
+            ),
+            python=Path(locked.interpreter.path),
+            tensorflow=locked.lock.target.version,
+            locked={file.name for file in files},
+            environ=dict(context.request.environ),
+        )
 
 
 def _make_room(context: Context, plan: Plan, store: Store, files: tuple[LockedFile, ...]) -> None:

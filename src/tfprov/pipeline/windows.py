@@ -1,0 +1,90 @@
+"""What only Windows can lack, looked at before anything is fetched: long paths, and the runtime of Visual C++."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Collection, Iterable
+from pathlib import Path
+
+from packaging.version import Version
+
+from tfprov.errors import TfprovError
+
+LONGEST_INSIDE = 163
+"""Characters of the longest path in TensorFlow's wheel, below the folder of the packages."""
+_LONGEST = 259
+_BRINGS_RUNTIME = "msvc-runtime"
+_RUNTIME = ("msvcp140.dll", "vcruntime140.dll", "vcruntime140_1.dll")
+# TensorFlow 2.21 is linked with it; CPython 3.13 brings the other ones of `vcruntime`, and not this.
+_THREADS = "vcruntime140_threads.dll"
+_THREADS_SINCE = Version("2.21")
+
+
+def check(
+    *, folders: Iterable[Path], python: Path, tensorflow: str, locked: Collection[str], environ: dict[str, str]
+) -> None:
+    """Refuse what would fail after the download.
+
+    Args:
+        folders: those below which packages will lie.
+        python: the interpreter that the environment is made from.
+        tensorflow: its version.
+        locked: names of the packages that will be installed.
+        environ: variables of this process.
+
+    Raises:
+        TfprovError: `windows-long-path`, `windows-dll-load`.
+    """
+    deepest = max(folders, key=lambda folder: len(str(folder)))
+    if len(str(deepest)) + 1 + LONGEST_INSIDE > _LONGEST and not long_paths(deepest):
+        raise _too_long(deepest)
+    system = Path(environ.get("SYSTEMROOT", "C:\\Windows")) / "System32"
+    missing = missing_runtime((system, python.parent, python.parent / "DLLs"), tensorflow)
+    if missing and _BRINGS_RUNTIME not in locked:
+        raise _no_runtime(missing, tensorflow, system)
+
+
+def long_paths(folder: Path) -> bool:
+    """Whether paths may be longer than 259 characters, found out by making one at or above a folder."""
+    there = next((each for each in (folder, *folder.parents) if each.is_dir()), None)
+    if there is None:
+        return True
+    probe = there / f".tfprov-long-{os.getpid()}"
+    try:
+        (probe / ("x" * 130) / ("x" * 130)).mkdir(parents=True)
+    except OSError:
+        return False
+    finally:
+        shutil.rmtree(probe, ignore_errors=True)
+    return True
+
+
+def missing_runtime(folders: Iterable[Path], tensorflow: str) -> tuple[str, ...]:
+    """The libraries of Visual C++ that a TensorFlow needs and no folder has where Windows looks for them."""
+    here = {path.name.lower() for folder in folders if folder.is_dir() for path in folder.glob("*140*.dll")}
+    wanted = (*_RUNTIME, *((_THREADS,) if Version(tensorflow) >= _THREADS_SINCE else ()))
+    return tuple(name for name in wanted if name not in here)
+
+
+def _too_long(deepest: Path) -> TfprovError:
+    return TfprovError(
+        "windows-long-path",
+        f"paths below `{deepest}` would be too long for this Windows",
+        evidence=(
+            f"that folder has {len(str(deepest))} characters, the longest path in TensorFlow {LONGEST_INSIDE}; "
+            f"{_LONGEST} are allowed",
+            "a longer path could not be made: LongPathsEnabled is not set",
+        ),
+        hint="turn long paths on, as administrator: `reg add HKLM\\SYSTEM\\CurrentControlSet\\Control\\FileSystem "
+        "/v LongPathsEnabled /t REG_DWORD /d 1 /f`; or set TFPROV_HOME to a short folder, such as `C:\\tf`",
+    )
+
+
+def _no_runtime(missing: tuple[str, ...], tensorflow: str, system: Path) -> TfprovError:
+    return TfprovError(
+        "windows-dll-load",
+        f"TensorFlow {tensorflow} could not be loaded here: the runtime of Visual C++ is missing or too old",
+        evidence=tuple(f"`{name}` is neither in `{system}` nor beside the interpreter" for name in missing),
+        hint="install it with `winget install Microsoft.VCRedist.2015+.x64`",
+    )
