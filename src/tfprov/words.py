@@ -1,6 +1,13 @@
-"""Numbers in words."""
+"""Numbers and commands as people read them."""
 
 from __future__ import annotations
+
+import os
+import re
+import shlex
+
+_TOLD_APART = re.compile(r"[^\w\\/.:=@%+-]")
+"""What cmd or PowerShell take for the end of a word, or for something of their own."""
 
 
 def size(count: float) -> str:
@@ -27,3 +34,19 @@ def duration(seconds: float) -> str:
 def count(number: int, noun: str) -> str:
     """`1 file`, `3 files`."""
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+def quoted(text: str, *, windows: bool = os.name == "nt") -> str:
+    """A word of a command as the user's shell takes it: in single quotes, on Windows in double ones.
+
+    cmd knows no others, and PowerShell knows these, too.
+    """
+    if not windows:
+        return shlex.quote(text)
+    return f'"{text}"' if _TOLD_APART.search(text) or not text else text
+
+
+def move_aside(name: str, *, windows: bool = os.name == "nt") -> str:
+    """The command that gives a file or folder another name, in the user's shell."""
+    old, new = (quoted(each, windows=windows) for each in (name, f"{name}.old"))
+    return f"{'move' if windows else 'mv'} {old} {new}"

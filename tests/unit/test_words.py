@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from tfprov.words import count, duration, size
+from tfprov.words import count, duration, move_aside, quoted, size
 
 
 @pytest.mark.parametrize(
@@ -47,3 +47,24 @@ def test_durations_never_show_sixty_of_anything(seconds: float, expected: str) -
 
 def test_one_thing_is_singular_and_everything_else_plural() -> None:
     assert [count(number, "file") for number in (0, 1, 2)] == ["0 files", "1 file", "2 files"]
+
+
+@pytest.mark.parametrize(
+    ("text", "posix", "windows"),
+    [
+        ("cpu.toml", "cpu.toml", "cpu.toml"),
+        ("C:\\Users\\me\\cpu.toml", "'C:\\Users\\me\\cpu.toml'", "C:\\Users\\me\\cpu.toml"),
+        ("my profile.toml", "'my profile.toml'", '"my profile.toml"'),
+        ("it's.toml", "'it'\"'\"'s.toml'", '"it\'s.toml"'),
+        ("a&b", "'a&b'", '"a&b"'),
+        ("", "''", '""'),
+    ],
+)
+def test_a_word_is_quoted_as_the_shells_of_the_system_take_it(text: str, posix: str, windows: str) -> None:
+    assert quoted(text, windows=False) == posix
+    assert quoted(text, windows=True) == windows
+
+
+def test_what_is_in_the_way_is_moved_by_the_command_that_the_system_has() -> None:
+    assert move_aside("my env", windows=False) == "mv 'my env' 'my env.old'"
+    assert move_aside("my env", windows=True) == 'move "my env" "my env.old"'

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -32,6 +31,7 @@ from tfprov.pipeline.reckoning import SEEDS
 from tfprov.pipeline.records import Outcome
 from tfprov.pipeline.standing import standing
 from tfprov.pipeline.up import up
+from tfprov.words import quoted
 
 # What virtualenv seeds and no lock names.
 
@@ -86,7 +86,7 @@ def examine_foreign(path: Path, *, environ: Mapping[str, str], emit: Emit) -> tu
     known = {(one.code, one.path) for one in judged}
     more = (*_interpreter(root, emit), *_damaged(root, backend, emit), *_foreign(root, backend, emit))
     is_own = (root / SEAL).exists()
-    fix = _DRIFT_FIX if is_own else f"`tfprov adopt {shlex.quote(str(found.named))}` recreates it"
+    fix = _DRIFT_FIX if is_own else f"`tfprov adopt {quoted(str(found.named))}` recreates it"
     return (
         *(replace(one, fix=fix) for one in judged if one.kind == "damage"),
         *(one if is_own else replace(one, fix=fix) for one in more if (one.code, one.path) not in known),
@@ -148,7 +148,11 @@ def _interpreter(root: Path, emit: Emit, *, version: str | None = None) -> Itera
         return
     base, made = settings.get("executable") or str(python.resolve()), version or settings.get("version")
     told = Path(base)
-    if made and told.exists() and told.resolve() != python.resolve():
+    if os.name == "nt":
+        # `python.exe` is a copy there, and starts the one in the folder that the settings name.
+        if not told.exists():
+            yield Finding(code="python-broken", path=str(python), expected=f"`{told}`", found="gone", fix=fix)
+    elif made and told.exists() and told.resolve() != python.resolve():
         yield Finding(
             code="python-broken",
             path=str(python),

@@ -49,5 +49,10 @@ def interactive(
     if kind == "fish" and (scripts / "activate.fish").is_file():
         return [shell, "--init-command", f"source {shlex.quote(str(scripts / 'activate.fish'))}"], changed
     if kind in ("powershell", "pwsh") and (scripts / "activate.ps1").is_file():
-        return [shell, "-NoExit", "-Command", f"& '{scripts / 'activate.ps1'}'"], changed
+        script = str(scripts / "activate.ps1").replace("'", "''")
+        # Windows runs no scripts unless told to. This is for this shell, and for scripts of this machine alone.
+        policy = ["-ExecutionPolicy", "RemoteSigned"] if os.name == "nt" else []
+        return [shell, "-NoExit", *policy, "-Command", f"& '{script}'"], changed
+    if kind == "cmd" and (scripts / "activate.bat").is_file():
+        return [shell, "/k", str(scripts / "activate.bat")], changed
     return [shell, "-i"] if os.name == "posix" else [shell], changed

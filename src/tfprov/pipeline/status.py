@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +18,7 @@ from tfprov.pipeline.backends.choose import lock_of
 from tfprov.pipeline.standing import Readings, next_step, standing
 from tfprov.profile import source
 from tfprov.smoke.verdict import from_document
+from tfprov.words import quoted
 
 if TYPE_CHECKING:
     from tfprov.host.records import Change
@@ -102,7 +102,7 @@ def _look(environment: Environment, environ: Mapping[str, str], readings: Readin
         environ: variables of the user.
         readings: what was looked at already; added to.
     """
-    up = f"`tfprov up {shlex.quote(environment.owner.profile)}`"
+    up = f"`tfprov up {quoted(environment.owner.profile)}`"
     generation = environment.active()
     if generation is None or generation.seal is None:
         return Status(

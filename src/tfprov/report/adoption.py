@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 from tfprov.redact import redact
 from tfprov.report import documents
 from tfprov.report.text import findings as findings_text
-from tfprov.report.text import outcome, quoted
-from tfprov.words import count
+from tfprov.report.text import outcome
+from tfprov.words import count, quoted
 
 if TYPE_CHECKING:
     from tfprov.adopt.records import Beside, Change, Found

@@ -10,10 +10,10 @@ from tfprov.envs.differences import shortened
 from tfprov.envs.layout import executables_in
 from tfprov.errors import Group, TfprovError
 from tfprov.redact import redact
-from tfprov.words import count, duration, size
+from tfprov.words import count, duration, quoted, size
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from pathlib import Path, PurePath
 
     from tfprov.envs.generations import Environment
     from tfprov.envs.records import Finding, Flaw
@@ -88,14 +88,27 @@ def outcome(result: Outcome, *, profile: str, shell: str = "") -> str:
         total = sum(seconds for _, seconds in result.stages)
         lines += _block("time", (f"{duration(total)}: {', '.join(slow)}",))
     lines += _block("place", (str(place),))
-    script = str(executables_in(place) / _SCRIPTS.get(name := shell.rpartition("/")[2], "activate"))
-    # PowerShell has other quotes than the rest.
-    activate = "& '{}'".format(script.replace("'", "''")) if name == "pwsh" else f"source {quoted(script)}"
-    if seal.kind == "conda":
-        # A conda environment has no such script; the shell runs those that its packages bring.
-        activate = f"tfprov shell {quoted(profile)}"
-    lines += _block("use", (f"tfprov run {quoted(profile)} -- python", activate))
+    # A conda environment has no such scripts; the shell runs those that its packages bring.
+    conda = seal.kind == "conda"
+    lines += _block(
+        "use",
+        (
+            f"tfprov run {quoted(profile)} -- python",
+            *((f"tfprov shell {quoted(profile)}",) if conda else activation(executables_in(place), shell)),
+        ),
+    )
     return redact("\n".join(lines))
+
+
+def activation(folder: PurePath, shell: str) -> tuple[str, ...]:
+    """How a shell activates the environment whose commands lie in a folder; on Windows, for both shells there are."""
+    name = shell.rpartition("/")[2]
+    script = str(folder / _SCRIPTS.get(name, "activate"))
+    windows = not name and folder.name == "Scripts"
+    powershell = "& '{}'".format(str(folder / "activate.ps1").replace("'", "''"))
+    if windows:
+        return (f"{powershell}  (PowerShell)", f"{quoted(str(folder / 'activate.bat'), windows=True)}  (cmd)")
+    return (powershell if name == "pwsh" else f"source {quoted(script)}",)
 
 
 def lock(found: Lock) -> str:
@@ -317,10 +330,3 @@ def _block(label: str, texts: Iterable[str]) -> list[str]:
     """Texts under a label; the lines of a text that has several stay together."""
     rows = [row for text in texts if text for row in text.splitlines()]
     return [f"  {label if number == 0 else '':<{_LABEL}}{row}" for number, row in enumerate(rows)]
-
-
-def quoted(path: str) -> str:
-    """A path as a shell takes it."""
-    import shlex
-
-    return shlex.quote(path)

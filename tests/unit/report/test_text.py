@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
+from pathlib import Path, PureWindowsPath
 
 import pytest
 
@@ -62,6 +62,14 @@ def test_a_long_block_is_cut_in_its_middle_and_single_lines_never() -> None:
 )
 def test_the_line_that_activates_is_one_of_the_user_s_shell(shell: str, line: str) -> None:
     assert text.outcome(BUILT, profile="train.toml", shell=shell).splitlines()[-1].strip() == line
+
+
+def test_on_windows_the_lines_that_activate_are_those_of_both_its_shells() -> None:
+    folder = PureWindowsPath("C:\\Users\\Mr O'Neil\\.venv\\Scripts")
+    assert text.activation(folder, "") == (
+        "& 'C:\\Users\\Mr O''Neil\\.venv\\Scripts\\activate.ps1'  (PowerShell)",
+        '"C:\\Users\\Mr O\'Neil\\.venv\\Scripts\\activate.bat"  (cmd)',
+    )
 
 
 def test_a_block_that_is_too_long_by_one_line_is_shown_whole() -> None:
