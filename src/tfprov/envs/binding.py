@@ -16,6 +16,8 @@ import sys
 _HELD_AS = 100
 """Number of the open file that shows who uses a generation: high, since programs count on low ones."""
 
+_kept = []
+
 bound = []
 """The folder of the generation; nothing before `begin`."""
 
@@ -30,12 +32,15 @@ def begin():
         return
     try:
         started = sys.prefix
-        home = os.path.realpath(started)
-        if _root_of(os.path.realpath(__file__)) != home:
+        folder = os.path.realpath(started)
+        if _root_of(os.path.realpath(__file__)) != folder:
             return  # Another Python that reads this folder.
+        home = _led_to(folder)
         bound.append(home)
         _hold(home)
-        if sys.flags.isolated:
+        if home != folder:
+            _go_on(started, home)
+        elif sys.flags.isolated:
             # uv and editors ask an interpreter so what it is, and keep the answer for the path that they asked.
             return
         if os.path.basename(started) == os.path.basename(home):
@@ -55,10 +60,63 @@ def _root_of(file):
     return file
 
 
+def _setting(folder, name):
+    """A line of the settings of an environment; nothing where it has none."""
+    try:
+        with open(os.path.join(folder, "pyvenv.cfg"), encoding="utf-8", errors="surrogateescape") as stream:
+            pairs = [line.partition("=") for line in stream]
+    except OSError:
+        return ""
+    return next((value.strip() for key, _, value in pairs if key.strip() == name), "")
+
+
+def _led_to(folder):
+    """The generation that a folder leads to: itself, unless it is a front of Windows; see `tfprov.envs.fronts`."""
+    for _ in range(3):
+        further = _setting(folder, "tfprov-leads-to")
+        if not further:
+            break
+        folder = os.path.join(folder if os.path.isabs(further) else os.path.dirname(folder), further)
+    return os.path.realpath(folder)
+
+
+def _go_on(started, home):
+    """Read what an interpreter reads at its start, from the generation that a front leads to.
+
+    Where that is of another Python, because it was switched while this one began, its own interpreter goes on.
+    """
+    import site
+
+    if _setting(home, "home") != _setting(started, "home") and hasattr(sys, "orig_argv"):
+        import subprocess
+
+        program = os.path.join(
+            home, os.path.basename(os.path.dirname(sys.executable)), os.path.basename(sys.executable)
+        )
+        os._exit(subprocess.call([program, *sys.orig_argv[1:]]))
+    site.addsitedir(os.path.join(home, "Lib", "site-packages"))
+
+
+def start():
+    """What a command of a front does that is a program of its own: start that program of the generation."""
+    import subprocess
+
+    folder, name = os.path.split(sys.argv[0])
+    name = name if name.lower().endswith(".exe") else name + ".exe"
+    child = subprocess.Popen([os.path.join(bound[0], os.path.basename(folder), name), *sys.argv[1:]])
+    while True:
+        try:
+            return child.wait()
+        except KeyboardInterrupt:
+            continue  # It was told as well, and decides.
+
+
 def _hold(home):
     """Keep the folder open until the process ends: who deletes generations sees that this one is in use."""
     if os.name == "nt":
-        return  # An open file is in the way of a deletion there, and a folder cannot be opened.
+        # A folder cannot be opened there. With this file open it can be neither renamed nor deleted.
+        _kept.append(open(os.path.join(home, "pyvenv.cfg"), "rb"))  # noqa: SIM115 - open as long as the process
+        return
     handle = os.open(home, os.O_RDONLY | os.O_CLOEXEC)
     for number in range(_HELD_AS, _HELD_AS + 50):
         try:
@@ -95,11 +153,12 @@ def _moved(path, started, home):
 def _name_executable(stable, home):
     """Name the interpreter by the stable path while that leads here, and let workers be started in the generation."""
     folder, name = os.path.split(sys.executable or "")
-    if os.path.realpath(folder) != os.path.join(home, os.path.basename(folder)):
+    if _led_to(os.path.realpath(os.path.dirname(folder))) != home:
         return  # Python is embedded in another program.
-    if os.path.realpath(stable) == home:
+    if _led_to(os.path.realpath(stable)) == home:
         sys.executable = os.path.join(stable, os.path.basename(folder), name)
-        sys.meta_path.insert(0, _Workers(os.path.join(home, os.path.basename(folder), name)))
+        if os.name != "nt":  # There a worker must be a child of ours, and python.exe starts another one.
+            sys.meta_path.insert(0, _Workers(os.path.join(home, os.path.basename(folder), name)))
 
 
 class _Workers:

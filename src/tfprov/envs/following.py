@@ -18,7 +18,7 @@ from tfprov.paths import write_atomic
 SHELLS = "shells"
 """Folder beside `current` in which activated shells leave their numbers, until they leave the environment."""
 
-_SCRIPTS = ("activate", "activate.fish", "activate.csh", "activate.nu", "activate.ps1")
+_SCRIPTS = ("activate", "activate.bat", "activate.fish", "activate.csh", "activate.nu", "activate.ps1")
 _IN_GENERATION = re.compile(r"generations/\d{4,}")
 
 
@@ -85,6 +85,9 @@ def hold(generation: Path) -> None:
     """
     if os.name == "posix":
         os.set_inheritable(os.open(generation, os.O_RDONLY), True)
+    else:
+        # Windows opens no folders; with this file open it lets the folder neither be renamed nor deleted.
+        os.open(generation / "pyvenv.cfg", os.O_RDONLY)
 
 
 def through_stable(text: str, generation: Path) -> str:
@@ -92,9 +95,10 @@ def through_stable(text: str, generation: Path) -> str:
 
     However a shell quotes the folder of the environment, its identifier and what follows it need no quoting.
     """
-    environment = generation.parents[1].name
-    named = re.compile(re.escape(f"{environment}/generations/{generation.name}") + r"(?!\d)")
-    return named.sub(f"{environment}/current", text)
+    environment = re.escape(generation.parents[1].name)
+    # Windows has the other separator, and some shells double it in what they quote.
+    named = re.compile(rf"({environment}([\\/]+))generations[\\/]+{generation.name}(?!\d)")
+    return named.sub(r"\1current", text)
 
 
 def prepare(generation: Path) -> None:
@@ -112,8 +116,9 @@ def prepare(generation: Path) -> None:
     for name in _SCRIPTS:
         script = executables_in(generation) / name
         if script.is_file():
-            text = through_stable(script.read_text(encoding="utf-8"), generation)
-            script.write_text(_noted(text, generation.parents[1] / SHELLS, _NOTES.get(name)), encoding="utf-8")
+            # As bytes: on Windows, too, a shell like sh wants its own line ends.
+            text = through_stable(script.read_bytes().decode(), generation)
+            script.write_bytes(_noted(text, generation.parents[1] / SHELLS, _NOTES.get(name)).encode())
     for root in site_packages(generation)[:1]:
         write_atomic(root / f"{BINDING}.py", (resources.files("tfprov.envs") / "binding.py").read_bytes())
         write_atomic(root / f"{BINDING}.pth", f"import {BINDING}; {BINDING}.begin()\n".encode("ascii"))

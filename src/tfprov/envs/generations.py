@@ -20,7 +20,6 @@ import dataclasses
 import hashlib
 import os
 import re
-import shlex
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -30,12 +29,13 @@ from tfprov.envs import documents, launchers, manifest, rollbacks
 from tfprov.envs.differences import superfluous
 from tfprov.envs.holders import holders
 from tfprov.envs.layout import ADOPTED, python_in
-from tfprov.envs.links import by_real_folder, drop, holds, switch
+from tfprov.envs.links import by_real_folder, drop, holds, leads, led, switch
 from tfprov.envs.locks import LOCKS, held
 from tfprov.envs.manifest import SEAL
 from tfprov.envs.records import Damage, Flaw, Generation, Held, Owner, Pruned, Seal
 from tfprov.errors import TfprovError
 from tfprov.paths import nearest_folder, to_trash, trash_in, writable, write_atomic
+from tfprov.words import move_aside, quoted
 
 _NUMBER = re.compile(r"\d{4,}")
 _ASIDE = ".aside"
@@ -104,8 +104,7 @@ class Environment:
         before = self._before()
         if before is None or before.owner != self.owner or self._pointed_at() != generation.path:
             return False
-        link = Path(self.owner.link)
-        return not self.owner.link or (link.is_symlink() and link.readlink() == self._current)
+        return not self.owner.link or leads(Path(self.owner.link), self._current, generation.path)
 
     @contextlib.contextmanager
     def locked(self, *, timeout: float = -1) -> Iterator[None]:
@@ -144,8 +143,7 @@ class Environment:
         if not self.owner.link:
             return
         link = Path(self.owner.link)
-        if link.is_symlink():
-            found = link.readlink()
+        if (found := led(link)) is not None:
             if found == self._current or self._abandoned(link, found):
                 return
             raise TfprovError(
@@ -168,12 +166,12 @@ class Environment:
             kind, adopt = "a folder" if link.is_dir() else "a file", ""
             if any((link / name).exists() for name in ("pyvenv.cfg", "conda-meta")):
                 kind = "a virtual environment"
-                adopt = f"`tfprov adopt {shlex.quote(str(link))} --in-place` takes it over; or "
+                adopt = f"`tfprov adopt {quoted(str(link))} --in-place` takes it over; or "
             raise TfprovError(
                 "path-not-ours",
                 f"`{link}` exists and was not made by tfprov",
                 evidence=(f"it is {kind}; tfprov never overwrites what it did not make",),
-                hint=f"{adopt}move it away (`mv {link.name} {link.name}.old`), or choose another `environment.path`",
+                hint=f"{adopt}move it away (`{move_aside(link.name)}`), or choose another `environment.path`",
             )
 
     def check_place(self) -> None:
@@ -183,9 +181,9 @@ class Environment:
             TfprovError: `permission-denied`; `not-supported` when tfprov's own folder lies where there are no links,
                 where neither uv nor a switch in one step could work.
         """
-        if not self._current.is_symlink():
+        if led(self._current) is None:
             self.root.parent.mkdir(parents=True, exist_ok=True)
-            if not launchers.links_possible(self.root.parent):
+            if os.name != "nt" and not launchers.links_possible(self.root.parent):
                 raise TfprovError(
                     "not-supported",
                     f"no environment can be kept in `{self.root.parent}`",
@@ -193,7 +191,7 @@ class Environment:
                     hint="set TFPROV_HOME to a folder on another file system; `environment.path` may stay where it is",
                 )
         link = Path(self.owner.link)
-        if not self.owner.link or link.is_symlink():
+        if not self.owner.link or led(link) is not None:
             return
         folder = nearest_folder(link.parent)
         if not writable(folder):
@@ -268,8 +266,8 @@ class Environment:
             raise TfprovError("internal", f"generation {generation.number} is not verified and cannot be activated")
         self.check_link()
         target = generation.path.relative_to(self.root)
-        if not self._current.is_symlink() or self._current.readlink() != target:
-            switch(self._current, target)
+        if not leads(self._current, target, generation.path):
+            switch(self._current, target, generation.path)
         if self.owner.link:
             link = Path(self.owner.link)
             link.parent.mkdir(parents=True, exist_ok=True)
@@ -282,11 +280,11 @@ class Environment:
 
     def _lead(self, link: Path, generation: Generation) -> None:
         """Let the stable path of the profile lead to `current`: by a link, or by launchers where there are none."""
-        if link.is_symlink() and link.readlink() == self._current:
+        if leads(link, self._current, generation.path):
             return
         if launchers.target(link) is None:
             try:
-                switch(link, self._current)
+                switch(link, self._current, generation.path)
             except OSError as error:
                 if not launchers.means_no_links(error):
                     raise
@@ -428,10 +426,8 @@ class Environment:
         write_atomic(self.root / "owner.json", documents.dump(self.owner))
 
     def _pointed_at(self) -> Path | None:
-        try:
-            return self.root / self._current.readlink()
-        except OSError:
-            return None
+        found = led(self._current)
+        return None if found is None else self.root / found
 
     def _all(self) -> list[Generation]:
         found = []

@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from tfprov.envs.following import SHELLS, stable
+from tfprov.envs.fronts import followed
 from tfprov.envs.layout import python_in
 from tfprov.envs.records import Holder
 
@@ -42,7 +43,7 @@ def holders(folders: Sequence[Path]) -> dict[Path, tuple[Holder, ...]]:
         import psutil
 
         names = {os.path.normcase(os.path.join(*folder.parts[-3:])): folder for folder in folders}  # noqa: PTH118
-        real, shells = functools.cache(os.path.realpath), _shells(folders)
+        real, shells = functools.cache(followed), _shells(folders)
         for process in psutil.process_iter(["exe", "cwd", "environ", "cmdline"]):
             if process.pid == os.getpid():
                 continue
@@ -124,7 +125,7 @@ def _opened(process: Any) -> Iterator[str]:
             for handle in os.scandir(f"/proc/{process.pid}/fd"):
                 with contextlib.suppress(OSError):
                     yield os.readlink(handle.path)  # noqa: PTH115 - some thousand of them
-        elif sys.platform != "win32":
+        elif sys.platform != "win32" or "python" in (process.info["exe"] or "").lower():  # slow there
             yield from (each.path for each in process.open_files())
 
 
@@ -132,7 +133,7 @@ def _shells(folders: Sequence[Path]) -> dict[int, list[tuple[Path, float]]]:
     """Generations that shells have activated, and when (seconds since the epoch), by the number of the process."""
     found: dict[int, list[tuple[Path, float]]] = {}
     for folder in folders:
-        follows = os.path.realpath(stable(folder)) == os.path.realpath(folder)
+        follows = followed(str(stable(folder))) == os.path.realpath(folder)
         for notes in (folder / OLDER_SHELLS, *((folder.parents[1] / SHELLS,) if follows else ())):
             with contextlib.suppress(OSError, ValueError):
                 for left in notes.iterdir():

@@ -22,7 +22,7 @@ from typing import NamedTuple
 import psutil
 
 from tfprov import trees
-from tfprov.envs import spares
+from tfprov.envs import commands, spares
 from tfprov.envs.holders import OLDER_SHELLS
 from tfprov.envs.integrity import bad_files, digests, owners, recorded
 from tfprov.envs.layout import BINDING
@@ -400,9 +400,7 @@ def _rewrite(source: Path, target: Path, *, was: str, now: str) -> None:
     """Copy a command, with the path of its environment replaced in a script."""
     if os.path.lexists(target):
         return
-    content = source.read_bytes()
-    if content.startswith(b"#!"):
-        content = content.replace(os.fsencode(was), os.fsencode(now))
+    content = commands.moved(source.read_bytes(), was=was, now=now)
     target.parent.mkdir(parents=True, exist_ok=True)
     target.write_bytes(content)
     shutil.copymode(source, target)

@@ -8,6 +8,9 @@ from pathlib import Path
 BINDING = "zzz_tfprov_binding"
 """Module that binds a process to its generation. Files named `.pth` are read in order, and this one has to be last."""
 
+LEADS_TO = "tfprov-leads-to"
+"""Key of `pyvenv.cfg` in an environment that leads to another one; see `fronts`."""
+
 ADOPTED = "0000"
 """Name of the generation that is an environment which somebody else made."""
 

@@ -1,4 +1,7 @@
-"""Links to environments: which one is meant, where it leads, and leading it elsewhere in one step."""
+"""Links to environments: which one is meant, where it leads, and leading it elsewhere in one step.
+
+Everywhere but on Windows they are symbolic links; there they are fronts, and what is said of links is true of them.
+"""
 
 from __future__ import annotations
 
@@ -7,8 +10,9 @@ import os
 from collections.abc import Iterable
 from pathlib import Path
 
-from tfprov.envs import launchers
+from tfprov.envs import fronts, launchers
 from tfprov.paths import sync_folder
+from tfprov.renames import plain
 
 
 def holds(folder: Path, file: str) -> bool:
@@ -22,17 +26,41 @@ def by_real_folder(link: str | Path) -> str:
     return os.path.join(os.path.realpath(folder), name)  # noqa: PTH118 - the link itself must not be resolved
 
 
+def led(link: Path) -> Path | None:
+    """What a link leads to, as it stands in it; None where there is none."""
+    try:
+        return plain(link.readlink())
+    except (OSError, ValueError):
+        return fronts.target(link)
+
+
+def leads(link: Path, target: Path, generation: Path) -> bool:
+    """Whether a link leads to `target` and needs no change for the generation that this leads to."""
+    if led(link) != target:
+        return False
+    return fronts.target(link) is None or link.is_symlink() or fronts.is_current(link, target, generation)
+
+
 def drop(links: Iterable[str | None], target: Path) -> None:
     """Delete those links that lead to `target`; what became something else stays."""
     for link in (Path(name) for name in links if name):
-        if link.is_symlink() and link.readlink() == target:
-            link.unlink()
+        if led(link) == target:
+            link.unlink() if link.is_symlink() else fronts.remove(link)
         elif launchers.target(link) == target:
             launchers.remove(link)
 
 
-def switch(link: Path, target: Path) -> None:
-    """Make `link` point at `target`, replacing an older link, in one step."""
+def switch(link: Path, target: Path, generation: Path) -> None:
+    """Make `link` lead to `target`, replacing an older link, in one step.
+
+    Args:
+        link: nothing, or a link.
+        target: what it is to lead to; relative to its folder, or absolute.
+        generation: the verified one that it leads to in the end.
+    """
+    if os.name == "nt":
+        fronts.write(link, target, generation)
+        return
     temporary = link.with_name(f".{link.name}.{os.getpid()}.tmp")
     temporary.unlink(missing_ok=True)
     temporary.symlink_to(target, target_is_directory=True)

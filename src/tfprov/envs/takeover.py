@@ -26,6 +26,8 @@ from tfprov.envs.links import switch
 from tfprov.envs.records import Generation, Seal
 from tfprov.errors import TfprovError
 from tfprov.paths import nearest_folder, sync_folder, to_trash, trash_name, write_atomic
+from tfprov.renames import replace
+from tfprov.words import move_aside
 
 _EXCHANGE = 2  # linux/fs.h: RENAME_EXCHANGE
 _AT_FDCWD = -100
@@ -90,15 +92,16 @@ def take_over(environment: Environment, old: Path, seal: Seal) -> Generation:
         TfprovError: `not-supported` when the folder cannot be moved; it is where it was.
     """
     current, kept = environment.root / "current", adopted_folder(environment)
-    if environment.active() is None:
+    active = environment.active()
+    if active is None:
         raise TfprovError("internal", f"nothing is verified that could stand at `{old}`")
     # Before there is such a folder: without it a folder among the generations counts as unfinished, and is deleted.
     write_atomic(adopted_seal(environment), documents.dump(seal))
     _forget_unfinished(kept)
     if _same_device(kept.parent, old):
-        _move(old, kept, current)
+        _move(old, kept, current, active)
     else:
-        _copy(old, kept, current)
+        _copy(old, kept, current, active)
     for folder in (old.parent, kept.parent):
         with contextlib.suppress(OSError):  # no failure any more: the exchange is done
             sync_folder(folder)
@@ -120,46 +123,42 @@ def _forget_unfinished(kept: Path) -> None:
     _copying(kept).unlink(missing_ok=True)
 
 
-def _move(old: Path, kept: Path, current: Path) -> None:
+def _move(old: Path, kept: Path, current: Path, active: Generation) -> None:
     """The old folder to its new place, and a link to `current` in its own: in one step where that can be."""
-    kept.symlink_to(current, target_is_directory=True)
     try:
-        exchange(old, kept)
+        _exchange_for_link(old, kept, current)
     except OSError as error:
-        kept.unlink()
         if error.errno == errno.EXDEV:
             # One file system by its number, and two all the same: bind mounts, subvolumes, the layers of a container.
-            _copy(old, kept, current)
+            _copy(old, kept, current, active)
             return
         if error.errno not in _CANNOT:
             raise _immovable(old, error) from error
-        _in_two_steps(old, kept, current)
+        _in_two_steps(old, kept, current, active)
 
 
-def _in_two_steps(old: Path, kept: Path, current: Path) -> None:
+def _in_two_steps(old: Path, kept: Path, current: Path, active: Generation) -> None:
     try:
-        old.rename(kept)
+        replace(old, kept)
     except OSError as error:
         raise _immovable(old, error) from error
     try:
-        switch(old, current)
+        switch(old, current, active.path)
     except BaseException:
         kept.rename(old)
         raise
 
 
-def _copy(old: Path, kept: Path, current: Path) -> None:
+def _copy(old: Path, kept: Path, current: Path, active: Generation) -> None:
     """A copy of the old folder at its new place; then a link to `current` in its own, and the folder goes."""
     _copying(kept).touch()
     unfinished = kept.with_name(f".{kept.name}.unfinished")
     shutil.copytree(old, unfinished, symlinks=True)
     unfinished.rename(kept)
     displaced = trash_name(old)
-    displaced.symlink_to(current, target_is_directory=True)
     try:
-        exchange(old, displaced)
+        _exchange_for_link(old, displaced, current)
     except OSError as error:
-        displaced.unlink()
         try:
             if error.errno not in _CANNOT:
                 raise
@@ -167,7 +166,7 @@ def _copy(old: Path, kept: Path, current: Path) -> None:
         except OSError as failed:
             _forget_unfinished(kept)
             raise _immovable(old, failed) from failed
-        switch(old, current)
+        switch(old, current, active.path)
     _copying(kept).unlink()
     with contextlib.suppress(OSError):  # the next run deletes it
         trees.delete(displaced)
@@ -178,8 +177,20 @@ def _immovable(old: Path, error: OSError) -> TfprovError:
         "not-supported",
         f"`{old}` cannot be given to another environment",
         evidence=(f"the system does not let it be renamed: {error.strerror}",),
-        hint=f"`mv {old.name} {old.name}.old` and `tfprov up` do it in two steps",
+        hint=f"`{move_aside(old.name)}` and `tfprov up` do it in two steps",
     )
+
+
+def _exchange_for_link(old: Path, place: Path, current: Path) -> None:
+    """Put a folder in a place where nothing is, and a link to `current` in its own. OSError as `exchange`."""
+    if sys.platform != "linux":
+        raise OSError(errno.ENOSYS, os.strerror(errno.ENOSYS))
+    place.symlink_to(current, target_is_directory=True)
+    try:
+        exchange(old, place)
+    except OSError:
+        place.unlink()
+        raise
 
 
 def exchange(one: Path, other: Path) -> None:

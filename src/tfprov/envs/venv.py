@@ -84,6 +84,8 @@ def _by_virtualenv(
     arguments = [
         *("--python", str(python), "--prompt", prompt),
         *("--no-download", "--no-periodic-update", "--no-vcs-ignore"),
+        # Links need a right there that few have, and Wine promises links that it does not make.
+        *(("--copies",) if os.name == "nt" else ()),
         *(("--no-venv-redirect",) if _numbers(virtualenv_version) >= _REDIRECTS else ()),
         # Pythons before 3.12 would get a setuptools that no lock names.
         *(("--no-setuptools",) if with_pip else ("--no-seed",)),
