@@ -52,6 +52,7 @@ LAYERS = (
     ("conda",),
     ("smoke",),
     ("bundle",),
+    ("export",),
     ("adopt",),
     ("pipeline",),
     ("report",),
@@ -59,7 +60,21 @@ LAYERS = (
 )
 """Rooms from the ground to the top. The modules of one layer may import each other."""
 STAGES = frozenset(
-    {"profile", "host", "plan", "lock", "fetch", "unpack", "sources", "envs", "install", "conda", "smoke", "bundle"}
+    {
+        "profile",
+        "host",
+        "plan",
+        "lock",
+        "fetch",
+        "unpack",
+        "sources",
+        "envs",
+        "install",
+        "conda",
+        "smoke",
+        "bundle",
+        "export",
+    }
 )
 PROBES = "smoke.probes"
 

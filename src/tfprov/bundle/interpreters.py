@@ -194,7 +194,7 @@ def unpack(data: io.BufferedIOBase, target: Path) -> None:
 
 def _ask(python: Path, environ: Mapping[str, str]) -> _Answer:
     answer = process.run(
-        [python, "-I", "-c", _ASK, ",".join(_MODULES)], env=process.clean_environment(environ), timeout=_SECONDS
+        [python, "-I", "-B", "-c", _ASK, ",".join(_MODULES)], env=process.clean_environment(environ), timeout=_SECONDS
     )
     try:
         said = json_of(answer.stdout)

@@ -279,6 +279,15 @@ class Image:
         trees.bring_tree(self._tree, environment, lent, ways=trees.ALL)
         return len(lent)
 
+    def bytecode(self) -> dict[str, Path]:
+        """The compiled modules that are as they were when the image was made, by their path in an environment."""
+        found = {entry.path: entry for entry in self._entries() if entry.compiled}
+        return {
+            path: self._tree / path
+            for path, entry in sorted(found.items())
+            if _is_same(self._tree / path, size=entry.size, mtime=entry.mtime)
+        }
+
     def mend(self, environment: Path, paths: Sequence[str]) -> bool:
         """Put files of an environment back from the image; return whether it has them all, undamaged.
 
@@ -341,6 +350,14 @@ class Image:
 
     def _text(self) -> str:
         return (self.folder / _MANIFEST).read_bytes().decode("utf-8", "surrogateescape")
+
+
+def _is_same(path: Path, *, size: int, mtime: int) -> bool:
+    try:
+        found = path.lstat()
+    except OSError:
+        return False
+    return (found.st_size, found.st_mtime_ns) == (size, mtime)
 
 
 def _write_manifest(folder: Path, made_from: str, entries: Iterable[Entry]) -> None:

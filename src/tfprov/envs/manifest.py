@@ -37,6 +37,12 @@ def write(root: Path) -> int:
     return sum(found.st_size for _, found in files)
 
 
+def listed(root: Path) -> tuple[str, ...]:
+    """The files of a sealed environment, by their paths relative to it; no bytecode."""
+    text = (root / MANIFEST).read_bytes().decode("utf-8", "surrogateescape")
+    return tuple(line.split(" ", 2)[2] for line in text.partition("\n\n")[0].split("\n") if line)
+
+
 def damage(root: Path, *, total: int | None) -> Damage:
     """What of the listed files is missing or altered: some 60 ms, and contents only where a time differs.
 

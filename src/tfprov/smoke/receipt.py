@@ -14,6 +14,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import BinaryIO
 
+from tfprov import __version__, paths
 from tfprov.contents import text_of
 from tfprov.errors import TfprovError
 from tfprov.host.records import Facts, vector_units
@@ -90,6 +91,17 @@ def make(verdict: Verdict, *, now: datetime, version: str, lock: str | None, mac
     )
 
 
+def of_seal(verdict: Mapping[str, object], *, made: str, lock: str | None) -> Receipt:
+    """The receipt of what an environment was sealed for; of which machine, the seal says in another way.
+
+    Args:
+        verdict: as the seal has it: `verdict` and `devices`.
+        made: moment of the seal.
+        lock: digest of the lock.
+    """
+    return Receipt(made=made, tfprov=__version__, lock=lock, machine={}, document=verdict)
+
+
 def machine_of(facts: Facts) -> dict[str, str]:
     """What of the facts belongs into a receipt: what stays, and has a say in what a device computes."""
     libc, driver = facts.libc.value, facts.driver.value
@@ -113,6 +125,11 @@ def write(path: Path, receipt: Receipt) -> None:
     Raises:
         TfprovError: `path-not-ours` when something else is there.
     """
+    RECEIPT.write(path, render(receipt))
+
+
+def render(receipt: Receipt) -> bytes:
+    """The content of a receipt's file, without secrets."""
     content = {
         "receipt": FORMAT,
         "made": receipt.made,
@@ -122,7 +139,7 @@ def write(path: Path, receipt: Receipt) -> None:
         "machine": dict(receipt.machine),
         **receipt.document,
     }
-    RECEIPT.write(path, (json.dumps(redact_all(content), indent=2) + "\n").encode())
+    return (json.dumps(redact_all(content), indent=2) + "\n").encode()
 
 
 def read(path: Path) -> Receipt:

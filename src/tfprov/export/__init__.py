@@ -1,0 +1,1 @@
+"""Environments as images, archives and modules: what somebody uses who has no tfprov."""

@@ -1,0 +1,206 @@
+"""Images in the layout of the Open Container Initiative, made without a daemon and without root.
+
+One layer holds the environment and its interpreter. It comes alone (for `COPY --from` and for volumes made of images),
+or on the layers of a base image that is there as a layout, too.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from tfprov.errors import TfprovError
+from tfprov.export import archive
+from tfprov.export.tree import Member
+
+_INDEX = "application/vnd.oci.image.index.v1+json"
+_MANIFEST = "application/vnd.oci.image.manifest.v1+json"
+_CONFIG = "application/vnd.oci.image.config.v1+json"
+_LAYER = "application/vnd.oci.image.layer.v1.tar"
+_CREATED = "1980-01-01T00:00:00Z"
+_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+_LARGEST = 64 << 20
+_ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Described:
+    """What the configuration of an image says.
+
+    Attributes:
+        name: tag by which tools find it.
+        machine: processor, as `uname -m` names it.
+        path: folders that come first on PATH.
+        variables: the other variables.
+        command: what is started when nothing is asked for.
+        labels: words about the image.
+    """
+
+    name: str
+    machine: str
+    path: tuple[str, ...]
+    variables: Mapping[str, str]
+    command: tuple[str, ...]
+    labels: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Base:
+    config: Mapping[str, object]
+    layers: Sequence[Mapping[str, object]]
+
+
+def write(folder: Path, tree: Iterable[Member], described: Described, *, base: Path | None) -> str:
+    """Write an image into an empty folder.
+
+    Args:
+        folder: it.
+        tree: what the layer holds.
+        described: what its configuration says.
+        base: layout of the image below; None for none.
+
+    Returns:
+        The digest of its manifest.
+
+    Raises:
+        TfprovError: `usage` when the base is not such an image.
+        OSError: the disk is full.
+    """
+    blobs = folder / "blobs" / "sha256"
+    blobs.mkdir(parents=True)
+    below = _read_base(base, _ARCHITECTURES.get(described.machine, described.machine), blobs) if base else None
+    digest, size = archive.write(folder / "layer", tree)
+    (folder / "layer").rename(blobs / digest)
+    layer = {"mediaType": _LAYER, "digest": f"sha256:{digest}", "size": size}
+    config = _blob(blobs, _config(described, below, layer["digest"]), _CONFIG)
+    manifest = _blob(
+        blobs,
+        {
+            "schemaVersion": 2,
+            "mediaType": _MANIFEST,
+            "config": config,
+            "layers": [*(below.layers if below else ()), layer],
+        },
+        _MANIFEST,
+    )
+    tagged = {**manifest, "annotations": {"org.opencontainers.image.ref.name": described.name}}
+    (folder / "index.json").write_bytes(_canonical({"schemaVersion": 2, "mediaType": _INDEX, "manifests": [tagged]}))
+    (folder / "oci-layout").write_bytes(b'{"imageLayoutVersion":"1.0.0"}')
+    return str(manifest["digest"])
+
+
+def _config(described: Described, below: _Base | None, layer: object) -> dict[str, object]:
+    base = dict(below.config) if below else {}
+    inner = _mapping(base.get("config"))
+    before = dict(str(each).partition("=")[::2] for each in _list(inner.get("Env")))
+    variables = {**before, **described.variables}
+    variables["PATH"] = ":".join((*described.path, before.get("PATH") or _PATH))
+    root = _mapping(base.get("rootfs"))
+    made = {"created": _CREATED, "created_by": "tfprov export", "comment": "TensorFlow environment"}
+    return {
+        **base,
+        "created": _CREATED,
+        "architecture": _ARCHITECTURES.get(described.machine, described.machine),
+        "os": "linux",
+        "config": {
+            **inner,
+            "Env": [f"{name}={value}" for name, value in variables.items()],
+            "Cmd": list(described.command),
+            "Labels": {**_mapping(inner.get("Labels")), **described.labels},
+        },
+        "rootfs": {"type": "layers", "diff_ids": [*_list(root.get("diff_ids")), layer]},
+        "history": [*_list(base.get("history")), made],
+    }
+
+
+def _read_base(layout: Path, architecture: str, blobs: Path) -> _Base:
+    """The image of a layout; its layers are brought to the blobs, each compared with its digest."""
+    try:
+        index = _json(layout / "index.json")
+        chosen = _chosen(layout, index, architecture)
+        manifest = json.loads(_content(layout, chosen))
+        config = json.loads(_content(layout, manifest["config"]))
+        layers = manifest["layers"]
+        if config.get("architecture") != architecture:
+            raise _refused(
+                layout, f"it is for `{config.get('architecture')}`, and this environment for `{architecture}`"
+            )
+        for layer in layers:
+            _bring(layout, layer, blobs)
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise _refused(layout, f"{type(error).__name__}: {error}") from error
+    return _Base(config=config, layers=layers)
+
+
+def _chosen(layout: Path, index: Mapping[str, object], architecture: str) -> Mapping[str, object]:
+    found = [_mapping(each) for each in _list(index.get("manifests"))]
+    fitting = [one for one in found if _mapping(one.get("platform")).get("architecture", architecture) == architecture]
+    if len(fitting) != 1:
+        raise _refused(layout, f"it has {len(fitting)} images for `{architecture}`, and one is needed")
+    if fitting[0].get("mediaType") == _INDEX:
+        return _chosen(layout, json.loads(_content(layout, fitting[0])), architecture)
+    return fitting[0]
+
+
+def _content(layout: Path, described: Mapping[str, object]) -> bytes:
+    with _place(layout, described).open("rb") as stream:
+        content = stream.read(_LARGEST)
+    if f"sha256:{hashlib.sha256(content).hexdigest()}" != described["digest"]:
+        raise ValueError(f"`{described['digest']}` is damaged")
+    return content
+
+
+def _bring(layout: Path, layer: Mapping[str, object], blobs: Path) -> None:
+    digest = hashlib.sha256()
+    source = _place(layout, layer)
+    with source.open("rb") as read, (blobs / source.name).open("wb") as write_:
+        while data := read.read(1 << 20):
+            digest.update(data)
+            write_.write(data)
+    if digest.hexdigest() != source.name:
+        raise ValueError(f"`{layer['digest']}` is damaged")
+    shutil.copystat(source, blobs / source.name)
+
+
+def _place(layout: Path, described: Mapping[str, object]) -> Path:
+    kind, _, value = str(described["digest"]).partition(":")
+    if kind != "sha256" or len(value) != 64 or not value.isalnum():
+        raise ValueError(f"`{described['digest']}` is not a digest of SHA-256")
+    return layout / "blobs" / kind / value
+
+
+def _json(path: Path) -> Mapping[str, object]:
+    with path.open("rb") as stream:
+        return _mapping(json.loads(stream.read(_LARGEST)))
+
+
+def _blob(blobs: Path, document: Mapping[str, object], kind: str) -> dict[str, object]:
+    content = _canonical(document)
+    digest = hashlib.sha256(content).hexdigest()
+    (blobs / digest).write_bytes(content)
+    return {"mediaType": kind, "digest": f"sha256:{digest}", "size": len(content)}
+
+
+def _canonical(document: Mapping[str, object]) -> bytes:
+    return json.dumps(document, sort_keys=True, separators=(",", ":")).encode()
+
+
+def _refused(layout: Path, why: str) -> TfprovError:
+    return TfprovError(
+        "usage",
+        f"`{layout}` is not an image that can be built on",
+        evidence=(why,),
+        hint="name a folder with an image in OCI layout, as `skopeo copy docker://debian:12 oci:FOLDER` makes it",
+    )
+
+
+def _mapping(value: object) -> Mapping[str, object]:
+    return value if isinstance(value, dict) else {}
+
+
+def _list(value: object) -> list[object]:
+    return value if isinstance(value, list) else []

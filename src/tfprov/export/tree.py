@@ -1,0 +1,166 @@
+"""The files of an environment and its interpreter as they lie below another folder, the same at every export."""
+
+from __future__ import annotations
+
+import os
+import re
+import struct
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+MOMENT = 315532800
+"""Time of every file (1980): one that every archive can say. Bytecode is matched with its source by it."""
+INTERPRETER = "interpreter"
+"""Folder of the interpreter below that of the environment."""
+NOTES = "share/tfprov"
+"""Folder of what tells about the environment: its receipt, its lock."""
+_PYC_HEADER = 16
+_LARGEST_SCRIPT = 1 << 20
+_OWN_PYTHON = re.compile(r"(bin)/python[0-9.]*")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Member:
+    """A file, folder or link of a tree.
+
+    Attributes:
+        path: below the root of the tree, with forward slashes.
+        source: file with the content; None where that is in `data`.
+        data: content of a file that lies nowhere.
+        link: where a symbolic link leads; empty for none.
+        is_folder: whether it is a folder.
+        executable: whether it may be executed.
+    """
+
+    path: str
+    source: Path | None = None
+    data: bytes = b""
+    link: str = ""
+    is_folder: bool = False
+    executable: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Environment:
+    """What is exported, as it lies on this machine.
+
+    Attributes:
+        root: folder of the generation.
+        names: the paths by which it is named in its own files, the longest first.
+        files: paths of its files relative to it, without bytecode.
+        bytecode: files of compiled modules, by their path relative to it.
+        python: folder of an interpreter that works wherever it lies; None where the target has the same one.
+        executable: the interpreter, relative to that folder, or absolute on the target.
+        version: full version of it.
+        prefix: absolute path that it is to have.
+        notes: files that tell about it, by name.
+    """
+
+    root: Path
+    names: tuple[str, ...]
+    files: tuple[str, ...]
+    bytecode: Mapping[str, Path]
+    python: Path | None
+    executable: str
+    version: str
+    prefix: str
+    notes: Mapping[str, bytes]
+
+
+def members(environment: Environment) -> Iterator[Member]:
+    """Everything that belongs into the tree, folders before what is in them, in the order of their paths."""
+    found = {member.path: member for member in _all(environment)}
+    for path in list(found):
+        parent = path.rpartition("/")[0]
+        while parent and parent not in found:
+            found[parent] = Member(path=parent, is_folder=True)
+            parent = parent.rpartition("/")[0]
+    yield from (found[path] for path in sorted(found))
+
+
+def _all(environment: Environment) -> Iterator[Member]:
+    base = environment.prefix.strip("/")
+    for path in environment.files:
+        if not _OWN_PYTHON.fullmatch(path) and path != "pyvenv.cfg":
+            yield _member(environment, path, f"{base}/{path}")
+    for path, file in environment.bytecode.items():
+        source = environment.root / _source_of(path)
+        content = _timeless(file, source)
+        if content is not None:
+            yield Member(path=f"{base}/{path}", data=content)
+    yield from _interpreter(environment, base)
+    for name, content in environment.notes.items():
+        yield Member(path=f"{base}/{NOTES}/{name}", data=content)
+
+
+def _interpreter(environment: Environment, base: str) -> Iterator[Member]:
+    minor = ".".join(environment.version.split(".")[:2])
+    home = os.path.dirname(environment.executable)  # noqa: PTH120 - of a path on another machine
+    leads = environment.executable
+    if environment.python is not None:
+        home, leads = f"{environment.prefix}/{INTERPRETER}/{home}", f"../{INTERPRETER}/{environment.executable}"
+        for path in sorted(environment.python.rglob("*")):
+            relative = path.relative_to(environment.python).as_posix()
+            if path.is_symlink() or path.is_file():
+                yield _plain(path, f"{base}/{INTERPRETER}/{relative}")
+    yield Member(path=f"{base}/bin/python", link=leads)
+    for name in ("python3", f"python{minor}"):
+        yield Member(path=f"{base}/bin/{name}", link="python")
+    lines = (f"home = {home}", "include-system-site-packages = false", f"version = {environment.version}", "")
+    yield Member(path=f"{base}/pyvenv.cfg", data="\n".join(lines).encode())
+
+
+def _member(environment: Environment, path: str, target: str) -> Member:
+    file = environment.root / path
+    if path.startswith("bin/") and not file.is_symlink() and file.stat().st_size <= _LARGEST_SCRIPT:
+        content = file.read_bytes()
+        if b"\0" not in content:
+            return Member(path=target, data=_renamed(content, environment), executable=_may_run(file))
+    found = _plain(file, target)
+    if found.link.startswith("/"):
+        inside = _renamed(os.fsencode(found.link), environment)
+        return Member(path=target, link=os.fsdecode(inside))
+    return found
+
+
+def _plain(file: Path, target: str) -> Member:
+    if file.is_symlink():
+        return Member(path=target, link=os.fspath(file.readlink()))
+    return Member(path=target, source=file, executable=_may_run(file))
+
+
+def _may_run(file: Path) -> bool:
+    return bool(file.stat().st_mode & 0o100)
+
+
+def _renamed(content: bytes, environment: Environment) -> bytes:
+    """A script with the new path where it names the environment, also where a shell has quoted a quote in it."""
+    for name in environment.names:
+        for spelled in dict.fromkeys((name, name.replace("'", "'\"'\"'"))):
+            content = content.replace(os.fsencode(spelled), environment.prefix.encode())
+    return content
+
+
+def _source_of(path: str) -> str:
+    folder, _, name = path.rpartition("/")
+    return f"{folder.rpartition('/')[0]}/{name.partition('.')[0]}.py"
+
+
+def _timeless(file: Path, source: Path) -> bytes | None:
+    """Bytecode that belongs to its source as the source is in the tree; None where it is of another one."""
+    try:
+        content, status = file.read_bytes(), source.stat()
+        flags, moment, size = struct.unpack_from("<III", content, 4)
+    except (OSError, struct.error):
+        return None
+    if flags:
+        return content
+    if (moment, size) != (int(status.st_mtime) & 0xFFFFFFFF, status.st_size & 0xFFFFFFFF):
+        return None
+    return content[:8] + struct.pack("<I", MOMENT) + content[12:_PYC_HEADER] + content[_PYC_HEADER:]
+
+
+def content_size(tree: Iterable[Member]) -> int:
+    """Bytes of all files."""
+    return sum(len(one.data) if one.source is None else one.source.stat().st_size for one in tree)

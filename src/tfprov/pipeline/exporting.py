@@ -1,0 +1,322 @@
+"""Taking an environment out of tfprov: images, archives, file systems and modules that need no tfprov to be used."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import re
+import shutil
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, TypeAlias
+
+from tfprov import paths, process
+from tfprov.bundle import interpreters
+from tfprov.digests import sha256_of
+from tfprov.envs.generations import Environment
+from tfprov.envs.images import Image
+from tfprov.envs.layout import BINDING, site_packages
+from tfprov.envs.manifest import listed
+from tfprov.envs.records import Generation, Seal
+from tfprov.errors import TfprovError
+from tfprov.export import archive, modulefile, oci
+from tfprov.export.tree import MOMENT, Member, members
+from tfprov.export.tree import Environment as Exported
+from tfprov.pipeline.backends.choose import lock_of
+from tfprov.pipeline.environments import find, in_use
+from tfprov.pipeline.variables import Changes, changes
+from tfprov.smoke import receipt as receipts
+
+Format: TypeAlias = Literal["oci", "squashfs", "tar", "modulefile"]
+_REFERENCE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
+_PREFIX = re.compile(r"(/[A-Za-z0-9._-]+)+")
+_OWN = re.compile(rf"(\.gitignore|CACHEDIR\.TAG|(.*/)?{BINDING}\.(py|pth))")
+_SQUASHFS = ("-comp", "zstd", "-Xcompression-level", "9", "-quiet", "-no-progress", "-noappend")
+_MODULES = paths.Product(what="a modulefile", is_ours=lambda stream: b"made by tfprov" in stream.read(400))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """What is to be made.
+
+    Attributes:
+        form: of what kind.
+        output: absolute path of it.
+        prefix: where the environment is to lie; empty for `/opt/tfprov/NAME`.
+        base: an image below it, as a folder in OCI layout; None for none.
+        python_at: the interpreter that the target has already, an absolute path there; empty to take one along.
+        replace: whether something that is there may be replaced.
+    """
+
+    form: Format
+    output: Path
+    prefix: str = ""
+    base: Path | None = None
+    python_at: str = ""
+    replace: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Made:
+    """What was made.
+
+    Attributes:
+        path: where it lies.
+        digest: SHA-256 of the file, of the manifest of an image; empty for a modulefile.
+        size: bytes.
+        prefix: where the environment lies in it; of a modulefile, where it lies on this machine.
+        needs: shared libraries that the interpreter needs from the system, beside those of every glibc.
+        left: variables of the profile that are to be set where it is used, since they name others (`${TOKEN}`).
+    """
+
+    path: Path
+    digest: str
+    size: int
+    prefix: str
+    needs: tuple[str, ...]
+    left: tuple[str, ...]
+
+
+def export(profile: str, wanted: Wanted, *, cwd: Path, environ: Mapping[str, str]) -> Made:
+    """Make it of the generation in use, which is not deleted meanwhile; the target appears whole or not at all.
+
+    Args:
+        profile: as the user named it.
+        wanted: what is to be made.
+        cwd: working directory.
+        environ: variables of the user.
+
+    Raises:
+        TfprovError: `environment-missing`, `path-not-ours`, `python-not-movable`, `not-supported`, `usage`; the code of
+            a damage.
+        OSError: the disk is full.
+    """
+    _check(wanted)
+    environment = find(profile, cwd=cwd, environ=environ)
+    generation = in_use(environment, profile)
+    seal = generation.seal
+    if seal is None:
+        raise TfprovError("internal", "an active generation has no seal")
+    flaw = environment.flaw(generation)
+    if flaw is not None:
+        raise TfprovError(flaw.code, f"the environment is not exported: {flaw.words}", hint="run `tfprov repair` first")
+    names = {name: "" for text in seal.variables.values() for name in _REFERENCE.findall(text)}
+    told = changes(generation, {"PATH": os.defpath, **names})
+    left = tuple(sorted(name for name, text in seal.variables.items() if _REFERENCE.search(text)))
+    wanted.output.parent.mkdir(parents=True, exist_ok=True)
+    if wanted.form == "modulefile":
+        return _module(environment, seal, wanted, told)
+    _check_kind(environment, generation, seal)
+    prefix = wanted.prefix or f"/opt/tfprov/{re.sub(r'[^A-Za-z0-9._-]+', '-', environment.owner.name)}"
+    with paths.temporary("export") as work:
+        python: Path | None = None
+        needs: tuple[str, ...] = ()
+        executable = wanted.python_at
+        if not executable:
+            python = work / "python"
+            moved = interpreters.copy(Path(os.path.realpath(seal.python)), python, environ=environ)
+            needs, executable = moved.needs, moved.executable
+        exported = Exported(
+            root=generation.path,
+            names=_names(environment, generation, seal),
+            files=tuple(path for path in listed(generation.path) if not _OWN.fullmatch(path)),
+            bytecode=_bytecode(environment, generation, seal),
+            python=python,
+            executable=executable,
+            version=seal.python_version,
+            prefix=prefix,
+            notes=_notes(environment, seal),
+        )
+        relocated = _relocated(told, exported, left)
+        digest = _write(wanted, list(members(exported)), relocated, environment=environment, seal=seal, work=work)
+    return Made(path=wanted.output, digest=digest, size=_size(wanted.output), prefix=prefix, needs=needs, left=left)
+
+
+def _check(wanted: Wanted) -> None:
+    if wanted.prefix and not _PREFIX.fullmatch(wanted.prefix):
+        raise TfprovError(
+            "usage",
+            f"`{wanted.prefix}` cannot be where an environment lies",
+            hint="name an absolute path of letters, digits, `.`, `_` and `-`, which every script can hold",
+        )
+    if wanted.python_at and not _PREFIX.fullmatch(wanted.python_at):
+        raise TfprovError("usage", f"`{wanted.python_at}` is not an absolute path of an interpreter")
+    if wanted.base is not None and wanted.form != "oci":
+        raise TfprovError("usage", "only an image of the format `oci` can have a base")
+    if wanted.form == "modulefile":
+        if not wanted.replace:
+            _MODULES.check(wanted.output)
+    elif os.path.lexists(wanted.output) and not wanted.replace:
+        raise TfprovError(
+            "path-not-ours", f"`{wanted.output}` is there already", hint="name another place, or pass `--force`"
+        )
+    if wanted.form == "squashfs" and shutil.which("mksquashfs") is None:
+        raise TfprovError(
+            "not-supported",
+            "there is no `mksquashfs` on PATH, which writes the file system",
+            hint="install squashfs-tools 4.5 or newer, or make a `tar` here and the file system elsewhere",
+        )
+
+
+def _check_kind(environment: Environment, generation: Generation, seal: Seal) -> None:
+    """What cannot lie elsewhere than where it was made."""
+    name = environment.owner.name
+    if os.name != "posix" or not os.path.exists("/proc/self"):  # noqa: PTH110 - asks for the system, not for a file
+        raise TfprovError(
+            "not-supported", "only environments of Linux can be exported", hint="`tfprov bundle` can serve others"
+        )
+    if seal.kind != "venv":
+        raise TfprovError(
+            "not-supported",
+            f"`{name}` is a conda environment, which names its place in its programs",
+            hint="a modulefile leads to it where it lies: `--format modulefile`",
+        )
+    for root in site_packages(generation.path):
+        for record in sorted(root.glob("*.dist-info/direct_url.json")):
+            document = json.loads(record.read_bytes())
+            if document.get("dir_info", {}).get("editable"):
+                raise TfprovError(
+                    "not-supported",
+                    f"`{name}` has a project that is installed from its folder: `{record.parent.name.split('-')[0]}`",
+                    evidence=(str(document.get("url")),),
+                    hint='have it made a wheel (`packages.project = "wheel"`, or no `-e`), and run `tfprov up`',
+                )
+
+
+def _names(environment: Environment, generation: Generation, seal: Seal) -> tuple[str, ...]:
+    found = {str(generation.path), str(environment.root / "current"), str(environment.root), seal.place, seal.adopted}
+    found |= {os.path.realpath(generation.path), environment.owner.link}
+    return tuple(sorted((each for each in found if len(each) > 1), key=len, reverse=True))
+
+
+def _bytecode(environment: Environment, generation: Generation, seal: Seal) -> dict[str, Path]:
+    """The compiled modules that it had when it was verified: what programs have compiled since is left out."""
+    image = Image(environment.root.parent.parent / "images" / seal.image) if seal.image else None
+    if image is not None and image.exists:
+        return image.bytecode()
+    return {
+        path.relative_to(generation.path).as_posix(): path
+        for root in site_packages(generation.path)
+        for path in sorted(root.rglob("__pycache__/*.pyc"))
+        if not path.name.startswith(BINDING)
+    }
+
+
+def _notes(environment: Environment, seal: Seal) -> dict[str, bytes]:
+    notes = {}
+    lock = lock_of(environment, seal.kind)
+    if lock is not None:
+        notes[lock.name] = lock.read_bytes()
+    if seal.verdict:
+        receipt = receipts.of_seal(seal.verdict, made=seal.sealed_at, lock=seal.lock_digest)
+        notes["receipt.json"] = receipts.render(receipt)
+    return notes
+
+
+def _relocated(told: Changes, exported: Exported, left: tuple[str, ...]) -> Changes:
+    def there(text: str) -> str:
+        for name in exported.names:
+            text = text.replace(name, exported.prefix)
+        return text
+
+    values = {name: there(value) for name, value in told.values.items() if name not in left}
+    return Changes(path=tuple(map(there, told.path)), values=values, templates={}, unset=())
+
+
+def _write(
+    wanted: Wanted, tree: list[Member], told: Changes, *, environment: Environment, seal: Seal, work: Path
+) -> str:
+    """Write it beside its place, then put it there; its digest."""
+    is_archive = wanted.output.name.endswith(".tar")
+    is_folder = wanted.form == "oci" and not is_archive
+    with paths.staged(wanted.output, folder=is_folder) as stage:
+        if wanted.form == "oci":
+            layout = stage if is_folder else work / "layout"
+            layout.mkdir(exist_ok=True)
+            digest = oci.write(layout, tree, _described(environment, seal, told), base=wanted.base).partition(":")[2]
+            if not is_folder:
+                archive.write(stage, _files_of(layout))
+        elif wanted.form == "squashfs":
+            _squash(tree, stage, work / "tree.tar")
+            digest = sha256_of(stage)
+        else:
+            digest, _ = archive.write(stage, tree, packed=wanted.output.name.endswith((".gz", ".tgz")))
+        old = paths.to_trash(wanted.output) if os.path.lexists(wanted.output) else None
+        stage.rename(wanted.output)
+        if old is not None:
+            shutil.rmtree(old, ignore_errors=True) if old.is_dir() else old.unlink()
+    return digest
+
+
+def _described(environment: Environment, seal: Seal, told: Changes) -> oci.Described:
+    return oci.Described(
+        name=re.sub(r"[^a-z0-9._-]+", "-", environment.owner.name.lower()).strip("-._") or "environment",
+        machine=os.uname().machine,
+        path=told.path,
+        variables=told.values,
+        command=("python",),
+        labels={
+            "tfprov.tensorflow": seal.tensorflow,
+            "tfprov.python": seal.python_version,
+            "tfprov.lock": seal.lock_digest,
+            "tfprov.verified": f"{seal.level} {seal.sealed_at}",
+        },
+    )
+
+
+def _files_of(layout: Path) -> list[Member]:
+    return [
+        Member(
+            path=path.relative_to(layout).as_posix(), source=None if path.is_dir() else path, is_folder=path.is_dir()
+        )
+        for path in sorted(layout.rglob("*"))
+    ]
+
+
+def _squash(tree: list[Member], target: Path, pipe: Path) -> None:
+    """Write a file system of a tree, which goes through a pipe: the archive is nowhere on the disk."""
+    os.mkfifo(pipe)
+    target.unlink()
+    moment = ("-mkfs-time", str(MOMENT), "-all-time", str(MOMENT))
+    # `sqfstar` does the same, and takes no level of compression in 4.5.
+    script = 'pipe=$1; shift; exec mksquashfs - "$@" -tar <"$pipe"'
+    with ThreadPoolExecutor(max_workers=1, thread_name_prefix="export") as pool:
+        written = pool.submit(archive.write, pipe, tree)
+        done = process.run(["sh", "-c", script, "mksquashfs", pipe, target, *_SQUASHFS, *moment], env=os.environ)
+        if not done.ok:
+            # Where nobody reads, the writer would wait for ever for somebody who does.
+            with contextlib.suppress(OSError):
+                os.close(os.open(pipe, os.O_RDONLY | os.O_NONBLOCK))
+    failure = written.exception()
+    if not done.ok:
+        lines = (done.stderr or done.stdout).strip().splitlines()
+        raise TfprovError("not-supported", "the file system could not be written", evidence=tuple(lines[-3:]))
+    if failure is not None:
+        raise failure
+
+
+def _size(path: Path) -> int:
+    if path.is_dir():
+        return sum(one.stat().st_size for one in path.rglob("*") if one.is_file())
+    return path.stat().st_size
+
+
+def _module(environment: Environment, seal: Seal, wanted: Wanted, told: Changes) -> Made:
+    what = f"TensorFlow {seal.tensorflow} on Python {seal.python_version}: {environment.owner.name} (made by tfprov)"
+    templates = {name: text for name, text in told.templates.items() if _REFERENCE.search(text)}
+    module = modulefile.Module(what=what, path=told.path, values=told.values, templates=templates)
+    text = modulefile.lua(module) if wanted.output.suffix == ".lua" else modulefile.tcl(module)
+    if wanted.replace:
+        wanted.output.unlink(missing_ok=True)
+    _MODULES.write(wanted.output, text.encode())
+    return Made(
+        path=wanted.output,
+        digest="",
+        size=len(text.encode()),
+        prefix=str(environment.root / "current"),
+        needs=(),
+        left=tuple(sorted(templates)),
+    )
