@@ -53,6 +53,7 @@ LAYERS = (
     ("smoke",),
     ("bundle",),
     ("export",),
+    ("inventory",),
     ("adopt",),
     ("pipeline",),
     ("report",),

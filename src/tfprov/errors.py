@@ -25,6 +25,7 @@ class Group(Enum):
     PYTHON_DEPS = 16
     GPU = 17
     SMOKE = 18
+    AUDIT = 19
     INTERRUPTED = 130
 
     @property
@@ -139,6 +140,7 @@ _ALL = [
     ),
     *_rows(
         Group.ARTIFACT,
+        ("advisory-invalid", "advisories cannot be read", "bring the file along once more"),
         ("hash-mismatch", "the content differs from the hash in the lock", "renew the lock if the file was replaced"),
         (
             "metadata-mismatch",
@@ -259,6 +261,14 @@ _ALL = [
         ("probe-crashed", "the check or a kernel on the GPU crashed", "read how it ended and its last lines"),
         ("probe-timeout", "the check did not end in time", "raise `smoke.timeout`, or look at the device"),
         ("probe-failed", "the check failed for a reason not recognised", "read its last lines"),
+    ),
+    *_rows(
+        Group.AUDIT,
+        (
+            "advisory-found",
+            "advisories speak of packages in the environment",
+            "ask for a fixed version in the profile and run `tfprov up`, or accept them with `--accept ID`",
+        ),
     ),
     *_rows(
         Group.INTERRUPTED,

@@ -38,6 +38,7 @@ def test_exit_codes_are_those_of_the_contract() -> None:
         "python-deps": 16,
         "gpu": 17,
         "smoke": 18,
+        "audit": 19,
         "interrupted": 130,
     }
 

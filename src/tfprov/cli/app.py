@@ -22,6 +22,7 @@ from tfprov.cli import (
     examine,
     export,
     fleet,
+    inventory,
     kernel,
     provision,
     status,
@@ -38,7 +39,7 @@ app = typer.Typer(
     "or say exactly why it cannot be.",
     epilog="Start with `tfprov up cpu`, or write a profile for this machine with `tfprov init`.",
 )
-for group in (provision, adopt, bundle, examine, diagnose, status, environments, activation, export, fleet):
+for group in (provision, adopt, bundle, examine, diagnose, status, environments, activation, export, inventory, fleet):
     app.add_typer(group.app)
 app.add_typer(cache.app, name="cache")
 app.add_typer(kernel.app, name="kernel")

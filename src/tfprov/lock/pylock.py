@@ -192,6 +192,20 @@ def sizes(document: str, *, environment: Environment, tags: Sequence[Tag]) -> di
         return {}
 
 
+def wheels_of(path: Path) -> dict[str, tuple[tuple[str, str], ...]]:
+    """File name and SHA-256 of every wheel that a lock has, for whatever platform, by project.
+
+    Raises:
+        TfprovError: `lock-invalid`.
+    """
+    _, _, pylock = _parse(path)
+    found: dict[str, tuple[tuple[str, str], ...]] = {}
+    for package in pylock.packages:
+        files = [_file(path, str(package.name), "", wheel) for wheel in package.wheels or ()]
+        found[str(package.name)] = tuple((file.filename, file.sha256) for file in files)
+    return found
+
+
 def _parse(path: Path) -> tuple[bytes, Header, Pylock]:
     try:
         raw = content_of(path)

@@ -30,7 +30,7 @@ COMMANDS = (
     "report",
     "up", "plan", "lock", "facts", "smoke", "run", "shell", "list", "rollback", "doctor", "repair", "remove", "init",
     "schema", "log", "cache", "files", "gather", "bundle", "status", "kernel",
-    "env", "activate", "export",
+    "env", "activate", "export", "sbom", "audit",
 )  # fmt: skip
 
 

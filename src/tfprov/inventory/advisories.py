@@ -1,0 +1,281 @@
+"""Advisories in the format of OSV, from files that were brought along, and which of them speak of what is installed."""
+
+from __future__ import annotations
+
+import json
+import zipfile
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from packaging.utils import canonicalize_name
+from packaging.version import InvalidVersion, Version
+
+from tfprov.errors import TfprovError
+
+_ECOSYSTEM = "PyPI"
+_LARGEST = 32 << 20
+_MOST_NAMED = 10
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Found:
+    """An advisory that speaks of an installed package.
+
+    Attributes:
+        package: normalised name.
+        version: as installed.
+        id: of the advisory.
+        aliases: other names of the same thing.
+        summary: what it is, in a line.
+        severity: as the advisory says it; empty for not at all.
+        fixed: versions above the installed one that have it no more, the lowest first.
+    """
+
+    package: str
+    version: str
+    id: str
+    aliases: tuple[str, ...] = ()
+    summary: str = ""
+    severity: str = ""
+    fixed: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Audit:
+    """What advisories say of an environment.
+
+    Attributes:
+        found: those that speak of it and are not accepted, sorted by package and id.
+        accepted: those that were said to be accepted.
+        unused: names that were said to be accepted, of which none speaks.
+        advisories: how many were read that are of packages like these.
+        newest: when the newest of them was changed, ISO 8601; empty where there is none.
+        packages: how many packages were compared.
+    """
+
+    found: tuple[Found, ...]
+    accepted: tuple[Found, ...]
+    unused: tuple[str, ...]
+    advisories: int
+    newest: str
+    packages: int
+
+
+class _UnreadableError(Exception):
+    """Says what is wrong with an advisory."""
+
+
+def audit(installed: Mapping[str, str], places: Sequence[Path], *, accepted: Sequence[str] = ()) -> Audit:
+    """Compare what is installed with advisories.
+
+    Args:
+        installed: versions by normalised name.
+        places: zip archives (an export of OSV), folders, or JSON files with one advisory or a list of them.
+        accepted: ids or aliases that are known and accepted.
+
+    Raises:
+        TfprovError: `usage` when a place is not there or has none; `advisory-invalid` when some cannot be read.
+    """
+    found: list[Found] = []
+    bad: list[str] = []
+    count, newest = 0, ""
+    for place in places:
+        before = count
+        for name, content in _entries(place):
+            try:
+                for entry in _parsed(content):
+                    count += 1
+                    newest = max(newest, str(entry.get("modified") or ""))
+                    if not entry.get("withdrawn"):
+                        found += _matching(entry, installed)
+            except _UnreadableError as error:
+                bad.append(f"`{name}`: {error}")
+        if count == before and not bad:
+            raise TfprovError(
+                "usage",
+                f"`{place}` has no advisories",
+                hint="name an export of OSV for PyPI: its `all.zip`, a folder of its files, or one of them",
+            )
+    if bad:
+        more = (f"and {len(bad) - _MOST_NAMED} more",) if len(bad) > _MOST_NAMED else ()
+        raise TfprovError(
+            "advisory-invalid",
+            f"{len(bad)} of the files are not advisories that can be read, so nothing can be said of the environment",
+            evidence=(*bad[:_MOST_NAMED], *more),
+        )
+    merged = _merged(found)
+    known = set(accepted)
+    taken = tuple(one for one in merged if known & {one.id, *one.aliases})
+    used = {name for one in taken for name in (one.id, *one.aliases)}
+    return Audit(
+        found=tuple(one for one in merged if one not in taken),
+        accepted=taken,
+        unused=tuple(sorted(known - used)),
+        advisories=count,
+        newest=newest,
+        packages=len(installed),
+    )
+
+
+def _entries(place: Path) -> Iterator[tuple[str, bytes]]:
+    """Name and content of each file with advisories."""
+    try:
+        if place.is_dir():
+            for path in sorted(place.rglob("*.json")):
+                yield str(path), _limited(path)
+        elif zipfile.is_zipfile(place):
+            with zipfile.ZipFile(place) as archive:
+                for member in archive.infolist():
+                    if member.filename.endswith(".json") and not member.is_dir():
+                        with archive.open(member) as stream:
+                            yield f"{place}: {member.filename}", stream.read(_LARGEST + 1)
+        else:
+            yield str(place), _limited(place)
+    except (zipfile.BadZipFile, EOFError, NotImplementedError, RuntimeError) as error:
+        raise TfprovError("advisory-invalid", f"`{place}` cannot be read", evidence=(str(error),)) from error
+    except OSError as error:
+        raise TfprovError("usage", f"`{place}` cannot be read", evidence=(str(error),)) from error
+
+
+def _limited(path: Path) -> bytes:
+    with path.open("rb") as stream:
+        return stream.read(_LARGEST + 1)
+
+
+def _parsed(content: bytes) -> Iterator[Mapping[str, object]]:
+    """The advisories of a file that are about packages of Python."""
+    if len(content) > _LARGEST:
+        raise _UnreadableError(f"it has more than {_LARGEST >> 20} MiB")
+    try:
+        document = json.loads(content)
+    except (ValueError, RecursionError) as error:
+        raise _UnreadableError(f"it is not JSON: {error}") from error
+    for entry in document if isinstance(document, list) else [document]:
+        if not isinstance(entry, dict) or not isinstance(entry.get("id"), str) or "modified" not in entry:
+            raise _UnreadableError("it has no `id` and `modified`, as every advisory of OSV has")
+        affected = entry.get("affected", [])
+        if not isinstance(affected, list) or not all(isinstance(each, dict) for each in affected):
+            raise _UnreadableError("its `affected` is not a list of packages")
+        yield entry
+
+
+def _matching(entry: Mapping[str, object], installed: Mapping[str, str]) -> Iterator[Found]:
+    for affected in _dicts(entry.get("affected")):
+        package = _dict(affected.get("package"))
+        # An ecosystem may have a suffix behind a colon.
+        if str(package.get("ecosystem", "")).partition(":")[0] != _ECOSYSTEM:
+            continue
+        name = canonicalize_name(str(package.get("name", "")))
+        version = installed.get(name)
+        if version is None:
+            continue
+        here = _version(version)
+        if here is None or not _is_affected(here, affected):
+            continue
+        yield Found(
+            package=name,
+            version=version,
+            id=str(entry["id"]),
+            aliases=tuple(str(each) for each in _list(entry.get("aliases"))),
+            summary=_summary(entry),
+            severity=_severity(entry, affected),
+            fixed=_fixed(here, affected),
+        )
+
+
+def _is_affected(here: Version, affected: Mapping[str, object]) -> bool:
+    versions = {_version(str(each)) for each in _list(affected.get("versions"))}
+    return here in versions or any(_in_range(here, events) for events in _ranges(affected))
+
+
+def _ranges(affected: Mapping[str, object]) -> Iterator[list[tuple[Version | None, str]]]:
+    """The events of each range: version (None for before all) and kind, in order."""
+    for each in _dicts(affected.get("ranges")):
+        if each.get("type") != "ECOSYSTEM":
+            continue
+        events: list[tuple[Version | None, str]] = []
+        for event in _dicts(each.get("events")):
+            for kind, text in event.items():
+                version = None if text == "0" else _version(str(text))
+                if version is None and text not in ("0", "*"):
+                    raise _UnreadableError(f"`{text}` is not a version of Python packages")
+                if text != "*":
+                    events.append((version, kind))
+        yield sorted(events, key=lambda one: (one[0] is not None, one[0] or Version("0"), one[1] != "introduced"))
+
+
+def _in_range(here: Version, events: Iterable[tuple[Version | None, str]]) -> bool:
+    """The rule of OSV: what was introduced lasts until it is fixed, or ends behind the last affected version."""
+    affected = False
+    for version, kind in events:
+        if kind == "introduced" and (version is None or here >= version):
+            affected = True
+        elif version is None:
+            continue
+        elif (kind == "fixed" and here >= version) or (kind == "last_affected" and here > version):
+            affected = False
+        elif kind == "limit" and here >= version:
+            return False
+    return affected
+
+
+def _fixed(here: Version, affected: Mapping[str, object]) -> tuple[str, ...]:
+    every = {version for events in _ranges(affected) for version, kind in events if kind == "fixed" and version}
+    return tuple(str(version) for version in sorted(every) if version > here)
+
+
+def _version(text: str) -> Version | None:
+    """A version without its local part: advisories speak of releases, of which a local build is one."""
+    try:
+        return Version(Version(text).public)
+    except InvalidVersion:
+        return None
+
+
+def _summary(entry: Mapping[str, object]) -> str:
+    text = str(entry.get("summary") or entry.get("details") or "").strip()
+    return " ".join(text.splitlines()[0].split())[:200] if text else ""
+
+
+def _severity(entry: Mapping[str, object], affected: Mapping[str, object]) -> str:
+    word = _dict(entry.get("database_specific")).get("severity")
+    if isinstance(word, str):
+        return word.lower()
+    scores = [*_dicts(affected.get("severity")), *_dicts(entry.get("severity"))]
+    return str(scores[-1].get("score", "")) if scores else ""
+
+
+def _merged(found: Iterable[Found]) -> tuple[Found, ...]:
+    """Advisories of several databases that name each other, as one; the first in the order of their ids speaks."""
+    merged: list[Found] = []
+    for one in sorted(found, key=lambda each: (each.package, each.id)):
+        names = {one.id, *one.aliases}
+        same = [each for each in merged if each.package == one.package and names & {each.id, *each.aliases}]
+        for other in same:
+            merged.remove(other)
+            names |= {other.id, *other.aliases}
+        first = same[0] if same else one
+        every = sorted({Version(each) for other in (*same, one) for each in other.fixed})
+        merged.append(
+            replace(
+                first,
+                aliases=tuple(sorted(names - {first.id})),
+                summary=first.summary or one.summary,
+                severity=first.severity or one.severity,
+                fixed=tuple(map(str, every)),
+            )
+        )
+    return tuple(sorted(merged, key=lambda each: (each.package, each.id)))
+
+
+def _dict(value: object) -> Mapping[str, object]:
+    return value if isinstance(value, dict) else {}
+
+
+def _list(value: object) -> list[object]:
+    return value if isinstance(value, list) else []
+
+
+def _dicts(value: object) -> list[Mapping[str, object]]:
+    return [each for each in _list(value) if isinstance(each, dict)]

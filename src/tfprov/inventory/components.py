@@ -1,0 +1,167 @@
+"""The components of an environment, from the metadata of what is installed in it."""
+
+from __future__ import annotations
+
+import base64
+import csv
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from email.message import Message
+from email.parser import HeaderParser
+from pathlib import Path
+
+from packaging.requirements import InvalidRequirement, Requirement
+from packaging.tags import parse_tag
+from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel_filename
+
+_LONGEST_LICENCE = 120
+_CLASSIFIER = "License :: "
+# Of the CUDA wheels, and what a wheel brought along of other projects.
+_LIBRARY = re.compile(r"(?:nvidia/.*lib(?:64)?/|[^/]+\.libs/)(?P<name>[^/]+?)\.so(?:\.[0-9.]+)?")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Package:
+    """A package that is installed.
+
+    Attributes:
+        name: normalised.
+        version: as the name of its metadata has it.
+        metadata: folder of its metadata.
+    """
+
+    name: str
+    version: str
+    metadata: Path
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Library:
+    """A shared library inside a wheel.
+
+    Attributes:
+        name: without the ending and the version of its interface.
+        path: in the folder of the packages.
+        sha256: hexadecimal; empty where the record has none.
+    """
+
+    name: str
+    path: str
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Component:
+    """A package of an environment.
+
+    Attributes:
+        name: normalised.
+        version: as installed.
+        kind: `pypi` or `conda`: where names like this are given.
+        summary: what it is, in a line.
+        expression: its licence as an SPDX expression; empty where it says it in other words.
+        licences: other words for it.
+        requires: names of packages that it needs here.
+        sha256: of the wheel that it came in; empty where the lock does not say.
+        libraries: what it holds of other projects.
+    """
+
+    name: str
+    version: str
+    kind: str = "pypi"
+    summary: str = ""
+    expression: str = ""
+    licences: tuple[str, ...] = ()
+    requires: tuple[str, ...] = ()
+    sha256: str = ""
+    libraries: tuple[Library, ...] = ()
+
+
+def components(
+    installed: Iterable[Package], *, python_version: str, wheels: Mapping[str, Iterable[tuple[str, str]]]
+) -> tuple[Component, ...]:
+    """The components of an environment, sorted by name.
+
+    Args:
+        installed: its packages.
+        python_version: full version of its interpreter.
+        wheels: file name and SHA-256 of the wheels that each package may have come in, by normalised name.
+    """
+    packages = list(installed)
+    here = {one.name for one in packages}
+    marker = {
+        "python_version": ".".join(python_version.split(".")[:2]),
+        "python_full_version": python_version,
+        "extra": "",
+    }
+    return tuple(_component(one, here, marker, wheels.get(one.name, ())) for one in packages)
+
+
+def _component(one: Package, here: set[str], marker: Mapping[str, str], wheels: Iterable[tuple[str, str]]) -> Component:
+    try:
+        text = (one.metadata / "METADATA").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        text = ""
+    message = HeaderParser().parsestr(text)
+    return Component(
+        name=one.name,
+        version=message.get("Version", one.version).strip(),
+        summary=" ".join(message.get("Summary", "").split()),
+        expression=message.get("License-Expression", "").strip(),
+        licences=tuple(_licences(message)),
+        requires=tuple(sorted(set(_requires(message, marker)) & here)),
+        sha256=_came_in(one, wheels),
+        libraries=tuple(_libraries(one.metadata / "RECORD")),
+    )
+
+
+def _came_in(one: Package, wheels: Iterable[tuple[str, str]]) -> str:
+    """The hash of the wheel whose tags are those that the package says; empty where none is."""
+    try:
+        text = (one.metadata / "WHEEL").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return ""
+    tags = frozenset(
+        tag for line in HeaderParser().parsestr(text).get_all("Tag") or () for tag in parse_tag(line.strip())
+    )
+    for name, sha256 in wheels:
+        try:
+            if parse_wheel_filename(name)[3] == tags:
+                return sha256
+        except InvalidWheelFilename:
+            continue
+    return ""
+
+
+def _licences(message: Message) -> Iterator[str]:
+    classifiers = [each for each in message.get_all("Classifier") or () if each.startswith(_CLASSIFIER)]
+    names = [each.rpartition(" :: ")[2].strip() for each in classifiers]
+    yield from dict.fromkeys(name for name in names if name != "OSI Approved")
+    said = (message.get("License") or "").strip()
+    # Some have the whole text there.
+    if not names and said and said.upper() != "UNKNOWN":
+        yield " ".join(said.splitlines()[0].split())[:_LONGEST_LICENCE]
+
+
+def _requires(message: Message, marker: Mapping[str, str]) -> Iterator[str]:
+    for line in message.get_all("Requires-Dist") or ():
+        try:
+            wanted = Requirement(line)
+            if wanted.marker is None or wanted.marker.evaluate(dict(marker)):
+                yield canonicalize_name(wanted.name)
+        except (InvalidRequirement, ValueError):
+            continue
+
+
+def _libraries(record: Path) -> Iterator[Library]:
+    try:
+        rows = list(csv.reader(record.read_text(encoding="utf-8", errors="replace").splitlines()))
+    except (OSError, csv.Error):
+        return
+    for row in rows:
+        found = _LIBRARY.fullmatch(row[0]) if row else None
+        if found:
+            kind, _, value = (row[1] if len(row) > 1 else "").partition("=")
+            digest = base64.urlsafe_b64decode(value + "=" * (-len(value) % 4)).hex() if kind == "sha256" else ""
+            yield Library(name=found["name"], path=row[0], sha256=digest)

@@ -1,0 +1,75 @@
+"""What is in the environment in use: for a bill of materials, and to be compared with advisories."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from tfprov.envs.generations import Environment
+from tfprov.envs.integrity import installed
+from tfprov.envs.records import Generation
+from tfprov.errors import TfprovError
+from tfprov.inventory import advisories, cyclonedx
+from tfprov.inventory.components import Component, Package, components
+from tfprov.pipeline.backends.choose import lock_of
+from tfprov.pipeline.environments import find, verified
+
+
+def bill_of_materials(profile: str, *, cwd: Path, environ: Mapping[str, str]) -> dict[str, object]:
+    """The CycloneDX document of the environment in use.
+
+    Raises:
+        TfprovError: `environment-missing`.
+    """
+    environment, generation = _in_use(profile, cwd, environ)
+    seal = generation.seal
+    if seal is None:
+        raise TfprovError("internal", "an active generation has no seal")
+    packages = [
+        Package(name=one.name, version=one.version, metadata=one.metadata) for one in installed(generation.path)
+    ]
+    found = components(packages, python_version=seal.python_version, wheels=_wheels(environment, seal.kind))
+    subject = cyclonedx.Subject(
+        name=environment.owner.name,
+        version=seal.tensorflow,
+        python=seal.python_version,
+        lock=seal.lock_digest,
+        made=seal.sealed_at,
+    )
+    return cyclonedx.document(subject, (*found, *_of_conda(generation)))
+
+
+def audit(
+    profile: str, places: Sequence[Path], *, accepted: Sequence[str], cwd: Path, environ: Mapping[str, str]
+) -> tuple[str, advisories.Audit]:
+    """What advisories say of the packages in the environment in use; its name with it.
+
+    Raises:
+        TfprovError: `environment-missing`, `usage`, `advisory-invalid`.
+    """
+    environment, generation = _in_use(profile, cwd, environ)
+    versions = {one.name: one.version for one in installed(generation.path)}
+    return environment.owner.name, advisories.audit(versions, places, accepted=accepted)
+
+
+def _in_use(profile: str, cwd: Path, environ: Mapping[str, str]) -> tuple[Environment, Generation]:
+    environment = find(profile, cwd=cwd, environ=environ)
+    return environment, verified(environment, profile)
+
+
+def _wheels(environment: Environment, kind: str) -> dict[str, tuple[tuple[str, str], ...]]:
+    """The wheels of the lock, where it is still there."""
+    lock = lock_of(environment, kind)
+    if lock is None or kind != "venv":
+        return {}
+    from tfprov.lock.pylock import wheels_of
+
+    return wheels_of(lock)
+
+
+def _of_conda(generation: Generation) -> tuple[Component, ...]:
+    if generation.seal is None or generation.seal.kind != "conda":
+        return ()
+    from tfprov.conda import prefix
+
+    return tuple(Component(name=one.name, version=one.version, kind="conda") for one in prefix.records(generation.path))

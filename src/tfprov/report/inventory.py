@@ -1,0 +1,85 @@
+"""What is in an environment, and what advisories say of it, for people and for machines."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import BinaryIO
+
+from tfprov.errors import TfprovError
+from tfprov.inventory.advisories import Audit, Found
+from tfprov.paths import Product
+from tfprov.words import count
+
+_LARGEST = 64 << 20
+_MOST_EVIDENCE = 5
+
+
+def _is_sbom(stream: BinaryIO) -> bool:
+    try:
+        found = json.loads(stream.read(_LARGEST))
+        return bool(found["metadata"]["tools"]["components"][0]["name"] == "tfprov")
+    except (ValueError, LookupError, TypeError, RecursionError):
+        return False
+
+
+SBOM = Product(what="a bill of materials", is_ours=_is_sbom)
+
+
+def rendered(document_: Mapping[str, object]) -> str:
+    """The document as a file has it."""
+    return json.dumps(document_, indent=2, ensure_ascii=False) + "\n"
+
+
+def written(document_: Mapping[str, object], path: Path) -> str:
+    """What was written where, in a line."""
+    found = document_["components"]
+    return f"{path}  CycloneDX 1.6, {count(len(found) if isinstance(found, list) else 0, 'component')}"
+
+
+def audited(name: str, found: Audit) -> str:
+    """The result of an audit."""
+    newest = f", the newest of {found.newest[:10]}" if found.newest else ""
+    what = f"{count(found.packages, 'package')} compared with {found.advisories} advisories{newest}"
+    said = f"{count(len(found.found), 'advisory').replace('advisorys', 'advisories')} of {name}" if found.found else ""
+    lines = [said or f"no advisory speaks of {name}", f"  read      {what}"]
+    for one in found.found:
+        lines += _lines(one)
+    for one in found.accepted:
+        lines.append(f"  accepted  {one.package} {one.version}: {_names(one)}")
+    lines += [f"  unused    `--accept {each}`: no advisory of that name speaks of it" for each in found.unused]
+    return "\n".join(lines)
+
+
+def _lines(one: Found) -> list[str]:
+    severity = f"  ({one.severity})" if one.severity else ""
+    lines = [f"  {one.package} {one.version}: {_names(one)}{severity}"]
+    if one.summary:
+        lines.append(f"    {one.summary}")
+    lines.append(f"    fixed in {', '.join(one.fixed)}" if one.fixed else "    no version is named that fixes it")
+    return lines
+
+
+def _names(one: Found) -> str:
+    return f"{one.id} ({', '.join(one.aliases)})" if one.aliases else one.id
+
+
+def failure(name: str, found: Audit) -> TfprovError | None:
+    """The error that an audit amounts to; None when no advisory is left."""
+    if not found.found:
+        return None
+    packages = sorted({one.package for one in found.found})
+    each = [f"{one.package} {one.version}: {_names(one)}" for one in found.found]
+    more = [f"and {len(each) - _MOST_EVIDENCE} more"] if len(each) > _MOST_EVIDENCE else []
+    return TfprovError(
+        "advisory-found",
+        f"advisories speak of {', '.join(f'`{package}`' for package in packages)} in the environment of `{name}`",
+        evidence=(*each[:_MOST_EVIDENCE], *more),
+    )
+
+
+def document(found: Audit) -> dict[str, object]:
+    """The same for machines."""
+    return {"audit": asdict(found)}
