@@ -161,6 +161,17 @@ def test_what_a_bundle_brought_is_called_by_its_name(target: Site) -> None:
     assert json.loads(repaired.stdout)["environment"]["generation"] == number + 2
 
 
+def test_the_name_of_a_bundle_means_its_own_profile_beside_it(target: Site) -> None:
+    assert up(target, "train", "--bundle", "old")["already"] is False
+    assert version(target) == OLDER
+    # Not the profile that the older one brought.
+    assert up(target, "train", "--bundle", "new")["already"] is False
+    assert version(target) == RELEASE
+    assert failed(target, "up", "other", "--bundle", "new")["code"] == "profile-missing"
+    (target.root / "train").write_text("a file of that name is meant before")
+    assert failed(target, "up", "train", "--bundle", "new")["code"] == "profile-invalid"
+
+
 def test_what_only_a_bundle_has_is_asked_for_by_naming_it(target: Site) -> None:
     up(target, "--bundle", "new")
     shutil.rmtree(target.home / "cache" / "store")
@@ -253,7 +264,7 @@ def test_a_bundle_without_tfprov_on_the_machine_is_started_by_its_bootstrap(targ
     if subprocess.run([*isolated, "true"], capture_output=True, check=False).returncode == 0:
         # In a namespace of its own there is no network at all, not even a loopback.
         start = [*isolated, *start]
-    first = subprocess.run([*start, "up"], env=environ, cwd="/", capture_output=True, text=True, check=False)
+    first = subprocess.run([*start, "up", "train"], env=environ, cwd="/", capture_output=True, text=True, check=False)
     assert first.returncode == 0, first.stderr
     assert f"TensorFlow {RELEASE}" in first.stdout
     second = subprocess.run([*start, "up"], env=environ, cwd="/", capture_output=True, text=True, check=False)

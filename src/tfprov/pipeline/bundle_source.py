@@ -85,7 +85,9 @@ def accept(request: Request, emit: Emit) -> tuple[Request, Bundle]:
     for one in manifest.pythons:
         if one.platform == platform:
             _take_python(bundle, one, home, emit)
-    profile = request.profile or str(_take_profile(bundle, home))
+    # Who names the bundle's own by its name means what the bundle brings, and no older one that is here; a file wins.
+    is_own = request.profile == manifest.name and not (request.cwd / request.profile).is_file()
+    profile = str(_take_profile(bundle, home)) if is_own or not request.profile else request.profile
     return dataclasses.replace(request, profile=profile, offline=True), bundle
 
 
