@@ -9,7 +9,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 
 from tfprov.host import processor, system
-from tfprov.host.records import Card, Change, Driver, Facts, Fingerprint, Gpu, Libc, Problem, vector_units
+from tfprov.host.records import Card, Change, Driver, Facts, Fingerprint, Gpu, Libc, Problem, Vendor, vector_units
 
 _BLOCK = 1 << 20
 _NAMED = 3
@@ -33,22 +33,22 @@ class Reading:
     container: str | None = None
 
 
-def of_facts(facts: Facts, *, python: str, has_gpus: bool, required: int) -> Fingerprint:
+def of_facts(facts: Facts, *, python: str, vendor: Vendor | None, required: int) -> Fingerprint:
     """What a verdict that was made on this machine just now rests on.
 
     Args:
         facts: of it, gathered before the test.
         python: the interpreter that the environment was made from; one of a relative name is part of the environment.
-        has_gpus: whether a GPU was proved.
+        vendor: whose GPUs were proved; None for none.
         required: so many GPUs were asked for.
     """
     return _fingerprint(
         python=python,
         libc=facts.libc.value,
         flags=facts.cpu_flags.value,
-        driver=facts.driver.value if has_gpus else None,
-        gpus=facts.gpus.value if has_gpus else (),
-        has_gpus=has_gpus,
+        driver=facts.driver.value if vendor == "nvidia" else None,
+        gpus=tuple(gpu for gpu in facts.gpus.value if gpu.vendor == vendor),
+        has_gpus=vendor is not None,
         required=required,
         digest=file_digest(python),
     )
@@ -151,7 +151,7 @@ def _fingerprint(
         python_hash=digest,
         has_gpus=has_gpus,
         driver=driver.version if driver else "",
-        cards=tuple(card for gpu in gpus if gpu.vendor == "nvidia" for card in _cards(gpu)),
+        cards=tuple(card for gpu in gpus if gpu.vendor != "intel" for card in _cards(gpu)),
         required=required,
     )
 
@@ -171,7 +171,8 @@ def _cards(gpu: Gpu) -> tuple[Card, ...]:
         # A program sees the MIG devices; the GPU itself it cannot use.
         return tuple(Card(id=part.uuid, name=f"{gpu.name} {part.name}", visible=can_run) for part in gpu.slices)
     capability = gpu.compute_capability or ""
-    return (Card(id=gpu.uuid or gpu.pci or "", name=gpu.name, capability=capability, visible=can_run),)
+    name = gpu.uuid or gpu.pci or (gpu.name if gpu.vendor == "apple" else "")
+    return (Card(id=name, name=gpu.name, capability=capability, visible=can_run, vendor=gpu.vendor),)
 
 
 def _differences(proof: Fingerprint, now: Reading, content: Callable[[], str]) -> tuple[Change, ...]:
@@ -213,18 +214,23 @@ def _described(fingerprint: Fingerprint) -> str:
 
 def _graphics(proof: Fingerprint, now: Reading) -> list[Change]:
     here = now.fingerprint
-    if now.problem is not None:
-        return [Change(code=now.problem.code, what="GPUs", was=_told(proof), now=now.problem.why)]
-    if not here.cards and not here.driver:
-        code = "docker-no-gpu" if now.container else "gpu-no-driver"
-        where = f"none in this {now.container} container" if now.container else "none, and no driver"
-        return [Change(code=code, what="GPUs", was=_told(proof), now=where)]
+    vendors = {card.vendor for card in proof.cards} or {"nvidia"}
+    there = [card for card in here.cards if card.vendor in vendors]
     found: list[Change] = []
-    if proof.driver != here.driver:
-        found.append(
-            Change(code="gpu-driver-changed", what="driver", was=proof.driver or "none", now=here.driver or "none")
-        )
-    before, after = ({(card.id, card.capability): card for card in each.cards} for each in (proof, here))
+    if "nvidia" in vendors:
+        if now.problem is not None:
+            return [Change(code=now.problem.code, what="GPUs", was=_told(proof), now=now.problem.why)]
+        if not there and not here.driver:
+            code = "docker-no-gpu" if now.container else "gpu-no-driver"
+            where = f"none in this {now.container} container" if now.container else "none, and no driver"
+            return [Change(code=code, what="GPUs", was=_told(proof), now=where)]
+        if proof.driver != here.driver:
+            found.append(
+                Change(code="gpu-driver-changed", what="driver", was=proof.driver or "none", now=here.driver or "none")
+            )
+    elif not there:
+        return [Change(code="gpu-no-device", what="GPUs", was=_told(proof), now="none")]
+    before, after = ({card.identity: card for card in cards} for cards in (proof.cards, there))
     if before.keys() != after.keys():
         gone = [card for key, card in before.items() if key not in after]
         come = [card for key, card in after.items() if key not in before]
@@ -250,7 +256,8 @@ def _graphics(proof: Fingerprint, now: Reading) -> list[Change]:
 
 def _told(fingerprint: Fingerprint) -> str:
     cards = [card for card in fingerprint.cards if card.visible]
-    return f"{_names(cards)} with driver {fingerprint.driver}" if cards else "none"
+    driver = f" with driver {fingerprint.driver}" if fingerprint.driver else ""
+    return f"{_names(cards)}{driver}" if cards else "none"
 
 
 def _names(cards: list[Card]) -> str:

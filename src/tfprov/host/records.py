@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from typing import ClassVar, Generic, Literal, TypeVar
 
 T = TypeVar("T")
+Vendor = Literal["nvidia", "amd", "apple", "intel"]
+"""Who made a GPU."""
 
 
 class _Record:
@@ -120,7 +122,7 @@ class Gpu(_Record):
 
     index: int
     name: str
-    vendor: Literal["nvidia", "amd", "apple", "intel"] = "nvidia"
+    vendor: Vendor = "nvidia"
     uuid: str | None = None
     pci: str | None = None
     compute_capability: str | None = None
@@ -230,8 +232,9 @@ class Card(_Record):
     """A GPU, or a MIG device on one, as a verdict knows it.
 
     Attributes:
-        id: the driver's own id, `GPU-…` or `MIG-…`; the PCI address of a GPU that has none.
+        id: the driver's own id, `GPU-…` or `MIG-…`; of a GPU that has none its PCI address, of Apple's the name.
         name: product name, of a MIG device that of its profile.
+        vendor: who made it, see `Gpu`.
         capability: compute capability, `9.0`; empty for a MIG device, and where the driver does not tell.
         visible: whether a program may use it: no variable hides it, and the driver does not ask to reset it.
     """
@@ -240,9 +243,16 @@ class Card(_Record):
     name: str = ""
     capability: str = ""
     visible: bool = True
+    vendor: str = "nvidia"
+
+    @property
+    def identity(self) -> tuple[str, ...]:
+        """What two cards have in common that are the same one."""
+        # A PCI address is that of a slot. What NVIDIA's cards are called depends on who is asked; their id is enough.
+        return (self.id, self.capability) if self.vendor == "nvidia" else (self.id, self.name)
 
     def __str__(self) -> str:
-        return f"{self.name or 'GPU'} ({self.id})"
+        return f"{self.name or 'GPU'} ({self.id})" if self.id != self.name else self.name
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -257,8 +267,8 @@ class Fingerprint(_Record):
         python_time: its time of change, in whole seconds: archives keep no more.
         python_hash: its SHA-256.
         has_gpus: whether the verdict rests on GPUs. The rest is empty where it does not.
-        driver: version of the NVIDIA driver; empty for none.
-        cards: NVIDIA's GPUs and MIG devices, all that the driver shows here.
+        driver: version of the NVIDIA driver; empty for none, and where the verdict rests on GPUs of others.
+        cards: GPUs and MIG devices, all that are here: of a proof those of the vendor that the environment is for.
         required: so many GPUs the profile asked for.
     """
 

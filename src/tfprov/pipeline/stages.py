@@ -7,6 +7,7 @@ import hashlib
 import json
 import os
 import tempfile
+from collections.abc import Mapping
 from dataclasses import asdict, replace
 from datetime import datetime, timezone
 from pathlib import Path
@@ -26,7 +27,7 @@ from tfprov.fetch.job import Listener
 from tfprov.fetch.store import Store
 from tfprov.host import facts as host_facts
 from tfprov.host.fingerprint import of_facts
-from tfprov.host.records import Interpreter
+from tfprov.host.records import Interpreter, Vendor
 from tfprov.install import space
 from tfprov.lock.records import LockedFile, Target
 from tfprov.lock.resolve import is_tensorflow
@@ -291,6 +292,10 @@ def smoke_test(context: Context, installation: Installation) -> Verdict:
     return verdict
 
 
+_VENDORS: Mapping[str, Vendor] = {"cuda": "nvidia", "rocm": "amd", "metal": "apple"}
+"""Whose GPUs an accelerator is for."""
+
+
 @stage("activate")
 def activate(context: Context, machine: Machine, proved: Proved) -> Generation:
     """The proved generation, sealed; the stable path leads to it."""
@@ -303,7 +308,7 @@ def activate(context: Context, machine: Machine, proved: Proved) -> Generation:
     proof = of_facts(
         machine.facts,
         python=interpreter.path,
-        has_gpus=lock.target.accelerator == "cuda" and asked.gpu == "now",
+        vendor=_VENDORS.get(lock.target.accelerator) if asked.gpu == "now" else None,
         required=asked.require_gpus,
     )
     seal = Seal(

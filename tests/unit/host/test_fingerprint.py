@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fingerprints import here
-from hosts import Host, nvidia
+from hosts import M2, RX7900, Host, nvidia
 from tfprov.host import facts
 from tfprov.host.fingerprint import Reading, changes, file_digest, of_facts, read
 from tfprov.host.records import Card, Fingerprint, Libc, MigSlice, Problem
@@ -198,7 +198,7 @@ def test_an_interpreter_that_was_only_copied_is_the_same(tmp_path: Path) -> None
 
 def test_this_machine_is_the_same_by_its_facts_and_when_it_is_read_again() -> None:
     python = os.path.realpath(sys.executable)
-    proved = of_facts(facts.gather({"PATH": ""}), python=python, has_gpus=False, required=0)
+    proved = of_facts(facts.gather({"PATH": ""}), python=python, vendor=None, required=0)
     assert changes((proved,), read({"PATH": ""}, python=python, has_gpus=False)) == ()
     assert proved == replace(here(python), taken_at=proved.taken_at)
 
@@ -223,17 +223,67 @@ def test_an_interpreter_that_is_part_of_the_environment_is_not_looked_at() -> No
 def test_the_devices_of_a_gpu_in_mig_mode_count_and_not_the_gpu() -> None:
     slices = (MigSlice(uuid="MIG-1", name="1g.10gb"), MigSlice(uuid="MIG-2", name="1g.10gb"))
     machine = Host(gpus=(nvidia("8.0", name="A100", mig=True, slices=slices),), driver="550.1")
-    found = of_facts(machine.facts, python="", has_gpus=True, required=0)
+    found = of_facts(machine.facts, python="", vendor="nvidia", required=0)
     assert [str(card) for card in found.cards] == ["A100 1g.10gb (MIG-1)", "A100 1g.10gb (MIG-2)"]
 
 
 def test_a_gpu_that_cannot_be_used_is_there_and_not_to_be_used() -> None:
     gpus = (nvidia("8.0", usable=False), nvidia("8.0", uuid=None, pci="0000:1b:00.0", compute_mode="prohibited"))
-    found = of_facts(Host(gpus=gpus, driver="550.1").facts, python="", has_gpus=True, required=0)
+    found = of_facts(Host(gpus=gpus, driver="550.1").facts, python="", vendor="nvidia", required=0)
     assert [(card.id, card.visible) for card in found.cards] == [("GPU-0", False), ("0000:1b:00.0", False)]
 
 
+AMD = Card(id="0000:03:00.0", name="Instinct MI300X (gfx942)", vendor="amd")
+APPLE = Card(id="Apple M2", name="Apple M2", vendor="apple")
+
+
+@pytest.mark.parametrize(
+    ("proved", "cards", "told"),
+    [
+        ((AMD,), (AMD,), []),
+        # Those of others are not what the environment is for, nor is their driver.
+        ((AMD,), (*CARDS, AMD), []),
+        (CARDS, (*CARDS, AMD), []),
+        ((APPLE,), (APPLE,), []),
+        ((AMD,), (), [("gpu-no-device", "GPUs: Instinct MI300X (gfx942) (0000:03:00.0) then, none now")]),
+        (
+            (AMD,),
+            (replace(AMD, name="Radeon RX 7900 XTX (gfx1100)"),),
+            [
+                (
+                    "gpu-changed",
+                    "GPUs: Instinct MI300X (gfx942) (0000:03:00.0) then, "
+                    "Radeon RX 7900 XTX (gfx1100) (0000:03:00.0) now",
+                )
+            ],
+        ),
+        (
+            (APPLE,),
+            (replace(APPLE, id="Apple M4", name="Apple M4"),),
+            [("gpu-changed", "GPUs: Apple M2 then, Apple M4 now")],
+        ),
+    ],
+)
+def test_gpus_of_every_vendor_count_for_what_was_proved_on_them(
+    proved: tuple[Card, ...], cards: tuple[Card, ...], told: list[tuple[str, str]]
+) -> None:
+    driver = PROVED.driver if proved == CARDS else ""
+    proof = replace(PROVED, cards=proved, driver=driver)
+    here_ = now(cards=cards, driver=PROVED.driver if set(CARDS) & set(cards) else "")
+    assert [(change.code, str(change)) for change in changes((proof,), here_)] == told
+
+
+def test_a_proof_holds_the_gpus_of_the_vendor_that_it_is_for() -> None:
+    machine = Host(gpus=(nvidia("8.0"), RX7900, M2), driver="550.1").facts
+    found = {vendor: of_facts(machine, python="", vendor=vendor, required=0) for vendor in ("nvidia", "amd", "apple")}
+    assert {vendor: [card.vendor for card in each.cards] for vendor, each in found.items()} == {
+        vendor: [vendor] for vendor in found
+    }
+    assert {vendor: each.driver for vendor, each in found.items()} == {"nvidia": "550.1", "amd": "", "apple": ""}
+    assert [card.id for card in found["apple"].cards] == ["Apple M2"]
+
+
 def test_a_machine_without_a_known_c_library_has_none() -> None:
-    assert of_facts(Host(libc=None).facts, python="", has_gpus=False, required=0).libc == ""
+    assert of_facts(Host(libc=None).facts, python="", vendor=None, required=0).libc == ""
     musl = Host(libc=Libc(kind="musl", version="1.2.4"))
-    assert of_facts(musl.facts, python="", has_gpus=False, required=0).libc == "musl 1.2.4"
+    assert of_facts(musl.facts, python="", vendor=None, required=0).libc == "musl 1.2.4"
