@@ -18,7 +18,7 @@ from pathlib import Path
 import pytest
 from uv import find_uv_bin
 
-from site_under_test import OLDER, RELEASE, Site, only_here, sham_wheel
+from site_under_test import OLDER, RELEASE, TAG, Site, only_here, sham_wheel
 from tfprov.bundle.records import MANIFEST, identity
 from wheels import build_wheel
 
@@ -392,6 +392,27 @@ def test_the_profile_of_the_folder_is_bundled_when_none_is_named(tmp_path: Path)
     site.profile.rename(site.root / "tfprov.toml")
     assert bundle(site, "-o", "made")["name"] == "train"
     assert failed(site, "bundle", "cpu", "--check", "made")["code"] == "usage"
+
+
+def test_the_platforms_of_the_lock_are_served_without_being_named(tmp_path: Path) -> None:
+    site, built = Site.make(tmp_path), tmp_path / "built"
+    python = TAG.partition("-")[0]
+    windows = f"{python}-{python}-win_amd64"
+    intel = build_wheel(built, "tensorflow-intel", RELEASE, tag=windows)
+    stub = build_wheel(built, "tensorflow", RELEASE, tag=windows, requires=[f"tensorflow-intel=={RELEASE}"])
+    site.offer(sham_wheel(built, RELEASE), stub, intel)
+    site.write('[tensorflow]\naccelerator = "cpu"\n[lock]\nplatforms = ["windows-amd64"]\n')
+    bundle(site, "train.toml", "-o", "both")
+    manifest = json.loads((site.root / "both" / MANIFEST).read_bytes())
+    assert [one["platform"] for one in manifest["served"]] == ["linux-x86_64", "windows-amd64"]
+    assert {path.name for path in (site.root / "both" / "wheels").glob("tensorflow*.whl")} == {
+        path.name for path in built.glob("*.whl")
+    }
+    # What no wheel serves is refused, and nothing is left.
+    site.write('[tensorflow]\naccelerator = "cpu"\n[lock]\nplatforms = ["macos-arm64"]\n')
+    error = failed(site, "bundle", "train.toml", "-o", "three")
+    assert "macos-arm64" in f"{error['what']} {error['evidence']}"
+    assert not (site.root / "three").exists()
 
 
 def test_kill_9_while_bundling_leaves_nothing_big(tmp_path: Path) -> None:
