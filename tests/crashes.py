@@ -22,7 +22,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import psutil
@@ -201,6 +201,34 @@ class Site:
             f'[index]\nurl = "{self.index.simple}"\n[smoke]\nlevel = "quick"\n',
             encoding="utf-8",
         )
+
+    @contextlib.contextmanager
+    def begun(self) -> Iterator[Site]:
+        """With one generation, which holds version 1.0 of the payload; it is removed at the end."""
+        self.state = self.catalogue.state("v1", self.lap)
+        self.ask_for(self.state)
+        assert self.finish(self.state) == []
+        yield self
+        self.run("remove", "train.toml", "--yes", "--force")
+
+    def change(self, times: int = 1, *, more: tuple[str, ...] = ()) -> list[str]:
+        """Change the profile so often and bring the environment up to it; what the last `up` said.
+
+        Args:
+            times: how often.
+            more: requirements beside those of the state.
+        """
+        for _ in range(times):
+            self.state = self.next_state()
+            self.ask_for(replace(self.state, requirements=(*self.state.requirements, *more)))
+            done = self.run("up", "train.toml")
+            assert done.returncode == 0, done.stderr
+        return done.stderr.splitlines()
+
+    @property
+    def payload(self) -> str:
+        """Version of the payload that the environment should hold."""
+        return dict(self.state.versions)["payload"]
 
     def command(self, *arguments: str) -> list[str]:
         """How tfprov is started."""

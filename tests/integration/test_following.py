@@ -71,26 +71,8 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
 
 @pytest.fixture
 def site(made: Site) -> Iterator[Site]:
-    """An environment with one generation, which holds version 1.0 of the payload."""
-    made.state = made.catalogue.state("v1", made.lap)
-    made.ask_for(made.state)
-    assert made.finish(made.state) == []
-    yield made
-    made.run("remove", "train.toml", "--yes", "--force")
-
-
-def change(site: Site, times: int = 1, *, more: tuple[str, ...] = ()) -> str:
-    """Change the profile so often and bring the environment up to it; the version of the payload then."""
-    for _ in range(times):
-        site.state = site.next_state()
-        site.ask_for(site.state)
-        profile = site.project / "train.toml"
-        text = profile.read_text(encoding="utf-8")
-        asked = json.dumps([*site.state.requirements, *more])
-        profile.write_text(text.replace(json.dumps(list(site.state.requirements)), asked), encoding="utf-8")
-        done = site.run("up", "train.toml")
-        assert done.returncode == 0, done.stderr
-    return dict(site.state.versions)["payload"]
+    with made.begun():
+        yield made
 
 
 @contextlib.contextmanager
@@ -121,8 +103,9 @@ def test_an_activated_shell_follows_every_update_with_python_and_all_commands(si
         activate = f"source '{place}'" if script.endswith(("fish", "csh")) else f". '{place}'"
         # In one line: `source` of csh forgets what it has read of the pipe besides.
         assert opened.ask(f"{activate}; {PAYLOAD}") == "1.0"
-        assert change(site, 3) == opened.ask(PAYLOAD)
-        change(site, more=("helper",))
+        site.change(3)
+        assert opened.ask(PAYLOAD) == site.payload
+        site.change(more=("helper",))
         assert opened.ask("helper-tool") == f"helped {generation(site)}"
         assert opened.ask("python -c 'import sys; print(sys.prefix)'") == generation(site)
         site.run("rollback", "train.toml")
@@ -134,10 +117,10 @@ def test_an_activated_shell_follows_every_update_with_python_and_all_commands(si
 
 def test_a_shell_that_run_or_shell_has_started_follows_too(site: Site) -> None:
     for command in (("run", "train.toml", "--", "bash", "--norc"), ("shell", "train.toml")):
-        was = dict(site.state.versions)["payload"]
         with shell(site, *site.command(*command)) as opened:
-            assert opened.ask(PAYLOAD) == was
-            assert change(site) == opened.ask(PAYLOAD)
+            assert opened.ask(PAYLOAD) == site.payload
+            site.change()
+            assert opened.ask(PAYLOAD) == site.payload
 
 
 def test_what_a_process_is_told_about_itself(site: Site) -> None:
@@ -159,7 +142,7 @@ def test_what_a_process_is_told_about_itself(site: Site) -> None:
         )
         told = json.loads(done.stdout)
         assert told == [home, f"{executable}/bin/python", library, library, [library]]
-    change(site)
+    site.change()
     older = subprocess.run(
         [f"{home}/bin/python", "-c", ask], env=site.environ(), capture_output=True, text=True, check=True
     )
@@ -184,5 +167,5 @@ def test_what_is_installed_by_hand_goes_into_the_generation_in_use(site: Site, t
             assert "../../../bin/helper-tool,sha256=" in record
             first = (Path(generation(site)) / "bin" / "helper-tool").read_text().splitlines()[:3]
             assert "generations" not in first[0] or generation(site) in " ".join(first)
-            change(site)
+            site.change()
             assert not (Path(generation(site)) / "bin" / "helper-tool").exists()

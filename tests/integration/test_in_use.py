@@ -39,22 +39,8 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
 
 @pytest.fixture
 def site(made: Site) -> Iterator[Site]:
-    """An environment with one generation, which holds version 1.0 of the payload."""
-    made.state = made.catalogue.state("v1", made.lap)
-    made.ask_for(made.state)
-    assert made.finish(made.state) == []
-    yield made
-    made.run("remove", "train.toml", "--yes", "--force")
-
-
-def change(site: Site, times: int) -> list[str]:
-    """Change the profile so often and bring the environment up to it; what the last `up` said."""
-    for _ in range(times):
-        site.state = site.next_state()
-        site.ask_for(site.state)
-        done = site.run("up", "train.toml")
-        assert done.returncode == 0, done.stderr
-    return done.stderr.splitlines()
+    with made.begun():
+        yield made
 
 
 def generations(site: Site) -> list[str]:
@@ -96,7 +82,7 @@ def test_what_began_in_a_generation_imports_from_it_after_five_changes(
     site: Site, begin: Callable[[Site], subprocess.Popen[str]]
 ) -> None:
     with begin(site) as process:
-        said = change(site, 5)
+        said = site.change(5)
         (note,) = [line for line in said if "generation 1 is in use by" in line]
         assert f"pid {process.pid} (" in note
         # The third change asks for what generation 1 has, which is taken into use again.
@@ -109,7 +95,7 @@ def test_what_began_in_a_generation_imports_from_it_after_five_changes(
 
 def test_what_is_no_longer_used_goes_with_a_prune(site: Site) -> None:
     with job(site) as process:
-        change(site, 4)
+        site.change(4)
         site.run("cache", "prune")
         assert generations(site) == ["0001", "0002", "0003", "0004"]
         process.communicate("go on\n", timeout=60)
@@ -169,7 +155,7 @@ def test_workers_that_start_late_are_of_the_generation_of_their_parent(site: Sit
     """
     (site.project / "workers.py").write_text(textwrap.dedent(lines))
     with start(site, str(site.stable / "bin" / "python"), "workers.py") as process:
-        change(site, 1)
+        site.change(1)
         out, _ = process.communicate("go on\n", timeout=60)
         assert out == "1.0\n"
 
@@ -180,7 +166,7 @@ def test_a_program_that_starts_slowly_has_its_generation_from_the_first_moment(s
     slow.chmod(0o755)
     (site.project / "job.py").write_text(LATE)
     with start(site, *site.command("run", "train.toml", "--", str(slow))) as process:
-        change(site, 4)
+        site.change(4)
         out, _ = process.communicate("go on\ngo on\n", timeout=60)
         assert out == "ready\n1.0\n"
 
@@ -194,7 +180,7 @@ def test_a_run_that_has_nothing_to_delete_looks_at_no_process(site: Site) -> Non
         "from tfprov.cli import main\n"
         "main()\n"
     )
-    change(site, 2)
+    site.change(2)
     done = subprocess.run(
         [sys.executable, "-I", "-c", code, "up", "train.toml", "--json"],
         env=site.environ(),
