@@ -71,10 +71,13 @@ def judge(scanned: Scanned, context: Context) -> Diagnosis:
     """Rank what was found. Pure."""
     view = look(scanned.hits, context)
     by_code: dict[str, list[tuple[int, Hit]]] = {}
+    silent: list[Hit] = []
     for hit in view.hits:
         code, rank = _meaning(hit, view)
         if code:
             by_code.setdefault(code, []).append((rank, hit))
+        else:
+            silent.append(hit)
     noise = [_noise(hit) for _, hit in by_code.pop(NOISE, ())]
     ended = _of_status(view)
     if ended is not None and ended.code not in by_code and not (ended.code == "oom-killed" and by_code.keys() & _FULL):
@@ -83,7 +86,9 @@ def judge(scanned: Scanned, context: Context) -> Diagnosis:
         causes = [ended, *causes]
     else:
         causes, consequences = _sorted(by_code, view, None)
-    unknown = [] if causes or context.returncode == 0 else _unknown(view)
+    # A rule that says nothing of a line accounts for nothing.
+    telling = look([hit for hit in scanned.hits if hit not in silent], context) if silent else view
+    unknown = [] if causes or context.returncode == 0 else _unknown(telling)
     return Diagnosis(
         findings=(*causes, *consequences, *unknown, *noise),
         context=view.context,

@@ -40,8 +40,9 @@ RULES: tuple[Rule, ...] = (
         needs=(
             "open cuda library libcuda",
             "libcuda.so",
+            "ptx jit compiler library not found",
         ),
-        pattern=r"Couldn't open CUDA library libcuda\.|Could not load dynamic library 'libcuda\.so[.\d]*'|libcuda\.so[.\d]*: cannot open shared object|libcuda\.so[.\d]* (?:not found|could not be found)|(?:cannot|can't|could not|unable to) find libcuda",
+        pattern=r"PTX JIT compiler library not found|Couldn't open CUDA library libcuda\.|Could not load dynamic library 'libcuda\.so[.\d]*'|libcuda\.so[.\d]*: cannot open shared object|libcuda\.so[.\d]* (?:not found|could not be found)|(?:cannot|can't|could not|unable to) find libcuda",
         examples=(
             "W tensorflow/stream_executor/platform/default/dso_loader.cc:64] Could not load dynamic library 'libcuda.so.1'; dlerror: libcuda.so.1: cannot open shared object file: No such file or directory",
         ),
@@ -219,11 +220,15 @@ RULES: tuple[Rule, ...] = (
             "cuda_error_operating_system",
             "cudaerrorsystemnotready",
             "system not yet initialized",
+            "failed to get device attribute",
+            "failed. status: initialization error",
+            "failed to initialize device",
         ),
-        pattern=r"[Ss]ystem not yet initialized|cuInit.{0,60}(?:CUDA_ERROR_UNKNOWN|999)|CUDA_ERROR_(?:NOT_INITIALIZED|SYSTEM_NOT_READY|OPERATING_SYSTEM)|cudaErrorSystemNotReady|cudaErrorUnknown",
+        pattern=r"[Ff]ailed to get device attribute \d+|failed\. Status: initialization error|failed to initialize device|[Ss]ystem not yet initialized|cuInit.{0,60}(?:CUDA_ERROR_UNKNOWN|999)|CUDA_ERROR_(?:NOT_INITIALIZED|SYSTEM_NOT_READY|OPERATING_SYSTEM)|cudaErrorSystemNotReady|cudaErrorUnknown",
         examples=(
             "failed call to cuInit: CUDA_ERROR_UNKNOWN: unknown error",
             "CUDA_ERROR_SYSTEM_NOT_READY: system not yet initialized",
+            "Attempting to fetch value instead of handling error INTERNAL: failed to get device attribute 13 for device 0: CUDA_ERROR_UNKNOWN: unknown error",
         ),
         rank=55,
         cases=(Case(when="gpu-not-wanted", code=NOISE),),

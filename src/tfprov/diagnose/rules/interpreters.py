@@ -1,0 +1,90 @@
+"""Interpreters: what shells, launchers, version managers and CI say where a Python is not there."""
+
+from __future__ import annotations
+
+from tfprov.diagnose.records import Rule
+
+_PYTHON = r"(?:python|pypy|py)[\d.]*"
+
+RULES: tuple[Rule, ...] = (
+    Rule(
+        name="python-missing",
+        code="python-not-found",
+        reads="shells, env, uv, virtualenv, tox, Poetry, Pipenv: no such interpreter",
+        needs=(
+            "no interpreter found",
+            "command not found",
+            ": not found",
+            "could not find python",
+            "python was not found",
+            "no such file or directory: '",
+            "env: py",
+            "env: 'py",
+            "env: \u2018py",
+            "is not recognized",
+            "was not found on your system",
+            "if you have one",
+            "requested python version",
+            "no suitable python",
+            "no installed python",
+            "pyenv: version",
+            "failed to find an interpreter",
+            "could not find interpreter",
+            "failed to find interpreter",
+            "requested interpreter",
+            "interpreternotfound",
+        ),
+        pattern=rf"No interpreter found for|failed to find interpreter|command not found: {_PYTHON}$|Python was not found; run without|could not find (?:python|interpreter)|No suitable Python runtime|requested interpreter .{{0,60}}(?:not found|could not)|InterpreterNotFound"
+        rf"|(?:^|[\s:/]){_PYTHON}: (?:command )?not found|env: [\"'`\u2018]?{_PYTHON}[\"'`\u2019]?: No such file|No such file or directory: '(?:\S*/)?{_PYTHON}'|'{_PYTHON}(?:\.exe)?' is not recognized|Python [\d.]+ was not found on your system|unable to find a compatible version\. If you have one"
+        r"|Requested Python version \(\S+\) not installed|No installed Python found|pyenv: version [`'\"]\S+ is not installed",
+        examples=(
+            "error: No interpreter found for Python 3.9 in managed installations or search path",
+            "zsh: command not found: python",
+            "/install/install_packages.sh: line 21: python3.6: command not found",
+            "/usr/bin/env: \u2018python\u2019: No such file or directory",
+            "FileNotFoundError: [Errno 2] No such file or directory: 'python3.8'",
+            "'python' is not recognized as an internal or external command,",
+            "pyenv: version `3.9.1' is not installed (set by /x/.python-version)",
+            "Requested Python version (3.9) not installed, use -0 for available pythons",
+            "SKIPPED: py36: InterpreterNotFound",
+            "Poetry was unable to find a compatible version. If you have one, you can explicitly use it",
+        ),
+        rank=60,
+        follows=("network",),
+    ),
+    Rule(
+        name="python-of-ci",
+        code="python-not-found",
+        reads="setup-python and UsePythonVersion of GitHub and Azure: a version that they do not have for this system",
+        needs=("with arch", "with architecture", "in the local cache"),
+        pattern=r"[Vv]ersion '?(?P<wanted>[23]\.[\d.]+\S*?)'? with arch(?:itecture)? '?\w+'? (?:was )?not found|Version (?P<wanted__cache>[23]\.[\d.]+) was not found in the local cache",
+        examples=(
+            "##[error]The version '3.6' with architecture 'x64' was not found for Ubuntu 22.04.",
+            "##[error]Version 3.6 with arch x64 not found",
+        ),
+        rank=62,
+        follows=("network",),
+    ),
+    Rule(
+        name="python-gone",
+        code="python-broken",
+        reads="kernels, Windows' launchers: the interpreter that an environment was made with is not there any more",
+        needs=("bad interpreter", "no python at"),
+        pattern=r"(?P<path>\S*python[\d.]*): bad interpreter|bad interpreter: (?P<path__zsh>\S*python[\d.]*): no such file|No Python at ['\"\u2018]?(?P<path__windows>[^'\"\u2019]+)",
+        examples=(
+            "bash: /x/venv/bin/pip: /old/venv/bin/python: bad interpreter: No such file or directory",
+            "zsh: /x/venv/bin/pip: bad interpreter: /old/bin/python3: no such file or directory",
+            "No Python at 'C:\\Python39\\python.exe'",
+        ),
+        rank=63,
+    ),
+    Rule(
+        name="python-not-activated",
+        code="python-unsupported",
+        reads="Poetry: the Python that runs is outside the project's range",
+        needs=("is not supported by the project",),
+        pattern=r"activated Python version (?P<python>[\d.]+) is not supported by the project \((?P<wants>[^)]+)\)",
+        examples=("The currently activated Python version 3.8.10 is not supported by the project (>=3.9,<3.12).",),
+        rank=58,
+    ),
+)
