@@ -13,6 +13,7 @@ from pathlib import Path
 from packaging.version import Version
 
 from tfprov.plan.compat import Compat, Release, Wheels, table
+from tfprov.plan.gpus import lowest_driver
 from tfprov.plan.interpreters import span
 from tfprov.words import size
 
@@ -143,8 +144,8 @@ def _cuda(compat: Compat) -> Iterator[str]:
                 row.cuda.cudnn,
                 " ".join(row.cuda.native),
                 " ".join(row.cuda.ptx),
-                row.cuda.driver_linux,
-                row.cuda.driver_wsl,
+                lowest_driver(row.cuda.built_for, compat, windows=False) or "not named",
+                lowest_driver(row.cuda.built_for, compat, windows=True) or "not named",
                 "yes" if "and-cuda" in row.extras else "no",
             )
             for row in compat.releases

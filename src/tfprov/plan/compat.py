@@ -66,12 +66,9 @@ class Cuda:
         native: compute capabilities that the wheel has machine code for.
         ptx: compute capabilities that it has PTX for, which a driver compiles for newer GPUs.
         mostly_ptx: those of `native` that most kernels have PTX only for.
-        driver_linux: oldest driver (never a CUDA version) on Linux.
-        driver_wsl: oldest Windows driver under WSL2.
         pins: what the `and-cuda` extra asks for; empty when there is no such extra.
         source: of the toolkit.
         capabilities_source: of the compute capabilities.
-        driver_source: of the drivers.
     """
 
     built_for: str
@@ -79,12 +76,9 @@ class Cuda:
     native: tuple[str, ...]
     ptx: tuple[str, ...]
     mostly_ptx: tuple[str, ...]
-    driver_linux: str
-    driver_wsl: str
     pins: tuple[str, ...]
     source: str
     capabilities_source: str
-    driver_source: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -170,6 +164,24 @@ class Companion:
     accelerator: Accelerator
     requirement: str
     why: str
+    source: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CudaGeneration:
+    """The oldest driver on which machine code of any release of a major version of CUDA runs.
+
+    Before CUDA 11 each release has a driver of its own.
+
+    Attributes:
+        cuda: major version.
+        linux: driver (never a CUDA version) on Linux.
+        windows: driver of Windows, which WSL2 uses; None where NVIDIA names none.
+    """
+
+    cuda: str
+    linux: str
+    windows: str | None
     source: str
 
 
@@ -267,6 +279,7 @@ class Compat:
         releases: newest first.
         ptx_ends_at: first compute capability for which compiling the PTX of these wheels fails, so that they do not
             serve it although PTX would have promised to.
+        cuda_generations: oldest first.
         toolkit_drivers: oldest toolkit first.
     """
 
@@ -278,6 +291,7 @@ class Compat:
     companions: tuple[Companion, ...]
     ptx_ends_at: str
     ptx_ends_source: str
+    cuda_generations: tuple[CudaGeneration, ...]
     toolkit_drivers: tuple[ToolkitDriver, ...]
     pairs: tuple[Pair, ...]
     closures: tuple[Closure, ...]
@@ -294,6 +308,7 @@ _ROWS: dict[str, type[object]] = {
     "known_bad": KnownBad,
     "bounds": Bound,
     "companions": Companion,
+    "cuda_generations": CudaGeneration,
     "toolkit_drivers": ToolkitDriver,
     "pairs": Pair,
     "closures": Closure,

@@ -196,6 +196,19 @@ def driver_for(cuda: str, table: Compat, *, windows: bool) -> str | None:
     return None
 
 
+def lowest_driver(cuda: str, table: Compat, *, windows: bool) -> str | None:
+    """The oldest driver that machine code of a CUDA release runs on; None when the table does not know.
+
+    From CUDA 11 on that is the one of the major version; a driver that compiles PTX must know the very release
+    (`driver_for`).
+    """
+    major = cuda.split(".", maxsplit=1)[0]
+    for row in table.cuda_generations:
+        if row.cuda == major:
+            return row.windows if windows else row.linux
+    return driver_for(cuda, table, windows=windows)
+
+
 def _oldest(row: ToolkitDriver, windows: bool) -> Version | None:
     text = row.windows if windows else row.linux
     return None if text is None else Version(text)
@@ -218,10 +231,10 @@ def refusal(cuda: Cuda, gpus: Gpus, table: Compat) -> Refusal | None:
 
 
 def _driver_refusal(cuda: Cuda, gpus: Gpus, driver: str, table: Compat) -> Refusal | None:
-    lowest = cuda.driver_wsl if gpus.wsl else cuda.driver_linux
+    lowest = lowest_driver(cuda.built_for, table, windows=gpus.wsl)
     compiled = [gpu for gpu in gpus.usable if _code_of_wheel(cuda, gpu) == "ptx"]
     needed = driver_for(cuda.built_for, table, windows=gpus.wsl) if compiled else None
-    if driver_number(driver) < Version(lowest) and not _is_carried(cuda, gpus, driver, table):
+    if _is_below(lowest, cuda.built_for, gpus, driver, table):
         return Refusal(
             code="gpu-driver-too-old",
             why=f"CUDA {cuda.built_for} needs driver {lowest} or newer; this machine has {driver}",
@@ -239,12 +252,19 @@ def _driver_refusal(cuda: Cuda, gpus: Gpus, driver: str, table: Compat) -> Refus
     return None
 
 
-def _is_carried(cuda: Cuda, gpus: Gpus, driver: str, table: Compat) -> bool:
-    """Whether a newer libcuda serves the release although the kernel driver is older than its CUDA asks for."""
+def _is_below(lowest: str | None, cuda: str, gpus: Gpus, driver: str, table: Compat) -> bool:
+    """Whether the driver is older than what a CUDA release runs on, and no newer libcuda makes up for it."""
+    if lowest is None or driver_number(driver) >= Version(lowest):
+        return False
+    return not _is_carried(cuda, gpus, driver, table)
+
+
+def _is_carried(cuda: str, gpus: Gpus, driver: str, table: Compat) -> bool:
+    """Whether a newer libcuda serves a CUDA release although the kernel driver is older than that asks for."""
     own = cuda_of_driver(driver, table, windows=gpus.wsl)
     if gpus.cuda is None or own is None or not all(map(_is_data_centre, gpus.usable)):
         return False
-    return Version(own) < Version(gpus.cuda) and Version(gpus.cuda).major >= Version(cuda.built_for).major
+    return Version(own) < Version(gpus.cuda) and Version(gpus.cuda).major >= Version(cuda).major
 
 
 def serves(cuda: Cuda, gpu: Gpu, table: Compat) -> bool:
@@ -282,13 +302,14 @@ def conda_refusal(build: CondaBuild, gpus: Gpus, table: Compat) -> Refusal | Non
             return Refusal(
                 code="gpu-arch-unsupported", why=f"{release} has no code for {describe(gpu)}, only for {has}"
             )
-    major = Version(build.cuda or "0").major
-    if gpus.cuda is not None and Version(gpus.cuda).major < major:
-        # Within a major version, CUDA runs on the drivers of its first release.
-        needed = driver_for(f"{major}.0", table, windows=gpus.wsl)
-        return Refusal(
-            code="gpu-driver-too-old",
-            why=f"{release} needs a driver for CUDA {major}; this machine has {gpus.driver}, for CUDA {gpus.cuda}",
-            driver=needed,
-        )
-    return None
+    if build.cuda is None or gpus.driver is None:
+        return None
+    needed = lowest_driver(build.cuda, table, windows=gpus.wsl)
+    if not _is_below(needed, build.cuda, gpus, gpus.driver, table):
+        return None
+    known = f", for CUDA {gpus.cuda}" if gpus.cuda else ""
+    return Refusal(
+        code="gpu-driver-too-old",
+        why=f"{release} needs driver {needed} or newer, for CUDA {build.cuda}; this machine has {gpus.driver}{known}",
+        driver=needed,
+    )

@@ -59,9 +59,7 @@ def oldest_driver(context: DecisionContext) -> str | None:
     later = Gpus(usable=(), driver=None, cuda=None, wsl=wsl)
     found = first(evaluate(replace(context, gpus=later), "cuda")[0])
     cuda = None if found is None else cuda_of(context, found.candidate)
-    if cuda is None:
-        return None
-    return cuda.driver_wsl if wsl else cuda.driver_linux
+    return None if cuda is None else gpus.lowest_driver(cuda.built_for, context.table, windows=wsl)
 
 
 def least_driver(context: DecisionContext, found: Gpus) -> tuple[str, str] | None:

@@ -88,6 +88,18 @@ def test_toolkits_and_their_drivers_rise_together() -> None:
     assert [Version(row.linux) for row in rows] == sorted(Version(row.linux) for row in rows)
 
 
+def test_generations_of_cuda_rise_with_their_drivers_and_hold_their_first_toolkit() -> None:
+    rows = table().cuda_generations
+    assert [row.cuda for row in rows] == ["11", "12", "13"]
+    assert [Version(row.linux) for row in rows] == sorted(Version(row.linux) for row in rows)
+    assert all(row.source in table().sources for row in (*rows, *table().toolkit_drivers))
+    # Every major version since is one of them, so that no release falls back to the driver of its own toolkit.
+    assert {row.cuda.split(".", maxsplit=1)[0] for row in table().toolkit_drivers} == {"8", "9", "10", "11", "12", "13"}
+    assert {row.cuda.built_for.split(".", maxsplit=1)[0] for row in table().releases if row.cuda} <= {
+        row.cuda for row in rows
+    }
+
+
 def test_a_release_is_found_by_any_spelling_of_its_version() -> None:
     found = table().release("2.15.0-1")
     assert found is not None

@@ -187,8 +187,8 @@ hint: use `tensorflow.accelerator = "auto"`""",
         profile(accelerator="cuda", environment={"kind": "conda"}, conda={"tensorflow": "conda"}),
         T4,
         """\
-gpu-driver-too-old 17: CUDA cannot work on this machine: conda-forge's TensorFlow 2.19.1 needs a driver for CUDA 12; \
-this machine has 470.82.01, for CUDA 11.4
+gpu-driver-too-old 17: CUDA cannot work on this machine: conda-forge's TensorFlow 2.19.1 needs driver 525.60.13 \
+or newer, for CUDA 12.8; this machine has 470.82.01, for CUDA 11.4
 - the profile demands a GPU: `tensorflow.accelerator = "cuda"`
 - Linux on x86-64
 - GPUs: Tesla T4 (compute capability 7.5, Turing) (NVML)

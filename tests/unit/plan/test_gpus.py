@@ -26,12 +26,9 @@ CUDA = Cuda(
     native=("6.0", "7.0", "8.0", "8.9", "9.0"),
     ptx=("9.0",),
     mostly_ptx=("9.0",),
-    driver_linux="525.60.13",
-    driver_wsl="528.33",
     pins=(),
     source="",
     capabilities_source="",
-    driver_source="",
 )
 OLD = dataclasses.replace(CUDA, built_for="11.8", native=("3.5", "5.0", "7.0", "8.0"), ptx=("8.0",), mostly_ptx=())
 
