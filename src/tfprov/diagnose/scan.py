@@ -14,45 +14,12 @@ from types import MappingProxyType
 from typing import BinaryIO
 
 from tfprov.diagnose.lines import LINE_LENGTH, blocks, clean, joined, without_colours
+from tfprov.diagnose.literals import Group, Literal, beginnings, groups_of, word_of
 from tfprov.diagnose.records import Hit, Line, Rule
 from tfprov.redact import redact
 
-# Words that every log is full of: a literal is known by another of its words, if it has one.
-_COMMON = frozenset(
-    {
-        *("and", "are", "at", "be", "been", "but", "by", "can", "could", "for", "from", "has", "have", "in"),
-        *(
-            *("you", "your"),
-            "is",
-            "it",
-            "not",
-            "of",
-            "on",
-            "or",
-            "set",
-            "that",
-            "the",
-            "this",
-            "to",
-            "was",
-            "were",
-            "with",
-            "you",
-            "your",
-        ),
-        *("device", "driver", "error", "errors", "fail", "failed", "failure", "file", "found", "gpu", "http", "https"),
-        *("import", "install", "installed", "library", "line", "module", "name", "package", "packages", "python"),
-        *("requirement", "requires", "tensorflow", "tried", "unable", "url", "version"),
-    }
-)
-_WORD = re.compile(rb"[a-z]{3,}")
 _WORDS_AND_LINES = bytes(byte if 97 <= byte <= 122 or byte == 10 else 32 for byte in range(256))
 """Translates lines in lower case into their words, with blanks for all else."""
-
-_Literal = tuple[bytes, tuple[int, ...]]
-"""A literal with the numbers of the rules that need it."""
-_Group = tuple[bytes, tuple[_Literal, ...]]
-"""What literals of one word begin with, and those: none like `os error 28` needs a look where `os error` is not."""
 
 _SHAPE = bytes.maketrans(b"123456789", b"000000000")
 _MOST_SHAPES = 20_000
@@ -136,26 +103,6 @@ class Scanned:
     tail: tuple[Line, ...]
 
 
-def word_of(literal: bytes) -> bytes:
-    """The word that a literal is known by: the longest that is not common.
-
-    Raises:
-        ValueError: it has no word of three letters.
-    """
-    words: list[bytes] = _WORD.findall(literal)
-    if not words:
-        raise ValueError(f"a literal needs a word of three letters: {literal!r}")
-    return max(words, key=lambda word: (word.decode() not in _COMMON, len(word)))
-
-
-def _groups(word: bytes, literals: Sequence[_Literal]) -> tuple[_Group, ...]:
-    """Literals of a word by what they begin with, up to the end of the word."""
-    groups: dict[bytes, list[_Literal]] = {}
-    for literal, rules in literals:
-        groups.setdefault(literal[: literal.index(word) + len(word)], []).append((literal, rules))
-    return tuple((start, tuple(ones)) for start, ones in groups.items())
-
-
 class Scanner:
     """Rules made ready for many logs. Compiling takes some milliseconds; the scanner itself keeps no state of a log."""
 
@@ -169,17 +116,18 @@ class Scanner:
             for literal in rule.needs:
                 by_literal.setdefault(literal.encode(), []).append(index)
         # A literal is looked for in lines in which a word of it stands, or a longer word that holds that one.
-        by_word: dict[bytes, list[_Literal]] = {}
+        by_word: dict[bytes, list[Literal]] = {}
         for needle, indexes in by_literal.items():
             by_word.setdefault(word_of(needle), []).append((needle, tuple(indexes)))
         # By its first three letters: a new word of a log is looked up by every three that it has.
-        self._by_letters: dict[bytes, list[tuple[bytes, tuple[_Group, ...]]]] = {}
+        self._by_letters: dict[bytes, list[tuple[bytes, tuple[Group, ...]]]] = {}
         for word, literals in by_word.items():
-            self._by_letters.setdefault(word[:3], []).append((word, _groups(word, literals)))
+            self._by_letters.setdefault(word[:3], []).append((word, groups_of(word, literals)))
+        self._beginnings = beginnings(by_word)
 
     def scan(self, stream: BinaryIO) -> Scanned:
         """Read a log to its end."""
-        return _Pass(self._compiled, self._by_letters).run(stream)
+        return _Pass(self._compiled, self._by_letters, self._beginnings).run(stream)
 
 
 class _Pass:
@@ -188,15 +136,18 @@ class _Pass:
     def __init__(
         self,
         compiled: Sequence[_Compiled],
-        by_letters: Mapping[bytes, Sequence[tuple[bytes, tuple[_Group, ...]]]],
+        by_letters: Mapping[bytes, Sequence[tuple[bytes, tuple[Group, ...]]]],
+        beginnings: re.Pattern[bytes],
     ) -> None:
         self._compiled = compiled
+        self._longest = max((one.rule.span for one in compiled), default=1) - 1
         self._by_letters = by_letters
+        self._beginnings = beginnings
         # Rules that have matched so often that another match tells nothing new.
         self._done: set[int] = set()
         self._dull: set[bytes] = set()
         # A word of the log to the literals that are known by it or by a part of it.
-        self._telling: dict[bytes, tuple[_Group, ...]] = {}
+        self._telling: dict[bytes, tuple[Group, ...]] = {}
         self._found: dict[int, _Found] = {}
         # Shape to the rules that matched in it; rules that read digits are looked up by the exact text instead.
         self._shapes: dict[bytes, tuple[int, ...]] = {}
@@ -269,6 +220,10 @@ class _Pass:
             if is_dull(parts):
                 continue
             low = lows[index]
+            if len(low) > LINE_LENGTH:
+                # Each part of it is asked by itself.
+                found[index] = []
+                continue
             rules = self._asked(parts, low) - self._done
             if rules:
                 found[index] = sorted(rules)
@@ -295,17 +250,17 @@ class _Pass:
         words -= self._dull
         words.difference_update(self._telling)
         by_letters = self._by_letters
-        for word in words:
-            groups: list[_Group] = []
+        for word in set(self._beginnings.findall(b" ".join(words))):
+            groups: list[Group] = []
             for start in range(len(word) - 2):
                 for part, ones in by_letters.get(word[start : start + 3], ()):
                     if word.startswith(part, start):
                         groups += ones
-            groups = self._of_use(groups)
+            groups = self._of_use(groups) if groups else groups
             if groups:
                 self._telling[word] = tuple(groups)
-            else:
-                self._dull.add(word)
+                words.discard(word)
+        self._dull |= words
 
     def _line(
         self, number: int, index: int, lines: list[bytes], *, shape: bytes, rules: list[int], following: bytes
@@ -314,23 +269,25 @@ class _Pass:
         after: list[str] | None = None
         matched: list[int] = []
         # What a pattern over several lines or one that reads digits says of this line, it need not say of another.
-        longest = max(self._compiled[rule].rule.span for rule in rules) - 1
-        spans = longest > 0
-        varies = spans or len(shape) > _SHAPE_LENGTH or any(self._compiled[rule].numeric for rule in rules)
+        varies = len(shape) > _SHAPE_LENGTH or any(
+            self._compiled[rule].numeric or self._compiled[rule].rule.span > 1 for rule in rules
+        )
         for window in _windows(raw):
             text = clean(window)
-            known = None if spans else self._exact.get(text)
+            known = self._exact.get(text)
             if known is not None:
                 self._again(number + index, window, known)
                 continue
             outcome = []
+            spans = False
             for rule in rules if len(raw) <= LINE_LENGTH else self._worth(window):
                 compiled = self._compiled[rule]
                 read = text
                 if compiled.rule.span > 1:
+                    spans = True
                     if self._spent(rule):
                         continue
-                    after = _following(lines, index, following, longest) if after is None else after
+                    after = _following(lines, index, following, self._longest) if after is None else after
                     read = joined([text, *after[: compiled.rule.span - 1]])
                 match = self._search(rule, read)
                 if match is not None:
@@ -391,7 +348,7 @@ class _Pass:
         self._telling = {word: groups for word, groups in left.items() if groups}
         self._dull.update(left.keys() - self._telling.keys())
 
-    def _of_use(self, groups: Iterable[_Group]) -> list[_Group]:
+    def _of_use(self, groups: Iterable[Group]) -> list[Group]:
         left = ((start, tuple(one for one in ones if not self._done.issuperset(one[1]))) for start, ones in groups)
         return [group for group in left if group[1]]
 

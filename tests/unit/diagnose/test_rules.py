@@ -8,9 +8,10 @@ import pytest
 
 from tfprov.diagnose.conditions import CONDITIONS
 from tfprov.diagnose.diagnose import diagnose_text
+from tfprov.diagnose.literals import word_of
 from tfprov.diagnose.records import NOISE, NOTHING, Rule
 from tfprov.diagnose.rules import RULES
-from tfprov.diagnose.scan import Scanner, word_of
+from tfprov.diagnose.scan import Scanner
 from tfprov.diagnose.view import CLUE, SIGN
 from tfprov.errors import CODES, Group
 
