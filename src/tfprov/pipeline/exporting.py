@@ -28,6 +28,7 @@ from tfprov.export.tree import Environment as Exported
 from tfprov.pipeline.backends.choose import lock_of
 from tfprov.pipeline.environments import find, in_use
 from tfprov.pipeline.variables import Changes, changes
+from tfprov.products import Product
 from tfprov.smoke import receipt as receipts
 
 Format: TypeAlias = Literal["oci", "squashfs", "tar", "modulefile"]
@@ -35,7 +36,7 @@ _REFERENCE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 _PREFIX = re.compile(r"(/[A-Za-z0-9._-]+)+")
 _OWN = re.compile(rf"(\.gitignore|CACHEDIR\.TAG|(.*/)?{BINDING}\.(py|pth))")
 _SQUASHFS = ("-comp", "zstd", "-Xcompression-level", "9", "-quiet", "-no-progress", "-noappend")
-_MODULES = paths.Product(what="a modulefile", is_ours=lambda stream: b"made by tfprov" in stream.read(400))
+_MODULES = Product(what="a modulefile", is_ours=lambda stream: b"made by tfprov" in stream.read(400))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

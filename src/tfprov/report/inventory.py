@@ -10,7 +10,7 @@ from typing import BinaryIO
 
 from tfprov.errors import TfprovError
 from tfprov.inventory.advisories import Audit, Found
-from tfprov.paths import Product
+from tfprov.products import Product
 from tfprov.words import count
 
 _LARGEST = 64 << 20

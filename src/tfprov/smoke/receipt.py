@@ -14,7 +14,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import BinaryIO
 
-from tfprov import __version__, paths
+from tfprov import __version__
 from tfprov.contents import text_of
 from tfprov.errors import TfprovError
 from tfprov.host.records import Facts, vector_units
