@@ -140,6 +140,11 @@ _ALL = [
     ),
     *_rows(
         Group.ARTIFACT,
+        (
+            "signature-invalid",
+            "a statement is not signed, or not by whom it has to be",
+            "have the machine prove itself again, with `tfprov smoke --attest FILE --sign-with COMMAND`",
+        ),
         ("advisory-invalid", "advisories cannot be read", "bring the file along once more"),
         ("hash-mismatch", "the content differs from the hash in the lock", "renew the lock if the file was replaced"),
         (

@@ -42,6 +42,14 @@ def smoke(
     junit: Annotated[Path | None, typer.Option(help="Write the verdict as JUnit XML to this file.")] = None,
     html: Annotated[Path | None, typer.Option(help="Write the verdict as one HTML page to this file.")] = None,
     receipt: Annotated[Path | None, typer.Option(help="Write a dated receipt of the verdict to this file.")] = None,
+    attest: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Write the receipt as an in-toto statement in a DSSE envelope, for others."),
+    ] = None,
+    sign_with: Annotated[
+        str,
+        typer.Option(metavar="COMMAND", help="Command that signs it: it gets a file as `{}` and writes `{}.sig`."),
+    ] = "",
     against: Annotated[
         Path | None, typer.Option(metavar="RECEIPT", help="Compare with this receipt; fail when less is proved.")
     ] = None,
@@ -62,9 +70,15 @@ def smoke(
 
         if profile is not None and python is not None:
             raise TfprovError("usage", "name either a PROFILE or an environment with `--python`")
+        if python is not None and attest is not None:
+            raise TfprovError(
+                "usage", "an environment that tfprov did not make has no lock that a statement could be about"
+            )
         if python is None:
             profile = profile or ""
-        files = verdicts.ReportFiles(junit=junit, html=html, receipt=receipt, against=against)
+        files = verdicts.ReportFiles(
+            junit=junit, html=html, receipt=receipt, against=against, attest=attest, sign_with=sign_with
+        )
         files.check()
         with output.progress() as emit:
             if python is not None:
@@ -89,6 +103,7 @@ def smoke(
             version=__version__,
             lock=lock,
             machine=lambda: machine_of(facts_of(os.environ)),
+            environ=os.environ,
         )
         words = text.verdict(found) + (f"\n{verdicts.text(differences)}" if against else "")
         shown = {**as_document(found), "differences": verdicts.document(differences)}

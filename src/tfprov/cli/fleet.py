@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Annotated
@@ -37,6 +38,14 @@ def gather(
         list[str] | None, typer.Option(metavar="HOST", help="A host that must have a result. May be repeated.")
     ] = None,
     html: Annotated[Path | None, typer.Option(help="Write the report as one HTML page to this file.")] = None,
+    verify_with: Annotated[
+        str,
+        typer.Option(
+            metavar="COMMAND",
+            help="Believe only signed statements (`tfprov smoke --attest`) whose signature this command finds good: it "
+            "gets a file as `{}` and its signature as `{}.sig`.",
+        ),
+    ] = "",
     title: Annotated[str, typer.Option(help="What was rolled out, for the page.")] = "Rollout",
     as_json: Json = False,
 ) -> None:
@@ -45,13 +54,16 @@ def gather(
     with failures(output):
         from tfprov.report import fleet
         from tfprov.report.page import PAGE
+        from tfprov.smoke.attestation import check_command
 
         if not results and not expect:
             raise TfprovError("usage", "name results, or with `--expect` the hosts that should have one")
         if html is not None:
             PAGE.check(html)
         files = [one for path in results or () for one in (sorted(path.glob("*.json")) if path.is_dir() else [path])]
-        hosts = fleet.gather(files, expected=expect or ())
+        if verify_with:
+            check_command(verify_with, "--verify-with")
+        hosts = fleet.gather(files, expected=expect or (), verify_with=verify_with, environ=os.environ)
         if html is not None:
             PAGE.write(html, fleet.html(hosts, title=title, made=datetime.now(timezone.utc)).encode())
         failure = fleet.loss(hosts)

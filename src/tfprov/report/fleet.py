@@ -6,11 +6,13 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
+from types import MappingProxyType
 
 from tfprov.contents import text_of
 from tfprov.errors import CODES, TfprovError
 from tfprov.redact import redact
 from tfprov.report.page import code, page, text
+from tfprov.smoke import attestation
 from tfprov.structured import json_of
 from tfprov.words import count
 
@@ -73,24 +75,32 @@ class Host:
     checks: tuple[Check, ...] = ()
 
 
-def gather(files: Iterable[Path], *, expected: Sequence[str] = ()) -> tuple[Host, ...]:
+def gather(
+    files: Iterable[Path],
+    *,
+    expected: Sequence[str] = (),
+    verify_with: str = "",
+    environ: Mapping[str, str] = MappingProxyType({}),
+) -> tuple[Host, ...]:
     """The hosts of the result files, the worst first.
 
     Args:
-        files: results of the Ansible module, or documents of `tfprov up --json` and `tfprov smoke --json`. The name
-            of the host is that of its file, without `.json`.
+        files: results of the Ansible module, documents of `tfprov up --json` and `tfprov smoke --json`, receipts and
+            statements. The name of the host is that of its file, without `.json`.
         expected: hosts that should have a result; those without one are reported so.
+        verify_with: command that verifies a statement; whatever else came is not believed then. Empty for none.
+        environ: its variables.
 
     Raises:
         TfprovError: `usage` when a file holds something else.
     """
-    hosts = {path.name.removesuffix(".json"): _read(path) for path in files}
+    hosts = {path.name.removesuffix(".json"): _read(path, verify_with, environ) for path in files}
     hosts.update({name: Host(name=name, state=SILENT) for name in expected if name not in hosts})
     order = list(_MEANING)
     return tuple(sorted(hosts.values(), key=lambda host: (-order.index(host.state), host.name)))
 
 
-def _read(path: Path) -> Host:
+def _read(path: Path, verify_with: str, environ: Mapping[str, str]) -> Host:
     name = path.name.removesuffix(".json")
     try:
         found = json_of(text_of(path))
@@ -98,11 +108,31 @@ def _read(path: Path) -> Host:
         raise TfprovError("usage", f"`{path}` cannot be read", evidence=(str(error),)) from error
     except (ValueError, RecursionError) as error:
         raise TfprovError("usage", f"`{path}` is not a JSON document", evidence=(str(error),)) from error
+    envelope = attestation.opened(found)
+    if verify_with:
+        doubt = "it is not a statement"
+        if envelope is not None:
+            doubt = attestation.unverified(envelope, verify_with=verify_with, environ=environ)
+        if doubt:
+            return Host(
+                name=name,
+                state=FAILED,
+                code="signature-invalid",
+                what=f"`{path}` is not believed",
+                evidence=(doubt,),
+                hint=CODES["signature-invalid"].remedy,
+            )
+    if envelope is not None:
+        found = attestation.receipt_in(envelope)
+    if isinstance(found, dict) and "receipt" in found:
+        verdict = found.get("verdict")
+        found = {**found, "command": "smoke", "ok": isinstance(verdict, dict) and verdict.get("ok") is True}
     if not isinstance(found, dict) or found.get("command") not in {"rollout", "up", "smoke"}:
         raise TfprovError(
             "usage",
             f"`{path}` is not the result of a host",
-            hint="give what the Ansible module, `tfprov up --json` or `tfprov smoke --json` printed",
+            hint="give what the Ansible module, `tfprov up --json` or `tfprov smoke --json` printed, or what "
+            "`tfprov smoke --receipt` or `--attest` wrote",
         )
     why = _table(found.get("error"))
     state = found.get("state") or (VERIFIED if found.get("ok") else FAILED)

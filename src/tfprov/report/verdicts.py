@@ -11,6 +11,7 @@ from tfprov.errors import TfprovError
 from tfprov.redact import redact
 from tfprov.report import html, junit
 from tfprov.report.page import PAGE
+from tfprov.smoke import attestation
 from tfprov.smoke import receipt as receipts
 from tfprov.smoke.receipt import Difference
 from tfprov.smoke.records import Verdict
@@ -18,20 +19,38 @@ from tfprov.smoke.records import Verdict
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReportFiles:
-    """Which files to write, and what to compare with; None for what is not files."""
+    """Which files to write, and what to compare with; None for what is not files.
+
+    Attributes:
+        attest: for a statement that others can verify.
+        sign_with: command that signs it; empty for none.
+    """
 
     junit: Path | None = None
     html: Path | None = None
     receipt: Path | None = None
     against: Path | None = None
+    attest: Path | None = None
+    sign_with: str = ""
 
     def check(self) -> None:
         """Make sure that each file may be written.
 
         Raises:
-            TfprovError: `path-not-ours` when something that tfprov did not write is in the place of one.
+            TfprovError: `path-not-ours` when something that tfprov did not write is in the place of one; `usage` for
+                a command that cannot sign.
         """
-        for path, product in ((self.junit, junit.JUNIT), (self.html, PAGE), (self.receipt, receipts.RECEIPT)):
+        if self.sign_with:
+            if self.attest is None:
+                raise TfprovError("usage", "`--sign-with` signs the statement of `--attest`, which is not asked for")
+            attestation.check_command(self.sign_with, "--sign-with")
+        products = (
+            (self.junit, junit.JUNIT),
+            (self.html, PAGE),
+            (self.receipt, receipts.RECEIPT),
+            (self.attest, attestation.STATEMENT),
+        )
+        for path, product in products:
             if path is not None:
                 product.check(path)
 
@@ -45,6 +64,7 @@ def save(
     version: str,
     lock: str | None,
     machine: Callable[[], Mapping[str, str]],
+    environ: Mapping[str, str],
 ) -> tuple[Difference, ...]:
     """Write what is files; differences to the older receipt, empty when there is none.
 
@@ -56,6 +76,7 @@ def save(
         version: version of tfprov.
         lock: digest of the lock; None when there is none.
         machine: describes the machine; called only for a receipt.
+        environ: variables of the command that signs.
 
     Raises:
         TfprovError: the older receipt cannot be read; `path-not-ours`, see `ReportFiles.check`.
@@ -66,11 +87,15 @@ def save(
         junit.JUNIT.write(files.junit, junit.render(found).encode())
     if files.html is not None:
         PAGE.write(files.html, html.render(found, title=title, made=now).encode())
-    if files.receipt is None and older is None:
+    if files.receipt is None and older is None and files.attest is None:
         return ()
     made = receipts.make(found, now=now, version=version, lock=lock, machine=machine())
     if files.receipt is not None:
         receipts.write(files.receipt, made)
+    if files.attest is not None:
+        statement = attestation.statement(made, lock_name=f"lock of {title}")
+        content = attestation.sealed(statement, sign_with=files.sign_with, environ=environ)
+        attestation.STATEMENT.write(files.attest, content)
     return () if older is None else receipts.compare(older, made)
 
 

@@ -27,7 +27,7 @@ def machine() -> Mapping[str, str]:
 
 
 def saved(verdict: Verdict, files: ReportFiles) -> tuple[Difference, ...]:
-    return save(verdict, files, title="train", now=NOW, version="0.1", lock=None, machine=machine)
+    return save(verdict, files, title="train", now=NOW, version="0.1", lock=None, machine=machine, environ={})
 
 
 def test_every_file_that_is_wanted_is_written_and_no_other(tmp_path: Path) -> None:
@@ -71,7 +71,7 @@ def test_the_machine_is_asked_for_a_receipt_only(tmp_path: Path) -> None:
         raise AssertionError
 
     files = ReportFiles(junit=tmp_path / "x.xml")
-    assert save(VERDICT, files, title="x", now=NOW, version="0.1", lock=None, machine=refuse) == ()
+    assert save(VERDICT, files, title="x", now=NOW, version="0.1", lock=None, machine=refuse, environ={}) == ()
 
 
 def test_the_machine_in_a_receipt_is_what_stays() -> None:

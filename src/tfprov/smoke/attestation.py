@@ -1,0 +1,222 @@
+"""Receipts as statements that others can verify: in-toto's test result in a DSSE envelope.
+
+How it is signed is the business of a command of the site. It gets a file with the bytes that DSSE signs, and leaves its
+signature beside it; another command says whether that is right.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+import shlex
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from tfprov import paths, process
+from tfprov.errors import TfprovError
+from tfprov.smoke import receipt as receipts
+from tfprov.smoke.receipt import Receipt
+
+TYPE = "application/vnd.in-toto+json"
+_STATEMENT = "https://in-toto.io/Statement/v1"
+_PREDICATE = "https://in-toto.io/attestation/test-result/v0.1"
+_OWN = "tfprov"
+_PLACE = "{}"
+_LARGEST = 16 << 20
+_LARGEST_SIGNATURE = 1 << 20
+_MOST_LINES = 3
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Envelope:
+    """A statement with its signatures.
+
+    Attributes:
+        payload: the statement, as it was signed.
+        signatures: none where nobody signed it.
+    """
+
+    payload: bytes
+    signatures: tuple[bytes, ...]
+
+    @property
+    def signed(self) -> bytes:
+        """The bytes that a signature is of (DSSE's pre-authentication encoding)."""
+        return b" ".join((b"DSSEv1", *_counted(TYPE.encode()), *_counted(self.payload)))
+
+
+def statement(receipt: Receipt, *, lock_name: str) -> dict[str, object]:
+    """The statement of a receipt: its subject is the lock, by whose hash the environment can be made again.
+
+    Args:
+        receipt: of an environment with a lock.
+        lock_name: name of the lock file.
+
+    Raises:
+        TfprovError: `usage` when there is no lock.
+    """
+    if receipt.lock is None:
+        raise TfprovError(
+            "usage",
+            "an environment without a lock has nothing that a statement could be about",
+            hint="write a receipt with `--receipt`, or take it over with `tfprov adopt`",
+        )
+    own = json.loads(receipts.render(receipt))
+    passed: list[str] = []
+    warned: list[str] = []
+    failed: list[str] = []
+    for device in own["devices"]:
+        for leg in device["legs"]:
+            name = f"{device['name']} {leg['leg']}"
+            (warned if leg.get("skipped") else passed if leg.get("ok") else failed).append(name)
+    result = "FAILED" if failed or not own["verdict"].get("ok") else "PASSED"
+    return {
+        "_type": _STATEMENT,
+        "subject": [{"name": lock_name, "digest": {"sha256": receipt.lock}}],
+        "predicateType": _PREDICATE,
+        "predicate": {
+            "result": result,
+            "configuration": [
+                {"name": "machine", "digest": {"sha256": receipt.facts}},
+                {"name": f"tfprov {receipt.tfprov}", "annotations": {"level": own["verdict"].get("level")}},
+            ],
+            "passedTests": passed,
+            "warnedTests": warned,
+            "failedTests": failed,
+            _OWN: own,
+        },
+    }
+
+
+def sealed(document: Mapping[str, object], *, sign_with: str, environ: Mapping[str, str]) -> bytes:
+    """A statement in its envelope, as a file has it.
+
+    Args:
+        document: the statement.
+        sign_with: command that signs the file `{}` and writes `{}.sig`; empty for no signature.
+        environ: its variables.
+
+    Raises:
+        TfprovError: `usage` when the command cannot be read or leaves no signature.
+    """
+    payload = json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode()
+    envelope = Envelope(payload=payload, signatures=())
+    signatures = [_sign(envelope, sign_with, environ)] if sign_with else []
+    content = {
+        "payloadType": TYPE,
+        "payload": base64.b64encode(payload).decode(),
+        "signatures": [{"keyid": "", "sig": base64.b64encode(each).decode()} for each in signatures],
+    }
+    return (json.dumps(content, indent=2) + "\n").encode()
+
+
+def opened(content: object) -> Envelope | None:
+    """The envelope that a JSON document is; None for any other document."""
+    try:
+        if not isinstance(content, dict) or content["payloadType"] != TYPE:
+            return None
+        payload = base64.b64decode(content["payload"], validate=True)
+        signatures = tuple(base64.b64decode(each["sig"], validate=True) for each in content["signatures"])
+    except (LookupError, TypeError, ValueError, binascii.Error):
+        return None
+    return Envelope(payload=payload, signatures=signatures)
+
+
+def receipt_in(envelope: Envelope) -> dict[str, object] | None:
+    """What tfprov says in a statement, as a receipt has it; None in a statement of somebody else."""
+    try:
+        found = json.loads(envelope.payload)
+        if found["_type"] != _STATEMENT or found["predicateType"] != _PREDICATE:
+            return None
+        own = found["predicate"][_OWN]
+        (subject,) = found["subject"]
+        if own["lock"] != subject["digest"]["sha256"]:
+            return None
+    except (LookupError, TypeError, ValueError, RecursionError):
+        return None
+    return own if isinstance(own, dict) else None
+
+
+def unverified(envelope: Envelope, *, verify_with: str, environ: Mapping[str, str]) -> str:
+    """Why a statement cannot be trusted; empty when one of its signatures is right.
+
+    Args:
+        envelope: it.
+        verify_with: command that ends with status 0 when `{}.sig` is a good signature of the file `{}`.
+        environ: its variables.
+
+    Raises:
+        TfprovError: `usage` when the command cannot be read or started.
+    """
+    why = "it is not signed"
+    for signature in envelope.signatures:
+        with paths.temporary("verify") as work:
+            place = work / "statement"
+            place.write_bytes(envelope.signed)
+            place.with_name("statement.sig").write_bytes(signature)
+            done = _run(verify_with, place, "--verify-with", environ)
+            if done.ok:
+                return ""
+            why = "; ".join((done.stderr or done.stdout).strip().splitlines()[-_MOST_LINES:]) or "the command says no"
+    return why
+
+
+def _sign(envelope: Envelope, command: str, environ: Mapping[str, str]) -> bytes:
+    with paths.temporary("sign") as work:
+        place = work / "statement"
+        place.write_bytes(envelope.signed)
+        done = _run(command, place, "--sign-with", environ)
+        signature = place.with_name("statement.sig")
+        if not done.ok or not signature.is_file() or not 0 < signature.stat().st_size <= _LARGEST_SIGNATURE:
+            lines = (done.stderr or done.stdout).strip().splitlines()[-_MOST_LINES:]
+            raise TfprovError(
+                "usage",
+                f"the command of `--sign-with` left no signature: it ended with status {done.returncode}",
+                evidence=tuple(lines),
+                hint="it has to sign the file `{}` and to write `{}.sig`, without asking for anything",
+            )
+        return signature.read_bytes()
+
+
+def check_command(command: str, option: str) -> Sequence[str]:
+    """The words of a command that names a file as `{}`.
+
+    Raises:
+        TfprovError: `usage` when it does not, or cannot be read.
+    """
+    try:
+        words = shlex.split(command)
+    except ValueError as error:
+        raise TfprovError("usage", f"the command of `{option}` cannot be read: {error}") from error
+    if not any(_PLACE in word for word in words):
+        raise TfprovError(
+            "usage",
+            f"the command of `{option}` does not name the file that it is about",
+            hint="`{}` stands for the file, `{}.sig` for its signature",
+        )
+    return words
+
+
+def _run(command: str, place: Path, option: str, environ: Mapping[str, str]) -> process.Finished:
+    words = [word.replace(_PLACE, str(place)) for word in check_command(command, option)]
+    try:
+        return process.run(words, env=environ)
+    except OSError as error:
+        raise TfprovError("usage", f"the command of `{option}` cannot be started: {error}") from error
+
+
+def _counted(content: bytes) -> tuple[bytes, bytes]:
+    return str(len(content)).encode(), content
+
+
+def _is_ours(content: bytes) -> bool:
+    try:
+        found = opened(json.loads(content))
+    except (ValueError, RecursionError):
+        return False
+    return found is not None and receipt_in(found) is not None
+
+
+STATEMENT = paths.Product(what="a statement", is_ours=lambda stream: _is_ours(stream.read(_LARGEST)))
