@@ -32,11 +32,11 @@ def sbom(
         from tfprov.report import inventory
 
         if target is not None:
-            inventory.SBOM.check(Path.cwd() / target)
+            inventory.SBOM.check(target)
         found = bill_of_materials(profile, cwd=Path.cwd(), environ=os.environ)
         content = inventory.rendered(found)
         if target is not None:
-            inventory.SBOM.write(Path.cwd() / target, content.encode())
+            inventory.SBOM.write(target, content.encode())
         words = content.rstrip("\n") if target is None else inventory.written(found, Path.cwd() / target)
         output.result(words, {"sbom": found})
 

@@ -16,6 +16,7 @@ from pathlib import Path
 
 from tfprov import paths, process
 from tfprov.errors import TfprovError
+from tfprov.products import Product
 from tfprov.smoke import receipt as receipts
 from tfprov.smoke.receipt import Receipt
 
@@ -219,4 +220,4 @@ def _is_ours(content: bytes) -> bool:
     return found is not None and receipt_in(found) is not None
 
 
-STATEMENT = paths.Product(what="a statement", is_ours=lambda stream: _is_ours(stream.read(_LARGEST)))
+STATEMENT = Product(what="a statement", is_ours=lambda stream: _is_ours(stream.read(_LARGEST)))

@@ -20,14 +20,19 @@ OUTPUTS = {
     "smoke junit": ("smoke", "cpu", "--junit", "out.xml"),
     "smoke html": ("smoke", "cpu", "--html", "out.html"),
     "smoke receipt": ("smoke", "cpu", "--receipt", "out.json"),
+    "smoke attest": ("smoke", "cpu", "--attest", "out.json"),
     "gather html": ("gather", "host.json", "--html", "out.html"),
     "bundle target": ("bundle", "cpu", "--output", "out.tar"),
     "report to": ("report", "--yes", "--output", "out.zip"),
     "init path": ("init", "out.toml"),
     "status prometheus": ("status", "cpu", "--prometheus", "out.prom"),
+    "sbom target": ("sbom", "cpu", "--output", "out.json"),
+    "export target": ("export", "cpu", "--format", "tar", "--output", "out.tar"),
     "adopt to": ("adopt", ".venv", "--output", "out.toml"),
 }
 INPUTS = {
+    "audit places",
+    "export base",
     "adopt path",
     "add prefix",
     "explain host",
@@ -123,7 +128,7 @@ def test_what_somebody_else_put_there_stays(
 
 
 @pytest.mark.parametrize(
-    "words", [each for each in OUTPUTS.values() if each[0] not in {"bundle", "report", "init", "adopt"}]
+    "words", [each for each in OUTPUTS.values() if each[0] not in {"bundle", "report", "init", "adopt", "export"}]
 )
 def test_a_folder_is_not_a_file_name(words: tuple[str, ...], folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for place, why in ((".", "it is a folder"), ("host.json/x", "`host.json` is not a folder")):
