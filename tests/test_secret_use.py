@@ -14,7 +14,6 @@ SOURCE = Path(tfprov.__file__).parent
 
 READERS = {
     "conda.channels.with_token": "the address of an archive, for the HTTP client",
-    "conda.client._revealed": "the standard input of the worker",
     "fetch.addresses.expand": "an address or a variable of a child, as the profile wants it",
     "fetch.client._routed": "the proxy of the HTTP client",
     "fetch.credentials.Login": "an `Authorization` header, an address in the environment of a child",

@@ -16,6 +16,7 @@ from tfprov.wants.conda_specs import CondaSpec
 
 _DEFAULTS = ("main", "r")
 """What conda's `defaults` stands for, but for a third one that has packages for Windows alone."""
+_ALIAS = "https://conda.anaconda.org"
 _TOKEN = re.compile(r"^/t/(?P<token>[^/]+)(?P<rest>/.*)?$")
 
 
@@ -117,27 +118,9 @@ def mirrored(url: str, found: Sequence[Channel], bases: Mapping[str, str]) -> tu
     return ()
 
 
-def credentials(
-    found: Sequence[Channel], logins: Mapping[str, tuple[Secret, Secret]]
-) -> Mapping[str, Mapping[str, object]]:
-    """What the library reads as a file of credentials, by host name.
-
-    Args:
-        found: channels.
-        logins: user and password by host name, for hosts without credentials in their channel.
-    """
-    known: dict[str, Mapping[str, object]] = {
-        host: {"BasicHTTP": {"username": user, "password": password}} for host, (user, password) in logins.items()
-    }
-    for channel in found:
-        host = urlsplit(channel.name).hostname
-        if host is None:
-            continue
-        if channel.token is not None:
-            known[host] = {"CondaToken": channel.token}
-        elif channel.login is not None:
-            known[host] = {"BasicHTTP": {"username": channel.login[0], "password": channel.login[1]}}
-    return known
+def address_of(channel: Channel) -> str:
+    """Where a channel is, without credentials; one with a name alone is where conda looks for it."""
+    return channel.name if "://" in channel.name else f"{_ALIAS}/{channel.name}"
 
 
 def subdir(system: str, machine: str) -> str:

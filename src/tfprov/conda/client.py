@@ -20,7 +20,6 @@ from tfprov.errors import TfprovError
 from tfprov.events import Emit, Note
 from tfprov.lock.records import LockedFile
 from tfprov.paths import write_atomic
-from tfprov.secret import Secret
 from tfprov.structured import json_of
 
 _MODULES = ("rattler", "conda_lock")
@@ -90,19 +89,15 @@ class ChannelAccess:
     Attributes:
         cache: folder of the indexes.
         environ: environment variables of the worker: proxies, certificates.
-        credentials: for the library, by host name.
+        read_at: where each channel is read, by its name; those that are not named, where they are.
         offline: use cached indexes only.
-        mirror: number of the mirror to read of each channel; None for the channel itself.
-        retries: by the library.
         seconds: time limit of the worker. The library has none of its own and can wait for ever.
     """
 
     cache: Path
     environ: Mapping[str, str]
-    credentials: Mapping[str, Mapping[str, object]] = field(default_factory=dict)
+    read_at: Mapping[str, str] = field(default_factory=dict)
     offline: bool = False
-    mirror: int | None = None
-    retries: int = 1
     seconds: float = _SECONDS
 
 
@@ -113,32 +108,25 @@ def solve(question: Solve, access: ChannelAccess, *, emit: Emit) -> Solved:
         TfprovError: `conda-unsatisfiable` or `conda-package-missing` with the smallest change that would help, or a
             network code when a channel cannot be read.
     """
-    channels = []
-    for channel in question.channels:
-        read = channel.name
-        if access.mirror is not None and channel.mirrors:
-            read = channel.mirrors[access.mirror % len(channel.mirrors)]
-        channels.append({"name": channel.name, "read": read})
+    names = [channel.name for channel in question.channels]
     answer = _ask(
         {
             "operation": "solve",
-            "channels": channels,
+            "channels": [{"name": name, "read": access.read_at.get(name, name)} for name in names],
             "subdir": question.subdir,
             "specs": question.specs,
             "virtual": [asdict(one) for one in question.virtual],
             "detect": question.detect,
             "cache": str(access.cache),
-            "credentials": access.credentials,
             "offline": access.offline,
             "prefer": [asdict(one) for one in question.prefer],
             "relax": question.relax,
             "exclude_newer": question.exclude_newer,
-            "retries": access.retries,
         },
         environ=access.environ,
         seconds=access.seconds,
         emit=emit,
-        subject=", ".join(channel.name for channel in question.channels),
+        subject=", ".join(names),
     )
     found = TypeAdapter(Solved).validate_python(answer)
     for package in found.packages:
@@ -327,9 +315,7 @@ def _ask(
 
     # Isolated (-I), so that no Python variables of this machine reach it.
     argv = [sys.executable, "-I", "-m", "tfprov.conda.worker"]
-    answer = process.run(
-        argv, env=environ, stdin=json.dumps(request, default=_revealed), timeout=seconds, on_stdout=note
-    )
+    answer = process.run(argv, env=environ, stdin=json.dumps(request), timeout=seconds, on_stdout=note)
     last = _parsed(answer.stdout.strip().rpartition("\n")[2])
     if "result" in last:
         found = last["result"]
@@ -346,13 +332,6 @@ def _ask(
         )
     ended = answer.signal_name or f"status {answer.returncode}"
     raise TfprovError("install-failed", f"the conda worker ended with {ended}", evidence=tuple(said))
-
-
-def _revealed(value: object) -> str:
-    """A secret on its way to the worker, whose standard input nobody else reads."""
-    if isinstance(value, Secret):
-        return value.reveal()
-    raise TypeError(type(value).__name__)
 
 
 def _parsed(line: str) -> dict[str, object]:

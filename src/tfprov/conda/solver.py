@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import datetime
 import itertools
-import json
-import os
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -14,9 +12,7 @@ from typing import Any
 
 import rattler
 from rattler.exceptions import FetchRepoDataError, GatewayError, SolverError
-from rattler.networking import AuthenticationMiddleware, Client, RetryMiddleware
-
-from tfprov.paths import temporary
+from rattler.networking import Client
 
 _SOLVE_SECONDS = 120
 _TRIES = 20
@@ -46,19 +42,18 @@ async def solve(request: dict[str, Any], tell: Callable[[str], None]) -> dict[st
         virtual: list of {name, version, build}; a version of "" removes a detected one.
         detect: whether to start from the virtual packages of this machine.
         cache: folder of the indexes.
-        credentials: by host name, as the library has them in a file.
         offline: read cached indexes only.
         prefer: list of {name, version, build} to keep where they still fit.
         relax: changes to try when there is no solution, the smallest first: {spec, instead, words} or {virtual, words}.
         exclude_newer: RFC 3339 time or None.
-        retries: of the library's own client.
     """
     gateway = rattler.Gateway(
         cache_dir=Path(request["cache"]),
         default_config=rattler.SourceConfig(
             cache_action="force-cache-only" if request["offline"] else "cache-or-fetch", jlap_enabled=None
         ),
-        client=_client(request["credentials"], request["retries"]),
+        # Without the library's retries, and without the credentials that it would find by itself.
+        client=Client([]),
     )
     channels = [rattler.Channel(each["read"]) for each in request["channels"]]
     names = {
@@ -93,26 +88,6 @@ async def solve(request: dict[str, Any], tell: Callable[[str], None]) -> dict[st
             for each in virtual
         ],
     }
-
-
-def _client(credentials: dict[str, Any], retries: int) -> Client:
-    """A client with these credentials, and none that the library would find by itself.
-
-    The library reads them from a file, when the client is made. Where the system has files in memory it is one, and
-    elsewhere it is deleted before anything else is done: a worker that is killed leaves no secret.
-    """
-    content = json.dumps(credentials).encode()
-    if hasattr(os, "memfd_create"):
-        memory = os.memfd_create("credentials")
-        os.write(memory, content)
-        os.environ["RATTLER_AUTH_FILE"] = f"/proc/self/fd/{memory}"
-        return Client([RetryMiddleware(retries), AuthenticationMiddleware()])
-    with temporary("conda") as folder:
-        path = folder / "credentials.json"
-        path.touch(mode=0o600)
-        path.write_bytes(content)
-        os.environ["RATTLER_AUTH_FILE"] = str(path)
-        return Client([RetryMiddleware(retries), AuthenticationMiddleware()])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

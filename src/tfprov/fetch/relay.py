@@ -15,7 +15,7 @@ import secrets
 import socket
 import threading
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType, TracebackType
 from typing import TYPE_CHECKING
 
@@ -52,6 +52,21 @@ class _GoneError(Exception):
     """The resolver has closed its connection."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Served:
+    """A channel of conda that the relay serves.
+
+    Attributes:
+        address: without token and login, as stand-ins are made of it.
+        own: where it is read, with its token.
+        mirrors: addresses with the same files.
+    """
+
+    address: str
+    own: str = field(repr=False)
+    mirrors: tuple[str, ...] = ()
+
+
 class Relay:
     """The relay. Use it as a context manager; it ends with this process in any case.
 
@@ -72,6 +87,7 @@ class Relay:
         store: Store | None = None,
         promised: Promised | None = None,
         environ: Mapping[str, str] = MappingProxyType({}),
+        channels: Sequence[Served] = (),
     ) -> None:
         """Listen on the loopback.
 
@@ -85,8 +101,10 @@ class Relay:
             store: keeps wheels that could only be had whole; None to throw them away.
             promised: keeps what the index says of wheels; None to forget it.
             environ: for `${NAME}` in the addresses of `direct`.
+            channels: of conda, that are asked for.
         """
         self.store = store
+        self._channels = tuple(channels)
         self.promised = promised
         templates = tuple(filter(None, map(stand_ins.direct_address, direct)))
         known = {name: variable(name, environ) for name in names_in(templates) if name in environ}
@@ -178,6 +196,12 @@ class Relay:
     def elsewhere(self, kind: str, url: str) -> tuple[str, tuple[str, ...]] | None:
         """A page with the credentials of its index, and the same page on the mirrors; None for no page of this run."""
         network = self.network
+        if kind == "channel":
+            found = next((each for each in self._channels if url.startswith(f"{each.address}/")), None)
+            if found is None:
+                return None
+            rest = url[len(found.address) :]
+            return found.own + rest, tuple(mirror + rest for mirror in found.mirrors)
         if kind == "links":
             own = next((place for place in network.find_links if _same(place, url)), None)
             return None if own is None else (own, ())
@@ -217,9 +241,14 @@ def _server(relay: Relay) -> http.server.ThreadingHTTPServer:
         pass
 
     Handler.relay = relay
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.daemon_threads = True
-    return server
+    return _Server(("127.0.0.1", 0), Handler)
+
+
+class _Server(http.server.ThreadingHTTPServer):
+    daemon_threads = True
+
+    def handle_error(self, request: object, client_address: object) -> None:
+        """Print no traceback where a resolver has ended without closing its connections."""
 
 
 class _Handler(http.server.BaseHTTPRequestHandler):
@@ -288,24 +317,28 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         known = self.relay.elsewhere(kind, url)
         if known is None:
             return Answer(status=403, body=b"this is no index of this run")
-        address, mirrors = known
+        read = self._file if kind == "channel" else self._page
+        return read(known[0], asked, elsewhere=known[1])
+
+    def _page(self, address: str, asked: Mapping[str, str], *, elsewhere: Sequence[str]) -> Answer:
+        """A page of an index, or of links."""
         ways, veil = self.relay.ways, self.relay.veil
 
         def act(client: httpx.Client, page: str) -> tuple[Answer, Mapping[str, str]]:
             return page_answer(client, page, asked, ways, veil)
 
-        answer, signed = ways.read(address, act, elsewhere=mirrors)
-        relay.signed.update(signed)
+        answer, signed = ways.read(address, act, elsewhere=elsewhere)
+        self.relay.signed.update(signed)
         return answer
 
-    def _file(self, url: str, asked: Mapping[str, str]) -> Answer:
+    def _file(self, url: str, asked: Mapping[str, str], *, elsewhere: Sequence[str] = ()) -> Answer:
         """A file, or the copy of its metadata that the index has."""
         stream = self._sent = _Stream(self)
 
         def act(client: httpx.Client, address: str) -> Answer:
             return self._part(client, address, asked, stream)
 
-        answer = self.relay.ways.read(url, act, progress=lambda: stream.sent >> 16)
+        answer = self.relay.ways.read(url, act, elsewhere=elsewhere, progress=lambda: stream.sent >> 16)
         if self.relay.promised is not None and answer.status == 200 and url.endswith(".whl.metadata") and answer.body:
             self.relay.promised.keep(url.removesuffix(".metadata"), answer.body)
         return answer

@@ -22,10 +22,10 @@ from tfprov.structured import json_of
 HOST = "tfprov.invalid"
 """A name that no server can have (RFC 2606): whoever asks for it without the relay gets nothing."""
 
-Kind = Literal["index", "links", "file", "wheel"]
+Kind = Literal["index", "links", "file", "wheel", "channel"]
 """What is at an address; of a `wheel` the metadata are read here, because its index has no copy of them."""
 _ADDRESS = re.compile(
-    rf"http://{re.escape(HOST)}/(?:index|links|file|wheel)/(?P<scheme>https?)/(?P<netloc>[^/\s\"'`<>]+)(?P<rest>[^\s\"'`<>]*)"
+    rf"http://{re.escape(HOST)}/(?:index|links|file|wheel|channel)/(?P<scheme>https?)/(?P<netloc>[^/\s\"'`<>]+)(?P<rest>[^\s\"'`<>]*)"
 )
 _DIRECT = re.compile(
     r"(?P<before>^[\w.-]+\s*(?:\[[^\]]*\])?\s*@\s*)(?P<url>https?://(?:\$\{[A-Za-z_]\w*\}|[^\s$])+)(?=\s|$)",

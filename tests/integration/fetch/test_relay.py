@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import os
+import socket
+import struct
 import subprocess
 import sys
 import threading
@@ -11,10 +13,13 @@ import urllib.error
 import urllib.request
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from urllib.parse import urlsplit
 
+import httpx
 import pytest
 from uv import find_uv_bin
 
+from channel import ChannelServer, write_channel
 from hurry import HURRY
 from loopback import Faults, Index, Proxy, authority, unused_port, wheel
 from tfprov.errors import TfprovError
@@ -22,7 +27,7 @@ from tfprov.events import Event, Note, ignore
 from tfprov.fetch.credentials import login_in
 from tfprov.fetch.patience import Patience
 from tfprov.fetch.promised import Promised
-from tfprov.fetch.relay import Relay
+from tfprov.fetch.relay import Relay, Served
 from tfprov.fetch.routes import DIRECT, Route, proxy_at
 from tfprov.fetch.sources import Network
 from tfprov.fetch.stand_ins import disguised, stand_in, truthful
@@ -329,3 +334,35 @@ def test_what_the_index_says_of_a_wheel_is_kept_until_it_comes(uv: Uv, tmp_path:
     with Index(FILES, Faults(metadata=True)) as index:
         assert addresses(uv(index, promised=promised)) == expected(index, *ALL)
     assert len(list((tmp_path / "promised").iterdir())) == len(ALL)
+
+
+def test_a_resolver_that_is_killed_leaves_no_traceback(capfd: pytest.CaptureFixture[str]) -> None:
+    with Index(FILES) as index, Relay(Network(index_url=index.simple), emit=ignore) as relay:
+        proxy = urlsplit(relay.environment(DIRECT)["HTTP_PROXY"])
+        for _ in range(3):
+            with socket.create_connection((proxy.hostname, proxy.port)) as connection:
+                # To close it so sends a reset, as the system does for a process that is killed.
+                connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+                connection.sendall(b"GET http://tfprov.invalid/index/http/nobody/ HTTP/1.1\r\n")
+        for thread in threading.enumerate():
+            if "process_request_thread" in thread.name:
+                thread.join(60)
+    assert capfd.readouterr().err == ""
+
+
+def test_files_of_a_channel_come_with_its_token_and_of_no_other(tmp_path: Path) -> None:
+    token = "s3cr3t-t0k3n"
+    with ChannelServer(write_channel(tmp_path, [], with_python=False), token=token) as server:
+        own = f"{server.origin}/t/{token}/channel"
+        served = Served(address=f"{server.origin}/channel", own=own)
+        assert token not in repr(served)
+        with (
+            Relay(Network(index_url=None), emit=ignore, channels=[served]) as relay,
+            httpx.Client(proxy=relay.environment(DIRECT)["HTTP_PROXY"], trust_env=False) as client,
+        ):
+            there = stand_in(f"{server.origin}/channel/noarch/repodata.json", "channel")
+            assert client.get(there).json()["info"] == {"subdir": "noarch"}
+            assert client.get(stand_in(f"{server.origin}/channel/noarch/none.zst", "channel")).status_code == 404
+            assert client.get(stand_in(f"{server.origin}/other/repodata.json", "channel")).status_code == 403
+            assert client.get(stand_in(f"{server.origin}/channel-2/x", "channel")).status_code == 403
+        assert {seen.path.partition("/channel/")[0] for seen in server.seen} == {f"/t/{token}"}

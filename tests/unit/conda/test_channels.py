@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from tfprov.conda.channels import (
+    address_of,
     channels,
-    credentials,
     mirrored,
     of_specs,
     subdir,
@@ -44,15 +44,12 @@ def test_a_token_is_taken_out_of_the_address_and_kept() -> None:
     assert "abc" not in repr(found)
     assert with_token("https://h.example/c/noarch/x.conda", [found]) == "https://h.example/t/abc/c/noarch/x.conda"
     assert with_token("https://other.example/c/x.conda", [found]) == "https://other.example/c/x.conda"
-    assert credentials([found], {}) == {"h.example": {"CondaToken": Secret("abc")}}
 
 
 def test_user_and_password_are_taken_out_of_the_address_and_kept() -> None:
     (found,) = read("https://${U}:${P}@h.example/c", U="me", P="p%40ss")
     assert (found.name, found.login) == ("https://h.example/c", (Secret("me"), Secret("p@ss")))
     assert "p@ss" not in repr(found)
-    known = credentials([found], {"h.example": (Secret("net"), Secret("rc"))})
-    assert known == {"h.example": {"BasicHTTP": {"username": Secret("me"), "password": Secret("p@ss")}}}
 
 
 @pytest.mark.parametrize("text", ["https://me:secret@h.example/c", "https://h.example/t/abc/c", "ftp://h/c", "a b", ""])
@@ -73,6 +70,15 @@ def test_a_file_is_found_on_the_mirrors_of_its_channel() -> None:
 
 def test_an_address_for_others_has_no_secret() -> None:
     assert without_token("https://me:p@h.example/t/abc/c/x.whl") == "https://h.example/c/x.whl"
+
+
+def test_a_channel_with_a_name_alone_is_where_conda_looks_for_it() -> None:
+    found = read("conda-forge", "https://h.example/c/", "./kept")
+    assert [address_of(each) for each in found] == [
+        "https://conda.anaconda.org/conda-forge",
+        "https://h.example/c",
+        "file:///projects/p/kept",
+    ]
 
 
 def test_defaults_and_nodefaults_are_no_names_of_channels() -> None:

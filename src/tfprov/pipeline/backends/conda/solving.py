@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
+from contextlib import nullcontext
 from functools import partial
-from pathlib import Path
-from urllib.parse import urlsplit
 
 from tfprov.conda import channels as places
 from tfprov.conda import client, indexes
 from tfprov.conda.client import ChannelAccess, Solve
 from tfprov.conda.records import Channel, Solved
-from tfprov.errors import TfprovError
+from tfprov.errors import Group, TfprovError
 from tfprov.events import Note
-from tfprov.fetch.addresses import expand, variable
-from tfprov.fetch.routes import Route
+from tfprov.fetch.addresses import expand, local_path, origin_of, variable
+from tfprov.fetch.credentials import Login
+from tfprov.fetch.relay import Relay, Served
+from tfprov.fetch.sources import Network
+from tfprov.fetch.stand_ins import stand_in, truthful
 from tfprov.fetch.veil import Veil, behind_host, names_in
 from tfprov.host.records import Facts
-from tfprov.ladder.climb import Policy, Step, climb
+from tfprov.ladder.climb import Policy, Step, TransferError, climb
 from tfprov.ladder.rungs import Rung
 from tfprov.pipeline.context import Context
 from tfprov.pipeline.machine import Machine
@@ -27,6 +30,8 @@ from tfprov.secret import Secret
 from tfprov.wants import conda_specs
 from tfprov.wants.conda_specs import CondaSpec
 
+_SECONDS = 900.0
+"""For a solve with all that it reads. The library has no limit of its own and can wait for ever."""
 _NETWORK = frozenset(
     {"net-timeout", "net-reset", "net-proxy", "net-tls-cert", "net-dns", "net-refused", "conda-http", "net-portal"}
 )
@@ -45,10 +50,15 @@ def asked_of(context: Context) -> tuple[tuple[CondaSpec, ...], tuple[Channel, ..
 
 def veil_of(context: Context) -> Veil:
     """What puts the names of variables in place of their values in the addresses of channels, and back."""
+    return Veil(dict(values_in(context)))
+
+
+def values_in(context: Context) -> tuple[tuple[str, Secret], ...]:
+    """The variables that stand behind the host in an address of a channel, with their values."""
     table, environ = context.loaded.profile.conda, context.request.environ
     mirrors = (mirror for mirrors in table.mirrors.values() for mirror in mirrors)
     names = names_in(map(behind_host, (*table.channels, *mirrors, *table.packages)))
-    return Veil({name: variable(name, environ) for name in names if name in environ})
+    return tuple((name, variable(name, environ)) for name in names if name in environ)
 
 
 def channels_of(context: Context) -> tuple[Channel, ...]:
@@ -76,52 +86,104 @@ def solve(context: Context, machine: Machine, question: Solve) -> Solved:
 
 def _solve(context: Context, machine: Machine, question: Solve) -> Solved:
     cache = context.home.cache / "conda" / "index"
-    first, *others = machine.network.ordered_routes()
-    offline = machine.network.offline
+    network = _network(context, machine.network, question.channels)
+    veil = Veil(dict(network.variables))
+    addresses = {each.name: places.address_of(each) for each in question.channels}
+    remote = {name: stand_in(at, "channel", veil) for name, at in addresses.items() if local_path(at) is None}
+    mirrors = [mirror for each in question.channels for mirror in each.mirrors]
+    folders = [mirror for mirror in mirrors if local_path(mirror) is not None]
 
-    def act(route: Route = first, *, fresh: bool = False, **changes: object) -> Solved:
-        access = dataclasses.replace(_access(context, machine, question.channels, route, cache), **changes)  # type: ignore[arg-type]  # fields of ChannelAccess by name
-        if offline or access.offline:
-            return client.solve(question, dataclasses.replace(access, offline=True), emit=context.emit)
-        with indexes.renewed(cache, fresh=fresh) as new:
-            return client.solve(question, dataclasses.replace(access, cache=new), emit=context.emit)
-
-    mirrors = max((len(channel.mirrors) for channel in question.channels), default=0)
-    steps = [
-        Step(Rung.NORMAL, act),
-        *(Step(Rung.OTHER_ROUTE, partial(act, route=route)) for route in others),
-        *(Step(Rung.OTHER_SOURCE, partial(act, mirror=number)) for number in range(mirrors)),
-        # The library doubles its waits: four are half a minute.
-        Step(Rung.PATIENT, partial(act, retries=4, seconds=900.0)),
-        Step(Rung.FRESH, partial(act, retries=4, seconds=900.0, fresh=True)),
-    ]
-    policy = Policy(tries=3, first_wait=0.25, deadline=context.deadline)
-    try:
-        return climb("lock", steps, emit=context.emit, skip=context.skip, policy=policy)
-    except TfprovError as error:
-        if error.code.name not in (*_NETWORK, "cache-corrupt") or not cache.is_dir():
-            raise
+    def act(relay: Relay | None, *, fresh: bool = False, offline: bool = False, folder: int | None = None) -> Solved:
+        read_at = dict(remote)
+        if folder is not None:
+            # The relay serves what is remote; a folder is read by the library itself.
+            read_at |= {
+                each.name: of_it[folder % len(of_it)]
+                for each in question.channels
+                if (of_it := [mirror for mirror in each.mirrors if mirror in folders])
+            }
+        environ = clean_environment(context.request.environ, **network.tool_environment(network.ordered_routes()[0]))
+        if relay is not None:
+            relay.forget()
+            environ |= relay.environment(network.ordered_routes()[0])
+        access = ChannelAccess(cache=cache, environ=environ, read_at=read_at, offline=offline, seconds=_SECONDS)
         try:
-            found = act(offline=True)
-        except TfprovError:
-            raise error from None
-        context.emit(Note(text=f"{error.what}: the index read earlier is used, as it was then", level="warning"))
-        return found
+            if offline:
+                return client.solve(question, access, emit=context.emit)
+            with indexes.renewed(cache, fresh=fresh) as new:
+                return client.solve(question, dataclasses.replace(access, cache=new), emit=context.emit)
+        except TfprovError as error:
+            raise _explained(error, relay.failure if relay is not None else None) from error
+
+    if machine.network.offline:
+        return act(None, offline=True)
+    with _relay(context, network, question.channels, impatient=bool(folders)) if remote else nullcontext() as relay:
+        steps = [
+            Step(Rung.NORMAL, partial(act, relay)),
+            *(Step(Rung.OTHER_SOURCE, partial(act, relay, folder=number)) for number in range(len(folders))),
+            Step(Rung.FRESH, partial(act, relay, fresh=True)),
+        ]
+        policy = Policy(tries=2, first_wait=0.25, deadline=context.deadline)
+        try:
+            return climb("lock", steps, emit=context.emit, skip=context.skip, policy=policy)
+        except TfprovError as error:
+            if error.code.name not in (*_NETWORK, "cache-corrupt") or not cache.is_dir():
+                raise
+            try:
+                found = act(None, offline=True)
+            except TfprovError:
+                raise error from None
+            context.emit(Note(text=f"{error.what}: the index read earlier is used, as it was then", level="warning"))
+            return found
 
 
-def _access(context: Context, machine: Machine, found: tuple[Channel, ...], route: Route, cache: Path) -> ChannelAccess:
-    """How the worker reaches the channels on a route."""
-    network = machine.network
-    # Only after a server refused in this run is the keyring asked, which may open a window.
-    refused = any(attempt.code == "mirror-http-error" for attempt in context.attempts)
-    logins: dict[str, tuple[Secret, Secret]] = {}
-    for channel in found:
-        for url in (channel.name, *channel.mirrors):
-            host = urlsplit(url).hostname
-            login = network.login(url) if host else None
-            if host and login is None and channel.token is None and channel.login is None and refused:
-                login = network.keyring.ask(url)
-            if host and login is not None:
-                logins[host] = (login.user, login.password)
-    environ = clean_environment(context.request.environ, **network.tool_environment(route))
-    return ChannelAccess(cache=cache, environ=environ, credentials=places.credentials(found, logins))
+def _network(context: Context, network: Network, found: Sequence[Channel]) -> Network:
+    """The network with what stands in the addresses of channels: users, passwords, values of variables."""
+    logins = (
+        Login(origin=origin_of(each.name), user=each.login[0], password=each.login[1])
+        for each in found
+        if each.login is not None
+    )
+    return dataclasses.replace(
+        network,
+        logins=(*network.logins, *logins),
+        variables=(*network.variables, *values_in(context)),
+    )
+
+
+def _relay(context: Context, network: Network, found: Sequence[Channel], *, impatient: bool) -> Relay:
+    """What the library asks for the remote channels: our own client, with its retries, routes, mirrors and logins."""
+    served = []
+    for each in found:
+        address = places.address_of(each)
+        mirrors = tuple(mirror for mirror in each.mirrors if local_path(mirror) is None)
+        if local_path(address) is None:
+            served.append(
+                Served(address=address, own=places.with_token(f"{address}/", found).rstrip("/"), mirrors=mirrors)
+            )
+    return Relay(
+        network,
+        emit=context.emit,
+        deadline=context.deadline,
+        skip=(*context.skip, *((Rung.PATIENT.value,) if impatient else ())),
+        channels=served,
+    )
+
+
+def _explained(error: TfprovError, failure: TfprovError | None) -> TfprovError:
+    """What the library said, with the real addresses; what the relay saw in its place where the network failed."""
+    if failure is not None and error.code.group in (Group.NETWORK, Group.ARTIFACT):
+        refused = isinstance(failure, TransferError) and failure.stubborn
+        code = "conda-http" if failure.code.name == "mirror-http-error" and not refused else failure.code.name
+        return TransferError(
+            code,
+            f"a channel cannot be read: {failure.what}",
+            transient=False,
+            evidence=failure.evidence,
+            tried=failure.tried,
+            hint=failure.hint,
+        )
+    error.what = truthful(error.what)
+    error.evidence = tuple(map(truthful, error.evidence))
+    error.hint = truthful(error.hint) if error.hint else error.hint
+    return error
