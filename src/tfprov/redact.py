@@ -13,7 +13,7 @@ _USERINFO = re.compile(r"(?P<scheme>\b[a-zA-Z][a-zA-Z0-9+.-]*://)[^\s/?#\"'<>]+@
 # A password with characters that end the authority, if they are not encoded. What looks like a port is one. With quotes
 # or blanks in it, it is followed by what looks like a host.
 _ODD_USERINFO = re.compile(
-    r"(?P<scheme>\b[a-zA-Z][a-zA-Z0-9+.-]*://)[^\s/?#@\"'<>]*:(?!\d{1,5}(?:[/?#\s\"'<>]|$))"
+    r"(?P<scheme>\b[a-zA-Z][a-zA-Z0-9+.-]*://)[^\s/?#@\"'<>]*:(?!\d{1,5}(?:[/?#\s\"'<>`),;\]}]|$))"
     r"(?:[^\s\"]*|(?!\s)(?:(?!://)[^\n]){0,80})@(?=[\w\[*])"
 )
 # Conda's token channels: https://host/t/<token>/channel. The name of a variable in its place is no secret.

@@ -19,6 +19,10 @@ from tfprov.redact import redact, redact_all, without_userinfo
         ("via socks5h://me:pw@[::1]:1080, then direct", "via socks5h://****@[::1]:1080, then direct"),
         ("'http://a:b@x' and \"http://c:d@y\"", "'http://****@x' and \"http://****@y\""),
         ("https://host/t/tk-123-abc/conda-forge", "https://host/t/****/conda-forge"),
+        ("`https://host/t/tk-123-abc`", "`https://host/t/****`"),
+        ('GET http://me:pa"ss@host/x and more', "GET http://****@host/x and more"),
+        ("GET http://me:pa ss' w@host:80/x", "GET http://****@host:80/x"),
+        ("GET http://me:p<a>s/s@[::1]:80/x", "GET http://****@[::1]:80/x"),
         ("https://host/a.whl?X-Amz-Signature=abc&part=1", "https://host/a.whl?X-Amz-Signature=****&part=1"),
         ("https://host/a.whl?part=1&access_token=abc", "https://host/a.whl?part=1&access_token=****"),
         ("https://host/a.whl?sv=2024&sig=a%2Bb%3D&se=1", "https://host/a.whl?sv=2024&sig=****&se=1"),
@@ -44,6 +48,9 @@ def test_secrets_are_replaced_and_what_is_around_them_stays(text: str, expected:
         "the token of `pip` is fine; signature=yes without an address",
         "https://host/t/",
         "no authorization is needed here",
+        "the proxy `http://proxy:3128`: refused, says somebody@example.org",
+        "(https://host:8443), mail somebody@example.org",
+        "https://host: refused, says somebody@example.org",
     ],
 )
 def test_text_without_secrets_is_unchanged(text: str) -> None:
