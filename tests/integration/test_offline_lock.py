@@ -51,6 +51,14 @@ def test_a_lock_is_made_again_without_the_network(tmp_path: Path, metadata: bool
             "the lock would have to be made, and the network may not be used"
         )
         assert site.lock.read_bytes() == first
+        # What was read before has an answer, and it is no.
+        ask(site, index, "alpha>1")
+        done = site.run("lock", "train.toml", "--offline", "--json")
+        error = json.loads(done.stdout)["error"]
+        assert (done.returncode, error["code"]) == (15, "resolver-conflict")
+        assert error["evidence"][-1] == (
+            "the network may not be used: only folders, and pages that were read before, were looked at"
+        )
         site.extra.pop("SECTION")
         done = site.run("lock", "train.toml", "--offline", "--json")
         assert (done.returncode, json.loads(done.stdout)["error"]["code"]) == (12, "offline-missing")

@@ -25,6 +25,8 @@ from tfprov.plan.offers import is_dated, moment
 from tfprov.plan.records import Decision
 from tfprov.plan.versions import bounds_of_time
 
+_ONLY_HERE = "the network may not be used: only folders, and pages that were read before, were looked at"
+
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Provided:
@@ -132,7 +134,10 @@ def ask_resolver(
         try:
             return climb("lock", steps, emit=emit, skip=context.skip, policy=policy)
         except TfprovError as error:
-            if not machine.network.offline or error.code.group is not Group.NETWORK:
+            if not machine.network.offline:
+                raise
+            if error.code.group is not Group.NETWORK:
+                error.evidence = (*error.evidence, _ONLY_HERE)
                 raise
             raise nothing_to_resolve_from(("no page that was read before answers it", *error.evidence)) from error
 
@@ -176,7 +181,9 @@ def _steps(
     if machine.unreachable is not None:
         # Every route has been tried just now. uv would come to the same end on each of them, and take minutes for it.
         return [Step(Rung.NORMAL, partial(_fail_again, machine.unreachable)), *mirrors]
-    return [Step(Rung.NORMAL, act), *mirrors, *(() if once else (Step(Rung.FRESH, partial(act, fresh=True)),))]
+    # Without the network there are no fresh pages, and uv refuses to be asked for them.
+    fresh = [] if once or network.offline else [Step(Rung.FRESH, partial(act, fresh=True))]
+    return [Step(Rung.NORMAL, act), *mirrors, *fresh]
 
 
 def _seconds_left(context: Context) -> float:
