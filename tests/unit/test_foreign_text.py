@@ -43,6 +43,7 @@ from tfprov.smoke import receipt
 from tfprov.sources.unpack import unpack
 from tfprov.structured import json_of, toml_of
 from tfprov.unpack import archive
+from tfprov.wants import basket
 
 EXAMPLES = int(os.environ.get("TFPROV_EXAMPLES", "15"))
 MOST_MEMORY = 300_000_000
@@ -401,6 +402,27 @@ def test_a_source_with_any_byte_wrong_is_refused_or_unpacked(folder: Path) -> No
             unpack(path, Path(target))
 
     check()
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("requirements.txt", "".join(f"p{number}\n" for number in range(5))),
+        ("train.toml", 'name = "t"\n[packages]\nrequirements = ["p0", "p1", "p2", "p3", "p4"]\n'),
+    ],
+)
+def test_requirements_without_end_are_a_mistake(
+    name: str, text: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / name).write_text(text)
+    monkeypatch.setattr(basket, "_MOST", 5)
+    assert len(load(tmp_path / name).requirements) == 5
+    monkeypatch.setattr(basket, "_MOST", 4)
+    with pytest.raises(TfprovError) as caught:
+        load(tmp_path / name)
+    assert caught.value.code.name == "profile-invalid"
+    (evidence,) = caught.value.evidence
+    assert evidence.endswith(": no more than 4 requirements are read")
 
 
 MANY = b"[" + b".".join([b"a"] * 60_000) + b"]"

@@ -33,6 +33,7 @@ from tfprov.wants.records import Address, Folder, Want, Wants
 
 Part = Literal["requirements", "constraints", "overrides"]
 
+_MOST = 20_000  # fifty times what the largest project known asks for
 _VARIABLE = re.compile(r"\$\{([A-Z0-9_]+)\}")
 # Folders in which conda's packages are built. `pip freeze` gives them as the place that a package came from.
 # Strict: a name that is read out of somebody's own folder would be taken from an index, where a stranger may have it.
@@ -177,6 +178,10 @@ class Basket:
 
     def want(self, text: str, where: str, *, part: Part = "requirements", hashes: tuple[str, ...] = ()) -> None:
         """Keep a requirement: PEP 508, or an address or path as pip takes it."""
+        if len(self._wants[part]) >= _MOST:
+            if not self._problems:
+                self.problem(where, f"no more than {_MOST:,} requirements are read")
+            return
         text = _with_variables(text.strip())
         named = _NAMED.match(text)
         if named:
