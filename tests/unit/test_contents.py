@@ -24,6 +24,7 @@ SOURCE = Path(str(tfprov.__file__)).parent
 OWN = {
     "bundle/starting": "data of the package",
     "bundle/starter": "runs before tfprov is there, on files whose hashes it checks",
+    "bundle/runpath": "an interpreter",
     "bundle/repack": "the installed tfprov",
     "bundle/interpreters": "an interpreter",
     "bundle/write": "writes",
@@ -32,6 +33,7 @@ OWN = {
     "conda/linker": "what it has unpacked",
     "contents": "the door itself",
     "envs": "environments that tfprov made",
+    "export": "environments that tfprov made",
     "fetch/built": "the store",
     "fetch/common": "checks for itself what it has opened",
     "fetch/leases": "the store",
@@ -40,14 +42,17 @@ OWN = {
     "fetch/store": "the store",
     "host": "the system's own files",
     "install": "environments and trees that tfprov made",
+    "inventory/components": "environments that tfprov made",
     "ladder": "data of the package",
     "lock/resolve": "what uv has written",
+    "pipeline/unpacked": "wheels of the store",
     "pipeline/own_wheels": "what uv has written",
     "plan": "data of the package",
     "diagnose": "data of the package",
     "products": "at most the beginning of a file that it has looked at",
     "report/ci": "writes",
     "smoke/probes": "runs inside environments",
+    "smoke/attestation": "what the command that signs has written",
     "smoke/surroundings": "environments that tfprov made",
     "sources": "archives whose hash was checked",
     "trees": "links and copies",
@@ -81,6 +86,17 @@ def test_only_these_modules_read_files_by_themselves() -> None:
     assert unknown == set(), "read through `tfprov.contents`, or say why not"
     unused = {own for own in OWN if not any(name == own or name.startswith(f"{own}/") for name in found)}
     assert unused <= {"report/ci", "bundle/write", "products", "fetch/common", "contents", "trees"}
+
+
+def test_only_one_module_parses_documents() -> None:
+    found = set()
+    for path in sorted(SOURCE.rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Attribute) and node.attr == "loads" and getattr(node.value, "id", "") != "self":
+                found.add(path.relative_to(SOURCE).with_suffix("").as_posix())
+    # The starter runs before tfprov is there; what runs inside of environments has the standard library alone.
+    others = {name for name in found if not name.startswith("smoke/probes/")}
+    assert others - {"bundle/starter", "install/compile_first", "envs/binding", "envs/startup"} == {"structured"}
 
 
 def a_pipe(place: Path) -> None:

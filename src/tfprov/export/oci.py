@@ -13,9 +13,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from tfprov.contents import regular
 from tfprov.errors import TfprovError
 from tfprov.export import archive
 from tfprov.export.tree import Member
+from tfprov.structured import json_of
 
 _INDEX = "application/vnd.oci.image.index.v1+json"
 _MANIFEST = "application/vnd.oci.image.manifest.v1+json"
@@ -122,8 +124,8 @@ def _read_base(layout: Path, architecture: str, blobs: Path) -> _Base:
     try:
         index = _json(layout / "index.json")
         chosen = _chosen(layout, index, architecture)
-        manifest = json.loads(_content(layout, chosen))
-        config = json.loads(_content(layout, manifest["config"]))
+        manifest = json_of(_content(layout, chosen))
+        config = json_of(_content(layout, manifest["config"]))
         layers = manifest["layers"]
         if config.get("architecture") != architecture:
             raise _refused(
@@ -142,12 +144,12 @@ def _chosen(layout: Path, index: Mapping[str, object], architecture: str) -> Map
     if len(fitting) != 1:
         raise _refused(layout, f"it has {len(fitting)} images for `{architecture}`, and one is needed")
     if fitting[0].get("mediaType") == _INDEX:
-        return _chosen(layout, json.loads(_content(layout, fitting[0])), architecture)
+        return _chosen(layout, json_of(_content(layout, fitting[0])), architecture)
     return fitting[0]
 
 
 def _content(layout: Path, described: Mapping[str, object]) -> bytes:
-    with _place(layout, described).open("rb") as stream:
+    with regular(_place(layout, described)) as stream:
         content = stream.read(_LARGEST)
     if f"sha256:{hashlib.sha256(content).hexdigest()}" != described["digest"]:
         raise ValueError(f"`{described['digest']}` is damaged")
@@ -157,7 +159,7 @@ def _content(layout: Path, described: Mapping[str, object]) -> bytes:
 def _bring(layout: Path, layer: Mapping[str, object], blobs: Path) -> None:
     digest = hashlib.sha256()
     source = _place(layout, layer)
-    with source.open("rb") as read, (blobs / source.name).open("wb") as write_:
+    with regular(source) as read, (blobs / source.name).open("wb") as write_:
         while data := read.read(1 << 20):
             digest.update(data)
             write_.write(data)
@@ -174,8 +176,8 @@ def _place(layout: Path, described: Mapping[str, object]) -> Path:
 
 
 def _json(path: Path) -> Mapping[str, object]:
-    with path.open("rb") as stream:
-        return _mapping(json.loads(stream.read(_LARGEST)))
+    with regular(path) as stream:
+        return _mapping(json_of(stream.read(_LARGEST)))
 
 
 def _blob(blobs: Path, document: Mapping[str, object], kind: str) -> dict[str, object]:

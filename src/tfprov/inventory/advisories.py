@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import zipfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -11,7 +10,9 @@ from pathlib import Path
 from packaging.utils import canonicalize_name
 from packaging.version import InvalidVersion, Version
 
+from tfprov.contents import regular
 from tfprov.errors import TfprovError
+from tfprov.structured import json_of
 
 _ECOSYSTEM = "PyPI"
 _LARGEST = 32 << 20
@@ -139,7 +140,7 @@ def _entries(place: Path) -> Iterator[tuple[str, bytes]]:
 
 
 def _limited(path: Path) -> bytes:
-    with path.open("rb") as stream:
+    with regular(path) as stream:
         return stream.read(_LARGEST + 1)
 
 
@@ -148,8 +149,8 @@ def _parsed(content: bytes) -> Iterator[Mapping[str, object]]:
     if len(content) > _LARGEST:
         raise _UnreadableError(f"it has more than {_LARGEST >> 20} MiB")
     try:
-        document = json.loads(content)
-    except (ValueError, RecursionError) as error:
+        document = json_of(content)
+    except ValueError as error:
         raise _UnreadableError(f"it is not JSON: {error}") from error
     for entry in document if isinstance(document, list) else [document]:
         if not isinstance(entry, dict) or not isinstance(entry.get("id"), str) or "modified" not in entry:

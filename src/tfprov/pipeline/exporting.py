@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import re
 import shutil
@@ -15,6 +14,7 @@ from typing import Literal, TypeAlias
 
 from tfprov import paths, process
 from tfprov.bundle import interpreters
+from tfprov.contents import content_of
 from tfprov.digests import sha256_of
 from tfprov.envs.generations import Environment
 from tfprov.envs.images import Image
@@ -30,6 +30,7 @@ from tfprov.pipeline.environments import find, in_use
 from tfprov.pipeline.variables import Changes, changes
 from tfprov.products import Product
 from tfprov.smoke import receipt as receipts
+from tfprov.structured import json_of
 
 Format: TypeAlias = Literal["oci", "squashfs", "tar", "modulefile"]
 _REFERENCE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
@@ -177,7 +178,7 @@ def _check_kind(environment: Environment, generation: Generation, seal: Seal) ->
         )
     for root in site_packages(generation.path):
         for record in sorted(root.glob("*.dist-info/direct_url.json")):
-            document = json.loads(record.read_bytes())
+            document = json_of(content_of(record))
             if document.get("dir_info", {}).get("editable"):
                 raise TfprovError(
                     "not-supported",
@@ -210,7 +211,7 @@ def _notes(environment: Environment, seal: Seal) -> dict[str, bytes]:
     notes = {}
     lock = lock_of(environment, seal.kind)
     if lock is not None:
-        notes[lock.name] = lock.read_bytes()
+        notes[lock.name] = content_of(lock)
     if seal.verdict:
         receipt = receipts.of_seal(seal.verdict, made=seal.sealed_at, lock=seal.lock_digest)
         notes["receipt.json"] = receipts.render(receipt)

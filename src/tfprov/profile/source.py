@@ -322,7 +322,7 @@ def nearest(cwd: Path) -> Path | None:
 def _has_own_table(path: Path) -> bool:
     """Whether a file is a `pyproject.toml` with a profile in it."""
     is_project = path.name == "pyproject.toml" and path.is_file()
-    return is_project and re.search(rb"(?m)^\[tool\.tfprov[\].]", path.read_bytes()) is not None
+    return is_project and re.search(rb"(?m)^\[tool\.tfprov[\].]", content_of(path)) is not None
 
 
 def lists(folder: Path) -> tuple[Path, ...]:

@@ -11,6 +11,7 @@ from typing import BinaryIO
 from tfprov.errors import TfprovError
 from tfprov.inventory.advisories import Audit, Found
 from tfprov.products import Product
+from tfprov.structured import json_of
 from tfprov.words import count
 
 _LARGEST = 64 << 20
@@ -19,7 +20,7 @@ _MOST_EVIDENCE = 5
 
 def _is_sbom(stream: BinaryIO) -> bool:
     try:
-        found = json.loads(stream.read(_LARGEST))
+        found = json_of(stream.read(_LARGEST))
         return bool(found["metadata"]["tools"]["components"][0]["name"] == "tfprov")
     except (ValueError, LookupError, TypeError, RecursionError):
         return False

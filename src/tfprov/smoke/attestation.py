@@ -19,6 +19,7 @@ from tfprov.errors import TfprovError
 from tfprov.products import Product
 from tfprov.smoke import receipt as receipts
 from tfprov.smoke.receipt import Receipt
+from tfprov.structured import json_of
 
 TYPE = "application/vnd.in-toto+json"
 _STATEMENT = "https://in-toto.io/Statement/v1"
@@ -64,7 +65,7 @@ def statement(receipt: Receipt, *, lock_name: str) -> dict[str, object]:
             "an environment without a lock has nothing that a statement could be about",
             hint="write a receipt with `--receipt`, or take it over with `tfprov adopt`",
         )
-    own = json.loads(receipts.render(receipt))
+    own = json_of(receipts.render(receipt))
     passed: list[str] = []
     warned: list[str] = []
     failed: list[str] = []
@@ -128,7 +129,7 @@ def opened(content: object) -> Envelope | None:
 def receipt_in(envelope: Envelope) -> dict[str, object] | None:
     """What tfprov says in a statement, as a receipt has it; None in a statement of somebody else."""
     try:
-        found = json.loads(envelope.payload)
+        found = json_of(envelope.payload)
         if found["_type"] != _STATEMENT or found["predicateType"] != _PREDICATE:
             return None
         own = found["predicate"][_OWN]
@@ -214,8 +215,8 @@ def _counted(content: bytes) -> tuple[bytes, bytes]:
 
 def _is_ours(content: bytes) -> bool:
     try:
-        found = opened(json.loads(content))
-    except (ValueError, RecursionError):
+        found = opened(json_of(content))
+    except ValueError:
         return False
     return found is not None and receipt_in(found) is not None
 
