@@ -136,7 +136,8 @@ def _read(path: Path, verify_with: str, environ: Mapping[str, str]) -> Host:
         )
     why = _table(found.get("error"))
     state = found.get("state") or (VERIFIED if found.get("ok") else FAILED)
-    if not isinstance(state, str) or state not in _MEANING:
+    is_known = isinstance(state, str) and state in _MEANING and isinstance(found.get("error") or {}, dict)
+    if not isinstance(state, str) or not is_known:
         raise TfprovError("usage", f"`{path}` was made by another version of tfprov", evidence=(f"state `{state}`",))
     environment, verdict = _table(found.get("environment")), _table(found.get("verdict"))
     evidence = why.get("evidence")
