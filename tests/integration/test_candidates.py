@@ -225,3 +225,20 @@ def test_a_companion_that_needs_keras_2_gets_it_with_the_variable_which_the_lock
     # What the profile says of the variable counts.
     site.profile.write_text(f'{site.profile.read_text()}\n[environment.variables]\nTF_USE_LEGACY_KERAS = "0"\n')
     assert "Keras 3" in site.run("up", "train.toml").stderr
+
+
+def test_what_overwrites_the_files_of_another_package_is_left_out_or_refused(site: Site, tmp_path: Path) -> None:
+    site.offer(
+        build_wheel(tmp_path / "more", "opencv-python", "4.11.0", files={"cv2.py": "kind = 'windows'"}),
+        build_wheel(tmp_path / "more", "opencv-python-headless", "4.11.0", files={"cv2.py": "kind = 'none'"}),
+        build_wheel(tmp_path / "more", "augmenter", "1.0", requires=["opencv-python"]),
+    )
+    ask(site, "augmenter", "opencv-python-headless")
+    why = "both bring the module `cv2`, and overwrite each other's files"
+    assert f"opencv-python: {why}" in site.run("plan", "train.toml").stdout
+    assert site.run("lock", "train.toml").returncode == 0
+    assert 'name = "opencv-python"\n' not in site.lock.read_text()
+    ask(site, "augmenter", "opencv-python", "opencv-python-headless")
+    error = refusal(site)
+    assert error["what"] == f"`opencv-python` and `opencv-python-headless` cannot be installed together: {why}"
+    assert error["hint"] == "ask for `opencv-python-headless` alone"

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 
 import pytest
 
+import probes
 from site_under_test import RELEASE, Site, only_here, sham_wheel
 from wheels import build_wheel
 
@@ -17,6 +19,16 @@ SLOW = "import time\ntime.sleep(600)\n"
 BROKEN = "import not_there_at_all\n"
 GREEDY = "import resource\nresource.setrlimit(resource.RLIMIT_NOFILE, (3, 3))\n"
 SETUPTOOLS = "import pkg_resources\n"
+# As tkinter says it where there is no screen, which the variables of the probe cannot help.
+WINDOW = "import tkinter\nraise tkinter.TclError('no display name and no $DISPLAY environment variable')\n"
+LIBRARY = "raise ImportError('libGL.so.1: cannot open shared object file: No such file or directory')\n"
+NUMPY_1 = "raise ImportError('numpy.core.multiarray failed to import (auto-generated because you did not call it)')\n"
+TOOL = {"tool": "tool:main", "with-extra": "tool.not_there:main [extra]"}
+
+
+def commands(scripts: dict[str, str], name: str = "tool") -> dict[str, str]:
+    lines = "".join(f"{command} = {target}\n" for command, target in scripts.items())
+    return {f"{name}-1.0.dist-info/entry_points.txt": f"[console_scripts]\n{lines}"}
 
 
 @pytest.fixture
@@ -34,6 +46,12 @@ def site(tmp_path: Path) -> Site:
         build_wheel(wheels, "old-hub", "1.0", files={"old_hub/__init__.py": SETUPTOOLS}),
         build_wheel(wheels, "space-one", "1.0", files={"space/one/__init__.py": BROKEN}),
         build_wheel(wheels, "only-data", "1.0", files={"share/data.txt": "x"}),
+        build_wheel(wheels, "window", "1.0", files={"window.py": WINDOW}),
+        build_wheel(wheels, "no-library", "1.0", files={"no_library.py": LIBRARY}),
+        build_wheel(wheels, "numpy-one", "1.0", files={"numpy_one.py": NUMPY_1}),
+        build_wheel(wheels, "leaving", "1.0", files={"leaving.py": "import sys\nsys.exit(0)\n"}),
+        build_wheel(wheels, "tool", "1.0", files={"tool.py": "def main(): raise SystemExit(9)\n", **commands(TOOL)}),
+        build_wheel(wheels, "lame", "1.0", files={"lame.py": "", **commands({"lame": "lame.cli:main"}, "lame")}),
         build_wheel(wheels, "needs-broken", "1.0", requires=["broken"]),
         build_wheel(
             wheels, "templates", "1.0", files={"templates/__init__.py": "", "templates/new/{x}/__init__.py": "("}
@@ -131,3 +149,50 @@ def test_a_module_that_forks_leaves_no_second_process_with_the_legs(site: Site) 
     lines = site.run("log", "train.toml").stdout.splitlines()
     assert sum("smoke: package good on environment" in line for line in lines) == 1
     assert sum("smoke: package forking on environment" in line for line in lines) == 1
+
+
+def test_sabotages_are_each_named_by_their_cause_and_none_passes(site: Site) -> None:
+    ask(site, "window", "no-library", "numpy-one", "leaving", "good")
+    found = legs(site, status=16)
+    assert found["good"][0]
+    assert not found["window"][0]
+    assert found["no-library"][1] == "system-library-missing"
+    assert found["numpy-one"][1] == "numpy-abi"
+    assert not found["leaving"][0]
+
+
+def test_a_command_that_could_not_start_is_a_failure_and_one_that_could_is_not_called(site: Site) -> None:
+    ask(site, "tool")
+    assert legs(site)["tool"] == (True, None, "tool 1.0: tool; commands: tool")
+    ask(site, "lame")
+    assert legs(site, status=16)["lame"][1] == "import-failed"
+    error = json.loads(site.run("up", "train.toml", "--json").stdout)["error"]
+    said = "its command `lame` cannot start: ModuleNotFoundError: No module named 'lame.cli'; 'lame' is not a package"
+    assert said in " ".join(error["evidence"])
+    ask(site, "lame", smoke='skip-imports = ["lame"]')
+    assert legs(site)["lame"] == (True, None, "left out by `smoke.skip-imports`")
+
+
+@pytest.mark.parametrize(
+    ("files", "modules"),
+    [
+        ({"bare.py": ""}, ["bare"]),
+        ({"bare/__init__.py": ""}, ["bare"]),
+        ({"bare/data.txt": ""}, []),
+        ({"other.py": "", "bare-1.0.dist-info/top_level.txt": "other\n"}, ["other"]),
+    ],
+)
+def test_what_has_no_record_is_imported_by_what_else_names_its_modules(
+    tmp_path: Path, files: dict[str, str], modules: list[str]
+) -> None:
+    """In the probe itself: installers of others leave such distributions behind."""
+    (tmp_path / "bare-1.0.dist-info").mkdir()
+    for name, text in files.items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(text)
+    packages, core = probes.load("packages"), probes.load("core")
+    one = core.Distribution(str(tmp_path), "bare-1.0.dist-info")
+    assert packages.modules_of(one) == modules
+    if not modules:
+        with pytest.raises(sys.modules["tfprov_probe"].Skipped, match="nothing says which modules it has: no RECORD"):
+            packages.imports(one, modules, set(), may_lack=False)

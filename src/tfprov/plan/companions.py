@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from importlib import resources
@@ -10,9 +10,11 @@ from importlib import resources
 from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
+from packaging.version import Version
 
 from tfprov.distributions import TENSORFLOWS, kind_of
 from tfprov.plan.records import Constraint, Decision, Setting
+from tfprov.plan.versions import published
 from tfprov.structured import toml_of
 
 
@@ -32,6 +34,7 @@ class Break:
         beside: PEP 508 line of another package that must be there, too, for it to break; empty for none.
         python: PEP 440 range of Pythons on which it breaks; empty for all.
         variables: of the environment that it needs then, by name.
+        leaves_out: the package itself is left out then, because the one beside it brings the same modules.
     """
 
     package: str
@@ -44,6 +47,7 @@ class Break:
     beside: str = ""
     python: str = ""
     variables: Mapping[str, str] = field(default_factory=dict)
+    leaves_out: bool = False
 
     def holds(self, versions: Mapping[str, str], python: str = "") -> bool:
         """Whether a closure has what breaks, whatever else it has.
@@ -61,7 +65,8 @@ class Break:
     def is_met(self, versions: Mapping[str, str]) -> bool:
         """Whether a closure fulfils the line."""
         if not self.requires:
-            return True
+            # What is left out is not in the closure, and then the row does not hold.
+            return not self.leaves_out
         needed = Requirement(self.requires)
         # A bound on what is not there binds nothing.
         if _version(canonicalize_name(needed.name), versions) is None:
@@ -69,6 +74,8 @@ class Break:
         return _is_in(needed, versions)
 
     def __str__(self) -> str:
+        if self.leaves_out:
+            return f"`{self.package}` is left out beside `{self.beside}`: {self.why}"
         needs = (self.requires, *(f"{name}={value}" for name, value in self.variables.items()))
         return f"`{self.package}` needs {' and '.join(f'`{each}`' for each in needs if each)}: {self.why}"
 
@@ -96,8 +103,38 @@ def breaks_in(
 def holding(
     versions: Mapping[str, str], rows: tuple[Break, ...] | None = None, *, python: str = ""
 ) -> tuple[Break, ...]:
-    """The rows that are about a closure, whether it fulfils them or not; see `breaks_in`."""
-    return tuple(row for row in (known_breaks() if rows is None else rows) if row.holds(versions, python))
+    """The rows that are about a closure, whether it fulfils them or not; see `breaks_in`.
+
+    Where they are those that come with tfprov, what is in the closure and does not go with its TensorFlow is one, too.
+    """
+    given = (*known_breaks(), *_unpaired(versions)) if rows is None else rows
+    return tuple(row for row in given if row.holds(versions, python))
+
+
+def _unpaired(versions: Mapping[str, str]) -> Iterator[Break]:
+    """Packages that do not go with the TensorFlow of a closure, although an older version of them does.
+
+    A resolver does not see that where no metadata says it, but the import checks it.
+    """
+    release = _version("tensorflow", versions)
+    for name, version in versions.items() if release else ():
+        rows = () if kind_of(name) is not None else published(name)
+        taken = next((row for row in rows if row.version == Version(version)), None)
+        if release is None or taken is None or taken.tensorflow is None or _within(release, taken.tensorflow):
+            continue
+        older = [row for row in rows if row.version < taken.version and not row.version.is_prerelease]
+        fitting = [row for row in older if row.tensorflow is not None and _within(release, row.tensorflow)]
+        if fitting:
+            newest = fitting[-1].version
+            yield Break(
+                package=name,
+                versions=f">{newest}",
+                beside=f"tensorflow=={release}",
+                requires=f"{name}<={newest}",
+                why=f"{version} goes with TensorFlow `{taken.tensorflow}`",
+                since=f"{name} {version}",
+                source="data/versions.json",
+            )
 
 
 def of_python(rows: Sequence[Break], python: str) -> tuple[Break, ...]:
@@ -123,8 +160,10 @@ def with_breaks(decision: Decision, rows: Sequence[Break]) -> Decision:
         for line in _lines(Requirement(row.requires))
     ]
     also = [Constraint(requirement=row.requires, why=f"`{row.package}`: {row.why}") for row in rows if row.adds]
+    without = [Constraint(requirement=row.package, why=row.why) for row in rows if row.leaves_out]
     return replace(
         decision,
+        without=tuple(dict.fromkeys((*decision.without, *without))),
         constraints=tuple(dict.fromkeys((*decision.constraints, *bounds))),
         also=tuple(dict.fromkeys((*decision.also, *also))),
     )

@@ -159,6 +159,8 @@ class Decision:
     also: tuple[Constraint, ...] = ()
     """Packages that this release, or another package, needs and does not bring by itself."""
     variables: tuple[Setting, ...] = ()
+    without: tuple[Constraint, ...] = ()
+    """Packages that are left out although another one asks for them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

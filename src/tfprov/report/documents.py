@@ -120,6 +120,7 @@ def decision(found: Decision) -> Document:
         "constraints": [asdict(one) for one in found.constraints],
         "also": [asdict(one) for one in found.also],
         "variables": [asdict(one) for one in found.variables],
+        "without": [asdict(one) for one in found.without],
     }
 
 

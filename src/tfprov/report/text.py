@@ -322,6 +322,7 @@ def _decision(decision: Decision) -> list[str]:
     lines = _block("chosen", (f"{chosen.package}{extras} {chosen.version} on {chosen.accelerator}", chosen.why))
     lines += _block("python", (f"{decision.python.version}{where}", decision.python.why))
     lines += _block("with", (f"{one.requirement}: {one.why}" for one in (*decision.also, *decision.constraints)))
+    lines += _block("without", (f"{one.requirement}: {one.why}" for one in decision.without))
     lines += _block("variables", (f"{one.name}={one.value}: {one.why}" for one in decision.variables))
     return lines
 

@@ -26,7 +26,8 @@ def test_each_row_can_be_read_and_says_why_since_when_and_what_shows_it(row: Bre
     assert row.package == canonicalize_name(row.package)
     assert SpecifierSet(row.versions)
     assert not row.requires or row.adds or Requirement(row.requires).specifier
-    assert row.requires or row.variables
+    assert row.requires or row.variables or row.leaves_out
+    assert bool(row.beside) or not row.leaves_out
     assert not row.beside or Requirement(row.beside)
     assert not row.python or SpecifierSet(row.python)
     assert row.why
@@ -103,3 +104,25 @@ def test_a_bound_on_tensorflow_is_one_on_each_of_its_names() -> None:
 def test_a_row_is_told_with_all_that_it_needs() -> None:
     assert str(BOUND) == "`old` needs `numpy<2`: w"
     assert str(BESIDE) == "`rec` needs `tf-keras` and `TF_USE_LEGACY_KERAS=1`: it needs Keras 2"
+
+
+@pytest.mark.parametrize(
+    ("versions", "needed"),
+    [
+        ({"tensorflow": "2.15.1", "tensorflow-probability": "0.25.0"}, ["tensorflow-probability<=0.23.0"]),
+        ({"tensorflow-cpu": "2.21.0", "tensorflow-probability": "0.25.0"}, []),
+        ({"tensorflow-probability": "0.25.0"}, []),
+        # Nothing older would fit either: what cannot be had is the resolver's to say.
+        ({"tensorflow": "2.21.0", "tensorflow-addons": "0.23.0"}, []),
+    ],
+)
+def test_what_does_not_go_with_the_release_is_bound_to_what_does(versions: dict[str, str], needed: list[str]) -> None:
+    assert [row.requires for row in breaks_in(versions)] == needed
+
+
+def test_one_of_two_packages_with_the_same_module_is_left_out() -> None:
+    both = {"opencv-python": "4.11.0.86", "opencv-python-headless": "4.11.0.86"}
+    (row,) = breaks_in(both)
+    assert [each.requirement for each in with_breaks(DECISION, (row, row)).without] == ["opencv-python"]
+    assert str(row).startswith("`opencv-python` is left out beside `opencv-python-headless`: both bring")
+    assert breaks_in({"opencv-python-headless": "4.11.0.86"}) == ()

@@ -18,7 +18,7 @@ from tfprov.smoke.verdict import as_document
 FAILURE = TfprovError(
     "net-proxy", "the proxy wants a login", evidence=("http://me:pw@proxy",), tried=("normal",), hint="say who you are"
 )
-DECISION_KEYS = {"tensorflow", "python", "constraints", "also", "variables"}
+DECISION_KEYS = {"tensorflow", "python", "constraints", "also", "variables", "without"}
 
 
 def rendered(command: str, body: dict[str, object] | None = None, failure: TfprovError | None = None) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Whether the packages that were asked for can be imported: a leg a distribution, all in one process.
+"""Whether the packages that were asked for can be imported, and their commands started: a leg each, in one process.
 
 A module that takes the process down, or never comes back, costs its own leg: the next process goes on behind it.
 """
@@ -50,21 +50,55 @@ def run(probe):
 
 
 def imports(one, every, skipped, may_lack):
-    """Each of the top-level modules of a distribution can be imported."""
+    """Each of the top-level modules of a distribution can be imported, and each of its commands could start."""
     if one is None:
         if may_lack:
             raise Skipped("it is not meant for this system or Python")
         raise Failed("import-failed", "it is not installed")
     modules = [name for name in every if not skipped.intersection((plain(name), plain(one.name)))]
     if not modules:
-        raise Skipped("left out by `smoke.skip-imports`" if every else "it has no module to import")
+        if every:
+            raise Skipped("left out by `smoke.skip-imports`")
+        listed = any(True for _ in one.files())
+        raise Skipped("it has no module to import" if listed else "nothing says which modules it has: no RECORD")
     own = os.getpid()
     for name in modules:
         importlib.import_module(name)
         if os.getpid() != own:
             # The module forked and let its child return: that one must not go on with the legs of its parent.
             os._exit(0)
-    return "{} {}: {}".format(one.name, one.version, ", ".join(modules))
+    started = [start(name, target) for name, target in commands_of(one) if plain(name) not in skipped]
+    commands = "; commands: {}".format(", ".join(started)) if started else ""
+    return "{} {}: {}{}".format(one.name, one.version, ", ".join(modules), commands)
+
+
+def start(name, target):
+    """Load what a command would call, and call nothing."""
+    module, _, attributes = target.partition(":")
+    try:
+        found = importlib.import_module(module)
+        for attribute in attributes.split(".") if attributes else ():
+            found = getattr(found, attribute)
+    except Exception as error:
+        told = f"{type(error).__name__}: {error}"
+        raise Failed("import-failed", f"its command `{name}` cannot start: {told}") from error
+    return name
+
+
+def commands_of(one):
+    """The commands of a distribution as pairs of name and `module:function`; not those that need an extra."""
+    found, section = [], ""
+    try:
+        with open(os.path.join(one.root, one.folder, "entry_points.txt"), encoding="utf-8") as stream:
+            for line in map(str.strip, stream):
+                if line.startswith("["):
+                    section = line[1:-1].strip()
+                elif section == "console_scripts" and "=" in line and "[" not in line and line[:1] not in "#;":
+                    name, _, target = line.partition("=")
+                    found.append((name.strip(), target.strip()))
+    except (OSError, ValueError):
+        return []
+    return sorted(found)
 
 
 def modules_of(one):
@@ -80,8 +114,13 @@ def modules_of(one):
             found.add(".".join(parts))
     names = {name for name in found if all(part.isidentifier() for part in name.split(".")) and name[0] != "_"}
     if not names:
-        # An editable project has its modules elsewhere.
+        # An editable project has its modules elsewhere, and some installers keep no RECORD.
         names = set(one.top_level())
+    if not names and not paths:
+        own = one.name.replace("-", "_")
+        place = os.path.join(one.root, own)
+        if os.path.isfile(os.path.join(place, "__init__.py")) or os.path.isfile(place + ".py"):
+            names = {own}
     return sorted({name for name in names if name.partition(".")[0] not in _BYCATCH} or names)
 
 

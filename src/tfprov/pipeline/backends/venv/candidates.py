@@ -55,6 +55,10 @@ _BRING_CUDA = ("torch", "jax", "cupy", "onnxruntime-gpu", "xgboost", "lightgbm",
 _CUDA_TOOLS = frozenset({"triton", "cuda-bindings", "cuda-toolkit"})
 
 
+class SameFilesError(TfprovError):
+    """The profile asks for two packages that bring the same files; it says itself which one to ask for."""
+
+
 def choose(context: Context, machine: Machine) -> Choice:
     """See `Backend.choose`. Where a lock has to be made, the other packages of the profile take part in the choice.
 
@@ -76,7 +80,7 @@ def choose(context: Context, machine: Machine) -> Choice:
             return Choice(plan=_with_origins(context, machine, plan, (plan.decision.tensorflow.package, *names)))
         best = _unbroken(context, machine, profile, plan.candidates)
     except TfprovError as error:
-        if may_differ(error) and can_resolve(machine):
+        if may_differ(error) and can_resolve(machine) and not isinstance(error, SameFilesError):
             add_tried_hint(context, machine, profile, error)
         raise
     own = {folder.name for folder in context.loaded.folders}
@@ -125,6 +129,7 @@ def _unbroken(context: Context, machine: Machine, profile: Profile, candidates: 
         if not found:
             needed = settings(holding(versions, python=python))
             return replace(best, decision=replace(best.decision, variables=needed))
+        _check_not_asked_for(profile, found)
         applied += found
         candidates = [
             replace(
@@ -135,6 +140,24 @@ def _unbroken(context: Context, machine: Machine, profile: Profile, candidates: 
             )
             for each in candidates
         ]
+
+
+def _check_not_asked_for(profile: Profile, rows: Sequence[Break]) -> None:
+    """Make sure that nothing is left out that the profile asks for.
+
+    Raises:
+        SameFilesError: it does.
+    """
+    asked = {canonicalize_name(Requirement(text).name) for text in profile.packages.requirements}
+    for row in rows:
+        other = row.beside and canonicalize_name(Requirement(row.beside).name)
+        if row.leaves_out and row.package in asked and other in asked:
+            raise SameFilesError(
+                "resolver-conflict",
+                f"`{row.package}` and `{other}` cannot be installed together: {row.why}",
+                evidence=(f"{row.source}",),
+                hint=f"ask for `{other}` alone",
+            )
 
 
 def _without_lag(

@@ -111,7 +111,7 @@ def ask_resolver(
             *in_time,
         ),
         overrides=context.loaded.profile.packages.overrides,
-        exclude=context.loaded.profile.packages.exclude,
+        exclude=(*context.loaded.profile.packages.exclude, *(each.requirement for each in decision.without)),
         hashes=MappingProxyType({}) if alone else context.loaded.hashes,
         python=Path(sys.executable if absent else interpreter.path),
         python_version=(provided.python if provided else interpreter.version) if absent else None,
