@@ -248,6 +248,11 @@ def _without_conflicts(wanted: Asked, found: Found) -> Asked:
         wanted = _loosened(wanted, each, found)
     versions = found.versions
     for row in breaks_in(versions):
+        if row.leaves_out:
+            kept = tuple(one for one in wanted.packages if one.name != row.package)
+            why = f"{row.package} is left out beside {row.beside}: {row.why}"
+            wanted = replace(wanted, packages=kept, reasons=(*wanted.reasons, (row.package, why)))
+            continue
         name = _name(row.requires)
         if name in versions:
             why = f"{row.package} {versions[row.package]} needs `{row.requires}`: {row.why}"

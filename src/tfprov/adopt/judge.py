@@ -230,6 +230,15 @@ def _known_breaks(found: Found) -> Iterator[Finding]:
     """What no metadata says and the tables of known breaks do."""
     versions = found.versions
     for row in breaks_in(versions):
+        if row.leaves_out:
+            yield Finding(
+                code="file-damaged",
+                path=row.package,
+                expected=f"not beside {row.beside} ({row.why})",
+                found="both are installed",
+                fix=_fix(found),
+            )
+            continue
         needed = Requirement(row.requires)
         yield _broken(found, row.package, versions, needed, f"{row.package} {versions[row.package]}: {row.why}")
     release = tensorflow_version(found)

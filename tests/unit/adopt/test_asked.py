@@ -258,3 +258,10 @@ def test_every_difference_has_a_reason() -> None:
     assert [one.why for one in found][0:3:2] == ["the old one is gone", "because"]
     assert all(one.why for one in found)
     assert changes(wanted, {}, {}, python=("3.11", "3.11.9"), known={}) == ()
+
+
+def test_of_two_packages_with_the_same_module_one_is_asked_for() -> None:
+    wanted = asked(env(one("opencv-python", "4.11.0.86"), one("opencv-python-headless", "4.11.0.86")))
+    assert lines(wanted) == ["opencv-python-headless==4.11.0.86"]
+    why = "both bring the module `cv2`, and overwrite each other's files"
+    assert dict(wanted.reasons)["opencv-python"] == f"opencv-python is left out beside opencv-python-headless: {why}"

@@ -60,6 +60,13 @@ def test_what_is_known_to_break_is_found_although_no_metadata_says_it(
     assert codes(env(*(one(*each) for each in distributions)))
 
 
+def test_two_packages_with_the_same_module_are_found() -> None:
+    (finding,) = findings(env(one("opencv-python", "4.11.0.86"), one("opencv-python-headless", "4.11.0.86")))
+    assert (finding.code, finding.path, finding.found) == ("file-damaged", "opencv-python", "both are installed")
+    why = "both bring the module `cv2`, and overwrite each other's files"
+    assert finding.expected == f"not beside opencv-python-headless ({why})"
+
+
 def test_builds_for_another_processor_and_another_python() -> None:
     tags = {
         "py3-none-any": [],
