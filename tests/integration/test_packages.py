@@ -23,6 +23,7 @@ SETUPTOOLS = "import pkg_resources\n"
 WINDOW = "import tkinter\nraise tkinter.TclError('no display name and no $DISPLAY environment variable')\n"
 LIBRARY = "raise ImportError('libGL.so.1: cannot open shared object file: No such file or directory')\n"
 NUMPY_1 = "raise ImportError('numpy.core.multiarray failed to import (auto-generated because you did not call it)')\n"
+BEAM = {"beamed_cli.py": "import apache_beam\n"}
 TOOL = {"tool": "tool:main", "with-extra": "tool.not_there:main [extra]"}
 
 
@@ -51,6 +52,9 @@ def site(tmp_path: Path) -> Site:
         build_wheel(wheels, "numpy-one", "1.0", files={"numpy_one.py": NUMPY_1}),
         build_wheel(wheels, "leaving", "1.0", files={"leaving.py": "import sys\nsys.exit(0)\n"}),
         build_wheel(wheels, "tool", "1.0", files={"tool.py": "def main(): raise SystemExit(9)\n", **commands(TOOL)}),
+        build_wheel(
+            wheels, "beamed", "1.0", files={"beamed.py": "", **commands({"beam": "beamed_cli:main"}, "beamed"), **BEAM}
+        ),
         build_wheel(wheels, "lame", "1.0", files={"lame.py": "", **commands({"lame": "lame.cli:main"}, "lame")}),
         build_wheel(wheels, "needs-broken", "1.0", requires=["broken"]),
         build_wheel(
@@ -164,6 +168,9 @@ def test_sabotages_are_each_named_by_their_cause_and_none_passes(site: Site) -> 
 def test_a_command_that_could_not_start_is_a_failure_and_one_that_could_is_not_called(site: Site) -> None:
     ask(site, "tool")
     assert legs(site)["tool"] == (True, None, "tool 1.0: tool; commands: tool")
+    ask(site, "beamed", smoke='skip-imports = ["beamed-cli"]')
+    told = "beam (cannot start without `apache_beam`, which is not installed)"
+    assert legs(site)["beamed"] == (True, None, f"beamed 1.0: beamed; commands: {told}")
     ask(site, "lame")
     assert legs(site, status=16)["lame"][1] == "import-failed"
     error = json.loads(site.run("up", "train.toml", "--json").stdout)["error"]

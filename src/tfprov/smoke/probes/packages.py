@@ -67,19 +67,26 @@ def imports(one, every, skipped, may_lack):
         if os.getpid() != own:
             # The module forked and let its child return: that one must not go on with the legs of its parent.
             os._exit(0)
-    started = [start(name, target) for name, target in commands_of(one) if plain(name) not in skipped]
+    own_modules = {name.partition(".")[0] for name in every}
+    started = [start(name, target, own_modules) for name, target in commands_of(one) if plain(name) not in skipped]
     commands = "; commands: {}".format(", ".join(started)) if started else ""
     return "{} {}: {}{}".format(one.name, one.version, ", ".join(modules), commands)
 
 
-def start(name, target):
-    """Load what a command would call, and call nothing."""
+def start(name, target, own_modules):
+    """Load what a command would call, and call nothing; what is to be told of it.
+
+    A command may need a package that no metadata asks for: that is told, and is no fault of the environment.
+    """
     module, _, attributes = target.partition(":")
     try:
         found = importlib.import_module(module)
         for attribute in attributes.split(".") if attributes else ():
             found = getattr(found, attribute)
     except Exception as error:
+        lacking = (getattr(error, "name", None) or "").partition(".")[0]
+        if isinstance(error, ModuleNotFoundError) and lacking and lacking not in own_modules:
+            return f"{name} (cannot start without `{lacking}`, which is not installed)"
         told = f"{type(error).__name__}: {error}"
         raise Failed("import-failed", f"its command `{name}` cannot start: {told}") from error
     return name
