@@ -1,0 +1,67 @@
+"""Generations on Windows, with real environments: what is started through the stable path, and after each switch."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tfprov.envs import following, fronts, layout, venv
+from tfprov.envs.generations import Environment
+from tfprov.envs.records import Generation, Owner
+from tfprov.pipeline.uv import uv_executable
+
+pytestmark = pytest.mark.skipif(os.name != "nt", reason="elsewhere the stable path is a link")
+
+
+@pytest.fixture(scope="module")
+def environment(tmp_path_factory: pytest.TempPathFactory) -> Environment:
+    root = tmp_path_factory.mktemp("it's ü")
+    owner = Owner(name="train", profile=str(root / "train.toml"), link=str(root / ".venv"))
+    found = Environment(root / "environments" / "train-12345678", owner=owner)
+    found.claim()
+    return found
+
+
+def made(environment: Environment, word: str) -> Generation:
+    generation = environment.begin()
+    venv.create(
+        generation.path,
+        python=Path(sys.executable),
+        version="{}.{}.{}".format(*sys.version_info[:3]),
+        prompt="train",
+        cache=environment.root.parent / "seeds",
+        uv=uv_executable(),
+        environ=os.environ,
+    )
+    following.prepare(generation.path)
+    library = layout.site_packages(generation.path)[0]
+    (library / "which.py").write_text(f"WORD = {word!r}\n", encoding="utf-8")
+    return generation
+
+
+def said(front: Path, *argv: str) -> str:
+    clean = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
+    ran = subprocess.run(
+        [str(layout.executables_in(front) / argv[0]), *argv[1:]], capture_output=True, text=True, env=clean, check=False
+    )
+    return (ran.stdout or ran.stderr).strip()
+
+
+ASK = "import sys, which; print(which.WORD, sys.prefix, sys.executable, sep='|')"
+
+
+def test_what_is_started_through_the_stable_path_is_of_the_generation_in_use(environment: Environment) -> None:
+    current, stable = environment.root / "current", environment.stable
+    for number, word in ((1, "one"), (2, "two")):
+        generation = made(environment, word)
+        fronts.write(current, generation.path.relative_to(environment.root), generation.path)
+        fronts.write(stable, current, generation.path)
+        (generation.path / "tfprov.json").touch()
+        for front in (current, stable):
+            word_, prefix, executable = said(front, "python.exe", "-c", ASK).split("|")
+            assert (word_, prefix) == (word, str(generation.path))
+            assert Path(executable) == front / "Scripts" / "python.exe"
+            assert str(generation.path) in said(front, "pip.exe", "--version")
+        assert number == int(generation.path.name)
