@@ -46,7 +46,7 @@ section.cure { border-left-color: var(--good); } section.finding p { margin: .3r
 @media (max-width: 40rem) {
   body { margin: 1rem auto; padding: 0 .7rem; }
   .lane { grid-template-columns: 5.4rem 1fr; } .scale { margin-left: 5.4rem; }
-  table.proof td:first-child { width: 6.2rem; } table.proof td:nth-child(2) { width: 3.8rem; }
+  table.proof td:first-child { width: 7.2rem; } table.proof td:nth-child(2) { width: 3.8rem; }
 }
 @media print {
   :root { --good-soft: #eefaf1; --bad-soft: #ffebe9; --none-soft: #f1f3f5; }
