@@ -481,3 +481,97 @@ def test_killed_before_the_switch_the_same_command_goes_on(project: Project, whe
     project.imports("helper", "payload")
     assert project.run("rollback").returncode == 0
     assert state(project.venv.resolve()) == before
+
+
+# Ends itself before its nth change to a folder, counted from the moment at which the profile is written.
+_AT_POINT = """
+import itertools, os, signal, sys
+from tfprov.envs import takeover
+from tfprov.pipeline import in_place
+nth, counter, armed = int(sys.argv.pop(1)), itertools.count(1), []
+write, exchange = in_place.write_atomic, takeover.exchange
+def point():
+    if armed and next(counter) == nth:
+        os.kill(os.getpid(), signal.SIGKILL)
+def hook(event, arguments):
+    changes = ("os.rename", "os.remove", "os.mkdir", "os.rmdir", "os.symlink", "os.link", "os.truncate")
+    writes = event == "open" and isinstance(arguments[2], int) and arguments[2] & (os.O_WRONLY | os.O_RDWR)
+    if writes or event in changes:
+        point()
+def begin(*arguments, **more):
+    armed.append(True)
+    point()
+    return write(*arguments, **more)
+def exchanged(*arguments):
+    point()
+    exchange(*arguments)
+    point()
+in_place.write_atomic, takeover.exchange = begin, exchanged
+sys.addaudithook(hook)
+from tfprov.cli import main
+try:
+    main()
+finally:
+    print("points:", next(counter) - 1, file=sys.stderr)
+"""
+
+
+@pytest.mark.skipif(
+    "TFPROV_TEST_KILLS" not in os.environ, reason="takes minutes; TFPROV_TEST_KILLS says at how many points"
+)
+def test_killed_at_any_point_of_the_switch_a_whole_environment_is_at_the_path(project: Project, tmp_path: Path) -> None:
+    project = dataclasses.replace(project, home=project.root / "home")
+    project.make(*BASE)
+    before = state(project.venv)
+
+    def adopt(nth: int) -> subprocess.CompletedProcess[str]:
+        argv = [
+            sys.executable,
+            "-I",
+            "-c",
+            _AT_POINT,
+            str(nth),
+            "adopt",
+            ".venv",
+            "--in-place",
+            "--set",
+            "smoke.level=quick",
+        ]
+        return subprocess.run(
+            argv, cwd=project.root, env=project.environ(), capture_output=True, text=True, check=False
+        )
+
+    # Everything is built, and nothing of the switch is done.
+    assert adopt(1).returncode == -signal.SIGKILL
+    saved = tmp_path / "saved"
+    project.root.rename(saved)
+
+    def again() -> None:
+        shutil.rmtree(project.root, ignore_errors=True)
+        shutil.copytree(saved, project.root, symlinks=True)
+
+    again()
+    whole = adopt(0)
+    assert whole.returncode == 0, whole.stderr
+    points = int(whole.stderr.rpartition("points: ")[2])
+    wanted = min(points, int(os.environ["TFPROV_TEST_KILLS"]))
+    told: dict[str, int] = {"old": 0, "new": 0}
+    for one in range(wanted):
+        again()
+        killed = adopt(1 + one * points // wanted)
+        assert killed.returncode == -signal.SIGKILL, killed.stderr
+        if project.venv.is_symlink():
+            told["new"] += 1
+            project.imports("helper", "payload")
+        else:
+            told["old"] += 1
+            assert state(project.venv) == before
+        status, document = (0, {}) if project.venv.is_symlink() else project.adopt("--in-place")
+        assert status == 0, document
+        done = project.run("up")
+        assert done.returncode == 0, done.stderr
+        project.imports("helper", "payload")
+        assert project.run("rollback", "tfprov.toml", "0").returncode == 0
+        assert state(project.venv.resolve()) == before
+    print(f"{wanted} of {points} points: {told}")
+    assert min(told.values()) > 0

@@ -166,15 +166,21 @@ def adopt(asking: Asking, emit: Emit) -> Adoption:
     settled = settle(Subject(asking=asking, found=found, profile=profile), emit)
     lock = profile.with_name(settled.lock_name)
     refuse_existing(lock)
-    write_atomic(lock, settled.document)
+    # A profile without its lock is whole: `up` makes one.
     write_atomic(profile, settled.text.encode())
+    write_atomic(lock, settled.document)
+    return adoption(found, wrong, settled, profile)
+
+
+def adoption(found: Found, wrong: tuple[Finding, ...], settled: Settled, profile: Path) -> Adoption:
+    """What was found, and what was written for it."""
     return Adoption(
         found=found,
         findings=wrong,
         wanted=settled.wanted,
         changes=settled.changes,
         profile=profile,
-        lock=lock,
+        lock=profile.with_name(settled.lock_name),
         text=settled.text,
     )
 

@@ -32,6 +32,7 @@ from tfprov.pipeline.adopting import (
     Settled,
     Subject,
     adopted,
+    adoption,
     look,
     place_of_profile,
     refusal,
@@ -72,28 +73,18 @@ def adopt_in_place(asking: Asking, emit: Emit) -> Adoption:
     with temporary("adopt") as work:
         settled, outcome = _proved(subject, settled, work, emit)
         document = content_of(work / settled.lock_name)
-    lock = profile.with_name(settled.lock_name)
-    write_atomic(lock, document)
     inside = os.path.relpath(found.root, profile.parent.resolve())
     path = str(found.root) if inside.startswith("..") else Path(inside).as_posix()
     text = edited(settled.text, {"environment.path": path})
+    # The profile says of itself that it is ours; a lock alone would be in the way of the same command.
     write_atomic(profile, text.encode())
+    write_atomic(profile.with_name(settled.lock_name), document)
     refuse_running(found.root, force=asking.force)
     context = Context(Request(profile=str(profile), cwd=asking.cwd, environ=asking.environ), emit)
     with context.alone():
         kept, generation = _exchanged(context, found)
     outcome = replace(outcome, environment=context.environment, generation=generation)
-    return Adoption(
-        found=found,
-        findings=wrong,
-        wanted=settled.wanted,
-        changes=settled.changes,
-        profile=profile,
-        lock=lock,
-        text=text,
-        outcome=outcome,
-        kept=kept.path,
-    )
+    return replace(adoption(found, wrong, settled, profile), text=text, outcome=outcome, kept=kept.path)
 
 
 def refuse_what_others_need(found: Found) -> None:
