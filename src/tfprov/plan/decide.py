@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from packaging.version import Version
 
 from tfprov.errors import TfprovError
-from tfprov.host.records import Facts
+from tfprov.host.records import Facts, Gpu
 from tfprov.plan import explain, gpus, interpreters, refuse
 from tfprov.plan.assemble import assemble
 from tfprov.plan.compat import Compat, WheelKind
@@ -208,14 +210,21 @@ def _check_vendor(context: DecisionContext, accelerator: str) -> None:
 
 def _check_gpu_count(context: DecisionContext, accelerator: Accelerator) -> None:
     smoke = context.profile.smoke
-    if accelerator != "cuda" or smoke.gpu == "later" or isinstance(context.gpus, Refusal):
+    if smoke.gpu == "later":
         return
-    have = len(context.gpus.usable)
-    if have < smoke.require_gpus:
+    there: Sequence[Gpu]
+    if accelerator == "cuda" and not isinstance(context.gpus, Refusal):
+        there = context.gpus.usable
+    elif accelerator in ("rocm", "metal"):
+        vendor = "amd" if accelerator == "rocm" else "apple"
+        there = [gpu for gpu in context.facts.gpus.value if gpu.vendor == vendor]
+    else:
+        return
+    if len(there) < smoke.require_gpus:
         raise TfprovError(
             "gpu-no-device",
-            f"the profile asks for {smoke.require_gpus} GPUs, and {have} can be used",
-            evidence=tuple(gpus.describe(gpu) for gpu in context.gpus.usable),
+            f"the profile asks for {smoke.require_gpus} GPUs, and {len(there)} can be used",
+            evidence=tuple(gpus.describe(gpu) for gpu in there),
             hint=f"lower `smoke.require-gpus`{', or make more GPUs visible' if _could_be_more(context) else ''}",
         )
 
@@ -264,6 +273,9 @@ def _check_lock(context: DecisionContext, locked: LockedChoice) -> None:
     asked = context.demands.accelerator
     if asked == "cuda" and (locked.package == "tensorflow-cpu" or locked.accelerator == "cpu"):
         evidence.append(f"it holds {locked.package} for the CPU; the profile asks for CUDA")
+    elif context.must_have_gpu and (locked.package == "tensorflow-cpu" or locked.accelerator == "cpu"):
+        demand = f"`smoke.require-gpus = {context.profile.smoke.require_gpus}`"
+        evidence.append(f"it holds {locked.package} for the CPU; the profile demands a GPU: {demand}")
     if not interpreters.admits(context.python, locked.python_minor):
         evidence.append(f"it was made for Python {locked.python_minor}; the profile asks for `{context.python}`")
     if evidence:

@@ -17,7 +17,7 @@ from tfprov.distributions import Kind, kind_of
 from tfprov.errors import TfprovError
 from tfprov.host.records import Facts
 from tfprov.plan.tags import marker_environment
-from tfprov.profile.records import Profile
+from tfprov.profile.records import Profile, SmokeTable
 
 # Minor versions of Python 3 that a marker is evaluated for: every one that an environment could be made for.
 _MINORS = range(9, 20)
@@ -123,7 +123,7 @@ def gather(profile: Profile, facts: Facts) -> Demands:
             others.append((requirement, where))
         elif str(requirement.specifier):
             clauses.append(Clause(specifier=requirement.specifier, where=f"{where}: {requirement}"))
-        accelerator = _accelerator(name, str(requirement), where, accelerator)
+        accelerator = _accelerator(name, str(requirement), where, accelerator, profile.smoke)
         extras |= requirement.extras - {"and-cuda"}
         notes += _notes(kind, requirement)
     return Demands(
@@ -150,9 +150,16 @@ def _lines(profile: Profile) -> Iterator[tuple[Requirement, str]]:
         yield Requirement(text), "packages.constraints"
 
 
-def _accelerator(name: str, text: str, where: str, accelerator: str) -> str:
+def _accelerator(name: str, text: str, where: str, accelerator: str, smoke: SmokeTable) -> str:
     if name != "tensorflow-cpu" or where != "packages.requirements" or accelerator == "cpu":
         return accelerator
+    if accelerator == "auto" and smoke.require_gpus:
+        raise TfprovError(
+            "resolver-conflict",
+            f"`{text}` is the CPU build, and the profile demands a GPU",
+            evidence=(f"{where} asks for `{text}`", f"`smoke.require-gpus = {smoke.require_gpus}`"),
+            hint=f"drop `smoke.require-gpus`, or `{text}`",
+        )
     if accelerator == "auto":
         return "cpu"
     raise TfprovError(

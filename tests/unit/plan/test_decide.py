@@ -551,6 +551,39 @@ def test_the_cpu_package_by_name_means_the_cpu() -> None:
     assert caught.value.code.name == "resolver-conflict"
 
 
+def test_gpus_of_other_vendors_are_counted_too() -> None:
+    host = Host(gpus=(hosts.RX7900,))
+    with pytest.raises(TfprovError) as caught:
+        plan(profile(accelerator="rocm", smoke={"require-gpus": 2}), host)
+    assert (caught.value.code.name, caught.value.what) == (
+        "gpu-no-device",
+        "the profile asks for 2 GPUs, and 1 can be used",
+    )
+
+
+def test_a_gpu_that_is_demanded_is_not_planned_away_by_the_package_for_cpus() -> None:
+    demanded = {"require-gpus": 1}
+    with pytest.raises(TfprovError) as caught:
+        plan(profile(smoke=demanded, packages={"requirements": ["tensorflow-cpu==2.20.*"]}), HOSTS["v100"][0])
+    assert (caught.value.code.name, caught.value.what, caught.value.evidence, caught.value.hint) == (
+        "resolver-conflict",
+        "`tensorflow-cpu==2.20.*` is the CPU build, and the profile demands a GPU",
+        ("packages.requirements asks for `tensorflow-cpu==2.20.*`", "`smoke.require-gpus = 1`"),
+        "drop `smoke.require-gpus`, or `tensorflow-cpu==2.20.*`",
+    )
+
+
+@pytest.mark.parametrize(("package", "accelerator"), [("tensorflow-cpu", None), ("tensorflow", "cpu")])
+def test_a_lock_for_cpus_does_not_fit_a_profile_that_demands_a_gpu(package: str, accelerator: str | None) -> None:
+    locked = LockedChoice(package=package, version="2.20.0", python_minor="3.11", accelerator=accelerator)
+    with pytest.raises(TfprovError) as caught:
+        plan(profile(smoke={"require-gpus": 1}), HOSTS["v100"][0], locked=locked)
+    assert caught.value.code.name == "lock-unfit"
+    assert caught.value.evidence == (
+        f"it holds {package} for the CPU; the profile demands a GPU: `smoke.require-gpus = 1`",
+    )
+
+
 @pytest.mark.parametrize("requirement", ["tf-nightly", "intel-tensorflow", "tensorflow-rocm"])
 def test_another_build_of_tensorflow_is_a_conflict(requirement: str) -> None:
     with pytest.raises(TfprovError) as caught:
