@@ -431,6 +431,20 @@ def test_a_rollout_over_ssh(over_ssh: SshFleet) -> None:
     assert second.returncode == 0, second.stdout + second.stderr
     assert changed(second) == {**dict.fromkeys(HOSTS, 0), "localhost": 0}
     gone(port)
+    looked = fleet.roll_out("ada", variables=variables, options=["--check"])
+    assert looked.returncode == 0, looked.stdout + looked.stderr
+    assert changed(looked)["ada"] == 0
+
+    # Something else is handed out at the address.
+    handler = functools.partial(http.server.SimpleHTTPRequestHandler, directory=str(fleet.folder / "bundle"))
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as other:
+        threading.Thread(target=other.serve_forever, daemon=True).start()
+        address = f"http://127.0.0.1:{other.server_address[1]}"
+        theirs = {"environment_bundle": address, "environment_bundle_id": "0" * 64}
+        refused = fleet.roll_out("ada", variables={**theirs, "environment_tfprov": ["there is no tfprov"]})
+        other.shutdown()
+    assert refused.returncode != 0
+    assert fleet.result("ada")["error"]["code"] == "hash-mismatch"  # type: ignore[index] - a JSON document
 
     # A newer release; one host is broken on purpose, and one cannot be reached.
     fleet.site.offer(sham_wheel(fleet.site.root / "built", RELEASE))
