@@ -21,6 +21,7 @@ from packaging.utils import (
     parse_sdist_filename,
     parse_wheel_filename,
 )
+from packaging.version import InvalidVersion, Version
 
 from tfprov import project_folder
 from tfprov.default_index import default_index
@@ -379,6 +380,9 @@ class _Unfit:
 def _unfit(requirement: Requirement, origin: Origin) -> _Unfit | None:
     """Why a requirement cannot be installed here; None when nothing is known against it."""
     name, version = canonicalize_name(requirement.name), str(requirement.specifier)
+    odd = [one.version for one in requirement.specifier if one.operator == "===" and not _is_version(one.version)]
+    if odd:
+        return _Unfit(words=f"`{odd[0]}` is not a version: write one, as in `{requirement.name}==1.2.3`")
     if requirement.marker is not None:
         # It says itself where it is meant for.
         return None
@@ -387,6 +391,14 @@ def _unfit(requirement: Requirement, origin: Origin) -> _Unfit | None:
     if not version and names.is_standard_module(requirement.name):
         return _Unfit(words="that is a module of Python itself: remove the line", is_misnamed=True)
     return _foreign(name, requirement, origin)
+
+
+def _is_version(text: str) -> bool:
+    try:
+        Version(text)
+    except InvalidVersion:
+        return False
+    return True
 
 
 def _foreign(name: str, requirement: Requirement, origin: Origin) -> _Unfit | None:

@@ -15,6 +15,7 @@ from packaging.utils import canonicalize_name
 from packaging.version import InvalidVersion, Version
 
 from tfprov.wants.basket import Basket
+from tfprov.wants.poetry_unions import union
 from tfprov.wants.pyproject import Table, table, texts, unknown, with_source
 from tfprov.wants.records import ProjectParts
 
@@ -61,7 +62,7 @@ def specifier(text: str) -> str:
         ValueError: PEP 440 has no word for it, or it is not a range.
     """
     if "|" in text:
-        raise ValueError(f"`{text}` holds an `or`, which PEP 440 has no word for: write one range")
+        return union(text, [specifier(one) for one in re.split(r"\|\|?", text)])
     if text.strip() in ("", "*"):
         return ""
     clauses, end = [], 0

@@ -47,12 +47,11 @@ def test_a_project_is_read(read_file: Read) -> None:
         'multi>=2; python_version >= "3.10" and python_version < "4"',
         "whl @ https://host/whl-1.0-py3-none-any.whl",
         "forked @ git+https://host/y.git@main",
+        "either!=5.*,!=6,>=4",
     ]
     assert texts(found.python) == [">=3.9,<4"]
     assert [(address.kind, address.url) for address in found.addresses] == [("extra", "https://own.example/simple")]
-    assert [problem.split(",")[0] for problem in found.problems] == [
-        "pyproject.toml: tool.poetry.dependencies.either: `>=4",
-    ]
+    assert found.problems == ()
 
 
 def test_extras_and_groups_are_taken_when_named(read_file: Read) -> None:
@@ -84,7 +83,37 @@ def test_a_range_admits_what_poetry_admits(clauses: list[str], comma: str, versi
     assert SpecifierSet(specifier(text)).contains(Version(version), prereleases=True) == theirs
 
 
-@pytest.mark.parametrize("text", ["latest", ">=1 || <0.5", "^x", ">=1,?"])
+@given(
+    parts=st.lists(st.lists(CLAUSE, min_size=1, max_size=2).map(",".join), min_size=2, max_size=3), version=RELEASE,
+    bar=st.sampled_from(["|", " || "]),
+)  # fmt: skip
+@settings(max_examples=400, deadline=None, derandomize=True)
+def test_one_range_or_another_admits_what_poetry_admits_or_is_refused(parts: list[str], version: str, bar: str) -> None:
+    text = bar.join("*" if "*" in part.split(",") else part for part in parts)
+    try:
+        ours = specifier(text)
+    except ValueError:
+        return
+    theirs = parse_constraint(text).allows(PoetryVersion.parse(version))
+    assert SpecifierSet(ours).contains(Version(version), prereleases=True) == theirs
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (">=3.8,<3.9.7 || >3.9.7,<3.11", ">=3.8,<3.11,!=3.9.7"),
+        ("^2.7 || ^3.6", ">=2.7,<4,!=3.0.*,!=3.1.*,!=3.2.*,!=3.3.*,!=3.4.*,!=3.5.*"),
+        ("^1.0 | ^3.0", ">=1.0,<4,!=2.*"),
+        ("^3.8 || ^3.9", ">=3.8,<4"),
+        ("3.8.* || 3.10.*", ">=3.8,<3.11,!=3.9.*"),
+        ("* || <3", ""),
+    ],
+)
+def test_one_range_or_another_is_one_range_with_gaps(text: str, expected: str) -> None:
+    assert specifier(text) == expected
+
+
+@pytest.mark.parametrize("text", ["latest", ">=1 || <0.5", "==1.2 || ==1.3", ">5,<3 || >7,<6", "^x", ">=1,?"])
 def test_what_is_no_range_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match="`"):
         specifier(text)

@@ -44,6 +44,22 @@ def test_each_requirement_knows_its_file_and_line(tmp_path: Path) -> None:
     ]
 
 
+def test_what_stands_behind_three_signs_is_a_version(tmp_path: Path) -> None:
+    path = files(tmp_path, main="a===1.0\nb===foo\nc===foo; python_version > '3'\n")
+    found = wants_of(path)
+    assert [want.text for want in found.requirements] == ["a===1.0"]
+    assert found.problems == (
+        "main.txt:2: `b===foo`: `foo` is not a version: write one, as in `b==1.2.3`",
+        "main.txt:3: `c===foo; python_version > '3'`: `foo` is not a version: write one, as in `c==1.2.3`",
+    )
+
+
+def test_an_editable_repository_alone_in_a_file_is_not_a_list_of_conda(tmp_path: Path) -> None:
+    found = wants_of(files(tmp_path, main="--editable=git+https://host.example/team/lib.git#egg=lib\n"))
+    assert (found.conda, found.problems) == ((), ())
+    assert [want.text for want in found.requirements] == ["lib @ git+https://host.example/team/lib.git"]
+
+
 def test_hashes_are_kept_with_their_requirement(tmp_path: Path) -> None:
     one, two = "0" * 64, "A" * 64
     path = files(tmp_path, main=f"a==1 --hash=sha256:{one} \\\n  --hash=sha256:{two}\nb==1 --hash sha512:{one}\n")
