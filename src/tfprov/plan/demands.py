@@ -97,7 +97,7 @@ def gather(profile: Profile, facts: Facts) -> Demands:
     extras: set[str] = set()
     others: list[tuple[Requirement, str]] = []
     notes: list[str] = []
-    for requirement, where in _lines(profile):
+    for requirement, where, is_asked in _lines(profile):
         name, kind = canonicalize_name(requirement.name), kind_of(requirement.name)
         if kind is None:
             others.append((requirement, where))
@@ -123,7 +123,8 @@ def gather(profile: Profile, facts: Facts) -> Demands:
             others.append((requirement, where))
         elif str(requirement.specifier):
             clauses.append(Clause(specifier=requirement.specifier, where=f"{where}: {requirement}"))
-        accelerator = _accelerator(name, str(requirement), where, accelerator, profile.smoke)
+        if name == "tensorflow-cpu" and is_asked:
+            accelerator = _on_cpu(str(requirement), where, accelerator, profile.smoke)
         extras |= requirement.extras - {"and-cuda"}
         notes += _notes(kind, requirement)
     return Demands(
@@ -143,16 +144,15 @@ def _where_marker_holds(requirement: Requirement, facts: Facts) -> list[bool]:
     return [requirement.marker.evaluate(cast("dict[str, str]", dict(each))) for each in environments]
 
 
-def _lines(profile: Profile) -> Iterator[tuple[Requirement, str]]:
+def _lines(profile: Profile) -> Iterator[tuple[Requirement, str, bool]]:
+    """The lines of a profile, each with its place, and whether it asks for the package: a constraint does not."""
     for text in profile.packages.requirements:
-        yield Requirement(text), "packages.requirements"
+        yield Requirement(text), profile.packages.place_of(text), True
     for text in profile.packages.constraints:
-        yield Requirement(text), "packages.constraints"
+        yield Requirement(text), profile.packages.place_of(text, "packages.constraints"), False
 
 
-def _accelerator(name: str, text: str, where: str, accelerator: str, smoke: SmokeTable) -> str:
-    if name != "tensorflow-cpu" or where != "packages.requirements" or accelerator == "cpu":
-        return accelerator
+def _on_cpu(text: str, where: str, accelerator: str, smoke: SmokeTable) -> str:
     if accelerator == "auto" and smoke.require_gpus:
         raise TfprovError(
             "resolver-conflict",
@@ -160,7 +160,7 @@ def _accelerator(name: str, text: str, where: str, accelerator: str, smoke: Smok
             evidence=(f"{where} asks for `{text}`", f"`smoke.require-gpus = {smoke.require_gpus}`"),
             hint=f"drop `smoke.require-gpus`, or `{text}`",
         )
-    if accelerator == "auto":
+    if accelerator in ("auto", "cpu"):
         return "cpu"
     raise TfprovError(
         "resolver-conflict",

@@ -17,7 +17,7 @@ from pydantic import BaseModel, ValidationError
 
 from tfprov.contents import content_of
 from tfprov.errors import TfprovError
-from tfprov.profile.merge import hashes_of, with_wants
+from tfprov.profile.merge import hashes_of, places_of, with_wants
 from tfprov.profile.positions import Key, line_of, lines_of_keys
 from tfprov.profile.records import Loaded, Profile
 from tfprov.profile.source import NAMES_OF_FILES, digest, given, is_list, named_files, wants_in
@@ -129,6 +129,7 @@ def load(
         ),
         requirements=tuple(want.text for want in (*own.requirements, *wants.requirements)),
         constraints=tuple(want.text for want in (*own.constraints, *wants.constraints)),
+        places=places_of((*own.requirements, *wants.requirements, *own.constraints, *wants.constraints)),
         hashes=hashes_of((*own.requirements, *wants.requirements, *wants.constraints)),
         preferred=tuple(cast("tuple[str, str]", tuple(want.text.split("=="))) for want in wants.preferences),
         notes=(*implied, *own.notes, *wants.notes),

@@ -46,6 +46,14 @@ def hashes_of(wants: Iterable[Want]) -> Mapping[str, tuple[str, ...]]:
     return {name: tuple(hashes) for name, hashes in found.items()}
 
 
+def places_of(wants: Iterable[Want]) -> Mapping[str, str]:
+    """Where each of the wants is written first, by its text."""
+    found: dict[str, str] = {}
+    for want in wants:
+        found.setdefault(want.text, want.where)
+    return found
+
+
 def _python(profile: Profile, wants: Wants, problems: list[str]) -> dict[str, object]:
     own = Want(text=profile.python.version or "", where="python.version")
     ranges = [want for want in (own, *wants.python) if want.text]

@@ -5,12 +5,12 @@ The field descriptions are the reference: the JSON Schema for editors and the er
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Literal
 
 from packaging.requirements import Requirement
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PrivateAttr, field_validator
 
 from tfprov.profile.source import Source, resolved
 from tfprov.profile.values import (
@@ -116,6 +116,25 @@ class PackagesTable(_Table):
     """Whether the project in the folder of the profile is installed itself, as a wheel or as a link to the folder."""
     build: Literal["needed", "never"] | Many[ProjectName] = "needed"
     """Which packages may be built where no wheel of them fits: all (`needed`), none (`never`), or those named."""
+    _places: Mapping[str, str] = PrivateAttr(default_factory=dict)
+
+    def of_lines(
+        self, requirements: Sequence[str], constraints: Sequence[str], places: Mapping[str, str]
+    ) -> PackagesTable:
+        """The table with these lines instead of its own.
+
+        Args:
+            requirements: those of the profile and of its files.
+            constraints: likewise.
+            places: where a line is written (`requirements.txt:4`).
+        """
+        found = self.model_copy(update={"requirements": tuple(requirements), "constraints": tuple(constraints)})
+        found._places = places
+        return found
+
+    def place_of(self, line: str, key: str = "packages.requirements") -> str:
+        """Where a line is written; the key where that is not known, as of a line that was changed for a trial."""
+        return self._places.get(line, key)
 
     @field_validator("constraints")
     @classmethod
@@ -249,6 +268,7 @@ class Loaded(BaseModel):
         digest: SHA-256 of everything that the profile's meaning depends on: the file, overrides, the files it names.
         requirements: those of the profile, then those of its files.
         constraints: likewise.
+        places: where each of these is written (`requirements.txt:4`).
         hashes: SHA-256 of the files that may be installed, by project; a project that is not there may have any.
         preferred: names and versions that are taken where they fit, when there is no lock yet.
         notes: what was read in another way than it is written, a sentence each.
@@ -263,6 +283,7 @@ class Loaded(BaseModel):
     digest: str
     requirements: tuple[str, ...] = ()
     constraints: tuple[str, ...] = ()
+    places: Mapping[str, str] = {}
     hashes: Mapping[str, tuple[str, ...]] = {}
     preferred: tuple[tuple[str, str], ...] = ()
     notes: tuple[str, ...] = ()

@@ -39,6 +39,19 @@ def test_a_range_admits_releases_as_pep_440_says(version: str | None, release: s
     assert wanted(version).admits(Version(release)) is expected
 
 
+def test_a_line_is_named_by_its_file_where_that_is_known_and_a_constraint_asks_for_nothing() -> None:
+    asked = Profile.model_validate({"name": "test"})
+    places = {"numpy>=2": "requirements.txt:3", "tensorflow==2.15.*": "requirements.txt:7"}
+    table = asked.packages.of_lines(["numpy>=2", "tensorflow==2.15.*"], ["tensorflow-cpu<3"], places)
+    found = gather(asked.model_copy(update={"packages": table}), Host().facts)
+    assert [each.where for each in found.clauses] == [
+        "requirements.txt:7: tensorflow==2.15.*",
+        "packages.constraints: tensorflow-cpu<3",
+    ]
+    assert [(str(line), where) for line, where in found.others] == [("numpy>=2", "requirements.txt:3")]
+    assert found.accelerator == "auto"
+
+
 def test_every_place_that_speaks_of_tensorflow_counts() -> None:
     found = wanted(">=2.15", requirements=["tensorflow<2.20"], constraints=["tensorflow-intel!=2.19.*", "numpy<2"])
     assert [each.where for each in found.clauses] == [

@@ -569,3 +569,13 @@ class TestVariables:
 
     def test_a_word_that_only_resembles_a_secret_is_none(self, tmp_path: Path) -> None:
         load(write(tmp_path, 'name = "x"\nenvironment.variables = { TOKENIZERS_PARALLELISM = "false" }\n'))
+
+
+def test_every_line_keeps_the_place_where_it_is_written(tmp_path: Path) -> None:
+    (tmp_path / "requirements.txt").write_text("# first\nnumpy<2\n")
+    lines = 'requirements = ["keras", "numpy<2"]\nfiles = ["requirements.txt"]\nconstraints = ["h5py<4"]\n'
+    text = f'name = "x"\n[packages]\n{lines}'
+    loaded = load(write(tmp_path, text))
+    assert loaded.places == {"keras": "train.toml:3", "numpy<2": "train.toml:3", "h5py<4": "train.toml:5"}
+    (tmp_path / "requirements.txt").write_text("# first\n\nnumpy<3\n")
+    assert load(write(tmp_path, text)).places["numpy<3"] == "requirements.txt:3"

@@ -335,7 +335,5 @@ def _resolve_once(
 
 def as_asked(loaded: Loaded) -> Profile:
     """The profile with the lines of its requirements files among its requirements."""
-    packages = loaded.profile.packages.model_copy(
-        update={"requirements": loaded.requirements, "constraints": loaded.constraints}
-    )
+    packages = loaded.profile.packages.of_lines(loaded.requirements, loaded.constraints, loaded.places)
     return loaded.profile.model_copy(update={"packages": packages})
