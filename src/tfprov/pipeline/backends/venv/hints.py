@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -45,7 +45,11 @@ def add_tried_hint(context: Context, machine: Machine, profile: Profile, error: 
     impossible = _impossible(context, machine, profile, error)
     if len(impossible) > 1:
         error.evidence = (*error.evidence, f"no version is {', '.join(f'`{line}`' for line in impossible)}")
-    changes = iter((_with_all_possible(profile, impossible),)) if impossible else _changes(profile)
+    changes = (
+        iter((_with_all_possible(profile, impossible),))
+        if impossible
+        else _changes(profile, of_interest(profile, error))
+    )
     for change in changes:
         if time.monotonic() > until or len(found) == _MOST_HINTS or (change.is_last_resort and found):
             break
@@ -72,13 +76,29 @@ class _Change:
     is_last_resort: bool = False
 
 
-def _changes(profile: Profile) -> Iterator[_Change]:
-    """Single changes, the smaller ones first: another version of one package, of TensorFlow, no such package."""
+def of_interest(profile: Profile, error: TfprovError) -> tuple[str, ...]:
+    """The requirements, those that the resolver speaks of first: of a long list most have no part in a conflict."""
+    said = re.sub(r"[_.]+", "-", " ".join((*error.evidence, *error.tried)).lower())
+
+    def is_named(line: str) -> bool:
+        name = re.escape(canonicalize_name(Requirement(line).name))
+        return re.search(rf"(?<![\w-]){name}(?![\w-])", said) is not None
+
+    return tuple(sorted(profile.packages.requirements, key=lambda line: not is_named(line)))
+
+
+def _changes(profile: Profile, lines: Sequence[str]) -> Iterator[_Change]:
+    """Single changes, the smaller ones first: another version of one package, of TensorFlow, no such package.
+
+    Args:
+        profile: to change.
+        lines: its requirements, in the order in which to try them.
+    """
     asked = profile.packages.requirements
     if profile.packages.build != "needed":
         free_packages = profile.packages.model_copy(update={"build": "needed"})
         yield _Change(profile=profile.model_copy(update={"packages": free_packages}), words=_with_builds)
-    for line in asked:
+    for line in lines:
         requirement = Requirement(line)
         if is_tensorflow(line) or requirement.url or not requirement.specifier:
             continue
@@ -97,7 +117,7 @@ def _changes(profile: Profile) -> Iterator[_Change]:
             profile=free_profile.model_copy(update={"tensorflow": unbound}),
             words=partial(_other_release, " and ".join(places)),
         )
-    for line in asked:
+    for line in lines:
         if not is_tensorflow(line):
             yield _Change(
                 profile=with_requirements(profile, tuple(each for each in asked if each != line)),
