@@ -133,6 +133,12 @@ def _notes(context: DecisionContext, chosen: Fit, fits: Sequence[Fit]) -> Iterat
             f"TensorFlow {candidate.text} is newer than the table of {context.table.generated}: only the names of its "
             "wheels speak for it"
         )
+    elif unknown := [extra for extra in context.demands.extras if extra not in candidate.known.extras]:
+        has = (
+            f"; it has {', '.join(f'`{extra}`' for extra in candidate.known.extras)}" if candidate.known.extras else ""
+        )
+        left = ", ".join(f"`{extra}`" for extra in unknown)
+        yield f"TensorFlow {candidate.text} has no extra {left}, which is left out{has}"
     newest = fits[0]
     if newest is not chosen:
         yield (

@@ -125,7 +125,7 @@ def gather(profile: Profile, facts: Facts) -> Demands:
             clauses.append(Clause(specifier=requirement.specifier, where=f"{where}: {requirement}"))
         if name == "tensorflow-cpu" and is_asked:
             accelerator = _on_cpu(str(requirement), where, accelerator, profile.smoke)
-        extras |= requirement.extras - {"and-cuda"}
+        extras |= _extras(requirement) - {"and-cuda"}
         notes += _notes(kind, requirement)
     return Demands(
         clauses=tuple(clauses),
@@ -150,6 +150,11 @@ def _lines(profile: Profile) -> Iterator[tuple[Requirement, str, bool]]:
         yield Requirement(text), profile.packages.place_of(text), True
     for text in profile.packages.constraints:
         yield Requirement(text), profile.packages.place_of(text, "packages.constraints"), False
+
+
+def _extras(requirement: Requirement) -> set[str]:
+    """Extras as metadata spells them: `and_cuda` is `and-cuda`."""
+    return {canonicalize_name(extra) for extra in requirement.extras}
 
 
 def _on_cpu(text: str, where: str, accelerator: str, smoke: SmokeTable) -> str:
@@ -177,7 +182,7 @@ def _notes(kind: Kind, requirement: Requirement) -> Iterable[str]:
         yield f"`{requirement}` is a part of TensorFlow: it is read as `tensorflow{requirement.specifier}`"
     elif kind == "release" and str(requirement.specifier):
         yield f"`{requirement}` among the packages narrows the choice of the release"
-    if "and-cuda" in requirement.extras:
+    if "and-cuda" in _extras(requirement):
         yield f"`{requirement}`: the CUDA libraries come by `tensorflow.accelerator`, not by the extra"
 
 

@@ -262,6 +262,16 @@ def test_a_message_lists_no_interpreter_that_no_release_could_use() -> None:
     assert not any("other releases" in line for line in caught.value.evidence)
 
 
+def test_an_extra_that_a_release_does_not_have_is_left_out_and_that_is_said() -> None:
+    asked = {"requirements": ["tensorflow[gpu-support,gcs_filesystem]==2.21.0"]}
+    found = plan(profile(packages=asked), Host())
+    assert found.decision.tensorflow.extras == ("gcs-filesystem",)
+    said = "TensorFlow 2.21.0 has no extra `gpu-support`, which is left out; it has `and-cuda`, `gcs-filesystem`"
+    assert said in found.notes
+    asked = {"requirements": ["tensorflow[and_cuda]==2.21.0"]}
+    assert not any("no extra" in note for note in plan(profile(packages=asked), Host()).notes)
+
+
 def test_a_python_of_ones_own_is_preferred_to_that_of_the_operating_system() -> None:
     system = python("3.12.9", path="/usr/bin/python3.12", externally_managed=True, found_by="PATH")
     found = plan(profile("==2.19.*"), Host(pythons=(system, "3.12.1", "3.11.7")))
