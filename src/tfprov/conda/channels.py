@@ -16,7 +16,6 @@ from tfprov.wants.conda_specs import CondaSpec
 
 _DEFAULTS = ("main", "r")
 """What conda's `defaults` stands for, but for a third one that has packages for Windows alone."""
-_ALIAS = "https://conda.anaconda.org"
 _TOKEN = re.compile(r"^/t/(?P<token>[^/]+)(?P<rest>/.*)?$")
 
 
@@ -120,7 +119,12 @@ def mirrored(url: str, found: Sequence[Channel], bases: Mapping[str, str]) -> tu
 
 def address_of(channel: Channel) -> str:
     """Where a channel is, without credentials; one with a name alone is where conda looks for it."""
-    return channel.name if "://" in channel.name else f"{_ALIAS}/{channel.name}"
+    if "://" in channel.name:
+        return channel.name
+    # It takes half a second to load, so only where a solve needs it.
+    import rattler
+
+    return str(rattler.Channel(channel.name).base_url).rstrip("/")
 
 
 def subdir(system: str, machine: str) -> str:

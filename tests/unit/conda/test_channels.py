@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -73,12 +74,9 @@ def test_an_address_for_others_has_no_secret() -> None:
 
 
 def test_a_channel_with_a_name_alone_is_where_conda_looks_for_it() -> None:
-    found = read("conda-forge", "https://h.example/c/", "./kept")
-    assert [address_of(each) for each in found] == [
-        "https://conda.anaconda.org/conda-forge",
-        "https://h.example/c",
-        "file:///projects/p/kept",
-    ]
+    named, *others = (address_of(each) for each in read("conda-forge", "https://h.example/c/", "./kept"))
+    assert urlsplit(named).scheme == "https" and urlsplit(named).path == "/conda-forge"
+    assert others == ["https://h.example/c", "file:///projects/p/kept"]
 
 
 def test_defaults_and_nodefaults_are_no_names_of_channels() -> None:

@@ -45,7 +45,7 @@ RULES: tuple[Rule, ...] = (
         "E: Unable to locate package something-9-0",
         "ERROR  : Failed to set something: Invalid argument",
         "bash: syntax error near unexpected token `$'",
-        "python: can't open file '/work/train.py': [Errno 2] No such file or directory",
+        "python: can't open file '/srv/jobs/train.py': [Errno 2] No such file or directory",
         "/bin/sh: 1: ./train.sh: No such file or directory",
     ),
     _sign(
