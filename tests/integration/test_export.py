@@ -168,6 +168,30 @@ def test_a_file_system_holds_the_same(site: Site, system: Path, tmp_path: Path) 
     check_inside(root)
 
 
+@pytest.mark.parametrize(
+    ("body", "status", "error"),
+    [
+        ("cat >/dev/null; echo 'Write failed because No space left on device' >&2; exit 1", 14, "error[disk-full]"),
+        # One that never reads what it is given.
+        ("echo 'no such option' >&2; exit 1", 2, "error[not-supported]"),
+    ],
+)
+def test_a_file_system_that_cannot_be_written_says_why(
+    site: Site, tmp_path: Path, body: str, status: int, error: str
+) -> None:
+    program = tmp_path / "bin/mksquashfs"
+    program.parent.mkdir()
+    program.write_text(f"#!/bin/sh\n{body}\n")
+    program.chmod(0o755)
+    site.extra = {"PATH": f"{program.parent}:{os.environ['PATH']}"}
+    done = site.run(
+        "export", "train.toml", "--format", "squashfs", "-o", str(tmp_path / "x"), "--python-at", "/usr/bin/python3"
+    )
+    site.extra = {}
+    assert (done.returncode, done.stderr.partition(":")[0]) == (status, error)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["bin"]
+
+
 LMOD = os.environ.get("LMOD_CMD") or shutil.which("lmod", path="/usr/share/lmod/lmod/libexec")
 MODULES = next(Path("/usr/lib").glob("*/modulecmd.tcl"), None) or next(Path("/usr/lib").glob("**/modulecmd.tcl"), None)
 

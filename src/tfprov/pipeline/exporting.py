@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import re
 import shutil
@@ -287,14 +288,18 @@ def _squash(tree: list[Member], target: Path, pipe: Path) -> None:
     script = 'pipe=$1; shift; exec mksquashfs - "$@" -tar <"$pipe"'
     with ThreadPoolExecutor(max_workers=1, thread_name_prefix="export") as pool:
         written = pool.submit(archive.write, pipe, tree)
-        done = process.run(["sh", "-c", script, "mksquashfs", pipe, target, *_SQUASHFS, *moment], env=os.environ)
-        if not done.ok:
-            # Where nobody reads, the writer would wait for ever for somebody who does.
+        command = ["sh", "-c", script, "mksquashfs", str(pipe), str(target), *_SQUASHFS, *moment]
+        try:
+            done = process.run(command, env={**os.environ, "LC_ALL": "C"})
+        finally:
+            # Where nobody reads (a failure, Ctrl-C), the writer would wait for ever for somebody who does.
             with contextlib.suppress(OSError):
                 os.close(os.open(pipe, os.O_RDONLY | os.O_NONBLOCK))
     failure = written.exception()
     if not done.ok:
         lines = (done.stderr or done.stdout).strip().splitlines()
+        if any(os.strerror(errno.ENOSPC) in line for line in lines):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         raise TfprovError("not-supported", "the file system could not be written", evidence=tuple(lines[-3:]))
     if failure is not None:
         raise failure
