@@ -117,16 +117,6 @@ def mirrored(url: str, found: Sequence[Channel], bases: Mapping[str, str]) -> tu
     return ()
 
 
-def address_of(channel: Channel) -> str:
-    """Where a channel is, without credentials; one with a name alone is where conda looks for it."""
-    if "://" in channel.name:
-        return channel.name
-    # It takes half a second to load, so only where a solve needs it.
-    import rattler
-
-    return str(rattler.Channel(channel.name).base_url).rstrip("/")
-
-
 def subdir(system: str, machine: str) -> str:
     """The conda name of a platform: `linux-64`.
 

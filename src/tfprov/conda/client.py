@@ -6,7 +6,7 @@ import importlib.metadata
 import importlib.util
 import json
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
@@ -219,6 +219,30 @@ def write_lock(
         "# Renew it with `tfprov lock --upgrade`; conda-lock, micromamba and others install it.\n"
     )
     write_atomic(path, words.encode() + new.read_bytes())
+
+
+def addresses(channels: Iterable[Channel], *, environ: Mapping[str, str], emit: Emit) -> dict[str, str]:
+    """Where channels are, without credentials, by their names; one with a name alone is where the library looks for it.
+
+    Args:
+        channels: what a profile names.
+        environ: environment variables of the worker, which is asked for names alone.
+        emit: receives notes.
+    """
+    names = [each.name for each in channels]
+    alone = [name for name in names if "://" not in name]
+    found = (
+        _ask(
+            {"operation": "addresses", "names": alone},
+            environ=environ,
+            seconds=_SECONDS,
+            emit=emit,
+            subject=", ".join(f"`{name}`" for name in alone),
+        )
+        if alone
+        else {}
+    )
+    return {name: str(found.get(name, name)) for name in names}
 
 
 def read_lock(

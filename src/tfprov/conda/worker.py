@@ -49,6 +49,10 @@ async def _answer(request: WorkerRequest, tell: Tell) -> object:
         from tfprov.conda.linker import link
 
         return await link(request, tell)
+    if operation == "addresses":
+        from rattler import Channel
+
+        return {name: str(Channel(name).base_url).rstrip("/") for name in request["names"]}
     from tfprov.conda import lockfile
 
     return {"write-lock": lockfile.write, "read-lock": lockfile.read}[operation](request)

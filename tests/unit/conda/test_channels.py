@@ -1,12 +1,10 @@
 from __future__ import annotations
 
 from pathlib import Path
-from urllib.parse import urlsplit
 
 import pytest
 
 from tfprov.conda.channels import (
-    address_of,
     channels,
     mirrored,
     of_specs,
@@ -71,12 +69,6 @@ def test_a_file_is_found_on_the_mirrors_of_its_channel() -> None:
 
 def test_an_address_for_others_has_no_secret() -> None:
     assert without_token("https://me:p@h.example/t/abc/c/x.whl") == "https://h.example/c/x.whl"
-
-
-def test_a_channel_with_a_name_alone_is_where_conda_looks_for_it() -> None:
-    named, *others = (address_of(each) for each in read("conda-forge", "https://h.example/c/", "./kept"))
-    assert urlsplit(named).scheme == "https" and urlsplit(named).path == "/conda-forge"
-    assert others == ["https://h.example/c", "file:///projects/p/kept"]
 
 
 def test_defaults_and_nodefaults_are_no_names_of_channels() -> None:

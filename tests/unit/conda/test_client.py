@@ -5,6 +5,7 @@ import json
 import os
 import sys
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -84,3 +85,11 @@ def test_a_panic_of_the_library_is_an_answer_and_no_silence(tmp_path: Path) -> N
     with pytest.raises(TfprovError) as caught:
         client.solve(broken, access, emit=ignore)
     assert caught.value.evidence
+
+
+def test_a_channel_with_a_name_alone_is_where_the_library_looks_for_it() -> None:
+    named = [Channel(name=name) for name in ("conda-forge", "https://h.example/c", "file:///projects/p/kept")]
+    found = client.addresses(named, environ=os.environ, emit=ignore)
+    address = urlsplit(found.pop("conda-forge"))
+    assert (address.scheme, address.path) == ("https", "/conda-forge") and address.hostname
+    assert found == {"https://h.example/c": "https://h.example/c", "file:///projects/p/kept": "file:///projects/p/kept"}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from functools import partial
 
@@ -88,7 +88,8 @@ def _solve(context: Context, machine: Machine, question: Solve) -> Solved:
     cache = context.home.cache / "conda" / "index"
     network = _network(context, machine.network, question.channels)
     veil = Veil(dict(network.variables))
-    addresses = {each.name: places.address_of(each) for each in question.channels}
+    clean = clean_environment(context.request.environ)
+    addresses = client.addresses(question.channels, environ=clean, emit=context.emit)
     remote = {name: stand_in(at, "channel", veil) for name, at in addresses.items() if local_path(at) is None}
     mirrors = [mirror for each in question.channels for mirror in each.mirrors]
     folders = [mirror for mirror in mirrors if local_path(mirror) is not None]
@@ -117,7 +118,11 @@ def _solve(context: Context, machine: Machine, question: Solve) -> Solved:
 
     if machine.network.offline:
         return act(None, offline=True)
-    with _relay(context, network, question.channels, impatient=bool(folders)) if remote else nullcontext() as relay:
+    with (
+        _relay(context, network, question.channels, addresses, impatient=bool(folders))
+        if remote
+        else nullcontext() as relay
+    ):
         steps = [
             Step(Rung.NORMAL, partial(act, relay)),
             *(Step(Rung.OTHER_SOURCE, partial(act, relay, folder=number)) for number in range(len(folders))),
@@ -151,11 +156,13 @@ def _network(context: Context, network: Network, found: Sequence[Channel]) -> Ne
     )
 
 
-def _relay(context: Context, network: Network, found: Sequence[Channel], *, impatient: bool) -> Relay:
+def _relay(
+    context: Context, network: Network, found: Sequence[Channel], addresses: Mapping[str, str], *, impatient: bool
+) -> Relay:
     """What the library asks for the remote channels: our own client, with its retries, routes, mirrors and logins."""
     served = []
     for each in found:
-        address = places.address_of(each)
+        address = addresses[each.name]
         mirrors = tuple(mirror for mirror in each.mirrors if local_path(mirror) is None)
         if local_path(address) is None:
             served.append(
