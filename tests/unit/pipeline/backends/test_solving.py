@@ -41,3 +41,26 @@ def test_what_has_nothing_but_sources_is_not_looked_for_on_every_python(
     profile = Profile(name="train")
     solving.best_by_wheels(cast("Context", None), machine, profile, [candidate(13), candidate(12)])
     assert len([each for each in tried if not each[1]]) == asked
+
+
+def test_the_reason_is_that_of_a_python_that_has_the_wheels(monkeypatch: pytest.MonkeyPatch) -> None:
+    failures = {
+        "3.13.1": TfprovError("python-unsupported", "no wheel for 3.13"),
+        "3.12.1": TfprovError("platform-no-wheel", "no wheel for 3.12"),
+        "3.10.1": TfprovError("resolver-conflict", "two pins fight"),
+        "3.9.1": TfprovError("resolver-conflict", "others fight"),
+    }
+
+    def solve(context: object, machine: object, profile: object, each: Candidate, **how: Any) -> str:
+        raise failures[each.best.python.version]
+
+    monkeypatch.setattr(solving, "solve", solve)
+    profile = Profile.model_validate({"name": "train", "packages": {"build": "never"}})
+    minors = [candidate(minor) for minor in (13, 12, 10, 9)]
+    with pytest.raises(TfprovError, match="two pins fight") as caught:
+        solving.best_by_wheels(cast("Context", None), cast("Machine", None), profile, minors)
+    assert [line.partition(":")[0] for line in caught.value.tried] == [
+        "Python 3.13.1 with tensorflow-cpu 2.21.0 to 2.21.0",
+        "Python 3.12.1 with tensorflow-cpu 2.21.0 to 2.21.0",
+        "Python 3.9.1 with tensorflow-cpu 2.21.0 to 2.21.0",
+    ]

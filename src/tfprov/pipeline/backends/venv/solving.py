@@ -33,6 +33,7 @@ _NO_SUCH_VERSION = re.compile(
     r"[Bb]ecause there is no version of (?P<line>(?P<name>[\w.-]+?)[=<>!~][^ ]*) and you require (?P=line)"
 )
 _SAME_EVERYWHERE = frozenset({"package-name-wrong"})
+_OF_PYTHON = frozenset({Group.INTERPRETER, Group.PLATFORM})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -130,7 +131,10 @@ def _best(
             best = found
     if best is not None:
         return best
-    (candidate, first), *others = failures
+    # What fails on a Python that has the wheels is the reason; that others have none comes with the pins.
+    told = min(failures, key=lambda each: each[1].code.group in _OF_PYTHON)
+    others = [each for each in failures if each is not told]
+    candidate, first = told
     if once:
         raise first
     try:
