@@ -6,6 +6,7 @@ import hashlib
 import html
 import json
 import zipfile
+import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from email import message_from_bytes
@@ -52,7 +53,7 @@ def describe(path: Path, filename: str, sha256: str) -> Wheel:
                 name for name in archive.namelist() if name.endswith(".dist-info/METADATA") and name.count("/") == 1
             ]
             metadata = archive.read(inside)
-    except (zipfile.BadZipFile, ValueError, KeyError) as error:
+    except (zipfile.BadZipFile, zlib.error, RuntimeError, EOFError, ValueError, KeyError) as error:
         raise TfprovError("cache-corrupt", f"`{filename}` is not a wheel", evidence=(f"{path}: {error}",)) from error
     name = canonicalize_name(parse_wheel_filename(filename)[0])
     return Wheel(name=name, filename=filename, sha256=sha256, size=path.stat().st_size, metadata=metadata)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import struct
 import zipfile
+import zlib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import IO, TYPE_CHECKING
@@ -111,7 +112,7 @@ def metadata_in(file: IO[bytes], url: str) -> bytes:
             if problem is None and archive.getinfo(names[0]).file_size <= METADATA.wire:
                 with archive.open(names[0]) as member:
                     return member.read(METADATA.wire)
-    except (zipfile.BadZipFile, NotImplementedError, EOFError, ValueError, KeyError) as error:
+    except (zipfile.BadZipFile, zlib.error, RuntimeError, EOFError, ValueError, KeyError) as error:
         raise _no_wheel(url, f"{type(error).__name__}: {error}") from error
     raise _no_wheel(url, problem or f"its METADATA has more than {METADATA.wire:,} bytes")
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import time
 import zipfile
+import zlib
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -161,7 +162,7 @@ def check_wheels(paths: Iterable[Path]) -> None:
                     archive.check_name(name.removesuffix("/"))
                     if name.endswith(".dist-info/entry_points.txt"):
                         commands_in(path.name, name, packed.read(name).decode("utf-8", "replace"))
-        except (RefusedError, zipfile.BadZipFile, NotImplementedError, ValueError, OSError) as error:
+        except (RefusedError, zipfile.BadZipFile, zlib.error, RuntimeError, EOFError, ValueError, OSError) as error:
             raise broken(path.name, str(error)) from error
 
 

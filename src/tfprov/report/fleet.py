@@ -127,7 +127,7 @@ def _read(path: Path, verify_with: str, environ: Mapping[str, str]) -> Host:
     if isinstance(found, dict) and "receipt" in found:
         verdict = found.get("verdict")
         found = {**found, "command": "smoke", "ok": isinstance(verdict, dict) and verdict.get("ok") is True}
-    if not isinstance(found, dict) or found.get("command") not in {"rollout", "up", "smoke"}:
+    if not isinstance(found, dict) or found.get("command") not in ("rollout", "up", "smoke"):
         raise TfprovError(
             "usage",
             f"`{path}` is not the result of a host",
