@@ -114,6 +114,7 @@ def _unbroken(context: Context, machine: Machine, profile: Profile, candidates: 
         TfprovError: there is none; the rows that joined are named.
     """
     applied: tuple[Break, ...] = ()
+    newest: dict[str, Released] | None = None
     while True:
         try:
             best = best_by_wheels(context, machine, profile, candidates)
@@ -123,10 +124,14 @@ def _unbroken(context: Context, machine: Machine, profile: Profile, candidates: 
                 *map(str, applied),
             )
             raise
-        best = _without_lag(context, machine, profile, candidates, best)
+        if newest is None:
+            # What is the newest by itself does not depend on what else is bound.
+            newest = _newest(context, machine, profile, candidates)
+        best = _without_lag(context, machine, profile, candidates, best, newest=newest)
         versions, python = dict(versions_in(best.document)), best.decision.python.version
         found = tuple(row for row in breaks_in(versions, python=python) if row not in applied)
         if not found:
+            _tell_lag(context, best, newest)
             needed = settings(holding(versions, python=python))
             return replace(best, decision=replace(best.decision, variables=needed))
         _check_not_asked_for(profile, found)
@@ -161,13 +166,18 @@ def _check_not_asked_for(profile: Profile, rows: Sequence[Break]) -> None:
 
 
 def _without_lag(
-    context: Context, machine: Machine, profile: Profile, candidates: Sequence[Candidate], best: Solution
+    context: Context,
+    machine: Machine,
+    profile: Profile,
+    candidates: Sequence[Candidate],
+    best: Solution,
+    *,
+    newest: Mapping[str, Released],
 ) -> Solution:
-    """A solution in which nothing that the profile asks for is old, where there is one; else the old ones are named.
+    """A solution in which nothing that the profile asks for is old, where there is one.
 
     A resolver takes a release of years ago, from before a package stated what it needs, rather than none.
     """
-    newest = _newest(context, machine, profile, candidates)
     lagging = _lagging(best, newest)
     for names in (lagging, *((name,) for name in lagging)) if len(lagging) > 1 else (lagging,) if lagging else ():
         held = with_requirements(
@@ -182,13 +192,17 @@ def _without_lag(
         with contextlib.suppress(TfprovError):
             best = best_by_wheels(context, machine, held, candidates, once=True)
             break
+    return best
+
+
+def _tell_lag(context: Context, best: Solution, newest: Mapping[str, Released]) -> None:
+    """Name what the profile asks for and is old in the solution."""
     for name in _lagging(best, newest):
         text = (
             f"`{name}` {best.version(name)} is taken, which is more than a year older than {newest[name].version}: "
             "that one does not go with the rest of the profile"
         )
         context.emit(Note(text=text, level="warning"))
-    return best
 
 
 def _newest(
