@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tfprov.envs import following, fronts, layout, venv
+from outcomes import SEAL
+from tfprov.envs import following, layout, venv
 from tfprov.envs.generations import Environment
 from tfprov.envs.records import Generation, Owner
 from tfprov.pipeline.uv import uv_executable
@@ -53,15 +54,24 @@ ASK = "import sys, which; print(which.WORD, sys.prefix, sys.executable, sep='|')
 
 
 def test_what_is_started_through_the_stable_path_is_of_the_generation_in_use(environment: Environment) -> None:
-    current, stable = environment.root / "current", environment.stable
-    for number, word in ((1, "one"), (2, "two")):
-        generation = made(environment, word)
-        fronts.write(current, generation.path.relative_to(environment.root), generation.path)
-        fronts.write(stable, current, generation.path)
-        (generation.path / "tfprov.json").touch()
-        for front in (current, stable):
-            word_, prefix, executable = said(front, "python.exe", "-c", ASK).split("|")
-            assert (word_, prefix) == (word, str(generation.path))
+    def check(generation: Generation, word: str) -> None:
+        assert environment.active() == generation
+        assert environment.settled(generation)
+        for front in (environment.root / "current", environment.stable):
+            found, prefix, executable = said(front, "python.exe", "-c", ASK).split("|")
+            assert (found, prefix) == (word, str(generation.path))
             assert Path(executable) == front / "Scripts" / "python.exe"
-            assert str(generation.path) in said(front, "pip.exe", "--version")
-        assert number == int(generation.path.name)
+        assert str(generation.path) in said(environment.stable, "pip.exe", "--version")
+
+    first = environment.seal(made(environment, "one"), SEAL)
+    environment.activate(first)
+    check(first, "one")
+    second = environment.seal(made(environment, "two"), SEAL)
+    environment.activate(second)
+    check(second, "two")
+    environment.activate(first)  # a rollback
+    environment.discard(second)
+    check(first, "one")
+    environment.remove()
+    assert not environment.stable.exists()
+    assert not environment.root.exists()
