@@ -12,6 +12,8 @@ works; else Windows' Python runs them as a user without rights, in this checkout
 What Wine is not: it has no symbolic links and no junctions (its call for links says yes and makes none), has paths of
 any length, and ends processes without asking them. Two functions of the C library that TensorFlow needs are there in
 name only; this script puts them into its copy of the library.
+
+/proc, /dev and this checkout stay mounted in it: unmount them (`umount -R`) before you delete the folder.
 """
 
 from __future__ import annotations
@@ -188,7 +190,8 @@ def mount(root: Path) -> None:
     }
     for place, arguments in wanted.items():
         place.mkdir(parents=True, exist_ok=True)
-        if not os.path.ismount(place):
+        # os.path.ismount does not see a folder of the same file system.
+        if f" {place.resolve()} " not in Path("/proc/self/mounts").read_text(encoding="utf-8"):
             subprocess.run(("mount", *arguments, place), check=True)
 
 
