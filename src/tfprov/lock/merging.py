@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-import shlex
 from pathlib import Path
 
 from tfprov.errors import TfprovError
+from tfprov.words import quoted
 
 _MARK = re.compile(rb"^<{7} .*", re.MULTILINE)
 
@@ -25,7 +25,7 @@ def check_merged(path: Path, raw: bytes) -> None:
     if mark is None:
         return
     line = raw.count(b"\n", 0, mark.start()) + 1
-    choice = f"git checkout --ours -- {shlex.quote(str(path))}"
+    choice = f"git checkout --ours -- {quoted(str(path))}"
     raise TfprovError(
         "lock-invalid",
         f"`{path}` has an unsolved conflict of git",
