@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tfprov.adopt.records import Distribution, Found, FoundPython
+from tfprov.adopt.records import Found, FoundDistribution, FoundPython
 
 
-def one(name: str, version: str, *requires: str, folder: Path = Path("/x"), **more: object) -> Distribution:
+def one(name: str, version: str, *requires: str, folder: Path = Path("/x"), **more: object) -> FoundDistribution:
     metadata = folder / f"{name.replace('-', '_')}-{version}.dist-info"
-    return Distribution(name=name, project=name, version=version, metadata=metadata, requires=requires, **more)  # type: ignore[arg-type]
+    return FoundDistribution(name=name, project=name, version=version, metadata=metadata, requires=requires, **more)  # type: ignore[arg-type]
 
 
-def env(*distributions: Distribution, root: Path = Path("/x/.venv"), **more: object) -> Found:
+def env(*distributions: FoundDistribution, root: Path = Path("/x/.venv"), **more: object) -> Found:
     python = FoundPython(path=root / "bin" / "python", version="3.11.7", target=Path("/usr/bin/python3"))
     values: dict[str, object] = {"kind": "venv", "maker": "venv", "python": python, **more}
     return Found(root=root, named=root, distributions=distributions, **values)  # type: ignore[arg-type]

@@ -13,7 +13,7 @@ import pytest
 
 import browser
 from tfprov.report.html import render
-from tfprov.smoke.records import Device, Finding, Leg, Verdict
+from tfprov.smoke.records import Device, Leg, ShellHazard, Verdict
 
 pytestmark = pytest.mark.skipif(
     browser.found() is None, reason=f"none of {', '.join(browser.NAMES)} is on PATH: the page cannot be looked at"
@@ -46,7 +46,7 @@ VERDICT = Verdict(
     python="3.12.1",
     packages=(("numpy", "2.4.1"),),
     build=(("compute_capabilities", str([f"sm_{number}" for number in range(60, 99)])),),
-    findings=(Finding(code="path-leak", evidence=f"PYTHONPATH brings in `{LONG}`"),),
+    findings=(ShellHazard(code="path-leak", evidence=f"PYTHONPATH brings in `{LONG}`"),),
     cures=(f"gpu-libs-missing: opened before those of `{LONG}`",),
     devices=(
         Device(

@@ -14,9 +14,9 @@ from packaging.version import InvalidVersion, Version
 
 from tfprov.adopt.judge import conflicts, tensorflow_of
 from tfprov.adopt.read import SPEC_NAME
-from tfprov.adopt.records import Ask, Asked, CondaSide, Distribution, Found
+from tfprov.adopt.records import Ask, Asked, CondaSide, Found, FoundDistribution
 from tfprov.distributions import kind_of
-from tfprov.envs.records import Finding
+from tfprov.envs.records import Defect
 from tfprov.plan.companions import breaks_in
 from tfprov.redact import holds_password
 from tfprov.wants.names import OF_SYSTEM
@@ -57,7 +57,7 @@ def asked(found: Found, *, loose: bool = False, index: str = "", folder: Path | 
     return _without_conflicts(wanted, found)
 
 
-def _is_of_conda(found: Found, one: Distribution) -> bool:
+def _is_of_conda(found: Found, one: FoundDistribution) -> bool:
     return one.installer == "conda" or (
         not one.installer and one.name in dict(found.conda.versions if found.conda else ())
     )
@@ -132,7 +132,7 @@ def _minor_of_twins(found: Found) -> str:
     return next((".".join(versions[name].split(".")[:2]) for name in _TWINS if name in versions), "")
 
 
-def _project(distributions: Sequence[Distribution], folder: Path | None) -> Literal["no", "wheel", "editable"]:
+def _project(distributions: Sequence[FoundDistribution], folder: Path | None) -> Literal["no", "wheel", "editable"]:
     """How the project in the folder of the profile is installed."""
     for one in distributions:
         if _is_project_of(one, folder):
@@ -140,12 +140,12 @@ def _project(distributions: Sequence[Distribution], folder: Path | None) -> Lite
     return "no"
 
 
-def _is_project_of(one: Distribution, folder: Path | None) -> bool:
+def _is_project_of(one: FoundDistribution, folder: Path | None) -> bool:
     path = one.origin.path if one.origin else None
     return path is not None and folder is not None and path.is_dir() and path.resolve() == folder.resolve()
 
 
-def _needed(distributions: Sequence[Distribution], python: str) -> frozenset[str]:
+def _needed(distributions: Sequence[FoundDistribution], python: str) -> frozenset[str]:
     """Names of the packages that others need here; what only an extra asks for that nobody named is none."""
     requirements = {one.metadata: tuple(_parsed(one.requires)) for one in distributions}
     extras: dict[str, set[str]] = {}
@@ -165,7 +165,7 @@ def _needed(distributions: Sequence[Distribution], python: str) -> frozenset[str
 
 
 def _packages(
-    distributions: Sequence[Distribution], *, loose: bool, folder: Path | None, python: str
+    distributions: Sequence[FoundDistribution], *, loose: bool, folder: Path | None, python: str
 ) -> tuple[tuple[Ask, ...], tuple[str, ...]]:
     """What was asked for by name, and what nothing else brings."""
     needed = _needed(distributions, python)
@@ -196,7 +196,7 @@ def _packages(
     return tuple(packages[name] for name in sorted(packages)), tuple(notes)
 
 
-def _ask(one: Distribution, *, loose: bool) -> Ask:
+def _ask(one: FoundDistribution, *, loose: bool) -> Ask:
     origin = one.origin
     text = ""
     is_here = origin is not None and origin.path is not None and origin.path.exists()
@@ -209,7 +209,7 @@ def _ask(one: Distribution, *, loose: bool) -> Ask:
     return Ask(name=one.name, project=one.project, version=one.version, text=text, is_pinned=not loose)
 
 
-def _dependencies(one: Distribution) -> Iterator[str]:
+def _dependencies(one: FoundDistribution) -> Iterator[str]:
     """What a local project depends on, without its extras and without TensorFlow, which has a table of its own."""
     for line in one.requires:
         try:
@@ -260,7 +260,7 @@ def _without_conflicts(wanted: Asked, found: Found) -> Asked:
     return wanted
 
 
-def _loosened(wanted: Asked, finding: Finding, found: Found) -> Asked:
+def _loosened(wanted: Asked, finding: Defect, found: Found) -> Asked:
     needed = finding.expected.partition("`")[2].partition("`")[0]
     name = _name(needed)
     if name not in found.versions:

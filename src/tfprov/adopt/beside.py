@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Literal
 
 from tfprov.adopt.metadata import LEFTOVER, editable_of
-from tfprov.adopt.records import Beside, Distribution
+from tfprov.adopt.records import Beside, FoundDistribution
 from tfprov.conda.prefix import owned_files
 from tfprov.contents import content_of
 from tfprov.envs.integrity import foreign_files
@@ -26,7 +26,7 @@ _CODE = re.compile(r"^import[ \t]")
 
 
 def beside(
-    root: Path, libraries: Sequence[Path], distributions: Sequence[Distribution], *, is_conda: bool
+    root: Path, libraries: Sequence[Path], distributions: Sequence[FoundDistribution], *, is_conda: bool
 ) -> tuple[Beside, ...]:
     """Everything in an environment that does not come from a package of an index or a channel."""
     return (
@@ -37,7 +37,7 @@ def beside(
     )
 
 
-def _local(root: Path, distributions: Sequence[Distribution]) -> Iterator[Beside]:
+def _local(root: Path, distributions: Sequence[FoundDistribution]) -> Iterator[Beside]:
     for one in distributions:
         if one.origin is None or one.origin.path is None:
             continue
@@ -69,7 +69,7 @@ def _is_shell(folder: Path) -> bool:
     return not is_empty
 
 
-def _files(root: Path, distributions: Sequence[Distribution], *, is_conda: bool) -> Iterator[Beside]:
+def _files(root: Path, distributions: Sequence[FoundDistribution], *, is_conda: bool) -> Iterator[Beside]:
     """Files among the packages that none of them owns; folders of them as one."""
     owned = owned_files(root) if is_conda else frozenset()
     # Of what `setup.py install` left, nothing says which files are its own: its module is the one of its name.
@@ -109,7 +109,7 @@ def _pth(path: Path) -> str:
     return "; ".join(told)
 
 
-def _commands(root: Path, distributions: Sequence[Distribution], *, is_conda: bool) -> Iterator[Beside]:
+def _commands(root: Path, distributions: Sequence[FoundDistribution], *, is_conda: bool) -> Iterator[Beside]:
     known = {path for one in distributions for path in one.commands}
     # conda's own packages bring programs of all kinds; the scripts of its environment are in its records.
     known |= owned_files(root) if is_conda else frozenset()

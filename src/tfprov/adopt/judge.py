@@ -15,12 +15,12 @@ from packaging.utils import canonicalize_name
 from packaging.version import InvalidVersion, Version
 
 from tfprov.adopt.metadata import recorded
-from tfprov.adopt.records import Distribution, Found
+from tfprov.adopt.records import Found, FoundDistribution
 from tfprov.conda.prefix import bad_files as bad_conda_files
 from tfprov.conda.prefix import owned_files
 from tfprov.distributions import kind_of
 from tfprov.envs.integrity import bad_files
-from tfprov.envs.records import Finding
+from tfprov.envs.records import Defect
 from tfprov.plan.companions import breaks_in
 from tfprov.plan.compat import table
 from tfprov.smoke.requirements import unmet
@@ -32,7 +32,7 @@ _CPYTHON = re.compile(r"^cp(\d)(\d+)$")
 _TENSORFLOW_FILES = "tensorflow/__init__.py"
 
 
-def findings(found: Found, *, thorough: bool = True) -> tuple[Finding, ...]:
+def findings(found: Found, *, thorough: bool = True) -> tuple[Defect, ...]:
     """Everything that is wrong with an environment, what stops it first.
 
     Args:
@@ -52,7 +52,7 @@ def findings(found: Found, *, thorough: bool = True) -> tuple[Finding, ...]:
     )
 
 
-def conflicts(found: Found) -> Iterator[Finding]:
+def conflicts(found: Found) -> Iterator[Defect]:
     """Requirements of the installed distributions that the installed versions do not meet, as `pip check` has them."""
     versions = _visible_versions(found)
     python = _full(found.python.version)
@@ -61,7 +61,7 @@ def conflicts(found: Found) -> Iterator[Finding]:
         for each in unmet(one.requires, versions, python, who=f"{who} {one.version}".strip()):
             asks, _, said = each.evidence.rpartition(", ")
             asker, _, needed = asks.partition(" asks for ")
-            yield Finding(
+            yield Defect(
                 code=each.code, path=one.name, expected=f"{needed} ({asker} asks for it)", found=said, fix=_fix(found)
             )
 
@@ -76,10 +76,10 @@ def _full(version: str) -> str | None:
     return f"{version}.0" if version.count(".") == 1 else version or None
 
 
-def _interpreter(found: Found) -> Iterator[Finding]:
+def _interpreter(found: Found) -> Iterator[Defect]:
     if not found.python.works:
         version = f"Python {found.python.version}".strip()
-        yield Finding(
+        yield Defect(
             code="python-broken",
             path=str(found.python.path),
             expected=f"a {version} that starts",
@@ -89,7 +89,7 @@ def _interpreter(found: Found) -> Iterator[Finding]:
     minors = {library.parent.name for library in found.libraries if library.name == "site-packages"}
     minors = {name for name in minors if found.python.minor and name.rstrip("t") != f"python{found.python.minor}"}
     for name in sorted(minors):
-        yield Finding(
+        yield Defect(
             code="python-broken",
             path=f"lib/{name}",
             expected=f"packages for Python {found.python.minor}",
@@ -98,9 +98,9 @@ def _interpreter(found: Found) -> Iterator[Finding]:
         )
 
 
-def _place(found: Found) -> Iterator[Finding]:
+def _place(found: Found) -> Iterator[Defect]:
     if found.made_at is not None:
-        yield Finding(
+        yield Defect(
             code="environment-moved",
             path=str(found.root),
             expected=f"`{found.made_at}`, where its commands were made",
@@ -109,12 +109,12 @@ def _place(found: Found) -> Iterator[Finding]:
         )
 
 
-def _tensorflows(found: Found) -> Iterator[Finding]:
+def _tensorflows(found: Found) -> Iterator[Defect]:
     # What brings TensorFlow's files. A placeholder and the empty wheel for another platform bring none.
     bring = [one for one in found.distributions if kind_of(one.name) is not None and brings_files(one)]
     if len(bring) > 1:
         names = " and ".join(f"{one.project} {one.version}" for one in bring)
-        yield Finding(
+        yield Defect(
             code="several-tensorflows",
             path="tensorflow",
             expected="one distribution that brings the package `tensorflow`",
@@ -123,7 +123,7 @@ def _tensorflows(found: Found) -> Iterator[Finding]:
         )
     for one in found.distributions:
         if kind_of(one.name) == "placeholder":
-            yield Finding(
+            yield Defect(
                 code="tensorflow-gpu-package",
                 path=one.name,
                 expected="`tensorflow`, which brings the GPU support since 2.1",
@@ -131,7 +131,7 @@ def _tensorflows(found: Found) -> Iterator[Finding]:
                 fix=_fix(found),
             )
     if not bring and found.module:
-        yield Finding(
+        yield Defect(
             code="uninstall-metadata",
             path="tensorflow",
             expected="the metadata of the TensorFlow whose files are there",
@@ -140,19 +140,19 @@ def _tensorflows(found: Found) -> Iterator[Finding]:
         )
 
 
-def brings_files(one: Distribution) -> bool:
+def brings_files(one: FoundDistribution) -> bool:
     """Whether a distribution of TensorFlow brings its package; what lost its list of files counts as one that does."""
     if one.lacks:
         return True
     return any(path == _TENSORFLOW_FILES for path in recorded(one.metadata))
 
 
-def _metadata(found: Found) -> Iterator[Finding]:
+def _metadata(found: Found) -> Iterator[Defect]:
     counted = Counter(one.name for one in found.distributions)
     for name, number in counted.items():
         if number > 1:
             versions = " and ".join(one.version or "?" for one in found.distributions if one.name == name)
-            yield Finding(
+            yield Defect(
                 code="uninstall-metadata",
                 path=name,
                 expected="one version",
@@ -161,7 +161,7 @@ def _metadata(found: Found) -> Iterator[Finding]:
             )
     for one in found.distributions:
         if one.lacks:
-            yield Finding(
+            yield Defect(
                 code="uninstall-metadata",
                 path=one.metadata.name,
                 expected="whole metadata",
@@ -170,7 +170,7 @@ def _metadata(found: Found) -> Iterator[Finding]:
             )
     for each in found.beside:
         if each.kind == "leftover":
-            yield Finding(
+            yield Defect(
                 code="uninstall-metadata",
                 path=each.path,
                 expected="no such folder",
@@ -179,7 +179,7 @@ def _metadata(found: Found) -> Iterator[Finding]:
             )
 
 
-def _builds(found: Found) -> Iterator[Finding]:
+def _builds(found: Found) -> Iterator[Defect]:
     """Packages that were built for another processor, system or Python."""
     here = _ALIKE.get(platform.machine().lower(), platform.machine().lower())
     systems = {"linux": ("linux", "manylinux", "musllinux"), "darwin": ("macosx",), "win32": ("win",)}
@@ -187,7 +187,7 @@ def _builds(found: Found) -> Iterator[Finding]:
         if not one.tags:
             continue
         if not any(_fits_processor(tag, here, systems.get(sys.platform, ())) for tag in one.tags):
-            yield Finding(
+            yield Defect(
                 code="platform-no-wheel",
                 path=one.name,
                 expected=f"a build for {sys.platform} on {here}",
@@ -195,7 +195,7 @@ def _builds(found: Found) -> Iterator[Finding]:
                 fix=_fix(found),
             )
         elif found.python.minor and not any(_fits_python(tag, found.python.minor) for tag in one.tags):
-            yield Finding(
+            yield Defect(
                 code="python-unsupported",
                 path=one.name,
                 expected=f"a build for Python {found.python.minor}",
@@ -226,12 +226,12 @@ def _fits_python(tag: str, minor: str) -> bool:
     return False
 
 
-def _known_breaks(found: Found) -> Iterator[Finding]:
+def _known_breaks(found: Found) -> Iterator[Defect]:
     """What no metadata says and the tables of known breaks do."""
     versions = found.versions
     for row in breaks_in(versions):
         if row.leaves_out:
-            yield Finding(
+            yield Defect(
                 code="file-damaged",
                 path=row.package,
                 expected=f"not beside {row.beside} ({row.why})",
@@ -252,12 +252,12 @@ def _known_breaks(found: Found) -> Iterator[Finding]:
             yield _broken(found, "tensorflow", versions, needed, f"TensorFlow {release}: {bound.why}")
 
 
-def _broken(found: Found, package: str, versions: Mapping[str, str], needed: Requirement, why: str) -> Finding:
+def _broken(found: Found, package: str, versions: Mapping[str, str], needed: Requirement, why: str) -> Defect:
     name = canonicalize_name(needed.name)
     codes = {"numpy": "numpy-abi", "protobuf": "protobuf-mismatch", "setuptools": "setuptools-pkg-resources"}
     codes |= {"h5py": "h5py-mismatch", "keras": "keras-mismatch"}
     version = versions.get(name)
-    return Finding(
+    return Defect(
         code=codes.get(name, "resolver-conflict"),
         path=package,
         expected=f"`{needed}` ({why})",
@@ -275,7 +275,7 @@ def tensorflow_version(found: Found) -> Version | None:
         return None
 
 
-def tensorflow_of(found: Found) -> Distribution | None:
+def tensorflow_of(found: Found) -> FoundDistribution | None:
     """The distribution whose files are those of the package `tensorflow`; None when there is none.
 
     Where several wrote over each other, the one whose files are least altered; where that says nothing, the newest.
@@ -302,10 +302,10 @@ def _contains(needed: Requirement, version: str) -> bool:
         return True
 
 
-def _visible(found: Found) -> Iterator[Finding]:
+def _visible(found: Found) -> Iterator[Defect]:
     """Packages from outside that hide those of the environment, or that it would lack elsewhere."""
     if found.sees_system:
-        yield Finding(
+        yield Defect(
             code="path-leak",
             path=str(found.root / "pyvenv.cfg"),
             expected="`include-system-site-packages = false`",
@@ -315,7 +315,7 @@ def _visible(found: Found) -> Iterator[Finding]:
     inside = found.versions
     for one in found.outside:
         if one.name in inside and inside[one.name] != one.version and ".local" in one.metadata.parts:
-            yield Finding(
+            yield Defect(
                 code="path-leak",
                 path=str(one.metadata.parent / one.name),
                 expected=f"{one.name} {inside[one.name]} of the environment",
@@ -325,7 +325,7 @@ def _visible(found: Found) -> Iterator[Finding]:
             )
 
 
-def _files(found: Found) -> Iterator[Finding]:
+def _files(found: Found) -> Iterator[Defect]:
     owned: frozenset[str] = frozenset()
     if found.conda is not None:
         # What conda packages brought, their records speak for; the RECORD of a project in one need not fit any more.
@@ -337,8 +337,8 @@ def _files(found: Found) -> Iterator[Finding]:
             yield _damaged(found, bad.path, f"{bad.expected} ({bad.project})", bad.found)
 
 
-def _damaged(found: Found, path: str, expected: str, there: str) -> Finding:
-    return Finding(code="file-damaged", path=path, expected=expected, found=there, fix=_fix(found))
+def _damaged(found: Found, path: str, expected: str, there: str) -> Defect:
+    return Defect(code="file-damaged", path=path, expected=expected, found=there, fix=_fix(found))
 
 
 def _fix(found: Found) -> str:

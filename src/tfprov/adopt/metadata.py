@@ -14,7 +14,7 @@ from urllib.parse import unquote, urlsplit
 
 from packaging.utils import canonicalize_name
 
-from tfprov.adopt.records import Distribution, Origin
+from tfprov.adopt.records import DirectUrl, FoundDistribution
 from tfprov.contents import content_of
 from tfprov.redact import holds_password, without_userinfo
 from tfprov.structured import json_of
@@ -25,7 +25,7 @@ _EGG = re.compile(r"(?P<name>[A-Za-z0-9._]+?)-(?P<version>[^-]+)(?:-py[\d.]+)?\.
 _EDITABLE = re.compile(r"^(?:__editable__\.|__editable___|_)?(?P<name>[A-Za-z0-9._]+?)(?:-[0-9][^/]*)?\.pth$")
 
 
-def distributions_in(library: Path, root: Path) -> tuple[Distribution, ...]:
+def distributions_in(library: Path, root: Path) -> tuple[FoundDistribution, ...]:
     """The distributions in one folder of packages, sorted by name; half-removed ones (`~name`) are not among them.
 
     Args:
@@ -46,11 +46,11 @@ def distributions_in(library: Path, root: Path) -> tuple[Distribution, ...]:
     return tuple(sorted(found, key=lambda one: one.name))
 
 
-def _from_wheel(folder: Path, root: Path) -> Distribution:
+def _from_wheel(folder: Path, root: Path) -> FoundDistribution:
     project, _, version = folder.name.removesuffix(".dist-info").rpartition("-")
     head = headers(_text(folder / "METADATA"))
     project, version = head.get("Name", [project])[0], head.get("Version", [version])[0]
-    return Distribution(
+    return FoundDistribution(
         name=canonicalize_name(project),
         project=project,
         version=version,
@@ -65,13 +65,13 @@ def _from_wheel(folder: Path, root: Path) -> Distribution:
     )
 
 
-def _from_egg(path: Path, project: str, version: str) -> Distribution:
+def _from_egg(path: Path, project: str, version: str) -> FoundDistribution:
     """What `setup.py install` and Debian's packages leave: a folder, or a file with the metadata alone."""
     text = _text(path / "PKG-INFO" if path.is_dir() else path)
     head = headers(text)
     lines = _text(path / "requires.txt") if path.is_dir() else ""
     plain = lines.partition("\n[")[0].splitlines() if not lines.startswith("[") else []
-    return Distribution(
+    return FoundDistribution(
         name=canonicalize_name(project),
         project=head.get("Name", [project])[0],
         version=head.get("Version", [version])[0],
@@ -81,24 +81,24 @@ def _from_egg(path: Path, project: str, version: str) -> Distribution:
     )
 
 
-def _from_link(path: Path) -> Distribution:
+def _from_link(path: Path) -> FoundDistribution:
     """What `setup.py develop` leaves: a file that names the folder of the project."""
     lines = _text(path).splitlines()
     folder = Path(lines[0].strip()) if lines else path.parent
     project = path.name.removesuffix(".egg-link")
     told = next(iter(sorted(folder.glob("*.egg-info"))), None) if folder.is_dir() else None
     known = _from_egg(told, project, "") if told is not None else None
-    return Distribution(
+    return FoundDistribution(
         name=canonicalize_name(project),
         project=project,
         version=known.version if known else "",
         metadata=path,
         requires=known.requires if known else (),
-        origin=Origin(url=folder.as_uri() if folder.is_absolute() else str(folder), path=folder, is_editable=True),
+        origin=DirectUrl(url=folder.as_uri() if folder.is_absolute() else str(folder), path=folder, is_editable=True),
     )
 
 
-def _origin(text: str) -> Origin | None:
+def _origin(text: str) -> DirectUrl | None:
     """What `direct_url.json` says; None where there is none, or it cannot be read."""
     try:
         told = json_of(text)
@@ -110,13 +110,13 @@ def _origin(text: str) -> Origin | None:
     path = Path(unquote(split.path)) if split.scheme == "file" else None
     clean = without_userinfo(url) if holds_password(url) else url
     if isinstance(repository, dict):
-        return Origin(
+        return DirectUrl(
             url=f"{repository.get('vcs', 'git')}+{clean}",
             commit=str(repository.get("commit_id", "")),
             subdirectory=str(told.get("subdirectory", "")),
         )
     editable = isinstance(folder, dict) and bool(folder.get("editable"))
-    return Origin(url=clean, path=path, is_editable=editable)
+    return DirectUrl(url=clean, path=path, is_editable=editable)
 
 
 def headers(text: str) -> dict[str, list[str]]:

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from tfprov.adopt.beside import beside
 from tfprov.adopt.metadata import distributions_in
-from tfprov.adopt.records import CondaSide, Distribution, Found, FoundPython, Kind
+from tfprov.adopt.records import CondaSide, Found, FoundDistribution, FoundPython, Kind
 from tfprov.contents import content_of, regular
 from tfprov.envs.layout import python_in, site_packages
 from tfprov.envs.manifest import SEAL
@@ -189,7 +189,7 @@ def processor_of(program: Path) -> str:
 
 def _outside(
     python: FoundPython, settings: dict[str, str], home: Path | None, *, system: bool
-) -> tuple[Distribution, ...]:
+) -> tuple[FoundDistribution, ...]:
     """Distributions outside the environment that its Python would find."""
     folders = []
     if home is not None and python.minor:

@@ -11,7 +11,7 @@ Kind = Literal["venv", "conda", "interpreter"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Origin:
+class DirectUrl:
     """Where a distribution came from, when that was not an index (PEP 610).
 
     Attributes:
@@ -30,7 +30,7 @@ class Origin:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Distribution:
+class FoundDistribution:
     """A distribution as its metadata folder tells it.
 
     Attributes:
@@ -55,7 +55,7 @@ class Distribution:
     is_requested: bool = False
     requires: tuple[str, ...] = ()
     tags: tuple[str, ...] = ()
-    origin: Origin | None = None
+    origin: DirectUrl | None = None
     lacks: tuple[str, ...] = ()
     commands: tuple[str, ...] = ()
 
@@ -143,8 +143,8 @@ class Found:
     maker: str
     python: FoundPython
     libraries: tuple[Path, ...] = ()
-    distributions: tuple[Distribution, ...] = ()
-    outside: tuple[Distribution, ...] = ()
+    distributions: tuple[FoundDistribution, ...] = ()
+    outside: tuple[FoundDistribution, ...] = ()
     sees_system: bool = False
     made_at: Path | None = None
     conda: CondaSide | None = None
@@ -187,7 +187,7 @@ class Ask:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Change:
+class VersionChange:
     """A difference between what was found and what will be there.
 
     Attributes:

@@ -9,7 +9,7 @@ from dataclasses import replace
 from packaging.utils import canonicalize_name
 
 from tfprov.adopt.asked import loosen
-from tfprov.adopt.records import Ask, Asked, Change
+from tfprov.adopt.records import Ask, Asked, VersionChange
 from tfprov.errors import CODES, Group, TfprovError
 
 _WORD = re.compile(r"[a-z0-9]+(?:[-_.]+[a-z0-9]+)*")
@@ -61,7 +61,7 @@ def _smaller(wanted: Asked, code: str, named: tuple[str, ...], why: str) -> Iter
 
 def changes(
     wanted: Asked, before: dict[str, str], after: dict[str, str], *, python: tuple[str, str], known: dict[str, str]
-) -> tuple[Change, ...]:
+) -> tuple[VersionChange, ...]:
     """The differences between what was found and what is locked, each with the reason.
 
     Args:
@@ -81,7 +81,7 @@ def changes(
             if same_minor
             else reasons.get("python", "the release has no wheel for the old one")
         )
-        found.append(Change(what="Python", before=was, after=now, why=why))
+        found.append(VersionChange(what="Python", before=was, after=now, why=why))
     asked = {one.name for one in wanted.packages}
     for name in sorted({*before, *after}):
         old, new = before.get(name), after.get(name)
@@ -95,7 +95,7 @@ def changes(
             why = "its old version does not go with the rest"
         else:
             why = "its old version does not go with what needs it"
-        found.append(Change(what=name, before=old, after=new, why=reasons.get(name, why)))
+        found.append(VersionChange(what=name, before=old, after=new, why=reasons.get(name, why)))
     return tuple(found)
 
 

@@ -20,7 +20,7 @@ from tfprov.errors import TfprovError
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Wheel:
+class IndexedWheel:
     """A wheel in the index.
 
     Attributes:
@@ -41,7 +41,7 @@ class Wheel:
         return None if value is None else str(value)
 
 
-def describe(path: Path, filename: str, sha256: str) -> Wheel:
+def describe(path: Path, filename: str, sha256: str) -> IndexedWheel:
     """Read a wheel for the index.
 
     Raises:
@@ -56,17 +56,17 @@ def describe(path: Path, filename: str, sha256: str) -> Wheel:
     except (zipfile.BadZipFile, zlib.error, RuntimeError, EOFError, ValueError, KeyError) as error:
         raise TfprovError("cache-corrupt", f"`{filename}` is not a wheel", evidence=(f"{path}: {error}",)) from error
     name = canonicalize_name(parse_wheel_filename(filename)[0])
-    return Wheel(name=name, filename=filename, sha256=sha256, size=path.stat().st_size, metadata=metadata)
+    return IndexedWheel(name=name, filename=filename, sha256=sha256, size=path.stat().st_size, metadata=metadata)
 
 
-def pages(wheels: Sequence[Wheel]) -> Mapping[str, bytes]:
+def pages(wheels: Sequence[IndexedWheel]) -> Mapping[str, bytes]:
     """The files of the index, by path below the bundle.
 
     `index.html` is PEP 503 with hashes, for every installer and every server. `index.json` is PEP 691, for servers that
     choose by the Accept header. The metadata of each wheel is beside it (PEP 658), so that resolvers need not fetch
     hundreds of megabytes.
     """
-    projects: dict[str, list[Wheel]] = {}
+    projects: dict[str, list[IndexedWheel]] = {}
     for wheel in sorted(wheels, key=lambda one: one.filename):
         projects.setdefault(wheel.name, []).append(wheel)
     found: dict[str, bytes] = {f"{WHEELS}/{wheel.filename}.metadata": wheel.metadata for wheel in wheels}
@@ -89,7 +89,7 @@ def pages(wheels: Sequence[Wheel]) -> Mapping[str, bytes]:
     return found
 
 
-def _anchor(wheel: Wheel) -> str:
+def _anchor(wheel: IndexedWheel) -> str:
     wanted = wheel.requires_python
     python = f' data-requires-python="{html.escape(wanted)}"' if wanted else ""
     sha256 = hashlib.sha256(wheel.metadata).hexdigest()
@@ -99,7 +99,7 @@ def _anchor(wheel: Wheel) -> str:
     )
 
 
-def _member(wheel: Wheel) -> dict[str, object]:
+def _member(wheel: IndexedWheel) -> dict[str, object]:
     wanted = wheel.requires_python
     return {
         "filename": wheel.filename,
@@ -111,7 +111,7 @@ def _member(wheel: Wheel) -> dict[str, object]:
     }
 
 
-def _url(wheel: Wheel) -> str:
+def _url(wheel: IndexedWheel) -> str:
     return f"../../{WHEELS}/{quote(wheel.filename)}"
 
 

@@ -8,7 +8,7 @@ from functools import cache
 from importlib.resources import files
 from typing import TypedDict
 
-from tfprov.diagnose.records import Change
+from tfprov.diagnose.records import ProfileChange
 from tfprov.errors import CODES
 from tfprov.structured import toml_of
 
@@ -36,7 +36,7 @@ class About:
     alone: str
     you: str
     commands: tuple[str, ...] = ()
-    changes: tuple[Change, ...] = ()
+    changes: tuple[ProfileChange, ...] = ()
     ask: str | None = None
 
 
@@ -46,7 +46,7 @@ def about(code: str) -> About:
     if row is None:
         return About(alone="reports it with its evidence", you=CODES[code].remedy)
     changes = tuple(
-        Change(key=key, value=tuple(value) if isinstance(value, list) else value)
+        ProfileChange(key=key, value=tuple(value) if isinstance(value, list) else value)
         for key, value in row.get("changes", ())
     )
     return About(

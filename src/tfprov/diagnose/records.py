@@ -138,7 +138,7 @@ class Hit:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Change:
+class ProfileChange:
     """A key of the profile to set; a list value is added to what is there."""
 
     key: str
@@ -158,7 +158,7 @@ class Remedy:
 
     text: str
     commands: tuple[str, ...] = ()
-    changes: tuple[Change, ...] = ()
+    changes: tuple[ProfileChange, ...] = ()
     ask: str | None = None
 
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 from tfprov.diagnose.about import about
-from tfprov.diagnose.records import Change, Hit, Remedy
+from tfprov.diagnose.records import Hit, ProfileChange, Remedy
 from tfprov.diagnose.releases import newest_for, pythons_of
 from tfprov.diagnose.system_libraries import providers
 from tfprov.diagnose.view import View, numbers
@@ -74,7 +74,7 @@ def _of_pair(general: Remedy, captures: Mapping[str, str], view: View) -> Remedy
         said.append(f"TensorFlow {'.'.join(map(str, wanted[:2]))} has wheels for Python {low} to {high}")
         if wanted >= _OLDEST_RELEASE and served[1] >= _OLDEST_PYTHON:
             low = ".".join(map(str, max(served[0], _OLDEST_PYTHON)))
-            changes.append(Change(key="python.version", value=f">={low},<{served[1][0]}.{served[1][1] + 1}"))
+            changes.append(ProfileChange(key="python.version", value=f">={low},<{served[1][0]}.{served[1][1] + 1}"))
     python = view.python
     if python:
         name, newest = ".".join(map(str, python[:2])), newest_for(python)
@@ -84,7 +84,7 @@ def _of_pair(general: Remedy, captures: Mapping[str, str], view: View) -> Remedy
             release = ".".join(map(str, newest))
             said.append(f"the newest with wheels for Python {name} is {release}")
             if not changes:
-                changes.append(Change(key="tensorflow.version", value=f"=={release}.*"))
+                changes.append(ProfileChange(key="tensorflow.version", value=f"=={release}.*"))
     text = f"{general.text} ({'; '.join(said)})" if said else general.text
     return replace(general, text=text, changes=tuple(changes))
 

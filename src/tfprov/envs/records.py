@@ -204,7 +204,7 @@ class Flaw:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Finding:
+class Defect:
     """Something about an environment that is not as it should be.
 
     Attributes:

@@ -9,7 +9,18 @@ from datetime import datetime, timezone
 from pathlib import Path
 
 from tfprov.host import processor, system
-from tfprov.host.records import Card, Change, Driver, Facts, Fingerprint, Gpu, Libc, Problem, Vendor, vector_units
+from tfprov.host.records import (
+    Card,
+    Driver,
+    Facts,
+    Fingerprint,
+    Gpu,
+    Libc,
+    MachineChange,
+    Problem,
+    Vendor,
+    vector_units,
+)
 
 _BLOCK = 1 << 20
 _NAMED = 3
@@ -91,7 +102,7 @@ def read(environ: Mapping[str, str], *, python: str, has_gpus: bool) -> Reading:
     return Reading(fingerprint=fingerprint, python=python, problem=problem, container=container)
 
 
-def changes(proofs: tuple[Fingerprint, ...], now: Reading) -> tuple[Change, ...]:
+def changes(proofs: tuple[Fingerprint, ...], now: Reading) -> tuple[MachineChange, ...]:
     """What speaks against a verdict on this machine as it is now; nothing when it was made on just this one.
 
     Args:
@@ -100,7 +111,7 @@ def changes(proofs: tuple[Fingerprint, ...], now: Reading) -> tuple[Change, ...]
     """
     if not proofs:
         was = "not written down by the older tfprov that proved it"
-        return (Change(code="verdict-stale", what="machine", was=was, now=""),)
+        return (MachineChange(code="verdict-stale", what="machine", was=was, now=""),)
     known: list[str] = []
 
     def content() -> str:
@@ -111,7 +122,7 @@ def changes(proofs: tuple[Fingerprint, ...], now: Reading) -> tuple[Change, ...]
     return min((_differences(proof, now, content) for proof in reversed(proofs)), key=_distance)
 
 
-def _distance(found: tuple[Change, ...]) -> tuple[int, int]:
+def _distance(found: tuple[MachineChange, ...]) -> tuple[int, int]:
     """How far a machine is from another one; with other GPUs it is farther than with the same ones in another state."""
     return len(found), sum(change.code == "gpu-changed" for change in found)
 
@@ -175,9 +186,9 @@ def _cards(gpu: Gpu) -> tuple[Card, ...]:
     return (Card(id=name, name=gpu.name, capability=capability, visible=can_run, vendor=gpu.vendor),)
 
 
-def _differences(proof: Fingerprint, now: Reading, content: Callable[[], str]) -> tuple[Change, ...]:
+def _differences(proof: Fingerprint, now: Reading, content: Callable[[], str]) -> tuple[MachineChange, ...]:
     here = now.fingerprint
-    found: list[Change] = []
+    found: list[MachineChange] = []
     if proof.has_gpus:
         found += _graphics(proof, now)
     gone = [unit for unit in proof.vector_units if unit not in here.vector_units]
@@ -186,12 +197,14 @@ def _differences(proof: Fingerprint, now: Reading, content: Callable[[], str]) -
         code = "cpu-no-avx" if "avx" in gone else "verdict-stale"
         was = f"with {', '.join(gone)}" if gone else f"without {', '.join(come)}"
         is_now = f"with {', '.join(come)}" if come else f"without {', '.join(gone)}"
-        found.append(Change(code=code, what="processor", was=was, now=is_now))
+        found.append(MachineChange(code=code, what="processor", was=was, now=is_now))
     if proof.libc != here.libc:
-        found.append(Change(code="verdict-stale", what="C library", was=proof.libc or "none", now=here.libc or "none"))
+        found.append(
+            MachineChange(code="verdict-stale", what="C library", was=proof.libc or "none", now=here.libc or "none")
+        )
     if not _same_python(proof, here, content):
         was, is_now = (_described(each) for each in (proof, here))
-        found.append(Change(code="verdict-stale", what="interpreter", was=was, now=is_now))
+        found.append(MachineChange(code="verdict-stale", what="interpreter", was=was, now=is_now))
     return tuple(found)
 
 
@@ -212,30 +225,32 @@ def _described(fingerprint: Fingerprint) -> str:
     return f"{fingerprint.python_bytes} bytes of {made:%Y-%m-%d %H:%M:%S} UTC"
 
 
-def _graphics(proof: Fingerprint, now: Reading) -> list[Change]:
+def _graphics(proof: Fingerprint, now: Reading) -> list[MachineChange]:
     here = now.fingerprint
     vendors = {card.vendor for card in proof.cards} or {"nvidia"}
     there = [card for card in here.cards if card.vendor in vendors]
-    found: list[Change] = []
+    found: list[MachineChange] = []
     if "nvidia" in vendors:
         if now.problem is not None:
-            return [Change(code=now.problem.code, what="GPUs", was=_told(proof), now=now.problem.why)]
+            return [MachineChange(code=now.problem.code, what="GPUs", was=_told(proof), now=now.problem.why)]
         if not there and not here.driver:
             code = "docker-no-gpu" if now.container else "gpu-no-driver"
             where = f"none in this {now.container} container" if now.container else "none, and no driver"
-            return [Change(code=code, what="GPUs", was=_told(proof), now=where)]
+            return [MachineChange(code=code, what="GPUs", was=_told(proof), now=where)]
         if proof.driver != here.driver:
             found.append(
-                Change(code="gpu-driver-changed", what="driver", was=proof.driver or "none", now=here.driver or "none")
+                MachineChange(
+                    code="gpu-driver-changed", what="driver", was=proof.driver or "none", now=here.driver or "none"
+                )
             )
     elif not there:
-        return [Change(code="gpu-no-device", what="GPUs", was=_told(proof), now="none")]
+        return [MachineChange(code="gpu-no-device", what="GPUs", was=_told(proof), now="none")]
     before, after = ({card.identity: card for card in cards} for cards in (proof.cards, there))
     if before.keys() != after.keys():
         gone = [card for key, card in before.items() if key not in after]
         come = [card for key, card in after.items() if key not in before]
         was, is_now = (_names(gone) if gone else "not there"), (_names(come) if come else "gone")
-        found.append(Change(code="gpu-changed", what="GPUs", was=was, now=is_now))
+        found.append(MachineChange(code="gpu-changed", what="GPUs", was=was, now=is_now))
         return found
     # Whoever hides some of the GPUs hides nothing of what was proved; what was hidden then was not.
     usable = [key for key, card in after.items() if card.visible]
@@ -243,11 +258,13 @@ def _graphics(proof: Fingerprint, now: Reading) -> list[Change]:
     least = max(proof.required, 1 if any(card.visible for card in proof.cards) else 0)
     if fresh:
         found.append(
-            Change(code="gpu-changed", what="GPUs", was=f"{_names(fresh)} hidden or not usable", now="to be used")
+            MachineChange(
+                code="gpu-changed", what="GPUs", was=f"{_names(fresh)} hidden or not usable", now="to be used"
+            )
         )
     elif len(usable) < least:
         found.append(
-            Change(
+            MachineChange(
                 code="gpu-no-device", what="GPUs", was=_told(proof), now=f"{len(usable) or 'none'} of them to be used"
             )
         )

@@ -285,7 +285,7 @@ class Fingerprint(_Record):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Change(_Record):
+class MachineChange(_Record):
     """Something that a verdict rests on and that is not as it was.
 
     Attributes:

@@ -43,7 +43,7 @@ _PYTHON = b"#!python"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Unpacked:
+class UnpackedWheel:
     """A wheel that is to be installed.
 
     Attributes:
@@ -69,7 +69,7 @@ class _Plan:
         record: rows of its RECORD by path, without those that this installation writes itself.
     """
 
-    wheel: Unpacked
+    wheel: UnpackedWheel
     library: str
     metadata: str
     links: dict[str, str] = field(default_factory=dict)
@@ -77,7 +77,7 @@ class _Plan:
     record: dict[str, tuple[str, str, str]] = field(default_factory=dict)
 
 
-def place(wheels: Sequence[Unpacked], *, python: Path, environ: Mapping[str, str]) -> None:
+def place(wheels: Sequence[UnpackedWheel], *, python: Path, environ: Mapping[str, str]) -> None:
     """Install wheels into an environment. Where two have the same file, the later one's stays.
 
     Args:
@@ -109,7 +109,7 @@ def _scheme(python: Path, environ: Mapping[str, str]) -> dict[str, str]:
         raise TfprovError("python-broken", f"`{python}` cannot be started", evidence=(said,)) from error
 
 
-def _plan(wheel: Unpacked, scheme: Mapping[str, str]) -> _Plan:
+def _plan(wheel: UnpackedWheel, scheme: Mapping[str, str]) -> _Plan:
     metadata = _metadata_folder(wheel)
     data = metadata.removesuffix(".dist-info") + ".data"
     described = parse_metadata_file(_text(wheel, f"{metadata}/WHEEL"))
@@ -140,7 +140,7 @@ def _plan(wheel: Unpacked, scheme: Mapping[str, str]) -> _Plan:
     return plan
 
 
-def _metadata_folder(wheel: Unpacked) -> str:
+def _metadata_folder(wheel: UnpackedWheel) -> str:
     tops = {path.partition("/")[0] for path in wheel.tree.files if "/" in path}
     found = sorted(top for top in tops if top.endswith(".dist-info"))
     if len(found) != 1:
@@ -151,14 +151,14 @@ def _metadata_folder(wheel: Unpacked) -> str:
     return found[0]
 
 
-def _text(wheel: Unpacked, path: str) -> str:
+def _text(wheel: UnpackedWheel, path: str) -> str:
     try:
         return (wheel.tree.root / path).read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise broken(wheel.filename, f"`{path}` cannot be read: {error}") from error
 
 
-def _entry_points(wheel: Unpacked, metadata: str) -> list[tuple[str, Script]]:
+def _entry_points(wheel: UnpackedWheel, metadata: str) -> list[tuple[str, Script]]:
     """The commands that a wheel declares."""
     path = f"{metadata}/entry_points.txt"
     return commands_in(wheel.filename, path, _text(wheel, path)) if path in wheel.tree.files else []

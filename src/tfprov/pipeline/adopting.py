@@ -16,12 +16,12 @@ from tfprov.adopt.asked import asked
 from tfprov.adopt.find import environments_below
 from tfprov.adopt.judge import findings, tensorflow_of
 from tfprov.adopt.read import index_of, read, runs_this
-from tfprov.adopt.records import Asked, Change, Found
+from tfprov.adopt.records import Asked, Found, VersionChange
 from tfprov.adopt.relax import changes, relaxed
 from tfprov.adopt.text import adopted_from, profile_text, without_path
 from tfprov.contents import content_of, text_of
 from tfprov.distributions import kind_of
-from tfprov.envs.records import Finding
+from tfprov.envs.records import Defect
 from tfprov.errors import TfprovError
 from tfprov.events import Emit, Note
 from tfprov.paths import temporary, writable, write_atomic
@@ -101,9 +101,9 @@ class Adoption:
     """
 
     found: Found
-    findings: tuple[Finding, ...]
+    findings: tuple[Defect, ...]
     wanted: Asked
-    changes: tuple[Change, ...]
+    changes: tuple[VersionChange, ...]
     profile: Path
     lock: Path
     text: str
@@ -120,7 +120,7 @@ class Surveyed:
     """
 
     found: Found
-    findings: tuple[Finding, ...]
+    findings: tuple[Defect, ...]
     refusal: str = ""
 
     @property
@@ -144,7 +144,7 @@ class Settled:
     text: str
     document: bytes
     lock_name: str
-    changes: tuple[Change, ...]
+    changes: tuple[VersionChange, ...]
 
 
 def adopt(asking: Asking, emit: Emit) -> Adoption:
@@ -172,7 +172,7 @@ def adopt(asking: Asking, emit: Emit) -> Adoption:
     return adoption(found, wrong, settled, profile)
 
 
-def adoption(found: Found, wrong: tuple[Finding, ...], settled: Settled, profile: Path) -> Adoption:
+def adoption(found: Found, wrong: tuple[Defect, ...], settled: Settled, profile: Path) -> Adoption:
     """What was found, and what was written for it."""
     return Adoption(
         found=found,
@@ -322,7 +322,7 @@ def request_of(subject: Subject, wanted: Asked, text: str, lock: Path | None = N
     )
 
 
-def _changes(wanted: Asked, found: Found, answer: Locked) -> tuple[Change, ...]:
+def _changes(wanted: Asked, found: Found, answer: Locked) -> tuple[VersionChange, ...]:
     lock = answer.lock
     after = {one.name: one.version for one in lock.files}
     # A folder has the version that it has; the lock does not name it.

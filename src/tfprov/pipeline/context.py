@@ -21,11 +21,11 @@ from tfprov.pipeline.backends.choose import Backend, backend_of
 from tfprov.pipeline.named import profile_of
 from tfprov.pipeline.standing import Readings, standing
 from tfprov.profile import source
-from tfprov.profile.source import Source, place_of
+from tfprov.profile.source import ProfileSource, place_of
 
 if TYPE_CHECKING:
     from tfprov.bundle.opened import Bundle
-    from tfprov.host.records import Change
+    from tfprov.host.records import MachineChange
     from tfprov.profile.records import Loaded
 
 P = ParamSpec("P")
@@ -100,11 +100,11 @@ class Context:
         self._started = time.monotonic()
         self._damaged: int | None = None
         self._readings: Readings = {}
-        self._told: tuple[Change, ...] = ()
+        self._told: tuple[MachineChange, ...] = ()
         self._looked_at: dict[int, bool] = {}
 
     @functools.cached_property
-    def _profile(self) -> Source | Loaded:
+    def _profile(self) -> ProfileSource | Loaded:
         """The profile; its source alone when its very text is what the environment in use was verified from."""
         request = self.request
         if request.content is not None:
@@ -125,12 +125,12 @@ class Context:
             TfprovError: `profile-invalid`.
         """
         found = self._profile
-        return self._load(found.path, shipped=found.shipped) if isinstance(found, Source) else found
+        return self._load(found.path, shipped=found.shipped) if isinstance(found, ProfileSource) else found
 
     @functools.cached_property
-    def source(self) -> Source:
+    def source(self) -> ProfileSource:
         """Whose environment the profile is about."""
-        return self._profile if isinstance(self._profile, Source) else self._profile.source
+        return self._profile if isinstance(self._profile, ProfileSource) else self._profile.source
 
     @functools.cached_property
     def environment(self) -> Environment:
@@ -211,7 +211,7 @@ class Context:
         self.emit(Note(text=f"the environment is {word}: {flaw.words}; building it anew", level="warning"))
         return False
 
-    def changes(self, generation: Generation) -> tuple[Change, ...]:
+    def changes(self, generation: Generation) -> tuple[MachineChange, ...]:
         """What of this machine is not as it was when a generation was proved; says so, once a run."""
         found = standing(generation, self.request.environ, self._readings)
         if found and found != self._told:
@@ -247,7 +247,7 @@ class Context:
             self.attempts.append(event)
 
 
-def environment_of(source: Source, home: paths.Home) -> Environment:
+def environment_of(source: ProfileSource, home: paths.Home) -> Environment:
     """The environment that a profile is about. Touches nothing on disk."""
     return Environment(
         home.environments / environment_id(source.name, place_of(source)),
@@ -305,7 +305,7 @@ def step(context: Context, name: str) -> Iterator[None]:
 
 
 @stage("profile")
-def read_profile(context: Context) -> Source:
+def read_profile(context: Context) -> ProfileSource:
     """Whose environment the run is about.
 
     Raises:

@@ -17,7 +17,7 @@ from tfprov.envs.generations import Environment
 from tfprov.envs.integrity import bad_files, foreign_files, installed
 from tfprov.envs.layout import python_in
 from tfprov.envs.manifest import SEAL
-from tfprov.envs.records import Finding, Generation, Seal
+from tfprov.envs.records import Defect, Generation, Seal
 from tfprov.errors import CODES, TfprovError
 from tfprov.events import Emit, Note
 from tfprov.host.facts import gather
@@ -36,7 +36,7 @@ from tfprov.words import quoted
 # What virtualenv seeds and no lock names.
 
 
-def examine(name: str, *, cwd: Path, environ: Mapping[str, str], emit: Emit) -> tuple[Finding, ...]:
+def examine(name: str, *, cwd: Path, environ: Mapping[str, str], emit: Emit) -> tuple[Defect, ...]:
     """What is wrong with the environment of a profile, the worst first. Reads every installed file; changes nothing.
 
     Raises:
@@ -66,7 +66,7 @@ def _typed(fix: str, name: str) -> str:
     return re.sub(r"`tfprov (up|repair)", rf"\g<0> {quoted(name)}", fix) if name else fix
 
 
-def examine_foreign(path: Path, *, environ: Mapping[str, str], emit: Emit) -> tuple[Finding, ...]:
+def examine_foreign(path: Path, *, environ: Mapping[str, str], emit: Emit) -> tuple[Defect, ...]:
     """What is wrong with an environment that tfprov need not have made.
 
     Args:
@@ -104,7 +104,7 @@ def repair(name: str, *, cwd: Path, environ: Mapping[str, str], emit: Emit) -> O
     return up(Request(profile=name, cwd=cwd, environ=environ, recreate=True, thorough=True), emit)
 
 
-def as_error(findings: tuple[Finding, ...], name: str) -> TfprovError | None:
+def as_error(findings: tuple[Defect, ...], name: str) -> TfprovError | None:
     """The findings as a failure; None when they are advice only and the environment itself is as it should be."""
     wrong = [one for one in findings if one.kind != "advice"]
     if not wrong:
@@ -118,10 +118,10 @@ def as_error(findings: tuple[Finding, ...], name: str) -> TfprovError | None:
     )
 
 
-def _place(environment: Environment, generation: Generation) -> Iterator[Finding]:
+def _place(environment: Environment, generation: Generation) -> Iterator[Defect]:
     """Whether the environment still lies where it was made."""
     if environment.moved(generation):
-        yield Finding(
+        yield Defect(
             code="environment-moved",
             path=str(generation.path),
             expected=f"`{generation.seal.place if generation.seal else ''}`",
@@ -130,7 +130,7 @@ def _place(environment: Environment, generation: Generation) -> Iterator[Finding
         )
 
 
-def _interpreter(root: Path, emit: Emit, *, version: str | None = None) -> Iterator[Finding]:
+def _interpreter(root: Path, emit: Emit, *, version: str | None = None) -> Iterator[Defect]:
     """Whether the interpreter of the environment is still what it was made from."""
     emit(Note(text="looking at the interpreter", level="detail"))
     python = python_in(root)
@@ -138,7 +138,7 @@ def _interpreter(root: Path, emit: Emit, *, version: str | None = None) -> Itera
     fix = "run `tfprov repair`; when that interpreter is gone, another one that fits is taken"
     if not python.exists():
         target = str(python.readlink()) if python.is_symlink() else str(python)
-        yield Finding(
+        yield Defect(
             code="python-broken",
             path=str(python),
             expected=f"`{target}`",
@@ -151,9 +151,9 @@ def _interpreter(root: Path, emit: Emit, *, version: str | None = None) -> Itera
     if os.name == "nt":
         # `python.exe` is a copy there, and starts the one in the folder that the settings name.
         if not told.exists():
-            yield Finding(code="python-broken", path=str(python), expected=f"`{told}`", found="gone", fix=fix)
+            yield Defect(code="python-broken", path=str(python), expected=f"`{told}`", found="gone", fix=fix)
     elif made and told.exists() and told.resolve() != python.resolve():
-        yield Finding(
+        yield Defect(
             code="python-broken",
             path=str(python),
             expected=f"`{told}`",
@@ -161,7 +161,7 @@ def _interpreter(root: Path, emit: Emit, *, version: str | None = None) -> Itera
             fix=fix,
         )
     if settings.get("include-system-site-packages", "false").lower() == "true":
-        yield Finding(
+        yield Defect(
             code="path-leak",
             path=str(root / "pyvenv.cfg"),
             expected="`include-system-site-packages = false`",
@@ -170,7 +170,7 @@ def _interpreter(root: Path, emit: Emit, *, version: str | None = None) -> Itera
         )
 
 
-def _damaged(root: Path, backend: Backend, emit: Emit) -> Iterator[Finding]:
+def _damaged(root: Path, backend: Backend, emit: Emit) -> Iterator[Defect]:
     emit(Note(text="reading every file", level="detail"))
     # What conda packages brought, their records speak for; the RECORD of a project in one need not fit any more.
     owned = backend.owned_files(root)
@@ -178,7 +178,7 @@ def _damaged(root: Path, backend: Backend, emit: Emit) -> Iterator[Finding]:
     for bad in bad_files(root, workers=os.cpu_count() or 1):
         if bad.path in owned:
             continue
-        yield Finding(
+        yield Defect(
             code="file-damaged",
             path=bad.path,
             expected=f"{bad.expected} ({bad.project})",
@@ -187,13 +187,13 @@ def _damaged(root: Path, backend: Backend, emit: Emit) -> Iterator[Finding]:
         )
 
 
-def _foreign(root: Path, backend: Backend, emit: Emit) -> Iterator[Finding]:
+def _foreign(root: Path, backend: Backend, emit: Emit) -> Iterator[Defect]:
     emit(Note(text="looking for files that no package owns", level="detail"))
     owned = backend.owned_files(root)
     for path in foreign_files(root):
         if path in owned:
             continue
-        yield Finding(
+        yield Defect(
             code="foreign-file",
             path=path,
             expected="no such file, or a package that owns it",
@@ -204,14 +204,14 @@ def _foreign(root: Path, backend: Backend, emit: Emit) -> Iterator[Finding]:
 
 def _drift(
     root: Path, environment: Environment, seal: Seal, facts: Facts, *, environ: Mapping[str, str], emit: Emit
-) -> Iterator[Finding]:
+) -> Iterator[Defect]:
     """Packages that are not those of the lock; after a rollback, that the lock is about another generation."""
     lock, backend = lock_of(environment, seal.kind), backend_of(seal.kind)
     if lock is None:
         return
     back = rollbacks.read(environment.root, environment.active())
     if back is not None:
-        yield Finding(
+        yield Defect(
             code="rolled-back",
             path=lock.name,
             expected=f"generation {back.before}, which profile and lock ask for",
@@ -226,7 +226,7 @@ def _drift(
         # The lock was made anew for another interpreter or machine since.
         expected = f"a lock that fits Python {seal.python_version} on this machine"
         fix = "`tfprov up` makes what the lock asks for now"
-        yield Finding(code=error.code.name, path=str(lock), expected=expected, found=error.what, fix=fix, kind="change")
+        yield Defect(code=error.code.name, path=str(lock), expected=expected, found=error.what, fix=fix, kind="change")
         return
     yield from beside
     yield from _wheel_drift(root, wheels, owned=backend.owned_files(root))
@@ -235,7 +235,7 @@ def _drift(
 _DRIFT_FIX = "run `tfprov repair` to go back to the lock, or name it in the profile to keep it"
 
 
-def _wheel_drift(root: Path, files: Sequence[LockedFile | LockedSource], *, owned: frozenset[str]) -> Iterator[Finding]:
+def _wheel_drift(root: Path, files: Sequence[LockedFile | LockedSource], *, owned: frozenset[str]) -> Iterator[Defect]:
     here = {
         one.name: one.version
         for one in installed(root)
@@ -245,7 +245,7 @@ def _wheel_drift(root: Path, files: Sequence[LockedFile | LockedSource], *, owne
     for file in files:
         version = here.get(file.name)
         if version is None:
-            yield Finding(
+            yield Defect(
                 code="package-drift",
                 path=file.name,
                 expected=file.version,
@@ -253,7 +253,7 @@ def _wheel_drift(root: Path, files: Sequence[LockedFile | LockedSource], *, owne
                 fix=fix,
             )
         elif not _same(version, file.version):
-            yield Finding(
+            yield Defect(
                 code="package-drift",
                 path=file.name,
                 expected=file.version,
@@ -263,7 +263,7 @@ def _wheel_drift(root: Path, files: Sequence[LockedFile | LockedSource], *, owne
     locked = {file.name for file in files}
     for name, version in here.items():
         if name not in locked and name not in SEEDS:
-            yield Finding(
+            yield Defect(
                 code="package-drift",
                 path=name,
                 expected="not in the lock",
@@ -279,10 +279,10 @@ def _same(left: str, right: str) -> bool:
         return left == right
 
 
-def _machine(generation: Generation, environ: Mapping[str, str]) -> Iterator[Finding]:
+def _machine(generation: Generation, environ: Mapping[str, str]) -> Iterator[Defect]:
     """Whether the machine is still the one that it was proved on."""
     for change in standing(generation, environ, {}):
-        yield Finding(
+        yield Defect(
             code=change.code,
             path=change.what,
             expected=change.was,
@@ -292,10 +292,10 @@ def _machine(generation: Generation, environ: Mapping[str, str]) -> Iterator[Fin
         )
 
 
-def _leaks(facts: Facts) -> Iterator[Finding]:
+def _leaks(facts: Facts) -> Iterator[Defect]:
     """What on the machine disturbs whoever uses the environment; tfprov's own commands keep clear of it."""
     for hazard in facts.hazards.value:
-        yield Finding(
+        yield Defect(
             code=hazard.code,
             path=hazard.name,
             expected="unset",

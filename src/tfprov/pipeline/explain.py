@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tfprov.contents import text_of
-from tfprov.diagnose.records import Change, Context, Diagnosis
+from tfprov.diagnose.records import Context, Diagnosis, ProfileChange
 from tfprov.errors import TfprovError
 from tfprov.profile.edit import difference, edited
 
@@ -92,6 +92,6 @@ def proposed(path: Path, found: Diagnosis) -> tuple[str, str]:
     return after, difference(before, after, name=path.name)
 
 
-def as_mapping(changes: Iterable[Change]) -> dict[str, str | bool | int | tuple[str, ...]]:
+def as_mapping(changes: Iterable[ProfileChange]) -> dict[str, str | bool | int | tuple[str, ...]]:
     """Changes by dotted key."""
     return {change.key: change.value for change in changes}

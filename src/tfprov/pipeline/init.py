@@ -21,7 +21,7 @@ from tfprov.wants.records import ProjectParts
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Written:
+class NewProfile:
     """A profile that was written.
 
     Attributes:
@@ -35,7 +35,7 @@ class Written:
     problems: tuple[str, ...]
 
 
-def init(path: Path, *, environ: Mapping[str, str], source: Path | None = None) -> Written:
+def init(path: Path, *, environ: Mapping[str, str], source: Path | None = None) -> NewProfile:
     """Write a commented profile that fits this machine and names the files that say what the project needs.
 
     Args:
@@ -80,7 +80,7 @@ def init(path: Path, *, environ: Mapping[str, str], source: Path | None = None) 
         bounds=[f"`{want.where}` asks for {want.text}" for want in as_wheels(wants).python],
     )
     write_atomic(path, text.encode())
-    return Written(text=text, files=files, problems=wants.problems)
+    return NewProfile(text=text, files=files, problems=wants.problems)
 
 
 def _name(path: Path, files: tuple[str, ...]) -> str:

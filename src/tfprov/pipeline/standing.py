@@ -11,7 +11,7 @@ from tfprov.errors import CODES, TfprovError
 if TYPE_CHECKING:
     from tfprov.envs.generations import Environment
     from tfprov.host.fingerprint import Reading
-    from tfprov.host.records import Change, Fingerprint
+    from tfprov.host.records import Fingerprint, MachineChange
 
 Readings = dict[tuple[str, bool], "Reading"]
 """What was looked at already, by interpreter and by whether GPUs count: a driver is asked once a run."""
@@ -23,7 +23,7 @@ MOST_PROOFS = 64
 """So many machines a seal remembers: a folder that the nodes of a cluster share is proved once on each."""
 
 
-def standing(generation: Generation, environ: Mapping[str, str], readings: Readings) -> tuple[Change, ...]:
+def standing(generation: Generation, environ: Mapping[str, str], readings: Readings) -> tuple[MachineChange, ...]:
     """What of this machine is not as it was when a sealed generation was proved on it; nothing when all of it is.
 
     Args:
@@ -71,7 +71,7 @@ def check(environment: Environment, generation: Generation, environ: Mapping[str
         )
 
 
-def next_step(change: Change) -> str:
+def next_step(change: MachineChange) -> str:
     """What mends a change that is a cause by itself; empty for one that a new proof tells the meaning of."""
     from tfprov.host.records import LOST_DEVICES
 

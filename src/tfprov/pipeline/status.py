@@ -21,7 +21,7 @@ from tfprov.smoke.verdict import from_document
 from tfprov.words import quoted
 
 if TYPE_CHECKING:
-    from tfprov.host.records import Change
+    from tfprov.host.records import MachineChange
 
 State = Literal["verified", "stale", "outdated", "unusable", "missing"]
 """`stale`: proved on another machine than this one as it is now. `outdated`: profile or lock changed since.
@@ -191,7 +191,7 @@ def _lock_changed(known: str, lock: Path | None, up: str) -> _Finding | None:
     return _Finding(state="outdated", code="verdict-stale", reasons=reasons, next_step=f"{up} installs what it holds")
 
 
-def _stale(changed: tuple[Change, ...], up: str) -> _Finding | None:
+def _stale(changed: tuple[MachineChange, ...], up: str) -> _Finding | None:
     if not changed:
         return None
     code = changed[0].code
@@ -209,7 +209,7 @@ def _notes(environment: Environment, seal: Seal, rolled_back: Rollback | None) -
     return tuple(filter(None, (verdict.note if verdict else "", gone, back)))
 
 
-def _devices(seal: Seal, found: _Finding | None, changed: tuple[Change, ...]) -> tuple[DeviceStatus, ...]:
+def _devices(seal: Seal, found: _Finding | None, changed: tuple[MachineChange, ...]) -> tuple[DeviceStatus, ...]:
     verdict = from_document(seal.verdict)
     if verdict is None:
         return ()

@@ -24,15 +24,15 @@ from tfprov.pipeline.records import Locked
 from tfprov.unpack import archive
 from tfprov.unpack.archive import RefusedError, UnusualError
 from tfprov.unpack.records import Tree, Wheel, broken
-from tfprov.unpack.store import Unpacked
+from tfprov.unpack.store import TreeStore
 from tfprov.unpack.unpacking import Unpacking
 
 _WORTH_FOLLOWING = 4 * 1024 * 1024
 
 
-def store_of(home: Home) -> Unpacked:
+def store_of(home: Home) -> TreeStore:
     """The trees below the folder of this user's data, beside the environments that are linked from them."""
-    return Unpacked(home.unpacked, boot=boot_id())
+    return TreeStore(home.unpacked, boot=boot_id())
 
 
 def unpacking(context: Context) -> Unpacking:
@@ -118,8 +118,7 @@ def install(unpacked: Unpacking, wanted: Installing) -> None:
         TfprovError: a wheel, or the machine.
     """
     # It brings libraries that a run which links an image has no use for.
-    from tfprov.install.place import Unpacked as UnpackedWheel
-    from tfprov.install.place import place
+    from tfprov.install.place import UnpackedWheel, place
 
     files = wanted.files
     try:

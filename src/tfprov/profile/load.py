@@ -22,8 +22,9 @@ from tfprov.profile.positions import Key, line_of, lines_of_keys
 from tfprov.profile.records import Loaded, Profile
 from tfprov.profile.source import NAMES_OF_FILES, digest, given, is_list, named_files, wants_in
 from tfprov.structured import TomlError, toml_of
-from tfprov.wants.basket import Basket, Origin
+from tfprov.wants.basket import Basket
 from tfprov.wants.records import Wants
+from tfprov.wants.unfit import SourceFile
 
 Document: TypeAlias = dict[str, Any]
 """A TOML document as the parser gives it; it does not leave this module."""
@@ -154,7 +155,7 @@ def _refusal(path: Path, problems: Sequence[str], *, misnamed: Set[str]) -> Tfpr
 
 def _own_wants(profile: Profile, path: Path, place: Locate) -> Wants:
     """What the profile asks for by itself, read as the lines of a requirements file are."""
-    basket = Basket(Origin(path=path, folder=path.parent))
+    basket = Basket(SourceFile(path=path, folder=path.parent))
     for text in profile.packages.requirements:
         basket.want(text, place(("packages", "requirements")))
     for text in profile.packages.constraints:

@@ -12,7 +12,7 @@ from typing import Annotated, Literal
 from packaging.requirements import Requirement
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PrivateAttr, field_validator
 
-from tfprov.profile.source import Source, resolved
+from tfprov.profile.source import ProfileSource, resolved
 from tfprov.profile.values import (
     ChannelText,
     CondaSpec,
@@ -299,10 +299,10 @@ class Loaded(BaseModel):
         return resolved(self.folder, relative)
 
     @property
-    def source(self) -> Source:
+    def source(self) -> ProfileSource:
         """Name, file and digest, which identify the environment of the profile."""
         path = self.profile.environment.path
-        return Source(
+        return ProfileSource(
             name=self.profile.name,
             path=self.path,
             shipped=self.shipped,

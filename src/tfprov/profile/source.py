@@ -64,7 +64,7 @@ class NamedFile:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Source:
+class ProfileSource:
     """Whose environment a profile is about.
 
     Attributes:
@@ -179,7 +179,7 @@ def plain_name(text: str) -> str:
     return re.sub(r"[^A-Za-z0-9._-]+", "-", text).strip("-._")[:64] or "train"
 
 
-def glance(path: Path, *, shipped: bool) -> Source | None:
+def glance(path: Path, *, shipped: bool) -> ProfileSource | None:
     """What a profile's file says by itself about whose it is; None when it has to be read with care.
 
     Checks nothing that `load` checks: the digest tells whether this very text was.
@@ -201,7 +201,7 @@ def glance(path: Path, *, shipped: bool) -> Source | None:
         return None
     if wants.problems or _has_links(document):
         return None
-    return Source(
+    return ProfileSource(
         name=name,
         path=path,
         shipped=shipped,
@@ -276,7 +276,7 @@ def resolved(folder: Path, relative: str) -> Path:
     return (folder / expanded(relative)).absolute()
 
 
-def place_of(source: Source) -> Path:
+def place_of(source: ProfileSource) -> Path:
     """The file that tells the environment of a profile from those of others.
 
     For the list that stands in for the profile of its folder, that is the profile which `tfprov init` would write:

@@ -14,7 +14,7 @@ from tfprov.report.text import outcome
 from tfprov.words import count, quoted
 
 if TYPE_CHECKING:
-    from tfprov.adopt.records import Beside, Change, Found
+    from tfprov.adopt.records import Beside, Found, VersionChange
     from tfprov.pipeline.adopting import Adoption, Surveyed
     from tfprov.report.documents import Document
 
@@ -64,7 +64,7 @@ def what(found: Found) -> str:
     return f"{kind}, {python}, {count(len(found.versions), 'package')}"
 
 
-def _changes(changes: Iterable[Change]) -> Iterator[str]:
+def _changes(changes: Iterable[VersionChange]) -> Iterator[str]:
     moved = [one for one in changes if one.before is not None and one.after is not None]
     gone = [one for one in changes if one.after is None]
     new = [one for one in changes if one.before is None]

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 
 from tfprov.diagnose.about import about
 from tfprov.diagnose.diagnose import diagnose_text
-from tfprov.diagnose.records import NOISE, Change, Diagnosis, Finding, Rule
+from tfprov.diagnose.records import NOISE, Diagnosis, Finding, ProfileChange, Rule
 from tfprov.diagnose.rules import RULES
 from tfprov.errors import CODES, TfprovError
 from tfprov.ladder.rungs import HELP, TRANSIENT
@@ -166,7 +166,7 @@ def _place(one: Finding) -> str:
     return f"line {one.lines[0]}" + (f" and {one.count - 1} more" if one.count > 1 else "")
 
 
-def _change(change: Change) -> str:
+def _change(change: ProfileChange) -> str:
     value = change.value
     shown = str(value).lower() if isinstance(value, bool) else repr(value).replace("'", '"')
     if isinstance(value, tuple):

@@ -15,9 +15,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tfprov.envs.generations import Environment
-    from tfprov.envs.records import Finding, Flaw
+    from tfprov.envs.records import Defect, Flaw
     from tfprov.fetch.store import Swept
-    from tfprov.host.records import Change
+    from tfprov.host.records import MachineChange
     from tfprov.lock.records import Lock
     from tfprov.pipeline.cache import Kept
     from tfprov.pipeline.records import Outcome
@@ -135,7 +135,7 @@ def lock(found: Lock) -> Document:
     }
 
 
-def findings(found: Iterable[Finding]) -> Document:
+def findings(found: Iterable[Defect]) -> Document:
     """The findings of `doctor`."""
     return {"findings": [asdict(one) for one in found]}
 
@@ -154,7 +154,7 @@ def listing(
     environments: Iterable[Environment],
     flaws: Mapping[Path, Flaw] = MappingProxyType({}),
     differences: Mapping[Path, tuple[str, ...]] = MappingProxyType({}),
-    changes: Mapping[Path, tuple[Change, ...]] = MappingProxyType({}),
+    changes: Mapping[Path, tuple[MachineChange, ...]] = MappingProxyType({}),
     bundles: Mapping[str, str] = MappingProxyType({}),
 ) -> Document:
     """Environments with their generations.

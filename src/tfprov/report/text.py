@@ -16,9 +16,9 @@ if TYPE_CHECKING:
     from pathlib import Path, PurePath
 
     from tfprov.envs.generations import Environment
-    from tfprov.envs.records import Finding, Flaw
+    from tfprov.envs.records import Defect, Flaw
     from tfprov.fetch.store import Swept
-    from tfprov.host.records import Change
+    from tfprov.host.records import MachineChange
     from tfprov.lock.records import Lock
     from tfprov.pipeline.cache import Kept
     from tfprov.pipeline.next_steps import Situation
@@ -217,9 +217,9 @@ def refusals(refused: Iterable[Refused], *, verbose: bool = False, most: int = 4
     return lines
 
 
-def findings(found: Iterable[Finding]) -> str:
+def findings(found: Iterable[Defect]) -> str:
     """The findings of `doctor`, by code, a few of each."""
-    by_code: dict[str, list[Finding]] = {}
+    by_code: dict[str, list[Defect]] = {}
     for one in found:
         by_code.setdefault(one.code, []).append(one)
     if not by_code:
@@ -259,7 +259,7 @@ def listing(
     environments: Iterable[Environment],
     flaws: Mapping[Path, Flaw] = MappingProxyType({}),
     differences: Mapping[Path, tuple[str, ...]] = MappingProxyType({}),
-    changes: Mapping[Path, tuple[Change, ...]] = MappingProxyType({}),
+    changes: Mapping[Path, tuple[MachineChange, ...]] = MappingProxyType({}),
 ) -> str:
     """Environments with their generations.
 

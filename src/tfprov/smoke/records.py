@@ -46,7 +46,7 @@ class SmokeRequest:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Finding:
+class ShellHazard:
     """Something outside the environment that will harm whoever uses it from this shell; the environment itself is good.
 
     Attributes:
@@ -123,7 +123,7 @@ class Verdict:
     python: str | None = None
     seconds: float = 0.0
     note: str = ""
-    findings: tuple[Finding, ...] = ()
+    findings: tuple[ShellHazard, ...] = ()
     packages: tuple[tuple[str, str], ...] = ()
     build: tuple[tuple[str, str], ...] = ()
     cures: tuple[str, ...] = ()

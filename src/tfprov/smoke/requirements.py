@@ -8,7 +8,7 @@ from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 from packaging.version import InvalidVersion
 
-from tfprov.smoke.records import Finding
+from tfprov.smoke.records import ShellHazard
 
 _CODES = {
     "numpy": "numpy-abi",
@@ -21,7 +21,7 @@ _CODES = {
 
 def unmet(
     requires: Iterable[str], installed: Mapping[str, str], python: str | None, *, who: str = "TensorFlow"
-) -> tuple[Finding, ...]:
+) -> tuple[ShellHazard, ...]:
     """Requirements that the installed versions do not meet.
 
     Args:
@@ -48,7 +48,7 @@ def unmet(
             continue
         said = f"{name} {version} is installed" if version else f"{name} is not installed"
         found.append(
-            Finding(code=_CODES.get(name, "resolver-conflict"), evidence=f"{who} asks for `{requirement}`, {said}")
+            ShellHazard(code=_CODES.get(name, "resolver-conflict"), evidence=f"{who} asks for `{requirement}`, {said}")
         )
     return tuple(found)
 

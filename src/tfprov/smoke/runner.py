@@ -13,7 +13,7 @@ from typing import Literal
 from tfprov.events import Emit, Note
 from tfprov.smoke import causes, health, requirements, surroundings
 from tfprov.smoke.group import ENVIRONMENT, GroupOutcome, Lost, ProbeSession, add_facts, probe_session, run_group
-from tfprov.smoke.records import Device, Finding, Leg, Level, SmokeRequest, Verdict
+from tfprov.smoke.records import Device, Leg, Level, ShellHazard, SmokeRequest, Verdict
 from tfprov.smoke.script import run_script
 from tfprov.words import duration
 
@@ -240,7 +240,11 @@ def _but_context(done: tuple[tuple[str, Leg], ...]) -> tuple[tuple[str, Leg], ..
 
 
 def _verdict(
-    request: SmokeRequest, core: GroupOutcome, outcomes: list[GroupOutcome], around: tuple[Finding, ...], seconds: float
+    request: SmokeRequest,
+    core: GroupOutcome,
+    outcomes: list[GroupOutcome],
+    around: tuple[ShellHazard, ...],
+    seconds: float,
 ) -> Verdict:
     by_device: dict[str, list[Leg]] = {}
     facts: dict[str, object] = {}
@@ -294,13 +298,13 @@ def _explain_missing_gpus(by_device: dict[str, list[Leg]], why: Callable[[], tup
             legs[position] = replace(leg, code=code, evidence=f"{leg.evidence}\n{evidence}")
 
 
-def _unused_gpus(facts: Mapping[str, object], why: Callable[[], tuple[str, str]]) -> tuple[Finding, ...]:
+def _unused_gpus(facts: Mapping[str, object], why: Callable[[], tuple[str, str]]) -> tuple[ShellHazard, ...]:
     """GPUs that the driver shows and TensorFlow does not. No failure: a small card for the screen is left out, too."""
     driver, seen = facts.get("driver_gpus"), facts.get("gpus")
     if not isinstance(driver, int) or not isinstance(seen, int) or seen >= driver:
         return ()
     code, evidence = why()
-    return (Finding(code=code, evidence=f"TensorFlow lists {seen} of the driver's {driver} GPUs: {evidence}"),)
+    return (ShellHazard(code=code, evidence=f"TensorFlow lists {seen} of the driver's {driver} GPUs: {evidence}"),)
 
 
 def _say_who_holds(by_device: dict[str, list[Leg]], log: str, facts: Mapping[str, object]) -> None:

@@ -10,13 +10,13 @@ import sysconfig
 from collections.abc import Mapping
 from pathlib import Path
 
-from tfprov.smoke.records import Finding
+from tfprov.smoke.records import ShellHazard
 
 # A module of one of these names elsewhere takes the place of the environment's own.
 _NAMES = ("tensorflow", "keras", "numpy", "google/protobuf", "h5py", "typing_extensions", "absl", "ml_dtypes", "wrapt")
 
 
-def findings(python: Path, environ: Mapping[str, str], cwd: Path, version: str | None) -> tuple[Finding, ...]:
+def findings(python: Path, environ: Mapping[str, str], cwd: Path, version: str | None) -> tuple[ShellHazard, ...]:
     """What would leak into the environment.
 
     Args:
@@ -27,20 +27,22 @@ def findings(python: Path, environ: Mapping[str, str], cwd: Path, version: str |
     """
     found = []
     if environ.get("PYTHONHOME"):
-        found.append(Finding(code="path-leak", evidence=f"PYTHONHOME is set to `{environ['PYTHONHOME']}`"))
+        found.append(ShellHazard(code="path-leak", evidence=f"PYTHONHOME is set to `{environ['PYTHONHOME']}`"))
     for entry in environ.get("PYTHONPATH", "").split(os.pathsep):
         hides = _modules(Path(entry)) if entry else ()
         if hides:
-            found.append(Finding(code="path-leak", evidence=f"PYTHONPATH brings in {_list(hides)}"))
+            found.append(ShellHazard(code="path-leak", evidence=f"PYTHONPATH brings in {_list(hides)}"))
     hides = _modules(cwd)
     if hides:
         found.append(
-            Finding(code="shadowed-module", evidence=f"the working directory hides the environment's: {_list(hides)}")
+            ShellHazard(
+                code="shadowed-module", evidence=f"the working directory hides the environment's: {_list(hides)}"
+            )
         )
     user_site = _user_site(python, environ, version)
     hides = _modules(user_site) if user_site else ()
     if hides:
-        found.append(Finding(code="path-leak", evidence=f"the user site brings in {_list(hides)}"))
+        found.append(ShellHazard(code="path-leak", evidence=f"the user site brings in {_list(hides)}"))
     return tuple(found)
 
 

@@ -23,7 +23,7 @@ _EXTRA = 256
 """Room for the extra field of a local header, so that one read brings it together with the data."""
 
 
-class Source(Protocol):
+class ArchiveBytes(Protocol):
     """Bytes of an archive."""
 
     def read(self, offset: int, count: int) -> bytes:
@@ -62,7 +62,7 @@ class File:
         return found.st_uid not in (os.getuid(), 0) or bool(found.st_mode & (stat.S_IWGRP | stat.S_IWOTH))
 
     def read(self, offset: int, count: int) -> bytes:
-        """See `Source`."""
+        """See `ArchiveBytes`."""
         if hasattr(os, "pread"):
             return os.pread(self.descriptor, count, offset)
         with self._lock:
@@ -82,7 +82,7 @@ class Written(NamedTuple):
     mtime: int
 
 
-def extract(source: Source, member: Member, target: str, *, going: Callable[[int], None]) -> Written:
+def extract(source: ArchiveBytes, member: Member, target: str, *, going: Callable[[int], None]) -> Written:
     """Write a member to a file that does not exist.
 
     Args:
@@ -129,7 +129,9 @@ def _write_at_once(handle: int, packed: bytes, member: Member) -> None:
     content.end()
 
 
-def _write_in_pieces(handle: int, source: Source, member: Member, start: int, going: Callable[[int], None]) -> None:
+def _write_in_pieces(
+    handle: int, source: ArchiveBytes, member: Member, start: int, going: Callable[[int], None]
+) -> None:
     content = _Content(handle, member)
     position, end = start, start + member.packed
     while position < end:

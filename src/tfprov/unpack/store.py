@@ -41,7 +41,7 @@ _GRACE_SECONDS = 86400.0
 """How long what no environment names stays: a run that is at work names its wheels before its environment is sealed."""
 
 
-class Unpacked:
+class TreeStore:
     """The trees below one folder. Several processes may use it at once, and it survives when one is killed."""
 
     def __init__(self, root: Path, *, boot: str) -> None:

@@ -25,7 +25,7 @@ from tfprov.unpack.archive import RefusedError
 from tfprov.unpack.following import Arriving, Following, LeftError
 from tfprov.unpack.members import File, Written, extract
 from tfprov.unpack.records import Member, Tree, Wheel, broken
-from tfprov.unpack.store import Unpacked
+from tfprov.unpack.store import TreeStore
 
 STAGE = "install"
 """What waits for the trees, in events."""
@@ -50,7 +50,7 @@ class Unpacking:
         store: receives the trees.
     """
 
-    def __init__(self, store: Unpacked, emit: Emit) -> None:
+    def __init__(self, store: TreeStore, emit: Emit) -> None:
         """Begin with nothing.
 
         Args:

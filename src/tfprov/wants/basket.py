@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import os
 import re
-import sys
 from collections.abc import Iterable, Sequence
 from copy import copy
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 from urllib.parse import quote, unquote, urlsplit
@@ -21,7 +20,6 @@ from packaging.utils import (
     parse_sdist_filename,
     parse_wheel_filename,
 )
-from packaging.version import InvalidVersion, Version
 
 from tfprov import project_folder
 from tfprov.default_index import default_index
@@ -31,6 +29,7 @@ from tfprov.redact import holds_password, redact
 from tfprov.wants import names
 from tfprov.wants.mend import mended
 from tfprov.wants.records import Address, Folder, Want, Wants
+from tfprov.wants.unfit import SourceFile, unfit
 
 Part = Literal["requirements", "constraints", "overrides"]
 
@@ -52,24 +51,6 @@ _NAMED = re.compile(r"^(?P<name>[A-Za-z0-9][A-Za-z0-9._-]*)\s*(?P<extras>\[[^\]]
 _IS_NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?(?:\[[^\]]*\])?")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Origin:
-    """The file that is read.
-
-    Attributes:
-        path: the file, absolute.
-        folder: the folder of the profile, which local wheels are named relative to.
-        is_freeze: whether the file lists everything that an environment had, so that what belongs to another system
-            may be left out.
-        is_of_system: whether that environment was the system's own.
-    """
-
-    path: Path
-    folder: Path
-    is_freeze: bool = False
-    is_of_system: bool = False
-
-
 class Basket:
     """What was found so far. Its methods never raise for what stands in a file: it becomes a problem.
 
@@ -77,7 +58,7 @@ class Basket:
         origin: the file that is read.
     """
 
-    def __init__(self, origin: Origin) -> None:
+    def __init__(self, origin: SourceFile) -> None:
         self.origin = origin
         self._wants: dict[Part, list[Want]] = {"requirements": [], "constraints": [], "overrides": []}
         self._preferences: list[Want] = []
@@ -101,7 +82,7 @@ class Basket:
         """A key of the file, for messages."""
         return f"{self.name}: {key}"
 
-    def inside(self, origin: Origin) -> Basket:
+    def inside(self, origin: SourceFile) -> Basket:
         """The same basket for a file that this one includes."""
         other = copy(self)
         other.origin = origin
@@ -206,14 +187,14 @@ class Basket:
         if part == "constraints" and requirement.extras:
             self.problem(where, f"`{text}`: a constraint cannot ask for extras; make it a requirement")
             return None
-        unfit = _unfit(requirement, self.origin)
-        if unfit is None:
+        found = unfit(requirement, self.origin)
+        if found is None:
             return Want(text=text, where=where)
-        if unfit.may_go:
-            self.note(where, f"`{text}` is left out: {unfit.words}")
+        if found.may_go:
+            self.note(where, f"`{text}` is left out: {found.words}")
         else:
-            self.problem(where, f"`{text}`: {unfit.words}")
-            if unfit.is_misnamed:
+            self.problem(where, f"`{text}`: {found.words}")
+            if found.is_misnamed:
                 self._misnamed.append(self._problems[-1])
         return None
 
@@ -363,61 +344,6 @@ class Basket:
         return None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Unfit:
-    """Why a requirement cannot be installed here.
-
-    Attributes:
-        may_go: whether the file can do without it.
-        is_misnamed: whether its name is that of something else than a package.
-    """
-
-    words: str
-    may_go: bool = False
-    is_misnamed: bool = False
-
-
-def _unfit(requirement: Requirement, origin: Origin) -> _Unfit | None:
-    """Why a requirement cannot be installed here; None when nothing is known against it."""
-    name, version = canonicalize_name(requirement.name), str(requirement.specifier)
-    odd = [one.version for one in requirement.specifier if one.operator == "===" and not _is_version(one.version)]
-    if odd:
-        return _Unfit(words=f"`{odd[0]}` is not a version: write one, as in `{requirement.name}==1.2.3`")
-    if requirement.marker is not None:
-        # It says itself where it is meant for.
-        return None
-    if name in names.MODULES and version != "==0.0.0":
-        return _Unfit(words=f"that is the name of a module; the package is `{names.MODULES[name]}`", is_misnamed=True)
-    if not version and names.is_standard_module(requirement.name):
-        return _Unfit(words="that is a module of Python itself: remove the line", is_misnamed=True)
-    return _foreign(name, requirement, origin)
-
-
-def _is_version(text: str) -> bool:
-    try:
-        Version(text)
-    except InvalidVersion:
-        return False
-    return True
-
-
-def _foreign(name: str, requirement: Requirement, origin: Origin) -> _Unfit | None:
-    """Why a requirement belongs to another system; None when it does not."""
-    version = str(requirement.specifier)
-    if name == "pkg-resources":
-        return _Unfit(words="it is not a package; some releases of Debian's pip list it", may_go=True)
-    of_system = name in names.OF_SYSTEM or re.search(r"\+(?:ubuntu|deb)", version)
-    if origin.is_freeze and (of_system or (origin.is_of_system and name in names.BOUND_TO_SYSTEM)):
-        return _Unfit(words="it is a part of the system where the list was made", may_go=True)
-    system = names.system_of(name)
-    if system is None or system == sys.platform:
-        return None
-    words = f"it exists for {'Windows' if system == 'win32' else 'macOS'} only"
-    if origin.is_freeze:
-        return _Unfit(words=words, may_go=True)
-    return _Unfit(words=f'{words}: write `{requirement}; sys_platform == "{system}"`')
-
-
 def _with_variables(text: str) -> str:
     """Variables that are set, replaced, as pip does; those in addresses stay, so that no secret gets into a lock."""
     if "://" in text:
@@ -441,7 +367,7 @@ def _without_marker(link: str) -> tuple[str, str]:
     return address.strip(), f" ; {marker.strip()}" if divider else ""
 
 
-def _is_path(text: str, origin: Origin) -> bool:
+def _is_path(text: str, origin: SourceFile) -> bool:
     """Whether pip would take a line for a path: it has a separator or begins with a dot, or is an archive's name."""
     head = re.split(r"\s*;|\[[^\]]*\]$", text, maxsplit=1)[0].strip()
     if head.startswith((".", "/", "~")) or re.match(r"^[A-Za-z]:[\\/]", head) or "\\" in head:
@@ -449,7 +375,7 @@ def _is_path(text: str, origin: Origin) -> bool:
     return head.endswith(_ARCHIVES) or ("/" in head and (origin.path.parent / head).exists())
 
 
-def _file_of(address: str, origin: Origin) -> Path | None:
+def _file_of(address: str, origin: SourceFile) -> Path | None:
     """The path that an address means; None for one that leads elsewhere."""
     if address.lower().startswith("file:"):
         # `url2pathname` would do this, in a module that loads half of the standard library's network.

@@ -9,9 +9,10 @@ from typing import Literal
 
 from tfprov.contents import content_of
 from tfprov.structured import TomlError, toml_of
-from tfprov.wants.basket import Basket, Origin
+from tfprov.wants.basket import Basket
 from tfprov.wants.records import ProjectParts, Wants, together
 from tfprov.wants.text import decoded
+from tfprov.wants.unfit import SourceFile
 
 Kind = Literal[
     "requirements", "pip-list", "conda-list", "pyproject", "pipfile", "setup-cfg", "setup-py", "script", "environment",
@@ -56,7 +57,7 @@ def read(files: Sequence[Path], folder: Path, parts: ProjectParts) -> Wants:
             continue
         kinds.append(kind_of(path.name, text))
         try:
-            found.append(_read(kinds[-1], text, Origin(path=path, folder=folder), parts))
+            found.append(_read(kinds[-1], text, SourceFile(path=path, folder=folder), parts))
         except RecursionError:
             problems.append(f"{path.name}: it is nested too deeply to be read")
     for key, names in (("extras", parts.extras), ("groups", parts.groups)):
@@ -68,7 +69,7 @@ def read(files: Sequence[Path], folder: Path, parts: ProjectParts) -> Wants:
 
 def read_project(folder: Path, kind: Literal["wheel", "editable"], parts: ProjectParts) -> Wants:
     """The project in the folder of a profile, with the extras that are wanted."""
-    basket = Basket(Origin(path=folder / "pyproject.toml", folder=folder))
+    basket = Basket(SourceFile(path=folder / "pyproject.toml", folder=folder))
     basket.project(folder, "packages.project", kind=kind, extras=parts.extras)
     return basket.wants
 
@@ -117,7 +118,7 @@ def _kind_of_toml(text: str) -> Kind:
     return "pyproject"
 
 
-def _read(kind: Kind, text: str, origin: Origin, parts: ProjectParts) -> Wants:
+def _read(kind: Kind, text: str, origin: SourceFile, parts: ProjectParts) -> Wants:
     """What a file of a known kind asks for. Each format is imported by who needs it."""
     basket = Basket(origin)
     bounding = False

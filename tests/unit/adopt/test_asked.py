@@ -9,7 +9,7 @@ import pytest
 
 from founds import env, one
 from tfprov.adopt.asked import asked
-from tfprov.adopt.records import Ask, Asked, Beside, CondaSide, Origin
+from tfprov.adopt.records import Ask, Asked, Beside, CondaSide, DirectUrl
 from tfprov.adopt.relax import changes, relaxed
 from tfprov.adopt.text import adopted_from, profile_text, without_path
 from tfprov.errors import TfprovError
@@ -74,28 +74,28 @@ def test_a_pin_that_tensorflow_does_not_go_with_is_a_preference() -> None:
 @pytest.mark.parametrize(
     ("origin", "line"),
     [
-        (Origin(url="git+https://host/a.git", commit="abc123"), "mine @ git+https://host/a.git@abc123"),
+        (DirectUrl(url="git+https://host/a.git", commit="abc123"), "mine @ git+https://host/a.git@abc123"),
         (
-            Origin(url="git+https://host/a.git", commit="abc", subdirectory="py"),
+            DirectUrl(url="git+https://host/a.git", commit="abc", subdirectory="py"),
             "mine @ git+https://host/a.git@abc#subdirectory=py",
         ),
-        (Origin(url="https://host/mine-1.0-py3-none-any.whl"), "mine @ https://host/mine-1.0-py3-none-any.whl"),
-        (Origin(url="https://me:secret@host/mine-1.0-py3-none-any.whl"), "mine==1.0"),
+        (DirectUrl(url="https://host/mine-1.0-py3-none-any.whl"), "mine @ https://host/mine-1.0-py3-none-any.whl"),
+        (DirectUrl(url="https://me:secret@host/mine-1.0-py3-none-any.whl"), "mine==1.0"),
         (
-            Origin(url="file:///gone/mine-1.0-py3-none-any.whl", path=Path("/gone/mine-1.0-py3-none-any.whl")),
+            DirectUrl(url="file:///gone/mine-1.0-py3-none-any.whl", path=Path("/gone/mine-1.0-py3-none-any.whl")),
             "mine==1.0",
         ),
         (None, "mine==1.0"),
     ],
 )
-def test_where_a_package_came_from_is_asked_for_again(origin: Origin | None, line: str) -> None:
+def test_where_a_package_came_from_is_asked_for_again(origin: DirectUrl | None, line: str) -> None:
     assert lines(asked(env(one("mine", "1.0", origin=origin)))) == [line]
 
 
 def test_projects_in_folders(tmp_path: Path) -> None:
     folder = tmp_path / "lib"
     folder.mkdir()
-    editable = Origin(url=folder.as_uri(), path=folder, is_editable=True)
+    editable = DirectUrl(url=folder.as_uri(), path=folder, is_editable=True)
     mine = one("mine", "0.1", "pandas>=2", "pytest; extra == 'dev'", "tensorflow>=2", origin=editable)
     elsewhere = asked(env(TENSORFLOW, mine), folder=tmp_path)
     assert (lines(elsewhere), elsewhere.project) == ([f"mine @ {folder.as_uri()}"], "no")

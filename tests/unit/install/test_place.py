@@ -23,21 +23,21 @@ from tfprov.errors import TfprovError
 from tfprov.install import place as place_module
 from tfprov.install.place import place
 from tfprov.unpack.records import Wheel
-from tfprov.unpack.store import Unpacked
+from tfprov.unpack.store import TreeStore
 from tfprov.unpack.unpacking import Unpacking
 
 ENVIRON = {"PATH": os.environ.get("PATH", os.defpath)}
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="some of the names are for POSIX systems only")
 
 
-def unpacked(folder: Path, wheels: list[Path]) -> list[place_module.Unpacked]:
-    store = Unpacked(folder, boot="this")
+def unpacked(folder: Path, wheels: list[Path]) -> list[place_module.UnpackedWheel]:
+    store = TreeStore(folder, boot="this")
     with Unpacking(store, print) as unpacking:
         for wheel in wheels:
             unpacking.add(Wheel(path=wheel, sha256=sha256_of(wheel)))
         trees = unpacking.wait()
     return [
-        place_module.Unpacked(
+        place_module.UnpackedWheel(
             name=canonicalize_name(wheel.name.split("-")[0]), filename=wheel.name, tree=trees[sha256_of(wheel)]
         )
         for wheel in wheels
@@ -215,7 +215,7 @@ def test_a_wheel_without_what_a_wheel_must_have_is_refused(tmp_path: Path, name:
 
 def test_a_wheel_of_another_project_is_refused(tmp_path: Path) -> None:
     (one,) = unpacked(tmp_path / "trees", [KINDS["module"].write(tmp_path, "module")])
-    wrong = place_module.Unpacked(name="other", filename=one.filename, tree=one.tree)
+    wrong = place_module.UnpackedWheel(name="other", filename=one.filename, tree=one.tree)
     with pytest.raises(TfprovError, match="cannot be unpacked"):
         place([wrong], python=python_in(make(tmp_path / "env")), environ=ENVIRON)
 

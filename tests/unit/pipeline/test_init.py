@@ -8,7 +8,7 @@ import pytest
 from tfprov.errors import TfprovError
 from tfprov.paths import Home
 from tfprov.pipeline.context import environment_of
-from tfprov.pipeline.init import Written, init
+from tfprov.pipeline.init import NewProfile, init
 from tfprov.profile.load import load
 from tfprov.profile.source import glance
 
@@ -19,7 +19,7 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path / "My project"
 
 
-def written(path: Path, source: Path | None = None) -> Written:
+def written(path: Path, source: Path | None = None) -> NewProfile:
     environ = {"TFPROV_HOME": str(path.parents[1] / "home"), "PATH": os.environ.get("PATH", os.defpath)}
     return init(path, environ=environ, source=source)
 

@@ -5,7 +5,7 @@ from datetime import datetime, timezone
 from html.parser import HTMLParser
 
 from tfprov.report.html import render
-from tfprov.smoke.records import Device, Finding, Leg, Verdict
+from tfprov.smoke.records import Device, Leg, ShellHazard, Verdict
 
 NOW = datetime(2031, 2, 3, 4, 5, 6, tzinfo=timezone.utc)
 VERDICT = Verdict(
@@ -15,7 +15,7 @@ VERDICT = Verdict(
     python="3.12.1",
     packages=(("numpy", "2.1.0"),),
     note="no GPU was tested",
-    findings=(Finding(code="path-leak", evidence="PYTHONPATH brings in `x`"),),
+    findings=(ShellHazard(code="path-leak", evidence="PYTHONPATH brings in `x`"),),
     devices=(
         Device(
             name="environment",

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from tfprov.smoke.records import Finding
+from tfprov.smoke.records import ShellHazard
 from tfprov.smoke.requirements import unmet
 
 REQUIRES = (
@@ -25,7 +25,7 @@ def test_a_version_out_of_range_has_the_code_of_its_project() -> None:
 
 def test_a_missing_project_is_named() -> None:
     (finding,) = unmet(REQUIRES, {"numpy": "1.26.4", "protobuf": "4.25.9"}, "3.11.7")
-    assert finding == Finding(
+    assert finding == ShellHazard(
         code="resolver-conflict", evidence="TensorFlow asks for `six>=1.12.0`, six is not installed"
     )
 

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from tfprov.smoke.records import Device, Finding, Leg, Verdict
+from tfprov.smoke.records import Device, Leg, ShellHazard, Verdict
 from tfprov.smoke.verdict import as_document, as_error, remedy
 
 GOOD = Leg(leg="import", ok=True, seconds=2.0, evidence="tensorflow 2.21.0")
@@ -93,7 +93,7 @@ def test_the_document_has_the_keys_that_are_promised() -> None:
 
 def test_findings_around_the_environment_do_not_make_it_bad() -> None:
     good = Verdict(
-        level="quick", devices=(environment(GOOD),), findings=(Finding(code="path-leak", evidence="PYTHONPATH"),)
+        level="quick", devices=(environment(GOOD),), findings=(ShellHazard(code="path-leak", evidence="PYTHONPATH"),)
     )
     assert good.ok
 

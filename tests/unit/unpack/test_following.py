@@ -14,7 +14,7 @@ from tfprov.digests import sha256_of
 from tfprov.errors import TfprovError
 from tfprov.events import Event, Note, ignore
 from tfprov.unpack.records import Tree, Wheel
-from tfprov.unpack.store import Unpacked
+from tfprov.unpack.store import TreeStore
 from tfprov.unpack.unpacking import Unpacking
 from unit.unpack.test_unpacking import HOSTILE, left, wheel_at
 
@@ -50,7 +50,7 @@ def follow(
     """The tree of a wheel that arrives as `steps` says."""
     download = Download(wheel.read_bytes(), folder / "arriving.part")
     sha256 = sha256_of(wheel)
-    with Unpacking(Unpacked(folder / "trees", boot="b"), emit) as unpacking:
+    with Unpacking(TreeStore(folder / "trees", boot="b"), emit) as unpacking:
         unpacking.follow(wheel.name, sha256, download)
         steps(download)
         unpacking.add(download.finish(folder / wheel.name))
@@ -70,7 +70,7 @@ def content(tree: Tree) -> dict[str, tuple[bytes, int]]:
 
 
 def whole(folder: Path, wheel: Path) -> Tree:
-    with Unpacking(Unpacked(folder / "whole", boot="b"), ignore) as unpacking:
+    with Unpacking(TreeStore(folder / "whole", boot="b"), ignore) as unpacking:
         unpacking.add(wheel_at(wheel))
         return unpacking.wait()[sha256_of(wheel)]
 
@@ -133,12 +133,12 @@ def test_a_download_that_never_ends_leaves_nothing(tmp_path: Path) -> None:
     wheel = KINDS["many_files"].write(tmp_path / "made", "many_files")
     download = Download(wheel.read_bytes(), tmp_path / "arriving.part")
     before = threading.active_count()
-    with Unpacking(Unpacked(tmp_path / "trees", boot="b"), ignore) as unpacking:
+    with Unpacking(TreeStore(tmp_path / "trees", boot="b"), ignore) as unpacking:
         unpacking.follow(wheel.name, sha256_of(wheel), download)
         download.advance(len(download.content) - 1)
     assert threading.active_count() == before
     assert left(tmp_path / "trees") == []
-    assert Unpacked(tmp_path / "trees", boot="b").find(sha256_of(wheel)) is None
+    assert TreeStore(tmp_path / "trees", boot="b").find(sha256_of(wheel)) is None
 
 
 def test_a_download_that_others_can_write_to_is_not_followed(tmp_path: Path) -> None:
@@ -146,7 +146,7 @@ def test_a_download_that_others_can_write_to_is_not_followed(tmp_path: Path) -> 
     said: list[Event] = []
     download = Download(wheel.read_bytes(), tmp_path / "arriving.part")
     download.path.chmod(0o666)
-    with Unpacking(Unpacked(tmp_path / "trees", boot="b"), said.append) as unpacking:
+    with Unpacking(TreeStore(tmp_path / "trees", boot="b"), said.append) as unpacking:
         unpacking.follow(wheel.name, sha256_of(wheel), download)
         unpacking.add(download.finish(tmp_path / wheel.name))
         (tree,) = unpacking.wait().values()

@@ -20,9 +20,9 @@ from tfprov.digests import sha256_of
 from tfprov.errors import TfprovError
 from tfprov.events import Event, Note, Progress, ignore
 from tfprov.unpack import unpacking as unpacking_module
-from tfprov.unpack.members import Source, Written
+from tfprov.unpack.members import ArchiveBytes, Written
 from tfprov.unpack.records import Member, Tree, Wheel
-from tfprov.unpack.store import Unpacked
+from tfprov.unpack.store import TreeStore
 from tfprov.unpack.unpacking import Unpacking
 
 BOOT = "this boot"
@@ -33,7 +33,7 @@ def wheel_at(path: Path) -> Wheel:
 
 
 def unpack(folder: Path, *wheels: Wheel, boot: str = BOOT) -> list[Tree]:
-    with Unpacking(Unpacked(folder, boot=boot), ignore) as unpacking:
+    with Unpacking(TreeStore(folder, boot=boot), ignore) as unpacking:
         for wheel in wheels:
             unpacking.add(wheel)
         trees = unpacking.wait()
@@ -194,13 +194,13 @@ def test_a_wheel_that_is_not_there_is_an_error_of_the_system(tmp_path: Path) -> 
 
 def test_a_failure_of_one_wheel_leaves_the_trees_of_the_others(tmp_path: Path) -> None:
     good = wheel_at(KINDS["package"].write(tmp_path, "package"))
-    with Unpacking(Unpacked(tmp_path / "trees", boot=BOOT), ignore) as unpacking:
+    with Unpacking(TreeStore(tmp_path / "trees", boot=BOOT), ignore) as unpacking:
         unpacking.add(good)
         unpacking.wait()
         unpacking.add(Wheel(path=good.path, sha256="0" * 64))
         with pytest.raises(TfprovError):
             unpacking.wait()
-    assert Unpacked(tmp_path / "trees", boot=BOOT).find(good.sha256) is not None
+    assert TreeStore(tmp_path / "trees", boot=BOOT).find(good.sha256) is not None
 
 
 def test_a_tree_is_made_once(tmp_path: Path) -> None:
@@ -248,15 +248,15 @@ def test_a_list_that_is_not_whole_is_none(tmp_path: Path, cut: int) -> None:
     (one,) = unpack(tmp_path / "trees", wheel)
     manifest = one.root.parent / "manifest"
     manifest.write_bytes(manifest.read_bytes()[:cut])
-    assert Unpacked(tmp_path / "trees", boot=BOOT).find(wheel.sha256) is None
+    assert TreeStore(tmp_path / "trees", boot=BOOT).find(wheel.sha256) is None
     unpack(tmp_path / "trees", wheel)
 
 
 def test_after_another_boot_only_what_was_written_back_is_trusted(tmp_path: Path) -> None:
     wheels = [wheel_at(KINDS[name].write(tmp_path, name)) for name in ("module", "package")]
     unpack(tmp_path / "trees", *wheels)
-    Unpacked(tmp_path / "trees", boot=BOOT).written_back([wheels[0].sha256, "f" * 64])
-    later = Unpacked(tmp_path / "trees", boot="another")
+    TreeStore(tmp_path / "trees", boot=BOOT).written_back([wheels[0].sha256, "f" * 64])
+    later = TreeStore(tmp_path / "trees", boot="another")
     assert later.find(wheels[0].sha256) is not None
     assert later.find(wheels[1].sha256) is None
 
@@ -264,7 +264,7 @@ def test_after_another_boot_only_what_was_written_back_is_trusted(tmp_path: Path
 def test_trees_that_no_image_has_go_after_a_day(tmp_path: Path) -> None:
     wheels = [wheel_at(KINDS[name].write(tmp_path, name)) for name in ("module", "package", "stored")]
     trees = unpack(tmp_path / "trees", *wheels)
-    store = Unpacked(tmp_path / "trees", boot=BOOT)
+    store = TreeStore(tmp_path / "trees", boot=BOOT)
     store.use("kept", [wheels[0].sha256], python="p")
     store.use("gone", [wheels[0].sha256, wheels[1].sha256], python="p")
     now = (tmp_path / "trees").stat().st_mtime
@@ -275,7 +275,7 @@ def test_trees_that_no_image_has_go_after_a_day(tmp_path: Path) -> None:
 
 
 def test_a_list_that_a_killed_run_did_not_finish_is_swept(tmp_path: Path) -> None:
-    store = Unpacked(tmp_path / "trees", boot=BOOT)
+    store = TreeStore(tmp_path / "trees", boot=BOOT)
     store.use("key", ["a" * 64], python="p")
     dead = subprocess.run([sys.executable, "-c", "import os; print(os.getpid())"], capture_output=True, check=True)
     for pid in (int(dead.stdout), os.getpid()):
@@ -291,7 +291,7 @@ import sys
 from pathlib import Path
 from tfprov.unpack import unpacking
 from tfprov.unpack.records import Wheel
-from tfprov.unpack.store import Unpacked
+from tfprov.unpack.store import TreeStore
 if sys.argv[3] == "stop":
     original = unpacking.extract
     def extract(*args, **options):
@@ -300,7 +300,7 @@ if sys.argv[3] == "stop":
         sys.stdin.read()
         return found
     unpacking.extract = extract
-with unpacking.Unpacking(Unpacked(Path(sys.argv[1]), boot="this boot"), lambda event: print(event, flush=True)) as one:
+with unpacking.Unpacking(TreeStore(Path(sys.argv[1]), boot="this boot"), lambda event: print(event, flush=True)) as one:
     for text in sys.argv[4:]:
         one.add(Wheel(path=Path(text.partition("=")[2]), sha256=text.partition("=")[0]))
     print(len(one.wait()), flush=True)
@@ -331,7 +331,7 @@ def test_a_second_process_waits_and_takes_over_from_one_that_was_killed(tmp_path
 
     with start(tmp_path / "trees", wheel, how="stop") as child:
         wait_until_working(child)
-        with Unpacking(Unpacked(tmp_path / "trees", boot=BOOT), emit) as unpacking:
+        with Unpacking(TreeStore(tmp_path / "trees", boot=BOOT), emit) as unpacking:
             unpacking.add(wheel)
             assert waiting.wait(60)
             child.send_signal(signal.SIGKILL) if os.name == "posix" else child.kill()
@@ -340,7 +340,7 @@ def test_a_second_process_waits_and_takes_over_from_one_that_was_killed(tmp_path
     assert "another tfprov is unpacking" in said[0]
     # What the killed one left is deleted by the next run.
     assert len(left(tmp_path / "trees")) == 1
-    Unpacked(tmp_path / "trees", boot=BOOT).sweep_unfinished()
+    TreeStore(tmp_path / "trees", boot=BOOT).sweep_unfinished()
     assert left(tmp_path / "trees") == []
 
 
@@ -348,7 +348,7 @@ def test_what_a_process_is_unpacking_is_not_swept(tmp_path: Path) -> None:
     wheel = wheel_at(KINDS["package"].write(tmp_path, "package"))
     with start(tmp_path / "trees", wheel, how="stop") as child:
         wait_until_working(child)
-        Unpacked(tmp_path / "trees", boot=BOOT).sweep_unfinished()
+        TreeStore(tmp_path / "trees", boot=BOOT).sweep_unfinished()
         assert len(left(tmp_path / "trees")) == 1
         assert child.stdin is not None
         child.stdin.close()
@@ -368,7 +368,7 @@ def test_many_processes_make_each_tree_once(tmp_path: Path) -> None:
 def test_closing_ends_what_is_not_done(tmp_path: Path) -> None:
     wheels = [wheel_at(KINDS[name].write(tmp_path, name)) for name in KINDS]
     before = threading.active_count()
-    with Unpacking(Unpacked(tmp_path / "trees", boot=BOOT), ignore) as unpacking:
+    with Unpacking(TreeStore(tmp_path / "trees", boot=BOOT), ignore) as unpacking:
         for wheel in wheels:
             unpacking.add(wheel)
     assert threading.active_count() == before
@@ -382,7 +382,7 @@ def test_without_isal_the_result_is_the_same(tmp_path: Path) -> None:
     argv = [sys.executable, "-c", program, str(tmp_path / "one"), "-", "go", *named]
     assert subprocess.run(argv, capture_output=True, text=True, check=True).stdout.splitlines()[-1] == "3"
     for wheel, tree in zip(wheels, unpack(tmp_path / "two", *wheels), strict=True):
-        other = Unpacked(tmp_path / "one", boot=BOOT).find(wheel.sha256)
+        other = TreeStore(tmp_path / "one", boot=BOOT).find(wheel.sha256)
         assert other is not None and sorted(other.files) == sorted(tree.files)
         assert all((other.root / path).read_bytes() == (tree.root / path).read_bytes() for path in tree.files)
 
@@ -391,7 +391,7 @@ def test_without_isal_the_result_is_the_same(tmp_path: Path) -> None:
 def test_a_folder_that_others_can_write_to_is_not_used(tmp_path: Path) -> None:
     (tmp_path / "trees").mkdir()
     (tmp_path / "trees").chmod(0o777)
-    assert Unpacked(tmp_path / "trees", boot=BOOT).root == tmp_path / f"trees-{os.getuid()}"
+    assert TreeStore(tmp_path / "trees", boot=BOOT).root == tmp_path / f"trees-{os.getuid()}"
 
 
 def test_waiting_tells_how_far_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -399,7 +399,7 @@ def test_waiting_tells_how_far_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyP
     told, halfway = threading.Event(), threading.Event()
     real = unpacking_module.extract
 
-    def extract(source: Source, member: Member, target: str, *, going: Callable[[int], None]) -> Written:
+    def extract(source: ArchiveBytes, member: Member, target: str, *, going: Callable[[int], None]) -> Written:
         if "m2000" in member.name:
             halfway.set()
             assert told.wait(60)
@@ -413,7 +413,7 @@ def test_waiting_tells_how_far_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyP
             told.set()
 
     monkeypatch.setattr(unpacking_module, "extract", extract)
-    with Unpacking(Unpacked(tmp_path / "trees", boot=BOOT), emit) as unpacking:
+    with Unpacking(TreeStore(tmp_path / "trees", boot=BOOT), emit) as unpacking:
         unpacking.add(wheel)
         unpacking.wait()
     assert said[0].total == wheel.path.stat().st_size

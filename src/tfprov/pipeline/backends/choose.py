@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Protocol, cast
 
 if TYPE_CHECKING:
     from tfprov.envs.generations import Environment
-    from tfprov.envs.records import Finding
+    from tfprov.envs.records import Defect
     from tfprov.events import Emit
     from tfprov.fetch.sources import Network
     from tfprov.host.records import Facts, Interpreter
@@ -155,13 +155,13 @@ class Backend(Protocol):
         """
         ...
 
-    def damaged(self, root: Path) -> Iterator[Finding]:
+    def damaged(self, root: Path) -> Iterator[Defect]:
         """Files that are not as what brought them left them, beside those of wheels. Reads everything."""
         ...
 
     def drift(
         self, root: Path, lock: Path, *, python: str, facts: Facts, environ: Mapping[str, str], emit: Emit
-    ) -> tuple[Sequence[Finding], Sequence[LockedFile | LockedSource]]:
+    ) -> tuple[Sequence[Defect], Sequence[LockedFile | LockedSource]]:
         """What differs from the lock beside the wheels, and the wheels that it holds or has built.
 
         Args:

@@ -12,7 +12,7 @@ from tfprov.contents import content_of
 
 if TYPE_CHECKING:
     from tfprov.conda.records import Package
-    from tfprov.envs.records import Finding
+    from tfprov.envs.records import Defect
     from tfprov.events import Emit
     from tfprov.fetch.sources import Network
     from tfprov.host.records import Facts, Interpreter
@@ -119,12 +119,12 @@ class CondaBackend:
         write_atomic(folder / "activate", script(root, name).encode())
         return folder
 
-    def damaged(self, root: Path) -> Iterator[Finding]:
+    def damaged(self, root: Path) -> Iterator[Defect]:
         from tfprov.conda import prefix
-        from tfprov.envs.records import Finding
+        from tfprov.envs.records import Defect
 
         for broken in prefix.bad_files(root):
-            yield Finding(
+            yield Defect(
                 code="file-damaged",
                 path=broken.path,
                 expected=f"{broken.expected} (conda package {broken.package})",
@@ -134,7 +134,7 @@ class CondaBackend:
 
     def drift(
         self, root: Path, lock: Path, *, python: str, facts: Facts, environ: Mapping[str, str], emit: Emit
-    ) -> tuple[Sequence[Finding], Sequence[LockedFile | LockedSource]]:
+    ) -> tuple[Sequence[Defect], Sequence[LockedFile | LockedSource]]:
         from tfprov.conda.client import read_lock
         from tfprov.paths import home
         from tfprov.pipeline.backends.conda.solving import subdir_of
@@ -151,14 +151,14 @@ class CondaBackend:
         return _drifted(root, part.packages), wheels
 
 
-def _drifted(root: Path, packages: Sequence[Package]) -> list[Finding]:
+def _drifted(root: Path, packages: Sequence[Package]) -> list[Defect]:
     from tfprov.conda import prefix
-    from tfprov.envs.records import Finding
+    from tfprov.envs.records import Defect
 
     here = {record.name: f"{record.version} {record.build}" for record in prefix.records(root)}
     locked = {package.name: f"{package.version} {package.build}" for package in packages}
     return [
-        Finding(
+        Defect(
             code="package-drift",
             path=name,
             expected=locked.get(name, "not in the lock"),

@@ -11,7 +11,7 @@ from tfprov.envs.layout import executables_in
 from tfprov.lock.records import file_name
 
 if TYPE_CHECKING:
-    from tfprov.envs.records import Finding
+    from tfprov.envs.records import Defect
     from tfprov.events import Emit
     from tfprov.fetch.sources import Network
     from tfprov.host.records import Facts, Interpreter
@@ -112,12 +112,12 @@ class VenvBackend:
     def activation(self, root: Path, name: str, folder: Path) -> Path:
         return executables_in(root)
 
-    def damaged(self, root: Path) -> Iterator[Finding]:
+    def damaged(self, root: Path) -> Iterator[Defect]:
         return iter(())
 
     def drift(
         self, root: Path, lock: Path, *, python: str, facts: Facts, environ: Mapping[str, str], emit: Emit
-    ) -> tuple[Sequence[Finding], Sequence[LockedFile | LockedSource]]:
+    ) -> tuple[Sequence[Defect], Sequence[LockedFile | LockedSource]]:
         from tfprov.lock import pylock
         from tfprov.plan.tags import marker_environment, supported_tags
 

@@ -1,0 +1,87 @@
+"""Requirements that cannot be installed here, whatever a resolver would make of them."""
+
+from __future__ import annotations
+
+import re
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+from packaging.version import InvalidVersion, Version
+
+from tfprov.wants import names
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SourceFile:
+    """The file that is read.
+
+    Attributes:
+        path: the file, absolute.
+        folder: the folder of the profile, which local wheels are named relative to.
+        is_freeze: whether the file lists everything that an environment had, so that what belongs to another system
+            may be left out.
+        is_of_system: whether that environment was the system's own.
+    """
+
+    path: Path
+    folder: Path
+    is_freeze: bool = False
+    is_of_system: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unfit:
+    """Why a requirement cannot be installed here.
+
+    Attributes:
+        may_go: whether the file can do without it.
+        is_misnamed: whether its name is that of something else than a package.
+    """
+
+    words: str
+    may_go: bool = False
+    is_misnamed: bool = False
+
+
+def unfit(requirement: Requirement, origin: SourceFile) -> Unfit | None:
+    """Why a requirement cannot be installed here; None when nothing is known against it."""
+    name, version = canonicalize_name(requirement.name), str(requirement.specifier)
+    odd = [one.version for one in requirement.specifier if one.operator == "===" and not _is_version(one.version)]
+    if odd:
+        return Unfit(words=f"`{odd[0]}` is not a version: write one, as in `{requirement.name}==1.2.3`")
+    if requirement.marker is not None:
+        # It says itself where it is meant for.
+        return None
+    if name in names.MODULES and version != "==0.0.0":
+        return Unfit(words=f"that is the name of a module; the package is `{names.MODULES[name]}`", is_misnamed=True)
+    if not version and names.is_standard_module(requirement.name):
+        return Unfit(words="that is a module of Python itself: remove the line", is_misnamed=True)
+    return _foreign(name, requirement, origin)
+
+
+def _is_version(text: str) -> bool:
+    try:
+        Version(text)
+    except InvalidVersion:
+        return False
+    return True
+
+
+def _foreign(name: str, requirement: Requirement, origin: SourceFile) -> Unfit | None:
+    """Why a requirement belongs to another system; None when it does not."""
+    version = str(requirement.specifier)
+    if name == "pkg-resources":
+        return Unfit(words="it is not a package; some releases of Debian's pip list it", may_go=True)
+    of_system = name in names.OF_SYSTEM or re.search(r"\+(?:ubuntu|deb)", version)
+    if origin.is_freeze and (of_system or (origin.is_of_system and name in names.BOUND_TO_SYSTEM)):
+        return Unfit(words="it is a part of the system where the list was made", may_go=True)
+    system = names.system_of(name)
+    if system is None or system == sys.platform:
+        return None
+    words = f"it exists for {'Windows' if system == 'win32' else 'macOS'} only"
+    if origin.is_freeze:
+        return Unfit(words=words, may_go=True)
+    return Unfit(words=f'{words}: write `{requirement}; sys_platform == "{system}"`')
