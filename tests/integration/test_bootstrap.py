@@ -111,6 +111,31 @@ def test_two_at_a_time_build_once(tmp_path: Path) -> None:
     assert sorted(MADE.encode() in err for _, err, _ in ended) == [False, True]
 
 
+def test_an_environment_in_which_something_runs_stays_when_the_checkout_changes(tmp_path: Path) -> None:
+    bootstrap, env = checkout(tmp_path / "c"), environ(tmp_path)
+    project, place = bootstrap.parent / "pyproject.toml", bootstrap.parent / ".bootstrap"
+    program = bootstrap.parent / "src/tfprov/__main__.py"
+    program.write_text("import sys\nprint('here', flush=True)\nsys.stdin.read()\nimport late\n")
+    command = [sys.executable, "-I", str(bootstrap)]
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+
+    def change() -> None:
+        project.write_text(project.read_text() + "# changed\n")
+
+    with subprocess.Popen(command, env=env, **pipes) as running:  # type: ignore[call-overload] - the pipes above
+        assert running.stdout.readline() == "here\n"
+        (old,) = roots(place)
+        # Imported once another environment was made: it lies in the old one.
+        (next((place / old).glob("lib/python*/site-packages")) / "late.py").write_text("print('late')\n")
+        change()
+        assert start(bootstrap, env=env).returncode != 0, "`late` is not in the new one"
+        assert old in roots(place) and len(roots(place)) == 2
+        assert running.communicate(timeout=60)[0] == "late\n"
+    change()
+    start(bootstrap, env=env)
+    assert len(roots(place)) == 1
+
+
 def test_without_locks_each_builds_for_itself_and_sweeps_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
