@@ -14,6 +14,7 @@ import pytest
 from broken import state
 from tfprov.pipeline.uv import uv_executable
 
+large = pytest.mark.skipif("TFPROV_TEST_LARGE" not in os.environ, reason="set TFPROV_TEST_LARGE to run")
 pytestmark = [
     pytest.mark.network,
     pytest.mark.skipif(sys.platform != "linux", reason="environments are compared file by file on Linux"),
@@ -55,7 +56,7 @@ def imports(root: Path, *modules: str) -> subprocess.CompletedProcess[str]:
     ("minor", "installed", "then", "moved"),
     [
         # Nothing in the metadata of 2.10 says that it was built for NumPy 1.
-        ("3.10", ("tensorflow-cpu==2.10.1", "numpy==2.2.6", "pandas"), (), {"numpy"}),
+        pytest.param("3.10", ("tensorflow-cpu==2.10.1", "numpy==2.2.6", "pandas"), (), {"numpy"}, marks=large),
         ("3.11", ("tensorflow-cpu==2.15.1", "pandas"), ("numpy==2.2.6", "protobuf==6.33.0"), {"numpy", "protobuf"}),
     ],
 )

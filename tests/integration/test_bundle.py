@@ -427,13 +427,13 @@ def test_kill_9_while_bundling_leaves_nothing_big(tmp_path: Path) -> None:
     began = time.monotonic()
     bundle(site, "train.toml", "-o", "made.tar")
     seconds = time.monotonic() - began
-    killed = 0
-    for point in range(20):
+    killed, points = 0, int(os.environ.get("TFPROV_TEST_KILLS", "6"))
+    for point in range(points):
         process = site.start("bundle", "train.toml", "-o", "made.tar" if point % 2 else "made")
         # In turn all over the run, and as soon as something is being written.
-        until = time.monotonic() + seconds * (point + 1) / 20
+        until = time.monotonic() + seconds * (point + 1) / points
         while process.poll() is None and time.monotonic() < until:
-            if point >= 15 and any(path.name.endswith(".new") for path in site.root.iterdir()):
+            if point >= points * 3 / 4 and any(path.name.endswith(".new") for path in site.root.iterdir()):
                 break
             time.sleep(0.005)
         process.kill()
@@ -441,7 +441,7 @@ def test_kill_9_while_bundling_leaves_nothing_big(tmp_path: Path) -> None:
         killed += process.returncode == -signal.SIGKILL
         # What was there before is whole all the time.
         assert (site.root / "made.tar").read_bytes() == whole
-    assert killed >= 10
+    assert killed >= points / 2
     for target in ("made.tar", "made"):
         bundle(site, "train.toml", "-o", target)
     assert (site.root / "made.tar").read_bytes() == whole

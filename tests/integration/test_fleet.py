@@ -11,6 +11,7 @@ import shutil
 import socket
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -380,6 +381,8 @@ class SshFleet(Fleet):
 @pytest.fixture
 def over_ssh(tmp_path: Path) -> Iterator[SshFleet]:
     """An sshd on the loopback, in a namespace in which four users are known whom the machine does not have."""
+    if "TFPROV_TEST_SSH" not in os.environ:
+        pytest.skip("takes minutes: set TFPROV_TEST_SSH to run")
     program = sshd()
     if program is None:
         pytest.skip("no sshd and ssh on this machine")
@@ -404,6 +407,9 @@ def over_ssh(tmp_path: Path) -> Iterator[SshFleet]:
         f"mount --bind '{tmp_path}/passwd' /etc/passwd && mount -t tmpfs none /run && mkdir -m 755 /run/sshd && "
         f"exec '{program}' -D -e -f '{tmp_path}/sshd_config'"
     )
+    # The path of a socket has at most 107 characters.
+    sockets = tempfile.mkdtemp(prefix="tfprov-")
+    site.extra["ANSIBLE_SSH_CONTROL_PATH_DIR"] = sockets
     with (tmp_path / "sshd.log").open("wb") as log:
         server = subprocess.Popen(["unshare", "--mount", "sh", "-c", start], stdout=log, stderr=log)
     try:
@@ -416,6 +422,7 @@ def over_ssh(tmp_path: Path) -> Iterator[SshFleet]:
     finally:
         server.kill()
         server.wait()
+        shutil.rmtree(sockets, ignore_errors=True)
 
 
 def test_a_rollout_over_ssh(over_ssh: SshFleet) -> None:
