@@ -9,7 +9,6 @@ pydantic's `SecretStr` is pickled and copied with its value, knows nothing of ot
 
 from __future__ import annotations
 
-import html
 import json
 import re
 import threading
@@ -29,6 +28,8 @@ SIGNING = r"(?:sig|[^=\s&]*(?:token|signature|credential|password|secret|apikey|
 """Names of what signs an address in its query."""
 _TELLING = re.compile(r"(?i)(?:^|_)(?:token|password|passwd|secret|credentials?|(?:api|access|private)_?key)(?:_|$)")
 _QUERY = re.compile(rf"(?i)[?&]{SIGNING}=(?P<value>[^&\s\"'#]+)")
+# As `html.escape` writes them; that module has a table of all entities, which every start of tfprov would load.
+_IN_HTML = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "'": "&#x27;"})
 _NEXT_ADDRESS = re.compile(r"[\s,]+(?=(?:[A-Za-z0-9_.-]+=)?[A-Za-z][A-Za-z0-9+.-]*://)")
 
 _known: tuple[tuple[str, re.Pattern[str], str], ...] = ()
@@ -145,7 +146,8 @@ def _any_spelling(letter: str) -> str:
     if letter.isascii() and letter.isalnum():
         return letter
     encoded = "".join(f"%{byte:02x}" for byte in letter.encode("utf-8", "surrogatepass"))
-    spelled = {letter, encoded, encoded.upper(), json.dumps(letter)[1:-1], html.escape(letter), repr(letter)[1:-1]}
+    in_html = letter.translate(_IN_HTML)
+    spelled = {letter, encoded, encoded.upper(), json.dumps(letter)[1:-1], in_html, repr(letter)[1:-1]}
     if letter == " ":
         spelled.add("+")
     if letter in "'\"":

@@ -16,9 +16,6 @@ import shutil
 from importlib import resources
 from pathlib import Path
 
-from installer.scripts import Script
-from installer.utils import get_launcher_kind
-
 from tfprov.envs import commands
 from tfprov.envs.layout import BINDING, LEADS_TO, executables_in, python_in
 from tfprov.paths import to_trash, trash_in, trash_name, write_atomic
@@ -138,6 +135,10 @@ def _command(name: str, content: bytes, generation: Path, front: Path) -> bytes:
         return commands.moved(content, was=str(generation), now=str(front))
     if not name.lower().endswith((".exe", ".com")):
         return content.replace(os.fsencode(generation), os.fsencode(front))
+    # With it come some fifty modules, which a run that finds its environment verified has no use for.
+    from installer.scripts import Script
+    from installer.utils import get_launcher_kind
+
     starter = Script(Path(name).stem, BINDING, "start", "console")
     return starter.generate(str(python_in(front)), get_launcher_kind())[1]
 

@@ -43,6 +43,7 @@ def test_all_others_do(line: str) -> None:
 
 def test_a_plain_command_line_loads_neither_parser_nor_models() -> None:
     heavy = ("typer", "rich", "pydantic", "packaging", "tenacity", "httpx", "virtualenv", "platformdirs", "filelock")
+    heavy += ("installer", "email", "html")
     code = (
         "import sys, tfprov.cli.plain, tfprov.pipeline.up, tfprov.report.text, tfprov.report.documents; "
         "import tfprov.pipeline.environments, tfprov.pipeline.status, tfprov.report.status; "
