@@ -130,7 +130,8 @@ class Project:
         if not alone.is_dir():
             alone.mkdir()
             (alone / "pip").symlink_to(site / "pip")
-        argv = [self.venv / "bin" / "python", "-c", _KILLED_PIP, str(nth), str(alone), *arguments]
+        # -B: bytecode that pip's own modules lack would count as changes.
+        argv = [self.venv / "bin" / "python", "-B", "-c", _KILLED_PIP, str(nth), str(alone), *arguments]
         options = ["--index-url", self.index.as_uri(), "--disable-pip-version-check"]
         return subprocess.run([*argv, *options], env=self.environ(), capture_output=True, check=False).returncode
 

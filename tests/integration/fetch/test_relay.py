@@ -9,6 +9,7 @@ import struct
 import subprocess
 import sys
 import threading
+import time
 import urllib.error
 import urllib.request
 from dataclasses import dataclass, field, replace
@@ -344,9 +345,10 @@ def test_a_resolver_that_is_killed_leaves_no_traceback(capfd: pytest.CaptureFixt
                 # To close it so sends a reset, as the system does for a process that is killed.
                 connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
                 connection.sendall(b"GET http://tfprov.invalid/index/http/nobody/ HTTP/1.1\r\n")
-        for thread in threading.enumerate():
-            if "process_request_thread" in thread.name:
-                thread.join(60)
+        deadline = time.monotonic() + 60
+        while any("process_request_thread" in thread.name for thread in threading.enumerate()):
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
     assert capfd.readouterr().err == ""
 
 
