@@ -53,7 +53,7 @@ def write(target: Path, tree: Iterable[Member], *, packed: bool = False) -> tupl
 
 def _write(stream: object, tree: Iterable[Member]) -> None:
     # In the mode of a stream nothing but `write` is needed, and nothing is looked up on this machine.
-    with tarfile.open(fileobj=stream, mode="w|", format=tarfile.PAX_FORMAT) as archive:  # type: ignore[call-overload]
+    with tarfile.open(fileobj=stream, mode="w|", format=tarfile.PAX_FORMAT) as archive:  # type: ignore[call-overload]  # likewise
         for one in tree:
             member = tarfile.TarInfo(one.path)
             member.mtime = MOMENT
