@@ -24,7 +24,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from tfprov.diagnose.records import NOISE, UNKNOWN, Context, Diagnosis
+from tfprov.diagnose.records import NOISE, UNKNOWN, Diagnosis, LogContext
 from tfprov.errors import CODES
 
 FOLDER = Path(__file__).parent / "corpus"
@@ -53,7 +53,7 @@ class Log:
     code: str | None
     accept: tuple[str | None, ...]
     consequences: tuple[str, ...]
-    context: Context
+    context: LogContext
     made: str
     content: bytes
 
@@ -83,7 +83,7 @@ def _read(folder: Path) -> Iterator[Log]:
             code=None if told["code"] == NOISE else told["code"],
             accept=tuple(told.get("accept", ())),
             consequences=tuple(told.get("consequences", ())),
-            context=Context(**context),  # type: ignore[arg-type]  # a wrong field is a mistake of the corpus and raises
+            context=LogContext(**context),  # type: ignore[arg-type]  # a wrong field is a mistake of the corpus and raises
             made=told["made"],
             content=path.with_suffix(".log").read_bytes(),
         )
@@ -106,7 +106,7 @@ def _read_public(folder: Path) -> Iterator[Log]:
                 code=code,
                 accept=tuple(accept),
                 consequences=(),
-                context=Context(),
+                context=LogContext(),
                 made=source,
                 content=text.encode(),
             )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tfprov.adopt.records import Found, FoundDistribution, FoundPython
+from tfprov.adopt.records import ForeignEnvironment, FoundDistribution, FoundPython
 
 
 def one(name: str, version: str, *requires: str, folder: Path = Path("/x"), **more: object) -> FoundDistribution:
@@ -12,7 +12,7 @@ def one(name: str, version: str, *requires: str, folder: Path = Path("/x"), **mo
     return FoundDistribution(name=name, project=name, version=version, metadata=metadata, requires=requires, **more)  # type: ignore[arg-type]
 
 
-def env(*distributions: FoundDistribution, root: Path = Path("/x/.venv"), **more: object) -> Found:
+def env(*distributions: FoundDistribution, root: Path = Path("/x/.venv"), **more: object) -> ForeignEnvironment:
     python = FoundPython(path=root / "bin" / "python", version="3.11.7", target=Path("/usr/bin/python3"))
     values: dict[str, object] = {"kind": "venv", "maker": "venv", "python": python, **more}
-    return Found(root=root, named=root, distributions=distributions, **values)  # type: ignore[arg-type]
+    return ForeignEnvironment(root=root, named=root, distributions=distributions, **values)  # type: ignore[arg-type]

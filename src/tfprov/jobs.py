@@ -19,7 +19,7 @@ _FLAGS_AT = 16
 """Where in it LimitFlags stands."""
 
 
-class Job:
+class JobObject:
     """What a child and all its children belong to. Does nothing on other systems, or where Windows refuses.
 
     The system ends whatever is left in it when its last handle is closed, and so when we end, however that may be.

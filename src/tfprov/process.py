@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import IO
 
 from tfprov.errors import TfprovError
-from tfprov.jobs import Job
+from tfprov.jobs import JobObject
 
 # Variables that change what a Python or an installer does behind our back. What tfprov wants from them (an index, a
 # proxy, a certificate) it reads itself and passes on explicitly.
@@ -139,7 +139,7 @@ def run(
         start_new_session=os.name == "posix",
         creationflags=getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0),
     )
-    job = Job(getattr(child, "_handle", 0))
+    job = JobObject(getattr(child, "_handle", 0))
     _mourner.tell("+", child.pid)
     out = bytearray()
     err = bytearray()
@@ -312,7 +312,7 @@ def _wait(child: subprocess.Popen[bytes], timeout: float | None) -> None:
             return
 
 
-def _end(child: subprocess.Popen[bytes], job: Job) -> None:
+def _end(child: subprocess.Popen[bytes], job: JobObject) -> None:
     """End the child and its group: first politely, a little later for good."""
     try:
         if not job.end():

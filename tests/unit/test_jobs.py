@@ -9,7 +9,7 @@ import psutil
 import pytest
 
 from tfprov import process
-from tfprov.jobs import Job
+from tfprov.jobs import JobObject
 
 # Starts a child that says its number and waits; then waits itself.
 PARENT = (
@@ -33,7 +33,7 @@ def gone(pid: int) -> bool:
 def test_where_there_are_no_jobs_nothing_is_ended() -> None:
     if os.name == "nt":
         pytest.skip("there are jobs")
-    job = Job(0)
+    job = JobObject(0)
     assert job.end() is False
     job.forget()
 

@@ -14,7 +14,7 @@ from packaging.version import InvalidVersion, Version
 
 from tfprov.adopt.judge import conflicts, tensorflow_of
 from tfprov.adopt.read import SPEC_NAME
-from tfprov.adopt.records import Ask, Asked, CondaSide, Found, FoundDistribution
+from tfprov.adopt.records import Ask, Asked, CondaSide, ForeignEnvironment, FoundDistribution
 from tfprov.distributions import kind_of
 from tfprov.envs.records import Defect
 from tfprov.plan.companions import breaks_in
@@ -29,7 +29,7 @@ _PARTS = ("nvidia-", "tensorflow-io-gcs-filesystem", "tensorflow-estimator", "te
 _TWINS = ("tensorflow-estimator", "tensorboard", "tf-estimator-nightly")
 
 
-def asked(found: Found, *, loose: bool = False, index: str = "", folder: Path | None = None) -> Asked:
+def asked(found: ForeignEnvironment, *, loose: bool = False, index: str = "", folder: Path | None = None) -> Asked:
     """What to ask for, so that the environment becomes what it was meant to be.
 
     Args:
@@ -57,13 +57,13 @@ def asked(found: Found, *, loose: bool = False, index: str = "", folder: Path | 
     return _without_conflicts(wanted, found)
 
 
-def _is_of_conda(found: Found, one: FoundDistribution) -> bool:
+def _is_of_conda(found: ForeignEnvironment, one: FoundDistribution) -> bool:
     return one.installer == "conda" or (
         not one.installer and one.name in dict(found.conda.versions if found.conda else ())
     )
 
 
-def _wishes(found: Found) -> Iterator[tuple[str, str]]:
+def _wishes(found: ForeignEnvironment) -> Iterator[tuple[str, str]]:
     for name, version in found.versions.items():
         try:
             Version(version)
@@ -73,7 +73,7 @@ def _wishes(found: Found) -> Iterator[tuple[str, str]]:
             yield name, version
 
 
-def _with_tensorflow(wanted: Asked, found: Found, *, loose: bool) -> Asked:
+def _with_tensorflow(wanted: Asked, found: ForeignEnvironment, *, loose: bool) -> Asked:
     """The release that is there, or the one that what lies beside it was made for."""
     chosen = tensorflow_of(found)
     if chosen is None and wanted.conda_tensorflow:
@@ -122,7 +122,7 @@ def _with_tensorflow(wanted: Asked, found: Found, *, loose: bool) -> Asked:
     )
 
 
-def _minor_of_twins(found: Found) -> str:
+def _minor_of_twins(found: ForeignEnvironment) -> str:
     """The minor release of a TensorFlow that is gone: pip's leftovers name it, and so does what is released with it."""
     for each in found.beside:
         if each.kind == "leftover" and "ensorflow" in each.path and each.path.endswith(".dist-info"):
@@ -242,7 +242,7 @@ def _with_index(wanted: Asked, index: str) -> Asked:
     return replace(wanted, index=index)
 
 
-def _without_conflicts(wanted: Asked, found: Found) -> Asked:
+def _without_conflicts(wanted: Asked, found: ForeignEnvironment) -> Asked:
     """The same without the pins that contradict what is pinned besides: TensorFlow's own needs come first."""
     for each in conflicts(found):
         wanted = _loosened(wanted, each, found)
@@ -260,7 +260,7 @@ def _without_conflicts(wanted: Asked, found: Found) -> Asked:
     return wanted
 
 
-def _loosened(wanted: Asked, finding: Defect, found: Found) -> Asked:
+def _loosened(wanted: Asked, finding: Defect, found: ForeignEnvironment) -> Asked:
     needed = finding.expected.partition("`")[2].partition("`")[0]
     name = _name(needed)
     if name not in found.versions:

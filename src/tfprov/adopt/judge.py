@@ -15,7 +15,7 @@ from packaging.utils import canonicalize_name
 from packaging.version import InvalidVersion, Version
 
 from tfprov.adopt.metadata import recorded
-from tfprov.adopt.records import Found, FoundDistribution
+from tfprov.adopt.records import ForeignEnvironment, FoundDistribution
 from tfprov.conda.prefix import bad_files as bad_conda_files
 from tfprov.conda.prefix import owned_files
 from tfprov.distributions import kind_of
@@ -32,7 +32,7 @@ _CPYTHON = re.compile(r"^cp(\d)(\d+)$")
 _TENSORFLOW_FILES = "tensorflow/__init__.py"
 
 
-def findings(found: Found, *, thorough: bool = True) -> tuple[Defect, ...]:
+def findings(found: ForeignEnvironment, *, thorough: bool = True) -> tuple[Defect, ...]:
     """Everything that is wrong with an environment, what stops it first.
 
     Args:
@@ -52,7 +52,7 @@ def findings(found: Found, *, thorough: bool = True) -> tuple[Defect, ...]:
     )
 
 
-def conflicts(found: Found) -> Iterator[Defect]:
+def conflicts(found: ForeignEnvironment) -> Iterator[Defect]:
     """Requirements of the installed distributions that the installed versions do not meet, as `pip check` has them."""
     versions = _visible_versions(found)
     python = _full(found.python.version)
@@ -66,7 +66,7 @@ def conflicts(found: Found) -> Iterator[Defect]:
             )
 
 
-def _visible_versions(found: Found) -> dict[str, str]:
+def _visible_versions(found: ForeignEnvironment) -> dict[str, str]:
     """Versions by name of all that the environment's Python would find."""
     return {**{one.name: one.version for one in found.outside}, **found.versions}
 
@@ -76,7 +76,7 @@ def _full(version: str) -> str | None:
     return f"{version}.0" if version.count(".") == 1 else version or None
 
 
-def _interpreter(found: Found) -> Iterator[Defect]:
+def _interpreter(found: ForeignEnvironment) -> Iterator[Defect]:
     if not found.python.works:
         version = f"Python {found.python.version}".strip()
         yield Defect(
@@ -98,7 +98,7 @@ def _interpreter(found: Found) -> Iterator[Defect]:
         )
 
 
-def _place(found: Found) -> Iterator[Defect]:
+def _place(found: ForeignEnvironment) -> Iterator[Defect]:
     if found.made_at is not None:
         yield Defect(
             code="environment-moved",
@@ -109,7 +109,7 @@ def _place(found: Found) -> Iterator[Defect]:
         )
 
 
-def _tensorflows(found: Found) -> Iterator[Defect]:
+def _tensorflows(found: ForeignEnvironment) -> Iterator[Defect]:
     # What brings TensorFlow's files. A placeholder and the empty wheel for another platform bring none.
     bring = [one for one in found.distributions if kind_of(one.name) is not None and brings_files(one)]
     if len(bring) > 1:
@@ -147,7 +147,7 @@ def brings_files(one: FoundDistribution) -> bool:
     return any(path == _TENSORFLOW_FILES for path in recorded(one.metadata))
 
 
-def _metadata(found: Found) -> Iterator[Defect]:
+def _metadata(found: ForeignEnvironment) -> Iterator[Defect]:
     counted = Counter(one.name for one in found.distributions)
     for name, number in counted.items():
         if number > 1:
@@ -179,7 +179,7 @@ def _metadata(found: Found) -> Iterator[Defect]:
             )
 
 
-def _builds(found: Found) -> Iterator[Defect]:
+def _builds(found: ForeignEnvironment) -> Iterator[Defect]:
     """Packages that were built for another processor, system or Python."""
     here = _ALIKE.get(platform.machine().lower(), platform.machine().lower())
     systems = {"linux": ("linux", "manylinux", "musllinux"), "darwin": ("macosx",), "win32": ("win",)}
@@ -226,7 +226,7 @@ def _fits_python(tag: str, minor: str) -> bool:
     return False
 
 
-def _known_breaks(found: Found) -> Iterator[Defect]:
+def _known_breaks(found: ForeignEnvironment) -> Iterator[Defect]:
     """What no metadata says and the tables of known breaks do."""
     versions = found.versions
     for row in breaks_in(versions):
@@ -252,7 +252,9 @@ def _known_breaks(found: Found) -> Iterator[Defect]:
             yield _broken(found, "tensorflow", versions, needed, f"TensorFlow {release}: {bound.why}")
 
 
-def _broken(found: Found, package: str, versions: Mapping[str, str], needed: Requirement, why: str) -> Defect:
+def _broken(
+    found: ForeignEnvironment, package: str, versions: Mapping[str, str], needed: Requirement, why: str
+) -> Defect:
     name = canonicalize_name(needed.name)
     codes = {"numpy": "numpy-abi", "protobuf": "protobuf-mismatch", "setuptools": "setuptools-pkg-resources"}
     codes |= {"h5py": "h5py-mismatch", "keras": "keras-mismatch"}
@@ -266,7 +268,7 @@ def _broken(found: Found, package: str, versions: Mapping[str, str], needed: Req
     )
 
 
-def tensorflow_version(found: Found) -> Version | None:
+def tensorflow_version(found: ForeignEnvironment) -> Version | None:
     """The release of TensorFlow that the metadata names; None when there is none, or it has no valid version."""
     chosen = tensorflow_of(found)
     try:
@@ -275,7 +277,7 @@ def tensorflow_version(found: Found) -> Version | None:
         return None
 
 
-def tensorflow_of(found: Found) -> FoundDistribution | None:
+def tensorflow_of(found: ForeignEnvironment) -> FoundDistribution | None:
     """The distribution whose files are those of the package `tensorflow`; None when there is none.
 
     Where several wrote over each other, the one whose files are least altered; where that says nothing, the newest.
@@ -302,7 +304,7 @@ def _contains(needed: Requirement, version: str) -> bool:
         return True
 
 
-def _visible(found: Found) -> Iterator[Defect]:
+def _visible(found: ForeignEnvironment) -> Iterator[Defect]:
     """Packages from outside that hide those of the environment, or that it would lack elsewhere."""
     if found.sees_system:
         yield Defect(
@@ -325,7 +327,7 @@ def _visible(found: Found) -> Iterator[Defect]:
             )
 
 
-def _files(found: Found) -> Iterator[Defect]:
+def _files(found: ForeignEnvironment) -> Iterator[Defect]:
     owned: frozenset[str] = frozenset()
     if found.conda is not None:
         # What conda packages brought, their records speak for; the RECORD of a project in one need not fit any more.
@@ -337,9 +339,9 @@ def _files(found: Found) -> Iterator[Defect]:
             yield _damaged(found, bad.path, f"{bad.expected} ({bad.project})", bad.found)
 
 
-def _damaged(found: Found, path: str, expected: str, there: str) -> Defect:
+def _damaged(found: ForeignEnvironment, path: str, expected: str, there: str) -> Defect:
     return Defect(code="file-damaged", path=path, expected=expected, found=there, fix=_fix(found))
 
 
-def _fix(found: Found) -> str:
+def _fix(found: ForeignEnvironment) -> str:
     return _ADOPT.format(place=found.named)

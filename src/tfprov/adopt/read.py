@@ -17,7 +17,7 @@ from pathlib import Path
 
 from tfprov.adopt.beside import beside
 from tfprov.adopt.metadata import distributions_in
-from tfprov.adopt.records import CondaSide, Found, FoundDistribution, FoundPython, Kind
+from tfprov.adopt.records import CondaSide, ForeignEnvironment, FoundDistribution, FoundPython, Kind
 from tfprov.contents import content_of, regular
 from tfprov.envs.layout import python_in, site_packages
 from tfprov.envs.manifest import SEAL
@@ -34,7 +34,7 @@ SPEC_NAME = re.compile(r"^(?:[^:\s]+::)?(?P<name>[A-Za-z0-9_.-]+)")
 """A spec of conda begins with the name of the package, behind that of a channel."""
 
 
-def read(path: Path, *, home: Path | None = None, own: bool = False) -> Found:
+def read(path: Path, *, home: Path | None = None, own: bool = False) -> ForeignEnvironment:
     """What an environment is, by its folder or its interpreter.
 
     Args:
@@ -73,7 +73,7 @@ def read(path: Path, *, home: Path | None = None, own: bool = False) -> Found:
     sees_system = settings.get("include-system-site-packages", "false").lower() == "true"
     found = tuple(one for library in libraries for one in distributions_in(library, root))
     outside = _outside(python, settings, home if sees_system or kind != "venv" else None, system=sees_system)
-    return Found(
+    return ForeignEnvironment(
         root=root,
         named=named,
         kind=kind,

@@ -120,7 +120,7 @@ class Beside:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Found:
+class ForeignEnvironment:
     """An environment that somebody else made.
 
     Attributes:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Protocol, cast
 
-from tfprov.bundle.records import INDEX, MANIFEST, PROFILE, SUMS, WHEELS, Entry, Manifest, identity, parse, sums
+from tfprov.bundle.records import INDEX, MANIFEST, PROFILE, SUMS, WHEELS, BundleFile, Manifest, identity, parse, sums
 from tfprov.contents import regular
 from tfprov.digests import sha256_of_stream
 from tfprov.errors import TfprovError
@@ -24,7 +24,7 @@ LARGEST_MANIFEST = 16 << 20
 _WITH_ID = re.compile(r"(?P<source>.+)#sha256=(?P<id>[0-9a-f]{64})")
 
 
-class Place(Protocol):
+class BundleReader(Protocol):
     """Access to the files of a bundle."""
 
     def size(self, path: str) -> int | None:
@@ -38,7 +38,7 @@ class Place(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Folder:
+class BundleFolder:
     """A bundle as a folder."""
 
     root: Path
@@ -134,7 +134,7 @@ class Bundle:
     """
 
     source: str
-    place: Place
+    place: BundleReader
     manifest: Manifest
     id: str
     bases: tuple[Bundle, ...] = ()
@@ -159,11 +159,11 @@ class Bundle:
             raise self.damaged(entry, f"its SHA-256 is {hashlib.sha256(data).hexdigest()}, not {entry.sha256}")
         return data
 
-    def has(self, entry: Entry) -> bool:
+    def has(self, entry: BundleFile) -> bool:
         """Whether the file is in this bundle or one of its bases, by size."""
         return self.holder(entry) is not None
 
-    def holder(self, entry: Entry) -> tuple[Place, str] | None:
+    def holder(self, entry: BundleFile) -> tuple[BundleReader, str] | None:
         """Which bundle has the content of an entry, and under which path; None when none has it."""
         if entry.here:
             return self.place, entry.path
@@ -176,7 +176,7 @@ class Bundle:
         return None
 
     @contextmanager
-    def stream(self, entry: Entry) -> Iterator[BinaryIO]:
+    def stream(self, entry: BundleFile) -> Iterator[BinaryIO]:
         """The content of a file, not yet checked against its hash.
 
         Raises:
@@ -196,7 +196,7 @@ class Bundle:
         except FileNotFoundError as error:
             raise self.damaged(entry, "it is missing") from error
 
-    def damaged(self, entry: Entry, how: str) -> TfprovError:
+    def damaged(self, entry: BundleFile, how: str) -> TfprovError:
         """The error for a file that differs from the manifest."""
         return TfprovError("bundle-invalid", f"`{entry.path}` in `{self.source}` is damaged", evidence=(how,))
 
@@ -214,7 +214,7 @@ class Bundle:
                     strays.append(SUMS)
         return tuple(sorted(strays))
 
-    def verify(self) -> tuple[Entry, ...]:
+    def verify(self) -> tuple[BundleFile, ...]:
         """The files whose content differs from the manifest. Reads all that are here."""
         bad = []
         for entry in self.manifest.files:
@@ -284,7 +284,7 @@ def open_bundle(
     return found
 
 
-def _place(source: str, cwd: Path, fetch: Callable[[str], bytes] | None) -> Place:
+def _place(source: str, cwd: Path, fetch: Callable[[str], bytes] | None) -> BundleReader:
     if source.startswith(("http://", "https://")):
         if (mistake := mistake_in(source)) is not None:
             raise TfprovError("usage", "the address of the bundle cannot be read", evidence=(mistake,))
@@ -295,13 +295,13 @@ def _place(source: str, cwd: Path, fetch: Callable[[str], bytes] | None) -> Plac
     if path.name == MANIFEST and path.is_file():
         path = path.parent
     if path.is_dir():
-        return Folder(path)
+        return BundleFolder(path)
     if path.is_file():
         return Archive(path)
     raise TfprovError("bundle-missing", f"there is no bundle `{source}`", evidence=(f"looked for `{path}`",))
 
 
-def _wrong(place: Place, entry: Entry) -> str:
+def _wrong(place: BundleReader, entry: BundleFile) -> str:
     size = place.size(entry.path)
     if size is None:
         return f"`{entry.path}` is missing"

@@ -52,7 +52,7 @@ _Bytes = Annotated[int, Field(ge=0)]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Entry:
+class BundleFile:
     """One file of a bundle.
 
     Attributes:
@@ -74,7 +74,7 @@ class Entry:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Served:
+class ServedPlatform:
     """A platform for which the bundle has an environment.
 
     Attributes:
@@ -150,10 +150,10 @@ class Manifest:
     name: EnvironmentName
     profile: str
     lock: str
-    served: tuple[Served, ...]
+    served: tuple[ServedPlatform, ...]
     tools: tuple[Tool, ...]
     pythons: tuple[BundledPython, ...] = ()
-    files: tuple[Entry, ...] = ()
+    files: tuple[BundleFile, ...] = ()
     base: str = ""
     notes: tuple[str, ...] = ()
 
@@ -162,16 +162,16 @@ class Manifest:
         """The platforms that it serves."""
         return tuple(one.platform for one in self.served)
 
-    def served_on(self, platform: str) -> Served | None:
+    def served_on(self, platform: str) -> ServedPlatform | None:
         """The environment for a platform; None when the bundle does not have the platform."""
         return next((one for one in self.served if one.platform == platform), None)
 
-    def entry(self, path: str) -> Entry | None:
+    def entry(self, path: str) -> BundleFile | None:
         """The file at a path, or None."""
         return next((one for one in self.files if one.path == path), None)
 
     @property
-    def wheels(self) -> dict[str, Entry]:
+    def wheels(self) -> dict[str, BundleFile]:
         """The wheels by hash."""
         return {one.sha256: one for one in self.files if one.path.startswith(f"{WHEELS}/") and _is_wheel(one.path)}
 

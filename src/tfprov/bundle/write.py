@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from tfprov.bundle.opened import LARGEST_MANIFEST
-from tfprov.bundle.records import MANIFEST, STARTER, SUMS, Entry, Manifest, parse, render, sums
+from tfprov.bundle.records import MANIFEST, STARTER, SUMS, BundleFile, Manifest, parse, render, sums
 from tfprov.errors import TfprovError
 from tfprov.paths import staged, to_trash
 from tfprov.products import Product
@@ -54,7 +54,7 @@ class Content:
         return io.BytesIO(self.data) if self.path is None else self.path.open("rb")
 
 
-def entries(contents: Mapping[str, Content], *, known: frozenset[str] = frozenset()) -> tuple[Entry, ...]:
+def entries(contents: Mapping[str, Content], *, known: frozenset[str] = frozenset()) -> tuple[BundleFile, ...]:
     """The files for the manifest.
 
     Args:
@@ -62,7 +62,7 @@ def entries(contents: Mapping[str, Content], *, known: frozenset[str] = frozense
         known: hashes of the files that the older bundle of a delta has.
     """
     return tuple(
-        Entry(path=path, sha256=one.sha256, size=one.size, here=one.sha256 not in known)
+        BundleFile(path=path, sha256=one.sha256, size=one.size, here=one.sha256 not in known)
         for path, one in sorted(contents.items())
     )
 

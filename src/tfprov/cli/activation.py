@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 app = typer.Typer()
 
 
-class Form(str, Enum):
+class VariableFormat(str, Enum):
     """How `env` prints variables."""
 
     sh = "sh"
@@ -54,8 +54,8 @@ class Shell(str, Enum):
 def env(
     profile: ProfileName = "",
     form: Annotated[
-        Form, typer.Option("--format", help="Shell, file of a tool, or `json` for the values as they are.")
-    ] = Form.sh,
+        VariableFormat, typer.Option("--format", help="Shell, file of a tool, or `json` for the values as they are.")
+    ] = VariableFormat.sh,
     as_json: Json = False,
 ) -> None:
     """Print the variables that make the environment of PROFILE active, through its stable path.
@@ -63,7 +63,7 @@ def env(
     They stay right after updates and rollbacks. What is for direnv, mise or a `.env` file names the variables of yours
     that the profile names (`${TOKEN}`); every other form has their values.
     """
-    output = output_of("env", as_json=as_json or form is Form.json)
+    output = output_of("env", as_json=as_json or form is VariableFormat.json)
     with failures(output):
         from tfprov.pipeline.variables import changes
         from tfprov.report.shells import spelled

@@ -77,7 +77,7 @@ def bundle(
         unknown = [name for name in platforms or () if name not in PLATFORMS]
         if unknown:
             raise TfprovError("usage", f"`{unknown[0]}` is no platform", evidence=(f"known: {', '.join(PLATFORMS)}",))
-        wanted = bundling.Wanted(
+        wanted = bundling.BundleRequest(
             output=place,
             platforms=cast("tuple[PlatformName, ...]", tuple(platforms or ())),
             with_python=with_python,

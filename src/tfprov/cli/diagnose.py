@@ -15,7 +15,7 @@ from tfprov.cli.output import failures
 from tfprov.harmless import harmless
 
 if TYPE_CHECKING:
-    from tfprov.diagnose.records import Context
+    from tfprov.diagnose.records import LogContext
 
 app = typer.Typer()
 
@@ -148,12 +148,12 @@ def report(
         )
 
 
-def _context(found: tuple[Path, bool] | None, host: Path | None, *, is_piped: bool) -> Context:
-    from tfprov.diagnose.records import Context as Known
+def _context(found: tuple[Path, bool] | None, host: Path | None, *, is_piped: bool) -> LogContext:
+    from tfprov.diagnose.records import LogContext
     from tfprov.errors import TfprovError
     from tfprov.pipeline.explain import here, with_facts, with_profile
 
-    context = here() if is_piped and host is None else Known()
+    context = here() if is_piped and host is None else LogContext()
     if host is not None:
         from tfprov.contents import text_of
         from tfprov.host.facts import load as load_facts

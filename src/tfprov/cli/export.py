@@ -15,7 +15,7 @@ from tfprov.cli.output import failures
 app = typer.Typer()
 
 
-class Form(str, Enum):
+class ExportFormat(str, Enum):
     """What an environment can be made into."""
 
     oci = "oci"
@@ -31,7 +31,7 @@ class Form(str, Enum):
 )
 def export(
     profile: ProfileName = "",
-    form: Annotated[Form, typer.Option("--format", help="What to make.")] = Form.oci,
+    form: Annotated[ExportFormat, typer.Option("--format", help="What to make.")] = ExportFormat.oci,
     target: Annotated[
         Path | None,
         typer.Option(
@@ -64,7 +64,7 @@ def export(
 
         if target is None:
             raise TfprovError("usage", "say where to with `--output`", hint="such as `-o train.tar`")
-        wanted = exporting.Wanted(
+        wanted = exporting.ExportRequest(
             form=form.value,
             output=Path.cwd() / target,
             prefix=prefix.rstrip("/"),

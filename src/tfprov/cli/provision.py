@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 app = typer.Typer()
 
 
-class Drift(enum.Enum):
+class OnDrift(enum.Enum):
     """What becomes of packages that were installed by hand."""
 
     TAKE = "take"
@@ -68,7 +68,7 @@ def up(
         ),
     ] = None,
     drift: Annotated[
-        Drift | None,
+        OnDrift | None,
         typer.Option(
             help="Packages that were installed by hand in the environment in use: write them into the profile, or make "
             "it without them. Default: say what they are; what only came besides stays.",

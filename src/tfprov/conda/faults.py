@@ -42,14 +42,14 @@ def as_error(problem: Mapping[str, object], *, subject: str, invalid: str) -> Tf
     """
     # Its rules are needed only where something went wrong.
     from tfprov.diagnose.diagnose import diagnose_text
-    from tfprov.diagnose.records import Context
+    from tfprov.diagnose.records import LogContext
 
     kind, message = str(problem["kind"]), redact(str(problem["message"]))
     about = problem.get("about")
     if isinstance(about, list) and about:
         subject = ", ".join(f"`{name}`" for name in about)
     evidence = tuple(line.strip() for line in message.splitlines() if line.strip())[:_LINES]
-    root = diagnose_text(message, Context(tool="conda")).root
+    root = diagnose_text(message, LogContext(tool="conda")).root
     if kind == "UnsatisfiableError":
         return _unsatisfiable(message, root, problem.get("helps"))
     errno = problem.get("errno")

@@ -48,7 +48,7 @@ class PrefixRecord:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class BadFile:
+class BadPrefixFile:
     """A file that differs from the record of its package."""
 
     path: str
@@ -75,7 +75,7 @@ def owned_files(prefix: Path) -> frozenset[str]:
     return frozenset(files | {f"{META}/{path.name}" for path in (prefix / META).glob("*")})
 
 
-def bad_files(prefix: Path) -> tuple[BadFile, ...]:
+def bad_files(prefix: Path) -> tuple[BadPrefixFile, ...]:
     """The files of conda packages that are missing or changed. Reads everything."""
     owned = [one for record in records(prefix) for one in record.owned]
     with ThreadPoolExecutor(max_workers=os.cpu_count() or 1) as pool:
@@ -163,22 +163,24 @@ def _record(document: Mapping[str, object]) -> PrefixRecord:
     )
 
 
-def _check(prefix: Path, one: Owned) -> BadFile | None:
+def _check(prefix: Path, one: Owned) -> BadPrefixFile | None:
     path = prefix / one.path
     if one.path.endswith(".pyc"):
         # Python writes bytecode again at any time.
         return None
     if not os.path.lexists(path):
-        return BadFile(path=one.path, package=one.package, expected=one.sha256 or "a link", found="missing")
+        return BadPrefixFile(path=one.path, package=one.package, expected=one.sha256 or "a link", found="missing")
     if one.sha256 is None or path.is_symlink():
         return None
     try:
         found = sha256_of(path)
     except OSError as error:
-        return BadFile(path=one.path, package=one.package, expected=one.sha256, found=error.strerror or "unreadable")
+        return BadPrefixFile(
+            path=one.path, package=one.package, expected=one.sha256, found=error.strerror or "unreadable"
+        )
     if found == one.sha256:
         return None
-    return BadFile(path=one.path, package=one.package, expected=one.sha256, found=found)
+    return BadPrefixFile(path=one.path, package=one.package, expected=one.sha256, found=found)
 
 
 def _projects(unpacked: Path) -> Iterator[str]:

@@ -7,12 +7,12 @@ from io import BytesIO
 from typing import BinaryIO
 
 from tfprov.diagnose.judge import judge
-from tfprov.diagnose.records import Context, Diagnosis
+from tfprov.diagnose.records import Diagnosis, LogContext
 from tfprov.diagnose.rules import RULES
 from tfprov.diagnose.scan import Scanner
 
 
-def diagnose(stream: BinaryIO, context: Context | None = None) -> Diagnosis:
+def diagnose(stream: BinaryIO, context: LogContext | None = None) -> Diagnosis:
     """What a log tells: causes with the root first, their consequences, and noise.
 
     Reads the stream to its end, once, in blocks: memory does not grow with the log.
@@ -21,10 +21,10 @@ def diagnose(stream: BinaryIO, context: Context | None = None) -> Diagnosis:
         stream: the log as bytes, in any encoding that holds ASCII as it is, or UTF-16.
         context: facts about the machine and the wish; where it says nothing, the log is asked.
     """
-    return judge(_scanner().scan(stream), context or Context())
+    return judge(_scanner().scan(stream), context or LogContext())
 
 
-def diagnose_text(text: str, context: Context | None = None) -> Diagnosis:
+def diagnose_text(text: str, context: LogContext | None = None) -> Diagnosis:
     """The same for a text that is in memory already."""
     return diagnose(BytesIO(text.encode("utf-8", "replace")), context)
 

@@ -7,7 +7,7 @@ from types import MappingProxyType
 
 from tfprov.diagnose.certainty import KERNEL_TELLS, sureness
 from tfprov.diagnose.conditions import holds
-from tfprov.diagnose.records import NOISE, UNKNOWN, Context, Diagnosis, Finding, Hit, Line, Role
+from tfprov.diagnose.records import NOISE, UNKNOWN, Diagnosis, Finding, Hit, LogContext, LogLine, Role
 from tfprov.diagnose.remedies import remedy, what_happened
 from tfprov.diagnose.scan import Scanned
 from tfprov.diagnose.view import View, look
@@ -67,7 +67,7 @@ _FOLLOWS: dict[str, tuple[str, ...]] = {
 }
 
 
-def judge(scanned: Scanned, context: Context) -> Diagnosis:
+def judge(scanned: Scanned, context: LogContext) -> Diagnosis:
     """Rank what was found. Pure."""
     view = look(scanned.hits, context)
     by_code: dict[str, list[tuple[int, Hit]]] = {}
@@ -156,7 +156,7 @@ def _first(rows: Sequence[tuple[int, Hit]]) -> int:
 
 def _finding(code: str, rows: Sequence[tuple[int, Hit]], view: View, role: Role, follows: str | None) -> Finding:
     ranked = [hit for _, hit in sorted(rows, key=lambda row: (-row[0], row[1].first))]
-    evidence: dict[str, Line] = {}
+    evidence: dict[str, LogLine] = {}
     for hit in ranked:
         for line in hit.lines:
             evidence.setdefault(line.text, line)

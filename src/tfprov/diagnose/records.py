@@ -69,7 +69,7 @@ class Rule:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Context:
+class LogContext:
     """What is known about where a log comes from. None and empty mean: not known, ask the log.
 
     Attributes:
@@ -109,7 +109,7 @@ class Context:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Line:
+class LogLine:
     """A line of evidence: its number in the log, from 1, and its text without colours, prefixes and secrets."""
 
     number: int
@@ -133,7 +133,7 @@ class Hit:
     count: int
     first: int
     last: int
-    lines: tuple[Line, ...]
+    lines: tuple[LogLine, ...]
     captures: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
 
 
@@ -185,7 +185,7 @@ class Finding:
     role: Role
     what: str
     lines: tuple[int, ...]
-    evidence: tuple[Line, ...]
+    evidence: tuple[LogLine, ...]
     count: int
     rules: tuple[str, ...]
     captures: Mapping[str, str]
@@ -213,10 +213,10 @@ class Diagnosis:
     """
 
     findings: tuple[Finding, ...]
-    context: Context
+    context: LogContext
     lines: int
     bytes: int
-    tail: tuple[Line, ...] = ()
+    tail: tuple[LogLine, ...] = ()
 
     @property
     def root(self) -> Finding | None:

@@ -15,7 +15,7 @@ from typing import BinaryIO
 
 from tfprov.diagnose.lines import LINE_LENGTH, blocks, clean, joined, without_colours
 from tfprov.diagnose.literals import Group, Literal, beginnings, groups_of, word_of
-from tfprov.diagnose.records import Hit, Line, Rule
+from tfprov.diagnose.records import Hit, LogLine, Rule
 from tfprov.redact import redact
 
 _WORDS_AND_LINES = bytes(byte if 97 <= byte <= 122 or byte == 10 else 32 for byte in range(256))
@@ -57,13 +57,13 @@ class _Found:
     count: int = 0
     first: int = 0
     last: tuple[int, bytes] | None = None
-    lines: list[Line] = field(default_factory=list)
+    lines: list[LogLine] = field(default_factory=list)
     captures: dict[str, str] = field(default_factory=dict)
 
     def add(self, number: int, text: str, captures: dict[str, str | None]) -> None:
         self.count += 1
         self.first = self.first or number
-        line = Line(number=number, text=text[:_EVIDENCE_LENGTH])
+        line = LogLine(number=number, text=text[:_EVIDENCE_LENGTH])
         if len(self.lines) < _MOST_LINES and (not self.lines or self.lines[-1] != line):
             self.lines.append(line)
         elif len(self.lines) >= _MOST_LINES:
@@ -75,13 +75,13 @@ class _Found:
     def hit(self) -> Hit:
         lines = list(self.lines)
         if self.last is not None:
-            lines.append(Line(number=self.last[0], text=clean(self.last[1])[:_EVIDENCE_LENGTH]))
+            lines.append(LogLine(number=self.last[0], text=clean(self.last[1])[:_EVIDENCE_LENGTH]))
         return Hit(
             rule=self.compiled.rule,
             count=self.count,
             first=self.first,
             last=lines[-1].number,
-            lines=tuple(Line(number=line.number, text=redact(line.text)) for line in lines),
+            lines=tuple(LogLine(number=line.number, text=redact(line.text)) for line in lines),
             captures=MappingProxyType({name: redact(value) for name, value in self.captures.items()}),
         )
 
@@ -100,7 +100,7 @@ class Scanned:
     hits: tuple[Hit, ...]
     lines: int
     bytes: int
-    tail: tuple[Line, ...]
+    tail: tuple[LogLine, ...]
 
 
 class Scanner:
@@ -172,7 +172,7 @@ class _Pass:
             self._block(*before, following=b"")
             number += not before[1].endswith(b"\n")
         hits = sorted((found.hit() for found in self._found.values()), key=lambda hit: (hit.first, hit.rule.name))
-        tail = tuple(Line(number=at, text=redact(clean(raw))[:_EVIDENCE_LENGTH]) for at, raw in self._tail[-_TAIL:])
+        tail = tuple(LogLine(number=at, text=redact(clean(raw))[:_EVIDENCE_LENGTH]) for at, raw in self._tail[-_TAIL:])
         return Scanned(hits=tuple(hits), lines=number - 1, bytes=total, tail=tuple(one for one in tail if one.text))
 
     def _block(self, number: int, block: bytes, *, following: bytes) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from types import MappingProxyType
 
-from tfprov.diagnose.records import Context, Hit, Line
+from tfprov.diagnose.records import Hit, LogContext, LogLine
 
 CLUE = "clue"
 """In place of a failure code: the line says nothing about a fault, but something about the machine or the wish."""
@@ -30,11 +30,11 @@ class View:
             telling first.
     """
 
-    context: Context
+    context: LogContext
     told: Mapping[str, str]
     hits: Sequence[Hit]
     last: Mapping[str, int] = field(default_factory=lambda: MappingProxyType({}))
-    unaccounted: tuple[Line, ...] = ()
+    unaccounted: tuple[LogLine, ...] = ()
 
     @property
     def gpu_wanted(self) -> bool | None:
@@ -65,7 +65,7 @@ def numbers(version: str | None) -> tuple[int, ...] | None:
     return tuple(int(part) for part in found[1].split(".")) if found else None
 
 
-def look(hits: Sequence[Hit], context: Context) -> View:
+def look(hits: Sequence[Hit], context: LogContext) -> View:
     """Take the clues out of the hits and complete the context with them. What was given is never overruled."""
     told: dict[str, str] = {}
     last: dict[str, int] = {}
@@ -88,7 +88,7 @@ def look(hits: Sequence[Hit], context: Context) -> View:
     return View(context=completed, told=told, hits=rules, last=last, unaccounted=unaccounted)
 
 
-def _unaccounted(signs: Sequence[Hit], rules: Sequence[Hit], *, worked: int) -> tuple[Line, ...]:
+def _unaccounted(signs: Sequence[Hit], rules: Sequence[Hit], *, worked: int) -> tuple[LogLine, ...]:
     """Lines of signs after the last line of work that no other rule has read, by number or by text.
 
     Only the first lines and the last one of a rule are kept, so a repeated line is recognised by what it says.
@@ -121,9 +121,11 @@ _SIGNS: tuple[tuple[str, str, object], ...] = (
 )
 
 
-def _learned(told: Mapping[str, str], context: Context) -> dict[str, object]:
+def _learned(told: Mapping[str, str], context: LogContext) -> dict[str, object]:
     learned: dict[str, object] = {
-        one.name: told[one.name] for one in fields(Context) if one.name in told and getattr(context, one.name) is None
+        one.name: told[one.name]
+        for one in fields(LogContext)
+        if one.name in told and getattr(context, one.name) is None
     }
     if context.system is None:
         # What was told first: a log of WSL names folders of Windows too.

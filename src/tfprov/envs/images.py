@@ -47,7 +47,7 @@ def image_key(content: Iterable[str], interpreter: Interpreter) -> str:
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:32]
 
 
-class Entry(NamedTuple):
+class ImageFile(NamedTuple):
     """A file of an image, as it was when the image was made. There are 20,000: a dataclass takes three times as long.
 
     Attributes:
@@ -134,25 +134,25 @@ class Image:
         """Where this process makes the image."""
         return self.folder.with_name(f"{self.folder.name}.{os.getpid()}.new")
 
-    def _prepared(self, environment: Path, paths: Iterable[str]) -> dict[str, Entry]:
+    def _prepared(self, environment: Path, paths: Iterable[str]) -> dict[str, ImageFile]:
         """What was prepared from files that are still the same; what was from others is deleted.
 
         Files that the environment no longer has may stay in the tree: what is not in the manifest is not there.
         """
         base, tree = str(environment), str(self._new / _TREE)
-        entries: dict[str, Entry] = {}
+        entries: dict[str, ImageFile] = {}
         for path in paths:
             try:
                 one, two = os.lstat(f"{tree}/{path}"), os.lstat(f"{base}/{path}")
             except FileNotFoundError:
                 continue
             if _same(one, two):
-                entries[path] = Entry(path, one.st_size, one.st_mtime_ns)
+                entries[path] = ImageFile(path, one.st_size, one.st_mtime_ns)
             else:
                 Path(f"{tree}/{path}").unlink()
         return entries
 
-    def damage(self, *, thorough: bool = False) -> tuple[Entry, ...]:
+    def damage(self, *, thorough: bool = False) -> tuple[ImageFile, ...]:
         """The files that are missing or were written to since the image was made.
 
         Args:
@@ -174,13 +174,13 @@ class Image:
                     touched.append(entry)
         return (*damaged, *self._altered(touched))
 
-    def owners(self, damaged: Sequence[Entry]) -> tuple[str, ...] | None:
+    def owners(self, damaged: Sequence[ImageFile]) -> tuple[str, ...] | None:
         """Names of the projects that the damaged files belong to; None when that cannot be said of each."""
         projects = owners(self._tree)
         found = {projects.get(entry.path) for entry in damaged if not entry.compiled}
         return None if None in found else tuple(sorted(name for name in found if name))
 
-    def _altered(self, touched: Sequence[Entry]) -> list[Entry]:
+    def _altered(self, touched: Sequence[ImageFile]) -> list[ImageFile]:
         """Those whose content is not the recorded one. The others get their time back, for all who link to them."""
         if not touched:
             return []
@@ -198,7 +198,7 @@ class Image:
                     os.utime(self._tree / entry.path, ns=(entry.mtime, entry.mtime))
         return wrong
 
-    def heal(self, damaged: Sequence[Entry], wheels: Sequence[Path]) -> bool:
+    def heal(self, damaged: Sequence[ImageFile], wheels: Sequence[Path]) -> bool:
         """Put damaged files back from their wheels; return whether all could be.
 
         The damaged file is replaced, never written to: who else links to it keeps what he has.
@@ -330,7 +330,7 @@ class Image:
         """Path of the environment that the image was made from, as its commands name it."""
         return self._text().partition("\n")[0]
 
-    def _replace(self, entry: Entry, content: bytes) -> None:
+    def _replace(self, entry: ImageFile, content: bytes) -> None:
         target = self._tree / entry.path
         write_atomic(target, content)
         if entry.path.endswith(".so"):
@@ -338,9 +338,9 @@ class Image:
         # Bytecode is matched with its source by this time; with another one it would be compiled anew.
         os.utime(target, ns=(entry.mtime, entry.mtime))
 
-    def _entries(self) -> Iterator[Entry]:
+    def _entries(self) -> Iterator[ImageFile]:
         for size, mtime, path in self._rows():
-            yield Entry(path, int(size), int(mtime))
+            yield ImageFile(path, int(size), int(mtime))
 
     def _rows(self) -> Iterator[list[str]]:
         """Size, time and path of every file, as they stand in the manifest."""
@@ -360,7 +360,7 @@ def _is_same(path: Path, *, size: int, mtime: int) -> bool:
     return (found.st_size, found.st_mtime_ns) == (size, mtime)
 
 
-def _write_manifest(folder: Path, made_from: str, entries: Iterable[Entry]) -> None:
+def _write_manifest(folder: Path, made_from: str, entries: Iterable[ImageFile]) -> None:
     lines = [made_from, *(f"{entry.size} {entry.mtime} {entry.path}" for entry in entries)]
     lines.append(_end(len(lines) - 1))
     write_atomic(folder / _MANIFEST, "\n".join(lines).encode("utf-8", "surrogateescape"))
@@ -408,9 +408,9 @@ def _in_library(path: str) -> str:
     return path.partition("/site-packages/")[2]
 
 
-def _entry(root: Path, path: str) -> Entry:
+def _entry(root: Path, path: str) -> ImageFile:
     found = os.lstat(f"{root}/{path}")
-    return Entry(path, found.st_size, found.st_mtime_ns)
+    return ImageFile(path, found.st_size, found.st_mtime_ns)
 
 
 def _rewrite(source: Path, target: Path, *, was: str, now: str) -> None:

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import IO
 
-from tfprov.export.tree import MOMENT, Member
+from tfprov.export.tree import MOMENT, TreeMember
 
 
 class _Hashing:
@@ -27,7 +27,7 @@ class _Hashing:
         return self._stream.write(data)
 
 
-def write(target: Path, tree: Iterable[Member], *, packed: bool = False) -> tuple[str, int]:
+def write(target: Path, tree: Iterable[TreeMember], *, packed: bool = False) -> tuple[str, int]:
     """Write an archive.
 
     Args:
@@ -51,7 +51,7 @@ def write(target: Path, tree: Iterable[Member], *, packed: bool = False) -> tupl
     return hashing.digest.hexdigest(), hashing.size
 
 
-def _write(stream: object, tree: Iterable[Member]) -> None:
+def _write(stream: object, tree: Iterable[TreeMember]) -> None:
     # In the mode of a stream nothing but `write` is needed, and nothing is looked up on this machine.
     with tarfile.open(fileobj=stream, mode="w|", format=tarfile.PAX_FORMAT) as archive:  # type: ignore[call-overload]  # likewise
         for one in tree:

@@ -16,7 +16,7 @@ from pathlib import Path
 from tfprov.contents import regular
 from tfprov.errors import TfprovError
 from tfprov.export import archive
-from tfprov.export.tree import Member
+from tfprov.export.tree import TreeMember
 from tfprov.structured import json_of
 
 _INDEX = "application/vnd.oci.image.index.v1+json"
@@ -56,7 +56,7 @@ class _Base:
     layers: Sequence[Mapping[str, object]]
 
 
-def write(folder: Path, tree: Iterable[Member], described: Described, *, base: Path | None) -> str:
+def write(folder: Path, tree: Iterable[TreeMember], described: Described, *, base: Path | None) -> str:
     """Write an image into an empty folder.
 
     Args:

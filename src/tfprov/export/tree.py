@@ -21,7 +21,7 @@ _OWN_PYTHON = re.compile(r"(bin)/python[0-9.]*")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Member:
+class TreeMember:
     """A file, folder or link of a tree.
 
     Attributes:
@@ -42,7 +42,7 @@ class Member:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Environment:
+class ExportedEnvironment:
     """What is exported, as it lies on this machine.
 
     Attributes:
@@ -68,18 +68,18 @@ class Environment:
     notes: Mapping[str, bytes]
 
 
-def members(environment: Environment) -> Iterator[Member]:
+def members(environment: ExportedEnvironment) -> Iterator[TreeMember]:
     """Everything that belongs into the tree, folders before what is in them, in the order of their paths."""
     found = {member.path: member for member in _all(environment)}
     for path in list(found):
         parent = path.rpartition("/")[0]
         while parent and parent not in found:
-            found[parent] = Member(path=parent, is_folder=True)
+            found[parent] = TreeMember(path=parent, is_folder=True)
             parent = parent.rpartition("/")[0]
     yield from (found[path] for path in sorted(found))
 
 
-def _all(environment: Environment) -> Iterator[Member]:
+def _all(environment: ExportedEnvironment) -> Iterator[TreeMember]:
     base = environment.prefix.strip("/")
     for path in environment.files:
         if not _OWN_PYTHON.fullmatch(path) and path != "pyvenv.cfg":
@@ -88,13 +88,13 @@ def _all(environment: Environment) -> Iterator[Member]:
         source = environment.root / _source_of(path)
         content = _timeless(file, source)
         if content is not None:
-            yield Member(path=f"{base}/{path}", data=content)
+            yield TreeMember(path=f"{base}/{path}", data=content)
     yield from _interpreter(environment, base)
     for name, content in environment.notes.items():
-        yield Member(path=f"{base}/{NOTES}/{name}", data=content)
+        yield TreeMember(path=f"{base}/{NOTES}/{name}", data=content)
 
 
-def _interpreter(environment: Environment, base: str) -> Iterator[Member]:
+def _interpreter(environment: ExportedEnvironment, base: str) -> Iterator[TreeMember]:
     minor = ".".join(environment.version.split(".")[:2])
     home = os.path.dirname(environment.executable)  # noqa: PTH120 - of a path on another machine
     leads = environment.executable
@@ -104,37 +104,37 @@ def _interpreter(environment: Environment, base: str) -> Iterator[Member]:
             relative = path.relative_to(environment.python).as_posix()
             if path.is_symlink() or path.is_file():
                 yield _plain(path, f"{base}/{INTERPRETER}/{relative}")
-    yield Member(path=f"{base}/bin/python", link=leads)
+    yield TreeMember(path=f"{base}/bin/python", link=leads)
     for name in ("python3", f"python{minor}"):
-        yield Member(path=f"{base}/bin/{name}", link="python")
+        yield TreeMember(path=f"{base}/bin/{name}", link="python")
     lines = (f"home = {home}", "include-system-site-packages = false", f"version = {environment.version}", "")
-    yield Member(path=f"{base}/pyvenv.cfg", data="\n".join(lines).encode())
+    yield TreeMember(path=f"{base}/pyvenv.cfg", data="\n".join(lines).encode())
 
 
-def _member(environment: Environment, path: str, target: str) -> Member:
+def _member(environment: ExportedEnvironment, path: str, target: str) -> TreeMember:
     file = environment.root / path
     if path.startswith("bin/") and not file.is_symlink() and file.stat().st_size <= _LARGEST_SCRIPT:
         content = file.read_bytes()
         if b"\0" not in content:
-            return Member(path=target, data=_renamed(content, environment), executable=_may_run(file))
+            return TreeMember(path=target, data=_renamed(content, environment), executable=_may_run(file))
     found = _plain(file, target)
     if found.link.startswith("/"):
         inside = _renamed(os.fsencode(found.link), environment)
-        return Member(path=target, link=os.fsdecode(inside))
+        return TreeMember(path=target, link=os.fsdecode(inside))
     return found
 
 
-def _plain(file: Path, target: str) -> Member:
+def _plain(file: Path, target: str) -> TreeMember:
     if file.is_symlink():
-        return Member(path=target, link=os.fspath(file.readlink()))
-    return Member(path=target, source=file, executable=_may_run(file))
+        return TreeMember(path=target, link=os.fspath(file.readlink()))
+    return TreeMember(path=target, source=file, executable=_may_run(file))
 
 
 def _may_run(file: Path) -> bool:
     return bool(file.stat().st_mode & 0o100)
 
 
-def _renamed(content: bytes, environment: Environment) -> bytes:
+def _renamed(content: bytes, environment: ExportedEnvironment) -> bytes:
     """A script with the new path where it names the environment, also where a shell has quoted a quote in it."""
     for name in environment.names:
         for spelled in dict.fromkeys((name, name.replace("'", "'\"'\"'"))):
@@ -161,6 +161,6 @@ def _timeless(file: Path, source: Path) -> bytes | None:
     return content[:8] + struct.pack("<I", MOMENT) + content[12:_PYC_HEADER] + content[_PYC_HEADER:]
 
 
-def content_size(tree: Iterable[Member]) -> int:
+def content_size(tree: Iterable[TreeMember]) -> int:
     """Bytes of all files."""
     return sum(len(one.data) if one.source is None else one.source.stat().st_size for one in tree)

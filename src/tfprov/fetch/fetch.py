@@ -16,7 +16,7 @@ from tfprov.fetch import index
 from tfprov.fetch.addresses import local_path
 from tfprov.fetch.connections import Slots
 from tfprov.fetch.flushing import Flusher
-from tfprov.fetch.job import Job, Listener, StoppedError
+from tfprov.fetch.job import FetchJob, FetchStoppedError, Listener
 from tfprov.fetch.leases import Lease
 from tfprov.fetch.meter import Meter
 from tfprov.fetch.patience import Patience
@@ -96,7 +96,7 @@ def fetch(
 
     def check() -> None:
         if stop.is_set():
-            raise StoppedError
+            raise FetchStoppedError
         if deadline is not None and time.monotonic() > deadline:
             raise TfprovError(
                 "net-timeout",
@@ -108,7 +108,7 @@ def fetch(
         # Waits end when another file fails for good, and on Ctrl-C.
         stop.wait(seconds)
 
-    job = Job(
+    job = FetchJob(
         store=store,
         network=network,
         emit=emit,

@@ -34,7 +34,7 @@ _HASH_SECONDS = 0.1
 _PROGRESS_BYTES = 64 * 1024  # a byte a second is no progress
 
 
-class StoppedError(Exception):
+class FetchStoppedError(Exception):
     """Another file failed for good, or the user stopped the run: this file did not fail."""
 
 
@@ -49,7 +49,7 @@ class Listener(Protocol):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Job:
+class FetchJob:
     """Everything that the files of one fetch share.
 
     Attributes:
@@ -157,7 +157,7 @@ class _FileDownload:
         wrong: SHA-256 of whole downloads that did not match the lock.
     """
 
-    job: Job
+    job: FetchJob
     file: LockedFile
     partial: Partial
     hasher: Hasher = field(init=False)

@@ -28,7 +28,7 @@ from tfprov.fetch.bounded import METADATA, PAGE, body_of, chunks_of, response_to
 from tfprov.fetch.credentials import login_in
 from tfprov.fetch.patience import PAGES, Patience
 from tfprov.fetch.promised import Promised
-from tfprov.fetch.relay_answers import TOLD_OF_FILES, Answer, headers_of, metadata_answer, page_answer
+from tfprov.fetch.relay_answers import TOLD_OF_FILES, RelayAnswer, headers_of, metadata_answer, page_answer
 from tfprov.fetch.routes import Route, bypasses
 from tfprov.fetch.sources import Network
 from tfprov.fetch.store import Store
@@ -53,7 +53,7 @@ class _GoneError(Exception):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Served:
+class RelayedChannel:
     """A channel of conda that the relay serves.
 
     Attributes:
@@ -87,7 +87,7 @@ class Relay:
         store: Store | None = None,
         promised: Promised | None = None,
         environ: Mapping[str, str] = MappingProxyType({}),
-        channels: Sequence[Served] = (),
+        channels: Sequence[RelayedChannel] = (),
     ) -> None:
         """Listen on the loopback.
 
@@ -283,9 +283,9 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             self.close_connection = True
             return
         with contextlib.suppress(OSError):
-            self._answer(Answer(status=502, headers={"Content-Type": "text/plain"}, body=error.what.encode()))
+            self._answer(RelayAnswer(status=502, headers={"Content-Type": "text/plain"}, body=error.what.encode()))
 
-    def _answer(self, answer: Answer) -> None:
+    def _answer(self, answer: RelayAnswer) -> None:
         if self._sent is not None and self._sent.begun:
             return
         self.send_response(answer.status)
@@ -298,14 +298,14 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         if self.command != "HEAD":
             self.wfile.write(answer.body)
 
-    def _obtain(self) -> Answer:
+    def _obtain(self) -> RelayAnswer:
         self._sent = None
         if not self.relay.admits(self.headers.get("Proxy-Authorization")):
             self.close_connection = True
-            return Answer(status=407, headers={"Proxy-Authenticate": 'Basic realm="tfprov"'})
+            return RelayAnswer(status=407, headers={"Proxy-Authenticate": 'Basic realm="tfprov"'})
         found = stand_ins.real(self.path, self.relay.veil)
         if found is None:
-            return Answer(status=403, body=b"this relay serves the indexes of one run only")
+            return RelayAnswer(status=403, body=b"this relay serves the indexes of one run only")
         kind, url = found
         asked = {name: self.headers[name] for name in _ASKED if name in self.headers}
         relay = self.relay
@@ -316,26 +316,26 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             return self._file(relay.signed.get(url, url), asked)
         known = self.relay.elsewhere(kind, url)
         if known is None:
-            return Answer(status=403, body=b"this is no index of this run")
+            return RelayAnswer(status=403, body=b"this is no index of this run")
         read = self._file if kind == "channel" else self._page
         return read(known[0], asked, elsewhere=known[1])
 
-    def _page(self, address: str, asked: Mapping[str, str], *, elsewhere: Sequence[str]) -> Answer:
+    def _page(self, address: str, asked: Mapping[str, str], *, elsewhere: Sequence[str]) -> RelayAnswer:
         """A page of an index, or of links."""
         ways, veil = self.relay.ways, self.relay.veil
 
-        def act(client: httpx.Client, page: str) -> tuple[Answer, Mapping[str, str]]:
+        def act(client: httpx.Client, page: str) -> tuple[RelayAnswer, Mapping[str, str]]:
             return page_answer(client, page, asked, ways, veil)
 
         answer, signed = ways.read(address, act, elsewhere=elsewhere)
         self.relay.signed.update(signed)
         return answer
 
-    def _file(self, url: str, asked: Mapping[str, str], *, elsewhere: Sequence[str] = ()) -> Answer:
+    def _file(self, url: str, asked: Mapping[str, str], *, elsewhere: Sequence[str] = ()) -> RelayAnswer:
         """A file, or the copy of its metadata that the index has."""
         stream = self._sent = _Stream(self)
 
-        def act(client: httpx.Client, address: str) -> Answer:
+        def act(client: httpx.Client, address: str) -> RelayAnswer:
             return self._part(client, address, asked, stream)
 
         answer = self.relay.ways.read(url, act, elsewhere=elsewhere, progress=lambda: stream.sent >> 16)
@@ -343,7 +343,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             self.relay.promised.keep(url.removesuffix(".metadata"), answer.body)
         return answer
 
-    def _part(self, client: httpx.Client, url: str, asked: Mapping[str, str], stream: _Stream) -> Answer:
+    def _part(self, client: httpx.Client, url: str, asked: Mapping[str, str], stream: _Stream) -> RelayAnswer:
         """A file or a range of one; what is small as a whole, everything else as it comes."""
         limits = METADATA if url.partition("?")[0].endswith(".metadata") else PAGE
         headers = {**asked, "Accept-Encoding": "identity", **stream.resumed}
@@ -351,15 +351,15 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         with response_to(client, address, method=self.command, headers=headers, auth=auth) as response:
             told = headers_of(response, TOLD_OF_FILES)
             if response.status_code in _PASSED_ON and not stream.begun:
-                return Answer(status=response.status_code, headers=told)
+                return RelayAnswer(status=response.status_code, headers=told)
             raise_for_status(response, url)
             size = length_of(response)
             if self.command == "HEAD":
-                return Answer(status=response.status_code, headers=told, size=size or 0)
+                return RelayAnswer(status=response.status_code, headers=told, size=size or 0)
             if not stream.begun and size is not None and size <= _BUFFERED:
-                return Answer(status=response.status_code, headers=told, body=body_of(response, url, limits))
+                return RelayAnswer(status=response.status_code, headers=told, body=body_of(response, url, limits))
             stream.carry(response, told)
-            return Answer(status=response.status_code)
+            return RelayAnswer(status=response.status_code)
 
 
 class _Stream:

@@ -32,7 +32,7 @@ TOLD_OF_FILES = (*_TOLD, "Accept-Ranges")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Answer:
+class RelayAnswer:
     """What the resolver is told.
 
     Attributes:
@@ -47,13 +47,13 @@ class Answer:
 
 def page_answer(
     client: httpx.Client, url: str, asked: Mapping[str, str], ways: Ways, veil: Veil
-) -> tuple[Answer, Mapping[str, str]]:
+) -> tuple[RelayAnswer, Mapping[str, str]]:
     """A page of an index, or of links, with stand-ins for its links; and its signed links by their unsigned ones."""
     network, address = ways.network, without_userinfo(url)
     headers = {**asked, "Accept-Encoding": "gzip"}
     with response_to(client, address, headers=headers, auth=network.auth(url)) as response:
         if response.status_code in (304, 404, 410):
-            return Answer(status=response.status_code, headers=headers_of(response, _TOLD)), {}
+            return RelayAnswer(status=response.status_code, headers=headers_of(response, _TOLD)), {}
         raise_for_status(response, url)
         body, kind, base = body_of(response, url), kind_of_page(response), str(response.url)
     told, there = headers_of(response, _TOLD), stand_ins.Base(url=base, allow_http=network.allow_http, veil=veil)
@@ -72,14 +72,14 @@ def page_answer(
     if there.signed:
         # A page that is kept would lead to addresses without their signatures.
         told = {**headers_of(response, ("Content-Type", "Date")), "Cache-Control": "no-store"}
-    return Answer(status=200, headers=told, body=page), there.signed
+    return RelayAnswer(status=200, headers=told, body=page), there.signed
 
 
-def metadata_answer(ways: Ways, url: str, asked: Mapping[str, str], store: Store | None) -> Answer:
+def metadata_answer(ways: Ways, url: str, asked: Mapping[str, str], store: Store | None) -> RelayAnswer:
     """The METADATA of a wheel whose index has no copy of it."""
     conditions = {name: value for name, value in asked.items() if name.startswith("If-") and name != "If-Range"}
 
-    def act(client: httpx.Client, address: str) -> Answer:
+    def act(client: httpx.Client, address: str) -> RelayAnswer:
         plain, auth = without_userinfo(address), ways.network.auth(address)
 
         def ask(headers: Mapping[str, str]) -> contextlib.AbstractContextManager[httpx.Response]:
@@ -91,7 +91,7 @@ def metadata_answer(ways: Ways, url: str, asked: Mapping[str, str], store: Store
         found = read_metadata(address, ask, conditions=conditions, receive=receive)
         # The file of a release does not change, whether its server says so or not.
         told = {"Cache-Control": _FRESH, **headers_of(found.response, _TOLD_OF_METADATA)}
-        return Answer(status=304 if found.unchanged else 200, headers=told, body=found.content)
+        return RelayAnswer(status=304 if found.unchanged else 200, headers=told, body=found.content)
 
     return ways.read(url, act)
 

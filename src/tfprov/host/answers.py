@@ -64,7 +64,7 @@ _EXHAUSTED = frozenset({errno.EMFILE, errno.ENFILE, errno.EAGAIN, errno.ENOMEM})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Answer:
+class InterpreterAnswer:
     """The answer of an interpreter about itself.
 
     Attributes:
@@ -85,7 +85,7 @@ class Answer:
     library: str
 
 
-def ask(path: Path, environ: Mapping[str, str], known: AnswerCache, *, is_last: bool) -> Answer:
+def ask(path: Path, environ: Mapping[str, str], known: AnswerCache, *, is_last: bool) -> InterpreterAnswer:
     """The answer of the interpreter at a path, from memory where its file is unchanged.
 
     Raises:
@@ -133,7 +133,7 @@ class CannotUseError(Exception):
     """An executable is not a Python that works; says why in a line."""
 
 
-def _ask(executable: Path, environ: Mapping[str, str]) -> tuple[Answer, str]:
+def _ask(executable: Path, environ: Mapping[str, str]) -> tuple[InterpreterAnswer, str]:
     """The answer of an executable, and the line that it printed."""
     # -I would say all of this in one letter, but Python 2.7 does not know it. The script drops the working directory.
     argv = (executable, "-E", "-s", "-S", "-B", "-c", _PROBE)
@@ -155,7 +155,7 @@ def _last_line(text: str) -> str:
     return "".join(character for character in lines[-1] if character.isprintable())[:200] if lines else ""
 
 
-def parse_answer(text: str) -> Answer | None:
+def parse_answer(text: str) -> InterpreterAnswer | None:
     """The answer in the output of the probe; None when the output is anything else than one whole answer."""
     fields = text.rstrip("\r\n").split("\t")
     if len(fields) != 11 or fields[0] != _MARK or fields[-1] != ".":
@@ -165,7 +165,7 @@ def parse_answer(text: str) -> Answer | None:
         return None
     kind, _, glibc = libc.partition(" ")
     try:
-        return Answer(
+        return InterpreterAnswer(
             version=version,
             implementation=implementation.lower(),
             bits=int(bits),

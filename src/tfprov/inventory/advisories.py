@@ -20,7 +20,7 @@ _MOST_NAMED = 10
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Found:
+class AdvisoryMatch:
     """An advisory that speaks of an installed package.
 
     Attributes:
@@ -55,8 +55,8 @@ class Audit:
         packages: how many packages were compared.
     """
 
-    found: tuple[Found, ...]
-    accepted: tuple[Found, ...]
+    found: tuple[AdvisoryMatch, ...]
+    accepted: tuple[AdvisoryMatch, ...]
     unused: tuple[str, ...]
     advisories: int
     newest: str
@@ -78,7 +78,7 @@ def audit(installed: Mapping[str, str], places: Sequence[Path], *, accepted: Seq
     Raises:
         TfprovError: `usage` when a place is not there or has none; `advisory-invalid` when some cannot be read.
     """
-    found: list[Found] = []
+    found: list[AdvisoryMatch] = []
     bad: list[str] = []
     count, newest = 0, ""
     for place in places:
@@ -161,7 +161,7 @@ def _parsed(content: bytes) -> Iterator[Mapping[str, object]]:
         yield entry
 
 
-def _matching(entry: Mapping[str, object], installed: Mapping[str, str]) -> Iterator[Found]:
+def _matching(entry: Mapping[str, object], installed: Mapping[str, str]) -> Iterator[AdvisoryMatch]:
     for affected in _dicts(entry.get("affected")):
         package = _dict(affected.get("package"))
         # An ecosystem may have a suffix behind a colon.
@@ -174,7 +174,7 @@ def _matching(entry: Mapping[str, object], installed: Mapping[str, str]) -> Iter
         here = _version(version)
         if here is None or not _is_affected(here, affected):
             continue
-        yield Found(
+        yield AdvisoryMatch(
             package=name,
             version=version,
             id=str(entry["id"]),
@@ -247,9 +247,9 @@ def _severity(entry: Mapping[str, object], affected: Mapping[str, object]) -> st
     return str(scores[-1].get("score", "")) if scores else ""
 
 
-def _merged(found: Iterable[Found]) -> tuple[Found, ...]:
+def _merged(found: Iterable[AdvisoryMatch]) -> tuple[AdvisoryMatch, ...]:
     """Advisories of several databases that name each other, as one; the first in the order of their ids speaks."""
-    merged: list[Found] = []
+    merged: list[AdvisoryMatch] = []
     for one in sorted(found, key=lambda each: (each.package, each.id)):
         names = {one.id, *one.aliases}
         same = [each for each in merged if each.package == one.package and names & {each.id, *each.aliases}]

@@ -22,7 +22,7 @@ _LIBRARY = re.compile(r"(?:nvidia/.*lib(?:64)?/|[^/]+\.libs/)(?P<name>[^/]+?)\.s
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Package:
+class InstalledPackage:
     """A package that is installed.
 
     Attributes:
@@ -79,7 +79,7 @@ class Component:
 
 
 def components(
-    installed: Iterable[Package], *, python_version: str, wheels: Mapping[str, Iterable[tuple[str, str]]]
+    installed: Iterable[InstalledPackage], *, python_version: str, wheels: Mapping[str, Iterable[tuple[str, str]]]
 ) -> tuple[Component, ...]:
     """The components of an environment, sorted by name.
 
@@ -98,7 +98,9 @@ def components(
     return tuple(_component(one, here, marker, wheels.get(one.name, ())) for one in packages)
 
 
-def _component(one: Package, here: set[str], marker: Mapping[str, str], wheels: Iterable[tuple[str, str]]) -> Component:
+def _component(
+    one: InstalledPackage, here: set[str], marker: Mapping[str, str], wheels: Iterable[tuple[str, str]]
+) -> Component:
     try:
         text = (one.metadata / "METADATA").read_text(encoding="utf-8", errors="replace")
     except OSError:
@@ -116,7 +118,7 @@ def _component(one: Package, here: set[str], marker: Mapping[str, str], wheels: 
     )
 
 
-def _came_in(one: Package, wheels: Iterable[tuple[str, str]]) -> str:
+def _came_in(one: InstalledPackage, wheels: Iterable[tuple[str, str]]) -> str:
     """The hash of the wheel whose tags are those that the package says; empty where none is."""
     try:
         text = (one.metadata / "WHEEL").read_text(encoding="utf-8", errors="replace")

@@ -12,7 +12,7 @@ from tfprov.inventory.components import Component, Library
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Subject:
+class DocumentSubject:
     """What the document is about.
 
     Attributes:
@@ -30,7 +30,7 @@ class Subject:
     made: str
 
 
-def document(subject: Subject, components: Sequence[Component]) -> dict[str, object]:
+def document(subject: DocumentSubject, components: Sequence[Component]) -> dict[str, object]:
     """The document."""
     root = f"environment:{subject.name}"
     interpreter = f"pkg:generic/cpython@{subject.python}"

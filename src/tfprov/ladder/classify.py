@@ -37,9 +37,9 @@ def classify_text(tool: str, text: str, returncode: int, *, what: str) -> Tfprov
     """
     # Its rules are needed only where something went wrong.
     from tfprov.diagnose.diagnose import diagnose_text
-    from tfprov.diagnose.records import Context
+    from tfprov.diagnose.records import LogContext
 
-    root = diagnose_text(text, Context(tool=tool, returncode=returncode)).root
+    root = diagnose_text(text, LogContext(tool=tool, returncode=returncode)).root
     if root is None:
         ended = f"`{tool}` ended with status {returncode}"
         return TfprovError("install-failed", what, evidence=(ended, *_tail(text, _EVIDENCE_LINES - 1)))

@@ -16,7 +16,7 @@ from tfprov.adopt.asked import asked
 from tfprov.adopt.find import environments_below
 from tfprov.adopt.judge import findings, tensorflow_of
 from tfprov.adopt.read import index_of, read, runs_this
-from tfprov.adopt.records import Asked, Found, VersionChange
+from tfprov.adopt.records import Asked, ForeignEnvironment, VersionChange
 from tfprov.adopt.relax import changes, relaxed
 from tfprov.adopt.text import adopted_from, profile_text, without_path
 from tfprov.contents import content_of, text_of
@@ -62,7 +62,7 @@ class Asking:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Subject:
+class AdoptionSubject:
     """An environment, and the profile that is to ask for it.
 
     Attributes:
@@ -70,7 +70,7 @@ class Subject:
     """
 
     asking: Asking
-    found: Found
+    found: ForeignEnvironment
     profile: Path
 
     @property
@@ -100,7 +100,7 @@ class Adoption:
         kept: generation that the old environment is kept as; None when it stands where it stood.
     """
 
-    found: Found
+    found: ForeignEnvironment
     findings: tuple[Defect, ...]
     wanted: Asked
     changes: tuple[VersionChange, ...]
@@ -119,7 +119,7 @@ class Surveyed:
         refusal: why it cannot be adopted in its place; empty when it can.
     """
 
-    found: Found
+    found: ForeignEnvironment
     findings: tuple[Defect, ...]
     refusal: str = ""
 
@@ -163,7 +163,7 @@ def adopt(asking: Asking, emit: Emit) -> Adoption:
     refuse_existing(profile)
     emit(Note(text=f"reading {found.root}", level="detail"))
     wrong = findings(found)
-    settled = settle(Subject(asking=asking, found=found, profile=profile), emit)
+    settled = settle(AdoptionSubject(asking=asking, found=found, profile=profile), emit)
     lock = profile.with_name(settled.lock_name)
     refuse_existing(lock)
     # A profile without its lock is whole: `up` makes one.
@@ -172,7 +172,7 @@ def adopt(asking: Asking, emit: Emit) -> Adoption:
     return adoption(found, wrong, settled, profile)
 
 
-def adoption(found: Found, wrong: tuple[Defect, ...], settled: Settled, profile: Path) -> Adoption:
+def adoption(found: ForeignEnvironment, wrong: tuple[Defect, ...], settled: Settled, profile: Path) -> Adoption:
     """What was found, and what was written for it."""
     return Adoption(
         found=found,
@@ -213,7 +213,7 @@ def survey(folder: Path, *, environ: Mapping[str, str], emit: Emit) -> tuple[Sur
     return tuple(told)
 
 
-def refusal(found: Found) -> str:
+def refusal(found: ForeignEnvironment) -> str:
     """Why an environment is not replaced where it stands; empty when it may be."""
     if found.kind == "interpreter":
         return "it is the folder of an interpreter, which other programs use"
@@ -222,7 +222,7 @@ def refusal(found: Found) -> str:
     return "tfprov itself runs from it" if runs_this(found.root) else ""
 
 
-def look(asking: Asking) -> Found:
+def look(asking: Asking) -> ForeignEnvironment:
     """What the environment is.
 
     Raises:
@@ -232,7 +232,7 @@ def look(asking: Asking) -> Found:
     return read(asking.path, home=Path(home) if home else None)
 
 
-def place_of_profile(asking: Asking, found: Found) -> Path:
+def place_of_profile(asking: Asking, found: ForeignEnvironment) -> Path:
     """The file to write the profile to: in the folder of the project that the environment belongs to, else here."""
     if asking.output is not None:
         return asking.output
@@ -259,7 +259,7 @@ def refuse_existing(path: Path) -> None:
         raise TfprovError("usage", f"there is no folder `{path.parent}`")
 
 
-def settle(subject: Subject, emit: Emit) -> Settled:
+def settle(subject: AdoptionSubject, emit: Emit) -> Settled:
     """Ask for what was there, and for less and less of it until it can be had.
 
     Raises:
@@ -271,7 +271,7 @@ def settle(subject: Subject, emit: Emit) -> Settled:
     return settle_for(subject, wanted, emit)
 
 
-def settle_for(subject: Subject, wanted: Asked, emit: Emit) -> Settled:
+def settle_for(subject: AdoptionSubject, wanted: Asked, emit: Emit) -> Settled:
     """The same, beginning with what is given."""
     while True:
         text = profile_text(wanted, name=subject.name, place=str(subject.found.root))
@@ -286,13 +286,13 @@ def settle_for(subject: Subject, wanted: Asked, emit: Emit) -> Settled:
             wanted = less
 
 
-def settled_already(subject: Subject, emit: Emit) -> Settled:
+def settled_already(subject: AdoptionSubject, emit: Emit) -> Settled:
     """What an earlier `adopt` wrote, as the user may have changed it since."""
     text = without_path(text_of(subject.profile))
     return _settled(subject, subject.wanted(), text, emit, keep=True)
 
 
-def _settled(subject: Subject, wanted: Asked, text: str, emit: Emit, *, keep: bool = False) -> Settled:
+def _settled(subject: AdoptionSubject, wanted: Asked, text: str, emit: Emit, *, keep: bool = False) -> Settled:
     """A profile with the lock that it gets; `keep` when the lock beside it counts."""
     lock_name = backend_of(wanted.kind).lock_name(subject.name)
     with temporary("adopt") as work:
@@ -310,7 +310,7 @@ def _settled(subject: Subject, wanted: Asked, text: str, emit: Emit, *, keep: bo
         )
 
 
-def request_of(subject: Subject, wanted: Asked, text: str, lock: Path | None = None) -> Request:
+def request_of(subject: AdoptionSubject, wanted: Asked, text: str, lock: Path | None = None) -> Request:
     """A request about a profile that is not written yet."""
     return Request(
         profile=str(subject.profile),
@@ -322,7 +322,7 @@ def request_of(subject: Subject, wanted: Asked, text: str, lock: Path | None = N
     )
 
 
-def _changes(wanted: Asked, found: Found, answer: Locked) -> tuple[VersionChange, ...]:
+def _changes(wanted: Asked, found: ForeignEnvironment, answer: Locked) -> tuple[VersionChange, ...]:
     lock = answer.lock
     after = {one.name: one.version for one in lock.files}
     # A folder has the version that it has; the lock does not name it.

@@ -20,7 +20,7 @@ from tfprov.bundle.records import (
     WHEELS,
     BundledPython,
     Manifest,
-    Served,
+    ServedPlatform,
     Tool,
     identity,
 )
@@ -47,7 +47,7 @@ from tfprov.profile.records import Loaded, PlatformName
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Wanted:
+class BundleRequest:
     """What kind of bundle.
 
     Attributes:
@@ -91,14 +91,14 @@ class _Parts:
     """
 
     loaded: Loaded
-    served: tuple[Served, ...]
+    served: tuple[ServedPlatform, ...]
     wheels: Mapping[str, Path]
     kits: tuple[Kit, ...]
     python: interpreters.Archived | None
     notes: tuple[str, ...]
 
 
-def bundle(request: Request, wanted: Wanted, emit: Emit) -> Bundled:
+def bundle(request: Request, wanted: BundleRequest, emit: Emit) -> Bundled:
     """Write everything that a machine without network needs for the environment of a profile.
 
     Raises:
@@ -138,7 +138,7 @@ def bundle(request: Request, wanted: Wanted, emit: Emit) -> Bundled:
                 return _written(context, locked.lock, wanted, parts, base=base, fetched=fetched)
 
 
-def _prepared(request: Request, wanted: Wanted, work: Path, emit: Emit) -> tuple[Loaded, Context]:
+def _prepared(request: Request, wanted: BundleRequest, work: Path, emit: Emit) -> tuple[Loaded, Context]:
     """The profile as the target will have it, and the run that decides for it.
 
     What needs a GPU is proved on the target: to decide and to fetch, none has to be here.
@@ -174,7 +174,9 @@ def _prepared(request: Request, wanted: Wanted, work: Path, emit: Emit) -> tuple
     return loaded, context
 
 
-def _served(facts: Facts, lock: Lock, also: Sequence[PlatformName]) -> list[tuple[Served, tuple[LockedFile, ...]]]:
+def _served(
+    facts: Facts, lock: Lock, also: Sequence[PlatformName]
+) -> list[tuple[ServedPlatform, tuple[LockedFile, ...]]]:
     """What each platform needs of the lock: for this one, and for those that were asked for.
 
     Raises:
@@ -195,7 +197,7 @@ def _served(facts: Facts, lock: Lock, also: Sequence[PlatformName]) -> list[tupl
                 raise
             target = lock.target
         files = tuple({file.sha256: file for file in chosen}.values())
-        served = Served(
+        served = ServedPlatform(
             platform=name,
             python=target.python,
             package=target.package,
@@ -256,7 +258,7 @@ def _fetched(context: Context, machine: Machine, files: Sequence[LockedFile]) ->
 
 
 def _python(
-    context: Context, locked: Locked, wanted: Wanted, work: Path
+    context: Context, locked: Locked, wanted: BundleRequest, work: Path
 ) -> tuple[interpreters.Archived | None, tuple[str, ...]]:
     """The interpreter of the environment in an archive, where that was asked for and can be; else why not."""
     if not wanted.with_python:
@@ -277,7 +279,7 @@ def _python(
 
 
 def _written(
-    context: Context, locked: Lock, wanted: Wanted, parts: _Parts, *, base: Bundle | None, fetched: int
+    context: Context, locked: Lock, wanted: BundleRequest, parts: _Parts, *, base: Bundle | None, fetched: int
 ) -> Bundled:
     name = parts.loaded.profile.name
     profile, lock = f"{PROFILE}/{name}.toml", f"{PROFILE}/{file_name(name)}"

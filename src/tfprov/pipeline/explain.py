@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tfprov.contents import text_of
-from tfprov.diagnose.records import Context, Diagnosis, ProfileChange
+from tfprov.diagnose.records import Diagnosis, LogContext, ProfileChange
 from tfprov.errors import TfprovError
 from tfprov.profile.edit import difference, edited
 
@@ -21,13 +21,13 @@ if TYPE_CHECKING:
 _FILES = frozenset({"network.ca-bundle", "python.path"})
 
 
-def here(*, root: Path = Path("/")) -> Context:
+def here(*, root: Path = Path("/")) -> LogContext:
     """What a look costs nothing for: for a log that was piped in, and so was printed on this machine."""
     names = {"Linux": "linux", "Darwin": "macos", "Windows": "windows"}
     system = names.get(platform.system())
     musl = system == "linux" and any((root / "lib").glob("ld-musl-*"))
     driver = system == "linux" and (root / "proc/driver/nvidia/version").exists()
-    return Context(
+    return LogContext(
         system=system,
         machine=platform.machine().lower().replace("amd64", "x86_64") or None,
         libc="musl" if musl else None,
@@ -37,7 +37,7 @@ def here(*, root: Path = Path("/")) -> Context:
     )
 
 
-def with_facts(context: Context, facts: Facts) -> Context:
+def with_facts(context: LogContext, facts: Facts) -> LogContext:
     """The context with all that the facts of a machine say."""
     libc, driver = facts.libc.value, facts.driver.value
     flags = facts.cpu_flags.value
@@ -55,7 +55,7 @@ def with_facts(context: Context, facts: Facts) -> Context:
     )
 
 
-def with_profile(context: Context, loaded: Loaded) -> Context:
+def with_profile(context: LogContext, loaded: Loaded) -> LogContext:
     """The context with what a profile asks for."""
     wish = loaded.profile.tensorflow
     accelerator = None if wish.accelerator == "auto" else wish.accelerator

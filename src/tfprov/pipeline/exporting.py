@@ -24,8 +24,7 @@ from tfprov.envs.manifest import listed
 from tfprov.envs.records import Generation, Seal
 from tfprov.errors import TfprovError
 from tfprov.export import archive, modulefile, oci
-from tfprov.export.tree import MOMENT, Member, members
-from tfprov.export.tree import Environment as Exported
+from tfprov.export.tree import MOMENT, ExportedEnvironment, TreeMember, members
 from tfprov.pipeline.backends.choose import lock_of
 from tfprov.pipeline.environments import find, in_use
 from tfprov.pipeline.variables import Changes, changes
@@ -42,7 +41,7 @@ _MODULES = Product(what="a modulefile", is_ours=lambda stream: b"made by tfprov"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Wanted:
+class ExportRequest:
     """What is to be made.
 
     Attributes:
@@ -83,7 +82,7 @@ class Made:
     left: tuple[str, ...]
 
 
-def export(profile: str, wanted: Wanted, *, cwd: Path, environ: Mapping[str, str]) -> Made:
+def export(profile: str, wanted: ExportRequest, *, cwd: Path, environ: Mapping[str, str]) -> Made:
     """Make it of the generation in use, which is not deleted meanwhile; the target appears whole or not at all.
 
     Args:
@@ -122,7 +121,7 @@ def export(profile: str, wanted: Wanted, *, cwd: Path, environ: Mapping[str, str
             python = work / "python"
             moved = interpreters.copy(Path(os.path.realpath(seal.python)), python, environ=environ)
             needs, executable = moved.needs, moved.executable
-        exported = Exported(
+        exported = ExportedEnvironment(
             root=generation.path,
             names=_names(environment, generation, seal),
             files=tuple(path for path in listed(generation.path) if not _OWN.fullmatch(path)),
@@ -138,7 +137,7 @@ def export(profile: str, wanted: Wanted, *, cwd: Path, environ: Mapping[str, str
     return Made(path=wanted.output, digest=digest, size=_size(wanted.output), prefix=prefix, needs=needs, left=left)
 
 
-def _check(wanted: Wanted) -> None:
+def _check(wanted: ExportRequest) -> None:
     if wanted.prefix and not _PREFIX.fullmatch(wanted.prefix):
         raise TfprovError(
             "usage",
@@ -219,7 +218,7 @@ def _notes(environment: Environment, seal: Seal) -> dict[str, bytes]:
     return notes
 
 
-def _relocated(told: Changes, exported: Exported, left: tuple[str, ...]) -> Changes:
+def _relocated(told: Changes, exported: ExportedEnvironment, left: tuple[str, ...]) -> Changes:
     def there(text: str) -> str:
         for name in exported.names:
             text = text.replace(name, exported.prefix)
@@ -230,7 +229,7 @@ def _relocated(told: Changes, exported: Exported, left: tuple[str, ...]) -> Chan
 
 
 def _write(
-    wanted: Wanted, tree: list[Member], told: Changes, *, environment: Environment, seal: Seal, work: Path
+    wanted: ExportRequest, tree: list[TreeMember], told: Changes, *, environment: Environment, seal: Seal, work: Path
 ) -> str:
     """Write it beside its place, then put it there; its digest."""
     is_archive = wanted.output.name.endswith(".tar")
@@ -270,16 +269,16 @@ def _described(environment: Environment, seal: Seal, told: Changes) -> oci.Descr
     )
 
 
-def _files_of(layout: Path) -> list[Member]:
+def _files_of(layout: Path) -> list[TreeMember]:
     return [
-        Member(
+        TreeMember(
             path=path.relative_to(layout).as_posix(), source=None if path.is_dir() else path, is_folder=path.is_dir()
         )
         for path in sorted(layout.rglob("*"))
     ]
 
 
-def _squash(tree: list[Member], target: Path, pipe: Path) -> None:
+def _squash(tree: list[TreeMember], target: Path, pipe: Path) -> None:
     """Write a file system of a tree, which goes through a pipe: the archive is nowhere on the disk."""
     os.mkfifo(pipe)
     target.unlink()
@@ -311,7 +310,7 @@ def _size(path: Path) -> int:
     return path.stat().st_size
 
 
-def _module(environment: Environment, seal: Seal, wanted: Wanted, told: Changes) -> Made:
+def _module(environment: Environment, seal: Seal, wanted: ExportRequest, told: Changes) -> Made:
     what = f"TensorFlow {seal.tensorflow} on Python {seal.python_version}: {environment.owner.name} (made by tfprov)"
     templates = {name: text for name, text in told.templates.items() if _REFERENCE.search(text)}
     module = modulefile.Module(what=what, path=told.path, values=told.values, templates=templates)

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from tfprov import trees
 from tfprov.adopt.judge import findings, tensorflow_of
-from tfprov.adopt.records import Asked, Found
+from tfprov.adopt.records import Asked, ForeignEnvironment
 from tfprov.adopt.relax import relaxed
 from tfprov.contents import content_of
 from tfprov.envs import takeover
@@ -28,9 +28,9 @@ from tfprov.lock.records import Target
 from tfprov.paths import temporary, write_atomic
 from tfprov.pipeline.adopting import (
     Adoption,
+    AdoptionSubject,
     Asking,
     Settled,
-    Subject,
     adopted,
     adoption,
     look,
@@ -64,7 +64,7 @@ def adopt_in_place(asking: Asking, emit: Emit) -> Adoption:
     if found.named != found.root:
         emit(Note(text=f"`{found.named}` leads to `{found.root}`: that is what is replaced"))
     wrong = findings(found)
-    subject = Subject(asking=asking, found=found, profile=profile)
+    subject = AdoptionSubject(asking=asking, found=found, profile=profile)
     settled = settled_already(subject, emit) if is_again else settle(subject, emit)
     if not is_again:
         refuse_existing(profile.with_name(settled.lock_name))
@@ -87,7 +87,7 @@ def adopt_in_place(asking: Asking, emit: Emit) -> Adoption:
     return replace(adoption(found, wrong, settled, profile), text=text, outcome=outcome, kept=kept.path)
 
 
-def refuse_what_others_need(found: Found) -> None:
+def refuse_what_others_need(found: ForeignEnvironment) -> None:
     """Make sure that an environment belongs to one project, and that tfprov does not stand in it.
 
     Raises:
@@ -119,7 +119,7 @@ def refuse_running(root: Path, *, force: bool) -> None:
         )
 
 
-def _proved(subject: Subject, settled: Settled, work: Path, emit: Emit) -> tuple[Settled, Outcome]:
+def _proved(subject: AdoptionSubject, settled: Settled, work: Path, emit: Emit) -> tuple[Settled, Outcome]:
     """A verified environment in tfprov's own folder; with fewer pins where what was there does not work."""
     found = subject.found
     while True:
@@ -154,7 +154,7 @@ def _leave_nothing(environment: Environment) -> None:
             trees.delete(environment.remove())
 
 
-def _exchanged(context: Context, found: Found) -> tuple[Generation, Generation]:
+def _exchanged(context: Context, found: ForeignEnvironment) -> tuple[Generation, Generation]:
     """The old environment as it is kept, and the new one at its path."""
     environment = context.environment
     generation = environment.active()
@@ -167,7 +167,7 @@ def _exchanged(context: Context, found: Found) -> tuple[Generation, Generation]:
     return kept, environment.reseal(generation, seal)
 
 
-def _seal(found: Found) -> Seal:
+def _seal(found: ForeignEnvironment) -> Seal:
     tensorflow = tensorflow_of(found)
     version = tensorflow.version if tensorflow else ""
     return Seal(

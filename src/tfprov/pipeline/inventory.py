@@ -10,7 +10,7 @@ from tfprov.envs.integrity import installed
 from tfprov.envs.records import Generation
 from tfprov.errors import TfprovError
 from tfprov.inventory import advisories, cyclonedx
-from tfprov.inventory.components import Component, Package, components
+from tfprov.inventory.components import Component, InstalledPackage, components
 from tfprov.pipeline.backends.choose import lock_of
 from tfprov.pipeline.environments import find, verified
 
@@ -26,10 +26,11 @@ def bill_of_materials(profile: str, *, cwd: Path, environ: Mapping[str, str]) ->
     if seal is None:
         raise TfprovError("internal", "an active generation has no seal")
     packages = [
-        Package(name=one.name, version=one.version, metadata=one.metadata) for one in installed(generation.path)
+        InstalledPackage(name=one.name, version=one.version, metadata=one.metadata)
+        for one in installed(generation.path)
     ]
     found = components(packages, python_version=seal.python_version, wheels=_wheels(environment, seal.kind))
-    subject = cyclonedx.Subject(
+    subject = cyclonedx.DocumentSubject(
         name=environment.owner.name,
         version=seal.tensorflow,
         python=seal.python_version,

@@ -13,7 +13,7 @@ from packaging.utils import canonicalize_name
 from packaging.version import Version
 
 from tfprov.distributions import TENSORFLOWS, kind_of
-from tfprov.plan.records import Constraint, Decision, Setting
+from tfprov.plan.records import Constraint, Decision, RequiredVariable
 from tfprov.plan.versions import published
 from tfprov.structured import toml_of
 
@@ -142,12 +142,12 @@ def of_python(rows: Sequence[Break], python: str) -> tuple[Break, ...]:
     return tuple(row for row in rows if not row.python or _within(python, row.python))
 
 
-def settings(rows: Sequence[Break]) -> tuple[Setting, ...]:
+def settings(rows: Sequence[Break]) -> tuple[RequiredVariable, ...]:
     """The variables that rows need, the first that sets one counts."""
-    found: dict[str, Setting] = {}
+    found: dict[str, RequiredVariable] = {}
     for row in rows:
         for name, value in row.variables.items():
-            found.setdefault(name, Setting(name=name, value=value, why=f"`{row.package}`: {row.why}"))
+            found.setdefault(name, RequiredVariable(name=name, value=value, why=f"`{row.package}`: {row.why}"))
     return tuple(found.values())
 
 

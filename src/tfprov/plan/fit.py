@@ -277,7 +277,7 @@ def _conflict(
     if found is not None:
         needs_it = "" if found.bound == release else f"it needs `{found.bound}`, and "
         return Refusal(code="resolver-conflict", why=f"{needs_it}{found.where} asks for `{found.asked}`")
-    place = versions.Place(
+    place = versions.VersionContext(
         release=candidate.version,
         platform=context.platform,
         minor=int(python.split(".")[1]),

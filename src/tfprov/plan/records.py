@@ -141,7 +141,7 @@ class Constraint:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Setting:
+class RequiredVariable:
     """A variable that a package needs in the environment, and why."""
 
     name: str
@@ -158,7 +158,7 @@ class Decision:
     constraints: tuple[Constraint, ...] = ()
     also: tuple[Constraint, ...] = ()
     """Packages that this release, or another package, needs and does not bring by itself."""
-    variables: tuple[Setting, ...] = ()
+    variables: tuple[RequiredVariable, ...] = ()
     without: tuple[Constraint, ...] = ()
     """Packages that are left out although another one asks for them."""
 

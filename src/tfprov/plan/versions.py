@@ -111,7 +111,7 @@ class Missing:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Place:
+class VersionContext:
     """What a version must go with.
 
     Attributes:
@@ -128,7 +128,7 @@ class Place:
 
 
 @lru_cache(maxsize=8192)
-def missing(project: str, specifier: str, place: Place) -> Missing | None:
+def missing(project: str, specifier: str, place: VersionContext) -> Missing | None:
     """What speaks against a range of versions: that none goes with the release, was out yet, or has a wheel.
 
     Args:

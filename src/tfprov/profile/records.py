@@ -30,7 +30,7 @@ from tfprov.profile.values import (
     environment_name,
 )
 from tfprov.secret import looks_secret
-from tfprov.wants.records import Folder
+from tfprov.wants.records import LocalProject
 
 PlatformName = Literal["linux-x86_64", "linux-aarch64", "windows-amd64", "macos-arm64", "macos-x86_64"]
 RungName = Literal["patient", "other-route", "other-source", "fresh", "other-installer", "other-release", "repair"]
@@ -287,7 +287,7 @@ class Loaded(BaseModel):
     hashes: Mapping[str, tuple[str, ...]] = {}
     preferred: tuple[tuple[str, str], ...] = ()
     notes: tuple[str, ...] = ()
-    folders: tuple[Folder, ...] = ()
+    folders: tuple[LocalProject, ...] = ()
 
     @property
     def folder(self) -> Path:

@@ -14,7 +14,7 @@ from tfprov.report.text import outcome
 from tfprov.words import count, quoted
 
 if TYPE_CHECKING:
-    from tfprov.adopt.records import Beside, Found, VersionChange
+    from tfprov.adopt.records import Beside, ForeignEnvironment, VersionChange
     from tfprov.pipeline.adopting import Adoption, Surveyed
     from tfprov.report.documents import Document
 
@@ -56,7 +56,7 @@ def text(result: Adoption) -> str:
     return redact("\n".join(lines))
 
 
-def what(found: Found) -> str:
+def what(found: ForeignEnvironment) -> str:
     """An environment in a few words."""
     makers = {"conda": "a conda environment", "interpreter": "the packages of an interpreter"}
     kind = makers.get(found.maker, f"an environment made by {found.maker}")
@@ -131,7 +131,7 @@ def survey_document(surveyed: Sequence[Surveyed]) -> Document:
     }
 
 
-def found_document(found: Found) -> Document:
+def found_document(found: ForeignEnvironment) -> Document:
     """An environment that somebody else made."""
     return {
         "path": found.named,

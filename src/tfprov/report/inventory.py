@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from tfprov.errors import TfprovError
-from tfprov.inventory.advisories import Audit, Found
+from tfprov.inventory.advisories import AdvisoryMatch, Audit
 from tfprov.products import Product
 from tfprov.structured import json_of
 from tfprov.words import count
@@ -54,7 +54,7 @@ def audited(name: str, found: Audit) -> str:
     return "\n".join(lines)
 
 
-def _lines(one: Found) -> list[str]:
+def _lines(one: AdvisoryMatch) -> list[str]:
     severity = f"  ({one.severity})" if one.severity else ""
     lines = [f"  {one.package} {one.version}: {_names(one)}{severity}"]
     if one.summary:
@@ -63,7 +63,7 @@ def _lines(one: Found) -> list[str]:
     return lines
 
 
-def _names(one: Found) -> str:
+def _names(one: AdvisoryMatch) -> str:
     return f"{one.id} ({', '.join(one.aliases)})" if one.aliases else one.id
 
 

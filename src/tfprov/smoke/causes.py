@@ -15,7 +15,7 @@ from tfprov.process import Finished
 
 # The rules are needed only where something went wrong, and take a fifth of a second to load.
 if TYPE_CHECKING:
-    from tfprov.diagnose.records import Context, Finding
+    from tfprov.diagnose.records import Finding, LogContext
 
 # A leg runs offline in a finished environment: what its text says of networks and resolvers is not a cause.
 _OF_A_LEG = frozenset({Group.INTERPRETER, Group.PLATFORM, Group.MACHINE, Group.PYTHON_DEPS, Group.GPU, Group.SMOKE})
@@ -52,10 +52,10 @@ def of_exceptions(chain: Sequence[Raised], otherwise: str, *, accelerator: str =
         otherwise: the code when nothing in the chain is recognised.
         accelerator: what the smoke test was asked for.
     """
-    from tfprov.diagnose.records import Context
+    from tfprov.diagnose.records import LogContext
 
     # What was raised is a fault even where nobody asked for a GPU.
-    context = Context(accelerator=None if accelerator in ("auto", "cpu") else accelerator)
+    context = LogContext(accelerator=None if accelerator in ("auto", "cpu") else accelerator)
     for raised in reversed(chain):
         found = _cause(str(raised), context, _OF_A_LEG)
         if found is not None:
@@ -65,7 +65,7 @@ def of_exceptions(chain: Sequence[Raised], otherwise: str, *, accelerator: str =
 
 def of_death(finished: Finished) -> tuple[str, str]:
     """Failure code and evidence of a probe that ended without saying so."""
-    from tfprov.diagnose.records import Context
+    from tfprov.diagnose.records import LogContext
 
     words = last_words(finished.stderr or finished.stdout)
     if finished.timed_out or _watchdog(finished):
@@ -77,7 +77,7 @@ def of_death(finished: Finished) -> tuple[str, str]:
     elif status >= 0xC0000000:
         code, head = "probe-crashed", f"ended by Windows with status 0x{status:08X}"
     said = "\n".join(line for line in finished.stderr.splitlines() if _FATAL.match(line))
-    found = _cause(said, Context(returncode=finished.returncode), _OF_A_LEG)
+    found = _cause(said, LogContext(returncode=finished.returncode), _OF_A_LEG)
     if found is not None:
         code, head = found.code, f"{head}: {found.evidence[0].text}" if found.evidence else found.what
     return code, _block(head, words)
@@ -94,9 +94,9 @@ def of_missing_gpus(log: str, *, accelerator: str, cuda_build: bool | None, plac
     """
     if cuda_build is False:
         return "wheel-without-cuda", "`tf.sysconfig.get_build_info()` says that this build has no CUDA"
-    from tfprov.diagnose.records import Context
+    from tfprov.diagnose.records import LogContext
 
-    context = Context(
+    context = LogContext(
         accelerator="cuda" if accelerator == "auto" else accelerator,
         container=place if place == "container" else None,
         wsl=place == "wsl",
@@ -115,7 +115,7 @@ def last_words(text: str, lines: int = 25) -> str:
     return "\n".join(telling_lines(text, lines))
 
 
-def _cause(text: str, context: Context, groups: frozenset[Group]) -> Finding | None:
+def _cause(text: str, context: LogContext, groups: frozenset[Group]) -> Finding | None:
     """The first cause of these groups that a text tells, the one nearest to the root."""
     from tfprov.diagnose.diagnose import diagnose_text
 

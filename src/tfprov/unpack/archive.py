@@ -14,7 +14,7 @@ from collections.abc import Iterable, Sequence
 from typing import BinaryIO, NamedTuple
 
 from tfprov.paths import plain
-from tfprov.unpack.records import Member
+from tfprov.unpack.records import ArchiveMember
 
 LOCAL = struct.Struct("<4s5H3L2H")
 """The fixed part of a local header (APPNOTE.TXT, 4.3.7)."""
@@ -62,7 +62,7 @@ class Local(NamedTuple):
         return not self.flags & _AT_THE_END
 
 
-def members(stream: BinaryIO) -> tuple[Member, ...]:
+def members(stream: BinaryIO) -> tuple[ArchiveMember, ...]:
     """The files in an archive, in the order of their places in it. Folders are made as they are needed.
 
     Raises:
@@ -112,7 +112,7 @@ def rest_of_header(head: bytes) -> int:
     return int(named) + int(more)
 
 
-def check_local(local: Local, member: Member) -> None:
+def check_local(local: Local, member: ArchiveMember) -> None:
     """Make sure that a local header says the same as the central directory.
 
     Raises:
@@ -141,7 +141,7 @@ def decoded(local: Local) -> str:
         raise RefusedError("a name is not UTF-8") from error
 
 
-def from_local(local: Local, offset: int) -> Member:
+def from_local(local: Local, offset: int) -> ArchiveMember:
     """What a local header alone says of a file or folder; the name of a folder ends with a slash.
 
     Raises:
@@ -153,7 +153,7 @@ def from_local(local: Local, offset: int) -> Member:
     check_name(name.removesuffix("/"))
     if local.method not in _METHODS:
         raise UnusualError(f"`{name}` is compressed in a way that wheels are not")
-    return Member(name, offset, _METHODS[local.method], local.crc, local.packed, local.size)
+    return ArchiveMember(name, offset, _METHODS[local.method], local.crc, local.packed, local.size)
 
 
 def check_name(name: str) -> None:
@@ -203,7 +203,7 @@ def _is_folder(one: zipfile.ZipInfo) -> bool:
     return one.orig_filename.endswith("/")
 
 
-def _member(one: zipfile.ZipInfo) -> Member:
+def _member(one: zipfile.ZipInfo) -> ArchiveMember:
     # Not `filename`, which ends at a zero byte and is changed on Windows.
     name = one.orig_filename
     check_name(name)
@@ -216,7 +216,7 @@ def _member(one: zipfile.ZipInfo) -> Member:
         raise RefusedError(f"`{name}` is a link or a device")
     executable = stat.S_ISREG(mode) and bool(mode & 0o111)
     deflated = _METHODS[one.compress_type]
-    return Member(name, one.header_offset, deflated, one.CRC, one.compress_size, one.file_size, executable)
+    return ArchiveMember(name, one.header_offset, deflated, one.CRC, one.compress_size, one.file_size, executable)
 
 
 def _long_sizes(extra: bytes, packed: int, size: int) -> tuple[int, int]:

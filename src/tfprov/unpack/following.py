@@ -19,7 +19,7 @@ from typing import Protocol
 from tfprov.unpack import archive
 from tfprov.unpack.archive import LOCAL, RefusedError
 from tfprov.unpack.members import File, Written, extract
-from tfprov.unpack.records import Member
+from tfprov.unpack.records import ArchiveMember
 
 _POLL_SECONDS = 0.04
 """Long enough that a dozen threads which wait cost nothing, and short beside what arrives meanwhile."""
@@ -132,10 +132,10 @@ class Following:
             self._wait_a_little()
         return prefix
 
-    def _walk(self, tasks: list[Future[None]]) -> Iterator[Member]:
+    def _walk(self, tasks: list[Future[None]]) -> Iterator[ArchiveMember]:
         """Each member as soon as its header is here; its content is written by others."""
         offset = 0
-        share: list[Member] = []
+        share: list[ArchiveMember] = []
 
         def hand_over() -> None:
             nonlocal share
@@ -183,7 +183,7 @@ class Following:
             os.makedirs(f"{self.root}/{folder}", exist_ok=True)  # noqa: PTH103 - as many as there are folders
             self._folders.add(folder)
 
-    def _write(self, share: Sequence[Member]) -> None:
+    def _write(self, share: Sequence[ArchiveMember]) -> None:
         for member in share:
             self._check()
             try:
@@ -193,7 +193,7 @@ class Following:
                 raise
             self.written[member.name] = written
 
-    def _compare(self, followed: Sequence[Member]) -> tuple[Member, ...]:
+    def _compare(self, followed: Sequence[ArchiveMember]) -> tuple[ArchiveMember, ...]:
         """What the central directory names and was not followed, if it says the same of what was."""
         with os.fdopen(os.dup(self.source.descriptor), "rb") as stream:
             listed = archive.members(stream)

@@ -13,7 +13,7 @@ from typing import NamedTuple, Protocol
 from tfprov.renames import open_shared
 from tfprov.unpack.archive import LOCAL, RefusedError, check_local, local_header
 from tfprov.unpack.inflate import InflateError, crc32, inflater
-from tfprov.unpack.records import Member
+from tfprov.unpack.records import ArchiveMember
 
 _WRITE = 64 * 1024
 """Bytes that are written at once: for more the kernel takes memory in large blocks, see `docs/network.md`."""
@@ -82,7 +82,7 @@ class Written(NamedTuple):
     mtime: int
 
 
-def extract(source: ArchiveBytes, member: Member, target: str, *, going: Callable[[int], None]) -> Written:
+def extract(source: ArchiveBytes, member: ArchiveMember, target: str, *, going: Callable[[int], None]) -> Written:
     """Write a member to a file that does not exist.
 
     Args:
@@ -123,14 +123,14 @@ def extract(source: ArchiveBytes, member: Member, target: str, *, going: Callabl
     return Written(status.st_size, status.st_mtime_ns)
 
 
-def _write_at_once(handle: int, packed: bytes, member: Member) -> None:
+def _write_at_once(handle: int, packed: bytes, member: ArchiveMember) -> None:
     content = _Content(handle, member)
     content.take(packed)
     content.end()
 
 
 def _write_in_pieces(
-    handle: int, source: ArchiveBytes, member: Member, start: int, going: Callable[[int], None]
+    handle: int, source: ArchiveBytes, member: ArchiveMember, start: int, going: Callable[[int], None]
 ) -> None:
     content = _Content(handle, member)
     position, end = start, start + member.packed
@@ -147,7 +147,7 @@ def _write_in_pieces(
 class _Content:
     """The content of a member on its way to its file."""
 
-    def __init__(self, handle: int, member: Member) -> None:
+    def __init__(self, handle: int, member: ArchiveMember) -> None:
         self._handle = handle
         self._member = member
         self._inflater = inflater() if member.deflated else None

@@ -22,7 +22,7 @@ class Wheel:
     sha256: str
 
 
-class Member(NamedTuple):
+class ArchiveMember(NamedTuple):
     """A file in an archive. There are 16,000 in TensorFlow's wheel.
 
     Attributes:

@@ -24,7 +24,7 @@ from tfprov.unpack import archive
 from tfprov.unpack.archive import RefusedError
 from tfprov.unpack.following import Arriving, Following, LeftError
 from tfprov.unpack.members import File, Written, extract
-from tfprov.unpack.records import Member, Tree, Wheel, broken
+from tfprov.unpack.records import ArchiveMember, Tree, Wheel, broken
 from tfprov.unpack.store import TreeStore
 
 STAGE = "install"
@@ -39,7 +39,7 @@ _POLL_SECONDS = 0.1
 _BUFFER = 1024 * 1024
 
 
-class StoppedError(Exception):
+class UnpackStoppedError(Exception):
     """Nobody wants the trees any more."""
 
 
@@ -135,7 +135,7 @@ class Unpacking:
 
     def _going(self) -> None:
         if self._stopped.is_set():
-            raise StoppedError
+            raise UnpackStoppedError
 
     def _count(self, count: int) -> None:
         with self._counting:
@@ -225,7 +225,7 @@ class Unpacking:
         failures = [error for task in tasks if (error := task.exception()) is not None]
         for error in failures:
             # The others only stopped because of it.
-            if not isinstance(error, StoppedError):
+            if not isinstance(error, UnpackStoppedError):
                 raise error
         if failures:
             raise failures[0]
@@ -261,7 +261,7 @@ class _Job:
     source: File
     root: Path
     going: Callable[[int], None]
-    members: tuple[Member, ...] = ()
+    members: tuple[ArchiveMember, ...] = ()
     written: dict[str, Written] = field(default_factory=dict)
     _failed: bool = False
 
@@ -273,12 +273,12 @@ class _Job:
         for folder in sorted({member.name.rpartition("/")[0] for member in self.members}):
             os.makedirs(f"{base}/{folder}", exist_ok=True)  # noqa: PTH103 - as many as there are folders
 
-    def shares(self) -> Iterator[Sequence[Member]]:
+    def shares(self) -> Iterator[Sequence[ArchiveMember]]:
         """The members in parts of about the same work, the biggest first."""
         by_size = sorted(self.members, key=lambda member: -member.size)
         alone = [member for member in by_size if member.size >= _ALONE]
         yield from ([member] for member in alone)
-        share: list[Member] = []
+        share: list[ArchiveMember] = []
         size = 0
         for member in self.members:
             if member.size < _ALONE:
@@ -291,7 +291,7 @@ class _Job:
         if share:
             yield share
 
-    def write(self, share: Sequence[Member]) -> None:
+    def write(self, share: Sequence[ArchiveMember]) -> None:
         """Write members as files."""
         base = f"{self.root}/"
         for member in share:
@@ -328,7 +328,7 @@ class _Job:
     def _check(self, count: int = 0) -> None:
         self.going(count)
         if self._failed:
-            raise StoppedError
+            raise UnpackStoppedError
 
 
 @contextlib.contextmanager

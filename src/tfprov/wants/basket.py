@@ -28,7 +28,7 @@ from tfprov.paths import expanded
 from tfprov.redact import holds_password, redact
 from tfprov.wants import names
 from tfprov.wants.mend import mended
-from tfprov.wants.records import Address, Folder, Want, Wants
+from tfprov.wants.records import Address, LocalProject, Want, Wants
 from tfprov.wants.unfit import SourceFile, unfit
 
 Part = Literal["requirements", "constraints", "overrides"]
@@ -67,7 +67,7 @@ class Basket:
         self._conda: list[Want] = []
         self._channels: list[str] = []
         self._addresses: list[Address] = []
-        self._folders: list[Folder] = []
+        self._folders: list[LocalProject] = []
         self._notes: list[str] = []
         self._problems: list[str] = []
         self._misnamed: list[str] = []
@@ -309,7 +309,7 @@ class Basket:
         # uv puts the folder of the profile in place of the variable: the text is the same on every machine.
         place = quote(Path(os.path.relpath(folder, self.origin.folder)).as_posix())
         state = project_folder.state_of(folder) if kind == "wheel" else project_folder.description_of(folder)
-        self._folders.append(Folder(name=canonicalize_name(name), path=str(folder), kind=kind, state=state))
+        self._folders.append(LocalProject(name=canonicalize_name(name), path=str(folder), kind=kind, state=state))
         return Want(text=f"{name}{extras} @ file://${{PROJECT_ROOT}}/{place}{marker}", where=where)
 
     def _repository(self, text: str, name: str, link: str, marker: str, where: str) -> Want | None:

@@ -51,7 +51,7 @@ class ProjectParts:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Folder:
+class LocalProject:
     """A project in a folder of this machine that is asked for.
 
     Attributes:
@@ -98,7 +98,7 @@ class Wants:
     conda: tuple[Want, ...] = ()
     channels: tuple[str, ...] = ()
     addresses: tuple[Address, ...] = ()
-    folders: tuple[Folder, ...] = ()
+    folders: tuple[LocalProject, ...] = ()
     notes: tuple[str, ...] = ()
     problems: tuple[str, ...] = ()
     misnamed: tuple[str, ...] = ()

@@ -56,7 +56,7 @@ def _parser() -> _Parser:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Line:
+class RequirementsLine:
     """One line of a requirements file, joined with those that it goes on in.
 
     Attributes:
@@ -70,7 +70,7 @@ class Line:
     options: tuple[str, ...]
 
 
-def lines(text: str) -> Iterator[Line]:
+def lines(text: str) -> Iterator[RequirementsLine]:
     """The lines of a requirements file that say something, divided as pip divides them.
 
     Raises:
@@ -87,7 +87,7 @@ def lines(text: str) -> Iterator[Line]:
             options = shlex.split(" ".join(words[first:]))
         except ValueError as error:
             raise ValueError(f"{number}: `{redact(line)}`: {error}") from None
-        yield Line(number=number, asked=" ".join(words[:first]), options=tuple(options))
+        yield RequirementsLine(number=number, asked=" ".join(words[:first]), options=tuple(options))
 
 
 def _joined(text: str) -> Iterator[tuple[int, str]]:
@@ -148,7 +148,7 @@ class Reader:
         for line in found:
             self.line(line, f"{path.name}:{line.number}")
 
-    def line(self, line: Line, where: str) -> None:
+    def line(self, line: RequirementsLine, where: str) -> None:
         """Put what one line says into the basket; `where` is its place, for messages."""
         if line.asked and not line.options:
             self._basket.want(line.asked, where, part=self._part)

@@ -28,7 +28,7 @@ from tfprov.events import Event, Note, ignore
 from tfprov.fetch.credentials import login_in
 from tfprov.fetch.patience import Patience
 from tfprov.fetch.promised import Promised
-from tfprov.fetch.relay import Relay, Served
+from tfprov.fetch.relay import Relay, RelayedChannel
 from tfprov.fetch.routes import DIRECT, Route, proxy_at
 from tfprov.fetch.sources import Network
 from tfprov.fetch.stand_ins import disguised, stand_in, truthful
@@ -356,7 +356,7 @@ def test_files_of_a_channel_come_with_its_token_and_of_no_other(tmp_path: Path) 
     token = "s3cr3t-t0k3n"
     with ChannelServer(write_channel(tmp_path, [], with_python=False), token=token) as server:
         own = f"{server.origin}/t/{token}/channel"
-        served = Served(address=f"{server.origin}/channel", own=own)
+        served = RelayedChannel(address=f"{server.origin}/channel", own=own)
         assert token not in repr(served)
         with (
             Relay(Network(index_url=None), emit=ignore, channels=[served]) as relay,

@@ -9,10 +9,10 @@ from packaging.version import Version
 
 from founds import env, one
 from tfprov.adopt.judge import findings, tensorflow_of, tensorflow_version
-from tfprov.adopt.records import Beside, Found, FoundPython
+from tfprov.adopt.records import Beside, ForeignEnvironment, FoundPython
 
 
-def codes(found: Found) -> list[str]:
+def codes(found: ForeignEnvironment) -> list[str]:
     return [each.code for each in findings(found)]
 
 

@@ -13,7 +13,7 @@ import pytest
 from site_under_test import PYTHON
 from tfprov.adopt.metadata import editable_of, headers
 from tfprov.adopt.read import index_of, read
-from tfprov.adopt.records import Found
+from tfprov.adopt.records import ForeignEnvironment
 from tfprov.errors import TfprovError
 from tfprov.pipeline.uv import uv_executable
 from wheels import build_wheel
@@ -41,7 +41,7 @@ def library(root: Path) -> Path:
     return found
 
 
-def kinds(found: Found) -> set[tuple[str, str]]:
+def kinds(found: ForeignEnvironment) -> set[tuple[str, str]]:
     return {(one.kind, Path(one.path).name) for one in found.beside}
 
 

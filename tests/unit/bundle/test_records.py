@@ -5,7 +5,17 @@ from dataclasses import replace
 
 import pytest
 
-from tfprov.bundle.records import BundledPython, Entry, Manifest, Served, Tool, identity, parse, render, sums
+from tfprov.bundle.records import (
+    BundledPython,
+    BundleFile,
+    Manifest,
+    ServedPlatform,
+    Tool,
+    identity,
+    parse,
+    render,
+    sums,
+)
 from tfprov.errors import TfprovError
 
 HASH = "ab" * 32
@@ -16,7 +26,7 @@ MANIFEST = Manifest(
     profile="profile/x.toml",
     lock="profile/pylock.x.toml",
     served=(
-        Served(
+        ServedPlatform(
             platform="linux-x86_64",
             python="3.12",
             package="tensorflow-cpu",
@@ -27,7 +37,7 @@ MANIFEST = Manifest(
     ),
     tools=(Tool(platform="linux-x86_64", python="3.12", wheels=("wheels/a-1-py3-none-any.whl",)),),
     files=tuple(
-        Entry(path=path, sha256=HASH, size=3)
+        BundleFile(path=path, sha256=HASH, size=3)
         for path in ("profile/pylock.x.toml", "profile/x.toml", "wheels/a-1-py3-none-any.whl", "wheels/a.whl.metadata")
     ),
 )
@@ -39,7 +49,7 @@ PYTHON = BundledPython(
 
 
 def with_python(python: BundledPython) -> Manifest:
-    entry = Entry(path=python.path, sha256=HASH, size=1)
+    entry = BundleFile(path=python.path, sha256=HASH, size=1)
     return replace(MANIFEST, pythons=(python,), files=(*MANIFEST.files, entry))
 
 
@@ -64,7 +74,7 @@ def test_the_sums_are_those_that_sha256sum_reads_and_leave_out_what_is_elsewhere
 @pytest.mark.parametrize("place", ["file", "executable"])
 def test_a_path_that_leads_out_of_the_bundle_is_refused(path: str, place: str) -> None:
     if place == "file":
-        bad = replace(MANIFEST, files=(*MANIFEST.files, Entry(path=path, sha256=HASH, size=1)))
+        bad = replace(MANIFEST, files=(*MANIFEST.files, BundleFile(path=path, sha256=HASH, size=1)))
     else:
         bad = with_python(replace(PYTHON, executable=path))
     with pytest.raises(TfprovError) as caught:

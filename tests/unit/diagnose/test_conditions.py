@@ -6,19 +6,19 @@ import pytest
 
 from tfprov.diagnose.conditions import holds, package_of, wanted_version
 from tfprov.diagnose.diagnose import diagnose_text
-from tfprov.diagnose.records import Context, Hit, Line, Rule
+from tfprov.diagnose.records import Hit, LogContext, LogLine, Rule
 from tfprov.diagnose.view import View, look
 
 RULE = Rule(name="one", code="disk-full", reads="x", needs=("x",), pattern="x", examples=("x",))
 
 
 def hit(*texts: str, **captures: str) -> Hit:
-    lines = tuple(Line(number=number, text=text) for number, text in enumerate(texts, 1))
+    lines = tuple(LogLine(number=number, text=text) for number, text in enumerate(texts, 1))
     return Hit(rule=RULE, count=len(lines), first=1, last=len(lines), lines=lines, captures=captures)
 
 
 def view(*hits: Hit, **context: object) -> View:
-    return look(hits, Context(**context))  # type: ignore[arg-type]  # fields by name
+    return look(hits, LogContext(**context))  # type: ignore[arg-type]  # fields by name
 
 
 def test_a_condition_can_be_turned_round_and_joined() -> None:
@@ -97,7 +97,7 @@ IGNORED = (
 def test_a_weak_gpu_beside_a_good_one_is_a_fault_only_where_it_is_missed(
     text: str, missing: bool | None, root: str | None
 ) -> None:
-    found = diagnose_text(text, Context(gpus_missing=missing)).root
+    found = diagnose_text(text, LogContext(gpus_missing=missing)).root
     assert (found and found.code) == root
 
 

@@ -7,7 +7,7 @@ import io
 import pytest
 
 from tfprov.diagnose.diagnose import diagnose, diagnose_text, telling_lines
-from tfprov.diagnose.records import Context
+from tfprov.diagnose.records import LogContext
 
 LIBCUDA = (
     "W tensorflow/stream_executor/platform/default/dso_loader.cc:64] Could not load dynamic library 'libcuda.so.1'; "
@@ -16,7 +16,7 @@ LIBCUDA = (
 NONE = "ERROR: Could not find a version that satisfies the requirement tensorflow (from versions: none)\n"
 
 
-def _roles(text: str, context: Context | None = None) -> dict[str, str]:
+def _roles(text: str, context: LogContext | None = None) -> dict[str, str]:
     return {one.code: one.role for one in diagnose_text(text, context).findings}
 
 
@@ -24,28 +24,28 @@ class TestFacts:
     @pytest.mark.parametrize(
         ("context", "root"),
         [
-            (Context(accelerator="cpu"), None),
-            (Context(accelerator="cuda"), "gpu-no-driver"),
-            (Context(accelerator="cuda", container="docker"), "docker-no-gpu"),
-            (Context(accelerator="cuda", wsl=True), "wsl-libcuda"),
-            (Context(gpu=False), None),
+            (LogContext(accelerator="cpu"), None),
+            (LogContext(accelerator="cuda"), "gpu-no-driver"),
+            (LogContext(accelerator="cuda", container="docker"), "docker-no-gpu"),
+            (LogContext(accelerator="cuda", wsl=True), "wsl-libcuda"),
+            (LogContext(gpu=False), None),
         ],
     )
-    def test_a_missing_driver_library_is_noise_or_the_fault(self, context: Context, root: str | None) -> None:
+    def test_a_missing_driver_library_is_noise_or_the_fault(self, context: LogContext, root: str | None) -> None:
         found = diagnose_text(LIBCUDA, context).root
         assert (found and found.code) == root
 
     @pytest.mark.parametrize(
         ("context", "root"),
         [
-            (Context(libc="musl"), "musl-libc"),
-            (Context(bits=32), "python-32bit"),
-            (Context(python="3.14.0"), "python-unsupported"),
-            (Context(python="3.12.1", system="linux", machine="x86_64", libc="glibc"), "package-name-wrong"),
-            (Context(), "python-unsupported"),
+            (LogContext(libc="musl"), "musl-libc"),
+            (LogContext(bits=32), "python-32bit"),
+            (LogContext(python="3.14.0"), "python-unsupported"),
+            (LogContext(python="3.12.1", system="linux", machine="x86_64", libc="glibc"), "package-name-wrong"),
+            (LogContext(), "python-unsupported"),
         ],
     )
-    def test_none_hides_what_the_facts_tell(self, context: Context, root: str) -> None:
+    def test_none_hides_what_the_facts_tell(self, context: LogContext, root: str) -> None:
         found = diagnose_text(NONE, context).root
         assert found is not None
         assert found.code == root
@@ -57,16 +57,16 @@ class TestFacts:
         assert (found.context.libc, found.context.python, found.context.container) == ("musl", "3.11", "docker")
 
     def test_what_was_given_is_not_overruled_by_the_log(self) -> None:
-        assert diagnose_text("Python 3.8.1\n", Context(python="3.12.1")).context.python == "3.12.1"
+        assert diagnose_text("Python 3.8.1\n", LogContext(python="3.12.1")).context.python == "3.12.1"
 
     @pytest.mark.parametrize(("status", "code"), [(137, "oom-killed"), (-9, "oom-killed"), (132, "cpu-no-avx")])
     def test_a_signal_says_what_no_line_does(self, status: int, code: str) -> None:
-        root = diagnose_text("Collecting tensorflow\n", Context(tool="pip install", returncode=status)).root
+        root = diagnose_text("Collecting tensorflow\n", LogContext(tool="pip install", returncode=status)).root
         assert root is not None
         assert (root.code, root.lines) == (code, ())
 
     def test_an_emulated_processor_lacks_nothing(self) -> None:
-        root = diagnose_text("Illegal instruction (core dumped)", Context(emulated=True)).root
+        root = diagnose_text("Illegal instruction (core dumped)", LogContext(emulated=True)).root
         assert root is not None
         assert root.code == "rosetta-qemu"
 
@@ -164,7 +164,7 @@ class TestBigLogs:
         assert found.root.code == "version-not-available"
 
     def test_a_million_repetitions_are_one_finding(self) -> None:
-        found = diagnose(io.BytesIO(LIBCUDA.encode().join([b"\n"] * 20_000)), Context(accelerator="cuda"))
+        found = diagnose(io.BytesIO(LIBCUDA.encode().join([b"\n"] * 20_000)), LogContext(accelerator="cuda"))
         (only,) = found.findings
         assert only.code == "gpu-no-driver"
         assert len(only.evidence) <= 20
@@ -186,7 +186,7 @@ class TestRemedies:
         text = (
             "ERROR: Could not find a version that satisfies the requirement tensorflow==2.4.0 (from versions: 2.16.1)"
         )
-        root = diagnose_text(text, Context(python="3.12.1")).root
+        root = diagnose_text(text, LogContext(python="3.12.1")).root
         assert root is not None
         assert root.remedy is not None
         assert "3.6 to 3.8" in root.remedy.text
@@ -194,14 +194,14 @@ class TestRemedies:
         assert [(one.key, one.value) for one in root.remedy.changes] == [("python.version", ">=3.6,<3.9")]
 
     def test_commands_are_those_of_the_system(self) -> None:
-        root = diagnose_text(FULL, Context(system="windows")).root
+        root = diagnose_text(FULL, LogContext(system="windows")).root
         assert root is not None
         assert root.remedy is not None
         assert not any(command.startswith("df") for command in root.remedy.commands)
 
     def test_a_command_for_a_profile_needs_one(self) -> None:
         text = "ConnectionResetError: [Errno 104] x"
-        without, named = (diagnose_text(text, Context(profile=name)).root for name in (None, "train.toml"))
+        without, named = (diagnose_text(text, LogContext(profile=name)).root for name in (None, "train.toml"))
         assert without is not None and without.remedy is not None
         assert named is not None and named.remedy is not None
         assert without.remedy.commands == ()

@@ -7,7 +7,7 @@ import io
 import pytest
 
 from tfprov.diagnose.judge import judge
-from tfprov.diagnose.records import NOISE, NOTHING, Case, Context, Diagnosis, Rule
+from tfprov.diagnose.records import NOISE, NOTHING, Case, Diagnosis, LogContext, Rule
 from tfprov.diagnose.scan import Scanner
 
 
@@ -26,8 +26,8 @@ def rule(word: str, code: str, *, rank: int = 50, follows: tuple[str, ...] = (),
     )
 
 
-def read(text: str, *rules: Rule, context: Context | None = None) -> Diagnosis:
-    return judge(Scanner(rules).scan(io.BytesIO(text.encode())), context or Context())
+def read(text: str, *rules: Rule, context: LogContext | None = None) -> Diagnosis:
+    return judge(Scanner(rules).scan(io.BytesIO(text.encode())), context or LogContext())
 
 
 def roles(found: Diagnosis) -> list[tuple[str, str]]:
@@ -84,13 +84,13 @@ def test_the_first_case_that_holds_replaces_code_and_rank() -> None:
         rank=10,
         cases=(Case(when="gpu-not-wanted", code=NOISE), Case(when="wsl", code="wsl-libcuda", rank=90)),
     )
-    assert roles(read("alpha\nomega\n", cased, HIGH, context=Context(accelerator="cpu", wsl=True)))[-1][0] == NOISE
-    assert roles(read("alpha\nomega\n", cased, HIGH, context=Context(wsl=True)))[0] == ("wsl-libcuda", "cause")
+    assert roles(read("alpha\nomega\n", cased, HIGH, context=LogContext(accelerator="cpu", wsl=True)))[-1][0] == NOISE
+    assert roles(read("alpha\nomega\n", cased, HIGH, context=LogContext(wsl=True)))[0] == ("wsl-libcuda", "cause")
 
 
 def test_noise_comes_last_and_nothing_is_not_told() -> None:
     silent = rule("beta", "gpu-no-driver", cases=(Case(when="windows", code=NOTHING),))
-    found = read("gamma\nbeta\nomega\n", rule("gamma", NOISE), silent, HIGH, context=Context(system="windows"))
+    found = read("gamma\nbeta\nomega\n", rule("gamma", NOISE), silent, HIGH, context=LogContext(system="windows"))
     assert roles(found) == [("glibc-too-old", "cause"), (NOISE, "noise")]
 
 
@@ -107,7 +107,7 @@ def test_noise_comes_last_and_nothing_is_not_told() -> None:
     ],
 )
 def test_a_status_that_says_how_a_process_was_killed_is_the_root(status: int, emulated: bool, code: str) -> None:
-    found = read("alpha\n", LOW, context=Context(returncode=status, emulated=emulated))
+    found = read("alpha\n", LOW, context=LogContext(returncode=status, emulated=emulated))
     assert roles(found)[0] == (code, "cause")
     assert found.root is not None
     assert (found.root.lines, found.root.evidence) == ((), ())
@@ -115,15 +115,15 @@ def test_a_status_that_says_how_a_process_was_killed_is_the_root(status: int, em
 
 @pytest.mark.parametrize("status", [None, 0, 1, -15, 2])
 def test_other_statuses_say_nothing(status: int | None) -> None:
-    assert roles(read("alpha\n", LOW, context=Context(returncode=status))) == [("numpy-abi", "cause")]
+    assert roles(read("alpha\n", LOW, context=LogContext(returncode=status))) == [("numpy-abi", "cause")]
 
 
 def test_a_full_disk_explains_a_kill_and_a_line_about_it_is_not_doubled() -> None:
-    killed = Context(returncode=-9)
+    killed = LogContext(returncode=-9)
     assert roles(read("alpha\n", rule("alpha", "disk-full"), context=killed)) == [("disk-full", "cause")]
     assert roles(read("alpha\n", rule("alpha", "oom-killed"), context=killed)) == [("oom-killed", "cause")]
 
 
 def test_a_kill_explains_the_words_that_it_left_behind() -> None:
-    found = read("alpha\n", rule("alpha", "install-failed"), context=Context(returncode=-9))
+    found = read("alpha\n", rule("alpha", "install-failed"), context=LogContext(returncode=-9))
     assert roles(found) == [("oom-killed", "cause"), ("install-failed", "consequence")]

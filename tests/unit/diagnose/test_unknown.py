@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tfprov.diagnose.diagnose import diagnose_text, telling_lines
-from tfprov.diagnose.records import Context
+from tfprov.diagnose.records import LogContext
 
 _LOADER = "2022-03-06 12:00:37.02: W tensorflow/default/dso_loader.cc:64] Could not load dynamic library"
 GPU_WARNINGS = (
@@ -43,7 +43,7 @@ def test_a_warning_about_gpus_is_harmless_where_the_program_goes_on(warning: str
 @pytest.mark.parametrize("work", WORK)
 @pytest.mark.parametrize("warning", GPU_WARNINGS)
 def test_it_is_the_cause_where_a_gpu_was_asked_for(warning: str, work: str) -> None:
-    found = diagnose_text(f"{warning}\n{work}\n", Context(accelerator="cuda"))
+    found = diagnose_text(f"{warning}\n{work}\n", LogContext(accelerator="cuda"))
     assert found.root is not None
     assert found.root.group is not None
     assert found.root.group.label == "gpu"
@@ -85,7 +85,7 @@ def test_a_failure_that_no_rule_knows_is_unknown_with_its_line(before: str, endi
 def test_words_of_failure_before_the_work_was_done_are_no_failure(ending: str) -> None:
     for done in ("Successfully installed tensorflow-2.18.0", "Epoch 5/5"):
         assert diagnose_text(f"{ending}\n{done}\n").findings == ()
-    assert diagnose_text(f"{ending}\n", Context(returncode=0)).findings == ()
+    assert diagnose_text(f"{ending}\n", LogContext(returncode=0)).findings == ()
 
 
 def test_of_exceptions_the_last_is_named_first_and_of_other_words_the_first() -> None:

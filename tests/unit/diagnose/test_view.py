@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tfprov.diagnose.diagnose import diagnose_text
-from tfprov.diagnose.records import Context, Hit, Rule
+from tfprov.diagnose.records import Hit, LogContext, Rule
 from tfprov.diagnose.view import CLUE, look, numbers
 
 
@@ -30,19 +30,19 @@ def test_the_leading_numbers_of_a_version_are_read(version: str | None, parts: t
 
 
 def test_clues_fill_what_nobody_gave_and_overrule_nothing() -> None:
-    found = look([clue(python="3.8.1", is_musl="alpine", is_wsl="x")], Context(python="3.12.1"))
+    found = look([clue(python="3.8.1", is_musl="alpine", is_wsl="x")], LogContext(python="3.12.1"))
     assert (found.context.python, found.context.libc, found.context.wsl) == ("3.12.1", "musl", True)
     assert found.told["python"] == "3.8.1"
     assert found.hits == []
 
 
 def test_the_first_clue_about_the_system_counts() -> None:
-    assert look([clue(is_linux="x"), clue(is_windows="x")], Context()).context.system == "linux"
+    assert look([clue(is_linux="x"), clue(is_windows="x")], LogContext()).context.system == "linux"
 
 
 @pytest.mark.parametrize(("tag", "python"), [("cp312", "3.12"), ("cp39", "3.9"), ("py3", None), ("abi3", None)])
 def test_a_wheel_tag_tells_the_python(tag: str, python: str | None) -> None:
-    assert look([clue(tag=tag)], Context()).context.python == python
+    assert look([clue(tag=tag)], LogContext()).context.python == python
 
 
 @pytest.mark.parametrize(
@@ -59,7 +59,7 @@ def test_a_wheel_tag_tells_the_python(tag: str, python: str | None) -> None:
 def test_whether_a_gpu_is_wanted_is_asked_of_the_profile_first(
     accelerator: str | None, told: dict[str, str], wanted: bool | None
 ) -> None:
-    assert look([clue(**told)], Context(accelerator=accelerator)).gpu_wanted is wanted
+    assert look([clue(**told)], LogContext(accelerator=accelerator)).gpu_wanted is wanted
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ import corpus_logs
 import hosts
 from hosts import Host
 from tfprov.diagnose.diagnose import diagnose_text
-from tfprov.diagnose.records import Context, Diagnosis
+from tfprov.diagnose.records import Diagnosis, LogContext
 from tfprov.errors import TfprovError
 from tfprov.pipeline.explain import proposed
 from tfprov.plan.compat import table
@@ -73,7 +73,7 @@ def test_the_change_for_any_pair_of_python_and_release_is_accepted(
 ) -> None:
     pin = f'version = "=={release}"\n' if pinned else ""
     before = f'name = "train"\n[tensorflow]\naccelerator = "{accelerator}"\n{pin}'
-    found = diagnose_text(LOG.format(release=release, python=python), Context(system="linux", machine="x86_64"))
+    found = diagnose_text(LOG.format(release=release, python=python), LogContext(system="linux", machine="x86_64"))
     answer = applied(found, before, tmp_path_factory.mktemp("profile"))
     if isinstance(answer, TfprovError):
         # Only a pin on what tfprov never installs, or what was never released, stays.

@@ -6,7 +6,7 @@ from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 
 from tfprov.plan.companions import Break, breaks_in, holding, known_breaks, settings, with_breaks
-from tfprov.plan.records import ChosenPython, ChosenTensorflow, Constraint, Decision, Setting
+from tfprov.plan.records import ChosenPython, ChosenTensorflow, Constraint, Decision, RequiredVariable
 
 BOUND = Break(package="old", versions="<2", requires="numpy<2", why="w", source="s", since="numpy 2.0")
 ADDED = Break(package="hub", versions="<=1.0", requires="setuptools<81", why="w", source="s", since="x", adds=True)
@@ -85,7 +85,7 @@ def test_variables_are_needed_as_long_as_the_row_is_about_the_closure() -> None:
     met = {"rec": "1.2", "tensorflow": "2.21.0", "tf-keras": "2.21.0"}
     assert breaks_in(met, (BESIDE,)) == ()
     assert settings(holding(met, (BESIDE,))) == (
-        Setting(name="TF_USE_LEGACY_KERAS", value="1", why="`rec`: it needs Keras 2"),
+        RequiredVariable(name="TF_USE_LEGACY_KERAS", value="1", why="`rec`: it needs Keras 2"),
     )
     assert settings(holding({"rec": "1.2", "tensorflow": "2.15.1"}, (BESIDE,))) == ()
 

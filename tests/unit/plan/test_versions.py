@@ -5,12 +5,14 @@ from datetime import datetime, timezone
 import pytest
 from packaging.version import Version
 
-from tfprov.plan.versions import Place, bounds_of_time, missing, published
+from tfprov.plan.versions import VersionContext, bounds_of_time, missing, published
 
 
-def place(release: str = "2.21.0", platform: str = "linux_x86_64", minor: int = 12, before: str | None = None) -> Place:
+def place(
+    release: str = "2.21.0", platform: str = "linux_x86_64", minor: int = 12, before: str | None = None
+) -> VersionContext:
     at = None if before is None else datetime.fromisoformat(before).replace(tzinfo=timezone.utc)
-    return Place(release=Version(release), platform=platform, minor=minor, before=at)
+    return VersionContext(release=Version(release), platform=platform, minor=minor, before=at)
 
 
 @pytest.mark.parametrize("project", ["numpy", "tensorflow-text", "keras"])
@@ -43,7 +45,7 @@ TEXT, PROBABILITY, WINDOWS = "tensorflow-text", "tensorflow-probability", "windo
     ],
 )  # fmt: skip
 def test_what_speaks_against_a_range(
-    project: str, specifier: str, where: Place, why: str | None, ever: bool | None
+    project: str, specifier: str, where: VersionContext, why: str | None, ever: bool | None
 ) -> None:
     found = missing(project, specifier, where)
     assert (found and found.why, found and found.ever) == (why, ever)

@@ -21,7 +21,7 @@ from tfprov.errors import TfprovError
 from tfprov.events import Event, Note, Progress, ignore
 from tfprov.unpack import unpacking as unpacking_module
 from tfprov.unpack.members import ArchiveBytes, Written
-from tfprov.unpack.records import Member, Tree, Wheel
+from tfprov.unpack.records import ArchiveMember, Tree, Wheel
 from tfprov.unpack.store import TreeStore
 from tfprov.unpack.unpacking import Unpacking
 
@@ -399,7 +399,7 @@ def test_waiting_tells_how_far_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyP
     told, halfway = threading.Event(), threading.Event()
     real = unpacking_module.extract
 
-    def extract(source: ArchiveBytes, member: Member, target: str, *, going: Callable[[int], None]) -> Written:
+    def extract(source: ArchiveBytes, member: ArchiveMember, target: str, *, going: Callable[[int], None]) -> Written:
         if "m2000" in member.name:
             halfway.set()
             assert told.wait(60)

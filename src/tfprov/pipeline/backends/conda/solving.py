@@ -15,7 +15,7 @@ from tfprov.errors import Group, TfprovError
 from tfprov.events import Note
 from tfprov.fetch.addresses import expand, local_path, origin_of, variable
 from tfprov.fetch.credentials import Login
-from tfprov.fetch.relay import Relay, Served
+from tfprov.fetch.relay import Relay, RelayedChannel
 from tfprov.fetch.sources import Network
 from tfprov.fetch.stand_ins import stand_in, truthful
 from tfprov.fetch.veil import Veil, behind_host, names_in
@@ -166,7 +166,9 @@ def _relay(
         mirrors = tuple(mirror for mirror in each.mirrors if local_path(mirror) is None)
         if local_path(address) is None:
             served.append(
-                Served(address=address, own=places.with_token(f"{address}/", found).rstrip("/"), mirrors=mirrors)
+                RelayedChannel(
+                    address=address, own=places.with_token(f"{address}/", found).rstrip("/"), mirrors=mirrors
+                )
             )
     return Relay(
         network,
