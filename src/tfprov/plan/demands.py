@@ -45,6 +45,7 @@ class Demands:
         extras: extras of the project `tensorflow`, without those for CUDA.
         others: requirements and constraints on other projects, and those on TensorFlow that hold on some Pythons only,
             with where they stand.
+        wanted: those of `others` that ask for a package; a constraint only bounds it.
         notes: what was rewritten.
     """
 
@@ -52,6 +53,7 @@ class Demands:
     accelerator: str
     extras: tuple[str, ...]
     others: tuple[tuple[Requirement, str], ...]
+    wanted: tuple[str, ...]
     notes: tuple[str, ...]
 
     @property
@@ -96,11 +98,13 @@ def gather(profile: Profile, facts: Facts) -> Demands:
     accelerator: str = profile.tensorflow.accelerator
     extras: set[str] = set()
     others: list[tuple[Requirement, str]] = []
+    wanted: list[str] = []
     notes: list[str] = []
     for requirement, where, is_asked in _lines(profile):
         name, kind = canonicalize_name(requirement.name), kind_of(requirement.name)
         if kind is None:
             others.append((requirement, where))
+            wanted += [str(requirement)] if is_asked else []
             continue
         holds = _where_marker_holds(requirement, facts)
         if not any(holds):
@@ -132,6 +136,7 @@ def gather(profile: Profile, facts: Facts) -> Demands:
         accelerator=accelerator,
         extras=tuple(sorted(extras)),
         others=tuple(others),
+        wanted=tuple(wanted),
         notes=tuple(dict.fromkeys(notes)),
     )
 
@@ -198,13 +203,13 @@ class Conflict:
 def conflict(
     others: Iterable[tuple[Requirement, str]], bounds: Iterable[str], environment: Environment
 ) -> Conflict | None:
-    """The first demand of the profile that contradicts what a release needs; None when none does.
+    """The first demand of the profile that contradicts what a release needs, or another demand; None when none does.
 
     Only specifiers are compared: whether versions exist between them is for the resolver.
 
     Args:
         others: what the profile asks for, with where it stands.
-        bounds: PEP 508 requirements of the release.
+        bounds: PEP 508 requirements of the release, and those of the profile that ask for a package.
         environment: marker values; a demand whose marker is false does not count.
     """
     marks = cast("dict[str, str]", dict(environment))

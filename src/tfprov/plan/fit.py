@@ -273,9 +273,12 @@ def _conflict(
         needs += candidate.known.requires
         needs += candidate.known.cuda.pins if accelerator == "cuda" and candidate.known.cuda is not None else ()
     environment = marker_environment(python, "cpython", context.facts)
-    found = conflict(others, needs, environment)
+    wanted = context.demands.wanted
+    found = conflict(others, (*needs, *wanted), environment)
     if found is not None:
         needs_it = "" if found.bound == release else f"it needs `{found.bound}`, and "
+        if found.bound in wanted:
+            needs_it = f"the profile asks for `{found.bound}` too, and "
         return Refusal(code="resolver-conflict", why=f"{needs_it}{found.where} asks for `{found.asked}`")
     place = versions.VersionContext(
         release=candidate.version,

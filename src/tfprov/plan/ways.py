@@ -42,7 +42,9 @@ def without_one(context: DecisionContext, accelerator: Accelerator) -> Iterator[
     """The requirements of the profile without which something fits, one alone each."""
     for index, (requirement, _) in enumerate(context.demands.others):
         others = (*context.demands.others[:index], *context.demands.others[index + 1 :])
-        found = release_for(replace(context, demands=replace(context.demands, others=others)), accelerator)
+        wanted = tuple(text for text in context.demands.wanted if text != str(requirement))
+        demands = replace(context.demands, others=others, wanted=wanted)
+        found = release_for(replace(context, demands=demands), accelerator)
         if found is not None:
             yield f"without `{requirement}`, {told(found)} would fit"
 

@@ -140,6 +140,18 @@ def test_requirements_that_no_version_meets(asked: str, bound: str, conflicts: b
     assert (found is not None) is conflicts
 
 
+def test_a_profile_that_contradicts_itself_conflicts_unless_nothing_asks_for_the_package() -> None:
+    def found(**kinds: list[str]) -> bool:
+        demands = wanted(**kinds)
+        return conflict(demands.others, demands.wanted, ENVIRONMENT) is not None
+
+    assert found(requirements=["keras>=3", "keras<3"])
+    assert found(requirements=["keras>=3"], constraints=["keras<3"])
+    assert not found(constraints=["keras>=3", "keras<3"])
+    assert not found(requirements=["keras>=3", "keras<4"])
+    assert not found(requirements=["keras>=3", "keras<3; python_version < '3.10'"])
+
+
 def test_a_conflict_names_both_sides() -> None:
     found = conflict([(Requirement("numpy>=2"), "packages.constraints")], ["gast>=0.2", "numpy<2"], ENVIRONMENT)
     assert found is not None
