@@ -355,6 +355,9 @@ CONDITIONS: Mapping[str, Condition] = MappingProxyType(
         "driver-compiles": lambda view, _: any(other.rule.name == "tf-ptxas-driver" for other in view.hits),
         "goes-on": _goes_on,
         "dies-otherwise": _dies_otherwise,
+        "import-fails": lambda view, hit: any(
+            other.rule.code == "import-failed" and other.last > hit.first for other in view.hits
+        ),
         "only-cudart": _only_cudart,
         "of-memory": _says(r"Killed|\bsignal 9\b|Error 137\b"),
         "in-companion": _told("companion"),

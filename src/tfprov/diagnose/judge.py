@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from types import MappingProxyType
 
 from tfprov.diagnose.certainty import KERNEL_TELLS, sureness
@@ -70,14 +71,16 @@ _FOLLOWS: dict[str, tuple[str, ...]] = {
 def judge(scanned: Scanned, context: LogContext) -> Diagnosis:
     """Rank what was found. Pure."""
     view = look(scanned.hits, context)
+    # A rule that says nothing of a line accounts for nothing.
+    silent = [hit for hit in view.hits if not _meaning(hit, view)[0]]
+    if silent:
+        telling = look([hit for hit in scanned.hits if hit not in silent], context)
+        view = replace(view, unaccounted=telling.unaccounted)
     by_code: dict[str, list[tuple[int, Hit]]] = {}
-    silent: list[Hit] = []
     for hit in view.hits:
         code, rank = _meaning(hit, view)
         if code:
             by_code.setdefault(code, []).append((rank, hit))
-        else:
-            silent.append(hit)
     noise = [_noise(hit) for _, hit in by_code.pop(NOISE, ())]
     ended = _of_status(view)
     if ended is not None and ended.code not in by_code and not (ended.code == "oom-killed" and by_code.keys() & _FULL):
@@ -86,9 +89,7 @@ def judge(scanned: Scanned, context: LogContext) -> Diagnosis:
         causes = [ended, *causes]
     else:
         causes, consequences = _sorted(by_code, view, None)
-    # A rule that says nothing of a line accounts for nothing.
-    telling = look([hit for hit in scanned.hits if hit not in silent], context) if silent else view
-    unknown = [] if causes or context.returncode == 0 else _unknown(telling)
+    unknown = [] if causes or context.returncode == 0 else _unknown(view)
     return Diagnosis(
         findings=(*causes, *consequences, *unknown, *noise),
         context=view.context,

@@ -23,6 +23,8 @@ _PREFIX = re.compile(
     # GitHub, GitLab (`2024-01-01T00:00:00.0Z 00O `), kubernetes, Azure, journald in ISO form, log frameworks.
     r"\[?\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:[.,]\d+)?\s?(?:Z|UTC|[+-]\d\d:?\d\d)?\]?:?(?: \d\d[OE]\+?)?(?:\s+|$)"
     r"|\[?\d\d:\d\d:\d\d(?:[.,]\d+)?\]?\s+"
+    # HTTP's form of a date.
+    r"|[A-Z][a-z]{2}, \d{1,2} [A-Z][a-z]{2} \d{4} \d\d:\d\d:\d\d (?:GMT|UTC|[+-]\d{4})\s+"
     # docker buildx: `#12 34.56 `, and `34.56 ` in the block that repeats the failed step.
     r"|#\d+ (?:\d+\.\d+ )?|\d{1,5}\.\d{1,3} (?=\S)"
     # docker compose: `name-1  | `.

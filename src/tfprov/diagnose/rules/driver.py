@@ -30,7 +30,7 @@ RULES: tuple[Rule, ...] = (
             "I external/local_xla/xla/tsl/cuda/cudart_stub.cc:32] Could not find cuda drivers on your machine, GPU will not be used.",
         ),
         rank=41,
-        cases=_DRIVER,
+        cases=(Case(when="import-fails and not gpu-wanted", code=NOISE), *_DRIVER),
         follows=("gpu",),
     ),
     Rule(

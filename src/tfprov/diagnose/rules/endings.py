@@ -74,14 +74,16 @@ RULES: tuple[Rule, ...] = (
             "term_memlimit",
             "memory usage",
             "request_memory",
+            "has gone over",
         ),
         pattern=r"[Dd]etected \d+ oom[-_ ]kill|srun: error: \S+: tasks? [\d,-]+: Out Of Memory|\bOUT_OF_ME(?:MORY|\+)|cgroup out-of-memory|step tasks have been OOM Killed"
-        r"|exceeded (?:job |step |virtual )*memory limit|job killed: v?mem \S+ exceeded|TERM_MEMLIMIT|memory usage exceeded request_memory",
+        r"|exceeded (?:job |step |virtual )*memory limit|job killed: v?mem \S+ exceeded|TERM_MEMLIMIT|memory usage exceeded request_memory|[Jj]ob has gone over (?:\w+ )?memory limit",
         examples=(
             "slurmstepd: error: Detected 1 oom_kill event in StepId=113.0. Some of the step tasks have been OOM Killed.",
             "srun: error: node6156: task 0: Out Of Memory",
             "=>> PBS: job killed: mem 16829512kb exceeded limit 16777216kb",
             "TERM_MEMLIMIT: job killed after reaching LSF memory usage limit.",
+            "Hold reason: Error from slot1@node: Docker job has gone over memory limit of 1024 Mb",
         ),
         rank=86,
     ),

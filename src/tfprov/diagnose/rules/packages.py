@@ -252,17 +252,30 @@ RULES: tuple[Rule, ...] = (
             "has no attribute 'compat'",
             "shadow",
         ),
-        pattern=r"cannot import name '\w+' from '(?P<module>\w+)' \((?!.*(?:site|dist)-packages)(?!.*[/\\]lib[/\\]python\d)[^)]*[/\\](?P=module)\.py\)|module '(?:logging|random|types|queue|code|string|copy|json|enum|select|socket|platform|tempfile|token|signal|math|operator|statistics|email|typing|abc|io|struct|ssl)' has no attribute '\w+'|'(?:tensorflow|keras|numpy|google)' is not a package|partially initialized module '(?:tensorflow|keras|numpy|h5py|protobuf|pandas|random|types|logging|queue|code|copy|string|typing)'|module 'tensorflow' has no attribute '(?:__version__|constant|config|Variable|keras|io|compat|function|data)'|import numpy from its source directory"
+        pattern=r"cannot import name '\w+' from (?:partially initialized module )?'(?P<module>\w+)' (?:\(most likely [^)]*\) )?\((?!.*(?:site|dist)-packages)(?!.*[/\\]lib[/\\]python\d)[^)]*[/\\](?P=module)\.py\)|module '(?:logging|random|types|queue|code|string|copy|json|enum|select|socket|platform|tempfile|token|signal|math|operator|statistics|email|typing|abc|io|struct|ssl)' has no attribute '\w+'|'(?:tensorflow|keras|numpy|google)' is not a package|partially initialized module '(?:tensorflow|keras|numpy|h5py|protobuf|pandas|random|types|logging|queue|code|copy|string|typing)'|module 'tensorflow' has no attribute '(?:__version__|constant|config|Variable|keras|io|compat|function|data)'|import numpy from its source directory"
         r"|cannot import name '\w+' from (?:partially initialized module )?'(?:tensorflow|keras|numpy)' \((?!.*(?:site|dist)-packages)|since it has the same name as the (?:standard library|third-party)|consider renaming",
         examples=(
             "ModuleNotFoundError: No module named 'tensorflow.keras'; 'tensorflow' is not a package",
             "AttributeError: partially initialized module 'tensorflow' has no attribute 'constant' (most likely due to a circular import)",
             "AttributeError: module 'tensorflow' has no attribute '__version__'",
             "ImportError: Error importing numpy: you should not try to import numpy from its source directory; please exit the numpy source tree",
+            "ImportError: cannot import name 'BeamDict' from partially initialized module 'beamdict' (most likely due to a circular import) (/home/me/beamdict.py)",
         ),
         rank=66,
         cases=(Case(when="deep-import", code="import-failed", rank=30),),
         follows=("numpy-abi", "protobuf-mismatch"),
+    ),
+    Rule(
+        name="circular-import",
+        code="import-failed",
+        reads="CPython: a module of a package that is asked for a name before it has it; another file of a module's name, or a damaged package",
+        needs=("partially initialized module",),
+        pattern=r"partially initialized module '(?P<module>\w+\.[\w.]+)'",
+        examples=(
+            "AttributeError: partially initialized module 'beam.coders' has no attribute 'Coder' (most likely due to a circular import)",
+        ),
+        rank=22,
+        follows=("python-deps",),
     ),
     Rule(
         name="shadow-file",
