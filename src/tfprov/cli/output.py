@@ -24,6 +24,8 @@ _COMMAND = re.compile(r"(`|^  use {7}|^  (?=tfprov)|^(?=tfprov up would))tfprov 
 """Where words hold a command that can be typed: in backticks, in the row `use`, at the head of a row or of a plan."""
 
 
+_AROUND = 60
+"""Letters that are shown before and behind one that cannot be written."""
 _CI = ("CI", "GITHUB_ACTIONS", "GITLAB_CI")
 
 
@@ -166,8 +168,8 @@ def failures(output: Output, extra: Callable[[], Mapping[str, object]] = dict) -
         failure = _without_folder() or _of_place(error, _classed(error, classify_exception(error)))
         output.failure(failure, extra())
         raise SystemExit(failure.exit_code) from error
-    except (MemoryError, RecursionError) as error:
-        failure = _exhausted(error)
+    except (MemoryError, RecursionError, UnicodeEncodeError) as error:
+        failure = _unspellable(error) if isinstance(error, UnicodeEncodeError) else _exhausted(error)
         output.failure(failure, extra())
         raise SystemExit(failure.exit_code) from error
     except Exception as error:
@@ -195,6 +197,17 @@ def _exhausted(error: BaseException) -> TfprovError:
         "something that was read is nested too deeply",
         evidence=("".join(traceback.format_exception(error, limit=-3)),),
         hint="look at the files that the command was given; if none is nested, `tfprov report` helps to report a bug",
+    )
+
+
+def _unspellable(error: UnicodeEncodeError) -> TfprovError:
+    """What is kept is kept as UTF-8; a path of other bytes has no spelling there."""
+    text = error.object[max(0, error.start - _AROUND) : error.start + _AROUND]
+    return TfprovError(
+        "filesystem-feature",
+        "a name or a text is not UTF-8",
+        evidence=(f"`{text}`",),
+        hint="rename the file or folder, or use another place",
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import os
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -248,11 +249,32 @@ class Context:
 
 
 def environment_of(source: ProfileSource, home: paths.Home) -> Environment:
-    """The environment that a profile is about. Touches nothing on disk."""
+    """The environment that a profile is about. Touches nothing on disk.
+
+    Raises:
+        TfprovError: `usage` or `filesystem-feature` when no environment can be used at the place of the two.
+    """
+    _check_places(source.path, home.data)
     return Environment(
         home.environments / environment_id(source.name, place_of(source)),
         owner=Owner(name=source.name, profile=str(source.path), link=str(source.link or "")),
     )
+
+
+def _check_places(profile: Path, data: Path) -> None:
+    if os.pathsep in os.path.splitdrive(data)[1]:
+        raise TfprovError(
+            "usage",
+            f"no environment can be made below `{data}`",
+            evidence=(f"`{os.pathsep}` separates the folders of PATH, so that none can have it in its name",),
+            hint=f"set {paths.HOME_VARIABLE} to a folder without `{os.pathsep}` in its path",
+        )
+    for path, hint in ((profile, "rename its folder"), (data, f"set {paths.HOME_VARIABLE} to another folder")):
+        try:
+            str(path).encode()
+        except UnicodeEncodeError as error:
+            # What is kept of it (whose it is, where its files are) is kept as UTF-8, and virtualenv refuses it, too.
+            raise TfprovError("filesystem-feature", f"the path `{path}` is not UTF-8", hint=hint) from error
 
 
 def stage(

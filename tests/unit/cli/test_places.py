@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import errno
+import json
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -52,3 +54,28 @@ def test_a_full_device_as_standard_output_is_told_as_where_the_output_goes(
         full.write("x")
         full.flush()
     assert "no space left where the output goes" in ended(caught.value, capsys)
+
+
+def _not_utf8() -> None:
+    "/srv/caf\udce9/train.toml".encode()
+
+
+def _without_end() -> None:
+    _without_end()
+
+
+def _too_much() -> None:
+    raise MemoryError
+
+
+@pytest.mark.parametrize(
+    ("fail", "code"), [(_not_utf8, "filesystem-feature"), (_without_end, "usage"), (_too_much, "oom-killed")]
+)
+def test_what_no_reader_expected_has_a_class_and_is_no_mistake_of_ours(
+    fail: Callable[[], None], code: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit), failures(Output(command="plan", json=True)):
+        fail()
+    said = capsys.readouterr()
+    assert json.loads(said.out)["error"]["code"] == code
+    assert code != "filesystem-feature" or "/srv/caf\\udce9/train.toml" in said.err

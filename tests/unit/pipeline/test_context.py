@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import os
+import sys
 from pathlib import Path
 
 import pytest
@@ -110,3 +112,26 @@ def test_a_deadline_counts_from_the_start_of_the_run(tmp_path: Path) -> None:
     assert other.deadline >= context.deadline
     without, _ = context_of(tmp_path)
     assert without.deadline is None
+
+
+@pytest.mark.skipif(os.name != "posix", reason="other names are allowed elsewhere")
+@pytest.mark.parametrize(("name", "code"), [("ho:me", "usage"), ("home\udcff", "filesystem-feature")])
+def test_an_environment_that_nobody_could_use_is_refused_before_anything_is_fetched(
+    tmp_path: Path, name: str, code: str
+) -> None:
+    (tmp_path / "train.toml").write_text('name = "train"\n')
+    environ = {"TFPROV_HOME": str(tmp_path / name)}
+    context = Context(Request(profile="train.toml", cwd=tmp_path, environ=environ), print)
+    with pytest.raises(TfprovError) as failure:
+        read_profile(context)
+    assert failure.value.code.name == code
+    assert "TFPROV_HOME" in failure.value.hint
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems have no such names")
+def test_a_profile_in_a_folder_whose_name_is_not_utf_8_is_refused(tmp_path: Path) -> None:
+    folder = tmp_path / "caf\udce9"
+    folder.mkdir()
+    context, _ = context_of(folder)
+    with pytest.raises(TfprovError, match="not UTF-8"):
+        read_profile(context)
