@@ -28,6 +28,7 @@ LAYERS = (
         "process",
         "products",
         "project_folder",
+        "record_rows",
         "redact",
         "secret",
         "renames",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import csv
 import os
 import posixpath
 import re
@@ -16,6 +15,7 @@ from packaging.utils import canonicalize_name
 
 from tfprov.adopt.records import DirectUrl, FoundDistribution
 from tfprov.contents import content_of
+from tfprov.record_rows import rows_in
 from tfprov.redact import holds_password, without_userinfo
 from tfprov.structured import json_of
 
@@ -129,9 +129,8 @@ def headers(text: str) -> dict[str, list[str]]:
 
 def recorded(folder: Path) -> Iterator[str]:
     """The paths in a RECORD, relative to the folder of the packages."""
-    for row in csv.reader(_text(folder / "RECORD").splitlines()):
-        if row:
-            yield row[0].replace("\\", "/")
+    for row in rows_in(folder):
+        yield row.path
 
 
 def _commands(folder: Path, root: Path) -> Iterator[str]:

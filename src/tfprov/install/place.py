@@ -8,16 +8,17 @@ from __future__ import annotations
 
 import base64
 import configparser
+import contextlib
 import csv
 import hashlib
 import io
 import os
+import shutil
 import stat
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from installer.records import parse_record_file
 from installer.scripts import Script
 from installer.utils import SCHEME_NAMES, get_launcher_kind, parse_entrypoints, parse_metadata_file
 from packaging.utils import canonicalize_name
@@ -26,6 +27,7 @@ from tfprov import process, trees
 from tfprov.errors import TfprovError
 from tfprov.install.installers import OWN
 from tfprov.paths import plain
+from tfprov.record_rows import Row, rows_in, rows_of
 from tfprov.structured import json_of
 from tfprov.unpack.records import Tree, broken
 
@@ -74,7 +76,7 @@ class _Plan:
     metadata: str
     links: dict[str, str] = field(default_factory=dict)
     scripts: dict[str, str] = field(default_factory=dict)
-    record: dict[str, tuple[str, str, str]] = field(default_factory=dict)
+    record: dict[str, Row] = field(default_factory=dict)
 
 
 def place(wheels: Sequence[UnpackedWheel], *, python: Path, environ: Mapping[str, str]) -> None:
@@ -92,7 +94,7 @@ def place(wheels: Sequence[UnpackedWheel], *, python: Path, environ: Mapping[str
     scheme = _scheme(python, environ)
     plans = [_plan(wheel, scheme) for wheel in wheels]
     for library in sorted({plan.library for plan in plans}):
-        _remove_older(Path(library), {wheel.name for wheel in wheels})
+        _remove_older(Path(library), {wheel.name for wheel in wheels}, environment=Path(scheme["data"]))
     _link(plans)
     for plan in plans:
         _finish(plan, scheme, python)
@@ -132,11 +134,10 @@ def _plan(wheel: UnpackedWheel, scheme: Mapping[str, str]) -> _Plan:
         elif _stem(inner) not in commands:
             # A command that is also declared is made from its declaration.
             plan.scripts[path] = f"{folder}/{inner}"
-    rows = _text(wheel, f"{metadata}/RECORD").splitlines()
     own = {f"{metadata}/{name}" for name in ("RECORD", "INSTALLER", "REQUESTED", "direct_url.json")}
-    for row in parse_record_file(rows):
-        if row[0] not in own:
-            plan.record[row[0]] = row
+    files = frozenset(wheel.tree.files) - own
+    # What the wheel does not have is not installed, whatever its RECORD says.
+    plan.record.update({row.path: row for row in rows_of(_text(wheel, f"{metadata}/RECORD")) if row.path in files})
     return plan
 
 
@@ -191,17 +192,20 @@ def _stem(script: str) -> str:
     return script
 
 
-def _remove_older(library: Path, names: set[str]) -> None:
-    """Remove the projects that are there already: an environment comes with a pip, and the lock may name another."""
+def _remove_older(library: Path, names: set[str], *, environment: Path) -> None:
+    """Remove the projects that are there already: an environment comes with a pip, and the lock may name another.
+
+    A conda package may have brought them, with any list of files: nothing outside of the environment is deleted.
+    """
     for metadata in library.glob("*.dist-info"):
         if canonicalize_name(metadata.name.removesuffix(".dist-info").rpartition("-")[0]) not in names:
             continue
-        text = (metadata / "RECORD").read_text(encoding="utf-8")
-        for path, _, _ in parse_record_file(text.splitlines()):
-            (library / path).unlink(missing_ok=True)
-        for left in metadata.iterdir():
-            left.unlink()
-        metadata.rmdir()
+        for row in rows_in(metadata):
+            place = library / row.path
+            if Path(os.path.realpath(place.parent)).is_relative_to(os.path.realpath(environment)):
+                with contextlib.suppress(IsADirectoryError, PermissionError, NotADirectoryError):
+                    place.unlink(missing_ok=True)
+        shutil.rmtree(metadata, ignore_errors=True)
 
 
 def _link(plans: Sequence[_Plan]) -> None:
@@ -231,11 +235,10 @@ def _clear(target: Path, paths: Sequence[str]) -> None:
 
 def _finish(plan: _Plan, scheme: Mapping[str, str], python: Path) -> None:
     """Write what is made anew: commands, and the records of what was installed."""
-    rows = {path: row for path, row in plan.record.items() if not path.startswith(f"{_data(plan)}/")}
-    moved = {path: _relative(target, plan.library) for path, target in plan.links.items()}
-    for path, relative in moved.items():
+    rows: dict[str, tuple[str, str, str]] = {}
+    for path, target in plan.links.items():
+        relative = _relative(target, plan.library)
         _, digest, size = plan.record.get(path, ("", "", ""))
-        rows.pop(path, None)
         rows[relative] = (relative, digest, size)
     for path, target in plan.scripts.items():
         content = (plan.wheel.tree.root / path).read_bytes()
@@ -252,10 +255,6 @@ def _finish(plan: _Plan, scheme: Mapping[str, str], python: Path) -> None:
     text = io.StringIO()
     csv.writer(text, lineterminator="\n").writerows(sorted(rows.values()))
     _write(Path(plan.library) / record, text.getvalue().encode(), plan.library)
-
-
-def _data(plan: _Plan) -> str:
-    return plan.metadata.removesuffix(".dist-info") + ".data"
 
 
 def _write(target: Path, content: bytes, library: str, *, executable: bool = False) -> tuple[str, tuple[str, str, str]]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import csv
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -15,7 +14,10 @@ from packaging.requirements import InvalidRequirement, Requirement
 from packaging.tags import parse_tag
 from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel_filename
 
+from tfprov.record_rows import rows_in
+
 _LONGEST_LICENCE = 120
+_SHA256_DIGITS = 64
 _CLASSIFIER = "License :: "
 # Of the CUDA wheels, and what a wheel brought along of other projects.
 _LIBRARY = re.compile(r"(?:nvidia/.*lib(?:64)?/|[^/]+\.libs/)(?P<name>[^/]+?)\.so(?:\.[0-9.]+)?")
@@ -114,7 +116,7 @@ def _component(
         licences=tuple(_licences(message)),
         requires=tuple(sorted(set(_requires(message, marker)) & here)),
         sha256=_came_in(one, wheels),
-        libraries=tuple(_libraries(one.metadata / "RECORD")),
+        libraries=tuple(_libraries(one.metadata)),
     )
 
 
@@ -156,14 +158,18 @@ def _requires(message: Message, marker: Mapping[str, str]) -> Iterator[str]:
             continue
 
 
-def _libraries(record: Path) -> Iterator[Library]:
-    try:
-        rows = list(csv.reader(record.read_text(encoding="utf-8", errors="replace").splitlines()))
-    except (OSError, csv.Error):
-        return
-    for row in rows:
-        found = _LIBRARY.fullmatch(row[0]) if row else None
+def _libraries(metadata: Path) -> Iterator[Library]:
+    for path, digest, _ in rows_in(metadata):
+        found = _LIBRARY.fullmatch(path)
         if found:
-            kind, _, value = (row[1] if len(row) > 1 else "").partition("=")
-            digest = base64.urlsafe_b64decode(value + "=" * (-len(value) % 4)).hex() if kind == "sha256" else ""
-            yield Library(name=found["name"], path=row[0], sha256=digest)
+            yield Library(name=found["name"], path=path, sha256=_as_hex(digest))
+
+
+def _as_hex(digest: str) -> str:
+    """A SHA-256 in the notation of RECORD as CycloneDX has it; empty for what is none."""
+    kind, _, value = digest.partition("=")
+    try:
+        found = base64.urlsafe_b64decode(value + "=" * (-len(value) % 4)).hex()
+    except ValueError:
+        return ""
+    return found if kind == "sha256" and len(found) == _SHA256_DIGITS else ""

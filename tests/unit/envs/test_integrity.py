@@ -72,3 +72,15 @@ def test_a_package_without_a_record_is_no_crash(environment: Path) -> None:
     (environment / "lib/python3.12/site-packages/other-2.0.dist-info/RECORD").unlink()
     assert bad_files(environment, workers=1) == ()
     assert "lib/python3.12/site-packages/other.py" in foreign_files(environment)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="elsewhere there are no such files")
+def test_no_list_of_files_leads_out_of_the_packages_or_to_what_has_no_end(environment: Path) -> None:
+    library = environment / "lib/python3.12/site-packages"
+    os.mkfifo(library / "pipe")
+    (library / "device").symlink_to("/dev/zero")
+    (environment / "outside").write_text("not ours")
+    with (library / "other-2.0.dist-info/RECORD").open("a") as record:
+        record.write("pipe,sha256=a,1\ndevice,sha256=a,1\nother/../../../../outside,sha256=a,1\nx\0y,sha256=a,1\n")
+    found = {bad.path.rpartition("/")[2]: bad.found for bad in bad_files(environment, workers=1)}
+    assert found == {"pipe": "not a regular file", "device": "not a regular file"}

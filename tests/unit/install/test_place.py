@@ -179,6 +179,49 @@ def test_what_the_environment_has_of_the_project_already_goes(tmp_path: Path) ->
     assert bad_files(environment, workers=1) == foreign_files(environment) == ()
 
 
+ROWS = [
+    "odd.py",
+    '"odd.py,sha256=a',
+    "odd.py\0,sha256=a,1",
+    "x" * 200_000 + ",,",
+    "/etc/passwd,sha256=a,1",
+    "odd.py,,²",
+]
+
+
+@pytest.mark.parametrize("row", ROWS, ids=range(len(ROWS)))
+def test_a_wheel_is_installed_whatever_else_its_list_of_files_says(tmp_path: Path, row: str) -> None:
+    wheel = Odd({"odd.py": b"x = 1\n"}, record=lambda rows: [*rows[:1], ["ROW"], *rows[1:]]).write(tmp_path, "odd")
+    (one,) = unpacked(tmp_path / "trees", [wheel])
+    listed = one.tree.root / "odd-1.0.dist-info/RECORD"
+    listed.write_text(listed.read_text().replace("ROW", row))
+    environment = make(tmp_path / "env")
+    place([one], python=python_in(environment), environ=ENVIRON)
+    found = rows(environment, "odd")
+    assert {"odd.py", "odd-1.0.dist-info/METADATA", "odd-1.0.dist-info/RECORD"} <= set(found)
+    assert all((library(environment) / path).is_file() for path in found)
+    assert not [path for path in found if path.startswith(("/", ".."))]
+
+
+def test_nothing_outside_of_the_environment_goes_with_what_it_has_of_a_project(tmp_path: Path) -> None:
+    environment = make(tmp_path / "env")
+    outside, linked = tmp_path / "outside.txt", tmp_path / "linked"
+    linked.mkdir()
+    for path in (outside, linked / "file"):
+        path.write_text("somebody's")
+    (library(environment) / "way").symlink_to(linked)
+    older = library(environment) / "thing-0.1.dist-info"
+    (older / "licenses").mkdir(parents=True)
+    (older / "RECORD").write_text(f"{outside},,\n../../../../{outside.name},,\nway/file,,\nthing.py,,\nlicenses,,\n")
+    (library(environment) / "thing.py").write_text("old")
+    wheel = Odd({"thing_new.py": b""}).write(tmp_path, "thing")
+    place(unpacked(tmp_path / "trees", [wheel]), python=python_in(environment), environ=ENVIRON)
+    assert outside.exists()
+    assert (linked / "file").exists()
+    assert not (library(environment) / "thing.py").exists()
+    assert not older.exists()
+
+
 def test_the_last_of_two_wheels_with_the_same_file_wins_and_no_tree_changes(tmp_path: Path) -> None:
     odds = {"one": Odd({"same.py": b"1", "dir/a": b"1"}), "two": Odd({"same.py": b"2", "dir/b": b"2"})}
     both = unpacked(tmp_path / "trees", [odd.write(tmp_path, name) for name, odd in odds.items()])

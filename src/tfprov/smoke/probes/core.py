@@ -200,7 +200,8 @@ def checked_files(one):
         # Scripts beside the library are rewritten for each place; compiled files for each interpreter, and virtualenv
         # lists those of the pip that it seeds where they never are.
         compiled = path[-4:] == ".pyc" or "__pycache__" in path
-        if path[:3] != "../" and not compiled and path[:1] != "/" and path.rsplit("/", 1)[-1] not in UNSTABLE:
+        parts = path.split("/")
+        if not compiled and parts[0] and ".." not in parts and parts[-1] not in UNSTABLE and "\0" not in path:
             yield one.root + os.sep + path, digest, size
 
 
@@ -216,7 +217,7 @@ def files_present(found):
             except OSError as error:
                 wrong.append(f"{one.name}: `{path}` is missing ({error.strerror})")
                 continue
-            if size.isdigit() and actual != int(size):
+            if size.isdecimal() and size.lstrip("0") != str(actual or ""):
                 wrong.append(f"{one.name}: `{path}` has {actual} bytes, {size} were installed")
     if wrong:
         more = [f"and {len(wrong) - 20} more"] if len(wrong) > 20 else []

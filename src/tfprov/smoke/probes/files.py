@@ -48,6 +48,8 @@ def is_native(path):
 def hash_of(path, like):
     """The file's hash in the notation of RECORD, by the algorithm of `like`; None when it cannot be read."""
     algorithm = like.partition("=")[0]
+    if not os.path.isfile(path):  # a pipe or a device would be read without end
+        return None
     try:
         digest = hashlib.new(algorithm)
         with open(path, "rb") as stream:

@@ -84,6 +84,19 @@ def test_what_installers_rewrite_is_not_checked(tmp_path: Path) -> None:
     assert [Path(path).name for path, _, _ in core.checked_files(one)] == ["__init__.py", "with, comma.txt"]
 
 
+def test_no_row_leads_out_of_the_packages_or_ends_the_probe(tmp_path: Path) -> None:
+    (tmp_path / "thing").mkdir()
+    (tmp_path / "thing/a.py").write_text("1234")
+    rows = ["/etc/passwd,sha256=a,1", "../x,,", "thing/../../x,sha256=a,1", "x\0y,,1", "thing/a.py,,4", "thing/a.py,,²"]
+    one = distribution(tmp_path, "\n".join(rows) + "\n")
+    assert {path for path, _, _ in core.checked_files(one)} == {str(tmp_path / "thing/a.py")}
+    assert core.files_present([one]) == "2 files have their size"
+    huge = distribution(tmp_path / "huge", f"a.py,,{'9' * 5000}\n")
+    (tmp_path / "huge/a.py").write_text("1234")
+    with pytest.raises(Exception, match="has 4 bytes"):
+        core.files_present([huge])
+
+
 def test_conda_changes_files_after_their_record_was_made(tmp_path: Path) -> None:
     assert list(core.checked_files(distribution(tmp_path, "thing/__init__.py,sha256=a,1\n", "conda\n"))) == []
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -41,3 +42,11 @@ def test_a_missing_file_is_found(root: Path) -> None:
     (root / "thing" / "lib.so.9").unlink()
     with pytest.raises(Exception, match="cannot be read"):
         files.right_hashes(core, "standard")
+
+
+@pytest.mark.skipif(os.name != "posix", reason="elsewhere there are no such files")
+def test_a_pipe_or_a_device_is_not_read(root: Path) -> None:
+    os.mkfifo(root / "pipe")
+    (root / "device").symlink_to("/dev/zero")
+    assert files.hash_of(str(root / "pipe"), "sha256=a") is None
+    assert files.hash_of(str(root / "device"), "sha256=a") is None
