@@ -387,6 +387,57 @@ def test_a_package_that_no_index_has_is_left_out_and_told(project: Project) -> N
     assert change["why"].startswith("it is left out: ")
 
 
+def own_files(project: Project) -> None:
+    """A module, a script, a folder of sources that a `.pth` file adds, and what cannot be carried over."""
+    project.make(*BASE)
+    sources = project.root / "söurces"
+    sources.mkdir()
+    (sources / "from_sources.py").write_text("WHERE = __file__\n")
+    (project.library / "sources.pth").write_text(f"{sources}\n")
+    (project.library / "mine.py").write_text("MINE = 'mine'\n")
+    (project.library / "hook.pth").write_text("import os\n")
+    script = project.venv / "bin" / "own"
+    first = f"#!/bin/sh\n'''exec' \"{project.venv}/bin/python\" \"$0\" \"$@\"\n' '''\n"
+    script.write_text(f"{first}import from_sources, mine, payload; print(mine.MINE, payload.__version__)\n")
+    script.chmod(0o755)
+
+
+def test_files_of_the_users_own_go_along_and_stay(project: Project) -> None:
+    own_files(project)
+    before = state(project.venv)
+    status, document = project.adopt("--in-place")
+    assert status == 0, document["error"]
+    told: Any = document["carried"]
+    assert [Path(path).name for path in told["paths"]] == ["sources.pth", "mine.py", "own"]
+    assert {Path(path).name for path in told["left"]} == {"hook.pth"}
+    assert Path(told["wheel"]).parent == project.root
+    assert changes(document) == {"pr-ject-with-spaces-adopted-files": (None, "1")}
+    # They are a package as any other: the next generation has them, too.
+    profile = project.root / "tfprov.toml"
+    profile.write_text(profile.read_text().replace("payload==1.0", "payload==2.0"))
+    assert project.run("up").returncode == 0
+    done = subprocess.run([project.venv / "bin" / "own"], capture_output=True, text=True, check=False)
+    assert (done.stdout, done.stderr) == ("mine 2.0\n", "")
+    assert project.run("doctor").returncode == 0
+    assert project.run("rollback", "tfprov.toml", "0").returncode == 0
+    assert state(project.venv.resolve()) == before
+
+
+def test_a_module_of_the_users_own_that_is_broken_is_named_and_costs_nothing_else(project: Project) -> None:
+    own_files(project)
+    (project.library / "mine.py").write_text("raise ImportError('never')\n")
+    status, document = project.adopt("--in-place")
+    assert status == 0, document["error"]
+    told: Any = document["carried"]
+    assert (told["wheel"], told["paths"]) == (None, [])
+    (why,) = {why for path, why in told["left"].items() if not path.endswith("hook.pth")}
+    assert why.startswith("it is left out: ")
+    assert "never" in why
+    assert changes(document) == {}
+    assert not list(project.root.glob("*.whl"))
+    project.imports("helper", "payload")
+
+
 JOB = "import time, helper; print('ready', flush=True); time.sleep(300); import payload"
 
 

@@ -171,6 +171,7 @@ class Ask:
         text: a PEP 508 line that is taken as it is; empty for name and version.
         is_pinned: whether exactly that version is asked for.
         project: the name as it is written.
+        is_carried: whether it is the user's own files, which are named rather than worth a failure.
     """
 
     name: str
@@ -178,6 +179,7 @@ class Ask:
     version: str = ""
     text: str = ""
     is_pinned: bool = True
+    is_carried: bool = False
 
     def __str__(self) -> str:
         if self.text:

@@ -35,6 +35,9 @@ def relaxed(wanted: Asked, error: TfprovError) -> Asked | None:
 
 def _smaller(wanted: Asked, code: str, named: tuple[str, ...], why: str) -> Iterator[Asked]:
     """What may be asked for instead, what changes least first."""
+    if own := tuple(one.name for one in wanted.packages if one.is_carried and one.name in named):
+        yield _without(wanted, own, why)
+        return
     if code in _UNKNOWN:
         if named:
             yield _without(wanted, named, why)

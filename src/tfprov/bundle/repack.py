@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import base64
 import configparser
+import csv
 import hashlib
+import io
 import os
 import stat
 import zipfile
@@ -72,21 +74,35 @@ def repack(one: metadata.Distribution, folder: Path, *, also: Mapping[str, Path]
     if f"{info}/WHEEL" not in files:
         raise TfprovError("internal", f"the installation of `{one.name}` has no record of its files")
     tags = _tags(files[f"{info}/WHEEL"].decode())
-    rows = [f"{path},sha256={_digest(data)},{len(data)}" for path, data in sorted(files.items())]
-    record = f"{info}/RECORD"
-    files[record] = ("\n".join([*rows, f"{record},,"]) + "\n").encode()
     folder.mkdir(parents=True, exist_ok=True)
     wheel = folder / f"{info.removesuffix('.dist-info')}-{tags}.whl"
+    wheel.write_bytes(packed(files, info))
+    return wheel
+
+
+def packed(files: Mapping[str, bytes], info: str) -> bytes:
+    """A wheel of these files: the same bytes for the same files.
+
+    Args:
+        files: content by path in the wheel, without a RECORD.
+        info: name of the folder of its metadata.
+    """
+    record = f"{info}/RECORD"
+    text = io.StringIO()
+    rows = [(path, f"sha256={_digest(data)}", str(len(data))) for path, data in sorted(files.items())]
+    csv.writer(text, lineterminator="\n").writerows([*rows, (record, "", "")])
+    every = {**files, record: text.getvalue().encode()}
+    stream = io.BytesIO()
     # The record comes last, as the standard recommends.
-    order = sorted(files, key=lambda path: (path.startswith(f"{info}/"), path == record, path))
-    with zipfile.ZipFile(wheel, "w", zipfile.ZIP_DEFLATED) as archive:
+    order = sorted(every, key=lambda path: (path.startswith(f"{info}/"), path == record, path))
+    with zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED) as archive:
         for path in order:
             member = zipfile.ZipInfo(path, date_time=_MOMENT)
             member.compress_type = zipfile.ZIP_DEFLATED
             mode = 0o755 if ".data/scripts/" in path else 0o644
             member.external_attr = (stat.S_IFREG | mode) << 16
-            archive.writestr(member, files[path])
-    return wheel
+            archive.writestr(member, every[path])
+    return stream.getvalue()
 
 
 def package_files(package: Path, profiles: Path) -> dict[str, Path]:

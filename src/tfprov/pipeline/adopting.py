@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,12 +13,14 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from tfprov.adopt.asked import asked
+from tfprov.adopt.carry import Carried, carried
 from tfprov.adopt.find import environments_below
 from tfprov.adopt.judge import findings, tensorflow_of
 from tfprov.adopt.read import index_of, read, runs_this
-from tfprov.adopt.records import Asked, ForeignEnvironment, VersionChange
+from tfprov.adopt.records import Ask, Asked, ForeignEnvironment, VersionChange
 from tfprov.adopt.relax import changes, relaxed
 from tfprov.adopt.text import adopted_from, profile_text, without_path
+from tfprov.bundle.repack import packed
 from tfprov.contents import content_of, text_of
 from tfprov.distributions import kind_of
 from tfprov.envs.records import Defect
@@ -67,21 +69,30 @@ class AdoptionSubject:
 
     Attributes:
         profile: file of it.
+        name: for the environment: that of the project, or of the profile's file.
+        carried: the files of no package that go along.
     """
 
     asking: Asking
     found: ForeignEnvironment
     profile: Path
+    name: str
+    carried: Carried
 
-    @property
-    def name(self) -> str:
-        """A name for the environment: that of the project, or of the profile's file."""
-        profile = self.profile
-        return plain_name(profile.parent.resolve().name if profile.name == "tfprov.toml" else profile.stem)
+    @classmethod
+    def of(cls, asking: Asking, found: ForeignEnvironment, profile: Path) -> AdoptionSubject:
+        """The environment with its own files, which are read now: later another one is in its place."""
+        name = plain_name(profile.parent.resolve().name if profile.name == "tfprov.toml" else profile.stem)
+        return cls(asking=asking, found=found, profile=profile, name=name, carried=carried(found, name))
 
     def wanted(self) -> Asked:
-        """What the environment's user once asked for."""
-        return asked(self.found, loose=self.asking.loose, index=index_of(self.found.root), folder=self.profile.parent)
+        """What the environment's user once asked for, and the wheel with files of his own."""
+        found = asked(self.found, loose=self.asking.loose, index=index_of(self.found.root), folder=self.profile.parent)
+        own = self.carried
+        if not own.files:
+            return found
+        wheel = Ask(name=own.project, project=own.project, text=f"{own.project} @ ./{own.wheel}", is_carried=True)
+        return replace(found, packages=(*found.packages, wheel))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,6 +107,7 @@ class Adoption:
         profile: the file that was written.
         lock: the lock beside it.
         text: of the profile.
+        carried: the files of no package that went along, and those that did not.
         outcome: of building it in place of the old one; None when that was not asked for.
         kept: generation that the old environment is kept as; None when it stands where it stood.
     """
@@ -107,6 +119,7 @@ class Adoption:
     profile: Path
     lock: Path
     text: str
+    carried: Carried
     outcome: Outcome | None = None
     kept: Path | None = None
 
@@ -163,25 +176,60 @@ def adopt(asking: Asking, emit: Emit) -> Adoption:
     refuse_existing(profile)
     emit(Note(text=f"reading {found.root}", level="detail"))
     wrong = findings(found)
-    settled = settle(AdoptionSubject(asking=asking, found=found, profile=profile), emit)
-    lock = profile.with_name(settled.lock_name)
-    refuse_existing(lock)
-    # A profile without its lock is whole: `up` makes one.
-    write_atomic(profile, settled.text.encode())
-    write_atomic(lock, settled.document)
-    return adoption(found, wrong, settled, profile)
+    subject = AdoptionSubject.of(asking, found, profile)
+    with own_files(subject):
+        settled = settle(subject, emit)
+        lock = profile.with_name(settled.lock_name)
+        refuse_existing(lock)
+        # A profile without its lock is whole: `up` makes one.
+        write_atomic(profile, settled.text.encode())
+        write_atomic(lock, settled.document)
+    return adoption(subject, wrong, settled)
 
 
-def adoption(found: ForeignEnvironment, wrong: tuple[Defect, ...], settled: Settled, profile: Path) -> Adoption:
+@contextlib.contextmanager
+def own_files(subject: AdoptionSubject) -> Iterator[None]:
+    """The wheel with the user's own files lies beside the profile, and stays if the profile asks for it in the end.
+
+    Raises:
+        TfprovError: `path-not-ours` when there is another file of its name.
+    """
+    own = subject.carried
+    wheel = subject.profile.with_name(own.wheel)
+    if not own.files:
+        yield
+        return
+    content = packed({**own.files, **own.metadata}, own.info)
+    with contextlib.suppress(OSError):
+        if not adopted(subject.profile, subject.found.root) and content_of(wheel) != content:
+            refuse_existing(wheel)
+    if not os.path.lexists(wheel):
+        write_atomic(wheel, content)
+    try:
+        yield
+    finally:
+        asks = False
+        with contextlib.suppress(OSError):
+            asks = wheel.name in text_of(subject.profile)
+        if not asks:
+            wheel.unlink(missing_ok=True)
+
+
+def adoption(subject: AdoptionSubject, wrong: tuple[Defect, ...], settled: Settled) -> Adoption:
     """What was found, and what was written for it."""
+    own = subject.carried
+    if own.wheel not in settled.text:
+        why = dict(settled.wanted.reasons).get(own.project, "the profile does not ask for it")
+        own = replace(own, files={}, paths=(), left={**own.left, **dict.fromkeys(own.paths, why)})
     return Adoption(
-        found=found,
+        found=subject.found,
         findings=wrong,
         wanted=settled.wanted,
         changes=settled.changes,
-        profile=profile,
-        lock=profile.with_name(settled.lock_name),
+        profile=subject.profile,
+        lock=subject.profile.with_name(settled.lock_name),
         text=settled.text,
+        carried=own,
     )
 
 
@@ -338,6 +386,7 @@ def _changes(wanted: Asked, found: ForeignEnvironment, answer: Locked) -> tuple[
         if package not in before:
             known.setdefault(package, f"{decision.tensorflow.why}; it is in place of `{name}`")
     known.setdefault("python", decision.python.why)
+    known |= {one.name: "the files of yours that no package owned" for one in wanted.packages if one.is_carried}
     for name in before:
         if name.startswith("nvidia-") and decision.tensorflow.accelerator == "cpu":
             known.setdefault(name, "the CUDA libraries are left out where there is no GPU that they could serve")

@@ -34,6 +34,7 @@ from tfprov.pipeline.adopting import (
     adopted,
     adoption,
     look,
+    own_files,
     place_of_profile,
     refusal,
     refuse_existing,
@@ -64,7 +65,15 @@ def adopt_in_place(asking: Asking, emit: Emit) -> Adoption:
     if found.named != found.root:
         emit(Note(text=f"`{found.named}` leads to `{found.root}`: that is what is replaced"))
     wrong = findings(found)
-    subject = AdoptionSubject(asking=asking, found=found, profile=profile)
+    subject = Subject.of(asking, found, profile)
+    with own_files(subject):
+        settled, outcome, kept = _replaced(subject, emit, is_again=is_again)
+    return replace(adoption(subject, wrong, settled), outcome=outcome, kept=kept.path)
+
+
+def _replaced(subject: Subject, emit: Emit, *, is_again: bool) -> tuple[Settled, Outcome, Generation]:
+    """What was settled in the end, the new environment at the old one's path, and the old one as it is kept."""
+    asking, found, profile = subject.asking, subject.found, subject.profile
     settled = settled_already(subject, emit) if is_again else settle(subject, emit)
     if not is_again:
         refuse_existing(profile.with_name(settled.lock_name))
@@ -84,7 +93,7 @@ def adopt_in_place(asking: Asking, emit: Emit) -> Adoption:
     with context.alone():
         kept, generation = _exchanged(context, found)
     outcome = replace(outcome, environment=context.environment, generation=generation)
-    return replace(adoption(found, wrong, settled, profile), text=text, outcome=outcome, kept=kept.path)
+    return replace(settled, text=text), outcome, kept
 
 
 def refuse_what_others_need(found: ForeignEnvironment) -> None:
@@ -141,8 +150,8 @@ def _proved(subject: AdoptionSubject, settled: Settled, work: Path, emit: Emit) 
 
 
 def _is_alike(less: Asked, wanted: Asked) -> bool:
-    """Whether the same TensorFlow, Python and packages are asked for, only with fewer pins."""
-    names = [[one.name for one in each.packages] for each in (less, wanted)]
+    """Whether the same TensorFlow, Python and packages are asked for, with fewer pins or without the user's files."""
+    names = [[one.name for one in each.packages if not one.is_carried] for each in (less, wanted)]
     same = (less.tensorflow, less.python) == (wanted.tensorflow, wanted.python) and names[0] == names[1]
     return same and less != wanted
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
@@ -40,9 +40,12 @@ def text(result: Adoption) -> str:
         lines += ["", "different from what was found:", *_changes(result.changes)]
     else:
         lines += ["", "every version stays as it was found"]
-    beside = [one for one in found.beside if one.kind != "leftover"]
+    own = result.carried
+    if own.paths:
+        lines += ["", f"in no package, and carried over in {own.wheel}:", *(f"  {path}" for path in own.paths)]
+    beside = [one for one in found.beside if one.kind != "leftover" and one.path not in own.paths]
     if beside:
-        lines += ["", "in no package, and not taken over:", *_beside(beside)]
+        lines += ["", "in no package, and not carried over:", *_beside(beside, own.left)]
     lines += [f"note: {note}" for note in result.wanted.notes]
     lines += ["", f"profile   {result.profile}", f"lock      {result.lock}"]
     if result.outcome is None:
@@ -79,9 +82,11 @@ def _changes(changes: Iterable[VersionChange]) -> Iterator[str]:
         yield f"  + {len(new) - _FEW} more that what is asked for needs: `--json` has them all"
 
 
-def _beside(beside: Iterable[Beside]) -> Iterator[str]:
+def _beside(beside: Iterable[Beside], why: Mapping[str, str]) -> Iterator[str]:
     for one in beside:
         yield f"  {one.path}  ({_KINDS[one.kind]}{f': {one.what}' if one.what else ''})"
+        if one.path in why:
+            yield f"      {why[one.path]}"
 
 
 def document(result: Adoption) -> Document:
@@ -96,6 +101,11 @@ def document(result: Adoption) -> Document:
         "changes": [asdict(one) for one in result.changes],
         "profile": {"path": result.profile, "text": result.text},
         "lock": result.lock,
+        "carried": {
+            "wheel": result.profile.with_name(result.carried.wheel) if result.carried.files else None,
+            "paths": result.carried.paths,
+            "left": result.carried.left,
+        },
         "kept": result.kept,
     }
 
