@@ -32,7 +32,8 @@ class Cure:
     """Something that a generation was given after a failed smoke test, and without which it does not pass.
 
     Attributes:
-        name: kind of the cure: `library-path`, `clean-library-path`, `xla-flags`, `own-modules` or `pin`.
+        name: kind of the cure: `library-path`, `clean-library-path`, `xla-flags`, `own-modules`, `keras-2`,
+            `pin` or `likely-bound`.
         code: failure code that it answers.
         what: what it does, in a line without a final stop.
         libraries: shared libraries to open before TensorFlow does, relative to the folder of the packages; each stands
@@ -40,7 +41,7 @@ class Cure:
         without: folders that `run`, `shell` and `activate` take out of LD_LIBRARY_PATH, absolute.
         cuda: folder in which XLA finds `ptxas` and `libdevice`, absolute or relative to the packages; empty for none.
         modules: top-level modules that are always taken from the environment.
-        constraint: bound that the lock was resolved with, PEP 508; empty for none.
+        constraint: bound that the lock was resolved with, PEP 508, on `python` for the interpreter; empty for none.
     """
 
     name: str

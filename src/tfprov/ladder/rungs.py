@@ -40,6 +40,8 @@ _BY_GROUP: Mapping[Group, tuple[Rung, ...]] = {
 }
 
 _BY_CODE: Mapping[str, tuple[Rung, ...]] = {
+    # Of a module that newer Pythons no longer have, an older one does.
+    "python-unsupported": (Rung.REPAIR, Rung.OTHER_RELEASE),
     # A proxy that is dead or wants a login does not change its mind; a mirror inside the network needs no proxy.
     "net-proxy": _ROUTES,
     # An intercepting proxy or one mirror's expired certificate: only another way round, never less verification.

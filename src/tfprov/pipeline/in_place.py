@@ -65,13 +65,13 @@ def adopt_in_place(asking: Asking, emit: Emit) -> Adoption:
     if found.named != found.root:
         emit(Note(text=f"`{found.named}` leads to `{found.root}`: that is what is replaced"))
     wrong = findings(found)
-    subject = Subject.of(asking, found, profile)
+    subject = AdoptionSubject.of(asking, found, profile)
     with own_files(subject):
         settled, outcome, kept = _replaced(subject, emit, is_again=is_again)
     return replace(adoption(subject, wrong, settled), outcome=outcome, kept=kept.path)
 
 
-def _replaced(subject: Subject, emit: Emit, *, is_again: bool) -> tuple[Settled, Outcome, Generation]:
+def _replaced(subject: AdoptionSubject, emit: Emit, *, is_again: bool) -> tuple[Settled, Outcome, Generation]:
     """What was settled in the end, the new environment at the old one's path, and the old one as it is kept."""
     asking, found, profile = subject.asking, subject.found, subject.profile
     settled = settled_already(subject, emit) if is_again else settle(subject, emit)

@@ -21,7 +21,9 @@ from tfprov.errors import TfprovError
 from tfprov.events import Note
 from tfprov.ladder.climb import InapplicableError, Policy, Step, climb, without_normal
 from tfprov.ladder.rungs import Rung
+from tfprov.lock.renew import released_in
 from tfprov.paths import write_atomic
+from tfprov.pipeline import likely
 from tfprov.pipeline.context import Context
 from tfprov.pipeline.installing import drop_unpacked
 from tfprov.pipeline.machine import Machine
@@ -99,6 +101,7 @@ class _Treatment:
         self._stale = False
         self._cuda_files: tuple[Path, CudaFiles] | None = None
         self._known: Verdict | None = None
+        self._likely_for: dict[str, tuple[known.LikelyBound, ...]] = {}
         self.given: list[Cure] = []
         self.tried: list[str] = []
         self.first: TfprovError | None = None
@@ -134,9 +137,14 @@ class _Treatment:
         if verdict is None or not known.may_help(verdict):
             raise InapplicableError("no cure is known for this failure")
         request = smoke_request(context.loaded, self._locked.lock.target)
-        cure = known.KNOWN[name](
-            known.FailedProof(verdict=verdict, request=request, cuda_files=self._has(), tried=self._bounds)
+        proof = known.FailedProof(
+            verdict=verdict,
+            request=request,
+            cuda_files=self._has(),
+            tried=self._bounds,
+            likely=self._likely(verdict),
         )
+        cure = known.KNOWN[name](proof)
         if any((cure.name, cure.what) == (each.name, each.what) for each in self.given):
             raise InapplicableError("it was given already")
         context.emit(Note(text=f"the smoke test failed ({cure.code}); trying a cure: {cure.what}", level="warning"))
@@ -146,6 +154,9 @@ class _Treatment:
         except TfprovError as error:
             self.tried.append(f"{cure.what}: could not be done: {error.what}")
             raise
+        if cure.name == "likely-bound" and (leg := known.failed_import(verdict)) is not None:
+            # One try for each failure: to install and test again takes as long as the first time.
+            self._likely_for[leg.leg] = ()
         try:
             verdict_now = smoke_test(context, self._installation)
         except TfprovError as error:
@@ -179,6 +190,22 @@ class _Treatment:
         if self._cuda_files is None or self._cuda_files[0] != path:
             self._cuda_files = path, cuda_files(python_in(path), environ=self._context.request.environ)
         return self._cuda_files[1]
+
+    def _likely(self, verdict: Verdict) -> tuple[known.LikelyBound, ...]:
+        """What would most likely help the import that failed; nothing once such a bound was installed for it."""
+        leg = known.failed_import(verdict)
+        if leg is None:
+            return ()
+        if leg.leg not in self._likely_for:
+            locked = self._locked
+            installed = likely.Installed(
+                root=self._installation.generation.path,
+                python=locked.interpreter.version,
+                released=released_in((self._bound_lock or content_of(locked.lock.path)).decode()),
+                offers=self._machine.offers,
+            )
+            self._likely_for[leg.leg] = likely.likely_bounds(leg, installed)
+        return self._likely_for[leg.leg]
 
     def _give(self, cure: Cure) -> None:
         if cure.constraint:
@@ -217,7 +244,8 @@ class _Treatment:
     def _ended(self, cure: Cure, error: TfprovError, verdict: Verdict, before: tuple[Locked, bytes | None]) -> None:
         """A cure after which the test failed, too: kept for the next try when it did what it was for."""
         now = _verdict_of(error) or verdict
-        then = next(iter(known.failures(verdict).items()))
+        # Of several packages that fail, each has a cure of its own.
+        then = next(each for each in known.failures(verdict).items() if each[1] == cure.code)
         helped = then not in known.failures(now).items()
         if helped and known.may_help(now):
             self.tried.append(f"{cure.what}: then `{error.code.name}`")

@@ -81,7 +81,8 @@ def up(request: Request, emit: Emit) -> Outcome:
                 with reuse.blaming_changes(context, kept):
                     proved = prove.prove(context, machine, kept or install(locked), install=install)
                 generation = stages.activate(context, machine, proved)
-                return _outcome(context, generation, plan, proved, changes=changes)
+                # A cure may have led to another release or Python.
+                return _outcome(context, generation, proved.installation.locked.plan, proved, changes=changes)
 
             return _first_that_works(context, choice, provision)
 

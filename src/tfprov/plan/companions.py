@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from importlib import resources
+from types import MappingProxyType
 
 from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
@@ -100,6 +102,17 @@ def breaks_in(
     return tuple(row for row in holding(versions, rows, python=python) if not row.is_met(versions))
 
 
+def to_apply(rows: Sequence[Break]) -> tuple[Break, ...]:
+    """The rows to hold to before a closure is asked for anew, of those that it does not fulfil.
+
+    Another version of the package itself may bring other packages: what those need is not known before.
+    """
+    own = tuple(
+        row for row in rows if row.requires and canonicalize_name(Requirement(row.requires).name) == row.package
+    )
+    return own or tuple(rows)
+
+
 def holding(
     versions: Mapping[str, str], rows: tuple[Break, ...] | None = None, *, python: str = ""
 ) -> tuple[Break, ...]:
@@ -135,6 +148,53 @@ def _unpaired(versions: Mapping[str, str]) -> Iterator[Break]:
                 since=f"{name} {version}",
                 source="data/versions.json",
             )
+
+
+def newer_than_known(versions: Mapping[str, str], *, python: str) -> tuple[Break, ...]:
+    """The rows that would be about a closure if the package in it were as old as the newest that the table knows.
+
+    Args:
+        versions: of the closure, by normalised name.
+        python: version of its Python.
+    """
+    found = []
+    for row in known_breaks():
+        version = _version(row.package, versions)
+        # Behind `<` stands a version that was seen to work.
+        known = re.fullmatch(r"<=([^,]+)", row.versions)
+        if version is None or known is None or Version(version) <= Version(known[1]):
+            continue
+        if row.holds({**versions, row.package: known[1]}, python) and not row.is_met(versions):
+            found.append(row)
+    return tuple(found)
+
+
+PYTHON = "python"
+"""The name under which a bound is one on the interpreter."""
+# Projects that packages import without asking for them, so that a bound has to bring them, and what else that takes.
+_NOT_ASKED_FOR: Mapping[str, Mapping[str, str]] = MappingProxyType(
+    {"setuptools": {}, "tf-keras": {"TF_USE_LEGACY_KERAS": "1"}}
+)
+
+
+def constraints_of(bounds: Sequence[str]) -> tuple[str, ...]:
+    """Bounds as a resolver takes them: for each name of TensorFlow, and without those on the interpreter."""
+    needed = (Requirement(line) for line in bounds)
+    return tuple(line for each in needed if each.name != PYTHON and each.specifier for line in _lines(each))
+
+
+def brought_by(bounds: Sequence[str]) -> tuple[Constraint, ...]:
+    """The bounds that are requirements as well, because nothing else may ask for those projects."""
+    return tuple(
+        Constraint(requirement=line, why="the smoke test asks for it")
+        for line in bounds
+        if Requirement(line).name in _NOT_ASKED_FOR
+    )
+
+
+def variables_for(bounds: Sequence[str]) -> dict[str, str]:
+    """The variables that an environment needs with bounds."""
+    return {name: value for line in bounds for name, value in _NOT_ASKED_FOR.get(Requirement(line).name, {}).items()}
 
 
 def of_python(rows: Sequence[Break], python: str) -> tuple[Break, ...]:

@@ -10,7 +10,7 @@ from types import MappingProxyType
 from tfprov.envs.records import Cure
 from tfprov.ladder.climb import InapplicableError
 from tfprov.smoke.cuda_files import CudaFiles
-from tfprov.smoke.records import SmokeRequest, Verdict
+from tfprov.smoke.records import Leg, SmokeRequest, Verdict
 from tfprov.smoke.surroundings import hiding
 
 # What the failure speaks of, where a bound on its version can help.
@@ -25,6 +25,24 @@ _PROJECTS = {
 # The last one with pkg_resources is 81; it is not among the versions that a verdict names.
 _SETUPTOOLS = "setuptools<81"
 _PIN_TRIES = 2
+_KERAS_2 = "tf-keras"
+
+
+# Failures of an import that say what was missed, and not which version has it.
+_OF_AN_IMPORT = frozenset({"import-failed", "companion-mismatch", "ml-dtypes-mismatch", "python-unsupported"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LikelyBound:
+    """A bound with which an import that failed would most likely work.
+
+    Attributes:
+        requirement: PEP 508 line; one on `python` is on the interpreter.
+        why: fit to stand in brackets behind it.
+    """
+
+    requirement: str
+    why: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,12 +54,14 @@ class FailedProof:
         request: what it was to prove.
         cuda_files: what the environment has.
         tried: bounds that were tried already.
+        likely: what would most likely help the import that failed, the likeliest first.
     """
 
     verdict: Verdict
     request: SmokeRequest
     cuda_files: CudaFiles
     tried: Collection[str] = ()
+    likely: tuple[LikelyBound, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,6 +96,45 @@ def failures(verdict: Verdict) -> dict[str, str]:
         for leg in device.legs
         if not leg.ok
     }
+
+
+def failed_import(verdict: Verdict) -> Leg | None:
+    """The first failed import of which it is not known what it needs; None where there is none."""
+    return next(
+        (
+            leg
+            for device in verdict.devices
+            for leg in device.legs
+            if not leg.ok and leg.code in _OF_AN_IMPORT and leg.leg.startswith(("import", "package "))
+        ),
+        None,
+    )
+
+
+def likely_bound(proof: FailedProof, code: str) -> Cure:
+    """The lock is resolved anew with the likeliest bound that was not tried yet.
+
+    Raises:
+        InapplicableError: none is left.
+    """
+    for bound in proof.likely:
+        if bound.requirement not in proof.tried:
+            what = f"the lock is bound to `{bound.requirement}` ({bound.why})"
+            return Cure(name="likely-bound", code=code, what=what, constraint=bound.requirement)
+    raise InapplicableError("neither the table of known breaks nor the metadata say what it would need")
+
+
+def keras_2(proof: FailedProof, code: str) -> Cure:
+    """The environment gets Keras 2 under the name of `tf.keras`.
+
+    Raises:
+        InapplicableError: it has Keras 2 already, or that was tried.
+    """
+    version = dict(proof.verdict.packages).get("keras", "")
+    if not version.startswith("3.") or _KERAS_2 in proof.tried:
+        raise InapplicableError("no Keras 3 is there that could give way")
+    what = f"`tf-keras` is added and `TF_USE_LEGACY_KERAS=1` set, so that `tf.keras` is Keras 2 (keras {version} stays)"
+    return Cure(name="keras-2", code=code, what=what, constraint=_KERAS_2)
 
 
 def pin(proof: FailedProof, code: str) -> Cure:
@@ -175,11 +234,16 @@ def xla_flags(proof: FailedProof, code: str) -> Cure:
 
 
 _PIN = KnownCure(codes=frozenset(_PROJECTS), choose=pin)
+_LIKELY = KnownCure(codes=_OF_AN_IMPORT, choose=likely_bound)
 KNOWN: Mapping[str, KnownCure] = MappingProxyType(
     {
         "own-modules": KnownCure(codes=frozenset({"shadowed-module"}), choose=own_modules),
+        "keras-2": KnownCure(codes=frozenset({"keras-mismatch"}), choose=keras_2),
         "pin": _PIN,
         "another pin": _PIN,
+        "likely-bound": _LIKELY,
+        "second likely-bound": _LIKELY,
+        "third likely-bound": _LIKELY,
         "clean-library-path": KnownCure(
             # A foreign library may lack what TensorFlow looks for in it, and that has many faces.
             codes=frozenset({"cudnn-mismatch", "gpu-libs-foreign", "cudnn-init-failed", "gpu-libs-missing"}),

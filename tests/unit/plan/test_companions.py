@@ -5,7 +5,19 @@ from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 
-from tfprov.plan.companions import Break, breaks_in, holding, known_breaks, settings, with_breaks
+from tfprov.plan.companions import (
+    Break,
+    breaks_in,
+    brought_by,
+    constraints_of,
+    holding,
+    known_breaks,
+    newer_than_known,
+    settings,
+    to_apply,
+    variables_for,
+    with_breaks,
+)
 from tfprov.plan.records import ChosenPython, ChosenTensorflow, Constraint, Decision, RequiredVariable
 
 BOUND = Break(package="old", versions="<2", requires="numpy<2", why="w", source="s", since="numpy 2.0")
@@ -126,3 +138,37 @@ def test_one_of_two_packages_with_the_same_module_is_left_out() -> None:
     assert [each.requirement for each in with_breaks(DECISION, (row, row)).without] == ["opencv-python"]
     assert str(row).startswith("`opencv-python` is left out beside `opencv-python-headless`: both bring")
     assert breaks_in({"opencv-python-headless": "4.11.0.86"}) == ()
+
+
+def test_a_bound_on_the_package_itself_comes_before_what_that_version_of_it_brings() -> None:
+    old = {"tensorflow-cpu": "2.15.1", "keras": "2.15.0", "keras-nlp": "0.32.0", "keras-hub": "0.32.0"}
+    rows = breaks_in(old)
+    assert {row.requires for row in rows} == {"keras-nlp<0.14", "tensorflow>=2.16"}
+    assert [row.requires for row in to_apply(rows)] == ["keras-nlp<0.14"]
+    assert to_apply((BOUND, ADDED)) == (BOUND, ADDED)
+    assert to_apply(()) == ()
+
+
+@pytest.mark.parametrize(
+    ("versions", "needed"),
+    [
+        ({"tensorflow-hub": "0.17.0"}, ["setuptools<81"]),
+        ({"tensorflow-hub": "0.17.0", "setuptools": "80.9"}, []),
+        ({"tensorflow-hub": "0.16.1"}, []),
+        ({"imgaug": "0.5", "numpy": "2.4"}, ["numpy<2"]),
+        # 2.2.2 was seen to work.
+        ({"pandas": "2.2.2", "numpy": "2.4"}, []),
+        ({}, []),
+    ],
+)
+def test_a_version_that_the_table_does_not_know_yet_may_need_what_the_newest_known_one_does(
+    versions: dict[str, str], needed: list[str]
+) -> None:
+    assert [row.requires for row in newer_than_known(versions, python="3.12")] == needed
+
+
+def test_bounds_become_constraints_requirements_and_variables() -> None:
+    bounds = ("numpy<2", "python<3.12", "tensorflow<2.16", "tf-keras", "setuptools<81")
+    assert constraints_of(bounds) == ("numpy<2", "tensorflow<2.16", "tensorflow-cpu<2.16", "setuptools<81")
+    assert [each.requirement for each in brought_by(bounds)] == ["tf-keras", "setuptools<81"]
+    assert variables_for(bounds) == {"TF_USE_LEGACY_KERAS": "1"}

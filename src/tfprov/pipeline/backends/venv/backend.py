@@ -61,9 +61,9 @@ class VenvBackend:
     def bind(
         self, context: Context, machine: Machine, locked: Locked, bounds: tuple[str, ...], path: Path
     ) -> Locked | None:
-        from tfprov.pipeline.backends.venv import locking
+        from tfprov.pipeline.backends.venv import binding
 
-        return locking.bind(context, machine, locked, bounds, path)
+        return binding.bind(context, machine, locked, bounds, path)
 
     def sources(self, context: Context, machine: Machine, lock: Lock) -> tuple[tuple[LockedFile, ...], Network]:
         from tfprov.fetch.addresses import with_values

@@ -42,7 +42,17 @@ from tfprov.pipeline.machine import Machine
 from tfprov.pipeline.origins import origins
 from tfprov.pipeline.records import Choice
 from tfprov.plan import space
-from tfprov.plan.companions import Break, breaks_in, holding, of_python, settings, with_breaks
+from tfprov.plan.companions import (
+    PYTHON,
+    Break,
+    breaks_in,
+    constraints_of,
+    holding,
+    of_python,
+    settings,
+    to_apply,
+    with_breaks,
+)
 from tfprov.plan.compat import table
 from tfprov.plan.decide import decide
 from tfprov.plan.records import Candidate, Decision, Plan, Refused
@@ -95,6 +105,34 @@ def choose(context: Context, machine: Machine) -> Choice:
     )
 
 
+def choose_within(context: Context, machine: Machine, bounds: Sequence[str]) -> Choice:
+    """A choice within further bounds than those of the profile.
+
+    Args:
+        context: of the run; an existing lock has no part in it.
+        machine: to choose for.
+        bounds: PEP 508 lines; see `plan.companions`.
+
+    Raises:
+        TfprovError: nothing fits within them.
+    """
+    profile = as_asked(context.loaded)
+    pythons = [str(needed.specifier) for line in bounds if (needed := Requirement(line)).name == PYTHON]
+    version = ",".join(filter(None, (profile.python.version, *pythons))) or None
+    constraints = (*profile.packages.constraints, *constraints_of(bounds))
+    profile = profile.model_copy(
+        update={
+            "python": profile.python.model_copy(update={"version": version}),
+            "packages": profile.packages.model_copy(update={"constraints": constraints}),
+        }
+    )
+    plan = decide(profile, machine.facts, table(), machine.offers)
+    if not plan.candidates or not can_resolve(machine):
+        return Choice(plan=plan)
+    best = _unbroken(context, machine, profile, plan.candidates)
+    return Choice(plan=_decided(context, plan, best), resolved=best.document, resolved_for=best.candidate.best)
+
+
 def _with_origins(context: Context, machine: Machine, plan: Plan, projects: Iterable[str]) -> Plan:
     return replace(plan, notes=(*plan.notes, *origins(context, machine, projects)))
 
@@ -134,6 +172,7 @@ def _unbroken(context: Context, machine: Machine, profile: Profile, candidates: 
             _tell_lag(context, best, newest)
             needed = settings(holding(versions, python=python))
             return replace(best, decision=replace(best.decision, variables=needed))
+        found = to_apply(found)
         _check_not_asked_for(profile, found)
         applied += found
         candidates = [

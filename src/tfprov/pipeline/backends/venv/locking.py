@@ -6,6 +6,8 @@ import dataclasses
 from functools import partial
 from pathlib import Path
 
+from packaging.requirements import Requirement
+
 from tfprov import project_folder
 from tfprov.contents import text_of
 from tfprov.distributions import kind_of
@@ -23,7 +25,18 @@ from tfprov.pipeline.context import Context
 from tfprov.pipeline.machine import Machine
 from tfprov.pipeline.origins import origins
 from tfprov.pipeline.records import Choice, Locked
-from tfprov.plan.companions import Break, breaks_in, holding, settings, with_breaks
+from tfprov.plan.companions import (
+    PYTHON,
+    Break,
+    breaks_in,
+    brought_by,
+    constraints_of,
+    holding,
+    settings,
+    to_apply,
+    variables_for,
+    with_breaks,
+)
 from tfprov.plan.compat import table
 from tfprov.plan.records import LockedChoice, Plan
 from tfprov.plan.tags import marker_environment, supported_tags
@@ -39,13 +52,13 @@ def lock(context: Context, machine: Machine, choice: Choice, interpreter: Interp
     """
     path, plan = context.lock_path, choice.plan
     changes = why_resolve(context)
-    locked = partial(_read, machine, plan, interpreter)
+    locked = partial(read, machine, plan, interpreter)
     if not changes:
         return locked(path)
     require_change_allowed(context, changes)
     if not machine.network.has_pages:
         raise nothing_to_resolve_from(changes)
-    _write(context, machine, choice, interpreter, bounds=_kept_bounds(context, plan), path=path)
+    write(context, machine, choice, interpreter, bounds=_kept_bounds(context, plan), path=path)
     found = locked(path, changes)
     for line in origins(context, machine, (file.name for file in found.lock.files)):
         context.emit(Note(text=line))
@@ -54,15 +67,6 @@ def lock(context: Context, machine: Machine, choice: Choice, interpreter: Interp
             text = f"the hashes of `{name}` were not compared: `{found.lock.target.package}` is taken in its place"
             context.emit(Note(text=text, level="warning"))
     return found
-
-
-def bind(context: Context, machine: Machine, locked: Locked, bounds: tuple[str, ...], path: Path) -> Locked | None:
-    """See `Backend.bind`; None where the lock may not be changed."""
-    if context.request.locked:
-        return None
-    _write(context, machine, Choice(plan=locked.plan), locked.interpreter, bounds=bounds, path=path)
-    why = tuple(f"the smoke test asks for `{each}`" for each in bounds)
-    return _read(machine, locked.plan, locked.interpreter, path, why)
 
 
 def require_change_allowed(context: Context, changes: tuple[str, ...]) -> None:
@@ -79,7 +83,7 @@ def require_change_allowed(context: Context, changes: tuple[str, ...]) -> None:
         context.emit(Note(text=f"resolving: {change}", level="detail"))
 
 
-def _write(
+def write(
     context: Context,
     machine: Machine,
     choice: Choice,
@@ -88,28 +92,50 @@ def _write(
     bounds: tuple[str, ...],
     path: Path,
 ) -> None:
+    """Resolve what was chosen, and write the lock.
+
+    Args:
+        context: of the run.
+        machine: to resolve for.
+        choice: what to lock.
+        interpreter: of the choice.
+        bounds: PEP 508 lines that the smoke test asks for; see `plan.companions`.
+        path: of the lock.
+
+    Raises:
+        TfprovError: what the resolver said.
+    """
     selection = Selection(
         decision=choice.plan.decision,
         facts=machine.facts,
         interpreter=interpreter,
         constraints=context.loaded.constraints,
-        bounds=bounds,
+        bounds=constraints_of(bounds),
         build=context.loaded.profile.packages.build,
     )
+    if brought := brought_by(bounds):
+        decision = dataclasses.replace(selection.decision, also=(*selection.decision.also, *brought))
+        selection = dataclasses.replace(selection, decision=decision)
     resolved, header = _resolve(context, machine, selection, choice)
-    pylock.write(path, resolved, dataclasses.replace(header, bounds=bounds))
+    target = header.target
+    target = dataclasses.replace(target, variables={**variables_for(bounds), **target.variables})
+    pylock.write(path, resolved, dataclasses.replace(header, target=target, bounds=bounds))
 
 
 def _kept_bounds(context: Context, plan: Plan) -> tuple[str, ...]:
     """Bounds that an earlier smoke test needed with the release that is locked now, unless an upgrade is asked for."""
     path = context.lock_path
     header = pylock.read_header(path) if path.exists() and not context.request.upgrade else None
-    if header is None or header.target.version != plan.decision.tensorflow.version:
+    chosen = plan.decision
+    if header is None or header.target.version != chosen.tensorflow.version:
         return ()
+    if header.target.python != ".".join(chosen.python.version.split(".")[:2]):
+        return tuple(each for each in header.bounds if Requirement(each).name != PYTHON)
     return header.bounds
 
 
-def _read(machine: Machine, plan: Plan, interpreter: Interpreter, path: Path, changes: tuple[str, ...] = ()) -> Locked:
+def read(machine: Machine, plan: Plan, interpreter: Interpreter, path: Path, changes: tuple[str, ...] = ()) -> Locked:
+    """The locked files for a plan, with why the lock was made in this run."""
     facts = machine.facts
     found = pylock.read(
         path,
@@ -230,7 +256,8 @@ def _resolve(context: Context, machine: Machine, selection: Selection, choice: C
         choice: what was resolved on the way to the decision is not resolved again.
     """
     facts, older, known = selection.facts, older_versions(context), choice.resolved
-    if known and not selection.bounds and choice.answers(selection.interpreter) and len(tensorflows_in(known)) == 1:
+    is_answer = selection.decision == choice.plan.decision and choice.answers(selection.interpreter)
+    if known and is_answer and not selection.bounds and len(tensorflows_in(known)) == 1:
         resolved, target = known, _with_breaks(_target(selection), known)
     else:
         prefer, built = (versions_in(known), sources_in(known)) if known else (older, older_built(context))
@@ -292,6 +319,7 @@ def resolve_for(
         found = tuple(row for row in breaks_in(dict(versions_in(resolved)), python=target.python) if row not in rows)
         if not found:
             return resolved, _with_breaks(target, resolved)
+        found = to_apply(found)
         rows += found
         selection = dataclasses.replace(selection, decision=with_breaks(selection.decision, found))
 

@@ -1,0 +1,243 @@
+"""Which bounds would most likely make importable what a smoke test could not import, the likeliest first.
+
+The table of known breaks is asked about packages that are newer than its rows, then Python's own history about modules
+that it no longer has, then the metadata of the environment about the package that the failure speaks of: what they
+admit, and what was out when the package that fails came out.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cached_property
+from pathlib import Path
+
+from packaging.requirements import InvalidRequirement, Requirement
+from packaging.utils import canonicalize_name
+from packaging.version import InvalidVersion, Version
+
+from tfprov.adopt.metadata import distributions_in, recorded
+from tfprov.adopt.records import FoundDistribution
+from tfprov.distributions import kind_of
+from tfprov.envs.layout import site_packages
+from tfprov.lock.renew import Released
+from tfprov.plan.companions import newer_than_known
+from tfprov.plan.records import Listing
+from tfprov.plan.versions import published
+from tfprov.smoke.cures import LikelyBound
+from tfprov.smoke.records import Leg
+
+_FRAME = re.compile(r'File "[^"]*[/\\](?:site|dist)-packages[/\\](?P<path>[^"]+)"')
+_NAMED = re.compile(
+    r"cannot import name '[^']+' from (?:partially initialized module )?'(?P<of>[\w.]+)'"
+    r"|module '(?P<attribute>[\w.]+)' has no attribute"
+    r"|No module named '(?P<missing>[\w.]+)'"
+)
+_MISSING = re.compile(r"^ModuleNotFoundError: No module named '(?P<name>\w+)")
+# What's New in Python, "Removed" and "Porting"; the first version without it.
+_LOST = (
+    (re.compile(r"cannot import name '\w+' from 'collections'|module 'collections' has no attribute"), "3.10"),
+    (re.compile(r"module '?inspect'? has no attribute '(?:getargspec|formatargspec)'"), "3.11"),
+    (re.compile(r"module 'asyncio' has no attribute 'coroutine'"), "3.11"),
+    (re.compile(r"No module named '(?:asynchat|asyncore|distutils[.\w]*|imp|smtpd)'"), "3.12"),
+    (re.compile(r"module '(?:pkgutil|configparser)' has no attribute '(?:ImpImporter|SafeConfigParser)'"), "3.12"),
+    (
+        re.compile(
+            r"No module named '(?:aifc|audioop|cgi|cgitb|chunk|crypt|imghdr|lib2to3[.\w]*|mailcap|msilib|nis|nntplib"
+            r"|ossaudiodev|pipes|sndhdr|spwd|sunau|telnetlib|uu|xdrlib)'"
+        ),
+        "3.13",
+    ),
+    (re.compile(r"module 'ast' has no attribute '(?:Num|Str|Bytes|NameConstant|Ellipsis)'"), "3.14"),
+)
+
+
+@dataclass(frozen=True)
+class Installed:
+    """The distributions of an environment.
+
+    Attributes:
+        root: the environment.
+        python: full version of its interpreter.
+        released: when what is locked came out, by normalised name.
+        offers: the releases of TensorFlow on the index; None where it was not asked.
+    """
+
+    root: Path
+    python: str
+    released: Mapping[str, Released]
+    offers: Listing | None = None
+
+    @cached_property
+    def distributions(self) -> Mapping[str, FoundDistribution]:
+        """By normalised name."""
+        return {one.name: one for place in site_packages(self.root) for one in distributions_in(place, self.root)}
+
+    @cached_property
+    def _files(self) -> Mapping[str, frozenset[str]]:
+        """Files and folders of each distribution without their endings, by name."""
+        found = {}
+        for name, one in self.distributions.items():
+            stems = set()
+            for path in recorded(one.metadata):
+                stems.add(path.partition(".")[0])
+                parts = path.split("/")[:-1]
+                stems.update("/".join(parts[:count]) for count in range(1, len(parts) + 1))
+            found[name] = frozenset(stems)
+        return found
+
+    def out_at(self, name: str, moment: datetime) -> tuple[Version, ...]:
+        """The versions of a distribution that were out at a moment, as far as they are known."""
+        if kind_of(name) is None:
+            rows = published(name)
+            return tuple(row.version for row in rows if row.at <= moment and not row.version.is_prerelease)
+        files = self.offers.files.get("tensorflow", ()) if self.offers is not None else ()
+        found = {
+            _number(file.filename.split("-")[1])
+            for file in files
+            if file.uploaded and datetime.fromisoformat(file.uploaded.replace("Z", "+00:00")) <= moment
+        }
+        return tuple(sorted(version for version in found if not version.is_prerelease))
+
+    def owner(self, module: str) -> FoundDistribution | None:
+        """What brings a module, or the nearest one above it; None where nothing does, or several do."""
+        parts = module.split(".")
+        for count in range(len(parts), 0, -1):
+            stem = "/".join(parts[:count])
+            owners = [name for name, stems in self._files.items() if stem in stems]
+            if owners:
+                return self.distributions[owners[0]] if len(owners) == 1 else None
+        return None
+
+    def bounds_on(self, name: str) -> Iterator[tuple[FoundDistribution, Requirement]]:
+        """What the metadata of the others ask of a distribution, each with who does."""
+        minor = ".".join(self.python.split(".")[:2])
+        environment = {"python_version": minor, "python_full_version": self.python, "extra": ""}
+        for one in self.distributions.values():
+            for line in one.requires:
+                try:
+                    asked = Requirement(line)
+                except InvalidRequirement:
+                    continue
+                if canonicalize_name(asked.name) != name:
+                    continue
+                if asked.marker is None or asked.marker.evaluate(environment):
+                    yield one, asked
+
+    def admits(self, name: str, below: Version) -> bool:
+        """Whether the metadata of the others may be fulfilled by a version below another one."""
+        clauses = (clause for _, asked in self.bounds_on(name) for clause in asked.specifier)
+        return not any(
+            clause.operator in (">=", "==", "~=", ">", "===") and _number(clause.version) >= below for clause in clauses
+        )
+
+    def held_back_by(self, name: str) -> str | None:
+        """A distribution that asks for no newer version than there is of another one; None where nothing does."""
+        for one, asked in self.bounds_on(name):
+            if any(clause.operator in ("<", "<=", "==", "~=", "===") for clause in asked.specifier):
+                return one.name
+        return None
+
+
+def likely_bounds(leg: Leg, installed: Installed) -> tuple[LikelyBound, ...]:
+    """The bounds for a failed leg `import` or `package NAME`; none twice, and none where nothing is known.
+
+    Args:
+        leg: with its evidence: the exception and the end of its traceback.
+        installed: what was proved.
+    """
+    found = (
+        *_of_table(leg, installed),
+        *_of_python(leg, installed),
+        *_of_metadata(leg, installed),
+    )
+    return tuple({each.requirement: each for each in reversed(found)}.values())[::-1]
+
+
+def _of_table(leg: Leg, installed: Installed) -> Iterator[LikelyBound]:
+    versions = {name: one.version for name, one in installed.distributions.items()}
+    concerned = {_asked(leg), *(one.name for one in _in_traceback(leg, installed))}
+    for row in newer_than_known(versions, python=installed.python):
+        if row.package in concerned and row.requires:
+            why = f"`{row.package}` {row.versions} is known to need it: {row.why}"
+            yield LikelyBound(requirement=row.requires, why=why)
+
+
+def _of_python(leg: Leg, installed: Installed) -> Iterator[LikelyBound]:
+    missing = _MISSING.match(leg.evidence)
+    if missing is not None and missing["name"] == "distutils" and "setuptools" not in installed.distributions:
+        yield LikelyBound(requirement="setuptools", why="it brings `distutils`, which Python 3.12 removed")
+    for pattern, minor in _LOST:
+        said = pattern.search(leg.evidence.partition("\n")[0])
+        if said is not None and Version(installed.python) >= Version(minor):
+            yield LikelyBound(requirement=f"python<{minor}", why=f"Python {minor} removed what is missing")
+
+
+def _of_metadata(leg: Leg, installed: Installed) -> Iterator[LikelyBound]:
+    blamed = _blamed(leg, installed)
+    frames = [one for one in _in_traceback(leg, installed) if blamed is None or one.name != blamed.name]
+    asker = frames[-1] if frames else installed.distributions.get(_asked(leg))
+    if blamed is None or asker is None or asker.name == blamed.name:
+        return
+    holder = installed.held_back_by(blamed.name)
+    if holder is not None and holder != asker.name:
+        # It is not as new as it could be: what asks for more of it is too new.
+        why = f"`{holder}` holds `{blamed.name}` at {blamed.version}"
+        older = (*_as_of(asker, holder, installed), *reversed([*_older(asker, installed)]))
+        yield from (LikelyBound(requirement=each, why=why) for each in older)
+    why = f"`{asker.name}` {asker.version} does not find in `{blamed.name}` {blamed.version} what it asks for"
+    older = (*_as_of(blamed, asker.name, installed), *_older(blamed, installed))
+    yield from (LikelyBound(requirement=each, why=why) for each in older)
+
+
+def _blamed(leg: Leg, installed: Installed) -> FoundDistribution | None:
+    """What the failure speaks of; where it names nothing, what the innermost frame belongs to."""
+    said = _NAMED.search(leg.evidence.partition("\n")[0])
+    if said is not None:
+        return installed.owner(said["of"] or said["attribute"] or said["missing"])
+    return next(reversed([*_in_traceback(leg, installed)]), None)
+
+
+def _in_traceback(leg: Leg, installed: Installed) -> Iterator[FoundDistribution]:
+    """The distributions whose files the traceback goes through, the outermost first."""
+    for frame in _FRAME.finditer(leg.evidence):
+        path = frame["path"].replace("\\", "/").removesuffix(".py").removesuffix("/__init__")
+        one = installed.owner(path.replace("/", "."))
+        if one is not None:
+            yield one
+
+
+def _as_of(one: FoundDistribution, other: str, installed: Installed) -> Iterator[str]:
+    """The newest version that was out when another distribution came out."""
+    known = installed.released.get(other)
+    if known is None or known.at is None:
+        return
+    out = installed.out_at(one.name, known.at)
+    if out and out[-1] < _number(one.version) and installed.admits(one.name, _number(one.version)):
+        name = "tensorflow" if kind_of(one.name) is not None else one.name
+        yield f"{name}<={out[-1]}"
+
+
+def _older(one: FoundDistribution, installed: Installed) -> Iterator[str]:
+    """Below the major version that is there, and below the minor one, as far as the metadata admit it."""
+    version = _number(one.version)
+    if kind_of(one.name) is not None:
+        # Between its minor versions TensorFlow drops what others import.
+        yield f"tensorflow<{version.major}.{version.minor}"
+        return
+    for bound in dict.fromkeys((Version(f"{version.major}"), Version(f"{version.major}.{version.minor}"))):
+        if bound > Version("0") and installed.admits(one.name, bound):
+            yield f"{one.name}<{bound}"
+
+
+def _asked(leg: Leg) -> str:
+    return canonicalize_name(leg.leg.removeprefix("package "))
+
+
+def _number(text: str) -> Version:
+    try:
+        return Version(text.removesuffix(".*"))
+    except InvalidVersion:
+        return Version("0")
