@@ -88,7 +88,8 @@ def start(name, target, own_modules):
         if isinstance(error, ModuleNotFoundError) and lacking and lacking not in own_modules:
             return f"{name} (cannot start without `{lacking}`, which is not installed)"
         told = f"{type(error).__name__}: {error}"
-        raise Failed("import-failed", f"its command `{name}` cannot start: {told}") from error
+        # What was raised first says what it is; its code is that of the leg.
+        raise ImportError(f"its command `{name}` cannot start: {told}") from error
     return name
 
 
