@@ -232,13 +232,33 @@ def test_what_overwrites_the_files_of_another_package_is_left_out_or_refused(sit
         build_wheel(tmp_path / "more", "opencv-python", "4.11.0", files={"cv2.py": "kind = 'windows'"}),
         build_wheel(tmp_path / "more", "opencv-python-headless", "4.11.0", files={"cv2.py": "kind = 'none'"}),
         build_wheel(tmp_path / "more", "augmenter", "1.0", requires=["opencv-python"]),
+        build_wheel(tmp_path / "more", "faces", "1.0", requires=["opencv-python-headless"]),
     )
     ask(site, "augmenter", "opencv-python-headless")
     why = "both bring the module `cv2`, and overwrite each other's files"
-    assert f"opencv-python: {why}" in site.run("plan", "train.toml").stdout
+    assert f"opencv-python: beside `opencv-python-headless`: {why}" in site.run("plan", "train.toml").stdout
     assert site.run("lock", "train.toml").returncode == 0
     assert 'name = "opencv-python"\n' not in site.lock.read_text()
+    # The lock alone says it, on every later run.
+    left_out = f"`opencv-python` is left out beside `opencv-python-headless`: {why}"
+    assert left_out in site.lock.read_text()
+    assert left_out in site.run("plan", "train.toml").stdout
+    # What is asked for by name stays.
+    ask(site, "faces", "opencv-python")
+    site.up()
+    assert "`opencv-python-headless` is left out beside `opencv-python`" in site.lock.read_text()
     ask(site, "augmenter", "opencv-python", "opencv-python-headless")
     error = refusal(site)
     assert error["what"] == f"`opencv-python` and `opencv-python-headless` cannot be installed together: {why}"
     assert error["hint"] == "ask for `opencv-python-headless` alone"
+
+
+def test_no_change_is_proposed_after_which_something_is_known_to_break(site: Site, tmp_path: Path) -> None:
+    site.offer(
+        build_wheel(tmp_path / "more", "tensorflow-ranking", "0.5.5"),
+        build_wheel(tmp_path / "more", "resampy", "0.4.3"),
+    )
+    ask(site, "tensorflow-ranking", "resampy==9")
+    assert "instead of" not in refusal(site, status=10)["hint"]
+    ask(site, "resampy==9")
+    assert "`resampy==0.4.3` instead of `resampy==9`" in refusal(site, status=10)["hint"]

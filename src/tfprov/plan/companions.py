@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from importlib import resources
@@ -113,6 +113,21 @@ def to_apply(rows: Sequence[Break]) -> tuple[Break, ...]:
     return own or tuple(rows)
 
 
+def sparing(rows: Sequence[Break], asked: Collection[str]) -> tuple[Break, ...]:
+    """Rows of which none leaves out what is asked for by name, but the one beside it, which brings the same modules.
+
+    Args:
+        rows: of known breaks.
+        asked: normalised names.
+    """
+    return tuple(
+        replace(row, package=canonicalize_name(Requirement(row.beside).name), beside=row.package, versions=">=0")
+        if row.leaves_out and row.package in asked
+        else row
+        for row in rows
+    )
+
+
 def holding(
     versions: Mapping[str, str], rows: tuple[Break, ...] | None = None, *, python: str = ""
 ) -> tuple[Break, ...]:
@@ -220,7 +235,9 @@ def with_breaks(decision: Decision, rows: Sequence[Break]) -> Decision:
         for line in _lines(Requirement(row.requires))
     ]
     also = [Constraint(requirement=row.requires, why=f"`{row.package}`: {row.why}") for row in rows if row.adds]
-    without = [Constraint(requirement=row.package, why=row.why) for row in rows if row.leaves_out]
+    without = [
+        Constraint(requirement=row.package, why=f"beside `{row.beside}`: {row.why}") for row in rows if row.leaves_out
+    ]
     return replace(
         decision,
         without=tuple(dict.fromkeys((*decision.without, *without))),

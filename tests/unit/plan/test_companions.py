@@ -14,6 +14,7 @@ from tfprov.plan.companions import (
     known_breaks,
     newer_than_known,
     settings,
+    sparing,
     to_apply,
     variables_for,
     with_breaks,
@@ -172,3 +173,11 @@ def test_bounds_become_constraints_requirements_and_variables() -> None:
     assert constraints_of(bounds) == ("numpy<2", "tensorflow<2.16", "tensorflow-cpu<2.16", "setuptools<81")
     assert [each.requirement for each in brought_by(bounds)] == ["tf-keras", "setuptools<81"]
     assert variables_for(bounds) == {"TF_USE_LEGACY_KERAS": "1"}
+
+
+def test_what_is_asked_for_by_name_stays_and_the_other_one_with_its_module_goes() -> None:
+    (row,) = breaks_in({"opencv-python": "4.11.0.86", "opencv-python-headless": "4.11.0.86"})
+    assert sparing((row, BOUND), {"numpy"}) == (row, BOUND)
+    (other,) = sparing((row,), {"opencv-python"})
+    assert [each.requirement for each in with_breaks(DECISION, (other,)).without] == ["opencv-python-headless"]
+    assert str(other).startswith("`opencv-python-headless` is left out beside `opencv-python`: both bring")

@@ -8,7 +8,7 @@ release. Where none of them resolves, smaller questions are asked, so that a hin
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
 
@@ -25,6 +25,7 @@ from tfprov.lock.resolve import is_tensorflow, sources_in
 from tfprov.pipeline.backends.venv.hints import add_tried_hint
 from tfprov.pipeline.backends.venv.locking import (
     as_asked,
+    asked_for,
     locked_choice,
 )
 from tfprov.pipeline.backends.venv.resolving import ask_resolver
@@ -32,6 +33,7 @@ from tfprov.pipeline.backends.venv.solving import (
     Solution,
     best_by_wheels,
     can_resolve,
+    holding_to,
     may_differ,
     on_any_version,
     selection_of,
@@ -48,10 +50,9 @@ from tfprov.plan.companions import (
     breaks_in,
     constraints_of,
     holding,
-    of_python,
     settings,
+    sparing,
     to_apply,
-    with_breaks,
 )
 from tfprov.plan.compat import table
 from tfprov.plan.decide import decide
@@ -172,27 +173,19 @@ def _unbroken(context: Context, machine: Machine, profile: Profile, candidates: 
             _tell_lag(context, best, newest)
             needed = settings(holding(versions, python=python))
             return replace(best, decision=replace(best.decision, variables=needed))
-        found = to_apply(found)
-        _check_not_asked_for(profile, found)
+        asked = asked_for(profile.packages.requirements)
+        _check_not_asked_for(asked, found)
+        found = sparing(to_apply(found), asked)
         applied += found
-        candidates = [
-            replace(
-                each,
-                decisions=tuple(
-                    with_breaks(decision, of_python(found, each.best.python.version)) for decision in each.decisions
-                ),
-            )
-            for each in candidates
-        ]
+        candidates = [holding_to(each, found) for each in candidates]
 
 
-def _check_not_asked_for(profile: Profile, rows: Sequence[Break]) -> None:
+def _check_not_asked_for(asked: Collection[str], rows: Sequence[Break]) -> None:
     """Make sure that nothing is left out that the profile asks for.
 
     Raises:
         SameFilesError: it does.
     """
-    asked = {canonicalize_name(Requirement(text).name) for text in profile.packages.requirements}
     for row in rows:
         other = row.beside and canonicalize_name(Requirement(row.beside).name)
         if row.leaves_out and row.package in asked and other in asked:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Iterable
 from functools import partial
 from pathlib import Path
 
 from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 from tfprov import project_folder
 from tfprov.contents import text_of
@@ -33,12 +35,13 @@ from tfprov.plan.companions import (
     constraints_of,
     holding,
     settings,
+    sparing,
     to_apply,
     variables_for,
     with_breaks,
 )
 from tfprov.plan.compat import table
-from tfprov.plan.records import LockedChoice, Plan
+from tfprov.plan.records import Decision, LockedChoice, Plan
 from tfprov.plan.tags import marker_environment, supported_tags
 from tfprov.profile.records import Loaded, Profile
 from tfprov.redact import without_userinfo
@@ -258,7 +261,7 @@ def _resolve(context: Context, machine: Machine, selection: Selection, choice: C
     facts, older, known = selection.facts, older_versions(context), choice.resolved
     is_answer = selection.decision == choice.plan.decision and choice.answers(selection.interpreter)
     if known and is_answer and not selection.bounds and len(tensorflows_in(known)) == 1:
-        resolved, target = known, _with_breaks(_target(selection), known)
+        resolved, target = known, _with_breaks(_target(selection), known, selection.decision)
     else:
         prefer, built = (versions_in(known), sources_in(known)) if known else (older, older_built(context))
         resolved, target = resolve_for(context, machine, selection, prefer=prefer, built=built)
@@ -318,17 +321,18 @@ def resolve_for(
             return resolved, target
         found = tuple(row for row in breaks_in(dict(versions_in(resolved)), python=target.python) if row not in rows)
         if not found:
-            return resolved, _with_breaks(target, resolved)
-        found = to_apply(found)
+            return resolved, _with_breaks(target, resolved, selection.decision)
+        found = sparing(to_apply(found), asked_for(context.loaded.requirements))
         rows += found
         selection = dataclasses.replace(selection, decision=with_breaks(selection.decision, found))
 
 
-def _with_breaks(target: Target, resolved: str) -> Target:
-    """A target with what is known of its packages."""
+def _with_breaks(target: Target, resolved: str, decision: Decision) -> Target:
+    """A target with what is known of its packages, and of those that were left out for it."""
     rows = holding(dict(versions_in(resolved)), python=target.python)
+    left_out = (f"`{each.requirement}` is left out {each.why}" for each in decision.without)
     return dataclasses.replace(
-        target, variables={each.name: each.value for each in settings(rows)}, breaks=tuple(map(str, rows))
+        target, variables={each.name: each.value for each in settings(rows)}, breaks=(*map(str, rows), *left_out)
     )
 
 
@@ -359,6 +363,11 @@ def _resolve_once(
             hint="only one of them may be asked for; look at what your requirements depend on",
         )
     return resolved, target
+
+
+def asked_for(requirements: Iterable[str]) -> frozenset[str]:
+    """The normalised names of the projects that are asked for."""
+    return frozenset(canonicalize_name(Requirement(text).name) for text in requirements)
 
 
 def as_asked(loaded: Loaded) -> Profile:

@@ -17,12 +17,14 @@ from tfprov.host.records import Interpreter
 from tfprov.lock.renew import versions_in
 from tfprov.lock.resolve import NoWheelsError, is_tensorflow
 from tfprov.pipeline.backends.venv.locking import (
+    asked_for,
     older_built,
     older_versions,
 )
 from tfprov.pipeline.backends.venv.resolving import Selection, ask_resolver
 from tfprov.pipeline.context import Context
 from tfprov.pipeline.machine import Machine
+from tfprov.plan.companions import Break, breaks_in, of_python, sparing, to_apply, with_breaks
 from tfprov.plan.compat import table
 from tfprov.plan.decide import decide
 from tfprov.plan.records import Candidate, Decision
@@ -205,8 +207,32 @@ def any_solution(context: Context, machine: Machine, profile: Profile) -> Soluti
         return None
     for candidate in candidates:
         with contextlib.suppress(TfprovError):
-            return solve(context, machine, profile, candidate)
+            return _solve_unbroken(context, machine, profile, candidate)
     return None
+
+
+def _solve_unbroken(context: Context, machine: Machine, profile: Profile, candidate: Candidate) -> Solution:
+    """A solution of one candidate in which nothing is known to break.
+
+    Raises:
+        TfprovError: there is none.
+    """
+    applied: tuple[Break, ...] = ()
+    while True:
+        found = solve(context, machine, profile, candidate)
+        versions, python = dict(versions_in(found.document)), found.decision.python.version
+        broken = tuple(row for row in breaks_in(versions, python=python) if row not in applied)
+        if not broken:
+            return found
+        broken = sparing(to_apply(broken), asked_for(profile.packages.requirements))
+        applied += broken
+        candidate = holding_to(candidate, broken)
+
+
+def holding_to(candidate: Candidate, rows: Sequence[Break]) -> Candidate:
+    """A candidate all of whose decisions hold to known breaks."""
+    fitting = of_python(rows, candidate.best.python.version)
+    return replace(candidate, decisions=tuple(with_breaks(each, fitting) for each in candidate.decisions))
 
 
 def _named(candidate: Candidate) -> str:
