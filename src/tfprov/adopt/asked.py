@@ -248,7 +248,7 @@ def _without_conflicts(wanted: Asked, found: ForeignEnvironment) -> Asked:
         wanted = _loosened(wanted, each, found)
     versions = found.versions
     for row in breaks_in(versions):
-        if row.leaves_out:
+        if row.leaves_out or row.instead:
             kept = tuple(one for one in wanted.packages if one.name != row.package)
             why = f"{row.package} is left out beside {row.beside}: {row.why}"
             wanted = replace(wanted, packages=kept, reasons=(*wanted.reasons, (row.package, why)))

@@ -230,7 +230,7 @@ def _known_breaks(found: ForeignEnvironment) -> Iterator[Defect]:
     """What no metadata says and the tables of known breaks do."""
     versions = found.versions
     for row in breaks_in(versions):
-        if row.leaves_out:
+        if row.leaves_out or row.instead:
             yield Defect(
                 code="file-damaged",
                 path=row.package,

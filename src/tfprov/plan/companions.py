@@ -37,6 +37,7 @@ class Break:
         python: PEP 440 range of Pythons on which it breaks; empty for all.
         variables: of the environment that it needs then, by name.
         leaves_out: the package itself is left out then, because the one beside it brings the same modules.
+        instead: what to ask for in its place, where no version of it goes and the profile is refused; empty otherwise.
     """
 
     package: str
@@ -50,6 +51,7 @@ class Break:
     python: str = ""
     variables: Mapping[str, str] = field(default_factory=dict)
     leaves_out: bool = False
+    instead: str = ""
 
     def holds(self, versions: Mapping[str, str], python: str = "") -> bool:
         """Whether a closure has what breaks, whatever else it has.
@@ -68,7 +70,7 @@ class Break:
         """Whether a closure fulfils the line."""
         if not self.requires:
             # What is left out is not in the closure, and then the row does not hold.
-            return not self.leaves_out
+            return not (self.leaves_out or self.instead)
         needed = Requirement(self.requires)
         # A bound on what is not there binds nothing.
         if _version(canonicalize_name(needed.name), versions) is None:
@@ -78,6 +80,8 @@ class Break:
     def __str__(self) -> str:
         if self.leaves_out:
             return f"`{self.package}` is left out beside `{self.beside}`: {self.why}"
+        if self.instead:
+            return f"`{self.package}` does not go beside `{self.beside}`: {self.why}"
         needs = (self.requires, *(f"{name}={value}" for name, value in self.variables.items()))
         return f"`{self.package}` needs {' and '.join(f'`{each}`' for each in needs if each)}: {self.why}"
 

@@ -39,8 +39,8 @@ def test_each_row_can_be_read_and_says_why_since_when_and_what_shows_it(row: Bre
     assert row.package == canonicalize_name(row.package)
     assert SpecifierSet(row.versions)
     assert not row.requires or row.adds or Requirement(row.requires).specifier
-    assert row.requires or row.variables or row.leaves_out
-    assert bool(row.beside) or not row.leaves_out
+    assert row.requires or row.variables or row.leaves_out or row.instead
+    assert bool(row.beside) or not (row.leaves_out or row.instead)
     assert not row.beside or Requirement(row.beside)
     assert not row.python or SpecifierSet(row.python)
     assert row.why
@@ -181,3 +181,16 @@ def test_what_is_asked_for_by_name_stays_and_the_other_one_with_its_module_goes(
     (other,) = sparing((row,), {"opencv-python"})
     assert [each.requirement for each in with_breaks(DECISION, (other,)).without] == ["opencv-python-headless"]
     assert str(other).startswith("`opencv-python-headless` is left out beside `opencv-python`: both bring")
+
+
+def test_cuda_13_of_torch_and_of_jax_does_not_go_beside_that_of_tensorflow() -> None:
+    ours = {"tensorflow": "2.21.0", "nvidia-cudnn-cu12": "9.28.0.42", "nvidia-nccl-cu12": "2.32.3"}
+    assert breaks_in({**ours, "torch": "2.10.0"}) == ()
+    with_torch = {"torch": "2.15.0", "nvidia-cudnn-cu13": "9.26.0.51", "nvidia-nccl-cu13": "2.30.7"}
+    assert [row.requires for row in breaks_in({**ours, **with_torch})] == ["torch<2.11"]
+    # For the processor TensorFlow has no CUDA of its own, and torch may have what it wants.
+    assert breaks_in({"tensorflow-cpu": "2.21.0", **with_torch}) == ()
+    assert breaks_in({**ours, "jax": "0.12.0", "jax-cuda12-plugin": "0.12.0"}) == ()
+    (row,) = breaks_in({**ours, "jax": "0.12.0", "jax-cuda13-plugin": "0.12.0", "nvidia-cudnn-cu13": "9.28.1.4"})
+    assert row.instead == "jax[cuda12]"
+    assert str(row).startswith("`jax-cuda13-plugin` does not go beside `nvidia-cudnn-cu12`: ")

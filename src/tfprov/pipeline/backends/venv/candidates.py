@@ -181,19 +181,19 @@ def _unbroken(context: Context, machine: Machine, profile: Profile, candidates: 
 
 
 def _check_not_asked_for(asked: Collection[str], rows: Sequence[Break]) -> None:
-    """Make sure that nothing is left out that the profile asks for.
+    """Make sure that nothing is left out that the profile asks for, and nothing is there that goes in no version.
 
     Raises:
-        SameFilesError: it does.
+        SameFilesError: it does, or is.
     """
     for row in rows:
         other = row.beside and canonicalize_name(Requirement(row.beside).name)
-        if row.leaves_out and row.package in asked and other in asked:
+        if row.instead or (row.leaves_out and row.package in asked and other in asked):
             raise SameFilesError(
                 "resolver-conflict",
                 f"`{row.package}` and `{other}` cannot be installed together: {row.why}",
                 evidence=(f"{row.source}",),
-                hint=f"ask for `{other}` alone",
+                hint=f"ask for `{row.instead or other}`{'' if row.instead else ' alone'}",
             )
 
 
