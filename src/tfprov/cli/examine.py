@@ -110,7 +110,7 @@ def smoke(
         failure = verdicts.loss(differences) if found.ok else as_error(found)
         if failure is not None:
             if not as_json:
-                print(output.typed(words))
+                print(output.told(words))
             output.failure(failure, shown)
             raise SystemExit(failure.exit_code)
         output.result(words, shown)
@@ -162,7 +162,7 @@ def doctor(
             output.result(text.findings(found), documents.findings(found))
             return
         if not as_json:
-            print(output.typed(text.findings(found)))
+            print(output.told(text.findings(found)))
         output.failure(failure, documents.findings(found))
         raise SystemExit(failure.exit_code)
 

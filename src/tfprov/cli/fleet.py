@@ -71,6 +71,6 @@ def gather(
             output.result(fleet.describe(hosts), fleet.document(hosts))
             return
         if not as_json:
-            print(output.typed(fleet.describe(hosts)))
+            print(output.told(fleet.describe(hosts)))
         output.failure(failure, fleet.document(hosts))
         raise SystemExit(failure.exit_code)

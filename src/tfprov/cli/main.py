@@ -20,6 +20,32 @@ _OBJECTS = 100_000
 """Made before garbage is looked for. Modules, facts, lists of files: next to nothing of it is ever garbage. By default
 Python looks after every 700 (`gc.get_threshold`), and through all of them at its end. Without both, a start that
 imports all rooms takes a tenth of a second less (0.47 s instead of 0.58 s, medians of twelve in turns)."""
+_OF_OTHERS = {
+    "build": "up",
+    "check": "doctor",
+    "clean": "cache prune",
+    "create": "up",
+    "delete": "remove",
+    "exec": "run",
+    "fix": "repair",
+    "freeze": "lock",
+    "help": "--help",
+    "info": "facts",
+    "install": "up",
+    "logs": "log",
+    "provision": "up",
+    "setup": "up",
+    "sync": "up",
+    "test": "smoke",
+    "uninstall": "remove",
+    "update": "up --upgrade",
+    "upgrade": "up --upgrade",
+    "validate": "smoke",
+    "verify": "smoke",
+    "version": "--version",
+    "why": "explain",
+}
+"""What somebody types who knows pip, uv, conda, Poetry or pixi: the command, or the option, that does it here."""
 
 
 def main() -> None:
@@ -67,8 +93,18 @@ def _any() -> object:
     except TyperException as error:
         command = next((word for word in sys.argv[1:] if not word.startswith("-")), "")
         output = Output(command=command, json="--json" in sys.argv, environ=os.environ)
-        output.failure(TfprovError("usage", error.format_message().rstrip(".")))
+        output.failure(_usage(error.format_message().rstrip("."), command))
         return 2
+
+
+def _usage(what: str, word: str) -> TfprovError:
+    """The error about a command line; where other tools have a command of that name, with what does the same here."""
+    from difflib import get_close_matches
+
+    known = get_close_matches(word, _OF_OTHERS, n=1, cutoff=0.75) if what.startswith("No such command") else ()
+    if not known:
+        return TfprovError("usage", what)
+    return TfprovError("usage", f"No such command '{word}'", hint=f"`tfprov {_OF_OTHERS[known[0]]}` does that here")
 
 
 def _close_streams() -> None:

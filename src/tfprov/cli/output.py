@@ -6,6 +6,7 @@ import errno
 import io
 import os
 import re
+import shutil
 import sys
 import traceback
 from collections.abc import Callable, Iterator, Mapping
@@ -27,6 +28,22 @@ _COMMAND = re.compile(r"(`|^  use {7}|^  (?=tfprov)|^(?=tfprov up would))tfprov 
 _AROUND = 60
 """Letters that are shown before and behind one that cannot be written."""
 _CI = ("CI", "GITHUB_ACTIONS", "GITLAB_CI")
+_READ = {
+    "up",
+    "plan",
+    "lock",
+    "facts",
+    "smoke",
+    "doctor",
+    "repair",
+    "list",
+    "status",
+    "rollback",
+    "explain",
+    "adopt",
+    "gather",
+}
+"""Commands whose words are for reading; those of the others are for a shell or a program, and stay as they are."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -55,7 +72,12 @@ class Output:
         from tfprov.report.documents import render
 
         # Flushed here, so that a full disk is noticed while it can still be told.
-        print(render(self.command, dict(document)) if self.json else self.typed(words), flush=True)
+        print(render(self.command, dict(document)) if self.json else self.told(words), flush=True)
+
+    def told(self, words: str) -> str:
+        """Words as they are printed on stdout: typed, and as wide as the terminal where one reads them."""
+        words = self.typed(words)
+        return self._fitted(words, sys.stdout) if self.command in _READ else words
 
     def failure(self, error: TfprovError, document: Mapping[str, object] | None = None) -> None:
         """Print why the command failed."""
@@ -63,7 +85,7 @@ class Output:
 
         if self.json:
             _tell(sys.stdout, documents.render(self.command, dict(document or {}), failure=error))
-        words = self.typed(text.error(error))
+        words = self._fitted(self.typed(text.error(error)), sys.stderr)
         if self._coloured(sys.stderr):
             head, _, rest = words.partition(": ")
             words = f"\033[1;31m{head}\033[0m: {rest}"
@@ -122,6 +144,13 @@ class Output:
 
         no_color = not self._coloured(sys.stderr)
         return TerminalReporter(Console(stderr=True, no_color=no_color), verbose=self.verbose)
+
+    def _fitted(self, words: str, stream: TextIO | None) -> str:
+        if stream is None or self.ci is not None or not stream.isatty():
+            return words
+        from tfprov.report.wrapping import wrapped
+
+        return wrapped(words, max(20, shutil.get_terminal_size().columns))
 
     def _coloured(self, stream: object) -> bool:
         # A runner may offer a terminal; its log is for reading later, in a browser.

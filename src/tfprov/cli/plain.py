@@ -178,7 +178,7 @@ def _tell_look(output: Output, words: str, document: Mapping[str, object], failu
         output.result(words, document)
         return
     if not output.json:
-        print(output.typed(words), flush=True)
+        print(output.told(words), flush=True)
     output.failure(failure, document)
 
 

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import pty
 import re
 import signal
+import struct
 import subprocess
 import sys
+import termios
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -165,6 +168,39 @@ class TestHelp:
 
     def test_a_cap_that_is_no_size_is_a_usage_error(self, inside: Inside) -> None:
         assert inside("cache", "prune", "--max", "plenty").status == 2
+
+    @pytest.mark.parametrize(
+        ("typed", "meant"),
+        [
+            ("install", "up"),
+            ("instal", "up"),
+            ("upgrade", "up --upgrade"),
+            ("verify", "smoke"),
+            ("version", "--version"),
+        ],
+    )
+    def test_a_command_of_another_tool_is_told_by_its_name_here(self, inside: Inside, typed: str, meant: str) -> None:
+        answer = inside(typed, "tensorflow")
+        assert (answer.status, answer.out) == (2, "")
+        assert answer.err == f"error[usage]: No such command '{typed}'\n\nhint: `tfprov {meant}` does that here\n"
+        assert inside(*meant.split(), "--help").status == 0
+
+    @pytest.mark.parametrize("columns", [40, 80])
+    def test_a_page_fits_the_terminal_and_is_left_alone_in_a_file(self, cli: Cli, columns: int) -> None:
+        def read(*arguments: str) -> list[str]:
+            master, slave = pty.openpty()
+            fcntl.ioctl(master, termios.TIOCSWINSZ, struct.pack("HHHH", 50, columns, 0, 0))
+            with cli.popen(*arguments, stdout=slave, stderr=slave) as child:
+                os.close(slave)
+                child.wait()
+            seen = os.read(master, 65536).decode()
+            os.close(master)
+            # A path is left whole.
+            return [line for line in re.sub(r"\x1b\[[0-9;]*m", "", seen).splitlines() if "/" not in line]
+
+        for arguments in (["facts"], ["explain", "nothing.log"]):
+            assert max(map(len, read(*arguments))) <= columns
+        assert max(map(len, cli("facts").out.splitlines())) > 80
 
     def test_the_version_is_one_line(self, cli: Cli) -> None:
         assert cli("--version") == Answer(0, f"tfprov {__version__}\n", "")
