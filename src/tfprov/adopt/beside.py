@@ -23,6 +23,7 @@ _STOCK = re.compile(
     r"pip[\d.-]*|easy_install[\d.-]*|\.gitignore|.*\.pyc)$"
 )
 _CODE = re.compile(r"^import[ \t]")
+_RUNS_CODE = "runs code when Python starts"
 
 
 def beside(
@@ -89,6 +90,9 @@ def _files(root: Path, distributions: Sequence[FoundDistribution], *, is_conda: 
             if editable_of(top) not in editable:
                 yield Beside(kind="startup", path=path, what=_pth(root / path))
             continue
+        if top.endswith(".start"):
+            yield Beside(kind="startup", path=path, what=_RUNS_CODE)
+            continue
         counted[f"{library}-packages/{top}"] += 1
     for path, number in counted.items():
         is_folder = (root / path).is_dir()
@@ -103,7 +107,7 @@ def _pth(path: Path) -> str:
         return ""
     code = any(_CODE.match(line) for line in lines)
     paths = [line.strip() for line in lines if line.strip() and not line.startswith("#") and not _CODE.match(line)]
-    told = ["runs code when Python starts"] if code else []
+    told = [_RUNS_CODE] if code else []
     if paths:
         told.append("adds " + ", ".join(f"`{each}`" for each in paths[:3]) + " to the path of modules")
     return "; ".join(told)

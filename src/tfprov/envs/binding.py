@@ -1,6 +1,6 @@
 """What an environment does at every start of its interpreter: the process stays with the generation that it began in.
 
-`tfprov.envs.following` copies this file into an environment, beside a `.pth` file that calls `begin`. It imports
+`tfprov.envs.following` copies this file into an environment, beside files that have it call `begin`. It imports
 nothing of tfprov and runs on Python 3.6 and newer.
 
 A process that is started through the stable path would find its packages through it, and after an update the modules
@@ -23,7 +23,7 @@ bound = []
 
 
 def begin():
-    """Called by the `.pth` file at each start, after all the others, whose entries of `sys.path` are seen so.
+    """Called at each start, after all the others, whose entries of `sys.path` are seen so.
 
     `site` reads the folder of a virtual environment twice, and the second time by the name that it got here.
     """

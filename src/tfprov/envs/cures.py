@@ -14,7 +14,7 @@ from importlib import resources
 from pathlib import Path
 
 from tfprov.envs.following import through_stable
-from tfprov.envs.layout import site_packages
+from tfprov.envs.layout import site_packages, startup
 from tfprov.envs.records import Cure
 from tfprov.errors import TfprovError
 from tfprov.paths import write_atomic
@@ -40,12 +40,15 @@ def apply(environment: Path, cures: Sequence[Cure]) -> None:
     roots = site_packages(environment)
     if not roots:
         raise TfprovError("python-broken", f"`{environment}` has no folder for packages")
-    module, start = roots[0] / f"{MODULE}.py", roots[0] / f"{MODULE}.pth"
+    module, starting = roots[0] / f"{MODULE}.py", startup(MODULE, "start")
     if cures:
-        write_atomic(module, (resources.files("tfprov.envs") / "startup.py").read_bytes())
-        write_atomic(start, _start_line(cures).encode("ascii"))
+        source = (resources.files("tfprov.envs") / "startup.py").read_bytes()
+        write_atomic(module, source + _start_function(cures).encode("ascii"))
+        for name, content in starting.items():
+            write_atomic(roots[0] / name, content)
     else:
-        start.unlink(missing_ok=True)
+        for name in starting:
+            (roots[0] / name).unlink(missing_ok=True)
         module.unlink(missing_ok=True)
     script = environment / "bin" / "activate"
     if script.is_file():
@@ -78,8 +81,8 @@ def variables(environment: Path, cures: Sequence[Cure], environ: Mapping[str, st
     return changed
 
 
-def _start_line(cures: Sequence[Cure]) -> str:
-    """The line of the `.pth` file. Pure ASCII: older Pythons read it in the encoding of the locale."""
+def _start_function(cures: Sequence[Cure]) -> str:
+    """What starts the module with these cures, in pure ASCII. A `.start` file can give no arguments."""
     arguments = {
         "libraries": tuple(dict.fromkeys(each for cure in cures for each in cure.libraries)),
         "xla": tuple((_DATA_DIR, cure.cuda) for cure in cures if cure.cuda),
@@ -87,7 +90,7 @@ def _start_line(cures: Sequence[Cure]) -> str:
         "told": tuple(str(cure) for cure in cures),
     }
     given = ", ".join(f"{name}={value!a}" for name, value in arguments.items() if value)
-    return f"import {MODULE}; {MODULE}.begin({given})\n"
+    return f"\n\ndef start():\n    begin({given})\n"
 
 
 def _library_folders(environment: Path, cures: Sequence[Cure]) -> tuple[str, ...]:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
 
-from tfprov.envs.layout import BINDING, executables_in, site_packages
+from tfprov.envs.layout import BINDING, executables_in, site_packages, startup
 from tfprov.paths import write_atomic
 
 SHELLS = "shells"
@@ -121,7 +121,8 @@ def prepare(generation: Path) -> None:
             script.write_bytes(_noted(text, generation.parents[1] / SHELLS, _NOTES.get(name)).encode())
     for root in site_packages(generation)[:1]:
         write_atomic(root / f"{BINDING}.py", (resources.files("tfprov.envs") / "binding.py").read_bytes())
-        write_atomic(root / f"{BINDING}.pth", f"import {BINDING}; {BINDING}.begin()\n".encode("ascii"))
+        for name, content in startup(BINDING, "begin").items():
+            write_atomic(root / name, content)
 
 
 def _noted(script: str, shells: Path, note: _Note | None) -> str:

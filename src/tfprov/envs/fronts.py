@@ -17,7 +17,7 @@ from importlib import resources
 from pathlib import Path
 
 from tfprov.envs import commands
-from tfprov.envs.layout import BINDING, LEADS_TO, executables_in, python_in
+from tfprov.envs.layout import BINDING, LEADS_TO, executables_in, python_in, startup
 from tfprov.paths import to_trash, trash_in, trash_name, write_atomic
 from tfprov.renames import replace
 
@@ -116,7 +116,8 @@ def _fill(front: Path, generation: Path, *, place: Path | None = None) -> set[st
     library = front.joinpath(*_LIBRARY)
     library.mkdir(parents=True, exist_ok=True)
     _put(library / f"{BINDING}.py", (resources.files("tfprov.envs") / "binding.py").read_bytes())
-    _put(library / f"{BINDING}.pth", f"import {BINDING}; {BINDING}.begin()\n".encode("ascii"))
+    for name, content in startup(BINDING, "begin").items():
+        _put(library / name, content)
     names = set()
     for path in executables_in(generation).iterdir():
         if not path.is_file() or path.name in _LEFT_OUT:

@@ -36,7 +36,7 @@ _TREE = "tree"
 # the cures that it needed, and what binds a process to it.
 _OWN = re.compile(
     rf"^(pyvenv\.cfg|\.gitignore|CACHEDIR\.TAG|lib64|{re.escape(SEAL)}|{re.escape(MANIFEST)}|{re.escape(OLDER_SHELLS)}"
-    rf"|(bin|Scripts)/(python|activate|deactivate)[^/]*|(.*/)?(_tfprov_cures|{BINDING})\.(py|pth|[^/]*\.pyc))$"
+    rf"|(bin|Scripts)/(python|activate|deactivate)[^/]*|(.*/)?(_tfprov_cures|{BINDING})\.(py|pth|start|[^/]*\.pyc))$"
 )
 _COMMANDS = ("bin", "Scripts")
 

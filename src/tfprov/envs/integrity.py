@@ -19,7 +19,7 @@ from tfprov.record_rows import is_below, rows_in
 
 # What virtualenv, Python and tfprov put there and no package owns.
 _OWNED_BY_NOBODY = re.compile(
-    rf"(^|/)(__pycache__/.*|[^/]+\.pyc|(_virtualenv|_tfprov_cures|{BINDING})\.(py|pth)|distutils-precedence\.pth)$"
+    rf"(^|/)(__pycache__/.*|[^/]+\.pyc|(_virtualenv|_tfprov_cures|{BINDING})\.(py|pth|start)|distutils-precedence\.pth)$"
 )
 # Written anew by whoever installs or moves the environment, so that their hashes prove nothing.
 _UNSTABLE = frozenset({"RECORD", "INSTALLER", "REQUESTED", "direct_url.json"})

@@ -6,13 +6,25 @@ import os
 from pathlib import Path
 
 BINDING = "zzz_tfprov_binding"
-"""Module that binds a process to its generation. Files named `.pth` are read in order, and this one has to be last."""
+"""Module that binds a process to its generation. What Python reads at its start it reads in order; this must be last."""
 
 LEADS_TO = "tfprov-leads-to"
 """Key of `pyvenv.cfg` in an environment that leads to another one; see `fronts`."""
 
 ADOPTED = "0000"
 """Name of the generation that is an environment which somebody else made."""
+
+
+def startup(module: str, function: str) -> dict[str, bytes]:
+    """The files, by name, that have an environment's Python call a function of a module at each start.
+
+    Python 3.15 and newer read the `.start` file, which keeps the line of the other from being run, and 3.18 no other
+    (PEP 829); older ones know the `.pth` file only.
+    """
+    return {
+        f"{module}.pth": f"import {module}; {module}.{function}()\n".encode("ascii"),
+        f"{module}.start": f"{module}:{function}\n".encode("ascii"),
+    }
 
 
 def python_in(environment: Path) -> Path:

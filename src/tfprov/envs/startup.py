@@ -1,7 +1,8 @@
 """What a cured environment does at every start of its interpreter, just before TensorFlow is imported.
 
-`tfprov.envs.cures` copies this file into an environment as `_tfprov_cures.py`, beside a `_tfprov_cures.pth` whose one
-line calls `begin` with what is to be done. It imports nothing of tfprov and runs on Python 3.6 and newer.
+`tfprov.envs.cures` copies this file into an environment as `_tfprov_cures.py`, with a function `start` at its end that
+calls `begin` with what is to be done, beside files that have Python call it. It imports nothing of tfprov and runs on
+Python 3.6 and newer.
 
 Until TensorFlow is imported, nothing is loaded and no variable is touched: a program that does not use TensorFlow pays
 for one small module. LD_LIBRARY_PATH cannot be changed here, because the loader reads it once, when the process begins.
@@ -74,7 +75,7 @@ class Cures:
 
 
 def begin(libraries=(), xla=(), modules=(), told=()):
-    """Called by the `.pth` file at each start; a second call, of a folder that is reachable twice, does nothing."""
+    """Called at each start; a second call, of a folder that is reachable twice, does nothing."""
     if not active:
         active.append(Cures(os.path.dirname(os.path.abspath(__file__)), libraries, xla, modules, told))
         sys.meta_path.insert(0, active[0])

@@ -35,7 +35,7 @@ from tfprov.structured import json_of
 Format: TypeAlias = Literal["oci", "squashfs", "tar", "modulefile"]
 _REFERENCE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 _PREFIX = re.compile(r"(/[A-Za-z0-9._-]+)+")
-_OWN = re.compile(rf"(\.gitignore|CACHEDIR\.TAG|(.*/)?{BINDING}\.(py|pth))")
+_OWN = re.compile(rf"(\.gitignore|CACHEDIR\.TAG|(.*/)?{BINDING}\.(py|pth|start))")
 _SQUASHFS = ("-comp", "zstd", "-Xcompression-level", "9", "-quiet", "-no-progress", "-noappend")
 _MODULES = Product(what="a modulefile", is_ours=lambda stream: b"made by tfprov" in stream.read(400))
 

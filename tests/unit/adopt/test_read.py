@@ -118,6 +118,7 @@ class TestWhatLiesBeside:
         (place / "notes").mkdir()
         (place / "notes" / "a.txt").write_text("a")
         (place / "start.pth").write_text("import os; os.environ.setdefault('X', '1')\n/opt/shared/lib\n")
+        (place / "init.start").write_text("mine:begin\n")
         (made / "bin" / "train").write_text("#!/bin/sh\n")
         found = read(made)
         assert kinds(found) == {
@@ -125,10 +126,12 @@ class TestWhatLiesBeside:
             ("file", "mine.py"),
             ("file", "notes"),
             ("startup", "start.pth"),
+            ("startup", "init.start"),
             ("command", "train"),
         }
-        (startup,) = (one for one in found.beside if one.kind == "startup")
-        assert startup.what == "runs code when Python starts; adds `/opt/shared/lib` to the path of modules"
+        start, path = (one.what for one in found.beside if one.kind == "startup")
+        assert start == "runs code when Python starts"
+        assert path == f"{start}; adds `/opt/shared/lib` to the path of modules"
 
     def test_a_package_that_was_removed_by_half(self, made: Path) -> None:
         place = library(made)

@@ -58,6 +58,27 @@ def test_an_interpreter_that_is_started_directly_has_the_cure(environment: Path)
     assert flags == f"--xla_gpu_cuda_data_dir='{site_packages(environment)}/nvidia/cuda_nvcc'"
 
 
+# What `site` of Python 3.15 does with `.start` files (PEP 829), once `sys.path` is complete; 3.18 reads nothing else.
+AS_IN_3_18 = (
+    "import os, pkgutil, sys; from pathlib import Path; library = {library!r}; sys.path.append(library); "
+    "lines = [line for file in sorted(Path(library).glob('*.start')) for line in file.read_text().split()]; "
+    "[pkgutil.resolve_name(line)() for line in lines]; import tensorflow; print(*lines, os.environ.get('XLA_FLAGS'))"
+)
+
+
+def test_a_python_that_ignores_import_lines_has_the_cure_too(environment: Path) -> None:
+    library = str(site_packages(environment))
+    code = AS_IN_3_18.format(library=library)
+    cures.apply(environment, (XLA,))
+    done = subprocess.run(
+        [environment / "bin" / "python", "-I", "-S", "-c", code], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.strip() == f"_tfprov_cures:start --xla_gpu_cuda_data_dir='{library}/nvidia/cuda_nvcc'"
+    assert "_tfprov_cures.start" not in str([*foreign_files(environment)])
+    cures.apply(environment, ())
+    assert not [*Path(library).glob("_tfprov*")]
+
+
 def test_nothing_happens_before_tensorflow_is_imported(environment: Path) -> None:
     cures.apply(environment, (XLA,))
     assert started(environment, "import os, json; print(os.environ.get('XLA_FLAGS'))") == "None"

@@ -10,6 +10,7 @@ import pytest
 
 from old_pythons import MINORS, old_python
 from tfprov.envs import following
+from tfprov.envs.layout import BINDING
 
 ASK = """
 import json, os, site, sys
@@ -79,6 +80,8 @@ def test_a_process_of_every_python_is_bound_to_its_generation(tmp_path: Path, mi
     (library,) = generation.glob("lib/python*/site-packages")
     (library / "nested").mkdir()
     (library / "other.pth").write_text("nested\n")
+    # Python 3.18 reads this one only.
+    assert [path.read_text() for path in library.glob("*.start")] == [f"{BINDING}:begin\n"]
     current, link = root / "current", tmp_path / ".venv"
     current.symlink_to("generations/0002")
     link.symlink_to(current)
