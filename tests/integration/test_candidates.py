@@ -52,6 +52,15 @@ def refusal(site: Site, command: str = "plan", *, status: int = 15) -> dict[str,
     return error
 
 
+def test_wheels_for_variants_of_a_machine_are_passed_over(site: Site, tmp_path: Path) -> None:
+    more = [sham_wheel(tmp_path / "more", "2.22.0"), sham_wheel(tmp_path / "more", RELEASE)]
+    site.offer(*(wheel.rename(wheel.with_name(f"{wheel.stem}-any.whl")) for wheel in more))
+    ask(site)
+    done = site.run("lock", "train.toml")
+    assert done.returncode == 0, done.stderr
+    assert dict(versions_in(site.lock.read_text())) == {"tensorflow-cpu": RELEASE}
+
+
 def test_a_package_that_needs_an_older_release_gets_it_and_that_is_said(site: Site, tmp_path: Path) -> None:
     site.offer(build_wheel(tmp_path / "more", "companion", "3.0", requires=[f"tensorflow-cpu<{RELEASE}"]))
     ask(site, "companion")

@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 
 BINDING = "zzz_tfprov_binding"
-"""Module that binds a process to its generation. What Python reads at its start it reads in order; this must be last."""
+"""Module that binds a process to its generation. What Python reads at its start it reads in order: this is last."""
 
 LEADS_TO = "tfprov-leads-to"
 """Key of `pyvenv.cfg` in an environment that leads to another one; see `fronts`."""

@@ -198,7 +198,9 @@ def _files(listing: Listing, package: str, oldest: Version) -> Iterable[tuple[Ve
         if file.yanked or not file.filename.endswith(".whl"):
             continue
         parts = file.filename[:-4].split("-")
-        if len(parts) not in (5, 6):
+        # Of six parts the third is a build number; otherwise the sixth is the label of a variant (PEP 825), which only
+        # those can install who know what it asks of the machine.
+        if len(parts) != 5 and not (len(parts) == 6 and parts[2][:1].isdigit()):
             continue
         text = parts[1]
         if text not in versions:

@@ -53,6 +53,8 @@ def test_names_that_are_not_wheels_of_a_release_are_passed_over() -> None:
         "tensorflow-2.23.0.tar.gz",
         "tensorflow-2.23.0-cp312-manylinux_2_27_x86_64.whl",
         "tensorflow-banana-cp312-cp312-manylinux_2_27_x86_64.whl",
+        *(f"tensorflow-2.23.0-cp312-cp312-manylinux_2_27_x86_64-{label}.whl" for label in ("x8664v3", "any", "1any")),
+        "tensorflow-2.23.0-1-cp312-cp312-manylinux_2_27_x86_64-any.whl",
         "tensorflow-2.23.0.dev1-cp312-cp312-manylinux_2_27_x86_64.whl",
         "tensorflow-1.14.0-cp37-cp37m-manylinux1_x86_64.whl",
     )
