@@ -95,6 +95,13 @@ class Runner:
         return path.read_text() if path.exists() else ""
 
 
+def violations(path: Path, schema: str) -> str:
+    """What a file has that a CI system's own schema, as check-jsonschema brings it, does not allow; empty for none."""
+    argv = [sys.executable, "-m", "check_jsonschema", "--builtin-schema", f"vendor.{schema}", str(path)]
+    done = subprocess.run(argv, capture_output=True, text=True, check=False)
+    return "" if done.returncode == 0 else done.stdout + done.stderr or "is not valid"
+
+
 def resolved(value: str, contexts: Mapping[str, str]) -> str:
     """A value with every `${{ … }}` replaced.
 

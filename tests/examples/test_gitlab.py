@@ -9,12 +9,13 @@ from typing import Any
 import pytest
 import yaml
 
-from runners import EXAMPLES, Runner
+from runners import EXAMPLES, Runner, violations
 from site_under_test import RELEASE, only_here
 
 pytestmark = only_here
 
 FILE = EXAMPLES / "gitlab" / ".gitlab-ci.yml"
+COMPONENT = EXAMPLES / "gitlab-component" / "templates" / "tensorflow" / "template.yml"
 KEYWORDS = {"extends", "stage", "needs", "script", "before_script", "after_script", "artifacts", "cache", "image"}
 Document = dict[str, Any]
 
@@ -65,6 +66,25 @@ def test_the_file_names_nothing_that_is_not_there() -> None:
     assert len(problems(document)) == 3
 
 
+def component(**given: str) -> Document:
+    """What GitLab makes of the component with these inputs."""
+    spec, _, jobs = COMPONENT.read_text(encoding="utf-8").partition("\n---\n")
+    inputs = yaml.safe_load(spec)["spec"]["inputs"]
+    assert set(given) <= set(inputs)
+    values = {name: given[name] if name in given else each["default"] for name, each in inputs.items()}
+    assert all(re.match(each["regex"], values[name]) for name, each in inputs.items() if "regex" in each)
+    return dict(yaml.safe_load(re.sub(r"\$\[\[ inputs\.(\w+) \]\]", lambda found: values[found[1]], jobs)))
+
+
+def test_both_files_are_as_the_schema_of_gitlab_wants_them(tmp_path: Path) -> None:
+    assert violations(FILE, "gitlab-ci") == ""
+    made = tmp_path / "component.yml"
+    made.write_text(yaml.safe_dump(component(tfprov="tfprov")))
+    assert violations(made, "gitlab-ci") == ""
+    made.write_text(yaml.safe_dump({"tensorflow": {"script": 5}}))
+    assert violations(made, "gitlab-ci") != ""
+
+
 def test_the_cached_folder_is_the_store_and_its_key_follows_the_lock() -> None:
     document = read()
     cache = document[".tensorflow"]["cache"]
@@ -72,14 +92,14 @@ def test_the_cached_folder_is_the_store_and_its_key_follows_the_lock() -> None:
     assert cache["key"]["files"] == ["pylock.train.toml"]
 
 
-@pytest.mark.parametrize("name", ["verify", "train"])
+@pytest.mark.parametrize("name", ["verify", "train", "tensorflow"])
 def test_a_job_ends_with_a_verified_environment_and_its_report(tmp_path: Path, name: str) -> None:
     runner = Runner.make(tmp_path, "gitlab")
     runner.lock("train.toml")
-    document = read()
-    job = whole(name, document)
+    document = component(tfprov="tfprov") if name == "tensorflow" else read()
+    job = document[name] if name == "tensorflow" else whole(name, document)
     environ = {"CI_PROJECT_DIR": str(runner.project), "GITLAB_CI": "true", "CI": "true"}
-    for variable, value in document["variables"].items():
+    for variable, value in document.get("variables", job.get("variables", {})).items():
         environ[variable] = value.replace("$CI_PROJECT_DIR", str(runner.project))
     log = runner.run("\n".join([*job.get("before_script", []), *job["script"]]), **environ)
     assert re.search(r"section_start:\d+:tfprov_smoke\[collapsed=true\]\r", log.stderr.replace("\n", "\r"))
