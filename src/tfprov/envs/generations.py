@@ -32,9 +32,10 @@ from tfprov.envs.layout import ADOPTED, python_in
 from tfprov.envs.links import by_real_folder, drop, holds, leads, led, switch
 from tfprov.envs.locks import LOCKS, held
 from tfprov.envs.manifest import SEAL
+from tfprov.envs.place import check_execution, check_links, check_way
 from tfprov.envs.records import Damage, Flaw, Generation, Held, Owner, Pruned, Seal
 from tfprov.errors import TfprovError
-from tfprov.paths import nearest_folder, to_trash, trash_in, writable, write_atomic
+from tfprov.paths import to_trash, trash_in, write_atomic
 from tfprov.words import move_aside, quoted
 
 _NUMBER = re.compile(r"\d{4,}")
@@ -79,12 +80,14 @@ class Environment:
         """Make the folder and write down whose it is, unless that stands there already.
 
         Raises:
-            TfprovError: `path-not-ours` when something else stands at the stable path.
+            TfprovError: `path-not-ours` when something else stands at the stable path; what `check_place` and
+                `check_execution` raise.
             OSError: the folder cannot be made.
         """
         before = self._before()
         self.check_link()
         self.check_place()
+        self.check_execution()
         if before is not None:
             links = {*before.owner.former, before.owner.link} - {self.owner.link, ""}
             self.owner = dataclasses.replace(self.owner, former=tuple(sorted(links)))
@@ -178,29 +181,21 @@ class Environment:
         """Make sure, before anything is built, that it can be kept here and led to from where the profile wants it.
 
         Raises:
-            TfprovError: `permission-denied`; `not-supported` when tfprov's own folder lies where there are no links,
-                where neither uv nor a switch in one step could work.
+            TfprovError: `permission-denied`; `filesystem-feature` where links are missing, or programs as well.
         """
         if led(self._current) is None:
-            self.root.parent.mkdir(parents=True, exist_ok=True)
-            if os.name != "nt" and not launchers.links_possible(self.root.parent):
-                raise TfprovError(
-                    "not-supported",
-                    f"no environment can be kept in `{self.root.parent}`",
-                    evidence=("its file system has no links",),
-                    hint="set TFPROV_HOME to a folder on another file system; `environment.path` may stay where it is",
-                )
+            check_links(self.root.parent)
         link = Path(self.owner.link)
-        if not self.owner.link or led(link) is not None:
-            return
-        folder = nearest_folder(link.parent)
-        if not writable(folder):
-            raise TfprovError(
-                "permission-denied",
-                f"`{link}` cannot be made",
-                evidence=(f"nothing can be made in `{folder}`",),
-                hint="choose another `environment.path`",
-            )
+        if self.owner.link and led(link) is None and launchers.target(link) is None:
+            check_way(link)
+
+    def check_execution(self) -> None:
+        """Make sure, without writing, that what is in the environment can be loaded from here.
+
+        Raises:
+            TfprovError: `filesystem-feature`.
+        """
+        check_execution(self.root)
 
     def _abandoned(self, link: Path, target: Path) -> bool:
         """Whether a link that leads elsewhere is tfprov's own from before a move, so that it may be replaced.

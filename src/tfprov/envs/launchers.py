@@ -44,6 +44,30 @@ def links_possible(folder: Path) -> bool:
     return works
 
 
+def programs_possible(folder: Path) -> bool:
+    """Whether a file in a folder can be made executable, found out by making one. True when nothing can be said."""
+    probe = folder / f".tfprov-program-{os.getpid()}"
+    try:
+        probe.touch(mode=0o755)
+        with contextlib.suppress(OSError):
+            probe.chmod(0o755)
+        works = os.access(probe, os.X_OK)  # on a mount with noexec, too
+        probe.unlink(missing_ok=True)
+    except OSError:
+        return True
+    return works
+
+
+def impossible(folder: Path) -> TfprovError:
+    """That a stable path can be neither a link nor a folder of launchers."""
+    return TfprovError(
+        "filesystem-feature",
+        f"`{folder}` cannot become the environment",
+        evidence=("its file system has neither links nor executable files",),
+        hint="choose another `environment.path`, or leave it out and use `tfprov run`",
+    )
+
+
 def target(folder: Path) -> Path | None:
     """What the scripts of a folder lead to; None when it is no folder of launchers."""
     try:
@@ -62,7 +86,7 @@ def write(folder: Path, current: Path, generation: Path) -> None:
         generation: what it leads to now; its commands are those that get a script.
 
     Raises:
-        TfprovError: `not-supported` when the file system has no programs either.
+        TfprovError: `filesystem-feature` when the file system has no programs either.
         OSError: the disk is full, or the folder cannot be written.
     """
     wanted = _scripts(current, generation)
@@ -72,12 +96,7 @@ def write(folder: Path, current: Path, generation: Path) -> None:
         try:
             _fill(new, current, wanted)
             if not os.access(new / "bin" / "python", os.X_OK):
-                raise TfprovError(
-                    "not-supported",
-                    f"`{folder}` cannot become the environment",
-                    evidence=("its file system has neither links nor executable files",),
-                    hint="choose another `environment.path`, or leave it out and use `tfprov run`",
-                )
+                raise impossible(folder)
             new.rename(folder)
         finally:
             shutil.rmtree(new, ignore_errors=True)

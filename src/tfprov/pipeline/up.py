@@ -121,6 +121,7 @@ def plan(request: Request, emit: Emit) -> Plan:
     read_profile(context)
     if request.host is None:
         context.environment.check_link()
+        context.environment.check_execution()
     machine = stages.gather_facts(context)
     choice = stages.make_plan(context, machine, tell=False)
     from tfprov.pipeline.reckoning import reckoned

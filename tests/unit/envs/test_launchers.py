@@ -165,15 +165,28 @@ def test_where_programs_cannot_be_either_it_is_refused(
     monkeypatch.setattr(os, "access", lambda path, _mode: not str(path).startswith(str(environment.stable.parent)))
     with pytest.raises(TfprovError) as failure:
         environment.activate(generation)
-    assert failure.value.code.name == "not-supported"
+    assert failure.value.code.name == "filesystem-feature"
     assert not environment.stable.exists()
+
+
+def test_where_programs_cannot_be_either_nothing_is_begun(
+    tmp_path: Path, linkless: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    owner = Owner(name="train", profile=str(linkless / "train.toml"), link=str(linkless / "sub" / ".venv"))
+    environment = Environment(tmp_path / "home" / "environments" / "train-1", owner=owner)
+    monkeypatch.setattr(os, "access", lambda path, _mode: not Path(path).is_relative_to(linkless))
+    with pytest.raises(TfprovError) as failure:
+        environment.claim()
+    assert failure.value.code.name == "filesystem-feature"
+    assert not environment.root.exists()
+    assert list(linkless.iterdir()) == []
 
 
 def test_tfprov_s_own_folder_needs_links(linkless: Path) -> None:
     environment = Environment(linkless / "home" / "environments" / "x-1", owner=Owner(name="x", profile="/p"))
     with pytest.raises(TfprovError) as failure:
         environment.claim()
-    assert failure.value.code.name == "not-supported"
+    assert failure.value.code.name == "filesystem-feature"
     assert "TFPROV_HOME" in failure.value.hint
 
 

@@ -1,0 +1,63 @@
+"""Whether an environment can be kept in a folder and led to from another, before anything is made for it."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from tfprov.envs import launchers
+from tfprov.errors import TfprovError
+from tfprov.paths import nearest_folder, writable
+
+_HINT = "set TFPROV_HOME to a folder on another file system; `environment.path` may stay where it is"
+
+
+def check_links(folder: Path) -> None:
+    """Make sure that an environment's folder can be made in this one, which is made, and have links.
+
+    Raises:
+        TfprovError: `filesystem-feature`: neither uv nor a switch in one step could work.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    if os.name != "nt" and not launchers.links_possible(folder):
+        raise TfprovError(
+            "filesystem-feature",
+            f"no environment can be kept in `{folder}`",
+            evidence=("its file system has no links",),
+            hint=_HINT,
+        )
+
+
+def check_execution(folder: Path) -> None:
+    """Make sure that compiled modules can be loaded from below a folder, which need not exist. Writes nothing.
+
+    Raises:
+        TfprovError: `filesystem-feature`: TensorFlow could not be imported from there, not by root either.
+    """
+    found = nearest_folder(folder)
+    # Python knows the flag on Linux alone; elsewhere such mounts are rare.
+    if hasattr(os, "ST_NOEXEC") and os.statvfs(found).f_flag & os.ST_NOEXEC:
+        raise TfprovError(
+            "filesystem-feature",
+            f"no environment can work in `{folder}`",
+            evidence=(f"the file system of `{found}` is mounted noexec: compiled modules cannot be loaded from it",),
+            hint=_HINT,
+        )
+
+
+def check_way(link: Path) -> None:
+    """Make sure that the stable path can be made where there is nothing yet.
+
+    Raises:
+        TfprovError: `permission-denied`; `filesystem-feature` when its file system has neither links nor programs.
+    """
+    folder = nearest_folder(link.parent)
+    if not writable(folder):
+        raise TfprovError(
+            "permission-denied",
+            f"`{link}` cannot be made",
+            evidence=(f"nothing can be made in `{folder}`",),
+            hint="choose another `environment.path`",
+        )
+    if os.name != "nt" and not launchers.links_possible(folder) and not launchers.programs_possible(folder):
+        raise launchers.impossible(link)
