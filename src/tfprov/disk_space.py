@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -20,11 +21,13 @@ class Share:
         purpose: in words: `wheels`, `the environment`, …
         path: where it will be written; need not exist.
         size: bytes.
+        files: how many of them, where that is known; a lower bound.
     """
 
     purpose: str
     path: Path
     size: int
+    files: int = 0
 
 
 def device_of(path: Path) -> int:
@@ -32,8 +35,17 @@ def device_of(path: Path) -> int:
     return nearest_folder(path).stat().st_dev
 
 
+def free_files(folder: Path) -> int | None:
+    """How many files (inodes) may still be made; None where the file system makes them as it needs them."""
+    if not hasattr(os, "statvfs"):
+        return None
+    status = os.statvfs(folder)
+    # btrfs and others say 0 of 0.
+    return status.f_favail if status.f_files else None
+
+
 def require(shares: Sequence[Share]) -> None:
-    """Make sure that every file system has room for all that will be written to it.
+    """Make sure that every file system has room for all that will be written to it, in bytes and in files.
 
     Raises:
         TfprovError: `disk-full` naming each purpose, its folder, what it needs and what is free.
@@ -43,11 +55,16 @@ def require(shares: Sequence[Share]) -> None:
         by_device.setdefault(device_of(share.path), []).append(share)
     short = []
     for group in by_device.values():
-        free = shutil.disk_usage(nearest_folder(group[0].path)).free
+        folder = nearest_folder(group[0].path)
+        free = shutil.disk_usage(folder).free
         total = sum(share.size for share in group)
         if total > free:
             short.append(f"{words.size(total)} needed, {words.size(free)} free:")
             short += [f"  {words.size(share.size):>9} for {share.purpose} in `{share.path}`" for share in group]
+        files, inodes = sum(share.files for share in group), free_files(folder)
+        if inodes is not None and files > inodes:
+            short.append(f"{files} files (inodes) needed, {inodes} free:")
+            short += [f"  {share.files:>9} for {share.purpose} in `{share.path}`" for share in group if share.files]
     if short:
         raise TfprovError(
             "disk-full",

@@ -7,6 +7,7 @@ import shutil
 from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 
+from tfprov.disk_space import free_files
 from tfprov.host.limits import Mount, mounts
 from tfprov.host.records import Disk, Fact
 from tfprov.paths import nearest_folder
@@ -31,7 +32,7 @@ def free_space(folders: Mapping[str, Path]) -> Fact[tuple[Disk, ...]]:
                 path=str(folder),
                 device=_device(folder, device, table),
                 free_bytes=free,
-                free_files=_free_files(folder),
+                free_files=free_files(folder),
             )
         )
     return Fact(value=tuple(found), source="statvfs" if hasattr(os, "statvfs") else "GetDiskFreeSpaceEx")
@@ -54,11 +55,3 @@ def mount_of(folder: Path, table: tuple[Mount, ...]) -> Mount | None:
         if is_above and (best is None or len(point.parts) >= len(PurePosixPath(best.point).parts)):
             best = mount
     return best
-
-
-def _free_files(folder: Path) -> int | None:
-    if not hasattr(os, "statvfs"):
-        return None
-    status = os.statvfs(folder)
-    # btrfs and others make inodes as they need them, and say 0 of 0.
-    return status.f_favail if status.f_files else None

@@ -19,37 +19,42 @@ _OVERHEAD = 64 * 1024 * 1024
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Need:
-    """Bytes that will be written, by purpose.
+    """What will be written, by purpose.
 
     Attributes:
         store: wheels that are still missing.
         unpacked: the environment's files; they are unpacked once and linked into the environment where both
             are on one file system, else written twice.
+        files: how many they are, without folders; 0 when nobody knows.
     """
 
     store: int
     unpacked: int
+    files: int = 0
 
 
-def need(files: Sequence[LockedFile], present: Sequence[bool], *, unpacked: int | None = None) -> Need:
-    """Bytes that an install will write. Unknown sizes count as 0, so this is a lower bound.
+def need(
+    files: Sequence[LockedFile], present: Sequence[bool], *, unpacked: int | None = None, unpacked_files: int = 0
+) -> Need:
+    """Bytes and files that an install will write. What is not known counts as 0, so this is a lower bound.
 
     Args:
         files: of the lock, with sizes where known.
         present: for each file, whether it is in the store already.
         unpacked: measured size of the environment; None to estimate it from the wheels.
+        unpacked_files: how many files it has.
     """
     missing = sum(file.size or 0 for file, here in zip(files, present, strict=True) if not here)
     if unpacked is None:
         unpacked = sum(int((file.size or 0) * _ratio(file.name)) for file in files)
-    return Need(store=missing, unpacked=unpacked + _OVERHEAD)
+    return Need(store=missing, unpacked=unpacked + _OVERHEAD, files=unpacked_files)
 
 
 def check(wanted: Need, *, store: Path, unpacked: Path, target: Path, temporary: Path) -> None:
-    """Make sure that every file system has room for the bytes that will be written to it.
+    """Make sure that every file system has room for what will be written to it.
 
     Args:
-        wanted: bytes.
+        wanted: bytes and files.
         store: folder of the wheels.
         unpacked: folder of the unpacked wheels.
         target: folder of the environment.
@@ -60,11 +65,11 @@ def check(wanted: Need, *, store: Path, unpacked: Path, target: Path, temporary:
     """
     shares = [
         Share(purpose="wheels", path=store, size=wanted.store),
-        Share(purpose="unpacked wheels", path=unpacked, size=wanted.unpacked),
+        Share(purpose="unpacked wheels", path=unpacked, size=wanted.unpacked, files=wanted.files),
         Share(purpose="temporary files", path=temporary, size=16 * 1024 * 1024),
     ]
     if device_of(unpacked) != device_of(target):
-        shares.append(Share(purpose="the environment", path=target, size=wanted.unpacked))
+        shares.append(Share(purpose="the environment", path=target, size=wanted.unpacked, files=wanted.files))
     require(shares)
 
 

@@ -159,7 +159,12 @@ def _make_room(context: Context, plan: Plan, store: Store, files: tuple[LockedFi
 
     def check() -> None:
         space.check(
-            space.need(files, [store.has(file) for file in files], unpacked=plan.unpacked_bytes),
+            space.need(
+                files,
+                [store.has(file) for file in files],
+                unpacked=plan.unpacked_bytes,
+                unpacked_files=plan.files or 0,
+            ),
             store=context.home.store,
             unpacked=context.home.unpacked,
             target=context.environment.root,

@@ -114,3 +114,28 @@ def test_folders_that_do_not_exist_yet_are_measured_where_they_will_be(tmp_path:
     with pytest.raises(TfprovError):
         check(Need(store=10**18, unpacked=0), store=deep, unpacked=deep, target=deep, temporary=tmp_path)
     assert not deep.exists()
+
+
+@pytest.mark.parametrize("spare", [-1, 0])
+def test_files_that_cannot_be_made_are_as_bad_as_bytes(
+    disks: Callable[..., dict[str, Path]], monkeypatch: pytest.MonkeyPatch, spare: int
+) -> None:
+    monkeypatch.setattr(disk_space, "free_files", lambda _: 200 + spare)
+    folders = disks({1: 9 * GB, 2: 9 * GB}, store=1, unpacked=1, target=2, temporary=1)
+    wanted = Need(store=GB, unpacked=GB, files=200)
+    if spare == 0:
+        check(wanted, **folders)
+        return
+    assert refused(wanted, folders) == [
+        "200 files (inodes) needed, 199 free:",
+        "        200 for unpacked wheels in `unpacked`",
+        "200 files (inodes) needed, 199 free:",
+        "        200 for the environment in `target`",
+    ]
+
+
+def test_files_that_a_disk_makes_as_it_needs_them_are_not_counted(
+    disks: Callable[..., dict[str, Path]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(disk_space, "free_files", lambda _: None)
+    check(Need(store=MB, unpacked=MB, files=10**9), **disks({1: GB}, **ONE))
