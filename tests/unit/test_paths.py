@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import os
 import stat
 import subprocess
@@ -302,3 +303,22 @@ def test_a_file_larger_than_anything_that_is_meant_is_not_read(tmp_path: Path) -
     with pytest.raises(OSError, match="larger than"):
         contents.content_of(path)
     assert contents.content_of(path, most=contents.MOST_CONTENT + 1)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="folders cannot be opened elsewhere")
+def test_a_folder_that_cannot_be_synced_is_no_failure_and_a_disk_that_fails_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ended = {}
+    for number in errno.errorcode:
+
+        def fsync(_descriptor: int, number: int = number) -> None:
+            raise OSError(number, os.strerror(number))
+
+        monkeypatch.setattr(os, "fsync", fsync)
+        try:
+            paths.sync_folder(tmp_path)
+        except OSError as error:
+            ended[number] = error.errno
+    assert set(errno.errorcode) - set(ended) == {errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP}
+    assert all(number == seen for number, seen in ended.items())
