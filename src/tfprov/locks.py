@@ -18,8 +18,8 @@ STUCK_SECONDS = 120.0
 """How long an owner may make no progress before others stop waiting: it was suspended, or its machine is gone and the
 file server still keeps its lock."""
 _POLL_SECONDS = 0.1
-# A folder without locks: an NFS mount without a lock service, some FUSE file systems.
-_NO_LOCKS = frozenset({errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOTSUP})
+NO_LOCKS = frozenset({errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOTSUP})
+"""What a folder without locks answers: an NFS mount without a lock service, some FUSE file systems."""
 
 
 @contextlib.contextmanager
@@ -77,7 +77,7 @@ def held(
             if waiting is not None:
                 waiting()
         except OSError as error:
-            if error.errno not in _NO_LOCKS:
+            if error.errno not in NO_LOCKS:
                 raise classify_exception(error) from error
             exclusive = False
             break
@@ -86,6 +86,25 @@ def held(
     finally:
         if exclusive:
             lock.release()
+
+
+def possible(folder: Path) -> bool:
+    """Whether files in a folder can be locked, found out by locking it. True when nothing can be said."""
+    if os.name != "posix":
+        return True
+    import fcntl
+
+    try:
+        opened = os.open(folder, os.O_RDONLY)
+    except OSError:
+        return True
+    try:
+        fcntl.flock(opened, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except OSError as error:
+        return error.errno not in NO_LOCKS
+    finally:
+        os.close(opened)
+    return True
 
 
 def _state(signs: Sequence[Path]) -> tuple[tuple[int, int] | None, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import functools
 import os
@@ -165,6 +166,17 @@ class Context:
             return beside
         return self.environment.root / name
 
+    @functools.cached_property
+    def tool_caches(self) -> Path:
+        """Folder of the caches that uv and virtualenv lock; until this process ends where ours has no locks."""
+        from tfprov import locks
+
+        if locks.possible(paths.nearest_folder(self.home.cache)):
+            return self.home.cache
+        lasting = contextlib.ExitStack()
+        atexit.register(lasting.close)
+        return lasting.enter_context(paths.temporary("caches"))
+
     def open_journal(self) -> None:
         """Write the record of this run to a new file from now on."""
         self.journal.open(self.home.journals / self.environment.id, now=datetime.now(timezone.utc))
@@ -195,8 +207,7 @@ class Context:
             except TfprovError as error:
                 if error.code.name != "lock-timeout":
                     raise
-                text = f"another tfprov works on `{environment.owner.name}`: waiting for it"
-                self.emit(Note(text=text, level="warning"))
+                self.emit(Note(text=f"{error.what}: waiting for it", level="warning"))
                 held.enter_context(environment.locked())
             yield
 

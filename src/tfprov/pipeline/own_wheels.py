@@ -162,7 +162,7 @@ def _ask(context: Context, machine: Machine, access: IndexAccess, platform: Plat
                     "--python-platform",
                     PLATFORMS[platform].triple,
                 ),
-                *("--no-header", "--no-config", "--no-progress", "--cache-dir", str(context.home.cache / "uv")),
+                *("--no-header", "--no-config", "--no-progress", "--cache-dir", str(context.tool_caches / "uv")),
                 *(("--index-strategy", "unsafe-best-match") if machine.network.merged else ()),
                 *(part for link in access.find_links for part in ("--find-links", link)),
             ]

@@ -154,7 +154,7 @@ def _bench(context: Context, machine: Machine, access: IndexAccess, interpreter:
         failure=access.failure,
         truthful=access.truthful,
         options=(
-            *("--no-config", "--no-progress", "--cache-dir", str(context.home.cache / "uv")),
+            *("--no-config", "--no-progress", "--cache-dir", str(context.tool_caches / "uv")),
             *(part for link in access.find_links for part in ("--find-links", link)),
             *(("--index-strategy", "unsafe-best-match") if network.merged else ()),
             *(("--exclude-newer", exclude_newer) if exclude_newer else ()),

@@ -88,7 +88,7 @@ class VenvBackend:
             python=Path(locked.interpreter.path),
             version=locked.interpreter.version,
             prompt=context.loaded.profile.name,
-            cache=context.home.cache / "virtualenv",
+            cache=context.tool_caches / "virtualenv",
             uv=uv_executable(),
             environ=context.request.environ,
             with_pip=seeded,

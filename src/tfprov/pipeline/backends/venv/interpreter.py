@@ -39,7 +39,7 @@ def find_interpreter(context: Context, machine: Machine, plan: Plan) -> Interpre
             f"=={chosen.version}.*" + (f",{asked}" if asked else ""),
             uv=uv_executable(),
             folder=context.home.data / "pythons",
-            cache=context.home.cache / "uv",
+            cache=context.tool_caches / "uv",
             environ=machine.tool_environment(),
             timeout=_DOWNLOAD_SECONDS,
         )

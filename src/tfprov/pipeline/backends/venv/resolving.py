@@ -164,7 +164,7 @@ def _steps(
         access.forget()
         resolver = Resolver(
             uv=uv_executable(),
-            cache=context.home.cache / "uv",
+            cache=context.tool_caches / "uv",
             environ=access.environment(index),
             bare_environ=access.environment(index, bare=True),
             find_links=access.find_links,

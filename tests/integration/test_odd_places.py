@@ -1,0 +1,102 @@
+"""Places that look like any other until something is made in them: seen before the first byte, or worked around."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+import fake_nvml
+from site_under_test import RELEASE, Site, only_here, sham_wheel
+
+
+def can_mount() -> bool:
+    if shutil.which("unshare") is None:
+        return False
+    return subprocess.run(["unshare", "--mount", "true"], capture_output=True, check=False).returncode == 0
+
+
+pytestmark = only_here
+needs_mounts = pytest.mark.skipif(not can_mount(), reason="mounting needs root and unshare")
+
+NO_LOCKS = r"""
+#define _GNU_SOURCE
+#include <dlfcn.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+int flock(int descriptor, int operation) {
+    char link[64], path[4096];
+    const char *below = getenv("WITHOUT_LOCKS");
+    snprintf(link, sizeof link, "/proc/self/fd/%d", descriptor);
+    ssize_t length = readlink(link, path, sizeof path - 1);
+    if (below && length > 0 && (path[length] = 0, !strncmp(path, below, strlen(below)))) {
+        errno = ENOLCK;
+        return -1;
+    }
+    int (*real)(int, int) = dlsym(RTLD_NEXT, "flock");
+    return real(descriptor, operation);
+}
+"""
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Site:
+    site = Site.make(tmp_path)
+    site.offer(sham_wheel(tmp_path, RELEASE))
+    site.write()
+    site.home.mkdir()
+    return site
+
+
+def up(site: Site, options: str) -> tuple[int, dict[str, str], list[str]]:
+    """How `up` ends where tfprov's folder is a tmpfs with these options; the error, and the wheels that came."""
+    found = site.root / "found"
+    script = f'mount -t tmpfs -o mode=755,{options} none "$0" && "$@"; status=$?; find "$0" -name "*.whl*" >found'
+    command = [*("unshare", "--mount", "sh", "-c", f"{script}; exit $status", str(site.home)), *site.command()]
+    done = subprocess.run(
+        [*command, "up", "train.toml", "--json"],
+        env=site.environ(),
+        cwd=site.root,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return done.returncode, json.loads(done.stdout)["error"], found.read_text().splitlines()
+
+
+@needs_mounts
+@pytest.mark.parametrize(
+    ("options", "code", "words"),
+    [
+        ("noexec", "filesystem-feature", "mounted noexec"),
+        ("nr_inodes=400", "disk-full", "files (inodes) needed"),
+    ],
+)
+def test_a_place_that_cannot_hold_an_environment_is_refused_before_the_download(
+    site: Site, options: str, code: str, words: str
+) -> None:
+    status, error, wheels = up(site, options)
+    assert (status, error["code"]) == (14, code)
+    assert words in str(error["evidence"])
+    assert wheels == []
+
+
+@pytest.mark.skipif(fake_nvml.compiler() is None, reason="there is no C compiler")
+def test_a_place_without_locks_serves(site: Site, tmp_path: Path) -> None:
+    compiler = fake_nvml.compiler()
+    assert compiler is not None
+    (tmp_path / "no_locks.c").write_text(NO_LOCKS)
+    library = tmp_path / "no_locks.so"
+    subprocess.run([compiler, "-shared", "-fPIC", "-o", library, tmp_path / "no_locks.c", "-ldl"], check=True)
+    site.extra = {"LD_PRELOAD": str(library), "WITHOUT_LOCKS": str(site.home)}
+    assert site.up()["ok"] is True
+    assert site.up()["already"] is True
+    assert not list(site.home.glob("data/environments/.locks/*.held"))
+    assert os.listdir(site.home / "data/environments/.locks")
