@@ -176,6 +176,24 @@ def test_only_a_trusted_authority_is_believed(
         assert fetch(bootstrap, tmp_path).startswith(name("1.0.0"))
 
 
+def test_a_system_without_certificates_is_told_what_to_install(
+    bootstrap: ModuleType, name: Callable[[str], str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    own = authority(tmp_path)
+    (tmp_path / "empty").mkdir()
+    monkeypatch.setattr(bootstrap, "SYSTEM_CERTIFICATES", ())
+    monkeypatch.setenv("PIP_CONFIG_FILE", os.devnull)
+    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "none.pem"))
+    monkeypatch.setenv("SSL_CERT_DIR", str(tmp_path / "empty"))
+    with Index({name("1.0.0"): UV}, tls=own.server) as index:
+        monkeypatch.setenv("PIP_INDEX_URL", index.simple)
+        with pytest.raises(bootstrap.Problem) as caught:
+            fetch(bootstrap, tmp_path)
+    assert (caught.value.code, caught.value.status) == ("net-tls-cert", 12)
+    assert caught.value.evidence[0] == "no certificates of authorities are installed here"
+    assert "apt-get install ca-certificates" in caught.value.hint
+
+
 @pytest.mark.parametrize(
     "faults", [Faults(statuses=(503, 429)), Faults(dead_first=2), Faults(truncate=40, cut_every=60, json=True)]
 )
