@@ -17,6 +17,7 @@ from tfprov.host.system import ROOT, System, exists, glob, home_folder, read_tex
 # Under WSL, the folders of Windows are on PATH as well: what ends in .exe there is a Python of another system.
 _NAME = re.compile(r"^(?:python|pypy|graalpy)(?:\d+(?:\.\d+){0,2})?[tmu]*$")
 _WINDOWS_NAME = re.compile(r"^(?:python|pypy|graalpy)(?:\d+(?:\.\d+){0,2})?t?\.exe$", re.IGNORECASE)
+_CELLAR = re.compile(r"(?P<brew>.*)/Cellar/(?P<formula>python(?:@[\d.]+)?)/[^/]+/(?P<inner>.+)")
 _WINDOWS_FOLDER = re.compile(r"^/mnt/[a-z](?:/|$)")
 # Programs that stand in for a Python: the link's target is the version manager, which decides at run time.
 _MANAGERS = frozenset({"mise", "asdf", "rye", "uv", "volta", "proto", "vfox", "pyenv", "hatch", "pixi"})
@@ -236,9 +237,24 @@ def _executable(path: Path, found_by: str) -> Iterator[Executable]:
             # A multi-call program or a wrapper chooses what it is by the name it is called by.
             real = Path(os.path.realpath(path.parent, strict=True)) / path.name
         if real.is_file() and os.access(real, os.X_OK):
-            yield Executable(path=real, found_by=found_by)
+            yield Executable(path=_lasting(real), found_by=found_by)
     except (OSError, ValueError):
         return
+
+
+def _lasting(real: Path) -> Path:
+    """The path of Homebrew's interpreter that its next upgrade leaves, where it leads to the same file.
+
+    `Cellar/python@3.12/3.12.4/…` is deleted by that; `opt/python@3.12` leads to the release that is installed.
+    """
+    found = _CELLAR.match(str(real))
+    if found is None:
+        return real
+    lasting = Path(f"{found['brew']}/opt/{found['formula']}/{found['inner']}")
+    with contextlib.suppress(OSError):
+        if lasting.samefile(real):
+            return lasting
+    return real
 
 
 def named_executable(path: Path) -> Executable:
@@ -249,7 +265,7 @@ def named_executable(path: Path) -> Executable:
         if base_of_environment(folder / path.name) is None:
             real = Path(os.path.realpath(path, strict=True))
             if _is_named_like_a_python(real.name):
-                return Executable(path=real, found_by="profile")
+                return Executable(path=_lasting(real), found_by="profile")
         return Executable(path=folder / path.name, found_by="profile")
     return Executable(path=path, found_by="profile")
 

@@ -214,6 +214,26 @@ def test_one_file_behind_many_names_is_listed_once(environ: dict[str, str], home
     assert found.path == str(real)
 
 
+@pytest.mark.parametrize("inner", ["bin", "Frameworks/Python.framework/Versions/3.12/bin"])
+def test_homebrew_is_named_by_what_its_next_upgrade_leaves(
+    inner: str, environ: dict[str, str], home: Path, root: Path
+) -> None:
+    brew = root / "opt/homebrew"
+    real = answering(brew / "Cellar/python@3.12/3.12.4_1" / inner / "python3.12", "3.12.4")
+    (brew / "bin").mkdir(parents=True)
+    (brew / "bin/python3.12").symlink_to(real)
+    environ["PATH"] = str(brew / "bin")
+    (found,) = discover(environ, root=root)
+    assert found.path == str(real)  # not linked as the release in use
+
+    (brew / "opt").mkdir()
+    (brew / "opt/python@3.12").symlink_to("../Cellar/python@3.12/3.12.4_1")
+    (found,) = discover(environ, root=root)
+    lasting = brew / "opt/python@3.12" / inner / "python3.12"
+    assert found.path == str(lasting)
+    assert places.named_executable(brew / "bin/python3.12").path == lasting
+
+
 def test_links_to_a_version_manager_are_no_interpreters(environ: dict[str, str], home: Path, root: Path) -> None:
     mise = script(home / "bin/mise", "exit 1")
     (home / "links").mkdir()
