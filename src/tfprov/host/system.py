@@ -109,9 +109,17 @@ def os_version(system: System, *, root: Path = ROOT) -> Fact[str]:
     import platform
 
     if system == "macos":
-        # Processes that were built for an old SDK are told 10.16; the file tells the truth to everyone.
         file = root / "System/Library/CoreServices/SystemVersion.plist"
         found = re.search(r"<key>ProductVersion</key>\s*<string>([\d.]+)</string>", read_text(file) or "")
+        # What was built for an old SDK, such as a Python of ours, is shown another file, and told 10.16 by every call.
+        if found is None or found[1] == "10.16":
+            from tfprov import process
+
+            with contextlib.suppress(OSError):
+                asked = root / "usr/bin/sw_vers"
+                said = process.run((asked, "-productVersion"), env={"SYSTEM_VERSION_COMPAT": "0"}, timeout=10).stdout
+                if re.fullmatch(r"[\d.]+", said.strip()):
+                    return Fact(value=said.strip(), source=str(asked))
         if found:
             return Fact(value=found[1], source=str(file))
         return Fact(value=platform.mac_ver()[0], source="platform.mac_ver")

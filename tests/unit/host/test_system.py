@@ -73,6 +73,19 @@ def test_the_version_of_macos_is_the_true_one(tmp_path: Path) -> None:
     assert os_version("macos", root=tmp_path).value == "14.5"
 
 
+@pytest.mark.skipif(os.name != "posix", reason="a script for a POSIX shell")
+@pytest.mark.parametrize("plist", ["<key>ProductVersion</key><string>10.16</string>", ""])
+def test_the_version_that_old_programs_are_told_is_not_believed(tmp_path: Path, plist: str) -> None:
+    write(tmp_path / "System/Library/CoreServices/SystemVersion.plist", plist)
+    told = '#!/bin/sh\n[ "$SYSTEM_VERSION_COMPAT" = 0 ] && echo 15.1 || echo 10.16\n'
+    write(tmp_path / "usr/bin/sw_vers", told)
+    (tmp_path / "usr/bin/sw_vers").chmod(0o755)
+
+    found = os_version("macos", root=tmp_path)
+
+    assert (found.value, Path(found.source)) == ("15.1", tmp_path / "usr/bin/sw_vers")
+
+
 def test_release_files_are_read_without_quotes() -> None:
     assert parse_os_release("A=\"b c\"\n#C=d\nE='f'\nnonsense\n") == {"A": "b c", "E": "f"}
 
