@@ -365,9 +365,10 @@ def _lock(opened: int) -> bool:
 @contextlib.contextmanager
 def temporary(purpose: str) -> Iterator[Path]:
     """A fresh folder for temporary files, deleted at the end. Its name tells `sweep_temporary` whose it is."""
-    prefix = f"{_TEMPORARY}{purpose}-{os.getpid()}-"
     import tempfile  # not among what every start needs
 
+    temporary_root()
+    prefix = f"{_TEMPORARY}{purpose}-{os.getpid()}-"
     suffix = _HELD if os.name == "posix" else ""
     with tempfile.TemporaryDirectory(prefix=prefix, suffix=suffix, ignore_cleanup_errors=True) as folder:
         held = os.open(folder, os.O_RDONLY) if suffix else None
@@ -378,6 +379,27 @@ def temporary(purpose: str) -> Iterator[Path]:
         finally:
             if held is not None:
                 os.close(held)
+
+
+def temporary_root() -> Path:
+    """The folder for temporary files, else one of ours, for children, too; TfprovError `permission-denied` without."""
+    import tempfile
+
+    try:
+        return Path(tempfile.gettempdir())
+    except FileNotFoundError as error:
+        folder = home(os.environ).cache / "temporary"
+        with contextlib.suppress(OSError):
+            folder.mkdir(parents=True, exist_ok=True)
+        if not writable(folder):
+            raise TfprovError(
+                "permission-denied",
+                "there is no folder for temporary files",
+                evidence=(error.strerror or str(error), f"`{folder}` cannot be written to either"),
+                hint="name one that you may write to with TMPDIR",
+            ) from error
+        tempfile.tempdir = os.environ["TMPDIR"] = str(folder)
+        return folder
 
 
 def sweep_temporary(*, now: float) -> None:

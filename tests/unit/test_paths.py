@@ -322,3 +322,27 @@ def test_a_folder_that_cannot_be_synced_is_no_failure_and_a_disk_that_fails_is(
             ended[number] = error.errno
     assert set(errno.errorcode) - set(ended) == {errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP}
     assert all(number == seen for number, seen in ended.items())
+
+
+def test_without_a_usual_folder_for_temporary_files_there_is_one_of_ours(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", None)
+    monkeypatch.setattr(tempfile, "_candidate_tempdir_list", lambda: [str(tmp_path / "gone")])
+    monkeypatch.setenv("TMPDIR", str(tmp_path / "gone"))
+    monkeypatch.setenv("TFPROV_HOME", str(tmp_path / "home"))
+    with paths.temporary("test") as folder:
+        assert folder.parent == tmp_path / "home" / "cache" / "temporary"
+        assert os.environ["TMPDIR"] == tempfile.gettempdir() == str(folder.parent)
+    assert list((tmp_path / "home" / "cache" / "temporary").iterdir()) == []
+
+
+def test_where_there_is_none_either_it_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", None)
+    monkeypatch.setattr(tempfile, "_candidate_tempdir_list", lambda: [str(tmp_path / "gone")])
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("TFPROV_HOME", str(tmp_path / "file" / "home"))
+    with pytest.raises(TfprovError, match="no folder for temporary files") as failure, paths.temporary("test"):
+        pass
+    assert failure.value.code.name == "permission-denied"
+    assert "TMPDIR" in failure.value.hint

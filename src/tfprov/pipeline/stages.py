@@ -6,7 +6,6 @@ import contextlib
 import hashlib
 import json
 import os
-import tempfile
 from collections.abc import Mapping
 from dataclasses import asdict, replace
 from datetime import datetime, timezone
@@ -31,7 +30,7 @@ from tfprov.host.records import Interpreter, Vendor
 from tfprov.install import space
 from tfprov.lock.records import LockedFile, Target
 from tfprov.lock.resolve import is_tensorflow
-from tfprov.paths import Home
+from tfprov.paths import Home, temporary_root
 from tfprov.pipeline import limits, unpacked, windows
 from tfprov.pipeline.access import promised_in
 from tfprov.pipeline.bundle_source import naming_the_bundle, require_local, take_wheels, with_size
@@ -68,7 +67,7 @@ def gather_facts(context: Context) -> Machine:
 
 def folders(home: Home) -> dict[str, Path]:
     """Where a run writes, by purpose: the disk facts are asked for these."""
-    return {"data": home.environments, "cache": home.cache, "temporary": Path(tempfile.gettempdir())}
+    return {"data": home.environments, "cache": home.cache, "temporary": temporary_root()}
 
 
 @stage("plan")
@@ -168,7 +167,7 @@ def _make_room(context: Context, plan: Plan, store: Store, files: tuple[LockedFi
             store=context.home.store,
             unpacked=context.home.unpacked,
             target=context.environment.root,
-            temporary=Path(tempfile.gettempdir()),
+            temporary=temporary_root(),
         )
 
     lease = store.hold({file.sha256 for file in files})
