@@ -9,6 +9,7 @@ import contextlib
 import errno
 import os
 import shutil
+import struct
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -21,6 +22,9 @@ Way: TypeAlias = Callable[[str, str], None]
 """Brings one file over: from a path to a path that does not exist."""
 
 _FICLONE = 0x40049409  # linux/fs.h: _IOW(0x94, 9, int)
+_GET_FLAGS, _SET_FLAGS = 0x80086601, 0x40086602  # linux/fs.h: FS_IOC_GETFLAGS, FS_IOC_SETFLAGS
+_TOP_OF_HIERARCHIES = 0x00020000  # linux/fs.h: FS_TOPDIR_FL, which is T of chattr(1)
+_FLAGS = struct.Struct("i4x")
 _MOST_THREADS = 4
 _SHARE = 256
 """Fewer files than this are not worth a thread."""
@@ -44,6 +48,30 @@ def copy(source: str, target: str) -> None:
 
 CHEAP: tuple[Way, ...] = (*((clone,) if sys.platform == "linux" else ()), os.link)
 ALL: tuple[Way, ...] = (*CHEAP, copy)
+
+
+def spread(folder: Path) -> None:
+    """Let the folders that are made in a folder from now on lie apart from each other (Linux: ext4; elsewhere nothing).
+
+    Otherwise all of them lie in the part of the disk that the folder is in. At each new file an ext4 without a journal
+    passes over all that were deleted there in the last minutes, so as not to use their places again: 15,000 files took
+    4.6 s of processor time in place of 0.3 s after as many had been deleted.
+
+    Args:
+        folder: it exists.
+    """
+    if sys.platform != "linux":
+        return
+    import fcntl
+
+    with contextlib.suppress(OSError):
+        handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            (flags,) = _FLAGS.unpack(fcntl.ioctl(handle, _GET_FLAGS, bytes(_FLAGS.size)))
+            if not flags & _TOP_OF_HIERARCHIES:
+                fcntl.ioctl(handle, _SET_FLAGS, _FLAGS.pack(flags | _TOP_OF_HIERARCHIES))
+        finally:
+            os.close(handle)
 
 
 def bring_tree(source: Path, target: Path, paths: Iterable[str], *, ways: Sequence[Way]) -> None:

@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import errno
 import os
+import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -66,6 +68,29 @@ class TestBring:
     def test_no_files_are_no_work(self, tmp_path: Path) -> None:
         trees.bring_tree(tmp_path, tmp_path / "to", (), ways=trees.ALL)
         assert not (tmp_path / "to").exists()
+
+
+class TestSpread:
+    @pytest.mark.skipif(shutil.which("chattr") is None, reason="no chattr here")
+    def test_the_folder_is_marked_as_the_top_of_hierarchies_and_keeps_its_other_flags(self, tmp_path: Path) -> None:
+        marked = subprocess.run(["chattr", "+A", tmp_path], capture_output=True, check=False)
+        before = flags(tmp_path)
+        if marked.returncode or "A" not in before:
+            pytest.skip("this file system has no such flags")
+        trees.spread(tmp_path)
+        trees.spread(tmp_path)
+        assert set(flags(tmp_path)) == {*before, "T"}
+        (tmp_path / "inner").mkdir()
+        assert "T" not in flags(tmp_path / "inner")
+
+    def test_where_there_are_no_flags_nothing_happens(self, tmp_path: Path) -> None:
+        (tmp_path / "file").touch()
+        for place in (tmp_path / "none", tmp_path / "file", Path("/proc/self")):
+            trees.spread(place)
+
+
+def flags(folder: Path) -> str:
+    return subprocess.run(["lsattr", "-d", folder], capture_output=True, text=True, check=False).stdout.split(" ")[0]
 
 
 @pytest.mark.usefixtures("processors")

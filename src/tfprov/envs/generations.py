@@ -238,7 +238,9 @@ class Environment:
             taken.add(int(in_use.name))
         number = max(taken, default=0) + 1
         path = self._folder / f"{number:04d}"
-        path.mkdir(parents=True)
+        self._folder.mkdir(parents=True, exist_ok=True)
+        trees.spread(self._folder)
+        path.mkdir()
         return Generation(number=number, path=path)
 
     def seal(self, generation: Generation, seal: Seal) -> Generation:

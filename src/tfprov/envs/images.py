@@ -122,6 +122,8 @@ class Image:
             return
         self.abandon()
         with contextlib.suppress(OSError):
+            self.folder.parent.mkdir(parents=True, exist_ok=True)
+            trees.spread(self.folder.parent)
             paths = (path for path in _contents(environment) if path not in skip)
             trees.bring_tree(environment, self._new / _TREE, paths, ways=trees.CHEAP)
 

@@ -24,7 +24,7 @@ from pathlib import Path
 
 import psutil
 
-from tfprov import locks, paths
+from tfprov import locks, paths, trees
 from tfprov.errors import TfprovError
 from tfprov.renames import replace
 from tfprov.unpack.members import Written
@@ -155,9 +155,9 @@ class TreeStore:
             self._sign(sha256).unlink()
         return Tree(sha256=sha256, root=target / _TREE, files=tuple(files))
 
-    def written_back(self, trees: Collection[str]) -> None:
-        """Note that trees are on the disk: from now on they outlive a loss of power."""
-        for sha256 in trees:
+    def written_back(self, wheels: Collection[str]) -> None:
+        """Note that the trees of wheels are on the disk: from now on they outlive a loss of power."""
+        for sha256 in wheels:
             folder = self.root / sha256
             with contextlib.suppress(OSError):
                 if not (folder / _FLUSHED).exists():
@@ -226,6 +226,7 @@ class TreeStore:
     def _folder(self) -> Path:
         # Nobody else may write here: what is found under a name counts as what was unpacked.
         self.root.mkdir(mode=0o700, parents=True, exist_ok=True)
+        trees.spread(self.root)
         return self.root
 
 
