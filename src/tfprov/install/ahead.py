@@ -1,15 +1,16 @@
-"""Compiling the modules of the first import on another processor while the installer unpacks.
+"""Compiling the modules of the first import while the wheels still arrive.
 
-The first import of TensorFlow compiles some 2,400 modules one after the other, for four of its six seconds. Unpacking
-its wheel keeps one processor busy for as long, and the sources are in the wheel already. So both are done at once.
+The first import of TensorFlow compiles some 2,400 modules one after the other, for four of its six seconds. Downloading
+and unpacking leave a part of the processors idle, so it is done beside them, module by module as the sources land.
 """
 
 from __future__ import annotations
 
 import contextlib
 import json
+import os
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from importlib import resources
 from pathlib import Path
 
@@ -17,58 +18,76 @@ from tfprov import process
 
 _ROOTS = ("tensorflow", "keras._tf_keras.keras")
 """The imports of the smoke test. TensorFlow computes the module name of Keras, so no reader of sources finds it."""
-_SECONDS = 120.0
 
 
-@contextlib.contextmanager
-def compiling(
-    wheels: Sequence[Path], *, python: Path, work: Path, environ: Mapping[str, str]
-) -> Iterator[Callable[[], int]]:
-    """Compile while the block runs.
+class Ahead:
+    """A child that compiles what has landed; use it as a context, at the end of which it is gone.
 
     Best effort: after any failure, the first import compiles the missing modules.
-
-    Args:
-        wheels: verified wheels of the environment.
-        python: its interpreter.
-        work: an empty folder; the caller removes it.
-        environ: all environment variables of the child process.
-
-    Yields:
-        A function to call once all wheels are installed, which writes the bytecode beside the sources and returns the
-        number of files.
     """
-    installed, stop, asked = work / "installed", work / "stop", work / "ahead.json"
-    request = {
-        "wheels": [str(path) for path in wheels],
-        "roots": _ROOTS,
-        "installed": str(installed),
-        "stop": str(stop),
-    }
-    asked.write_text(json.dumps(request), encoding="utf-8")
-    said: list[str] = []
 
-    def work_on() -> None:
-        with (
-            contextlib.suppress(OSError),
-            resources.as_file(resources.files("tfprov.install") / "compile_first.py") as script,
-        ):
-            argv = (python, "-I", "-W", "ignore", script, asked)
-            said.append(process.run(argv, env=environ, timeout=_SECONDS).stdout)
+    def __init__(self, work: Path) -> None:
+        """Start nothing yet.
 
-    worker = threading.Thread(target=work_on, name="compiling", daemon=True)
-    worker.start()
+        Args:
+            work: an empty folder; the caller removes it.
+        """
+        self._work = work
+        self._landed = os.open(work / "landed", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+        self._child: threading.Thread | None = None
+        self._said = ""
 
-    def place() -> int:
-        installed.touch()
-        worker.join()
-        count = said[0].strip() if said else ""
-        return int(count) if count.isdecimal() else 0
+    def __enter__(self) -> Ahead:
+        return self
 
-    try:
-        yield place
-    finally:
+    def __exit__(self, *exc: object) -> None:
         # The child looks for this file after each module.
         with contextlib.suppress(OSError):
-            stop.touch()
-        worker.join()
+            (self._work / "stop").touch()
+        if self._child is not None:
+            self._child.join()
+        os.close(self._landed)
+
+    def landed(self, root: Path, paths: Iterable[str]) -> None:
+        """Tell of files that are whole, though nothing may be proved of them yet. Safe for several threads.
+
+        Args:
+            root: the folder that a wheel is unpacked to. The same files may be told of again in another one.
+            paths: relative to it.
+        """
+        if modules := [path for path in paths if path.endswith(".py")]:
+            with contextlib.suppress(OSError):
+                # One call of the system a line: readers see whole ones, whoever else writes.
+                os.write(self._landed, (json.dumps([str(root), modules]) + "\n").encode())
+
+    def start(self, python: Path, environ: Mapping[str, str]) -> None:
+        """Begin to compile.
+
+        Args:
+            python: interpreter of the environment.
+            environ: all environment variables of the child.
+        """
+        request = {"roots": _ROOTS, **{name: str(self._work / name) for name in ("landed", "installed", "stop")}}
+        asked = self._work / "ahead.json"
+
+        def work() -> None:
+            with (
+                contextlib.suppress(OSError),
+                resources.as_file(resources.files("tfprov.install") / "compile_first.py") as script,
+            ):
+                asked.write_text(json.dumps(request), encoding="utf-8")
+                argv = (python, "-I", "-W", "ignore", script, asked)
+                self._said = process.run(argv, env=environ).stdout
+
+        self._child = threading.Thread(target=work, name="compiling", daemon=True)
+        self._child.start()
+
+    def place(self) -> int:
+        """Write the bytecode beside the sources, once all wheels are installed; the number of files."""
+        if self._child is None:
+            return 0
+        with contextlib.suppress(OSError):
+            (self._work / "installed").touch()
+        self._child.join()
+        count = self._said.strip()
+        return int(count) if count.isdecimal() else 0

@@ -1,12 +1,14 @@
-"""Compiles the modules of an import, from wheels that are being installed at the same time.
+"""Compiles the modules of an import, from wheels that arrive and are unpacked at the same time.
 
 Started by the environment's Python as `python -I -W ignore compile_first.py REQUEST.json`. Like the probes of the smoke
 test it imports only the standard library and runs on Python 3.6 and newer. Beginning with the modules in the request,
-it follows the imports at the left margin of each module. Modules that it does not find are compiled when they are
-imported, as usual.
+it follows the imports at the left margin of each module that has landed, and of the others when they do. What has
+landed stands in a file that grows: a line of JSON a batch, with a folder and paths in it. Modules that it does not find
+are compiled when they are imported, as usual.
 
-A file gets bytecode only when its bytes are those that were compiled: who can exchange a wheel between two looks at it
-must not have code of his own beside the source that was verified.
+A file gets bytecode only when its bytes are those that were compiled. What landed may be of a wheel whose hash is found
+to be wrong later, and who can exchange a file between two looks at it must not have code of his own beside the source
+that was verified.
 
 It ends when the file `installed` or `stop` appears, or when its parent process is gone. When `installed` appears it
 writes the bytecode beside the sources, as Python itself would, and prints the number of files.
@@ -23,7 +25,6 @@ import struct
 import sys
 import sysconfig
 import time
-import zipfile
 
 _IMPORT = re.compile(
     rb"^(?:try:\s+)?(?:from[ \t]+(?P<dots>\.*)(?P<module>[\w.]*)[ \t]+import[ \t]+"
@@ -31,6 +32,7 @@ _IMPORT = re.compile(
     rb"|import[ \t]+(?P<plain>[^\n#]*))",
     re.MULTILINE,
 )
+_POLL_SECONDS = 0.02
 _NAME = re.compile(rb"(\w+)(?:[ \t]+as[ \t]+\w+)?")
 _COMMENT = re.compile(rb"#[^\n]*")
 # Python 3.7 put a word in here, which says whether a time or a hash follows (PEP 552).
@@ -38,20 +40,41 @@ _FLAGS = bytes(4) if sys.version_info >= (3, 7) else b""
 
 
 class Modules:
-    """The modules in some wheels, by their dotted name."""
+    """The modules that have landed so far, by their dotted name."""
 
-    def __init__(self, wheels):
+    def __init__(self, landed):
         self.places = {}
-        for path in wheels:
-            archive = zipfile.ZipFile(path)
-            for member in archive.namelist():
-                if member.endswith(".py") and ".data/" not in member:
-                    parts = member[:-3].split("/")
-                    if not all(part.strip(".") for part in parts):
-                        continue  # it leads out of the folder
-                    if parts[-1] == "__init__":
-                        parts.pop()
-                    self.places[".".join(parts)] = (archive, member)
+        self._landed = landed
+        self._begun = b""
+
+    def look(self):
+        """Names of the modules that landed since the last look, or landed again elsewhere."""
+        *lines, self._begun = (self._begun + self._landed.read()).split(b"\n")
+        found = []
+        for line in lines:
+            root, paths = json.loads(line.decode())
+            for path in paths:
+                parts = path[:-3].split("/")
+                if ".data/" in path or not all(part.strip(".") for part in parts):
+                    continue  # it is installed elsewhere, or leads out of the folder
+                if parts[-1] == "__init__":
+                    parts.pop()
+                name = ".".join(parts)
+                self.places[name] = (root, path)
+                found.append(name)
+        return found
+
+    def source(self, name):
+        """Path and source of a module; None when it is not here."""
+        if name not in self.places:
+            return None
+        root, path = self.places[name]
+        try:
+            with open(root + "/" + path, "rb") as stream:
+                return path, stream.read()
+        except OSError:
+            # A folder has another name when all of its wheel is here; that is told, too.
+            return None
 
     def needed(self, name, source, is_package):
         """Names that the imports at the left margin of a module may load."""
@@ -72,40 +95,50 @@ class Modules:
                 yield whole + "." + one[1].decode("ascii", "replace")
 
 
-def order(modules, roots):
-    """Names and sources of the modules in the order of import."""
+def order(modules, roots, over):
+    """Paths and sources of the modules in the order of import, as far as they are here, until `over` returns True."""
     waiting = list(reversed(roots))
     seen = set()
-    while waiting:
+    missing = set()
+    while True:
+        if not waiting:
+            if over():
+                return
+            waiting = [name for name in reversed(modules.look()) if name in missing]
+            missing.difference_update(waiting)
+            seen.difference_update(waiting)
+            if not waiting:
+                time.sleep(_POLL_SECONDS)
+            continue
         name = waiting.pop()
         if name in seen:
             continue
-        seen.add(name)
         # Python imports the packages around a module first.
         parent = name.rpartition(".")[0]
         if parent and parent not in seen:
             waiting += [name, parent]
-            seen.discard(name)
             continue
-        if name not in modules.places:
+        seen.add(name)
+        found = modules.source(name)
+        if found is None:
+            missing.add(name)
             continue
-        archive, member = modules.places[name]
-        source = archive.read(member)
-        yield member, source
-        waiting.extend(reversed(list(modules.needed(name, source, member.endswith("/__init__.py")))))
+        if over():
+            return
+        yield found
+        path, source = found
+        waiting.extend(reversed(list(modules.needed(name, source, path.endswith("/__init__.py")))))
 
 
 def compiled(modules, roots, library, over):
-    """Name, hash of the source and bytecode of each module, until `over` returns True."""
-    for member, source in order(modules, roots):
-        if over():
-            return
+    """Path, hash of the source and bytecode of each module, until `over` returns True."""
+    for path, source in order(modules, roots, over):
         try:
-            code = compile(source, library + "/" + member, "exec", dont_inherit=True)
-        except (SyntaxError, ValueError):
-            # Written for another release of Python, and not imported on this one.
+            code = compile(source, library + "/" + path, "exec", dont_inherit=True)
+        except (SyntaxError, ValueError, OverflowError, RecursionError, MemoryError):
+            # Written for another release of Python and not imported on this one, or to harm.
             continue
-        yield member, hashlib.sha256(source).digest(), marshal.dumps(code)
+        yield path, hashlib.sha256(source).digest(), marshal.dumps(code)
 
 
 def place(library, found):
@@ -136,7 +169,7 @@ def place(library, found):
 
 
 def main():
-    """Compile, wait for the installer, write the bytecode."""
+    """Compile until all is installed, and write the bytecode."""
     with open(sys.argv[1], encoding="utf-8") as stream:
         request = json.load(stream)
     gc.disable()
@@ -146,9 +179,8 @@ def main():
     def over():
         return os.path.exists(request["installed"]) or os.path.exists(request["stop"]) or os.getppid() != starter
 
-    found = list(compiled(Modules(request["wheels"]), request["roots"], library, over))
-    while not over():
-        time.sleep(0.01)
+    with open(request["landed"], "rb") as landed:
+        found = list(compiled(Modules(landed), request["roots"], library, over))
     if os.path.exists(request["installed"]):
         print(place(library, found))
 

@@ -13,13 +13,13 @@ from tfprov.envs.records import Generation
 from tfprov.events import Note
 from tfprov.fetch.fetch import Fetched
 from tfprov.fetch.store import Store
-from tfprov.install.ahead import compiling
+from tfprov.install.ahead import Ahead
 from tfprov.install.installers import OWN, Installer, Pip, Uv
 from tfprov.install.wheelhouse import Wheelhouse, wheelhouse
 from tfprov.ladder.classify import classify_exception
 from tfprov.ladder.climb import Policy, Step, climb
 from tfprov.ladder.rungs import Rung
-from tfprov.paths import to_trash
+from tfprov.paths import temporary, to_trash
 from tfprov.pipeline import unpacked, uv
 from tfprov.pipeline.context import Context, stage
 from tfprov.pipeline.images import image_of
@@ -33,17 +33,36 @@ _INSTALL_SECONDS = 1800.0
 
 
 @contextlib.contextmanager
-def building(context: Context, machine: Machine, locked: Locked) -> Iterator[Callable[[], Generation]]:
+def compiling_ahead() -> Iterator[Ahead]:
+    """What compiles the modules of the first import while the block runs, once `building` has an interpreter for it."""
+    with temporary("ahead") as work, Ahead(work) as ahead:
+        yield ahead
+
+
+@contextlib.contextmanager
+def building(context: Context, machine: Machine, locked: Locked, ahead: Ahead) -> Iterator[Callable[[], Generation]]:
     """Make a new generation, without the wheels, while the block runs.
+
+    Args:
+        context: of the run.
+        machine: to make it on.
+        locked: what will be in it.
+        ahead: is started with its interpreter, unless another image has the modules compiled.
 
     Yields:
         What `build_environment` calls to have it. Where nobody does, because the block failed, it is deleted again.
     """
+
+    def create_and_compile(generation: Generation) -> None:
+        create(context, machine, locked, generation.path)
+        if any(file.is_wheel for file in locked.lock.files) and unpacked.relative_of(context, locked) is None:
+            ahead.start(python_in(generation.path), clean_environment(context.request.environ))
+
     if context.backend.needs_files:
 
         def build() -> Generation:
             generation = context.environment.begin()
-            create(context, machine, locked, generation.path)
+            create_and_compile(generation)
             return generation
 
         yield build
@@ -53,7 +72,7 @@ def building(context: Context, machine: Machine, locked: Locked) -> Iterator[Cal
     except OSError as error:
         raise classify_exception(error) from error
     with ThreadPoolExecutor(max_workers=1, thread_name_prefix="build") as pool:
-        making = pool.submit(create, context, machine, locked, generation.path)
+        making = pool.submit(create_and_compile, generation)
         wanted = False
 
         def made() -> Generation:
@@ -91,6 +110,7 @@ def install_wheels(
     fetched: Fetched,
     generation: Generation,
     unpacking: Unpacking,
+    ahead: Ahead,
 ) -> Installation:
     """The generation with the locked wheels in it.
 
@@ -101,6 +121,7 @@ def install_wheels(
         fetched: its files.
         generation: an environment without them.
         unpacking: has been told of all wheels.
+        ahead: hears of what it unpacks.
     """
     path = generation.path
     environ = {**clean_environment(context.request.environ), **context.backend.prepare_install(context, locked)}
@@ -146,7 +167,6 @@ def install_wheels(
         installer.install(wheels, python=python_in(path), environ=environ, timeout=_INSTALL_SECONDS)
         return installer.name
 
-    python = python_in(path)
     with context.environment.scratch() as work:
         wheels = wheelhouse(wheels_locked, fetched.paths, work / "requirements.txt")
         steps = [
@@ -157,16 +177,8 @@ def install_wheels(
             Step(Rung.OTHER_INSTALLER, partial(by, Pip(), wheels), name="pip"),
         ]
         policy = Policy(tries=2, deadline=context.deadline)
-        clean = clean_environment(context.request.environ)
-        ahead = (
-            compiling(tuple(fetched.paths.values()), python=python, work=work, environ=clean)
-            if wanted.relative is None
-            else contextlib.nullcontext(lambda: 0)
-        )
-        with ahead as place_bytecode:
-            installer = climb("install", steps, emit=context.emit, skip=context.skip, policy=policy)
-            count = place_bytecode()
-            context.emit(Note(text=f"{count} modules were compiled meanwhile", level="detail"))
+        installer = climb("install", steps, emit=context.emit, skip=context.skip, policy=policy)
+        context.emit(Note(text=f"{ahead.place()} modules were compiled meanwhile", level="detail"))
     return Installation(locked=locked, generation=generation, fetched=fetched, installer=installer)
 
 

@@ -23,7 +23,7 @@ from tfprov.pipeline.context import Context
 from tfprov.pipeline.records import Locked
 from tfprov.unpack import archive
 from tfprov.unpack.archive import RefusedError, UnusualError
-from tfprov.unpack.records import Tree, Wheel, broken
+from tfprov.unpack.records import Landed, Tree, Wheel, broken
 from tfprov.unpack.store import TreeStore
 from tfprov.unpack.unpacking import Unpacking
 
@@ -35,9 +35,14 @@ def store_of(home: Home) -> TreeStore:
     return TreeStore(home.unpacked, boot=boot_id())
 
 
-def unpacking(context: Context) -> Unpacking:
-    """Threads that unpack the wheels of a run; to be closed."""
-    return Unpacking(store_of(context.home), context.emit)
+def unpacking(context: Context, landed: Landed = lambda _root, _paths: None) -> Unpacking:
+    """Threads that unpack the wheels of a run; to be closed.
+
+    Args:
+        context: of the run.
+        landed: hears of files that were written.
+    """
+    return Unpacking(store_of(context.home), context.emit, landed=landed)
 
 
 class Into:

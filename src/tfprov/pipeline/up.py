@@ -60,13 +60,14 @@ def up(request: Request, emit: Emit) -> Outcome:
                 if linked is not None:
                     return linked
                 with (
-                    unpacked.unpacking(context) as trees,
-                    installing.building(context, machine, locked) as build,
+                    installing.compiling_ahead() as ahead,
+                    unpacked.unpacking(context, ahead.landed) as trees,
+                    installing.building(context, machine, locked, ahead) as build,
                 ):
                     fetched = stages.fetch_files(context, machine, locked, listener=unpacked.Into(trees))
                     generation = installing.build_environment(context, build)
                     return installing.install_wheels(
-                        context, machine, locked, fetched=fetched, generation=generation, unpacking=trees
+                        context, machine, locked, fetched=fetched, generation=generation, unpacking=trees, ahead=ahead
                     )
 
             def provision(choice: Choice) -> Outcome:

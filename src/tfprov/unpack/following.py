@@ -19,7 +19,7 @@ from typing import Protocol
 from tfprov.unpack import archive
 from tfprov.unpack.archive import LOCAL, RefusedError
 from tfprov.unpack.members import File, Written, extract
-from tfprov.unpack.records import ArchiveMember
+from tfprov.unpack.records import ArchiveMember, Landed
 
 _POLL_SECONDS = 0.04
 """Long enough that a dozen threads which wait cost nothing, and short beside what arrives meanwhile."""
@@ -65,6 +65,7 @@ class Following:
         small: writes members that are here.
         big: writes members that still arrive.
         whole: set when the file is whole and has its hash.
+        landed: hears of members that were written.
         written: size and time of the files so far.
     """
 
@@ -75,6 +76,7 @@ class Following:
     small: ThreadPoolExecutor
     big: ThreadPoolExecutor
     whole: threading.Event
+    landed: Landed
     written: dict[str, Written] = field(default_factory=dict)
     _edition: int = field(init=False)
     _folders: set[str] = field(default_factory=lambda: {""})
@@ -192,6 +194,7 @@ class Following:
                 self._failed = True
                 raise
             self.written[member.name] = written
+        self.landed(self.root, [member.name for member in share])
 
     def _compare(self, followed: Sequence[ArchiveMember]) -> tuple[ArchiveMember, ...]:
         """What the central directory names and was not followed, if it says the same of what was."""

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 from tfprov.errors import TfprovError
 
@@ -57,6 +58,13 @@ class Tree:
     sha256: str
     root: Path
     files: tuple[str, ...]
+
+
+Landed: TypeAlias = Callable[[Path, Iterable[str]], None]
+"""Hears, in any thread, of files that are whole: the folder that their wheel is unpacked to, and paths relative to it.
+
+The hash of the wheel may not have been checked yet. When it has, all its files are told of, in the folder of its tree.
+"""
 
 
 def broken(wheel: str, why: str) -> TfprovError:

@@ -24,7 +24,7 @@ from tfprov.unpack import archive
 from tfprov.unpack.archive import RefusedError
 from tfprov.unpack.following import Arriving, Following, LeftError
 from tfprov.unpack.members import File, Written, extract
-from tfprov.unpack.records import ArchiveMember, Tree, Wheel, broken
+from tfprov.unpack.records import ArchiveMember, Landed, Tree, Wheel, broken
 from tfprov.unpack.store import TreeStore
 
 STAGE = "install"
@@ -50,15 +50,17 @@ class Unpacking:
         store: receives the trees.
     """
 
-    def __init__(self, store: TreeStore, emit: Emit) -> None:
+    def __init__(self, store: TreeStore, emit: Emit, *, landed: Landed = lambda _root, _paths: None) -> None:
         """Begin with nothing.
 
         Args:
             store: receives the trees.
             emit: is told when another process is waited for.
+            landed: hears of files that were written.
         """
         self.store = store
         self._emit = emit
+        self._landed = landed
         self._stopped = threading.Event()
         self._counting = threading.Lock()
         self._done = 0
@@ -157,6 +159,11 @@ class Unpacking:
         return going
 
     def _obtain(self, name: str, sha256: str, unpack: Callable[[], Tree]) -> Tree:
+        tree = self._found_or_made(name, sha256, unpack)
+        self._landed(tree.root, tree.files)
+        return tree
+
+    def _found_or_made(self, name: str, sha256: str, unpack: Callable[[], Tree]) -> Tree:
         def dropped() -> None:
             text = f"`{name}`: files that were unpacked earlier were written to since; unpacking it again"
             self._emit(Note(text=text, level="detail"))
@@ -189,6 +196,7 @@ class Unpacking:
                 small=self._workers,
                 big=self._followers,
                 whole=arrival.whole,
+                landed=self._landed,
             )
             following.unpack()
             return self.store.keep(sha256, made, following.written)

@@ -1,15 +1,20 @@
 from __future__ import annotations
 
+import json
+import random
+import shutil
 import subprocess
 import sys
+import tempfile
 import venv
-import zipfile
+from collections.abc import Sequence
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
 
 from tfprov.install import compile_first
-from tfprov.install.ahead import compiling
+from tfprov.install.ahead import Ahead
 
 MODULES = {
     "tensorflow/__init__.py": "from tensorflow.python import used, other as o\nimport late_name, six as s\n",
@@ -41,17 +46,17 @@ def library(environment: Path) -> Path:
 
 
 @pytest.fixture
-def wheel(tmp_path: Path) -> Path:
-    path = tmp_path / "all-1-py3-none-any.whl"
-    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
-        for name, text in MODULES.items():
-            archive.writestr(name, text)
-    return path
+def tree(tmp_path: Path) -> Path:
+    """What a wheel is unpacked to."""
+    root = tmp_path / "baum ü" / "tree"
+    for name, text in MODULES.items():
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_text(text)
+    return root
 
 
-def install(environment: Path, wheel: Path) -> None:
-    with zipfile.ZipFile(wheel) as archive:
-        archive.extractall(library(environment))
+def install(environment: Path, tree: Path) -> None:
+    shutil.copytree(tree, library(environment), dirs_exist_ok=True)
 
 
 def bytecode(environment: Path) -> set[str]:
@@ -64,14 +69,38 @@ def bytecode(environment: Path) -> set[str]:
     }
 
 
-def test_what_the_imports_lead_to_is_compiled_and_python_takes_it(environment: Path, wheel: Path) -> None:
-    python, root = environment / "bin" / "python", library(environment)
-    modules = compile_first.Modules([str(wheel)])
+def compiled(
+    landed: Path, batches: Sequence[tuple[Path, Sequence[str]]], library: Path
+) -> list[tuple[str, bytes, bytes]]:
+    """What is compiled when a batch lands at each look of the child."""
+    left = iter([*batches, *[()] * 60])
+    landed.touch()
+
+    def over() -> bool:
+        batch = next(left, None)
+        if batch:
+            with landed.open("a") as stream:
+                stream.write(json.dumps([str(batch[0]), list(batch[1])]) + "\n")
+        return batch is None
+
     roots = ["tensorflow", "keras._tf_keras.keras"]
-    found = list(compile_first.compiled(modules, roots, str(root), lambda: False))
-    assert {member for member, _, _ in found} == FOUND
+    with landed.open("rb") as stream:
+        return list(compile_first.compiled(compile_first.Modules(stream), roots, str(library), over))
+
+
+@pytest.fixture(autouse=True)
+def no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(compile_first, "_POLL_SECONDS", 0)
+
+
+def test_what_the_imports_lead_to_is_compiled_and_python_takes_it(
+    environment: Path, tree: Path, tmp_path: Path
+) -> None:
+    python, root = environment / "bin" / "python", library(environment)
+    found = compiled(tmp_path / "landed", [(tree, list(MODULES))], root)
+    assert {path for path, _, _ in found} == FOUND
     assert found[0][0] == "tensorflow/__init__.py"
-    install(environment, wheel)
+    install(environment, tree)
     # A source that is another one than was compiled gets nothing.
     (root / "six.py").write_text("x = 2\n")
     assert compile_first.place(str(root), found) == len(FOUND) - 1
@@ -86,51 +115,70 @@ def test_what_the_imports_lead_to_is_compiled_and_python_takes_it(environment: P
     assert f"wrote {str(root / 'tensorflow' / 'python')!r}" not in said
 
 
-def test_a_member_that_leads_out_of_the_wheel_gets_no_bytecode_there(environment: Path, tmp_path: Path) -> None:
-    outside = library(environment).parent / "victim.py"
-    outside.write_text("x = 1\n")
-    path = tmp_path / "evil-1-py3-none-any.whl"
-    with zipfile.ZipFile(path, "w") as archive:
-        archive.writestr("tensorflow/__init__.py", "import tensorflow.......victim\n")
-        for member in ("tensorflow/../../victim.py", "../victim.py", "/victim.py", "tensorflow/./x.py"):
-            archive.writestr(member, "x = 1\n")
-    assert list(compile_first.Modules([str(path)]).places) == ["tensorflow"]
+@pytest.mark.parametrize("seed", range(12))
+def test_in_whatever_order_the_sources_land_all_that_is_needed_is_compiled_once(
+    tree: Path, tmp_path: Path, seed: int
+) -> None:
+    chance = random.Random(seed)
+    names = list(MODULES)
+    chance.shuffle(names)
+    cuts = sorted(chance.sample(range(1, len(names)), chance.randint(1, 6)))
+    batches = [(tree, names[start:end]) for start, end in pairwise([0, *cuts, len(names)])]
+    # A folder whose wheel is whole by now, and so has another name; that is told later.
+    batches.insert(chance.randint(0, len(batches)), (tmp_path / "gone", chance.sample(names, 5)))
+    batches.append((tree, names))
+    found = compiled(tmp_path / "landed", batches, tmp_path / "library")
+    assert sorted(path for path, _, _ in found) == sorted(FOUND)
 
 
-def test_it_goes_on_until_it_is_over(environment: Path, wheel: Path) -> None:
-    left = iter([False, False, True])
-    modules = compile_first.Modules([str(wheel)])
-    assert len(list(compile_first.compiled(modules, ["tensorflow"], "/x", lambda: next(left)))) == 2
+def test_what_leads_out_of_the_folder_is_no_module(tmp_path: Path) -> None:
+    landed = tmp_path / "landed"
+    paths = ["tensorflow/__init__.py", "tensorflow/../../victim.py", "../victim.py", "/victim.py", "tensorflow/./x.py"]
+    landed.write_text(json.dumps([str(tmp_path), [*paths, "x-1.data/purelib/x.py"]]) + "\n" + '["cut off')
+    with landed.open("rb") as stream:
+        assert compile_first.Modules(stream).look() == ["tensorflow"]
+
+
+@pytest.mark.parametrize("text", ["x = (" + "(" * 5000, "x = " + "-" * 100_000 + "1", "x = '\0'", "\u00e9 = '\udc80'"])
+def test_a_source_that_breaks_the_compiler_costs_its_own_bytecode_alone(tmp_path: Path, text: str) -> None:
+    (tmp_path / "tensorflow").mkdir()
+    (tmp_path / "tensorflow/__init__.py").write_text("import bad, good\n")
+    (tmp_path / "bad.py").write_text(text, "utf-8", "surrogateescape")
+    (tmp_path / "good.py").write_text("")
+    found = compiled(tmp_path / "landed", [(tmp_path, ["tensorflow/__init__.py", "bad.py", "good.py"])], tmp_path)
+    assert [path for path, _, _ in found] == ["tensorflow/__init__.py", "good.py"]
 
 
 def test_the_bytecode_that_it_tells_of_is_there_when_the_install_ends(
-    environment: Path, wheel: Path, tmp_path: Path
+    environment: Path, tree: Path, tmp_path: Path
 ) -> None:
-    with compiling([wheel], python=environment / "bin" / "python", work=tmp_path, environ={}) as place:
-        install(environment, wheel)
-        count = place()
+    with Ahead(work(tmp_path)) as ahead:
+        ahead.landed(tree, [*MODULES, "tensorflow/no module.so"])
+        ahead.start(environment / "bin" / "python", {})
+        install(environment, tree)
+        count = ahead.place()
     # How far it comes is a matter of time.
     assert len(bytecode(environment)) == count
     assert bytecode(environment) <= FOUND
 
 
-def test_without_an_installed_environment_nothing_is_written(environment: Path, wheel: Path, tmp_path: Path) -> None:
-    install(environment, wheel)
-    with (
-        pytest.raises(RuntimeError, match="no space"),
-        compiling([wheel], python=environment / "bin" / "python", work=tmp_path, environ={}),
-    ):
+def test_without_an_installed_environment_nothing_is_written(environment: Path, tree: Path, tmp_path: Path) -> None:
+    install(environment, tree)
+    with pytest.raises(RuntimeError, match="no space"), Ahead(work(tmp_path)) as ahead:
+        ahead.landed(tree, MODULES)
+        ahead.start(environment / "bin" / "python", {})
         raise RuntimeError("no space")
     assert bytecode(environment) == set()
 
 
-def test_a_broken_interpreter_or_wheel_costs_nothing_but_the_bytecode(
-    environment: Path, wheel: Path, tmp_path: Path
-) -> None:
-    with compiling([wheel], python=tmp_path / "none", work=tmp_path, environ={}) as place:
-        assert place() == 0
-    (tmp_path / "second").mkdir()
-    broken = tmp_path / "broken.whl"
-    broken.write_bytes(b"PK")
-    with compiling([broken], python=environment / "bin" / "python", work=tmp_path / "second", environ={}) as place:
-        assert place() == 0
+def test_a_broken_or_no_interpreter_costs_nothing_but_the_bytecode(tree: Path, tmp_path: Path) -> None:
+    for python in (tmp_path / "none", None):
+        with Ahead(work(tmp_path)) as ahead:
+            if python is not None:
+                ahead.start(python, {})
+            ahead.landed(tree, MODULES)
+            assert ahead.place() == 0
+
+
+def work(folder: Path) -> Path:
+    return Path(tempfile.mkdtemp(dir=folder))

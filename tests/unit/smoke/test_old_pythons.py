@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import zipfile
 from pathlib import Path
 
 import pytest
@@ -73,15 +72,16 @@ def test_start_up_takes_a_protected_module_from_the_environment(tmp_path: Path, 
 @pytest.mark.parametrize("minor", MINORS)
 def test_bytecode_that_was_compiled_ahead_is_taken(tmp_path: Path, minor: str) -> None:
     python, _ = old_python(minor)
-    wheel = tmp_path / "six-1-py3-none-any.whl"
-    with zipfile.ZipFile(wheel, "w") as archive:
-        archive.writestr("six.py", "x = 1\n")
     library = tmp_path / "library"
     library.mkdir()
     (library / "six.py").write_text("x = 1\n")
+    landed = tmp_path / "landed"
+    landed.write_text(json.dumps([str(library), ["six.py"]]) + "\n")
     code = (
         f"import sys; sys.path.insert(0, {str(SOURCE / 'install')!r}); import compile_first as ahead; sys.path.pop(0)\n"
-        f"found = list(ahead.compiled(ahead.Modules([{str(wheel)!r}]), ['six'], {str(library)!r}, lambda: False))\n"
+        "over = iter([False, False, True])\n"
+        f"modules = ahead.Modules(open({str(landed)!r}, 'rb'))\n"
+        f"found = list(ahead.compiled(modules, ['six'], {str(library)!r}, lambda: next(over)))\n"
         f"assert ahead.place({str(library)!r}, found) == 1"
     )
     done = process.run([python, "-I", "-B", "-c", code], env=ENVIRON)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import pytest
@@ -94,6 +94,28 @@ def test_what_has_arrived_is_written_before_the_rest_comes(tmp_path: Path) -> No
             threading.Event().wait(0.01)
 
     assert len(follow(tmp_path, wheel, steps=half).files) == 4003
+
+
+def test_what_is_told_of_is_whole_first_where_it_lands_and_then_in_the_tree(tmp_path: Path) -> None:
+    wheel = KINDS["many_files"].write(tmp_path / "made", "many_files")
+    download = Download(wheel.read_bytes(), tmp_path / "arriving.part")
+    expected = {path: bytes_and_mode[0] for path, bytes_and_mode in content(whole(tmp_path, wheel)).items()}
+    told: list[tuple[Path, list[str]]] = []
+
+    def landed(root: Path, paths: Iterable[str]) -> None:
+        told.append((root, list(paths)))
+        assert {path: (root / path).read_bytes() for path in told[-1][1]} == {
+            path: expected[path] for path in told[-1][1]
+        }
+
+    with Unpacking(TreeStore(tmp_path / "trees", boot="b"), ignore, landed=landed) as unpacking:
+        unpacking.follow(wheel.name, sha256_of(wheel), download)
+        in_pieces(download)
+        unpacking.add(download.finish(tmp_path / wheel.name))
+        tree = unpacking.wait()[sha256_of(wheel)]
+    assert (told[-1][0], set(told[-1][1])) == (tree.root, set(tree.files))
+    assert len(told) > 20
+    assert sorted(path for _, paths in told[:-1] for path in paths) == sorted(tree.files)
 
 
 def test_bytes_that_are_dropped_do_not_count(tmp_path: Path) -> None:
