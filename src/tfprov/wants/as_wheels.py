@@ -50,7 +50,7 @@ def as_wheels(wants: Wants) -> Wants:
         if spec.name != "python":
             found.append(replace(want, text=f"{wheel_of(spec.name)}{bounds}"))
         elif bounds:
-            python.append(replace(want, text=_minor(bounds)))
+            python.append(replace(want, text=minor_of(bounds)))
     notes = tuple(
         f"{file}: left out, no wheel stands for what conda calls {', '.join(f'`{one}`' for one in names)}"
         for file, names in left.items()
@@ -85,6 +85,6 @@ def _bounds(version: str) -> str | None:
     return ",".join(clauses)
 
 
-def _minor(pin: str) -> str:
+def minor_of(pin: str) -> str:
     """A pinned Python by its minor version: its patch release is not always to be had."""
     return re.sub(r"^==(\d+\.\d+).*$", r"==\1.*", pin)

@@ -27,6 +27,7 @@ from tfprov.index_address import UNREADABLE, readable
 from tfprov.paths import expanded
 from tfprov.redact import holds_password, redact
 from tfprov.wants import names
+from tfprov.wants.as_wheels import minor_of
 from tfprov.wants.mend import mended
 from tfprov.wants.records import Address, LocalProject, Want, Wants
 from tfprov.wants.unfit import SourceFile, unfit
@@ -184,9 +185,18 @@ class Basket:
             words = f": did you mean `{better}`?" if better else f": {str(error).splitlines()[0]}"
             self.problem(where, f"`{redact(text)}` is not a requirement{words}")
             return None
+        if canonicalize_name(requirement.name) == "python" and requirement.marker is None:
+            bound = minor_of(str(requirement.specifier))
+            self.note(where, f"`{text}` is read as a range of Python versions: no index has it as a package")
+            self.python(bound, where)
+            return None
         if part == "constraints" and requirement.extras:
             self.problem(where, f"`{text}`: a constraint cannot ask for extras; make it a requirement")
             return None
+        better = names.stood_in_for(canonicalize_name(requirement.name), str(requirement.specifier))
+        if better is not None:
+            self.note(where, f"`{text}` is read as `{better}`: it was an empty package that asked for that one")
+            return Want(text=better + (f"; {requirement.marker}" if requirement.marker else ""), where=where)
         found = unfit(requirement, self.origin)
         if found is None:
             return Want(text=text, where=where)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 
 from packaging.utils import canonicalize_name
@@ -23,6 +24,17 @@ MODULES = {
     "yaml": "PyYAML",
 }
 """The project that brings a module, by the module's name. Only names that no index has, or has as an empty shell."""
+
+
+def stood_in_for(name: str, version: str) -> str | None:
+    """The project that an empty one with the name of a module stood in for, as lists of old environments have it.
+
+    Args:
+        name: normalised.
+        version: the specifier: `==0.0.post1`.
+    """
+    return MODULES.get(name) if name == "sklearn" and re.fullmatch(r"==0\.0(\.post\d+)?", version) else None
+
 
 # Modules of the standard library whose name an index has as well, as a backport.
 _BACKPORTS = frozenset(

@@ -10,7 +10,8 @@ _PIP_HEADER = re.compile(r"^Package\s+Version(\s+.*)?$")
 _RULE = re.compile(r"^[-\s]+$")
 _COLUMNS = re.compile(r"^(?P<name>[A-Za-z0-9][\w.-]*)\s+(?P<version>\d[\w.+!-]*)(?:\s+(?P<place>\S.*))?$")
 _BRACKETS = re.compile(r"^(?P<name>[A-Za-z0-9][\w.-]*) \((?P<version>\d[\w.+!-]*)(?:, (?P<place>.*))?\)$")
-_EXPORTED = re.compile(r"^(?P<name>[A-Za-z0-9_][\w.-]*)=(?P<version>[^=\s]+)=(?P<build>[\w.]+)$")
+_EXPORTED = re.compile(r"^(?P<name>[A-Za-z0-9_][\w.-]*)=(?P<version>[^=\s]+)(?:=(?P<build>[\w.]+))?$")
+_OF_CONDA = re.compile(r"(?m)^# \$ conda create --name|^python=\d")
 _CONDA_COLUMNS = re.compile(r"^(?P<name>[\w.-]+)\s+(?P<version>\S+)\s+(?P<build>\S*_?\d+)(?:\s+\S+)?$")
 
 
@@ -23,11 +24,14 @@ def is_pip_list(text: str) -> bool:
 
 
 def is_conda_list(text: str) -> bool:
-    """Whether a text is what `conda list` prints, as a table, with `--export` or with `--explicit`."""
+    """Whether a text is what `conda list` prints, as a table, with `--export`, without builds or with `--explicit`."""
     if re.search(r"(?m)^@EXPLICIT\s*$|^# packages in environment at ", text):
         return True
     rows = _rows(text)
-    return len(rows) > 0 and all(map(_EXPORTED.match, rows))
+    found = [_EXPORTED.match(row) for row in rows]
+    # Without builds, a single `=` is a slip as often as not.
+    may_lack_builds = _OF_CONDA.search(text) is not None
+    return len(found) > 0 and all(one is not None and (may_lack_builds or one["build"]) for one in found)
 
 
 def read_pip_list(text: str, basket: Basket) -> None:
@@ -70,10 +74,11 @@ def read_conda_list(text: str, basket: Basket) -> None:
             continue
         if found is None:
             basket.problem(where, f"`{row}` is not a line of `conda list`")
-        elif found["build"].startswith("pypi_") or row.endswith(" pypi"):
+        elif (found["build"] or "").startswith("pypi_") or row.endswith(" pypi"):
             basket.want(f"{found['name']}=={found['version']}", where)
         else:
-            basket.conda(f"{found['name']}={found['version']}={found['build']}", where)
+            build = f"={found['build']}" if found["build"] else ""
+            basket.conda(f"{found['name']}={found['version']}{build}", where)
 
 
 def _rows(text: str) -> list[str]:

@@ -4,10 +4,17 @@ from __future__ import annotations
 
 import ast
 import configparser
+import contextlib
+from dataclasses import replace
 
+from tfprov import project_folder
 from tfprov.wants.basket import Basket
 from tfprov.wants.pyproject import read_lists, unknown
 from tfprov.wants.records import ProjectParts
+from tfprov.wants.text import decoded
+from tfprov.wants.written_out import UnknownValueError, WrittenOut
+
+_READ = ("install_requires", "extras_require", "python_requires")
 
 
 def read_setup_cfg(text: str, basket: Basket, parts: ProjectParts) -> None:
@@ -39,13 +46,6 @@ def read_setup_py(text: str, basket: Basket, parts: ProjectParts) -> None:
     except SyntaxError as error:
         basket.problem(f"{name}:{error.lineno}", f"it is not Python: {error.msg}")
         return
-    values = {
-        target.id: node.value
-        for node in tree.body
-        if isinstance(node, ast.Assign)
-        for target in node.targets
-        if isinstance(target, ast.Name)
-    }
     call = next(
         (
             node
@@ -54,35 +54,74 @@ def read_setup_py(text: str, basket: Basket, parts: ProjectParts) -> None:
         ),
         None,
     )
-    given = {keyword.arg: keyword.value for keyword in call.keywords} if call else {}
-    asks_build = False
-    for key in ("install_requires", "extras_require", "python_requires"):
-        node = given.get(key)
-        if node is None:
-            continue
-        where = f"{name}:{node.lineno}"
-        try:
-            value = ast.literal_eval(values.get(node.id, node) if isinstance(node, ast.Name) else node)
-        except ValueError:
-            # Which Pythons it may run on the resolver learns from the build, too.
-            asks_build = asks_build or key == "install_requires" or (key == "extras_require" and bool(parts.extras))
-            continue
-        if key == "python_requires":
-            basket.python(str(value), where)
-            continue
-        wanted = [value] if key == "install_requires" else []
-        for extra in parts.extras if key == "extras_require" else ():
-            if extra in value:
-                wanted.append(value[extra])
-            else:
-                unknown(basket, where, "extra", extra, tuple(value))
-        for texts in wanted:
-            for line in texts.splitlines() if isinstance(texts, str) else texts:
-                basket.want(str(line), where)
-    if asks_build:
-        basket.dependencies_of(basket.origin.path.parent, name, extras=parts.extras)
     if call is None:
         basket.problem(name, "there is no call of `setup` in it")
+        return
+    known = WrittenOut(tree)
+    has_name = project_folder.name_of(basket.origin.path.parent) is not None
+    given, asks_build = _arguments(call, known, basket, asks_begun=not has_name)
+    beside = basket.origin.path.with_name("setup.cfg")
+    if "install_requires" not in given and not asks_build and beside.is_file():
+        read_setup_cfg(decoded(beside.read_bytes()), basket.inside(replace(basket.origin, path=beside)), parts)
+        return
+    for key, (value, line) in given.items():
+        where = f"{name}:{line}"
+        if isinstance(value, UnknownValueError):
+            # Which Pythons it may run on the resolver learns from the build, too.
+            asks_build = asks_build or key == "install_requires" or (key == "extras_require" and bool(parts.extras))
+        elif key == "python_requires" and value:
+            basket.python(str(value), where)
+        elif key == "install_requires":
+            _put_all(value, where, basket)
+        elif key == "extras_require" and isinstance(value, dict):
+            for extra in parts.extras:
+                if extra in value:
+                    _put_all(value[extra], where, basket)
+                else:
+                    unknown(basket, where, "extra", extra, tuple(map(str, value)))
+    if asks_build:
+        basket.dependencies_of(basket.origin.path.parent, name, extras=parts.extras)
+
+
+def _arguments(
+    call: ast.Call, known: WrittenOut, basket: Basket, *, asks_begun: bool
+) -> tuple[dict[str, tuple[object, int]], bool]:
+    """The arguments of `setup` that are read: value and line; and whether there may be more, which only a run tells.
+
+    Args:
+        call: of `setup`.
+        known: the values of the file.
+        basket: for notes.
+        asks_begun: whether of a list that is added to, what stands there first is better than nothing: a build cannot
+            be asked.
+    """
+    found: dict[str, tuple[object, int]] = {}
+    may_be_more = False
+    for keyword in call.keywords:
+        if keyword.arg is not None and keyword.arg not in _READ:
+            continue
+        line = keyword.value.lineno
+        try:
+            value = known.of(keyword.value)
+        except UnknownValueError as error:
+            if keyword.arg is None:
+                may_be_more = True
+                continue
+            value = error
+            if asks_begun:
+                with contextlib.suppress(UnknownValueError):
+                    value = known.begun(keyword.value)
+                    words = f"what is added to `{ast.unparse(keyword.value)}` later is not read: only a run tells it"
+                    basket.note(f"{basket.name}:{line}", words)
+        inside = value if keyword.arg is None and isinstance(value, dict) else {keyword.arg: value}
+        found |= {key: (inside[key], line) for key in _READ if key in inside}
+    return found, may_be_more
+
+
+def _put_all(texts: object, where: str, basket: Basket) -> None:
+    for line in texts.splitlines() if isinstance(texts, str) else texts if isinstance(texts, list) else ():
+        if text := str(line).strip():
+            basket.want(text, where)
 
 
 def _put(text: str, key: str, basket: Basket) -> None:

@@ -45,6 +45,15 @@ class TestCondaList:
         assert texts(found.conda)[2:4] == ["numpy=1.21.5=py39h6c91a56_3", "python=3.9.18=h955ad1f_0"]
         assert texts(found.requirements) == ["tqdm==4.66"]
 
+    @pytest.mark.parametrize("sign", ["# $ conda create --name <env> --file <this file>\n", "python=3.9.18\n"])
+    def test_builds_may_be_left_out_of_a_list_that_is_condas(self, read_file: Read, sign: str) -> None:
+        found = as_wheels(read_file("requirements.txt", f"{sign}numpy=1.21.5\nlibblas=3.8.0\ntqdm=4.66=pypi_0\n"))
+        assert texts(found.requirements) == ["tqdm==4.66", "numpy==1.21.5.*"]
+        assert texts(found.python) == (["==3.9.*"] if "python" in sign else [])
+        assert (found.problems, len(found.notes)) == ((), 1)
+        # Where nothing says that, a single sign is a slip.
+        assert len(read_file("requirements.txt", "numpy=1.21.5\ntqdm=4.66\n").problems) == 2
+
     def test_as_wheels_they_are_the_projects_for_python_alone(self, read_file: Read) -> None:
         found = as_wheels(read_file("requirements.txt", self.EXPORT))
         assert texts(found.requirements) == ["tqdm==4.66", "numpy==1.21.5", "tensorboard==2.8.0"]

@@ -4,6 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from packaging.specifiers import SpecifierSet
 
 from tfprov.default_index import default_index
 from tfprov.wants.recognise import read
@@ -288,3 +289,27 @@ def test_a_folder_with_a_project_is_named_relative_to_the_profile(
     assert found.problems == ()
     assert [want.text for want in found.requirements] == [text]
     assert [(folder.name, folder.kind, Path(folder.path)) for folder in found.folders] == [("my-pkg", kind, project)]
+
+
+@pytest.mark.parametrize(
+    ("line", "bound"),
+    [("python==3.7.10", "==3.7.*"), ("python>=3.8,<3.12", ">=3.8,<3.12"), ("Python == 3.9", "==3.9.*"), ("python", "")],
+)
+def test_python_in_a_list_is_a_range_of_python_versions(tmp_path: Path, line: str, bound: str) -> None:
+    found = wants_of(files(tmp_path, main=f"{line}\nnumpy==1.19.5\n"))
+    assert [want.text for want in found.requirements] == ["numpy==1.19.5"]
+    assert [SpecifierSet(want.text) for want in found.python] == ([SpecifierSet(bound)] if bound else [])
+    assert found.notes == (f"main.txt:1: `{line}` is read as a range of Python versions: no index has it as a package",)
+    assert found.problems == ()
+
+
+@pytest.mark.parametrize("version", ["0.0", "0.0.post1", "0.0.post12"])
+def test_the_empty_package_that_lists_of_old_environments_have_is_what_it_asked_for(
+    tmp_path: Path, version: str
+) -> None:
+    found = wants_of(files(tmp_path, main=f"sklearn=={version}\nnumpy==1.19.5\n"))
+    assert [want.text for want in found.requirements] == ["scikit-learn", "numpy==1.19.5"]
+    assert found.notes == (
+        f"main.txt:1: `sklearn=={version}` is read as `scikit-learn`: it was an empty package that asked for that one",
+    )
+    assert wants_of(files(tmp_path, main="sklearn\nsklearn==1.2\n")).problems != ()

@@ -2,6 +2,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from wants_files import Read, texts
 
 CFG = """\
@@ -70,3 +72,55 @@ def test_what_a_setup_py_computes_its_build_is_asked_for(read_file: Read) -> Non
     assert [(folder.name, folder.kind) for folder in found.folders] == [("mine", "dependencies")]
     assert read_file("setup.py", "print(1)\n").problems == ("setup.py: there is no call of `setup` in it",)
     assert read_file("setup.py", "def\n").problems[0].startswith("setup.py:1: it is not Python: ")
+
+
+def written(*lines: str) -> str:
+    return "\n".join(("from setuptools import setup", *lines, ""))
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        ("NEEDS = {'run': ['numpy', 'six>=1']}", "setup(name='mine', install_requires=NEEDS['run'])"),
+        ("BASE = ['numpy']", "setup(name='mine', install_requires=BASE + ['six>=1'])"),
+        ("BASE = ('numpy',)", "setup(name='mine', install_requires=[*BASE, 'six>=1'])"),
+        ("LEAST = '1'", "setup(name='mine', install_requires=['numpy', f'six>={LEAST}'])"),
+        ("ARGUMENTS = dict(name='mine', install_requires=['numpy', 'six>=1'])", "setup(**ARGUMENTS)"),
+        ("NEEDS: list = ['numpy', 'six>=1']", "setup(name='mine', install_requires=list(NEEDS))"),
+        ("setup(name='mine', install_requires='numpy\\nsix>=1\\n')",),
+    ],
+)
+def test_what_a_setup_py_writes_out_is_put_together(read_file: Read, lines: tuple[str, ...]) -> None:
+    found = read_file("setup.py", written("import pip", *lines))
+    assert (texts(found.requirements), found.problems, found.folders) == (["numpy", "six>=1"], (), ())
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        ("NEEDS = ['numpy']", "if more:", "    NEEDS.append('six')", "setup(name='mine', install_requires=NEEDS)"),
+        ("NEEDS = ['numpy']", "NEEDS += more()", "setup(name='mine', install_requires=NEEDS)"),
+        ("try:", "    n = 1", "except E:", "    n = 2", "setup(name='mine', install_requires=[f'six=={n}'])"),
+        ("NEEDS = {}", "NEEDS['run'] = []", "setup(name='mine', install_requires=NEEDS['run'])"),
+        ("NEEDS = NEEDS", "setup(name='mine', install_requires=NEEDS)"),
+        ("setup(name='mine', **arguments())",),
+    ],
+)
+def test_what_depends_on_a_run_is_never_read_from_a_setup_py(read_file: Read, lines: tuple[str, ...]) -> None:
+    found = read_file("setup.py", written(*lines))
+    assert texts(found.requirements) == ["mine @ file://${PROJECT_ROOT}/."]
+    assert [(folder.name, folder.kind) for folder in found.folders] == [("mine", "dependencies")]
+
+
+def test_where_no_build_can_be_asked_the_beginning_of_a_list_is_read(read_file: Read) -> None:
+    lines = ("NEEDS = ['numpy']", "if more:", "    NEEDS.append('six')", "setup(name=what(), install_requires=NEEDS)")
+    found = read_file("setup.py", written(*lines))
+    assert texts(found.requirements) == ["numpy"]
+    assert found.notes == ("setup.py:5: what is added to `NEEDS` later is not read: only a run tells it",)
+
+
+def test_a_setup_py_without_arguments_means_the_setup_cfg_beside_it(read_file: Read, tmp_path: Path) -> None:
+    (tmp_path / "setup.cfg").write_text(CFG)
+    found = read_file("setup.py", written("setup()"), extras=("plot",))
+    assert texts(found.requirements) == ["numpy>=1.2", 'tensorflow; python_version < "3.13"', "matplotlib"]
+    assert texts(read_file("setup.py", written("setup(install_requires=['six'])")).requirements) == ["six"]

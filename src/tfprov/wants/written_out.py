@@ -1,0 +1,142 @@
+"""Values that a Python file writes out: found by reading it, nothing of it is run."""
+
+from __future__ import annotations
+
+import ast
+from collections import Counter
+from collections.abc import Iterator
+
+_CHANGES = frozenset({"append", "extend", "insert", "remove", "pop", "clear", "update", "setdefault"})
+
+
+class UnknownValueError(Exception):
+    """Only running the file would tell a value."""
+
+
+class WrittenOut:
+    """The names of a module that have one value, which stands there.
+
+    A name that is assigned twice, or changed in place, has a value that depends on how the file is run.
+
+    Args:
+        tree: the module.
+    """
+
+    def __init__(self, tree: ast.Module) -> None:
+        given = [
+            (target.id, node.value)
+            for node in ast.walk(tree)
+            if isinstance(node, ast.Assign | ast.AnnAssign) and node.value is not None
+            for target in (node.targets if isinstance(node, ast.Assign) else (node.target,))
+            if isinstance(target, ast.Name)
+        ]
+        times = Counter(name for name, _ in given)
+        once = {name: value for name, value in given if times[name] == 1}
+        changed = set(_changed(tree))
+        self._values = {name: value for name, value in once.items() if name not in changed}
+        self._begun = {name: value for name, value in once.items() if name in changed}
+        self._asked: set[str] = set()
+
+    def of(self, node: ast.expr) -> object:
+        """The value of an expression: text, numbers, and lists, tuples and dictionaries of them.
+
+        Raises:
+            UnknownValueError: it is not written out.
+        """
+        found: object
+        match node:
+            case ast.Constant(value=value):
+                found = value
+            case ast.Name(id=name) if name in self._values and name not in self._asked:
+                self._asked.add(name)
+                try:
+                    found = self.of(self._values[name])
+                finally:
+                    self._asked.discard(name)
+            case ast.List() | ast.Tuple() | ast.Set():
+                found = [value for one in node.elts for value in self._elements(one)]
+            case ast.Dict():
+                found = self._dictionary(node)
+            case ast.Call(func=ast.Name(id="dict"), args=[]):
+                found = {keyword.arg: self.of(keyword.value) for keyword in node.keywords}
+            case ast.Call(func=ast.Name(id="list" | "tuple" | "set" | "sorted"), args=[inner], keywords=[]):
+                found = self._sequence(inner)
+            case ast.BinOp(op=ast.Add()):
+                found = self._sum(self.of(node.left), self.of(node.right))
+            case ast.Subscript():
+                found = self._part(self.of(node.value), self.of(node.slice))
+            case ast.JoinedStr():
+                found = "".join(map(self._text, node.values))
+            case _:
+                raise UnknownValueError(ast.unparse(node))
+        return found
+
+    def begun(self, node: ast.expr) -> object:
+        """The value of a name before it is changed in place.
+
+        Raises:
+            UnknownValueError: it is not written out, or no such name.
+        """
+        if isinstance(node, ast.Name) and node.id in self._begun:
+            return self.of(self._begun[node.id])
+        raise UnknownValueError(ast.unparse(node))
+
+    def _elements(self, node: ast.expr) -> list[object]:
+        return self._sequence(node.value) if isinstance(node, ast.Starred) else [self.of(node)]
+
+    def _sequence(self, node: ast.expr) -> list[object]:
+        value = self.of(node)
+        if isinstance(value, list):
+            return value
+        raise UnknownValueError(ast.unparse(node))
+
+    def _dictionary(self, node: ast.Dict) -> dict[object, object]:
+        found: dict[object, object] = {}
+        for key, value in zip(node.keys, node.values, strict=True):
+            if key is None:
+                inner = self.of(value)
+                if not isinstance(inner, dict):
+                    raise UnknownValueError(ast.unparse(value))
+                found |= inner
+            else:
+                name = self.of(key)
+                if not isinstance(name, str | int):
+                    raise UnknownValueError(ast.unparse(key))
+                found[name] = self.of(value)
+        return found
+
+    def _text(self, node: ast.expr) -> str:
+        if isinstance(node, ast.FormattedValue) and node.format_spec is None and node.conversion == -1:
+            return str(self.of(node.value))
+        return str(self.of(node))
+
+    @staticmethod
+    def _sum(left: object, right: object) -> object:
+        if isinstance(left, list) and isinstance(right, list):
+            return [*left, *right]
+        if isinstance(left, str) and isinstance(right, str):
+            return left + right
+        raise UnknownValueError("+")
+
+    @staticmethod
+    def _part(whole: object, key: object) -> object:
+        if isinstance(whole, dict) and key in whole:
+            return whole[key]
+        if isinstance(whole, list) and isinstance(key, int) and -len(whole) <= key < len(whole):
+            return whole[key]
+        raise UnknownValueError(f"[{key!r}]")
+
+
+def _changed(tree: ast.Module) -> Iterator[str]:
+    """Names whose value is changed in place, by an operator, a method or a part that is assigned or deleted."""
+    for node in ast.walk(tree):
+        places: list[ast.expr] = []
+        match node:
+            case ast.AugAssign(target=target) | ast.For(target=target) | ast.NamedExpr(target=target):
+                places = [target]
+            case ast.Assign(targets=targets) | ast.Delete(targets=targets):
+                places = [each for each in targets if not isinstance(each, ast.Name)]
+            case ast.Call(func=ast.Attribute(value=value, attr=method)) if method in _CHANGES:
+                places = [value]
+        for place in places:
+            yield from (inner.id for inner in ast.walk(place) if isinstance(inner, ast.Name))
