@@ -27,7 +27,11 @@ def content_of(path: Path, *, most: int = MOST_CONTENT) -> bytes:
         OSError: it cannot be read, is neither a file nor a folder, or is larger than that.
     """
     with regular(path) as stream:
-        content = stream.read(most + 1)
+        # `read` makes room for all that it is asked for, before it looks how much there is.
+        there = os.fstat(stream.fileno()).st_size
+        content = stream.read(min(there, most) + 1)
+        if there < len(content) <= most:  # it grows, or is one of the system's, which say that they are empty
+            content += stream.read(most + 1 - len(content))
     if len(content) > most:
         raise OSError(errno.EFBIG, f"larger than {most:,} bytes", str(path))
     return content

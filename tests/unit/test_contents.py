@@ -8,6 +8,7 @@ import json
 import os
 import socket
 import sys
+import tracemalloc
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -217,6 +218,21 @@ def test_no_key_of_a_profile_does_either(
     text = f'name = "train"\n{python}{index}{key}\n'.replace("FOLDER", str(folder))
     (folder / "train.toml").write_text(text)
     assert ended(("plan", "train.toml"), capsys)["code"] != "internal"
+
+
+def test_a_small_file_takes_no_more_memory_than_it_has(tmp_path: Path) -> None:
+    (tmp_path / "it").write_bytes(b"12345")
+    tracemalloc.start()
+    try:
+        assert content_of(tmp_path / "it") == b"12345"
+        assert tracemalloc.get_traced_memory()[1] < 1_000_000
+    finally:
+        tracemalloc.stop()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere there are no such files")
+def test_a_file_of_the_system_that_says_it_is_empty_is_read() -> None:
+    assert content_of(Path("/proc/self/status")).startswith(b"Name:")
 
 
 def test_the_error_of_a_file_that_is_not_text_says_where(tmp_path: Path) -> None:

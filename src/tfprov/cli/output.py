@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
-from tfprov.errors import TfprovError
+from tfprov.errors import CODES, TfprovError
 from tfprov.harmless import harmless
 
 if TYPE_CHECKING:
@@ -211,7 +211,7 @@ def failures(output: Output, extra: Callable[[], Mapping[str, object]] = dict) -
             stopped = TfprovError("interrupted", f"`tfprov {output.command}` was interrupted")
             output.failure(stopped, extra())
             raise SystemExit(stopped.exit_code) from error
-        bug = TfprovError(
+        bug = _refused(error) or TfprovError(
             "internal", f"{type(error).__name__}: {error}", evidence=("".join(traceback.format_exception(error)),)
         )
         output.failure(bug, extra())
@@ -220,13 +220,24 @@ def failures(output: Output, extra: Callable[[], Mapping[str, object]] = dict) -
 
 def _exhausted(error: BaseException) -> TfprovError:
     if isinstance(error, MemoryError):
-        return TfprovError("oom-killed", "the memory was exhausted")
+        return TfprovError("oom-killed", CODES["oom-killed"].meaning)
     return TfprovError(
         "usage",
         "something that was read is nested too deeply",
         evidence=("".join(traceback.format_exception(error, limit=-3)),),
         hint="look at the files that the command was given; if none is nested, `tfprov report` helps to report a bug",
     )
+
+
+def _refused(error: Exception) -> TfprovError | None:
+    """What the system or Python refuses to take, where there is no exception of its own; None for a mistake of ours."""
+    from tfprov.ladder.classify import classify_exception
+
+    if isinstance(error, ValueError) and "for integer string conversion" in str(error):
+        hint = "look at the files that the command was given"
+        return TfprovError("usage", "a number that was read has thousands of digits", hint=hint)
+    failure = classify_exception(error)
+    return failure if isinstance(error, (RuntimeError, ImportError)) and failure.code.name != "internal" else None
 
 
 def _unspellable(error: UnicodeEncodeError) -> TfprovError:

@@ -11,6 +11,7 @@ from pathlib import Path
 from tfprov import process, trees
 from tfprov.envs.layout import python_in
 from tfprov.errors import TfprovError
+from tfprov.ladder.classify import classify_exception
 from tfprov.paths import to_trash
 from tfprov.process import clean_environment
 
@@ -48,7 +49,7 @@ def create(
         with_pip: whether it gets a pip of its own. Before 3.9 that is the one which came with the interpreter, if any.
 
     Raises:
-        TfprovError: `python-broken` when no environment can be built on that interpreter.
+        TfprovError: `python-broken` when no environment can be built on that interpreter; what the system refuses.
         OSError: the disk is full, or the folder cannot be written.
     """
     if _numbers(version) < _OLDEST_FOR_VIRTUALENV:
@@ -108,6 +109,9 @@ def _by_virtualenv(
         with tempfile.TemporaryDirectory(prefix="tfprov-virtualenv-") as empty:
             make(Path(empty), "--clear")
     except (RuntimeError, SystemExit, ValueError) as error:
+        failure = classify_exception(error)
+        if failure.code.name != "internal":
+            raise failure from error
         raise _broken(python, f"virtualenv: {error}") from error
     with contextlib.suppress(OSError):
         trees.delete(to_trash(cache))

@@ -9,9 +9,10 @@ import errno
 import re
 import socket
 import ssl
+import sys
 from collections.abc import Iterator
 
-from tfprov.errors import Group, TfprovError
+from tfprov.errors import CODES, Group, TfprovError
 from tfprov.ladder.climb import TransferError
 from tfprov.redact import redact
 
@@ -109,6 +110,15 @@ _TYPES: tuple[tuple[type[BaseException], str], ...] = (
 )
 
 
+# What Python and the loader make of a system that gives no more.
+_REFUSALS: tuple[tuple[type[BaseException], str, str], ...] = (
+    (RuntimeError, "can't start new thread", "limit-reached"),
+    (ImportError, "failed to map segment", "oom-killed"),
+    (ImportError, "annot allocate memory", "oom-killed"),
+    (ImportError, "Too many open files", "limit-reached"),
+)
+
+
 def classify_exception(exc: BaseException) -> TfprovError:
     """The failure that an exception of the operating system or of the HTTP library stands for.
 
@@ -118,10 +128,11 @@ def classify_exception(exc: BaseException) -> TfprovError:
         return exc
     code = _http_code(exc) or _system_code(exc) or "internal"
     what = _words(exc, code)
-    evidence = tuple(dict.fromkeys(redact(_one_line(cause)) for cause in _chain(exc)))
+    evidence = tuple(dict.fromkeys(redact(_one_line(cause)) for cause in _chain(exc) if str(cause)))
     if code.startswith("net-"):
         return TransferError(code, what, evidence=evidence)
-    return TfprovError(code, what, evidence=evidence)
+    hint = "raise it (`ulimit -u`; `ulimit -v` where memory is limited)" if isinstance(exc, RuntimeError) else None
+    return TfprovError(code, what, evidence=evidence, hint=hint)
 
 
 def _words(exc: BaseException, code: str) -> str:
@@ -132,6 +143,8 @@ def _words(exc: BaseException, code: str) -> str:
             "read-only-fs": "the file system is read-only:",
         }
         return f"{verb.get(code, 'cannot access')} `{exc.filename}`"
+    if isinstance(exc, MemoryError):
+        return CODES[code].meaning
     if code == "net-tls-cert":
         return certificate_words(exc)
     return redact(_one_line(exc))
@@ -179,12 +192,17 @@ def _system_code_of_one(exc: BaseException) -> str | None:
     for kind, code in _TYPES:
         if isinstance(exc, kind):
             return code
+    for kind, words, code in _REFUSALS:
+        if isinstance(exc, kind) and words in str(exc):
+            return code
     if isinstance(exc, OSError):
         return _WINERROR.get(getattr(exc, "winerror", None) or 0) or _ERRNO.get(exc.errno or 0)
     return None
 
 
 def _http_code(exc: BaseException) -> str | None:
+    if "httpx" not in sys.modules:
+        return None  # then it is none of its exceptions; where memory is short, an import fails, too
     import httpx
 
     # From the special to the general: a ConnectTimeout is a TimeoutException is a TransportError.

@@ -293,7 +293,8 @@ def stage(
 ) -> Callable[[Callable[Concatenate[Context, P], R]], Callable[Concatenate[Context, P], R]]:
     """Make a function a stage: listeners hear when it begins and how it ends, and its time is kept.
 
-    The function raises what it raised before; an OSError becomes a TfprovError with the code of its errno.
+    The function raises what it raised before; what the system refuses becomes a TfprovError, an OSError one with the
+    code of its errno.
 
     Args:
         name: as people and journals read it.
@@ -325,11 +326,13 @@ def step(context: Context, name: str) -> Iterator[None]:
     except TfprovError as error:
         code = error.code.name
         raise
-    except OSError as error:
+    except (OSError, MemoryError, RuntimeError, ImportError) as error:
         from tfprov.ladder.classify import classify_exception
 
         failure = classify_exception(error)
         code = failure.code.name
+        if code == "internal" and not isinstance(error, OSError):
+            raise
         raise failure from error
     finally:
         seconds = time.monotonic() - started

@@ -68,10 +68,36 @@ def _too_much() -> None:
     raise MemoryError
 
 
+def _no_thread() -> None:
+    raise RuntimeError("can't start new thread")
+
+
+def _no_library() -> None:
+    raise ImportError("x.so: failed to map segment from shared object")
+
+
+def _no_end_of_digits() -> None:
+    # What `int` says of a number of 5,000 digits, from 3.10.7 on.
+    raise ValueError("Exceeds the limit (4300 digits) for integer string conversion")
+
+
+def _no_idea() -> None:
+    raise RuntimeError("x")
+
+
 @pytest.mark.parametrize(
-    ("fail", "code"), [(_not_utf8, "filesystem-feature"), (_without_end, "usage"), (_too_much, "oom-killed")]
+    ("fail", "code"),
+    [
+        (_not_utf8, "filesystem-feature"),
+        (_without_end, "usage"),
+        (_too_much, "oom-killed"),
+        (_no_thread, "limit-reached"),
+        (_no_library, "oom-killed"),
+        (_no_end_of_digits, "usage"),
+        (_no_idea, "internal"),
+    ],
 )
-def test_what_no_reader_expected_has_a_class_and_is_no_mistake_of_ours(
+def test_what_no_reader_expected_has_a_class_of_its_own(
     fail: Callable[[], None], code: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with pytest.raises(SystemExit), failures(Output(command="plan", json=True)):

@@ -41,6 +41,7 @@ def test_a_good_stage_gives_its_record_and_leaves_its_time_and_two_events(tmp_pa
         (TfprovError("net-dns", "no such host"), "net-dns", TfprovError),
         (OSError(28, "No space left on device", "/x"), "disk-full", TfprovError),
         (PermissionError(13, "Permission denied", "/x"), "permission-denied", TfprovError),
+        (MemoryError(), "oom-killed", TfprovError),
         (KeyboardInterrupt(), "interrupted", KeyboardInterrupt),
     ],
 )
