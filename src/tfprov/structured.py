@@ -12,12 +12,20 @@ if sys.version_info >= (3, 11):
 else:
     import tomli as tomllib
 
+_MOST_DIGITS = 600
+_ENDLESS = re.compile(rf"\d{{{_MOST_DIGITS}}}")
 TomlError = tomllib.TOMLDecodeError
 """What `toml_of` raises; a `ValueError`."""
 _TOO_DEEP = "it is nested too deeply to be read"
 _MOST_PARTS = 100
+_LONGEST_INTEGER = 300
 _TEXTS = re.compile(r"\"[^\"\n]*\"|'[^'\n]*'")
 _BETWEEN = re.compile(r"[,=\[\]{}#]")
+
+
+def has_endless_number(text: str) -> bool:
+    """Whether a number has more digits than Python reads (`sys.set_int_max_str_digits`), and any version has."""
+    return len(text) >= _MOST_DIGITS and _ENDLESS.search(text) is not None
 
 
 def json_of(text: str | bytes) -> Any:
@@ -27,9 +35,16 @@ def json_of(text: str | bytes) -> Any:
         ValueError: it is not JSON, nested too deeply, or has a number of thousands of digits.
     """
     try:
-        return json.loads(text)
+        return json.loads(text, parse_int=_integer)
     except RecursionError:
         raise ValueError(_TOO_DEEP) from None
+
+
+def _integer(digits: str) -> int:
+    # Beyond, no file has so many bytes, and `float` raises what nobody expects of a number.
+    if len(digits) > _LONGEST_INTEGER:
+        raise ValueError(f"a number has {len(digits):,} digits")
+    return int(digits)
 
 
 def toml_of(text: str) -> dict[str, Any]:

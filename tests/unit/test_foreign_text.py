@@ -11,6 +11,7 @@ import gzip
 import io
 import json
 import os
+import re
 import tarfile
 import tempfile
 import tracemalloc
@@ -26,6 +27,7 @@ from hypothesis import strategies as st
 from packaging.markers import default_environment
 from packaging.tags import sys_tags
 
+import tfprov
 from tfprov.bundle import records as bundle_records
 from tfprov.bundle.opened import open_bundle
 from tfprov.conda import prefix
@@ -66,7 +68,13 @@ ODD = ["", "[", "]", "{", "\0", "\x1b", "\ud800", "é", "\r", "-1", "nan", "1e40
 ODD += ["[" * 5000, '{"a":' * 3000, "a" * 3000, "http://[", "//[::1", "%2F..", "../..", "0000-00-00"]
 ODD += ["<![foo[", "&#0;", "&#99999999999;"]
 values = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats() | st.sampled_from(ODD) | st.text(max_size=8),
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.just(10**400)
+    | st.floats()
+    | st.sampled_from(ODD)
+    | st.text(max_size=8),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
     max_leaves=6,
 )
@@ -85,17 +93,18 @@ def altered(good: object) -> st.SearchStrategy[object]:
     """A good document with one of its values, at any depth, replaced by another one."""
     places = list(_places(good, ()))
 
-    def put(place: tuple[str | int, ...], value: object) -> object:
-        document = json.loads(json.dumps(good))
-        if not place:
-            return value
-        inner = document
-        for key in place[:-1]:
-            inner = inner[key]
-        inner[place[-1]] = value
-        return document
+    return st.builds(_put, st.just(good), st.sampled_from(places), values)
 
-    return st.builds(put, st.sampled_from(places), values)
+
+def _put(good: object, place: tuple[str | int, ...], value: object) -> object:
+    document = json.loads(json.dumps(good))
+    if not place:
+        return value
+    inner = document
+    for key in place[:-1]:
+        inner = inner[key]
+    inner[place[-1]] = value
+    return document
 
 
 def _places(value: object, at: tuple[str | int, ...]) -> Iterator[tuple[str | int, ...]]:
@@ -423,6 +432,63 @@ def test_requirements_without_end_are_a_mistake(
     assert caught.value.code.name == "profile-invalid"
     (evidence,) = caught.value.evidence
     assert evidence.endswith(": no more than 4 requirements are read")
+
+
+DOCUMENTS = {
+    "json page": PAGE,
+    "result": RESULT,
+    "receipt": RECEIPT,
+    "manifest": MANIFEST,
+    "record of a download": RECORD,
+    "seal": SEAL,
+    "rollback": {"left": 1, "to": 2},
+}
+NUMBERS = [10**400, -(10**400), 2**70, float("inf"), float("nan"), 1e308, -1]
+
+
+@pytest.mark.parametrize("name", DOCUMENTS)
+def test_no_number_at_any_place_of_a_document_is_too_much(name: str, tmp_path: Path) -> None:
+    good = DOCUMENTS[name]
+    for place in _places(good, ()):
+        for number in NUMBERS if place else ():
+            with contextlib.suppress(TfprovError):
+                READERS[name][1](tmp_path, json.dumps(_put(good, place, number)).encode())
+
+
+DIGITS = "9" * 5000
+ENDLESS = {
+    "requirements.txt": f"numpy<{DIGITS}\n",
+    "marked/requirements.txt": f"numpy ; python_version < '{DIGITS}'\n",
+    "pyproject.toml": f'[project]\nname = "x"\nversion = "1"\nrequires-python = ">={DIGITS}"\ndependencies = ["numpy"]\n',
+    "environment.yml": f"name: x\ndependencies:\n  - numpy<{DIGITS}\n",
+    "Pipfile": f'[packages]\nnumpy = "<{DIGITS}"\n',
+    "uv.lock": UV_LOCK.replace("3.10", DIGITS),
+    "train.toml": f'name = "t"\n[tensorflow]\nversion = "<{DIGITS}"\n',
+    "python/train.toml": f'name = "t"\n[python]\nversion = "<{DIGITS}"\n',
+    "packages/train.toml": f'name = "t"\n[packages]\nrequirements = ["numpy<{DIGITS}"]\n',
+}
+
+
+@pytest.mark.parametrize("name", ENDLESS)
+def test_a_version_without_end_is_a_mistake_that_is_named(name: str, tmp_path: Path) -> None:
+    path = tmp_path / name
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(ENDLESS[name])
+    with pytest.raises(TfprovError) as caught:
+        load(path)
+    assert caught.value.code.name == "profile-invalid"
+    assert "has a number of hundreds of digits" in str(caught.value.evidence)
+    assert DIGITS not in str(caught.value.evidence)
+
+
+def test_whatever_is_wrong_with_a_version_or_a_requirement_is_caught() -> None:
+    # Behind `InvalidVersion` and its like comes the plain `ValueError` of a number with 5,000 digits.
+    narrow = re.compile(
+        r"except .*\bInvalid(?:Version|Specifier|Requirement|Name|Marker|WheelFilename|SdistFilename)\b"
+    )
+    source = Path(str(tfprov.__file__)).parent
+    found = [path for path in source.rglob("*.py") if narrow.search(path.read_text(encoding="utf-8"))]
+    assert found == [], "catch `ValueError`"
 
 
 MANY = b"[" + b".".join([b"a"] * 60_000) + b"]"

@@ -10,7 +10,7 @@ from typing import Literal
 
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
-from packaging.version import InvalidVersion, Version
+from packaging.version import Version
 
 from tfprov.adopt.judge import conflicts, tensorflow_of
 from tfprov.adopt.read import SPEC_NAME
@@ -67,7 +67,7 @@ def _wishes(found: ForeignEnvironment) -> Iterator[tuple[str, str]]:
     for name, version in found.versions.items():
         try:
             Version(version)
-        except InvalidVersion:
+        except ValueError:
             continue
         if name not in _SEEDS and kind_of(name) is None:
             yield name, version
@@ -95,7 +95,7 @@ def _with_tensorflow(wanted: Asked, found: ForeignEnvironment, *, loose: bool) -
         return replace(wanted, tensorflow=f"=={minor}.*" if minor else "", notes=(*wanted.notes, *notes))
     try:
         version = Version(chosen.version)
-    except InvalidVersion:
+    except ValueError:
         return wanted
     kind = kind_of(chosen.name)
     minor = f"{version.major}.{version.minor}"
@@ -214,7 +214,7 @@ def _dependencies(one: FoundDistribution) -> Iterator[str]:
     for line in one.requires:
         try:
             requirement = Requirement(line)
-        except InvalidRequirement:
+        except ValueError:
             continue
         if requirement.marker is not None and "extra" in str(requirement.marker):
             continue

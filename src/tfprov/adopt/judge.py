@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
-from packaging.version import InvalidVersion, Version
+from packaging.version import Version
 
 from tfprov.adopt.metadata import recorded
 from tfprov.adopt.records import ForeignEnvironment, FoundDistribution
@@ -273,7 +273,7 @@ def tensorflow_version(found: ForeignEnvironment) -> Version | None:
     chosen = tensorflow_of(found)
     try:
         return Version(chosen.version) if chosen is not None else None
-    except InvalidVersion:
+    except ValueError:
         return None
 
 
@@ -293,14 +293,14 @@ def tensorflow_of(found: ForeignEnvironment) -> FoundDistribution | None:
 def _reverse(version: str) -> tuple[int, ...]:
     try:
         return tuple(-part for part in Version(version).release)
-    except InvalidVersion:
+    except ValueError:
         return (0,)
 
 
 def _contains(needed: Requirement, version: str) -> bool:
     try:
         return needed.specifier.contains(version, prereleases=True)
-    except InvalidVersion:
+    except ValueError:
         return True
 
 

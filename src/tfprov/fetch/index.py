@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import unquote, urldefrag, urljoin, urlsplit
 
-from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel_filename
+from packaging.utils import canonicalize_name, parse_wheel_filename
 
 from tfprov.contents import content_of
 from tfprov.events import Emit, ignore
@@ -367,5 +367,5 @@ def _sorted(paths: Iterable[Path]) -> list[Path]:
 def _project_of(filename: str) -> str | None:
     try:
         return parse_wheel_filename(filename)[0]
-    except InvalidWheelFilename:
+    except ValueError:
         return None

@@ -10,7 +10,7 @@ import hashlib
 from pathlib import Path
 
 from packaging.metadata import parse_email
-from packaging.requirements import InvalidRequirement, Requirement
+from packaging.requirements import Requirement
 
 from tfprov import paths
 from tfprov.errors import TfprovError
@@ -75,5 +75,5 @@ def _demands(content: bytes) -> frozenset[str]:
 def _normalised(line: str) -> str:
     try:
         return str(Requirement(line))
-    except InvalidRequirement:
+    except ValueError:
         return line.strip()

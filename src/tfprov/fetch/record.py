@@ -49,7 +49,7 @@ def parse(path: Path) -> Record | None:
         origin = None if raw["origin"] is None else Origin(str(raw["origin"][0]), raw["origin"][1])
         total = None if raw["total"] is None else int(raw["total"])
         return Record(str(raw["boot"]), total, origin, tuple(spans))
-    except (OSError, ValueError, KeyError, TypeError, IndexError):
+    except (OSError, ValueError, KeyError, TypeError, IndexError, OverflowError):
         return None
 
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import zipfile
+import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import BinaryIO
 
 from packaging.utils import canonicalize_name
-from packaging.version import InvalidVersion, Version
+from packaging.version import Version
 
 from tfprov.contents import regular
 from tfprov.errors import TfprovError
@@ -125,18 +127,25 @@ def _entries(place: Path) -> Iterator[tuple[str, bytes]]:
         if place.is_dir():
             for path in sorted(place.rglob("*.json")):
                 yield str(path), _limited(path)
-        elif zipfile.is_zipfile(place):
-            with zipfile.ZipFile(place) as archive:
-                for member in archive.infolist():
-                    if member.filename.endswith(".json") and not member.is_dir():
-                        with archive.open(member) as stream:
-                            yield f"{place}: {member.filename}", stream.read(_LARGEST + 1)
         else:
-            yield str(place), _limited(place)
-    except (zipfile.BadZipFile, EOFError, NotImplementedError, RuntimeError) as error:
+            with regular(place) as stream:
+                if zipfile.is_zipfile(stream):
+                    yield from _members(place, stream)
+                else:
+                    stream.seek(0)
+                    yield str(place), stream.read(_LARGEST + 1)
+    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, ValueError) as error:
         raise TfprovError("advisory-invalid", f"`{place}` cannot be read", evidence=(str(error),)) from error
     except OSError as error:
         raise TfprovError("usage", f"`{place}` cannot be read", evidence=(str(error),)) from error
+
+
+def _members(place: Path, stream: BinaryIO) -> Iterator[tuple[str, bytes]]:
+    with zipfile.ZipFile(stream) as archive:
+        for member in archive.infolist():
+            if member.filename.endswith(".json") and not member.is_dir():
+                with archive.open(member) as content:
+                    yield f"{place}: {member.filename}", content.read(_LARGEST + 1)
 
 
 def _limited(path: Path) -> bytes:
@@ -230,7 +239,7 @@ def _version(text: str) -> Version | None:
     """A version without its local part: advisories speak of releases, of which a local build is one."""
     try:
         return Version(Version(text).public)
-    except InvalidVersion:
+    except ValueError:
         return None
 
 

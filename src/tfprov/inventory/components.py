@@ -10,9 +10,9 @@ from email.message import Message
 from email.parser import HeaderParser
 from pathlib import Path
 
-from packaging.requirements import InvalidRequirement, Requirement
+from packaging.requirements import Requirement
 from packaging.tags import parse_tag
-from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel_filename
+from packaging.utils import canonicalize_name, parse_wheel_filename
 
 from tfprov.record_rows import rows_in
 
@@ -133,7 +133,7 @@ def _came_in(one: InstalledPackage, wheels: Iterable[tuple[str, str]]) -> str:
         try:
             if parse_wheel_filename(name)[3] == tags:
                 return sha256
-        except InvalidWheelFilename:
+        except ValueError:
             continue
     return ""
 
@@ -154,7 +154,7 @@ def _requires(message: Message, marker: Mapping[str, str]) -> Iterator[str]:
             wanted = Requirement(line)
             if wanted.marker is None or wanted.marker.evaluate(dict(marker)):
                 yield canonicalize_name(wanted.name)
-        except (InvalidRequirement, ValueError):
+        except ValueError:
             continue
 
 

@@ -28,7 +28,7 @@ from packaging.pylock import (
     PylockSelectError,
     PylockValidationError,
 )
-from packaging.utils import InvalidWheelFilename, parse_wheel_filename
+from packaging.utils import parse_wheel_filename
 from pydantic import TypeAdapter, ValidationError
 
 from tfprov import project_folder
@@ -298,7 +298,7 @@ def _locked(path: Path, package: Package, wheel: PackageWheel | PackageArchive) 
     found = _file(path, name, "", wheel)
     try:
         _, version, _, _ = parse_wheel_filename(found.filename)
-    except InvalidWheelFilename as error:
+    except ValueError as error:
         raise TfprovError(
             "lock-invalid", f"`{path}` has a file for `{name}` with an invalid wheel name", evidence=(str(error),)
         ) from error

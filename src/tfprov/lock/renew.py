@@ -8,8 +8,8 @@ from datetime import datetime
 
 from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
-from packaging.utils import InvalidName, canonicalize_name
-from packaging.version import InvalidVersion, Version
+from packaging.utils import canonicalize_name
+from packaging.version import Version
 
 from tfprov.distributions import TENSORFLOWS
 from tfprov.errors import Group, TfprovError
@@ -34,7 +34,7 @@ def versions_in(document: str) -> Pinned:
         try:
             name = canonicalize_name(package["name"], validate=True)
             found.append((str(name), str(Version(package["version"]))))
-        except (KeyError, TypeError, InvalidName, InvalidVersion):
+        except (KeyError, TypeError, ValueError):
             continue  # damaged, or an archive, which has no version
     return tuple(found)
 

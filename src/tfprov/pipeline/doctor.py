@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from packaging.version import InvalidVersion, Version
+from packaging.version import Version
 
 from tfprov.adopt.judge import findings
 from tfprov.adopt.read import read, settings_of
@@ -275,7 +275,7 @@ def _wheel_drift(root: Path, files: Sequence[LockedFile | LockedSource], *, owne
 def _same(left: str, right: str) -> bool:
     try:
         return Version(left) == Version(right)
-    except InvalidVersion:
+    except ValueError:
         return left == right
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shutil
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -30,7 +31,9 @@ def parse_size(text: str) -> int:
     if found is None:
         raise TfprovError("usage", f"`{text}` is not a size such as `10GB` or `500MiB`")
     base = 1024 if found["binary"] else 1000
-    return int(float(found["count"]) * base ** _POWERS.get(found["unit"], 0))
+    bytes_wanted = float(found["count"]) * base ** _POWERS.get(found["unit"], 0)
+    # No disk has more than that; and infinity is not a whole number.
+    return int(min(bytes_wanted, sys.maxsize))
 
 
 def cap(environ: Mapping[str, str], folder: Path) -> int | None:

@@ -6,7 +6,7 @@ import functools
 from dataclasses import replace
 
 from packaging.tags import Tag
-from packaging.utils import InvalidWheelFilename, parse_wheel_filename
+from packaging.utils import parse_wheel_filename
 
 from tfprov.errors import TfprovError
 from tfprov.events import Note
@@ -94,5 +94,5 @@ class Machine:
 def _tags(filename: str) -> frozenset[Tag]:
     try:
         return parse_wheel_filename(filename)[3]
-    except InvalidWheelFilename:
+    except ValueError:
         return frozenset()

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from packaging.specifiers import SpecifierSet
-from packaging.version import InvalidVersion, Version
+from packaging.version import Version
 
 from tfprov.host.records import Facts, Interpreter
 from tfprov.plan.offers import Offer
@@ -145,7 +145,7 @@ def _build(interpreter: Interpreter, facts: Facts) -> Refusal | None:
 def _version(interpreter: Interpreter, profile: Profile) -> Refusal | None:
     try:
         version = Version(interpreter.version)
-    except InvalidVersion:
+    except ValueError:
         return Refusal(code="python-broken", why=f"`{interpreter.version}` is not a version number")
     if version.release[:2] < OLDEST_PYTHON:
         return Refusal(code="python-unsupported", why="environments can be made for Python 3.6 and newer")

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from functools import lru_cache
 
-from packaging.version import InvalidVersion, Version
+from packaging.version import Version
 
 from tfprov.plan.compat import Compat, Release, WheelKind, Wheels
 from tfprov.plan.records import Listing
@@ -216,7 +216,7 @@ def _files(listing: Listing, package: str, oldest: Version) -> Iterable[tuple[Ve
 def _version(text: str, oldest: Version) -> Version | None:
     try:
         version = Version(text)
-    except InvalidVersion:
+    except ValueError:
         return None
     return version if version >= oldest and not version.is_devrelease else None
 

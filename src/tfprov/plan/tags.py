@@ -7,7 +7,7 @@ from itertools import chain
 
 from packaging.markers import Environment
 from packaging.tags import Tag, compatible_tags, cpython_tags, mac_platforms
-from packaging.version import InvalidVersion, Version
+from packaging.version import Version
 
 from tfprov.host.records import Facts, Libc
 
@@ -87,7 +87,7 @@ def _linux(libc: Libc | None, machine: str) -> Iterator[str]:
 def _two(version: str) -> tuple[int, int]:
     try:
         parsed = Version(version)
-    except InvalidVersion:
+    except ValueError:
         # Distributions append their own words to the C library's version (`2.31-13+deb11u5`).
         numbers = [int(part) for part in version.partition("-")[0].split(".") if part.isdigit()]
         return (numbers[0] if numbers else 0, numbers[1] if len(numbers) > 1 else 0)

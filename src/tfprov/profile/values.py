@@ -7,14 +7,15 @@ import re
 from datetime import datetime
 from typing import Annotated, TypeVar
 
-from packaging.requirements import InvalidRequirement, Requirement
-from packaging.specifiers import InvalidSpecifier, SpecifierSet
-from packaging.version import InvalidVersion, Version
+from packaging.requirements import Requirement
+from packaging.specifiers import SpecifierSet
+from packaging.version import Version
 from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
 
 from tfprov.index_address import mistake_in
 from tfprov.paths import plain
 from tfprov.redact import holds_password
+from tfprov.structured import has_endless_number
 from tfprov.wants import conda_specs
 from tfprov.wants.mend import mended
 
@@ -32,24 +33,32 @@ def _listed(value: object) -> object:
 
 
 def _specifier(text: str) -> str:
+    _refuse_endless(text)
     # A bare version is what people write first; PEP 440 wants an operator, and the mend is always the same.
     try:
-        if SpecifierSet(text).is_unsatisfiable():
-            raise ValueError(f"no version can be in `{text}`")
-    except InvalidSpecifier:
+        is_empty = SpecifierSet(text).is_unsatisfiable()
+    except ValueError:
         try:
             Version(text.rstrip(".*"))
-        except InvalidVersion:
+        except ValueError:
             raise ValueError(f"`{text}` is not a PEP 440 version range such as `>=2.16,<3`") from None
         fixed = f"=={text}" if re.search(r"\*|\..*\.|[a-z]", text) else f"=={text}.*"
         raise ValueError(f"`{text}` has no operator: write `{fixed}`") from None
+    if is_empty:
+        raise ValueError(f"no version can be in `{text}`")
     return text
 
 
+def _refuse_endless(text: str) -> None:
+    if has_endless_number(text):
+        raise ValueError(f"`{text[:40]}…` has a number of hundreds of digits")
+
+
 def _requirement(text: str) -> str:
+    _refuse_endless(text)
     try:
         Requirement(text)
-    except InvalidRequirement as error:
+    except ValueError as error:
         better = mended(text)
         words = f"did you mean `{better}`?" if better else str(error).splitlines()[0]
         raise ValueError(f"`{text}` is not a PEP 508 requirement: {words}") from None

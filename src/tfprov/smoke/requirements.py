@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from packaging.requirements import InvalidRequirement, Requirement
+from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
-from packaging.version import InvalidVersion
 
 from tfprov.smoke.records import ShellHazard
 
@@ -37,7 +36,7 @@ def unmet(
     for line in requires:
         try:
             requirement = Requirement(line)
-        except InvalidRequirement:
+        except ValueError:
             # Old metadata has spellings that the standard has dropped since.
             continue
         if requirement.marker is not None and not requirement.marker.evaluate(environment):
@@ -56,5 +55,5 @@ def unmet(
 def _fits(requirement: Requirement, version: str) -> bool:
     try:
         return requirement.specifier.contains(version, prereleases=True)
-    except InvalidVersion:
+    except ValueError:
         return True

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 
-from packaging.specifiers import InvalidSpecifier, SpecifierSet
+from packaging.specifiers import SpecifierSet
 
 from tfprov.wants.conda_specs import CondaSpec, read
 from tfprov.wants.names import is_standard_module, wheel_of
@@ -80,7 +80,7 @@ def _bounds(version: str) -> str | None:
     clauses = [f"=={clause}" if clause[:1].isalnum() else clause for clause in version.split(",")] if version else []
     try:
         SpecifierSet(",".join(clauses))
-    except InvalidSpecifier:
+    except ValueError:
         return None
     return ",".join(clauses)
 

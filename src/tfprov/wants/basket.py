@@ -11,11 +11,9 @@ from pathlib import Path
 from typing import Literal
 from urllib.parse import quote, unquote, urlsplit
 
-from packaging.requirements import InvalidRequirement, Requirement
-from packaging.specifiers import InvalidSpecifier, SpecifierSet
+from packaging.requirements import Requirement
+from packaging.specifiers import SpecifierSet
 from packaging.utils import (
-    InvalidSdistFilename,
-    InvalidWheelFilename,
     canonicalize_name,
     parse_sdist_filename,
     parse_wheel_filename,
@@ -26,6 +24,7 @@ from tfprov.default_index import default_index
 from tfprov.index_address import UNREADABLE, readable
 from tfprov.paths import expanded
 from tfprov.redact import holds_password, redact
+from tfprov.structured import has_endless_number
 from tfprov.wants import names
 from tfprov.wants.as_wheels import minor_of
 from tfprov.wants.mend import mended
@@ -34,6 +33,7 @@ from tfprov.wants.unfit import SourceFile, unfit
 
 Part = Literal["requirements", "constraints", "overrides"]
 
+_SHOWN = 40  # letters of a text that is too long
 _MOST = 20_000  # fifty times what the largest project known asks for
 _VARIABLE = re.compile(r"\$\{([A-Z0-9_]+)\}")
 # Folders in which conda's packages are built. `pip freeze` gives them as the place that a package came from.
@@ -118,11 +118,19 @@ class Basket:
         """Keep what cannot be done."""
         self._problems.append(f"{where}: {words}")
 
+    def _is_endless(self, text: str, where: str) -> bool:
+        if not has_endless_number(text):
+            return False
+        self.problem(where, f"`{text[:_SHOWN]}…` has a number of hundreds of digits")
+        return True
+
     def python(self, text: str, where: str) -> None:
         """Keep a range of Python versions."""
+        if self._is_endless(text, where):
+            return
         try:
             SpecifierSet(text)
-        except InvalidSpecifier:
+        except ValueError:
             self.problem(where, f"`{text}` is not a range of Python versions such as `>=3.10,<3.13`")
         else:
             if text.strip():
@@ -130,6 +138,8 @@ class Basket:
 
     def prefer(self, name: str, version: str, where: str) -> None:
         """Keep a version that is to be taken where it fits."""
+        if self._is_endless(version, where):
+            return
         self._preferences.append(Want(text=f"{name}=={version}", where=where))
 
     def exclude(self, names_: Iterable[str], where: str) -> None:
@@ -138,6 +148,8 @@ class Basket:
 
     def conda(self, spec: str, where: str) -> None:
         """Keep a conda package as it is written."""
+        if self._is_endless(spec, where):
+            return
         self._conda.append(Want(text=spec, where=where))
 
     def channels(self, found: Iterable[str]) -> None:
@@ -165,6 +177,8 @@ class Basket:
             if not self._problems:
                 self.problem(where, f"no more than {_MOST:,} requirements are read")
             return
+        if self._is_endless(text, where):
+            return
         text = _with_variables(text.strip())
         named = _NAMED.match(text)
         if named:
@@ -180,7 +194,7 @@ class Basket:
         """A requirement on an index."""
         try:
             requirement = Requirement(text)
-        except InvalidRequirement as error:
+        except ValueError as error:
             better = mended(text)
             words = f": did you mean `{better}`?" if better else f": {str(error).splitlines()[0]}"
             self.problem(where, f"`{redact(text)}` is not a requirement{words}")
@@ -367,7 +381,7 @@ def _project_of(filename: str) -> str | None:
         if filename.endswith(".whl"):
             return parse_wheel_filename(filename)[0]
         return parse_sdist_filename(filename)[0]
-    except (InvalidWheelFilename, InvalidSdistFilename):
+    except ValueError:
         return None
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from packaging.requirements import InvalidRequirement, Requirement
+from packaging.requirements import Requirement
 
 _NAME = r"[A-Za-z0-9][A-Za-z0-9._-]*(?:\s*\[[^\]]*\])?"
 _VERSION = r"v?\d[A-Za-z0-9.*+!_-]*"
@@ -42,6 +42,6 @@ def mended(text: str) -> str | None:
         better += "; " + _BARE_MARKER.sub(r'\1 "\2"', marker.strip())
     try:
         Requirement(better)
-    except InvalidRequirement:
+    except ValueError:
         return None
     return better if better != text else None

@@ -9,10 +9,10 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 
-from packaging.requirements import InvalidRequirement, Requirement
-from packaging.specifiers import InvalidSpecifier, SpecifierSet
+from packaging.requirements import Requirement
+from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
-from packaging.version import InvalidVersion, Version
+from packaging.version import Version
 
 from tfprov.wants.basket import Basket
 from tfprov.wants.poetry_unions import union
@@ -75,7 +75,7 @@ def specifier(text: str) -> str:
         if not text[end:].strip(" ,"):
             SpecifierSet(",".join(clauses))
             return ",".join(clauses)
-    except InvalidSpecifier:
+    except ValueError:
         pass
     raise ValueError(f"`{text}` is not a range of versions")
 
@@ -84,7 +84,7 @@ def _clause(operator: str, version: str) -> str:
     if operator in ("^", "~"):
         try:
             release = Version(version).release
-        except InvalidVersion:
+        except ValueError:
             raise ValueError(f"`{operator}{version}` is not a range of versions") from None
         if operator == "~":
             kept = min(2, len(release))
@@ -138,7 +138,7 @@ def requirement(name: str, entry: Table, bounds: str) -> str:
     marker = f" ; {' and '.join(markers)}" if markers else ""
     try:
         asked = Requirement(f"{name}{extras}{bounds}{marker}")
-    except InvalidRequirement as error:
+    except ValueError as error:
         raise ValueError(f"`{name}{extras}{bounds}{marker}`: {str(error).splitlines()[0]}") from None
     return with_source(asked, entry)
 

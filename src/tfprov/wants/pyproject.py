@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Literal, TypeVar, cast
 
-from packaging.requirements import InvalidRequirement, Requirement
+from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from tfprov import project_folder
@@ -221,14 +221,14 @@ class _Reader:
         name = self._project.get("name")
         try:
             return isinstance(name, str) and canonicalize_name(Requirement(text).name) == canonicalize_name(name)
-        except InvalidRequirement:
+        except ValueError:
             return False
 
     def _sourced(self, text: str) -> str:
         """A requirement with the address that `[tool.uv.sources]` has for it; an index there is one index more."""
         try:
             requirement = Requirement(text)
-        except InvalidRequirement:
+        except ValueError:
             return text
         found = self._sources.get(canonicalize_name(requirement.name))
         entries = found if isinstance(found, Sequence) else (found,)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
-from packaging.version import InvalidVersion, Version
+from packaging.version import Version
 
 from tfprov.wants import names
 
@@ -65,7 +65,7 @@ def unfit(requirement: Requirement, origin: SourceFile) -> Unfit | None:
 def _is_version(text: str) -> bool:
     try:
         Version(text)
-    except InvalidVersion:
+    except ValueError:
         return False
     return True
 

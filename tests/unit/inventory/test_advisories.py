@@ -1,6 +1,9 @@
 from __future__ import annotations
 
+import contextlib
+import io
 import json
+import os
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -153,6 +156,24 @@ def test_a_file_that_cannot_be_read_is_named_and_nothing_is_said(tmp_path: Path,
         "1 of the files are not advisories that can be read, so nothing can be said of the environment"
     )
     assert raised.value.evidence == (f"`{tmp_path / 'bad.json'}`: {why}",)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="elsewhere there are no such files")
+def test_advisories_from_a_pipe_are_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "all.zip")
+    with pytest.raises(TfprovError, match="cannot be read"):
+        audit(INSTALLED, [tmp_path / "all.zip"])
+
+
+def test_an_archive_with_any_byte_wrong_is_read_or_said(tmp_path: Path) -> None:
+    made = io.BytesIO()
+    with zipfile.ZipFile(made, "w", zipfile.ZIP_DEFLATED) as writing:
+        writing.writestr("a.json", json.dumps(advisory(events=[{"introduced": "0"}])))
+    good = made.getvalue()
+    for at in range(0, len(good), 3):
+        (tmp_path / "all.zip").write_bytes(good[:at] + bytes([good[at] ^ 0xFF]) + good[at + 1 :])
+        with contextlib.suppress(TfprovError):
+            audit(INSTALLED, [tmp_path / "all.zip"])
 
 
 def test_a_place_without_advisories_is_said(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
+import sys
 from pathlib import Path
 
 import pytest
@@ -87,6 +88,10 @@ def test_without_a_limit_nothing_goes(tmp_path: Path) -> None:
 )
 def test_sizes_are_read_in_powers_of_ten_or_of_1024(text: str, size: int) -> None:
     assert parse_size(text) == size
+
+
+def test_a_size_that_no_disk_has_is_no_limit() -> None:
+    assert parse_size("9" * 5000) == parse_size("1" + "0" * 300 + "TB") == sys.maxsize
 
 
 @pytest.mark.parametrize("text", ["", "much", "-1GB", "1 XB", "1 iB", "1 i"])
