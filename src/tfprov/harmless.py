@@ -7,8 +7,8 @@ import re
 # All control characters but line ends and tabs, separators that some take for line ends, marks that turn the direction
 # of what follows, and halves of surrogate pairs.
 _HIDDEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
-# What GitHub (`::error::`), and it and Azure (`##[group]`, `##vso[…]`), read as a command in a log.
-_COMMAND = re.compile(r"^(\s*:)(?=:[A-Za-z])|(?<![^\s])(#)(?=#(?:vso)?\[)", re.MULTILINE)
+# What GitHub (`::error::`), and it, Azure and TeamCity anywhere in a line (`##[group]`, `##vso[…]`), read as a command.
+_COMMAND = re.compile(r"^(\s*:)(?=:[A-Za-z])|(#)(?=#[A-Za-z]*\[)", re.MULTILINE)
 
 
 def harmless(text: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import sys
+from collections.abc import Callable
 from typing import Any
 
 if sys.version_info >= (3, 11):
@@ -26,6 +27,14 @@ _BETWEEN = re.compile(r"[,=\[\]{}#]")
 def has_endless_number(text: str) -> bool:
     """Whether a number has more digits than Python reads (`sys.set_int_max_str_digits`), and any version has."""
     return len(text) >= _MOST_DIGITS and _ENDLESS.search(text) is not None
+
+
+def json_text(document: object, *, default: Callable[[object], object] | None = None, indent: int | None = 2) -> str:
+    """A document as JSON for a screen or a log: nothing in it moves a cursor, or is a command to a CI system.
+
+    What `harmless` writes in words would not be JSON any more; here the escapes are those of JSON itself.
+    """
+    return json.dumps(document, indent=indent, default=default).replace("##", "#\\u0023")
 
 
 def json_of(text: str | bytes) -> Any:

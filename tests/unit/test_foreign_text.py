@@ -459,7 +459,7 @@ DIGITS = "9" * 5000
 ENDLESS = {
     "requirements.txt": f"numpy<{DIGITS}\n",
     "marked/requirements.txt": f"numpy ; python_version < '{DIGITS}'\n",
-    "pyproject.toml": f'[project]\nname = "x"\nversion = "1"\nrequires-python = ">={DIGITS}"\ndependencies = ["numpy"]\n',
+    "pyproject.toml": f'[project]\nname = "x"\nrequires-python = ">={DIGITS}"\ndependencies = ["numpy"]\n',
     "environment.yml": f"name: x\ndependencies:\n  - numpy<{DIGITS}\n",
     "Pipfile": f'[packages]\nnumpy = "<{DIGITS}"\n',
     "uv.lock": UV_LOCK.replace("3.10", DIGITS),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import unicodedata
+import xml.etree.ElementTree as ElementTree
 from pathlib import Path
 
 import pytest
@@ -16,11 +17,22 @@ from tfprov.cli.output import Output
 from tfprov.errors import TfprovError
 from tfprov.events import Note, Progress
 from tfprov.harmless import harmless
-from tfprov.report import ci, junit, page
+from tfprov.report import ci, inventory, junit, page
 from tfprov.report.progress import PlainReporter, ProgressText
+from tfprov.smoke.records import Device, Leg, Verdict
+from tfprov.structured import json_text
 
 EVIL = "\x1b]0;title\x07\x1b[2J\u202egpj.exe\u2066\x9b31m\x00\rOK"
-COMMANDS = ["::error::gone", "  ::set-output name=x::y", "##[error]gone", "x ##vso[task.complete]", "##[group]a"]
+COMMANDS = [
+    "said ##[error]gone",
+    "said##vso[task.complete]",
+    "##teamcity[buildStop]",
+    "::error::gone",
+    "  ::set-output name=x::y",
+    "##[error]gone",
+    "x ##vso[task.complete]",
+    "##[group]a",
+]
 
 
 @pytest.mark.parametrize(
@@ -82,8 +94,34 @@ def test_no_report_lets_it_through(evil: str) -> None:
     assert line.startswith("::error ")
     assert line.count("\n") == 0
     assert "\x1b" not in line
-    assert "\x1b" not in junit.render_failure(error, stage="lock", seconds=1.0)
+    assert is_harmless(junit.render_failure(error, stage="lock", seconds=1.0))
+    leg = Leg(leg=evil, ok=False, seconds=1.0, evidence=evil, code=evil)
+    device = Device(name=evil, kind="environment", legs=(leg,), description=evil)
+    verdict = Verdict(devices=(device,), seconds=1.0, level="quick", cures=(evil,))
+    found = junit.render(verdict)
+    assert is_harmless(found)
+    ElementTree.fromstring(found)
     assert is_harmless(page.text(evil))
+
+
+@given(st.recursive(st.text(), lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner), max_leaves=4))
+def test_a_document_on_a_screen_is_harmless_and_says_the_same(document: object) -> None:
+    shown = json_text(document)
+    assert shown.isascii()
+    assert is_harmless(shown)
+    assert json.loads(shown) == document
+
+
+@pytest.mark.parametrize("evil", [EVIL, *COMMANDS])
+def test_no_document_lets_it_through(evil: str, capsys: pytest.CaptureFixture[str]) -> None:
+    error = TfprovError("usage", evil, evidence=(evil,))
+    Output(command="up", json=True, environ={}).failure(error)
+    said = capsys.readouterr().out
+    assert is_harmless(said)
+    assert json.loads(said)["error"]["what"] == evil
+    bill = inventory.rendered({"description": evil})
+    assert is_harmless(bill)
+    assert json.loads(bill) == {"description": evil}
 
 
 def test_what_another_machine_sends_does_nothing_here(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from datetime import datetime, timezone
 from pathlib import Path
@@ -14,6 +13,7 @@ from tfprov import __version__
 from tfprov.cli import completion
 from tfprov.cli.options import Json, Overrides, ProfileName, Quiet, Verbose, output_of, request_of
 from tfprov.cli.output import failures
+from tfprov.structured import json_text
 
 app = typer.Typer()
 
@@ -209,4 +209,6 @@ def log(
                 raise TfprovError("environment-missing", kept)
             raise TfprovError("usage", f"there is no run {number}: {kept}", hint="the newest run is 1")
         lines = list(read(found[number - 1]))
-        output.result("\n".join(json.dumps(line) for line in lines), {"path": found[number - 1], "events": lines})
+        output.result(
+            "\n".join(json_text(line, indent=None) for line in lines), {"path": found[number - 1], "events": lines}
+        )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from types import MappingProxyType
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from tfprov.errors import TfprovError
 from tfprov.redact import redact_all
+from tfprov.structured import json_text
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -43,7 +43,7 @@ def render(command: str, body: Document | None = None, *, failure: TfprovError |
         "error": None if failure is None else error(failure),
         **(body or {}),
     }
-    return json.dumps(redact_all(document), indent=2, default=str)
+    return json_text(redact_all(document), default=str)
 
 
 def error(failure: TfprovError) -> Document:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
@@ -11,7 +10,7 @@ from typing import BinaryIO
 from tfprov.errors import TfprovError
 from tfprov.inventory.advisories import AdvisoryMatch, Audit
 from tfprov.products import Product
-from tfprov.structured import json_of
+from tfprov.structured import json_of, json_text
 from tfprov.words import count
 
 _LARGEST = 64 << 20
@@ -31,7 +30,7 @@ SBOM = Product(what="a bill of materials", is_ours=_is_sbom)
 
 def rendered(document_: Mapping[str, object]) -> str:
     """The document as a file has it."""
-    return json.dumps(document_, indent=2, ensure_ascii=False) + "\n"
+    return json_text(document_) + "\n"
 
 
 def written(document_: Mapping[str, object], path: Path) -> str:

@@ -6,6 +6,7 @@ import re
 from xml.etree import ElementTree as ET
 
 from tfprov.errors import TfprovError
+from tfprov.harmless import harmless
 from tfprov.products import Product
 from tfprov.redact import redact
 from tfprov.smoke.records import Device, Leg, Verdict
@@ -26,7 +27,7 @@ def render(verdict: Verdict) -> str:
     head = {"name": _SMOKE, "time": f"{verdict.seconds:.3f}"}
     root = ET.Element("testsuites", head | _counts(verdict.devices))
     for device in verdict.devices:
-        head = {"name": device.name, "time": f"{sum(leg.seconds for leg in device.legs):.3f}"}
+        head = {"name": _clean(device.name), "time": f"{sum(leg.seconds for leg in device.legs):.3f}"}
         suite = ET.SubElement(root, "testsuite", head | _counts((device,)))
         about = [("description", device.description)] if device.description else []
         about += [("cured", cure) for cure in verdict.cures if device.kind == "environment"]
@@ -53,11 +54,15 @@ def render_failure(error: TfprovError, *, stage: str, seconds: float) -> str:
 
 
 def _case(suite: ET.Element, device: Device, leg: Leg) -> None:
-    case = ET.SubElement(suite, "testcase", classname=f"smoke.{device.name}", name=leg.leg, time=f"{leg.seconds:.3f}")
+    case = ET.SubElement(
+        suite, "testcase", classname=f"smoke.{_clean(device.name)}", name=_clean(leg.leg), time=f"{leg.seconds:.3f}"
+    )
     if leg.skipped:
         ET.SubElement(case, "skipped", message=_clean(leg.evidence))
     elif not leg.ok:
-        failure = ET.SubElement(case, "failure", type=leg.code or "", message=f"{leg.code}: {remedy(leg)}")
+        failure = ET.SubElement(
+            case, "failure", type=_clean(leg.code or ""), message=_clean(f"{leg.code}: {remedy(leg)}")
+        )
         failure.text = _clean(leg.evidence)
     elif leg.evidence:
         ET.SubElement(case, "system-out").text = _clean(leg.evidence)
@@ -74,4 +79,4 @@ def _counts(devices: tuple[Device, ...]) -> dict[str, str]:
 
 
 def _clean(text: str) -> str:
-    return _UNWRITABLE.sub("\ufffd", redact(text))
+    return _UNWRITABLE.sub("\ufffd", harmless(redact(text)))

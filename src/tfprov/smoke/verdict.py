@@ -144,5 +144,6 @@ def _leg(leg: Leg) -> Json:
 
 
 def remedy(leg: Leg) -> str:
-    """The next step for a failed leg; empty for a good one."""
-    return "" if leg.code is None else CODES[leg.code].remedy
+    """The next step for a failed leg; empty for a good one, and for the code of a newer tfprov."""
+    row = CODES.get(leg.code or "")
+    return row.remedy if row is not None else ""

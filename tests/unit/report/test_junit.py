@@ -39,7 +39,7 @@ def test_every_leg_is_a_case_and_every_failure_has_its_code_and_evidence() -> No
     failure = cases["matmul"].find("failure")
     assert failure is not None
     assert failure.get("type") == "wrong-number"
-    assert failure.text == "error\ufffd 0.3 & <b>\ufffd[31m"
+    assert failure.text == "error\\x00 0.3 & <b>\\x1b[31m"
     assert cases["matmul"].get("classname") == "smoke.GPU:0"
 
 
