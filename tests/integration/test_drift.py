@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+import sdists
 from site_under_test import RELEASE, Site, only_here, sham_wheel
 from wheels import build_wheel
 
@@ -82,6 +83,33 @@ def test_what_was_installed_by_hand_is_taken_into_the_profile(site: Site, tool: 
     assert has(site, "Sea_Born")
     nothing = site.run("up", "train.toml", "--drift", "take")
     assert "error[usage]: nothing was installed by hand" in nothing.stderr
+
+
+def test_what_came_from_a_folder_is_taken_from_there(site: Site) -> None:
+    folder = site.root / "my own"
+    folder.mkdir()
+    for name, text in sdists.project("mine", "0.1").items():
+        (folder / name).write_text(text)
+    by_hand(site, "uv", "install", str(folder))
+    done = site.run("up", "train.toml", "--drift", "take")
+    assert done.returncode == 0, done.stderr
+    assert f"mine @ {folder.as_uri()}" in site.profile.read_text()
+    assert "by hand" not in site.run("up", "train.toml").stderr
+    assert has(site, "mine")
+
+
+def test_what_cannot_be_had_again_is_not_left_in_the_profile(site: Site) -> None:
+    by_hand(site, "uv", "install", "sea-born")
+    shutil.rmtree(site.root / "index" / "sea-born")
+    lock = site.profile.with_name("pylock.train.toml")
+    before = site.profile.read_bytes(), lock.read_bytes()
+    failed = site.run("up", "train.toml", "--drift", "take")
+    assert failed.returncode == 15
+    assert "`train.toml` is as it was" in failed.stderr
+    assert (site.profile.read_bytes(), lock.read_bytes()) == before
+    assert site.run("up", "train.toml").returncode == 0
+    assert site.run("up", "train.toml", "--drift", "drop").returncode == 0
+    assert not has(site, "Sea_Born")
 
 
 @pytest.mark.parametrize("tool", ["pip", "uv"])

@@ -48,7 +48,7 @@ def asked(found: ForeignEnvironment, *, loose: bool = False, index: str = "", fo
         wanted,
         python=f"=={found.python.minor}.*" if found.python.minor else "",
         packages=packages,
-        project=_project(own, folder),
+        project=project_of(own, folder),
         wishes=tuple((name, version.partition("+")[0]) for name, version in _wishes(found)),
         notes=(*wanted.notes, *notes),
     )
@@ -132,8 +132,8 @@ def _minor_of_twins(found: ForeignEnvironment) -> str:
     return next((".".join(versions[name].split(".")[:2]) for name in _TWINS if name in versions), "")
 
 
-def _project(distributions: Sequence[FoundDistribution], folder: Path | None) -> Literal["no", "wheel", "editable"]:
-    """How the project in the folder of the profile is installed."""
+def project_of(distributions: Sequence[FoundDistribution], folder: Path | None) -> Literal["no", "wheel", "editable"]:
+    """How the project in a folder, that of the profile, is installed; `no` when it is not among the distributions."""
     for one in distributions:
         if _is_project_of(one, folder):
             return "editable" if one.origin is not None and one.origin.is_editable else "wheel"
@@ -192,11 +192,12 @@ def _packages(
                 "`-e` in a requirements file under `packages.files` makes a link"
             )
         if (one.is_requested and one.installer in telling) or one.name not in needed:
-            packages[one.name] = _ask(one, loose=loose)
+            packages[one.name] = ask_for(one, loose=loose)
     return tuple(packages[name] for name in sorted(packages)), tuple(notes)
 
 
-def _ask(one: FoundDistribution, *, loose: bool) -> Ask:
+def ask_for(one: FoundDistribution, *, loose: bool = False) -> Ask:
+    """What brings a distribution again: from where it came, or by its version."""
     origin = one.origin
     text = ""
     is_here = origin is not None and origin.path is not None and origin.path.exists()

@@ -182,10 +182,10 @@ class Context:
         self.journal.open(self.home.journals / self.environment.id, now=datetime.now(timezone.utc))
 
     @contextlib.contextmanager
-    def journalled(self) -> Iterator[None]:
+    def journalled(self) -> Iterator[Context]:
         """Let the journal hold how the run ended, and close it."""
         try:
-            yield
+            yield self
             self.journal.write("End", {"code": None})
         except TfprovError as error:
             ending = {"code": error.code.name, "what": error.what, "evidence": error.evidence, "tried": error.tried}

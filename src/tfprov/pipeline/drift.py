@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from tfprov.contents import text_of
+from tfprov.contents import content_of, text_of
 from tfprov.envs.drift import Drift, drift, needed_by_others
+from tfprov.envs.layout import site_packages
 from tfprov.errors import TfprovError
 from tfprov.events import Note
 from tfprov.paths import write_atomic
@@ -41,13 +44,36 @@ def tell_left_behind(context: Context) -> None:
         _tell(context, text, found)
 
 
-def take(context: Context) -> None:
-    """Write what was installed by hand into the profile.
+@contextlib.contextmanager
+def taken(context: Context) -> Iterator[None]:
+    """What was installed by hand stands in the profile; profile and lock are as they were when that leads nowhere.
 
     Raises:
         TfprovError: there is nothing to take, or it cannot be written there.
     """
-    from tfprov.profile.edit import edited
+    path, lock = context.source.path, context.lock_path
+    before, after, wanted = _with_taken(context)
+    locked = content_of(lock) if lock.is_file() else None
+    write_atomic(path, after.encode())
+    context.emit(Note(text=f"`{path.name}` asks for {', '.join(f'`{one}`' for one in wanted)} now", level="warning"))
+    try:
+        yield
+    except BaseException:
+        with contextlib.suppress(OSError):
+            # What somebody wrote meanwhile is his.
+            if text_of(path) == after:
+                write_atomic(path, before.encode())
+                if locked is not None and content_of(lock) != locked:
+                    write_atomic(lock, locked)
+                context.emit(Note(text=f"`{path.name}` is as it was", level="warning"))
+        raise
+
+
+def _with_taken(context: Context) -> tuple[str, str, tuple[str, ...]]:
+    """The profile as it is, as it asks for what was installed by hand, and that, a line each."""
+    from tfprov.adopt.asked import ask_for, project_of
+    from tfprov.adopt.metadata import distributions_in
+    from tfprov.profile.edit import Value, edited
 
     generation, path = context.environment.active(), context.source.path
     found = drift(generation.path) if generation else None
@@ -63,10 +89,33 @@ def take(context: Context) -> None:
     # What came as a dependency comes again as one.
     names = [one.partition("==")[0] for one in found.wanted]
     others = needed_by_others(generation.path, names)
-    wanted = tuple(one for one, name in zip(found.wanted, names, strict=True) if name not in others) or found.wanted
+    asked = [name for name in names if name not in others] or names
+    every = [one for library in site_packages(generation.path) for one in distributions_in(library, generation.path)]
+    installed = {one.name: one for one in every}
+    project = project_of(tuple(installed[name] for name in asked if name in installed), path.parent)
+    lines = []
+    for line, name in zip(found.wanted, names, strict=True):
+        one = installed.get(name)
+        if name not in asked or (one is not None and project_of((one,), path.parent) != "no"):
+            continue
+        origin = one.origin if one is not None else None
+        if origin is not None and origin.path is not None and not origin.path.exists():
+            raise TfprovError(
+                "usage",
+                f"`{name}` cannot be taken into the profile",
+                evidence=(f"it was installed from `{origin.path}`, which is gone",),
+                hint="put that back, or pass `--drift drop`",
+            )
+        if origin is not None and origin.is_editable:
+            text = f"`{name}` was a link to `{origin.path}` and becomes a wheel of it"
+            context.emit(Note(text=f"{text}; `-e` in a requirements file under `packages.files` makes a link"))
+        lines.append(str(ask_for(one)) if one is not None and origin is not None else line)
+    changes: dict[str, Value] = {"packages.requirements": tuple(lines)} if lines else {}
+    if project != "no":
+        changes["packages.project"] = project
     before = text_of(path)
-    write_atomic(path, edited(before, {"packages.requirements": wanted}).encode())
-    context.emit(Note(text=f"`{path.name}` asks for {', '.join(f'`{one}`' for one in wanted)} now", level="warning"))
+    told = (*lines, *((f'packages.project = "{project}"',) if project != "no" else ()))
+    return before, edited(before, changes), told
 
 
 def _tell(context: Context, text: str, found: Drift | None) -> None:

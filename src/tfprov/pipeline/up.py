@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -34,8 +34,7 @@ def up(request: Request, emit: Emit) -> Outcome:
     Raises:
         TfprovError: why it cannot be; the environment that was in use before still is.
     """
-    context = open_context(_with_drift_taken(request, emit), emit)
-    with context.journalled():
+    with _drift_taken(request, emit) as asked, open_context(asked, emit).journalled() as context:
         read_profile(context)
         # To look needs no lock: with it, the answer would be just as true, and another run as free to change it after.
         if (settled := _settled(context)) is not None:
@@ -182,14 +181,16 @@ def open_context(request: Request, emit: Emit) -> Context:
     return Context(offline, emit, bundle=bundle)
 
 
-def _with_drift_taken(request: Request, emit: Emit) -> Request:
-    """The request, once what was installed by hand is in the profile where that was asked for."""
+@contextlib.contextmanager
+def _drift_taken(request: Request, emit: Emit) -> Iterator[Request]:
+    """The request, with what was installed by hand in the profile where that was asked for, until it proves wrong."""
     if request.drift != "take":
-        return request
+        yield request
+        return
     from tfprov.pipeline import drift
 
-    drift.take(open_context(request, emit))
-    return dataclasses.replace(request, drift="drop")
+    with drift.taken(open_context(request, emit)):
+        yield dataclasses.replace(request, drift="drop")
 
 
 def _settled(context: Context) -> Outcome | None:
