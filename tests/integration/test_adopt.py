@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -288,8 +289,12 @@ def test_what_is_broken_is_recreated_in_its_place_and_comes_back_as_it_was(proje
 
 def test_after_an_adoption_it_is_an_environment_like_any_other(project: Project, tmp_path: Path) -> None:
     project = dataclasses.replace(project, home=tmp_path / "home")
+    subprocess.run(["git", "init", "-q"], cwd=project.root, check=True)
     project.make(*BASE)
     assert project.adopt("--in-place")[0] == 0
+    # The folder that was there ignored itself; a link cannot.
+    ignored = subprocess.run(["git", "check-ignore", "-q", ".venv"], cwd=project.root, check=False)
+    assert ignored.returncode == 0
     again = project.run("up")
     assert again.returncode == 0
     assert "already verified" in again.stdout
@@ -436,6 +441,17 @@ def test_a_module_of_the_users_own_that_is_broken_is_named_and_costs_nothing_els
     assert changes(document) == {}
     assert not list(project.root.glob("*.whl"))
     project.imports("helper", "payload")
+
+
+def test_of_two_at_once_the_second_waits_and_finds_it_done(project: Project) -> None:
+    own_files(project)
+    with ThreadPoolExecutor(2) as pool:
+        ended = sorted(pool.map(lambda _: project.adopt("--in-place"), range(2)), key=lambda each: each[0])
+    (first, _), (second, document) = ended
+    error: Any = document["error"]
+    assert (first, second, error["code"]) == (0, 2, "usage")
+    assert "is an environment of tfprov already" in error["what"]
+    project.imports("helper", "mine")
 
 
 JOB = "import time, helper; print('ready', flush=True); time.sleep(300); import payload"

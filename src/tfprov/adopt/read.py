@@ -45,7 +45,7 @@ def read(path: Path, *, home: Path | None = None, own: bool = False) -> ForeignE
     Raises:
         TfprovError: `environment-missing` when there is none; `usage` when it is one of tfprov's own.
     """
-    named = _root_of(path)
+    named = root_of(path)
     root = Path(os.path.realpath(named))
     settings = settings_of(root / "pyvenv.cfg")
     libraries = _libraries(root)
@@ -111,7 +111,12 @@ def index_of(root: Path) -> str:
     return ""
 
 
-def _root_of(path: Path) -> Path:
+def root_of(path: Path) -> Path:
+    """The folder of an environment, by itself or by its interpreter; links are not resolved.
+
+    Raises:
+        TfprovError: `environment-missing`.
+    """
     if path.is_dir():
         return path
     if path.is_symlink() or path.is_file():

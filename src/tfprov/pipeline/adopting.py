@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -16,17 +17,18 @@ from tfprov.adopt.asked import asked
 from tfprov.adopt.carry import Carried, carried
 from tfprov.adopt.find import environments_below
 from tfprov.adopt.judge import findings, tensorflow_of
-from tfprov.adopt.read import index_of, read, runs_this
+from tfprov.adopt.read import index_of, read, root_of, runs_this
 from tfprov.adopt.records import Ask, Asked, ForeignEnvironment, VersionChange
 from tfprov.adopt.relax import changes, relaxed
 from tfprov.adopt.text import adopted_from, profile_text, without_path
 from tfprov.bundle.repack import packed
 from tfprov.contents import content_of, text_of
 from tfprov.distributions import kind_of
+from tfprov.envs.locks import LOCKS, held
 from tfprov.envs.records import Defect
 from tfprov.errors import TfprovError
 from tfprov.events import Emit, Note
-from tfprov.paths import temporary, writable, write_atomic
+from tfprov.paths import home, temporary, writable, write_atomic
 from tfprov.pipeline.backends.choose import backend_of
 from tfprov.pipeline.context import Request
 from tfprov.pipeline.up import locked
@@ -171,6 +173,32 @@ def adopt(asking: Asking, emit: Emit) -> Adoption:
     """
     if asking.output is not None:
         refuse_existing(asking.output)
+    with alone(asking, emit):
+        return _written(asking, emit)
+
+
+@contextlib.contextmanager
+def alone(asking: Asking, emit: Emit) -> Iterator[None]:
+    """Adopt the environment while no other run does; where one does, say so and wait for it.
+
+    Raises:
+        TfprovError: `environment-missing`; `permission-denied`.
+    """
+    root = os.path.realpath(root_of(asking.path))
+    key = hashlib.sha256(os.fsencode(root)).hexdigest()[:8]
+    path = home(asking.environ).environments / LOCKS / f"adopt-{key}"
+    with contextlib.ExitStack() as stack:
+        try:
+            stack.enter_context(held(path, name=root, timeout=0))
+        except TfprovError as error:
+            if error.code.name != "lock-timeout":
+                raise
+            emit(Note(text=f"another tfprov adopts `{root}`: waiting for it", level="warning"))
+            stack.enter_context(held(path, name=root, timeout=-1))
+        yield
+
+
+def _written(asking: Asking, emit: Emit) -> Adoption:
     found = look(asking)
     profile = place_of_profile(asking, found)
     refuse_existing(profile)
@@ -248,12 +276,12 @@ def survey(folder: Path, *, environ: Mapping[str, str], emit: Emit) -> tuple[Sur
     """
     if not folder.is_dir():
         raise TfprovError("usage", f"there is no folder `{folder}`")
-    home = environ.get("HOME")
+    user = environ.get("HOME")
     told = []
     for path in environments_below(folder):
         emit(Note(text=f"reading {path}", level="detail"))
         try:
-            found = read(path, home=Path(home) if home else None)
+            found = read(path, home=Path(user) if user else None)
         except TfprovError:
             continue  # gone meanwhile
         if found.module or tensorflow_of(found) is not None or any(kind_of(one.name) for one in found.outside):
@@ -276,8 +304,8 @@ def look(asking: Asking) -> ForeignEnvironment:
     Raises:
         TfprovError: `environment-missing`, or `usage` for one that cannot be taken over.
     """
-    home = asking.environ.get("HOME")
-    return read(asking.path, home=Path(home) if home else None)
+    user = asking.environ.get("HOME")
+    return read(asking.path, home=Path(user) if user else None)
 
 
 def place_of_profile(asking: Asking, found: ForeignEnvironment) -> Path:

@@ -18,7 +18,7 @@ from tfprov.adopt.judge import findings, tensorflow_of
 from tfprov.adopt.records import Asked, ForeignEnvironment
 from tfprov.adopt.relax import relaxed
 from tfprov.contents import content_of
-from tfprov.envs import takeover
+from tfprov.envs import git, takeover
 from tfprov.envs.generations import Environment
 from tfprov.envs.holders import running_from
 from tfprov.envs.records import Generation, Holder, Seal
@@ -33,6 +33,7 @@ from tfprov.pipeline.adopting import (
     Settled,
     adopted,
     adoption,
+    alone,
     look,
     own_files,
     place_of_profile,
@@ -55,6 +56,11 @@ def adopt_in_place(asking: Asking, emit: Emit) -> Adoption:
     Raises:
         TfprovError: why that cannot be; the old environment is untouched at its path then.
     """
+    with alone(asking, emit):
+        return _in_place(asking, emit)
+
+
+def _in_place(asking: Asking, emit: Emit) -> Adoption:
     found = look(asking)
     refuse_what_others_need(found)
     profile = place_of_profile(asking, found)
@@ -172,6 +178,7 @@ def _exchanged(context: Context, found: ForeignEnvironment) -> tuple[Generation,
     kept = takeover.take_over(environment, found.root, _seal(found))
     # Now that the link is there, it is the environment's own.
     environment.claim()
+    git.exclude(Path(environment.owner.link))
     seal = replace(generation.seal, profile_digest=context.loaded.digest)
     return kept, environment.reseal(generation, seal)
 
