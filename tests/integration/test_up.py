@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import errno
 import hashlib
 import json
@@ -59,6 +60,16 @@ def test_a_profile_becomes_a_verified_environment_and_a_second_run_does_nothing(
     assert second["already"] is True
     assert second["bytes_fetched"] == 0
     assert site.generations() == ["0001"]
+
+
+def test_the_report_of_the_folders_profile_has_its_name(site: Site) -> None:
+    site.profile.rename(site.root / "tfprov.toml")
+    for command in (["up"], ["smoke", "--html", "page.html", "--attest", "statement.json"]):
+        done = site.run(*command)
+        assert done.returncode == 0, done.stderr
+    assert "<title>train: verified</title>" in (site.root / "page.html").read_text()
+    statement = base64.b64decode(json.loads((site.root / "statement.json").read_text())["payload"])
+    assert [each["name"] for each in json.loads(statement)["subject"]] == ["lock of train"]
 
 
 def test_what_came_over_no_network_counts_as_reused_in_a_new_environment(site: Site) -> None:

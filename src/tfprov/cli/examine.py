@@ -93,7 +93,9 @@ def smoke(
                 lock = None
             else:
                 found = smoke_again(request_of(str(profile), overrides), level=level, emit=emit)
-                seal = verified(find(str(profile), cwd=Path.cwd(), environ=os.environ), str(profile)).seal
+                environment = find(str(profile), cwd=Path.cwd(), environ=os.environ)
+                seal = verified(environment, str(profile)).seal
+                profile = profile or environment.owner.name
                 lock = seal.lock_digest if seal else None
         differences = verdicts.save(
             found,

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 
 from tfprov.report.page import code, page, text
 from tfprov.report.text import tally
+from tfprov.smoke.receipt import Difference
 from tfprov.smoke.records import Device, Leg, Verdict
 from tfprov.smoke.verdict import name_of, remedy
 from tfprov.words import count, duration
@@ -60,13 +61,22 @@ _NAMED_PART = 0.06
 _SLOWEST = 5
 
 
-def render(verdict: Verdict, *, title: str, made: datetime) -> str:
+def render(
+    verdict: Verdict,
+    *,
+    title: str,
+    made: datetime,
+    since: str | None = None,
+    differences: Sequence[Difference] = (),
+) -> str:
     """The page.
 
     Args:
         verdict: what to show.
         title: name of the environment or path of its interpreter.
         made: moment of the test.
+        since: moment of the receipt that it is compared with; None when there is none.
+        differences: from that receipt.
     """
     word, mark = ("verified", "good") if verdict.ok else ("failed", "bad")
     failed = [(device, leg) for device in verdict.devices for leg in device.legs if not leg.ok]
@@ -80,6 +90,7 @@ def render(verdict: Verdict, *, title: str, made: datetime) -> str:
         *_section("What went wrong", (_failure(device, leg) for device, leg in failed)),
         *_section("What was changed in the environment", map(_cure, verdict.cures)),
         *_section("Around the environment", around),
+        *(_section(f"Since {since}", _differences(differences)) if since is not None else ()),
         *_section("The environment", _environment(verdict)),
         *_section("Devices and checks", _matrix(verdict)),
         *_section("Not checked", (_not_checked(device, leg) for device, leg in skipped)),
@@ -137,6 +148,19 @@ def _cure(told: str) -> str:
 
 def _around(name: str, evidence: str) -> str:
     return f'<section class="finding around"><strong>{text(name)}</strong><pre>{text(evidence)}</pre></section>'
+
+
+def _differences(differences: Sequence[Difference]) -> list[str]:
+    """A row for each thing that is not as the receipt says."""
+    if not differences:
+        return ["<p>Everything is as it was</p>"]
+    rows = "".join(
+        f"<tr><th scope=row>{text(one.what)}</th><td>{text(one.was or 'not there')}</td>"
+        f"<td class={'bad' if one.worse else 'none'}>{text(one.now or 'not there')}</td></tr>"
+        for one in differences
+    )
+    head = "<thead><tr><th></th><th scope=col>was</th><th scope=col>is</th></tr></thead>"
+    return [f"<div class=wide><table>{head}<tbody>{rows}</tbody></table></div>"]
 
 
 def _not_checked(device: Device, leg: Leg) -> str:

@@ -85,18 +85,22 @@ def save(
     older = None if files.against is None else receipts.read(files.against)
     if files.junit is not None:
         junit.JUNIT.write(files.junit, junit.render(found).encode())
-    if files.html is not None:
-        PAGE.write(files.html, html.render(found, title=title, made=now).encode())
     if files.receipt is None and older is None and files.attest is None:
+        if files.html is not None:
+            PAGE.write(files.html, html.render(found, title=title, made=now).encode())
         return ()
     made = receipts.make(found, now=now, version=version, lock=lock, machine=machine())
+    differences = () if older is None else receipts.compare(older, made)
+    if files.html is not None:
+        since = None if older is None else older.made
+        PAGE.write(files.html, html.render(found, title=title, made=now, since=since, differences=differences).encode())
     if files.receipt is not None:
         receipts.write(files.receipt, made)
     if files.attest is not None:
         statement = attestation.statement(made, lock_name=f"lock of {title}")
         content = attestation.sealed(statement, sign_with=files.sign_with, environ=environ)
         attestation.STATEMENT.write(files.attest, content)
-    return () if older is None else receipts.compare(older, made)
+    return differences
 
 
 def text(differences: Sequence[Difference]) -> str:

@@ -92,7 +92,14 @@ def test_a_receipt_can_be_compared_with_and_replaced_in_one_go(tmp_path: Path) -
     fewer = replace(VERDICT, devices=VERDICT.devices[:1])
     gone = Difference(what="GPU:0 matmul", was="ok", now="", worse=True)
     assert saved(fewer, ReportFiles(receipt=path, against=path)) == (gone,)
-    assert saved(fewer, ReportFiles(against=path)) == ()
+    page = ReportFiles(against=path, html=tmp_path / "x.html")
+    assert saved(fewer, page) == ()
+    shown = (tmp_path / "x.html").read_text()
+    assert "<h2>Since 2031-02-03T04:05:06+00:00</h2>\n<p>Everything is as it was</p>" in shown
+    assert [one.was for one in saved(VERDICT, page)] == [""]
+    assert (
+        "<th scope=row>GPU:0 matmul</th><td>not there</td><td class=none>ok</td>" in (tmp_path / "x.html").read_text()
+    )
 
 
 def test_a_good_verdict_that_proves_less_is_a_failure() -> None:
