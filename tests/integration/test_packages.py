@@ -144,7 +144,13 @@ def test_what_a_package_brings_counts_only_when_all_do(site: Site) -> None:
 
 def test_a_marker_decides_whether_a_package_may_be_missing(site: Site) -> None:
     ask(site, 'good; python_version < "3"')
-    assert legs(site) == {"good": (True, None, "it is not meant for this system or Python")}
+    assert legs(site) == {
+        "good": (
+            True,
+            None,
+            "it is not meant for this system or Python, or left out for another package with its modules",
+        )
+    }
 
 
 def test_a_module_that_forks_leaves_no_second_process_with_the_legs(site: Site) -> None:

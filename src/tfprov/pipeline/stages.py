@@ -255,11 +255,23 @@ def smoke_request(loaded: Loaded, target: Target) -> SmokeRequest:
 
 
 def _requested(loaded: Loaded) -> tuple[tuple[str, bool], ...]:
-    """The packages that the profile asks for beside TensorFlow, each with whether a marker may leave it out."""
+    """The packages that the profile asks for beside TensorFlow, each with whether it may be left out."""
     left_out = {folder.name for folder in loaded.folders if folder.kind == "dependencies"}
     asked = [Requirement(text) for text in loaded.requirements if not is_tensorflow(text)]
     asked = [one for one in asked if canonicalize_name(one.name) not in left_out]
-    return tuple({one.name: (one.name, one.marker is not None) for one in asked}.values())
+    may_lack = _may_be_left_out() if asked else frozenset()
+    return tuple(
+        {
+            one.name: (one.name, one.marker is not None or canonicalize_name(one.name) in may_lack) for one in asked
+        }.values()
+    )
+
+
+def _may_be_left_out() -> frozenset[str]:
+    """Packages that are left out where another one brings the same modules."""
+    from tfprov.plan.companions import known_breaks
+
+    return frozenset(row.package for row in known_breaks() if row.leaves_out)
 
 
 def smoke_digest(request: SmokeRequest) -> str:

@@ -118,18 +118,18 @@ def to_apply(rows: Sequence[Break]) -> tuple[Break, ...]:
 
 
 def sparing(rows: Sequence[Break], asked: Collection[str]) -> tuple[Break, ...]:
-    """Rows of which none leaves out what is asked for by name, but the one beside it, which brings the same modules.
+    """Rows of which none leaves out what alone is asked for by name, but the one beside it, which brings the same modules.
 
     Args:
         rows: of known breaks.
         asked: normalised names.
     """
-    return tuple(
-        replace(row, package=canonicalize_name(Requirement(row.beside).name), beside=row.package, versions=">=0")
-        if row.leaves_out and row.package in asked
-        else row
-        for row in rows
-    )
+    found = []
+    for row in rows:
+        other = canonicalize_name(Requirement(row.beside).name) if row.leaves_out else ""
+        is_turned = row.leaves_out and row.package in asked and other not in asked
+        found.append(replace(row, package=other, beside=row.package, versions=">=0") if is_turned else row)
+    return tuple(found)
 
 
 def holding(

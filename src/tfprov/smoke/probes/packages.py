@@ -53,7 +53,7 @@ def imports(one, every, skipped, may_lack):
     """Each of the top-level modules of a distribution can be imported, and each of its commands could start."""
     if one is None:
         if may_lack:
-            raise Skipped("it is not meant for this system or Python")
+            raise Skipped("it is not meant for this system or Python, or left out for another package with its modules")
         raise Failed("import-failed", "it is not installed")
     modules = [name for name in every if not skipped.intersection((plain(name), plain(one.name)))]
     if not modules:

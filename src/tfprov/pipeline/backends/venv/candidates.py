@@ -8,7 +8,7 @@ release. Where none of them resolves, smaller questions are asked, so that a hin
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
 
@@ -66,10 +66,6 @@ _BRING_CUDA = ("torch", "jax", "cupy", "onnxruntime-gpu", "xgboost", "lightgbm",
 _CUDA_TOOLS = frozenset({"triton", "cuda-bindings", "cuda-toolkit"})
 
 
-class SameFilesError(TfprovError):
-    """The profile asks for two packages that bring the same files; it says itself which one to ask for."""
-
-
 def choose(context: Context, machine: Machine) -> Choice:
     """See `Backend.choose`. Where a lock has to be made, the other packages of the profile take part in the choice.
 
@@ -91,7 +87,7 @@ def choose(context: Context, machine: Machine) -> Choice:
             return Choice(plan=_with_origins(context, machine, plan, (plan.decision.tensorflow.package, *names)))
         best = _unbroken(context, machine, profile, plan.candidates)
     except TfprovError as error:
-        if may_differ(error) and can_resolve(machine) and not isinstance(error, SameFilesError):
+        if may_differ(error) and can_resolve(machine):
             add_tried_hint(context, machine, profile, error)
         raise
     own = {folder.name for folder in context.loaded.folders}
@@ -173,28 +169,37 @@ def _unbroken(context: Context, machine: Machine, profile: Profile, candidates: 
             _tell_lag(context, best, newest)
             needed = settings(holding(versions, python=python))
             return replace(best, decision=replace(best.decision, variables=needed))
-        asked = asked_for(profile.packages.requirements)
-        _check_not_asked_for(asked, found)
-        found = sparing(to_apply(found), asked)
+        _check_possible(found)
+        found = sparing(to_apply(found), asked_for(profile.packages.requirements))
+        _tell_left_out(context, profile, found)
         applied += found
         candidates = [holding_to(each, found) for each in candidates]
 
 
-def _check_not_asked_for(asked: Collection[str], rows: Sequence[Break]) -> None:
-    """Make sure that nothing is left out that the profile asks for, and nothing is there that goes in no version.
+def _check_possible(rows: Sequence[Break]) -> None:
+    """Make sure that nothing is there that goes in no version.
 
     Raises:
-        SameFilesError: it does, or is.
+        SameFilesError: something is.
     """
     for row in rows:
-        other = row.beside and canonicalize_name(Requirement(row.beside).name)
-        if row.instead or (row.leaves_out and row.package in asked and other in asked):
+        if row.instead:
+            other = canonicalize_name(Requirement(row.beside).name)
             raise SameFilesError(
                 "resolver-conflict",
                 f"`{row.package}` and `{other}` cannot be installed together: {row.why}",
                 evidence=(f"{row.source}",),
-                hint=f"ask for `{row.instead or other}`{'' if row.instead else ' alone'}",
+                hint=f"ask for `{row.instead}`",
             )
+
+
+def _tell_left_out(context: Context, profile: Profile, rows: Sequence[Break]) -> None:
+    """Name what is left out although the profile asks for it: beside what brings the same modules, it is not missed."""
+    asked: dict[str, str] = {canonicalize_name(Requirement(text).name): text for text in profile.packages.requirements}
+    for row in rows:
+        if row.leaves_out and row.package in asked:
+            text = f"`{asked[row.package]}` is left out, although the profile asks for it, beside `{row.beside}`"
+            context.emit(Note(text=f"{text}: {row.why}", level="warning"))
 
 
 def _without_lag(
