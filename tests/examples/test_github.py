@@ -49,7 +49,7 @@ def problems(document: Document, source: Path) -> list[str]:
         found += [f"{name} needs {each}" for each in ([needs] if isinstance(needs, str) else needs) if each not in jobs]
         known = {f"inputs.{each}" for each in document.get("inputs", {})}
         known |= {f"matrix.{each}" for each in job.get("strategy", {}).get("matrix", {})}
-        known |= {"runner.temp", "github.workspace", "github.action_path"}
+        known |= {"runner.temp", "github.workspace", "github.action_path", "vars.TFPROV"}
         found += unknown(str(job.get("runs-on", "")), known, f"{name}.runs-on")
         ids: set[str] = set()
         for number, step in enumerate(job["steps"]):
@@ -156,8 +156,8 @@ def test_the_action_ends_with_a_verified_environment_its_outputs_and_its_report(
     runner = Runner.make(tmp_path, "github")
     runner.lock("train.toml")
     document = read(ACTION)
-    contexts = {f"inputs.{name}": each["default"] for name, each in document["inputs"].items()}
-    contexts |= {"inputs.locked": locked, "runner.temp": str(tmp_path / "temp")}
+    contexts = {f"inputs.{name}": each["default"] for name, each in document["inputs"].items() if "default" in each}
+    contexts |= {"inputs.tfprov": "tfprov==0.1.0", "inputs.locked": locked, "runner.temp": str(tmp_path / "temp")}
     step = Step(runner, contexts)
     for each in document["runs"]["steps"]:
         if "run" in each:
@@ -173,7 +173,7 @@ def test_the_action_ends_with_a_verified_environment_its_outputs_and_its_report(
     # The cache step saves the folder that `up` has filled, under a key for this lock.
     assert list(Path(contexts["steps.name.outputs.store"]).glob("sha256/*/*/tensorflow_cpu*.whl"))
     assert contexts["steps.name.outputs.key"].startswith("tfprov-")
-    assert "pip install --quiet --disable-pip-version-check tfprov" in runner.calls
+    assert "pip install --quiet --disable-pip-version-check tfprov==0.1.0" in runner.calls
 
 
 def test_a_step_that_runs_up_has_these_outputs(tmp_path: Path) -> None:
@@ -191,7 +191,7 @@ def test_the_scripts_of_the_workflow_do_their_work(tmp_path: Path) -> None:
     for job in read(WORKFLOW)["jobs"].values():
         for each in job["steps"]:
             if "run" in each:
-                Step(runner, {}).run(each)
+                Step(runner, {"vars.TFPROV": "tfprov==0.1.0"}).run(each)
     assert (runner.project / "train.tar").is_file()
 
 

@@ -79,7 +79,7 @@ def component(**given: str) -> Document:
 def test_both_files_are_as_the_schema_of_gitlab_wants_them(tmp_path: Path) -> None:
     assert violations(FILE, "gitlab-ci") == ""
     made = tmp_path / "component.yml"
-    made.write_text(yaml.safe_dump(component(tfprov="tfprov")))
+    made.write_text(yaml.safe_dump(component(tfprov="tfprov==0.1.0")))
     assert violations(made, "gitlab-ci") == ""
     made.write_text(yaml.safe_dump({"tensorflow": {"script": 5}}))
     assert violations(made, "gitlab-ci") != ""
@@ -96,9 +96,9 @@ def test_the_cached_folder_is_the_store_and_its_key_follows_the_lock() -> None:
 def test_a_job_ends_with_a_verified_environment_and_its_report(tmp_path: Path, name: str) -> None:
     runner = Runner.make(tmp_path, "gitlab")
     runner.lock("train.toml")
-    document = component(tfprov="tfprov") if name == "tensorflow" else read()
+    document = component(tfprov="tfprov==0.1.0") if name == "tensorflow" else read()
     job = document[name] if name == "tensorflow" else whole(name, document)
-    environ = {"CI_PROJECT_DIR": str(runner.project), "GITLAB_CI": "true", "CI": "true"}
+    environ = {"CI_PROJECT_DIR": str(runner.project), "GITLAB_CI": "true", "CI": "true", "TFPROV": "tfprov==0.1.0"}
     for variable, value in document.get("variables", job.get("variables", {})).items():
         environ[variable] = value.replace("$CI_PROJECT_DIR", str(runner.project))
     log = runner.run("\n".join([*job.get("before_script", []), *job["script"]]), **environ)

@@ -58,8 +58,8 @@ def built(runner: Runner, file: str) -> list[Instruction]:
     instructions = parse(DOCKER / file)
     for each in instructions:
         if each.name == "ARG":
-            name, _, value = each.text.partition("=")
-            runner.environ[name] = value
+            assert each.text == "TFPROV"  # without a default: whoever builds names it
+            runner.environ["TFPROV"] = "tfprov==0.1.0"
         elif each.name == "ENV":
             for pair in shlex.split(each.text):
                 name, _, value = pair.partition("=")
@@ -117,10 +117,14 @@ def test_the_development_container_proves_itself_when_it_is_made_and_when_it_sta
     store = document["containerEnv"]["TFPROV_STORE"]
     assert any(f"target={store}," in mount for mount in document["mounts"])
     runner = Runner.make(tmp_path, "devcontainer")
-    runner.environ |= {name: inside(value, runner) for name, value in document["containerEnv"].items()}
+    environ = {
+        name: value.replace("${localEnv:TFPROV}", "tfprov==0.1.0") for name, value in document["containerEnv"].items()
+    }
+    runner.environ |= {name: inside(value, runner) for name, value in environ.items()}
     runner.run(document["onCreateCommand"], shell=("sh", "-c"))
     again = runner.run(document["postStartCommand"], shell=("sh", "-c"))
     assert "already verified" in again.stdout
+    assert "pip install tfprov==0.1.0\n" in runner.calls
     chosen = document["customizations"]["vscode"]["settings"]["python.defaultInterpreterPath"]
     python = chosen.replace("${containerWorkspaceFolder}", str(runner.project))
     assert runner.run(f'"{python}" -c "import tensorflow"').returncode == 0

@@ -67,6 +67,20 @@ def test_so_do_those_of_the_messages() -> None:
     assert wrong == {}
 
 
+def test_no_example_installs_tfprov_by_its_bare_name() -> None:
+    """A name that is not ours on a public index could be anybody's."""
+    bare = re.compile(
+        r"(?:pip|pipx|uv tool) install [^\n`|&;]*?(?<![\w/.-])tfprov(?![\w=./-])"
+        r"|(?:TFPROV[=:]|\btfprov:|default:) *[\"']?tfprov[\"']?\s*$",
+        re.MULTILINE,
+    )
+    assert bare.search("python3 -m pip install --quiet tfprov && x")
+    assert bare.search("    default: tfprov\n")
+    examples = [path for path in (ROOT / "examples").rglob("*") if path.is_file()]
+    wrong = {path.name: found[0] for path in (*PAGES, *examples) if (found := bare.search(path.read_text()))}
+    assert [found for found in wrong.values() if "--index-url" not in found] == []
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda path: str(path.relative_to(ROOT)))
 def test_the_links_of_a_page_lead_somewhere(page: Path) -> None:
     for link in re.findall(r"\]\(([^)\s]+)\)", page.read_text(encoding="utf-8")):
