@@ -30,10 +30,11 @@ class Reporter(Protocol):
 
 
 class ProgressText:
-    """Describes the progress of a stage, with its mean speed and the remaining time."""
+    """Describes the progress of a stage, with its mean speed and the remaining time; briefly without the speed."""
 
-    def __init__(self, clock: Callable[[], float]) -> None:
+    def __init__(self, clock: Callable[[], float], *, brief: bool = False) -> None:
         self._clock = clock
+        self._brief = brief
         self._began: tuple[float, int] | None = None
 
     def describe(self, event: Progress) -> str:
@@ -42,7 +43,9 @@ class ProgressText:
         if self._began is None:
             self._began = (now, event.done)
         if event.unit == "checks":
-            return f"{count(event.done, 'check')}, now {harmless(event.what)}"
+            # `matmul on GPU:0`: the check, and where.
+            what = event.what.partition(" on ")[0] if self._brief else event.what
+            return f"{count(event.done, 'check')}, now {harmless(what)}"
         if event.unit == "files":
             return f"{event.done}" + (f" of {event.total}" if event.total else "") + " files"
         text = size(event.done) + (f" of {size(event.total)}" if event.total else "")
@@ -50,7 +53,8 @@ class ProgressText:
         if elapsed < 0.5 or moved <= 0:
             return text
         speed = moved / elapsed
-        text += f", {size(speed)}/s"
+        if not self._brief:
+            text += f", {size(speed)}/s"
         if event.total and event.total > event.done:
             text += f", {duration((event.total - event.done) / speed)} left"
         return text

@@ -24,12 +24,13 @@ class TerminalReporter:
         self._console = console
         self._verbose = verbose
         self._clock = clock
-        self._progress = ProgressText(clock)
+        self._brief = console.width < 60
+        self._progress = ProgressText(clock, brief=self._brief)
         columns = [SpinnerColumn(), TextColumn("{task.description}")]
         if console.width >= 72:
             columns.append(BarColumn(bar_width=20))
         columns.append(TextColumn("{task.fields[words]}"))
-        if console.width >= 60:
+        if not self._brief:
             columns.append(TimeElapsedColumn())
         self._bars = Bars(*columns, console=console, transient=True)
         self._task: TaskID | None = None
@@ -47,7 +48,7 @@ class TerminalReporter:
         """Move the line, or print what should stay."""
         if isinstance(event, StageStarted):
             self._clear()
-            self._progress = ProgressText(self._clock)
+            self._progress = ProgressText(self._clock, brief=self._brief)
             self._task = self._bars.add_task(event.stage, total=None, words="")
             return
         if isinstance(event, Progress):

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import io
 import threading
+from dataclasses import replace
 
 import pytest
 from rich.console import Console
@@ -184,6 +185,30 @@ def test_the_moving_line_says_how_far_it_is() -> None:
     shown = "".join(segment.text for segment in row)
     assert "fetch" in shown
     assert "50 MB of 100 MB, 5 MB/s, 10 s left" in shown
+
+
+@pytest.mark.parametrize(
+    ("stage", "event", "words"),
+    [
+        ("install", fetched(123 * MB, 345 * MB), "install 123 MB of 345 MB, 18 s left"),
+        (
+            "smoke",
+            Progress(stage="smoke", what="matmul on GPU:0", done=16, total=None, unit="checks"),
+            "smoke 16 checks, now matmul",
+        ),
+    ],
+)
+def test_on_a_narrow_terminal_the_moving_line_loses_the_speed_and_no_letter(
+    stage: str, event: Progress, words: str
+) -> None:
+    console, reporter, clock = terminal(40)
+    with reporter:
+        reporter(StageStarted(stage=stage))
+        reporter(replace(event, done=0))
+        clock.now += 10
+        reporter(event)
+        (row,) = console.render_lines(reporter._bars.get_renderable(), pad=False)
+    assert "".join(segment.text for segment in row)[2:].rstrip() == words
 
 
 def test_square_brackets_are_text_and_no_markup() -> None:
