@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import shutil
 import subprocess
+import sys
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -89,6 +91,18 @@ def test_it_follows_updates_and_rollbacks_and_goes_with_the_environment(tmp_path
     assert site.run("remove", "train.toml", "--yes").returncode == 0
     assert not folder.exists()
     assert kernels(site, "list") == []
+
+
+def test_a_kernel_that_a_zipapp_adds_is_started_by_it(site: Site, tmp_path: Path) -> None:
+    archive = tmp_path / "tfprov.pyz"
+    with zipfile.ZipFile(archive, "w") as made:
+        made.writestr("__main__.py", "from tfprov.cli.main import main\nmain()\n")
+    argv = [sys.executable, "-I", "tfprov.pyz", "kernel", "add", str(site.profile), "--json"]
+    done = subprocess.run(argv, cwd=tmp_path, env=site.environ(), capture_output=True, text=True, check=True)
+    folder = Path(json.loads(done.stdout)["kernel"]["folder"])
+    argv = json.loads((folder / "kernel.json").read_text())["argv"]
+    assert argv[:3] == [sys.executable, "-I", str(archive)]
+    assert started(folder)["tensorflow"] == OLDER
 
 
 def test_a_kernel_for_others_lies_where_it_was_asked_for_and_is_removed_from_there(site: Site, tmp_path: Path) -> None:

@@ -128,12 +128,14 @@ def drop(environment: Environment) -> tuple[Kernel, ...]:
 
 def _start() -> list[str]:
     """How this tfprov is started from anywhere: a checkout by its script, which outlives the environment behind it."""
+    archive = Path(sys.argv[0]).absolute()
+    if archive.suffix == ".pyz":
+        # A zipapp unpacks its modules to where this Python does not look by itself.
+        return [sys.executable, "-I", str(archive)]
     checkout = Path(tfprov.__file__).resolve().parents[2] / "bootstrap"
     if checkout.is_file() and sys.platform != "win32":
         return [str(checkout)]
-    # A zipapp has its modules where this Python does not look.
-    archive = Path(sys.argv[0]).absolute()
-    return [sys.executable, "-I", *([str(archive)] if archive.suffix == ".pyz" else ["-m", "tfprov"])]
+    return [sys.executable, "-I", "-m", "tfprov"]
 
 
 def _data_folder(environ: Mapping[str, str]) -> Path:
