@@ -13,19 +13,33 @@ _HINT = "set TFPROV_HOME to a folder on another file system; `environment.path` 
 
 
 def check_links(folder: Path) -> None:
-    """Make sure that an environment's folder can be made in this one, which is made, and have links.
+    """Make sure that an environment's folder can be made in this one, which is made, and have links and its names.
 
     Raises:
-        TfprovError: `filesystem-feature`: neither uv nor a switch in one step could work.
+        TfprovError: `filesystem-feature`: neither uv nor a switch in one step could work, or no package be found again.
     """
     folder.mkdir(parents=True, exist_ok=True)
+    lacking = ""
     if os.name != "nt" and not launchers.links_possible(folder):
-        raise TfprovError(
-            "filesystem-feature",
-            f"no environment can be kept in `{folder}`",
-            evidence=("its file system has no links",),
-            hint=_HINT,
-        )
+        lacking = "its file system has no links"
+    elif not _keeps_names(folder):
+        lacking = "its file system changes the case of names"
+    if lacking:
+        what = f"no environment can be kept in `{folder}`"
+        raise TfprovError("filesystem-feature", what, evidence=(lacking,), hint=_HINT)
+
+
+def _keeps_names(folder: Path) -> bool:
+    """Whether a file has the name under which it was made, found out by making one. True when nothing can be said."""
+    probe = folder / f".tfprov-Name-{os.getpid()}"
+    try:
+        probe.touch()
+        try:
+            return probe.name in os.listdir(folder)  # noqa: PTH208 - only names
+        finally:
+            probe.unlink()
+    except OSError:
+        return True
 
 
 def check_execution(folder: Path) -> None:

@@ -2,12 +2,13 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from tfprov.envs.generations import Environment
-from tfprov.envs.place import check_execution
+from tfprov.envs.place import check_execution, check_links
 from tfprov.envs.records import Owner
 from tfprov.errors import TfprovError
 from tfprov.host.limits import mounts
@@ -48,3 +49,16 @@ def test_nothing_is_made_for_an_environment_that_could_not_be_loaded(
     with pytest.raises(TfprovError, match="no environment can work in"):
         environment.claim()
     assert not environment.root.exists()
+
+
+@pytest.mark.parametrize("change", [str.lower, str.upper])
+def test_a_place_that_changes_names_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, change: Callable[[str], str]
+) -> None:
+    real = os.listdir
+    check_links(tmp_path)
+    monkeypatch.setattr(os, "listdir", lambda path: [change(name) for name in real(path)])
+    with pytest.raises(TfprovError, match="no environment can be kept") as failure:
+        check_links(tmp_path)
+    assert failure.value.code.name == "filesystem-feature"
+    assert real(tmp_path) == []
