@@ -32,7 +32,7 @@ from tfprov.envs.layout import ADOPTED, python_in
 from tfprov.envs.links import by_real_folder, drop, holds, leads, led, switch
 from tfprov.envs.locks import LOCKS, held
 from tfprov.envs.manifest import SEAL
-from tfprov.envs.place import check_execution, check_links, check_way
+from tfprov.envs.place import check_execution, check_links, check_way, spelled
 from tfprov.envs.records import Damage, Flaw, Generation, Held, Owner, Pruned, Seal
 from tfprov.errors import TfprovError
 from tfprov.paths import to_trash, trash_in, write_atomic
@@ -44,7 +44,7 @@ _ASIDE = ".aside"
 
 def environment_id(name: str, profile: Path) -> str:
     """Folder name of a profile's environment: two profiles of one name in two projects are two environments."""
-    return f"{name}-{hashlib.sha256(str(profile.resolve()).encode()).hexdigest()[:8]}"
+    return f"{name}-{hashlib.sha256(str(spelled(profile)).encode()).hexdigest()[:8]}"
 
 
 class Environment:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import sys
 from pathlib import Path
 
 from tfprov.envs import launchers
@@ -10,6 +12,26 @@ from tfprov.errors import TfprovError
 from tfprov.paths import nearest_folder, writable
 
 _HINT = "set TFPROV_HOME to a folder on another file system; `environment.path` may stay where it is"
+
+
+def spelled(path: Path) -> Path:
+    """A path with its links resolved, spelt as the disk spells it.
+
+    Most disks of macOS take `Train.toml` for `train.toml`. What is not there is spelt as it was asked for.
+    """
+    real = path.resolve()
+    if sys.platform == "darwin":
+        import fcntl
+
+        for place in (real, real.parent):
+            with contextlib.suppress(OSError):
+                opened = os.open(place, os.O_RDONLY)
+                try:
+                    found = Path(os.fsdecode(fcntl.fcntl(opened, fcntl.F_GETPATH, bytes(1024)).rstrip(b"\0")))
+                finally:
+                    os.close(opened)
+                return found if place == real else found / real.name
+    return real
 
 
 def check_links(folder: Path) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tfprov.envs.generations import Environment
+from tfprov.envs.generations import Environment, environment_id
 from tfprov.envs.place import check_execution, check_links
 from tfprov.envs.records import Owner
 from tfprov.errors import TfprovError
@@ -62,3 +62,31 @@ def test_a_place_that_changes_names_is_refused(
         check_links(tmp_path)
     assert failure.value.code.name == "filesystem-feature"
     assert real(tmp_path) == []
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="plays macOS with the paths that Linux has of open files")
+def test_on_macos_two_spellings_of_a_profile_are_one_environment(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import fcntl
+
+    on_disk = tmp_path / "Project" / "Train.toml"
+    on_disk.parent.mkdir()
+    on_disk.touch()
+    (tmp_path / "project").symlink_to("Project")  # a disk that ignores case
+    (tmp_path / "Project" / "train.toml").hardlink_to(on_disk)
+
+    def asked(opened: int, _command: int, room: bytes) -> bytes:
+        name = os.readlink(f"/proc/self/fd/{opened}").replace("/train.toml", "/Train.toml")
+        return os.fsencode(name).ljust(len(room), b"\0")
+
+    before = environment_id("train", on_disk)
+    monkeypatch.setattr(fcntl, "F_GETPATH", 50, raising=False)
+    monkeypatch.setattr(fcntl, "fcntl", asked)
+    monkeypatch.setattr(sys, "platform", "darwin")
+    spellings = [tmp_path / folder / name for folder in ("Project", "project") for name in ("Train.toml", "train.toml")]
+    found = {environment_id("train", path) for path in spellings}
+    missing = environment_id("x", tmp_path / "project" / "Other.toml")
+    monkeypatch.undo()
+    assert found == {before}
+    assert missing == environment_id("x", on_disk.with_name("Other.toml"))
