@@ -15,7 +15,7 @@ import io
 import os
 import shutil
 import stat
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -79,13 +79,20 @@ class _Plan:
     record: dict[str, Row] = field(default_factory=dict)
 
 
-def place(wheels: Sequence[UnpackedWheel], *, python: Path, environ: Mapping[str, str]) -> None:
+def place(
+    wheels: Sequence[UnpackedWheel],
+    *,
+    python: Path,
+    environ: Mapping[str, str],
+    linked: Callable[[int, int], None] = lambda _done, _total: None,
+) -> None:
     """Install wheels into an environment. Where two have the same file, the later one's stays.
 
     Args:
         wheels: what to install; their trees stay untouched.
         python: interpreter of the environment.
         environ: all environment variables of a child process.
+        linked: hears how many files are in their place, and of how many.
 
     Raises:
         TfprovError: `cache-corrupt` for a wheel that lacks what a wheel must have; `python-broken`.
@@ -95,7 +102,7 @@ def place(wheels: Sequence[UnpackedWheel], *, python: Path, environ: Mapping[str
     plans = [_plan(wheel, scheme) for wheel in wheels]
     for library in sorted({plan.library for plan in plans}):
         _remove_older(Path(library), {wheel.name for wheel in wheels}, environment=Path(scheme["data"]))
-    _link(plans)
+    _link(plans, linked)
     for plan in plans:
         _finish(plan, scheme, python)
 
@@ -208,7 +215,7 @@ def _remove_older(library: Path, names: set[str], *, environment: Path) -> None:
         shutil.rmtree(metadata, ignore_errors=True)
 
 
-def _link(plans: Sequence[_Plan]) -> None:
+def _link(plans: Sequence[_Plan], linked: Callable[[int, int], None]) -> None:
     """Link every file to its place."""
     owner = {target: number for number, plan in enumerate(plans) for target in plan.links.values()}
     groups: dict[tuple[Path, Path], list[str]] = {}
@@ -220,9 +227,13 @@ def _link(plans: Sequence[_Plan]) -> None:
             inner = path if target == f"{plan.library}/{path}" else path.split("/", 2)[2]
             source = plan.wheel.tree.root / path[: -len(inner)]
             groups.setdefault((source, Path(target[: -len(inner)])), []).append(inner)
+    done, total = 0, sum(map(len, groups.values()))
     for (root, folder), paths in groups.items():
+        linked(done, total)
         _clear(folder, paths)
         trees.bring_tree(root, folder, paths, ways=trees.ALL)
+        done += len(paths)
+    linked(done, total)
 
 
 def _clear(target: Path, paths: Sequence[str]) -> None:

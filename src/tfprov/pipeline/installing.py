@@ -136,6 +136,7 @@ def install_wheels(
         environ=environ,
         image=image_of(context, locked).folder.name,
         relative=unpacked.relative_of(context, locked),
+        emit=context.emit,
     )
 
     def place(ready: Unpacking) -> str:

@@ -13,6 +13,7 @@ from pathlib import Path
 from tfprov.envs.images import Image
 from tfprov.envs.layout import python_in, site_packages
 from tfprov.errors import TfprovError
+from tfprov.events import Emit, Progress
 from tfprov.fetch.partial import Partial
 from tfprov.fetch.record import boot_id
 from tfprov.host.records import Interpreter
@@ -25,7 +26,7 @@ from tfprov.unpack import archive
 from tfprov.unpack.archive import RefusedError, UnusualError
 from tfprov.unpack.records import Landed, Tree, Wheel, broken
 from tfprov.unpack.store import TreeStore
-from tfprov.unpack.unpacking import Unpacking
+from tfprov.unpack.unpacking import STAGE, Unpacking
 
 _WORTH_FOLLOWING = 4 * 1024 * 1024
 
@@ -102,6 +103,7 @@ class Installing:
         environ: all environment variables of child processes.
         image: key of the image that it will have.
         relative: an image to take compiled modules from.
+        emit: is told how far it is.
     """
 
     locked: Locked
@@ -110,6 +112,7 @@ class Installing:
     environ: Mapping[str, str]
     image: str
     relative: Relative | None
+    emit: Emit
 
 
 def install(unpacked: Unpacking, wanted: Installing) -> None:
@@ -125,6 +128,9 @@ def install(unpacked: Unpacking, wanted: Installing) -> None:
     # It brings libraries that a run which links an image has no use for.
     from tfprov.install.place import UnpackedWheel, place
 
+    def linked(done: int, total: int) -> None:
+        wanted.emit(Progress(stage=STAGE, what="linking", done=done, total=total, unit="files"))
+
     files = wanted.files
     try:
         trees = unpacked.wait()
@@ -133,7 +139,7 @@ def install(unpacked: Unpacking, wanted: Installing) -> None:
             UnpackedWheel(name=file.name, filename=file.filename, tree=trees[file.sha256])
             for file in sorted(files, key=lambda file: file.name)
         ]
-        place(wheels, python=python_in(wanted.environment), environ=wanted.environ)
+        place(wheels, python=python_in(wanted.environment), environ=wanted.environ, linked=linked)
     except OSError as error:
         raise _as_failure(error) from error
     if wanted.relative is not None:

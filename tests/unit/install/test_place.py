@@ -134,6 +134,20 @@ def test_the_commands_of_a_wheel_start(both: Both, name: str) -> None:
         assert (done.ok, done.stdout) == (True, "hello\n"), done.stderr
 
 
+def test_it_tells_how_many_files_are_in_their_place(tmp_path: Path) -> None:
+    wheels = [kind.write(tmp_path / "wheels", name) for name, kind in list(KINDS.items())[:3]]
+    told: list[tuple[int, int]] = []
+    environment = make(tmp_path / "environment")
+    before = len(files(environment))
+    trees = unpacked(tmp_path / "trees", wheels)
+    place(trees, python=python_in(environment), environ=ENVIRON, linked=lambda done, total: told.append((done, total)))
+    (total,) = {total for _, total in told}
+    assert [done for done, _ in told] == sorted({done for done, _ in told})
+    assert (told[0][0], told[-1][0]) == (0, total)
+    # Commands and the records of the installation are written.
+    assert 0 < total < len(files(environment)) - before
+
+
 def test_the_records_prove_every_file(both: Both) -> None:
     assert bad_files(both.ours, workers=2) == ()
     assert {one.name for one in installed(both.ours)} == {canonicalize_name(name) for name in KINDS}
