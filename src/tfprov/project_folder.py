@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import configparser
 import hashlib
 import os
 from collections.abc import Iterator
@@ -31,7 +30,7 @@ def name_of(folder: Path) -> str | None:
         try:
             if name := read(folder):
                 return name
-        except (OSError, ValueError, SyntaxError, RecursionError, configparser.Error):
+        except (OSError, ValueError, SyntaxError, RecursionError):
             continue
     return None
 
@@ -99,8 +98,13 @@ def _name_in_pyproject(folder: Path) -> str | None:
 
 
 def _name_in_setup_cfg(folder: Path) -> str | None:
+    import configparser  # not among what every start needs
+
     parser = configparser.ConfigParser(interpolation=None)
-    parser.read_string(contents.content_of(folder / "setup.cfg").decode("utf-8-sig"))
+    try:
+        parser.read_string(contents.content_of(folder / "setup.cfg").decode("utf-8-sig"))
+    except configparser.Error as error:
+        raise ValueError(f"`setup.cfg` cannot be read: {error}") from error
     return parser.get("metadata", "name", fallback=None)
 
 

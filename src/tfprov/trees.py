@@ -12,7 +12,6 @@ import shutil
 import struct
 import sys
 from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TypeAlias
 
@@ -98,6 +97,8 @@ def bring_tree(source: Path, target: Path, paths: Iterable[str], *, ways: Sequen
             for path in folders[folder]:
                 bring(f"{base}/{path}", f"{root}/{path}", left)
 
+    from concurrent.futures import ThreadPoolExecutor  # not among what every start needs
+
     shares = _shares({folder: len(inside) for folder, inside in folders.items()})
     with ThreadPoolExecutor(max_workers=len(shares), thread_name_prefix="links") as pool:
         for done in [pool.submit(bring_all, share) for share in shares]:
@@ -143,6 +144,8 @@ def delete(folder: Path, *, threads: int | None = None, stop: Callable[[], bool]
     threads = threads or _threads()
     parts = _parts(folder)
     if len(parts) > 1:
+        from concurrent.futures import ThreadPoolExecutor  # likewise
+
         with ThreadPoolExecutor(max_workers=threads, thread_name_prefix="delete") as pool:
             for part in parts:
                 pool.submit(delete_part, part)

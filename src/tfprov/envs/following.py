@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 import re
 from dataclasses import dataclass
-from importlib import resources
 from pathlib import Path
 
 from tfprov.envs.layout import BINDING, executables_in, site_packages, startup
@@ -120,6 +119,8 @@ def prepare(generation: Path) -> None:
             text = through_stable(script.read_bytes().decode(), generation)
             script.write_bytes(_noted(text, generation.parents[1] / SHELLS, _NOTES.get(name)).encode())
     for root in site_packages(generation)[:1]:
+        from importlib import resources  # not among what every start needs
+
         write_atomic(root / f"{BINDING}.py", (resources.files("tfprov.envs") / "binding.py").read_bytes())
         for name, content in startup(BINDING, "begin").items():
             write_atomic(root / name, content)

@@ -13,7 +13,6 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
-from importlib import resources
 from pathlib import Path
 
 from tfprov.envs import commands
@@ -115,6 +114,8 @@ def _fill(front: Path, generation: Path, *, place: Path | None = None) -> set[st
     folder.mkdir(parents=True, exist_ok=True)
     library = front.joinpath(*_LIBRARY)
     library.mkdir(parents=True, exist_ok=True)
+    from importlib import resources  # not among what every start needs
+
     _put(library / f"{BINDING}.py", (resources.files("tfprov.envs") / "binding.py").read_bytes())
     for name, content in startup(BINDING, "begin").items():
         _put(library / name, content)

@@ -41,6 +41,24 @@ def test_all_others_do(line: str) -> None:
     assert not is_plain(line.split())
 
 
+def test_to_see_that_nothing_is_to_do_needs_little_of_the_standard_library() -> None:
+    heavy = (
+        "concurrent.futures",
+        "logging",
+        "tempfile",
+        "importlib.resources",
+        "configparser",
+        "asyncio",
+        "subprocess",
+    )
+    code = (
+        "import sys, tfprov.cli.plain, tfprov.pipeline.up, tfprov.report.text, tfprov.report.documents; "
+        f"print([name for name in {heavy!r} if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-I", "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"
+
+
 def test_a_plain_command_line_loads_neither_parser_nor_models() -> None:
     heavy = ("typer", "rich", "pydantic", "packaging", "tenacity", "httpx", "virtualenv", "platformdirs", "filelock")
     heavy += ("installer", "email", "html")
