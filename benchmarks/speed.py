@@ -15,8 +15,9 @@ tfprov is one command, `tfprov up`, at the smoke level `quick`. uv is what one t
     uv venv && uv pip install tensorflow-cpu==V && python -c "a product and its gradient"
 
 once as it is and once with `--compile-bytecode`; pip likewise with `python -m venv`. What an earlier environment of uv
-or pip left is deleted before their clock starts; tfprov deletes its own within its time. A ratio is the median of
-tfprov over the median of the faster uv.
+or pip left is put aside before their clock starts; tfprov deletes its own within its time. Nothing else is deleted
+before the end, because an ext4 without a journal makes new files many times slower for minutes after that: a round of
+`cold` takes some 6 GB. A ratio is the median of tfprov over the median of the faster uv.
 """
 
 from __future__ import annotations
@@ -33,7 +34,8 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 HERE = Path(__file__).resolve()
@@ -52,7 +54,8 @@ print(tape.gradient(y, x).numpy().tolist())
 """
 PACKAGE = "tensorflow-cpu"
 TOOLS = ("tfprov", "uv", "uv-compile", "pip")
-CASES = ("cold", "recreate", "second", "nothing", "rollback", "doctor", "disk")
+CASES = ("cold", "many", "recreate", "second", "shared", "nothing", "rollback", "doctor", "disk")
+MANY = 8
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,7 +64,7 @@ class Target:
 
     Attributes:
         what: the case in words.
-        beside: what it is compared with.
+        beside: what it is compared with: another tool, or another case of tfprov.
         ratio: at most so many times the other; None for no such bound.
         seconds: at most so many seconds; None for no such bound.
     """
@@ -74,13 +77,36 @@ class Target:
 
 TARGETS = {
     "cold": Target(what="cold, verified", beside="uv", ratio=0.8),
+    "many": Target(what=f"{MANY} `up` at once with one lock, cold", beside="cold", ratio=2.2),
     "recreate": Target(what="recreate a broken environment, verified", beside="uv", ratio=0.45),
     "second": Target(what="second environment with the same lock, verified", beside="uv", ratio=0.45),
+    "shared": Target(what="another profile, one more package, verified", beside="uv", ratio=0.4),
     "nothing": Target(what="nothing to do", beside="import typer", ratio=3.0, seconds=0.3),
     "rollback": Target(what="rollback", beside="", seconds=0.5),
     "doctor": Target(what="doctor, full hash", beside="sha256sum", ratio=1.5),
 }
 MOST_EXTRA_DISK = 0.03
+MOST_SHARED_DISK = 0.05
+MOST_DISK = 1.3
+
+
+@dataclass(frozen=True, kw_only=True)
+class Disk:
+    """Bytes on disk.
+
+    Attributes:
+        first: of the first environment.
+        wheels: of what it was made from.
+        whole: of everything below TFPROV_HOME after it.
+        second: that another environment with the same lock adds to that.
+        shared: that one with one more package adds.
+    """
+
+    first: int
+    wheels: int
+    whole: int
+    second: int
+    shared: int
 
 
 @dataclass
@@ -115,6 +141,8 @@ class Bench:
         self.project = root / "project"
         self.times = Timings()
         self._copies = 0
+        self._aside = 0
+        self.shared_disk = 0
 
     # -- children ------------------------------------------------------------------------------------------------------
 
@@ -146,6 +174,13 @@ class Bench:
         action()
         self.times.add(case, tool, time.perf_counter() - started)
 
+    def put_aside(self, *folders: Path) -> None:
+        """Make room for folders; they are deleted at the end."""
+        for folder in folders:
+            if folder.exists():
+                self._aside += 1
+                folder.rename(self.root / f"aside-{self._aside}")
+
     def read(self, kept: Path) -> None:
         """Have what a tool kept, and the interpreter, in memory."""
         library = self.python.parent.parent / "lib"
@@ -153,13 +188,14 @@ class Bench:
 
     # -- tfprov --------------------------------------------------------------------------------------------------------
 
-    def write_project(self, folder: Path) -> None:
-        """A folder with the profile."""
+    def write_project(self, folder: Path, *, more: str = "") -> None:
+        """A folder with the profile, which may ask for one more package."""
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "speed.toml").write_text(
             f'name = "speed"\n[python]\npath = "{self.python}"\n'
             f'[tensorflow]\nversion = "=={self.version}"\naccelerator = "cpu"\n'
-            f'[index]\nurl = "{self.index}"\n[smoke]\nlevel = "quick"\n',
+            f'[index]\nurl = "{self.index}"\n[smoke]\nlevel = "quick"\n'
+            + (f'[packages]\nrequirements = ["{more}"]\n' if more else ""),
             encoding="utf-8",
         )
 
@@ -199,37 +235,35 @@ class Bench:
 
     # -- the others ----------------------------------------------------------------------------------------------------
 
-    def with_uv(self, place: Path, cache: Path, *, compiled: bool) -> None:
+    def with_uv(self, place: Path, cache: Path, *more: str, compiled: bool) -> None:
         """What one types instead, with uv."""
         python = place / "bin" / "python"
         variables = {"UV_CACHE_DIR": str(cache)}
         self.call([self.uv, "venv", "--quiet", "--python", self.python, place], **variables)
         argv = [self.uv, "pip", "install", "--quiet", "--python", python, "--index-url", self.index]
         extra = ["--compile-bytecode"] if compiled else []
-        self.call([*argv, *extra, f"{PACKAGE}=={self.version}"], **variables)
+        self.call([*argv, *extra, f"{PACKAGE}=={self.version}", *more], **variables)
         self.call([python, "-c", OPERATION])
 
-    def with_pip(self, place: Path, cache: Path) -> None:
+    def with_pip(self, place: Path, cache: Path, *more: str) -> None:
         """What one types instead, with pip."""
         python = place / "bin" / "python"
         self.call([self.python, "-m", "venv", place])
         argv = [python, "-m", "pip", "install", "--quiet", "--index-url", self.index, "--cache-dir", cache]
-        self.call([*argv, f"{PACKAGE}=={self.version}"])
+        self.call([*argv, f"{PACKAGE}=={self.version}", *more])
         self.call([python, "-c", OPERATION])
 
-    def other(self, case: str, tool: str) -> None:
+    def other(self, case: str, tool: str, *more: str) -> None:
         """One of the other tools: from an empty cache in the case `cold`, else from a full one."""
         place = self.root / f"{tool}-environment"
         cache = self.root / f"{tool}-cache"
-        if case == "cold":
-            shutil.rmtree(cache, ignore_errors=True)
-        shutil.rmtree(place, ignore_errors=True)
+        self.put_aside(place, *((cache,) if case == "cold" else ()))
         if case != "cold":
             self.read(cache)
         if tool == "pip":
-            self.timed(case, tool, lambda: self.with_pip(place, cache))
+            self.timed(case, tool, lambda: self.with_pip(place, cache, *more))
         else:
-            self.timed(case, tool, lambda: self.with_uv(place, cache, compiled=tool == "uv-compile"))
+            self.timed(case, tool, lambda: self.with_uv(place, cache, *more, compiled=tool == "uv-compile"))
 
     # -- cases ---------------------------------------------------------------------------------------------------------
 
@@ -239,11 +273,24 @@ class Bench:
             self.other("cold", tool)
             return
         home, project = self.root / "tfprov-cold", self.root / "project-cold"
-        shutil.rmtree(home, ignore_errors=True)
-        shutil.rmtree(project, ignore_errors=True)
+        self.put_aside(home, project)
         self.write_project(project)
         self.up("cold", project=project, home=home)
-        shutil.rmtree(home)
+
+    def many(self, tool: str) -> None:
+        """Eight checkouts of the project, with its lock, on a machine where nothing else is."""
+        if tool != "tfprov":
+            return
+        home = self.root / "tfprov-many"
+        self.put_aside(home)
+        with contextlib.ExitStack() as stack:
+            projects = [stack.enter_context(self.checkout(home=home)) for _ in range(MANY)]
+
+            def all_at_once() -> None:
+                with ThreadPoolExecutor(MANY) as pool:
+                    list(pool.map(lambda project: self.ours("up", "speed.toml", project=project, home=home), projects))
+
+            self.timed("many", "tfprov", all_at_once)
 
     def recreate(self, tool: str) -> None:
         """The environment is broken; the caches are full."""
@@ -263,8 +310,23 @@ class Bench:
             self.read(self.images)
             self.up("second", project=project)
 
+    def shared(self, tool: str) -> None:
+        """Another project, which has the same TensorFlow and one more package, and no lock yet."""
+        # Of another version each time: what is kept from the round before must not be of use.
+        version = f"another==1.{len(self.times.seconds.get('shared', {}).get(tool, ()))}"
+        if tool != "tfprov":
+            self.other("shared", tool, version)
+            return
+        project = self.root / f"project-{version}"
+        self.write_project(project, more=version)
+        self.read(self.images)
+        before = occupied(self.home)
+        self.up("shared", project=project)
+        self.shared_disk = occupied(self.home) - before
+        self.ours("remove", "speed.toml", "--yes", project=project)
+
     @contextlib.contextmanager
-    def checkout(self) -> Iterator[Path]:
+    def checkout(self, *, home: Path | None = None) -> Iterator[Path]:
         """A second folder with the profile and its lock; what came of it is removed at the end."""
         self._copies += 1
         project = self.root / f"checkout-{self._copies}"
@@ -272,7 +334,7 @@ class Bench:
         for name in ("speed.toml", "pylock.speed.toml"):
             shutil.copy(self.project / name, project)
         yield project
-        self.ours("remove", "speed.toml", "--yes", project=project)
+        self.ours("remove", "speed.toml", "--yes", project=project, home=home)
         shutil.rmtree(project)
 
     def nothing(self, tool: str) -> None:
@@ -309,13 +371,20 @@ class Bench:
             place = self.active()
             self.timed("doctor", "sha256sum", lambda: self.call(["/bin/sh", "-c", hashes], cwd=place))
 
-    def disk(self) -> tuple[int, int]:
-        """Bytes on disk of the first environment, and bytes that a second one adds to everything that tfprov keeps."""
-        first = occupied(self.active())
+    def disk(self, whole: int) -> Disk:
+        """What lies on the disk.
+
+        Args:
+            whole: bytes below TFPROV_HOME after the first environment.
+        """
         before = occupied(self.home)
         with self.checkout() as project:
             self.ours("up", "speed.toml", project=project)
-            return first, occupied(self.home) - before
+            second = occupied(self.home) - before
+        wheels = sum(path.stat().st_size for path in self.home.rglob("*.whl") if "another" not in path.name)
+        return Disk(
+            first=occupied(self.active()), wheels=wheels, whole=whole, second=second, shared=self.shared_disk
+        )
 
     def has(self, command: str) -> bool:
         """Whether this tfprov has the command."""
@@ -350,8 +419,8 @@ def wheels(cache: Path, python: Path, version: str | None) -> Path:
 def serve(folder: Path) -> None:
     """Child process: an index over the folder until stdin closes. Prints its address."""
     # So that two environments can differ.
-    another = build_wheel(folder.parent / "another", "another", "1.0")
-    with Index({path.name: path for path in (*folder.glob("*.whl"), another)}, Faults(metadata=True)) as index:
+    others = [build_wheel(folder.parent / "another", "another", f"1.{number}") for number in range(10)]
+    with Index({path.name: path for path in (*folder.glob("*.whl"), *others)}, Faults(metadata=True)) as index:
         for name in index.files:
             index.sha256(name)
         print(index.simple, flush=True)
@@ -380,9 +449,11 @@ def rows(times: Timings) -> list[list[str]]:
         ours = times.median(case, "tfprov")
         if ours is None:
             continue
-        others = [
-            times.median(case, one) for one in (("uv", "uv-compile") if target.beside == "uv" else (target.beside,))
-        ]
+        if target.beside in TARGETS:
+            others = [times.median(target.beside, "tfprov")]
+        else:
+            tools = ("uv", "uv-compile") if target.beside == "uv" else (target.beside,)
+            others = [times.median(case, one) for one in tools]
         least = min((one for one in others if one is not None), default=None)
         ratio = ours / least if least else None
         met = [ratio is not None and ratio <= target.ratio] if target.ratio else []
@@ -419,14 +490,22 @@ def stage_table(times: Timings) -> str:
     return table(["case", *names, "rest"], lines)
 
 
-def show(times: Timings, extra: tuple[int, int] | None) -> None:
-    lines = rows(times)
-    if extra is not None:
-        first, more = extra
-        share = more / first
-        cells = ["extra disk of a second environment", f"{more / 1e6:.1f} MB", f"{first / 1e6:.0f} MB (first)", "", ""]
-        met = "yes" if share <= MOST_EXTRA_DISK else "no"
-        lines.append([*cells, f"{share:.3f}", f"≤ {MOST_EXTRA_DISK}", met])
+def disk_rows(disk: Disk) -> Iterator[list[str]]:
+    """The rows of the table that are bytes."""
+    kept = disk.first + disk.wheels
+    for what, found, beside, name, most in (
+        ("extra disk of a second environment", disk.second, disk.first, "first", MOST_EXTRA_DISK),
+        ("extra disk of one with one more package", disk.shared, disk.first, "first", MOST_SHARED_DISK),
+        ("all disk after the first environment", disk.whole, kept, "it and its wheels", MOST_DISK),
+    ):
+        share = found / beside
+        met = "yes" if share <= most else "no"
+        cells = [f"{found / 1e6:.1f} MB", f"{beside / 1e6:.0f} MB ({name})", "", ""]
+        yield [what, *cells, f"{share:.3f}", f"≤ {most}", met]
+
+
+def show(times: Timings, disk: Disk | None) -> None:
+    lines = [*rows(times), *(disk_rows(disk) if disk else ())]
     print(table(["case", "tfprov s", "uv s", "uv compiled s", "pip s", "ratio", "target", "met"], lines))
     print("\nseconds of tfprov's stages, medians\n")
     print(stage_table(times))
@@ -436,17 +515,20 @@ def show(times: Timings, extra: tuple[int, int] | None) -> None:
             print(f"    {case:<9} {tool:<13} {' '.join(f'{value:.2f}' for value in values)}")
 
 
-def measure(bench: Bench, cases: Sequence[str], tools: Sequence[str], rounds: int) -> tuple[int, int] | None:
+def measure(bench: Bench, cases: Sequence[str], tools: Sequence[str], rounds: int) -> Disk | None:
     bench.write_project(bench.project)
     # What the warm cases start from; and each program once for nothing, for its own bytecode and the page cache.
     bench.ours("up", "speed.toml")
+    whole = occupied(bench.home) if "disk" in cases else 0
     for tool in tools:
-        if tool != "tfprov" and any(case in cases for case in ("recreate", "second")) and "cold" not in cases:
+        if tool != "tfprov" and any(case in cases for case in ("recreate", "second", "shared")) and "cold" not in cases:
             bench.other("warm-up", tool)
     timed: Mapping[str, Callable[[str], None]] = {
         "cold": bench.cold,
+        "many": bench.many,
         "recreate": bench.recreate,
         "second": bench.second,
+        "shared": bench.shared,
         "nothing": bench.nothing,
         "rollback": bench.rollback,
         "doctor": bench.doctor,
@@ -461,7 +543,7 @@ def measure(bench: Bench, cases: Sequence[str], tools: Sequence[str], rounds: in
                 # pip is slow and nothing is judged by it: one round says enough.
                 if tool != "pip" or number_of_round == 0:
                     action(tool)
-    return bench.disk() if "disk" in cases else None
+    return bench.disk(whole) if "disk" in cases else None
 
 
 def main() -> None:
@@ -508,11 +590,15 @@ def main() -> None:
             f"{PACKAGE} {version}, {bench.call([python, '-VV']).strip()}, {bench.call([asked.uv, '--version']).strip()}"
         )
         print(f"{platform.platform()}, {os.cpu_count()} processors, load at the start {os.getloadavg()[0]:.2f}\n")
-        extra = measure(bench, cases, tools, asked.rounds)
+        disk = measure(bench, cases, tools, asked.rounds)
         print(f"load at the end {os.getloadavg()[0]:.2f}\n")
-        show(bench.times, extra)
+        show(bench.times, disk)
         if asked.json:
-            document = {"seconds": bench.times.seconds, "stages": bench.times.stages, "disk": extra}
+            document = {
+                "seconds": bench.times.seconds,
+                "stages": bench.times.stages,
+                "disk": asdict(disk) if disk else None,
+            }
             asked.json.write_text(json.dumps(document, indent=2))
 
 
