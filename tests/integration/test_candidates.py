@@ -126,6 +126,14 @@ def test_no_hint_is_given_where_nothing_was_found(site: Site, tmp_path: Path) ->
     assert refusal(site)["hint"] == "no change of a single line was found that would resolve"
 
 
+def test_an_extra_that_a_package_does_not_have_is_said(site: Site, tmp_path: Path) -> None:
+    site.offer(build_wheel(tmp_path / "more", "plotter", "1.0", requires=['shared; extra == "gui"']))
+    site.write('[packages]\nrequirements = ["plotter[web]", "left[fast]"]\n')
+    said = site.run("plan", "train.toml").stderr
+    assert "`left` 2.0 has no extra `fast`: it is left out" in said
+    assert "`plotter` 1.0 has no extra `web`: it is left out" in said
+
+
 def test_another_python_is_taken_where_the_packages_need_it(site: Site, tmp_path: Path) -> None:
     site.extra["PYENV_ROOT"] = os.environ.get("PYENV_ROOT") or str(Path.home() / ".pyenv")
     minors = [minor for minor in range(10, 14) if minor != sys.version_info[1]]

@@ -36,6 +36,9 @@ _NAMED_FOLDER = re.compile(
     r'(?m)^name = "(?P<name>[^"]+)"\n(?:version = .*\n)?directory = \{ path = "(?P<path>[^"\\]+)"(?P<rest>.*)$'
 )
 _NO_WHEEL = re.compile(r"Wheels are required for `([^`]+)` because building from source is disabled")
+_MISSING_EXTRA = re.compile(
+    r"The package `(?P<name>[\w.-]+)==(?P<version>[^`]+)` does not have an extra named `(?P<extra>[^`]+)`"
+)
 _FAILED_BUILD = re.compile(
     r"Failed to (?:download and )?build `(?P<what>[^`]+)`|Failed to resolve requirements from `(?:build-system|setup)"
 )
@@ -126,6 +129,8 @@ class Resolver:
         disguise: what uv reads in place of a requirement, where it must not use an address itself.
         truthful: the real text in place of what uv writes.
         failure: what uv could not get, as whoever stands between it and the index saw it; None for nothing.
+        missing_extra: told of each extra that is asked for and that the version taken does not have: project, version,
+            extra.
     """
 
     uv: Path
@@ -139,6 +144,7 @@ class Resolver:
     disguise: Callable[[str], str] = str
     truthful: Callable[[str], str] = str
     failure: Callable[[], TfprovError | None] = lambda: None
+    missing_extra: Callable[[str, str, str], None] = lambda *_: None
 
 
 class NoWheelsError(TfprovError):
@@ -229,6 +235,8 @@ def _ask(question: Question, resolver: Resolver, built: tuple[str, ...]) -> str:
             answer = _run([*argv, "--build-constraints", work / "build.txt"], resolver, work)
         if not answer.ok:
             raise resolver.failure() or _failure(answer)
+        for found in _MISSING_EXTRA.finditer(answer.stderr):
+            resolver.missing_extra(found["name"], found["version"], found["extra"])
         # uv writes the full version of the interpreter that it resolved for. Wheels are made for minor versions, so a
         # colleague with an older patch release can use the same lock.
         resolved = resolver.truthful(output.read_text(encoding="utf-8"))

@@ -29,12 +29,15 @@ class Machine:
     Attributes:
         facts: what is known of the machine.
         told_origins: projects of which it was said in this run which index serves them.
+        missing_extras: extras that were asked for and that a version which a resolver took does not have: project,
+            version, extra.
         unreachable: why the index could not be reached on any route; None when it was, or was not asked.
     """
 
     def __init__(self, context: Context, facts: Facts) -> None:
         self.facts = facts
         self.told_origins: set[str] = set()
+        self.missing_extras: set[tuple[str, str, str]] = set()
         self.unreachable: TfprovError | None = None
         self._context = context
         self._has_wheels: dict[str, bool] = {}

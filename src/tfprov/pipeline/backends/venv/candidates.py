@@ -90,6 +90,9 @@ def choose(context: Context, machine: Machine) -> Choice:
         if may_differ(error) and can_resolve(machine):
             add_tried_hint(context, machine, profile, error)
         raise
+    for name, version, extra in sorted(machine.missing_extras):
+        if best.version(name) == version:
+            context.emit(Note(text=f"`{name}` {version} has no extra `{extra}`: it is left out", level="warning"))
     own = {folder.name for folder in context.loaded.folders}
     if names := [name for name in sources_in(best.document) if name not in own]:
         titles = ", ".join(f"`{name}` {best.version(name) or ''}".rstrip() for name in names)

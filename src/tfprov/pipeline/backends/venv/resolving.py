@@ -173,6 +173,7 @@ def _steps(
             disguise=access.disguise,
             truthful=access.truthful,
             failure=access.failure,
+            missing_extra=lambda *found: machine.missing_extras.add(found),
             timeout=_seconds_left(context),
         )
         return renew(question, resolver, context.emit)
