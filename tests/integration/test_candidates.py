@@ -123,7 +123,7 @@ def test_no_hint_is_given_where_nothing_was_found(site: Site, tmp_path: Path) ->
         build_wheel(tmp_path / "more", "hopeless", "1.0", requires=["shared>=4"]),
     )
     ask(site, "impossible", "hopeless")
-    assert refusal(site)["hint"] == "no change of a single line was found that would resolve"
+    assert refusal(site)["hint"] == "no change of a few lines was found that would resolve"
 
 
 def test_an_extra_that_a_package_does_not_have_is_said(site: Site, tmp_path: Path) -> None:
@@ -132,6 +132,22 @@ def test_an_extra_that_a_package_does_not_have_is_said(site: Site, tmp_path: Pat
     said = site.run("plan", "train.toml").stderr
     assert "`left` 2.0 has no extra `fast`: it is left out" in said
     assert "`plotter` 1.0 has no extra `web`: it is left out" in said
+
+
+def test_where_no_single_change_helps_several_lines_are_named(site: Site, tmp_path: Path) -> None:
+    site.offer(
+        build_wheel(tmp_path / "more", "common", "1.0"),
+        build_wheel(tmp_path / "more", "common", "2.0"),
+        build_wheel(tmp_path / "more", "up", "1.0", requires=["common<2"]),
+        build_wheel(tmp_path / "more", "up", "2.0", requires=["common>=2"]),
+        build_wheel(tmp_path / "more", "down", "1.0", requires=["common<2"]),
+    )
+    # Two pairs that do not go together, and a line that has no part in it.
+    ask(site, "shared==1.0", "up==2.0", "down==1.0", "left==2.0", "right==1.0")
+    hint = refusal(site)["hint"]
+    assert hint.startswith("`up==1.0` instead of `up==2.0`, `left==1.0` instead of `left==2.0`: so it resolves, with ")
+    ask(site, "shared==1.0", "up==1.0", "down==1.0", "left==1.0", "right==1.0")
+    assert planned(site)[0] == RELEASE
 
 
 def test_another_python_is_taken_where_the_packages_need_it(site: Site, tmp_path: Path) -> None:

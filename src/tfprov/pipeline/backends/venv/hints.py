@@ -19,16 +19,18 @@ from tfprov.pipeline.backends.venv.solving import (
     any_solution,
     on_any_version,
     selection_of,
+    solve_unbroken,
     with_requirements,
 )
 from tfprov.pipeline.context import Context
 from tfprov.pipeline.machine import Machine
 from tfprov.plan.compat import table
 from tfprov.plan.decide import decide
+from tfprov.plan.records import Candidate
 from tfprov.profile.records import Profile
 
 # A hint is worth some seconds, not minutes.
-_SEARCH_SECONDS = 30.0
+_SEARCH_SECONDS = 20.0
 _MOST_HINTS = 3
 _NO_PROJECT = "was not found in the package"
 
@@ -36,7 +38,8 @@ _NO_PROJECT = "was not found in the package"
 def add_tried_hint(context: Context, machine: Machine, profile: Profile, error: TfprovError) -> None:
     """Replace the hint of a failed resolve by changes of the profile after which it was seen to resolve.
 
-    Where lines can never be satisfied those are named, and changed, together; else one line at a time.
+    Where lines can never be satisfied those are named, and changed, together; else one line at a time, and where no
+    single one helps, several.
     """
     if not any(not is_tensorflow(text) for text in profile.packages.requirements):
         return
@@ -56,9 +59,11 @@ def add_tried_hint(context: Context, machine: Machine, profile: Profile, error: 
         solution = any_solution(context, machine, change.profile)
         if solution is not None:
             found.append(change.words(solution))
+    if not found and (several := _several(context, machine, profile, impossible)):
+        found.append(several)
     # What a build lacks can be installed, too.
     own = [error.hint] if error.code.name == "build-tool-missing" else []
-    error.hint = "; or ".join((*own, *found)) or "no change of a single line was found that would resolve"
+    error.hint = "; or ".join((*own, *found)) or "no change of a few lines was found that would resolve"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -135,10 +140,7 @@ def _impossible(context: Context, machine: Machine, profile: Profile, error: Tfp
     """
     if error.code.name not in ("version-not-available", "package-name-wrong"):
         return {}
-    try:
-        candidates = decide(profile, machine.facts, table(), machine.offers).candidates
-    except TfprovError:
-        return {}
+    candidates = _candidates(machine, profile)
     if not candidates:
         return {}
     selection = selection_of(machine, profile, candidates[0].best)
@@ -185,6 +187,96 @@ def _with_all_possible(profile: Profile, others: Mapping[str, str]) -> _Change:
         return f"{', '.join(told)}: so it resolves, with {_pair(solution)}"
 
     return _Change(profile=with_requirements(profile, asked), words=words)
+
+
+def _several(context: Context, machine: Machine, profile: Profile, impossible: Mapping[str, str]) -> str | None:
+    """A change of several lines, as few as were found in time; None where there is none.
+
+    Their versions become preferences: what a resolver then takes in another version is what has to be changed.
+    """
+    until = time.monotonic() + _SEARCH_SECONDS
+    asked = tuple(line for line in profile.packages.requirements if line not in impossible)
+    bound = tuple(line for line in asked if (one := Requirement(line)).specifier and not one.url)
+    packages = tuple(line for line in bound if not is_tensorflow(line))
+    pins = tuple(line for line in packages if _pinned(line))
+    for free in dict.fromkeys((pins, packages, bound)):
+        best: tuple[Solution, tuple[str, ...]] | None = None
+        for candidate in _candidates(machine, _freed(profile, impossible, free)):
+            if time.monotonic() > until:
+                break
+            moved = _moved(context, machine, profile, candidate, impossible=impossible, free=free)
+            if moved is not None and (best is None or len(moved[1]) < len(best[1])):
+                best = moved
+        if best is None:
+            continue
+        solution, lines = best
+        for line in lines:
+            fewer = tuple(each for each in lines if each != line)
+            if time.monotonic() > until or line not in lines:
+                continue
+            again = _moved(context, machine, profile, solution.candidate, impossible=impossible, free=fewer)
+            if again is not None:
+                solution, lines = again
+        others = {**impossible, **{line: "" if is_tensorflow(line) else _any_version(line) for line in lines}}
+        return _with_all_possible(profile, others).words(solution) if others else None
+    return None
+
+
+def _moved(
+    context: Context,
+    machine: Machine,
+    profile: Profile,
+    candidate: Candidate,
+    *,
+    impossible: Mapping[str, str],
+    free: tuple[str, ...],
+) -> tuple[Solution, tuple[str, ...]] | None:
+    """A solution in which the versions of some lines are only preferred, and those that it has another version of."""
+    prefer = tuple(pinned for line in free if (pinned := _pinned(line)))
+    try:
+        solution = solve_unbroken(context, machine, _freed(profile, impossible, free), candidate, prefer=prefer)
+    except TfprovError:
+        return None
+    return solution, tuple(line for line in free if not _is_kept(line, solution))
+
+
+def _is_kept(line: str, solution: Solution) -> bool:
+    requirement = Requirement(line)
+    taken = str(solution.release) if is_tensorflow(line) else solution.version(requirement.name)
+    return taken is None or requirement.specifier.contains(taken, prereleases=True)
+
+
+def _freed(profile: Profile, impossible: Mapping[str, str], free: Sequence[str]) -> Profile:
+    """The profile with any version of some lines, and with what is possible in place of all that is not."""
+    lines = [impossible.get(line, line) for line in profile.packages.requirements]
+    kept = [
+        _any_version(line) if line in free else line
+        for line in lines
+        if line and not (line in free and is_tensorflow(line))
+    ]
+    changed = with_requirements(profile, tuple(kept))
+    if any(map(is_tensorflow, free)):
+        unbound = profile.tensorflow.model_copy(update={"version": None})
+        return changed.model_copy(update={"tensorflow": unbound})
+    return changed
+
+
+def _candidates(machine: Machine, profile: Profile) -> tuple[Candidate, ...]:
+    try:
+        return decide(profile, machine.facts, table(), machine.offers).candidates
+    except TfprovError:
+        return ()
+
+
+def _any_version(line: str) -> str:
+    return on_any_version(Requirement(line))
+
+
+def _pinned(line: str) -> tuple[str, str] | None:
+    """The project and the version that a line asks for; None where it asks for more than one version."""
+    requirement = Requirement(line)
+    found = re.fullmatch(r"==([^*,]+)", str(requirement.specifier))
+    return (canonicalize_name(requirement.name), found[1]) if found and not requirement.url else None
 
 
 def _with_builds(solution: Solution) -> str:

@@ -15,7 +15,7 @@ from tfprov.distributions import kind_of
 from tfprov.errors import Group, TfprovError
 from tfprov.host.records import Interpreter
 from tfprov.lock.renew import versions_in
-from tfprov.lock.resolve import NoWheelsError, is_tensorflow
+from tfprov.lock.resolve import NoWheelsError, Pinned, is_tensorflow
 from tfprov.pipeline.backends.venv.locking import (
     asked_for,
     older_built,
@@ -155,11 +155,13 @@ def solve(
     *,
     once: bool = True,
     builds: bool = True,
+    prefer: Pinned | None = None,
 ) -> Solution:
     """Resolve a candidate: its range of releases, beside the other packages.
 
     What TensorFlow itself depends on follows it, and it follows all others: a companion that goes with certain releases
     is of more use in its newest version than TensorFlow is, but nobody wants an old TensorFlow for the newest protobuf.
+    Versions in `prefer` are kept where they fit; None stands for those of the lock on disk.
     """
     decision = candidate.best
     known = next((row for row in table().releases if row.version == decision.tensorflow.version), None)
@@ -173,7 +175,7 @@ def solve(
         machine,
         selection,
         lines,
-        prefer=older_versions(context),
+        prefer=older_versions(context) if prefer is None else prefer,
         once=once,
         builds=builds,
         built=older_built(context),
@@ -207,19 +209,21 @@ def any_solution(context: Context, machine: Machine, profile: Profile) -> Soluti
         return None
     for candidate in candidates:
         with contextlib.suppress(TfprovError):
-            return _solve_unbroken(context, machine, profile, candidate)
+            return solve_unbroken(context, machine, profile, candidate)
     return None
 
 
-def _solve_unbroken(context: Context, machine: Machine, profile: Profile, candidate: Candidate) -> Solution:
-    """A solution of one candidate in which nothing is known to break.
+def solve_unbroken(
+    context: Context, machine: Machine, profile: Profile, candidate: Candidate, *, prefer: Pinned | None = None
+) -> Solution:
+    """A solution of one candidate in which nothing is known to break; `prefer` as in `solve`.
 
     Raises:
         TfprovError: there is none.
     """
     applied: tuple[Break, ...] = ()
     while True:
-        found = solve(context, machine, profile, candidate)
+        found = solve(context, machine, profile, candidate, prefer=prefer)
         versions, python = dict(versions_in(found.document)), found.decision.python.version
         broken = tuple(row for row in breaks_in(versions, python=python) if row not in applied)
         if not broken:
