@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Mapping
 from dataclasses import replace
 
 from packaging.tags import Tag
-from packaging.utils import parse_wheel_filename
+from packaging.utils import canonicalize_name, parse_wheel_filename
+from packaging.version import Version
 
 from tfprov.errors import TfprovError
 from tfprov.events import Note
@@ -85,6 +87,28 @@ class Machine:
             self._has_wheels[project] = any(tag.interpreter.startswith(("py3", "cp3")) for tag in tags)
         return self._has_wheels[project]
 
+    def with_newer_wheels(self, versions: Mapping[str, str]) -> frozenset[str]:
+        """The projects of which the index has a newer release as a wheel, for any Python; all when it cannot be asked.
+
+        Args:
+            versions: the one that is known of each project.
+        """
+        if not versions or (self.network.offline and self.network.index_url is None):
+            return frozenset(versions)
+        try:
+            files = self._listing(*versions).files
+        except TfprovError:
+            return frozenset(versions)
+        return frozenset(
+            name
+            for name, version in versions.items()
+            if any(
+                newer > Version(version) and not newer.is_prerelease
+                for file in files[canonicalize_name(name)]
+                if not file.yanked and (newer := _version(file.filename))
+            )
+        )
+
     def _listing(self, *projects: str) -> Listing:
         return listing(projects, self.network, emit=self._context.emit, deadline=self._context.deadline)
 
@@ -92,6 +116,13 @@ class Machine:
         """Variables for a child that may use the network, by the first route."""
         first = self.network.ordered_routes()[0]
         return clean_environment(self._context.request.environ, **self.network.tool_environment(first))
+
+
+def _version(filename: str) -> Version | None:
+    try:
+        return parse_wheel_filename(filename)[1]
+    except ValueError:
+        return None
 
 
 def _tags(filename: str) -> frozenset[Tag]:

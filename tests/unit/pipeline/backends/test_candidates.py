@@ -7,6 +7,7 @@ from tfprov.lock.renew import released_in
 from tfprov.pipeline.backends.venv import candidates
 from tfprov.pipeline.backends.venv.solving import Solution, on_any_version
 from tfprov.plan.records import Candidate, ChosenPython, ChosenTensorflow, Decision
+from tfprov.profile.records import Profile
 
 DECISION = Decision(
     tensorflow=ChosenTensorflow(package="tensorflow-cpu", version="2.21.0", extras=(), accelerator="cpu", why=""),
@@ -42,6 +43,22 @@ NEW = document(("hub", "2.0", "2026-01-01T00:00:00Z"), ("quiet", "3.0", ""))
 def test_a_version_more_than_a_year_older_than_the_newest_lags(taken: str, lagging: tuple[str, ...]) -> None:
     solution = Solution(candidate=CANDIDATE, decision=DECISION, document=taken)
     assert candidates._lagging(solution, released_in(NEW)) == lagging
+
+
+def test_what_may_lag_is_what_came_out_a_year_before_the_time_that_counts() -> None:
+    profile = Profile.model_validate(
+        {
+            "name": "train",
+            "index": {"exclude-newer": "2026-01-01T00:00:00Z"},
+            "packages": {"requirements": ["Hub>=0", "quiet", "pinned==0.1", "tensorflow"]},
+        }
+    )
+    for when in ("2019-06-01T00:00:00Z", "2024-12-31T00:00:00Z", "2025-01-02T00:00:00Z", "2025-12-31T00:00:00Z"):
+        taken = document(*((name, "0.1", when) for name in ("hub", "quiet", "pinned", "tensorflow", "other")))
+        solution = Solution(candidate=CANDIDATE, decision=DECISION, document=taken)
+        old = candidates._old(profile, solution)
+        assert old == ({} if when > "2025" else {"hub": "0.1", "quiet": "0.1"})
+        assert set(candidates._lagging(solution, released_in(NEW))) <= set(old)
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta, timezone
 
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
@@ -56,6 +56,7 @@ from tfprov.plan.companions import (
 )
 from tfprov.plan.compat import table
 from tfprov.plan.decide import decide
+from tfprov.plan.offers import moment
 from tfprov.plan.records import Candidate, Decision, Plan, Refused
 from tfprov.plan.tags import marker_environment, supported_tags
 from tfprov.profile.records import Profile
@@ -152,7 +153,8 @@ def _unbroken(context: Context, machine: Machine, profile: Profile, candidates: 
         TfprovError: there is none; the rows that joined are named.
     """
     applied: tuple[Break, ...] = ()
-    newest: dict[str, Released] | None = None
+    newest: dict[str, Released] = {}
+    looked_up: set[str] = set()
     while True:
         try:
             best = best_by_wheels(context, machine, profile, candidates)
@@ -162,9 +164,10 @@ def _unbroken(context: Context, machine: Machine, profile: Profile, candidates: 
                 *map(str, applied),
             )
             raise
-        if newest is None:
-            # What is the newest by itself does not depend on what else is bound.
-            newest = _newest(context, machine, profile, candidates)
+        # What is the newest by itself does not depend on what else is bound.
+        if old := {name: version for name, version in _old(profile, best).items() if name not in looked_up}:
+            looked_up.update(old)
+            newest |= _newest(context, machine, profile, candidates, machine.with_newer_wheels(old))
         best = _without_lag(context, machine, profile, candidates, best, newest=newest)
         versions, python = dict(versions_in(best.document)), best.decision.python.version
         found = tuple(row for row in breaks_in(versions, python=python) if row not in applied)
@@ -245,11 +248,27 @@ def _tell_lag(context: Context, best: Solution, newest: Mapping[str, Released]) 
         context.emit(Note(text=text, level="warning"))
 
 
+def _old(profile: Profile, solution: Solution) -> dict[str, str]:
+    """The version of each package that the profile asks for without a pin and that came out more than a year ago."""
+    newest = profile.index.exclude_newer
+    now = moment(newest) if newest else datetime.now(timezone.utc)
+    asked = {
+        canonicalize_name(Requirement(text).name)
+        for text in profile.packages.requirements
+        if not is_tensorflow(text) and "==" not in text
+    }
+    return {
+        name: released.version
+        for name, released in released_in(solution.document).items()
+        if name in asked and released.at and now - released.at > _A_YEAR
+    }
+
+
 def _newest(
-    context: Context, machine: Machine, profile: Profile, candidates: Sequence[Candidate]
+    context: Context, machine: Machine, profile: Profile, candidates: Sequence[Candidate], names: Collection[str]
 ) -> dict[str, Released]:
-    """The newest version of each package that the profile asks for, taken by itself on any of the Pythons."""
-    lines = tuple(text for text in profile.packages.requirements if not is_tensorflow(text) and "==" not in text)
+    """The newest version of some packages that the profile asks for, taken by themselves on any of the Pythons."""
+    lines = tuple(text for text in profile.packages.requirements if canonicalize_name(Requirement(text).name) in names)
     found: dict[str, Released] = {}
     pythons = {each.best.python.path: each for each in candidates if each.best.python.path is not None}
     for candidate in pythons.values() if lines else ():
