@@ -202,12 +202,17 @@ def test_what_the_plan_resolved_is_not_resolved_again(site: Site) -> None:
 
 
 def test_all_lines_that_can_never_work_are_named_with_what_would(site: Site, tmp_path: Path) -> None:
-    site.offer(build_wheel(tmp_path / "more", "patched", "4.6.0.66"), build_wheel(tmp_path / "more", "patched", "5.0"))
-    ask(site, "left==9.9", "right", "patched==4.6.0", "nowhere-to-be-found")
+    more = {"patched": ("4.6.0.66", "5.0"), "torch": ("2.1.0", "2.9.0")}
+    site.offer(*(build_wheel(tmp_path / "more", name, each) for name, versions in more.items() for each in versions))
+    ask(site, "left==9.9", "right", "patched==4.6.0", "torch==2.1.0+cu121", "nowhere-to-be-found")
     error = refusal(site, "lock", status=10)
-    assert error["evidence"][-1] == "no version is `left==9.9`, `patched==4.6.0`, `nowhere-to-be-found`"
+    assert (
+        error["evidence"][-1]
+        == "no version is `left==9.9`, `patched==4.6.0`, `torch==2.1.0+cu121`, `nowhere-to-be-found`"
+    )
     assert error["hint"].startswith(
         "`left==1.0` instead of `left==9.9`, `patched==4.6.0.66` instead of `patched==4.6.0`, "
+        "`torch==2.1.0` instead of `torch==2.1.0+cu121`, "
         f"without `nowhere-to-be-found`: so it resolves, with TensorFlow {RELEASE} on Python "
     )
 

@@ -44,6 +44,8 @@ _BACKPORTS = frozenset(
 _WINDOWS = frozenset(
     {"pypiwin32", "pywin32", "pywinpty", "win-inet-pton", "wincertstore", "windows-curses", "winshell"}
 )
+OF_NO_USE_ELSEWHERE = frozenset({"win-inet-pton", "wincertstore"})
+"""Projects for Windows that can be installed anywhere: nobody misses them elsewhere."""
 _MACOS = frozenset({"macfsevents", "pyobjc", "tensorflow-metal"})
 
 OF_SYSTEM = frozenset(

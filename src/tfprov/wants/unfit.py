@@ -82,6 +82,6 @@ def _foreign(name: str, requirement: Requirement, origin: SourceFile) -> Unfit |
     if system is None or system == sys.platform:
         return None
     words = f"it exists for {'Windows' if system == 'win32' else 'macOS'} only"
-    if origin.is_freeze:
+    if origin.is_freeze or name in names.OF_NO_USE_ELSEWHERE:
         return Unfit(words=words, may_go=True)
     return Unfit(words=f'{words}: write `{requirement}; sys_platform == "{system}"`')

@@ -137,6 +137,12 @@ class TestFreeze:
         assert len(found.notes) == 5
         assert found.problems == ()
 
+    @pytest.mark.skipif(sys.platform == "win32", reason="it is for Windows")
+    def test_what_is_of_use_on_windows_only_is_left_out_of_any_list(self, read_file: Read) -> None:
+        found = read_file("requirements.txt", "numpy\nwincertstore==0.2\n")
+        assert (texts(found.requirements), found.problems) == (["numpy"], ())
+        assert found.notes == ("requirements.txt:2: `wincertstore==0.2` is left out: it exists for Windows only",)
+
     @pytest.mark.skipif(sys.platform == "win32", reason="pywin32 is for Windows")
     def test_what_is_for_another_system_is_left_out_of_a_freeze(self, read_file: Read) -> None:
         found = read_file("requirements.txt", "numpy==1.26.4\npywin32==306\ntensorflow-intel==2.15.0\n")

@@ -135,8 +135,8 @@ def _impossible(context: Context, machine: Machine, profile: Profile, error: Tfp
     """The lines that no version satisfies, whatever else is asked for. The resolver names the first of them only.
 
     Returns:
-        What to ask for instead of each line: versions that begin with the one asked for, as 4.6.0.66 with 4.6.0, else
-        any; empty where there is no such project.
+        What to ask for instead of each line: versions that begin with the one asked for, as 4.6.0.66 with 4.6.0, or
+        2.1.0 for the build 2.1.0+cu121, else any; empty where there is no such project.
     """
     if error.code.name not in ("version-not-available", "package-name-wrong"):
         return {}
@@ -160,12 +160,12 @@ def _impossible(context: Context, machine: Machine, profile: Profile, error: Tfp
             break
         lines.remove(named)
         requirement = Requirement(named)
-        near = on_any_version(requirement, f"{requirement.specifier}.*")
-        is_pin = re.fullmatch(r"==[\d.]+", str(requirement.specifier)) is not None
+        pin = re.fullmatch(r"(?P<public>==[\d.]+)(?P<build>\+.+)?", str(requirement.specifier))
+        near = on_any_version(requirement, f"{pin['public']}{'' if pin['build'] else '.*'}") if pin else ""
         if _NO_PROJECT in said:
             found[named] = ""
         else:
-            found[named] = near if is_pin and not failure(near) else on_any_version(requirement)
+            found[named] = near if near and not failure(near) else on_any_version(requirement)
     return found
 
 
