@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
 import json
 import os
@@ -18,6 +19,7 @@ from conda_site import CondaSite
 from loopback import Faults, Index, Proxy, Seen, _Connection, unused_port
 from planted import SPELLINGS, Planted, arguments_seen, left_behind
 from site_under_test import PYTHON, RELEASE, Site, only_here, sham_wheel
+from tfprov.cli.app import app
 from wheels import build_wheel
 
 pytestmark = only_here
@@ -129,6 +131,136 @@ def test_settings_of_a_machine_that_cannot_be_read_or_reached_show_no_secret(tmp
         run("up", "train.toml", "--verbose", "--set", "network.deadline=2", "--set", "network.connect-timeout=1")
         run.and_about_it()
     assert left_behind(secrets, site.root, *run.outputs, *arguments, written=files) == []
+
+
+class Written:
+    """Addresses with a login, as people write them out in the files of a project; each with another secret."""
+
+    def __init__(self, shift: int, port: int) -> None:
+        self.secrets: list[Planted] = []
+        self._shift, self._port = shift, port
+
+    def secret(self, name: str) -> Planted:
+        spellings = tuple(SPELLINGS.values())
+        self.secrets.append(Planted(name, spellings[(self._shift + len(self.secrets)) % len(spellings)]))
+        return self.secrets[-1]
+
+    def at(self, name: str, rest: str = "/simple") -> str:
+        return f"https://me:{self.secret(name).raw}@127.0.0.1:{self._port}{rest}"
+
+    def text(self, name: str, rest: str = "/simple", head: str = "") -> str:
+        return json.dumps(head + self.at(name, rest), ensure_ascii=False)
+
+    def files(self) -> dict[str, str]:
+        """Each kind of file that names an index, a file or a repository; 40 secrets in all."""
+        at, text, wheel = self.at, self.text, "/a-1-py3-none-any.whl"
+        host = f"https://127.0.0.1:{self._port}"
+        token, query = self.secret("token").words[0], self.secret("query").words[0]
+        return {
+            "requirements.txt": f"--index-url {at('r i')}\n--extra-index-url {at('r e')}\n--find-links {at('r l')}\n"
+            f"-f {at('r f')}\na @ {at('r d', wheel)}\nb @ {at('r b', '/b-1.tar.gz')}\n"
+            f"x @ git+{at('r g', '/r.git')}@main\n-e git+{at('r v', '/e.git')}#egg=e\n"
+            f"{host}{wheel}?token={query}\n--proxy {at('r p', '')}\n",
+            "environment.yml": f"name: x\nchannels:\n  - {text('y c')}\n  - {host}/t/{token}/c\ndependencies:\n"
+            f"  - pip:\n    - {text('y i', head='--index-url ')}\n    - {text('y d', wheel, 'a @ ')}\n"
+            f"    - {text('y e', head='--extra-index-url ')}\n",
+            "pyproject.toml": f"[project]\nname = 'x'\ndependencies = [{text('p d', wheel, 'a @ ')}, 'b']\n"
+            f"[[tool.uv.index]]\nname = 'i'\nurl = {text('p i')}\n[tool.uv.sources]\nb = {{ index = 'i' }}\n"
+            f"c = {{ git = {text('p g', '/g.git')} }}\n[tool.uv]\nfind-links = [{text('p l')}]\n",
+            "Pipfile": f"[[source]]\nname = 'a'\nurl = {text('f s')}\nverify_ssl = true\n[packages]\nb = '*'\n"
+            f"c = {{ git = {text('f g', '/g.git')} }}\nd = {{ file = {text('f f', wheel)} }}\n",
+            "poetry/pyproject.toml": "[tool.poetry]\nname = 'x'\n[tool.poetry.dependencies]\npython = '^3.10'\n"
+            f"b = {{ version = '*', source = 's' }}\ng = {{ git = {text('o g', '/g.git')} }}\n"
+            f"u = {{ url = {text('o u', wheel)} }}\n[[tool.poetry.source]]\nname = 's'\nurl = {text('o s')}\n",
+            "uv.lock": "version = 1\nrequires-python = '>=3.10'\n[[package]]\nname = 'b'\nversion = '1'\n"
+            f"source = {{ registry = {text('u r')} }}\nwheels = [{{ url = {text('u w', wheel)}, hash = '' }}]\n"
+            f"[[package]]\nname = 'g'\nversion = '1'\nsource = {{ git = {text('u g', '/g.git')} }}\n",
+            "Pipfile.lock": json.dumps(
+                {
+                    "_meta": {"sources": [{"name": "a", "url": at("l s"), "verify_ssl": True}]},
+                    "default": {"b": {"version": "==1", "index": "a"}, "g": {"git": at("l g", "/g.git"), "ref": "abc"}},
+                }
+            ),
+            "setup.cfg": f"[metadata]\nname = x\n[options]\ninstall_requires =\n  a @ {at('s d', wheel)}\n  b<2\n"
+            f"dependency_links =\n  {at('s l')}\n",
+            "train.toml": f"name = 'x'\n[index]\nurl = {text('t i')}\nextra = [{text('t e')}]\n"
+            f"mirrors = [{text('t m')}]\nfind-links = [{text('t l')}]\n[network]\n"
+            f"proxies = [{text('t p', '')}]\n[packages]\n"
+            f"requirements = [{text('t d', wheel, 'a @ ')}]\n",
+            "script.py": f"# /// script\n# dependencies = [{text('c d', wheel, 'a @ ')}]\n# [[tool.uv.index]]\n"
+            f"# url = {text('c i')}\n# ///\n",
+        }
+
+
+@pytest.mark.parametrize("shift", range(len(SPELLINGS) if ALL else 1))
+def test_an_address_that_is_written_out_in_a_file_is_shown_without_its_login(
+    tmp_path: Path, shift: int, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    site = ready(tmp_path)
+    for name, value in site.environ().items():
+        monkeypatch.setenv(name, value)
+    written = Written(shift, unused_port())
+    outputs, files = [], set()
+    for name, text in written.files().items():
+        path = site.root / "files" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+        files.add(path)
+        for words in (("files", str(path)), ("files", str(path), "--json"), ("adopt", str(path))):
+            with contextlib.suppress(SystemExit):
+                app([*words], standalone_mode=False)
+            said = capsys.readouterr()
+            outputs += [said.out, said.err]
+    assert len(written.secrets) >= 40
+    assert left_behind(tuple(written.secrets), site.root, *outputs, written=frozenset(files)) == []
+
+
+BACKEND = """
+from keyring.backend import KeyringBackend
+
+class Planted(KeyringBackend):
+    priority = 9
+
+    def get_password(self, service, username):
+        return {password!r} if username == "me" else None
+
+    def set_password(self, service, username, password):
+        raise NotImplementedError
+
+    def get_credential(self, service, username):
+        from keyring.credentials import SimpleCredential
+
+        return SimpleCredential("me", {password!r})
+"""
+
+
+@pytest.mark.skipif(importlib.util.find_spec("keyring") is None, reason="the extra `keyring` is not installed")
+@pytest.mark.parametrize("shift", range(len(SPELLINGS) if ALL else 1))
+def test_a_login_that_the_keyring_gave_is_left_nowhere(tmp_path: Path, shift: int) -> None:
+    site = ready(tmp_path)
+    run = Run(site)
+    secret = Planted("keyring", tuple(SPELLINGS.values())[shift])
+    # A backend of the user's own, as keyring's settings name it; it lies outside of what is searched.
+    settings, backend = site.root / "settings/python_keyring/keyringrc.cfg", tmp_path / "backend/planted_backend.py"
+    backend.parent.mkdir()
+    backend.write_text(BACKEND.format(password=secret.raw), encoding="utf-8")
+    settings.parent.mkdir(parents=True)
+    settings.write_text(
+        f"[backend]\ndefault-keyring=planted_backend.Planted\nkeyring-path={backend.parent}\n", encoding="utf-8"
+    )
+    wheel = sham_wheel(tmp_path / "wheels", RELEASE)
+    with (
+        Index({wheel.name: wheel}, Faults(login=f"me:{secret.raw}")) as index,
+        arguments_seen() as arguments,
+    ):
+        site.write()
+        text = site.profile.read_text(encoding="utf-8").replace((site.root / "index").as_uri(), index.simple)
+        site.profile.write_text(text, encoding="utf-8")
+        run("up", "train.toml", "--verbose", status=0)
+        backend.write_text(BACKEND.format(password=secret.raw + "x"), encoding="utf-8")
+        run("lock", "train.toml", "--upgrade")
+        run("log", "train.toml")
+    assert left_behind((secret,), site.root, *run.outputs, *arguments) == []
 
 
 GOOD = ("index", "folder", "query", "direct", "mirror", "signature", "proxy", "extra", "value", "token")

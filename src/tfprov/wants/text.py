@@ -5,6 +5,8 @@ from __future__ import annotations
 import codecs
 import re
 
+from tfprov.secret import noticed
+
 # The longer marks first: that of UTF-32 begins like that of UTF-16.
 _MARKS = (
     (codecs.BOM_UTF8, "utf-8-sig"),
@@ -15,9 +17,12 @@ _MARKS = (
 )
 _CODING = re.compile(rb"^[ \t\f]*#.*?coding[:=][ \t]*([-\w.]+)")
 
+# A password with a blank in it: most formats end the address there, and a message may show the rest alone.
+_TORN_LOGIN = re.compile(r"://[^\s/@:]{0,80}:(?=[^\s/@])[^/@\n\"']{0,80}[ \t][^/@\n\"']{0,80}@(?=[\w\[])")
+
 
 def decoded(raw: bytes) -> str:
-    """The text, without a byte order mark and with line feeds alone at its line ends.
+    """The text, without a byte order mark and with line feeds alone at its line ends; torn logins in it are hidden now.
 
     The encoding is that of the byte order mark, else the one that a comment in the first two lines names (PEP 263, as
     pip has it), else UTF-8. UTF-16 without a mark is known by its zero bytes.
@@ -41,4 +46,6 @@ def decoded(raw: bytes) -> str:
             f"it is not {error.encoding.upper()}: line {line} has the byte 0x{raw[error.start]:02X}; "
             "save the file as UTF-8"
         ) from None
+    for login in _TORN_LOGIN.finditer(text):
+        noticed(login[0])
     return text.replace("\r\n", "\n").replace("\r", "\n")
