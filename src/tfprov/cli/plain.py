@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import re
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -27,6 +28,9 @@ _FLAGS = {
     "rollback": {"--json": "json"},
 }
 
+# Of a generation; Python itself reads no more than some thousand digits.
+_NUMBER = re.compile(r"[0-9]{1,9}")
+
 
 def is_plain(words: Sequence[str]) -> bool:
     """Whether the command line is `up`, `status` or `rollback` with nothing but a profile and options about the output.
@@ -39,7 +43,7 @@ def is_plain(words: Sequence[str]) -> bool:
     given = [word for word in words[1:] if word not in flags]
     if any(word.startswith("-") for word in given):
         return False
-    numbered = words[0] == "rollback" and len(given) == 2 and given[1].isascii() and given[1].isdecimal()
+    numbered = words[0] == "rollback" and len(given) == 2 and _NUMBER.fullmatch(given[1]) is not None
     return len(given) <= 1 or numbered
 
 

@@ -34,7 +34,7 @@ def test_these_command_lines_need_no_parser(line: str) -> None:
         *("", "up cpu --recreate", "up cpu -vq", "up cpu --set a=b", "up a b", "up -- cpu"),
         *("status cpu --watch 5", "status --prometheus x", "status a b", "status --help"),
         *("plan cpu", "up --help", "up -x", "up cpu 3"),
-        *("rollback cpu x", "rollback cpu 1 2", "rollback cpu -1", "rollback cpu -q"),
+        *("rollback cpu x", "rollback cpu 1 2", "rollback cpu -1", "rollback cpu -q", f"rollback cpu {10**20}"),
     ],
 )
 def test_all_others_do(line: str) -> None:
