@@ -8,12 +8,21 @@ those of which a literal stands in the line are tried. What words tell is rememb
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from types import MappingProxyType
+from collections.abc import Iterable, Mapping, Sequence, Set
+from dataclasses import dataclass
 from typing import BinaryIO
 
-from tfprov.diagnose.lines import LINE_LENGTH, blocks, clean, joined, without_colours
+from tfprov.diagnose.found import EVIDENCE_LENGTH, MOST_LINES, Compiled, Found
+from tfprov.diagnose.lines import (
+    LINE_LENGTH,
+    blocks,
+    clean,
+    following_lines,
+    joined,
+    lines_with,
+    windows,
+    without_colours,
+)
 from tfprov.diagnose.literals import Group, Literal, beginnings, groups_of, word_of
 from tfprov.diagnose.records import Hit, LogLine, Rule
 from tfprov.redact import redact
@@ -25,12 +34,14 @@ _SHAPE = bytes.maketrans(b"123456789", b"000000000")
 _MOST_SHAPES = 20_000
 _SHAPE_LENGTH = 300
 """Longer lines are not remembered, so that what is remembered stays small."""
-_MOST_LINES = 12
 _MOST_CLUES = 50
 _MOST_HITS = 500
 _MOST_WORDS = 100_000
+"""Beyond that a log is not of words: then those alone tell that rules or their examples have, and very long ones."""
+_LONG_WORD = 11
+_FEW_WORDS = 24
+"""Up to so many telling words are looked for in a block; with more of them, each line is asked for its words."""
 _TAIL = 8
-_EVIDENCE_LENGTH = 400
 _NUMERIC = re.compile(r"\\d|(?<![{,\d])[0-9](?![\d,]*\})")
 """Of a pattern: it reads digits. How often something may stand there is no such digit."""
 # Of a shape: numbers, addresses and hashes, however long.
@@ -39,51 +50,10 @@ _NUMBERS = re.compile(rb"[0-9a-f]*0[0-9a-f.]*")
 _TELLING_NUMBER = re.compile(rb"(?:err\w*|code|status|https?|signal|exit\w*|capab\w*)[ :=/#(\[-]{0,3}0")
 _VAIN_TRIES = 200
 _WIDE_LINE = 1_000
-_WIDE_VAIN_TRIES = 500
+_ENDLESS = 100_000
+_WIDE_VAIN_TRIES = 100
 """How often a rule is tried in vain in parts of endless lines: they are pages and archives, and each try is dear."""
 _SPAN_TRIES = 5_000
-
-
-@dataclass(frozen=True, slots=True)
-class _Compiled:
-    rule: Rule
-    search: re.Pattern[str]
-    numeric: bool
-
-
-@dataclass(slots=True)
-class _Found:
-    compiled: _Compiled
-    count: int = 0
-    first: int = 0
-    last: tuple[int, bytes] | None = None
-    lines: list[LogLine] = field(default_factory=list)
-    captures: dict[str, str] = field(default_factory=dict)
-
-    def add(self, number: int, text: str, captures: dict[str, str | None]) -> None:
-        self.count += 1
-        self.first = self.first or number
-        line = LogLine(number=number, text=text[:_EVIDENCE_LENGTH])
-        if len(self.lines) < _MOST_LINES and (not self.lines or self.lines[-1] != line):
-            self.lines.append(line)
-        elif len(self.lines) >= _MOST_LINES:
-            self.last = number, text.encode()
-        for name, value in captures.items():
-            if value:
-                self.captures.setdefault(name.partition("__")[0], value)
-
-    def hit(self) -> Hit:
-        lines = list(self.lines)
-        if self.last is not None:
-            lines.append(LogLine(number=self.last[0], text=clean(self.last[1])[:_EVIDENCE_LENGTH]))
-        return Hit(
-            rule=self.compiled.rule,
-            count=self.count,
-            first=self.first,
-            last=lines[-1].number,
-            lines=tuple(LogLine(number=line.number, text=redact(line.text)) for line in lines),
-            captures=MappingProxyType({name: redact(value) for name, value in self.captures.items()}),
-        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,7 +78,7 @@ class Scanner:
 
     def __init__(self, rules: Sequence[Rule]) -> None:
         self._compiled = [
-            _Compiled(rule, re.compile(rule.pattern, re.IGNORECASE), bool(_NUMERIC.search(rule.pattern)))
+            Compiled(rule, re.compile(rule.pattern, re.IGNORECASE), bool(_NUMERIC.search(rule.pattern)))
             for rule in rules
         ]
         by_literal: dict[bytes, list[int]] = {}
@@ -124,10 +94,12 @@ class Scanner:
         for word, literals in by_word.items():
             self._by_letters.setdefault(word[:3], []).append((word, groups_of(word, literals)))
         self._beginnings = beginnings(by_word)
+        examples = "\n".join(example for rule in rules for example in rule.examples).lower().encode()
+        self._own_words = frozenset({*by_word, *examples.translate(_WORDS_AND_LINES).split()})
 
     def scan(self, stream: BinaryIO) -> Scanned:
         """Read a log to its end."""
-        return _Pass(self._compiled, self._by_letters, self._beginnings).run(stream)
+        return _Pass(self._compiled, self._by_letters, self._beginnings, self._own_words).run(stream)
 
 
 class _Pass:
@@ -135,26 +107,35 @@ class _Pass:
 
     def __init__(
         self,
-        compiled: Sequence[_Compiled],
+        compiled: Sequence[Compiled],
         by_letters: Mapping[bytes, Sequence[tuple[bytes, tuple[Group, ...]]]],
         beginnings: re.Pattern[bytes],
+        own_words: frozenset[bytes],
     ) -> None:
         self._compiled = compiled
         self._longest = max((one.rule.span for one in compiled), default=1) - 1
         self._by_letters = by_letters
         self._beginnings = beginnings
+        self._own_words = own_words
+        # Whether the log has so many words that it is not of a language.
+        self._is_babel = False
         # Rules that have matched so often that another match tells nothing new.
         self._done: set[int] = set()
         self._dull: set[bytes] = set()
         # A word of the log to the literals that are known by it or by a part of it.
         self._telling: dict[bytes, tuple[Group, ...]] = {}
-        self._found: dict[int, _Found] = {}
+        self._found: dict[int, Found] = {}
         # Shape to the rules that matched in it; rules that read digits are looked up by the exact text instead.
         self._shapes: dict[bytes, tuple[int, ...]] = {}
         self._exact: dict[str, tuple[int, ...]] = {}
         self._vain: dict[bytes, int] = {}
         self._tedious: set[bytes] = set()
         self._wide_vain: dict[int, int] = {}
+        # Of endless lines: rules that are not tried any more, how often words stood there in vain, and the words left.
+        self._tired: set[int] = set()
+        self._vain_words: dict[bytes, int] = {}
+        self._wide_telling: dict[bytes, tuple[Group, ...]] = {}
+        self._wide_of = (0, 0)
         self._span_tries: dict[int, int] = {}
         self._tail: list[tuple[int, bytes]] = []
 
@@ -172,7 +153,7 @@ class _Pass:
             self._block(*before, following=b"")
             number += not before[1].endswith(b"\n")
         hits = sorted((found.hit() for found in self._found.values()), key=lambda hit: (hit.first, hit.rule.name))
-        tail = tuple(LogLine(number=at, text=redact(clean(raw))[:_EVIDENCE_LENGTH]) for at, raw in self._tail[-_TAIL:])
+        tail = tuple(LogLine(number=at, text=redact(clean(raw))[:EVIDENCE_LENGTH]) for at, raw in self._tail[-_TAIL:])
         return Scanned(hits=tuple(hits), lines=number - 1, bytes=total, tail=tuple(one for one in tail if one.text))
 
     def _block(self, number: int, block: bytes, *, following: bytes) -> None:
@@ -182,7 +163,19 @@ class _Pass:
             lines.pop()
         self._remember_tail(number, lines)
         lowered = block.lower()
-        shapes = lowered.translate(_SHAPE).split(b"\n")
+        lows = lowered.split(b"\n")
+        if self._is_babel:
+            candidates = self._candidates(range(len(lines)), lows, lowered)
+        else:
+            candidates = self._unknown(number, lines, lows, shapes=lowered.translate(_SHAPE).split(b"\n"))
+        for index, rules in candidates.items():
+            shape = lows[index].translate(_SHAPE)
+            self._line(number, index, lines, shape=shape, rules=rules, following=following)
+
+    def _unknown(
+        self, number: int, lines: list[bytes], lows: list[bytes], *, shapes: list[bytes]
+    ) -> dict[int, list[int]]:
+        """The same of the lines alone of which the shape was not seen before; the others are counted."""
         known = self._shapes
         fresh: list[int] = []
         for index, shape in enumerate(shapes[: len(lines)]):
@@ -194,44 +187,48 @@ class _Pass:
         if self._tedious:
             fresh = [index for index in fresh if _kind(shapes[index]) not in self._tedious]
         if not fresh:
-            return
+            return {}
+        candidates = self._candidates(fresh, lows, b"\n".join([lows[index] for index in fresh]))
         if len(known) > _MOST_SHAPES:
             known.clear()
-        lows = lowered.split(b"\n")
-        candidates = self._candidates(fresh, lows)
-        for index in fresh:
-            literals = candidates.get(index)
-            if literals is None:
-                shape = shapes[index]
-                if len(shape) <= _SHAPE_LENGTH:
-                    known[shape] = ()
-            else:
-                self._line(number, index, lines, shape=shapes[index], rules=literals, following=following)
+        dull = (shapes[index] for index in fresh if index not in candidates)
+        known.update((shape, ()) for shape in dull if len(shape) <= _SHAPE_LENGTH)
+        return candidates
 
-    def _candidates(self, fresh: list[int], lows: list[bytes]) -> dict[int, list[int]]:
-        """For the index of each line worth a look the rules worth a try: in order."""
-        words = b"\n".join([lows[index] for index in fresh]).translate(_WORDS_AND_LINES).split(b"\n")
-        self._learn(set(b" ".join(words).split()))
-        telling = self._telling
-        is_dull = telling.keys().isdisjoint
+    def _candidates(self, indexes: Sequence[int], lows: list[bytes], text: bytes) -> dict[int, list[int]]:
+        """For the index of each line worth a look the rules worth a try, in order.
+
+        Args:
+            indexes: of the lines to look at.
+            lows: all lines of the block in lower case.
+            text: the lines to look at, one after the other.
+        """
+        text = text.translate(_WORDS_AND_LINES)
+        vocabulary = self._vocabulary(text.split())
+        self._learn(vocabulary)
+        present = self._telling.keys() & vocabulary
+        if not present:
+            return {}
+        words = text.split(b"\n")
         found: dict[int, list[int]] = {}
-        for index, line in zip(fresh, words, strict=True):
-            parts = line.split()
-            if is_dull(parts):
+        for place in lines_with(text, present) if len(present) <= _FEW_WORDS else range(len(indexes)):
+            parts = words[place].split()
+            if present.isdisjoint(parts):
                 continue
+            index = indexes[place]
             low = lows[index]
             if len(low) > LINE_LENGTH:
                 # Each part of it is asked by itself.
                 found[index] = []
                 continue
-            rules = self._asked(parts, low) - self._done
+            rules = self._asked(self._telling, parts, low) - self._done
             if rules:
                 found[index] = sorted(rules)
         return found
 
-    def _asked(self, words: Iterable[bytes], low: bytes) -> set[int]:
+    @staticmethod
+    def _asked(telling: Mapping[bytes, tuple[Group, ...]], words: Iterable[bytes], low: bytes) -> set[int]:
         """Rules of which a literal stands in a text with these words."""
-        telling = self._telling
         return {
             rule
             for word in telling.keys() & words
@@ -242,15 +239,21 @@ class _Pass:
             for rule in indexes
         }
 
+    def _vocabulary(self, words: list[bytes]) -> set[bytes]:
+        """The different words of a text; where a log has too many, those alone that may tell something."""
+        if not self._is_babel:
+            return set(words)
+        found = (self._telling.keys() | self._own_words).intersection(words)
+        return found.union(
+            [word for word in words if len(word) >= _LONG_WORD] if len(self._telling) < _MOST_WORDS else ()
+        )
+
     def _learn(self, words: set[bytes]) -> None:
         """Find out which words tell something, once for each."""
-        if len(self._dull) + len(self._telling) > _MOST_WORDS:
-            self._dull.clear()
-            self._telling.clear()
-        words -= self._dull
-        words.difference_update(self._telling)
+        new = words - self._dull
+        new.difference_update(self._telling)
         by_letters = self._by_letters
-        for word in set(self._beginnings.findall(b" ".join(words))):
+        for word in set(self._beginnings.findall(b" ".join(new))) if new else ():
             groups: list[Group] = []
             for start in range(len(word) - 2):
                 for part, ones in by_letters.get(word[start : start + 3], ()):
@@ -259,8 +262,9 @@ class _Pass:
             groups = self._of_use(groups) if groups else groups
             if groups:
                 self._telling[word] = tuple(groups)
-                words.discard(word)
-        self._dull |= words
+                new.discard(word)
+        self._dull |= new & self._own_words if self._is_babel else new
+        self._is_babel = self._is_babel or len(self._dull) > _MOST_WORDS
 
     def _line(
         self, number: int, index: int, lines: list[bytes], *, shape: bytes, rules: list[int], following: bytes
@@ -272,7 +276,11 @@ class _Pass:
         varies = len(shape) > _SHAPE_LENGTH or any(
             self._compiled[rule].numeric or self._compiled[rule].rule.span > 1 for rule in rules
         )
-        for window in _windows(raw):
+        for window in windows(raw):
+            is_wide = len(window) > _WIDE_LINE or len(raw) > _ENDLESS
+            worth = rules if len(raw) <= LINE_LENGTH else self._worth(window, is_wide=is_wide)
+            if not worth:
+                continue
             text = clean(window)
             known = self._exact.get(text)
             if known is not None:
@@ -280,16 +288,18 @@ class _Pass:
                 continue
             outcome = []
             spans = False
-            for rule in rules if len(raw) <= LINE_LENGTH else self._worth(window):
+            for rule in worth:
                 compiled = self._compiled[rule]
                 read = text
                 if compiled.rule.span > 1:
                     spans = True
-                    if self._spent(rule):
+                    # Such a pattern costs most, and what it says is never remembered.
+                    tries = self._span_tries[rule] = self._span_tries.get(rule, 0) + 1
+                    if tries > _SPAN_TRIES:
                         continue
-                    after = _following(lines, index, following, self._longest) if after is None else after
+                    after = following_lines(lines, index, following, self._longest) if after is None else after
                     read = joined([text, *after[: compiled.rule.span - 1]])
-                match = self._search(rule, read)
+                match = self._search(rule, read, is_wide=is_wide)
                 if match is not None:
                     outcome.append(rule)
                     self._add(rule, number + index, text, match.groupdict())
@@ -303,19 +313,52 @@ class _Pass:
         elif not matched:
             self._grow_tired(shape)
 
-    def _search(self, rule: int, text: str) -> re.Match[str] | None:
-        is_wide = len(text) > _WIDE_LINE
-        if is_wide and self._wide_vain.get(rule, 0) > _WIDE_VAIN_TRIES:
+    def _search(self, rule: int, text: str, *, is_wide: bool) -> re.Match[str] | None:
+        if is_wide and rule in self._tired:
             return None
         match = self._compiled[rule].search.search(text)
         if match is None and is_wide:
-            self._wide_vain[rule] = self._wide_vain.get(rule, 0) + 1
+            tries = self._wide_vain[rule] = self._wide_vain.get(rule, 0) + 1
+            if tries > _WIDE_VAIN_TRIES:
+                self._tired.add(rule)
         return match
 
-    def _worth(self, window: bytes) -> list[int]:
+    def _worth(self, window: bytes, *, is_wide: bool) -> list[int]:
         """The rules that a part of a long line is worth; its words were learned with those of the whole line."""
         low = window.lower()
-        return sorted(self._asked(low.translate(_WORDS_AND_LINES).split(), low) - self._done)
+        shape = low.translate(_SHAPE)
+        if self._shapes.get(shape) == ():
+            return []
+        words = low.translate(_WORDS_AND_LINES).split()
+        telling = self._telling_in(is_wide)
+        rules = self._asked(telling, words, low) - self._done
+        if is_wide:
+            rules -= self._tired
+            self._tire(telling.keys() & words if not rules else ())
+        if not rules and not is_wide and len(shape) <= _SHAPE_LENGTH and len(self._shapes) <= _MOST_SHAPES:
+            self._shapes[shape] = ()
+        return sorted(rules)
+
+    def _tire(self, words: Iterable[bytes]) -> None:
+        """Words that stood in parts of endless lines in vain often enough are no reason to look there any more."""
+        for word in words:
+            times = self._vain_words[word] = self._vain_words.get(word, 0) + 1
+            if times > _WIDE_VAIN_TRIES:
+                del self._wide_telling[word]
+
+    def _telling_in(self, is_wide: bool) -> Mapping[bytes, tuple[Group, ...]]:
+        """The words that tell something; in parts of endless lines without those that were looked at there in vain."""
+        if not is_wide:
+            return self._telling
+        if self._wide_of != (len(self._telling), len(self._tired)):
+            self._wide_of = len(self._telling), len(self._tired)
+            left = {word: tuple(self._of_use(groups, self._tired)) for word, groups in self._telling.items()}
+            self._wide_telling = {
+                word: groups
+                for word, groups in left.items()
+                if groups and self._vain_words.get(word, 0) <= _WIDE_VAIN_TRIES
+            }
+        return self._wide_telling
 
     def _grow_tired(self, shape: bytes) -> None:
         """Lines of a kind that were read in vain often enough are passed over from now on, whatever their numbers."""
@@ -328,15 +371,10 @@ class _Pass:
         if times > _VAIN_TRIES and len(self._tedious) < _MOST_SHAPES and not _TELLING_NUMBER.search(kind):
             self._tedious.add(kind)
 
-    def _spent(self, rule: int) -> bool:
-        """Whether a pattern over several lines has been tried often enough: it costs most and is never remembered."""
-        tries = self._span_tries[rule] = self._span_tries.get(rule, 0) + 1
-        return tries > _SPAN_TRIES
-
     def _add(self, rule: int, number: int, text: str, captures: dict[str, str | None]) -> None:
         found = self._found.get(rule)
         if found is None:
-            found = self._found[rule] = _Found(self._compiled[rule])
+            found = self._found[rule] = Found(self._compiled[rule])
         found.add(number, text, captures)
         if found.count >= (_MOST_CLUES if found.compiled.rule.rank == 0 else _MOST_HITS):
             self._give_up(rule)
@@ -348,14 +386,15 @@ class _Pass:
         self._telling = {word: groups for word, groups in left.items() if groups}
         self._dull.update(left.keys() - self._telling.keys())
 
-    def _of_use(self, groups: Iterable[Group]) -> list[Group]:
-        left = ((start, tuple(one for one in ones if not self._done.issuperset(one[1]))) for start, ones in groups)
+    def _of_use(self, groups: Iterable[Group], tired: Set[int] = frozenset()) -> list[Group]:
+        useless = self._done | tired if tired else self._done
+        left = ((start, tuple(one for one in ones if not useless.issuperset(one[1]))) for start, ones in groups)
         return [group for group in left if group[1]]
 
     def _again(self, number: int, raw: bytes, rules: tuple[int, ...]) -> None:
         for rule in rules:
             found = self._found[rule]
-            if found.count < _MOST_LINES:
+            if found.count < MOST_LINES:
                 found.add(number, clean(raw), {})
             else:
                 # Millions of repetitions: the words of the last one are made readable at the end.
@@ -371,20 +410,3 @@ class _Pass:
 def _kind(shape: bytes) -> bytes:
     """A shape without the length of its numbers; itself when it is too long to be remembered."""
     return _NUMBERS.sub(b"0", shape) if len(shape) <= _SHAPE_LENGTH else shape
-
-
-def _windows(raw: bytes) -> Iterator[bytes]:
-    """The parts of a line that were on the screen one after the other; of long ones windows that overlap."""
-    for part in raw.split(b"\r"):
-        if len(part) <= LINE_LENGTH:
-            yield part
-            continue
-        for start in range(0, min(len(part), 200 * LINE_LENGTH), LINE_LENGTH - 400):
-            yield part[start : start + LINE_LENGTH]
-
-
-def _following(lines: list[bytes], index: int, following: bytes, count: int) -> list[str]:
-    after = lines[index + 1 : index + 1 + count]
-    if len(after) < count and following:
-        after = [*after, *following[: 4 * LINE_LENGTH].split(b"\n")[: count - len(after)]]
-    return [clean(raw) for raw in after]

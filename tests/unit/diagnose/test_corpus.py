@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import random
 import re
 from io import BytesIO
 
@@ -11,6 +12,7 @@ import pytest
 from corpus_logs import FOLDER, Log, faults, read, read_public, root_of
 from log_chains import broken
 from log_variants import VARIANTS, last_lines, padding
+from tfprov.diagnose import scan
 from tfprov.diagnose.diagnose import diagnose
 from tfprov.errors import CODES
 
@@ -50,6 +52,34 @@ def test_the_last_thirty_lines_of_a_log_tell_the_same_cause() -> None:
         if root not in log.roots and root != root_of(diagnose(BytesIO(log.content), log.context)):
             differs.add(f"{log.name}: {root}")
     assert differs == set()
+
+
+def test_a_log_behind_more_words_than_a_language_has_is_judged_like_the_log_itself(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(scan, "_MOST_WORDS", 200)
+    chooser = random.Random(1)
+    before = "".join("".join(chooser.choices("bdfgjkqvxz", k=8)) + " x\n" for _ in range(300)).encode()
+    wrong = [
+        log.name
+        for log in (*LOGS[::9], *SHOWN[::9])
+        if faults(log, diagnose(BytesIO(before + log.content), log.context))
+    ]
+    assert set(wrong) <= KNOWN_MISSES
+
+
+@pytest.mark.parametrize("end", [b"\n", b" "], ids=["of its own", "in the same line"])
+def test_a_log_behind_an_endless_line_is_judged_like_the_log_itself(
+    end: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # The words and rules of what says nothing are given up within the line.
+    monkeypatch.setattr(scan, "_ENDLESS", 10_000)
+    monkeypatch.setattr(scan, "_WIDE_VAIN_TRIES", 5)
+    before = padding(2 * scan._ENDLESS).replace(b"\n", b" ") + end
+    for log in LOGS[::60]:
+        content = log.content if end == b"\n" else log.content.replace(b"\n", end)
+        roots = (*log.roots, root_of(diagnose(BytesIO(content), log.context)))
+        assert root_of(diagnose(BytesIO(before + content), log.context)) in roots, log.name
 
 
 def test_any_chain_of_programs_that_hand_a_log_on_keeps_its_cause() -> None:
