@@ -180,6 +180,8 @@ ACTS: tuple[tuple[str, _Act], ...] = (
     (rf"take (?:Python .*, or )?TensorFlow {_V}", _this_release),
     (rf"take Python {_V}", lambda p, h, m: (on_python(p, m[1]), with_python(h, m[1]))),
     (r"(?:use|or|ask for) the CPU", lambda p, h, m: (on_cpu(p), h)),
+    (r"drop `smoke\.require-gpus`", lambda p, h, m: (change(p, smoke={"require-gpus": 0}), h)),
+    (r"drop `smoke\.require-gpus`, or `(.+?)`", lambda p, h, m: (_without(p, m[1]), h)),
     (r"or drop `(.+?)`", lambda p, h, m: (_without(p, m[1]), h)),
     (r"`tensorflow\.accelerator = \"auto\"`", lambda p, h, m: (change(p, tensorflow={"accelerator": "auto"}), h)),
     (r"`smoke\.gpu = \"later\"`", lambda p, h, m: (_later(p), h)),
