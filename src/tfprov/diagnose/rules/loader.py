@@ -121,7 +121,7 @@ RULES: tuple[Rule, ...] = (
             "load the qt platform plugin",
             "library not found",
         ),
-        pattern=r"OSError: (?P<library__called>sndfile) library not found|(?:Could not load the|no) Qt platform plugin|(?:(?:Import|OS)Error\S*:? ?|error while loading shared libraries: |cannot load library '[^']+': )(?P<library>(?!libcu|libnv|libhdf5|libnccl|libamd|libroc|libhip|libr?ccl|libMIOpen|libpython|libtensorflow)lib[\w+.-]+\.so[.\d]*): cannot open shared object file|Error loading shared library (?P<library__musl>(?!ld-)\S+):",
+        pattern=r"OSError: (?P<library__called>sndfile) library not found|(?:Could not load the|no) Qt platform plugin|(?:^|(?:Import|OS)Error\S*:? ?|error while loading shared libraries: |cannot load library '[^']+': )(?P<library>(?!libcu|libnv|libhdf5|libnccl|libamd|libroc|libhip|libr?ccl|libMIOpen|libpython|libtensorflow)lib[\w+.-]+\.so[.\d]*): cannot open shared object file|Error loading shared library (?P<library__musl>(?!ld-)\S+):",
         examples=(
             "ImportError: libGL.so.1: cannot open shared object file: No such file or directory",
             "python3: error while loading shared libraries: libcrypt.so.1: cannot open shared object file: No such file or directory",
