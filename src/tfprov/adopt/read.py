@@ -170,12 +170,15 @@ def _wrong_with(path: Path, target: Path, settings: dict[str, str]) -> str:
     """Why an interpreter cannot start; empty when nothing is seen that speaks against it."""
     if not os.path.lexists(path):
         return "there is none in the environment"
-    if not target.exists():
-        return f"it leads to `{target}`, which is gone"
+    try:
+        target.stat()
+    except OSError as error:
+        why = "where this user may not go" if isinstance(error, PermissionError) else "which is gone"
+        return f"it leads to `{target}`, {why}"
     if not os.access(target, os.X_OK):
         return f"`{target}` is not a program"
     home = settings.get("home", "")
-    if home and not Path(home).is_dir():
+    if home and not os.path.isdir(home):  # noqa: PTH112 - False, too, where this user may not look
         return f"it was made from a Python in `{home}`, which is gone"
     made_for, here = processor_of(target), _SAME.get(platform.machine().lower(), platform.machine().lower())
     if made_for and made_for != here:

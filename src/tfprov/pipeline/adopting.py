@@ -320,10 +320,10 @@ def place_of_profile(asking: Asking, found: ForeignEnvironment) -> Path:
 
 
 def refuse_existing(path: Path) -> None:
-    """Make sure that nothing is in the way of a file.
+    """Make sure that nothing is in the way of a file, and that it can be made.
 
     Raises:
-        TfprovError: `path-not-ours`.
+        TfprovError: `path-not-ours`; `permission-denied`.
     """
     if os.path.lexists(path):
         raise TfprovError(
@@ -333,6 +333,13 @@ def refuse_existing(path: Path) -> None:
         )
     if not path.parent.is_dir():
         raise TfprovError("usage", f"there is no folder `{path.parent}`")
+    if not writable(path.parent):
+        raise TfprovError(
+            "permission-denied",
+            f"`{path}` cannot be made",
+            evidence=(f"nothing can be made in `{path.parent}`",),
+            hint="name a profile in a folder of yours with `--output`",
+        )
 
 
 def settle(subject: AdoptionSubject, emit: Emit) -> Settled:

@@ -74,6 +74,20 @@ class TestMakers:
     def test_it_may_be_named_by_its_python(self, made: Path) -> None:
         assert read(made / "bin" / "python").root == made
 
+    def test_its_interpreter_may_lie_where_this_user_may_not_go(
+        self, made: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        target = (made / "bin" / "python").resolve()
+        stat = Path.stat
+
+        def refuse(path: Path, *, follow_symlinks: bool = True) -> os.stat_result:
+            if path == target:
+                raise PermissionError(13, "Permission denied", str(path))
+            return stat(path, follow_symlinks=follow_symlinks)
+
+        monkeypatch.setattr(Path, "stat", refuse)
+        assert read(made).python.why == f"it leads to `{target}`, where this user may not go"
+
     def test_one_of_tfprov_is_refused(self, made: Path) -> None:
         (made / "tfprov.json").write_text("{}")
         with pytest.raises(TfprovError, match="an environment of tfprov already"):
