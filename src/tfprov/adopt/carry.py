@@ -10,6 +10,8 @@ import contextlib
 import os
 import re
 import stat
+import zipfile
+import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,7 +20,7 @@ from packaging.utils import canonicalize_name
 
 from tfprov.adopt.metadata import LEFTOVER, recorded
 from tfprov.adopt.records import Beside, ForeignEnvironment
-from tfprov.contents import content_of
+from tfprov.contents import content_of, regular
 from tfprov.distributions import kind_of
 from tfprov.envs.layout import executables_in
 
@@ -48,7 +50,7 @@ class Carried:
     Attributes:
         project: of the wheel, normalised.
         files: content by path in the wheel, without its metadata; empty when nothing is carried over.
-        paths: what that is, as `Found.beside` names it.
+        paths: what that is, as `ForeignEnvironment.beside` names it.
         left: why something else is not, by its path there.
     """
 
@@ -74,6 +76,16 @@ class Carried:
         described = f"Metadata-Version: 2.1\nName: {self.project}\nVersion: {_VERSION}\nSummary: {about}\n"
         built = "Wheel-Version: 1.0\nGenerator: tfprov\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
         return {f"{self.info}/METADATA": described.encode(), f"{self.info}/WHEEL": built.encode()}
+
+
+def wrote(wheel: Path, own: Carried) -> bool:
+    """Whether a file is such a wheel, which a run that was ended may have left; not whether it has the same files."""
+    name = f"{own.info}/WHEEL"
+    try:
+        with regular(wheel) as stream, zipfile.ZipFile(stream) as archive:
+            return archive.read(name) == own.metadata[name]
+    except (OSError, EOFError, KeyError, RuntimeError, ValueError, zipfile.BadZipFile, zlib.error):
+        return False
 
 
 class _LeftError(Exception):

@@ -14,7 +14,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from tfprov.adopt.asked import asked
-from tfprov.adopt.carry import Carried, carried
+from tfprov.adopt.carry import Carried, carried, wrote
 from tfprov.adopt.find import environments_below
 from tfprov.adopt.judge import findings, tensorflow_of
 from tfprov.adopt.read import index_of, read, root_of, runs_this
@@ -227,12 +227,11 @@ def own_files(subject: AdoptionSubject) -> Iterator[None]:
     if not own.files:
         yield
         return
-    content = packed({**own.files, **own.metadata}, own.info)
-    with contextlib.suppress(OSError):
-        if not adopted(subject.profile, subject.found.root) and content_of(wheel) != content:
+    # What a profile asks for already is as its user looked at it.
+    if not (adopted(subject.profile, subject.found.root) and wheel.is_file()):
+        if not wrote(wheel, own):
             refuse_existing(wheel)
-    if not os.path.lexists(wheel):
-        write_atomic(wheel, content)
+        write_atomic(wheel, packed({**own.files, **own.metadata}, own.info))
     try:
         yield
     finally:

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from tfprov.adopt.carry import Carried, carried
+from tfprov.adopt.carry import Carried, carried, wrote
 from tfprov.adopt.read import read
+from tfprov.bundle.repack import packed
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="the environments of these tests are laid out as on POSIX")
 
@@ -172,3 +173,20 @@ def test_other_commands_stay(venv: Venv, content: str | bytes, why: str) -> None
     found = venv.carried()
     assert found.files == {}
     assert found.left["bin/tool"].startswith(why.format(**told))
+
+
+def test_a_wheel_that_an_earlier_run_left_is_known_for_what_it_is(venv: Venv, tmp_path: Path) -> None:
+    venv.file("mine.py", "MINE = 1\n")
+    own = venv.carried()
+    wheel = tmp_path / own.wheel
+    assert not wrote(wheel, own)
+    wheel.write_bytes(packed({"mine.py": b"other", **own.metadata}, own.info))
+    assert wrote(wheel, own)
+    for content in (
+        b"",
+        b"PK",
+        wheel.read_bytes()[:-30],
+        packed({f"{own.info}/WHEEL": b"Generator: other\n"}, own.info),
+    ):
+        wheel.write_bytes(content)
+        assert not wrote(wheel, own)
