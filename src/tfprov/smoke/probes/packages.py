@@ -7,6 +7,7 @@ import gc
 import importlib
 import os
 import re
+import sys
 
 from tfprov_probe import ENVIRONMENT, Failed, Skipped, load
 
@@ -24,6 +25,8 @@ _BYCATCH = {
     "tools",
     "benchmarks",
 }
+# Modules that connect to the display when they are imported. Tried on Linux without one: each raises then.
+_OF_A_DISPLAY = {"mouseinfo", "pyautogui", "pynput", "pystray"}
 _NO_WINDOWS = {
     "MPLBACKEND": "Agg",
     "QT_QPA_PLATFORM": "offscreen",
@@ -61,6 +64,8 @@ def imports(one, every, skipped, may_lack):
             raise Skipped("left out by `smoke.skip-imports`")
         listed = any(True for _ in one.files())
         raise Skipped("it has no module to import" if listed else "nothing says which modules it has: no RECORD")
+    if not has_display() and _OF_A_DISPLAY.intersection(modules):
+        raise Skipped("it connects to a display when it is imported, and there is none here")
     own = os.getpid()
     for name in modules:
         importlib.import_module(name)
@@ -71,6 +76,11 @@ def imports(one, every, skipped, may_lack):
     started = [start(name, target, own_modules) for name, target in commands_of(one) if plain(name) not in skipped]
     commands = "; commands: {}".format(", ".join(started)) if started else ""
     return "{} {}: {}{}".format(one.name, one.version, ", ".join(modules), commands)
+
+
+def has_display():
+    """Whether a program that is started here could open a window."""
+    return not sys.platform.startswith("linux") or bool({"DISPLAY", "WAYLAND_DISPLAY"}.intersection(os.environ))
 
 
 def start(name, target, own_modules):
