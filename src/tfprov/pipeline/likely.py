@@ -26,7 +26,7 @@ from tfprov.lock.renew import Released
 from tfprov.plan.companions import newer_than_known
 from tfprov.plan.records import Listing
 from tfprov.plan.versions import published
-from tfprov.smoke.cures import LikelyBound
+from tfprov.smoke.cures import GENCODE, LikelyBound
 from tfprov.smoke.records import Leg
 
 _FRAME = re.compile(r'File "[^"]*[/\\](?:site|dist)-packages[/\\](?P<path>[^"]+)"')
@@ -134,9 +134,17 @@ class Installed:
         )
 
     def held_back_by(self, name: str) -> str | None:
-        """A distribution that asks for no newer version than there is of another one; None where nothing does."""
+        """A distribution that asks for no newer version than there is of another one; None where nothing does.
+
+        Where the versions of a project are not known, a bound from above counts as one that holds.
+        """
+        rows, here = published(name), _number(self.distributions[name].version)
         for one, asked in self.bounds_on(name):
-            if any(clause.operator in ("<", "<=", "==", "~=", "===") for clause in asked.specifier):
+            if rows:
+                held = any(row.version > here and not asked.specifier.contains(row.version) for row in rows)
+            else:
+                held = any(clause.operator in ("<", "<=", "==", "~=", "===") for clause in asked.specifier)
+            if held:
                 return one.name
         return None
 
@@ -176,17 +184,25 @@ def _of_python(leg: Leg, installed: Installed) -> Iterator[LikelyBound]:
 
 
 def _of_metadata(leg: Leg, installed: Installed) -> Iterator[LikelyBound]:
-    blamed = _blamed(leg, installed)
-    frames = [one for one in _in_traceback(leg, installed) if blamed is None or one.name != blamed.name]
-    asker = frames[-1] if frames else installed.distributions.get(_asked(leg))
+    generated = GENCODE.search(leg.evidence)
+    if generated is not None:
+        blamed = installed.distributions.get("protobuf")
+        asker = installed.owner(generated["path"].replace("/", "."))
+    else:
+        blamed = _blamed(leg, installed)
+        frames = [one for one in _in_traceback(leg, installed) if blamed is None or one.name != blamed.name]
+        asker = frames[-1] if frames else installed.distributions.get(_asked(leg))
     if blamed is None or asker is None or asker.name == blamed.name:
         return
     holder = installed.held_back_by(blamed.name)
-    if holder is not None and holder != asker.name:
+    if generated is not None or holder not in (None, asker.name):
         # It is not as new as it could be: what asks for more of it is too new.
-        why = f"`{holder}` holds `{blamed.name}` at {blamed.version}"
-        older = (*_as_of(asker, holder, installed), *reversed([*_older(asker, installed)]))
+        why = f"it asks for more than `{blamed.name}` {blamed.version}"
+        why += f", at which `{holder}` holds that" if holder else ""
+        older = (*(_as_of(asker, holder, installed) if holder else ()), *reversed([*_older(asker, installed)]))
         yield from (LikelyBound(requirement=each, why=why) for each in older)
+    if generated is not None:
+        return
     why = f"`{asker.name}` {asker.version} does not find in `{blamed.name}` {blamed.version} what it asks for"
     older = (*_as_of(blamed, asker.name, installed), *_older(blamed, installed))
     yield from (LikelyBound(requirement=each, why=why) for each in older)

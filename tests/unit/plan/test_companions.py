@@ -194,3 +194,11 @@ def test_cuda_13_of_torch_and_of_jax_does_not_go_beside_that_of_tensorflow() -> 
     (row,) = breaks_in({**ours, "jax": "0.12.0", "jax-cuda13-plugin": "0.12.0", "nvidia-cudnn-cu13": "9.28.1.4"})
     assert row.instead == "jax[cuda12]"
     assert str(row).startswith("`jax-cuda13-plugin` does not go beside `nvidia-cudnn-cu12`: ")
+
+
+@pytest.mark.parametrize(
+    ("protobuf", "needed"), [("4.25.9", 1), ("5.29.6", 1), ("6.31.0", 1), ("6.31.1", 0), ("7.36.2", 0)]
+)
+def test_messages_of_tensorflow_metadata_need_the_protobuf_that_generated_them(protobuf: str, needed: int) -> None:
+    rows = breaks_in({"tensorflow-metadata": "1.21.0", "protobuf": protobuf})
+    assert [row.requires for row in rows] == ["tensorflow-metadata<1.18"] * needed

@@ -123,3 +123,13 @@ def test_the_ladder_lets_every_failure_through_that_a_cure_answers() -> None:
     for code in HELP:
         if may_help(verdict(code)):
             assert Rung.REPAIR in HELP[code], code
+
+
+def test_what_a_newer_protobuf_generated_asks_for_that_one() -> None:
+    said = (
+        "VersionError: Versions when loading a/b.proto: gencode 6.31.1 runtime 5.29.6. Runtime version cannot be older"
+    )
+    found = verdict("protobuf-mismatch", "package a", evidence=said, protobuf="5.29.6")
+    assert KNOWN["pin"](proof(found)).constraint == "protobuf>=6.31.1"
+    with pytest.raises(InapplicableError):
+        KNOWN["another pin"](proof(found, tried=["protobuf>=6.31.1"]))
