@@ -74,6 +74,11 @@ This page is made by `python tools/companions.py page` from what `tools/companio
 ([how to add a row](extending.md#a-known-break)). The newest release of each minor version was taken, and of the companion the newest
 that the resolver found to fit.
 
+What needs no row: `wrapt`, `absl-py` and `typing-extensions`. TensorFlow's own metadata bind them where it breaks (`wrapt<1.15` in 2.12,
+2.14 and 2.15, `typing-extensions<4.6` in 2.12.1 and 2.13); the cells of 2.19 and 2.20 were run with wrapt 2.5.2, absl-py 2.5.1
+and typing-extensions 4.16.0. With CUDA, not run for want of a GPU but locked: `torch` is bound below 2.11 and `jax[cuda13]` refused,
+since their cuDNN and NCCL for CUDA 13 are the same files as those for CUDA 12 that TensorFlow needs; `jax[cuda12]` shares them.
+
 """
 
 
@@ -178,7 +183,8 @@ def _telling(lines: Iterable[str]) -> Iterator[str]:
     every = [line.strip() for block in lines for line in block.splitlines()]
     raised = [line for line in every if re.match(r"[\w.]*(Error|Exception|Interrupt)\b", line)]
     because = [line for line in every if "ecause " in line]
-    for line in raised[-1:] or because[:1] or every[:1]:
+    rows = [line for line in every if re.match(r"`[\w.-]+` (needs|is left out|does not go) ", line)]
+    for line in raised[-1:] or rows or because[:1] or every[:1]:
         yield re.sub(r"(\S+://|/)\S*/", "", line)[:300]
 
 
