@@ -118,7 +118,7 @@ def to_apply(rows: Sequence[Break]) -> tuple[Break, ...]:
 
 
 def sparing(rows: Sequence[Break], asked: Collection[str]) -> tuple[Break, ...]:
-    """Rows of which none leaves out what alone is asked for by name, but the one beside it, which brings the same modules.
+    """Rows of which none leaves out what alone is asked for by name, but the one beside it with the same modules.
 
     Args:
         rows: of known breaks.

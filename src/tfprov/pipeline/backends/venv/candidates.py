@@ -8,7 +8,7 @@ release. Where none of them resolves, smaller questions are asked, so that a hin
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 
@@ -67,6 +67,10 @@ _BRING_CUDA = ("torch", "jax", "cupy", "onnxruntime-gpu", "xgboost", "lightgbm",
 _CUDA_TOOLS = frozenset({"triton", "cuda-bindings", "cuda-toolkit"})
 
 
+class SameFilesError(TfprovError):
+    """The profile asks for two packages that bring the same files; it says itself which one to ask for."""
+
+
 def choose(context: Context, machine: Machine) -> Choice:
     """See `Backend.choose`. Where a lock has to be made, the other packages of the profile take part in the choice.
 
@@ -88,7 +92,7 @@ def choose(context: Context, machine: Machine) -> Choice:
             return Choice(plan=_with_origins(context, machine, plan, (plan.decision.tensorflow.package, *names)))
         best = _unbroken(context, machine, profile, plan.candidates)
     except TfprovError as error:
-        if may_differ(error) and can_resolve(machine):
+        if may_differ(error) and can_resolve(machine) and not isinstance(error, SameFilesError):
             add_tried_hint(context, machine, profile, error)
         raise
     for name, version, extra in sorted(machine.missing_extras):
