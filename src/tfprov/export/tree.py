@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import struct
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -159,8 +159,3 @@ def _timeless(file: Path, source: Path) -> bytes | None:
     if (moment, size) != (int(status.st_mtime) & 0xFFFFFFFF, status.st_size & 0xFFFFFFFF):
         return None
     return content[:8] + struct.pack("<I", MOMENT) + content[12:_PYC_HEADER] + content[_PYC_HEADER:]
-
-
-def content_size(tree: Iterable[TreeMember]) -> int:
-    """Bytes of all files."""
-    return sum(len(one.data) if one.source is None else one.source.stat().st_size for one in tree)
