@@ -19,6 +19,8 @@ def default_index() -> str:
     Raises:
         TfprovError: `internal` when the layout of that pip is different.
     """
+    # The whole first: an environment may be made beside this, and two threads that import it from both ends deadlock.
+    import virtualenv  # noqa: F401
     from virtualenv.seed.wheels.embed import BUNDLE_SUPPORT, get_embed_wheel
 
     try:

@@ -68,7 +68,7 @@ def bundle(
             return
         if target is None:
             raise TfprovError("usage", "say where to with `--output`", hint="such as `-o train.tar`, or `-o train/`")
-        place = Path.cwd() / target
+        place = Path(os.path.abspath(target))  # noqa: PTH100 - `resolve` would follow a link in its place
         if merge:
             with output.progress() as emit:
                 whole = bundle_source.merge(merge, place, cwd=Path.cwd(), environ=os.environ, emit=emit)

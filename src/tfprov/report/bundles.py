@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tfprov.redact import redact
-from tfprov.words import count, size
+from tfprov.words import count, quoted, size
 
 if TYPE_CHECKING:
     from tfprov.bundle.opened import Bundle
@@ -23,16 +24,17 @@ def made(found: Bundled) -> str:
         *_content(manifest, found.id),
         _line("bytes", f"{size(found.bytes_fetched)} fetched for it"),
     ]
+    named = quoted(found.path.name if found.path.parent == Path.cwd() else str(found.path))
     if manifest.base:
         left = len(manifest.files) - len(here)
         lines.append(_line("delta", f"{count(left, 'file')} left out: the bundle {manifest.base[:12]} has them"))
-        lines.append(_line("use", f"tfprov up --bundle {found.path.name} --bundle OLD"))
+        lines.append(_line("use", f"tfprov up --bundle {named} --bundle OLD"))
     elif found.path.name.endswith(".tar"):
-        lines.append(_line("use", f"tfprov up --bundle {found.path.name}"))
-        lines.append(_line("", f"without tfprov: tar -xf {found.path.name} && {manifest.name}-bundle/bootstrap up"))
+        lines.append(_line("use", f"tfprov up --bundle {named}"))
+        lines.append(_line("", f"without tfprov: tar -xf {named} && {manifest.name}-bundle/bootstrap up"))
     else:
-        lines.append(_line("use", f"tfprov up --bundle {found.path.name}"))
-        lines.append(_line("", f"without tfprov: {found.path.name}/bootstrap up"))
+        lines.append(_line("use", f"tfprov up --bundle {named}"))
+        lines.append(_line("", f"without tfprov: {named}/bootstrap up"))
     return redact("\n".join(lines))
 
 
