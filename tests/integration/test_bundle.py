@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import shutil
 import signal
 import subprocess
@@ -392,6 +393,17 @@ def test_the_profile_of_the_folder_is_bundled_when_none_is_named(tmp_path: Path)
     site.profile.rename(site.root / "tfprov.toml")
     assert bundle(site, "-o", "made")["name"] == "train"
     assert failed(site, "bundle", "cpu", "--check", "made")["code"] == "usage"
+
+
+def test_the_command_that_is_printed_works_from_there(tmp_path: Path) -> None:
+    site = Site.make(tmp_path)
+    site.offer(sham_wheel(site.root / "built", OLDER))
+    site.write()
+    (tmp_path / "to be sent").mkdir()
+    told = site.run("bundle", "train.toml", "-o", "../to be sent/train.tar").stdout
+    [line] = [line for line in told.splitlines() if line.startswith("  use ")]
+    program, *words = shlex.split(line.removeprefix("  use "))
+    assert (program, up(site, *words[1:])["ok"]) == ("tfprov", True)
 
 
 def test_the_platforms_of_the_lock_are_served_without_being_named(tmp_path: Path) -> None:
