@@ -57,6 +57,22 @@ def test_an_altered_file_that_keeps_its_size_and_time_is_found_and_repaired(site
     assert findings(site) == (0, [])
 
 
+def test_many_findings_are_told_once_and_by_the_name_of_the_environment(tmp_path: Path) -> None:
+    site = Site.make(tmp_path)
+    site.offer(sham_wheel(site.root / "built", RELEASE))
+    site.write()
+    site.profile.rename(site.root / "tfprov.toml")
+    assert site.run("up").returncode == 0
+    for number in range(20):
+        (installed(site, "tensorflow") / f"foreign{number:02}.py").write_text("")
+    done = site.run("doctor")
+    assert done.returncode == 16
+    failure = done.stderr[done.stderr.index("error[") :]
+    assert failure.startswith("error[foreign-file]: `train` is not as it should be: ")
+    assert failure.count("tensorflow/foreign") == 6
+    assert "\n            and 14 more\n" in failure
+
+
 def test_a_package_that_somebody_removed_or_added_is_drift(site: Site) -> None:
     for path in installed(site, "helper.py").parent.glob("helper*"):
         path.unlink() if path.is_file() else [inner.unlink() for inner in path.iterdir()] + [path.rmdir()]

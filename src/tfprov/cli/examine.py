@@ -143,6 +143,7 @@ def doctor(
         from tfprov.errors import TfprovError
         from tfprov.pipeline.doctor import as_error, examine, examine_foreign
         from tfprov.pipeline.doctor import repair as put_right
+        from tfprov.pipeline.environments import find
         from tfprov.report import documents, text
 
         if profile is not None and python is not None:
@@ -159,7 +160,8 @@ def doctor(
             if fix and profile is not None and any(one.kind == "damage" for one in found):
                 put_right(profile, cwd=Path.cwd(), environ=os.environ, emit=emit)
                 found = examine(profile, cwd=Path.cwd(), environ=os.environ, emit=emit)
-        failure = as_error(found, str(profile or python))
+        name = str(python) if profile is None else profile
+        failure = as_error(found, name or find("", cwd=Path.cwd(), environ=os.environ).owner.name)
         if failure is None:
             output.result(text.findings(found), documents.findings(found))
             return

@@ -33,7 +33,8 @@ from tfprov.pipeline.standing import standing
 from tfprov.pipeline.up import up
 from tfprov.words import quoted
 
-# What virtualenv seeds and no lock names.
+_NAMED = 6
+"""How many findings the failure names; the findings themselves are a document of their own."""
 
 
 def examine(name: str, *, cwd: Path, environ: Mapping[str, str], emit: Emit) -> tuple[Defect, ...]:
@@ -110,10 +111,13 @@ def as_error(findings: tuple[Defect, ...], name: str) -> TfprovError | None:
     if not wrong:
         return None
     first = wrong[0]
+    evidence = [f"{one.code}: `{one.path}`: {one.found}, expected {one.expected}" for one in wrong[:_NAMED]]
+    if len(wrong) > _NAMED:
+        evidence.append(f"and {len(wrong) - _NAMED} more")
     return TfprovError(
         first.code,
         f"`{name}` is not as it should be: {CODES[first.code].meaning}",
-        evidence=tuple(f"{one.code}: `{one.path}`: {one.found}, expected {one.expected}" for one in wrong),
+        evidence=tuple(evidence),
         hint=first.fix,
     )
 
