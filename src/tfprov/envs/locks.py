@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tfprov.errors import TfprovError
-from tfprov.locks import NO_LOCKS
 
 if TYPE_CHECKING:
     import filelock
@@ -52,7 +51,10 @@ def held(path: Path, *, name: str, timeout: float) -> Iterator[None]:
 
 
 def _acquired(path: Path, *, name: str, timeout: float) -> filelock.BaseFileLock:
+    # To see that nothing is to do needs no lock.
     from filelock import FileLock, SoftFileLock, Timeout
+
+    from tfprov.locks import NO_LOCKS
 
     lock = FileLock(path, fallback_to_soft=False)
     try:
