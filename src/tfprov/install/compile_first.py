@@ -33,6 +33,9 @@ _IMPORT = re.compile(
     re.MULTILINE,
 )
 _POLL_SECONDS = 0.02
+# What lands is not proved yet, and must not fill the memory. Nothing that TensorFlow 2.21 imports exceeds 0.7 MB.
+_BIGGEST = 2 * 1024 * 1024
+_MOST = 256 * 1024 * 1024
 _NAME = re.compile(rb"(\w+)(?:[ \t]+as[ \t]+\w+)?")
 _COMMENT = re.compile(rb"#[^\n]*")
 # Python 3.7 put a word in here, which says whether a time or a hash follows (PEP 552).
@@ -46,6 +49,7 @@ class Modules:
         self.places = {}
         self._landed = landed
         self._begun = b""
+        self._room = _MOST
 
     def look(self):
         """Names of the modules that landed since the last look, or landed again elsewhere."""
@@ -65,13 +69,17 @@ class Modules:
         return found
 
     def source(self, name):
-        """Path and source of a module; None when it is not here."""
+        """Path and source of a module; None when it is not here, or too big."""
         if name not in self.places:
             return None
         root, path = self.places[name]
         try:
             with open(root + "/" + path, "rb") as stream:
-                return path, stream.read()
+                size = os.fstat(stream.fileno()).st_size
+                if size > min(_BIGGEST, self._room):
+                    return None
+                self._room -= size
+                return path, stream.read(size)
         except OSError:
             # A folder has another name when all of its wheel is here; that is told, too.
             return None

@@ -149,6 +149,17 @@ def test_a_source_that_breaks_the_compiler_costs_its_own_bytecode_alone(tmp_path
     assert [path for path, _, _ in found] == ["tensorflow/__init__.py", "good.py"]
 
 
+def test_what_is_too_big_is_not_even_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(compile_first, "_BIGGEST", 1000)
+    monkeypatch.setattr(compile_first, "_MOST", 2500)
+    texts = {"big": "#" * 1001, "one": "#" * 1000, "two": "#" * 1000, "more": "#" * 1000, "little": "#" * 100}
+    texts["tensorflow"] = "".join(f"import {name}\n" for name in texts)
+    for name, text in texts.items():
+        (tmp_path / f"{name}.py").write_text(text)
+    found = compiled(tmp_path / "landed", [(tmp_path, [f"{name}.py" for name in texts])], tmp_path)
+    assert [path for path, _, _ in found] == ["tensorflow.py", "one.py", "two.py", "little.py"]
+
+
 def test_the_bytecode_that_it_tells_of_is_there_when_the_install_ends(
     environment: Path, tree: Path, tmp_path: Path
 ) -> None:
