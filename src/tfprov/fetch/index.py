@@ -151,7 +151,7 @@ def offerings(
         ThreadPoolExecutor(max_workers=network.connections, thread_name_prefix="index") as pool,
     ):
         ways = Ways(network=network, emit=emit, clients=clients, deadline=deadline)
-        has = dict(zip(pairs, pool.map(lambda pair: _project(pair[1], pair[0], ways) is not None, pairs), strict=True))
+        has = dict(zip(pairs, pool.map(lambda pair: _has(pair[1], pair[0], ways), pairs), strict=True))
     found = ((project, tuple(index for index in indexes if has[project, index])) for project in projects)
     return tuple(Offering(project=project, indexes=there) for project, there in found if there)
 
@@ -201,13 +201,25 @@ def _project(index_url: str, name: str, ways: Ways) -> list[Link] | None:
         if page.is_file():
             return parse_html(content_of(page).decode("utf-8", "replace"), page.as_uri())
         return _links_in(folder) if folder.is_dir() else None
-    network = ways.network
-    own, *mirrors = (
+    own, *mirrors = _pages(index_url, name, ways.network)
+    return ways.read(own, partial(_read_page, network=ways.network), elsewhere=mirrors)
+
+
+def _has(index_url: str, name: str, ways: Ways) -> bool:
+    """Whether an index has a project; the pages of the big ones have megabytes and are not read for that."""
+    if local_path(index_url) is not None:
+        return _project(index_url, name, ways) is not None
+    own, *mirrors = _pages(index_url, name, ways.network)
+    return ways.read(own, partial(_has_page, network=ways.network), elsewhere=mirrors)
+
+
+def _pages(index_url: str, name: str, network: Network) -> list[str]:
+    """The page of a project on an index, and on mirrors of it."""
+    return [
         f"{url.rstrip('/')}/{name}/"
         for url in (index_url, *(network.mirrors if index_url == network.simple_url else ()))
         if local_path(url) is None
-    )
-    return ways.read(own, partial(_read_page, network=network), elsewhere=mirrors)
+    ]
 
 
 def _read_place(place: str, ways: Ways) -> list[Link]:
@@ -220,6 +232,17 @@ def _read_place(place: str, ways: Ways) -> list[Link]:
         return parse_html(content_of(path).decode("utf-8", "replace"), path.as_uri())
     # A folder that does not exist has no links, as with uv and pip.
     return _links_in(path) if path.is_dir() else []
+
+
+def _has_page(client: httpx.Client, url: str, network: Network) -> bool:
+    headers = {"Accept": ACCEPT}
+    with response_to(client, without_userinfo(url), method="HEAD", headers=headers, auth=network.auth(url)) as response:
+        if response.status_code in (404, 410):
+            return False
+        if response.status_code == 200:
+            return True
+    # Some servers do not know HEAD; what is wrong with others the page tells.
+    return _read_page(client, url, network) is not None
 
 
 def _read_page(client: httpx.Client, url: str, network: Network) -> list[Link] | None:

@@ -6,6 +6,7 @@ import functools
 from collections.abc import Mapping
 from dataclasses import replace
 
+from packaging.specifiers import SpecifierSet
 from packaging.tags import Tag
 from packaging.utils import canonicalize_name, parse_wheel_filename
 from packaging.version import Version
@@ -87,11 +88,12 @@ class Machine:
             self._has_wheels[project] = any(tag.interpreter.startswith(("py3", "cp3")) for tag in tags)
         return self._has_wheels[project]
 
-    def with_newer_wheels(self, versions: Mapping[str, str]) -> frozenset[str]:
+    def with_newer_wheels(self, versions: Mapping[str, str], bounds: Mapping[str, SpecifierSet]) -> frozenset[str]:
         """The projects of which the index has a newer release as a wheel, for any Python; all when it cannot be asked.
 
         Args:
             versions: the one that is known of each project.
+            bounds: in which the newer release must lie, by project.
         """
         if not versions or (self.network.offline and self.network.index_url is None):
             return frozenset(versions)
@@ -103,7 +105,7 @@ class Machine:
             name
             for name, version in versions.items()
             if any(
-                newer > Version(version) and not newer.is_prerelease
+                newer > Version(version) and not newer.is_prerelease and bounds[name].contains(newer)
                 for file in files[canonicalize_name(name)]
                 if not file.yanked and (newer := _version(file.filename))
             )

@@ -4,6 +4,7 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING, cast
 
 import pytest
+from packaging.specifiers import SpecifierSet
 
 from tfprov.errors import TfprovError
 from tfprov.pipeline import machine as module
@@ -34,8 +35,10 @@ def test_a_newer_release_counts_that_is_whole_and_not_withdrawn(
     machine: Machine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module, "listing", lambda *_, **__: Listing(files=FILES, source=""))
-    assert machine.with_newer_wheels(dict.fromkeys(FILES, "1.0")) == {"newer"}
-    assert machine.with_newer_wheels({}) == frozenset()
+    versions, any_version = dict.fromkeys(FILES, "1.0"), dict.fromkeys(FILES, SpecifierSet())
+    assert machine.with_newer_wheels(versions, any_version) == {"newer"}
+    assert machine.with_newer_wheels(versions, {**any_version, "newer": SpecifierSet("<1.1")}) == frozenset()
+    assert machine.with_newer_wheels({}, {}) == frozenset()
 
 
 def test_what_the_index_does_not_answer_may_be_newer(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -43,4 +46,4 @@ def test_what_the_index_does_not_answer_may_be_newer(machine: Machine, monkeypat
         raise TfprovError("net-dns", "no answer")
 
     monkeypatch.setattr(module, "listing", fail)
-    assert machine.with_newer_wheels({"one": "1.0"}) == {"one"}
+    assert machine.with_newer_wheels({"one": "1.0"}, {}) == {"one"}

@@ -13,6 +13,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 
 from packaging.requirements import Requirement
+from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 from packaging.version import Version
 
@@ -171,7 +172,7 @@ def _unbroken(context: Context, machine: Machine, profile: Profile, candidates: 
         # What is the newest by itself does not depend on what else is bound.
         if old := {name: version for name, version in _old(profile, best).items() if name not in looked_up}:
             looked_up.update(old)
-            newest |= _newest(context, machine, profile, candidates, machine.with_newer_wheels(old))
+            newest |= _newest(context, machine, profile, candidates, machine.with_newer_wheels(old, _bounds(profile)))
         best = _without_lag(context, machine, profile, candidates, best, newest=newest)
         versions, python = dict(versions_in(best.document)), best.decision.python.version
         found = tuple(row for row in breaks_in(versions, python=python) if row not in applied)
@@ -266,6 +267,18 @@ def _old(profile: Profile, solution: Solution) -> dict[str, str]:
         for name, released in released_in(solution.document).items()
         if name in asked and released.at and now - released.at > _A_YEAR
     }
+
+
+def _bounds(profile: Profile) -> dict[str, SpecifierSet]:
+    """What the profile allows of each package, whatever the markers of its lines."""
+    found: dict[str, SpecifierSet] = {}
+    for text in profile.packages.requirements:
+        requirement = Requirement(text)
+        name = canonicalize_name(requirement.name)
+        found[name] = found.get(name, SpecifierSet()) & (
+            SpecifierSet() if requirement.marker else requirement.specifier
+        )
+    return found
 
 
 def _newest(
