@@ -4,6 +4,7 @@ import contextlib
 import io
 import json
 import os
+import tracemalloc
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from hypothesis import strategies as st
 from packaging.version import Version
 
 from tfprov.errors import TfprovError
+from tfprov.inventory import advisories
 from tfprov.inventory.advisories import Audit, audit
 
 INSTALLED = {"tensorflow-cpu": "2.20.0", "ml-dtypes": "0.5.1", "numpy": "2.1.0"}
@@ -174,6 +176,23 @@ def test_an_archive_with_any_byte_wrong_is_read_or_said(tmp_path: Path) -> None:
         (tmp_path / "all.zip").write_bytes(good[:at] + bytes([good[at] ^ 0xFF]) + good[at + 1 :])
         with contextlib.suppress(TfprovError):
             audit(INSTALLED, [tmp_path / "all.zip"])
+
+
+def test_an_advisory_without_end_is_not_read_to_its_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(advisories, "_LARGEST", 1 << 20)
+    with zipfile.ZipFile(tmp_path / "all.zip", "w", zipfile.ZIP_DEFLATED) as writing:
+        writing.writestr("a.json", bytes(64 << 20))
+    with (tmp_path / "a.json").open("wb") as stream:
+        stream.truncate(64 << 20)
+    for place in ("all.zip", "a.json"):
+        tracemalloc.start()
+        try:
+            with pytest.raises(TfprovError) as caught:
+                audit(INSTALLED, [tmp_path / place])
+            assert tracemalloc.get_traced_memory()[1] < 8 << 20
+        finally:
+            tracemalloc.stop()
+        assert caught.value.evidence[0].endswith("it has more than 1 MiB")
 
 
 def test_a_place_without_advisories_is_said(tmp_path: Path) -> None:
