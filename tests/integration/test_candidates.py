@@ -303,3 +303,24 @@ def test_no_change_is_proposed_after_which_something_is_known_to_break(site: Sit
     assert "instead of" not in refusal(site, status=10)["hint"]
     ask(site, "resampy==9")
     assert "`resampy==0.4.3` instead of `resampy==9`" in refusal(site, status=10)["hint"]
+
+
+def test_what_goes_in_no_version_is_refused_before_the_download_with_what_to_ask_for(
+    site: Site, tmp_path: Path
+) -> None:
+    wheels = tmp_path / "more"
+    site.offer(
+        build_wheel(wheels, "nvidia-cudnn-cu12", "9.1", files={"nvidia/cudnn/lib/libcudnn.so.9": "12"}),
+        build_wheel(wheels, "nvidia-cudnn-cu13", "9.1", files={"nvidia/cudnn/lib/libcudnn.so.9": "13"}),
+        build_wheel(wheels, "ours", "1.0", requires=["nvidia-cudnn-cu12"]),
+        build_wheel(wheels, "jax-cuda13-plugin", "0.9", requires=["nvidia-cudnn-cu13"]),
+        build_wheel(wheels, "torch", "2.10.0", requires=["nvidia-cudnn-cu12"]),
+        build_wheel(wheels, "torch", "2.11.0", requires=["nvidia-cudnn-cu13"]),
+    )
+    ask(site, "ours", "torch")
+    assert site.run("lock", "train.toml").returncode == 0
+    assert 'name = "torch"\nversion = "2.10.0"' in site.lock.read_text()
+    ask(site, "ours", "jax-cuda13-plugin")
+    error = refusal(site)
+    assert error["what"].startswith("`jax-cuda13-plugin` and `nvidia-cudnn-cu12` cannot be installed together: ")
+    assert error["hint"] == "ask for `jax[cuda12]`"
