@@ -324,3 +324,23 @@ def test_what_goes_in_no_version_is_refused_before_the_download_with_what_to_ask
     error = refusal(site)
     assert error["what"].startswith("`jax-cuda13-plugin` and `nvidia-cudnn-cu12` cannot be installed together: ")
     assert error["hint"] == "ask for `jax[cuda12]`"
+
+
+def test_who_wants_the_smaller_tensorflow_beside_one_that_asks_for_the_other_is_told_how_and_gets_it(
+    site: Site, tmp_path: Path
+) -> None:
+    site.offer(
+        sham_wheel(tmp_path / "more", RELEASE, package="tensorflow"),
+        build_wheel(
+            tmp_path / "more", "for-all", "1.0", requires=["tensorflow"], files={"for_all.py": "import tensorflow\n"}
+        ),
+    )
+    ask(site, "for-all", body='[tensorflow]\naccelerator = "cpu"')
+    done = site.run("lock", "train.toml")
+    advice = '`packages.exclude = ["tensorflow"]` keeps the smaller one'
+    assert f"it is taken instead of `tensorflow-cpu`; {advice}" in done.stderr
+    assert 'name = "tensorflow"\n' in site.lock.read_text()
+    site.profile.write_text(site.profile.read_text() + 'exclude = ["tensorflow"]\n')
+    site.up()
+    assert 'name = "tensorflow"\n' not in site.lock.read_text()
+    assert site.imported() == RELEASE

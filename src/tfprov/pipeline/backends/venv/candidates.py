@@ -28,6 +28,7 @@ from tfprov.pipeline.backends.venv.locking import (
     as_asked,
     asked_for,
     locked_choice,
+    taken_instead_of,
 )
 from tfprov.pipeline.backends.venv.resolving import ask_resolver
 from tfprov.pipeline.backends.venv.solving import (
@@ -314,8 +315,7 @@ def _decided(context: Context, plan: Plan, best: Solution) -> Plan:
     if taken == first:
         return plan
     if taken.tensorflow.package != first.tensorflow.package:
-        text = f"another package needs `tensorflow`: it is taken instead of `{first.tensorflow.package}`"
-        context.emit(Note(text=text))
+        context.emit(Note(text=taken_instead_of(first.tensorflow.package)))
     now, before = taken.tensorflow.version, first.tensorflow.version
     refused = plan.refused
     if now != before:

@@ -351,7 +351,7 @@ def _resolve_once(
     found = tensorflows_in(resolved)
     if len(found) > 1 and "tensorflow" in found:
         # Something asks for `tensorflow` by name. Both distributions own the same files, so the full one serves all.
-        context.emit(Note(text=f"another package needs `tensorflow`: it is taken instead of `{target.package}`"))
+        context.emit(Note(text=taken_instead_of(target.package)))
         target = dataclasses.replace(target, package="tensorflow")
         resolved = ask(target)
     found = tensorflows_in(resolved)
@@ -363,6 +363,14 @@ def _resolve_once(
             hint="only one of them may be asked for; look at what your requirements depend on",
         )
     return resolved, target
+
+
+def taken_instead_of(package: str) -> str:
+    """What to say where `tensorflow` is taken because another package asks for it by that name."""
+    text = f"another package needs `tensorflow`: it is taken instead of `{package}`"
+    if package == "tensorflow-cpu":
+        text += '; `packages.exclude = ["tensorflow"]` keeps the smaller one, which has the same modules'
+    return text
 
 
 def asked_for(requirements: Iterable[str]) -> frozenset[str]:
