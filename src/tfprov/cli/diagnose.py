@@ -113,7 +113,7 @@ def report(
         typer.Argument(
             metavar="[PROFILE]",
             autocompletion=completion.profiles,
-            help="Profile of the environment that the report is about.",
+            help="Profile of the environment that the report is about. Default: that of the folder, where it has one.",
         ),
     ] = None,
     to: Annotated[Path, typer.Option("--output", "-o", help="File to write: `.zip`, `.tar.gz` or `.tgz`.")] = Path(
@@ -130,9 +130,12 @@ def report(
     with failures(output):
         from tfprov.errors import TfprovError
         from tfprov.pipeline.support_report import check, gather, write
+        from tfprov.profile.source import nearest
         from tfprov.report import text
 
         check(to)
+        if profile is None and nearest(Path.cwd()) is not None:
+            profile = ""
         parts = gather(profile, logs=tuple(log or ()), cwd=Path.cwd(), environ=os.environ)
         if not as_json:
             print(output.typed(text.support_report(parts)), file=sys.stderr)

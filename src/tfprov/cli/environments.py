@@ -29,7 +29,9 @@ class _Run(TyperCommand):
         """Take a command line that begins with `--`, behind options of its own, for one without a profile."""
         own = [word for word in args[:1] if word == "--check"]
         rest = args[len(own) :]
-        return super().parse_args(ctx, [*own, "", *rest] if rest[:1] == ["--"] else args)
+        # Without anything it is the command that is missing, not the profile; unless the shell asks what may come.
+        without = rest[:1] == ["--"] or not (rest or ctx.resilient_parsing)
+        return super().parse_args(ctx, [*own, "", *rest] if without else args)
 
 
 @app.command(cls=_Run, context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False})

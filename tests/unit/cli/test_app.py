@@ -412,6 +412,8 @@ class TestExistingEnvironments:
         assert cli("run", "cpu", "python", "-c", "print(1)", "--json").out == "1\n"
         assert cli("run", "cpu", "--", "no-such-command").status == 2
         assert cli("run", "cpu", "--").status == 2
+        for words in (["run"], ["run", "--check"], ["run", "cpu"]):
+            assert cli(*words).err.startswith("error[usage]: Missing argument '-- COMMAND…'\n")
 
     def test_deleting_off_a_terminal_needs_a_yes(self, cli: Cli) -> None:
         environment = cli.environment()

@@ -138,6 +138,12 @@ class TestReport:
         assert texts["logs/1-build.log"] == "https://****@host-1/simple /home/USER/x C:\\Users\\USER\\y\n"
         assert json.loads(texts["facts.json"])["system"]
 
+    def test_without_a_profile_it_is_about_that_of_the_folder(self, call: Call, tmp_path: Path) -> None:
+        _profile(tmp_path).rename(tmp_path / "tfprov.toml")
+        given, named = (call("report", *words, "-o", "r.zip")[2] for words in ((), ("tfprov.toml",)))
+        assert given == named
+        assert "the profile" in given
+
     def test_nothing_is_written_before_somebody_has_seen_what_it_holds(self, call: Call, tmp_path: Path) -> None:
         status, _, err = call("report", "-o", "r.zip")
         assert status == 2
