@@ -132,6 +132,15 @@ def test_a_source_that_cannot_tell_what_it_needs_is_a_failed_build_as_well(site:
     assert "RuntimeError: no metadata today" in error["evidence"]  # type: ignore[operator]
 
 
+def test_a_source_that_wants_the_network_to_tell_what_it_needs_is_not_a_dead_index(site: Site) -> None:
+    offer(site, "greedy", "1.0", in_metadata="import socket; socket.getaddrinfo('weights.invalid', 443)")
+    ask(site, "greedy")
+    error = failure(site, 15, "lock", "train.toml")
+    assert error["code"] == "build-failed"
+    assert "`greedy==1.0` has no wheel that fits, and its source cannot tell what it needs" in str(error["what"])
+    assert "the build tried to use the network, which a build may not" in error["evidence"]  # type: ignore[operator]
+
+
 def test_a_build_has_neither_the_network_nor_variables_of_the_user(site: Site) -> None:
     if subprocess.run(["unshare", "--net", "--map-root-user", "true"], check=False).returncode:
         pytest.skip("this system cannot shut the network off")

@@ -16,7 +16,7 @@ from packaging.utils import canonicalize_name
 
 from tfprov import process
 from tfprov.distributions import kind_of
-from tfprov.errors import TfprovError
+from tfprov.errors import Group, TfprovError
 from tfprov.ladder.builds import build_failure, older_setuptools, source_failure
 from tfprov.ladder.classify import classify_text
 from tfprov.lock.allowed import only_allowed
@@ -42,6 +42,7 @@ _MISSING_EXTRA = re.compile(
 _FAILED_BUILD = re.compile(
     r"Failed to (?:download and )?build `(?P<what>[^`]+)`|Failed to resolve requirements from `(?:build-system|setup)"
 )
+_OF_BACKEND = "The build backend returned an error"
 _FAILED_GIT = re.compile(r"Git operation failed|git(?:\+|:)\S+.*Git executable not found", re.DOTALL)
 _WITH_ADDRESS = re.compile(r"^(?P<name>[\w.-]+)\s*(?:\[[^\]]*\])?\s*@\s*(?P<address>.+?)(?:\s+;.*)?$")
 _GIT_ADDRESS = re.compile(r"git\+(?P<address>[^\s`]+)")
@@ -283,7 +284,9 @@ def _failure(answer: Finished) -> TfprovError:
     error = classify_text("uv pip compile", said, answer.returncode, what="the requirements could not be resolved")
     if names := tuple(dict.fromkeys(canonicalize_name(name) for name in _NO_WHEEL.findall(said))):
         return NoWheelsError(names, error)
-    if error.code.name == "sdist-build-failed" and (failed := _FAILED_BUILD.search(said)):
+    # A source that wants the network while it says what it needs prints what a dead index prints.
+    is_build = error.code.name == "sdist-build-failed" or (error.code.group is Group.NETWORK and _OF_BACKEND in said)
+    if is_build and (failed := _FAILED_BUILD.search(said)):
         what = f"`{failed['what']}`" if failed["what"] else "a source distribution"
         return build_failure(f"{what} has no wheel that fits, and its source cannot tell what it needs", said)
     return error
