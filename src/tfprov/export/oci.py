@@ -124,9 +124,9 @@ def _read_base(layout: Path, architecture: str, blobs: Path) -> _Base:
     try:
         index = _json(layout / "index.json")
         chosen = _chosen(layout, index, architecture)
-        manifest = json_of(_content(layout, chosen))
-        config = json_of(_content(layout, manifest["config"]))
-        layers = manifest["layers"]
+        manifest = _mapping(json_of(_content(layout, chosen)))
+        config = _mapping(json_of(_content(layout, _mapping(manifest["config"]))))
+        layers = _layers(manifest)
         if config.get("architecture") != architecture:
             raise _refused(
                 layout, f"it is for `{config.get('architecture')}`, and this environment for `{architecture}`"
@@ -138,13 +138,20 @@ def _read_base(layout: Path, architecture: str, blobs: Path) -> _Base:
     return _Base(config=config, layers=layers)
 
 
+def _layers(manifest: Mapping[str, object]) -> list[Mapping[str, object]]:
+    found = manifest["layers"]
+    if not isinstance(found, list):
+        raise TypeError("`layers` is not a list")
+    return [_mapping(each) for each in found]
+
+
 def _chosen(layout: Path, index: Mapping[str, object], architecture: str) -> Mapping[str, object]:
     found = [_mapping(each) for each in _list(index.get("manifests"))]
     fitting = [one for one in found if _mapping(one.get("platform")).get("architecture", architecture) == architecture]
     if len(fitting) != 1:
         raise _refused(layout, f"it has {len(fitting)} images for `{architecture}`, and one is needed")
     if fitting[0].get("mediaType") == _INDEX:
-        return _chosen(layout, json_of(_content(layout, fitting[0])), architecture)
+        return _chosen(layout, _mapping(json_of(_content(layout, fitting[0]))), architecture)
     return fitting[0]
 
 
