@@ -6,8 +6,10 @@ import ast
 import configparser
 import contextlib
 from dataclasses import replace
+from pathlib import Path
 
 from tfprov import project_folder
+from tfprov.contents import content_of
 from tfprov.wants.basket import Basket
 from tfprov.wants.pyproject import read_lists, unknown
 from tfprov.wants.records import ProjectParts
@@ -38,6 +40,15 @@ def read_setup_cfg(text: str, basket: Basket, parts: ProjectParts) -> None:
             unknown(basket, f"{name}: options.extras_require", "extra", extra, known)
 
 
+def _read_beside(path: Path, basket: Basket, parts: ProjectParts) -> None:
+    try:
+        text = decoded(content_of(path))
+    except (OSError, ValueError) as error:
+        basket.problem(path.name, str(error))
+    else:
+        read_setup_cfg(text, basket.inside(replace(basket.origin, path=path)), parts)
+
+
 def read_setup_py(text: str, basket: Basket, parts: ProjectParts) -> None:
     """Put what a `setup.py` asks for into the basket, as far as it is written out; nothing of it is run."""
     name = basket.name
@@ -62,7 +73,7 @@ def read_setup_py(text: str, basket: Basket, parts: ProjectParts) -> None:
     given, asks_build = _arguments(call, known, basket, asks_begun=not has_name)
     beside = basket.origin.path.with_name("setup.cfg")
     if "install_requires" not in given and not asks_build and beside.is_file():
-        read_setup_cfg(decoded(beside.read_bytes()), basket.inside(replace(basket.origin, path=beside)), parts)
+        _read_beside(beside, basket, parts)
         return
     for key, (value, line) in given.items():
         where = f"{name}:{line}"

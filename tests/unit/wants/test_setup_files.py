@@ -4,6 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from tfprov.errors import TfprovError
+from tfprov.profile.load import load
 from wants_files import Read, texts
 
 CFG = """\
@@ -124,3 +126,12 @@ def test_a_setup_py_without_arguments_means_the_setup_cfg_beside_it(read_file: R
     found = read_file("setup.py", written("setup()"), extras=("plot",))
     assert texts(found.requirements) == ["numpy>=1.2", 'tensorflow; python_version < "3.13"', "matplotlib"]
     assert texts(read_file("setup.py", written("setup(install_requires=['six'])")).requirements) == ["six"]
+
+
+def test_a_list_beside_it_that_is_not_text_is_a_mistake(tmp_path: Path) -> None:
+    (tmp_path / "setup.py").write_text("from setuptools import setup\nsetup()\n")
+    (tmp_path / "setup.cfg").write_bytes(b"[metadata]\nname = \xff\n")
+    with pytest.raises(TfprovError) as caught:
+        load(tmp_path / "setup.py")
+    assert caught.value.code.name == "profile-invalid"
+    assert "setup.cfg: it is not UTF-8" in str(caught.value.evidence)
