@@ -32,7 +32,7 @@ from tfprov.envs.layout import ADOPTED, python_in
 from tfprov.envs.links import by_real_folder, drop, holds, leads, led, switch
 from tfprov.envs.locks import LOCKS, held
 from tfprov.envs.manifest import SEAL
-from tfprov.envs.place import check_execution, check_links, check_way, spelled
+from tfprov.envs.place import check_above, check_execution, check_links, check_way, spelled
 from tfprov.envs.records import Damage, Flaw, Generation, Held, Owner, Pruned, Seal
 from tfprov.errors import TfprovError
 from tfprov.paths import to_trash, trash_in, write_atomic
@@ -146,6 +146,7 @@ class Environment:
         if not self.owner.link:
             return
         link = Path(self.owner.link)
+        check_above(link)
         if (found := led(link)) is not None:
             if found == self._current or self._abandoned(link, found):
                 return

@@ -51,6 +51,19 @@ def check_links(folder: Path) -> None:
         raise TfprovError("filesystem-feature", what, evidence=(lacking,), hint=_HINT)
 
 
+def check_above(link: Path) -> None:
+    """Make sure that the folder of a link is there or can be made.
+
+    Raises:
+        TfprovError: `path-not-ours`.
+    """
+    above = next((each for each in link.parents if os.path.lexists(each)), None)
+    if above is not None and not above.is_dir():
+        raise TfprovError(
+            "path-not-ours", f"`{link}` cannot become the environment", evidence=(f"`{above}` is not a folder",)
+        )
+
+
 def _keeps_names(folder: Path) -> bool:
     """Whether a file has the name under which it was made, found out by making one. True when nothing can be said."""
     probe = folder / f".tfprov-Name-{os.getpid()}"

@@ -898,3 +898,22 @@ def test_what_a_killed_run_left_in_the_scratch_folder_is_gone_for_the_next(envir
     (folder / "uv").mkdir(parents=True)
     with environment.scratch() as folder:
         assert list(folder.iterdir()) == []
+
+
+@posix
+@pytest.mark.parametrize("above", ["file", "pipe", "dangling", "loop"])
+def test_a_stable_path_that_cannot_be_made_is_not_written_down(folder: Path, above: str) -> None:
+    linked(folder, folder / "good")
+    place = folder / above
+    {
+        "file": place.touch,
+        "pipe": lambda: os.mkfifo(place),
+        "dangling": lambda: place.symlink_to("nowhere"),
+        "loop": lambda: place.symlink_to(place.name),
+    }[above]()
+    with pytest.raises(TfprovError) as caught:
+        linked(folder, place / "deep" / "env")
+    assert caught.value.code.name == "path-not-ours"
+    again = Environment.open(folder / "home" / "train-2")
+    assert again is not None
+    assert (again.owner.link, again.owner.former) == (str(folder / "good"), ())
