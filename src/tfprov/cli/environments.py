@@ -227,7 +227,7 @@ def _confirm(question: str, *, yes: bool) -> None:
 
     if yes:
         return
-    if not sys.stdin.isatty():
+    if sys.stdin is None or not sys.stdin.isatty():
         raise TfprovError("usage", "nothing was deleted: not interactive", hint="pass `--yes`")
     if not typer.confirm(question, err=True):
         raise typer.Exit(1)
