@@ -553,16 +553,27 @@ def test_killed_before_the_switch_the_same_command_goes_on(project: Project, whe
     assert state(project.venv.resolve()) == before
 
 
-# Ends itself before its nth change to a folder, counted from the moment at which the profile is written.
+# Ends itself before its nth change to a folder, or its nth line of tfprov's own, counted from the moment at which the
+# profile is written. Lines that look through processes are not counted: there is another number of those each time.
 _AT_POINT = """
 import itertools, os, signal, sys
 from tfprov.envs import takeover
 from tfprov.pipeline import in_place
-nth, counter, armed = int(sys.argv.pop(1)), itertools.count(1), []
+kind, nth, armed = sys.argv.pop(1), int(sys.argv.pop(1)), []
+count = {"change": 0, "line": 0}
 write, exchange = in_place.write_atomic, takeover.exchange
-def point():
-    if armed and next(counter) == nth:
-        os.kill(os.getpid(), signal.SIGKILL)
+def point(which="change"):
+    if armed:
+        count[which] += 1
+        if (which, count[which]) == (kind, nth):
+            os.kill(os.getpid(), signal.SIGKILL)
+def trace(frame, event, _):
+    file = frame.f_code.co_filename
+    if "tfprov" not in file or file.endswith("holders.py"):
+        return None
+    if event == "line":
+        point("line")
+    return trace
 def hook(event, arguments):
     changes = ("os.rename", "os.remove", "os.mkdir", "os.rmdir", "os.symlink", "os.link", "os.truncate")
     writes = event == "open" and isinstance(arguments[2], int) and arguments[2] & (os.O_WRONLY | os.O_RDWR)
@@ -571,6 +582,7 @@ def hook(event, arguments):
 def begin(*arguments, **more):
     armed.append(True)
     point()
+    sys.settrace(trace)
     return write(*arguments, **more)
 def exchanged(*arguments):
     point()
@@ -582,24 +594,34 @@ from tfprov.cli import main
 try:
     main()
 finally:
-    print("points:", next(counter) - 1, file=sys.stderr)
+    armed.clear()
+    print("points:", count["change"], count["line"], file=sys.stderr)
 """
+
+
+# They take some six seconds each.
+KILLED_PARTS = 6
 
 
 @pytest.mark.skipif(
     "TFPROV_TEST_KILLS" not in os.environ, reason="takes minutes; TFPROV_TEST_KILLS says at how many points"
 )
-def test_killed_at_any_point_of_the_switch_a_whole_environment_is_at_the_path(project: Project, tmp_path: Path) -> None:
+@pytest.mark.parametrize("part", range(KILLED_PARTS))
+def test_killed_at_any_point_of_the_switch_a_whole_environment_is_at_the_path(
+    project: Project, tmp_path: Path, part: int
+) -> None:
+    """Before every change, and for the rest of the points that are wanted between two lines."""
     project = dataclasses.replace(project, home=project.root / "home")
     project.make(*BASE)
     before = state(project.venv)
 
-    def adopt(nth: int) -> subprocess.CompletedProcess[str]:
+    def adopt(kind: str, nth: int) -> subprocess.CompletedProcess[str]:
         argv = [
             sys.executable,
             "-I",
             "-c",
             _AT_POINT,
+            kind,
             str(nth),
             "adopt",
             ".venv",
@@ -612,7 +634,7 @@ def test_killed_at_any_point_of_the_switch_a_whole_environment_is_at_the_path(pr
         )
 
     # Everything is built, and nothing of the switch is done.
-    assert adopt(1).returncode == -signal.SIGKILL
+    assert adopt("change", 1).returncode == -signal.SIGKILL
     saved = tmp_path / "saved"
     project.root.rename(saved)
 
@@ -621,14 +643,16 @@ def test_killed_at_any_point_of_the_switch_a_whole_environment_is_at_the_path(pr
         shutil.copytree(saved, project.root, symlinks=True)
 
     again()
-    whole = adopt(0)
+    whole = adopt("change", 0)
     assert whole.returncode == 0, whole.stderr
-    points = int(whole.stderr.rpartition("points: ")[2])
-    wanted = min(points, int(os.environ["TFPROV_TEST_KILLS"]))
+    changes, lines = map(int, whole.stderr.rpartition("points: ")[2].split())
+    more = max(0, int(os.environ["TFPROV_TEST_KILLS"]) - changes)
+    points = [("change", 1 + number) for number in range(changes)]
+    points += [("line", 1 + number * lines // more) for number in range(more)]
     told: dict[str, int] = {"old": 0, "new": 0}
-    for one in range(wanted):
+    for kind, nth in points[part::KILLED_PARTS]:
         again()
-        killed = adopt(1 + one * points // wanted)
+        killed = adopt(kind, nth)
         assert killed.returncode == -signal.SIGKILL, killed.stderr
         if project.venv.is_symlink():
             told["new"] += 1
@@ -643,5 +667,5 @@ def test_killed_at_any_point_of_the_switch_a_whole_environment_is_at_the_path(pr
         project.imports("helper", "payload")
         assert project.run("rollback", "tfprov.toml", "0").returncode == 0
         assert state(project.venv.resolve()) == before
-    print(f"{wanted} of {points} points: {told}")
-    assert min(told.values()) > 0
+    print(f"{sum(told.values())} of {len(points)} points, {changes} of them changes: {told}")
+    assert sum(told.values()) == len(points[part::KILLED_PARTS])
