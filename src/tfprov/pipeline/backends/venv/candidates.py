@@ -228,6 +228,8 @@ def _without_lag(
     A resolver takes a release of years ago, from before a package stated what it needs, rather than none.
     """
     lagging = _lagging(best, newest)
+    # A Python that does not have this release at all is no price for a newer package.
+    able = [each for each in candidates if Version(each.best.tensorflow.version) >= best.release]
     for names in (lagging, *((name,) for name in lagging)) if len(lagging) > 1 else (lagging,) if lagging else ():
         held = with_requirements(
             profile,
@@ -239,7 +241,7 @@ def _without_lag(
             ),
         )
         with contextlib.suppress(TfprovError):
-            best = best_by_wheels(context, machine, held, candidates, once=True)
+            best = best_by_wheels(context, machine, held, able, once=True)
             break
     return best
 
