@@ -23,7 +23,7 @@ from tfprov.adopt.records import FoundDistribution
 from tfprov.distributions import kind_of
 from tfprov.envs.layout import site_packages
 from tfprov.lock.renew import Released
-from tfprov.plan.companions import newer_than_known
+from tfprov.plan.companions import breaks_in, newer_than_known
 from tfprov.plan.records import Listing
 from tfprov.plan.versions import published
 from tfprov.smoke.cures import GENCODE, LikelyBound
@@ -167,7 +167,9 @@ def likely_bounds(leg: Leg, installed: Installed) -> tuple[LikelyBound, ...]:
 def _of_table(leg: Leg, installed: Installed) -> Iterator[LikelyBound]:
     versions = {name: one.version for name, one in installed.distributions.items()}
     concerned = {_asked(leg), *(one.name for one in _in_traceback(leg, installed))}
-    for row in newer_than_known(versions, python=installed.python):
+    # A lock may be older than a row.
+    broken = breaks_in(versions, python=installed.python)
+    for row in (*broken, *newer_than_known(versions, python=installed.python)):
         if row.package in concerned and row.requires:
             why = f"`{row.package}` {row.versions} is known to need it: {row.why}"
             yield LikelyBound(requirement=row.requires, why=why)

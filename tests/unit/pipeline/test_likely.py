@@ -26,6 +26,7 @@ def installed(tmp_path: Path, python: str = "3.12.1", **more: object) -> Install
         "other-spaced": ("2.0", "space/other/__init__.py", ()),
         "tensorflow-cpu": ("2.21.0", "tensorflow/__init__.py", ("protobuf<9",)),
         "protobuf": ("7.34.1", "google/protobuf/__init__.py", ()),
+        "stellargraph": ("1.2.1", "stellargraph/__init__.py", ()),
         "tensorflow-hub": ("0.17", "tensorflow_hub/__init__.py", ()),
     }
     for name, (version, path, lines) in requires.items():
@@ -98,6 +99,12 @@ def test_a_package_that_is_newer_than_its_row_is_taken_to_need_the_same(tmp_path
     first, *_ = likely_bounds(said, installed(tmp_path))
     assert first.requirement == "setuptools<81"
     assert first.why.startswith("`tensorflow-hub` <=0.16.1 is known to need it: it imports pkg_resources")
+
+
+def test_a_row_that_came_after_the_lock_is_asked(tmp_path: Path) -> None:
+    said = leg("ModuleNotFoundError: No module named 'chardet'", of="package stellargraph")
+    (only,) = likely_bounds(said, installed(tmp_path))
+    assert only.requirement == "chardet"
 
 
 def test_where_dates_are_known_what_was_out_then_comes_first(tmp_path: Path) -> None:
