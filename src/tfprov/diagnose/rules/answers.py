@@ -88,7 +88,13 @@ RULES: tuple[Rule, ...] = (
         name="offline",
         code="net-refused",
         reads="uv and conda with their own offline switches",
-        needs=("network connectivity is disabled", "offline", "in the cache"),
+        needs=(
+            "network connectivity is disabled",
+            "offline",
+            "in the cache",
+            "enforceunusedadapter",
+            "because the network was disabled",
+        ),
         pattern=r"network connectivity is disabled|--offline|CONDA_OFFLINE|EnforceUnusedAdapter|offline mode|packages were unavailable because the network was disabled|was not found in the cache",
         examples=(
             "  cause: Network connectivity is disabled, but the requested data wasn't found in the cache for: `https://index.example/simple/tensorflow/`",

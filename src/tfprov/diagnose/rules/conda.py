@@ -105,6 +105,7 @@ RULES: tuple[Rule, ...] = (
             "package not found",
             "no package matching",
             "not available on this platform",
+            "available from current channels",
         ),
         pattern=r"PackagesNotFoundError|ResolvePackageNotFound|PackageNotFoundError: (?:Package|'|The following|Dependency)|not available from current channels|(?:nothing provides requested|No candidates were found for) (?P<requirement>\S*[^\s.](?: [\d=<>!~^*]\S*(?<![.,]))?)|(?P<package>[\w.-]+)[^\n]{0,40} does not exist \(perhaps a typo or a missing channel\)|PackageNotFoundError: Packages? missing",
         examples=(
@@ -202,6 +203,7 @@ RULES: tuple[Rule, ...] = (
             "solving environment: \\ failed",
             "solving environment: | failed",
             "solving environment: / failed",
+            "solving environment: ",
         ),
         pattern=r"Solving environment: .{0,4}failed(?!.*(?:retry|frozen|repodata))",
         examples=("Solving environment: failed",),
@@ -264,6 +266,7 @@ RULES: tuple[Rule, ...] = (
             "does not match expected",
             "sum not equal to expected",
             "file not valid",
+            "match expected size",
         ),
         pattern=r"ChecksumMismatchError|mismatch between the expected content|wrong checksum|(?:checksum|md5(?:sum)?|sha-?256)(?: sum)? mismatch|File not valid: (?:SHA256|MD5|file size)|sum not equal to expected|not match (?:the )?expected (?:size|checksum|sha256|md5)",
         examples=(
@@ -275,7 +278,11 @@ RULES: tuple[Rule, ...] = (
         name="conda-clobber",
         code="conda-clobber",
         reads="conda: ClobberError (path collision); ClobberWarning is only noise",
-        needs=("clobbererror", "due to a path collision"),
+        needs=(
+            "clobbererror",
+            "due to a path collision",
+            "path collision",
+        ),
         pattern=r"ClobberError|(?<!Warning: )The package '\S+' cannot be installed due to a\s*path collision",
         examples=("ClobberError: The package 'nvidia::cuda-nvcc-12.3.52-0' cannot be installed due to a",),
         rank=63,

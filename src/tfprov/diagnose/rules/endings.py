@@ -16,6 +16,8 @@ RULES: tuple[Rule, ...] = (
             "force terminated job",
             "node failure on",
             "job has been revoked",
+            "has been revoked",
+            "killed because of node failure",
         ),
         pattern=r"(?:JOB|STEP) .{1,80} CANCELLED AT (?!\S+ DUE TO TASK)\S+(?: DUE TO (?P<reason>[A-Z ]+))?|srun: Force Terminated job|Node failure on \S+|Job allocation \d+ has been revoked|step killed because of node failure",
         examples=(
@@ -75,6 +77,7 @@ RULES: tuple[Rule, ...] = (
             "memory usage",
             "request_memory",
             "has gone over",
+            "out-of-memory",
         ),
         pattern=r"[Dd]etected \d+ oom[-_ ]kill|srun: error: \S+: tasks? [\d,-]+: Out Of Memory|\bOUT_OF_ME(?:MORY|\+)|cgroup out-of-memory|step tasks have been OOM Killed"
         r"|exceeded (?:job |step |virtual )*memory limit|job killed: v?mem \S+ exceeded|TERM_MEMLIMIT|memory usage exceeded request_memory|[Jj]ob has gone over (?:\w+ )?memory limit",
@@ -126,6 +129,8 @@ RULES: tuple[Rule, ...] = (
             "terminationbykubelet",
             "nodenotready",
             "taintmanagereviction",
+            "disruptiontarget",
+            "node is being drained",
         ),
         pattern=r"\bDeadlineExceeded\b|active (?:on the node )?longer than (?:the )?specified deadline|imminent node shutdown|\bNodeLost\b|\bPreempt(?:ed|ing) by\b|DisruptionTarget|TaintManagerEviction|Reason:\s+(?:Evicted|NodeShutdown|Preempting|Shutdown|Terminated by)|\b(?:Warning|Normal)\s+(?:Evicted|Preempted)\b|node is being drained",
         examples=(
@@ -254,6 +259,7 @@ RULES: tuple[Rule, ...] = (
             "code 124",
             "signal 15",
             "signal: 15",
+            "timeout: sending signal",
         ),
         pattern=r"^(?:\S+: line \d+:\s+\d+ )?Terminated(?:\s*$|\s{2,}\S)|(?:exit(?:ed)?|exitcode|returned|status|code)[^\n]{0,20}?[:= ]143\b|timeout: sending signal \w+ to command|\b(?:received|caught|got|by) (?:signal )?SIGTERM\b|signal:? 15\b|died with <Signals\.SIGTERM",
         examples=(
@@ -280,6 +286,7 @@ RULES: tuple[Rule, ...] = (
             "status code 247",
             "exit code 247",
             "code: 247",
+            "killed due to the node running low on memory",
         ),
         pattern=r"using all available RAM|allocate more memory than is available|Received \"killed\" signal|exceeded memory limit|Error R1[45] \(Memory quota|killed due to the node running low on memory|(?:status|exit) code:? 247\b",
         examples=(

@@ -9,7 +9,16 @@ RULES: tuple[Rule, ...] = (
         name="errno-quota",
         code="disk-quota",
         reads="Python, Rust, C: EDQUOT 122 (Linux) and 69 (macOS), Windows 1295; Lustre and NFS use the same",
-        needs=("errno 122", "errno 69]", "winerror 1295", "os error 122", "os error 69)", "os error 1295", "quota"),
+        needs=(
+            "errno 122",
+            "errno 69]",
+            "winerror 1295",
+            "os error 122",
+            "os error 69)",
+            "os error 1295",
+            "quota",
+            "edquot",
+        ),
         pattern=r"\[Errno (?:122|69)\]|\[WinError 1295\]|os error (?:122|69|1295)\)|\bEDQUOT\b"
         r"|\b(?:disk|disc|block|inode|user|group|project|storage) (?:block )?quota (?:has been )?exceeded|: quota exceeded|exceeded (?:your|the) (?:disk|home|storage) quota",
         examples=(

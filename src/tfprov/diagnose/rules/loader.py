@@ -214,7 +214,11 @@ RULES: tuple[Rule, ...] = (
         name="cudnn-symbol",
         code="cudnn-mismatch",
         reads="ld.so: a cuDNN of another release",
-        needs=("undefined symbol", "libcudnn"),
+        needs=(
+            "undefined symbol",
+            "libcudnn",
+            "symbol cudnn",
+        ),
         pattern=r"undefined symbol: _{0,2}(?:\w*cudnn)\w*|symbol cudnn\w+.{0,60}not defined|Could not load library libcudnn\w+\.so[.\d]*\. Error:.*(?:undefined symbol|cudnn)|Unable to load any of \{?libcudnn",
         examples=(
             "Could not load library libcudnn_cnn_infer.so.8. Error: /usr/lib/libcudnn_cnn_infer.so.8: undefined symbol: _ZN5cudnn3opsE",
@@ -266,7 +270,15 @@ RULES: tuple[Rule, ...] = (
         name="metal-plugin",
         code="metal-plugin-mismatch",
         reads="dyld and TensorFlow: the plug-in of tensorflow-metal was built for another release",
-        needs=("libmetal_plugin", "tensorflow-metal", "tensorflow-plugins", "metal_plugin", "platform metal", "mps"),
+        needs=(
+            "libmetal_plugin",
+            "tensorflow-metal",
+            "tensorflow-plugins",
+            "metal_plugin",
+            "platform metal",
+            "mps",
+            "registered platform with id",
+        ),
         pattern=r"(?:Symbol not found|dlopen\(|Library not loaded|NotFoundError|Referenced from).{0,300}(?:libmetal_plugin|tensorflow-plugins)|libmetal_plugin\.dylib|could not find registered platform with id|Platform METAL.{0,80}(?:not|fail)",
         examples=(
             "tensorflow.python.framework.errors_impl.NotFoundError: dlopen(/x/site-packages/tensorflow-plugins/libmetal_plugin.dylib, 0x0006): Symbol not found: __ZN10tensorflow8internal10LogMessageC1EPKcii",
@@ -299,7 +311,14 @@ RULES: tuple[Rule, ...] = (
         name="macos-too-old",
         code="platform-no-wheel",
         reads="dyld: a symbol of a newer macOS",
-        needs=("symbol not found", "built for macos", "which was built for mac os x", "macos 1"),
+        needs=(
+            "symbol not found",
+            "built for macos",
+            "which was built for mac os x",
+            "macos 1",
+            "built for newer macos",
+            "expected in: /usr/lib/",
+        ),
         pattern=r"which was built for (?:Mac OS X|macOS) [\d.]+|built for newer macOS|Expected in: (?:/usr/lib/|/System/)",
         examples=(
             "  Expected in: /usr/lib/libSystem.B.dylib (which was built for Mac OS X 11.0)  Symbol not found: ____chkstk_darwin",

@@ -56,6 +56,7 @@ RULES: tuple[Rule, ...] = (
             "via proxy",
             "through proxy",
             "parse proxy",
+            "invalid proxy",
         ),
         pattern=r"(?:unable|cannot|failed) to connect to proxy|\bProxyError[(:]|tunnel error|tunnel connection failed|unsuccessful tunnel|socks(?:5|4)? (?:connect )?error|SOCKS support"
         r"|ProxyScheme(?:Unknown|Unsupported)|InvalidProxyURL|Proxy URL had no scheme|error in your proxy configuration|unknown scheme for proxy|check_hostname requires server_hostname"
@@ -113,6 +114,10 @@ RULES: tuple[Rule, ...] = (
             "could not find a suitable tls ca certificate bundle",
             "ca certificate bundle",
             "badsignature",
+            "alert unknown ca",
+            "x509: certificate",
+            "signed by unknown authority",
+            "notvalidforname",
         ),
         pattern=r"CERTIFICATE_VERIFY_FAILED|certificate verify failed|problem confirming the ssl certificate(?!.*(?:SSL module is not available|EOF occurred|UNEXPECTED_EOF))|invalid peer certificate|UnknownIssuer|self[- ]signed certificate"
         r"|unable to get local issuer|SSL certificate problem|CondaSSLError: (?!OpenSSL appears)|CertificateError|certificate is not trusted|SSL peer certificate|alert unknown ca|x509: certificate"
@@ -252,6 +257,7 @@ RULES: tuple[Rule, ...] = (
             "handshake timeout",
             "i/o timeout",
             "context deadline exceeded",
+            "socket.timeout",
         ),
         pattern=r"deadline has elapsed|(?:read|connect\w*|operation|request|response|socket|handshake|connection to \S+|net\w*)\b.{0,40}? timed[- ]out|timeout\('timed out'\)|TimeoutError\b|(?:Read|Connect)Timeout|network timeout|Timeout was reached|os error (?:110|60|10060)\)|\[Errno (?:110|60)\]|\[WinError 10060\]"
         r"|Operation too slow|UV_HTTP_TIMEOUT|socket\.timeout|^timeout: timed out|\bETIMEDOUT\b|(?:read|connection|handshake|i/o) timeout|context deadline exceeded",
@@ -323,6 +329,9 @@ RULES: tuple[Rule, ...] = (
             "bad_record_mac",
             "bad record mac",
             "alert internal error",
+            "partial file",
+            "peer closed",
+            "handshake eof",
         ),
         pattern=r"unexpected BufError|os error (?:104|54|10054|10053)\)|\[Errno (?:104|54)\]|\[WinError 1005[34]\]|Connection(?:Reset|Aborted)Error|connection reset|IncompleteRead\b|IncompleteMessage|RemoteDisconnected|Remote end closed|Connection broken: (?!.*(?:NewConnection|Timeout))|incomplete-download"
         r"|not enough bytes were received|error decoding response body|end of file before message length|connection closed before mess|peer closed connection|Connection aborted"
@@ -347,7 +356,14 @@ RULES: tuple[Rule, ...] = (
         name="read-frames",
         code="net-timeout",
         reads="a traceback that ends inside pip's read from a socket: the exception itself was cut off",
-        needs=("fp.read(amt", "_sslobj.read(", "self._fp_read(amt", "_error_catcher():", "_sock.recv_into("),
+        needs=(
+            "fp.read(amt",
+            "_sslobj.read(",
+            "self._fp_read(amt",
+            "_error_catcher():",
+            "_sock.recv_into(",
+            "_error_catcher()",
+        ),
         pattern=r"self\._{0,2}fp\.read\(amt|_sock\.recv_into\(|_sslobj\.read\(|self\._fp_read\(amt|with self\._error_catcher\(\)",
         examples=("    s = self.fp.read(amt)", "    return self._sslobj.read(len, buffer)"),
         rank=25,

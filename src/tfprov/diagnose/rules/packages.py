@@ -84,6 +84,8 @@ RULES: tuple[Rule, ...] = (
             "runtime_version",
             "already exists in database",
             "symboldatabase",
+            "couldn't build file",
+            "version of the protocol buffer",
         ),
         pattern=r"Descriptors (?:cannot|should not) (?:not )?be created directly|(?:runtime_version\.)?VersionError: Detected|incompatible Protobuf Gencode|from '?google\.protobuf|No module named '?google\.protobuf|'(?:MessageFactory|FieldDescriptor|SymbolDatabase)' object has no attribute|Couldn't (?:build|parse) (?:proto )?file|unexpected keyword argument '(?:serialized_options|serialized_pb|create_key|file|syntax)'"
         r"|google\.protobuf\.\S+' has no attribute|_internal_create_key|version of the Protocol Buffer|\[libprotobuf (?:FATAL|ERROR)|File already exists in database|gencode version \S+ is (?!exactly)|google[/\\\\]protobuf[/\\\\](?:internal[/\\\\])?\w+\.py.{0,200}(?:TypeError|AttributeError|ImportError): ",
@@ -130,6 +132,8 @@ RULES: tuple[Rule, ...] = (
             "filepath provided must end in `.",
             "error when deserializing class",
             "argument 'ragged'",
+            "unknown layer: tfoplambda",
+            "received 0 variables",
         ),
         pattern=r"__internal__' has no attribute|Keras cannot be imported|cannot import name '?\w+'? from (?:partially initialized module )?'(?:tf_)?keras|No module named '?(?:tf_keras|keras|tensorflow\.(?:python\.)?keras)\b|(?:tf-keras|tf_keras) package|Keras is Keras 3|Keras 3 (?:only supports|is not|does not)|Keras requires TensorFlow|module '(?:tf_)?keras(?:\.\w+)*' has no attribute"
         r"|module 'tensorflow(?:\.\w+)*' has no attribute '(?:get_default_graph|keras|python\.keras)'|keras\S* has no attribute '__internal__'|Another metric with the same name|Unrecognized keyword arguments: \['batch_shape|Unrecognized keyword arguments.{0,40}batch_shape|module 'tensorflow\.compat\.v2' has no attribute '__internal__'|`?keras`? (?:version )?\S+ is (?:not|in)compatible|keras\.\S+ is not supported in Keras 3|File format not supported: filepath=.*Keras 3"
@@ -226,6 +230,8 @@ RULES: tuple[Rule, ...] = (
             "module 'inspect' has no attribute 'getargspec'",
             "no module named 'collections",
             "module 'collections' has no attribute",
+            "attribute 'getargspec'",
+            "from 'collections'",
         ),
         pattern=r"No module named '(?:distutils\S*|imp|asyncore)'|'inspect' has no attribute 'getargspec'|module 'collections' has no attribute|cannot import name '\w+' from 'collections'",
         examples=("ModuleNotFoundError: No module named 'distutils'",),
@@ -253,6 +259,8 @@ RULES: tuple[Rule, ...] = (
             "has no attribute 'io'",
             "has no attribute 'compat'",
             "shadow",
+            "has the same name as the",
+            "consider renaming",
         ),
         pattern=r"cannot import name '\w+' from (?:partially initialized module )?'(?P<module>\w+)' (?:\(most likely [^)]*\) )?\((?!.*(?:site|dist)-packages)(?!.*[/\\]lib[/\\]python\d)[^)]*[/\\](?P=module)\.py\)|module '(?:logging|random|types|queue|code|string|copy|json|enum|select|socket|platform|tempfile|token|signal|math|operator|statistics|email|typing|abc|io|struct|ssl)' has no attribute '\w+'|'(?:tensorflow|keras|numpy|google)' is not a package|partially initialized module '(?:tensorflow|keras|numpy|h5py|protobuf|pandas|random|types|logging|queue|code|copy|string|typing)'|module 'tensorflow' has no attribute '(?:__version__|constant|config|Variable|keras|io|compat|function|data)'|import numpy from its source directory"
         r"|cannot import name '\w+' from (?:partially initialized module )?'(?:tensorflow|keras|numpy)' \((?!.*(?:site|dist)-packages)|since it has the same name as the (?:standard library|third-party)|consider renaming",
@@ -377,7 +385,14 @@ RULES: tuple[Rule, ...] = (
         name="several-tensorflows",
         code="several-tensorflows",
         reads="TensorFlow: one thing registered twice, because two copies are loaded",
-        needs=("opkernel", "registered twice", "already registered", "multiple tensorflow", "duplicate flag"),
+        needs=(
+            "opkernel",
+            "registered twice",
+            "already registered",
+            "multiple tensorflow",
+            "duplicate flag",
+            "versions of tensorflow",
+        ),
         pattern=r"Multiple OpKernel registrations match|op \S+ already registered|registered twice|multiple (?:versions|copies|installations) of tensorflow|(?<!factory )Attempting to register .{0,40}twice",
         examples=(
             "InvalidArgumentError: Multiple OpKernel registrations match NodeDef at the same priority '{{node x}}'",

@@ -152,6 +152,7 @@ RULES: tuple[Rule, ...] = (
             "unsupportedwheel",
             "readerror",
             "compressed file ended",
+            "zlib.error",
         ),
         pattern=r"BadZipFile|bad zip ?file|Bad CRC-32|File is not a zip file|Wheel '.*' located at .* is invalid|Error -[35] while decompressing|unexpected end of data|not a gzip(?:ped)? file|Bad magic number for (?:file|central)|Compressed file ended before"
         r"|has an invalid wheel|tarfile\.ReadError|zlib\.error|\.whl\b.* (?:is corrupt|truncated)",
@@ -201,6 +202,7 @@ RULES: tuple[Rule, ...] = (
             "does not currently take into account all the packages",
             "which is incompatible",
             "is required by {",
+            "does not currently take into account",
         ),
         pattern=r"The package `[^`]+` requires `[^`]+`, but `[^`]+` is installed|\S+ [\d.]\S* is installed but \S+ is required by \{|\S+ [\d.]\S* has requirement [^,]+.*, but you have \S+ \S+\.$|dependency resolver does not currently take into account|(?P<package>[\w.-]+) (?P<version>[\w.]+) (?:requires|has requirement) (?P<requirement>.+?),? (?:but )?you(?: have|'ll have)(?: to have)? (?P<other>[\w.-]+) (?P<has>[\w.]+) which is incompatible",
         examples=(
@@ -232,6 +234,7 @@ RULES: tuple[Rule, ...] = (
             "resolution-too-deep",
             "double requirement given",
             "the conflict is caused by",
+            "because these package versions",
         ),
         pattern=r"ResolutionImpossible|Cannot install (?P<packages>.+?) because these package versions have conflicting|conflicting dependencies|resolution-too-deep|Double requirement given|The conflict is caused by",
         examples=(
@@ -301,6 +304,8 @@ RULES: tuple[Rule, ...] = (
             "command 'gcc'",
             "fatal error",
             "failed with error code",
+            "error: command ",
+            "did not run",
         ),
         pattern=r"subprocess-exited-with-error|Failed building wheel for (?P<package>[\w.-]+)|Could not build wheels for|metadata-generation-failed|legacy-install-failure|python setup\.py (?:egg_info|bdist_wheel|install)\" failed|Failed to build (?:installable wheels|(?!['\"`])[\w.-]+$)|setup\.py (?:install|egg_info|bdist_wheel)\b.*(?:failed|did not run successfully|error code)"
         r"|Command \"?\S.{0,1500}\bsetuptools\b.{0,1500}failed with error code|error: command '?\S+'? failed|Unable to find vcvarsall|Microsoft Visual C\+\+ \d+(?:\.\d+)? (?:or greater )?is required|Python\.h: No such file|Command errored out with exit status|BackendUnavailable|Getting requirements to build wheel did not run",
@@ -333,6 +338,7 @@ RULES: tuple[Rule, ...] = (
             "invalidrequirement",
             "no such option",
             "could not parse",
+            "failed to parse: `",
         ),
         pattern=r"Invalid requirement:? ?['\"`]?(?P<requirement>[^'\"`:]*)|= is not a valid operator|InvalidRequirement|error: Failed to parse: `(?P<name>[^`]+)`",
         examples=("ERROR: Invalid requirement: 'tensorflow=2.3'", "Hint: = is not a valid operator. Did you mean == ?"),

@@ -79,6 +79,7 @@ RULES: tuple[Rule, ...] = (
             "git: command not found",
             "git: not found",
             "named 'git'",
+            "directory: 'git'",
         ),
         pattern=r"find command 'git'|[Gg]it executable not found|(?:^|: )(?P<program>git): (?:command )?not found|No such file or directory: '(?P<program__python>git)'",
         examples=(

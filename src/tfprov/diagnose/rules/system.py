@@ -65,6 +65,7 @@ RULES: tuple[Rule, ...] = (
             "errno 36",
             "errno 63",
             "fully qualified file name must be less than 260",
+            "less than 260 characters",
         ),
         pattern=r"\[WinError 206\]|os error 206\)|Windows Long Path support|LongPathsEnabled|file ?name too long|path too long|\[Errno (?:36|63)\]|less than 260 characters",
         examples=(
@@ -261,6 +262,8 @@ RULES: tuple[Rule, ...] = (
             "signal: 9",
             "exitcode: 137",
             "died with <signals.sigkill",
+            "oom_reaper",
+            "memory cgroup out of memory",
         ),
         pattern=r"(?:^|[\d:;)] +|^\$ )Killed(?:\s*$|\s+(?:pip|python|uv|conda|mamba|/\S+|\S+=)|: 9)|(?:exit(?:ed)?|exitcode|return(?:ed)?|non-zero|status|code|with)[^\n]{0,30}?[:= (]-?137\b|returncode[= ]-9\b|(?:exit|error) code -9\b|SIGKILL|Killed signal terminated|internal compiler error: Killed|\*\*\* \[[^\]]{1,200}\] Killed"
         r"|signal:? 9\b|Out of memory: Kill|slurmstepd: error: (?:Exceeded job|Job \d+ exceeded) memory limit|oom-kill|OOMKilled|oom_reaper|memory cgroup out of memory",
@@ -419,7 +422,14 @@ RULES: tuple[Rule, ...] = (
         name="certificate-clock",
         code="net-tls-cert",
         reads="OpenSSL and rustls: a certificate outside its time, often a wrong clock",
-        needs=("not yet valid", "notvalidyet", "certificate has expired", "certificateexpired", "certificate expired"),
+        needs=(
+            "not yet valid",
+            "notvalidyet",
+            "certificate has expired",
+            "certificateexpired",
+            "certificate expired",
+            "peer certificate: expired",
+        ),
         pattern=r"certificate is not yet valid|NotValidYet|certificate (?:has )?expired|invalid peer certificate: Expired|CertificateExpired",
         examples=(
             "SSLError(1, '[SSL: CERTIFICATE_VERIFY_FAILED] certificate verify failed: certificate is not yet valid (_ssl.c:1007)')",

@@ -92,6 +92,8 @@ RULES: tuple[Rule, ...] = (
             "is not compatible with the `requires-python`",
             "requires-python",
             "depends on python",
+            "interpreter resolved to python",
+            "requested python version",
         ),
         pattern=r"(?:(?P<requirement>[\w.-]+(?:[=<>!~]+[\w.*+]+)?) (?:depends on|requires) )?Python\s?(?P<wants>[<>=!~][^,\s]*(?:,\s?[<>=!~][^,\s]*)*).{0,120}(?:does not satisfy|cannot be used|unsatisfiable|incompatible)|does not satisfy Python\s?[<>=!~]|not compatible with the `?(?:project's )?`?(?:project )?(?:Python requirement|requires-python)|requested interpreter resolved to Python (?P<python>[\d.]+), which is incompatible"
         r"|requested Python version .{0,40}does not satisfy",
@@ -143,7 +145,13 @@ RULES: tuple[Rule, ...] = (
         name="uv-no-solution",
         code="resolver-conflict",
         reads="uv: requirements that cannot be met together",
-        needs=("no solution found", "are incompatible", "unsatisfiable"),
+        needs=(
+            "no solution found",
+            "are incompatible",
+            "unsatisfiable",
+            "conflicting urls",
+            "requirements contain conflicting",
+        ),
         pattern=r"No solution found when resolving|we can conclude that .{0,200} are incompatible|requirements are unsatisfiable|conflicting URLs|Requirements contain conflicting",
         examples=("  × No solution found when resolving dependencies:",),
         rank=50,
@@ -179,6 +187,8 @@ RULES: tuple[Rule, ...] = (
             "build backend",
             "build_meta",
             "failed to prepare distributions",
+            "call to `",
+            "requirements from `build-system",
         ),
         pattern=r"Failed to (?:download and )?build [`']?(?P<requirement>[^`']+)|[Bb]uild backend (?:returned an error|failed)|Call to `\S+` failed|Failed to resolve requirements from `(?:build-system|setup)",
         examples=(
@@ -202,6 +212,7 @@ RULES: tuple[Rule, ...] = (
             "invalid zip",
             "failed to unzip",
             "unable to locate the end of central directory",
+            "end of central directory",
         ),
         pattern=r"Failed to read from zip file|Failed to (?:extract|unzip) (?:archive|wheel)|invalid package format|structure of .* was invalid|wheel is invalid|invalid zip archive|end of central directory",
         examples=(
