@@ -14,9 +14,9 @@ from datetime import datetime
 from functools import cached_property
 from pathlib import Path
 
-from packaging.requirements import InvalidRequirement, Requirement
+from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
-from packaging.version import InvalidVersion, Version
+from packaging.version import Version
 
 from tfprov.adopt.metadata import distributions_in, recorded
 from tfprov.adopt.records import FoundDistribution
@@ -119,7 +119,7 @@ class Installed:
             for line in one.requires:
                 try:
                     asked = Requirement(line)
-                except InvalidRequirement:
+                except ValueError:
                     continue
                 if canonicalize_name(asked.name) != name:
                     continue
@@ -257,5 +257,5 @@ def _asked(leg: Leg) -> str:
 def _number(text: str) -> Version:
     try:
         return Version(text.removesuffix(".*"))
-    except InvalidVersion:
+    except ValueError:
         return Version("0")

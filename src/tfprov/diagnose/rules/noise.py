@@ -97,8 +97,7 @@ RULES: tuple[Rule, ...] = (
         "TensorFlow: optimisation passes and loops say what they do",
         (
             "none of the mlir optimization passes",
-            "cupti_",
-            "cupti error",
+            "cupti",
             "retracing",
             "end of sequence",
             "could not identify numa",
@@ -135,6 +134,7 @@ RULES: tuple[Rule, ...] = (
             "exceeds 10% of free system memory",
             "exceeds 10% of system memory",
             "could provide performance gains",
+            "indicate that more memory",
             "caller indicates that this is not",
             "allocator (gpu_0_bfc) ran out of memory trying",
         ),
@@ -205,7 +205,7 @@ RULES: tuple[Rule, ...] = (
     _noise(
         "pip-backtracking",
         "pip: it tries older releases",
-        ("pip is looking at multiple versions", "this could take a while", "this is taking longer than usual"),
+        ("is looking at multiple versions", "this could take a while", "taking longer than usual"),
         r"is looking at multiple versions|This could take a while|taking longer than usual",
         "INFO: pip is looking at multiple versions of grpcio to determine which version is compatible with other requirements. This could take a while.",
     ),
@@ -222,7 +222,7 @@ RULES: tuple[Rule, ...] = (
         (
             "does not provide the extra",
             "does not have an extra named",
-            "the candidate selected for download or install is a yanked",
+            "is a yanked version",
         ),
         r"does not provide the extra|does not have an extra named|is a yanked version",
         "WARNING: tensorflow 2.10.0 does not provide the extra 'and-cuda'",

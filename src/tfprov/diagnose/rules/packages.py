@@ -387,6 +387,7 @@ RULES: tuple[Rule, ...] = (
         reads="TensorFlow: one thing registered twice, because two copies are loaded",
         needs=(
             "opkernel",
+            "attempting to register",
             "registered twice",
             "already registered",
             "multiple tensorflow",
@@ -396,6 +397,7 @@ RULES: tuple[Rule, ...] = (
         pattern=r"Multiple OpKernel registrations match|op \S+ already registered|registered twice|multiple (?:versions|copies|installations) of tensorflow|(?<!factory )Attempting to register .{0,40}twice",
         examples=(
             "InvalidArgumentError: Multiple OpKernel registrations match NodeDef at the same priority '{{node x}}'",
+            "F core/platform/file_system.cc:12] Attempting to register the filesystem scheme twice",
         ),
         rank=56,
     ),
