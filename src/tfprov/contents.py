@@ -16,6 +16,20 @@ MOST_CONTENT = 64 << 20
 """Bytes of the largest file of text that is read: a hundred times what the largest lock known has."""
 
 
+def is_there(path: Path) -> bool:
+    """Whether there is something at a path that somebody else wrote; nothing is where a name is too long for any file.
+
+    Raises:
+        OSError: it cannot be looked at.
+    """
+    try:
+        return path.exists()
+    except OSError as error:
+        if error.errno != errno.ENAMETOOLONG:
+            raise
+        return False
+
+
 def content_of(path: Path, *, most: int = MOST_CONTENT) -> bytes:
     """The content of a regular file; a pipe or a device might never come to an end.
 

@@ -15,7 +15,7 @@ from typing import Any, TypeAlias, Union, cast, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 
-from tfprov.contents import content_of
+from tfprov.contents import content_of, is_there
 from tfprov.errors import TfprovError
 from tfprov.profile.merge import hashes_of, places_of, with_wants
 from tfprov.profile.positions import Key, line_of, lines_of_keys
@@ -358,7 +358,7 @@ def _missing_files(
         dotted = ".".join(file.key)
         if elsewhere and file.key == ("python", "path"):
             continue
-        if not file.path.exists():
+        if not is_there(file.path):
             problems.append(f"{place(file.key)}: `{dotted}`: there is no `{file.name}` ({file.path})")
         elif file.content != "none":
             try:

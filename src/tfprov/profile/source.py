@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
-from tfprov.contents import content_of
+from tfprov.contents import content_of, is_there
 from tfprov.errors import TfprovError
 from tfprov.paths import expanded
 from tfprov.structured import toml_of
@@ -193,7 +193,7 @@ def glance(path: Path, *, shipped: bool) -> ProfileSource | None:
         if not isinstance(name, str) or "/" in name or "\\" in name or not (link is None or isinstance(link, str)):
             return None
         named = tuple(named_files(document, folder))
-        if not all(file.path.exists() for file in named):
+        if not all(is_there(file.path) for file in named):
             return None
         contents = [content_of(file.path) for file in named if file.content == "whole"]
         wants = wants_in(document, folder)

@@ -20,6 +20,7 @@ from packaging.utils import (
 )
 
 from tfprov import project_folder
+from tfprov.contents import is_there
 from tfprov.default_index import default_index
 from tfprov.index_address import UNREADABLE, readable
 from tfprov.paths import expanded
@@ -234,7 +235,7 @@ class Basket:
             return self._repository(text, f"{name}{extras or ''}", link, marker, where)
         address, _, fragment = link.partition("#")
         file = _file_of(address, self.origin)
-        if file is not None and not file.exists():
+        if file is not None and not is_there(file):
             return self._elsewhere(text, name, address, marker, where)
         last = unquote(urlsplit(address).path.rsplit("/", 1)[-1]) if file is None else file.name
         if file is not None and file.is_dir():
@@ -275,7 +276,7 @@ class Basket:
         if not self._is_usable(link, text, where):
             return
         file = _file_of(link, self.origin)
-        if file is None or not file.is_dir():
+        if file is None or not is_there(file) or not file.is_dir():
             self.problem(where, f"`-e {redact(text)}`: there is no such folder here")
             return
         wanted = extras[0] if extras else ""
@@ -396,7 +397,7 @@ def _is_path(text: str, origin: SourceFile) -> bool:
     head = re.split(r"\s*;|\[[^\]]*\]$", text, maxsplit=1)[0].strip()
     if head.startswith((".", "/", "~")) or re.match(r"^[A-Za-z]:[\\/]", head) or "\\" in head:
         return True
-    return head.endswith(_ARCHIVES) or ("/" in head and (origin.path.parent / head).exists())
+    return head.endswith(_ARCHIVES) or ("/" in head and is_there(origin.path.parent / head))
 
 
 def _file_of(address: str, origin: SourceFile) -> Path | None:

@@ -93,3 +93,12 @@ def test_what_should_be_a_list_of_text_and_is_not_is_a_mistake(key: str, value: 
 def test_dependencies_of_conda_that_are_not_a_list_are_a_mistake(value: str, read_file: Read) -> None:
     wants = read_file("environment.yml", f"name: x\ndependencies: {value}\n")
     assert wants.problems == ("environment.yml:2: `dependencies` must be a list, each line with a dash",)
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["x @ file:///{}/x-1-py3-none-any.whl", "x @ ./{}/x-1-py3-none-any.whl", "x @ {}.whl", "-e ./{}", "./{}/x.whl"],
+)
+def test_a_path_longer_than_any_file_has_is_one_that_is_not_there(line: str, read_file: Read) -> None:
+    problems = read_file("requirements.txt", line.format("a" * 3000)).problems
+    assert [problem.partition(":")[0] for problem in problems] == ["requirements.txt"]
