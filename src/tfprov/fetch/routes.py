@@ -88,9 +88,14 @@ def problem_with(proxy: Secret) -> str | None:
     """Why this is not a valid address of a proxy, or None."""
     try:
         parts = urlsplit(proxy.reveal())
-        host, _ = parts.hostname, parts.port
-    except ValueError as error:
-        return str(error)
+        host = parts.hostname
+    except ValueError:
+        return "it cannot be read as an address"
+    try:
+        _ = parts.port
+    except ValueError:
+        # The words of the library repeat what stands there: half of a password that has a colon and a slash.
+        return "its port is not a number up to 65535"
     if parts.scheme not in _SCHEMES:
         return f"its scheme `{parts.scheme}` is not one of {', '.join(_SCHEMES)}"
     if not host or (_NO_HOST.search(host) and "[" not in parts.netloc):
