@@ -20,7 +20,7 @@ def default_index() -> str:
         TfprovError: `internal` when the layout of that pip is different.
     """
     # The whole first: an environment may be made beside this, and two threads that import it from both ends deadlock.
-    import virtualenv  # noqa: F401
+    import virtualenv  # noqa: F401 - for what the import does
     from virtualenv.seed.wheels.embed import BUNDLE_SUPPORT, get_embed_wheel
 
     try:

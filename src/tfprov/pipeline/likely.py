@@ -55,7 +55,7 @@ _LOST = (
 
 
 @dataclass(frozen=True)
-class Installed:
+class GenerationContents:
     """The distributions of an environment.
 
     Attributes:
@@ -149,7 +149,7 @@ class Installed:
         return None
 
 
-def likely_bounds(leg: Leg, installed: Installed) -> tuple[LikelyBound, ...]:
+def likely_bounds(leg: Leg, installed: GenerationContents) -> tuple[LikelyBound, ...]:
     """The bounds for a failed leg `import` or `package NAME`; none twice, and none where nothing is known.
 
     Args:
@@ -164,7 +164,7 @@ def likely_bounds(leg: Leg, installed: Installed) -> tuple[LikelyBound, ...]:
     return tuple({each.requirement: each for each in reversed(found)}.values())[::-1]
 
 
-def _of_table(leg: Leg, installed: Installed) -> Iterator[LikelyBound]:
+def _of_table(leg: Leg, installed: GenerationContents) -> Iterator[LikelyBound]:
     versions = {name: one.version for name, one in installed.distributions.items()}
     concerned = {_asked(leg), *(one.name for one in _in_traceback(leg, installed))}
     # A lock may be older than a row.
@@ -175,7 +175,7 @@ def _of_table(leg: Leg, installed: Installed) -> Iterator[LikelyBound]:
             yield LikelyBound(requirement=row.requires, why=why)
 
 
-def _of_python(leg: Leg, installed: Installed) -> Iterator[LikelyBound]:
+def _of_python(leg: Leg, installed: GenerationContents) -> Iterator[LikelyBound]:
     missing = _MISSING.match(leg.evidence)
     if missing is not None and missing["name"] == "distutils" and "setuptools" not in installed.distributions:
         yield LikelyBound(requirement="setuptools", why="it brings `distutils`, which Python 3.12 removed")
@@ -185,7 +185,7 @@ def _of_python(leg: Leg, installed: Installed) -> Iterator[LikelyBound]:
             yield LikelyBound(requirement=f"python<{minor}", why=f"Python {minor} removed what is missing")
 
 
-def _of_metadata(leg: Leg, installed: Installed) -> Iterator[LikelyBound]:
+def _of_metadata(leg: Leg, installed: GenerationContents) -> Iterator[LikelyBound]:
     generated = GENCODE.search(leg.evidence)
     if generated is not None:
         blamed = installed.distributions.get("protobuf")
@@ -210,7 +210,7 @@ def _of_metadata(leg: Leg, installed: Installed) -> Iterator[LikelyBound]:
     yield from (LikelyBound(requirement=each, why=why) for each in older)
 
 
-def _blamed(leg: Leg, installed: Installed) -> FoundDistribution | None:
+def _blamed(leg: Leg, installed: GenerationContents) -> FoundDistribution | None:
     """What the failure speaks of; where it names nothing, what the innermost frame belongs to."""
     said = _NAMED.search(leg.evidence.partition("\n")[0])
     if said is not None:
@@ -218,7 +218,7 @@ def _blamed(leg: Leg, installed: Installed) -> FoundDistribution | None:
     return next(reversed([*_in_traceback(leg, installed)]), None)
 
 
-def _in_traceback(leg: Leg, installed: Installed) -> Iterator[FoundDistribution]:
+def _in_traceback(leg: Leg, installed: GenerationContents) -> Iterator[FoundDistribution]:
     """The distributions whose files the traceback goes through, the outermost first."""
     for frame in _FRAME.finditer(leg.evidence):
         path = frame["path"].replace("\\", "/").removesuffix(".py").removesuffix("/__init__")
@@ -227,7 +227,7 @@ def _in_traceback(leg: Leg, installed: Installed) -> Iterator[FoundDistribution]
             yield one
 
 
-def _as_of(one: FoundDistribution, other: str, installed: Installed) -> Iterator[str]:
+def _as_of(one: FoundDistribution, other: str, installed: GenerationContents) -> Iterator[str]:
     """The newest version that was out when another distribution came out."""
     known = installed.released.get(other)
     if known is None or known.at is None:
@@ -238,7 +238,7 @@ def _as_of(one: FoundDistribution, other: str, installed: Installed) -> Iterator
         yield f"{name}<={out[-1]}"
 
 
-def _older(one: FoundDistribution, installed: Installed) -> Iterator[str]:
+def _older(one: FoundDistribution, installed: GenerationContents) -> Iterator[str]:
     """Below the major version that is there, and below the minor one, as far as the metadata admit it."""
     version = _number(one.version)
     if kind_of(one.name) is not None:

@@ -198,7 +198,7 @@ class _Treatment:
             return ()
         if leg.leg not in self._likely_for:
             locked = self._locked
-            installed = likely.Installed(
+            installed = likely.GenerationContents(
                 root=self._installation.generation.path,
                 python=locked.interpreter.version,
                 released=released_in((self._bound_lock or content_of(locked.lock.path)).decode()),

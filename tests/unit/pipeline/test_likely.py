@@ -7,12 +7,12 @@ from pathlib import Path
 import pytest
 
 from tfprov.lock.renew import Released
-from tfprov.pipeline.likely import Installed, likely_bounds
+from tfprov.pipeline.likely import GenerationContents, likely_bounds
 from tfprov.plan.records import IndexFile, Listing
 from tfprov.smoke.records import Leg
 
 
-def installed(tmp_path: Path, python: str = "3.12.1", **more: object) -> Installed:
+def installed(tmp_path: Path, python: str = "3.12.1", **more: object) -> GenerationContents:
     """An environment with what the cases speak of; `holder` holds `held` back, and `strict` admits no older `new`."""
     place = tmp_path / "lib" / "python3.12" / "site-packages"
     requires: Mapping[str, tuple[str, str, tuple[str, ...]]] = {
@@ -35,7 +35,7 @@ def installed(tmp_path: Path, python: str = "3.12.1", **more: object) -> Install
         head = f"Name: {name}\nVersion: {version}\n" + "".join(f"Requires-Dist: {line}\n" for line in lines)
         (folder / "METADATA").write_text(head)
         (folder / "RECORD").write_text(f"{path},,\n{folder.name}/METADATA,,\n")
-    return Installed(root=tmp_path, python=python, **{"released": {}, **more})  # type: ignore[arg-type]
+    return GenerationContents(root=tmp_path, python=python, **{"released": {}, **more})  # type: ignore[arg-type]
 
 
 def leg(said: str, *files: str, of: str = "package asker") -> Leg:
