@@ -31,7 +31,8 @@ class Download:
     """One round for one file: fetch what is missing until everything is here, or no connection makes progress.
 
     It begins with one connection and adds others as long as each doubling makes the whole faster. Pieces are handed out
-    from the front, sized to about two seconds, so that a slow connection never delays the end for long.
+    from the front, after those that are wanted first, sized to about two seconds, so that a slow connection never
+    delays the end for long.
     """
 
     def __init__(self, file: RemoteFile, *, slots: Slots, check: Callable[[], None]) -> None:
@@ -206,7 +207,8 @@ class Download:
         if file.partial.total is None and not connection.extra and not file.stop.is_set():
             yield (0, None)
         while not file.stop.is_set():
-            piece = file.pieces.claim(connection.speed, whole=not file.may_use_ranges)
+            file.partial.in_order = not file.may_use_ranges
+            piece = file.pieces.claim(connection.speed, whole=file.partial.in_order, first=file.partial.first)
             if piece is None:
                 return
             yield piece

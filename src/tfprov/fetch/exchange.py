@@ -250,7 +250,7 @@ def _accept(response: httpx.Response, piece: tuple[int, int | None], file: Remot
         total = partial.total if sent is None else sent
         file.recognise(origin, total)
         # The server sends the whole file, so there is nothing left to hand out.
-        file.ranges = False
+        file.ranges, partial.in_order = False, True
         file.pieces.clear()
         return 0, total
     first, total = range_of(response)

@@ -7,6 +7,7 @@ import json
 import os
 import threading
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import IO
 
@@ -57,6 +58,10 @@ class Partial:
         self._unsyncable: TfprovError | None = None
         self.edition = 0
         """Grows whenever the bytes are dropped, so that a hash over them has to start again."""
+        self.first: Sequence[Span] = ()
+        """Parts that whoever reads the file while it arrives would like to have before the others, in this order."""
+        self.in_order = False
+        """Whether it comes from front to back, whatever is wanted first: its server does not honour ranges."""
         try:
             self._file = _open(path)
             self._load()
@@ -97,8 +102,13 @@ class Partial:
         with self._lock:
             return self._spans[0][1] if self._spans and self._spans[0][0] == 0 else 0
 
+    def reaches(self, offset: int) -> int:
+        """Where the first gap at or behind an offset begins."""
+        with self._lock:
+            return next((end for start, end in self._spans if start <= offset < end), offset)
+
     def last_bytes(self, count: int) -> Span:
-        """The last bytes before the first gap, at most `count`; an empty span when nothing is here."""
+        """The last bytes of what is here up to a gap, at most `count`; an empty span when nothing is here."""
         with self._lock:
             if not self._spans:
                 return (0, 0)

@@ -11,7 +11,10 @@ _MB = 1024 * 1024
 
 
 class Pieces:
-    """The parts that no connection is fetching yet, handed out from the front. Safe for several threads."""
+    """The parts that no connection is fetching yet, handed out from the front, or as somebody wants them first.
+
+    Safe for several threads.
+    """
 
     SMALLEST = 4 * _MB
     LARGEST = 256 * _MB
@@ -32,23 +35,36 @@ class Pieces:
         with self._lock:
             return sum(end - start for start, end in self._pending)
 
-    def claim(self, speed: float, *, whole: bool) -> Span | None:
+    def claim(self, speed: float, *, whole: bool, first: Sequence[Span] = ()) -> Span | None:
         """The next piece for a connection; None when nothing is left.
 
         Args:
             speed: bytes a second that the connection has reached; 0 when not known.
             whole: whether it must take the whole gap, because the server does not honour ranges.
+            first: parts that are handed out before the others, in this order.
         """
         with self._lock:
             if not self._pending:
                 return None
-            start, end = self._pending[0]
+            start, end = self._pending[0] if whole else self._next(first)
             length = int(min(max(speed * self.SECONDS, self.SMALLEST), self.LARGEST))
-            if whole or end - start < length + self.SMALLEST // 4:
-                length = end - start
-            rest = ((start + length, end), *self._pending[1:])
-            self._pending = [span for span in rest if span[0] < span[1]]
-            return start, start + length
+            if not whole and end - start >= length + self.SMALLEST // 4:
+                end = start + length
+            outside = [
+                each
+                for span in self._pending
+                for each in ((span[0], min(span[1], start)), (max(span[0], end), span[1]))
+            ]
+            self._pending = [span for span in outside if span[0] < span[1]]
+            return start, end
+
+    def _next(self, first: Sequence[Span]) -> Span:
+        for wanted in first:
+            for span in self._pending:
+                start, end = max(wanted[0], span[0]), min(wanted[1], span[1])
+                if start < end:
+                    return start, end
+        return self._pending[0]
 
     def add(self, span: Span) -> None:
         """Hand this part out as well."""

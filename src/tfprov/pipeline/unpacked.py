@@ -166,7 +166,7 @@ def check_wheels(paths: Iterable[Path]) -> None:
         try:
             # Others may know how a member is packed; that alone is no reason.
             with path.open("rb") as stream, contextlib.suppress(UnusualError):
-                archive.members(stream)
+                archive.directory(stream)
             with zipfile.ZipFile(path) as packed:
                 for name in packed.namelist():
                     archive.check_name(name.removesuffix("/"))

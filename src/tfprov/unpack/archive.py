@@ -62,8 +62,20 @@ class Local(NamedTuple):
         return not self.flags & _AT_THE_END
 
 
-def members(stream: BinaryIO) -> tuple[ArchiveMember, ...]:
-    """The files in an archive, in the order of their places in it. Folders are made as they are needed.
+class Directory(NamedTuple):
+    """What the central directory of an archive says.
+
+    Attributes:
+        members: its files, in the order of their places in it. Folders are made as they are needed.
+        starts: its own offset, behind all of them.
+    """
+
+    members: tuple[ArchiveMember, ...]
+    starts: int
+
+
+def directory(stream: BinaryIO) -> Directory:
+    """Read the central directory of an archive.
 
     Raises:
         RefusedError: it is not an archive, or one that must not be unpacked.
@@ -83,7 +95,7 @@ def members(stream: BinaryIO) -> tuple[ArchiveMember, ...]:
     for member, behind in zip(ordered, [*(each.offset for each in ordered[1:]), end], strict=True):
         if member.offset < 0 or member.offset + LOCAL.size + len(member.name) + member.packed > behind:
             raise RefusedError(f"`{member.name}` overlaps with what follows it")
-    return tuple(ordered)
+    return Directory(tuple(ordered), end)
 
 
 def local_header(head: bytes) -> Local | None:

@@ -1,25 +1,33 @@
-"""Unpacking a wheel while it arrives: member by member, as far as its front reaches.
+"""Unpacking a wheel while it arrives, member by member.
 
-Local headers stand before the data and say nearly everything. What they cannot prove is looked at when the wheel is
-whole, has the hash of the lock, and its central directory can be read: until then nothing of it is a tree. Whatever
-goes wrong before, what was unpacked so far is thrown away, and the whole wheel is unpacked as any other; so a failure
-has the same words, however the wheel came.
+Its last bytes are asked for first: the central directory in them says where everything lies, so that members are
+written in whatever order they come, and Python's sources are asked for before the rest, because they have to be
+compiled before the first import. From a server that sends files from front to back only, the wheel is read from its
+front, by the local headers, which stand before the data and say nearly everything.
+
+Until the wheel is whole and has the hash of the lock nothing of it is a tree. Then the central directory is looked at
+again. Whatever goes wrong before, what was unpacked so far is thrown away, and the whole wheel is unpacked as any
+other; so a failure has the same words, however the wheel came.
 """
 
 from __future__ import annotations
 
+import io
 import os
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, BinaryIO, Protocol, cast
 
 from tfprov.unpack import archive
 from tfprov.unpack.archive import LOCAL, RefusedError
-from tfprov.unpack.members import File, Written, extract
+from tfprov.unpack.members import ArchiveBytes, File, Written, extract
 from tfprov.unpack.records import ArchiveMember, Landed
+
+if TYPE_CHECKING:
+    from _typeshed import WriteableBuffer
 
 _POLL_SECONDS = 0.04
 """Long enough that a dozen threads which wait cost nothing, and short beside what arrives meanwhile."""
@@ -31,6 +39,12 @@ _WINDOW = 64 * 1024
 _HEADER = 512
 """Bytes in which nearly every local header ends."""
 _DIRECTORY = b"PK\x01\x02"
+_LEAST_TAIL = 64 * 1024
+_TAIL_SHARE = 100
+"""A hundredth of TensorFlow's wheel is more than its central directory; where that is not enough, the rest is asked
+for."""
+_NEAR = 512 * 1024
+"""What lies between two parts that are asked for first comes along with them, where it is no more than this."""
 
 
 class Arriving(Protocol):
@@ -39,14 +53,44 @@ class Arriving(Protocol):
     Attributes:
         path: of the file, until it is whole.
         edition: grows whenever all bytes are dropped.
+        total: its size, once that is known.
+        first: parts that the download brings before the others, if it can; to be set by who reads the file.
+        in_order: whether it comes from front to back whatever is wanted first.
     """
 
     path: Path
     edition: int
+    total: int | None
+    first: Sequence[tuple[int, int]]
+    in_order: bool
+
+    def reaches(self, offset: int) -> int:
+        """Where the first gap at or behind an offset begins."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class _Share:
+    """Members that are written by one task.
+
+    Attributes:
+        members: in the order of their places.
+        end: offset up to which the file has to be here.
+        big: whether it is one member, which is written while it still arrives.
+    """
+
+    members: Sequence[ArchiveMember]
+    end: int
+    big: bool
 
     @property
-    def prefix(self) -> int:
-        """Number of bytes before the first gap."""
+    def start(self) -> int:
+        """Offset of the first byte."""
+        return self.members[0].offset
+
+
+class _InOrderError(Exception):
+    """What was wanted first will come last."""
 
 
 class LeftError(Exception):
@@ -98,13 +142,10 @@ class Following:
             raise LeftError("another user can write to it")
         tasks: list[Future[None]] = []
         try:
-            followed = list(self._walk(tasks))
-            while not self.whole.is_set():
-                self._wait_a_little()
-            left = self._compare(followed)
-            for member in left:
-                self._make_folder(member.name.rpartition("/")[0])
-            tasks += [self.small.submit(self._write, left[at : at + _SHARE]) for at in range(0, len(left), _SHARE)]
+            if (ahead := self._ahead()) is not None:
+                self._scatter(ahead, tasks)
+            else:
+                self._follow_front(tasks)
             wait(tasks)
             # The bytes that were unpacked are those whose hash was checked: they were never dropped.
             self._check()
@@ -124,15 +165,83 @@ class Following:
 
     def read(self, offset: int, count: int) -> bytes:
         """Bytes as a `Source`; waits for them."""
-        self._wait_for(offset + count)
+        self._wait_for(offset, offset + count)
         self._check()
         return self.source.read(offset, count)
 
-    def _wait_for(self, end: int) -> int:
-        """Wait until the file is here up to an offset, or whole; the offset up to which it is."""
-        while (prefix := self.arriving.prefix) < end and not self.whole.is_set():
+    def _wait_for(self, start: int, end: int) -> int:
+        """Wait until a part of the file is here, or all of it; the offset up to which it is."""
+        while (here := self.arriving.reaches(start)) < end and not self.whole.is_set():
             self._wait_a_little()
-        return prefix
+        return here
+
+    def _wait_for_the_whole(self) -> None:
+        while not self.whole.is_set():
+            self._wait_a_little()
+
+    def _ahead(self) -> _Ahead | None:
+        """The file, whose end is here; None where it comes from front to back only."""
+        while (size := self.arriving.total) is None and not self.whole.is_set():
+            self._wait_a_little()
+        if not size:
+            return None
+        tail = max(_LEAST_TAIL, size // _TAIL_SHARE)
+        self.arriving.first = [(max(0, size - tail), size)]
+        while self.arriving.reaches(size - 1) < size and not self.whole.is_set():
+            if self.arriving.in_order:
+                return None
+            self._wait_a_little()
+        return _Ahead(self._read_ahead, size)
+
+    def _read_ahead(self, start: int, end: int) -> bytes:
+        """Bytes out of order; asks for them."""
+        if self.arriving.reaches(start) < end:
+            self.arriving.first = [(start, end), *self.arriving.first]
+            self._wait_for(start, end)
+        self._check()
+        return self.source.read(start, end - start)
+
+    def _scatter(self, ahead: _Ahead, tasks: list[Future[None]]) -> None:
+        """Hand every member over as soon as it is here, or begins to be if it is a big one.
+
+        Args:
+            ahead: the file.
+            tasks: receives what writes them.
+
+        Raises:
+            LeftError: its directory became another one.
+        """
+        shares = list(_shares(archive.directory(cast("BinaryIO", ahead))))
+        self.arriving.first = _wanted_first(shares)
+        while shares:
+            waiting: list[_Share] = []
+            for share in shares:
+                enough = share.start + LOCAL.size if share.big else share.end
+                if self.arriving.reaches(share.start) < enough and not self.whole.is_set():
+                    waiting.append(share)
+                    continue
+                for member in share.members:
+                    self._make_folder(member.name.rpartition("/")[0])
+                if share.big:
+                    tasks.append(self.big.submit(self._write, share.members, _Until(self, share.end)))
+                else:
+                    tasks.append(self.small.submit(self._write, share.members, self.source))
+            shares = waiting
+            if shares:
+                self._wait_a_little()
+        self._wait_for_the_whole()
+        if not ahead.agrees_with(self.source):
+            raise LeftError("its directory was another one before")
+
+    def _follow_front(self, tasks: list[Future[None]]) -> None:
+        """Hand every member over that can be read from the front, then what the central directory names besides."""
+        followed = list(self._walk(tasks))
+        self._wait_for_the_whole()
+        left = self._compare(followed)
+        for member in left:
+            self._make_folder(member.name.rpartition("/")[0])
+        shares = (left[at : at + _SHARE] for at in range(0, len(left), _SHARE))
+        tasks += [self.small.submit(self._write, share, self.source) for share in shares]
 
     def _walk(self, tasks: list[Future[None]]) -> Iterator[ArchiveMember]:
         """Each member as soon as its header is here; its content is written by others."""
@@ -142,7 +251,7 @@ class Following:
         def hand_over() -> None:
             nonlocal share
             if share:
-                tasks.append(self.small.submit(self._write, share))
+                tasks.append(self.small.submit(self._write, share, self.source))
                 share = []
 
         seen, begins = b"", 0
@@ -150,9 +259,9 @@ class Following:
             head = seen[offset - begins :]
             if len(head) < _HEADER:
                 # What is here of the file: many small members, as a rule.
-                if self.arriving.prefix < offset + LOCAL.size:
+                if self.arriving.reaches(0) < offset + LOCAL.size:
                     hand_over()
-                here = self._wait_for(offset + LOCAL.size)
+                here = self._wait_for(offset, offset + LOCAL.size)
                 head = seen = self.read(offset, max(LOCAL.size, min(_WINDOW, here - offset)))
                 begins = offset
             if head[:4] == _DIRECTORY or len(head) < LOCAL.size:
@@ -170,11 +279,11 @@ class Following:
                 self._make_folder(member.name.rpartition("/")[0])
                 yield member
                 if member.packed >= _BIG:
-                    tasks.append(self.big.submit(self._write, [member]))
+                    tasks.append(self.big.submit(self._write, [member], _Until(self, offset)))
                 else:
-                    if self.arriving.prefix < offset:
+                    if self.arriving.reaches(0) < offset:
                         hand_over()
-                        self._wait_for(offset)
+                        self._wait_for(0, offset)
                     share.append(member)
                     if len(share) >= _SHARE:
                         hand_over()
@@ -185,11 +294,11 @@ class Following:
             os.makedirs(f"{self.root}/{folder}", exist_ok=True)  # noqa: PTH103 - as many as there are folders
             self._folders.add(folder)
 
-    def _write(self, share: Sequence[ArchiveMember]) -> None:
+    def _write(self, share: Sequence[ArchiveMember], source: ArchiveBytes) -> None:
         for member in share:
             self._check()
             try:
-                written = extract(self, member, f"{self.root}/{member.name}", going=self._check)
+                written = extract(source, member, f"{self.root}/{member.name}", going=self._check)
             except BaseException:
                 self._failed = True
                 raise
@@ -199,7 +308,7 @@ class Following:
     def _compare(self, followed: Sequence[ArchiveMember]) -> tuple[ArchiveMember, ...]:
         """What the central directory names and was not followed, if it says the same of what was."""
         with os.fdopen(os.dup(self.source.descriptor), "rb") as stream:
-            listed = archive.members(stream)
+            listed = archive.directory(stream).members
         left = {member.name: member for member in listed}
         for member in followed:
             other = left.pop(member.name, None)
@@ -224,3 +333,83 @@ class Following:
         self.going(count)
         if self._failed or self.arriving.edition != self._edition:
             raise LeftError("it was begun anew")
+
+
+@dataclass(frozen=True, slots=True)
+class _Until:
+    """A member that still arrives, as `ArchiveBytes`; whoever reads it does not wait for what follows it."""
+
+    following: Following
+    end: int
+
+    def read(self, offset: int, count: int) -> bytes:
+        return self.following.read(offset, min(count, self.end - offset))
+
+
+class _Ahead(io.RawIOBase):
+    """An archive that still arrives, as a file; bytes that are not here are asked for."""
+
+    def __init__(self, read: Callable[[int, int], bytes], size: int) -> None:
+        """Begin at its first byte.
+
+        Args:
+            read: gives the bytes between two offsets.
+            size: of the file.
+        """
+        super().__init__()
+        self._ahead = read
+        self._size = size
+        self._position = 0
+        self._seen: list[tuple[int, bytes]] = []
+
+    def seekable(self) -> bool:
+        return True
+
+    def readable(self) -> bool:
+        return True
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        start = {io.SEEK_SET: 0, io.SEEK_CUR: self._position, io.SEEK_END: self._size}[whence]
+        if start + offset < 0:
+            raise OSError("before the first byte")
+        self._position = start + offset
+        return self._position
+
+    def readinto(self, buffer: WriteableBuffer, /) -> int:
+        view = memoryview(buffer)
+        end = min(self._position + len(view), self._size)
+        if end <= self._position:
+            return 0
+        content = self._ahead(self._position, end)
+        view[: len(content)] = content
+        self._seen.append((self._position, content))
+        self._position += len(content)
+        return len(content)
+
+    def agrees_with(self, file: File) -> bool:
+        """Whether all that was read is in a file."""
+        return all(file.read(offset, len(content)) == content for offset, content in self._seen)
+
+
+def _shares(directory: archive.Directory) -> Iterator[_Share]:
+    share: list[ArchiveMember] = []
+    for member in directory.members:
+        big = member.packed >= _BIG
+        if share and (big or len(share) >= _SHARE or share[-1].packed >= _BIG):
+            yield _Share(share, member.offset, share[-1].packed >= _BIG)
+            share = []
+        share.append(member)
+    if share:
+        yield _Share(share, directory.starts, share[-1].packed >= _BIG)
+
+
+def _wanted_first(shares: Sequence[_Share]) -> Sequence[tuple[int, int]]:
+    """Where Python's sources are, in few parts."""
+    parts: list[tuple[int, int]] = []
+    for share in shares:
+        if any(member.name.endswith(".py") for member in share.members):
+            if parts and share.start - parts[-1][1] <= _NEAR:
+                parts[-1] = (parts[-1][0], share.end)
+            else:
+                parts.append((share.start, share.end))
+    return parts

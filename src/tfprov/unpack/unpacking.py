@@ -276,7 +276,7 @@ class _Job:
     def read(self) -> None:
         """Learn what is in it, and make its folders."""
         with os.fdopen(os.dup(self.source.descriptor), "rb") as stream:
-            self.members = archive.members(stream)
+            self.members = archive.directory(stream).members
         base = str(self.root)
         for folder in sorted({member.name.rpartition("/")[0] for member in self.members}):
             os.makedirs(f"{base}/{folder}", exist_ok=True)  # noqa: PTH103 - as many as there are folders

@@ -97,6 +97,7 @@ def test_parts_arrive_in_any_order(tmp_path: Path) -> None:
         partial.total = 6
         partial.write(3, b"def")
         assert (partial.prefix, partial.missing()) == (0, [(0, 3)])
+        assert [partial.reaches(at) for at in range(7)] == [0, 1, 2, 6, 6, 6, 6]
         partial.write(0, b"abc")
         assert (partial.prefix, partial.missing()) == (6, [])
         assert partial.read(0, 6) == b"abcdef"
