@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,21 +21,23 @@ from site_under_test import PYTHON, RELEASE, TAG, only_here
 from wheels import build_wheel
 
 MANY = 16
+WAITING = "another tfprov is making an environment of the same files"
 pytestmark = only_here
 
 
 @dataclass
 class Shared:
-    """An index on the loopback, and projects that share nothing but the store."""
+    """An index on the loopback, and projects that share nothing but the store, or their home too."""
 
     root: Path
     index: Index
+    one_home: bool = False
 
     def environ(self, number: int) -> dict[str, str]:
         return {
             "PATH": os.environ["PATH"],
             "HOME": str(self.root),
-            "TFPROV_HOME": str(self.root / f"home{number}"),
+            "TFPROV_HOME": str(self.root / ("home" if self.one_home else f"home{number}")),
             "TFPROV_STORE": str(self.root / "store"),
             "PIP_CONFIG_FILE": os.devnull,
         }
@@ -92,6 +94,13 @@ def shared(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Shared]:
         yield Shared(tmp_path, index)
 
 
+@pytest.fixture
+def home(shared: Shared) -> Shared:
+    """Projects of one user."""
+    shared.one_home = True
+    return shared
+
+
 def test_many_runs_at_once_fetch_every_file_once(shared: Shared) -> None:
     runs = [shared.start(number) for number in range(MANY)]
     for run in runs:
@@ -132,3 +141,52 @@ def test_owners_that_are_killed_hold_up_nobody_and_leave_no_damage(shared: Share
     assert shared.damaged() == []
     # What a killed owner had is gone on with; only what it had not yet noted comes again.
     assert shared.index.sent <= 1.5 * shared.bytes_of_one
+
+
+def ended(runs: Iterable[subprocess.Popen[str]]) -> list[str]:
+    """What runs that must succeed have said, the words of each in one text."""
+    said = [run.communicate(timeout=400)[1] for run in runs]
+    assert [run.returncode for run in runs] == [0] * len(said), said
+    return said
+
+
+@pytest.mark.parametrize("shared", ["slow"], indirect=True)
+def test_of_many_runs_of_one_user_one_installs_and_the_others_link_what_it_made(home: Shared) -> None:
+    runs = [home.start(number, "-v") for number in range(6)]
+    said = ended(runs)
+    assert sum("> install" in each for each in said) == 1
+    assert sum(WAITING in each for each in said) == 5
+    libraries = {
+        path.stat().st_ino for path in (home.root / "home").glob("data/environments/*/current/lib/*/*/part3/*.txt")
+    }
+    assert len(libraries) == 1, "all are links to one file"
+
+
+@pytest.mark.parametrize("shared", ["slow"], indirect=True)
+def test_who_waited_for_a_run_that_was_killed_goes_on_by_itself(home: Shared) -> None:
+    first = home.start(0)
+    while not home.index.sent:
+        time.sleep(0.01)
+    others = [home.start(number, "-v") for number in (1, 2)]
+    for other in others:
+        assert other.stderr is not None
+        while WAITING not in (line := other.stderr.readline()):
+            assert line, "it ended without having waited"
+    os.killpg(first.pid, signal.SIGKILL)
+    first.communicate()
+    ended(others)
+
+
+@pytest.mark.parametrize("shared", ["slow"], indirect=True)
+def test_who_waited_for_a_run_that_failed_says_the_same_reason(home: Shared) -> None:
+    broken = MODULE.replace("2.99.0", RELEASE) + "\nraise ImportError('it never works')\n"
+    name = next(name for name in home.index.files if name.startswith("tensorflow"))
+    wheel = build_wheel(
+        home.root / "broken", "tensorflow-cpu", RELEASE, files={"tensorflow/__init__.py": broken}, tag=TAG
+    )
+    home.index.files[name] = wheel
+    runs = [home.start(number) for number in range(4)]
+    said = [run.communicate(timeout=400)[1] for run in runs]
+    assert [run.returncode for run in runs] == [runs[0].returncode] * 4, said
+    assert runs[0].returncode != 0
+    assert all("it never works" in each for each in said)

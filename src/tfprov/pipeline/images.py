@@ -4,17 +4,24 @@ from __future__ import annotations
 
 import contextlib
 import threading
+import time
 from collections.abc import Iterator
+from pathlib import Path
 
+from tfprov import locks
 from tfprov.envs import durable
 from tfprov.envs.generations import environments
 from tfprov.envs.images import Image, image_key
 from tfprov.envs.records import Generation
 from tfprov.errors import TfprovError
+from tfprov.events import Note
 from tfprov.paths import Home
 from tfprov.pipeline import unpacked
 from tfprov.pipeline.context import Context
 from tfprov.pipeline.records import Locked
+
+_LOCKS = ".locks"
+_SIGN_SECONDS = 10.0
 
 
 def image_of(context: Context, locked: Locked) -> Image:
@@ -42,6 +49,60 @@ def _used(home: Home) -> frozenset[str]:
         for generation in environment.generations()
         if generation.seal
     )
+
+
+@contextlib.contextmanager
+def made_once(context: Context, locked: Locked) -> Iterator[None]:
+    """Do not make what another run of this user is just making: wait for it, and find its image.
+
+    Where that run ends without an image, because it failed or was killed or files cannot be linked here, those that
+    waited go on beside each other.
+    """
+    image = image_of(context, locked)
+    if image.exists or locked.lock.sources:
+        yield
+        return
+    waited = False
+
+    def waiting() -> None:
+        nonlocal waited
+        if not waited:
+            waited = True
+            text = "another tfprov is making an environment of the same files; waiting for it"
+            context.emit(Note(text=text, level="info"))
+
+    folder = context.home.images / _LOCKS
+    path, sign = folder / f"{image.folder.name}.lock", folder / f"{image.folder.name}.sign"
+    left = None if context.deadline is None else max(0.0, context.deadline - time.monotonic())
+    with contextlib.ExitStack() as held:
+        with contextlib.suppress(OSError, TfprovError):
+            # Who cannot have the lock says why when it matters: where something is written.
+            folder.mkdir(parents=True, exist_ok=True)
+            held.enter_context(locks.held(path, timeout=left, waiting=waiting, signs=(sign,)))
+        if waited:
+            held.close()
+        else:
+            held.enter_context(_at_work(sign))
+        yield
+
+
+@contextlib.contextmanager
+def _at_work(sign: Path) -> Iterator[None]:
+    """Let the processes that wait see that this one still works."""
+    ended = threading.Event()
+
+    def work() -> None:
+        while not ended.wait(_SIGN_SECONDS):
+            with contextlib.suppress(OSError):
+                sign.touch()
+
+    thread = threading.Thread(target=work, name="at work", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join()
 
 
 @contextlib.contextmanager

@@ -46,7 +46,7 @@ def up(request: Request, emit: Emit) -> Outcome:
                 # The link at the path that the profile asks for may have been deleted since.
                 context.environment.activate(verified)
                 return _unchanged(context, verified)
-            from tfprov.pipeline import drift, installing, prove, reckoning, reuse, sources, stages, unpacked
+            from tfprov.pipeline import drift, images, installing, prove, reckoning, reuse, sources, stages, unpacked
 
             drift.tell_left_behind(context)
             reuse.sweep_leftovers(context)
@@ -78,9 +78,10 @@ def up(request: Request, emit: Emit) -> Outcome:
                 kept = None if request.recreate else reuse.kept_generation(context, locked)
                 if kept is not None and reuse.is_proved(context, kept):
                     return _outcome(context, reuse.reseal(context, kept), plan, changes=changes)
-                with reuse.blaming_changes(context, kept):
-                    proved = prove.prove(context, machine, kept or install(locked), install=install)
-                generation = stages.activate(context, machine, proved)
+                with contextlib.nullcontext() if kept else images.made_once(context, locked):
+                    with reuse.blaming_changes(context, kept):
+                        proved = prove.prove(context, machine, kept or install(locked), install=install)
+                    generation = stages.activate(context, machine, proved)
                 # A cure may have led to another release or Python.
                 return _outcome(context, generation, proved.installation.locked.plan, proved, changes=changes)
 
