@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 import fake_nvml
+from conda_site import CondaSite, with_conda
 from site_under_test import RELEASE, Site, only_here, sham_wheel
 
 
@@ -100,3 +101,38 @@ def test_a_place_without_locks_serves(site: Site, tmp_path: Path) -> None:
     assert site.up()["already"] is True
     assert not list(site.home.glob("data/environments/.locks/*.held"))
     assert os.listdir(site.home / "data/environments/.locks")
+
+
+def nobody_at_home() -> list[str]:
+    """What a command is started by for a user without a home, a PATH and an entry in the user database."""
+    nobody = ["unshare", "--user", f"--map-user={2**31 - 5}"]
+    try:
+        tried = subprocess.run([*nobody, "true"], capture_output=True, check=False).returncode
+    except FileNotFoundError:
+        tried = 1
+    if tried != 0:
+        pytest.skip("user namespaces need a system that lets this user make them")
+    return nobody
+
+
+@pytest.mark.parametrize("kind", ["venv", pytest.param("conda", marks=with_conda)])
+def test_a_user_whom_nobody_knows_needs_a_place_alone(tmp_path: Path, site: Site, kind: str) -> None:
+    """As in a container that is started under any number."""
+    if kind == "conda":
+        (tmp_path / "conda").mkdir()
+        site = CondaSite.ready(tmp_path / "conda")
+    command = [*nobody_at_home(), *site.command()]
+    environ = {name: site.environ()[name] for name in ("TFPROV_HOME", "PIP_CONFIG_FILE")}
+
+    def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [*command, *arguments], env=environ, cwd=site.root, capture_output=True, text=True, check=False
+        )
+
+    done = run("up", "train.toml")
+    assert done.returncode == 0, done.stderr
+    for again in (("up", "train.toml"), ("lock", "train.toml", "--upgrade"), ("up", "train.toml", "--recreate")):
+        done = run(*again)
+        assert done.returncode == 0, done.stderr
+    shown = run("run", "train.toml", "--", "python", "-c", "import os, tensorflow; print('HOME' in os.environ)")
+    assert shown.stdout == "False\n", shown.stderr

@@ -38,7 +38,7 @@ def as_error(problem: Mapping[str, object], *, subject: str, invalid: str) -> Tf
     Args:
         problem: `kind`, `message` and what the raiser attached.
         subject: what was worked on, for messages.
-        invalid: code of what cannot be read.
+        invalid: code of what cannot be read: what the worker says with a `ValueError`.
     """
     # Its rules are needed only where something went wrong.
     from tfprov.diagnose.diagnose import diagnose_text
@@ -61,7 +61,7 @@ def as_error(problem: Mapping[str, object], *, subject: str, invalid: str) -> Tf
         return TfprovError(root.code, f"{subject} could not be worked on", evidence=evidence)
     if kind in ("GatewayError", "FetchRepoDataError"):
         return _of_channel(root, evidence, subject)
-    if invalid == "lock-invalid":
+    if invalid == "lock-invalid" and kind == "ValueError":
         return TfprovError("lock-invalid", f"{subject} is not a valid lock", evidence=evidence)
     code, what = _KINDS.get(kind, ("install-failed", "the worker for conda failed on {subject}"))
     if code == "install-failed":

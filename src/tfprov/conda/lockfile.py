@@ -6,7 +6,6 @@ import hashlib
 from pathlib import Path
 from typing import Any
 
-import yaml
 from conda_lock.lockfile import parse_conda_lock_file, write_conda_lock_file
 from conda_lock.lockfile.v1.models import HashModel, LockMeta
 from conda_lock.lockfile.v2prelim.models import LockedDependency, Lockfile
@@ -83,7 +82,9 @@ def read(request: dict[str, Any]) -> dict[str, object]:
     """
     try:
         lock = parse_conda_lock_file(Path(request["path"]))
-    except (yaml.YAMLError, KeyError, TypeError, AttributeError) as error:
+    except OSError:
+        raise
+    except Exception as error:  # whatever the reader stumbles over is in the file
         raise ValueError(f"{type(error).__name__}: {error}") from error
     lock.toposort_inplace()
     conda, wheels = [], []

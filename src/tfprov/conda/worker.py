@@ -12,6 +12,7 @@ import json
 import os
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from tfprov.structured import json_of
@@ -26,6 +27,7 @@ def main() -> None:
     # Output of libraries must not get between the lines of the answer.
     out = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)
+    _complete_environment()
 
     def say(line: dict[str, object]) -> None:
         out.write(json.dumps(line) + "\n")
@@ -37,6 +39,20 @@ def main() -> None:
     except BaseException as error:  # a panic of the library is not an Exception
         say({"error": described(error)})
     os._exit(0)
+
+
+def _complete_environment() -> None:
+    """Give the libraries what they take for granted when they are imported: PATH, and a home directory.
+
+    A user without an entry in the user database, as in a container that runs under any number, has none.
+    """
+    os.environ.setdefault("PATH", os.defpath)
+    try:
+        at_home = Path.home().is_absolute()
+    except RuntimeError:
+        at_home = False
+    if not at_home:
+        os.environ["HOME"] = "/nonexistent"
 
 
 async def _answer(request: WorkerRequest, tell: Tell) -> object:

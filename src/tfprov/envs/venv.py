@@ -96,7 +96,9 @@ def _by_virtualenv(
     clean = clean_environment(environ, VIRTUALENV_CONFIG_FILE=os.devnull)
 
     def make(kept: Path, *more: str) -> None:
-        session_via_cli([*more, "--app-data", str(kept), *arguments], setup_logging=False, env=clean).run()
+        # As an option it would come too late: virtualenv makes its own folder at home before, or fails without a home.
+        environment = {**clean, "VIRTUALENV_OVERRIDE_APP_DATA": str(kept)}
+        session_via_cli([*more, *arguments], setup_logging=False, env=environment).run()
 
     try:
         make(cache)

@@ -139,6 +139,12 @@ def test_a_package_that_is_not_there_is_named_with_what_would_help() -> None:
     assert found.hint == "without the version of `hello>=2`: that gives hello 1.0"
 
 
+@pytest.mark.parametrize(("kind", "code"), [("ValueError", "lock-invalid"), ("KeyError", "install-failed")])
+def test_a_lock_is_blamed_only_for_what_is_in_it(kind: str, code: str) -> None:
+    found = as_error({"kind": kind, "message": "'PATH'"}, subject="`x.yml`", invalid="lock-invalid")
+    assert found.code.name == code
+
+
 @pytest.mark.parametrize(
     ("said", "spec"),
     [("a *.", "a"), ("hello >=2.", "hello >=2"), ("numpy 1.2.*.", "numpy 1.2.*"), ("a.b <3,>=2.", "a.b <3,>=2")],

@@ -127,6 +127,14 @@ def test_nothing_is_written_but_the_environment_and_the_cache(tmp_path: Path, mo
     assert [path for path in home.rglob("*") if path.is_file()] == []
 
 
+def test_no_home_is_needed(tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", "not absolute")
+    for name in ("XDG_DATA_HOME", "XDG_CACHE_HOME", "XDG_CONFIG_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    create(tmp_path / "env", cache)
+    assert shown(tmp_path / "env")[0] == str(tmp_path / "env")
+
+
 @pytest.mark.parametrize("kind", ["missing", "no Python", "not executable"])
 def test_an_interpreter_that_cannot_be_used_is_named(tmp_path: Path, cache: Path, kind: str) -> None:
     python = tmp_path / "python3"
