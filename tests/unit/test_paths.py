@@ -97,8 +97,9 @@ def test_a_failed_write_leaves_the_old_content_and_no_litter(tmp_path: Path, mon
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(os, "fsync", full)
-    with pytest.raises(OSError, match="No space left"):
+    with pytest.raises(OSError, match="No space left") as failure:
         paths.write_atomic(path, b"new")
+    assert failure.value.filename == str(path)
     assert path.read_bytes() == b"old"
     assert [one.name for one in tmp_path.iterdir()] == ["file"]
 

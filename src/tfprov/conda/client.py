@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib.metadata
 import importlib.util
 import json
@@ -9,6 +10,7 @@ import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any
 
 from packaging.requirements import Requirement
 from pydantic import TypeAdapter, ValidationError
@@ -264,9 +266,10 @@ def read_lock(
         TfprovError: `lock-invalid`, `lock-unfit`.
     """
     known = cache / f"{digest}-{subdir}.json"
-    try:
+    answer: Any = None
+    with contextlib.suppress(OSError, ValueError):
         answer = json_of(known.read_bytes())
-    except (OSError, ValueError):
+    if answer is None:
         answer = _ask(
             {"operation": "read-lock", "path": str(path), "subdir": subdir},
             environ=environ,

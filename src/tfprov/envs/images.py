@@ -28,7 +28,7 @@ from tfprov.envs.integrity import bad_files, digests, owners, recorded
 from tfprov.envs.layout import BINDING
 from tfprov.envs.manifest import MANIFEST, SEAL
 from tfprov.host.records import Interpreter
-from tfprov.paths import discard, write_atomic
+from tfprov.paths import discard, naming, write_atomic
 
 _MANIFEST = "manifest"
 _TREE = "tree"
@@ -421,5 +421,6 @@ def _rewrite(source: Path, target: Path, *, was: str, now: str) -> None:
         return
     content = commands.moved(source.read_bytes(), was=was, now=now)
     target.parent.mkdir(parents=True, exist_ok=True)
-    target.write_bytes(content)
+    with naming(target):
+        target.write_bytes(content)
     shutil.copymode(source, target)

@@ -62,9 +62,9 @@ class Flusher:
     def _work(self) -> None:
         while (task := self._tasks.get()) is not None:
             try:
-                _flush(task.path)
+                with paths.naming(task.path):
+                    _flush(task.path)
             except OSError as error:
-                error.filename = error.filename or str(task.path)
                 self._failure = self._failure or classify_exception(error)
                 with contextlib.suppress(OSError):
                     task.path.unlink()

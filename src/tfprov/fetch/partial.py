@@ -128,9 +128,10 @@ class Partial:
         """
         count = len(data)
         try:
-            self._pwrite(data, offset)
+            with paths.naming(self.path):
+                self._pwrite(data, offset)
         except OSError as error:
-            raise classify_exception(_named(error, self.path)) from error
+            raise classify_exception(error) from error
         with self._lock:
             self._spans = merge(self._spans, (offset, offset + count))
             self._unsynced += count
@@ -224,10 +225,11 @@ class Partial:
             self._note()
         try:
             # The data first: the record must never claim more than the disk holds.
-            getattr(os, "fdatasync", os.fsync)(self._file.fileno())
+            with paths.naming(self.path):
+                getattr(os, "fdatasync", os.fsync)(self._file.fileno())
             paths.write_atomic(self._synced_path, record)
         except OSError as error:
-            raise classify_exception(_named(error, self.path)) from error
+            raise classify_exception(error) from error
         with self._lock:
             self._unsynced -= unsynced
             self._synced_at = time.monotonic()
@@ -275,10 +277,3 @@ def _open(path: Path) -> IO[bytes]:
     flags = os.O_RDWR | os.O_CREAT | getattr(os, "O_BINARY", 0) | getattr(os, "O_NOFOLLOW", 0)
     # Whatever the mask says: what is hashed may be changed by nobody else.
     return os.fdopen(os.open(path, flags, 0o644), "r+b", 0)
-
-
-def _named(error: OSError, path: Path) -> OSError:
-    """The error with the file name, which system calls on an open file do not have."""
-    if error.filename is None:
-        error.filename = str(path)
-    return error

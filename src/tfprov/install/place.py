@@ -26,7 +26,7 @@ from packaging.utils import canonicalize_name
 from tfprov import process, trees
 from tfprov.errors import TfprovError
 from tfprov.install.installers import OWN
-from tfprov.paths import plain
+from tfprov.paths import naming, plain
 from tfprov.record_rows import Row, rows_in, rows_of
 from tfprov.structured import json_of
 from tfprov.unpack.records import Tree, broken
@@ -272,7 +272,8 @@ def _write(target: Path, content: bytes, library: str, *, executable: bool = Fal
     """Write a new file; its row for RECORD, by its path."""
     target.parent.mkdir(parents=True, exist_ok=True)
     target.unlink(missing_ok=True)  # never written to: it may be a link to a tree
-    target.write_bytes(content)
+    with naming(target):
+        target.write_bytes(content)
     if executable:
         target.chmod(target.stat().st_mode | stat.S_IXUSR | stat.S_IXGRP | stat.S_IXOTH)
     digest = base64.urlsafe_b64encode(hashlib.sha256(content).digest()).decode().rstrip("=")

@@ -135,6 +135,9 @@ def classify_exception(exc: BaseException) -> TfprovError:
     return TfprovError(code, what, evidence=evidence, hint=hint)
 
 
+_OF_THE_DISK = frozenset({"disk-full", "disk-quota", "disk-io", "read-only-fs"})
+
+
 def _words(exc: BaseException, code: str) -> str:
     if isinstance(exc, OSError) and exc.filename and not code.startswith("net-"):
         verb = {
@@ -143,7 +146,8 @@ def _words(exc: BaseException, code: str) -> str:
             "read-only-fs": "the file system is read-only:",
         }
         return f"{verb.get(code, 'cannot access')} `{exc.filename}`"
-    if isinstance(exc, MemoryError):
+    # What fails on an open file names none. A network's error says more than its class.
+    if isinstance(exc, MemoryError) or (isinstance(exc, OSError) and code in _OF_THE_DISK):
         return CODES[code].meaning
     if code == "net-tls-cert":
         return certificate_words(exc)

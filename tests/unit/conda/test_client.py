@@ -93,3 +93,18 @@ def test_a_channel_with_a_name_alone_is_where_the_library_looks_for_it() -> None
     address = urlsplit(found.pop("conda-forge"))
     assert (address.scheme, address.path) == ("https", "/conda-forge") and address.hostname
     assert found == {"https://h.example/c": "https://h.example/c", "file:///projects/p/kept": "file:///projects/p/kept"}
+
+
+@pytest.mark.skipif(os.name != "posix", reason="a shell script stands in for the worker")
+def test_what_is_kept_of_a_lock_is_no_cause_of_what_fails_after_it(worker: Path) -> None:
+    says(worker, ending="exit 3")
+    with pytest.raises(TfprovError) as caught:
+        client.read_lock(
+            worker.parent / "lock",
+            subdir="linux-64",
+            environ={"PATH": os.environ["PATH"]},
+            cache=worker.parent / "nothing kept",
+            digest="0",
+            emit=ignore,
+        )
+    assert caught.value.__context__ is None

@@ -185,6 +185,16 @@ def test_a_full_disk_names_the_file() -> None:
     assert error.what == "no space left for `/srv/store/x.part`"
 
 
+@pytest.mark.parametrize(
+    ("number", "words"),
+    [(errno.ENOSPC, "not enough space"), (errno.EROFS, "the file system is read-only")],
+)
+def test_what_fails_on_an_open_file_is_told_in_words(number: int, words: str) -> None:
+    error = classify_exception(_os_error(number))
+    assert error.what == words
+    assert error.evidence == (f"[Errno {number}] {os.strerror(number)}",)
+
+
 def _caused(outer: Exception, inner: BaseException) -> Exception:
     outer.__cause__ = inner
     return outer
