@@ -57,6 +57,23 @@ def test_an_altered_file_that_keeps_its_size_and_time_is_found_and_repaired(site
     assert findings(site) == (0, [])
 
 
+def test_a_compiled_module_that_a_full_disk_cut_is_found_and_made_anew(site: Site) -> None:
+    module = installed(site, "helper.py")
+    [compiled] = module.parent.glob("__pycache__/helper.*.pyc")
+    whole = compiled.read_bytes()
+    compiled.unlink()
+    for length, is_bad in ((len(whole) - 1, True), (16, True), (15, False), (0, False)):
+        compiled.write_bytes(whole[:length])
+        status, found = findings(site)
+        imported = site.run("run", "train.toml", "--", "python", "-B", "-c", "import helper")
+        assert (status, imported.returncode) == ((16, 1) if is_bad else (0, 0)), found
+    compiled.write_bytes(whole[:40])
+    assert site.run("doctor", "train.toml", "--fix").returncode == 0
+    [made] = installed(site, "helper.py").parent.glob("__pycache__/helper.*.pyc")
+    assert made.read_bytes() == whole
+    assert findings(site) == (0, [])
+
+
 def test_many_findings_are_told_once_and_by_the_name_of_the_environment(tmp_path: Path) -> None:
     site = Site.make(tmp_path)
     site.offer(sham_wheel(site.root / "built", RELEASE))

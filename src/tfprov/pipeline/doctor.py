@@ -13,6 +13,7 @@ from packaging.version import Version
 from tfprov.adopt.judge import findings
 from tfprov.adopt.read import read, settings_of
 from tfprov.envs import rollbacks
+from tfprov.envs.bytecode import cut_bytecode
 from tfprov.envs.generations import Environment
 from tfprov.envs.integrity import bad_files, foreign_files, installed
 from tfprov.envs.layout import python_in
@@ -54,6 +55,7 @@ def examine(name: str, *, cwd: Path, environ: Mapping[str, str], emit: Emit) -> 
         *_place(environment, generation),
         *_interpreter(generation.path, emit, version=seal.python_version),
         *_damaged(generation.path, backend, emit),
+        *_unreadable(generation.path, environ),
         *_drift(generation.path, environment, seal, facts, environ=environ, emit=emit),
         *_foreign(generation.path, backend, emit),
         *_machine(generation, environ),
@@ -188,6 +190,18 @@ def _damaged(root: Path, backend: Backend, emit: Emit) -> Iterator[Defect]:
             expected=f"{bad.expected} ({bad.project})",
             found=bad.found,
             fix="run `tfprov repair`",
+        )
+
+
+def _unreadable(root: Path, environ: Mapping[str, str]) -> Iterator[Defect]:
+    """Compiled modules that end an import: of a full disk, where Python before 3.14 leaves the part that found room."""
+    for path in cut_bytecode(root, environ=environ):
+        yield Defect(
+            code="file-damaged",
+            path=path,
+            expected="the whole of a compiled module",
+            found="a part of it",
+            fix="run `tfprov repair`, or delete it",
         )
 
 

@@ -180,6 +180,15 @@ RULES: tuple[Rule, ...] = (
         rank=66,
     ),
     Rule(
+        name="bytecode-cut",
+        code="file-damaged",
+        reads="Python: a compiled module that is cut, as a full disk leaves it before Python 3.14",
+        needs=("marshal data", "eof read where"),
+        pattern=r"EOFError: (?:marshal data too short|EOF read where \w+ expected)|ValueError: bad marshal data",
+        examples=("EOFError: marshal data too short", "ValueError: bad marshal data (unknown type code)"),
+        rank=66,
+    ),
+    Rule(
         name="static-tls",
         code="import-failed",
         reads="ld.so: a library loaded too late for its thread-local storage (arm64, scikit-learn, OpenMP)",

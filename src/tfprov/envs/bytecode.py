@@ -1,0 +1,53 @@
+"""Compiled modules that are cut, told by the Python that would import them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from tfprov import process
+from tfprov.envs.layout import python_in
+from tfprov.structured import json_of
+
+_SECONDS = 300.0
+
+# Only what Python would use: of its own version, with the size and time of the source in its head.
+_LOOK = """
+import importlib.util, json, marshal, os, sys
+ending, magic, cut = f".{sys.implementation.cache_tag}.pyc", importlib.util.MAGIC_NUMBER, []
+for folder, _, names in os.walk(sys.argv[1]):
+    if os.path.basename(folder) != "__pycache__":
+        continue
+    for name in names:
+        if not name.endswith(ending):
+            continue
+        try:
+            with open(os.path.join(folder, name), "rb") as stream:
+                content = stream.read()
+            source = os.stat(os.path.join(os.path.dirname(folder), name[: -len(ending)] + ".py"))
+        except OSError:
+            continue
+        told = int(source.st_mtime) & 0xFFFFFFFF, source.st_size & 0xFFFFFFFF
+        head = int.from_bytes(content[8:12], "little"), int.from_bytes(content[12:16], "little")
+        if content[:4] != magic or len(content) < 16 or not any(content[4:8]) and head != told:
+            continue
+        try:
+            marshal.loads(memoryview(content)[16:])
+        except Exception:
+            cut.append(os.path.relpath(os.path.join(folder, name), sys.argv[1]))
+print(json.dumps(sorted(cut)))
+"""
+
+
+def cut_bytecode(environment: Path, *, environ: Mapping[str, str]) -> tuple[str, ...]:
+    """Compiled modules in an environment that its Python takes for good and cannot read, as relative paths.
+
+    Nothing where its Python does not start. What Python would compile anew is left out.
+    """
+    argv = (python_in(environment), "-I", "-S", "-B", "-c", _LOOK, str(environment))
+    try:
+        done = process.run(argv, env=process.clean_environment(environ), timeout=_SECONDS)
+        found = json_of(done.stdout) if done.ok else []
+    except (OSError, ValueError):
+        return ()
+    return tuple(found)
