@@ -42,6 +42,9 @@ _MISSING_EXTRA = re.compile(
 _FAILED_BUILD = re.compile(
     r"Failed to (?:download and )?build `(?P<what>[^`]+)`|Failed to resolve requirements from `(?:build-system|setup)"
 )
+_OUTPUT = "pylock.toml"
+# What was not had over the network, or did not end by itself, may come the next time.
+_LASTING = frozenset({Group.RESOLVE, Group.INTERPRETER, Group.PLATFORM, Group.PYTHON_DEPS})
 _OF_BACKEND = "The build backend returned an error"
 _FAILED_GIT = re.compile(r"Git operation failed|git(?:\+|:)\S+.*Git executable not found", re.DOTALL)
 _WITH_ADDRESS = re.compile(r"^(?P<name>[\w.-]+)\s*(?:\[[^\]]*\])?\s*@\s*(?P<address>.+?)(?:\s+;.*)?$")
@@ -115,6 +118,27 @@ class Question:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """What uv said to a question.
+
+    Attributes:
+        document: that it wrote; empty where it failed.
+        work: the folder that it wrote it into, which is gone; paths in the document are relative to it.
+    """
+
+    returncode: int
+    stdout: str
+    stderr: str
+    document: str
+    work: Path
+
+    @property
+    def ok(self) -> bool:
+        """Whether there is a document."""
+        return self.returncode == 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Resolver:
     """How uv is started and reaches the index; the rungs differ in it.
 
@@ -132,6 +156,8 @@ class Resolver:
         failure: what uv could not get, as whoever stands between it and the index saw it; None for nothing.
         missing_extra: told of each extra that is asked for and that the version taken does not have: project, version,
             extra.
+        answers: what uv said before in this run, by question: the ways to a choice cross each other often, and a
+            resolve costs a second or a minute. Grows.
     """
 
     uv: Path
@@ -146,6 +172,7 @@ class Resolver:
     truthful: Callable[[str], str] = str
     failure: Callable[[], TfprovError | None] = lambda: None
     missing_extra: Callable[[str, str, str], None] = lambda *_: None
+    answers: dict[tuple[object, ...], Answer] = field(default_factory=dict)
 
 
 class NoWheelsError(TfprovError):
@@ -198,54 +225,49 @@ def _ask(question: Question, resolver: Resolver, built: tuple[str, ...]) -> str:
         NoWheelsError: some projects have no wheels, and uv may not build them.
         TfprovError: see `resolve`.
     """
-    with temporary("lock") as work:
-        asked = work / "requirements.in"
-        asked.write_text(_lines(question.requirements, resolver), encoding="utf-8")
-        bounds = work / "constraints.txt"
-        fixed = [f"{name}=={version}" for name, version in question.provided.items()]
-        bounds.write_text(_lines((*question.constraints, *fixed), resolver), encoding="utf-8")
-        changes = {"overrides": question.overrides, "excludes": question.exclude}
-        for name, lines in changes.items():
-            (work / f"{name}.txt").write_text(_lines(lines, resolver), encoding="utf-8")
+    fixed = [f"{name}=={version}" for name, version in question.provided.items()]
+    changes = {"overrides": question.overrides, "excludes": question.exclude}
+    files = {
+        "requirements.in": _lines(question.requirements, resolver),
+        "constraints.txt": _lines((*question.constraints, *fixed), resolver),
+        **{f"{name}.txt": _lines(lines, resolver) for name, lines in changes.items() if lines},
         # uv takes versions from an existing output file as preferences.
-        output = work / "pylock.toml"
-        if question.prefer:
-            output.write_text(_document(question.prefer), encoding="utf-8")
-        argv: list[str | Path] = [
-            *(resolver.uv, "pip", "compile", asked, "--format", "pylock.toml", "--output-file", output),
-            *("--constraints", bounds, "--python", question.python, "--only-binary", ":all:"),
-            # uv takes the one as an exception from the other.
-            *(part for name in built for part in ("--no-binary", name)),
-            *("--no-header", "--no-config", "--no-progress", "--cache-dir", resolver.cache),
-            *(part for link in resolver.find_links for part in ("--find-links", link)),
-            *(("--index-strategy", "unsafe-best-match") if resolver.merge_indexes else ()),
-            *(part for name, lines in changes.items() if lines for part in (f"--{name}", work / f"{name}.txt")),
-            *(("--python-platform", question.platform) if question.platform else ()),
-            *(("--python-version", question.python_version) if question.python_version else ()),
-            *(part for name in (*question.provided, *question.left_out) for part in ("--no-emit-package", name)),
-            *(("--exclude-newer", question.exclude_newer) if question.exclude_newer else ()),
-            *(("--refresh",) if resolver.fresh else ()),
-            # uv asks the build again only where `pyproject.toml`, `setup.py` or `setup.cfg` changed.
-            *(part for name in question.folders for part in ("--refresh-package", name)),
-            *(() if question.dependencies else ("--no-deps",)),
-        ]
-        resolver = replace(resolver, environ=resolver.bare_environ) if built else resolver
-        answer = _run(argv, resolver, work)
-        if not answer.ok and (bound := older_setuptools(answer.stderr)):
-            (work / "build.txt").write_text(f"{bound}\n", encoding="utf-8")
-            answer = _run([*argv, "--build-constraints", work / "build.txt"], resolver, work)
-        if not answer.ok:
-            raise resolver.failure() or _failure(answer)
-        for found in _MISSING_EXTRA.finditer(answer.stderr):
-            resolver.missing_extra(found["name"], found["version"], found["extra"])
-        # uv writes the full version of the interpreter that it resolved for. Wheels are made for minor versions, so a
-        # colleague with an older patch release can use the same lock.
-        resolved = resolver.truthful(output.read_text(encoding="utf-8"))
-        resolved = _FULL_PYTHON.sub(r"\g<minor>", resolved, count=1)
-        # It also writes paths relative to its output, which is moved afterwards.
-        resolved = _NAMED_FOLDER.sub(partial(_absolute, work, question.editable), resolved)
-        resolved = _PATH.sub(lambda found: f'url = "{(work / found[1]).resolve().as_uri()}"', resolved)
-        return only_allowed(resolved, question.hashes) if question.hashes else resolved
+        **({_OUTPUT: _document(question.prefer)} if question.prefer else {}),
+    }
+    arguments: tuple[str | Path, ...] = (
+        *("requirements.in", "--format", "pylock.toml", "--output-file", _OUTPUT),
+        *("--constraints", "constraints.txt", "--python", question.python, "--only-binary", ":all:"),
+        # uv takes the one as an exception from the other.
+        *(part for name in built for part in ("--no-binary", name)),
+        *("--no-header", "--no-config", "--no-progress", "--cache-dir", resolver.cache),
+        *(part for link in resolver.find_links for part in ("--find-links", link)),
+        *(("--index-strategy", "unsafe-best-match") if resolver.merge_indexes else ()),
+        *(part for name, lines in changes.items() if lines for part in (f"--{name}", f"{name}.txt")),
+        *(("--python-platform", question.platform) if question.platform else ()),
+        *(("--python-version", question.python_version) if question.python_version else ()),
+        *(part for name in (*question.provided, *question.left_out) for part in ("--no-emit-package", name)),
+        *(("--exclude-newer", question.exclude_newer) if question.exclude_newer else ()),
+        *(("--refresh",) if resolver.fresh else ()),
+        # uv asks the build again only where `pyproject.toml`, `setup.py` or `setup.cfg` changed.
+        *(part for name in question.folders for part in ("--refresh-package", name)),
+        *(() if question.dependencies else ("--no-deps",)),
+    )
+    resolver = replace(resolver, environ=resolver.bare_environ) if built else resolver
+    answer = _compiled(arguments, files, resolver)
+    if not answer.ok and (bound := older_setuptools(answer.stderr)):
+        files = {**files, "build.txt": f"{bound}\n"}
+        answer = _compiled((*arguments, "--build-constraints", "build.txt"), files, resolver)
+    if not answer.ok:
+        raise resolver.failure() or _failure(answer)
+    for found in _MISSING_EXTRA.finditer(answer.stderr):
+        resolver.missing_extra(found["name"], found["version"], found["extra"])
+    # uv writes the full version of the interpreter that it resolved for. Wheels are made for minor versions, so a
+    # colleague with an older patch release can use the same lock.
+    resolved = _FULL_PYTHON.sub(r"\g<minor>", answer.document, count=1)
+    # It also writes paths relative to its output, which is moved afterwards.
+    resolved = _NAMED_FOLDER.sub(partial(_absolute, answer.work, question.editable), resolved)
+    resolved = _PATH.sub(lambda found: f'url = "{(answer.work / found[1]).resolve().as_uri()}"', resolved)
+    return only_allowed(resolved, question.hashes) if question.hashes else resolved
 
 
 def _absolute(work: Path, editable: tuple[str, ...], found: re.Match[str]) -> str:
@@ -262,7 +284,35 @@ def _lines(requirements: Sequence[str], resolver: Resolver) -> str:
     return "".join(f"{resolver.disguise(line)}\n" for line in requirements)
 
 
-def _run(argv: list[str | Path], resolver: Resolver, work: Path) -> Finished:
+def _compiled(arguments: tuple[str | Path, ...], files: Mapping[str, str], resolver: Resolver) -> Answer:
+    """What uv says to arguments beside files; what it said to the same ones before in this run.
+
+    Raises:
+        TfprovError: uv cannot be started, or did not come to an end.
+    """
+    indexes = (resolver.environ.get("UV_DEFAULT_INDEX"), resolver.environ.get("UV_INDEX"))
+    asked = (arguments, tuple(files.items()), *indexes)
+    if (known := resolver.answers.get(asked)) is not None:
+        return known
+    with temporary("lock") as work:
+        for name, text in files.items():
+            (work / name).write_text(text, encoding="utf-8")
+        finished = _run((resolver.uv, "pip", "compile", *arguments), resolver, work)
+        output = work / _OUTPUT
+        document = resolver.truthful(output.read_text(encoding="utf-8")) if finished.ok else ""
+        answer = Answer(
+            returncode=finished.returncode,
+            stdout=finished.stdout,
+            stderr=finished.stderr,
+            document=document,
+            work=work,
+        )
+    if answer.ok or (resolver.failure() is None and _failure(answer).code.group in _LASTING):
+        resolver.answers[asked] = answer
+    return answer
+
+
+def _run(argv: tuple[str | Path, ...], resolver: Resolver, work: Path) -> Finished:
     try:
         answer = process.run(argv, env=resolver.environ, cwd=work, timeout=resolver.timeout)
     except OSError as error:
@@ -276,7 +326,7 @@ def _run(argv: list[str | Path], resolver: Resolver, work: Path) -> Finished:
     return replace(answer, stdout=resolver.truthful(answer.stdout), stderr=resolver.truthful(answer.stderr))
 
 
-def _failure(answer: Finished) -> TfprovError:
+def _failure(answer: Answer) -> TfprovError:
     said = answer.stderr + answer.stdout
     if _FAILED_GIT.search(said):
         address = _GIT_ADDRESS.search(said)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Mapping
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from packaging.specifiers import SpecifierSet
 from packaging.tags import Tag
@@ -22,6 +23,9 @@ from tfprov.pipeline.context import Context
 from tfprov.plan.records import Listing
 from tfprov.process import clean_environment
 
+if TYPE_CHECKING:
+    from tfprov.lock.resolve import Answer
+
 # Nobody answered at all: asking again with another tool is asking the same nobody. So is asking who has refused.
 _DEAD = frozenset({"net-refused", "net-dns", "net-timeout", "net-proxy"})
 
@@ -34,6 +38,7 @@ class Machine:
         told_origins: projects of which it was said in this run which index serves them.
         missing_extras: extras that were asked for and that a version which a resolver took does not have: project,
             version, extra.
+        answers: what a resolver said before in this run; see `Resolver`.
         unreachable: why the index could not be reached on any route; None when it was, or was not asked.
     """
 
@@ -41,6 +46,7 @@ class Machine:
         self.facts = facts
         self.told_origins: set[str] = set()
         self.missing_extras: set[tuple[str, str, str]] = set()
+        self.answers: dict[tuple[object, ...], Answer] = {}
         self.unreachable: TfprovError | None = None
         self._context = context
         self._has_wheels: dict[str, bool] = {}

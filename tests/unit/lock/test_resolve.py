@@ -4,12 +4,13 @@ import os
 import sys
 from dataclasses import replace
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import pytest
 from uv import find_uv_bin
 
 from sdists import project, sdist
+from tfprov import process
 from tfprov.errors import TfprovError
 from tfprov.lock import pylock
 from tfprov.lock.records import Header, Inputs, Target
@@ -279,3 +280,59 @@ def test_hashes_are_demanded_of_sources_as_well(with_sources: Resolver) -> None:
     asked = replace(question("pure"), build="needed", hashes={"pure": ("0" * 64,)})
     with pytest.raises(TfprovError, match=r"no file of `pure` 1\.0 has a hash that the requirements allow"):
         resolve(asked, with_sources)
+
+
+def started(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, ...]]:
+    """The arguments of each uv that is started from now on."""
+    seen: list[tuple[str, ...]] = []
+    run = process.run
+
+    def counted(argv: Any, **settings: Any) -> process.Finished:
+        done = run(argv, **settings)
+        seen.append(done.argv)
+        return done
+
+    monkeypatch.setattr(process, "run", counted)
+    return seen
+
+
+def test_the_same_question_is_asked_once_in_a_run(resolver: Resolver, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen = started(monkeypatch)
+    first = resolve(question("app"), resolver)
+    # A resolver of the same run: only the way to the index is made anew for each question.
+    again = replace(resolver, environ={**resolver.environ, "HTTP_PROXY": "http://127.0.0.1:9"})
+    assert resolve(question("app"), again) == first
+    conflict = refusal(question("old-only", "new-only"), resolver)
+    assert refusal(question("old-only", "new-only"), again).evidence == conflict.evidence
+    assert len(seen) == 2
+
+
+def test_another_question_is_asked_anew(resolver: Resolver, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen = started(monkeypatch)
+    asked = question("app")
+    others = (
+        question("app", "dep<2"),
+        question("app", constraints=("dep<2",)),
+        replace(asked, prefer=(("dep", "1.0"),)),
+        replace(asked, dependencies=False),
+        replace(asked, exclude=("dep",)),
+        replace(asked, overrides=("dep<2",)),
+        replace(asked, python_version="3.99"),
+    )
+    for each in (asked, *others):
+        resolve(each, resolver)
+    for way in (
+        replace(resolver, fresh=True),
+        replace(resolver, environ={**resolver.environ, "UV_INDEX": "file:///x"}),
+    ):
+        resolve(asked, way)
+    assert len(seen) == 1 + len(others) + 2
+
+
+def test_what_failed_over_the_network_is_asked_again(resolver: Resolver, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen = started(monkeypatch)
+    dead = replace(resolver, failure=lambda: TfprovError("net-reset", "the connection was cut"))
+    for _ in range(2):
+        with pytest.raises(TfprovError, match="the connection was cut"):
+            resolve(question("absent"), dead)
+    assert len(seen) == 2
