@@ -22,13 +22,33 @@ _NETWORK = re.compile(
 )
 # Old sources rely on what later releases of setuptools removed: pkg_resources (82), 2to3 (58), `setup.py test` (72).
 _OLDER_SETUPTOOLS = (
-    (re.compile(r"No module named '?pkg_resources"), "setuptools<82"),
+    (re.compile(r"No module named '?pkg_resources\b(?!\.(?:extern|py))"), "setuptools<82"),
     (re.compile(r"use_2to3 is invalid|No module named '?(?:setuptools\.)?lib2to3"), "setuptools<58"),
     (
         re.compile(r"No module named '?setuptools\.command\.test|cannot import name 'test' from 'setuptools"),
         "setuptools<72",
     ),
     (re.compile(r"install_layout|canonicalize_version\(\) got an unexpected"), "setuptools<71"),
+    # Modules, and names beside them, by the last releases that were seen to have them (read out of their wheels).
+    *(
+        (
+            re.compile(
+                rf"No module named '?(?:{modules})\b"
+                rf"|cannot import name '(?:{names})' from '(?:{modules}|setuptools(?:\.command)?)'"
+            ),
+            bound,
+        )
+        for bound, modules, names in (
+            ("setuptools<46", r"setuptools\.Feature", "Feature"),
+            ("setuptools<47", r"(?:setuptools|pkg_resources)\.py(?:2|27|31|33)_?(?:compat|warn)", "PY3|string_types"),
+            ("setuptools<53", r"setuptools\.(?:ssl_support|command\.bdist_wininst)", "ssl_support|bdist_wininst"),
+            ("setuptools<66", r"setuptools\.(?:py34compat|command\.py36compat)", "py34compat"),
+            ("setuptools<70", r"setuptools\.dep_util", "convert_path|dep_util"),
+            ("setuptools<71", r"(?:setuptools|pkg_resources)\.extern", "extern"),
+            ("setuptools<73", r"setuptools\.command\.(?:register|upload|upload_docs)", "register|upload|upload_docs"),
+            ("setuptools<80", r"setuptools\.(?:sandbox|package_index)", "sandbox|package_index|DistutilsOptionError"),
+        )
+    ),
 )
 _GIT = (
     (

@@ -78,7 +78,18 @@ def test_a_build_that_wanted_the_network_is_told() -> None:
     [
         ("ModuleNotFoundError: No module named 'pkg_resources'", "setuptools<82"),
         ("error in x setup command: use_2to3 is invalid.", "setuptools<58"),
+        ("ModuleNotFoundError: No module named 'setuptools.py31compat'", "setuptools<47"),
+        ("ImportError: cannot import name 'Feature' from 'setuptools' (/x/setuptools/__init__.py)", "setuptools<46"),
+        ("ModuleNotFoundError: No module named 'setuptools.command.bdist_wininst'", "setuptools<53"),
+        (
+            "ImportError: cannot import name 'convert_path' from 'setuptools' (/x/setuptools/__init__.py)",
+            "setuptools<70",
+        ),
+        ("ModuleNotFoundError: No module named 'pkg_resources.extern'", "setuptools<71"),
+        ("ImportError: cannot import name 'upload' from 'setuptools.command' (/x/__init__.py)", "setuptools<73"),
+        ("ModuleNotFoundError: No module named 'setuptools.package_index'", "setuptools<80"),
         ("ModuleNotFoundError: No module named 'numpy'", None),
+        ("ImportError: cannot import name 'upload' from 'cloud' (/x/cloud.py)", None),
     ],
 )
 def test_what_an_old_source_needs_is_seen(output: str, bound: str | None) -> None:
