@@ -156,6 +156,7 @@ class Resolver:
         failure: what uv could not get, as whoever stands between it and the index saw it; None for nothing.
         missing_extra: told of each extra that is asked for and that the version taken does not have: project, version,
             extra.
+        newest_source: the newest version of a project, if that has no wheel; else None.
         answers: what uv said before in this run, by question: the ways to a choice cross each other often, and a
             resolve costs a second or a minute. Grows.
     """
@@ -172,6 +173,7 @@ class Resolver:
     truthful: Callable[[str], str] = str
     failure: Callable[[], TfprovError | None] = lambda: None
     missing_extra: Callable[[str, str, str], None] = lambda *_: None
+    newest_source: Callable[[str], str | None] = lambda _: None
     answers: dict[tuple[object, ...], Answer] = field(default_factory=dict)
 
 
@@ -200,7 +202,7 @@ def resolve(question: Question, resolver: Resolver) -> str:
     built = tuple(dict.fromkeys(name for name in (*_direct(question), *question.built) if question.may_build(name)))
     while True:
         try:
-            resolved = _ask(question, resolver, built)
+            resolved = _ask_newest(question, resolver, built)
             break
         except NoWheelsError as error:
             more = tuple(name for name in error.names if name not in built and question.may_build(name))
@@ -216,6 +218,31 @@ def resolve(question: Question, resolver: Resolver) -> str:
             hint='name it in `packages.build`, or set `packages.build = "needed"`',
         )
     return resolved
+
+
+def _ask_newest(question: Question, resolver: Resolver, built: tuple[str, ...]) -> str:
+    """`_ask`, with the newest version of what has to be built wherever that has an answer.
+
+    uv builds each version that it looks at, to read what it needs. Where something else has no wheels and may not be
+    built yet, it would go through all of them down to the first release of years ago before it says so.
+
+    Raises:
+        NoWheelsError: some projects have no wheels, and uv may not build them.
+        TfprovError: see `resolve`.
+    """
+    kept = dict(question.prefer)
+    found = {name: resolver.newest_source(name) for name in built if name not in kept}
+    pins = tuple(f"{name}=={version}" for name, version in found.items() if version is not None)
+    if pins:
+        try:
+            return _ask(replace(question, constraints=(*question.constraints, *pins)), resolver, built)
+        except NoWheelsError as error:
+            if question.builds_more and any(name not in built and question.may_build(name) for name in error.names):
+                raise
+        except TfprovError as error:
+            if error.code.group not in _LASTING:
+                raise
+    return _ask(question, resolver, built)
 
 
 def _ask(question: Question, resolver: Resolver, built: tuple[str, ...]) -> str:

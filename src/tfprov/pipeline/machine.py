@@ -8,8 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from packaging.specifiers import SpecifierSet
-from packaging.tags import Tag
-from packaging.utils import canonicalize_name, parse_wheel_filename
+from packaging.utils import canonicalize_name, parse_sdist_filename, parse_wheel_filename
 from packaging.version import Version
 
 from tfprov.errors import TfprovError
@@ -20,7 +19,8 @@ from tfprov.fetch.sources import Network, network
 from tfprov.host.records import Facts
 from tfprov.ladder.climb import TransferError
 from tfprov.pipeline.context import Context
-from tfprov.plan.records import Listing
+from tfprov.plan.offers import is_before, moment
+from tfprov.plan.records import IndexFile, Listing
 from tfprov.process import clean_environment
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ class Machine:
         self.answers: dict[tuple[object, ...], Answer] = {}
         self.unreachable: TfprovError | None = None
         self._context = context
-        self._has_wheels: dict[str, bool] = {}
+        self._files: dict[str, tuple[IndexFile, ...]] = {}
 
     @functools.cached_property
     def network(self) -> Network:
@@ -83,16 +83,33 @@ class Machine:
 
     def has_wheels(self, project: str) -> bool:
         """Whether the index has a wheel of a project for any Python 3, asked once; True when it cannot be asked."""
-        if self.network.offline and self.network.index_url is None:
-            return True
-        if project not in self._has_wheels:
+        files = self._files_of(project)
+        return files is None or any(map(_is_for_python_3, files))
+
+    def newest_source(self, project: str) -> str | None:
+        """The newest version of a project, if it has no wheel for any Python 3; None when the index cannot be asked.
+
+        A version that is whole, not withdrawn, and on the index at the time that counts.
+        """
+        newest = self._context.loaded.profile.index.exclude_newer
+        before = None if newest is None else moment(newest)
+        files = [each for each in self._files_of(project) or () if not each.yanked and is_before(each.uploaded, before)]
+        found = {version: each for each in files if (version := _version(each.filename))}
+        version = max((each for each in found if not each.is_prerelease), default=None)
+        wheels = (each for each in files if _version(each.filename) == version and _is_for_python_3(each))
+        return None if version is None or any(wheels) else str(version)
+
+    def _files_of(self, project: str) -> tuple[IndexFile, ...] | None:
+        """The wheels and source distributions of a project, asked once; None when the index cannot be asked."""
+        name = canonicalize_name(project)
+        if name not in self._files:
+            if self.network.offline and self.network.index_url is None:
+                return None
             try:
-                files = self._listing(project).files[project]
+                self._files[name] = self._listing(name, with_sources=True).files[name]
             except TfprovError:
-                return True
-            tags = (tag for file in files for tag in _tags(file.filename))
-            self._has_wheels[project] = any(tag.interpreter.startswith(("py3", "cp3")) for tag in tags)
-        return self._has_wheels[project]
+                return None
+        return self._files[name]
 
     def with_newer_wheels(self, versions: Mapping[str, str], bounds: Mapping[str, SpecifierSet]) -> frozenset[str]:
         """The projects of which the index has a newer release as a wheel, for any Python; all when it cannot be asked.
@@ -117,8 +134,10 @@ class Machine:
             )
         )
 
-    def _listing(self, *projects: str) -> Listing:
-        return listing(projects, self.network, emit=self._context.emit, deadline=self._context.deadline)
+    def _listing(self, *projects: str, with_sources: bool = False) -> Listing:
+        context = self._context
+        emit, deadline = context.emit, context.deadline
+        return listing(projects, self.network, emit=emit, with_sources=with_sources, deadline=deadline)
 
     def tool_environment(self) -> dict[str, str]:
         """Variables for a child that may use the network, by the first route."""
@@ -127,14 +146,17 @@ class Machine:
 
 
 def _version(filename: str) -> Version | None:
+    """The version of a wheel or a source distribution; None for a name that is neither's."""
+    parse = parse_wheel_filename if filename.endswith(".whl") else parse_sdist_filename
     try:
-        return parse_wheel_filename(filename)[1]
+        return parse(filename)[1]
     except ValueError:
         return None
 
 
-def _tags(filename: str) -> frozenset[Tag]:
+def _is_for_python_3(file: IndexFile) -> bool:
     try:
-        return parse_wheel_filename(filename)[3]
+        tags = parse_wheel_filename(file.filename)[3]
     except ValueError:
-        return frozenset()
+        return False
+    return any(tag.interpreter.startswith(("py3", "cp3")) for tag in tags)

@@ -276,6 +276,36 @@ def test_builds_can_be_left_to_a_later_question(with_sources: Resolver) -> None:
     assert sources_in(resolve(replace(asked, built=("pure",)), with_sources)) == ("pure",)
 
 
+@pytest.fixture
+def with_history(with_sources: Resolver, tmp_path: Path) -> Resolver:
+    """The index also has a project without wheels, the first release of which nobody can build any more."""
+    mark = f"open({str(tmp_path / 'read')!r}, 'a').write(TOLD['version'] + ' ')"
+    history = [
+        sdist(
+            tmp_path / "sdists", project("many", version, requires=["pure"], in_metadata=code), stem=f"many-{version}"
+        )
+        for version, code in (("1.0", "raise SystemExit('no')"), ("2.0", mark), ("3.0", mark))
+    ]
+    simple_index(tmp_path / "my ïndex", history)
+    return replace(with_sources, newest_source={"many": "3.0"}.get)
+
+
+def test_of_what_has_to_be_built_the_newest_version_is_looked_at_first(with_history: Resolver, tmp_path: Path) -> None:
+    asked = replace(question("many"), build="needed")
+    assert sources_in(resolve(asked, with_history)) == ("many", "pure")
+    assert (tmp_path / "read").read_text().split() == ["3.0"]
+
+
+def test_where_the_newest_version_does_not_go_an_older_one_is_built(with_history: Resolver) -> None:
+    asked = replace(question("many", "pure", constraints=("many<3",)), build="needed")
+    assert versions(resolve(asked, with_history))["many"] == "2.0"
+
+
+def test_a_version_that_is_kept_is_not_left_for_the_newest(with_history: Resolver) -> None:
+    asked = replace(question("many"), build="needed", built=("many", "pure"), prefer=(("many", "2.0"),))
+    assert versions(resolve(asked, with_history))["many"] == "2.0"
+
+
 def test_hashes_are_demanded_of_sources_as_well(with_sources: Resolver) -> None:
     asked = replace(question("pure"), build="needed", hashes={"pure": ("0" * 64,)})
     with pytest.raises(TfprovError, match=r"no file of `pure` 1\.0 has a hash that the requirements allow"):

@@ -26,7 +26,9 @@ FILES = {
 
 @pytest.fixture
 def machine() -> Machine:
-    made = Machine(cast("Context", SimpleNamespace(emit=print, deadline=None)), cast("Facts", None))
+    profile = SimpleNamespace(index=SimpleNamespace(exclude_newer=None))
+    context = SimpleNamespace(emit=print, deadline=None, loaded=SimpleNamespace(profile=profile))
+    made = Machine(cast("Context", context), cast("Facts", None))
     made.__dict__["network"] = SimpleNamespace(offline=False, index_url=None)
     return made
 
@@ -47,3 +49,43 @@ def test_what_the_index_does_not_answer_may_be_newer(machine: Machine, monkeypat
 
     monkeypatch.setattr(module, "listing", fail)
     assert machine.with_newer_wheels({"one": "1.0"}, {}) == {"one"}
+
+
+def file(name: str, day: str = "2024-01-01", *, yanked: bool = False) -> IndexFile:
+    return IndexFile(filename=name, uploaded=f"{day}T00:00:00Z", yanked=yanked)
+
+
+@pytest.mark.parametrize(
+    ("files", "newest"),
+    [
+        ((file("p-1.0.tar.gz"), file("p-1.1.zip")), "1.1"),
+        # A wheel of years ago does not make the newest release one that need not be built.
+        ((file("p-0.1-py3-none-any.whl"), file("p-1.0.tar.gz"), file("p-0.1.tar.gz")), "1.0"),
+        ((file("p-1.0-cp39-cp39-win_amd64.whl"), file("p-1.0.tar.gz")), None),
+        ((file("p-1.0-py2-none-any.whl"), file("p-1.0.tar.gz")), "1.0"),
+        ((file("p-1.0.tar.gz"), file("p-2.0rc1.tar.gz"), file("p-3.0.tar.gz", yanked=True)), "1.0"),
+        ((file("p-1.0.tar.gz"), file("p-2.0.tar.gz", "2025-06-01")), "1.0"),
+        ((file("nonsense.tar.gz"), file("p.exe")), None),
+        ((), None),
+    ],
+)
+def test_the_newest_version_counts_as_a_source_where_no_python_has_a_wheel_of_it(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch, files: tuple[IndexFile, ...], newest: str | None
+) -> None:
+    asked: list[tuple[str, ...]] = []
+
+    def listed(projects: tuple[str, ...], *_: object, **__: object) -> Listing:
+        asked.append(projects)
+        return Listing(files={"p": files}, source="")
+
+    monkeypatch.setattr(module, "listing", listed)
+    machine._context.loaded.profile.index.exclude_newer = "2025-01-01"  # type: ignore[misc]
+    assert machine.newest_source("P") == newest
+    assert machine.has_wheels("p") == any("py3" in each.filename or "cp3" in each.filename for each in files)
+    assert len(asked) == 1
+
+
+def test_of_what_cannot_be_asked_the_newest_is_not_known(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
+    machine.__dict__["network"] = SimpleNamespace(offline=True, index_url=None)
+    assert machine.newest_source("p") is None
+    assert machine.has_wheels("p")

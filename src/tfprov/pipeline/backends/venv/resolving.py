@@ -174,6 +174,7 @@ def _steps(
             truthful=access.truthful,
             failure=access.failure,
             missing_extra=lambda *found: machine.missing_extras.add(found),
+            newest_source=machine.newest_source,
             answers=machine.answers,
             timeout=_seconds_left(context),
         )
