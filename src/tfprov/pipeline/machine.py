@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name, parse_sdist_filename, parse_wheel_filename
 from packaging.version import Version
 
@@ -111,28 +110,16 @@ class Machine:
                 return None
         return self._files[name]
 
-    def with_newer_wheels(self, versions: Mapping[str, str], bounds: Mapping[str, SpecifierSet]) -> frozenset[str]:
-        """The projects of which the index has a newer release as a wheel, for any Python; all when it cannot be asked.
-
-        Args:
-            versions: the one that is known of each project.
-            bounds: in which the newer release must lie, by project.
-        """
-        if not versions or (self.network.offline and self.network.index_url is None):
-            return frozenset(versions)
+    def wheels_of(self, projects: Collection[str]) -> Mapping[str, tuple[IndexFile, ...]] | None:
+        """The wheels that the index has of some projects, by normalised name; None when it cannot be asked."""
+        if not projects:
+            return {}
+        if self.network.offline and self.network.index_url is None:
+            return None
         try:
-            files = self._listing(*versions).files
+            return self._listing(*projects).files
         except TfprovError:
-            return frozenset(versions)
-        return frozenset(
-            name
-            for name, version in versions.items()
-            if any(
-                newer > Version(version) and not newer.is_prerelease and bounds[name].contains(newer)
-                for file in files[canonicalize_name(name)]
-                if not file.yanked and (newer := _version(file.filename))
-            )
-        )
+            return None
 
     def _listing(self, *projects: str, with_sources: bool = False) -> Listing:
         context = self._context

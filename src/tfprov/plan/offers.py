@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from functools import lru_cache
 
+from packaging.specifiers import SpecifierSet
+from packaging.tags import Tag
+from packaging.utils import parse_wheel_filename
 from packaging.version import Version
 
 from tfprov.plan.compat import Compat, Release, WheelKind, Wheels
-from tfprov.plan.records import Listing
+from tfprov.plan.records import IndexFile, Listing
 
 PACKAGES = ("tensorflow", "tensorflow-cpu")
 """The projects that a decision looks up in an index."""
@@ -132,6 +135,37 @@ def candidates(
 def is_before(uploaded: str | None, before: datetime | None) -> bool:
     """Whether something was on the index at a time; what is of unknown time was."""
     return before is None or uploaded is None or moment(uploaded) < before
+
+
+def newest_of(
+    files: Iterable[IndexFile], specifier: SpecifierSet, *, least: Version, python: str, tags: Collection[Tag]
+) -> tuple[Version, datetime | None] | None:
+    """The newest version of any project of which a Python can take a wheel, and when it came out; None without one.
+
+    Args:
+        files: of the project, on its index.
+        specifier: in which the version must lie; where it names no pre-release, none counts.
+        least: no version before it counts; the names of their files are not taken apart.
+        python: full version.
+        tags: that it accepts.
+    """
+    versions: dict[Version, list[IndexFile]] = {}
+    fitting: set[Version] = set()
+    for file in files:
+        try:
+            if file.yanked or _version(file.filename.split("-")[1], least) is None:
+                continue
+            _, version, _, of_file = parse_wheel_filename(file.filename)
+            admits = SpecifierSet(file.requires_python or "").contains(python, prereleases=True)
+        except (ValueError, IndexError):
+            continue
+        versions.setdefault(version, []).append(file)
+        if admits and not of_file.isdisjoint(tags):
+            fitting.add(version)
+    newest = max((each for each in fitting if specifier.contains(each, specifier.prereleases or False)), default=None)
+    if newest is None:
+        return None
+    return newest, min((moment(file.uploaded) for file in versions[newest] if file.uploaded), default=None)
 
 
 def is_dated(listing: Listing) -> bool:

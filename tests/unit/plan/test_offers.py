@@ -1,10 +1,14 @@
 from __future__ import annotations
 
+from datetime import datetime, timezone
+
 import pytest
+from packaging.specifiers import SpecifierSet
+from packaging.tags import parse_tag
 from packaging.version import Version
 
 from tfprov.plan.compat import table
-from tfprov.plan.offers import OfferedRelease, candidates, moment
+from tfprov.plan.offers import OfferedRelease, candidates, moment, newest_of
 from tfprov.plan.records import IndexFile, Listing
 
 LINUX = "linux_x86_64"
@@ -124,3 +128,48 @@ def test_a_stub_for_something_that_does_not_exist_offers_no_python() -> None:
         assert offer.needs == "tensorflow-cpu-aws"
         assert offer.pythons == ()
         assert offer.orphans >= {"cp39", "cp310"}
+
+
+def released(name: str, day: str = "", requires: str | None = None, *, yanked: bool = False) -> IndexFile:
+    return IndexFile(
+        filename=name, requires_python=requires, yanked=yanked, uploaded=f"{day}T00:00:00Z" if day else None
+    )
+
+
+NEW = released("p-2.0-py3-none-any.whl", "2026-01-01")
+
+
+@pytest.mark.parametrize(
+    ("files", "specifier", "newest"),
+    [
+        ((NEW, released("p-1.0-py3-none-any.whl")), "", "2.0"),
+        ((NEW, released("p-1.0-py3-none-any.whl")), "<2", "1.0"),
+        ((NEW, released("p-3.0-py3-none-any.whl", yanked=True)), "", "2.0"),
+        ((NEW, released("p-3.0rc1-py3-none-any.whl")), "", "2.0"),
+        ((NEW, released("p-3.0rc1-py3-none-any.whl")), ">=3.0rc1", "3.0rc1"),
+        ((NEW, released("p-3.0-py3-none-any.whl", requires=">=3.13")), "", "2.0"),
+        ((NEW, released("p-3.0-cp313-cp313-manylinux_2_17_x86_64.whl")), "", "2.0"),
+        ((NEW, released("p-3.0-cp312-cp312-win_amd64.whl"), released("p-3.0.tar.gz")), "", "2.0"),
+        (
+            (NEW, released("nonsense"), released("p-4.whl"), released("p-3.0-py3-none-any.whl", requires=">=nonsense")),
+            "",
+            "2.0",
+        ),
+        # What is older than what is known is not looked at.
+        ((released("p-0.9-py3-none-any.whl"),), "", None),
+        ((NEW,), "<1.5", None),
+        ((), "", None),
+    ],
+)
+def test_the_newest_version_is_one_that_the_python_can_take(
+    files: tuple[IndexFile, ...], specifier: str, newest: str | None
+) -> None:
+    tags = {*parse_tag("py3-none-any"), *parse_tag("cp312-cp312-manylinux_2_17_x86_64")}
+    found = newest_of(files, SpecifierSet(specifier), least=Version("1.0"), python="3.12.1", tags=tags)
+    assert (found and str(found[0])) == newest
+
+
+def test_a_version_came_out_with_the_first_of_its_files() -> None:
+    later = released("p-2.0-cp312-cp312-win_amd64.whl", "2025-06-01")
+    found = newest_of((NEW, later), SpecifierSet(), least=Version("1"), python="3.12.1", tags=parse_tag("py3-none-any"))
+    assert found == (Version("2.0"), datetime(2025, 6, 1, tzinfo=timezone.utc))

@@ -1,13 +1,21 @@
 from __future__ import annotations
 
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, cast
+
 import pytest
 from packaging.requirements import Requirement
+from packaging.tags import parse_tag
 
 from tfprov.lock.renew import released_in
 from tfprov.pipeline.backends.venv import candidates
 from tfprov.pipeline.backends.venv.solving import Solution, on_any_version
-from tfprov.plan.records import Candidate, ChosenPython, ChosenTensorflow, Decision
+from tfprov.plan.records import Candidate, ChosenPython, ChosenTensorflow, Decision, IndexFile
 from tfprov.profile.records import Profile
+
+if TYPE_CHECKING:
+    from tfprov.pipeline.context import Context
+    from tfprov.pipeline.machine import Machine
 
 DECISION = Decision(
     tensorflow=ChosenTensorflow(package="tensorflow-cpu", version="2.21.0", extras=(), accelerator="cpu", why=""),
@@ -77,3 +85,35 @@ def test_the_version_of_a_solution_is_found_by_any_spelling() -> None:
     solution = Solution(candidate=CANDIDATE, decision=DECISION, document=document(("scikit-learn", "1.5", "")))
     assert solution.version("Scikit_Learn") == "1.5"
     assert solution.version("absent") is None
+
+
+def test_what_is_the_newest_the_index_says_and_no_resolver(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(candidates, "marker_environment", lambda *_: {"python_version": "3.13"})
+    monkeypatch.setattr(candidates, "supported_tags", lambda *_: parse_tag("py3-none-any"))
+    wheels = {
+        name: tuple(
+            IndexFile(filename=f"{name}-{version}-py3-none-any.whl", uploaded=f"{year}-01-01T00:00:00Z")
+            for version, year in (("1.0", 2020), ("2.0", 2023), ("3.0", 2024), ("4.0", 2026))
+        )
+        for name in ("hub", "bound", "marked", "held", "changed")
+    }
+    machine = cast("Machine", SimpleNamespace(wheels_of=lambda names: wheels, facts=None))
+    profile = Profile.model_validate(
+        {
+            "name": "train",
+            "index": {"exclude-newer": "2025-01-01"},
+            "packages": {
+                "requirements": ["Hub", "bound<2", 'marked; python_version < "3"', "held", "changed<2"],
+                "constraints": ["held<=2"],
+                "overrides": ["changed<3"],
+            },
+        }
+    )
+    taken = dict.fromkeys(wheels, "1.0")
+    newest = candidates._newest(cast("Context", None), machine, profile, [CANDIDATE], taken)
+    assert {name: each.version for name, each in newest.items()} == {
+        "hub": "3.0",
+        "bound": "1.0",
+        "held": "2.0",
+        "changed": "2.0",
+    }

@@ -11,6 +11,7 @@ import contextlib
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta, timezone
+from typing import cast
 
 from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
@@ -58,8 +59,8 @@ from tfprov.plan.companions import (
 )
 from tfprov.plan.compat import table
 from tfprov.plan.decide import decide
-from tfprov.plan.offers import moment
-from tfprov.plan.records import Candidate, Decision, Plan, Refused
+from tfprov.plan.offers import is_before, moment, newest_of
+from tfprov.plan.records import Candidate, Decision, IndexFile, Plan, Refused
 from tfprov.plan.tags import marker_environment, supported_tags
 from tfprov.profile.records import Profile
 
@@ -173,7 +174,7 @@ def _unbroken(context: Context, machine: Machine, profile: Profile, candidates: 
         # What is the newest by itself does not depend on what else is bound.
         if old := {name: version for name, version in _old(profile, best).items() if name not in looked_up}:
             looked_up.update(old)
-            newest |= _newest(context, machine, profile, candidates, machine.with_newer_wheels(old, _bounds(profile)))
+            newest |= _newest(context, machine, profile, candidates, old)
         best = _without_lag(context, machine, profile, candidates, best, newest=newest)
         versions, python = dict(versions_in(best.document)), best.decision.python.version
         found = tuple(row for row in breaks_in(versions, python=python) if row not in applied)
@@ -272,33 +273,74 @@ def _old(profile: Profile, solution: Solution) -> dict[str, str]:
     }
 
 
-def _bounds(profile: Profile) -> dict[str, SpecifierSet]:
-    """What the profile allows of each package, whatever the markers of its lines."""
-    found: dict[str, SpecifierSet] = {}
-    for text in profile.packages.requirements:
-        requirement = Requirement(text)
-        name = canonicalize_name(requirement.name)
-        found[name] = found.get(name, SpecifierSet()) & (
-            SpecifierSet() if requirement.marker else requirement.specifier
-        )
-    return found
-
-
 def _newest(
-    context: Context, machine: Machine, profile: Profile, candidates: Sequence[Candidate], names: Collection[str]
+    context: Context, machine: Machine, profile: Profile, candidates: Sequence[Candidate], taken: Mapping[str, str]
 ) -> dict[str, Released]:
-    """The newest version of some packages that the profile asks for, taken by themselves on any of the Pythons."""
-    lines = tuple(text for text in profile.packages.requirements if canonicalize_name(Requirement(text).name) in names)
+    """The newest version of some packages that the profile asks for, by themselves on any of the Pythons here.
+
+    The pages of the index say it. Only where they cannot be asked, those that were read before are, by the resolver.
+
+    Args:
+        context: of the run.
+        machine: gives the way to the index.
+        profile: what is asked for.
+        candidates: whose Pythons count.
+        taken: the version of each package in a solution.
+    """
     found: dict[str, Released] = {}
     pythons = {each.best.python.path: each for each in candidates if each.best.python.path is not None}
-    for candidate in pythons.values() if lines else ():
-        with contextlib.suppress(TfprovError):
-            selection = selection_of(machine, profile, candidate.best)
-            document = ask_resolver(context, machine, selection, lines, prefer=(), once=True, alone=True)
-            for name, released in released_in(document).items():
-                if name not in found or Version(released.version) > Version(found[name].version):
-                    found[name] = released
+    listed = machine.wheels_of(taken)
+    for candidate in pythons.values():
+        if listed is not None:
+            each = _newest_listed(machine, profile, candidate, listed, taken)
+        else:
+            each = _newest_resolved(context, machine, profile, candidate, taken)
+        for name, released in each.items():
+            if name not in found or Version(released.version) > Version(found[name].version):
+                found[name] = released
     return found
+
+
+def _newest_listed(
+    machine: Machine,
+    profile: Profile,
+    candidate: Candidate,
+    listed: Mapping[str, Sequence[IndexFile]],
+    taken: Mapping[str, str],
+) -> dict[str, Released]:
+    python, packages = candidate.best.python.version, profile.packages
+    environment = cast("dict[str, str]", marker_environment(python, "cpython", machine.facts))
+    tags = frozenset(supported_tags(python, False, machine.facts))
+    limit = profile.index.exclude_newer
+    before = moment(limit) if limit else None
+    overridden = asked_for(packages.overrides)
+    asked = [text for text in packages.requirements if canonicalize_name(Requirement(text).name) not in overridden]
+    bounds = (*packages.constraints, *packages.overrides, *(each.requirement for each in candidate.best.constraints))
+    found = {}
+    for name, files in listed.items():
+        lines = [
+            requirement
+            for requirement in map(Requirement, (*asked, *bounds))
+            if canonicalize_name(requirement.name) == name
+            and (requirement.marker is None or requirement.marker.evaluate(environment))
+        ]
+        specifier = SpecifierSet(",".join(str(line.specifier) for line in lines))
+        in_time = [file for file in files if is_before(file.uploaded, before)]
+        least = Version(taken[name])
+        if lines and (newest := newest_of(in_time, specifier, least=least, python=python, tags=tags)):
+            found[name] = Released(version=str(newest[0]), at=newest[1])
+    return found
+
+
+def _newest_resolved(
+    context: Context, machine: Machine, profile: Profile, candidate: Candidate, names: Collection[str]
+) -> dict[str, Released]:
+    lines = tuple(text for text in profile.packages.requirements if canonicalize_name(Requirement(text).name) in names)
+    try:
+        selection = selection_of(machine, profile, candidate.best)
+        return released_in(ask_resolver(context, machine, selection, lines, prefer=(), once=True, alone=True))
+    except TfprovError:
+        return {}
 
 
 def _lagging(solution: Solution, newest: Mapping[str, Released]) -> tuple[str, ...]:
