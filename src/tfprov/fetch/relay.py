@@ -28,7 +28,7 @@ from tfprov.fetch.bounded import METADATA, PAGE, body_of, chunks_of, response_to
 from tfprov.fetch.credentials import login_in
 from tfprov.fetch.patience import PAGES, Patience
 from tfprov.fetch.promised import Promised
-from tfprov.fetch.relay_answers import TOLD_OF_FILES, RelayAnswer, headers_of, metadata_answer, page_answer
+from tfprov.fetch.relay_answers import TOLD_OF_FILES, Pages, RelayAnswer, headers_of, metadata_answer, page_answer
 from tfprov.fetch.routes import Route, bypasses
 from tfprov.fetch.sources import Network
 from tfprov.fetch.store import Store
@@ -88,6 +88,7 @@ class Relay:
         promised: Promised | None = None,
         environ: Mapping[str, str] = MappingProxyType({}),
         channels: Sequence[RelayedChannel] = (),
+        pages: Pages | None = None,
     ) -> None:
         """Listen on the loopback.
 
@@ -102,10 +103,12 @@ class Relay:
             promised: keeps what the index says of wheels; None to forget it.
             environ: for `${NAME}` in the addresses of `direct`.
             channels: of conda, that are asked for.
+            pages: those that other relays of the run have read; grows.
         """
         self.store = store
         self._channels = tuple(channels)
         self.promised = promised
+        self.pages = pages or Pages()
         templates = tuple(filter(None, map(stand_ins.direct_address, direct)))
         known = {name: variable(name, environ) for name in names_in(templates) if name in environ}
         self.signed: dict[str, str] = {}
@@ -322,14 +325,16 @@ class _Handler(http.server.BaseHTTPRequestHandler):
 
     def _page(self, address: str, asked: Mapping[str, str], *, elsewhere: Sequence[str]) -> RelayAnswer:
         """A page of an index, or of links."""
-        ways, veil = self.relay.ways, self.relay.veil
+        ways, veil, pages = self.relay.ways, self.relay.veil, self.relay.pages
+        if (known := pages.unchanged(address, asked)) is not None:
+            return known
 
         def act(client: httpx.Client, page: str) -> tuple[RelayAnswer, Mapping[str, str]]:
             return page_answer(client, page, asked, ways, veil)
 
         answer, signed = ways.read(address, act, elsewhere=elsewhere)
         self.relay.signed.update(signed)
-        return answer
+        return pages.told(address, asked, answer)
 
     def _file(self, url: str, asked: Mapping[str, str], *, elsewhere: Sequence[str] = ()) -> RelayAnswer:
         """A file, or the copy of its metadata that the index has."""

@@ -5,8 +5,9 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -27,7 +28,9 @@ if TYPE_CHECKING:
 
 _TOLD = ("Content-Type", "ETag", "Last-Modified", "Cache-Control", "Date", "Age", "Expires", "Content-Range")
 _TOLD_OF_METADATA = ("ETag", "Last-Modified", "Cache-Control", "Date", "Age", "Expires")
-_FRESH = "max-age=600"
+_FRESH_SECONDS = 600
+_FRESH = f"max-age={_FRESH_SECONDS}"
+_OWN = '"tfprov-'
 TOLD_OF_FILES = (*_TOLD, "Accept-Ranges")
 
 
@@ -45,12 +48,58 @@ class RelayAnswer:
     size: int | None = None
 
 
+class Pages:
+    """The pages that were read in a run, by what tells one state of a page from another.
+
+    An index that does not say how long its pages hold is asked for every page by every resolver of a run, and sends
+    them all again if it names no validators either. Here each is read once in ten minutes, and has a validator.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        """Know of no page yet."""
+        self._clock = clock
+        self._known: dict[str, tuple[str, float]] = {}
+
+    def unchanged(self, address: str, asked: Mapping[str, str]) -> RelayAnswer | None:
+        """The answer to a resolver that has a page as it was read in this run; None for any other question."""
+        if any("no-cache" in asked.get(name, "") for name in ("Cache-Control", "Pragma")):
+            return None
+        state, until = self._known.get(address, ("", 0.0))
+        if not state or state != _state_in(asked) or self._clock() >= until:
+            return None
+        return RelayAnswer(status=304, headers={"ETag": state} if "If-None-Match" in asked else {})
+
+    def told(self, address: str, asked: Mapping[str, str], answer: RelayAnswer) -> RelayAnswer:
+        """An answer of the index, with a validator if it has none; remembers the page."""
+        headers, state = dict(answer.headers), _state_in(asked)
+        if answer.status == 200:
+            if "no-store" in headers.get("Cache-Control", ""):
+                return answer
+            if "ETag" not in headers and "Last-Modified" not in headers:
+                headers["ETag"] = f'{_OWN}{hashlib.sha256(answer.body).hexdigest()[:32]}"'
+            if headers.get("ETag") == state:
+                answer = replace(answer, status=304, body=b"")
+            state = headers.get("ETag") or headers["Last-Modified"]
+        elif answer.status != 304:
+            return answer
+        self._known[address] = (state, self._clock() + _FRESH_SECONDS)
+        return replace(answer, headers=headers)
+
+
+def _state_in(asked: Mapping[str, str]) -> str:
+    """The state in which a resolver has a page; empty for one that has none."""
+    return asked.get("If-None-Match") or asked.get("If-Modified-Since") or ""
+
+
 def page_answer(
     client: httpx.Client, url: str, asked: Mapping[str, str], ways: Ways, veil: Veil
 ) -> tuple[RelayAnswer, Mapping[str, str]]:
     """A page of an index, or of links, with stand-ins for its links; and its signed links by their unsigned ones."""
     network, address = ways.network, without_userinfo(url)
     headers = {**asked, "Accept-Encoding": "gzip"}
+    if headers.get("If-None-Match", "").startswith(_OWN):
+        # The index has never heard of it.
+        del headers["If-None-Match"]
     with response_to(client, address, headers=headers, auth=network.auth(url)) as response:
         if response.status_code in (304, 404, 410):
             return RelayAnswer(status=response.status_code, headers=headers_of(response, _TOLD)), {}

@@ -152,5 +152,6 @@ def index_access(context: Context, machine: Machine, requirements: Sequence[str]
         store=Store.of(context.home),
         promised=promised_in(context),
         environ=context.request.environ,
+        pages=machine.pages,
     ) as relay:
         yield IndexAccess(context, machine, relay, requirements)

@@ -23,6 +23,7 @@ from tfprov.plan.records import IndexFile, Listing
 from tfprov.process import clean_environment
 
 if TYPE_CHECKING:
+    from tfprov.fetch.relay_answers import Pages
     from tfprov.lock.resolve import Answer
 
 # Nobody answered at all: asking again with another tool is asking the same nobody. So is asking who has refused.
@@ -62,6 +63,13 @@ class Machine:
         for text in found.notes:
             context.emit(Note(text=text, level="warning"))
         return found
+
+    @functools.cached_property
+    def pages(self) -> Pages:
+        """The pages of indexes that resolvers have read in this run."""
+        from tfprov.fetch.relay_answers import Pages
+
+        return Pages()
 
     @functools.cached_property
     def offers(self) -> Listing | None:

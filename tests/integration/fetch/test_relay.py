@@ -14,6 +14,7 @@ import urllib.error
 import urllib.request
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import httpx
@@ -29,6 +30,7 @@ from tfprov.fetch.credentials import login_in
 from tfprov.fetch.patience import Patience
 from tfprov.fetch.promised import Promised
 from tfprov.fetch.relay import Relay, RelayedChannel
+from tfprov.fetch.relay_answers import Pages
 from tfprov.fetch.routes import DIRECT, Route, proxy_at
 from tfprov.fetch.sources import Network
 from tfprov.fetch.stand_ins import disguised, stand_in, truthful
@@ -63,6 +65,8 @@ class Uv:
         patience: Patience = QUICK,
         store: Store | None = None,
         promised: Promised | None = None,
+        pages: Pages | None = None,
+        more: tuple[str, ...] = (),
         **network: object,
     ) -> str | None:
         """The PEP 751 document; None when there was none."""
@@ -74,7 +78,13 @@ class Uv:
         lines = asked or ("alpha",)
         (self.folder / "asked.in").write_text("".join(f"{disguised(line)}\n" for line in lines))
         with Relay(
-            reach, emit=self.events.append, direct=lines, patience=patience, store=store, promised=promised
+            reach,
+            emit=self.events.append,
+            direct=lines,
+            patience=patience,
+            store=store,
+            promised=promised,
+            pages=pages,
         ) as relay:
             route = reach.ordered_routes()[0]
             self.environ = {**reach.tool_environment(route), **relay.environment(route)}
@@ -84,6 +94,7 @@ class Uv:
                 *("--no-config", "--no-progress", "--cache-dir", self.folder / "cache", "--python", sys.executable),
                 *(part for link in relay.find_links for part in ("--find-links", link)),
                 *(("--index-strategy", "unsafe-best-match") if reach.merged else ()),
+                *more,
             ]
             done = subprocess.run(
                 argv, env=environ, cwd=self.folder, capture_output=True, text=True, timeout=120, check=False
@@ -135,6 +146,31 @@ def test_what_can_be_had_is_had(uv: Uv, name: str) -> None:
         document = uv(index)
         assert addresses(document) == expected(index, *ALL)
     assert uv.failure is None
+
+
+def test_a_page_is_read_once_in_a_run_however_many_resolvers_ask(uv: Uv) -> None:
+    with Index(FILES) as index:
+        pages = Pages()
+
+        def asked_of_the_index(**how: Any) -> int:
+            before = sum("/simple/" in each.path for each in index.seen)
+            assert addresses(uv(index, **how)) == expected(index, *ALL)
+            return sum("/simple/" in each.path for each in index.seen) - before
+
+        assert asked_of_the_index(pages=pages) == 3
+        assert asked_of_the_index(pages=pages) == 0
+        # A resolver that is to believe nothing asks again, and so does another run.
+        assert asked_of_the_index(pages=pages, more=("--refresh",)) == 3
+        assert asked_of_the_index() == 3
+
+
+def test_a_page_that_changed_between_two_runs_is_seen(uv: Uv) -> None:
+    with Index(FILES) as index:
+        uv(index)
+        index.files["gamma-3.0-py3-none-any.whl"] = wheel("gamma", "3.0")
+        document = uv(index)
+    assert document is not None
+    assert "gamma-3.0" in document
 
 
 def test_nothing_of_the_relay_is_left_behind(uv: Uv) -> None:
