@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
@@ -131,7 +131,13 @@ class Offering:
 
 
 def offerings(
-    projects: Sequence[str], network: Network, *, emit: Emit, deadline: float | None = None
+    projects: Sequence[str],
+    network: Network,
+    *,
+    emit: Emit,
+    deadline: float | None = None,
+    known: Callable[[str], bool] = lambda _: False,
+    only_several: bool = False,
 ) -> tuple[Offering, ...]:
     """Which indexes have which of some projects; those that none has are left out.
 
@@ -140,20 +146,28 @@ def offerings(
         network: the indexes, and how to reach them.
         emit: receives an `Attempt` for every try.
         deadline: time on the monotonic clock after which nothing is waited for; None for no limit.
+        known: whether the page at an address was read in this run; it is not asked for again.
+        only_several: whether those alone count that more than one index has. Then the last index, which is the one that
+            has everything, is not asked for what no other has.
 
     Raises:
         TfprovError: an index cannot be read.
     """
-    indexes = (*network.extra, network.simple_url)
-    pairs = [(project, index) for project in projects for index in indexes]
+    *first, last = (*network.extra, network.simple_url)
     with (
         contextlib.closing(Clients(network)) as clients,
         ThreadPoolExecutor(max_workers=network.connections, thread_name_prefix="index") as pool,
     ):
         ways = Ways(network=network, emit=emit, clients=clients, deadline=deadline)
-        has = dict(zip(pairs, pool.map(lambda pair: _has(pair[1], pair[0], ways), pairs), strict=True))
-    found = ((project, tuple(index for index in indexes if has[project, index])) for project in projects)
-    return tuple(Offering(project=project, indexes=there) for project, there in found if there)
+
+        def ask(pairs: Sequence[tuple[str, str]]) -> dict[tuple[str, str], bool]:
+            return dict(zip(pairs, pool.map(lambda pair: _has(pair[1], pair[0], ways, known), pairs), strict=True))
+
+        has = ask([(project, index) for project in projects for index in first])
+        others = [project for project in projects if not only_several or any(has[project, each] for each in first)]
+        has |= ask([(project, last) for project in others])
+    found = ((project, tuple(index for index in (*first, last) if has.get((project, index)))) for project in projects)
+    return tuple(Offering(project=project, indexes=there) for project, there in found if len(there) > only_several)
 
 
 def find_file(file: LockedFile, index_url: str, network: Network, *, emit: Emit = ignore) -> str | None:
@@ -205,12 +219,12 @@ def _project(index_url: str, name: str, ways: Ways) -> list[Link] | None:
     return ways.read(own, partial(_read_page, network=ways.network), elsewhere=mirrors)
 
 
-def _has(index_url: str, name: str, ways: Ways) -> bool:
+def _has(index_url: str, name: str, ways: Ways, known: Callable[[str], bool]) -> bool:
     """Whether an index has a project; the pages of the big ones have megabytes and are not read for that."""
     if local_path(index_url) is not None:
         return _project(index_url, name, ways) is not None
     own, *mirrors = _pages(index_url, name, ways.network)
-    return ways.read(own, partial(_has_page, network=ways.network), elsewhere=mirrors)
+    return known(own) or ways.read(own, partial(_has_page, network=ways.network), elsewhere=mirrors)
 
 
 def _pages(index_url: str, name: str, network: Network) -> list[str]:

@@ -69,6 +69,10 @@ class Pages:
             return None
         return RelayAnswer(status=304, headers={"ETag": state} if "If-None-Match" in asked else {})
 
+    def has(self, address: str) -> bool:
+        """Whether there is a page at an address, as far as it was read in this run."""
+        return address in self._known
+
     def told(self, address: str, asked: Mapping[str, str], answer: RelayAnswer) -> RelayAnswer:
         """An answer of the index, with a validator if it has none; remembers the page."""
         headers, state = dict(answer.headers), _state_in(asked)

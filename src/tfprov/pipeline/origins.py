@@ -35,7 +35,14 @@ def origins(context: Context, machine: Machine, projects: Iterable[str]) -> tupl
         return ()
     machine.told_origins.update(names)
     try:
-        found = offerings(sorted(names), network, emit=context.emit, deadline=context.deadline)
+        found = offerings(
+            sorted(names),
+            network,
+            emit=context.emit,
+            deadline=context.deadline,
+            known=machine.pages.has,
+            only_several=network.merged,
+        )
     except TfprovError as error:
         return (f"which index has which package could not be asked: {error.what}",)
     lines = []

@@ -5,6 +5,7 @@ import json
 import socket
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -12,7 +13,7 @@ from loopback import Faults, Index, Proxy, unused_port, wheel
 from tfprov.errors import TfprovError
 from tfprov.events import Attempt, Event, ignore
 from tfprov.fetch.credentials import Login
-from tfprov.fetch.index import find_file, listing, parse_html, parse_json, remote_size
+from tfprov.fetch.index import find_file, listing, offerings, parse_html, parse_json, remote_size
 from tfprov.fetch.routes import DIRECT, Route, proxy_at
 from tfprov.fetch.sources import Network
 from tfprov.lock.records import LockedFile
@@ -174,3 +175,23 @@ def test_a_listing_that_waits_ends_with_the_deadline(faults: Faults) -> None:
         with pytest.raises(TfprovError) as caught:
             listing(["thing"], network, emit=ignore, deadline=time.monotonic() + 0.5)
     assert caught.value.code.name == "net-timeout"
+
+
+def test_no_index_is_asked_for_more_than_what_is_said() -> None:
+    other = {name: wheel(name, "1.0") for name in ("other", "third")}
+    public = {**FILES, **{f"{name}-1.0-py3-none-any.whl": content for name, content in other.items()}}
+    with Index(public) as main, Index(FILES) as extra:
+        network = reach(main.simple, extra=(extra.simple,))
+        names = ("thing", "other", "third", "absent")
+        both, alone = (extra.simple, main.simple), (main.simple,)
+
+        def found(**how: Any) -> dict[str, tuple[str, ...]]:
+            return {each.project: each.indexes for each in offerings(names, network, emit=ignore, **how)}
+
+        assert found() == {"thing": both, "other": alone, "third": alone}
+        assert (len(main.seen), len(extra.seen)) == (4, 4)
+        assert found(only_several=True) == {"thing": both}
+        assert (len(main.seen), len(extra.seen)) == (5, 8)
+        read = {f"{main.simple}/thing/", f"{extra.simple}/thing/"}
+        assert found(only_several=True, known=read.__contains__) == {"thing": both}
+        assert (len(main.seen), len(extra.seen)) == (5, 11)
