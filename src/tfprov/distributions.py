@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import lru_cache
 from types import MappingProxyType
 from typing import Literal
 
@@ -41,6 +42,7 @@ of its own, whose files overwrite those of a release.
 """
 
 
+@lru_cache(maxsize=4096)
 def kind_of(name: str) -> Kind | None:
     """What a project is, by any spelling of its name; None when it is not TensorFlow itself."""
     return TENSORFLOWS.get(canonicalize_name(name))

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 # The list of members of most wheels, and their METADATA, which tools write last.
 _TAIL = 48 * 1024
 _BLOCK = 32 * 1024
-_CROWDED = 1000
+_CROWDED = 64
 # The end of an archive, and an entry of its list of members (APPNOTE 4.3.16 and 4.3.12).
 _END = struct.Struct("<4s4H2LH")
 _ENTRY = struct.Struct("<4s6H3L5H2L")
@@ -120,8 +120,9 @@ def metadata_in(file: IO[bytes], url: str) -> bytes:
 def _crowded(file: IO[bytes]) -> IO[bytes] | None:
     """An archive with the METADATA of one with very many members alone; None for any other archive.
 
-    zipfile makes an object for every member, which takes longer for the 16,000 of TensorFlow than all the rest of the
-    resolve in this process. So the entry is cut out of the list of members, and zipfile reads an archive of it alone.
+    zipfile makes an object for every member, which takes longer for the 16,000 of TensorFlow, or for the wheels of a
+    whole project together, than all the rest of the resolve in this process. So the entry is cut out of the list of
+    members, and zipfile reads an archive of it alone. A wheel with several of them is for zipfile to refuse.
     """
     total = file.seek(0, io.SEEK_END)
     end = _read(file, max(0, total - _END.size - 1024), total)
@@ -132,7 +133,7 @@ def _crowded(file: IO[bytes]) -> IO[bytes] | None:
     if count < _CROWDED or start + size > total:
         return None
     members = _read(file, start, start + size)
-    found = -1
+    found, entries = -1, []
     while (found := members.find(b".dist-info/METADATA", found + 1)) >= 0:
         head = members.rfind(b"PK\x01\x02", 0, found)
         if head < 0 or len(members) < head + _ENTRY.size:
@@ -140,12 +141,15 @@ def _crowded(file: IO[bytes]) -> IO[bytes] | None:
         packed, _, name, extra, comment, offset = (_ENTRY.unpack_from(members, head)[number] for number in _WANTED)
         path = members[head + _ENTRY.size : head + _ENTRY.size + name]
         if path.endswith(b".dist-info/METADATA") and path.count(b"/") == 1:
-            # Behind the name stands an extra field, which may have another length than that of the list.
-            content = _read(file, offset, min(start, offset + 30 + name + 65536 + packed))
-            entry = bytearray(members[head : head + _ENTRY.size + name + extra + comment])
-            entry[42:46] = bytes(4)
-            return io.BytesIO(content + entry + _END.pack(b"PK\x05\x06", 0, 0, 1, 1, len(entry), len(content), 0))
-    return None
+            length = _ENTRY.size + name + extra + comment
+            entries.append((offset, 30 + name + 65536 + packed, bytearray(members[head : head + length])))
+    if len(entries) != 1:
+        return None
+    (offset, most, entry) = entries[0]
+    # Behind the name stands an extra field, which may have another length than that of the list.
+    content = _read(file, offset, min(start, offset + most))
+    entry[42:46] = bytes(4)
+    return io.BytesIO(content + entry + _END.pack(b"PK\x05\x06", 0, 0, 1, 1, len(entry), len(content), 0))
 
 
 def _read(file: IO[bytes], start: int, end: int) -> bytes:

@@ -139,11 +139,10 @@ def missing(project: str, specifier: str, place: VersionContext) -> Missing | No
     Returns:
         None when a version fits, and where the table cannot tell.
     """
-    platform, minor, before = place.platform, place.minor, place.before
-    rows, wanted = published(project), SpecifierSet(specifier)
-    inside = [row for row in rows if wanted.contains(row.version, prereleases=True)]
+    inside = _inside(project, specifier)
     if not inside:
         return None
+    platform, minor, before, rows = place.platform, place.minor, place.before, published(project)
     paired = [row for row in inside if row.tensorflow is None or within(place.release, row.tensorflow)]
     if not paired:
         newest = inside[-1]
@@ -161,6 +160,15 @@ def missing(project: str, specifier: str, place: VersionContext) -> Missing | No
     return Missing(
         why=f"{project} {newest.version} has no wheel for {place_name}", ever=not any(row.has_source for row in in_time)
     )
+
+
+@lru_cache(maxsize=1024)
+def _inside(project: str, specifier: str) -> tuple[Published, ...]:
+    """The versions of a project in a range. The same range is asked about for every release and every Python."""
+    if not (rows := published(project)):
+        return ()
+    wanted = SpecifierSet(specifier)
+    return tuple(row for row in rows if wanted.contains(row.version, prereleases=True))
 
 
 def _last(row: Published) -> int:

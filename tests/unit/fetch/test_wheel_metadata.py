@@ -60,6 +60,13 @@ def test_of_a_crowded_wheel_the_same_is_read_as_by_zipfile() -> None:
     assert _crowded(io.BytesIO(WHEELS["big"][0])) is None
 
 
+def test_a_crowded_wheel_with_two_files_of_metadata_is_refused() -> None:
+    content = io.BytesIO(crowded(100, first=True))
+    with zipfile.ZipFile(content, "a") as archive:
+        archive.writestr("other-1.0.dist-info/METADATA", "Name: other\n")
+    assert metadata_or_error(content.getvalue()) == "hash-mismatch"
+
+
 def metadata_or_error(content: bytes) -> str:
     try:
         return metadata_in(io.BytesIO(content), "https://index.example/thing-1.0-py3-none-any.whl").decode()
