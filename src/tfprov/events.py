@@ -37,14 +37,14 @@ class Progress:
         what: what is worked on, in a few words.
         done: units finished.
         total: units in all, or None when not known.
-        unit: `bytes`, `files`, or `checks` of the smoke test.
+        unit: `bytes`, `files`, `checks` of the smoke test, or `tries` of the resolver, of which one more is under way.
     """
 
     stage: str
     what: str
     done: int
     total: int | None
-    unit: Literal["bytes", "files", "checks"] = "bytes"
+    unit: Literal["bytes", "files", "checks", "tries"] = "bytes"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

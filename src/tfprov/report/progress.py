@@ -46,6 +46,9 @@ class ProgressText:
             # `matmul on GPU:0`: the check, and where.
             what = event.what.partition(" on ")[0] if self._brief else event.what
             return f"{count(event.done, 'check')}, now {harmless(what)}"
+        if event.unit == "tries":
+            number = f"try {event.done + 1}"
+            return number if self._brief else f"{number}: {harmless(event.what)}"
         if event.unit == "files":
             return f"{event.done}" + (f" of {event.total}" if event.total else "") + " files"
         text = size(event.done) + (f" of {size(event.total)}" if event.total else "")

@@ -196,6 +196,11 @@ def test_the_moving_line_says_how_far_it_is() -> None:
             Progress(stage="smoke", what="matmul on GPU:0", done=16, total=None, unit="checks"),
             "smoke 16 checks, now matmul",
         ),
+        (
+            "plan",
+            Progress(stage="plan", what="Python 3.12.1", done=3, total=None, unit="tries"),
+            "plan try 4",
+        ),
     ],
 )
 def test_on_a_narrow_terminal_the_moving_line_loses_the_speed_and_no_letter(
@@ -209,6 +214,19 @@ def test_on_a_narrow_terminal_the_moving_line_loses_the_speed_and_no_letter(
         reporter(event)
         (row,) = console.render_lines(reporter._bars.get_renderable(), pad=False)
     assert "".join(segment.text for segment in row)[2:].rstrip() == words
+
+
+def test_a_resolve_that_takes_long_says_what_it_tries() -> None:
+    console, reporter, _ = terminal(100)
+    with reporter:
+        reporter(StageStarted(stage="plan"))
+        reporter(
+            Progress(
+                stage="plan", what="Python 3.12.1 with tensorflow 2.16.1 to 2.21.0", done=3, total=None, unit="tries"
+            )
+        )
+        (row,) = console.render_lines(reporter._bars.get_renderable(), pad=False)
+    assert "try 4: Python 3.12.1 with tensorflow 2.16.1 to 2.21.0" in "".join(segment.text for segment in row)
 
 
 def test_square_brackets_are_text_and_no_markup() -> None:

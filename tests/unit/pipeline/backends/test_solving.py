@@ -43,6 +43,28 @@ def test_what_has_nothing_but_sources_is_not_looked_for_on_every_python(
     assert len([each for each in tried if not each[1]]) == asked
 
 
+def test_every_try_is_told_before_it_begins(monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[Any] = []
+
+    def ask_resolver(*_: object, **how: Any) -> str:
+        told.append("asked")
+        raise TfprovError("resolver-conflict", "no")
+
+    monkeypatch.setattr(solving, "ask_resolver", ask_resolver)
+    monkeypatch.setattr(solving, "older_versions", lambda _: ())
+    monkeypatch.setattr(solving, "older_built", lambda _: ())
+    machine = cast("Machine", SimpleNamespace(tries=0, facts=None))
+    context = cast("Context", SimpleNamespace(emit=told.append))
+    for minor, builds in ((13, False), (12, True)):
+        with pytest.raises(TfprovError):
+            solving.solve(context, machine, Profile(name="train"), candidate(minor), builds=builds)
+    assert [(each.done, each.what) for each in told[::2]] == [
+        (0, "Python 3.13.1 with tensorflow-cpu 2.21.0"),
+        (1, "Python 3.12.1 with tensorflow-cpu 2.21.0, building what has no wheel"),
+    ]
+    assert told[1::2] == ["asked", "asked"]
+
+
 def test_the_reason_is_that_of_a_python_that_has_the_wheels(monkeypatch: pytest.MonkeyPatch) -> None:
     failures = {
         "3.13.1": TfprovError("python-unsupported", "no wheel for 3.13"),
@@ -60,7 +82,7 @@ def test_the_reason_is_that_of_a_python_that_has_the_wheels(monkeypatch: pytest.
     with pytest.raises(TfprovError, match="two pins fight") as caught:
         solving.best_by_wheels(cast("Context", None), cast("Machine", None), profile, minors)
     assert [line.partition(":")[0] for line in caught.value.tried] == [
-        "Python 3.13.1 with tensorflow-cpu 2.21.0 to 2.21.0",
-        "Python 3.12.1 with tensorflow-cpu 2.21.0 to 2.21.0",
-        "Python 3.9.1 with tensorflow-cpu 2.21.0 to 2.21.0",
+        "Python 3.13.1 with tensorflow-cpu 2.21.0",
+        "Python 3.12.1 with tensorflow-cpu 2.21.0",
+        "Python 3.9.1 with tensorflow-cpu 2.21.0",
     ]

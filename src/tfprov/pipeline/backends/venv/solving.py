@@ -13,6 +13,7 @@ from packaging.version import Version
 
 from tfprov.distributions import kind_of
 from tfprov.errors import Group, TfprovError
+from tfprov.events import Progress
 from tfprov.host.records import Interpreter
 from tfprov.lock.renew import versions_in
 from tfprov.lock.resolve import NoWheelsError, Pinned, is_tensorflow
@@ -164,6 +165,9 @@ def solve(
     Versions in `prefer` are kept where they fit; None stands for those of the lock on disk.
     """
     decision = candidate.best
+    what = _named(candidate) + (", building what has no wheel" if builds and profile.packages.build != "never" else "")
+    context.emit(Progress(stage="plan", what=what, done=machine.tries, total=None, unit="tries"))
+    machine.tries += 1
     known = next((row for row in table().releases if row.version == decision.tensorflow.version), None)
     own = {canonicalize_name(Requirement(text).name) for text in known.requires} if known else set()
     asked = [text for text in profile.packages.requirements if not is_tensorflow(text)]
@@ -241,7 +245,8 @@ def holding_to(candidate: Candidate, rows: Sequence[Break]) -> Candidate:
 
 def _named(candidate: Candidate) -> str:
     newest, oldest = candidate.best.tensorflow, candidate.decisions[-1].tensorflow
-    return f"Python {candidate.best.python.version} with {newest.package} {oldest.version} to {newest.version}"
+    span = newest.version if newest.version == oldest.version else f"{oldest.version} to {newest.version}"
+    return f"Python {candidate.best.python.version} with {newest.package} {span}"
 
 
 def _reason(error: TfprovError) -> str:
