@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+import contextlib
 import re
 
 from tfprov.secret import noticed
@@ -15,6 +16,8 @@ _MARKS = (
     (codecs.BOM_UTF16_LE, "utf-16"),
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
+# Whole, so that no half of a letter that looks like a backslash joins the next line to it.
+_COMMENT = re.compile(rb"(?m)(?:^|(?<=[ \t]))#[^\r\n]*")
 _CODING = re.compile(rb"^[ \t\f]*#.*?coding[:=][ \t]*([-\w.]+)")
 
 # A password with a blank in it: most formats end the address there, and a message may show the rest alone.
@@ -25,7 +28,8 @@ def decoded(raw: bytes) -> str:
     """The text, without a byte order mark and with line feeds alone at its line ends; torn logins in it are hidden now.
 
     The encoding is that of the byte order mark, else the one that a comment in the first two lines names (PEP 263, as
-    pip has it), else UTF-8. UTF-16 without a mark is known by its zero bytes.
+    pip has it), else UTF-8. UTF-16 without a mark is known by its zero bytes. A comment in an encoding that nothing
+    names means nothing to a machine, and is dropped.
 
     Raises:
         ValueError: it is none of these; says which byte stands in the way, and what to do.
@@ -37,7 +41,7 @@ def decoded(raw: bytes) -> str:
         named = (_CODING.match(line) for line in raw.split(b"\n", 2)[:2])
         encoding = next((found[1].decode("ascii", "replace") for found in named if found), "utf-8")
     try:
-        text = raw.decode(encoding)
+        text = _text(raw, encoding)
     except LookupError:
         raise ValueError(f"`{encoding}` is not an encoding that Python knows: save the file as UTF-8") from None
     except UnicodeDecodeError as error:
@@ -49,3 +53,23 @@ def decoded(raw: bytes) -> str:
     for login in _TORN_LOGIN.finditer(text):
         noticed(login[0])
     return text.replace("\r\n", "\n").replace("\r", "\n")
+
+
+def _text(raw: bytes, encoding: str) -> str:
+    try:
+        return raw.decode(encoding)
+    except UnicodeDecodeError:
+        if encoding != "utf-8":
+            raise
+        with contextlib.suppress(UnicodeDecodeError):
+            return _COMMENT.sub(_decodable, raw).decode(encoding)
+        raise
+
+
+def _decodable(comment: re.Match[bytes]) -> bytes:
+    """A comment in UTF-8 as it is; of one in another encoding its sign alone."""
+    try:
+        comment[0].decode()
+    except UnicodeDecodeError:
+        return b"#"
+    return comment[0]

@@ -261,7 +261,7 @@ class TestEncodings:
 
     def test_another_one_is_named_with_its_line(self, tmp_path: Path) -> None:
         path = tmp_path / "main.txt"
-        path.write_bytes(b"a\n" + self.TEXT.encode("latin-1"))
+        path.write_bytes(b"a\n" + "größe==1".encode("latin-1"))
         assert wants_of(path).problems == (
             "main.txt: it is not UTF-8: line 2 has the byte 0xF6; save the file as UTF-8",
         )

@@ -1,0 +1,53 @@
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tfprov.wants.text import decoded
+
+_ENCODINGS = (
+    "utf-8",
+    "utf-8-sig",
+    "utf-16",
+    "utf-32",
+    "latin-1",
+    "cp1252",
+    "cp1251",
+    "gbk",
+    "shift_jis",
+    "euc-kr",
+    "big5",
+)
+_COMMENTS = ("réseau", "данные", "深度学习框架", "表", "画像処理", "학습", "plain")
+
+
+def said(text: str) -> list[str]:
+    """What a text says without its comments."""
+    return [line.partition("#")[0].rstrip() for line in text.splitlines()]
+
+
+@given(
+    lines=st.lists(st.tuples(st.sampled_from(["", "numpy==1.23.5", "six  "]), st.sampled_from(_COMMENTS)), min_size=1),
+    encoding=st.sampled_from(_ENCODINGS),
+    end=st.sampled_from(["\n", "\r\n"]),
+)
+def test_whatever_encoding_a_comment_is_in_the_lines_say_the_same(
+    lines: list[tuple[str, str]], encoding: str, end: str
+) -> None:
+    text = "".join(f"{asked} # {comment}{end}" for asked, comment in lines)
+    try:
+        raw = text.encode(encoding)
+    except UnicodeEncodeError:
+        return
+    assert said(decoded(raw)) == said(text)
+
+
+@pytest.mark.parametrize("text", ["numpy\nré==1 # é\n", "numpy\nx#é\n", "a # ok\n\xff\n"])
+def test_a_letter_in_another_encoding_outside_a_comment_is_named_by_its_line(text: str) -> None:
+    with pytest.raises(ValueError, match="line 2 has the byte 0x"):
+        decoded(text.encode("latin-1"))
+
+
+def test_comments_in_utf_8_are_kept_beside_one_that_is_not() -> None:
+    assert decoded("# ok é\n".encode() + b"six # \xe9\n") == "# ok é\nsix #\n"
