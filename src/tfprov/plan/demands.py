@@ -16,11 +16,12 @@ from packaging.version import Version
 from tfprov.distributions import Kind, kind_of
 from tfprov.errors import TfprovError
 from tfprov.host.records import Facts
+from tfprov.plan.interpreters import OLDEST_PYTHON
 from tfprov.plan.tags import marker_environment
 from tfprov.profile.records import Profile, SmokeTable
 
 # Minor versions of Python 3 that a marker is evaluated for: every one that an environment could be made for.
-_MINORS = range(9, 20)
+_MINORS = range(OLDEST_PYTHON[1], 20)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,6 +11,7 @@ from tfprov.distributions import TENSORFLOWS
 from tfprov.errors import TfprovError
 from tfprov.lock.resolve import is_tensorflow
 from tfprov.plan.demands import Demands, conflict, gather
+from tfprov.plan.interpreters import OLDEST_PYTHON
 from tfprov.plan.tags import marker_environment
 from tfprov.profile.records import Profile
 
@@ -115,6 +116,13 @@ def test_a_marker_about_the_python_bounds_the_release_on_those_pythons_alone() -
         conflict(found.others, ["tensorflow==2.20.0"], marker_environment(python, "cpython", Host().facts)) is not None
         for python in ("3.11", "3.12")
     ] == [True, False]
+
+
+@pytest.mark.parametrize("minor", range(OLDEST_PYTHON[1], 15))
+def test_what_is_asked_for_on_one_python_alone_holds_there_however_old_it_is(minor: int) -> None:
+    found = wanted(requirements=[f"tensorflow==2.4.4; python_version == '3.{minor}'"])
+    assert found.clauses == ()
+    assert [str(line) for line, _ in found.others] == [f'tensorflow==2.4.4; python_version == "3.{minor}"']
 
 
 @pytest.mark.parametrize(
