@@ -71,6 +71,19 @@ def test_a_package_that_needs_an_older_release_gets_it_and_that_is_said(site: Si
     assert f'name = "tensorflow-cpu"\nversion = "{OLDER}"' in site.lock.read_text()
 
 
+def test_the_release_that_a_package_asks_for_by_its_full_name_counts(site: Site, tmp_path: Path) -> None:
+    more = tmp_path / "more"
+    site.offer(
+        sham_wheel(more, OLDER, package="tensorflow"),
+        sham_wheel(more, RELEASE, package="tensorflow"),
+        build_wheel(more, "companion", "3.0", requires=[f"tensorflow=={OLDER}"]),
+    )
+    ask(site, "companion", body='[tensorflow]\naccelerator = "cpu"')
+    done = site.run("lock", "train.toml")
+    assert done.returncode == 0, done.stderr
+    assert dict(versions_in(site.lock.read_text())) == {"companion": "3.0", "tensorflow": OLDER}
+
+
 def test_a_companion_is_taken_in_its_newest_version_rather_than_tensorflow(site: Site, tmp_path: Path) -> None:
     site.offer(
         build_wheel(tmp_path / "more", "companion", "1.0"),

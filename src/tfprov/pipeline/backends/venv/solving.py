@@ -173,7 +173,7 @@ def solve(
     asked = [text for text in profile.packages.requirements if not is_tensorflow(text)]
     before = [text for text in asked if canonicalize_name(Requirement(text).name) not in own]
     lines = (*before, candidate.requirement, *(text for text in asked if text not in before))
-    selection = selection_of(machine, profile, decision)
+    selection = replace(selection_of(machine, profile, decision), bounds=_of_either(candidate.requirement))
     document = ask_resolver(
         context,
         machine,
@@ -185,12 +185,19 @@ def solve(
         built=older_built(context),
     )
     found = dict(versions_in(document))
-    release = found.get(canonicalize_name(decision.tensorflow.package)) or found.get(canonicalize_name("tensorflow"))
+    # Where something asks for `tensorflow` by name, both are there, and not always in one version.
+    release = found.get(canonicalize_name("tensorflow")) or found.get(canonicalize_name(decision.tensorflow.package))
     taken = next((each for each in candidate.decisions if each.tensorflow.version == release), decision)
     if "tensorflow" in found and taken.tensorflow.package != "tensorflow":
         # Something asks for `tensorflow` by name. Both distributions own the same files, so the full one serves all.
         taken = replace(taken, tensorflow=replace(taken.tensorflow, package="tensorflow"))
     return Solution(candidate=candidate, decision=taken, document=document)
+
+
+def _of_either(requirement: str) -> tuple[str, ...]:
+    """The range of a candidate for `tensorflow`, too, which another package may ask for by that name."""
+    asked = Requirement(requirement)
+    return () if canonicalize_name(asked.name) == "tensorflow" else (f"tensorflow{asked.specifier}",)
 
 
 def selection_of(machine: Machine, profile: Profile, decision: Decision) -> Selection:
