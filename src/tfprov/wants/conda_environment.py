@@ -42,13 +42,8 @@ def _dependencies(node: yaml.Node, basket: Basket) -> None:
             if key != "pip":
                 basket.problem(where, f"`{key}` is not known here: conda has packages and `pip`")
                 continue
-            for text, line in _texts(inner):
-                where = f"{basket.name}:{line}"
-                try:
-                    for found in requirements_file.lines(text):
-                        requirements_file.Reader(basket, "requirements").line(found, where)
-                except ValueError as error:
-                    basket.problem(where, str(error).partition(": ")[2])
+            listed = ((text, f"{basket.name}:{line}") for text, line in _texts(inner))
+            requirements_file.Reader(basket, "requirements").listed(listed)
 
 
 def _pairs(node: yaml.Node | None) -> Iterator[tuple[str, yaml.Node]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import re
 import shlex
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
@@ -19,6 +19,7 @@ from tfprov.redact import redact
 from tfprov.wants.basket import Basket, Part
 from tfprov.wants.names import OF_SYSTEM
 from tfprov.wants.text import decoded
+from tfprov.wants.unfit import SourceFile
 
 _COMMENT = re.compile(r"(^|\s+)#.*$")
 _PINNED = re.compile(r"^[A-Za-z0-9._-]+(?:\[[^\]]*\])?\s*(?:===?|@)")
@@ -111,6 +112,16 @@ def read(text: str, basket: Basket, *, part: Part = "requirements") -> None:
     Reader(basket, part).file(text)
 
 
+def _of(found: Sequence[RequirementsLine], origin: SourceFile) -> SourceFile:
+    """The file that lines are of, with what all of them together say about where it was made."""
+    asked = [line.asked for line in found if line.asked]
+    is_freeze = bool(asked) and all(map(_PINNED.match, asked))
+    is_of_system = is_freeze and any(
+        canonicalize_name(re.split(r"[ =@\[]", text, maxsplit=1)[0]) in OF_SYSTEM for text in asked
+    )
+    return replace(origin, is_freeze=is_freeze, is_of_system=is_of_system)
+
+
 class Reader:
     """Reads lines of a requirements file.
 
@@ -138,15 +149,21 @@ class Reader:
             number, _, words = str(error).partition(": ")
             self._basket.problem(f"{path.name}:{number}", words)
             return
-        asked = [line.asked for line in found if line.asked]
-        is_freeze = bool(asked) and all(map(_PINNED.match, asked))
-        is_of_system = is_freeze and any(
-            canonicalize_name(re.split(r"[ =@\[]", text, maxsplit=1)[0]) in OF_SYSTEM for text in asked
-        )
-        origin = replace(self._basket.origin, is_freeze=is_freeze, is_of_system=is_of_system)
-        self._basket = self._basket.inside(origin)
+        self._basket = self._basket.inside(_of(found, self._basket.origin))
         for line in found:
             self.line(line, f"{path.name}:{line.number}")
+
+    def listed(self, texts: Iterable[tuple[str, str]]) -> None:
+        """Put what the lines of a list inside another file say into the basket, each given with its place."""
+        found: list[tuple[RequirementsLine, str]] = []
+        for text, where in texts:
+            try:
+                found += [(line, where) for line in lines(text)]
+            except ValueError as error:
+                self._basket.problem(where, str(error).partition(": ")[2])
+        self._basket = self._basket.inside(_of([line for line, _ in found], self._basket.origin))
+        for line, where in found:
+            self.line(line, where)
 
     def line(self, line: RequirementsLine, where: str) -> None:
         """Put what one line says into the basket; `where` is its place, for messages."""

@@ -48,6 +48,17 @@ def test_packages_and_those_of_pip_are_kept_with_their_lines(read_file: Read) ->
     assert found.notes == ("environment.yml:22: its variables are not set: name them in `[environment] variables`",)
 
 
+def test_what_was_exported_elsewhere_leaves_out_what_belongs_there(read_file: Read) -> None:
+    exported = "dependencies:\n  - python=3.8.8=hdbf39b2_4\n  - pip:\n    - pywin32==300\n    - tensorflow==2.4.1\n"
+    found = read_file("environment.yml", exported)
+    assert texts(found.requirements) == ["tensorflow==2.4.1"]
+    assert found.notes == ("environment.yml:4: `pywin32==300` is left out: it exists for Windows only",)
+    asked = read_file("environment.yml", exported.replace("tensorflow==2.4.1", "tensorflow>=2.4"))
+    assert asked.problems == (
+        'environment.yml:4: `pywin32==300`: it exists for Windows only: write `pywin32==300; sys_platform == "win32"`',
+    )
+
+
 def test_for_a_venv_each_package_is_a_wheel_or_said_to_have_none(read_file: Read) -> None:
     text = ENVIRONMENT.replace("      - -r more.txt\n      - sklearn\n", "")
     found = as_wheels(read_file("environment.yml", text))
