@@ -39,13 +39,13 @@ def read(document: Table, basket: Basket, parts: ProjectParts) -> None:
         if not _is_optional(value) or canonicalize_name(name) in wanted or name == "python"
     }
     _put(needed, "tool.poetry.dependencies", basket)
-    groups = {name: table(poetry, "group", name, "dependencies") for name in table(poetry, "group")}
+    groups = dict(table(poetry, "group"))
     older = table(poetry, "dev-dependencies")
     if older:
-        groups["dev"] = {**older, **groups.get("dev", {})}
+        groups["dev"] = {"dependencies": {**older, **table(groups, "dev", "dependencies")}}
     for name in parts.groups:
         if name in groups:
-            _put(groups[name], f"tool.poetry.group.{name}", basket)
+            read_group(name, groups, basket)
         else:
             unknown(basket, basket.place("tool.poetry.group"), "group", name, tuple(groups))
     sources = poetry.get("source")
@@ -53,6 +53,11 @@ def read(document: Table, basket: Basket, parts: ProjectParts) -> None:
         if isinstance(source, Mapping) and isinstance(url := source.get("url"), str):
             primary = source.get("priority", "primary") in ("primary", "default")
             basket.address("index" if primary else "extra", url, basket.place("tool.poetry.source"))
+
+
+def read_group(name: str, groups: Table, basket: Basket) -> None:
+    """Put what a group of Poetry asks for into the basket."""
+    _put(table(groups, name, "dependencies"), f"tool.poetry.group.{name}", basket)
 
 
 def specifier(text: str) -> str:

@@ -52,6 +52,7 @@ def has_dependencies(document: Table) -> bool:
         or table(project, "optional-dependencies")
         or table(document, "dependency-groups")
         or table(document, "tool", "poetry", "dependencies")
+        or table(document, "tool", "flit", "metadata").get("requires")
     )
 
 
@@ -64,12 +65,16 @@ def read(document: Table, basket: Basket, parts: ProjectParts) -> None:
         parts: extras and groups that are wanted as well.
     """
     project = table(document, "project")
+    flit = table(document, "tool", "flit", "metadata")
     if table(document, "tool", "poetry") and "dependencies" not in project:
         from tfprov.wants import poetry
 
         poetry.read(document, basket, parts)
         return
     reader = _Reader(document, basket)
+    if flit and not project:
+        reader.flit(flit, parts)
+        return
     if isinstance(bound := project.get("requires-python"), str):
         basket.python(bound, basket.place("project.requires-python"))
     reader.put_list("project.dependencies")
@@ -138,6 +143,19 @@ class _Reader:
             return
         read_lists([str(name) for name in names], self._basket, where)
 
+    def flit(self, found: Table, parts: ProjectParts) -> None:
+        """Keep what the tables say that flit had before there was a standard for them."""
+        key = "tool.flit.metadata"
+        if isinstance(bound := found.get("requires-python"), str):
+            self._basket.python(bound, self._where(f"{key}.requires-python"))
+        self.put(texts(found, "requires"), f"{key}.requires")
+        for name in parts.extras:
+            if name in (extras := table(found, "requires-extra")):
+                self.put(texts(extras, name), f"{key}.requires-extra.{name}")
+            else:
+                unknown(self._basket, self._where(f"{key}.requires-extra"), "extra", name, tuple(extras))
+        self.groups(parts.groups)
+
     def extras(self, wanted: Sequence[str], seen: frozenset[str] = frozenset()) -> None:
         """Keep the requirements of extras, and of those that they name in their turn."""
         known = {canonicalize_name(name): name for name in table(self._project, "optional-dependencies")}
@@ -157,15 +175,25 @@ class _Reader:
 
     def groups(self, wanted: Sequence[str]) -> None:
         """Keep the requirements of dependency groups (PEP 735)."""
-        groups = dict(table(self._document, "dependency-groups"))
-        older = self._list("tool.uv.dev-dependencies", str)
-        if older:
-            groups.setdefault("dev", list(older))
-        known = {canonicalize_name(name): name for name in groups}
+        # What tools had before there was a standard for it, and what Poetry has to this day.
+        of_uv = self._list("tool.uv.dev-dependencies", str)
+        of_pdm = table(self._document, "tool", "pdm", "dev-dependencies")
+        of_poetry = table(self._document, "tool", "poetry", "group")
+        groups = {
+            **({"dev": list(of_uv)} if of_uv else {}),
+            **{name: list(texts(of_pdm, name)) for name in of_pdm},
+            **table(self._document, "dependency-groups"),
+        }
+        known = {canonicalize_name(name): name for name in (*groups, *of_poetry)}
         for name in wanted:
             group = canonicalize_name(name)
             if group not in known:
                 unknown(self._basket, self._where("dependency-groups"), "group", name, tuple(known))
+                continue
+            if known[group] not in groups:
+                from tfprov.wants import poetry
+
+                poetry.read_group(known[group], of_poetry, self._basket)
                 continue
             # A profile that names no group, as most do, gets by without this.
             from packaging.dependency_groups import resolve_dependency_groups

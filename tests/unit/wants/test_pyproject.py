@@ -2,6 +2,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from wants_files import Read, texts
 
 PROJECT = """\
@@ -48,6 +50,39 @@ def test_an_unknown_extra_or_group_is_a_problem_with_what_there_is(read_file: Re
     assert found.problems == (
         "pyproject.toml: project.optional-dependencies: there is no extra `plots`; did you mean `plot`?",
         "pyproject.toml: dependency-groups: there is no group `docs`; it has `test`, `lint`",
+    )
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        '[dependency-groups]\ndev = ["pytest<9"]\n',
+        '[tool.uv]\ndev-dependencies = ["pytest<9"]\n',
+        '[tool.pdm.dev-dependencies]\ndev = ["pytest<9"]\n',
+        '[tool.poetry]\npackage-mode = false\n[tool.poetry.group.dev.dependencies]\npytest = "<9"\n',
+    ],
+)
+def test_the_groups_of_every_tool_are_known_beside_the_dependencies_of_the_standard(read_file: Read, more: str) -> None:
+    project = '[project]\nname = "mine"\nversion = "1"\ndependencies = ["tensorflow"]\n'
+    found = read_file("pyproject.toml", project + more, groups=("dev",))
+    assert (texts(found.requirements), found.problems) == (["tensorflow", "pytest<9"], ())
+    assert texts(read_file("pyproject.toml", project + more).requirements) == ["tensorflow"]
+
+
+def test_the_tables_that_flit_had_before_the_standard_are_read(read_file: Read) -> None:
+    text = """\
+        [tool.flit.metadata]
+        module = "mine"
+        requires = ["tensorflow >=2.9", "networkx"]
+        requires-python = ">=3.9"
+        [tool.flit.metadata.requires-extra]
+        plot = ["matplotlib"]
+    """
+    found = read_file("pyproject.toml", text, extras=("plot",))
+    assert texts(found.requirements) == ["tensorflow >=2.9", "networkx", "matplotlib"]
+    assert texts(found.python) == [">=3.9"]
+    assert read_file("pyproject.toml", text, extras=("plots",)).problems == (
+        "pyproject.toml: tool.flit.metadata.requires-extra: there is no extra `plots`; did you mean `plot`?",
     )
 
 
