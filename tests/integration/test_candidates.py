@@ -163,14 +163,24 @@ def test_where_no_single_change_helps_several_lines_are_named(site: Site, tmp_pa
     assert planned(site)[0] == RELEASE
 
 
-def test_another_python_is_taken_where_the_packages_need_it(site: Site, tmp_path: Path) -> None:
+def older_python(site: Site) -> int:
+    """Let a site see an older Python of this machine, too; its minor version. Skips where there is none."""
     site.extra["PYENV_ROOT"] = os.environ.get("PYENV_ROOT") or str(Path.home() / ".pyenv")
     minors = [minor for minor in range(10, 14) if minor != sys.version_info[1]]
     found = [minor for minor in minors if site.run("facts", "--json").stdout.count(f'"version": "3.{minor}.')]
     older = [minor for minor in found if minor < sys.version_info[1]]
     if not older:
         pytest.skip("no older Python that TensorFlow has wheels for is on this machine")
-    other = older[-1]
+    return older[-1]
+
+
+def on_any_python(site: Site) -> None:
+    text = site.profile.read_text()
+    site.profile.write_text("\n".join(line for line in text.splitlines() if not line.startswith(("[python]", "path"))))
+
+
+def test_another_python_is_taken_where_the_packages_need_it(site: Site, tmp_path: Path) -> None:
+    other = older_python(site)
     tag = f"cp3{other}-cp3{other}-manylinux_2_17_x86_64"
     source = {"tensorflow/__init__.py": "__version__ = '2.21.0'\n"}
     site.offer(
@@ -178,8 +188,7 @@ def test_another_python_is_taken_where_the_packages_need_it(site: Site, tmp_path
         build_wheel(tmp_path / "more", "bound", "1.0", tag=tag),
     )
     ask(site, "bound")
-    text = site.profile.read_text()
-    site.profile.write_text("\n".join(line for line in text.splitlines() if not line.startswith(("[python]", "path"))))
+    on_any_python(site)
     version, python = planned(site)
     assert version == RELEASE
     assert python.startswith(f"3.{other}.")
@@ -212,6 +221,23 @@ def test_what_the_plan_resolved_is_not_resolved_again(site: Site) -> None:
     ask(site, f"tensorflow-cpu=={RELEASE}", "left==1.0", "right==1.0", "shared==1.0")
     assert site.run("lock", "train.toml").returncode == 0
     assert versions_in(site.lock.read_text()) == versions_in(fresh)
+
+
+def test_the_reason_is_that_of_a_python_which_has_the_release_rather_than_that_others_have_not(
+    site: Site, tmp_path: Path
+) -> None:
+    other = older_python(site)
+    tag = f"cp3{other}-cp3{other}-manylinux_2_17_x86_64"
+    source = {"tensorflow/__init__.py": "__version__ = '2.19.0'\n"}
+    site.offer(
+        build_wheel(tmp_path / "more", "tensorflow-cpu", "2.19.0", files=source, tag=tag),
+        build_wheel(tmp_path / "more", "bound", "1.0", requires=["tensorflow-cpu==2.19.0", "shared>=3"]),
+    )
+    ask(site, "bound")
+    on_any_python(site)
+    told = " ".join(refusal(site)["evidence"])
+    assert "shared" in told
+    assert "tensorflow" not in told
 
 
 def test_all_lines_that_can_never_work_are_named_with_what_would(site: Site, tmp_path: Path) -> None:

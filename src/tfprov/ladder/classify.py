@@ -16,8 +16,9 @@ from tfprov.errors import CODES, Group, TfprovError
 from tfprov.ladder.climb import TransferError
 from tfprov.redact import redact
 
-_EVIDENCE_LINES = 6
-_CONTEXT = re.compile(r"^(error|ERROR|fatal)\b|^\s*(cause|Caused by):|^hint:", re.IGNORECASE)
+_EVIDENCE_LINES = 8
+# uv's reason goes on in further sentences, each on a line of its own.
+_CONTEXT = re.compile(r"^(error|ERROR|fatal)\b|^\s*(cause|Caused by):|^hint:|^\s+(And|So,) because ", re.IGNORECASE)
 _LINE_LENGTH = 400
 _BETTER_HINTS = frozenset({"package-name-wrong", "system-library-missing"})
 """Codes whose remedy names what the text of the tool is about."""
@@ -33,7 +34,7 @@ def classify_text(tool: str, text: str, returncode: int, *, what: str) -> Tfprov
         what: one line: what the tool could not do.
 
     Returns:
-        With `install-failed` when nothing was recognised; its evidence is at most six lines without secrets, the
+        With `install-failed` when nothing was recognised; its evidence is at most eight lines without secrets, the
         proving line first.
     """
     # Its rules are needed only where something went wrong.

@@ -134,8 +134,9 @@ def _best(
             best = found
     if best is not None:
         return best
-    # What fails on a Python that has the wheels is the reason; that others have none comes with the pins.
-    told = min(failures, key=lambda each: each[1].code.group in _OF_PYTHON)
+    # What fails on a Python that has the wheels is the reason, and more so where it has the release, too; that others
+    # have none comes with the pins.
+    told = min(failures, key=lambda each: (each[1].code.group in _OF_PYTHON, _is_of_range(*each)))
     others = [each for each in failures if each is not told]
     candidate, first = told
     if once:
@@ -257,7 +258,14 @@ def _named(candidate: Candidate) -> str:
 
 
 def _reason(error: TfprovError) -> str:
-    return next(iter(error.evidence), error.what)
+    causes = (line for line in error.evidence if line.startswith("cause:"))
+    return next(causes, next(iter(error.evidence), error.what))
+
+
+def _is_of_range(candidate: Candidate, error: TfprovError) -> bool:
+    """Whether a failure is about the releases that a Python has, rather than about the other packages alone."""
+    oldest = re.escape(candidate.decisions[-1].tensorflow.version)
+    return re.search(rf"tensorflow[a-z-]*[>=]={oldest}(?![\d.])", " ".join(error.evidence)) is not None
 
 
 def on_any_version(requirement: Requirement, specifier: str = "") -> str:
