@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import configparser
 import contextlib
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from tfprov.wants.records import ProjectParts
 from tfprov.wants.text import decoded
 from tfprov.wants.written_out import UnknownValueError, WrittenOut
 
+_LIST = re.compile(r"^[\w./-]*requirements?[\w-]*\.(?:txt|in)$")
 _READ = ("install_requires", "extras_require", "python_requires")
 
 
@@ -90,8 +92,34 @@ def read_setup_py(text: str, basket: Basket, parts: ProjectParts) -> None:
                     _put_all(value[extra], where, basket)
                 else:
                     unknown(basket, where, "extra", extra, tuple(map(str, value)))
-    if asks_build:
+    if asks_build and (listed := _listed(tree, basket.origin.path.parent)) and (_imports_pip(tree) or not has_name):
+        words = f"what the project needs is read from `{listed}`: its build cannot be asked"
+        basket.note(name, words)
+        read_lists([listed], basket, name)
+    elif asks_build:
         basket.dependencies_of(basket.origin.path.parent, name, extras=parts.extras)
+
+
+def _imports_pip(tree: ast.Module) -> bool:
+    """Whether a file needs pip to be run, as many did to read a list; a build has none."""
+    modules = (
+        name
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Import | ast.ImportFrom)
+        for name in ([node.module or ""] if isinstance(node, ast.ImportFrom) else [each.name for each in node.names])
+    )
+    return any(module.partition(".")[0] == "pip" for module in modules)
+
+
+def _listed(tree: ast.Module, folder: Path) -> str | None:
+    """The list beside a file that the file names, as written; None where it names none, or several others."""
+    named = dict.fromkeys(
+        node.value
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and _LIST.search(node.value)
+        if (folder / node.value).is_file()
+    )
+    return next((each for each in named if len(named) == 1 or Path(each).name == "requirements.txt"), None)
 
 
 def _arguments(

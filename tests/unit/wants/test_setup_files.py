@@ -61,6 +61,38 @@ raise SystemExit("it was run")
     assert texts(found.python) == [">=3.9"]
 
 
+_OF_PIP = """\
+from setuptools import setup
+try:
+    from pip._internal.req import parse_requirements
+except ImportError:
+    from pip.req import parse_requirements
+needs = [str(one.req) for one in parse_requirements("requirements.txt", session="hack")]
+setup(name="mine", install_requires=needs)
+"""
+_NAMELESS = """\
+from setuptools import setup
+with open("requirements.txt") as file:
+    setup(name=about["name"], install_requires=file.read().splitlines(), python_requires=">=3.9")
+"""
+
+
+@pytest.mark.parametrize("text", [_OF_PIP, _NAMELESS])
+def test_the_list_that_a_setup_py_reads_is_read_where_its_build_cannot_be_asked(
+    read_file: Read, tmp_path: Path, text: str
+) -> None:
+    (tmp_path / "requirements.txt").write_text("tensorflow>=2.2\nopencv-python\n")
+    found = read_file("setup.py", text)
+    assert [(want.text, want.where) for want in found.requirements] == [
+        ("tensorflow>=2.2", "requirements.txt:1"),
+        ("opencv-python", "requirements.txt:2"),
+    ]
+    assert found.notes == (
+        "setup.py: what the project needs is read from `requirements.txt`: its build cannot be asked",
+    )
+    assert found.problems == ()
+
+
 def test_what_a_setup_py_computes_its_build_is_asked_for(read_file: Read) -> None:
     text = 'from setuptools import setup\nsetup(\n    install_requires=open("requirements.txt").read().split(),\n'
     assert (
