@@ -256,6 +256,17 @@ def test_all_lines_that_can_never_work_are_named_with_what_would(site: Site, tmp
     )
 
 
+def test_all_names_that_no_index_has_are_named_at_once(site: Site) -> None:
+    ask(site, "nowhere==1.0", "left", "nothing-of-the-kind")
+    error = refusal(site, "lock")
+    assert error["code"] == "package-name-wrong"
+    assert error["evidence"][-1] == "no version is `nowhere==1.0`, `nothing-of-the-kind`"
+    assert error["hint"].startswith("correct the name")
+    assert (
+        "; or without `nowhere==1.0`, without `nothing-of-the-kind`: so it resolves, with TensorFlow" in error["hint"]
+    )
+
+
 @pytest.mark.parametrize(("day", "release"), [("2025-09-01", OLDER), ("2026-04-01", RELEASE)])
 def test_a_time_pin_holds_on_an_index_that_gives_no_times(site: Site, tmp_path: Path, day: str, release: str) -> None:
     # By the table that comes with tfprov: 2.20.0 came in August 2025, 2.21.0 in March 2026, h5py 3.15 in October 2025.

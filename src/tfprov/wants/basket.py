@@ -28,7 +28,7 @@ from tfprov.redact import holds_password, redact
 from tfprov.structured import has_endless_number
 from tfprov.wants import names
 from tfprov.wants.as_wheels import minor_of
-from tfprov.wants.mend import mended
+from tfprov.wants.mend import advice
 from tfprov.wants.records import Address, LocalProject, Want, Wants
 from tfprov.wants.unfit import SourceFile, unfit
 
@@ -196,9 +196,8 @@ class Basket:
         try:
             requirement = Requirement(text)
         except ValueError as error:
-            better = mended(text)
-            words = f": did you mean `{better}`?" if better else f": {str(error).splitlines()[0]}"
-            self.problem(where, f"`{redact(text)}` is not a requirement{words}")
+            words = advice(text) or str(error).splitlines()[0]
+            self.problem(where, f"`{redact(text)}` is not a requirement: {words}")
             return None
         if canonicalize_name(requirement.name) == "python" and requirement.marker is None:
             bound = minor_of(str(requirement.specifier))

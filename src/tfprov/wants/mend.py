@@ -8,9 +8,10 @@ from packaging.requirements import Requirement
 
 _NAME = r"[A-Za-z0-9][A-Za-z0-9._-]*(?:\s*\[[^\]]*\])?"
 _VERSION = r"v?\d[A-Za-z0-9.*+!_-]*"
-_QUOTED = re.compile(r"^[\s\"'\u2018\u2019\u201c\u201d\[-]+|[\s\"'\u2018\u2019\u201c\u201d\],;]+$")
+_QUOTED = re.compile(r"^[\s\"'\u2018\u2019\u201c\u201d\u2022*\[-]+|[\s\"'\u2018\u2019\u201c\u201d\],;]+$")
+_INSTALL = re.compile(r"^(?:[!%$]\s*)?(?:python3?\s+-m\s+)?(?:pip3?|conda|uv pip)\s+install\s+(?:-\w+\s+)*")
 _STEPS = (
-    (re.compile(r"^(?:[!%$]\s*)?(?:python3?\s+-m\s+)?(?:pip3?|conda|uv pip)\s+install\s+(?:-\w+\s+)*"), ""),
+    (_INSTALL, ""),
     (re.compile(r"^import\s+"), ""),
     (re.compile(r"[\u2010-\u2014\u2212]"), "-"),
     (re.compile(r"=\s*([<>])(?!=)"), r"\1="),  # => and =<
@@ -25,6 +26,7 @@ _STEPS = (
     (re.compile(r"(>=|<=|>|<|~=)(\s*\d[\d.]*?)\.\*"), r"\1\2"),
     (re.compile(r",\s*(?=,|$)"), ""),
 )
+_MERGE = re.compile(r"<{7}(?: .*)?|={7}|>{7}(?: .*)?|\|{7}(?: .*)?")
 _BARE_MARKER = re.compile(r"([<>=!]=?)\s*([\d.]+|linux|win32|darwin|Windows|Linux|Darwin)\b(?!['\"])")
 
 
@@ -33,7 +35,7 @@ def mended(text: str) -> str | None:
 
     What it gives is a requirement; whether such a package exists is not looked up.
     """
-    asked, divider, marker = text.partition(";")
+    asked, divider, marker = text.partition("#")[0].partition(";")
     asked = _QUOTED.sub("", asked)
     for pattern, put in _STEPS:
         asked = pattern.sub(put, asked)
@@ -45,3 +47,27 @@ def mended(text: str) -> str | None:
     except ValueError:
         return None
     return better if better != text else None
+
+
+def advice(text: str) -> str | None:
+    """What to write instead of a line that is not a requirement; None when nothing is known of it."""
+    if _MERGE.fullmatch(text):
+        return "git left it of a merge: keep the lines of one side, and remove those with its marks"
+    if better := mended(text):
+        return f"did you mean `{better}`?"
+    line = _INSTALL.sub("", text)
+    several = [part for part in re.split(r"[\s,]+", line.partition("#")[0].strip("[](), ")) if part]
+    parts = [one for part in several if (one := _whole(part))]
+    # Words alone may be prose.
+    if 1 < len(parts) == len(several) and (line != text or re.search(r"[,=<>]", line)):
+        return f"each requirement needs a line of its own: {', '.join(f'`{one}`' for one in parts)}"
+    return None
+
+
+def _whole(text: str) -> str | None:
+    """A requirement, mended where it is not one."""
+    try:
+        Requirement(text)
+    except ValueError:
+        return mended(text)
+    return text

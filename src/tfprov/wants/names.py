@@ -79,6 +79,9 @@ OF_SYSTEM = frozenset(
 )
 """What `pip freeze` lists on Debian, Ubuntu and Colab, and what no index has: parts of the system."""
 
+OF_CONDA = frozenset({"cudatoolkit", "cudnn"})
+"""Packages of conda that people put into lists for pip, and that no index has: the CUDA libraries."""
+
 BOUND_TO_SYSTEM = frozenset({"dbus-python", "pycairo", "pycups", "pygobject", "python-debian", "systemd-python"})
 """What Debian and Ubuntu bring built against their own libraries; on an index they are source distributions."""
 

@@ -78,6 +78,9 @@ def _foreign(name: str, requirement: Requirement, origin: SourceFile) -> Unfit |
     of_system = name in names.OF_SYSTEM or re.search(r"\+(?:ubuntu|deb)", version)
     if origin.is_freeze and (of_system or (origin.is_of_system and name in names.BOUND_TO_SYSTEM)):
         return Unfit(words="it is a part of the system where the list was made", may_go=True)
+    if name in names.OF_CONDA:
+        words = "only conda has it; the CUDA libraries come by `tensorflow.accelerator`"
+        return Unfit(words=words, may_go=True)
     system = names.system_of(name)
     if system is None or system == sys.platform:
         return None

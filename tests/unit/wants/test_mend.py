@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from packaging.requirements import Requirement
 
-from tfprov.wants.mend import mended
+from tfprov.wants.mend import advice, mended
 
 
 @pytest.mark.parametrize(
@@ -29,12 +29,15 @@ from tfprov.wants.mend import mended
         ('"numpy>=1.2",', "numpy>=1.2"),
         ("'numpy'", "numpy"),
         ("- numpy", "numpy"),
+        ("* numpy", "numpy"),
         ("scikit\u2013learn", "scikit-learn"),
         ("pip install numpy", "numpy"),
         ("!pip3 install -U numpy", "numpy"),
         ("import numpy", "numpy"),
         ("numpy; python_version < 3.9", 'numpy; python_version < "3.9"'),
         ("numpy; sys_platform == win32", 'numpy; sys_platform == "win32"'),
+        ("tqdm#why", "tqdm"),
+        ("tqdm==4.0#why", "tqdm==4.0"),
     ],
 )
 def test_what_was_probably_meant(wrong: str, right: str) -> None:
@@ -44,6 +47,29 @@ def test_what_was_probably_meant(wrong: str, right: str) -> None:
 @pytest.mark.parametrize("text", ["", "???", "a b c", "numpy==", "x @"])
 def test_no_guess_where_there_is_none(text: str) -> None:
     assert mended(text) is None
+
+
+@pytest.mark.parametrize(
+    ("wrong", "right"),
+    [
+        ("numpy==1.19.2 scipy", "each requirement needs a line of its own: `numpy==1.19.2`, `scipy`"),
+        ("matplotlib, scipy", "each requirement needs a line of its own: `matplotlib`, `scipy`"),
+        ("'numpy', 'scipy==1.5'", "each requirement needs a line of its own: `numpy`, `scipy==1.5`"),
+        ("<<<<<<< HEAD", "git left it of a merge: keep the lines of one side, and remove those with its marks"),
+        ("=======", "git left it of a merge: keep the lines of one side, and remove those with its marks"),
+        (
+            ">>>>>>> a1b2c3 (Update)",
+            "git left it of a merge: keep the lines of one side, and remove those with its marks",
+        ),
+        ("numpy=1.26", "did you mean `numpy==1.26.*`?"),
+        ("pip install numpy scipy", "each requirement needs a line of its own: `numpy`, `scipy`"),
+        ("import tensorflow as tf", None),
+        ("TensorFlow 2.4 or newer", None),
+        ("???", None),
+    ],
+)
+def test_what_to_write_instead(wrong: str, right: str | None) -> None:
+    assert advice(wrong) == right
 
 
 @given(st.text(max_size=40))

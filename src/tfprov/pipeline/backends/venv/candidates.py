@@ -95,7 +95,8 @@ def choose(context: Context, machine: Machine) -> Choice:
             return Choice(plan=_with_origins(context, machine, plan, (plan.decision.tensorflow.package, *names)))
         best = _unbroken(context, machine, profile, plan.candidates)
     except TfprovError as error:
-        if may_differ(error) and can_resolve(machine) and not isinstance(error, SameFilesError):
+        is_named = error.code.name == "package-name-wrong"
+        if (may_differ(error) or is_named) and can_resolve(machine) and not isinstance(error, SameFilesError):
             add_tried_hint(context, machine, profile, error)
         raise
     for name, version, extra in sorted(machine.missing_extras):

@@ -61,8 +61,8 @@ def add_tried_hint(context: Context, machine: Machine, profile: Profile, error: 
             found.append(change.words(solution))
     if not found and (several := _several(context, machine, profile, impossible)):
         found.append(several)
-    # What a build lacks can be installed, too.
-    own = [error.hint] if error.code.name == "build-tool-missing" else []
+    # What a build lacks can be installed, and a name corrected, too.
+    own = [error.hint] if error.hint and error.code.name in ("build-tool-missing", "package-name-wrong") else []
     error.hint = "; or ".join((*own, *found)) or "no change of a few lines was found that would resolve"
 
 
