@@ -92,12 +92,19 @@ def read_setup_py(text: str, basket: Basket, parts: ProjectParts) -> None:
                     _put_all(value[extra], where, basket)
                 else:
                     unknown(basket, where, "extra", extra, tuple(map(str, value)))
-    if asks_build and (listed := _listed(tree, basket.origin.path.parent)) and (_imports_pip(tree) or not has_name):
-        words = f"what the project needs is read from `{listed}`: its build cannot be asked"
-        basket.note(name, words)
-        read_lists([listed], basket, name)
-    elif asks_build:
-        basket.dependencies_of(basket.origin.path.parent, name, extras=parts.extras)
+    if asks_build:
+        _ask_build(tree, basket, parts, can=has_name and not _imports_pip(tree))
+
+
+def _ask_build(tree: ast.Module, basket: Basket, parts: ProjectParts, *, can: bool) -> None:
+    """Leave it to the build what a project needs; where that cannot be asked, to the list that the file names."""
+    name, folder = basket.name, basket.origin.path.parent
+    listed = None if can else _listed(tree, folder)
+    if listed is None:
+        basket.dependencies_of(folder, name, extras=parts.extras)
+        return
+    basket.note(name, f"what the project needs is read from `{listed}`: its build cannot be asked")
+    read_lists([listed], basket, name)
 
 
 def _imports_pip(tree: ast.Module) -> bool:
