@@ -171,7 +171,8 @@ def _parsed(text: str) -> Document:
 def is_list(path: Path) -> bool:
     """Whether a file is by its name one that says what is needed, rather than a profile."""
     name = path.name.lower()
-    return name in ("pipfile", "setup.py") or path.suffix.lower() in (".txt", ".in", ".cfg", ".yml", ".yaml", ".lock")
+    suffixes = (".txt", ".in", ".cfg", ".yml", ".yaml", ".lock", ".ipynb", ".sh")
+    return name in ("pipfile", "setup.py", "dockerfile", "containerfile") or path.suffix.lower() in suffixes
 
 
 def plain_name(text: str) -> str:

@@ -16,7 +16,7 @@ from tfprov.wants.unfit import SourceFile
 
 Kind = Literal[
     "requirements", "pip-list", "conda-list", "pyproject", "pipfile", "setup-cfg", "setup-py", "script", "environment",
-    "uv-lock", "poetry-lock", "pylock", "pipfile-lock", "conda-lock",
+    "uv-lock", "poetry-lock", "pylock", "pipfile-lock", "conda-lock", "notebook", "dockerfile", "shell",
 ]  # fmt: skip
 PROJECTS = frozenset({"pyproject", "pipfile", "setup-cfg", "setup-py", "uv-lock", "poetry-lock"})
 """Formats that know extras or groups, themselves or by the file of the project beside them."""
@@ -24,6 +24,8 @@ PROJECTS = frozenset({"pyproject", "pipfile", "setup-cfg", "setup-py", "uv-lock"
 _TABLE = re.compile(r"(?m)^\[\[?[\w.\"'-]+\]?\]\s*(?:#.*)?$")
 _YAML_KEY = re.compile(r"(?m)^(?P<key>dependencies|package):(?:\s|$)")
 _BESIDE = {"uv-lock": "pyproject.toml", "poetry-lock": "pyproject.toml", "pipfile-lock": "Pipfile"}
+_NOTEBOOK = re.compile(r'^\s*\{[^{}]*"cells"\s*:|"nbformat"\s*:\s*\d')
+_DOCKERFILE = re.compile(r"^(?:dockerfile|containerfile)(?:\..*)?$|.*\.(?:dockerfile|containerfile)$")
 _BY_NAME: dict[str, Kind] = {
     "pipfile": "pipfile",
     "pipfile.lock": "pipfile-lock",
@@ -90,6 +92,12 @@ def kind_of(name: str, text: str) -> Kind:
         kind = _BY_NAME[name]
     elif name.endswith(".py") or script.has_block(text):
         kind = "script"
+    elif _DOCKERFILE.match(name):
+        kind = "dockerfile"
+    elif name.endswith(".sh"):
+        kind = "shell"
+    elif name.endswith(".ipynb") or (text.lstrip().startswith("{") and _NOTEBOOK.search(text)):
+        kind = "notebook"
     elif text.lstrip().startswith("{"):
         kind = "pipfile-lock"
     elif name.endswith((".yml", ".yaml")) or key:
@@ -142,6 +150,10 @@ def _read(kind: Kind, text: str, origin: SourceFile, parts: ProjectParts) -> Wan
         from tfprov.wants import setup_files
 
         (setup_files.read_setup_cfg if kind == "setup-cfg" else setup_files.read_setup_py)(text, basket, parts)
+    elif kind in ("notebook", "dockerfile", "shell"):
+        from tfprov.wants import commands
+
+        commands.read(kind, text, basket)
     elif kind in ("pyproject", "pipfile", "script"):
         _read_project(kind, text, basket, parts)
     else:

@@ -1,0 +1,180 @@
+"""Files that install what they need by commands: notebooks, scripts of a shell, and what images are built from."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Literal
+
+from tfprov.structured import json_of
+from tfprov.wants.as_wheels import minor_of
+from tfprov.wants.basket import Basket
+from tfprov.wants.requirements_file import Reader, RequirementsLine
+
+Kind = Literal["notebook", "dockerfile", "shell"]
+
+_IMAGE = re.compile(
+    r"^(?:docker\.io/)?(?:library/)?(?P<name>python|tensorflow/tensorflow):(?P<version>\d+(?:\.\d+)+\S*)?"
+)
+_RELEASE = re.compile(r"^\d+\.\d+(?:\.\d+)?(?:rc\d+)?")
+_PIP = re.compile(r"^(?:.*/)?pip[\d.]*$")
+_PYTHON = re.compile(r"^(?:(?:.*/)?python[\d.]*|\{sys\.executable\})$")
+_OF_COLAB = re.compile(r"^tensorflow_version\s+(?P<major>[12])(?:\.x)?\b")
+_REDIRECTED = re.compile(r"^\d*>+(?P<to>.*)$")
+_BEFORE = re.compile(r"^(?:sudo|time|exec|-[HE]|[A-Za-z_]\w*=\S*)$")
+_END = re.compile(r"^[;&|()]+$")
+
+# Options of `pip install` that say how it works, or what for.
+_FLAGS = re.compile(
+    r"^(?:-[UqvIy]+|--(?:upgrade|quiet|verbose|user|no-cache-dir|no-cache|force-reinstall|ignore-installed|yes|system|"
+    r"disable-pip-version-check|no-build-isolation|break-system-packages|no-warn-script-location|no-compile|no-deps|"
+    r"no-input|no-dependencies|no-python-version-warning|ignore-requires-python|compile|debug|isolated|no-clean))$"
+)
+_VALUED = re.compile(
+    r"^(?:-t|--(?:target|prefix|root|src|cache-dir|timeout|default-timeout|retries|progress-bar|proxy|log|cert|python|"
+    r"client-cert|exists-action|upgrade-strategy|root-user-action|report|platform|python-version|implementation|abi|"
+    r"use-deprecated))(?P<given>=.*)?$"
+)
+_TAKE_A_VALUE = re.compile(
+    r"^(?:-[rcief]|--(?:requirement|constraint|editable|index-url|find-links|extra-index-url|trusted-host|no-binary|"
+    r"only-binary|use-feature|config-settings?|global-option))$"
+)
+
+
+def read(kind: Kind, text: str, basket: Basket) -> None:
+    """Put what the commands in a file install into the basket; none of them is run."""
+    try:
+        found = list({"notebook": _of_notebook, "dockerfile": _of_dockerfile, "shell": _of_shell}[kind](text))
+    except (ValueError, LookupError, TypeError, AttributeError) as error:
+        basket.problem(basket.name, f"it cannot be read: {error}")
+        return
+    is_any = kind == "dockerfile" and _images(text, basket)
+    for command, place in found:
+        where = f"{basket.name}:{place}"
+        if of_colab := _OF_COLAB.match(command):
+            is_any = True
+            basket.want(f"tensorflow=={of_colab['major']}.*", where)
+            continue
+        try:
+            words = _words(command)
+        except ValueError as error:
+            if "install" in command:
+                basket.problem(where, f"`{command}` cannot be divided into words: {error}")
+            continue
+        for arguments in _installs(words):
+            is_any = True
+            for line in _lines(arguments, basket.origin.path.parent):
+                Reader(basket, "requirements").line(line, where)
+    if not is_any:
+        basket.problem(basket.name, "nothing in it says what is needed: it has no `pip install`")
+
+
+def _of_notebook(text: str) -> Iterator[tuple[str, str]]:
+    """The commands of a notebook, each with the number of its cell."""
+    document = json_of(text)
+    for number, cell in enumerate(document["cells"], start=1):
+        source = cell.get("source", "") if cell.get("cell_type") == "code" else ""
+        code = source if isinstance(source, str) else "".join(source)
+        is_shell = code.lstrip().startswith(("%%bash", "%%sh", "%%shell"))
+        for line, _ in _joined(code):
+            if (own := line.lstrip())[:1] in ("!", "%") or is_shell:
+                yield own.lstrip("!%"), f" cell {number}"
+
+
+def _of_dockerfile(text: str) -> Iterator[tuple[str, str]]:
+    for line, number in _joined(text):
+        name, _, rest = line.strip().partition(" ")
+        if name.upper() == "RUN":
+            yield shlex.join(json_of(rest)) if rest.lstrip().startswith("[") else rest, str(number)
+
+
+def _of_shell(text: str) -> Iterator[tuple[str, str]]:
+    return ((line, str(number)) for line, number in _joined(text))
+
+
+def _joined(text: str) -> Iterator[tuple[str, int]]:
+    """Lines that go on after a backslash as one, with the number of the first; comments between them are no part."""
+    begun, first = "", 0
+    for number, line in enumerate(text.splitlines(), start=1):
+        if line.lstrip().startswith("#"):
+            continue
+        first = first if begun else number
+        if line.rstrip().endswith("\\"):
+            begun += line.rstrip().removesuffix("\\") + " "
+            continue
+        yield begun + line, first
+        begun = ""
+    if begun:
+        yield begun, first
+
+
+def _images(text: str, basket: Basket) -> bool:
+    """Keep what the images say that a file begins with; whether one of them says something."""
+    said: dict[str, tuple[str, str, int]] = {}
+    for line, number in _joined(text):
+        words = [word for word in line.split() if not word.startswith("--")]
+        if len(words) > 1 and words[0].upper() == "FROM" and (image := _IMAGE.match(words[1])):
+            said[image["name"]] = (words[1], image["version"] or "", number)
+    for name, (image_name, version, number) in said.items():
+        where = f"{basket.name}:{number}"
+        release = _RELEASE.match(version)
+        if name == "python":
+            basket.python(minor_of(f"=={release[0]}") if release else "", where)
+        else:
+            asked = f"tensorflow=={release[0]}" if release else "tensorflow"
+            basket.note(where, f"the image `{image_name}` is read as `{asked}`")
+            basket.want(asked, where)
+    return "tensorflow/tensorflow" in said
+
+
+def _words(command: str) -> list[str]:
+    lexer = shlex.shlex(command, posix=True, punctuation_chars=";&|()")
+    lexer.whitespace_split = True
+    return list(lexer)
+
+
+def _installs(words: list[str]) -> Iterator[list[str]]:
+    """The arguments of each `pip install` in a line of a shell."""
+    own: list[str] = []
+    for word in [*words, ";"]:
+        if not _END.match(word):
+            own.append(word)
+            continue
+        while own and _BEFORE.match(own[0]):
+            own.pop(0)
+        if own[:1] == ["uv"] or (own and _PYTHON.match(own[0]) and own[1:2] == ["-m"]):
+            own = own[2 if own[0] != "uv" else 1 :]
+        if len(own) > 1 and _PIP.match(own[0]) and own[1] == "install":
+            yield own[2:]
+        own = []
+
+
+def _lines(arguments: list[str], folder: Path) -> Iterator[RequirementsLine]:
+    """The arguments of `pip install` as lines of a requirements file."""
+    rest = iter(arguments)
+    for word in rest:
+        if _FLAGS.match(word):
+            continue
+        if redirected := _REDIRECTED.match(word):
+            if not redirected["to"]:
+                next(rest, None)
+        elif valued := _VALUED.match(word):
+            if valued["given"] is None:
+                next(rest, None)
+        elif _TAKE_A_VALUE.match(word):
+            value = next(rest, "")
+            if word in ("-r", "--requirement", "-c", "--constraint"):
+                value = _beside(value, folder)
+            yield RequirementsLine(number=0, asked="", options=(word, value))
+        elif word.startswith("-"):
+            yield RequirementsLine(number=0, asked="", options=(word,))
+        else:
+            yield RequirementsLine(number=0, asked=word, options=())
+
+
+def _beside(name: str, folder: Path) -> str:
+    """A list by its path; one that is copied into an image before it is read lies beside the file, under its name."""
+    last = Path(name).name
+    return last if not (folder / name).is_file() and (folder / last).is_file() else name

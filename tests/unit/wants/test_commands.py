@@ -1,0 +1,97 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from packaging.requirements import Requirement
+
+from tfprov.wants.basket import Basket
+from tfprov.wants.commands import read
+from tfprov.wants.recognise import kind_of
+from tfprov.wants.unfit import SourceFile
+from wants_files import Read, texts
+
+
+def notebook(*cells: str) -> str:
+    made = [{"cell_type": "code", "source": cell.splitlines(keepends=True)} for cell in cells]
+    return json.dumps({"cells": [{"cell_type": "markdown", "source": "!pip install no"}, *made], "nbformat": 4})
+
+
+@pytest.mark.parametrize(
+    ("line", "asked"),
+    [
+        ("pip install numpy", ["numpy"]),
+        ("pip3 install -q -U numpy scipy==1.5", ["numpy", "scipy==1.5"]),
+        ("python -m pip install --upgrade numpy<2", ["numpy<2"]),
+        ("sudo -H pip install 'tensorflow==2.4.*' \"keras<2.5\"", ["tensorflow==2.4.*", "keras<2.5"]),
+        ("cd x && PIP_NO_CACHE=1 /opt/venv/bin/pip3.8 install numpy; ls", ["numpy"]),
+        ("uv pip install --system numpy --target /x", ["numpy"]),
+        ("pip install numpy > log.txt 2>&1", ["numpy"]),
+        ("pip install numpy --timeout=100 --retries 3 | tee log", ["numpy"]),
+        ("apt-get install -y python3-pip && pip install -r requirements.txt", ["six"]),
+        ("pip install -r /tmp/requirements.txt && rm /tmp/requirements.txt", ["six"]),
+        ("pip install -U pip setuptools && pip install numpy", ["pip", "setuptools", "numpy"]),
+    ],
+)
+@pytest.mark.parametrize("name", ["Dockerfile", "install.sh", "train.ipynb"])
+def test_what_pip_is_told_to_install_is_read_and_nothing_is_run(
+    read_file: Read, name: str, line: str, asked: list[str]
+) -> None:
+    read_file("requirements.txt", "six\n")
+    text = {"Dockerfile": f"FROM x\nRUN {line}\n", "install.sh": f"#!/bin/sh\n{line}\n"}.get(name)
+    found = read_file(name, text or notebook(f"import os\n!{line}\nimport numpy"))
+    assert (texts(found.requirements), found.problems) == (asked, ())
+
+
+def test_a_notebook_is_read_by_its_cells(read_file: Read) -> None:
+    text = notebook(
+        "import os", "%pip install -q numpy\n!{sys.executable} -m pip install \\\n  six", "%%bash\npip install tqdm"
+    )
+    found = read_file("train.ipynb", text)
+    assert [(want.text, want.where) for want in found.requirements] == [
+        ("numpy", "train.ipynb: cell 3"),
+        ("six", "train.ipynb: cell 3"),
+        ("tqdm", "train.ipynb: cell 4"),
+    ]
+    assert texts(read_file("old.ipynb", notebook("%tensorflow_version 1.x")).requirements) == ["tensorflow==1.*"]
+
+
+def test_the_images_of_a_dockerfile_say_which_python_and_which_release(read_file: Read) -> None:
+    found = read_file("Dockerfile", "FROM python:3.8-slim AS base\nRUN pip install numpy \\\n  # why\n  six\n")
+    assert (texts(found.python), texts(found.requirements)) == (["==3.8.*"], ["numpy", "six"])
+    found = read_file("gpu.dockerfile", "FROM --platform=x tensorflow/tensorflow:2.4.1-gpu\nCMD train\n")
+    assert texts(found.requirements) == ["tensorflow==2.4.1"]
+    assert found.notes == (
+        "gpu.dockerfile:1: the image `tensorflow/tensorflow:2.4.1-gpu` is read as `tensorflow==2.4.1`",
+    )
+    found = read_file("Dockerfile.cpu", 'FROM tensorflow/tensorflow:latest\nRUN ["pip", "install", "six"]\n')
+    assert texts(found.requirements) == ["tensorflow", "six"]
+
+
+@pytest.mark.parametrize(
+    ("name", "text"), [("Dockerfile", "FROM x\n"), ("a.ipynb", notebook("x = 1")), ("a.sh", "ls\n")]
+)
+def test_a_file_that_installs_nothing_is_refused_in_one_line(read_file: Read, name: str, text: str) -> None:
+    assert read_file(name, text).problems == (f"{name}: nothing in it says what is needed: it has no `pip install`",)
+
+
+def test_a_damaged_notebook_is_named(read_file: Read) -> None:
+    for text in ("{", "[]", '{"cells": 1}', '{"cells": [1]}', '{"nbformat": 4}'):
+        assert len(read_file("a.ipynb", text).problems) == 1
+
+
+def test_a_notebook_is_known_by_its_content() -> None:
+    assert kind_of("requirements.txt", notebook("x")) == "notebook"
+    assert kind_of("lock.json", '{"_meta": {}, "default": {"cells": {"version": "==1"}}}') == "pipfile-lock"
+
+
+@given(st.text(max_size=60), st.sampled_from(["notebook", "dockerfile", "shell"]))
+def test_whatever_stands_there_is_a_requirement_or_a_problem(line: str, kind: str) -> None:
+    text = notebook(f"!{line}", f"!pip install {line}") if kind == "notebook" else f"RUN pip install {line}\n{line}\n"
+    basket = Basket(SourceFile(path=Path("/nowhere/x"), folder=Path("/nowhere")))
+    read(kind, text, basket)  # type: ignore[arg-type]
+    for want in basket.wants.requirements:
+        assert " @ " in want.text or Requirement(want.text).name
