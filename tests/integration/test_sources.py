@@ -307,6 +307,25 @@ def want_git(site: Site, repository: Path, ref: str) -> None:
 
 
 @needs_git
+def test_a_repository_without_a_name_is_taken_for_what_it_is_called_and_told_what_it_is(
+    site: Site, repository: Path
+) -> None:
+    repository = repository.rename(repository.with_name("other"))
+    address = f"git+{repository.as_uri()}"
+    (site.root / "requirements.txt").write_text(f"{address}#subdirectory=inner\n")
+    site.write('[packages]\nfiles = ["requirements.txt"]\n')
+    done = site.run("lock", "train.toml", "--json")
+    error = json.loads(done.stdout)["error"]
+    assert error["code"] == "package-name-wrong"
+    assert f"write `own @ {address}#subdirectory=inner`" in error["hint"]
+    repository = repository.rename(repository.with_name("own"))
+    (site.root / "requirements.txt").write_text(f"git+{repository.as_uri()}#subdirectory=inner\n")
+    done = site.run("lock", "train.toml")
+    assert done.returncode == 0, done.stderr
+    assert 'name = "own"' in site.lock.read_text()
+
+
+@needs_git
 def test_a_git_requirement_is_locked_at_its_commit_and_built_once(site: Site, repository: Path) -> None:
     want_git(site, repository, "@v1.0")
     site.up()

@@ -50,6 +50,7 @@ _OLDER_SETUPTOOLS = (
         )
     ),
 )
+_OTHER_NAME = re.compile(r"metadata name `(?P<own>[^`]+)` does not match given name `(?P<given>[^`]+)`")
 _GIT = (
     (
         re.compile(r"couldn't find remote ref|failed to (?:fetch branch or tag|find (?:branch|tag|commit))"),
@@ -88,6 +89,11 @@ def build_failure(what: str, output: str, *, kept: str | None = None) -> TfprovE
         `build-tool-missing` when it lacks a program or a header that is known, else `build-failed`.
     """
     log = (f"the whole log: `{kept}`",) if kept else ()
+    if other := _OTHER_NAME.search(output):
+        address = re.search(rf"`{re.escape(other['given'])} @ (?P<address>[^`]+)`", output)
+        better = f"{other['own']} @ {redact(address['address'])}" if address else other["own"]
+        told = f"it is the project `{other['own']}`, not `{other['given']}`"
+        return TfprovError("package-name-wrong", f"{what}: {told}", hint=f"write `{better}`")
     for tool in _tools():
         found = tool.pattern.search(output)
         if found is None:

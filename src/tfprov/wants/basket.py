@@ -48,6 +48,7 @@ _REPOSITORY = re.compile(r"^(?:git|hg|svn|bzr)\+|^git@|\.git(?:@|#|$)", re.IGNOR
 _LINK = re.compile(r"^(?:(?:git|hg|svn|bzr)\+)?[a-z]+://|^git@|^file:", re.IGNORECASE)
 _ARCHIVES = (".whl", ".zip", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz", ".tar")
 _SHA256 = re.compile(r"(?:^|&)sha256=([0-9a-fA-F]{64})")
+_ARCHIVE_OF = re.compile(r"/(?P<name>[^/]+)/(?:-/)?(?:archive|zipball|tarball)/")
 _EXTRAS = re.compile(r"\[[^\]/]*\]$")
 _NAMED = re.compile(r"^(?P<name>[A-Za-z0-9][A-Za-z0-9._-]*)\s*(?P<extras>\[[^\]]*\])?\s*@\s*(?P<link>\S.*)$")
 _IS_NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?(?:\[[^\]]*\])?")
@@ -240,6 +241,8 @@ class Basket:
         if file is not None and file.is_dir():
             return self._folder(text, file, name=name, extras=extras or "", marker=marker, where=where, kind="wheel")
         project = _project_of(last)
+        if project is None and file is None and not name and (name := _repository_of(address)):
+            self._note_guess(text, name, where)
         if project is None and (last.endswith(".whl") or not name):
             kind = "a wheel" if last.endswith(".whl") else "a source distribution: write `NAME @` before it"
             self.problem(where, f"`{redact(text)}`: `{last}` is not named like {kind}")
@@ -348,11 +351,18 @@ class Basket:
             self.problem(where, f"`{redact(text)}` is a repository: {words}")
             return None
         name = name or unquote(told.get("egg", ""))
+        if "egg" not in told and (not name or name.startswith("[")) and (guess := _repository_of(address)):
+            self._note_guess(text, guess, where)
+            name = guess + name
         if not _IS_NAME.fullmatch(name):
             self.problem(where, f"`{redact(text)}` does not say which package it is: write `NAME @ {redact(link)}`")
             return None
         folder = f"#subdirectory={told['subdirectory']}" if "subdirectory" in told else ""
         return Want(text=f"{name} @ {address}{folder}{marker}", where=where)
+
+    def _note_guess(self, text: str, name: str, where: str) -> None:
+        """Say that a project is taken to be called like its repository: when it is got, the resolver compares."""
+        self.note(where, f"`{redact(text)}` is taken for the project `{name}`, as its repository is called")
 
     def _elsewhere(self, text: str, name: str, address: str, marker: str, where: str) -> Want | None:
         """A requirement on a file that is not here: a list from another machine has such."""
@@ -366,6 +376,14 @@ class Basket:
         else:
             self.problem(where, f"`{redact(text)}`: there is no such file here; ask for the package by name")
         return None
+
+
+def _repository_of(address: str) -> str:
+    """The name of the repository that an address leads to, or an archive of it; empty where it says none."""
+    path = unquote(urlsplit(address.removeprefix("git+")).path)
+    archive = _ARCHIVE_OF.search(path)
+    last = archive["name"] if archive else path.rstrip("/").rpartition("/")[2].partition("@")[0].removesuffix(".git")
+    return last if _IS_NAME.fullmatch(last) and (archive or address.startswith("git+")) else ""
 
 
 def _with_variables(text: str) -> str:

@@ -113,3 +113,13 @@ def test_why_a_repository_cannot_be_had_is_told_apart(output: str, words: str) -
     assert error.code.name == "source-unreachable"
     assert error.what.endswith(f"cannot be had: {words}")
     assert "secret" not in error.what
+
+
+def test_a_project_of_another_name_is_called_by_its_own() -> None:
+    said = (
+        "error: Failed to download and build `foo @ git+https://host/me/foo.git@v1`\n"
+        "  cause: Package metadata name `nets` does not match given name `foo`\n"
+    )
+    error = build_failure("it", said)
+    assert (error.code.name, error.what) == ("package-name-wrong", "it: it is the project `nets`, not `foo`")
+    assert error.hint == "write `nets @ git+https://host/me/foo.git@v1`"

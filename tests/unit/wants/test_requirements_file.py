@@ -29,6 +29,27 @@ def constraints(path: Path) -> list[str]:
     return [want.text for want in wants_of(path).constraints]
 
 
+@pytest.mark.parametrize(
+    ("line", "asked"),
+    [
+        ("git+https://host/me/nets.git", "nets @ git+https://host/me/nets.git"),
+        ("-e git+https://host/me/nets", "nets @ git+https://host/me/nets"),
+        ("git+https://host/me/nets.git@v1.0", "nets @ git+https://host/me/nets.git@v1.0"),
+        ("git+ssh://git@host/me/nets.git@v1", "nets @ git+ssh://git@host/me/nets.git@v1"),
+        ("git+https://host/me/nets/ ; python_version > '3'", "nets @ git+https://host/me/nets/ ; python_version > '3'"),
+        ("git+https://host/me/nets.git[gpu]", "nets[gpu] @ git+https://host/me/nets.git"),
+        ("git+https://host/me/nets#subdirectory=py", "nets @ git+https://host/me/nets#subdirectory=py"),
+        ("https://host/me/nets/archive/master.zip", "nets @ https://host/me/nets/archive/master.zip"),
+        ("https://host/me/nets/archive/refs/tags/v1.tar.gz", "nets @ https://host/me/nets/archive/refs/tags/v1.tar.gz"),
+        ("https://host/me/nets/-/archive/main/x.tar.gz", "nets @ https://host/me/nets/-/archive/main/x.tar.gz"),
+    ],
+)
+def test_a_project_without_a_name_is_called_like_its_repository(tmp_path: Path, line: str, asked: str) -> None:
+    found = wants_of(files(tmp_path, main=f"{line}\n"))
+    assert ([want.text for want in found.requirements], found.problems) == ([asked], ())
+    assert any("is taken for the project `nets`, as its repository is called" in note for note in found.notes)
+
+
 def test_the_cuda_libraries_of_conda_are_left_out_with_a_word(tmp_path: Path) -> None:
     found = wants_of(files(tmp_path, main="cudatoolkit==11.0\ncudnn>=8\ntensorflow-gpu==2.4.1\n"))
     assert [want.text for want in found.requirements] == ["tensorflow-gpu==2.4.1"]
@@ -172,7 +193,7 @@ def test_the_public_index_is_the_one_that_the_machine_is_set_up_with(tmp_path: P
     [
         ("-e .", "`-e .` is a folder without a Python project: it has neither `pyproject.toml` nor `setup.py`"),
         ("-e ./gone", "`-e ./gone`: there is no such folder here"),
-        ("git+https://host/x.git@main", "does not say which package it is: write `NAME @ git+https://host/x.git@main`"),
+        ("git+https://host/", "does not say which package it is: write `NAME @ git+https://host/`"),
         ("git+https://host/x.git#egg=no name", "does not say which package it is"),
         ("x @ hg+https://host/x", "is a repository: only git is supported, not hg"),
         ("git@host:x/y.git", "is a repository: write `git+ssh://git@host/x/y.git`"),
