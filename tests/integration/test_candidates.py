@@ -124,6 +124,13 @@ def test_a_bound_on_tensorflow_is_among_the_changes(site: Site, tmp_path: Path) 
     assert f"TensorFlow {OLDER} on Python" in refusal(site)["hint"]
 
 
+def test_in_place_of_another_build_of_a_release_that_release_is_proposed(site: Site) -> None:
+    ask(site, f"intel-tensorflow=={OLDER}", "left")
+    assert refusal(site)["hint"].startswith(
+        f"`tensorflow=={OLDER}` instead of `intel-tensorflow=={OLDER}` resolves, with TensorFlow {OLDER} on Python "
+    )
+
+
 def test_where_only_leaving_a_package_out_helps_that_is_said(site: Site, tmp_path: Path) -> None:
     site.offer(build_wheel(tmp_path / "more", "impossible", "1.0", requires=["shared>=3"]))
     ask(site, "impossible", "left")

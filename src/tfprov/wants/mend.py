@@ -16,7 +16,8 @@ _STEPS = (
     (re.compile(r"[\u2010-\u2014\u2212]"), "-"),
     (re.compile(r"=\s*([<>])(?!=)"), r"\1="),  # => and =<
     (re.compile(r"([<>!~=])\s+="), r"\1="),  # > =
-    (re.compile(rf"^({_NAME})\s*==?\s*\*$"), r"\1"),
+    (re.compile(rf"^({_NAME})\s*[=>]?=\s*(?:\*|latest|newest|any)$", re.IGNORECASE), r"\1"),
+    (re.compile(r"(\d\.)[xX]$"), r"\1*"),  # ==2.x
     (re.compile(rf"^({_NAME})\s*=\s*({_VERSION})\*$"), r"\1==\2*"),
     (re.compile(rf"^({_NAME})\s*=\s*({_VERSION})(?:=[\w.*]+)?$"), r"\1==\2.*"),  # conda's numpy=1.26
     (re.compile(rf"^({_NAME})\s*(?:@|:|\s)\s*\^?({_VERSION})$"), r"\1==\2"),  # a space, npm's @, YAML's colon

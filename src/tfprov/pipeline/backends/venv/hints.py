@@ -11,6 +11,7 @@ from functools import partial
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
+from tfprov.distributions import kind_of
 from tfprov.errors import TfprovError
 from tfprov.lock.resolve import is_tensorflow, sources_in
 from tfprov.pipeline.backends.venv.resolving import ask_resolver
@@ -113,6 +114,14 @@ def _changes(profile: Profile, lines: Sequence[str]) -> Iterator[_Change]:
             words=partial(_other_version, line, requirement.name),
         )
     bounds = [line for line in asked if is_tensorflow(line)]
+    for line in bounds:
+        requirement = Requirement(line)
+        if kind_of(requirement.name) == "rival" and requirement.specifier:
+            own = f"tensorflow{requirement.specifier}"
+            yield _Change(
+                profile=with_requirements(profile, tuple(own if each == line else each for each in asked)),
+                words=partial(_in_place_of, own, line),
+            )
     version = profile.tensorflow.version
     if bounds or version:
         free_profile = with_requirements(profile, tuple(line for line in asked if line not in bounds))
@@ -286,6 +295,10 @@ def _with_builds(solution: Solution) -> str:
 
 def _other_version(line: str, name: str, solution: Solution) -> str:
     return f"`{name}=={solution.version(name)}` instead of `{line}` resolves, with {_pair(solution)}"
+
+
+def _in_place_of(better: str, line: str, solution: Solution) -> str:
+    return f"`{better}` instead of `{line}` resolves, with {_pair(solution)}"
 
 
 def _other_release(places: str, solution: Solution) -> str:
