@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 
 from packaging.requirements import Requirement
 
@@ -12,7 +13,9 @@ _QUOTED = re.compile(r"^[\s\"'\u2018\u2019\u201c\u201d\u2022*\[-]+|[\s\"'\u2018\
 _INSTALL = re.compile(r"^(?:[!%$]\s*)?(?:python3?\s+-m\s+)?(?:pip3?|conda|uv pip)\s+install\s+(?:-\w+\s+)*")
 _STEPS = (
     (_INSTALL, ""),
-    (re.compile(r"^import\s+"), ""),
+    (re.compile(r"^(?:import|from)\s+"), ""),
+    (re.compile(rf"^({_NAME})\s+as\s+\w+$"), r"\1"),
+    (re.compile(rf"({_VERSION})\.(?=\s*(?:,|$))"), r"\1"),  # 4.1.2.
     (re.compile(r"[\u2010-\u2014\u2212]"), "-"),
     (re.compile(r"=\s*([<>])(?!=)"), r"\1="),  # => and =<
     (re.compile(r"([<>!~=])\s+="), r"\1="),  # > =
@@ -27,6 +30,7 @@ _STEPS = (
     (re.compile(r"(>=|<=|>|<|~=)(\s*\d[\d.]*?)\.\*"), r"\1\2"),
     (re.compile(r",\s*(?=,|$)"), ""),
 )
+_UNSEEN = re.compile(r"[\u00ad\u200b-\u200f\u2060\ufeff]")
 _MERGE = re.compile(r"<{7}(?: .*)?|={7}|>{7}(?: .*)?|\|{7}(?: .*)?")
 _BARE_MARKER = re.compile(r"([<>=!]=?)\s*([\d.]+|linux|win32|darwin|Windows|Linux|Darwin)\b(?!['\"])")
 
@@ -36,7 +40,9 @@ def mended(text: str) -> str | None:
 
     What it gives is a requirement; whether such a package exists is not looked up.
     """
-    asked, divider, marker = text.partition("#")[0].partition(";")
+    # Blanks that do not break, letters of double width, and what cannot be seen at all come with what is pasted.
+    plain = _UNSEEN.sub("", unicodedata.normalize("NFKC", text))
+    asked, divider, marker = plain.partition("#")[0].partition(";")
     asked = _QUOTED.sub("", asked)
     for pattern, put in _STEPS:
         asked = pattern.sub(put, asked)

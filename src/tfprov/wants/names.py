@@ -12,18 +12,40 @@ MODULES = {
     "cv2": "opencv-python",
     "dateutil": "python-dateutil",
     "dotenv": "python-dotenv",
-    "google-protobuf": "protobuf",
+    "git": "GitPython",
+    "magic": "python-magic",
     "matplotlib-pyplot": "matplotlib",
     "mpl-toolkits": "matplotlib",
+    "mysqldb": "mysqlclient",
+    "nacl": "PyNaCl",
+    "openssl": "pyOpenSSL",
     "pil": "Pillow",
     "pkg-resources": "setuptools",
+    "pywt": "PyWavelets",
     "skimage": "scikit-image",
     "sklearn": "scikit-learn",
+    "skvideo": "sk-video",
     "tensorflow-keras": "tensorflow",
     "win32api": "pywin32",
+    "wx": "wxPython",
     "yaml": "PyYAML",
+    "zmq": "pyzmq",
 }
 """The project that brings a module, by the module's name. Only names that no index has, or has as an empty shell."""
+
+WRONG = {
+    "google-protobuf": "protobuf",
+    "keras-gpu": "keras",
+    "opencv": "opencv-python",
+    "opencv-python3": "opencv-python",
+    "pyqt": "PyQt5",
+    "python-opencv": "opencv-python",
+    "python-yaml": "PyYAML",
+    "pytorch": "torch",
+    "tensorflow-base": "tensorflow",
+    "torch-gpu": "torch",
+}
+"""The project that is meant by a name under which no index has one, or has an empty shell."""
 
 
 def stood_in_for(name: str, version: str) -> str | None:
@@ -38,8 +60,24 @@ def stood_in_for(name: str, version: str) -> str | None:
 
 # Modules of the standard library whose name an index has as well, as a backport.
 _BACKPORTS = frozenset(
-    {"argparse", "asyncio", "contextvars", "dataclasses", "enum", "graphlib", "pathlib", "typing", "zoneinfo"}
+    {
+        "argparse",
+        "asyncio",
+        "configparser",
+        "contextvars",
+        "dataclasses",
+        "enum",
+        "graphlib",
+        "pathlib",
+        "typing",
+        "zoneinfo",
+    }
 )
+
+OF_PYTHON_2 = frozenset(
+    {"HTMLParser", "Queue", "StringIO", "Tkinter", "cPickle", "cStringIO", "httplib", "tkMessageBox", "urllib2"}
+)
+"""Modules that only Python 2 has, and that no index has."""
 
 _WINDOWS = frozenset(
     {"pypiwin32", "pywin32", "pywinpty", "win-inet-pton", "wincertstore", "windows-curses", "winshell"}
@@ -164,3 +202,10 @@ def system_of(name: str) -> str | None:
 def is_standard_module(name: str) -> bool:
     """Whether the name is a module that comes with Python, and no project that an index has beside it."""
     return name in sys.stdlib_module_names and name not in _BACKPORTS
+
+
+def outer_module(name: str) -> str | None:
+    """The module at the front of a dotted name that is one of Python's own or of a project that is known; else None."""
+    outer, dot, _ = name.partition(".")
+    is_known = dot and (canonicalize_name(outer) in MODULES or is_standard_module(outer))
+    return outer if is_known else None

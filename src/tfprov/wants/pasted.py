@@ -12,7 +12,7 @@ _COLUMNS = re.compile(r"^(?P<name>[A-Za-z0-9][\w.-]*)\s+(?P<version>\d[\w.+!-]*)
 _BRACKETS = re.compile(r"^(?P<name>[A-Za-z0-9][\w.-]*) \((?P<version>\d[\w.+!-]*)(?:, (?P<place>.*))?\)$")
 _EXPORTED = re.compile(r"^(?P<name>[A-Za-z0-9_][\w.-]*)=(?P<version>[^=\s]+)(?:=(?P<build>[\w.]+))?$")
 _OF_CONDA = re.compile(r"(?m)^# \$ conda create --name|^python=\d")
-_CONDA_COLUMNS = re.compile(r"^(?P<name>[\w.-]+)\s+(?P<version>\S+)\s+(?P<build>\S*_?\d+)(?:\s+\S+)?$")
+_CONDA_COLUMNS = re.compile(r"^(?P<name>[\w.-]+)\s+(?P<version>\S+)\s+(?P<build>\S+)(?:\s+\S+)?$")
 
 
 def is_pip_list(text: str) -> bool:

@@ -83,7 +83,8 @@ def lines(text: str) -> Iterator[RequirementsLine]:
             continue
         # Markers hold quotes of their own, so that only the options are for shlex.
         words = line.split(" ")
-        first = next((at for at, word in enumerate(words) if word.startswith("-")), len(words))
+        # A dash by itself is that of a list.
+        first = next((at for at, word in enumerate(words) if word.startswith("-") and word != "-"), len(words))
         try:
             options = shlex.split(" ".join(words[first:]))
         except ValueError as error:

@@ -46,20 +46,37 @@ class Unfit:
     is_misnamed: bool = False
 
 
+_OF_SYSTEM = Unfit(words="it is a part of the system where the list was made", may_go=True)
+
+
 def unfit(requirement: Requirement, origin: SourceFile) -> Unfit | None:
     """Why a requirement cannot be installed here; None when nothing is known against it."""
-    name, version = canonicalize_name(requirement.name), str(requirement.specifier)
+    name = canonicalize_name(requirement.name)
+    if origin.is_freeze and name in names.OF_SYSTEM:
+        return _OF_SYSTEM
     odd = [one.version for one in requirement.specifier if one.operator == "===" and not _is_version(one.version)]
     if odd:
         return Unfit(words=f"`{odd[0]}` is not a version: write one, as in `{requirement.name}==1.2.3`")
     if requirement.marker is not None:
         # It says itself where it is meant for.
         return None
-    if name in names.MODULES and version != "==0.0.0":
-        return Unfit(words=f"that is the name of a module; the package is `{names.MODULES[name]}`", is_misnamed=True)
-    if not version and names.is_standard_module(requirement.name):
-        return Unfit(words="that is a module of Python itself: remove the line", is_misnamed=True)
-    return _foreign(name, requirement, origin)
+    return _misnamed(name, requirement) or _foreign(name, requirement, origin)
+
+
+def _misnamed(name: str, requirement: Requirement) -> Unfit | None:
+    """Why a name is not that of a package; None when nothing is known against it."""
+    version = str(requirement.specifier)
+    module = None if version else names.outer_module(requirement.name)
+    meant = names.MODULES.get(canonicalize_name(module) if module else name)
+    if meant and version != "==0.0.0":
+        return Unfit(words=f"that is the name of a module; the package is `{meant}`", is_misnamed=True)
+    if name in names.WRONG:
+        return Unfit(words=f"the package is called `{names.WRONG[name]}`", is_misnamed=True)
+    if not version and names.is_standard_module(module or requirement.name):
+        return Unfit(words="it is a module of Python itself", may_go=True)
+    if requirement.name in names.OF_PYTHON_2:
+        return Unfit(words="that is a module of Python 2: remove the line", is_misnamed=True)
+    return None
 
 
 def _is_version(text: str) -> bool:
@@ -75,9 +92,9 @@ def _foreign(name: str, requirement: Requirement, origin: SourceFile) -> Unfit |
     version = str(requirement.specifier)
     if name == "pkg-resources":
         return Unfit(words="it is not a package; some releases of Debian's pip list it", may_go=True)
-    of_system = name in names.OF_SYSTEM or re.search(r"\+(?:ubuntu|deb)", version)
+    of_system = re.search(r"\+(?:ubuntu|deb)", version)
     if origin.is_freeze and (of_system or (origin.is_of_system and name in names.BOUND_TO_SYSTEM)):
-        return Unfit(words="it is a part of the system where the list was made", may_go=True)
+        return _OF_SYSTEM
     if name in names.OF_CONDA:
         words = "only conda has it; the CUDA libraries come by `tensorflow.accelerator`"
         return Unfit(words=words, may_go=True)

@@ -50,6 +50,42 @@ def test_a_project_without_a_name_is_called_like_its_repository(tmp_path: Path, 
     assert any("is taken for the project `nets`, as its repository is called" in note for note in found.notes)
 
 
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ("zmq", "that is the name of a module; the package is `pyzmq`"),
+        ("sklearn.metrics", "that is the name of a module; the package is `scikit-learn`"),
+        ("matplotlib.pyplot", "that is the name of a module; the package is `matplotlib`"),
+        ("cPickle", "that is a module of Python 2: remove the line"),
+        ("- numpy==1.2", "is not a requirement: did you mean `numpy==1.2`?"),
+        ("opencv==4.5", "the package is called `opencv-python`"),
+        ("PyTorch", "the package is called `torch`"),
+    ],
+)
+def test_what_is_called_otherwise_is_told_its_name(tmp_path: Path, line: str, words: str) -> None:
+    found = wants_of(files(tmp_path, main=f"{line}\nruamel.yaml\nzope.interface==5\nconfigparser\n"))
+    assert [want.text for want in found.requirements] == ["ruamel.yaml", "zope.interface==5", "configparser"]
+    assert len(found.problems) == 1
+    assert found.problems[0].startswith(f"main.txt:1: `{line}`")
+    assert found.problems[0].endswith(words)
+
+
+def test_what_comes_with_python_is_left_out_with_a_word(tmp_path: Path) -> None:
+    found = wants_of(files(tmp_path, main="os\njson\nos.path\nargparse\nuuid==1.30\nnumpy\n"))
+    assert [want.text for want in found.requirements] == ["argparse", "uuid==1.30", "numpy"]
+    assert found.notes == tuple(
+        f"main.txt:{number}: `{name}` is left out: it is a module of Python itself"
+        for number, name in enumerate(("os", "json", "os.path"), start=1)
+    )
+    assert found.problems == ()
+
+
+def test_a_part_of_the_system_goes_whatever_its_version_is_called(tmp_path: Path) -> None:
+    found = wants_of(files(tmp_path, main="distro-info===1.1build1\nxkit==0.0.0\nnumpy==1.23.5\n"))
+    assert [want.text for want in found.requirements] == ["numpy==1.23.5"]
+    assert found.problems == ()
+
+
 def test_the_cuda_libraries_of_conda_are_left_out_with_a_word(tmp_path: Path) -> None:
     found = wants_of(files(tmp_path, main="cudatoolkit==11.0\ncudnn>=8\ntensorflow-gpu==2.4.1\n"))
     assert [want.text for want in found.requirements] == ["tensorflow-gpu==2.4.1"]
