@@ -124,6 +124,13 @@ def test_a_bound_on_tensorflow_is_among_the_changes(site: Site, tmp_path: Path) 
     assert f"TensorFlow {OLDER} on Python" in refusal(site)["hint"]
 
 
+@pytest.mark.parametrize("pin", ["2.20.0rc1", "2.20.7", "2.20.0-beta1"])
+def test_in_place_of_a_release_that_there_is_not_one_of_its_series_is_proposed(site: Site, pin: str) -> None:
+    ask(site, f"tensorflow=={pin}", "left")
+    hint = refusal(site, status=10)["hint"]
+    assert hint.startswith(f"`tensorflow=={OLDER}` instead of `tensorflow=={pin}` resolves, with TensorFlow {OLDER} on")
+
+
 def test_in_place_of_another_build_of_a_release_that_release_is_proposed(site: Site) -> None:
     ask(site, f"intel-tensorflow=={OLDER}", "left")
     assert refusal(site)["hint"].startswith(

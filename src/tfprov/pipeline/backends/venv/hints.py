@@ -115,12 +115,10 @@ def _changes(profile: Profile, lines: Sequence[str]) -> Iterator[_Change]:
         )
     bounds = [line for line in asked if is_tensorflow(line)]
     for line in bounds:
-        requirement = Requirement(line)
-        if kind_of(requirement.name) == "rival" and requirement.specifier:
-            own = f"tensorflow{requirement.specifier}"
+        if own := _near(line):
             yield _Change(
                 profile=with_requirements(profile, tuple(own if each == line else each for each in asked)),
-                words=partial(_in_place_of, own, line),
+                words=partial(_in_place_of, line),
             )
     version = profile.tensorflow.version
     if bounds or version:
@@ -297,8 +295,17 @@ def _other_version(line: str, name: str, solution: Solution) -> str:
     return f"`{name}=={solution.version(name)}` instead of `{line}` resolves, with {_pair(solution)}"
 
 
-def _in_place_of(better: str, line: str, solution: Solution) -> str:
-    return f"`{better}` instead of `{line}` resolves, with {_pair(solution)}"
+def _near(line: str) -> str | None:
+    """The release itself in place of another build of it; in place of a pinned release, one of the same series."""
+    requirement = Requirement(line)
+    series = re.fullmatch(r"===?(\d+\.\d+)(?:[.a-z].*)?", str(requirement.specifier))
+    if kind_of(requirement.name) == "rival":
+        return f"tensorflow{requirement.specifier}" if requirement.specifier else None
+    return f"{requirement.name}=={series[1]}.*" if series and not requirement.specifier.contains(series[1]) else None
+
+
+def _in_place_of(line: str, solution: Solution) -> str:
+    return f"`tensorflow=={solution.release}` instead of `{line}` resolves, with {_pair(solution)}"
 
 
 def _other_release(places: str, solution: Solution) -> str:
