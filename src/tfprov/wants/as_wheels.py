@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import re
+import sys
 from dataclasses import replace
 
 from packaging.specifiers import SpecifierSet
+from packaging.utils import canonicalize_name
 
+from tfprov.distributions import kind_of
 from tfprov.wants.conda_specs import CondaSpec, read
-from tfprov.wants.names import is_standard_module, wheel_of
+from tfprov.wants.names import is_standard_module, system_of, wheel_of
 from tfprov.wants.records import Want, Wants, together
 
 # Of a package for Python, the build names the Python or says that it serves each: `py39h6c91a56_3`, `pyhd8ed1ab_0`.
 _PYTHON_BUILD = re.compile(r"py")
 _TOOLS = frozenset({"pip", "setuptools", "wheel"})
 """They are in each environment of conda, and what needs them says so itself."""
+
+
+_EXPORTED = "the versions of conda's builds are kept where wheels have them, that of TensorFlow in any case"
 
 
 def for_conda(wants: Wants) -> Wants:
@@ -31,6 +37,7 @@ def for_conda(wants: Wants) -> Wants:
 def as_wheels(wants: Wants) -> Wants:
     """The same wants with each conda package as the project that brings it as a wheel; what has none becomes a note."""
     found: list[Want] = []
+    preferences: list[Want] = []
     python: list[Want] = []
     left: dict[str, list[str]] = {}
     problems: list[str] = []
@@ -41,6 +48,12 @@ def as_wheels(wants: Wants) -> Wants:
             left.setdefault(want.where.partition(":")[0], []).append(spec.name)
             continue
         bounds = _bounds(spec.version) if spec else None
+        if spec is not None and _is_exported(spec):
+            wheel = wheel_of(spec.name) or ""
+            found.append(replace(want, text=wheel))
+            if bounds:
+                preferences.append(replace(want, text=f"{canonicalize_name(wheel)}{bounds}"))
+            continue
         if spec is None or bounds is None:
             problems.append(
                 f"{want.where}: `{want.text}` cannot be said of a wheel: write `name=version`, or use it with "
@@ -55,7 +68,14 @@ def as_wheels(wants: Wants) -> Wants:
         f"{file}: left out, no wheel stands for what conda calls {', '.join(f'`{one}`' for one in names)}"
         for file, names in left.items()
     )
-    own = Wants(requirements=tuple(found), python=tuple(python), notes=notes, problems=tuple(problems))
+    files = dict.fromkeys(want.where.partition(":")[0] for want in preferences)
+    own = Wants(
+        requirements=tuple(found),
+        preferences=tuple(preferences),
+        python=tuple(python),
+        notes=(*notes, *(f"{file}: {_EXPORTED}" for file in files)),
+        problems=tuple(problems),
+    )
     return together((replace(wants, conda=(), channels=()), own))
 
 
@@ -64,7 +84,15 @@ def _has_no_wheel(spec: CondaSpec) -> bool:
     if spec.name == "python":
         return False
     is_of_system = bool(spec.build) and not _PYTHON_BUILD.search(spec.build)
-    return wheel_of(spec.name) is None or spec.name in _TOOLS or is_standard_module(spec.name) or is_of_system
+    wheel = wheel_of(spec.name)
+    is_foreign = wheel is not None and system_of(wheel) not in (None, sys.platform)
+    return wheel is None or spec.name in _TOOLS or is_standard_module(spec.name) or is_of_system or is_foreign
+
+
+def _is_exported(spec: CondaSpec) -> bool:
+    """Whether a spec is the very build of a package that somebody had. TensorFlow and Python stay pinned."""
+    is_exact = bool(spec.build) and re.fullmatch(r"==[^*,|]+", spec.version) is not None
+    return is_exact and spec.name != "python" and kind_of(wheel_of(spec.name) or "") is None
 
 
 def _read(want: Want) -> CondaSpec | None:

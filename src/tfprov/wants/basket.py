@@ -37,12 +37,14 @@ Part = Literal["requirements", "constraints", "overrides"]
 _SHOWN = 40  # letters of a text that is too long
 _MOST = 20_000  # fifty times what the largest project known asks for
 _VARIABLE = re.compile(r"\$\{([A-Z0-9_]+)\}")
-# Folders in which conda's packages are built. `pip freeze` gives them as the place that a package came from.
-# Strict: a name that is read out of somebody's own folder would be taken from an index, where a stranger may have it.
-_BUILT_BY_CONDA = re.compile(
+BUILT_BY_CONDA = re.compile(
     r"(?i)/croot/|/conda-bld/|/feedstock_root/|/b/abs_|/tmp/build/[0-9a-f]{8}/|/ktietz/|/concourse/worker/|_\d{9,}/work|"
     r"^file:///(?:[a-z]:/)?(?:home/builder/|work/)?(?:ci|bld)(?:_\w+)?/"
 )
+"""Folders in which conda's packages are built. `pip freeze` gives them as the place that a package came from.
+
+Strict: a name that is read out of somebody's own folder would be taken from an index, where a stranger may have it.
+"""
 _BUILT_WHEEL = re.compile(r"/[\w.]+-(\d[\w.!]*)-[\w.-]+\.whl$")
 _REPOSITORY = re.compile(r"^(?:git|hg|svn|bzr)\+|^git@|\.git(?:@|#|$)", re.IGNORECASE)
 _LINK = re.compile(r"^(?:(?:git|hg|svn|bzr)\+)?[a-z]+://|^git@|^file:", re.IGNORECASE)
@@ -368,7 +370,9 @@ class Basket:
         """A requirement on a file that is not here: a list from another machine has such."""
         if name and canonicalize_name(name) in names.OF_SYSTEM:
             self.note(where, f"`{name}` is left out: it is a part of the system where the list was made")
-        elif name and _BUILT_BY_CONDA.search(address.replace("\\", "/")):
+        elif name and self.origin.is_of_conda and canonicalize_name(name) in names.OF_CONDA_ITSELF:
+            self.note(where, f"`{name}` is left out: it is a part of conda where the list was made")
+        elif name and BUILT_BY_CONDA.search(address.replace("\\", "/")):
             built = _BUILT_WHEEL.search(address)
             pin = f"{name}=={built[1]}" if built else name
             self.note(where, f"`{pin}` is asked for by its name: `{address}` is a folder that conda built it in")

@@ -16,7 +16,7 @@ from packaging.utils import canonicalize_name
 from tfprov.contents import content_of
 from tfprov.paths import expanded
 from tfprov.redact import redact
-from tfprov.wants.basket import Basket, Part
+from tfprov.wants.basket import BUILT_BY_CONDA, Basket, Part
 from tfprov.wants.names import OF_SYSTEM
 from tfprov.wants.text import decoded
 from tfprov.wants.unfit import SourceFile
@@ -120,7 +120,8 @@ def _of(found: Sequence[RequirementsLine], origin: SourceFile) -> SourceFile:
     is_of_system = is_freeze and any(
         canonicalize_name(re.split(r"[ =@\[]", text, maxsplit=1)[0]) in OF_SYSTEM for text in asked
     )
-    return replace(origin, is_freeze=is_freeze, is_of_system=is_of_system)
+    is_of_conda = is_freeze and any(map(BUILT_BY_CONDA.search, asked))
+    return replace(origin, is_freeze=is_freeze, is_of_system=is_of_system, is_of_conda=is_of_conda)
 
 
 class Reader:

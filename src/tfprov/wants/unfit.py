@@ -24,12 +24,14 @@ class SourceFile:
         is_freeze: whether the file lists everything that an environment had, so that what belongs to another system
             may be left out.
         is_of_system: whether that environment was the system's own.
+        is_of_conda: whether it was one of conda's.
     """
 
     path: Path
     folder: Path
     is_freeze: bool = False
     is_of_system: bool = False
+    is_of_conda: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,6 +56,8 @@ def unfit(requirement: Requirement, origin: SourceFile) -> Unfit | None:
     name = canonicalize_name(requirement.name)
     if origin.is_freeze and name in names.OF_SYSTEM:
         return _OF_SYSTEM
+    if origin.is_of_conda and name in names.OF_CONDA_ITSELF:
+        return Unfit(words="it is a part of conda where the list was made", may_go=True)
     odd = [one.version for one in requirement.specifier if one.operator == "===" and not _is_version(one.version)]
     if odd:
         return Unfit(words=f"`{odd[0]}` is not a version: write one, as in `{requirement.name}==1.2.3`")

@@ -56,11 +56,29 @@ class TestCondaList:
 
     def test_as_wheels_they_are_the_projects_for_python_alone(self, read_file: Read) -> None:
         found = as_wheels(read_file("requirements.txt", self.EXPORT))
-        assert texts(found.requirements) == ["tqdm==4.66", "numpy==1.21.5", "tensorboard==2.8.0"]
+        # Wheels have not always the versions that conda has: opencv 4.0.1 there is 4.0.1.24 here.
+        assert texts(found.requirements) == ["tqdm==4.66", "numpy", "tensorboard"]
+        assert texts(found.preferences) == ["numpy==1.21.5", "tensorboard==2.8.0"]
         assert texts(found.python) == ["==3.9.*"]
         assert found.notes == (
             "requirements.txt: left out, no wheel stands for what conda calls `_libgcc_mutex`, `ca-certificates`",
+            "requirements.txt: the versions of conda's builds are kept where wheels have them, "
+            "that of TensorFlow in any case",
         )
+
+    def test_as_wheels_an_export_of_windows_asks_for_what_wheels_bring_here(self, read_file: Read) -> None:
+        text = (
+            "dependencies:\n- python=3.8.5=h5fd99cc_1\n- _tflow_select=2.3.0=mkl\n- blas=1.0=mkl\n- hdf5=1.10.4=h7_0\n"
+            "- tensorflow=2.3.0=mkl_py38h8_0\n- tensorflow-base=2.3.0=eigen_py38h7_0\n- pywin32=227=py38he7_1\n"
+            "- mkl_fft=1.2.0=py38h45dec08_0\n- mkl-service=2.3.0=py38h1_0\n- py-opencv=4.0.1=py38he44ac1e_0\n"
+            "- m2w64-gcc-libs=5.3.0=7\n- typing_extensions=3.7.4.3=py_0\n- jpeg=9b=hb83a4c4_2\n- odd=9b.x=py38_0\n"
+        )
+        found = as_wheels(read_file("environment.yml", text))
+        assert texts(found.requirements) == [
+            "tensorflow==2.3.0", "tensorflow==2.3.0", "opencv-python", "typing_extensions", "odd",
+        ]  # fmt: skip
+        assert texts(found.preferences) == ["opencv-python==4.0.1", "typing-extensions==3.7.4.3"]
+        assert (texts(found.python), found.problems) == (["==3.8.*"], ())
 
     def test_the_table_is_read_too(self, read_file: Read) -> None:
         text = (
@@ -165,6 +183,18 @@ class TestFreeze:
             "requirements.txt:3: `windows-curses`: it exists for Windows only: write `windows-curses; "
             'sys_platform == "win32"`',
         )
+
+    def test_of_a_freeze_of_conda_its_own_parts_are_left_out(self, read_file: Read) -> None:
+        text = (
+            "certifi @ file:///C:/ci/certifi_1655968940823/work/certifi\nconda==4.10.3\nmkl-fft==1.3.1\n"
+            "mkl-random @ file:///C:/ci/mkl_random_1626186184278/work\nmkl-service==2.4.0\ntensorflow==2.9.1\n"
+        )
+        found = read_file("requirements.txt", text)
+        assert texts(found.requirements) == ["certifi", "tensorflow==2.9.1"]
+        assert len([note for note in found.notes if "it is a part of conda where the list was made" in note]) == 4
+        # Who asks for them has a use for them.
+        asked = read_file("requirements.txt", text.replace("2.9.1", "2.9.*").replace("==2.9.*", ">=2.9"))
+        assert "mkl-fft==1.3.1" in texts(asked.requirements)
 
     def test_names_of_modules_are_named_all_at_once(self, read_file: Read) -> None:
         found = read_file("requirements.txt", "tensorflow\nsklearn\ncv2>=4\nPIL\nyaml\nos\nargparse\n")
