@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 
 from packaging.utils import canonicalize_name
@@ -11,6 +12,7 @@ from tfprov.wants.poetry import requirement
 from tfprov.wants.pyproject import Table, table, unknown
 from tfprov.wants.records import ProjectParts
 
+_UNNAMED = re.compile(r"[0-9a-f]{7}")
 _OWN = frozenset({"packages", "source", "requires", "scripts", "pipenv"})
 
 
@@ -40,6 +42,15 @@ def _put(found: Table, key: str, basket: Basket) -> None:
         entry = {"version": value} if isinstance(value, str) else value
         if not isinstance(entry, Mapping):
             basket.problem(where, "it is neither a range of versions nor a table")
+            continue
+        place = entry.get("path") or (f"git+{entry['git']}" if isinstance(entry.get("git"), str) else None)
+        if _UNNAMED.fullmatch(name) and isinstance(place, str):
+            # What is added without a name pipenv calls by a part of a hash.
+            ref = f"@{entry['ref']}" if "git" in entry and "ref" in entry else ""
+            if entry.get("editable") is True and "path" in entry:
+                basket.editable(place, where)
+            else:
+                basket.want(f"{place if 'git' in entry else f'./{place}'}{ref}", where)
             continue
         version = str(entry.get("version", "*")).strip()
         try:

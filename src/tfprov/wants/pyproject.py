@@ -53,7 +53,14 @@ def has_dependencies(document: Table) -> bool:
         or table(document, "dependency-groups")
         or table(document, "tool", "poetry", "dependencies")
         or table(document, "tool", "flit", "metadata").get("requires")
+        or pixi_of(document)
     )
+
+
+def pixi_of(document: Table) -> Table:
+    """The table of pixi in a document, which may be all of it; an empty one where there is none."""
+    is_its_own = table(document, "workspace") or "platforms" in table(document, "project")
+    return document if is_its_own else table(document, "tool", "pixi")
 
 
 def read(document: Table, basket: Basket, parts: ProjectParts) -> None:
@@ -75,6 +82,11 @@ def read(document: Table, basket: Basket, parts: ProjectParts) -> None:
     if flit and not project:
         reader.flit(flit, parts)
         return
+    if pixi := pixi_of(document):
+        from tfprov.wants import pixi as of_pixi
+
+        of_pixi.read(pixi, basket, parts)
+        parts = replace(parts, groups=tuple(name for name in parts.groups if name not in table(pixi, "feature")))
     if isinstance(bound := project.get("requires-python"), str):
         basket.python(bound, basket.place("project.requires-python"))
     reader.put_list("project.dependencies")
@@ -134,7 +146,7 @@ class _Reader:
         self.put(self._list(key, str), key, part)
 
     def dynamic(self, found: Table, what: str) -> None:
-        """Keep what setuptools reads from files."""
+        """Keep what setuptools reads from files, or what only the build can tell."""
         where = self._where(f"tool.setuptools.dynamic.{what}")
         names = found.get("file")
         names = (names,) if isinstance(names, str) else names
@@ -159,9 +171,13 @@ class _Reader:
     def extras(self, wanted: Sequence[str], seen: frozenset[str] = frozenset()) -> None:
         """Keep the requirements of extras, and of those that they name in their turn."""
         known = {canonicalize_name(name): name for name in table(self._project, "optional-dependencies")}
+        of_files = table(self._document, "tool", "setuptools", "dynamic", "optional-dependencies")
         for name in wanted:
             extra = canonicalize_name(name)
             if extra in seen:
+                continue
+            if extra not in known and name in of_files:
+                self.dynamic(table(of_files, name), f"optional-dependencies.{name}")
                 continue
             if extra not in known:
                 unknown(self._basket, self._where("project.optional-dependencies"), "extra", name, tuple(known))
@@ -176,7 +192,10 @@ class _Reader:
     def groups(self, wanted: Sequence[str]) -> None:
         """Keep the requirements of dependency groups (PEP 735)."""
         # What tools had before there was a standard for it, and what Poetry has to this day.
-        of_uv = self._list("tool.uv.dev-dependencies", str)
+        of_uv = (
+            *self._list("tool.uv.dev-dependencies", str),
+            *texts(self._document, "tool", "rye", "dev-dependencies"),
+        )
         of_pdm = table(self._document, "tool", "pdm", "dev-dependencies")
         of_poetry = table(self._document, "tool", "poetry", "group")
         groups = {

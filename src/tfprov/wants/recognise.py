@@ -134,6 +134,9 @@ def _read(kind: Kind, text: str, origin: SourceFile, parts: ProjectParts) -> Wan
     if kind in _BESIDE and (project := origin.path.parent / _BESIDE[kind]).is_file():
         before = read((project,), origin.folder, parts)
         bounding = bool(before.requirements or before.problems)
+    elif kind == "pyproject" and (beside := _of_setuptools(text, origin.path)):
+        before = read((beside,), origin.folder, parts)
+        parts = ProjectParts()
     if kind == "requirements":
         from tfprov.wants import requirements_file
 
@@ -161,6 +164,19 @@ def _read(kind: Kind, text: str, origin: SourceFile, parts: ProjectParts) -> Wan
 
         other_locks.read(kind, text, basket, "constraints" if bounding else "requirements")
     return together((before, basket.wants))
+
+
+def _of_setuptools(text: str, path: Path) -> Path | None:
+    """The file beside a `pyproject.toml` that says what is needed, where that only says how to build; else None."""
+    from tfprov.wants.pyproject import has_dependencies, table
+
+    try:
+        document = toml_of(text)
+    except (TomlError, RecursionError):
+        return None
+    if has_dependencies(document) or table(document, "project"):
+        return None
+    return next((beside for name in ("setup.py", "setup.cfg") if (beside := path.with_name(name)).is_file()), None)
 
 
 def _read_project(kind: Kind, text: str, basket: Basket, parts: ProjectParts) -> None:

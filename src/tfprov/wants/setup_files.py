@@ -6,6 +6,7 @@ import ast
 import configparser
 import contextlib
 import re
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -93,7 +94,7 @@ def read_setup_py(text: str, basket: Basket, parts: ProjectParts) -> None:
                 else:
                     unknown(basket, where, "extra", extra, tuple(map(str, value)))
     if asks_build:
-        _ask_build(tree, basket, parts, can=has_name and not _imports_pip(tree))
+        _ask_build(tree, basket, parts, can=has_name and not _imports_more(tree, basket.origin.path))
 
 
 def _ask_build(tree: ast.Module, basket: Basket, parts: ProjectParts, *, can: bool) -> None:
@@ -107,15 +108,20 @@ def _ask_build(tree: ast.Module, basket: Basket, parts: ProjectParts, *, can: bo
     read_lists([listed], basket, name)
 
 
-def _imports_pip(tree: ast.Module) -> bool:
-    """Whether a file needs pip to be run, as many did to read a list; a build has none."""
+def _imports_more(tree: ast.Module, path: Path) -> bool:
+    """Whether a file needs more to be run than a build of it has: pip, its own package, or another one."""
     modules = (
         name
         for node in ast.walk(tree)
         if isinstance(node, ast.Import | ast.ImportFrom)
         for name in ([node.module or ""] if isinstance(node, ast.ImportFrom) else [each.name for each in node.names])
     )
-    return any(module.partition(".")[0] == "pip" for module in modules)
+    imported = {module.partition(".")[0] for module in modules} - {""}
+    beside = path.with_name("pyproject.toml")
+    if beside.is_file() and b"build-system" in content_of(beside):
+        # It says what a build of it has.
+        return "pip" in imported
+    return not imported <= sys.stdlib_module_names | {"distutils", "pkg_resources", "setuptools", "wheel"}
 
 
 def _listed(tree: ast.Module, folder: Path) -> str | None:

@@ -61,6 +61,10 @@ class WrittenOut:
                 found = {keyword.arg: self.of(keyword.value) for keyword in node.keywords}
             case ast.Call(func=ast.Name(id="list" | "tuple" | "set" | "sorted"), args=[inner], keywords=[]):
                 found = self._sequence(inner)
+            case ast.Call(
+                func=ast.Attribute(value=inner, attr="split" | "splitlines" | "strip" as method), keywords=[]
+            ):
+                found = self._cut(self.of(inner), method, [self.of(argument) for argument in node.args])
             case ast.BinOp(op=ast.Add()):
                 found = self._sum(self.of(node.left), self.of(node.right))
             case ast.Subscript():
@@ -109,6 +113,15 @@ class WrittenOut:
         if isinstance(node, ast.FormattedValue) and node.format_spec is None and node.conversion == -1:
             return str(self.of(node.value))
         return str(self.of(node))
+
+    @staticmethod
+    def _cut(text: object, method: str, arguments: list[object]) -> object:
+        if not isinstance(text, str) or not all(isinstance(each, str) and each for each in arguments):
+            raise UnknownValueError(method)
+        try:
+            return getattr(text, method)(*arguments)
+        except TypeError:
+            raise UnknownValueError(method) from None
 
     @staticmethod
     def _sum(left: object, right: object) -> object:

@@ -49,3 +49,16 @@ def test_a_pipfile_is_read(read_file: Read) -> None:
 def test_its_dev_packages_are_a_group(read_file: Read) -> None:
     assert texts(read_file("Pipfile", PIPFILE, groups=("dev",)).requirements)[-1] == "pytest"
     assert "Pipfile: there is no group `docs`; it has `dev`" in read_file("Pipfile", PIPFILE, groups=("docs",)).problems
+
+
+def test_what_was_added_without_a_name_is_called_by_its_own(read_file: Read) -> None:
+    read_file("setup.py", "from setuptools import setup\nsetup(name='mine', install_requires=['six'])\n")
+    text = """\
+[packages]
+e1839a8 = {path = ".", editable = true}
+"0a1b2c3" = {git = "https://host/me/nets.git", ref = "main"}
+"""
+    found = read_file("Pipfile", text)
+    assert texts(found.requirements) == ["mine @ file://${PROJECT_ROOT}/.", "nets @ git+https://host/me/nets.git@main"]
+    assert [folder.kind for folder in found.folders] == ["editable"]
+    assert found.problems == ()

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from tfprov.wants.as_wheels import as_wheels
 from wants_files import Read, texts
 
 PROJECT = """\
@@ -58,6 +59,7 @@ def test_an_unknown_extra_or_group_is_a_problem_with_what_there_is(read_file: Re
     [
         '[dependency-groups]\ndev = ["pytest<9"]\n',
         '[tool.uv]\ndev-dependencies = ["pytest<9"]\n',
+        '[tool.rye]\ndev-dependencies = ["pytest<9"]\n',
         '[tool.pdm.dev-dependencies]\ndev = ["pytest<9"]\n',
         '[tool.poetry]\npackage-mode = false\n[tool.poetry.group.dev.dependencies]\npytest = "<9"\n',
     ],
@@ -181,3 +183,53 @@ def test_toml_that_cannot_be_read_is_a_problem(read_file: Read) -> None:
     found = read_file("pyproject.toml", "[project\n")
     assert len(found.problems) == 1
     assert found.problems[0].startswith("pyproject.toml: it is not TOML: ")
+
+
+def test_extras_that_setuptools_reads_from_files_are_read(read_file: Read, tmp_path: Path) -> None:
+    (tmp_path / "gpu.txt").write_text("cupy\n")
+    text = """\
+        [project]
+        name = "mine"
+        dependencies = ["tensorflow"]
+        dynamic = ["optional-dependencies"]
+        [tool.setuptools.dynamic]
+        optional-dependencies = { gpu = { file = ["gpu.txt"] } }
+    """
+    found = read_file("pyproject.toml", text, extras=("gpu",))
+    assert (texts(found.requirements), found.problems) == (["tensorflow", "cupy"], ())
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("setup.py", "from setuptools import setup\nsetup(name='mine', install_requires=['tensorflow'])\n"),
+        ("setup.cfg", "[options]\ninstall_requires = tensorflow\n"),
+    ],
+)
+def test_where_it_says_only_how_to_build_what_is_needed_stands_beside_it(read_file: Read, name: str, text: str) -> None:
+    read_file(name, text)
+    found = read_file("pyproject.toml", '[build-system]\nrequires = ["setuptools"]\n[tool.black]\n')
+    assert (texts(found.requirements), found.problems) == (["tensorflow"], ())
+    found = read_file("pyproject.toml", '[project]\nname = "mine"\ndependencies = ["numpy"]\n')
+    assert texts(found.requirements) == ["numpy"]
+
+
+@pytest.mark.parametrize(("name", "prefix"), [("pixi.toml", ""), ("pyproject.toml", "tool.pixi.")])
+def test_the_tables_of_pixi_are_read(read_file: Read, name: str, prefix: str) -> None:
+    text = f"""\
+        [{prefix}workspace]
+        channels = ["conda-forge"]
+        platforms = ["linux-64"]
+        [{prefix}dependencies]
+        python = ">=3.10,<3.12"
+        numpy = "*"
+        scipy = {{ version = "1.11.*" }}
+        [{prefix}pypi-dependencies]
+        tensorflow = "==2.15.*"
+        keras-cv = {{ version = "*", extras = ["x"] }}
+        [{prefix}feature.test.dependencies]
+        pytest = "*"
+    """
+    found = as_wheels(read_file(name, text, groups=("test",)))
+    assert texts(found.requirements) == ["tensorflow==2.15.*", "keras-cv[x]", "numpy", "scipy==1.11.*", "pytest"]
+    assert (texts(found.python), found.problems) == ([">=3.10,<3.12"], ())

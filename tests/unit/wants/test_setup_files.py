@@ -77,7 +77,15 @@ with open("requirements.txt") as file:
 """
 
 
-@pytest.mark.parametrize("text", [_OF_PIP, _NAMELESS])
+_OF_ITSELF = """\
+from setuptools import setup
+from mine import __version__
+with open("requirements.txt") as file:
+    setup(name="mine", version=__version__, install_requires=file.read().split())
+"""
+
+
+@pytest.mark.parametrize("text", [_OF_PIP, _NAMELESS, _OF_ITSELF])
 def test_the_list_that_a_setup_py_reads_is_read_where_its_build_cannot_be_asked(
     read_file: Read, tmp_path: Path, text: str
 ) -> None:
@@ -167,3 +175,16 @@ def test_a_list_beside_it_that_is_not_text_is_a_mistake(tmp_path: Path) -> None:
         load(tmp_path / "setup.py")
     assert caught.value.code.name == "profile-invalid"
     assert "setup.cfg: it is not UTF-8" in str(caught.value.evidence)
+
+
+def test_a_text_that_is_cut_into_a_list_is_written_out(read_file: Read) -> None:
+    text = """\
+from setuptools import setup
+needs = '''
+numpy>=1.2
+six
+'''.strip().split("\\n")
+setup(name="mine", install_requires=needs + "tqdm scipy".split() + '''pandas'''.splitlines())
+"""
+    found = read_file("setup.py", text)
+    assert texts(found.requirements) == ["numpy>=1.2", "six", "tqdm", "scipy", "pandas"]
