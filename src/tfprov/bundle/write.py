@@ -5,10 +5,12 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import io
+import itertools
 import os
 import shutil
+import stat
 import tarfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +23,8 @@ from tfprov.paths import staged, to_trash
 from tfprov.products import Product
 
 _BUFFER = 1024 * 1024
+_NAMED = 5
+"""How many files in the way a message names."""
 _EXECUTABLE = frozenset({STARTER})
 # A time that every file system and zip tool supports. Hashes tell what is new in a bundle, not times.
 _MOMENT = 315532800
@@ -106,27 +110,39 @@ def check_target(target: Path) -> None:
     if target.name.endswith(".tar"):
         _ARCHIVE.check(target)
         return
-    if not os.path.lexists(target):
+    try:
+        is_folder = stat.S_ISDIR(target.lstat().st_mode)
+    except FileNotFoundError:
         return
-    foreign = _foreign(target) if target.is_dir() and not target.is_symlink() else ("it exists and is not a folder",)
+    except NotADirectoryError:
+        foreign: tuple[str, ...] = (f"`{target.parent}` is not a folder",)
+    else:
+        foreign = _foreign(target) if is_folder else ("it exists and is not a folder",)
     if foreign:
         raise TfprovError(
             "path-not-ours",
             f"`{target}` cannot become a bundle",
-            evidence=foreign[:5],
+            evidence=foreign,
             hint="choose another place; tfprov replaces only a bundle with nothing else in it",
         )
 
 
 def _foreign(folder: Path) -> tuple[str, ...]:
-    """The files in a folder that do not belong to a bundle."""
+    """Some files in a folder that do not belong to a bundle. It may be anybody's, with millions of them in it."""
     ours: set[str] = set()
     with contextlib.suppress(OSError, TfprovError), (folder / MANIFEST).open("rb") as stream:
         manifest = parse(stream.read(LARGEST_MANIFEST), source=str(folder))
         ours = {MANIFEST, SUMS, *(entry.path for entry in manifest.files)}
-    found = (path for path in folder.rglob("*") if path.is_symlink() or not path.is_dir())
-    names = sorted(path.relative_to(folder).as_posix() for path in found)
-    return tuple(f"`{name}` does not belong to a bundle" for name in names if name not in ours)
+    names = (path.relative_to(folder).as_posix() for path in _files(folder))
+    found = itertools.islice((name for name in names if name not in ours), _NAMED)
+    return tuple(f"`{name}` does not belong to a bundle" for name in sorted(found))
+
+
+def _files(folder: Path) -> Iterator[Path]:
+    """Everything in a folder but folders, those on top first."""
+    for top, folders, files in os.walk(folder):
+        yield from (Path(top, name) for name in files)
+        yield from (path for name in folders if (path := Path(top, name)).is_symlink())
 
 
 def _is_archive(stream: BinaryIO) -> bool:

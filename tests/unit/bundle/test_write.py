@@ -1,15 +1,16 @@
 from __future__ import annotations
 
+import os
 import stat
 import tarfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
 
 from tfprov.bundle.opened import open_bundle
 from tfprov.bundle.records import Manifest
-from tfprov.bundle.write import Content, entries, write
+from tfprov.bundle.write import Content, check_target, entries, write
 from tfprov.errors import TfprovError
 from tfprov.pipeline.bundle_source import check
 
@@ -126,6 +127,39 @@ def test_a_bundle_takes_the_place_of_nothing_else(tmp_path: Path, name: str) -> 
         write(tmp_path / name, manifest_of(SOURCES), SOURCES, wrote=no_one)
     assert caught.value.code.name == "path-not-ours"
     assert (theirs.is_symlink(), theirs.is_dir() or theirs.read_bytes()) == before
+
+
+@pytest.mark.parametrize("name", ["out", "out.tar"])
+def test_a_place_below_a_file_is_refused_before_anything_is_made(tmp_path: Path, name: str) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(TfprovError) as caught:
+        check_target(tmp_path / "file" / name)
+    assert (caught.value.code.name, caught.value.evidence) == (
+        "path-not-ours",
+        (f"`{tmp_path / 'file'}` is not a folder",),
+    )
+
+
+def test_of_a_folder_of_somebody_else_only_some_files_are_looked_at(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(9):
+        (tmp_path / str(number)).touch()
+    (tmp_path / "deep").mkdir()
+    (tmp_path / "deep" / "x").touch()
+    walk = os.walk
+    looked: list[str] = []
+
+    def counted(top: Path) -> Iterator[tuple[str, list[str], list[str]]]:
+        for one in walk(top):
+            looked.append(one[0])
+            yield one
+
+    monkeypatch.setattr(os, "walk", counted)
+    with pytest.raises(TfprovError) as caught:
+        check_target(tmp_path)
+    assert len(caught.value.evidence) == 5
+    assert looked == [str(tmp_path)]
 
 
 def plant(folder: Path, name: str) -> None:
