@@ -337,9 +337,24 @@ def this_platform() -> str:
 
 def data_folder() -> Path:
     """Where tfprov keeps its data, by the same rule as tfprov itself."""
-    home = os.environ.get("TFPROV_HOME")
-    if home:
-        return Path(home).expanduser().absolute() / "data"
+    try:
+        home = os.environ.get("TFPROV_HOME")
+        found = Path(home).expanduser().absolute() / "data" if home else folder_of_system()
+    except RuntimeError:
+        found = Path()
+    # Neither HOME nor an entry in the user database, or a HOME that means another folder with each command.
+    if not found.is_absolute():
+        raise StarterError(
+            "permission-denied",
+            14,
+            "there is no home directory to keep environments in",
+            "set TFPROV_HOME to a folder that you may write to",
+        )
+    return found
+
+
+def folder_of_system() -> Path:
+    """Where this system wants the data of programs; RuntimeError where there is no home directory."""
     if os.name == "nt":
         return Path(os.environ.get("LOCALAPPDATA") or Path.home()) / "tfprov"
     if sys.platform == "darwin":

@@ -53,6 +53,22 @@ def test_the_starter_keeps_its_tools_where_tfprov_keeps_its_data(
     assert starter.data_folder() == home({}).data
 
 
+@pytest.mark.skipif(os.name != "posix", reason="Windows asks the system for the folder")
+@pytest.mark.parametrize(
+    "variables",
+    [{"HOME": "not absolute"}, {"HOME": "relative", "XDG_DATA_HOME": "x"}, {"TFPROV_HOME": "~nobody here/x"}],
+)
+def test_without_a_home_the_next_step_is_said(monkeypatch: pytest.MonkeyPatch, variables: dict[str, str]) -> None:
+    for name in ("TFPROV_HOME", "XDG_DATA_HOME", "HOME"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(starter.StarterError, match="no home directory") as failure:
+        starter.data_folder()
+    assert (failure.value.code, failure.value.status) == ("permission-denied", 14)
+    assert "TFPROV_HOME" in failure.value.hint
+
+
 def test_the_file_is_one_for_a_shell_and_for_python_and_imports_only_the_standard_library() -> None:
     text = bootstrap().decode()
     assert text.startswith("#!/bin/sh\n'''':\n")
