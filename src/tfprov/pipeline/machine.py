@@ -92,8 +92,8 @@ class Machine:
 
     def has_wheels(self, project: str) -> bool:
         """Whether the index has a wheel of a project for any Python 3, asked once; True when it cannot be asked."""
-        files = self._files_of(project)
-        return files is None or any(map(_is_for_python_3, files))
+        files = self.files_of((project,))
+        return files is None or any(map(_is_for_python_3, *files.values()))
 
     def newest_source(self, project: str) -> str | None:
         """The newest version of a project, if it has no wheel for any Python 3; None when the index cannot be asked.
@@ -102,34 +102,24 @@ class Machine:
         """
         newest = self._context.loaded.profile.index.exclude_newer
         before = None if newest is None else moment(newest)
-        files = [each for each in self._files_of(project) or () if not each.yanked and is_before(each.uploaded, before)]
+        every = (self.files_of((project,)) or {}).get(canonicalize_name(project), ())
+        files = [each for each in every if not each.yanked and is_before(each.uploaded, before)]
         found = {version: each for each in files if (version := _version(each.filename))}
         version = max((each for each in found if not each.is_prerelease), default=None)
         wheels = (each for each in files if _version(each.filename) == version and _is_for_python_3(each))
         return None if version is None or any(wheels) else str(version)
 
-    def _files_of(self, project: str) -> tuple[IndexFile, ...] | None:
-        """The wheels and source distributions of a project, asked once; None when the index cannot be asked."""
-        name = canonicalize_name(project)
-        if name not in self._files:
+    def files_of(self, projects: Collection[str]) -> Mapping[str, tuple[IndexFile, ...]] | None:
+        """The wheels and sources of some projects by normalised name, asked once; None when there is no answer."""
+        names = [canonicalize_name(project) for project in projects]
+        if missing := [name for name in names if name not in self._files]:
             if self.network.offline and self.network.index_url is None:
                 return None
             try:
-                self._files[name] = self._listing(name, with_sources=True).files[name]
+                self._files.update(self._listing(*missing, with_sources=True).files)
             except TfprovError:
                 return None
-        return self._files[name]
-
-    def wheels_of(self, projects: Collection[str]) -> Mapping[str, tuple[IndexFile, ...]] | None:
-        """The wheels that the index has of some projects, by normalised name; None when it cannot be asked."""
-        if not projects:
-            return {}
-        if self.network.offline and self.network.index_url is None:
-            return None
-        try:
-            return self._listing(*projects).files
-        except TfprovError:
-            return None
+        return {name: self._files[name] for name in names}
 
     def _listing(self, *projects: str, with_sources: bool = False) -> Listing:
         context = self._context

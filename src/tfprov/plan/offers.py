@@ -10,7 +10,7 @@ from functools import lru_cache
 
 from packaging.specifiers import SpecifierSet
 from packaging.tags import Tag
-from packaging.utils import parse_wheel_filename
+from packaging.utils import parse_sdist_filename, parse_wheel_filename
 from packaging.version import Version
 
 from tfprov.plan.compat import Compat, Release, WheelKind, Wheels
@@ -166,6 +166,23 @@ def newest_of(
     if newest is None:
         return None
     return newest, min((moment(file.uploaded) for file in versions[newest] if file.uploaded), default=None)
+
+
+def can_take(files: Iterable[IndexFile], *, least: Version, python: str, tags: Collection[Tag]) -> bool:
+    """Whether a Python can take any version of a project from `least` on, as a wheel or from its source."""
+    for file in files:
+        try:
+            if file.filename.endswith(".whl"):
+                _, version, _, of_file = parse_wheel_filename(file.filename)
+                admits = not of_file.isdisjoint(tags)
+            else:
+                version, admits = parse_sdist_filename(file.filename)[1], True
+            admits = admits and SpecifierSet(file.requires_python or "").contains(python, prereleases=True)
+        except ValueError:
+            continue
+        if admits and not file.yanked and version >= least:
+            return True
+    return False
 
 
 def is_dated(listing: Listing) -> bool:

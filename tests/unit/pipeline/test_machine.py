@@ -24,25 +24,25 @@ def machine() -> Machine:
     return made
 
 
-def test_the_wheels_of_several_projects_are_asked_for_together(
+def test_the_files_of_several_projects_are_asked_for_together(
     machine: Machine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     files = {"one": (IndexFile(filename="one-1.0-py3-none-any.whl"),), "two": ()}
     monkeypatch.setattr(module, "listing", lambda *_, **__: Listing(files=files, source=""))
-    assert machine.wheels_of(("one", "two")) == files
-    assert machine.wheels_of(()) == {}
+    assert machine.files_of(("one", "two")) == files
+    assert machine.files_of(()) == {}
 
 
-def test_of_what_the_index_does_not_answer_the_wheels_are_not_known(
+def test_of_what_the_index_does_not_answer_the_files_are_not_known(
     machine: Machine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fail(*_: object, **__: object) -> Listing:
         raise TfprovError("net-dns", "no answer")
 
     monkeypatch.setattr(module, "listing", fail)
-    assert machine.wheels_of(("one",)) is None
+    assert machine.files_of(("one",)) is None
     machine.__dict__["network"] = SimpleNamespace(offline=True, index_url=None)
-    assert machine.wheels_of(("one",)) is None
+    assert machine.files_of(("one",)) is None
 
 
 def file(name: str, day: str = "2024-01-01", *, yanked: bool = False) -> IndexFile:

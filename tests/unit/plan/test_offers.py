@@ -8,7 +8,7 @@ from packaging.tags import parse_tag
 from packaging.version import Version
 
 from tfprov.plan.compat import table
-from tfprov.plan.offers import OfferedRelease, candidates, moment, newest_of
+from tfprov.plan.offers import OfferedRelease, can_take, candidates, moment, newest_of
 from tfprov.plan.records import IndexFile, Listing
 
 LINUX = "linux_x86_64"
@@ -173,3 +173,20 @@ def test_a_version_came_out_with_the_first_of_its_files() -> None:
     later = released("p-2.0-cp312-cp312-win_amd64.whl", "2025-06-01")
     found = newest_of((NEW, later), SpecifierSet(), least=Version("1"), python="3.12.1", tags=parse_tag("py3-none-any"))
     assert found == (Version("2.0"), datetime(2025, 6, 1, tzinfo=timezone.utc))
+
+
+@pytest.mark.parametrize(
+    ("file", "can"),
+    [
+        (released("p-2.0-py3-none-any.whl"), True),
+        (released("p-2.1.tar.gz"), True),
+        (released("p-1.9-py3-none-any.whl"), False),
+        (released("p-2.0-cp312-cp312-win_amd64.whl"), False),
+        (released("p-2.0.tar.gz", requires="<3.12"), False),
+        (released("p-2.0-py3-none-any.whl", requires=">=3.13"), False),
+        (released("p-2.0.tar.gz", yanked=True), False),
+        (released("nonsense"), False),
+    ],
+)
+def test_a_python_can_take_a_version_of_which_there_is_something_for_it(file: IndexFile, can: bool) -> None:
+    assert can_take((file,), least=Version("2.0"), python="3.12.1", tags=parse_tag("py3-none-any")) is can

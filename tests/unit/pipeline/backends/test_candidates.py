@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+from datetime import datetime, timezone
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, cast
 
@@ -7,7 +9,7 @@ import pytest
 from packaging.requirements import Requirement
 from packaging.tags import parse_tag
 
-from tfprov.lock.renew import released_in
+from tfprov.lock.renew import Released, released_in
 from tfprov.pipeline.backends.venv import candidates
 from tfprov.pipeline.backends.venv.solving import Solution, on_any_version
 from tfprov.plan.records import Candidate, ChosenPython, ChosenTensorflow, Decision, IndexFile
@@ -97,7 +99,7 @@ def test_what_is_the_newest_the_index_says_and_no_resolver(monkeypatch: pytest.M
         )
         for name in ("hub", "bound", "marked", "held", "changed")
     }
-    machine = cast("Machine", SimpleNamespace(wheels_of=lambda names: wheels, facts=None))
+    machine = cast("Machine", SimpleNamespace(files_of=lambda names: wheels, facts=None))
     profile = Profile.model_validate(
         {
             "name": "train",
@@ -117,3 +119,36 @@ def test_what_is_the_newest_the_index_says_and_no_resolver(monkeypatch: pytest.M
         "held": "2.0",
         "changed": "2.0",
     }
+
+
+def test_a_newer_version_is_tried_only_on_a_python_that_could_take_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(candidates, "supported_tags", lambda *_: parse_tag("py3-none-any"))
+    files = {
+        "hub": (IndexFile(filename="hub-2.0-py3-none-any.whl", requires_python="<3.13"),),
+        "gone": (IndexFile(filename="gone-2.0-py3-none-any.whl", requires_python="<3"),),
+    }
+    machine = cast("Machine", SimpleNamespace(files_of=lambda names: {name: files[name] for name in names}, facts=None))
+    decision = replace(DECISION, python=ChosenPython(version="3.12.1", path="/older", why=""))
+    older = replace(CANDIDATE, decisions=(decision,))
+    old = Solution(
+        candidate=CANDIDATE,
+        decision=DECISION,
+        document=document(*((name, "1.0", "2019-01-01T00:00:00Z") for name in ("hub", "gone"))),
+    )
+    newest = {name: Released(version="2.0", at=datetime(2026, 1, 1, tzinfo=timezone.utc)) for name in ("hub", "gone")}
+    asked: list[tuple[tuple[str, ...], list[str]]] = []
+
+    def best_by_wheels(_: object, __: object, held: Profile, able: list[Candidate], **___: object) -> Solution:
+        asked.append((held.packages.requirements, [each.best.python.version for each in able]))
+        return old
+
+    monkeypatch.setattr(candidates, "best_by_wheels", best_by_wheels)
+    profile = Profile.model_validate({"name": "train", "packages": {"requirements": ["hub", "gone"]}})
+    context = cast("Context", None)
+    candidates._without_lag(context, machine, profile, [CANDIDATE, older], old, newest=newest)
+    assert asked == [(("hub>=2.0", "gone"), ["3.12.1"])]
+    # Where the index cannot be asked nothing is known against any Python.
+    asked.clear()
+    unknown = cast("Machine", SimpleNamespace(files_of=lambda _: None, facts=None))
+    candidates._without_lag(context, unknown, profile, [CANDIDATE, older], old, newest=newest)
+    assert asked == [(("hub>=2.0", "gone>=2.0"), ["3.13.0", "3.12.1"])]

@@ -59,7 +59,7 @@ from tfprov.plan.companions import (
 )
 from tfprov.plan.compat import table
 from tfprov.plan.decide import decide
-from tfprov.plan.offers import is_before, moment, newest_of
+from tfprov.plan.offers import can_take, is_before, moment, newest_of
 from tfprov.plan.records import Candidate, Decision, IndexFile, Plan, Refused
 from tfprov.plan.tags import marker_environment, supported_tags
 from tfprov.profile.records import Profile
@@ -242,10 +242,26 @@ def _without_lag(
                 for name in (canonicalize_name(requirement.name),)
             ),
         )
+        fitting = [each for each in able if all(_can_take(machine, each, newest[name], name) for name in names)]
+        if not fitting:
+            continue
         with contextlib.suppress(TfprovError):
-            best = best_by_wheels(context, machine, held, able, once=True)
+            best = best_by_wheels(context, machine, held, fitting, once=True)
             break
     return best
+
+
+def _can_take(machine: Machine, candidate: Candidate, newest: Released, name: str) -> bool:
+    """Whether there is anything of the newest version of a package for the Python of a candidate; True if not known.
+
+    The resolver looks at that last of all, after it has gone through the versions of everything else.
+    """
+    files = machine.files_of((name,))
+    if files is None:
+        return True
+    python = candidate.best.python.version
+    tags = frozenset(supported_tags(python, False, machine.facts))
+    return can_take(files[name], least=Version(newest.version), python=python, tags=tags)
 
 
 def _tell_lag(context: Context, best: Solution, newest: Mapping[str, Released]) -> None:
@@ -290,7 +306,7 @@ def _newest(
     """
     found: dict[str, Released] = {}
     pythons = {each.best.python.path: each for each in candidates if each.best.python.path is not None}
-    listed = machine.wheels_of(taken)
+    listed = machine.files_of(taken)
     for candidate in pythons.values():
         if listed is not None:
             each = _newest_listed(machine, profile, candidate, listed, taken)
