@@ -101,6 +101,16 @@ def test_the_plan_and_the_lock_are_the_same(site: Site, tmp_path: Path) -> None:
     assert planned(site) == before
 
 
+@pytest.mark.parametrize("asked", [("left", "right"), ("companion==1.0",)])
+def test_what_resolves_at_the_first_try_is_asked_once(site: Site, tmp_path: Path, asked: tuple[str, ...]) -> None:
+    site.offer(build_wheel(tmp_path / "more", "companion", "1.0", requires=[f"tensorflow-cpu=={OLDER}"]))
+    ask(site, *asked)
+    done = site.run("lock", "train.toml")
+    questions = [event["text"] for event in events(site.home) if str(event.get("text", "")).startswith("lock: ")]
+    assert done.returncode == 0, done.stderr
+    assert questions == ["lock: succeeded"]
+
+
 def test_what_does_not_concern_tensorflow_leaves_it_the_newest(site: Site) -> None:
     ask(site, "left", "right")
     assert planned(site)[0] == RELEASE

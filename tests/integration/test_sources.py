@@ -6,10 +6,12 @@ import json
 import shutil
 import socket
 import subprocess
+from collections import Counter
 from pathlib import Path
 
 import pytest
 
+from loopback import Index
 from sdists import project, sdist
 from site_under_test import OLDER, RELEASE, Site, only_here, sham_wheel
 from wheels import build_wheel, simple_index
@@ -46,6 +48,28 @@ def failure(site: Site, status: int, *arguments: str) -> dict[str, object]:
     assert done.returncode == status, (done.returncode, done.stdout, done.stderr)
     error: dict[str, object] = json.loads(done.stdout)["error"]
     return error
+
+
+def test_a_page_is_read_once_although_the_resolver_is_asked_again_for_what_is_built(site: Site, tmp_path: Path) -> None:
+    made = [
+        sham_wheel(tmp_path / "wheels", RELEASE),
+        build_wheel(tmp_path / "wheels", "user", "1.0", requires=["pure"]),
+    ]
+    made.append(sdist(tmp_path / "sdists", project("pure", "1.0"), stem="pure-1.0"))
+    with Index({path.name: path for path in made}) as index:
+        ask(site, "user")
+        text = site.profile.read_text(encoding="utf-8")
+        site.profile.write_text(text.replace((site.root / "index").as_uri(), index.simple), encoding="utf-8")
+        done = site.run("lock", "train.toml")
+        assert done.returncode == 0, done.stderr
+        assert "to be built from source: `pure` 1.0" in done.stderr
+        read = Counter(each.path for each in index.seen)
+    # The plan reads of TensorFlow and of what has no wheel which files there are; uv reads all, twice.
+    assert {name: read[f"/simple/{name}/"] for name in ("user", "pure", "tensorflow-cpu")} == {
+        "user": 1,
+        "pure": 2,
+        "tensorflow-cpu": 2,
+    }
 
 
 def test_a_package_without_a_wheel_is_built_once(site: Site) -> None:
