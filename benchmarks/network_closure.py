@@ -124,7 +124,11 @@ def run(scenario: Scenario, tool: str, scratch: Path, limit: float) -> dict[str,
 
         if scenario.late == 0.0:
             begin()
-        mirrors = [stack.enter_context(Index(files, dataclasses.replace(scenario.mirror, metadata=True)))] if scenario.mirror is not None else []
+        mirrors = (
+            [stack.enter_context(Index(files, dataclasses.replace(scenario.mirror, metadata=True)))]
+            if scenario.mirror is not None
+            else []
+        )
         site = Site.make(root)
         site.write()
         text = site.profile.read_text().replace((site.root / "index").as_uri(), f"http://127.0.0.1:{port}/simple")

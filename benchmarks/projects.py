@@ -81,7 +81,9 @@ def main() -> None:
             told = row.code or "lock"
             truth = row.solvable or "none"
             mark = "  " if row.right else "! "
-            print(f"{mark}{row.name:32} {told:24} solvable on {truth}; uv {row.uv[0]:d} {row.uv[1]:d}; {row.seconds:.1f} s")
+            print(
+                f"{mark}{row.name:32} {told:24} solvable on {truth}; uv {row.uv[0]:d} {row.uv[1]:d}; {row.seconds:.1f} s"
+            )
     solvable = [row for row in rows if row.solvable and not row.wanted]
     others = [row for row in rows if row not in solvable]
     print(f"solvable: {len(solvable)}; tfprov {sum(not row.code for row in solvable)}", end="")

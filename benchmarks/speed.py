@@ -382,9 +382,7 @@ class Bench:
             self.ours("up", "speed.toml", project=project)
             second = occupied(self.home) - before
         wheels = sum(path.stat().st_size for path in self.home.rglob("*.whl") if "another" not in path.name)
-        return Disk(
-            first=occupied(self.active()), wheels=wheels, whole=whole, second=second, shared=self.shared_disk
-        )
+        return Disk(first=occupied(self.active()), wheels=wheels, whole=whole, second=second, shared=self.shared_disk)
 
     def has(self, command: str) -> bool:
         """Whether this tfprov has the command."""
