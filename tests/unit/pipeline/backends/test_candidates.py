@@ -1,14 +1,17 @@
 from __future__ import annotations
 
+import math
+import time
 from dataclasses import replace
 from datetime import datetime, timezone
 from types import SimpleNamespace
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 from packaging.requirements import Requirement
 from packaging.tags import parse_tag
 
+from tfprov.errors import TfprovError
 from tfprov.lock.renew import Released, released_in
 from tfprov.pipeline.backends.venv import candidates
 from tfprov.pipeline.backends.venv.solving import Solution, on_any_version
@@ -145,10 +148,41 @@ def test_a_newer_version_is_tried_only_on_a_python_that_could_take_it(monkeypatc
     monkeypatch.setattr(candidates, "best_by_wheels", best_by_wheels)
     profile = Profile.model_validate({"name": "train", "packages": {"requirements": ["hub", "gone"]}})
     context = cast("Context", None)
-    candidates._without_lag(context, machine, profile, [CANDIDATE, older], old, newest=newest)
+    candidates._without_lag(context, machine, profile, [CANDIDATE, older], old, newest=newest, until=math.inf)
     assert asked == [(("hub>=2.0", "gone"), ["3.12.1"])]
-    # Where the index cannot be asked nothing is known against any Python.
+    # Where the index cannot be asked, nothing is known against any Python.
     asked.clear()
     unknown = cast("Machine", SimpleNamespace(files_of=lambda _: None, facts=None))
-    candidates._without_lag(context, unknown, profile, [CANDIDATE, older], old, newest=newest)
+    candidates._without_lag(context, unknown, profile, [CANDIDATE, older], old, newest=newest, until=math.inf)
     assert asked == [(("hub>=2.0", "gone>=2.0"), ["3.13.0", "3.12.1"])]
+
+
+def test_each_old_package_by_itself_is_tried_only_while_there_is_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    newest = released_in(document(*((name, "2.0", "2026-01-01T00:00:00Z") for name in ("hub", "quiet", "third"))))
+    taken = document(*((name, "1.0", "2019-01-01T00:00:00Z") for name in newest))
+    old = Solution(candidate=CANDIDATE, decision=DECISION, document=taken)
+    moments = [10.0]
+    asked: list[tuple[str, ...]] = []
+
+    def best_by_wheels(_: object, __: object, held: Profile, *___: object, **____: object) -> Solution:
+        asked.append(held.packages.requirements)
+        moments[0] += 10.0
+        raise TfprovError("resolver-conflict", "no")
+
+    monkeypatch.setattr(candidates, "best_by_wheels", best_by_wheels)
+    monkeypatch.setattr(time, "monotonic", lambda: moments[0])
+    machine = cast("Machine", SimpleNamespace(files_of=lambda _: None, facts=None))
+    profile = Profile.model_validate({"name": "train", "packages": {"requirements": ["hub", "quiet", "third"]}})
+    told: list[Any] = []
+    context = cast("Context", SimpleNamespace(emit=told.append))
+    found, untried = candidates._without_lag(context, machine, profile, [CANDIDATE], old, newest=newest, until=25.0)
+    assert asked == [("hub>=2.0", "quiet>=2.0", "third>=2.0"), ("hub>=2.0", "quiet", "third")]
+    assert (found, untried) == (old, {"quiet", "third"})
+    candidates._tell_lag(context, found, newest, untried)
+    assert ["was not tried" in each.text for each in told] == [False, True, True]
+    # All of them together are tried, whatever the time.
+    asked.clear()
+    assert candidates._without_lag(context, machine, profile, [CANDIDATE], old, newest=newest, until=0.0)[1] == set(
+        newest
+    )
+    assert asked == [("hub>=2.0", "quiet>=2.0", "third>=2.0")]

@@ -8,6 +8,7 @@ release. Where none of them resolves, smaller questions are asked, so that a hin
 from __future__ import annotations
 
 import contextlib
+import time
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta, timezone
@@ -65,6 +66,8 @@ from tfprov.plan.tags import marker_environment, supported_tags
 from tfprov.profile.records import Profile
 
 _A_YEAR = timedelta(days=365)
+# What is old is worth as long as the choice itself took, and this at least.
+_LAG_SECONDS = 30.0
 # Projects whose wheels on the public index are built for CUDA, and what such builds bring beside `nvidia-…`.
 _BRING_CUDA = ("torch", "jax", "cupy", "onnxruntime-gpu", "xgboost", "lightgbm", "tensorrt")
 _CUDA_TOOLS = frozenset({"triton", "cuda-bindings", "cuda-toolkit"})
@@ -163,6 +166,7 @@ def _unbroken(context: Context, machine: Machine, profile: Profile, candidates: 
     applied: tuple[Break, ...] = ()
     newest: dict[str, Released] = {}
     looked_up: set[str] = set()
+    began = time.monotonic()
     while True:
         try:
             best = best_by_wheels(context, machine, profile, candidates)
@@ -176,11 +180,13 @@ def _unbroken(context: Context, machine: Machine, profile: Profile, candidates: 
         if old := {name: version for name, version in _old(profile, best).items() if name not in looked_up}:
             looked_up.update(old)
             newest |= _newest(context, machine, profile, candidates, old)
-        best = _without_lag(context, machine, profile, candidates, best, newest=newest)
+        now = time.monotonic()
+        until = now + max(_LAG_SECONDS, now - began)
+        best, untried = _without_lag(context, machine, profile, candidates, best, newest=newest, until=until)
         versions, python = dict(versions_in(best.document)), best.decision.python.version
         found = tuple(row for row in breaks_in(versions, python=python) if row not in applied)
         if not found:
-            _tell_lag(context, best, newest)
+            _tell_lag(context, best, newest, untried)
             needed = settings(holding(versions, python=python))
             return replace(best, decision=replace(best.decision, variables=needed))
         _check_possible(found)
@@ -224,12 +230,15 @@ def _without_lag(
     best: Solution,
     *,
     newest: Mapping[str, Released],
-) -> Solution:
-    """A solution in which nothing that the profile asks for is old, where there is one.
+    until: float,
+) -> tuple[Solution, frozenset[str]]:
+    """A solution in which nothing that the profile asks for is old, where there is one; and what was not tried.
 
-    A resolver takes a release of years ago, from before a package stated what it needs, rather than none.
+    A resolver takes a release of years ago, from before a package stated what it needs, rather than none. All old
+    packages together are always tried; each by itself only until that time on the monotonic clock.
     """
     lagging = _lagging(best, newest)
+    untried: set[str] = set()
     # A Python that does not have this release at all is no price for a newer package.
     able = [each for each in candidates if Version(each.best.tensorflow.version) >= best.release]
     for names in (lagging, *((name,) for name in lagging)) if len(lagging) > 1 else (lagging,) if lagging else ():
@@ -245,10 +254,12 @@ def _without_lag(
         fitting = [each for each in able if all(_can_take(machine, each, newest[name], name) for name in names)]
         if not fitting:
             continue
+        if names != lagging and time.monotonic() > until:
+            untried.update(names)
+            continue
         with contextlib.suppress(TfprovError):
-            best = best_by_wheels(context, machine, held, fitting, once=True)
-            break
-    return best
+            return best_by_wheels(context, machine, held, fitting, once=True), frozenset()
+    return best, frozenset(untried)
 
 
 def _can_take(machine: Machine, candidate: Candidate, newest: Released, name: str) -> bool:
@@ -264,12 +275,16 @@ def _can_take(machine: Machine, candidate: Candidate, newest: Released, name: st
     return can_take(files[name], least=Version(newest.version), python=python, tags=tags)
 
 
-def _tell_lag(context: Context, best: Solution, newest: Mapping[str, Released]) -> None:
+def _tell_lag(context: Context, best: Solution, newest: Mapping[str, Released], untried: Collection[str]) -> None:
     """Name what the profile asks for and is old in the solution."""
     for name in _lagging(best, newest):
         text = (
             f"`{name}` {best.version(name)} is taken, which is more than a year older than {newest[name].version}: "
-            "that one does not go with the rest of the profile"
+            + (
+                "whether that one goes with the rest of the profile was not tried, because that takes long here"
+                if name in untried
+                else "that one does not go with the rest of the profile"
+            )
         )
         context.emit(Note(text=text, level="warning"))
 
