@@ -128,6 +128,13 @@ def test_a_hint_names_a_change_that_was_seen_to_resolve(site: Site, command: str
     assert planned(site)[0] == RELEASE
 
 
+def test_a_hint_keeps_the_extras_of_a_line_and_its_marker(site: Site, tmp_path: Path) -> None:
+    site.offer(build_wheel(tmp_path / "more", "plotter", "1.0", requires=['shared<2; extra == "gui"', "shared"]))
+    site.offer(build_wheel(tmp_path / "more", "plotter", "2.0", requires=['shared>=2; extra == "gui"', "shared"]))
+    ask(site, "plotter[gui]==2.0; python_version > '3'", "right==1.0")
+    assert refusal(site)["hint"].startswith('`plotter[gui]==1.0; python_version > "3"` instead of `plotter[gui]==2.0')
+
+
 def test_a_bound_on_tensorflow_is_among_the_changes(site: Site, tmp_path: Path) -> None:
     site.offer(build_wheel(tmp_path / "more", "companion", "3.0", requires=[f"tensorflow-cpu<{RELEASE}"]))
     ask(site, "companion==3.0", body=f'[tensorflow]\nversion = "=={RELEASE}"')

@@ -111,7 +111,7 @@ def _changes(profile: Profile, lines: Sequence[str]) -> Iterator[_Change]:
         free = on_any_version(requirement)
         yield _Change(
             profile=with_requirements(profile, tuple(free if each == line else each for each in asked)),
-            words=partial(_other_version, line, requirement.name),
+            words=partial(_other_version, line),
         )
     bounds = [line for line in asked if is_tensorflow(line)]
     for line in bounds:
@@ -189,8 +189,7 @@ def _with_all_possible(profile: Profile, others: Mapping[str, str]) -> _Change:
     def words(solution: Solution) -> str:
         told = []
         for line, other in others.items():
-            name = Requirement(line).name
-            told.append(f"`{name}=={solution.version(name)}` instead of `{line}`" if other else f"without `{line}`")
+            told.append(f"`{_taken(line, solution)}` instead of `{line}`" if other else f"without `{line}`")
         return f"{', '.join(told)}: so it resolves, with {_pair(solution)}"
 
     return _Change(profile=with_requirements(profile, asked), words=words)
@@ -291,8 +290,14 @@ def _with_builds(solution: Solution) -> str:
     return f'`packages.build = "needed"` resolves, with {_pair(solution)}: {names} would be built'
 
 
-def _other_version(line: str, name: str, solution: Solution) -> str:
-    return f"`{name}=={solution.version(name)}` instead of `{line}` resolves, with {_pair(solution)}"
+def _other_version(line: str, solution: Solution) -> str:
+    return f"`{_taken(line, solution)}` instead of `{line}` resolves, with {_pair(solution)}"
+
+
+def _taken(line: str, solution: Solution) -> str:
+    """What a line would have to be, with its extras, for what was taken for it."""
+    requirement = Requirement(line)
+    return on_any_version(requirement, f"=={solution.version(requirement.name)}")
 
 
 def _near(line: str) -> str | None:
