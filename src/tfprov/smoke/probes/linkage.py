@@ -37,9 +37,10 @@ AUDITED = re.compile(
 def run(probe):
     """The legs, for an environment that has wheels of NVIDIA, or has to prove its GPU libraries in some other way.
 
-    A TensorFlow that uses its GPUs has found its libraries, wherever they are.
+    A TensorFlow that uses its GPUs has found its libraries, wherever they are. Where it is for the CPU alone, they are
+    of another package, as of torch, and of whatever CUDA that is built for.
     """
-    present = wheels()
+    present = wheels() if probe.request["accelerator"] != "cpu" else {}
     if not present and not probe.request["must_link"]:
         return
     probe.leg(ENVIRONMENT, "gpu-libraries", wanted_libraries, present)

@@ -4,6 +4,7 @@ import shutil
 import sys
 import sysconfig
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -184,3 +185,18 @@ def test_the_two_libcuda_of_wsl_are_one_and_others_are_not(cuda: str, driver: st
     assert len(provided["cuda"]) == found
     assert provided["cudnn"] == {"/env/lib/libcudnn.so.9"}
     assert set(provided) == {"cuda", "cudnn"}
+
+
+@pytest.mark.parametrize(
+    ("accelerator", "must_link", "is_tried"), [("cpu", False, False), ("auto", False, True), ("cuda", True, True)]
+)
+def test_libraries_of_another_package_are_no_matter_of_a_tensorflow_for_the_cpu(
+    monkeypatch: pytest.MonkeyPatch, accelerator: str, must_link: bool, is_tried: bool
+) -> None:
+    monkeypatch.setattr(linkage, "wheels", lambda: {"nvidia-cudnn-cu13": "9.26"})
+    legs: list[str] = []
+    probe = SimpleNamespace(
+        request={"accelerator": accelerator, "must_link": must_link}, leg=lambda _, name, *__: legs.append(name)
+    )
+    linkage.run(probe)
+    assert bool(legs) is is_tried
