@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import socket
 import sys
 from pathlib import Path
 
@@ -126,6 +127,18 @@ def test_a_hint_names_a_change_that_was_seen_to_resolve(site: Site, command: str
     assert "without" not in hint
     ask(site, "left==1.0", "right==1.0")
     assert planned(site)[0] == RELEASE
+
+
+def test_a_line_whose_address_cannot_be_reached_is_named(site: Site) -> None:
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        address = f"http://127.0.0.1:{unused.getsockname()[1]}/model-1.0-py3-none-any.whl"
+        (site.root / "requirements.txt").write_text(f"left\nmodel @ {address}\n")
+        site.write('[packages]\nfiles = ["requirements.txt"]\n[strategies]\nskip = ["patient"]\n')
+        done = site.run("plan", "train.toml", "--json")
+    error = json.loads(done.stdout)["error"]
+    assert error["code"] == "net-refused"
+    assert error["evidence"][-1] == f"requirements.txt:2 asks for `model @ {address}`"
 
 
 def test_a_hint_keeps_the_extras_of_a_line_and_its_marker(site: Site, tmp_path: Path) -> None:

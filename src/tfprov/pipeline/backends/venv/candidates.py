@@ -25,7 +25,7 @@ from tfprov.host.records import Facts
 from tfprov.lock import pylock
 from tfprov.lock.renew import Released, released_in, versions_in
 from tfprov.lock.resolve import is_tensorflow, sources_in
-from tfprov.pipeline.backends.venv.hints import add_tried_hint
+from tfprov.pipeline.backends.venv.hints import add_tried_hint, lines_that_lead_to
 from tfprov.pipeline.backends.venv.locking import (
     as_asked,
     asked_for,
@@ -98,6 +98,7 @@ def choose(context: Context, machine: Machine) -> Choice:
             return Choice(plan=_with_origins(context, machine, plan, (plan.decision.tensorflow.package, *names)))
         best = _unbroken(context, machine, profile, plan.candidates)
     except TfprovError as error:
+        error.evidence = (*error.evidence, *lines_that_lead_to(profile, error))
         is_named = error.code.name == "package-name-wrong"
         if (may_differ(error) or is_named) and can_resolve(machine) and not isinstance(error, SameFilesError):
             add_tried_hint(context, machine, profile, error)
