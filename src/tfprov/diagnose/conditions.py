@@ -277,6 +277,7 @@ def _second_gpu(view: View, _hit: Hit) -> bool:
     return "has_gpu" in view.told and not view.context.gpus_missing
 
 
+_ZSH = _says(r"^zsh: ")
 _NAME_TOO_LONG = _every_line_says(r"\[Errno (?:36|63)\]|File name too long")
 
 CONDITIONS: Mapping[str, Condition] = MappingProxyType(
@@ -292,6 +293,8 @@ CONDITIONS: Mapping[str, Condition] = MappingProxyType(
         "emulated": lambda view, _: bool(view.context.emulated),
         "container": lambda view, _: bool(view.context.container),
         "wsl": lambda view, _: bool(view.context.wsl),
+        # The shell of Macs; with nothing else known, a program of Intel's that Rosetta runs is the likelier cause.
+        "zsh-alone": lambda view, hit: view.context.system is None and _ZSH(view, hit),
         "intel-mac": lambda view, _: (
             "is_intel_mac" in view.told or (view.context.system == "macos" and view.context.machine == "x86_64")
         ),
@@ -360,6 +363,7 @@ CONDITIONS: Mapping[str, Condition] = MappingProxyType(
         ),
         "only-cudart": _only_cudart,
         "of-memory": _says(r"Killed|\bsignal 9\b|Error 137\b"),
+        "model-is-read": _told("is_model_read"),
         "in-companion": _told("companion"),
         "in-keras": _told("keras_frame"),
         "name-too-long": lambda view, hit: view.context.system != "windows" and _NAME_TOO_LONG(view, hit),

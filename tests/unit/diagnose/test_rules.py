@@ -6,6 +6,7 @@ import io
 
 import pytest
 
+from pattern_texts import texts_of
 from tfprov.diagnose.conditions import CONDITIONS
 from tfprov.diagnose.diagnose import diagnose_text
 from tfprov.diagnose.literals import word_of
@@ -61,6 +62,18 @@ def test_rules_are_whole(rule: Rule) -> None:
         assert word_of(literal.encode())
     labels = {group.label for group in Group}
     assert set(rule.follows) <= CODES.keys() | labels
+
+
+@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.name)
+def test_every_way_that_a_pattern_matches_holds_a_literal_of_its_rule(rule: Rule) -> None:
+    ways = tuple(texts_of(rule.pattern))
+    assert ways
+    assert [text for text in ways if not any(literal in text.lower() for literal in rule.needs)] == []
+
+
+def test_texts_of_a_pattern_take_every_alternative_and_leave_out_what_is_optional() -> None:
+    assert set(texts_of(r"^(?:no|not any) wheels?$")) == {"no wheel", "no wheels", "not any wheel", "not any wheels"}
+    assert list(texts_of(r"\bcode (?!0)\d+")) == ["code 7"]
 
 
 def test_names_are_unique() -> None:

@@ -10,6 +10,7 @@ RULES: tuple[Rule, ...] = (
         code="mirror-http-error",
         reads="requests (`403 Client Error`), pip (`HTTP error 404 while getting`), reqwest (`HTTP status client error`), conda (`HTTP 403 FORBIDDEN for url`), curl 22",
         needs=(
+            "response status",
             "client error",
             "server error",
             "http error",
@@ -70,6 +71,9 @@ RULES: tuple[Rule, ...] = (
         code="net-portal",
         reads="uv (`unexpected HTML`, content type), pip (content type of a page or an archive), a page of HTML in place of an index",
         needs=(
+            "content-type",
+            "html page",
+            "text/html",
             "unexpected html",
             "content type",
             "content-type: text/html",

@@ -54,11 +54,13 @@ RULES: tuple[Rule, ...] = (
         name="companion-procedure",
         code="companion-mismatch",
         reads="Windows 127 in the library of a package beside TensorFlow",
-        needs=("procedure could not be found", "not found", "dll load failed"),
-        pattern=rf"NotFoundError: .{{0,200}}{_OTHERS}[^:]*\.(?:dll|pyd|so)(?: not found|: The specified procedure)",
+        needs=("the specified procedure", "procedure could not be found", "not found", "dll load failed"),
+        pattern=rf"NotFoundError: .{{0,200}}{_OTHERS}[^:]*\.(?:dll|pyd|so)(?: not found|: The specified procedure)"
+        r"|\b(?P<package__of>tensorflow_(?!core)\w+)[/\\][^:'\"]{1,200}\.(?:dll|pyd|so|dylib) not found",
         examples=(
             "tensorflow.python.framework.errors_impl.NotFoundError: C:\\x\\site-packages\\tensorflow_text\\python\\ops\\_boise.dll: The specified procedure could not be found.",
             "tensorflow.python.framework.errors_impl.NotFoundError: C:\\x\\site-packages\\tensorflow_text\\python\\metrics\\_ops.so not found",
+            "tensorflow_io/python/ops/libtensorflow_io.so not found",
         ),
         rank=65,
     ),
@@ -67,6 +69,10 @@ RULES: tuple[Rule, ...] = (
         code="companion-mismatch",
         reads="packages that compare the version of TensorFlow themselves: Probability, Addons, Federated, Agents, TFX and others",
         needs=(
+            "needs tf",
+            "supports tf",
+            "compatible with tf",
+            "of tensorflow",
             "requires tensorflow",
             "requires tf",
             "compatible with tensorflow",
@@ -102,7 +108,13 @@ RULES: tuple[Rule, ...] = (
         name="companion-imports",
         code="companion-mismatch",
         reads="CPython: a package beside TensorFlow asks for a module or a name that this TensorFlow no longer has, or not yet",
-        needs=("no module named 'tensorflow.", "from 'tensorflow", "module 'tensorflow."),
+        needs=(
+            "initialized module tensorflow.",
+            "module 'tensorflow'",
+            "no module named 'tensorflow.",
+            "from 'tensorflow",
+            "module 'tensorflow.",
+        ),
         pattern=r"No module named '(?P<module>tensorflow\.(?!keras|python\.keras|python')[\w.]+)'|cannot import name '(?P<name>\w+)' from '(?:partially initialized module )?(?P<module__from>tensorflow\.[\w.]+)'|module '(?P<module__attribute>tensorflow(?:\.[\w.]+)?)' has no attribute '(?P<attribute>(?!__version__|keras|constant|config|Variable|io|compat|function|data|get_default_graph)\w+)'",
         examples=(
             '  File "/x/site-packages/tensorflow_addons/utils/types.py", line 24, in <module>\n    from tensorflow.python.x import y\n'

@@ -10,6 +10,9 @@ RULES: tuple[Rule, ...] = (
         code="conda-http",
         reads="conda: CondaHTTPError 000 (no answer at all), CondaConnectionError, UnavailableInvalidChannel without a status",
         needs=(
+            "http none",
+            "connection error",
+            "error occurred when trying to retrieve",
             "condahttperror",
             "connection failed for url",
             "condaconnectionerror",
@@ -164,6 +167,7 @@ RULES: tuple[Rule, ...] = (
         code="conda-unsatisfiable",
         reads="conda: UnsatisfiableError; libmamba: LibMambaUnsatisfiableError, `Could not solve for environment specs`; pixi: cannot solve",
         needs=(
+            "could not be installed",
             "found to be in conflict",
             "unsatisfiableerror",
             "could not solve for environment",
@@ -215,6 +219,7 @@ RULES: tuple[Rule, ...] = (
         code="conda-cache-corrupt",
         reads="conda: InvalidArchiveError, CondaVerificationError, SafetyError, a package that is not whole in the cache",
         needs=(
+            "failed to unpack package",
             "invalidarchiveerror",
             "condaverificationerror",
             "appears to be corrupted",
@@ -257,6 +262,12 @@ RULES: tuple[Rule, ...] = (
         code="hash-mismatch",
         reads="conda: ChecksumMismatchError; libmamba: file has the wrong checksum",
         needs=(
+            "sum mismatch",
+            "md5 mismatch",
+            "md5sum mismatch",
+            "sha-256 mismatch",
+            "not match expected",
+            "not match the expected",
             "checksummismatcherror",
             "mismatch between the expected content",
             "wrong checksum",

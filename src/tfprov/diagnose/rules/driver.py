@@ -101,6 +101,7 @@ RULES: tuple[Rule, ...] = (
         code="gpu-no-driver",
         reads="nvidia-smi: no driver answers",
         needs=(
+            "module nvidia not found",
             "couldn't communicate with the nvidia driver",
             "nvidia-smi: command not found",
             "nvidia-smi: not found",
@@ -109,7 +110,7 @@ RULES: tuple[Rule, ...] = (
             "nvml library not found",
             "libnvidia-ml.so",
         ),
-        pattern=r"couldn't communicate with the NVIDIA driver|NVIDIA driver is not loaded|Found no NVIDIA driver|nvidia-smi: (?:command )?not found",
+        pattern=r"couldn't communicate with the NVIDIA driver|NVIDIA driver is not loaded|Module nvidia not found|Found no NVIDIA driver|nvidia-smi: (?:command )?not found",
         examples=(
             "NVIDIA-SMI has failed because it couldn't communicate with the NVIDIA driver. Make sure that the latest NVIDIA driver is installed and running.",
         ),
@@ -158,6 +159,14 @@ RULES: tuple[Rule, ...] = (
         code="gpu-driver-too-old",
         reads="CUDA 35, 222, 804; container runtime requirement; XLA",
         needs=(
+            "unsatisfied condition: driver",
+            "system is too old",
+            "driver version >",
+            "driver >",
+            "driver newer",
+            "driver release",
+            "driver version newer",
+            "driver version release",
             "driver version is insufficient",
             "insufficientdriver",
             "compat_not_supported",
@@ -189,6 +198,8 @@ RULES: tuple[Rule, ...] = (
         code="gpu-no-device",
         reads="CUDA 100 and 101; NVML; nvidia-smi; TensorFlow: a driver without a device that may be used",
         needs=(
+            "no nvidia gpu found",
+            "only 0 devices available",
             "cuda_error_no_device",
             "no cuda-capable device",
             "cuda_error_invalid_device",
@@ -202,7 +213,7 @@ RULES: tuple[Rule, ...] = (
             "invalid device id",
             "no supported devices",
         ),
-        pattern=r"CUDA_ERROR_NO_DEVICE|no CUDA-capable device is detected|CUDA_ERROR_INVALID_DEVICE|^No devices were found|invalid device ordinal|cudaErrorNoDevice|No CUDA GPUs are available|'?visible_device_list'? (?:listed an invalid|contains)|CUDA_VISIBLE_DEVICES (?:is|was|has been) set to (?:-1|empty|''|\"\")",
+        pattern=r"CUDA_ERROR_NO_DEVICE|no CUDA-capable device is detected|CUDA_ERROR_INVALID_DEVICE|^No devices were found|invalid device ordinal|NVRM: No NVIDIA GPU found|only 0 [Dd]evices available|cudaErrorNoDevice|No CUDA GPUs are available|'?visible_device_list'? (?:listed an invalid|contains)|CUDA_VISIBLE_DEVICES (?:is|was|has been) set to (?:-1|empty|''|\"\")",
         examples=(
             "E tensorflow/stream_executor/cuda/cuda_driver.cc:328] failed call to cuInit: CUDA_ERROR_NO_DEVICE: no CUDA-capable device is detected",
             "No devices were found",
@@ -218,6 +229,7 @@ RULES: tuple[Rule, ...] = (
         code="gpu-no-device",
         reads="CUDA 999 in cuInit: nvidia_uvm is not loaded, after a suspend or without modprobe",
         needs=(
+            "cuinit",
             "cuda_error_unknown",
             "cuda_error_not_initialized",
             "cudaerrorunknown",
@@ -229,8 +241,9 @@ RULES: tuple[Rule, ...] = (
             "failed to get device attribute",
             "failed. status: initialization error",
             "failed to initialize device",
+            "cuda unknown error",
         ),
-        pattern=r"[Ff]ailed to get device attribute \d+|failed\. Status: initialization error|failed to initialize device|[Ss]ystem not yet initialized|cuInit.{0,60}(?:CUDA_ERROR_UNKNOWN|999)|CUDA_ERROR_(?:NOT_INITIALIZED|SYSTEM_NOT_READY|OPERATING_SYSTEM)|cudaErrorSystemNotReady|cudaErrorUnknown",
+        pattern=r"[Ff]ailed to get device attribute \d+|failed\. Status: initialization error|failed to initialize device|[Ss]ystem not yet initialized|cuInit.{0,60}(?:CUDA_ERROR_UNKNOWN|999)|CUDA_ERROR_(?:NOT_INITIALIZED|SYSTEM_NOT_READY|OPERATING_SYSTEM)|cudaErrorSystemNotReady|cudaErrorUnknown|CUDA unknown error",
         examples=(
             "failed call to cuInit: CUDA_ERROR_UNKNOWN: unknown error",
             "CUDA_ERROR_SYSTEM_NOT_READY: system not yet initialized",

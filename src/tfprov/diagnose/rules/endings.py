@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from tfprov.diagnose.records import NOTHING, Case, Rule
+from tfprov.diagnose.rules.statuses import status_needs, status_pattern
 
 RULES: tuple[Rule, ...] = (
     Rule(
@@ -32,7 +33,7 @@ RULES: tuple[Rule, ...] = (
         name="scheduler-state",
         code="interrupted",
         reads="sacct, scontrol: the state of a job that the scheduler ended",
-        needs=("timeout", "node_fail", "preempted", "deadline", "boot_fail", "cancelled by"),
+        needs=("cancelled", "timeout", "node_fail", "preempted", "deadline", "boot_fail", "cancelled by"),
         pattern=r"^\d+(?:[._+]\w+)*\s.*\s(?P<reason>TIMEOUT|NODE_FAIL|PREEMPTED|DEADLINE|BOOT_FAIL|CANCELLED by \d+|CANCELLED\+)\s+\d+:\d+|JobState=(?P<reason__state>TIMEOUT|NODE_FAIL|PREEMPTED|DEADLINE|CANCELLED)",
         examples=(
             "4711.batch        batch               acct         16    TIMEOUT      0:15",
@@ -46,6 +47,8 @@ RULES: tuple[Rule, ...] = (
         code="interrupted",
         reads="PBS, LSF, Grid Engine, HTCondor: the time of the job was up, or the job was taken off its machine",
         needs=(
+            "term_admin",
+            "wall-clock",
             "job killed: walltime",
             "term_runlimit",
             "term_owner",
@@ -105,7 +108,15 @@ RULES: tuple[Rule, ...] = (
         name="kubernetes-evicted-disk",
         code="disk-full",
         reads="kubelet: a pod evicted, or a node under pressure, for disk space",
-        needs=("ephemeral", "diskpressure", "low on resource: inodes", "emptydir"),
+        needs=(
+            "to reclaim nodefs",
+            "to reclaim imagefs",
+            "to reclaim inodes",
+            "ephemeral",
+            "diskpressure",
+            "low on resource: inodes",
+            "emptydir",
+        ),
         pattern=r"attempting to reclaim (?:ephemeral-storage|nodefs|imagefs|inodes)|low on resource: (?:ephemeral-storage|inodes)|[Pp]od ephemeral local storage usage exceeds|exceeds (?:its|the) .{0,30}ephemeral.storage|\[DiskPressure\]|emptyDir volume \S+ exceeds the limit|[Uu]sage of EmptyDir volume \S+ exceeds",
         examples=(
             "  Warning  Evicted  109s  kubelet  Pod ephemeral local storage usage exceeds the total limit of containers 5Gi.",
@@ -118,6 +129,8 @@ RULES: tuple[Rule, ...] = (
         code="interrupted",
         reads="Kubernetes: a deadline, an eviction or preemption, a node that went away",
         needs=(
+            "shutdown",
+            "terminated by",
             "deadlineexceeded",
             "specified deadline",
             "node shutdown",
@@ -146,6 +159,7 @@ RULES: tuple[Rule, ...] = (
         code="mirror-http-error",
         reads="kubelet, containerd and docker: an image that cannot be pulled; a line beside it may say why",
         needs=(
+            "failed to pull and unpack image",
             "imagepullbackoff",
             "errimagepull",
             "failed to pull image",
@@ -168,7 +182,7 @@ RULES: tuple[Rule, ...] = (
         name="kubernetes-no-gpu",
         code="gpu-no-device",
         reads="the scheduler of Kubernetes or Slurm: no node has a GPU free",
-        needs=("nvidia.com/gpu", "generic resource (gres)"),
+        needs=("nvidia.com/mig", "nvidia.com/gpu", "generic resource (gres)"),
         pattern=r"Insufficient nvidia\.com/(?:gpu|mig\S*)|Invalid generic resource \(gres\)",
         examples=("0/5 nodes are available: 5 Insufficient nvidia.com/gpu. preemption: 0/5 nodes are available",),
         rank=72,
@@ -177,7 +191,7 @@ RULES: tuple[Rule, ...] = (
         name="systemd-memory",
         code="oom-killed",
         reads="systemd and systemd-oomd: a unit that was ended for its memory",
-        needs=("oom-kill", "oom killer", "memory pressure", "status=9/kill", "systemd-oomd"),
+        needs=("due to memory", "oom-kill", "oom killer", "memory pressure", "status=9/kill", "systemd-oomd"),
         pattern=r"Failed with result 'oom-kill'|killed by the OOM killer|Killed \S+ due to memory (?:pressure|used)|systemd-oomd.{0,80}[Kk]ill",
         examples=(
             "train.service: Failed with result 'oom-kill'.",
@@ -190,6 +204,7 @@ RULES: tuple[Rule, ...] = (
         code="interrupted",
         reads="systemd: a unit that was stopped, or took too long",
         needs=(
+            "operation timed out. killing",
             "status=15/term",
             "failed with result 'timeout'",
             "operation timed out. terminating",
@@ -250,10 +265,8 @@ RULES: tuple[Rule, ...] = (
         code="interrupted",
         reads="shells, docker and CI: SIGTERM (status 143), SIGHUP (129), coreutils `timeout` (124)",
         needs=(
+            *status_needs("143", "-15"),
             "terminated",
-            "code 143",
-            "code: 143",
-            "status 143",
             "sigterm",
             "sending signal term",
             "code 124",
@@ -261,7 +274,8 @@ RULES: tuple[Rule, ...] = (
             "signal: 15",
             "timeout: sending signal",
         ),
-        pattern=r"^(?:\S+: line \d+:\s+\d+ )?Terminated(?:\s*$|\s{2,}\S)|(?:exit(?:ed)?|exitcode|returned|status|code)[^\n]{0,20}?[:= ]143\b|timeout: sending signal \w+ to command|\b(?:received|caught|got|by) (?:signal )?SIGTERM\b|signal:? 15\b|died with <Signals\.SIGTERM",
+        pattern=r"^(?:\S+: line \d+:\s+\d+ )?Terminated(?:\s*$|\s{2,}\S)|timeout: sending signal \w+ to command|\b(?:received|caught|got|by) (?:signal )?SIGTERM\b|signal:? 15\b|died with <Signals\.SIGTERM|"
+        + status_pattern("143", "-15"),
         examples=(
             "/bin/sh: line 3:  4242 Terminated              python train.py",
             "##[error]Process completed with exit code 143.",
@@ -275,6 +289,8 @@ RULES: tuple[Rule, ...] = (
         code="oom-killed",
         reads="Colab, Kaggle, CircleCI, Bitbucket, Heroku, ray: the memory of the session was used up",
         needs=(
+            "ran out of memory",
+            "memory limits",
             "all available ram",
             "more memory than is available",
             'received "killed" signal',
@@ -288,8 +304,10 @@ RULES: tuple[Rule, ...] = (
             "code: 247",
             "killed due to the node running low on memory",
         ),
-        pattern=r"using all available RAM|allocate more memory than is available|Received \"killed\" signal|exceeded memory limit|Error R1[45] \(Memory quota|killed due to the node running low on memory|(?:status|exit) code:? 247\b",
+        pattern=r"using all available RAM|allocate more memory than is available|Received \"killed\" signal|exceeded memory limit|Error R1[45] \(Memory quota|killed due to the node running low on memory|\bdied because it ran out of memory|killed by (?:YARN|the \w+) for exceeding .{0,20}memory limits|(?:status|exit) code:? 247\b",
         examples=(
+            "The kernel appears to have died because it ran out of memory.",
+            "Container killed by YARN for exceeding memory limits. 10.4 GB of 10 GB physical memory used.",
             "Your session crashed after using all available RAM.",
             "Your notebook tried to allocate more memory than is available. It has restarted.",
             "Process 10 exit with status code 247",
@@ -301,6 +319,7 @@ RULES: tuple[Rule, ...] = (
         code="probe-crashed",
         reads="Jupyter and editors: the kernel of a notebook ended; its own log says why",
         needs=(
+            "kernel has died",
             "kernel appears to have died",
             "kernel died",
             "kernel crashed",

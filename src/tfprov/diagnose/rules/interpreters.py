@@ -12,6 +12,8 @@ RULES: tuple[Rule, ...] = (
         code="python-not-found",
         reads="shells, env, uv, virtualenv, tox, Poetry, Pipenv: no such interpreter",
         needs=(
+            'env: "py',
+            "env: `py",
             "no interpreter found",
             "command not found",
             ": not found",

@@ -3,15 +3,29 @@
 from __future__ import annotations
 
 from tfprov.diagnose.records import Case, Rule
+from tfprov.diagnose.rules.statuses import exception_needs, exception_pattern
 
 _CUDA = r"lib(?:cuda(?:rt|nn)?|cudart|cudnn\w*|cublas(?:Lt)?|cufft|cufftw|curand|cusolver\w*|cusparse|cupti|nccl|nvrtc[\w-]*|nvinfer\w*|nvJitLink|cudadevrt|nvToolsExt)"
+
+_OWN_RULES = (
+    r"libcu|libnv|libhdf5(?!_serial)|libnccl|libamd|libroc|libhip|libr?ccl|libMIOpen|libpython|libtensorflow|libtpu"
+)
+"""How libraries begin that have a rule of their own."""
+_CANNOT = ("failed to", "unable to", "cannot", "could not", "can't")
+_VERBS = ("import", "load", "find", "open", "locate")
+
+_NT_LOADER = (
+    *("0xC000007B", "3221225595", "-1073741701"),
+    *("0xC0000135", "3221225781", "-1073741515"),
+    *("0xC0000142", "3221225794", "-1073741502"),
+)
 
 RULES: tuple[Rule, ...] = (
     Rule(
         name="glibc-symbol",
         code="glibc-too-old",
         reads="ld.so: a version of GLIBC, GLIBCXX or CXXABI that the library asks for and the system lacks",
-        needs=("glibc_", "glibcxx_", "cxxabi_", "glibc ", "glibc<", "libstdc++"),
+        needs=("requires glibc", "glibc_", "glibcxx_", "cxxabi_", "glibc ", "glibc<", "libstdc++"),
         pattern=r"version [`'\"]?(?P<symbol>(?:GLIBC|GLIBCXX|CXXABI)_[\d.]+)['\"]? not found|requires glibc ?>?=? ?[\d.]+|glibc [\d.]+ (?:is )?(?:too old|or (?:newer|later) is required)|libstdc\+\+\.so\.6: version",
         examples=(
             "ImportError: /lib64/libm.so.6: version `GLIBC_2.27' not found (required by /x/_pywrap_tensorflow_internal.so)",
@@ -53,6 +67,7 @@ RULES: tuple[Rule, ...] = (
         code="rocm",
         reads="ld.so: a ROCm library that nothing brings",
         needs=(
+            "libroc",
             "libamdhip",
             "librocblas",
             "libmiopen",
@@ -74,6 +89,7 @@ RULES: tuple[Rule, ...] = (
         code="h5py-mismatch",
         reads="ld.so, Windows, macOS: HDF5 of h5py",
         needs=(
+            "undefined symbol",
             "libhdf5",
             "hdf5",
             "named 'h5py",
@@ -86,7 +102,7 @@ RULES: tuple[Rule, ...] = (
             "while importing _conv",
             "undefined symbol: h5",
         ),
-        pattern=r"Unable to load dependency HDF5|libhdf5\S*: cannot open shared|libhdf5\S*.{0,60}(?:not found|not loaded|undefined symbol)|h5py\S* undefined symbol|undefined symbol: H5\w+|HDF5 library version mismatch|DLL load failed while importing (?:_errors|defs|h5\w*|_conv)\b|No module named '?h5py|requires h5py\.|h5py is running against HDF5|version of HDF5 .{0,80}(?:do not match|does not match)",
+        pattern=r"Unable to load dependency HDF5|libhdf5(?!_serial)\S*: cannot open shared|libhdf5(?!_serial)\S*.{0,60}(?:not found|not loaded|undefined symbol)|h5py\S* undefined symbol|undefined symbol: H5\w+|HDF5 library version mismatch|DLL load failed while importing (?:_errors|defs|h5\w*|_conv)\b|No module named '?h5py|requires h5py\.|h5py is running against HDF5|version of HDF5 .{0,80}(?:do not match|does not match)",
         examples=(
             "ImportError: libhdf5.so.103: cannot open shared object file: No such file or directory",
             "Warning! ***HDF5 library version mismatched error***",
@@ -120,12 +136,14 @@ RULES: tuple[Rule, ...] = (
             "no qt platform plugin",
             "load the qt platform plugin",
             "library not found",
+            *(f"{cannot} {verb}" for cannot in _CANNOT for verb in _VERBS),
         ),
-        pattern=r"OSError: (?P<library__called>sndfile) library not found|(?:Could not load the|no) Qt platform plugin|(?:^|(?:Import|OS)Error\S*:? ?|error while loading shared libraries: |cannot load library '[^']+': )(?P<library>(?!libcu|libnv|libhdf5|libnccl|libamd|libroc|libhip|libr?ccl|libMIOpen|libpython|libtensorflow)lib[\w+.-]+\.so[.\d]*): cannot open shared object file|Error loading shared library (?P<library__musl>(?!ld-)\S+):",
+        pattern=rf"OSError: (?P<library__called>sndfile) library not found|(?:Could not load the|no) Qt platform plugin|(?:^|(?:Import|OS)Error\S*:? ?|error while loading shared libraries: |cannot load library '[^']+': )(?P<library>(?!{_OWN_RULES})lib[\w+.-]+\.so[.\d]*): cannot open shared object file|(?:{'|'.join(_CANNOT)}) (?:{'|'.join(_VERBS)})\b.{{0,60}}?\b(?P<library__named>(?!{_OWN_RULES})lib[\w+-]+\.so(?:\.\d+)+)|Error loading shared library (?P<library__musl>(?!ld-)\S+):",
         examples=(
             "ImportError: libGL.so.1: cannot open shared object file: No such file or directory",
             "python3: error while loading shared libraries: libcrypt.so.1: cannot open shared object file: No such file or directory",
             "OSError: cannot load library 'libsndfile.so': libsndfile.so: cannot open shared object file: No such file or directory",
+            "Third party libraries failed to import: libhdf5_serial.so.103",
             'qt.qpa.plugin: Could not load the Qt platform plugin "xcb" in "" even though it was found.',
         ),
         rank=57,
@@ -202,10 +220,20 @@ RULES: tuple[Rule, ...] = (
         code="import-failed",
         reads="Intel's and LLVM's OpenMP: two copies of it in one process, often those of conda and of a wheel",
         needs=("already initialized",),
-        pattern=r"OMP: Error #15: Initializing (?P<library>\S+), but found .{1,80} already initialized",
+        pattern=r"Error #15: Initializing (?P<library>\S+), but found .{1,80} already initialized",
         examples=("OMP: Error #15: Initializing libiomp5md.dll, but found libiomp5md.dll already initialized.",),
         rank=57,
         cases=(Case(when="conda-seen", code="conda-pip-mix"),),
+    ),
+    Rule(
+        name="library-of-a-package",
+        code="import-failed",
+        reads="XGBoost and others: their own library was not loaded; the loader's words beside it say why",
+        needs=("could not be loaded",),
+        pattern=r"Library \((?P<library>[^)\s]+)\) could not be loaded",
+        examples=("XGBoost Library (libxgboost.so) could not be loaded.",),
+        rank=44,
+        follows=("platform", "gpu", "python-deps", "interpreter", "machine"),
     ),
     Rule(
         name="cuda-symbol",
@@ -228,7 +256,7 @@ RULES: tuple[Rule, ...] = (
             "libcudnn",
             "symbol cudnn",
         ),
-        pattern=r"undefined symbol: _{0,2}(?:\w*cudnn)\w*|symbol cudnn\w+.{0,60}not defined|Could not load library libcudnn\w+\.so[.\d]*\. Error:.*(?:undefined symbol|cudnn)|Unable to load any of \{?libcudnn",
+        pattern=r"undefined symbol: _{0,2}(?:\w*cudnn)\w*|symbol cudnn\w+.{0,60}not defined|Could not load library libcudnn\w+\.so[.\d]*\. Error:(?!.*cannot open shared object file).*(?:undefined symbol|cudnn)|Unable to load any of \{?libcudnn",
         examples=(
             "Could not load library libcudnn_cnn_infer.so.8. Error: /usr/lib/libcudnn_cnn_infer.so.8: undefined symbol: _ZN5cudnn3opsE",
         ),
@@ -321,6 +349,7 @@ RULES: tuple[Rule, ...] = (
         code="platform-no-wheel",
         reads="dyld: a symbol of a newer macOS",
         needs=(
+            "expected in: /system/",
             "symbol not found",
             "built for macos",
             "which was built for mac os x",
@@ -339,6 +368,7 @@ RULES: tuple[Rule, ...] = (
         code="windows-dll-load",
         reads="Windows: 126 and 127 (module or procedure not found), 1114 (initialisation failed), CPython `DLL load failed`",
         needs=(
+            *exception_needs(*_NT_LOADER),
             "dll load failed",
             "winerror 126]",
             "winerror 127]",
@@ -346,20 +376,11 @@ RULES: tuple[Rule, ...] = (
             "msvcp140",
             "vcruntime140",
             "os error 126",
-            "error 0xc000007b",
-            "code 0xc0000135",
-            "code 0xc0000142",
-            "status 0xc0000135",
-            "status 0xc0000142",
-            "code 3221225781",
-            "code 3221225794",
-            "code -1073741515",
-            "code -1073741502",
-            "code: -1073741515",
             "(0xc000007b) application",
             "_pywrap_tensorflow_internal'",
         ),
-        pattern=r"DLL load failed(?! while importing (?:_errors|defs|h5|_conv))(?! with error code (?:3221225501|-1073741795))|\[WinError (?:126|127|1114)\]|(?:msvcp140|vcruntime140)\w*\.dll|os error 126\)|0xc000007b|0xc0000135|0xc0000142|322122(?:5781|5794)|-10737415(?:15|02)\b|No module named '_pywrap_tensorflow_internal'",
+        pattern=r"DLL load failed(?! while importing (?:_errors|defs|h5|_conv))(?! with error code (?:3221225501|-1073741795))|\[WinError (?:126|127|1114)\]|(?:msvcp140|vcruntime140)\w*\.dll|os error 126\)|\(0xc000007b\) application|No module named '_pywrap_tensorflow_internal'|"
+        + exception_pattern(*_NT_LOADER),
         examples=(
             "ImportError: DLL load failed while importing _pywrap_tensorflow_internal: 找不到指定的模块。",
             "ImportError: Could not find the DLL(s) 'msvcp140_1.dll'. TensorFlow requires that these DLLs be installed",
@@ -374,6 +395,7 @@ RULES: tuple[Rule, ...] = (
         code="gpu-libs-missing",
         reads="TensorFlow on Windows up to 2.10: a CUDA or cuDNN DLL",
         needs=(
+            "could not locate cu",
             "cudart64",
             "cudnn64",
             "cublas64",
@@ -384,10 +406,12 @@ RULES: tuple[Rule, ...] = (
             "nvcuda.dll",
             "cublaslt64",
             "cudnn_",
+            "zlibwapi",
         ),
-        pattern=r"Could not (?:find|load dynamic library) '(?P<library>(?:cudart|cudnn|cublas(?:Lt)?|cufft|curand|cusolver|cusparse|cudnn_\w+)64_\d+\.dll)'|(?P<dll>(?:cudart|cudnn|cublas(?:Lt)?|cufft|curand|cusolver|cusparse)64_\d+\.dll) not found|Could not load library cudnn_\w+64_\d+\.dll",
+        pattern=r"Could not (?:find|load dynamic library) '(?P<library>(?:cudart|cudnn|cublas(?:Lt)?|cufft|curand|cusolver|cusparse|cudnn_\w+)64_\d+\.dll)'|(?P<dll>(?:cudart|cudnn|cublas(?:Lt)?|cufft|curand|cusolver|cusparse)64_\d+\.dll) not found|Could not load library cudnn_\w+64_\d+\.dll|Could not locate (?P<dll__located>(?:cu\w+64_\d+|zlibwapi)\.dll)",
         examples=(
             "W tensorflow/stream_executor/platform/default/dso_loader.cc:64] Could not load dynamic library 'cudnn64_8.dll'; dlerror: cudnn64_8.dll not found",
+            "Could not locate zlibwapi.dll. Please make sure it is in your library path!",
             "ImportError: Could not find 'cudart64_100.dll'. TensorFlow requires that this DLL be installed in a directory that is named in your %PATH% environment variable.",
         ),
         rank=52,

@@ -11,6 +11,7 @@ RULES: tuple[Rule, ...] = (
         reads="urllib3, httpx, reqwest, curl, conda: a proxy that wants a login",
         needs=(
             "407 proxy",
+            "prox",
             "407 auth",
             "proxy authentication",
             "proxy authorization",
@@ -18,7 +19,7 @@ RULES: tuple[Rule, ...] = (
             "error 407",
             "407 prox",
         ),
-        pattern=r"\b407\b.{0,40}(?:prox|auth)|prox.{0,80}\b407\b|proxy auth(?:entication|orization) (?:is )?required|\(407\)",
+        pattern=r"\b407\b.{0,40}(?:prox|auth)|prox.{0,80}\b407\b|proxy auth(?:entication|orization) (?:is )?required",
         examples=(
             "OSError('Tunnel connection failed: 407 Proxy Authentication Required')",
             "  cause: proxy authorization required",
@@ -31,6 +32,7 @@ RULES: tuple[Rule, ...] = (
         code="net-proxy",
         reads="urllib3 (ProxyError, ProxySchemeUnknown), requests, httpx, reqwest (`tunnel error`), conda, SOCKS",
         needs=(
+            "connect tunnel failed",
             "connect to proxy",
             "proxyerror(",
             "proxyerror:",
@@ -58,7 +60,7 @@ RULES: tuple[Rule, ...] = (
             "parse proxy",
             "invalid proxy",
         ),
-        pattern=r"(?:unable|cannot|failed) to connect to proxy|\bProxyError[(:]|tunnel error|tunnel connection failed|unsuccessful tunnel|socks(?:5|4)? (?:connect )?error|SOCKS support"
+        pattern=r"CONNECT tunnel failed|(?:unable|cannot|failed) to connect to proxy|\bProxyError[(:]|tunnel error|tunnel connection failed|unsuccessful tunnel|socks(?:5|4)? (?:connect )?error|SOCKS support"
         r"|ProxyScheme(?:Unknown|Unsupported)|InvalidProxyURL|Proxy URL had no scheme|error in your proxy configuration|unknown scheme for proxy|check_hostname requires server_hostname"
         r"|could(?:n't| not) resolve proxy|Received HTTP code \d+ from proxy|Proxy CONNECT aborted|unsupported proxy|failed to parse proxy|invalid proxy",
         examples=(
@@ -92,6 +94,9 @@ RULES: tuple[Rule, ...] = (
         code="net-tls-cert",
         reads="OpenSSL, rustls, macOS, SChannel, curl, conda (CondaSSLError), git",
         needs=(
+            "alert_protocol_version",
+            "unsupported_protocol",
+            "alert protocol version",
             "certificate_verify_failed",
             "certificate verify failed",
             "confirming the ssl certificate",
@@ -119,7 +124,7 @@ RULES: tuple[Rule, ...] = (
             "signed by unknown authority",
             "notvalidforname",
         ),
-        pattern=r"CERTIFICATE_VERIFY_FAILED|certificate verify failed|problem confirming the ssl certificate(?!.*(?:SSL module is not available|EOF occurred|UNEXPECTED_EOF))|invalid peer certificate|UnknownIssuer|self[- ]signed certificate"
+        pattern=r"TLSV1_ALERT_PROTOCOL_VERSION|UNSUPPORTED_PROTOCOL|alert protocol version|CERTIFICATE_VERIFY_FAILED|certificate verify failed|problem confirming the ssl certificate(?!.*(?:SSL module is not available|EOF occurred|UNEXPECTED_EOF))|invalid peer certificate|UnknownIssuer|self[- ]signed certificate"
         r"|unable to get local issuer|SSL certificate problem|CondaSSLError: (?!OpenSSL appears)|CertificateError|certificate is not trusted|SSL peer certificate|alert unknown ca|x509: certificate"
         r"|hostname '.*' doesn't match|signed by unknown authority|TLS CA certificate bundle|NotValidForName",
         examples=(
@@ -135,7 +140,13 @@ RULES: tuple[Rule, ...] = (
         name="ssl-module",
         code="python-broken",
         reads="pip, conda: a Python built without ssl, or whose OpenSSL is not found",
-        needs=("ssl module", "openssl appears to be unavailable", "no module named '_ssl'", "no module named _ssl"),
+        needs=(
+            "no module named '_ssl",
+            "ssl module",
+            "openssl appears to be unavailable",
+            "no module named '_ssl'",
+            "no module named _ssl",
+        ),
         pattern=r"ssl module (?:in Python )?is not available|OpenSSL appears to be unavailable|No module named '?_ssl",
         examples=(
             "WARNING: pip is configured with locations that require TLS/SSL, however the ssl module in Python is not available.",

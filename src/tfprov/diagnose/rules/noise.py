@@ -13,7 +13,7 @@ RULES: tuple[Rule, ...] = (
     _noise(
         "tf-onednn",
         "TensorFlow 2.5+: oneDNN is on and says how to turn it off",
-        ("onednn custom operations", "optimized with onednn"),
+        ("optimized with oneapi", "onednn custom operations", "optimized with onednn"),
         r"oneDNN custom operations are on|optimized with oneAPI Deep Neural Network|optimized with oneDNN",
         "I tensorflow/core/util/port.cc:153] oneDNN custom operations are on. You may see slightly different numerical results",
     ),
@@ -28,6 +28,13 @@ RULES: tuple[Rule, ...] = (
         ),
         r"cpu_feature_guard|To enable (?:the following instructions|them in other operations)|CPU supports instructions that this TensorFlow binary was not compiled",
         "To enable the following instructions: AVX2 FMA, in other operations, rebuild TensorFlow with the appropriate compiler flags.",
+    ),
+    _noise(
+        "tf-hadoop",
+        "TensorFlow with HDFS built in: its library is looked for on every machine",
+        ("hadoopfilesystem load error",),
+        r"HadoopFileSystem load error",
+        "E tensorflow/core/platform/hadoop/hadoop_file_system.cc:132] HadoopFileSystem load error: libhdfs.so: cannot open shared object file: No such file or directory",
     ),
     _noise(
         "tf-numa",
@@ -165,7 +172,7 @@ RULES: tuple[Rule, ...] = (
     _noise(
         "pip-root",
         "pip: run as root",
-        ("as the 'root' user", "as root will break"),
+        ("running pip as root", "as the 'root' user", "as root will break"),
         r"Running pip as (?:the 'root' user|root)",
         "WARNING: Running pip as the 'root' user can result in broken permissions and conflicting behaviour with the system package manager.",
     ),
@@ -187,6 +194,7 @@ RULES: tuple[Rule, ...] = (
         "pip-cache",
         "pip: a cache that cannot be used or read is passed over",
         (
+            "writable by the current user",
             "cache entry deserialization failed",
             "cache has been disabled",
             "caching wheels has been disabled",

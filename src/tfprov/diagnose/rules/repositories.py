@@ -92,7 +92,14 @@ RULES: tuple[Rule, ...] = (
         name="git-failed",
         code="source-unreachable",
         reads="pip, uv and Poetry: the words around an error of git, when its own were cut off",
-        needs=("git clone", "git fetch", "git operation failed", "failed to clone into", "git checkout"),
+        needs=(
+            "failed to clone http",
+            "git clone",
+            "git fetch",
+            "git operation failed",
+            "failed to clone into",
+            "git checkout",
+        ),
         pattern=r"git (?:clone|fetch|checkout)\b.{0,300}(?:did not run successfully|failed with error code|exit status: \d|returned non-zero)|Git operation failed|[Ff]ailed to clone (?:into|https?:)",
         examples=(
             "× git clone --filter=blob:none --quiet https://host.example/lib.git /tmp/x did not run successfully.",

@@ -3,6 +3,15 @@
 from __future__ import annotations
 
 from tfprov.diagnose.records import NOTHING, Case, Rule
+from tfprov.diagnose.rules.statuses import exception_needs, exception_pattern, status_needs, status_pattern
+
+_NT_ILLEGAL = ("0xC000001D", "3221225501", "-1073741795")
+_NT_CRASHES = (
+    *("0xC0000005", "3221225477", "-1073741819"),
+    *("0xC0000374", "3221226356", "-1073740940"),
+    *("0xC0000409", "3221226505", "-1073740791"),
+    *("0xC00000FD", "3221225725", "-1073741571"),
+)
 
 RULES: tuple[Rule, ...] = (
     Rule(
@@ -10,6 +19,9 @@ RULES: tuple[Rule, ...] = (
         code="disk-full",
         reads="Python, Rust (uv), Node, C: ENOSPC 28, Windows 112 and 39",
         needs=(
+            "disk is full",
+            "enough free space",
+            "errno:28",
             "errno 28",
             "winerror 112",
             "winerror 39",
@@ -18,15 +30,15 @@ RULES: tuple[Rule, ...] = (
             "errno: 28",
             "errno=28",
             "enospc",
-            "no space left on device",
+            "no space left on",
             "enough space",
             "insufficient space",
             "disk full",
             "disk space",
             "no more space",
         ),
-        pattern=r"\[Errno 28\]|\[WinError (?:112|39)\]|os error (?:28|112)\)|errno[:= ]+28\b|\bENOSPC\b"
-        r"|No space left on device|not enough space|(?<!inode )\bdisk full\b|insufficient space"
+        pattern=r"\[Errno 28\](?! inotify)|\[WinError (?:112|39)\]|os error (?:28|112)\)|errno[:= ]+28\b(?!\] inotify)|\bENOSPC\b"
+        r"|No space left on (?:the )?(?:device|disk)|not enough space|(?<!inode )\bdisk full\b|[Dd]isk is full|enough free space|insufficient space"
         r"|(?:not enough|insufficient|out of|no more|no) (?:free )?(?:disk )space",
         examples=(
             "OSError: [Errno 28] Auf dem Gerät ist kein Speicherplatz mehr verfügbar",
@@ -143,6 +155,7 @@ RULES: tuple[Rule, ...] = (
         code="permission-denied",
         reads="Python, Rust, C: EPERM 1, EACCES 13, Windows 5; shells",
         needs=(
+            "not writeable at",
             "not write-able",
             "operation not permitted",
             "errno 1]",
@@ -163,13 +176,14 @@ RULES: tuple[Rule, ...] = (
             "docker daemon",
             "' for writing",
         ),
-        pattern=r"is not write-?able at|(?P<text>\[Errno (?:1|13)\][^'\"]*(?:['\"](?P<path>[^'\"]+))?)|os error (?:1|5|13)\)|\[WinError 5\]|Windows ?[Ee]rror ?: ?\[Error (?:5|13)\]|\bEACCES\b|: Permission denied|Access is denied|\[WinError (?:225|1260|4551)\]|permission denied while trying to connect to the Docker daemon|Could not open u?'[^']+' for writing",
+        pattern=r"is not write-?able at|(?P<text>\[Errno (?:1|13)\][^'\"]*(?:['\"](?P<path>[^'\"]+))?)|os error (?:1|5|13)\)|\[WinError 5\]|Windows ?[Ee]rror ?: ?\[Error (?:5|13)\]|\bEACCES\b|: Permission denied|^[\"'`]?Permission denied: |Access is denied|\[WinError (?:225|1260|4551)\]|permission denied while trying to connect to the Docker daemon|Could not open u?'[^']+' for writing",
         examples=(
             "ERROR: Could not install packages due to an OSError: [Errno 13] Permissão negada: '/usr/local/lib/python3.8'",
             "error: failed to create directory `C:\\x`: Access is denied. (os error 5)",
             "PermissionError: [WinError 5] Zugriff verweigert: 'c:\\\\python37\\\\lib'",
             "WindowsError: [Error 5] Access denied: 'c:\\\\python27\\\\Lib'",
             "bash: /opt/conda/bin/pip: Permission denied",
+            "Permission denied: '/Library/Python/2.7/site-packages/pbr-4.0.2.dist-info'",
             "OSError: [WinError 4551] An Application Control policy has blocked this file",
             "Got permission denied while trying to connect to the Docker daemon socket at unix:///var/run/docker.sock",
         ),
@@ -245,28 +259,22 @@ RULES: tuple[Rule, ...] = (
         code="oom-killed",
         reads="shells (`Killed`), docker and CI (status 137), the kernel's log (Out of memory), kubernetes (OOMKilled), Slurm",
         needs=(
+            *status_needs("137", "-137", "-9"),
             "killed",
-            "code: 137",
-            "code 137",
-            "status 137",
-            "code=137",
-            "exit 137",
-            "code -9",
             "sigkill",
             "signal 9",
             "out of memory: kill",
             "oom-kill",
             "job memory limit",
             "exceeded memory limit",
-            "status: 137",
             "signal: 9",
-            "exitcode: 137",
             "died with <signals.sigkill",
             "oom_reaper",
             "memory cgroup out of memory",
         ),
-        pattern=r"(?:^|[\d:;)] +|^\$ )Killed(?:\s*$|\s+(?:pip|python|uv|conda|mamba|/\S+|\S+=)|: 9)|(?:exit(?:ed)?|exitcode|return(?:ed)?|non-zero|status|code|with)[^\n]{0,30}?[:= (]-?137\b|returncode[= ]-9\b|(?:exit|error) code -9\b|SIGKILL|Killed signal terminated|internal compiler error: Killed|\*\*\* \[[^\]]{1,200}\] Killed"
-        r"|signal:? 9\b|Out of memory: Kill|slurmstepd: error: (?:Exceeded job|Job \d+ exceeded) memory limit|oom-kill|OOMKilled|oom_reaper|memory cgroup out of memory",
+        pattern=r"(?:^|[\d:;)] +|^\$ )Killed(?:\s*$|\s+(?:pip|python|uv|conda|mamba|/\S+|\S+=)|: 9)|SIGKILL|Killed signal terminated|internal compiler error: Killed|\*\*\* \[[^\]]{1,200}\] Killed"
+        r"|signal:? 9\b|Out of memory: Kill|slurmstepd: error: (?:Exceeded job|Job \d+ exceeded) memory limit|oom-kill|OOMKilled|oom_reaper|memory cgroup out of memory|"
+        + status_pattern("137", "-137", "-9"),
         examples=(
             "Killed",
             "/bin/sh: line 1:     7 Killed                  pip install tensorflow",
@@ -287,34 +295,33 @@ RULES: tuple[Rule, ...] = (
         code="cpu-no-avx",
         reads="shells on SIGILL (status 132, Windows 0xC000001D), zsh (`illegal hardware instruction`), faulthandler, CI",
         needs=(
+            *status_needs("132", "-4"),
+            *exception_needs(*_NT_ILLEGAL),
+            "invalid opcode",
             "illegal instruction",
             "illegal hardware instruction",
-            "code: 132",
-            "code 132",
-            "status 132",
             "sigill",
-            "code 3221225501",
-            "code -1073741795",
-            "code 0xc000001d",
-            "exception 0xc000001d",
-            "status 0xc000001d",
-            "code: -1073741795",
-            "code: 3221225501",
-            "status 3221225501",
             "signal 4",
             "signal: 4",
-            "code -4",
         ),
-        pattern=r"illegal (?:hardware )?instruction|(?:exit|code|status)[^\n]{0,20}\b132\b|\bSIGILL\b|0xC000001D|3221225501|-1073741795|signal:? 4\b|(?:exit|error) code -4\b",
+        pattern=r"illegal (?:hardware )?instruction|\bSIGILL\b|signal:? 4\b|trap invalid opcode|"
+        + status_pattern("132", "-4")
+        + "|"
+        + exception_pattern(*_NT_ILLEGAL),
         examples=(
             "Illegal instruction (core dumped)",
             "Fatal Python error: Illegal instruction",
             "Process finished with exit code 132 (interrupted by signal 4: SIGILL)",
             "ImportError: DLL load failed with error code 3221225501",
             "Process finished with exit code -1073741795 (0xC000001D)",
+            "traps: python[1234] trap invalid opcode ip:7f0d sp:7ffd error:0 in _pywrap_tensorflow_internal.so",
         ),
         rank=87,
-        cases=(Case(when="emulated", code="rosetta-qemu"), Case(when="macos and not intel-mac", code="rosetta-qemu")),
+        cases=(
+            Case(when="emulated", code="rosetta-qemu"),
+            Case(when="macos and not intel-mac", code="rosetta-qemu"),
+            Case(when="zsh-alone", code="rosetta-qemu"),
+        ),
     ),
     Rule(
         name="qemu-signal",
@@ -343,6 +350,8 @@ RULES: tuple[Rule, ...] = (
         code="limit-reached",
         reads="EMFILE 24, ENFILE 23, Windows 4; fork of shells",
         needs=(
+            "inotify",
+            "errno 11] resource temporarily",
             "errno 24]",
             "errno 23]",
             "os error 24)",
@@ -353,8 +362,12 @@ RULES: tuple[Rule, ...] = (
             "fork: resource temporarily",
             "pthread_create failed",
         ),
-        pattern=r"\[Errno 2[34]\]|os error 2[34]\)|\[WinError 4\]|Too many open files|fork: (?:retry: )?Resource temporarily|pthread_create failed",
-        examples=("OSError: [Errno 24] Too many open files: '/x'",),
+        pattern=r"\[Errno 2[34]\]|os error 2[34]\)|\[WinError 4\]|\[Errno 28\] inotify|inotify watch(?:es)? limit|\[Errno 11\] Resource temporarily unavailable(?!\S)|Too many open files|fork: (?:retry: )?Resource temporarily|pthread_create failed",
+        examples=(
+            "OSError: [Errno 24] Too many open files: '/x'",
+            "BlockingIOError: [Errno 11] Resource temporarily unavailable",
+            "OSError: [Errno 28] inotify watch limit reached",
+        ),
         rank=83,
     ),
     Rule(
@@ -362,10 +375,10 @@ RULES: tuple[Rule, ...] = (
         code="probe-crashed",
         reads="shells and faulthandler: SIGSEGV, SIGABRT, SIGBUS, SIGFPE; Windows 0xC0000005",
         needs=(
+            *status_needs("139", "134", "-11", "-6"),
+            *exception_needs(*_NT_CRASHES),
             "segmentation fault",
             "sigsegv",
-            "code 139",
-            "code: 139",
             "sigabrt",
             "aborted (core dumped)",
             "abort (core dumped)",
@@ -374,27 +387,13 @@ RULES: tuple[Rule, ...] = (
             "trace trap",
             "abort trap",
             "trace/bpt",
-            "code 0xc0000005",
-            "exception 0xc0000005",
-            "exception: 0xc0000005",
             "access violation",
-            "code 3221225477",
-            "status 3221225477",
-            "code -1073741819",
-            "code: -1073741819",
-            "code: 3221225477",
-            "code 134",
-            "code: 134",
             "fatal python error: aborted",
-            "code 0xc0000374",
-            "code 0xc0000409",
-            "code 0xc00000fd",
-            "code 3221226356",
-            "code 3221226505",
-            "code -1073740940",
-            "code -1073740791",
         ),
-        pattern=r"0xC0000(?:374|409)|0xC00000FD|322122(?:6356|6505)|-1073740(?:940|791)|segmentation fault|SIGSEGV|SIGABRT|code:? 13[49]\b|Abort(?:ed)? \(core dumped\)|\bbus error\b|^(?:zsh: )?(?:abort|trace trap)\b|^(?:Abort|Trace/BPT) trap: \d|0xC0000005|3221225477|-1073741819|Fatal Python error: Aborted",
+        pattern=r"segmentation fault|SIGSEGV|SIGABRT|Abort(?:ed)? \(core dumped\)|\bbus error\b|^zsh: abort\b|^(?:zsh: )?trace trap\b|^(?:Abort|Trace/BPT) trap: \d|Fatal Python error: Aborted|"
+        + status_pattern("139", "134", "-11", "-6")
+        + "|"
+        + exception_pattern(*_NT_CRASHES),
         examples=(
             "Segmentation fault (core dumped)",
             "Process finished with exit code 139 (interrupted by signal 11: SIGSEGV)",
