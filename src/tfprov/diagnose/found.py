@@ -48,6 +48,11 @@ class Found:
             if value:
                 self.captures.setdefault(name.partition("__")[0], value)
 
+    @property
+    def last_number(self) -> int:
+        """Number of the last line that matched."""
+        return self.last[0] if self.last is not None else self.lines[-1].number
+
     def hit(self) -> Hit:
         """What is told of it, without secrets."""
         lines = list(self.lines)

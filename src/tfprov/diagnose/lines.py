@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import codecs
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from typing import BinaryIO
 
 BLOCK_BYTES = 1 << 18
@@ -118,22 +118,6 @@ def clean(raw: bytes) -> str:
 def joined(texts: list[str]) -> str:
     """Lines that a tool wrapped, as one: without the frames that pip, uv and rich draw around them."""
     return " ".join(" ".join(_BOX.sub(" ", text) for text in texts).split())
-
-
-def lines_with(text: bytes, words: Iterable[bytes]) -> Iterator[int]:
-    """Numbers of the lines, from 0 and in order, in which one of the words stands."""
-    starts: set[int] = set()
-    for word in words:
-        at = text.find(word)
-        while at >= 0:
-            starts.add(text.rfind(b"\n", 0, at) + 1)
-            end = text.find(b"\n", at)
-            at = text.find(word, end) if end >= 0 else -1
-    number = before = 0
-    for start in sorted(starts):
-        number += text.count(b"\n", before, start)
-        before = start
-        yield number
 
 
 def windows(raw: bytes) -> Iterator[bytes]:

@@ -8,8 +8,10 @@ those of which a literal stands in the line are tried. What words tell is rememb
 from __future__ import annotations
 
 import re
+from collections import deque
 from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
+from itertools import chain
 from typing import BinaryIO
 
 from tfprov.diagnose.found import EVIDENCE_LENGTH, MOST_LINES, Compiled, Found
@@ -19,11 +21,10 @@ from tfprov.diagnose.lines import (
     clean,
     following_lines,
     joined,
-    lines_with,
     windows,
     without_colours,
 )
-from tfprov.diagnose.literals import Group, Literal, beginnings, groups_of, word_of
+from tfprov.diagnose.literals import Group, Literal, Part, beginnings, groups_of, word_of
 from tfprov.diagnose.records import Hit, LogLine, Rule
 from tfprov.redact import redact
 
@@ -39,8 +40,6 @@ _MOST_HITS = 500
 _MOST_WORDS = 100_000
 """Beyond that a log is not of words: then those alone tell that rules or their examples have, and very long ones."""
 _LONG_WORD = 11
-_FEW_WORDS = 24
-"""Up to so many telling words are looked for in a block; with more of them, each line is asked for its words."""
 _TAIL = 8
 _NUMERIC = re.compile(r"\\d|(?<![{,\d])[0-9](?![\d,]*\})")
 """Of a pattern: it reads digits. How often something may stand there is no such digit."""
@@ -49,6 +48,15 @@ _NUMBERS = re.compile(rb"[0-9a-f]*0[0-9a-f.]*")
 # Here the digits are what tells: error numbers, statuses, signals.
 _TELLING_NUMBER = re.compile(rb"(?:err\w*|code|status|https?|signal|exit\w*|capab\w*)[ :=/#(\[-]{0,3}0")
 _VAIN_TRIES = 200
+_ALL_VAIN_TRIES = 20_000
+_RULE_VAIN_TRIES = 100
+"""After so many tries in vain of all rules, in lines that are not alike, each that was tried in vain so often is given
+up until the end of the log."""
+_FOLLOWING = 64 * 1024
+_VAIN_BLOCKS = 20
+"""Of logs that are not of words: blocks in which a word may stand in vain."""
+_END_BLOCKS = 2
+"""Of the end of a log, which is read again with the rules that were given up."""
 _WIDE_LINE = 1_000
 _ENDLESS = 100_000
 _WIDE_VAIN_TRIES = 100
@@ -122,8 +130,9 @@ class _Pass:
         # Rules that have matched so often that another match tells nothing new.
         self._done: set[int] = set()
         self._dull: set[bytes] = set()
-        # A word of the log to the literals that are known by it or by a part of it.
-        self._telling: dict[bytes, tuple[Group, ...]] = {}
+        # A word of the log to the words of literals that it is or that stand in it.
+        self._telling: dict[bytes, tuple[Part, ...]] = {}
+        self._parts: dict[bytes, Part] = {}
         self._found: dict[int, Found] = {}
         # Shape to the rules that matched in it; rules that read digits are looked up by the exact text instead.
         self._shapes: dict[bytes, tuple[int, ...]] = {}
@@ -134,9 +143,19 @@ class _Pass:
         # Of endless lines: rules that are not tried any more, how often words stood there in vain, and the words left.
         self._tired: set[int] = set()
         self._vain_words: dict[bytes, int] = {}
-        self._wide_telling: dict[bytes, tuple[Group, ...]] = {}
+        self._wide_telling: dict[bytes, tuple[Part, ...]] = {}
         self._wide_of = (0, 0)
         self._span_tries: dict[int, int] = {}
+        self._rule_vain: dict[int, int] = {}
+        self._all_vain = 0
+        # Rules that are given up until the end.
+        self._weary: set[int] = set()
+        # Where the end is read again: the line of each rule up to which it told what it had to.
+        self._read_until: dict[int, int] = {}
+        self._vain_blocks: dict[bytes, int] = {}
+        self._has_given_up = False
+        self._is_patient = False
+        self._end: deque[tuple[int, bytes, bytes]] = deque(maxlen=_END_BLOCKS)
         self._tail: list[tuple[int, bytes]] = []
 
     def run(self, stream: BinaryIO) -> Scanned:
@@ -152,11 +171,25 @@ class _Pass:
         if before is not None:
             self._block(*before, following=b"")
             number += not before[1].endswith(b"\n")
+        self._read_end_again()
         hits = sorted((found.hit() for found in self._found.values()), key=lambda hit: (hit.first, hit.rule.name))
         tail = tuple(LogLine(number=at, text=redact(clean(raw))[:EVIDENCE_LENGTH]) for at, raw in self._tail[-_TAIL:])
         return Scanned(hits=tuple(hits), lines=number - 1, bytes=total, tail=tuple(one for one in tail if one.text))
 
+    def _read_end_again(self) -> None:
+        """Read the last lines with all that was given up: what ended a program is told there."""
+        if not self._has_given_up:
+            return
+        again = _Pass(self._compiled, self._by_letters, self._beginnings, self._own_words)
+        again._found, again._done = self._found, self._done - self._weary
+        # So little is read to its end, whatever it costs.
+        again._is_patient = True
+        again._read_until = {rule: found.last_number for rule, found in self._found.items()}
+        for number, block, following in tuple(self._end):
+            again._block(number, block, following=following)
+
     def _block(self, number: int, block: bytes, *, following: bytes) -> None:
+        self._end.append((number, block, following[:_FOLLOWING]))
         block = without_colours(block)
         lines = block.split(b"\n")
         if lines and not lines[-1]:
@@ -203,50 +236,62 @@ class _Pass:
             lows: all lines of the block in lower case.
             text: the lines to look at, one after the other.
         """
-        text = text.translate(_WORDS_AND_LINES)
-        vocabulary = self._vocabulary(text.split())
+        lines = [line.split() for line in text.translate(_WORDS_AND_LINES).split(b"\n")]
+        vocabulary = self._vocabulary(lines)
         self._learn(vocabulary)
-        present = self._telling.keys() & vocabulary
-        if not present:
+        telling = {word: self._telling[word] for word in self._telling.keys() & vocabulary}
+        if not telling:
             return {}
-        words = text.split(b"\n")
+        tells_nothing = set(telling).isdisjoint
         found: dict[int, list[int]] = {}
-        for place in lines_with(text, present) if len(present) <= _FEW_WORDS else range(len(indexes)):
-            parts = words[place].split()
-            if present.isdisjoint(parts):
+        heeded: set[bytes] = set()
+        for index, words in zip(indexes, lines, strict=False):
+            if tells_nothing(words):
                 continue
-            index = indexes[place]
             low = lows[index]
             if len(low) > LINE_LENGTH:
                 # Each part of it is asked by itself.
                 found[index] = []
                 continue
-            rules = self._asked(self._telling, parts, low) - self._done
+            rules = self._asked(telling, words, low)
             if rules:
                 found[index] = sorted(rules)
+                heeded.update(words)
+        if self._is_babel and not self._is_patient:
+            self._give_up_words(telling.keys() - heeded)
         return found
 
-    @staticmethod
-    def _asked(telling: Mapping[bytes, tuple[Group, ...]], words: Iterable[bytes], low: bytes) -> set[int]:
-        """Rules of which a literal stands in a text with these words."""
-        return {
-            rule
-            for word in telling.keys() & words
-            for start, literals in telling[word]
-            if start in low
-            for literal, indexes in literals
-            if literal in low
-            for rule in indexes
-        }
+    def _give_up_words(self, words: Set[bytes]) -> None:
+        """Words that stand in block after block without a literal around them are no reason to look, until the end."""
+        for word in words:
+            times = self._vain_blocks[word] = self._vain_blocks.get(word, 0) + 1
+            if times > _VAIN_BLOCKS:
+                del self._telling[word]
+                self._dull.add(word)
+                self._has_given_up = True
 
-    def _vocabulary(self, words: list[bytes]) -> set[bytes]:
-        """The different words of a text; where a log has too many, those alone that may tell something."""
+    def _asked(self, telling: Mapping[bytes, tuple[Part, ...]], words: Iterable[bytes], low: bytes) -> set[int]:
+        """Rules worth a try of which a literal stands in a text with these words."""
+        rules: set[int] = set()
+        for word in words:
+            if word in telling:
+                for part in telling[word]:
+                    if part.sieve(low):
+                        for start, literals in part.groups:
+                            if start in low:
+                                for literal, indexes in literals:
+                                    if literal in low:
+                                        rules.update(indexes)
+        return rules - self._done if rules else rules
+
+    def _vocabulary(self, lines: list[list[bytes]]) -> set[bytes]:
+        """The different words of lines; where a log has too many, those alone that may tell something."""
         if not self._is_babel:
-            return set(words)
-        found = (self._telling.keys() | self._own_words).intersection(words)
-        return found.union(
-            [word for word in words if len(word) >= _LONG_WORD] if len(self._telling) < _MOST_WORDS else ()
-        )
+            return set(chain.from_iterable(lines))
+        found = (self._telling.keys() | self._own_words).intersection(chain.from_iterable(lines))
+        if len(self._telling) < _MOST_WORDS:
+            found.update([word for words in lines for word in words if len(word) >= _LONG_WORD])
+        return found
 
     def _learn(self, words: set[bytes]) -> None:
         """Find out which words tell something, once for each."""
@@ -254,14 +299,17 @@ class _Pass:
         new.difference_update(self._telling)
         by_letters = self._by_letters
         for word in set(self._beginnings.findall(b" ".join(new))) if new else ():
-            groups: list[Group] = []
+            parts: list[Part] = []
             for start in range(len(word) - 2):
-                for part, ones in by_letters.get(word[start : start + 3], ()):
-                    if word.startswith(part, start):
-                        groups += ones
-            groups = self._of_use(groups) if groups else groups
-            if groups:
-                self._telling[word] = tuple(groups)
+                for known, groups in by_letters.get(word[start : start + 3], ()):
+                    if word.startswith(known, start):
+                        part = self._parts.get(known)
+                        if part is None:
+                            part = self._parts[known] = Part(known, tuple(self._of_use(groups)))
+                        if part.groups:
+                            parts.append(part)
+            if parts:
+                self._telling[word] = tuple(parts)
                 new.discard(word)
         self._dull |= new & self._own_words if self._is_babel else new
         self._is_babel = self._is_babel or len(self._dull) > _MOST_WORDS
@@ -289,6 +337,8 @@ class _Pass:
             outcome = []
             spans = False
             for rule in worth:
+                if rule in self._done:
+                    continue
                 compiled = self._compiled[rule]
                 read = text
                 if compiled.rule.span > 1:
@@ -317,11 +367,26 @@ class _Pass:
         if is_wide and rule in self._tired:
             return None
         match = self._compiled[rule].search.search(text)
+        if match is None:
+            self._grow_weary(rule)
         if match is None and is_wide:
             tries = self._wide_vain[rule] = self._wide_vain.get(rule, 0) + 1
             if tries > _WIDE_VAIN_TRIES:
                 self._tired.add(rule)
         return match
+
+    def _grow_weary(self, rule: int) -> None:
+        self._all_vain += 1
+        tries = self._rule_vain[rule] = self._rule_vain.get(rule, 0) + 1
+        if (
+            not self._is_patient
+            and self._all_vain > _ALL_VAIN_TRIES
+            and tries > _RULE_VAIN_TRIES
+            and rule not in self._weary
+        ):
+            self._weary.add(rule)
+            self._has_given_up = True
+            self._give_up(rule)
 
     def _worth(self, window: bytes, *, is_wide: bool) -> list[int]:
         """The rules that a part of a long line is worth; its words were learned with those of the whole line."""
@@ -331,7 +396,7 @@ class _Pass:
             return []
         words = low.translate(_WORDS_AND_LINES).split()
         telling = self._telling_in(is_wide)
-        rules = self._asked(telling, words, low) - self._done
+        rules = self._asked(telling, words, low)
         if is_wide:
             rules -= self._tired
             self._tire(telling.keys() & words if not rules else ())
@@ -346,17 +411,19 @@ class _Pass:
             if times > _WIDE_VAIN_TRIES:
                 del self._wide_telling[word]
 
-    def _telling_in(self, is_wide: bool) -> Mapping[bytes, tuple[Group, ...]]:
+    def _telling_in(self, is_wide: bool) -> Mapping[bytes, tuple[Part, ...]]:
         """The words that tell something; in parts of endless lines without those that were looked at there in vain."""
         if not is_wide:
             return self._telling
         if self._wide_of != (len(self._telling), len(self._tired)):
             self._wide_of = len(self._telling), len(self._tired)
-            left = {word: tuple(self._of_use(groups, self._tired)) for word, groups in self._telling.items()}
+            left = {
+                word: Part(word, tuple(self._of_use(part.groups, self._tired))) for word, part in self._parts.items()
+            }
             self._wide_telling = {
-                word: groups
-                for word, groups in left.items()
-                if groups and self._vain_words.get(word, 0) <= _WIDE_VAIN_TRIES
+                word: tuple(left[part.word] for part in parts)
+                for word, parts in self._telling.items()
+                if any(left[part.word].groups for part in parts) and self._vain_words.get(word, 0) <= _WIDE_VAIN_TRIES
             }
         return self._wide_telling
 
@@ -372,6 +439,8 @@ class _Pass:
             self._tedious.add(kind)
 
     def _add(self, rule: int, number: int, text: str, captures: dict[str, str | None]) -> None:
+        if number <= self._read_until.get(rule, 0):
+            return
         found = self._found.get(rule)
         if found is None:
             found = self._found[rule] = Found(self._compiled[rule])
@@ -382,9 +451,16 @@ class _Pass:
     def _give_up(self, rule: int) -> None:
         """Look for a rule no more, nor for the literals that only such rules need."""
         self._done.add(rule)
-        left = {word: tuple(self._of_use(groups)) for word, groups in self._telling.items()}
-        self._telling = {word: groups for word, groups in left.items() if groups}
-        self._dull.update(left.keys() - self._telling.keys())
+        emptied = False
+        for part in self._parts.values():
+            groups = tuple(self._of_use(part.groups))
+            if groups != part.groups:
+                part.keep(groups)
+                emptied = emptied or not groups
+        if emptied:
+            left = {word: parts for word, parts in self._telling.items() if any(part.groups for part in parts)}
+            self._dull.update(self._telling.keys() - left.keys())
+            self._telling = left
 
     def _of_use(self, groups: Iterable[Group], tired: Set[int] = frozenset()) -> list[Group]:
         useless = self._done | tired if tired else self._done

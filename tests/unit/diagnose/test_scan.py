@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import io
+import random
+import re
 
 import pytest
 
+from tfprov.diagnose import scan
 from tfprov.diagnose.records import Hit, Rule
 from tfprov.diagnose.scan import Scanner, word_of
 
@@ -110,3 +113,37 @@ def test_a_rule_that_has_told_enough_costs_no_look_any_more_and_others_are_still
 def test_an_endless_line_is_read_to_its_end() -> None:
     (found,) = hits("lorem ipsum dolor " * 60_000 + "the very end", rule("the very end", "the very end"))
     assert found.count == 1
+
+
+def test_a_rule_that_was_tried_in_vain_too_often_is_tried_again_in_the_end_of_a_log(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(scan, "_ALL_VAIN_TRIES", 500)
+    chooser = random.Random(1)
+    names = ["".join(chooser.choices("bcdfgklmnp", k=8)) for _ in range(3_000)]
+    vain = "".join(f"{name} alpha {name[::-1]}\n" for name in names)
+    often, late = rule("alpha beta", "alpha"), rule("omega", "omega")
+    told = hits(f"{vain}omega\n{'x' * 90}\nalpha beta\n", often, late)
+    assert [(hit.rule, hit.count, hit.first) for hit in told] == [(late, 1, 3_001), (often, 1, 3_003)]
+    assert [hit.rule for hit in hits(f"alpha beta\n{vain}", often)] == [often]
+
+
+@pytest.mark.parametrize("literal", ["alpha", "the alpha", "alpha: x", "no alpha of (x)"])
+def test_a_literal_is_found_among_many_lines_with_its_word_alone(literal: str) -> None:
+    chooser = random.Random(2)
+    lines = "".join(f"{''.join(chooser.choices('bcdfgk', k=9))} an alpha\n" for _ in range(500))
+    (hit,) = hits(f"{lines}well {literal} beta\n", rule(rf"{re.escape(literal)} beta", literal))
+    assert hit.first == 501
+
+
+def test_a_word_that_stood_in_vain_in_a_log_of_no_words_is_read_again_in_the_end(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(scan, "_MOST_WORDS", 200)
+    monkeypatch.setattr(scan, "_VAIN_BLOCKS", 1)
+    chooser = random.Random(3)
+    names = ["".join(chooser.choices("bcdfgklmnp", k=40)) for _ in range(25_000)]
+    vain = "".join(f"{name} alpha {name[::-1]}\n" for name in names)
+    often, other = rule("alpha beta", "alpha beta"), rule("omega", "omega")
+    told = hits(f"omega\nalpha beta\n{vain}alpha beta\nomega\n", often, other)
+    assert [(hit.count, hit.first, hit.last) for hit in told] == [(2, 1, 25_004), (2, 2, 25_003)]
