@@ -164,7 +164,13 @@ def facts(environ: Mapping[str, str]) -> Facts:
     from tfprov.paths import home
     from tfprov.pipeline.stages import folders
 
-    kept = home(environ)
+    try:
+        kept = home(environ)
+    except TfprovError as error:
+        if error.code.name != "permission-denied":
+            raise
+        # Who has no home directory learns here what the machine is all the same.
+        return gather(environ)
     return gather(environ, folders=folders(kept), cache=kept.cache / "interpreters.json")
 
 

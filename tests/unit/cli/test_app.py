@@ -283,12 +283,13 @@ class TestHome:
         assert not (cli.folder / "tfprov").exists()
 
     @pytest.mark.skipif(sys.platform != "linux" or os.geteuid() != 0, reason="only root can become an unknown user")
-    def test_a_user_without_any_home_is_told_what_to_set(self, cli: Cli) -> None:
+    @pytest.mark.parametrize("command", ["list", "facts"])
+    def test_a_user_without_any_home_is_told_what_to_set_where_one_is_needed(self, cli: Cli, command: str) -> None:
         code = (
             "import os, sys\n"
             "from tfprov.cli.main import main\n"
             "import platformdirs\n"
-            "sys.argv = ['tfprov', 'list']\n"
+            f"sys.argv = ['tfprov', '{command}']\n"
             # Once as a user with a home: whoever has none may be unable to read the modules.
             "try: platformdirs.user_data_path('x'); main()\n"
             "except SystemExit: pass\n"
@@ -298,6 +299,11 @@ class TestHome:
         done = subprocess.run(
             [sys.executable, "-c", code], env=cli.environ, capture_output=True, text=True, check=False
         )
+        if command == "facts":
+            assert done.returncode == 0, done.stderr
+            assert done.stdout.startswith("system ")
+            assert "\nsystem " in done.stdout
+            return
         assert done.returncode == 14, done.stderr
         assert done.stderr.startswith("error[permission-denied]: there is no home directory to keep environments in\n")
         assert "hint: set TFPROV_HOME to a folder that you may write to" in done.stderr
