@@ -32,7 +32,7 @@ from tfprov.envs.layout import ADOPTED, python_in
 from tfprov.envs.links import by_real_folder, drop, holds, leads, led, switch
 from tfprov.envs.locks import LOCKS, held
 from tfprov.envs.manifest import SEAL
-from tfprov.envs.place import check_above, check_execution, check_links, check_way, spelled
+from tfprov.envs.place import check_above, check_execution, check_links, check_way, is_noexec, spelled
 from tfprov.envs.records import Damage, Flaw, Generation, Held, Owner, Pruned, Seal
 from tfprov.errors import TfprovError
 from tfprov.paths import to_trash, trash_in, write_atomic
@@ -314,6 +314,8 @@ class Environment:
             return Flaw(code="environment-moved", words=f"it was made in `{place}` and lies in `{generation.path}` now")
         if not python_in(generation.path).exists():
             return Flaw(code="python-broken", words="its interpreter is gone")
+        if is_noexec(generation.path):
+            return Flaw(code="filesystem-feature", words="its file system is mounted noexec now: nothing loads from it")
         damage = self.damage(generation)
         return Flaw(code="file-damaged", words=str(damage)) if damage else None
 

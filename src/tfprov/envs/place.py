@@ -77,6 +77,12 @@ def _keeps_names(folder: Path) -> bool:
         return True
 
 
+def is_noexec(folder: Path) -> bool:
+    """Whether nothing can be run or loaded from the file system of a folder."""
+    # Python knows the flag on Linux alone; elsewhere such mounts are rare.
+    return hasattr(os, "ST_NOEXEC") and bool(os.statvfs(folder).f_flag & os.ST_NOEXEC)
+
+
 def check_execution(folder: Path) -> None:
     """Make sure that compiled modules can be loaded from below a folder, which need not exist. Writes nothing.
 
@@ -84,8 +90,7 @@ def check_execution(folder: Path) -> None:
         TfprovError: `filesystem-feature`: TensorFlow could not be imported from there, not by root either.
     """
     found = nearest_folder(folder)
-    # Python knows the flag on Linux alone; elsewhere such mounts are rare.
-    if hasattr(os, "ST_NOEXEC") and os.statvfs(found).f_flag & os.ST_NOEXEC:
+    if is_noexec(found):
         raise TfprovError(
             "filesystem-feature",
             f"no environment can work in `{folder}`",

@@ -928,3 +928,26 @@ def test_a_stable_path_that_cannot_be_made_is_not_written_down(folder: Path, abo
     again = Environment.open(folder / "home" / "train-2")
     assert again is not None
     assert (again.owner.link, again.owner.former) == (str(folder / "good"), ())
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="Python knows of noexec on Linux alone")
+def test_a_generation_whose_mount_has_become_noexec_is_not_used(
+    environment: Environment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    generation = activated(environment)
+    python = python_in(generation.path)
+    python.parent.mkdir(parents=True, exist_ok=True)
+    python.touch()
+    before = environment.flaw(generation)
+    assert before is None or before.code == "file-damaged"
+    real = os.statvfs
+
+    def statvfs(path: Path) -> os.statvfs_result:
+        found = real(path)
+        return os.statvfs_result((*found[:8], found.f_flag | os.ST_NOEXEC, found.f_namemax))
+
+    monkeypatch.setattr(os, "statvfs", statvfs)
+    flaw = environment.flaw(generation)
+    assert flaw is not None
+    assert flaw.code == "filesystem-feature"
+    assert "noexec" in flaw.words

@@ -26,6 +26,13 @@ def refused(folder: Path) -> bool:
     return False
 
 
+def noexec(real: Callable[[Path], os.statvfs_result]) -> Callable[[Path], os.statvfs_result]:
+    def statvfs(path: Path) -> os.statvfs_result:
+        return os.statvfs_result((*real(path)[:8], real(path).f_flag | os.ST_NOEXEC, real(path).f_namemax))
+
+    return statvfs
+
+
 @only_linux
 def test_a_folder_is_refused_where_its_mount_is_noexec_and_nowhere_else() -> None:
     seen = [Path(mount.point) for mount in mounts() if Path(mount.point).is_dir()]
@@ -39,12 +46,7 @@ def test_a_folder_is_refused_where_its_mount_is_noexec_and_nowhere_else() -> Non
 def test_nothing_is_made_for_an_environment_that_could_not_be_loaded(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    real = os.statvfs
-
-    def statvfs(path: Path) -> os.statvfs_result:
-        return os.statvfs_result((*real(path)[:8], real(path).f_flag | os.ST_NOEXEC, real(path).f_namemax))
-
-    monkeypatch.setattr(os, "statvfs", statvfs)
+    monkeypatch.setattr(os, "statvfs", noexec(os.statvfs))
     environment = Environment(tmp_path / "environments" / "x-1", owner=Owner(name="x", profile="/p"))
     with pytest.raises(TfprovError, match="no environment can work in"):
         environment.claim()
