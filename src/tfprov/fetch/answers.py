@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from tfprov.errors import TfprovError
+from tfprov.fetch.credentials import KEYRING_FAULT
 from tfprov.fetch.routes import Route
 from tfprov.ladder.classify import classify_exception
 from tfprov.ladder.climb import TransferError
@@ -105,7 +106,9 @@ def raise_for_status(response: httpx.Response, url: str) -> None:
     host = urlsplit(str(response.url)).hostname
     line = f"{status} {response.reason_phrase}".strip()
     asked = (f"Retry-After: {response.headers['Retry-After']}",) if "Retry-After" in response.headers else ()
-    evidence = (f"{line} from `{host}`", redact(f"GET {response.url}"), *asked)
+    fault = response.extensions.get(KEYRING_FAULT)
+    unasked = (redact(f"the keyring could not be asked: {fault}"),) if fault else ()
+    evidence = (f"{line} from `{host}`", redact(f"GET {response.url}"), *asked, *unasked)
     if status == 407:
         raise TransferError("net-proxy", "the proxy requires a login", evidence=evidence)
     if status == 511:

@@ -65,6 +65,10 @@ def from_netrc(path: Path, url: str) -> Login | None:
     return None if found is None else Login.of(origin_of(url), found[0] or found[1] or "", found[2] or "")
 
 
+KEYRING_FAULT = "tfprov.keyring-fault"
+"""Of a response's extensions: why the keyring could not be queried after the refusal."""
+
+
 class Keyring:
     """The keyring of this user, through the `keyring` package, which is optional.
 
@@ -74,6 +78,7 @@ class Keyring:
     def __init__(self) -> None:
         """Query nothing yet."""
         self._found: dict[str, Login | None] = {}
+        self._faults: dict[str, str] = {}
         self._lock = threading.Lock()
 
     def known(self, url: str) -> Login | None:
@@ -85,8 +90,16 @@ class Keyring:
         service = service_of(url)
         with self._lock:
             if service not in self._found:
-                self._found[service] = _from_keyring(service, origin_of(url))
+                try:
+                    self._found[service] = _from_keyring(service, origin_of(url))
+                except Exception as error:  # a backend raises whatever it likes
+                    self._found[service] = None
+                    self._faults[service] = f"{type(error).__name__}: {' '.join(str(error).split())}".rstrip(": ")
             return self._found[service]
+
+    def fault(self, url: str) -> str | None:
+        """Why the keyring could not be queried for the server of a URL; None when it was, or was not asked."""
+        return self._faults.get(service_of(url))
 
 
 def service_of(url: str) -> str:
@@ -108,6 +121,8 @@ def basic_auth(known: Login | None, url: str, keyring: Keyring) -> httpx.Auth:
             if response.status_code != 401 or origin_of(str(response.url)) != origin_of(url):
                 return
             found = keyring.ask(url)
+            if fault := keyring.fault(url):
+                response.extensions[KEYRING_FAULT] = fault
             if found is not None and found != first:
                 request.headers["Authorization"] = found.as_header()
                 yield request
@@ -118,8 +133,5 @@ def basic_auth(known: Login | None, url: str, keyring: Keyring) -> httpx.Auth:
 def _from_keyring(service: str, origin: str) -> Login | None:
     if importlib.util.find_spec("keyring") is None:
         return None
-    try:
-        found = importlib.import_module("keyring").get_credential(service, None)
-        return None if found is None else Login.of(origin, str(found.username), str(found.password))
-    except Exception:  # keyring backends raise exceptions of any type; without a result there are no credentials
-        return None
+    found = importlib.import_module("keyring").get_credential(service, None)
+    return None if found is None else Login.of(origin, str(found.username), str(found.password))

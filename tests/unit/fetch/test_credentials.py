@@ -14,6 +14,7 @@ from loopback import Faults, Index, wheel
 from tfprov.fetch.credentials import Keyring, Login, from_netrc, login_in, service_of
 from tfprov.fetch.index import listing
 from tfprov.fetch.sources import Network
+from tfprov.ladder.climb import TransferError
 
 NAME = "thing-1.0-py3-none-any.whl"
 CONTENT = wheel("thing", "1.0")
@@ -132,3 +133,13 @@ def test_netrc_is_read_as_far_as_it_can_be(tmp_path: Path) -> None:
     path.write_bytes(b"machine \xff\xfe login")
     assert from_netrc(path, "https://index.example/") is None
     assert from_netrc(tmp_path / "gone", "https://index.example/") is None
+
+
+def test_a_keyring_that_cannot_be_asked_is_named_with_the_refusal(keyring: Path) -> None:
+    code = keyring.with_name("packages") / "keyring" / "__init__.py"
+    code.write_text(code.read_text().replace('"broken" in service', "True"))
+    with Index({NAME: CONTENT}, Faults(login="me:p@ss:word")) as index:
+        network = Network(index_url=index.simple, connect_timeout=3, idle_timeout=3)
+        with pytest.raises(TransferError) as caught:
+            listing(["thing"], network, emit=lambda event: None)
+    assert "the keyring could not be asked: RuntimeError: locked" in caught.value.evidence
