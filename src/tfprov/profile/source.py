@@ -10,6 +10,7 @@ import copy
 import hashlib
 import json
 import re
+import unicodedata
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -176,8 +177,9 @@ def is_list(path: Path) -> bool:
 
 
 def plain_name(text: str) -> str:
-    """A name for an environment that is as close to a text as may be."""
-    return re.sub(r"[^A-Za-z0-9._-]+", "-", text).strip("-._")[:64] or "train"
+    """A name for an environment that is as close to a text as may be: letters without their marks."""
+    plain = "".join(one for one in unicodedata.normalize("NFKD", text) if not unicodedata.combining(one))
+    return re.sub(r"[^A-Za-z0-9._-]+", "-", plain).strip("-._")[:64] or "train"
 
 
 def glance(path: Path, *, shipped: bool) -> ProfileSource | None:

@@ -9,7 +9,7 @@ import pytest
 
 from tfprov.errors import TfprovError
 from tfprov.profile.load import load
-from tfprov.profile.source import find, glance, shipped, shipped_folder
+from tfprov.profile.source import find, glance, plain_name, shipped, shipped_folder
 
 
 def write(folder: Path, text: str, name: str = "train.toml") -> Path:
@@ -266,3 +266,19 @@ level = "quick"
         path.write_text("import six\n")
         with pytest.raises(TfprovError, match="is not a profile"):
             load(path)
+
+
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [
+        ("pröj ect", "proj-ect"),
+        ("pro\u0308j", "proj"),
+        ("Été à la mer", "Ete-a-la-mer"),
+        ("ﬁne-tune²", "fine-tune2"),
+        ("проект", "train"),
+        ("проект-2", "2"),
+        ("..x..", "x"),
+    ],
+)
+def test_a_name_is_as_close_to_a_text_as_may_be(text: str, name: str) -> None:
+    assert plain_name(text) == name
