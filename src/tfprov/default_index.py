@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import zipimport
 from functools import lru_cache
+from urllib.parse import urlsplit
 
 from tfprov.errors import TfprovError
 
@@ -37,3 +38,8 @@ def default_index() -> str:
             evidence=(f"{type(error).__name__}: {error}",),
             hint="set `index.url` in the profile",
         ) from error
+
+
+def is_default(url: str) -> bool:
+    """Whether an address is that of the public index: the settings of the machine tell what serves for it."""
+    return urlsplit(url).netloc == urlsplit(default_index()).netloc

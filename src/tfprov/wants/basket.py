@@ -21,7 +21,7 @@ from packaging.utils import (
 
 from tfprov import project_folder
 from tfprov.contents import is_there
-from tfprov.default_index import default_index
+from tfprov.default_index import is_default
 from tfprov.index_address import UNREADABLE, readable
 from tfprov.paths import expanded
 from tfprov.redact import holds_password, redact
@@ -164,7 +164,7 @@ class Basket:
         """Keep an index, or a folder or page with wheels; a folder is relative to the file."""
         if not self._is_usable(url, url, where):
             return
-        if kind != "find-links" and urlsplit(url).netloc == urlsplit(default_index()).netloc:
+        if kind != "find-links" and is_default(url):
             # It says "the usual one"; what that is here, the machine's own settings of pip and uv know.
             self.note(where, f"`{url}` is the public index: the one that this machine is set up with serves for it")
             return

@@ -6,6 +6,7 @@ beside its lock, that file says what is asked for; a lock alone asks for all tha
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ from dataclasses import dataclass
 import yaml
 from packaging.utils import canonicalize_name
 
+from tfprov.default_index import is_default
 from tfprov.distributions import kind_of
 from tfprov.structured import json_of, toml_of
 from tfprov.wants.basket import Basket, Part
@@ -62,6 +64,11 @@ def _uv(document: Table, basket: Basket, part: Part) -> None:
     # The project itself and its workspace have no registry.
     own = ("virtual", "editable", "directory")
     locked = [one for one in _packages(document) if not any(kind in table(one, "source") for kind in own)]
+    found = [str(table(one, "source").get("registry", "")) for one in locked]
+    registries = [url for url in dict.fromkeys(found) if re.match(r"https?://", url) and not is_default(url)]
+    is_alone = len({url for url in found if url}) == 1
+    for url in registries:
+        basket.address("index" if is_alone else "extra", url, basket.name)
     _put([_pin(one) for one in locked], basket, part)
 
 

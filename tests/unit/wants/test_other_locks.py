@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from tfprov.default_index import default_index
 from wants_files import Read, texts
 
 UV = """\
@@ -151,3 +152,20 @@ def test_what_cannot_be_read_is_a_problem(read_file: Read, name: str, text: str)
 def test_each_is_known_by_its_content(read_file: Read, text: str, name: str) -> None:
     assert "numpy" in repr(read_file(name, text))
     assert NOTE in read_file(name, text).notes[-1]
+
+
+@pytest.mark.parametrize(
+    "other", ["", '[[package]]\nname = "six"\nversion = "1"\nsource = { registry = "{default}" }\n']
+)
+def test_the_registries_of_a_lock_of_uv_are_asked_and_the_public_one_is_not_named(read_file: Read, other: str) -> None:
+    found = read_file("uv.lock", UV + other.replace("{default}", default_index()))
+    kind = "extra" if other else "index"
+    assert [(one.kind, one.url, one.where) for one in found.addresses] == [
+        (kind, "https://index.example/simple", "uv.lock")
+    ]
+    assert not [note for note in found.notes if "public index" in note]
+
+
+def test_a_registry_of_a_lock_of_uv_that_is_a_folder_is_no_address(read_file: Read) -> None:
+    found = read_file("uv.lock", UV.replace("https://index.example/simple", "../wheels"))
+    assert found.addresses == ()
