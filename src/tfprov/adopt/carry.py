@@ -23,6 +23,7 @@ from tfprov.adopt.records import Beside, ForeignEnvironment
 from tfprov.contents import content_of, regular
 from tfprov.distributions import kind_of
 from tfprov.envs.layout import executables_in
+from tfprov.wants.basket import CARRIED
 
 _VERSION = "1"
 _MOST_BYTES = 16 << 20
@@ -99,7 +100,7 @@ def carried(found: ForeignEnvironment, name: str) -> Carried:
         found: the environment.
         name: of the environment that gets them.
     """
-    project = canonicalize_name(f"{name}-adopted-files")
+    project = canonicalize_name(f"{name}{CARRIED}")
     stem = project.replace("-", "_")
     files: dict[str, bytes] = {}
     paths: list[str] = []

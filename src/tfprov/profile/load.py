@@ -116,7 +116,8 @@ def load(
         profile, clashes = with_wants(profile, wants)
         problems += (*own.problems, *clashes)
     if profile is None or problems:
-        raise _refusal(path, problems, misnamed={*own.misnamed, *wants.misnamed})
+        absent = {*own.absent, *wants.absent}
+        raise _refusal(path, problems, misnamed={*own.misnamed, *wants.misnamed}, absent=absent)
     implied = (f"`{path.name}` is taken for a profile; `tfprov init` writes one",) if found.is_implied else ()
     return Loaded(
         profile=profile,
@@ -138,8 +139,15 @@ def load(
     )
 
 
-def _refusal(path: Path, problems: Sequence[str], *, misnamed: Set[str]) -> TfprovError:
-    """The error about all mistakes of a profile; `misnamed` are those about the name of a package."""
+def _refusal(path: Path, problems: Sequence[str], *, misnamed: Set[str], absent: Set[str]) -> TfprovError:
+    """The error about all mistakes of a profile.
+
+    Args:
+        path: the profile.
+        problems: the mistakes.
+        misnamed: those about the name of a package.
+        absent: those about a file that is not there.
+    """
     count = len(problems)
     is_own = any(problem.startswith((path.name, "--set")) for problem in problems)
     is_profile = is_own and not is_list(path)
@@ -148,8 +156,10 @@ def _refusal(path: Path, problems: Sequence[str], *, misnamed: Set[str]) -> Tfpr
         "package-name-wrong" if is_name else "profile-invalid",
         f"{'' if is_own else 'what is read by '}`{path}` has {'a mistake' if count == 1 else f'{count} mistakes'}",
         evidence=tuple(sorted(problems, key=partial(_by_line, path.name))),
-        # The problems of files that say what is needed tell by themselves what to write.
-        hint="`tfprov schema` prints the JSON Schema of profiles, for editors" if is_profile and not is_name else None,
+        # The problems of files that say what is needed, and of files that are not there, tell by themselves what to do.
+        hint="`tfprov schema` prints the JSON Schema of profiles, for editors"
+        if is_profile and not set(problems) <= {*misnamed, *absent}
+        else None,
     )
 
 

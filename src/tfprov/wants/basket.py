@@ -37,6 +37,8 @@ Part = Literal["requirements", "constraints", "overrides"]
 _SHOWN = 40  # letters of a text that is too long
 _MOST = 20_000  # fifty times what the largest project known asks for
 _VARIABLE = re.compile(r"\$\{([A-Z0-9_]+)\}")
+CARRIED = "-adopted-files"
+"""How the name of a wheel ends that `tfprov adopt` makes of files that belong to no package."""
 BUILT_BY_CONDA = re.compile(
     r"(?i)/croot/|/conda-bld/|/feedstock_root/|/b/abs_|/tmp/build/[0-9a-f]{8}/|/ktietz/|/concourse/worker/|_\d{9,}/work|"
     r"^file:///(?:[a-z]:/)?(?:home/builder/|work/)?(?:ci|bld)(?:_\w+)?/"
@@ -76,6 +78,7 @@ class Basket:
         self._notes: list[str] = []
         self._problems: list[str] = []
         self._misnamed: list[str] = []
+        self._absent: list[str] = []
         self._included: list[str] = []
 
     @property
@@ -111,6 +114,7 @@ class Basket:
             notes=tuple(self._notes),
             problems=tuple(self._problems),
             misnamed=tuple(self._misnamed),
+            absent=tuple(self._absent),
             included=tuple(self._included),
         )
 
@@ -378,7 +382,11 @@ class Basket:
             self.note(where, f"`{pin}` is asked for by its name: `{address}` is a folder that conda built it in")
             return Want(text=pin + marker, where=where)
         else:
-            self.problem(where, f"`{redact(text)}`: there is no such file here; ask for the package by name")
+            way = "ask for the package by name"
+            if canonicalize_name(name).endswith(CARRIED):
+                way = "it held files of the adopted environment: `tfprov adopt` makes it again, or remove the line"
+            self.problem(where, f"`{redact(text)}`: there is no such file here; {way}")
+            self._absent.append(self._problems[-1])
         return None
 
 

@@ -85,6 +85,7 @@ class Wants:
         notes: what was read in another way than it is written, a sentence each.
         problems: what cannot be done, `place: what, why, and what to write instead`.
         misnamed: those of the problems that are about the name of a package.
+        absent: those of the problems that are about a file which is not there.
         included: files that were read because another one names them, absolute. They are no part of what is asked for,
             and so of no digest.
     """
@@ -102,6 +103,7 @@ class Wants:
     notes: tuple[str, ...] = ()
     problems: tuple[str, ...] = ()
     misnamed: tuple[str, ...] = ()
+    absent: tuple[str, ...] = ()
     included: tuple[str, ...] = field(default=(), repr=False)
 
 

@@ -579,3 +579,22 @@ def test_every_line_keeps_the_place_where_it_is_written(tmp_path: Path) -> None:
     assert loaded.places == {"keras": "train.toml:3", "numpy<2": "train.toml:3", "h5py<4": "train.toml:5"}
     (tmp_path / "requirements.txt").write_text("# first\n\nnumpy<3\n")
     assert load(write(tmp_path, text)).places["numpy<3"] == "requirements.txt:3"
+
+
+@pytest.mark.parametrize(
+    ("name", "way"),
+    [
+        ("mine", "ask for the package by name"),
+        (
+            "train-adopted-files",
+            "it held files of the adopted environment: `tfprov adopt` makes it again, or remove the line",
+        ),
+    ],
+)
+def test_a_wheel_that_is_not_there_is_told_without_the_hint_of_the_schema(tmp_path: Path, name: str, way: str) -> None:
+    path = write(tmp_path, f'name = "train"\n[packages]\nrequirements = ["{name} @ ./x-0-py3-none-any.whl"]\n')
+    assert report(path) == [
+        "profile-invalid: `DIR/train.toml` has a mistake",
+        f"train.toml:3: `{name} @ ./x-0-py3-none-any.whl`: there is no such file here; {way}",
+        "hint: correct the lines named in the report",
+    ]
