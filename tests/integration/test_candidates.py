@@ -420,6 +420,22 @@ def test_what_goes_in_no_version_is_refused_before_the_download_with_what_to_ask
     assert error["hint"] == "ask for `jax[cuda12]`"
 
 
+def test_a_companion_that_asks_for_the_full_tensorflow_decides_on_the_release_of_the_smaller_one(
+    site: Site, tmp_path: Path
+) -> None:
+    """To a resolver they are two projects, of which it may take two releases."""
+    more = tmp_path / "more"
+    site.offer(
+        *(sham_wheel(more, release, package="tensorflow") for release in (RELEASE, OLDER)),
+        build_wheel(more, "garden", "1.0"),
+        build_wheel(more, "garden", "2.0", requires=[f"tensorflow=={OLDER}"]),
+    )
+    ask(site, "garden", body='[tensorflow]\naccelerator = "cpu"')
+    assert planned(site)[0] == OLDER
+    assert site.run("lock", "train.toml").returncode == 0
+    assert dict(versions_in(site.lock.read_text())) == {"garden": "2.0", "tensorflow": OLDER}
+
+
 def test_who_wants_the_smaller_tensorflow_beside_one_that_asks_for_the_other_is_told_how_and_gets_it(
     site: Site, tmp_path: Path
 ) -> None:

@@ -16,7 +16,7 @@ from tfprov.errors import Group, TfprovError
 from tfprov.events import Progress
 from tfprov.host.records import Interpreter
 from tfprov.lock.renew import versions_in
-from tfprov.lock.resolve import NoWheelsError, Pinned, is_tensorflow
+from tfprov.lock.resolve import NoWheelsError, Pinned, is_tensorflow, tensorflows_in
 from tfprov.pipeline.backends.venv.locking import (
     asked_for,
     older_built,
@@ -173,32 +173,31 @@ def solve(
     own = {canonicalize_name(Requirement(text).name) for text in known.requires} if known else set()
     asked = [text for text in profile.packages.requirements if not is_tensorflow(text)]
     before = [text for text in asked if canonicalize_name(Requirement(text).name) not in own]
-    lines = (*before, candidate.requirement, *(text for text in asked if text not in before))
-    selection = replace(selection_of(machine, profile, decision), bounds=_of_either(candidate.requirement))
-    document = ask_resolver(
-        context,
-        machine,
-        selection,
-        lines,
-        prefer=older_versions(context) if prefer is None else prefer,
-        once=once,
-        builds=builds,
-        built=older_built(context),
-    )
-    found = dict(versions_in(document))
-    # Where something asks for `tensorflow` by name, both are there, and not always in one version.
-    release = found.get(canonicalize_name("tensorflow")) or found.get(canonicalize_name(decision.tensorflow.package))
+    selection = selection_of(machine, profile, decision)
+
+    def ask(requirement: str) -> str:
+        return ask_resolver(
+            context,
+            machine,
+            selection,
+            (*before, requirement, *(text for text in asked if text not in before)),
+            prefer=older_versions(context) if prefer is None else prefer,
+            once=once,
+            builds=builds,
+            built=older_built(context),
+        )
+
+    document = ask(candidate.requirement)
+    name = decision.tensorflow.package
+    if name != "tensorflow" and "tensorflow" in tensorflows_in(document):
+        # Something asks for `tensorflow` by name. Both distributions own the same files, so the full one serves all;
+        # to a resolver they are two, which it may take in different releases.
+        name, releases = "tensorflow", Requirement(candidate.requirement).specifier
+        document = ask(f"{name}{releases}")
+    release = dict(versions_in(document)).get(canonicalize_name(name))
     taken = next((each for each in candidate.decisions if each.tensorflow.version == release), decision)
-    if "tensorflow" in found and taken.tensorflow.package != "tensorflow":
-        # Something asks for `tensorflow` by name. Both distributions own the same files, so the full one serves all.
-        taken = replace(taken, tensorflow=replace(taken.tensorflow, package="tensorflow"))
+    taken = replace(taken, tensorflow=replace(taken.tensorflow, package=name))
     return Solution(candidate=candidate, decision=taken, document=document)
-
-
-def _of_either(requirement: str) -> tuple[str, ...]:
-    """The range of a candidate for `tensorflow`, too, which another package may ask for by that name."""
-    asked = Requirement(requirement)
-    return () if canonicalize_name(asked.name) == "tensorflow" else (f"tensorflow{asked.specifier}",)
 
 
 def selection_of(machine: Machine, profile: Profile, decision: Decision) -> Selection:
