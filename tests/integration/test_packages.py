@@ -23,6 +23,8 @@ SETUPTOOLS = "import pkg_resources\n"
 WINDOW = "import tkinter\nraise tkinter.TclError('no display name and no $DISPLAY environment variable')\n"
 LIBRARY = "raise ImportError('libGL.so.1: cannot open shared object file: No such file or directory')\n"
 NUMPY_1 = "raise ImportError('numpy.core.multiarray failed to import (auto-generated because you did not call it)')\n"
+# As TensorFlow Probability does it: what needs TensorFlow is only loaded where that was imported before.
+LAZY = "import sys\nif 'tensorflow' in sys.modules:\n    import not_there_at_all\n"
 BEAM = {"beamed_cli.py": "import apache_beam\n"}
 TOOL = {"tool": "tool:main", "with-extra": "tool.not_there:main [extra]"}
 
@@ -57,6 +59,7 @@ def site(tmp_path: Path) -> Site:
         ),
         build_wheel(wheels, "lame", "1.0", files={"lame.py": "", **commands({"lame": "lame.cli:main"}, "lame")}),
         build_wheel(wheels, "needs-broken", "1.0", requires=["broken"]),
+        build_wheel(wheels, "lazy", "1.0", files={"lazy.py": LAZY}, requires=['tensorflow>=1; extra == "tf"']),
         build_wheel(
             wheels, "templates", "1.0", files={"templates/__init__.py": "", "templates/new/{x}/__init__.py": "("}
         ),
@@ -105,6 +108,13 @@ def test_each_package_that_cannot_be_imported_is_named_and_none_hides_the_others
     assert found["slow"][1] == "probe-timeout"
     assert found["old-hub"][1] == "setuptools-pkg-resources"
     assert found["space-one"][1] == "import-failed"
+
+
+def test_what_may_ask_for_tensorflow_is_imported_as_its_users_do_behind_that(site: Site) -> None:
+    ask(site, "lazy", "good")
+    found = legs(site, status=16)
+    assert found["lazy"][1] == "import-failed"
+    assert found["good"][0]
 
 
 def test_a_package_that_leaves_no_file_to_open_does_not_make_the_next_one_pass(site: Site) -> None:

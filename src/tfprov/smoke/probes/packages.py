@@ -25,6 +25,8 @@ _BYCATCH = {
     "tools",
     "benchmarks",
 }
+# Projects of whose metadata it shows that a package is used beside TensorFlow, also where only an extra asks for them.
+_OF_TENSORFLOW = re.compile(r"(tensorflow|keras|tf[-_.])", re.IGNORECASE)
 # Modules that connect to the display when they are imported. Tried on Linux without one: each raises then.
 _OF_A_DISPLAY = {"mouseinfo", "pyautogui", "pynput", "pystray"}
 _NO_WINDOWS = {
@@ -67,6 +69,9 @@ def imports(one, every, skipped, may_lack):
     if not has_display() and _OF_A_DISPLAY.intersection(modules):
         raise Skipped("it connects to a display when it is imported, and there is none here")
     own = os.getpid()
+    if speaks_of_tensorflow(one):
+        # Those who use it have imported that before, and some packages do more when they find it.
+        importlib.import_module("tensorflow")
     for name in modules:
         importlib.import_module(name)
         if os.getpid() != own:
@@ -78,6 +83,11 @@ def imports(one, every, skipped, may_lack):
     return "{} {}: {}{}".format(one.name, one.version, ", ".join(modules), commands)
 
 
+def speaks_of_tensorflow(one):
+    """Whether a distribution is one of those that stand beside TensorFlow, by its name or by what it may ask for."""
+    return any(map(_OF_TENSORFLOW.match, [one.name, *one.requires()]))
+
+
 def has_display():
     """Whether a program that is started here could open a window."""
     return not sys.platform.startswith("linux") or bool({"DISPLAY", "WAYLAND_DISPLAY"}.intersection(os.environ))
@@ -86,7 +96,8 @@ def has_display():
 def start(name, target, own_modules):
     """Load what a command would call, and call nothing; what is to be told of it.
 
-    A command may need a package that no metadata asks for: that is told, and is no fault of the environment.
+    A command may need a package that no metadata asks for: that is told, and is no fault of the environment. Some say
+    so by a name that was only to be imported where that package is.
     """
     module, _, attributes = target.partition(":")
     try:
@@ -94,13 +105,25 @@ def start(name, target, own_modules):
         for attribute in attributes.split(".") if attributes else ():
             found = getattr(found, attribute)
     except Exception as error:
-        lacking = (getattr(error, "name", None) or "").partition(".")[0]
-        if isinstance(error, ModuleNotFoundError) and lacking and lacking not in own_modules:
-            return f"{name} (cannot start without `{lacking}`, which is not installed)"
+        lacking = lacks(error, own_modules)
+        if lacking is not None:
+            return f"{name} (cannot start {lacking})"
         told = f"{type(error).__name__}: {error}"
         # What was raised first says what it is; its code is that of the leg.
         raise ImportError(f"its command `{name}` cannot start: {told}") from error
     return name
+
+
+def lacks(error, own_modules):
+    """Which optional package is missing, if that is why an import failed; None where it failed over what is there."""
+    while error is not None:
+        lacking = (getattr(error, "name", None) or "").partition(".")[0]
+        if isinstance(error, ModuleNotFoundError) and lacking and lacking not in own_modules:
+            return f"without `{lacking}`, which is not installed"
+        if isinstance(error, NameError):
+            return f"as {error}: it may come with a package that is not installed"
+        error = error.__cause__
+    return None
 
 
 def commands_of(one):
@@ -139,7 +162,13 @@ def modules_of(one):
         place = os.path.join(one.root, own)
         if os.path.isfile(os.path.join(place, "__init__.py")) or os.path.isfile(place + ".py"):
             names = {own}
-    return sorted({name for name in names if name.partition(".")[0] not in _BYCATCH} or names)
+    return sorted({name for name in names if not is_bycatch(name)} or names)
+
+
+def is_bycatch(name):
+    """Whether a module only got among the others because whoever built the distribution did not leave it out."""
+    parts = name.split(".")
+    return parts[0] in _BYCATCH or "src" in parts
 
 
 def plain(name):
