@@ -48,8 +48,8 @@ PROJECTS = (
     *("tensorflow-transform", "tf-keras", "tf-models-official", "torch", "typing-extensions", "wrapt"),
 )
 PAIRED = (
-    *("tensorflow-decision-forests", "tensorflow-probability", "tensorflow-recommenders", "tensorflow-serving-api"),
-    *("tensorflow-text", "tensorflow-transform", "tf-keras", "tf-models-official"),
+    *("tensorflow-decision-forests", "tensorflow-io", "tensorflow-probability", "tensorflow-recommenders"),
+    *("tensorflow-serving-api", "tensorflow-text", "tensorflow-transform", "tf-keras", "tf-models-official"),
 )
 """Those whose versions go with certain releases of TensorFlow, by their metadata or by what their import checks."""
 UNSAID = (
@@ -59,6 +59,9 @@ UNSAID = (
     ("tensorflow-addons", ">=0", "<2.16"),
     # Its operations are compiled for one minor version, and the first releases say `~=2.5` and `~=2.6`.
     ("tensorflow-decision-forests", "<0.1.9", "==2.5.*"),
+    # Tried: their library can be loaded, and used, on one minor version more than the extra says.
+    ("tensorflow-io", "==0.35.0", ">=2.14,<2.16"),
+    ("tensorflow-io", "==0.37.1", ">=2.16,<2.18"),
     # They are Keras of the release with that number.
     ("tf-keras", "==2.14.*", "==2.14.*"),
     ("tf-keras", "==2.15.0", "==2.15.*"),
@@ -114,16 +117,18 @@ def span(minors: set[int]) -> str:
 def needs_of(archive: zipfile.ZipFile) -> str:
     """The range of TensorFlow releases that a wheel goes with; empty when it does not say."""
     metadata = HeaderParser().parsestr(member(archive, ".dist-info/METADATA"))
-    for line in metadata.get_all("Requires-Dist", []):
-        # Old metadata holds lines of other projects that are not PEP 508.
-        if re.match(r"tensorflow\b(?!-)", line) and "extra" not in line:
+    # Old metadata holds lines of other projects that are not PEP 508.
+    lines = [line for line in metadata.get_all("Requires-Dist", []) if re.match(r"tensorflow\b(?!-)", line)]
+    for line in lines:
+        if "extra" not in line:
             return str(Requirement(line).specifier)
     checks = (name for name in archive.namelist() if name.count("/") <= 2 and name.endswith("__init__.py"))
     for name in checks:
         found = re.search(r"""required_tensorflow_version\s*=\s*['"]([\d.]+)""", archive.read(name).decode("utf-8"))
         if found:
             return f">={found[1]}"
-    return ""
+    # What it is compiled for may be asked for under an extra alone, because TensorFlow has many names.
+    return str(Requirement(lines[0]).specifier) if lines else ""
 
 
 def rows(files: Iterable[IndexFile], needs: Callable[[Version, str], str]) -> list[str]:

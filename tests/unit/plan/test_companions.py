@@ -123,14 +123,36 @@ def test_a_row_is_told_with_all_that_it_needs() -> None:
     ("versions", "needed"),
     [
         ({"tensorflow": "2.15.1", "tensorflow-probability": "0.25.0"}, ["tensorflow-probability<=0.23.0"]),
-        ({"tensorflow-cpu": "2.21.0", "tensorflow-probability": "0.25.0"}, []),
+        ({"tensorflow-cpu": "2.21.0", "tensorflow-probability": "0.25.0", "tf-keras": "2.21.0"}, []),
         ({"tensorflow-probability": "0.25.0"}, []),
+        ({"tensorflow-cpu": "2.15.1", "tensorflow-io": "0.37.1", "keras": "2.15.0"}, ["tensorflow-io<=0.36.0"]),
+        ({"tensorflow-cpu": "2.17.1", "tensorflow-io": "0.37.1", "keras": "3.12.0"}, []),
         # Nothing older would fit either: what cannot be had is the resolver's to say.
         ({"tensorflow": "2.21.0", "tensorflow-addons": "0.23.0"}, []),
     ],
 )
 def test_what_does_not_go_with_the_release_is_bound_to_what_does(versions: dict[str, str], needed: list[str]) -> None:
     assert [row.requires for row in breaks_in(versions)] == needed
+
+
+@pytest.mark.parametrize(
+    ("versions", "needed", "variables"),
+    [
+        ({"tensorflow": "2.21.0", "tensorflow-probability": "0.25.0"}, ["tf-keras"], []),
+        ({"tensorflow": "2.15.1", "tensorflow-probability": "0.23.0"}, [], []),
+        ({"tensorflow": "2.18.1", "tensorflow-quantum": "0.7.6"}, ["tf-keras"], ["TF_USE_LEGACY_KERAS"]),
+        ({"tensorflow": "2.15.1", "tensorflow-quantum": "0.7.3"}, [], []),
+        ({"tensorflow-cpu": "2.21.0", "keras-tuner": "1.4.8"}, ["tensorboard"], []),
+        ({"tensorflow-cpu": "2.20.0", "keras-tuner": "1.4.8"}, [], []),
+        ({"tensorflow": "2.20.0", "autokeras": "3.0.0", "keras": "3.15.1"}, ["keras<3.13"], []),
+        ({"tensorflow": "2.20.0", "autokeras": "3.0.0", "keras": "3.12.1"}, [], []),
+    ],
+)
+def test_what_can_be_imported_and_not_used_is_a_break_too(
+    versions: dict[str, str], needed: list[str], variables: list[str]
+) -> None:
+    assert [row.requires for row in breaks_in(versions)] == needed
+    assert [each.name for each in settings(holding(versions))] == variables
 
 
 def test_one_of_two_packages_with_the_same_module_is_left_out() -> None:

@@ -37,7 +37,8 @@ TEXT, PROBABILITY, WINDOWS = "tensorflow-text", "tensorflow-probability", "windo
         (TEXT, "==2.15.*", place("2.15.1", minor=11), None, None),
         (PROBABILITY, "==0.25.*", place("2.17.1"), f"{PROBABILITY} 0.25.0 goes with TensorFlow `>=2.18`", True),
         # It has wheels for TensorFlow up to 3.12, its last version is years old, and there is no source distribution.
-        ("tensorflow-io", "", place(minor=13), "tensorflow-io 0.37.1 has no wheel for Python 3.13", True),
+        ("tensorflow-io", "", place("2.17.1", minor=13), "tensorflow-io 0.37.1 has no wheel for Python 3.13", True),
+        ("tensorflow-io", "", place(minor=12), "tensorflow-io 0.37.1 goes with TensorFlow `>=2.16,<2.18`", True),
         # Of these the table cannot tell.
         ("numpy", ">=999", place(), None, None),
         ("unheard-of", "", place(), None, None),
