@@ -204,10 +204,11 @@ def constraints_of(bounds: Sequence[str]) -> tuple[str, ...]:
 
 def brought_by(bounds: Sequence[str]) -> tuple[Constraint, ...]:
     """The bounds that are requirements as well, because nothing else may ask for those projects."""
+    added = {Requirement(row.requires).name for row in known_breaks() if row.adds}.union(_NOT_ASKED_FOR)
     return tuple(
         Constraint(requirement=line, why="the smoke test asks for it")
         for line in bounds
-        if Requirement(line).name in _NOT_ASKED_FOR
+        if Requirement(line).name in added
     )
 
 

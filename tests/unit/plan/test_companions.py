@@ -197,6 +197,11 @@ def test_bounds_become_constraints_requirements_and_variables() -> None:
     assert variables_for(bounds) == {"TF_USE_LEGACY_KERAS": "1"}
 
 
+@pytest.mark.parametrize("row", [row for row in known_breaks() if row.adds], ids=lambda row: row.package)
+def test_what_a_row_adds_is_brought_to_an_older_lock_too(row: Break) -> None:
+    assert [each.requirement for each in brought_by((row.requires,))] == [row.requires]
+
+
 def test_what_is_asked_for_by_name_stays_and_the_other_one_with_its_module_goes() -> None:
     (row,) = breaks_in({"opencv-python": "4.11.0.86", "opencv-python-headless": "4.11.0.86"})
     assert sparing((row, BOUND), {"numpy"}) == (row, BOUND)
