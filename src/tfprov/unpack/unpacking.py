@@ -10,6 +10,7 @@ import contextlib
 import hashlib
 import os
 import shutil
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -37,6 +38,7 @@ _SIGN_SECONDS = 10.0
 _PROGRESS_SECONDS = 0.2
 _POLL_SECONDS = 0.1
 _BUFFER = 1024 * 1024
+_NICENESS = 10
 
 
 class UnpackStoppedError(Exception):
@@ -69,9 +71,9 @@ class Unpacking:
         self._arrivals: dict[str, _Arrival] = {}
         # A thread a wheel, which mostly waits: for its members, or for another process that unpacks the same wheel.
         self._leaders = ThreadPoolExecutor(max_workers=_MOST_WHEELS, thread_name_prefix="wheel")
-        self._workers = ThreadPoolExecutor(max_workers=_threads(), thread_name_prefix="unpack")
+        self._workers = ThreadPoolExecutor(_threads(), "unpack", _give_way)
         # They spend their time waiting for bytes.
-        self._followers = ThreadPoolExecutor(max_workers=_MOST_WHEELS, thread_name_prefix="follow")
+        self._followers = ThreadPoolExecutor(_MOST_WHEELS, "follow", _give_way)
 
     def __enter__(self) -> Unpacking:
         return self
@@ -359,3 +361,13 @@ def _opened(wheel: Wheel, folder: Path) -> Iterator[File]:
 
 def _threads() -> int:
     return max(2, min(_MOST_THREADS, os.cpu_count() or 1))
+
+
+def _give_way() -> None:
+    """Let the child that compiles what has landed go first: it has the longer way to go, with one processor.
+
+    Linux has a niceness for each thread; it counts beside those of the same session or container only.
+    """
+    if sys.platform == "linux":
+        with contextlib.suppress(OSError):
+            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _NICENESS)

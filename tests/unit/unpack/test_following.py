@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import random
+import sys
 import threading
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
@@ -186,6 +188,25 @@ def test_what_is_told_of_is_whole_first_where_it_lands_and_then_in_the_tree(tmp_
     assert (told[-1][0], set(told[-1][1])) == (tree.root, set(tree.files))
     assert len(told) > 20
     assert sorted(path for _, paths in told[:-1] for path in paths) == sorted(tree.files)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux has a niceness for each thread")
+def test_threads_that_write_files_give_way_to_others(tmp_path: Path) -> None:
+    wheel = KINDS["many_files"].write(tmp_path / "made", "many_files")
+    niceness: list[int] = []
+
+    def landed(_root: Path, _paths: Iterable[str]) -> None:
+        niceness.append(os.getpriority(os.PRIO_PROCESS, threading.get_native_id()))
+
+    own = os.getpriority(os.PRIO_PROCESS, 0)
+    with Unpacking(TreeStore(tmp_path / "trees", boot="b"), ignore, landed=landed) as unpacking:
+        download = Download(wheel.read_bytes(), tmp_path / "arriving.part")
+        unpacking.follow(wheel.name, sha256_of(wheel), download)
+        download.advance(len(download.content))
+        unpacking.add(download.finish(tmp_path / wheel.name))
+        unpacking.wait()
+    assert max(niceness) > own
+    assert os.getpriority(os.PRIO_PROCESS, 0) == own
 
 
 def test_bytes_that_are_dropped_do_not_count(tmp_path: Path) -> None:
