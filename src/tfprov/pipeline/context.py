@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from tfprov.host.records import MachineChange
     from tfprov.profile.records import Loaded
 
+_LINK = ("environment", "path")
 P = ParamSpec("P")
 R = TypeVar("R")
 
@@ -248,11 +249,29 @@ class Context:
         elsewhere = self.request.host is not None
         return load(
             path,
-            overrides=self.request.overrides,
+            overrides=self._overrides(path, shipped=shipped),
             shipped=shipped,
             content=self.request.content,
             elsewhere=elsewhere,
         )
+
+    def _overrides(self, path: Path, *, shipped: bool) -> tuple[str, ...]:
+        """What the command line sets; a link starts where the user is unless the profile is a file of his.
+
+        The folder of a shipped profile, or of one that a bundle brought, is tfprov's own, and nobody looks there.
+        """
+        given = self.request.overrides
+        if not (shipped or path.is_relative_to(self.home.data)):
+            return given
+        from tfprov.profile.load import override_value
+        from tfprov.profile.source import resolved
+
+        def anchored(override: str) -> str:
+            name, _, raw = override.partition("=")
+            place = override_value(_LINK, raw) if tuple(part.strip() for part in name.split(".")) == _LINK else ""
+            return f"{name}={resolved(self.request.cwd, str(place))}" if place else override
+
+        return tuple(map(anchored, given))
 
     def _collect(self, event: Event) -> None:
         if isinstance(event, Attempt):

@@ -67,7 +67,8 @@ class EnvironmentTable(_Table):
     kind: Literal["venv", "conda"] = "venv"
     """Kind of environment."""
     path: str | None = None
-    """Stable path of the environment, relative to the profile. Default: in tfprov's data folder."""
+    """Stable path of the environment, relative to the profile; where `--set` gives it for a shipped profile or one that
+    a bundle brought, to the working directory. Default: in tfprov's data folder."""
     keep: int = Field(default=3, ge=1, le=100)
     """How many verified generations are kept for rollback."""
     variables: dict[VariableName, VariableText] = {}

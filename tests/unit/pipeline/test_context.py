@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tfprov.errors import TfprovError
-from tfprov.events import Attempt, Event, StageEnded, StageStarted
+from tfprov.events import Attempt, Event, StageEnded, StageStarted, ignore
 from tfprov.pipeline.context import Context, Request, read_profile, stage
 
 
@@ -136,3 +136,22 @@ def test_a_profile_in_a_folder_whose_name_is_not_utf_8_is_refused(tmp_path: Path
     context, _ = context_of(folder)
     with pytest.raises(TfprovError, match="not UTF-8"):
         read_profile(context)
+
+
+@pytest.mark.parametrize("whose", ["shipped", "of a bundle", "the user's"])
+@pytest.mark.parametrize("override", ["environment.path=.venv", 'environment . path = "./.venv"'])
+def test_a_link_of_the_command_line_is_made_where_its_user_is(tmp_path: Path, whose: str, override: str) -> None:
+    here = tmp_path / "here"
+    here.mkdir()
+    file = tmp_path / ("home/data/bundles/train" if whose == "of a bundle" else "project") / "train.toml"
+    file.parent.mkdir(parents=True)
+    file.write_text('name = "train"\n')
+    request = Request(
+        profile="cpu" if whose == "shipped" else str(file),
+        cwd=here,
+        environ={"TFPROV_HOME": str(tmp_path / "home")},
+        overrides=(override, 'tensorflow.version="==2.20.0"'),
+    )
+    found = Context(request, ignore)
+    assert found.source.link == (file.parent if whose == "the user's" else here) / ".venv"
+    assert found.loaded.profile.tensorflow.version == "==2.20.0"
