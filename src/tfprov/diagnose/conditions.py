@@ -16,7 +16,8 @@ Condition = Callable[[View, Hit], bool]
 
 _FAMILY = re.compile(
     r"^(tensorflow|tf-nightly|tf_nightly|intel-tensorflow|tf-keras|keras|tensorboard|numpy|protobuf|h5py|nvidia-|jax|"
-    r"torch|scipy|pandas|ml-dtypes|grpcio|absl|libclang|setuptools|wheel|pip$|opencv|scikit|matplotlib)"
+    r"torch|scipy|pandas|ml-dtypes|grpcio|absl|libclang|setuptools|wheel|pip$|opencv|scikit|matplotlib|tflite|"
+    r"mediapipe|ai-edge|onnx)"
 )
 
 

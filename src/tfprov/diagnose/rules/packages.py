@@ -179,6 +179,19 @@ RULES: tuple[Rule, ...] = (
         follows=("shadowed-module", "numpy-abi", "protobuf-mismatch"),
     ),
     Rule(
+        name="keras-name-unsaid",
+        code="keras-mismatch",
+        reads="CPython up to 3.6, which does not say where a name is missing; the frame above is Keras, and so is its import",
+        needs=("keras/", "keras\\"),
+        pattern=r"[/\\](?:tf_)?keras[/\\][^\n\"]+\", line \d+, in \S+ from (?:\.|(?:tensorflow\.(?:python\.)?)?keras)[\w.]* import .{1,200}?ImportError: cannot import name '?\w+'?$",
+        examples=(
+            "  File \"/x/site-packages/keras/legacy/models.py\", line 5, in <module>\n    from .layers import Merge\nImportError: cannot import name 'Merge'",
+        ),
+        rank=62,
+        span=3,
+        follows=("shadowed-module", "numpy-abi", "protobuf-mismatch"),
+    ),
+    Rule(
         name="keras-model-file",
         code="keras-mismatch",
         reads="Keras while it reads a model: what another Keras has written there is not known to this one",

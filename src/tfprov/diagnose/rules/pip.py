@@ -33,6 +33,7 @@ _CUT = (
         if case.when not in {"tensorflow and python-unfit", "tensorflow", "needs-platform"}
     ),
     Case(when="pinned and tensorflow", code="version-not-available"),
+    Case(when="pinned and needs-platform", code="version-not-available"),
     *NONE[-2:],
 )
 
@@ -73,10 +74,13 @@ RULES: tuple[Rule, ...] = (
     Rule(
         name="pip-no-matching",
         code="package-name-wrong",
-        reads="pip: the line after `Could not find a version`, alone in a log that was cut",
-        needs=("no matching distribution found",),
-        pattern=r"No matching distribution found for (?P<requirement>\S+)",
-        examples=("ERROR: No matching distribution found for zzz-not-there",),
+        reads="pip: the line after `Could not find a version`, or that one without its end, alone in a log that was cut",
+        needs=("no matching distribution found", "could not find a version that satisfies"),
+        pattern=r"No matching distribution found for (?P<requirement>\S+)|Could not find a version that satisfies the requirement (?P<requirement__cut>\S+)[ \t]*$",
+        examples=(
+            "ERROR: No matching distribution found for zzz-not-there",
+            "ERROR: Could not find a version that satisfies the requirement zzz-not-there==1.0",
+        ),
         rank=38,
         cases=_CUT,
         follows=(
