@@ -51,10 +51,10 @@ def run(probe):
     gc.disable()
     for name, may_lack in asked:
         leg, key = "package " + name, plain(name)
-        probe.leg(ENVIRONMENT, leg, imports, found.get(key), every.get(key), skipped, may_lack)
+        probe.leg(ENVIRONMENT, leg, imports, found.get(key), every.get(key), skipped, may_lack, probe.arm)
 
 
-def imports(one, every, skipped, may_lack):
+def imports(one, every, skipped, may_lack, arm=lambda: None):
     """Each of the top-level modules of a distribution can be imported, and each of its commands could start."""
     if one is None:
         if may_lack:
@@ -72,6 +72,8 @@ def imports(one, every, skipped, may_lack):
     if speaks_of_tensorflow(one):
         # Those who use it have imported that before, and some packages do more when they find it.
         importlib.import_module("tensorflow")
+        # The limit is meant for the package.
+        arm()
     for name in modules:
         importlib.import_module(name)
         if os.getpid() != own:

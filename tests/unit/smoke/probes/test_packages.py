@@ -78,6 +78,20 @@ def test_what_stands_beside_tensorflow_says_so_by_its_name_or_by_what_it_may_ask
     assert probes.load("packages").speaks_of_tensorflow(one) is does
 
 
+def test_the_time_that_tensorflow_takes_is_not_taken_from_a_package(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "tf_late.py").write_text("import sys\nassert 'tensorflow' in sys.modules\n")
+    (tmp_path / "tensorflow.py").write_text("")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setitem(sys.modules, "tensorflow", None)
+    monkeypatch.delitem(sys.modules, "tensorflow")
+    one = probes.load("core").Distribution(str(tmp_path), "tf_late-1.0.dist-info")
+    armed = []
+    probes.load("packages").imports(one, ["tf_late"], set(), False, lambda: armed.append("tf_late" in sys.modules))
+    assert armed == [False]
+
+
 @pytest.mark.parametrize(
     ("files", "modules"),
     [
