@@ -340,7 +340,7 @@ READERS: dict[str, tuple[st.SearchStrategy[bytes], Read]] = {
         documents_like(OF_CONDA),
         of_file("x-1-0.json", _of_conda),
     ),
-    "wheel": (st.binary(max_size=40), lambda _, raw: archive.members(io.BytesIO(raw))),
+    "wheel": (st.binary(max_size=40), lambda _, raw: archive.directory(io.BytesIO(raw))),
 }
 
 
@@ -381,7 +381,7 @@ def test_a_wheel_with_any_byte_wrong_is_refused_or_read(kind: int) -> None:
     def check(at: int, put: bytes) -> None:
         raw = good[:at] + put + good[at + len(put) :]
         with contextlib.suppress(archive.RefusedError):
-            archive.members(io.BytesIO(raw))
+            archive.directory(io.BytesIO(raw))
         with contextlib.suppress(TfprovError):
             wheel_metadata.metadata_in(io.BytesIO(raw), "http://h/x-1-py3-none-any.whl")
 
