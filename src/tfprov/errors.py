@@ -209,6 +209,11 @@ _ALL = [
             "a companion package does not go with this TensorFlow or Keras",
             "take the release of it that goes with this TensorFlow",
         ),
+        (
+            "tf1-code",
+            "the program is written for TensorFlow 1, and this is TensorFlow 2",
+            "call `tf.compat.v1`, or rewrite it with `tf_upgrade_v2`",
+        ),
         ("ml-dtypes-mismatch", "ml_dtypes is older or newer than what uses it expects", "resolve both together"),
         (
             "system-library-missing",

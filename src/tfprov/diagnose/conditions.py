@@ -235,6 +235,12 @@ def _wheel_of_other_python(view: View, hit: Hit) -> bool:
     return not re.search(r"manylinux_2_|manylinux20", found["platform"])
 
 
+def _wheel_of_plain_tags(_view: View, hit: Hit) -> bool:
+    """A tag that every pip has known since there are wheels: pip's age is no reason."""
+    found = _WHEEL.search(hit.captures.get("wheel", ""))
+    return found is not None and found["platform"].startswith(("linux_", "win"))
+
+
 def _uv_pinned(_view: View, hit: Hit) -> bool:
     """Uv names the version that it looked at; whether that one was asked for, its conclusion tells."""
     return "pin" in hit.captures
@@ -323,6 +329,7 @@ CONDITIONS: Mapping[str, Condition] = MappingProxyType(
         "elsewhere": _elsewhere,
         "wheel-of-other-platform": _wheel_of_other_platform,
         "wheel-of-other-python": _wheel_of_other_python,
+        "wheel-of-plain-tags": _wheel_of_plain_tags,
         "build-tool": lambda _, hit: (
             package_of(hit) in {"setuptools", "wheel", "cython", "pip", "ninja", "cmake", "hatchling"}
         ),

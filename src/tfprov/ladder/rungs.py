@@ -71,6 +71,7 @@ _BY_CODE: Mapping[str, tuple[Rung, ...]] = {
     # These are asked for by name; nothing that tfprov may change alone makes them right.
     "tensorflow-gpu-package": (),
     "known-bad-release": (),
+    "tf1-code": (),
     "user-check-failed": (),
     "python-32bit": (),
     "musl-libc": (),

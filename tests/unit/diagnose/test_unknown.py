@@ -122,6 +122,6 @@ def test_a_cause_says_how_sure_it_is_and_what_would_make_it_sure(text: str, cert
 def test_a_line_that_a_rule_says_nothing_of_is_what_the_program_died_of() -> None:
     text = (
         "I tensorflow/tsl/cuda/cudart_stub.cc:28] Could not find cuda drivers on your machine, GPU will not be used.\n"
-        "AttributeError: module 'tensorflow' has no attribute 'placeholder'\n"
+        "AttributeError: module 'tensorflow' has no attribute 'frobnicate'\n"
     )
     assert [one.role for one in diagnose_text(text).findings] == ["unknown", "noise"]

@@ -10,7 +10,54 @@ _ITS_SYMBOLS = (
     r"_{1,2}Z\w*(?:tensorflow|tflite|stream_executor|3tsl|3xla|4absl|6google8protobuf)\w*|TF_\w+|TFE_\w+|TSL_\w+"
 )
 
+_OF_TF1 = (
+    r"(?:Interactive)?Session|(?:sparse_)?placeholder(?:_with_default)?|ConfigProto|GPUOptions|reset_default_graph|get_variable|variable_scope"
+    r"|(?:global|local|all|trainable)_variables\w*|initialize_all_variables|assign_(?:add|sub)|set_random_seed|random_(?:normal|uniform|shuffle|crop)|truncated_normal"
+    r"|contrib|app|flags|logging|layers|gfile|log|to_(?:float|double|int32|int64)|decode_raw|read_file|parse_(?:single_)?example|py_func"
+    r"|mod|div|ceil|sub|mul|neg|pack|unpack|matrix_inverse|reduce_join|diag|global_norm|assert_\w+|random_uniform_initializer"
+    r"|enable_eager_execution|disable_(?:v2_behavior|eager_execution)|(?:get|add)_(?:to_)?collection|GraphKeys|AUTO_REUSE|no_regularizer|sparse_\w+|string_\w+"
+)
+"""Names of the top of TensorFlow 1 that TensorFlow 2 has elsewhere or no longer."""
+_OF_TF1_ALONE = (
+    r"InteractiveSession|(?:sparse_)?placeholder(?:_with_default)?|ConfigProto|GPUOptions|reset_default_graph|variable_scope"
+    r"|(?:global|local|all)_variables_initializer|set_random_seed|random_(?:normal|uniform)|truncated_normal"
+)
+"""Those of them that nothing else has, for messages that name no module."""
+
 RULES: tuple[Rule, ...] = (
+    Rule(
+        name="tf1-code",
+        code="tf1-code",
+        reads="CPython 2 and 3, TensorFlow 2, Colab: a program that calls what only TensorFlow 1 has",
+        needs=(
+            "has no attribute",
+            "has no atribute",
+            "no module named",
+            "name 'contrib",
+            "name contrib",
+            "with eager execution",
+            "when eager execution",
+            "session graph is empty",
+            "tensorflow 1 is unsupported",
+        ),
+        pattern=rf"\btensorflow['\"`]? has no att?ribute ['\"`]?(?P<name>{_OF_TF1})\b|'module' object has no attribute '(?P<name__py2>{_OF_TF1_ALONE})'"
+        r"|module 'tensorflow\.(?:_api\.v2\.|compat\.v2\.)?(?P<module>train|nn|summary|losses|metrics|image|io|math|estimator|data)' has no attribute '(?P<name__in>\w*Optimizer|\w+_global_step|start_queue_runners|Coordinator|string_input_producer|shuffle_batch|\w*Saver|rnn_cell|dynamic_rnn|static_rnn|xw_plus_b|FileWriter|merge_all|scalar_summary|make_one_shot_iterator|mean_squared_error)'"
+        r"|No module named '?tensorflow\.(?:compat\.v1\.)?(?:contrib|examples)\b|cannot import name '?contrib'? from '?tensorflow|cannot import name 'contrib'"
+        r"|`?(?:tf\.)?\w*(?:placeholder|gradients|queue_runner|input_producer|Saver|hessians)\w*(?:\(\))?`? is not (?:compatible with|supported when) eager execution"
+        r"|should be a function when eager execution is enabled|The Session graph is empty|Tensorflow 1 is unsupported in Colab",
+        examples=(
+            "AttributeError: module 'tensorflow' has no attribute 'placeholder'",
+            "AttributeError: module 'tensorflow._api.v2.train' has no attribute 'AdamOptimizer'",
+            "ModuleNotFoundError: No module named 'tensorflow.contrib'",
+            "RuntimeError: tf.placeholder() is not compatible with eager execution.",
+            "RuntimeError: tf.gradients is not supported when eager execution is enabled. Use tf.GradientTape instead.",
+            "RuntimeError: The Session graph is empty. Add operations to the graph before calling run().",
+            "ValueError: Tensorflow 1 is unsupported in Colab.",
+        ),
+        rank=57,
+        cases=(Case(when="in-companion", code="companion-mismatch"),),
+        follows=("numpy-abi", "protobuf-mismatch", "shadowed-module"),
+    ),
     Rule(
         name="companion-symbol",
         code="companion-mismatch",
@@ -53,14 +100,21 @@ RULES: tuple[Rule, ...] = (
     Rule(
         name="companion-procedure",
         code="companion-mismatch",
-        reads="Windows 127 in the library of a package beside TensorFlow",
-        needs=("the specified procedure", "procedure could not be found", "not found", "dll load failed"),
+        reads="Windows 127 in the library of a package beside TensorFlow; any system: its library of operations is not there, or not for this machine",
+        needs=(
+            "cannot open shared object file",
+            "the specified procedure",
+            "procedure could not be found",
+            "not found",
+            "dll load failed",
+        ),
         pattern=rf"NotFoundError: .{{0,200}}{_OTHERS}[^:]*\.(?:dll|pyd|so)(?: not found|: The specified procedure)"
-        r"|\b(?P<package__of>tensorflow_(?!core)\w+)[/\\][^:'\"]{1,200}\.(?:dll|pyd|so|dylib) not found",
+        r"|\b(?P<package__of>tensorflow_(?!core)\w+)[/\\][^:'\"]{1,200}\.(?:dll|pyd|so|dylib)(?: not found|: cannot open shared object file)",
         examples=(
             "tensorflow.python.framework.errors_impl.NotFoundError: C:\\x\\site-packages\\tensorflow_text\\python\\ops\\_boise.dll: The specified procedure could not be found.",
             "tensorflow.python.framework.errors_impl.NotFoundError: C:\\x\\site-packages\\tensorflow_text\\python\\metrics\\_ops.so not found",
             "tensorflow_io/python/ops/libtensorflow_io.so not found",
+            "NotFoundError: /x/site-packages/tensorflow_decision_forests/tensorflow/ops/inference/inference.so: cannot open shared object file: No such file or directory",
         ),
         rank=65,
     ),

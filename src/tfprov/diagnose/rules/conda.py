@@ -121,6 +121,19 @@ RULES: tuple[Rule, ...] = (
         rank=66,
     ),
     Rule(
+        name="conda-name",
+        code="conda-package-missing",
+        reads="conda: PackagesNotFoundError, with the first of the names that it lists",
+        needs=("from current channels", "resolvepackagenotfound"),
+        pattern=r"(?:from current channels:|ResolvePackageNotFound:)\s+- (?P<package>[A-Za-z][\w.-]*)",
+        examples=(
+            "PackagesNotFoundError: The following packages are not available from current channels:\n\n  - tensorflow-gpu=2.99",
+        ),
+        rank=66,
+        span=3,
+        cases=(Case(when="misspelt", code="package-name-wrong", rank=67),),
+    ),
+    Rule(
         name="conda-virtual-cuda",
         code="gpu-driver-too-old",
         reads="libmamba, rattler: `__cuda` stands for the driver, and is older than a package needs",

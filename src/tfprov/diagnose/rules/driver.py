@@ -118,6 +118,19 @@ RULES: tuple[Rule, ...] = (
         cases=(Case(when="gpu-not-wanted", code=NOISE),),
     ),
     Rule(
+        name="cuinit-no-symbol",
+        code="gpu-driver-mismatch",
+        reads="TensorFlow (cuda_driver): the driver library lacks what its kernel side has; in WSL and containers that of the image or an old toolkit",
+        needs=("cuda_error_not_found",),
+        pattern=r"cuInit.{0,40}CUDA_ERROR_NOT_FOUND",
+        examples=("E cuda_driver.cc:282] failed call to cuInit: CUDA_ERROR_NOT_FOUND: named symbol not found",),
+        rank=59,
+        cases=(
+            *NO_GPU,
+            Case(when="container", code="docker-no-gpu"),
+        ),
+    ),
+    Rule(
         name="cuinit-two-versions",
         code="gpu-no-device",
         reads="TensorFlow (cuda_diagnostics): the driver library does not start; the versions that follow may differ",

@@ -258,8 +258,9 @@ RULES: tuple[Rule, ...] = (
             "hipinit",
             "amdgpu",
             "gfx",
+            "memory access fault by gpu",
         ),
-        pattern=r"hipError\w+|rocBLAS (?:error|warning)|TensileLibrary|MIOpen(?:\(HIP\))?:? ?(?:Error|Warning)|HSA_STATUS_ERROR\w*|(?:Unable|unable|Could not|could not|failed|Permission denied).{0,60}/dev/kfd|/dev/kfd.{0,60}(?:denied|not|fail)|Ignoring visible gpu device.{0,200}AMDGPU version|AMDGPU.{0,60}not supported",
+        pattern=r"hipError\w+|rocBLAS (?:error|warning)|TensileLibrary|MIOpen(?:\(HIP\))?:? ?(?:Error|Warning)|HSA_STATUS_ERROR\w*|(?:Unable|unable|Could not|could not|failed|Permission denied).{0,60}/dev/kfd|/dev/kfd.{0,60}(?:denied|not|fail)|Ignoring visible gpu device.{0,200}AMDGPU version|AMDGPU.{0,60}not supported|Memory access fault by GPU node-\d",
         examples=(
             "rocBLAS error: Cannot read /opt/rocm/lib/rocblas/library/TensileLibrary.dat: Illegal seek for GPU arch : gfx1031",
             '"hipErrorNoBinaryForGpu: Unable to find code object for all current devices!"',

@@ -408,7 +408,7 @@ RULES: tuple[Rule, ...] = (
             "cudnn_",
             "zlibwapi",
         ),
-        pattern=r"Could not (?:find|load dynamic library) '(?P<library>(?:cudart|cudnn|cublas(?:Lt)?|cufft|curand|cusolver|cusparse|cudnn_\w+)64_\d+\.dll)'|(?P<dll>(?:cudart|cudnn|cublas(?:Lt)?|cufft|curand|cusolver|cusparse)64_\d+\.dll) not found|Could not load library cudnn_\w+64_\d+\.dll|Could not locate (?P<dll__located>(?:cu\w+64_\d+|zlibwapi)\.dll)",
+        pattern=r"Could not (?:find|load dynamic library) '(?P<library>(?:cudart|cudnn|cublas(?:Lt)?|cufft|curand|cusolver|cusparse|cudnn_\w+)64_\d*\.dll)'|(?P<dll>(?:cudart|cudnn|cublas(?:Lt)?|cufft|curand|cusolver|cusparse)64_\d*\.dll) not found|Could not load library cudnn_\w+64_\d*\.dll|Could not locate (?P<dll__located>(?:cu\w+64_\d+|zlibwapi)\.dll)",
         examples=(
             "W tensorflow/stream_executor/platform/default/dso_loader.cc:64] Could not load dynamic library 'cudnn64_8.dll'; dlerror: cudnn64_8.dll not found",
             "Could not locate zlibwapi.dll. Please make sure it is in your library path!",

@@ -23,22 +23,30 @@ RULES: tuple[Rule, ...] = (
         follows=("network", "python-unsupported"),
     ),
     Rule(
+        name="poetry-python-range",
+        code="python-unsupported",
+        reads="Poetry: the project allows a Python that a package has no release for",
+        needs=("is not compatible with some of the required packages",),
+        pattern=r"Python (?:requirement|range) \((?P<range>[^)]+)\) is not compatible with some of the required packages",
+        examples=(
+            "The current project's Python requirement (>=3.8,<4.0) is not compatible with some of the required packages Python requirement:",
+            "The current project's supported Python range (>=3.10,<4.0) is not compatible with some of the required packages Python requirement:",
+        ),
+        rank=60,
+        follows=("network",),
+    ),
+    Rule(
         name="poetry-solving-failed",
         code="resolver-conflict",
         reads="Poetry: requirements that cannot be met together, among them the project's own range of Python",
         needs=(
             "version solving failed",
             "solverproblemerror",
-            "is not compatible with some of the required packages",
-            "is forbidden",
         ),
-        pattern=r"version solving failed|SolverProblemError|is not compatible with some of the required packages Python requirement",
-        examples=(
-            "So, because demo depends on tensorflow (^1.8), version solving failed.",
-            "The current project's Python requirement (>=3.8,<4.0) is not compatible with some of the required packages Python requirement:",
-        ),
+        pattern=r"version solving failed|SolverProblemError",
+        examples=("So, because demo depends on tensorflow (^1.8), version solving failed.",),
         rank=58,
-        follows=("network", "version-not-available", "package-name-wrong"),
+        follows=("network", "python-unsupported", "version-not-available", "package-name-wrong"),
     ),
     Rule(
         name="poetry-connect",

@@ -24,6 +24,7 @@ RULES: tuple[Rule, ...] = (
             "failed to import",
             "compiled using numpy",
             "size changed",
+            "has the wrong size",
             "_array_api not found",
             "removed in the numpy 2",
             "no module named 'numpy.",
@@ -42,7 +43,7 @@ RULES: tuple[Rule, ...] = (
             "type object 'numpy",
             "convert numpy.ndarray",
         ),
-        pattern=r"numpy\._?core\S* failed to import|compiled using NumPy 1\.x cannot be run|(?<!Warning: )numpy\.\w+ size changed|_ARRAY_API not found|was removed in the NumPy 2\.0|No module named '?numpy\.\w+|type object 'numpy\.\w+' has no attribute|Cannot convert numpy\.ndarray to numpy\.ndarray|module compiled against (?:API|ABI) version|Unable to convert function return value to a Python type"
+        pattern=r"numpy\._?core\S* failed to import|compiled using NumPy 1\.x cannot be run|(?<!Warning: )numpy\.\w+ size changed|numpy\.\w+ has the wrong size|_ARRAY_API not found|was removed in the NumPy 2\.0|No module named '?numpy\.\w+|type object 'numpy\.\w+' has no attribute|Cannot convert numpy\.ndarray to numpy\.ndarray|module compiled against (?:API|ABI) version|Unable to convert function return value to a Python type"
         r"|cannot import name '\w+' from 'numpy|module 'numpy(?:\.\w+)*' has no attribute '(?P<attribute>\w+)'|initialization of _pywrap\S* raised unreported exception|NotImplementedError: Cannot convert a symbolic (?:tf\.)?Tensor|PyBfloat16_Type\.tp_base != nullptr",
         examples=(
             "A module that was compiled using NumPy 1.x cannot be run in",
@@ -226,9 +227,13 @@ RULES: tuple[Rule, ...] = (
         name="keras-names-of-old-python",
         code="keras-mismatch",
         reads="CPython up to 3.6: the same, where only the line before the error says whose name it is",
-        needs=("from keras", "from tensorflow.keras", "from tensorflow.python.keras"),
-        pattern=r"from (?:tensorflow\.(?:python\.)?)?keras[\w.]* import .{1,200}?\bImportError: cannot import name '?(?P<name>\w+)'?(?! from| \()",
-        examples=("    from keras.engine import Layer_\nImportError: cannot import name 'Layer_'",),
+        needs=("from keras", "from tensorflow."),
+        pattern=r"\bfrom (?:(?:tensorflow\.(?:\w+\.)*)?keras[\w.]* import .{1,200}?|tensorflow\.[\w.]+ import keras_\w+ {1,40})\bImportError: cannot import name '?(?P<name>\w+)'?(?! from| \()",
+        examples=(
+            "    from keras.engine import Layer_\nImportError: cannot import name 'Layer_'",
+            "from tensorflow.python.keras._impl.keras.backend import abs\nImportError: cannot import name 'abs'",
+            "from tensorflow.python.util.tf_export import keras_export\nImportError: cannot import name 'keras_export'",
+        ),
         rank=62,
         span=2,
         cases=(Case(when="in-companion", code="companion-mismatch"),),

@@ -122,6 +122,7 @@ RULES: tuple[Rule, ...] = (
             Case(when="32-bit", code="python-32bit"),
             Case(when="wheel-of-other-platform", code="platform-no-wheel"),
             Case(when="wheel-of-other-python", code="version-not-available"),
+            Case(when="wheel-of-plain-tags", code="platform-no-wheel"),
         ),
     ),
     Rule(
