@@ -41,13 +41,14 @@ RULES: tuple[Rule, ...] = (
             "tensorflow 1 is unsupported",
         ),
         pattern=rf"\btensorflow['\"`]? has no att?ribute ['\"`]?(?P<name>{_OF_TF1})\b|'module' object has no attribute '(?P<name__py2>{_OF_TF1_ALONE})'"
-        r"|module 'tensorflow\.(?:_api\.v2\.|compat\.v2\.)?(?P<module>train|nn|summary|losses|metrics|image|io|math|estimator|data)' has no attribute '(?P<name__in>\w*Optimizer|\w+_global_step|start_queue_runners|Coordinator|string_input_producer|shuffle_batch|\w*Saver|rnn_cell|dynamic_rnn|static_rnn|xw_plus_b|FileWriter|merge_all|scalar_summary|make_one_shot_iterator|mean_squared_error)'"
+        r"|module 'tensorflow(?:_core)?\.(?:_api\.v2\.|compat\.v2\.)?(?P<module>train|nn|summary|losses|metrics|image|io|math|estimator|data)' has no attribute '(?P<name__in>\w*Optimizer|\w+_global_step|start_queue_runners|Coordinator|string_input_producer|shuffle_batch|\w*Saver|rnn_cell|dynamic_rnn|static_rnn|xw_plus_b|FileWriter|merge_all|scalar_summary|make_one_shot_iterator|mean_squared_error)'"
         r"|No module named '?tensorflow\.(?:compat\.v1\.)?(?:contrib|examples)\b|cannot import name '?contrib'? from '?tensorflow|cannot import name 'contrib'"
         r"|`?(?:tf\.)?\w*(?:placeholder|gradients|queue_runner|input_producer|Saver|hessians)\w*(?:\(\))?`? is not (?:compatible with|supported when) eager execution"
         r"|should be a function when eager execution is enabled|The Session graph is empty|Tensorflow 1 is unsupported in Colab",
         examples=(
             "AttributeError: module 'tensorflow' has no attribute 'placeholder'",
             "AttributeError: module 'tensorflow._api.v2.train' has no attribute 'AdamOptimizer'",
+            "AttributeError: module 'tensorflow_core._api.v2.train' has no attribute 'Optimizer'",
             "ModuleNotFoundError: No module named 'tensorflow.contrib'",
             "RuntimeError: tf.placeholder() is not compatible with eager execution.",
             "RuntimeError: tf.gradients is not supported when eager execution is enabled. Use tf.GradientTape instead.",

@@ -151,6 +151,8 @@ RULES: tuple[Rule, ...] = (
         needs=(
             "does not match dso version",
             "driver/library version mismatch",
+            "driver / library version mismatch",
+            "nvml: function not found",
             "api mismatch",
             "system_driver_mismatch",
             "kernel version",
@@ -158,10 +160,11 @@ RULES: tuple[Rule, ...] = (
             "unsupported display driver",
             "lib_rm_version_mismatch",
         ),
-        pattern=r"does not match DSO version|Driver/library version mismatch|NVRM: API mismatch|SYSTEM_DRIVER_MISMATCH|SystemDriverMismatch|unsupported display driver / cuda driver combination|LIB_RM_VERSION_MISMATCH",
+        pattern=r"does not match DSO version|Driver(?:/| / )library version mismatch|NVML: Function Not Found|NVRM: API mismatch|SYSTEM_DRIVER_MISMATCH|SystemDriverMismatch|unsupported display driver / cuda driver combination|LIB_RM_VERSION_MISMATCH",
         examples=(
             "E tensorflow/stream_executor/cuda/cuda_diagnostics.cc:313] kernel version 470.82.1 does not match DSO version 470.86.0 -- cannot find working devices in this configuration",
             "Failed to initialize NVML: Driver/library version mismatch",
+            "Failed to initialize NVML: Function Not Found",
             "init failed: SYSTEM_DRIVER_MISMATCH",
             "status 18: LIB_RM_VERSION_MISMATCH",
         ),

@@ -142,10 +142,14 @@ RULES: tuple[Rule, ...] = (
             "argument 'ragged'",
             "unknown layer: tfoplambda",
             "received 0 variables",
+            "has no attribute 'get_updates'",
+            "has no attribute '_create_all_weights'",
+            "has no attribute '_set_hyper'",
+            "has no attribute '_get_hyper'",
         ),
         pattern=r"__internal__' has no attribute|Keras cannot be imported|cannot import name '?\w+'? from (?:partially initialized module )?'(?:tf_)?keras|No module named '?(?:tf_keras|keras|tensorflow\.(?:python\.)?keras)\b|(?:tf-keras|tf_keras) package|Keras is Keras 3|Keras 3 (?:only supports|is not|does not)|Keras requires TensorFlow|module '(?:tf_)?keras(?:\.\w+)*' has no attribute"
         r"|module 'tensorflow(?:\.\w+)*' has no attribute '(?:get_default_graph|keras|python\.keras)'|keras\S* has no attribute '__internal__'|Another metric with the same name|Unrecognized keyword arguments: \['batch_shape|Unrecognized keyword arguments.{0,40}batch_shape|module 'tensorflow\.compat\.v2' has no attribute '__internal__'|`?keras`? (?:version )?\S+ is (?:not|in)compatible|keras\.\S+ is not supported in Keras 3|File format not supported: filepath=.*Keras 3"
-        r"|Only instances of `?keras\.Layer`? can be added|A KerasTensor is symbolic|KerasTensor cannot be used as input to a TensorFlow function|Could not locate class 'Functional'|Unknown layer: '?TFOpLambda|expected \d+ variables, but received 0 variables during loading|filepath provided must end in `\.(?:keras|weights\.h5)`|Error when deserializing class 'InputLayer'|unexpected keyword argument '(?:ragged|batch_shape)'",
+        r"|Only instances of `?keras\.Layer`? can be added|A KerasTensor is symbolic|KerasTensor cannot be used as input to a TensorFlow function|Could not locate class 'Functional'|Unknown layer: '?TFOpLambda|expected \d+ variables, but received 0 variables during loading|filepath provided must end in `\.(?:keras|weights\.h5)`|Error when deserializing class 'InputLayer'|unexpected keyword argument '(?:ragged|batch_shape)'|object has no attribute '(?:get_updates|_create_all_weights|_[gs]et_hyper)'",
         examples=(
             "ValueError: Your currently installed version of Keras is Keras 3, but this is not yet supported in Transformers. Please install the backwards-compatible tf-keras package with `pip install tf-keras`.",
             "AttributeError: module 'keras.api._v2.keras' has no attribute 'losses'",
@@ -153,6 +157,7 @@ RULES: tuple[Rule, ...] = (
             "tensorflow.python.framework.errors_impl.AlreadyExistsError: Another metric with the same name already exists.",
             "ImportError: cannot import name 'Adam' from 'keras.optimizers'",
             "AttributeError: module 'tensorflow.compat.v2' has no attribute '__internal__'",
+            "AttributeError: 'Adam' object has no attribute 'get_updates'",
         ),
         rank=63,
         follows=("shadowed-module", "numpy-abi", "protobuf-mismatch"),

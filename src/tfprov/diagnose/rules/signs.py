@@ -23,6 +23,14 @@ RULES: tuple[Rule, ...] = (
         "tensorflow.python.framework.errors_impl.InvalidArgumentError: indices = 5 is not in [0, 3)",
     ),
     _sign(
+        "sign-exception-pasted",
+        2,
+        ("has no attribute",),
+        r"^[\"'`\s]{0,4}(?:module|type object) '[\w.]{1,100}' has no attribute '\w{1,100}'[\"'`\s]{0,4}$",
+        "module 'tensorflow' has no attribute 'frobnicate'",
+        "\"module 'tensorflow' has no attribute 'frobnicate' \"",
+    ),
+    _sign(
         "sign-error",
         2,
         (
