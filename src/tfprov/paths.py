@@ -45,6 +45,7 @@ class Home:
         cache/store/                verified files by hash; for this user only
         cache/uv/, cache/pip/ …     caches of the tools that tfprov starts
         state/journals/<id>/        one file of JSON lines per run
+        state/making/<key>.lock     held by the run that makes an environment whose files no image has yet
 
     Attributes:
         data: what cannot be made again without work.
@@ -89,6 +90,11 @@ class Home:
     def journals(self) -> Path:
         """Folder of the journals, by environment id."""
         return self.state / "journals"
+
+    @property
+    def making(self) -> Path:
+        """Folder of the locks of images that are being made, by their key."""
+        return self.state / "making"
 
 
 def home(environ: Mapping[str, str]) -> Home:

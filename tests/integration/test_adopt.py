@@ -307,7 +307,7 @@ def test_after_an_adoption_it_is_an_environment_like_any_other(project: Project,
         refused = project.run("remove", *which, "--yes")
         assert refused.returncode == 2
         assert refused.stderr.splitlines()[-5:] == [
-            "error[path-not-ours]: `pr-ject-with-spaces` keeps the environment that it replaced, "
+            "error[path-not-ours]: `project-with-spaces` keeps the environment that it replaced, "
             "and nothing was deleted",
             f"  evidence  `{project.venv}`, now in `{kept}`",
             "",
@@ -419,7 +419,7 @@ def test_files_of_the_users_own_go_along_and_stay(project: Project) -> None:
     assert [Path(path).name for path in told["paths"]] == ["sources.pth", "mine.py", "own"]
     assert {Path(path).name for path in told["left"]} == {"hook.pth"}
     assert Path(told["wheel"]).parent == project.root
-    assert changes(document) == {"pr-ject-with-spaces-adopted-files": (None, "1")}
+    assert changes(document) == {"project-with-spaces-adopted-files": (None, "1")}
     # They are a package as any other: the next generation has them, too.
     profile = project.root / "tfprov.toml"
     profile.write_text(profile.read_text().replace("payload==1.0", "payload==2.0"))

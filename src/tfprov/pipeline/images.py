@@ -20,7 +20,6 @@ from tfprov.pipeline import unpacked
 from tfprov.pipeline.context import Context
 from tfprov.pipeline.records import Locked
 
-_LOCKS = ".locks"
 _SIGN_SECONDS = 10.0
 
 
@@ -71,7 +70,7 @@ def made_once(context: Context, locked: Locked) -> Iterator[None]:
             text = "another tfprov is making an environment of the same files; waiting for it"
             context.emit(Note(text=text, level="info"))
 
-    folder = context.home.images / _LOCKS
+    folder = context.home.making
     path, sign = folder / f"{image.folder.name}.lock", folder / f"{image.folder.name}.sign"
     left = None if context.deadline is None else max(0.0, context.deadline - time.monotonic())
     with contextlib.ExitStack() as held:
