@@ -15,6 +15,8 @@ _SECONDS = 300.0
 _LOOK = """
 import importlib.util, json, marshal, os, sys
 ending, magic, cut = f".{sys.implementation.cache_tag}.pyc", importlib.util.MAGIC_NUMBER, []
+# Python 3.7 put a word in, which says whether a time or a hash follows (PEP 552).
+length = 16 if sys.version_info >= (3, 7) else 12
 for folder, _, names in os.walk(sys.argv[1]):
     if os.path.basename(folder) != "__pycache__":
         continue
@@ -28,11 +30,13 @@ for folder, _, names in os.walk(sys.argv[1]):
         except OSError:
             continue
         told = int(source.st_mtime) & 0xFFFFFFFF, source.st_size & 0xFFFFFFFF
-        head = int.from_bytes(content[8:12], "little"), int.from_bytes(content[12:16], "little")
-        if content[:4] != magic or len(content) < 16 or not any(content[4:8]) and head != told:
+        if content[:4] != magic or len(content) < length:
+            continue
+        head = tuple(int.from_bytes(content[at : at + 4], "little") for at in (length - 8, length - 4))
+        if not any(content[4 : length - 8]) and head != told:
             continue
         try:
-            marshal.loads(memoryview(content)[16:])
+            marshal.loads(memoryview(content)[length:])
         except Exception:
             cut.append(os.path.relpath(os.path.join(folder, name), sys.argv[1]))
 print(json.dumps(sorted(cut)))
