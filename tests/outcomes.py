@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from seals import seal
 from tfprov.envs.generations import Environment
-from tfprov.envs.records import Generation, Owner, Seal
+from tfprov.envs.records import Generation, Owner
 from tfprov.events import Attempt
 from tfprov.lock.records import Lock, LockedFile, Target
 from tfprov.pipeline.records import Outcome
@@ -86,15 +87,9 @@ BAD = Verdict(
         Device(name="GPU:1", kind="gpu", legs=()),
     ),
 )
-SEAL = Seal(
-    profile_digest="p",
-    lock_digest="l",
+SEAL = seal(
     target=TARGET,
-    python="/usr/bin/python3.12",
-    python_version="3.12.1",
     tensorflow="2.20.0",
-    level="quick",
-    smoke_digest="s",
     verdict={"verdict": {"ok": True, "level": "quick"}, "devices": []},
     why="the newest release for driver 550.144",
     sealed_at="2026-01-01T00:00:00+00:00",

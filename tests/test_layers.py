@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -105,10 +106,40 @@ def broken_rules(source: Path, *, exceptions: frozenset[tuple[str, str]] = froze
     return found
 
 
-def _imports(path: Path, source: Path) -> Iterator[tuple[int, str]]:
-    """Line and name, without the package's own, of every import of the package, wherever in the file it stands."""
+def circle(source: Path) -> list[str]:
+    """Modules that import each other in a circle, in order; an empty list where there is none.
+
+    An import for a type alone does not count: a protocol and what implements it name each other.
+
+    Args:
+        source: the folder of the package `tfprov`.
+    """
+    imports: dict[str, set[str]] = {}
+    for path in source.rglob("*.py"):
+        module = ".".join(path.relative_to(source).with_suffix("").parts).removesuffix(".__init__")
+        imports[module] = {target for _, target in _imports(path, source, types=False) if target not in ("", module)}
+    try:
+        TopologicalSorter(imports).prepare()
+    except CycleError as error:
+        return list(error.args[1])
+    return []
+
+
+def _imports(path: Path, source: Path, *, types: bool = True) -> Iterator[tuple[int, str]]:
+    """Line and name, without the package's own, of every import of the package, wherever in the file it stands.
+
+    Args:
+        path: the file.
+        source: the folder of the package `tfprov`.
+        types: whether what is imported for types alone counts.
+    """
     package = ("tfprov", *path.relative_to(source).parent.parts)
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    if not types:
+        tree.body = [
+            node for node in tree.body if not (isinstance(node, ast.If) and "TYPE_CHECKING" in ast.dump(node.test))
+        ]
+    for node in ast.walk(tree):
         names: list[str] = []
         if isinstance(node, ast.Import):
             names = [alias.name for alias in node.names]
@@ -120,6 +151,10 @@ def _imports(path: Path, source: Path) -> Iterator[tuple[int, str]]:
         for name in names:
             if name == "tfprov" or name.startswith("tfprov."):
                 yield node.lineno, name.removeprefix("tfprov").removeprefix(".")
+
+
+def _is_for_types(node: ast.stmt) -> bool:
+    return isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING"
 
 
 def _module_of(base: str, name: str, source: Path) -> str:
@@ -159,6 +194,17 @@ def _layer(module: str) -> int | None:
 
 def test_imports_point_one_way_and_stages_know_only_records_of_each_other() -> None:
     assert broken_rules(SOURCE, exceptions=frozenset(EXCEPTIONS)) == []
+
+
+def test_no_module_imports_itself_through_others(house: Path) -> None:
+    assert circle(SOURCE) == []
+    assert circle(house) == []
+    (house / "errors.py").write_text("def f():\n    from tfprov.lock.pylock import read\n")
+    (house / "lock" / "records.py").write_text("import tfprov.errors\n")
+    assert {"errors", "lock.pylock", "lock.records"} <= set(circle(house))
+    types = "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    from tfprov import errors\n"
+    (house / "lock" / "records.py").write_text(types)
+    assert circle(house) == []
 
 
 def test_every_room_belongs_to_a_layer() -> None:

@@ -26,7 +26,6 @@ from pathlib import Path
 
 from tfprov import trees
 from tfprov.envs import documents, launchers, manifest, rollbacks
-from tfprov.envs.differences import superfluous
 from tfprov.envs.holders import holders
 from tfprov.envs.layout import ADOPTED, python_in
 from tfprov.envs.links import by_real_folder, drop, holds, leads, led, switch
@@ -34,6 +33,7 @@ from tfprov.envs.locks import LOCKS, held
 from tfprov.envs.manifest import SEAL
 from tfprov.envs.place import check_above, check_execution, check_links, check_way, is_noexec, spelled
 from tfprov.envs.records import Damage, Flaw, Generation, Held, Owner, Pruned, Seal
+from tfprov.envs.retention import superfluous
 from tfprov.errors import TfprovError
 from tfprov.paths import to_trash, trash_in, write_atomic
 from tfprov.words import move_aside, quoted

@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING
 
 from tfprov import paths, trees
 from tfprov.envs import following, git, rollbacks
-from tfprov.envs.differences import kind_of
 from tfprov.envs.generations import Environment, environments
 from tfprov.envs.layout import python_in
 from tfprov.envs.locks import all_locked
 from tfprov.envs.records import Flaw, Generation, Held
+from tfprov.envs.retention import kind_of
 from tfprov.errors import TfprovError
 from tfprov.pipeline.backends.choose import Backend, backend_of
 from tfprov.pipeline.context import Context, Request, environment_of

@@ -139,7 +139,8 @@ def given(path: Path, raw: bytes) -> Given:
 
 def _inside(text: str, path: Path, name: str, *, first_line: int = 1) -> Given:
     """The profile inside a document about something else; that document says what it needs unless told otherwise."""
-    from tfprov.wants.pyproject import has_dependencies, table
+    from tfprov.wants.pyproject import has_dependencies
+    from tfprov.wants.tables import table
 
     outer = _parsed(text)
     own = table(outer, "tool").get("tfprov", {})
@@ -336,7 +337,8 @@ def lists(folder: Path) -> tuple[Path, ...]:
 def _says_needs(path: Path) -> bool:
     """Whether a file is about more than the set-up of tools, and about another project than tfprov's own checkout."""
     if path.name == "pyproject.toml":
-        from tfprov.wants.pyproject import has_dependencies, table
+        from tfprov.wants.pyproject import has_dependencies
+        from tfprov.wants.tables import table
 
         try:
             document = _parsed(content_of(path).decode("utf-8-sig"))

@@ -18,7 +18,7 @@ from tfprov.default_index import is_default
 from tfprov.distributions import kind_of
 from tfprov.structured import json_of, toml_of
 from tfprov.wants.basket import Basket, Part
-from tfprov.wants.pyproject import Table, table, texts
+from tfprov.wants.tables import Table, table, texts
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,8 +9,8 @@ from packaging.utils import canonicalize_name
 
 from tfprov.wants.basket import Basket
 from tfprov.wants.poetry import requirement
-from tfprov.wants.pyproject import Table, table, unknown
 from tfprov.wants.records import ProjectParts
+from tfprov.wants.tables import Table, table, unknown
 
 _UNNAMED = re.compile(r"[0-9a-f]{7}")
 _OWN = frozenset({"packages", "source", "requires", "scripts", "pipenv"})

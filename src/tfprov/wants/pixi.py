@@ -6,8 +6,8 @@ from collections.abc import Mapping
 
 from tfprov.wants.basket import Basket
 from tfprov.wants.poetry import requirement
-from tfprov.wants.pyproject import Table, table, texts
 from tfprov.wants.records import ProjectParts
+from tfprov.wants.tables import Table, table, texts
 
 
 def read(document: Table, basket: Basket, parts: ProjectParts) -> None:

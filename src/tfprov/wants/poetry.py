@@ -16,8 +16,8 @@ from packaging.version import Version
 
 from tfprov.wants.basket import Basket
 from tfprov.wants.poetry_unions import union
-from tfprov.wants.pyproject import Table, table, texts, unknown, with_source
 from tfprov.wants.records import ProjectParts
+from tfprov.wants.tables import Table, table, texts, unknown, with_source
 
 _CLAUSE = re.compile(r"\s*(\^|~=|~|===?|!=|>=|<=|>|<|=)?\s*([^\s,|^~=!<>]+)\s*")
 

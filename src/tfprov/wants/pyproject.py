@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Literal, TypeVar, cast
@@ -14,9 +13,9 @@ from tfprov import project_folder
 from tfprov.contents import content_of
 from tfprov.wants.basket import Basket, Part
 from tfprov.wants.records import ProjectParts
+from tfprov.wants.tables import Table, table, texts, unknown, with_source
 from tfprov.wants.text import decoded
 
-Table = Mapping[str, object]
 _T = TypeVar("_T")
 
 # What uv heeds in a resolve and tfprov does not take over.
@@ -27,20 +26,6 @@ _LEFT_OUT = frozenset(
         *("required-environments", "resolution"),
     }
 )
-
-
-def table(document: object, *keys: str) -> Table:
-    """A table inside a document; an empty one where there is none."""
-    for key in keys:
-        document = document.get(key) if isinstance(document, Mapping) else None
-    return document if isinstance(document, Mapping) else {}
-
-
-def texts(document: object, *keys: str) -> tuple[str, ...]:
-    """A list of text inside a document; an empty one where there is none."""
-    *tables, last = keys
-    found = table(document, *tables).get(last)
-    return tuple(one for one in found if isinstance(one, str)) if isinstance(found, list) else ()
 
 
 def has_dependencies(document: Table) -> bool:
@@ -95,13 +80,6 @@ def read(document: Table, basket: Basket, parts: ProjectParts) -> None:
     reader.extras(parts.extras)
     reader.groups(parts.groups)
     reader.uv()
-
-
-def unknown(basket: Basket, where: str, kind: Literal["extra", "group"], name: str, known: Sequence[str]) -> None:
-    """Say that a project has no such extra or group."""
-    close = difflib.get_close_matches(name, known, n=1)
-    hint = f"did you mean `{close[0]}`?" if close else f"it has {', '.join(f'`{one}`' for one in known) or 'none'}"
-    basket.problem(where, f"there is no {kind} `{name}`; {hint}")
 
 
 def read_lists(names: Sequence[str], basket: Basket, where: str) -> None:
@@ -292,17 +270,6 @@ class _Reader:
                 if canonicalize_name(project_folder.name_of(folder) or "") == name:
                     return f"./{folder.relative_to(here).as_posix()}"
         return "."
-
-
-def with_source(requirement: Requirement, source: Table) -> str:
-    """A requirement from the place that a table names with `git`, `url`, `path` or `file`."""
-    extras = f"[{','.join(sorted(requirement.extras))}]" if requirement.extras else ""
-    marker = f" ; {requirement.marker}" if requirement.marker else ""
-    place = source.get("url") or source.get("file") or source.get("path")
-    if isinstance(git := source.get("git"), str):
-        ref = source.get("rev") or source.get("tag") or source.get("branch") or source.get("ref")
-        place = f"git+{git}" + (f"@{ref}" if ref else "")
-    return f"{requirement.name}{extras} @ {place}{marker}" if place else str(requirement)
 
 
 def _words(error: BaseException) -> str:

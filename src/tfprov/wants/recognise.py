@@ -168,7 +168,8 @@ def _read(kind: Kind, text: str, origin: SourceFile, parts: ProjectParts) -> Wan
 
 def _of_setuptools(text: str, path: Path) -> Path | None:
     """The file beside a `pyproject.toml` that says what is needed, where that only says how to build; else None."""
-    from tfprov.wants.pyproject import has_dependencies, table
+    from tfprov.wants.pyproject import has_dependencies
+    from tfprov.wants.tables import table
 
     try:
         document = toml_of(text)

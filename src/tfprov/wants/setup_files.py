@@ -13,8 +13,9 @@ from pathlib import Path
 from tfprov import project_folder
 from tfprov.contents import content_of
 from tfprov.wants.basket import Basket
-from tfprov.wants.pyproject import read_lists, unknown
+from tfprov.wants.pyproject import read_lists
 from tfprov.wants.records import ProjectParts
+from tfprov.wants.tables import unknown
 from tfprov.wants.text import decoded
 from tfprov.wants.written_out import UnknownValueError, WrittenOut
 

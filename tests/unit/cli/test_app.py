@@ -14,18 +14,18 @@ import sys
 import termios
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeAlias
 
 import pytest
 
 from fingerprints import here
+from seals import TARGET, seal
 from tfprov import __version__
 from tfprov.cli import main
 from tfprov.envs.generations import Environment, environment_id
-from tfprov.envs.records import Generation, Owner, Seal
-from tfprov.lock.records import Target
+from tfprov.envs.records import Generation, Owner
 from tfprov.profile.source import shipped
 
 COMMANDS = (
@@ -98,25 +98,16 @@ class Cli:
 
     @staticmethod
     def generation(environment: Environment) -> Generation:
-        target = Target(
-            package="tensorflow-cpu", version="2.21.0", extras=(), accelerator="cpu", python="3.12", platform="x"
-        )
         generation = environment.begin()
         (generation.path / "bin").mkdir()
         (generation.path / "bin" / "python").symlink_to(sys.executable)
-        seal = Seal(
-            profile_digest="p",
-            lock_digest="l",
-            target=target,
+        proved = seal(
+            target=replace(TARGET, package="tensorflow-cpu"),
             python=sys.executable,
-            python_version="3.12.1",
-            tensorflow="2.21.0",
-            level="quick",
-            smoke_digest="s",
             sealed_at="2026-01-01T00:00:00+00:00",
             proofs=(here(sys.executable),),
         )
-        return environment.seal(generation, seal)
+        return environment.seal(generation, proved)
 
 
 @pytest.fixture

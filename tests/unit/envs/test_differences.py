@@ -1,30 +1,9 @@
 from __future__ import annotations
 
-import random
-from dataclasses import replace
 from pathlib import Path
 
-import pytest
-
+from seals import generation
 from tfprov.envs import differences, rollbacks
-from tfprov.envs.records import Cure, Generation, Seal
-from tfprov.lock.records import Target
-
-SEAL = Seal(
-    profile_digest="p",
-    lock_digest="l",
-    target=Target(package="tensorflow", version="2.21.0", extras=(), accelerator="cpu", python="3.12", platform="x"),
-    python="/usr/bin/python3.12",
-    python_version="3.12.1",
-    tensorflow="2.21.0",
-    level="quick",
-    smoke_digest="s",
-)
-
-
-def generation(number: int, image: str, *, cures: tuple[Cure, ...] = (), root: Path = Path("/")) -> Generation:
-    seal = replace(SEAL, image=image, cures=cures)
-    return Generation(number=number, path=root / f"{number:04d}", seal=seal)
 
 
 def fill(root: Path, *projects: str) -> None:
@@ -65,35 +44,6 @@ def test_records_of_conda_count_as_packages(tmp_path: Path) -> None:
 def test_a_long_list_is_cut() -> None:
     assert differences.shortened("abc", most=3) == "a, b, c"
     assert differences.shortened("abcd", most=3) == "a, b, and 2 more"
-
-
-def test_two_of_one_kind_are_one_and_the_active_one_stays() -> None:
-    every = [generation(number, image) for number, image in ((1, "a"), (2, "b"), (3, "b"), (4, "c"))]
-    active = generation(5, "c")
-    assert [one.number for one in differences.superfluous(every, active, 3)] == [2, 4]
-    assert [one.number for one in differences.superfluous(every, active, 2)] == [1, 2, 4]
-    assert differences.superfluous(every, active, 0) == ()
-    cured = generation(6, "c", cures=(Cure(name="pin", code="x", what="y"),))
-    assert [one.number for one in differences.superfluous(every, cured, 9)] == [2]
-
-
-@pytest.mark.parametrize("seed", range(40))
-def test_no_kind_is_lost_while_there_is_room_and_never_the_newest(seed: int) -> None:
-    chance = random.Random(seed)
-    every = [generation(number, chance.choice("abcde")) for number in range(1, chance.randint(2, 14))]
-    active = generation(99, chance.choice("abcde"))
-    keep = chance.randint(1, 6)
-    gone = {one.number for one in differences.superfluous(every, active, keep)}
-    stay = [one for one in every if one.number not in gone]
-    kinds = [differences.kind_of(one) for one in (*stay, active)]
-    assert len(set(kinds)) == len(kinds) == min(keep, len({differences.kind_of(one) for one in (*every, active)}))
-    # What stays of a kind is the newest of it, and no newer kind went for an older one.
-    assert all(
-        one.number > other.number
-        for one in stay
-        for other in every
-        if other.number in gone and (differences.kind_of(other) == differences.kind_of(one))
-    )
 
 
 def test_a_rollback_counts_while_the_environment_is_where_it_led_to(tmp_path: Path) -> None:

@@ -12,31 +12,18 @@ from pathlib import Path
 
 import pytest
 
+from seals import seal
 from sham import install
 from tfprov.envs import generations, locks, manifest
 from tfprov.envs.fronts import followed
 from tfprov.envs.generations import Environment, environment_id, environments
 from tfprov.envs.layout import executables_in, python_in
 from tfprov.envs.manifest import MANIFEST, SEAL
-from tfprov.envs.records import Damage, Generation, Owner, Pruned, Seal
+from tfprov.envs.records import Damage, Generation, Owner, Pruned
 from tfprov.errors import TfprovError
 from tfprov.ladder.classify import classify_exception
-from tfprov.lock.records import Target
 
-TARGET = Target(
-    package="tensorflow", version="2.21.0", extras=(), accelerator="cpu", python="3.12", platform="linux-x86_64-glibc"
-)
-PROVED = Seal(
-    profile_digest="p",
-    lock_digest="l",
-    target=TARGET,
-    python="/usr/bin/python3.12",
-    python_version="3.12.1",
-    tensorflow="2.21.0",
-    level="quick",
-    smoke_digest="s",
-    verdict={"verdict": {"ok": True}},
-)
+PROVED = seal(verdict={"verdict": {"ok": True}})
 FILES = {"bin/python": "#!", "lib/a.py": "a = 1\n", "lib/ünï cödé.py": "", "lib/deep/er/b.so": "\0" * 100}
 if os.name == "nt":
     FILES |= {"pyvenv.cfg": "home = C:\\Python313\n", "Scripts/python.exe": "#!"}

@@ -11,11 +11,11 @@ from pathlib import Path
 import pytest
 
 from broken import state
+from seals import SEAL, seal
 from tfprov.envs import takeover
 from tfprov.envs.generations import Environment
-from tfprov.envs.records import Generation, Owner, Seal
+from tfprov.envs.records import Generation, Owner
 from tfprov.errors import TfprovError
-from tfprov.lock.records import Target
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="the folders of these tests hold links")
 
@@ -26,7 +26,7 @@ import errno, json, os, shutil, signal, sys
 from pathlib import Path
 sys.path.insert(0, sys.argv[3])
 from broken import state
-from test_takeover import SEAL, environment_in, old_in
+from test_takeover import ADOPTED, environment_in, old_in
 from tfprov.envs import generations, links, takeover
 from tfprov import paths, trees
 
@@ -63,7 +63,7 @@ for nth in range(1, 1000):
                     os.kill(os.getpid(), signal.SIGKILL)
             return trace
         sys.settrace(trace)
-        takeover.take_over(environment, link, SEAL)
+        takeover.take_over(environment, link, ADOPTED)
         sys.settrace(None)
         os._exit(0)
     _, status = os.waitpid(child, 0)
@@ -71,7 +71,7 @@ for nth in range(1, 1000):
     # What must not happen to what was kept: `up` sweeps whatever is unfinished.
     environment.sweep()
     if after_kill == "old":
-        takeover.take_over(environment, link, SEAL)
+        takeover.take_over(environment, link, ADOPTED)
     environment.check_link()
     environment.activate(environment.active())
     environment.sweep()
@@ -85,17 +85,7 @@ for nth in range(1, 1000):
         break
 print(json.dumps(told))
 """
-SEAL = Seal(
-    profile_digest="",
-    lock_digest="",
-    target=Target(package="tensorflow", version="2.15.1", extras=(), accelerator="", python="3.11", platform=""),
-    python="/usr/bin/python3",
-    python_version="3.11.2",
-    tensorflow="2.15.1",
-    level="",
-    smoke_digest="",
-    adopted="/somewhere/.venv",
-)
+ADOPTED = seal(profile_digest="", lock_digest="", level="", smoke_digest="", adopted="/somewhere/.venv")
 
 
 def environment_in(folder: Path) -> Environment:
@@ -107,14 +97,8 @@ def environment_in(folder: Path) -> Environment:
     generation = before.begin()
     (generation.path / "bin").mkdir()
     (generation.path / "bin" / "python").write_text("new")
-    before.activate(before.seal(generation, SEAL_OF_OURS))
+    before.activate(before.seal(generation, SEAL))
     return Environment(root, owner=Owner(name="train", profile=str(folder / "train.toml"), link=str(link)))
-
-
-SEAL_OF_OURS = Seal(
-    **{name: getattr(SEAL, name) for name in Seal.__dataclass_fields__ if name not in ("adopted", "level")},
-    level="quick",
-)
 
 
 def old_in(folder: Path) -> Path:
@@ -157,7 +141,7 @@ def test_whoever_is_killed_leaves_a_whole_environment_at_the_path_and_the_next_r
 def test_the_old_one_is_generation_0_and_nothing_in_it_is_touched(tmp_path: Path) -> None:
     environment, old = environment_in(tmp_path), old_in(tmp_path)
     before = state(old)
-    kept = takeover.take_over(environment, old, SEAL)
+    kept = takeover.take_over(environment, old, ADOPTED)
     assert old.is_symlink()
     assert (old / "bin" / "python").read_text() == "new"
     assert [one.number for one in environment.generations()] == [0, 1]
@@ -171,18 +155,18 @@ def test_the_old_one_is_generation_0_and_nothing_in_it_is_touched(tmp_path: Path
 
 def test_it_is_kept_however_many_generations_follow(tmp_path: Path) -> None:
     environment, old = environment_in(tmp_path), old_in(tmp_path)
-    takeover.take_over(environment, old, SEAL)
+    takeover.take_over(environment, old, ADOPTED)
     for _ in range(5):
         generation = environment.begin()
         (generation.path / "bin").mkdir()
-        environment.activate(environment.seal(generation, SEAL_OF_OURS))
+        environment.activate(environment.seal(generation, SEAL))
         environment.prune(2)
     assert [one.number for one in environment.generations()] == [0, 5, 6]
 
 
 def test_another_that_was_adopted_is_not_overwritten(tmp_path: Path) -> None:
     environment, old = environment_in(tmp_path), old_in(tmp_path)
-    takeover.take_over(environment, old, SEAL)
+    takeover.take_over(environment, old, ADOPTED)
     old.unlink()
     old_in(tmp_path)
     with pytest.raises(TfprovError, match="keeps another environment"):
@@ -190,13 +174,13 @@ def test_another_that_was_adopted_is_not_overwritten(tmp_path: Path) -> None:
     assert takeover.give_up(environment)
     assert not takeover.give_up(environment)
     takeover.check(environment, old)
-    takeover.take_over(environment, old, SEAL)
+    takeover.take_over(environment, old, ADOPTED)
     assert [one.number for one in environment.generations()] == [0, 1]
 
 
 def test_the_one_that_is_in_use_is_not_deleted(tmp_path: Path) -> None:
     environment, old = environment_in(tmp_path), old_in(tmp_path)
-    environment.activate(takeover.take_over(environment, old, SEAL))
+    environment.activate(takeover.take_over(environment, old, ADOPTED))
     with pytest.raises(TfprovError) as refused:
         takeover.give_up(environment)
     assert refused.value.code.name == "environment-in-use"
@@ -212,7 +196,7 @@ def test_across_file_systems_it_is_a_copy_with_its_modes_and_times(tmp_path: Pat
     try:
         environment, old = environment_in(tmp_path), old_in(apart)
         before = state(old)
-        kept: Generation = takeover.take_over(environment, old, SEAL)
+        kept: Generation = takeover.take_over(environment, old, ADOPTED)
         assert old.is_symlink()
         assert (old / "bin" / "python").read_text() == "new"
         assert state(kept.path) == before

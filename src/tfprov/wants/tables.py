@@ -1,0 +1,45 @@
+"""Tables of a document, and what those of several tools have in common."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping, Sequence
+from typing import Literal
+
+from packaging.requirements import Requirement
+
+from tfprov.wants.basket import Basket
+
+Table = Mapping[str, object]
+
+
+def table(document: object, *keys: str) -> Table:
+    """A table inside a document; an empty one where there is none."""
+    for key in keys:
+        document = document.get(key) if isinstance(document, Mapping) else None
+    return document if isinstance(document, Mapping) else {}
+
+
+def texts(document: object, *keys: str) -> tuple[str, ...]:
+    """A list of text inside a document; an empty one where there is none."""
+    *tables, last = keys
+    found = table(document, *tables).get(last)
+    return tuple(one for one in found if isinstance(one, str)) if isinstance(found, list) else ()
+
+
+def unknown(basket: Basket, where: str, kind: Literal["extra", "group"], name: str, known: Sequence[str]) -> None:
+    """Say that a project has no such extra or group."""
+    close = difflib.get_close_matches(name, known, n=1)
+    hint = f"did you mean `{close[0]}`?" if close else f"it has {', '.join(f'`{one}`' for one in known) or 'none'}"
+    basket.problem(where, f"there is no {kind} `{name}`; {hint}")
+
+
+def with_source(requirement: Requirement, source: Table) -> str:
+    """A requirement from the place that a table names with `git`, `url`, `path` or `file`."""
+    extras = f"[{','.join(sorted(requirement.extras))}]" if requirement.extras else ""
+    marker = f" ; {requirement.marker}" if requirement.marker else ""
+    place = source.get("url") or source.get("file") or source.get("path")
+    if isinstance(git := source.get("git"), str):
+        ref = source.get("rev") or source.get("tag") or source.get("branch") or source.get("ref")
+        place = f"git+{git}" + (f"@{ref}" if ref else "")
+    return f"{requirement.name}{extras} @ {place}{marker}" if place else str(requirement)
