@@ -1,31 +1,30 @@
-"""What an environment does at every start of its interpreter: the process stays with the generation that it began in.
+"""Runs at every start of an environment's interpreter and binds the process to the generation that is active now.
 
-`tfprov.envs.following` copies this file into an environment, beside files that have it call `begin`. It imports
+`tfprov.envs.following` copies this file into the environment, beside the start-up files that call `begin`. It imports
 nothing of tfprov and runs on Python 3.6 and newer.
 
-A process that is started through the stable path would find its packages through it, and after an update the modules
-that it imports later would be those of another generation. So the paths of the packages, and `sys.prefix`, are made
-those of the generation that the stable path leads to at this moment. `sys.executable` is the stable path, because it is
-what programs write down for later (kernels, services, first lines of scripts); the workers that `multiprocessing`
-starts get what their parent has.
+A process that is started through the stable path would find its packages through that path, and after an update its
+later imports would come from another generation. So `sys.path` and `sys.prefix` are rewritten to name the generation
+that the stable path leads to at this moment. `sys.executable` becomes the stable path, because programs write it down
+for later (kernels, services, first lines of scripts); workers of `multiprocessing` use their parent's generation.
 """
 
 import os
 import sys
 
 _HELD_AS = 100
-"""Number of the open file that shows who uses a generation: high, since programs count on low ones."""
+"""File descriptor that marks a generation as in use: a high number, since programs count on low ones."""
 
 _kept = []
 
 bound = []
-"""The folder of the generation; nothing before `begin`."""
+"""The folder of the generation, as the only element; empty until `begin` has run."""
 
 
 def begin():
-    """Called at each start, after all the others, whose entries of `sys.path` are seen so.
+    """Bind this process to its generation. Runs last of the start-up files, so that it sees the `sys.path` they made.
 
-    `site` reads the folder of a virtual environment twice, and the second time by the name that it got here.
+    `site` processes the folder of a virtual environment twice, the second time under the name that was set here.
     """
     if bound:
         sys.path[:] = sorted(set(sys.path), key=sys.path.index)
@@ -34,14 +33,14 @@ def begin():
         started = sys.prefix
         folder = os.path.realpath(started)
         if _root_of(os.path.realpath(__file__)) != folder:
-            return  # Another Python that reads this folder.
+            return  # The interpreter of another environment that has this folder on its path.
         home = _led_to(folder)
         bound.append(home)
         _hold(home)
         if home != folder:
             _go_on(started, home)
         elif sys.flags.isolated:
-            # uv and editors ask an interpreter so what it is, and keep the answer for the path that they asked.
+            # uv and editors use `-I` to ask an interpreter what it is, and cache the answer under the path they asked.
             return
         if os.path.basename(started) == os.path.basename(home):
             stable = os.path.join(os.path.dirname(os.path.dirname(started)), "current")
@@ -54,14 +53,14 @@ def begin():
 
 
 def _root_of(file):
-    """The environment's folder, from a file among its packages."""
+    """The environment's folder, from the path of a file in its site-packages."""
     for _ in range(3 if os.name == "nt" else 4):
         file = os.path.dirname(file)
     return file
 
 
 def _setting(folder, name):
-    """A line of the settings of an environment; nothing where it has none."""
+    """The value of a key in the `pyvenv.cfg` of a folder; empty where the key or the file is missing."""
     try:
         with open(os.path.join(folder, "pyvenv.cfg"), encoding="utf-8", errors="surrogateescape") as stream:
             pairs = [line.partition("=") for line in stream]
@@ -71,7 +70,7 @@ def _setting(folder, name):
 
 
 def _led_to(folder):
-    """The generation that a folder leads to: itself, unless it is a front of Windows; see `tfprov.envs.fronts`."""
+    """The generation that a folder leads to: the folder itself, unless it is a Windows front (`tfprov.envs.fronts`)."""
     for _ in range(3):
         further = _setting(folder, "tfprov-leads-to")
         if not further:
@@ -81,9 +80,10 @@ def _led_to(folder):
 
 
 def _go_on(started, home):
-    """Read what an interpreter reads at its start, from the generation that a front leads to.
+    """Process the start-up files of the generation that a front leads to.
 
-    Where that is of another Python, because it was switched while this one began, its own interpreter goes on.
+    If that generation has another Python, because the front was switched while this process started, run the
+    generation's own interpreter instead and exit with its status.
     """
     import site
 
@@ -98,7 +98,7 @@ def _go_on(started, home):
 
 
 def start():
-    """What a command of a front does that is a program of its own: start that program of the generation."""
+    """Entry point of a front's launchers for native programs: run the program of the same name in the generation."""
     import subprocess
 
     folder, name = os.path.split(sys.argv[0])
@@ -108,13 +108,13 @@ def start():
         try:
             return child.wait()
         except KeyboardInterrupt:
-            continue  # It was told as well, and decides.
+            continue  # The child was interrupted as well, and decides what happens.
 
 
 def _hold(home):
-    """Keep the folder open until the process ends: who deletes generations sees that this one is in use."""
+    """Keep the generation's folder open until the process ends, so that tfprov sees the generation is in use."""
     if os.name == "nt":
-        # A folder cannot be opened there. With this file open it can be neither renamed nor deleted.
+        # Folders cannot be opened on Windows. While this file is open, the folder can be neither renamed nor deleted.
         _kept.append(open(os.path.join(home, "pyvenv.cfg"), "rb"))  # noqa: SIM115 - open as long as the process
         return
     handle = os.open(home, os.O_RDONLY | os.O_CLOEXEC)
@@ -125,13 +125,13 @@ def _hold(home):
             try:
                 os.dup2(handle, number, inheritable=False)
             except OSError:
-                return  # No more than so many files are allowed; the low number does, too.
+                return  # The limit on open files is lower; the low number marks the generation as well.
             break
     os.close(handle)
 
 
 def _move(started, home):
-    """Let everything that names the folder by which the process was started name the generation."""
+    """Rewrite paths in `sys` and `site` below the folder the process was started from, to name the generation."""
     sys.path[:] = [_moved(path, started, home) for path in sys.path]
     for name in ("prefix", "exec_prefix", "base_prefix", "base_exec_prefix", "_stdlib_dir"):
         if hasattr(sys, name):
@@ -151,24 +151,24 @@ def _moved(path, started, home):
 
 
 def _name_executable(stable, home):
-    """Name the interpreter by the stable path while that leads here, and let workers be started in the generation."""
+    """Set `sys.executable` to the stable path if that leads here; workers start in the generation itself."""
     folder, name = os.path.split(sys.executable or "")
     if _led_to(os.path.realpath(os.path.dirname(folder))) != home:
         return  # Python is embedded in another program.
     if _led_to(os.path.realpath(stable)) == home:
         sys.executable = os.path.join(stable, os.path.basename(folder), name)
-        if os.name != "nt":  # There a worker must be a child of ours, and python.exe starts another one.
+        if os.name != "nt":  # On Windows a worker must be a direct child, and python.exe starts another process.
             sys.meta_path.insert(0, _Workers(os.path.join(home, os.path.basename(folder), name)))
 
 
 class _Workers:
-    """A finder that finds nothing by itself; it sees `multiprocessing` come, which starts what `sys.executable` is."""
+    """An import hook that finds nothing itself: it waits for `multiprocessing`, which starts `sys.executable`."""
 
     def __init__(self, executable):
         self.executable = executable
 
     def find_spec(self, name, path=None, target=None):
-        """The module that starts workers, which is told by which interpreter; None for every other."""
+        """The spec of `multiprocessing.spawn`, patched to start workers by our executable; None for other modules."""
         if name != "multiprocessing.spawn":
             return None
         from importlib.machinery import PathFinder

@@ -1,4 +1,4 @@
-"""Compiled modules that are cut, told by the Python that would import them."""
+"""Finds truncated bytecode files, by asking the Python that would import them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tfprov.structured import json_of
 
 _SECONDS = 300.0
 
-# Only what Python would use: of its own version, with the size and time of the source in its head.
+# Checks only files that Python would use: compiled by its own version, with the source's size and time in the header.
 _LOOK = """
 import importlib.util, json, marshal, os, sys
 ending, magic, cut = f".{sys.implementation.cache_tag}.pyc", importlib.util.MAGIC_NUMBER, []
@@ -44,9 +44,9 @@ print(json.dumps(sorted(cut)))
 
 
 def cut_bytecode(environment: Path, *, environ: Mapping[str, str]) -> tuple[str, ...]:
-    """Compiled modules in an environment that its Python takes for good and cannot read, as relative paths.
+    """Bytecode files that the environment's Python considers valid but cannot load, as relative paths.
 
-    Nothing where its Python does not start. What Python would compile anew is left out.
+    Files that Python would recompile anyway are left out. Empty if the environment's Python does not start.
     """
     argv = (python_in(environment), "-I", "-S", "-B", "-c", _LOOK, str(environment))
     try:

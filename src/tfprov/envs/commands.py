@@ -1,4 +1,4 @@
-"""Commands that wheels declare, as files: scripts with a first line, and launchers of Windows that hold one."""
+"""Commands (console scripts) on disk: scripts with a shebang line, and Windows launchers that contain one."""
 
 from __future__ import annotations
 
@@ -7,17 +7,17 @@ from pathlib import Path
 
 _END_OF_ZIP = b"PK\x05\x06"
 _END_BYTES = 22
-"""Of the last record of a zip file, without its comment."""
+"""Size of a zip file's last record, without its comment."""
 
 
 def moved(content: bytes, *, was: str, now: str) -> bytes:
-    """A command of one environment as it is in another; any other file as it is.
+    """The content of a command after its environment moved to another path; other files are returned unchanged.
 
     Args:
-        content: of a script with a first line (`#!`), or of a launcher, which is a program of Windows with such a line
-            and a zip file behind it.
+        content: a script with a shebang line (`#!`), or a launcher: a Windows program with such a line and a zip file
+            appended to it.
         was: path of the environment that it was made in, as the command names it.
-        now: path of the other one.
+        now: path of the environment that it is for.
     """
     old, new = os.fsencode(was), os.fsencode(now)
     if content.startswith(b"#!"):
@@ -30,7 +30,7 @@ def moved(content: bytes, *, was: str, now: str) -> bytes:
 
 
 def interpreter_of(content: bytes) -> bytes | None:
-    """The first line of a script or of a launcher, without its `#!`; None for a program of another kind."""
+    """The shebang line of a script or launcher, without `#!`; None for a program of another kind."""
     if content.startswith(b"#!"):
         return content[2:].partition(b"\n")[0].rstrip()
     found = _first_line(content)
@@ -38,7 +38,7 @@ def interpreter_of(content: bytes) -> bytes | None:
 
 
 def in_reach(path: Path) -> bytes:
-    """The content of a command that can be read; nothing for a folder, or one that is gone meanwhile."""
+    """The content of a command; empty if it is a folder, cannot be read, or was deleted meanwhile."""
     try:
         return path.read_bytes()
     except OSError:
@@ -46,18 +46,18 @@ def in_reach(path: Path) -> bytes:
 
 
 def _first_line(content: bytes) -> tuple[int, int] | None:
-    """Where the first line of a launcher's script begins and ends; None where the file is no launcher."""
+    """Start and end offsets of the shebang line in a launcher; None if the file is not a launcher."""
     if not content.startswith(b"MZ"):
         return None
     last = content.rfind(_END_OF_ZIP)
     if last < 0 or len(content) < last + _END_BYTES:
         return None
-    # The offsets of the zip file count from its own beginning: what is before that does not belong to it.
+    # Offsets in the zip file count from its own start; what precedes it is not part of it.
     directory = int.from_bytes(content[last + 12 : last + 16], "little")
     offset = int.from_bytes(content[last + 16 : last + 20], "little")
     archive = last - directory - offset
     if archive <= 0:
         return None
     begin = content.rfind(b"#!", 0, archive)
-    # Between the program and the zip file there is nothing else than this line.
+    # The shebang line is all that lies between the program and the zip file.
     return (begin, archive) if begin > 0 and content[begin:archive].count(b"\n") == 1 else None

@@ -1,7 +1,7 @@
-"""Cures: what an environment was given after a failed smoke test so that it passes, and how that takes effect.
+"""Cures: changes made to an environment after a failed smoke test so that it passes, and how they take effect.
 
-In the environment's own start-up (see `startup.py`), so that an interpreter that is started directly has it too; in
-`bin/activate`; and in the variables of `tfprov run` and `tfprov shell`.
+They take effect in the environment's start-up files (see `startup.py`), so that an interpreter that is started directly
+has them too; in `bin/activate`; and in the variables that `tfprov run` and `tfprov shell` set.
 """
 
 from __future__ import annotations
@@ -27,14 +27,14 @@ _DEACTIVATE = "deactivate () {\n"
 
 
 def apply(environment: Path, cures: Sequence[Cure]) -> None:
-    """Give an unsealed environment these cures and no others; without any it is as it was installed.
+    """Apply exactly these cures to an unsealed environment, removing all others; none restores it as installed.
 
     Args:
         environment: its folder.
         cures: in the order in which they were found.
 
     Raises:
-        TfprovError: `python-broken` when there is no folder for packages.
+        TfprovError: `python-broken` when it has no site-packages.
         OSError: the disk is full, or the folder cannot be written.
     """
     roots = site_packages(environment)
@@ -61,9 +61,9 @@ def apply(environment: Path, cures: Sequence[Cure]) -> None:
 
 
 def variables(environment: Path, cures: Sequence[Cure], environ: Mapping[str, str]) -> dict[str, str]:
-    """The user's variables with what the cures change in them: LD_LIBRARY_PATH and XLA_FLAGS.
+    """The user's variables with LD_LIBRARY_PATH and XLA_FLAGS changed as the cures ask.
 
-    The start-up of the environment's Python needs neither; programs in it that are no Python do.
+    The environment's Python needs neither, thanks to its start-up files; other programs in the environment do.
     """
     changed = dict(environ)
     front, without = _library_folders(environment, cures), {each for cure in cures for each in cure.without}
@@ -82,7 +82,7 @@ def variables(environment: Path, cures: Sequence[Cure], environ: Mapping[str, st
 
 
 def _start_function(cures: Sequence[Cure]) -> str:
-    """What starts the module with these cures, in pure ASCII. A `.start` file can give no arguments."""
+    """Source of the `start` function that passes the cures to `begin`, in ASCII: `.start` files take no arguments."""
     arguments = {
         "libraries": tuple(dict.fromkeys(each for cure in cures for each in cure.libraries)),
         "xla": tuple((_DATA_DIR, cure.cuda) for cure in cures if cure.cuda),
@@ -106,7 +106,7 @@ def _xla_flags(environment: Path, cures: Sequence[Cure]) -> str:
 
 
 def _activation(script: str, environment: Path, cures: Sequence[Cure]) -> str:
-    """The activation script for sh, bash and zsh with the cures' variables, which its `deactivate` takes back."""
+    """The activation script for sh, bash and zsh with the cures' variables, which its `deactivate` restores."""
     folders, flags = _library_folders(environment, cures), _xla_flags(environment, cures)
     without = [each for cure in cures for each in cure.without]
     if _DEACTIVATE not in script or not (folders or without or flags):
@@ -137,7 +137,7 @@ def _activation(script: str, environment: Path, cures: Sequence[Cure]) -> str:
             f'    XLA_FLAGS="${{XLA_FLAGS:+$XLA_FLAGS }}"{shlex.quote(flags)}; export XLA_FLAGS ;;',
             "esac",
         ]
-    # Zsh and bash read a function when they meet it, so the restoring stands inside, at its beginning.
+    # Zsh and bash parse a function when they meet it, so the restoring code has to stand inside it, at its beginning.
     script = script.replace(_DEACTIVATE, _DEACTIVATE + _block(undo), 1)
     return script.rstrip("\n") + "\n" + _block(do)
 

@@ -1,4 +1,4 @@
-"""What the generations of an environment have in common, and in what they differ."""
+"""The packages of an environment's generations, and how they differ from one generation to the next."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from tfprov.envs.records import Generation
 
 
 def packages(root: Path) -> dict[str, str]:
-    """Versions by normalised name of all that is installed in an environment, as its folders say; its Python aside."""
+    """Versions of all installed packages by normalised name, read from metadata folder names; without Python itself."""
     from tfprov.envs.integrity import installed
 
     records = tuple((root / "conda-meta").glob("*.json"))
-    # A package of conda has a name of its own, whatever projects it holds.
+    # A conda package has a name of its own, whichever Python projects it contains.
     found = {one.name: one.version for one in installed(root) if not records or _is_wheel(one.metadata)}
     for record in records:
         name, version, _ = (*record.stem.rsplit("-", 2), "", "")[:3]
@@ -23,7 +23,7 @@ def packages(root: Path) -> dict[str, str]:
 
 
 def _is_wheel(metadata: Path) -> bool:
-    """Whether something else than conda installed a project; whatever installs wheels says its name."""
+    """Whether a project was installed as a wheel and not by conda: wheel installers put their name into INSTALLER."""
     try:
         return (metadata / "INSTALLER").read_text(encoding="utf-8").strip() not in ("", "conda")
     except (OSError, UnicodeDecodeError):
@@ -31,7 +31,7 @@ def _is_wheel(metadata: Path) -> bool:
 
 
 def between(older: Mapping[str, str], newer: Mapping[str, str]) -> tuple[str, ...]:
-    """Each package that came, went or has another version, as people write it."""
+    """One line for each package that was added (`+`), removed (`-`) or has another version (`name old → new`)."""
     found = []
     for name in sorted({*older, *newer}):
         was, now = older.get(name), newer.get(name)
@@ -45,10 +45,10 @@ def between(older: Mapping[str, str], newer: Mapping[str, str]) -> tuple[str, ..
 
 
 def of_each(generations: Sequence[Generation]) -> dict[Path, tuple[str, ...]]:
-    """What each generation has that the one before it had not, by folder; the first is left out.
+    """How each generation differs from the one before it, by folder; the first has no entry.
 
     Args:
-        generations: sealed ones, oldest first.
+        generations: sealed generations, oldest first.
     """
     contents = [_with_python(one) for one in generations]
     pairs = zip(generations[1:], contents, contents[1:], strict=False)
@@ -56,12 +56,12 @@ def of_each(generations: Sequence[Generation]) -> dict[Path, tuple[str, ...]]:
 
 
 def _with_python(generation: Generation) -> Mapping[str, str]:
-    # Before every name of a package, which has no capital letter.
+    # The capital letter sorts it before all packages, whose names are lower case.
     return {"Python": generation.seal.python_version if generation.seal else "", **packages(generation.path)}
 
 
 def shortened(differences: Iterable[str], *, most: int = 8) -> str:
-    """The differences in a line."""
+    """The differences on one line; those beyond `most` are counted, not named."""
     words = list(differences)
     if len(words) > most:
         words[most - 1 :] = [f"and {len(words) - most + 1} more"]

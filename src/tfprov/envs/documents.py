@@ -1,6 +1,6 @@
-"""The records of environments as JSON files.
+"""Owners and seals of environments as JSON files.
 
-Read by hand: to import pydantic takes longer than all the rest of a command that has nothing to do.
+Parsed by hand: importing pydantic takes longer than the whole rest of a command that has nothing to do.
 """
 
 from __future__ import annotations
@@ -19,36 +19,36 @@ from tfprov.structured import json_of
 
 _Kind = type[Owner | Seal | Target | Cure | Fingerprint | Card]
 _PLAIN: dict[str, type] = {"str": str, "bool": bool, "int": int, "dict[str, object]": dict}
-# What stands in lists, by the word for such a list.
+# Record types that occur in tuples, by the annotation of the field.
 _RECORDS: dict[str, type[Cure | Fingerprint | Card]] = {
     f"tuple[{kind.__name__}, ...]": kind for kind in (Cure, Fingerprint, Card)
 }
 
 
 def dump(record: Owner | Seal) -> bytes:
-    """A record as it is written."""
+    """The JSON document of a record, as it is written to disk."""
     return json.dumps(asdict(record), indent=2, ensure_ascii=False).encode("utf-8", "surrogateescape")
 
 
 def owner(content: bytes) -> Owner:
-    """Whose an environment is.
+    """The owner of an environment, from the content of its file.
 
     Raises:
-        ValueError: the file is none of ours, or damaged.
+        ValueError: the file was not written by tfprov, or is damaged.
     """
     return Owner(**_keys(Owner, _table(content)))
 
 
 def seal(content: bytes, *, root: Path) -> Seal:
-    """What is known about a generation.
+    """The seal of a generation, from the content of its file.
 
     Args:
-        content: of the file.
-        root: folder of the generation. Releases before 0.2 did not write down its kind; a conda environment has a
-            folder of records.
+        content: content of the file.
+        root: folder of the generation. Releases before 0.2 did not record its kind; a conda environment is recognised
+            by its `conda-meta` folder.
 
     Raises:
-        ValueError: the file is none of ours, or damaged.
+        ValueError: the file was not written by tfprov, or is damaged.
     """
     table = _table(content)
     table.setdefault("kind", "conda" if (root / "conda-meta").is_dir() else "venv")
@@ -60,7 +60,7 @@ def seal(content: bytes, *, root: Path) -> Seal:
 
 
 def read_seal(generation: Path) -> Seal | None:
-    """The seal of a generation: in it, or beside one that was adopted; None where there is no good one."""
+    """The seal of a generation, from inside it or, if it was adopted, beside it; None where none can be read."""
     for place in (generation / SEAL, generation.with_suffix(".json")):
         with contextlib.suppress(OSError, ValueError):
             return seal(place.read_bytes(), root=generation)
@@ -75,7 +75,7 @@ def _table(content: bytes) -> dict[str, object]:
 
 
 def _keys(kind: _Kind, table: dict[str, object], *, but: str = "") -> dict[str, Any]:
-    """The values for the fields of a record. What another release wrote besides is left out."""
+    """Values for the fields of a record. Keys that only another release of tfprov knows are ignored."""
     found: dict[str, Any] = {}
     for field in fields(kind):
         if field.name == but:

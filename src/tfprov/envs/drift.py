@@ -1,7 +1,7 @@
-"""What was installed into a sealed generation, or taken out of it, by hand: one look at its folders of packages.
+"""Finds packages that were installed into a sealed generation, or removed from it, by hand.
 
-The names of the folders say it, as pip and uv write them; no file is read but the list of what was verified. Imports
-nothing that a run with nothing to do would have to load for it.
+The names of its metadata folders, as pip and uv write them, are enough; the only file that is read is the manifest of
+what was verified. Imports nothing that a run with nothing to do would have to load for it.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ class Drift:
     """How the packages of a generation differ from those that were verified.
 
     Attributes:
-        before: versions by normalised name, as they were verified.
-        now: as they are.
+        before: versions by normalised name, as verified.
+        now: versions by normalised name, as installed now.
     """
 
     before: dict[str, str]
@@ -42,17 +42,17 @@ class Drift:
 
     @property
     def only_more(self) -> bool:
-        """Whether all that was verified is there as it was."""
+        """Whether every verified package is still installed in its verified version."""
         return self.before.items() <= self.now.items()
 
     @property
     def wanted(self) -> tuple[str, ...]:
-        """Requirements that bring what came or has another version."""
+        """Exact requirements (`name==version`) for the packages that were added or changed."""
         return tuple(f"{name}=={version}" for name, version in sorted(self.now.items() - self.before.items()))
 
 
 def drift(root: Path) -> Drift:
-    """How a sealed generation differs; nothing differs where its list cannot be read, which others notice."""
+    """The drift of a sealed generation; empty if its manifest cannot be read, which other checks report."""
     try:
         text = content_of(root / MANIFEST).partition(b"\n\n")[0]
     except OSError:
@@ -62,7 +62,7 @@ def drift(root: Path) -> Drift:
     )
     names, records = [], []
     for library in site_packages(root):
-        # A folder that pip was about to remove (`~umpy…`), or that lost its metadata, is damage and no package.
+        # A folder that pip was about to remove (`~umpy…`), or that lost its metadata, is damage and not a package.
         found = [name.removesuffix(".dist-info") for name in _names(library) if name.endswith(".dist-info")]
         names += [one for one in found if (library / f"{one}.dist-info" / "METADATA").exists() and one[0] != "~"]
     with contextlib.suppress(FileNotFoundError):
@@ -71,7 +71,7 @@ def drift(root: Path) -> Drift:
 
 
 def _listed(text: bytes, folder: bytes, end: bytes) -> Iterator[str]:
-    """What stands between the two in lines of the list. Not by a pattern, which tries each of 20,000 lines."""
+    """What stands between `folder` and `end` in lines of the manifest. Not a regex: that would try all 20,000 lines."""
     for before in (text + b"\n").split(end + b"\n")[:-1]:
         name = before.rpartition(folder)[2]
         if b"/" not in name and b"\n" not in name:
@@ -79,7 +79,7 @@ def _listed(text: bytes, folder: bytes, end: bytes) -> Iterator[str]:
 
 
 def needed_by_others(root: Path, names: Collection[str]) -> frozenset[str]:
-    """Those of some projects, by normalised name, that another of them depends on."""
+    """Those of the named projects, by normalised name, that another of them requires."""
     found: set[str] = set()
     for library in site_packages(root):
         for metadata in library.glob("*.dist-info/METADATA"):

@@ -1,9 +1,9 @@
-"""Writing back what the system holds in memory, so that a loss of power takes no verified environment away.
+"""Flushing the file system, so that a verified environment survives a loss of power.
 
-The files of an environment come from installers and links, and nobody syncs 17,000 files one by one. One call of
-`syncfs` writes back the whole file system. It is begun when the installer has ended and goes on while the smoke test
-runs; what the smoke test still wrote follows before the seal. Measured on a laptop disk: 1.3 s for 2 GB that nobody had
-written back yet, a few milliseconds when the first call had 5 s of smoke test to work in.
+The files of an environment come from installers and links, and syncing 17,000 files one by one is too slow. One call of
+`syncfs` writes back the whole file system. It starts when the installer has finished and runs beside the smoke test;
+what the smoke test wrote is flushed before the seal. Measured on a laptop disk: 1.3 s for 2 GB of unwritten data, a few
+milliseconds when the first call had 5 s of smoke test to work in.
 """
 
 from __future__ import annotations
@@ -15,17 +15,25 @@ import threading
 from pathlib import Path
 
 SECONDS = 30.0
-"""How long a run waits for a slow disk at most. It goes on then: an environment that works is worth more than one that
-would survive a loss of power in the next minute."""
+"""Longest wait for a slow disk. After it the run goes on: an environment that works is worth more than one that would
+survive a loss of power in the next minute."""
 
 
 def begin(folder: Path) -> None:
-    """Write back the file system of a folder in the background. Nobody waits for it."""
+    """Start flushing the file system of a folder in the background, without waiting for it."""
     threading.Thread(target=_write_back, args=(folder,), daemon=True).start()
 
 
 def settle(folder: Path, *, seconds: float = SECONDS) -> bool:
-    """Write back the file system of a folder; whether that was done in time."""
+    """Flush the file system of a folder.
+
+    Args:
+        folder: any folder on the file system.
+        seconds: longest wait.
+
+    Returns:
+        Whether it finished in time.
+    """
     thread = threading.Thread(target=_write_back, args=(folder,), daemon=True)
     thread.start()
     thread.join(seconds)
@@ -38,7 +46,7 @@ def _write_back(folder: Path) -> None:
     if sys.platform == "linux":
         import ctypes
 
-        # Python has no syncfs; glibc and musl do. The call leaves the interpreter's lock.
+        # Python has no syncfs; glibc and musl do. The call releases the GIL.
         call = getattr(ctypes.CDLL(None), "syncfs", None)
         if call is not None:
             with contextlib.suppress(OSError):

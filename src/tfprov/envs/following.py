@@ -1,7 +1,7 @@
-"""What is activated follows updates, and what runs stays: both through the stable path of the environment.
+"""Activated shells follow updates while running processes keep their generation: both through the stable path.
 
-The activation scripts name `current`, which leads to the generation in use, and not the generation that they lie in.
-Each process binds itself to a generation when it begins; see `binding`.
+Activation scripts name `current`, which leads to the active generation, and not the generation they were made in.
+Each process binds itself to a generation when it starts; see `binding`.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from tfprov.envs.layout import BINDING, executables_in, site_packages, startup
 from tfprov.paths import write_atomic
 
 SHELLS = "shells"
-"""Folder beside `current` in which activated shells leave their numbers, until they leave the environment."""
+"""Folder beside `current` that holds a file named by process id for each activated shell, until it deactivates."""
 
 _SCRIPTS = ("activate", "activate.bat", "activate.fish", "activate.csh", "activate.nu", "activate.ps1")
 _IN_GENERATION = re.compile(r"generations/\d{4,}")
@@ -23,12 +23,14 @@ _IN_GENERATION = re.compile(r"generations/\d{4,}")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Note:
-    """How a shell leaves its number, and takes it away again; `@` stands for the folder's name, `@@` for its path.
+    """Shell code by which an activation script records its process id in `SHELLS`, and removes it again.
+
+    In it `@` stands for the folder's name, `@@` for its path.
 
     Attributes:
-        function: what `deactivate` begins with; empty where the number stays as long as the shell.
-        forget: what comes behind it.
-        leave: the end of the script.
+        function: text at which `deactivate` begins; empty if the file stays for as long as the shell runs.
+        forget: code inserted after `function`, which removes the file.
+        leave: code appended to the script, which makes the file.
     """
 
     leave: str
@@ -47,14 +49,14 @@ _NOTES = {
         forget='    test -z "$VIRTUAL_ENV"; or rm -f -- (dirname -- "$VIRTUAL_ENV")/@/$fish_pid\n',
         leave='test -w (dirname -- "$VIRTUAL_ENV")/@; and touch -- (dirname -- "$VIRTUAL_ENV")/@/$fish_pid\n',
     ),
-    # It remembers which commands there are, until it is told to look again for one that it does not know.
+    # csh remembers which commands exist; without autorehash it would not find the new ones.
     "activate.csh": _Note(
         function="alias deactivate '",
         forget="test $?_TFPROV_AUTOREHASH != 0 && unset autorehash _TFPROV_AUTOREHASH; ",
         leave="if ( ! $?autorehash ) set autorehash _TFPROV_AUTOREHASH\n"
         'if ( -w "$VIRTUAL_ENV:h/@" ) touch "$VIRTUAL_ENV:h/@/$$"\n',
     ),
-    # The variable is whatever folder the script was started by.
+    # $env:VIRTUAL_ENV is whatever folder the script was started from, so the path is written out.
     "activate.ps1": _Note(
         leave="if (Test-Path -LiteralPath '@@') "
         "{ New-Item -ItemType File -Force -Path '@@' -Name \"$PID\" -ErrorAction SilentlyContinue | Out-Null }\n"
@@ -63,48 +65,48 @@ _NOTES = {
 
 
 def stable(generation: Path) -> Path:
-    """The link that leads to the generation in use, from the folder of any of them."""
+    """The link `current`, which leads to the active generation, from the folder of any generation beside it."""
     return generation.parents[1] / "current"
 
 
 def entrance(generation: Path) -> Path:
-    """The folder by which processes are started in a generation: the stable path, where that is safe.
+    """The folder to start processes of a generation from: the stable path, if the generation binds its processes.
 
-    Generations that an older tfprov made do not bind their processes, which would import from the next one later.
+    Generations made by an older tfprov do not, and through the stable path they would import from the next one later.
     """
     bound = any((root / f"{BINDING}.pth").is_file() for root in site_packages(generation))
     return stable(generation) if bound else generation
 
 
 def hold(generation: Path) -> None:
-    """Keep a generation from being deleted for as long as this process, or the program that it becomes, runs.
+    """Protect a generation from deletion for as long as this process runs, or the program that it turns into (`exec`).
 
     Raises:
-        FileNotFoundError: it is gone.
+        FileNotFoundError: the generation is gone.
     """
     if os.name == "posix":
         os.set_inheritable(os.open(generation, os.O_RDONLY), True)
     else:
-        # Windows opens no folders; with this file open it lets the folder neither be renamed nor deleted.
+        # Folders cannot be opened on Windows. While this file is open, the folder can be neither renamed nor deleted.
         os.open(generation / "pyvenv.cfg", os.O_RDONLY)
 
 
 def through_stable(text: str, generation: Path) -> str:
-    """A text with the stable path where it names the generation.
+    """A text in which the path of the generation is replaced by the stable path.
 
-    However a shell quotes the folder of the environment, its identifier and what follows it need no quoting.
+    However a shell quotes the environment's folder, its identifier and what follows it need no quoting.
     """
     environment = re.escape(generation.parents[1].name)
-    # Windows has the other separator, and some shells double it in what they quote.
+    # Windows uses backslashes, and some shells double them inside quotes.
     named = re.compile(rf"({environment}([\\/]+))generations[\\/]+{generation.name}(?!\d)")
     return named.sub(r"\1current", text)
 
 
 def prepare(generation: Path) -> None:
-    """Let what is activated from a new environment follow updates, and what is started in it stay.
+    """Make the activation scripts of a new environment name the stable path, and add the start-up files of `binding`.
 
     Args:
-        generation: its folder. Anywhere else than among generations there is nothing to follow.
+        generation: its folder. Does nothing for a folder that is not in `generations/`.
 
     Raises:
         OSError: the disk is full, or the folder cannot be written.
@@ -115,7 +117,7 @@ def prepare(generation: Path) -> None:
     for name in _SCRIPTS:
         script = executables_in(generation) / name
         if script.is_file():
-            # As bytes: on Windows, too, a shell like sh wants its own line ends.
+            # As bytes, to keep the line ends: sh needs its own on Windows, too.
             text = through_stable(script.read_bytes().decode(), generation)
             script.write_bytes(_noted(text, generation.parents[1] / SHELLS, _NOTES.get(name)).encode())
     for root in site_packages(generation)[:1]:

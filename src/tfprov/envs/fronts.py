@@ -1,11 +1,11 @@
-"""The stable path on Windows: a small environment that hands every process over to the one in use.
+"""Fronts: the stable path on Windows, a small environment that hands every process over to the active generation.
 
-Windows lets few users make symbolic links and puts no folder in the place of another in one step. So `current` and
-`environment.path` are real folders there: with the interpreter, the activation scripts and the commands of the
-generation in use, but without its packages. One line of their `pyvenv.cfg` says what they lead to: `current` to a
-generation, `environment.path` to `current`. Every process that is started in one reads it (see `binding`) and goes on
-in the generation. The file is replaced in one step, and that is the switch; what else is in the folder serves every
-generation, but for commands that came or went.
+Windows lets few users make symbolic links and cannot replace a folder in one step. So `current` and `environment.path`
+are real folders there: with the interpreter, the activation scripts and the commands of the active generation, but
+without its packages. One line of their `pyvenv.cfg` names their target: for `current` a generation, for
+`environment.path` the folder `current`. Every process that is started from a front reads it (see `binding`) and goes on
+in the generation. Replacing that file, in one step, is the switch; everything else in the folder serves every
+generation, except for commands that were added or removed.
 """
 
 from __future__ import annotations
@@ -22,15 +22,15 @@ from tfprov.renames import replace
 
 _SETTINGS = "pyvenv.cfg"
 _LIBRARY = ("Lib", "site-packages")
-# What an environment has of its interpreter: programs by this beginning, and files that these load.
+# What an environment contains of its interpreter: programs with these prefixes, and the libraries they load.
 _INTERPRETER = ("python", "vcruntime", "msvcp", "libffi", "libcrypto", "libssl", "sqlite3")
 _ACTIVATION = ("activate", "deactivate", "pydoc.bat")
-# They find the packages from the folder that they lie in.
+# Scripts that look for the packages relative to their own folder.
 _LEFT_OUT = ("activate_this.py",)
 
 
 def target(front: Path) -> Path | None:
-    """What a front leads to, as it stands in it; None where the folder is none."""
+    """The target of a front, as written in its `pyvenv.cfg`; None if the folder is not a front."""
     try:
         text = (front / _SETTINGS).read_text(encoding="utf-8", errors="surrogateescape")
     except (OSError, ValueError):
@@ -43,12 +43,12 @@ def target(front: Path) -> Path | None:
 
 
 def write(front: Path, leads_to: Path, generation: Path) -> None:
-    """Make a front, or let one lead to something else; in either case by one step, after everything else.
+    """Make a front, or point an existing one at another target, with everything else in place before the switch.
 
     Args:
-        front: nothing, or a front.
+        front: path of a front, or of nothing.
         leads_to: `current`, or the generation relative to the folder of `current`.
-        generation: the verified one that it leads to in the end.
+        generation: the verified generation at the end of the chain.
 
     Raises:
         OSError: the disk is full, the folder cannot be written, or a program in it is in use and cannot be replaced.
@@ -73,16 +73,16 @@ def write(front: Path, leads_to: Path, generation: Path) -> None:
 
 
 def remove(front: Path) -> None:
-    """Delete a front, whatever it holds.
+    """Delete a front with everything in it.
 
     Raises:
-        OSError: something in it is in use; it is as it was.
+        OSError: something in it is in use; the front is unchanged.
     """
     shutil.rmtree(to_trash(front), ignore_errors=True)
 
 
 def followed(path: str) -> str:
-    """Where a path leads, through links and fronts; a front's folder of commands, to that of the generation."""
+    """Where a path leads through links and fronts; for a front's command folder, the generation's command folder."""
     real = os.path.realpath(path)
     if os.name != "nt":
         return real
@@ -95,7 +95,7 @@ def followed(path: str) -> str:
 
 
 def is_current(front: Path, leads_to: Path, generation: Path) -> bool:
-    """Whether a front leads where it should, by the interpreter of that generation."""
+    """Whether a front has this target and the interpreter settings of this generation."""
     try:
         return (front / _SETTINGS).read_bytes() == _settings(leads_to, generation)
     except OSError:
@@ -109,7 +109,7 @@ def _settings(leads_to: Path, generation: Path) -> bytes:
 
 
 def _fill(front: Path, generation: Path, *, place: Path | None = None) -> set[str]:
-    """Everything but the settings, which lead to it; the names of all commands."""
+    """Write everything but `pyvenv.cfg`, which would switch the front; returns the names of all commands."""
     folder = executables_in(front)
     folder.mkdir(parents=True, exist_ok=True)
     library = front.joinpath(*_LIBRARY)
@@ -132,12 +132,12 @@ def _fill(front: Path, generation: Path, *, place: Path | None = None) -> set[st
 
 
 def _command(name: str, content: bytes, generation: Path, front: Path) -> bytes:
-    """A command that runs by the interpreter of the front, or starts the program of the generation."""
+    """The content of a front's command: a script for the front's interpreter, or a launcher of the native program."""
     if commands.interpreter_of(content) is not None:
         return commands.moved(content, was=str(generation), now=str(front))
     if not name.lower().endswith((".exe", ".com")):
         return content.replace(os.fsencode(generation), os.fsencode(front))
-    # With it come some fifty modules, which a run that finds its environment verified has no use for.
+    # This imports some fifty modules, which a run that finds its environment verified does not need.
     from installer.scripts import Script
     from installer.utils import get_launcher_kind
 
@@ -150,7 +150,7 @@ def _commands(front: Path) -> list[str]:
 
 
 def _put(path: Path, content: bytes) -> None:
-    """Whole or not at all; nothing where it is there already. A program that runs is put aside."""
+    """Write a file atomically unless it has this content already. A program that is running is renamed first."""
     if commands.in_reach(path) == content:
         return
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
@@ -160,7 +160,7 @@ def _put(path: Path, content: bytes) -> None:
         try:
             temporary.replace(path)
         except PermissionError:
-            # Windows replaces no program that runs, but lets it be renamed.
+            # Windows cannot replace a running program, but can rename it.
             replace(path, trash_name(path))
             replace(temporary, path)
     finally:
@@ -176,13 +176,13 @@ def _drop(path: Path) -> None:
 
 
 def _sweep(folder: Path) -> None:
-    """Delete what was put aside and runs no more."""
+    """Delete programs that were renamed while they ran and have ended since."""
     for left in trash_in(folder):
         with contextlib.suppress(OSError):
             left.unlink()
 
 
 def _renew(front: Path) -> None:
-    """Let tools that keep what an interpreter said about itself, by its time, ask again."""
+    """Touch the interpreter, so that tools which cache what it said about itself, by its time, ask it again."""
     with contextlib.suppress(OSError):
         os.utime(python_in(front))

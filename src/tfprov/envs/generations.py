@@ -2,15 +2,15 @@
 
 Layout of an environment's folder:
 
-    owner.json            whose it is
+    owner.json            the profile that it belongs to
     generations/0007/     an environment; `tfprov.json` in it is its seal, `tfprov.manifest` the list of its files
-    generations/0000/     one that was adopted, as it was; its seal is beside it: `generations/0000.json`
+    generations/0000/     an adopted environment, unchanged; its seal is beside it: `generations/0000.json`
     current -> generations/0007
-    scratch/              what an installer needs while it works
+    scratch/              temporary files of installers
 
-Beside the folders, `.locks/<id>` is held by the tfprov that works on one. Nothing in a sealed generation is ever
-changed by tfprov, but what was damaged can be put back. `current`, and through it the path that the profile asks for,
-changes by one rename.
+Beside these folders, `.locks/<id>` is held by the tfprov process that works on one of them. tfprov never changes
+anything in a sealed generation, except to restore damaged files. `current`, and through it the path that the profile
+asks for, switches with one rename.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ _ASIDE = ".aside"
 
 
 def environment_id(name: str, profile: Path) -> str:
-    """Folder name of a profile's environment: two profiles of one name in two projects are two environments."""
+    """Folder name of a profile's environment; it differs for two profiles of the same name in two projects."""
     return f"{name}-{hashlib.sha256(str(spelled(profile)).encode()).hexdigest()[:8]}"
 
 
@@ -51,8 +51,8 @@ class Environment:
     """The generations of one profile's environment.
 
     Attributes:
-        root: its folder.
-        stable: the path that never points at anything unverified.
+        root: the environment's folder.
+        stable: the path that users work with; it never leads to an unverified generation.
     """
 
     def __init__(self, root: Path, *, owner: Owner) -> None:
@@ -69,7 +69,7 @@ class Environment:
 
     @classmethod
     def open(cls, root: Path) -> Environment | None:
-        """The environment in a folder; None when the folder is none of ours."""
+        """The environment in a folder; None if tfprov did not make the folder."""
         try:
             owner = documents.owner((root / "owner.json").read_bytes())
         except (OSError, ValueError):
@@ -77,7 +77,7 @@ class Environment:
         return cls(root, owner=owner)
 
     def claim(self) -> None:
-        """Make the folder and write down whose it is, unless that stands there already.
+        """Make the folder and record its owner, unless that has been done.
 
         Raises:
             TfprovError: `path-not-ours` when something else stands at the stable path; what `check_place` and
@@ -95,7 +95,7 @@ class Environment:
             self._write_owner()
 
     def _before(self) -> Environment | None:
-        """What is on disk; its stable path, which somebody may use, stays when this run asks for none."""
+        """The environment on disk. If this run asks for no stable path, the old one stays: somebody may use it."""
         before = Environment.open(self.root)
         if before is not None and not self.owner.link:
             self.owner = dataclasses.replace(self.owner, link=before.owner.link)
@@ -103,7 +103,7 @@ class Environment:
         return before
 
     def settled(self, generation: Generation) -> bool:
-        """Whether everything leads to a generation already, so that `claim` and `activate` have nothing to do."""
+        """Whether all links lead to this generation already, so that `claim` and `activate` have nothing to do."""
         before = self._before()
         if before is None or before.owner != self.owner or self._pointed_at() != generation.path:
             return False
@@ -111,23 +111,23 @@ class Environment:
 
     @contextlib.contextmanager
     def locked(self, *, timeout: float = -1) -> Iterator[None]:
-        """Hold the environment against other tfprov processes. The operating system frees it when the holder dies.
+        """Lock the environment against other tfprov processes. The operating system frees it when the holder dies.
 
         Args:
             timeout: seconds to wait for another holder; negative to wait for ever, 0 not to wait.
 
         Raises:
-            TfprovError: `lock-timeout`; `permission-denied` where nothing can be made.
+            TfprovError: `lock-timeout`; `permission-denied` where the lock file cannot be made.
         """
-        # Outside the folder of the environment: `lock` shall leave none behind, and `remove` deletes it.
+        # Outside the environment's folder: `lock` must not leave one behind, and `remove` deletes it.
         with held(self.root.parent / LOCKS / self.root.name, name=self.owner.name, timeout=timeout):
             yield
 
     @contextlib.contextmanager
     def scratch(self) -> Iterator[Path]:
-        """An empty folder for the run that holds the environment, deleted at the end.
+        """An empty folder for the run that holds the lock, deleted at the end.
 
-        What a killed run left in it is deleted first: below the lock of the environment nobody else can be using it.
+        Anything left by a killed run is deleted first: under the lock nobody else can be using it.
         """
         folder = self.root / "scratch"
         shutil.rmtree(folder, ignore_errors=True)
@@ -138,7 +138,7 @@ class Environment:
             shutil.rmtree(folder, ignore_errors=True)
 
     def check_link(self) -> None:
-        """Make sure that nothing foreign stands at the stable path.
+        """Make sure that the stable path is free or tfprov's own.
 
         Raises:
             TfprovError: `path-not-ours`.
@@ -179,10 +179,10 @@ class Environment:
             )
 
     def check_place(self) -> None:
-        """Make sure, before anything is built, that it can be kept here and led to from where the profile wants it.
+        """Make sure, before anything is built, that an environment can be kept here and its stable path be made.
 
         Raises:
-            TfprovError: `permission-denied`; `filesystem-feature` where links are missing, or programs as well.
+            TfprovError: `permission-denied`; `filesystem-feature` where links are missing, or executable files as well.
         """
         if led(self._current) is None:
             check_links(self.root.parent)
@@ -191,7 +191,7 @@ class Environment:
             check_way(link)
 
     def check_execution(self) -> None:
-        """Make sure, without writing, that what is in the environment can be loaded from here.
+        """Make sure, without writing, that compiled modules in the environment can be loaded.
 
         Raises:
             TfprovError: `filesystem-feature`.
@@ -199,10 +199,10 @@ class Environment:
         check_execution(self.root)
 
     def _abandoned(self, link: Path, target: Path) -> bool:
-        """Whether a link that leads elsewhere is tfprov's own from before a move, so that it may be replaced.
+        """Whether a link with another target is a leftover of tfprov's own, from before a move, and may be replaced.
 
-        It is when it leads to where an environment lay, or to one that claims another path (the project was moved or
-        copied with its link), was made for this very profile under another name, or has lost its profile.
+        It may if its target does not exist any more, claims another path (the project was moved or copied with its
+        link), belongs to this very profile under another name, or has lost its profile.
         """
         if target.name != "current" or target.parent.parent.name != "environments":
             return False
@@ -222,7 +222,7 @@ class Environment:
         return tuple(generation for generation in self._all() if generation.seal is not None)
 
     def active(self) -> Generation | None:
-        """The generation that the stable path leads to; None when there is none, or it lost its seal."""
+        """The generation that the stable path leads to; None if there is none, or it has lost its seal."""
         path = self._pointed_at()
         if path is None or path.parent != self._folder or not _NUMBER.fullmatch(path.name):
             return None
@@ -230,11 +230,11 @@ class Environment:
         return Generation(number=int(path.name), path=path, seal=seal) if seal is not None else None
 
     def begin(self) -> Generation:
-        """A new, empty, unsealed generation, after removing what earlier runs left unfinished."""
+        """Make a new, empty, unsealed generation, after deleting what earlier runs left unfinished."""
         self.sweep()
         taken = {generation.number for generation in self._all()}
         in_use = self._pointed_at()
-        # Where the one in use was deleted behind our back, its link must not lead into what is being built.
+        # If the active generation was deleted by hand, `current` must not lead into the one that is being built.
         if in_use is not None and in_use.name.isdecimal():
             taken.add(int(in_use.name))
         number = max(taken, default=0) + 1
@@ -245,20 +245,20 @@ class Environment:
         return Generation(number=number, path=path)
 
     def seal(self, generation: Generation, seal: Seal) -> Generation:
-        """Declare a generation complete and verified: list its files, then write the seal."""
+        """Mark a generation as complete and verified: write its manifest, then its seal."""
         return self.reseal(generation, dataclasses.replace(seal, bytes=manifest.write(generation.path)))
 
     def reseal(self, generation: Generation, seal: Seal) -> Generation:
-        """Replace what is known about a generation whose files did not change."""
+        """Replace the seal of a generation whose files did not change."""
         seal = dataclasses.replace(seal, place=str(generation.path))
         write_atomic(generation.path / SEAL, documents.dump(seal))
         return dataclasses.replace(generation, seal=seal)
 
     def activate(self, generation: Generation) -> None:
-        """Let the stable path lead to a sealed generation, by one rename. Does nothing where it does so already.
+        """Switch the stable path to a sealed generation, by one rename. Does nothing if it leads there already.
 
         Raises:
-            TfprovError: `path-not-ours` when something foreign appeared at the stable path meanwhile.
+            TfprovError: `path-not-ours` when somebody else's file has appeared at the stable path.
         """
         if generation.seal is None:
             raise TfprovError("internal", f"generation {generation.number} is not verified and cannot be activated")
@@ -277,7 +277,7 @@ class Environment:
             self._write_owner()
 
     def _lead(self, link: Path, generation: Generation) -> None:
-        """Let the stable path of the profile lead to `current`: by a link, or by launchers where there are none."""
+        """Point the profile's stable path at `current`: with a link, or launchers on a file system without links."""
         if leads(link, self._current, generation.path):
             return
         if launchers.target(link) is None:
@@ -291,22 +291,22 @@ class Environment:
         launchers.write(link, self._current, generation.path)
 
     def damage(self, generation: Generation) -> Damage:
-        """What of a sealed generation's files is missing or altered; see `manifest.damage`."""
+        """Missing and altered files of a sealed generation; see `manifest.damage`."""
         return manifest.damage(generation.path, total=generation.seal.bytes if generation.seal else None)
 
     def moved(self, generation: Generation) -> bool:
-        """Whether a generation lies elsewhere than where it was made: its commands name the old place."""
+        """Whether a generation is not where it was made, so that its commands name the old place."""
         place = generation.seal.place if generation.seal else ""
         if not place or place == str(generation.path):
             return False
         try:
-            # The same folder by another name, through a link, is no move.
+            # The same folder under another name, through a link, is not a move.
             return not os.path.samefile(place, generation.path)  # noqa: PTH121 - the place may be gone
         except OSError:
             return True
 
     def flaw(self, generation: Generation) -> Flaw | None:
-        """Why a sealed generation may not be used as it is; None when it is as it was verified, or was adopted."""
+        """Why a sealed generation may not be used as it is; None if it is as verified, or was adopted."""
         if generation.seal and generation.seal.adopted:
             return None
         if self.moved(generation):
@@ -320,21 +320,21 @@ class Environment:
         return Flaw(code="file-damaged", words=str(damage)) if damage else None
 
     def discard(self, generation: Generation) -> None:
-        """Delete a generation. The first step takes it from its place as a whole: a part never passes for it.
+        """Delete a generation. It is renamed first, so that a half-deleted one never passes for a whole one.
 
         Raises:
-            OSError: it cannot be taken away, and is as it was; or something in it cannot be deleted now.
+            OSError: it cannot be renamed, and is unchanged; or something in it cannot be deleted now.
         """
         trees.delete(to_trash(generation.path))
 
     def prune(self, keep: int = 0, *, cheap: Callable[[Generation], bool] = lambda _: False) -> Pruned:
-        """Delete the oldest sealed generations beyond `keep`, never the active one and none that is in use.
+        """Delete the oldest sealed generations beyond `keep`, but never the active one nor any that is in use.
 
         Args:
-            keep: so many stay, the active one included and those in use not; 0 for what the active one was sealed with.
-                Of those with the same locked files on the same interpreter one stays.
-            cheap: whether a generation costs next to no disk, because its files are links to what stays. Such a one is
-                only put aside; `clear_aside` deletes it.
+            keep: how many generations stay, counting the active one but not those in use; 0 for the number in the
+                active generation's seal. Of generations with the same locked files and interpreter only one stays.
+            cheap: whether a generation costs next to no disk, because its files are links to files that stay. Such a
+                generation is only put aside; `clear_aside` deletes it.
         """
         keep = keep or self._keep()
         active = self.active()
@@ -344,22 +344,22 @@ class Environment:
             return Pruned()
         users = holders([one.path for one in others])
         held = tuple(Held(generation=one, holders=users[one.path]) for one in spare if users[one.path])
-        # Those in use do not count, so that others may stay in their place.
+        # Generations in use do not count, so that others may stay in their place.
         spare = superfluous([one for one in others if not users[one.path]], active, keep)
         for generation in spare:
-            # The environment is good and in use. What cannot be deleted now goes later.
+            # The run has succeeded: what cannot be deleted now is left for a later run.
             with contextlib.suppress(OSError):
                 if not (cheap(generation) and self._put_aside(generation)):
                     self.discard(generation)
         return Pruned(deleted=spare, held=held)
 
     def _keep(self) -> int:
-        """How many generations are kept by what the active one says; 0 for not known."""
+        """How many generations the active one's seal says to keep; 0 if that is not known."""
         active = self.active()
         return active.seal.keep if active and active.seal else 0
 
     def held(self) -> tuple[Held, ...]:
-        """The generations that processes use."""
+        """The generations that are in use, each with its processes."""
         every = self._all()
         users = holders([one.path for one in every])
         return tuple(Held(generation=one, holders=users[one.path]) for one in every if users[one.path])
@@ -368,31 +368,31 @@ class Environment:
         try:
             generation.path.rename(generation.path.with_suffix(_ASIDE))
         except OSError:
-            return False  # one of this number is there already, or something runs from it
+            return False  # this number has been put aside already, or something runs from the folder
         return True
 
     def aside(self) -> Path | None:
-        """The newest generation that `prune` has put aside; None when there is none."""
+        """The newest generation that `prune` has put aside; None if there is none."""
         return max(self._folder.glob(f"*{_ASIDE}"), default=None)
 
     def clear_aside(self, *, threads: int | None = None, stop: Callable[[], bool] = lambda: False) -> None:
-        """Delete what `prune` has put aside; see `trees.empty_trash`."""
+        """Delete the generations that `prune` has put aside; see `trees.empty_trash`."""
         if not stop():
             self.give_up_aside()
         self.empty_trash(threads=threads, stop=stop)
 
     def give_up_aside(self) -> None:
-        """Let nothing be made any more of what `prune` has put aside; `empty_trash` deletes it."""
+        """Mark the generations that were put aside for deletion, so that none is reused; `empty_trash` deletes them."""
         for path in self._folder.glob(f"*{_ASIDE}"):
             with contextlib.suppress(OSError):
                 to_trash(path)
 
     def empty_trash(self, *, threads: int | None = None, stop: Callable[[], bool] = lambda: False) -> None:
-        """Delete what was taken from its place. The one thing here that may be done without the lock."""
+        """Delete what was renamed for deletion. The only operation here that is safe without the lock."""
         trees.empty_trash(self._folder, threads=threads, stop=stop)
 
     def unfinished(self) -> bool:
-        """Whether something may have to go: of a run that was ended or is still at it, or what was in use so far."""
+        """Whether there may be something to delete: trash, unfinished generations (also of a live run), or old ones."""
         stay = (self._pointed_at(), self._folder / ADOPTED)
         with contextlib.suppress(FileNotFoundError):
             paths = [path for path in self._folder.iterdir() if _NUMBER.fullmatch(path.name) and path not in stay]
@@ -404,12 +404,12 @@ class Environment:
         return False
 
     def sweep(self) -> None:
-        """Delete unfinished generations, and what killed runs were deleting.
+        """Delete unfinished generations, and whatever killed runs were deleting.
 
-        The generation in use stays, even with a seal that cannot be read any more.
+        The active generation stays, even if its seal can no longer be read.
         """
         self.empty_trash()
-        trees.empty_trash(self.stable.parent, of=self.stable.name)  # what the link took the place of
+        trees.empty_trash(self.stable.parent, of=self.stable.name)  # what the link replaced
         in_use = self._pointed_at()
         unfinished = [one for one in self._all() if one.seal is None and one.path != in_use]
         users = holders([one.path for one in unfinished])
@@ -418,7 +418,7 @@ class Environment:
                 self.discard(generation)
 
     def remove(self) -> Path:
-        """Take the environment from its place, its links first; return the folder that is left to be deleted."""
+        """Take the environment out of use, its links first; returns the renamed folder, which the caller deletes."""
         drop((self.owner.link, *self.owner.former), self._current)
         return to_trash(self.root)
 

@@ -1,8 +1,8 @@
-"""Keeping the stable path out of a project's commits.
+"""Keeps the stable path out of a project's commits.
 
-virtualenv puts a `.gitignore` into the folder that it makes. The stable path is a link, which git would commit as
-one and which a pattern like `.venv/` does not match. So it is named in `info/exclude` of the repository, which is in no
-commit.
+virtualenv puts a `.gitignore` into the folder that it makes. The stable path is a link, which git would commit as such
+and which a pattern like `.venv/` does not match. So it is listed in the repository's `info/exclude`, which is not
+committed.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ _WHY = "# a link that tfprov makes"
 
 
 def exclude(link: Path) -> None:
-    """Let git ignore a path of the project; does nothing outside a repository, or where that cannot be written."""
+    """Add a path to git's exclude file; does nothing outside a repository, or if the file cannot be written."""
     with contextlib.suppress(OSError, UnicodeError):
         file, line = _place(link)
         if file is not None:
@@ -29,7 +29,7 @@ def exclude(link: Path) -> None:
 
 
 def forget(link: Path) -> None:
-    """Take back what `exclude` wrote."""
+    """Remove what `exclude` added."""
     with contextlib.suppress(OSError, UnicodeError):
         file, line = _place(link)
         if file is not None and file.exists():
@@ -40,11 +40,11 @@ def forget(link: Path) -> None:
 
 
 def _place(link: Path) -> tuple[Path | None, str]:
-    """The file of exclusions of the repository that a path lies in, and the pattern for that path alone."""
+    """The exclude file of the repository that contains a path, and the pattern that matches only that path."""
     for folder in link.parents:
         git = folder / ".git"
         if git.is_file():
-            # A worktree or submodule: the file says where its own folder is, and that where the common one is.
+            # A worktree or submodule: the file names its git folder, and `commondir` there names the shared one.
             git = folder / text_of(git).removeprefix("gitdir:").strip()
             common = git / "commondir"
             git = git / text_of(common).strip() if common.is_file() else git

@@ -1,13 +1,14 @@
-"""Which processes use a generation: what somebody works in is neither deleted nor moved.
+"""Finds the processes that use a generation, so that a generation in use is neither deleted nor moved.
 
-A process uses it when its executable, a file that it has mapped or opened or its working directory lies there, when its
-command line names a file there, or when VIRTUAL_ENV, CONDA_PREFIX or PATH do. An interpreter that is started in an
-environment opens the folder of its generation (see `binding`), and `tfprov run` does. The system shows the variables
-that a process began with, so a shell that was activated later is not seen by them: activation scripts leave its number
-in the folder SHELLS beside `current`, which it follows, and so it uses the generation that this leads to.
+A process uses a generation when its executable, a file that it has mapped or opened or its working directory lies
+there, when its command line names a file there, or when VIRTUAL_ENV, CONDA_PREFIX or PATH do. An interpreter that is
+started in an environment opens the folder of its generation (see `binding`), and so does `tfprov run`. The system shows
+only the variables that a process was started with, so a shell that was activated later cannot be found by them:
+activation scripts record its process id in the folder SHELLS beside `current`, and such a shell uses whatever `current`
+leads to.
 
-Of another user's process, anybody but root sees the command line alone. Processes of another container or machine that
-shares the folder are not seen at all.
+Without root, only the command line of another user's processes can be seen. Processes in another container or on
+another machine that shares the folder cannot be seen at all.
 """
 
 from __future__ import annotations
@@ -26,14 +27,16 @@ from tfprov.envs.layout import python_in
 from tfprov.envs.records import Holder
 
 OLDER_SHELLS = "tfprov.shells"
-"""Folder of a generation in which shells that do not follow the stable path left their numbers."""
+"""Folder in a generation in which activation scripts that do not follow the stable path recorded process ids."""
 
 _LONGEST_COMMAND = 60
 _CLOCK_SECONDS = 2.0
 
 
 def holders(folders: Sequence[Path]) -> dict[Path, tuple[Holder, ...]]:
-    """The processes that use each of these generations, this one aside. Some 20 ms for 100 processes; none, no cost.
+    """The processes that use each of these generations, except this process.
+
+    Takes some 20 ms for 100 processes, and nothing without folders.
 
     Args:
         folders: of generations, which lie in `ID/generations/NUMBER`.
@@ -60,9 +63,9 @@ def holders(folders: Sequence[Path]) -> dict[Path, tuple[Holder, ...]]:
 
 
 def running_from(folder: Path) -> tuple[Holder, ...]:
-    """The processes that run a Python of an environment, or have files of it mapped, this one aside.
+    """The processes that run a Python of an environment, or have files of it mapped, except this process.
 
-    A shell in which it is merely active is none of them: it goes on with whatever stands at the path.
+    A shell in which it is merely activated does not count: it goes on with whatever stands at the path.
 
     Args:
         folder: of the environment, links resolved.
@@ -81,7 +84,7 @@ def running_from(folder: Path) -> tuple[Holder, ...]:
             name = os.path.join(process.info["cwd"] or "", program)  # noqa: PTH118 - any text may stand there
             program = os.path.join(os.path.realpath(os.path.dirname(name)), "")  # noqa: PTH118, PTH120 - likewise
         active = [variables.get("VIRTUAL_ENV", ""), *variables.get("PATH", "").split(os.pathsep)[:1]]
-        # `python job.py` in an activated shell: the interpreter of a venv is a link to one outside of it.
+        # `python job.py` in an activated shell: the interpreter of a venv is a link to one outside it.
         by_name = os.sep not in program and (process.info["exe"] or "") == python
         started = by_name and any(os.path.realpath(each) in (str(folder), f"{inside}bin") for each in active if each)
         own = any(path.startswith(inside) for path in (process.info["exe"] or "", program, *_mapped(process, inside)))
@@ -91,24 +94,24 @@ def running_from(folder: Path) -> tuple[Holder, ...]:
 
 
 def _named(known: dict[str, Any], real: Callable[[str], str]) -> Iterator[str]:
-    """Paths that a process names as its own. What it may not be asked is None."""
+    """Paths in what a process says about itself. Values that may not be read are None."""
     variables, arguments = known["environ"] or {}, known["cmdline"] or []
     yield from (known["exe"] or "", known["cwd"] or "")
     yield from variables.get("PATH", "").split(os.pathsep)
     yield from arguments
-    # Those that lead to the active generation through the stable path. The interpreter itself is a link to another.
+    # These lead to the active generation through the stable path. The interpreter itself is a link to another one.
     homes = [variables.get("VIRTUAL_ENV", ""), variables.get("CONDA_PREFIX", ""), *map(os.path.dirname, arguments[:1])]
     yield from homes
     yield from (real(home) for home in homes if os.path.isabs(home))  # noqa: PTH117 - a thousand short strings
 
 
 def _mapped(process: Any, part: str = "/generations/") -> Iterator[str]:
-    """Files that a process has mapped, such as extension modules, whose path has a part."""
+    """Files that a process has mapped, such as extension modules, whose path contains `part`."""
     import psutil
 
     with contextlib.suppress(psutil.Error, OSError, AttributeError):
         if sys.platform == "linux":
-            # psutil reads `smaps`, which makes the kernel count pages.
+            # psutil reads `smaps`, for which the kernel counts pages.
             text = Path(f"/proc/{process.pid}/maps").read_text(encoding="utf-8", errors="surrogateescape")
             yield from {line[line.find("/") :] for line in text.split("\n") if part in line}
         else:
@@ -130,7 +133,7 @@ def _opened(process: Any) -> Iterator[str]:
 
 
 def _shells(folders: Sequence[Path]) -> dict[int, list[tuple[Path, float]]]:
-    """Generations that shells have activated, and when (seconds since the epoch), by the number of the process."""
+    """Generations that shells have activated, and when (seconds since the epoch), by process id."""
     found: dict[int, list[tuple[Path, float]]] = {}
     for folder in folders:
         follows = followed(str(stable(folder))) == os.path.realpath(folder)
@@ -142,7 +145,7 @@ def _shells(folders: Sequence[Path]) -> dict[int, list[tuple[Path, float]]]:
 
 
 def _began_before(process: Any, moment: float) -> bool:
-    """Whether it is the process that left its number then, and not a later one of the same number."""
+    """Whether a process started before it left its id, and is not a later process with the same id."""
     import psutil
 
     with contextlib.suppress(psutil.Error):
@@ -156,7 +159,7 @@ def _lies_in(path: str, name: str, folder: Path, pid: int) -> bool:
     if not found or (after and after[0] != os.sep):
         return False
     place = path[: len(before) + len(found)]
-    # In a container that is seen from here the same folder may have another path.
+    # A process in a container may see the same folder under another path.
     for seen in (f"/proc/{pid}/root{place}", place):
         with contextlib.suppress(OSError, ValueError):
             return os.path.samestat(os.stat(seen), os.stat(folder))  # noqa: PTH116 - `seen` may be no path at all

@@ -1,10 +1,10 @@
-"""Images: the installed files of a verified generation, kept to make the same environment again by linking.
+"""Images: the installed files of a verified generation, kept so that the same environment can be made again by linking.
 
-An image is named by what it was made from: the hashes of the locked files and the interpreter. It holds the packages
-with their compiled bytecode and the commands, as links to the files of the generation that was verified, so it costs
-almost no disk. Where the file system can share content copy-on-write the files are cloned; elsewhere they are hard
-links, and then a program that writes into an installed file writes into the image too. That is noticed by size and
-modification time before an image is used, and what is damaged is taken from its wheel again.
+An image is named after what it was made from: the hashes of the locked files and the interpreter. It holds the packages
+with their bytecode, and the commands, as links to the files of the verified generation, so it takes almost no disk
+space. Where the file system supports copy-on-write the files are cloned; elsewhere they are hard links, and then a
+program that writes into an installed file writes into the image too. Such writes are noticed by size and modification
+time before an image is used, and damaged files are restored from their wheels.
 """
 
 from __future__ import annotations
@@ -32,8 +32,8 @@ from tfprov.paths import discard, naming, write_atomic
 
 _MANIFEST = "manifest"
 _TREE = "tree"
-# What belongs to a virtual environment itself and is made anew for each: its configuration, interpreter and activation,
-# the cures that it needed, and what binds a process to it.
+# Files that belong to a virtual environment itself and are made anew for each: its configuration, interpreter and
+# activation scripts, its cures, and what binds a process to it.
 _OWN = re.compile(
     rf"^(pyvenv\.cfg|\.gitignore|CACHEDIR\.TAG|lib64|{re.escape(SEAL)}|{re.escape(MANIFEST)}|{re.escape(OLDER_SHELLS)}"
     rf"|(bin|Scripts)/(python|activate|deactivate)[^/]*|(.*/)?(_tfprov_cures|{BINDING})\.(py|pth|start|[^/]*\.pyc))$"
@@ -42,13 +42,13 @@ _COMMANDS = ("bin", "Scripts")
 
 
 def image_key(content: Iterable[str], interpreter: Interpreter) -> str:
-    """Name of the image of what a lock holds (`Lock.content`) on this interpreter."""
+    """Name of the image of a lock's files (`Lock.content`) on this interpreter."""
     parts = [interpreter.path, interpreter.version, interpreter.implementation, *sorted(content)]
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:32]
 
 
 class ImageFile(NamedTuple):
-    """A file of an image, as it was when the image was made. There are 20,000: a dataclass takes three times as long.
+    """A file of an image, as when the image was made. There are 20,000: dataclasses would take three times as long.
 
     Attributes:
         path: relative to the environment, with forward slashes.
@@ -67,7 +67,7 @@ class ImageFile(NamedTuple):
 
 
 class Image:
-    """One image on disk: `tree/` and `manifest`. The manifest is written last; without it there is no image."""
+    """One image on disk: `tree/` and `manifest`. The manifest is written last; without it the image does not exist."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -75,7 +75,7 @@ class Image:
 
     @property
     def exists(self) -> bool:
-        """Whether the image is complete: its manifest is there and says so in its last line."""
+        """Whether the image is complete: its manifest exists, and its last line says so."""
         try:
             text = self._text()
         except OSError:
@@ -83,14 +83,17 @@ class Image:
         return text.endswith("\n" + _end(text.count("\n") - 1))
 
     def save(self, environment: Path, *, skip: Collection[str] = ()) -> bool:
-        """Keep the packages and commands of a verified environment; return whether that was possible cheaply.
+        """Keep the packages and commands of a verified environment as this image.
 
-        On a file system without links an image would be a full copy; then there is none. What killed runs left of
-        images that they were making is deleted: its links would hold whole environments on the disk.
+        On a file system without links an image would be a full copy, so none is made. Unfinished images of killed
+        runs are deleted: their links would keep whole environments on the disk.
 
         Args:
             environment: its folder.
-            skip: paths relative to it that are brought in another way.
+            skip: paths relative to it that are installed in another way.
+
+        Returns:
+            Whether the image exists now.
         """
         self._sweep()
         if self.exists:
@@ -104,19 +107,19 @@ class Image:
             entries.update((path, _entry(self._new / _TREE, path)) for path in missing)
             _write_manifest(self._new, str(environment), entries.values())
             if not self.exists:
-                # Without its manifest it is no image, and it stands in the way.
+                # An incomplete image stands in the way.
                 self.drop()
             self._new.rename(self.folder)
         except OSError:
-            # The environment is good without an image too: no links, a full disk, another run that was first.
+            # The environment works without an image too: no links, a full disk, another run that was first.
             self.abandon()
             return self.exists
         return True
 
     def prepare(self, environment: Path, *, skip: Collection[str] = ()) -> None:
-        """Do most of what `save` does while the environment is still being verified. Never fails.
+        """Do most of the work of `save` while the environment is still being verified. Never fails.
 
-        `save` looks at each file again, in this process; see `abandon`.
+        `save`, in the same process, checks each file again; `abandon` undoes it.
         """
         if self.exists:
             return
@@ -128,18 +131,18 @@ class Image:
             trees.bring_tree(environment, self._new / _TREE, paths, ways=trees.CHEAP)
 
     def abandon(self) -> None:
-        """Delete what `prepare` has made: the environment is not what it has to be."""
+        """Delete what `prepare` has made, because the environment did not pass."""
         shutil.rmtree(self._new, ignore_errors=True)
 
     @property
     def _new(self) -> Path:
-        """Where this process makes the image."""
+        """The folder in which this process makes the image."""
         return self.folder.with_name(f"{self.folder.name}.{os.getpid()}.new")
 
     def _prepared(self, environment: Path, paths: Iterable[str]) -> dict[str, ImageFile]:
-        """What was prepared from files that are still the same; what was from others is deleted.
+        """Entries of prepared files whose originals have not changed since; the other prepared files are deleted.
 
-        Files that the environment no longer has may stay in the tree: what is not in the manifest is not there.
+        Files that the environment no longer has may stay in the tree: only what is in the manifest counts.
         """
         base, tree = str(environment), str(self._new / _TREE)
         entries: dict[str, ImageFile] = {}
@@ -155,10 +158,10 @@ class Image:
         return entries
 
     def damage(self, *, thorough: bool = False) -> tuple[ImageFile, ...]:
-        """The files that are missing or were written to since the image was made.
+        """Files that are missing or were written to since the image was made.
 
         Args:
-            thorough: compare every hash too, instead of sizes and times alone.
+            thorough: compare every hash too, not only sizes and times.
         """
         damaged = []
         touched = []
@@ -177,18 +180,18 @@ class Image:
         return (*damaged, *self._altered(touched))
 
     def owners(self, damaged: Sequence[ImageFile]) -> tuple[str, ...] | None:
-        """Names of the projects that the damaged files belong to; None when that cannot be said of each."""
+        """Names of the projects that the damaged files belong to; None if one of the files belongs to none."""
         projects = owners(self._tree)
         found = {projects.get(entry.path) for entry in damaged if not entry.compiled}
         return None if None in found else tuple(sorted(name for name in found if name))
 
     def _altered(self, touched: Sequence[ImageFile]) -> list[ImageFile]:
-        """Those whose content is not the recorded one. The others get their time back, for all who link to them."""
+        """Files whose content differs from the RECORD. The others get their time back, for all links to them."""
         if not touched:
             return []
         expected = recorded(self._tree)
         if any(entry.path.endswith(".dist-info/RECORD") for entry in touched):
-            # A RECORD that was written to itself proves nothing of the others.
+            # A RECORD that was itself written to proves nothing about the other files.
             return list(touched)
         found = digests(self._tree, [one.path for one in touched if one.path in expected], workers=os.cpu_count() or 1)
         wrong = []
@@ -201,13 +204,16 @@ class Image:
         return wrong
 
     def heal(self, damaged: Sequence[ImageFile], wheels: Sequence[Path]) -> bool:
-        """Put damaged files back from their wheels; return whether all could be.
+        """Restore damaged files from their wheels.
 
-        The damaged file is replaced, never written to: who else links to it keeps what he has.
+        A damaged file is replaced, never written to: other links to it keep their content.
 
         Args:
-            damaged: as `damage` found them.
+            damaged: as returned by `damage`.
             wheels: verified wheels of the environment.
+
+        Returns:
+            Whether all of them could be restored.
         """
         wanted = {_in_library(entry.path): entry for entry in damaged if not entry.compiled}
         for wheel in wheels:
@@ -232,23 +238,23 @@ class Image:
         return True
 
     def take_over(self, environment: Path, spare: Path) -> frozenset[str]:
-        """Move packages from another environment of this image that nobody needs any more; see `spares`.
+        """Move packages from another environment of this image that is no longer needed; see `spares`.
 
         Returns:
-            What was moved, for `lay_down`.
+            Paths of the moved files, for `lay_down`.
         """
         paths = (path for _, _, path in self._rows())
         return spares.take_over(paths, tree=self._tree, spare=spare, environment=environment)
 
     def lay_down(self, environment: Path, *, there: Collection[str] = ()) -> None:
-        """Fill an empty environment from the image.
+        """Fill an empty environment with the files of the image.
 
         Args:
             environment: a virtual environment without packages.
             there: paths that it has already.
 
         Raises:
-            OSError: the disk is full, or a file vanished meanwhile.
+            OSError: the disk is full, or a file has disappeared.
         """
         paths = [path for _, _, path in self._rows() if path not in there]
         was, now = self._made_from(), str(environment)
@@ -258,14 +264,14 @@ class Image:
             _rewrite(self._tree / path, environment / path, was=was, now=now)
 
     def lend_bytecode(self, environment: Path, sources: Collection[str]) -> int:
-        """Bring compiled modules into another environment on the same interpreter that has some of the same sources.
+        """Copy or link bytecode into another environment on the same interpreter that shares some of the sources.
 
         Args:
             environment: has the sources already.
             sources: their paths relative to it, as far as they come from the same wheels.
 
         Returns:
-            How many were brought: those whose source is the very file of the image, or an untouched clone of it.
+            Number of bytecode files: those whose source is the image's own file, or an untouched clone of it.
 
         Raises:
             OSError: the disk is full, or the image is gone.
@@ -282,7 +288,7 @@ class Image:
         return len(lent)
 
     def bytecode(self) -> dict[str, Path]:
-        """The compiled modules that are as they were when the image was made, by their path in an environment."""
+        """Bytecode files that are unchanged since the image was made, by their path in an environment."""
         found = {entry.path: entry for entry in self._entries() if entry.compiled}
         return {
             path: self._tree / path
@@ -291,9 +297,12 @@ class Image:
         }
 
     def mend(self, environment: Path, paths: Sequence[str]) -> bool:
-        """Put files of an environment back from the image; return whether it has them all, undamaged.
+        """Restore files of an environment from the image, if it has all of them and none is damaged.
 
-        Each is replaced by one rename, so that whoever uses the environment meanwhile sees the old file or the new one.
+        Each is replaced by one rename, so that processes in the environment see the old file or the new one.
+
+        Returns:
+            Whether they were restored.
 
         Raises:
             OSError: the disk is full, or the environment cannot be written.
@@ -314,12 +323,12 @@ class Image:
                     trees.bring(str(self._tree / path), str(temporary), list(trees.ALL))
                 temporary.replace(target)
             finally:
-                # A rename onto another name of the same file does nothing and leaves both.
+                # Renaming a file onto another link to the same file does nothing and leaves both.
                 temporary.unlink(missing_ok=True)
         return True
 
     def drop(self) -> None:
-        """Delete the image. Who is linking from it finds it gone as a whole."""
+        """Delete the image. A run that is linking from it finds the whole image gone."""
         discard(self.folder)
 
     def _sweep(self) -> None:
@@ -337,7 +346,7 @@ class Image:
         write_atomic(target, content)
         if entry.path.endswith(".so"):
             target.chmod(0o755)
-        # Bytecode is matched with its source by this time; with another one it would be compiled anew.
+        # Bytecode records the time of its source; with another one it would be recompiled.
         os.utime(target, ns=(entry.mtime, entry.mtime))
 
     def _entries(self) -> Iterator[ImageFile]:
@@ -345,8 +354,8 @@ class Image:
             yield ImageFile(path, int(size), int(mtime))
 
     def _rows(self) -> Iterator[list[str]]:
-        """Size, time and path of every file, as they stand in the manifest."""
-        # Not splitlines: file names may hold other characters that count as line ends there.
+        """Size, time and path of every file, as text from the manifest."""
+        # Not splitlines: file names may contain other characters that it takes for line ends.
         for line in self._text().split("\n")[1:-1]:
             yield line.split(" ", 2)
 
@@ -369,7 +378,7 @@ def _write_manifest(folder: Path, made_from: str, entries: Iterable[ImageFile]) 
 
 
 def _same(one: os.stat_result, two: os.stat_result) -> bool:
-    """Whether they are of the same file, or of one and its clone that nobody has touched."""
+    """Whether two results are of the same file, or of a file and its untouched clone."""
     if (one.st_dev, one.st_ino) == (two.st_dev, two.st_ino):
         return True
     return (one.st_size, one.st_mtime_ns) == (two.st_size, two.st_mtime_ns)
@@ -380,7 +389,7 @@ def _end(entries: int) -> str:
 
 
 def _contents(environment: Path) -> Iterator[str]:
-    """Everything in an environment that wheels brought, bytecode included, as relative paths."""
+    """Relative paths of all files in an environment that wheels installed, bytecode included."""
     stack = [""]
     while stack:
         prefix = stack.pop()
@@ -406,7 +415,7 @@ def _source(path: str) -> str:
 
 
 def _in_library(path: str) -> str:
-    """The path as a wheel has it: below site-packages."""
+    """The path as a wheel has it: relative to site-packages."""
     return path.partition("/site-packages/")[2]
 
 
@@ -416,7 +425,7 @@ def _entry(root: Path, path: str) -> ImageFile:
 
 
 def _rewrite(source: Path, target: Path, *, was: str, now: str) -> None:
-    """Copy a command, with the path of its environment replaced in a script."""
+    """Copy a command; in a script, replace the path of the old environment by that of the new one."""
     if os.path.lexists(target):
         return
     content = commands.moved(source.read_bytes(), was=was, now=now)

@@ -1,4 +1,4 @@
-"""Whether the files of an environment are what their packages say: every hash of every RECORD, and what nobody owns."""
+"""Compares an environment's files with the hashes in every RECORD, and finds files that no package owns."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from packaging.utils import canonicalize_name
 from tfprov.envs.layout import BINDING, site_packages
 from tfprov.record_rows import is_below, rows_in
 
-# What virtualenv, Python and tfprov put there and no package owns.
+# Files that virtualenv, Python and tfprov put there and no package owns.
 _OWNED_BY_NOBODY = re.compile(
     rf"(^|/)(__pycache__/.*|[^/]+\.pyc|(_virtualenv|_tfprov_cures|{BINDING})\.(py|pth|start)|distutils-precedence\.pth)$"
 )
-# Written anew by whoever installs or moves the environment, so that their hashes prove nothing.
+# Rewritten by whoever installs or moves the environment, so their hashes prove nothing.
 _UNSTABLE = frozenset({"RECORD", "INSTALLER", "REQUESTED", "direct_url.json"})
 _BLOCK = 1 << 20
 _BATCH = 400
@@ -29,12 +29,12 @@ _BATCH = 400
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Installed:
-    """A project in an environment, as its metadata folder says.
+    """A project installed in an environment, as its metadata folder says.
 
     Attributes:
         name: normalised.
         version: as installed.
-        metadata: folder of the metadata.
+        metadata: path of the metadata folder.
     """
 
     name: str
@@ -44,13 +44,13 @@ class Installed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BadFile:
-    """A file that is not as its package has it.
+    """A file that differs from its RECORD.
 
     Attributes:
         path: relative to the examined folder.
-        project: who owns it.
+        project: the project that owns it.
         expected: hash in the notation of RECORD.
-        found: its hash, or why there is none.
+        found: its hash, or why it could not be read.
     """
 
     path: str
@@ -67,11 +67,11 @@ class _Row:
 
 
 def installed(environment: Path) -> tuple[Installed, ...]:
-    """The projects in an environment, sorted by name."""
+    """The projects installed in an environment, sorted by name."""
     found = []
     for library in site_packages(environment):
         for metadata in library.glob("*.dist-info"):
-            # pip renames what it is about to delete; what it could not delete is no package any more.
+            # pip renames what it is about to delete; what it could not delete is not a package any more.
             if metadata.name[0] in "~-":
                 continue
             name, _, version = metadata.name[: -len(".dist-info")].rpartition("-")
@@ -80,13 +80,13 @@ def installed(environment: Path) -> tuple[Installed, ...]:
 
 
 def bad_files(environment: Path, *, workers: int) -> tuple[BadFile, ...]:
-    """Every file that is missing or whose content differs from its RECORD. Reads everything.
+    """Every file that is missing or whose content differs from its RECORD. Reads every file.
 
     Commands and bytecode are left out: both are made for each place.
 
     Args:
         environment: folder of an environment, or of anything with the same layout.
-        workers: threads; hashing leaves the interpreter's lock.
+        workers: number of threads; hashing releases the GIL.
     """
     rows = [row for one in installed(environment) for row in _rows(environment, one)]
     batches = [rows[start : start + _BATCH] for start in range(0, len(rows), _BATCH)]
@@ -96,17 +96,17 @@ def bad_files(environment: Path, *, workers: int) -> tuple[BadFile, ...]:
 
 
 def recorded(environment: Path) -> dict[str, str]:
-    """What every RECORD says: hash by path relative to the environment, of all files whose hash proves something."""
+    """Hashes from every RECORD, by path relative to the environment, of all files whose hash proves something."""
     return {row.path: row.expected for one in installed(environment) for row in _rows(environment, one)}
 
 
 def owners(environment: Path) -> dict[str, str]:
-    """Normalised name of the project that each file belongs to, by path relative to the environment."""
+    """Normalised name of the project that owns each file, by path relative to the environment."""
     return {row.path: row.project for one in installed(environment) for row in _rows(environment, one, unstable=True)}
 
 
 def digests(root: Path, paths: Sequence[str], *, workers: int) -> dict[str, str]:
-    """Hash of each file in the notation of RECORD, or why there is none."""
+    """Hash of each file in the notation of RECORD, or why it could not be read."""
     batches = [paths[start : start + _BATCH] for start in range(0, len(paths), _BATCH)]
     with ThreadPoolExecutor(max_workers=workers) as pool:
         found = pool.map(lambda batch: [(path, digest(f"{root}/{path}")) for path in batch], batches)
@@ -146,7 +146,7 @@ def _check(environment: Path, rows: Sequence[_Row]) -> list[BadFile]:
 
 
 def digest(path: str) -> str:
-    """Hash of a regular file in the notation of RECORD; words of the system when it cannot be read."""
+    """Hash of a regular file in the notation of RECORD; the system's error message if it cannot be read."""
     try:
         return _digest(path)
     except OSError as error:
@@ -155,7 +155,7 @@ def digest(path: str) -> str:
 
 def _digest(path: str) -> str:
     # os.open and not Path.open: a third of the time for 17,000 files, most of them small, went into file objects.
-    # In somebody else's environment a path may lead to a pipe, or to a device without an end.
+    # In somebody else's environment a path may lead to a pipe, or to an endless device.
     descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_NONBLOCK", 0))
     try:
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):

@@ -1,10 +1,10 @@
-"""The stable path on a file system without links: a folder of small scripts that start what is in use.
+"""Launchers: the stable path on a file system without links, a folder of small scripts that start the active commands.
 
-exFAT, many shared folders and some network file systems know no symbolic links. There `environment.path` becomes a real
-folder whose `bin/` has a script for each command of the environment. A script names `current`, the link in tfprov's own
-folder that one rename switches, and nothing else: what it starts is verified at every moment, as behind a link, and an
-upgrade or a rollback writes no script anew unless commands come or go. What a link has and this has not: the path leads
-to commands only, not to `lib/`, and there is no `pyvenv.cfg`.
+exFAT, many shared folders and some network file systems have no symbolic links. There `environment.path` becomes a real
+folder whose `bin/` has a script for each command of the environment. A script names only `current`, the link in
+tfprov's own folder that one rename switches: what it starts is always verified, as behind a link, and an upgrade or a
+rollback rewrites scripts only if commands were added or removed. Unlike a link, such a folder leads to commands only:
+it has no `lib/` and no `pyvenv.cfg`.
 """
 
 from __future__ import annotations
@@ -21,23 +21,23 @@ from tfprov.errors import TfprovError
 MARKER = "tfprov-launchers.txt"
 _WHY = "The file system of this folder has no links, so each command has a script here that starts the one in use.\n"
 _HEAD = "# Made by tfprov"
-# EINVAL and EIO are what some drivers say for what they do not know.
+# Some drivers answer EINVAL or EIO for operations that they do not know.
 _NO_LINKS = frozenset({errno.EPERM, errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOTSUP, errno.EINVAL, errno.EIO})
 _SOURCED = {"activate": ".", "activate.fish": "source", "activate.csh": "source"}
 
 
 def means_no_links(error: OSError) -> bool:
-    """Whether a link could not be made because the file system knows none."""
+    """Whether making a link failed because the file system does not support links."""
     return error.errno in _NO_LINKS
 
 
 def links_possible(folder: Path) -> bool:
-    """Whether a symbolic link can be made in a folder, found out by making one. True when nothing can be said."""
+    """Whether symbolic links can be made in a folder, found out by making one. True if that cannot be told."""
     probe = folder / f".tfprov-link-{os.getpid()}"
     try:
         probe.unlink(missing_ok=True)
         probe.symlink_to("nowhere")
-        works = probe.is_symlink()  # some emulations say yes, and there is none
+        works = probe.is_symlink()  # some emulations report success, and make no link
         probe.unlink(missing_ok=True)
     except OSError as error:
         return not means_no_links(error)
@@ -45,7 +45,7 @@ def links_possible(folder: Path) -> bool:
 
 
 def programs_possible(folder: Path) -> bool:
-    """Whether a file in a folder can be made executable, found out by making one. True when nothing can be said."""
+    """Whether files in a folder can be made executable, found out by making one. True if that cannot be told."""
     probe = folder / f".tfprov-program-{os.getpid()}"
     try:
         probe.touch(mode=0o755)
@@ -59,7 +59,7 @@ def programs_possible(folder: Path) -> bool:
 
 
 def impossible(folder: Path) -> TfprovError:
-    """That a stable path can be neither a link nor a folder of launchers."""
+    """The error for a stable path that can be neither a link nor a folder of launchers."""
     return TfprovError(
         "filesystem-feature",
         f"`{folder}` cannot become the environment",
@@ -69,7 +69,7 @@ def impossible(folder: Path) -> TfprovError:
 
 
 def target(folder: Path) -> Path | None:
-    """What the scripts of a folder lead to; None when it is no folder of launchers."""
+    """The path that the scripts of a folder lead to; None if it is not a folder of launchers."""
     try:
         first = (folder / MARKER).read_text(encoding="utf-8", errors="surrogateescape").partition("\n")[0]
     except (OSError, ValueError):
@@ -81,12 +81,12 @@ def write(folder: Path, current: Path, generation: Path) -> None:
     """Make the folder of launchers, or bring it up to date.
 
     Args:
-        folder: the stable path; nothing, or such a folder.
+        folder: the stable path: such a folder, or nothing.
         current: the link that is switched.
-        generation: what it leads to now; its commands are those that get a script.
+        generation: the generation that it leads to now; each of its commands gets a script.
 
     Raises:
-        TfprovError: `filesystem-feature` when the file system has no programs either.
+        TfprovError: `filesystem-feature` when the file system has no executable files either.
         OSError: the disk is full, or the folder cannot be written.
     """
     wanted = _scripts(current, generation)
@@ -109,7 +109,7 @@ def write(folder: Path, current: Path, generation: Path) -> None:
 
 
 def remove(folder: Path) -> None:
-    """Delete the launchers; what somebody else put there stays, and the folder with it."""
+    """Delete the launchers; files that somebody else put there stay, and so does the folder then."""
     for path in (folder / "bin").glob("*"):
         if _is_ours(path):
             path.unlink()
@@ -120,7 +120,7 @@ def remove(folder: Path) -> None:
 
 
 def _scripts(current: Path, generation: Path) -> dict[str, bytes]:
-    """Content of every script by name."""
+    """Content of every script, by name."""
     found = {}
     for path in (generation / "bin").iterdir():
         there = shlex.quote(str(current / "bin" / path.name))
@@ -139,7 +139,7 @@ def _fill(folder: Path, current: Path, scripts: dict[str, bytes]) -> None:
 
 
 def _put(path: Path, content: bytes, *, mode: int) -> None:
-    """Whole or not at all. Such file systems often have no permissions to set; they give every file the same."""
+    """Write a file atomically. Such file systems often have no permissions to set, and give every file the same."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         temporary.write_bytes(content)

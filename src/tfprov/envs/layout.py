@@ -1,4 +1,4 @@
-"""Where things are in an environment's folder."""
+"""Paths inside an environment's folder."""
 
 from __future__ import annotations
 
@@ -6,20 +6,20 @@ import os
 from pathlib import Path
 
 BINDING = "zzz_tfprov_binding"
-"""Module that binds a process to its generation. What Python reads at its start it reads in order: this is last."""
+"""Module that binds a process to its generation. Python reads start-up files in order of name: this is the last."""
 
 LEADS_TO = "tfprov-leads-to"
-"""Key of `pyvenv.cfg` in an environment that leads to another one; see `fronts`."""
+"""Key of `pyvenv.cfg` in a front, whose value is the environment that it leads to; see `fronts`."""
 
 ADOPTED = "0000"
-"""Name of the generation that is an environment which somebody else made."""
+"""Name of the generation that holds an adopted environment."""
 
 
 def startup(module: str, function: str) -> dict[str, bytes]:
-    """The files, by name, that have an environment's Python call a function of a module at each start.
+    """Start-up files, by name, that make an environment's Python call a function of a module at each start.
 
-    Python 3.15 and newer read the `.start` file, which keeps the line of the other from being run, and 3.18 no other
-    (PEP 829); older ones know the `.pth` file only.
+    Python 3.15 and newer read the `.start` file, and then skip the import line of the `.pth` file; 3.18 reads nothing
+    else (PEP 829). Older Pythons know only the `.pth` file.
     """
     return {
         f"{module}.pth": f"import {module}; {module}.{function}()\n".encode("ascii"),
@@ -38,7 +38,7 @@ def executables_in(environment: Path) -> Path:
 
 
 def site_packages(environment: Path) -> tuple[Path, ...]:
-    """The folders of an environment in which packages lie."""
+    """The site-packages folders of an environment."""
     found: dict[Path, Path] = {}
     for path in sorted(environment.glob("lib*/python*/site-packages")):
         # lib64 is a link to lib in most environments, and a folder of its own in some.

@@ -1,6 +1,6 @@
-"""Links to environments: which one is meant, where it leads, and leading it elsewhere in one step.
+"""Links to environments: reading their target, and switching them in one step.
 
-Everywhere but on Windows they are symbolic links; there they are fronts, and what is said of links is true of them.
+Everywhere but on Windows they are symbolic links; on Windows they are fronts, and "link" means a front here.
 """
 
 from __future__ import annotations
@@ -16,18 +16,18 @@ from tfprov.renames import plain
 
 
 def holds(folder: Path, file: str) -> bool:
-    """Whether a file lies below a folder, wherever links lead."""
+    """Whether a file lies below a folder, with links resolved on both sides."""
     return Path(os.path.realpath(file)).is_relative_to(os.path.realpath(folder))
 
 
 def by_real_folder(link: str | Path) -> str:
-    """The path of a link with its folder resolved; the link itself is not."""
+    """The path of a link with its folder resolved, but not the link itself."""
     folder, name = os.path.split(link)
     return os.path.join(os.path.realpath(folder), name)  # noqa: PTH118 - the link itself must not be resolved
 
 
 def led(link: Path) -> Path | None:
-    """What a link leads to, as it stands in it; None where there is none."""
+    """The target of a link, as written in it; None if it is not a link."""
     try:
         return plain(link.readlink())
     except (OSError, ValueError):
@@ -35,14 +35,14 @@ def led(link: Path) -> Path | None:
 
 
 def leads(link: Path, target: Path, generation: Path) -> bool:
-    """Whether a link leads to `target` and needs no change for the generation that this leads to."""
+    """Whether a link leads to `target` and needs no change for the generation at the end of the chain."""
     if led(link) != target:
         return False
     return fronts.target(link) is None or link.is_symlink() or fronts.is_current(link, target, generation)
 
 
 def drop(links: Iterable[str | None], target: Path) -> None:
-    """Delete those links that lead to `target`; what became something else stays."""
+    """Delete those links that lead to `target`; anything else at those paths stays."""
     for link in (Path(name) for name in links if name):
         if led(link) == target:
             link.unlink() if link.is_symlink() else fronts.remove(link)
@@ -51,12 +51,12 @@ def drop(links: Iterable[str | None], target: Path) -> None:
 
 
 def switch(link: Path, target: Path, generation: Path) -> None:
-    """Make `link` lead to `target`, replacing an older link, in one step.
+    """Make `link` lead to `target` in one step, replacing an older link.
 
     Args:
-        link: nothing, or a link.
-        target: what it is to lead to; relative to its folder, or absolute.
-        generation: the verified one that it leads to in the end.
+        link: path of a link, or of nothing.
+        target: its new target; relative to its folder, or absolute.
+        generation: the verified generation at the end of the chain.
     """
     if os.name == "nt":
         fronts.write(link, target, generation)
@@ -69,6 +69,6 @@ def switch(link: Path, target: Path, generation: Path) -> None:
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
-    # Before anything that the old link leads to is deleted. No failure any more: the rename is done.
+    # Before anything behind the old link is deleted. Not an error if it fails: the rename is done.
     with contextlib.suppress(OSError):
         sync_folder(link.parent)

@@ -1,8 +1,8 @@
-"""The lock of one environment, which the tfprov that works on it holds.
+"""The lock of one environment, held by the tfprov process that works on it.
 
-It is the operating system's lock on an open file, which ends with its holder. On a file system without such locks (NFS
-without a lock service, some FUSE ones) it is a file that is made where there is none, and says which process of which
-machine made it: one whose process is gone is taken away by the next on the same machine, of another machine by hand.
+It is an operating system lock on an open file, which ends with the process. On a file system without such locks (NFS
+without a lock service, some FUSE ones) it is a file whose existence is the lock, and whose content names the process
+and machine that made it: the next run on that machine removes it if the process is gone; on any other, the user must.
 """
 
 from __future__ import annotations
@@ -29,10 +29,10 @@ def held(path: Path, *, name: str, timeout: float) -> Iterator[None]:
     Args:
         path: the lock file.
         name: of the environment, for messages.
-        timeout: seconds to wait for whoever has it; -1 for as long as it takes.
+        timeout: seconds to wait for the current holder; -1 to wait for ever.
 
     Raises:
-        TfprovError: `lock-timeout`; `permission-denied` where nothing can be made.
+        TfprovError: `lock-timeout`; `permission-denied` where the lock file cannot be made.
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -51,7 +51,7 @@ def held(path: Path, *, name: str, timeout: float) -> Iterator[None]:
 
 
 def _acquired(path: Path, *, name: str, timeout: float) -> filelock.BaseFileLock:
-    # To see that nothing is to do needs no lock.
+    # Imported here: a run that finds nothing to do needs no lock.
     from filelock import FileLock, SoftFileLock, Timeout
 
     from tfprov.locks import NO_LOCKS
@@ -70,7 +70,7 @@ def _acquired(path: Path, *, name: str, timeout: float) -> filelock.BaseFileLock
             raise
     else:
         return lock
-    # A name of its own: where the file system has locks, the file stays when nobody holds it.
+    # Another name than the lock file's, which stays on disk after its release where the file system has locks.
     marker = SoftFileLock(path.with_name(path.name + _MARKER))
     try:
         marker.acquire(timeout=timeout)
@@ -93,13 +93,13 @@ def _maker(marker: Path) -> str:
 
 @contextlib.contextmanager
 def all_locked(folder: Path) -> Iterator[None]:
-    """Hold every environment below a folder, so that no tfprov uses what they share; does not wait.
+    """Lock every environment below a folder, so that no tfprov uses what they share; does not wait.
 
     Raises:
-        TfprovError: `lock-timeout`; `permission-denied` where nothing can be made.
+        TfprovError: `lock-timeout`; `permission-denied` where a lock file cannot be made.
     """
     with contextlib.ExitStack() as every:
-        # Not only those that are there: a first run holds its environment before it makes it.
+        # By their locks, not by the environments: a first run holds the lock before the environment exists.
         for path in sorted((folder / LOCKS).glob("*")):
             if path.suffix == _MARKER:
                 continue

@@ -1,9 +1,8 @@
-"""The list of a sealed generation's files: what is looked at before the environment is called verified again.
+"""The manifest of a sealed generation: its list of files, which is checked before the environment counts as verified.
 
-The list has a line for each file, `size mtime path`, then an empty line, then `hash path` for the files whose hash no
-RECORD holds. Size and time are compared on every `up`; contents are read only where the time is another one, so that
-an edit which kept the size is found, and a file that was merely touched is none. Bytecode comes and goes and is left
-out.
+It has one line for each file, `size mtime path`, then an empty line, then `hash path` for files without a hash in any
+RECORD. Every `up` compares sizes and times; it reads contents only where the time differs, so that an edit which kept
+the size is found, and a file that was merely touched is not reported. Bytecode comes and goes and is left out.
 """
 
 from __future__ import annotations
@@ -23,13 +22,13 @@ _RECORD = ".dist-info/RECORD"
 
 
 def write(root: Path) -> int:
-    """List the files of an environment, beside it in `tfprov.manifest`; their bytes together."""
+    """Write the manifest of an environment, `tfprov.manifest` in its folder; returns the total size in bytes."""
     from tfprov.envs.integrity import recorded
 
     owned = recorded(root)
     files = sorted(_files(root))
     lines = [f"{found.st_size} {found.st_mtime_ns} {path}" for path, found in files]
-    # Commands are written anew for each place, so that their RECORD proves nothing.
+    # Commands are rewritten for each place, so the hashes in their RECORD prove nothing.
     hashes = _hashes(root, [path for path, _ in files if path not in owned])
     others = [f"{found} {path}" for path, found in hashes.items()]
     text = "\n".join((*lines, "", *others))
@@ -38,19 +37,19 @@ def write(root: Path) -> int:
 
 
 def listed(root: Path) -> tuple[str, ...]:
-    """The files of a sealed environment, by their paths relative to it; no bytecode."""
+    """Paths of the files of a sealed environment, relative to it, without bytecode."""
     text = (root / MANIFEST).read_bytes().decode("utf-8", "surrogateescape")
     return tuple(line.split(" ", 2)[2] for line in text.partition("\n\n")[0].split("\n") if line)
 
 
 def damage(root: Path, *, total: int | None) -> Damage:
-    """What of the listed files is missing or altered: some 60 ms, and contents only where a time differs.
+    """Missing and altered files of the manifest. Takes some 60 ms; reads contents only where a time differs.
 
-    A file that has another time and its old content gets its time back: bytecode is matched with its source by it.
+    A file with another time but its old content gets its time back, since bytecode records the time of its source.
 
     Args:
         root: folder of the environment.
-        total: bytes of all files, as the seal has them; None when it has none.
+        total: bytes of all files, from the seal; None if it has no total.
     """
     try:
         text = (root / MANIFEST).read_bytes().decode("utf-8", "surrogateescape")
@@ -78,7 +77,7 @@ def damage(root: Path, *, total: int | None) -> Damage:
                 touched[relative] = int(mtime)
     except ValueError:
         return Damage(altered=(MANIFEST,))
-    # A list that was cut short must not pass for one of whole files.
+    # A truncated manifest must not pass for one of intact files.
     if total is not None and counted != total:
         altered.append(MANIFEST)
     if touched:
@@ -87,12 +86,12 @@ def damage(root: Path, *, total: int | None) -> Damage:
 
 
 def _altered(root: Path, touched: dict[str, int], hashes: str) -> list[str]:
-    """The touched files whose content is not the old one; the others get their time back."""
+    """Touched files whose content differs; the others get their time back."""
     from tfprov.envs.integrity import recorded
 
     expected = recorded(root)
     expected.update((path, digest) for digest, _, path in (line.partition(" ") for line in hashes.split("\n")))
-    # A RECORD that was written to itself proves nothing of the others.
+    # A RECORD that was itself written to proves nothing about the other files.
     if any(_hash(f"{root}/{path}") != expected.get(path) for path in touched if path.endswith(_RECORD)):
         return sorted(touched)
     found = _hashes(root, list(touched))
@@ -116,7 +115,7 @@ def _hashes(root: Path, paths: list[str]) -> dict[str, str]:
 
 
 def _hash(path: str) -> str:
-    """Hash of a file in the notation of RECORD; of a link, of where it leads."""
+    """Hash of a file in the notation of RECORD; for a link, a hash of its target."""
     from tfprov.envs.integrity import digest
 
     if os.path.islink(path):  # noqa: PTH114 - paths here are text: 20,000 Path objects double the time
@@ -125,7 +124,7 @@ def _hash(path: str) -> str:
 
 
 def _files(root: Path) -> Iterator[tuple[str, os.stat_result]]:
-    """Path relative to `root`, with forward slashes, and status of every file but bytecode."""
+    """Path relative to `root`, with forward slashes, and status of every file except bytecode."""
     base = str(root)
     stack = [""]
     while stack:
@@ -137,5 +136,5 @@ def _files(root: Path) -> Iterator[tuple[str, os.stat_result]]:
                     if entry.name != "__pycache__":
                         stack.append(relative)
                 elif relative not in (SEAL, MANIFEST):
-                    # DirEntry has no times on Windows that are as fine as those of lstat.
+                    # On Windows, the times in a DirEntry are less precise than those of lstat.
                     yield relative, os.lstat(entry.path)

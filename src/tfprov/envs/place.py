@@ -1,4 +1,4 @@
-"""Whether an environment can be kept in a folder and led to from another, before anything is made for it."""
+"""Checks, before anything is made, whether a folder can hold environments and a stable path can be made."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ _HINT = "set TFPROV_HOME to a folder on another file system; `environment.path` 
 
 
 def spelled(path: Path) -> Path:
-    """A path with its links resolved, spelt as the disk spells it.
+    """A path with its links resolved, and in the case that the disk stores.
 
-    Most disks of macOS take `Train.toml` for `train.toml`. What is not there is spelt as it was asked for.
+    Most macOS disks accept `Train.toml` for `train.toml`. Names that do not exist keep the case they were given in.
     """
     real = path.resolve()
     if sys.platform == "darwin":
@@ -35,10 +35,10 @@ def spelled(path: Path) -> Path:
 
 
 def check_links(folder: Path) -> None:
-    """Make sure that an environment's folder can be made in this one, which is made, and have links and its names.
+    """Make the folder of all environments and check that its file system has links and preserves case.
 
     Raises:
-        TfprovError: `filesystem-feature`: neither uv nor a switch in one step could work, or no package be found again.
+        TfprovError: `filesystem-feature`: uv and the switch need links, and packages are found by exact name.
     """
     folder.mkdir(parents=True, exist_ok=True)
     lacking = ""
@@ -52,7 +52,7 @@ def check_links(folder: Path) -> None:
 
 
 def check_above(link: Path) -> None:
-    """Make sure that the folder of a link is there or can be made.
+    """Make sure that the folder of a link exists or can be made.
 
     Raises:
         TfprovError: `path-not-ours`.
@@ -65,7 +65,7 @@ def check_above(link: Path) -> None:
 
 
 def _keeps_names(folder: Path) -> bool:
-    """Whether a file has the name under which it was made, found out by making one. True when nothing can be said."""
+    """Whether a file keeps the name it was made with, found out by making one. True if that cannot be told."""
     probe = folder / f".tfprov-Name-{os.getpid()}"
     try:
         probe.touch()
@@ -78,8 +78,8 @@ def _keeps_names(folder: Path) -> bool:
 
 
 def is_noexec(folder: Path) -> bool:
-    """Whether nothing can be run or loaded from the file system of a folder."""
-    # Python knows the flag on Linux alone; elsewhere such mounts are rare.
+    """Whether the file system of a folder is mounted noexec, so that nothing can be run or loaded from it."""
+    # Python knows this flag only on Linux; elsewhere such mounts are rare.
     return hasattr(os, "ST_NOEXEC") and bool(os.statvfs(folder).f_flag & os.ST_NOEXEC)
 
 
@@ -87,7 +87,7 @@ def check_execution(folder: Path) -> None:
     """Make sure that compiled modules can be loaded from below a folder, which need not exist. Writes nothing.
 
     Raises:
-        TfprovError: `filesystem-feature`: TensorFlow could not be imported from there, not by root either.
+        TfprovError: `filesystem-feature`: TensorFlow could not be imported from there, not even by root.
     """
     found = nearest_folder(folder)
     if is_noexec(found):
@@ -100,10 +100,11 @@ def check_execution(folder: Path) -> None:
 
 
 def check_way(link: Path) -> None:
-    """Make sure that the stable path can be made where there is nothing yet.
+    """Make sure that the stable path, where nothing exists yet, can be made.
 
     Raises:
-        TfprovError: `permission-denied`; `filesystem-feature` when its file system has neither links nor programs.
+        TfprovError: `permission-denied`; `filesystem-feature` when its file system has neither links nor executable
+            files.
     """
     folder = nearest_folder(link.parent)
     if not writable(folder):

@@ -1,4 +1,4 @@
-"""Bringing an interpreter when the machine has none that fits."""
+"""Downloads an interpreter when none on this machine fits."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from tfprov.redact import redact
 
 
 def bring(version: str, *, uv: Path, folder: Path, cache: Path, environ: Mapping[str, str], timeout: float) -> Path:
-    """A standalone Python, downloaded by uv into our own folder unless it is there already.
+    """A standalone Python in tfprov's own folder, downloaded by uv unless it is there already.
 
     Args:
         version: PEP 440 range, such as `==3.12.*`.
         uv: the executable.
-        folder: where uv's Pythons are kept.
+        folder: folder of uv's Pythons.
         cache: uv's cache.
-        environ: variables of the child: proxies, certificates.
+        environ: variables of the child process: proxies, certificates.
         timeout: seconds.
 
     Raises:
-        TfprovError: `python-not-found` when it cannot be had, with uv's words.
+        TfprovError: `python-not-found` with uv's error message when no such Python can be downloaded.
     """
     where = ("--install-dir", str(folder), "--no-config", "--cache-dir", str(cache))
     install = process.run(

@@ -1,4 +1,4 @@
-"""What tfprov knows about environments on disk."""
+"""Records about environments on disk."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from tfprov.lock.records import Target
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Owner:
-    """Whose environment a folder is.
+    """The profile that an environment's folder belongs to.
 
     Attributes:
         name: name of the profile.
         profile: the profile file, absolute.
         link: stable path outside tfprov's folders (`environment.path`), or empty.
-        former: stable paths that the profile asked for earlier; their links go when the new one works.
+        former: stable paths that the profile asked for earlier; their links are deleted once the new one works.
     """
 
     name: str
@@ -29,19 +29,19 @@ class Owner:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cure:
-    """Something that a generation was given after a failed smoke test, and without which it does not pass.
+    """A change that was made to a generation after a failed smoke test, and that it needs to pass.
 
     Attributes:
         name: kind of the cure: `library-path`, `clean-library-path`, `xla-flags`, `own-modules`, `keras-2`,
             `pin` or `likely-bound`.
-        code: failure code that it answers.
-        what: what it does, in a line without a final stop.
-        libraries: shared libraries to open before TensorFlow does, relative to the folder of the packages; each stands
-            behind those that it needs.
-        without: folders that `run`, `shell` and `activate` take out of LD_LIBRARY_PATH, absolute.
-        cuda: folder in which XLA finds `ptxas` and `libdevice`, absolute or relative to the packages; empty for none.
-        modules: top-level modules that are always taken from the environment.
-        constraint: bound that the lock was resolved with, PEP 508, on `python` for the interpreter; empty for none.
+        code: failure code that it fixes.
+        what: what it does, in a line without a full stop.
+        libraries: shared libraries to open before TensorFlow does, relative to site-packages; each comes after those
+            that it needs.
+        without: folders that `run`, `shell` and `activate` remove from LD_LIBRARY_PATH, absolute.
+        cuda: folder in which XLA finds `ptxas` and `libdevice`, absolute or relative to site-packages; empty for none.
+        modules: top-level modules that are always imported from the environment.
+        constraint: PEP 508 bound that the lock was resolved with, on `python` for the interpreter; empty for none.
     """
 
     name: str
@@ -59,32 +59,32 @@ class Cure:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Seal:
-    """What is written into a generation when it has proved itself. Without it a generation counts as unfinished.
+    """Everything that is known about a verified generation. A generation without a seal is unfinished.
 
     Attributes:
-        kind: of the environment, `venv` or `conda`; what knows it on disk.
+        kind: kind of the environment, `venv` or `conda`; selects the backend.
         profile_digest: digest of the profile that it was made from.
         lock_digest: digest of the lock file.
         target: what the lock was resolved for.
         python: the interpreter that it was made from, absolute.
-        python_version: full version of it.
+        python_version: full version of the interpreter.
         tensorflow: version that was imported.
         level: how much the smoke test checked.
         smoke_digest: digest of everything in the profile that the smoke test depends on.
         verdict: the verdict as a JSON document.
-        why: why this release and interpreter.
-        installer: what installed it: `tfprov`, `uv` or `pip`; the kind of the environment where no wheel was.
+        why: why this release and interpreter were chosen.
+        installer: what installed it: `tfprov`, `uv` or `pip`; the kind of the environment if no wheel was installed.
         sealed_at: moment in UTC, ISO 8601.
         bytes: size of the files.
         image: name of the image with the same files.
-        proofs: the machines that it was proved on as `smoke_digest` says, each as it was then, the newest last; none
-            where an older tfprov sealed it.
-        place: folder that it was made in; its commands name it.
-        cures: what it was given after a failed smoke test, in order.
-        variables: what the profile sets, with `${NAME}` for variables of the user, by name.
-        keep: how many generations the profile wants kept; 0 where an older tfprov sealed it, for not known.
-        from_folders: SHA-256 of the wheels in it that were built from folders, sorted.
-        adopted: where somebody else's environment stood that was taken over as it was; empty for one of tfprov's own.
+        proofs: the machines that passed the smoke test of `smoke_digest`, each as it was then, the newest last; empty
+            if an older tfprov sealed it.
+        place: folder that it was made in, which its commands name.
+        cures: cures that were applied after a failed smoke test, in order.
+        variables: variables that the profile sets, by name, with `${NAME}` for variables of the user.
+        keep: how many generations the profile wants kept; 0 if not known, because an older tfprov sealed it.
+        from_folders: SHA-256 of its wheels that were built from folders, sorted.
+        adopted: original path of an environment that was adopted as it was; empty for one that tfprov made.
     """
 
     profile_digest: str
@@ -116,7 +116,7 @@ class Generation:
     """One complete environment on disk.
 
     Attributes:
-        number: counts from 1; 0 is an environment that was adopted.
+        number: counts from 1; 0 is an adopted environment.
         path: its folder; it never moves.
         seal: None while it is unfinished.
     """
@@ -131,7 +131,7 @@ class Holder:
     """A process that uses a generation.
 
     Attributes:
-        command: its command line, cut short.
+        command: its command line, truncated.
     """
 
     pid: int
@@ -143,7 +143,7 @@ class Holder:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Held:
-    """A generation that processes use."""
+    """A generation that is in use, with its processes."""
 
     generation: Generation
     holders: tuple[Holder, ...]
@@ -156,11 +156,11 @@ class Held:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pruned:
-    """What became of the generations beyond those that are kept.
+    """What happened to the generations beyond those that are kept.
 
     Attributes:
-        deleted: they are gone, or put aside.
-        held: they go when nobody uses them any more.
+        deleted: generations that were deleted, or put aside.
+        held: generations that are in use; they are deleted when they no longer are.
     """
 
     deleted: tuple[Generation, ...] = ()
@@ -169,7 +169,7 @@ class Pruned:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Damage:
-    """Verified files of a generation that are not as they were.
+    """Verified files of a generation that have changed since.
 
     Attributes:
         missing: paths relative to the generation.
@@ -197,7 +197,7 @@ class Flaw:
 
     Attributes:
         code: failure code.
-        words: what is wrong, fit to stand after `the environment is unusable:`.
+        words: what is wrong, to follow `the environment is unusable:`.
     """
 
     code: str
@@ -206,7 +206,7 @@ class Flaw:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Defect:
-    """Something about an environment that is not as it should be.
+    """One thing about an environment that is not as it should be.
 
     Attributes:
         code: failure code that it is, or leads to.
@@ -214,7 +214,7 @@ class Defect:
         expected: what it should be.
         found: what it is.
         fix: the next step.
-        kind: `damage` is put right by a repair; `change` wants a new proof; `advice` is about the machine around it.
+        kind: `damage` needs a repair; `change` needs a new proof; `advice` is about the machine around it.
     """
 
     code: str

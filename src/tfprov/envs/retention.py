@@ -1,4 +1,4 @@
-"""Which generations of an environment are kept."""
+"""Decides which generations of an environment are kept."""
 
 from __future__ import annotations
 
@@ -9,21 +9,21 @@ from tfprov.envs.records import Generation
 
 
 def kind_of(generation: Generation) -> Hashable:
-    """What is equal for two generations of the same locked files on the same interpreter, with the same cures.
+    """A key that is equal for generations with the same locked files, interpreter and cures.
 
-    One whose packages somebody changed by hand is like no other.
+    A generation whose packages were changed by hand has a key of its own.
     """
     seal = generation.seal
     return (seal.image, seal.cures) if seal and seal.image and not drift(generation.path) else generation.number
 
 
 def superfluous(others: Sequence[Generation], active: Generation | None, keep: int) -> tuple[Generation, ...]:
-    """What need not be kept: all but one of the same kind, and the oldest of the rest.
+    """Generations that need not be kept: all but the newest of each kind, and of those the oldest beyond `keep`.
 
     Args:
-        others: sealed ones beside the active one, oldest first.
-        active: the one in use, which stays; None for none.
-        keep: so many stay, the active one included; 0 for all.
+        others: sealed generations except the active one, oldest first.
+        active: the active generation, which always stays; None for none.
+        keep: how many stay, including the active one; 0 for all.
     """
     if not keep:
         return ()

@@ -1,4 +1,4 @@
-"""What is written down about a rollback, so that the next `up` does not take it back in silence."""
+"""The note that a rollback leaves, so that the next `up` does not silently undo it."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ _FILE = "rollback.json"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rollback:
-    """An environment went back, and neither profile nor lock did.
+    """A rollback of an environment whose profile and lock were not rolled back.
 
     Attributes:
-        number: the generation that it went back to.
-        before: the one that was in use.
+        number: the generation that was rolled back to.
+        before: the generation that was active before.
         profile_digest: digest of the profile that `before` was made from.
         lock_digest: digest of its lock file.
-        keep: whether `up` was told to stay there.
+        keep: whether `up` was told to stay with `number`.
     """
 
     number: int
@@ -34,12 +34,12 @@ class Rollback:
 
 
 def write(root: Path, rollback: Rollback) -> None:
-    """Note it in the folder of the environment."""
+    """Write the note into the folder of the environment."""
     write_atomic(root / _FILE, json.dumps(asdict(rollback)).encode())
 
 
 def read(root: Path, active: Generation | None) -> Rollback | None:
-    """The rollback that the environment is in; None when it is in none."""
+    """The rollback that is in effect; None if there was none, or another generation is active now."""
     try:
         found = Rollback(**json_of((root / _FILE).read_bytes()))
     except (OSError, ValueError, TypeError):
@@ -48,6 +48,6 @@ def read(root: Path, active: Generation | None) -> Rollback | None:
 
 
 def forget(root: Path) -> None:
-    """The environment is where profile and lock want it."""
+    """Delete the note: the environment is what profile and lock ask for."""
     with contextlib.suppress(OSError):
         (root / _FILE).unlink(missing_ok=True)

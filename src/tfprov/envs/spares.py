@@ -1,4 +1,4 @@
-"""Making an environment out of one that nobody needs any more: its folders are moved, and only the rest is linked."""
+"""Reuses an environment that is no longer needed: package folders are moved into a new one, the rest is linked."""
 
 from __future__ import annotations
 
@@ -10,28 +10,28 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 _WORTH_MOVING = 32
-"""Files of a package that are moved rather than linked."""
+"""Smallest number of files for which moving a package pays, instead of linking it."""
 _SAMPLE = 8
-"""Files of a package that are looked at to see whether the environment is linked to the image."""
+"""Number of files of a package that are compared to see whether the environment is linked to the image."""
 
 
 def take_over(paths: Iterable[str], *, tree: Path, spare: Path, environment: Path) -> frozenset[str]:
-    """Move the packages of a spare environment into a new one, and take out of them what does not belong there.
+    """Move the packages of a spare environment into a new one, and delete from them what does not belong there.
 
-    What stays are the very files of the image, other names of the same content on the disk: nothing of what happened
-    to the spare environment comes along. On a file system that clones files there are none, and nothing is moved.
+    The files that remain are links to the image's own files (the same inodes): nothing that happened to the spare
+    environment comes along. On a file system that clones files there are no such links, and nothing is moved.
 
     Args:
-        paths: of the files that the new environment must have, relative to it, with forward slashes.
-        tree: where the image has them.
-        spare: a virtual environment; it is of no use afterwards.
-        environment: one without packages.
+        paths: files that the new environment must have, relative to it, with forward slashes.
+        tree: folder of these files in the image.
+        spare: a virtual environment; unusable afterwards.
+        environment: a virtual environment without packages.
 
     Returns:
-        Those of the paths that the new environment has now.
+        Those of `paths` that the new environment has now.
 
     Raises:
-        OSError: a package was moved, and can neither be put in order nor moved back.
+        OSError: a package was moved, and can neither be cleaned up nor moved back.
     """
     packages: dict[str, list[str]] = {}
     for path in paths:
@@ -49,13 +49,13 @@ def take_over(paths: Iterable[str], *, tree: Path, spare: Path, environment: Pat
         try:
             kept.update(_keep(files, package, tree=tree, environment=environment))
         except OSError:
-            # A folder that may not be written to, for instance: these files are linked like any others.
+            # A folder that may not be written to, for instance: these files are linked instead.
             target.rename(source)
     return frozenset(kept)
 
 
 def _linked(files: Sequence[str], tree: Path, spare: Path) -> bool:
-    """Whether files there are those of the image."""
+    """Whether the spare environment's files are links to those of the image, judged by a sample."""
     for path in files[:: max(1, len(files) // _SAMPLE)]:
         with contextlib.suppress(OSError):
             if os.path.samestat(os.lstat(spare / path), os.lstat(tree / path)):
@@ -64,7 +64,7 @@ def _linked(files: Sequence[str], tree: Path, spare: Path) -> bool:
 
 
 def _move(source: Path, target: Path) -> bool:
-    """Move a folder, and nothing but a folder: a link would lead to somebody else's files."""
+    """Move a folder, but nothing else: a link would lead to somebody else's files."""
     if source.is_symlink() or not source.is_dir():
         return False
     with contextlib.suppress(OSError):
@@ -75,7 +75,7 @@ def _move(source: Path, target: Path) -> bool:
 
 
 def _keep(files: Iterable[str], package: str, *, tree: Path, environment: Path) -> list[str]:
-    """Delete all in a moved package but these files of the image; which of them are there."""
+    """Delete everything in a moved package except these files of the image; returns those that are present."""
     kept = []
     wanted: dict[str, set[str]] = {package: set()}
     for path in files:
@@ -90,7 +90,7 @@ def _keep(files: Iterable[str], package: str, *, tree: Path, environment: Path) 
         ours, names = f"{environment}/{folder}", wanted[folder]
         if stat.S_IMODE(os.lstat(ours).st_mode) != mode:
             Path(ours).chmod(mode)
-        # A directory has the inodes of what is in it: no file has to be looked at by itself.
+        # A directory lists the inodes of its entries, so no file needs a stat of its own.
         with os.scandir(f"{tree}/{folder}") as entries:
             inodes = {entry.name: entry.inode() for entry in entries}
         with os.scandir(ours) as entries:
@@ -111,7 +111,7 @@ def _keep(files: Iterable[str], package: str, *, tree: Path, environment: Path) 
 
 
 def _parents(folder: str, package: str) -> Iterator[str]:
-    """A folder and those that it lies in, up to the package."""
+    """A folder and its parents, up to the package."""
     while True:
         yield folder
         if folder == package:

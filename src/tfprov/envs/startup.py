@@ -1,33 +1,33 @@
-"""What a cured environment does at every start of its interpreter, just before TensorFlow is imported.
+"""Runs at every start of a cured environment's interpreter, and applies its cures when TensorFlow is imported.
 
-`tfprov.envs.cures` copies this file into an environment as `_tfprov_cures.py`, with a function `start` at its end that
-calls `begin` with what is to be done, beside files that have Python call it. It imports nothing of tfprov and runs on
+`tfprov.envs.cures` copies this file into an environment as `_tfprov_cures.py`, with a function `start` appended that
+passes the cures to `begin`, beside start-up files that have Python call it. It imports nothing of tfprov and runs on
 Python 3.6 and newer.
 
-Until TensorFlow is imported, nothing is loaded and no variable is touched: a program that does not use TensorFlow pays
-for one small module. LD_LIBRARY_PATH cannot be changed here, because the loader reads it once, when the process begins.
-What can be done is to open the right libraries by their path first: a name that was loaded already is not searched for
-again, neither in LD_LIBRARY_PATH nor anywhere else. Starting the process anew with another LD_LIBRARY_PATH would work,
-too; but that breaks whoever embeds an interpreter, and hands the CUDA libraries to every child process.
+Until TensorFlow is imported, no library is loaded and no variable is changed: a program that does not use TensorFlow
+pays for one small module. LD_LIBRARY_PATH cannot be changed here, because the loader reads it once, when the process
+starts. Instead the right libraries are opened by path first: the loader does not search again for a name that is
+loaded, neither in LD_LIBRARY_PATH nor anywhere else. Restarting the process with another LD_LIBRARY_PATH would work as
+well, but it breaks programs that embed an interpreter, and passes the CUDA libraries on to every child process.
 """
 
 import os
 import sys
 
 active = []
-"""What `begin` set up; at most one."""
+"""The import hook that `begin` has set up; at most one."""
 
 
 class Cures:
-    """A finder of modules that finds nothing by itself, and so sees every import before the others do.
+    """An import hook that sees every import before other finders do, and applies cures on the way.
 
     Attributes:
-        root: folder of the packages; relative paths are relative to it.
-        libraries: shared libraries to open before TensorFlow does, each behind those that it needs.
-        xla: variable XLA_FLAGS gets these flags, as pairs of name and path.
-        modules: top-level modules that are always taken from `root`.
-        told: what was cured, a line each.
-        opened: the libraries that could be opened.
+        root: the site-packages folder; relative paths start from it.
+        libraries: shared libraries to open before TensorFlow does, each after those that it needs.
+        xla: flags to add to XLA_FLAGS, as pairs of name and path.
+        modules: top-level modules that are always imported from `root`.
+        told: descriptions of the cures, one line each.
+        opened: libraries that could be opened.
     """
 
     def __init__(self, root, libraries, xla, modules, told):
@@ -40,7 +40,7 @@ class Cures:
         self._prepared = False
 
     def find_spec(self, name, path=None, target=None):  # noqa: ARG002 - the protocol
-        """The environment's own module for a protected name, else None; TensorFlow is prepared for on the way."""
+        """The environment's own module for a protected name, else None; for TensorFlow, calls `prepare` first."""
         if name == "tensorflow" and not self._prepared:
             self._prepared = True
             self.prepare()
@@ -51,7 +51,7 @@ class Cures:
         return None
 
     def prepare(self):
-        """Open the libraries, and set the flags that the user did not set."""
+        """Open the libraries, and add those XLA flags that the user has not set."""
         flags = os.environ.get("XLA_FLAGS", "")
         for name, place in self.xla:
             if name not in flags:
@@ -65,17 +65,17 @@ class Cures:
             for library in self.libraries:
                 place = os.path.join(self.root, library)
                 try:
-                    # Not RTLD_GLOBAL: names of libraries are matched in either case, and symbols of CUDA in the global
-                    # scope would reach into every other extension module.
+                    # Not RTLD_GLOBAL: the loader matches library names in either case, and in the global scope symbols
+                    # of CUDA would reach into every other extension module.
                     ctypes.CDLL(place)
                 except OSError:
-                    # One that needs the driver, for instance. What TensorFlow lacks then, it says itself.
+                    # A library that needs the driver, for instance. TensorFlow itself reports what it lacks.
                     continue
                 self.opened.append(place)
 
 
 def begin(libraries=(), xla=(), modules=(), told=()):
-    """Called at each start; a second call, of a folder that is reachable twice, does nothing."""
+    """Set up the cures. Called at each start; a second call, from a folder reachable by two paths, does nothing."""
     if not active:
         active.append(Cures(os.path.dirname(os.path.abspath(__file__)), libraries, xla, modules, told))
         sys.meta_path.insert(0, active[0])

@@ -1,11 +1,11 @@
-"""Putting an environment in the place of one that somebody else made, without a moment in which none is there.
+"""Replaces somebody else's environment with a new one, so that its path leads to one or the other at every moment.
 
-The old environment becomes generation 0: its folder is not changed, and what tfprov knows of it stands beside it.
-Where the system can exchange two names in one step (Linux, on one file system), the path and `generations/0000` are
-exchanged: before, the path is the old environment; after, it is the link to the new one. Where the two lie on different
-file systems the old environment is first copied to `generations/0000`, and then exchanged with a link beside it, whose
-name is one that the next run deletes. Elsewhere the folder is renamed and the link made in two steps; whoever is killed
-between them leaves the old environment whole in `generations/0000`, and the next `up` makes the link.
+The old environment becomes generation 0: its folder is not changed, and its seal is kept beside it. Where the system
+can exchange two names in one step (Linux, on one file system), the path and `generations/0000` are exchanged: before,
+the path is the old environment; after, it is the link to the new one. If the two are on different file systems, the old
+environment is first copied to `generations/0000`, and then exchanged with a link beside it, whose name is one that the
+next run deletes. Elsewhere the folder is renamed and the link made in two steps; a process that is killed between them
+leaves the old environment intact in `generations/0000`, and the next `up` makes the link.
 """
 
 from __future__ import annotations
@@ -32,29 +32,30 @@ from tfprov.words import move_aside
 _EXCHANGE = 2  # linux/fs.h: RENAME_EXCHANGE
 _AT_FDCWD = -100
 _CANNOT = frozenset({errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOTSUP, errno.EPERM})
-"""What the system answers where it, or the file system, does not know how to exchange."""
+"""Error numbers that mean that the system, or the file system, cannot exchange two names."""
 
 
 def adopted_folder(environment: Environment) -> Path:
-    """Where an environment that was adopted is kept."""
+    """The folder in which an adopted environment is kept."""
     return environment.root / "generations" / ADOPTED
 
 
 def adopted_seal(environment: Environment) -> Path:
-    """What is known about it. Beside it and not in it: it stays byte for byte as it was."""
+    """The seal of the adopted environment: beside its folder and not in it, which stays byte for byte as it was."""
     return adopted_folder(environment).with_suffix(".json")
 
 
 def replaced(environment: Environment) -> Generation | None:
-    """The environment that somebody else made, as it was when it was adopted; None when none is kept."""
+    """The adopted environment, as it was when it was adopted; None if none is kept."""
     return next((one for one in environment.generations() if one.number == 0), None)
 
 
 def check(environment: Environment, old: Path) -> None:
-    """Make sure, before anything is built, that the path of an old environment can be given to a new one.
+    """Make sure, before anything is built, that a new environment can take the path of an old one.
 
     Raises:
-        TfprovError: `permission-denied`, or `not-supported` where the folder cannot be renamed.
+        TfprovError: `permission-denied`, or `not-supported` where the folder cannot be renamed; `path-not-ours` where
+            another adopted environment is kept.
     """
     if not os.access(old.parent, os.W_OK | os.X_OK):
         raise TfprovError(
@@ -81,21 +82,21 @@ def check(environment: Environment, old: Path) -> None:
 
 
 def take_over(environment: Environment, old: Path, seal: Seal) -> Generation:
-    """Let the path of an old environment lead to the active generation, and keep the old one as generation 0.
+    """Point the path of an old environment at the active generation, and keep the old environment as generation 0.
 
     Args:
-        environment: whose stable path that is; it has an active generation.
-        old: folder of the old environment; no link.
-        seal: what is known about it.
+        environment: has that stable path, and an active generation.
+        old: folder of the old environment; not a link.
+        seal: seal of the old environment.
 
     Raises:
-        TfprovError: `not-supported` when the folder cannot be moved; it is where it was.
+        TfprovError: `not-supported` when the folder cannot be moved; it is unchanged.
     """
     current, kept = environment.root / "current", adopted_folder(environment)
     active = environment.active()
     if active is None:
         raise TfprovError("internal", f"nothing is verified that could stand at `{old}`")
-    # Before there is such a folder: without it a folder among the generations counts as unfinished, and is deleted.
+    # Before the folder exists: a folder among the generations without a seal counts as unfinished, and is deleted.
     write_atomic(adopted_seal(environment), documents.dump(seal))
     _forget_unfinished(kept)
     if _same_device(kept.parent, old):
@@ -103,18 +104,18 @@ def take_over(environment: Environment, old: Path, seal: Seal) -> Generation:
     else:
         _copy(old, kept, current, active)
     for folder in (old.parent, kept.parent):
-        with contextlib.suppress(OSError):  # no failure any more: the exchange is done
+        with contextlib.suppress(OSError):  # not an error any more: the exchange is done
             sync_folder(folder)
     return Generation(number=0, path=kept, seal=seal)
 
 
 def _copying(kept: Path) -> Path:
-    """A file that is there while a copy of the old environment is none that anybody needs."""
+    """Marker file that exists while the copy of the old environment is incomplete or not yet needed."""
     return kept.with_suffix(".copying")
 
 
 def _forget_unfinished(kept: Path) -> None:
-    """Delete what a run left that was ended before the exchange."""
+    """Delete the leftovers of a run that ended before the exchange."""
     if kept.is_symlink():
         kept.unlink()
     for left in (kept.with_name(f".{kept.name}.unfinished"), kept):
@@ -124,12 +125,12 @@ def _forget_unfinished(kept: Path) -> None:
 
 
 def _move(old: Path, kept: Path, current: Path, active: Generation) -> None:
-    """The old folder to its new place, and a link to `current` in its own: in one step where that can be."""
+    """Move the old folder to its new place and put a link to `current` in its own, in one step where possible."""
     try:
         _exchange_for_link(old, kept, current)
     except OSError as error:
         if error.errno == errno.EXDEV:
-            # One file system by its number, and two all the same: bind mounts, subvolumes, the layers of a container.
+            # The device numbers are equal, but the file systems differ: bind mounts, subvolumes, container layers.
             _copy(old, kept, current, active)
             return
         if error.errno not in _CANNOT:
@@ -150,7 +151,7 @@ def _in_two_steps(old: Path, kept: Path, current: Path, active: Generation) -> N
 
 
 def _copy(old: Path, kept: Path, current: Path, active: Generation) -> None:
-    """A copy of the old folder at its new place; then a link to `current` in its own, and the folder goes."""
+    """Copy the old folder to its new place, then put a link to `current` in its own and delete the folder."""
     _copying(kept).touch()
     unfinished = kept.with_name(f".{kept.name}.unfinished")
     shutil.copytree(old, unfinished, symlinks=True)
@@ -182,7 +183,7 @@ def _immovable(old: Path, error: OSError) -> TfprovError:
 
 
 def _exchange_for_link(old: Path, place: Path, current: Path) -> None:
-    """Put a folder in a place where nothing is, and a link to `current` in its own. OSError as `exchange`."""
+    """Move a folder to a free path, and put a link to `current` in its place. Raises OSError as `exchange` does."""
     if sys.platform != "linux":
         raise OSError(errno.ENOSYS, os.strerror(errno.ENOSYS))
     place.symlink_to(current, target_is_directory=True)
@@ -194,10 +195,10 @@ def _exchange_for_link(old: Path, place: Path, current: Path) -> None:
 
 
 def exchange(one: Path, other: Path) -> None:
-    """Give each of two paths what the other has, in one step.
+    """Swap two paths in one step.
 
     Raises:
-        OSError: EINVAL, ENOSYS and the like where it cannot be done here; EXDEV across file systems.
+        OSError: EINVAL, ENOSYS and the like if that is not supported here; EXDEV across file systems.
     """
     if sys.platform != "linux":
         raise OSError(errno.ENOSYS, os.strerror(errno.ENOSYS))
@@ -215,10 +216,13 @@ def _same_device(one: Path, other: Path) -> bool:
 
 
 def give_up(environment: Environment) -> bool:
-    """Delete the environment that was adopted; whether there was one.
+    """Delete the adopted environment.
+
+    Returns:
+        Whether there was one.
 
     Raises:
-        TfprovError: `environment-in-use` when it is the one that the path leads to.
+        TfprovError: `environment-in-use` when the stable path leads to it.
     """
     kept = adopted_folder(environment)
     if not kept.is_dir() or kept.is_symlink():

@@ -1,4 +1,4 @@
-"""Empty virtual environments: by virtualenv, and by uv where the Python is too old for that."""
+"""Creates empty virtual environments: with virtualenv, or with uv for a Python that is too old for it."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from tfprov.ladder.classify import classify_exception
 from tfprov.paths import to_trash
 from tfprov.process import clean_environment
 
-# virtualenv asks an interpreter with code that 3.7 cannot read, and carries no pip for 3.8.
+# virtualenv queries an interpreter with code that 3.7 cannot parse, and bundles no pip for 3.8.
 _OLDEST_FOR_VIRTUALENV = (3, 9)
 _BUNDLED = "import ensurepip, os; print(os.path.join(os.path.dirname(ensurepip.__file__), '_bundled'))"
 _SECONDS = 120.0
-# What virtualenv writes before it seeds: launchers, activation scripts, what it keeps of the interpreter.
+# Room for what virtualenv writes before it installs pip: launchers, activation scripts, files of the interpreter.
 _ROOM = 256 * 1024
-# Since this release it leaves a file beside the environment unless told otherwise.
+# From this release on virtualenv leaves a file beside the environment unless told otherwise.
 _REDIRECTS = (21, 12)
 
 
@@ -36,20 +36,21 @@ def create(
     environ: Mapping[str, str],
     with_pip: bool = True,
 ) -> None:
-    """Make a virtual environment without touching the network.
+    """Make a virtual environment without network access.
 
     Args:
         path: an empty folder.
-        python: the interpreter to build on.
+        python: the base interpreter.
         version: its full version.
         prompt: what an activated shell shows.
         cache: virtualenv's own cache.
         uv: the executable, for Pythons before 3.9.
-        environ: variables of this process; those that redirect Pythons are kept out.
-        with_pip: whether it gets a pip of its own. Before 3.9 that is the one which came with the interpreter, if any.
+        environ: variables of this process; those that redirect Pythons are dropped.
+        with_pip: whether to install pip. Before 3.9 it is the pip bundled with the interpreter, if any.
 
     Raises:
-        TfprovError: `python-broken` when no environment can be built on that interpreter; what the system refuses.
+        TfprovError: `python-broken` when no environment can be made from that interpreter; otherwise the code of what
+            the system refused.
         OSError: the disk is full, or the folder cannot be written.
     """
     if _numbers(version) < _OLDEST_FOR_VIRTUALENV:
@@ -68,7 +69,7 @@ def _by_uv(path: Path, *, python: Path, prompt: str, uv: Path, environ: Mapping[
         _blame_the_disk(path)
         raise _broken(python, f"uv venv: {made.stderr.strip()}")
     bundled = process.run((python, "-I", "-c", _BUNDLED), env=clean, timeout=_SECONDS) if with_pip else None
-    # Some distributions take ensurepip out of their Python.
+    # Some Linux distributions remove ensurepip from their Python.
     if bundled is not None and bundled.ok:
         links = ("--no-index", "--find-links", bundled.stdout.strip())
         process.run(
@@ -85,18 +86,18 @@ def _by_virtualenv(
     arguments = [
         *("--python", str(python), "--prompt", prompt),
         *("--no-download", "--no-periodic-update", "--no-vcs-ignore"),
-        # Links need a right there that few have, and Wine promises links that it does not make.
+        # Links need a privilege on Windows that few users have, and Wine reports links that it does not make.
         *(("--copies",) if os.name == "nt" else ()),
         *(("--no-venv-redirect",) if _numbers(virtualenv_version) >= _REDIRECTS else ()),
-        # Pythons before 3.12 would get a setuptools that no lock names.
+        # Pythons before 3.12 would get a setuptools that is not in the lock.
         *(("--no-setuptools",) if with_pip else ("--no-seed",)),
         str(path),
     ]
-    # The user's virtualenv.ini could turn on the system's packages or turn off pip.
+    # The user's virtualenv.ini could enable the system's packages or disable pip.
     clean = clean_environment(environ, VIRTUALENV_CONFIG_FILE=os.devnull)
 
     def make(kept: Path, *more: str) -> None:
-        # As an option it would come too late: virtualenv makes its own folder at home before, or fails without a home.
+        # Not by option, which comes too late: virtualenv has made its folder in the home directory, or failed, by then.
         environment = {**clean, "VIRTUALENV_OVERRIDE_APP_DATA": str(kept)}
         session_via_cli([*more, *arguments], setup_logging=False, env=environment).run()
 
@@ -107,7 +108,7 @@ def _by_virtualenv(
     else:
         return
     try:
-        # A run that was killed may have left half of a pip in what virtualenv keeps: once more, without that.
+        # A killed run may have left half of a pip in virtualenv's cache: try once more with an empty one.
         with tempfile.TemporaryDirectory(prefix="tfprov-virtualenv-") as empty:
             make(Path(empty), "--clear")
     except (RuntimeError, SystemExit, ValueError) as error:
@@ -129,10 +130,10 @@ def _broken(python: Path, said: str) -> TfprovError:
 
 
 def _mend_activation(path: Path) -> None:
-    """Take a line out of the activation script that no shell can read.
+    """Remove a line from the activation script that is a syntax error in every shell.
 
     Releases before 21.12 quote a path with an apostrophe for the shell and put the quoted form inside double quotes.
-    conda-lock (extra `conda`) asks for such a release; this can go with that.
+    conda-lock (extra `conda`) requires such a release; this can be removed when it no longer does.
     """
     script = path / "bin" / "activate"
     if "'" not in str(path) or not script.is_file():
@@ -147,7 +148,7 @@ def _numbers(version: str) -> tuple[int, ...]:
 
 
 def _blame_the_disk(*folders: Path) -> None:
-    """Raise the OSError of a disk that takes nothing: virtualenv reports its consequences as a broken interpreter."""
+    """Raise the OSError if the disk is full, which virtualenv reports as a broken interpreter."""
     for folder in folders:
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=folder) as stream:
