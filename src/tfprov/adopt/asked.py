@@ -1,4 +1,4 @@
-"""What the user of an environment once asked for, read from what is in it."""
+"""Infers from the contents of an environment what its user once asked for."""
 
 from __future__ import annotations
 
@@ -21,26 +21,26 @@ from tfprov.plan.companions import breaks_in
 from tfprov.redact import holds_password
 from tfprov.wants.names import OF_SYSTEM
 
-# What makes environments brings these, and nobody asks for them.
+# Installed by the tools that create environments; nobody asks for them.
 _SEEDS = frozenset({"pip", "setuptools", "wheel", "distribute", "pkg-resources", "uv", "virtualenv"})
-# They come and go with the release of TensorFlow, whose files they are a part of, or they are its CUDA libraries.
+# These depend on the TensorFlow release, as parts of its files or as its CUDA libraries.
 _PARTS = ("nvidia-", "tensorflow-io-gcs-filesystem", "tensorflow-estimator", "tensorrt")
 # Released together with TensorFlow, under the same minor version.
 _TWINS = ("tensorflow-estimator", "tensorboard", "tf-estimator-nightly")
 
 
 def asked(found: ForeignEnvironment, *, loose: bool = False, index: str = "", folder: Path | None = None) -> Asked:
-    """What to ask for, so that the environment becomes what it was meant to be.
+    """What a profile has to ask for so that the environment becomes what it was meant to be.
 
     Args:
         found: the environment.
-        loose: whether the versions of what the user asked for are preferences too, and no pins.
-        index: that the environment's own pip is set up with; empty for none.
-        folder: of the profile, whose own project may be among the packages; None for none.
+        loose: whether the versions of the user's packages are preferences, like all others, and not pins.
+        index: index that the environment's own pip is configured with; empty for none.
+        folder: folder of the profile, whose own project may be among the packages; None for none.
     """
     wanted = _of_conda(found.conda) if found.conda is not None else Asked()
     wanted = _with_tensorflow(wanted, found, loose=loose)
-    # The RECORD of a project in a conda package need not fit; conda asks for those, by the names of their packages.
+    # The RECORD of a project inside a conda package need not be right; conda packages are asked for by their own names.
     of_conda = found.conda is not None
     own = [one for one in found.distributions if not (of_conda and _is_of_conda(found, one))]
     packages, notes = _packages(own, loose=loose, folder=folder, python=found.python.version)
@@ -74,7 +74,7 @@ def _wishes(found: ForeignEnvironment) -> Iterator[tuple[str, str]]:
 
 
 def _with_tensorflow(wanted: Asked, found: ForeignEnvironment, *, loose: bool) -> Asked:
-    """The release that is there, or the one that what lies beside it was made for."""
+    """Ask for the environment's TensorFlow release or, if it is gone, for the one that its companions were made for."""
     chosen = tensorflow_of(found)
     if chosen is None and wanted.conda_tensorflow:
         chosen = next((one for one in found.distributions if canonicalize_name(one.name) == "tensorflow"), None)
@@ -123,7 +123,7 @@ def _with_tensorflow(wanted: Asked, found: ForeignEnvironment, *, loose: bool) -
 
 
 def _minor_of_twins(found: ForeignEnvironment) -> str:
-    """The minor release of a TensorFlow that is gone: pip's leftovers name it, and so does what is released with it."""
+    """Minor release of a TensorFlow that is gone, from pip's leftovers or from projects released together with it."""
     for each in found.beside:
         if each.kind == "leftover" and "ensorflow" in each.path and each.path.endswith(".dist-info"):
             version = each.path.removesuffix(".dist-info").rpartition("-")[2]
@@ -133,7 +133,7 @@ def _minor_of_twins(found: ForeignEnvironment) -> str:
 
 
 def project_of(distributions: Sequence[FoundDistribution], folder: Path | None) -> Literal["no", "wheel", "editable"]:
-    """How the project in a folder, that of the profile, is installed; `no` when it is not among the distributions."""
+    """How the project in the profile's folder is installed; `no` if it is not among the distributions."""
     for one in distributions:
         if _is_project_of(one, folder):
             return "editable" if one.origin is not None and one.origin.is_editable else "wheel"
@@ -146,7 +146,7 @@ def _is_project_of(one: FoundDistribution, folder: Path | None) -> bool:
 
 
 def _needed(distributions: Sequence[FoundDistribution], python: str) -> frozenset[str]:
-    """Names of the packages that others need here; what only an extra asks for that nobody named is none."""
+    """Names of packages that others require here; an extra's requirements count only if somebody asks for the extra."""
     requirements = {one.metadata: tuple(_parsed(one.requires)) for one in distributions}
     extras: dict[str, set[str]] = {}
     for each in (requirement for lines in requirements.values() for requirement in lines):
@@ -167,9 +167,9 @@ def _needed(distributions: Sequence[FoundDistribution], python: str) -> frozense
 def _packages(
     distributions: Sequence[FoundDistribution], *, loose: bool, folder: Path | None, python: str
 ) -> tuple[tuple[Ask, ...], tuple[str, ...]]:
-    """What was asked for by name, and what nothing else brings."""
+    """The packages that the user named or that no other package requires, and notes about them."""
     needed = _needed(distributions, python)
-    # uv marks all that it installs as requested, and so does pip with a list that names everything.
+    # uv marks everything it installs as requested, and so does pip for a list that names everything.
     telling = {one.installer for one in distributions if not one.is_requested and one.name in needed}
     packages: dict[str, Ask] = {}
     notes: list[str] = []
@@ -182,7 +182,7 @@ def _packages(
         if origin is not None and origin.path is not None and not origin.path.exists():
             notes.append(f"`{one.project}` was installed from `{origin.path}`, which is gone")
             if origin.is_editable or not origin.path.suffix:
-                # A project of one's own, that no index has: what it needs is all that can be had.
+                # A local project, which no index has: only its dependencies can be asked for.
                 for line in _dependencies(one):
                     packages.setdefault(_name(line), Ask(name=_name(line), project=_name(line), text=line))
                 continue
@@ -197,7 +197,7 @@ def _packages(
 
 
 def ask_for(one: FoundDistribution, *, loose: bool = False) -> Ask:
-    """What brings a distribution again: from where it came, or by its version."""
+    """The requirement that installs a distribution again: from its origin if that can be used, else by version."""
     origin = one.origin
     text = ""
     is_here = origin is not None and origin.path is not None and origin.path.exists()
@@ -211,7 +211,7 @@ def ask_for(one: FoundDistribution, *, loose: bool = False) -> Ask:
 
 
 def _dependencies(one: FoundDistribution) -> Iterator[str]:
-    """What a local project depends on, without its extras and without TensorFlow, which has a table of its own."""
+    """Requirements of a local project, without those of extras and without TensorFlow, which has its own table."""
     for line in one.requires:
         try:
             requirement = Requirement(line)
@@ -229,7 +229,7 @@ def _name(line: str) -> str:
 
 def _parsed(lines: Sequence[str]) -> Iterator[Requirement]:
     for line in lines:
-        # Old metadata has spellings that the standard has dropped since.
+        # Old metadata has spellings that the standard no longer allows.
         with contextlib.suppress(InvalidRequirement):
             yield Requirement(line)
 
@@ -244,7 +244,7 @@ def _with_index(wanted: Asked, index: str) -> Asked:
 
 
 def _without_conflicts(wanted: Asked, found: ForeignEnvironment) -> Asked:
-    """The same without the pins that contradict what is pinned besides: TensorFlow's own needs come first."""
+    """The same without pins that contradict other installed versions; TensorFlow's own requirements come first."""
     for each in conflicts(found):
         wanted = _loosened(wanted, each, found)
     versions = found.versions
@@ -265,16 +265,16 @@ def _loosened(wanted: Asked, finding: Defect, found: ForeignEnvironment) -> Aske
     needed = finding.expected.partition("`")[2].partition("`")[0]
     name = _name(needed)
     if name not in found.versions:
-        return wanted  # it is missing, and comes with what needs it
+        return wanted  # it is missing, and is installed with what needs it
     asker = finding.expected.partition("(")[2].removesuffix(" asks for it)").rpartition("(")[2]
     if kind_of(name) is not None:
-        # TensorFlow stays: who needs another one has to move.
+        # TensorFlow stays: a package that needs another one has to change.
         return loosen(wanted, (finding.path,), f"it asks for `{needed}`, and TensorFlow stays as it is")
     return loosen(wanted, (name,), f"{asker} asks for `{needed}`")
 
 
 def loosen(wanted: Asked, names: Sequence[str], why: str) -> Asked:
-    """The same without the pins of some packages; their versions stay preferences."""
+    """The same without the pins of some packages; their versions remain preferences."""
     reasons = dict(wanted.reasons)
     for name in names:
         reasons.setdefault(name, why)
@@ -285,7 +285,7 @@ def loosen(wanted: Asked, names: Sequence[str], why: str) -> Asked:
 
 
 def _of_conda(conda: CondaSide) -> Asked:
-    """The specs that the user named to conda; with versions, where they are known."""
+    """The specs that the user gave to conda, with the installed versions."""
     versions = dict(conda.versions)
     specs, has_tensorflow = [], False
     for match in map(SPEC_NAME.match, conda.requested):

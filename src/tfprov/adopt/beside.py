@@ -1,4 +1,4 @@
-"""What lies in an environment and no profile can ask for: the user's own files, and what half-done work left."""
+"""Finds what no profile can ask for: the user's own files in an environment, and remains of interrupted work."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tfprov.contents import content_of
 from tfprov.envs.integrity import foreign_files
 from tfprov.envs.layout import executables_in
 
-# What venv, virtualenv, uv and the seeds put among the commands, and no RECORD lists.
+# Commands that venv, virtualenv, uv and their seed packages install and no RECORD lists.
 _STOCK = re.compile(
     r"^(?:python[\d.]*t?|pypy[\d.]*|[Aa]ctivate(?:[._].*)?|deactivate(?:\..*)?|pydoc(?:\.bat)?|wheel[\d.-]*|"
     r"pip[\d.-]*|easy_install[\d.-]*|\.gitignore|.*\.pyc)$"
@@ -61,7 +61,7 @@ def _leftovers(root: Path, libraries: Sequence[Path]) -> Iterator[Beside]:
 
 
 def _is_shell(folder: Path) -> bool:
-    """Whether a folder holds bytecode and nothing else."""
+    """Whether a folder contains bytecode and nothing else."""
     is_empty = True
     for _, _, names in os.walk(folder):
         if not all(name.endswith(".pyc") for name in names):
@@ -71,9 +71,9 @@ def _is_shell(folder: Path) -> bool:
 
 
 def _files(root: Path, distributions: Sequence[FoundDistribution], *, is_conda: bool) -> Iterator[Beside]:
-    """Files among the packages that none of them owns; folders of them as one."""
+    """Files in site-packages that no package owns; each top-level folder of such files is one entry."""
     owned = owned_files(root) if is_conda else frozenset()
-    # Of what `setup.py install` left, nothing says which files are its own: its module is the one of its name.
+    # `setup.py install` leaves no list of files: the module with the project's name is taken for its own.
     old = {one.name for one in distributions if not one.metadata.name.endswith(".dist-info")}
     editable = {one.name for one in distributions if one.origin is not None and one.origin.is_editable}
     counted: Counter[str] = Counter()
@@ -100,7 +100,7 @@ def _files(root: Path, distributions: Sequence[FoundDistribution], *, is_conda: 
 
 
 def _pth(path: Path) -> str:
-    """What a `.pth` file does whenever Python starts."""
+    """What a `.pth` file does at each start of Python."""
     try:
         lines = content_of(path).decode("utf-8", "replace").splitlines()
     except OSError:
@@ -115,10 +115,10 @@ def _pth(path: Path) -> str:
 
 def _commands(root: Path, distributions: Sequence[FoundDistribution], *, is_conda: bool) -> Iterator[Beside]:
     known = {path for one in distributions for path in one.commands}
-    # conda's own packages bring programs of all kinds; the scripts of its environment are in its records.
+    # conda packages install programs of all kinds; conda's records list them.
     known |= owned_files(root) if is_conda else frozenset()
     if any(one.lacks for one in distributions):
-        # Which commands belong to those, nothing says any more.
+        # Without its RECORD nothing tells which commands belong to a distribution.
         return
     folder = executables_in(root)
     with contextlib.suppress(OSError):

@@ -1,7 +1,7 @@
-"""What of the user's own files can be carried over: as a wheel, which a profile can ask for as for any other package.
+"""Packs the user's own files into a wheel, which a profile can ask for like any other package.
 
-Carried over is what works in another folder as it did in this one, and changes nothing but what it did here: modules of
-pure Python, scripts, and folders that a `.pth` file adds to the path of modules. Everything else is named, with why.
+Only files that work the same in another folder, and have no other effect there, are carried over: pure Python modules,
+scripts, and folders that a `.pth` file adds to `sys.path`. Everything else is listed with the reason.
 """
 
 from __future__ import annotations
@@ -29,9 +29,9 @@ _VERSION = "1"
 _MOST_BYTES = 16 << 20
 _MOST_FILES = 4000
 _LARGEST_SCRIPT = 1 << 20
-# They run whenever Python starts, as code in a `.pth` file does.
+# These modules run at each start of Python, like code in a `.pth` file.
 _AT_START = frozenset({"sitecustomize", "usercustomize"})
-# Modules of TensorFlow and its twins: without an owner they are what is left of an installation.
+# Modules of TensorFlow and projects released with it: if no package owns them, they are remains of an installation.
 _OF_TENSORFLOW = frozenset(
     {"keras", "tensorboard", "tensorflow", "tensorflow-core", "tensorflow-estimator", "tf-keras"}
 )
@@ -39,20 +39,20 @@ _COMPILED = (".so", ".pyd", ".dll", ".dylib", ".a", ".lib")
 _BYTECODE = (".pyc", ".pyo")
 _EXEC = re.compile(rb"^#!/bin/sh\r?\n'''exec' \"?(?P<program>/[^\n\"]+?)\"? \"\$0\" \"\$@\"\r?\n' '''\r?\n")
 _FIRST = re.compile(rb"^#![ \t]*(?P<program>[^\r\n \t]+)[ \t]*(?P<options>[^\r\n]*)\r?\n?")
-# What installers write for the commands that a package declares.
+# How installers write the commands that a package declares.
 _GENERATED = re.compile(rb"^from [\w.]+ import \w+[\s\S]*sys\.exit\(\w+(?:\.\w+)*\(\)\)\s*$", re.MULTILINE)
 _CODE = re.compile(r"^import[ \t]")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Carried:
-    """What is carried over, and what is not.
+    """The user's files that are carried over, and those that are not.
 
     Attributes:
-        project: of the wheel, normalised.
+        project: name of the wheel's project, normalised.
         files: content by path in the wheel, without its metadata; empty when nothing is carried over.
-        paths: what that is, as `ForeignEnvironment.beside` names it.
-        left: why something else is not, by its path there.
+        paths: where those files are in the environment, as in `ForeignEnvironment.beside`.
+        left: reason for each of the others, by path in the environment.
     """
 
     project: str
@@ -62,7 +62,7 @@ class Carried:
 
     @property
     def info(self) -> str:
-        """Name of the folder of the wheel's metadata."""
+        """Name of the wheel's `.dist-info` folder."""
         return f"{self.project.replace('-', '_')}-{_VERSION}.dist-info"
 
     @property
@@ -72,7 +72,7 @@ class Carried:
 
     @property
     def metadata(self) -> dict[str, bytes]:
-        """What the wheel says of itself, by path in it; its RECORD aside."""
+        """The wheel's metadata files, by path in it, except its RECORD."""
         about = "Files that no package owned in the environment that tfprov adopt read"
         described = f"Metadata-Version: 2.1\nName: {self.project}\nVersion: {_VERSION}\nSummary: {about}\n"
         built = "Wheel-Version: 1.0\nGenerator: tfprov\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
@@ -80,7 +80,7 @@ class Carried:
 
 
 def wrote(wheel: Path, own: Carried) -> bool:
-    """Whether a file is such a wheel, which a run that was ended may have left; not whether it has the same files."""
+    """Whether a file is a wheel of this kind, possibly left by a run that was killed; its files are not compared."""
     name = f"{own.info}/WHEEL"
     try:
         with regular(wheel) as stream, zipfile.ZipFile(stream) as archive:
@@ -90,15 +90,15 @@ def wrote(wheel: Path, own: Carried) -> bool:
 
 
 class _LeftError(Exception):
-    """Something is not carried over; the message says why."""
+    """Raised for something that is not carried over; the message says why."""
 
 
 def carried(found: ForeignEnvironment, name: str) -> Carried:
-    """What of an environment's own files can be carried over to another one. Nothing is run.
+    """Collect those of an environment's own files that can be carried over to another one. Nothing is run.
 
     Args:
         found: the environment.
-        name: of the environment that gets them.
+        name: name of the environment that gets them.
     """
     project = canonicalize_name(f"{name}{CARRIED}")
     stem = project.replace("-", "_")
@@ -129,7 +129,7 @@ def carried(found: ForeignEnvironment, name: str) -> Carried:
 
 
 def _check(found: ForeignEnvironment, one: Beside) -> None:
-    """Say no where nothing tells whose a file is."""
+    """Refuse files that nothing can be said about with certainty."""
     if found.kind != "venv" or os.name != "posix":
         raise _LeftError("only those of a virtual environment on Linux or macOS are carried over")
     name = Path(one.path).name
@@ -145,7 +145,7 @@ def _check(found: ForeignEnvironment, one: Beside) -> None:
 
 
 def _added(found: ForeignEnvironment, one: Beside) -> Iterator[str]:
-    """The folders that a `.pth` file adds to the path of modules, absolute."""
+    """The folders that a `.pth` file adds to `sys.path`, absolute."""
     path = found.root / one.path
     try:
         lines = [line.strip() for line in content_of(path, most=_LARGEST_SCRIPT).decode("utf-8-sig").splitlines()]
@@ -203,7 +203,7 @@ def _module(found: ForeignEnvironment, one: Beside, *, room: int) -> dict[str, b
 
 
 def _tops(found: ForeignEnvironment) -> frozenset[str]:
-    """Names of the folders among the packages that a package has files in."""
+    """Top-level folders of site-packages in which a package has files."""
     return frozenset(
         path.partition("/")[0]
         for one in found.distributions
@@ -212,7 +212,7 @@ def _tops(found: ForeignEnvironment) -> frozenset[str]:
 
 
 def _script(found: ForeignEnvironment, one: Beside) -> bytes:
-    """A script, whose first line names no place where it names the environment's Python."""
+    """A script for the wheel: a shebang line that names the environment's Python becomes `#!python`."""
     path = found.root / one.path
     if not os.access(path, os.X_OK):
         raise _LeftError("it is not a program")
@@ -228,7 +228,7 @@ def _script(found: ForeignEnvironment, one: Beside) -> bytes:
         program = os.fsdecode(line["program"])
         places = {str(each) for each in (found.root, found.named, found.made_at) if each is not None}
         inside = next((place for place in places if program.startswith(f"{place}/")), None)
-        # In the place of the old environment its path stays right; the files that it had do not.
+        # The new environment may take the old one's path, so that this stays right; but the old one's files are gone.
         if any(os.fsencode(f"{place}/") in rest for place in places):
             raise _LeftError("it names files of the environment")
         if inside is None:

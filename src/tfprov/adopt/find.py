@@ -1,4 +1,4 @@
-"""Finding the environments below a folder."""
+"""Searches a folder for environments."""
 
 from __future__ import annotations
 
@@ -8,24 +8,24 @@ from pathlib import Path
 
 from tfprov.envs.manifest import SEAL
 
-# They hold what was unpacked or kept, and nobody works in it; or what is no file at all.
+# Folders of unpacked or cached files, in which nobody works, and folders without real files.
 _PASSED_OVER = frozenset({"__pycache__", ".git", ".hg", "node_modules", "site-packages", "dist-packages", ".cache"})
 _OF_SYSTEM = frozenset({"/proc", "/sys", "/dev", "/run"})
 
 
 def environments_below(folder: Path) -> Iterator[Path]:
-    """The folders of environments below a folder, itself included, in the order of their paths; links are not followed.
+    """Environments at or below a folder, in the order of their paths; links are not followed.
 
-    An environment has settings of venv or records of conda, or is the folder of an interpreter with packages. Those of
-    tfprov are left out. What lies inside of one is not searched, except for the `envs` of a conda.
+    An environment has a `pyvenv.cfg` or a `conda-meta`, or is the folder of an interpreter with packages. tfprov's own
+    environments are left out. The inside of an environment is not searched, except for the `envs` of a conda.
     """
     try:
         entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
     except OSError:
-        return  # not ours to read
+        return  # no permission to read it
     names = {entry.name for entry in entries}
     is_environment = bool(names & {"pyvenv.cfg", "conda-meta"}) or ("bin" in names and _has_packages(folder))
-    # An environment of tfprov, all generations of one, what images of them are made of.
+    # An environment of tfprov, its folder of generations, or an image.
     if SEAL in names or {"owner.json", "generations"} <= names or {"manifest", "tree"} <= names:
         return
     if is_environment:

@@ -1,4 +1,4 @@
-"""What is wrong with an environment, as far as its files say: what `pip check` sees, and what is known to break."""
+"""Finds what is wrong with an environment from its files: what `pip check` reports, and known bad combinations."""
 
 from __future__ import annotations
 
@@ -33,11 +33,11 @@ _TENSORFLOW_FILES = "tensorflow/__init__.py"
 
 
 def findings(found: ForeignEnvironment, *, thorough: bool = True) -> tuple[Defect, ...]:
-    """Everything that is wrong with an environment, what stops it first.
+    """Everything that is wrong with an environment, starting with what keeps it from starting.
 
     Args:
         found: the environment.
-        thorough: whether every file of every package is read and compared with its hash.
+        thorough: whether to read every file of every package and compare it with its hash.
     """
     return (
         *_interpreter(found),
@@ -53,7 +53,7 @@ def findings(found: ForeignEnvironment, *, thorough: bool = True) -> tuple[Defec
 
 
 def conflicts(found: ForeignEnvironment) -> Iterator[Defect]:
-    """Requirements of the installed distributions that the installed versions do not meet, as `pip check` has them."""
+    """Requirements of installed distributions that the installed versions do not meet, as `pip check` reports them."""
     versions = _visible_versions(found)
     python = _full(found.python.version)
     for one in found.distributions:
@@ -67,12 +67,12 @@ def conflicts(found: ForeignEnvironment) -> Iterator[Defect]:
 
 
 def _visible_versions(found: ForeignEnvironment) -> dict[str, str]:
-    """Versions by name of all that the environment's Python would find."""
+    """Versions, by name, of all distributions that the environment's Python finds."""
     return {**{one.name: one.version for one in found.outside}, **found.versions}
 
 
 def _full(version: str) -> str | None:
-    """A version of Python with three numbers, as markers want it; None when nothing is known."""
+    """A Python version with three numbers, as markers need it; None if unknown."""
     return f"{version}.0" if version.count(".") == 1 else version or None
 
 
@@ -110,7 +110,8 @@ def _place(found: ForeignEnvironment) -> Iterator[Defect]:
 
 
 def _tensorflows(found: ForeignEnvironment) -> Iterator[Defect]:
-    # What brings TensorFlow's files. A placeholder and the empty wheel for another platform bring none.
+    # Distributions that install TensorFlow's files. A placeholder and the empty wheel for another platform install
+    # none.
     bring = [one for one in found.distributions if kind_of(one.name) is not None and brings_files(one)]
     if len(bring) > 1:
         names = " and ".join(f"{one.project} {one.version}" for one in bring)
@@ -141,7 +142,7 @@ def _tensorflows(found: ForeignEnvironment) -> Iterator[Defect]:
 
 
 def brings_files(one: FoundDistribution) -> bool:
-    """Whether a distribution of TensorFlow brings its package; what lost its list of files counts as one that does."""
+    """Whether a TensorFlow distribution installs the package itself; one without a RECORD counts as if it did."""
     if one.lacks:
         return True
     return any(path == _TENSORFLOW_FILES for path in recorded(one.metadata))
@@ -180,7 +181,7 @@ def _metadata(found: ForeignEnvironment) -> Iterator[Defect]:
 
 
 def _builds(found: ForeignEnvironment) -> Iterator[Defect]:
-    """Packages that were built for another processor, system or Python."""
+    """Packages that were built for another processor, operating system or Python."""
     here = _ALIKE.get(platform.machine().lower(), platform.machine().lower())
     systems = {"linux": ("linux", "manylinux", "musllinux"), "darwin": ("macosx",), "win32": ("win",)}
     for one in found.distributions:
@@ -227,7 +228,7 @@ def _fits_python(tag: str, minor: str) -> bool:
 
 
 def _known_breaks(found: ForeignEnvironment) -> Iterator[Defect]:
-    """What no metadata says and the tables of known breaks do."""
+    """Combinations that break although no metadata forbids them, from the tables of known breaks."""
     versions = found.versions
     for row in breaks_in(versions):
         if row.leaves_out or row.instead:
@@ -269,7 +270,7 @@ def _broken(
 
 
 def tensorflow_version(found: ForeignEnvironment) -> Version | None:
-    """The release of TensorFlow that the metadata names; None when there is none, or it has no valid version."""
+    """The TensorFlow release in the metadata; None when there is none, or its version is invalid."""
     chosen = tensorflow_of(found)
     try:
         return Version(chosen.version) if chosen is not None else None
@@ -278,9 +279,10 @@ def tensorflow_version(found: ForeignEnvironment) -> Version | None:
 
 
 def tensorflow_of(found: ForeignEnvironment) -> FoundDistribution | None:
-    """The distribution whose files are those of the package `tensorflow`; None when there is none.
+    """The distribution that owns the files of the package `tensorflow`; None when there is none.
 
-    Where several wrote over each other, the one whose files are least altered; where that says nothing, the newest.
+    Where several have overwritten each other's files: the one with the fewest altered files, and if that is a tie, the
+    newest.
     """
     all_of_them = [one for one in found.distributions if kind_of(one.name) is not None]
     candidates = [one for one in all_of_them if brings_files(one)] or all_of_them
@@ -305,7 +307,7 @@ def _contains(needed: Requirement, version: str) -> bool:
 
 
 def _visible(found: ForeignEnvironment) -> Iterator[Defect]:
-    """Packages from outside that hide those of the environment, or that it would lack elsewhere."""
+    """Packages outside the environment that hide its own, or that it would lack on another machine."""
     if found.sees_system:
         yield Defect(
             code="path-leak",
@@ -330,7 +332,7 @@ def _visible(found: ForeignEnvironment) -> Iterator[Defect]:
 def _files(found: ForeignEnvironment) -> Iterator[Defect]:
     owned: frozenset[str] = frozenset()
     if found.conda is not None:
-        # What conda packages brought, their records speak for; the RECORD of a project in one need not fit any more.
+        # conda's records answer for files of conda packages; the RECORD of a project in one need not be right.
         owned = owned_files(found.root)
         for one in bad_conda_files(found.root):
             yield _damaged(found, one.path, f"{one.expected} ({one.package})", one.found)

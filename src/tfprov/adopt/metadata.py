@@ -1,4 +1,4 @@
-"""Reading what is written about the distributions of an environment. Nothing is imported and nothing is run."""
+"""Reads the metadata of an environment's distributions. Nothing is imported and nothing is run."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ from tfprov.record_rows import rows_in
 from tfprov.redact import holds_password, without_userinfo
 from tfprov.structured import json_of
 
-# How pip renames what it is about to delete; what it could not delete stays under that name.
+# pip renames what it is about to delete; what it could not delete keeps that name.
 LEFTOVER = re.compile(r"^[~-]")
 _EGG = re.compile(r"(?P<name>[A-Za-z0-9._]+?)-(?P<version>[^-]+)(?:-py[\d.]+)?\.egg-info$")
 _EDITABLE = re.compile(r"^(?:__editable__\.|__editable___|_)?(?P<name>[A-Za-z0-9._]+?)(?:-[0-9][^/]*)?\.pth$")
 
 
 def distributions_in(library: Path, root: Path) -> tuple[FoundDistribution, ...]:
-    """The distributions in one folder of packages, sorted by name; half-removed ones (`~name`) are not among them.
+    """The distributions in one site-packages folder, sorted by name, without half-removed ones (`~name`).
 
     Args:
         library: the folder.
-        root: of the environment, to which the paths of commands are relative.
+        root: folder of the environment; paths of commands are relative to it.
     """
     found = []
     with contextlib.suppress(OSError):
@@ -66,7 +66,7 @@ def _from_wheel(folder: Path, root: Path) -> FoundDistribution:
 
 
 def _from_egg(path: Path, project: str, version: str) -> FoundDistribution:
-    """What `setup.py install` and Debian's packages leave: a folder, or a file with the metadata alone."""
+    """A distribution installed by `setup.py install` or by Debian: a folder, or a file with only the metadata."""
     text = _text(path / "PKG-INFO" if path.is_dir() else path)
     head = headers(text)
     lines = _text(path / "requires.txt") if path.is_dir() else ""
@@ -82,7 +82,7 @@ def _from_egg(path: Path, project: str, version: str) -> FoundDistribution:
 
 
 def _from_link(path: Path) -> FoundDistribution:
-    """What `setup.py develop` leaves: a file that names the folder of the project."""
+    """A distribution installed by `setup.py develop`: a file that names the folder of the project."""
     lines = _text(path).splitlines()
     folder = Path(lines[0].strip()) if lines else path.parent
     project = path.name.removesuffix(".egg-link")
@@ -99,7 +99,7 @@ def _from_link(path: Path) -> FoundDistribution:
 
 
 def _origin(text: str) -> DirectUrl | None:
-    """What `direct_url.json` says; None where there is none, or it cannot be read."""
+    """The content of a `direct_url.json`; None if there is none, or it cannot be read."""
     try:
         told = json_of(text)
         url = str(told["url"])
@@ -120,7 +120,7 @@ def _origin(text: str) -> DirectUrl | None:
 
 
 def headers(text: str) -> dict[str, list[str]]:
-    """The lines above the description of a metadata file, by name."""
+    """The header fields of a metadata file, by name."""
     found: dict[str, list[str]] = {}
     for name, value in HeaderParser().parsestr(text).items():
         found.setdefault(name, []).append(" ".join(str(value).split()))
@@ -128,7 +128,7 @@ def headers(text: str) -> dict[str, list[str]]:
 
 
 def recorded(folder: Path) -> Iterator[str]:
-    """The paths in a RECORD, relative to the folder of the packages."""
+    """The paths in a RECORD, relative to site-packages."""
     for row in rows_in(folder):
         yield row.path
 
@@ -148,7 +148,7 @@ def _commands(folder: Path, root: Path) -> Iterator[str]:
 
 
 def editable_of(pth: str) -> str:
-    """The normalised project whose editable installation a `.pth` file may be, by its name; empty when none."""
+    """Normalised name of the project whose editable installation a `.pth` file may be, by its name; empty for none."""
     found = _EDITABLE.fullmatch(pth)
     return canonicalize_name(found["name"]) if found else ""
 

@@ -1,7 +1,7 @@
-"""Reading an environment that somebody else made, from its files alone.
+"""Reads an environment that somebody else made, from its files alone.
 
-Nothing in it is started: its interpreter may be gone, hang, or belong to another processor. What counts is what venv,
-virtualenv, uv, pip and conda write down: `pyvenv.cfg`, metadata folders, `conda-meta`, the first lines of commands.
+Nothing in it is started: its interpreter may be gone, hang, or be for another processor. The sources are what venv,
+virtualenv, uv, pip and conda write: `pyvenv.cfg`, metadata folders, `conda-meta`, shebang lines of commands.
 """
 
 from __future__ import annotations
@@ -26,21 +26,21 @@ from tfprov.structured import json_of
 
 _LIBRARY = re.compile(r"^python(\d+\.\d+)t?$")
 _SHEBANG = re.compile(rb"^#!\s*(?:/bin/sh\s*\n'''exec' \"?)?(/[^\n\" ]+)")
-# ELF: machine numbers of the processors that TensorFlow was ever built for.
+# ELF machine numbers of the processors that TensorFlow was ever built for.
 _ELF = {62: "x86_64", 183: "aarch64", 3: "i686", 40: "armv7l", 21: "ppc64le", 243: "riscv64", 22: "s390x"}
 _SAME = {"amd64": "x86_64", "arm64": "aarch64", "x64": "x86_64"}
 _SPECS = re.compile(r"^#\s*(?P<what>update|install|create|remove|uninstall|neutered)\s+specs:\s*(?P<specs>.*)$")
 SPEC_NAME = re.compile(r"^(?:[^:\s]+::)?(?P<name>[A-Za-z0-9_.-]+)")
-"""A spec of conda begins with the name of the package, behind that of a channel."""
+"""Matches the package name at the start of a conda spec, after an optional channel."""
 
 
 def read(path: Path, *, home: Path | None = None, own: bool = False) -> ForeignEnvironment:
-    """What an environment is, by its folder or its interpreter.
+    """An environment, identified by its folder or its interpreter.
 
     Args:
         path: absolute; a folder, or a Python in it.
         home: the user's home directory, whose packages an environment may see; None for none.
-        own: whether it may be one of tfprov's own.
+        own: whether environments of tfprov are allowed.
 
     Raises:
         TfprovError: `environment-missing` when there is none; `usage` when it is one of tfprov's own.
@@ -50,7 +50,7 @@ def read(path: Path, *, home: Path | None = None, own: bool = False) -> ForeignE
     settings = settings_of(root / "pyvenv.cfg")
     libraries = _libraries(root)
     is_conda = (root / "conda-meta").is_dir()
-    # One that was adopted has no seal in it.
+    # An adopted environment has no seal inside it.
     is_own = (root / SEAL).exists() or (root.parent.name == "generations" and (root.parents[1] / "owner.json").exists())
     if is_own and not own:
         raise TfprovError(
@@ -59,7 +59,7 @@ def read(path: Path, *, home: Path | None = None, own: bool = False) -> ForeignE
             evidence=(f"it is `{root}`",),
             hint="bring it up with `tfprov up`",
         )
-    # What is left of a venv may be its settings alone, or its packages alone.
+    # All that remains of a venv may be its settings, or its packages.
     if not (settings or libraries or is_conda):
         raise TfprovError(
             "environment-missing",
@@ -91,7 +91,7 @@ def read(path: Path, *, home: Path | None = None, own: bool = False) -> ForeignE
 
 
 def settings_of(path: Path) -> dict[str, str]:
-    """The keys of a `pyvenv.cfg`, in lower case; nothing where it cannot be read."""
+    """The keys of a `pyvenv.cfg`, in lower case; empty if it cannot be read."""
     try:
         lines = content_of(path).decode("utf-8", "replace").splitlines()
     except OSError:
@@ -101,7 +101,7 @@ def settings_of(path: Path) -> dict[str, str]:
 
 
 def index_of(root: Path) -> str:
-    """The index that the environment's own pip is set up with; empty when it has none."""
+    """The index that the environment's own pip is configured with; empty for none."""
     settings = ConfigParser(interpolation=None)
     with contextlib.suppress(OSError, Error, UnicodeDecodeError):
         settings.read(root / ("pip.ini" if os.name == "nt" else "pip.conf"), encoding="utf-8")
@@ -112,7 +112,7 @@ def index_of(root: Path) -> str:
 
 
 def root_of(path: Path) -> Path:
-    """The folder of an environment, by itself or by its interpreter; links are not resolved.
+    """The folder of an environment, from the folder or its interpreter; links are not resolved.
 
     Raises:
         TfprovError: `environment-missing`.
@@ -120,7 +120,7 @@ def root_of(path: Path) -> Path:
     if path.is_dir():
         return path
     if path.is_symlink() or path.is_file():
-        # Of `.venv/bin/python` the folder counts, not what the link leads to.
+        # For `.venv/bin/python` the folder `.venv` counts, not where the link leads.
         above = path.parent.parent
         if (above / "pyvenv.cfg").exists() or (above / "conda-meta").is_dir():
             return above
@@ -134,7 +134,7 @@ def root_of(path: Path) -> Path:
 
 
 def _libraries(root: Path) -> tuple[Path, ...]:
-    """Folders of packages; Debian has others for the packages of the system."""
+    """The site-packages folders; Debian has others for the system's packages."""
     debian = [root / "lib" / "python3" / "dist-packages", *sorted(root.glob("local/lib/python3*/dist-packages"))]
     return (*site_packages(root), *(path for path in debian if path.is_dir()))
 
@@ -167,7 +167,7 @@ def _python(root: Path, settings: dict[str, str], libraries: tuple[Path, ...], c
 
 
 def _wrong_with(path: Path, target: Path, settings: dict[str, str]) -> str:
-    """Why an interpreter cannot start; empty when nothing is seen that speaks against it."""
+    """Why an interpreter cannot start; empty if no reason is found."""
     if not os.path.lexists(path):
         return "there is none in the environment"
     try:
@@ -187,7 +187,7 @@ def _wrong_with(path: Path, target: Path, settings: dict[str, str]) -> str:
 
 
 def processor_of(program: Path) -> str:
-    """The processor that a program for Linux was built for; empty when that cannot be said."""
+    """The processor that a Linux program was built for; empty if it cannot be determined."""
     with contextlib.suppress(OSError), regular(program) as stream:
         head = stream.read(20)
         if head[:4] == b"\x7fELF" and len(head) == 20:
@@ -198,7 +198,7 @@ def processor_of(program: Path) -> str:
 def _outside(
     python: FoundPython, settings: dict[str, str], home: Path | None, *, system: bool
 ) -> tuple[FoundDistribution, ...]:
-    """Distributions outside the environment that its Python would find."""
+    """Distributions outside the environment that its Python finds."""
     folders = []
     if home is not None and python.minor:
         folders.append(home / ".local" / "lib" / f"python{python.minor}" / "site-packages")
@@ -212,7 +212,7 @@ def _outside(
 
 
 def _made_at(root: Path, named: Path) -> Path | None:
-    """Where the environment lay when its commands were written; None when that is here, or they do not say it."""
+    """Where the environment was when its commands were written; None if it has not moved, or they do not tell."""
     here = {str(root), str(named)}
     counted: Counter[str] = Counter()
     folder = python_in(root).parent
@@ -255,7 +255,7 @@ def _conda_side(root: Path) -> CondaSide:
 
 
 def _plain_channel(channel: str) -> str:
-    """A channel as a profile names it: its address, without the folder for the platform."""
+    """A channel as a profile names it: its address without the platform's folder."""
     from tfprov.redact import redact
 
     address = re.sub(r"/(?:noarch|(?:linux|osx|win)-[a-z0-9]+)/?$", "", redact(channel))
@@ -263,7 +263,7 @@ def _plain_channel(channel: str) -> str:
 
 
 def _requested(history: Path) -> tuple[str, ...]:
-    """The specs that the user named and did not take back, as the last of them says it."""
+    """The specs that the user asked conda for and has not removed; the last spec of each package counts."""
     wanted: dict[str, str] = {}
     try:
         lines = content_of(history).decode("utf-8", "replace").splitlines()
@@ -285,5 +285,5 @@ def _requested(history: Path) -> tuple[str, ...]:
 
 
 def runs_this(root: Path) -> bool:
-    """Whether tfprov itself is started from this environment."""
+    """Whether tfprov itself runs from this environment."""
     return any(Path(os.path.realpath(place)) == root for place in (sys.prefix, sys.exec_prefix))

@@ -1,4 +1,4 @@
-"""What was read of an environment that somebody else made, and what becomes of it."""
+"""Records of an environment that somebody else made, and of what it becomes."""
 
 from __future__ import annotations
 
@@ -7,18 +7,18 @@ from pathlib import Path
 from typing import Literal
 
 Kind = Literal["venv", "conda", "interpreter"]
-"""An environment for one project, one of conda, or the folder of an interpreter itself."""
+"""A virtual environment, a conda environment, or the folder of an interpreter itself."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DirectUrl:
-    """Where a distribution came from, when that was not an index (PEP 610).
+    """Where a distribution was installed from, if not from an index (PEP 610).
 
     Attributes:
-        url: as it was recorded, without credentials.
-        path: of a local folder or file; None for an address elsewhere.
-        commit: of a repository; empty for none.
-        subdirectory: of a repository; empty for its top.
+        url: as recorded, without credentials.
+        path: local folder or file; None for a remote address.
+        commit: commit of a repository; empty for none.
+        subdirectory: subdirectory of a repository; empty for its root.
         is_editable: whether the folder itself is used, and not a copy.
     """
 
@@ -31,20 +31,20 @@ class DirectUrl:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FoundDistribution:
-    """A distribution as its metadata folder tells it.
+    """An installed distribution, as its metadata folder describes it.
 
     Attributes:
         name: normalised.
-        project: as it is written.
-        version: as installed; empty when nothing says it.
-        metadata: the folder, or the file of an old kind.
-        installer: `pip`, `uv`, `conda`, …; empty when nothing says it.
+        project: name as written.
+        version: as installed; empty if unknown.
+        metadata: the metadata folder, or the file of an older format.
+        installer: `pip`, `uv`, `conda`, …; empty if unknown.
         is_requested: whether the user named it to the installer.
         requires: lines of `Requires-Dist`.
-        tags: of the wheel that it came from.
-        origin: None when it came from an index.
-        lacks: files that every installed distribution has and this one does not: `METADATA`, `RECORD`.
-        commands: files that it installed beside the packages, relative to the environment, such as `bin/pip`.
+        tags: tags of the wheel that it was installed from.
+        origin: None if it was installed from an index.
+        lacks: metadata files that every distribution has but this one does not: `METADATA`, `RECORD`.
+        commands: files that it installed outside site-packages, relative to the environment, such as `bin/pip`.
     """
 
     name: str
@@ -62,13 +62,13 @@ class FoundDistribution:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FoundPython:
-    """The interpreter of an environment, as files tell it; it is never started.
+    """The interpreter of an environment, as far as files tell; it is never started.
 
     Attributes:
-        path: of the command in the environment.
-        version: `3.11.7`, or `3.11` when nothing says more; empty when nothing says it.
-        target: where the command leads in the end.
-        why: what is wrong with it; empty when nothing is.
+        path: path of the command in the environment.
+        version: `3.11.7`, or `3.11` if no more is known; empty if unknown.
+        target: the program that the command leads to, links resolved.
+        why: why it cannot start; empty if no reason is known.
     """
 
     path: Path
@@ -78,23 +78,23 @@ class FoundPython:
 
     @property
     def works(self) -> bool:
-        """Whether nothing speaks against it."""
+        """Whether no reason is known why it should not start."""
         return not self.why
 
     @property
     def minor(self) -> str:
-        """`3.11`; empty when nothing says it."""
+        """Minor version, `3.11`; empty if unknown."""
         return ".".join(self.version.split(".")[:2])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CondaSide:
-    """What conda knows about an environment.
+    """What conda has recorded about an environment.
 
     Attributes:
-        requested: specs that the user named, as the history has them.
-        versions: of the conda packages, by name.
-        channels: that they came from, most used first.
+        requested: specs that the user asked for, as in conda's history.
+        versions: versions of the conda packages, by name.
+        channels: channels that they came from, most used first.
         is_base: whether it is the environment that conda itself runs from.
     """
 
@@ -111,7 +111,7 @@ class Beside:
     Attributes:
         kind: what it is.
         path: relative to the environment.
-        what: what is known about it, in a line; empty for nothing.
+        what: one line of what is known about it; empty for nothing.
     """
 
     kind: Literal["editable", "local", "startup", "file", "command", "leftover"]
@@ -125,16 +125,16 @@ class ForeignEnvironment:
 
     Attributes:
         root: its folder; absolute, links resolved.
-        named: as the user named it, absolute.
-        maker: `venv`, `virtualenv`, `uv`, `conda`, or what else made it.
-        libraries: folders in which its packages lie.
-        distributions: sorted by name; one that is there twice stands twice.
-        outside: distributions of other folders that it sees, such as those of the user site.
-        sees_system: whether the packages of the interpreter it was made from are visible.
+        named: its folder as the user named it, absolute.
+        maker: the tool that made it: `venv`, `virtualenv`, `uv`, `conda`, or the kind of environment.
+        libraries: its site-packages folders.
+        distributions: sorted by name; one that is installed twice is listed twice.
+        outside: distributions in other folders that its Python finds, such as those of the user site.
+        sees_system: whether the packages of its base interpreter are visible.
         made_at: another path that its commands name; None when they name this one.
-        conda: None unless it is one of conda.
+        conda: None unless it is a conda environment.
         beside: what no profile can ask for.
-        module: whether there is a folder `tensorflow` among the packages.
+        module: whether site-packages has a folder `tensorflow`.
     """
 
     root: Path
@@ -153,7 +153,7 @@ class ForeignEnvironment:
 
     @property
     def versions(self) -> dict[str, str]:
-        """Versions by normalised name; of a distribution that is there twice, that of the one that is whole."""
+        """Versions by normalised name; of a distribution that is installed twice, the one with complete metadata."""
         found: dict[str, str] = {}
         for one in sorted(self.distributions, key=lambda each: not each.lacks):
             if one.version:
@@ -167,11 +167,11 @@ class Ask:
 
     Attributes:
         name: normalised.
-        version: that is there; empty when nothing says it.
-        text: a PEP 508 line that is taken as it is; empty for name and version.
+        version: the installed version; empty if unknown.
+        text: PEP 508 requirement to use as it is; empty for name and version.
         is_pinned: whether exactly that version is asked for.
-        project: the name as it is written.
-        is_carried: whether it is the user's own files, which are named rather than worth a failure.
+        project: the name as written.
+        is_carried: whether it is the user's own files, which are dropped with a note rather than failing the run.
     """
 
     name: str
@@ -184,18 +184,18 @@ class Ask:
     def __str__(self) -> str:
         if self.text:
             return self.text
-        # A local label (`+cu118`) is that of one builder; `==` without it matches both.
+        # A local label (`+cu118`) belongs to one builder; `==` without it matches both.
         return f"{self.project}=={self.version.partition('+')[0]}" if self.is_pinned and self.version else self.project
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VersionChange:
-    """A difference between what was found and what will be there.
+    """A difference between the old environment and the new one.
 
     Attributes:
         what: a project, or `Python`.
-        before: version that was found; None when it was not there.
-        after: version that will be there; None when it will not.
+        before: the old version; None if it was not installed.
+        after: the new version; None if it will not be installed.
         why: the reason.
     """
 
@@ -207,22 +207,22 @@ class VersionChange:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Asked:
-    """What the user of an environment once asked for, as a profile can say it.
+    """What the user of an environment once asked for, in terms of a profile.
 
     Attributes:
-        kind: of the environment to make.
+        kind: kind of environment to make.
         tensorflow: PEP 440 range; empty for any.
         accelerator: `auto` or `cpu`.
         python: PEP 440 range; empty for any.
-        packages: beside TensorFlow, by name.
-        project: how the project in the folder of the profile is installed.
-        wishes: versions to take where they fit, of everything that was there.
-        channels: of conda.
+        packages: packages other than TensorFlow, by name.
+        project: how the project in the profile's folder is installed.
+        wishes: versions to prefer, for everything that was installed.
+        channels: conda channels.
         conda: specs of conda packages.
         conda_tensorflow: whether TensorFlow comes from a channel.
         index: address of the index that the environment's own pip uses; empty for the machine's.
-        reasons: why something is asked for in another way than it was found, by normalised name.
-        notes: what a person should know, a sentence each.
+        reasons: why something is not asked for as it was found, by normalised name.
+        notes: what the user should know, one sentence each.
     """
 
     kind: Literal["venv", "conda"] = "venv"

@@ -1,4 +1,4 @@
-"""Asking for less, when what an environment had cannot be had again; a step at a time, each with its reason."""
+"""Asks for less when an environment's old versions are not available any more, step by step and with reasons."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tfprov.adopt.records import Ask, Asked, VersionChange
 from tfprov.errors import CODES, Group, TfprovError
 
 _WORD = re.compile(r"[a-z0-9]+(?:[-_.]+[a-z0-9]+)*")
-# About the machine, the network or tfprov itself: no other version mends them.
+# Problems of the machine, the network or tfprov itself: no other version helps.
 _HOPELESS = frozenset({Group.BUG, Group.NETWORK, Group.ARTIFACT, Group.MACHINE, Group.INTERRUPTED, Group.GPU})
 _EXACT = re.compile(r"==(\d+\.\d+)(?:\.\d+)*(?:(?:rc|a|b)\d+)?")
 _MINOR = re.compile(r"==(\d+\.\d+)\.\*")
@@ -23,9 +23,10 @@ _ABOUT_PYTHON = frozenset({"python-not-found", "python-unsupported", "python-bro
 
 
 def relaxed(wanted: Asked, error: TfprovError) -> Asked | None:
-    """The next smaller thing to ask for after a failure; None when asking for less cannot help.
+    """The next weaker request after a failure; None if asking for less cannot help.
 
-    First what the failure names, then all pins of packages, then the exact release of TensorFlow, then the Python.
+    First whatever the failure names is loosened, then all pins of packages, then the exact TensorFlow release, then
+    Python.
     """
     code = error.code.name
     if error.code.group in _HOPELESS or (error.code.group is Group.USAGE and code not in _UNKNOWN):
@@ -34,7 +35,7 @@ def relaxed(wanted: Asked, error: TfprovError) -> Asked | None:
 
 
 def _smaller(wanted: Asked, code: str, named: tuple[str, ...], why: str) -> Iterator[Asked]:
-    """What may be asked for instead, what changes least first."""
+    """Weaker requests to try, those that change least first."""
     if own := tuple(one.name for one in wanted.packages if one.is_carried and one.name in named):
         yield _without(wanted, own, why)
         return
@@ -47,7 +48,7 @@ def _smaller(wanted: Asked, code: str, named: tuple[str, ...], why: str) -> Iter
     pinned = tuple(one.name for one in wanted.packages if one.is_pinned and not one.text)
     if blamed := tuple(name for name in named if name in pinned) or pinned:
         yield loosen(wanted, blamed, why)
-    # What came from an address and cannot be imported is no better when it comes from an index.
+    # A package from an address that cannot be imported is no better from an index.
     fixed = tuple(one for one in wanted.packages if one.text and one.name in named)
     if fixed and CODES[code].group is Group.RESOLVE:
         yield loosen(replace(wanted, packages=_by_name(wanted.packages, fixed)), [one.name for one in fixed], why)
@@ -55,7 +56,7 @@ def _smaller(wanted: Asked, code: str, named: tuple[str, ...], why: str) -> Iter
         yield _reasoned(replace(wanted, tensorflow=f"=={exact[1]}.*"), "tensorflow", why)
     if wanted.python:
         yield _reasoned(replace(wanted, python=""), "python", why)
-    # What cannot be had at all is left out before TensorFlow itself moves.
+    # Packages that are not available at all are left out before TensorFlow itself changes.
     if named and code in _UNAVAILABLE:
         yield _without(wanted, named, why)
     if minor := _MINOR.fullmatch(wanted.tensorflow):
@@ -65,14 +66,14 @@ def _smaller(wanted: Asked, code: str, named: tuple[str, ...], why: str) -> Iter
 def changes(
     wanted: Asked, before: dict[str, str], after: dict[str, str], *, python: tuple[str, str], known: dict[str, str]
 ) -> tuple[VersionChange, ...]:
-    """The differences between what was found and what is locked, each with the reason.
+    """The differences between the versions that were found and those that are locked, with reasons.
 
     Args:
-        wanted: what was asked for in the end.
+        wanted: the request that was resolved in the end.
         before: versions that were found, by normalised name.
         after: versions that are locked.
-        python: full versions that were found and that are taken; the former may be a minor one, or empty.
-        known: reasons beside those of `wanted`, by normalised name.
+        python: full Python versions, found and chosen; the former may be a minor version, or empty.
+        known: further reasons beside those of `wanted`, by normalised name.
     """
     reasons = {**known, **dict(wanted.reasons)}
     found = []
@@ -103,7 +104,7 @@ def changes(
 
 
 def _by_name(packages: Sequence[Ask], fixed: Sequence[Ask]) -> tuple[Ask, ...]:
-    """The packages with addresses left out of some."""
+    """The packages, some of them without their addresses."""
     return tuple(replace(one, text="", is_pinned=False) if one in fixed else one for one in packages)
 
 
@@ -123,7 +124,7 @@ def _reasoned(wanted: Asked, name: str, why: str) -> Asked:
 
 
 def _named(error: TfprovError, packages: Sequence[Ask]) -> tuple[str, ...]:
-    """The packages that the words of a failure name, in their order."""
+    """The packages that the text of a failure names, in their own order."""
     said = "\n".join((error.what, *error.evidence)).lower()
     words = {canonicalize_name(word) for word in _WORD.findall(said)}
     words |= {canonicalize_name(part) for word in words for part in re.split(r"[=<>~!]", word)}

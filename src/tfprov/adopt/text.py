@@ -1,4 +1,4 @@
-"""The profile that asks for what an environment was meant to be."""
+"""Writes the profile that asks for what an environment was meant to be."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ _MARKED = re.compile(rf"^{re.escape(_MARK)}(?P<place>\".+\")\.$", re.MULTILINE)
 
 
 def profile_text(wanted: Asked, *, name: str, place: str, path: str = "", index: str = "") -> str:
-    """A profile in TOML.
+    """The profile as TOML.
 
     Args:
         wanted: what it asks for.
-        name: of the environment.
-        place: folder of the environment that it was read from, absolute.
-        path: where the environment is to stand, relative to the profile; empty for tfprov's own folder.
-        index: where packages come from; empty for what the machine is set up with.
+        name: name of the environment.
+        place: folder of the environment that it was derived from, absolute.
+        path: path of the new environment, relative to the profile; empty for tfprov's own folder.
+        index: index to install from; empty for the machine's.
     """
     why = dict(wanted.reasons)
     lines = [
@@ -59,7 +59,7 @@ def profile_text(wanted: Asked, *, name: str, place: str, path: str = "", index:
 
 
 def adopted_from(text: str) -> str:
-    """The environment that a profile was written from; empty when it is no such profile."""
+    """The environment that a profile was derived from; empty if `tfprov adopt` did not write it."""
     found = _MARKED.search(text)
     try:
         return str(json_of(found["place"])) if found else ""
@@ -68,7 +68,7 @@ def adopted_from(text: str) -> str:
 
 
 def without_path(text: str) -> str:
-    """A profile of which the environment stands in tfprov's own folder."""
+    """A profile without its `environment.path`, so that the environment is kept in tfprov's own folder."""
     import tomlkit
 
     document = tomlkit.parse(text)
@@ -81,12 +81,13 @@ def without_path(text: str) -> str:
 
 
 def _text(value: str) -> str:
-    # A TOML string is written like one of JSON, but for what lies beyond the first plane, which JSON writes as two.
+    # A TOML string is written like a JSON string, except for characters beyond U+FFFF, which JSON writes as two
+    # escapes.
     return json.dumps(value, ensure_ascii=False)
 
 
 def _one_line(text: str) -> str:
-    """A comment; a resolver's words may have lines and colours."""
+    """Text without line breaks and control characters, for a comment; a resolver's output may have both."""
     return re.sub(r"[\x00-\x1f\x7f]+", " ", text)
 
 
