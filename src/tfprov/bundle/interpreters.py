@@ -1,4 +1,4 @@
-"""Copies and archives of an interpreter of this machine, made when a copy of it works at another place."""
+"""Copies and archives of an interpreter of this machine, made only if a copy works in another place."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ from tfprov.structured import json_of
 
 _MOMENT = 315532800
 _SECONDS = 60.0
-# Not needed on a machine that runs TensorFlow; half of the size of a standard library.
+# Not needed on a machine that runs TensorFlow, and half the size of a standard library.
 _LEFT_OUT = frozenset({"__pycache__", "site-packages", "dist-packages", "test", "tests", "idlelib", "turtledemo"})
-# On every glibc system; any other library that the interpreter loads is named in the manifest.
+# On every glibc system; any other library that the interpreter loads is listed in the manifest.
 _EVERYWHERE = ("ld-linux", "libc.so", "libm.so", "libdl.so", "libpthread.so", "librt.so", "libutil.so", "libgcc_s.so")
 _MODULES = ("ssl", "hashlib", "ctypes", "sqlite3", "zlib", "bz2", "lzma", "socket", "select", "decimal", "pyexpat")
 _ASK = """\
@@ -55,8 +55,8 @@ class Archived:
     Attributes:
         path: the archive (tar, gzip).
         version: full version.
-        executable: below the folder that it is unpacked to.
-        needs: shared libraries that the machine must have.
+        executable: path relative to the folder that it is unpacked into.
+        needs: shared libraries that the target machine must have.
     """
 
     path: Path
@@ -71,8 +71,8 @@ class _Answer:
 
     Attributes:
         library: folder of its standard library.
-        able: the modules of the request that it can import.
-        loaded: shared libraries that it has loaded after that; empty outside Linux.
+        able: those of the requested modules that it can import.
+        loaded: shared libraries that are loaded afterwards; empty outside Linux.
         managed: whether it belongs to the operating system.
     """
 
@@ -86,12 +86,12 @@ class _Answer:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Moved:
-    """A copy of an interpreter that works wherever it lies.
+    """A copy of an interpreter that works wherever it is put.
 
     Attributes:
         version: full version.
-        executable: below the folder of the copy.
-        needs: shared libraries that the machine must have.
+        executable: path relative to the folder of the copy.
+        needs: shared libraries that the target machine must have.
     """
 
     version: str
@@ -100,7 +100,7 @@ class Moved:
 
 
 def archive(python: Path, target: Path, *, environ: Mapping[str, str]) -> Archived:
-    """Make an archive of an interpreter, after a copy of it worked at another place.
+    """Make an archive of an interpreter, once a copy of it has worked in another place.
 
     Args:
         python: the real executable, not that of a virtual environment.
@@ -111,7 +111,7 @@ def archive(python: Path, target: Path, *, environ: Mapping[str, str]) -> Archiv
         TfprovError: `python-not-movable` with the reason.
     """
     with temporary("python") as scratch:
-        # Another depth, and a blank in the path: both have broken copies before.
+        # A different depth, and a space in the path: both have broken copies before.
         root = scratch / "moved elsewhere"
         moved = copy(python, root, environ=environ)
         _pack(root, target)
@@ -119,11 +119,11 @@ def archive(python: Path, target: Path, *, environ: Mapping[str, str]) -> Archiv
 
 
 def copy(python: Path, root: Path, *, environ: Mapping[str, str]) -> Moved:
-    """Copy what a program needs of an interpreter, and see it work there.
+    """Copy the parts of an interpreter that programs need, and check that the copy works.
 
     Args:
         python: the real executable, not that of a virtual environment.
-        root: a folder that is not there yet.
+        root: a folder that does not exist yet.
         environ: variables of this process.
 
     Raises:
@@ -158,7 +158,7 @@ def copy(python: Path, root: Path, *, environ: Mapping[str, str]) -> Moved:
 
 
 def unpack(data: io.BufferedIOBase, target: Path) -> None:
-    """Unpack an archive whose hash was checked into a new folder, which appears whole or not at all.
+    """Unpack an archive, whose hash has been checked, into a new folder, which appears complete or not at all.
 
     Raises:
         TfprovError: `bundle-invalid` when the archive reaches outside the folder.
@@ -221,7 +221,7 @@ def _copy(python: Path, executable: Path, library: Path, prefix: Path, root: Pat
         # A folder `test` inside a package may be needed by that package.
         top = Path(folder) == library
         left = {name for name in names if name in _LEFT_OUT and (top or name == "__pycache__")}
-        # What a program needs that embeds an interpreter: half of the size of a build with a static library.
+        # Needed only by programs that embed an interpreter; half the size of a build with a static library.
         return left | {name for name in names if top and name.startswith("config-")}
 
     shutil.copytree(library, root / library.relative_to(prefix), ignore=unwanted, symlinks=False)
@@ -229,7 +229,7 @@ def _copy(python: Path, executable: Path, library: Path, prefix: Path, root: Pat
         if (shared.is_file() and ".so" in shared.name) or shared.suffix == ".dylib":
             is_beside = shared.is_symlink() and not shared.readlink().parent.name
             shutil.copy2(shared, root / "lib" / shared.name, follow_symlinks=not is_beside)
-    # pyenv builds them with the absolute path of the folder that they look for their own library in.
+    # pyenv builds them with the absolute path of the folder in which they look for their own library.
     for program in (executable, *sorted((root / "lib").glob("libpython*.so*"))):
         make_relative(program, prefix)
 

@@ -1,4 +1,4 @@
-"""Reading a bundle: a folder, an archive, or an address where a folder is served."""
+"""Reads a bundle: a folder, an archive, or the address of a folder on a server."""
 
 from __future__ import annotations
 
@@ -28,40 +28,40 @@ class BundleReader(Protocol):
     """Access to the files of a bundle."""
 
     def size(self, path: str) -> int | None:
-        """Bytes of a file, or None when it is missing or not known."""
+        """Size of a file in bytes; None if it is missing or its size is not known."""
 
     def names(self) -> tuple[str, ...]:
-        """Paths of all files that lie there, as far as that can be asked."""
+        """Paths of all files in the bundle, whether the manifest lists them or not; empty if that cannot be asked."""
 
     def open(self, path: str) -> AbstractContextManager[BinaryIO]:
-        """Open a file for reading; FileNotFoundError when it is missing."""
+        """Open a file for reading; raises FileNotFoundError if it is missing."""
 
 
 @dataclass(frozen=True, slots=True)
 class BundleFolder:
-    """A bundle as a folder."""
+    """A bundle in a folder."""
 
     root: Path
 
     def size(self, path: str) -> int | None:
-        """See `Place`."""
+        """See `BundleReader`."""
         try:
             return (self.root / path).stat().st_size
         except OSError:
             return None
 
     def names(self) -> tuple[str, ...]:
-        """See `Place`."""
+        """See `BundleReader`."""
         found = (path for path in self.root.rglob("*") if path.is_symlink() or not path.is_dir())
         return tuple(path.relative_to(self.root).as_posix() for path in found)
 
     def open(self, path: str) -> AbstractContextManager[BinaryIO]:
-        """See `Place`."""
+        """See `BundleReader`."""
         return regular(self.root / path)
 
 
 class Archive:
-    """A bundle as an uncompressed tar archive, read in place."""
+    """A bundle in an uncompressed tar archive, read in place."""
 
     def __init__(self, path: Path) -> None:
         """List its members.
@@ -77,21 +77,21 @@ class Archive:
             raise TfprovError(
                 "bundle-invalid", f"`{path}` is not a readable tar archive", evidence=(f"tarfile: {error}",)
             ) from error
-        # All members are in one folder, so that unpacking by hand makes only that.
+        # All members are in one folder, so that unpacking by hand makes only that folder.
         self._members = {one.name.partition("/")[2]: one for one in members}
 
     def size(self, path: str) -> int | None:
-        """See `Place`."""
+        """See `BundleReader`."""
         found = self._members.get(path)
         return None if found is None else found.size
 
     def names(self) -> tuple[str, ...]:
-        """See `Place`."""
+        """See `BundleReader`."""
         return tuple(self._members)
 
     @contextmanager
     def open(self, path: str) -> Iterator[BinaryIO]:
-        """See `Place`."""
+        """See `BundleReader`."""
         if path not in self._members:
             raise FileNotFoundError(path)
         with tarfile.open(self._path, "r:") as archive:
@@ -103,23 +103,23 @@ class Remote:
     """A bundle folder on a server.
 
     Attributes:
-        url: of the folder, without a slash at its end.
-        fetch: gets the body of an address.
+        url: address of the folder, without a trailing slash.
+        fetch: returns the body of an address.
     """
 
     url: str
     fetch: Callable[[str], bytes]
 
     def size(self, path: str) -> int | None:  # noqa: ARG002 - of the protocol; a server is not asked for sizes
-        """Not known before a file is fetched."""
+        """None: sizes are not known before a file is fetched."""
         return None
 
     def names(self) -> tuple[str, ...]:
-        """None: a server is not asked what else it has."""
+        """Empty: a server is not asked which other files it has."""
         return ()
 
     def open(self, path: str) -> AbstractContextManager[BinaryIO]:
-        """See `Place`. For small files: all of it is kept in memory."""
+        """See `BundleReader`. Meant for small files: the whole content is kept in memory."""
         return nullcontext(io.BytesIO(self.fetch(f"{self.url}/{path}")))
 
 
@@ -128,9 +128,9 @@ class Bundle:
     """An opened bundle. Everything that is read from it is checked against its manifest.
 
     Attributes:
-        source: as the user wrote it.
-        id: identifies its content.
-        bases: older bundles with the files that a delta lacks.
+        source: path or address as the user wrote it.
+        id: SHA-256 of its manifest, which identifies its content.
+        bases: older bundles that contain the files a delta lacks.
     """
 
     source: str
@@ -145,7 +145,7 @@ class Bundle:
         return self.place.url if isinstance(self.place, Remote) else None
 
     def read(self, path: str) -> bytes:
-        """A small file.
+        """The content of a small file, after checking its hash.
 
         Raises:
             TfprovError: `bundle-invalid` when it is damaged or missing.
@@ -160,11 +160,11 @@ class Bundle:
         return data
 
     def has(self, entry: BundleFile) -> bool:
-        """Whether the file is in this bundle or one of its bases, by size."""
+        """Whether this bundle or one of its bases has the file, by hash and size."""
         return self.holder(entry) is not None
 
     def holder(self, entry: BundleFile) -> tuple[BundleReader, str] | None:
-        """Which bundle has the content of an entry, and under which path; None when none has it."""
+        """The bundle that has the content of an entry, and the path of the file in it; None if no bundle has it."""
         if entry.here:
             return self.place, entry.path
         for base in self.bases:
@@ -180,7 +180,7 @@ class Bundle:
         """The content of a file, not yet checked against its hash.
 
         Raises:
-            TfprovError: `bundle-incomplete` when only an older bundle has it, `bundle-invalid` when it cannot be read.
+            TfprovError: `bundle-incomplete` when only an older bundle has it, `bundle-invalid` when it is missing.
         """
         found = self.holder(entry)
         if found is None:
@@ -201,7 +201,7 @@ class Bundle:
         return TfprovError("bundle-invalid", f"`{entry.path}` in `{self.source}` is damaged", evidence=(how,))
 
     def strays(self) -> tuple[str, ...]:
-        """Files that the manifest does not have, where installers look for some, and a list of sums that differs."""
+        """Files in folders that installers read but not in the manifest, and `SHA256SUMS` if it differs from it."""
         known = {entry.path for entry in self.manifest.files}
         names = self.place.names()
         found = [name for name in names if name.startswith((f"{WHEELS}/", f"{INDEX}/", f"{PROFILE}/"))]
@@ -215,7 +215,7 @@ class Bundle:
         return tuple(sorted(strays))
 
     def verify(self) -> tuple[BundleFile, ...]:
-        """The files whose content differs from the manifest. Reads all that are here."""
+        """The files whose content differs from the manifest. Reads every file that is available."""
         bad = []
         for entry in self.manifest.files:
             if not entry.here and self.holder(entry) is None:
@@ -233,18 +233,18 @@ class Bundle:
 def open_bundle(
     source: str, *, cwd: Path, fetch: Callable[[str], bytes] | None = None, bases: Sequence[Bundle] = ()
 ) -> Bundle:
-    """Open a bundle, and make sure that every file of it is there and has its size.
+    """Open a bundle, and check that each of its files is present and has the right size.
 
     Args:
-        source: path of a folder or archive, or address of a folder on a server; `#sha256=` and the id of the one bundle
-            that is meant may follow.
+        source: path of a folder or archive, or address of a folder on a server; `#sha256=` and the id of the expected
+            bundle may follow.
         cwd: base of a relative path.
-        fetch: gets the body of an address; None where no network may be used.
+        fetch: returns the body of an address; None if the network must not be used.
         bases: older bundles, for a delta.
 
     Raises:
-        TfprovError: `bundle-missing`, `bundle-invalid`, `bundle-too-new`; `hash-mismatch` for another bundle than the
-            one that is meant.
+        TfprovError: `bundle-missing`, `bundle-invalid`, `bundle-too-new`; `hash-mismatch` if it is not the expected
+            bundle.
     """
     named = _WITH_ID.fullmatch(source)
     source, meant = (named["source"], named["id"]) if named else (source, "")

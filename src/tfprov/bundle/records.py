@@ -16,7 +16,7 @@ from tfprov.profile.records import EnvironmentName, PlatformName
 from tfprov.structured import json_of
 
 FORMAT = 1
-"""Rises when an older tfprov would misread a bundle."""
+"""Incremented when an older tfprov would misread a bundle."""
 MANIFEST = "bundle.json"
 SUMS = "SHA256SUMS"
 WHEELS = "wheels"
@@ -29,7 +29,7 @@ _PACKED = ".tar.gz"
 
 
 def _inside(path: str) -> str:
-    # What comes from elsewhere may name any file of this machine.
+    # A manifest from elsewhere could name any file of this machine.
     for part in path.split("/"):
         plain(part)
     return path
@@ -56,10 +56,10 @@ class BundleFile:
     """One file of a bundle.
 
     Attributes:
-        path: below the bundle, with `/`.
+        path: relative to the bundle, with `/`.
         sha256: lower-case hexadecimal.
         size: bytes.
-        here: False in a delta for a file that only the older bundle has.
+        here: False in a delta for a file that only the older bundle contains.
     """
 
     path: _Path
@@ -79,8 +79,8 @@ class ServedPlatform:
 
     Attributes:
         python: minor version, `3.12`.
-        package: project that TensorFlow is installed from there.
-        version: of TensorFlow.
+        package: project from which TensorFlow is installed on that platform.
+        version: version of TensorFlow.
         accelerator: `cpu`, `cuda`, …
         wheels: hashes of the wheels that a machine of that platform may need.
     """
@@ -109,12 +109,12 @@ class Tool:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BundledPython:
-    """An interpreter that travels with the bundle.
+    """An interpreter in a bundle.
 
     Attributes:
         version: full version.
-        path: of the archive, below the bundle.
-        executable: below the folder that the archive is unpacked to.
+        path: path of the archive, relative to the bundle.
+        executable: path relative to the folder that the archive is unpacked into.
         needs: shared libraries that the target machine must have.
     """
 
@@ -126,7 +126,7 @@ class BundledPython:
 
     @property
     def folder(self) -> str:
-        """Name of the folder that the archive is unpacked to."""
+        """Name of the folder that the archive is unpacked into."""
         return _folder_of(self.path)
 
 
@@ -135,14 +135,14 @@ class Manifest:
     """The content of a bundle.
 
     Attributes:
-        format: of the layout; `FORMAT` in what this version writes.
-        tfprov: version that made it and that is in it.
-        name: of the profile.
-        profile: path of the profile; the files that it names lie beside it.
+        format: version of the layout; this tfprov writes `FORMAT`.
+        tfprov: version of tfprov that made the bundle and is in it.
+        name: name of the profile.
+        profile: path of the profile; the files that it names are beside it.
         lock: path of the lock.
-        files: every file but the manifest and the list of sums, by path.
-        base: id of the bundle that a delta needs; empty for a whole bundle.
-        notes: what was requested and is not in it, with the reason.
+        files: every file except the manifest and `SHA256SUMS`, by path.
+        base: id of the bundle that a delta needs; empty for a full bundle.
+        notes: what was requested but is not in the bundle, with reasons.
     """
 
     format: int
@@ -159,7 +159,7 @@ class Manifest:
 
     @property
     def platforms(self) -> tuple[PlatformName, ...]:
-        """The platforms that it serves."""
+        """The platforms that have an environment in the bundle."""
         return tuple(one.platform for one in self.served)
 
     def served_on(self, platform: str) -> ServedPlatform | None:
@@ -167,7 +167,7 @@ class Manifest:
         return next((one for one in self.served if one.platform == platform), None)
 
     def entry(self, path: str) -> BundleFile | None:
-        """The file at a path, or None."""
+        """The file at a path; None if there is none."""
         return next((one for one in self.files if one.path == path), None)
 
     @property
@@ -177,20 +177,20 @@ class Manifest:
 
 
 def render(manifest: Manifest) -> bytes:
-    """The text of `bundle.json`: the same bytes for the same content."""
+    """The content of `bundle.json`. The same manifest gives the same bytes."""
     return (json.dumps(asdict(manifest), indent=1, ensure_ascii=False) + "\n").encode()
 
 
 def identity(raw: bytes) -> str:
-    """Id of a bundle: the SHA-256 of its `bundle.json`, which has the hash of every other file."""
+    """Id of a bundle: the SHA-256 of its `bundle.json`, which contains the hash of every other file."""
     return hashlib.sha256(raw).hexdigest()
 
 
 def parse(raw: bytes, *, source: str) -> Manifest:
-    """Read a `bundle.json`.
+    """Parse a `bundle.json`.
 
     Args:
-        raw: the file.
+        raw: content of the file.
         source: the bundle, for messages.
 
     Raises:

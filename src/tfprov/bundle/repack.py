@@ -1,7 +1,7 @@
 """Wheels made from installed distributions: tfprov's own, and its dependencies where no index has them.
 
 tfprov's own wheel is always made from the files that are running, whether they were installed from a wheel or as an
-editable checkout: without build tool and network, and never of another version.
+editable checkout: without a build tool or a network, and never from another version.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from packaging.utils import canonicalize_name
 
 from tfprov.errors import TfprovError
 
-# Written by installers, and written again by the installer of the new wheel.
+# Written by installers; the installer of the new wheel writes them again.
 _ADDED = frozenset({"RECORD", "INSTALLER", "REQUESTED", "direct_url.json", "uv_cache.json", "uv_build.json"})
 _MOMENT = (1980, 1, 1, 0, 0, 0)
 
@@ -57,13 +57,13 @@ def closure(name: str) -> tuple[metadata.Distribution, ...]:
 
 
 def repack(one: metadata.Distribution, folder: Path, *, also: Mapping[str, Path] | None = None) -> Path:
-    """Make a wheel of the installed files of a distribution: the same bytes for the same files.
+    """Make a wheel of a distribution's installed files. The same files give the same bytes.
 
     Args:
         one: the installed distribution.
         folder: receives the wheel.
-        also: files that replace those of the RECORD, by path in the wheel; for an editable install, whose RECORD has
-            none.
+        also: files that replace those of the RECORD, by path in the wheel; for an editable install, whose RECORD does
+            not list them.
 
     Raises:
         TfprovError: `internal` when the installation has no record of its files.
@@ -81,11 +81,11 @@ def repack(one: metadata.Distribution, folder: Path, *, also: Mapping[str, Path]
 
 
 def packed(files: Mapping[str, bytes], info: str) -> bytes:
-    """A wheel of these files: the same bytes for the same files.
+    """A wheel of these files. The same files give the same bytes.
 
     Args:
         files: content by path in the wheel, without a RECORD.
-        info: name of the folder of its metadata.
+        info: name of its `.dist-info` folder.
     """
     record = f"{info}/RECORD"
     text = io.StringIO()
@@ -93,7 +93,7 @@ def packed(files: Mapping[str, bytes], info: str) -> bytes:
     csv.writer(text, lineterminator="\n").writerows([*rows, (record, "", "")])
     every = {**files, record: text.getvalue().encode()}
     stream = io.BytesIO()
-    # The record comes last, as the standard recommends.
+    # RECORD comes last, as the standard recommends.
     order = sorted(every, key=lambda path: (path.startswith(f"{info}/"), path == record, path))
     with zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED) as archive:
         for path in order:
@@ -138,7 +138,7 @@ def _files(one: metadata.Distribution) -> Iterator[tuple[str, bytes]]:
         if path.parts[0] == info and path.name in _ADDED:
             continue
         if ".." in path.parts:
-            # Programs are outside the packages: those of the wheel, and those that installers make from entry points.
+            # Scripts are outside site-packages: those in the wheel, and those that installers make from entry points.
             if path.parts[-2] in ("bin", "Scripts") and path.name.removesuffix(".exe") not in made:
                 yield f"{info.removesuffix('.dist-info')}.data/scripts/{path.name}", source.read_bytes()
             continue

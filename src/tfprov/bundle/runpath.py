@@ -1,4 +1,4 @@
-"""Where a program looks for its shared libraries, made relative to it, so that it works wherever it lies."""
+"""Makes the library search path of a program relative, so that the program works wherever it is put."""
 
 from __future__ import annotations
 
@@ -7,22 +7,22 @@ from collections.abc import Iterator
 from pathlib import Path
 
 _MAGIC = b"\x7fELF\x02\x01"
-"""Of programs and libraries of 64 bits whose numbers have their least byte first: x86-64 and aarch64."""
+"""Header of 64-bit little-endian ELF programs and libraries: x86-64 and aarch64."""
 _LOADED, _DYNAMIC = 1, 2
 _STRINGS, _RPATH, _RUNPATH = 5, 15, 29
 
 
 def make_relative(file: Path, old: Path) -> bool:
-    """Let a program or library find below its own folder what it sought below another one.
+    """Make a program or library look below its own folder for libraries that it looked for below another folder.
 
-    Only its search path changes, in its place: `$ORIGIN/../lib` is shorter than what it stands for, or it is left.
+    Only its search path changes, in place: the relative path must not be longer than the old one, or it is not written.
 
     Args:
-        file: a copy that may be written to; anything but such a program is left as it is.
-        old: folder that the search path names, of which the folder above `file`'s own is a copy.
+        file: a copy that may be written to; files that are not such programs are left unchanged.
+        old: prefix of the folders in the search path; the parent of `file`'s folder is a copy of it.
 
     Returns:
-        Whether something was changed.
+        Whether the file was changed.
 
     Raises:
         OSError: it cannot be read or written.
@@ -48,7 +48,7 @@ def _relative(entry: str, old: str) -> str:
 
 
 def _search_paths(content: bytes) -> Iterator[tuple[int, str]]:
-    """Where in the file each search path begins, and what it is; none where the file is damaged."""
+    """Offset and text of each search path in the file; none if the file is damaged."""
     if not content.startswith(_MAGIC):
         return
     try:

@@ -2,8 +2,8 @@
 
 This file is copied into every bundle as `bootstrap`, after a few lines of shell that look for a Python. It uses
 only the standard library. The wheels of tfprov are checked against `bundle.json` and unpacked, without pip and without
-the network, into a folder of tfprov's own; a second run finds them there, looks at every file, and puts back from the
-wheels what is missing or not as it was.
+network access, into a folder of tfprov's own; a later run finds them there, checks every file, and restores missing or
+altered files from the wheels.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ import zipfile
 from pathlib import Path
 
 RECORD = "files.json"
-"""Beside what was unpacked: of each file its size, its times and its hash."""
+"""Record beside the unpacked files: size, times and hash of each."""
 LAUNCHER = """\
 import sys
 sys.path.insert(0, {folder!r})
@@ -44,7 +44,7 @@ class StarterError(Exception):
 
 
 def main(arguments: list[str]) -> int:
-    """Unpack tfprov if needed, then replace this process by it."""
+    """Unpack tfprov if needed, then replace this process with it."""
     here = Path(__file__).resolve().parent
     try:
         launcher = unpacked(here)
@@ -62,7 +62,7 @@ def main(arguments: list[str]) -> int:
 
 
 def unpacked(here: Path) -> Path:
-    """Path of the file that starts tfprov; its wheels are unpacked first, unless that was done before."""
+    """Path of the script that starts tfprov; unpacks its wheels first unless that has been done."""
     try:
         manifest = json.loads((here / "bundle.json").read_bytes())
         hashes = {one["path"]: one for one in manifest["files"]}
@@ -92,7 +92,7 @@ def unpacked(here: Path) -> Path:
 
 
 def own_folder(root: Path, key: str) -> Path:
-    """Where this user's files are: nobody starts what another user, but for root, may have written."""
+    """The folder of this user's files: files that another user, except root, may have written are never started."""
     folder = root / key
     if os.name != "posix" or not os.path.lexists(folder) or folder.lstat().st_uid in (0, os.getuid()):
         return folder
@@ -100,13 +100,13 @@ def own_folder(root: Path, key: str) -> Path:
 
 
 class Unpacked:
-    """tfprov in a folder of its own, and the wheels that it was unpacked from."""
+    """tfprov unpacked in a folder of its own, with the wheels it came from."""
 
     def __init__(self, here: Path, folder: Path, wheels: list[tuple[str, dict[str, object]]]) -> None:
         self.here, self.folder, self.wheels = here, folder, wheels
 
     def launcher(self) -> Path:
-        """The file that starts tfprov, after everything was unpacked or put back."""
+        """The script that starts tfprov, after unpacking or restoring what it needs."""
         launcher = self.folder / "tfprov.py"
         try:
             bad = self.bad()
@@ -114,20 +114,21 @@ class Unpacked:
                 self.heal(bad)
                 bad = self.bad()
         except (OSError, ValueError, TypeError):
-            # No folder, no record, or something in the way that cannot be mended file by file.
+            # No folder, no record, or something in the way that cannot be repaired file by file.
             bad = {RECORD}
         if bad:
             self.renew()
-        # `tfprov cache prune` deletes what none has started from for a month.
+        # `tfprov cache prune` deletes folders from which tfprov has not been started for a month.
         with contextlib.suppress(OSError):
             os.utime(self.folder / RECORD)
         return launcher
 
     def bad(self) -> set[str]:
-        """The files that are missing or not as they were; what does not belong there is deleted on the way.
+        """The files that are missing or altered; files that do not belong there are deleted on the way.
 
         Raises:
             OSError: there is no record, or it cannot be read.
+            ValueError: the folder is a link, or the record is damaged.
         """
         record = json.loads((self.folder / RECORD).read_bytes())
         if self.folder.is_symlink() or not isinstance(record, dict):
@@ -147,7 +148,7 @@ class Unpacked:
                 continue
             place = self.folder / name
             if "__pycache__" in name.split("/") and place.suffix == ".pyc" and not place.is_symlink():
-                # Python wrote it; from now on it has to stay as it is.
+                # Written by Python; from now on it must not change.
                 record[name], touched = [there[name], digest(place)], True
             else:
                 place.unlink()
@@ -174,7 +175,7 @@ class Unpacked:
         return found
 
     def heal(self, bad: set[str]) -> None:
-        """Put files back, each at once, so that a tfprov that runs from here goes on."""
+        """Restore files, each with one rename, so that a tfprov that runs from here can go on."""
         record = json.loads((self.folder / RECORD).read_bytes())
         with tempfile.TemporaryDirectory(prefix=f".new-{os.getpid()}-", dir=self.folder.parent) as name:
             stage = Path(name)
@@ -185,7 +186,7 @@ class Unpacked:
                     shutil.rmtree(place)
                 place.parent.mkdir(parents=True, exist_ok=True)
                 (stage / path).replace(place)
-                # What was compiled of it may be of another text.
+                # Bytecode may have been compiled from the altered file.
                 for old in place.parent.glob(f"__pycache__/{place.stem}.*.pyc"):
                     old.unlink(missing_ok=True)
         there = self.there()
@@ -194,18 +195,18 @@ class Unpacked:
         self.write_record({path: value for path, value in record.items() if path in there})
 
     def renew(self) -> None:
-        """Unpack everything, and put it in the place of what is there."""
+        """Unpack everything into a new folder, and put it in the place of the old one."""
         root = self.folder.parent
         sweep(root)
         stage = Path(tempfile.mkdtemp(prefix=f".new-{os.getpid()}-", dir=root))
         try:
             self.unpack_into(stage, None)
-            # mkdtemp makes a folder for its owner alone; what is here is no secret.
+            # mkdtemp makes a folder for its owner only; these files are not secret.
             stage.chmod(0o755)
             made = Unpacked(self.here, stage, self.wheels)
             made.write_record({name: [times, digest(stage / name)] for name, times in made.there().items()})
             for attempt in range(3):
-                # Another process may have been faster; its files are the same, and it has started from them.
+                # Another process may have been faster; it made the same files and has started from them.
                 with contextlib.suppress(OSError, ValueError, TypeError):
                     if not self.bad():
                         return
@@ -224,32 +225,32 @@ class Unpacked:
             shutil.rmtree(stage, ignore_errors=True)
 
     def unpack_into(self, stage: Path, only: set[str] | None) -> None:
-        """The files of the wheels and the launcher; `only` some of them, by their path."""
+        """Unpack the wheels and write the launcher; only the files in `only`, unless that is None."""
         for path, entry in self.wheels:
             unpack(self.here, path, entry, stage / "lib", only)
         (stage / "tfprov.py").write_text(LAUNCHER.format(folder=str(self.folder / "lib")), encoding="utf-8")
 
     def write_record(self, record: dict[str, object]) -> None:
-        """Write the record beside its place, then move it there."""
+        """Replace the record atomically."""
         new = self.folder / f"{RECORD}.{os.getpid()}"
         new.write_text(json.dumps(record), encoding="utf-8")
         new.replace(self.folder / RECORD)
 
 
 def sweep(root: Path) -> None:
-    """Delete what killed starters left."""
+    """Delete what killed starters left behind."""
     for left in (*root.glob(".new-*"), *root.glob(".old-*"), *root.glob("new-*")):
         maker = left.name.split("-")[1]
         if maker.isdecimal() and alive(int(maker)):
             continue
         with contextlib.suppress(OSError):
-            # One without a number is of an older tfprov.
+            # A folder without a process id was left by an older tfprov.
             if maker.isdecimal() or time.time() - left.stat().st_mtime > 3600:
                 shutil.rmtree(left, ignore_errors=True)
 
 
 def alive(process: int) -> bool:
-    """Whether a process of this number is there; on Windows, where nobody can ask so, it is taken to be."""
+    """Whether a process with this id exists; always true on Windows, where this cannot be checked like this."""
     if os.name != "posix":
         return True
     try:
@@ -271,7 +272,7 @@ def digest(path: Path) -> str:
 
 
 def failed(error: OSError, root: Path) -> StarterError:
-    """What the system says, as one of tfprov's failures."""
+    """An operating system error as one of tfprov's errors."""
     place = f"{error.strerror or error}: `{error.filename or root}`"
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         return StarterError("disk-full", 14, place, "free some space there, or set TFPROV_HOME to a folder elsewhere")
@@ -280,14 +281,14 @@ def failed(error: OSError, root: Path) -> StarterError:
 
 
 def unpack(here: Path, path: str, entry: dict[str, object], target: Path, only: set[str] | None = None) -> None:
-    """Check the hash of a wheel and unpack it into a folder, programs into its `bin`.
+    """Check the hash of a wheel and unpack it into a folder, with scripts in its `bin`.
 
     Args:
         here: the bundle.
-        path: of the wheel.
-        entry: what the manifest says of it.
+        path: path of the wheel.
+        entry: its entry in the manifest.
         target: the folder, `lib`.
-        only: paths of the files to unpack, `lib/` in front; None for all.
+        only: paths of the files to unpack, starting with `lib/`; None for all.
     """
     try:
         data = (here / path).read_bytes()
@@ -326,7 +327,7 @@ def unpack(here: Path, path: str, entry: dict[str, object], target: Path, only: 
 
 
 def this_platform() -> str:
-    """The name of this platform in bundles."""
+    """The name of this platform, as bundles use it."""
     system = {"linux": "linux", "darwin": "macos", "win32": "windows"}.get(sys.platform, sys.platform)
     machine = platform.machine().lower()
     if system == "macos":
@@ -336,13 +337,13 @@ def this_platform() -> str:
 
 
 def data_folder() -> Path:
-    """Where tfprov keeps its data, by the same rule as tfprov itself."""
+    """Folder for tfprov's data, by the same rule as in tfprov itself."""
     try:
         home = os.environ.get("TFPROV_HOME")
         found = Path(home).expanduser().absolute() / "data" if home else folder_of_system()
     except RuntimeError:
         found = Path()
-    # Neither HOME nor an entry in the user database, or a HOME that means another folder with each command.
+    # There is neither HOME nor an entry in the user database, or HOME is a relative path.
     if not found.is_absolute():
         raise StarterError(
             "permission-denied",
@@ -354,7 +355,7 @@ def data_folder() -> Path:
 
 
 def folder_of_system() -> Path:
-    """Where this system wants the data of programs; RuntimeError where there is no home directory."""
+    """This system's folder for programs' data; raises RuntimeError if there is no home directory."""
     if os.name == "nt":
         return Path(os.environ.get("LOCALAPPDATA") or Path.home()) / "tfprov"
     if sys.platform == "darwin":

@@ -1,4 +1,4 @@
-"""Writing a bundle: every byte is hashed as it is written, and the bundle appears whole or not at all."""
+"""Writes a bundle: every byte is hashed as it is written, and the bundle appears complete or not at all."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from tfprov.products import Product
 
 _BUFFER = 1024 * 1024
 _NAMED = 5
-"""How many files in the way a message names."""
+"""How many of the files in the way a message names."""
 _EXECUTABLE = frozenset({STARTER})
 # A time that every file system and zip tool supports. Hashes tell what is new in a bundle, not times.
 _MOMENT = 315532800
@@ -32,12 +32,12 @@ _MOMENT = 315532800
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Content:
-    """The content of a file for the bundle.
+    """The content of one file of a bundle.
 
     Attributes:
         sha256: expected hash.
-        path: the file to copy; None when the content is in `data`.
-        reader: opens the content when it is in neither; else None.
+        path: the file to copy; None if the content is in `data`.
+        reader: opens the content if it is in neither; else None.
     """
 
     sha256: str
@@ -59,11 +59,11 @@ class Content:
 
 
 def entries(contents: Mapping[str, Content], *, known: frozenset[str] = frozenset()) -> tuple[BundleFile, ...]:
-    """The files for the manifest.
+    """The entries of the manifest.
 
     Args:
-        contents: by path below the bundle.
-        known: hashes of the files that the older bundle of a delta has.
+        contents: by path relative to the bundle.
+        known: hashes of the files in the older bundle that a delta is made against.
     """
     return tuple(
         BundleFile(path=path, sha256=one.sha256, size=one.size, here=one.sha256 not in known)
@@ -74,12 +74,12 @@ def entries(contents: Mapping[str, Content], *, known: frozenset[str] = frozense
 def write(target: Path, manifest: Manifest, contents: Mapping[str, Content], *, wrote: Callable[[int], None]) -> bytes:
     """Write a bundle, as an archive if the name ends in `.tar`, else as a folder; returns its `bundle.json`.
 
-    A bundle that was there before is replaced. The same content gives the same archive, byte by byte.
+    An existing bundle is replaced. The same content gives the same archive, byte for byte.
 
     Args:
         target: an absolute path.
-        manifest: names every file of `contents`.
-        contents: by path below the bundle.
+        manifest: lists every file of `contents`.
+        contents: by path relative to the bundle.
         wrote: called with the number of bytes of each chunk written.
 
     Raises:
@@ -90,7 +90,7 @@ def write(target: Path, manifest: Manifest, contents: Mapping[str, Content], *, 
     # Refuse here what another machine would refuse, such as a name that only this system allows.
     parse(raw, source=str(target))
     here = {entry.path: contents[entry.path] for entry in manifest.files if entry.here}
-    # The manifest comes first, so that the reader of a stream knows what follows.
+    # The manifest comes first, so that a reader of the stream knows what follows.
     everything = {MANIFEST: Content.of(raw), SUMS: Content.of(sums(manifest, raw)), **dict(sorted(here.items()))}
     check_target(target)
     target.parent.mkdir(parents=True, exist_ok=True)
@@ -128,7 +128,7 @@ def check_target(target: Path) -> None:
 
 
 def _foreign(folder: Path) -> tuple[str, ...]:
-    """Some files in a folder that do not belong to a bundle. It may be anybody's, with millions of them in it."""
+    """Some of the files in a folder that do not belong to a bundle. The folder may contain millions of files."""
     ours: set[str] = set()
     with contextlib.suppress(OSError, TfprovError), (folder / MANIFEST).open("rb") as stream:
         manifest = parse(stream.read(LARGEST_MANIFEST), source=str(folder))
@@ -139,7 +139,7 @@ def _foreign(folder: Path) -> tuple[str, ...]:
 
 
 def _files(folder: Path) -> Iterator[Path]:
-    """Everything in a folder but folders, those on top first."""
+    """All files and links below a folder, starting at the top."""
     for top, folders, files in os.walk(folder):
         yield from (Path(top, name) for name in files)
         yield from (path for name in folders if (path := Path(top, name)).is_symlink())
@@ -204,7 +204,7 @@ def _member(path: str, size: int) -> tarfile.TarInfo:
 
 
 class _Checked:
-    """Content as it is copied, compared with its hash at the end."""
+    """A stream that is hashed as it is copied, and compared with the expected hash at its end."""
 
     def __init__(self, path: str, content: Content, stream: BinaryIO, wrote: Callable[[int], None]) -> None:
         self._path, self._content, self._stream, self._wrote = path, content, stream, wrote
