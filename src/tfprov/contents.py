@@ -1,7 +1,7 @@
-"""Reading what is not tfprov's own: regular files only, and only so much of them.
+"""Reading files that tfprov did not write: regular files only, and up to a size limit.
 
-A pipe waits for somebody who writes to it, and a device may have no end. All that a user names, and all that lies in
-a folder which somebody else made is read through here; `tests/unit/test_contents.py` keeps that.
+Reading a pipe blocks until something writes to it, and a device may have no end. Every file that a user names, and
+every file in a folder that tfprov did not make, is read through this module; `tests/unit/test_contents.py` enforces it.
 """
 
 from __future__ import annotations
@@ -13,14 +13,14 @@ from pathlib import Path
 from typing import BinaryIO
 
 MOST_CONTENT = 64 << 20
-"""Bytes of the largest file of text that is read: a hundred times what the largest lock known has."""
+"""Default size limit of a text file, in bytes: a hundred times the size of the largest known lock."""
 
 
 def is_there(path: Path) -> bool:
-    """Whether there is something at a path that somebody else wrote; nothing is where a name is too long for any file.
+    """Whether a path that came from outside exists. False where a name is too long for any file.
 
     Raises:
-        OSError: it cannot be looked at.
+        OSError: the path cannot be examined.
     """
     try:
         return path.exists()
@@ -31,20 +31,20 @@ def is_there(path: Path) -> bool:
 
 
 def content_of(path: Path, *, most: int = MOST_CONTENT) -> bytes:
-    """The content of a regular file; a pipe or a device might never come to an end.
+    """The content of a regular file. Pipes and devices are refused: reading one might never end.
 
     Args:
         path: the file.
-        most: bytes that it may have.
+        most: size limit in bytes.
 
     Raises:
-        OSError: it cannot be read, is neither a file nor a folder, or is larger than that.
+        OSError: the file cannot be read, is not a regular file, or is larger than the limit.
     """
     with regular(path) as stream:
-        # `read` makes room for all that it is asked for, before it looks how much there is.
+        # `read` allocates all the bytes that it is asked for before it knows how many there are.
         there = os.fstat(stream.fileno()).st_size
         content = stream.read(min(there, most) + 1)
-        if there < len(content) <= most:  # it grows, or is one of the system's, which say that they are empty
+        if there < len(content) <= most:  # the file is growing, or is one of the system's, which report size 0
             content += stream.read(most + 1 - len(content))
     if len(content) > most:
         raise OSError(errno.EFBIG, f"larger than {most:,} bytes", str(path))
@@ -55,7 +55,7 @@ def text_of(path: Path, *, most: int = MOST_CONTENT) -> str:
     """The text of a regular file, see `content_of`.
 
     Raises:
-        OSError: as there, and when it is not UTF-8.
+        OSError: as for `content_of`, or the file is not UTF-8.
     """
     try:
         return content_of(path, most=most).decode("utf-8")
@@ -64,12 +64,14 @@ def text_of(path: Path, *, most: int = MOST_CONTENT) -> str:
 
 
 def regular(path: Path) -> BinaryIO:
-    """A regular file, open for reading. What it is is asked of the open file: a name may lead elsewhere a moment later.
+    """A regular file, opened for reading.
+
+    The type is that of the open file, because the name may lead to another one a moment later.
 
     Raises:
-        OSError: it cannot be opened, or is not a regular file.
+        OSError: the file cannot be opened, or is not a regular file.
     """
-    # A pipe is opened without waiting for somebody who writes to it.
+    # O_NONBLOCK: opening a pipe does not wait for a writer.
     flags = os.O_RDONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_NONBLOCK", 0)
     handle = os.open(path, flags)
     mode = os.fstat(handle).st_mode

@@ -1,4 +1,4 @@
-"""The public index, which is used when nothing is configured."""
+"""The public package index, used when no index is configured."""
 
 from __future__ import annotations
 
@@ -12,15 +12,16 @@ from tfprov.errors import TfprovError
 
 @lru_cache(maxsize=1)
 def default_index() -> str:
-    """The public index that pip and uv use when nothing is configured, read from pip's own code.
+    """URL of the public index that pip and uv use when no index is configured, read from pip's own code.
 
-    virtualenv contains pip as a wheel, to seed environments with. The module of pip that names the index imports only
-    urllib; it is loaded from the wheel under another name, so that no `pip` appears in `sys.modules`.
+    virtualenv ships pip as a wheel to seed environments with. pip's module that names the index imports only urllib; it
+    is loaded from the wheel under another name, so that no `pip` appears in `sys.modules`.
 
     Raises:
-        TfprovError: `internal` when the layout of that pip is different.
+        TfprovError: `internal` when that pip is laid out differently.
     """
-    # The whole first: an environment may be made beside this, and two threads that import it from both ends deadlock.
+    # Import the whole package first: another thread may be creating an environment, and two threads that import
+    # virtualenv from different ends deadlock.
     import virtualenv  # noqa: F401 - for what the import does
     from virtualenv.seed.wheels.embed import BUNDLE_SUPPORT, get_embed_wheel
 
@@ -41,5 +42,5 @@ def default_index() -> str:
 
 
 def is_default(url: str) -> bool:
-    """Whether an address is that of the public index: the settings of the machine tell what serves for it."""
+    """Whether a URL is that of the public index, in whose place the settings of the machine may name another."""
     return urlsplit(url).netloc == urlsplit(default_index()).netloc

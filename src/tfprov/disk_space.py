@@ -1,4 +1,4 @@
-"""Whether every disk has room for what will be written to it, looked at before the first byte."""
+"""Checks that every file system has room for what will be written to it, before the first byte is downloaded."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from tfprov.paths import nearest_folder
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Share:
-    """What one purpose needs of a disk.
+    """The disk space that one purpose needs.
 
     Attributes:
-        purpose: in words: `wheels`, `the environment`, …
-        path: where it will be written; need not exist.
+        purpose: for messages: `wheels`, `the environment`, …
+        path: where the files will be written; need not exist.
         size: bytes.
-        files: how many of them, where that is known; a lower bound.
+        files: lower bound of the number of files; 0 when unknown.
     """
 
     purpose: str
@@ -31,24 +31,24 @@ class Share:
 
 
 def device_of(path: Path) -> int:
-    """Number of the file system that a path lies or will lie on; equal numbers share their space."""
+    """Device number of the file system that a path is or will be on; paths with equal numbers share free space."""
     return nearest_folder(path).stat().st_dev
 
 
 def free_files(folder: Path) -> int | None:
-    """How many files (inodes) may still be made; None where the file system makes them as it needs them."""
+    """How many more files (inodes) can be created; None where the file system allocates inodes on demand."""
     if not hasattr(os, "statvfs"):
         return None
     status = os.statvfs(folder)
-    # btrfs and others say 0 of 0.
+    # btrfs and others report 0 of 0.
     return status.f_favail if status.f_files else None
 
 
 def require(shares: Sequence[Share]) -> None:
-    """Make sure that every file system has room for all that will be written to it, in bytes and in files.
+    """Check that every file system has room for all that will be written to it, in bytes and in inodes.
 
     Raises:
-        TfprovError: `disk-full` naming each purpose, its folder, what it needs and what is free.
+        TfprovError: `disk-full`, naming each purpose, its folder, what it needs and what is free.
     """
     by_device: dict[int, list[Share]] = {}
     for share in shares:

@@ -1,4 +1,4 @@
-"""The names under which TensorFlow is distributed on package indexes, and what each of them is."""
+"""The names under which TensorFlow is distributed on package indexes, and the kind of each."""
 
 from __future__ import annotations
 
@@ -32,17 +32,17 @@ TENSORFLOWS: Mapping[str, Kind] = MappingProxyType(
         "tf-nightly-rocm": "rival",
     }
 )
-"""Projects that install the package `tensorflow`, by normalised name.
+"""Distributions that install the package `tensorflow`, by normalised name.
 
-`release` is what tfprov installs. `placeholder` was removed from the index and stands for a release. `part` holds the
-files of a release for one platform, where the wheel of the release is empty and only depends on it. `rival` is a build
-of its own, whose files overwrite those of a release.
+`release` is what tfprov installs. `placeholder` was removed from the index and stands for a release. `part` contains
+the files of a release for one platform, where the wheel of the release is empty and only depends on it. `rival` is a
+separate build whose files overwrite those of a release.
 
-`smoke/probes/core.py` has the same names as a pattern: a probe runs where tfprov is not installed.
+`smoke/probes/core.py` has the same names as a pattern, because a probe runs where tfprov is not installed.
 """
 
 
 @lru_cache(maxsize=4096)
 def kind_of(name: str) -> Kind | None:
-    """What a project is, by any spelling of its name; None when it is not TensorFlow itself."""
+    """The kind of a distribution, by any spelling of its name; None when it is not TensorFlow itself."""
     return TENSORFLOWS.get(canonicalize_name(name))

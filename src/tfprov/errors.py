@@ -1,7 +1,7 @@
-"""The error tree, the failure codes and the exit codes: one vocabulary for errors, journal and JSON.
+"""The error class, the failure codes and the exit codes: one vocabulary for errors, journal and JSON.
 
-A code is stable and searchable. Its group decides the exit status and what an escalation may try; its row says what the
-code means and what a person does next when nothing more precise is known.
+A code is stable and searchable. Its group decides the exit status and which rungs may be tried next; its row gives its
+meaning and a remedy for when nothing more precise is known.
 """
 
 from __future__ import annotations
@@ -36,12 +36,12 @@ class Group(Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Code:
-    """One row of the vocabulary.
+    """A failure code.
 
     Attributes:
-        name: kebab-case, never renamed silently.
+        name: in kebab-case; part of the interface, so a change of it is announced.
         group: decides the exit status.
-        meaning: what is wrong, without a final stop.
+        meaning: what is wrong, without a full stop.
         remedy: the next step when nothing more precise is known.
     """
 
@@ -291,13 +291,13 @@ CODES = MappingProxyType({code.name: code for code in _ALL})
 
 
 class TfprovError(Exception):
-    """A failure with a cause, its evidence and the next step.
+    """A failure with its code, its evidence and the next step.
 
     Attributes:
-        code: row of the vocabulary.
-        what: one line: what happened, to what; backticks around literals, no final stop.
-        evidence: what was seen, most telling first; a multi-line string is a block (a tool's own output).
-        tried: what was attempted, in order, with how it ended.
+        code: the failure code.
+        what: one line that says what happened, and to what; backticks around literals, no full stop.
+        evidence: observations, most telling first; a multi-line string is a block (a tool's own output).
+        tried: what was attempted, in order, and how each attempt ended.
         hint: the next step; the code's own remedy when None.
     """
 
@@ -319,5 +319,5 @@ class TfprovError(Exception):
 
     @property
     def exit_code(self) -> int:
-        """Exit status of a tfprov that ends with this failure."""
+        """Exit status of a tfprov command that ends with this failure."""
         return self.code.group.value

@@ -1,4 +1,4 @@
-"""What happens during a run, as records that any number of listeners receive: terminal, journal, CI annotations."""
+"""Events of a run, as records for any number of listeners: terminal, journal, CI annotations."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Literal, TypeAlias
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StageStarted:
-    """A stage of the pipeline begins."""
+    """A stage of the pipeline started."""
 
     stage: str
 
@@ -20,7 +20,7 @@ class StageEnded:
 
     Attributes:
         seconds: wall time of the stage.
-        code: failure code, or None when the stage was good.
+        code: failure code; None when the stage succeeded.
     """
 
     stage: str
@@ -30,14 +30,14 @@ class StageEnded:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Progress:
-    """Work done so far in the current stage. Sent often; listeners thin it out.
+    """Work done so far in the current stage. Sent often; listeners drop most of them.
 
     Attributes:
         stage: name of the stage.
-        what: what is worked on, in a few words.
+        what: the subject of the work, in a few words.
         done: units finished.
-        total: units in all, or None when not known.
-        unit: `bytes`, `files`, `checks` of the smoke test, or `tries` of the resolver, of which one more is under way.
+        total: units in all; None when unknown.
+        unit: `bytes`, `files`, `checks` of the smoke test, or `tries` of the resolver (one more try is then under way).
     """
 
     stage: str
@@ -49,7 +49,7 @@ class Progress:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Note:
-    """Something a person should know that is not a failure.
+    """Information for the user that is not a failure.
 
     Attributes:
         level: `warning` is always shown, `info` not on a quiet run, `detail` only in the journal and with `--verbose`.
@@ -61,14 +61,14 @@ class Note:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Attempt:
-    """One try of one rung ended, or a rung was passed over.
+    """One try of one rung ended, or a rung was skipped.
 
     Attributes:
         stage: name of the stage.
         rung: name of the rung.
-        number: counts from 1 within the rung; 0 when the rung was passed over.
-        code: failure code, or None for success.
-        what: subject and outcome, in a line without secrets.
+        number: counts from 1 within the rung; 0 when the rung was skipped.
+        code: failure code; None for success.
+        what: subject and outcome, in one line without secrets.
         seconds: wall time of this try.
         wait: seconds until the next try of the same rung; None when there is none.
     """
@@ -88,7 +88,7 @@ Emit: TypeAlias = Callable[[Event], None]
 
 
 def ignore(event: Event) -> None:
-    """An `Emit` that drops everything."""
+    """An `Emit` that discards every event."""
 
 
 def fan_out(*listeners: Emit) -> Emit:

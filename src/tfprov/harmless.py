@@ -1,18 +1,19 @@
-"""Text of others on a screen: nothing in it moves a cursor, hides a word, or is a command to a CI system."""
+"""Makes foreign text safe to print: it cannot move the cursor, hide a word, or be a command to a CI system."""
 
 from __future__ import annotations
 
 import re
 
-# All control characters but line ends and tabs, separators that some take for line ends, marks that turn the direction
-# of what follows, and halves of surrogate pairs.
+# All control characters except line ends and tabs, separators that some programs treat as line ends, marks that change
+# the text direction, and surrogates.
 _HIDDEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
-# What GitHub (`::error::`), and it, Azure and TeamCity anywhere in a line (`##[group]`, `##vso[…]`), read as a command.
+# What CI systems read as a command: `::error::` at the start of a line (GitHub), and `##[group]` or `##vso[…]` anywhere
+# in a line (GitHub, Azure, TeamCity).
 _COMMAND = re.compile(r"^(\s*:)(?=:[A-Za-z])|(#)(?=#[A-Za-z]*\[)", re.MULTILINE)
 
 
 def harmless(text: str) -> str:
-    """The text with what is not seen written out as escapes, and a blank in what a CI system would obey."""
+    """The text with invisible characters written as escapes, and a blank inserted into what a CI system would obey."""
     if not text.isascii() or not text.isprintable():
         text = _HIDDEN.sub(_written, text.replace("\r\n", "\n"))
     return _COMMAND.sub(lambda found: f"{found[1] or found[2]} ", text) if "::" in text or "##" in text else text

@@ -1,6 +1,6 @@
-"""What is wrong with the address of an index or of a page of links, said without repeating any of it.
+"""Checks the URL of an index or of a page of links, with messages that repeat no part of it.
 
-An address that cannot be read often has a password in it, at a place where nobody looks for one.
+A URL that cannot be parsed often contains a password, in a place where no pattern would find it.
 """
 
 from __future__ import annotations
@@ -13,11 +13,11 @@ _ENCODE = "in a user name or a password `#` is written `%23`, `/` `%2F`, `?` `%3
 
 
 UNREADABLE = "its brackets enclose no address"
-"""What is wrong with an address that is not `readable`."""
+"""Message for a URL that is not `readable`."""
 
 
 def readable(address: str) -> bool:
-    """Whether an address can be taken apart at all: `http://[x` cannot."""
+    """Whether a URL can be parsed at all: `http://[x` cannot."""
     try:
         _ = urlsplit(address).hostname
     except ValueError:
@@ -26,10 +26,10 @@ def readable(address: str) -> bool:
 
 
 def mistake_in(address: str) -> str | None:
-    """Why an address cannot be used; None when it can.
+    """Why a URL cannot be used; None when it can.
 
     Args:
-        address: should begin with `https://`, `http://` or `file://`; `${NAME}` may stand in it.
+        address: the URL; should begin with `https://`, `http://` or `file://`, and may contain `${NAME}`.
     """
     text = _VARIABLE.sub("1", address)
     scheme = text.partition("://")[0].lower() if "://" in text else ""
@@ -54,7 +54,8 @@ def _mistake_in_host(parts: SplitResult) -> str | None:
         _ = parts.port
     except ValueError:
         return f"what follows the `:` of its host is not a port: {_ENCODE}"
-    # An `@` behind the host of an address with a `:` before it is more often that of a login than of anything else.
+    # An `@` in the first part of the path, where the host has a `:`, is nearly always that of a login whose password
+    # has a `/`.
     early = "@" in parts.path.split("/", 2)[1:2][0] if parts.path.startswith("/") else "@" in parts.query
     if parts.fragment or ("@" in parts.query and "@" not in parts.netloc) or (early and ":" in parts.netloc):
         return f"a `#`, `/` or `?` ends its host early: {_ENCODE}"

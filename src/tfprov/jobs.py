@@ -1,6 +1,6 @@
-"""Windows' job objects: a child ends with all its children, also when we are killed.
+"""Windows job objects: all descendants of a child process end with it, also when tfprov is killed.
 
-On other systems process groups and a shell that mourns us do that; see `process`.
+On other systems process groups and a watching shell do the same; see `process`.
 """
 
 from __future__ import annotations
@@ -16,20 +16,20 @@ _KILL_ON_CLOSE = 0x2000
 _LIMITS_BYTES = 144
 """Size of JOBOBJECT_EXTENDED_LIMIT_INFORMATION on 64 bits."""
 _FLAGS_AT = 16
-"""Where in it LimitFlags stands."""
+"""Offset of LimitFlags in that structure."""
 
 
 class JobObject:
-    """What a child and all its children belong to. Does nothing on other systems, or where Windows refuses.
+    """A job object that a child process and all its descendants belong to. No effect on other systems or on failure.
 
-    The system ends whatever is left in it when its last handle is closed, and so when we end, however that may be.
+    Windows ends every process left in the job when its last handle is closed, which happens however tfprov ends.
     """
 
     def __init__(self, handle: int) -> None:
         """Put a process that was just started into a job of its own.
 
         Args:
-            handle: the process's own, as `subprocess` has it.
+            handle: the process handle that `subprocess` keeps.
         """
         self._kernel: Any = None
         self._job: int | None = None
@@ -54,13 +54,13 @@ class JobObject:
             kernel.CloseHandle(place)
 
     def end(self) -> bool:
-        """End everything in it at once; whether there was a job to end."""
+        """Terminate every process in the job. Returns False when there is no job, or Windows refused."""
         if self._job is None:
             return False
         return bool(self._kernel.TerminateJobObject(ctypes.c_void_p(self._job), 1))
 
     def forget(self) -> None:
-        """Let go of it, after its child has ended; what that left behind is ended."""
+        """Close the job after its child has ended; processes that the child left behind are ended."""
         if self._job is not None:
             self._kernel.CloseHandle(ctypes.c_void_p(self._job))
             self._job = None

@@ -1,4 +1,4 @@
-"""The journal: every event of a run as a line of JSON, without secrets."""
+"""The journal: each event of a run as a line of JSON, without secrets."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from tfprov.redact import redact, redact_all
 from tfprov.structured import json_of
 
 KEPT = 50
-"""Journals kept per environment."""
+"""Number of journals kept per environment."""
 
 
 class Journal:
-    """Writes events to a file. Events that come before the file is known wait for it.
+    """Writes events to a file. Events that arrive before the file is open are buffered.
 
-    A journal that cannot be written never stops a run: what it would say is on the terminal too.
+    A journal that cannot be written never stops a run: the terminal shows the same.
     """
 
     def __init__(self) -> None:
@@ -33,7 +33,7 @@ class Journal:
         self.path: Path | None = None
 
     def open(self, folder: Path, *, now: datetime) -> None:
-        """Begin the file, named after the moment, and write what has waited. Deletes journals beyond the newest 50."""
+        """Create the file, named after time and process, and write buffered events. Keeps the newest 50 files."""
         with self._guard, contextlib.suppress(OSError):
             folder.mkdir(parents=True, exist_ok=True)
             for old in journals(folder)[KEPT - 1 :]:
@@ -47,13 +47,13 @@ class Journal:
             self._waiting.clear()
 
     def __call__(self, event: Event) -> None:
-        """Write an event. Progress is left out: it is many lines that say nothing afterwards."""
+        """Write an event. Progress is omitted: it would be many lines of no use afterwards."""
         if isinstance(event, Progress):
             return
         self.write(type(event).__name__, dataclasses.asdict(event))
 
     def write(self, kind: str, document: dict[str, object]) -> None:
-        """Write one line of any kind: the moment, the kind, then the document's own keys."""
+        """Write one line of any kind: the time, the kind, then the keys of the document."""
         moment = datetime.now(timezone.utc).isoformat(timespec="milliseconds")
         line = json.dumps(redact_all({"at": moment, "event": kind, **document}), default=_word) + "\n"
         with self._guard, contextlib.suppress(OSError, ValueError):
@@ -64,14 +64,14 @@ class Journal:
                 self._stream.flush()
 
     def close(self) -> None:
-        """End the file."""
+        """Close the file."""
         with self._guard, contextlib.suppress(OSError):
             if self._stream is not None:
                 self._stream.close()
 
 
 def _word(value: object) -> str:
-    """What JSON has no form for, a path for instance."""
+    """The text of a value that JSON cannot represent, for example a path."""
     return redact(str(value))
 
 
@@ -81,7 +81,7 @@ def journals(folder: Path) -> list[Path]:
 
 
 def read(path: Path) -> Iterator[dict[str, object]]:
-    """The lines of a journal. A line cut short by the end of its process, and what is no table, is left out."""
+    """The records in a journal. Lines that are not JSON objects are skipped, such as one truncated by a crash."""
     with path.open(encoding="utf-8", errors="replace") as stream:
         for line in stream:
             with contextlib.suppress(ValueError):

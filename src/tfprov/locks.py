@@ -1,4 +1,4 @@
-"""Locks on shared files that a process which is gone or stuck cannot hold for ever."""
+"""File locks on shared files, which a dead or stuck process cannot hold for ever."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from tfprov.errors import TfprovError
 from tfprov.ladder.classify import classify_exception
 
 STUCK_SECONDS = 120.0
-"""How long an owner may make no progress before others stop waiting: it was suspended, or its machine is gone and the
-file server still keeps its lock."""
+"""How long the owner of a lock may make no progress before others stop waiting. Such an owner was suspended, or its
+machine is gone and the file server still keeps its lock."""
 _POLL_SECONDS = 0.1
 NO_LOCKS = frozenset({errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOTSUP})
-"""What a folder without locks answers: an NFS mount without a lock service, some FUSE file systems."""
+"""Errors from a file system without locks: an NFS mount without a lock service, some FUSE file systems."""
 
 
 @contextlib.contextmanager
@@ -32,24 +32,24 @@ def held(
     stuck: float = STUCK_SECONDS,
     clock: Callable[[], float] = time.monotonic,
 ) -> Iterator[bool]:
-    """Hold a lock for the block.
+    """Hold a lock for the duration of the block.
 
-    It is the operating system's lock on an open file, so it ends with its owner, even when that is killed.
+    It is the operating system's lock on an open file, so it ends with the owning process, even when that is killed.
 
     Args:
         path: the lock file; its folder exists.
-        timeout: seconds to wait for another owner; None to wait while the owner makes progress.
+        timeout: seconds to wait for another owner; None to wait as long as the owner makes progress.
         waiting: called several times a second while another process is the owner; may raise.
-        signs: files that change while the owner works.
-        stuck: seconds without such a change after which the owner is not waited for.
-        clock: gives seconds.
+        signs: files whose size or time changes while the owner works.
+        stuck: seconds without such a change after which the owner is no longer waited for.
+        clock: the current time in seconds.
 
     Yields:
-        Whether the lock is held. It is not where the folder does not support locks and where the owner is stuck: then
-        the caller works beside other processes, under file names of its own.
+        Whether the lock is held. It is not where the file system has no locks, nor where the owner is stuck: the caller
+        then works concurrently with other processes, under file names of its own.
 
     Raises:
-        TfprovError: `lock-timeout`, or the machine's reason why there can be no lock.
+        TfprovError: `lock-timeout`, or the code for the system's reason why the file cannot be locked.
     """
     # No fallback to a marker file, which would outlive a killed owner.
     lock = filelock.FileLock(path, fallback_to_soft=False)
@@ -89,7 +89,7 @@ def held(
 
 
 def possible(folder: Path) -> bool:
-    """Whether files in a folder can be locked, found out by locking it. True when nothing can be said."""
+    """Whether files in a folder can be locked, tested by locking the folder. True when that cannot be tested."""
     if os.name != "posix":
         return True
     import fcntl
@@ -120,7 +120,7 @@ def _state(signs: Sequence[Path]) -> tuple[tuple[int, int] | None, ...]:
 
 
 def _check_rights(path: Path) -> None:
-    """Raise for a lock file of another user that may not be opened: otherwise it would look held for ever."""
+    """Raise for another user's lock file that this user may not open: it would otherwise seem held for ever."""
     if path.exists() and not os.access(path, os.R_OK | os.W_OK):
         raise TfprovError(
             "permission-denied",

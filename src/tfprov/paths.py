@@ -1,4 +1,4 @@
-"""Folders that tfprov keeps, and writing files so that they are whole or absent."""
+"""The folders that tfprov keeps, atomic writes, temporary folders, and deletion by renaming first."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from tfprov.renames import replace
 
 HOME_VARIABLE = "TFPROV_HOME"
 STORE_VARIABLE = "TFPROV_STORE"
-"""Moves the store of wheels alone: to a folder that many users or machines share, or that a CI system keeps."""
+"""Moves only the store of wheels: to a folder that many users or machines share, or that a CI system keeps."""
 _TEMPORARY = "tfprov-"
 _TEMPORARY_NAME = re.compile(rf"{_TEMPORARY}[a-z]+-(\d{{1,10}})-[^-]+")
 _HELD = ".held"
-"""End of the name of a temporary folder that is locked while it is in use."""
+"""Suffix of a temporary folder that is locked while it is in use."""
 _ABANDONED_SECONDS = 3600.0
 _NEVER_IN_A_NAME = re.compile(r'[\x00-\x1f\x7f-\x9f\ud800-\udfff/\\:*?"<>|]')
-# Windows takes these for devices, in every folder and with every suffix.
+# Windows reserves these names for devices, in every folder and with every suffix.
 _DEVICE = re.compile(r"(?:con|prn|aux|nul|conin\$|conout\$|(?:com|lpt)[0-9¹²³]) *(?:\..*)?", re.IGNORECASE)
 _LONGEST_NAME = 255
 _TRASH = ".trash"
@@ -40,18 +40,18 @@ class Home:
     Layout below `TFPROV_HOME`, or below the platform's own data, cache and state folders:
 
         data/environments/<id>/     one environment: its generations and the link to the verified one
-        data/images/<key>/          the files of verified generations, to make them again by linking
-        data/unpacked/<hash>/       the files of wheels, to link environments from
+        data/images/<key>/          the files of verified generations, from which others are made by linking
+        data/unpacked/<hash>/       the files of wheels, from which environments are linked
         cache/store/                verified files by hash; for this user only
         cache/uv/, cache/pip/ …     caches of the tools that tfprov starts
         state/journals/<id>/        one file of JSON lines per run
         state/making/<key>.lock     held by the run that makes an environment whose files no image has yet
 
     Attributes:
-        data: what cannot be made again without work.
+        data: what takes work to make again.
         cache: what can be fetched or made again.
         state: records of runs.
-        shared_store: the folder that `TFPROV_STORE` names; None for none.
+        shared_store: the folder that `TFPROV_STORE` names; None when it is not set.
     """
 
     data: Path
@@ -66,19 +66,19 @@ class Home:
 
     @property
     def store(self) -> Path:
-        """Folder of the content-addressed store: one that no other user can write to."""
+        """Folder of the content-addressed store; no other user can write to it."""
         if self.shared_store is not None and not others_can_write(self.shared_store):
             return self.shared_store
         return self.cache / "store"
 
     @property
     def common_store(self) -> Path | None:
-        """Folder of files that other users can put there, too, so that none is believed; None for none."""
+        """Shared store that other users can write to, so that each file needs verification; None when there is none."""
         return None if self.store == self.shared_store else self.shared_store
 
     @property
     def images(self) -> Path:
-        """Folder of the images: beside the environments, because links do not cross file systems."""
+        """Folder of the images: beside the environments, because hard links do not cross file systems."""
         return self.data / "images"
 
     @property
@@ -93,19 +93,19 @@ class Home:
 
     @property
     def making(self) -> Path:
-        """Folder of the locks of images that are being made, by their key."""
+        """Folder of lock files, by image key, for the images that are being made."""
         return self.state / "making"
 
 
 def home(environ: Mapping[str, str]) -> Home:
-    """The folders to use: below `TFPROV_HOME` where that is set, else where the platform wants them.
+    """The folders to use: below `TFPROV_HOME` where that is set, else where the platform keeps such files.
 
-    `TFPROV_STORE` moves the store alone. In a `TFPROV_HOME` that several users can write to each has a folder of his
-    own: under its name one could put an environment there that another would run.
+    `TFPROV_STORE` moves only the store. In a `TFPROV_HOME` that several users can write to, each user has a folder of
+    his own: in a common one, a user could plant an environment that another would run.
 
     Raises:
         TfprovError: `permission-denied` when there is neither a home directory nor `TFPROV_HOME`; `path-not-ours` when
-            the own folder in a common one is somebody else's.
+            this user's folder in a common one belongs to another user.
     """
     override = environ.get(HOME_VARIABLE)
     shared = environ.get(STORE_VARIABLE)
@@ -123,7 +123,8 @@ def home(environ: Mapping[str, str]) -> Home:
             state=platformdirs.user_state_path("tfprov", appauthor=False),
             shared_store=store,
         )
-        # Without HOME and without an entry in the password database, older releases give the tilde back.
+        # Without HOME and without an entry in the user database, older releases of platformdirs return the tilde
+        # unexpanded.
         if all(path.is_absolute() for path in (found.data, found.cache, found.state)):
             return found
     except RuntimeError as error:
@@ -138,7 +139,8 @@ def home(environ: Mapping[str, str]) -> Home:
 
 def _own_part(root: Path) -> Path:
     try:
-        # What belongs to another user, and to him alone, is his word on what is in it: he asked for root, or is asked.
+        # A folder that only its owner can write to is used as it is: whoever names it trusts that user, often root,
+        # with its content.
         if os.name != "posix" or not _is_common(root.stat()) or not os.access(root, os.W_OK):
             return root
     except OSError:
@@ -149,7 +151,7 @@ def _own_part(root: Path) -> Path:
     try:
         found = own.lstat()
     except OSError:
-        return own  # whoever needs it learns why it cannot be made
+        return own  # the code that writes there will report why it cannot be made
     if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid():
         raise TfprovError(
             "path-not-ours",
@@ -161,10 +163,10 @@ def _own_part(root: Path) -> Path:
 
 
 def others_can_write(folder: Path) -> bool:
-    """Whether other users, who are not root, can put or exchange things in a folder. One that is not there is nobody's.
+    """Whether other users, root aside, can add or replace files in a folder. False when it does not exist.
 
-    What its group may write to counts when it passes that group on (`chmod g+s`) or is not this user's: under
-    `umask 002` every folder of a user may be written to by a group that is his alone.
+    A group that may write counts only when the folder passes it on (`chmod g+s`) or belongs to another user: under
+    `umask 002` each user's folders are writable by a group of which he is the only member.
     """
     if os.name != "posix":
         return False
@@ -176,13 +178,13 @@ def others_can_write(folder: Path) -> bool:
 
 
 def _is_common(found: os.stat_result) -> bool:
-    """Whether a folder was given to several users."""
+    """Whether a folder is meant for several users."""
     passed_on = bool(found.st_mode & stat.S_ISGID) or found.st_uid != os.getuid()
     return bool(found.st_mode & stat.S_IWOTH or (found.st_mode & stat.S_IWGRP and passed_on))
 
 
 def expanded(text: str) -> Path:
-    """A path with `~` and `~user` replaced; as it was written when there is no such home directory."""
+    """A path with `~` and `~user` expanded; unchanged when there is no such home directory."""
     try:
         return Path(text).expanduser()
     except RuntimeError:
@@ -190,7 +192,7 @@ def expanded(text: str) -> Path:
 
 
 def plain(name: str) -> str:
-    """A name from elsewhere, unchanged: it names one file or folder on every system, inside the folder it is put in.
+    """A foreign name, unchanged, after checking that it is one plain file name on every system.
 
     Raises:
         ValueError: says what is wrong with the name.
@@ -207,15 +209,15 @@ def plain(name: str) -> str:
 
 
 def inside(folder: Path, path: str) -> Path:
-    """Where a file from elsewhere belongs: below `folder`, reached through no link.
+    """The path for a file with a foreign name: below `folder`, and through no symbolic link.
 
     Args:
         folder: one of tfprov's own.
         path: relative, with `/`.
 
     Raises:
-        ValueError: a part of the path is not plain.
-        TfprovError: `path-not-ours` when a link is in the way, which would lead what is written somewhere else.
+        ValueError: a part of the path is not a plain name.
+        TfprovError: `path-not-ours` when a link on the way would redirect the write.
     """
     place = folder
     for part in path.split("/"):
@@ -230,7 +232,7 @@ def inside(folder: Path, path: str) -> Path:
 
 
 def nearest_folder(path: Path) -> Path:
-    """The closest existing folder at or above a path, links resolved; the path as it is where there is none."""
+    """The nearest existing folder at or above a path, links resolved; the path unchanged where there is none."""
     with contextlib.suppress(OSError):  # a relative path, and the working directory was deleted
         whole = path.absolute()
         for folder in (whole, *whole.parents):
@@ -241,13 +243,13 @@ def nearest_folder(path: Path) -> Path:
 
 
 def write_atomic(path: Path, content: bytes) -> None:
-    """Write a file so that readers see the old content or the new one, never a part.
+    """Write a file atomically: readers see the old content or the new one, never a part.
 
-    Makes the parent folder. The content is synced before the rename, so a power loss leaves no empty file.
+    Creates the parent folder. The content is synced before the rename, so a power loss leaves no empty file.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    # Made by open and not by mkstemp, which ignores the umask: what is here is for everyone who may read the folder.
-    # And the mask itself can only be read by setting it, which is not for programs with several threads.
+    # open() rather than mkstemp(), which ignores the umask: everyone who may read the folder may read this file. The
+    # umask cannot be applied by hand, because reading it means setting it, which is not thread-safe.
     temporary = path.parent / f".{path.name}.{os.getpid()}-{os.urandom(4).hex()}.tmp"
     try:
         with naming(path), temporary.open("xb") as stream:
@@ -262,7 +264,7 @@ def write_atomic(path: Path, content: bytes) -> None:
 
 @contextlib.contextmanager
 def naming(path: Path) -> Iterator[None]:
-    """Give errors of the system that happen meanwhile the name of a file, which what fails on an open one has not."""
+    """Add a file name to each OSError of the block that has none, as those of operations on open files."""
     try:
         yield
     except OSError as error:
@@ -272,14 +274,14 @@ def naming(path: Path) -> Iterator[None]:
 
 
 def sync_folder(folder: Path) -> None:
-    """Make a rename in this folder survive a loss of power, where the system can. OSError when the disk refuses."""
+    """Make a rename in this folder survive a power loss, where the system supports it. OSError when the disk fails."""
     if os.name != "posix":
         return
     handle = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(handle)
     except OSError as error:
-        # Shared folders that know it for files only (SMB, 9p, some FUSE file systems); what failed on a disk is EIO.
+        # Network file systems that sync files only (SMB, 9p, some FUSE file systems). A disk failure would be EIO.
         if error.errno not in (errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP):
             raise
     finally:
@@ -287,13 +289,13 @@ def sync_folder(folder: Path) -> None:
 
 
 def to_trash(folder: Path) -> Path:
-    """Rename a folder, within its parent, to a unique name that nothing looks up; return it, to be deleted.
+    """Rename a folder, within its parent, to a unique name that nothing looks up, and return that path for deletion.
 
-    Deleting takes time, and a process can be stopped at any point of it and go on an hour later. Under its old name the
-    folder may have been made again by then, and what was taken out of it may be in use elsewhere.
+    Deletion takes time, and a process can be stopped at any point of it and resume an hour later. By then the folder
+    may have been made again under its old name, and files taken from it may be in use elsewhere.
 
     Raises:
-        OSError: the folder is not there, or (Windows) something has it open; it stays as it was.
+        OSError: the folder does not exist, or (Windows) a process has something in it open; it is unchanged.
     """
     trash = trash_name(folder)
     replace(folder, trash)
@@ -301,36 +303,38 @@ def to_trash(folder: Path) -> Path:
 
 
 def trash_name(folder: Path) -> Path:
-    """A new name beside a folder under which it is deleted, by this run or by a later one."""
+    """A unique name beside a folder, under which this run or a later one deletes it."""
     return folder.with_name(f".{folder.name}.{os.getpid()}-{os.urandom(4).hex()}{_TRASH}")
 
 
 def trash_in(parent: Path, *, of: str = "") -> list[Path]:
-    """What `to_trash` has renamed in a folder and nobody has deleted yet; several processes may delete it at once.
+    """The folders that `to_trash` has renamed within a folder and that are not deleted yet.
+
+    Several processes may delete the same one at once.
 
     Args:
         parent: the folder.
-        of: name that it had before; empty for any. In a folder of the user's nothing else is ours.
+        of: the original name; empty for any. Pass it for a folder of the user's, where nothing else is tfprov's.
     """
     pattern = re.compile(rf"\.{re.escape(of)}\.\d+-[0-9a-f]{{8}}{re.escape(_TRASH)}") if of else None
     return sorted(path for path in parent.glob(f".*{_TRASH}") if pattern is None or pattern.fullmatch(path.name))
 
 
 def discard(folder: Path) -> None:
-    """Delete a folder that others may be using or making again; nothing happens where it is not there."""
+    """Delete a folder that other processes may use or make again; does nothing where it does not exist."""
     with contextlib.suppress(OSError):
         shutil.rmtree(to_trash(folder), ignore_errors=True)
 
 
 @contextlib.contextmanager
 def staged(target: Path, *, folder: bool) -> Iterator[Path]:
-    """A place beside `target` to make it in; the caller renames it. What is left at the end is deleted.
+    """A place beside `target` to build it in; the caller renames it. Deleted at the end if it is still there.
 
-    While this process lives it holds a lock on the place, by which `sweep_staged` knows what killed runs left.
+    This process holds a lock on the place, so that `sweep_staged` can tell what killed runs left.
 
     Args:
-        target: its parent folder is there.
-        folder: whether it will be a folder; else an empty file is made.
+        target: final path; its parent folder exists.
+        folder: True for a folder, False for an (empty) file.
     """
     sweep_staged(target.parent)
     place = target.with_name(f".{target.name[:100]}.{os.getpid()}-{os.urandom(4).hex()}{_STAGED}")
@@ -350,7 +354,7 @@ def staged(target: Path, *, folder: bool) -> Iterator[Path]:
 
 
 def sweep_staged(parent: Path) -> None:
-    """Delete what killed runs left of what they made under `staged` in a folder."""
+    """Delete what killed runs left of their `staged` places in a folder."""
     with contextlib.suppress(OSError):
         for place in parent.glob(f".*{_STAGED}"):
             if _STAGED_NAME.fullmatch(place.name) and not _is_held(place):
@@ -358,7 +362,7 @@ def sweep_staged(parent: Path) -> None:
 
 
 def _is_held(place: Path) -> bool:
-    """Whether the process that makes something lives, in another container as well; without locks, by its age."""
+    """Whether the process that made a place is alive, in any container; judged by age where there are no locks."""
     if os.name != "posix":
         return time.time() - place.lstat().st_mtime < _ABANDONED_SECONDS
     opened = os.open(place, os.O_RDONLY | os.O_NOFOLLOW)
@@ -369,7 +373,7 @@ def _is_held(place: Path) -> bool:
 
 
 def _lock(opened: int) -> bool:
-    """Whether an open file or folder could be locked; it stays locked until it is closed."""
+    """Try to lock an open file or folder, until it is closed; returns whether it worked."""
     import fcntl
 
     try:
@@ -381,8 +385,8 @@ def _lock(opened: int) -> bool:
 
 @contextlib.contextmanager
 def temporary(purpose: str) -> Iterator[Path]:
-    """A fresh folder for temporary files, deleted at the end. Its name tells `sweep_temporary` whose it is."""
-    import tempfile  # not among what every start needs
+    """A fresh temporary folder, deleted at the end. Its name tells `sweep_temporary` which process made it."""
+    import tempfile  # deferred: most commands do not need it
 
     temporary_root()
     prefix = f"{_TEMPORARY}{purpose}-{os.getpid()}-"
@@ -399,7 +403,11 @@ def temporary(purpose: str) -> Iterator[Path]:
 
 
 def temporary_root() -> Path:
-    """The folder for temporary files, else one of ours, for children, too; TfprovError `permission-denied` without."""
+    """The system's folder for temporary files, else one in the cache that child processes then use, too.
+
+    Raises:
+        TfprovError: `permission-denied` when neither can be written to.
+    """
     import tempfile
 
     try:
@@ -422,8 +430,9 @@ def temporary_root() -> Path:
 def sweep_temporary(*, now: float) -> None:
     """Delete the temporary folders that killed runs left behind.
 
-    Only this user's, whose process is gone. Behind a shared folder there may be another container, whose processes
-    cannot be seen from here: its folders are locked while they are in use; or nothing was made in them for an hour.
+    Only this user's folders, whose process is gone. The process may be in another container that shares the folder,
+    where it cannot be seen from here. So a folder that is locked stays, and one without a lock stays for an hour after
+    its last change.
 
     Args:
         now: seconds since the epoch.
@@ -448,12 +457,12 @@ def sweep_temporary(*, now: float) -> None:
 
 
 def _user() -> int:
-    # Windows has no numbers for users; there every file is said to belong to number 0.
+    # Windows has no numeric user ids; every file there is reported to belong to user 0.
     return os.getuid() if hasattr(os, "getuid") else 0
 
 
 def writable(folder: Path) -> bool:
-    """Whether a file can be made in a folder, found out by making one: permission bits lie on network file systems."""
+    """Whether a file can be created in a folder, tested by creating one: on network shares permission bits mislead."""
     try:
         import tempfile
 

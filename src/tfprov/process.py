@@ -1,4 +1,4 @@
-"""Starting child processes: the only place that does."""
+"""Starts child processes; no other module does."""
 
 from __future__ import annotations
 
@@ -17,24 +17,24 @@ from typing import IO
 from tfprov.errors import TfprovError
 from tfprov.jobs import JobObject
 
-# Variables that change what a Python or an installer does behind our back. What tfprov wants from them (an index, a
+# Variables that silently change what Python or an installer does. Settings in them that tfprov honours (an index, a
 # proxy, a certificate) it reads itself and passes on explicitly.
 _HAZARD_PREFIXES = ("PIP_", "UV_", "VIRTUALENV_", "PYTHON", "CONDA_", "MAMBA_", "PIPX_", "POETRY_", "TF_", "_PYTHON")
 _HAZARD_NAMES = frozenset({"VIRTUAL_ENV", "XLA_FLAGS", "PYENV_VERSION", "__PYVENV_LAUNCHER__"})
 
-# What every program needs: where others are, how to print, where to write; and what Windows starts nothing without.
+# What every program needs: where programs are, locale, where to write; and what Windows needs to start any program.
 _BARE_NAMES = frozenset(
     {"PATH", "HOME", "USER", "LOGNAME", "USERPROFILE", "APPDATA", "LOCALAPPDATA", "LANG", "LANGUAGE"}
 )
 _BARE_NAMES |= {"TZ", "TMPDIR", "TEMP", "TMP", "SYSTEMROOT", "SYSTEMDRIVE", "WINDIR", "COMSPEC", "PATHEXT"}
 
 _DRAIN_SECONDS = 5.0
-"""How long after the end of a child its output may still come."""
+"""How long to keep reading a child's output after it ended."""
 _HEARING_SECONDS = 0.2
-"""How long Ctrl-C may go unheard on Windows."""
+"""Longest delay of Ctrl-C on Windows."""
 _END_SECONDS = 3.0
-"""How long a child may take to end after each signal."""
-# What a child prints without end must not fill our memory.
+"""How long a child has to end after each signal."""
+# A child that prints without end must not fill our memory.
 _MOST_KEPT = 16 << 20
 _LONGEST_LINE = 1 << 20
 
@@ -44,12 +44,12 @@ class Finished:
     """How a child process ended.
 
     Attributes:
-        argv: what was started.
+        argv: the command line.
         returncode: exit status; negative is the number of the signal that ended it (POSIX).
-        stdout: what it printed, decoded as UTF-8 with replacement characters.
+        stdout: its output, decoded as UTF-8 with replacement characters.
         stderr: likewise.
         seconds: wall time.
-        timed_out: True when we ended it at its time limit.
+        timed_out: True when it was ended at its time limit.
     """
 
     argv: tuple[str, ...]
@@ -66,7 +66,7 @@ class Finished:
 
     @property
     def signal_name(self) -> str | None:
-        """`SIGKILL` and the like when a signal ended it, or a shell said that one did (128 + n); else None."""
+        """Name of the signal that ended it (`SIGKILL`), also if only a shell reported it (128 + n); else None."""
         number = -self.returncode if self.returncode < 0 else self.returncode - 128
         try:
             return signal.Signals(number).name if number > 0 else None
@@ -75,7 +75,7 @@ class Finished:
 
 
 def clean_environment(environ: Mapping[str, str], **extra: str) -> dict[str, str]:
-    """The environment for a child: `environ` without variables that redirect Pythons and installers, plus `extra`."""
+    """The environment for a child: `environ` without variables that redirect Python and installers, plus `extra`."""
     kept = {
         name: value
         for name, value in environ.items()
@@ -86,14 +86,14 @@ def clean_environment(environ: Mapping[str, str], **extra: str) -> dict[str, str
 
 
 def bare_environment(environ: Mapping[str, str]) -> dict[str, str]:
-    """The environment for a child that runs code from elsewhere: none of the user's own settings and secrets."""
+    """The environment for a child that runs foreign code: without the user's settings and secrets."""
     return {name: value for name, value in environ.items() if name in _BARE_NAMES or name.startswith("LC_")}
 
 
 def program(name: str, environ: Mapping[str, str]) -> str | None:
     """Path of a program on PATH; None when there is none.
 
-    Folders that are not absolute (`.`) are passed over: what lies in the working directory may be anybody's.
+    Relative entries of PATH (`.`) are ignored: anybody may have put a program into the working directory.
     """
     folders = [entry for entry in environ.get("PATH", "").split(os.pathsep) if Path(entry).is_absolute()]
     return shutil.which(name, path=os.pathsep.join(folders)) if folders else None
@@ -109,18 +109,18 @@ def run(
     on_stderr: Callable[[str], None] | None = None,
     on_stdout: Callable[[str], None] | None = None,
 ) -> Finished:
-    """Run a child to its end and keep what it printed, of each stream the last 16 MiB.
+    """Run a child to its end and keep its output, the last 16 MiB of each stream.
 
-    The child leads its own process group, or has a job of its own (Windows), so that it is ended with all its children:
-    at the time limit, when this process is interrupted, and when it is killed.
+    The child leads its own process group, or has its own job object (Windows), so that it is ended with all its
+    descendants: at the time limit, when this process is interrupted, and when this process is killed.
 
     Args:
         argv: program and arguments.
         env: the whole environment of the child.
-        cwd: working directory; this process's own when None.
+        cwd: working directory; that of this process when None.
         stdin: text for its standard input; empty when None.
         timeout: seconds until it is ended; None for no limit.
-        on_stderr: called with each line of stderr as it comes, without its line end, from another thread.
+        on_stderr: called with each line of stderr as it is printed, without its line end, from another thread.
         on_stdout: likewise for stdout.
 
     Raises:
@@ -148,7 +148,7 @@ def run(
         threading.Thread(target=_drain, args=(child.stderr, err, on_stderr), daemon=True),
     ]
     if stdin is not None:
-        # From a thread of its own: a child that never reads would else hold us here, past the time limit.
+        # In a thread of its own: a child that never reads its input would otherwise block us beyond the time limit.
         helpers.append(threading.Thread(target=_feed, args=(child.stdin, stdin.encode()), daemon=True))
     timed_out = False
     try:
@@ -166,7 +166,7 @@ def run(
         _mourner.tell("-", child.pid)
     patience = time.monotonic() + _DRAIN_SECONDS
     for helper in helpers:
-        # A grandchild that left the group may hold the pipe open for ever; what it prints is not ours.
+        # A grandchild that left the group may hold the pipe open for ever; its output is not part of the result.
         helper.join(timeout=max(0.0, patience - time.monotonic()))
     job.forget()
     return Finished(
@@ -179,7 +179,7 @@ def run(
     )
 
 
-# Reads `+ pid` and `- pid`; when there is no more to read, its parent is dead: it ends the groups that are left.
+# Reads lines `+ pid` and `- pid`. End of input means that the parent is dead: kill the groups that are left.
 _MOURNING = """
 left=' '
 while read -r sign pid; do
@@ -193,15 +193,15 @@ for pid in $left; do kill -9 "-$pid"; done
 
 
 class _Mourner:
-    """Ends our children when we are killed, which nobody can do for himself.
+    """A small shell that ends our children when we are killed, which no process can do itself.
 
-    A child of a killed tfprov would go on writing into an environment that the next run works on. The kernel's own
-    signal for that (PR_SET_PDEATHSIG) must be asked for by the child between fork and exec, where Python may run
-    nothing safely while there are threads, reaches no grandchildren, and exists on Linux only. So one small shell
-    waits at a pipe that closes with us, however we end. Where there is no shell, children outlive us.
+    A child of a killed tfprov would go on writing into an environment that the next run works on. The kernel's signal
+    for that (PR_SET_PDEATHSIG) must be requested by the child between fork and exec, where Python may run nothing
+    safely while there are threads; it also does not reach grandchildren, and exists only on Linux. So a shell waits on
+    a pipe that closes when this process ends in any way. Where there is no shell, children outlive us.
 
     Attributes:
-        shell: process that does it; None before the first child, and where there is no shell.
+        shell: id of its process; None before the first child, and where there is no shell.
     """
 
     def __init__(self) -> None:
@@ -211,7 +211,7 @@ class _Mourner:
         self.shell: int | None = None
 
     def ready(self) -> None:
-        """Start it, once a process: some 2 ms."""
+        """Start it, once per process; takes some 2 ms."""
         with self._guard:
             if os.name != "posix" or self._owner == os.getpid():
                 return
@@ -225,21 +225,21 @@ class _Mourner:
                     stderr=subprocess.DEVNULL,
                     env={},
                     cwd="/",
-                    # Ctrl-C is for us alone.
+                    # Ctrl-C must not reach it.
                     start_new_session=True,
                 )
             except OSError:
                 os.close(self._pipe)
                 self._pipe = None
             else:
-                # It ends after us; nobody waits for it.
+                # It outlives us; marked as ended, so that nothing waits for it.
                 shell.returncode = 0
                 self.shell = shell.pid
             finally:
                 os.close(reader)
 
     def tell(self, sign: str, pid: int) -> None:
-        """That a child has come (`+`) or gone (`-`)."""
+        """Report that a child was started (`+`) or has ended (`-`)."""
         if self._pipe is not None:
             with contextlib.suppress(OSError):
                 os.write(self._pipe, f"{sign} {pid}\n".encode())
@@ -249,7 +249,7 @@ _mourner = _Mourner()
 
 
 def replace_process(argv: Sequence[str], *, env: Mapping[str, str]) -> int:
-    """Become another program (POSIX), or run it in the foreground and return its exit status (Windows).
+    """Replace this process by another program (POSIX), or run that and return its exit status (Windows).
 
     Raises:
         TfprovError: `usage` when it cannot be started.
@@ -259,12 +259,12 @@ def replace_process(argv: Sequence[str], *, env: Mapping[str, str]) -> int:
             os.execvpe(argv[0], list(argv), dict(env))  # noqa: S606 - the user's own command, no shell on purpose
         with subprocess.Popen(list(argv), env=dict(env)) as child:
             while True:
-                # Ctrl-C goes to all programs of the console: the user's own decides what it means, and we wait.
+                # Ctrl-C reaches all programs of the console: the user's program decides what it means, and we wait.
                 with contextlib.suppress(KeyboardInterrupt):
                     _wait(child, None)
                     return child.returncode
     except OSError as error:
-        # The program is there: it was looked up. ENOENT speaks of the interpreter in its first line.
+        # The program exists, for it was looked up: ENOENT is about the interpreter in its first line.
         raise TfprovError(
             "usage",
             f"`{argv[0]}` cannot be started",
@@ -277,7 +277,7 @@ def _drain(stream: IO[bytes], into: bytearray, each: Callable[[str], None] | Non
     with stream:
         for raw in iter(lambda: stream.readline(_LONGEST_LINE), b""):
             into += raw
-            # Only now and then: each time moves what is kept.
+            # Only now and then, because each deletion moves what is kept.
             if len(into) > 2 * _MOST_KEPT:
                 del into[:-_MOST_KEPT]
             if each is not None:
@@ -293,9 +293,9 @@ def _feed(stream: IO[bytes], text: bytes) -> None:
 
 
 def _wait(child: subprocess.Popen[bytes], timeout: float | None) -> None:
-    """Wait for the end of a child; TimeoutExpired at its time limit.
+    """Wait for a child to end; raises TimeoutExpired at the time limit.
 
-    On Windows Python hears Ctrl-C only between two calls, and not while it waits in one.
+    On Windows, Python handles Ctrl-C only between two calls, not during one that blocks.
     """
     if os.name == "posix":
         child.wait(timeout)
@@ -313,17 +313,17 @@ def _wait(child: subprocess.Popen[bytes], timeout: float | None) -> None:
 
 
 def _end(child: subprocess.Popen[bytes], job: JobObject) -> None:
-    """End the child and its group: first politely, a little later for good."""
+    """End the child and its group: ask first, kill after a few seconds."""
     try:
         if not job.end():
             _signal(child, "SIGTERM")
         with contextlib.suppress(subprocess.TimeoutExpired):
             child.wait(_END_SECONDS)
     finally:
-        # Also when a second Ctrl-C cuts the wait short: nothing of ours may go on running.
+        # Also when a second Ctrl-C interrupts the wait: no process of ours may go on running.
         if child.poll() is None or _group_alive(child.pid):
             _signal(child, "SIGKILL")
-            # A process that a stuck driver or disk holds in the kernel does not end; it may not hold us as well.
+            # A process that a stuck driver or disk holds in the kernel does not end; it must not block us as well.
             with contextlib.suppress(subprocess.TimeoutExpired):
                 child.wait(_END_SECONDS)
 

@@ -1,4 +1,4 @@
-"""Files that are written where the user says: each takes the place of its own kind, and of nothing else."""
+"""Files written to a path that the user chose: each replaces only an older file of its own kind."""
 
 from __future__ import annotations
 
@@ -14,23 +14,23 @@ from tfprov.paths import write_atomic
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Product:
-    """A kind of file that tfprov writes where the user says. It takes the place of its own kind and of nothing else.
+    """A kind of file that tfprov writes to a path that the user chose. It replaces only files of its own kind.
 
     Attributes:
-        what: names the kind, with its article: `a JUnit file`.
-        is_ours: whether tfprov wrote this content; the stream stands at its start.
+        what: name of the kind, with its article: `a JUnit file`.
+        is_ours: whether tfprov wrote this content; the stream is positioned at its start.
     """
 
     what: str
     is_ours: Callable[[BinaryIO], bool]
 
     def check(self, path: Path) -> None:
-        """Make sure that a file may be written at a path. Commands ask before they begin, not after an hour's work.
+        """Check that a file may be written at a path. Commands call this first, not after an hour's work.
 
         An empty file may be replaced: `mktemp` makes one, and nothing is lost.
 
         Raises:
-            TfprovError: `path-not-ours` when something that tfprov did not write is there.
+            TfprovError: `path-not-ours` when the path holds something that tfprov did not write.
         """
         found = self._in_the_way(path)
         if found:
@@ -60,7 +60,7 @@ class Product:
             return f"it is there, and cannot be read: {error.strerror}"
 
     def write(self, path: Path, content: bytes) -> None:
-        """Write a file of this kind: whole, or not at all.
+        """Write a file of this kind atomically.
 
         Raises:
             TfprovError: `path-not-ours`, see `check`.

@@ -1,4 +1,4 @@
-"""A folder with a Python project: what the project is called, and whether the folder changed."""
+"""A folder with a Python project: the name of the project, and digests that tell whether it changed."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ from tfprov.digests import sha256_of
 from tfprov.structured import toml_of
 
 _DESCRIPTIONS = ("pyproject.toml", "setup.py", "setup.cfg")
-# Lists that the description of a project is often made from.
+# Requirements files, which the metadata of a project is often computed from.
 _LISTS = ("*.txt", "*.in", "requirements/*.txt", "requirements/*.in")
 _NEVER = frozenset({"node_modules", "__pycache__"})
 _OF_BUILDS = frozenset({"build", "dist"})
 
 
 def is_project(folder: Path) -> bool:
-    """Whether pip could build what lies in a folder."""
+    """Whether a folder holds a project that pip could build."""
     return any((folder / name).is_file() for name in ("pyproject.toml", "setup.py"))
 
 
 def name_of(folder: Path) -> str | None:
-    """The name that a project gives itself; None where only its build knows it. Nothing of the project is run."""
+    """The name in a project's own metadata; None where only a build would tell. No code of the project is run."""
     for read in (_name_in_pyproject, _name_in_setup_cfg, _name_in_setup_py):
         try:
             if name := read(folder):
@@ -36,7 +36,7 @@ def name_of(folder: Path) -> str | None:
 
 
 def state_of(folder: Path) -> str:
-    """Changes when a file of the project does, or may have: paths, sizes and times, without a look into the files."""
+    """Digest of paths, sizes and times of a project's files; cheap, but also changes when a file is merely touched."""
     digest = hashlib.sha256()
     for path in files_of(folder):
         found = path.lstat()
@@ -45,7 +45,7 @@ def state_of(folder: Path) -> str:
 
 
 def content_of(folder: Path) -> str:
-    """The same for the same files, wherever the folder lies."""
+    """Digest of paths and contents of a project's files, independent of where the folder is."""
     digest = hashlib.sha256()
     for path in files_of(folder):
         content = str(path.readlink()) if path.is_symlink() else sha256_of(path)
@@ -54,7 +54,7 @@ def content_of(folder: Path) -> str:
 
 
 def description_of(folder: Path) -> str:
-    """The same as long as nothing changes that says what the project is and needs."""
+    """Digest of the files that a project's metadata and requirements come from."""
     digest = hashlib.sha256()
     for path in sorted({path for pattern in (*_DESCRIPTIONS, *_LISTS) for path in folder.glob(pattern)}):
         if path.is_file():
@@ -63,7 +63,7 @@ def description_of(folder: Path) -> str:
 
 
 def files_of(folder: Path) -> Iterator[Path]:
-    """The files of a project, in a fixed order, without what builds, tools and environments leave in its folder."""
+    """The files of a project, in a fixed order, without the output of builds and tools and without environments."""
     for base, folders, names in os.walk(folder):
         here = Path(base)
         folders[:] = sorted(name for name in folders if not _is_left_out(here / name, is_top=here == folder))
@@ -74,7 +74,7 @@ def files_of(folder: Path) -> Iterator[Path]:
 
 
 def traces_of_builds(folder: Path) -> frozenset[Path]:
-    """What builds leave at the top of a folder, as far as it is there."""
+    """The files and folders that builds have left at the top level of a folder."""
     return frozenset(path for path in folder.iterdir() if path.name == "build" or path.name.endswith(".egg-info"))
 
 
@@ -98,7 +98,7 @@ def _name_in_pyproject(folder: Path) -> str | None:
 
 
 def _name_in_setup_cfg(folder: Path) -> str | None:
-    import configparser  # not among what every start needs
+    import configparser  # deferred: most commands do not need it
 
     parser = configparser.ConfigParser(interpolation=None)
     try:

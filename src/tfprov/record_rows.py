@@ -1,6 +1,6 @@
-"""RECORD, the list of files that every installed project has: text of whoever made the package.
+"""Reads RECORD, the list of files of an installed distribution, as untrusted text.
 
-A row may be of any shape, and its path may lead anywhere. Whoever makes a file name of a path asks `is_below` first.
+A row may have any shape, and its path may lead anywhere: check it with `is_below` before using it as a file name.
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ from tfprov.contents import content_of
 
 
 class Row(NamedTuple):
-    """A file that came with a project.
+    """A file of an installed distribution.
 
     Attributes:
-        path: as the list has it, with forward slashes; relative to the folder of the packages, if nobody lied.
-        digest: `sha256=…` or the like; empty where there is none.
+        path: as in RECORD, with forward slashes; relative to site-packages in a valid one.
+        digest: `sha256=…` or similar; empty where there is none.
         size: in bytes, as digits; empty where there is none.
     """
 
@@ -28,7 +28,7 @@ class Row(NamedTuple):
 
 
 def rows_of(text: str) -> Iterator[Row]:
-    """The rows of a RECORD. What is none is passed over: the other rows are good for all that."""
+    """The rows of a RECORD. Malformed rows are skipped: the others are still of use."""
     reader = csv.reader(text.splitlines())
     while True:
         try:
@@ -43,7 +43,7 @@ def rows_of(text: str) -> Iterator[Row]:
 
 
 def rows_in(metadata: Path) -> Iterator[Row]:
-    """The rows of the RECORD in a folder of metadata; none where it cannot be read."""
+    """The rows of the RECORD in a metadata folder (`*.dist-info`); none where it cannot be read."""
     try:
         text = content_of(metadata / "RECORD").decode("utf-8", "surrogateescape")
     except OSError:
@@ -52,5 +52,5 @@ def rows_in(metadata: Path) -> Iterator[Row]:
 
 
 def is_below(path: str) -> bool:
-    """Whether the path of a row names a file below the folder of the packages, as far as its words tell."""
+    """Whether the path of a row is below site-packages, judged by its text alone."""
     return path[:1] != "/" and path[1:2] != ":" and (".." not in path or ".." not in path.split("/"))

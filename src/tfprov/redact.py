@@ -1,4 +1,4 @@
-"""Taking secrets out of text before anybody sees or stores it."""
+"""Removes secrets from text before it is shown or stored."""
 
 from __future__ import annotations
 
@@ -7,29 +7,29 @@ from urllib.parse import urlsplit, urlunsplit
 
 from tfprov.secret import SIGNING, hidden
 
-# user:password@ or token@ in a URL. The user part goes too: with token authentication it is the secret.
-# Up to the last @ of the authority: people forget to encode the one inside a password.
+# user:password@ or token@ in a URL. The user goes too: with token authentication it is the secret. Up to the last @ of
+# the authority, because people forget to encode the one in a password.
 _USERINFO = re.compile(r"(?P<scheme>\b[a-zA-Z][a-zA-Z0-9+.-]*://)[^\s/?#\"'<>]+@")
-# A password with characters that end the authority, if they are not encoded. What looks like a port is one. With quotes
-# or blanks in it, it is followed by what looks like a host.
+# A password with unencoded characters that end the authority. Digits that look like a port are one. A password with
+# quotes or blanks is recognised only where something like a host follows it.
 _ODD_USERINFO = re.compile(
     r"(?P<scheme>\b[a-zA-Z][a-zA-Z0-9+.-]*://)[^\s/?#@\"'<>]*:(?!\d{1,5}(?:[/?#\s\"'<>`),;\]}]|$))"
     r"(?:[^\s\"]*|(?!\s)(?:(?!://)[^\n]){0,80})@(?=[\w\[*])"
 )
-# Conda's token channels: https://host/t/<token>/channel. The name of a variable in its place is no secret.
+# Conda's token channels: https://host/t/<token>/channel. A variable in place of the token is not a secret.
 _PATH_TOKEN = re.compile(r"(?P<head>://[^\s/]+/t/)(?!\$\{)[^\s/\"'`<>]+")
 # Signed download addresses: ...?X-Amz-Signature=...&token=...
 _QUERY = re.compile(r"(?i)(?P<key>[?&]" + SIGNING + r"=)[^&\s\"']+")
-# As a header, as a JSON member, as Python shows a dictionary. Behind a scheme (`Bearer`, `token`, …) stands the secret.
+# As a header, as a JSON member, or as the repr of a dictionary. The secret follows the scheme (`Bearer`, `token`, …).
 _HEADER = re.compile(
     r"(?i)\b(?P<key>(?:proxy-)?authorization[\"']?\s*[:=]\s*[\"']?)(?:[a-z][a-z0-9-]*[ \t]+)?[^\s\"',]+"
 )
-# Written out; a variable in its place is fine.
+# Only a literal password; a variable in its place is fine.
 _PASSWORD = re.compile(r"://[^/@\s]*:(?!\$\{)[^/@\s]+@")
 
 
 def redact(text: str) -> str:
-    """The text with credentials in URLs and authorization headers replaced by `****`, known values by their names."""
+    """The text with credentials in URLs and headers as `****`, and each known secret as its placeholder."""
     text = hidden(text)
     text = _ODD_USERINFO.sub(r"\g<scheme>****@", _USERINFO.sub(r"\g<scheme>****@", text))
     text = _PATH_TOKEN.sub(r"\g<head>****", text)
@@ -38,22 +38,22 @@ def redact(text: str) -> str:
 
 
 def without_userinfo(url: str) -> str:
-    """The URL with user and password left out, for files that others read (locks)."""
+    """The URL without user and password, for files that others read (locks)."""
     return _USERINFO.sub(r"\g<scheme>", url)
 
 
 def without_signature(url: str) -> str:
-    """The URL without its query when a signature or a token stands in it: it is good for an hour, and for anybody."""
+    """The URL without its query when that contains a signature or token, which expires soon and works for anybody."""
     return urlunsplit(urlsplit(url)._replace(query="")) if _QUERY.search(url) else url
 
 
 def holds_password(text: str) -> bool:
-    """Whether a URL in the text has a password written out; `${NAME}` is none."""
+    """Whether a URL in the text contains a literal password; `${NAME}` does not count."""
     return bool(_PASSWORD.search(text))
 
 
 def redact_all(value: object) -> object:
-    """A JSON-like value with every text in it redacted. Tuples become lists."""
+    """A JSON-like value with every string in it redacted. Tuples become lists."""
     if isinstance(value, str):
         return redact(value)
     if isinstance(value, dict):
@@ -63,7 +63,7 @@ def redact_all(value: object) -> object:
     return value
 
 
-# Folders named after people: /home/NAME, /Users/NAME, C:\\Users\\NAME, with one backslash or two.
+# Home directories: /home/NAME, /Users/NAME, C:\\Users\\NAME, with single or double backslashes.
 _HOMES = re.compile(
     r"(?i)(?P<head>(?:/home/|/Users/|\b[a-z]:(?:\\{1,2}|/)Users(?:\\{1,2}|/)))(?P<name>[^\s/\\\"':;,<>|]+)"
 )
@@ -74,14 +74,14 @@ _LOOPBACK = frozenset({"localhost", "127.0.0.1", "[", "0.0.0.0"})  # noqa: S104 
 
 
 class Anonymiser:
-    """Takes out what tells who and where: user names, host names, addresses, homes. Credentials go too.
+    """Removes user names, host names, mail addresses, home directories and credentials from text.
 
-    The same host has the same number everywhere, so that a reader still sees which addresses are one.
+    A host gets the same number everywhere, so that a reader can still see which addresses share it.
     """
 
     def __init__(self, *, user: str = "", host: str = "", home: str = "") -> None:
         self._hosts: dict[str, str] = {}
-        # Names of one or two letters stand in too many words.
+        # Names of one or two letters occur within too many words.
         named = [(home, "~"), (host, "HOST"), (host.partition(".")[0], "HOST"), (user, "USER")]
         self._names = [
             (re.compile(rf"(?<![A-Za-z0-9_]){re.escape(name)}(?![A-Za-z0-9_])"), put)
@@ -90,7 +90,7 @@ class Anonymiser:
         ]
 
     def __call__(self, text: str) -> str:
-        """The text without names and secrets."""
+        """The text without personal names, host names and secrets."""
         text = redact(text)
         for pattern, put in self._names:
             text = pattern.sub(put, text)

@@ -1,8 +1,8 @@
-"""Renames that wait for those who hold a file for a moment.
+"""Renames that wait for programs which hold a file for a moment.
 
-On Windows a file or folder that somebody has open cannot be renamed, nor can another one take its place. Scanners for
-viruses and indexers open what was just written for some tenths of a second; what is still held after that is held by
-a program, and the error says which file it is.
+On Windows a file or folder that is open in any program can neither be renamed nor replaced. Virus scanners and indexers
+open new files for some tenths of a second. A file that is held for longer is open in another kind of program, and the
+error names the file.
 """
 
 from __future__ import annotations
@@ -12,21 +12,21 @@ import sys
 from pathlib import Path
 
 _HELD = frozenset({5, 32, 33})
-"""What Windows says then: access denied, sharing violation, lock violation."""
+"""Windows error codes for that: access denied, sharing violation, lock violation."""
 _TRIES = 8
 _MOST_SECONDS = 3.0
 
 
 def replace(source: Path, target: Path) -> None:
-    """Rename a file, over another one where there is one; a folder, to a free name. In one step.
+    """Rename a file, replacing an existing one, or a folder to a free name, in one step.
 
     Raises:
-        OSError: it cannot be done; where somebody holds the file, for some seconds by now.
+        OSError: the rename failed; where another program holds the file, after some seconds of trying.
     """
     try:
         source.replace(target)
     except PermissionError as error:
-        if not is_held(error) or target.is_dir():  # a folder that is there does not go away by waiting
+        if not is_held(error) or target.is_dir():  # waiting does not remove an existing folder
             raise
     else:
         return
@@ -42,7 +42,7 @@ def replace(source: Path, target: Path) -> None:
 
 
 def open_shared(path: str | Path) -> int:
-    """The descriptor of a file opened for reading, which on Windows, too, may be renamed and deleted meanwhile.
+    """Open a file for reading so that, on Windows too, it may be renamed and deleted meanwhile; returns its descriptor.
 
     Raises:
         OSError: it cannot be opened.
@@ -52,18 +52,18 @@ def open_shared(path: str | Path) -> int:
     import _winapi
     import msvcrt
 
-    # GENERIC_READ; everything shared, FILE_SHARE_DELETE among it, which open() leaves out; OPEN_EXISTING.
+    # GENERIC_READ; all sharing modes, including FILE_SHARE_DELETE, which open() omits; OPEN_EXISTING.
     handle = _winapi.CreateFile(os.fspath(path), 0x80000000, 7, _winapi.NULL, 3, 0x80, _winapi.NULL)
     return msvcrt.open_osfhandle(handle, os.O_RDONLY | os.O_BINARY)
 
 
 def is_held(error: BaseException) -> bool:
-    """Whether an error may be that somebody has the file open; never so on other systems than Windows."""
+    """Whether an error may mean that another program has the file open. Always False outside Windows."""
     return isinstance(error, PermissionError) and getattr(error, "winerror", None) in _HELD
 
 
 def plain(path: Path) -> Path:
-    r"""A path as users write it: Windows says where a link leads with `\\?\` before it."""
+    r"""A path as users write it, without the `\\?\` prefix that Windows adds to the target of a link."""
     text = os.fspath(path)
     for prefix, instead in (("\\\\?\\UNC\\", "\\\\"), ("\\\\?\\", ""), ("\\??\\", "")):
         if text.startswith(prefix):

@@ -1,10 +1,10 @@
-"""Values that nobody may see: passwords, tokens, and what stands for a `${NAME}` in an address.
+"""Secret values: passwords, tokens, and the values of `${NAME}` variables in URLs.
 
-Whoever reads one makes a `Secret` of it. It shows itself as `****` or `${NAME}`, and one method only gives its value;
-`tests/test_secret_use.py` keeps the list of those who may call that. From then on `hidden` takes the value out of every
-text, however it is written there, so that what comes back from a server or a tool does not show it either.
+Code that reads one wraps it in a `Secret`, which prints as `****` or `${NAME}` and reveals its value through a single
+method; `tests/test_secret_use.py` keeps the list of callers allowed to use it. From then on `hidden` removes the value
+from any text, in every spelling, so that the answers of servers and tools do not show it either.
 
-pydantic's `SecretStr` is pickled and copied with its value, knows nothing of other texts, and costs its import.
+pydantic's `SecretStr` is pickled and copied with its value, does not redact other texts, and is slow to import.
 """
 
 from __future__ import annotations
@@ -17,18 +17,18 @@ from typing import NoReturn
 from urllib.parse import unquote
 
 VEILED = "****"
-# Shorter ones stand in too many words, and protect nothing.
+# Shorter values occur in too many words, and protect nothing.
 _SHORTEST = 6
-# From here on it is no word that happens to be in a text.
+# A word of at least this length does not occur in a text by chance.
 _LONG = 12
-# What looks like a port is one, unless an `@` follows at once.
+# Digits that look like a port are one, unless an `@` follows immediately.
 _USERINFO = re.compile(r"://(?P<user>[^:/?#]*)(?::(?!\d{1,5}[/?#\s])(?P<password>.*))?@", re.DOTALL)
 _PATH_TOKEN = re.compile(r"://[^\s/]+/t/(?P<token>[^\s/]+)")
 SIGNING = r"(?:sig|[^=\s&]*(?:token|signature|credential|password|secret|apikey|api_key)[^=\s&]*)"
-"""Names of what signs an address in its query."""
+"""Names of query parameters that authorise a URL."""
 _TELLING = re.compile(r"(?i)(?:^|_)(?:token|password|passwd|secret|credentials?|(?:api|access|private)_?key)(?:_|$)")
 _QUERY = re.compile(rf"(?i)[?&]{SIGNING}=(?P<value>[^&\s\"'#]+)")
-# As `html.escape` writes them; that module has a table of all entities, which every start of tfprov would load.
+# The same as `html.escape`; its module has a table of all entities, which every start of tfprov would load.
 _IN_HTML = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "'": "&#x27;"})
 _NEXT_ADDRESS = re.compile(r"[\s,]+(?=(?:[A-Za-z0-9_.-]+=)?[A-Za-z][A-Za-z0-9+.-]*://)")
 
@@ -37,10 +37,10 @@ _remembering = threading.Lock()
 
 
 class Secret:
-    """A value that is not shown, copied into texts, pickled or written as JSON.
+    """A value that is never shown, interpolated into text, pickled or written as JSON.
 
     Attributes:
-        shown: what stands in its place: `****`, or `${NAME}` for what came from a variable.
+        shown: placeholder: `****`, or `${NAME}` for a value that came from a variable.
     """
 
     __slots__ = ("_value", "shown")
@@ -50,8 +50,9 @@ class Secret:
 
         Args:
             value: the secret.
-            shown: what to show in its place.
-            everywhere: whether to take it out of all texts from now on; no for the user that belongs to a password.
+            shown: the placeholder to show.
+            everywhere: whether `hidden` removes it from all texts from now on; False for the user name beside a
+                password.
         """
         self._value = value
         self.shown = shown
@@ -59,7 +60,7 @@ class Secret:
             _remember(value, shown)
 
     def reveal(self) -> str:
-        """The value, for the one place that it is meant for."""
+        """The value, for the one place that needs it."""
         return self._value
 
     def __bool__(self) -> bool:
@@ -91,15 +92,15 @@ class Secret:
 
 
 def looks_secret(name: str) -> bool:
-    """Whether a variable of this name has a secret, as far as names tell."""
+    """Whether an environment variable holds a secret, judged by its name."""
     return _TELLING.search(name) is not None
 
 
 def noticed(text: str) -> str:
-    """The same text, whose logins, tokens and signatures in addresses are hidden from now on.
+    """The text, unchanged; `hidden` removes the logins, tokens and signatures of its URLs from all texts from now on.
 
     Args:
-        text: an address, or several; they need not be valid.
+        text: one or more URLs, which need not be valid.
     """
     for address in _NEXT_ADDRESS.split(text):
         for value in _secrets_in(address):
@@ -108,7 +109,7 @@ def noticed(text: str) -> str:
 
 
 def hidden(text: str) -> str:
-    """The text with what stands for each known secret in its place."""
+    """The text with each known secret replaced by its placeholder."""
     for _, pattern, shown in _known:
         text = pattern.sub(shown, text)
     return text
@@ -117,7 +118,7 @@ def hidden(text: str) -> str:
 def _secrets_in(address: str) -> Iterator[str]:
     login = _USERINFO.search(address)
     if login:
-        # With token authentication the user is the secret.
+        # With token authentication the user name is the secret.
         value = login["password"] or login["user"]
         yield from (value, *(word for word in value.split() if word != value))
     if found := _PATH_TOKEN.search(address):
@@ -129,20 +130,20 @@ def _remember(value: str, shown: str) -> None:
     global _known  # noqa: PLW0603 - exchanged as a whole, so that other threads may read it meanwhile
     with _remembering:
         for spelling in {value, unquote(value)} - {known for known, _, _ in _known}:
-            # A short word of small letters is one that occurs in other texts, too.
+            # A short word in lower case is likely to occur in other texts, too.
             is_word = shown == VEILED and spelling.isalpha() and spelling.islower() and len(spelling) < _LONG
             if len(spelling) < _SHORTEST or is_word or "${" in spelling:
                 continue
             pattern = "".join(map(_any_spelling, spelling))
             if len(spelling) < _LONG:
                 pattern = rf"(?:(?<![A-Za-z0-9])|(?<=%[0-9A-Fa-f]{{2}})){pattern}(?![A-Za-z0-9])"
-            # Of two secrets one of which contains the other, the longer one goes first.
+            # Longest first, for a secret that contains another one.
             more = (*_known, (spelling, re.compile(pattern), shown))
             _known = tuple(sorted(more, key=lambda each: -len(each[0])))
 
 
 def _any_spelling(letter: str) -> str:
-    """A pattern for a letter as addresses, JSON, HTML and Python write it."""
+    """A pattern for a character in any of the spellings of URLs, JSON, HTML and Python literals."""
     if letter.isascii() and letter.isalnum():
         return letter
     encoded = "".join(f"%{byte:02x}" for byte in letter.encode("utf-8", "surrogatepass"))

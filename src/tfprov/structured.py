@@ -1,4 +1,4 @@
-"""JSON and TOML of others: whatever is wrong with a text is a `ValueError`, and no text takes memory without end."""
+"""Parsers for foreign JSON and TOML: every defect is a `ValueError`, and no text can exhaust the memory."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ else:
 _MOST_DIGITS = 600
 _ENDLESS = re.compile(rf"\d{{{_MOST_DIGITS}}}")
 TomlError = tomllib.TOMLDecodeError
-"""What `toml_of` raises; a `ValueError`."""
+"""The exception of `toml_of`; a `ValueError`."""
 _TOO_DEEP = "it is nested too deeply to be read"
 _MOST_PARTS = 100
 _LONGEST_INTEGER = 300
@@ -25,23 +25,23 @@ _BETWEEN = re.compile(r"[,=\[\]{}#]")
 
 
 def has_endless_number(text: str) -> bool:
-    """Whether a number has more digits than Python reads (`sys.set_int_max_str_digits`), and any version has."""
+    """Whether a number in the text has more digits than Python parses (`sys.set_int_max_str_digits`)."""
     return len(text) >= _MOST_DIGITS and _ENDLESS.search(text) is not None
 
 
 def json_text(document: object, *, default: Callable[[object], object] | None = None, indent: int | None = 2) -> str:
-    """A document as JSON for a screen or a log: nothing in it moves a cursor, or is a command to a CI system.
+    """A document as JSON that is safe to print: it cannot move the cursor, nor be a command to a CI system.
 
-    What `harmless` writes in words would not be JSON any more; here the escapes are those of JSON itself.
+    The escapes are those of JSON itself, because the output of `harmless` would not be valid JSON.
     """
     return json.dumps(document, indent=indent, default=default).replace("##", "#\\u0023")
 
 
 def json_of(text: str | bytes) -> Any:
-    """What a JSON document holds.
+    """The parsed JSON document.
 
     Raises:
-        ValueError: it is not JSON, nested too deeply, or has a number of thousands of digits.
+        ValueError: it is not JSON, is nested too deeply, or has a number of thousands of digits.
     """
     try:
         return json.loads(text, parse_int=_integer)
@@ -50,19 +50,19 @@ def json_of(text: str | bytes) -> Any:
 
 
 def _integer(digits: str) -> int:
-    # Beyond, no file has so many bytes, and `float` raises what nobody expects of a number.
+    # No real size or count is longer, and `float` raises an OverflowError for one that is.
     if len(digits) > _LONGEST_INTEGER:
         raise ValueError(f"a number has {len(digits):,} digits")
     return int(digits)
 
 
 def toml_of(text: str) -> dict[str, Any]:
-    """What a TOML document holds.
+    """The parsed TOML document.
 
     Raises:
-        ValueError: a `TomlError`: it is not TOML, nested too deeply, or has a number of thousands of digits.
+        ValueError: a `TomlError`: it is not TOML, is nested too deeply, or has a number of thousands of digits.
     """
-    # Each part makes a table, and the parser keeps the path of each: a key of 40 kB takes 2 GB.
+    # The parser makes a table for each part of a dotted key and keeps the path of each: a key of 40 kB takes 2 GB.
     if any(line.count(".") >= _MOST_PARTS and _has_long_key(line) for line in text.splitlines()):
         raise TomlError(f"a key has more than {_MOST_PARTS} parts")
     try:

@@ -1,4 +1,4 @@
-"""Whole folders of files: bringing them over by links, and deleting them, on all processors.
+"""Linking, copying and deleting whole folder trees, in several threads.
 
 The kernel does nearly all of that work, one folder at a time; threads in different folders do not wait for each other.
 """
@@ -18,7 +18,7 @@ from typing import TypeAlias
 from tfprov.paths import trash_in
 
 Way: TypeAlias = Callable[[str, str], None]
-"""Brings one file over: from a path to a path that does not exist."""
+"""Links or copies one file: from a path to a path that does not exist."""
 
 _FICLONE = 0x40049409  # linux/fs.h: _IOW(0x94, 9, int)
 _GET_FLAGS, _SET_FLAGS = 0x80086601, 0x40086602  # linux/fs.h: FS_IOC_GETFLAGS, FS_IOC_SETFLAGS
@@ -26,13 +26,13 @@ _TOP_OF_HIERARCHIES = 0x00020000  # linux/fs.h: FS_TOPDIR_FL, which is T of chat
 _FLAGS = struct.Struct("i4x")
 _MOST_THREADS = 4
 _SHARE = 256
-"""Fewer files than this are not worth a thread."""
+"""Fewest files for which a thread pays."""
 _FOLDERS = 200
-"""Into so many parts a deletion is divided: one package holds three quarters of the files."""
+"""Number of parts to divide a deletion into: one package has three quarters of the files, so folders must be split."""
 
 
 def clone(source: str, target: str) -> None:
-    """Share the content copy-on-write (Linux: btrfs, xfs, bcachefs). OSError where the file system cannot."""
+    """Share the content of a file copy-on-write (Linux: btrfs, xfs, bcachefs). OSError where that is not supported."""
     import fcntl
 
     with Path(source).open("rb") as read, Path(target).open("xb") as write:
@@ -41,7 +41,7 @@ def clone(source: str, target: str) -> None:
 
 
 def copy(source: str, target: str) -> None:
-    """A copy with its times."""
+    """Copy a file with its times."""
     shutil.copy2(source, target)
 
 
@@ -50,11 +50,11 @@ ALL: tuple[Way, ...] = (*CHEAP, copy)
 
 
 def spread(folder: Path) -> None:
-    """Let the folders that are made in a folder from now on lie apart from each other (Linux: ext4; elsewhere nothing).
+    """Have folders that are made in a folder from now on spread over the disk (Linux with ext4; no effect elsewhere).
 
-    Otherwise all of them lie in the part of the disk that the folder is in. At each new file an ext4 without a journal
-    passes over all that were deleted there in the last minutes, so as not to use their places again: 15,000 files took
-    4.6 s of processor time in place of 0.3 s after as many had been deleted.
+    Otherwise ext4 puts them all into the block group of their parent. For each new file, an ext4 without a journal then
+    skips all inodes freed there in the last minutes, so as not to reuse them: 15,000 files took 4.6 s of processor time
+    instead of 0.3 s after as many had been deleted.
 
     Args:
         folder: it exists.
@@ -74,16 +74,16 @@ def spread(folder: Path) -> None:
 
 
 def bring_tree(source: Path, target: Path, paths: Iterable[str], *, ways: Sequence[Way]) -> None:
-    """Bring files over by the first of the ways that works here; what the target has already stays as it is.
+    """Bring files over by the first method that works here; files that the target already has are kept.
 
     Args:
         source: a folder.
-        target: another one; it and the folders in it are made.
-        paths: of the files, relative to both, with forward slashes.
-        ways: in the order in which they are tried; one that fails for a file is not tried for those behind it.
+        target: another one; it and the folders in it are created.
+        paths: the files, relative to both, with forward slashes.
+        ways: methods in the order of preference; one that fails for a file is not tried for the files after it.
 
     Raises:
-        OSError: the last way failed too; the disk is full; a file vanished.
+        OSError: the last method failed too; the disk is full; a file vanished.
     """
     folders: dict[str, list[str]] = {}
     for path in paths:
@@ -97,7 +97,7 @@ def bring_tree(source: Path, target: Path, paths: Iterable[str], *, ways: Sequen
             for path in folders[folder]:
                 bring(f"{base}/{path}", f"{root}/{path}", left)
 
-    from concurrent.futures import ThreadPoolExecutor  # not among what every start needs
+    from concurrent.futures import ThreadPoolExecutor  # deferred: most commands do not need it
 
     shares = _shares({folder: len(inside) for folder, inside in folders.items()})
     with ThreadPoolExecutor(max_workers=len(shares), thread_name_prefix="links") as pool:
@@ -106,7 +106,7 @@ def bring_tree(source: Path, target: Path, paths: Iterable[str], *, ways: Sequen
 
 
 def bring(source: str, target: str, ways: list[Way]) -> None:
-    """Bring one file over; a way that fails is taken from the list."""
+    """Bring one file over; a method that fails is removed from the list."""
     while True:
         try:
             ways[0](source, target)
@@ -115,7 +115,7 @@ def bring(source: str, target: str, ways: list[Way]) -> None:
         except OSError as error:
             if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.ENOENT) or len(ways) == 1:
                 raise
-            # A clone that failed leaves an empty file behind.
+            # A failed clone leaves an empty file behind.
             Path(target).unlink(missing_ok=True)
             if error.errno == errno.EMLINK:
                 copy(source, target)
@@ -126,15 +126,15 @@ def bring(source: str, target: str, ways: list[Way]) -> None:
 
 
 def delete(folder: Path, *, threads: int | None = None, stop: Callable[[], bool] = lambda: False) -> None:
-    """Delete a folder with all that is in it.
+    """Delete a folder and its content.
 
     Args:
-        folder: it.
-        threads: at most so many; None for as many as pay.
-        stop: asked again and again; when it says yes, what is left stays.
+        folder: the folder.
+        threads: maximum number of threads; None to choose.
+        stop: polled while deleting; once it returns True, the rest is left.
 
     Raises:
-        OSError: something cannot be deleted; the rest is.
+        OSError: something cannot be deleted; everything else is gone.
     """
 
     def delete_part(part: str) -> None:
@@ -144,7 +144,7 @@ def delete(folder: Path, *, threads: int | None = None, stop: Callable[[], bool]
     threads = threads or _threads()
     parts = _parts(folder)
     if len(parts) > 1:
-        from concurrent.futures import ThreadPoolExecutor  # likewise
+        from concurrent.futures import ThreadPoolExecutor  # deferred: most commands do not need it
 
         with ThreadPoolExecutor(max_workers=threads, thread_name_prefix="delete") as pool:
             for part in parts:
@@ -156,20 +156,20 @@ def delete(folder: Path, *, threads: int | None = None, stop: Callable[[], bool]
 def empty_trash(
     parent: Path, *, of: str = "", threads: int | None = None, stop: Callable[[], bool] = lambda: False
 ) -> None:
-    """Delete what `paths.to_trash` has renamed in a folder, by this run or by one that was killed; see `delete`.
+    """Delete what `paths.to_trash` has renamed in a folder, in this run or in one that was killed; see `delete`.
 
-    What cannot be deleted stays for the next time. `of` is that of `paths.trash_in`.
+    What cannot be deleted is left for the next time. `of` is as in `paths.trash_in`.
     """
     for folder in trash_in(parent, of=of):
         with contextlib.suppress(OSError):
-            if folder.is_symlink():  # it was to be exchanged with what is to be deleted
+            if folder.is_symlink():  # it was to be swapped with a folder to delete
                 folder.unlink()
             else:
                 delete(folder, threads=threads, stop=stop)
 
 
 def _shares(sizes: dict[str, int]) -> list[list[str]]:
-    """Folders for each thread, neighbours together, with about as many files each."""
+    """Folders for each thread: neighbours together, and about as many files for each."""
     total = sum(sizes.values())
     threads = max(1, min(_threads(), total // _SHARE))
     shares: list[list[str]] = [[] for _ in range(threads)]
@@ -181,7 +181,7 @@ def _shares(sizes: dict[str, int]) -> list[list[str]]:
 
 
 def _parts(folder: Path) -> list[str]:
-    """Folders below a folder that can be deleted apart from each other."""
+    """Folders below a folder that can be deleted independently."""
     parts = [str(folder)]
     while 0 < len(parts) < _FOLDERS:
         inner: list[str] = []

@@ -1,4 +1,4 @@
-"""Numbers and commands as people read them."""
+"""Formats numbers and commands for people."""
 
 from __future__ import annotations
 
@@ -7,20 +7,20 @@ import re
 import shlex
 
 _TOLD_APART = re.compile(r"[^\w\\/.:=@%+-]")
-"""What cmd or PowerShell take for the end of a word, or for something of their own."""
+"""Characters that cmd or PowerShell treat as the end of a word, or as syntax."""
 
 
 def size(count: float) -> str:
-    """Bytes for people, in powers of ten: `812 kB`, `574 MB`, `3.44 GB`."""
+    """A number of bytes with a decimal unit: `812 kB`, `574 MB`, `3.44 GB`."""
     for limit, unit, digits in ((1e9, "GB", 2), (1e6, "MB", 0), (1e3, "kB", 0)):
-        # What would be rounded up to 1000 of the smaller unit is one of this unit.
+        # A value that would round up to 1000 of the smaller unit is given in this one.
         if count >= limit * 0.9995:
             return f"{count / limit:.{digits}f} {unit}"
     return f"{count:.0f} B"
 
 
 def duration(seconds: float) -> str:
-    """Time for people: `0.4 s`, `38 s`, `4 min 10 s`, `1 h 5 min`."""
+    """A time span: `0.4 s`, `38 s`, `4 min 10 s`, `1 h 5 min`."""
     if seconds < 9.95:
         return f"{seconds:.1f} s"
     whole = round(seconds)
@@ -32,14 +32,14 @@ def duration(seconds: float) -> str:
 
 
 def count(number: int, noun: str) -> str:
-    """`1 file`, `3 files`."""
+    """A number with its noun: `1 file`, `3 files`."""
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 def quoted(text: str, *, windows: bool = os.name == "nt") -> str:
-    """A word of a command as the user's shell takes it: in single quotes, on Windows in double ones.
+    """A word of a command, quoted for the user's shell: with single quotes, on Windows with double quotes.
 
-    cmd knows no others, and PowerShell knows these, too.
+    cmd knows only double quotes, and PowerShell accepts them, too.
     """
     if not windows:
         return shlex.quote(text)
@@ -47,6 +47,6 @@ def quoted(text: str, *, windows: bool = os.name == "nt") -> str:
 
 
 def move_aside(name: str, *, windows: bool = os.name == "nt") -> str:
-    """The command that gives a file or folder another name, in the user's shell."""
+    """The command that renames a file or folder, for the user's shell."""
     old, new = (quoted(each, windows=windows) for each in (name, f"{name}.old"))
     return f"{'move' if windows else 'mv'} {old} {new}"
