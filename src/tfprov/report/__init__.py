@@ -1,1 +1,1 @@
-"""Output for people and machines: terminal, plain lines, pages, JSON."""
+"""Output for people and machines: terminal, plain text, HTML pages, JSON, files for CI systems."""

@@ -1,4 +1,4 @@
-"""What `adopt` found, wrote and changed, for people and for machines."""
+"""Results of `adopt`: what was found, written and changed, as text and as JSON."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _KINDS = {
 
 
 def text(result: Adoption) -> str:
-    """The adoption: what it is, what is wrong, what is different, what to do next."""
+    """The result of an adoption as text: environment, defects, version changes, next commands."""
     found = result.found
     lines = [f"{found.named}: {what(found)}"]
     if result.findings:
@@ -60,7 +60,7 @@ def text(result: Adoption) -> str:
 
 
 def what(found: ForeignEnvironment) -> str:
-    """An environment in a few words."""
+    """A short description of an environment: kind, Python, number of packages."""
     makers = {"conda": "a conda environment", "interpreter": "the packages of an interpreter"}
     kind = makers.get(found.maker, f"an environment made by {found.maker}")
     python = f"Python {found.python.version}" if found.python.version else "an unknown Python"
@@ -90,10 +90,10 @@ def _beside(beside: Iterable[Beside], why: Mapping[str, str]) -> Iterator[str]:
 
 
 def document(result: Adoption) -> Document:
-    """The adoption as a document."""
+    """The result of an adoption as a JSON document."""
     wanted = asdict(result.wanted)
     return {
-        # Its `changes` are those against an environment of tfprov, of which there is none yet.
+        # The `changes` of an outcome compare with an older environment of tfprov, which does not exist yet.
         **(documents.outcome(result.outcome) if result.outcome else {}),
         "found": found_document(result.found),
         "findings": [asdict(one) for one in result.findings],
@@ -111,7 +111,7 @@ def document(result: Adoption) -> Document:
 
 
 def survey_text(surveyed: Sequence[Surveyed]) -> str:
-    """Environments with a TensorFlow, each with its state and what can be done."""
+    """Environments with a TensorFlow that tfprov did not make, each with its defects and the command to adopt it."""
     lines = []
     for one in surveyed:
         found = one.found
@@ -126,7 +126,7 @@ def survey_text(surveyed: Sequence[Surveyed]) -> str:
 
 
 def survey_document(surveyed: Sequence[Surveyed]) -> Document:
-    """Environments with a TensorFlow, as a document."""
+    """The same environments as a JSON document."""
     return {
         "environments": [
             {
@@ -142,7 +142,7 @@ def survey_document(surveyed: Sequence[Surveyed]) -> Document:
 
 
 def found_document(found: ForeignEnvironment) -> Document:
-    """An environment that somebody else made."""
+    """An environment that tfprov did not make, as a JSON document."""
     return {
         "path": found.named,
         "root": found.root,

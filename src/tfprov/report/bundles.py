@@ -1,4 +1,4 @@
-"""Bundles for people and for machines."""
+"""Bundles, as text and as JSON."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def made(found: Bundled) -> str:
-    """A bundle that was written, and how to use it."""
+    """A bundle that was written, with the commands to use it."""
     manifest = found.manifest
     here = [entry for entry in manifest.files if entry.here]
     lines = [
@@ -39,7 +39,7 @@ def made(found: Bundled) -> str:
 
 
 def checked(found: Bundle) -> str:
-    """A bundle whose files were all read and are right."""
+    """A bundle whose files were all verified."""
     absent = [entry for entry in found.manifest.files if not found.has(entry)]
     lines = [f"{found.source}: {count(len(found.manifest.files) - len(absent), 'file')}, every one has its hash"]
     lines += _content(found.manifest, found.id)
@@ -49,7 +49,7 @@ def checked(found: Bundle) -> str:
 
 
 def document(manifest: Manifest, *, id_: str, path: str) -> dict[str, object]:
-    """A bundle for machines: its manifest without the list of files."""
+    """A bundle as a JSON document: its manifest, with the number of files in place of their list."""
     found = asdict(manifest)
     files = found.pop("files")
     return {

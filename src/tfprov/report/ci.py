@@ -1,8 +1,8 @@
-"""Output for CI systems beside the log: folded sections, annotations, a summary page, values for later steps.
+"""Output for CI systems beside the log: folded sections, annotations, a summary page, outputs for later steps.
 
-Each system's own convention is used, and only its own: GitHub Actions reads workflow commands from the log and files
-whose names stand in variables; GitLab folds sections, and shows the JUnit file as a report; any other system gets plain
-lines. All of it is additional: what people and programs read on stdout and stderr stays as it is.
+Each system gets only its own conventions: GitHub Actions reads workflow commands from the log, and files whose names
+are in variables; GitLab folds sections, and shows the JUnit file as a report; any other system gets plain lines. All of
+it is additional: stdout and stderr have the same content for people and programs as elsewhere.
 """
 
 from __future__ import annotations
@@ -30,14 +30,14 @@ _CELL = 300
 
 
 def system_of(environ: Mapping[str, str]) -> str | None:
-    """Name of the CI system that these variables are from: `github`, `gitlab`, …, `generic`; None outside CI."""
+    """Name of the CI system that set these variables: `github`, `gitlab`, …, `generic`; None outside CI."""
     from tfprov.host.system import ci
 
     return ci(environ).value
 
 
 def reporter(system: str, stream: TextIO, *, verbose: bool, clock: Callable[[], float] = time.time) -> Reporter:
-    """Plain lines, with a section for each stage where the system folds sections."""
+    """A reporter that prints plain lines, in a section for each stage where the system folds sections."""
     plain = PlainReporter(stream, verbose=verbose)
     if system == "github":
         return _Sections(plain, stream, _github_begin, _github_end, warn=True)
@@ -53,7 +53,7 @@ def reporter(system: str, stream: TextIO, *, verbose: bool, clock: Callable[[], 
 
 
 class _Sections:
-    """A reporter with a folded section around the lines of each stage."""
+    """A reporter that puts the lines of each stage into a folded section."""
 
     def __init__(
         self,
@@ -79,7 +79,7 @@ class _Sections:
 
     def __call__(self, event: Event) -> None:
         if isinstance(event, StageStarted):
-            # Stages do not nest in what the systems show: a new one ends the one before.
+            # The systems do not nest sections, so a new stage closes the section before it.
             self._close()
             self._open = event.stage
             self._say(self._begin(event.stage))
@@ -108,7 +108,7 @@ def _github_end(_name: str) -> str:
 
 
 def annotation(level: str, message: str, *, title: str, file: str = "", line: str = "") -> str:
-    """A workflow command of GitHub Actions that marks a message; escaped as its own toolkit does."""
+    """A workflow command of GitHub Actions that annotates a message; escaped as GitHub's own toolkit does."""
     properties = {"file": file, "line": line, "title": title}
     given = ",".join(f"{name}={_property(value)}" for name, value in properties.items() if value)
     return f"::{level} {given}::{_data(harmless(redact(message))[:_LONGEST])}"
@@ -123,9 +123,9 @@ def _property(text: str) -> str:
 
 
 def failure_lines(system: str | None, error: TfprovError) -> tuple[str, ...]:
-    """Lines for the log that the system turns into marks on the failure; empty where it has none.
+    """Lines for the log that the system turns into annotations of a failure; empty for a system without annotations.
 
-    A mistake that stands in a file is marked there.
+    A mistake in a file is annotated at its line.
     """
     if system != "github":
         return ()
@@ -152,10 +152,10 @@ def summary(
 
     Args:
         command: name of the command.
-        head: outcome in a line.
+        head: the outcome in one line.
         verdict: None when nothing was proved.
-        error: None when all is well.
-        rows: what else to show, by name.
+        error: None when the command succeeded.
+        rows: further rows, by name.
     """
     mark = "❌" if error else "✅"
     lines = [f"### {mark} tfprov {command}: {_cell(head)}", ""]
@@ -181,7 +181,7 @@ def _table(devices: Sequence[Device]) -> list[str]:
         for leg in device.legs:
             result = "skipped" if leg.skipped else "passed" if leg.ok else f"**{leg.code or 'failed'}**"
             name = f"{device.name} ({device.description})" if device.description else device.name
-            # What passed needs no words; they would hide those of what did not.
+            # Evidence of passed checks would hide that of the others.
             evidence = "" if leg.ok and not leg.skipped else leg.evidence
             lines.append(f"| {_cell(name)} | {_cell(leg.leg)} | {result} | {leg.seconds:.2f} | {_cell(evidence)} |")
     return [*lines, ""]
@@ -198,7 +198,7 @@ def _cell(text: str) -> str:
 
 
 def outputs(values: Mapping[str, str]) -> str:
-    """Lines for the file of a step's outputs. A value of several lines stands between marks that it cannot hold."""
+    """Lines for a step's output file. A multi-line value is put between random delimiters, which it cannot contain."""
     lines = []
     for name, value in values.items():
         if "\n" in value or "\r" in value:
@@ -210,7 +210,7 @@ def outputs(values: Mapping[str, str]) -> str:
 
 
 def publish(environ: Mapping[str, str], *, page: str, values: Mapping[str, str]) -> None:
-    """Append the page and the values to the files that GitHub Actions names; elsewhere nothing happens.
+    """Append the page and the values to the files that GitHub Actions names; no effect elsewhere.
 
     A job does not fail because one of them cannot be written.
     """

@@ -1,4 +1,4 @@
-"""A diagnosis for people and for machines, and the page of a failure code."""
+"""A diagnosis as text and as JSON, and the page about a failure code."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def text(found: Diagnosis, *, difference: str = "", source: str = "the log") -> 
 
 
 def document(found: Diagnosis, *, difference: str = "") -> dict[str, object]:
-    """The same for machines."""
+    """The diagnosis as a JSON document."""
     return {
         "findings": [_finding(one) for one in found.findings],
         "lines": found.lines,
@@ -72,10 +72,10 @@ def document(found: Diagnosis, *, difference: str = "") -> dict[str, object]:
 
 
 def page(code: str) -> str:
-    """All about one code: what it means, how it shows itself, what tfprov does, what to do, an example.
+    """The page about a failure code: meaning, messages, what tfprov does, what the user can do, an example.
 
     Raises:
-        TfprovError: `usage`, with the codes that are close.
+        TfprovError: `usage` for an unknown code, suggesting similar ones.
     """
     if code == NOISE:
         return _noise_page()
@@ -100,20 +100,20 @@ def page(code: str) -> str:
 
 
 def shown_as(code: str) -> tuple[str, ...]:
-    """The formats of messages that lead to a code."""
+    """The formats of the messages that lead to a code."""
     reads = [rule.reads for rule in RULES if code in (rule.code, *(case.code for case in rule.cases))]
     return tuple(dict.fromkeys(reads)) or ("what tfprov itself finds; no tool prints it",)
 
 
 def rungs(code: str) -> tuple[str, ...]:
-    """Which strategies the ladder tries for a code."""
+    """The strategies that the ladder tries for a code, in words."""
     ways = [_RUNGS[rung.value] for rung in HELP[code] if rung.value in _RUNGS]
     again = ("the same try may succeed a moment later, and is repeated",) if code in TRANSIENT else ()
     return (*again, f"tries again {', then '.join(ways)}") if ways else (*again, "no other strategy can help: it stops")
 
 
 def worked_example(code: str) -> tuple[str, ...]:
-    """Lines of a log and what they are read as; empty when no tool prints the code."""
+    """Lines of a log and the diagnosis that they lead to; empty when no tool prints the code."""
     for rule in RULES:
         for example in rule.examples if code in (rule.code, *(case.code for case in rule.cases)) else ():
             root = diagnose_text(example).root

@@ -1,4 +1,4 @@
-"""Results for machines: one versioned JSON document for each command, also on failure."""
+"""Results for machines: one versioned JSON document per command, also on failure."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ Document = dict[str, object]
 
 
 def render(command: str, body: Document | None = None, *, failure: TfprovError | None = None) -> str:
-    """The whole document of a command, as text.
+    """The whole JSON document of a command, as text.
 
     Args:
         command: name of the command.
-        body: its own keys.
-        failure: why it failed; None when it did not.
+        body: keys of this command.
+        failure: the reason for failure; None on success.
     """
     document: Document = {
         "schema": SCHEMA,
@@ -47,7 +47,7 @@ def render(command: str, body: Document | None = None, *, failure: TfprovError |
 
 
 def error(failure: TfprovError) -> Document:
-    """A failure."""
+    """A failure as a JSON document."""
     return {
         "code": failure.code.name,
         "group": failure.code.group.label,
@@ -60,7 +60,7 @@ def error(failure: TfprovError) -> Document:
 
 
 def outcome(result: Outcome) -> Document:
-    """The outcome of `up`."""
+    """The outcome of `up` as a JSON document."""
     seal = result.generation.seal
     proved: Document = {}
     if result.verdict:
@@ -97,7 +97,7 @@ def outcome(result: Outcome) -> Document:
 
 
 def plan(found: Plan) -> Document:
-    """A plan."""
+    """A plan as a JSON document."""
     return {
         "decision": decision(found.decision),
         "refused": [asdict(one) for one in found.refused],
@@ -113,7 +113,7 @@ def plan(found: Plan) -> Document:
 
 
 def decision(found: Decision) -> Document:
-    """A decision."""
+    """A decision as a JSON document."""
     return {
         "tensorflow": asdict(found.tensorflow),
         "python": asdict(found.python),
@@ -125,7 +125,7 @@ def decision(found: Decision) -> Document:
 
 
 def lock(found: Lock) -> Document:
-    """A lock."""
+    """A lock as a JSON document."""
     return {
         "path": found.path,
         "digest": found.digest,
@@ -136,17 +136,17 @@ def lock(found: Lock) -> Document:
 
 
 def findings(found: Iterable[Defect]) -> Document:
-    """The findings of `doctor`."""
+    """The findings of `doctor` as a JSON document."""
     return {"findings": [asdict(one) for one in found]}
 
 
 def kept(found: Iterable[Kept]) -> Document:
-    """Folders with their sizes."""
+    """Folders with their sizes, as a JSON document."""
     return {"folders": [asdict(one) for one in found]}
 
 
 def swept(found: Swept) -> Document:
-    """What is gone from the disk."""
+    """What was deleted from the disk, as a JSON document."""
     return {"removed_files": found.files, "removed_bytes": found.bytes}
 
 
@@ -157,14 +157,14 @@ def listing(
     changes: Mapping[Path, tuple[MachineChange, ...]] = MappingProxyType({}),
     bundles: Mapping[str, str] = MappingProxyType({}),
 ) -> Document:
-    """Environments with their generations.
+    """Environments with their generations, as a JSON document.
 
     Args:
-        environments: in the order to show them in.
-        flaws: by folder, of the generations that may not be used as they are.
-        differences: by folder, from the generation before.
-        changes: by folder, what of this machine is not as it was when a generation was proved.
-        bundles: ids of the bundles that environments were last brought from, by id of the environment.
+        environments: in display order.
+        flaws: reasons why generations must not be used, by folder.
+        differences: changes of packages from the generation before, by folder.
+        changes: changes of this machine since a generation was proved, by folder.
+        bundles: id of the bundle that an environment last came from, by id of the environment.
     """
     documents = []
     for one in environments:

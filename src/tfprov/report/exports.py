@@ -1,4 +1,4 @@
-"""What became of an export, for people and for machines."""
+"""The result of an export, as text and as JSON."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from tfprov.words import size
 
 
 def made(what: Made, form: str) -> str:
-    """A few lines: what it is, where it lies in it, what it needs."""
+    """An export in a few lines: file, path inside it, checksum, requirements on the system."""
     lines = [f"{what.path}  {form}, {size(what.size)}", f"  place     {what.prefix}"]
     if what.digest:
         lines.append(f"  sha256    {what.digest}")
@@ -22,5 +22,5 @@ def made(what: Made, form: str) -> str:
 
 
 def document(what: Made) -> dict[str, object]:
-    """The same for machines."""
+    """An export as a JSON document."""
     return {"export": asdict(what)}

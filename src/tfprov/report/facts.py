@@ -1,4 +1,4 @@
-"""What a machine is, for people: on one screen, and without what no decision depends on."""
+"""The facts about a machine for people: on one screen, without details that no decision depends on."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from tfprov.words import count, size
 
 _LABEL = 14
 _SHOWN_FLAGS = ("sse4_1", "sse4_2", "avx", "avx2", "fma", "f16c", "avx512f", "amx_tile", "asimd", "sve")
-"""The instructions that builds of TensorFlow differ in."""
+"""CPU flags that builds of TensorFlow differ in."""
 
 
 def facts(found: Facts) -> str:
-    """The facts, a row or a few for each."""
+    """The facts, in one or a few rows each."""
     rows = (
         ("system", [_system(found)]),
         ("processor", [_processor(found)]),
@@ -58,7 +58,7 @@ def _processor(found: Facts) -> str:
 
 
 def _disks(disks: Iterable[Disk]) -> list[str]:
-    """The file systems, each with what lies on it."""
+    """The file systems, each with the folders of tfprov that are on it."""
     by_device: dict[str, list[Disk]] = {}
     for disk in disks:
         by_device.setdefault(disk.device, []).append(disk)
@@ -102,7 +102,7 @@ def _pythons(interpreters: Sequence[Interpreter]) -> list[str]:
 
 
 def _oddities(python: Interpreter) -> list[str]:
-    """What is not as most have it."""
+    """Properties of an interpreter that are unusual."""
     found = [
         python.implementation if python.implementation != "cpython" else "",
         f"{python.bits} bits" if python.bits != 64 else "",

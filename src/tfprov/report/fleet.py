@@ -1,4 +1,4 @@
-"""Results of many machines in one report: host by device by leg."""
+"""Results of many machines in one report, by host, device and leg."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ _MEANING = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Check:
-    """One leg on one device of a host; `code` is None when it is good."""
+    """One leg on one device of a host. `code` is None when the leg passed."""
 
     device: str
     leg: str
@@ -50,15 +50,15 @@ class Host:
 
     Attributes:
         name: of the host.
-        state: a key of the meanings: `verified`, `rolled-back`, `kept`, `failed` or `no-result`.
-        code: failure code; None when it is verified.
+        state: `verified`, `rolled-back`, `kept`, `failed` or `no-result`.
+        code: failure code; None when the host is verified.
         what: the failure in one line.
-        evidence: what was seen.
+        evidence: of the failure.
         hint: the next step.
-        tensorflow: version that is or was to be in use; empty when unknown.
+        tensorflow: version in use, or that was to be; empty when unknown.
         python: version of the interpreter; empty when unknown.
-        before: number of the generation before; None for none.
-        generation: number of the generation in use; None for none.
+        before: number of the generation before; None when there was none.
+        generation: number of the generation in use; None when there is none.
         checks: legs, by device.
     """
 
@@ -82,17 +82,18 @@ def gather(
     verify_with: str = "",
     environ: Mapping[str, str] = MappingProxyType({}),
 ) -> tuple[Host, ...]:
-    """The hosts of the result files, the worst first.
+    """Read the result files into hosts, worst first.
 
     Args:
         files: results of the Ansible module, documents of `tfprov up --json` and `tfprov smoke --json`, receipts and
             statements. The name of the host is that of its file, without `.json`.
-        expected: hosts that should have a result; those without one are reported so.
-        verify_with: command that verifies a statement; whatever else came is not believed then. Empty for none.
-        environ: its variables.
+        expected: hosts that should have a result; those without one get the state `no-result`.
+        verify_with: command that verifies a statement; anything that is not a verified statement is then rejected.
+            Empty to accept results without verification.
+        environ: environment variables of that command.
 
     Raises:
-        TfprovError: `usage` when a file holds something else.
+        TfprovError: `usage` when a file is not a result.
     """
     hosts = {path.name.removesuffix(".json"): _read(path, verify_with, environ) for path in files}
     hosts.update({name: Host(name=name, state=SILENT) for name in expected if name not in hosts})
@@ -179,7 +180,7 @@ def _checks(devices: object) -> Iterator[Check]:
             )
 
 
-# A result comes from another machine: what has another shape than it should is left out.
+# A result comes from another machine: values of an unexpected type are dropped.
 
 
 def _table(value: object) -> Mapping[str, object]:
@@ -195,7 +196,7 @@ def _number(value: object) -> int | None:
 
 
 def loss(hosts: Sequence[Host]) -> TfprovError | None:
-    """The error that the worst host amounts to; None when every host is verified."""
+    """The error for the worst host; None when every host is verified."""
     bad = [host for host in hosts if host.state != VERIFIED]
     if not bad:
         return None
@@ -210,7 +211,7 @@ def loss(hosts: Sequence[Host]) -> TfprovError | None:
 
 
 def describe(hosts: Sequence[Host]) -> str:
-    """The report for a terminal."""
+    """The report as text."""
     lines = [_count(hosts)]
     for host in hosts:
         about = f"TensorFlow {host.tensorflow} on Python {host.python}" if host.tensorflow and host.python else ""
@@ -227,7 +228,7 @@ def describe(hosts: Sequence[Host]) -> str:
 
 
 def document(hosts: Sequence[Host]) -> dict[str, object]:
-    """The report for machines."""
+    """The report as a JSON document."""
     return {
         "hosts": [asdict(host) for host in hosts],
         "states": {state: sum(host.state == state for host in hosts) for state in _MEANING},
@@ -235,12 +236,12 @@ def document(hosts: Sequence[Host]) -> dict[str, object]:
 
 
 def html(hosts: Sequence[Host], *, title: str, made: datetime) -> str:
-    """The report as one page.
+    """The report as one HTML page.
 
     Args:
-        hosts: the worst first.
-        title: what was rolled out.
-        made: moment of the report.
+        hosts: worst first.
+        title: name of what was rolled out.
+        made: time of the report.
     """
     bad = [host for host in hosts if host.state != VERIFIED]
     body = [
@@ -308,7 +309,7 @@ def _matrix(hosts: Sequence[Host]) -> str:
 def _cell(check: Check | None) -> str:
     if check is None:
         return "<td class=mark></td>"
-    # The word stands beside the colour: not everybody sees it, and paper may be grey.
+    # A word beside the colour: not everybody sees colours, and the page may be printed in grey.
     shown = "not here" if check.skipped else "ok" if check.ok else f"✗ {check.code}"
     mark = "none" if check.skipped else "good" if check.ok else "bad"
     return f'<td class="mark {mark}" title="{text(check.evidence[:300])}">{text(shown)}</td>'

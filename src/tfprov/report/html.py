@@ -1,4 +1,4 @@
-"""A verdict as one HTML page that needs nothing else: no network, no script, readable on paper."""
+"""A verdict as one self-contained HTML page: no network, no script, readable on paper."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ section.cure { border-left-color: var(--good); } section.finding p { margin: .3r
   table.matrix { font-size: 8pt; } table.matrix th[scope=row] { position: static; }
 }
 """
-# Narrower than this part of the whole, a bar has no room for a name.
+# A bar that takes a smaller part of the width has no room for a name.
 _NAMED_PART = 0.06
 _SLOWEST = 5
 
@@ -69,13 +69,13 @@ def render(
     since: str | None = None,
     differences: Sequence[Difference] = (),
 ) -> str:
-    """The page.
+    """The HTML page of a verdict.
 
     Args:
-        verdict: what to show.
+        verdict: the verdict to show.
         title: name of the environment or path of its interpreter.
-        made: moment of the test.
-        since: moment of the receipt that it is compared with; None when there is none.
+        made: time of the test.
+        since: time of the receipt that it is compared with; None when there is none.
         differences: from that receipt.
     """
     word, mark = ("verified", "good") if verdict.ok else ("failed", "bad")
@@ -104,7 +104,7 @@ def render(
 
 
 def _section(heading: str, parts: Iterable[str]) -> list[str]:
-    """A heading and its parts; nothing where there are none."""
+    """A heading and its parts; empty when there are no parts."""
     found = [part for part in parts if part]
     return [f"<h2>{text(heading)}</h2>", *found] if found else []
 
@@ -151,7 +151,7 @@ def _around(name: str, evidence: str) -> str:
 
 
 def _differences(differences: Sequence[Difference]) -> list[str]:
-    """A row for each thing that is not as the receipt says."""
+    """A table of the differences from the receipt."""
     if not differences:
         return ["<p>Everything is as it was</p>"]
     rows = "".join(
@@ -168,7 +168,7 @@ def _not_checked(device: Device, leg: Leg) -> str:
 
 
 def _environment(verdict: Verdict) -> list[str]:
-    """Checks of the environment itself, a tile each."""
+    """One tile for each check of the environment itself."""
     legs = [leg for device in verdict.devices if device.kind == "environment" for leg in device.legs]
     tiles = (
         f'<div class="tile {_mark(leg)}"><b>{text(leg.leg)}</b><span class={_mark(leg)}>{text(_word(leg))}</span></div>'
@@ -178,7 +178,7 @@ def _environment(verdict: Verdict) -> list[str]:
 
 
 def _matrix(verdict: Verdict) -> list[str]:
-    """Checks against devices; a check that a device does not have leaves its cell empty."""
+    """Table of checks by device; the cell of a check that a device does not have is empty."""
     devices = [device for device in verdict.devices if device.kind != "environment"]
     legs = list(dict.fromkeys(leg.leg for device in devices for leg in device.legs))
     if not legs:
@@ -198,7 +198,7 @@ def _matrix(verdict: Verdict) -> list[str]:
 
 
 def _word(leg: Leg) -> str:
-    # The word stands beside the colour: not everybody sees it, and paper may be grey.
+    # A word beside the colour: not everybody sees colours, and the page may be printed in grey.
     return "skipped" if leg.skipped else f"ok {duration(leg.seconds)}" if leg.ok else f"✗ {leg.code}"
 
 
@@ -207,7 +207,7 @@ def _mark(leg: Leg) -> str:
 
 
 def _time_line(verdict: Verdict) -> str:
-    """A lane a device, a bar a check, all on one scale; below, the checks that took longest."""
+    """One lane per device and one bar per check, on a common scale; below them, the slowest checks."""
     timed = [(device, leg, leg.started) for device in verdict.devices for leg in device.legs if leg.started is not None]
     if not timed:
         return "<p class=none>No check recorded when it began</p>"

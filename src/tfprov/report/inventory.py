@@ -1,4 +1,4 @@
-"""What is in an environment, and what advisories say of it, for people and for machines."""
+"""The components of an environment and the advisories about them, as text and as JSON."""
 
 from __future__ import annotations
 
@@ -29,18 +29,18 @@ SBOM = Product(what="a bill of materials", is_ours=_is_sbom)
 
 
 def rendered(document_: Mapping[str, object]) -> str:
-    """The document as a file has it."""
+    """The document as the content of a file."""
     return json_text(document_) + "\n"
 
 
 def written(document_: Mapping[str, object], path: Path) -> str:
-    """What was written where, in a line."""
+    """One line that says which file was written."""
     found = document_["components"]
     return f"{path}  CycloneDX 1.6, {count(len(found) if isinstance(found, list) else 0, 'component')}"
 
 
 def audited(name: str, found: Audit) -> str:
-    """The result of an audit."""
+    """The result of an audit, as text."""
     newest = f", the newest of {found.newest[:10]}" if found.newest else ""
     what = f"{count(found.packages, 'package')} compared with {found.advisories} advisories{newest}"
     said = f"{count(len(found.found), 'advisory').replace('advisorys', 'advisories')} of {name}" if found.found else ""
@@ -67,7 +67,7 @@ def _names(one: AdvisoryMatch) -> str:
 
 
 def failure(name: str, found: Audit) -> TfprovError | None:
-    """The error that an audit amounts to; None when no advisory is left."""
+    """The error for the advisories that an audit found; None when there are none."""
     if not found.found:
         return None
     packages = sorted({one.package for one in found.found})
@@ -81,5 +81,5 @@ def failure(name: str, found: Audit) -> TfprovError | None:
 
 
 def document(found: Audit) -> dict[str, object]:
-    """The same for machines."""
+    """The result of an audit as a JSON document."""
     return {"audit": asdict(found)}

@@ -1,4 +1,4 @@
-"""A verdict as JUnit XML, which every CI system shows: a suite a device, a case a leg."""
+"""A verdict as JUnit XML, which every CI system can show: a suite per device, a case per leg."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tfprov.redact import redact
 from tfprov.smoke.records import Device, Leg, Verdict
 from tfprov.smoke.verdict import remedy
 
-# Characters that XML 1.0 has no way to write; a library that prints its memory must not cost the report.
+# Characters that XML 1.0 cannot represent; a library that dumps its memory into a message must not break the report.
 _UNWRITABLE = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 _SMOKE, _RUN = "tfprov smoke", "tfprov"
@@ -23,7 +23,7 @@ JUNIT = Product(what="a JUnit file", is_ours=lambda stream: stream.read(len(max(
 
 
 def render(verdict: Verdict) -> str:
-    """The document, with its XML declaration."""
+    """The JUnit document of a verdict, with its XML declaration."""
     head = {"name": _SMOKE, "time": f"{verdict.seconds:.3f}"}
     root = ET.Element("testsuites", head | _counts(verdict.devices))
     for device in verdict.devices:
@@ -42,7 +42,7 @@ def render(verdict: Verdict) -> str:
 
 
 def render_failure(error: TfprovError, *, stage: str, seconds: float) -> str:
-    """The document of a run that ended before anything could be proved: one case, in error."""
+    """The JUnit document of a run that ended before anything could be proved: one case, with an error."""
     counts = {"tests": "1", "failures": "0", "skipped": "0", "errors": "1", "time": f"{seconds:.3f}"}
     root = ET.Element("testsuites", {"name": _RUN, **counts})
     suite = ET.SubElement(root, "testsuite", {"name": "tfprov", **counts})

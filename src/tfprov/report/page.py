@@ -1,4 +1,4 @@
-"""The frame of every HTML page: one file that needs no network and no script, and reads well on paper."""
+"""The frame of every HTML page: one self-contained file without scripts, which prints well."""
 
 from __future__ import annotations
 
@@ -48,12 +48,12 @@ svg .good { fill: var(--good); } svg .bad { fill: var(--bad); } svg .none { fill
 
 
 def page(title: str, body: Iterable[str], *, style: str = "") -> str:
-    """The whole page.
+    """A whole HTML page.
 
     Args:
-        title: as text, not yet escaped.
-        body: parts in HTML; empty ones are left out.
-        style: what the page's own parts need beside the common rules.
+        title: plain text, not yet escaped.
+        body: parts in HTML; empty ones are omitted.
+        style: CSS for this page, added to the common rules.
     """
     return (
         f'{_HEAD}<meta name="viewport" content="width=device-width, initial-scale=1">\n'
@@ -64,11 +64,11 @@ def page(title: str, body: Iterable[str], *, style: str = "") -> str:
 
 
 def text(value: str) -> str:
-    """Text as HTML, without secrets."""
+    """Text as HTML, redacted and escaped."""
     return escape(harmless(redact(value)))
 
 
 def code(value: str) -> str:
-    """Text as HTML whose backticks become code."""
+    """Text as HTML, with what is between backticks as `<code>`."""
     parts = text(value).split("`")
     return "".join(f"<code>{part}</code>" if index % 2 else part for index, part in enumerate(parts))

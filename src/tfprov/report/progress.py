@@ -1,4 +1,4 @@
-"""Events while they happen: a moving line on a terminal, sparse plain lines elsewhere."""
+"""Shows events as they happen: a moving line on a terminal, sparse plain lines elsewhere."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from tfprov.redact import redact
 from tfprov.words import count, duration, size
 
 _PLAIN_SECONDS = 10.0
-"""Off a terminal a stage says at most this often how far it is."""
+"""Shortest interval between two progress lines of a stage where there is no terminal."""
 _QUIET_STAGES = frozenset({"profile", "facts", "interpreter", "activate"})
-"""Stages that are over at once; their lines would only be noise when all is well."""
+"""Stages that take no time; their lines would only be noise on a successful run."""
 
 
 class Reporter(Protocol):
-    """Receives events between entering and leaving."""
+    """A context manager that receives events."""
 
     def __enter__(self) -> Reporter: ...
     def __exit__(
@@ -30,7 +30,7 @@ class Reporter(Protocol):
 
 
 class ProgressText:
-    """Describes the progress of a stage, with its mean speed and the remaining time; briefly without the speed."""
+    """Describes the progress of a stage, with its mean speed and the remaining time; in brief, without the speed."""
 
     def __init__(self, clock: Callable[[], float], *, brief: bool = False) -> None:
         self._clock = clock
@@ -43,7 +43,7 @@ class ProgressText:
         if self._began is None:
             self._began = (now, event.done)
         if event.unit == "checks":
-            # `matmul on GPU:0`: the check, and where.
+            # `matmul on GPU:0`: the check, and its device.
             what = event.what.partition(" on ")[0] if self._brief else event.what
             return f"{count(event.done, 'check')}, now {harmless(what)}"
         if event.unit == "tries":
@@ -64,7 +64,7 @@ class ProgressText:
 
 
 class PlainReporter:
-    """Lines without colour or movement, for pipes, files and CI."""
+    """Prints lines without colour or movement, for pipes, files and CI."""
 
     def __init__(self, stream: TextIO, *, verbose: bool = False, clock: Callable[[], float] = time.monotonic) -> None:
         self._stream = stream
@@ -84,7 +84,7 @@ class PlainReporter:
         return None
 
     def __call__(self, event: Event) -> None:
-        """Print what a reader of a log wants to know of an event."""
+        """Print the line for an event, if it has one."""
         with self._guard:
             line = self._line(event)
             if line and not self._lost:
@@ -92,7 +92,7 @@ class PlainReporter:
                     self._stream.write(harmless(redact(line)) + "\n")
                     self._stream.flush()
                 except OSError:
-                    # A full disk under a log file, or a reader who left: no reason to give up the work itself.
+                    # A full disk under a log file, or a closed pipe, is no reason to abandon the work itself.
                     self._lost = True
 
     def _line(self, event: Event) -> str | None:
@@ -109,9 +109,9 @@ class PlainReporter:
 
 
 class LateReporter:
-    """Another reporter, made at the first event that is worth a line.
+    """Creates another reporter at the first event worth a line.
 
-    A command that has nothing to do is over before the libraries that draw on terminals would be loaded.
+    A command that has nothing to do finishes without loading the libraries that draw on terminals.
     """
 
     def __init__(self, make: Callable[[], Reporter], *, verbose: bool = False) -> None:
@@ -130,7 +130,7 @@ class LateReporter:
             self._made.__exit__(kind, error, trace)
 
     def __call__(self, event: Event) -> None:
-        """Hand it on, unless it is the beginning or the good end of reading the profile."""
+        """Pass the event on, unless it is the start or the successful end of the stage `profile`."""
         if self._made is None:
             begun = isinstance(event, StageStarted) and event.stage == "profile"
             good = isinstance(event, StageEnded) and event.stage == "profile" and event.code is None
@@ -143,7 +143,7 @@ class LateReporter:
 
 
 def lasting_line(event: Event, *, verbose: bool) -> str | None:
-    """The line that an event leaves behind; None for one that leaves nothing."""
+    """The line that remains on the screen after an event; None when there is none."""
     if isinstance(event, StageEnded):
         return _stage_line(event, verbose=verbose)
     if isinstance(event, Note) and (verbose or event.level != "detail"):

@@ -1,4 +1,4 @@
-"""Variables and activation in the words of shells and of the tools that set variables for a folder."""
+"""Environment variables and activation, in the syntax of shells and of per-folder tools (direnv, mise, dotenv)."""
 
 from __future__ import annotations
 
@@ -15,26 +15,26 @@ _REFERENCE = re.compile(r"(\$\{[A-Za-z_][A-Za-z0-9_]*\})")
 
 
 def spelled(changes: Changes, form: str, environ: Mapping[str, str]) -> str:
-    """The changes in one of the forms of `FORMS`.
+    """Variable changes in one of the `FORMS`.
 
-    What is meant to be kept in a file (direnv, mise, dotenv) names the user's own variables where the profile does, and
-    has not their values.
+    The forms that are kept in a file (direnv, mise, dotenv) refer to the user's own variables where the profile does,
+    instead of containing their values.
 
     Raises:
-        TfprovError: `usage` when a value has a line break, and the form has no way to say so.
+        TfprovError: `usage` when a value has a line break and the form cannot represent it.
     """
     return "\n".join(FORMS[form](changes, environ))
 
 
 def activated(activation: Activation, shell: str) -> str:
-    """The lines that make an environment active in a shell, for that shell to evaluate.
+    """The lines that a shell evaluates to activate an environment.
 
     Raises:
-        TfprovError: as of `spelled`.
+        TfprovError: as for `spelled`.
     """
     lines = FORMS[_FORM_OF.get(shell, shell)](activation.changes, {})
     if shell == "cmd":
-        # Each line comes out of `for /f`, where a percent sign stands for itself; in a batch file it is doubled.
+        # Each line is the output of `for /f`, where a percent sign is literal; in a batch file it is doubled.
         lines = [line.replace("%%", "%") for line in lines]
     if activation.script is not None:
         lines.insert(0, _SOURCE[shell](str(activation.script)))
@@ -42,7 +42,7 @@ def activated(activation: Activation, shell: str) -> str:
 
 
 def how_to_evaluate(shell: str, profile: str) -> str:
-    """The command by which a shell evaluates what `tfprov activate` prints."""
+    """The command by which a shell evaluates the output of `tfprov activate`."""
     command = f"tfprov activate --shell {shell}" + (f" {profile}" if profile else "")
     return {
         "fish": f"{command} | source",
@@ -97,7 +97,7 @@ def _powershell(changes: Changes, _environ: Mapping[str, str]) -> list[str]:
 
 
 def _powershell_quoted(value: str) -> str:
-    # PowerShell takes typographic quotes for quotes, too.
+    # PowerShell accepts typographic quotes as quotes, too.
     return "'" + re.sub("(['\u2018\u2019\u201a\u201b])", r"\1\1", value) + "'"
 
 
@@ -111,7 +111,7 @@ def _cmd(changes: Changes, _environ: Mapping[str, str]) -> list[str]:
 
 
 def _nu(changes: Changes, environ: Mapping[str, str]) -> list[str]:
-    """A record for `from nuon | load-env`, which cannot take a variable away: an empty one does as little."""
+    """A record for `from nuon | load-env`, which cannot unset a variable: it is set to an empty value instead."""
     before = [each for each in environ.get("PATH", os.defpath).split(os.pathsep) if each not in changes.path]
     record: dict[str, object] = dict.fromkeys(changes.unset, "")
     record |= changes.values
@@ -128,7 +128,7 @@ def _direnv(changes: Changes, _environ: Mapping[str, str]) -> list[str]:
 
 
 def _sh_template(template: str) -> str:
-    """A word for sh: what is between the references is quoted, and they are replaced when it is read."""
+    """A word for sh: literal parts are quoted, references are left for the shell to expand."""
     parts = [part for part in _REFERENCE.split(template) if part]
     return "".join(f'"{part}"' if _REFERENCE.fullmatch(part) else shlex.quote(part) for part in parts) or "''"
 
@@ -141,7 +141,7 @@ def _mise(changes: Changes, _environ: Mapping[str, str]) -> list[str]:
         table[name] = False
     for name, value in changes.values.items():
         template = changes.templates.get(name)
-        # mise reads values as templates of Tera.
+        # mise reads values as Tera templates.
         words = [_tera(part) for part in (_REFERENCE.split(template) if template is not None else [value])]
         table[name] = "".join(words)
     if changes.path:
@@ -203,7 +203,7 @@ FORMS: Mapping[str, Callable[[Changes, Mapping[str, str]], list[str]]] = {
     "mise": _mise,
     "dotenv": _dotenv,
 }
-"""How each form spells changes, as lines."""
+"""A function for each form that gives the lines for some changes."""
 
 _FORM_OF = {"bash": "sh", "zsh": "sh", "tcsh": "csh"}
 _SOURCE: Mapping[str, Callable[[str], str]] = {

@@ -1,4 +1,4 @@
-"""How environments stand: for people, as a document, and as a text file for Prometheus."""
+"""The status of environments: as text, as JSON, and as a text file for Prometheus."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ _FIRST = b"# HELP tfprov_status_timestamp_seconds "
 
 
 def words(found: tuple[Status, ...]) -> str:
-    """A line for each environment and for each of its devices, and what is not as it was."""
+    """A line for each environment and each of its devices, with the reasons why one is no longer verified."""
     lines = [line for one in found for line in _lines(one)]
     return redact("\n".join(lines)) if lines else "no environments yet: `tfprov up PROFILE` makes one"
 
 
 def document(found: tuple[Status, ...]) -> dict[str, object]:
-    """The same for machines."""
+    """The status of environments as a JSON document."""
     return {
         "environments": [
             {
@@ -51,11 +51,11 @@ def document(found: tuple[Status, ...]) -> dict[str, object]:
 
 
 def prometheus(found: tuple[Status, ...], *, now: datetime) -> bytes:
-    """The same in Prometheus' text format, for the textfile collector of its node exporter.
+    """The status in Prometheus' text format, for the textfile collector of its node exporter.
 
     Args:
-        found: in the order to show them in.
-        now: moment of the look. A file that is not renewed any more is known by it.
+        found: in display order.
+        now: time of the check; an alert can use it to detect a file that is no longer updated.
     """
     names = {one.environment.id: _labels(one) for one in found}
     families: tuple[tuple[str, str, Sequence[tuple[dict[str, str], float]]], ...] = (
@@ -100,10 +100,10 @@ def prometheus(found: tuple[Status, ...], *, now: datetime) -> bytes:
 
 
 def write_prometheus(path: Path, found: tuple[Status, ...], *, now: datetime) -> None:
-    """Write the text file: whole, or as it was before.
+    """Write the text file atomically.
 
     Raises:
-        TfprovError: `path-not-ours` when something else is there.
+        TfprovError: `path-not-ours` when the path holds something else.
     """
     METRICS.write(path, prometheus(found, now=now))
 
@@ -156,7 +156,7 @@ def _told(one: Status) -> dict[str, str]:
 
 
 def _shown(labels: Mapping[str, str]) -> str:
-    """Labels in braces; three characters have an escape in a value, and no others."""
+    """Labels in braces. In a value three characters are escaped, and no others."""
     escaped = (
         (name, value.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")) for name, value in labels.items()
     )

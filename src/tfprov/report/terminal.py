@@ -1,4 +1,4 @@
-"""Events on a terminal: a moving line for the stage that works."""
+"""Shows events on a terminal: a moving line for the current stage."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tfprov.report.progress import ProgressText, lasting_line
 
 
 class TerminalReporter:
-    """A moving line for the stage that works, finished stages above it."""
+    """A moving line for the current stage, with finished stages above it."""
 
     def __init__(self, console: Console, *, verbose: bool = False, clock: Callable[[], float] = time.monotonic) -> None:
         self._console = console
@@ -45,7 +45,7 @@ class TerminalReporter:
         self._bars.stop()
 
     def __call__(self, event: Event) -> None:
-        """Move the line, or print what should stay."""
+        """Update the moving line, or print a line that stays."""
         if isinstance(event, StageStarted):
             self._clear()
             self._progress = ProgressText(self._clock, brief=self._brief)

@@ -1,4 +1,4 @@
-"""Results for people, as plain text of any width. Colour is added by the terminal, never needed."""
+"""Results as plain text of any width. Colour is added by the terminal; nothing depends on it."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _LABEL = 10
 _FINDINGS = 6
 _BLOCK_LINES = 24
 _SCRIPTS = {"fish": "activate.fish", "csh": "activate.csh", "tcsh": "activate.csh", "pwsh": "activate.ps1"}
-"""What activates an environment in shells that do not read the script for sh, by name of the shell."""
+"""Activation script for shells that cannot read the one for sh, by name of the shell."""
 
 
 def error(failure: TfprovError) -> str:
@@ -47,7 +47,7 @@ def error(failure: TfprovError) -> str:
 
 
 def next_steps(situation: Situation) -> str:
-    """What lies in a folder, and the commands that go on from there."""
+    """What was found in a folder, and the commands to continue with."""
     width = max(len(command) for command, _ in situation.steps)
     steps = (f"  {command:{width}}  {what}" for command, what in situation.steps)
     return "\n".join((situation.words, "", *steps, "", "`tfprov --help` lists all commands"))
@@ -59,7 +59,7 @@ def outcome(result: Outcome, *, profile: str, shell: str = "") -> str:
     Args:
         result: of the run.
         profile: as the user named it.
-        shell: path of the user's shell, which decides how an environment is activated; empty for one like sh.
+        shell: path of the user's shell, which decides how to activate; empty for a shell like sh.
     """
     seal = result.generation.seal
     if seal is None:
@@ -88,7 +88,7 @@ def outcome(result: Outcome, *, profile: str, shell: str = "") -> str:
         total = sum(seconds for _, seconds in result.stages)
         lines += _block("time", (f"{duration(total)}: {', '.join(slow)}",))
     lines += _block("place", (str(place),))
-    # A conda environment has no such scripts; the shell runs those that its packages bring.
+    # A conda environment has no such scripts; a shell runs those of its packages.
     conda = seal.kind == "conda"
     lines += _block(
         "use",
@@ -101,7 +101,7 @@ def outcome(result: Outcome, *, profile: str, shell: str = "") -> str:
 
 
 def activation(folder: PurePath, shell: str) -> tuple[str, ...]:
-    """How a shell activates the environment whose commands lie in a folder; on Windows, for both shells there are."""
+    """The commands that activate an environment, given the folder of its scripts; on Windows for PowerShell and cmd."""
     name = shell.rpartition("/")[2]
     script = str(folder / _SCRIPTS.get(name, "activate"))
     windows = not name and folder.name == "Scripts"
@@ -112,7 +112,7 @@ def activation(folder: PurePath, shell: str) -> tuple[str, ...]:
 
 
 def lock(found: Lock) -> str:
-    """A lock: where it is and what it holds."""
+    """A lock: path, content, download size and changes."""
     target = found.target
     known = [file.size for file in found.files if file.size is not None]
     lines = [f"{found.path} holds {count(len(found.files), 'file')}: {target.package} {target.version}"]
@@ -124,7 +124,7 @@ def lock(found: Lock) -> str:
 
 
 def device_line(device: Device) -> str:
-    """One device: its name, whether it passed, what failed, and what was not checked and why."""
+    """One device: its name, whether it passed, failed checks, and skipped checks with reasons."""
     name = f"{device.name} ({device.description})" if device.description else device.name
     skipped = [leg for leg in device.legs if leg.skipped]
     reasons = "; ".join(f"{leg.leg}: {_first_line(leg.evidence)}" for leg in skipped)
@@ -136,7 +136,7 @@ def device_line(device: Device) -> str:
 
 
 def verdict(found: Verdict) -> str:
-    """A verdict, every leg of every device, and at the end how many passed, failed and were skipped."""
+    """A verdict: each leg of each device, then the numbers of passed, failed and skipped checks."""
     lines = [f"TensorFlow {found.tensorflow or '(not importable)'}: {'verified' if found.ok else 'NOT verified'}"]
     lines[0] += f" ({found.level}, {duration(found.seconds)})"
     for device in found.devices:
@@ -155,7 +155,7 @@ def verdict(found: Verdict) -> str:
 
 
 def tally(found: Verdict) -> str:
-    """Numbers of checks that passed, failed and were skipped, with the reasons for the skipped ones."""
+    """Numbers of passed, failed and skipped checks, with the reasons for the skipped ones."""
     legs = [leg for device in found.devices for leg in device.legs]
     skipped = [leg for leg in legs if leg.skipped]
     parts = [f"{sum(leg.ok and not leg.skipped for leg in legs)} passed"]
@@ -171,7 +171,7 @@ def tally(found: Verdict) -> str:
 
 
 def plan(found: Plan, *, verbose: bool = False) -> str:
-    """A plan: what would be done, what was refused and why, bytes where they are known."""
+    """A plan: choices, refused candidates with reasons, and sizes as far as they are known."""
     lines = ["tfprov up would make:"]
     lines += _decision(found.decision)
     if found.changes is not None:
@@ -205,7 +205,7 @@ def plan(found: Plan, *, verbose: bool = False) -> str:
 
 
 def refusals(refused: Iterable[Refused], *, verbose: bool = False, most: int = 4) -> list[str]:
-    """Refused candidates by reason, the names of one reason on one line."""
+    """Refused candidates grouped by reason, on one line per reason."""
     by_reason: dict[tuple[str, str], list[str]] = {}
     for one in refused:
         by_reason.setdefault((one.code, one.why), []).append(one.what)
@@ -237,7 +237,7 @@ def findings(found: Iterable[Defect]) -> str:
 
 
 def kept(found: Iterable[Kept]) -> str:
-    """Folders with their sizes, one on each line, and what they take together."""
+    """Folders with their sizes, one per line, and the total."""
     folders = tuple(found)
     rows = [f"{one.what:<12} {size(one.bytes):>9}  {count(one.files, 'file'):>14}  {one.path}" for one in folders]
     total = size(sum(one.bytes for one in folders))
@@ -245,12 +245,12 @@ def kept(found: Iterable[Kept]) -> str:
 
 
 def swept(found: Swept) -> str:
-    """What is gone from the disk."""
+    """What was deleted from the disk, as one line."""
     return f"removed {count(found.files, 'file')}, {size(found.bytes)} of the disk"
 
 
 def support_report(parts: Iterable[Part]) -> str:
-    """The parts of a support report, one on each line, before it is written."""
+    """The parts of a support report, one per line, shown before it is written."""
     rows = [f"  {part.name:<28} {size(len(part.text.encode())):>9}  {part.what}" for part in parts]
     return "\n".join(["the report would hold (credentials, user and host names, homes are taken out):", *rows])
 
@@ -264,10 +264,10 @@ def listing(
     """Environments with their generations.
 
     Args:
-        environments: in the order to show them in.
-        flaws: by folder, of the generations that may not be used as they are.
-        differences: by folder, from the generation before.
-        changes: by folder, what of this machine is not as it was when a generation was proved.
+        environments: in display order.
+        flaws: reasons why generations must not be used, by folder.
+        differences: changes of packages from the generation before, by folder.
+        changes: changes of this machine since a generation was proved, by folder.
     """
     lines = []
     for environment in environments:
@@ -303,7 +303,7 @@ def _first_line(text: str) -> str:
 
 
 def _shortened(evidence: Iterable[str]) -> list[str]:
-    """The evidence with long blocks (a tool's output, a traceback) cut in the middle; `--json` has all of it."""
+    """The evidence, with long blocks (a tool's output, a traceback) cut in the middle; `--json` has all of it."""
     rows: list[str] = []
     for text in evidence:
         block = [row for row in text.splitlines() if row.strip()]
@@ -328,6 +328,6 @@ def _decision(decision: Decision) -> list[str]:
 
 
 def _block(label: str, texts: Iterable[str]) -> list[str]:
-    """Texts under a label; the lines of a text that has several stay together."""
+    """Texts under a label; the lines of a multi-line text stay together."""
     rows = [row for text in texts if text for row in text.splitlines()]
     return [f"  {label if number == 0 else '':<{_LABEL}}{row}" for number, row in enumerate(rows)]

@@ -1,4 +1,4 @@
-"""Files of a verdict (JUnit XML, HTML page, receipt), and the comparison with an older receipt."""
+"""Files made from a verdict (JUnit XML, HTML page, receipt, statement), and the comparison with an older receipt."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ from tfprov.smoke.records import Verdict
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReportFiles:
-    """Which files to write, and what to compare with; None for what is not files.
+    """The files to write, and the receipt to compare with; None for those that are not requested.
 
     Attributes:
-        attest: for a statement that others can verify.
-        sign_with: command that signs it; empty for none.
+        attest: path of a statement that others can verify.
+        sign_with: command that signs the statement; empty for none.
     """
 
     junit: Path | None = None
@@ -34,11 +34,11 @@ class ReportFiles:
     sign_with: str = ""
 
     def check(self) -> None:
-        """Make sure that each file may be written.
+        """Check that each file may be written.
 
         Raises:
-            TfprovError: `path-not-ours` when something that tfprov did not write is in the place of one; `usage` for
-                a command that cannot sign.
+            TfprovError: `path-not-ours` when a path holds something that tfprov did not write; `usage` for a signing
+                command that cannot be used.
         """
         if self.sign_with:
             if self.attest is None:
@@ -66,17 +66,20 @@ def save(
     machine: Callable[[], Mapping[str, str]],
     environ: Mapping[str, str],
 ) -> tuple[Difference, ...]:
-    """Write what is files; differences to the older receipt, empty when there is none.
+    """Write the requested files and compare with the older receipt.
 
     Args:
         found: good or bad.
-        files: files. The older receipt is read before anything is written: it may be the file that is written.
+        files: paths. The older receipt is read before anything is written, because it may be one of those paths.
         title: name of the environment.
-        now: moment of the test, with a time zone.
+        now: time of the test, with a time zone.
         version: version of tfprov.
         lock: digest of the lock; None when there is none.
         machine: describes the machine; called only for a receipt.
-        environ: variables of the command that signs.
+        environ: environment variables of the signing command.
+
+    Returns:
+        Differences from the older receipt; empty when there is none.
 
     Raises:
         TfprovError: the older receipt cannot be read; `path-not-ours`, see `ReportFiles.check`.
@@ -104,7 +107,7 @@ def save(
 
 
 def text(differences: Sequence[Difference]) -> str:
-    """Differences for people, a line each."""
+    """Differences from a receipt as text, one per line."""
     if not differences:
         return "as the receipt says"
     lines = ["different from the receipt:"]
@@ -115,12 +118,12 @@ def text(differences: Sequence[Difference]) -> str:
 
 
 def document(differences: Sequence[Difference]) -> list[dict[str, object]]:
-    """Differences for machines."""
+    """Differences from a receipt as a JSON document."""
     return [asdict(one) for one in differences]
 
 
 def loss(differences: Sequence[Difference]) -> TfprovError | None:
-    """The error that a good verdict amounts to when it proves less than the receipt; None when it does not."""
+    """The error for a good verdict that proves less than the receipt; None when it proves as much."""
     worse = [one for one in differences if one.worse]
     if not worse:
         return None

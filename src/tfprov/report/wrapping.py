@@ -1,23 +1,23 @@
-"""Lines that are wider than a terminal, wrapped under their own beginning."""
+"""Wraps lines that are wider than the terminal, with a hanging indent."""
 
 from __future__ import annotations
 
 import re
 
-# `  chosen    tensorflow-cpu 2.21.0`: what stands behind a label goes on below itself.
+# `  chosen    tensorflow-cpu 2.21.0`: the continuation of a line is aligned with the text after the label.
 _LABEL = re.compile(r" *\S+(?: \S+)? {2,}(?=\S)")
 _INDENT = re.compile(r" *(?:- )?")
-# What must stay in one piece: something in backticks is typed or copied, a run of blanks separates columns.
+# Pieces that stay whole: text in backticks is typed or copied, and a run of blanks separates columns.
 _PIECE = re.compile(r"(?:`[^`]*`|[^\s`])+")
-# Rows that hold a path or a line for the shell, which a terminal copies whole only when it breaks it itself.
+# Rows with a path or a shell command: a terminal copies them as one line only when it wraps them itself.
 _TYPED = re.compile(r"(?:  (?:use|place) {5,}| +(?:source|eval) |  tfprov )")
 
 
 def wrapped(words: str, columns: int) -> str:
-    """The words with no line wider than the terminal, where there is a blank to break it at.
+    """The text with no line wider than the terminal, as far as there are blanks to break at.
 
     Args:
-        words: lines, some with a label before them.
+        words: lines, some of which start with a label.
         columns: width of the terminal in characters.
     """
     return "\n".join(
@@ -30,7 +30,7 @@ def _line(line: str, columns: int) -> str:
     indent = _INDENT.match(line)
     hang = len(label[0]) if label else len(indent[0]) if indent else 0
     if hang > columns // 2:
-        # Too narrow for two columns: only so far that a continued line is not taken for a row.
+        # Too narrow for two columns: indent only enough to tell a continued line from a new row.
         hang = min(4, columns // 4)
     lines: list[str] = []
     start = end = 0
