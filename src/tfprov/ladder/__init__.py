@@ -1,1 +1,1 @@
-"""What is tried after a failure, in which order."""
+"""Classification of failures, and the strategies tried after them."""

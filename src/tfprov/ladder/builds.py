@@ -1,4 +1,4 @@
-"""Why a build failed, from what it printed: compilers and build backends leave nothing else."""
+"""Classifies failed builds by their output: compilers and build backends report failures in no other form."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _NETWORK = re.compile(
     r"Temporary failure in name resolution|Name or service not known|Network is unreachable"
     r"|Could not resolve host|nodename nor servname|getaddrinfo failed|failed to lookup address"
 )
-# Old sources rely on what later releases of setuptools removed: pkg_resources (82), 2to3 (58), `setup.py test` (72).
+# Old sources use what later releases of setuptools removed: pkg_resources (82), 2to3 (58), `setup.py test` (72).
 _OLDER_SETUPTOOLS = (
     (re.compile(r"No module named '?pkg_resources\b(?!\.(?:extern|py))"), "setuptools<82"),
     (re.compile(r"use_2to3 is invalid|No module named '?(?:setuptools\.)?lib2to3"), "setuptools<58"),
@@ -29,7 +29,7 @@ _OLDER_SETUPTOOLS = (
         "setuptools<72",
     ),
     (re.compile(r"install_layout|canonicalize_version\(\) got an unexpected"), "setuptools<71"),
-    # Modules, and names beside them, by the last releases that were seen to have them (read out of their wheels).
+    # Removed modules, and names in them, with the bound below which they still exist (found by reading the wheels).
     *(
         (
             re.compile(
@@ -78,15 +78,16 @@ class _Tool:
 
 
 def build_failure(what: str, output: str, *, kept: str | None = None) -> TfprovError:
-    """The failure that the output of a build tells.
+    """The failure for the output of a build.
 
     Args:
-        what: one line: what could not be built.
-        output: all that it printed.
-        kept: where the whole output is kept; None for nowhere.
+        what: one line that says what could not be built.
+        output: the whole output.
+        kept: path of a file with the whole output; None when there is none.
 
     Returns:
-        `build-tool-missing` when it lacks a program or a header that is known, else `build-failed`.
+        `package-name-wrong` when the source is another project, `build-tool-missing` when it lacks a known program or
+        header, else `build-failed`.
     """
     log = (f"the whole log: `{kept}`",) if kept else ()
     if other := _OTHER_NAME.search(output):
@@ -111,11 +112,11 @@ def build_failure(what: str, output: str, *, kept: str | None = None) -> TfprovE
 
 
 def source_failure(repository: str, output: str) -> TfprovError:
-    """The failure that git tells of, or uv about git.
+    """The failure for the output of git, or of uv about git.
 
     Args:
-        repository: the address, for the message.
-        output: all that was printed.
+        repository: URL, for the message.
+        output: the whole output.
     """
     if missing := next((tool for tool in _tools() if tool.name == "git" and tool.pattern.search(output)), None):
         hint = f"install git: `{missing.debian}` on Debian and Ubuntu, `{missing.fedora}` on Fedora and RHEL"
@@ -131,12 +132,12 @@ def source_failure(repository: str, output: str) -> TfprovError:
 
 
 def older_setuptools(output: str) -> str | None:
-    """The bound for setuptools that an old source needs to be built, when its output says so."""
+    """The upper bound of setuptools that an old source needs, judged by the output of its build; None for no bound."""
     return next((bound for pattern, bound in _OLDER_SETUPTOOLS if pattern.search(output)), None)
 
 
 def _telling(output: str) -> Iterator[str]:
-    """The last lines that speak of an error; the last lines where none does."""
+    """The last lines that report an error; the last lines of all where none does."""
     lines = [line.strip()[:_LINE_LENGTH] for line in output.splitlines() if line.strip()]
     telling = [line for line in lines if _TELLING.search(line)] or lines
     yield from (redact(line) for line in dict.fromkeys(telling[-_LINES:]))

@@ -1,6 +1,6 @@
-"""From what happened to a failure code: typed exceptions first, a tool's words only where it leaves us nothing else.
+"""Assigns failure codes: by the type of an exception, and by the output of a tool only where there is nothing else.
 
-The words are read by the classifier that `tfprov explain` uses.
+The output is read by the classifier that `tfprov explain` uses.
 """
 
 from __future__ import annotations
@@ -17,27 +17,27 @@ from tfprov.ladder.climb import TransferError
 from tfprov.redact import redact
 
 _EVIDENCE_LINES = 8
-# uv's reason goes on in further sentences, each on a line of its own.
+# uv continues its reason in further sentences, each on a line of its own.
 _CONTEXT = re.compile(r"^(error|ERROR|fatal)\b|^\s*(cause|Caused by):|^hint:|^\s+(And|So,) because ", re.IGNORECASE)
 _LINE_LENGTH = 400
 _BETTER_HINTS = frozenset({"package-name-wrong", "system-library-missing"})
-"""Codes whose remedy names what the text of the tool is about."""
+"""Codes whose remedy from the classifier is more specific than that of the code."""
 
 
 def classify_text(tool: str, text: str, returncode: int, *, what: str) -> TfprovError:
-    """The failure that the output of a tool tells.
+    """The failure for the output of a tool.
 
     Args:
         tool: `uv pip compile`, `pip install`, `virtualenv` and the like; its first word is the program.
         text: standard output and standard error.
         returncode: exit status; negative is the number of a signal.
-        what: one line: what the tool could not do.
+        what: one line that says what the tool could not do.
 
     Returns:
-        With `install-failed` when nothing was recognised; its evidence is at most eight lines without secrets, the
-        proving line first.
+        The failure, with `install-failed` when no rule matches. Its evidence is at most eight redacted lines, the most
+        conclusive first.
     """
-    # Its rules are needed only where something went wrong.
+    # Deferred: the rules are needed only after a failure.
     from tfprov.diagnose.diagnose import diagnose_text
     from tfprov.diagnose.records import LogContext
 
@@ -63,7 +63,7 @@ def _tail(text: str, count: int) -> tuple[str, ...]:
 
 
 def _clean(lines: list[str]) -> tuple[str, ...]:
-    # One cause is often told twice, by the error and by its retry.
+    # A cause is often printed twice, by the error and by its retry.
     unique = dict.fromkeys(redact(line.strip()) for line in lines)
     return tuple(unique)[:_EVIDENCE_LINES]
 
@@ -100,18 +100,18 @@ _ERRNO = {
 _WINERROR = {112: "disk-full", 39: "disk-full", 5: "permission-denied", 19: "read-only-fs", 32: "file-in-use"}
 _WINERROR |= {33: "file-in-use", 206: "windows-long-path", 10061: "net-refused", 10054: "net-reset"}
 
-# In order: what is above is a special case of what is below it.
+# Ordered: each type is more special than those below it.
 _TYPES: tuple[tuple[type[BaseException], str], ...] = (
     (MemoryError, "oom-killed"),
     (ssl.SSLCertVerificationError, "net-tls-cert"),
     (socket.gaierror, "net-dns"),
-    # Anything but the certificate: cut off in the handshake, or no TLS at all at the other end.
+    # Any TLS error that is not about the certificate: cut off during the handshake, or a peer that does not speak TLS.
     (ssl.SSLError, "net-reset"),
     (TimeoutError, "net-timeout"),
 )
 
 
-# What Python and the loader make of a system that gives no more.
+# Messages of Python and the loader about an exhausted resource of the system.
 _REFUSALS: tuple[tuple[type[BaseException], str, str], ...] = (
     (RuntimeError, "can't start new thread", "limit-reached"),
     (ImportError, "failed to map segment", "oom-killed"),
@@ -121,9 +121,9 @@ _REFUSALS: tuple[tuple[type[BaseException], str, str], ...] = (
 
 
 def classify_exception(exc: BaseException) -> TfprovError:
-    """The failure that an exception of the operating system or of the HTTP library stands for.
+    """The failure for an exception of the operating system or of the HTTP library.
 
-    A TfprovError comes back unchanged. What has no class of its own becomes `internal`.
+    A TfprovError is returned unchanged. An exception of an unknown type becomes `internal`.
     """
     if isinstance(exc, TfprovError):
         return exc
@@ -147,7 +147,8 @@ def _words(exc: BaseException, code: str) -> str:
             "read-only-fs": "the file system is read-only:",
         }
         return f"{verb.get(code, 'cannot access')} `{exc.filename}`"
-    # What fails on an open file names none. A network's error says more than its class.
+    # Errors of operations on open files contain no name. A network error's own text says more than the meaning of its
+    # code.
     if isinstance(exc, MemoryError) or (isinstance(exc, OSError) and code in _OF_THE_DISK):
         return CODES[code].meaning
     if code == "net-tls-cert":
@@ -156,7 +157,7 @@ def _words(exc: BaseException, code: str) -> str:
 
 
 def certificate_words(exc: BaseException) -> str:
-    """Why a certificate is not trusted, told apart as far as the TLS library does."""
+    """Why a certificate is not trusted, as precisely as the TLS library reports it."""
     for cause in _chain(exc):
         if isinstance(cause, ssl.SSLCertVerificationError):
             # OpenSSL's numbers: X509_V_ERR_CERT_NOT_YET_VALID, HAS_EXPIRED, self-signed, unknown issuer, wrong name.
@@ -178,7 +179,7 @@ def _one_line(exc: BaseException) -> str:
 
 
 def _chain(exc: BaseException) -> Iterator[BaseException]:
-    """The exception, then what it was raised from, down to the root."""
+    """The exception and its causes, down to the first one."""
     seen: set[int] = set()
     current: BaseException | None = exc
     while current is not None and id(current) not in seen:
@@ -207,10 +208,10 @@ def _system_code_of_one(exc: BaseException) -> str | None:
 
 def _http_code(exc: BaseException) -> str | None:
     if "httpx" not in sys.modules:
-        return None  # then it is none of its exceptions; where memory is short, an import fails, too
+        return None  # not imported, so it raised nothing; an import can fail where memory is short
     import httpx
 
-    # From the special to the general: a ConnectTimeout is a TimeoutException is a TransportError.
+    # Subclasses first: a ConnectTimeout is a TimeoutException is a TransportError.
     kinds: tuple[tuple[type[Exception], str, bool], ...] = (
         (httpx.ProxyError, "net-proxy", False),
         (httpx.TimeoutException, "net-timeout", False),

@@ -1,4 +1,4 @@
-"""Walk up the ladder: try, retry what may pass, escalate to what can help, stop where nothing can."""
+"""Climbs the ladder: tries a rung, repeats it after transient failures, escalates to a rung that can help, or stops."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ T = TypeVar("T")
 
 
 class TransferError(TfprovError):
-    """A failed exchange that knows more than its code about another try.
+    """A failed transfer, with more information about retries than its code has.
 
     Attributes:
-        transient: whether the same try may succeed a moment later: what `may_pass` says, unless whoever raises it knows
-            more about the situation.
+        transient: whether the same try may succeed a moment later: the result of `may_pass`, unless the code that
+            raises knows more about the situation.
         retry_after: seconds that the server asks to wait; None when it does not say.
-        stubborn: whether the same server would say the same to more patience: it refused, or never gets on.
+        stubborn: whether more patience with this server is useless, because it refused or makes no progress.
     """
 
     def __init__(
@@ -47,7 +47,7 @@ class TransferError(TfprovError):
 
 
 class InapplicableError(Exception):
-    """Raised by a step that finds it cannot even be tried (a mirror that does not have the file); says why."""
+    """Raised by a step that cannot be tried at all, with the reason (a mirror that does not have the file)."""
 
 
 def is_transient(error: BaseException) -> bool:
@@ -58,7 +58,7 @@ def is_transient(error: BaseException) -> bool:
 
 
 def retry_after(error: BaseException | None) -> float | None:
-    """Seconds that the server asked to wait, or None."""
+    """Seconds that the server asked to wait; None when it did not."""
     return error.retry_after if isinstance(error, TransferError) else None
 
 
@@ -67,11 +67,12 @@ class Policy:
     """How often and how long a rung is repeated.
 
     Attributes:
-        tries: most tries of one step.
-        seconds: most time for one step, waits included; a try under way is not cut short.
+        tries: maximum number of tries of one step.
+        seconds: maximum time for one step, waits included; a try under way is not cut short.
         first_wait: seconds before the second try; doubled each time, with jitter of up to the same length.
-        longest_wait: upper bound of a wait that we chose. A longer Retry-After is honoured as long as `seconds` allows.
-        deadline: moment on the climb's clock after which no try begins; None for no limit.
+        longest_wait: upper bound of a wait chosen here. A longer Retry-After is honoured as long as `seconds` allows
+            it.
+        deadline: time on the climb's clock after which no try begins; None for no limit.
     """
 
     tries: int = 4
@@ -83,15 +84,16 @@ class Policy:
 
 @dataclass(frozen=True, slots=True)
 class Step(Generic[T]):
-    """A rung made concrete.
+    """One way to carry out a rung.
 
     Attributes:
-        rung: what it changes.
-        act: one try; raises TfprovError, or InapplicableError when it cannot be tried at all.
-        policy: retry policy of this step alone; that of the climb when None.
-        progress: a count that only grows while work gets done and kept, such as bytes that arrived. A try that moved it
-            refills the budget of tries and seconds: a link that cuts every few megabytes never runs out of tries.
-        name: tells it from other steps of the same rung, in the journal and in `tried`; empty where the rung says all.
+        rung: the strategy.
+        act: makes one try; raises TfprovError, or InapplicableError when it cannot be tried at all.
+        policy: retry policy of this step; that of the climb when None.
+        progress: a count of work that is done and kept, such as bytes received; it only grows. A try that increased it
+            restores the full number of tries and seconds, so that a link that breaks every few megabytes never runs
+            out.
+        name: distinguishes steps of the same rung in the journal and in `tried`; empty where there is only one.
     """
 
     rung: Rung
@@ -102,7 +104,7 @@ class Step(Generic[T]):
 
 
 def without_normal(emit: Emit) -> Emit:
-    """A listener that does not hear of tries of the normal rung, where these are not attempts of their own."""
+    """A listener that drops attempts of the normal rung, for stages where these are not attempts of their own."""
 
     def others(event: Event) -> None:
         if not isinstance(event, Attempt) or event.rung != Rung.NORMAL.value:
@@ -113,7 +115,7 @@ def without_normal(emit: Emit) -> Emit:
 
 @dataclass(slots=True)
 class _Record:
-    """What became of one step."""
+    """The history of one step."""
 
     rung: Rung
     name: str = ""
@@ -140,21 +142,21 @@ def climb(
     clock: Callable[[], float] = time.monotonic,
     sleep: Callable[[float], None] = time.sleep,
 ) -> T:
-    """The result of the first step that succeeds.
+    """Take steps in order until one succeeds, and return its result.
 
-    The first step is always taken. After a failure the same step is repeated as long as the failure may pass by itself;
-    then the first step not yet taken follows whose rung can help against that failure. A rung passed over for one
-    failure is looked at again after a different one; each step is taken at most once.
+    The first step is always taken. A step is repeated after a transient failure. After any other failure, the first
+    step not yet taken follows whose rung can help against it. A rung skipped for one failure is considered again after
+    a different one; each step is taken at most once.
 
     Args:
         stage: name for the journal.
         steps: in order of preference, at least one; a rung may occur several times (two mirrors, two routes).
-        emit: receives an `Attempt` for every try, and one with number 0 for every rung passed over.
-        skip: rungs that the profile does not want, by name. `normal` cannot be skipped.
+        emit: receives an `Attempt` for every try, and one with number 0 for every skipped rung.
+        skip: rungs that the profile disables, by name. `normal` cannot be skipped.
         policy: how often and how long each step is repeated.
-        subject: what the attempts are about, where several climbs run at a time; put before every line of the journal.
-        clock: monotonic seconds.
-        sleep: waits for so many seconds.
+        subject: prefix for each line in the journal, to tell apart climbs that run at the same time.
+        clock: monotonic time in seconds.
+        sleep: waits for a number of seconds.
 
     Raises:
         TfprovError: the failure that says most about the cause, with one line in `tried` for each step.
@@ -235,7 +237,7 @@ def _repeat(
 ) -> T:
     started = begun = clock()
     moved = step.progress() if step.progress else 0
-    # Jitter keeps several machines that failed together from coming back together.
+    # Jitter keeps several machines that failed together from retrying together.
     jitter = tenacity.wait_random(0.0, policy.first_wait)
     backoff = tenacity.wait_exponential(policy.first_wait, max=policy.longest_wait) + jitter
 
@@ -247,8 +249,8 @@ def _repeat(
             state.start_time = started
 
     def after(state: tenacity.RetryCallState) -> None:
-        # What stops and waits reads these three. tenacity takes the time from the system's clock, we from `clock`; and
-        # a try that got on begins the counting anew.
+        # The stop and wait functions read these three attributes. tenacity takes the time from the system's clock, we
+        # from `clock`; and a try that made progress restarts the count.
         nonlocal moved
         state.outcome_timestamp = clock()
         if step.progress is not None and step.progress() > moved:
@@ -256,7 +258,7 @@ def _repeat(
             state.attempt_number, state.start_time = 1, state.outcome_timestamp
 
     def wait(state: tenacity.RetryCallState) -> float:
-        # Never sooner than the server asks: clients that come back early are what a rate limit is there to stop.
+        # Never sooner than the server asks: a rate limit is there to stop clients that return early.
         return max(backoff(state), retry_after(_failure(state)) or 0.0)
 
     is_spent = tenacity.stop_after_attempt(policy.tries) | tenacity.stop_before_delay(policy.seconds)
@@ -303,7 +305,8 @@ def _most_telling(failures: Sequence[TfprovError], records: Sequence[_Record]) -
     if not failures:
         reasons = tuple(record.line() for record in records)
         raise TfprovError("internal", "no step could be tried", tried=reasons)
-    # A hopeless failure ended the climb: it is the cause. Otherwise the one that got furthest, the latest among equals.
+    # A failure that no rung can help ended the climb: it is the cause. Otherwise the one that got furthest, the latest
+    # of equals.
     error = failures[-1]
     if HELP[error.code.name]:
         error = max(reversed(failures), key=lambda failure: distance(failure.code.name))

@@ -1,4 +1,4 @@
-"""The rungs, which of them can help after which failure, and which failures may pass. Data; `climb` walks it."""
+"""The rungs, which of them can help after which failure, and which failures are transient. Data for `climb`."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from tfprov.errors import CODES, Group
 
 
 class Rung(Enum):
-    """One strategy. The values are the words of `strategies.skip` and of the journal."""
+    """One strategy. The values are those of `strategies.skip` and of the journal."""
 
     NORMAL = "normal"
     PATIENT = "patient"
@@ -26,12 +26,12 @@ _ROUTES = (Rung.OTHER_ROUTE, Rung.OTHER_SOURCE)
 _NETWORK = (Rung.PATIENT, *_ROUTES)
 
 _BY_GROUP: Mapping[Group, tuple[Rung, ...]] = {
-    # Another release may have the wheel that this one lacks. It is only offered where the profile allows it.
+    # Another release may have the wheel that this one lacks. It is only tried where the profile allows it.
     Group.INTERPRETER: (Rung.OTHER_RELEASE,),
     Group.PLATFORM: (Rung.OTHER_RELEASE,),
     Group.NETWORK: _NETWORK,
     Group.ARTIFACT: (Rung.OTHER_SOURCE, Rung.FRESH),
-    # What the machine refuses, it refuses to every strategy. The rows below name the exceptions.
+    # A limit of the machine affects every strategy. The rows below name the exceptions.
     Group.MACHINE: (),
     Group.RESOLVE: (Rung.OTHER_RELEASE,),
     Group.PYTHON_DEPS: (Rung.REPAIR, Rung.OTHER_RELEASE),
@@ -40,17 +40,17 @@ _BY_GROUP: Mapping[Group, tuple[Rung, ...]] = {
 }
 
 _BY_CODE: Mapping[str, tuple[Rung, ...]] = {
-    # Of a module that newer Pythons no longer have, an older one does.
+    # An older Python still has the modules that were removed from newer ones.
     "python-unsupported": (Rung.REPAIR, Rung.OTHER_RELEASE),
-    # A proxy that is dead or wants a login does not change its mind; a mirror inside the network needs no proxy.
+    # A proxy that is down or requires a login stays so; a mirror inside the network needs no proxy.
     "net-proxy": _ROUTES,
-    # An intercepting proxy or one mirror's expired certificate: only another way round, never less verification.
+    # An intercepting proxy, or the expired certificate of one mirror: take another route, never verify less.
     "net-tls-cert": _ROUTES,
     "net-portal": _ROUTES,
     "mirror-http-error": (*_NETWORK, Rung.FRESH),
-    # Git heeds proxies, and knows no mirrors.
+    # Git honours proxies, and has no mirrors.
     "source-unreachable": (Rung.OTHER_ROUTE,),
-    # The same source fails alike until somebody installs something.
+    # The same source fails in the same way until something is installed.
     "build-failed": (),
     "build-tool-missing": (),
     "system-library-missing": (),
@@ -68,7 +68,7 @@ _BY_CODE: Mapping[str, tuple[Rung, ...]] = {
     "oom-killed": (Rung.PATIENT, Rung.OTHER_INSTALLER),
     "file-damaged": (Rung.FRESH, Rung.OTHER_INSTALLER),
     "pip-too-old": (Rung.OTHER_INSTALLER,),
-    # These are asked for by name; nothing that tfprov may change alone makes them right.
+    # Requested by name, or a property of machine or code: nothing that tfprov may change on its own would help.
     "tensorflow-gpu-package": (),
     "known-bad-release": (),
     "tf1-code": (),
@@ -81,29 +81,29 @@ _BY_CODE: Mapping[str, tuple[Rung, ...]] = {
 HELP: Mapping[str, tuple[Rung, ...]] = MappingProxyType(
     {name: _BY_CODE.get(name, _BY_GROUP.get(code.group, ())) for name, code in CODES.items()}
 )
-"""For every failure code the rungs that can help. Empty: hopeless, the climb ends at once."""
+"""The rungs that can help, for each failure code. When there are none, the climb ends at once."""
 
 TRANSIENT = frozenset(
     {"net-timeout", "net-reset", "net-dns", "net-refused", "mirror-http-error", "conda-http", "file-in-use"}
 )
-"""Codes that may be gone a moment later, so that the same rung is worth another try."""
+"""Codes of transient failures, after which the same rung is worth another try."""
 
 TRANSIENT_STATUSES = frozenset({408, 425, 429, 500, 502, 503, 504, 507, 509, 520, 521, 522, 523, 524})
-"""HTTP statuses of which the same is true, where a server answered: `mirror-http-error` is a 503 as well as a 404."""
+"""HTTP statuses of transient failures where a server answered: `mirror-http-error` can be a 503 as well as a 404."""
 
 
 def may_pass(code: str, status: int | None = None) -> bool:
-    """Whether the same try may succeed a moment later.
+    """Whether a failure is transient, so that the same try may succeed a moment later.
 
     Args:
         code: failure code.
-        status: of HTTP; None where no server answered, or where the answer itself was good.
+        status: HTTP status; None where no server answered, or where its answer was good.
     """
     return code in TRANSIENT and (status is None or status in TRANSIENT_STATUSES)
 
 
-# From "could not even leave the machine" to "the right server answered": when several rungs failed in different ways,
-# the failure that got furthest says most about the cause, and a dead proxy on a detour says least.
+# From a failure on this machine to an answer of the right server. When several rungs failed in different ways, the
+# failure that got furthest says most about the cause; a dead proxy on a detour says least.
 _DISTANCE = (
     "net-proxy",
     "net-dns",
@@ -119,5 +119,5 @@ _DISTANCE = (
 
 
 def distance(code: str) -> int:
-    """How far a failure got; the higher of two says more about the cause."""
+    """How far an exchange got before it failed; the failure with the higher value says more about the cause."""
     return _DISTANCE.index(code) if code in _DISTANCE else len(_DISTANCE)
