@@ -1,1 +1,1 @@
-"""Locks: the exact files of an environment, resolved, written to a standard file and read back."""
+"""Lock files: resolving the exact files of an environment, writing them in the standard format, and reading them."""

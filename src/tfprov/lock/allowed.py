@@ -1,4 +1,4 @@
-"""Checking resolved files against the hashes in requirements files."""
+"""Checks resolved files against the hashes in requirements files."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from tfprov.errors import TfprovError
 
 
 def only_allowed(resolved: str, hashes: Mapping[str, tuple[str, ...]]) -> str:
-    """The document with only the files that the hashes allow.
+    """The document, reduced to the files whose hashes are allowed.
 
     Args:
         resolved: a whole PEP 751 document.
-        hashes: SHA-256 of the files that may be locked, by project; all files of other projects may.
+        hashes: allowed SHA-256 hashes by project; projects without an entry may have any file.
 
     Raises:
-        TfprovError: `version-not-available` when none of the files of a project is allowed.
+        TfprovError: `version-not-available` when no file of a project is allowed.
     """
     document = tomlkit.parse(resolved).unwrap()
     for package, files, kept in _compared(document, hashes):
@@ -40,7 +40,7 @@ def only_allowed(resolved: str, hashes: Mapping[str, tuple[str, ...]]) -> str:
 
 
 def refused_in(lock: str, hashes: Mapping[str, tuple[str, ...]]) -> tuple[str, ...]:
-    """Projects of a lock with a file that the hashes do not allow; arguments as of `only_allowed`."""
+    """Projects in a lock with a file that the hashes do not allow; arguments as for `only_allowed`."""
     document = tomlkit.parse(lock).unwrap()
     return tuple(package["name"] for package, files, kept in _compared(document, hashes) if kept != files)
 
@@ -48,7 +48,7 @@ def refused_in(lock: str, hashes: Mapping[str, tuple[str, ...]]) -> tuple[str, .
 def _compared(
     document: Mapping[str, Any], hashes: Mapping[str, tuple[str, ...]]
 ) -> Iterator[tuple[dict[str, Any], list[dict[str, Any]], list[dict[str, Any]]]]:
-    """Each package with given hashes, its files, and the allowed ones."""
+    """Each package with an entry in `hashes`, its files, and the allowed ones among them."""
     for package in document.get("packages", ()):
         allowed = hashes.get(canonicalize_name(package["name"]))
         if allowed is not None:

@@ -1,4 +1,4 @@
-"""Locks that version control left a conflict in."""
+"""Detects merge conflicts in lock files."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ _MARK = re.compile(rb"^<{7} .*", re.MULTILINE)
 
 
 def check_merged(path: Path, raw: bytes) -> None:
-    """Make sure that nobody has to choose a side first.
+    """Check that a lock has no merge conflict of git.
 
     Args:
         path: the lock, for messages.
         raw: its content.
 
     Raises:
-        TfprovError: `lock-invalid`.
+        TfprovError: `lock-invalid` when it has one.
     """
     mark = _MARK.search(raw)
     if mark is None:

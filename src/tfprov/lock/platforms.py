@@ -1,8 +1,8 @@
-"""One lock for several platforms: each resolved by itself, then merged.
+"""One lock for several platforms: each is resolved separately, then the results are merged.
 
-A resolve for all platforms at once reads the metadata of one wheel and assumes that all are the same. TensorFlow's
-wheels differ: the one for Windows may be empty and require `tensorflow-intel`, the one for Linux on ARM
-`tensorflow-cpu-aws`. So every platform is resolved by itself, and packages that differ get a marker.
+A resolve for all platforms at once reads the metadata of one wheel and assumes that those of the others are equal.
+TensorFlow's wheels differ: the one for Windows may be empty and require `tensorflow-intel`, the one for Linux on ARM
+`tensorflow-cpu-aws`. So every platform is resolved separately, and packages that differ get a marker.
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ class Platform:
     """A platform that TensorFlow has wheels for.
 
     Attributes:
-        system: as the facts name it.
-        machine: as the facts name it.
+        system: as in the facts.
+        machine: as in the facts.
         os_version: oldest supported release of the operating system; empty on Linux.
         glibc: oldest supported glibc; None outside Linux. No wheel of TensorFlow requires more than 2.28.
-        triple: its name in uv.
+        triple: uv's name of the platform.
         sys_platform: value of that marker variable.
         platform_machine: value of that marker variable.
     """
@@ -44,7 +44,7 @@ class Platform:
 
     @property
     def marker(self) -> str:
-        """The marker that is true on this platform and false on all others."""
+        """A marker that is true on this platform and false on all others."""
         return f"sys_platform == '{self.sys_platform}' and platform_machine == '{self.platform_machine}'"
 
 
@@ -90,20 +90,21 @@ PLATFORMS: Mapping[PlatformName, Platform] = {
         platform_machine="x86_64",
     ),
 }
-"""By name in profiles."""
+"""The platforms, by their names in profiles."""
 
 
 def merge(documents: Mapping[PlatformName, str], *, python: str) -> str:
-    """One PEP 751 document out of one for each platform.
+    """Merge one PEP 751 document per platform into a single one.
 
-    A package that is the same on all of them has no marker; any other gets one for the platforms that have it. Its
+    A package that is the same on all platforms has no marker; any other has one for the platforms that need it. Its
     wheels are those of all platforms together. `environments` lists the platforms, so that an installer on another one
     stops instead of installing the common part.
 
     Args:
-        documents: PEP 751 documents by platform name, each for its platform only: every package in it is needed there,
-            whatever its marker. `dependencies` is left out, because the standard has it for information only.
-        python: minor version that all of them were made for, `3.12`; the lock is for no other one.
+        documents: PEP 751 documents by platform name, each resolved for its platform only: every package in it is
+            needed there, whatever its marker. `dependencies` is dropped, because in the standard it is only
+            informational.
+        python: minor version that all of them were resolved for, `3.12`; the merged lock is for this version only.
     """
     parsed = {name: toml_of(text) for name, text in documents.items()}
     packages: dict[str, dict[PlatformName, dict[str, object]]] = {}
@@ -125,18 +126,18 @@ def merge(documents: Mapping[PlatformName, str], *, python: str) -> str:
 
 
 def preferences(resolved: Pinned, older: Pinned) -> Pinned:
-    """The versions that are to be kept on a further platform, for want of a reason to take others.
+    """The versions to prefer on a further platform.
 
     Args:
-        resolved: what was just resolved for this machine: the same versions everywhere are best.
-        older: the lock that is being renewed; speaks for the packages that only other platforms have.
+        resolved: just resolved for this machine; the same versions everywhere are best.
+        older: from the lock that is being renewed; used for packages that only other platforms have.
     """
     known = dict(resolved)
     return (*resolved, *(each for each in older if each[0] not in known))
 
 
 def _identity(package: Mapping[str, object]) -> str:
-    """A text that is equal for the same package on two platforms."""
+    """A text that is equal for equal packages on two platforms."""
     own = {key: value for key, value in package.items() if key not in ("marker", "wheels", "dependencies")}
     return json.dumps(own, default=str, sort_keys=True)
 
@@ -159,7 +160,7 @@ def _package(
             wheels.setdefault(wheel.get("url") or wheel.get("path"), wheel)
     package.pop("marker", None)
     package.pop("wheels", None)
-    # The order of uv: name, version, marker, files.
+    # The order that uv uses: name, version, marker, files.
     ordered: dict[str, object] = {key: package.pop(key) for key in ("name", "version") if key in package}
     if marker:
         ordered["marker"] = marker

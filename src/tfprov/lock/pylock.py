@@ -1,4 +1,4 @@
-"""`pylock.NAME.toml` (PEP 751): reading, choosing the files for one interpreter, writing.
+"""`pylock.NAME.toml` (PEP 751): reading, selecting the files for one interpreter, writing.
 
 The resolver writes the standard part. tfprov adds a `[tool.tfprov]` table, which the standard allows, with the inputs
 and the target of the lock, so that a later run can say what no longer fits.
@@ -51,15 +51,15 @@ _MOVE = "move it away; tfprov never overwrites what it did not make"
 
 
 def write(path: Path, resolved: str, header: Header) -> None:
-    """Write a lock: what the resolver gave, and tfprov's own table. Credentials in addresses are dropped.
+    """Write a lock: the resolver's document and tfprov's own table. Credentials in URLs are dropped.
 
     Args:
-        path: the lock file; its parent is made.
+        path: the lock file; its parent folder is created.
         resolved: a whole PEP 751 document.
-        header: tfprov's own part.
+        header: tfprov's own table.
     """
     own = tomlkit.dumps({"tool": {"tfprov": asdict(header)}})
-    # A lock is committed beside the folders that it names, wherever both are checked out.
+    # Folders become relative, because a lock is committed together with them and checked out anywhere.
     resolved = FOLDER.sub(lambda found: f"{found[1]}{json.dumps(_relative(found['path'], path.parent))}", resolved)
     document = (
         "# Made by tfprov: the exact files of the environment, with their hashes.\n"
@@ -72,12 +72,12 @@ def write(path: Path, resolved: str, header: Header) -> None:
 def _relative(folder: str, start: Path) -> str:
     try:
         return Path(os.path.relpath(folder, start)).as_posix()
-    except ValueError:  # on another drive
+    except ValueError:  # on another drive (Windows)
         return folder
 
 
 def read_header(path: Path) -> Header | None:
-    """The own part of tfprov in a lock; None when the file does not exist.
+    """The table that tfprov adds to a lock; None when the file does not exist.
 
     Raises:
         TfprovError: `lock-invalid` when the file is not a lock made by tfprov.
@@ -86,7 +86,7 @@ def read_header(path: Path) -> Header | None:
 
 
 def check_ours(path: Path) -> None:
-    """Make sure that a lock file may be replaced.
+    """Check that a lock file may be replaced.
 
     Raises:
         TfprovError: `path-not-ours` when it was not made by tfprov.
@@ -107,25 +107,25 @@ def read(
     platform: str | None = None,
     changes: tuple[str, ...] = (),
 ) -> Lock:
-    """The lock for one interpreter: of every package the wheel whose tag comes first in `tags`, or its source.
+    """The lock for one interpreter: for each package the wheel whose tag comes first in `tags`, or its source.
 
     Args:
         path: the lock file.
-        environment: marker variables of the interpreter.
+        environment: marker values of the interpreter.
         tags: wheel tags that it supports, best first.
-        platform: the platform whose target is wanted; None for the one that the lock was made on.
+        platform: the platform whose target to return; None for the one where the lock was made.
         changes: why the lock was resolved in this run; kept in the record.
 
     Raises:
-        TfprovError: `lock-invalid` when it is not a valid lock, `lock-unfit` when a package has no wheel for the tags
-            and is not one of those that the lock says are built.
+        TfprovError: `lock-invalid` when it is not a valid lock; `lock-unfit` when a package has no wheel for the tags
+            and is not listed as built from source.
     """
     raw, header, pylock = _parse(path)
     files, sources = [], []
     try:
-        # The standard resolves markers and tags; see PEP 751, "Installation".
+        # packaging evaluates markers and tags as in PEP 751, "Installation".
         for package, source in pylock.select(environment=environment, tags=tags):
-            # A requirement with an address of its own (`name @ https://…`) is locked as an archive.
+            # A direct reference (`name @ https://…`) is locked as an archive.
             if isinstance(source, PackageWheel) or (isinstance(source, PackageArchive) and _is_wheel(source)):
                 files.append(_locked(path, package, source))
             elif package.name in header.built:
@@ -156,12 +156,12 @@ def wheels_in(document: str, *, environment: Environment, tags: Sequence[Tag]) -
     """The wheels that an interpreter would get from a PEP 751 document, sorted by name.
 
     Args:
-        document: as the resolver made it.
+        document: from the resolver.
         environment: marker values.
-        tags: wheel tags, the best first.
+        tags: wheel tags, best first.
 
     Returns:
-        None when the document does not fit, or something in it is to be built.
+        None when the document does not fit the interpreter, or a package in it is to be built.
     """
     try:
         chosen = list(Pylock.from_dict(toml_of(document)).select(environment=environment, tags=tags))
@@ -175,15 +175,15 @@ def wheels_in(document: str, *, environment: Environment, tags: Sequence[Tag]) -
 
 
 def sizes(document: str, *, environment: Environment, tags: Sequence[Tag]) -> dict[str, int | None]:
-    """Bytes of each file that an interpreter would get from a PEP 751 document, by project.
+    """Sizes of the files that an interpreter would get from a PEP 751 document, by project.
 
     Args:
-        document: as the resolver made it.
+        document: from the resolver.
         environment: marker values.
-        tags: wheel tags, the best first.
+        tags: wheel tags, best first.
 
     Returns:
-        None for a file of which the index does not say it; nothing at all when the document does not fit.
+        Bytes; None for a file whose size the index does not give. Empty when the document does not fit the interpreter.
     """
     try:
         chosen = Pylock.from_dict(toml_of(document)).select(environment=environment, tags=tags)
@@ -193,7 +193,7 @@ def sizes(document: str, *, environment: Environment, tags: Sequence[Tag]) -> di
 
 
 def wheels_of(path: Path) -> dict[str, tuple[tuple[str, str], ...]]:
-    """File name and SHA-256 of every wheel that a lock has, for whatever platform, by project.
+    """File name and SHA-256 of each wheel in a lock, for all platforms, by project.
 
     Raises:
         TfprovError: `lock-invalid`.
@@ -216,7 +216,7 @@ def _parse(path: Path) -> tuple[bytes, Header, Pylock]:
         document = toml_of(raw.decode())
         pylock = Pylock.from_dict(document)
     except (UnicodeDecodeError, TomlError, PylockValidationError, RecursionError) as error:
-        hint = None if _OURS in raw else _MOVE  # only a lock of tfprov can be renewed
+        hint = None if _OURS in raw else _MOVE  # only a lock of tfprov's can be renewed
         raise TfprovError("lock-invalid", f"`{path}` is not a valid lock", evidence=(str(error),), hint=hint) from error
     try:
         own = document["tool"]["tfprov"]
@@ -241,7 +241,7 @@ def _check_address(path: Path, name: str, url: str) -> None:
     try:
         parts = urlsplit(url)
         problem = None if parts.scheme == "file" or parts.hostname else "it has no host"
-        _ = parts.port  # raises when it is not a number
+        _ = parts.port  # raises ValueError when it is not a number
     except ValueError as error:
         problem = str(error)
     else:
@@ -332,12 +332,12 @@ def _file(path: Path, name: str, version: str, file: PackageWheel | PackageArchi
 
 
 def with_wheels(text: str, wheels: Mapping[str, LockedFile], folder: str) -> str:
-    """A lock in which the sources of some packages are replaced by the wheels that were built from them.
+    """A lock in which the sources of some packages are replaced by the wheels built from them.
 
     Args:
         text: the lock.
         wheels: by project name.
-        folder: where the wheels lie, relative to the lock.
+        folder: folder of the wheels, relative to the lock.
     """
     document = tomlkit.parse(text)
     for package in document.get("packages", ()):
@@ -351,6 +351,6 @@ def with_wheels(text: str, wheels: Mapping[str, LockedFile], folder: str) -> str
         entry = tomlkit.inline_table()
         entry.update({"name": wheel.filename, "path": f"{folder}/{wheel.filename}", "hashes": hashes})
         package["version"] = wheel.version
-        # Where there are wheels besides, they are those of another platform.
+        # Wheels that are already listed are for another platform.
         package["wheels"] = [entry, *package.get("wheels", ())]
     return tomlkit.dumps(document)

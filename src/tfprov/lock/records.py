@@ -1,4 +1,4 @@
-"""The lock: the exact files of an environment, and what they were resolved from."""
+"""Records of a lock: the exact files of an environment, and the inputs of its resolve."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from tfprov.redact import without_userinfo
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LockedFile:
-    """One wheel that will be installed.
+    """One file to install: a wheel or a conda package.
 
     Attributes:
         name: normalised project name.
         version: as in the lock.
-        filename: wheel file name.
+        filename: file name of the wheel.
         url: without credentials; `file://` for a local file.
         sha256: lower-case hexadecimal.
-        size: bytes, or None when not known yet.
-        elsewhere: further addresses of the same file.
+        size: bytes; None when unknown.
+        elsewhere: further URLs of the same file.
     """
 
     name: str
@@ -34,27 +34,27 @@ class LockedFile:
 
     @property
     def is_of_conda(self) -> bool:
-        """Whether it is a conda package, which no package index has."""
+        """Whether it is a conda package, which a package index does not have."""
         return self.filename.endswith((".conda", ".tar.bz2"))
 
     @property
     def is_wheel(self) -> bool:
-        """Whether it is a wheel, and not a conda package or what a wheel is built from."""
+        """Whether it is a wheel, rather than a conda package or a source."""
         return self.filename.endswith(".whl")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LockedSource:
-    """What a wheel has to be built from: an archive, a commit of a git repository, or a folder of this machine.
+    """A source to build a wheel from: an archive, a commit of a git repository, or a local folder.
 
     Attributes:
         name: normalised project name.
-        version: as the lock says it; empty where only the source itself knows.
-        archive: a source distribution; None for a repository.
-        repository: address of a git repository, without credentials; empty for an archive.
-        commit: of the repository, in full.
-        subdirectory: where the project lies in it; empty for its root.
-        folder: absolute path of a folder; empty for the others.
+        version: as in the lock; empty where only a build would tell.
+        archive: a source distribution; None for the other kinds.
+        repository: URL of a git repository, without credentials; empty for the other kinds.
+        commit: full hash of the commit in that repository.
+        subdirectory: folder of the project in the source; empty for its root.
+        folder: absolute path of a local folder; empty for the other kinds.
         editable: whether the environment gets a link to the folder instead of its content.
     """
 
@@ -69,7 +69,7 @@ class LockedSource:
 
     @property
     def identity(self) -> str:
-        """The same for the same content, wherever it was found: a hash of the archive, of the commit, or of the folder.
+        """A key for the content, wherever it was found: the hash of the archive, the commit, or a digest of the folder.
 
         Raises:
             OSError: the folder cannot be read.
@@ -94,19 +94,19 @@ class Inputs:
     Attributes:
         profile: name of the profile.
         tensorflow: version range in the profile; empty for any.
-        accelerator: as in the profile, `auto` included.
+        accelerator: as in the profile, including `auto`.
         python: version range in the profile.
-        requirements: of the profile beside TensorFlow, lines of its requirements files included.
+        requirements: of the profile beside TensorFlow, including the lines of its requirements files.
         constraints: of the profile.
         overrides: requirements that replace those of packages.
         exclude: projects that are not installed even if a package requires them.
-        index: index of the profile, without credentials; empty when the machine's own is used.
+        index: index of the profile, without credentials; empty when the machine's own index is used.
         extra: further indexes of the profile, without credentials.
-        find_links: as the profile names them.
-        exclude_newer: date of the profile.
+        find_links: as in the profile.
+        exclude_newer: date in the profile.
         platforms: further platforms that the lock must serve.
-        build: which packages may be built, as the profile says it.
-        folders: the projects that lie in folders here, each with a digest of what says what it needs.
+        build: packages that may be built, as in the profile.
+        folders: projects in local folders, each with a digest of its metadata files.
     """
 
     profile: str
@@ -140,14 +140,14 @@ class Target:
     """The target of a lock.
 
     Attributes:
-        package: project that TensorFlow is installed from.
-        version: exact version of it.
-        extras: extras of it.
+        package: distribution that provides TensorFlow.
+        version: its exact version.
+        extras: its extras.
         accelerator: `cpu`, `cuda`, …
         python: minor version, `3.12`.
-        platform: system, architecture and C library in a word: `linux-x86_64-glibc`.
-        variables: that packages of the lock need in the environment, by name.
-        breaks: what is known to break in it, and what it holds to for that, a line each.
+        platform: system, architecture and C library in one word: `linux-x86_64-glibc`.
+        variables: environment variables that packages of the lock need, by name.
+        breaks: known incompatibilities and the versions chosen because of them, one line each.
     """
 
     package: str
@@ -162,14 +162,14 @@ class Target:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Header:
-    """The own part of tfprov in a lock.
+    """tfprov's own table in a lock.
 
     Attributes:
-        inputs: what it was resolved from.
-        target: on the machine that made it.
+        inputs: of the resolve.
+        target: on the machine where the lock was made.
         others: targets on the other platforms that it serves.
         bounds: constraints that tfprov added, because the smoke test failed without them.
-        built: names of the packages that are built from their sources, because no wheel of them fits.
+        built: names of packages that are built from source, because none of their wheels fits.
     """
 
     inputs: Inputs
@@ -190,16 +190,16 @@ class Header:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Lock:
-    """The files for one interpreter on this machine, chosen from a lock file.
+    """The files for one interpreter on this machine, selected from a lock file.
 
     Attributes:
         path: the lock file.
         digest: SHA-256 of its content.
         files: sorted by name.
-        sources: what wheels have to be built from, sorted by name; empty once they are among the files.
-        changes: why it was resolved in this run, one line each; empty when it was used as it was.
-        from_folders: SHA-256 of the wheels among the files that were built from folders, sorted. The lock file names
-            the folders only.
+        sources: sources to build wheels from, sorted by name; empty once the wheels are among the files.
+        changes: why it was resolved in this run, one line each; empty when it was used unchanged.
+        from_folders: SHA-256 of those files that were built from local folders, sorted. The lock file itself names only
+            the folders.
     """
 
     path: Path
@@ -212,27 +212,27 @@ class Lock:
 
     @property
     def content(self) -> tuple[str, ...]:
-        """Hashes of all that it holds."""
+        """Hashes of everything in it."""
         return (*(file.sha256 for file in self.files), *(source.identity for source in self.sources))
 
     def version(self, name: str) -> str | None:
-        """The locked version of a project; None when the lock does not have it."""
+        """The locked version of a project; None when the lock does not contain it."""
         versions = {source.name: source.version for source in self.sources}
         versions.update((file.name, file.version) for file in self.files)
         return versions.get(name)
 
 
 def file_name(profile: str) -> str:
-    """Name of the lock file of a profile. The standard allows no dot inside its middle part.
+    """Name of the lock file of a profile. The standard allows no dot in its middle part.
 
-    A name with a dot gets a part of its hash as well: `a.b` and `a-b` in one folder are two profiles.
+    A name with a dot also gets a part of its hash, because `a.b` and `a-b` in one folder are two profiles.
     """
     mark = f"-{hashlib.sha256(profile.encode()).hexdigest()[:4]}" if "." in profile else ""
     return f"pylock.{profile.replace('.', '-')}{mark}.toml"
 
 
 def _public(inputs: Inputs) -> dict[str, object]:
-    """The inputs as a lock file holds them: without credentials in addresses."""
+    """The inputs as in a lock file: without credentials in URLs."""
     return {
         name: tuple(map(without_userinfo, value)) if isinstance(value, tuple) else without_userinfo(value)
         for name, value in asdict(inputs).items()

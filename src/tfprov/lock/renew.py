@@ -1,4 +1,4 @@
-"""Renewing a lock: its versions are preferences and never a reason to fail."""
+"""Renews a lock: its versions are preferences, and never a reason to fail."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _ABOUT_VERSIONS = frozenset({Group.RESOLVE, Group.INTERPRETER, Group.PLATFORM})
 
 
 def versions_in(document: str) -> Pinned:
-    """The names and versions in a PEP 751 document, in its order; unreadable packages are left out.
+    """The names and versions in a PEP 751 document, in its order, without malformed packages.
 
     A package may occur twice, with a version for each platform.
     """
@@ -35,20 +35,20 @@ def versions_in(document: str) -> Pinned:
             name = canonicalize_name(package["name"], validate=True)
             found.append((str(name), str(Version(package["version"]))))
         except (KeyError, TypeError, ValueError):
-            continue  # damaged, or an archive, which has no version
+            continue  # malformed, or an archive, which has no version
     return tuple(found)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Released:
-    """A version, and when its first file was uploaded; None where the index does not say."""
+    """A version and the time when its first file was uploaded; None where the index does not say."""
 
     version: str
     at: datetime | None
 
 
 def released_in(document: str) -> dict[str, Released]:
-    """The versions of a PEP 751 document with their dates, by normalised project name."""
+    """The versions in a PEP 751 document with their dates, by normalised project name."""
     found = {}
     for package in toml_of(document).get("packages", ()):
         files = (*package.get("wheels", ()), *filter(None, (package.get("sdist"),)))
@@ -69,7 +69,7 @@ def renew(question: Question, resolver: Resolver, emit: Emit) -> str:
         emit: receives a note about dropped preferences.
 
     Raises:
-        TfprovError: as `resolve`; a failure about versions is that of a resolve without preferences.
+        TfprovError: as for `resolve`; a failure about versions is that of a resolve without preferences.
     """
     # TensorFlow is pinned by the requirements. A preference that contradicts a requirement would make the resolve with
     # pins fail for all of them.
@@ -92,8 +92,8 @@ def renew(question: Question, resolver: Resolver, emit: Emit) -> str:
             # Once without the preferences that uv names, then without any.
             prefer = rest if prefer == older and rest != older else ()
     moved = _moved(older, resolved)
-    # uv takes a preferred version from the first index that has it, even if that has no wheel of it for this Python
-    # and another index does. With a pinned version it takes the wheel.
+    # uv takes a preferred version from the first index that has it, even if that index has no wheel of it for this
+    # Python and another index does. With a pinned version it takes the wheel.
     if moved and (resolver.merge_indexes or prefer != older):
         pins = {**dict(versions_in(resolved)), **dict(reversed(older))}
         fixed = tuple(f"{name}=={version}" for name, version in pins.items() if name not in TENSORFLOWS)
@@ -109,7 +109,7 @@ def renew(question: Question, resolver: Resolver, emit: Emit) -> str:
 
 
 def _bounds(question: Question) -> dict[str, list[SpecifierSet]]:
-    """The version ranges of the requirements and constraints, by normalised name; lines with a marker are left out."""
+    """The version ranges of the requirements and constraints without a marker, by normalised name."""
     found: dict[str, list[SpecifierSet]] = {}
     for text in (*question.requirements, *question.constraints):
         requirement = Requirement(text)
@@ -119,6 +119,6 @@ def _bounds(question: Question) -> dict[str, list[SpecifierSet]]:
 
 
 def _moved(older: Pinned, resolved: str) -> tuple[str, ...]:
-    """Names of the packages whose version is not in the older lock, although other versions are."""
+    """Names of the packages whose locked version changed."""
     known = dict(older)
     return tuple(name for name, version in versions_in(resolved) if name in known and (name, version) not in older)

@@ -1,4 +1,4 @@
-"""Resolving: requirements become a PEP 751 document, by uv."""
+"""Resolves requirements into a PEP 751 document, with uv."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ from tfprov.process import Finished
 from tfprov.structured import toml_of
 
 RESOLVE_SECONDS = 900.0
-"""The longest that a resolve may take; more than any build of metadata that ended well."""
+"""Time limit of a resolve; longer than any successful build of metadata."""
 
 _FULL_PYTHON = re.compile(r'(?m)(?P<minor>^requires-python = ">=\d+\.\d+)\.\d+(?=")')
 _PATH = re.compile(r'(?<=[{ ])path = "([^"]+\.(?:whl|zip|tar|tgz|tar\.\w+))"')
 
 FOLDER = re.compile(r'(?m)^(directory = \{ path = )"(?P<path>[^"\\]+)"')
-"""The folder of a project in a document, absolute in what `resolve` gives."""
+"""The folder of a project in a document; absolute in the result of `resolve`."""
 _NAMED_FOLDER = re.compile(
     r'(?m)^name = "(?P<name>[^"]+)"\n(?:version = .*\n)?directory = \{ path = "(?P<path>[^"\\]+)"(?P<rest>.*)$'
 )
@@ -43,7 +43,7 @@ _FAILED_BUILD = re.compile(
     r"Failed to (?:download and )?build `(?P<what>[^`]+)`|Failed to resolve requirements from `(?:build-system|setup)"
 )
 _OUTPUT = "pylock.toml"
-# What was not had over the network, or did not end by itself, may come the next time.
+# Failures that are the same the next time, and so may be remembered. A network failure or a time-out is not.
 _LASTING = frozenset({Group.RESOLVE, Group.INTERPRETER, Group.PLATFORM, Group.PYTHON_DEPS})
 _OF_BACKEND = "The build backend returned an error"
 _FAILED_GIT = re.compile(r"Git operation failed|git(?:\+|:)\S+.*Git executable not found", re.DOTALL)
@@ -54,7 +54,7 @@ Pinned: TypeAlias = tuple[tuple[str, str], ...]
 """Normalised names and versions. A name may occur twice."""
 
 Buildable: TypeAlias = Literal["needed", "never"] | tuple[str, ...]
-"""What may be built where no wheel fits: everything but TensorFlow, nothing, or the projects named."""
+"""What may be built where no wheel fits: everything but TensorFlow, nothing, or the named projects."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,19 +67,19 @@ class Question:
         python: the interpreter to resolve for.
         overrides: PEP 508 lines that replace the requirements of packages.
         exclude: names of projects that are left out even if a package requires them.
-        hashes: SHA-256 of the files that may be locked, by project; all files of other projects may.
+        hashes: allowed SHA-256 hashes by project; projects without an entry may have any file.
         exclude_newer: date or time; None for no limit.
         platform: uv's name of the platform to resolve for; None for the interpreter's own.
-        prefer: versions that are kept where they still fit; all other projects get the newest.
+        prefer: versions to keep where they still fit; all other projects get the newest.
         python_version: version to resolve for; None for that of the interpreter.
-        dependencies: whether dependencies of the requirements are part of the result.
+        dependencies: whether the result includes the dependencies of the requirements.
         provided: versions by name of projects that do not come from wheels; they are left out.
         build: what may be built where no wheel fits.
-        built: projects that are built in any case, as in the lock that is renewed.
-        builds_more: whether others may be built, too, where wheels give no answer.
-        folders: projects that lie in folders here, which are built whatever `build` says.
+        built: projects to build in any case, as in the lock that is being renewed.
+        builds_more: whether others may be built, too, where wheels alone give no solution.
+        folders: projects in local folders, which are built whatever `build` says.
         editable: those of them that are installed as links.
-        left_out: those of which only the dependencies are wanted.
+        left_out: those of which only the dependencies are locked.
     """
 
     requirements: tuple[str, ...]
@@ -103,11 +103,11 @@ class Question:
 
     @property
     def lines(self) -> tuple[str, ...]:
-        """All requirements in it, of every kind."""
+        """All requirements, constraints and overrides."""
         return (*self.requirements, *self.constraints, *self.overrides)
 
     def may_build(self, name: str) -> bool:
-        """Whether a project may be built. TensorFlow and its CUDA libraries never are: that takes hours."""
+        """Whether a project may be built. TensorFlow and its CUDA libraries may not: that takes hours."""
         if name in self.folders:
             return True
         if kind_of(name) is not None or name.startswith("nvidia-"):
@@ -119,11 +119,11 @@ class Question:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """What uv said to a question.
+    """The result of one run of uv.
 
     Attributes:
-        document: that it wrote; empty where it failed.
-        work: the folder that it wrote it into, which is gone; paths in the document are relative to it.
+        document: PEP 751 document; empty where uv failed.
+        work: folder of the document, which is deleted by now; paths in the document are relative to it.
     """
 
     returncode: int
@@ -134,31 +134,30 @@ class Answer:
 
     @property
     def ok(self) -> bool:
-        """Whether there is a document."""
+        """Whether uv succeeded."""
         return self.returncode == 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Resolver:
-    """How uv is started and reaches the index; the rungs differ in it.
+    """How uv is started and reaches the index; the rungs differ in this.
 
     Attributes:
         uv: the executable.
         cache: uv's cache folder.
         environ: environment variables of uv: index with credentials, proxies, certificates, timeouts.
-        bare_environ: the same for a child that runs build backends, without what the user has set for other purposes.
+        bare_environ: the same for a run in which uv may start build backends, without the user's unrelated settings.
         find_links: folders and pages.
         merge_indexes: take the best version over all indexes, as pip does, instead of the first index that has it.
         fresh: ignore uv's cache.
         timeout: seconds for the whole resolve.
-        disguise: what uv reads in place of a requirement, where it must not use an address itself.
-        truthful: the real text in place of what uv writes.
-        failure: what uv could not get, as whoever stands between it and the index saw it; None for nothing.
-        missing_extra: told of each extra that is asked for and that the version taken does not have: project, version,
-            extra.
+        disguise: replaces the URL in a requirement by the one that uv must use instead.
+        truthful: undoes that in the output of uv.
+        failure: the failure that the relay between uv and the index saw; None when there was none.
+        missing_extra: called for each requested extra that the chosen version does not have: project, version, extra.
         newest_source: the newest version of a project, if that has no wheel; else None.
-        answers: what uv said before in this run, by question: the ways to a choice cross each other often, and a
-            resolve costs a second or a minute. Grows.
+        answers: results of this run by input, because different decisions often need the same resolve, which takes from
+            a second to a minute. Mutable.
     """
 
     uv: Path
@@ -178,7 +177,7 @@ class Resolver:
 
 
 class NoWheelsError(TfprovError):
-    """Only source distributions of some projects fit, and they may not be built.
+    """Some projects have only source distributions that fit, and these may not be built.
 
     Attributes:
         names: of the projects, normalised.
@@ -192,12 +191,12 @@ class NoWheelsError(TfprovError):
 def resolve(question: Question, resolver: Resolver) -> str:
     """Resolve with uv; returns a PEP 751 document.
 
-    Wheels are preferred to everything: to build is to run foreign code, and takes a compiler as often as not. Only
-    where wheels give no answer the projects that uv names are taken from their sources, if the question allows that.
+    Wheels are preferred to everything: a build runs foreign code, and often needs a compiler. Only where wheels alone
+    give no solution, the projects that uv names are taken from source, if the question allows it.
 
     Raises:
-        TfprovError: what uv's answer means: `resolver-conflict`, `net-timeout`, `build-failed`, …, with uv's own words
-            as evidence; a `NoWheelsError` where nothing but a build gives an answer.
+        TfprovError: the classified failure of uv: `resolver-conflict`, `net-timeout`, `build-failed`, …, with uv's own
+            words as evidence; a `NoWheelsError` where only a build could give a solution.
     """
     built = tuple(dict.fromkeys(name for name in (*_direct(question), *question.built) if question.may_build(name)))
     while True:
@@ -221,10 +220,10 @@ def resolve(question: Question, resolver: Resolver) -> str:
 
 
 def _ask_newest(question: Question, resolver: Resolver, built: tuple[str, ...]) -> str:
-    """`_ask`, with the newest version of what has to be built wherever that has an answer.
+    """`_ask`, with the newest version of the projects in `built` wherever that resolves.
 
-    uv builds each version that it looks at, to read what it needs. Where something else has no wheels and may not be
-    built yet, it would go through all of them down to the first release of years ago before it says so.
+    uv builds each version that it considers, to read its metadata. Where another project has no wheels and may not be
+    built yet, uv would go through all versions down to the first release of years ago before it says so.
 
     Raises:
         NoWheelsError: some projects have no wheels, and uv may not build them.
@@ -246,7 +245,7 @@ def _ask_newest(question: Question, resolver: Resolver, built: tuple[str, ...]) 
 
 
 def _ask(question: Question, resolver: Resolver, built: tuple[str, ...]) -> str:
-    """Ask uv once, with the projects in `built` from their sources; once more where an old one needs old tools.
+    """Run uv once, with the projects in `built` from source; once more where an old source needs an older setuptools.
 
     Raises:
         NoWheelsError: some projects have no wheels, and uv may not build them.
@@ -264,7 +263,7 @@ def _ask(question: Question, resolver: Resolver, built: tuple[str, ...]) -> str:
     arguments: tuple[str | Path, ...] = (
         *("requirements.in", "--format", "pylock.toml", "--output-file", _OUTPUT),
         *("--constraints", "constraints.txt", "--python", question.python, "--only-binary", ":all:"),
-        # uv takes the one as an exception from the other.
+        # --no-binary overrides --only-binary for these projects.
         *(part for name in built for part in ("--no-binary", name)),
         *("--no-header", "--no-config", "--no-progress", "--cache-dir", resolver.cache),
         *(part for link in resolver.find_links for part in ("--find-links", link)),
@@ -275,7 +274,7 @@ def _ask(question: Question, resolver: Resolver, built: tuple[str, ...]) -> str:
         *(part for name in (*question.provided, *question.left_out) for part in ("--no-emit-package", name)),
         *(("--exclude-newer", question.exclude_newer) if question.exclude_newer else ()),
         *(("--refresh",) if resolver.fresh else ()),
-        # uv asks the build again only where `pyproject.toml`, `setup.py` or `setup.cfg` changed.
+        # Otherwise uv would reuse cached metadata unless `pyproject.toml`, `setup.py` or `setup.cfg` changed.
         *(part for name in question.folders for part in ("--refresh-package", name)),
         *(() if question.dependencies else ("--no-deps",)),
     )
@@ -298,7 +297,7 @@ def _ask(question: Question, resolver: Resolver, built: tuple[str, ...]) -> str:
 
 
 def _absolute(work: Path, editable: tuple[str, ...], found: re.Match[str]) -> str:
-    """A package from a folder as uv writes it, with the absolute path of the folder, and whether it is a link to it."""
+    """A package from a folder in uv's document, with the absolute path of the folder and whether it is editable."""
     folder = json.dumps((work / found["path"]).resolve().as_posix(), ensure_ascii=False)
     link = (
         ", editable = true" if canonicalize_name(found["name"]) in editable and "editable" not in found["rest"] else ""
@@ -312,10 +311,10 @@ def _lines(requirements: Sequence[str], resolver: Resolver) -> str:
 
 
 def _compiled(arguments: tuple[str | Path, ...], files: Mapping[str, str], resolver: Resolver) -> Answer:
-    """What uv says to arguments beside files; what it said to the same ones before in this run.
+    """Run uv with these arguments and files, or return the result of an identical call earlier in this run.
 
     Raises:
-        TfprovError: uv cannot be started, or did not come to an end.
+        TfprovError: uv cannot be started, or exceeded its time limit.
     """
     indexes = (resolver.environ.get("UV_DEFAULT_INDEX"), resolver.environ.get("UV_INDEX"))
     asked = (arguments, tuple(files.items()), *indexes)
@@ -361,7 +360,7 @@ def _failure(answer: Answer) -> TfprovError:
     error = classify_text("uv pip compile", said, answer.returncode, what="the requirements could not be resolved")
     if names := tuple(dict.fromkeys(canonicalize_name(name) for name in _NO_WHEEL.findall(said))):
         return NoWheelsError(names, error)
-    # A source that wants the network while it says what it needs prints what a dead index prints.
+    # The output of a source whose metadata build needs the network looks like that of an unreachable index.
     is_build = error.code.name == "sdist-build-failed" or (error.code.group is Group.NETWORK and _OF_BACKEND in said)
     if is_build and (failed := _FAILED_BUILD.search(said)):
         what = f"`{failed['what']}`" if failed["what"] else "a source distribution"
@@ -370,14 +369,14 @@ def _failure(answer: Answer) -> TfprovError:
 
 
 def _direct(question: Question) -> tuple[str, ...]:
-    """The projects that the question takes from an address: a repository or an archive has to be built."""
-    # Not by packaging: uv allows variables and spaces in an address.
+    """The projects with a direct reference that is not a wheel: a repository or an archive, which has to be built."""
+    # Not parsed by packaging, because uv allows variables and spaces in a URL.
     found = filter(None, map(_WITH_ADDRESS.match, question.requirements))
     return tuple(canonicalize_name(each["name"]) for each in found if not is_wheel_at(each["address"]))
 
 
 def sources_in(document: str) -> tuple[str, ...]:
-    """The projects of a PEP 751 document that have to be built, whatever the platform."""
+    """The projects in a PEP 751 document that have to be built on every platform."""
     packages = toml_of(document).get("packages", ())
     return tuple(str(each["name"]) for each in packages if not each.get("wheels") and not _has_wheel(each))
 
@@ -388,7 +387,7 @@ def _has_wheel(package: Mapping[str, Mapping[str, str]]) -> bool:
 
 
 def is_wheel_at(address: str) -> bool:
-    """Whether an address, or a path, is that of a wheel."""
+    """Whether a URL or path is that of a wheel."""
     return urlsplit(address).path.endswith(".whl")
 
 
