@@ -91,16 +91,18 @@ def list_(as_json: Json = False) -> None:
         from tfprov.envs.generations import environments
         from tfprov.paths import home
         from tfprov.pipeline.named import bundle_of
-        from tfprov.pipeline.standing import Readings, standing
+        from tfprov.pipeline.standing import Standing
         from tfprov.report import documents, text
 
         own = home(os.environ)
         found = environments(own.environments)
         every = [(each, one) for each in found for one in each.generations()]
+        standing = Standing(os.environ)
+        for _, one in every:
+            standing.begin(one)
         flaws = {one.path: flaw for each, one in every if (flaw := each.flaw(one))}
         differences = {path: words for each in found for path, words in of_each(each.generations()).items()}
-        readings: Readings = {}
-        changes = {one.path: changed for _, one in every if (changed := standing(one, os.environ, readings))}
+        changes = {one.path: changed for _, one in every if (changed := standing.changes(one))}
         bundles = {one.id: bundle for one in found if (bundle := bundle_of(one, own))}
         shown = (found, flaws, differences, changes)
         output.result(text.listing(*shown), documents.listing(*shown, bundles))

@@ -21,7 +21,7 @@ from tfprov.events import Attempt, Emit, Event, Note, StageEnded, StageStarted, 
 from tfprov.journal import Journal
 from tfprov.pipeline.backends.choose import Backend, backend_of
 from tfprov.pipeline.named import profile_of
-from tfprov.pipeline.standing import Readings, standing
+from tfprov.pipeline.standing import Standing
 from tfprov.profile import source
 from tfprov.profile.source import ProfileSource, place_of
 
@@ -102,7 +102,7 @@ class Context:
         self.emit = fan_out(self._collect, self.journal, emit)
         self._started = time.monotonic()
         self._damaged: int | None = None
-        self._readings: Readings = {}
+        self._standing = Standing(request.environ)
         self._told: tuple[MachineChange, ...] = ()
         self._looked_at: dict[int, bool] = {}
 
@@ -214,6 +214,7 @@ class Context:
 
     def is_whole(self, generation: Generation) -> bool:
         """Whether a generation is as it was when it was verified; says so, once a run, when it is not."""
+        self._standing.begin(generation)
         if generation.number == self._damaged or not self._as_installed(generation):
             return False
         flaw = self.environment.flaw(generation)
@@ -226,7 +227,7 @@ class Context:
 
     def changes(self, generation: Generation) -> tuple[MachineChange, ...]:
         """What of this machine is not as it was when a generation was proved; says so, once a run."""
-        found = standing(generation, self.request.environ, self._readings)
+        found = self._standing.changes(generation)
         if found and found != self._told:
             self._told = found
             what = "; ".join(map(str, found))

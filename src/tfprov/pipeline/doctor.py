@@ -30,7 +30,7 @@ from tfprov.pipeline.context import Request
 from tfprov.pipeline.environments import backend_for, find, verified
 from tfprov.pipeline.reckoning import SEEDS
 from tfprov.pipeline.records import Outcome
-from tfprov.pipeline.standing import standing
+from tfprov.pipeline.standing import Standing
 from tfprov.pipeline.up import up
 from tfprov.words import quoted
 
@@ -299,7 +299,7 @@ def _same(left: str, right: str) -> bool:
 
 def _machine(generation: Generation, environ: Mapping[str, str]) -> Iterator[Defect]:
     """Whether the machine is still the one that it was proved on."""
-    for change in standing(generation, environ, {}):
+    for change in Standing(environ).changes(generation):
         yield Defect(
             code=change.code,
             path=change.what,

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
+import threading
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from tfprov.envs.records import Generation
+from tfprov.envs.records import Generation, Seal
 from tfprov.errors import CODES, TfprovError
 
 if TYPE_CHECKING:
@@ -13,8 +15,6 @@ if TYPE_CHECKING:
     from tfprov.host.fingerprint import Reading
     from tfprov.host.records import Fingerprint, MachineChange
 
-Readings = dict[tuple[str, bool], "Reading"]
-"""What was looked at already, by interpreter and by whether GPUs count: a driver is asked once a run."""
 
 PROVED_AGAIN = frozenset({"verdict-stale", "gpu-changed", "gpu-driver-changed"})
 """Changes that are no cause by themselves: a new proof tells what they mean. The others have a remedy of their own."""
@@ -23,24 +23,65 @@ MOST_PROOFS = 64
 """So many machines a seal remembers: a folder that the nodes of a cluster share is proved once on each."""
 
 
-def standing(generation: Generation, environ: Mapping[str, str], readings: Readings) -> tuple[MachineChange, ...]:
-    """What of this machine is not as it was when a sealed generation was proved on it; nothing when all of it is.
+class Standing:
+    """Whether verdicts still stand: a machine is looked at once a run, however many generations rest on it.
 
     Args:
-        generation: with its seal.
         environ: variables of the user.
-        readings: looked up, and added to.
     """
-    from tfprov.host.fingerprint import changes, read
 
+    def __init__(self, environ: Mapping[str, str]) -> None:
+        self._environ = environ
+        # By interpreter and by whether GPUs count.
+        self._readings: dict[tuple[str, bool], Reading] = {}
+        self._asking: dict[tuple[str, bool], threading.Thread] = {}
+
+    def begin(self, generation: Generation) -> None:
+        """Ask the driver of the GPUs that a sealed generation was proved on, while the caller looks at other things.
+
+        Without it, `changes` does that and waits.
+        """
+        _, has_gpus = wanted = _rests_on(_sealed(generation))
+        if has_gpus and wanted not in self._asking:
+            # Not in the thread: it shall wait for the answer, and not take turns with whoever looks at files.
+            import tfprov.host.fingerprint
+            import tfprov.host.gpu  # noqa: F401 - likewise
+
+            self._asking[wanted] = threading.Thread(target=self._ask, args=wanted, name="driver", daemon=True)
+            self._asking[wanted].start()
+
+    def changes(self, generation: Generation) -> tuple[MachineChange, ...]:
+        """What of this machine is not as it was when a sealed generation was proved on it."""
+        from tfprov.host.fingerprint import changes
+
+        seal = _sealed(generation)
+        wanted = _rests_on(seal)
+        if wanted in self._asking:
+            self._asking[wanted].join()
+        if wanted not in self._readings:
+            self._readings[wanted] = self._read(*wanted)
+        return changes(seal.proofs, self._readings[wanted])
+
+    def _ask(self, python: str, has_gpus: bool) -> None:
+        # What goes wrong here goes wrong again, and is told, where somebody wants to know.
+        with contextlib.suppress(Exception):
+            self._readings[python, has_gpus] = self._read(python, has_gpus)
+
+    def _read(self, python: str, has_gpus: bool) -> Reading:
+        from tfprov.host.fingerprint import read
+
+        return read(self._environ, python=python, has_gpus=has_gpus)
+
+
+def _sealed(generation: Generation) -> Seal:
     if generation.seal is None:
         raise TfprovError("internal", f"generation {generation.number} has no seal")
-    proofs = generation.seal.proofs
-    has_gpus = any(proof.has_gpus for proof in proofs)
-    wanted = (generation.seal.python, has_gpus)
-    if wanted not in readings:
-        readings[wanted] = read(environ, python=generation.seal.python, has_gpus=has_gpus)
-    return changes(proofs, readings[wanted])
+    return generation.seal
+
+
+def _rests_on(seal: Seal) -> tuple[str, bool]:
+    """What a verdict rests on besides the machine itself: the interpreter, and whether GPUs count."""
+    return seal.python, any(proof.has_gpus for proof in seal.proofs)
 
 
 def check(environment: Environment, generation: Generation, environ: Mapping[str, str], profile: str) -> None:
@@ -56,11 +97,13 @@ def check(environment: Environment, generation: Generation, environ: Mapping[str
         TfprovError: the code of what is not as it was.
     """
     again = f"`{f'tfprov up {profile}'.rstrip()}`"
+    standing = Standing(environ)
+    standing.begin(generation)
     flaw = environment.flaw(generation)
     if flaw is not None:
         what = f"the environment of `{environment.owner.name}` is not as it was verified"
         raise TfprovError(flaw.code, what, evidence=(flaw.words,), hint=f"run {again}: it is made anew")
-    changed = standing(generation, environ, {})
+    changed = standing.changes(generation)
     if changed:
         first = changed[0]
         raise TfprovError(

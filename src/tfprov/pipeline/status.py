@@ -15,7 +15,7 @@ from tfprov.envs.records import Generation, Seal
 from tfprov.envs.rollbacks import Rollback
 from tfprov.errors import TfprovError
 from tfprov.pipeline.backends.choose import lock_of
-from tfprov.pipeline.standing import Readings, next_step, standing
+from tfprov.pipeline.standing import Standing, next_step
 from tfprov.profile import source
 from tfprov.smoke.verdict import from_document
 from tfprov.words import quoted
@@ -90,17 +90,16 @@ class _Finding:
 
 def look(environments: Sequence[Environment], environ: Mapping[str, str]) -> tuple[Status, ...]:
     """How environments stand on this machine, as it is now. A driver is asked once for all of them."""
-    readings: Readings = {}
-    return tuple(_look(one, environ, readings) for one in environments)
+    standing = Standing(environ)
+    return tuple(_look(one, standing) for one in environments)
 
 
-def _look(environment: Environment, environ: Mapping[str, str], readings: Readings) -> Status:
+def _look(environment: Environment, standing: Standing) -> Status:
     """How an environment stands on this machine, as it is now.
 
     Args:
         environment: which one.
-        environ: variables of the user.
-        readings: what was looked at already; added to.
+        standing: whether verdicts still stand on this machine.
     """
     up = f"`tfprov up {quoted(environment.owner.profile)}`"
     generation = environment.active()
@@ -113,12 +112,14 @@ def _look(environment: Environment, environ: Mapping[str, str], readings: Readin
             reasons=("there is no verified generation",),
             next_step=f"{up} makes it",
         )
-    seal, changed = generation.seal, standing(generation, environ, readings)
+    standing.begin(generation)
+    seal, unusable = generation.seal, _unusable(environment, generation, up)
+    changed = standing.changes(generation)
     lock, rolled_back = lock_of(environment, seal.kind), rollbacks.read(environment.root, generation)
     # After a rollback, profile and lock are those of what was left, and are known to be.
     known = rolled_back or seal
     found = (
-        _unusable(environment, generation, up)
+        unusable
         or _profile_changed(environment, known.profile_digest, up)
         or _lock_changed(known.lock_digest, lock, up)
         or _stale(changed, up)

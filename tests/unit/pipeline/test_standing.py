@@ -1,0 +1,100 @@
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+
+from tfprov.envs.records import Generation, Seal
+from tfprov.errors import TfprovError
+from tfprov.host import fingerprint
+from tfprov.host.fingerprint import Reading
+from tfprov.host.records import Fingerprint
+from tfprov.lock.records import Target
+from tfprov.pipeline.standing import Standing
+
+TARGET = Target(
+    package="tensorflow",
+    version="2.21.0",
+    extras=(),
+    accelerator="cuda",
+    python="3.12",
+    platform="linux-x86_64-glibc",
+)
+
+
+def generation(number: int, *, has_gpus: bool) -> Generation:
+    seal = Seal(
+        profile_digest="",
+        lock_digest="",
+        target=TARGET,
+        python="/usr/bin/python3",
+        python_version="3.12.0",
+        tensorflow="2.21.0",
+        level="quick",
+        smoke_digest="",
+        proofs=(Fingerprint(driver="570.0" if has_gpus else "", has_gpus=has_gpus),),
+    )
+    return Generation(number=number, path=Path(f"/{number:04}"), seal=seal)
+
+
+class Machine:
+    """What `fingerprint.read` sees, and which threads looked."""
+
+    def __init__(self, *drivers: str | TfprovError) -> None:
+        self.answers = list(drivers)
+        self.threads: list[threading.Thread] = []
+        self.may_answer = threading.Event()
+
+    def read(self, _environ: Mapping[str, str], *, python: str, has_gpus: bool) -> Reading:
+        self.threads.append(threading.current_thread())
+        if has_gpus:
+            self.may_answer.wait()
+        answer = self.answers.pop(0)
+        if isinstance(answer, TfprovError):
+            raise answer
+        return Reading(fingerprint=Fingerprint(driver=answer, has_gpus=has_gpus), python=python)
+
+
+def standing(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> Standing:
+    monkeypatch.setattr(fingerprint, "read", machine.read)
+    return Standing({})
+
+
+def test_a_driver_is_asked_once_while_the_caller_does_other_things(monkeypatch: pytest.MonkeyPatch) -> None:
+    machine = Machine("580.0")
+    looked = standing(machine, monkeypatch)
+    for number in (1, 2):
+        # It comes back although the driver has not answered.
+        looked.begin(generation(number, has_gpus=True))
+    machine.may_answer.set()
+    for number in (1, 2):
+        (change,) = looked.changes(generation(number, has_gpus=True))
+        assert (change.code, change.was, change.now) == ("gpu-driver-changed", "570.0", "580.0")
+    assert len(machine.threads) == 1
+    assert machine.threads[0] is not threading.current_thread()
+
+
+def test_without_gpus_nothing_is_begun_and_without_a_beginning_the_caller_waits(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    machine = Machine("", "570.0")
+    machine.may_answer.set()
+    looked = standing(machine, monkeypatch)
+    looked.begin(generation(1, has_gpus=False))
+    assert machine.threads == []
+    assert looked.changes(generation(1, has_gpus=False)) == ()
+    assert looked.changes(generation(2, has_gpus=True)) == ()
+    assert machine.threads == [threading.current_thread()] * 2
+
+
+def test_what_goes_wrong_meanwhile_is_raised_where_the_answer_is_wanted(monkeypatch: pytest.MonkeyPatch) -> None:
+    failure = TfprovError("platform-no-wheel", "an operating system that no TensorFlow was built for")
+    machine = Machine(failure, failure)
+    machine.may_answer.set()
+    looked = standing(machine, monkeypatch)
+    looked.begin(generation(1, has_gpus=True))
+    with pytest.raises(TfprovError) as raised:
+        looked.changes(generation(1, has_gpus=True))
+    assert raised.value is failure
