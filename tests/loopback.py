@@ -322,14 +322,7 @@ class Index(_Listener):
             return
         faults = self.faults
         if faults.json:
-            entries = []
-            for name in names:
-                entry: dict[str, object] = {"filename": name, "url": f"/files/{name}", "hashes": {}}
-                if faults.hashes:
-                    entry["hashes"] = {"sha256": self.sha256(name)}
-                if faults.sizes:
-                    entry["size"] = self.size(name)
-                entries.append(entry)
+            entries = [self.entry(name) for name in names]
             page = {"meta": {"api-version": "1.1"}, "name": project, "files": entries}
             self._send(state, request, 200, json.dumps(page).encode(), kind="application/vnd.pypi.simple.v1+json")
             return
@@ -339,6 +332,12 @@ class Index(_Listener):
             extra = ' data-core-metadata="true" data-dist-info-metadata="true"' if faults.metadata else ""
             links.append(f'<a href="/files/{name}{fragment}"{extra}>{name}</a><br>')
         self._send(state, request, 200, ("<!DOCTYPE html><html><body>" + "\n".join(links) + "</body></html>").encode())
+
+    def entry(self, name: str) -> dict[str, object]:
+        """What a page in JSON says of a file."""
+        hashes = {"sha256": self.sha256(name)} if self.faults.hashes else {}
+        size = {"size": self.size(name)} if self.faults.sizes else {}
+        return {"filename": name, "url": f"/files/{name}", "hashes": hashes, **size}
 
     def _send(
         self, state: _Connection, request: Seen, status: int, body: bytes, *, kind: str = "text/html", **headers: str

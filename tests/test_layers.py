@@ -22,6 +22,7 @@ LAYERS = (
         "distributions",
         "errors",
         "events",
+        "extras",
         "harmless",
         "index_address",
         "jobs",

@@ -152,6 +152,21 @@ _ALL = [
             "a wheel requires something else than its index says",
             "report it to whoever runs the index; with another one, renew the lock",
         ),
+        (
+            "attestation-missing",
+            "the index has no attestation of a file, and the profile requires one",
+            'take a release that has one, or set `index.attestations = "prefer"`',
+        ),
+        (
+            "attestation-invalid",
+            "an attestation is not of the file, or not signed by the publisher that it names",
+            "do not install the file; report it to whoever runs the index and to the project",
+        ),
+        (
+            "publisher-changed",
+            "a package is published by somebody else than when it was locked",
+            "ask the project whether it moved; then delete the old `attestation-identities` in the lock",
+        ),
         ("cache-corrupt", "a broken archive in the download or the cache", "run again; the broken file is dropped"),
         ("bundle-invalid", "the bundle is damaged or not whole", "copy it again; `tfprov bundle --check` reads it all"),
         ("conda-cache-corrupt", "a conda package cannot be unpacked", "clear that cache"),

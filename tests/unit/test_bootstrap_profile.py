@@ -37,17 +37,26 @@ PROFILES = [
 
 @pytest.mark.parametrize(("text", "kind"), PROFILES)
 def test_the_kind_is_found_with_and_without_a_toml_parser(bootstrap: ModuleType, text: str, kind: str) -> None:
-    assert bootstrap.kind_in(text) == kind
-    assert bootstrap.kind_of(text) == kind
+    assert bootstrap.setting_in(text, "environment.kind") == kind
+    assert bootstrap.setting_of(text, "environment.kind") == kind
 
 
 def test_a_command_about_a_conda_profile_wants_the_extra(bootstrap: ModuleType, tmp_path: Path) -> None:
     profile = tmp_path / "p.toml"
     profile.write_text('[environment]\nkind = "conda"\n')
-    assert bootstrap.wants_conda(["up", str(profile)])
-    assert bootstrap.wants_conda(["up", "conda"])
-    assert bootstrap.wants_conda(["up", "cpu", "--set", "environment.kind=conda"])
-    assert not bootstrap.wants_conda(["up", str(profile), "--set=environment.kind=venv"])
-    assert not bootstrap.wants_conda(["up", "cpu"])
-    assert not bootstrap.wants_conda(["--help"])
-    assert not bootstrap.wants_conda([])
+    assert bootstrap.wants("conda", ["up", str(profile)])
+    assert bootstrap.wants("conda", ["up", "conda"])
+    assert bootstrap.wants("conda", ["up", "cpu", "--set", "environment.kind=conda"])
+    assert not bootstrap.wants("conda", ["up", str(profile), "--set=environment.kind=venv"])
+    assert not bootstrap.wants("conda", ["up", "cpu"])
+    assert not bootstrap.wants("conda", ["--help"])
+    assert not bootstrap.wants("conda", [])
+
+
+def test_a_profile_that_wants_attestations_wants_the_extra_for_them(bootstrap: ModuleType, tmp_path: Path) -> None:
+    profile = tmp_path / "p.toml"
+    profile.write_text('[index]\nattestations = "prefer"\n')
+    assert bootstrap.wants("attestations", ["up", str(profile)])
+    assert bootstrap.wants("attestations", ["up", "cpu", "--set", "index.attestations=require"])
+    assert not bootstrap.wants("attestations", ["up", str(profile), "--set", "index.attestations=off"])
+    assert not bootstrap.wants("conda", ["up", str(profile)])

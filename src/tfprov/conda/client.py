@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import importlib.metadata
-import importlib.util
 import json
 import sys
 from collections.abc import Iterable, Mapping
@@ -12,7 +10,6 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from packaging.requirements import Requirement
 from pydantic import TypeAdapter, ValidationError
 
 from tfprov import process
@@ -20,6 +17,7 @@ from tfprov.conda import faults
 from tfprov.conda.records import Channel, CondaHeader, CondaPart, Package, Solved, Virtual
 from tfprov.errors import TfprovError
 from tfprov.events import Emit, Note
+from tfprov.extras import missing_of, require
 from tfprov.lock.records import LockedFile
 from tfprov.paths import write_atomic
 from tfprov.structured import json_of
@@ -31,7 +29,7 @@ _SAID = 5
 
 def has_extra() -> bool:
     """Whether the libraries of the extra `conda` are installed."""
-    return all(importlib.util.find_spec(name) is not None for name in _MODULES)
+    return not missing_of(_MODULES)
 
 
 def require_extra() -> None:
@@ -40,23 +38,7 @@ def require_extra() -> None:
     Raises:
         TfprovError: `extra-missing` with the command that installs them.
     """
-    missing = [name for name in _MODULES if importlib.util.find_spec(name) is None]
-    if not missing:
-        return
-    wanted = [
-        str(requirement.name) + str(requirement.specifier)
-        for requirement in map(Requirement, importlib.metadata.requires("tfprov") or ())
-        if requirement.marker is not None
-        and requirement.marker.evaluate({"extra": "conda"})
-        and not requirement.marker.evaluate({"extra": ""})
-    ]
-    raise TfprovError(
-        "extra-missing",
-        "conda environments need libraries of the extra `conda`, which is not installed",
-        evidence=(f"missing in `{sys.prefix}`: {', '.join(missing)}",),
-        hint=f"run `{sys.executable} -m pip install {' '.join(repr(one) for one in wanted)}`, or start from a checkout "
-        "with `./bootstrap`, which installs them for such profiles",
-    )
+    require("conda", _MODULES, "conda environments")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

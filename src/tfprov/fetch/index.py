@@ -46,6 +46,7 @@ class Link:
         url: absolute, without a fragment.
         sha256: None when the page has none.
         uploaded: RFC 3339 time (PEP 700); None when the page has none.
+        provenance: where its attestations are (PEP 740); None when the page names no place.
     """
 
     filename: str
@@ -55,6 +56,7 @@ class Link:
     size: int | None = None
     yanked: bool = False
     uploaded: str | None = None
+    provenance: str | None = None
 
 
 def listing(
@@ -176,10 +178,20 @@ def find_file(file: LockedFile, index_url: str, network: Network, *, emit: Emit 
     Raises:
         TfprovError: the index cannot be read.
     """
-    links = _project(index_url, canonicalize_name(file.name), Ways(network=network, emit=emit)) or ()
+    link = find_link(file, index_url, Ways(network=network, emit=emit))
+    return link.url if link else None
+
+
+def find_link(file: LockedFile, index_url: str, ways: Ways) -> Link | None:
+    """What an index says of a file, as `find_file` looks for it.
+
+    Raises:
+        TfprovError: the index cannot be read.
+    """
+    links = _project(index_url, canonicalize_name(file.name), ways) or ()
     named = [link for link in links if link.filename == file.filename and link.sha256 in (None, file.sha256)]
     same = [link for link in links if link.sha256 == file.sha256]
-    return next((link.url for link in (*same, *named)), None)
+    return next(iter((*same, *named)), None)
 
 
 def remote_size(url: str, network: Network) -> int | None:
@@ -322,6 +334,7 @@ def parse_json(body: bytes, base: str) -> list[Link]:
                 size=entry["size"] if isinstance(entry.get("size"), int) else None,
                 yanked=bool(entry.get("yanked")),
                 uploaded=entry["upload-time"] if isinstance(entry.get("upload-time"), str) else None,
+                provenance=urljoin(base, entry["provenance"]) if isinstance(entry.get("provenance"), str) else None,
             )
             for entry in page["files"]
         ]
@@ -356,6 +369,7 @@ def parse_html(text: str, base: str) -> list[Link]:
                 sha256=found[1].lower() if found else None,
                 requires_python=attributes.get("data-requires-python") or None,
                 yanked="data-yanked" in attributes,
+                provenance=urljoin(base, place) if (place := attributes.get("data-provenance")) else None,
             )
         )
     return links

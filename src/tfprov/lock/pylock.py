@@ -34,6 +34,7 @@ from pydantic import TypeAdapter, ValidationError
 from tfprov import project_folder
 from tfprov.contents import content_of
 from tfprov.errors import TfprovError
+from tfprov.lock.attestations import Publisher, publisher_of
 from tfprov.lock.merging import check_merged
 from tfprov.lock.records import Header, Lock, LockedFile, LockedSource
 from tfprov.lock.resolve import FOLDER, is_wheel_at
@@ -204,6 +205,17 @@ def wheels_of(path: Path) -> dict[str, tuple[tuple[str, str], ...]]:
         files = [_file(path, str(package.name), "", wheel) for wheel in package.wheels or ()]
         found[str(package.name)] = tuple((file.filename, file.sha256) for file in files)
     return found
+
+
+def publishers_in(path: Path) -> dict[str, tuple[Publisher, ...]]:
+    """The publishers by project that a lock names; none where the file does not exist.
+
+    Raises:
+        TfprovError: `lock-invalid`.
+    """
+    packages = _parse(path)[2].packages if path.exists() else ()
+    named = ((str(package.name), package.attestation_identities) for package in packages)
+    return {name: tuple(map(publisher_of, identities)) for name, identities in named if identities}
 
 
 def _parse(path: Path) -> tuple[bytes, Header, Pylock]:

@@ -106,6 +106,7 @@ class Inputs:
         exclude_newer: date in the profile.
         platforms: further platforms that the lock must serve.
         build: packages that may be built, as in the profile.
+        attestations: how the attestations of publishers are treated, as in the profile.
         folders: projects in local folders, each with a digest of its metadata files.
     """
 
@@ -123,6 +124,7 @@ class Inputs:
     exclude_newer: str = ""
     platforms: tuple[str, ...] = ()
     build: str = "needed"
+    attestations: str = "off"
     folders: tuple[str, ...] = ()
 
     def changes_from(self, old: Inputs) -> tuple[str, ...]:
@@ -170,6 +172,7 @@ class Header:
         others: targets on the other platforms that it serves.
         bounds: constraints that tfprov added, because the smoke test failed without them.
         built: names of packages that are built from source, because none of their wheels fits.
+        attested: SHA-256 of the files whose attestations were looked at when the lock was made.
     """
 
     inputs: Inputs
@@ -177,6 +180,7 @@ class Header:
     others: tuple[Target, ...] = ()
     bounds: tuple[str, ...] = ()
     built: tuple[str, ...] = ()
+    attested: tuple[str, ...] = ()
 
     def target_on(self, platform: str) -> Target | None:
         """The target on a platform; None when the lock was not made for it."""

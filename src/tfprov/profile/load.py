@@ -339,6 +339,8 @@ def _contradictions(profile: Profile, place: Locate) -> list[str]:
         )
     if profile.conda.packages and profile.environment.kind != "conda":
         problems.append(f'{place(("conda", "packages"))}: `conda.packages` needs `environment.kind = "conda"`')
+    if profile.index.attestations != "off" and profile.environment.kind == "conda":
+        problems.append(f'{place(("index", "attestations"))}: `index.attestations` needs `environment.kind = "venv"`')
     return problems
 
 

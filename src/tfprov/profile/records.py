@@ -170,6 +170,10 @@ class IndexTable(_Table):
     """Ignore files uploaded after this date (`2026-01-01`) or time: a resolve that gives the same answer later."""
     allow_http: Many[str] = ()
     """Hosts that an index at an https address may lead to over http, by a redirect or by links to files."""
+    attestations: Literal["off", "prefer", "require"] = "off"
+    """Whether the publishers' attestations (PEP 740) of files are verified before they are locked. `prefer`: where the
+    index has some; `require`: each file of an index must have one. Either way a package whose publisher is another one
+    than in the lock is refused."""
 
 
 class NetworkTable(_Table):

@@ -18,10 +18,13 @@ from tfprov.events import Note
 from tfprov.host.records import Facts, Interpreter
 from tfprov.lock import platforms, pylock
 from tfprov.lock.allowed import refused_in
-from tfprov.lock.records import Header, Inputs, Target
+from tfprov.lock.attestations import with_publishers
+from tfprov.lock.records import Header, Inputs, Lock, Target
 from tfprov.lock.renew import versions_in
 from tfprov.lock.resolve import Pinned, is_tensorflow, sources_in, tensorflows_in
+from tfprov.paths import temporary
 from tfprov.pipeline import other_platforms
+from tfprov.pipeline.backends.venv.attesting import attested, of_indexes
 from tfprov.pipeline.backends.venv.resolving import Selection, ask_resolver, nothing_to_resolve_from
 from tfprov.pipeline.context import Context
 from tfprov.pipeline.machine import Machine
@@ -57,7 +60,9 @@ def lock(context: Context, machine: Machine, choice: Choice, interpreter: Interp
     changes = why_resolve(context)
     locked = partial(read, machine, plan, interpreter)
     if not changes:
-        return locked(path)
+        found = locked(path)
+        _attest_others(context, machine, found.lock)
+        return found
     require_change_allowed(context, changes)
     if not machine.network.has_pages:
         raise nothing_to_resolve_from(changes)
@@ -70,6 +75,14 @@ def lock(context: Context, machine: Machine, choice: Choice, interpreter: Interp
             text = f"the hashes of `{name}` were not compared: `{found.lock.target.package}` is taken in its place"
             context.emit(Note(text=text, level="warning"))
     return found
+
+
+def _attest_others(context: Context, machine: Machine, lock: Lock) -> None:
+    """Ask about files that were not looked at when the lock was made: another platform takes other wheels."""
+    header = pylock.read_header(lock.path) if context.loaded.profile.index.attestations != "off" else None
+    if header is not None:
+        files = [file for file in of_indexes(lock) if file.sha256 not in header.attested]
+        attested(context, machine, files, older=pylock.publishers_in(lock.path))
 
 
 def require_change_allowed(context: Context, changes: tuple[str, ...]) -> None:
@@ -122,7 +135,19 @@ def write(
     resolved, header = _resolve(context, machine, selection, choice)
     target = header.target
     target = dataclasses.replace(target, variables={**variables_for(bounds), **target.variables})
-    pylock.write(path, resolved, dataclasses.replace(header, target=target, bounds=bounds))
+    header = dataclasses.replace(header, target=target, bounds=bounds)
+    if context.loaded.profile.index.attestations == "off":
+        pylock.write(path, resolved, header)
+        return
+    older = pylock.publishers_in(context.lock_path)
+    with temporary("attested") as folder:
+        # Not in its place: a lock that names the old publishers is the only one that knows them.
+        draft = folder / path.name
+        pylock.write(draft, resolved, header)
+        files = of_indexes(read(machine, choice.plan, interpreter, draft).lock)
+    found = attested(context, machine, files, older=older)
+    header = dataclasses.replace(header, attested=tuple(sorted(file.sha256 for file in files)))
+    pylock.write(path, with_publishers(resolved, found), header)
 
 
 def _kept_bounds(context: Context, plan: Plan) -> tuple[str, ...]:
@@ -191,6 +216,7 @@ def inputs(loaded: Loaded) -> Inputs:
         exclude_newer=profile.index.exclude_newer or "",
         platforms=profile.lock.platforms,
         build=build if isinstance(build, str) else ", ".join(build),
+        attestations=profile.index.attestations,
         folders=tuple(
             f"{folder.name} ({folder.kind}) {project_folder.description_of(Path(folder.path))[:16]}"
             for folder in loaded.folders

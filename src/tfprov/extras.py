@@ -1,0 +1,46 @@
+"""Extras of tfprov: libraries that few profiles need, and that are not installed with the others."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import importlib.util
+import sys
+
+from packaging.requirements import Requirement
+
+from tfprov.errors import TfprovError
+
+
+def missing_of(modules: tuple[str, ...]) -> tuple[str, ...]:
+    """Those of some modules that are not installed."""
+    return tuple(name for name in modules if importlib.util.find_spec(name) is None)
+
+
+def require(extra: str, modules: tuple[str, ...], what: str) -> None:
+    """Make sure that the libraries of an extra are installed.
+
+    Args:
+        extra: its name.
+        modules: that it brings.
+        what: needs them; the beginning of the message, in the plural.
+
+    Raises:
+        TfprovError: `extra-missing` with the command that installs them.
+    """
+    missing = missing_of(modules)
+    if not missing:
+        return
+    wanted = [
+        str(requirement.name) + str(requirement.specifier)
+        for requirement in map(Requirement, importlib.metadata.requires("tfprov") or ())
+        if requirement.marker is not None
+        and requirement.marker.evaluate({"extra": extra})
+        and not requirement.marker.evaluate({"extra": ""})
+    ]
+    raise TfprovError(
+        "extra-missing",
+        f"{what} need libraries of the extra `{extra}`, which is not installed",
+        evidence=(f"missing in `{sys.prefix}`: {', '.join(missing)}",),
+        hint=f"run `{sys.executable} -m pip install {' '.join(repr(one) for one in wanted)}`, or start from a checkout "
+        "with `./bootstrap`, which installs them for such profiles",
+    )
