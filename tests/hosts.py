@@ -11,6 +11,7 @@ from tfprov.host.records import (
     Fact,
     Facts,
     Gpu,
+    Hazard,
     IndexConfig,
     Interpreter,
     Libc,
@@ -55,6 +56,7 @@ class Host:
     wsl: bool = False
     visible: tuple[tuple[str, str], ...] = ()
     pythons: tuple[str | Interpreter, ...] = PYTHONS
+    hazards: tuple[Hazard, ...] = ()
 
     @property
     def facts(self) -> Facts:
@@ -87,7 +89,7 @@ class Host:
             index=Fact(value=IndexConfig(url=None), source="test"),
             proxies=Fact(value=Proxies(), source="test"),
             certificates=Fact(value=None, source="test"),
-            hazards=Fact(value=(), source="test"),
+            hazards=Fact(value=self.hazards, source="test"),
         )
 
 

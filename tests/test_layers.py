@@ -36,6 +36,7 @@ LAYERS = (
         "renames",
         "structured",
         "trees",
+        "visual_cpp",
         "words",
     ),
     ("journal",),

@@ -37,6 +37,7 @@ def begin():
         home = _led_to(folder)
         bound.append(home)
         _hold(home)
+        _show_libraries(home)
         if home != folder:
             _go_on(started, home)
         elif sys.flags.isolated:
@@ -95,6 +96,18 @@ def _go_on(started, home):
         )
         os._exit(subprocess.call([program, *sys.orig_argv[1:]]))
     site.addsitedir(os.path.join(home, "Lib", "site-packages"))
+
+
+def _show_libraries(home):
+    """Let the libraries of Visual C++ be found that a package brought.
+
+    Windows looks for them beside the interpreter, and for one of a virtual environment that is beside the one which
+    the environment was made from.
+    """
+    folder = os.path.join(home, "Scripts")
+    add = getattr(os, "add_dll_directory", None)  # Windows, Python 3.8 and newer
+    if add is not None and os.path.exists(os.path.join(folder, "msvcp140.dll")):
+        _kept.append(add(folder))
 
 
 def start():

@@ -8,6 +8,7 @@ import shutil
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+from tfprov import visual_cpp
 from tfprov.host.disks import mount_of
 from tfprov.host.limits import mounts
 from tfprov.host.network import Setting
@@ -112,6 +113,7 @@ def hazards(
         *of_temporary_folder(environ, root=root),
         *of_user_site(environ, system=system),
         *of_limits(),
+        *of_visual_cpp(environ, system=system),
         *of_working_directory(cwd),
     )
 
@@ -235,6 +237,16 @@ def of_limits() -> Iterator[Hazard]:
     if size not in (resource.RLIM_INFINITY, -1) and size < _FILE_BYTES:
         why = "TensorFlow's libraries are larger than a file may be"
         yield Hazard(code="disk-full", name="ulimit -f", value=f"{size} bytes", why=why)
+
+
+def of_visual_cpp(environ: Mapping[str, str], *, system: System) -> Iterator[Hazard]:
+    """Libraries of Visual C++ that neither Windows nor any CPython has."""
+    if system != "windows":
+        return
+    folder = visual_cpp.system_folder(environ)
+    for name in visual_cpp.missing(visual_cpp.NOT_OF_PYTHON, (folder,)):
+        why = f"`{folder}` lacks this part of the runtime of Visual C++, and what is linked with it cannot be loaded"
+        yield Hazard(code="windows-dll-load", name=name, value=str(folder / name), why=why)
 
 
 def of_working_directory(cwd: Path | None) -> Iterator[Hazard]:

@@ -7,18 +7,12 @@ import shutil
 from collections.abc import Collection, Iterable
 from pathlib import Path
 
-from packaging.version import Version
-
+from tfprov import visual_cpp
 from tfprov.errors import TfprovError
 
 LONGEST_INSIDE = 163
 """Characters of the longest path in TensorFlow's wheel, below the folder of the packages."""
 _LONGEST = 259
-_BRINGS_RUNTIME = "msvc-runtime"
-_RUNTIME = ("msvcp140.dll", "vcruntime140.dll", "vcruntime140_1.dll")
-# TensorFlow 2.21 is linked with it; CPython 3.13 brings the other ones of `vcruntime`, and not this.
-_THREADS = "vcruntime140_threads.dll"
-_THREADS_SINCE = Version("2.21")
 
 
 def check(
@@ -39,9 +33,9 @@ def check(
     deepest = max(folders, key=lambda folder: len(str(folder)))
     if len(str(deepest)) + 1 + LONGEST_INSIDE > _LONGEST and not long_paths(deepest):
         raise _too_long(deepest)
-    system = Path(environ.get("SYSTEMROOT", "C:\\Windows")) / "System32"
-    missing = missing_runtime((system, python.parent, python.parent / "DLLs"), tensorflow)
-    if missing and _BRINGS_RUNTIME not in locked:
+    system = visual_cpp.system_folder(environ)
+    missing = visual_cpp.missing(visual_cpp.needed(tensorflow), (system, python.parent, python.parent / "DLLs"))
+    if missing and visual_cpp.BRINGS not in locked:
         raise _no_runtime(missing, tensorflow, system)
 
 
@@ -58,13 +52,6 @@ def long_paths(folder: Path) -> bool:
     finally:
         shutil.rmtree(probe, ignore_errors=True)
     return True
-
-
-def missing_runtime(folders: Iterable[Path], tensorflow: str) -> tuple[str, ...]:
-    """The libraries of Visual C++ that a TensorFlow needs and no folder has where Windows looks for them."""
-    here = {path.name.lower() for folder in folders if folder.is_dir() for path in folder.glob("*140*.dll")}
-    wanted = (*_RUNTIME, *((_THREADS,) if Version(tensorflow) >= _THREADS_SINCE else ()))
-    return tuple(name for name in wanted if name not in here)
 
 
 def _too_long(deepest: Path) -> TfprovError:
@@ -86,5 +73,6 @@ def _no_runtime(missing: tuple[str, ...], tensorflow: str, system: Path) -> Tfpr
         "windows-dll-load",
         f"TensorFlow {tensorflow} could not be loaded here: the runtime of Visual C++ is missing or too old",
         evidence=tuple(f"`{name}` is neither in `{system}` nor beside the interpreter" for name in missing),
-        hint="install it with `winget install Microsoft.VCRedist.2015+.x64`",
+        hint="install it with `winget install Microsoft.VCRedist.2015+.x64`; or, without an administrator, add "
+        f"`{visual_cpp.BRINGS}` to `packages.requirements`, which brings it for this environment alone",
     )

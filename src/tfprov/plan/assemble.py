@@ -8,6 +8,7 @@ from itertools import groupby
 
 from packaging.version import Version
 
+from tfprov import visual_cpp
 from tfprov.plan import explain, interpreters, refuse
 from tfprov.plan.compat import Compat, within
 from tfprov.plan.context import DecisionContext, Fit, Miss
@@ -86,6 +87,7 @@ def _decision(context: DecisionContext, chosen: Fit, why: str) -> Decision:
         )
     elif chosen.pair is not None:
         package, version = chosen.pair.package, chosen.pair.version
+    also += _runtime(context, version)
     return Decision(
         tensorflow=ChosenTensorflow(
             package=package,
@@ -102,6 +104,15 @@ def _decision(context: DecisionContext, chosen: Fit, why: str) -> Decision:
         ),
         also=tuple(also),
     )
+
+
+def _runtime(context: DecisionContext, version: str) -> Iterator[Constraint]:
+    """The package with the runtime of Visual C++, for a Windows that lacks a part of it; conda brings its own."""
+    if context.facts.system.value != "windows" or context.profile.environment.kind == "conda":
+        return
+    absent = {each.name for each in context.facts.hazards.value if each.code == "windows-dll-load"}
+    if lacking := [f"`{name}`" for name in visual_cpp.needed(version) if name in absent]:
+        yield Constraint(requirement=visual_cpp.BRINGS, why=f"this Windows lacks {' and '.join(lacking)}")
 
 
 def _python(context: DecisionContext, chosen: Fit) -> ChosenPython:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tfprov.envs import fronts, layout
+from tfprov.envs import binding, fronts, layout
 
 
 def generation(root: Path, number: int, word: str) -> Path:
@@ -120,3 +120,16 @@ def test_a_process_that_begins_in_a_front_goes_on_in_the_generation(root: Path) 
     assert [begun(current), begun(stable)] == ["one|0001|True|False"] * 2
     fronts.write(current, second.relative_to(root), second)
     assert [begun(current), begun(stable)] == ["two|0002|True|False"] * 2
+
+
+def test_the_runtime_of_visual_c_that_a_package_brought_is_found(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shown: list[str] = []
+    monkeypatch.setattr(os, "add_dll_directory", shown.append, raising=False)
+    binding._show_libraries(str(tmp_path))
+    assert shown == []
+    (tmp_path / "Scripts").mkdir()
+    (tmp_path / "Scripts" / "msvcp140.dll").touch()
+    binding._show_libraries(str(tmp_path))
+    assert shown == [str(tmp_path / "Scripts")]

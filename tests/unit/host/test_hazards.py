@@ -246,3 +246,18 @@ def test_several_are_told_together(tmp_path: Path) -> None:
         "VIRTUAL_ENV": "tf-not-in-env",
         "CONDA_PREFIX": "conda-pip-mix",
     }
+
+
+def test_windows_without_a_part_of_the_runtime_of_visual_c_is_told(tmp_path: Path) -> None:
+    def lacking() -> list[str]:
+        found = tuple(hazards.of_visual_cpp({"SYSTEMROOT": str(tmp_path)}, system="windows"))
+        assert {hazard.code for hazard in found} <= {"windows-dll-load"}
+        return [hazard.name for hazard in found]
+
+    assert lacking() == ["msvcp140.dll", "vcruntime140_threads.dll"]
+    (tmp_path / "System32").mkdir()
+    (tmp_path / "System32" / "MSVCP140.dll").touch()
+    assert lacking() == ["vcruntime140_threads.dll"]
+    (tmp_path / "System32" / "vcruntime140_threads.dll").touch()
+    assert lacking() == []
+    assert list(hazards.of_visual_cpp({"SYSTEMROOT": str(tmp_path / "other")}, system="linux")) == []

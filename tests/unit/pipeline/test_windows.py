@@ -43,7 +43,8 @@ def test_a_newer_library_of_the_runtime_is_named(machine: Path) -> None:
         "windows-dll-load: TensorFlow 2.21.0 could not be loaded here: "
         "the runtime of Visual C++ is missing or too old\n"
         "`vcruntime140_threads.dll` is neither in `W:/System32` nor beside the interpreter\n"
-        "hint: install it with `winget install Microsoft.VCRedist.2015+.x64`"
+        "hint: install it with `winget install Microsoft.VCRedist.2015+.x64`; or, without an administrator, add "
+        "`msvc-runtime` to `packages.requirements`, which brings it for this environment alone"
     )
     (machine / "python" / "vcruntime140_threads.dll").touch()
     assert refusal(machine, "2.21.0") == ""

@@ -8,7 +8,7 @@ import pytest
 import hosts
 from hosts import Host, nvidia, python
 from tfprov.errors import TfprovError
-from tfprov.host.records import Fact, Libc, Problem
+from tfprov.host.records import Fact, Hazard, Libc, Problem
 from tfprov.plan.compat import table
 from tfprov.plan.decide import decide
 from tfprov.plan.records import IndexFile, Listing, LockedChoice, Plan
@@ -892,3 +892,33 @@ def test_an_emulated_container_is_decided_by_its_own_architecture_and_gets_a_not
     assert [note for note in emulated.notes if note not in native.notes] == [
         "aarch64 is emulated here by qemu (test): TensorFlow works and takes many times longer"
     ]
+
+
+@pytest.mark.parametrize(
+    ("version", "lacks", "system", "kind", "why"),
+    [
+        ("==2.21.*", ("vcruntime140_threads.dll",), "windows", "venv", "this Windows lacks `vcruntime140_threads.dll`"),
+        (
+            "==2.21.*",
+            ("msvcp140.dll", "vcruntime140_threads.dll"),
+            "windows",
+            "venv",
+            "this Windows lacks `msvcp140.dll` and `vcruntime140_threads.dll`",
+        ),
+        ("==2.20.*", ("vcruntime140_threads.dll",), "windows", "venv", None),
+        ("==2.20.*", ("msvcp140.dll",), "windows", "venv", "this Windows lacks `msvcp140.dll`"),
+        ("==2.21.*", (), "windows", "venv", None),
+        ("==2.21.*", ("vcruntime140_threads.dll",), "linux", "venv", None),
+        ("==2.21.*", ("vcruntime140_threads.dll",), "windows", "conda", None),
+    ],
+)
+def test_a_windows_without_the_runtime_of_visual_c_gets_it_by_a_package(
+    version: str, lacks: tuple[str, ...], system: Any, kind: str, why: str | None
+) -> None:
+    found = tuple(Hazard(code="windows-dll-load", name=name, value="", why="") for name in lacks)
+    host = dataclasses.replace(hosts.WINDOWS if system == "windows" else Host(), hazards=found)
+    asked = profile(
+        version, environment={"kind": kind}, **({"conda": {"tensorflow": "wheel"}} if kind == "conda" else {})
+    )
+    got = [(each.requirement, each.why) for each in plan(asked, host).decision.also]
+    assert got == ([("msvc-runtime", why)] if why else [])
