@@ -8,6 +8,7 @@ import os
 import re
 import shutil
 import stat
+import sys
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -255,7 +256,7 @@ def write_atomic(path: Path, content: bytes) -> None:
         with naming(path), temporary.open("xb") as stream:
             stream.write(content)
             stream.flush()
-            os.fsync(stream.fileno())
+            write_back(stream.fileno())
         replace(temporary, path)
     except BaseException:
         temporary.unlink(missing_ok=True)
@@ -273,13 +274,33 @@ def naming(path: Path) -> Iterator[None]:
         raise
 
 
+def write_back(handle: int, *, content_only: bool = False) -> None:
+    """Make what was written to an open file, or renamed in an open folder, survive a loss of power.
+
+    Args:
+        handle: its descriptor.
+        content_only: leave out what is not needed to read the content, such as its times.
+
+    Raises:
+        OSError: the disk refuses, or the file system knows it for files only.
+    """
+    if sys.platform == "darwin":
+        import fcntl
+
+        # fsync(2) there: what it wrote may stay in the cache of the disk. Not every file system knows the request.
+        with contextlib.suppress(OSError):
+            fcntl.fcntl(handle, fcntl.F_FULLFSYNC)
+            return
+    (getattr(os, "fdatasync", os.fsync) if content_only else os.fsync)(handle)
+
+
 def sync_folder(folder: Path) -> None:
     """Make a rename in this folder survive a power loss, where the system supports it. OSError when the disk fails."""
     if os.name != "posix":
         return
     handle = os.open(folder, os.O_RDONLY)
     try:
-        os.fsync(handle)
+        write_back(handle)
     except OSError as error:
         # Network file systems that sync files only (SMB, 9p, some FUSE file systems). A disk failure would be EIO.
         if error.errno not in (errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP):

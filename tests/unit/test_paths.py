@@ -325,6 +325,30 @@ def test_a_folder_that_cannot_be_synced_is_no_failure_and_a_disk_that_fails_is(
     assert all(number == seen for number, seen in ended.items())
 
 
+@pytest.mark.skipif(os.name != "posix", reason="there is no fcntl elsewhere")
+@pytest.mark.parametrize("refused", [False, True])
+def test_macos_is_asked_to_empty_the_cache_of_the_disk_and_else_to_write_to_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, refused: bool
+) -> None:
+    import fcntl
+
+    asked: list[str] = []
+
+    def control(_descriptor: int, request: int) -> int:
+        asked.append(f"fcntl {request}")
+        if refused:
+            raise OSError(errno.ENOTSUP, "Operation not supported")
+        return 0
+
+    monkeypatch.setattr(sys, "platform", "darwin")
+    monkeypatch.setattr(fcntl, "F_FULLFSYNC", 51, raising=False)
+    monkeypatch.setattr(fcntl, "fcntl", control)
+    monkeypatch.setattr(os, "fsync", lambda _descriptor: asked.append("fsync"))
+    paths.write_atomic(tmp_path / "file", b"new")
+    assert (tmp_path / "file").read_bytes() == b"new"
+    assert asked == (["fcntl 51", "fsync"] if refused else ["fcntl 51"])
+
+
 def test_without_a_usual_folder_for_temporary_files_there_is_one_of_ours(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -19,7 +19,7 @@ from typing import BinaryIO
 from tfprov.bundle.opened import LARGEST_MANIFEST
 from tfprov.bundle.records import MANIFEST, STARTER, SUMS, BundleFile, Manifest, parse, render, sums
 from tfprov.errors import TfprovError
-from tfprov.paths import staged, to_trash
+from tfprov.paths import staged, to_trash, write_back
 from tfprov.products import Product
 
 _BUFFER = 1024 * 1024
@@ -191,7 +191,7 @@ def _write_archive(target: Path, top: str, contents: Mapping[str, Content], wrot
                         archive.addfile(_member(f"{top}/{path}", one.size), checked)
                         checked.read()  # to its end, which the archive does not look for
             stream.flush()
-            os.fsync(stream.fileno())
+            write_back(stream.fileno())
         stage.replace(target)
 
 

@@ -14,6 +14,8 @@ import sys
 import threading
 from pathlib import Path
 
+from tfprov.paths import sync_folder
+
 SECONDS = 30.0
 """Longest wait for a slow disk. After it the run goes on: an environment that works is worth more than one that would
 survive a loss of power in the next minute."""
@@ -57,3 +59,6 @@ def _write_back(folder: Path) -> None:
                     os.close(handle)
             return
     os.sync()
+    # macOS: what that wrote may still be in the cache of the disk.
+    with contextlib.suppress(OSError):
+        sync_folder(folder)

@@ -79,7 +79,7 @@ def _flush(path: Path) -> None:
     except FileNotFoundError:
         return  # evicted meanwhile, or found to be damaged
     try:
-        getattr(os, "fdatasync", os.fsync)(handle)
+        paths.write_back(handle, content_only=True)
     finally:
         os.close(handle)
     paths.sync_folder(path.parent)

@@ -226,7 +226,7 @@ class Partial:
         try:
             # The data first: the record must never claim more than the disk holds.
             with paths.naming(self.path):
-                getattr(os, "fdatasync", os.fsync)(self._file.fileno())
+                paths.write_back(self._file.fileno(), content_only=True)
             paths.write_atomic(self._synced_path, record)
         except OSError as error:
             raise classify_exception(error) from error

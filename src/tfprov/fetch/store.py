@@ -272,7 +272,7 @@ class Store:
                     digest.update(chunk)
                     writer.write(chunk)
                 writer.flush()
-                os.fsync(writer.fileno())
+                paths.write_back(writer.fileno())
             if digest.hexdigest() != file.sha256:
                 raise TfprovError(
                     "hash-mismatch",
