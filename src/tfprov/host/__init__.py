@@ -1,1 +1,1 @@
-"""Facts of the machine, each with its source."""
+"""Facts about the machine, each with its source."""

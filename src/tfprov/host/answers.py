@@ -1,4 +1,4 @@
-"""Asking interpreters about themselves, and the cache of their answers."""
+"""Queries Python interpreters for their properties, and caches the answers."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ from tfprov.structured import json_of
 PROBE_TIMEOUT_S = 10.0
 
 _MARK = "tfprov-python"
-# Runs on Python 2.7 and everything newer, so that an old interpreter is refused by its version and not by its silence.
-# A path is printed as the hexadecimal of its bytes: it may hold tabs, line ends and bytes of no encoding.
+# Runs on Python 2.7 and newer, so that an old interpreter is refused because of its version rather than as broken.
+# Paths are printed as hexadecimal bytes: they may contain tabs, line ends and undecodable bytes.
 _PROBE = """\
 import sys
 sys.path[:] = [p for p in sys.path if p]
@@ -65,12 +65,12 @@ _EXHAUSTED = frozenset({errno.EMFILE, errno.ENFILE, errno.EAGAIN, errno.ENOMEM})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InterpreterAnswer:
-    """The answer of an interpreter about itself.
+    """The properties that an interpreter reports about itself.
 
     Attributes:
         glibc: version of the glibc that it runs on; empty for any other C library.
-        lacks: modules without which TensorFlow cannot work, that this build does not have.
-        executable: its own idea of its path; empty when it has none.
+        lacks: modules that TensorFlow needs and this build does not have.
+        executable: its own path, as it sees it; empty when it does not know.
         library: folder of its standard library.
     """
 
@@ -86,7 +86,7 @@ class InterpreterAnswer:
 
 
 def ask(path: Path, environ: Mapping[str, str], known: AnswerCache, *, is_last: bool) -> InterpreterAnswer:
-    """The answer of the interpreter at a path, from memory where its file is unchanged.
+    """The answer of the interpreter at a path, from the cache where its file is unchanged.
 
     Raises:
         CannotUseError: it is not an interpreter, or does not answer.
@@ -107,13 +107,13 @@ def ask(path: Path, environ: Mapping[str, str], known: AnswerCache, *, is_last: 
             answer, told = _ask(path, environ)
         except (OSError, ValueError, RuntimeError) as error:
             if isinstance(error, FileNotFoundError) and error.filename == str(path):
-                # The file is there, so it is what the kernel starts it with that is not.
+                # The file exists, so the kernel misses what it would start the file with.
                 why = "it cannot be started: its loader or the program of its first line is missing"
                 raise CannotUseError(why) from None
             if not is_last and (isinstance(error, RuntimeError) or getattr(error, "errno", None) in _EXHAUSTED):
                 raise ExhaustedError from error
             raise CannotUseError(f"it cannot be started: {_reason(error)}") from None
-        # A wrapper may start another interpreter tomorrow: only what an executable says about itself is kept.
+        # A wrapper may start another interpreter tomorrow: only the answer of an executable about itself is cached.
         if answer.executable and same_file(path, answer.executable):
             known.put(path, status, told)
     return answer
@@ -126,16 +126,16 @@ def _reason(error: Exception) -> str:
 
 
 class ExhaustedError(Exception):
-    """There are too many processes, threads or open files to ask at this moment."""
+    """The machine has too many processes, threads or open files for a query at this moment."""
 
 
 class CannotUseError(Exception):
-    """An executable is not a Python that works; says why in a line."""
+    """An executable is not a working Python; the message is the reason, in one line."""
 
 
 def _ask(executable: Path, environ: Mapping[str, str]) -> tuple[InterpreterAnswer, str]:
-    """The answer of an executable, and the line that it printed."""
-    # -I would say all of this in one letter, but Python 2.7 does not know it. The script drops the working directory.
+    """The answer of an executable, parsed and as it was printed."""
+    # -I would replace most of these options, but Python 2.7 does not know it. The script removes the working directory.
     argv = (executable, "-E", "-s", "-S", "-B", "-c", _PROBE)
     ended = process.run(argv, env=process.clean_environment(environ), timeout=PROBE_TIMEOUT_S)
     if ended.timed_out:
@@ -156,7 +156,7 @@ def _last_line(text: str) -> str:
 
 
 def parse_answer(text: str) -> InterpreterAnswer | None:
-    """The answer in the output of the probe; None when the output is anything else than one whole answer."""
+    """The answer in the output of the probe; None when the output is anything other than one complete answer."""
     fields = text.rstrip("\r\n").split("\t")
     if len(fields) != 11 or fields[0] != _MARK or fields[-1] != ".":
         return None
@@ -181,10 +181,10 @@ def parse_answer(text: str) -> InterpreterAnswer | None:
 
 
 class AnswerCache:
-    """Answers by path, time of change and size.
+    """Answers of interpreters, by path, time of change and size.
 
-    Only whole answers are kept. A failure may be cured outside the file (a missing library comes back), and what a
-    wrapper starts may change while the wrapper stays the same.
+    Failures are not cached: they may be fixed outside the file (a missing library is installed). Nor are the answers of
+    wrappers, which may start another interpreter later while their own file is unchanged.
     """
 
     def __init__(self, entries: dict[str, dict[str, object]]) -> None:
@@ -193,7 +193,7 @@ class AnswerCache:
 
     @classmethod
     def load(cls, file: Path | None) -> AnswerCache:
-        """The answers kept in a file; none when there is no file or it is damaged."""
+        """The answers cached in a file; none when it does not exist or is damaged."""
         text = None if file is None else read_text(file, 1 << 24)
         with contextlib.suppress(ValueError, KeyError, TypeError, RecursionError):
             document = json_of(text or "")
@@ -202,7 +202,7 @@ class AnswerCache:
         return cls({})
 
     def get(self, path: Path, status: os.stat_result) -> str | None:
-        """The line that the interpreter printed, when its file has not changed since."""
+        """The cached output of an interpreter; None when there is none or its file has changed."""
         entry = self._entries.get(str(path))
         if entry is None or (entry.get("mtime_ns"), entry.get("size")) != (status.st_mtime_ns, status.st_size):
             return None
@@ -210,12 +210,12 @@ class AnswerCache:
         return told if isinstance(told, str) else None
 
     def put(self, path: Path, status: os.stat_result, told: str) -> None:
-        """Remember the line that an interpreter printed."""
+        """Cache the output of an interpreter."""
         self._entries[str(path)] = {"mtime_ns": status.st_mtime_ns, "size": status.st_size, "told": told}
         self._is_changed = True
 
     def save(self, file: Path | None) -> None:
-        """Write down what is new."""
+        """Write the file, if there are new answers."""
         if file is None or not self._is_changed:
             return
         answers = {path: entry for path, entry in self._entries.items() if exists(Path(path))}
@@ -225,12 +225,12 @@ class AnswerCache:
 
 
 def _probe_id() -> str:
-    # Answers to another probe do not answer this one.
+    # Answers to a different version of the probe are of no use.
     return hashlib.sha256(_PROBE.encode()).hexdigest()[:16]
 
 
 def same_file(path: Path, other: str) -> bool:
-    """Whether two paths lead to one file; not when one of them leads nowhere."""
+    """Whether two paths lead to the same file; True when that cannot be determined."""
     try:
         return path.samefile(other)
     except (OSError, ValueError):

@@ -1,4 +1,4 @@
-"""Graphics devices as the kernel shows them: without a driver, or for makers other than NVIDIA."""
+"""GPUs as the kernel lists them: those of vendors other than NVIDIA, and NVIDIA's where NVML is not available."""
 
 from __future__ import annotations
 
@@ -21,18 +21,18 @@ UNNAMED = "the driver fails for a reason that it does not name"
 
 
 def is_unnamed(failure: Problem) -> bool:
-    """Whether NVML failed with an unknown error (999): in a container its right to the devices is gone."""
+    """Whether NVML failed with an unknown error (999), as in a container that has lost access to the devices."""
     return failure.why.startswith(UNNAMED)
 
 
 def pci_address(told: str | None) -> str | None:
-    """A PCI address as the kernel writes it (`0000:1a:00.0`); the driver's has a longer domain and capital letters."""
+    """A PCI address in the kernel's format (`0000:1a:00.0`); the driver's has a longer domain and capital letters."""
     domain, _, rest = (told or "").lower().partition(":")
     return f"{domain[-4:]}:{rest}" if rest else None
 
 
 def without_library(place: GpuHost, seen: tuple[Gpu, ...], failure: Problem | None) -> Graphics:
-    """GPUs and driver as far as the kernel's own files show them, without the driver's library and tools."""
+    """The NVIDIA GPUs and driver as far as the kernel's files show them, without NVML and nvidia-smi."""
     folder = place.root / "proc/driver/nvidia"
     version = parse_driver(read_text(folder / "version") or "")
     gpus = tuple(_proc_gpus(folder / "gpus")) or seen
@@ -48,7 +48,7 @@ def without_library(place: GpuHost, seen: tuple[Gpu, ...], failure: Problem | No
     source = str(folder) if version else str(place.root / "sys/bus/pci/devices")
     driver = None if version is None else Driver(version=version)
     problem: Problem | None
-    # Its library came with the GPUs when the container was started, whatever it shows of them now.
+    # The library was mounted together with the GPUs when the container was started, whatever it can see of them now.
     is_lost = failure is not None and place.container is not None and is_unnamed(failure)
     if gpus or version is not None or is_lost or _has_device_files(place.root):
         problem = failure or _why_no_library(place, gpus, version)
@@ -62,10 +62,10 @@ def without_library(place: GpuHost, seen: tuple[Gpu, ...], failure: Problem | No
                 why = f"{why}: does its image bring driver libraries of its own?"
             problem = Problem(code="docker-no-gpu" if hidden else failure.code, why=why)
     elif place.wsl or place.system == "windows" or not exists(place.root / "sys/bus/pci/devices"):
-        # No bus to look at: the library is the only sign of a GPU.
+        # Without a PCI bus the library is the only sign of a GPU.
         problem = failure
     else:
-        # A library without a GPU is nothing to complain about: images carry it to run with and without one.
+        # A library without a GPU is not a problem: some images contain it to run with and without a GPU.
         problem = None
     return Graphics(
         gpus=Fact(value=gpus, source=source),
@@ -108,7 +108,7 @@ def _proc_gpus(folder: Path) -> Iterator[Gpu]:
     for index, name in enumerate(names(folder)):
         told = parse_information(read_text(folder / name / "information") or "")
         uuid = told.get("GPU UUID")
-        # Until the driver has been used once, the file has question marks for an id.
+        # Until the driver is used for the first time, the id in the file consists of question marks.
         yield Gpu(
             index=index,
             name=told.get("Model", "unknown NVIDIA GPU"),
@@ -118,7 +118,7 @@ def _proc_gpus(folder: Path) -> Iterator[Gpu]:
 
 
 def parse_information(text: str) -> dict[str, str]:
-    """The lines `Key: value` of a file such as /proc/driver/nvidia/gpus/*/information."""
+    """The `Key: value` lines of a file such as /proc/driver/nvidia/gpus/*/information."""
     found: dict[str, str] = {}
     for line in text.splitlines():
         key, separator, value = line.partition(":")
@@ -132,14 +132,14 @@ def _has_device_files(root: Path) -> bool:
 
 
 def pci_gpus(place: GpuHost) -> Iterator[Gpu]:
-    """Display and compute devices on the PCI bus, by vendor."""
+    """GPUs on the PCI bus, numbered by vendor."""
     folder = place.root / "sys/bus/pci/devices"
     counts: dict[str, int] = {}
     kinds: dict[str, str] | None = None
     for address in names(folder):
         device = folder / address
         vendor = _VENDORS.get((read_text(device / "vendor") or "").strip())
-        # 0x03: display; 0x1200: processing accelerator, as which AMD's compute cards show themselves.
+        # 0x03: display controller; 0x1200: processing accelerator, the class of AMD's compute cards.
         group = (read_text(device / "class") or "").strip()
         if vendor is None or not (group.startswith("0x03") or (vendor == "amd" and group.startswith("0x1200"))):
             continue
@@ -185,7 +185,7 @@ def parse_pci_name(text: str, vendor: str, device: str) -> str | None:
 
 
 def _amd_targets(root: Path) -> dict[str, str]:
-    """ISA (`gfx942`) of the GPUs that the compute driver knows, by PCI address."""
+    """ISA (`gfx942`) of the GPUs that AMD's compute driver knows, by PCI address."""
     found: dict[str, str] = {}
     nodes = root / "sys/class/kfd/kfd/topology/nodes"
     for node in names(nodes):
@@ -199,13 +199,13 @@ def _amd_targets(root: Path) -> dict[str, str]:
 
 
 def parse_numbers(text: str) -> dict[str, int]:
-    """The lines `name number` of a properties file of the AMD compute driver."""
+    """The `name number` lines of a properties file of AMD's compute driver."""
     pairs = (line.split() for line in text.splitlines())
     return {pair[0]: int(pair[1]) for pair in pairs if len(pair) == 2 and pair[1].isdigit()}
 
 
 def _jetson(place: GpuHost) -> Iterator[Gpu]:
-    """The GPU inside NVIDIA's boards, which is on no bus."""
+    """The integrated GPU of an NVIDIA Jetson board, which is not on the PCI bus."""
     compatible = read_text(place.root / "proc/device-tree/compatible") or ""
     for chip, capability in _JETSONS.items():
         if f"nvidia,{chip}" in compatible:

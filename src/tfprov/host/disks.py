@@ -1,4 +1,4 @@
-"""Free space where something will be written."""
+"""Free space on the file systems that tfprov will write to."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from tfprov.host.limits import Mount, mounts
 from tfprov.host.records import Disk, Fact
 from tfprov.paths import nearest_folder
 
-# Subvolumes and data sets are file systems of their own to the kernel, and share the space of one pool.
+# To the kernel, subvolumes and datasets are separate file systems; they share the space of one pool.
 _POOLED = frozenset({"btrfs", "zfs", "bcachefs"})
 
 
 def free_space(folders: Mapping[str, Path]) -> Fact[tuple[Disk, ...]]:
-    """Free space for each purpose, in the order given. A folder that does not exist yet is measured at its parent."""
+    """Free space for each purpose, in the given order. A folder that does not exist yet is measured at its parent."""
     table = mounts()
     found: list[Disk] = []
     for purpose, path in folders.items():
@@ -47,7 +47,7 @@ def _device(folder: Path, number: int, table: tuple[Mount, ...]) -> str:
 
 
 def mount_of(folder: Path, table: tuple[Mount, ...]) -> Mount | None:
-    """The mount that a folder lies in: the last of those with the longest path; None when the table is empty."""
+    """The mount that contains a folder: the last of those with the longest path; None when the table is empty."""
     best: Mount | None = None
     for mount in table:
         point = PurePosixPath(mount.point)

@@ -1,4 +1,4 @@
-"""All facts of a machine: gathering them, and writing and reading them as JSON."""
+"""Gathers the facts about a machine, and reads and writes them as JSON."""
 
 from __future__ import annotations
 
@@ -37,19 +37,19 @@ def gather(
     also: Path | None = None,
     cache: Path | None = None,
 ) -> Facts:
-    """The facts of this machine.
+    """Gather the facts about this machine.
 
-    Runs each interpreter once, and where an NVIDIA driver is installed one more process; changes nothing but `cache`.
+    Runs each interpreter once, and one more process where an NVIDIA driver is installed; writes nothing but `cache`.
 
     Args:
-        environ: variables of the user's shell.
-        folders: where something will be written, by purpose (`data`, `cache`, `target`, `temporary`); none of them
+        environ: environment variables of the user's shell.
+        folders: folders that will be written to, by purpose (`data`, `cache`, `target`, `temporary`); none of them
             needs to exist.
         also: an interpreter that the profile names.
-        cache: file of what interpreters said earlier, see `interpreters.discover`.
+        cache: file with earlier answers of interpreters, see `interpreters.discover`.
 
     Raises:
-        TfprovError: `platform-no-wheel` on an operating system that no TensorFlow was built for.
+        TfprovError: `platform-no-wheel` on an operating system that TensorFlow has never been built for.
     """
     family = system.running_system()
     os_family = family.value
@@ -58,7 +58,7 @@ def gather(
     machine, emulation = processor.architecture(os_family, environ)
     place = GpuHost(system=os_family, container=container.value, wsl=wsl.value, machine=machine.value)
     with ThreadPoolExecutor(max_workers=2) as pool:
-        # These two wait for other processes; the rest is read meanwhile.
+        # These two wait for other processes; the other facts are read meanwhile.
         pythons = _begin(pool, partial(interpreters.discover, environ, also=also, cache=cache))
         graphics = _begin(pool, partial(gpu.graphics, environ, place))
         net = network.network(environ, system=os_family)
@@ -96,7 +96,7 @@ def gather(
 
 
 def _begin(pool: ThreadPoolExecutor, work: Callable[[], T]) -> Future[T]:
-    """Work in another thread; done here and now where no thread may be started."""
+    """Run something in another thread; in this one where no thread can be started."""
     try:
         return pool.submit(work)
     except RuntimeError:
@@ -106,23 +106,23 @@ def _begin(pool: ThreadPoolExecutor, work: Callable[[], T]) -> Future[T]:
 
 
 def dump(facts: Facts) -> str:
-    """The facts as a JSON document, each `{value, source}`, with passwords taken out."""
+    """The facts as a JSON document, each as `{value, source}`, without passwords."""
     text = json.dumps(redact_all(asdict(facts)), indent=2, ensure_ascii=False)
-    # A file name need not be text. What cannot be encoded is written as JSON's own escape.
+    # File names may contain undecodable bytes, which are written as JSON escapes.
     return text.encode("utf-8", "backslashreplace").decode() + "\n"
 
 
 def load(text: str) -> Facts:
-    """The facts of a document that `dump` or `tfprov facts --json` wrote, on this machine or another.
+    """Parse a document of facts, written by `dump` or `tfprov facts --json` on any machine.
 
     Raises:
-        TfprovError: `usage` when it is not such a document, with every key that is wrong.
+        TfprovError: `usage` when it is not such a document, naming every wrong key.
     """
     from pydantic import TypeAdapter, ValidationError
 
     try:
         document = _without_envelope(json_of(text))
-        # pydantic takes no half of a surrogate pair, which stands for a byte of a file name that is not text.
+        # pydantic rejects surrogates, which stand for undecodable bytes of a file name.
         written = json.dumps(document, ensure_ascii=False).encode("utf-8", "replace")
         return TypeAdapter(Facts).validate_json(written)
     except ValidationError as error:
@@ -132,7 +132,7 @@ def load(text: str) -> Facts:
 
 
 def _without_envelope(document: object) -> object:
-    """The facts alone, without what every document of `--json` begins with."""
+    """The facts alone, without the keys that every `--json` document begins with."""
     if not isinstance(document, dict) or "schema" not in document:
         return document
     if document["schema"] != _SCHEMA or document.get("command") != "facts" or document.get("ok") is not True:
@@ -165,7 +165,7 @@ def _working_directory() -> Path | None:
 
 
 def _visible_devices(environ: Mapping[str, str]) -> Fact[dict[str, str]]:
-    # A variable that is set to nothing hides every device, so it counts.
+    # An empty variable counts: it hides every device.
     found = {name: environ[name] for name in gpu.VISIBILITY_VARIABLES if name in environ}
     return Fact(value=found, source=", ".join(found) or "none of the variables is set")
 
@@ -180,7 +180,7 @@ def _conda(environ: Mapping[str, str], os_family: system.System) -> Fact[tuple[s
         if path is not None:
             found.append(path)
     for prefix in places.conda_prefixes(environ, system=os_family):
-        # A root has its own programs; what lies below `envs` does not.
+        # A root prefix has its own programs; the environments below `envs` do not.
         if system.exists(prefix / "condabin") or system.exists(prefix / "envs"):
             found.append(str(prefix))
     return Fact(value=tuple(dict.fromkeys(found)), source="CONDA_EXE, MAMBA_EXE, PATH, usual folders")

@@ -1,4 +1,4 @@
-"""What of this machine a verdict rests on, and what of it is not as it was."""
+"""Fingerprints: the properties of a machine that a verdict depends on, and how they changed since."""
 
 from __future__ import annotations
 
@@ -24,18 +24,18 @@ from tfprov.host.records import (
 
 _BLOCK = 1 << 20
 _NAMED = 3
-"""So many GPUs are named in a line; of more it is said how many there are."""
+"""Maximum number of GPUs named in a line; the others are only counted."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reading:
-    """A machine as it is now.
+    """The current state of a machine.
 
     Attributes:
-        fingerprint: of it; its `python_hash` is empty, because to read an interpreter takes longer than all the rest.
-        python: the interpreter that was looked at.
-        problem: why the GPUs that seem to be there cannot be used; None when all is well, or none was asked for.
-        container: kind of container, or None; None, too, when no GPU was asked for.
+        fingerprint: its `python_hash` is empty, because hashing the interpreter takes longer than all the rest.
+        python: the interpreter that was examined.
+        problem: why the GPUs of the machine cannot be used; None when they can, or when GPUs do not count.
+        container: kind of container; None outside one, and when GPUs do not count.
     """
 
     fingerprint: Fingerprint
@@ -45,13 +45,14 @@ class Reading:
 
 
 def of_facts(facts: Facts, *, python: str, vendor: Vendor | None, required: int) -> Fingerprint:
-    """What a verdict that was made on this machine just now rests on.
+    """The fingerprint for a verdict that was just made on this machine.
 
     Args:
-        facts: of it, gathered before the test.
-        python: the interpreter that the environment was made from; one of a relative name is part of the environment.
-        vendor: whose GPUs were proved; None for none.
-        required: so many GPUs were asked for.
+        facts: gathered before the test.
+        python: the interpreter that the environment was made from; a relative name is that of an interpreter inside the
+            environment.
+        vendor: the vendor whose GPUs were proved; None for none.
+        required: number of GPUs that the profile asks for.
     """
     return _fingerprint(
         python=python,
@@ -66,15 +67,15 @@ def of_facts(facts: Facts, *, python: str, vendor: Vendor | None, required: int)
 
 
 def read(environ: Mapping[str, str], *, python: str, has_gpus: bool) -> Reading:
-    """The machine as it is now. Starts one process where there is an NVIDIA driver and GPUs count, else none.
+    """Examine the machine as it is now. Starts one process where GPUs count and there is an NVIDIA driver, else none.
 
     Args:
-        environ: variables of the user.
-        python: the interpreter to look at.
+        environ: environment variables of the user.
+        python: the interpreter to examine.
         has_gpus: whether GPUs count.
 
     Raises:
-        TfprovError: `platform-no-wheel` on an operating system that no TensorFlow was built for.
+        TfprovError: `platform-no-wheel` on an operating system that TensorFlow has never been built for.
     """
     family = system.running_system().value
     driver: Driver | None = None
@@ -103,11 +104,12 @@ def read(environ: Mapping[str, str], *, python: str, has_gpus: bool) -> Reading:
 
 
 def changes(proofs: tuple[Fingerprint, ...], now: Reading) -> tuple[MachineChange, ...]:
-    """What speaks against a verdict on this machine as it is now; nothing when it was made on just this one.
+    """The changes of this machine that make a verdict stale; empty when the verdict was made on this machine as it is.
 
     Args:
-        proofs: the machines that it was made on, the newest last. Where none is this one, the nearest is compared.
-        now: this one. What a verdict does not rest on must not be in it.
+        proofs: fingerprints of the machines that it was made on, newest last. Where none matches, the changes are those
+            from the most similar one.
+        now: this machine, limited to what the verdict depends on.
     """
     if not proofs:
         was = "not written down by the older tfprov that proved it"
@@ -123,12 +125,12 @@ def changes(proofs: tuple[Fingerprint, ...], now: Reading) -> tuple[MachineChang
 
 
 def _distance(found: tuple[MachineChange, ...]) -> tuple[int, int]:
-    """How far a machine is from another one; with other GPUs it is farther than with the same ones in another state."""
+    """How much a machine differs from another; other GPUs count for more than the same ones in another state."""
     return len(found), sum(change.code == "gpu-changed" for change in found)
 
 
 def file_digest(python: str) -> str:
-    """SHA-256 of an interpreter's executable; empty where there is none, or where it is part of the environment."""
+    """SHA-256 of an interpreter's executable; empty where it does not exist or is part of the environment."""
     found = hashlib.sha256()
     try:
         if not Path(python).is_absolute():
@@ -168,7 +170,7 @@ def _fingerprint(
 
 
 def _identity(python: str) -> tuple[int, int]:
-    """Size of an interpreter and its time of change in whole seconds; zeros where there is none to look at."""
+    """Size of an interpreter and its modification time in whole seconds; zeros where it does not exist."""
     try:
         status = Path(python).stat() if Path(python).is_absolute() else None
     except OSError:
@@ -179,7 +181,7 @@ def _identity(python: str) -> tuple[int, int]:
 def _cards(gpu: Gpu) -> tuple[Card, ...]:
     can_run = gpu.visible and gpu.usable and gpu.compute_mode != "prohibited"
     if gpu.slices:
-        # A program sees the MIG devices; the GPU itself it cannot use.
+        # A program sees the MIG devices; it cannot use the GPU itself.
         return tuple(Card(id=part.uuid, name=f"{gpu.name} {part.name}", visible=can_run) for part in gpu.slices)
     capability = gpu.compute_capability or ""
     name = gpu.uuid or gpu.pci or (gpu.name if gpu.vendor == "apple" else "")
@@ -210,11 +212,11 @@ def _differences(proof: Fingerprint, now: Reading, content: Callable[[], str]) -
 
 def _same_python(proof: Fingerprint, here: Fingerprint, content: Callable[[], str]) -> bool:
     if not proof.python_bytes:
-        # It is part of the environment, whose files are looked at anyway.
+        # It is part of the environment, whose files are checked in any case.
         return True
     if proof.python_bytes != here.python_bytes:
         return False
-    # A copy, or a restored backup, has another time and the same content.
+    # A copy or a restored backup has the same content with another time.
     return proof.python_time == here.python_time or proof.python_hash == content()
 
 
@@ -252,7 +254,7 @@ def _graphics(proof: Fingerprint, now: Reading) -> list[MachineChange]:
         was, is_now = (_names(gone) if gone else "not there"), (_names(come) if come else "gone")
         found.append(MachineChange(code="gpu-changed", what="GPUs", was=was, now=is_now))
         return found
-    # Whoever hides some of the GPUs hides nothing of what was proved; what was hidden then was not.
+    # Hiding some of the proved GPUs makes nothing stale. A GPU that was hidden during the test was not proved.
     usable = [key for key, card in after.items() if card.visible]
     fresh = [after[key] for key in usable if not before[key].visible]
     least = max(proof.required, 1 if any(card.visible for card in proof.cards) else 0)

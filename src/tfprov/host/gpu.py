@@ -1,4 +1,4 @@
-"""GPUs and the driver as they are: NVML first, then whatever else can tell. The plan judges what they can run."""
+"""Finds GPUs and driver: through NVML, else through other sources. The plan decides what they can run."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ VISIBILITY_VARIABLES = (
 
 
 def graphics(environ: Mapping[str, str], place: GpuHost, *, brief: bool = False) -> Graphics:
-    """The GPUs of this machine. Starts nothing where no driver and no tool of one is found; never waits for ever.
+    """The GPUs of this machine. Starts no process where neither a driver nor its tools are found; has a time limit.
 
     Args:
-        environ: variables of the user.
+        environ: environment variables of the user.
         place: the machine.
-        brief: whether it is enough to know which GPUs there are and whether they can be used.
+        brief: whether to read only which GPUs exist and whether they can be used.
     """
     others = tuple(pci_gpus(place)) if place.system == "linux" else tuple(apple(place))
     seen = tuple(gpu for gpu in others if gpu.vendor == "nvidia")
@@ -58,7 +58,7 @@ def _nvidia(environ: Mapping[str, str], place: GpuHost, seen: tuple[Gpu, ...], *
             return answer
         failure = answer
     if failure is None or failure.code not in ("gpu-driver-mismatch", "gpu-unhealthy"):
-        # A tool of the vendor may know a library that we do not; where NVML names the fault, it can only repeat it.
+        # nvidia-smi may find a library that we do not know of; where NVML names a fault, it could only repeat it.
         told = ask_smi(environ, place)
         if told is not None:
             return told
@@ -77,14 +77,14 @@ def _why_no_cuda(place: GpuHost) -> Problem:
 
 
 def visible(gpus: tuple[Gpu, ...], environ: Mapping[str, str]) -> tuple[Gpu, ...]:
-    """The GPUs with `visible` as CUDA_VISIBLE_DEVICES says. Numbers are taken in the order of the PCI bus."""
+    """The GPUs, with `visible` set according to CUDA_VISIBLE_DEVICES. Numbers are taken in the order of the PCI bus."""
     value = environ.get("CUDA_VISIBLE_DEVICES")
     if value is None:
         return gpus
     chosen: set[int] = set()
     for word in (part.strip() for part in value.split(",")):
         position = _position(word, gpus)
-        # CUDA reads up to the first entry that names nothing; a device named twice makes it see none.
+        # CUDA reads up to the first entry that names no device; with a device named twice it sees none.
         if position is None:
             break
         if position in chosen and not word.startswith("MIG-"):
@@ -95,7 +95,7 @@ def visible(gpus: tuple[Gpu, ...], environ: Mapping[str, str]) -> tuple[Gpu, ...
 
 
 def ambiguous_numbers(gpus: tuple[Gpu, ...], environ: Mapping[str, str]) -> tuple[Hazard, ...]:
-    """A hazard when the numbers in CUDA_VISIBLE_DEVICES do not mean what the driver's tools show beside them."""
+    """A hazard when the numbers in CUDA_VISIBLE_DEVICES may differ from those that the driver's tools show."""
     value, order = environ.get("CUDA_VISIBLE_DEVICES", ""), environ.get("CUDA_DEVICE_ORDER", "FASTEST_FIRST")
     names = {gpu.name for gpu in gpus if gpu.vendor == "nvidia"}
     if len(names) < 2 or order == "PCI_BUS_ID" or not re.search(r"(?:^|,)\s*\d", value):

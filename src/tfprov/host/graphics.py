@@ -1,4 +1,4 @@
-"""GPUs and driver as they were found, and the machine they were looked for on."""
+"""Records of a search for GPUs: its result, and the machine that was searched."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ class Graphics:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GpuHost:
-    """The machine that GPUs are looked for on.
+    """The machine to search for GPUs.
 
     Attributes:
-        container: kind of container that tfprov runs in, or None.
+        container: kind of container that tfprov runs in; None outside one.
         machine: architecture of the hardware.
-        root: where /proc, /sys, /dev and the libraries are.
+        root: folder that contains /proc, /sys, /dev and the libraries.
     """
 
     system: System

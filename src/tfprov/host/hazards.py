@@ -1,4 +1,4 @@
-"""Settings of this machine that break installs and imports; tfprov keeps its own work clear of them."""
+"""Settings of this machine that break installs and imports; tfprov shields its own work from them."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tfprov.paths import nearest_folder
 from tfprov.redact import redact
 from tfprov.words import size
 
-# Name, failure code, what it does. Any value counts, except where `_SWITCHES` says that some values mean "off".
+# Name, failure code, effect. Any value counts, except where `_SWITCHES` says that some values mean "off".
 _VARIABLES = (
     ("PYTHONPATH", "path-leak", "modules of these folders hide those of every environment"),
     ("PYTHONHOME", "python-broken", "every Python looks for its standard library there and fails to start"),
@@ -70,13 +70,13 @@ _SWITCHES = re.compile(
     r"|UV_(?:SYSTEM_PYTHON|OFFLINE|NO_INDEX|NO_BINARY|BREAK_SYSTEM_PACKAGES))$"
 )
 _OFF = frozenset({"", "0", "false", "no", "off", "n", "f"})
-# The same mistakes stand in pip's files, where no `env` shows them.
+# The same settings in pip's configuration files, which `env` does not show.
 _PIP_OPTIONS = {
     name[4:].lower().replace("_", "-"): (name, code, why) for name, code, why in _VARIABLES if name.startswith("PIP_")
 }
 
-# A library of these names on the loader's path wins over the one that a wheel brings. libcuda is not among them: it is
-# the driver's, no wheel brings it, and container runtimes put its folder there on purpose.
+# On the loader's path, a library of one of these names wins over the one in a wheel. libcuda is not among them: it
+# belongs to the driver, no wheel contains it, and container runtimes add its folder on purpose.
 _FOREIGN = re.compile(r"^lib(?:cudart|cudnn\w*|cublas(?:Lt)?|cufft|cusolver|cusparse|nccl|nvrtc|nvinfer)\.so")
 _SHADOWS = ("tensorflow", "keras", "tf_keras", "tensorboard", "numpy", "google", "h5py", "absl")
 _USER_PACKAGES = re.compile(r"^(?:tensorflow|tf_|keras|numpy|protobuf|h5py|nvidia|google|ml_dtypes|absl|tensorboard)")
@@ -97,12 +97,12 @@ def hazards(
     """All hazards of this machine, variables first.
 
     Args:
-        environ: variables of the user's shell.
+        environ: environment variables of the user's shell.
         system: decides where the user's own packages are.
         pip: pip's settings, from the network facts.
         library_path: from `foreign_libraries`.
-        cwd: working directory; None when it has none that exists.
-        root: where /proc and /tmp are.
+        cwd: working directory; None when it does not exist any more.
+        root: folder that contains /proc and /tmp.
     """
     return (
         *of_variables(environ),
@@ -119,7 +119,7 @@ def hazards(
 
 
 def of_variables(environ: Mapping[str, str]) -> Iterator[Hazard]:
-    """Variables that redirect Pythons, installers and loaders."""
+    """Environment variables that redirect Python, installers and loaders."""
     for name, code, why in _VARIABLES:
         value = environ.get(name, "").strip()
         if value and not (_SWITCHES.match(name) and value.lower() in _OFF):
@@ -152,7 +152,7 @@ def of_environments(environ: Mapping[str, str]) -> Iterator[Hazard]:
 
 
 def of_library_path(library_path: tuple[str, ...]) -> Iterator[Hazard]:
-    """Folders on the loader's path that hold another CUDA or cuDNN."""
+    """Folders on the loader's path that contain another CUDA or cuDNN."""
     for entry in library_path:
         if Path(entry).name == "stubs":
             why = "its libcuda.so.1 is the toolkit's stub for the linker: it hides the driver's, and no GPU is seen"
@@ -163,7 +163,7 @@ def of_library_path(library_path: tuple[str, ...]) -> Iterator[Hazard]:
 
 
 def of_keras(environ: Mapping[str, str]) -> Iterator[Hazard]:
-    """Variables that send Keras elsewhere."""
+    """Environment variables that make Keras use another backend or version."""
     backend = environ.get("KERAS_BACKEND", "")
     if backend not in ("", "tensorflow"):
         why = "Keras loads this backend instead of TensorFlow, and cannot be imported where it is missing"
@@ -175,7 +175,7 @@ def of_keras(environ: Mapping[str, str]) -> Iterator[Hazard]:
 
 
 def of_temporary_folder(environ: Mapping[str, str], *, root: Path = ROOT) -> Iterator[Hazard]:
-    """A folder for temporary files that is missing, read-only, small, or from which nothing may be run."""
+    """A folder for temporary files that is missing, read-only, nearly full, or mounted noexec."""
     name = next((name for name in ("TMPDIR", "TEMP", "TMP") if environ.get(name)), None)
     folder = Path(environ[name]) if name else root / "tmp"
     shown = name or "temporary folder"
@@ -203,7 +203,7 @@ def of_temporary_folder(environ: Mapping[str, str], *, root: Path = ROOT) -> Ite
 
 
 def of_user_site(environ: Mapping[str, str], *, system: System) -> Iterator[Hazard]:
-    """Packages in the user's own site folders that an environment with system packages, or none, would see."""
+    """Packages in the user's own site folders that every Python without isolation would import."""
     home = home_folder(environ, system)
     named = environ.get("PYTHONUSERBASE") or (home and home / ".local")
     bases = [Path(named)] if named else []
@@ -224,7 +224,7 @@ def of_user_site(environ: Mapping[str, str], *, system: System) -> Iterator[Haza
 
 
 def of_limits() -> Iterator[Hazard]:
-    """Limits of this process (ulimit) that TensorFlow does not fit into."""
+    """Limits of this process (ulimit) that are too low for TensorFlow."""
     try:
         import resource
     except ImportError:
@@ -250,7 +250,7 @@ def of_visual_cpp(environ: Mapping[str, str], *, system: System) -> Iterator[Haz
 
 
 def of_working_directory(cwd: Path | None) -> Iterator[Hazard]:
-    """Files and folders in the working directory that Python would import instead of the installed package."""
+    """Files and folders in the working directory that Python would import instead of an installed package."""
     if cwd is None:
         return
     here = set(names(cwd))
@@ -267,13 +267,13 @@ def of_working_directory(cwd: Path | None) -> Iterator[Hazard]:
 
 
 def foreign_libraries(environ: Mapping[str, str]) -> tuple[str, ...]:
-    """Entries of LD_LIBRARY_PATH that hold a CUDA or cuDNN library."""
+    """Entries of LD_LIBRARY_PATH with a CUDA or cuDNN library."""
     found: list[str] = []
     for entry in environ.get("LD_LIBRARY_PATH", "").split(":"):
         if not entry or entry in found:
             continue
         libraries = names(Path(entry))
-        # The toolkit's stubs are for linking only; the one of the driver answers every call with an error.
+        # The toolkit's stubs are for linking only; the stub of the driver returns an error from every call.
         is_stub = Path(entry).name == "stubs" and "libcuda.so.1" in libraries
         if is_stub or any(_FOREIGN.match(name) for name in libraries):
             found.append(entry)

@@ -1,7 +1,7 @@
-"""The Pythons of this machine: every place that installers use is searched, and every executable found is asked.
+"""Finds the Python interpreters of this machine: searches every place that installers use, and runs each executable.
 
-Shims lie: pyenv's `python3.9` exits with 127 when that version is not selected, and mise's is a link to mise itself.
-So the folders of the version managers are read instead of their shims, and what an interpreter says of itself counts.
+Shims mislead: pyenv's `python3.9` exits with 127 when that version is not selected, and mise's is a link to mise
+itself. So the folders of the version managers are read instead of their shims, and an interpreter's own answer decides.
 """
 
 from __future__ import annotations
@@ -27,17 +27,17 @@ def discover(
     cache: Path | None = None,
     root: Path = ROOT,
 ) -> tuple[Interpreter, ...]:
-    """Every interpreter on this machine, newest first; those that cannot be used come last and say why.
+    """Every interpreter on this machine, newest first; unusable ones come last, with the reason.
 
-    Runs each of them once (a few at a time, each with a time limit), except those that `cache` knows. Interpreters of
-    virtual environments are left out: what they were made from is listed instead.
+    Runs each of them once (a few at a time, each with a time limit), except those in `cache`. Interpreters of virtual
+    environments are replaced by those that the environments were made from.
 
     Args:
-        environ: its PATH and the variables of the version managers say where to look.
-        also: an interpreter that the user names; probed too, listed first, even when it cannot be used.
-        cache: file of earlier answers, by path, time of change and size. Read and rewritten; a damaged file or one
-            that cannot be written does no harm.
-        root: where the system's own folders are.
+        environ: its PATH and the variables of version managers say where to search.
+        also: an interpreter that the user names; it comes first, even when it cannot be used.
+        cache: file with earlier answers, by path, time of change and size. Read and rewritten; a damaged or read-only
+            file does no harm.
+        root: folder that contains the system's own folders.
     """
     system = running_system().value
     found: dict[str, Executable] = {}
@@ -47,7 +47,7 @@ def discover(
         if str(executable.path) not in found and identity is not None and identity not in files:
             files.add(identity)
             found[str(executable.path)] = executable
-    # The one that the profile names is asked on its own terms: a shim or a link may be what the user means.
+    # The interpreter that the profile names is taken literally: the user may mean a shim or a link.
     named = None if also is None else named_executable(also)
     if named is not None:
         found.pop(str(named.path), None)
@@ -70,11 +70,11 @@ def _ask_all(asked: list[Executable], environ: Mapping[str, str], known: AnswerC
             return None
 
     told: list[Interpreter | None] = [None for _ in asked]
-    # Starting a Python is mostly waiting for the disk and the kernel: four at a time even on two processors.
-    # A RuntimeError says that no thread may be started.
+    # Starting a Python is mostly waiting for the disk and the kernel: four at a time pay even on two processors. A
+    # RuntimeError means that no thread can be started.
     with contextlib.suppress(RuntimeError), ThreadPoolExecutor(max_workers=4) as pool:
         told = list(pool.map(ask, asked))
-    # What failed for want of processes, files or memory is asked once more, alone: it is not the interpreter's fault.
+    # A lack of processes, files or memory is not the interpreter's fault: run those once more, one at a time.
     return [
         _interpreter(executable, environ, known, is_last=True) if one is None else one
         for executable, one in zip(asked, told, strict=True)
@@ -82,7 +82,7 @@ def _ask_all(asked: list[Executable], environ: Mapping[str, str], known: AnswerC
 
 
 def probe(path: Path, *, found_by: str, environ: Mapping[str, str]) -> Interpreter:
-    """One interpreter, asked now. A path that cannot be used gives an interpreter whose `problem` says why."""
+    """Examine one interpreter now. For a path that cannot be used, `problem` in the result says why."""
     return _interpreter(replace(named_executable(path), found_by=found_by), environ, AnswerCache({}), is_last=True)
 
 
@@ -92,7 +92,7 @@ def _interpreter(
     """The interpreter behind an executable.
 
     Raises:
-        ExhaustedError: this machine cannot start one more process now; only unless `is_last`.
+        ExhaustedError: the machine cannot start another process now; not raised with `is_last`.
     """
     try:
         answer = ask(executable.path, environ, known, is_last=is_last)
@@ -105,7 +105,7 @@ def _interpreter(
         )
     path = executable.path
     if answer.executable and not same_file(path, answer.executable):
-        # A wrapper or a shim: what it started is the interpreter.
+        # A wrapper or a shim: the interpreter is the program that it started.
         path = Path(os.path.realpath(answer.executable))
     virtual = base_of_environment(path) is not None
     interpreter = Interpreter(
@@ -132,7 +132,7 @@ def _newest_first(interpreter: Interpreter) -> tuple[bool, tuple[int, ...], bool
     return (
         interpreter.problem is not None,
         numbers,
-        # A finished release before the release candidate of the same number.
+        # A final release before a release candidate of the same number.
         not re.fullmatch(r"[\d.]*", interpreter.version),
         interpreter.implementation != "cpython",
         interpreter.free_threaded,

@@ -1,4 +1,4 @@
-"""Memory and processors that this process may use, within control groups and affinity."""
+"""Memory and processors available to this process, within control groups and CPU affinity."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class Mount:
 
     Attributes:
         inner: folder of the file system that is mounted (`/` unless it is a bind mount or a namespace).
-        point: where it is mounted.
+        point: mount point.
         options: of the mount and of the file system together.
     """
 
@@ -38,7 +38,7 @@ def parse_mounts(text: str) -> tuple[Mount, ...]:
         if not separator or len(before) < 6 or len(after) < 3:
             continue
         options = (*before[5].split(","), *after[2].split(","))
-        # A blank in a path is written \040.
+        # A blank in a path is written as \040.
         inner, point, device = (_unescape(part) for part in (before[3], before[4], after[1]))
         found.append(Mount(inner=inner, point=point, kind=after[0], device=device, options=options))
     return tuple(found)
@@ -56,14 +56,14 @@ def mounts(root: Path = ROOT) -> tuple[Mount, ...]:
 
 
 def memory(system: System, *, root: Path = ROOT) -> Fact[int]:
-    """Bytes of memory that processes here may use: physical memory, or a control group's limit when that is lower."""
+    """Bytes of memory for processes here: physical memory, or the limit of a control group when that is lower."""
     total, source = _physical(system, root)
     if system != "linux":
         return Fact(value=total, source=source)
     for folder in _group_folders("memory", root):
         for name in ("memory.max", "memory.limit_in_bytes"):
             limit = _number(folder / name)
-            # Version 1 writes "no limit" as a number that no machine has.
+            # Version 1 writes "no limit" as a number that exceeds the memory of any machine.
             if limit is not None and 0 < limit < total:
                 total, source = limit, str(folder / name)
     return Fact(value=total, source=source)
@@ -86,7 +86,7 @@ def _physical(system: System, root: Path) -> tuple[int, str]:
 
 
 def cores(system: System, *, root: Path = ROOT) -> Fact[int]:
-    """Processors that this process may use at one time, at least 1: affinity, and the quota of its control groups."""
+    """Number of processors that this process may use, at least 1: CPU affinity, and the quota of its control groups."""
     count, source = os.cpu_count() or 1, "os.cpu_count"
     if hasattr(os, "sched_getaffinity") and root == ROOT:
         count, source = len(os.sched_getaffinity(0)), "sched_getaffinity"
@@ -110,7 +110,7 @@ def _quota(folder: Path) -> tuple[float, str] | None:
 
 
 def _group_folders(controller: str, root: Path) -> Iterator[Path]:
-    """Folders of our control group and of the groups around it, for version 1 and 2."""
+    """Folders of this process's control group and its parents, for versions 1 and 2."""
     groups = _groups(read_text(root / "proc/self/cgroup") or "")
     for mount in mounts(root):
         if mount.kind == "cgroup2":
@@ -121,7 +121,8 @@ def _group_folders(controller: str, root: Path) -> Iterator[Path]:
             continue
         if group is None:
             continue
-        # In a container without a namespace of its own, the group is named as the host sees it; the mount begins there.
+        # In a container without a cgroup namespace, the path of the group is that on the host, and the mount starts at
+        # that group.
         inner = mount.inner.rstrip("/")
         below = group[len(inner) :] if group == inner or group.startswith(f"{inner}/") else ""
         base = root / mount.point.lstrip("/")
@@ -134,7 +135,7 @@ def _group_folders(controller: str, root: Path) -> Iterator[Path]:
 
 
 def _groups(text: str) -> dict[str, str]:
-    """Path of our group by controller; the key is empty for version 2."""
+    """Path of this process's control group by controller; the key is empty for version 2."""
     found: dict[str, str] = {}
     for line in text.splitlines():
         parts = line.split(":", 2)

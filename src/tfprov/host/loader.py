@@ -1,4 +1,4 @@
-"""Where the dynamic loader finds a driver's library."""
+"""Finds the driver's libraries where the dynamic loader would."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tfprov.host.system import exists
 LIBRARY = "libnvidia-ml.so.1"
 CUDA_LIBRARY = "libcuda.so.1"
 _LOADER_FOLDERS = ("lib", "usr/lib", "lib64", "usr/lib64", "lib/*-linux-gnu", "usr/lib/*-linux-gnu")
-# Where drivers are put that the loader is not told of: WSL, container runtimes, NixOS, older distributions.
+# Folders of drivers that are not in the loader's configuration: WSL, container runtimes, NixOS, older distributions.
 _OTHER_FOLDERS = (
     "usr/lib/wsl/lib",
     "usr/local/nvidia/lib64",
@@ -27,7 +27,7 @@ WSL_FOLDER = "usr/lib/wsl/lib"
 
 
 def nvml_library(environ: Mapping[str, str], place: GpuHost) -> Path | None:
-    """A file that NVML can be loaded from; None when there is none and nothing needs to be started."""
+    """A file to load NVML from; None when there is none, and thus no need to start a process."""
     if place.system == "windows":
         folders = (
             Path(environ.get("WINDIR") or environ.get("SYSTEMROOT") or "C:/Windows") / "System32",
@@ -40,7 +40,7 @@ def nvml_library(environ: Mapping[str, str], place: GpuHost) -> Path | None:
 
 
 def loaded_by_name(name: str, environ: Mapping[str, str], root: Path) -> Path | None:
-    """The file that the loader would take for a library; None when it would find none."""
+    """The file that the loader would load for a library name; None when it would find none."""
     for entry in environ.get("LD_LIBRARY_PATH", "").split(":"):
         if entry and exists(Path(entry) / name):
             return Path(entry) / name

@@ -1,4 +1,4 @@
-"""Index, proxies and certificates that pip and uv are configured with on this machine."""
+"""The index, proxies and certificates that pip and uv are configured with on this machine."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class Setting:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NetworkSettings:
-    """Index, proxies and certificates that this machine is configured with.
+    """The network configuration of this machine.
 
     Attributes:
         pip: pip's own settings by option name (`index-url`), as `pip install` would see them.
@@ -52,7 +52,7 @@ class NetworkSettings:
 
 
 def network(environ: Mapping[str, str], *, system: System, root: Path = ROOT) -> NetworkSettings:
-    """Index, proxies and certificates. Reads configuration files; asks no network."""
+    """Read index, proxies and certificates from configuration files and variables, without using the network."""
     hazards: list[Hazard] = []
     layers = _pip_layers(environ, system=system, root=root, hazards=hazards)
     pip = {option: settings[0] for option, settings in layers.items()}
@@ -69,10 +69,10 @@ def network(environ: Mapping[str, str], *, system: System, root: Path = ROOT) ->
 def _pip_layers(
     environ: Mapping[str, str], *, system: System, root: Path, hazards: list[Hazard]
 ) -> dict[str, tuple[Setting, ...]]:
-    """Settings of `pip install` by option name, the one that counts first, merged the way pip itself does it.
+    """Settings of `pip install` by option name, the effective one first, merged in pip's own order.
 
-    Files from the widest to the narrowest, each key of a later file over that of an earlier one; then all of
-    `[install]` over all of `[global]`; then variables over files.
+    Files from the widest scope to the narrowest, each key of a later file over that of an earlier one; then everything
+    in `[install]` over everything in `[global]`; then variables over files.
     """
     merged: dict[str, tuple[Setting, ...]] = {}
     for file in _pip_files(environ, system, root):
@@ -94,11 +94,11 @@ def _pip_layers(
 def _pip_files(environ: Mapping[str, str], system: System, root: Path) -> list[Path]:
     named = environ.get("PIP_CONFIG_FILE")
     if named == os.devnull:
-        # pip's own way to say "no files at all".
+        # pip's own way to disable all configuration files.
         return []
     home = home_folder(environ, system)
     file = "pip.ini" if system == "windows" else "pip.conf"
-    # pip passes over the user's files when it is given one of its own.
+    # pip ignores the user's files when PIP_CONFIG_FILE names one.
     has_named = bool(named) and exists(Path(named or ""))
     found: list[Path] = []
     if system == "windows":
@@ -117,7 +117,7 @@ def _pip_files(environ: Mapping[str, str], system: System, root: Path) -> list[P
             found.append(Path(environ.get("APPDATA") or home / "AppData/Roaming") / "pip" / file)
         else:
             found.append(Path(environ.get("XDG_CONFIG_HOME") or home / ".config") / "pip" / file)
-    # pip reads one more beside the environment that it runs in; of that, only the active one is known.
+    # pip also reads a file in the environment that it runs in; only the active environment is known here.
     found += [Path(environ[name]) / file for name in ("CONDA_PREFIX", "VIRTUAL_ENV") if environ.get(name)]
     if named:
         found.append(Path(named))
@@ -125,14 +125,14 @@ def _pip_files(environ: Mapping[str, str], system: System, root: Path) -> list[P
 
 
 def _notice_lines(text: str) -> None:
-    """Hide the secrets of a file that cannot be read: who says why may repeat a line of it."""
+    """Redact the secrets in a file that cannot be parsed: the error message may quote a line of it."""
     for line in text.splitlines():
         noticed(line)
 
 
 def _xdg_folders(environ: Mapping[str, str], root: Path) -> list[Path]:
     named = [Path(part) for part in environ.get("XDG_CONFIG_DIRS", "").split(os.pathsep) if part]
-    # The first is the most important, so it is read last.
+    # The first has the highest priority, so it is read last.
     return list(reversed(named or [root / "etc/xdg"]))
 
 
@@ -151,7 +151,7 @@ def _pip_file(file: Path, hazards: list[Hazard]) -> dict[str, Setting]:
 
 
 def parse_pip_file(text: str) -> dict[str, str]:
-    """The settings of a pip.conf by `section.option`, options in pip's spelling (`index-url`)."""
+    """The settings in a pip.conf by `section.option`, options in pip's spelling (`index-url`)."""
     parser = configparser.RawConfigParser()
     parser.read_string(text)
     found: dict[str, str] = {}
@@ -165,7 +165,7 @@ def parse_pip_file(text: str) -> dict[str, str]:
 def _uv_settings(
     environ: Mapping[str, str], *, system: System, root: Path, hazards: list[Hazard]
 ) -> dict[str, tuple[tuple[Setting, ...], ...]]:
-    """Index settings of uv by our own names (url, extra, find_links), those that count first."""
+    """Index settings of uv by tfprov's own names (url, extra, find_links), in layers, the effective one first."""
     found: dict[str, tuple[tuple[Setting, ...], ...]] = {}
     if environ.get("UV_NO_CONFIG", "").lower() not in ("1", "true", "yes", "on"):
         for file in _uv_files(environ, system, root):
@@ -175,7 +175,7 @@ def _uv_settings(
     for key, variables in _UV_VARIABLES:
         named: list[Setting] = []
         for variable in variables:
-            # Places to find links are separated by commas, and a folder's name may hold blanks; indexes by blanks.
+            # Find-links locations are separated by commas, since a folder's name may contain blanks; indexes by blanks.
             parts = noticed(environ.get(variable, "")).split("," if key == "find_links" else None)
             words = [part.strip() for part in parts if part.strip()]
             named += [Setting(value=_with_login(word, environ), source=variable) for word in words]
@@ -218,12 +218,12 @@ def _uv_file(file: Path, hazards: list[Hazard]) -> dict[str, tuple[Setting, ...]
 
 
 def parse_uv_file(text: str) -> dict[str, tuple[str, ...]]:
-    """The index settings of a uv.toml by our own names; those of its `[pip]` table over the general ones.
+    """The index settings in a uv.toml by tfprov's own names; the `[pip]` table has priority.
 
-    An index with a name is given as `name=address`, as uv's variables write it.
+    A named index is returned as `name=URL`, as in uv's variables.
 
     Raises:
-        ValueError: when it is not TOML.
+        ValueError: it is not TOML.
     """
     document = toml_of(text)
     found: dict[str, tuple[str, ...]] = {}
@@ -254,12 +254,12 @@ def _strings(value: object) -> tuple[str, ...]:
 
 
 def _beside(value: str, file: Path) -> str:
-    """A relative path of a configuration file, from the folder of that file; an address as it is."""
+    """A relative path in a configuration file, resolved against its folder; a URL is returned unchanged."""
     return value if "://" in value or Path(value).is_absolute() else str(file.parent / value)
 
 
 def _with_login(text: str, environ: Mapping[str, str]) -> str:
-    """The address of `name=address`, with the user and password that uv takes from variables of that name."""
+    """The URL in `name=URL`, with the user and password that uv reads from the variables for that name."""
     named = _NAMED_INDEX.match(text)
     if not named or "://" not in named["url"]:
         return text
@@ -279,7 +279,7 @@ def _index(
     pip: Mapping[str, tuple[Setting, ...]], uv: Mapping[str, tuple[tuple[Setting, ...], ...]], hazards: list[Hazard]
 ) -> Fact[IndexConfig]:
     chosen: dict[str, tuple[Setting, ...]] = {}
-    # A file that cannot be read may name the index: what then serves is another one than was meant.
+    # A file that cannot be parsed may have named the index; using another one would be wrong.
     invalid = [f"`{hazard.name}` cannot be read: {hazard.value}" for hazard in hazards]
     if _has_index(pip, uv):
         invalid = []
@@ -292,7 +292,7 @@ def _index(
         url=chosen["url"][0].value if chosen["url"] else None,
         extra=tuple(setting.value for setting in chosen["extra"]),
         find_links=tuple(setting.value for setting in chosen["find_links"]),
-        # What uv's settings name is meant as uv means it; what only pip's name, as pip means it.
+        # Indexes from uv's settings are combined in uv's way; those that only pip's settings name, in pip's way.
         merged=bool(chosen["extra"]) and of_uv.isdisjoint(chosen["extra"]),
         invalid=tuple(dict.fromkeys(invalid)),
     )
@@ -306,7 +306,7 @@ def _has_index(pip: Mapping[str, tuple[Setting, ...]], uv: Mapping[str, tuple[tu
 def _first_meant(
     layers: Iterable[tuple[Setting, ...]], key: str, hazards: list[Hazard], invalid: list[str]
 ) -> tuple[Setting, ...]:
-    """The values of the first layer that has any. Invalid ones become hazards, and no later layer serves instead."""
+    """The values of the first layer that has any. Invalid values become hazards, and no later layer replaces them."""
     for told in layers:
         kept: list[Setting] = []
         for said in told[: 1 if key == "url" else None]:
@@ -324,15 +324,15 @@ def _first_meant(
 
 
 def _shown(value: str) -> str:
-    """An invalid value as far as it can be shown: where it cannot be read, nobody knows where its password ends."""
+    """An invalid value, as far as it can be shown: in an unparsable URL, the end of a password is unknown."""
     return f"{value.partition('://')[0]}://****" if "@" in value and "://" in value else redact(value)
 
 
 def _mistake(value: str, key: str) -> str | None:
-    """The reason why a value cannot be an index or a place to find links; None when it can."""
+    """The reason why a value cannot be an index or a find-links location; None when it can."""
     if "://" in value:
         return mistake_in(value)
-    # Both tools take a folder instead of an address; find-links also a page on the disk.
+    # Both tools accept a folder instead of a URL; find-links also a page on disk.
     if exists(Path(value)) or (key == "find_links" and Path(value).is_absolute()):
         return None
     return "it is neither an address nor a folder"
@@ -347,7 +347,7 @@ def _proxies(environ: Mapping[str, str], pip: Mapping[str, Setting]) -> Fact[Pro
         ("all", "all_proxy"),
         ("no_proxy", "no_proxy"),
     ):
-        # Small letters win in curl, requests and urllib alike. Windows has one variable for both.
+        # The lower-case name wins in curl, requests and urllib alike. Windows does not distinguish the two.
         for variable in (name, name.upper()):
             text = environ.get(variable, "").strip()
             if text:
@@ -371,12 +371,12 @@ def _proxies(environ: Mapping[str, str], pip: Mapping[str, Setting]) -> Fact[Pro
 
 
 def _with_scheme(text: str) -> str:
-    # `host:port` is what many write and every tool understands; a scheme is also what lets a password be recognised.
+    # Many users write `host:port`, and every tool accepts it; the scheme is needed to recognise a password.
     return text if "://" in text else f"http://{text}"
 
 
 def _system_proxies() -> tuple[dict[str, str], str]:
-    """Proxies of the system's settings (macOS, Windows); empty elsewhere."""
+    """Proxies from the system's settings (macOS, Windows); empty elsewhere."""
     if sys.platform == "darwin":
         import urllib.request
 
@@ -398,7 +398,7 @@ def _certificates(environ: Mapping[str, str], pip: Mapping[str, Setting], hazard
         if _is_readable_file(file):
             chosen = chosen or setting
         elif not file.is_dir():
-            # requests takes a folder too, so that is not a mistake; it is not passed on either.
+            # requests accepts a folder too, so that is not an error; but it is not passed on.
             why = "the file cannot be read: a tool that obeys it trusts no server at all"
             hazards.append(Hazard(code="net-tls-cert", name=setting.source, value=setting.value, why=why))
     if chosen is not None:
@@ -414,5 +414,5 @@ def _is_readable_file(file: Path) -> bool:
 
 
 def _once(settings: Iterable[Setting]) -> list[Setting]:
-    """The settings without those that say the same of the same source (PIP_CERT is also pip's own setting)."""
+    """The settings without duplicates (PIP_CERT is also one of pip's own settings)."""
     return list(dict.fromkeys(settings))

@@ -1,4 +1,4 @@
-"""GPUs and driver from the NVIDIA driver's own library (NVML), asked in a process of its own."""
+"""Queries GPUs and driver through the NVIDIA driver's own library (NVML), in a child process."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from tfprov.host.graphics import Graphics
 from tfprov.host.records import Driver, Fact, Gpu, MigSlice, Problem
 from tfprov.structured import json_of
 
-# The first call after a start wakes every GPU unless a daemon keeps them awake: seconds each.
+# The first query after boot wakes every GPU, seconds each, unless the persistence daemon keeps them awake.
 QUERY_TIMEOUT_S = 30.0
 _COMPUTE_MODES = {0: "default", 1: "exclusive-thread", 2: "prohibited", 3: "exclusive-process"}
 
-# NVML's numbers for failures: our code, and what it means here.
+# Error numbers of NVML, each with tfprov's failure code and the meaning.
 _NVML_CODES = {
     3: ("gpu-no-device", "NVML does not support this system"),
     4: ("gpu-no-device", "no permission to use the device files"),
@@ -31,7 +31,7 @@ _NVML_CODES = {
     18: ("gpu-driver-mismatch", "the kernel module and the library are of different driver versions"),
     999: ("gpu-unhealthy", UNNAMED),
 }
-# What NVML says has to be done about a GPU, and those among it without which nothing runs on it any more.
+# The recovery actions that NVML can ask for, and those of them without which the GPU cannot be used at all.
 _RECOVERIES = {
     1: "reset the GPU",
     2: "restart the machine",
@@ -45,18 +45,18 @@ _DEADLY = frozenset({1, 2, 6, 7})
 
 
 def ask_nvml(environ: Mapping[str, str], library: Path, *, brief: bool = False) -> Graphics | Problem:
-    """GPUs and driver as NVML lists them, or the fault that keeps it from doing so.
+    """GPUs and driver from NVML, or the fault that prevents the query.
 
     Args:
-        environ: variables of the user.
-        library: file that NVML can be loaded from.
-        brief: ask only which GPUs there are and whether they can be used.
+        environ: environment variables of the user.
+        library: file to load NVML from.
+        brief: whether to read only which GPUs exist and whether they can be used.
     """
     spec = find_spec("pynvml")
     if spec is None or spec.origin is None:
         return Problem(code="gpu-no-driver", why="the module pynvml is missing from this tfprov")
     script = Path(__file__).with_name("nvml_query.py")
-    # Without the packages of this Python, whose start-up files take longer than the asking.
+    # Without site-packages, whose start-up files take longer than the query.
     argv = (sys.executable, "-I", "-S", script, Path(spec.origin).parent, library, *(("brief",) if brief else ()))
     try:
         ended = process.run(argv, env=process.clean_environment(environ), timeout=QUERY_TIMEOUT_S)
@@ -76,7 +76,7 @@ def ask_nvml(environ: Mapping[str, str], library: Path, *, brief: bool = False) 
 
 
 def parse_nvml(document: Mapping[str, object], library: str) -> Graphics | Problem:
-    """GPUs and driver in the document of nvml_query.py; a problem when NVML answered with an error."""
+    """GPUs and driver in the document of nvml_query.py; a problem when NVML returned an error."""
     error = document.get("error")
     if isinstance(error, dict):
         return _nvml_refusal(error.get("number"), error.get("text"), str(error.get("call", "NVML")))
@@ -95,7 +95,7 @@ def parse_nvml(document: Mapping[str, object], library: str) -> Graphics | Probl
 
 
 def cuda_version(number: int) -> str | None:
-    """CUDA's number (12040) as its version (`12.4`); None for 0, which a driver gives that cannot tell."""
+    """CUDA's integer version (12040) as `12.4`; None for 0, from a driver that does not know its version."""
     return f"{number // 1000}.{number % 1000 // 10}" if number else None
 
 

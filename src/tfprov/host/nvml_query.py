@@ -1,12 +1,12 @@
-"""A script, run in a process of its own: asks NVML everything and prints one JSON document.
+"""Queries NVML and prints one JSON document. A script, to be run in a process of its own.
 
-A driver that is stuck blocks the thread that asks it, for ever and beyond the reach of signals: so the asking is done
-where it can be given up. Started by file name, it imports nothing of tfprov.
+A driver that hangs blocks the calling thread for ever, beyond the reach of signals. In a separate process the query can
+be abandoned. Since the script is started by file name, it imports nothing of tfprov.
 
     python nvml_query.py [FOLDER_OF_PYNVML [LIBRARY [brief]]]
 
-With `brief` only what tells GPUs apart is asked, and what keeps them from being used: counting errors takes a driver
-its time. The document has `driver`, `cuda` (a number such as 12040), `gpus`, `loaded_by` (`name` or `path`), and
+With `brief`, only the identity of each GPU is read and whether it can be used; counting errors takes a driver some
+time. The document has the keys `driver`, `cuda` (a number such as 12040), `gpus`, `loaded_by` (`name` or `path`), and
 `error` (null or {number, text, call}).
 """
 
@@ -22,12 +22,12 @@ Value = object
 
 
 def main(arguments: list[str]) -> int:
-    """Print the document; the exit status is 0 also when NVML answers with an error."""
-    # Behind everything else: only for the case that this Python does not have it by itself.
+    """Print the document. The exit status is 0 even when NVML returns an error."""
+    # At the end of the path: it is needed only when this Python has no pynvml of its own.
     sys.path.extend(arguments[:1])
     if sys.platform == "linux":
-        # pynvml imports from it a function that it does not call there, and with that shutil and subprocess: a quarter
-        # of the time that all of this takes.
+        # pynvml imports `find_library`, which it does not call on Linux, and that imports shutil and subprocess: a
+        # quarter of the run time of this script.
         lean = types.ModuleType("ctypes.util")
         lean.find_library = lambda _: None  # type: ignore[attr-defined]  # a module that is made here
         sys.modules.setdefault("ctypes.util", lean)
@@ -111,7 +111,7 @@ def _faults(nvml: _Asker, handle: Value) -> list[str]:
             found.append("a memory row could not be remapped")
     if nvml.maybe("nvmlDeviceGetRetiredPagesPendingStatus", handle) == 1:
         found.append("memory pages wait to be retired: reset the GPU")
-    # 1: uncorrected; 0: since the driver was loaded.
+    # 1: uncorrected errors; 0: since the driver was loaded.
     errors = nvml.maybe("nvmlDeviceGetTotalEccErrors", handle, 1, 0)
     if isinstance(errors, int) and errors > 0:
         found.append(f"{errors} uncorrected ECC errors since the driver was loaded")
@@ -132,7 +132,7 @@ def _field(nvml: _Asker, handle: Value, name: str) -> int | None:
 
 
 def _slices(nvml: _Asker, handle: Value) -> list[dict[str, Value]]:
-    """The MIG instances that were made on a device."""
+    """The MIG instances on a device."""
     found: list[dict[str, Value]] = []
     most = nvml.maybe("nvmlDeviceGetMaxMigDeviceCount", handle)
     for index in range(most if isinstance(most, int) else 0):
@@ -151,7 +151,7 @@ def _slices(nvml: _Asker, handle: Value) -> list[dict[str, Value]]:
 
 
 class _Asker:
-    """NVML by names: a call that this driver does not have, or refuses, has no answer."""
+    """Calls NVML functions by name; the result is None where this driver lacks the function or refuses it."""
 
     def __init__(self, pynvml: object) -> None:
         self._pynvml = pynvml
@@ -171,7 +171,7 @@ class _Asker:
             return None
 
     def fabric(self, handle: Value) -> str | None:
-        """The fault of the NVLink fabric of an NVSwitch machine; None when there is none."""
+        """A fault of the NVLink fabric on an NVSwitch machine; None when there is none."""
         kind = getattr(self._pynvml, "c_nvmlGpuFabricInfo_v2_t", None)
         if kind is None:
             return None
@@ -198,7 +198,7 @@ class _NvmlError(Exception):
 def _maybe(function: Callable[[], int]) -> int | None:
     try:
         return function()
-    except Exception:  # an old library lacks the symbol, an old driver refuses: neither matters
+    except Exception:  # an old library lacks the symbol, an old driver refuses the call: neither matters
         return None
 
 

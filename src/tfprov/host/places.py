@@ -1,4 +1,4 @@
-"""Where interpreters may be: PATH, folders of systems and managers, conda, the registry."""
+"""The places to search for interpreters: PATH, folders of systems and version managers, conda, the registry."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from tfprov import paths
 from tfprov.errors import TfprovError
 from tfprov.host.system import ROOT, System, exists, glob, home_folder, read_text, running_system, wsl
 
-# Under WSL, the folders of Windows are on PATH as well: what ends in .exe there is a Python of another system.
+# In WSL, PATH also contains folders of Windows; a program that ends in .exe there is a Python for Windows.
 _NAME = re.compile(r"^(?:python|pypy|graalpy)(?:\d+(?:\.\d+){0,2})?[tmu]*$")
 _WINDOWS_NAME = re.compile(r"^(?:python|pypy|graalpy)(?:\d+(?:\.\d+){0,2})?t?\.exe$", re.IGNORECASE)
 _CELLAR = re.compile(r"(?P<brew>.*)/Cellar/(?P<formula>python(?:@[\d.]+)?)/[^/]+/(?P<inner>.+)")
 _WINDOWS_FOLDER = re.compile(r"^/mnt/[a-z](?:/|$)")
-# Programs that stand in for a Python: the link's target is the version manager, which decides at run time.
+# Shims are links to the version manager itself, which chooses a Python at run time.
 _MANAGERS = frozenset({"mise", "asdf", "rye", "uv", "volta", "proto", "vfox", "pyenv", "hatch", "pixi"})
 
 
@@ -37,27 +37,27 @@ class Executable:
 
 
 def executables(environ: Mapping[str, str], *, system: System, root: Path = ROOT) -> Iterator[Executable]:
-    """Executables named like a Python in every place that is known, most telling place first; repeats included."""
+    """Executables named like a Python in all known places, most specific place first; may contain duplicates."""
     for found_by, folder in _places(environ, system, _drive(environ, system, root)):
-        # What a relative path means depends on where one stands: no manager keeps its installs at one.
+        # A relative path depends on the working directory, and no version manager installs to one.
         if folder.is_absolute():
             yield from _pythons_in(folder, found_by)
     if system == "windows":
         yield from _registry(environ)
     if root == ROOT:
-        # The Python that runs tfprov, or that its own environment was made from.
+        # The Python that runs tfprov, or the one that tfprov's own environment was made from.
         own = getattr(sys, "_base_executable", None) or sys.executable
         if own:
             yield from _executable(Path(own), "running")
 
 
 def _drive(environ: Mapping[str, str], system: System, root: Path) -> Path:
-    """The root, and on Windows the root of the disk that it was installed on: there, `/` is not an absolute path."""
+    """The root; on Windows that of the system drive, because `/` is not an absolute path there."""
     return Path(f"{environ.get('SYSTEMDRIVE') or 'C:'}/") if system == "windows" and root == ROOT else root
 
 
 def _places(environ: Mapping[str, str], system: System, root: Path) -> Iterator[tuple[str, Path]]:
-    """Folders that hold executables, and how they were found."""
+    """Folders that contain executables, and how they were found."""
     home = home_folder(environ, system)
     for found_by, installs in _managed(environ, system, home):
         for install in _children(installs):
@@ -68,7 +68,7 @@ def _places(environ: Mapping[str, str], system: System, root: Path) -> Iterator[
         yield "conda", _programs(prefix, system)
     is_wsl = system == "linux" and wsl(environ, root=root).value
     for entry in environ.get("PATH", "").split(os.pathsep):
-        # The disks of Windows are slow to list, and hold no Python for Linux.
+        # The drives of Windows are slow to list, and contain no Python for Linux.
         if Path(entry).name != "shims" and not (is_wsl and _WINDOWS_FOLDER.match(entry)):
             yield "PATH", Path(entry)
     for pattern in _FOLDERS[system]:
@@ -113,8 +113,8 @@ _FOLDERS: dict[System, tuple[str, ...]] = {
 }
 
 
-# Manager, variable of its folder, usual places of that folder (`~` is the home, `$` any folder for data), and where the
-# installs lie below it.
+# Version manager, variable for its folder, default locations of that folder (`~` is the home directory, `$` any data
+# folder), and the subfolder with its installs.
 _MANAGER_FOLDERS = (
     ("pyenv", "PYENV_ROOT", ("~/.pyenv", "~/.pyenv/pyenv-win"), "versions"),
     ("uv", "UV_PYTHON_INSTALL_DIR", ("$/uv/python", "$/uv/data/python"), ""),
@@ -128,7 +128,7 @@ _MANAGER_FOLDERS = (
 
 
 def _managed(environ: Mapping[str, str], system: System, home: Path | None) -> Iterator[tuple[str, Path]]:
-    """Folders whose children are installs, by version manager."""
+    """Folders with one subfolder per install, by version manager."""
     with contextlib.suppress(TfprovError, OSError):
         yield "tfprov", paths.home(environ).data / "pythons"
     data = [Path(environ[name]) for name in ("XDG_DATA_HOME", "APPDATA", "LOCALAPPDATA") if environ.get(name)]
@@ -146,7 +146,7 @@ def _managed(environ: Mapping[str, str], system: System, home: Path | None) -> I
 
 
 def conda_prefixes(environ: Mapping[str, str], *, system: System, root: Path = ROOT) -> Iterator[Path]:
-    """Roots and environments of conda, mamba and micromamba; repeats included, existing folders only."""
+    """Roots and environments of conda, mamba and micromamba that exist; may contain duplicates."""
     home, root = home_folder(environ, system), _drive(environ, system, root)
     roots: list[Path] = []
     for variable in ("CONDA_ROOT", "CONDA_PREFIX_1", "CONDA_PREFIX", "MAMBA_ROOT_PREFIX"):
@@ -169,7 +169,7 @@ def conda_prefixes(environ: Mapping[str, str], *, system: System, root: Path = R
             yield prefix
             yield from _children(prefix / "envs")
     if home is not None:
-        # conda writes every environment that it makes into this list; the entries of deleted ones stay.
+        # conda appends every environment that it creates to this list, and keeps the entries of deleted ones.
         for line in (read_text(home / ".conda" / "environments.txt") or "").splitlines():
             prefix = Path(line.strip())
             if line.strip() and exists(prefix / "conda-meta"):
@@ -209,24 +209,24 @@ def _is_named_like_a_python(name: str) -> bool:
 
 
 def _is_decoy(folder: Path, name: str) -> bool:
-    """Files that open a shop window instead of an interpreter when they are run."""
+    """Whether a file looks like an interpreter but opens an offer to install one."""
     if folder == Path("/usr/bin") and running_system().value == "macos":
-        # Without Apple's developer tools it opens a dialog that offers them; with them, their own folder is looked at.
+        # Without Apple's developer tools it opens a dialog that offers them; with them, their own folder is searched.
         return True
     if folder.name == "WindowsApps":
-        # The empty file of the Store's alias; an installed Python has the same size, but the registry knows it.
+        # The Store's alias is an empty file. So is that of an installed Python, but the registry knows that one.
         with contextlib.suppress(OSError):
             return (folder / name).lstat().st_size == 0
     return False
 
 
 def _executable(path: Path, found_by: str) -> Iterator[Executable]:
-    """The file behind a path, or what a virtual environment was made from; nothing when there is no program."""
+    """The executable behind a path, or the interpreters that a virtual environment was made from; may be none."""
     try:
         base = base_of_environment(path)
         if base is not None:
             for executable in _pythons_in(base, found_by):
-                # An environment made from an environment leads on to its own base.
+                # For an environment made from another environment, its own base is found as well.
                 if base_of_environment(executable.path) is None:
                     yield executable
             return
@@ -234,7 +234,7 @@ def _executable(path: Path, found_by: str) -> Iterator[Executable]:
         if not _is_named_like_a_python(real.name):
             if real.stem in _MANAGERS:
                 return
-            # A multi-call program or a wrapper chooses what it is by the name it is called by.
+            # A multi-call program or a wrapper acts according to the name that it is called by.
             real = Path(os.path.realpath(path.parent, strict=True)) / path.name
         if real.is_file() and os.access(real, os.X_OK):
             yield Executable(path=_lasting(real), found_by=found_by)
@@ -243,9 +243,9 @@ def _executable(path: Path, found_by: str) -> Iterator[Executable]:
 
 
 def _lasting(real: Path) -> Path:
-    """The path of Homebrew's interpreter that its next upgrade leaves, where it leads to the same file.
+    """The path of a Homebrew interpreter that survives upgrades, where that leads to the same file.
 
-    `Cellar/python@3.12/3.12.4/…` is deleted by that; `opt/python@3.12` leads to the release that is installed.
+    An upgrade deletes `Cellar/python@3.12/3.12.4/…`; `opt/python@3.12` leads to the installed release.
     """
     found = _CELLAR.match(str(real))
     if found is None:
@@ -258,7 +258,7 @@ def _lasting(real: Path) -> Path:
 
 
 def named_executable(path: Path) -> Executable:
-    """The interpreter of the profile: of a virtual environment keep the link, or it would be another Python."""
+    """The interpreter that the profile names; for a virtual environment the link, as its target is another Python."""
     with contextlib.suppress(OSError, ValueError):
         path = path.absolute()
         folder = Path(os.path.realpath(path.parent, strict=True))
@@ -275,17 +275,17 @@ def base_of_environment(executable: Path) -> Path | None:
     for folder in (executable.parent.parent, executable.parent):
         for line in (read_text(folder / "pyvenv.cfg") or "").splitlines():
             key, _, value = line.partition("=")
-            # Without this key the file means nothing to Python either.
+            # Python ignores a file without this key, too.
             if key.strip().lower() == "home" and value.strip():
                 return Path(value.strip())
     return None
 
 
 def file_identity(path: Path) -> tuple[int, int] | None:
-    """Device and number of the file that a path leads to; None when it leads nowhere."""
+    """Device and inode of the file that a path leads to; None when it does not exist."""
     try:
         status = path.stat()
     except (OSError, ValueError):
         return None
-    # Windows gives every file an index too (NTFS); where a file system has none, the path has to do.
+    # Windows has a file index, too (NTFS); where a file system has none, the path is used.
     return (status.st_dev, status.st_ino) if status.st_ino else (0, hash(str(path)))

@@ -1,4 +1,4 @@
-"""The processor: its architecture, what it can do, and what translates for it."""
+"""The processor: its architecture, its features, and an emulator or translator that runs this process."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from tfprov.host.system import ROOT, System, read_text
 
 _MACHINES = {"amd64": "x86_64", "x64": "x86_64", "x86-64": "x86_64", "i386": "i686", "i586": "i686", "x86": "i686"}
 
-# Apple prints the names of Intel's manuals; decisions are made from the names that Linux prints.
+# Apple uses the names in Intel's manuals; decisions are based on the names in Linux.
 _APPLE_FLAGS = {"avx1.0": "avx", "sse4.1": "sse4_1", "sse4.2": "sse4_2", "sse3": "pni"}
 
-# IsProcessorFeaturePresent knows features by number (winnt.h); it has none for FMA.
+# IsProcessorFeaturePresent numbers the features (winnt.h); it has no number for FMA.
 _WINDOWS_FEATURES = {
     10: "sse2",
     13: "pni",
@@ -34,16 +34,16 @@ _EMULATOR = re.compile(r"(?:^|/)(?:qemu-[a-z0-9_]+(?:-static)?|rosetta|box64|FEX
 def architecture(
     system: System, environ: Mapping[str, str], *, root: Path = ROOT, reported: str | None = None
 ) -> tuple[Fact[str], Fact[str | None]]:
-    """The architecture to install for, and what translates for this process: `rosetta`, `qemu` or None.
+    """The architecture to install for, and the emulator of this process: `rosetta`, `qemu` or None.
 
-    On Linux that is the architecture of the process: in an emulated container nothing else can be started. On macOS and
-    Windows it is that of the hardware, which starts native interpreters as well.
+    On Linux this is the architecture of the process, since an emulated container can start nothing else. On macOS and
+    Windows it is that of the hardware, which can start native interpreters as well.
 
     Args:
         system: operating system family.
-        environ: on Windows, variables tell.
-        root: where /proc is.
-        reported: what the kernel tells this process; asked when None.
+        environ: its variables are used on Windows.
+        root: folder that contains /proc.
+        reported: the architecture that the kernel reports to this process; read when None.
     """
     told = _reported() if reported is None else reported
     told = _MACHINES.get(told.lower(), told)
@@ -66,8 +66,8 @@ def _reported() -> str:
 
 
 def _windows_architecture(told: str, environ: Mapping[str, str]) -> tuple[Fact[str], Fact[str | None]]:
-    # A 32-bit process on 64-bit Windows finds the true one here; on ARM64 an x64 process is told AMD64 everywhere but
-    # in the identifier.
+    # A 32-bit process on 64-bit Windows finds the real architecture in the first variable; on ARM64 everything but the
+    # identifier reports AMD64 to an x64 process.
     native = environ.get("PROCESSOR_ARCHITEW6432", "")
     if environ.get("PROCESSOR_IDENTIFIER", "").upper().startswith("ARM"):
         native = "arm64"
@@ -80,7 +80,8 @@ def _linux_architecture(told: str, root: Path) -> tuple[Fact[str], Fact[str | No
     file = root / "proc/cpuinfo"
     text = _first_processor(file)
     machine = Fact(value=told, source="uname")
-    # Under qemu-user or Rosetta the kernel's answers are forged for this process, but files about others are real.
+    # Under qemu-user or Rosetta, the system's answers about this process are faked, but its files about others are
+    # real.
     for number in (1, os.getppid()):
         started = (read_text(root / f"proc/{number}/cmdline") or "").split("\0")[0]
         found = _EMULATOR.search(started)
@@ -97,7 +98,7 @@ def _linux_architecture(told: str, root: Path) -> tuple[Fact[str], Fact[str | No
 
 
 def native_machine(cpuinfo: str) -> str | None:
-    """Architecture that a block of /proc/cpuinfo was printed by: `x86_64`, `aarch64`, or None when it does not tell."""
+    """The architecture that a /proc/cpuinfo was printed on: `x86_64`, `aarch64`, or None when it does not tell."""
     if re.search(
         r"^(?:vendor_id\s*:\s*(?:GenuineIntel|AuthenticAMD|HygonGenuine|CentaurHauls)|flags\s*:.*\blm\b)", cpuinfo, re.M
     ):
@@ -108,7 +109,7 @@ def native_machine(cpuinfo: str) -> str | None:
 
 
 def flags(system: System, *, root: Path = ROOT) -> Fact[tuple[str, ...]]:
-    """Features of the processor by the names that Linux prints (`avx2`); empty when they cannot be read."""
+    """Features of the processor by their names in Linux (`avx2`); empty when they cannot be read."""
     if system == "linux":
         file = root / "proc/cpuinfo"
         return Fact(value=parse_flags(_first_processor(file)), source=str(file))
@@ -125,19 +126,19 @@ def flags(system: System, *, root: Path = ROOT) -> Fact[tuple[str, ...]]:
 
 
 def parse_flags(cpuinfo: str) -> tuple[str, ...]:
-    """The features that the first processor of /proc/cpuinfo lists, sorted: `flags` on x86, `Features` on ARM."""
+    """The features of the first processor in /proc/cpuinfo, sorted: `flags` on x86, `Features` on ARM."""
     found = re.search(r"^(?:flags|Features)\s*:(.*)$", cpuinfo, re.M)
     return tuple(sorted(set(found[1].lower().split()))) if found else ()
 
 
 def apple_flags(told: str) -> tuple[str, ...]:
-    """Features of an Intel Mac, from `machdep.cpu.features` and `leaf7_features`, by the names that Linux prints."""
+    """Features of an Intel Mac, from `machdep.cpu.features` and `leaf7_features`, by their names in Linux."""
     words = told.lower().split()
     return tuple(sorted({_APPLE_FLAGS.get(word, word) for word in words}))
 
 
 def _first_processor(file: Path) -> str:
-    # The kernel prints one block per processor, and asks each for its clock: with hundreds of them that takes long.
+    # The kernel prints one block per processor and queries the clock of each: with hundreds of them that takes long.
     text: list[str] = []
     try:
         with file.open(encoding="utf-8", errors="replace") as stream:
@@ -165,7 +166,7 @@ def _sysctl_text(name: str) -> str:
 
 
 def _sysctl(name: str) -> bytes:
-    """A value of the kernel of macOS; empty when it has none of that name, or on another system."""
+    """A sysctl value on macOS; empty when there is none of that name, or on another system."""
     if sys.platform != "darwin":
         return b""
     import ctypes

@@ -1,4 +1,4 @@
-"""Facts: what a machine is. Every fact carries the source that it was read from."""
+"""Facts: the properties of a machine, each with the source that it was read from."""
 
 from __future__ import annotations
 
@@ -8,28 +8,28 @@ from typing import ClassVar, Generic, Literal, TypeVar
 
 T = TypeVar("T")
 Vendor = Literal["nvidia", "amd", "apple", "intel"]
-"""Who made a GPU."""
+"""Vendor of a GPU."""
 
 
 class _Record:
-    """Base of the records: tells pydantic how to read them back, without importing it."""
+    """Base of the records: tells pydantic how to validate them, without importing pydantic."""
 
     __slots__ = ()
 
-    # A key that is not known is a mistake in the file, and a number in quotes is not a number.
+    # An unknown key is a mistake in the file, and a number in quotes is not a number.
     __pydantic_config__: ClassVar[dict[str, str | bool]] = {"extra": "forbid", "strict": True}
 
 
 LOST_DEVICES = "lost its device files"
-"""What is told of a container that saw its GPUs when it was started, and does no longer."""
+"""Message about a container that had access to its GPUs when it was started, and has lost it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fact(_Record, Generic[T]):
-    """A value and where it was read.
+    """A value and its source.
 
     Attributes:
-        value: None always means: looked, and there is none.
+        value: None always means that the source was read and has none.
         source: file, call or variable, such as `/proc/cpuinfo` or `NVML`.
     """
 
@@ -47,7 +47,7 @@ class Libc(_Record):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Problem(_Record):
-    """A fault that was found on something: a failure code, and what is wrong in a line."""
+    """A fault: its failure code, and what is wrong in one line."""
 
     code: str
     why: str
@@ -55,20 +55,20 @@ class Problem(_Record):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Interpreter(_Record):
-    """A Python that is on the machine.
+    """A Python interpreter on the machine.
 
     Attributes:
         path: the real executable, symbolic links resolved; never a shim.
-        version: full version (`3.12.1`); empty when it could not be asked.
+        version: full version (`3.12.1`); empty when the interpreter did not answer.
         implementation: `cpython`, `pypy`, …
         bits: pointer size, 64 or 32.
-        machine: architecture that it was built for, as `platform.machine()` says there (`x86_64`).
+        machine: architecture that it was built for, as from its `platform.machine()` (`x86_64`).
         free_threaded: True for a build without the GIL (tag `cp313t`).
         virtual: True when it belongs to a virtual environment.
         externally_managed: True when the operating system owns it (PEP 668); an environment may still be made from it.
-        found_by: how it was found: a version manager (`pyenv`, `uv`, `conda`, …), `PATH`, `system` and `user` (usual
-            folders), `registry`, `profile` (named there), `tfprov` (brought by it), `running` (tfprov runs on it).
-        libc: the C library that it runs on; None outside Linux and when not known.
+        found_by: how it was found: a version manager (`pyenv`, `uv`, `conda`, …), `PATH`, `system` and `user` (default
+            folders), `registry`, `profile` (named there), `tfprov` (installed by it), `running` (tfprov runs on it).
+        libc: the C library that it runs on; None outside Linux and when unknown.
         problem: why it cannot be used at all; None when it works.
     """
 
@@ -87,11 +87,11 @@ class Interpreter(_Record):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MigSlice(_Record):
-    """A part of a GPU in MIG mode. A process can use one of them at a time.
+    """A MIG device: a part of a GPU in MIG mode. A process can use one of them at a time.
 
     Attributes:
-        uuid: `MIG-…`, what CUDA_VISIBLE_DEVICES takes.
-        memory_total: bytes, or None when not told.
+        uuid: `MIG-…`, as CUDA_VISIBLE_DEVICES takes it.
+        memory_total: bytes; None when unknown.
     """
 
     uuid: str
@@ -101,7 +101,7 @@ class MigSlice(_Record):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Gpu(_Record):
-    """A GPU. Memory in bytes; None where the source cannot tell.
+    """A GPU. Memory in bytes; None where the source does not tell.
 
     Attributes:
         index: number that the driver gives it.
@@ -109,15 +109,15 @@ class Gpu(_Record):
         uuid: the driver's own id, `GPU-…` or `MIG-…`.
         pci: PCI address.
         vendor: `nvidia`, `amd`, `apple`, `intel`.
-        compute_capability: `9.0` and the like; None for other vendors or without a driver.
+        compute_capability: such as `9.0`; None for other vendors or without a driver.
         compute_mode: `default`, `exclusive-process`, `prohibited`.
         mig: whether MIG mode is on.
         visible: False when a variable or the container hides it from CUDA programs.
-        usable: False when nothing can be computed on it until somebody acts: it is lost, has to be reset, or is in MIG
-            mode without a MIG device.
-        health: faults that the driver reports (pending row remap, uncorrected ECC errors …), in words. Most do not keep
-            it from computing.
-        slices: the MIG devices that were made on it; empty without MIG.
+        usable: False when nothing can be computed on it until somebody intervenes: it is lost, must be reset, or is in
+            MIG mode without a MIG device.
+        health: faults that the driver reports (pending row remap, uncorrected ECC errors …), in words. It can compute
+            despite most of them.
+        slices: its MIG devices; empty without MIG.
     """
 
     index: int
@@ -144,7 +144,7 @@ class Driver(_Record):
 
     Attributes:
         version: kernel driver version (`550.144.03`), never the CUDA version.
-        cuda: newest CUDA that the driver serves (`12.4`); None when not known.
+        cuda: newest CUDA version that the driver supports (`12.4`); None when unknown.
     """
 
     version: str
@@ -153,14 +153,14 @@ class Driver(_Record):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Disk(_Record):
-    """Free space where something will be written.
+    """Free space for one purpose.
 
     Attributes:
         purpose: `data`, `cache`, `target` or `temporary`.
         path: nearest existing folder.
-        device: id of the file system; equal ids share their space.
-        free_bytes: space for this user.
-        free_files: files that can still be made (inodes); None where the file system has no such limit.
+        device: id of the file system; file systems with equal ids share free space.
+        free_bytes: available to this user.
+        free_files: number of files that can still be created (inodes); None where the file system has no such limit.
     """
 
     purpose: str
@@ -172,15 +172,15 @@ class Disk(_Record):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IndexConfig(_Record):
-    """The package index that this machine's tools are configured with, credentials included in memory only.
+    """The package index that the tools of this machine are configured with. Contains credentials in memory only.
 
     Attributes:
-        url: None when nothing is configured and the tool's own default holds.
+        url: None when no index is configured and the tool's default applies.
         extra: further indexes.
         find_links: folders or pages.
-        merged: True when the best version over all indexes is meant, as with pip; False when the first index that has a
-            package decides, as with uv.
-        invalid: settings that cannot be read and that would decide where packages come from, a line each, without
+        merged: True when the best version over all indexes is taken, as in pip; False when the first index that has a
+            package decides, as in uv.
+        invalid: settings that cannot be read and that would decide where packages come from, one line each, without
             their values.
     """
 
@@ -193,7 +193,7 @@ class IndexConfig(_Record):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Proxies(_Record):
-    """Proxies of the environment: values of HTTP_PROXY, HTTPS_PROXY, ALL_PROXY and NO_PROXY; None when unset."""
+    """Values of HTTP_PROXY, HTTPS_PROXY, ALL_PROXY and NO_PROXY, or of the system's settings; None when unset."""
 
     http: str | None = None
     https: str | None = None
@@ -203,13 +203,13 @@ class Proxies(_Record):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Hazard(_Record):
-    """Something on the machine that breaks installs or imports, although tfprov keeps its own work clear of it.
+    """A setting of the machine that breaks installs or imports, although tfprov shields its own work from it.
 
     Attributes:
         code: failure code that it leads to.
         name: variable, file or program.
         value: what was found, without secrets.
-        why: what it does to an environment.
+        why: its effect on an environment.
     """
 
     code: str
@@ -218,25 +218,25 @@ class Hazard(_Record):
     why: str
 
 
-# Of all that a processor says about itself, these decide which kernels TensorFlow takes.
+# Among the features of a processor, these decide which kernels TensorFlow uses.
 _VECTOR_UNITS = ("sse4", "avx", "amx", "fma", "f16c", "asimd", "sve", "bf16")
 
 
 def vector_units(flags: Iterable[str]) -> tuple[str, ...]:
-    """Of the features of a processor those that have a say in what TensorFlow computes, sorted."""
+    """The features of a processor that affect which kernels TensorFlow uses, sorted."""
     return tuple(sorted(flag for flag in flags if flag.startswith(_VECTOR_UNITS)))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Card(_Record):
-    """A GPU, or a MIG device on one, as a verdict knows it.
+    """A GPU or MIG device in a verdict.
 
     Attributes:
-        id: the driver's own id, `GPU-…` or `MIG-…`; of a GPU that has none its PCI address, of Apple's the name.
-        name: product name, of a MIG device that of its profile.
-        vendor: who made it, see `Gpu`.
+        id: the driver's own id, `GPU-…` or `MIG-…`; the PCI address of a GPU without an id, the name of an Apple GPU.
+        name: product name; that of the MIG profile for a MIG device.
+        vendor: see `Gpu`.
         capability: compute capability, `9.0`; empty for a MIG device, and where the driver does not tell.
-        visible: whether a program may use it: no variable hides it, and the driver does not ask to reset it.
+        visible: whether a program may use it: no variable hides it, and it does not need a reset.
     """
 
     id: str
@@ -247,8 +247,9 @@ class Card(_Record):
 
     @property
     def identity(self) -> tuple[str, ...]:
-        """What two cards have in common that are the same one."""
-        # A PCI address is that of a slot. What NVIDIA's cards are called depends on who is asked; their id is enough.
+        """A key that is equal for two records of the same card."""
+        # A PCI address is that of a slot, so the name is compared as well. The names of NVIDIA's cards depend on the
+        # source; their id is enough.
         return (self.id, self.capability) if self.vendor == "nvidia" else (self.id, self.name)
 
     def __str__(self) -> str:
@@ -257,19 +258,19 @@ class Card(_Record):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fingerprint(_Record):
-    """What of a machine a verdict rests on. It holds nothing that names the machine or its user.
+    """The properties of a machine that a verdict depends on. Nothing in it identifies the machine or its user.
 
     Attributes:
-        taken_at: moment in UTC, ISO 8601; does not count when two are compared.
+        taken_at: time in UTC, ISO 8601; ignored in comparisons.
         vector_units: of the processor, see `vector_units`.
         libc: `glibc 2.36`; empty outside Linux.
         python_bytes: size of the interpreter's executable; 0 where the environment has its own (conda).
-        python_time: its time of change, in whole seconds: archives keep no more.
+        python_time: its modification time in whole seconds: archives keep no more.
         python_hash: its SHA-256.
-        has_gpus: whether the verdict rests on GPUs. The rest is empty where it does not.
-        driver: version of the NVIDIA driver; empty for none, and where the verdict rests on GPUs of others.
-        cards: GPUs and MIG devices, all that are here: of a proof those of the vendor that the environment is for.
-        required: so many GPUs the profile asked for.
+        has_gpus: whether the verdict depends on GPUs. The attributes below are empty where it does not.
+        driver: version of the NVIDIA driver; empty when there is none, and where the verdict depends on other GPUs.
+        cards: all GPUs and MIG devices; in a proof, those of the vendor that the environment is for.
+        required: number of GPUs that the profile asks for.
     """
 
     taken_at: str = ""
@@ -286,13 +287,13 @@ class Fingerprint(_Record):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MachineChange(_Record):
-    """Something that a verdict rests on and that is not as it was.
+    """A difference between a machine now and when a verdict was made.
 
     Attributes:
-        code: failure code that it is, or may lead to.
+        code: failure code of the change, or one that it may lead to.
         what: `driver`, `GPUs`, `processor`, `C library`, `interpreter` or `machine`.
-        was: when the verdict was made.
-        now: here and now; empty where nothing could be compared.
+        was: its state when the verdict was made.
+        now: its state now; empty where nothing could be compared.
     """
 
     code: str
@@ -306,20 +307,21 @@ class MachineChange(_Record):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Facts(_Record):
-    """All facts of a machine that decisions are made from.
+    """All facts about a machine that decisions are based on.
 
     Attributes:
-        machine: architecture of the hardware: `x86_64`, `aarch64`, `arm64` (macOS), `amd64` is written `x86_64`.
+        machine: architecture of the hardware: `x86_64` (also for `amd64`), `aarch64`, `arm64` (macOS).
         os_version: release of the operating system; on macOS its version (`14.5`), needed for wheel tags.
         libc: None outside Linux.
-        cpu_flags: lower-case names as Linux prints them (`avx2`); empty when they cannot be read.
+        cpu_flags: lower-case names as in Linux (`avx2`); empty when they cannot be read.
         emulation: `rosetta`, `qemu`, or None.
         memory_bytes: physical memory, or the limit of the control group when that is lower.
-        gpu_problem: why the GPUs that seem to be there cannot be used (`gpu-driver-mismatch` …); None when all is well.
+        gpu_problem: why the GPUs of the machine cannot be used (`gpu-driver-mismatch` …); None when there is no
+            problem.
         container: `docker`, `podman`, `kubernetes`, …, or None.
         ci: name of the CI system, or None.
-        visible_devices: CUDA_VISIBLE_DEVICES and the like, by name.
-        library_path: entries of LD_LIBRARY_PATH that hold a foreign CUDA or cuDNN.
+        visible_devices: CUDA_VISIBLE_DEVICES and similar variables, by name.
+        library_path: entries of LD_LIBRARY_PATH that contain a foreign CUDA or cuDNN.
         conda: executables and roots of conda, mamba and micromamba.
     """
 

@@ -1,4 +1,4 @@
-"""GPUs and driver from `nvidia-smi`, for machines on which the driver's library cannot be asked."""
+"""Queries GPUs and driver through `nvidia-smi`, for machines where NVML is not available."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def ask_smi(environ: Mapping[str, str], place: GpuHost) -> Graphics | None:
     if tool is None:
         return None
     env = process.clean_environment(environ, LC_ALL="C")
-    # compute_cap is the last field: tools before driver 510 do not know it and then print nothing at all.
+    # compute_cap is the last field: tools before driver 510 do not know it, and then print nothing at all.
     for fields in (_SMI_FIELDS, _SMI_FIELDS[:-1]):
         argv = (tool, f"--query-gpu={','.join(fields)}", "--format=csv,noheader,nounits")
         try:

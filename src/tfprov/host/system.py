@@ -1,4 +1,4 @@
-"""The operating system, its C library, a container or WSL around it, and the CI system."""
+"""The operating system, its C library, the container or WSL around it, and the CI system."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tfprov.host.records import Fact, Libc
 System = Literal["linux", "macos", "windows"]
 
 ROOT = Path("/")
-"""Where /proc, /sys and /etc are read from; tests put another folder in its place."""
+"""Folder that contains /proc, /sys and /etc; tests use another one."""
 
 _NAMES: dict[str, System] = {"linux": "linux", "darwin": "macos", "win32": "windows"}
 
@@ -32,7 +32,7 @@ _GLIBC_FILES = (
 )
 _MUSL_VERSION = re.compile(rb"\b(1\.[0-9]\.[0-9]{1,2})\0")
 
-# The first that matches names the container; a pod also carries the marks of the runtime below it.
+# The first match names the container; a pod also shows the signs of the runtime below it.
 _CONTAINER_VARIABLES = (
     ("KUBERNETES_SERVICE_HOST", "kubernetes"),
     ("APPTAINER_CONTAINER", "apptainer"),
@@ -44,7 +44,7 @@ _CONTAINER_FILES = (
     ("run/.containerenv", "podman"),
     (".singularity.d", "apptainer"),
 )
-# Groups of containers, not those of the services that run them (`docker.service`).
+# Control groups of containers, not of the services that run them (`docker.service`).
 _CONTAINER_GROUPS = (
     (re.compile(r"/kubepods"), "kubernetes"),
     (re.compile(r"/docker/|/docker-[0-9a-f]+\.scope"), "docker"),
@@ -55,7 +55,7 @@ _CONTAINER_GROUPS = (
     (re.compile(r"/lxc[/.]"), "lxc"),
 )
 
-# Systems that set CI=true as well come before the generic variable.
+# Systems that also set CI=true come before the generic variable.
 _CI_VARIABLES = (
     ("GITHUB_ACTIONS", "github"),
     ("GITLAB_CI", "gitlab"),
@@ -78,7 +78,7 @@ def running_system(platform: str = sys.platform) -> Fact[System]:
     """The operating system family.
 
     Raises:
-        TfprovError: `platform-no-wheel` on systems that no TensorFlow was ever built for.
+        TfprovError: `platform-no-wheel` on systems that TensorFlow has never been built for.
     """
     for prefix, name in _NAMES.items():
         if platform.startswith(prefix):
@@ -92,7 +92,7 @@ def running_system(platform: str = sys.platform) -> Fact[System]:
 
 
 def home_folder(environ: Mapping[str, str], system: System) -> Path | None:
-    """The user's home: from the environment, else from the user database; None when neither knows one."""
+    """The user's home directory: from the environment, else from the user database; None when neither has one."""
     named = Path(environ.get("USERPROFILE" if system == "windows" else "HOME") or "")
     if named.is_absolute() or system == "windows":
         return named if named.parts else None
@@ -111,7 +111,7 @@ def os_version(system: System, *, root: Path = ROOT) -> Fact[str]:
     if system == "macos":
         file = root / "System/Library/CoreServices/SystemVersion.plist"
         found = re.search(r"<key>ProductVersion</key>\s*<string>([\d.]+)</string>", read_text(file) or "")
-        # What was built for an old SDK, such as a Python of ours, is shown another file, and told 10.16 by every call.
+        # A program built with an old SDK, such as tfprov's Pythons, sees another file, and gets 10.16 from every call.
         if found is None or found[1] == "10.16":
             from tfprov import process
 
@@ -135,7 +135,7 @@ def os_version(system: System, *, root: Path = ROOT) -> Fact[str]:
 
 
 def parse_os_release(text: str) -> dict[str, str]:
-    """The assignments of an os-release file, without quotes."""
+    """The assignments in an os-release file, without quotes."""
     found: dict[str, str] = {}
     for line in text.splitlines():
         name, separator, value = line.strip().partition("=")
@@ -145,10 +145,10 @@ def parse_os_release(text: str) -> dict[str, str]:
 
 
 def libc(system: System, *, root: Path = ROOT) -> Fact[Libc | None]:
-    """The C library of this machine, without starting anything.
+    """The C library of this machine, found without starting a process.
 
-    A running process that uses glibc shows that the machine has one. One that does not shows nothing: a Python built
-    for musl runs anywhere.
+    A running process that uses glibc shows that the machine has it. One that does not shows nothing: a Python built for
+    musl runs anywhere.
     """
     if system != "linux":
         return Fact(value=None, source=f"no Linux: {system}")
@@ -176,7 +176,7 @@ def _own_glibc() -> str | None:
 
 
 def musl_of(executable: Path) -> Libc | None:
-    """The musl that a program asks for as its loader; None for a program of any other C library."""
+    """The musl that a program names as its loader; None for a program that uses another C library."""
     try:
         with executable.open("rb") as stream:
             loader = re.search(rb"\0(/[^\0]*/ld-musl-[^\0/]+\.so\.1)\0", stream.read(4096))
@@ -223,7 +223,7 @@ def wsl(environ: Mapping[str, str], *, root: Path = ROOT) -> Fact[bool]:
     if "microsoft" in (read_text(file) or "").lower():
         return Fact(value=True, source=str(file))
     if environ.get("WSL_DISTRO_NAME") and exists(root / "run/WSL"):
-        # A kernel of one's own need not carry the name.
+        # A custom kernel need not have that name.
         return Fact(value=True, source="WSL_DISTRO_NAME")
     return Fact(value=False, source=str(file))
 
@@ -239,9 +239,9 @@ def ci(environ: Mapping[str, str]) -> Fact[str | None]:
 
 
 def read_text(file: Path, limit: int = 1 << 20) -> str | None:
-    """The beginning of a small file, or None when it cannot be read."""
+    """The beginning of a file as text; None when it is not a regular file or cannot be read."""
     try:
-        # A pipe or a terminal under the name of a configuration file would keep us waiting.
+        # O_NONBLOCK: a pipe or a terminal in place of a configuration file would block.
         handle = os.open(file, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
         try:
             if not stat.S_ISREG(os.fstat(handle).st_mode):
@@ -255,7 +255,7 @@ def read_text(file: Path, limit: int = 1 << 20) -> str | None:
 
 
 def exists(path: Path) -> bool:
-    """Whether the path is there and may be looked at; a path that cannot be asked about is not there."""
+    """Whether a path exists; False when that cannot be determined."""
     try:
         return path.exists()
     except (OSError, ValueError):
@@ -263,7 +263,7 @@ def exists(path: Path) -> bool:
 
 
 def names(folder: Path) -> list[str]:
-    """Names of the entries of a folder, sorted; none when it cannot be read."""
+    """Names of the entries of a folder, sorted; empty when it cannot be read."""
     try:
         return sorted(entry.name for entry in folder.iterdir())
     except (OSError, ValueError):
@@ -271,7 +271,7 @@ def names(folder: Path) -> list[str]:
 
 
 def glob(base: Path, pattern: str) -> list[Path]:
-    """Paths below a folder that match a pattern, sorted; none when it cannot be read."""
+    """Paths below a folder that match a pattern, sorted; empty when it cannot be read."""
     try:
         return sorted(base.glob(pattern))
     except (OSError, ValueError):
