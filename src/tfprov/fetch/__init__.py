@@ -1,1 +1,1 @@
-"""Moving bytes: the only stage that does."""
+"""Downloads and everything else that reads from the network: indexes, metadata, routes, credentials, the store."""

@@ -1,4 +1,4 @@
-"""Addresses in profiles and locks: variables, folders, origins."""
+"""URLs in profiles and locks: variables, folders, origins."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ _DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
 def expand(text: str, environ: Mapping[str, str]) -> str:
-    """The text with `${NAME}` replaced.
+    """The text with `${NAME}` replaced by the values of environment variables.
 
-    What stands in an address, but for its host, and what a variable with a telling name has, is shown by the name of
-    the variable from now on.
+    From now on, output shows the name instead of the value of each variable that is used in a URL outside its host, or
+    whose name suggests a secret.
 
     Raises:
         TfprovError: `profile-invalid` when a variable is not set.
@@ -47,12 +47,12 @@ def expand(text: str, environ: Mapping[str, str]) -> str:
 
 
 def variable(name: str, environ: Mapping[str, str]) -> Secret:
-    """The value of a variable that is set, to be shown as `${NAME}`."""
+    """The value of a variable that is set, as a secret that is shown as `${NAME}`."""
     return Secret(environ[name], shown=f"${{{name}}}")
 
 
 def expand_all(variables: Mapping[str, str], environ: Mapping[str, str]) -> dict[str, str]:
-    """Variables of a profile with `${NAME}` replaced in each; errors as of `expand`."""
+    """Variables of a profile with `${NAME}` replaced in each; errors as for `expand`."""
     found = {name: expand(text, environ) for name, text in variables.items()}
     for name, text in found.items():
         if looks_secret(name):
@@ -61,7 +61,7 @@ def expand_all(variables: Mapping[str, str], environ: Mapping[str, str]) -> dict
 
 
 def with_values(files: Sequence[LockedFile], environ: Mapping[str, str]) -> tuple[LockedFile, ...]:
-    """Locked files with the `${NAME}` in their addresses replaced; errors as of `expand`."""
+    """Locked files with `${NAME}` replaced in their URLs; errors as for `expand`."""
     return tuple(
         replace(file, url=expand(file.url, environ)) if file.url.startswith("http") and "${" in file.url else file
         for file in files
@@ -69,7 +69,7 @@ def with_values(files: Sequence[LockedFile], environ: Mapping[str, str]) -> tupl
 
 
 def place(entry: str, folder: Path) -> str:
-    """An entry of find-links: an address as it is, a folder as an absolute path."""
+    """An entry of find-links: a URL unchanged, a folder as an absolute path."""
     if re.match(r"^[a-z]+://", entry):
         return entry
     return str((folder / Path(entry).expanduser()).absolute())
@@ -83,6 +83,6 @@ def origin_of(url: str) -> str:
 
 
 def local_path(url: str) -> Path | None:
-    """The path of a file:// address; None for any other address."""
+    """The path of a file:// URL; None for any other URL."""
     parts = urlsplit(url)
     return Path(url2pathname(parts.path)) if parts.scheme == "file" else None

@@ -1,4 +1,4 @@
-"""Reading responses: status lines, headers, web pages in the place of files, and failed connections."""
+"""Interprets HTTP responses: status, headers, web pages in place of files, and failed connections."""
 
 from __future__ import annotations
 
@@ -18,25 +18,25 @@ from tfprov.redact import redact
 if TYPE_CHECKING:
     import httpx
 
-# No more digits than a number of bytes can have: Python refuses to read some thousands.
+# No more digits than a file size can have: Python refuses to parse thousands of digits.
 _NUMBER = re.compile(r"[0-9]{1,18}")
 _CONTENT_RANGE = re.compile(r"bytes\s+(?:([0-9]{1,18})-([0-9]{1,18})|\*)/([0-9]{1,18}|\*)", re.IGNORECASE)
 _FIRST_BYTES_OF_A_PAGE = re.compile(rb"^\s*(<!doctype html|<html|<head|<script)", re.IGNORECASE)
 
 
 def name_in(url: str) -> str:
-    """The name of the file, or of the project whose page it is, in a URL."""
+    """The last part of a URL's path: the name of a file, or of the project of an index page."""
     return urlsplit(url).path.rstrip("/").rpartition("/")[2]
 
 
 def length_of(response: httpx.Response) -> int | None:
-    """Bytes of the body, or None when the response does not say."""
+    """Bytes of the body; None when the response does not say."""
     value = response.headers.get("Content-Length", "")
     return int(value) if _NUMBER.fullmatch(value) else None
 
 
 def range_of(response: httpx.Response) -> tuple[int | None, int | None]:
-    """First byte and size of the whole file from Content-Range; None for what it does not give."""
+    """First byte and size of the whole file from Content-Range; None for each that it does not give."""
     found = _CONTENT_RANGE.match(response.headers.get("Content-Range", ""))
     if found is None:
         return None, None
@@ -55,14 +55,14 @@ def validator_of(response: httpx.Response) -> str | None:
 
 
 def explained(cause: Exception, url: str, route: Route, *, only_way: bool) -> TfprovError:
-    """The failure that an exception of the HTTP library means on this route.
+    """The failure for an exception of the HTTP library on a route.
 
-    A proxy that cannot be reached says nothing about the server: it is `net-proxy`, and worth another try only when
-    there is no other route.
+    A proxy that cannot be reached says nothing about the server: the failure is `net-proxy`, and worth another try only
+    when there is no other route.
 
     Args:
         cause: the exception.
-        url: the requested address.
+        url: the requested URL.
         route: the route that was used.
         only_way: whether there is no other route.
     """
@@ -72,7 +72,7 @@ def explained(cause: Exception, url: str, route: Route, *, only_way: bool) -> Tf
         return cause
     host = urlsplit(url).netloc.rpartition("@")[2]
     if isinstance(cause, (httpx.InvalidURL, httpx.UnsupportedProtocol)):
-        # Our own addresses are checked when they are read: this one comes from a redirect.
+        # Configured URLs are checked when they are read, so this one comes from a redirect.
         return TransferError(
             "mirror-http-error",
             f"`{host}` redirects to an invalid address",
@@ -95,10 +95,10 @@ def explained(cause: Exception, url: str, route: Route, *, only_way: bool) -> Tf
 
 
 def raise_for_status(response: httpx.Response, url: str) -> None:
-    """Raise for any status but 200 and 206.
+    """Raise for any status other than 200 and 206.
 
     Raises:
-        TransferError: with the code, and whether another try may help.
+        TransferError: with the failure code, and whether another try may help.
     """
     status = response.status_code
     if status in (200, 206):
@@ -130,17 +130,17 @@ def raise_for_status(response: httpx.Response, url: str) -> None:
 
 
 def mirrors_key(filename: str) -> str:
-    """The key of the profile that names mirrors for a file: packages of conda have their own."""
+    """The profile key that names mirrors for a file: conda packages have their own."""
     return "conda.mirrors" if filename.endswith((".conda", ".tar.bz2")) else "index.mirrors"
 
 
 def refuse_page(first: bytes, response: httpx.Response, url: str) -> None:
-    """Raise when the body is a web page and not a file.
+    """Raise when the body is a web page instead of a file.
 
     Args:
         first: the first bytes of the body.
         response: of the server.
-        url: the requested address.
+        url: the requested URL.
 
     Raises:
         TransferError: `net-portal`.
@@ -161,7 +161,7 @@ def page_title(page: bytes) -> str:
 
 
 def retry_after_seconds(value: str | None, *, now: float) -> float | None:
-    """Seconds to wait by a Retry-After header, which holds a number or a date; None without a valid one.
+    """Seconds to wait according to a Retry-After header, which holds a number or a date; None without a valid one.
 
     Args:
         value: the header.

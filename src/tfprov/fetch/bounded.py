@@ -1,4 +1,4 @@
-"""Small responses within limits: time for the headers, time for the body, bytes on the wire, bytes unpacked."""
+"""Reads small responses within limits: time for headers and body, bytes on the wire, bytes after decompression."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ _LOOK_SECONDS = 0.25
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """What a small response may take.
+    """Limits for a small response.
 
     Attributes:
         seconds: for the body.
-        slowest: bytes a second below which the body is given up, measured over `window`.
+        slowest: lowest acceptable speed of the body in bytes per second, measured over `window`.
         window: seconds.
-        wire: bytes as they are sent.
+        wire: bytes before decompression.
         unpacked: bytes after decompression.
     """
 
@@ -44,14 +44,14 @@ class Limits:
 
 
 PAGE = Limits()
-"""Pages of an index. The longest ones known have some 30 MB."""
+"""Limits for index pages. The longest known ones have some 30 MB."""
 METADATA = Limits(wire=16 << 20, unpacked=64 << 20)
 
 
 class Watch:
-    """Ends a request whose headers do not end: a byte every second is no silence, so no read timeout sees it.
+    """Ends a request whose headers take too long, one byte a second for example, which no read timeout detects.
 
-    Given to the client as the extension `watch` of the request; the transport says which sockets carry it.
+    Passed to the client as the request extension `watch`; the transport reports the sockets that carry the request.
     """
 
     def __init__(self, seconds: float) -> None:
@@ -67,20 +67,20 @@ class Watch:
         _WATCHER.remove(self)
 
     def over(self, sockets: list[socket.socket]) -> None:
-        """Take charge of these sockets, too; the list may grow."""
+        """Watch these sockets; the list may grow."""
         self._sockets = sockets
 
     def end(self) -> None:
         """End the request."""
         self.fired = True
         for each in tuple(self._sockets):
-            # To close it would not wake the thread that reads from it.
+            # Closing the socket would not wake the thread that reads from it.
             with contextlib.suppress(OSError):
                 each.shutdown(socket.SHUT_RDWR)
 
 
 class _Watcher:
-    """One thread for all requests of this process; to start one for each would take longer than many a request."""
+    """One thread for all requests of this process, because starting one takes longer than many a request."""
 
     def __init__(self) -> None:
         self._watches: set[Watch] = set()
@@ -123,9 +123,9 @@ def response_to(
     headers: Mapping[str, str],
     auth: httpx.Auth | None = None,
 ) -> Iterator[httpx.Response]:
-    """The response to a request, its body still to be read.
+    """The response to a request, with its body still to be read.
 
-    All headers, those of redirects included, must be there in about the time for which the client endures silence.
+    All headers, including those of redirects, must arrive within about the client's read timeout.
 
     Args:
         client: of this thread.
@@ -140,7 +140,8 @@ def response_to(
     """
     import httpx
 
-    # Silence is for the client to notice, which may be worth more patience; so this comes a moment after.
+    # Complete silence is detected by the client's own timeout, after which more patience may help; so this limit is a
+    # moment later.
     seconds = (client.timeout.read or _HEADER_SECONDS) + _MOMENT
     watch = Watch(seconds)
     request = client.build_request(method, url, headers=dict(headers), extensions={"watch": watch})
@@ -164,11 +165,11 @@ def response_to(
 
 
 def body_of(response: httpx.Response, url: str, limits: Limits = PAGE) -> bytes:
-    """The whole body, unpacked if it came packed.
+    """The whole body, decompressed.
 
     Raises:
-        TransferError: `net-timeout` for a body that trickles; `mirror-http-error` for one that does not end or is
-            packed in an unknown way; `net-reset` for a packed one that is cut.
+        TransferError: `net-timeout` for a body that trickles; `mirror-http-error` for one that does not end or has an
+            unknown encoding; `net-reset` for a truncated compressed body.
         httpx.HTTPError: the connection failed.
     """
     unpack = _Unpacker(response.headers.get("Content-Encoding", ""), url, limits)
@@ -187,7 +188,7 @@ def body_of(response: httpx.Response, url: str, limits: Limits = PAGE) -> bytes:
 
 
 def chunks_of(response: httpx.Response, url: str, limits: Limits = PAGE) -> Iterator[bytes]:
-    """The body as it arrives, as long as it arrives faster than a trickle.
+    """The body in chunks as they arrive, as long as it is not too slow.
 
     Raises:
         TransferError: `net-timeout`; not worth another try on the same route.
@@ -212,7 +213,7 @@ def chunks_of(response: httpx.Response, url: str, limits: Limits = PAGE) -> Iter
 
 
 class _Unpacker:
-    """Unpacks a body as it comes, and stops before it is larger than allowed: a small page can unpack to gigabytes."""
+    """Decompresses a body as it arrives, up to a size limit: a small page can decompress to gigabytes."""
 
     def __init__(self, encoding: str, url: str, limits: Limits) -> None:
         self._url, self._limits, self._size = url, limits, 0
@@ -239,7 +240,7 @@ class _Unpacker:
                 raise _cut(self._url, str(error)) from error
             chunk = self._stream.unconsumed_tail or self._stream.unused_data
             if self._stream.eof and chunk:
-                # A packed body may consist of several parts.
+                # A gzip body may consist of several members.
                 self._stream = zlib.decompressobj(31)
         return b"".join(parts)
 

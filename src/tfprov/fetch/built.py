@@ -1,4 +1,4 @@
-"""The wheels in a store that were built from sources, by what they were built from and for."""
+"""Index of the wheels in a store that were built from source."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ _FILE = TypeAdapter(LockedFile)
 
 
 class BuiltWheels:
-    """Which wheel of a store was built from a source.
+    """Index of the wheels in a store that were built from source, by keys of source and target.
 
-    Layout: `store/built/KEY.json` names the wheel, which lies in the store like any other. So whoever has the store of
-    another machine has its built wheels.
+    Layout: `store/built/KEY.json` names the wheel, which is in the store like any other. So a copied store brings its
+    built wheels along.
     """
 
     def __init__(self, store: Store) -> None:
-        """Name it. Nothing is made before the first write."""
+        """Create nothing on disk before the first write."""
         self._store = store
 
     def find(self, key: str) -> LockedFile | None:
-        """The wheel of a key, when it is in the store."""
+        """The wheel for a key; None when it is not in the store."""
         path = self._path(key)
         try:
             file = _FILE.validate_json(path.read_bytes())
@@ -35,13 +35,13 @@ class BuiltWheels:
             return None
         if self._store.has(file):
             return file
-        # The wheel was evicted, or was damaged.
+        # The wheel was evicted or damaged.
         with contextlib.suppress(OSError):
             path.unlink()
         return None
 
     def keep(self, keys: tuple[str, ...], file: LockedFile) -> None:
-        """Note what a wheel was built from; it is in the store already."""
+        """Record the keys of a wheel that is in the store."""
         for key in keys:
             write_atomic(self._path(key), json.dumps(_FILE.dump_python(file), indent=1).encode())
 

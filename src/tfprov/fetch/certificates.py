@@ -30,13 +30,13 @@ _SYSTEM_BUNDLES = (
 
 
 def certificates_of(profile: Profile, folder: Path, facts: Facts, environ: Mapping[str, str]) -> tuple[Path, ...]:
-    """PEM files to trust beside the system's certificates: the profile's, then those that the machine's tools use.
+    """PEM files to trust beside the system's certificates: the profile's, then those of the machine's other tools.
 
     Args:
-        profile: what is asked.
+        profile: the profile.
         folder: base of the profile's relative paths.
         facts: the machine's own bundle.
-        environ: for `${NAME}`, and the variables that other tools read.
+        environ: for `${NAME}`, and for the variables of other tools.
 
     Raises:
         TfprovError: `profile-invalid` when the profile names a file that does not exist.
@@ -76,8 +76,8 @@ def tls_context(certificates: tuple[Path, ...]) -> ssl.SSLContext:
 def _system_context() -> ssl.SSLContext:
     """A context that trusts what the system trusts.
 
-    On Linux that is a file or a folder, read here once: truststore reads it at every connection, which takes longer
-    (22 ms of processor time) than all the rest of the handshake.
+    On Linux the certificates are in a file or folder, which is read once here: truststore reads it for every
+    connection, which takes longer (22 ms of processor time) than the rest of the handshake.
     """
     if sys.platform in ("darwin", "win32"):
         import truststore
@@ -94,7 +94,7 @@ def _system_context() -> ssl.SSLContext:
 
 
 def _holds_certificates(folder: str | None) -> bool:
-    """Whether a folder has certificates under the names by which OpenSSL looks for them."""
+    """Whether a folder has certificates under the hashed names that OpenSSL looks for."""
     return folder is not None and any(re.fullmatch(r"[0-9a-fA-F]{8}\.\d", path.name) for path in Path(folder).iterdir())
 
 

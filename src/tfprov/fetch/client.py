@@ -17,7 +17,7 @@ from tfprov.redact import redact
 if TYPE_CHECKING:
     import httpx
 
-# pip and uv follow 30 and 10; more than this leads in a circle.
+# pip follows 30 and uv 10; a longer chain is a loop.
 _MOST_REDIRECTS = 10
 
 
@@ -62,7 +62,7 @@ def client(
 
 
 def _refuse_downgrade(url: str, location: str, allow_http: Collection[str]) -> None:
-    """Refuse a redirect from https to http: whoever is on the way could read and change what comes.
+    """Refuse a redirect from https to http, which would let anyone on the path read and change the response.
 
     Raises:
         TransferError: `mirror-http-error`.
@@ -70,7 +70,7 @@ def _refuse_downgrade(url: str, location: str, allow_http: Collection[str]) -> N
     try:
         there = urlsplit(urljoin(url, location))
     except ValueError:
-        return  # the HTTP library says what is wrong with it
+        return  # the HTTP library reports what is wrong with it
     if urlsplit(url).scheme != "https" or there.scheme != "http" or there.hostname in allow_http:
         return
     raise TransferError(
@@ -113,7 +113,7 @@ def _routed(route: Route, context: ssl.SSLContext, names: Names) -> httpx.BaseTr
         def _note(self, event: str, info: dict[str, object]) -> None:
             if event.endswith(("connect_tcp.complete", "start_tls.complete")):
                 found = getattr(info.get("return_value"), "get_extra_info", lambda _: None)("socket")
-                # The latest few are those that may be in use.
+                # Only the latest few can be in use.
                 self._sockets[:] = [*self._sockets[-3:], *([found] if found is not None else [])]
 
         def close(self) -> None:

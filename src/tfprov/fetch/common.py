@@ -1,10 +1,10 @@
-"""A folder in which several users leave verified files for each other, and in which none of them believes anything.
+"""A folder in which several users share verified files without trusting each other.
 
-Layout: `sha256/ab/abcd…/name-1.0-py3-none-any.whl`, as in a store. There is nothing else: no record that one user would
-act on, no lock that one could hold against another, no partial file that one would go on with.
+Layout: `sha256/ab/abcd…/name-1.0-py3-none-any.whl`, as in a store. There is nothing else: no record that another user's
+process would act on, no lock that one could block others with, no partial file that another would resume.
 
-A file is used by copying it from an open descriptor and hashing what was read. Links are not followed, so that nothing
-is read, written or deleted through a name that somebody else has put there.
+A file is used by copying it from an open descriptor and hashing the copied bytes. Symbolic links are not followed, so
+that nothing is read, written or deleted through a name that another user has planted.
 """
 
 from __future__ import annotations
@@ -24,14 +24,14 @@ _NO_LINK = getattr(os, "O_NOFOLLOW", 0)
 
 
 class Common:
-    """Files by hash below one folder that other users can write to."""
+    """Files by hash below a folder that other users can write to."""
 
     def __init__(self, root: Path) -> None:
-        """Use this folder; it is there, because somebody gave several users the right to write to it."""
+        """Use this folder. It exists, because it was set up with write access for several users."""
         self.root = root
 
     def seems_to_have(self, file: LockedFile) -> bool:
-        """Whether there is a file of this name and size; only `open` and its hash say whether it is the file."""
+        """Whether there is a file of this name and size; only its hash says whether it is the right one."""
         try:
             found = self._path(file).lstat()
         except OSError:
@@ -39,9 +39,9 @@ class Common:
         return stat.S_ISREG(found.st_mode) and file.size in (None, found.st_size)
 
     def open(self, file: LockedFile) -> BinaryIO | None:
-        """What is called like this file, open for reading; None where there is none. Its content may be anything."""
+        """The file of this name, open for reading; None where there is none. Its content is not verified."""
         try:
-            # A pipe would be waited for.
+            # O_NONBLOCK: opening a pipe does not wait for a writer.
             handle = os.open(self._path(file), os.O_RDONLY | _NO_LINK | getattr(os, "O_NONBLOCK", 0))
         except OSError:
             return None
@@ -52,11 +52,11 @@ class Common:
         return os.fdopen(handle, "rb")
 
     def offer(self, file: LockedFile, path: Path) -> None:
-        """Leave a file for others, as another name of it where that can be. Best effort.
+        """Share a file with other users, as a hard link where possible. Best effort.
 
         Args:
-            file: what it is.
-            path: in this user's own store; nobody else may write to it.
+            file: the file.
+            path: in this user's own store; no other user may write to it.
         """
         with contextlib.suppress(OSError), _folder(self.root, (_FOLDER, file.sha256[:2], file.sha256)) as folder:
             temporary = f".{os.getpid()}-{os.urandom(4).hex()}.tmp"
@@ -67,14 +67,14 @@ class Common:
                 with path.open("rb") as source, os.fdopen(os.open(temporary, flags, 0o644, dir_fd=folder), "wb") as to:
                     shutil.copyfileobj(source, to, 1 << 20)
             try:
-                # What another user has put there in the meantime was either the same, or not what it is called.
+                # This may replace a file of another user, which was either the same or a wrong one.
                 os.rename(temporary, file.filename, src_dir_fd=folder, dst_dir_fd=folder)
             finally:
                 with contextlib.suppress(OSError):
                     os.unlink(temporary, dir_fd=folder)
 
     def prune(self, *, cap_bytes: int) -> None:
-        """Delete files of this user's, least recently used first, until at most so many bytes of all users' remain."""
+        """Delete this user's least recently used files, until at most `cap_bytes` of all users' files remain."""
         found = sorted(self._files(), key=lambda one: one[2].st_mtime)
         total = sum(status.st_size for *_, status in found)
         for parts, name, status in found:
@@ -109,22 +109,22 @@ class Common:
 
 
 def create(path: Path) -> BinaryIO:
-    """A new file to write to, which nobody else may. It is opened through no link, and is not there before."""
+    """A new file, open for writing, which no other user may write to. Existing files and links are refused."""
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | _NO_LINK | getattr(os, "O_BINARY", 0)
     return os.fdopen(os.open(path, flags, 0o644), "wb")
 
 
 @contextlib.contextmanager
 def _folder(root: Path, parts: tuple[str, ...], *, make: bool = True) -> Iterator[int]:
-    """A folder below another, open, reached through no link.
+    """A descriptor of a subfolder, reached through no symbolic link.
 
     Args:
-        root: the folder to begin in.
+        root: the folder to start from.
         parts: names below it.
-        make: whether to make those that are not there.
+        make: whether to create missing folders.
 
     Raises:
-        OSError: one is a link or a file, is not there, or may not be made.
+        OSError: a part is a link or a file, does not exist, or cannot be created.
     """
     flags = os.O_RDONLY | os.O_DIRECTORY
     handle = os.open(root, flags)
@@ -136,7 +136,7 @@ def _folder(root: Path, parts: tuple[str, ...], *, make: bool = True) -> Iterato
                     os.mkdir(part, dir_fd=handle)
                     made = True
             inner = os.open(part, flags | _NO_LINK, dir_fd=handle)
-            if made:  # whoever may put something into the folder around it may do so here, whatever the mask says
+            if made:  # everyone who may write to the parent folder may write here, whatever the umask
                 os.fchmod(inner, stat.S_IMODE(os.fstat(handle).st_mode))
             os.close(handle)
             handle = inner

@@ -1,4 +1,4 @@
-"""The connections of a download: what each is doing, when one is aborted, and when another one pays."""
+"""The connections of a download: their state, when one is aborted, and when to add another."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _MB = 1024 * 1024
 _TICK_SECONDS = 0.1
 _ADD_SECONDS = 0.5
 _STUCK_SECONDS = 5.0
-# A connection that carries this much alone leaves nothing for a second one to gain.
+# A single connection that carries this much leaves nothing for a second one to gain.
 _FAST_ENOUGH = 150e6
 
 
@@ -169,10 +169,10 @@ def _timeout(what: str, seen: str, *, transient: bool = True) -> TransferError:
 
 
 class SpeedMeter:
-    """How fast the whole download is, and whether the connections added last made it faster."""
+    """Measures the speed of a whole download, and whether the connections added last increased it."""
 
     def __init__(self) -> None:
-        """Begin to measure now."""
+        """Start measuring now."""
         self._at = time.monotonic()
         self._moved = 0
         self._best = 0.0
@@ -189,7 +189,7 @@ class SpeedMeter:
         return speed
 
     def more_pay(self, speed: float, connections: int) -> bool:
-        """Whether more connections are worth trying."""
+        """Whether adding connections is worth a try."""
         if self._done or speed > _FAST_ENOUGH or speed <= 0:
             return False
         if connections > self._connections > 0 and speed < self._best * 1.15:

@@ -29,7 +29,7 @@ class Login:
 
     @classmethod
     def of(cls, origin: str, user: str, password: str) -> Login:
-        """What was read somewhere. Without a password the user is a token."""
+        """A login from any source. Without a password, the user is a token."""
         return cls(origin=origin, user=Secret(user, everywhere=not password), password=Secret(password))
 
     def in_address(self, url: str) -> str:
@@ -66,7 +66,7 @@ def from_netrc(path: Path, url: str) -> Login | None:
 
 
 KEYRING_FAULT = "tfprov.keyring-fault"
-"""Of a response's extensions: why the keyring could not be queried after the refusal."""
+"""Key in a response's extensions: why the keyring could not be queried after the server refused the request."""
 
 
 class Keyring:
@@ -86,13 +86,13 @@ class Keyring:
         return self._found.get(service_of(url))
 
     def ask(self, url: str) -> Login | None:
-        """User and password for the server of a URL; None when it has none or cannot be queried."""
+        """User and password for the server of a URL; None when the keyring has none or cannot be queried."""
         service = service_of(url)
         with self._lock:
             if service not in self._found:
                 try:
                     self._found[service] = _from_keyring(service, origin_of(url))
-                except Exception as error:  # a backend raises whatever it likes
+                except Exception as error:  # keyring backends raise exceptions of any type
                     self._found[service] = None
                     self._faults[service] = f"{type(error).__name__}: {' '.join(str(error).split())}".rstrip(": ")
             return self._found[service]

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     import httpx
 
 _TICK_SECONDS = 0.1
-# Between two looks at a download that moves fast, so that little is left to do when its last byte has come.
+# Interval between checks of a fast download, so that little is left to hash after its last byte.
 _QUICK_SECONDS = 0.02
 _QUICK_BYTES = 1024 * 1024
 _WORTH_RECONNECTING = 1024 * 1024
@@ -175,7 +175,7 @@ class Download:
             ready = bool(active) and file.ranges is True and all(each.answered for each in active)
             moved = sum(each.moved for each in self._connections)
         speed = meter.measure(moved)
-        # Where next to nothing arrives, more connections would only have to be given up one by one.
+        # Where next to nothing arrives, additional connections would only be given up one by one.
         useful = speed is not None and speed > 4 * file.options.minimum_speed * len(active)
         if speed is None or not ready or not useful or not meter.more_pay(speed, len(active)):
             return
@@ -194,7 +194,7 @@ class Download:
                     connection.request(piece)
                     if not self._fetch(client, connection):
                         break
-        except Exception as error:  # nobody catches what a thread raises; the round raises it
+        except Exception as error:  # an exception in a thread is lost; the round raises this one
             with self._lock:
                 self._failures.append(classify_exception(error))
         finally:
@@ -234,13 +234,13 @@ class Download:
         return True
 
     def _return(self, connection: Connection) -> None:
-        """Put the part of its piece that a connection has not fetched back."""
+        """Return the part of its piece that a connection has not fetched."""
         partial = self._file.partial
         start, end = connection.piece
         end = end if end is not None else partial.total
         if end is None or connection.position >= end:
             return
-        # Only what is really missing: without ranges a connection reads over parts that were here already.
+        # Only what is really missing: without ranges a connection also reads parts that were here already.
         for first, last in partial.missing():
             self._file.pieces.add((max(first, start), min(last, end)))
 
@@ -256,15 +256,15 @@ class Download:
             others = any(each.busy and each.answered for each in self._connections if each is not connection)
             machine = not isinstance(error, TransferError)
             if not machine and is_transient(error) and progressed >= _WORTH_RECONNECTING:
-                # It moved a good piece before it was cut: that is worth another connection, at once.
+                # It moved a good deal before it was cut: that is worth another connection, at once.
                 self._reconnects += 1
                 return True
             self._failures.append(error)
             if connection.extra and others and not machine:
-                # The server minds so many connections: those that work go on, and no more are added.
+                # The server refuses so many connections: those that work continue, and no more are added.
                 self._most = max(1, sum(each.busy for each in self._connections) - 1)
                 if error.code.name in ("mirror-http-error", "net-refused"):
-                    # It said so; a cut connection alone may be the link's fault and is forgotten with this file.
+                    # An explicit refusal. A cut connection may be the link's fault and is forgotten after this file.
                     file.network.health.limit(file.host, self._most)
             elif machine or not is_transient(error):
                 file.stop.set()

@@ -25,10 +25,10 @@ _OVERLAP = 64 * 1024
 
 
 class ChangedError(Exception):
-    """The server has another file than the one that is partly here, or says so.
+    """The server now has another file than the one that is partly here.
 
     Attributes:
-        total: size of the file there; None when the server does not say.
+        total: size of the server's file; None when the server does not say.
     """
 
     def __init__(self, total: int | None) -> None:
@@ -98,10 +98,10 @@ class RemoteFile:
         )
 
     def recognise(self, origin: Origin, total: int | None) -> None:
-        """Notice a server that has another file than the one that is partly here.
+        """Compare a response with the file that is partly here, and remember its origin.
 
         Raises:
-            ChangedError: it has.
+            ChangedError: the server has another file.
             TransferError: `hash-mismatch` when its size is not the one in the lock.
         """
         partial = self.partial
@@ -200,7 +200,7 @@ def _receive(response: httpx.Response, connection: Connection, file: RemoteFile)
     position, stop = _accept(response, connection.piece, file)
     connection.piece = (start, stop)
     length = length_of(response)
-    # A response that was read to its end leaves its connection fit for the next request.
+    # A connection whose response was read to its end can be used for the next request.
     ends_there = length is not None and position + length == stop
     for chunk in response.iter_raw():
         if file.stop.is_set():
@@ -237,7 +237,7 @@ def _accept(response: httpx.Response, piece: tuple[int, int | None], file: Remot
     start, end = piece
     origin = Origin(file.address, validator_of(response))
     if response.status_code == 416:
-        # Shorter than what was asked for. `recognise` raises when that is not the size in the lock.
+        # The file is shorter than the requested range. `recognise` raises when its size is not the one in the lock.
         total = range_of(response)[1]
         file.recognise(origin, total)
         raise ChangedError(total)

@@ -60,7 +60,7 @@ def fetch(
 ) -> Fetched:
     """Bring all files into the store, verified.
 
-    Several are fetched at a time, the biggest first. After any failure the bytes that arrived stay, and the next run
+    Several are fetched at a time, the biggest first. After any failure the received bytes are kept, and the next run
     continues from there. The files are flushed to the disk in the background, by the `flusher` of the result.
 
     Args:
@@ -69,15 +69,15 @@ def fetch(
         network: indexes, mirrors, routes and credentials.
         emit: receives `Progress` and, for every try, `Attempt`.
         deadline: time on `time.monotonic` after which everything stops; None for no limit.
-        skip: rungs that the profile does not want.
+        skip: rungs that the profile disables.
         patience: how long to go on without progress.
-        listener: hears of each file while others are on their way.
+        listener: is told of each file while others are being fetched.
 
     Raises:
         TfprovError: the first failure that no rung could overcome.
     """
     unique = {file.sha256: file for file in files}
-    # Taken before looking for files that are here, so that those stay here.
+    # Taken before looking for files that are here, so that those are not evicted.
     lease = store.hold(unique)
     absent = [file for file in unique.values() if not store.has(file)]
     sizes_known = all(file.size is not None for file in unique.values())
@@ -166,7 +166,7 @@ def sizes(files: Sequence[LockedFile], *, network: Network, store: Store) -> tup
 
 
 def _require_space(store: Store, files: Sequence[LockedFile]) -> None:
-    """Make sure that the disk has room for the bytes that are still missing."""
+    """Check that the disk has room for the missing bytes."""
     needed = sum(file.size or 0 for file in files)
     for file in files:
         arrived = store.root / "partial" / f"{file.sha256}.part"

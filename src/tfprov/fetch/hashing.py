@@ -1,4 +1,4 @@
-"""Hashing a file while it arrives."""
+"""Hashes a file while it is being downloaded."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ class Hasher:
     """SHA-256 of a partial file, from the front, as the bytes arrive."""
 
     def __init__(self, partial: Partial) -> None:
-        """Begin at the first byte."""
+        """Start at the first byte."""
         self._partial = partial
         # One buffer for all reads: allocating it each time costs as much as the reading.
         self._buffer = memoryview(bytearray(_BUFFER))

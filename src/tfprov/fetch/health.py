@@ -22,13 +22,13 @@ class Health:
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def worked(self, name: str) -> None:
-        """Note that a route or source delivered."""
+        """Record that a route or source worked."""
         with self._lock:
             self._good.add(name)
             self._bad.pop(name, None)
 
     def failed(self, name: str, error: TfprovError) -> None:
-        """Note that a route or source failed; it is avoided from now on unless it had worked before."""
+        """Record that a route or source failed; it is avoided from now on unless it worked before."""
         with self._lock:
             if name in self._good:
                 self._good.discard(name)
@@ -41,12 +41,12 @@ class Health:
             return self._caps.get(host, 64)
 
     def limit(self, host: str, count: int) -> None:
-        """Note that the server refuses more than `count` connections."""
+        """Record that the server refuses more than `count` connections."""
         with self._lock:
             self._caps[host] = min(count, self._caps.get(host, count))
 
     def distrust_validators(self, host: str) -> None:
-        """Note that the server gives different validators for the same content."""
+        """Record that the server gives different validators for the same content."""
         with self._lock:
             self._distrusted.add(f"validators of {host}")
 
@@ -56,7 +56,7 @@ class Health:
             return f"validators of {host}" not in self._distrusted
 
     def distrust_ranges(self, host: str) -> None:
-        """Note that the server sends other parts than requested."""
+        """Record that the server sends other ranges than requested."""
         with self._lock:
             self._distrusted.add(host)
 

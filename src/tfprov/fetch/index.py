@@ -40,7 +40,7 @@ _A_PAGE = re.compile(rb"<(!doctype|html|head|body|a|title|h1)\b", re.IGNORECASE)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Link:
-    """A file as an index page names it.
+    """A file on an index page.
 
     Attributes:
         url: absolute, without a fragment.
@@ -69,15 +69,15 @@ def listing(
 ) -> Listing:
     """The wheels of some projects on the indexes.
 
-    As with uv, a project is taken from the first index that has it, `extra` before the main one, and the files of
-    find-links are added. Where the machine's pip configuration names the extra indexes, all indexes count, as with pip.
-    A project that no index has maps to an empty tuple.
+    As in uv, a project is taken from the first index that has it, `extra` before the main one, and the files from
+    find-links are added. Where the machine's pip configuration names the extra indexes, all indexes count, as in pip. A
+    project that no index has maps to an empty tuple.
 
     Args:
         projects: names, normalised or not.
         network: the indexes, and how to reach them.
         emit: receives an `Attempt` for every try.
-        with_sources: whether source distributions are listed too.
+        with_sources: whether to list source distributions, too.
         deadline: time on the monotonic clock after which nothing is waited for; None for no limit.
 
     Raises:
@@ -92,7 +92,7 @@ def listing(
 
 
 def _files(names: Sequence[str], kinds: tuple[str, ...], ways: Ways) -> dict[str, tuple[IndexFile, ...]]:
-    """The files by project, of the kinds that their names end with."""
+    """The files with these suffixes, by project."""
     network = ways.network
     flat = [link for place in network.find_links for link in _read_place(place, ways)]
 
@@ -118,7 +118,7 @@ def _files(names: Sequence[str], kinds: tuple[str, ...], ways: Ways) -> dict[str
 
     found: dict[str, tuple[IndexFile, ...]] = {}
     with ThreadPoolExecutor(max_workers=4, thread_name_prefix="index") as pool:
-        # The first one alone: an index that refuses is asked once.
+        # The first project alone, so that an index that fails is tried once.
         for some in (names[:1], names[1:]):
             found.update(zip(some, pool.map(files, some), strict=True))
     return found
@@ -126,7 +126,7 @@ def _files(names: Sequence[str], kinds: tuple[str, ...], ways: Ways) -> dict[str
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Offering:
-    """A project, and the indexes that have it, in the order in which they are asked; at least one."""
+    """A project and the indexes that have it, in the order of preference; at least one."""
 
     project: str
     indexes: tuple[str, ...]
@@ -141,16 +141,16 @@ def offerings(
     known: Callable[[str], bool] = lambda _: False,
     only_several: bool = False,
 ) -> tuple[Offering, ...]:
-    """Which indexes have which of some projects; those that none has are left out.
+    """The indexes that have each of some projects; projects that no index has are left out.
 
     Args:
         projects: normalised names.
         network: the indexes, and how to reach them.
         emit: receives an `Attempt` for every try.
         deadline: time on the monotonic clock after which nothing is waited for; None for no limit.
-        known: whether the page at an address was read in this run; it is not asked for again.
-        only_several: whether those alone count that more than one index has. Then the last index, which is the one that
-            has everything, is not asked for what no other has.
+        known: whether the page at a URL was read in this run, so that it need not be requested again.
+        only_several: whether to return only projects on more than one index. Then the last index, which is the one with
+            everything, is not asked for projects that no other index has.
 
     Raises:
         TfprovError: an index cannot be read.
@@ -173,7 +173,7 @@ def offerings(
 
 
 def find_file(file: LockedFile, index_url: str, network: Network, *, emit: Emit = ignore) -> str | None:
-    """The address of a file on an index, by its hash, or by its name where the page has no hashes; None if absent.
+    """The URL of a file on an index, found by hash, or by name where the page has no hashes; None if absent.
 
     Raises:
         TfprovError: the index cannot be read.
@@ -195,7 +195,7 @@ def find_link(file: LockedFile, index_url: str, ways: Ways) -> Link | None:
 
 
 def remote_size(url: str, network: Network) -> int | None:
-    """Bytes of a remote file, or None when that cannot be found out. At most two requests a route, without waiting."""
+    """Bytes of a remote file; None when that cannot be determined. At most two requests per route, without waiting."""
     for route in network.ordered_routes():
         if network.health.problem(route.name) is not None:
             continue
@@ -232,7 +232,7 @@ def _project(index_url: str, name: str, ways: Ways) -> list[Link] | None:
 
 
 def _has(index_url: str, name: str, ways: Ways, known: Callable[[str], bool]) -> bool:
-    """Whether an index has a project; the pages of the big ones have megabytes and are not read for that."""
+    """Whether an index has a project. Pages are not read for that: those of big projects have megabytes."""
     if local_path(index_url) is not None:
         return _project(index_url, name, ways) is not None
     own, *mirrors = _pages(index_url, name, ways.network)
@@ -256,7 +256,7 @@ def _read_place(place: str, ways: Ways) -> list[Link]:
     path = path or Path(place)
     if path.is_file():
         return parse_html(content_of(path).decode("utf-8", "replace"), path.as_uri())
-    # A folder that does not exist has no links, as with uv and pip.
+    # A folder that does not exist has no links, as in uv and pip.
     return _links_in(path) if path.is_dir() else []
 
 
@@ -267,7 +267,7 @@ def _has_page(client: httpx.Client, url: str, network: Network) -> bool:
             return False
         if response.status_code == 200:
             return True
-    # Some servers do not know HEAD; what is wrong with others the page tells.
+    # Some servers do not support HEAD; for any other error, the page itself gives the reason.
     return _read_page(client, url, network) is not None
 
 
@@ -295,10 +295,10 @@ def kind_of_page(response: httpx.Response) -> str:
 
 
 def refuse_no_index(body: bytes, *, asked: str, answered: str) -> None:
-    """Raise when a page without files is no empty project, but the login page of a captive portal, or garbage.
+    """Raise when a page without files is not that of an empty project, but a captive portal's login page, or garbage.
 
     Raises:
-        TransferError: `net-portal`, or `mirror-http-error` for what is not a web page at all.
+        TransferError: `net-portal`, or `mirror-http-error` for a body that is not a web page.
     """
     if not _A_PAGE.search(body[:65536]):
         raise TransferError(
@@ -343,7 +343,7 @@ def parse_json(body: bytes, base: str) -> list[Link]:
 
 
 def not_an_index(error: Exception, base: str) -> TransferError:
-    """The failure of a server that sends JSON which is not a page of an index; it may be a moment's mishap."""
+    """The failure for JSON that is not an index page; it may be temporary."""
     return TransferError(
         "mirror-http-error",
         f"`{urlsplit(base).hostname}` sent JSON that is not a package index",
@@ -376,10 +376,10 @@ def parse_html(text: str, base: str) -> list[Link]:
 
 
 def anchors(text: str, base: str) -> list[tuple[str, dict[str, str | None]]]:
-    """The links of a page, absolute, with their attributes; those that are not valid addresses are left out."""
+    """The links on a page as absolute URLs, with their attributes; invalid URLs are left out."""
     parser = _Anchors()
     with contextlib.suppress(AssertionError):
-        # Its way to say that a declaration has no end; what came before is good.
+        # html.parser raises this for an unterminated declaration; the links before it are good.
         parser.feed(text)
     found: list[tuple[str, dict[str, str | None]]] = []
     for attributes in parser.anchors:

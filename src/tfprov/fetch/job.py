@@ -1,4 +1,4 @@
-"""Getting one file whole: from a folder, or over the network by the ladder."""
+"""Obtains one file: from the store, a local folder, or the network through the ladder."""
 
 from __future__ import annotations
 
@@ -35,17 +35,17 @@ _PROGRESS_BYTES = 64 * 1024  # a byte a second is no progress
 
 
 class FetchStoppedError(Exception):
-    """Another file failed for good, or the user stopped the run: this file did not fail."""
+    """Raised in the other downloads when one file failed for good or the user stopped the run."""
 
 
 class Listener(Protocol):
-    """Hears of files, in any thread, while others are on their way."""
+    """Is told of files, in any thread, while others are being fetched."""
 
     def begins(self, file: LockedFile, partial: Partial) -> None:
-        """A download begins, or goes on. Bytes before the first gap may be read; none of them is proved yet."""
+        """A download starts or resumes. Bytes before the first gap may be read; they are not verified yet."""
 
     def whole(self, file: LockedFile, path: Path) -> None:
-        """A file is in the store, with the hash of the lock."""
+        """A file is in the store and matches the hash in the lock."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,12 +53,12 @@ class FetchJob:
     """Everything that the files of one fetch share.
 
     Attributes:
-        check: raises to stop: `StoppedError`, or `net-timeout` when the deadline has passed.
+        check: raises to stop: `FetchStoppedError`, or `net-timeout` when the deadline has passed.
         deadline: time on the monotonic clock after which no try begins; None for no limit.
-        skip: rungs that the profile does not want.
+        skip: rungs that the profile disables.
         sleep: waits for that many seconds, less when everything stops.
         flusher: flushes whole files in the background.
-        listener: hears of files.
+        listener: is told of files; None for nobody.
     """
 
     store: Store
@@ -167,7 +167,7 @@ class _FileDownload:
         self.hasher = Hasher(self.partial)
 
     def steps(self) -> list[Step[Path]]:
-        """The ladder of this file; routes and sources that worked in this run come first."""
+        """The ladder for this file; routes and sources that worked in this run come first."""
         network = self.job.network
         normal = TransferOptions(
             connections=network.connections,
@@ -189,7 +189,7 @@ class _FileDownload:
             or self.file.elsewhere
             or (network.index_url and _host(network.index_url) != _host(self.file.url))
         ):
-            # A server that does not answer is left for another way, not waited for.
+            # With an alternative, a server that does not answer is abandoned rather than waited for.
             normal = replace(normal, answer_timeout=network.connect_timeout, has_alternative=True)
         own: list[tuple[str, Callable[[], str]]] = [(_host(self.file.url), lambda: self.file.url)]
         own += [(_host(url), partial(str, url)) for url in self.file.elsewhere if local_path(url) is None]
@@ -220,7 +220,7 @@ class _FileDownload:
         )
 
     def _listed(self, place: str) -> Callable[[], str]:
-        """A function that gives the address of this very file on another index."""
+        """A function that looks up the URL of this file on another index."""
 
         def find() -> str:
             found = index.find_file(self.file, place, self.job.network, emit=self.job.emit)

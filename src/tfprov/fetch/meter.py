@@ -27,7 +27,7 @@ class Meter:
         self.reused = 0
 
     def arrived(self, count: int) -> None:
-        """Count bytes that came over the wire or were copied."""
+        """Count bytes that were received or copied."""
         with self._lock:
             self.fetched += count
 

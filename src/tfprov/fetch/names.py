@@ -1,7 +1,7 @@
-"""Looking up host names once in a run.
+"""Resolves each host name once per run.
 
-A download has several connections and a resolve has twenty requests at a time. As many look-ups of one name at once
-make a busy name server, or the address translation in front of it, drop some; the system waits five seconds then.
+A download has several connections and a resolve has twenty requests at a time. With as many simultaneous look-ups of
+one name, a busy name server, or the NAT in front of it, drops some; the system then waits for five seconds.
 """
 
 from __future__ import annotations
@@ -22,19 +22,19 @@ _SECONDS = 60.0
 
 
 class Names:
-    """What is known of host names; each is looked up by one thread while the others wait, and kept for a minute."""
+    """Cache of host addresses, kept for a minute. Each host is resolved by one thread while the others wait."""
 
     def __init__(self) -> None:
-        """Know nothing yet."""
+        """Start empty."""
         self._known: dict[str, tuple[float, tuple[str, ...]]] = {}
         self._locks: dict[str, threading.Lock] = {}
         self._lock = threading.Lock()
 
     def addresses(self, host: str) -> tuple[str, ...]:
-        """The addresses of a host, in the order of the system; those of an address are itself.
+        """The addresses of a host, in the system's order; for an IP address, the address itself.
 
         Raises:
-            OSError: it cannot be looked up; that is not kept.
+            OSError: the host cannot be resolved; failures are not cached.
         """
         with contextlib.suppress(ValueError):
             return (str(ipaddress.ip_address(host)),)
@@ -49,9 +49,10 @@ class Names:
             return found
 
     def serve(self, transport: httpx.HTTPTransport) -> None:
-        """Let a transport look up names here.
+        """Make a transport resolve names through this cache.
 
-        The HTTP library takes this setting in its lower layer only; without it, it looks up names by itself.
+        httpx offers no such setting, but the library below it does; where that is laid out differently, it resolves
+        names itself.
         """
         pool = getattr(transport, "_pool", None)
         if hasattr(pool, "_network_backend"):

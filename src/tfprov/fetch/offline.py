@@ -1,4 +1,4 @@
-"""The sources of a run without network: indexes and folders on this machine, and pages that were read before."""
+"""The sources of an offline run: indexes and folders on this machine, and pages cached by earlier runs."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def local_network(profile: Profile, folder: Path, facts: Facts, environ: Mapping
     """The sources of a profile that need no server: indexes and folders on this machine.
 
     Args:
-        profile: the profile. Addresses of servers are left out before their `${NAME}` are replaced.
+        profile: the profile. URLs of servers are dropped before their `${NAME}` are expanded.
         folder: base of the profile's relative paths.
         facts: the machine's own index.
         environ: for `${NAME}` in paths.
@@ -32,7 +32,7 @@ def local_network(profile: Profile, folder: Path, facts: Facts, environ: Mapping
             "find_links": _folders(index.find_links),
         }
     )
-    # No server of the machine's settings is asked, so mistakes in them mean nothing here.
+    # Servers in the machine's settings are not used, so mistakes in those settings do not matter.
     quiet = replace(facts, index=replace(facts.index, value=replace(facts.index.value, invalid=())))
     found = network(profile.model_copy(update={"index": local}), folder, quiet, environ)
     return replace(
@@ -47,11 +47,11 @@ def local_network(profile: Profile, folder: Path, facts: Facts, environ: Mapping
 
 
 def _kept_pages(profile: Profile, folder: Path, facts: Facts, environ: Mapping[str, str]) -> KeptPages | None:
-    """The pages that a run with the network would have asked for; None where that cannot be told now."""
+    """The pages that an online run would have requested; None where they cannot be determined."""
     try:
         known = network(profile, folder, facts, environ)
     except TfprovError:
-        # A variable is not set, or a setting cannot be read: both matter to those alone who use the network.
+        # A variable that is not set or a setting that cannot be read matters only to an online run.
         return None
     veil = Veil(dict(known.variables))
     links = (place for place in known.find_links if "://" in place and place not in _folders((place,)))

@@ -57,11 +57,11 @@ class Partial:
         self._syncing: threading.Thread | None = None
         self._unsyncable: TfprovError | None = None
         self.edition = 0
-        """Grows whenever the bytes are dropped, so that a hash over them has to start again."""
+        """Incremented when the bytes are dropped, so that a hash over them has to start again."""
         self.first: Sequence[Span] = ()
-        """Parts that whoever reads the file while it arrives would like to have before the others, in this order."""
+        """Parts that a reader of the growing file wants before the others, in this order."""
         self.in_order = False
-        """Whether it comes from front to back, whatever is wanted first: its server does not honour ranges."""
+        """Whether it is fetched from front to back regardless of `first`, because the server does not honour ranges."""
         try:
             self._file = _open(path)
             self._load()
@@ -103,12 +103,12 @@ class Partial:
             return self._spans[0][1] if self._spans and self._spans[0][0] == 0 else 0
 
     def reaches(self, offset: int) -> int:
-        """Where the first gap at or behind an offset begins."""
+        """The start of the first gap at or after an offset."""
         with self._lock:
             return next((end for start, end in self._spans if start <= offset < end), offset)
 
     def last_bytes(self, count: int) -> Span:
-        """The last bytes of what is here up to a gap, at most `count`; an empty span when nothing is here."""
+        """The last bytes of the first contiguous part, at most `count`; an empty span when nothing is here."""
         with self._lock:
             if not self._spans:
                 return (0, 0)
@@ -268,12 +268,12 @@ class Partial:
             return
         self.total = chosen.total
         self.origin = chosen.origin
-        # A record that claims more than the file holds is of another file.
+        # Spans beyond the end of the file mean that the record belongs to another file.
         self._spans = [span for span in chosen.spans if 0 <= span[0] < span[1] <= length]
 
 
 def _open(path: Path) -> IO[bytes]:
     """Open a file for reading and writing, unbuffered; created if missing, never truncated. No link is followed."""
     flags = os.O_RDWR | os.O_CREAT | getattr(os, "O_BINARY", 0) | getattr(os, "O_NOFOLLOW", 0)
-    # Whatever the mask says: what is hashed may be changed by nobody else.
+    # Mode 0644 whatever the umask: no other user may change bytes that are hashed.
     return os.fdopen(os.open(path, flags, 0o644), "r+b", 0)

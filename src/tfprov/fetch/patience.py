@@ -1,4 +1,4 @@
-"""How long each kind of rung is repeated before the next one is taken."""
+"""How long each kind of rung is repeated before the next one is tried."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Patience:
 
 PAGES = Patience(
     normal=Policy(tries=4, seconds=60.0, first_wait=0.25, longest_wait=10.0),
-    # A server that refuses connections, or is overloaded, may be starting beside us.
+    # A server that refuses connections or is overloaded may be starting at the same time.
     patient=Policy(tries=8, seconds=30.0, first_wait=1.0, longest_wait=8.0),
 )
-"""For pages of an index and other small things, of which a resolve needs many one after the other."""
+"""For index pages and other small responses, of which a resolve needs many in sequence."""

@@ -1,4 +1,4 @@
-"""The parts of a file that no connection is fetching yet, and how they are shared out."""
+"""The parts of a file that no connection is fetching yet, and how they are distributed to connections."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _MB = 1024 * 1024
 
 
 class Pieces:
-    """The parts that no connection is fetching yet, handed out from the front, or as somebody wants them first.
+    """The parts that no connection is fetching yet, handed out from the front, preferred parts first.
 
     Safe for several threads.
     """
@@ -22,7 +22,7 @@ class Pieces:
     """How long a piece should take: short enough that a slow connection never delays the end for long."""
 
     def __init__(self, missing: Sequence[Span]) -> None:
-        """Begin with these parts."""
+        """Start with these parts."""
         self._pending = list(missing)
         self._lock = threading.Lock()
 
@@ -67,11 +67,11 @@ class Pieces:
         return self._pending[0]
 
     def add(self, span: Span) -> None:
-        """Hand this part out as well."""
+        """Add a part."""
         with self._lock:
             self._pending = merge(self._pending, span)
 
     def clear(self) -> None:
-        """Hand nothing out any more."""
+        """Remove all parts."""
         with self._lock:
             self._pending = []

@@ -1,6 +1,6 @@
-"""What an index said of wheels before they came (PEP 658), compared with what the wheels say of themselves.
+"""Compares the metadata that an index gave for wheels (PEP 658) with the metadata inside the wheels.
 
-A resolve believes the index. Metadata that leave out a dependency make a lock without it, in which every hash is right.
+A resolve trusts the index. If its metadata omit a dependency, the lock is incomplete although every hash is right.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ from tfprov.redact import redact
 
 
 class Promised:
-    """The metadata that were read in place of wheels, each until its wheel has come.
+    """The metadata that an index gave for wheels, each kept until its wheel was compared.
 
-    Layout: a file for each wheel, named by the SHA-256 of its address.
+    Layout: one file per wheel, named by the SHA-256 of its URL.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -30,15 +30,15 @@ class Promised:
         self._folder = folder
 
     def keep(self, url: str, content: bytes) -> None:
-        """Remember what was said of the wheel at an address. Without room for it there is nothing to compare later."""
+        """Remember the metadata for the wheel at a URL. Best effort: on a full disk, nothing will be compared later."""
         with contextlib.suppress(OSError):
             paths.write_atomic(self._file(url), content)
 
     def check(self, file: LockedFile, wheel: Path) -> None:
-        """Compare a wheel that has come with what was said of it.
+        """Compare a downloaded wheel with the metadata that the index gave for it.
 
         Raises:
-            TfprovError: `metadata-mismatch`. What was said stays, so that the next run ends alike.
+            TfprovError: `metadata-mismatch`. The metadata are kept, so that the next run fails in the same way.
         """
         path = self._file(file.url)
         try:
@@ -64,7 +64,7 @@ class Promised:
 
 
 def _demands(content: bytes) -> frozenset[str]:
-    """What metadata make a resolver do, a line each."""
+    """The lines of metadata that a resolver uses."""
     raw, _ = parse_email(content)
     lines = {f"Requires-Dist: {_normalised(line)}" for line in raw.get("requires_dist", ())}
     lines.update(f"Provides-Extra: {name}" for name in raw.get("provides_extra", ()))

@@ -1,4 +1,4 @@
-"""The records of a file that may not be on the disk yet: which parts arrived, from where, in which boot."""
+"""Records of files that may not be on the disk yet: received parts, their origin, and the boot."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tfprov.structured import json_of
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """Where the bytes came from.
+    """The origin of received bytes.
 
     Attributes:
         url: without credentials.

@@ -1,8 +1,8 @@
-"""An index on the loopback for a resolver: behind it is our own client, with its retries, routes, mirrors and logins.
+"""A local index server for a resolver, backed by tfprov's own client with its retries, routes, mirrors and logins.
 
-A resolver has a few retries of its own, and knows one route and no mirrors. So it is pointed at this relay, as at an
-HTTP proxy that needs a login, and asks for stand-ins of the real addresses. It gets pages, metadata, ranges of wheels
-and whole files over every way that the network has; it sees no credentials, and what failed is kept as we saw it.
+A resolver has only a few retries, one route and no mirrors. So it is pointed at this relay, as an HTTP proxy that needs
+a login, and requests stand-ins of the real URLs. It gets pages, metadata, ranges of wheels and whole files over every
+route and mirror of the network; it sees no credentials, and the relay keeps the failure of what it could not get.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ if TYPE_CHECKING:
 
 _USER = "tfprov"
 _ASKED = ("Accept", "Cache-Control", "Pragma", "If-None-Match", "If-Modified-Since", "Range", "If-Range")
-# What an index or a file server says on purpose. The resolver knows what to do about it.
+# Deliberate answers of an index or a file server, which the resolver can interpret itself.
 _PASSED_ON = frozenset({304, 400, 403, 404, 405, 410, 412, 416, 501})
 _BUFFERED = 4 << 20
 
@@ -54,12 +54,12 @@ class _GoneError(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RelayedChannel:
-    """A channel of conda that the relay serves.
+    """A conda channel that the relay serves.
 
     Attributes:
-        address: without token and login, as stand-ins are made of it.
-        own: where it is read, with its token.
-        mirrors: addresses with the same files.
+        address: without token and login; stand-ins are made from it.
+        own: URL to read it from, with its token.
+        mirrors: URLs with the same files.
     """
 
     address: str
@@ -71,8 +71,8 @@ class Relay:
     """The relay. Use it as a context manager; it ends with this process in any case.
 
     Attributes:
-        failure: the first thing that could not be had over any way, as we saw it; None when there was none.
-        signed: signed addresses of pages that were read, by the same without their signatures.
+        failure: the first failure to get something over any route or mirror; None when there was none.
+        signed: signed URLs on the pages that were read, by their form without signatures.
     """
 
     def __init__(
@@ -90,20 +90,20 @@ class Relay:
         channels: Sequence[RelayedChannel] = (),
         pages: Pages | None = None,
     ) -> None:
-        """Listen on the loopback.
+        """Listen on the loopback interface.
 
         Args:
             network: indexes, pages of links, and how to reach them.
             emit: receives notes; may be called from several threads.
             deadline: time on the monotonic clock after which no try begins; None for no limit.
-            skip: rungs that the profile does not want.
-            direct: requirements, some of which may have an address.
+            skip: rungs that the profile disables.
+            direct: requirements, some of which may be direct references.
             patience: how long to try.
-            store: keeps wheels that could only be had whole; None to throw them away.
-            promised: keeps what the index says of wheels; None to forget it.
-            environ: for `${NAME}` in the addresses of `direct`.
-            channels: of conda, that are asked for.
-            pages: those that other relays of the run have read; grows.
+            store: keeps wheels that had to be fetched whole; None to discard them.
+            promised: keeps the metadata that the index gives for wheels; None to discard them.
+            environ: for `${NAME}` in the URLs in `direct`.
+            channels: conda channels to serve.
+            pages: pages read by other relays of the run; shared and extended.
         """
         self.store = store
         self._channels = tuple(channels)
@@ -148,24 +148,25 @@ class Relay:
         self._clients.close()
 
     def environment(self, route: Route, index: str | None = None) -> dict[str, str]:
-        """Variables for a resolver that asks this relay, and no index.
+        """Environment variables that make a resolver use this relay instead of an index.
 
-        They go over those of `Network.tool_environment`; what is https and no index (git) keeps the way of the route.
+        They override those of `Network.tool_environment`; https requests to other servers than an index (git) take the
+        route.
 
         Args:
-            route: for what does not go through here.
-            index: another main index than the network's.
+            route: for requests that do not go through the relay.
+            index: a main index other than the network's.
         """
         main = index or self.network.simple_url
         extra = [stand_ins.stand_in(url, "index", self.veil) for url in self.network.extra]
         variables = {
             "UV_DEFAULT_INDEX": stand_ins.stand_in(main, "index", self.veil),
-            # All retries and all waits are ours.
+            # All retries and waits happen here.
             "UV_HTTP_RETRIES": "0",
             "UV_HTTP_TIMEOUT": "1800",
             **({"UV_INDEX": " ".join(extra)} if extra else {}),
         }
-        # A `*` among the exceptions would go past the relay, and means no proxy for all else.
+        # A `*` in NO_PROXY would bypass the relay; since it means no proxy at all, the route counts as direct.
         direct = route.is_direct or bypasses(route.no_proxy, stand_ins.HOST, 80)
         proxies = {
             "HTTP_PROXY": f"http://{_USER}:{self._token}@127.0.0.1:{self._server.server_port}",
@@ -176,28 +177,28 @@ class Relay:
 
     @property
     def find_links(self) -> tuple[str, ...]:
-        """The folders and pages of links, for its arguments."""
+        """The folders and pages of links, for the resolver's arguments."""
         return tuple(
             stand_ins.stand_in(place, "links", self.veil) if "://" in place else place for place in self.network.places
         )
 
     def admits(self, header: str | None) -> bool:
-        """Whether a `Proxy-Authorization` is that of a child of this run."""
+        """Whether a `Proxy-Authorization` header is that of a child of this run."""
         wanted = base64.b64encode(f"{_USER}:{self._token}".encode()).decode()
         return hmac.compare_digest((header or "").encode(), f"Basic {wanted}".encode())
 
     def forget(self) -> None:
-        """Forget what failed, before another question."""
+        """Forget the failure, before another resolve."""
         with self._lock:
             self.failure = None
 
     def failed(self, error: TfprovError) -> None:
-        """Keep a failure."""
+        """Keep a failure, unless there is one already."""
         with self._lock:
             self.failure = self.failure or error
 
     def elsewhere(self, kind: str, url: str) -> tuple[str, tuple[str, ...]] | None:
-        """A page with the credentials of its index, and the same page on the mirrors; None for no page of this run."""
+        """URL of a page with its index's credentials, and its URLs on mirrors; None for a page outside this run."""
         network = self.network
         if kind == "channel":
             found = next((each for each in self._channels if url.startswith(f"{each.address}/")), None)
@@ -212,7 +213,7 @@ class Relay:
             base = f"{without_userinfo(place).partition('?')[0].rstrip('/')}/"
             if url.startswith(base):
                 rest = url[len(base) :]
-                # What stands in for the main index are its mirrors; another index is asked for by its own name.
+                # The mirrors are those of the main index; other indexes have none.
                 mirrors = network.mirrors if place == network.simple_url else ()
                 return f"{place.rstrip('/')}/{rest}", tuple(f"{mirror.rstrip('/')}/{rest}" for mirror in mirrors)
         return None
@@ -227,7 +228,7 @@ def _same(place: str, url: str) -> bool:
 
 
 def _quietly(emit: Emit) -> Emit:
-    """A listener to whom the tries of single pages are details."""
+    """A listener that receives the failed tries of single pages as notes of level `detail`."""
 
     def quietly(event: Event) -> None:
         if isinstance(event, Attempt):
@@ -251,7 +252,7 @@ class _Server(http.server.ThreadingHTTPServer):
     daemon_threads = True
 
     def handle_error(self, request: object, client_address: object) -> None:
-        """Print no traceback where a resolver has ended without closing its connections."""
+        """Print no traceback when a resolver has ended without closing its connections."""
 
 
 class _Handler(http.server.BaseHTTPRequestHandler):
@@ -271,7 +272,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             self.close_connection = True
         except TfprovError as error:
             self._fail(error)
-        except Exception as error:  # one request must not end the relay, nor print a traceback into the terminal
+        except Exception as error:  # one request must neither end the relay nor print a traceback to the terminal
             self._fail(classify_exception(error))
 
     do_HEAD = do_GET  # noqa: N815 - the name is that of the base class
@@ -282,7 +283,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
     def _fail(self, error: TfprovError) -> None:
         self.relay.failed(error)
         if self._sent is not None and self._sent.begun:
-            # Half of a body is on its way: only the end of the connection can say that the rest does not come.
+            # Part of the body was sent already, so only closing the connection can tell that the rest is missing.
             self.close_connection = True
             return
         with contextlib.suppress(OSError):
@@ -337,7 +338,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         return pages.told(address, asked, answer)
 
     def _file(self, url: str, asked: Mapping[str, str], *, elsewhere: Sequence[str] = ()) -> RelayAnswer:
-        """A file, or the copy of its metadata that the index has."""
+        """A file, or the index's copy of its metadata."""
         stream = self._sent = _Stream(self)
 
         def act(client: httpx.Client, address: str) -> RelayAnswer:
@@ -349,7 +350,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         return answer
 
     def _part(self, client: httpx.Client, url: str, asked: Mapping[str, str], stream: _Stream) -> RelayAnswer:
-        """A file or a range of one; what is small as a whole, everything else as it comes."""
+        """A file or a range of one; small ones are buffered, others are streamed."""
         limits = METADATA if url.partition("?")[0].endswith(".metadata") else PAGE
         headers = {**asked, "Accept-Encoding": "identity", **stream.resumed}
         address, auth = without_userinfo(url), self.relay.network.auth(url)
@@ -368,7 +369,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
 
 
 class _Stream:
-    """A big body on its way to the resolver. After a cut it goes on where it was."""
+    """A large body that is being streamed to the resolver. After a cut it continues where it was."""
 
     def __init__(self, handler: _Handler) -> None:
         self.sent = 0
@@ -380,7 +381,7 @@ class _Stream:
 
     @property
     def resumed(self) -> dict[str, str]:
-        """Headers that ask for the rest; none for a body that was not begun."""
+        """Headers that request the rest; none for a body that was not begun."""
         if not self.begun:
             return {}
         last = "" if self._total is None else str(self._first + self._total - 1)
@@ -388,10 +389,10 @@ class _Stream:
         return {"Range": f"bytes={self._first + self.sent}-{last}", **condition}
 
     def carry(self, response: httpx.Response, told: Mapping[str, str]) -> None:
-        """Pass a body on as it arrives.
+        """Stream a body as it arrives.
 
         Raises:
-            _GoneError: the resolver does not want it any more.
+            _GoneError: the resolver has closed its connection.
             TransferError: `hash-mismatch` when the rest is that of another file.
         """
         start = range_of(response)[0] or 0

@@ -1,4 +1,4 @@
-"""What the relay tells a resolver: pages with stand-ins for their links, and metadata read out of wheels."""
+"""The relay's responses: pages with stand-ins for their links, and metadata read out of wheels."""
 
 from __future__ import annotations
 
@@ -36,10 +36,10 @@ TOLD_OF_FILES = (*_TOLD, "Accept-Ranges")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RelayAnswer:
-    """What the resolver is told.
+    """A response of the relay.
 
     Attributes:
-        size: bytes of a body that is not sent (HEAD), or not in `body` (it was streamed); None where `body` says it.
+        size: bytes of a body that is not in `body`, because it is not sent (HEAD) or was streamed; None to use `body`.
     """
 
     status: int
@@ -49,19 +49,19 @@ class RelayAnswer:
 
 
 class Pages:
-    """The pages that were read in a run, by what tells one state of a page from another.
+    """The pages that were read in a run, with their validators.
 
-    An index that does not say how long its pages hold is asked for every page by every resolver of a run, and sends
-    them all again if it names no validators either. Here each is read once in ten minutes, and has a validator.
+    An index that sets no cache lifetime gets a request for every page from every resolver of a run, and without
+    validators it also sends them all again. With this cache each page is read once in ten minutes, and has a validator.
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
-        """Know of no page yet."""
+        """Start empty."""
         self._clock = clock
         self._known: dict[str, tuple[str, float]] = {}
 
     def unchanged(self, address: str, asked: Mapping[str, str]) -> RelayAnswer | None:
-        """The answer to a resolver that has a page as it was read in this run; None for any other question."""
+        """A 304 for a resolver that has the page as it was read in this run; None for any other request."""
         if any("no-cache" in asked.get(name, "") for name in ("Cache-Control", "Pragma")):
             return None
         state, until = self._known.get(address, ("", 0.0))
@@ -70,11 +70,11 @@ class Pages:
         return RelayAnswer(status=304, headers={"ETag": state} if "If-None-Match" in asked else {})
 
     def has(self, address: str) -> bool:
-        """Whether there is a page at an address, as far as it was read in this run."""
+        """Whether a page was found at a URL in this run."""
         return address in self._known
 
     def told(self, address: str, asked: Mapping[str, str], answer: RelayAnswer) -> RelayAnswer:
-        """An answer of the index, with a validator if it has none; remembers the page."""
+        """A response of the index, with a validator added if it has none; remembers the page."""
         headers, state = dict(answer.headers), _state_in(asked)
         if answer.status == 200:
             if "no-store" in headers.get("Cache-Control", ""):
@@ -91,18 +91,18 @@ class Pages:
 
 
 def _state_in(asked: Mapping[str, str]) -> str:
-    """The state in which a resolver has a page; empty for one that has none."""
+    """The validator of the page that a resolver has; empty when it has none."""
     return asked.get("If-None-Match") or asked.get("If-Modified-Since") or ""
 
 
 def page_answer(
     client: httpx.Client, url: str, asked: Mapping[str, str], ways: Ways, veil: Veil
 ) -> tuple[RelayAnswer, Mapping[str, str]]:
-    """A page of an index, or of links, with stand-ins for its links; and its signed links by their unsigned ones."""
+    """A page with stand-ins for its links; and its signed links by their form without signatures."""
     network, address = ways.network, without_userinfo(url)
     headers = {**asked, "Accept-Encoding": "gzip"}
     if headers.get("If-None-Match", "").startswith(_OWN):
-        # The index has never heard of it.
+        # This validator is the relay's own, which the index does not know.
         del headers["If-None-Match"]
     with response_to(client, address, headers=headers, auth=network.auth(url)) as response:
         if response.status_code in (304, 404, 410):
@@ -123,7 +123,7 @@ def page_answer(
         hint = f'if that host may be used without encryption, add `allow-http = ["{host}"]` to `[index]`'
         ways.note_once(f"{what}: {hint}")
     if there.signed:
-        # A page that is kept would lead to addresses without their signatures.
+        # A cached page would later lead to URLs without their signatures.
         told = {**headers_of(response, ("Content-Type", "Date")), "Cache-Control": "no-store"}
     return RelayAnswer(status=200, headers=told, body=page), there.signed
 
@@ -142,7 +142,7 @@ def metadata_answer(ways: Ways, url: str, asked: Mapping[str, str], store: Store
             return _received(chunks, name_in(url), store)
 
         found = read_metadata(address, ask, conditions=conditions, receive=receive)
-        # The file of a release does not change, whether its server says so or not.
+        # The file of a release never changes, whether its server says so or not.
         told = {"Cache-Control": _FRESH, **headers_of(found.response, _TOLD_OF_METADATA)}
         return RelayAnswer(status=304 if found.unchanged else 200, headers=told, body=found.content)
 
@@ -151,7 +151,7 @@ def metadata_answer(ways: Ways, url: str, asked: Mapping[str, str], store: Store
 
 @contextlib.contextmanager
 def _received(chunks: Iterable[bytes], filename: str, store: Store | None) -> Iterator[IO[bytes]]:
-    """A whole wheel, which goes into the store: the download finds it there."""
+    """A wheel that was fetched whole; it is put into the store, where the download will find it."""
     folder = None if store is None else store.folder("partial")
     with tempfile.NamedTemporaryFile(dir=folder) as file:
         digest, size = hashlib.sha256(), 0
@@ -170,5 +170,5 @@ def _received(chunks: Iterable[bytes], filename: str, store: Store | None) -> It
 
 
 def headers_of(response: httpx.Response, names: Sequence[str]) -> dict[str, str]:
-    """Those of the headers that a response has."""
+    """The headers of a response with these names, as far as it has them."""
     return {name: response.headers[name] for name in names if name in response.headers}

@@ -63,10 +63,10 @@ class Route:
         return f"the proxy `{self.proxy_for(url) or ''}`{by}"
 
     def check(self, url: str) -> None:
-        """Make sure that the proxy for this URL has a valid address.
+        """Check that the proxy for this URL has a valid address.
 
         Raises:
-            TransferError: `net-proxy` when it has not.
+            TransferError: `net-proxy` when it does not.
         """
         proxy = self.proxy_for(url)
         problem = None if proxy is None else problem_with(proxy)
@@ -80,12 +80,12 @@ class Route:
 
 
 def proxy_at(address: str) -> Secret:
-    """The address of a proxy, shown without its login."""
+    """The URL of a proxy, shown without its login."""
     return Secret(address, shown=redact(without_userinfo(noticed(address))), everywhere=False)
 
 
 def problem_with(proxy: Secret) -> str | None:
-    """Why this is not a valid address of a proxy, or None."""
+    """Why this is not a valid URL of a proxy; None when it is."""
     try:
         parts = urlsplit(proxy.reveal())
         host = parts.hostname
@@ -94,7 +94,7 @@ def problem_with(proxy: Secret) -> str | None:
     try:
         _ = parts.port
     except ValueError:
-        # The words of the library repeat what stands there: half of a password that has a colon and a slash.
+        # The library's message would repeat the text: half of a password that contains a colon and a slash.
         return "its port is not a number up to 65535"
     if parts.scheme not in _SCHEMES:
         return f"its scheme `{parts.scheme}` is not one of {', '.join(_SCHEMES)}"
@@ -167,10 +167,10 @@ def routes_of(wanted: tuple[str, ...], environment: Proxies, environ: Mapping[st
 
 
 def _scheme(proxy: str) -> Secret:
-    """The proxy as the HTTP library writes it: with a scheme, and with names resolved by the proxy."""
+    """The proxy in the HTTP library's notation: with a scheme, and with names resolved by the proxy."""
     if "://" not in proxy:
         proxy = f"http://{proxy}"
-    # SOCKS4 has neither authentication nor host names; proxies that are called so today speak SOCKS5 as well.
+    # SOCKS4 has neither authentication nor host names; proxies that are named so today support SOCKS5 as well.
     return proxy_at(re.sub(r"^socks(4a?|5)?://", "socks5h://", proxy))
 
 

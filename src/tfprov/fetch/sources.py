@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KeptPages:
-    """What stands for the indexes and pages whose copies a resolver may have kept from an earlier run.
+    """Stand-ins of indexes and pages that a resolver may have cached in an earlier run.
 
     Attributes:
         index: of the main index.
@@ -50,25 +50,25 @@ class Network:
     Attributes:
         index_url: the index, with credentials if it has any; None for the default of the tools.
         extra: further indexes to resolve from.
-        merged: whether a project is taken from all indexes (pip) and not from the first that has it (uv).
+        merged: whether a project is taken from all indexes (as in pip) or from the first that has it (as in uv).
         mirrors: indexes with the same files.
         find_links: folders (absolute paths) and pages (URLs).
         routes: in the order to try; at least one.
-        connections: most at a time.
+        connections: maximum number at a time.
         connect_timeout: seconds to reach a server.
         idle_timeout: seconds without a byte.
-        deadline: seconds for the whole run, or None.
+        deadline: seconds for the whole run; None for no limit.
         certificates: PEM files to trust beside those of the system.
         logins: credentials by origin.
-        variables: names and values of the variables that stand behind the host in an address of an index.
+        variables: names and values of the variables that are used in index URLs after the host.
         netrc: file with more credentials, or None.
         folder: for files that child processes need.
-        allow_http: hosts that an https address may lead to without encryption.
+        allow_http: hosts that an https URL may redirect or link to without encryption.
         offline: whether no server may be contacted.
-        kept: pages of servers that may be read without asking them; None where none may.
+        kept: cached pages of servers that may be used offline; None when there are none.
         health: what this run has learnt about routes and servers.
         keyring: credentials that the user's keyring gave in this run.
-        names: addresses of hosts that were looked up in this run.
+        names: host addresses resolved in this run.
     """
 
     index_url: str | None = field(repr=False)
@@ -105,7 +105,7 @@ class Network:
 
     @property
     def places(self) -> tuple[str, ...]:
-        """The entries of `find_links` that exist: tools refuse folders that do not."""
+        """The entries of `find_links` that exist: the tools reject missing folders."""
         return tuple(entry for entry in self.find_links if not _is_missing(entry))
 
     @property
@@ -141,7 +141,7 @@ class Network:
         return basic_auth(self.login(url), url, self.keyring)
 
     def with_login(self, url: str) -> str:
-        """The URL for a child process; if it has no credentials, with those that the keyring gave in this run."""
+        """The URL for a child process, with credentials from the keyring of this run if it has none of its own."""
         found = self.keyring.known(url)
         return url if found is None or login_in(url) is not None else found.in_address(url)
 
@@ -159,7 +159,7 @@ class Network:
         )
 
     def tool_environment(self, route: Route) -> dict[str, str]:
-        """Variables for a child process that reaches the network itself (uv, pip) on this route.
+        """Environment variables for a child process that uses the network itself (uv, pip) on this route.
 
         They override inherited ones: on the direct route they remove the proxies of the environment.
         """
@@ -170,7 +170,7 @@ class Network:
             "NO_PROXY": "*" if route.is_direct else route.no_proxy or "",
         }
         variables = {**proxies, **{name.lower(): value for name, value in proxies.items()}}
-        # By default uv trusts its own list; an organisation's authority is in the machine's store.
+        # By default uv trusts only its own list; an organisation's own CA is in the system's store.
         variables["UV_SYSTEM_CERTS"] = "1"
         if self.certificates:
             pem = str(bundle(self.certificates, self.folder))
@@ -181,10 +181,10 @@ class Network:
 
 
 def _address(text: str, environ: Mapping[str, str]) -> str:
-    """An address with its `${NAME}` replaced.
+    """A URL with its `${NAME}` replaced.
 
     Raises:
-        TfprovError: `profile-invalid`, or `index-setting-invalid` when what came of it is not an address.
+        TfprovError: `profile-invalid`, or `index-setting-invalid` when the result is not a valid URL.
     """
     url = expand(text, environ)
     mistake = mistake_in(url) if "://" in url else None

@@ -1,7 +1,7 @@
-"""Addresses that stand in for the real ones while a resolver is at work, and pages whose links are such addresses.
+"""Stand-ins: URLs that a resolver is given in place of the real ones, and index pages rewritten to link to them.
 
-A resolver keeps what it read under the address it read it from. So a stand-in is made of the real address alone: it is
-the same in every run, holds neither a port nor a token of the relay, and the real address can be read off it.
+A resolver caches what it reads under the URL that it read. So a stand-in is computed from the real URL alone: it is the
+same in every run, contains neither a port nor a token of the relay, and the real URL can be read from it.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ from tfprov.redact import without_signature, without_userinfo
 from tfprov.structured import json_of
 
 HOST = "tfprov.invalid"
-"""A name that no server can have (RFC 2606): whoever asks for it without the relay gets nothing."""
+"""A host name that cannot exist (RFC 2606): a request that does not go through the relay fails."""
 
 Kind = Literal["index", "links", "file", "wheel", "channel"]
-"""What is at an address; of a `wheel` the metadata are read here, because its index has no copy of them."""
+"""What a URL leads to. For a `wheel` the relay reads the metadata, because the index has no copy of them."""
 _ADDRESS = re.compile(
     rf"http://{re.escape(HOST)}/(?:index|links|file|wheel|channel)/(?P<scheme>https?)/(?P<netloc>[^/\s\"'`<>]+)(?P<rest>[^\s\"'`<>]*)"
 )
@@ -31,18 +31,19 @@ _DIRECT = re.compile(
     r"(?P<before>^[\w.-]+\s*(?:\[[^\]]*\])?\s*@\s*)(?P<url>https?://(?:\$\{[A-Za-z_]\w*\}|[^\s$])+)(?=\s|$)",
     re.IGNORECASE,
 )
-# A link as nearly every index writes them: absolute, nothing escaped, no login, and all of a page to one server.
+# A link as nearly every index writes it: absolute, not escaped, without a login, and to the same server on all the
+# page.
 _LINK = re.compile(rb'("url"\s*:\s*")(https?)://([A-Za-z0-9.:-]+/)')
 _METADATA_KEY = b'-metadata"'
 
 
 def stand_in(url: str, kind: Kind, veil: Veil = NOTHING) -> str:
-    """The address that a resolver is given for this one; an address that is not http or https as it is.
+    """The stand-in for a URL; a URL that is not http or https is returned unchanged.
 
     Args:
-        url: the real one, or one with `${NAME}` in it.
-        kind: what is there.
-        veil: puts names in place of values behind its host.
+        url: the real URL, which may contain `${NAME}`.
+        kind: what it leads to.
+        veil: replaces values of variables after the host by their names.
     """
     parts = urlsplit(without_userinfo(url))
     if parts.scheme not in ("http", "https"):
@@ -53,7 +54,7 @@ def stand_in(url: str, kind: Kind, veil: Veil = NOTHING) -> str:
 
 
 def real(address: str, veil: Veil = NOTHING) -> tuple[str, str] | None:
-    """The kind and the real address of a stand-in; None for any other address."""
+    """Kind and real URL of a stand-in; None for any other URL."""
     if _ADDRESS.match(address) is None:
         return None
     kind = address[len(f"http://{HOST}/") :].partition("/")[0]
@@ -61,33 +62,33 @@ def real(address: str, veil: Veil = NOTHING) -> tuple[str, str] | None:
 
 
 def truthful(text: str) -> str:
-    """The text with the real addresses in place of stand-ins; `${NAME}` stands in them for values."""
+    """The text with real URLs in place of stand-ins; values of variables remain as `${NAME}`."""
     return _ADDRESS.sub(
         lambda found: f"{found['scheme']}://{unquote(found['netloc'])}{as_template(found['rest'])}", text
     )
 
 
 def direct_address(line: str) -> str | None:
-    """The http or https address of a requirement that is one (`name @ https://…`); None for others."""
+    """The http or https URL of a direct reference (`name @ https://…`); None for any other requirement."""
     found = _DIRECT.search(line)
     return found["url"] if found else None
 
 
 def disguised(line: str) -> str:
-    """A requirement with a stand-in for its address; one without an address as it is."""
+    """A direct reference with a stand-in for its URL; any other requirement unchanged."""
     return _DIRECT.sub(lambda found: found["before"] + stand_in(found["url"], "file", NOTHING), line)
 
 
 @dataclass(slots=True, kw_only=True)
 class Base:
-    """What the links of a page are relative to.
+    """Base of the links on a page, and what was learnt while reading them.
 
     Attributes:
         url: of the page.
-        allow_http: hosts that a page at an https address may name over http.
-        veil: puts names in place of values in links.
-        refused: hosts that it names so although it may not; grows while links are read.
-        signed: signed addresses by the same without their signatures, which no cache may hold; grows likewise.
+        allow_http: hosts that an https page may link to over http.
+        veil: replaces values of variables in links by their names.
+        refused: other hosts that it links to over http; filled while links are read.
+        signed: signed URLs by their form without signatures, which no cache may keep; filled likewise.
     """
 
     url: str
@@ -97,7 +98,7 @@ class Base:
     signed: dict[str, str] = field(default_factory=dict)
 
     def may_lead_to(self, scheme: str, host: str) -> bool:
-        """Whether a link to such an address is taken."""
+        """Whether a link to this scheme and host is allowed; records the host when it is not."""
         if scheme != "http" or host in self.allow_http or urlsplit(self.url).scheme != "https":
             return True
         self.refused.add(host)
@@ -105,7 +106,7 @@ class Base:
 
 
 def json_page(body: bytes, base: Base) -> bytes:
-    """A PEP 691 page with stand-ins for its links. Links that cannot be read, or are refused, are left out.
+    """A PEP 691 page with stand-ins for its links. Invalid and refused links are left out.
 
     Raises:
         TransferError: `mirror-http-error` when it is not one.
@@ -127,9 +128,9 @@ def json_page(body: bytes, base: Base) -> bytes:
 
 
 def _plainly(body: bytes, base: Base) -> bytes | None:
-    """A page with links of the usual form, changed without being read; None for any other.
+    """A page whose links have the usual form, rewritten without parsing; None for any other page.
 
-    To read a page of some megabytes and write it anew takes longer than to get it.
+    Parsing a page of some megabytes and writing it again takes longer than downloading it.
     """
     found = _LINK.search(body)
     if found is None or b"\\/" in body or body.count(found[0]) != body.count(b'"url"') or body.rstrip()[-1:] != b"}":
@@ -143,7 +144,7 @@ def _plainly(body: bytes, base: Base) -> bytes | None:
 
 
 def html_page(text: str, base: Base) -> bytes:
-    """A page of links (PEP 503) with stand-ins for them. Links that cannot be read, or are refused, are left out."""
+    """A page of links (PEP 503) with stand-ins for them. Invalid and refused links are left out."""
     lines = ["<!DOCTYPE html><html><body>"]
     found = anchors(text, base.url)
     has_metadata = any(name.endswith("-metadata") for _, attributes in found for name in attributes)

@@ -39,7 +39,7 @@ from tfprov.lock.records import LockedFile
 from tfprov.renames import replace
 
 FORMAT = 1
-"""Rises when an older store is of no use to this version. Part of the keys of CI caches."""
+"""Incremented when older stores are of no use to this version. Part of the keys of CI caches."""
 _BUFFER = 1024 * 1024
 _PARTIAL_SECONDS = 30 * 86400.0
 
@@ -69,8 +69,8 @@ class Swept:
 class Store:
     """Files by hash below one folder. Several processes may use it at once, and it survives when one is killed.
 
-    Nobody but this user writes there, so what was hashed when it came in is what is read. What others have goes through
-    `common`, from which files are copied and hashed.
+    Only this user can write there, so a file that was verified when it was stored stays so. Files of other users are in
+    `common`, from where they are copied and verified.
     """
 
     def __init__(self, root: Path, *, common: Path | None = None) -> None:
@@ -78,7 +78,7 @@ class Store:
 
         Args:
             root: the folder.
-            common: another one, in which several users leave files for each other; None for none.
+            common: a folder in which several users share files; None for none.
         """
         self.root = root
         self.common = None if common is None else Common(common)
@@ -89,11 +89,11 @@ class Store:
         return cls(home.store, common=home.common_store)
 
     def path(self, sha256: str, filename: str) -> Path:
-        """The path of a file, whether it is here or not. It keeps its name, because installers read wheel names."""
+        """The path of a file, whether it is stored or not. It keeps its name, because installers read wheel names."""
         return self.root / "sha256" / sha256[:2] / sha256 / filename
 
     def has(self, file: LockedFile) -> bool:
-        """Whether the whole file is here. Its hash was checked when it came in; `verify` checks it again.
+        """Whether the whole file is stored. Its hash was checked when it was stored; `verify` checks it again.
 
         A file that may not have been flushed before the last boot is checked again here.
         """
@@ -107,7 +107,7 @@ class Store:
         return not self._records(file.sha256)[-1].exists() or self._survived(path, file.sha256)
 
     def is_near(self, file: LockedFile) -> bool:
-        """Whether the whole file is here, or seems to be where other users have left theirs."""
+        """Whether the whole file is stored, or seems to be in the folder shared with other users."""
         return self.has(file) or (self.common is not None and self.common.seems_to_have(file))
 
     def _survived(self, path: Path, sha256: str) -> bool:
@@ -120,7 +120,7 @@ class Store:
             whole = sha256_of(path) == sha256
         except OSError:
             return False
-        # Where another process holds the lock, or nothing may be removed, the next call finds the same.
+        # Where another process holds the lock, or nothing may be removed, the next call comes to the same result.
         with contextlib.suppress(OSError, TfprovError), self.lock(sha256, timeout=0):
             for leftover in (*records, *(() if whole else (path,))):
                 leftover.unlink(missing_ok=True)
@@ -131,14 +131,14 @@ class Store:
         return Partial.records(self.root / "partial" / f"{sha256}.part")
 
     def use(self, file: LockedFile) -> Path:
-        """The path of a file that is here; marks it as used, for `prune`."""
+        """The path of a stored file; marks it as used, for `prune`."""
         path = self.path(file.sha256, file.filename)
         with contextlib.suppress(OSError):
             os.utime(path)
         return path
 
     def flush(self, file: LockedFile, flusher: Flusher) -> None:
-        """Flush a file that is here if that may not have been done, because its process was killed before."""
+        """Flush a stored file if an earlier process may have been killed before it did."""
         records = self._records(file.sha256)
         if records[-1].exists():
             flusher.add(self.path(file.sha256, file.filename), records)
@@ -210,7 +210,7 @@ class Store:
             self.common.offer(file, path)
 
     def take_common(self, file: LockedFile, *, alone: bool = True) -> Path | None:
-        """Copy a file that another user left into the store; None where there is none, or not this one.
+        """Copy a file that another user shared into the store; None where there is none, or its hash differs.
 
         Args:
             file: the expected file.
@@ -231,9 +231,9 @@ class Store:
                 return None
 
     def adopt(self, file: LockedFile, source: Path, *, alone: bool = True) -> Path:
-        """Copy a local file into the store and check its hash on the way. The source stays as it is.
+        """Copy a local file into the store and verify it on the way. The source is not changed.
 
-        It is not a hard link, because a later edit of the source would change the store.
+        It is not hard-linked, because a later edit of the source would change the store.
 
         Raises:
             TfprovError: `hash-mismatch` when it is another file, or the machine's reason.
@@ -246,11 +246,11 @@ class Store:
             return self.take(file, reader, source=str(source), alone=alone)
 
     def take(self, file: LockedFile, reader: BinaryIO, *, source: str, alone: bool = True) -> Path:
-        """Copy a stream into the store and check its hash on the way. Call it under `lock`.
+        """Copy a stream into the store and verify it on the way. Call it under `lock`.
 
         Args:
             file: the expected file.
-            reader: open at its beginning.
+            reader: positioned at its beginning.
             source: its origin, for messages.
             alone: whether `lock` is held.
 
@@ -289,10 +289,10 @@ class Store:
         return target
 
     def hold(self, hashes: Collection[str]) -> Lease | None:
-        """Keep these files from being evicted, whether they are here already or not.
+        """Protect these files from eviction, whether they are stored already or not.
 
         Returns:
-            The lease, or None where none can be written: nothing is evicted from a store that cannot be written to.
+            The lease; None where it cannot be written, but from such a store nothing can be evicted either.
         """
         try:
             return Lease(self.root / "leases", hashes)
@@ -345,7 +345,7 @@ class Store:
         return tuple(damaged)
 
     def drop_damaged(self, files: Collection[LockedFile]) -> tuple[LockedFile, ...]:
-        """Remove those of the files whose content does not match their hash; returns them."""
+        """Remove those of the files whose content does not match their hash, and return them."""
         damaged = []
         for file in files:
             path = self.path(file.sha256, file.filename)
@@ -358,19 +358,19 @@ class Store:
     def prune(self, *, cap_bytes: int, keep: Collection[str] = ()) -> Swept:
         """Remove least recently used files until at most `cap_bytes` remain.
 
-        Files that a running process holds or works on stay. Other partial files are removed when they have not been
+        Files that a running process holds or works on are kept. Other partial files are removed when they have not been
         changed for a month, or when `cap_bytes` is 0.
 
         Args:
             cap_bytes: 0 removes everything that may be removed.
-            keep: hashes that must stay, even if the store remains above the cap.
+            keep: hashes that must be kept, even if the store remains above the cap.
         """
         if self.common is not None:
             self.common.prune(cap_bytes=cap_bytes)
         if not self.root.is_dir():
             return Swept(files=0, bytes=0)
         try:
-            # No process may take a lease between the look at the leases and the removal.
+            # No process may take a lease between the check of the leases and the removal.
             with guard(self.root / "leases"):
                 return self._prune(cap_bytes, frozenset(keep))
         except filelock.Timeout:
@@ -401,7 +401,7 @@ class Store:
         return Swept(files=removed, bytes=freed)
 
     def _free(self, sha256: str, keep: Collection[str]) -> bool:
-        """Whether no process needs a file. Asked for each file anew, because this process may have been suspended."""
+        """Whether no process needs a file. Checked for each file anew, because this process may have been suspended."""
         return sha256 not in keep and sha256 not in leased(self.root / "leases")
 
     def clear(self) -> Swept:
@@ -429,10 +429,10 @@ class Store:
             return None  # another process works on it
 
     def folder(self, name: str) -> Path:
-        """One of the folders of the store, made where it is not there.
+        """A folder of the store, created if missing.
 
         Raises:
-            TfprovError: the machine's reason why it cannot be made.
+            TfprovError: the machine's reason why it cannot be created.
         """
         folder = self.root / name
         try:

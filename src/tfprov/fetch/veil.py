@@ -1,4 +1,4 @@
-"""Values of variables in addresses: what a resolver sees, and what locks hold, is the name."""
+"""Hides values of variables in URLs: resolvers and locks get the names of the variables instead."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ from urllib.parse import quote
 from tfprov.secret import Secret
 
 _TEMPLATE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
-# As an address may have it: nothing in it is ever encoded in a path or a query.
+# The form used inside URLs: none of its characters is ever percent-encoded in a path or a query.
 _COVERED = re.compile(r"\$\(([A-Za-z_][A-Za-z0-9_]*)\)")
 
 
 class Veil:
-    """Puts names in place of values in addresses, and back."""
+    """Replaces values of variables in URLs by their names, and back."""
 
     def __init__(self, values: Mapping[str, Secret]) -> None:
-        """Know these values by the names of their variables."""
+        """Use these values, by the names of their variables."""
         self._values = dict(values)
 
     def cover(self, path: str) -> str:
-        """A path with its query, in which `$(NAME)` stands for each value."""
+        """A path with its query, with `$(NAME)` in place of each value."""
         path = _TEMPLATE.sub(r"$(\1)", path)
         values = ((name, secret.reveal()) for name, secret in self._values.items())
         for name, value in sorted(values, key=lambda item: -len(item[1])):
@@ -30,13 +30,13 @@ class Veil:
         return path
 
     def template(self, address: str) -> str:
-        """An address as profiles and locks write it, with `${NAME}` for each value behind its host."""
+        """A URL as in profiles and locks, with `${NAME}` in place of each value after the host."""
         scheme, separator, rest = address.partition("://")
         host, slash, path = rest.partition("/")
         return f"{scheme}{separator}{host}{slash}{as_template(self.cover(path))}" if slash else address
 
     def uncover(self, address: str) -> str:
-        """An address with the values in it again; a name that is not known stays."""
+        """A URL with names replaced by values again; unknown names are kept."""
         return _COVERED.sub(self._value, _TEMPLATE.sub(self._value, address))
 
     def is_in(self, body: bytes) -> bool:
@@ -53,15 +53,15 @@ NOTHING = Veil({})
 
 
 def names_in(texts: Iterable[str]) -> tuple[str, ...]:
-    """The variables that these texts name."""
+    """The names of variables in some texts."""
     return tuple(dict.fromkeys(name for text in texts for name in _TEMPLATE.findall(text)))
 
 
 def behind_host(template: str) -> str:
-    """The part of an address behind its host: what stands before it is a login, which goes elsewhere, or no secret."""
+    """The part of a URL after its host. A login before the host is handled elsewhere, and the host is not a secret."""
     return template.partition("://")[2].partition("/")[2]
 
 
 def as_template(path: str) -> str:
-    """A covered path as profiles and locks write it: `${NAME}`."""
+    """A covered path as in profiles and locks, with `${NAME}`."""
     return _COVERED.sub(r"${\1}", path)

@@ -1,4 +1,4 @@
-"""Reading something small (a page of an index, metadata) over every way there is: routes, mirrors, and patience."""
+"""Reads small responses (index pages, metadata) over all routes and mirrors, with patience."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ T = TypeVar("T")
 STAGE = "index"
 
 _ONCE = Policy(tries=1)
-# What gets better by waiting; anything else had its chances in four tries.
+# Failures that waiting may cure; for any other, four tries are enough.
 _WORTH_WAITING = frozenset({"net-refused", "mirror-http-error"})
 _PATIENT_TRIES = 4
 _PATIENT_FACTOR = 2.0
@@ -36,14 +36,14 @@ _MOMENT = 0.1
 
 
 class Clients:
-    """HTTP clients that keep their connections from one request to the next; each serves one thread at a time.
+    """HTTP clients that keep connections open between requests; each serves one thread at a time.
 
-    A server gets no more of them than the profile allows connections. A resolver asks for twenty things at once, and as
-    many look-ups of one name at a time make a busy name server drop some, which costs five seconds.
+    A server gets no more connections than the profile allows. A resolver makes twenty requests at once, and with as
+    many simultaneous look-ups of one name, a busy name server drops some, which costs five seconds.
     """
 
     def __init__(self, network: Network) -> None:
-        """Open nothing yet."""
+        """Open no connection yet."""
         self._network = network
         self._idle: dict[tuple[str, str], list[httpx.Client]] = {}
         self._free: dict[tuple[str, str], threading.Semaphore] = {}
@@ -51,7 +51,7 @@ class Clients:
 
     @contextlib.contextmanager
     def lend(self, route: Route, origin: str) -> Iterator[httpx.Client]:
-        """A client for a server on a route. One whose request failed is not used again."""
+        """A client for a server on a route. It is not reused after a failed request."""
         key = (route.name, origin)
         with self._lock:
             free = self._free.setdefault(key, threading.Semaphore(self._network.connections))
@@ -69,7 +69,7 @@ class Clients:
                 self._idle.setdefault(key, []).append(client)
 
     def close(self) -> None:
-        """Close all that are idle."""
+        """Close the idle clients."""
         with self._lock:
             every = [client for clients in self._idle.values() for client in clients]
             self._idle.clear()
@@ -79,16 +79,16 @@ class Clients:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ways:
-    """How small things are read in a run.
+    """How small responses are read in a run.
 
     Attributes:
         network: routes, credentials, and what the run has learnt about servers.
         emit: receives an `Attempt` for every try, and a note when a server is waited for.
-        clients: connections that are kept; None to open one for each request.
+        clients: reused connections; None to open one for each request.
         deadline: time on the monotonic clock after which no try begins; None for no limit.
-        skip: rungs that the profile does not want.
+        skip: rungs that the profile disables.
         patience: how long to try.
-        told: what was said already.
+        told: messages that were emitted already.
     """
 
     network: Network
@@ -107,16 +107,16 @@ class Ways:
         elsewhere: Sequence[str] = (),
         progress: Callable[[], int] | None = None,
     ) -> T:
-        """The result of `act` over the first way that gives one.
+        """The result of `act` from the first route or mirror that works.
 
-        A server that refused connections, or did not answer, is asked once and without patience from then on in this
-        run, so that it costs one wait and not one for each page.
+        A server that refused connections or did not answer is tried only once for the rest of the run, so that it costs
+        one wait instead of one per page.
 
         Args:
             url: what to read, with credentials if it has any.
-            act: one try with a client; gets the address to read.
-            elsewhere: addresses of the same on mirrors.
-            progress: a count that grows while something arrives that is kept; None where nothing is before the end.
+            act: makes one try with a client; gets the URL to read.
+            elsewhere: URLs of the same on mirrors.
+            progress: a count that grows while received bytes are kept; None where nothing is kept before the end.
 
         Raises:
             TfprovError: `net-…` or `mirror-http-error`, with what was tried.
@@ -142,13 +142,13 @@ class Ways:
         return found
 
     def note_once(self, text: str) -> None:
-        """Warn of something; once, however many pages it is about."""
+        """Emit a warning once, however many pages it is about."""
         if text not in self.told:
             self.told.add(text)
             self.emit(Note(text=text, level="warning"))
 
     def waiting(self, url: str, known: TfprovError) -> None:
-        """Say that a server is waited for; once for all its pages."""
+        """Emit once per server that it is waited for."""
         place = _place(url)
         if place not in self.told:
             self.told.add(place)
@@ -158,9 +158,9 @@ class Ways:
 
     @contextlib.contextmanager
     def client(self, url: str, route: Route, factor: float) -> Iterator[httpx.Client]:
-        """A client for a server on a route; with another patience than usual it is a new one.
+        """A client for a server on a route; a new one where `factor` extends its timeout.
 
-        Where the deadline is near, the server has no longer than that to say something.
+        Where the deadline is near, the timeout is the time that is left.
         """
         network, left = self.network, self._seconds_left()
         if left is not None and left < network.idle_timeout * factor:
@@ -176,12 +176,12 @@ class Ways:
             yield client
 
     def _seconds_left(self) -> float | None:
-        """Until the deadline, but a moment at least; None without one."""
+        """Time until the deadline, but at least a moment; None without a deadline."""
         return None if self.deadline is None else max(_MOMENT, self.deadline - time.monotonic())
 
 
 class _Reading(Generic[T]):
-    """One thing that is read, and how the last try of it ended."""
+    """The reading of one response, and its last failure."""
 
     def __init__(self, ways: Ways, act: Callable[[httpx.Client, str], T], progress: Callable[[], int] | None) -> None:
         self._ways = ways
@@ -191,7 +191,7 @@ class _Reading(Generic[T]):
         self._failures: dict[str, TfprovError] = {}
 
     def note_failures(self, error: TfprovError | None) -> None:
-        """Let the run know which servers failed in the end; what a server refuses says nothing of its other pages."""
+        """Record which servers failed in the end. A deliberate refusal of one page says nothing about others."""
         for place, failure in self._failures.items():
             if not isinstance(failure, TransferError) or not failure.stubborn:
                 self._ways.network.health.failed(place, error or failure)
@@ -234,7 +234,7 @@ class _Reading(Generic[T]):
         except (httpx.HTTPError, httpx.StreamError, httpx.InvalidURL, OSError) as error:
             found = explained(error, url, route, only_way=len(network.routes) == 1)
             if isinstance(error, httpx.TimeoutException) and isinstance(found, TransferError):
-                # A time-out is a try of half a minute; only another route or more patience can help.
+                # A time-out costs half a minute per try; only another route or more patience can help.
                 found.transient = False
             self._last = self._failures[_place(url)] = found
             health.failed(route.name, found)

@@ -1,4 +1,4 @@
-"""The METADATA of a wheel on a server, read through ranges of the file where the index has no copy of it."""
+"""Reads the METADATA of a remote wheel through range requests, where the index has no copy of it."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ if TYPE_CHECKING:
 
     import httpx
 
-# The list of members of most wheels, and their METADATA, which tools write last.
+# Enough for the central directory of most wheels and for their METADATA, which tools write last.
 _TAIL = 48 * 1024
 _BLOCK = 32 * 1024
 _CROWDED = 64
-# The end of an archive, and an entry of its list of members (APPNOTE 4.3.16 and 4.3.12).
+# The end of a zip archive, and an entry of its central directory (APPNOTE 4.3.16 and 4.3.12).
 _END = struct.Struct("<4s4H2LH")
 _ENTRY = struct.Struct("<4s6H3L5H2L")
 _WANTED = (8, 9, 10, 11, 12, 16)
@@ -31,12 +31,12 @@ _WANTED = (8, 9, 10, 11, 12, 16)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WheelMetadata:
-    """What was found.
+    """The metadata of a wheel.
 
     Attributes:
-        content: of the METADATA.
-        response: that the first part of the wheel came with: its validators are those of the metadata.
-        unchanged: whether the server said that it is as it was; there is no content then.
+        content: of the METADATA file.
+        response: the response with the first part of the wheel, whose validators are those of the metadata.
+        unchanged: whether the server answered 304; there is no content then.
     """
 
     content: bytes
@@ -51,16 +51,16 @@ def read_metadata(
     conditions: Mapping[str, str],
     receive: Callable[[Iterable[bytes]], AbstractContextManager[IO[bytes]]],
 ) -> WheelMetadata:
-    """The METADATA of a wheel, in one request for most wheels.
+    """Read the METADATA of a wheel, with one request for most wheels.
 
     Args:
         url: of the wheel, for messages.
         ask: requests the wheel with these headers.
-        conditions: headers under which the server need not send anything.
-        receive: keeps a whole wheel, from a server that does not send parts.
+        conditions: headers that allow the server to answer 304.
+        receive: keeps a whole wheel, from a server that does not support ranges.
 
     Raises:
-        TransferError: `mirror-http-error`, or `hash-mismatch` for a file that is no wheel.
+        TransferError: `mirror-http-error`, or `hash-mismatch` for a file that is not a wheel.
         httpx.HTTPError: the connection failed.
     """
     with ask({"Range": f"bytes=-{_TAIL}", **conditions}) as response:
@@ -76,7 +76,7 @@ def read_metadata(
             return WheelMetadata(content=_whole(response, url, receive), response=response)
         if status not in (200, 400, 405, 416, 501):
             raise_for_status(response, url)
-    # A server that does not count from the end.
+    # The server does not support ranges that are counted from the end.
     with ask({"Range": "bytes=0-0"}) as response:
         total = range_of(response)[1]
         if response.status_code == 206 and total is not None:
@@ -88,7 +88,7 @@ def read_metadata(
 def _whole(
     response: httpx.Response, url: str, receive: Callable[[Iterable[bytes]], AbstractContextManager[IO[bytes]]]
 ) -> bytes:
-    """The METADATA of a wheel that the server sends as a whole only."""
+    """The METADATA of a wheel that the server only sends whole."""
     with receive(chunks_of(response, url)) as file:
         return metadata_in(file, url)
 
@@ -98,10 +98,10 @@ def metadata_in(file: IO[bytes], url: str) -> bytes:
 
     Args:
         file: the wheel.
-        url: its address, for messages.
+        url: its URL, for messages.
 
     Raises:
-        TransferError: `hash-mismatch` for a file that is no wheel.
+        TransferError: `hash-mismatch` for a file that is not a wheel.
     """
     try:
         with zipfile.ZipFile(_crowded(file) or file) as archive:
@@ -118,11 +118,11 @@ def metadata_in(file: IO[bytes], url: str) -> bytes:
 
 
 def _crowded(file: IO[bytes]) -> IO[bytes] | None:
-    """An archive with the METADATA of one with very many members alone; None for any other archive.
+    """A small archive with only the METADATA of a wheel with very many members; None for any other archive.
 
-    zipfile makes an object for every member, which takes longer for the 16,000 of TensorFlow, or for the wheels of a
-    whole project together, than all the rest of the resolve in this process. So the entry is cut out of the list of
-    members, and zipfile reads an archive of it alone. A wheel with several of them is for zipfile to refuse.
+    zipfile creates an object for every member. For the 16,000 of TensorFlow, or for all wheels of a project together,
+    that takes longer than the rest of the resolve in this process. So this entry is cut out of the central directory,
+    and zipfile reads an archive with it alone. A wheel with several METADATA files is left for zipfile to refuse.
     """
     total = file.seek(0, io.SEEK_END)
     end = _read(file, max(0, total - _END.size - 1024), total)
@@ -146,7 +146,7 @@ def _crowded(file: IO[bytes]) -> IO[bytes] | None:
     if len(entries) != 1:
         return None
     (offset, most, entry) = entries[0]
-    # Behind the name stands an extra field, which may have another length than that of the list.
+    # The extra field after the name may differ in length from that in the central directory.
     content = _read(file, offset, min(start, offset + most))
     entry[42:46] = bytes(4)
     return io.BytesIO(content + entry + _END.pack(b"PK\x05\x06", 0, 0, 1, 1, len(entry), len(content), 0))
@@ -163,7 +163,7 @@ def _no_wheel(url: str, evidence: str) -> TransferError:
 
 
 class _Ranges(io.RawIOBase, IO[bytes]):
-    """A file on a server that can be read anywhere; what was read stays."""
+    """A remote file with random access; the parts that were read are kept."""
 
     def __init__(
         self,
