@@ -1,4 +1,4 @@
-"""A plan from what fits: the decision, its notes and its fallbacks."""
+"""Assembles a plan from the releases that fit: the decision, its notes and its fallbacks."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def assemble(
     no_cuda: Refusal | None,
     notes: list[str],
 ) -> Plan:
-    """The plan around what was chosen: why, what else, what was refused."""
+    """The plan for the chosen release: its reasons, notes and alternatives, and everything that was refused."""
     decision = _decision(context, chosen, explain.why_release(context, chosen, fits, misses, no_cuda))
     refused: list[Refused] = []
     for accelerator, earlier in passed_over:
@@ -49,7 +49,7 @@ def assemble(
     newer = [miss for miss in misses if miss.candidate.version > chosen.candidate.version]
     refused += explain.releases(newer)
     if context.profile.environment.kind != "conda":
-        # The Pythons of this machine take no part in a conda environment, which brings its own.
+        # A conda environment has its own Python, so those of this machine do not matter.
         refused += explain.pythons(context, chosen)
     notes += _notes(context, chosen, fits)
     closure = _closure(context.table, chosen)
@@ -191,7 +191,7 @@ def _fallbacks(context: DecisionContext, chosen: Fit, fits: Sequence[Fit]) -> tu
     if not context.profile.tensorflow.allow_fallback or context.locked is not None:
         return ()
     older = [fit for fit in fits if fit.candidate.version < chosen.candidate.version and fit.usable]
-    # One release of each older minor version: a patch release seldom mends what failed.
+    # One release of each older minor version, because a patch release rarely fixes what failed.
     minors = [next(group) for _, group in groupby(older, key=lambda fit: fit.candidate.version.release[:2])]
     rest = [fit for fit in minors if fit.candidate.version.release[:2] != chosen.candidate.version.release[:2]]
     found = [_decision(context, fit, "an older release, if the first fails") for fit in rest[:_FALLBACKS]]
@@ -205,7 +205,7 @@ def _fallbacks(context: DecisionContext, chosen: Fit, fits: Sequence[Fit]) -> tu
 def _candidates(
     context: DecisionContext, chosen: Fit, fits: Sequence[Fit], decision: Decision
 ) -> tuple[Candidate, ...]:
-    """Each Python with the releases that fit on it, for a resolver that knows what the other packages need."""
+    """Each Python with the releases that fit on it, for the resolver, which knows the needs of the other packages."""
     if context.locked is not None or not context.demands.others:
         return ()
     why = "the newest release that goes with the other packages"
@@ -214,20 +214,20 @@ def _candidates(
         decisions = [_decision(context, fit, why) for fit in narrowed]
         if chosen.candidate is narrowed[0].candidate and decisions[0].python == decision.python:
             decisions[0] = decision
-        # A range is of one project with the same extras: older releases may come from another one.
+        # A range is for one project with the same extras; older releases may come from another project.
         for _, group in groupby(zip(narrowed, decisions, strict=True), key=lambda pair: _project(pair[1])):
             pairs = list(group)
             inside = tuple(each for _, each in pairs)
             missing = _between(context, [fit.candidate.version for fit, _ in pairs])
             found.append(Candidate(requirement=_range(inside, missing), decisions=inside))
 
-    # The sort is stable, and Pythons come newest first.
+    # The sort is stable, and Pythons are ordered newest first.
     found.sort(key=lambda each: Version(each.best.tensorflow.version), reverse=True)
     return tuple(sorted(found, key=lambda each: (each.best is not decision, each.best.python.path is None)))
 
 
 def _by_python(fits: Sequence[Fit]) -> Iterator[list[Fit]]:
-    """The releases of each Python, newest first: of those that are here, else of those that could be brought."""
+    """The releases for each Python, newest first: for those on this machine, then for those that can be installed."""
     here = list(dict.fromkeys(each.minor for fit in fits for each in fit.usable))
     for minor in here:
         yield [
@@ -244,11 +244,11 @@ def _project(decision: Decision) -> tuple[str, tuple[str, ...]]:
 
 
 def _between(context: DecisionContext, versions: Sequence[Version]) -> list[str]:
-    """The releases within a range that are not for this machine or not asked for."""
+    """The releases within a range that are not for this machine or not allowed by the profile."""
     return [
         each.text
         for each in context.candidates
-        # A range that names a pre-release would let the resolver take others.
+        # Excluding a pre-release would name it, and then the resolver could take other pre-releases.
         if versions[-1] < each.version < versions[0] and each.version not in versions and not each.version.is_prerelease
     ]
 
@@ -265,7 +265,7 @@ def _bracketed(extras: Sequence[str]) -> str:
 
 
 def _closure(table: Compat, chosen: Fit) -> tuple[int, int, int | None] | None:
-    """Download, unpacked bytes and files of the environment, measured on this release or its nearest sibling."""
+    """Download size, unpacked size and number of files of the environment, measured for this release or a sibling."""
     if not any("x86_64" in tag and "linux" in tag for tag in chosen.offer.tags):
         return None
     version = chosen.candidate.version

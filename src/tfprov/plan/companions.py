@@ -1,4 +1,4 @@
-"""What is known to break beside TensorFlow, keyed on the packages that break: the rows of data/companions.toml."""
+"""Known incompatibilities of packages beside TensorFlow, by the package that breaks (data/companions.toml)."""
 
 from __future__ import annotations
 
@@ -22,22 +22,23 @@ from tfprov.structured import toml_of
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Break:
-    """A package that does not work with what a resolver would take beside it.
+    """A package that does not work together with what a resolver would choose.
 
     Attributes:
         package: normalised name.
-        versions: of it, that break: a PEP 440 range. Where a release mended it, the range ends before that one.
-        requires: PEP 508 line that must hold then; empty where variables are all that it needs. A bound on `tensorflow`
-            is one on TensorFlow under any of its names.
-        why: fit to stand behind the package's name.
-        source: what shows it.
-        since: what it breaks with came with that: `numpy 2.0`, `TensorFlow 2.16`.
-        adds: whether the line is a requirement, because nothing else may ask for that package; else it is a bound.
-        beside: PEP 508 line of another package that must be there, too, for it to break; empty for none.
+        versions: PEP 440 range of its versions that break; it ends before a release that fixes it.
+        requires: PEP 508 line that must then hold; empty where only variables are needed. A bound on `tensorflow`
+            applies to TensorFlow under any of its names.
+        why: the reason, worded to follow the package's name.
+        source: evidence.
+        since: the version that introduced the incompatibility: `numpy 2.0`, `TensorFlow 2.16`.
+        adds: whether the line is a requirement, because no other package may depend on that project; else it is a
+            bound.
+        beside: PEP 508 line of another package that must be present for it to break; empty for none.
         python: PEP 440 range of Pythons on which it breaks; empty for all.
-        variables: of the environment that it needs then, by name.
-        leaves_out: the package itself is left out then, because the one beside it brings the same modules.
-        instead: what to ask for in its place, where no version of it goes and the profile is refused; empty otherwise.
+        variables: environment variables that it then needs, by name.
+        leaves_out: whether to leave out the package itself, because `beside` provides the same modules.
+        instead: what to ask for instead, where no version of it works and the profile is refused; empty otherwise.
     """
 
     package: str
@@ -54,11 +55,12 @@ class Break:
     instead: str = ""
 
     def holds(self, versions: Mapping[str, str], python: str = "") -> bool:
-        """Whether a closure has what breaks, whatever else it has.
+        """Whether a row applies to a set of packages.
 
         Args:
-            versions: of the closure, by normalised name.
-            python: version of its Python; empty where that is not known, then a row for certain Pythons does not hold.
+            versions: the whole set, by normalised name.
+            python: version of its Python; empty where that is unknown, and then a row for certain Pythons does not
+                apply.
         """
         return (
             _within(_version(self.package, versions), self.versions)
@@ -67,12 +69,12 @@ class Break:
         )
 
     def is_met(self, versions: Mapping[str, str]) -> bool:
-        """Whether a closure fulfils the line."""
+        """Whether a set of packages satisfies the line."""
         if not self.requires:
-            # What is left out is not in the closure, and then the row does not hold.
+            # A package that was left out is not in the set, and then the row does not apply.
             return not (self.leaves_out or self.instead)
         needed = Requirement(self.requires)
-        # A bound on what is not there binds nothing.
+        # A bound on a package that is not in the set has no effect.
         if _version(canonicalize_name(needed.name), versions) is None:
             return not self.adds
         return _is_in(needed, versions)
@@ -88,7 +90,7 @@ class Break:
 
 @lru_cache(maxsize=1)
 def known_breaks() -> tuple[Break, ...]:
-    """The rows that come with tfprov."""
+    """The rows that tfprov ships."""
     text = resources.files("tfprov.plan").joinpath("data/companions.toml").read_text(encoding="utf-8")
     return tuple(Break(**row) for row in toml_of(text)["row"])
 
@@ -96,20 +98,21 @@ def known_breaks() -> tuple[Break, ...]:
 def breaks_in(
     versions: Mapping[str, str], rows: tuple[Break, ...] | None = None, *, python: str = ""
 ) -> tuple[Break, ...]:
-    """The rows that a closure needs and does not fulfil.
+    """The rows that apply to a set of packages and are not satisfied.
 
     Args:
-        versions: of the closure, by normalised name.
-        rows: known breaks; those that come with tfprov when None.
-        python: version of its Python; empty where that is not known.
+        versions: the whole set, by normalised name.
+        rows: known incompatibilities; those that tfprov ships when None.
+        python: version of its Python; empty where that is unknown.
     """
     return tuple(row for row in holding(versions, rows, python=python) if not row.is_met(versions))
 
 
 def to_apply(rows: Sequence[Break]) -> tuple[Break, ...]:
-    """The rows to hold to before a closure is asked for anew, of those that it does not fulfil.
+    """Of the rows that are not satisfied, those to apply before the packages are resolved again.
 
-    Another version of the package itself may bring other packages: what those need is not known before.
+    Rows that change the version of the package itself come first: another version may have other dependencies, whose
+    own rows are not known yet.
     """
     own = tuple(
         row for row in rows if row.requires and canonicalize_name(Requirement(row.requires).name) == row.package
@@ -118,11 +121,13 @@ def to_apply(rows: Sequence[Break]) -> tuple[Break, ...]:
 
 
 def sparing(rows: Sequence[Break], asked: Collection[str]) -> tuple[Break, ...]:
-    """Rows of which none leaves out what alone is asked for by name, but the one beside it with the same modules.
+    """The rows, changed where they would leave out the only one of two packages that the user asked for.
+
+    Such a row leaves out the other package with the same modules instead.
 
     Args:
-        rows: of known breaks.
-        asked: normalised names.
+        rows: known incompatibilities.
+        asked: normalised names of the requested packages.
     """
     found = []
     for row in rows:
@@ -135,18 +140,19 @@ def sparing(rows: Sequence[Break], asked: Collection[str]) -> tuple[Break, ...]:
 def holding(
     versions: Mapping[str, str], rows: tuple[Break, ...] | None = None, *, python: str = ""
 ) -> tuple[Break, ...]:
-    """The rows that are about a closure, whether it fulfils them or not; see `breaks_in`.
+    """The rows that apply to a set of packages, satisfied or not; see `breaks_in`.
 
-    Where they are those that come with tfprov, what is in the closure and does not go with its TensorFlow is one, too.
+    With the rows that tfprov ships, packages whose published TensorFlow range excludes the one in the set count as
+    well.
     """
     given = (*known_breaks(), *_unpaired(versions)) if rows is None else rows
     return tuple(row for row in given if row.holds(versions, python))
 
 
 def _unpaired(versions: Mapping[str, str]) -> Iterator[Break]:
-    """Packages that do not go with the TensorFlow of a closure, although an older version of them does.
+    """Packages in the set that do not work with its TensorFlow, although an older version does.
 
-    A resolver does not see that where no metadata says it, but the import checks it.
+    A resolver cannot see that where it is not in the metadata but checked during import.
     """
     release = _version("tensorflow", versions)
     for name, version in versions.items() if release else ():
@@ -170,16 +176,16 @@ def _unpaired(versions: Mapping[str, str]) -> Iterator[Break]:
 
 
 def newer_than_known(versions: Mapping[str, str], *, python: str) -> tuple[Break, ...]:
-    """The rows that would be about a closure if the package in it were as old as the newest that the table knows.
+    """The rows that would apply to a set of packages if the package were the newest version in the table.
 
     Args:
-        versions: of the closure, by normalised name.
+        versions: the whole set, by normalised name.
         python: version of its Python.
     """
     found = []
     for row in known_breaks():
         version = _version(row.package, versions)
-        # Behind `<` stands a version that was seen to work.
+        # The bound of a `<` is a version that is known to work; that of a `<=` is only the newest known one.
         known = re.fullmatch(r"<=([^,]+)", row.versions)
         if version is None or known is None or Version(version) <= Version(known[1]):
             continue
@@ -189,21 +195,22 @@ def newer_than_known(versions: Mapping[str, str], *, python: str) -> tuple[Break
 
 
 PYTHON = "python"
-"""The name under which a bound is one on the interpreter."""
-# Projects that packages import without asking for them, so that a bound has to bring them, and what else that takes.
+"""Name in a bound that applies to the interpreter."""
+# Projects that packages import without depending on them, so that a bound must add them; and the variables that they
+# need.
 _NOT_ASKED_FOR: Mapping[str, Mapping[str, str]] = MappingProxyType(
     {"setuptools": {}, "tf-keras": {"TF_USE_LEGACY_KERAS": "1"}}
 )
 
 
 def constraints_of(bounds: Sequence[str]) -> tuple[str, ...]:
-    """Bounds as a resolver takes them: for each name of TensorFlow, and without those on the interpreter."""
+    """Bounds in the form for a resolver: one for each name of TensorFlow, without those on the interpreter."""
     needed = (Requirement(line) for line in bounds)
     return tuple(line for each in needed if each.name != PYTHON and each.specifier for line in _lines(each))
 
 
 def brought_by(bounds: Sequence[str]) -> tuple[Constraint, ...]:
-    """The bounds that are requirements as well, because nothing else may ask for those projects."""
+    """The bounds that must also be requirements, because no other package may depend on those projects."""
     added = {Requirement(row.requires).name for row in known_breaks() if row.adds}.union(_NOT_ASKED_FOR)
     return tuple(
         Constraint(requirement=line, why="the smoke test asks for it")
@@ -213,17 +220,17 @@ def brought_by(bounds: Sequence[str]) -> tuple[Constraint, ...]:
 
 
 def variables_for(bounds: Sequence[str]) -> dict[str, str]:
-    """The variables that an environment needs with bounds."""
+    """The environment variables that are needed with some bounds."""
     return {name: value for line in bounds for name, value in _NOT_ASKED_FOR.get(Requirement(line).name, {}).items()}
 
 
 def of_python(rows: Sequence[Break], python: str) -> tuple[Break, ...]:
-    """The rows that hold on a Python."""
+    """The rows that apply on a Python."""
     return tuple(row for row in rows if not row.python or _within(python, row.python))
 
 
 def settings(rows: Sequence[Break]) -> tuple[RequiredVariable, ...]:
-    """The variables that rows need, the first that sets one counts."""
+    """The environment variables that some rows need; the first row that sets a variable counts."""
     found: dict[str, RequiredVariable] = {}
     for row in rows:
         for name, value in row.variables.items():
@@ -232,7 +239,7 @@ def settings(rows: Sequence[Break]) -> tuple[RequiredVariable, ...]:
 
 
 def with_breaks(decision: Decision, rows: Sequence[Break]) -> Decision:
-    """A decision that holds to further rows."""
+    """The decision, with further rows applied."""
     bounds = [
         Constraint(requirement=line, why=f"`{row.package}`: {row.why}")
         for row in rows
@@ -252,7 +259,7 @@ def with_breaks(decision: Decision, rows: Sequence[Break]) -> Decision:
 
 
 def _lines(needed: Requirement) -> tuple[str, ...]:
-    """A bound, for each of the names under which the project may be there."""
+    """A bound, once for each name under which the project may be installed."""
     if needed.name != "tensorflow":
         return (str(needed),)
     return tuple(f"{name}{needed.specifier}" for name, kind in TENSORFLOWS.items() if kind == "release")
@@ -265,7 +272,7 @@ def _is_in(needed: Requirement, versions: Mapping[str, str]) -> bool:
 def _version(name: str, versions: Mapping[str, str]) -> str | None:
     if name != "tensorflow" or name in versions:
         return versions.get(name)
-    # Whichever build of it is there; what is only a part of one has the version of the whole.
+    # The version of whichever build of TensorFlow is there; a part of a release has the version of the whole.
     return next((version for other, version in versions.items() if kind_of(other) is not None), None)
 
 

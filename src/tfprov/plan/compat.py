@@ -1,6 +1,6 @@
-"""The compat table: what is known of each TensorFlow release, and where it was read.
+"""The compat table: facts about each TensorFlow release, with their sources.
 
-The data is `data/compat.json`; `tools/compat_refresh.py` compares it with what the index says today.
+The data is in `data/compat.json`; `tools/compat_refresh.py` compares it with the current index.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ _Row = TypeVar("_Row")
 
 @lru_cache(maxsize=4096)
 def within(version: Version, releases: str) -> bool:
-    """Whether a release lies in a PEP 440 range of the table; release candidates count.
+    """Whether a release is in a PEP 440 range of the table; release candidates count.
 
-    The answer is kept: a decision asks the same few ranges about the same releases over and over.
+    Cached, because a decision tests the same few ranges and releases many times.
     """
     return SpecifierSet(releases).contains(version, prereleases=True)
 
@@ -36,13 +36,13 @@ class Wheels:
     Attributes:
         package: `tensorflow` or `tensorflow-cpu`.
         platform: `linux_x86_64`, `linux_aarch64`, `macos_arm64`, `macos_x86_64`, `windows_x86_64`.
-        pythons: minor versions that can be installed, `3.6` and up.
+        pythons: minor versions that the wheels can be installed on, from `3.6`.
         tags: platform tags.
         kind: `cuda` has code for NVIDIA GPUs, `cpu` has none, `stub` is empty and depends on `needs`.
-        needs: the project that a stub stands for.
-        without: minor versions that have a wheel, but whose `needs` has none: they cannot be installed.
-        uploaded: RFC 3339 time from which on all of them, and those of `needs`, were on the index; None when not known.
-        source: key of `Compat.sources`.
+        needs: the project that a stub depends on.
+        without: minor versions that have a wheel, but not one of `needs`, so that it cannot be installed.
+        uploaded: RFC 3339 time from which all of them, and those of `needs`, were on the index; None when unknown.
+        source: key in `Compat.sources`.
     """
 
     package: str
@@ -58,15 +58,15 @@ class Wheels:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cuda:
-    """The CUDA side of the Linux x86-64 wheel of a release.
+    """CUDA properties of the Linux x86-64 wheel of a release.
 
     Attributes:
         built_for: toolkit release, `12.5.1`.
         cudnn: major version of cuDNN.
         native: compute capabilities that the wheel has machine code for.
         ptx: compute capabilities that it has PTX for, which a driver compiles for newer GPUs.
-        mostly_ptx: those of `native` that most kernels have PTX only for.
-        pins: what the `and-cuda` extra asks for; empty when there is no such extra.
+        mostly_ptx: those of `native` for which most kernels have only PTX.
+        pins: requirements of the `and-cuda` extra; empty when there is no such extra.
         source: of the toolkit.
         capabilities_source: of the compute capabilities.
     """
@@ -86,13 +86,13 @@ class Release:
     """A TensorFlow release.
 
     Attributes:
-        requires_python: PEP 440 range that its metadata states; empty when it states none.
+        requires_python: PEP 440 range in its metadata; empty when there is none.
         wheels: by project and platform.
-        glibc: oldest glibc of the Linux wheels.
+        glibc: oldest glibc for the Linux wheels.
         requires: requirements of the Linux x86-64 wheel, without extras.
         extras: extras of the project `tensorflow`.
-        cuda: None where the CUDA libraries that it needs cannot be brought.
-        wheel_bytes: size of the Linux x86-64 wheel of `tensorflow`; None when not known.
+        cuda: None where the CUDA libraries that it needs are not available as wheels.
+        wheel_bytes: size of the Linux x86-64 wheel of `tensorflow`; None when unknown.
     """
 
     version: str
@@ -116,7 +116,7 @@ class KnownBad:
 
     Attributes:
         releases: PEP 440 range of TensorFlow releases.
-        accelerator: the variant that is broken; None for all.
+        accelerator: the broken variant; None for all.
         pythons: PEP 440 range of Python minor versions; None for all.
         remedy: what to take instead.
     """
@@ -129,7 +129,7 @@ class KnownBad:
     source: str
 
     def concerns(self, version: Version, accelerator: Accelerator, python_minor: str | None = None) -> bool:
-        """Whether it speaks of this release, variant and Python; rows for certain Pythons need one."""
+        """Whether it applies to a release, variant and Python; a row for certain Pythons needs `python_minor`."""
         if self.accelerator not in (None, accelerator) or not within(version, self.releases):
             return False
         if self.pythons is None:
@@ -139,12 +139,12 @@ class KnownBad:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bound:
-    """A constraint that makes releases work today.
+    """A constraint that old releases need to work with today's index.
 
     Attributes:
         releases: PEP 440 range of TensorFlow releases.
         accelerator: the variant that needs it; None for all.
-        below: only for GPUs below this compute capability; None for all.
+        below: applies only to GPUs below this compute capability; None for all.
         requirement: PEP 508.
     """
 
@@ -158,7 +158,7 @@ class Bound:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Companion:
-    """A package that releases need and do not bring by themselves."""
+    """A package that releases need and do not depend on."""
 
     releases: str
     accelerator: Accelerator
@@ -169,14 +169,14 @@ class Companion:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CudaGeneration:
-    """The oldest driver on which machine code of any release of a major version of CUDA runs.
+    """The oldest driver that runs machine code of any release of a major version of CUDA.
 
-    Before CUDA 11 each release has a driver of its own.
+    Before CUDA 11 each release needs a driver of its own.
 
     Attributes:
         cuda: major version.
-        linux: driver (never a CUDA version) on Linux.
-        windows: driver of Windows, which WSL2 uses; None where NVIDIA names none.
+        linux: driver version (never a CUDA version) on Linux.
+        windows: driver version on Windows, which WSL2 uses; None where NVIDIA names none.
     """
 
     cuda: str
@@ -187,10 +187,10 @@ class CudaGeneration:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ToolkitDriver:
-    """The oldest driver that knows a CUDA toolkit release, and so compiles its PTX.
+    """The oldest driver that supports a CUDA toolkit release, and so can compile its PTX.
 
     Attributes:
-        windows: driver of Windows, which WSL2 uses; None where NVIDIA names none.
+        windows: driver version on Windows, which WSL2 uses; None where NVIDIA names none.
     """
 
     cuda: str
@@ -201,15 +201,15 @@ class ToolkitDriver:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pair:
-    """A TensorFlow and its plug-in or build for another accelerator that are known to go together.
+    """TensorFlow releases with a plug-in or build for another accelerator that is known to work with them.
 
     Attributes:
         releases: PEP 440 range of TensorFlow releases.
         package: project to install beside TensorFlow (metal) or instead of it (rocm).
         pythons: minor versions that the package has wheels for.
-        needs: what must be on the machine, in words; None when nothing.
-        system: oldest release of the operating system; None when any will do.
-        uploaded: RFC 3339 time from which on the package was on the index.
+        needs: software that must be on the machine, in words; None for nothing.
+        system: oldest release of the operating system; None for any.
+        uploaded: RFC 3339 time from which the package was on the index.
     """
 
     accelerator: Accelerator
@@ -248,14 +248,14 @@ class Closure:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CondaBuild:
-    """A TensorFlow of conda-forge.
+    """A TensorFlow build on conda-forge.
 
     Attributes:
         accelerator: `cpu` or `cuda`.
         cuda: CUDA release of the build; None for the CPU.
         capabilities: compute capabilities with machine code.
         ptx: compute capabilities with PTX.
-        uploaded: RFC 3339 time, or a date, from which on the channel could have it.
+        uploaded: RFC 3339 time, or date, from which the channel could have it.
     """
 
     version: str
@@ -274,11 +274,11 @@ class Compat:
     """The whole table.
 
     Attributes:
-        generated: day of the index that it was compared with.
-        sources: what each source key stands for.
+        generated: date of the index that it was compared with.
+        sources: descriptions of the sources, by key.
         releases: newest first.
-        ptx_ends_at: first compute capability for which compiling the PTX of these wheels fails, so that they do not
-            serve it although PTX would have promised to.
+        ptx_ends_at: first compute capability for which compiling the PTX of these wheels fails in practice, although
+            PTX is supposed to work on newer GPUs.
         cuda_generations: oldest first.
         toolkit_drivers: oldest toolkit first.
     """
@@ -298,12 +298,12 @@ class Compat:
     conda: tuple[CondaBuild, ...]
 
     def release(self, version: str) -> Release | None:
-        """The row of a release, or None when the table does not know it."""
+        """The row of a release; None when the table does not have it."""
         wanted = Version(version)
         return next((row for row in self.releases if Version(row.version) == wanted), None)
 
 
-# The tables of the file whose rows are records of one kind.
+# Keys of the file whose rows are records of one type.
 _ROWS: dict[str, type[object]] = {
     "known_bad": KnownBad,
     "bounds": Bound,
@@ -317,7 +317,7 @@ _ROWS: dict[str, type[object]] = {
 
 
 def read(text: str) -> Compat:
-    """The table from the text of its file. It is not checked: it comes with the package and has a test of its own."""
+    """Parse the text of a table. It is not validated: it is shipped with the package, and a test checks it."""
     document: dict[str, list[dict[str, object]]] = json_of(text)
     rows = {name: [_record(kind, row) for row in document[name]] for name, kind in _ROWS.items()}
     releases = [_release(row) for row in document["releases"]]
@@ -337,5 +337,5 @@ def _record(kind: type[_Row], row: dict[str, object]) -> _Row:
 
 @cache
 def table() -> Compat:
-    """The table that comes with tfprov; read once."""
+    """The table that tfprov ships; read once."""
     return read(files("tfprov.plan").joinpath("data/compat.json").read_text("utf-8"))

@@ -1,4 +1,4 @@
-"""The decision for a TensorFlow that comes from conda-forge: by the builds that the table knows."""
+"""The decision for a TensorFlow from conda-forge, based on the builds in the compat table."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ from tfprov.plan.records import (
 
 
 def plan_of_conda(context: DecisionContext) -> Plan:
-    """The plan for the TensorFlow of a channel. The solver has the last word: it sees today's channels.
+    """The plan for a TensorFlow from a channel. The solver has the last word, because it sees the current channels.
 
     Raises:
-        TfprovError: `version-not-available` when no Python can be in the profile's range; `conda-package-missing` when
+        TfprovError: `version-not-available` when no Python is within the profile's range; `conda-package-missing` when
             the known builds are for other accelerators; a `gpu-…` code when CUDA is demanded and cannot work.
     """
     if context.locked is not None:
@@ -64,7 +64,7 @@ def _pythons(context: DecisionContext, row: CondaBuild) -> list[str]:
 
 
 def _plan_of_unknown(context: DecisionContext, builds: list[CondaBuild]) -> Plan:
-    """The plan for a release that the table does not know: whether the channels have it, the solver finds out."""
+    """The plan for a release that is not in the table; whether the channels have it is for the solver to find out."""
     known = {minor for row in context.table.releases for wheels in row.wheels for minor in wheels.pythons}
     newest_first = sorted(known, key=Version, reverse=True)
     pythons = [minor for minor in newest_first if interpreters.admits(context.python, minor)]
@@ -122,7 +122,7 @@ def _with_cuda(context: DecisionContext, allowed: list[CondaBuild]) -> CondaBuil
 
 
 def _plan_of_lock(context: DecisionContext, locked: LockedChoice) -> Plan:
-    """The plan of a lock; a GPU that it needs must be there."""
+    """The plan for a lock; raises when it needs a GPU that is not there."""
     accelerator: Accelerator = "cuda" if locked.accelerator == "cuda" else "cpu"
     if accelerator == "cuda" and isinstance(context.gpus, Refusal):
         raise refuse.no_gpu(context, context.gpus)

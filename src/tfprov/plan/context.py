@@ -1,4 +1,4 @@
-"""The records that the decision is made of: the context, and how each release answered."""
+"""Records of a decision: its input, and the result for each release."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ from tfprov.profile.records import Profile
 
 
 class Depth(IntEnum):
-    """The check at which a release was refused; a refusal by a later check tells more.
+    """The check at which a release was refused; a refusal by a later check is more informative.
 
-    What nothing on this machine mends comes before what a person could change: the architecture of the GPU before the
-    driver.
+    Checks that nothing on this machine can change come before those that a user could: the architecture of the GPU
+    comes before the driver.
     """
 
     KNOWN_BAD = 0
@@ -41,7 +41,7 @@ class Miss:
     """A release that does not fit.
 
     Attributes:
-        offer: the wheels that were looked at; None when there are none.
+        offer: the wheels that were considered; None when there are none.
     """
 
     candidate: OfferedRelease
@@ -56,9 +56,9 @@ class Fit:
 
     Attributes:
         usable: interpreters on the machine, best first.
-        bringable: minor versions of Python that could be brought, best first.
-        conflicts: minor versions of Python for which the release contradicts the profile, with why.
-        pair: what goes with it for Metal or ROCm.
+        bringable: minor versions of Python that could be installed, best first.
+        conflicts: minor versions of Python on which the release contradicts the profile, with the reasons.
+        pair: the plug-in or build for Metal or ROCm that goes with it.
     """
 
     candidate: OfferedRelease
@@ -72,21 +72,21 @@ class Fit:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DecisionContext:
-    """The input of a decision, sorted out once: what may be taken and what may not.
+    """The input of a decision, prepared once.
 
     Attributes:
         profile: with the lines of its requirements files.
-        facts: of the machine to decide for.
+        facts: about the machine to decide for.
         table: rows of compat.json.
         demands: of the profile on TensorFlow.
-        locked: the choice of an existing lock; None for a free decision.
-        platform: as the table names it.
+        locked: the choice in an existing lock; None for a free decision.
+        platform: as in the table.
         tags: platform tags that wheels may have.
         gpus: the GPUs that CUDA can use, or the reason why it can use none.
-        usable: interpreters that may be taken, best first.
+        usable: interpreters that may be used, best first.
         refused: the other interpreters, each with its reason.
         candidates: all known releases, newest first.
-        before: when a file must have been on the index, by `index.exclude-newer`; None for any time.
+        before: time before which a file must have been on the index, from `index.exclude-newer`; None for no limit.
         wheels_only: whether a Python counts only where the packages of the profile have wheels for it.
     """
 
@@ -114,7 +114,7 @@ class DecisionContext:
 
     @property
     def must_have_gpu(self) -> bool:
-        """Whether an environment without a GPU is not what was asked for."""
+        """Whether the profile demands a GPU, so that a CPU environment is not an alternative."""
         smoke = self.profile.smoke
         return self.demands.accelerator == "cuda" or (smoke.require_gpus > 0 and smoke.gpu == "now")
 

@@ -24,24 +24,24 @@ from tfprov.profile.records import Profile
 def decide(
     profile: Profile, facts: Facts, table: Compat, listing: Listing | None, locked: LockedChoice | None = None
 ) -> Plan:
-    """The plan for the machine of the facts.
+    """Decide for the machine that the facts describe.
 
-    Reads nothing and starts nothing: it gives the same plan for a machine that is not this one.
+    A pure function, so that it can plan for another machine.
 
     Args:
         profile: with the lines of its requirements files among its requirements.
-        facts: of the machine to plan for.
-        table: what is known of each release.
-        listing: what the index has of `tensorflow` and `tensorflow-cpu`; None when it cannot be asked, and then the
-            table alone decides.
-        locked: the choice of an existing lock; the decision is bound to it.
+        facts: about the machine to plan for.
+        table: what is known about each release.
+        listing: the files of `tensorflow` and `tensorflow-cpu` on the index; None when it cannot be read, and then only
+            the table counts.
+        locked: the choice in an existing lock, which the decision must keep; None for a free decision.
 
     Returns:
         Release, variant and interpreter, with everything that was refused and why.
 
     Raises:
-        TfprovError: nothing fits. The code is that of the refusal that came closest; the evidence names every reason,
-            grouped; the hint says what would fit. `lock-unfit` when the lock's choice is what does not fit.
+        TfprovError: nothing fits. The code is that of the refusal that came closest; the evidence lists all reasons,
+            grouped; the hint says what would fit. `lock-unfit` when the lock's choice does not fit.
     """
     demands = gather(profile, facts)
     platform = platform_name(facts.system.value, facts.machine.value)
@@ -69,7 +69,8 @@ def decide(
     if profile.environment.kind == "conda" and profile.conda.tensorflow == "conda":
         return plan_of_conda(context)
     if locked is None and any(each.everywhere for each in found) and not any(each.offers for each in found):
-        # What nothing on this machine mends comes first, whatever GPU it has and whatever is asked for.
+        # A platform without any wheel is the first thing to report, whatever GPU it has and whatever the profile asks
+        # for.
         raise refuse.no_wheels(context)
     if locked is None:
         return _plan(context, listing)
@@ -83,7 +84,7 @@ def decide(
             decide(profile, facts, table, listing)
         except TfprovError as unbound:
             if unbound.code is error.code:
-                # The machine is what does not fit, and a renewed lock would not fit it either.
+                # The machine is unfit, and a renewed lock would not fit it either.
                 raise unbound from error
         raise TfprovError(
             "lock-unfit",
@@ -230,7 +231,7 @@ def _check_gpu_count(context: DecisionContext, accelerator: Accelerator) -> None
 
 
 def _could_be_more(context: DecisionContext) -> bool:
-    """Whether enough GPUs for the profile would be there if none were hidden or prohibited."""
+    """Whether there would be enough GPUs for the profile if none were hidden or prohibited."""
     there = [gpu for gpu in context.facts.gpus.value if gpu.vendor == "nvidia" and gpu.usable]
     return len(there) >= context.profile.smoke.require_gpus
 
@@ -258,7 +259,7 @@ def _with_locked(found: tuple[OfferedRelease, ...], locked: LockedChoice | None)
     known = next((candidate.known for candidate in found if candidate.version == version), None)
     if known is not None and locked.package in ("tensorflow", "tensorflow-cpu"):
         return found
-    # Neither the table nor this decision knows that file: the lock names it, and its reader will check the tags.
+    # Neither the table nor the index has that file. Its tags are checked later, when the lock is read.
     kind: WheelKind = "cuda" if locked.package == "tensorflow" and locked.accelerator != "cpu" else "cpu"
     offer = Offer(package=locked.package, interpreters=frozenset({"py3"}), tags=frozenset({"any"}), kind=kind)
     added = OfferedRelease(version=version, known=known, offers={locked.package: offer})

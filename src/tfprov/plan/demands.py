@@ -1,4 +1,4 @@
-"""The profile's demands on TensorFlow, from all the places where a profile can state them."""
+"""The profile's demands on TensorFlow, gathered from all the places where a profile can state them."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ from tfprov.plan.interpreters import OLDEST_PYTHON
 from tfprov.plan.tags import marker_environment
 from tfprov.profile.records import Profile, SmokeTable
 
-# Minor versions of Python 3 that a marker is evaluated for: every one that an environment could be made for.
+# Minor versions of Python 3 for which a marker is evaluated: all that an environment could be made for.
 _MINORS = range(OLDEST_PYTHON[1], 20)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Clause:
-    """One requirement, and where it stands.
+    """One version range, and its place in the profile.
 
     Attributes:
-        where: `tensorflow.version = "==2.15.*"` and the like, for messages.
+        where: for messages, such as `tensorflow.version = "==2.15.*"`.
     """
 
     specifier: SpecifierSet
@@ -41,13 +41,13 @@ class Demands:
     """The demands on TensorFlow.
 
     Attributes:
-        clauses: all of them bound the release.
-        accelerator: of the profile, or what its requirements mean by their names.
+        clauses: ranges that must all contain the release.
+        accelerator: from the profile, or implied by the names of its requirements.
         extras: extras of the project `tensorflow`, without those for CUDA.
-        others: requirements and constraints on other projects, and those on TensorFlow that hold on some Pythons only,
-            with where they stand.
-        wanted: those of `others` that ask for a package; a constraint only bounds it.
-        notes: what was rewritten.
+        others: requirements and constraints on other projects, and those on TensorFlow that apply only on some Pythons,
+            each with its place.
+        wanted: those of `others` that are requirements; a constraint requests no package.
+        notes: how requirements were interpreted.
     """
 
     clauses: tuple[Clause, ...]
@@ -59,7 +59,7 @@ class Demands:
 
     @property
     def prereleases(self) -> bool:
-        """Whether a clause names a pre-release, which is how PEP 440 asks for them."""
+        """Whether a clause names a pre-release, which in PEP 440 allows pre-releases."""
         return any(clause.specifier.prereleases for clause in self.clauses)
 
     def admits(self, version: Version) -> bool:
@@ -73,21 +73,21 @@ class Demands:
         return all(clause.specifier.contains(version, prereleases=True) for clause in self.clauses)
 
     def are_older_than(self, oldest: str) -> bool:
-        """Whether one of the clauses allows releases below a version only."""
+        """Whether one of the clauses allows only releases older than a version."""
         return any(_disjoint(clause.specifier, SpecifierSet(f">={oldest}")) for clause in self.clauses)
 
     @property
     def where(self) -> str:
-        """The clauses for a message; empty when there are none."""
+        """The clauses, for messages; empty when there are none."""
         return " and ".join(f"`{clause.where}`" for clause in self.clauses)
 
 
 def gather(profile: Profile, facts: Facts) -> Demands:
-    """The demands of a profile on the TensorFlow of a machine.
+    """The demands of a profile on TensorFlow, for a machine.
 
     Args:
         profile: with the lines of its requirements files among its requirements.
-        facts: of the machine: a requirement whose marker is false there asks for nothing.
+        facts: about the machine: requirements whose marker is false there are ignored.
 
     Raises:
         TfprovError: `resolver-conflict` for a demand that contradicts another; `not-supported` for a TensorFlow by URL.
@@ -143,7 +143,7 @@ def gather(profile: Profile, facts: Facts) -> Demands:
 
 
 def _where_marker_holds(requirement: Requirement, facts: Facts) -> list[bool]:
-    """Whether the marker of a requirement is true, for each Python that could be chosen."""
+    """Value of the marker of a requirement for each Python that could be chosen."""
     if requirement.marker is None:
         return [True]
     environments = (marker_environment(f"3.{minor}", "cpython", facts) for minor in _MINORS)
@@ -151,7 +151,7 @@ def _where_marker_holds(requirement: Requirement, facts: Facts) -> list[bool]:
 
 
 def _lines(profile: Profile) -> Iterator[tuple[Requirement, str, bool]]:
-    """The lines of a profile, each with its place, and whether it asks for the package: a constraint does not."""
+    """The requirements and constraints of a profile, each with its place and whether it is a requirement."""
     for text in profile.packages.requirements:
         yield Requirement(text), profile.packages.place_of(text), True
     for text in profile.packages.constraints:
@@ -159,7 +159,7 @@ def _lines(profile: Profile) -> Iterator[tuple[Requirement, str, bool]]:
 
 
 def _extras(requirement: Requirement) -> set[str]:
-    """Extras as metadata spells them: `and_cuda` is `and-cuda`."""
+    """Extras, normalised as in metadata: `and_cuda` is `and-cuda`."""
     return {canonicalize_name(extra) for extra in requirement.extras}
 
 
@@ -194,7 +194,7 @@ def _notes(kind: Kind, requirement: Requirement) -> Iterable[str]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Conflict:
-    """Two requirements on one project that no version meets."""
+    """Two requirements on one project that no version satisfies."""
 
     asked: str
     where: str
@@ -204,14 +204,14 @@ class Conflict:
 def conflict(
     others: Iterable[tuple[Requirement, str]], bounds: Iterable[str], environment: Environment
 ) -> Conflict | None:
-    """The first demand of the profile that contradicts what a release needs, or another demand; None when none does.
+    """The first contradiction between a demand of the profile and a bound; None when there is none.
 
-    Only specifiers are compared: whether versions exist between them is for the resolver.
+    Only ranges are compared. Whether a version exists within both is for the resolver to find out.
 
     Args:
-        others: what the profile asks for, with where it stands.
-        bounds: PEP 508 requirements of the release, and those of the profile that ask for a package.
-        environment: marker values; a demand whose marker is false does not count.
+        others: demands of the profile, each with its place.
+        bounds: PEP 508 requirements of the release, and those of the profile that request a package.
+        environment: marker values; demands whose marker is false are ignored.
     """
     marks = cast("dict[str, str]", dict(environment))
     asked: dict[str, list[tuple[Requirement, str]]] = {}
@@ -234,12 +234,12 @@ def conflict(
 def ranges(
     others: Iterable[tuple[Requirement, str]], bounds: Iterable[str], environment: Environment
 ) -> Iterator[tuple[str, str, tuple[str, str]]]:
-    """For each project that the profile speaks of: its name, the range that is left, and a demand with its place.
+    """For each project in the demands: its name, the range that is left, and one of the demands with its place.
 
     Args:
-        others: what the profile asks for, with where it stands.
+        others: demands of the profile, each with its place.
         bounds: PEP 508 requirements of the release.
-        environment: marker values; what has a marker that is false does not count.
+        environment: marker values; lines whose marker is false are ignored.
     """
     marks = cast("dict[str, str]", dict(environment))
     asked: dict[str, tuple[str, str]] = {}
@@ -259,13 +259,13 @@ def ranges(
 
 
 def _project(name: str) -> str:
-    # Every name of TensorFlow bounds the one release that will be installed.
+    # All names of TensorFlow mean the one release that will be installed.
     return canonicalize_name(name if kind_of(name) is None else "tensorflow")
 
 
 @cache
 def _parsed(text: str) -> Requirement:
-    # The releases of the table repeat each other's requirements; parsing them anew takes most of a decision's time.
+    # Cached, because releases in the table share requirements, and parsing takes most of a decision's time.
     return Requirement(text)
 
 
@@ -275,12 +275,12 @@ def _disjoint(one: SpecifierSet, other: SpecifierSet) -> bool:
 
 @lru_cache(maxsize=4096)
 def _are_disjoint(first: str, second: str) -> bool:
-    # The releases of the table share most of their bounds, so that the same question comes again and again.
+    # Cached, because releases in the table share most of their bounds.
     one, other = SpecifierSet(first), SpecifierSet(second)
     try:
         return one.is_disjoint(other)
     except ValueError:
-        # One side names pre-releases and the other does not, or `===` is used.
+        # Only one side names pre-releases, or `===` is used.
         try:
             return SpecifierSet(first, prereleases=True).is_disjoint(SpecifierSet(second, prereleases=True))
         except ValueError:

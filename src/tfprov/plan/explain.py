@@ -1,4 +1,4 @@
-"""The reasons of a decision: why this release, and why not the others."""
+"""The reasons for a decision: why this release, and why not the others."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _FEW = 4
 
 
 def platform(facts: Facts) -> str:
-    """`macOS on x86-64`, `Linux on aarch64`."""
+    """Operating system and architecture, for messages: `macOS on Intel`, `Linux on aarch64`."""
     machine = architecture(facts.machine.value)
     names = {"x86_64": "Intel", "aarch64": "Apple silicon"} if facts.system.value == "macos" else {"x86_64": "x86-64"}
     return f"{_SYSTEMS[facts.system.value]} on {names.get(machine, machine)}"
@@ -48,19 +48,19 @@ def macos_of(tags: Iterable[str]) -> str | None:
 
 
 def few(texts: Sequence[str]) -> str:
-    """All of them when they are few, else the ends."""
+    """A list of versions; when they are many, only the first and the last."""
     if len(texts) <= _FEW:
         return ", ".join(texts)
     return f"{texts[-1]} to {texts[0]}" if Version(texts[0]) > Version(texts[-1]) else f"{texts[0]} to {texts[-1]}"
 
 
 def closest(misses: Sequence[Miss]) -> Miss:
-    """The miss that came furthest; the newest of those."""
+    """The miss that passed the most checks; of equals, that of the newest release."""
     return max(misses, key=lambda miss: (miss.depth, miss.candidate.version))
 
 
 def releases(misses: Sequence[Miss], suffix: str = "") -> list[Refused]:
-    """Releases that did not fit, one line for each cause; those known not to work come last."""
+    """The releases that did not fit, one line for each code; releases known not to work come last."""
     groups: dict[str, list[Miss]] = {}
     for miss in sorted(misses, key=lambda miss: miss.depth is Depth.KNOWN_BAD):
         groups.setdefault(miss.refusal.code, []).append(miss)
@@ -79,7 +79,7 @@ def _group_why(group: Sequence[Miss]) -> str:
 
 
 def pythons(context: DecisionContext, chosen: Fit) -> list[Refused]:
-    """Interpreters that were not taken, those of virtual environments last."""
+    """The interpreters that were not chosen, with the reasons; those of virtual environments come last."""
     fitting = {each.interpreter.path for each in chosen.usable}
     refused = []
     span = interpreters.span(chosen.offer.pythons)
@@ -202,7 +202,7 @@ def _is_ptx(capability: str | None, native: Iterable[str]) -> bool:
 
 
 def _held_back(context: DecisionContext, chosen: Fit, found: Gpus) -> Iterator[str]:
-    # One old GPU beside newer ones holds the whole machine to an old release: every visible device must work.
+    # Every visible device must work, so one old GPU beside newer ones holds the whole machine to an old release.
     if len(found.usable) < 2 or found.driver is None or context.locked is not None:
         return
     for candidate in context.admitted:

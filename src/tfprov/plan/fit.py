@@ -1,4 +1,4 @@
-"""Which releases fit with which variant on which Python, and why the others do not."""
+"""Finds the releases that fit with a variant, on which Pythons, and why the others do not."""
 
 from __future__ import annotations
 
@@ -20,9 +20,10 @@ _GPU_DEPTHS = {"gpu-libs-missing": Depth.CUDA_LIBRARIES, "gpu-driver-too-old": D
 
 
 def evaluate(context: DecisionContext, accelerator: Accelerator) -> tuple[tuple[Fit, ...], tuple[Miss, ...]]:
-    """Try every admitted release with a variant.
+    """Check every admitted release with a variant.
 
-    Where nothing fits with wheels of the other packages alone, and they may be built, those count that would be built.
+    Where nothing fits with wheels of the other packages alone, Pythons without such wheels count, if those packages may
+    be built.
 
     Returns:
         The releases that fit and those that do not, newest first.
@@ -85,7 +86,7 @@ def _with_python(
     context: DecisionContext, candidate: OfferedRelease, accelerator: Accelerator, offer: Offer, pair: Pair | None
 ) -> Fit | Miss:
     usable, bringable = _pythons(context, candidate, accelerator, offer, pair)
-    # What a release needs can depend on the Python: numpy 1.26 on 3.12, older ones on 3.11.
+    # The requirements of a release can depend on the Python: numpy 1.26 on 3.12, older ones on 3.11.
     minors = dict.fromkeys((*(each.minor for each in usable), *bringable)) or dict.fromkeys(offer.pythons[-1:])
     conflicts = {minor: found for minor in minors if (found := _conflict(context, candidate, accelerator, minor))}
     if conflicts and len(conflicts) == len(minors):
@@ -131,7 +132,7 @@ def _offer(
     if accelerator == "cuda" and full is not None and full.kind != "cuda":
         return Refusal(code="wheel-without-cuda", why="its wheel for this platform has no CUDA")
     if accelerator == "cpu" and (full is None or full.kind == "cuda"):
-        # The small build exists for the sake of the platforms where the other one carries CUDA.
+        # The CPU build is published for platforms where the wheel of `tensorflow` contains CUDA.
         small = offers.get("tensorflow-cpu")
         full = small if small is not None and (small.pythons or small.has_python("py3")) else full
     if full is None:
@@ -172,7 +173,7 @@ def _too_old(context: DecisionContext, offer: Offer) -> Refusal:
 
 
 def cuda_of(context: DecisionContext, candidate: OfferedRelease) -> Cuda | None:
-    """The CUDA side of a release; one that the table lacks is taken to be built like the newest known one."""
+    """The CUDA properties of a release; for one that is not in the table, those of the newest release in it."""
     return (candidate.known or context.table.releases[0]).cuda
 
 
@@ -214,14 +215,14 @@ def _pythons(
 def _is_sound(
     context: DecisionContext, candidate: OfferedRelease, accelerator: Accelerator, pair: Pair | None, minor: str
 ) -> bool:
-    """Whether nothing is known against a release with a variant on a Python that it has wheels for."""
+    """Whether no problem is known with a release and variant on a Python that it has wheels for."""
     if pair is not None and minor not in pair.pythons:
         return False
     return not any(bad.concerns(candidate.version, accelerator, minor) for bad in context.table.known_bad)
 
 
 def pythons_of(context: DecisionContext, miss: Miss, accelerator: Accelerator) -> tuple[str, ...]:
-    """The minor versions of Python, here or not, with which a release that was refused would fit; oldest first."""
+    """The minor versions of Python, installed or not, on which a refused release would fit; oldest first."""
     candidate = miss.candidate
     pair = _pair(context, candidate, accelerator)
     sound = tuple(
@@ -229,7 +230,7 @@ def pythons_of(context: DecisionContext, miss: Miss, accelerator: Accelerator) -
         for minor in (miss.offer.pythons if miss.offer is not None else ())
         if _is_sound(context, candidate, accelerator, pair, minor)
     )
-    # Better those for which all packages have wheels than those for which some would be built.
+    # Pythons for which all packages have wheels are better than those for which some would be built.
     for asked in (context, replace(context, wheels_only=False)):
         fitting = tuple(minor for minor in sound if not _conflict(asked, candidate, accelerator, minor))
         if fitting:
@@ -248,7 +249,7 @@ def _python_refusal(
 
 
 def bounds(context: DecisionContext, candidate: OfferedRelease, accelerator: Accelerator) -> Iterator[Bound]:
-    """Bounds on other packages that hold for a release on this machine."""
+    """The table's bounds on other packages that apply to a release on this machine."""
     capabilities = []
     if accelerator == "cuda" and not isinstance(context.gpus, Refusal):
         capabilities = [
@@ -286,7 +287,7 @@ def _conflict(
         minor=int(python.split(".")[1]),
         before=context.before,
     )
-    # Of a release that the table does not know, newer versions of these packages may know more.
+    # Only for releases in the table: newer versions of these packages may support a newer release.
     for project, specifier, asked in ranges(others, needs, environment) if candidate.known is not None else ():
         missing = versions.missing(project, specifier, place)
         if missing is not None and (missing.ever or context.wheels_only):
@@ -295,9 +296,10 @@ def _conflict(
 
 
 def first(fits: Sequence[Fit]) -> Fit | None:
-    """The newest release with an interpreter that is here; the newest of all when there is none.
+    """The newest release with an interpreter on this machine; if there is none, the newest of all.
 
-    One before 3.9 counts only where no newer one could be brought: many a system has Python 3.6 for its own sake.
+    An interpreter before 3.9 counts only where no newer one can be installed: many systems have a Python 3.6 for their
+    own use.
     """
     here = next((fit for fit in fits if any(interpreters.by_choice(each.minor) for each in fit.usable)), None)
     brought = next((fit for fit in fits if any(map(interpreters.by_choice, fit.bringable))), None)

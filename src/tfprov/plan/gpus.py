@@ -1,4 +1,4 @@
-"""Judgement of GPUs and driver: which of them CUDA can use, and which releases serve them."""
+"""Judges GPUs and driver: which of them CUDA can use, and which releases can run on them."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from tfprov.host.records import Driver, Facts, Gpu
 from tfprov.plan.compat import Compat, CondaBuild, Cuda, ToolkitDriver
 from tfprov.plan.records import Refusal
 
-# The family names that people know, by major compute capability.
+# The common names of architectures, by major compute capability.
 _FAMILIES = {"3": "Kepler", "5": "Maxwell", "6": "Pascal", "9": "Hopper", "10": "Blackwell", "12": "Blackwell"}
 _FAMILIES_EXACT = {"7.0": "Volta", "7.5": "Turing", "8.0": "Ampere", "8.6": "Ampere", "8.9": "Ada"}
 
 
-# The cards on which a newer libcuda (the package `cuda-compat`) works above an older kernel driver.
+# GPUs that support a newer libcuda (the package `cuda-compat`) with an older kernel driver.
 _DATA_CENTRE = re.compile(
     r"\bTesla\b|\b(?:A(?:2|10G?|16|30|40|100|800)|L(?:2|4|20|40S?)|H(?:20|100|200|800)|B[123]00|G[HB][23]00)\b"
     r"|\b(?:P(?:4|6|40|100)|T4|V100S?)\b"
@@ -30,10 +30,10 @@ class Gpus:
     """The NVIDIA GPUs that a program may use, and their driver.
 
     Attributes:
-        usable: those that are visible and may be computed on; GPUs of other vendors never count.
-        driver: version; None when it is only planned for (`smoke.gpu = "later"`).
-        cuda: newest CUDA that the driver serves (`12.4`); None when not known.
-        wsl: whether the driver is the one of Windows.
+        usable: those that are visible and may compute; GPUs of other vendors never count.
+        driver: version; None when a GPU is only planned for (`smoke.gpu = "later"`).
+        cuda: newest CUDA version that the driver supports (`12.4`); None when unknown.
+        wsl: whether the driver is that of Windows.
     """
 
     usable: tuple[Gpu, ...]
@@ -43,7 +43,7 @@ class Gpus:
 
 
 def describe(gpu: Gpu) -> str:
-    """`Tesla V100 (compute capability 7.0, Volta)`."""
+    """Name and architecture, for messages: `Tesla V100 (compute capability 7.0, Volta)`."""
     capability = gpu.compute_capability
     if capability is None:
         return gpu.name
@@ -55,9 +55,9 @@ def on_machine(facts: Facts, table: Compat, platform: str, *, later: bool) -> Gp
     """The GPUs that CUDA can use on a machine, whatever the release.
 
     Args:
-        facts: of the machine.
-        table: knows which CUDA a driver serves.
-        platform: as the table names it.
+        facts: about the machine.
+        table: knows which CUDA versions a driver supports.
+        platform: as in the table.
         later: True when the GPU will be on another machine, so that only the platform counts.
 
     Returns:
@@ -101,9 +101,10 @@ def _with_driver(facts: Facts, table: Compat) -> Gpus | Refusal:
 
 
 def _served_cuda(driver: Driver, usable: Sequence[Gpu], table: Compat, *, windows: bool) -> str | None:
-    """The newest CUDA that the driver serves on these GPUs.
+    """The newest CUDA version that the driver supports on these GPUs.
 
-    A newer libcuda above an older kernel driver says what it serves itself; only data-centre cards follow it.
+    A newer libcuda with an older kernel driver reports a newer CUDA version, which only data-centre GPUs really
+    support.
     """
     own = cuda_of_driver(driver.version, table, windows=windows)
     if own is None or driver.cuda is None:
@@ -168,12 +169,12 @@ def _no_driver(facts: Facts, nvidia: list[Gpu]) -> Refusal:
 
 
 def cuda_of_driver(driver: str, table: Compat, *, windows: bool) -> str | None:
-    """The newest CUDA that a driver serves, or None when it is older than every row of the table.
+    """The newest CUDA version that a driver supports; None when it is older than every row in the table.
 
     Args:
         driver: kernel driver version; under WSL2 that of Windows.
         table: has a row for each CUDA toolkit.
-        windows: whether it is a driver of Windows, which has numbers of its own.
+        windows: whether it is a Windows driver, whose numbers differ.
     """
     version = driver_number(driver)
     served = [row.cuda for row in table.toolkit_drivers if (oldest := _oldest(row, windows)) and version >= oldest]
@@ -181,13 +182,13 @@ def cuda_of_driver(driver: str, table: Compat, *, windows: bool) -> str | None:
 
 
 def driver_number(driver: str) -> Version:
-    """The version of a driver as a number; suffixes of special builds (`535.129.03-grid`) do not count."""
+    """The numeric part of a driver version; suffixes of special builds (`535.129.03-grid`) are ignored."""
     found = re.match(r"\d+(?:\.\d+)*", driver)
     return Version(found[0] if found else "0")
 
 
 def driver_for(cuda: str, table: Compat, *, windows: bool) -> str | None:
-    """The oldest driver that serves a CUDA toolkit release; None when the table does not know."""
+    """The oldest driver that supports a CUDA toolkit release; None when the table does not know."""
     wanted = Version(cuda).release[:2]
     for row in table.toolkit_drivers:
         oldest = _oldest(row, windows)
@@ -197,9 +198,9 @@ def driver_for(cuda: str, table: Compat, *, windows: bool) -> str | None:
 
 
 def lowest_driver(cuda: str, table: Compat, *, windows: bool) -> str | None:
-    """The oldest driver that machine code of a CUDA release runs on; None when the table does not know.
+    """The oldest driver that runs machine code of a CUDA release; None when the table does not know.
 
-    From CUDA 11 on that is the one of the major version; a driver that compiles PTX must know the very release
+    Since CUDA 11 it depends only on the major version. To compile PTX, a driver must support that very release
     (`driver_for`).
     """
     major = cuda.split(".", maxsplit=1)[0]
@@ -215,10 +216,10 @@ def _oldest(row: ToolkitDriver, windows: bool) -> Version | None:
 
 
 def refusal(cuda: Cuda, gpus: Gpus, table: Compat) -> Refusal | None:
-    """The reason why a release cannot serve every usable GPU; None when it can, as far as the table knows.
+    """The reason why a release cannot run on every usable GPU; None when it can, as far as the table knows.
 
-    What no driver mends comes first. A GPU of unknown compute capability is taken as served: the smoke test will
-    tell.
+    Reasons that no driver can fix come first. A GPU of unknown compute capability is assumed to work: the smoke test
+    will tell.
     """
     if gpus.driver is None:
         return None
@@ -253,14 +254,14 @@ def _driver_refusal(cuda: Cuda, gpus: Gpus, driver: str, table: Compat) -> Refus
 
 
 def _is_below(lowest: str | None, cuda: str, gpus: Gpus, driver: str, table: Compat) -> bool:
-    """Whether the driver is older than what a CUDA release runs on, and no newer libcuda makes up for it."""
+    """Whether the driver is too old for a CUDA release, and no newer libcuda compensates for it."""
     if lowest is None or driver_number(driver) >= Version(lowest):
         return False
     return not _is_carried(cuda, gpus, driver, table)
 
 
 def _is_carried(cuda: str, gpus: Gpus, driver: str, table: Compat) -> bool:
-    """Whether a newer libcuda serves a CUDA release although the kernel driver is older than that asks for."""
+    """Whether a newer libcuda supports a CUDA release for which the kernel driver alone would be too old."""
     own = cuda_of_driver(driver, table, windows=gpus.wsl)
     if gpus.cuda is None or own is None or not all(map(_is_data_centre, gpus.usable)):
         return False
@@ -280,11 +281,11 @@ def _code_of_wheel(cuda: Cuda, gpu: Gpu) -> Literal["native", "ptx"] | None:
 def _code_for(
     gpu: Gpu, *, native: Sequence[str], ptx: Sequence[str], mostly_ptx: Sequence[str] = ()
 ) -> Literal["native", "ptx"] | None:
-    """The code of a build that a GPU would run: machine code, PTX that the driver compiles, or None."""
+    """The code in a build that a GPU would run: machine code, PTX for the driver to compile, or None."""
     if gpu.compute_capability is None:
         return "native"
     capability = Version(gpu.compute_capability)
-    # Machine code runs on GPUs of the same major capability from its own minor on; PTX on everything newer.
+    # Machine code runs on GPUs of the same major capability and the same or a higher minor one; PTX on all newer ones.
     natives = [
         text for text in native if Version(text).major == capability.major and Version(text).minor <= capability.minor
     ]
@@ -294,7 +295,7 @@ def _code_for(
 
 
 def conda_refusal(build: CondaBuild, gpus: Gpus, table: Compat) -> Refusal | None:
-    """The reason why a conda build with CUDA cannot serve every usable GPU; None when it can."""
+    """The reason why a conda build with CUDA cannot run on every usable GPU; None when it can."""
     release = f"conda-forge's TensorFlow {build.version}"
     for gpu in gpus.usable:
         if _code_for(gpu, native=build.capabilities, ptx=build.ptx) is None:

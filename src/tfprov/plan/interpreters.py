@@ -1,4 +1,4 @@
-"""Which Pythons of a machine may be taken, and which of them a release runs on."""
+"""Selects the Pythons of a machine that may be used, and those that a release has wheels for."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ from tfprov.plan.tags import architecture, platform_tags
 from tfprov.profile.records import Profile
 
 OLDEST_PYTHON = (3, 6)
-"""The oldest that environments are made for: no release since 2.4 has wheels for an older one."""
+"""The oldest Python that environments are made for: no release since 2.4 has wheels for an older one."""
 _OLDEST_BY_CHOICE = (3, 9)
-# uv has no standalone builds of older ones.
+# uv has no standalone builds of older versions.
 _OLDEST_BROUGHT = (3, 8)
 
-# A later patch release may be what a range such as `>=3.12.4` wants of a Python that is still to be brought.
+# Patch numbers to try: a range such as `>=3.12.4` may be satisfied only by a later patch release of a minor version.
 _PATCHES = range(40)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Usable:
-    """An interpreter that may be taken.
+    """An interpreter that may be used.
 
     Attributes:
         tag: `cp312`, `cp313t`.
@@ -40,18 +40,18 @@ class Usable:
 
     @property
     def minor(self) -> str:
-        """`3.12`."""
+        """Minor version, `3.12`."""
         return f"{self.version.major}.{self.version.minor}"
 
     @property
     def preference(self) -> tuple[Version, bool, Version]:
-        """Sorts the better one higher: newest minor version, not the operating system's own, newest patch release."""
+        """Sort key, higher is better: newest minor version, not the operating system's own, newest patch release."""
         minor = Version(self.minor)
         return minor, not self.interpreter.externally_managed, self.version
 
 
 def name(interpreter: Interpreter) -> str:
-    """`Python 3.12.1 (/usr/bin/python3.12)`."""
+    """Version and path, for messages: `Python 3.12.1 (/usr/bin/python3.12)`."""
     return f"Python {interpreter.version} ({interpreter.path})" if interpreter.version else interpreter.path
 
 
@@ -64,22 +64,22 @@ def admits(specifier: str | None, minor: str) -> bool:
 
 
 def is_named(interpreter: Interpreter, profile: Profile) -> bool:
-    """Whether it is the one that the profile names; facts of another machine do not say so, and the path decides."""
+    """Whether it is the one that the profile names; in the facts of another machine, only the path can tell."""
     return interpreter.found_by == "profile" or interpreter.path == profile.python.path
 
 
 def sort_out(
     profile: Profile, facts: Facts, offers: Sequence[Offer]
 ) -> tuple[list[Usable], list[tuple[Interpreter, Refusal]]]:
-    """Separate the interpreters that may be taken from the others.
+    """Separate the interpreters that may be used from the others.
 
     Args:
-        profile: names an interpreter or bounds them.
-        facts: of the machine.
-        offers: of all releases; an interpreter that none of them has a wheel for may not be taken.
+        profile: names an interpreter, or limits the versions.
+        facts: about the machine.
+        offers: of all releases; an interpreter that none of them has a wheel for may not be used.
 
     Returns:
-        The interpreters that may be taken, best first, and the others, each with the reason.
+        The interpreters that may be used, best first, and the others, each with the reason.
     """
     usable: list[Usable] = []
     refused: list[tuple[Interpreter, Refusal]] = []
@@ -98,7 +98,7 @@ def sort_out(
             tag=f"cp{version.major}{version.minor}{'t' if interpreter.free_threaded else ''}",
             platforms=frozenset(platform_tags(facts, interpreter.libc)) if own else system,
         )
-        # Where no release has a wheel for the machine, that is what is wrong, and not the interpreters.
+        # Where no release has a wheel for the machine, that is the problem, not the interpreters.
         if installable and not any(fitting(offer, (found,)) for offer in installable):
             refused.append((interpreter, _without_wheels(found, profile)))
         else:
@@ -173,12 +173,12 @@ def _architecture(interpreter: Interpreter, facts: Facts) -> Refusal | None:
 
 
 def fitting(offer: Offer, usable: Iterable[Usable]) -> list[Usable]:
-    """Those that can install a wheel of the offer, best first."""
+    """The interpreters that can install a wheel of the offer, best first."""
     return [each for each in usable if offer.has_python(each.tag) and offer.has_platform(each.platforms)]
 
 
 def bringable(offer: Offer, profile: Profile) -> tuple[str, ...]:
-    """Minor versions of Python that could be brought for an offer, newest first; empty when none may be."""
+    """Minor versions of Python that could be installed for an offer, newest first; empty when none may be installed."""
     conda = profile.environment.kind == "conda"
     if not conda and (not profile.python.install or profile.python.path is not None):
         return ()
@@ -194,12 +194,12 @@ def can_be_brought(minor: str) -> bool:
 
 
 def by_choice(minor: str) -> bool:
-    """Whether a minor version of Python is taken although a newer one could be brought for a newer release."""
+    """Whether a minor version of Python is used even if a newer one could be installed for a newer release."""
     return Version(minor).release >= _OLDEST_BY_CHOICE
 
 
 def span(minors: Iterable[str]) -> str:
-    """`3.10 to 3.13`, `3.11`, `3.9, 3.11`."""
+    """Minor versions, for messages: `3.10 to 3.13`, `3.11`, `3.9, 3.11`."""
     numbers = sorted({tuple(map(int, minor.split("."))) for minor in minors})
     texts = [".".join(map(str, number)) for number in numbers]
     if len(numbers) > 1 and numbers[-1][1] - numbers[0][1] == len(numbers) - 1:

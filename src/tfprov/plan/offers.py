@@ -1,4 +1,4 @@
-"""Offers: which releases there are and which wheels of them, from the compat table and from the index."""
+"""Offers: the available releases and their wheels, from the compat table and from the index."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ PACKAGES = ("tensorflow", "tensorflow-cpu")
 """The projects that a decision looks up in an index."""
 
 _ANY = "any"
-_Tags = tuple[frozenset[str], frozenset[str]]  # of interpreters and of platforms
+_Tags = tuple[frozenset[str], frozenset[str]]  # interpreter tags, platform tags
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,10 +29,10 @@ class Offer:
 
     Attributes:
         interpreters: interpreter tags with a wheel that can be installed: `cp312`, `cp313t`, `py3`.
-        tags: platform tags; `any` among them fits every platform.
+        tags: platform tags; `any` fits every platform.
         kind: as in the table.
-        needs: project that a stub stands for.
-        orphans: interpreter tags whose wheel is a stub for something that does not exist.
+        needs: project that a stub depends on.
+        orphans: interpreter tags whose wheel is a stub that depends on a wheel that does not exist.
     """
 
     package: str
@@ -43,7 +43,7 @@ class Offer:
     orphans: frozenset[str] = frozenset()
 
     def has_platform(self, supported: frozenset[str]) -> bool:
-        """Whether one of the wheels' platform tags is among the supported ones."""
+        """Whether one of the platform tags is supported."""
         return _ANY in self.tags or not self.tags.isdisjoint(supported)
 
     def has_python(self, tag: str) -> bool:
@@ -52,7 +52,7 @@ class Offer:
 
     @property
     def pythons(self) -> tuple[str, ...]:
-        """Minor versions with a wheel for the ordinary build, oldest first; empty when any Python 3 will do."""
+        """Minor versions with a wheel for the ordinary build, oldest first; empty when it is for any Python 3."""
         return _minors(self.interpreters)
 
 
@@ -67,9 +67,10 @@ class OfferedRelease:
     """A release that could be chosen.
 
     Attributes:
-        known: its row in the table; None when only the index speaks for it.
+        known: its row in the table; None when it is only on the index.
         offers: by project; empty when it has no wheel for the platform.
-        everywhere: whether it has wheels at all; False for a release of the table that this index does not have.
+        everywhere: whether it has wheels for any platform; False for a release in the table that this index does not
+            have.
     """
 
     version: Version
@@ -79,24 +80,24 @@ class OfferedRelease:
 
     @property
     def text(self) -> str:
-        """The version as people write it."""
+        """The version as a string."""
         return str(self.version)
 
 
 def candidates(
     table: Compat, listing: Listing | None, platform: str, before: datetime | None = None
 ) -> tuple[OfferedRelease, ...]:
-    """Every release that may be considered, newest first.
+    """Every release to consider, newest first.
 
-    With a listing, its files decide what there is, and the table what is known of it; releases older than the table are
-    left out. Withdrawn files do not count.
+    With a listing, its files say which releases are available, and the table adds what is known about them; releases
+    older than the table are left out. Yanked files do not count.
 
     Args:
-        table: what is known of each release.
-        listing: what the index has; None when it cannot be asked.
-        platform: as the table names it.
-        before: files that were uploaded at that time or later do not count. Where the index gives no time, that of the
-            table holds; what the table does not know is newer than the table.
+        table: what is known about each release.
+        listing: files on the index; None when it cannot be read.
+        platform: as in the table.
+        before: files uploaded at that time or later do not count; None for no limit. Where the index gives no time,
+            that in the table counts; a file that the table does not know is newer than the table.
     """
     known = {Version(row.version): row for row in table.releases}
     if listing is None:
@@ -133,19 +134,19 @@ def candidates(
 
 
 def is_before(uploaded: str | None, before: datetime | None) -> bool:
-    """Whether something was on the index at a time; what is of unknown time was."""
+    """Whether a file was on the index before a time; one of unknown time was."""
     return before is None or uploaded is None or moment(uploaded) < before
 
 
 def newest_of(
     files: Iterable[IndexFile], specifier: SpecifierSet, *, least: Version, python: str, tags: Collection[Tag]
 ) -> tuple[Version, datetime | None] | None:
-    """The newest version of any project of which a Python can take a wheel, and when it came out; None without one.
+    """The newest version of a project that a Python has a wheel for, and its release time; None without one.
 
     Args:
         files: of the project, on its index.
-        specifier: in which the version must lie; where it names no pre-release, none counts.
-        least: no version before it counts; the names of their files are not taken apart.
+        specifier: range for the version; pre-releases count only where it names one.
+        least: oldest version that counts; file names of older ones are not parsed.
         python: full version.
         tags: that it accepts.
     """
@@ -169,7 +170,7 @@ def newest_of(
 
 
 def can_take(files: Iterable[IndexFile], *, least: Version, python: str, tags: Collection[Tag]) -> bool:
-    """Whether a Python can take any version of a project from `least` on, as a wheel or from its source."""
+    """Whether a Python can install any version of a project from `least` on, as a wheel or from source."""
     for file in files:
         try:
             if file.filename.endswith(".whl"):
@@ -186,17 +187,17 @@ def can_take(files: Iterable[IndexFile], *, least: Version, python: str, tags: C
 
 
 def is_dated(listing: Listing) -> bool:
-    """Whether the index says of any file when it came."""
+    """Whether the index gives the upload time of any file."""
     return any(file.uploaded for found in listing.files.values() for file in found)
 
 
 def uploaded_of(row: Release) -> str | None:
-    """When the first wheels of a release were on the index; None when not known."""
+    """When the first wheels of a release were on the index; None when unknown."""
     return min((wheels.uploaded for wheels in row.wheels if wheels.uploaded is not None), default=None)
 
 
 def _times(table: Compat) -> dict[tuple[str, Version], str]:
-    """When each project of a release was first on the index, whatever the platform."""
+    """When each project of a release was first on the index, for any platform."""
     times: dict[tuple[str, Version], str] = {}
     for row in table.releases:
         for wheels in row.wheels:
@@ -207,8 +208,8 @@ def _times(table: Compat) -> dict[tuple[str, Version], str]:
 
 
 def moment(text: str) -> datetime:
-    """A date or a time as PEP 700 and `index.exclude-newer` write it; a date means its end, and UTC is assumed."""
-    # Python 3.10 reads neither `Z` nor a fraction of any length, and a fraction decides nothing here.
+    """Parse a date or time as in PEP 700 and `index.exclude-newer`; a date means its end, and the default is UTC."""
+    # Python 3.10 parses neither `Z` nor fractions of any length, and a fraction does not matter here.
     found = datetime.fromisoformat(re.sub(r"\.\d+", "", text).replace("Z", "+00:00"))
     if len(text) == len("2026-01-01"):
         found += timedelta(days=1)
@@ -243,14 +244,14 @@ def _offer(wheels: Wheels) -> Offer:
 
 
 def _files(listing: Listing, package: str, oldest: Version) -> Iterable[tuple[Version, str | None, _Tags]]:
-    # Splitting the name by hand: an index page holds thousands of files, and packaging's parser builds every tag.
+    # The name is split by hand: an index page has thousands of files, and packaging's parser creates every tag.
     versions: dict[str, Version | None] = {}
     for file in listing.files.get(package, ()):
         if file.yanked or not file.filename.endswith(".whl"):
             continue
         parts = file.filename[:-4].split("-")
-        # Of six parts the third is a build number; otherwise the sixth is the label of a variant (PEP 825), which only
-        # those can install who know what it asks of the machine.
+        # With six parts, the third is a build number; otherwise the sixth is a variant label (PEP 825), and only an
+        # installer that understands its requirements may install that wheel.
         if len(parts) != 5 and not (len(parts) == 6 and parts[2][:1].isdigit()):
             continue
         text = parts[1]
@@ -287,7 +288,7 @@ def _of_listing(package: str, wheels: list[_Tags], row: Release | None, platform
         None,
     )
     orphans = frozenset(map(_tag, known.without)) if known else frozenset()
-    # A release that the table lacks is taken to be built like the newest: CUDA in the Linux x86-64 wheel only.
+    # A release that is not in the table is assumed to be built like the newest: CUDA only in the Linux x86-64 wheel.
     kind: WheelKind = "cuda" if package == "tensorflow" and platform == "linux_x86_64" else "cpu"
     return Offer(
         package=package,

@@ -1,4 +1,4 @@
-"""The plan: what will be done, and everything that was refused and why."""
+"""Records of the plan: what will be done, and everything that was refused and why."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ Accelerator = Literal["cpu", "cuda", "metal", "rocm"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IndexFile:
-    """A file that an index offers.
+    """A file on an index.
 
     Attributes:
-        filename: wheel file name.
-        requires_python: PEP 440 range, or None when not stated.
-        size: bytes, or None when the index does not say.
+        filename: file name of the wheel.
+        requires_python: PEP 440 range; None when not stated.
+        size: bytes; None when the index does not say.
         yanked: whether it was withdrawn.
-        uploaded: RFC 3339 time, or None when the index does not say.
+        uploaded: RFC 3339 time; None when the index does not say.
     """
 
     filename: str
@@ -29,11 +29,11 @@ class IndexFile:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Listing:
-    """Files on the index of the packages that a plan chooses from.
+    """Files on the index of the projects that a plan chooses from.
 
     Attributes:
         files: by normalised project name; a project that the index does not have maps to an empty tuple.
-        source: where it was read, without secrets.
+        source: of the listing, without secrets.
     """
 
     files: dict[str, tuple[IndexFile, ...]]
@@ -42,15 +42,15 @@ class Listing:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LockedChoice:
-    """Release, Python and variant of an existing lock, which bind the decision.
+    """Release, Python and variant in an existing lock, which bind the decision.
 
     Attributes:
-        package: project that brings TensorFlow: `tensorflow`, `tensorflow-cpu`, …
+        package: project that provides TensorFlow: `tensorflow`, `tensorflow-cpu`, …
         version: exact version.
         python_minor: `3.12`.
-        accelerator: what its files can run on (`cpu`, `cuda`, …); None when the lock does not say, and then its package
-            speaks for it.
-        breaks: what is known to break in it, and what it holds to for that, a line each.
+        accelerator: what its files can run on (`cpu`, `cuda`, …); None when the lock does not say, and then it depends
+            on the package.
+        breaks: known incompatibilities and the versions chosen because of them, one line each.
     """
 
     package: str
@@ -66,9 +66,9 @@ class Refusal:
 
     Attributes:
         code: failure code.
-        why: the reason in a line, with the fact that it rests on.
-        remedy: what makes the reason go away, as an instruction; None when the reason alone does not tell.
-        driver: oldest version of the NVIDIA driver with which the reason goes away; None when no driver does that.
+        why: the reason in one line, with the fact that it is based on.
+        remedy: what removes the reason, as an instruction; None when the reason says it already.
+        driver: oldest version of the NVIDIA driver that removes the reason; None when no driver does.
     """
 
     code: str
@@ -89,7 +89,7 @@ class Refused:
     Attributes:
         what: `Python 3.9.18 (path)`, `tensorflow 2.21.0`, `cuda`, …
         code: failure code.
-        why: the reason in a line, with the fact that it rests on.
+        why: the reason in one line, with the fact that it is based on.
     """
 
     what: str
@@ -99,12 +99,12 @@ class Refused:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChosenPython:
-    """The interpreter.
+    """The chosen interpreter.
 
     Attributes:
-        version: full version, or `3.12` when it is still to be brought.
-        path: None when it is still to be brought.
-        alternatives: other minor versions that are as good, the better first; the installer of the Python may choose.
+        version: full version; `3.12` when it must still be installed.
+        path: None when it must still be installed.
+        alternatives: other minor versions that are as good, best first; the installer of the Python may choose.
     """
 
     version: str
@@ -115,13 +115,13 @@ class ChosenPython:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChosenTensorflow:
-    """The TensorFlow.
+    """The chosen TensorFlow.
 
     Attributes:
         package: project to install: `tensorflow`, `tensorflow-cpu`, …
         version: exact version.
         extras: extras of that project.
-        verified: False when the compat table does not know the release and only the index speaks for it.
+        verified: False when the release is not in the compat table but only on the index.
     """
 
     package: str
@@ -134,7 +134,7 @@ class ChosenTensorflow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Constraint:
-    """A bound that makes a release work, and why."""
+    """A bound that makes a release work, with the reason."""
 
     requirement: str
     why: str
@@ -142,7 +142,7 @@ class Constraint:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RequiredVariable:
-    """A variable that a package needs in the environment, and why."""
+    """An environment variable that a package needs, with the reason."""
 
     name: str
     value: str
@@ -157,19 +157,19 @@ class Decision:
     python: ChosenPython
     constraints: tuple[Constraint, ...] = ()
     also: tuple[Constraint, ...] = ()
-    """Packages that this release, or another package, needs and does not bring by itself."""
+    """Packages that this release or another package needs without depending on them."""
     variables: tuple[RequiredVariable, ...] = ()
     without: tuple[Constraint, ...] = ()
-    """Packages that are left out although another one asks for them."""
+    """Packages that are left out although another one depends on them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Candidate:
-    """A Python with a range of releases that work on it: what is left to the resolver, which sees the other packages.
+    """A Python with a range of releases that work on it, for the resolver, which knows the needs of the other packages.
 
     Attributes:
-        requirement: the range as a PEP 508 line, of one project with its extras.
-        decisions: one for each release of the range, newest first.
+        requirement: the range as a PEP 508 line, for one project with its extras.
+        decisions: one for each release in the range, newest first.
     """
 
     requirement: str
@@ -186,16 +186,16 @@ class Plan:
     """The decision with its reasons, notes and sizes.
 
     Attributes:
-        refused: everything passed over, most interesting first.
-        notes: what a person should know: rewrites, warnings, hazards.
-        download_bytes: bytes to move if nothing is in the store; None when not known.
-        unpacked_bytes: size of the environment; None when not known.
-        peak_disk_bytes: most space needed at one time; None when not known.
-        files: number of installed files; None when not known.
-        fetch_bytes: bytes to move with what is here already; None when not known.
-        changes: what changes in the environment in use, as people write it; None when there is none, or not known.
-        candidates: what the decision may become when the profile asks for more than TensorFlow: that of the decision
-            first, then the better ones first; empty when nothing else is asked for, and when a lock decides.
+        refused: every refused candidate, most interesting first.
+        notes: information for the user: interpretations, warnings, hazards.
+        download_bytes: download size with an empty store; None when unknown.
+        unpacked_bytes: size of the environment; None when unknown.
+        peak_disk_bytes: maximum space needed at one time; None when unknown.
+        files: number of installed files; None when unknown.
+        fetch_bytes: download size given what is in the store; None when unknown.
+        changes: changes from the environment in use, for messages; None when there is no such environment, or unknown.
+        candidates: the possible decisions when the profile asks for more than TensorFlow: that of the decision first,
+            the others best first; empty when it asks for nothing else, and when a lock decides.
     """
 
     decision: Decision
@@ -213,9 +213,9 @@ class Plan:
 
     @property
     def build_seconds(self) -> int | None:
-        """Estimate of the time beside the download, in seconds; None when the size is not known.
+        """Estimated time without the download, in seconds; None when the size is unknown.
 
         Measured on two cores: 10 s for everything that does not grow with the size (resolve, first import, checks), and
-        120 MB unpacked a second (1.46 GB of tensorflow-cpu 2.21.0 took 8 s to install and 6 s to prove).
+        120 MB unpacked per second (1.46 GB of tensorflow-cpu 2.21.0 took 8 s to install and 6 s to prove).
         """
         return None if self.unpacked_bytes is None else round(10 + self.unpacked_bytes / 120e6)

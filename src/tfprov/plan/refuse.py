@@ -25,11 +25,11 @@ RESTART_CONTAINER = (
 
 
 def no_such_release(context: DecisionContext) -> TfprovError:
-    """No release is admitted by the profile."""
+    """The error when the profile allows no known release."""
     later = came_later(context)
     if later:
         return _too_early(context, later)
-    # What came later than the profile wants is known all the same.
+    # Releases newer than the time that the profile names are known all the same.
     known = [each for each in context.candidates if each.everywhere or context.before is not None]
     finals = [each.text for each in known if not each.version.is_prerelease]
     pre = [each.text for each in context.candidates if each.version.is_prerelease]
@@ -52,7 +52,7 @@ def no_such_release(context: DecisionContext) -> TfprovError:
 
 
 def came_later(context: DecisionContext) -> list[Release]:
-    """The releases that the profile would allow had they been out at the time that `index.exclude-newer` names."""
+    """The releases that the profile would allow if they had been out at the time in `index.exclude-newer`."""
     return [
         row
         for row in context.table.releases
@@ -80,7 +80,7 @@ def _too_early(context: DecisionContext, later: Sequence[Release]) -> TfprovErro
 
 
 def no_wheels(context: DecisionContext) -> TfprovError:
-    """No release at all has a wheel for the platform."""
+    """The error when no release has a wheel for the platform."""
     here = platform(context.facts)
     return TfprovError(
         "platform-no-wheel",
@@ -91,7 +91,7 @@ def no_wheels(context: DecisionContext) -> TfprovError:
 
 
 def no_machine(context: DecisionContext) -> TfprovError | None:
-    """The system that no release runs on, not even on the CPU and whatever the profile asks for; None for others."""
+    """The error when no release runs on this system, even on the CPU and with any profile; None when one does."""
     fits, misses = evaluate(ways.any_release(context), "cpu")
     if fits or not misses or closest(misses).depth > Depth.LIBC:
         return None
@@ -99,7 +99,7 @@ def no_machine(context: DecisionContext) -> TfprovError | None:
 
 
 def no_gpu(context: DecisionContext, refusal: Refusal) -> TfprovError:
-    """A GPU is demanded where none can work."""
+    """The error when a GPU is demanded and none can work."""
     smoke = context.profile.smoke
     if context.demands.accelerator == "cuda":
         demand = '`tensorflow.accelerator = "cuda"`'
@@ -114,7 +114,7 @@ def no_gpu(context: DecisionContext, refusal: Refusal) -> TfprovError:
 
 
 def _gpu_ways(context: DecisionContext, refusal: Refusal) -> Iterator[str]:
-    """What helps where CUDA can use no GPU: at the machine first, then in the profile."""
+    """Hints where CUDA can use no GPU: changes of the machine first, then of the profile."""
     if refusal.driver is not None:
         yield f"install an NVIDIA driver of {refusal.driver} or newer"
     elif refusal.remedy is not None:
@@ -153,7 +153,7 @@ def _seen(facts: Facts) -> Iterator[str]:
 
 
 def nothing_fits(context: DecisionContext, accelerator: Accelerator, misses: Sequence[Miss]) -> TfprovError:
-    """No admitted release fits. The code is that of the release that came closest."""
+    """The error when no admitted release fits. Its code is that of the release that came closest."""
     nearest = closest(misses)
     if nearest.depth is Depth.PYTHON and nearest.refusal.code == "python-unsupported":
         return _no_python(context, nearest, misses, accelerator)
@@ -242,7 +242,7 @@ def _with(candidates: Iterable[OfferedRelease], fits: Callable[[Offer], bool]) -
 
 
 def ways_to_cuda(context: DecisionContext) -> Iterator[str]:
-    """Notes on ways to CUDA where GPU and driver are there and no admitted release serves them."""
+    """Notes on how to use CUDA, where GPU and driver work but no admitted release supports them."""
     if isinstance(context.gpus, Refusal):
         return
     _, misses = evaluate(context, "cuda")
@@ -324,7 +324,7 @@ def _named_python_cause(context: DecisionContext, release: str, path: str) -> tu
 
 
 def _ends(context: DecisionContext) -> str:
-    """`; 3.9 ends at 2.20.0`, for the Python versions that are there or that the profile allows."""
+    """`; 3.9 ends at 2.20.0` and the like, for the Python versions on this machine or those that the profile allows."""
     here = {each.minor for each in context.usable}
     if not here and context.python is not None:
         known = {minor for each in context.candidates for offer in each.offers.values() for minor in offer.pythons}
@@ -349,7 +349,7 @@ def _for_python(minor: str, context: DecisionContext) -> Callable[[Offer], bool]
 
 
 def _pythons_seen(context: DecisionContext) -> Iterator[str]:
-    """One line for each reason, not one for each interpreter."""
+    """One line for each reason, with all interpreters that it applies to."""
     if context.usable:
         versions = [each.interpreter.version for each in context.usable]
         yield f"Pythons that other releases run on: {', '.join(dict.fromkeys(versions))}"

@@ -1,4 +1,4 @@
-"""Whether the disks and the memory of a machine have room for what a plan would bring."""
+"""Checks that the disks and the memory of a machine are large enough for a plan."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from tfprov.host.records import Disk, Facts
 from tfprov.plan.compat import Compat
 from tfprov.plan.records import Plan
 
-# Bytecode of an environment, and a little more: 75 MB beside 1.46 GB for TensorFlow 2.21.0 on the CPU.
+# Size of an environment's bytecode with some reserve: 75 MB beside 1.46 GB for TensorFlow 2.21.0 on the CPU.
 BYTECODE = 80_000_000
-# Importing TensorFlow 2.21 takes 0.5 GB; below half of that nothing begins.
+# Importing TensorFlow 2.21 takes 0.5 GB; with less than half of that, nothing is started.
 _LEAST_MEMORY = 256_000_000
 _ENOUGH_MEMORY = 1_000_000_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Need:
-    """Bytes and files that will be written to one file system, with what for."""
+    """Bytes and files that will be written to one file system, with their purposes."""
 
     disk: Disk
     size: int
@@ -32,14 +32,14 @@ class _Need:
 
 
 def shortage(plan: Plan, facts: Facts, table: Compat) -> TfprovError | None:
-    """What a plan needs and the machine does not have; None when it has, and where the sizes are not known.
+    """The error for a lack of memory or disk space; None when there is enough, and where sizes are unknown.
 
-    What is in the store already is not known here, so this speaks of a machine that begins with nothing.
+    The store is assumed to be empty, because its content is not known here.
 
     Args:
         plan: with its sizes.
-        facts: of the machine; only the disks that they name count.
-        table: knows sizes on Linux x86-64; those of CPU builds are much the same elsewhere.
+        facts: about the machine; only the disks in them are checked.
+        table: has sizes on Linux x86-64; those of CPU builds are similar elsewhere.
     """
     needs = tuple(_needs(plan, facts, table))
     if 0 < facts.memory_bytes.value < _LEAST_MEMORY:
@@ -80,12 +80,12 @@ def shortage(plan: Plan, facts: Facts, table: Compat) -> TfprovError | None:
 
 
 def with_room(plan: Plan, facts: Facts, table: Compat, on_cpu: Callable[[], Plan]) -> Plan:
-    """A plan that the machine has room for.
+    """The plan, if the machine has room for it.
 
     Args:
-        plan: for a machine of which nothing is known but its facts.
-        facts: of the machine.
-        table: knows sizes.
+        plan: for a machine of which only the facts are known.
+        facts: about the machine.
+        table: has sizes.
         on_cpu: gives the plan without CUDA; called only where CUDA does not fit.
 
     Raises:
@@ -103,7 +103,7 @@ def with_room(plan: Plan, facts: Facts, table: Compat, on_cpu: Callable[[], Plan
 
 
 def notes(plan: Plan, facts: Facts, table: Compat) -> Iterator[str]:
-    """What is tight on this machine, where what is there already may make up for it."""
+    """Notes on scarce disk space and memory, where files that are here already may help."""
     found = shortage(plan, facts, table)
     if found is not None:
         yield f"{found.what}, unless most of it is here already: {'; '.join(found.evidence)}"
@@ -124,7 +124,7 @@ def _needs(plan: Plan, facts: Facts, table: Compat) -> Iterator[_Need]:
     if download is None or unpacked is None or target is None or cache is None:
         return
     if cache.device == target.device:
-        # Files are linked from where they were unpacked, so that they count once.
+        # Files are hard-linked from where they were unpacked, so they count once.
         purposes = ("the wheels", "the environment")
         yield _Need(disk=target, size=download + unpacked + BYTECODE, files=files or 0, purposes=purposes)
         return

@@ -1,4 +1,4 @@
-"""Wheel tags and marker values of an interpreter, from facts: they also hold for a machine that is not this one."""
+"""Wheel tags and marker values of an interpreter, computed from facts, so that they can be for another machine."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tfprov.host.records import Facts, Libc
 
 # PEP 600 keeps three older names for fixed glibc versions.
 _LEGACY_MANYLINUX = {17: "manylinux2014", 12: "manylinux2010", 5: "manylinux1"}
-# The oldest glibc that manylinux tags speak of: 2.5 on x86, 2.17 on what came later (PEP 599).
+# The oldest glibc with a manylinux tag: 2.5 on x86, 2.17 on later architectures (PEP 599).
 _OLDEST_GLIBC = {"x86_64": 5, "i686": 5}
 _OLDEST_GLIBC_ELSEWHERE = 17
 
@@ -38,7 +38,7 @@ def supported_tags(python_version: str, free_threaded: bool, facts: Facts) -> li
     Args:
         python_version: `3.12` or longer.
         free_threaded: True for a build without the GIL.
-        facts: of the machine; it need not be this one.
+        facts: about the machine; it need not be this one.
     """
     version = Version(python_version)
     python = (version.major, version.minor)
@@ -54,11 +54,11 @@ def supported_tags(python_version: str, free_threaded: bool, facts: Facts) -> li
 
 
 def platform_tags(facts: Facts, libc: Libc | None = None) -> list[str]:
-    """The platform part of the tags, best first.
+    """The platform tags of a machine, best first.
 
     Args:
-        facts: of the machine.
-        libc: the C library that an interpreter runs on, where that is not the system's.
+        facts: about the machine.
+        libc: the C library that the interpreter runs on, where that is not the system's.
     """
     system, machine = facts.system.value, architecture(facts.machine.value)
     if system == "windows":
@@ -70,7 +70,7 @@ def platform_tags(facts: Facts, libc: Libc | None = None) -> list[str]:
 
 
 def _linux(libc: Libc | None, machine: str) -> Iterator[str]:
-    # What was built on such a machine itself comes before what was built for many, as in packaging.
+    # A wheel built on such a machine comes before one built for many, as in packaging.
     yield f"linux_{machine}"
     if libc is not None:
         major, minor = _two(libc.version)
@@ -88,7 +88,7 @@ def _two(version: str) -> tuple[int, int]:
     try:
         parsed = Version(version)
     except ValueError:
-        # Distributions append their own words to the C library's version (`2.31-13+deb11u5`).
+        # Distributions append suffixes to the C library's version (`2.31-13+deb11u5`).
         numbers = [int(part) for part in version.partition("-")[0].split(".") if part.isdigit()]
         return (numbers[0] if numbers else 0, numbers[1] if len(numbers) > 1 else 0)
     return parsed.major, parsed.minor
@@ -98,9 +98,9 @@ def marker_environment(python_version: str, implementation: str, facts: Facts) -
     """The values of PEP 508 markers for an interpreter on the machine of the facts.
 
     Args:
-        python_version: full version; of `3.12` nothing more is known, and its first release stands in.
+        python_version: full version; for `3.12` its first patch release is assumed.
         implementation: `cpython`, `pypy`, …
-        facts: of the machine; it need not be this one.
+        facts: about the machine; it need not be this one.
     """
     version = Version(python_version)
     full = python_version if len(version.release) > 2 else f"{version.major}.{version.minor}.0"

@@ -1,7 +1,7 @@
-"""Which versions of some projects beside TensorFlow there are: since when, and for which Pythons each has a wheel.
+"""The published versions of some projects beside TensorFlow: release times, and the Pythons that have a wheel.
 
-The data is `data/versions.json`, which `tools/versions_refresh.py` writes. Where an index can be asked, it knows more;
-here is what a decision for another machine, or without an index, can still say.
+The data is in `data/versions.json`, written by `tools/versions_refresh.py`. An index that can be read knows more; this
+is for decisions without one, or for another machine.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ from tfprov.plan.compat import within
 from tfprov.structured import json_of
 
 PLATFORMS = ("linux_x86_64", "linux_aarch64", "windows_x86_64", "macos_arm64", "macos_x86_64")
-"""As the compat table names them."""
+"""As in the compat table."""
 
 _ENDLESS = 10**6
 _LIVELY = timedelta(days=365)
-"""A project that had a version since then is taken to have another one soon."""
+"""Age of the newest version up to which a project is expected to publish another one soon."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,10 +31,10 @@ class Published:
     """A version of a project.
 
     Attributes:
-        at: when its first file came out.
-        pythons: first and last minor version of Python 3 of each span with a wheel, by platform.
+        at: when its first file was published.
+        pythons: spans of minor versions of Python 3 with a wheel (first and last), by platform.
         has_source: whether there is a source distribution, so that it could be built.
-        tensorflow: PEP 440 range of the TensorFlow releases that it goes with; None for any.
+        tensorflow: PEP 440 range of the TensorFlow releases that it works with; None for any.
     """
 
     version: Version
@@ -50,7 +50,7 @@ class Published:
 
 @lru_cache(maxsize=1)
 def _document() -> tuple[Mapping[str, tuple[str, ...]], datetime]:
-    """The lines of each project, and the day of the index that they were read from."""
+    """The lines of each project, and the date of the index that they were read from."""
     document = json_of(files("tfprov.plan").joinpath("data/versions.json").read_text("utf-8"))
     day = datetime.fromisoformat(document["generated"]).replace(tzinfo=timezone.utc)
     return {name: tuple(lines) for name, lines in document["projects"].items()}, day
@@ -58,7 +58,7 @@ def _document() -> tuple[Mapping[str, tuple[str, ...]], datetime]:
 
 @lru_cache(maxsize=64)
 def published(project: str) -> tuple[Published, ...]:
-    """The versions of a project, oldest first; empty for one that the table does not have.
+    """The versions of a project, oldest first; empty for a project that is not in the table.
 
     Args:
         project: normalised name.
@@ -89,7 +89,7 @@ def _span(text: str) -> tuple[int, int]:
 
 
 def bounds_of_time(before: datetime) -> tuple[str, ...]:
-    """PEP 508 bounds that leave out what came later, for an index that does not say when its files came."""
+    """PEP 508 bounds that exclude versions published later, for an index that gives no upload times."""
     bounds = []
     for project in _document()[0]:
         out = [row.version for row in published(project) if row.at < before]
@@ -99,7 +99,7 @@ def bounds_of_time(before: datetime) -> tuple[str, ...]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Missing:
-    """What speaks against a range of versions on a Python.
+    """The reason why no version in a range can be used.
 
     Attributes:
         why: in words.
@@ -112,13 +112,13 @@ class Missing:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VersionContext:
-    """What a version must go with.
+    """The conditions for a version.
 
     Attributes:
         release: of TensorFlow.
-        platform: as the compat table names it.
+        platform: as in the compat table.
         minor: of Python 3.
-        before: when a version must have been out; None for no limit.
+        before: when a version must have been published; None for no limit.
     """
 
     release: Version
@@ -129,12 +129,12 @@ class VersionContext:
 
 @lru_cache(maxsize=8192)
 def missing(project: str, specifier: str, place: VersionContext) -> Missing | None:
-    """What speaks against a range of versions: that none goes with the release, was out yet, or has a wheel.
+    """The reason why no version in a range can be used: none works with the release, was published, or has a wheel.
 
     Args:
         project: normalised name.
-        specifier: PEP 440 range that the version must lie in.
-        place: what it must go with.
+        specifier: PEP 440 range for the version.
+        place: the other conditions.
 
     Returns:
         None when a version fits, and where the table cannot tell.
@@ -154,7 +154,7 @@ def missing(project: str, specifier: str, place: VersionContext) -> Missing | No
         return None
     newest = in_time[-1]
     if before is None and newest is rows[-1] and minor > _last(newest) and _document()[1] - newest.at < _LIVELY:
-        # A version that the table does not know yet may have the wheel.
+        # A version that is not in the table yet may have the wheel.
         return None
     place_name = f"Python 3.{minor}" if newest.pythons.get(platform) else "this platform"
     return Missing(
@@ -164,7 +164,7 @@ def missing(project: str, specifier: str, place: VersionContext) -> Missing | No
 
 @lru_cache(maxsize=1024)
 def _inside(project: str, specifier: str) -> tuple[Published, ...]:
-    """The versions of a project in a range. The same range is asked about for every release and every Python."""
+    """The versions of a project in a range. Cached, because each release and Python asks about the same range."""
     if not (rows := published(project)):
         return ()
     wanted = SpecifierSet(specifier)

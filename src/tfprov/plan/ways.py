@@ -1,4 +1,4 @@
-"""Ways out of a refusal. Each is tried by a second decision before it is told: a hint is a claim."""
+"""Alternatives to a refusal. Each is tested by a second decision first, because a hint is a claim."""
 
 from __future__ import annotations
 
@@ -15,23 +15,23 @@ from tfprov.plan.records import Accelerator
 
 
 def release_for(context: DecisionContext, accelerator: Accelerator) -> Fit | None:
-    """What a variant would be on this machine within the profile; None when nothing fits."""
+    """The best release for a variant on this machine within the profile; None when nothing fits."""
     return first(evaluate(context, accelerator)[0])
 
 
 def any_release(context: DecisionContext) -> DecisionContext:
-    """The same question without the bounds of the profile on the release."""
+    """The same context without the profile's bounds on the release."""
     return replace(context, demands=replace(context.demands, clauses=()))
 
 
 def told(found: Fit) -> str:
-    """`TensorFlow 2.15.1 on Python 3.11`."""
+    """Release and Python, for messages: `TensorFlow 2.15.1 on Python 3.11`."""
     python = found.usable[0].minor if found.usable else found.bringable[0]
     return f"TensorFlow {found.candidate.text} on Python {python}"
 
 
 def another_release(context: DecisionContext, accelerator: Accelerator) -> str | None:
-    """A release and Python that would fit if the profile did not bound the release; None when none would."""
+    """A release and Python that would fit without the profile's bounds on the release; None when none would."""
     if context.locked is not None or not context.demands.clauses:
         return None
     found = release_for(any_release(context), accelerator)
@@ -39,7 +39,7 @@ def another_release(context: DecisionContext, accelerator: Accelerator) -> str |
 
 
 def without_one(context: DecisionContext, accelerator: Accelerator) -> Iterator[str]:
-    """The requirements of the profile without which something fits, one alone each."""
+    """Hints naming each requirement of the profile whose removal alone would make something fit."""
     for index, (requirement, _) in enumerate(context.demands.others):
         others = (*context.demands.others[:index], *context.demands.others[index + 1 :])
         wanted = tuple(text for text in context.demands.wanted if text != str(requirement))
@@ -50,13 +50,13 @@ def without_one(context: DecisionContext, accelerator: Accelerator) -> Iterator[
 
 
 def newest_served(context: DecisionContext) -> str | None:
-    """The newest release with CUDA that fits this machine, whatever release the profile asks for; None for none."""
+    """The newest release with CUDA that fits this machine, with any bounds on the release removed; None for none."""
     fits, _ = evaluate(any_release(context), "cuda")
     return fits[0].candidate.text if fits else None
 
 
 def oldest_driver(context: DecisionContext) -> str | None:
-    """The oldest driver of the release with CUDA that this machine would get with one; None when none would fit."""
+    """The oldest driver for the release with CUDA that would be chosen if there were one; None when none would fit."""
     wsl = context.facts.wsl.value
     later = Gpus(usable=(), driver=None, cuda=None, wsl=wsl)
     found = first(evaluate(replace(context, gpus=later), "cuda")[0])
@@ -65,7 +65,7 @@ def oldest_driver(context: DecisionContext) -> str | None:
 
 
 def least_driver(context: DecisionContext, found: Gpus) -> tuple[str, str] | None:
-    """The oldest driver with which a release that the profile allows is served, and that release; None for none."""
+    """The oldest driver that makes a release within the profile work, and that release; None when none does."""
     _, misses = evaluate(context, "cuda")
     drivers = {miss.refusal.driver for miss in misses if miss.refusal.driver is not None}
     for driver in sorted(drivers, key=gpus.driver_number):
@@ -76,7 +76,7 @@ def least_driver(context: DecisionContext, found: Gpus) -> tuple[str, str] | Non
 
 
 def helps(context: DecisionContext, found: Gpus, driver: str, version: Version) -> bool:
-    """Whether a release would be served by the GPUs of this machine with another driver."""
+    """Whether a release would run on the GPUs of this machine with another driver."""
     _, misses = evaluate(_with_driver(context, found, driver), "cuda")
     return not any(miss.candidate.version == version and miss.refusal.code.startswith("gpu-") for miss in misses)
 
