@@ -1,4 +1,4 @@
-"""The variables of an activated conda environment: its own, and those that activation scripts of packages set."""
+"""The variables of an activated conda environment: conda's own, and those set by packages' activation scripts."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def variables(prefix: Path, name: str, environ: Mapping[str, str]) -> dict[str, 
     A script that fails is ignored, as in conda.
 
     Args:
-        prefix: the environment.
+        prefix: folder of the environment.
         name: value of `CONDA_DEFAULT_ENV`.
         environ: variables to start from.
     """
@@ -52,7 +52,7 @@ def variables(prefix: Path, name: str, environ: Mapping[str, str]) -> dict[str, 
 
 
 def script(prefix: Path, name: str) -> str:
-    """Shell text (POSIX) that activates the environment in a shell that is running."""
+    """POSIX shell code that activates the environment in a running shell."""
     bin_folder = shlex.quote(str(prefix / "bin"))
     lines = [
         f'PATH={bin_folder}":$PATH"; export PATH',
@@ -67,7 +67,7 @@ def script(prefix: Path, name: str) -> str:
 
 
 def _of_files(prefix: Path) -> dict[str, str]:
-    """Variables of packages (`env_vars.d`), then those that the user set (`state`)."""
+    """Variables of packages (`env_vars.d`), then those that the user has set (`state`)."""
     found: dict[str, str] = {}
     for path in (*sorted((prefix / "etc/conda/env_vars.d").glob("*.json")), prefix / "conda-meta/state"):
         try:

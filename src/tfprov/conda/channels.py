@@ -1,4 +1,4 @@
-"""Channels of a profile: names, addresses, folders, mirrors, and their credentials."""
+"""The channels of a profile: names, addresses, folders, mirrors and credentials."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tfprov.secret import Secret
 from tfprov.wants.conda_specs import CondaSpec
 
 _DEFAULTS = ("main", "r")
-"""What conda's `defaults` stands for, but for a third one that has packages for Windows alone."""
+"""The channels that conda's `defaults` stands for, except a third one whose packages are only for Windows."""
 _TOKEN = re.compile(r"^/t/(?P<token>[^/]+)(?P<rest>/.*)?$")
 
 
@@ -23,12 +23,12 @@ def channels(table: CondaTable, folder: Path, expand: Callable[[str], str]) -> t
     """The channels of a profile, the most important first.
 
     Args:
-        table: of the profile.
+        table: `[conda]` of the profile.
         folder: base of relative paths.
         expand: replaces `${NAME}` by its value.
 
     Raises:
-        TfprovError: `profile-invalid` for a variable that is not set, and when no channel is left.
+        TfprovError: `profile-invalid` when a variable is not set, or no channel is left.
     """
     found = []
     for text in table.channels:
@@ -49,10 +49,10 @@ def channels(table: CondaTable, folder: Path, expand: Callable[[str], str]) -> t
 def of_specs(
     specs: Sequence[CondaSpec], known: Sequence[Channel], folder: Path, expand: Callable[[str], str]
 ) -> tuple[tuple[CondaSpec, ...], tuple[Channel, ...]]:
-    """The specs with the channels that they name as the solver has them, and all channels.
+    """The specs with their channels named as the solver knows them, and all channels.
 
-    As with conda, the last part of an address is a name of its channel, and a channel that only a spec names is read
-    after the others.
+    As in conda, the last part of an address also names its channel, and a channel that only a spec names comes after
+    the others.
     """
     found, named = list(known), []
     for spec in specs:
@@ -70,7 +70,7 @@ def of_specs(
 
 
 def parse(text: str, folder: Path) -> tuple[str, Secret | None, tuple[Secret, Secret] | None]:
-    """Name or address of a channel without credentials; its token; its user and password."""
+    """A channel's name or address without credentials; its token; its user and password."""
     if "://" not in text:
         if text.startswith((".", "/", "~")):
             return (folder / Path(text).expanduser()).resolve().as_uri(), None, None
@@ -89,12 +89,12 @@ def parse(text: str, folder: Path) -> tuple[str, Secret | None, tuple[Secret, Se
 
 
 def without_token(url: str) -> str:
-    """The address without user, password and token, as locks have it."""
+    """The address without user, password and token, as in locks."""
     return parse(url, Path.cwd())[0] if "://" in url else url
 
 
 def with_token(url: str, found: Sequence[Channel]) -> str:
-    """The address to fetch a file from: with the token of its channel, if that has one."""
+    """The address to fetch a file from, with the token of its channel if there is one."""
     for channel in found:
         if channel.token is not None and url.startswith(f"{channel.name}/"):
             parts = urlsplit(url)
@@ -106,9 +106,9 @@ def mirrored(url: str, found: Sequence[Channel], bases: Mapping[str, str]) -> tu
     """The addresses of a file on the mirrors of its channel.
 
     Args:
-        url: of the file, without credentials.
+        url: address of the file, without credentials.
         found: channels of the profile.
-        bases: address of a channel by its name, for those that have only a name.
+        bases: addresses of channels by name, for channels that are known by name only.
     """
     for channel in found:
         base = bases.get(channel.name, channel.name)
@@ -121,7 +121,7 @@ def subdir(system: str, machine: str) -> str:
     """The conda name of a platform: `linux-64`.
 
     Args:
-        system: as the facts name it.
+        system: as named in the facts.
         machine: normalised architecture.
     """
     family = {"linux": "linux", "macos": "osx", "windows": "win"}[system]

@@ -1,4 +1,4 @@
-"""Requests to the conda worker: one process each, JSON in and out, with a time limit."""
+"""Requests to the conda worker: one process per request, JSON in and out, with a time limit."""
 
 from __future__ import annotations
 
@@ -43,15 +43,15 @@ def require_extra() -> None:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Solve:
-    """A task for the solver.
+    """A request to the solver.
 
     Attributes:
-        channels: the most important first.
+        channels: highest priority first.
         subdir: platform.
         specs: strict match specs.
         virtual: virtual packages that override detected ones; an empty version removes one.
         detect: whether to start from the virtual packages of this machine.
-        prefer: packages of an older lock, kept where they still fit.
+        prefer: packages of an older lock, kept if they still fit.
         relax: changes to try when there is no solution, the smallest first.
         exclude_newer: RFC 3339 time; None for no limit.
     """
@@ -68,12 +68,12 @@ class Solve:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChannelAccess:
-    """How the worker reads the channels; the rungs differ in it.
+    """How the worker reads the channels; the rungs differ in this.
 
     Attributes:
         cache: folder of the indexes.
         environ: environment variables of the worker: proxies, certificates.
-        read_at: where each channel is read, by its name; those that are not named, where they are.
+        read_at: address to read a channel from, by its name; other channels are read from their own address.
         offline: use cached indexes only.
         seconds: time limit of the worker. The library has none of its own and can wait for ever.
     """
@@ -86,11 +86,11 @@ class ChannelAccess:
 
 
 def solve(question: Solve, access: ChannelAccess, *, emit: Emit) -> Solved:
-    """The packages that meet the specs.
+    """Ask the worker for packages that meet the specs.
 
     Raises:
         TfprovError: `conda-unsatisfiable` or `conda-package-missing` with the smallest change that would help, or a
-            network code when a channel cannot be read.
+            network error when a channel cannot be read.
     """
     names = [channel.name for channel in question.channels]
     answer = _ask(
@@ -129,7 +129,7 @@ class LinkPackage:
     """A package to link, with its archive in the store.
 
     Attributes:
-        path: None when the archive is not in the store, so that the package must be unpacked already.
+        path: the archive; None if it is not in the store, so that the package must have been unpacked already.
     """
 
     package: Package
@@ -148,7 +148,7 @@ def link(
     """Link packages into an empty folder, from the cache of unpacked packages or else from their archives.
 
     Raises:
-        TfprovError: `conda-cache-corrupt` when an archive cannot be unpacked or linked, or the machine's reason.
+        TfprovError: `conda-cache-corrupt` when an archive cannot be unpacked or linked, or a code of the machine.
     """
     _ask(
         {
@@ -180,7 +180,7 @@ def write_lock(
     scratch: Path,
     emit: Emit,
 ) -> None:
-    """Write a lock in conda-lock's format. No address may contain a credential; the caller sees to that."""
+    """Write a lock in conda-lock's format. The caller ensures that no address contains credentials."""
     new = scratch / "conda-lock.yml"
     _ask(
         {
@@ -206,11 +206,11 @@ def write_lock(
 
 
 def addresses(channels: Iterable[Channel], *, environ: Mapping[str, str], emit: Emit) -> dict[str, str]:
-    """Where channels are, without credentials, by their names; one with a name alone is where the library looks for it.
+    """Addresses of channels without credentials, by name; the library resolves those that have only a name.
 
     Args:
-        channels: what a profile names.
-        environ: environment variables of the worker, which is asked for names alone.
+        channels: channels of a profile.
+        environ: environment variables of the worker, which is started only for names.
         emit: receives notes.
     """
     names = [each.name for each in channels]
@@ -314,7 +314,7 @@ def _ask(
 ) -> dict[str, object]:
     """The result of a request.
 
-    The answer counts and not the exit status, because the library may crash after its work is done.
+    It is taken from the answer, not the exit status: the library may crash after its work is done.
     """
 
     def note(line: str) -> None:

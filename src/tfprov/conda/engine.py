@@ -1,4 +1,4 @@
-"""Linking with an installed conda, mamba or micromamba. It gets an explicit file and never solves."""
+"""Linking with an installed conda, mamba or micromamba. It is given an explicit file and never solves."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class Engine:
         environ: Mapping[str, str],
         seconds: float,
     ) -> None:
-        """Make an environment of exactly these packages, from the store, without the network.
+        """Make an environment of exactly these packages, from the store, without network access.
 
         Args:
             target: an empty folder.
@@ -93,7 +93,7 @@ class Engine:
 
 
 def find_engine(named: Path | None, found: Sequence[str], *, environ: Mapping[str, str]) -> Engine:
-    """The program that the profile names, or the first usable one on the machine.
+    """The program that the profile names, or else the first usable one on the machine.
 
     Args:
         named: path in the profile; None to look among `found`.
@@ -101,7 +101,7 @@ def find_engine(named: Path | None, found: Sequence[str], *, environ: Mapping[st
         environ: environment variables of the program.
 
     Raises:
-        TfprovError: `not-supported` when there is none that can be started.
+        TfprovError: `not-supported` when none can be started.
     """
     candidates = [named] if named is not None else list(_programs(found))
     tried = []

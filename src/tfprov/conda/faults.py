@@ -1,4 +1,4 @@
-"""From what the worker's libraries raised to failure codes."""
+"""Translates exceptions of the worker's libraries into tfprov's errors."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _HIDDEN = re.compile(
     r"[│├└─\s]*(?P<spec>[^\n│├└─]+?)(?:, which)? cannot be installed because there are no viable options:\n"
     r".* strict channel priority not using this option from: '(?P<channel>[^']+)'"
 )
-"""What the solver says of a package that the order of the channels rules out."""
+"""The solver's message for a package that channel priority rules out."""
 _CANNOT_LINK = ("conda-cache-corrupt", "{subject} could not be unpacked or linked")
 _NOT_UNDERSTOOD = ("profile-invalid", "{subject} cannot be understood")
 _KINDS: Mapping[str, tuple[str, str]] = {
@@ -33,14 +33,14 @@ _KINDS: Mapping[str, tuple[str, str]] = {
 
 
 def as_error(problem: Mapping[str, object], *, subject: str, invalid: str) -> TfprovError:
-    """The failure that an answer of the worker means.
+    """The error that an answer of the worker stands for.
 
     Args:
-        problem: `kind`, `message` and what the raiser attached.
-        subject: what was worked on, for messages.
-        invalid: code of what cannot be read: what the worker says with a `ValueError`.
+        problem: `kind`, `message` and extra fields attached where it was raised.
+        subject: what the worker was working on, for messages.
+        invalid: code for unreadable input, which the worker reports as a `ValueError`.
     """
-    # Its rules are needed only where something went wrong.
+    # Imported here: the rules are needed only after a failure.
     from tfprov.diagnose.diagnose import diagnose_text
     from tfprov.diagnose.records import LogContext
 
@@ -103,7 +103,7 @@ def _of_channel(root: Finding | None, evidence: tuple[str, ...], subject: str) -
 
 
 def _unsatisfiable(message: str, root: Finding | None, helps: object) -> TfprovError:
-    """One readable reason, and the change that was tried out and works."""
+    """The error for unsatisfiable specs: one readable reason, and the change that was tried and works."""
     change = helps if isinstance(helps, Mapping) else {}
     words = str(change.get("words", ""))
     gives = str(change.get("gives", ""))
@@ -123,7 +123,7 @@ def _unsatisfiable(message: str, root: Finding | None, helps: object) -> TfprovE
 
 
 def _reason(lines: tuple[str, ...]) -> str:
-    """The innermost reason of the solver's tree, in a line."""
+    """The innermost reason in the solver's tree, on one line."""
     hidden = _HIDDEN.search("\n".join(lines))
     if hidden is not None:
         spec, channel = hidden["spec"].strip(), hidden["channel"].rstrip("/")

@@ -1,4 +1,4 @@
-"""Cached indexes of channels: a good one is only replaced by a good one."""
+"""Cached channel indexes: one that could be read is replaced only by another that could be read."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from tfprov.errors import TfprovError
 from tfprov.paths import discard, staged
 
 _READ = frozenset({"conda-unsatisfiable", "conda-package-missing", "gpu-driver-too-old"})
-"""Failures of a solver that has read every index."""
+"""Errors of a solver that has read every index."""
 
 
 @contextlib.contextmanager
 def renewed(cache: Path, *, fresh: bool) -> Iterator[Path]:
-    """A copy of the cached indexes to read channels into; it takes their place when all channels could be read.
+    """A copy of the cached indexes to read channels into; replaces the cache once all channels have been read.
 
-    The library replaces an index before it knows that it can read the new one.
+    The library replaces an index before it knows whether it can read the new one.
 
     Args:
-        cache: folder of the indexes; need not be there.
-        fresh: begin without indexes.
+        cache: folder of the indexes; need not exist.
+        fresh: start without indexes.
     """
     cache.parent.mkdir(parents=True, exist_ok=True)
     with staged(cache, folder=True) as new:
@@ -39,7 +39,7 @@ def renewed(cache: Path, *, fresh: bool) -> Iterator[Path]:
 
 
 def _copy(source: str, target: str) -> None:
-    # The big files are written anew by the library and never in place; what is small may be.
+    # The library replaces the big files and never writes into them, so they can be linked; small files are copied.
     try:
         if Path(source).suffix == ".json" and not source.endswith(".info.json"):
             os.link(source, target)
@@ -51,6 +51,6 @@ def _copy(source: str, target: str) -> None:
 
 def _take(new: Path, cache: Path) -> None:
     discard(cache)
-    # Another run was faster: its indexes are as new.
+    # If another run was faster, its indexes are just as new.
     with contextlib.suppress(OSError):
         new.rename(cache)

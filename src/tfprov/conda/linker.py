@@ -1,7 +1,7 @@
-"""Inside the worker: linking verified archives into a prefix, by py-rattler, without the network.
+"""Inside the worker: links verified archives into a prefix with py-rattler, without network access.
 
-The library unpacks into its cache and links from there. It gets a full cache and addresses that do not answer, because
-it checks no hashes of files from a `file://` address and never checks its cache again.
+The library unpacks into its cache and links from there. It is given a filled cache and addresses that do not answer,
+because it does not check hashes of files from `file://` addresses, and never rechecks its cache.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from tfprov.paths import discard
 from tfprov.structured import json_of
 
 _NOWHERE = "http://127.0.0.1:9/nowhere"
-"""No server listens on the discard port, so that a package that is not in the cache is an error and not a download."""
+"""Nothing listens on the discard port, so a package that is not in the cache is an error and not a download."""
 
 
 class DamagedError(Exception):
@@ -35,7 +35,8 @@ async def link(request: dict[str, Any], tell: Callable[[str], None]) -> dict[str
     Request:
         prefix: an empty folder.
         cache: folder of unpacked packages.
-        packages: list of {stem, filename, path, sha256, md5, size}; `path` may be missing when it is unpacked already.
+        packages: list of {stem, filename, path, sha256, md5, size}; `path` may be empty if it has been unpacked
+            already.
 
     Returns:
         The packages that were unpacked, and those whose unpacked copy was damaged.
@@ -70,7 +71,7 @@ async def _install(packages: list[dict[str, Any]], cache: Path, prefix: Path) ->
         prefix,
         package_cache=rattler.PackageCache.new_layered([cache], validation_mode=rattler.ValidationMode.full()),
         client=Client(),
-        # Link scripts of packages are foreign code; the library skips them by default.
+        # Packages' link scripts are foreign code; the library skips them by default, too.
         execute_link_scripts=False,
         show_progress=False,
     )
@@ -85,7 +86,7 @@ def _record(package: dict[str, Any], cache: Path) -> rattler.RepoDataRecord:
 
 
 def _unpack(package: dict[str, Any], cache: Path) -> bool:
-    """Unpack an archive unless that was done before; returns whether it was unpacked now."""
+    """Unpack an archive unless that has been done; returns whether it was unpacked now."""
     target = cache / package["stem"]
     if (target / "info" / "index.json").is_file():
         return False
@@ -109,12 +110,12 @@ def _unpack(package: dict[str, Any], cache: Path) -> bool:
 
 
 def _check_paths(folder: Path, filename: str) -> None:
-    """Make sure that all that a package is linked from, and to, lies inside of it."""
+    """Make sure that all paths in a package's own list lie inside the package."""
     try:
         listed = json_of((folder / "info" / "paths.json").read_bytes())["paths"]
         names = [str(entry["_path"]) for entry in listed]
     except FileNotFoundError:
-        return  # a package of the time before that list; the library reads another one
+        return  # an old package without that list; the library reads another one
     except (ValueError, KeyError, TypeError) as error:
         raise DamagedError(f"the list of files in `{filename}` cannot be read") from error
     for name in names:
@@ -144,7 +145,7 @@ def _empty(folder: Path) -> None:
 
 
 def _sweep(cache: Path) -> None:
-    """Delete half unpacked packages of killed workers."""
+    """Delete half-unpacked packages of killed workers."""
     for left in cache.glob(".*.new"):
         maker = left.suffixes[-2][1:]
         if not maker.isdecimal() or not _alive(int(maker)):

@@ -12,7 +12,7 @@ from conda_lock.lockfile.v2prelim.models import LockedDependency, Lockfile
 from conda_lock.models.channel import Channel
 
 OWN = "tfprov"
-"""Key of our own part in `metadata.custom_metadata`."""
+"""Key of tfprov's own part in `metadata.custom_metadata`."""
 
 
 def write(request: dict[str, Any]) -> dict[str, object]:
@@ -24,7 +24,7 @@ def write(request: dict[str, Any]) -> dict[str, object]:
         channels: names or addresses without credentials.
         packages: conda packages.
         wheels: list of {name, version, url, sha256}.
-        own: text for `read`.
+        own: text that `read` returns.
         source: name of the profile.
     """
     subdir = request["subdir"]
@@ -74,7 +74,7 @@ def write(request: dict[str, Any]) -> dict[str, object]:
 
 
 def read(request: dict[str, Any]) -> dict[str, object]:
-    """The content of a lock for a platform: conda packages in linking order, then wheels.
+    """The content of a lock for one platform: conda packages in linking order, then wheels.
 
     Request:
         path: the lock file.
@@ -84,7 +84,7 @@ def read(request: dict[str, Any]) -> dict[str, object]:
         lock = parse_conda_lock_file(Path(request["path"]))
     except OSError:
         raise
-    except Exception as error:  # whatever the reader stumbles over is in the file
+    except Exception as error:  # whatever the parser raises, the file is the cause
         raise ValueError(f"{type(error).__name__}: {error}") from error
     lock.toposort_inplace()
     conda, wheels = [], []

@@ -1,4 +1,4 @@
-"""A conda environment on disk: its records, its history, and damaged files."""
+"""A conda environment on disk: its records, its history, and its damaged files."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tfprov.paths import write_atomic
 from tfprov.structured import json_of
 
 META = "conda-meta"
-# The history names the version of conda that wrote it; that of older versions is read differently.
+# The version of conda in the history; an older version would make conda read the file differently.
 _CONDA = "24.1.0"
 
 
@@ -29,7 +29,7 @@ class Owned:
     Attributes:
         path: relative to the environment.
         package: `name-version-build`.
-        sha256: of the linked file; None for symbolic links, and where the record has none.
+        sha256: of the linked file; None for symbolic links, and if the record has none.
     """
 
     path: str
@@ -70,13 +70,13 @@ def records(prefix: Path) -> tuple[PrefixRecord, ...]:
 
 
 def owned_files(prefix: Path) -> frozenset[str]:
-    """The paths of all files of conda packages and of their records, relative to the environment."""
+    """The paths of all files of conda packages, and of their records, relative to the environment."""
     files = {one.path for record in records(prefix) for one in record.owned}
     return frozenset(files | {f"{META}/{path.name}" for path in (prefix / META).glob("*")})
 
 
 def bad_files(prefix: Path) -> tuple[BadPrefixFile, ...]:
-    """The files of conda packages that are missing or changed. Reads everything."""
+    """The files of conda packages that are missing or changed. Reads every file."""
     owned = [one for record in records(prefix) for one in record.owned]
     with ThreadPoolExecutor(max_workers=os.cpu_count() or 1) as pool:
         return tuple(bad for bad in pool.map(lambda one: _check(prefix, one), owned) if bad is not None)
@@ -117,7 +117,7 @@ def check_projects(packages: Sequence[Package], cache: Path, wheels: Mapping[str
     """Make sure that no wheel would overwrite a project of a conda package.
 
     Args:
-        packages: those of the lock, unpacked.
+        packages: packages of the lock, unpacked.
         cache: folder of the unpacked packages.
         wheels: version by normalised name.
 
@@ -166,7 +166,7 @@ def _record(document: Mapping[str, object]) -> PrefixRecord:
 def _check(prefix: Path, one: Owned) -> BadPrefixFile | None:
     path = prefix / one.path
     if one.path.endswith(".pyc"):
-        # Python writes bytecode again at any time.
+        # Python may rewrite bytecode at any time.
         return None
     if not os.path.lexists(path):
         return BadPrefixFile(path=one.path, package=one.package, expected=one.sha256 or "a link", found="missing")

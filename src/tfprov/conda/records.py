@@ -13,11 +13,11 @@ ARCHIVES = (".conda", ".tar.bz2")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Channel:
-    """A channel as the solver and the fetch stage reach it.
+    """A channel, with what the solver and the fetch stage need to reach it.
 
     Attributes:
-        name: name or address without credentials, as locks and messages show it.
-        token: conda token that goes into the path of every request; None for none.
+        name: name or address without credentials, as in locks and messages.
+        token: conda token that becomes part of the path of every request; None for none.
         login: user and password; None for none.
         mirrors: addresses with the same packages, without credentials.
     """
@@ -46,8 +46,8 @@ class Package:
         channel: address of the channel, without credentials.
         url: address of the file, without credentials.
         md5: lower-case hexadecimal; the lock format requires it.
-        size: bytes, or None when the channel does not say.
-        depends: names of the packages that it needs.
+        size: bytes; None if the channel does not say.
+        depends: names of the packages that it requires.
         python: whether it depends on Python, so that it may contain a Python project.
     """
 
@@ -91,27 +91,27 @@ class Solved:
     """The result of the solver.
 
     Attributes:
-        packages: in the order in which they can be linked.
-        virtual: virtual packages that it assumed.
+        packages: in linking order.
+        virtual: virtual packages that were assumed.
     """
 
     packages: tuple[Package, ...]
     virtual: tuple[Virtual, ...]
 
     def named(self, name: str) -> Package | None:
-        """The package of a name, or None."""
+        """The package with a name, or None."""
         return next((package for package in self.packages if package.name == name), None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CondaInputs(Inputs):
-    """The inputs of a conda lock beside those of every lock.
+    """The inputs of a conda lock, in addition to those of every lock.
 
     Attributes:
         channels: without credentials.
         conda_packages: specs of the profile.
         conda_tensorflow: `wheel` or `conda`.
-        cuda: CUDA version of the target's driver by the profile; empty when it does not say.
+        cuda: CUDA version of the target's driver according to the profile; empty if it does not say.
     """
 
     channels: tuple[str, ...] = ()
@@ -122,7 +122,7 @@ class CondaInputs(Inputs):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CondaHeader:
-    """The own part of tfprov in a conda lock."""
+    """tfprov's own part of a conda lock."""
 
     inputs: CondaInputs
     target: Target
@@ -136,7 +136,7 @@ class CondaPart:
 
     Attributes:
         header: tfprov's own part of the lock.
-        packages: in the order in which they can be linked.
+        packages: in linking order.
     """
 
     header: CondaHeader
@@ -160,5 +160,5 @@ class CondaLock(Lock):
 
 
 def file_name(profile: str) -> str:
-    """Name of the conda lock of a profile; conda-lock and micromamba know it by its ending."""
+    """Name of a profile's conda lock, with the ending by which conda-lock and micromamba recognise it."""
     return f"{profile}.conda-lock.yml"

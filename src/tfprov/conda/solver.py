@@ -1,4 +1,4 @@
-"""Inside the worker: reading channels and solving, by py-rattler."""
+"""Inside the worker: reads channels and solves, with py-rattler."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class UnsatisfiableError(Exception):
 
 
 async def solve(request: dict[str, Any], tell: Callable[[str], None]) -> dict[str, object]:
-    """The packages that meet the specs.
+    """Find packages that meet the specs.
 
     Request:
         channels: list of {name, read}: the address for the records, and the one to read from (a mirror, or the same).
@@ -43,7 +43,7 @@ async def solve(request: dict[str, Any], tell: Callable[[str], None]) -> dict[st
         detect: whether to start from the virtual packages of this machine.
         cache: folder of the indexes.
         offline: read cached indexes only.
-        prefer: list of {name, version, build} to keep where they still fit.
+        prefer: list of {name, version, build} to keep if they still fit.
         relax: changes to try when there is no solution, the smallest first: {spec, instead, words} or {virtual, words}.
         exclude_newer: RFC 3339 time or None.
     """
@@ -52,7 +52,7 @@ async def solve(request: dict[str, Any], tell: Callable[[str], None]) -> dict[st
         default_config=rattler.SourceConfig(
             cache_action="force-cache-only" if request["offline"] else "cache-or-fetch", jlap_enabled=None
         ),
-        # Without the library's retries, and without the credentials that it would find by itself.
+        # Without the library's own retries, and without credentials that it would find by itself.
         client=Client([]),
     )
     channels = [rattler.Channel(each["read"]) for each in request["channels"]]
@@ -92,7 +92,7 @@ async def solve(request: dict[str, Any], tell: Callable[[str], None]) -> dict[st
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Solver:
-    """Everything about a request that stays the same when other specs are tried."""
+    """What stays the same in a request when other specs are tried."""
 
     channels: list[rattler.Channel]
     platforms: list[Any]
@@ -101,7 +101,7 @@ class _Solver:
     names: dict[str, str]
 
     def _readable(self, specs: Sequence[str]) -> Iterator[str]:
-        """The specs with the address that a channel is read from instead of its name."""
+        """The specs, with the address that a channel is read from in place of its name."""
         for spec in specs:
             found = _SPEC.match(spec)
             channel = found and found["channel"]
@@ -111,7 +111,7 @@ class _Solver:
         self, specs: Sequence[str], virtual: Sequence[rattler.GenericVirtualPackage], kept: Sequence[Any] = ()
     ) -> list[rattler.RepoDataRecord]:
         readable = list(self._readable(specs))
-        # The library does not look at the platform that a spec names, so exact packages of it stand in its place.
+        # The library ignores `subdir` in a spec, so such a spec is replaced by exact packages of that platform.
         there = {spec: await self._of_subdir(spec) for spec in readable if "subdir=" in spec}
         failed = SolverError("")
         for chosen in itertools.islice(itertools.product(*there.values()), _TRIES):
@@ -123,10 +123,10 @@ class _Solver:
         raise failed
 
     async def _of_subdir(self, spec: str) -> list[str]:
-        """A spec for each package that fits a spec, in the platform that it names, the newest first.
+        """Specs for the exact packages that match a spec with a `subdir`, the newest first.
 
         Raises:
-            SolverError: there is none.
+            SolverError: there are none.
         """
         wanted = rattler.MatchSpec(spec, strict=True)
         found = _SPEC.match(spec)
@@ -160,7 +160,7 @@ class _Solver:
         return list(found)
 
     async def unreadable(self, names: dict[str, str]) -> list[str]:
-        """The names of the channels that cannot be read now, each asked by itself."""
+        """The names of the channels that cannot be read now; each is tried by itself."""
         found = []
         for channel in self.channels:
             try:
@@ -170,7 +170,7 @@ class _Solver:
         return found
 
     async def kept(self, prefer: Sequence[dict[str, str]]) -> list[rattler.RepoDataRecord]:
-        """The records of an older lock, those that the channels still have."""
+        """Those records of an older lock that the channels still have."""
         if not prefer:
             return []
         wanted = {(each["name"], each["version"], each["build"]) for each in prefer}
@@ -186,10 +186,10 @@ class _Solver:
 
 
 def _strict(specs: Iterable[str]) -> Iterator[str]:
-    """The specs, and the bare name of each that names no channel.
+    """The specs, each one without a channel followed by its bare name.
 
-    For a spec with a version the library takes the first channel in which that version is (py-rattler 0.28), for a name
-    the first channel that has the package, as conda and mamba do it with every spec.
+    For a spec with a version the library picks the first channel that has the version (py-rattler 0.28); for a bare
+    name it picks the first channel that has the package, which is what conda and mamba do for every spec.
     """
     for spec in specs:
         yield spec
@@ -199,10 +199,10 @@ def _strict(specs: Iterable[str]) -> Iterator[str]:
 
 
 def virtual_packages(request: dict[str, Any]) -> list[rattler.GenericVirtualPackage]:
-    """The virtual packages: detected ones if the request says so, overridden by those of the request."""
+    """The virtual packages: detected ones if the request asks for them, overridden by those in the request."""
     found: dict[str, rattler.GenericVirtualPackage] = {}
     if request["detect"]:
-        # Variables such as CONDA_OVERRIDE_CUDA are ignored: the request has all that is known about the machine.
+        # Variables such as CONDA_OVERRIDE_CUDA are ignored: the request has everything that is known of the machine.
         for each in rattler.VirtualPackage.detect(rattler.VirtualPackageOverrides()):
             generic = each.into_generic()
             found[generic.name.normalized] = generic
@@ -223,7 +223,7 @@ def _virtual(one: dict[str, str]) -> rattler.GenericVirtualPackage:
 async def _help(
     request: dict[str, Any], solver: _Solver, virtual: list[rattler.GenericVirtualPackage]
 ) -> dict[str, object] | None:
-    """The first of the request's changes that leads to a solution, and the package that it would give."""
+    """The first of the request's changes that leads to a solution, with the package that it gives; None for none."""
     for change in request.get("relax", ()):
         specs, machine = list(request["specs"]), virtual
         if "spec" in change:

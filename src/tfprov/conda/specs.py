@@ -1,4 +1,4 @@
-"""Specs for the solver, from the profile and the plan. Pure."""
+"""Specs for the solver, derived from the profile and the plan. Pure functions."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ TENSORFLOWS = frozenset(
 
 
 def of_python(minors: Sequence[str], wanted: str | None) -> CondaSpec:
-    """The interpreter: one of the minor versions, within the range of the profile."""
+    """The spec of the interpreter: one of the minor versions, within the profile's range."""
     version = "|".join(f"{minor}.*" for minor in minors)
     asked = of_pep440(wanted)
     if asked:
@@ -38,14 +38,14 @@ def of_python(minors: Sequence[str], wanted: str | None) -> CondaSpec:
 
 
 def of_tensorflow(wanted: Sequence[SpecifierSet], accelerator: str) -> CondaSpec:
-    """The TensorFlow of the channel for an accelerator, by its build string, so that CUDA never falls back to CPU."""
+    """The spec of the channel's TensorFlow, with the accelerator's build string: CUDA never falls back to CPU."""
     version = ",".join(filter(None, (of_pep440(str(each)) for each in wanted)))
     build = "cuda*" if accelerator == "cuda" else "cpu*"
     return CondaSpec(name="tensorflow", version=version, build=build, where="tensorflow.version")
 
 
 def of_pep440(specifier: str | None) -> str:
-    """A PEP 440 range in conda's notation: the same but for `==2.19.*`, which is `2.19.*` there."""
+    """A PEP 440 range in conda's notation, which differs only in that `==2.19.*` is written `2.19.*`."""
     parts = []
     for each in sorted(SpecifierSet(specifier or ""), key=str):
         operator = {"===": "=="}.get(each.operator, each.operator)
@@ -79,8 +79,8 @@ def relaxations(
 ) -> Iterator[Mapping[str, object]]:
     """Changes to try when there is no solution, the smallest first.
 
-    A newer driver; then each spec of the profile from another channel, which the priority rules out, without its build,
-    without its version, and removed altogether.
+    First a newer driver; then each spec of the profile is taken from another channel, which priority rules out, tried
+    without its build, without its version, and removed altogether.
     """
     if cuda:
         for each in virtual:
@@ -122,5 +122,5 @@ def projects(names: Sequence[tuple[str, str]]) -> Mapping[str, str]:
     Args:
         names: name and version of each conda package that depends on Python.
     """
-    # Names differ in a few cases (`pytorch`, `torch`): the content of a package is checked before it is linked.
+    # Some names differ (`pytorch`, `torch`): packages are inspected before they are linked.
     return {canonicalize_name(name): version for name, version in names}

@@ -5,21 +5,21 @@ from __future__ import annotations
 from tfprov.conda.records import Virtual
 from tfprov.host.records import Facts
 
-# Microarchitecture levels of x86-64 and a flag that only they have, the highest first (psABI, section 3.1.1).
+# Microarchitecture levels of x86-64, highest first, each with a flag that the levels below lack (psABI, section 3.1.1).
 _LEVELS = (("x86_64_v4", "avx512vl"), ("x86_64_v3", "avx2"), ("x86_64_v2", "sse4_2"))
-# No package requires a newer kernel; the facts of another machine do not have its version.
+# No package requires a newer kernel, and the facts of another machine do not include its version.
 _LINUX = "5.10"
 _GLIBC = "2.28"
 
 
 def about_cuda(accelerator: str, cuda: str | None) -> tuple[Virtual, ...]:
-    """`__cuda` for the chosen accelerator: the CUDA version that the driver supports, or none.
+    """The virtual package `__cuda` for the chosen accelerator: the CUDA version that the driver supports.
 
-    For another accelerator it is removed even where there is a driver.
+    For other accelerators it is removed, even if there is a driver.
 
     Args:
-        accelerator: of the plan.
-        cuda: version that the driver supports, or will support; None when not known.
+        accelerator: accelerator of the plan.
+        cuda: version that the driver supports, or will support; None if unknown.
     """
     if accelerator != "cuda":
         return (Virtual(name="__cuda", version=""), Virtual(name="__cuda_arch", version=""))

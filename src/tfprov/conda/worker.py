@@ -1,8 +1,8 @@
 """The worker: the only process that loads py-rattler and conda-lock.
 
 `python -m tfprov.conda.worker` reads one JSON request from standard input and writes JSON lines: notes on the way, then
-one `result` or `error`. It ends by `os._exit`: in 28 to 50 of 100 short runs the library crashed when the interpreter
-was finalised under its threads (py-rattler 0.28), and threads of a failed install keep downloading.
+one `result` or `error`. It exits with `os._exit`: in 28 to 50 of 100 short runs the library crashed when the
+interpreter was finalised under its threads (py-rattler 0.28), and threads of a failed install keep downloading.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ from typing import Any
 from tfprov.structured import json_of
 
 WorkerRequest = dict[str, Any]
-"""JSON that `client` wrote, so its types are known."""
+"""A JSON request written by `client`, so the types of its values are known."""
 Tell = Callable[[str], None]
 
 
 def main() -> None:
     """Answer one request and end the process."""
-    # Output of libraries must not get between the lines of the answer.
+    # Output of libraries must not end up between the lines of the answer.
     out = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)
     _complete_environment()
@@ -42,9 +42,9 @@ def main() -> None:
 
 
 def _complete_environment() -> None:
-    """Give the libraries what they take for granted when they are imported: PATH, and a home directory.
+    """Set variables that the libraries rely on when they are imported: PATH and HOME.
 
-    A user without an entry in the user database, as in a container that runs under any number, has none.
+    A user without an entry in the user database, as in a container that runs under an arbitrary id, has no home.
     """
     os.environ.setdefault("PATH", os.defpath)
     try:
@@ -75,7 +75,7 @@ async def _answer(request: WorkerRequest, tell: Tell) -> object:
 
 
 def described(error: BaseException) -> dict[str, object]:
-    """An exception as the client reads it: type, message, and the `extra` that the raiser attached."""
+    """An exception as JSON for the client: type, message, and the `extra` attached where it was raised."""
     return {
         "kind": type(error).__name__,
         "message": str(error),
