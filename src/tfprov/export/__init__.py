@@ -1,1 +1,1 @@
-"""Environments as images, archives and modules: what somebody uses who has no tfprov."""
+"""Exports of environments as images, archives and modules, for users without tfprov."""

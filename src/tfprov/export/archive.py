@@ -1,4 +1,4 @@
-"""A tree as one tar archive: the same tree gives the same bytes, whoever makes it and when."""
+"""Writes a tree as a tar archive. The same tree gives the same bytes, on any machine and at any time."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tfprov.export.tree import MOMENT, TreeMember
 
 
 class _Hashing:
-    """A stream that hashes what passes."""
+    """A stream that hashes what is written to it."""
 
     def __init__(self, stream: IO[bytes]) -> None:
         self._stream = stream
@@ -32,14 +32,14 @@ def write(target: Path, tree: Iterable[TreeMember], *, packed: bool = False) -> 
 
     Args:
         target: the file.
-        tree: what is in it, folders before what is in them.
-        packed: whether it is compressed with gzip.
+        tree: its members, folders before their content.
+        packed: whether to compress it with gzip.
 
     Returns:
         SHA-256 and size of the archive.
 
     Raises:
-        OSError: the disk is full, or a file vanished.
+        OSError: the disk is full, or a file has disappeared.
     """
     with target.open("wb") as raw:
         hashing = _Hashing(raw)
@@ -52,7 +52,7 @@ def write(target: Path, tree: Iterable[TreeMember], *, packed: bool = False) -> 
 
 
 def _write(stream: object, tree: Iterable[TreeMember]) -> None:
-    # In the mode of a stream nothing but `write` is needed, and nothing is looked up on this machine.
+    # In stream mode tarfile needs only `write`, and looks up nothing on this machine.
     with tarfile.open(fileobj=stream, mode="w|", format=tarfile.PAX_FORMAT) as archive:  # type: ignore[call-overload]  # likewise
         for one in tree:
             member = tarfile.TarInfo(one.path)

@@ -1,4 +1,4 @@
-"""A modulefile for Environment Modules (Tcl) and Lmod (Tcl or Lua) that leads to an environment where it lies."""
+"""Writes a modulefile for Environment Modules (Tcl) and Lmod (Tcl or Lua) that loads an environment in place."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ _LISTS = frozenset({"LD_LIBRARY_PATH"})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Module:
-    """What a modulefile says.
+    """The content of a modulefile.
 
     Attributes:
-        what: in a line.
+        what: one line of description.
         path: folders for PATH.
-        values: the other variables, as they are without any of the user.
-        templates: those among them that name variables of the user (`${NAME}`), as the profile has them.
+        values: the other variables, with values that do not depend on the user's variables.
+        templates: those of them that refer to variables of the user (`${NAME}`), as written in the profile.
     """
 
     what: str
@@ -47,7 +47,7 @@ def tcl(module: Module) -> str:
 
 
 def lua(module: Module) -> str:
-    """The modulefile in Lua, for Lmod alone."""
+    """The modulefile in Lua, which only Lmod reads."""
     lines = [f"whatis({_lua(module.what)})", f"help({_lua(module.what)})"]
     lines += [f'prepend_path("PATH", {_lua(each)})' for each in reversed(module.path)]
     for name, value in module.values.items():
@@ -63,7 +63,7 @@ def lua(module: Module) -> str:
 
 
 def _tcl(text: str, *, references: bool = False) -> str:
-    """A word of Tcl in double quotes, of ASCII alone: Lmod reads Tcl in another encoding than it writes."""
+    """A Tcl word in double quotes, in ASCII only: Lmod decodes Tcl with another encoding than it encodes."""
     parts = _REFERENCE.split(text) if references else [text]
     words = [f"$::env({part})" if index % 2 else _tcl_escaped(part) for index, part in enumerate(parts)]
     return '"' + "".join(words) + '"'
@@ -75,5 +75,5 @@ def _tcl_escaped(text: str) -> str:
 
 
 def _lua(text: str) -> str:
-    # What JSON escapes, Lua escapes in the same way, but for a slash and for numbers of letters.
+    # Lua has the same escapes as JSON, except for the slash and for code points.
     return re.sub(r"\\u([0-9a-f]{4})", lambda found: f"\\u{{{found[1]}}}", json.dumps(text, ensure_ascii=False))

@@ -1,7 +1,7 @@
-"""Images in the layout of the Open Container Initiative, made without a daemon and without root.
+"""Writes images in the OCI image layout, without a daemon and without root.
 
-One layer holds the environment and its interpreter. It comes alone (for `COPY --from` and for volumes made of images),
-or on the layers of a base image that is there as a layout, too.
+One layer contains the environment and its interpreter. It stands alone (for `COPY --from` and for volumes made from
+images), or on top of the layers of a base image, which must be an OCI layout, too.
 """
 
 from __future__ import annotations
@@ -31,15 +31,15 @@ _ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Described:
-    """What the configuration of an image says.
+    """The configuration of an image.
 
     Attributes:
         name: tag by which tools find it.
         machine: processor, as `uname -m` names it.
         path: folders that come first on PATH.
         variables: the other variables.
-        command: what is started when nothing is asked for.
-        labels: words about the image.
+        command: default command.
+        labels: labels of the image.
     """
 
     name: str
@@ -60,13 +60,13 @@ def write(folder: Path, tree: Iterable[TreeMember], described: Described, *, bas
     """Write an image into an empty folder.
 
     Args:
-        folder: it.
-        tree: what the layer holds.
-        described: what its configuration says.
-        base: layout of the image below; None for none.
+        folder: an empty folder.
+        tree: members of the layer.
+        described: configuration of the image.
+        base: layout of the base image; None for none.
 
     Returns:
-        The digest of its manifest.
+        Digest of the image's manifest.
 
     Raises:
         TfprovError: `usage` when the base is not such an image.
@@ -120,7 +120,7 @@ def _config(described: Described, below: _Base | None, layer: object) -> dict[st
 
 
 def _read_base(layout: Path, architecture: str, blobs: Path) -> _Base:
-    """The image of a layout; its layers are brought to the blobs, each compared with its digest."""
+    """The image in a layout, with its layers copied to `blobs` and compared with their digests."""
     try:
         index = _json(layout / "index.json")
         chosen = _chosen(layout, index, architecture)

@@ -1,4 +1,4 @@
-"""The files of an environment and its interpreter as they lie below another folder, the same at every export."""
+"""The files of an environment and its interpreter, moved to another folder. Every export gives the same tree."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 MOMENT = 315532800
-"""Time of every file (1980): one that every archive can say. Bytecode is matched with its source by it."""
+"""Time of every file (1980), which every archive format can store. Bytecode records it as the time of its source."""
 INTERPRETER = "interpreter"
-"""Folder of the interpreter below that of the environment."""
+"""Folder of the interpreter, relative to that of the environment."""
 NOTES = "share/tfprov"
-"""Folder of what tells about the environment: its receipt, its lock."""
+"""Folder of the files that describe the environment: its receipt, its lock."""
 _PYC_HEADER = 16
 _LARGEST_SCRIPT = 1 << 20
 _OWN_PYTHON = re.compile(r"(bin)/python[0-9.]*")
@@ -25,12 +25,12 @@ class TreeMember:
     """A file, folder or link of a tree.
 
     Attributes:
-        path: below the root of the tree, with forward slashes.
-        source: file with the content; None where that is in `data`.
-        data: content of a file that lies nowhere.
-        link: where a symbolic link leads; empty for none.
+        path: relative to the root of the tree, with forward slashes.
+        source: file with the content; None if that is in `data`.
+        data: content of a file that does not exist on disk.
+        link: target of a symbolic link; empty for none.
         is_folder: whether it is a folder.
-        executable: whether it may be executed.
+        executable: whether it is executable.
     """
 
     path: str
@@ -43,18 +43,18 @@ class TreeMember:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExportedEnvironment:
-    """What is exported, as it lies on this machine.
+    """An environment to export, as it is on this machine.
 
     Attributes:
         root: folder of the generation.
-        names: the paths by which it is named in its own files, the longest first.
+        names: the paths by which its own files name it, the longest first.
         files: paths of its files relative to it, without bytecode.
-        bytecode: files of compiled modules, by their path relative to it.
-        python: folder of an interpreter that works wherever it lies; None where the target has the same one.
+        bytecode: bytecode files, by their path relative to it.
+        python: folder of a relocatable interpreter; None if the target has the same one.
         executable: the interpreter, relative to that folder, or absolute on the target.
-        version: full version of it.
-        prefix: absolute path that it is to have.
-        notes: files that tell about it, by name.
+        version: full version of the interpreter.
+        prefix: absolute path of the environment on the target.
+        notes: files that describe it, by name.
     """
 
     root: Path
@@ -69,7 +69,7 @@ class ExportedEnvironment:
 
 
 def members(environment: ExportedEnvironment) -> Iterator[TreeMember]:
-    """Everything that belongs into the tree, folders before what is in them, in the order of their paths."""
+    """All members of the tree, in the order of their paths, folders before their content."""
     found = {member.path: member for member in _all(environment)}
     for path in list(found):
         parent = path.rpartition("/")[0]
@@ -135,7 +135,7 @@ def _may_run(file: Path) -> bool:
 
 
 def _renamed(content: bytes, environment: ExportedEnvironment) -> bytes:
-    """A script with the new path where it names the environment, also where a shell has quoted a quote in it."""
+    """A script in which the environment's path is replaced, also where a shell has quoted an apostrophe in it."""
     for name in environment.names:
         for spelled in dict.fromkeys((name, name.replace("'", "'\"'\"'"))):
             content = content.replace(os.fsencode(spelled), environment.prefix.encode())
@@ -148,7 +148,7 @@ def _source_of(path: str) -> str:
 
 
 def _timeless(file: Path, source: Path) -> bytes | None:
-    """Bytecode that belongs to its source as the source is in the tree; None where it is of another one."""
+    """Bytecode with the time that its source has in the tree; None if it was compiled from another source."""
     try:
         content, status = file.read_bytes(), source.stat()
         flags, moment, size = struct.unpack_from("<III", content, 4)
