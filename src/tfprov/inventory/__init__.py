@@ -1,1 +1,1 @@
-"""What is in an environment, for those who have to say so: components, licences, and what advisories say."""
+"""Reports on the content of an environment: components, licences and security advisories."""

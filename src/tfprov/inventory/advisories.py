@@ -1,4 +1,4 @@
-"""Advisories in the format of OSV, from files that were brought along, and which of them speak of what is installed."""
+"""Finds advisories that affect the installed packages, in local files in OSV format."""
 
 from __future__ import annotations
 
@@ -23,16 +23,16 @@ _MOST_NAMED = 10
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AdvisoryMatch:
-    """An advisory that speaks of an installed package.
+    """An advisory that affects an installed package.
 
     Attributes:
         package: normalised name.
         version: as installed.
-        id: of the advisory.
-        aliases: other names of the same thing.
-        summary: what it is, in a line.
-        severity: as the advisory says it; empty for not at all.
-        fixed: versions above the installed one that have it no more, the lowest first.
+        id: id of the advisory.
+        aliases: other ids of the same advisory.
+        summary: one line of description.
+        severity: as in the advisory; empty if it gives none.
+        fixed: fixed versions above the installed one, the lowest first.
     """
 
     package: str
@@ -46,15 +46,15 @@ class AdvisoryMatch:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Audit:
-    """What advisories say of an environment.
+    """The result of comparing an environment with advisories.
 
     Attributes:
-        found: those that speak of it and are not accepted, sorted by package and id.
-        accepted: those that were said to be accepted.
-        unused: names that were said to be accepted, of which none speaks.
-        advisories: how many were read that are of packages like these.
-        newest: when the newest of them was changed, ISO 8601; empty where there is none.
-        packages: how many packages were compared.
+        found: advisories that affect it and are not accepted, sorted by package and id.
+        accepted: advisories that affect it and are accepted.
+        unused: accepted ids and aliases that no advisory for it has.
+        advisories: number of advisories that were read.
+        newest: latest modification time of an advisory, ISO 8601; empty if there is none.
+        packages: number of packages that were compared.
     """
 
     found: tuple[AdvisoryMatch, ...]
@@ -66,19 +66,20 @@ class Audit:
 
 
 class _UnreadableError(Exception):
-    """Says what is wrong with an advisory."""
+    """Raised for an advisory that cannot be read; the message says why."""
 
 
 def audit(installed: Mapping[str, str], places: Sequence[Path], *, accepted: Sequence[str] = ()) -> Audit:
-    """Compare what is installed with advisories.
+    """Compare the installed packages with advisories.
 
     Args:
         installed: versions by normalised name.
-        places: zip archives (an export of OSV), folders, or JSON files with one advisory or a list of them.
-        accepted: ids or aliases that are known and accepted.
+        places: zip archives (an OSV export), folders, or JSON files with one advisory or a list of them.
+        accepted: ids or aliases of advisories that are known and accepted.
 
     Raises:
-        TfprovError: `usage` when a place is not there or has none; `advisory-invalid` when some cannot be read.
+        TfprovError: `usage` when a place does not exist or has no advisories; `advisory-invalid` when files cannot be
+            read.
     """
     found: list[AdvisoryMatch] = []
     bad: list[str] = []
@@ -154,7 +155,11 @@ def _limited(path: Path) -> bytes:
 
 
 def _parsed(content: bytes) -> Iterator[Mapping[str, object]]:
-    """The advisories of a file that are about packages of Python."""
+    """The advisories in a file.
+
+    Raises:
+        _UnreadableError: the file or one of its entries is not in OSV format.
+    """
     if len(content) > _LARGEST:
         raise _UnreadableError(f"it has more than {_LARGEST >> 20} MiB")
     try:
@@ -173,7 +178,7 @@ def _parsed(content: bytes) -> Iterator[Mapping[str, object]]:
 def _matching(entry: Mapping[str, object], installed: Mapping[str, str]) -> Iterator[AdvisoryMatch]:
     for affected in _dicts(entry.get("affected")):
         package = _dict(affected.get("package"))
-        # An ecosystem may have a suffix behind a colon.
+        # An ecosystem may have a suffix after a colon.
         if str(package.get("ecosystem", "")).partition(":")[0] != _ECOSYSTEM:
             continue
         name = canonicalize_name(str(package.get("name", "")))
@@ -200,7 +205,7 @@ def _is_affected(here: Version, affected: Mapping[str, object]) -> bool:
 
 
 def _ranges(affected: Mapping[str, object]) -> Iterator[list[tuple[Version | None, str]]]:
-    """The events of each range: version (None for before all) and kind, in order."""
+    """The events of each range, in order: version (None for the very beginning) and kind."""
     for each in _dicts(affected.get("ranges")):
         if each.get("type") != "ECOSYSTEM":
             continue
@@ -216,7 +221,7 @@ def _ranges(affected: Mapping[str, object]) -> Iterator[list[tuple[Version | Non
 
 
 def _in_range(here: Version, events: Iterable[tuple[Version | None, str]]) -> bool:
-    """The rule of OSV: what was introduced lasts until it is fixed, or ends behind the last affected version."""
+    """Evaluate a range as OSV defines it: affected from `introduced` up to `fixed`, or through `last_affected`."""
     affected = False
     for version, kind in events:
         if kind == "introduced" and (version is None or here >= version):
@@ -236,7 +241,7 @@ def _fixed(here: Version, affected: Mapping[str, object]) -> tuple[str, ...]:
 
 
 def _version(text: str) -> Version | None:
-    """A version without its local part: advisories speak of releases, of which a local build is one."""
+    """A version without its local label: advisories list public releases, and a local build counts as its release."""
     try:
         return Version(Version(text).public)
     except ValueError:
@@ -257,7 +262,7 @@ def _severity(entry: Mapping[str, object], affected: Mapping[str, object]) -> st
 
 
 def _merged(found: Iterable[AdvisoryMatch]) -> tuple[AdvisoryMatch, ...]:
-    """Advisories of several databases that name each other, as one; the first in the order of their ids speaks."""
+    """Merge advisories of different databases that name each other; the one with the first id represents them."""
     merged: list[AdvisoryMatch] = []
     for one in sorted(found, key=lambda each: (each.package, each.id)):
         names = {one.id, *one.aliases}

@@ -1,4 +1,4 @@
-"""The components of an environment, from the metadata of what is installed in it."""
+"""The components of an environment, from the metadata of its installed packages."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ from tfprov.record_rows import rows_in
 _LONGEST_LICENCE = 120
 _SHA256_DIGITS = 64
 _CLASSIFIER = "License :: "
-# Of the CUDA wheels, and what a wheel brought along of other projects.
+# Libraries of the CUDA wheels, and libraries of other projects that are bundled in a wheel.
 _LIBRARY = re.compile(r"(?:nvidia/.*lib(?:64)?/|[^/]+\.libs/)(?P<name>[^/]+?)\.so(?:\.[0-9.]+)?")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InstalledPackage:
-    """A package that is installed.
+    """An installed package.
 
     Attributes:
         name: normalised.
-        version: as the name of its metadata has it.
-        metadata: folder of its metadata.
+        version: from the name of its metadata folder.
+        metadata: its metadata folder.
     """
 
     name: str
@@ -44,8 +44,8 @@ class Library:
 
     Attributes:
         name: without the ending and the version of its interface.
-        path: in the folder of the packages.
-        sha256: hexadecimal; empty where the record has none.
+        path: relative to site-packages.
+        sha256: hexadecimal; empty if the RECORD has none.
     """
 
     name: str
@@ -60,13 +60,13 @@ class Component:
     Attributes:
         name: normalised.
         version: as installed.
-        kind: `pypi` or `conda`: where names like this are given.
-        summary: what it is, in a line.
-        expression: its licence as an SPDX expression; empty where it says it in other words.
-        licences: other words for it.
-        requires: names of packages that it needs here.
-        sha256: of the wheel that it came in; empty where the lock does not say.
-        libraries: what it holds of other projects.
+        kind: where the name is registered: `pypi` or `conda`.
+        summary: one line of description.
+        expression: its licence as an SPDX expression; empty if its metadata has none.
+        licences: its licence in other words.
+        requires: names of the packages that it requires here.
+        sha256: hash of the wheel that it was installed from; empty if the lock does not tell.
+        libraries: shared libraries in it.
     """
 
     name: str
@@ -88,7 +88,7 @@ def components(
     Args:
         installed: its packages.
         python_version: full version of its interpreter.
-        wheels: file name and SHA-256 of the wheels that each package may have come in, by normalised name.
+        wheels: file name and SHA-256 of the wheels that each package may come from, by normalised name.
     """
     packages = list(installed)
     here = {one.name for one in packages}
@@ -121,7 +121,7 @@ def _component(
 
 
 def _came_in(one: InstalledPackage, wheels: Iterable[tuple[str, str]]) -> str:
-    """The hash of the wheel whose tags are those that the package says; empty where none is."""
+    """The hash of the wheel with the tags in the package's metadata; empty if no wheel has them."""
     try:
         text = (one.metadata / "WHEEL").read_text(encoding="utf-8", errors="replace")
     except OSError:
@@ -143,7 +143,7 @@ def _licences(message: Message) -> Iterator[str]:
     names = [each.rpartition(" :: ")[2].strip() for each in classifiers]
     yield from dict.fromkeys(name for name in names if name != "OSI Approved")
     said = (message.get("License") or "").strip()
-    # Some have the whole text there.
+    # Some put the whole licence text there.
     if not names and said and said.upper() != "UNKNOWN":
         yield " ".join(said.splitlines()[0].split())[:_LONGEST_LICENCE]
 
@@ -166,7 +166,7 @@ def _libraries(metadata: Path) -> Iterator[Library]:
 
 
 def _as_hex(digest: str) -> str:
-    """A SHA-256 in the notation of RECORD as CycloneDX has it; empty for what is none."""
+    """A SHA-256 in the notation of RECORD converted to hexadecimal; empty for another kind of hash."""
     kind, _, value = digest.partition("=")
     try:
         found = base64.urlsafe_b64decode(value + "=" * (-len(value) % 4)).hex()

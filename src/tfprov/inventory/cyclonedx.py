@@ -1,4 +1,4 @@
-"""Components as a CycloneDX document (1.6, JSON): the same environment gives the same bytes."""
+"""Writes components as a CycloneDX document (1.6, JSON). The same environment gives the same bytes."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from tfprov.inventory.components import Component, Library
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DocumentSubject:
-    """What the document is about.
+    """The environment that the document describes.
 
     Attributes:
-        name: of the environment.
-        version: of TensorFlow in it.
+        name: name of the environment.
+        version: its TensorFlow version.
         python: full version of its interpreter.
         lock: SHA-256 of its lock.
-        made: moment of its proof, ISO 8601.
+        made: time of its proof, ISO 8601.
     """
 
     name: str
@@ -31,7 +31,7 @@ class DocumentSubject:
 
 
 def document(subject: DocumentSubject, components: Sequence[Component]) -> dict[str, object]:
-    """The document."""
+    """The document as JSON data."""
     root = f"environment:{subject.name}"
     interpreter = f"pkg:generic/cpython@{subject.python}"
     parts = [_component(one) for one in components]
@@ -99,7 +99,7 @@ def _component(one: Component) -> dict[str, object]:
 def _library(library: Library, of: Component, purl: str) -> dict[str, object]:
     found: dict[str, object] = {"type": "library", "bom-ref": f"{purl}#{quote(library.path)}", "name": library.name}
     if library.path.startswith("nvidia/"):
-        # The wheels of CUDA bear the versions of their libraries; what others brought along says none.
+        # CUDA wheels have the version of their libraries; the version of other bundled libraries is not known.
         found["version"] = of.version
     if library.sha256:
         found["hashes"] = [{"alg": "SHA-256", "content": library.sha256}]
