@@ -1,1 +1,1 @@
-"""Sources become wheels: unpacked or checked out, built once in an environment of their own."""
+"""Builds wheels from sources: unpacks or checks them out, and builds each once in an environment of its own."""

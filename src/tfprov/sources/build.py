@@ -1,4 +1,4 @@
-"""Building a wheel by PEP 517: requirements from the index, then the backend without any network."""
+"""Builds a wheel as PEP 517 defines it: requirements come from the index, then the backend runs without network."""
 
 from __future__ import annotations
 
@@ -25,24 +25,25 @@ from tfprov.sources.records import Bench
 
 
 class _FailedError(Exception):
-    """A step of a build ended badly; its output is in the log."""
+    """Raised when a build step fails; its output is in the log."""
 
 
 def build(source: LockedSource, tree: Path, bench: Bench, *, work: Path, log: Path) -> Path:
-    """A wheel of a project, built in an environment of its own that ends with it.
+    """Build a wheel of a project in a temporary environment of its own.
 
     Args:
-        source: what is built.
-        tree: its files; the build may change them. Of a folder of the user it is that folder itself.
-        bench: where and with what.
+        source: the source to build.
+        tree: its files, which the build may change. For a folder of the user this is the folder itself.
+        bench: interpreter, tools and limits.
         work: an empty folder.
-        log: where everything that the build prints is kept.
+        log: receives everything that the build prints.
 
     Returns:
         The wheel, in `work`.
 
     Raises:
-        TfprovError: `build-failed` or `build-tool-missing`, naming the log; why its requirements cannot be had.
+        TfprovError: `build-failed` or `build-tool-missing`, naming the log; the error of uv when the build's
+            requirements cannot be installed.
     """
     log.parent.mkdir(parents=True, exist_ok=True)
     log.write_text("", encoding="utf-8")
@@ -52,7 +53,7 @@ def build(source: LockedSource, tree: Path, bench: Bench, *, work: Path, log: Pa
     if source.folder:
         pristine = tree
     else:
-        shutil.copytree(tree, pristine, symlinks=True)  # a failed build leaves its traces
+        shutil.copytree(tree, pristine, symlinks=True)  # a failed build leaves files behind
     try:
         wheel = _build(source.name, tree, bench, kind=kind, bounds=(), work=work / "first", log=log)
     except _FailedError:
@@ -68,7 +69,7 @@ def build(source: LockedSource, tree: Path, bench: Bench, *, work: Path, log: Pa
             for trace in project_folder.traces_of_builds(tree) - before:
                 shutil.rmtree(trace, ignore_errors=True)
     name, version, _, _ = parse_wheel_filename(wheel.name)
-    # A repository may make its version from what lies around it; an archive has it inside.
+    # A repository may derive its version from its surroundings (git tags); an archive contains it.
     if name != canonicalize_name(source.name) or (
         source.archive and source.version and Version(source.version) != version
     ):
@@ -138,14 +139,14 @@ def _build(
         raise _FailedError
     try:
         with warnings.catch_warnings():
-            # What a backend warns about is in the log, and concerns whoever publishes the source.
+            # A backend's warnings are in the log, and concern whoever publishes the source.
             warnings.simplefilter("ignore")
             builder = ProjectBuilder(tree, python_executable=str(python), runner=sheltered)
             bring(set(builder.build_system_requires))
             bring(set(builder.get_requires_for_build(kind)))
             return Path(builder.build(kind, work / "wheel"))
     except (BuildException, BuildBackendException) as error:
-        # What the hook itself printed is in the log already.
+        # The output of the hook itself is in the log already.
         with log.open("a", encoding="utf-8") as stream:
             stream.write(f"{type(error).__name__}: {error}\n")
         raise _FailedError from error

@@ -1,4 +1,4 @@
-"""What a build works with."""
+"""Records for building from sources."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ from tfprov.errors import TfprovError
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bench:
-    """Where and with what sources are built.
+    """Interpreter, tools, variables and limits of a build.
 
     Attributes:
         uv: the executable.
         python: interpreter to build for.
-        index: variables that lead uv to the index; only what fetches build requirements gets them, with credentials.
-        options: options of uv for the same.
-        environ: variables of the user's own; a build gets those that say where programs are and how to print.
-        variables: those that the profile sets; a build gets them as they are.
+        index: variables that direct uv to the index, with credentials; used only to install build requirements.
+        options: options of uv for the same purpose.
+        environ: the user's variables; a build gets only those that say where programs are and how to print.
+        variables: variables that the profile sets; a build gets them unchanged.
         memory: bytes that each process of a build may use; None for no limit.
         timeout: seconds for each step of a build.
-        truthful: the real text in place of what uv writes.
-        failure: what uv could not get, as whoever stands between it and the index saw it; None for nothing.
+        truthful: replaces relay addresses in uv's output by the real ones.
+        failure: returns the error of the relay between uv and the index; None if there was none.
     """
 
     uv: Path

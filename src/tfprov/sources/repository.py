@@ -1,4 +1,4 @@
-"""A commit of a git repository as a folder."""
+"""Checks out a commit of a git repository into a folder."""
 
 from __future__ import annotations
 
@@ -10,23 +10,23 @@ from tfprov.ladder.builds import source_failure
 from tfprov.lock.records import LockedSource
 
 _SECONDS = 900.0
-# Others start programs that the address names: `ext::`.
+# Other protocols start programs named in the address, such as `ext::`.
 _PROTOCOLS = "https:http:ssh:git:file"
 
 
 def check_out(source: LockedSource, target: Path, *, environ: Mapping[str, str]) -> Path:
-    """The files of a commit, those of its submodules included.
+    """Check out a commit, including its submodules.
 
     Args:
-        source: with a repository.
+        source: a source with a repository.
         target: an empty folder.
-        environ: variables of git: the ways to the network. Credentials are those that git is configured with.
+        environ: variables of git: proxies, certificates. Credentials are those that git is configured with.
 
     Returns:
         `target`.
 
     Raises:
-        TfprovError: `source-unreachable`, `build-tool-missing` where there is no git.
+        TfprovError: `source-unreachable`; `build-tool-missing` if git is not installed.
     """
     env = {
         **environ,
@@ -47,8 +47,8 @@ def check_out(source: LockedSource, target: Path, *, environ: Mapping[str, str])
 
     git("init", "--quiet")
     wanted = f"+{source.commit}:refs/commit/wanted"
-    # With the tags on the way to it, from which some projects make their version. Not every server hands out a commit
-    # that no branch or tag names; whoever fetches all that it has finds it there.
+    # Fetches the tags that lead to the commit, too: some projects derive their version from them. Not every server
+    # hands out a commit that no branch or tag names; in that case everything is fetched, and the commit found there.
     if not git("fetch", "--quiet", "--force", "--", source.repository, wanted, may_fail=True):
         git("fetch", "--quiet", "--force", "--tags", "--", source.repository, "+refs/*:refs/all/*")
     git("-c", "advice.detachedHead=false", "checkout", "--quiet", source.commit)

@@ -1,4 +1,4 @@
-"""What keeps a build to itself: no network, no more memory than it may have, none of the user's variables."""
+"""Isolates a build: no network, a memory limit, and none of the user's variables."""
 
 from __future__ import annotations
 
@@ -10,15 +10,14 @@ from pathlib import Path
 from tfprov import process
 
 _A_MOMENT = "315532800"
-"""1980, the earliest that a zip file can hold: the same source gives the same wheel."""
+"""1980, the earliest time that a zip file can store: the same source gives the same wheel."""
 _SECONDS = 10.0
 
 
 def no_network(environ: Mapping[str, str]) -> tuple[str, ...]:
-    """What to write before a command so that it has no network; empty where this system cannot do that.
+    """A command prefix that removes network access; empty if this system has none.
 
-    Linux gives a process a network of its own, without any device: root may ask for one, and elsewhere whoever may have
-    a user namespace.
+    On Linux a new network namespace has no devices. Root may create one; other users need user namespaces.
     """
     if sys.platform != "linux":
         return ()
@@ -32,7 +31,7 @@ def no_network(environ: Mapping[str, str]) -> tuple[str, ...]:
 
 
 def bounded(memory: int | None) -> tuple[str, ...]:
-    """What to write before a command so that no process of it has more memory; empty where that cannot be done.
+    """A command prefix that limits the memory of each process; empty if this system has none.
 
     Args:
         memory: bytes; None for no limit.
@@ -43,12 +42,12 @@ def bounded(memory: int | None) -> tuple[str, ...]:
 
 
 def variables(environ: Mapping[str, str], *, scripts: Path, home: Path) -> dict[str, str]:
-    """All variables of a build.
+    """All environment variables of a build.
 
     Args:
-        environ: of the user.
-        scripts: the folder of the programs in the build's own environment.
-        home: an empty folder that it may write to.
+        environ: variables of the user.
+        scripts: folder of the programs in the build's own environment.
+        home: an empty, writable folder.
     """
     return {
         **process.bare_environment(environ),

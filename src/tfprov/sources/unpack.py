@@ -1,4 +1,4 @@
-"""Unpacking a source distribution: nothing in it may reach out of its folder."""
+"""Unpacks a source distribution, and refuses members outside its folder."""
 
 from __future__ import annotations
 
@@ -17,14 +17,17 @@ _BROKEN = (tarfile.TarError, zipfile.BadZipFile, zlib.error, EOFError, ValueErro
 
 
 def unpack(archive: Path, target: Path) -> Path:
-    """The folder of the project in an archive whose hash was checked, unpacked.
+    """Unpack an archive whose hash has been checked.
 
     Args:
         archive: `.tar.gz`, `.tar.bz2`, `.tar.xz`, `.tar` or `.zip`.
         target: an empty folder.
 
+    Returns:
+        The folder of the project.
+
     Raises:
-        TfprovError: `build-failed` when it cannot be read, or reaches out of its folder.
+        TfprovError: `build-failed` when it cannot be read, is too large, or has members outside its folder.
     """
     try:
         if zipfile.is_zipfile(archive):
@@ -48,7 +51,7 @@ def unpack(archive: Path, target: Path) -> Path:
 
 
 def _bound(archive: Path, members: int, size: int) -> None:
-    """Stop before a small archive fills the disk.
+    """Refuse an archive that would fill the disk.
 
     Raises:
         TfprovError: `build-failed`.
@@ -62,7 +65,7 @@ def _bound(archive: Path, members: int, size: int) -> None:
 
 
 def _extract(packed: tarfile.TarFile, member: tarfile.TarInfo, target: Path) -> None:
-    # As the filter `data` of tarfile does it, which not every Python 3.10 and 3.11 has yet.
+    # Like the `data` filter of tarfile, which early releases of Python 3.10 and 3.11 lack.
     place = (target / member.name).resolve()
     inside = place == target.resolve() or target.resolve() in place.parents
     if member.issym() or member.islnk():
