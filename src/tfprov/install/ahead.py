@@ -1,7 +1,7 @@
-"""Compiling the modules of the first import while the wheels still arrive.
+"""Compiles the modules of the first import while wheels are still being downloaded.
 
-The first import of TensorFlow compiles some 2,400 modules one after the other, for four of its six seconds. Downloading
-and unpacking leave a part of the processors idle, so it is done beside them, module by module as the sources land.
+The first import of TensorFlow compiles some 2,400 modules one after another, which takes four of its six seconds.
+Downloading and unpacking leave some processors idle, so modules are compiled meanwhile, as their sources land.
 """
 
 from __future__ import annotations
@@ -17,17 +17,17 @@ from pathlib import Path
 from tfprov import process
 
 _ROOTS = ("tensorflow", "keras._tf_keras.keras")
-"""The imports of the smoke test. TensorFlow computes the module name of Keras, so no reader of sources finds it."""
+"""The smoke test's imports. TensorFlow computes the module name of Keras, so parsing sources does not find it."""
 
 
 class Ahead:
-    """A child that compiles what has landed; use it as a context, at the end of which it is gone.
+    """A child process that compiles the modules that have landed. A context manager, which ends the child on exit.
 
-    Best effort: after any failure, the first import compiles the missing modules.
+    Best effort: after a failure, the first import compiles whatever is missing.
     """
 
     def __init__(self, work: Path) -> None:
-        """Start nothing yet.
+        """Prepare; `start` starts the child.
 
         Args:
             work: an empty folder; the caller removes it.
@@ -41,7 +41,7 @@ class Ahead:
         return self
 
     def __exit__(self, *exc: object) -> None:
-        # The child looks for this file after each module.
+        # The child checks for this file after each module.
         with contextlib.suppress(OSError):
             (self._work / "stop").touch()
         if self._child is not None:
@@ -49,19 +49,19 @@ class Ahead:
         os.close(self._landed)
 
     def landed(self, root: Path, paths: Iterable[str]) -> None:
-        """Tell of files that are whole, though nothing may be proved of them yet. Safe for several threads.
+        """Report files that are complete, even if their wheel has not been verified yet. Thread-safe.
 
         Args:
-            root: the folder that a wheel is unpacked to. The same files may be told of again in another one.
+            root: the folder that a wheel is unpacked into. The same files may be reported again in another folder.
             paths: relative to it.
         """
         if modules := [path for path in paths if path.endswith(".py")]:
             with contextlib.suppress(OSError):
-                # One call of the system a line: readers see whole ones, whoever else writes.
+                # One system call per line, so that the reader never sees part of a line.
                 os.write(self._landed, (json.dumps([str(root), modules]) + "\n").encode())
 
     def start(self, python: Path, environ: Mapping[str, str]) -> None:
-        """Begin to compile.
+        """Start compiling.
 
         Args:
             python: interpreter of the environment.
@@ -83,7 +83,7 @@ class Ahead:
         self._child.start()
 
     def place(self) -> int:
-        """Write the bytecode beside the sources, once all wheels are installed; the number of files."""
+        """Write the bytecode beside the sources, once all wheels are installed; returns the number of files."""
         if self._child is None:
             return 0
         with contextlib.suppress(OSError):

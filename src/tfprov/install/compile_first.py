@@ -1,14 +1,14 @@
-"""Compiles the modules of an import, from wheels that arrive and are unpacked at the same time.
+"""Compiles the modules of an import from wheels that are downloaded and unpacked at the same time.
 
 Started by the environment's Python as `python -I -W ignore compile_first.py REQUEST.json`. Like the probes of the smoke
-test it imports only the standard library and runs on Python 3.6 and newer. Beginning with the modules in the request,
-it follows the imports at the left margin of each module that has landed, and of the others when they do. What has
-landed stands in a file that grows: a line of JSON a batch, with a folder and paths in it. Modules that it does not find
-are compiled when they are imported, as usual.
+test it imports only the standard library and runs on Python 3.6 and newer. Starting from the modules in the request, it
+follows the unindented imports of each module that has landed, and of the others when they land. What has landed is in a
+file that grows by one line of JSON per batch, with a folder and paths in it. Modules that it does not find are compiled
+when they are imported, as usual.
 
-A file gets bytecode only when its bytes are those that were compiled. What landed may be of a wheel whose hash is found
-to be wrong later, and who can exchange a file between two looks at it must not have code of his own beside the source
-that was verified.
+Bytecode is written only for files with exactly the bytes that were compiled. A file that has landed may belong to a
+wheel whose hash turns out to be wrong, and whoever can exchange a file between two reads must not get his own code
+beside the verified source.
 
 It ends when the file `installed` or `stop` appears, or when its parent process is gone. When `installed` appears it
 writes the bytecode beside the sources, as Python itself would, and prints the number of files.
@@ -33,17 +33,17 @@ _IMPORT = re.compile(
     re.MULTILINE,
 )
 _POLL_SECONDS = 0.02
-# What lands is not proved yet, and must not fill the memory. Nothing that TensorFlow 2.21 imports exceeds 0.7 MB.
+# Files that land are not verified yet, and must not fill the memory. No module of TensorFlow 2.21 exceeds 0.7 MB.
 _BIGGEST = 2 * 1024 * 1024
 _MOST = 256 * 1024 * 1024
 _NAME = re.compile(rb"(\w+)(?:[ \t]+as[ \t]+\w+)?")
 _COMMENT = re.compile(rb"#[^\n]*")
-# Python 3.7 put a word in here, which says whether a time or a hash follows (PEP 552).
+# Python 3.7 added a word here, which says whether a time or a hash follows (PEP 552).
 _FLAGS = bytes(4) if sys.version_info >= (3, 7) else b""
 
 
 class Modules:
-    """The modules that have landed so far, by their dotted name."""
+    """The modules that have landed so far, by dotted name."""
 
     def __init__(self, landed):
         self.places = {}
@@ -52,7 +52,7 @@ class Modules:
         self._room = _MOST
 
     def look(self):
-        """Names of the modules that landed since the last look, or landed again elsewhere."""
+        """Names of the modules that have landed since the last call, or have landed again elsewhere."""
         *lines, self._begun = (self._begun + self._landed.read()).split(b"\n")
         found = []
         for line in lines:
@@ -60,7 +60,7 @@ class Modules:
             for path in paths:
                 parts = path[:-3].split("/")
                 if ".data/" in path or not all(part.strip(".") for part in parts):
-                    continue  # it is installed elsewhere, or leads out of the folder
+                    continue  # installed elsewhere, or outside the folder
                 if parts[-1] == "__init__":
                     parts.pop()
                 name = ".".join(parts)
@@ -69,7 +69,7 @@ class Modules:
         return found
 
     def source(self, name):
-        """Path and source of a module; None when it is not here, or too big."""
+        """Path and source of a module; None if it has not landed or is too big."""
         if name not in self.places:
             return None
         root, path = self.places[name]
@@ -81,11 +81,11 @@ class Modules:
                 self._room -= size
                 return path, stream.read(size)
         except OSError:
-            # A folder has another name when all of its wheel is here; that is told, too.
+            # The folder is renamed once the whole wheel is there, and its files are reported again.
             return None
 
     def needed(self, name, source, is_package):
-        """Names that the imports at the left margin of a module may load."""
+        """Names of modules that a module's unindented imports may load."""
         package = name.split(".") if is_package else name.split(".")[:-1]
         for found in _IMPORT.finditer(source):
             if found["plain"] is not None:
@@ -104,7 +104,7 @@ class Modules:
 
 
 def order(modules, roots, over):
-    """Paths and sources of the modules in the order of import, as far as they are here, until `over` returns True."""
+    """Paths and sources of the modules in import order, as far as they have landed, until `over` returns True."""
     waiting = list(reversed(roots))
     seen = set()
     missing = set()
@@ -121,7 +121,7 @@ def order(modules, roots, over):
         name = waiting.pop()
         if name in seen:
             continue
-        # Python imports the packages around a module first.
+        # Python imports the parent packages of a module first.
         parent = name.rpartition(".")[0]
         if parent and parent not in seen:
             waiting += [name, parent]
@@ -139,18 +139,18 @@ def order(modules, roots, over):
 
 
 def compiled(modules, roots, library, over):
-    """Path, hash of the source and bytecode of each module, until `over` returns True."""
+    """Path, hash of the source, and bytecode of each module, until `over` returns True."""
     for path, source in order(modules, roots, over):
         try:
             code = compile(source, library + "/" + path, "exec", dont_inherit=True)
         except (SyntaxError, ValueError, OverflowError, RecursionError, MemoryError):
-            # Written for another release of Python and not imported on this one, or to harm.
+            # Source for another Python version, which is not imported on this one, or a malicious file.
             continue
         yield path, hashlib.sha256(source).digest(), marshal.dumps(code)
 
 
 def place(library, found):
-    """Write the bytecode beside the sources that it was made from; returns the number of files."""
+    """Write the bytecode beside the sources that it was compiled from; returns the number of files."""
     count = 0
     made = set()
     for member, digest, code in found:
@@ -170,14 +170,14 @@ def place(library, found):
             with open(target, "xb") as out:
                 out.write(header + code)
         except OSError:
-            # Installed elsewhere or not at all. A full disk is reported by the next step that needs it.
+            # Installed elsewhere or not at all. A full disk is reported by the next step that writes.
             continue
         count += 1
     return count
 
 
 def main():
-    """Compile until all is installed, and write the bytecode."""
+    """Compile until everything is installed, then write the bytecode."""
     with open(sys.argv[1], encoding="utf-8") as stream:
         request = json.load(stream)
     gc.disable()

@@ -1,4 +1,4 @@
-"""The two installers. Both get the same wheels and hashes, and neither uses the network or resolves anything."""
+"""The two external installers. Both get the same wheels and hashes, and neither uses the network or resolves."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tfprov.ladder.classify import classify_text
 from tfprov.process import clean_environment
 
 OWN = "tfprov"
-"""Name of what links wheels from their trees (`place.py`); it stands in the file INSTALLER of a package."""
+"""Name of tfprov's own installer (`place.py`), which links wheels from their trees; written to INSTALLER."""
 
 
 class Installer(Protocol):
@@ -41,7 +41,7 @@ class Installer(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Uv:
-    """uv: unpacks once into its cache and links from there."""
+    """uv: unpacks wheels once into its cache and links from there."""
 
     uv: Path
     cache: Path
@@ -59,7 +59,7 @@ class Uv:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pip:
-    """The environment's own pip: slower, for file systems where uv's links or renames do not work."""
+    """The environment's own pip: slower, for file systems on which uv's links or renames fail."""
 
     name: str = "pip"
 

@@ -1,7 +1,7 @@
-"""Installing unpacked wheels: which file goes where, the commands, and the records of what was installed.
+"""Installs unpacked wheels: places their files, writes commands and the records of what was installed.
 
-The files themselves are linked from the trees. Made anew are only the commands, which name the environment's
-interpreter, and the metadata that says what was installed; pypa's `installer` knows how those look.
+The files themselves are linked from the trees. Only commands, which name the environment's interpreter, and the
+metadata about the installation are written; pypa's `installer` knows their format.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from tfprov.record_rows import Row, rows_in, rows_of
 from tfprov.structured import json_of
 from tfprov.unpack.records import Tree, broken
 
-# What pip does, too: in a virtual environment headers have a place of their own.
+# As in pip: in a virtual environment headers have a folder of their own.
 _SCHEME = """
 import json, os, sys, sysconfig
 paths = sysconfig.get_paths()
@@ -46,11 +46,11 @@ _PYTHON = b"#!python"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UnpackedWheel:
-    """A wheel that is to be installed.
+    """A wheel to install.
 
     Attributes:
-        name: normalised project name, as the lock has it.
-        filename: of the wheel, for messages.
+        name: normalised project name, as in the lock.
+        filename: file name of the wheel, for messages.
         tree: its files.
     """
 
@@ -61,14 +61,14 @@ class UnpackedWheel:
 
 @dataclass(frozen=True, slots=True)
 class _Plan:
-    """What becomes of one wheel.
+    """Where the files of one wheel go.
 
     Attributes:
-        library: folder of its packages.
-        metadata: name of the folder of its metadata.
+        library: site-packages folder.
+        metadata: name of its `.dist-info` folder.
         links: target of each file, by its path in the tree.
-        scripts: likewise, of the scripts that name an interpreter.
-        record: rows of its RECORD by path, without those that this installation writes itself.
+        scripts: the same for scripts that name an interpreter.
+        record: rows of its RECORD by path, except those that this installation writes itself.
     """
 
     wheel: UnpackedWheel
@@ -86,16 +86,16 @@ def place(
     environ: Mapping[str, str],
     linked: Callable[[int, int], None] = lambda _done, _total: None,
 ) -> None:
-    """Install wheels into an environment. Where two have the same file, the later one's stays.
+    """Install wheels into an environment. If two contain the same file, the later wheel's file is used.
 
     Args:
-        wheels: what to install; their trees stay untouched.
+        wheels: the wheels; their trees are not changed.
         python: interpreter of the environment.
         environ: all environment variables of a child process.
-        linked: hears how many files are in their place, and of how many.
+        linked: called with the number of files that are in place, and their total.
 
     Raises:
-        TfprovError: `cache-corrupt` for a wheel that lacks what a wheel must have; `python-broken`.
+        TfprovError: `cache-corrupt` for an invalid wheel; `python-broken`.
         OSError: the disk is full, or a tree is gone.
     """
     scheme = _scheme(python, environ)
@@ -108,7 +108,7 @@ def place(
 
 
 def _scheme(python: Path, environ: Mapping[str, str]) -> dict[str, str]:
-    """The folders of an environment by the names that wheels have for them."""
+    """The folders of an environment by the names that wheels use for them."""
     asked = process.run((python, "-I", "-c", _SCHEME), env=environ, timeout=_SECONDS)
     try:
         found = json_of(asked.stdout)
@@ -139,11 +139,11 @@ def _plan(wheel: UnpackedWheel, scheme: Mapping[str, str]) -> _Plan:
         if kind != "scripts":
             plan.links[path] = f"{folder}/{inner}"
         elif _stem(inner) not in commands:
-            # A command that is also declared is made from its declaration.
+            # A declared command is generated from its declaration.
             plan.scripts[path] = f"{folder}/{inner}"
     own = {f"{metadata}/{name}" for name in ("RECORD", "INSTALLER", "REQUESTED", "direct_url.json")}
     files = frozenset(wheel.tree.files) - own
-    # What the wheel does not have is not installed, whatever its RECORD says.
+    # Files that the wheel does not contain are not installed, whatever its RECORD says.
     plan.record.update({row.path: row for row in rows_of(_text(wheel, f"{metadata}/RECORD")) if row.path in files})
     return plan
 
@@ -173,15 +173,15 @@ def _entry_points(wheel: UnpackedWheel, metadata: str) -> list[tuple[str, Script
 
 
 def commands_in(wheel: str, path: str, text: str) -> list[tuple[str, Script]]:
-    """The commands that a list of entry points declares, by name.
+    """The commands that an entry point file declares, by name.
 
     Args:
-        wheel: its file name, for messages.
-        path: of the list, likewise.
-        text: the list.
+        wheel: file name of the wheel, for messages.
+        path: path of the entry point file, for messages.
+        text: its content.
 
     Raises:
-        TfprovError: `cache-corrupt` when it cannot be read, or a name is one of a file somewhere else.
+        TfprovError: `cache-corrupt` when it cannot be parsed, or a name would be a path.
     """
     try:
         return [
@@ -200,9 +200,9 @@ def _stem(script: str) -> str:
 
 
 def _remove_older(library: Path, names: set[str], *, environment: Path) -> None:
-    """Remove the projects that are there already: an environment comes with a pip, and the lock may name another.
+    """Remove installed versions of these projects: an environment comes with a pip, and the lock may name another.
 
-    A conda package may have brought them, with any list of files: nothing outside of the environment is deleted.
+    A conda package with any list of files may have installed them, so nothing outside the environment is deleted.
     """
     for metadata in library.glob("*.dist-info"):
         if canonicalize_name(metadata.name.removesuffix(".dist-info").rpartition("-")[0]) not in names:
@@ -223,7 +223,7 @@ def _link(plans: Sequence[_Plan], linked: Callable[[int, int], None]) -> None:
         for path, target in plan.links.items():
             if owner[target] != number:
                 continue
-            # What is brought over has the same path below both folders.
+            # Linked files have the same relative path in both folders.
             inner = path if target == f"{plan.library}/{path}" else path.split("/", 2)[2]
             source = plan.wheel.tree.root / path[: -len(inner)]
             groups.setdefault((source, Path(target[: -len(inner)])), []).append(inner)
@@ -237,7 +237,7 @@ def _link(plans: Sequence[_Plan], linked: Callable[[int, int], None]) -> None:
 
 
 def _clear(target: Path, paths: Sequence[str]) -> None:
-    """Make room for files that something else has brought already."""
+    """Delete files at these paths that were installed from elsewhere."""
     there = {top for top in {path.partition("/")[0] for path in paths} if os.path.lexists(target / top)}
     for path in paths:
         if path.partition("/")[0] in there:
@@ -245,7 +245,7 @@ def _clear(target: Path, paths: Sequence[str]) -> None:
 
 
 def _finish(plan: _Plan, scheme: Mapping[str, str], python: Path) -> None:
-    """Write what is made anew: commands, and the records of what was installed."""
+    """Write commands, and the records of what was installed."""
     rows: dict[str, tuple[str, str, str]] = {}
     for path, target in plan.links.items():
         relative = _relative(target, plan.library)
@@ -269,9 +269,9 @@ def _finish(plan: _Plan, scheme: Mapping[str, str], python: Path) -> None:
 
 
 def _write(target: Path, content: bytes, library: str, *, executable: bool = False) -> tuple[str, tuple[str, str, str]]:
-    """Write a new file; its row for RECORD, by its path."""
+    """Write a new file; returns its row for RECORD, with its path."""
     target.parent.mkdir(parents=True, exist_ok=True)
-    target.unlink(missing_ok=True)  # never written to: it may be a link to a tree
+    target.unlink(missing_ok=True)  # replaced, never written to: it may be a link to a tree
     with naming(target):
         target.write_bytes(content)
     if executable:
@@ -282,13 +282,13 @@ def _write(target: Path, content: bytes, library: str, *, executable: bool = Fal
 
 
 def _relative(target: str, library: str) -> str:
-    """A path as RECORD has it: relative to the folder of the packages."""
+    """A path as RECORD has it: relative to site-packages."""
     if target.startswith(f"{library}/"):
         return target[len(library) + 1 :]
     return os.path.relpath(target, library).replace(os.sep, "/")
 
 
 def _shebang(python: Path) -> bytes:
-    """The first lines of a script that this interpreter runs; more than one where its path is long or has blanks."""
+    """The first lines of a script for this interpreter; several lines if its path is long or has spaces."""
     _, content = Script("x", "x", "x", "console").generate(str(python), "posix")
     return content.partition(b"# -*-")[0]

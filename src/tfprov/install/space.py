@@ -1,4 +1,4 @@
-"""What an install will write, and whether the disks have room for it."""
+"""Estimates what an install writes, and checks that the disks have room for it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tfprov.lock.records import LockedFile
 # (6.49 GB from 3.44 GB); TensorFlow and the pure Python packages around it do (1.21 GB from 0.26 GB).
 _UNPACKED = {"nvidia": 1.6, "tensorflow": 4.0}
 _UNPACKED_OTHERS = 4.5
-# A new environment has an interpreter, pip and its bytecode besides.
+# A new environment also has an interpreter, pip and its bytecode.
 _OVERHEAD = 64 * 1024 * 1024
 
 
@@ -22,10 +22,10 @@ class Need:
     """What will be written, by purpose.
 
     Attributes:
-        store: wheels that are still missing.
-        unpacked: the environment's files; they are unpacked once and linked into the environment where both
+        store: bytes of wheels that are still missing.
+        unpacked: bytes of the environment's files; they are unpacked once and linked into the environment if both
             are on one file system, else written twice.
-        files: how many they are, without folders; 0 when nobody knows.
+        files: number of these files, without folders; 0 if unknown.
     """
 
     store: int
@@ -36,13 +36,13 @@ class Need:
 def need(
     files: Sequence[LockedFile], present: Sequence[bool], *, unpacked: int | None = None, unpacked_files: int = 0
 ) -> Need:
-    """Bytes and files that an install will write. What is not known counts as 0, so this is a lower bound.
+    """Bytes and files that an install will write. Unknown sizes count as 0, so this is a lower bound.
 
     Args:
-        files: of the lock, with sizes where known.
+        files: files of the lock, with sizes if known.
         present: for each file, whether it is in the store already.
         unpacked: measured size of the environment; None to estimate it from the wheels.
-        unpacked_files: how many files it has.
+        unpacked_files: number of its files.
     """
     missing = sum(file.size or 0 for file, here in zip(files, present, strict=True) if not here)
     if unpacked is None:
@@ -58,10 +58,10 @@ def check(wanted: Need, *, store: Path, unpacked: Path, target: Path, temporary:
         store: folder of the wheels.
         unpacked: folder of the unpacked wheels.
         target: folder of the environment.
-        temporary: folder for temporary files; resolvers keep metadata there.
+        temporary: folder for temporary files, where resolvers keep metadata.
 
     Raises:
-        TfprovError: `disk-full` naming each purpose, its folder, what it needs and what is free.
+        TfprovError: `disk-full`, naming each purpose with its folder, the space it needs and the space that is free.
     """
     shares = [
         Share(purpose="wheels", path=store, size=wanted.store),

@@ -1,4 +1,4 @@
-"""Folders of wheels and a list of hashes, from which any installer works without network."""
+"""Folders of wheels and a list of hashes, from which any installer works without network access."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ class Wheelhouse:
     """The wheels, and the requirements file that pins each by hash.
 
     Attributes:
-        folders: the store's folder of each wheel. uv recognises a wheel that it has unpacked before by its path, so
-            they must be the same in every run: with new folders its cache grew by the whole environment each time.
-        requirements: path of the file.
+        folders: each wheel's folder in the store. uv recognises a wheel that it has unpacked before by its path, so the
+            paths must be the same in every run: with new folders, its cache grew by the whole environment each time.
+        requirements: path of the requirements file.
     """
 
     folders: tuple[Path, ...]
@@ -24,7 +24,7 @@ class Wheelhouse:
 
     @property
     def options(self) -> tuple[str, ...]:
-        """Options of both installers: take wheels from these folders only."""
+        """Options of both installers that restrict them to these folders."""
         return ("--no-index", *(part for folder in self.folders for part in ("--find-links", str(folder))))
 
 
@@ -32,7 +32,7 @@ def wheelhouse(files: Sequence[LockedFile], paths: Mapping[str, Path], requireme
     """Write the requirements file for the locked files.
 
     Args:
-        files: of the lock.
+        files: files of the lock.
         paths: verified wheels by SHA-256, under their wheel names.
         requirements: the file to write.
     """
