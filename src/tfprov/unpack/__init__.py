@@ -1,1 +1,1 @@
-"""Wheels become folders of unpacked files, by hash, from which environments are linked."""
+"""Unpacks wheels into folders named by hash, from which environments are linked."""

@@ -1,7 +1,7 @@
-"""What is in a wheel, read from its central directory, and whether that may be unpacked at all.
+"""Reads the members of a wheel from its central directory, and refuses archives that must not be unpacked.
 
-Everything that `zipfile` takes on trust is checked: a member must stay inside the folder, be a plain file, occur once,
-lie in a part of the archive of its own, and be called the same at both places where its name stands.
+Checks what `zipfile` takes on trust: a member must stay inside the folder, be a regular file, occur once, not overlap
+with another, and have the same name in its local header as in the central directory.
 """
 
 from __future__ import annotations
@@ -28,24 +28,24 @@ _METHODS = {zipfile.ZIP_STORED: False, zipfile.ZIP_DEFLATED: True}
 
 
 class RefusedError(Exception):
-    """The archive must not be unpacked; says why."""
+    """The archive must not be unpacked; the message says why."""
 
 
 class UnusualError(RefusedError):
-    """The archive is packed in a way that is not unpacked here, and that others may know."""
+    """The archive uses a format that is not supported here, but may be by other installers."""
 
 
 class Local(NamedTuple):
-    """What a local header says.
+    """A local header.
 
     Attributes:
-        name: as bytes.
-        flags: of the format.
-        method: of compression.
-        crc: 0 where it stands behind the data.
-        packed: bytes; 0 where they stand behind the data.
-        size: likewise.
-        data: offset of the data, counted from the header.
+        name: undecoded.
+        flags: general purpose bit flags.
+        method: compression method.
+        crc: 0 if it follows the data.
+        packed: compressed size in bytes; 0 if it follows the data.
+        size: uncompressed size in bytes; 0 if it follows the data.
+        data: offset of the data, relative to the header.
     """
 
     name: bytes
@@ -58,16 +58,16 @@ class Local(NamedTuple):
 
     @property
     def complete(self) -> bool:
-        """Whether sizes and CRC stand here, and not behind the data."""
+        """Whether sizes and CRC are in the header, and do not follow the data."""
         return not self.flags & _AT_THE_END
 
 
 class Directory(NamedTuple):
-    """What the central directory of an archive says.
+    """The central directory of an archive.
 
     Attributes:
-        members: its files, in the order of their places in it. Folders are made as they are needed.
-        starts: its own offset, behind all of them.
+        members: its files, in the order of their offsets. Folders are left out, and made as needed.
+        starts: offset of the central directory, which follows all members.
     """
 
     members: tuple[ArchiveMember, ...]
@@ -78,7 +78,7 @@ def directory(stream: BinaryIO) -> Directory:
     """Read the central directory of an archive.
 
     Raises:
-        RefusedError: it is not an archive, or one that must not be unpacked.
+        RefusedError: it is not an archive, or must not be unpacked.
     """
     try:
         with zipfile.ZipFile(stream) as archive:
@@ -99,10 +99,10 @@ def directory(stream: BinaryIO) -> Directory:
 
 
 def local_header(head: bytes) -> Local | None:
-    """The header at the beginning of some bytes; None when they are too few.
+    """The local header at the start of `head`; None if more bytes are needed.
 
     Raises:
-        RefusedError: there is none.
+        RefusedError: there is no local header.
     """
     if len(head) < LOCAL.size:
         return None
@@ -119,13 +119,13 @@ def local_header(head: bytes) -> Local | None:
 
 
 def rest_of_header(head: bytes) -> int:
-    """Bytes of a local header behind its fixed part."""
+    """Length in bytes of the variable part of a local header."""
     *_, named, more = LOCAL.unpack_from(head)
     return int(named) + int(more)
 
 
 def check_local(local: Local, member: ArchiveMember) -> None:
-    """Make sure that a local header says the same as the central directory.
+    """Make sure that a local header agrees with the central directory.
 
     Raises:
         RefusedError: it does not.
@@ -154,7 +154,7 @@ def decoded(local: Local) -> str:
 
 
 def from_local(local: Local, offset: int) -> ArchiveMember:
-    """What a local header alone says of a file or folder; the name of a folder ends with a slash.
+    """A member as described by its local header alone; the name of a folder ends with a slash.
 
     Raises:
         RefusedError: it must not be unpacked.
@@ -169,10 +169,10 @@ def from_local(local: Local, offset: int) -> ArchiveMember:
 
 
 def check_name(name: str) -> None:
-    """Make sure that a path stays inside the folder that it is unpacked to.
+    """Make sure that a path stays inside the folder that it is unpacked into.
 
     Raises:
-        RefusedError: it does not, or cannot be a path here.
+        RefusedError: it does not, or is not a valid path here.
     """
     parts = name.split("/")
     if "\0" in name or "\\" in name or any(part in ("", ".", "..") for part in parts):
@@ -186,10 +186,10 @@ def check_name(name: str) -> None:
 
 
 def check_names(names: Sequence[str]) -> None:
-    """Make sure that paths of files can all exist beside each other.
+    """Make sure that files at these paths can coexist.
 
     Raises:
-        RefusedError: one occurs twice, or is a file and a folder.
+        RefusedError: a path occurs twice, or is both a file and a folder.
     """
     files = set[str]()
     for name in names:
@@ -216,7 +216,7 @@ def _is_folder(one: zipfile.ZipInfo) -> bool:
 
 
 def _member(one: zipfile.ZipInfo) -> ArchiveMember:
-    # Not `filename`, which ends at a zero byte and is changed on Windows.
+    # Not `filename`, which ends at a null byte and is changed on Windows.
     name = one.orig_filename
     check_name(name)
     if one.flag_bits & (_ENCRYPTED | _PATCHED):
@@ -232,7 +232,7 @@ def _member(one: zipfile.ZipInfo) -> ArchiveMember:
 
 
 def _long_sizes(extra: bytes, packed: int, size: int) -> tuple[int, int]:
-    """Sizes of 64 bits, from the extra field of a local header (APPNOTE.TXT, 4.5.3)."""
+    """64-bit sizes from the extra field of a local header (APPNOTE.TXT, 4.5.3)."""
     while len(extra) >= 4:
         kind, length = struct.unpack_from("<HH", extra)
         body, extra = extra[4 : 4 + length], extra[4 + length :]

@@ -1,13 +1,13 @@
-"""Unpacking a wheel while it arrives, member by member.
+"""Unpacks a wheel while it is being downloaded, member by member.
 
-Its last bytes are asked for first: the central directory in them says where everything lies, so that members are
-written in whatever order they come, and Python's sources are asked for before the rest, because they have to be
-compiled before the first import. From a server that sends files from front to back only, the wheel is read from its
-front, by the local headers, which stand before the data and say nearly everything.
+The end of the file is requested first: the central directory there says where everything is, so members can be written
+in any order, and Python sources are requested before the rest, because they have to be compiled before the first
+import. If the server only sends files from front to back, the wheel is read from the front by its local headers, which
+precede the data and contain nearly everything.
 
-Until the wheel is whole and has the hash of the lock nothing of it is a tree. Then the central directory is looked at
-again. Whatever goes wrong before, what was unpacked so far is thrown away, and the whole wheel is unpacked as any
-other; so a failure has the same words, however the wheel came.
+Nothing of the wheel becomes a tree until it is complete and has the hash in the lock; then the central directory is
+checked again. If anything goes wrong before that, what was unpacked is thrown away, and the complete wheel is unpacked
+like any other; so errors read the same, however the wheel arrived.
 """
 
 from __future__ import annotations
@@ -30,32 +30,31 @@ if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
 
 _POLL_SECONDS = 0.04
-"""Long enough that a dozen threads which wait cost nothing, and short beside what arrives meanwhile."""
+"""Long enough that a dozen waiting threads cost nothing, and short compared with what arrives in the meantime."""
 _SHARE = 64
-"""Small members that are written by one task."""
+"""Number of small members that one task writes."""
 _BIG = 1024 * 1024
-"""Compressed bytes from which on a member is inflated while it still arrives, by a thread of its own."""
+"""Compressed size from which on a member is inflated while it arrives, by a thread of its own."""
 _WINDOW = 64 * 1024
 _HEADER = 512
-"""Bytes in which nearly every local header ends."""
+"""Number of bytes that contain nearly every local header."""
 _DIRECTORY = b"PK\x01\x02"
 _LEAST_TAIL = 64 * 1024
 _TAIL_SHARE = 100
-"""A hundredth of TensorFlow's wheel is more than its central directory; where that is not enough, the rest is asked
-for."""
+"""A hundredth of TensorFlow's wheel contains its central directory; where that is not enough, the rest is requested."""
 _NEAR = 512 * 1024
-"""What lies between two parts that are asked for first comes along with them, where it is no more than this."""
+"""A gap of at most this size between two parts that are requested first is requested along with them."""
 
 
 class Arriving(Protocol):
-    """A file that is being downloaded, see `fetch.partial.Partial`.
+    """A file that is being downloaded; implemented by `fetch.partial.Partial`.
 
     Attributes:
-        path: of the file, until it is whole.
-        edition: grows whenever all bytes are dropped.
+        path: of the file, until it is complete.
+        edition: increases whenever all bytes are discarded.
         total: its size, once that is known.
-        first: parts that the download brings before the others, if it can; to be set by who reads the file.
-        in_order: whether it comes from front to back whatever is wanted first.
+        first: parts to download before the others, if possible; set by the reader of the file.
+        in_order: whether it arrives from front to back, whatever is requested first.
     """
 
     path: Path
@@ -65,18 +64,18 @@ class Arriving(Protocol):
     in_order: bool
 
     def reaches(self, offset: int) -> int:
-        """Where the first gap at or behind an offset begins."""
+        """Offset of the first gap at or after an offset."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class _Share:
-    """Members that are written by one task.
+    """Members that one task writes.
 
     Attributes:
-        members: in the order of their places.
-        end: offset up to which the file has to be here.
-        big: whether it is one member, which is written while it still arrives.
+        members: in the order of their offsets.
+        end: offset up to which the file has to be available.
+        big: whether it is a single member, which is written while it arrives.
     """
 
     members: Sequence[ArchiveMember]
@@ -90,26 +89,26 @@ class _Share:
 
 
 class _InOrderError(Exception):
-    """What was wanted first will come last."""
+    """The part that was requested first will arrive last."""
 
 
 class LeftError(Exception):
-    """What was unpacked so far is of no use: the bytes were dropped, or cannot be read from the front."""
+    """What was unpacked is of no use: the bytes were discarded, or cannot be read from the front."""
 
 
 @dataclass(slots=True, kw_only=True)
 class Following:
-    """One wheel on its way.
+    """Unpacks one wheel that is being downloaded.
 
     Attributes:
         arriving: its file.
-        source: the same, opened by the caller before its first byte was read.
+        source: the same file, opened by the caller before its first byte was read.
         root: receives the files.
-        going: raises to stop; called several times a second, with the bytes that were unpacked since.
-        small: writes members that are here.
-        big: writes members that still arrive.
-        whole: set when the file is whole and has its hash.
-        landed: hears of members that were written.
+        going: called several times a second with the number of bytes unpacked since; raises to stop.
+        small: writes members that have arrived.
+        big: writes members while they arrive.
+        whole: set when the file is complete and its hash verified.
+        landed: called with the members that were written.
         written: size and time of the files so far.
     """
 
@@ -131,10 +130,10 @@ class Following:
         self._edition = self.arriving.edition
 
     def unpack(self) -> None:
-        """Follow the file to its end, and write all that its central directory names.
+        """Follow the file to its end, and write everything in its central directory.
 
         Raises:
-            LeftError: unpack the whole file instead.
+            LeftError: unpack the complete file instead.
             RefusedError: likewise.
             OSError: likewise.
         """
@@ -147,30 +146,30 @@ class Following:
             else:
                 self._follow_front(tasks)
             wait(tasks)
-            # The bytes that were unpacked are those whose hash was checked: they were never dropped.
+            # The unpacked bytes are those whose hash was verified: they were never discarded.
             self._check()
         except LeftError:
             self._failed = True
             wait(tasks)
-            # It may be the failure of a task that was noticed here.
+            # The cause may be the failure of a task.
             for task in tasks:
                 task.result()
             raise
         except BaseException:
-            # Tasks that are still at work end now.
+            # Make tasks that are still running stop.
             self._failed = True
             wait(tasks)
             raise
         self._permit()
 
     def read(self, offset: int, count: int) -> bytes:
-        """Bytes as a `Source`; waits for them."""
+        """Bytes as in `ArchiveBytes`; waits for them."""
         self._wait_for(offset, offset + count)
         self._check()
         return self.source.read(offset, count)
 
     def _wait_for(self, start: int, end: int) -> int:
-        """Wait until a part of the file is here, or all of it; the offset up to which it is."""
+        """Wait until a part of the file, or all of it, is available; returns the offset up to which it is."""
         while (here := self.arriving.reaches(start)) < end and not self.whole.is_set():
             self._wait_a_little()
         return here
@@ -180,7 +179,7 @@ class Following:
             self._wait_a_little()
 
     def _ahead(self) -> _Ahead | None:
-        """The file, whose end is here; None where it comes from front to back only."""
+        """The archive as a file, once its end has arrived; None if it arrives only from front to back."""
         while (size := self.arriving.total) is None and not self.whole.is_set():
             self._wait_a_little()
         if not size:
@@ -194,7 +193,7 @@ class Following:
         return _Ahead(self._read_ahead, size)
 
     def _read_ahead(self, start: int, end: int) -> bytes:
-        """Bytes out of order; asks for them."""
+        """Bytes out of order; requests them if they have not arrived."""
         if self.arriving.reaches(start) < end:
             self.arriving.first = [(start, end), *self.arriving.first]
             self._wait_for(start, end)
@@ -202,14 +201,14 @@ class Following:
         return self.source.read(start, end - start)
 
     def _scatter(self, ahead: _Ahead, tasks: list[Future[None]]) -> None:
-        """Hand every member over as soon as it is here, or begins to be if it is a big one.
+        """Submit every member as soon as it has arrived, or has begun to if it is a big one.
 
         Args:
             ahead: the file.
-            tasks: receives what writes them.
+            tasks: receives the tasks that write members.
 
         Raises:
-            LeftError: its directory became another one.
+            LeftError: the central directory has changed.
         """
         shares = list(_shares(archive.directory(cast("BinaryIO", ahead))))
         self.arriving.first = _wanted_first(shares)
@@ -234,7 +233,7 @@ class Following:
             raise LeftError("its directory was another one before")
 
     def _follow_front(self, tasks: list[Future[None]]) -> None:
-        """Hand every member over that can be read from the front, then what the central directory names besides."""
+        """Submit members as they are read from the front, then those that only the central directory lists."""
         followed = list(self._walk(tasks))
         self._wait_for_the_whole()
         left = self._compare(followed)
@@ -244,7 +243,7 @@ class Following:
         tasks += [self.small.submit(self._write, share, self.source) for share in shares]
 
     def _walk(self, tasks: list[Future[None]]) -> Iterator[ArchiveMember]:
-        """Each member as soon as its header is here; its content is written by others."""
+        """Members, each as soon as its header has arrived; their content is written by tasks."""
         offset = 0
         share: list[ArchiveMember] = []
 
@@ -258,7 +257,7 @@ class Following:
         while True:
             head = seen[offset - begins :]
             if len(head) < _HEADER:
-                # What is here of the file: many small members, as a rule.
+                # Everything that has arrived: usually many small members.
                 if self.arriving.reaches(0) < offset + LOCAL.size:
                     hand_over()
                 here = self._wait_for(offset, offset + LOCAL.size)
@@ -271,7 +270,7 @@ class Following:
                 head = self.read(offset, header)
             local = archive.local_header(head)
             if local is None or not local.complete:
-                # Sizes behind the data: where the next member begins, the central directory has to say.
+                # The sizes follow the data: only the central directory says where the next member begins.
                 break
             member = archive.from_local(local, offset)
             offset += local.data + member.packed
@@ -306,7 +305,11 @@ class Following:
         self.landed(self.root, [member.name for member in share])
 
     def _compare(self, followed: Sequence[ArchiveMember]) -> tuple[ArchiveMember, ...]:
-        """What the central directory names and was not followed, if it says the same of what was."""
+        """Members in the central directory that were not followed; those that were must agree with it.
+
+        Raises:
+            RefusedError: they do not agree.
+        """
         with os.fdopen(os.dup(self.source.descriptor), "rb") as stream:
             listed = archive.directory(stream).members
         left = {member.name: member for member in listed}
@@ -319,7 +322,7 @@ class Following:
         return tuple(left.values())
 
     def _permit(self) -> None:
-        """Let be run what the central directory says may be, by whoever may read it."""
+        """Make files executable that the central directory marks so, for everybody who may read them."""
         for name in self._executable:
             path = Path(f"{self.root}/{name}")
             mode = path.stat().st_mode
@@ -337,7 +340,7 @@ class Following:
 
 @dataclass(frozen=True, slots=True)
 class _Until:
-    """A member that still arrives, as `ArchiveBytes`; whoever reads it does not wait for what follows it."""
+    """A member that is still arriving, as `ArchiveBytes`; reading does not wait for what follows it."""
 
     following: Following
     end: int
@@ -347,14 +350,14 @@ class _Until:
 
 
 class _Ahead(io.RawIOBase):
-    """An archive that still arrives, as a file; bytes that are not here are asked for."""
+    """An archive that is still arriving, as a seekable file; bytes that have not arrived are requested."""
 
     def __init__(self, read: Callable[[int, int], bytes], size: int) -> None:
-        """Begin at its first byte.
+        """Start at its first byte.
 
         Args:
-            read: gives the bytes between two offsets.
-            size: of the file.
+            read: returns the bytes between two offsets.
+            size: size of the file.
         """
         super().__init__()
         self._ahead = read
@@ -387,7 +390,7 @@ class _Ahead(io.RawIOBase):
         return len(content)
 
     def agrees_with(self, file: File) -> bool:
-        """Whether all that was read is in a file."""
+        """Whether a file contains everything that was read, at the same offsets."""
         return all(file.read(offset, len(content)) == content for offset, content in self._seen)
 
 
@@ -404,7 +407,7 @@ def _shares(directory: archive.Directory) -> Iterator[_Share]:
 
 
 def _wanted_first(shares: Sequence[_Share]) -> Sequence[tuple[int, int]]:
-    """Where Python's sources are, in few parts."""
+    """Parts of the file with Python sources, merged into as few as possible."""
     parts: list[tuple[int, int]] = []
     for share in shares:
         if any(member.name.endswith(".py") for member in share.members):

@@ -1,6 +1,6 @@
-"""Inflating members of archives: by ISA-L where `tfprov[fast]` brought it, else by zlib.
+"""Inflates members of archives: with ISA-L if `tfprov[fast]` is installed, else with zlib.
 
-For TensorFlow's wheel, ISA-L takes a third of zlib's processor time. Both leave the interpreter's lock while they work.
+For TensorFlow's wheel, ISA-L takes a third of zlib's processor time. Both release the GIL while they work.
 """
 
 from __future__ import annotations
@@ -11,18 +11,18 @@ from typing import Protocol, cast
 
 
 class Inflater(Protocol):
-    """A stream of raw deflate, as `zlib.decompressobj` gives it."""
+    """A decompressor of raw deflate data, like `zlib.decompressobj`."""
 
     @property
     def eof(self) -> bool:
-        """Whether the end was reached."""
+        """Whether the end of the compressed data was reached."""
 
     @property
     def unused_data(self) -> bytes:
-        """What came behind the end."""
+        """Bytes after the end of the compressed data."""
 
     def decompress(self, data: bytes, /) -> bytes:
-        """What the next compressed bytes unfold to."""
+        """Decompress the next bytes."""
 
 
 def _best() -> tuple[Callable[[int], Inflater], Callable[[bytes, int], int], type[Exception]]:
@@ -30,14 +30,14 @@ def _best() -> tuple[Callable[[int], Inflater], Callable[[bytes, int], int], typ
         from isal import isal_zlib
     except ImportError:
         return zlib.decompressobj, zlib.crc32, zlib.error
-    # Its stubs call the exception an instance.
+    # Its type stubs declare the exception as an instance.
     return isal_zlib.decompressobj, isal_zlib.crc32, cast("type[Exception]", isal_zlib.error)
 
 
 _decompressobj, crc32, InflateError = _best()
-"""Also: the CRC of bytes behind others with a CRC, and what is raised for bytes that are not deflate."""
+"""`crc32` continues the CRC of preceding bytes; `InflateError` is raised for bytes that are not deflate data."""
 
 
 def inflater() -> Inflater:
-    """For one member."""
+    """A decompressor for one member."""
     return _decompressobj(-15)

@@ -1,4 +1,4 @@
-"""Writing members of an archive as files."""
+"""Writes members of an archive to files."""
 
 from __future__ import annotations
 
@@ -16,26 +16,26 @@ from tfprov.unpack.inflate import InflateError, crc32, inflater
 from tfprov.unpack.records import ArchiveMember
 
 _WRITE = 64 * 1024
-"""Bytes that are written at once: for more the kernel takes memory in large blocks, see `docs/network.md`."""
+"""Bytes per write: for larger writes the kernel allocates memory in large blocks, see `docs/network.md`."""
 _READ = 16 * 1024
-"""Compressed bytes that are inflated at once: most libraries unfold to a little more than is written at once."""
+"""Compressed bytes that are inflated at once: most libraries then expand to a little more than one write."""
 _EXTRA = 256
-"""Room for the extra field of a local header, so that one read brings it together with the data."""
+"""Room for the extra field of a local header, so that one read covers it together with the data."""
 
 
 class ArchiveBytes(Protocol):
-    """Bytes of an archive."""
+    """Read access to the bytes of an archive."""
 
     def read(self, offset: int, count: int) -> bytes:
-        """Bytes at an offset: at most so many, and fewer only at the end. Safe for several threads."""
+        """At most `count` bytes at an offset, fewer only at the end. Thread-safe."""
         ...
 
 
 class File:
-    """An open archive as a source."""
+    """An open archive file."""
 
     def __init__(self, path: Path) -> None:
-        """Open it.
+        """Open the file.
 
         Raises:
             OSError: it cannot be opened.
@@ -50,12 +50,12 @@ class File:
         self.close()
 
     def close(self) -> None:
-        """Close it."""
+        """Close the file."""
         os.close(self.descriptor)
 
     @property
     def writable_by_others(self) -> bool:
-        """Whether another user, who is not root, can change the bytes between two looks at them."""
+        """Whether a user other than root and this one can change the bytes between two reads."""
         if os.name != "posix":
             return False
         found = os.fstat(self.descriptor)
@@ -83,22 +83,22 @@ class Written(NamedTuple):
 
 
 def extract(source: ArchiveBytes, member: ArchiveMember, target: str, *, going: Callable[[int], None]) -> Written:
-    """Write a member to a file that does not exist.
+    """Write a member to a new file.
 
     Args:
         source: the archive.
-        member: of it.
+        member: the member to write.
         target: path of the file; its folder exists.
-        going: called with the bytes of each piece that is done, compressed; raises to stop.
+        going: called with the number of compressed bytes of each piece that is done; raises to stop.
 
     Raises:
-        RefusedError: the content is not what the archive says of it.
-        OSError: the file cannot be written, or the archive not be read.
+        RefusedError: the content does not match the archive's metadata.
+        OSError: the file cannot be written, or the archive cannot be read.
     """
     head = source.read(member.offset, LOCAL.size + len(member.name.encode()) + _EXTRA + min(member.packed, _WRITE))
     local = local_header(head)
     if local is None:
-        # A long extra field.
+        # The header has a long extra field.
         head = source.read(member.offset, LOCAL.size + 2 * 0xFFFF)
         local = local_header(head)
     if local is None:
@@ -145,7 +145,7 @@ def _write_in_pieces(
 
 
 class _Content:
-    """The content of a member on its way to its file."""
+    """Inflates the content of a member, checks it and writes it to its file."""
 
     def __init__(self, handle: int, member: ArchiveMember) -> None:
         self._handle = handle
@@ -159,7 +159,7 @@ class _Content:
         except InflateError as error:
             raise RefusedError(f"`{self._member.name}` cannot be inflated: {error}") from error
         self._size += len(content)
-        # Before it is written: what unfolds to more than it should is not let onto the disk.
+        # Checked before writing: content that expands to more than it should does not reach the disk.
         if self._size > self._member.size:
             raise RefusedError(f"`{self._member.name}` is bigger than the archive says")
         self._crc = crc32(content, self._crc)

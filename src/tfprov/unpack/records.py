@@ -1,4 +1,4 @@
-"""What unpacking knows of wheels and of what became of them."""
+"""Records of wheels, their members and their unpacked trees."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from tfprov.errors import TfprovError
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wheel:
-    """A whole wheel on disk.
+    """A complete wheel on disk.
 
     Attributes:
-        path: under its wheel name.
-        sha256: that the lock names. Whether the file has it is found out while it is unpacked.
+        path: its path, under its wheel name.
+        sha256: hash in the lock. It is verified while the wheel is unpacked.
     """
 
     path: Path
@@ -24,16 +24,16 @@ class Wheel:
 
 
 class ArchiveMember(NamedTuple):
-    """A file in an archive. There are 16,000 in TensorFlow's wheel.
+    """A file in an archive. A tuple, because TensorFlow's wheel has 16,000 of them.
 
     Attributes:
-        name: with forward slashes, relative, inside the folder that it is unpacked to.
-        offset: of its local header.
+        name: relative path with forward slashes, inside the folder that it is unpacked into.
+        offset: offset of its local header.
         deflated: whether it is compressed.
-        crc: of its content.
-        packed: bytes in the archive.
-        size: bytes of its content.
-        executable: whether it may be run.
+        crc: CRC of its content.
+        packed: compressed size in bytes.
+        size: uncompressed size in bytes.
+        executable: whether it is executable.
     """
 
     name: str
@@ -47,11 +47,11 @@ class ArchiveMember(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tree:
-    """A wheel, unpacked.
+    """An unpacked wheel.
 
     Attributes:
-        sha256: of the wheel.
-        root: the folder of its files. They may be linked to, and never written to.
+        sha256: hash of the wheel.
+        root: folder of its files, which may be linked to but never written to.
         files: their paths relative to it, with forward slashes.
     """
 
@@ -61,14 +61,14 @@ class Tree:
 
 
 Landed: TypeAlias = Callable[[Path, Iterable[str]], None]
-"""Hears, in any thread, of files that are whole: the folder that their wheel is unpacked to, and paths relative to it.
+"""Called, from any thread, when files are complete: with the folder that their wheel is unpacked into, and their paths.
 
-The hash of the wheel may not have been checked yet. When it has, all its files are told of, in the folder of its tree.
+The hash of the wheel may not have been verified yet. Once it has, all its files are reported in the folder of its tree.
 """
 
 
 def broken(wheel: str, why: str) -> TfprovError:
-    """The failure of a wheel whose archive is not as it has to be.
+    """The error for a wheel that is not a valid archive.
 
     Args:
         wheel: its file name.

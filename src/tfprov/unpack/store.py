@@ -1,15 +1,16 @@
-"""The unpacked trees of wheels, by the hash of the wheel.
+"""The store of unpacked wheels (trees), by the hash of the wheel.
 
 Layout:
 
     unpacked/abcd…/tree/             the files, as the wheel has them
-    unpacked/abcd…/manifest          their sizes and times; without it there is no tree
+    unpacked/abcd…/manifest          their sizes and times; without it the tree does not exist
     unpacked/.abcd….1234-….new       a tree that is being made
     unpacked/.locks/abcd….lock       held by the process that makes it
     unpacked/.uses/KEY               the Python and the wheels of one image
 
-Environments are linked from the trees, so they take next to no space of their own. Who writes into a linked file writes
-into the tree as well. That is seen by size and time whenever a tree is used; such a tree is unpacked again.
+Environments are linked from the trees, so they take next to no space of their own. A program that writes into a linked
+file writes into the tree as well. Size and time of the files show that whenever a tree is used; it is unpacked again
+then.
 """
 
 from __future__ import annotations
@@ -38,28 +39,29 @@ _USES = ".uses"
 _HASH = re.compile(r"[0-9a-f]{64}")
 _NEW = re.compile(r"\.([0-9a-f]{64})\.[0-9a-z-]+\.new")
 _GRACE_SECONDS = 86400.0
-"""How long what no environment names stays: a run that is at work names its wheels before its environment is sealed."""
+"""How long an unused tree is kept: a running tfprov registers its wheels before its environment is sealed."""
 
 
 class TreeStore:
-    """The trees below one folder. Several processes may use it at once, and it survives when one is killed."""
+    """The trees below one folder. Several processes may use it at once, and any of them may be killed."""
 
     def __init__(self, root: Path, *, boot: str) -> None:
         """Use this folder. It is created by the first write.
 
         Args:
-            root: the folder; another one beside it, of this user's own, serves where it is somebody else's.
-            boot: id of this boot of the machine. A tree that may not have been written back is trusted in it only.
+            root: the folder; if it belongs to somebody else, a folder of this user's own beside it is used.
+            boot: id of this boot of the machine. A tree that may not have been flushed to disk is trusted only during
+                the boot in which it was made.
         """
         self.root = root if _is_ours(root) else root.with_name(f"{root.name}-{os.getuid()}")
         self._boot = boot
 
     def find(self, sha256: str, *, dropped: Callable[[], None] = lambda: None) -> Tree | None:
-        """The tree of a wheel; None when it is not here.
+        """The tree of a wheel; None if there is none.
 
         Args:
-            sha256: of the wheel.
-            dropped: called when there was one that something has written to; it is deleted.
+            sha256: hash of the wheel.
+            dropped: called if there was one with altered files, which is deleted.
         """
         folder = self.root / sha256
         try:
@@ -74,7 +76,7 @@ class TreeStore:
         return Tree(sha256=sha256, root=folder / _TREE, files=files)
 
     def _undamaged(self, folder: Path, text: str) -> tuple[str, ...] | None:
-        """The files of a tree, when all of them are as they were written."""
+        """The files of a tree if all of them are as they were written, else None."""
         boot, *rows = text.split("\n")
         if not rows or rows.pop() != _end(len(rows)):
             return None
@@ -95,14 +97,14 @@ class TreeStore:
 
     @contextlib.contextmanager
     def lock(self, sha256: str, *, waiting: Callable[[], None]) -> Iterator[bool]:
-        """Be the only process that unpacks this wheel, see `locks.held`.
+        """Make this process the only one that unpacks a wheel; see `locks.held`.
 
         Args:
-            sha256: of the wheel.
-            waiting: called several times a second while another process has it; may raise.
+            sha256: hash of the wheel.
+            waiting: called several times a second while another process unpacks it; may raise.
 
         Raises:
-            TfprovError: the machine's reason why there can be no lock.
+            TfprovError: why no lock can be made on this machine.
         """
         folder = self._folder() / _LOCKS
         folder.mkdir(exist_ok=True)
@@ -111,7 +113,7 @@ class TreeStore:
             yield alone
 
     def at_work(self, sha256: str) -> None:
-        """Let the processes that wait for a wheel see that this one still works on it."""
+        """Show processes that wait for a wheel that this one is still working on it."""
         with contextlib.suppress(OSError):
             self._sign(sha256).touch()
 
@@ -119,17 +121,17 @@ class TreeStore:
         return self.root / _LOCKS / f"{sha256}.sign"
 
     def begin(self, sha256: str) -> Path:
-        """An empty folder of this process for the files of a wheel; `keep` makes it the tree."""
+        """Make an empty folder of this process's own for the files of a wheel; `keep` turns it into the tree."""
         folder = self._folder() / f".{sha256}.{os.getpid()}-{secrets.token_hex(4)}.new"
         folder.mkdir()
         (folder / _TREE).mkdir()
         return folder / _TREE
 
     def keep(self, sha256: str, made: Path, files: Mapping[str, Written]) -> Tree:
-        """Make a folder of `begin` the tree of a wheel whose hash was checked.
+        """Turn a folder made by `begin` into the tree of a wheel whose hash was verified.
 
         Args:
-            sha256: of the wheel.
+            sha256: hash of the wheel.
             made: the folder.
             files: size and time of each file, by path.
 
@@ -145,7 +147,7 @@ class TreeStore:
                 replace(made.parent, target)
                 break
             except OSError:
-                # Another process was first, or there are the remains of an old one.
+                # Another process was first, or an old tree could not be deleted completely.
                 if (found := self.find(sha256)) is not None:
                     paths.discard(made.parent)
                     return found
@@ -156,7 +158,7 @@ class TreeStore:
         return Tree(sha256=sha256, root=target / _TREE, files=tuple(files))
 
     def written_back(self, wheels: Collection[str]) -> None:
-        """Note that the trees of wheels are on the disk: from now on they outlive a loss of power."""
+        """Record that the trees of wheels are flushed to disk: from now on they survive a loss of power."""
         for sha256 in wheels:
             folder = self.root / sha256
             with contextlib.suppress(OSError):
@@ -168,28 +170,28 @@ class TreeStore:
         paths.discard(self.root / sha256)
 
     def use(self, key: str, wheels: Collection[str], *, python: str) -> None:
-        """Note that an image has the files of these wheels; their trees stay as long as the image does.
+        """Record that an image has the files of these wheels; their trees are kept as long as the image.
 
         Args:
-            key: of the image.
+            key: key of the image.
             wheels: hashes.
-            python: tells its interpreter from others.
+            python: identifies its interpreter.
         """
         with contextlib.suppress(OSError):
             paths.write_atomic(self._folder() / _USES / key, "\n".join((python, *sorted(wheels))).encode())
 
     def uses(self) -> Iterator[tuple[Path, str, frozenset[str]]]:
-        """What `use` has noted: a file by the name of the image, the interpreter, and the wheels."""
+        """The records of `use`: a file named after the image, the interpreter, and the wheels."""
         for listed in (self.root / _USES).glob("[!.]*"):
             with contextlib.suppress(OSError, UnicodeDecodeError):
                 python, *wheels = listed.read_text(encoding="utf-8").split("\n")
                 yield listed, python, frozenset(wheels)
 
     def sweep(self, images: Collection[str], *, now: float) -> None:
-        """Delete the trees of wheels that no image has any more, and what killed runs left half made.
+        """Delete the trees of wheels that no image has any more, and unfinished trees of killed runs.
 
         Args:
-            images: keys of those that environments name.
+            images: keys of the images that environments use.
             now: seconds since the epoch.
         """
         if not self.root.is_dir():
@@ -209,7 +211,7 @@ class TreeStore:
         self.sweep_unfinished()
 
     def sweep_unfinished(self) -> None:
-        """Delete what killed runs left half made."""
+        """Delete unfinished trees and records of killed runs."""
         for listed in (self.root / _USES).glob(".*.tmp"):
             maker = listed.name.split(".")[-2].partition("-")[0]
             if not (maker.isdecimal() and psutil.pid_exists(int(maker))):
@@ -224,14 +226,14 @@ class TreeStore:
                     paths.discard(folder)
 
     def _folder(self) -> Path:
-        # Nobody else may write here: what is found under a name counts as what was unpacked.
+        # Nobody else may write here: a tree is trusted to be what was unpacked.
         self.root.mkdir(mode=0o700, parents=True, exist_ok=True)
         trees.spread(self.root)
         return self.root
 
 
 def _is_ours(folder: Path) -> bool:
-    """Whether nobody but this user, and root, can put anything into a folder, or could make it."""
+    """Whether only this user and root can write to a folder, or create it."""
     if os.name != "posix":
         return True
     try:

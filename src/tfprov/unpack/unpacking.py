@@ -1,7 +1,7 @@
-"""Unpacking wheels on several threads, each as soon as it is there.
+"""Unpacks wheels on several threads, each as soon as it is available.
 
-One member of TensorFlow's wheel is two thirds of it, so it gets a thread of its own from the beginning; the 16,000
-others are written by the rest. The work is inflating and the kernel's, both of which leave the interpreter's lock.
+One member of TensorFlow's wheel is two thirds of it, so it gets a thread of its own from the start; the other threads
+write the 16,000 others. The work is inflating and system calls, both of which release the GIL.
 """
 
 from __future__ import annotations
@@ -29,11 +29,11 @@ from tfprov.unpack.records import ArchiveMember, Landed, Tree, Wheel, broken
 from tfprov.unpack.store import TreeStore
 
 STAGE = "install"
-"""What waits for the trees, in events."""
+"""The stage in events of unpacking: the one that waits for the trees."""
 _MOST_THREADS = 4
 _MOST_WHEELS = 16
 _ALONE = 4 * 1024 * 1024
-"""Content that is worth a task of its own; smaller members share one."""
+"""Size from which on a member gets a task of its own; smaller members share one."""
 _SIGN_SECONDS = 10.0
 _PROGRESS_SECONDS = 0.2
 _POLL_SECONDS = 0.1
@@ -42,23 +42,23 @@ _NICENESS = 10
 
 
 class UnpackStoppedError(Exception):
-    """Nobody wants the trees any more."""
+    """The trees are not needed any more."""
 
 
 class Unpacking:
-    """Wheels on their way to being trees; use it as a context, at the end of which no thread is left.
+    """Wheels that are being unpacked. A context manager, which ends all threads on exit.
 
     Attributes:
         store: receives the trees.
     """
 
     def __init__(self, store: TreeStore, emit: Emit, *, landed: Landed = lambda _root, _paths: None) -> None:
-        """Begin with nothing.
+        """Start without wheels.
 
         Args:
             store: receives the trees.
-            emit: is told when another process is waited for.
-            landed: hears of files that were written.
+            emit: receives progress, and notes when another process is waited for.
+            landed: called with the files that were written.
         """
         self.store = store
         self._emit = emit
@@ -69,10 +69,10 @@ class Unpacking:
         self._sizes: dict[str, int] = {}
         self._wheels: dict[str, Future[Tree]] = {}
         self._arrivals: dict[str, _Arrival] = {}
-        # A thread a wheel, which mostly waits: for its members, or for another process that unpacks the same wheel.
+        # One thread per wheel. It mostly waits, for its members or for another process that unpacks the same wheel.
         self._leaders = ThreadPoolExecutor(max_workers=_MOST_WHEELS, thread_name_prefix="wheel")
         self._workers = ThreadPoolExecutor(_threads(), "unpack", _give_way)
-        # They spend their time waiting for bytes.
+        # They mostly wait for bytes.
         self._followers = ThreadPoolExecutor(_MOST_WHEELS, "follow", _give_way)
 
     def __enter__(self) -> Unpacking:
@@ -82,23 +82,23 @@ class Unpacking:
         self.close()
 
     def follow(self, name: str, sha256: str, arriving: Arriving) -> None:
-        """Begin to unpack a wheel while it arrives; `add` follows when it is whole.
+        """Start to unpack a wheel while it is being downloaded; call `add` when it is complete.
 
         Args:
             name: its file name.
-            sha256: that the lock names.
+            sha256: hash in the lock.
             arriving: its file.
         """
         if sha256 not in self._wheels:
             try:
                 arrival = self._arrivals[sha256] = _Arrival(arriving, File(arriving.path))
             except OSError:
-                return  # `add` says what is wrong
+                return  # `add` reports what is wrong
             unpack = partial(self._unpack_arriving, name, sha256, arrival)
             self._wheels[sha256] = self._leaders.submit(self._obtain, name, sha256, unpack)
 
     def add(self, wheel: Wheel) -> None:
-        """Begin to unpack a wheel, unless its tree is here or on its way."""
+        """Start to unpack a wheel, unless its tree exists or is being made."""
         with contextlib.suppress(OSError):
             self._sizes[wheel.sha256] = wheel.path.stat().st_size
         arrival = self._arrivals.get(wheel.sha256)
@@ -110,11 +110,14 @@ class Unpacking:
             self._wheels[wheel.sha256] = self._leaders.submit(self._obtain, wheel.path.name, wheel.sha256, unpack)
 
     def wait(self) -> Mapping[str, Tree]:
-        """Every tree, by the hash of its wheel. Tells how far it is, in bytes of the wheels.
+        """Wait for every tree; reports progress in bytes of the wheels.
+
+        Returns:
+            The trees, by the hash of their wheel.
 
         Raises:
-            TfprovError: `cache-corrupt`, `hash-mismatch`, or the machine's reason.
-            OSError: the disk is full, or nothing may be written.
+            TfprovError: `cache-corrupt`, `hash-mismatch`, or a code of the machine.
+            OSError: the disk is full, or the folder cannot be written.
         """
         pending = set(self._wheels.values())
         while pending:
@@ -128,7 +131,7 @@ class Unpacking:
         return {sha256: one.result() for sha256, one in self._wheels.items()}
 
     def close(self) -> None:
-        """Stop what is not done, and wait for the threads. Whole trees stay."""
+        """Stop unfinished work and wait for the threads. Complete trees are kept."""
         self._stopped.set()
         self._leaders.shutdown(wait=True, cancel_futures=True)
         for pool in (self._followers, self._workers):
@@ -146,7 +149,7 @@ class Unpacking:
             self._done += count
 
     def _signing(self, sha256: str) -> Callable[[int], None]:
-        """`_going`, which counts bytes and now and then lets other processes see that this one works on a wheel."""
+        """A `_going` that also counts bytes, and now and then shows other processes that this one works on a wheel."""
         signed = time.monotonic()
 
         def going(count: int) -> None:
@@ -183,7 +186,7 @@ class Unpacking:
                 self._emit(Note(text=f"another tfprov is unpacking `{name}`; waiting for it", level="info"))
 
         with self.store.lock(sha256, waiting=waiting):
-            # Without the lock too: the other process is stuck, and this one unpacks for itself.
+            # Also without the lock: then the other process is stuck, and this one unpacks the wheel itself.
             return self.store.find(sha256) or unpack()
 
     def _unpack_arriving(self, name: str, sha256: str, arrival: _Arrival) -> Tree:
@@ -230,11 +233,11 @@ class Unpacking:
             raise
 
     def _finish(self, tasks: Sequence[Future[None]]) -> None:
-        """Wait for all tasks of a wheel, even after a failure: they write into its folder."""
+        """Wait for all tasks of a wheel, even after a failure, since they write into its folder."""
         wait(tasks)
         failures = [error for task in tasks if (error := task.exception()) is not None]
         for error in failures:
-            # The others only stopped because of it.
+            # An `UnpackStoppedError` only follows from the failure of another task.
             if not isinstance(error, UnpackStoppedError):
                 raise error
         if failures:
@@ -247,8 +250,8 @@ class _Arrival:
 
     Attributes:
         source: its file.
-        wheel: known when it is whole.
-        whole: set then.
+        wheel: set when it is complete.
+        whole: set after that.
     """
 
     arriving: Arriving
@@ -259,7 +262,7 @@ class _Arrival:
 
 @dataclass(slots=True, kw_only=True)
 class _Job:
-    """One wheel.
+    """The unpacking of one complete wheel.
 
     Attributes:
         root: receives the files.
@@ -276,7 +279,7 @@ class _Job:
     _failed: bool = False
 
     def read(self) -> None:
-        """Learn what is in it, and make its folders."""
+        """Read the list of members, and make their folders."""
         with os.fdopen(os.dup(self.source.descriptor), "rb") as stream:
             self.members = archive.directory(stream).members
         base = str(self.root)
@@ -284,7 +287,7 @@ class _Job:
             os.makedirs(f"{base}/{folder}", exist_ok=True)  # noqa: PTH103 - as many as there are folders
 
     def shares(self) -> Iterator[Sequence[ArchiveMember]]:
-        """The members in parts of about the same work, the biggest first."""
+        """The members in parts of about the same amount of work, the biggest first."""
         by_size = sorted(self.members, key=lambda member: -member.size)
         alone = [member for member in by_size if member.size >= _ALONE]
         yield from ([member] for member in alone)
@@ -302,7 +305,7 @@ class _Job:
             yield share
 
     def write(self, share: Sequence[ArchiveMember]) -> None:
-        """Write members as files."""
+        """Write members to files."""
         base = f"{self.root}/"
         for member in share:
             self._check()
@@ -310,14 +313,14 @@ class _Job:
                 self.written[member.name] = extract(self.source, member, base + member.name, going=self._check)
             except FileExistsError as error:
                 self._failed = True
-                # On file systems that do not tell upper case from lower case, or one form of an umlaut from the other.
+                # The file system does not distinguish upper and lower case, or two Unicode forms of a letter.
                 raise RefusedError(f"`{member.name}` is there twice on this file system") from error
             except BaseException:
                 self._failed = True
                 raise
 
     def check_hash(self) -> None:
-        """Make sure that it is the wheel that the lock names: the file has lain on a disk since that was last known.
+        """Make sure that the file has the hash in the lock: it may have changed on disk since that was last checked.
 
         Raises:
             TfprovError: `hash-mismatch`.
@@ -343,7 +346,7 @@ class _Job:
 
 @contextlib.contextmanager
 def _opened(wheel: Wheel, folder: Path) -> Iterator[File]:
-    """The wheel, or a copy of it where somebody else can write to it between the hashing and the unpacking."""
+    """The wheel, or a copy of it if another user could change it between hashing and unpacking."""
     with File(wheel.path) as source:
         if not source.writable_by_others:
             yield source
@@ -364,9 +367,9 @@ def _threads() -> int:
 
 
 def _give_way() -> None:
-    """Let the child that compiles what has landed go first: it has the longer way to go, with one processor.
+    """Let the child that compiles landed modules run first: it has more work to do, on one processor.
 
-    Linux has a niceness for each thread; it counts beside those of the same session or container only.
+    On Linux each thread has its own niceness, which counts only within the same session or container.
     """
     if sys.platform == "linux":
         with contextlib.suppress(OSError):
