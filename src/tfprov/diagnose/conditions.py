@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
+from tfprov.diagnose.quotes import any_quotes, plain
 from tfprov.diagnose.records import NOISE, NOTHING, Hit
 from tfprov.diagnose.releases import newest_python, oldest_python, pythons_of
 from tfprov.diagnose.view import View, numbers
@@ -186,20 +187,20 @@ def _is_case_noise(view: View, hit: Hit) -> bool:
 
 def _says(pattern: str) -> Condition:
     """A condition on the words of the first line that matched."""
-    compiled = re.compile(pattern, re.IGNORECASE)
+    compiled = re.compile(any_quotes(pattern), re.IGNORECASE)
 
     def condition(_view: View, hit: Hit) -> bool:
-        return any(compiled.search(line.text) for line in hit.lines[:1])
+        return any(compiled.search(plain(line.text)) for line in hit.lines[:1])
 
     return condition
 
 
 def _every_line_says(pattern: str) -> Condition:
     """A condition on all lines that matched."""
-    compiled = re.compile(pattern, re.IGNORECASE)
+    compiled = re.compile(any_quotes(pattern), re.IGNORECASE)
 
     def condition(_view: View, hit: Hit) -> bool:
-        return all(compiled.search(line.text) for line in hit.lines)
+        return all(compiled.search(plain(line.text)) for line in hit.lines)
 
     return condition
 

@@ -35,8 +35,8 @@ class Found:
     lines: list[LogLine] = field(default_factory=list)
     captures: dict[str, str] = field(default_factory=dict)
 
-    def add(self, number: int, text: str, captures: dict[str, str | None]) -> None:
-        """Another line that matched, with the groups of the match."""
+    def add(self, number: int, text: str, captures: dict[str, str]) -> None:
+        """Another line that matched, with the groups of the match; empty where one did not take part."""
         self.count += 1
         self.first = self.first or number
         line = LogLine(number=number, text=text[:EVIDENCE_LENGTH])

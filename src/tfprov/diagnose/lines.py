@@ -38,6 +38,8 @@ _PREFIX = re.compile(
     r"|>\s(?=\S)"
     r")"
 )
+_EMPHASIS = re.compile(r"([*_`~]{1,3})(?=\S)(?P<text>.+?)(?<=\S)\1")
+"""Of Markdown, around a whole line."""
 _COLOURS = re.compile(rb"\x1b\[[0-?]*[ -/]*[@-~]|\x1b\][^\x07\x1b\n]{0,500}(?:\x07|\x1b\\)?|\x1b[@-_=>]")
 _BOX = re.compile(r"[─-▟]+[>▶]?")
 
@@ -100,7 +102,7 @@ def without_colours(block: bytes) -> bytes:
 
 
 def clean(raw: bytes) -> str:
-    """A line as a person reads it: no colours, no prefixes of a CI system, no blanks at its ends."""
+    """A line as a person reads it: no colours, no prefixes of a CI system, no emphasis, no blanks at its ends."""
     text = raw[:LINE_LENGTH].decode("utf-8", "replace")
     if "\x1b" in text or "\x08" in text or "\x00" in text:
         text = _ESCAPES.sub("", text)
@@ -112,6 +114,8 @@ def clean(raw: bytes) -> str:
         if match is None or match.end() == 0:
             break
         text = text[match.end() :].lstrip()
+    if text[:1] in {"*", "_", "`", "~"} and (match := _EMPHASIS.fullmatch(text)):
+        text = match["text"]
     return text
 
 

@@ -25,13 +25,15 @@ from tfprov.diagnose.lines import (
     without_colours,
 )
 from tfprov.diagnose.literals import Group, Literal, Part, beginnings, groups_of, word_of
+from tfprov.diagnose.quotes import any_quotes, bare, plain
 from tfprov.diagnose.records import Hit, LogLine, Rule
 from tfprov.redact import redact
 
 _WORDS_AND_LINES = bytes(byte if 97 <= byte <= 122 or byte == 10 else 32 for byte in range(256))
 """Translates lines in lower case into their words, with blanks for all else."""
 
-_SHAPE = bytes.maketrans(b"123456789", b"000000000")
+_SHAPE = bytes.maketrans(b"123456789", b"000000000").lower()
+"""Translates lines into their shapes: in lower case, and all digits alike."""
 _MOST_SHAPES = 20_000
 _SHAPE_LENGTH = 300
 """Longer lines are not remembered, so that what is remembered stays small."""
@@ -86,13 +88,13 @@ class Scanner:
 
     def __init__(self, rules: Sequence[Rule]) -> None:
         self._compiled = [
-            Compiled(rule, re.compile(rule.pattern, re.IGNORECASE), bool(_NUMERIC.search(rule.pattern)))
+            Compiled(rule, re.compile(any_quotes(rule.pattern), re.IGNORECASE), bool(_NUMERIC.search(rule.pattern)))
             for rule in rules
         ]
         by_literal: dict[bytes, list[int]] = {}
         for index, rule in enumerate(rules):
             for literal in rule.needs:
-                by_literal.setdefault(literal.encode(), []).append(index)
+                by_literal.setdefault(bare(literal.encode()), []).append(index)
         # A literal is looked for in lines in which a word of it stands, or a longer word that holds that one.
         by_word: dict[bytes, list[Literal]] = {}
         for needle, indexes in by_literal.items():
@@ -102,8 +104,8 @@ class Scanner:
         for word, literals in by_word.items():
             self._by_letters.setdefault(word[:3], []).append((word, groups_of(word, literals)))
         self._beginnings = beginnings(by_word)
-        examples = "\n".join(example for rule in rules for example in rule.examples).lower().encode()
-        self._own_words = frozenset({*by_word, *examples.translate(_WORDS_AND_LINES).split()})
+        examples = "\n".join(example for rule in rules for example in rule.examples).encode()
+        self._own_words = frozenset({*by_word, *bare(examples).translate(_WORDS_AND_LINES).split()})
 
     def scan(self, stream: BinaryIO) -> Scanned:
         """Read a log to its end."""
@@ -195,14 +197,14 @@ class _Pass:
         if lines and not lines[-1]:
             lines.pop()
         self._remember_tail(number, lines)
-        lowered = block.lower()
-        lows = lowered.split(b"\n")
+        bare_block = bare(block)
+        lows = bare_block.split(b"\n")
         if self._is_babel:
-            candidates = self._candidates(range(len(lines)), lows, lowered)
+            candidates = self._candidates(range(len(lines)), lows, bare_block)
         else:
-            candidates = self._unknown(number, lines, lows, shapes=lowered.translate(_SHAPE).split(b"\n"))
+            candidates = self._unknown(number, lines, lows, shapes=block.translate(_SHAPE).split(b"\n"))
         for index, rules in candidates.items():
-            shape = lows[index].translate(_SHAPE)
+            shape = lines[index].translate(_SHAPE)
             self._line(number, index, lines, shape=shape, rules=rules, following=following)
 
     def _unknown(
@@ -233,7 +235,7 @@ class _Pass:
 
         Args:
             indexes: of the lines to look at.
-            lows: all lines of the block in lower case.
+            lows: all lines of the block in lower case, without quotes.
             text: the lines to look at, one after the other.
         """
         lines = [line.split() for line in text.translate(_WORDS_AND_LINES).split(b"\n")]
@@ -352,7 +354,8 @@ class _Pass:
                 match = self._search(rule, read, is_wide=is_wide)
                 if match is not None:
                     outcome.append(rule)
-                    self._add(rule, number + index, text, match.groupdict())
+                    captures = {name: read[slice(*match.span(name))] for name in match.re.groupindex}
+                    self._add(rule, number + index, text, captures)
             if not spans and len(text) <= _SHAPE_LENGTH:
                 if len(self._exact) >= _MOST_SHAPES:
                     self._exact.clear()
@@ -366,7 +369,7 @@ class _Pass:
     def _search(self, rule: int, text: str, *, is_wide: bool) -> re.Match[str] | None:
         if is_wide and rule in self._tired:
             return None
-        match = self._compiled[rule].search.search(text)
+        match = self._compiled[rule].search.search(plain(text))
         if match is None:
             self._grow_weary(rule)
         if match is None and is_wide:
@@ -390,10 +393,10 @@ class _Pass:
 
     def _worth(self, window: bytes, *, is_wide: bool) -> list[int]:
         """The rules that a part of a long line is worth; its words were learned with those of the whole line."""
-        low = window.lower()
-        shape = low.translate(_SHAPE)
+        shape = window.translate(_SHAPE)
         if self._shapes.get(shape) == ():
             return []
+        low = bare(window)
         words = low.translate(_WORDS_AND_LINES).split()
         telling = self._telling_in(is_wide)
         rules = self._asked(telling, words, low)
@@ -438,7 +441,7 @@ class _Pass:
         if times > _VAIN_TRIES and len(self._tedious) < _MOST_SHAPES and not _TELLING_NUMBER.search(kind):
             self._tedious.add(kind)
 
-    def _add(self, rule: int, number: int, text: str, captures: dict[str, str | None]) -> None:
+    def _add(self, rule: int, number: int, text: str, captures: dict[str, str]) -> None:
         if number <= self._read_until.get(rule, 0):
             return
         found = self._found.get(rule)

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from types import MappingProxyType
 
+from tfprov.diagnose.quotes import any_quotes, plain
 from tfprov.diagnose.records import Hit, LogContext, LogLine
 
 CLUE = "clue"
@@ -94,14 +95,14 @@ def _unaccounted(signs: Sequence[Hit], rules: Sequence[Hit], *, worked: int) -> 
     Only the first lines and the last one of a rule are kept, so a repeated line is recognised by what it says.
     """
     known = {line.number for hit in rules for line in hit.lines}
-    patterns = [re.compile(hit.rule.pattern, re.IGNORECASE) for hit in rules if hit.count > len(hit.lines)]
+    patterns = [re.compile(any_quotes(hit.rule.pattern), re.IGNORECASE) for hit in rules if hit.count > len(hit.lines)]
     # Of exceptions the last one was not caught; of other words the first is nearest to the cause.
     told = [
         (-hit.rule.rank, -line.number if hit.rule.rank == _EXCEPTION else line.number, line)
         for hit in signs
         for line in hit.lines
         if line.number > worked and line.number not in known
-        if not any(pattern.search(line.text) for pattern in patterns)
+        if not any(pattern.search(plain(line.text)) for pattern in patterns)
     ]
     return tuple(dict.fromkeys(line for _, _, line in sorted(told, key=lambda one: one[:2])))
 

@@ -109,7 +109,7 @@ RULES: tuple[Rule, ...] = (
             "not found",
             "dll load failed",
         ),
-        pattern=rf"NotFoundError: .{{0,200}}{_OTHERS}[^:]*\.(?:dll|pyd|so)(?: not found|: The specified procedure)"
+        pattern=rf"{_OTHERS}[^:]*\.(?:dll|pyd|so)(?: not found|: The specified procedure)"
         r"|\b(?P<package__of>tensorflow_(?!core)\w+)[/\\][^:'\"]{1,200}\.(?:dll|pyd|so|dylib)(?: not found|: cannot open shared object file)",
         examples=(
             "tensorflow.python.framework.errors_impl.NotFoundError: C:\\x\\site-packages\\tensorflow_text\\python\\ops\\_boise.dll: The specified procedure could not be found.",

@@ -332,11 +332,12 @@ RULES: tuple[Rule, ...] = (
         needs=(
             "environmentlocationnotfound",
             "environmentnamenotfound",
+            "could not find conda environment",
             "not a conda environment",
             "cannot activate, prefix does not exist",
             "given prefix does not exist",
         ),
-        pattern=r"Cannot activate, prefix does not exist|given prefix does not exist|EnvironmentLocationNotFound|EnvironmentNameNotFound|Not a conda environment",
+        pattern=r"Cannot activate, prefix does not exist|given prefix does not exist|EnvironmentLocationNotFound|EnvironmentNameNotFound|Not a conda environment|Could not find conda environment",
         examples=("EnvironmentNameNotFound: Could not find conda environment: tf",),
         rank=60,
     ),

@@ -138,7 +138,7 @@ RULES: tuple[Rule, ...] = (
             "library not found",
             *(f"{cannot} {verb}" for cannot in _CANNOT for verb in _VERBS),
         ),
-        pattern=rf"OSError: (?P<library__called>sndfile) library not found|(?:Could not load the|no) Qt platform plugin|(?:^|(?:Import|OS)Error\S*:? ?|error while loading shared libraries: |cannot load library '[^']+': )(?P<library>(?!{_OWN_RULES})lib[\w+.-]+\.so[.\d]*): cannot open shared object file|(?:{'|'.join(_CANNOT)}) (?:{'|'.join(_VERBS)})\b.{{0,60}}?\b(?P<library__named>(?!{_OWN_RULES})lib[\w+-]+\.so(?:\.\d+)+)|Error loading shared library (?P<library__musl>(?!ld-)\S+):",
+        pattern=rf"OSError: (?P<library__called>sndfile) library not found|(?:Could not load the|no) Qt platform plugin|(?:^'?|(?:Import|OS)Error\S*:? ?|error while loading shared libraries: |cannot load library '[^']+': |(?<!dlerror:)(?<!\.so:)\s'?)(?P<library>(?!{_OWN_RULES})lib[\w+.-]+\.so[.\d]*): cannot open shared object file|(?:{'|'.join(_CANNOT)}) (?:{'|'.join(_VERBS)})\b.{{0,60}}?\b(?P<library__named>(?!{_OWN_RULES})lib[\w+-]+\.so(?:\.\d+)+)|Error loading shared library (?P<library__musl>(?!ld-)\S+):",
         examples=(
             "ImportError: libGL.so.1: cannot open shared object file: No such file or directory",
             "python3: error while loading shared libraries: libcrypt.so.1: cannot open shared object file: No such file or directory",
@@ -202,7 +202,7 @@ RULES: tuple[Rule, ...] = (
         code="file-damaged",
         reads="Python: a compiled module that is cut, as a full disk leaves it before Python 3.14",
         needs=("marshal data", "eof read where"),
-        pattern=r"EOFError: (?:marshal data too short|EOF read where \w+ expected)|ValueError: bad marshal data",
+        pattern=r"marshal data too short|EOF read where \w+ expected|bad marshal data",
         examples=("EOFError: marshal data too short", "ValueError: bad marshal data (unknown type code)"),
         rank=66,
     ),
@@ -338,7 +338,7 @@ RULES: tuple[Rule, ...] = (
         code="rosetta-qemu",
         reads="dyld: a library for the other architecture of a Mac",
         needs=("incompatible architecture", "no matching architecture", "wrong architecture"),
-        pattern=r"incompatible architecture \(have [('\"]?(?P<has>\w+)|no matching architecture|but wrong architecture",
+        pattern=r"incompatible architecture \(have \(?['\"]?(?P<has>\w+)|no matching architecture|but wrong architecture",
         examples=(
             "ImportError: dlopen(/x.so, 0x0002): tried: '/x.so' (mach-o file, but is an incompatible architecture (have 'x86_64', need 'arm64'))",
         ),

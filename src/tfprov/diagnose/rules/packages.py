@@ -270,8 +270,8 @@ RULES: tuple[Rule, ...] = (
         name="pkg-resources-conflict",
         code="resolver-conflict",
         reads="setuptools: a script or pipenv meets a package that is installed in another version than required, or not at all",
-        needs=("versionconflict", "distributionnotfound"),
-        pattern=r"VersionConflict: \((?P<package>\S+) (?P<version>\S+) \(.{0,300}?Requirement\.parse\([\"'](?P<requirement>[^\"']+)|DistributionNotFound: The '(?P<requirement__missing>[^']+)' distribution was not found",
+        needs=("requirement.parse(", "distribution was not found and is required by"),
+        pattern=r"\((?P<package>\S+) (?P<version>\d\S*) \(.{0,300}?Requirement\.parse\([\"'](?P<requirement>[^\"']+)|The '(?P<requirement__missing>[^']+)' distribution was not found and is required by",
         examples=(
             "pkg_resources.VersionConflict: (six 1.9.0 (/x/lib/python3.7/site-packages), Requirement.parse('six>=1.10'))",
             "pkg_resources.DistributionNotFound: The 'absl-py>=1.0' distribution was not found and is required by tensorboard",
@@ -448,7 +448,7 @@ RULES: tuple[Rule, ...] = (
             "tensorflow not found",
             "tensorflow is not installed",
         ),
-        pattern=r"No module named ['\"]?tensorflow['\"]?(?:\s*$|\s*[^\w.'\"])|tensorflow is not installed",
+        pattern=r"No module named ['\"]?tensorflow['\"]?(?:\s*$|\s*[^\w.'\"]|\.(?!\w))|tensorflow is not installed",
         examples=(
             "ModuleNotFoundError: No module named 'tensorflow'",
             "ImportError: No module named tensorflow",

@@ -401,7 +401,7 @@ RULES: tuple[Rule, ...] = (
             "unable to create process using",
             "did not find executable",
         ),
-        pattern=r"cannot import name '\w+' from 'pip\._vendor|has no attribute 'X509_V_FLAG|ensurepip is not available|ensurepip.{0,80}returned non-zero|No module named '?(?:pip|venv|virtualenv|ensurepip|encodings)'?$|pip: (?:command )?not found|'pip' is not recognized|Could not find platform independent libraries|init_fs_encoding|Unable to create process using|did not find executable at",
+        pattern=r"cannot import name '\w+' from 'pip\._vendor|has no attribute 'X509_V_FLAG|ensurepip is not available|ensurepip.{0,80}returned non-zero|No module named '?(?:pip|venv|virtualenv|ensurepip|encodings)'?(?:$|[^\w.'-]|\.(?!\w))|pip: (?:command )?not found|'pip' is not recognized|Could not find platform independent libraries|init_fs_encoding|Unable to create process using|did not find executable at",
         examples=(
             "The virtual environment was not created successfully because ensurepip is not available.  On Debian/Ubuntu",
             "ImportError: cannot import name 'html5lib' from 'pip._vendor' (/usr/lib/python3/dist-packages/pip/_vendor/__init__.py)",

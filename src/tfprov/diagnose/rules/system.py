@@ -176,7 +176,7 @@ RULES: tuple[Rule, ...] = (
             "docker daemon",
             "' for writing",
         ),
-        pattern=r"is not write-?able at|(?P<text>\[Errno (?:1|13)\][^'\"]*(?:['\"](?P<path>[^'\"]+))?)|os error (?:1|5|13)\)|\[WinError 5\]|Windows ?[Ee]rror ?: ?\[Error (?:5|13)\]|\bEACCES\b|: Permission denied|^[\"'`]?Permission denied: |Access is denied|\[WinError (?:225|1260|4551)\]|permission denied while trying to connect to the Docker daemon|Could not open u?'[^']+' for writing",
+        pattern=r"is not write-?able at|(?P<text>\[Errno (?:1|13)\][^'\"]*(?:['\"](?P<path>[^'\"]+))?)|os error (?:1|5|13)\)|\[WinError 5\]|\[Error (?:5|13)\]|\bEACCES\b|: Permission denied|^[\"'`]?Permission denied: |Access is denied|\[WinError (?:225|1260|4551)\]|permission denied while trying to connect to the Docker daemon|Could not open u?'[^']+' for writing",
         examples=(
             "ERROR: Could not install packages due to an OSError: [Errno 13] Permissão negada: '/usr/local/lib/python3.8'",
             "error: failed to create directory `C:\\x`: Access is denied. (os error 5)",
@@ -210,8 +210,8 @@ RULES: tuple[Rule, ...] = (
         name="conda-not-writable",
         code="permission-denied",
         reads="conda: EnvironmentNotWritableError, NotWritableError, NoWritablePkgsDirError, NoWritableEnvsDirError",
-        needs=("notwritableerror", "nowritable"),
-        pattern=r"\b(?:EnvironmentNotWritable|NotWritable|NoWritablePkgsDir|NoWritableEnvsDir)Error\b",
+        needs=("notwritableerror", "nowritable", "permissions to the target environment"),
+        pattern=r"\b(?:EnvironmentNotWritable|NotWritable|NoWritablePkgsDir|NoWritableEnvsDir)Error\b|does not have write permissions to the target environment",
         examples=(
             "EnvironmentNotWritableError: The current user does not have write permissions to the target environment.",
         ),
@@ -362,7 +362,7 @@ RULES: tuple[Rule, ...] = (
             "fork: resource temporarily",
             "pthread_create failed",
         ),
-        pattern=r"\[Errno 2[34]\]|os error 2[34]\)|\[WinError 4\]|\[Errno 28\] inotify|inotify watch(?:es)? limit|\[Errno 11\] Resource temporarily unavailable(?!\S)|Too many open files|fork: (?:retry: )?Resource temporarily|pthread_create failed",
+        pattern=r"\[Errno 2[34]\]|os error 2[34]\)|\[WinError 4\]|\[Errno 28\] inotify|inotify watch(?:es)? limit|\[Errno 11\] Resource temporarily unavailable(?![^\s.,'\")])|Too many open files|fork: (?:retry: )?Resource temporarily|pthread_create failed",
         examples=(
             "OSError: [Errno 24] Too many open files: '/x'",
             "BlockingIOError: [Errno 11] Resource temporarily unavailable",

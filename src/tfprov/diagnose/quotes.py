@@ -1,0 +1,82 @@
+# ruff: noqa: RUF001, RUF002  quotes that look alike are what this is about
+r"""Quotes: a message is read alike whichever quotes stand around its names, and where there are none.
+
+CPython writes `'x'`, ld.so `` `x' ``, gcc `‘x’`, a shell that repeats a message `\'x\'`; Python 2 wrote none at all.
+Who pastes a message into a title, a chat or Markdown changes them, or loses them. So a pattern is written with the
+quotes of its tool, and read for any.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+_OTHERS = '"`´‘’‚‛“”„‟«»′″＇＂'
+_PLAIN = str.maketrans(dict.fromkeys(_OTHERS, "'"))
+_ASCII = b"'\"`"
+_MULTIBYTE = re.compile(b"|".join(re.escape(one.encode()) for one in _OTHERS if not one.isascii()))
+_MULTIBYTE_LEADS = tuple({one.encode()[:2] for one in _OTHERS if not one.isascii()})
+_LOWER = bytes(range(256)).lower()
+
+
+def plain(text: str) -> str:
+    """A text as long as before, with all quotes as `'`; an escaped one becomes two."""
+    return text.translate(_PLAIN).replace("\\'", "''")
+
+
+def bare(text: bytes) -> bytes:
+    """A text in lower case without any quotes; as many lines as before."""
+    if any(lead in text for lead in _MULTIBYTE_LEADS):
+        text = _MULTIBYTE.sub(b"", text)
+    if b"\\'" in text or b'\\"' in text:
+        text = text.replace(b"\\'", b"").replace(b'\\"', b"")
+    return text.translate(_LOWER, _ASCII)
+
+
+def any_quotes(pattern: str) -> str:
+    """A regular expression over texts that are `plain`, in which quotes around names may be doubled or missing.
+
+    Where one is missing, the name ends there all the same: `'imp'` is not found in `importlib` nor in `imp.x`. Quotes
+    stay where anything may stand between them, and where one ends an alternative; two in a row are an empty text.
+    """
+    return "".join(_read(_SET_OF_QUOTES.sub("'", pattern)))
+
+
+_SET_OF_QUOTES = re.compile(r"""\[(?:\\?['"`])+\]""")
+_PARTS = re.compile(
+    r"""
+    (?P<set> \[\^?\]? (?:\\.|[^\]\\])* \])
+    | (?P<empty> (?P<one>\\?['"`])(?P=one))
+    | (?P<maybe> \\?['"`]\?)
+    | (?P<apostrophe> (?<=(?<!\\)[a-z]) ' (?=[a-z]))
+    | (?P<opens> (?: (?<![^ |(^:=\[{,>]) | (?<=\?)(?=.[A-Za-z(]) ) \\?['"`])
+    | (?P<closes> \\?['"`])
+    | \\. | [^\\]
+    """,
+    re.VERBOSE | re.DOTALL,
+)
+"""Of a pattern: quotes by what they are there for, sets, and single characters."""
+_ANYTHING_OR_END = re.compile(r"(?:\(\?(?:P<\w+>|:))?(?:\\S|\.|\[\^)|[|)]|\Z")
+
+
+def _read(pattern: str) -> Iterator[str]:
+    ends = r"(?:'{1,2}|(?![.-]?\w))"
+    closing = ends
+    for part in _PARTS.finditer(pattern):
+        match part.lastgroup:
+            case "set":
+                yield plain(part[0])
+            case "empty":
+                yield "''"
+            case "maybe":
+                yield "'{0,2}"
+            case "apostrophe":
+                yield "'?"
+            case "opens":
+                stays = _ANYTHING_OR_END.match(pattern, part.end())
+                closing = "'{1,2}" if stays else ends
+                yield "'{1,2}" if stays else r"(?:'{1,2}|(?<![\w']))"
+            case "closes":
+                yield closing
+            case _:
+                yield part[0]
