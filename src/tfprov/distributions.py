@@ -9,7 +9,7 @@ from typing import Literal
 
 from packaging.utils import canonicalize_name
 
-Kind = Literal["release", "placeholder", "part", "rival"]
+Kind = Literal["release", "nightly", "placeholder", "part", "rival"]
 
 TENSORFLOWS: Mapping[str, Kind] = MappingProxyType(
     {
@@ -24,8 +24,8 @@ TENSORFLOWS: Mapping[str, Kind] = MappingProxyType(
         "intel-tensorflow-avx512": "rival",
         "tensorflow-directml": "rival",
         "tensorflow-rocm": "rival",
-        "tf-nightly": "rival",
-        "tf-nightly-cpu": "rival",
+        "tf-nightly": "nightly",
+        "tf-nightly-cpu": "nightly",
         "tf-nightly-gpu": "rival",
         "tf-nightly-intel": "rival",
         "tf-nightly-macos": "rival",
@@ -34,12 +34,24 @@ TENSORFLOWS: Mapping[str, Kind] = MappingProxyType(
 )
 """Distributions that install the package `tensorflow`, by normalised name.
 
-`release` is what tfprov installs. `placeholder` was removed from the index and stands for a release. `part` contains
-the files of a release for one platform, where the wheel of the release is empty and only depends on it. `rival` is a
-separate build whose files overwrite those of a release.
+`release` is what tfprov installs, and `nightly` a build of its development branch, which is installed only on request.
+`placeholder` was removed from the index and stands for a release. `part` contains the files of a release for one
+platform, where the wheel of the release is empty and only depends on it. `rival` is a separate build whose files
+overwrite those of a release.
 
 `smoke/probes/core.py` has the same names as a pattern, because a probe runs where tfprov is not installed.
 """
+
+
+BUILDS: Mapping[Kind, tuple[str, str]] = MappingProxyType(
+    {"release": ("tensorflow", "tensorflow-cpu"), "nightly": ("tf-nightly", "tf-nightly-cpu")}
+)
+"""The projects that are installed: the full build, and the one without CUDA."""
+
+
+def is_small(name: str) -> bool:
+    """Whether a project is the build without CUDA."""
+    return any(name == small for _, small in BUILDS.values())
 
 
 @lru_cache(maxsize=4096)

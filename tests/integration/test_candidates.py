@@ -62,6 +62,31 @@ def test_wheels_for_variants_of_a_machine_are_passed_over(site: Site, tmp_path: 
     assert dict(versions_in(site.lock.read_text())) == {"tensorflow-cpu": RELEASE}
 
 
+def test_a_nightly_build_is_installed_where_its_name_is_asked_for(site: Site, tmp_path: Path) -> None:
+    build, wheels = "2.23.0.dev20261019", tmp_path / "nightly"
+    site.offer(
+        sham_wheel(wheels, build, package="tf-nightly", requires=("keras-nightly>=3.16.0.dev1",)),
+        sham_wheel(wheels, "2.23.0.dev20261018", package="tf-nightly"),
+        build_wheel(wheels, "keras-nightly", "3.16.0.dev20261019"),
+        build_wheel(wheels, "needy", "1.0", requires=["tensorflow-cpu"]),
+    )
+    ask(site, "tf-nightly", "left<2")
+    site.up()
+    assert site.imported() == build
+    assert "already verified" in site.run("up", "train.toml").stdout
+    site.up("--offline", "--locked")
+    ask(site, "tf-nightly==2.23.0.dev20261018")
+    site.up()
+    assert site.imported() == "2.23.0.dev20261018"
+    ask(site, "tf-nightly", "needy")
+    assert 'packages.exclude = ["tensorflow-cpu"]' in refusal(site, "lock")["hint"]
+    site.write('[packages]\nrequirements = ["tf-nightly", "needy"]\nexclude = ["tensorflow-cpu"]\n')
+    site.up()
+    ask(site)
+    site.up()
+    assert site.imported() == RELEASE
+
+
 def test_a_package_that_needs_an_older_release_gets_it_and_that_is_said(site: Site, tmp_path: Path) -> None:
     site.offer(build_wheel(tmp_path / "more", "companion", "3.0", requires=[f"tensorflow-cpu<{RELEASE}"]))
     ask(site, "companion")

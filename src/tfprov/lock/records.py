@@ -94,6 +94,7 @@ class Inputs:
     Attributes:
         profile: name of the profile.
         tensorflow: version range in the profile; empty for any.
+        package: project that TensorFlow is taken from, as in the profile.
         accelerator: as in the profile, including `auto`.
         python: version range in the profile.
         requirements: of the profile beside TensorFlow, including the lines of its requirements files.
@@ -112,6 +113,7 @@ class Inputs:
 
     profile: str
     tensorflow: str = ""
+    package: str = "tensorflow"
     accelerator: str = "auto"
     python: str = ""
     requirements: tuple[str, ...] = ()

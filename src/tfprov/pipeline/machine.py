@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from packaging.utils import canonicalize_name, parse_sdist_filename, parse_wheel_filename
 from packaging.version import Version
 
+from tfprov.distributions import BUILDS
 from tfprov.errors import TfprovError
 from tfprov.events import Note
 from tfprov.fetch.index import listing
@@ -18,6 +19,7 @@ from tfprov.fetch.sources import Network, network
 from tfprov.host.records import Facts
 from tfprov.ladder.climb import TransferError
 from tfprov.pipeline.context import Context
+from tfprov.plan.demands import wants_nightly
 from tfprov.plan.offers import is_before, moment
 from tfprov.plan.records import IndexFile, Listing
 from tfprov.process import clean_environment
@@ -79,7 +81,8 @@ class Machine:
         if self.network.offline and self.network.index_url is None:
             return None
         try:
-            return self._listing("tensorflow", "tensorflow-cpu")
+            nightly = wants_nightly(self._context.loaded.asked, self.facts)
+            return self._listing(*BUILDS["nightly" if nightly else "release"])
         except TfprovError as error:
             text = (
                 f"the index could not be asked which releases it has ({error.what}); the table that comes with "

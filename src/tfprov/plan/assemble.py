@@ -9,6 +9,7 @@ from itertools import groupby
 from packaging.version import Version
 
 from tfprov import visual_cpp
+from tfprov.distributions import is_small
 from tfprov.plan import explain, interpreters, refuse
 from tfprov.plan.compat import Compat, within
 from tfprov.plan.context import DecisionContext, Fit, Miss
@@ -139,7 +140,9 @@ def _python(context: DecisionContext, chosen: Fit) -> ChosenPython:
 
 def _notes(context: DecisionContext, chosen: Fit, fits: Sequence[Fit]) -> Iterator[str]:
     candidate = chosen.candidate
-    if candidate.known is None:
+    if context.demands.nightly:
+        yield f"TensorFlow {candidate.text} is a build of the development branch, of which nobody knows what it breaks"
+    elif candidate.known is None:
         yield (
             f"TensorFlow {candidate.text} is newer than the table of {context.table.generated}: only the names of its "
             "wheels speak for it"
@@ -161,7 +164,7 @@ def _notes(context: DecisionContext, chosen: Fit, fits: Sequence[Fit]) -> Iterat
         for each in context.candidates
         if each.everywhere
         and each.version > candidate.version
-        and not each.version.is_prerelease
+        and (context.demands.nightly or not each.version.is_prerelease)
         and not context.demands.admits(each.version)
     ]
     if left_out and context.locked is None:
@@ -183,7 +186,7 @@ def _notes(context: DecisionContext, chosen: Fit, fits: Sequence[Fit]) -> Iterat
         yield f"`{chosen.pair.package}` {chosen.pair.version} needs {chosen.pair.needs} on this machine"
     if context.locked is not None and chosen.accelerator == "cpu" and context.demands.accelerator == "auto":
         cuda = not isinstance(context.gpus, Refusal)
-        if cuda and chosen.offer.package == "tensorflow-cpu":
+        if cuda and is_small(chosen.offer.package):
             yield "the lock holds the CPU build although CUDA could work here: `tfprov lock --upgrade` decides anew"
 
 

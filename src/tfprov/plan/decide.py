@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from packaging.version import Version
 
+from tfprov.distributions import BUILDS, is_small, kind_of
 from tfprov.errors import TfprovError
 from tfprov.host.records import Facts, Gpu
 from tfprov.plan import explain, gpus, interpreters, refuse
@@ -48,7 +49,7 @@ def decide(
     _gate(profile, facts)
     later = profile.smoke.gpu == "later"
     before = moment(profile.index.exclude_newer) if profile.index.exclude_newer is not None and not locked else None
-    known = candidates(table, None if locked else listing, platform, before)
+    known = candidates(table, None if locked else listing, platform, before, nightly=demands.nightly)
     found = _with_locked(known, locked)
     offers = [offer for candidate in found for offer in candidate.offers.values()]
     usable, refused = interpreters.sort_out(profile, facts, offers)
@@ -179,7 +180,7 @@ def _plan(context: DecisionContext, listing: Listing | None) -> Plan:
 def _variants(context: DecisionContext) -> tuple[Accelerator, ...]:
     locked, asked = context.locked, context.demands.accelerator
     if asked == "auto":
-        cpu_only = locked is not None and (locked.accelerator == "cpu" or locked.package == "tensorflow-cpu")
+        cpu_only = locked is not None and (locked.accelerator == "cpu" or is_small(locked.package))
         return ("cpu",) if cpu_only else ("cuda", "cpu")
     for accelerator in ("cuda", "metal", "rocm"):
         if asked == accelerator:
@@ -238,6 +239,8 @@ def _could_be_more(context: DecisionContext) -> bool:
 
 def _check_releases(context: DecisionContext, listing: Listing | None) -> None:
     is_empty = context.locked is None and not any(each.everywhere for each in context.candidates)
+    if is_empty and context.demands.nightly:
+        raise refuse.no_nightly(listing)
     if listing is not None and is_empty and not refuse.came_later(context):
         raise TfprovError(
             "package-name-wrong",
@@ -257,10 +260,11 @@ def _with_locked(found: tuple[OfferedRelease, ...], locked: LockedChoice | None)
         if candidate.version == version and (candidate.known is None or locked.package in candidate.offers):
             return found
     known = next((candidate.known for candidate in found if candidate.version == version), None)
-    if known is not None and locked.package in ("tensorflow", "tensorflow-cpu"):
+    if known is not None and locked.package in BUILDS["release"]:
         return found
     # Neither the table nor the index has that file. Its tags are checked later, when the lock is read.
-    kind: WheelKind = "cuda" if locked.package == "tensorflow" and locked.accelerator != "cpu" else "cpu"
+    full = locked.package in [full for full, _ in BUILDS.values()]
+    kind: WheelKind = "cuda" if full and locked.accelerator != "cpu" else "cpu"
     offer = Offer(package=locked.package, interpreters=frozenset({"py3"}), tags=frozenset({"any"}), kind=kind)
     added = OfferedRelease(version=version, known=known, offers={locked.package: offer})
     return (added, *(candidate for candidate in found if candidate.version != version))
@@ -269,12 +273,15 @@ def _with_locked(found: tuple[OfferedRelease, ...], locked: LockedChoice | None)
 def _check_lock(context: DecisionContext, locked: LockedChoice) -> None:
     version = Version(locked.version)
     evidence = []
-    if not context.demands.admits(version):
+    if (kind_of(locked.package) == "nightly") is not context.demands.nightly:
+        asked_for = "nightly builds" if context.demands.nightly else "releases"
+        evidence.append(f"it holds {locked.package} {locked.version}; the profile asks for {asked_for}")
+    elif not context.demands.admits(version):
         evidence.append(f"it holds {locked.package} {locked.version}; the profile asks for {context.demands.where}")
     asked = context.demands.accelerator
-    if asked == "cuda" and (locked.package == "tensorflow-cpu" or locked.accelerator == "cpu"):
+    if asked == "cuda" and (is_small(locked.package) or locked.accelerator == "cpu"):
         evidence.append(f"it holds {locked.package} for the CPU; the profile asks for CUDA")
-    elif context.must_have_gpu and (locked.package == "tensorflow-cpu" or locked.accelerator == "cpu"):
+    elif context.must_have_gpu and (is_small(locked.package) or locked.accelerator == "cpu"):
         demand = f"`smoke.require-gpus = {context.profile.smoke.require_gpus}`"
         evidence.append(f"it holds {locked.package} for the CPU; the profile demands a GPU: {demand}")
     if not interpreters.admits(context.python, locked.python_minor):

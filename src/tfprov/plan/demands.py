@@ -13,7 +13,7 @@ from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 from packaging.version import Version
 
-from tfprov.distributions import Kind, kind_of
+from tfprov.distributions import Kind, is_small, kind_of
 from tfprov.errors import TfprovError
 from tfprov.host.records import Facts
 from tfprov.plan.interpreters import OLDEST_PYTHON
@@ -48,6 +48,7 @@ class Demands:
             each with its place.
         wanted: those of `others` that are requirements; a constraint requests no package.
         notes: how requirements were interpreted.
+        nightly: whether a build of the development branch is requested instead of a release.
     """
 
     clauses: tuple[Clause, ...]
@@ -56,11 +57,12 @@ class Demands:
     others: tuple[tuple[Requirement, str], ...]
     wanted: tuple[str, ...]
     notes: tuple[str, ...]
+    nightly: bool = False
 
     @property
     def prereleases(self) -> bool:
-        """Whether a clause names a pre-release, which in PEP 440 allows pre-releases."""
-        return any(clause.specifier.prereleases for clause in self.clauses)
+        """Whether a clause names a pre-release, which in PEP 440 allows pre-releases, or nightly builds are requested."""
+        return self.nightly or any(clause.specifier.prereleases for clause in self.clauses)
 
     def admits(self, version: Version) -> bool:
         """Whether every clause allows the release."""
@@ -97,6 +99,7 @@ def gather(profile: Profile, facts: Facts) -> Demands:
         text = profile.tensorflow.version
         clauses.append(Clause(specifier=SpecifierSet(text), where=f'tensorflow.version = "{text}"'))
     accelerator: str = profile.tensorflow.accelerator
+    nightly = wants_nightly(profile, facts)
     extras: set[str] = set()
     others: list[tuple[Requirement, str]] = []
     wanted: list[str] = []
@@ -110,7 +113,10 @@ def gather(profile: Profile, facts: Facts) -> Demands:
         holds = _where_marker_holds(requirement, facts)
         if not any(holds):
             continue
-        if kind == "rival" and not (name == "tensorflow-rocm" and accelerator == "rocm"):
+        by_name = nightly and profile.tensorflow.package == "tensorflow" and kind != "nightly"
+        if kind == "nightly" and not nightly:
+            continue  # a constraint on what nobody asks for
+        if by_name or (kind == "rival" and not (name == "tensorflow-rocm" and accelerator == "rocm")):
             raise TfprovError(
                 "resolver-conflict",
                 f"`{requirement}` cannot be installed beside the TensorFlow that this environment is made for",
@@ -128,7 +134,7 @@ def gather(profile: Profile, facts: Facts) -> Demands:
             others.append((requirement, where))
         elif str(requirement.specifier):
             clauses.append(Clause(specifier=requirement.specifier, where=f"{where}: {requirement}"))
-        if name == "tensorflow-cpu" and is_asked:
+        if is_small(name) and is_asked:
             accelerator = _on_cpu(str(requirement), where, accelerator, profile.smoke)
         extras |= _extras(requirement) - {"and-cuda"}
         notes += _notes(kind, requirement)
@@ -139,6 +145,15 @@ def gather(profile: Profile, facts: Facts) -> Demands:
         others=tuple(others),
         wanted=tuple(wanted),
         notes=tuple(dict.fromkeys(notes)),
+        nightly=nightly,
+    )
+
+
+def wants_nightly(profile: Profile, facts: Facts) -> bool:
+    """Whether a profile asks for a build of the development branch: by its key, or by the name of a requirement."""
+    return profile.tensorflow.package == "tf-nightly" or any(
+        is_asked and kind_of(requirement.name) == "nightly" and any(_where_marker_holds(requirement, facts))
+        for requirement, _, is_asked in _lines(profile)
     )
 
 
@@ -186,7 +201,7 @@ def _notes(kind: Kind, requirement: Requirement) -> Iterable[str]:
         yield f"`{requirement}` is a removed placeholder: it is read as `tensorflow{requirement.specifier}`"
     elif kind == "part":
         yield f"`{requirement}` is a part of TensorFlow: it is read as `tensorflow{requirement.specifier}`"
-    elif kind == "release" and str(requirement.specifier):
+    elif kind in ("release", "nightly") and str(requirement.specifier):
         yield f"`{requirement}` among the packages narrows the choice of the release"
     if "and-cuda" in _extras(requirement):
         yield f"`{requirement}`: the CUDA libraries come by `tensorflow.accelerator`, not by the extra"

@@ -140,11 +140,12 @@ def _why_version(context: DecisionContext, chosen: Fit, fits: Sequence[Fit], mis
         return "it is the one in the lock"
     newer = [miss for miss in misses if miss.candidate.version > chosen.candidate.version]
     bounds = f" within {context.demands.where}" if context.demands.clauses else ""
+    what = "nightly build" if context.demands.nightly else "release"
     if fits[0] is not chosen:
-        return f"the newest release{bounds} for a Python that is here"
+        return f"the newest {what}{bounds} for a Python that is here"
     if not newer:
-        return f"the newest release{bounds}"
-    return f"the newest release that fits{bounds}"
+        return f"the newest {what}{bounds}"
+    return f"the newest {what} that fits{bounds}"
 
 
 def _why_accelerator(context: DecisionContext, chosen: Fit, no_cuda: Refusal | None) -> str:

@@ -13,11 +13,9 @@ from packaging.tags import Tag
 from packaging.utils import parse_sdist_filename, parse_wheel_filename
 from packaging.version import Version
 
+from tfprov.distributions import BUILDS, is_small
 from tfprov.plan.compat import Compat, Release, WheelKind, Wheels
 from tfprov.plan.records import IndexFile, Listing
-
-PACKAGES = ("tensorflow", "tensorflow-cpu")
-"""The projects that a decision looks up in an index."""
 
 _ANY = "any"
 _Tags = tuple[frozenset[str], frozenset[str]]  # interpreter tags, platform tags
@@ -64,11 +62,12 @@ def _minors(tags: frozenset[str]) -> tuple[str, ...]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OfferedRelease:
-    """A release that could be chosen.
+    """A release, or a nightly build, that could be chosen.
 
     Attributes:
         known: its row in the table; None when it is only on the index.
-        offers: by project; empty when it has no wheel for the platform.
+        offers: by project, that of a nightly build by the name of the release; empty when it has no wheel for the
+            platform.
         everywhere: whether it has wheels for any platform; False for a release in the table that this index does not
             have.
     """
@@ -85,7 +84,7 @@ class OfferedRelease:
 
 
 def candidates(
-    table: Compat, listing: Listing | None, platform: str, before: datetime | None = None
+    table: Compat, listing: Listing | None, platform: str, before: datetime | None = None, *, nightly: bool = False
 ) -> tuple[OfferedRelease, ...]:
     """Every release to consider, newest first.
 
@@ -98,8 +97,9 @@ def candidates(
         platform: as in the table.
         before: files uploaded at that time or later do not count; None for no limit. Where the index gives no time,
             that in the table counts; a file that the table does not know is newer than the table.
+        nightly: whether to look for nightly builds, of which the table has none.
     """
-    known = {Version(row.version): row for row in table.releases}
+    known = {} if nightly else {Version(row.version): row for row in table.releases}
     if listing is None:
         found = (
             OfferedRelease(
@@ -111,11 +111,12 @@ def candidates(
             for version, row in known.items()
         )
         return _newest_first(found)
-    oldest = min(known)
+    oldest = min(Version(row.version) for row in table.releases)
     undated = _times(table)
     listed: dict[Version, dict[str, list[_Tags]]] = {}
-    for package in PACKAGES:
-        for version, uploaded, tags in _files(listing, package, oldest):
+    projects = BUILDS["nightly" if nightly else "release"]
+    for package in projects:
+        for version, uploaded, tags in _files(listing, package, oldest, nightly=nightly):
             at = uploaded or undated.get((package, version), table.generated) if before is not None else None
             if not is_before(at, before):
                 continue
@@ -125,10 +126,10 @@ def candidates(
         row = known.get(version)
         by_package = listed.get(version, {})
         offers = {}
-        for package, wheels in by_package.items():
-            offer = _of_listing(package, wheels, row, platform)
+        for package, role in zip(projects, BUILDS["release"], strict=True):
+            offer = _of_listing(package, by_package.get(package, ()), row, platform)
             if offer is not None:
-                offers[package] = offer
+                offers[role] = offer
         result.append(OfferedRelease(version=version, known=row, offers=offers, everywhere=bool(by_package)))
     return _newest_first(result)
 
@@ -243,7 +244,9 @@ def _offer(wheels: Wheels) -> Offer:
     )
 
 
-def _files(listing: Listing, package: str, oldest: Version) -> Iterable[tuple[Version, str | None, _Tags]]:
+def _files(
+    listing: Listing, package: str, oldest: Version, *, nightly: bool
+) -> Iterable[tuple[Version, str | None, _Tags]]:
     # The name is split by hand: an index page has thousands of files, and packaging's parser creates every tag.
     versions: dict[str, Version | None] = {}
     for file in listing.files.get(package, ()):
@@ -258,7 +261,7 @@ def _files(listing: Listing, package: str, oldest: Version) -> Iterable[tuple[Ve
         if text not in versions:
             versions[text] = _version(text, oldest)
         version = versions[text]
-        if version is None:
+        if version is None or version.is_devrelease is not nightly:
             continue
         pythons, abis, platforms = (part.split(".") for part in parts[-3:])
         tags = frozenset(python + "t" if abi == f"{python}t" else python for python in pythons for abi in abis)
@@ -270,10 +273,10 @@ def _version(text: str, oldest: Version) -> Version | None:
         version = Version(text)
     except ValueError:
         return None
-    return version if version >= oldest and not version.is_devrelease else None
+    return version if version >= oldest else None
 
 
-def _of_listing(package: str, wheels: list[_Tags], row: Release | None, platform: str) -> Offer | None:
+def _of_listing(package: str, wheels: Iterable[_Tags], row: Release | None, platform: str) -> Offer | None:
     interpreters: set[str] = set()
     tags: set[str] = set()
     for pythons, platforms in wheels:
@@ -289,7 +292,7 @@ def _of_listing(package: str, wheels: list[_Tags], row: Release | None, platform
     )
     orphans = frozenset(map(_tag, known.without)) if known else frozenset()
     # A release that is not in the table is assumed to be built like the newest: CUDA only in the Linux x86-64 wheel.
-    kind: WheelKind = "cuda" if package == "tensorflow" and platform == "linux_x86_64" else "cpu"
+    kind: WheelKind = "cpu" if is_small(package) or platform != "linux_x86_64" else "cuda"
     return Offer(
         package=package,
         interpreters=frozenset(interpreters) - orphans,

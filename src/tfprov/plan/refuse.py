@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from packaging.version import Version
 
+from tfprov.distributions import BUILDS
 from tfprov.errors import CODES, TfprovError
 from tfprov.host.records import LOST_DEVICES, Facts
 from tfprov.plan import gpus, interpreters, ways
@@ -16,7 +17,7 @@ from tfprov.plan.explain import closest, few, platform, releases
 from tfprov.plan.fit import cuda_of, evaluate, pythons_of
 from tfprov.plan.gpus import Gpus
 from tfprov.plan.offers import Offer, OfferedRelease, moment, uploaded_of
-from tfprov.plan.records import Accelerator, Refusal
+from tfprov.plan.records import Accelerator, Listing, Refusal
 
 RESTART_CONTAINER = (
     "start the container again; to keep it from coming back, let Docker use the cgroup driver `cgroupfs`, or hand the "
@@ -87,6 +88,22 @@ def no_wheels(context: DecisionContext) -> TfprovError:
         f"no TensorFlow has wheels for {here}",
         evidence=(f"this is {here} ({context.facts.machine.source})",),
         hint=f"no release has wheels for {here}: use another machine, or build from source",
+    )
+
+
+def no_nightly(listing: Listing | None) -> TfprovError:
+    """Nightly builds are asked for, and there are none, or nobody could be asked."""
+    if listing is None:
+        return TfprovError(
+            "offline-missing",
+            "which nightly builds of TensorFlow there are only an index can say, and it could not be asked",
+            hint="lock them where there is a network, or take a release",
+        )
+    return TfprovError(
+        "version-not-available",
+        "the index has no nightly build of TensorFlow",
+        evidence=(f"{listing.source} lists no wheel of {' or '.join(f'`{name}`' for name in BUILDS['nightly'])}",),
+        hint='take a release: `tensorflow.package = "tensorflow"`, and no `tf-nightly` among the requirements',
     )
 
 

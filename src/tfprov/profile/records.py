@@ -89,6 +89,9 @@ class TensorflowTable(_Table):
 
     version: Specifier | None = None
     """PEP 440 range of releases, which begin with 1.15. Default: the newest final release that fits this machine."""
+    package: Literal["tensorflow", "tf-nightly"] = "tensorflow"
+    """`tf-nightly`: the newest build of the development branch that the index has. Default: releases; `tf-nightly` or
+    `tf-nightly-cpu` among the requirements asks for it, too."""
     accelerator: Literal["auto", "cpu", "cuda", "metal", "rocm"] = "auto"
     """What it must run on. `auto`: CUDA where that can work, the CPU elsewhere."""
     allow_fallback: bool = False
@@ -298,6 +301,12 @@ class Loaded(BaseModel):
     def folder(self) -> Path:
         """The folder that relative paths of the profile start from."""
         return self.path.parent
+
+    @property
+    def asked(self) -> Profile:
+        """The profile with the lines of its files among its requirements."""
+        packages = self.profile.packages.of_lines(self.requirements, self.constraints, self.places)
+        return self.profile.model_copy(update={"packages": packages})
 
     def resolve(self, relative: str) -> Path:
         """A path of the profile as an absolute path. `~` is the home directory."""

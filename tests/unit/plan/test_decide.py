@@ -7,6 +7,7 @@ import pytest
 
 import hosts
 from hosts import Host, nvidia, python
+from tfprov.distributions import BUILDS
 from tfprov.errors import TfprovError
 from tfprov.host.records import Fact, Hazard, Libc, Problem
 from tfprov.plan.compat import table
@@ -594,7 +595,7 @@ def test_a_lock_for_cpus_does_not_fit_a_profile_that_demands_a_gpu(package: str,
     )
 
 
-@pytest.mark.parametrize("requirement", ["tf-nightly", "intel-tensorflow", "tensorflow-rocm"])
+@pytest.mark.parametrize("requirement", ["tf-nightly-gpu", "intel-tensorflow", "tensorflow-rocm"])
 def test_another_build_of_tensorflow_is_a_conflict(requirement: str) -> None:
     with pytest.raises(TfprovError) as caught:
         plan(profile(packages={"requirements": [requirement]}), Host())
@@ -621,7 +622,7 @@ def test_fallbacks_are_offered_only_when_allowed() -> None:
 
 
 def listing(*names: str, **changes: Any) -> Listing:
-    files: dict[str, list[IndexFile]] = {"tensorflow": [], "tensorflow-cpu": []}
+    files: dict[str, list[IndexFile]] = {name: [] for names in BUILDS.values() for name in names}
     for name in names:
         files[name.split("-")[0].replace("_", "-")].append(IndexFile(filename=name, **changes))
     return Listing(files={name: tuple(each) for name, each in files.items()}, source="test")
@@ -654,6 +655,80 @@ def test_withdrawn_files_and_nightly_builds_do_not_count() -> None:
     assert caught.value.code.name == "package-name-wrong"
     found = plan(profile(), Host(), listing=listing(wheel("2.21.0", 12), wheel("2.23.0.dev20261019", 12)))
     assert found.decision.tensorflow.version == "2.21.0"
+
+
+NIGHTLIES = listing(
+    wheel("2.21.0", 12),
+    wheel("2.23.0rc0", 12),
+    wheel("2.23.0.dev20261018", 12, "tf_nightly_cpu"),
+    wheel("2.23.0.dev20261018", 12, "tf_nightly"),
+    wheel("2.23.0.dev20261019", 12, "tf_nightly"),
+    wheel("2.24.0.dev20261020", 14, "tf_nightly"),
+)
+
+
+@pytest.mark.parametrize(
+    ("tables", "host", "expected"),
+    [
+        ({"tensorflow": {"package": "tf-nightly"}}, Host(), "tf-nightly==2.23.0.dev20261019 cpu 3.12.1"),
+        ({"packages": {"requirements": ["tf-nightly"]}}, Host(), "tf-nightly==2.23.0.dev20261019 cpu 3.12.1"),
+        (
+            {"packages": {"requirements": ["tf_nightly_cpu==2.23.0.dev20261018"]}},
+            Host(),
+            "tf-nightly-cpu==2.23.0.dev20261018 cpu 3.12.1",
+        ),
+        (
+            {"tensorflow": {"package": "tf-nightly", "version": "<2.23.0.dev20261019"}},
+            Host(),
+            "tf-nightly-cpu==2.23.0.dev20261018 cpu 3.12.1",
+        ),
+        (
+            {"tensorflow": {"package": "tf-nightly"}, "packages": {"requirements": ["tensorflow>=2.16"]}},
+            HOSTS["v100"][0],
+            "tf-nightly[and-cuda]==2.23.0.dev20261019 cuda 3.12.1",
+        ),
+    ],
+)
+def test_nightly_builds_are_chosen_where_they_are_asked_for(tables: dict[str, Any], host: Host, expected: str) -> None:
+    found = plan(profile(python={"install": False}, **tables), host, listing=NIGHTLIES)
+    assert short(found) == expected
+    assert any("build of the development branch" in note for note in found.notes)
+    assert not found.decision.tensorflow.verified
+
+
+def test_a_release_and_a_nightly_build_cannot_both_be_asked_for() -> None:
+    with pytest.raises(TfprovError) as caught:
+        plan(profile(packages={"requirements": ["tf-nightly", "tensorflow"]}), Host(), listing=NIGHTLIES)
+    assert caught.value.code.name == "resolver-conflict"
+
+
+def test_a_constraint_on_a_nightly_build_asks_for_none() -> None:
+    asked = profile(packages={"constraints": ["tf-nightly<2.23"]})
+    assert plan(asked, Host(), listing=NIGHTLIES).decision.tensorflow.version == "2.21.0"
+
+
+@pytest.mark.parametrize(("offered", "code"), [(None, "offline-missing"), (listing(), "version-not-available")])
+def test_without_nightly_builds_none_can_be_had(offered: Listing | None, code: str) -> None:
+    with pytest.raises(TfprovError) as caught:
+        plan(profile(tensorflow={"package": "tf-nightly"}), Host(), listing=offered)
+    assert caught.value.code.name == code
+
+
+@pytest.mark.parametrize(
+    ("package", "version", "fits", "unfit"),
+    [
+        ("tf-nightly", "2.23.0.dev20261019", "tf-nightly", "tensorflow"),
+        ("tensorflow-cpu", "2.21.0", "tensorflow", "tf-nightly"),
+    ],
+)
+def test_a_lock_of_the_other_kind_no_longer_fits(package: str, version: str, fits: str, unfit: str) -> None:
+    locked = LockedChoice(package=package, version=version, python_minor="3.12", accelerator="cpu")
+    found = plan(profile(tensorflow={"package": fits}), Host(), locked=locked)
+    assert found.decision.tensorflow.version == version
+    with pytest.raises(TfprovError) as caught:
+        plan(profile(tensorflow={"package": unfit}), Host(), locked=locked)
+    assert caught.value.code.name == "lock-unfit"
+    assert "the profile asks for" in caught.value.evidence[0]
 
 
 def test_a_wheel_for_any_python_and_platform_fits() -> None:

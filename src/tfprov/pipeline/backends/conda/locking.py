@@ -23,7 +23,6 @@ from tfprov.lock.records import Header, LockedFile, Target
 from tfprov.paths import temporary
 from tfprov.pipeline.backends.conda.solving import asked_of, channels_of, solve, subdir_of, veil_of
 from tfprov.pipeline.backends.venv.locking import (
-    as_asked,
     inputs,
     platform_of,
     require_change_allowed,
@@ -117,7 +116,7 @@ def choose(context: Context, machine: Machine) -> Choice:
     """See `Backend.choose`; what the channels have, the solver finds when the lock is made."""
     locked = _locked_choice(context, machine)
     offered = None if locked is not None or context.request.host is not None else machine.offers
-    return Choice(plan=decide(as_asked(context.loaded), machine.facts, table(), offered, locked))
+    return Choice(plan=decide(context.loaded.asked, machine.facts, table(), offered, locked))
 
 
 def _locked_choice(context: Context, machine: Machine) -> LockedChoice | None:
@@ -251,7 +250,7 @@ def _solve(
     python = decision.python
     wanted = [specs.of_python((python.version, *python.alternatives), profile.python.version)]
     if profile.conda.tensorflow == "conda":
-        clauses = [clause.specifier for clause in gather(as_asked(context.loaded), facts).clauses]
+        clauses = [clause.specifier for clause in gather(context.loaded.asked, facts).clauses]
         wanted.append(specs.of_tensorflow(clauses, accelerator))
     # People expect it in a conda environment, and the library does not add it as conda does.
     wanted += [CondaSpec(name="pip"), *(spec for spec in asked if spec.name != "pip")]

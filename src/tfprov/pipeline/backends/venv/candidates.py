@@ -27,7 +27,6 @@ from tfprov.lock.renew import Released, released_in, versions_in
 from tfprov.lock.resolve import is_tensorflow, sources_in
 from tfprov.pipeline.backends.venv.hints import add_tried_hint, lines_that_lead_to
 from tfprov.pipeline.backends.venv.locking import (
-    as_asked,
     asked_for,
     locked_choice,
     taken_instead_of,
@@ -83,7 +82,7 @@ def choose(context: Context, machine: Machine) -> Choice:
     Raises:
         TfprovError: nothing fits, or no candidate can be resolved; a hint was tried.
     """
-    profile, facts = as_asked(context.loaded), machine.facts
+    profile, facts = context.loaded.asked, machine.facts
     locked = locked_choice(context, machine)
     if locked is None and context.request.host is not None:
         return Choice(plan=_for_another_machine(profile, facts))
@@ -129,7 +128,7 @@ def choose_within(context: Context, machine: Machine, bounds: Sequence[str]) -> 
     Raises:
         TfprovError: nothing fits within them.
     """
-    profile = as_asked(context.loaded)
+    profile = context.loaded.asked
     pythons = [str(needed.specifier) for line in bounds if (needed := Requirement(line)).name == PYTHON]
     version = ",".join(filter(None, (profile.python.version, *pythons))) or None
     constraints = (*profile.packages.constraints, *constraints_of(bounds))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from tfprov.errors import TfprovError
 from tfprov.lock import pylock
 from tfprov.lock.records import LockedFile
-from tfprov.pipeline.backends.venv.locking import as_asked, locked_choice, older_built, older_versions, resolve_for
+from tfprov.pipeline.backends.venv.locking import locked_choice, older_built, older_versions, resolve_for
 from tfprov.pipeline.backends.venv.solving import can_resolve, selection_of
 from tfprov.pipeline.context import Context
 from tfprov.pipeline.machine import Machine
@@ -23,7 +23,7 @@ def expected_files(context: Context, machine: Machine, choice: Choice) -> tuple[
     document = choice.resolved
     updates = context.request.host is None and context.environment.active() is not None
     if document is None and updates and not context.request.locked and can_resolve(machine):
-        selection = selection_of(machine, as_asked(context.loaded), decision)
+        selection = selection_of(machine, context.loaded.asked, decision)
         prefer, built = older_versions(context), older_built(context)
         try:
             document, _ = resolve_for(context, machine, selection, prefer=prefer, built=built)

@@ -46,7 +46,7 @@ from tfprov.plan.companions import (
 from tfprov.plan.compat import table
 from tfprov.plan.records import Decision, LockedChoice, Plan
 from tfprov.plan.tags import marker_environment, supported_tags
-from tfprov.profile.records import Loaded, Profile
+from tfprov.profile.records import Loaded
 from tfprov.redact import without_userinfo
 
 
@@ -204,6 +204,7 @@ def inputs(loaded: Loaded) -> Inputs:
     return Inputs(
         profile=profile.name,
         tensorflow=profile.tensorflow.version or "",
+        package=profile.tensorflow.package,
         accelerator=profile.tensorflow.accelerator,
         python=profile.python.version or "",
         requirements=loaded.requirements,
@@ -292,7 +293,7 @@ def _resolve(context: Context, machine: Machine, selection: Selection, choice: C
         prefer, built = (versions_in(known), sources_in(known)) if known else (older, older_built(context))
         resolved, target = resolve_for(context, machine, selection, prefer=prefer, built=built)
     header = Header(inputs=inputs(context.loaded), target=target, built=sources_in(resolved))
-    profile = as_asked(context.loaded)
+    profile = context.loaded.asked
     if not other_platforms.others(profile, facts):
         return resolved, header
     documents, others = {other_platforms.name_of(facts): resolved}, []
@@ -375,18 +376,22 @@ def _resolve_once(
 
     resolved = ask(target)
     found = tensorflows_in(resolved)
-    if len(found) > 1 and "tensorflow" in found:
+    if len(found) > 1 and "tensorflow" in found and target.package == "tensorflow-cpu":
         # Something asks for `tensorflow` by name. Both distributions own the same files, so the full one serves all.
         context.emit(Note(text=taken_instead_of(target.package)))
         target = dataclasses.replace(target, package="tensorflow")
         resolved = ask(target)
     found = tensorflows_in(resolved)
     if len(found) > 1:
+        hint = "only one of them may be asked for; look at what your requirements depend on"
+        if kind_of(target.package) == "nightly":
+            others = ", ".join(f'"{name}"' for name in found if name != target.package)
+            hint = f"a package needs a release by name; `packages.exclude = [{others}]` has it take the nightly build"
         raise TfprovError(
             "resolver-conflict",
             "more than one distribution of TensorFlow would be installed",
             evidence=(", ".join(f"`{name}`" for name in found),),
-            hint="only one of them may be asked for; look at what your requirements depend on",
+            hint=hint,
         )
     return resolved, target
 
@@ -402,9 +407,3 @@ def taken_instead_of(package: str) -> str:
 def asked_for(requirements: Iterable[str]) -> frozenset[str]:
     """The normalised names of the projects that are asked for."""
     return frozenset(canonicalize_name(Requirement(text).name) for text in requirements)
-
-
-def as_asked(loaded: Loaded) -> Profile:
-    """The profile with the lines of its requirements files among its requirements."""
-    packages = loaded.profile.packages.of_lines(loaded.requirements, loaded.constraints, loaded.places)
-    return loaded.profile.model_copy(update={"packages": packages})

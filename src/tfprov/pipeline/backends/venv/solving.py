@@ -189,7 +189,7 @@ def solve(
 
     document = ask(candidate.requirement)
     name = decision.tensorflow.package
-    if name != "tensorflow" and "tensorflow" in tensorflows_in(document):
+    if name == "tensorflow-cpu" and "tensorflow" in tensorflows_in(document):
         # Something asks for `tensorflow` by name. Both distributions own the same files, so the full one serves all;
         # to a resolver they are two, which it may take in different releases.
         name, releases = "tensorflow", Requirement(candidate.requirement).specifier
