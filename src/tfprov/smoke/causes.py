@@ -6,6 +6,7 @@ The text is read by the classifier that `tfprov explain` uses. How a process end
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -106,6 +107,15 @@ def of_missing_gpus(log: str, *, accelerator: str, cuda_build: bool | None, plac
     if found is None:
         return "gpu-missing-in-tf", last_words(log) or "TensorFlow says nothing about it"
     return found.code, "\n".join(line.text for line in found.evidence[:4])
+
+
+def package_for(evidence: str) -> str:
+    """Which package of the system to install for a library that a leg did not find; empty where that is not known."""
+    from tfprov.diagnose.records import LogContext
+
+    system = {"darwin": "macos", "win32": "windows"}.get(sys.platform, "linux")
+    found = _cause(evidence, LogContext(system=system), _OF_A_LEG)
+    return found.remedy.text if found is not None and found.remedy is not None else ""
 
 
 def last_words(text: str, lines: int = 25) -> str:

@@ -17,9 +17,11 @@ class UnprovedError(TfprovError):
         verdict: what it concluded.
     """
 
-    def __init__(self, verdict: Verdict, code: str, what: str, evidence: tuple[str, ...]) -> None:
+    def __init__(
+        self, verdict: Verdict, code: str, what: str, evidence: tuple[str, ...], hint: str | None = None
+    ) -> None:
         """See `TfprovError`."""
-        super().__init__(code, what, evidence=evidence)
+        super().__init__(code, what, evidence=evidence, hint=hint)
         self.verdict = verdict
 
 
@@ -58,7 +60,7 @@ def as_error(verdict: Verdict) -> TfprovError:
     if failed > 1:
         what += f" and {failed - 1} more"
     evidence = (leg.evidence, *others[:8]) if leg.evidence else others[:8]
-    return UnprovedError(verdict, leg.code or "probe-failed", what, evidence)
+    return UnprovedError(verdict, leg.code or "probe-failed", what, evidence, remedy(leg) or None)
 
 
 def name_of(device: Device) -> str:
@@ -146,4 +148,11 @@ def _leg(leg: Leg) -> Json:
 def remedy(leg: Leg) -> str:
     """The next step for a failed leg; empty for a good one, and for the code of a newer tfprov."""
     row = CODES.get(leg.code or "")
-    return row.remedy if row is not None else ""
+    if row is None:
+        return ""
+    if row.name != "system-library-missing":
+        return row.remedy
+    # The one code with a next step of its own for each library. The rules are needed only where something went wrong.
+    from tfprov.smoke.causes import package_for
+
+    return package_for(leg.evidence) or row.remedy

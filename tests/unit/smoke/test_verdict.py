@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import sys
 
 import pytest
 
@@ -101,3 +102,21 @@ def test_findings_around_the_environment_do_not_make_it_bad() -> None:
 def test_a_failed_leg_has_a_next_step() -> None:
     assert remedy(GOOD) == ""
     assert remedy(WRONG)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the packages are those of Linux")
+@pytest.mark.parametrize(
+    ("library", "hint"),
+    [
+        (
+            "libstdc++.so.6",
+            "install the package that brings `libstdc++.so.6`: `libstdc++6` on Debian and Ubuntu, "
+            "`libstdc++` on Fedora and RHEL",
+        ),
+        ("libunheard_of.so.1", "install the package of the system that brings the library"),
+    ],
+)
+def test_a_library_of_the_system_is_told_with_the_package_that_brings_it(library: str, hint: str) -> None:
+    said = f"ImportError: {library}: cannot open shared object file: No such file or directory"
+    missing = Leg(leg="import", ok=False, seconds=1.0, code="system-library-missing", evidence=said)
+    assert as_error(verdict(environment(missing))).hint == hint
