@@ -61,7 +61,7 @@ class Demands:
 
     @property
     def prereleases(self) -> bool:
-        """Whether a clause names a pre-release, which in PEP 440 allows pre-releases, or nightly builds are requested."""
+        """Whether a clause names a pre-release, which in PEP 440 allows pre-releases, or nightly builds are wanted."""
         return self.nightly or any(clause.specifier.prereleases for clause in self.clauses)
 
     def admits(self, version: Version) -> bool:
