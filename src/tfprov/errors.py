@@ -229,6 +229,11 @@ _ALL = [
             "the program is written for TensorFlow 1, and this is TensorFlow 2",
             "call `tf.compat.v1`, or rewrite it with `tf_upgrade_v2`",
         ),
+        (
+            "tensorflow-too-old",
+            "the program calls what only a newer TensorFlow has",
+            "take the release that it is written for",
+        ),
         ("ml-dtypes-mismatch", "ml_dtypes is older or newer than what uses it expects", "resolve both together"),
         (
             "system-library-missing",

@@ -280,6 +280,16 @@ def _capability_too_new(view: View, hit: Hit) -> bool:
     return "is_blackwell" in view.told or (capability is not None and capability >= (10, 0))
 
 
+_NAME_OF_NEWER = re.compile(r"(?<!initialized )module '?tensorflow'? has no attribute '?(?:keras|io|compat)\b")
+
+
+def _older_than_name(view: View, hit: Hit) -> bool:
+    """TensorFlow 1 is known to be the one that runs, and a name is missing that it has not had from the beginning."""
+    old = view.tensorflow is not None and view.tensorflow < (2,)
+    old = old or (view.python is not None and view.python < (3, 5))
+    return old and any(_NAME_OF_NEWER.search(plain(line.text)) for line in hit.lines[:1])
+
+
 def _second_gpu(view: View, _hit: Hit) -> bool:
     """Another GPU of the machine is used: leaving out a weak one is not a fault."""
     return "has_gpu" in view.told and not view.context.gpus_missing
@@ -339,6 +349,7 @@ CONDITIONS: Mapping[str, Condition] = MappingProxyType(
         "capability-too-new": _capability_too_new,
         "other-driver-library": _other_driver_library,
         "second-gpu": _second_gpu,
+        "older-than-name": _older_than_name,
         "retry-line": _every_line_says(r"Retrying \(Retry\(total=[1-9]|Retrying in [\d.]+ s|\bretrying\b(?! \(Retry)"),
         # What runs has the number of a release behind `.so`; without it, it is the name that a build links to.
         "linked-in-build": _says(r"libhdf5\.so: |Unable to load dependency"),

@@ -72,6 +72,7 @@ _BY_CODE: Mapping[str, tuple[Rung, ...]] = {
     "tensorflow-gpu-package": (),
     "known-bad-release": (),
     "tf1-code": (),
+    "tensorflow-too-old": (),
     "user-check-failed": (),
     "python-32bit": (),
     "musl-libc": (),

@@ -24,7 +24,36 @@ _OF_TF1_ALONE = (
 )
 """Those of them that nothing else has, for messages that name no module."""
 
+_OF_NEWER = (
+    r"GradientTape|function|config|optimizers|data|Module|TensorSpec|RaggedTensor(?:Spec)?|ragged|distribute|autograph|nest|random|math|linalg|strings"
+    r"|lite|lookup|metrics|losses|initializers|raw_ops|(?:py|numpy)_function|audio|debugging|sparse|signal|saved_model|vectorized_map|switch_case|recompute_grad"
+)
+"""Names of the top of TensorFlow that 1.x has not, or not from the beginning."""
+
 RULES: tuple[Rule, ...] = (
+    Rule(
+        name="tensorflow-older-than-program",
+        code="tensorflow-too-old",
+        reads="CPython 2 and 3, TensorFlow 1 and 2.0: a program that calls what came later",
+        needs=("module 'tensorflow", "object has no attribute"),
+        pattern=rf"(?<!initialized )module 'tensorflow' has no attribute '(?P<name>{_OF_NEWER})'"
+        r"|module 'tensorflow(?:_core)?\._api\.v1(?:\.\w+)*' has no attribute '(?P<name__v1>(?!__internal__|seq2seq|rnn)\w+)'"
+        r"|module 'tensorflow(?:_core)?[\w.]*\.config(?:\.experimental)?' has no attribute '(?P<name__config>(?:list|get)_(?:physical|logical|visible)_devices|set_\w+)'"
+        r"|module 'tensorflow\.python\.util\.compat' has no attribute '(?P<name__compat>v[12])'"
+        r"|'module' object has no attribute '(?P<name__py2>GradientTape|list_(?:physical|logical)_devices)'",
+        examples=(
+            "AttributeError: module 'tensorflow' has no attribute 'GradientTape'",
+            "AttributeError: module 'tensorflow._api.v1.config' has no attribute 'list_physical_devices'",
+            "AttributeError: module 'tensorflow_core._api.v2.config' has no attribute 'list_physical_devices'",
+            "AttributeError: module 'tensorflow.python.util.compat' has no attribute 'v1'",
+        ),
+        rank=57,
+        cases=(
+            Case(when="in-companion", code="companion-mismatch"),
+            Case(when="in-keras", code="keras-mismatch"),
+        ),
+        follows=("numpy-abi", "protobuf-mismatch", "shadowed-module"),
+    ),
     Rule(
         name="tf1-code",
         code="tf1-code",
@@ -138,7 +167,7 @@ RULES: tuple[Rule, ...] = (
             "following tensorflow versions",
             "version of tensorflow and",
         ),
-        pattern=r"(?<!\) )\b(?:[Rr]equires|[Nn]eeds|only supports|not compatible with|incompatible with) (?:TensorFlow|Tensorflow|tensorflow|TF)(?: versions?)?(?: of)? ?(?:[<>=~!]{1,2} ?|v)?\d+\.\d+(?!.*(?:which is incompatible|but you have|Requires-Python|would require))(?!.{0,80}(?:unsatisfiable|version solving))"
+        pattern=r"(?<!\) )\b(?:[Rr]equires|[Nn]eeds|only supports|not compatible with|incompatible with) (?:TensorFlow|Tensorflow|tensorflow|TF)(?: versions?)?(?: of)? ?(?:[<>=~!]{1,2} ?|v)?\d+\.\d+(?!.*(?:none of the providers|which is incompatible|but you have|Requires-Python|would require))(?!.{0,80}(?:unsatisfiable|version solving))"
         r"|TensorFlow versions? .{0,30}(?:is|are) not (?:supported|compatible)|version .{0,20} of TensorFlow .{0,20}is (?:not|in)compatible"
         r"|compatible with the following TensorFlow Versions: .{1,200}However, TensorFlow \S+ was detected|caused (?:by )?the version of TensorFlow and .{1,60} are not compatible",
         examples=(

@@ -126,8 +126,9 @@ RULES: tuple[Rule, ...] = (
             "os error 77)",
             "unable to lock file",
             "flock",
+            "file locking disabled on this file system",
         ),
-        pattern=r"No locks available|\[Errno (?:37|77)\]|os error (?:37|77)\)|unable to lock file, errno = (?:37|38|77)\b|flock\b.{0,80}(?:Function not implemented|Invalid argument|not supported)",
+        pattern=r"file locking disabled on this file system|No locks available|\[Errno (?:37|77)\]|os error (?:37|77)\)|unable to lock file, errno = (?:37|38|77)\b|flock\b.{0,80}(?:Function not implemented|Invalid argument|not supported)",
         examples=(
             "OSError: [Errno 37] No locks available",
             "BlockingIOError: [Errno 11] Unable to open file (unable to lock file, errno = 37, error message = 'No locks available')",

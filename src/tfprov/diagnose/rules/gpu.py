@@ -154,8 +154,9 @@ RULES: tuple[Rule, ...] = (
             "cuda_dir",
             "xla_gpu_cuda_data_dir",
         ),
-        pattern=r"libdevice(?:\.10\.bc)?(?: is)? not found|Can't find libdevice|(?:couldn't|could not|failed to|can't|unable to) (?:find|get|invoke|launch|locate|spawn)[^\n]{0,30}(?:ptxas|nvlink|libdevice)|(?:ptxas|nvlink)(?:: (?:command )?not found| not found| returned an error code 127)|No PTX compilation provider|XLA requires ptxas version|Can't find directory containing CUDA libevice|[Cc]annot find CUDA_HOME|CUDA_HOME (?:environment variable |env variable )?(?:is not set|is unset|does not exist|not found)|nvcc not found|xla_gpu_cuda_data_dir",
+        pattern=r"libdevice(?:\.10\.bc)?(?: is)? not found|Can't find libdevice|(?:couldn't|could not|failed to|can't|unable to) (?:find|get|invoke|launch|locate|spawn)[^\n]{0,30}(?:ptxas|nvlink|libdevice)|(?:ptxas|nvlink)(?:: (?:command )?not found| not found| returned an error code 127)|No PTX compilation provider|XLA requires ptxas version|Can't find directory containing CUDA libevice|[Cc]annot find CUDA_HOME|CUDA_HOME (?:environment variable |env variable )?(?:is not set|is unset|does not exist|not found)|nvcc not found|xla_gpu_cuda_data_dir|ptxas .{1,300}: Unsupported \.(?:version|target)|`ptxas` invocation failed",
         examples=(
+            "ptxas /tmp/x.ptx, line 5; fatal   : Unsupported .version 8.6; current version is '8.4'",
             "InternalError: libdevice not found at ./libdevice.10.bc [Op:__inference_train_function_1]",
             "W tensorflow/compiler/xla/service/gpu/nvptx_helper.cc:56] Can't find libdevice directory ${CUDA_DIR}/nvvm/libdevice. This may result in compilation or runtime failures",
             "W external/local_xla/xla/stream_executor/gpu/asm_compiler.cc] Couldn't invoke ptxas --version",

@@ -42,8 +42,10 @@ RULES: tuple[Rule, ...] = (
             "numpy.dtypes",
             "type object 'numpy",
             "convert numpy.ndarray",
+            "to 'numpy<2' or try",
+            "need time to support numpy 2",
         ),
-        pattern=r"numpy\._?core\S* failed to import|compiled using NumPy 1\.x cannot be run|(?<!Warning: )numpy\.\w+ size changed|numpy\.\w+ has the wrong size|_ARRAY_API not found|was removed in the NumPy 2\.0|No module named '?numpy\.\w+|type object 'numpy\.\w+' has no attribute|Cannot convert numpy\.ndarray to numpy\.ndarray|module compiled against (?:API|ABI) version|Unable to convert function return value to a Python type"
+        pattern=r"numpy\._?core\S* failed to import|compiled using NumPy 1\.x cannot be run|(?<!Warning: )numpy\.\w+ size changed|numpy\.\w+ has the wrong size|_ARRAY_API not found|downgrade to 'numpy<2' or try|need time to support NumPy 2|was removed in the NumPy 2\.0|No module named '?numpy\.\w+|type object 'numpy\.\w+' has no attribute|Cannot convert numpy\.ndarray to numpy\.ndarray|module compiled against (?:API|ABI) version|Unable to convert function return value to a Python type"
         r"|cannot import name '\w+' from 'numpy|module 'numpy(?:\.\w+)*' has no attribute '(?P<attribute>\w+)'|initialization of _pywrap\S* raised unreported exception|NotImplementedError: Cannot convert a symbolic (?:tf\.)?Tensor|PyBfloat16_Type\.tp_base != nullptr",
         examples=(
             "A module that was compiled using NumPy 1.x cannot be run in",
@@ -146,9 +148,10 @@ RULES: tuple[Rule, ...] = (
             "has no attribute '_create_all_weights'",
             "has no attribute '_set_hyper'",
             "has no attribute '_get_hyper'",
+            "has no attribute 'experimental_list_devices'",
         ),
         pattern=r"__internal__' has no attribute|Keras cannot be imported|cannot import name '?\w+'? from (?:partially initialized module )?'(?:tf_)?keras|No module named '?(?:tf_keras|keras|tensorflow\.(?:python\.)?keras)\b|(?:tf-keras|tf_keras) package|Keras is Keras 3|Keras 3 (?:only supports|is not|does not)|Keras requires TensorFlow|module '(?:tf_)?keras(?:\.\w+)*' has no attribute"
-        r"|module 'tensorflow(?:\.\w+)*' has no attribute '(?:get_default_graph|keras|python\.keras)'|keras\S* has no attribute '__internal__'|Another metric with the same name|Unrecognized keyword arguments: \['batch_shape|Unrecognized keyword arguments.{0,40}batch_shape|module 'tensorflow\.compat\.v2' has no attribute '__internal__'|`?keras`? (?:version )?\S+ is (?:not|in)compatible|keras\.\S+ is not supported in Keras 3|File format not supported: filepath=.*Keras 3"
+        r"|module 'tensorflow(?:\.\w+)*' has no attribute '(?:get_default_graph|keras|python\.keras)'|keras\S* has no attribute '__internal__'|Another metric with the same name|Unrecognized keyword arguments: \['batch_shape|Unrecognized keyword arguments.{0,40}batch_shape|module 'tensorflow[\w.]*\.compat\.v2' has no attribute '__internal__'|\.config' has no attribute 'experimental_list_devices'|`?keras`? (?:version )?\S+ is (?:not|in)compatible|keras\.\S+ is not supported in Keras 3|File format not supported: filepath=.*Keras 3"
         r"|Only instances of `?keras\.Layer`? can be added|A KerasTensor is symbolic|KerasTensor cannot be used as input to a TensorFlow function|Could not locate class 'Functional'|Unknown layer: '?TFOpLambda|expected \d+ variables, but received 0 variables during loading|filepath provided must end in `\.(?:keras|weights\.h5)`|Error when deserializing class 'InputLayer'|unexpected keyword argument '(?:ragged|batch_shape)'|object has no attribute '(?:get_updates|_create_all_weights|_[gs]et_hyper)'",
         examples=(
             "ValueError: Your currently installed version of Keras is Keras 3, but this is not yet supported in Transformers. Please install the backwards-compatible tf-keras package with `pip install tf-keras`.",
@@ -343,7 +346,6 @@ RULES: tuple[Rule, ...] = (
             "has no attribute '__version__'",
             "import numpy from its source",
             "has no attribute 'constant'",
-            "has no attribute 'config'",
             "has no attribute 'variable'",
             "has no attribute 'keras'",
             "most likely due to a circular import",
@@ -354,7 +356,7 @@ RULES: tuple[Rule, ...] = (
             "has the same name as the",
             "consider renaming",
         ),
-        pattern=r"cannot import name '\w+' from (?:partially initialized module )?'(?P<module>\w+)' (?:\(most likely [^)]*\) )?\((?!.*(?:site|dist)-packages)(?!.*[/\\]lib[/\\]python\d)[^)]*[/\\](?P=module)\.py\)|module '(?:logging|random|types|queue|code|string|copy|json|enum|select|socket|platform|tempfile|token|signal|math|operator|statistics|email|typing|abc|io|struct|ssl)' has no attribute '\w+'|'(?:tensorflow|keras|numpy|google)' is not a package|partially initialized module '(?:tensorflow|keras|numpy|h5py|protobuf|pandas|random|types|logging|queue|code|copy|string|typing)'|module 'tensorflow' has no attribute '(?:__version__|constant|config|Variable|keras|io|compat|function|data)'|import numpy from its source directory"
+        pattern=r"cannot import name '\w+' from (?:partially initialized module )?'(?P<module>\w+)' (?:\(most likely [^)]*\) )?\((?!.*(?:site|dist)-packages)(?!.*[/\\]lib[/\\]python\d)[^)]*[/\\](?P=module)\.py\)|module '(?:logging|random|types|queue|code|string|copy|json|enum|select|socket|platform|tempfile|token|signal|math|operator|statistics|email|typing|abc|io|struct|ssl)' has no attribute '\w+'|'(?:tensorflow|keras|numpy|google)' is not a package|partially initialized module '(?:tensorflow|keras|numpy|h5py|protobuf|pandas|random|types|logging|queue|code|copy|string|typing)'|partially initialized module '(?:tensorflow|keras|numpy|h5py)' has no attribute|module 'tensorflow' has no attribute '(?:__version__|constant|Variable|keras|io|compat)'|import numpy from its source directory"
         r"|cannot import name '\w+' from (?:partially initialized module )?'(?:tensorflow|keras|numpy)' \((?!.*(?:site|dist)-packages)|since it has the same name as the (?:standard library|third-party)|consider renaming",
         examples=(
             "ModuleNotFoundError: No module named 'tensorflow.keras'; 'tensorflow' is not a package",
@@ -364,7 +366,10 @@ RULES: tuple[Rule, ...] = (
             "ImportError: cannot import name 'BeamDict' from partially initialized module 'beamdict' (most likely due to a circular import) (/home/me/beamdict.py)",
         ),
         rank=66,
-        cases=(Case(when="deep-import", code="import-failed", rank=30),),
+        cases=(
+            Case(when="deep-import", code="import-failed", rank=30),
+            Case(when="older-than-name", code="tensorflow-too-old", rank=57),
+        ),
         follows=("numpy-abi", "protobuf-mismatch"),
     ),
     Rule(
