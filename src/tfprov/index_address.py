@@ -12,7 +12,7 @@ _VARIABLE = re.compile(r"\$\{[A-Za-z_][A-Za-z0-9_]*\}")
 _ENCODE = "in a user name or a password `#` is written `%23`, `/` `%2F`, `?` `%3F`, `@` `%40`, `[` `%5B`, a space `%20`"
 
 
-UNREADABLE = "its brackets enclose no address"
+UNREADABLE = "its brackets do not enclose an IP address"
 """Message for a URL that is not `readable`."""
 
 
@@ -34,7 +34,7 @@ def mistake_in(address: str) -> str | None:
     text = _VARIABLE.sub("1", address)
     scheme = text.partition("://")[0].lower() if "://" in text else ""
     if re.search(r"[\s\x00-\x1f\x7f]", text):
-        return f"there is white space in it: {_ENCODE}"
+        return f"it contains white space: {_ENCODE}"
     if scheme not in ("http", "https", "file"):
         return (
             f"`{scheme}` is not `https`, `http` or `file`" if scheme.isalnum() else "it does not begin with `https://`"
@@ -53,10 +53,10 @@ def _mistake_in_host(parts: SplitResult) -> str | None:
     try:
         _ = parts.port
     except ValueError:
-        return f"what follows the `:` of its host is not a port: {_ENCODE}"
+        return f"its port is not a number: {_ENCODE}"
     # An `@` in the first part of the path, where the host has a `:`, is nearly always that of a login whose password
     # has a `/`.
     early = "@" in parts.path.split("/", 2)[1:2][0] if parts.path.startswith("/") else "@" in parts.query
     if parts.fragment or ("@" in parts.query and "@" not in parts.netloc) or (early and ":" in parts.netloc):
-        return f"a `#`, `/` or `?` ends its host early: {_ENCODE}"
+        return f"a `#`, `/` or `?` ends the host early: {_ENCODE}"
     return None

@@ -156,8 +156,8 @@ def _own_part(root: Path) -> Path:
     if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid():
         raise TfprovError(
             "path-not-ours",
-            f"`{own}` is not a folder of this user's",
-            evidence=(f"several users can write to `{root}`, and each has a folder of his own in it",),
+            f"`{own}` is not a folder that belongs to this user",
+            evidence=(f"several users can write to `{root}`, so each has a separate folder in it",),
             hint=f"set {HOME_VARIABLE} to a folder that only you may write to",
         )
     return own
@@ -199,7 +199,7 @@ def plain(name: str) -> str:
         ValueError: says what is wrong with the name.
     """
     if _NEVER_IN_A_NAME.search(name):
-        raise ValueError(f"{name!r} holds a character that not every system allows in a file name")
+        raise ValueError(f"{name!r} contains a character that not every system allows in a file name")
     if name in {"", ".", ".."} or name.endswith((".", " ")):
         raise ValueError(f"{name!r} is not a file name on every system")
     if _DEVICE.fullmatch(name):
@@ -226,7 +226,7 @@ def inside(folder: Path, path: str) -> Path:
         if place.is_symlink():
             raise TfprovError(
                 "path-not-ours",
-                f"`{place}` is a link, and tfprov keeps plain files and folders there",
+                f"`{place}` is a link, but tfprov keeps plain files and folders there",
                 hint="remove the link",
             )
     return place

@@ -269,7 +269,7 @@ def replace_process(argv: Sequence[str], *, env: Mapping[str, str]) -> int:
             "usage",
             f"`{argv[0]}` cannot be started",
             evidence=(error.strerror or str(error),),
-            hint="look at its first line (`#!`) and its permissions: it needs a program that is there to run it",
+            hint="check its permissions, and that the program in its first line (`#!`) exists",
         ) from error
 
 

@@ -38,7 +38,7 @@ class Product:
                 "path-not-ours",
                 f"`{path}` cannot become {self.what}",
                 evidence=(found,),
-                hint="choose another place; tfprov replaces only files of that kind that it wrote itself",
+                hint="choose another path; tfprov replaces only files of that kind that it wrote itself",
             )
 
     def _in_the_way(self, path: Path) -> str:
@@ -55,9 +55,9 @@ class Product:
             return ""
         try:
             with path.open("rb") as stream:
-                return "" if self.is_ours(stream) else "it is there, and tfprov did not write it"
+                return "" if self.is_ours(stream) else "it exists, and tfprov did not write it"
         except OSError as error:
-            return f"it is there, and cannot be read: {error.strerror}"
+            return f"it exists, and cannot be read: {error.strerror}"
 
     def write(self, path: Path, content: bytes) -> None:
         """Write a file of this kind atomically.

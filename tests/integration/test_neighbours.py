@@ -213,8 +213,8 @@ def test_a_folder_that_a_neighbour_made_in_ones_name_is_refused(town: Town) -> N
     done = town.run(VICTIM, *town.argv("up", "train.toml"))
     assert done.returncode == 2, done.stderr
     assert done.stderr == (
-        f"error[path-not-ours]: `{own}` is not a folder of this user's\n"
-        f"  evidence  several users can write to `{town.root / 'home'}`, and each has a folder of his own in it\n"
+        f"error[path-not-ours]: `{own}` is not a folder that belongs to this user\n"
+        f"  evidence  several users can write to `{town.root / 'home'}`, so each has a separate folder in it\n"
         "\nhint: set TFPROV_HOME to a folder that only you may write to\n"
     )
     assert list(own.iterdir()) == []

@@ -203,7 +203,7 @@ def test_a_name_that_may_lead_elsewhere_is_refused(name: str, tmp_path: Path) ->
 
 
 def test_a_plain_name_has_no_folder() -> None:
-    with pytest.raises(ValueError, match="holds a character"):
+    with pytest.raises(ValueError, match="contains a character"):
         paths.plain("a/b")
 
 

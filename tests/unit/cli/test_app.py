@@ -478,7 +478,7 @@ def test_a_signal_is_an_orderly_end(cli: Cli, number: signal.Signals) -> None:
     assert child.returncode == 130
     assert err == (
         "error[interrupted]: `tfprov rollback` was interrupted\n\n"
-        "hint: run the same command again; what arrived is kept\n"
+        "hint: run the same command again; what was downloaded is kept\n"
     )
 
 

@@ -175,7 +175,7 @@ _HOLDS_AT_ONCE = ("would fit", "can run", "would serve")
 # General advice, where nothing that tfprov knows of does.
 _NOTHING_DOES = frozenset(
     {
-        "loosen one of those named",
+        "relax one of those named",
         "update the operating system",
     }
 )
