@@ -75,7 +75,7 @@ def test_an_audit_has_an_exit_status_of_its_own(site: Site, tmp_path: Path) -> N
     assert lines[0] == "1 advisory of train"
     assert lines[2:] == ["  helper 1.0: GHSA-1 (CVE-1)", "    it leaks", "    fixed in 1.1"]
     assert done.stderr.splitlines()[:2] == [
-        "error[advisory-found]: advisories speak of `helper` in the environment of `train`",
+        "error[advisory-found]: advisories affect `helper` in the environment of `train`",
         "  evidence  helper 1.0: GHSA-1 (CVE-1)",
     ]
     done = site.run("audit", "train.toml", "--advisories", str(path), "--accept", "CVE-1", "--json")

@@ -37,7 +37,7 @@ def text(result: Adoption) -> str:
         told = findings_text(result.findings).splitlines()
         lines += ["", "what is wrong with it:", *(f"  {line}" for line in told if not line.startswith("  fix:"))]
     if result.changes:
-        lines += ["", "different from what was found:", *_changes(result.changes)]
+        lines += ["", "changes from the original:", *_changes(result.changes)]
     else:
         lines += ["", "every version stays as it was found"]
     own = result.carried
@@ -79,7 +79,7 @@ def _changes(changes: Iterable[VersionChange]) -> Iterator[str]:
         yield f"  + {one.what} {one.after}"
         yield f"      {one.why}"
     if len(new) > _FEW:
-        yield f"  + {len(new) - _FEW} more that what is asked for needs: `--json` has them all"
+        yield f"  + {len(new) - _FEW} more that the requested packages need: `--json` has them all"
 
 
 def _beside(beside: Iterable[Beside], why: Mapping[str, str]) -> Iterator[str]:
@@ -119,7 +119,7 @@ def survey_text(surveyed: Sequence[Surveyed]) -> str:
         state = ", ".join(f"{code} ({number})" if number > 1 else code for code, number in wrong.items())
         lines.append(str(found.named))
         lines.append(f"  {one.tensorflow or 'TensorFlow of an unknown release'}; {what(found)}")
-        lines.append(f"  {f'wrong: {state}' if state else 'nothing is wrong with it, as far as its metadata says'}")
+        lines.append(f"  {f'wrong: {state}' if state else 'no problem is visible in its metadata'}")
         where = "" if one.refusal else " --in-place"
         lines.append(f"  tfprov adopt {quoted(str(found.named))}{where}{f'  ({one.refusal})' if one.refusal else ''}")
     return redact("\n".join(lines)) if lines else "no environment with a TensorFlow that tfprov did not make"

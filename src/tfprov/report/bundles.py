@@ -41,7 +41,7 @@ def made(found: Bundled) -> str:
 def checked(found: Bundle) -> str:
     """A bundle whose files were all verified."""
     absent = [entry for entry in found.manifest.files if not found.has(entry)]
-    lines = [f"{found.source}: {count(len(found.manifest.files) - len(absent), 'file')}, every one has its hash"]
+    lines = [f"{found.source}: {count(len(found.manifest.files) - len(absent), 'file')}, all hashes match"]
     lines += _content(found.manifest, found.id)
     if absent:
         lines.append(_line("delta", f"{count(len(absent), 'file')} only in the bundle {found.manifest.base[:12]}"))

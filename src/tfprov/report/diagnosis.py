@@ -17,8 +17,8 @@ from tfprov.words import count, size
 _WIDTH = 110
 _EVIDENCE = 6
 _SEND = (
-    "hint: the cause may be above what was read: give the whole log, from the command on; if it is all there,",
-    "      send it with `tfprov report PROFILE -o report.zip`, which takes secrets and names out",
+    "hint: the cause may be in an earlier part: pass the whole log, from the command on; if this is all of it,",
+    "      send it with `tfprov report PROFILE -o report.zip`, which removes secrets and names",
 )
 _NOISE_SHOWN = 8
 
@@ -102,7 +102,7 @@ def page(code: str) -> str:
 def shown_as(code: str) -> tuple[str, ...]:
     """The formats of the messages that lead to a code."""
     reads = [rule.reads for rule in RULES if code in (rule.code, *(case.code for case in rule.cases))]
-    return tuple(dict.fromkeys(reads)) or ("what tfprov itself finds; no tool prints it",)
+    return tuple(dict.fromkeys(reads)) or ("found by tfprov itself; no tool prints it",)
 
 
 def rungs(code: str) -> tuple[str, ...]:
@@ -143,7 +143,7 @@ def _cause(one: Finding, label: str, difference: str) -> Iterator[str]:
 
 
 def _unknown(one: Finding, source: str, read: str) -> Iterator[str]:
-    yield f"unknown: something failed in {source}, and no rule knows how ({read})"
+    yield f"unknown: something failed in {source}, and no rule recognises it ({read})"
     for number, line in enumerate(one.evidence[:_EVIDENCE]):
         yield f"  {'evidence' if number == 0 else '':<10}line {line.number}: {line.text}"
     yield from _SEND

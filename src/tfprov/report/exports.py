@@ -14,9 +14,9 @@ def made(what: Made, form: str) -> str:
     if what.digest:
         lines.append(f"  sha256    {what.digest}")
     if what.needs:
-        lines.append(f"  needs     of the system, beside glibc: {', '.join(what.needs)}")
+        lines.append(f"  needs     from the system, besides glibc: {', '.join(what.needs)}")
     if what.left:
-        words = "set where it is used" if form == "modulefile" else "not in it, since they name variables of yours"
+        words = "set where it is used" if form == "modulefile" else "not included, since they refer to your variables"
         lines.append(f"  left      {', '.join(what.left)}: {words}")
     return "\n".join(lines)
 

@@ -23,10 +23,10 @@ FAILED = "failed"
 SILENT = "no-result"
 
 _MEANING = {
-    VERIFIED: "the environment proved itself",
-    ROLLED_BACK: "the new one did not hold; the one before is in use again and proved itself",
-    KEPT: "the new one was never put in use; the one before is in use and proved itself",
-    FAILED: "no environment that proves itself is in use",
+    VERIFIED: "the environment is verified",
+    ROLLED_BACK: "the new environment failed; the previous one is in use again and verified",
+    KEPT: "the new environment was never put in use; the previous one is in use and verified",
+    FAILED: "no verified environment is in use",
     SILENT: "no result was received from this host",
 }
 """Meaning of each state of a host, best first."""
@@ -119,7 +119,7 @@ def _read(path: Path, verify_with: str, environ: Mapping[str, str]) -> Host:
                 name=name,
                 state=FAILED,
                 code="signature-invalid",
-                what=f"`{path}` is not believed",
+                what=f"`{path}` is not verified",
                 evidence=(doubt,),
                 hint=CODES["signature-invalid"].remedy,
             )
@@ -132,7 +132,7 @@ def _read(path: Path, verify_with: str, environ: Mapping[str, str]) -> Host:
         raise TfprovError(
             "usage",
             f"`{path}` is not the result of a host",
-            hint="give what the Ansible module, `tfprov up --json` or `tfprov smoke --json` printed, or what "
+            hint="pass what the Ansible module, `tfprov up --json` or `tfprov smoke --json` printed, or what "
             "`tfprov smoke --receipt` or `--attest` wrote",
         )
     why = _table(found.get("error"))
@@ -206,7 +206,7 @@ def loss(hosts: Sequence[Host]) -> TfprovError | None:
         evidence=tuple(
             f"{host.name}: {host.state}" + (f", {host.code}: {host.what}" if host.code else "") for host in bad
         ),
-        hint=bad[0].hint or "look at the hosts named in the evidence",
+        hint=bad[0].hint or "check the hosts named in the evidence",
     )
 
 
@@ -247,7 +247,7 @@ def html(hosts: Sequence[Host], *, title: str, made: datetime) -> str:
     body = [
         f"<h1>{text(title)}: <span class={'bad' if bad else 'good'}>{text(_count(hosts))}</span></h1>",
         f"<p>{text(made.isoformat(sep=' ', timespec='seconds'))}</p>",
-        "<h2>Hosts that need a look</h2>" if bad else "",
+        "<h2>Hosts that need attention</h2>" if bad else "",
         *(_trouble(host) for host in bad),
         "<h2>Hosts</h2>",
         _overview(hosts),

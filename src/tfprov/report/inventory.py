@@ -44,12 +44,12 @@ def audited(name: str, found: Audit) -> str:
     newest = f", the newest of {found.newest[:10]}" if found.newest else ""
     what = f"{count(found.packages, 'package')} compared with {found.advisories} advisories{newest}"
     said = f"{count(len(found.found), 'advisory').replace('advisorys', 'advisories')} of {name}" if found.found else ""
-    lines = [said or f"no advisory speaks of {name}", f"  read      {what}"]
+    lines = [said or f"no advisory affects {name}", f"  read      {what}"]
     for one in found.found:
         lines += _lines(one)
     for one in found.accepted:
         lines.append(f"  accepted  {one.package} {one.version}: {_names(one)}")
-    lines += [f"  unused    `--accept {each}`: no advisory of that name speaks of it" for each in found.unused]
+    lines += [f"  unused    `--accept {each}`: no advisory of that name affects it" for each in found.unused]
     return "\n".join(lines)
 
 
@@ -58,7 +58,7 @@ def _lines(one: AdvisoryMatch) -> list[str]:
     lines = [f"  {one.package} {one.version}: {_names(one)}{severity}"]
     if one.summary:
         lines.append(f"    {one.summary}")
-    lines.append(f"    fixed in {', '.join(one.fixed)}" if one.fixed else "    no version is named that fixes it")
+    lines.append(f"    fixed in {', '.join(one.fixed)}" if one.fixed else "    no fixed version is named")
     return lines
 
 
@@ -75,7 +75,7 @@ def failure(name: str, found: Audit) -> TfprovError | None:
     more = [f"and {len(each) - _MOST_EVIDENCE} more"] if len(each) > _MOST_EVIDENCE else []
     return TfprovError(
         "advisory-found",
-        f"advisories speak of {', '.join(f'`{package}`' for package in packages)} in the environment of `{name}`",
+        f"advisories affect {', '.join(f'`{package}`' for package in packages)} in the environment of `{name}`",
         evidence=(*each[:_MOST_EVIDENCE], *more),
     )
 

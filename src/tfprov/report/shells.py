@@ -188,7 +188,7 @@ def _check_lines(changes: Changes, form: str) -> None:
         raise TfprovError(
             "usage",
             f"{form} cannot set a variable to more than one line: {names}",
-            hint="take another form, or start programs with `tfprov run`, which sets them",
+            hint="use another form, or start programs with `tfprov run`, which sets them",
         )
 
 

@@ -59,7 +59,7 @@ def prometheus(found: tuple[Status, ...], *, now: datetime) -> bytes:
     """
     names = {one.environment.id: _labels(one) for one in found}
     families: tuple[tuple[str, str, Sequence[tuple[dict[str, str], float]]], ...] = (
-        ("status_timestamp_seconds", "When tfprov looked last.", [({}, now.timestamp())]),
+        ("status_timestamp_seconds", "Time of the last look.", [({}, now.timestamp())]),
         (
             "environment_verified",
             "1 when the environment is verified on this machine as it is now.",
@@ -76,7 +76,7 @@ def prometheus(found: tuple[Status, ...], *, now: datetime) -> bytes:
         ),
         (
             "environment_info",
-            "What the environment in use is, and the failure code of what is not as it was.",
+            "The environment in use, and the failure code of what changed since it was verified.",
             [({**names[one.environment.id], **_told(one)}, 1) for one in found],
         ),
         (

@@ -186,11 +186,11 @@ def plan(found: Plan, *, verbose: bool = False) -> str:
         if value is not None
     ]
     if found.fetch_bytes is not None:
-        here = " (the rest is here)" if found.fetch_bytes < (found.download_bytes or 0) else ""
+        here = " (the rest is in the store)" if found.fetch_bytes < (found.download_bytes or 0) else ""
         known[: found.download_bytes is not None] = [f"{size(found.fetch_bytes)} to download{here}"]
     if found.files is not None:
         known.append(count(found.files, "file"))
-    lines += _block("size", ((", ".join(known),) if known else ("not known before the lock",)))
+    lines += _block("size", ((", ".join(known),) if known else ("unknown before the lock",)))
     moved = found.download_bytes if found.fetch_bytes is None else found.fetch_bytes
     if found.build_seconds is not None and moved is not None:
         slow, fast = (duration(moved / speed) for speed in (10e6, 100e6))
@@ -241,7 +241,7 @@ def kept(found: Iterable[Kept]) -> str:
     folders = tuple(found)
     rows = [f"{one.what:<12} {size(one.bytes):>9}  {count(one.files, 'file'):>14}  {one.path}" for one in folders]
     total = size(sum(one.bytes for one in folders))
-    return "\n".join([*rows, f"{'together':<12} {total:>9}  (what several share is counted once, in the first)"])
+    return "\n".join([*rows, f"{'together':<12} {total:>9}  (shared files are counted once, in the first)"])
 
 
 def swept(found: Swept) -> str:
@@ -252,7 +252,7 @@ def swept(found: Swept) -> str:
 def support_report(parts: Iterable[Part]) -> str:
     """The parts of a support report, one per line, shown before it is written."""
     rows = [f"  {part.name:<28} {size(len(part.text.encode())):>9}  {part.what}" for part in parts]
-    return "\n".join(["the report would hold (credentials, user and host names, homes are taken out):", *rows])
+    return "\n".join(["the report would contain (without credentials, user names, host names and homes):", *rows])
 
 
 def listing(
@@ -318,7 +318,7 @@ def _shortened(evidence: Iterable[str]) -> list[str]:
 def _decision(decision: Decision) -> list[str]:
     chosen = decision.tensorflow
     extras = f"[{','.join(chosen.extras)}]" if chosen.extras else ""
-    where = f" ({decision.python.path})" if decision.python.path else " (to be brought)"
+    where = f" ({decision.python.path})" if decision.python.path else " (to be installed)"
     lines = _block("chosen", (f"{chosen.package}{extras} {chosen.version} on {chosen.accelerator}", chosen.why))
     lines += _block("python", (f"{decision.python.version}{where}", decision.python.why))
     lines += _block("with", (f"{one.requirement}: {one.why}" for one in (*decision.also, *decision.constraints)))

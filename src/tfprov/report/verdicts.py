@@ -42,7 +42,7 @@ class ReportFiles:
         """
         if self.sign_with:
             if self.attest is None:
-                raise TfprovError("usage", "`--sign-with` signs the statement of `--attest`, which is not asked for")
+                raise TfprovError("usage", "`--sign-with` signs the statement of `--attest`, which is not given")
             attestation.check_command(self.sign_with, "--sign-with")
         products = (
             (self.junit, junit.JUNIT),
@@ -109,7 +109,7 @@ def save(
 def text(differences: Sequence[Difference]) -> str:
     """Differences from a receipt as text, one per line."""
     if not differences:
-        return "as the receipt says"
+        return "it matches the receipt"
     lines = ["different from the receipt:"]
     for one in differences:
         mark = "!" if one.worse else " "
@@ -130,6 +130,6 @@ def loss(differences: Sequence[Difference]) -> TfprovError | None:
     code = "gpu-missing-in-tf" if worse[0].what.startswith("GPU") else "probe-failed"
     return TfprovError(
         code,
-        "less is proved here than the receipt says",
+        "less is proved here than in the receipt",
         evidence=tuple(f"{one.what}: {one.was} there, {one.now or 'nothing'} here" for one in worse[:10]),
     )

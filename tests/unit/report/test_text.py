@@ -143,9 +143,9 @@ def test_a_plan_without_known_sizes_says_so() -> None:
         "tfprov up would make:\n"
         "  chosen    tensorflow-cpu 2.21.0 on cpu\n"
         "            newest\n"
-        "  python    3.13 (to be brought)\n"
+        "  python    3.13 (to be installed)\n"
         "            no Python on this machine fits\n"
-        "  size      not known before the lock"
+        "  size      unknown before the lock"
     )
 
 

@@ -113,7 +113,7 @@ def test_a_good_verdict_that_proves_less_is_a_failure() -> None:
 def test_differences_are_told_to_people_and_machines() -> None:
     gone = Difference(what="GPU:0 matmul", was="ok", now="", worse=True)
     assert text((gone,)) == "different from the receipt:\n  ! GPU:0 matmul: ok -> not there"
-    assert text(()) == "as the receipt says"
+    assert text(()) == "it matches the receipt"
     assert document((gone,)) == [{"what": "GPU:0 matmul", "was": "ok", "now": "", "worse": True}]
 
 

@@ -175,5 +175,5 @@ def test_envelopes_of_others_are_known_and_stay(tmp_path: Path) -> None:
     assert raised.value.code.name == "path-not-ours"
     with pytest.raises(TfprovError, match="not the result of a host"):
         fleet.gather([tmp_path / "a.json"])
-    with pytest.raises(TfprovError, match="which is not asked for"):
+    with pytest.raises(TfprovError, match="which is not given"):
         ReportFiles(sign_with="true {}").check()
