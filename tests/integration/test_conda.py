@@ -369,7 +369,7 @@ def test_a_lock_that_is_none_is_said_to_be_none(site: CondaSite, text: str) -> N
 def test_a_conflict_of_git_in_a_lock_is_called_one(site: CondaSite) -> None:
     site.up()
     site.lock.write_text(f"<<<<<<< HEAD\n{site.lock.read_text()}=======\n>>>>>>> theirs\n")
-    assert "unsolved conflict of git" in str(error_of(site.run("up", "train.toml", "--json"))["what"])
+    assert "unresolved git conflict" in str(error_of(site.run("up", "train.toml", "--json"))["what"])
 
 
 # --- channels over the network --------------------------------------------------------------------------------------

@@ -152,7 +152,7 @@ def test_a_source_that_cannot_tell_what_it_needs_is_a_failed_build_as_well(site:
     ask(site, "broken")
     error = failure(site, 15, "lock", "train.toml")
     assert error["code"] == "build-failed"
-    assert "`broken==1.0` has no wheel that fits, and its source cannot tell what it needs" in str(error["what"])
+    assert "`broken==1.0` has no wheel that fits, and its source does not provide metadata" in str(error["what"])
     assert "RuntimeError: no metadata today" in error["evidence"]  # type: ignore[operator]
 
 
@@ -161,8 +161,8 @@ def test_a_source_that_wants_the_network_to_tell_what_it_needs_is_not_a_dead_ind
     ask(site, "greedy")
     error = failure(site, 15, "lock", "train.toml")
     assert error["code"] == "build-failed"
-    assert "`greedy==1.0` has no wheel that fits, and its source cannot tell what it needs" in str(error["what"])
-    assert "the build tried to use the network, which a build may not" in error["evidence"]  # type: ignore[operator]
+    assert "`greedy==1.0` has no wheel that fits, and its source does not provide metadata" in str(error["what"])
+    assert "the build tried to use the network, which builds may not use" in error["evidence"]  # type: ignore[operator]
 
 
 def test_a_build_has_neither_the_network_nor_variables_of_the_user(site: Site) -> None:
@@ -185,7 +185,7 @@ with socket.create_connection(("127.0.0.1", PORT), timeout=5):
         with pytest.raises(TimeoutError):
             listener.accept()
     assert error["code"] == "build-failed"
-    assert "the build tried to use the network, which a build may not" in error["evidence"]  # type: ignore[operator]
+    assert "the build tried to use the network, which builds may not use" in error["evidence"]  # type: ignore[operator]
 
 
 def test_a_source_that_tells_what_it_needs_sees_no_variables_of_the_user(site: Site) -> None:
@@ -380,7 +380,7 @@ def test_a_branch_that_moved_is_followed_by_an_upgrade_only(site: Site, reposito
         ("{repository}@v9", "no such ref"),
         ("{repository}-gone", "no such repository"),
         ("http://127.0.0.1:9/x", "its host does not answer"),
-        ("https://host.invalid/x", "its host is not known"),
+        ("https://host.invalid/x", "its host name cannot be resolved"),
     ],
 )
 def test_a_repository_that_cannot_be_had_is_told_apart(site: Site, repository: Path, address: str, words: str) -> None:
@@ -388,7 +388,7 @@ def test_a_repository_that_cannot_be_had_is_told_apart(site: Site, repository: P
     ask(site, f"own @ git+{place}")
     error = failure(site, 12, "lock", "train.toml")
     assert error["code"] == "source-unreachable"
-    assert str(error["what"]).endswith(f"cannot be had: {words}")
+    assert str(error["what"]).endswith(f"cannot be fetched: {words}")
 
 
 @needs_git

@@ -57,10 +57,10 @@ _GIT = (
         "no such ref",
     ),
     (re.compile(r"not our ref|unadvertised object|reference is not a tree|bad object"), "no such commit"),
-    (re.compile(r"Could not resolve host|Name or service not known"), "its host is not known"),
+    (re.compile(r"Could not resolve host|Name or service not known"), "its host name cannot be resolved"),
     (
         re.compile(r"Authentication failed|could not read Username|Permission denied|HTTP 403|error: 403"),
-        "it wants a login",
+        "it requires a login",
     ),
     (re.compile(r"[Rr]epository .*not found|does not appear to be a git repository|not found"), "no such repository"),
     (re.compile(r"Failed to connect|Connection refused|Could not connect|timed out"), "its host does not answer"),
@@ -103,11 +103,11 @@ def build_failure(what: str, output: str, *, kept: str | None = None) -> TfprovE
         hint = (
             f"install {name}: `{tool.debian}` on Debian and Ubuntu, `{tool.fedora}` on Fedora and RHEL"
             if tool.debian
-            else f"find the package of your system that brings {name}, unless the source should have it itself"
+            else f"install the system package that provides {name}, unless the source should contain it"
         )
         line = redact(_line_at(output, found.start()))
         return TfprovError("build-tool-missing", f"{what}: it needs {name}", evidence=(line, *log), hint=hint)
-    tried = ("the build tried to use the network, which a build may not",) if _NETWORK.search(output) else ()
+    tried = ("the build tried to use the network, which builds may not use",) if _NETWORK.search(output) else ()
     return TfprovError("build-failed", what, evidence=(*tried, *_telling(output), *log))
 
 
@@ -120,12 +120,12 @@ def source_failure(repository: str, output: str) -> TfprovError:
     """
     if missing := next((tool for tool in _tools() if tool.name == "git" and tool.pattern.search(output)), None):
         hint = f"install git: `{missing.debian}` on Debian and Ubuntu, `{missing.fedora}` on Fedora and RHEL"
-        what = f"`{redact(repository)}` cannot be had: git is not installed"
+        what = f"`{redact(repository)}` cannot be fetched: git is not installed"
         return TfprovError("build-tool-missing", what, hint=hint)
     why = next((words for pattern, words in _GIT if pattern.search(output)), "git failed")
     return TransferError(
         "source-unreachable",
-        f"`{redact(repository)}` cannot be had: {why}",
+        f"`{redact(repository)}` cannot be fetched: {why}",
         transient=why == "its host does not answer",
         evidence=tuple(_telling(output)),
     )

@@ -165,8 +165,8 @@ def certificate_words(exc: BaseException) -> str:
                 9: "the server's certificate is not valid yet: is the clock of this machine right?",
                 10: "the server's certificate has expired, or the clock of this machine is wrong",
                 18: "the server shows a self-signed certificate",
-                19: "an unknown authority signed the server's certificate, as a proxy that looks into TLS does",
-                20: "an unknown authority signed the server's certificate, as a proxy that looks into TLS does",
+                19: "an unknown authority signed the server's certificate, as behind a proxy that intercepts TLS",
+                20: "an unknown authority signed the server's certificate, as behind a proxy that intercepts TLS",
                 62: "the server's certificate is for another host name",
                 64: "the server's certificate is for another address",
             }.get(cause.verify_code, f"the server's certificate is not trusted: {cause.verify_message}")

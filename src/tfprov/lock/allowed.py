@@ -32,7 +32,7 @@ def only_allowed(resolved: str, hashes: Mapping[str, tuple[str, ...]]) -> str:
                     *(f"{file['url']}: sha256:{file['hashes'].get('sha256')}" for file in files[:5]),
                     f"{len(allowed)} {'hash is' if len(allowed) == 1 else 'hashes are'} allowed",
                 ),
-                hint="remove the hashes of this package, or take them from the index that is used here",
+                hint="remove the hashes of this package, or take them from the index in use",
             )
         if "wheels" in package:
             package["wheels"] = kept

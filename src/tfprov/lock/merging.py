@@ -28,8 +28,8 @@ def check_merged(path: Path, raw: bytes) -> None:
     choice = f"git checkout --ours -- {quoted(str(path))}"
     raise TfprovError(
         "lock-invalid",
-        f"`{path}` has an unsolved conflict of git",
+        f"`{path}` has an unresolved git conflict",
         evidence=(f"line {line}: {mark[0].decode(errors='replace').strip()}",),
         hint=f"merge the profile, take one side of the lock with `{choice}`, and run `tfprov lock`: "
-        "what still fits keeps its version",
+        "versions that still fit are kept",
     )

@@ -135,7 +135,7 @@ def read(
                 raise TfprovError(
                     "lock-unfit",
                     f"`{path.name}` has no wheel of `{package.name}` {package.version or ''} for this machine",
-                    evidence=("it has a source, and does not say that it is to be built",),
+                    evidence=("it has a source that is not marked to be built",),
                 )
     except PylockSelectError as error:
         raise TfprovError(
@@ -262,7 +262,7 @@ def _check_address(path: Path, name: str, url: str) -> None:
     if problem is not None:
         raise TfprovError(
             "lock-invalid",
-            f"`{path}` has an invalid address for `{name}`",
+            f"`{path}` has an invalid URL for `{name}`",
             evidence=(redact(url), problem),
         )
 
@@ -280,7 +280,7 @@ def _source(
         if not project_folder.is_project(folder):
             raise TfprovError(
                 "lock-unfit",
-                f"`{path.name}` locks the folder `{source.path}` for `{name}`, and there is no Python project",
+                f"`{path.name}` locks the folder `{source.path}` for `{name}`, which is not a Python project",
                 evidence=(f"`{folder}` has neither `pyproject.toml` nor `setup.py`",),
             )
         return LockedSource(name=name, version=version, folder=str(folder), editable=bool(source.editable))
@@ -288,11 +288,11 @@ def _source(
         if source.type != "git" or source.url is None:
             raise TfprovError(
                 "lock-unfit",
-                f"`{path.name}` locks a repository for `{name}` that is not at an address of git",
+                f"`{path.name}` locks a repository for `{name}` that is not a git repository",
                 evidence=(f"its type is `{source.type}`",),
             )
         if not re.fullmatch(r"[0-9a-f]{40}|[0-9a-f]{64}", source.commit_id):
-            raise TfprovError("lock-invalid", f"`{path}` has a commit for `{name}` that is not one in full")
+            raise TfprovError("lock-invalid", f"`{path}` has an incomplete commit hash for `{name}`")
         return LockedSource(
             name=name,
             version=version,
@@ -331,7 +331,7 @@ def _file(path: Path, name: str, version: str, file: PackageWheel | PackageArchi
     # `path` is relative to the lock file; PEP 751 prefers it over `url` where both are given.
     url = (path.parent / file.path).resolve().as_uri() if file.path else file.url
     if url is None:
-        raise TfprovError("lock-invalid", f"`{path}` has no address for `{name}`")
+        raise TfprovError("lock-invalid", f"`{path}` has no URL for `{name}`")
     _check_address(path, name, url)
     filename = unquote(urlsplit(url).path.rsplit("/", 1)[-1])
     if not isinstance(file, PackageArchive) and file.name:

@@ -364,7 +364,7 @@ def _failure(answer: Answer) -> TfprovError:
     is_build = error.code.name == "sdist-build-failed" or (error.code.group is Group.NETWORK and _OF_BACKEND in said)
     if is_build and (failed := _FAILED_BUILD.search(said)):
         what = f"`{failed['what']}`" if failed["what"] else "a source distribution"
-        return build_failure(f"{what} has no wheel that fits, and its source cannot tell what it needs", said)
+        return build_failure(f"{what} has no wheel that fits, and its source does not provide metadata", said)
     return error
 
 

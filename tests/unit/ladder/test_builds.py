@@ -70,7 +70,7 @@ def test_the_last_telling_lines_are_shown_without_secrets() -> None:
 
 def test_a_build_that_wanted_the_network_is_told() -> None:
     error = build_failure("`x` failed", "socket.gaierror: [Errno -3] Temporary failure in name resolution")
-    assert error.evidence[0] == "the build tried to use the network, which a build may not"
+    assert error.evidence[0] == "the build tried to use the network, which builds may not use"
 
 
 @pytest.mark.parametrize(
@@ -101,8 +101,8 @@ def test_what_an_old_source_needs_is_seen(output: str, bound: str | None) -> Non
     [
         ("fatal: couldn't find remote ref refs/tags/v9", "no such ref"),
         ("error: Server does not allow request for unadvertised object 12", "no such commit"),
-        ("fatal: unable to access 'https://h/': Could not resolve host: h", "its host is not known"),
-        ("fatal: could not read Username for 'https://h': terminal prompts disabled", "it wants a login"),
+        ("fatal: unable to access 'https://h/': Could not resolve host: h", "its host name cannot be resolved"),
+        ("fatal: could not read Username for 'https://h': terminal prompts disabled", "it requires a login"),
         ("remote: Repository not found.", "no such repository"),
         ("fatal: unable to access 'https://h/': Failed to connect to h port 443", "its host does not answer"),
         ("something else", "git failed"),
@@ -111,7 +111,7 @@ def test_what_an_old_source_needs_is_seen(output: str, bound: str | None) -> Non
 def test_why_a_repository_cannot_be_had_is_told_apart(output: str, words: str) -> None:
     error = source_failure("https://me:secret@h/x.git", output)
     assert error.code.name == "source-unreachable"
-    assert error.what.endswith(f"cannot be had: {words}")
+    assert error.what.endswith(f"cannot be fetched: {words}")
     assert "secret" not in error.what
 
 

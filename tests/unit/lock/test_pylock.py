@@ -275,7 +275,7 @@ def test_a_conflict_of_git_is_called_one(tmp_path: Path) -> None:
     path = written(tmp_path, package("app", wheel("app")))
     path.write_text(path.read_text().replace("created-by", "<<<<<<< HEAD\n=======\n>>>>>>> theirs\ncreated-by", 1))
     error = refusal(path)
-    assert (error.code.name, error.what) == ("lock-invalid", f"`{path}` has an unsolved conflict of git")
+    assert (error.code.name, error.what) == ("lock-invalid", f"`{path}` has an unresolved git conflict")
     assert error.evidence == ("line 4: <<<<<<< HEAD",)
     assert f"`git checkout --ours -- {path}`" in str(error.hint)
 
