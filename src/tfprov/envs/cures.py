@@ -39,7 +39,7 @@ def apply(environment: Path, cures: Sequence[Cure]) -> None:
     """
     roots = site_packages(environment)
     if not roots:
-        raise TfprovError("python-broken", f"`{environment}` has no folder for packages")
+        raise TfprovError("python-broken", f"`{environment}` has no site-packages folder")
     module, starting = roots[0] / f"{MODULE}.py", startup(MODULE, "start")
     if cures:
         source = (resources.files("tfprov.envs") / "startup.py").read_bytes()

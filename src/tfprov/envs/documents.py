@@ -54,7 +54,7 @@ def seal(content: bytes, *, root: Path) -> Seal:
     table.setdefault("kind", "conda" if (root / "conda-meta").is_dir() else "venv")
     inner = table.pop("target", None)
     if not isinstance(inner, dict):
-        raise ValueError("`target` is no table")  # noqa: TRY004 - what the file holds is wrong, not who calls
+        raise ValueError("`target` is not a table")  # noqa: TRY004 - what the file holds is wrong, not who calls
     target = Target(**_keys(Target, inner))
     return Seal(target=target, **_keys(Seal, table, but="target"))
 
@@ -70,7 +70,7 @@ def read_seal(generation: Path) -> Seal | None:
 def _table(content: bytes) -> dict[str, object]:
     found = json_of(content.decode("utf-8", "surrogateescape"))
     if not isinstance(found, dict):
-        raise ValueError("no table")  # noqa: TRY004 - what the file holds is wrong, not who calls
+        raise ValueError("not a table")  # noqa: TRY004 - what the file holds is wrong, not who calls
     return found
 
 
@@ -100,5 +100,5 @@ def _value(kind: str, value: object) -> object:
     inner = _RECORDS.get(kind)
     if inner is not None and isinstance(value, list) and all(isinstance(one, dict) for one in value):
         return tuple(inner(**_keys(inner, one)) for one in value)
-    problem = f"{value!r} is no {kind}"
+    problem = f"{value!r} is not of type {kind}"
     raise ValueError(problem)

@@ -1,7 +1,7 @@
 """Finds packages that were installed into a sealed generation, or removed from it, by hand.
 
 The names of its metadata folders, as pip and uv write them, are enough; the only file that is read is the manifest of
-what was verified. Imports nothing that a run with nothing to do would have to load for it.
+the verified packages. Imports as little as possible, because every run with nothing to do loads it.
 """
 
 from __future__ import annotations
@@ -71,7 +71,7 @@ def drift(root: Path) -> Drift:
 
 
 def _listed(text: bytes, folder: bytes, end: bytes) -> Iterator[str]:
-    """What stands between `folder` and `end` in lines of the manifest. Not a regex: that would try all 20,000 lines."""
+    """Names between `folder` and `end` in lines of the manifest. Without a regex, which would try all 20,000 lines."""
     for before in (text + b"\n").split(end + b"\n")[:-1]:
         name = before.rpartition(folder)[2]
         if b"/" not in name and b"\n" not in name:

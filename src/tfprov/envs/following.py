@@ -121,7 +121,7 @@ def prepare(generation: Path) -> None:
             text = through_stable(script.read_bytes().decode(), generation)
             script.write_bytes(_noted(text, generation.parents[1] / SHELLS, _NOTES.get(name)).encode())
     for root in site_packages(generation)[:1]:
-        from importlib import resources  # not among what every start needs
+        from importlib import resources  # imported here: most commands do not need it
 
         write_atomic(root / f"{BINDING}.py", (resources.files("tfprov.envs") / "binding.py").read_bytes())
         for name, content in startup(BINDING, "begin").items():

@@ -114,7 +114,7 @@ def _fill(front: Path, generation: Path, *, place: Path | None = None) -> set[st
     folder.mkdir(parents=True, exist_ok=True)
     library = front.joinpath(*_LIBRARY)
     library.mkdir(parents=True, exist_ok=True)
-    from importlib import resources  # not among what every start needs
+    from importlib import resources  # imported here: most commands do not need it
 
     _put(library / f"{BINDING}.py", (resources.files("tfprov.envs") / "binding.py").read_bytes())
     for name, content in startup(BINDING, "begin").items():
@@ -183,6 +183,6 @@ def _sweep(folder: Path) -> None:
 
 
 def _renew(front: Path) -> None:
-    """Touch the interpreter, so that tools which cache what it said about itself, by its time, ask it again."""
+    """Touch the interpreter: some tools cache its properties by its modification time, and have to ask it again."""
     with contextlib.suppress(OSError):
         os.utime(python_in(front))

@@ -153,7 +153,7 @@ class Environment:
             raise TfprovError(
                 "path-not-ours",
                 f"`{link}` is a link to something else",
-                evidence=(f"it points at `{found}`",),
+                evidence=(f"it points to `{found}`",),
                 hint="remove that link, or choose another `environment.path`",
             )
         led_to = launchers.target(link)
@@ -163,7 +163,7 @@ class Environment:
             raise TfprovError(
                 "path-not-ours",
                 f"`{link}` cannot become the environment",
-                evidence=(f"it is the folder that `{self.owner.profile}` lies in, or one above it",),
+                evidence=(f"it is the folder that `{self.owner.profile}` is in, or one above it",),
                 hint='name a new folder as `environment.path`, such as `".venv"`',
             )
         if link.exists():
@@ -311,11 +311,13 @@ class Environment:
             return None
         if self.moved(generation):
             place = generation.seal.place if generation.seal else ""
-            return Flaw(code="environment-moved", words=f"it was made in `{place}` and lies in `{generation.path}` now")
+            return Flaw(code="environment-moved", words=f"it was made in `{place}` and is now in `{generation.path}`")
         if not python_in(generation.path).exists():
             return Flaw(code="python-broken", words="its interpreter is gone")
         if is_noexec(generation.path):
-            return Flaw(code="filesystem-feature", words="its file system is mounted noexec now: nothing loads from it")
+            return Flaw(
+                code="filesystem-feature", words="its file system is now mounted noexec: nothing can be loaded from it"
+            )
         damage = self.damage(generation)
         return Flaw(code="file-damaged", words=str(damage)) if damage else None
 

@@ -19,7 +19,7 @@ from pathlib import Path
 from tfprov.errors import TfprovError
 
 MARKER = "tfprov-launchers.txt"
-_WHY = "The file system of this folder has no links, so each command has a script here that starts the one in use.\n"
+_WHY = "This file system has no symbolic links, so this folder has a script that starts each active command.\n"
 _HEAD = "# Made by tfprov"
 # Some drivers answer EINVAL or EIO for operations that they do not know.
 _NO_LINKS = frozenset({errno.EPERM, errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOTSUP, errno.EINVAL, errno.EIO})
@@ -109,7 +109,7 @@ def write(folder: Path, current: Path, generation: Path) -> None:
 
 
 def remove(folder: Path) -> None:
-    """Delete the launchers; files that somebody else put there stay, and so does the folder then."""
+    """Delete the launchers. Files that somebody else put there stay, and then the folder stays, too."""
     for path in (folder / "bin").glob("*"):
         if _is_ours(path):
             path.unlink()

@@ -39,9 +39,9 @@ def held(path: Path, *, name: str, timeout: float) -> Iterator[None]:
     except FileNotFoundError as error:
         raise TfprovError(
             "permission-denied",
-            f"`{path.parent}` cannot be made",
+            f"`{path.parent}` cannot be created",
             evidence=(str(error),),
-            hint="is HOME right? or set TFPROV_HOME to a folder that you may write to",
+            hint="check HOME, or set TFPROV_HOME to a folder that you may write to",
         ) from error
     lock = _acquired(path, name=name, timeout=timeout)
     try:
@@ -62,7 +62,7 @@ def _acquired(path: Path, *, name: str, timeout: float) -> filelock.BaseFileLock
     except Timeout as error:
         raise TfprovError(
             "lock-timeout",
-            f"another tfprov works on `{name}`",
+            f"another tfprov is working on `{name}`",
             evidence=(f"it holds `{path}`",),
         ) from error
     except OSError as error:
@@ -77,18 +77,18 @@ def _acquired(path: Path, *, name: str, timeout: float) -> filelock.BaseFileLock
     except Timeout as error:
         raise TfprovError(
             "lock-timeout",
-            f"another tfprov works on `{name}`, by `{marker.lock_file}`",
+            f"another tfprov is working on `{name}`, according to `{marker.lock_file}`",
             evidence=(f"process and machine that made it: {_maker(Path(marker.lock_file))}",),
-            hint="wait for it, or end it; where that process is gone, delete the file",
+            hint="wait for it, or end it; if that process is gone, delete the file",
         ) from error
     return marker
 
 
 def _maker(marker: Path) -> str:
     try:
-        return ", ".join(marker.read_text(encoding="utf-8", errors="replace").split()[:2]) or "not said"
+        return ", ".join(marker.read_text(encoding="utf-8", errors="replace").split()[:2]) or "unknown"
     except OSError:
-        return "not known"
+        return "unknown"
 
 
 @contextlib.contextmanager

@@ -11,7 +11,7 @@ from tfprov.envs import launchers
 from tfprov.errors import TfprovError
 from tfprov.paths import nearest_folder, writable
 
-_HINT = "set TFPROV_HOME to a folder on another file system; `environment.path` may stay where it is"
+_HINT = "set TFPROV_HOME to a folder on another file system; `environment.path` can stay where it is"
 
 
 def spelled(path: Path) -> Path:
@@ -93,7 +93,7 @@ def check_execution(folder: Path) -> None:
     if is_noexec(found):
         raise TfprovError(
             "filesystem-feature",
-            f"no environment can work in `{folder}`",
+            f"environments do not work in `{folder}`",
             evidence=(f"the file system of `{found}` is mounted noexec: compiled modules cannot be loaded from it",),
             hint=_HINT,
         )
@@ -110,8 +110,8 @@ def check_way(link: Path) -> None:
     if not writable(folder):
         raise TfprovError(
             "permission-denied",
-            f"`{link}` cannot be made",
-            evidence=(f"nothing can be made in `{folder}`",),
+            f"`{link}` cannot be created",
+            evidence=(f"no files can be created in `{folder}`",),
             hint="choose another `environment.path`",
         )
     if os.name != "nt" and not launchers.links_possible(folder) and not launchers.programs_possible(folder):

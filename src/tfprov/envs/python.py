@@ -43,7 +43,7 @@ def bring(version: str, *, uv: Path, folder: Path, cache: Path, environ: Mapping
     said = [line.strip() for line in redact(install.stderr).splitlines() if line.strip()]
     raise TfprovError(
         "python-not-found",
-        f"Python `{version}` is not on this machine and could not be brought",
+        f"Python `{version}` is not installed on this machine, and could not be downloaded",
         evidence=("uv's download of a standalone Python failed", *said[-5:]),
         hint="install such a Python (system packages, pyenv, conda), or name one with `python.path`",
     )

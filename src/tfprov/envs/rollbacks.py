@@ -48,6 +48,6 @@ def read(root: Path, active: Generation | None) -> Rollback | None:
 
 
 def forget(root: Path) -> None:
-    """Delete the note: the environment is what profile and lock ask for."""
+    """Delete the note, because the environment is again the one that profile and lock ask for."""
     with contextlib.suppress(OSError):
         (root / _FILE).unlink(missing_ok=True)

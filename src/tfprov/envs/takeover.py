@@ -60,14 +60,14 @@ def check(environment: Environment, old: Path) -> None:
     if not os.access(old.parent, os.W_OK | os.X_OK):
         raise TfprovError(
             "permission-denied",
-            f"`{old}` cannot be given to another environment",
-            evidence=(f"nothing can be made in `{old.parent}`",),
+            f"`{old}` cannot be replaced by another environment",
+            evidence=(f"no files can be created in `{old.parent}`",),
             hint="run it as the user who owns that folder; without `--in-place` the environment stays where it is",
         )
     if os.path.ismount(old):
         raise TfprovError(
             "not-supported",
-            f"`{old}` cannot be given to another environment",
+            f"`{old}` cannot be replaced by another environment",
             evidence=("it is a mount point, which cannot be renamed",),
             hint="without `--in-place`, and with another `environment.path`, it stays where it is",
         )
@@ -75,7 +75,7 @@ def check(environment: Environment, old: Path) -> None:
     if kept.is_dir() and not kept.is_symlink() and not _copying(kept).exists():
         raise TfprovError(
             "path-not-ours",
-            f"`{environment.owner.name}` keeps another environment that was adopted",
+            f"`{environment.owner.name}` already keeps another adopted environment",
             evidence=(f"it is in `{kept}`",),
             hint="`tfprov remove --old` deletes it, or name another profile with `--output`",
         )
@@ -95,7 +95,7 @@ def take_over(environment: Environment, old: Path, seal: Seal) -> Generation:
     current, kept = environment.root / "current", adopted_folder(environment)
     active = environment.active()
     if active is None:
-        raise TfprovError("internal", f"nothing is verified that could stand at `{old}`")
+        raise TfprovError("internal", f"there is no verified environment to put at `{old}`")
     # Before the folder exists: a folder among the generations without a seal counts as unfinished, and is deleted.
     write_atomic(adopted_seal(environment), documents.dump(seal))
     _forget_unfinished(kept)
@@ -176,9 +176,9 @@ def _copy(old: Path, kept: Path, current: Path, active: Generation) -> None:
 def _immovable(old: Path, error: OSError) -> TfprovError:
     return TfprovError(
         "not-supported",
-        f"`{old}` cannot be given to another environment",
-        evidence=(f"the system does not let it be renamed: {error.strerror}",),
-        hint=f"`{move_aside(old.name)}` and `tfprov up` do it in two steps",
+        f"`{old}` cannot be replaced by another environment",
+        evidence=(f"it cannot be renamed: {error.strerror}",),
+        hint=f"`{move_aside(old.name)}` and then `tfprov up` do it in two steps",
     )
 
 
@@ -231,7 +231,7 @@ def give_up(environment: Environment) -> bool:
     if active is not None and active.number == 0:
         raise TfprovError(
             "environment-in-use",
-            f"`{environment.stable}` leads to the environment that was adopted",
+            f"`{environment.stable}` leads to the adopted environment",
             hint="`tfprov up --no-keep-rollback` puts the verified one in its place",
         )
     left = to_trash(kept)

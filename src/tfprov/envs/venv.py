@@ -49,8 +49,8 @@ def create(
         with_pip: whether to install pip. Before 3.9 it is the pip bundled with the interpreter, if any.
 
     Raises:
-        TfprovError: `python-broken` when no environment can be made from that interpreter; otherwise the code of what
-            the system refused.
+        TfprovError: `python-broken` when no environment can be made from that interpreter; `disk-full` and the like
+            when the system is the cause.
         OSError: the disk is full, or the folder cannot be written.
     """
     if _numbers(version) < _OLDEST_FOR_VIRTUALENV:
@@ -123,7 +123,7 @@ def _by_virtualenv(
 def _broken(python: Path, said: str) -> TfprovError:
     return TfprovError(
         "python-broken",
-        f"no environment can be made from `{python}`",
+        f"no environment can be created with `{python}`",
         evidence=(said,),
         hint="name another interpreter with `python.path`",
     )

@@ -336,7 +336,7 @@ def refuse_existing(path: Path) -> None:
         raise TfprovError(
             "permission-denied",
             f"`{path}` cannot be made",
-            evidence=(f"nothing can be made in `{path.parent}`",),
+            evidence=(f"no files can be created in `{path.parent}`",),
             hint="name a profile in a folder of yours with `--output`",
         )
 

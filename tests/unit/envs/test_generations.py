@@ -223,8 +223,8 @@ class TestThePathOfTheProfile:
             "folder": "it is a folder",
             "venv": "it is a virtual environment",
             "file": "it is a file",
-            "link": f"it points at `{elsewhere}`",
-            "dangling": f"it points at `{elsewhere}`",
+            "link": f"it points to `{elsewhere}`",
+            "dangling": f"it points to `{elsewhere}`",
         }
         assert failure.value.evidence[0].startswith(words[kind])
         assert sorted(map(str, folder.rglob("*"))) == before
@@ -829,7 +829,7 @@ class TestTwoProcesses:
         with holder(environment.root), pytest.raises(TfprovError) as failure, environment.locked(timeout=0):
             raise AssertionError
         assert code_of(failure) == "lock-timeout"
-        assert failure.value.what == "another tfprov works on `train`"
+        assert failure.value.what == "another tfprov is working on `train`"
 
     def test_the_second_gets_it_when_the_first_is_done(self, environment: Environment) -> None:
         with holder(environment.root) as first:

@@ -73,7 +73,7 @@ def test_a_holder_that_was_killed_without_locks_holds_it_no_more(
     assert child.stdout is not None
     assert child.stdout.readline() == "held\n"
     refuse(monkeypatch, errno.ENOLCK)
-    with pytest.raises(TfprovError, match="works on"), locks.held(path, name="x", timeout=0):
+    with pytest.raises(TfprovError, match="is working on"), locks.held(path, name="x", timeout=0):
         pass
     child.send_signal(signal.SIGKILL)
     child.communicate()
@@ -104,7 +104,7 @@ def test_all_environments_are_held_by_the_same_means(tmp_path: Path, refusal: in
         pass
     with (
         locks.held(path, name="x", timeout=0),
-        pytest.raises(TfprovError, match="works on `x-1`"),
+        pytest.raises(TfprovError, match="working on `x-1`"),
         locks.all_locked(tmp_path),
     ):
         pass

@@ -48,7 +48,7 @@ def test_nothing_is_made_for_an_environment_that_could_not_be_loaded(
 ) -> None:
     monkeypatch.setattr(os, "statvfs", noexec(os.statvfs))
     environment = Environment(tmp_path / "environments" / "x-1", owner=Owner(name="x", profile="/p"))
-    with pytest.raises(TfprovError, match="no environment can work in"):
+    with pytest.raises(TfprovError, match="environments do not work in"):
         environment.claim()
     assert not environment.root.exists()
 

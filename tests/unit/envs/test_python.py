@@ -61,7 +61,7 @@ def test_a_python_that_cannot_be_had_is_said_with_the_words_of_uv(tmp_path: Path
         brought(tmp_path, fake(tmp_path, body))
     error = failure.value
     assert error.code.name == "python-not-found"
-    assert error.what == "Python `3.12` is not on this machine and could not be brought"
+    assert error.what == "Python `3.12` is not installed on this machine, and could not be downloaded"
     assert error.evidence == (
         "uv's download of a standalone Python failed",
         "error: https://****@host is not reachable",

@@ -169,7 +169,7 @@ def test_another_that_was_adopted_is_not_overwritten(tmp_path: Path) -> None:
     takeover.take_over(environment, old, ADOPTED)
     old.unlink()
     old_in(tmp_path)
-    with pytest.raises(TfprovError, match="keeps another environment"):
+    with pytest.raises(TfprovError, match="already keeps another adopted environment"):
         takeover.check(environment, old)
     assert takeover.give_up(environment)
     assert not takeover.give_up(environment)

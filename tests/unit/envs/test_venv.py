@@ -112,7 +112,7 @@ def test_an_old_interpreter_that_cannot_be_used_is_named(tmp_path: Path, cache: 
     with pytest.raises(TfprovError) as failure:
         create(tmp_path / "env", cache, str(python), f"{minor}.1")
     assert failure.value.code.name == "python-broken"
-    assert failure.value.what == f"no environment can be made from `{python}`"
+    assert failure.value.what == f"no environment can be created with `{python}`"
     assert failure.value.evidence[0].startswith("uv venv: ")
 
 
@@ -146,7 +146,7 @@ def test_an_interpreter_that_cannot_be_used_is_named(tmp_path: Path, cache: Path
     with pytest.raises(TfprovError) as failure:
         create(tmp_path / "env", cache, str(python))
     assert failure.value.code.name == "python-broken"
-    assert failure.value.what == f"no environment can be made from `{python}`"
+    assert failure.value.what == f"no environment can be created with `{python}`"
     assert failure.value.evidence[0].startswith("virtualenv: ")
     assert len(failure.value.evidence[0]) > len("virtualenv: 2")
 

@@ -255,7 +255,7 @@ def test_a_second_run_says_that_it_waits_and_then_goes_on(project: Project) -> N
     held.wait()
     assert up(project.request(), listen).already
     first.join()
-    assert project.warnings() == ["another tfprov works on `train`: waiting for it"]
+    assert project.warnings() == ["another tfprov is working on `train`: waiting for it"]
 
 
 def test_a_mistake_in_the_profile_makes_nothing(tmp_path: Path) -> None:
