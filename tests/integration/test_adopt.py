@@ -316,10 +316,10 @@ def test_after_an_adoption_it_is_an_environment_like_any_other(project: Project,
         ]
     refused = project.run("remove", "--old", "--yes")
     assert refused.returncode == 2
-    assert "leads to the environment that was adopted" in refused.stderr
+    assert "leads to the adopted environment" in refused.stderr
     again = project.run("adopt", ".venv", "--in-place")
     assert again.returncode == 2
-    assert "is an environment of tfprov already" in again.stderr
+    assert "is already an environment of tfprov" in again.stderr
     assert project.run("up", "--no-keep-rollback").returncode == 0
     project.imports("helper", "payload")
     # However often it changes: what was adopted is not among those that are counted.
@@ -453,7 +453,7 @@ def test_of_two_at_once_the_second_waits_and_finds_it_done(project: Project) -> 
     (first, _), (second, document) = ended
     error: Any = document["error"]
     assert (first, second, error["code"]) == (0, 2, "usage")
-    assert "is an environment of tfprov already" in error["what"]
+    assert "is already an environment of tfprov" in error["what"]
     project.imports("helper", "mine")
 
 

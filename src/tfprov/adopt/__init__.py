@@ -1,1 +1,1 @@
-"""Environments that tfprov did not make: what they are, what is wrong with them, what was once asked for."""
+"""Reads environments that tfprov did not make, finds their defects, and infers the profile to recreate them."""

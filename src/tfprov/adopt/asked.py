@@ -82,16 +82,14 @@ def _with_tensorflow(wanted: Asked, found: ForeignEnvironment, *, loose: bool) -
     notes: list[str] = []
     outside = next((one for one in found.outside if kind_of(one.name) == "release"), None)
     if chosen is None and outside is not None:
-        notes.append(
-            f"TensorFlow {outside.version} was found in `{outside.metadata.parent}`, outside of the environment"
-        )
+        notes.append(f"TensorFlow {outside.version} was found in `{outside.metadata.parent}`, outside the environment")
         chosen = outside
     if chosen is None or not chosen.version:
         minor = _minor_of_twins(found)
         if minor:
-            notes.append(f"the release of TensorFlow is not known; what is left belongs to {minor}")
+            notes.append(f"the TensorFlow release is unknown; what is left belongs to {minor}")
         elif found.distributions:
-            notes.append("no TensorFlow is left in the environment: any release is asked for")
+            notes.append("no TensorFlow is left in the environment: any release is accepted")
         return replace(wanted, tensorflow=f"=={minor}.*" if minor else "", notes=(*wanted.notes, *notes))
     try:
         version = Version(chosen.version)
@@ -102,16 +100,16 @@ def _with_tensorflow(wanted: Asked, found: ForeignEnvironment, *, loose: bool) -
     text = f"=={minor}.*" if loose else f"=={version.public}"
     if kind == "rival" or version.is_devrelease:
         text = f"=={minor}.*"
-        why = f"`{chosen.project}` {chosen.version} is a build of its own: the release of that version is taken"
+        why = f"`{chosen.project}` {chosen.version} is a separate build: using the TensorFlow release of that version"
         reasons.append((chosen.name, why))
     elif kind == "placeholder":
-        reasons.append((chosen.name, f"`{chosen.project}` is no longer published: `tensorflow` is the same"))
+        reasons.append((chosen.name, f"`{chosen.project}` is no longer published: `tensorflow` replaces it"))
     is_for_cpu = "cpu" in chosen.name or chosen.name in ("intel-tensorflow", "tensorflow-intel")
     accelerator: Literal["auto", "cpu"] = "cpu" if is_for_cpu else "auto"
     for other in found.distributions:
         if kind_of(other.name) is not None and other.name != chosen.name:
             reasons.append(
-                (other.name, f"only one TensorFlow can be installed; {chosen.project} {chosen.version} stays")
+                (other.name, f"only one TensorFlow can be installed; keeping {chosen.project} {chosen.version}")
             )
     return replace(
         wanted,
@@ -188,8 +186,8 @@ def _packages(
                 continue
         elif origin is not None and origin.path is not None and origin.is_editable:
             notes.append(
-                f"`{one.project}` was a link to `{origin.path}` and becomes a wheel of it; "
-                "`-e` in a requirements file under `packages.files` makes a link"
+                f"`{one.project}` was an editable install of `{origin.path}` and becomes a wheel; "
+                "use `-e` in a requirements file under `packages.files` to keep it editable"
             )
         if (one.is_requested and one.installer in telling) or one.name not in needed:
             packages[one.name] = ask_for(one, loose=loose)
@@ -266,11 +264,11 @@ def _loosened(wanted: Asked, finding: Defect, found: ForeignEnvironment) -> Aske
     name = _name(needed)
     if name not in found.versions:
         return wanted  # it is missing, and is installed with what needs it
-    asker = finding.expected.partition("(")[2].removesuffix(" asks for it)").rpartition("(")[2]
+    asker = finding.expected.rpartition("(required by ")[2].removesuffix(")")
     if kind_of(name) is not None:
         # TensorFlow stays: a package that needs another one has to change.
-        return loosen(wanted, (finding.path,), f"it asks for `{needed}`, and TensorFlow stays as it is")
-    return loosen(wanted, (name,), f"{asker} asks for `{needed}`")
+        return loosen(wanted, (finding.path,), f"it requires `{needed}`, and TensorFlow is kept as it is")
+    return loosen(wanted, (name,), f"{asker} requires `{needed}`")
 
 
 def loosen(wanted: Asked, names: Sequence[str], why: str) -> Asked:

@@ -53,7 +53,7 @@ def _leftovers(root: Path, libraries: Sequence[Path]) -> Iterator[Beside]:
         with contextlib.suppress(OSError):
             for path in sorted(library.iterdir()):
                 if LEFTOVER.match(path.name):
-                    what = "what pip renamed and could not remove"
+                    what = "files that pip renamed and could not remove"
                     yield Beside(kind="leftover", path=_inside(root, path), what=what)
                 elif path.is_dir() and path.name != "__pycache__" and _is_shell(path):
                     what = "compiled files of a package that is gone: it was removed, or its upgrade was interrupted"
@@ -109,7 +109,7 @@ def _pth(path: Path) -> str:
     paths = [line.strip() for line in lines if line.strip() and not line.startswith("#") and not _CODE.match(line)]
     told = [_RUNS_CODE] if code else []
     if paths:
-        told.append("adds " + ", ".join(f"`{each}`" for each in paths[:3]) + " to the path of modules")
+        told.append("adds " + ", ".join(f"`{each}`" for each in paths[:3]) + " to `sys.path`")
     return "; ".join(told)
 
 

@@ -129,19 +129,19 @@ def carried(found: ForeignEnvironment, name: str) -> Carried:
 
 
 def _check(found: ForeignEnvironment, one: Beside) -> None:
-    """Refuse files that nothing can be said about with certainty."""
+    """Refuse a file if the environment, its name or an interrupted installation leaves doubts about its owner."""
     if found.kind != "venv" or os.name != "posix":
-        raise _LeftError("only those of a virtual environment on Linux or macOS are carried over")
+        raise _LeftError("files are carried over only from a virtual environment on Linux or macOS")
     name = Path(one.path).name
     if not name.isprintable() or "\\" in name:
-        raise _LeftError("its name has odd characters")
+        raise _LeftError("its name has unusual characters")
     if (found.root / one.path).is_symlink():
         raise _LeftError("it is a link")
     half_done = any(each.lacks for each in found.distributions) or any(
         each.kind == "leftover" and LEFTOVER.match(Path(each.path).name) for each in found.beside
     )
     if half_done and one.kind != "startup":
-        raise _LeftError("what an interrupted installation left lies here, and nothing says whose it is")
+        raise _LeftError("an interrupted installation left files here, so nothing says which package owns it")
 
 
 def _added(found: ForeignEnvironment, one: Beside) -> Iterator[str]:
@@ -155,16 +155,16 @@ def _added(found: ForeignEnvironment, one: Beside) -> Iterator[str]:
         if not line or line.startswith("#"):
             continue
         if _CODE.match(line):
-            raise _LeftError("it runs code whenever Python starts")
+            raise _LeftError("it runs code at every start of Python")
         folder = Path(os.path.realpath(path.parent / line))
         if not folder.is_dir():
             raise _LeftError(f"`{line}` is not a folder")
         if folder == found.root or found.root in folder.parents:
-            raise _LeftError(f"`{line}` lies in the environment itself")
+            raise _LeftError(f"`{line}` is inside the environment")
         if any(folder.glob("*.dist-info")) or any((folder / name).exists() for name in ("tensorflow", "tensorflow.py")):
             raise _LeftError(f"packages are installed in `{line}`")
         if not str(folder).isprintable():
-            raise _LeftError("the name of a folder has odd characters")
+            raise _LeftError("the name of a folder has unusual characters")
         yield str(folder)
 
 
@@ -173,13 +173,13 @@ def _module(found: ForeignEnvironment, one: Beside, *, room: int) -> dict[str, b
     path = found.root / one.path.rstrip("/")
     name = path.stem if path.is_file() else path.name
     if not name.isidentifier() or (path.is_file() and path.suffix != ".py"):
-        raise _LeftError("it is not a module of Python")
+        raise _LeftError("it is not a Python module")
     if name in _AT_START:
-        raise _LeftError("it runs whenever Python starts")
+        raise _LeftError("it runs at every start of Python")
     if name.startswith("__editable__"):
         raise _LeftError("it belongs to an editable project")
     if path.is_dir() and path.name in _tops(found):
-        raise _LeftError("it lies in the folder of a package")
+        raise _LeftError("it is in the folder of a package")
     normal = canonicalize_name(name)
     if normal in _OF_TENSORFLOW or kind_of(normal) or any(normal == each.name for each in found.distributions):
         raise _LeftError("it has the name of a package")
@@ -192,9 +192,9 @@ def _module(found: ForeignEnvironment, one: Beside, *, room: int) -> dict[str, b
         if not stat.S_ISREG(mode):
             raise _LeftError(f"`{inside}` is not a regular file")
         if each.name.endswith(_COMPILED) or ".so." in each.name:
-            raise _LeftError(f"`{inside}` is compiled, for one Python")
+            raise _LeftError(f"`{inside}` is compiled for one Python version")
         if not inside.isprintable() or "\\" in inside:
-            raise _LeftError("the name of a file has odd characters")
+            raise _LeftError("the name of a file has unusual characters")
         room -= each.stat().st_size
         if room < 0 or len(files) >= _MOST_FILES:
             raise _LeftError("it is too large")
@@ -215,7 +215,7 @@ def _script(found: ForeignEnvironment, one: Beside) -> bytes:
     """A script for the wheel: a shebang line that names the environment's Python becomes `#!python`."""
     path = found.root / one.path
     if not os.access(path, os.X_OK):
-        raise _LeftError("it is not a program")
+        raise _LeftError("it is not executable")
     content = content_of(path, most=_LARGEST_SCRIPT)
     with contextlib.suppress(UnicodeDecodeError):
         content.decode("utf-8")
@@ -230,13 +230,13 @@ def _script(found: ForeignEnvironment, one: Beside) -> bytes:
         inside = next((place for place in places if program.startswith(f"{place}/")), None)
         # The new environment may take the old one's path, so that this stays right; but the old one's files are gone.
         if any(os.fsencode(f"{place}/") in rest for place in places):
-            raise _LeftError("it names files of the environment")
+            raise _LeftError("it contains paths of the environment")
         if inside is None:
             return content
         name = os.path.basename(program)  # noqa: PTH119 - any text may stand there
         own = os.path.dirname(program) == str(executables_in(Path(inside)))  # noqa: PTH120 - likewise
         options = line.groupdict().get("options") or b""
         if not own or not re.fullmatch(r"python[\d.]*", name) or options.strip():
-            raise _LeftError(f"its first line starts `{program}` in a way of its own")
+            raise _LeftError(f"its first line starts `{program}` in an unusual way")
         return b"#!python\n" + rest
     raise _LeftError("it is not a script")

@@ -33,7 +33,7 @@ _TENSORFLOW_FILES = "tensorflow/__init__.py"
 
 
 def findings(found: ForeignEnvironment, *, thorough: bool = True) -> tuple[Defect, ...]:
-    """Everything that is wrong with an environment, starting with what keeps it from starting.
+    """Everything that is wrong with an environment, starting with defects that keep it from working at all.
 
     Args:
         found: the environment.
@@ -62,7 +62,7 @@ def conflicts(found: ForeignEnvironment) -> Iterator[Defect]:
             asks, _, said = each.evidence.rpartition(", ")
             asker, _, needed = asks.partition(" asks for ")
             yield Defect(
-                code=each.code, path=one.name, expected=f"{needed} ({asker} asks for it)", found=said, fix=_fix(found)
+                code=each.code, path=one.name, expected=f"{needed} (required by {asker})", found=said, fix=_fix(found)
             )
 
 
@@ -93,7 +93,7 @@ def _interpreter(found: ForeignEnvironment) -> Iterator[Defect]:
             code="python-broken",
             path=f"lib/{name}",
             expected=f"packages for Python {found.python.minor}",
-            found=f"packages for {name}, which its Python does not look at",
+            found=f"packages for {name}, which its Python ignores",
             fix=_fix(found),
         )
 
@@ -118,8 +118,8 @@ def _tensorflows(found: ForeignEnvironment) -> Iterator[Defect]:
         yield Defect(
             code="several-tensorflows",
             path="tensorflow",
-            expected="one distribution that brings the package `tensorflow`",
-            found=f"{names}, each of which wrote over the other's files",
+            expected="one distribution with the package `tensorflow`",
+            found=f"{names}, which overwrote each other's files",
             fix=_fix(found),
         )
     for one in found.distributions:
@@ -127,7 +127,7 @@ def _tensorflows(found: ForeignEnvironment) -> Iterator[Defect]:
             yield Defect(
                 code="tensorflow-gpu-package",
                 path=one.name,
-                expected="`tensorflow`, which brings the GPU support since 2.1",
+                expected="`tensorflow`, which has included GPU support since 2.1",
                 found=f"{one.project} {one.version}, which is no longer published",
                 fix=_fix(found),
             )
@@ -135,8 +135,8 @@ def _tensorflows(found: ForeignEnvironment) -> Iterator[Defect]:
         yield Defect(
             code="uninstall-metadata",
             path="tensorflow",
-            expected="the metadata of the TensorFlow whose files are there",
-            found="none: nothing says which release it is",
+            expected="metadata for the TensorFlow files that are installed",
+            found="none, so its release is unknown",
             fix=_fix(found),
         )
 
@@ -165,7 +165,7 @@ def _metadata(found: ForeignEnvironment) -> Iterator[Defect]:
             yield Defect(
                 code="uninstall-metadata",
                 path=one.metadata.name,
-                expected="whole metadata",
+                expected="complete metadata",
                 found=f"without {' and '.join(f'`{name}`' for name in one.lacks)}: an installation was interrupted",
                 fix=_fix(found),
             )
@@ -235,7 +235,7 @@ def _known_breaks(found: ForeignEnvironment) -> Iterator[Defect]:
             yield Defect(
                 code="file-damaged",
                 path=row.package,
-                expected=f"not beside {row.beside} ({row.why})",
+                expected=f"not together with {row.beside} ({row.why})",
                 found="both are installed",
                 fix=_fix(found),
             )
@@ -323,8 +323,8 @@ def _visible(found: ForeignEnvironment) -> Iterator[Defect]:
                 code="path-leak",
                 path=str(one.metadata.parent / one.name),
                 expected=f"{one.name} {inside[one.name]} of the environment",
-                found=f"{one.name} {one.version} in the user site, which is found before it",
-                fix=f"`python -m pip uninstall {one.name}` outside of every environment, or set PYTHONNOUSERSITE=1",
+                found=f"{one.name} {one.version} in the user site, which takes precedence",
+                fix=f"`python -m pip uninstall {one.name}` outside any environment, or set PYTHONNOUSERSITE=1",
                 kind="advice" if found.kind == "venv" and not found.sees_system else "damage",
             )
 

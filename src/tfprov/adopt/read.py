@@ -35,7 +35,7 @@ SPEC_NAME = re.compile(r"^(?:[^:\s]+::)?(?P<name>[A-Za-z0-9_.-]+)")
 
 
 def read(path: Path, *, home: Path | None = None, own: bool = False) -> ForeignEnvironment:
-    """An environment, identified by its folder or its interpreter.
+    """Read an environment, given its folder or its interpreter.
 
     Args:
         path: absolute; a folder, or a Python in it.
@@ -55,16 +55,16 @@ def read(path: Path, *, home: Path | None = None, own: bool = False) -> ForeignE
     if is_own and not own:
         raise TfprovError(
             "usage",
-            f"`{named}` is an environment of tfprov already",
+            f"`{named}` is already an environment of tfprov",
             evidence=(f"it is `{root}`",),
-            hint="bring it up with `tfprov up`",
+            hint="use `tfprov up` to update it",
         )
     # All that remains of a venv may be its settings, or its packages.
     if not (settings or libraries or is_conda):
         raise TfprovError(
             "environment-missing",
-            f"`{path}` is no environment",
-            evidence=(f"`{root}` has neither `pyvenv.cfg` nor `conda-meta` nor a folder of packages",),
+            f"`{path}` is not an environment",
+            evidence=(f"`{root}` has neither `pyvenv.cfg` nor `conda-meta` nor a site-packages folder",),
             hint="name the folder of an environment, or the Python in it",
         )
     conda = _conda_side(root) if is_conda else None
@@ -169,14 +169,14 @@ def _python(root: Path, settings: dict[str, str], libraries: tuple[Path, ...], c
 def _wrong_with(path: Path, target: Path, settings: dict[str, str]) -> str:
     """Why an interpreter cannot start; empty if no reason is found."""
     if not os.path.lexists(path):
-        return "there is none in the environment"
+        return "the environment has none"
     try:
         target.stat()
     except OSError as error:
-        why = "where this user may not go" if isinstance(error, PermissionError) else "which is gone"
+        why = "which this user may not access" if isinstance(error, PermissionError) else "which is gone"
         return f"it leads to `{target}`, {why}"
     if not os.access(target, os.X_OK):
-        return f"`{target}` is not a program"
+        return f"`{target}` is not executable"
     home = settings.get("home", "")
     if home and not os.path.isdir(home):  # noqa: PTH112 - False, too, where this user may not look
         return f"it was made from a Python in `{home}`, which is gone"

@@ -92,13 +92,13 @@ def changes(
         if old == new or (old and new and old.partition("+")[0] == new):
             continue
         if new is None:
-            why = "nothing that is asked for needs it"
+            why = "no requested package requires it"
         elif old is None:
-            why = "what is asked for needs it"
+            why = "a requested package requires it"
         elif name in asked:
-            why = "its old version does not go with the rest"
+            why = "its old version is incompatible with the rest"
         else:
-            why = "its old version does not go with what needs it"
+            why = "its old version is incompatible with packages that require it"
         found.append(VersionChange(what=name, before=old, after=new, why=reasons.get(name, why)))
     return tuple(found)
 

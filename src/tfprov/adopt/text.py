@@ -26,7 +26,7 @@ def profile_text(wanted: Asked, *, name: str, place: str, path: str = "", index:
     why = dict(wanted.reasons)
     lines = [
         f"{_MARK}{_text(place)}.",
-        "# `tfprov plan` says what would be done; pins may be loosened: their versions are kept while they fit.",
+        "# `tfprov plan` shows what would be done. You may loosen pins: versions are kept as long as they fit.",
         "",
         f"name = {_text(name)}",
     ]

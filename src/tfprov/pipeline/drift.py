@@ -107,8 +107,9 @@ def _with_taken(context: Context) -> tuple[str, str, tuple[str, ...]]:
                 hint="put that back, or pass `--drift drop`",
             )
         if origin is not None and origin.is_editable:
-            text = f"`{name}` was a link to `{origin.path}` and becomes a wheel of it"
-            context.emit(Note(text=f"{text}; `-e` in a requirements file under `packages.files` makes a link"))
+            text = f"`{name}` was an editable install of `{origin.path}` and becomes a wheel"
+            keep = "use `-e` in a requirements file under `packages.files` to keep it editable"
+            context.emit(Note(text=f"{text}; {keep}"))
         lines.append(str(ask_for(one)) if one is not None and origin is not None else line)
     changes: dict[str, Value] = {"packages.requirements": tuple(lines)} if lines else {}
     if project != "no":

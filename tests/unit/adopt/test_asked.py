@@ -68,7 +68,7 @@ def test_a_pin_that_tensorflow_does_not_go_with_is_a_preference() -> None:
     wanted = asked(found)
     assert lines(wanted) == ["newer", "numpy"]
     assert wanted.tensorflow == "==2.15.1"
-    assert dict(wanted.reasons)["numpy"] == "TensorFlow 2.15.1 asks for `numpy<2`"
+    assert dict(wanted.reasons)["numpy"] == "TensorFlow 2.15.1 requires `numpy<2`"
 
 
 @pytest.mark.parametrize(
@@ -99,7 +99,7 @@ def test_projects_in_folders(tmp_path: Path) -> None:
     mine = one("mine", "0.1", "pandas>=2", "pytest; extra == 'dev'", "tensorflow>=2", origin=editable)
     elsewhere = asked(env(TENSORFLOW, mine), folder=tmp_path)
     assert (lines(elsewhere), elsewhere.project) == ([f"mine @ {folder.as_uri()}"], "no")
-    assert "was a link to" in elsewhere.notes[0]
+    assert "was an editable install of" in elsewhere.notes[0]
     here = asked(env(TENSORFLOW, mine), folder=folder)
     assert (lines(here), here.project, here.notes) == ([], "editable", ())
     copied = replace(mine, origin=replace(editable, is_editable=False))

@@ -65,16 +65,16 @@ def test_modules_go_along(venv: Venv, path: str, content: str | bytes) -> None:
 @pytest.mark.parametrize(
     ("path", "why"),
     [
-        ("owned/more.py", "it lies in the folder of a package"),
+        ("owned/more.py", "it is in the folder of a package"),
         ("tensorflow/__init__.py", "it has the name of a package"),
         ("keras/__init__.py", "it has the name of a package"),
-        ("sitecustomize.py", "it runs whenever Python starts"),
-        ("usercustomize/__init__.py", "it runs whenever Python starts"),
+        ("sitecustomize.py", "it runs at every start of Python"),
+        ("usercustomize/__init__.py", "it runs at every start of Python"),
         ("fast/impl.cpython-311-x86_64-linux-gnu.so", "`fast/impl.cpython-311-x86_64-linux-gnu.so` is compiled"),
-        ("old-1.0-py3.11.egg/old.py", "it is not a module of Python"),
-        ("notes.txt", "it is not a module of Python"),
+        ("old-1.0-py3.11.egg/old.py", "it is not a Python module"),
+        ("notes.txt", "it is not a Python module"),
         ("__editable___x_1_0_finder.py", "it belongs to an editable project"),
-        ("mine/line\nbreak.py", "the name of a file has odd characters"),
+        ("mine/line\nbreak.py", "the name of a file has unusual characters"),
     ],
 )
 def test_files_that_are_not_the_users_own_modules_are_named(venv: Venv, path: str, why: str) -> None:
@@ -124,7 +124,7 @@ def test_folders_of_pth_files_go_along_as_one_file(venv: Venv, tmp_path: Path) -
         ("import os\n", "it runs code"),
         ("/tmp\nimport sys; sys.path.append('/')\n", "it runs code"),
         ("/nonexistent/folder\n", "`/nonexistent/folder` is not a folder"),
-        ("..\n", "`..` lies in the environment itself"),
+        ("..\n", "`..` is inside the environment"),
         (b"\xff\xfe", "it is not UTF-8"),
     ],
 )
@@ -158,7 +158,7 @@ def test_scripts_go_along_and_name_the_new_python(venv: Venv) -> None:
     [
         (b"\x7fELF\x02\x01", "it is not a script"),
         ("echo no first line\n", "it is not a script"),
-        ("#!/bin/sh\ncat '{root}/share/model'\n", "it names files of the environment"),
+        ("#!/bin/sh\ncat '{root}/share/model'\n", "it contains paths of the environment"),
         ("#!/bin/sh\n'''exec' \"{root}/bin/tool\" \"$0\" \"$@\"\n' '''\n", "its first line starts `{root}/bin/tool`"),
         (
             "#!/usr/bin/python3\nimport re\nimport sys\nfrom gone.cli import main\n"

@@ -36,7 +36,7 @@ def test_what_pip_check_sees_has_a_code(requirement: str, have: str, code: str) 
     found = env(one("tensorflow", "2.20.0", requirement), one(name, have))
     (finding,) = (each for each in findings(found) if each.path == "tensorflow")
     assert finding.code == code
-    assert finding.expected == f"`{requirement}` (TensorFlow 2.20.0 asks for it)"
+    assert finding.expected == f"`{requirement}` (required by TensorFlow 2.20.0)"
     assert finding.found == f"{name} {have} is installed"
 
 
@@ -64,7 +64,7 @@ def test_two_packages_with_the_same_module_are_found() -> None:
     (finding,) = findings(env(one("opencv-python", "4.11.0.86"), one("opencv-python-headless", "4.11.0.86")))
     assert (finding.code, finding.path, finding.found) == ("file-damaged", "opencv-python", "both are installed")
     why = "both bring the module `cv2`, and overwrite each other's files"
-    assert finding.expected == f"not beside opencv-python-headless ({why})"
+    assert finding.expected == f"not together with opencv-python-headless ({why})"
 
 
 def test_builds_for_another_processor_and_another_python() -> None:

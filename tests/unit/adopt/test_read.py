@@ -86,11 +86,11 @@ class TestMakers:
             return stat(path, follow_symlinks=follow_symlinks)
 
         monkeypatch.setattr(Path, "stat", refuse)
-        assert read(made).python.why == f"it leads to `{target}`, where this user may not go"
+        assert read(made).python.why == f"it leads to `{target}`, which this user may not access"
 
     def test_one_of_tfprov_is_refused(self, made: Path) -> None:
         (made / "tfprov.json").write_text("{}")
-        with pytest.raises(TfprovError, match="an environment of tfprov already"):
+        with pytest.raises(TfprovError, match="already an environment of tfprov"):
             read(made)
 
     @pytest.mark.parametrize("name", ["nothing", "empty", "file"])
@@ -145,7 +145,7 @@ class TestWhatLiesBeside:
         }
         start, path = (one.what for one in found.beside if one.kind == "startup")
         assert start == "runs code when Python starts"
-        assert path == f"{start}; adds `/opt/shared/lib` to the path of modules"
+        assert path == f"{start}; adds `/opt/shared/lib` to `sys.path`"
 
     def test_a_package_that_was_removed_by_half(self, made: Path) -> None:
         place = library(made)
