@@ -132,7 +132,7 @@ def copy(python: Path, root: Path, *, environ: Mapping[str, str]) -> Moved:
     here = _ask(python, environ)
     prefix, library = here.prefix, here.library
     if os.name != "posix":
-        raise _refused(python, "only interpreters of Linux and macOS can be taken along")
+        raise _refused(python, "only interpreters on Linux and macOS can be moved")
     if here.managed or prefix == Path("/usr"):
         raise _refused(python, "it belongs to the operating system and shares its folders with other programs")
     if prefix not in library.parents:
@@ -259,4 +259,4 @@ def _sorted_files(root: Path) -> Iterator[Path]:
 
 
 def _refused(python: Path, why: str) -> TfprovError:
-    return TfprovError("python-not-movable", f"`{python}` cannot be taken along", evidence=(why,))
+    return TfprovError("python-not-movable", f"`{python}` cannot be moved to another place", evidence=(why,))

@@ -259,17 +259,17 @@ def open_bundle(
     if meant and identity(raw) != meant:
         raise TfprovError(
             "hash-mismatch",
-            f"`{source}` is another bundle than the one that is meant",
-            evidence=(f"id of the one that is meant: {meant}", f"id of the one there: {identity(raw)}"),
-            hint="see who else hands out a bundle there, or name the id that `tfprov bundle` printed",
+            f"`{source}` is not the expected bundle",
+            evidence=(f"expected id: {meant}", f"found id: {identity(raw)}"),
+            hint="check who publishes bundles there, or give the id that `tfprov bundle` printed",
         )
     found = Bundle(source=source, place=place, manifest=parse(raw, source=source), id=identity(raw), bases=tuple(bases))
     newer = next((base for base in bases if base.manifest.base == found.id), None)
     if newer is not None:
         raise TfprovError(
             "usage",
-            f"`{newer.source}` is a delta of `{source}`, and so the newer one",
-            evidence=("the first `--bundle` is what is wanted; the others have what it lacks",),
+            f"`{newer.source}` is a delta of `{source}`, so it comes first",
+            evidence=("the first `--bundle` is the one to use; the others supply the files that it lacks",),
             hint=f"write `--bundle {newer.source} --bundle {source}`",
         )
     if found.url is None:
@@ -278,7 +278,7 @@ def open_bundle(
         if problems:
             raise TfprovError(
                 "bundle-invalid",
-                f"`{source}` is incomplete: {len(problems)} of {len(wrong)} files are missing or have a wrong size",
+                f"`{source}` is incomplete: {len(problems)} of {len(wrong)} files are missing or have the wrong size",
                 evidence=tuple(problems[:5]),
             )
     return found
