@@ -264,7 +264,7 @@ def test_a_plan_names_what_changes_and_what_is_moved(site: CondaSite) -> None:
         (
             'packages = ["left", "right"]',
             "conda-unsatisfiable",
-            "cannot be had together",
+            "the conda packages conflict",
             "without the version of",
         ),
     ],

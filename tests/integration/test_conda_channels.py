@@ -103,7 +103,10 @@ def test_the_channel_that_would_give_it_is_named(folder: Path, tmp_path: Path) -
     with pytest.raises(TfprovError) as caught:
         solved(folder, tmp_path, "hello>=3")
     far = (folder / "far").as_uri()
-    assert caught.value.what == f"the channel `{far}` has `hello >=3`, and a channel before it has another `hello`"
+    assert (
+        caught.value.what
+        == f"the channel `{far}` has `hello >=3`, but a channel with higher priority has another `hello`"
+    )
     assert caught.value.hint == f"write `{far}::hello>=3` to take it from there: that gives hello 3.0"
     assert solved(folder, tmp_path, f"{far}::hello>=3") == ["far/noarch/hello-3.0-0"]
 

@@ -40,7 +40,7 @@ def channels(table: CondaTable, folder: Path, expand: Callable[[str], str]) -> t
         raise TfprovError(
             "profile-invalid",
             "the profile names no channel",
-            evidence=("`conda.channels` holds `nodefaults` alone",),
+            evidence=("`conda.channels` contains only `nodefaults`",),
             hint='name one: `channels = ["conda-forge"]`',
         )
     return tuple(found)

@@ -58,7 +58,7 @@ def as_error(problem: Mapping[str, object], *, subject: str, invalid: str) -> Tf
         if found.code.name != "internal":
             return found
     if root is not None and root.group is Group.MACHINE:
-        return TfprovError(root.code, f"{subject} could not be worked on", evidence=evidence)
+        return TfprovError(root.code, f"the conda worker could not process {subject}", evidence=evidence)
     if kind in ("GatewayError", "FetchRepoDataError"):
         return _of_channel(root, evidence, subject)
     if invalid == "lock-invalid" and kind == "ValueError":
@@ -77,7 +77,7 @@ def _of_channel(root: Finding | None, evidence: tuple[str, ...], subject: str) -
             "cache-corrupt",
             f"the index of a channel is damaged: {subject}",
             evidence=evidence,
-            hint="tell those who run the channel; a mirror in `[conda.mirrors]` is read instead",
+            hint="report it to the channel's operators, or read a mirror instead (`[conda.mirrors]`)",
         )
     status = int(root.captures.get("status", 0))
     if status in (401, 403):
@@ -112,7 +112,7 @@ def _unsatisfiable(message: str, root: Finding | None, helps: object) -> TfprovE
     if change.get("kind") == "driver":
         return TfprovError(
             "gpu-driver-too-old",
-            "no build for CUDA can be had with this driver",
+            "no CUDA build works with this driver",
             evidence=lines,
             hint=hint,
         )
@@ -127,16 +127,18 @@ def _reason(lines: tuple[str, ...]) -> str:
     hidden = _HIDDEN.search("\n".join(lines))
     if hidden is not None:
         spec, channel = hidden["spec"].strip(), hidden["channel"].rstrip("/")
-        return f"the channel `{channel}` has `{spec}`, and a channel before it has another `{spec.split()[0]}`"
+        return (
+            f"the channel `{channel}` has `{spec}`, but a channel with higher priority has another `{spec.split()[0]}`"
+        )
     bare = [re.sub(r"^[\s│├└─]+", "", line) for line in lines]
     for line in bare[1:]:
         found = re.match(r"(?P<spec>.+?), which (?P<why>.+?)\.?:?$", line)
         if found is not None:
-            return f"the conda packages cannot be had together: `{found['spec'].strip()}` {_short(found['why'])}"
-    return "the conda packages cannot be had together"
+            return f"the conda packages conflict: `{found['spec'].strip()}` {_short(found['why'])}"
+    return "the conda packages conflict"
 
 
 def _short(why: str) -> str:
     if "no candidates" in why:
-        return "is needed, and neither the channels nor this machine have it"
+        return "is required, but neither the channels nor this machine provide it"
     return why.partition(":")[0]

@@ -120,7 +120,7 @@ def _check_paths(folder: Path, filename: str) -> None:
         raise DamagedError(f"the list of files in `{filename}` cannot be read") from error
     for name in names:
         if name.startswith("/") or "\\" in name or any(part in ("", ".", "..") for part in name.split("/")):
-            raise DamagedError(f"`{filename}` names a file outside of itself: {name!r}")
+            raise DamagedError(f"`{filename}` lists a file outside itself: {name!r}")
 
 
 def whole(folder: Path) -> bool:

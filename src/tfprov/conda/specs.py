@@ -106,10 +106,12 @@ def relaxations(
     for spec in asked:
         if spec.version:
             loose = replace(spec, version="")
-            yield _change(spec, str(loose), f"without the version of `{spec.plain}` (`{spec.where}`) it can be solved")
+            yield _change(
+                spec, str(loose), f"without the version of `{spec.plain}` (`{spec.where}`) there is a solution"
+            )
     for spec in asked:
         if spec.name not in ("python", "tensorflow"):
-            yield _change(spec, "", f"without `{spec.plain}` (`{spec.where}`) it can be solved")
+            yield _change(spec, "", f"without `{spec.plain}` (`{spec.where}`) there is a solution")
 
 
 def _change(spec: CondaSpec, instead: str, words: str) -> Mapping[str, object]:

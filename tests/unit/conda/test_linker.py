@@ -24,7 +24,7 @@ def test_a_path_that_leads_out_of_the_package_is_refused(tmp_path: Path, name: s
     from tfprov.conda.linker import DamagedError, _check_paths
 
     listed(tmp_path, {"paths": [{"_path": "lib/good"}, {"_path": name}]})
-    with pytest.raises(DamagedError, match="outside of itself"):
+    with pytest.raises(DamagedError, match="outside itself"):
         _check_paths(tmp_path, "x.conda")
 
 
