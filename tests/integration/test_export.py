@@ -244,7 +244,7 @@ def test_what_stands_in_the_way_is_said(site: Site, tmp_path: Path) -> None:
     )
     assert refused(site, "-o", f"{place}2", "--base", str(tmp_path)) == (
         2,
-        f"error[usage]: `{tmp_path}` is not an image that can be built on",
+        f"error[usage]: `{tmp_path}` cannot be used as a base image",
     )
     assert refused(site, "-o", f"{place}2", "--format", "tar", "--base", str(tmp_path)) == (
         2,

@@ -149,7 +149,7 @@ def _chosen(layout: Path, index: Mapping[str, object], architecture: str) -> Map
     found = [_mapping(each) for each in _list(index.get("manifests"))]
     fitting = [one for one in found if _mapping(one.get("platform")).get("architecture", architecture) == architecture]
     if len(fitting) != 1:
-        raise _refused(layout, f"it has {len(fitting)} images for `{architecture}`, and one is needed")
+        raise _refused(layout, f"it has {len(fitting)} images for `{architecture}`, but must have exactly one")
     if fitting[0].get("mediaType") == _INDEX:
         return _chosen(layout, _mapping(json_of(_content(layout, fitting[0]))), architecture)
     return fitting[0]
@@ -178,7 +178,7 @@ def _bring(layout: Path, layer: Mapping[str, object], blobs: Path) -> None:
 def _place(layout: Path, described: Mapping[str, object]) -> Path:
     kind, _, value = str(described["digest"]).partition(":")
     if kind != "sha256" or len(value) != 64 or not value.isalnum():
-        raise ValueError(f"`{described['digest']}` is not a digest of SHA-256")
+        raise ValueError(f"`{described['digest']}` is not a SHA-256 digest")
     return layout / "blobs" / kind / value
 
 
@@ -201,7 +201,7 @@ def _canonical(document: Mapping[str, object]) -> bytes:
 def _refused(layout: Path, why: str) -> TfprovError:
     return TfprovError(
         "usage",
-        f"`{layout}` is not an image that can be built on",
+        f"`{layout}` cannot be used as a base image",
         evidence=(why,),
         hint="name a folder with an image in OCI layout, as `skopeo copy docker://debian:12 oci:FOLDER` makes it",
     )
