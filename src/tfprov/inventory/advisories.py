@@ -99,13 +99,13 @@ def audit(installed: Mapping[str, str], places: Sequence[Path], *, accepted: Seq
             raise TfprovError(
                 "usage",
                 f"`{place}` has no advisories",
-                hint="name an export of OSV for PyPI: its `all.zip`, a folder of its files, or one of them",
+                hint="give an OSV export for PyPI: its `all.zip`, a folder of its files, or one of them",
             )
     if bad:
         more = (f"and {len(bad) - _MOST_NAMED} more",) if len(bad) > _MOST_NAMED else ()
         raise TfprovError(
             "advisory-invalid",
-            f"{len(bad)} of the files are not advisories that can be read, so nothing can be said of the environment",
+            f"{len(bad)} of the files cannot be read as advisories, so the environment cannot be checked",
             evidence=(*bad[:_MOST_NAMED], *more),
         )
     merged = _merged(found)
@@ -168,7 +168,7 @@ def _parsed(content: bytes) -> Iterator[Mapping[str, object]]:
         raise _UnreadableError(f"it is not JSON: {error}") from error
     for entry in document if isinstance(document, list) else [document]:
         if not isinstance(entry, dict) or not isinstance(entry.get("id"), str) or "modified" not in entry:
-            raise _UnreadableError("it has no `id` and `modified`, as every advisory of OSV has")
+            raise _UnreadableError("it lacks `id` or `modified`, which every OSV advisory has")
         affected = entry.get("affected", [])
         if not isinstance(affected, list) or not all(isinstance(each, dict) for each in affected):
             raise _UnreadableError("its `affected` is not a list of packages")
@@ -214,7 +214,7 @@ def _ranges(affected: Mapping[str, object]) -> Iterator[list[tuple[Version | Non
             for kind, text in event.items():
                 version = None if text == "0" else _version(str(text))
                 if version is None and text not in ("0", "*"):
-                    raise _UnreadableError(f"`{text}` is not a version of Python packages")
+                    raise _UnreadableError(f"`{text}` is not a valid version")
                 if text != "*":
                     events.append((version, kind))
         yield sorted(events, key=lambda one: (one[0] is not None, one[0] or Version("0"), one[1] != "introduced"))

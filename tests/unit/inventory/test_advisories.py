@@ -139,12 +139,12 @@ def test_an_archive_and_a_folder_are_read_like_a_file(tmp_path: Path) -> None:
     ("content", "why"),
     [
         (b"{", "it is not JSON: Expecting property name enclosed in double quotes: line 1 column 2 (char 1)"),
-        (b"[1]", "it has no `id` and `modified`, as every advisory of OSV has"),
-        (b'{"id": "A"}', "it has no `id` and `modified`, as every advisory of OSV has"),
+        (b"[1]", "it lacks `id` or `modified`, which every OSV advisory has"),
+        (b'{"id": "A"}', "it lacks `id` or `modified`, which every OSV advisory has"),
         (b'{"id": "A", "modified": "x", "affected": {}}', "its `affected` is not a list of packages"),
         (
             json.dumps(advisory(events=[{"introduced": "one"}])).encode(),
-            "`one` is not a version of Python packages",
+            "`one` is not a valid version",
         ),
     ],
 )
@@ -154,9 +154,7 @@ def test_a_file_that_cannot_be_read_is_named_and_nothing_is_said(tmp_path: Path,
     with pytest.raises(TfprovError) as raised:
         audit(INSTALLED, [tmp_path])
     assert raised.value.code.name == "advisory-invalid"
-    assert raised.value.what == (
-        "1 of the files are not advisories that can be read, so nothing can be said of the environment"
-    )
+    assert raised.value.what == ("1 of the files cannot be read as advisories, so the environment cannot be checked")
     assert raised.value.evidence == (f"`{tmp_path / 'bad.json'}`: {why}",)
 
 
