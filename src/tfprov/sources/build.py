@@ -75,7 +75,7 @@ def build(source: LockedSource, tree: Path, bench: Bench, *, work: Path, log: Pa
     ):
         raise TfprovError(
             "build-failed",
-            f"the source of `{source.title}` gives another wheel than the lock names",
+            f"the source of `{source.title}` builds a different wheel than the lock names",
             evidence=(f"`{wheel.name}`", f"the whole log: `{log}`"),
         )
     return wheel
@@ -124,7 +124,7 @@ def _build(
         ended = replace(ended, stdout=bench.truthful(ended.stdout), stderr=bench.truthful(ended.stderr))
         _keep(log, argv, ended)
         if not ended.ok:
-            what = f"what the build of `{name}` requires cannot be installed"
+            what = f"the build requirements of `{name}` cannot be installed"
             raise bench.failure() or classify_text(
                 "uv pip install", ended.stderr + ended.stdout, ended.returncode, what=what
             )
@@ -156,6 +156,6 @@ def _keep(log: Path, command: Sequence[str | os.PathLike[str]], ended: process.F
     with log.open("a", encoding="utf-8") as stream:
         stream.write(f"$ {' '.join(str(part) for part in command)}\n{redact(ended.stdout)}{redact(ended.stderr)}")
         if ended.timed_out:
-            stream.write(f"error: it did not end in {ended.seconds:.0f} s, and was stopped\n")
+            stream.write(f"error: it did not finish in {ended.seconds:.0f} s and was stopped\n")
         elif not ended.ok:
             stream.write(f"error: it ended with {ended.signal_name or f'status {ended.returncode}'}\n")

@@ -43,9 +43,7 @@ def unpack(archive: Path, target: Path) -> Path:
                     _bound(archive, count, size)
                     _extract(packed, member, target)
     except _BROKEN as error:
-        raise TfprovError(
-            "build-failed", f"`{archive.name}` is not an archive that can be unpacked", evidence=(str(error),)
-        ) from error
+        raise TfprovError("build-failed", f"`{archive.name}` cannot be unpacked", evidence=(str(error),)) from error
     found = [entry for entry in target.iterdir() if entry.name != "pax_global_header"]
     return found[0] if len(found) == 1 and found[0].is_dir() else target
 
@@ -59,7 +57,7 @@ def _bound(archive: Path, members: int, size: int) -> None:
     if members > _MOST_MEMBERS or size > _MOST_BYTES:
         raise TfprovError(
             "build-failed",
-            f"`{archive.name}` unpacks to more than a source distribution may have",
+            f"`{archive.name}` unpacks to more than is allowed for a source distribution",
             evidence=(f"{members:,} members, {size:,} bytes so far; at most {_MOST_MEMBERS:,} and {_MOST_BYTES:,}",),
         )
 
@@ -75,7 +73,7 @@ def _extract(packed: tarfile.TarFile, member: tarfile.TarInfo, target: Path) -> 
     if not inside or not (member.isreg() or member.isdir() or member.issym() or member.islnk()):
         raise TfprovError(
             "build-failed",
-            f"`{Path(str(packed.name)).name}` reaches out of its own folder",
+            f"`{Path(str(packed.name)).name}` contains a path outside its own folder",
             evidence=(f"`{member.name}`" + (f" is a link to `{member.linkname}`" if member.linkname else ""),),
         )
     if member.isdir():

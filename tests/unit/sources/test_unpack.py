@@ -83,7 +83,7 @@ def test_an_archive_that_reaches_out_of_its_folder_is_refused(
     with pytest.raises(TfprovError) as failure:
         unpack(archive, target(tmp_path))
     assert failure.value.code.name == "build-failed"
-    assert failure.value.what == "`x-1.0.tar.gz` reaches out of its own folder"
+    assert failure.value.what == "`x-1.0.tar.gz` contains a path outside its own folder"
     assert not (tmp_path / "out").exists()
 
 
@@ -92,7 +92,7 @@ def test_a_file_below_a_link_that_leads_out_is_not_written(tmp_path: Path) -> No
     (folder / "x").mkdir()
     (folder / "x" / "away").symlink_to(tmp_path)
     archive = packed(tmp_path / "x.tar.gz", ("x/away/out", tarfile.REGTYPE, "x"))
-    with pytest.raises(TfprovError, match="reaches out"):
+    with pytest.raises(TfprovError, match="outside its own folder"):
         unpack(archive, folder)
     assert not (tmp_path / "out").exists()
 
@@ -100,7 +100,7 @@ def test_a_file_below_a_link_that_leads_out_is_not_written(tmp_path: Path) -> No
 @pytest.mark.parametrize("content", [b"", b"no archive", b"\x1f\x8b\x08\x00cut"])
 def test_what_is_not_an_archive_is_said(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "x-1.0.tar.gz").write_bytes(content)
-    with pytest.raises(TfprovError, match="is not an archive that can be unpacked"):
+    with pytest.raises(TfprovError, match="cannot be unpacked"):
         unpack(tmp_path / "x-1.0.tar.gz", target(tmp_path))
 
 
@@ -122,5 +122,5 @@ def test_a_small_archive_does_not_fill_the_disk(tmp_path: Path, monkeypatch: pyt
         with pytest.raises(TfprovError) as caught:
             unpack(bomb, folder)
         assert caught.value.code.name == "build-failed"
-        assert "more than a source distribution may have" in caught.value.what
+        assert "more than is allowed for a source distribution" in caught.value.what
         assert sum(path.stat().st_size for path in folder.rglob("*") if path.is_file()) < (1 << 20)
