@@ -54,7 +54,7 @@ def test_an_edit_in_place_does_not_come_back_through_the_installers_cache(site: 
     done = site.run("up", "train.toml", "--verbose")
     assert done.returncode == 0, done.stderr
     assert [path.read_text() for path in helpers(site)] == [GOOD]
-    assert "files that were unpacked earlier" in done.stderr
+    assert "its unpacked files were modified" in done.stderr
 
 
 def test_an_edit_in_place_in_one_environment_is_put_right_in_the_other(site: Site) -> None:

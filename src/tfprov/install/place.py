@@ -134,7 +134,7 @@ def _plan(wheel: UnpackedWheel, scheme: Mapping[str, str]) -> _Plan:
             continue
         kind, _, inner = path[len(data) + 1 :].partition("/")
         if kind not in SCHEME_NAMES or not inner:
-            raise broken(wheel.filename, f"`{path}` belongs nowhere")
+            raise broken(wheel.filename, f"`{path}` has no place in an environment")
         folder = f"{scheme[kind]}/{wheel.name}" if kind == "headers" else scheme[kind]
         if kind != "scripts":
             plan.links[path] = f"{folder}/{inner}"
@@ -152,10 +152,10 @@ def _metadata_folder(wheel: UnpackedWheel) -> str:
     tops = {path.partition("/")[0] for path in wheel.tree.files if "/" in path}
     found = sorted(top for top in tops if top.endswith(".dist-info"))
     if len(found) != 1:
-        raise broken(wheel.filename, f"it has {len(found)} folders of metadata")
+        raise broken(wheel.filename, f"it has {len(found)} `.dist-info` folders")
     name = canonicalize_name(found[0].removesuffix(".dist-info").rpartition("-")[0])
     if name != canonicalize_name(wheel.name):
-        raise broken(wheel.filename, f"its metadata is that of `{name}`")
+        raise broken(wheel.filename, f"its metadata belongs to `{name}`")
     return found[0]
 
 

@@ -85,7 +85,7 @@ def directory(stream: BinaryIO) -> Directory:
             found = archive.infolist()
             end = archive.start_dir
     except (zipfile.BadZipFile, ValueError, NotImplementedError, struct.error) as error:
-        raise RefusedError(f"it is not a whole archive: {error}") from error
+        raise RefusedError(f"it is not a complete archive: {error}") from error
     listed = [_member(one) for one in found if not _is_folder(one)]
     for one in found:
         if _is_folder(one):
@@ -108,7 +108,7 @@ def local_header(head: bytes) -> Local | None:
         return None
     signature, _, flags, method, _, _, crc, packed, size, named, more = LOCAL.unpack_from(head)
     if signature != _SIGNATURE:
-        raise RefusedError("there is no member where one has to be")
+        raise RefusedError("there is no member at the expected offset")
     data = LOCAL.size + named + more
     if len(head) < data:
         return None
@@ -133,12 +133,12 @@ def check_local(local: Local, member: ArchiveMember) -> None:
     if local.flags & (_ENCRYPTED | _PATCHED):
         raise RefusedError(f"`{member.name}` is encrypted")
     if decoded(local) != member.name:
-        raise RefusedError(f"`{member.name}` has another name in front of its data")
+        raise RefusedError(f"`{member.name}` has a different name in its local header")
     same = (_METHODS.get(local.method), local.crc, local.packed, local.size)
     if local.complete and same != (member.deflated, member.crc, member.packed, member.size):
-        raise RefusedError(f"`{member.name}` is described in two ways")
+        raise RefusedError(f"`{member.name}` has a local header that contradicts the central directory")
     if _METHODS.get(local.method) is not member.deflated:
-        raise RefusedError(f"`{member.name}` is described in two ways")
+        raise RefusedError(f"`{member.name}` has a local header that contradicts the central directory")
 
 
 def decoded(local: Local) -> str:
@@ -164,7 +164,7 @@ def from_local(local: Local, offset: int) -> ArchiveMember:
     name = decoded(local)
     check_name(name.removesuffix("/"))
     if local.method not in _METHODS:
-        raise UnusualError(f"`{name}` is compressed in a way that wheels are not")
+        raise UnusualError(f"`{name}` uses a compression method that wheels do not use")
     return ArchiveMember(name, offset, _METHODS[local.method], local.crc, local.packed, local.size)
 
 
@@ -176,7 +176,7 @@ def check_name(name: str) -> None:
     """
     parts = name.split("/")
     if "\0" in name or "\\" in name or any(part in ("", ".", "..") for part in parts):
-        raise RefusedError(f"{name!r} leads out of the folder, or is not a path")
+        raise RefusedError(f"{name!r} leads outside the folder, or is not a path")
     if os.name == "nt":
         try:
             for part in parts:
@@ -194,11 +194,11 @@ def check_names(names: Sequence[str]) -> None:
     files = set[str]()
     for name in names:
         if name in files:
-            raise RefusedError(f"`{name}` is there twice")
+            raise RefusedError(f"`{name}` occurs twice")
         files.add(name)
     folders = set(_folders(names))
     if both := files & folders:
-        raise RefusedError(f"`{min(both)}` is a file and a folder")
+        raise RefusedError(f"`{min(both)}` is both a file and a folder")
 
 
 def _folders(names: Iterable[str]) -> Iterable[str]:
@@ -222,7 +222,7 @@ def _member(one: zipfile.ZipInfo) -> ArchiveMember:
     if one.flag_bits & (_ENCRYPTED | _PATCHED):
         raise RefusedError(f"`{name}` is encrypted")
     if one.compress_type not in _METHODS:
-        raise UnusualError(f"`{name}` is compressed in a way that wheels are not")
+        raise UnusualError(f"`{name}` uses a compression method that wheels do not use")
     mode = one.external_attr >> 16
     if stat.S_IFMT(mode) not in (0, stat.S_IFREG):
         raise RefusedError(f"`{name}` is a link or a device")

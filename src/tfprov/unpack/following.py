@@ -230,7 +230,7 @@ class Following:
                 self._wait_a_little()
         self._wait_for_the_whole()
         if not ahead.agrees_with(self.source):
-            raise LeftError("its directory was another one before")
+            raise LeftError("its central directory changed")
 
     def _follow_front(self, tasks: list[Future[None]]) -> None:
         """Submit members as they are read from the front, then those that only the central directory lists."""
@@ -316,7 +316,7 @@ class Following:
         for member in followed:
             other = left.pop(member.name, None)
             if other is None or other._replace(executable=False) != member:
-                raise RefusedError(f"`{member.name}` is described in two ways")
+                raise RefusedError(f"`{member.name}` has a local header that contradicts the central directory")
             if other.executable:
                 self._executable.append(member.name)
         return tuple(left.values())
@@ -335,7 +335,7 @@ class Following:
     def _check(self, count: int = 0) -> None:
         self.going(count)
         if self._failed or self.arriving.edition != self._edition:
-            raise LeftError("it was begun anew")
+            raise LeftError("the download was restarted")
 
 
 @dataclass(frozen=True, slots=True)

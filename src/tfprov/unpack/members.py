@@ -102,7 +102,7 @@ def extract(source: ArchiveBytes, member: ArchiveMember, target: str, *, going: 
         head = source.read(member.offset, LOCAL.size + 2 * 0xFFFF)
         local = local_header(head)
     if local is None:
-        raise RefusedError(f"`{member.name}` is cut off")
+        raise RefusedError(f"`{member.name}` is truncated")
     check_local(local, member)
     mode = 0o777 if member.executable else 0o666
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)

@@ -78,5 +78,5 @@ def broken(wheel: str, why: str) -> TfprovError:
         "cache-corrupt",
         f"`{wheel}` cannot be unpacked",
         evidence=(why,),
-        hint="run again; if it fails alike, the wheel itself is broken: choose another version of the package",
+        hint="run again; if it fails the same way, the wheel itself is broken: choose another version of the package",
     )

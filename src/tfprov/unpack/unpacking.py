@@ -170,7 +170,7 @@ class Unpacking:
 
     def _found_or_made(self, name: str, sha256: str, unpack: Callable[[], Tree]) -> Tree:
         def dropped() -> None:
-            text = f"`{name}`: files that were unpacked earlier were written to since; unpacking it again"
+            text = f"`{name}`: its unpacked files were modified; unpacking it again"
             self._emit(Note(text=text, level="detail"))
 
         if (found := self.store.find(sha256, dropped=dropped)) is not None:
@@ -207,14 +207,14 @@ class Unpacking:
             return self.store.keep(sha256, made, following.written)
         except (LeftError, RefusedError, OSError) as error:
             shutil.rmtree(made.parent, ignore_errors=True)
-            self._emit(Note(text=f"`{name}` is unpacked when it is whole: {error}", level="detail"))
+            self._emit(Note(text=f"`{name}` will be unpacked once it is complete: {error}", level="detail"))
         except BaseException:
             shutil.rmtree(made.parent, ignore_errors=True)
             raise
         while not arrival.whole.wait(_POLL_SECONDS):
             going(0)
         if arrival.wheel is None:
-            raise TfprovError("internal", f"`{name}` is whole and nowhere")
+            raise TfprovError("internal", f"`{name}` is complete but cannot be found")
         return self._unpack(arrival.wheel)
 
     def _unpack(self, wheel: Wheel) -> Tree:
@@ -314,7 +314,7 @@ class _Job:
             except FileExistsError as error:
                 self._failed = True
                 # The file system does not distinguish upper and lower case, or two Unicode forms of a letter.
-                raise RefusedError(f"`{member.name}` is there twice on this file system") from error
+                raise RefusedError(f"`{member.name}` occurs twice on this file system") from error
             except BaseException:
                 self._failed = True
                 raise
@@ -334,7 +334,7 @@ class _Job:
             self._failed = True
             raise TfprovError(
                 "hash-mismatch",
-                f"`{self.wheel.path.name}` does not match its hash in the lock any more",
+                f"`{self.wheel.path.name}` no longer matches its hash in the lock",
                 evidence=(f"expected sha256 {self.wheel.sha256}", f"found sha256 {digest.hexdigest()}"),
             )
 

@@ -246,9 +246,9 @@ def test_the_last_of_two_wheels_with_the_same_file_wins_and_no_tree_changes(tmp_
 
 
 BROKEN: dict[str, tuple[Odd, str]] = {
-    "no_metadata_name": (Odd({"other-1.0.dist-info/METADATA": b""}), "2 folders of metadata"),
-    "data_kind": (Odd({"{data}/nonsense/x": b""}), "belongs nowhere"),
-    "data_top": (Odd({"{data}/x": b""}), "belongs nowhere"),
+    "no_metadata_name": (Odd({"other-1.0.dist-info/METADATA": b""}), "2 `.dist-info` folders"),
+    "data_kind": (Odd({"{data}/nonsense/x": b""}), "has no place in an environment"),
+    "data_top": (Odd({"{data}/x": b""}), "has no place in an environment"),
     "points_escape": (Odd({}, {"entry_points.txt": b"[console_scripts]\n../../x = a:b\n"}), "entry_points.txt"),
     "points_nonsense": (Odd({}, {"entry_points.txt": b"[console_scripts]\nx = (\n"}), "entry_points.txt"),
     "points_no_ini": (Odd({}, {"entry_points.txt": b"nonsense\n"}), "entry_points.txt"),

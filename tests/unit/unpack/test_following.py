@@ -165,7 +165,7 @@ def test_a_directory_that_changes_while_the_rest_comes_is_not_believed(tmp_path:
 
     tree = follow(tmp_path, wheel, steps=changing, emit=said.append, in_order=False)
     assert content(tree) == content(whole(tmp_path, wheel))
-    assert "when it is whole" in str(next(event for event in said if isinstance(event, Note)))
+    assert "once it is complete" in str(next(event for event in said if isinstance(event, Note)))
 
 
 def test_what_is_told_of_is_whole_first_where_it_lands_and_then_in_the_tree(tmp_path: Path) -> None:
@@ -267,4 +267,4 @@ def test_a_download_that_others_can_write_to_is_not_followed(tmp_path: Path) -> 
         unpacking.add(download.finish(tmp_path / wheel.name))
         (tree,) = unpacking.wait().values()
     assert len(tree.files) == 5
-    assert "when it is whole" in str(said[0])
+    assert "once it is complete" in str(said[0])

@@ -116,9 +116,9 @@ HOSTILE: dict[str, tuple[Callable[[Path], Path], str]] = {
     "zero": (lambda path: patched(archive(path, ("evilXtext", b"x")), b"evilX", b"evil\0", count=9), "leads out"),
     "twice": (
         lambda path: patched(archive(path, ("one", b"x"), ("two", b"y")), b"two", b"one", count=9),
-        "is there twice",
+        "occurs twice",
     ),
-    "file_and_folder": (lambda path: archive(path, ("a", b"x"), ("a/b", b"y")), "is a file and a folder"),
+    "file_and_folder": (lambda path: archive(path, ("a", b"x"), ("a/b", b"y")), "is both a file and a folder"),
     "link": (lambda path: archive(path, ("a", b"/etc/passwd"), mode=stat.S_IFLNK | 0o777), "a link or a device"),
     "device": (lambda path: archive(path, ("a", b""), mode=stat.S_IFCHR | 0o666), "a link or a device"),
     "pipe": (lambda path: archive(path, ("a", b""), mode=stat.S_IFIFO | 0o666), "a link or a device"),
@@ -127,18 +127,30 @@ HOSTILE: dict[str, tuple[Callable[[Path], Path], str]] = {
         lambda path: patched(archive(path, ("a.txt", b"x")), b"PK\3\4\x14\0\0\0", b"PK\3\4\x14\0\1\0", count=1),
         "encrypted",
     ),
-    "method": (lambda path: central(archive(path, ("a.txt", b"x")), "a.txt", 10, "<H", 12), "compressed in a way"),
+    "method": (
+        lambda path: central(archive(path, ("a.txt", b"x")), "a.txt", 10, "<H", 12),
+        "uses a compression method",
+    ),
     "overlap": (overlapping, "overlaps"),
     "other_name": (
         lambda path: patched(archive(path, ("good.txt", b"x")), b"good.txt", b"evil.txt", count=1),
-        "another name",
+        "different name",
     ),
-    "other_crc": (lambda path: central(archive(path, ("a.txt", b"x")), "a.txt", 16, "<L", 7), "in two ways"),
-    "other_size": (lambda path: central(archive(path, ("a.txt", b"x")), "a.txt", 24, "<L", 7), "in two ways"),
+    "other_crc": (
+        lambda path: central(archive(path, ("a.txt", b"x")), "a.txt", 16, "<L", 7),
+        "contradicts the central directory",
+    ),
+    "other_size": (
+        lambda path: central(archive(path, ("a.txt", b"x")), "a.txt", 24, "<L", 7),
+        "contradicts the central directory",
+    ),
     "no_member": (lambda path: patched(archive(path, ("a", b"x")), b"PK\3\4", b"PK\3\5", count=1), "no member"),
-    "cut": (lambda path: path.write_bytes(archive(path, ("a", RANDOM[:9000])).read_bytes()[:-30]) and path, "whole"),
-    "empty": (lambda path: path.write_bytes(b"") or path, "whole"),
-    "text": (lambda path: path.write_bytes(b"no archive" * 99) and path, "whole"),
+    "cut": (
+        lambda path: path.write_bytes(archive(path, ("a", RANDOM[:9000])).read_bytes()[:-30]) and path,
+        "not a complete archive",
+    ),
+    "empty": (lambda path: path.write_bytes(b"") or path, "not a complete archive"),
+    "text": (lambda path: path.write_bytes(b"no archive" * 99) and path, "not a complete archive"),
 }
 
 
