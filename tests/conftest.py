@@ -6,6 +6,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+# The default of 200 ms for each example fails on a busy machine, and no test asserts a time.
+settings.register_profile("untimed", deadline=None)
+settings.load_profile("untimed")
 
 _SETTINGS = ("TFPROV_HOME", "TFPROV_STORE", "TFPROV_CACHE_MAX", "VIRTUAL_ENV", "CONDA_PREFIX", "PYTHONPATH")
 

@@ -51,7 +51,6 @@ EXAMPLES = int(os.environ.get("TFPROV_EXAMPLES", "15"))
 MOST_MEMORY = 300_000_000
 few = settings(
     max_examples=EXAMPLES,
-    deadline=None,
     database=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow, HealthCheck.data_too_large],
 )

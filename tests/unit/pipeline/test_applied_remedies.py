@@ -61,7 +61,7 @@ ERROR: No matching distribution found for tensorflow=={release}
 RELEASES = ("1.4.0", "1.13.1", "1.14.0", "2.99.0", *(row.version for row in table().releases))
 
 
-@settings(max_examples=300, derandomize=True, deadline=None, database=None)
+@settings(max_examples=300, derandomize=True, database=None)
 @given(
     release=st.sampled_from(RELEASES),
     python=st.sampled_from(("2.7.18", "3.5.2", "3.6.9", "3.8.10", "3.10.12", "3.12.3", "3.14.0")),

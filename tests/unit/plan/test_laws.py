@@ -36,7 +36,6 @@ def _often(examples: int) -> settings:
         max_examples=int(_BY_HAND or examples // 2),
         derandomize=_BY_HAND is None,
         database=None,
-        deadline=None,
     )
 
 

@@ -86,7 +86,6 @@ def places(texts: Iterable[str]) -> set[str]:
 @given(text=FILE, inner=FILE, bounds=st.lists(PLAIN, max_size=3).map("\n".join))
 @settings(
     max_examples=400,
-    deadline=None,
     phases=(Phase.generate, Phase.shrink),
     derandomize=True,
     suppress_health_check=list(HealthCheck),

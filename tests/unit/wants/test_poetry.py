@@ -74,7 +74,7 @@ CLAUSE = st.one_of(
 
 
 @given(clauses=st.lists(CLAUSE, min_size=1, max_size=3), comma=st.sampled_from([",", ", "]), version=RELEASE)
-@settings(max_examples=400, deadline=None, derandomize=True)
+@settings(max_examples=400, derandomize=True)
 def test_a_range_admits_what_poetry_admits(clauses: list[str], comma: str, version: str) -> None:
     if "*" in clauses and len(clauses) > 1:
         clauses = ["*"]
@@ -87,7 +87,7 @@ def test_a_range_admits_what_poetry_admits(clauses: list[str], comma: str, versi
     parts=st.lists(st.lists(CLAUSE, min_size=1, max_size=2).map(",".join), min_size=2, max_size=3), version=RELEASE,
     bar=st.sampled_from(["|", " || "]),
 )  # fmt: skip
-@settings(max_examples=400, deadline=None, derandomize=True)
+@settings(max_examples=400, derandomize=True)
 def test_one_range_or_another_admits_what_poetry_admits_or_is_refused(parts: list[str], version: str, bar: str) -> None:
     text = bar.join("*" if "*" in part.split(",") else part for part in parts)
     try:
