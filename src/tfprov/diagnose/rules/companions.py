@@ -107,7 +107,7 @@ RULES: tuple[Rule, ...] = (
         code="companion-mismatch",
         reads="ld.so: a library of operations that was built for another TensorFlow, wherever it lies",
         needs=("undefined symbol",),
-        pattern=rf"(?<!_pywrap_tensorflow_internal\.so: )undefined symbol: (?P<symbol>{_ITS_SYMBOLS})",
+        pattern=rf"(?<!_pywrap_tensorflow_internal\.so: )undefined symbol: (?P<symbol>{_ITS_SYMBOLS})|\b_\w+_ops\.so: undefined symbol\b(?!: )|undefined symbol\b(?!: ).{{0,80}}\btensorflow_(?!core)\w",
         examples=(
             "tensorflow.python.framework.errors_impl.NotFoundError: /x/_activation_ops.so: undefined symbol: _ZN10tensorflow12OpDefBuilder4AttrESs",
         ),

@@ -100,6 +100,7 @@ RULES: tuple[Rule, ...] = (
             "resolvepackagenotfound",
             "packagenotfounderror",
             "package missing in",
+            "packages missing in",
             "packagemissing",
             "are not available from current channels",
             "nothing provides requested",
@@ -110,7 +111,7 @@ RULES: tuple[Rule, ...] = (
             "not available on this platform",
             "available from current channels",
         ),
-        pattern=r"PackagesNotFoundError|ResolvePackageNotFound|PackageNotFoundError: (?:Package|'|The following|Dependency)|not available from current channels|(?:nothing provides requested|No candidates were found for) (?P<requirement>\S*[^\s.](?: [\d=<>!~^*]\S*(?<![.,]))?)|(?P<package>[\w.-]+)[^\n]{0,40} does not exist \(perhaps a typo or a missing channel\)|PackageNotFoundError: Packages? missing",
+        pattern=r"PackagesNotFoundError|ResolvePackageNotFound|PackageNotFoundError: (?:Package|'|The following|Dependency)|not available from current channels|(?:nothing provides requested|No candidates were found for) (?P<requirement>\S*[^\s.](?: [\d=<>!~^*]\S*(?<![.,]))?)|(?P<package>[\w.-]+)[^\n]{0,40} does not exist \(perhaps a typo or a missing channel\)|[Pp]ackages? missing in current (?:[\w-]+ )?channels",
         examples=(
             "PackagesNotFoundError: The following packages are not available from current channels:",
             "ResolvePackageNotFound: ",

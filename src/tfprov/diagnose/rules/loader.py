@@ -26,7 +26,7 @@ RULES: tuple[Rule, ...] = (
         code="glibc-too-old",
         reads="ld.so: a version of GLIBC, GLIBCXX or CXXABI that the library asks for and the system lacks",
         needs=("requires glibc", "glibc_", "glibcxx_", "cxxabi_", "glibc ", "glibc<", "libstdc++"),
-        pattern=r"version [`'\"]?(?P<symbol>(?:GLIBC|GLIBCXX|CXXABI)_[\d.]+)['\"]? not found|requires glibc ?>?=? ?[\d.]+|glibc [\d.]+ (?:is )?(?:too old|or (?:newer|later) is required)|libstdc\+\+\.so\.6: version",
+        pattern=r"(?P<symbol>\b(?:GLIBC|GLIBCXX|CXXABI)_[\d.]+)['\"]? not found|requires glibc ?>?=? ?[\d.]+|glibc [\d.]+ (?:is )?(?:too old|or (?:newer|later) is required)|libstdc\+\+\.so\.6: version",
         examples=(
             "ImportError: /lib64/libm.so.6: version `GLIBC_2.27' not found (required by /x/_pywrap_tensorflow_internal.so)",
             "ImportError: /usr/lib/x86_64-linux-gnu/libstdc++.so.6: version `GLIBCXX_3.4.29' not found (required by /x.so)",

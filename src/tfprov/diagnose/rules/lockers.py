@@ -102,7 +102,7 @@ RULES: tuple[Rule, ...] = (
         code="resolver-conflict",
         reads="Pipenv, pip-tools: no version is within all the bounds",
         needs=("could not find a version that matches", "incompatible versions in the resolved dependencies"),
-        pattern=rf"Could not find a version that matches (?:{_PACKAGE}.{{0,400}}?Tried: |[\w.-]+(?:\[[\w,-]+\])?(?P<bounds>[<>=!~]+[\w.*+]+(?:,[<>=!~]+[\w.*+]+)+)(?!.{{0,200}}No versions found))|There are incompatible versions in the resolved dependencies",
+        pattern=rf"Could not find a version that matches (?:{_PACKAGE}.{{0,400}}?Tried: |[\w.-]+(?:\[[\w,-]+\])?(?P<bounds>[<>=!~]+[\w.*+]+(?:,[<>=!~]+[\w.*+]+)+)(?!.{{0,200}}No versions found))|incompatible versions in the resolved dependencies",
         examples=(
             "Could not find a version that matches tensorflow<2.6,>=2.6.0\nTried: 2.2.0, 2.6.0",
             "Could not find a version that matches protobuf<4.0.0,<5.0dev,>=3.12.2,>=4.21.6",

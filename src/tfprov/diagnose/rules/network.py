@@ -263,7 +263,11 @@ RULES: tuple[Rule, ...] = (
             "uv_http_timeout",
             "timed-out",
             "read timeout",
+            "read time out",
             "connection timeout",
+            "connection time out",
+            "handshake time out",
+            "i/o time out",
             "etimedout",
             "timeout_reached",
             "handshake timeout",
@@ -272,7 +276,7 @@ RULES: tuple[Rule, ...] = (
             "socket.timeout",
         ),
         pattern=r"deadline has elapsed|(?:read|connect\w*|operation|request|response|socket|handshake|connection to \S+|net\w*)\b.{0,40}? timed[- ]out|timeout\('timed out'\)|TimeoutError\b|(?:Read|Connect)Timeout|network timeout|Timeout was reached|os error (?:110|60|10060)\)|\[Errno (?:110|60)\]|\[WinError 10060\]"
-        r"|Operation too slow|UV_HTTP_TIMEOUT|socket\.timeout|^timeout: timed out|\bETIMEDOUT\b|(?:read|connection|handshake|i/o) timeout|context deadline exceeded",
+        r"|Operation too slow|UV_HTTP_TIMEOUT|socket\.timeout|^timeout: timed out|\bETIMEDOUT\b|(?:read|connection|handshake|i/o) time ?out|context deadline exceeded",
         examples=(
             "pip._vendor.urllib3.exceptions.ReadTimeoutError: HTTPSConnectionPool(host='files.example', port=443): Read timed out.",
             "  Caused by: Failed to download distribution due to network timeout. Try increasing UV_HTTP_TIMEOUT (current value: 30s).",
