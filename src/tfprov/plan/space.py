@@ -6,8 +6,6 @@ import contextlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from packaging.version import Version
-
 from tfprov import words
 from tfprov.errors import TfprovError
 from tfprov.host.records import Disk, Facts
@@ -114,8 +112,9 @@ def notes(plan: Plan, facts: Facts, table: Compat) -> Iterator[str]:
 def _needs(plan: Plan, facts: Facts, table: Compat) -> Iterator[_Need]:
     download, unpacked, files = plan.download_bytes, plan.unpacked_bytes, plan.files
     if unpacked is None and plan.decision.tensorflow.accelerator == "cpu":
-        minor = Version(plan.decision.tensorflow.version).release[:2]
-        like = [row for row in table.closures if row.accelerator == "cpu" and Version(row.version).release[:2] == minor]
+        # Of conda this may be a range, or say that the channel decides.
+        minor = plan.decision.tensorflow.version.split(".")[:2]
+        like = [row for row in table.closures if row.accelerator == "cpu" and row.version.split(".")[:2] == minor]
         if like:
             download, unpacked, files = like[0].download, like[0].unpacked, like[0].files
     disks = {disk.purpose: disk for disk in reversed(facts.disks.value)}
