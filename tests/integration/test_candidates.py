@@ -353,6 +353,32 @@ def test_a_time_pin_holds_on_an_index_that_gives_no_times(site: Site, tmp_path: 
     assert f'name = "h5py"\nversion = "{"3.14.0" if release == OLDER else "3.15.0"}"' in locked
 
 
+def test_a_companion_follows_the_release_that_other_bounds_lead_to(site: Site, tmp_path: Path) -> None:
+    """Without metadata of its own `tf-keras` is bound for the older release first, which numpy 2 leads to."""
+    more = tmp_path / "more"
+    site.offer(
+        sham_wheel(more, RELEASE, requires=("numpy<2",)),
+        build_wheel(more, "numpy", "1.26.4"),
+        build_wheel(more, "numpy", "2.4.0"),
+        build_wheel(more, "newest", "1.0", requires=["numpy"]),
+        build_wheel(more, "newest", "2.0", requires=["numpy>=2"]),
+        build_wheel(more, "imgaug", "0.4.0", requires=["numpy"]),
+        build_wheel(more, "tf-keras", "2.20.1"),
+        build_wheel(more, "tf-keras", "2.21.0"),
+    )
+    ask(site, "newest", "imgaug", "tf-keras")
+    done = site.run("lock", "train.toml")
+    assert done.returncode == 0, done.stderr
+    locked = dict(versions_in(site.lock.read_text()))
+    assert locked == {
+        "imgaug": "0.4.0",
+        "newest": "1.0",
+        "numpy": "1.26.4",
+        "tensorflow-cpu": RELEASE,
+        "tf-keras": "2.21.0",
+    }
+
+
 KERAS_2 = "import os\nassert os.environ['TF_USE_LEGACY_KERAS'] == '1', 'Keras 3'\n"
 
 

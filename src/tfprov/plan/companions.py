@@ -68,6 +68,13 @@ class Break:
             and (not self.python or bool(python and _within(python, self.python)))
         )
 
+    def is_spent(self, versions: Mapping[str, str]) -> bool:
+        """Whether a closure that holds to it no longer has what it breaks beside, for another reason than this row."""
+        if not self.beside or _is_in(Requirement(self.beside), versions):
+            return False
+        # A bound on something else than the package may be what led away from it.
+        return self.adds or (bool(self.requires) and canonicalize_name(Requirement(self.requires).name) == self.package)
+
     def is_met(self, versions: Mapping[str, str]) -> bool:
         """Whether a set of packages satisfies the line."""
         if not self.requires:

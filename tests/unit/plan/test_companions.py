@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
@@ -92,6 +94,26 @@ def test_a_row_holds_where_its_package_is_and_its_line_is_not_met(
 @pytest.mark.parametrize(("python", "found"), [("3.12", (NEWER,)), ("3.13.1", (NEWER,)), ("3.11.9", ()), ("", ())])
 def test_a_row_of_certain_pythons_holds_on_them_alone(python: str, found: tuple[Break, ...]) -> None:
     assert breaks_in({"img": "1.0"}, (NEWER,), python=python) == found
+
+
+@pytest.mark.parametrize(
+    ("row", "versions", "spent"),
+    [
+        # It was bound for a release that the closure no longer has.
+        (replace(BOUND, beside="tensorflow==2.14.0", requires="old<1"), {"old": "0.9", "tensorflow": "2.15.1"}, True),
+        (replace(BOUND, beside="tensorflow==2.14.0", requires="old<1"), {"old": "0.9", "tensorflow": "2.14.0"}, False),
+        (BESIDE, {"rec": "1.2", "tensorflow": "2.15.1", "tf-keras": "2.15.1"}, True),
+        (BESIDE, {"rec": "1.2", "tensorflow": "2.16.1", "tf-keras": "2.16.0"}, False),
+        # The bound itself led away from it.
+        (replace(BOUND, beside="numpy>=2"), {"old": "1.9", "numpy": "1.26"}, False),
+        (replace(RELEASES, beside="keras<3"), {"rank": "0.5", "tensorflow": "2.16.1", "keras": "3.0"}, False),
+        (BOUND, {"old": "2.0"}, False),
+    ],
+)
+def test_a_bound_is_spent_where_what_it_is_for_is_gone_for_another_reason(
+    row: Break, versions: dict[str, str], spent: bool
+) -> None:
+    assert row.is_spent(versions) is spent
 
 
 def test_variables_are_needed_as_long_as_the_row_is_about_the_closure() -> None:

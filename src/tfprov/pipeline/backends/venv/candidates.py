@@ -158,18 +158,21 @@ def _for_another_machine(profile: Profile, facts: Facts) -> Plan:
 def _unbroken(context: Context, machine: Machine, profile: Profile, candidates: Sequence[Candidate]) -> Solution:
     """The best solution in which nothing is known to break, and nothing that the profile asks for is old.
 
-    Each row of known breaks that a solution needs joins the question, until no further one does.
+    Each row of known breaks that a solution needs joins the question, until no further one does. A row about what later
+    ones led away from (another release of TensorFlow) is taken back, once.
 
     Raises:
         TfprovError: there is none; the rows that joined are named.
     """
     applied: tuple[Break, ...] = ()
+    taken_back: tuple[Break, ...] = ()
     newest: dict[str, Released] = {}
     looked_up: set[str] = set()
     began = time.monotonic()
     while True:
+        bound = [holding_to(each, applied) for each in candidates]
         try:
-            best = best_by_wheels(context, machine, profile, candidates)
+            best = best_by_wheels(context, machine, profile, bound)
         except TfprovError as error:
             error.evidence = (
                 *error.evidence,
@@ -179,12 +182,17 @@ def _unbroken(context: Context, machine: Machine, profile: Profile, candidates: 
         # What is the newest by itself does not depend on what else is bound.
         if old := {name: version for name, version in _old(profile, best).items() if name not in looked_up}:
             looked_up.update(old)
-            newest |= _newest(context, machine, profile, candidates, old)
+            newest |= _newest(context, machine, profile, bound, old)
         now = time.monotonic()
         until = now + max(_LAG_SECONDS, now - began)
-        best, untried = _without_lag(context, machine, profile, candidates, best, newest=newest, until=until)
+        best, untried = _without_lag(context, machine, profile, bound, best, newest=newest, until=until)
         versions, python = dict(versions_in(best.document)), best.decision.python.version
         found = tuple(row for row in breaks_in(versions, python=python) if row not in applied)
+        spent = tuple(row for row in applied if row.is_spent(versions) and row not in taken_back)
+        if spent and not found:
+            taken_back += spent
+            applied = tuple(row for row in applied if row not in spent)
+            continue
         if not found:
             _tell_lag(context, best, newest, untried)
             needed = settings(holding(versions, python=python))
@@ -193,7 +201,6 @@ def _unbroken(context: Context, machine: Machine, profile: Profile, candidates: 
         found = sparing(to_apply(found), asked_for(profile.packages.requirements))
         _tell_left_out(context, profile, found)
         applied += found
-        candidates = [holding_to(each, found) for each in candidates]
 
 
 def _check_possible(rows: Sequence[Break]) -> None:
