@@ -95,6 +95,7 @@ def _files(names: Sequence[str], kinds: tuple[str, ...], ways: Ways) -> dict[str
     """The files with these suffixes, by project."""
     network = ways.network
     flat = [link for place in network.find_links for link in _read_place(place, ways)]
+    own = frozenset(link.url for link in flat)
 
     def files(name: str) -> tuple[IndexFile, ...]:
         links = [link for link in flat if _project_of(link.filename) == name]
@@ -112,6 +113,8 @@ def _files(names: Sequence[str], kinds: tuple[str, ...], ways: Ways) -> dict[str
                 size=link.size,
                 yanked=link.yanked,
                 uploaded=link.uploaded,
+                url=link.url,
+                is_own=link.url in own,
             )
             for link in sorted(unique.values(), key=lambda link: link.filename)
         )

@@ -93,6 +93,19 @@ def _whole(
         return metadata_in(file, url)
 
 
+def remote_file(
+    url: str, ask: Callable[[Mapping[str, str]], AbstractContextManager[httpx.Response]], total: int
+) -> IO[bytes]:
+    """A file on a server that is read by ranges, wherever something is read from it.
+
+    Args:
+        url: of the file, for messages.
+        ask: requests the file with these headers.
+        total: its bytes.
+    """
+    return _Ranges(url, ask, total, b"")
+
+
 def metadata_in(file: IO[bytes], url: str) -> bytes:
     """The METADATA of a wheel.
 

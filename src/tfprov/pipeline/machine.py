@@ -16,12 +16,17 @@ from tfprov.events import Note
 from tfprov.fetch.index import listing
 from tfprov.fetch.offline import local_network
 from tfprov.fetch.sources import Network, network
+from tfprov.fetch.ways import Ways
+from tfprov.fetch.wheel_build import member_of
 from tfprov.host.records import Facts
 from tfprov.ladder.climb import TransferError
 from tfprov.pipeline.context import Context
+from tfprov.plan.builds import MEMBER, build_info, to_look_into, with_builds
+from tfprov.plan.compat import table
 from tfprov.plan.demands import wants_nightly
 from tfprov.plan.offers import is_before, moment
 from tfprov.plan.records import IndexFile, Listing
+from tfprov.plan.tags import platform_name
 from tfprov.process import clean_environment
 
 if TYPE_CHECKING:
@@ -82,7 +87,8 @@ class Machine:
             return None
         try:
             nightly = wants_nightly(self._context.loaded.asked, self.facts)
-            return self._listing(*BUILDS["nightly" if nightly else "release"])
+            found = self._listing(*BUILDS["nightly" if nightly else "release"])
+            return self._looked_into(found) if self._may_have_cuda else found
         except TfprovError as error:
             text = (
                 f"the index could not be asked which releases it has ({error.what}); the table that comes with "
@@ -92,6 +98,27 @@ class Machine:
             if error.code.name in _DEAD or (isinstance(error, TransferError) and error.stubborn):
                 self.unreachable = error
             return None
+
+    @property
+    def _may_have_cuda(self) -> bool:
+        """Whether it matters which GPUs a wheel has code for."""
+        asked = self._context.loaded.profile.tensorflow.accelerator
+        return asked == "cuda" or (asked == "auto" and any(gpu.vendor == "nvidia" for gpu in self.facts.gpus.value))
+
+    def _looked_into(self, found: Listing) -> Listing:
+        """A listing in which wheels that the table does not know say for which GPUs they have code."""
+        platform = platform_name(self.facts.system.value, self.facts.machine.value)
+        ways = Ways(network=self.network, emit=self._context.emit, deadline=self._context.deadline)
+        builds = []
+        for file in to_look_into(found, table(), platform):
+            text = member_of(file.url, MEMBER, ways)
+            build = build_info(text) if text is not None else None
+            if build is not None:
+                builds.append((file, build))
+            else:
+                what = f"`{file.filename}` does not say for which GPUs it has code"
+                self._context.emit(Note(text=what, level="detail"))
+        return with_builds(found, builds)
 
     def has_wheels(self, project: str) -> bool:
         """Whether the index has a wheel of a project for any Python 3, asked once; True when it cannot be asked."""

@@ -140,19 +140,7 @@ def _python(context: DecisionContext, chosen: Fit) -> ChosenPython:
 
 def _notes(context: DecisionContext, chosen: Fit, fits: Sequence[Fit]) -> Iterator[str]:
     candidate = chosen.candidate
-    if context.demands.nightly:
-        yield f"TensorFlow {candidate.text} is a build of the development branch, of which nobody knows what it breaks"
-    elif candidate.known is None:
-        yield (
-            f"TensorFlow {candidate.text} is newer than the table of {context.table.generated}: only the names of its "
-            "wheels speak for it"
-        )
-    elif unknown := [extra for extra in context.demands.extras if extra not in candidate.known.extras]:
-        has = (
-            f"; it has {', '.join(f'`{extra}`' for extra in candidate.known.extras)}" if candidate.known.extras else ""
-        )
-        left = ", ".join(f"`{extra}`" for extra in unknown)
-        yield f"TensorFlow {candidate.text} has no extra {left}, which is left out{has}"
+    yield from _build_notes(context, chosen)
     newest = fits[0]
     if newest is not chosen:
         yield (
@@ -188,6 +176,28 @@ def _notes(context: DecisionContext, chosen: Fit, fits: Sequence[Fit]) -> Iterat
         cuda = not isinstance(context.gpus, Refusal)
         if cuda and is_small(chosen.offer.package):
             yield "the lock holds the CPU build although CUDA could work here: `tfprov lock --upgrade` decides anew"
+
+
+def _build_notes(context: DecisionContext, chosen: Fit) -> Iterator[str]:
+    """Where a build comes from that is not a release of the table, and what is known of it."""
+    candidate, build = chosen.candidate, chosen.offer.build
+    if build is not None:
+        code = f"CUDA {build.cuda or 'of a release that it does not name'}" if build.is_cuda else "no CUDA"
+        code += f" for {', '.join(build.capabilities)}" if build.capabilities else ""
+        yield f"TensorFlow {candidate.text} is a wheel with {code}, as it says itself: {chosen.offer.place}"
+    if context.demands.nightly:
+        yield f"TensorFlow {candidate.text} is a build of the development branch, of which nobody knows what it breaks"
+    elif candidate.known is None and build is None:
+        yield (
+            f"TensorFlow {candidate.text} is newer than the table of {context.table.generated}: only the names of its "
+            "wheels speak for it"
+        )
+    known = candidate.known
+    unknown = [extra for extra in context.demands.extras if known is not None and extra not in known.extras]
+    if unknown and known is not None:
+        has = f"; it has {', '.join(f'`{extra}`' for extra in known.extras)}" if known.extras else ""
+        left = ", ".join(f"`{extra}`" for extra in unknown)
+        yield f"TensorFlow {candidate.text} has no extra {left}, which is left out{has}"
 
 
 def _fallbacks(context: DecisionContext, chosen: Fit, fits: Sequence[Fit]) -> tuple[Decision, ...]:
@@ -258,7 +268,8 @@ def _between(context: DecisionContext, versions: Sequence[Version]) -> list[str]
 
 def _range(decisions: Sequence[Decision], missing: Sequence[str]) -> str:
     package, extras = _project(decisions[0])
-    newest, oldest = decisions[0].tensorflow.version, decisions[-1].tensorflow.version
+    # A bound may not name a local build (`2.21.0+own`), and holds for it.
+    newest, oldest = (Version(decisions[index].tensorflow.version).public for index in (0, -1))
     bounds = [f">={oldest}", f"<={newest}", *(f"!={text}" for text in missing)]
     return f"{package}{_bracketed(extras)}{','.join(bounds)}"
 

@@ -160,8 +160,9 @@ def _why_accelerator(context: DecisionContext, chosen: Fit, no_cuda: Refusal | N
 
 
 def _why_cuda(chosen: Fit, found: Gpus) -> str:
-    known = chosen.candidate.known
-    built = f"CUDA {known.cuda.built_for}" if known and known.cuda else "CUDA"
+    known, build = chosen.candidate.known, chosen.offer.build
+    number = build.cuda if build else known.cuda.built_for if known and known.cuda else ""
+    built = f"CUDA {number}".rstrip()
     if found.driver is None:
         return f"with {built} for a GPU that will be there later"
     names = list(dict.fromkeys(gpus.describe(gpu) for gpu in found.usable))

@@ -8,6 +8,7 @@ from dataclasses import replace
 from packaging.version import Version
 
 from tfprov.plan import explain, gpus, interpreters, versions
+from tfprov.plan.builds import cuda_in
 from tfprov.plan.compat import Bound, Cuda, Pair, within
 from tfprov.plan.context import DecisionContext, Depth, Fit, Miss
 from tfprov.plan.demands import conflict, ranges
@@ -173,8 +174,16 @@ def _too_old(context: DecisionContext, offer: Offer) -> Refusal:
 
 
 def cuda_of(context: DecisionContext, candidate: OfferedRelease) -> Cuda | None:
-    """The CUDA properties of a release; for one that is not in the table, those of the newest release in it."""
-    return (candidate.known or context.table.releases[0]).cuda
+    """The CUDA properties of a release, from its wheel where that was looked into.
+
+    A release that is not in the table is assumed to be built like the newest release in it.
+    """
+    like = (candidate.known or context.table.releases[0]).cuda
+    full = candidate.offers.get("tensorflow")
+    if full is None or full.build is None:
+        return like
+    like = like or context.table.releases[0].cuda
+    return cuda_in(full.build, like) if full.build.is_cuda and like is not None else None
 
 
 def _gpu_refusal(context: DecisionContext, candidate: OfferedRelease, accelerator: Accelerator) -> Refusal | None:

@@ -51,7 +51,7 @@ def describe(gpu: Gpu) -> str:
     return f"{gpu.name} (compute capability {capability}{f', {family}' if family else ''})"
 
 
-def on_machine(facts: Facts, table: Compat, platform: str, *, later: bool) -> Gpus | Refusal:
+def on_machine(facts: Facts, table: Compat, platform: str, *, later: bool, has_cuda: bool = False) -> Gpus | Refusal:
     """The GPUs that CUDA can use on a machine, whatever the release.
 
     Args:
@@ -59,6 +59,7 @@ def on_machine(facts: Facts, table: Compat, platform: str, *, later: bool) -> Gp
         table: knows which CUDA versions a driver supports.
         platform: as in the table.
         later: True when the GPU will be on another machine, so that only the platform counts.
+        has_cuda: whether there is a wheel with CUDA for a platform for which the public ones have none.
 
     Returns:
         The usable GPUs and their driver, or the first reason why CUDA can use none.
@@ -70,11 +71,13 @@ def on_machine(facts: Facts, table: Compat, platform: str, *, later: bool) -> Gp
         return Refusal(
             code="windows-no-gpu", why="TensorFlow 2.11 and newer have no CUDA on native Windows; under WSL2 they do"
         )
-    if platform != "linux_x86_64":
+    if platform != "linux_x86_64" and not has_cuda:
         machine = facts.machine.value
         return Refusal(
             code="wheel-without-cuda",
             why=f"the wheels for Linux on {machine} hold no CUDA code, although they have an `and-cuda` extra",
+            remedy="an index or a folder with a wheel that does, named under `index.extra` or `index.find-links`, is "
+            "looked into",
         )
     if later:
         return Gpus(usable=(), driver=None, cuda=None, wsl=facts.wsl.value)

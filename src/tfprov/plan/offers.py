@@ -15,10 +15,11 @@ from packaging.version import Version
 
 from tfprov.distributions import BUILDS, is_small
 from tfprov.plan.compat import Compat, Release, WheelKind, Wheels
-from tfprov.plan.records import IndexFile, Listing
+from tfprov.plan.records import BuildInfo, IndexFile, Listing
+from tfprov.redact import without_userinfo
 
 _ANY = "any"
-_Tags = tuple[frozenset[str], frozenset[str]]  # interpreter tags, platform tags
+_Tags = tuple[frozenset[str], frozenset[str], IndexFile]  # interpreter tags, platform tags, the file
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,6 +32,8 @@ class Offer:
         kind: as in the table.
         needs: project that a stub depends on.
         orphans: interpreter tags whose wheel is a stub that depends on a wheel that does not exist.
+        build: build information in its wheels; None where they were not looked into.
+        place: address of the wheel that was looked into, without credentials.
     """
 
     package: str
@@ -39,6 +42,8 @@ class Offer:
     kind: WheelKind
     needs: str | None = None
     orphans: frozenset[str] = frozenset()
+    build: BuildInfo | None = None
+    place: str = ""
 
     def has_platform(self, supported: frozenset[str]) -> bool:
         """Whether one of the platform tags is supported."""
@@ -265,7 +270,7 @@ def _files(
             continue
         pythons, abis, platforms = (part.split(".") for part in parts[-3:])
         tags = frozenset(python + "t" if abi == f"{python}t" else python for python in pythons for abi in abis)
-        yield version, file.uploaded, (tags, frozenset(platforms))
+        yield version, file.uploaded, (tags, frozenset(platforms), file)
 
 
 def _version(text: str, oldest: Version) -> Version | None:
@@ -279,11 +284,13 @@ def _version(text: str, oldest: Version) -> Version | None:
 def _of_listing(package: str, wheels: Iterable[_Tags], row: Release | None, platform: str) -> Offer | None:
     interpreters: set[str] = set()
     tags: set[str] = set()
-    for pythons, platforms in wheels:
+    looked: IndexFile | None = None
+    for pythons, platforms, file in wheels:
         fitting = {tag for tag in platforms if tag == _ANY or _is_for(tag, platform)}
         if fitting:
             interpreters |= pythons
             tags |= fitting
+            looked = looked or (file if file.build is not None else None)
     if not interpreters:
         return None
     known = next(
@@ -295,12 +302,35 @@ def _of_listing(package: str, wheels: Iterable[_Tags], row: Release | None, plat
     kind: WheelKind = "cpu" if is_small(package) or platform != "linux_x86_64" else "cuda"
     return Offer(
         package=package,
-        interpreters=frozenset(interpreters) - orphans,
+        interpreters=frozenset(interpreters) - (orphans if looked is None else frozenset()),
         tags=frozenset(tags),
-        kind=known.kind if known else kind,
-        needs=known.needs if known else None,
-        orphans=orphans,
+        kind=_kind_in(looked) or (known.kind if known else kind),
+        needs=known.needs if known and looked is None else None,
+        orphans=orphans if looked is None else frozenset(),
+        build=looked.build if looked else None,
+        place=without_userinfo(looked.url) if looked else "",
     )
+
+
+def _kind_in(looked: IndexFile | None) -> WheelKind | None:
+    """What a wheel says that it is; None where nobody looked into one."""
+    return None if looked is None or looked.build is None else "cuda" if looked.build.is_cuda else "cpu"
+
+
+def version_of(file: IndexFile) -> Version | None:
+    """The version of a wheel, by its name; None for other files, and for one that is withdrawn."""
+    if file.yanked or not file.filename.endswith(".whl") or file.filename.count("-") < 4:
+        return None
+    try:
+        return Version(file.filename.split("-")[1])
+    except ValueError:
+        return None
+
+
+def is_wheel_for(file: IndexFile, platform: str) -> bool:
+    """Whether a wheel is for a platform, as the table names it, or for any, by its name."""
+    tags = file.filename.removesuffix(".whl").rpartition("-")[2].split(".")
+    return any(tag == _ANY or _is_for(tag, platform) for tag in tags)
 
 
 def _is_for(tag: str, platform: str) -> bool:

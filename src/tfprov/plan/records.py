@@ -9,6 +9,22 @@ Accelerator = Literal["cpu", "cuda", "metal", "rocm"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class BuildInfo:
+    """What a wheel says of how the TensorFlow in it was built.
+
+    Attributes:
+        cuda: toolkit release, `12.5.1`; empty where it does not say.
+        cudnn: version of cuDNN; empty where it does not say.
+        capabilities: as compilers name them: `sm_80`, `compute_90`; empty where it does not say.
+    """
+
+    is_cuda: bool
+    cuda: str = ""
+    cudnn: str = ""
+    capabilities: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class IndexFile:
     """A file on an index.
 
@@ -18,6 +34,9 @@ class IndexFile:
         size: bytes; None when the index does not say.
         yanked: whether it was withdrawn.
         uploaded: RFC 3339 time; None when the index does not say.
+        url: address of the file, which may contain credentials.
+        is_own: whether the file comes from `find-links` rather than from an index.
+        build: build information in the file; None where it was not looked into.
     """
 
     filename: str
@@ -25,6 +44,9 @@ class IndexFile:
     size: int | None = None
     yanked: bool = False
     uploaded: str | None = None
+    url: str = field(default="", repr=False)
+    is_own: bool = False
+    build: BuildInfo | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -21,7 +21,6 @@ from packaging.version import Version
 
 from tfprov.errors import TfprovError
 from tfprov.events import Note
-from tfprov.host.records import Facts
 from tfprov.lock import pylock
 from tfprov.lock.renew import Released, released_in, versions_in
 from tfprov.lock.resolve import is_tensorflow, sources_in
@@ -59,6 +58,7 @@ from tfprov.plan.companions import (
 )
 from tfprov.plan.compat import table
 from tfprov.plan.decide import decide
+from tfprov.plan.demands import wants_nightly
 from tfprov.plan.offers import can_take, is_before, moment, newest_of
 from tfprov.plan.records import Candidate, Decision, IndexFile, Plan, Refused
 from tfprov.plan.tags import marker_environment, supported_tags
@@ -85,7 +85,7 @@ def choose(context: Context, machine: Machine) -> Choice:
     profile, facts = context.loaded.asked, machine.facts
     locked = locked_choice(context, machine)
     if locked is None and context.request.host is not None:
-        return Choice(plan=_for_another_machine(profile, facts))
+        return Choice(plan=_for_another_machine(machine, profile))
     if locked is not None:
         plan = decide(profile, facts, table(), None, locked)
         return Choice(plan=replace(plan, notes=(*plan.notes, *locked.breaks)))
@@ -149,10 +149,14 @@ def _with_origins(context: Context, machine: Machine, plan: Plan, projects: Iter
     return replace(plan, notes=(*plan.notes, *origins(context, machine, projects)))
 
 
-def _for_another_machine(profile: Profile, facts: Facts) -> Plan:
+def _for_another_machine(machine: Machine, profile: Profile) -> Plan:
+    """By the table alone, unless the profile names places with builds that the table cannot know."""
+    facts, index = machine.facts, profile.index
+    ask = bool(index.extra or index.find_links) or wants_nightly(profile, facts)
+    offers = machine.offers if ask else None
     cpu = profile.model_copy(update={"tensorflow": profile.tensorflow.model_copy(update={"accelerator": "cpu"})})
-    plan = decide(profile, facts, table(), None)
-    return space.with_room(plan, facts, table(), lambda: decide(cpu, facts, table(), None))
+    plan = decide(profile, facts, table(), offers)
+    return space.with_room(plan, facts, table(), lambda: decide(cpu, facts, table(), offers))
 
 
 def _unbroken(context: Context, machine: Machine, profile: Profile, candidates: Sequence[Candidate]) -> Solution:

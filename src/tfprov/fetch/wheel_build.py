@@ -1,0 +1,60 @@
+"""Looking into a wheel that is not here: what it says of its build, by some ranges of the file."""
+
+from __future__ import annotations
+
+import contextlib
+import zipfile
+import zlib
+from collections.abc import Iterator, Mapping
+from typing import IO, TYPE_CHECKING
+
+from tfprov.fetch.addresses import local_path
+from tfprov.fetch.answers import range_of
+from tfprov.fetch.bounded import response_to
+from tfprov.fetch.ways import Ways
+from tfprov.fetch.wheel_metadata import remote_file
+from tfprov.redact import without_userinfo
+
+if TYPE_CHECKING:
+    import httpx
+
+_MOST = 64 << 10
+
+
+def member_of(url: str, name: str, ways: Ways) -> str | None:
+    """The text of a small member of a wheel; None where the wheel has none, is not one, or cannot be read in parts.
+
+    Raises:
+        TfprovError: the server cannot be reached.
+    """
+    path = local_path(url)
+    if path is None:
+        return ways.read(url, lambda client, address: _remote(client, address, name, ways))
+    try:
+        with path.open("rb") as stream:
+            return _text(stream, name)
+    except OSError:
+        return None
+
+
+def _remote(client: httpx.Client, url: str, name: str, ways: Ways) -> str | None:
+    address, login = without_userinfo(url), ways.network.auth(url)
+
+    @contextlib.contextmanager
+    def ask(headers: Mapping[str, str]) -> Iterator[httpx.Response]:
+        with response_to(client, address, headers=dict(headers), auth=login) as response:
+            yield response
+
+    with ask({"Range": "bytes=0-0"}) as response:
+        total = range_of(response)[1] if response.status_code == 206 else None
+    return None if total is None else _text(remote_file(url, ask, total), name)
+
+
+def _text(file: IO[bytes], name: str) -> str | None:
+    try:
+        with zipfile.ZipFile(file) as archive:
+            if archive.getinfo(name).file_size > _MOST:
+                return None
+            return archive.read(name).decode("utf-8", "replace")
+    except (zipfile.BadZipFile, zlib.error, RuntimeError, EOFError, ValueError, KeyError, NotImplementedError):
+        return None
