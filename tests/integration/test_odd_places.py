@@ -24,6 +24,10 @@ def can_mount() -> bool:
 pytestmark = only_here
 needs_mounts = pytest.mark.skipif(not can_mount(), reason="mounting needs root and unshare")
 
+needs_root = pytest.mark.skipif(
+    os.geteuid() != 0 or shutil.which("setpriv") is None, reason="only root can be a root without capabilities"
+)
+
 NO_LOCKS = r"""
 #define _GNU_SOURCE
 #include <dlfcn.h>
@@ -101,6 +105,36 @@ def test_a_place_without_locks_serves(site: Site, tmp_path: Path) -> None:
     assert site.up()["already"] is True
     assert not list(site.home.glob("data/environments/.locks/*.held"))
     assert os.listdir(site.home / "data/environments/.locks")
+
+
+@needs_root
+@pytest.mark.parametrize("mode", [0o755, 0o700])
+def test_a_home_in_which_root_is_nobody_is_refused_and_another_place_serves(
+    site: Site, tmp_path: Path, mode: int
+) -> None:
+    """As on NFS with root squash: here by a root without the capabilities that pass over permissions."""
+    squashed = tmp_path / "squashed"
+    squashed.mkdir()
+    os.chown(squashed, 4242, 4242)
+    squashed.chmod(mode)
+    site.extra = {"HOME": str(squashed)}
+
+    def up(home: Path) -> subprocess.CompletedProcess[str]:
+        capabilities = "-dac_override,-dac_read_search,-fowner,-chown"
+        return subprocess.run(
+            ["setpriv", "--bounding-set", capabilities, *site.command("up", "train.toml", "--json")],
+            env={**site.environ(), "TFPROV_HOME": str(home)},
+            cwd=site.root,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    refused = up(squashed / "tfprov")
+    assert refused.returncode == 14, refused.stderr
+    assert json.loads(refused.stdout)["error"]["code"] == "permission-denied"
+    served = up(site.home)
+    assert served.returncode == 0, served.stderr
 
 
 def nobody_at_home() -> list[str]:

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import errno
+import os
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -90,6 +92,18 @@ def test_netrc_gives_credentials_where_addresses_do_not(tmp_path: Path) -> None:
 def test_a_damaged_netrc_is_no_reason_to_stop(tmp_path: Path) -> None:
     (tmp_path / ".netrc").write_text("machine\n\nnonsense {{{")
     assert made(tmp_path, {"HOME": str(tmp_path)}).login("https://x.example/") is None
+
+
+def test_a_home_that_may_not_be_read_has_no_netrc(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    stat = os.stat
+
+    def refuse(path: str | Path, **options: bool) -> os.stat_result:
+        if str(path).endswith("netrc"):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
+        return stat(path, **options)
+
+    monkeypatch.setattr(os, "stat", refuse)
+    assert made(tmp_path, {"HOME": str(tmp_path)}).netrc is None
 
 
 def test_an_index_of_the_profile_replaces_that_of_the_machine(tmp_path: Path) -> None:
