@@ -108,7 +108,7 @@ def ask(path: Path, environ: Mapping[str, str], known: AnswerCache, *, is_last: 
         except (OSError, ValueError, RuntimeError) as error:
             if isinstance(error, FileNotFoundError) and error.filename == str(path):
                 # The file exists, so the kernel misses what it would start the file with.
-                why = "it cannot be started: its loader or the program of its first line is missing"
+                why = "it cannot be started: its loader, or the program in its first line, is missing"
                 raise CannotUseError(why) from None
             if not is_last and (isinstance(error, RuntimeError) or getattr(error, "errno", None) in _EXHAUSTED):
                 raise ExhaustedError from error

@@ -59,7 +59,7 @@ def without_library(place: GpuHost, seen: tuple[Gpu, ...], failure: Problem | No
             hidden = failure.code in ("gpu-no-driver", "gpu-no-device")
             why = f"{failure.why}; in a {place.container} container"
             if failure.code == "gpu-driver-mismatch":
-                why = f"{why}: does its image bring driver libraries of its own?"
+                why = f"{why}: does its image contain driver libraries of its own?"
             problem = Problem(code="docker-no-gpu" if hidden else failure.code, why=why)
     elif place.wsl or place.system == "windows" or not exists(place.root / "sys/bus/pci/devices"):
         # Without a PCI bus the library is the only sign of a GPU.

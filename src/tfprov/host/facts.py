@@ -84,7 +84,7 @@ def gather(
             visible_devices=_visible_devices(environ),
             library_path=Fact(value=library_path, source="LD_LIBRARY_PATH"),
             conda=_conda(environ, os_family),
-            interpreters=Fact(value=pythons.result(), source="each asked itself"),
+            interpreters=Fact(value=pythons.result(), source="each interpreter itself"),
             index=net.index,
             proxies=net.proxies,
             certificates=net.certificates,
@@ -144,9 +144,9 @@ def _without_envelope(document: object) -> object:
 def _no_facts(mistakes: tuple[str, ...]) -> TfprovError:
     return TfprovError(
         "usage",
-        "this is not a document of facts",
+        "this is not a facts document",
         evidence=mistakes,
-        hint="write them with `tfprov facts --json` of this version on the machine itself",
+        hint="create it on that machine with `tfprov facts --json` of this version",
     )
 
 

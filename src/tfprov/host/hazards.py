@@ -28,33 +28,33 @@ _VARIABLES = (
     (
         "PIP_USER",
         "install-failed",
-        "pip installs beside the environment, and fails in one that hides the user's packages",
+        "pip installs outside the environment, and fails in one that hides the user's packages",
     ),
     ("PIP_TARGET", "tf-not-in-env", "pip installs into that folder instead of the environment"),
     ("PIP_PREFIX", "tf-not-in-env", "pip installs below that folder instead of the environment"),
     ("PIP_ROOT", "tf-not-in-env", "pip installs below that folder instead of the environment"),
     ("PIP_PYTHON", "tf-not-in-env", "pip works on that Python instead of its own"),
     ("PIP_REQUIRE_VIRTUALENV", "install-failed", "pip refuses to work outside a virtual environment"),
-    ("PIP_NO_INDEX", "version-not-available", "pip asks no index and finds only local files"),
+    ("PIP_NO_INDEX", "version-not-available", "pip uses no index and finds only local files"),
     ("PIP_NO_DEPS", "import-failed", "pip leaves out everything that a package needs"),
-    ("PIP_NO_BINARY", "sdist-build-failed", "pip builds from source what has a wheel"),
-    ("PIP_CONSTRAINT", "resolver-conflict", "pip holds every install to the versions of that file"),
+    ("PIP_NO_BINARY", "sdist-build-failed", "pip builds packages from source although they have a wheel"),
+    ("PIP_CONSTRAINT", "resolver-conflict", "pip restricts every install to the versions in that file"),
     ("PIP_REQUIREMENT", "resolver-conflict", "pip adds the packages of that file to every install"),
     ("PIP_TRUSTED_HOST", "net-tls-cert", "pip does not check the certificate of this host; tfprov does"),
     ("UV_INSECURE_HOST", "net-tls-cert", "uv does not check the certificate of this host; tfprov does"),
     ("PIP_BREAK_SYSTEM_PACKAGES", "externally-managed", "pip writes into the Python of the operating system"),
     ("UV_PROJECT_ENVIRONMENT", "tf-not-in-env", "uv installs projects into that environment"),
     ("UV_SYSTEM_PYTHON", "tf-not-in-env", "uv installs into the system's Python instead of an environment"),
-    ("UV_PYTHON", "tf-not-in-env", "uv works with that Python instead of the one asked for"),
-    ("UV_OFFLINE", "version-not-available", "uv asks no index and finds only what is in its cache"),
-    ("UV_NO_INDEX", "version-not-available", "uv asks no index and finds only local files"),
-    ("UV_NO_BINARY", "sdist-build-failed", "uv builds from source what has a wheel"),
-    ("UV_NO_BINARY_PACKAGE", "sdist-build-failed", "uv builds from source what has a wheel"),
-    ("UV_CONSTRAINT", "resolver-conflict", "uv holds every install to the versions of that file"),
-    ("UV_OVERRIDE", "resolver-conflict", "uv replaces requirements by those of that file"),
+    ("UV_PYTHON", "tf-not-in-env", "uv uses that Python instead of the requested one"),
+    ("UV_OFFLINE", "version-not-available", "uv uses no index and finds only what is in its cache"),
+    ("UV_NO_INDEX", "version-not-available", "uv uses no index and finds only local files"),
+    ("UV_NO_BINARY", "sdist-build-failed", "uv builds packages from source although they have a wheel"),
+    ("UV_NO_BINARY_PACKAGE", "sdist-build-failed", "uv builds packages from source although they have a wheel"),
+    ("UV_CONSTRAINT", "resolver-conflict", "uv restricts every install to the versions in that file"),
+    ("UV_OVERRIDE", "resolver-conflict", "uv replaces requirements by those in that file"),
     ("UV_EXCLUDE_NEWER", "version-not-available", "uv does not see what was published later"),
-    ("UV_RESOLUTION", "resolver-conflict", "uv chooses other versions than the newest"),
-    ("UV_PRERELEASE", "resolver-conflict", "uv may choose versions that are not finished"),
+    ("UV_RESOLUTION", "resolver-conflict", "uv does not choose the newest versions"),
+    ("UV_PRERELEASE", "resolver-conflict", "uv may choose pre-releases"),
     ("UV_BREAK_SYSTEM_PACKAGES", "externally-managed", "uv writes into the Python of the operating system"),
     ("LD_PRELOAD", "import-failed", "the library is loaded into every process and may replace what TensorFlow calls"),
     ("DYLD_INSERT_LIBRARIES", "import-failed", "the library is loaded into every process"),
@@ -158,7 +158,7 @@ def of_library_path(library_path: tuple[str, ...]) -> Iterator[Hazard]:
             why = "its libcuda.so.1 is the toolkit's stub for the linker: it hides the driver's, and no GPU is seen"
             yield Hazard(code="gpu-libs-foreign", name="LD_LIBRARY_PATH", value=entry, why=why)
             continue
-        why = "its CUDA libraries are loaded before those that TensorFlow's wheels bring"
+        why = "its CUDA libraries are loaded before those in TensorFlow's wheels"
         yield Hazard(code="cudnn-mismatch", name="LD_LIBRARY_PATH", value=entry, why=why)
 
 
@@ -235,7 +235,7 @@ def of_limits() -> Iterator[Hazard]:
         yield Hazard(code="oom-killed", name="ulimit -v", value=f"{mappable} bytes", why=why)
     size, _ = resource.getrlimit(resource.RLIMIT_FSIZE)
     if size not in (resource.RLIM_INFINITY, -1) and size < _FILE_BYTES:
-        why = "TensorFlow's libraries are larger than a file may be"
+        why = "TensorFlow's libraries are larger than that limit"
         yield Hazard(code="disk-full", name="ulimit -f", value=f"{size} bytes", why=why)
 
 

@@ -316,7 +316,7 @@ def _first_meant(
                 continue
             if key != "find_links" or "://" in said.value:
                 invalid.append(f"`{said.source}`: {wrong}")
-            why = f"{wrong}; nothing else serves instead, and pip and uv ignore it or fail"
+            why = f"{wrong}; no other setting is used instead, and pip and uv ignore it or fail"
             hazards.append(Hazard(code="index-setting-invalid", name=said.source, value=_shown(said.value), why=why))
         if told:
             return tuple(kept)
@@ -335,7 +335,7 @@ def _mistake(value: str, key: str) -> str | None:
     # Both tools accept a folder instead of a URL; find-links also a page on disk.
     if exists(Path(value)) or (key == "find_links" and Path(value).is_absolute()):
         return None
-    return "it is neither an address nor a folder"
+    return "it is neither a URL nor a folder"
 
 
 def _proxies(environ: Mapping[str, str], pip: Mapping[str, Setting]) -> Fact[Proxies]:
@@ -367,7 +367,7 @@ def _proxies(environ: Mapping[str, str], pip: Mapping[str, Setting]) -> Fact[Pro
     proxies = Proxies(
         http=values.get("http"), https=values.get("https"), all=values.get("all"), no_proxy=values.get("no_proxy")
     )
-    return Fact(value=proxies, source=", ".join(sources) or "no variable and no setting of a proxy")
+    return Fact(value=proxies, source=", ".join(sources) or "no variable or setting names a proxy")
 
 
 def _with_scheme(text: str) -> str:
@@ -399,7 +399,7 @@ def _certificates(environ: Mapping[str, str], pip: Mapping[str, Setting], hazard
             chosen = chosen or setting
         elif not file.is_dir():
             # requests accepts a folder too, so that is not an error; but it is not passed on.
-            why = "the file cannot be read: a tool that obeys it trusts no server at all"
+            why = "the file cannot be read: a tool that uses it trusts no server at all"
             hazards.append(Hazard(code="net-tls-cert", name=setting.source, value=setting.value, why=why))
     if chosen is not None:
         return Fact(value=chosen.value, source=chosen.source)

@@ -35,8 +35,8 @@ _NVML_CODES = {
 _RECOVERIES = {
     1: "reset the GPU",
     2: "restart the machine",
-    3: "end what uses its peers",
-    4: "end what uses it, then reset it",
+    3: "end the processes that use its peers",
+    4: "end the processes that use it, then reset it",
     5: "recover the IMEX domain",
     6: "reset its bus",
     7: "restart the machine",
@@ -61,7 +61,7 @@ def ask_nvml(environ: Mapping[str, str], library: Path, *, brief: bool = False) 
     try:
         ended = process.run(argv, env=process.clean_environment(environ), timeout=QUERY_TIMEOUT_S)
     except OSError as error:
-        return Problem(code="gpu-no-driver", why=f"NVML could not be asked: {error.strerror or error}")
+        return Problem(code="gpu-no-driver", why=f"NVML could not be queried: {error.strerror or error}")
     if ended.timed_out:
         return Problem(code="gpu-unhealthy", why=f"the driver did not answer within {QUERY_TIMEOUT_S:g} s")
     try:
@@ -71,7 +71,7 @@ def ask_nvml(environ: Mapping[str, str], library: Path, *, brief: bool = False) 
     if not isinstance(document, dict):
         how = ended.signal_name or f"status {ended.returncode}"
         last = ([line for line in ended.stderr.splitlines() if line.strip()] or ["nothing printed"])[-1]
-        return Problem(code="gpu-unhealthy", why=f"asking NVML ended with {how}: {last.strip()}")
+        return Problem(code="gpu-unhealthy", why=f"the NVML query ended with {how}: {last.strip()}")
     return parse_nvml(document, str(library))
 
 

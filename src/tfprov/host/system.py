@@ -151,7 +151,7 @@ def libc(system: System, *, root: Path = ROOT) -> Fact[Libc | None]:
     musl runs anywhere.
     """
     if system != "linux":
-        return Fact(value=None, source=f"no Linux: {system}")
+        return Fact(value=None, source=f"not Linux: {system}")
     own = _own_glibc() if root == ROOT else None
     if own is not None:
         return Fact(value=Libc(kind="glibc", version=own), source="confstr(CS_GNU_LIBC_VERSION)")
@@ -214,7 +214,7 @@ def container(environ: Mapping[str, str], *, root: Path = ROOT) -> Fact[str | No
         return Fact(value="docker" if named == "oci" else named, source="container, /run/systemd/container")
     if exists(root / "proc/vz") and not exists(root / "proc/bc"):
         return Fact(value="openvz", source=str(root / "proc/vz"))
-    return Fact(value=None, source="no mark of a container")
+    return Fact(value=None, source="no sign of a container")
 
 
 def wsl(environ: Mapping[str, str], *, root: Path = ROOT) -> Fact[bool]:

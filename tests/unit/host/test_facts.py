@@ -63,7 +63,7 @@ FACTS = Facts(
                 path="/ü/漢", version="", problem=Problem(code="python-broken", why="it ended with status 127")
             ),
         ),
-        source="each asked itself",
+        source="each interpreter itself",
     ),
     index=Fact(
         value=IndexConfig(

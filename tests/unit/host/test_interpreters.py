@@ -331,7 +331,7 @@ def test_a_missing_loader_is_not_taken_for_a_missing_file(environ: dict[str, str
     (found,) = discover(environ, root=root)
 
     assert found.problem is not None
-    assert found.problem.why == "it cannot be started: its loader or the program of its first line is missing"
+    assert found.problem.why == "it cannot be started: its loader, or the program in its first line, is missing"
 
 
 def test_one_that_hangs_is_given_up(

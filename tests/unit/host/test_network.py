@@ -215,7 +215,7 @@ def test_options_of_pip_are_read_in_every_spelling() -> None:
 @pytest.mark.parametrize(
     ("value", "words"),
     [
-        ("nonsense", "neither an address nor a folder"),
+        ("nonsense", "neither a URL nor a folder"),
         ("https://", "no host"),
         ("https:///simple", "no host"),
         ("ftp://host.example/simple", "`ftp`"),
@@ -226,7 +226,7 @@ def test_options_of_pip_are_read_in_every_spelling() -> None:
         ("https://me:pa/ss@host.example/simple", "port is not a number"),
         ("https://me:12?ss@host.example/simple", "host early"),
         ("https://me:p[w@host.example/simple", "brackets"),
-        ("packages.example/simple", "neither an address nor a folder"),
+        ("packages.example/simple", "neither a URL nor a folder"),
     ],
 )
 def test_an_index_that_cannot_be_read_is_told_and_nothing_serves_instead(
