@@ -107,7 +107,7 @@ def raise_for_status(response: httpx.Response, url: str) -> None:
     line = f"{status} {response.reason_phrase}".strip()
     asked = (f"Retry-After: {response.headers['Retry-After']}",) if "Retry-After" in response.headers else ()
     fault = response.extensions.get(KEYRING_FAULT)
-    unasked = (redact(f"the keyring could not be asked: {fault}"),) if fault else ()
+    unasked = (redact(f"the keyring could not be queried: {fault}"),) if fault else ()
     evidence = (f"{line} from `{host}`", redact(f"GET {response.url}"), *asked, *unasked)
     if status == 407:
         raise TransferError("net-proxy", "the proxy requires a login", evidence=evidence)

@@ -153,7 +153,7 @@ def response_to(
                 raise
             raise TransferError(
                 "net-timeout",
-                f"`{urlsplit(url).netloc}` did not end its headers in {seconds:.0f} s",
+                f"`{urlsplit(url).netloc}` did not complete its headers in {seconds:.0f} s",
                 transient=False,
                 stubborn=True,
                 evidence=(redact(f"{method} {url}"),),
@@ -180,9 +180,9 @@ def body_of(response: httpx.Response, url: str, limits: Limits = PAGE) -> bytes:
         wire += len(chunk)
         parts.append(unpack(chunk))
         if wire > limits.wire:
-            raise _endless(url, f"{wire:,} bytes so far", f"at most {limits.wire:,} bytes are read")
+            raise _endless(url, f"{wire:,} bytes so far", f"the limit is {limits.wire:,} bytes")
         if (seconds := time.monotonic() - began) > limits.seconds:
-            raise _endless(url, f"{wire:,} bytes in {seconds:.0f} s", f"at most {limits.seconds:.0f} s are waited")
+            raise _endless(url, f"{wire:,} bytes in {seconds:.0f} s", f"the limit is {limits.seconds:.0f} s")
     unpack.check_whole()
     return b"".join(parts)
 
@@ -204,7 +204,7 @@ def chunks_of(response: httpx.Response, url: str, limits: Limits = PAGE) -> Iter
         if count < limits.slowest * seconds:
             raise TransferError(
                 "net-timeout",
-                f"`{urlsplit(url).hostname}` sends hardly anything",
+                f"`{urlsplit(url).hostname}` sends almost nothing",
                 transient=False,
                 stubborn=True,
                 evidence=(f"{count} bytes in {seconds:.0f} s", redact(f"GET {url}")),
@@ -221,7 +221,7 @@ class _Unpacker:
         if name not in ("", "identity", "gzip", "x-gzip"):
             raise TransferError(
                 "mirror-http-error",
-                f"`{urlsplit(url).hostname}` packs its page in a way that it was not asked for",
+                f"`{urlsplit(url).hostname}` sent its page in an encoding that was not requested",
                 transient=False,
                 evidence=(f"Content-Encoding: {encoding[:80]}", redact(url)),
             )
@@ -246,13 +246,13 @@ class _Unpacker:
 
     def check_whole(self) -> None:
         if self._stream is not None and self._any and not self._stream.eof:
-            raise _cut(self._url, "the packed page ends early")
+            raise _cut(self._url, "the compressed page ends early")
 
     def _counted(self, data: bytes) -> bytes:
         self._size += len(data)
         if self._size > self._limits.unpacked:
             said = f"more than {self._limits.unpacked:,} bytes unpacked"
-            raise _endless(self._url, said, f"at most {self._limits.unpacked:,} are read")
+            raise _endless(self._url, said, f"the limit is {self._limits.unpacked:,}")
         return data
 
 

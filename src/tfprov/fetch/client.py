@@ -75,7 +75,7 @@ def _refuse_downgrade(url: str, location: str, allow_http: Collection[str]) -> N
         return
     raise TransferError(
         "mirror-http-error",
-        f"`{urlsplit(url).hostname}` leads from https to http, to `{there.hostname}`",
+        f"`{urlsplit(url).hostname}` redirects from https to http, to `{there.hostname}`",
         transient=False,
         stubborn=True,
         evidence=(redact(f"GET {url}"), redact(f"Location: {location}")),

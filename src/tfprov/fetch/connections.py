@@ -153,7 +153,7 @@ def watch(connections: Sequence[Connection], options: TransferOptions, *, where:
         patience = min(_STUCK_SECONDS, options.idle_timeout) if others_move or was_good else options.idle_timeout
         if not each.answered:
             if now - each.asked_at > (options.answer_timeout or options.connect_timeout + options.idle_timeout):
-                seen, transient = f"asked {now - each.asked_at:.0f} s ago", not options.has_alternative
+                seen, transient = f"requested {now - each.asked_at:.0f} s ago", not options.has_alternative
                 each.abort(_timeout(f"{where}: no answer", seen, transient=transient))
         elif silent > patience:
             each.abort(_timeout(f"{where}: the connection went silent", f"no byte for {silent:.0f} s"))

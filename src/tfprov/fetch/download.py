@@ -136,7 +136,7 @@ class Download:
         error = machine[0] if machine else max(failures, key=lambda failure: distance(failure.code.name))
         total = "unknown" if partial.total is None else f"{partial.total:,}"
         reconnects = f" after {self._reconnects} reconnections" if self._reconnects else ""
-        error.evidence = (*error.evidence, f"{partial.arrived:,} of {total} bytes are here{reconnects}")
+        error.evidence = (*error.evidence, f"{partial.arrived:,} of {total} bytes received{reconnects}")
         raise error
 
     def _settle(self, changed: ChangedError) -> None:

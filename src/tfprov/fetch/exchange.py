@@ -110,7 +110,7 @@ class RemoteFile:
                 # The part that is here may still be right, from another source: it stays.
                 raise TransferError(
                     "hash-mismatch",
-                    f"the server has another `{self.name}` than the one in the lock",
+                    f"the server's `{self.name}` is not the one in the lock",
                     evidence=(f"expected {self.size:,} bytes, the server has {total:,}",),
                 )
             known = partial.origin
@@ -226,8 +226,8 @@ def _receive(response: httpx.Response, connection: Connection, file: RemoteFile)
     elif position < stop:
         raise TransferError(
             "net-reset",
-            f"the server ended `{file.name}` early",
-            evidence=(f"at byte {position:,}, asked for up to {stop:,}",),
+            f"the server sent only a part of `{file.name}`",
+            evidence=(f"at byte {position:,}, requested up to {stop:,}",),
         )
 
 
@@ -258,8 +258,8 @@ def _accept(response: httpx.Response, piece: tuple[int, int | None], file: Remot
         file.network.health.distrust_ranges(file.host)
         raise TransferError(
             "mirror-http-error",
-            f"the server sent another part of `{file.name}` than was asked for",
-            evidence=(f"asked for bytes from {start}", f"got {response.headers.get('Content-Range')}"),
+            f"the server sent another part of `{file.name}` than was requested",
+            evidence=(f"requested bytes from {start}", f"got {response.headers.get('Content-Range')}"),
         )
     total = partial.total if total is None else total
     file.recognise(origin, total)
@@ -278,7 +278,7 @@ def _refuse_encoding(response: httpx.Response, file: RemoteFile) -> None:
     if response.headers.get("Content-Encoding", "identity").lower() not in ("identity", ""):
         raise TransferError(
             "mirror-http-error",
-            f"the server compresses `{file.name}` although it was asked not to",
+            f"the server compresses `{file.name}` although no compression was requested",
             transient=False,
             evidence=(f"Content-Encoding: {response.headers['Content-Encoding']}",),
         )

@@ -247,7 +247,7 @@ class _FileDownload:
         if received in self.wrong:
             raise TransferError(
                 "hash-mismatch",
-                f"{what}: the same bytes came twice",
+                f"{what}: the same bytes were received twice",
                 evidence=evidence,
                 hint=f"name a mirror with `{mirrors_key(self.file.filename)}`; "
                 "if every source has this file, renew the lock",

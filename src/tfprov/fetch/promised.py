@@ -50,7 +50,7 @@ class Promised:
         if said != own and _demands(said) != _demands(own):
             raise TfprovError(
                 "metadata-mismatch",
-                f"`{file.filename}` requires something else than its index says",
+                f"`{file.filename}` has other requirements than its index says",
                 evidence=(
                     *(f"only in the wheel: `{line}`" for line in sorted(_demands(own) - _demands(said))),
                     *(f"only in the index: `{line}`" for line in sorted(_demands(said) - _demands(own))),

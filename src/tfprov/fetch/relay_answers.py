@@ -119,7 +119,7 @@ def page_answer(
         told["Content-Type"] = "text/html; charset=utf-8"
         page = stand_ins.html_page(text, there)
     for host in sorted(there.refused):
-        what = f"`{urlsplit(base).hostname}` names files at `{host}` over http, which were left out"
+        what = f"`{urlsplit(base).hostname}` links to files at `{host}` over http, which were ignored"
         hint = f'if that host may be used without encryption, add `allow-http = ["{host}"]` to `[index]`'
         ways.note_once(f"{what}: {hint}")
     if there.signed:

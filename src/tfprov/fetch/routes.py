@@ -90,7 +90,7 @@ def problem_with(proxy: Secret) -> str | None:
         parts = urlsplit(proxy.reveal())
         host = parts.hostname
     except ValueError:
-        return "it cannot be read as an address"
+        return "it is not a valid URL"
     try:
         _ = parts.port
     except ValueError:

@@ -218,7 +218,7 @@ def network(profile: Profile, folder: Path, facts: Facts, environ: Mapping[str, 
     machine = facts.index.value if profile.index.url is None else IndexConfig(url=None)
     if machine.invalid:
         first, *others = machine.invalid
-        what = f"{first}, and no other index serves instead"
+        what = f"{first}, and no other index is used instead"
         raise TfprovError("index-setting-invalid", what, evidence=tuple(others))
     index_url = profile.index.url or machine.url
     urls = {

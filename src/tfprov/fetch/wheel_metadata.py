@@ -121,7 +121,7 @@ def metadata_in(file: IO[bytes], url: str) -> bytes:
             names = [
                 each for each in archive.namelist() if each.endswith(".dist-info/METADATA") and each.count("/") == 1
             ]
-            problem = f"it has {len(names)} files METADATA" if len(names) != 1 else None
+            problem = f"it has {len(names)} METADATA files" if len(names) != 1 else None
             if problem is None and archive.getinfo(names[0]).file_size <= METADATA.wire:
                 with archive.open(names[0]) as member:
                     return member.read(METADATA.wire)
@@ -171,7 +171,7 @@ def _read(file: IO[bytes], start: int, end: int) -> bytes:
 
 
 def _no_wheel(url: str, evidence: str) -> TransferError:
-    what = f"`{name_in(url)}` on the server is not a whole wheel"
+    what = f"`{name_in(url)}` on the server is not a complete wheel"
     return TransferError("hash-mismatch", what, transient=True, stubborn=True, evidence=(evidence,))
 
 
@@ -225,5 +225,5 @@ class _Ranges(io.RawIOBase, IO[bytes]):
                 raise TransferError("mirror-http-error", f"the server sent another part of `{name_in(self._url)}`")
             content = body_of(response, self._url)
         if len(content) != end - start:
-            raise TransferError("net-reset", f"the server ended a part of `{name_in(self._url)}` early")
+            raise TransferError("net-reset", f"the server sent a part of `{name_in(self._url)}` incompletely")
         return content

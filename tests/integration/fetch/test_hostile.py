@@ -149,7 +149,7 @@ def test_another_file_of_the_same_size_is_never_accepted(run: Run) -> None:
     with Index({NAME: OTHER}) as index, pytest.raises(TfprovError) as caught:
         run(index)
     assert caught.value.code.name == "hash-mismatch"
-    assert caught.value.what == f"`{NAME}` does not match its hash in the lock: the same bytes came twice"
+    assert caught.value.what == f"`{NAME}` does not match its hash in the lock: the same bytes were received twice"
     assert caught.value.hint == "name a mirror with `index.mirrors`; if every source has this file, renew the lock"
     assert index.sent == 2 * SIZE
     assert [rung for rung, _ in run.journal] == ["normal", "fresh"]

@@ -348,7 +348,7 @@ def test_a_way_from_https_to_http_is_taken_only_where_the_profile_allows_it(uv: 
         asked = f"beta @ {index.url(ALL[1])}"
         assert uv(index, asked, **trusted) is None
         assert uv.failure is not None
-        assert uv.failure.what == "`127.0.0.1` leads from https to http, to `127.0.0.1`"
+        assert uv.failure.what == "`127.0.0.1` redirects from https to http, to `127.0.0.1`"
         assert plain.seen == []
         assert addresses(uv(index, asked, allow_http=("127.0.0.1",), **trusted)) == [
             index.url(ALL[1]),

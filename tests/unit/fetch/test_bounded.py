@@ -92,8 +92,8 @@ BOMBS = {
         "mirror-http-error",
         "does not end",
     ),
-    "one packed twice": (sending(b"x", Content_Encoding="gzip, gzip"), "mirror-http-error", "not asked for"),
-    "one packed in another way": (sending(b"x", Content_Encoding="br"), "mirror-http-error", "not asked for"),
+    "one packed twice": (sending(b"x", Content_Encoding="gzip, gzip"), "mirror-http-error", "not requested"),
+    "one packed in another way": (sending(b"x", Content_Encoding="br"), "mirror-http-error", "not requested"),
     "a packed one that is cut": (sending(gzip.compress(TEXT)[:-9], Content_Encoding="gzip"), "net-reset", "damaged"),
     "garbage that claims to be packed": (sending(b"garbage", Content_Encoding="gzip"), "net-reset", "damaged"),
 }
@@ -123,7 +123,7 @@ def header_drops(handler: BaseHTTPRequestHandler) -> None:
 
 
 @pytest.mark.parametrize(
-    ("act", "words"), [(drops, "sends hardly anything"), (header_drops, "did not end its headers")]
+    ("act", "words"), [(drops, "sends almost nothing"), (header_drops, "did not complete its headers")]
 )
 def test_what_trickles_is_given_up_for_good(act: Act, words: str) -> None:
     error = refused(act, idle=0.3)

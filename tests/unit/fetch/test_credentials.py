@@ -142,4 +142,4 @@ def test_a_keyring_that_cannot_be_asked_is_named_with_the_refusal(keyring: Path)
         network = Network(index_url=index.simple, connect_timeout=3, idle_timeout=3)
         with pytest.raises(TransferError) as caught:
             listing(["thing"], network, emit=lambda event: None)
-    assert "the keyring could not be asked: RuntimeError: locked" in caught.value.evidence
+    assert "the keyring could not be queried: RuntimeError: locked" in caught.value.evidence
