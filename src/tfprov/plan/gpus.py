@@ -76,8 +76,6 @@ def on_machine(facts: Facts, table: Compat, platform: str, *, later: bool, has_c
         return Refusal(
             code="wheel-without-cuda",
             why=f"the wheels for Linux on {machine} hold no CUDA code, although they have an `and-cuda` extra",
-            remedy="an index or a folder with a wheel that does, named under `index.extra` or `index.find-links`, is "
-            "looked into",
         )
     if later:
         return Gpus(usable=(), driver=None, cuda=None, wsl=facts.wsl.value)

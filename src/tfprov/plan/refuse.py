@@ -140,6 +140,7 @@ def _gpu_ways(context: DecisionContext, refusal: Refusal) -> Iterator[str]:
         yield "run tfprov inside WSL2, where CUDA works"
         yield "TensorFlow 2.10 was the last with CUDA on native Windows, and needs CUDA 11.2 installed by hand"
     elif refusal.code == "wheel-without-cuda" and context.facts.system.value == "linux":
+        yield "name an index or a folder that has a wheel with CUDA under `index.extra` or `index.find-links`"
         yield "use NVIDIA's container for this platform"
     elif refusal.code == "docker-no-gpu" and LOST_DEVICES in refusal.why:
         yield RESTART_CONTAINER
