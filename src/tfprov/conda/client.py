@@ -148,7 +148,7 @@ def link(
     """Link packages into an empty folder, from the cache of unpacked packages or else from their archives.
 
     Raises:
-        TfprovError: `conda-cache-corrupt` when an archive cannot be unpacked or linked, or a code of the machine.
+        TfprovError: `conda-cache-corrupt` when an archive cannot be unpacked or linked; `disk-full` and the like.
     """
     _ask(
         {

@@ -116,7 +116,7 @@ class Unpacking:
             The trees, by the hash of their wheel.
 
         Raises:
-            TfprovError: `cache-corrupt`, `hash-mismatch`, or a code of the machine.
+            TfprovError: `cache-corrupt`, `hash-mismatch`, or another code when the machine is the cause.
             OSError: the disk is full, or the folder cannot be written.
         """
         pending = set(self._wheels.values())
