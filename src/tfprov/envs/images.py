@@ -33,10 +33,12 @@ from tfprov.paths import discard, naming, write_atomic
 _MANIFEST = "manifest"
 _TREE = "tree"
 # Files that belong to a virtual environment itself and are made anew for each: its configuration, interpreter and
-# activation scripts, its cures, and what binds a process to it.
+# activation scripts, its cures, and what binds a process to it; and bytecode that is just being written, which has a
+# number at its end.
 _OWN = re.compile(
     rf"^(pyvenv\.cfg|\.gitignore|CACHEDIR\.TAG|lib64|{re.escape(SEAL)}|{re.escape(MANIFEST)}|{re.escape(OLDER_SHELLS)}"
-    rf"|(bin|Scripts)/(python|activate|deactivate)[^/]*|(.*/)?(_tfprov_cures|{BINDING})\.(py|pth|start|[^/]*\.pyc))$"
+    rf"|(bin|Scripts)/(python|activate|deactivate)[^/]*|(.*/)?(_tfprov_cures|{BINDING})\.(py|pth|start|[^/]*\.pyc)"
+    r"|.*\.pyc\.\d+)$"
 )
 _COMMANDS = ("bin", "Scripts")
 

@@ -1,7 +1,8 @@
 """Compiles the modules of the first import while wheels are still being downloaded.
 
 The first import of TensorFlow compiles some 2,400 modules one after another, which takes four of its six seconds.
-Downloading and unpacking leave some processors idle, so modules are compiled meanwhile, as their sources land.
+Downloading and unpacking leave some processors idle, so modules are compiled meanwhile, as their sources land. What is
+left then is compiled beside the smoke test, which uses one processor.
 """
 
 from __future__ import annotations
@@ -41,11 +42,7 @@ class Ahead:
         return self
 
     def __exit__(self, *exc: object) -> None:
-        # The child checks for this file after each module.
-        with contextlib.suppress(OSError):
-            (self._work / "stop").touch()
-        if self._child is not None:
-            self._child.join()
+        self.finish()
         os.close(self._landed)
 
     def landed(self, root: Path, paths: Iterable[str]) -> None:
@@ -60,14 +57,19 @@ class Ahead:
                 # One system call per line, so that the reader never sees part of a line.
                 os.write(self._landed, (json.dumps([str(root), modules]) + "\n").encode())
 
-    def start(self, python: Path, environ: Mapping[str, str]) -> None:
+    def start(self, python: Path, environ: Mapping[str, str], *, environment: Path | None = None) -> None:
         """Start compiling.
 
         Args:
             python: interpreter of the environment.
             environ: all environment variables of the child.
+            environment: a virtual environment that is being made with that interpreter; None for its own packages.
         """
-        request = {"roots": _ROOTS, **{name: str(self._work / name) for name in ("landed", "installed", "stop")}}
+        request = {
+            "roots": _ROOTS,
+            "environment": None if environment is None else str(environment),
+            **{name: str(self._work / name) for name in ("landed", "installed", "stop")},
+        }
         asked = self._work / "ahead.json"
 
         def work() -> None:
@@ -82,12 +84,17 @@ class Ahead:
         self._child = threading.Thread(target=work, name="compiling", daemon=True)
         self._child.start()
 
-    def place(self) -> int:
-        """Write the bytecode beside the sources, once all wheels are installed; returns the number of files."""
-        if self._child is None:
-            return 0
+    def place(self) -> None:
+        """Let it write bytecode beside the sources from now on: all wheels are installed."""
         with contextlib.suppress(OSError):
             (self._work / "installed").touch()
-        self._child.join()
+
+    def finish(self) -> int:
+        """End it; the number of files that it wrote. Nothing is written after that."""
+        # The child looks for this file after each module.
+        with contextlib.suppress(OSError):
+            (self._work / "stop").touch()
+        if self._child is not None:
+            self._child.join()
         count = self._said.strip()
         return int(count) if count.isdecimal() else 0

@@ -1,17 +1,18 @@
 """Compiles the modules of an import from wheels that are downloaded and unpacked at the same time.
 
-Started by the environment's Python as `python -I -W ignore compile_first.py REQUEST.json`. Like the probes of the smoke
-test it imports only the standard library and runs on Python 3.6 and newer. Starting from the modules in the request, it
-follows the unindented imports of each module that has landed, and of the others when they land. What has landed is in a
-file that grows by one line of JSON per batch, with a folder and paths in it. Modules that it does not find are compiled
-when they are imported, as usual.
+Started as `python -I -W ignore compile_first.py REQUEST.json` by the environment's Python, or by the one that a virtual
+environment is being made from. Like the probes of the smoke test it imports only the standard library and runs on
+Python 3.6 and newer. Starting from the modules in the request, it follows the unindented imports of each module that
+has landed, and of the others when they land. What has landed is in a file that grows by one line of JSON per batch,
+with a folder and paths in it. Modules that it does not find are compiled when they are imported, as usual.
 
 Bytecode is written only for files with exactly the bytes that were compiled. A file that has landed may belong to a
 wheel whose hash turns out to be wrong, and whoever can exchange a file between two reads must not get his own code
 beside the verified source.
 
-It ends when the file `installed` or `stop` appears, or when its parent process is gone. When `installed` appears it
-writes the bytecode beside the sources, as Python itself would, and prints the number of files.
+When the file `installed` appears it writes the bytecode beside the sources, as Python itself would, and goes on with
+what is left, while the smoke test imports what is there. It ends when nothing is left or the file `stop` appears, and
+prints the number of files that it wrote; or when its parent process is gone.
 """
 
 import gc
@@ -103,19 +104,25 @@ class Modules:
                 yield whole + "." + one[1].decode("ascii", "replace")
 
 
-def order(modules, roots, over):
-    """Paths and sources of the modules in import order, as far as they have landed, until `over` returns True."""
+def order(modules, roots, installed, over):
+    """Paths and sources of the modules in import order, as far as they have landed, until `over` returns True.
+
+    Once `installed` returns True no more of them land.
+    """
     waiting = list(reversed(roots))
     seen = set()
     missing = set()
     while True:
         if not waiting:
+            complete = installed()
             if over():
                 return
             waiting = [name for name in reversed(modules.look()) if name in missing]
             missing.difference_update(waiting)
             seen.difference_update(waiting)
             if not waiting:
+                if complete:
+                    return
                 time.sleep(_POLL_SECONDS)
             continue
         name = waiting.pop()
@@ -138,9 +145,11 @@ def order(modules, roots, over):
         waiting.extend(reversed(list(modules.needed(name, source, path.endswith("/__init__.py")))))
 
 
-def compiled(modules, roots, library, over):
+def compiled(modules, roots, library, installed, over):
     """Path, hash of the source, and bytecode of each module, until `over` returns True."""
-    for path, source in order(modules, roots, over):
+    for path, source in order(modules, roots, installed, over):
+        if installed() and os.path.exists(importlib.util.cache_from_source(library + "/" + path)):
+            continue  # the import was faster
         try:
             code = compile(source, library + "/" + path, "exec", dont_inherit=True)
         except (SyntaxError, ValueError, OverflowError, RecursionError, MemoryError):
@@ -167,8 +176,13 @@ def place(library, found):
                 made.add(folder)
             header = importlib.util.MAGIC_NUMBER + _FLAGS
             header += struct.pack("<II", int(source.st_mtime) & 0xFFFFFFFF, source.st_size & 0xFFFFFFFF)
-            with open(target, "xb") as out:
+            if os.path.exists(target):
+                continue
+            # In one step: the import may just look for it.
+            temporary = target + "." + str(os.getpid())
+            with open(temporary, "wb") as out:
                 out.write(header + code)
+            os.replace(temporary, target)
         except OSError:
             # Installed elsewhere or not at all. A full disk is reported by the next step that writes.
             continue
@@ -176,21 +190,39 @@ def place(library, found):
     return count
 
 
+def library_of(environment):
+    """Where packages lie in a virtual environment of this Python; None is where this Python itself has them."""
+    if environment is None:
+        return sysconfig.get_path("platlib")
+    names = sysconfig.get_scheme_names()
+    scheme = "venv" if "venv" in names else "nt" if os.name == "nt" else "posix_prefix"
+    return sysconfig.get_path("platlib", scheme, {"base": environment, "platbase": environment})
+
+
 def main():
-    """Compile until everything is installed, then write the bytecode."""
+    """Compile, and write the bytecode as soon as everything is installed."""
     with open(sys.argv[1], encoding="utf-8") as stream:
         request = json.load(stream)
     gc.disable()
     starter = os.getppid()
-    library = sysconfig.get_path("platlib")
+    library = library_of(request["environment"])
+
+    def installed():
+        return os.path.exists(request["installed"])
 
     def over():
-        return os.path.exists(request["installed"]) or os.path.exists(request["stop"]) or os.getppid() != starter
+        return os.path.exists(request["stop"]) or os.getppid() != starter
 
+    count, kept = 0, []
     with open(request["landed"], "rb") as landed:
-        found = list(compiled(Modules(landed), request["roots"], library, over))
-    if os.path.exists(request["installed"]):
-        print(place(library, found))
+        for found in compiled(Modules(landed), request["roots"], library, installed, over):
+            kept.append(found)
+            if installed():
+                count += place(library, kept)
+                kept = []
+    if installed():
+        count += place(library, kept)
+    print(count)
 
 
 if __name__ == "__main__":

@@ -12,13 +12,12 @@ from tfprov import locks
 from tfprov.envs import durable
 from tfprov.envs.generations import environments
 from tfprov.envs.images import Image, image_key
-from tfprov.envs.records import Generation
 from tfprov.errors import TfprovError
 from tfprov.events import Note
 from tfprov.paths import Home
 from tfprov.pipeline import unpacked
 from tfprov.pipeline.context import Context
-from tfprov.pipeline.records import Locked
+from tfprov.pipeline.records import Installation, Locked
 
 _SIGN_SECONDS = 10.0
 
@@ -124,13 +123,15 @@ def while_there(image: Image) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def beside_the_smoke_test(context: Context, locked: Locked, generation: Generation) -> Iterator[None]:
+def beside_the_smoke_test(context: Context, installation: Installation) -> Iterator[None]:
     """Use the processors that a smoke test leaves idle: most of what has to follow it does not depend on its verdict.
 
-    The new generation is written back to the disk, its image is prepared, and what an earlier run has put aside is
-    deleted, as far as the time allows. Where the test fails, what was prepared is deleted.
+    The modules that it will import are compiled, the new generation is written back to the disk, its image is prepared,
+    and what an earlier run has put aside is deleted, as far as the time allows. Where the test fails, what was prepared
+    is deleted.
     """
-    image, ended = image_of(context, locked), threading.Event()
+    generation, ahead = installation.generation, installation.ahead
+    image, ended = image_of(context, installation.locked), threading.Event()
 
     def work() -> None:
         # What conda packages brought is linked from where they are unpacked; the image is of the rest.
@@ -146,6 +147,8 @@ def beside_the_smoke_test(context: Context, locked: Locked, generation: Generati
         good = True
     finally:
         ended.set()
+        if ahead is not None:
+            context.emit(Note(text=f"{ahead.finish()} modules were compiled meanwhile", level="detail"))
         thread.join()
         if not good:
             image.abandon()

@@ -6,6 +6,7 @@ import contextlib
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor, wait
 from functools import partial
+from pathlib import Path
 
 from tfprov import trees
 from tfprov.envs.layout import python_in
@@ -34,7 +35,7 @@ _INSTALL_SECONDS = 1800.0
 
 @contextlib.contextmanager
 def compiling_ahead() -> Iterator[Ahead]:
-    """What compiles the modules of the first import while the block runs, once `building` has an interpreter for it."""
+    """What compiles the modules of the first import until the block ends, once `building` has an interpreter for it."""
     with temporary("ahead") as work, Ahead(work) as ahead:
         yield ahead
 
@@ -47,22 +48,26 @@ def building(context: Context, machine: Machine, locked: Locked, ahead: Ahead) -
         context: of the run.
         machine: to make it on.
         locked: what will be in it.
-        ahead: is started with its interpreter, unless another image has the modules compiled.
+        ahead: is started, unless another image has the modules compiled.
 
     Yields:
         What `build_environment` calls to have it. Where nobody does, because the block failed, it is deleted again.
     """
+    clean = clean_environment(context.request.environ)
+    compiling = any(file.is_wheel for file in locked.lock.files) and unpacked.relative_of(context, locked) is None
 
     def create_and_compile(generation: Generation) -> None:
+        if compiling:
+            ahead.start(Path(locked.interpreter.path), clean, environment=generation.path)
         create(context, machine, locked, generation.path)
-        if any(file.is_wheel for file in locked.lock.files) and unpacked.relative_of(context, locked) is None:
-            ahead.start(python_in(generation.path), clean_environment(context.request.environ))
 
     if context.backend.needs_files:
 
         def build() -> Generation:
             generation = context.environment.begin()
-            create_and_compile(generation)
+            create(context, machine, locked, generation.path)
+            if compiling:
+                ahead.start(python_in(generation.path), clean)
             return generation
 
         yield build
@@ -179,8 +184,8 @@ def install_wheels(
         ]
         policy = Policy(tries=2, deadline=context.deadline)
         installer = climb("install", steps, emit=context.emit, skip=context.skip, policy=policy)
-        context.emit(Note(text=f"{ahead.place()} modules were compiled meanwhile", level="detail"))
-    return Installation(locked=locked, generation=generation, fetched=fetched, installer=installer)
+    ahead.place()
+    return Installation(locked=locked, generation=generation, fetched=fetched, installer=installer, ahead=ahead)
 
 
 def _heal_store(context: Context, machine: Machine, locked: Locked) -> None:

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from tfprov.events import Attempt
     from tfprov.fetch.fetch import Fetched
     from tfprov.host.records import Interpreter
+    from tfprov.install.ahead import Ahead
     from tfprov.lock.records import Lock
     from tfprov.plan.records import Decision, Plan
     from tfprov.smoke.records import Verdict
@@ -62,12 +63,14 @@ class Installation:
     Attributes:
         fetched: what was brought for it; None when it was linked from an image, or was there already.
         installer: what installed it in this run; None when nothing did.
+        ahead: what may still compile its modules, beside the smoke test.
     """
 
     locked: Locked
     generation: Generation
     fetched: Fetched | None = None
     installer: str | None = None
+    ahead: Ahead | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

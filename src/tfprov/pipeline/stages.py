@@ -291,7 +291,7 @@ def smoke_test(context: Context, installation: Installation) -> Verdict:
     """
     generation, locked, environ = installation.generation, installation.locked, context.request.environ
     fresh = generation.seal is None
-    with beside_the_smoke_test(context, locked, generation) if fresh else contextlib.nullcontext():
+    with beside_the_smoke_test(context, installation) if fresh else contextlib.nullcontext():
         request = smoke_request(context.loaded, locked.lock.target)
         verdict = smoke(
             python_in(generation.path),

@@ -53,13 +53,14 @@ def up(request: Request, emit: Emit) -> Outcome:
             machine = stages.gather_facts(context)
             choice = stages.make_plan(context, machine)
 
-            def install(locked: Locked) -> Installation:
+            def install(compiling: contextlib.ExitStack, locked: Locked) -> Installation:
                 locked = sources.with_wheels(context, machine, locked)
                 linked = stages.link_image(context, machine, locked)
                 if linked is not None:
                     return linked
+                # It goes on beside the smoke test.
+                ahead = compiling.enter_context(installing.compiling_ahead())
                 with (
-                    installing.compiling_ahead() as ahead,
                     unpacked.unpacking(context, ahead.landed) as trees,
                     installing.building(context, machine, locked, ahead) as build,
                 ):
@@ -79,8 +80,9 @@ def up(request: Request, emit: Emit) -> Outcome:
                 if kept is not None and reuse.is_proved(context, kept):
                     return _outcome(context, reuse.reseal(context, kept), plan, changes=changes)
                 with contextlib.nullcontext() if kept else images.made_once(context, locked):
-                    with reuse.blaming_changes(context, kept):
-                        proved = prove.prove(context, machine, kept or install(locked), install=install)
+                    with reuse.blaming_changes(context, kept), contextlib.ExitStack() as compiling:
+                        into = partial(install, compiling)
+                        proved = prove.prove(context, machine, kept or into(locked), install=into)
                     generation = stages.activate(context, machine, proved)
                 # A cure may have led to another release or Python.
                 return _outcome(context, generation, proved.installation.locked.plan, proved, changes=changes)

@@ -267,6 +267,16 @@ def test_an_image_can_be_prepared_before_anything_is_proved(environment: Path, t
     assert [path.name for path in (tmp_path / "images").iterdir()] == ["key"]
 
 
+def test_bytecode_that_is_just_being_written_is_no_part_of_an_image(environment: Path, tmp_path: Path) -> None:
+    image = Image(tmp_path / "images" / "key")
+    for number in ("4711", "140234234"):
+        (environment / f"{COMPILED}.{number}").write_text("half")
+    image.prepare(environment)
+    assert image.save(environment)
+    assert not [path for path in held(image) if path.endswith(("4711", "140234234"))]
+    assert COMPILED in held(image)
+
+
 def test_what_changed_since_an_image_was_prepared_is_kept_as_it_is_now(environment: Path, tmp_path: Path) -> None:
     image = Image(tmp_path / "images" / "key")
     image.prepare(environment)

@@ -1,11 +1,13 @@
 from __future__ import annotations
 
 import json
+import os
 import random
 import shutil
 import subprocess
 import sys
 import tempfile
+import time
 import venv
 from collections.abc import Sequence
 from itertools import pairwise
@@ -70,9 +72,9 @@ def bytecode(environment: Path) -> set[str]:
 
 
 def compiled(
-    landed: Path, batches: Sequence[tuple[Path, Sequence[str]]], library: Path
+    landed: Path, batches: Sequence[tuple[Path, Sequence[str]]], library: Path, *, whole: bool = False
 ) -> list[tuple[str, bytes, bytes]]:
-    """What is compiled when a batch lands at each look of the child."""
+    """What is compiled when a batch lands at each look of the child; `whole` when it had all landed before."""
     left = iter([*batches, *[()] * 60])
     landed.touch()
 
@@ -83,9 +85,16 @@ def compiled(
                 stream.write(json.dumps([str(batch[0]), list(batch[1])]) + "\n")
         return batch is None
 
+    if whole:
+        while not over():
+            pass
+
     roots = ["tensorflow", "keras._tf_keras.keras"]
     with landed.open("rb") as stream:
-        return list(compile_first.compiled(compile_first.Modules(stream), roots, str(library), over))
+        modules = compile_first.Modules(stream)
+        return list(
+            compile_first.compiled(modules, roots, str(library), lambda: whole, (lambda: False) if whole else over)
+        )
 
 
 @pytest.fixture(autouse=True)
@@ -131,6 +140,41 @@ def test_in_whatever_order_the_sources_land_all_that_is_needed_is_compiled_once(
     assert sorted(path for path, _, _ in found) == sorted(FOUND)
 
 
+def test_after_the_install_all_that_is_left_is_compiled_but_for_what_the_import_compiled_itself(
+    environment: Path, tree: Path, tmp_path: Path
+) -> None:
+    install(environment, tree)
+    subprocess.run([environment / "bin" / "python", "-I", "-c", "import six, keras._tf_keras.keras"], check=True)
+    by_the_import = bytecode(environment)
+    assert by_the_import == {"six.py", "keras/_tf_keras/keras/__init__.py"}
+    found = compiled(tmp_path / "landed", [(tree, list(MODULES))], library(environment), whole=True)
+    assert {path for path, _, _ in found} == FOUND - by_the_import
+
+
+def test_bytecode_appears_in_one_step(environment: Path, tree: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    install(environment, tree)
+    root = library(environment)
+    found = compiled(root.parent / "landed", [(tree, list(MODULES))], root)
+    steps: list[tuple[str, str]] = []
+    kept = os.replace
+
+    def replace(source: str, target: str) -> None:
+        assert not Path(target).exists()
+        assert Path(source).stat().st_size > 16
+        steps.append((source, target))
+        kept(source, target)
+
+    monkeypatch.setattr(os, "replace", replace)
+    assert compile_first.place(str(root), found) == len(steps) == len(FOUND)
+    assert not [path for path in root.rglob("__pycache__/*") if path.suffix != ".pyc"]
+
+
+def test_the_packages_of_an_environment_lie_where_its_own_python_has_them(environment: Path) -> None:
+    script = "import sysconfig; print(sysconfig.get_path('platlib'))"
+    said = subprocess.run([environment / "bin/python", "-I", "-c", script], capture_output=True, text=True, check=True)
+    assert compile_first.library_of(str(environment)) == said.stdout.strip()
+
+
 def test_what_leads_out_of_the_folder_is_no_module(tmp_path: Path) -> None:
     landed = tmp_path / "landed"
     paths = ["tensorflow/__init__.py", "tensorflow/../../victim.py", "../victim.py", "/victim.py", "tensorflow/./x.py"]
@@ -167,10 +211,25 @@ def test_the_bytecode_that_it_tells_of_is_there_when_the_install_ends(
         ahead.landed(tree, [*MODULES, "tensorflow/no module.so"])
         ahead.start(environment / "bin" / "python", {})
         install(environment, tree)
-        count = ahead.place()
+        ahead.place()
+        count = ahead.finish()
     # How far it comes is a matter of time.
     assert len(bytecode(environment)) == count
     assert bytecode(environment) <= FOUND
+
+
+def test_what_the_install_left_is_compiled_beside_what_follows(environment: Path, tree: Path, tmp_path: Path) -> None:
+    with Ahead(work(tmp_path)) as ahead:
+        base = Path(sys.base_prefix) / "bin" / f"python{sys.version_info[0]}.{sys.version_info[1]}"
+        ahead.start(base, {}, environment=environment)
+        install(environment, tree)
+        ahead.place()
+        ahead.landed(library(environment), MODULES)
+        ends = time.monotonic() + 60
+        while bytecode(environment) != FOUND and time.monotonic() < ends:
+            time.sleep(0.01)
+        assert ahead.finish() == len(FOUND)
+    assert bytecode(environment) == FOUND
 
 
 def test_without_an_installed_environment_nothing_is_written(environment: Path, tree: Path, tmp_path: Path) -> None:
@@ -188,7 +247,8 @@ def test_a_broken_or_no_interpreter_costs_nothing_but_the_bytecode(tree: Path, t
             if python is not None:
                 ahead.start(python, {})
             ahead.landed(tree, MODULES)
-            assert ahead.place() == 0
+            ahead.place()
+            assert ahead.finish() == 0
 
 
 def work(folder: Path) -> Path:
