@@ -208,7 +208,9 @@ class Download:
             yield (0, None)
         while not file.stop.is_set():
             file.partial.in_order = not file.may_use_ranges
-            piece = file.pieces.claim(connection.speed, whole=file.partial.in_order, first=file.partial.first)
+            # A short one brings the connection back sooner, for what will be wanted first.
+            speed = 0.0 if file.partial.choosing else connection.speed
+            piece = file.pieces.claim(speed, whole=file.partial.in_order, first=file.partial.first)
             if piece is None:
                 return
             yield piece

@@ -60,6 +60,8 @@ class Partial:
         """Incremented when the bytes are dropped, so that a hash over them has to start again."""
         self.first: Sequence[Span] = ()
         """Parts that a reader of the growing file wants before the others, in this order."""
+        self.choosing = False
+        """Whether that reader is still finding out which parts those are."""
         self.in_order = False
         """Whether it is fetched from front to back regardless of `first`, because the server does not honour ranges."""
         try:

@@ -54,6 +54,7 @@ class Arriving(Protocol):
         edition: increases whenever all bytes are discarded.
         total: its size, once that is known.
         first: parts to download before the others, if possible; set by the reader of the file.
+        choosing: whether the reader is still finding out which those are; set by it, too.
         in_order: whether it arrives from front to back, whatever is requested first.
     """
 
@@ -61,6 +62,7 @@ class Arriving(Protocol):
     edition: int
     total: int | None
     first: Sequence[tuple[int, int]]
+    choosing: bool
     in_order: bool
 
     def reaches(self, offset: int) -> int:
@@ -140,6 +142,7 @@ class Following:
         if self.source.writable_by_others:
             raise LeftError("another user can write to it")
         tasks: list[Future[None]] = []
+        self.arriving.choosing = True
         try:
             if (ahead := self._ahead()) is not None:
                 self._scatter(ahead, tasks)
@@ -160,6 +163,8 @@ class Following:
             self._failed = True
             wait(tasks)
             raise
+        finally:
+            self.arriving.choosing = False
         self._permit()
 
     def read(self, offset: int, count: int) -> bytes:
@@ -212,6 +217,7 @@ class Following:
         """
         shares = list(_shares(archive.directory(cast("BinaryIO", ahead))))
         self.arriving.first = _wanted_first(shares)
+        self.arriving.choosing = False
         while shares:
             waiting: list[_Share] = []
             for share in shares:

@@ -22,6 +22,9 @@ from tfprov.events import Attempt, Event, Note, Progress
 from tfprov.fetch import meter as stage
 from tfprov.fetch.credentials import Login
 from tfprov.fetch.fetch import fetch, sizes
+from tfprov.fetch.job import Listener
+from tfprov.fetch.partial import Partial
+from tfprov.fetch.pieces import Pieces
 from tfprov.fetch.routes import DIRECT, Route, proxy_at
 from tfprov.fetch.sources import Network
 from tfprov.fetch.store import Store
@@ -49,6 +52,7 @@ class Run:
         url: str | None = None,
         skip: tuple[str, ...] = (),
         deadline: float | None = None,
+        listener: Listener | None = None,
         **network: object,
     ) -> bytes:
         file = LockedFile(
@@ -68,6 +72,7 @@ class Run:
             deadline=deadline,
             skip=skip,
             patience=HURRY,
+            listener=listener,
         )
         fetched.flusher.wait()
         return fetched.paths[SHA].read_bytes()
@@ -375,6 +380,24 @@ def test_a_bad_certificate_ends_it_at_once_in_its_own_words(
     assert words in caught.value.what
     assert len(run.journal) == 1
     assert index.sent == 0
+
+
+class Choosing:
+    """A reader of files that arrive, who never says what he wants first."""
+
+    def begins(self, file: LockedFile, partial: Partial) -> None:
+        partial.choosing = True
+
+    def whole(self, file: LockedFile, path: Path) -> None:
+        """It is of no interest."""
+
+
+def test_pieces_stay_short_while_it_is_not_known_what_is_wanted_first(run: Run) -> None:
+    with Index({NAME: CONTENT}) as index:
+        assert run(index, listener=Choosing()) == CONTENT
+        asked = [seen.headers["range"].removeprefix("bytes=").split("-") for seen in index.requests(NAME)]
+    assert len(asked) > 1
+    assert max(int(last) + 1 - int(first) for first, last in asked) <= Pieces.SMALLEST * 5 // 4
 
 
 # -- across runs and processes -----------------------------------------------------------------------------------------

@@ -29,6 +29,7 @@ class Download:
         self.content, self.path, self.edition, self.in_order = content, path, 0, in_order
         self.total = len(content) if in_order else None
         self.first: Sequence[Span] = ()
+        self.choosing = False
         self._spans: list[Span] = []
         path.write_bytes(b"")
 
@@ -78,7 +79,9 @@ def follow(
         unpacking.follow(wheel.name, sha256, download)
         steps(download)
         unpacking.add(download.finish(folder / wheel.name))
-        return unpacking.wait()[sha256]
+        tree = unpacking.wait()[sha256]
+    assert not download.choosing
+    return tree
 
 
 def in_pieces(download: Download) -> None:
@@ -140,11 +143,14 @@ def test_sources_are_written_when_only_what_is_wanted_first_is_here(tmp_path: Pa
     wheel = KINDS["many_files"].write(tmp_path / "made", "many_files")
 
     def sources(download: Download) -> None:
+        while not download.choosing:
+            threading.Event().wait(0.01)
         download.total = len(download.content)
         while not list((tmp_path / "trees").glob(".*.new/tree/many_one/p3/m100.py")):
             for part in download.first:
                 download.bring(*part)
             threading.Event().wait(0.01)
+        assert not download.choosing
         as_wanted(download)
 
     assert len(follow(tmp_path, wheel, steps=sources, in_order=False).files) == 4003
