@@ -17,6 +17,8 @@ _ADD_SECONDS = 0.5
 _STUCK_SECONDS = 5.0
 # A single connection that carries this much leaves nothing for a second one to gain.
 _FAST_ENOUGH = 150e6
+# From this share of one processor on, it is this process that sets the pace.
+_BUSY = 0.9
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -174,6 +176,8 @@ class SpeedMeter:
     def __init__(self) -> None:
         """Start measuring now."""
         self._at = time.monotonic()
+        self._used = time.process_time()
+        self._busy = False
         self._moved = 0
         self._best = 0.0
         self._connections = 0
@@ -185,12 +189,18 @@ class SpeedMeter:
         if seconds < _ADD_SECONDS:
             return None
         speed = (moved - self._moved) / seconds
-        self._at, self._moved = time.monotonic(), moved
+        used = time.process_time()
+        self._busy = used - self._used > _BUSY * seconds
+        self._at, self._used, self._moved = time.monotonic(), used, moved
         return speed
 
     def more_pay(self, speed: float, connections: int) -> bool:
-        """Whether adding connections is worth a try."""
-        if self._done or speed > _FAST_ENOUGH or speed <= 0:
+        """Whether adding connections is worth a try.
+
+        Where this process uses a whole processor already, for unpacking what has arrived, their threads would only wait
+        for each other.
+        """
+        if self._done or self._busy or speed > _FAST_ENOUGH or speed <= 0:
             return False
         if connections > self._connections > 0 and speed < self._best * 1.15:
             self._done = True

@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 import socket
+import time
 from dataclasses import replace
+from functools import partial
 
 import pytest
 
@@ -102,6 +104,23 @@ def test_more_connections_are_tried_as_long_as_they_make_the_whole_faster() -> N
     assert not meter.more_pay(9.0e6, 8)  # decided
     assert not SpeedMeter().more_pay(0.0, 1)
     assert not SpeedMeter().more_pay(200e6, 1)
+
+
+@pytest.mark.parametrize("used", [0.0, 0.4, 0.46, 5.0])
+def test_no_connection_is_added_while_this_process_uses_a_whole_processor(
+    used: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = {"monotonic": 0.0, "process_time": 0.0}
+    for name in now:
+        monkeypatch.setattr(time, name, partial(now.__getitem__, name))
+    meter = SpeedMeter()
+    now.update(monotonic=0.5, process_time=used)
+    speed = meter.measure(10_000_000)
+    assert speed == 20e6
+    assert meter.more_pay(speed, 1) is (used < 0.45)
+    now.update(monotonic=1.0)
+    assert meter.measure(20_000_000) == 20e6
+    assert meter.more_pay(20e6, 1), "it has nothing else to do any more"
 
 
 def test_slots_are_given_out_once() -> None:
