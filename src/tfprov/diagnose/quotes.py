@@ -15,7 +15,6 @@ _OTHERS = '"`´‘’‚‛“”„‟«»′″＇＂'
 _PLAIN = str.maketrans(dict.fromkeys(_OTHERS, "'"))
 _ASCII = b"'\"`"
 _MULTIBYTE = re.compile(b"|".join(re.escape(one.encode()) for one in _OTHERS if not one.isascii()))
-_MULTIBYTE_LEADS = tuple({one.encode()[:2] for one in _OTHERS if not one.isascii()})
 _LOWER = bytes(range(256)).lower()
 
 
@@ -26,7 +25,7 @@ def plain(text: str) -> str:
 
 def bare(text: bytes) -> bytes:
     """A text in lower case without any quotes; as many lines as before."""
-    if any(lead in text for lead in _MULTIBYTE_LEADS):
+    if not text.isascii():
         text = _MULTIBYTE.sub(b"", text)
     if b"\\'" in text or b'\\"' in text:
         text = text.replace(b"\\'", b"").replace(b'\\"', b"")

@@ -226,8 +226,8 @@ class _Pass:
         candidates = self._candidates(fresh, lows, b"\n".join([lows[index] for index in fresh]))
         if len(known) > _MOST_SHAPES:
             known.clear()
-        dull = (shapes[index] for index in fresh if index not in candidates)
-        known.update((shape, ()) for shape in dull if len(shape) <= _SHAPE_LENGTH)
+        dull = [shapes[index] for index in fresh if index not in candidates]
+        known.update(dict.fromkeys([shape for shape in dull if len(shape) <= _SHAPE_LENGTH], ()))
         return candidates
 
     def _candidates(self, indexes: Sequence[int], lows: list[bytes], text: bytes) -> dict[int, list[int]]:
@@ -338,11 +338,12 @@ class _Pass:
                 continue
             outcome = []
             spans = False
+            plain_text = plain(text)
             for rule in worth:
                 if rule in self._done:
                     continue
                 compiled = self._compiled[rule]
-                read = text
+                read, plain_read = text, plain_text
                 if compiled.rule.span > 1:
                     spans = True
                     # Such a pattern costs most, and what it says is never remembered.
@@ -351,7 +352,8 @@ class _Pass:
                         continue
                     after = following_lines(lines, index, following, self._longest) if after is None else after
                     read = joined([text, *after[: compiled.rule.span - 1]])
-                match = self._search(rule, read, is_wide=is_wide)
+                    plain_read = plain(read)
+                match = self._search(rule, plain_read, is_wide=is_wide)
                 if match is not None:
                     outcome.append(rule)
                     captures = {name: read[slice(*match.span(name))] for name in match.re.groupindex}
@@ -369,7 +371,7 @@ class _Pass:
     def _search(self, rule: int, text: str, *, is_wide: bool) -> re.Match[str] | None:
         if is_wide and rule in self._tired:
             return None
-        match = self._compiled[rule].search.search(plain(text))
+        match = self._compiled[rule].search.search(text)
         if match is None:
             self._grow_weary(rule)
         if match is None and is_wide:
