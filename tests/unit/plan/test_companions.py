@@ -168,6 +168,12 @@ def test_what_does_not_go_with_the_release_is_bound_to_what_does(versions: dict[
         ({"tensorflow-cpu": "2.20.0", "keras-tuner": "1.4.8"}, [], []),
         ({"tensorflow": "2.20.0", "autokeras": "3.0.0", "keras": "3.15.1"}, ["keras<3.13"], []),
         ({"tensorflow": "2.20.0", "autokeras": "3.0.0", "keras": "3.12.1"}, [], []),
+        ({"tensorflow": "2.21.0", "tensorflow-gnn": "1.0.3"}, ["tf-keras"], ["TF_USE_LEGACY_KERAS"]),
+        ({"tensorflow": "2.15.1", "tensorflow-gnn": "1.0.3"}, [], []),
+        ({"tensorflow-cpu": "2.21.0", "tf-explain": "0.3.1"}, ["opencv-python-headless"], []),
+        ({"tensorflow": "2.21.0", "keras-rl2": "1.0.5"}, ["tensorflow<2.13"], []),
+        ({"tensorflow": "2.12.1", "keras-rl2": "1.0.5"}, [], []),
+        ({"tensorflow": "2.21.0", "tensorflow-federated": "0.1.0"}, ["tensorflow-federated>=0.2"], []),
     ],
 )
 def test_what_can_be_imported_and_not_used_is_a_break_too(
@@ -183,6 +189,12 @@ def test_one_of_two_packages_with_the_same_module_is_left_out() -> None:
     assert [each.requirement for each in with_breaks(DECISION, (row, row)).without] == ["opencv-python"]
     assert str(row).startswith("`opencv-python` is left out beside `opencv-python-headless`: both bring")
     assert breaks_in({"opencv-python-headless": "4.11.0.86"}) == ()
+
+
+def test_of_opencv_that_the_profile_asks_for_and_that_a_row_adds_the_former_stays() -> None:
+    both = {"tf-explain": "0.3.1", "opencv-python": "4.11.0.86", "opencv-python-headless": "4.11.0.86"}
+    (row,) = sparing(breaks_in(both), {"tf-explain", "opencv-python"})
+    assert [each.requirement for each in with_breaks(DECISION, (row,)).without] == ["opencv-python-headless"]
 
 
 def test_a_bound_on_the_package_itself_comes_before_what_that_version_of_it_brings() -> None:
