@@ -12,7 +12,7 @@ import pytest
 
 import fake_nvml
 from conda_site import CondaSite, with_conda
-from site_under_test import RELEASE, Site, only_here, sham_wheel
+from site_under_test import OLDER, RELEASE, Site, only_here, sham_wheel
 
 
 def can_mount() -> bool:
@@ -23,7 +23,6 @@ def can_mount() -> bool:
 
 pytestmark = only_here
 needs_mounts = pytest.mark.skipif(not can_mount(), reason="mounting needs root and unshare")
-
 needs_root = pytest.mark.skipif(
     os.geteuid() != 0 or shutil.which("setpriv") is None, reason="only root can be a root without capabilities"
 )
@@ -93,6 +92,32 @@ def test_a_place_that_cannot_hold_an_environment_is_refused_before_the_download(
     assert wheels == []
 
 
+@needs_mounts
+@pytest.mark.skipif(shutil.which("btrfs") is None, reason="a real quota needs btrfs-progs")
+def test_a_quota_that_is_used_up_is_told_and_nothing_is_in_use(site: Site) -> None:
+    """What is left of a quota is not seen beforehand: the file system has room."""
+    image = site.root / "image"
+    with image.open("wb") as stream:
+        stream.truncate(8 << 30)
+    subprocess.run(["mkfs.btrfs", "--quiet", image], check=True)
+    script = (
+        'mount -o loop,nodatasum "$0" home && btrfs quota enable home && btrfs subvolume create home/of-user >created'
+        ' && btrfs qgroup limit 6M home/of-user && TFPROV_HOME="$PWD/home/of-user" "$@"; status=$?'
+        "; find home -name current >found; umount home; exit $status"
+    )
+    done = subprocess.run(
+        ["unshare", "--mount", "sh", "-c", script, str(image), *site.command("up", "train.toml", "--json")],
+        env=site.environ(),
+        cwd=site.root,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 14, done.stderr
+    assert json.loads(done.stdout)["error"]["code"] == "disk-quota", done.stdout
+    assert (site.root / "found").read_text() == ""
+
+
 @pytest.mark.skipif(fake_nvml.compiler() is None, reason="there is no C compiler")
 def test_a_place_without_locks_serves(site: Site, tmp_path: Path) -> None:
     compiler = fake_nvml.compiler()
@@ -135,6 +160,39 @@ def test_a_home_in_which_root_is_nobody_is_refused_and_another_place_serves(
     assert json.loads(refused.stdout)["error"]["code"] == "permission-denied"
     served = up(site.home)
     assert served.returncode == 0, served.stderr
+
+
+@needs_mounts
+def test_an_environment_of_an_image_serves_in_a_container_on_top_and_stays_as_it_was(site: Site) -> None:
+    """An overlay over tfprov's folder: what is renamed or linked there was copied up first, or cannot be (EXDEV)."""
+    shutil.rmtree(site.root / "index")
+    site.offer(sham_wheel(site.root, OLDER))
+    site.up()
+    site.offer(sham_wheel(site.root, RELEASE))
+    site.up("--upgrade")
+    baked = site.generations()
+    script = (
+        "set -e; mkdir layer; mount -t tmpfs none layer; mkdir layer/upper layer/work"
+        "; mount -t overlay -o lowerdir=home,upperdir=layer/upper,workdir=layer/work none home"
+        '; "$@" up train.toml --json; echo'
+        '; for file in home/data/environments/*/current/lib/*/*/tensorflow/__init__.py; do echo >"$file"; done'
+        '; "$@" doctor train.toml >said && exit 1; "$@" repair train.toml >said; "$@" doctor train.toml >said'
+        '; "$@" up train.toml --recreate >said; "$@" rollback train.toml >said'
+        '; "$@" run train.toml -- python -c "import tensorflow; print(tensorflow.__version__)"'
+    )
+    done = subprocess.run(
+        ["unshare", "--mount", "sh", "-c", script, "sh", *site.command()],
+        env=site.environ(),
+        cwd=site.root,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    document, imported = done.stdout.rstrip().rsplit("\n", 1)
+    assert json.loads(document)["already"] is True
+    assert imported == OLDER
+    assert (site.generations(), site.imported()) == (baked, RELEASE)
 
 
 def nobody_at_home() -> list[str]:
