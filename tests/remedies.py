@@ -153,7 +153,7 @@ ACTS: tuple[tuple[str, _Act], ...] = (
     ),
     (rf"conda-forge's TensorFlow {_V} on Python {_V} would fit", _would_fit),
     (r"for the GPU of this Mac", lambda p, h, m: (_on(p, "metal"), h)),
-    (r"`python\.install = true` would bring Python", lambda p, h, m: (change(p, python={"install": True}), h)),
+    (r"`python\.install = true` would install Python", lambda p, h, m: (change(p, python={"install": True}), h)),
     (
         rf"^TensorFlow {_V} has wheels for Python (?:.* to |.*, )?{_V}",
         lambda p, h, m: (on_python(release(p, m[1]), m[2]), with_python(h, m[2])),
@@ -170,7 +170,7 @@ ACTS: tuple[tuple[str, _Act], ...] = (
     (rf"TensorFlow {_V} is the (?:last|first) (?:for this C library|with wheels for)", _this_release),
     (rf"TensorFlow {_V} is the newest that this machine's GPU and driver can run", _this_release),
     (
-        rf"driver {_V} or newer would serve {_V}",
+        rf"driver {_V} or newer would support {_V}",
         lambda p, h, m: (release(p, m[2]), _driver(m[1])(h)),
     ),
     (rf"install an NVIDIA driver of {_V} or newer", lambda p, h, m: (p, _driver(m[1])(h))),

@@ -82,9 +82,7 @@ def _decision(context: DecisionContext, chosen: Fit, why: str) -> Decision:
     ]
     if chosen.pair is not None and accelerator == "metal":
         also.append(
-            Constraint(
-                requirement=f"{chosen.pair.package}=={chosen.pair.version}", why="the Metal plug-in that goes with it"
-            )
+            Constraint(requirement=f"{chosen.pair.package}=={chosen.pair.version}", why="the matching Metal plug-in")
         )
     elif chosen.pair is not None:
         package, version = chosen.pair.package, chosen.pair.version
@@ -129,7 +127,7 @@ def _python(context: DecisionContext, chosen: Fit) -> ChosenPython:
         why = f"{origin}; {release} {wheels}"
         return ChosenPython(version=chosen.bringable[0], path=None, why=why, alternatives=chosen.bringable[1:])
     best = chosen.usable[0]
-    why = f"the newest here that fits: {release} {wheels}"
+    why = f"the newest compatible one here: {release} {wheels}"
     same = [each for each in chosen.usable[1:] if each.minor == best.minor]
     if any(each.interpreter.externally_managed for each in same) and not best.interpreter.externally_managed:
         why += "; preferred to the one of the operating system"
@@ -175,7 +173,7 @@ def _notes(context: DecisionContext, chosen: Fit, fits: Sequence[Fit]) -> Iterat
     if context.locked is not None and chosen.accelerator == "cpu" and context.demands.accelerator == "auto":
         cuda = not isinstance(context.gpus, Refusal)
         if cuda and is_small(chosen.offer.package):
-            yield "the lock holds the CPU build although CUDA could work here: `tfprov lock --upgrade` decides anew"
+            yield "the lock has the CPU build although CUDA could work here; `tfprov lock --upgrade` renews it"
 
 
 def _build_notes(context: DecisionContext, chosen: Fit) -> Iterator[str]:
@@ -190,7 +188,7 @@ def _build_notes(context: DecisionContext, chosen: Fit) -> Iterator[str]:
     elif candidate.known is None and build is None:
         yield (
             f"TensorFlow {candidate.text} is newer than the table of {context.table.generated}: only the names of its "
-            "wheels speak for it"
+            "wheels are known"
         )
     known = candidate.known
     unknown = [extra for extra in context.demands.extras if known is not None and extra not in known.extras]
@@ -221,7 +219,7 @@ def _candidates(
     """Each Python with the releases that fit on it, for the resolver, which knows the needs of the other packages."""
     if context.locked is not None or not context.demands.others:
         return ()
-    why = "the newest release that goes with the other packages"
+    why = "the newest release that works with the other packages"
     found: list[Candidate] = []
     for narrowed in _by_python(fits):
         decisions = [_decision(context, fit, why) for fit in narrowed]

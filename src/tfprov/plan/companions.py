@@ -90,7 +90,7 @@ class Break:
         if self.leaves_out:
             return f"`{self.package}` is left out beside `{self.beside}`: {self.why}"
         if self.instead:
-            return f"`{self.package}` does not go beside `{self.beside}`: {self.why}"
+            return f"`{self.package}` does not work with `{self.beside}`: {self.why}"
         needs = (self.requires, *(f"{name}={value}" for name, value in self.variables.items()))
         return f"`{self.package}` needs {' and '.join(f'`{each}`' for each in needs if each)}: {self.why}"
 
@@ -220,7 +220,7 @@ def brought_by(bounds: Sequence[str]) -> tuple[Constraint, ...]:
     """The bounds that must also be requirements, because no other package may depend on those projects."""
     added = {Requirement(row.requires).name for row in known_breaks() if row.adds}.union(_NOT_ASKED_FOR)
     return tuple(
-        Constraint(requirement=line, why="the smoke test asks for it")
+        Constraint(requirement=line, why="the smoke test requires it")
         for line in bounds
         if Requirement(line).name in added
     )

@@ -48,7 +48,9 @@ def plan_of_conda(context: DecisionContext) -> Plan:
     if not allowed:
         return _plan_of_unknown(context, builds)
     if asked == "cpu":
-        return _plan(context, next(row for row in allowed if row.accelerator == "cpu"), "cpu", "on the CPU, as asked")
+        return _plan(
+            context, next(row for row in allowed if row.accelerator == "cpu"), "cpu", "on the CPU, as requested"
+        )
     found = _with_cuda(context, allowed)
     if isinstance(found, CondaBuild):
         return _plan(context, found, "cuda", "CUDA works here")
@@ -100,8 +102,8 @@ def _plan_of_unknown(context: DecisionContext, builds: list[CondaBuild]) -> Plan
         refused=refused,
         notes=(
             *context.demands.notes,
-            f"the builds known on {context.table.generated} are {', '.join(spans) or 'for other platforms'}: whether "
-            f"the channels have another one, the solver finds out; {unknown}, the smoke test",
+            f"the builds known on {context.table.generated} are {', '.join(spans) or 'for other platforms'}: "
+            f"the solver will show whether the channels have another one, and the smoke test {unknown}",
         ),
     )
 
@@ -126,7 +128,7 @@ def _plan_of_lock(context: DecisionContext, locked: LockedChoice) -> Plan:
     accelerator: Accelerator = "cuda" if locked.accelerator == "cuda" else "cpu"
     if accelerator == "cuda" and isinstance(context.gpus, Refusal):
         raise refuse.no_gpu(context, context.gpus)
-    why = "the lock holds it"
+    why = "the lock has it"
     return Plan(
         decision=Decision(
             tensorflow=ChosenTensorflow(

@@ -144,10 +144,10 @@ def _plan(context: DecisionContext, listing: Listing | None) -> Plan:
     if facts.system.value == "linux" and facts.emulation.value is not None:
         notes.append(
             f"{facts.machine.value} is emulated here by {_translator(facts)} ({facts.emulation.source}): TensorFlow "
-            "works and takes many times longer"
+            "works, but takes many times longer"
         )
     if listing is None and context.locked is None:
-        notes.append(f"the index was not asked: the releases are those of the table of {context.table.generated}")
+        notes.append(f"the index was not used: the releases are those in the table of {context.table.generated}")
     if context.before is not None and listing is not None and not is_dated(listing):
         notes.append(
             "the index gives no upload times: for `index.exclude-newer` those of the table of "

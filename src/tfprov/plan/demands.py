@@ -126,7 +126,7 @@ def gather(profile: Profile, facts: Facts) -> Demands:
         if requirement.url is not None:
             raise TfprovError(
                 "not-supported",
-                "TensorFlow from a URL cannot be planned for",
+                "TensorFlow from a URL is not supported",
                 evidence=(f"{where} asks for `{requirement}`",),
                 hint="put the wheel into a folder and name that under `index.find-links`",
             )

@@ -142,7 +142,7 @@ def _why_version(context: DecisionContext, chosen: Fit, fits: Sequence[Fit], mis
     bounds = f" within {context.demands.where}" if context.demands.clauses else ""
     what = "nightly build" if context.demands.nightly else "release"
     if fits[0] is not chosen:
-        return f"the newest {what}{bounds} for a Python that is here"
+        return f"the newest {what}{bounds} for a Python on this machine"
     if not newer:
         return f"the newest {what}{bounds}"
     return f"the newest {what} that fits{bounds}"
@@ -156,7 +156,7 @@ def _why_accelerator(context: DecisionContext, chosen: Fit, no_cuda: Refusal | N
         return f"on the CPU, because {no_cuda.why}"
     if accelerator == "cpu" and asked != "cpu":
         return "on the CPU, as locked"
-    return f"on {'the CPU' if accelerator == 'cpu' else accelerator}, as asked"
+    return f"on {'the CPU' if accelerator == 'cpu' else accelerator}, as requested"
 
 
 def _why_cuda(chosen: Fit, found: Gpus) -> str:
@@ -185,12 +185,12 @@ def gpu_notes(context: DecisionContext, chosen: Fit) -> Iterator[str]:
         gpu.compute_capability in cuda.mostly_ptx or _is_ptx(gpu.compute_capability, cuda.native)
         for gpu in found.usable
     ):
-        yield "the first run is slow: the driver compiles most kernels for this GPU and keeps them"
+        yield "the first run is slow: the driver compiles most kernels for this GPU and caches them"
     if any(gpu.mig for gpu in found.usable):
         yield "MIG is on: a process can use one slice at a time"
     if context.facts.library_path.value:
         yield (
-            f"the library path holds another CUDA ({', '.join(context.facts.library_path.value)}), which programs "
+            f"the library path has another CUDA ({', '.join(context.facts.library_path.value)}), which programs "
             "find before that of TensorFlow"
         )
     yield from _held_back(context, chosen, found)
@@ -222,7 +222,7 @@ def _held_back(context: DecisionContext, chosen: Fit, found: Gpus) -> Iterator[s
             held = ", ".join(gpus.describe(gpu) for gpu in found.usable if gpu not in served)
             devices = ",".join(str(gpu.index) for gpu in served)
             yield (
-                f"{held} holds this machine to TensorFlow {chosen.candidate.text}; with "
+                f"{held} limits this machine to TensorFlow {chosen.candidate.text}; with "
                 f"`CUDA_VISIBLE_DEVICES={devices}` it would be {candidate.text}"
             )
             return

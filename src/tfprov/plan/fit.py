@@ -162,7 +162,7 @@ def _too_old(context: DecisionContext, offer: Offer) -> Refusal:
     libc = facts.libc.value
     if facts.system.value == "linux":
         needed = explain.glibc_of(tags)
-        have = f"{libc.kind} {libc.version}" if libc else "none that is known"
+        have = f"{libc.kind} {libc.version}" if libc else "none that is recognised"
         return Refusal(code="glibc-too-old", why=f"its wheel needs glibc {needed or '?'}; this system has {have}")
     needed = explain.macos_of(tags) if facts.system.value == "macos" else None
     return Refusal(
@@ -193,13 +193,13 @@ def _gpu_refusal(context: DecisionContext, candidate: OfferedRelease, accelerato
     if cuda is None:
         return Refusal(
             code="gpu-libs-missing",
-            why="the CUDA libraries that it needs do not come as wheels, or were not proved with it",
+            why="the CUDA libraries that it needs are not available as wheels, or not verified with it",
         )
     is_open = context.demands.accelerator == "auto" and not context.must_have_gpu
     if is_open and known is not None and "and-cuda" not in known.extras:
         return Refusal(
             code="gpu-libs-missing",
-            why='it does not bring the CUDA libraries; `tensorflow.accelerator = "cuda"` adds them',
+            why='it does not include the CUDA libraries; `tensorflow.accelerator = "cuda"` adds them',
         )
     return gpus.refusal(cuda, context.gpus, context.table)
 

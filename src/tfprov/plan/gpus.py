@@ -146,8 +146,8 @@ def _none_usable(facts: Facts, nvidia: list[Gpu]) -> Refusal:
     if unmade:
         return Refusal(
             code="gpu-no-device",
-            why="MIG mode is on, but no MIG device has been made",
-            remedy="make one with `nvidia-smi mig -cgi PROFILE -C`",
+            why="MIG mode is on, but there is no MIG device",
+            remedy="create one with `nvidia-smi mig -cgi PROFILE -C`",
         )
     return Refusal(
         code="gpu-no-device",
@@ -162,7 +162,7 @@ def _no_driver(facts: Facts, nvidia: list[Gpu]) -> Refusal:
         return Refusal(code="gpu-no-driver", why=f"{nvidia[0].name} has no NVIDIA driver")
     if facts.container.value is not None:
         return Refusal(code="docker-no-gpu", why=f"this is a {facts.container.value} container without a GPU")
-    where = " in WSL2: the driver of Windows serves it" if facts.wsl.value else ""
+    where = " in WSL2, which uses the driver of Windows" if facts.wsl.value else ""
     instead = f"; {others[0]} cannot run CUDA" if others else ""
     return Refusal(
         code="gpu-no-driver", why=f"there is no NVIDIA GPU and no driver{where} ({facts.gpus.source}){instead}"

@@ -127,7 +127,7 @@ def _refusal(interpreter: Interpreter, profile: Profile, facts: Facts) -> Refusa
     if problem is not None:
         return Refusal(code=problem.code, why=problem.why)
     if interpreter.virtual and is_other:
-        return Refusal(code="python-unsupported", why="it belongs to a virtual environment, which may go away")
+        return Refusal(code="python-unsupported", why="it belongs to a virtual environment, which may be deleted")
     return _build(interpreter, facts) or _version(interpreter, profile)
 
 
@@ -153,7 +153,7 @@ def _version(interpreter: Interpreter, profile: Profile) -> Refusal | None:
     if wanted is not None and not wanted.contains(version, prereleases=True):
         return Refusal(code="python-unsupported", why=f'outside `python.version = "{profile.python.version}"`')
     if version.is_prerelease and not is_named(interpreter, profile) and not (wanted is not None and wanted.prereleases):
-        return Refusal(code="python-unsupported", why="it is a pre-release; `python.path` would take it all the same")
+        return Refusal(code="python-unsupported", why="it is a pre-release; `python.path` can select it")
     return None
 
 

@@ -46,7 +46,7 @@ def no_such_release(context: DecisionContext) -> TfprovError:
         hint = f"the newest release is {finals[0]}"
     return TfprovError(
         "version-not-available",
-        "no TensorFlow release is within what the profile asks for",
+        "no TensorFlow release is within the range that the profile allows",
         evidence=tuple(evidence),
         hint=hint,
     )
@@ -70,7 +70,7 @@ def _too_early(context: DecisionContext, later: Sequence[Release]) -> TfprovErro
     asked = [f"the profile asks for `{clause.where}`" for clause in context.demands.clauses]
     return TfprovError(
         "version-not-available",
-        "no TensorFlow release within what the profile asks for was out at that time",
+        "no TensorFlow release within the range that the profile allows was out at that time",
         evidence=(
             f'`index.exclude-newer = "{context.profile.index.exclude_newer}"`',
             f"TensorFlow {oldest.version} came out on {day}",
@@ -216,7 +216,7 @@ def _hints(context: DecisionContext, nearest: Miss, accelerator: Accelerator) ->
         older = _last_with(context, lambda offer: offer.has_platform(context.tags))
         if older is not None:
             yield f"TensorFlow {older} is the last for this C library"
-        yield "use a newer system or a container, or conda, which brings its own C++ runtime"
+        yield "use a newer system or a container, or conda, which has its own C++ runtime"
     elif refusal.code == "platform-no-wheel":
         yield from _platform_hints(context, nearest)
     elif refusal.code == "resolver-conflict":
@@ -278,11 +278,11 @@ def _gpu_hints(context: DecisionContext, found: Gpus, nearest: Miss) -> Iterator
     cuda = cuda_of(context, nearest.candidate)
     driver = nearest.refusal.driver
     if driver is not None and ways.helps(context, found, driver, version):
-        yield f"driver {driver} or newer would serve {nearest.candidate.text}"
+        yield f"driver {driver} or newer would support {nearest.candidate.text}"
     if driver is not None and served is None:
         least = ways.least_driver(context, found)
         if least is not None and least[0] != driver:
-            yield f"driver {least[0]} or newer would serve {least[1]}"
+            yield f"driver {least[0]} or newer would support {least[1]}"
     if nearest.refusal.code == "gpu-arch-unsupported":
         built = next((row for row in _conda_builds(context) if not gpus.conda_refusal(row, found, table)), None)
         if built is not None:
@@ -315,7 +315,7 @@ def _no_python(
         hints.append(f"{alternative} would fit")
     brought = [minor for minor in allowed if interpreters.can_be_brought(minor)]
     if brought and context.profile.python.path is None and not context.profile.python.install:
-        hints.append(f"`python.install = true` would bring Python {brought[-1]}")
+        hints.append(f"`python.install = true` would install Python {brought[-1]}")
     return TfprovError(code, what, evidence=tuple(dict.fromkeys(evidence)), hint="; ".join(hints))
 
 

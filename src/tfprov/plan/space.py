@@ -66,7 +66,7 @@ def shortage(plan: Plan, facts: Facts, table: Compat) -> TfprovError | None:
     if few:
         return TfprovError(
             "disk-full",
-            "the file system has not enough inodes for the environment",
+            "the file system does not have enough inodes for the environment",
             evidence=tuple(
                 f"`{need.disk.path}`: {need.files} files needed for {' and '.join(need.purposes)}, "
                 f"{need.disk.free_files} can be made ({facts.disks.source})"
@@ -106,7 +106,7 @@ def notes(plan: Plan, facts: Facts, table: Compat) -> Iterator[str]:
     if found is not None:
         yield f"{found.what}, unless most of it is here already: {'; '.join(found.evidence)}"
     elif 0 < facts.memory_bytes.value < _ENOUGH_MEMORY:
-        yield f"{words.size(facts.memory_bytes.value)} of memory are little: importing TensorFlow takes half a GB"
+        yield f"{words.size(facts.memory_bytes.value)} of memory is little: importing TensorFlow takes half a GB"
 
 
 def _needs(plan: Plan, facts: Facts, table: Compat) -> Iterator[_Need]:

@@ -254,7 +254,7 @@ def test_cuda_13_of_torch_and_of_jax_does_not_go_beside_that_of_tensorflow() -> 
     assert breaks_in({**ours, "jax": "0.12.0", "jax-cuda12-plugin": "0.12.0"}) == ()
     (row,) = breaks_in({**ours, "jax": "0.12.0", "jax-cuda13-plugin": "0.12.0", "nvidia-cudnn-cu13": "9.28.1.4"})
     assert row.instead == "jax[cuda12]"
-    assert str(row).startswith("`jax-cuda13-plugin` does not go beside `nvidia-cudnn-cu12`: ")
+    assert str(row).startswith("`jax-cuda13-plugin` does not work with `nvidia-cudnn-cu12`: ")
 
 
 @pytest.mark.parametrize(

@@ -333,13 +333,13 @@ def test_without_a_usable_python_the_error_says_why_none_will_do(pythons: Any, c
     with pytest.raises(TfprovError) as caught:
         plan(profile(python={"install": False}), Host(pythons=pythons))
     assert caught.value.code.name == code
-    assert "`python.install = true` would bring Python 3.13" in caught.value.hint
+    assert "`python.install = true` would install Python 3.13" in caught.value.hint
 
 
 def test_a_python_that_is_here_beats_a_newer_release_and_the_plan_says_so() -> None:
     found = plan(profile(), Host(pythons=("3.9.18",)))
     assert any("2.21.0 would need Python 3.13" in note for note in found.notes)
-    assert "for a Python that is here" in found.decision.tensorflow.why
+    assert "for a Python on this machine" in found.decision.tensorflow.why
 
 
 def test_a_python_to_bring_obeys_the_range_of_the_profile() -> None:
@@ -427,7 +427,7 @@ def test_an_old_driver_names_the_driver_and_the_release_that_would_do() -> None:
     with pytest.raises(TfprovError) as caught:
         plan(profile("==2.21.*", "cuda"), HOSTS["t4, driver 470"][0])
     assert "TensorFlow 2.14.1 is the newest" in caught.value.hint
-    assert "driver 525.60.13 or newer would serve 2.21.0" in caught.value.hint
+    assert "driver 525.60.13 or newer would support 2.21.0" in caught.value.hint
 
 
 def test_ptx_that_the_driver_cannot_compile_names_the_driver_that_can() -> None:
@@ -748,7 +748,7 @@ def test_a_free_threaded_python_is_taken_once_wheels_for_it_exist() -> None:
 
 
 def test_without_an_index_the_plan_says_that_the_table_decided() -> None:
-    assert any("the index was not asked" in note for note in plan(profile(), Host()).notes)
+    assert any("the index was not used" in note for note in plan(profile(), Host()).notes)
 
 
 def test_a_time_pinned_profile_gets_the_release_of_that_time() -> None:
@@ -923,7 +923,7 @@ def test_a_conda_release_that_the_table_does_not_know_is_left_to_the_solver(
 ) -> None:
     found = plan(conda(**asked), host)
     assert short(found) == chosen
-    assert "the solver finds out" in found.notes[-1]
+    assert "the solver will show" in found.notes[-1]
     assert "the smoke test" in found.notes[-1]
 
 
@@ -965,7 +965,7 @@ def test_an_emulated_container_is_decided_by_its_own_architecture_and_gets_a_not
 
     assert short(emulated) == short(native)
     assert [note for note in emulated.notes if note not in native.notes] == [
-        "aarch64 is emulated here by qemu (test): TensorFlow works and takes many times longer"
+        "aarch64 is emulated here by qemu (test): TensorFlow works, but takes many times longer"
     ]
 
 

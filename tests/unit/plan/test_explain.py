@@ -69,7 +69,7 @@ python-not-found 10: no suitable Python for TensorFlow 2.21.0 was found on this 
 - Python 3.12.1: it is a 32-bit build
 - Python 3.11.0: TensorFlow has wheels for CPython only; this is pypy
 - tensorflow 1.15.0 to 2.21.0: it has wheels for Python 3.10 to 3.13 only (2.21.0)
-hint: TensorFlow 2.21.0 has wheels for Python 3.10 to 3.13; `python.install = true` would bring Python 3.13""",
+hint: TensorFlow 2.21.0 has wheels for Python 3.10 to 3.13; `python.install = true` would install Python 3.13""",
     ),
     "libc": (
         profile("==2.21.*"),
@@ -78,7 +78,7 @@ hint: TensorFlow 2.21.0 has wheels for Python 3.10 to 3.13; `python.install = tr
 glibc-too-old 11: TensorFlow 2.21.0 cannot run here: its wheel needs glibc 2.27; this system has glibc 2.17
 - tensorflow 2.21.0: its wheel needs glibc 2.27; this system has glibc 2.17
 - the profile asks for `tensorflow.version = "==2.21.*"`
-hint: TensorFlow 2.20.0 is the last for this C library; use a newer system or a container, or conda, which brings its \
+hint: TensorFlow 2.20.0 is the last for this C library; use a newer system or a container, or conda, which has its \
 own C++ runtime; TensorFlow 2.20.0 on Python 3.13 would fit""",
     ),
     "musl": (
@@ -115,7 +115,7 @@ machine has 470.82.01
 - tensorflow 2.21.0: CUDA 12.5.1 needs driver 525.60.13 or newer; this machine has 470.82.01
 - the profile asks for `tensorflow.version = "==2.21.*"`
 hint: TensorFlow 2.14.1 is the newest that this machine's GPU and driver can run; driver 525.60.13 or newer would \
-serve 2.21.0""",
+support 2.21.0""",
     ),
     "no gpu": (
         profile(accelerator="cuda"),
@@ -133,8 +133,8 @@ machine, set `smoke.gpu = "later"` and `tensorflow.accelerator = "cuda"`; or use
         profile(accelerator="cuda"),
         Host(wsl=True),
         """\
-gpu-no-driver 17: CUDA cannot work on this machine: there is no NVIDIA GPU and no driver in WSL2: the driver of \
-Windows serves it (NVML)
+gpu-no-driver 17: CUDA cannot work on this machine: there is no NVIDIA GPU and no driver in WSL2, which uses the \
+driver of Windows (NVML)
 - the profile demands a GPU: `tensorflow.accelerator = "cuda"`
 - Linux on x86-64, WSL2
 - GPUs: none (NVML)
@@ -214,7 +214,7 @@ hint: unset `CUDA_VISIBLE_DEVICES`, or name the GPUs to use; or use the CPU""",
         profile("==1.14.0"),
         Host(),
         """\
-version-not-available 10: no TensorFlow release is within what the profile asks for
+version-not-available 10: no TensorFlow release is within the range that the profile allows
 - `tensorflow.version = "==1.14.0"` allows none of the known releases: 1.15.0 to 2.21.0
 hint: tfprov installs TensorFlow 1.15.0 and newer""",
     ),
@@ -222,7 +222,7 @@ hint: tfprov installs TensorFlow 1.15.0 and newer""",
         profile("==2.22.*"),
         Host(),
         """\
-version-not-available 10: no TensorFlow release is within what the profile asks for
+version-not-available 10: no TensorFlow release is within the range that the profile allows
 - `tensorflow.version = "==2.22.*"` allows none of the known releases: 1.15.0 to 2.21.0
 - pre-releases count only when the range names one: 2.22.0rc0
 hint: `>=2.22.0rc0` would allow the pre-release 2.22.0rc0""",
@@ -247,7 +247,7 @@ def test_a_plan_for_an_old_driver_tells_the_whole_story() -> None:
         "the newest release that fits; with CUDA 11.8, which driver 470.82.01 serves on Tesla T4 "
         "(compute capability 7.5, Turing)"
     )
-    assert found.decision.python.why == "the newest here that fits: TensorFlow 2.14.1 has wheels for 3.9 to 3.11"
+    assert found.decision.python.why == "the newest compatible one here: TensorFlow 2.14.1 has wheels for 3.9 to 3.11"
     assert [(one.what.split(" (")[0], one.code) for one in found.refused] == [
         ("tensorflow 2.15.0.post1 to 2.21.0", "gpu-driver-too-old"),
         ("tensorflow 2.16.1, 2.15.0", "known-bad-release"),

@@ -161,7 +161,7 @@ def test_a_gpu_that_cannot_compute_is_left_out_and_blamed_when_there_is_no_other
             {"usable": False, "mig": True},
             None,
             "gpu-no-device",
-            "MIG mode is on, but no MIG device has been made",
+            "MIG mode is on, but there is no MIG device",
             "-cgi",
         ),
         (

@@ -170,7 +170,7 @@ def test_to_ask_for_less_never_hurts(host: Host, asked: Profile) -> None:
 # --- a remedy works --------------------------------------------------------------------------------------------------
 
 # What is said of profile or machine as a whole holds at once; other hints may lead to the next thing in the way.
-_HOLDS_AT_ONCE = ("would fit", "can run", "would serve")
+_HOLDS_AT_ONCE = ("would fit", "can run", "would support")
 # General advice, where nothing that tfprov knows of does.
 _NOTHING_DOES = frozenset(
     {
