@@ -249,7 +249,7 @@ def network(profile: Profile, folder: Path, facts: Facts, environ: Mapping[str, 
         deadline=profile.network.deadline,
         certificates=certificates_of(profile, folder, facts, environ),
         logins=tuple(login for login in map(login_in, every) if login is not None),
-        # Not Path.is_file, which fails in a home that may not be read: what is there is of no use, then.
+        # os.path.isfile rather than Path.is_file, which raises in a home directory without read permission.
         netrc=next((path for path in candidates if os.path.isfile(path)), None),  # noqa: PTH113
         folder=paths.home(environ).cache / "certificates",
         allow_http=tuple(host.lower() for host in profile.index.allow_http),

@@ -1,4 +1,4 @@
-"""Looking into a wheel that is not here: what it says of its build, by some ranges of the file."""
+"""Reads a small member of a remote wheel, such as its build information, through range requests."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _MOST = 64 << 10
 
 
 def member_of(url: str, name: str, ways: Ways) -> str | None:
-    """The text of a small member of a wheel; None where the wheel has none, is not one, or cannot be read in parts.
+    """The text of a small member of a wheel; None where it is missing or the wheel cannot be read in parts.
 
     Raises:
         TfprovError: the server cannot be reached.

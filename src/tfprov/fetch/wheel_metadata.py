@@ -96,12 +96,12 @@ def _whole(
 def remote_file(
     url: str, ask: Callable[[Mapping[str, str]], AbstractContextManager[httpx.Response]], total: int
 ) -> IO[bytes]:
-    """A file on a server that is read by ranges, wherever something is read from it.
+    """A remote file with random access through range requests.
 
     Args:
         url: of the file, for messages.
         ask: requests the file with these headers.
-        total: its bytes.
+        total: its size in bytes.
     """
     return _Ranges(url, ask, total, b"")
 

@@ -1,4 +1,4 @@
-"""Attestations of publishers (PEP 740): who signed a file, and whether that has changed."""
+"""Attestations of publishers (PEP 740): who signed a file, and whether its publisher has changed."""
 
 from __future__ import annotations
 
@@ -14,44 +14,44 @@ from tfprov.lock.records import LockedFile
 from tfprov.structured import json_of
 
 _MODULES = ("pypi_attestations",)
-# No signature covers it: the certificate of a publisher does not say which environment of a workflow ran.
+# Not signed: the certificate of a publisher does not say which environment a workflow ran in.
 _NOT_SIGNED = "environment"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Publisher:
-    """Who published a file, as the index names trusted publishers.
+    """The publisher of a file, in the form that the index uses for trusted publishers.
 
     Attributes:
-        kind: of the service that built it: `GitHub`, `GitLab`, …
-        claims: names and values of what else identifies it, sorted: its repository, its workflow.
+        kind: of the service that built the file: `GitHub`, `GitLab`, …
+        claims: sorted names and values of its other properties: repository, workflow.
     """
 
     kind: str
     claims: tuple[tuple[str, str], ...]
 
     def __str__(self) -> str:
-        """In words, for messages."""
+        """The publisher, for messages."""
         return f"{self.kind} {', '.join(value for name, value in self.claims if name != _NOT_SIGNED)}"
 
     @property
     def document(self) -> dict[str, str]:
-        """The table that stands for it in a lock."""
+        """The publisher as a table in a lock."""
         return {"kind": self.kind, **dict(self.claims)}
 
     def is_same(self, other: Publisher) -> bool:
-        """Whether it is the same in all that is signed."""
+        """Whether two publishers are equal in all signed properties."""
         return str(self) == str(other)
 
 
 def publisher_of(document: Mapping[str, object]) -> Publisher:
-    """The publisher that a table of an index or of a lock names."""
+    """The publisher in a table of an index or a lock."""
     claims = ((name, value) for name, value in document.items() if isinstance(value, str) and name != "kind")
     return Publisher(kind=str(document.get("kind", "")), claims=tuple(sorted(claims)))
 
 
 def require_library() -> None:
-    """Make sure that attestations can be verified.
+    """Check that the library for verifying attestations is installed.
 
     Raises:
         TfprovError: `extra-missing`.
@@ -60,15 +60,15 @@ def require_library() -> None:
 
 
 def verified(file: LockedFile, provenance: bytes) -> tuple[Publisher, ...]:
-    """The publishers of a file, each of whom has signed its name and its hash.
+    """Verify the attestations of a file, and return its publishers.
 
-    Every attestation must hold: signature, certificate, entry in the transparency log, name and SHA-256 of the file,
-    and the publisher that it is said to be of. The roots of trust are those of the installed sigstore; no server is
-    asked.
+    Every attestation must be valid: its signature, certificate and entry in the transparency log, the name and SHA-256
+    of the file, and the publisher that it names. The roots of trust are those in the installed sigstore; no server is
+    contacted.
 
     Args:
-        file: it need not be here.
-        provenance: the provenance object that the index has of it.
+        file: need not be on this machine.
+        provenance: the index's provenance object for it.
 
     Raises:
         TfprovError: `attestation-invalid`; `extra-missing`.
@@ -95,12 +95,12 @@ def verified(file: LockedFile, provenance: bytes) -> tuple[Publisher, ...]:
 
 
 def check_same(name: str, before: Iterable[Publisher], now: Iterable[Publisher]) -> None:
-    """Make sure that a project is published by somebody who published it before, if that is known.
+    """Check that a project has at least one of its earlier publishers, if those are known.
 
     Args:
         name: of the project.
-        before: its publishers when it was locked; nobody where that is not known.
-        now: those who have signed the file, or whom the index names.
+        before: its publishers when it was locked; empty where they are unknown.
+        now: those who signed the file, or those that the index names.
 
     Raises:
         TfprovError: `publisher-changed`.
@@ -120,11 +120,11 @@ def check_same(name: str, before: Iterable[Publisher], now: Iterable[Publisher])
 
 
 def with_publishers(resolved: str, publishers: Mapping[str, tuple[Publisher, ...]]) -> str:
-    """A resolved document in which the publishers of each project stand, as PEP 751 has them.
+    """The resolved document, with the publishers of each project in the form of PEP 751.
 
     Args:
         resolved: a whole PEP 751 document.
-        publishers: by normalised name of the project.
+        publishers: by normalised project name.
     """
     lines = []
     for line in resolved.splitlines():
@@ -137,7 +137,7 @@ def with_publishers(resolved: str, publishers: Mapping[str, tuple[Publisher, ...
 
 
 def _inline(table: Mapping[str, str]) -> str:
-    """An inline table of TOML, whose basic strings are those of JSON."""
+    """An inline table in TOML, whose basic strings have the same syntax as in JSON."""
     return f"{{ {', '.join(f'{json.dumps(name)} = {json.dumps(value)}' for name, value in table.items())} }}"
 
 

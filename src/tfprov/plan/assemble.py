@@ -177,7 +177,7 @@ def _notes(context: DecisionContext, chosen: Fit, fits: Sequence[Fit]) -> Iterat
 
 
 def _build_notes(context: DecisionContext, chosen: Fit) -> Iterator[str]:
-    """Where a build comes from that is not a release of the table, and what is known of it."""
+    """Notes on a build that is not a release in the table: its origin, and what is known about it."""
     candidate, build = chosen.candidate, chosen.offer.build
     if build is not None:
         code = f"CUDA {build.cuda or 'of a release that it does not name'}" if build.is_cuda else "no CUDA"
@@ -266,7 +266,7 @@ def _between(context: DecisionContext, versions: Sequence[Version]) -> list[str]
 
 def _range(decisions: Sequence[Decision], missing: Sequence[str]) -> str:
     package, extras = _project(decisions[0])
-    # A bound may not name a local build (`2.21.0+own`), and holds for it.
+    # A bound must not contain a local version (`2.21.0+own`), but it admits one.
     newest, oldest = (Version(decisions[index].tensorflow.version).public for index in (0, -1))
     bounds = [f">={oldest}", f"<={newest}", *(f"!={text}" for text in missing)]
     return f"{package}{_bracketed(extras)}{','.join(bounds)}"

@@ -1,4 +1,4 @@
-"""What wheels of others say of how the TensorFlow in them was built; the table knows the public ones. Pure."""
+"""Build information in wheels that the compat table does not know. Pure."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from tfprov.plan.offers import is_wheel_for, version_of
 from tfprov.plan.records import BuildInfo, IndexFile, Listing
 
 MEMBER = "tensorflow/python/platform/build_info.py"
-"""Where a wheel says it."""
+"""Path of the build information in a wheel."""
 _SAID = re.compile(r"^build_info = collections\.OrderedDict\((.*)\)\s*$", re.MULTILINE)
 _CAPABILITY = re.compile(r"(sm|compute)_(\d+)(\d)[af]?")
 _MOST = 3
 
 
 def build_info(text: str) -> BuildInfo | None:
-    """What the module says; None for one that TensorFlow's build did not write."""
+    """Parse the build information; None for a module that TensorFlow's build did not write."""
     found = _SAID.search(text)
     try:
         said = dict(ast.literal_eval(found[1])) if found else {}
@@ -40,25 +40,25 @@ def build_info(text: str) -> BuildInfo | None:
 
 
 def cuda_in(build: BuildInfo, like: Cuda) -> Cuda:
-    """The CUDA side of such a build; what it does not say is as in another one."""
+    """The CUDA properties of a build; those that it does not state are copied from `like`."""
     found = [_CAPABILITY.fullmatch(each) for each in build.capabilities]
     numbers = [(each[1], f"{each[2]}.{each[3]}") for each in found if each is not None]
     own = replace(like, built_for=build.cuda or like.built_for, cudnn=build.cudnn or like.cudnn)
     if not numbers:
         return own
-    # TensorFlow's build makes machine code for a `compute_` as well.
+    # TensorFlow's build also makes machine code for each `compute_` capability.
     native = tuple(dict.fromkeys(number for _, number in numbers))
     ptx = tuple(number for kind, number in numbers if kind == "compute")
     return replace(own, native=native, ptx=ptx, mostly_ptx=(), capabilities_source="wheel")
 
 
 def to_look_into(listing: Listing, table: Compat, platform: str) -> Iterator[IndexFile]:
-    """The wheels for a platform that are worth a look: one of each version, the newest versions.
+    """The wheels whose build information to read: one for each of the newest versions for a platform.
 
     Args:
-        listing: what the index and find-links have.
+        listing: files on the index and from find-links.
         table: knows the public releases.
-        platform: as the table names it.
+        platform: as in the table.
     """
     known = {row.version for row in table.releases}
     for package in (name for names in BUILDS.values() for name in names):
@@ -72,7 +72,7 @@ def to_look_into(listing: Listing, table: Compat, platform: str) -> Iterator[Ind
 
 
 def with_builds(listing: Listing, found: Iterable[tuple[IndexFile, BuildInfo]]) -> Listing:
-    """A listing in which each wheel of a version and a platform says what one of them was found to be."""
+    """The listing, with the build information of one wheel applied to all wheels of its version and platform."""
     builds = {_release(file): (file, build) for file, build in found}
 
     def told(file: IndexFile) -> IndexFile:
@@ -94,6 +94,6 @@ def _platform(file: IndexFile) -> str:
 
 
 def _number(value: object) -> str:
-    """A version out of the module, as it says it; empty for anything else."""
+    """A version number in the build information; empty for anything else."""
     text = str(value or "")
     return text if re.fullmatch(r"\d+(\.\d+)*", text) else ""

@@ -69,10 +69,10 @@ class Break:
         )
 
     def is_spent(self, versions: Mapping[str, str]) -> bool:
-        """Whether a closure that holds to it no longer has what it breaks beside, for another reason than this row."""
+        """Whether the package that it breaks with has left the set, although this row cannot have caused that."""
         if not self.beside or _is_in(Requirement(self.beside), versions):
             return False
-        # A bound on something else than the package may be what led away from it.
+        # A bound on another package may itself have removed it.
         return self.adds or (bool(self.requires) and canonicalize_name(Requirement(self.requires).name) == self.package)
 
     def is_met(self, versions: Mapping[str, str]) -> bool:

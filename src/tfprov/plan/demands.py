@@ -61,7 +61,7 @@ class Demands:
 
     @property
     def prereleases(self) -> bool:
-        """Whether a clause names a pre-release, which in PEP 440 allows pre-releases, or nightly builds are wanted."""
+        """Whether pre-releases count: a clause names one (as in PEP 440), or nightly builds are requested."""
         return self.nightly or any(clause.specifier.prereleases for clause in self.clauses)
 
     def admits(self, version: Version) -> bool:
@@ -115,7 +115,7 @@ def gather(profile: Profile, facts: Facts) -> Demands:
             continue
         by_name = nightly and profile.tensorflow.package == "tensorflow" and kind != "nightly"
         if kind == "nightly" and not nightly:
-            continue  # a constraint on what nobody asks for
+            continue  # a constraint on a package that is not requested
         if by_name or (kind == "rival" and not (name == "tensorflow-rocm" and accelerator == "rocm")):
             raise TfprovError(
                 "resolver-conflict",
@@ -150,7 +150,7 @@ def gather(profile: Profile, facts: Facts) -> Demands:
 
 
 def wants_nightly(profile: Profile, facts: Facts) -> bool:
-    """Whether a profile asks for a build of the development branch: by its key, or by the name of a requirement."""
+    """Whether a profile requests a build of the development branch, by its own key or by a requirement."""
     return profile.tensorflow.package == "tf-nightly" or any(
         is_asked and kind_of(requirement.name) == "nightly" and any(_where_marker_holds(requirement, facts))
         for requirement, _, is_asked in _lines(profile)

@@ -313,12 +313,12 @@ def _of_listing(package: str, wheels: Iterable[_Tags], row: Release | None, plat
 
 
 def _kind_in(looked: IndexFile | None) -> WheelKind | None:
-    """What a wheel says that it is; None where nobody looked into one."""
+    """The wheel kind according to the build information in the wheel; None where it was not read."""
     return None if looked is None or looked.build is None else "cuda" if looked.build.is_cuda else "cpu"
 
 
 def version_of(file: IndexFile) -> Version | None:
-    """The version of a wheel, by its name; None for other files, and for one that is withdrawn."""
+    """The version in a wheel's file name; None for other files, and for yanked ones."""
     if file.yanked or not file.filename.endswith(".whl") or file.filename.count("-") < 4:
         return None
     try:
@@ -328,7 +328,7 @@ def version_of(file: IndexFile) -> Version | None:
 
 
 def is_wheel_for(file: IndexFile, platform: str) -> bool:
-    """Whether a wheel is for a platform, as the table names it, or for any, by its name."""
+    """Whether a wheel is for a platform in the table or for any platform, judged by its file name."""
     tags = file.filename.removesuffix(".whl").rpartition("-")[2].split(".")
     return any(tag == _ANY or _is_for(tag, platform) for tag in tags)
 

@@ -10,12 +10,12 @@ Accelerator = Literal["cpu", "cuda", "metal", "rocm"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BuildInfo:
-    """What a wheel says of how the TensorFlow in it was built.
+    """Build information in a wheel of TensorFlow.
 
     Attributes:
-        cuda: toolkit release, `12.5.1`; empty where it does not say.
-        cudnn: version of cuDNN; empty where it does not say.
-        capabilities: as compilers name them: `sm_80`, `compute_90`; empty where it does not say.
+        cuda: toolkit release, `12.5.1`; empty where it is not stated.
+        cudnn: version of cuDNN; empty where it is not stated.
+        capabilities: as compilers name them: `sm_80`, `compute_90`; empty where they are not stated.
     """
 
     is_cuda: bool

@@ -92,7 +92,7 @@ def no_wheels(context: DecisionContext) -> TfprovError:
 
 
 def no_nightly(listing: Listing | None) -> TfprovError:
-    """Nightly builds are asked for, and there are none, or nobody could be asked."""
+    """The error when nightly builds are requested, and the index has none or could not be read."""
     if listing is None:
         return TfprovError(
             "offline-missing",

@@ -112,7 +112,7 @@ def notes(plan: Plan, facts: Facts, table: Compat) -> Iterator[str]:
 def _needs(plan: Plan, facts: Facts, table: Compat) -> Iterator[_Need]:
     download, unpacked, files = plan.download_bytes, plan.unpacked_bytes, plan.files
     if unpacked is None and plan.decision.tensorflow.accelerator == "cpu":
-        # Of conda this may be a range, or say that the channel decides.
+        # For conda this may be a range, or text that leaves the version to the channel.
         minor = plan.decision.tensorflow.version.split(".")[:2]
         like = [row for row in table.closures if row.accelerator == "cpu" and row.version.split(".")[:2] == minor]
         if like:
