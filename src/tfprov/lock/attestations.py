@@ -90,7 +90,7 @@ def verified(file: LockedFile, provenance: bytes) -> tuple[Publisher, ...]:
         raise _invalid(file, f"`{where}`: {first['msg']}" if where else first["msg"]) from error
     bundles = json_of(provenance)["attestation_bundles"]
     if not bundles or not all(bundle["attestations"] for bundle in bundles):
-        raise _invalid(file, "it holds no attestation")
+        raise _invalid(file, "it contains no attestation")
     return tuple(publisher_of(bundle["publisher"]) for bundle in bundles)
 
 
@@ -109,10 +109,10 @@ def check_same(name: str, before: Iterable[Publisher], now: Iterable[Publisher])
     if known and not any(one.is_same(other) for one in found for other in known):
         raise TfprovError(
             "publisher-changed",
-            f"`{name}` is not published by whom it was when it was locked",
+            f"`{name}` has another publisher than when it was locked",
             evidence=(
                 f"in the lock: {'; '.join(map(str, known))}",
-                f"on the index: {'; '.join(map(str, found)) or 'nobody says who published it'}",
+                f"on the index: {'; '.join(map(str, found)) or 'no publisher is named'}",
             ),
             hint=f"ask the project whether it moved; if it did, delete `attestation-identities` of `{name}` in the "
             "lock and run again",
@@ -142,4 +142,4 @@ def _inline(table: Mapping[str, str]) -> str:
 
 
 def _invalid(file: LockedFile, why: str) -> TfprovError:
-    return TfprovError("attestation-invalid", f"the attestation of `{file.filename}` does not hold", evidence=(why,))
+    return TfprovError("attestation-invalid", f"the attestation of `{file.filename}` is invalid", evidence=(why,))

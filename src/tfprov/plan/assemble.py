@@ -182,9 +182,9 @@ def _build_notes(context: DecisionContext, chosen: Fit) -> Iterator[str]:
     if build is not None:
         code = f"CUDA {build.cuda or 'of a release that it does not name'}" if build.is_cuda else "no CUDA"
         code += f" for {', '.join(build.capabilities)}" if build.capabilities else ""
-        yield f"TensorFlow {candidate.text} is a wheel with {code}, as it says itself: {chosen.offer.place}"
+        yield f"TensorFlow {candidate.text} is a wheel with {code}, by its own build information: {chosen.offer.place}"
     if context.demands.nightly:
-        yield f"TensorFlow {candidate.text} is a build of the development branch, of which nobody knows what it breaks"
+        yield f"TensorFlow {candidate.text} is a build of the development branch, whose incompatibilities are unknown"
     elif candidate.known is None and build is None:
         yield (
             f"TensorFlow {candidate.text} is newer than the table of {context.table.generated}: only the names of its "

@@ -96,14 +96,14 @@ def no_nightly(listing: Listing | None) -> TfprovError:
     if listing is None:
         return TfprovError(
             "offline-missing",
-            "which nightly builds of TensorFlow there are only an index can say, and it could not be asked",
-            hint="lock them where there is a network, or take a release",
+            "only an index knows which nightly builds of TensorFlow exist, and it could not be read",
+            hint="lock them where there is a network, or use a release",
         )
     return TfprovError(
         "version-not-available",
         "the index has no nightly build of TensorFlow",
         evidence=(f"{listing.source} lists no wheel of {' or '.join(f'`{name}`' for name in BUILDS['nightly'])}",),
-        hint='take a release: `tensorflow.package = "tensorflow"`, and no `tf-nightly` among the requirements',
+        hint='use a release: `tensorflow.package = "tensorflow"`, and no `tf-nightly` among the requirements',
     )
 
 

@@ -113,7 +113,7 @@ def test_a_wheel_with_cuda_serves_where_the_public_ones_have_none_and_says_where
         found = planned(on_arm(gpu), file, build)
         assert (found.decision.tensorflow.version, found.decision.tensorflow.accelerator) == ("2.21.0+own", "cuda")
         assert (
-            "TensorFlow 2.21.0+own is a wheel with CUDA 12.8 for sm_90, compute_100, as it says itself: "
+            "TensorFlow 2.21.0+own is a wheel with CUDA 12.8 for sm_90, compute_100, by its own build information: "
             "https://wheels.example/own.whl"
         ) in found.notes
 
