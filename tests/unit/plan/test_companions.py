@@ -173,6 +173,12 @@ def test_what_does_not_go_with_the_release_is_bound_to_what_does(versions: dict[
         ({"tensorflow-cpu": "2.21.0", "tf-explain": "0.3.1"}, ["opencv-python-headless"], []),
         ({"tensorflow": "2.21.0", "keras-rl2": "1.0.5"}, ["tensorflow<2.13"], []),
         ({"tensorflow": "2.12.1", "keras-rl2": "1.0.5"}, [], []),
+        (
+            {"tensorflow": "2.21.0", "edward2": "0.0.2"},
+            ["tensorflow-probability", "tf-keras"],
+            ["TF_USE_LEGACY_KERAS"],
+        ),
+        ({"tensorflow-cpu": "2.21.0", "deepxde": "1.15.0"}, ["tensorflow-probability"], []),
         ({"tensorflow": "2.21.0", "tensorflow-federated": "0.1.0"}, ["tensorflow-federated>=0.2"], []),
     ],
 )
