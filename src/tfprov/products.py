@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import stat
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -9,7 +10,35 @@ from pathlib import Path
 from typing import BinaryIO
 
 from tfprov.errors import TfprovError
-from tfprov.paths import write_atomic
+from tfprov.paths import nearest_folder, write_atomic
+
+# How /proc, /sys and their like refuse a new file.
+_NO_FILES = frozenset({errno.ENOENT, errno.EPERM, errno.EINVAL, errno.EOPNOTSUPP})
+
+
+def check_place(path: Path) -> None:
+    """Check that a file can be created at a path, by creating one in its nearest existing folder.
+
+    Raises:
+        TfprovError: `filesystem-feature` when the file system takes no files, as /proc and /sys.
+        OSError: no permission, no space, or a read-only file system.
+    """
+    import tempfile  # not among what every start needs
+
+    folder = nearest_folder(path.parent)
+    try:
+        with tempfile.NamedTemporaryFile(prefix=".tfprov-", dir=folder):
+            pass
+    except OSError as error:
+        if error.errno not in _NO_FILES:
+            error.filename = str(folder)
+            raise
+        raise TfprovError(
+            "filesystem-feature",
+            f"no file can be created in `{folder}`, so `{path}` cannot be written",
+            evidence=(f"the system reports: {error.strerror}",),
+            hint="choose another path",
+        ) from error
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,7 +59,7 @@ class Product:
         An empty file may be replaced: `mktemp` makes one, and nothing is lost.
 
         Raises:
-            TfprovError: `path-not-ours` when the path holds something that tfprov did not write.
+            TfprovError: `path-not-ours` when the path holds something that tfprov did not write; see `check_place`.
         """
         found = self._in_the_way(path)
         if found:
@@ -40,6 +69,7 @@ class Product:
                 evidence=(found,),
                 hint="choose another path; tfprov replaces only files of that kind that it wrote itself",
             )
+        check_place(path)
 
     def _in_the_way(self, path: Path) -> str:
         try:

@@ -20,7 +20,7 @@ from tfprov.bundle.opened import LARGEST_MANIFEST
 from tfprov.bundle.records import MANIFEST, STARTER, SUMS, BundleFile, Manifest, parse, render, sums
 from tfprov.errors import TfprovError
 from tfprov.paths import staged, to_trash, write_back
-from tfprov.products import Product
+from tfprov.products import Product, check_place
 
 _BUFFER = 1024 * 1024
 _NAMED = 5
@@ -113,6 +113,7 @@ def check_target(target: Path) -> None:
     try:
         is_folder = stat.S_ISDIR(target.lstat().st_mode)
     except FileNotFoundError:
+        check_place(target)
         return
     except NotADirectoryError:
         foreign: tuple[str, ...] = (f"`{target.parent}` is not a folder",)

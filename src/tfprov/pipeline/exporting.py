@@ -28,7 +28,7 @@ from tfprov.export.tree import MOMENT, ExportedEnvironment, TreeMember, members
 from tfprov.pipeline.backends.choose import lock_of
 from tfprov.pipeline.environments import find, in_use
 from tfprov.pipeline.variables import Changes, changes
-from tfprov.products import Product
+from tfprov.products import Product, check_place
 from tfprov.smoke import receipt as receipts
 from tfprov.structured import json_of
 
@@ -155,6 +155,7 @@ def _check(wanted: ExportRequest) -> None:
         raise TfprovError(
             "path-not-ours", f"`{wanted.output}` is there already", hint="name another place, or pass `--force`"
         )
+    check_place(wanted.output)
     if wanted.form == "squashfs" and shutil.which("mksquashfs") is None:
         raise TfprovError(
             "not-supported",

@@ -12,6 +12,7 @@ from tfprov.host.facts import gather
 from tfprov.paths import home, write_atomic
 from tfprov.plan.compat import table
 from tfprov.plan.decide import decide
+from tfprov.products import check_place
 from tfprov.profile.records import Profile
 from tfprov.profile.source import PROFILE, glance, is_stand_in, lists, nearest, plain_name
 from tfprov.profile.template import profile_template
@@ -52,6 +53,7 @@ def init(path: Path, *, environ: Mapping[str, str], source: Path | None = None) 
         raise TfprovError("path-not-ours", f"`{path}` exists", hint="choose another name; it is not overwritten")
     if not path.parent.is_dir():
         raise TfprovError("usage", f"there is no folder `{path.parent}`")
+    check_place(path)
     folder = (path.parent if source is None else source).resolve()
     # One file of a project is enough: the others often say the same in other words.
     found = (folder,) if folder.is_file() else lists(folder)[:1]

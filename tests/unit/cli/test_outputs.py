@@ -127,6 +127,26 @@ def test_what_somebody_else_put_there_stays(
     assert state(folder) == before
 
 
+@pytest.mark.skipif(not Path("/proc/self").exists(), reason="needs /proc")
+@pytest.mark.parametrize("place", ["/proc/out", "/proc/none/out", "/sys/out", "/dev/full"])
+@pytest.mark.parametrize("words", OUTPUTS.values(), ids=OUTPUTS)
+def test_a_place_where_no_files_can_be_made_is_refused_before_anything_is_done(
+    words: tuple[str, ...], place: str, folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = state(folder)
+    target = place if place == "/dev/full" else place + Path(words[-1]).suffix
+    status, document = answer((*words[:-1], target), capsys)
+    code = document["error"]["code"]  # type: ignore[index] - a JSON document
+    assert (status, code) in {
+        (14, "filesystem-feature"),
+        (14, "permission-denied"),
+        (14, "read-only-fs"),
+        (2, "path-not-ours"),
+        (2, "usage"),
+    }
+    assert state(folder) == before
+
+
 @pytest.mark.parametrize(
     "words", [each for each in OUTPUTS.values() if each[0] not in {"bundle", "report", "init", "adopt", "export"}]
 )
