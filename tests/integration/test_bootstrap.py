@@ -221,6 +221,28 @@ def test_no_temporary_folder_and_no_cache_are_needed(tmp_path: Path) -> None:
     assert not list((bootstrap.parent / ".bootstrap").glob("tmp-*"))
 
 
+def test_a_damaged_cache_of_uv_is_done_without(tmp_path: Path) -> None:
+    bootstrap = checkout(tmp_path / "c")
+    env = environ(tmp_path, UV_CACHE_DIR=str(tmp_path / "cache"))
+    assert start(bootstrap, "up", env=env).returncode == 0
+    parts = [part for part in (tmp_path / "cache").iterdir() if part.is_dir()]
+    assert parts
+    done_without = 0
+    for part in parts:
+        # What should be a folder is none.
+        kept = part.rename(tmp_path / part.name)
+        part.write_bytes(b"")
+        shutil.rmtree(bootstrap.parent / ".bootstrap")
+
+        ended = start(bootstrap, "up", env=env)
+
+        assert (ended.returncode, ended.stdout) == (0, "arguments up\n"), ended.stderr
+        done_without += "once more, without uv's cache" in ended.stderr
+        part.unlink(missing_ok=True)
+        kept.rename(part)
+    assert done_without
+
+
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
 def test_what_a_killed_bootstrap_started_ends_and_its_folder_is_not_used_again(tmp_path: Path, how: int) -> None:
     bootstrap, env = checkout(tmp_path / "c"), environ(tmp_path)
