@@ -178,8 +178,13 @@ def _parts(folder: Path) -> dict[str, str]:
 
 
 def _missing(folder: Path) -> Iterator[str]:
-    """The parts that are not here, or not as they were packed."""
-    for name, expected in _parts(folder).items():
+    """The parts that are not here, or not as they were packed; their list where that is not."""
+    try:
+        parts = _parts(folder)
+    except (OSError, ValueError):
+        yield _LIST
+        return
+    for name, expected in parts.items():
         try:
             content = hashlib.sha256()
             with (folder / name).open("rb") as stream:

@@ -69,6 +69,12 @@ def test_the_parts_are_no_larger_than_asked_and_say_which_are_missing(packed: Pa
         stream.write(b"damaged")
     done = run(folder)
     assert (done.returncode, done.stderr) == (2, "missing or damaged: part-0001, part-0002\n")
+    (folder / "parts.json").write_text("{")
+    damaged = run(folder)
+    (folder / "parts.json").unlink()
+    missing = run(folder)
+    for done in (damaged, missing):
+        assert (done.returncode, done.stderr) == (2, "missing or damaged: parts.json\n")
 
 
 def test_it_proves_each_level_and_packs_what_it_found(packed: Path, tmp_path: Path) -> None:
