@@ -335,7 +335,7 @@ def _contradictions(profile: Profile, place: Locate) -> list[str]:
     if profile.smoke.gpu == "later" and profile.smoke.require_gpus:
         problems.append(
             f'{place(("smoke", "gpu"))}: `smoke.gpu = "later"` proves no GPU, '
-            f"but `smoke.require-gpus` is {profile.smoke.require_gpus}"
+            f"but `smoke.require-gpus` is {profile.smoke.require_gpus}: set it to 0"
         )
     if profile.conda.packages and profile.environment.kind != "conda":
         problems.append(f'{place(("conda", "packages"))}: `conda.packages` needs `environment.kind = "conda"`')

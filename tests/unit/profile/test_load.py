@@ -196,7 +196,7 @@ channels = "conda-forge"
         ),
         (
             'name = "x"\n[smoke]\ngpu = "later"\nrequire-gpus = 2',
-            '3: `smoke.gpu = "later"` proves no GPU, but `smoke.require-gpus` is 2',
+            '3: `smoke.gpu = "later"` proves no GPU, but `smoke.require-gpus` is 2: set it to 0',
         ),
         ('name = "x"\n[conda]\npackages = ["r"]', '3: `conda.packages` needs `environment.kind = "conda"`'),
         ('name = "x"\n[packages]\nfiles = ["."]', "3: `packages.files`: `.` cannot be read: Is a directory"),
@@ -343,7 +343,10 @@ class TestOverrides:
             ("tensorflow..version=1", "write `key=value`, with a dotted key such as `tensorflow.version`"),
             ("name.x=1", "`name` is not a table"),
             ("tensorflow.verson=1", "unknown key `tensorflow.verson`; did you mean `tensorflow.version`?"),
-            ("tensorflow.x.y=1", "unknown key `tensorflow.x`; known here: version, accelerator, allow-fallback"),
+            (
+                "tensorflow.x.y=1",
+                "unknown key `tensorflow.x`; known here: version, package, accelerator, allow-fallback",
+            ),
             (
                 "nothing.x=1",
                 "unknown key `nothing`; known here: " + TABLES,
