@@ -66,7 +66,7 @@ def examine(name: str, *, cwd: Path, environ: Mapping[str, str], emit: Emit) -> 
 
 def _typed(fix: str, name: str) -> str:
     """A fix whose commands name the profile as the user did, so that they work as they stand there."""
-    return re.sub(r"`tfprov (up|repair)", rf"\g<0> {quoted(name)}", fix) if name else fix
+    return re.sub(r"`tfprov (?:up|repair)", lambda command: f"{command[0]} {quoted(name)}", fix) if name else fix
 
 
 def examine_foreign(path: Path, *, environ: Mapping[str, str], emit: Emit) -> tuple[Defect, ...]:
