@@ -15,7 +15,7 @@ from typing import Literal
 import tomlkit
 from tomlkit.items import Array, InlineTable
 
-from tfprov.lock.resolve import Pinned
+from tfprov.lock.question import Pinned
 from tfprov.profile.records import PlatformName
 from tfprov.structured import toml_of
 

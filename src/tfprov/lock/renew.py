@@ -14,7 +14,8 @@ from packaging.version import Version
 from tfprov.distributions import TENSORFLOWS
 from tfprov.errors import Group, TfprovError
 from tfprov.events import Emit, Note
-from tfprov.lock.resolve import Pinned, Question, Resolver, resolve
+from tfprov.lock.question import Pinned, Question, Resolver
+from tfprov.lock.resolve import resolve
 from tfprov.structured import TomlError, toml_of
 
 _ABOUT_VERSIONS = frozenset({Group.RESOLVE, Group.INTERPRETER, Group.PLATFORM})

@@ -4,28 +4,25 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Literal, TypeAlias
 from urllib.parse import urlsplit
 
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from tfprov import process
-from tfprov.distributions import kind_of
+from tfprov.distributions import TENSORFLOWS, kind_of
 from tfprov.errors import Group, TfprovError
 from tfprov.ladder.builds import build_failure, older_setuptools, source_failure
 from tfprov.ladder.classify import classify_text
 from tfprov.lock.allowed import only_allowed
+from tfprov.lock.question import Answer, Pinned, Question, Resolver
 from tfprov.paths import temporary
 from tfprov.process import Finished
 from tfprov.structured import toml_of
-
-RESOLVE_SECONDS = 900.0
-"""Time limit of a resolve; longer than any successful build of metadata."""
 
 _FULL_PYTHON = re.compile(r'(?m)(?P<minor>^requires-python = ">=\d+\.\d+)\.\d+(?=")')
 _PATH = re.compile(r'(?<=[{ ])path = "([^"]+\.(?:whl|zip|tar|tgz|tar\.\w+))"')
@@ -50,131 +47,6 @@ _FAILED_GIT = re.compile(r"Git operation failed|git(?:\+|:)\S+.*Git executable n
 _WITH_ADDRESS = re.compile(r"^(?P<name>[\w.-]+)\s*(?:\[[^\]]*\])?\s*@\s*(?P<address>.+?)(?:\s+;.*)?$")
 _GIT_ADDRESS = re.compile(r"git\+(?P<address>[^\s`]+)")
 
-Pinned: TypeAlias = tuple[tuple[str, str], ...]
-"""Normalised names and versions. A name may occur twice."""
-
-Buildable: TypeAlias = Literal["needed", "never"] | tuple[str, ...]
-"""What may be built where no wheel fits: everything but TensorFlow, nothing, or the named projects."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Question:
-    """The input of a resolve.
-
-    Attributes:
-        requirements: PEP 508 lines, TensorFlow first.
-        constraints: PEP 508 lines.
-        python: the interpreter to resolve for.
-        overrides: PEP 508 lines that replace the requirements of packages.
-        exclude: names of projects that are left out even if a package requires them.
-        hashes: allowed SHA-256 hashes by project; projects without an entry may have any file.
-        exclude_newer: date or time; None for no limit.
-        platform: uv's name of the platform to resolve for; None for the interpreter's own.
-        prefer: versions to keep where they still fit; all other projects get the newest.
-        python_version: version to resolve for; None for that of the interpreter.
-        dependencies: whether the result includes the dependencies of the requirements.
-        provided: versions by name of projects that do not come from wheels; they are left out.
-        build: what may be built where no wheel fits.
-        built: projects to build in any case, as in the lock that is being renewed.
-        builds_more: whether others may be built, too, where wheels alone give no solution.
-        folders: projects in local folders, which are built whatever `build` says.
-        editable: those of them that are installed as links.
-        left_out: those of which only the dependencies are locked.
-    """
-
-    requirements: tuple[str, ...]
-    constraints: tuple[str, ...]
-    python: Path
-    overrides: tuple[str, ...] = ()
-    exclude: tuple[str, ...] = ()
-    hashes: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    exclude_newer: str | None = None
-    platform: str | None = None
-    prefer: Pinned = ()
-    python_version: str | None = None
-    dependencies: bool = True
-    provided: Mapping[str, str] = field(default_factory=dict)
-    build: Buildable = "never"
-    built: tuple[str, ...] = ()
-    builds_more: bool = True
-    folders: tuple[str, ...] = ()
-    editable: tuple[str, ...] = ()
-    left_out: tuple[str, ...] = ()
-
-    @property
-    def lines(self) -> tuple[str, ...]:
-        """All requirements, constraints and overrides."""
-        return (*self.requirements, *self.constraints, *self.overrides)
-
-    def may_build(self, name: str) -> bool:
-        """Whether a project may be built. TensorFlow and its CUDA libraries may not: that takes hours."""
-        if name in self.folders:
-            return True
-        if kind_of(name) is not None or name.startswith("nvidia-"):
-            return False
-        if isinstance(self.build, str):
-            return self.build == "needed"
-        return name in [canonicalize_name(each) for each in self.build]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Answer:
-    """The result of one run of uv.
-
-    Attributes:
-        document: PEP 751 document; empty where uv failed.
-        work: folder of the document, which is deleted by now; paths in the document are relative to it.
-    """
-
-    returncode: int
-    stdout: str
-    stderr: str
-    document: str
-    work: Path
-
-    @property
-    def ok(self) -> bool:
-        """Whether uv succeeded."""
-        return self.returncode == 0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Resolver:
-    """How uv is started and reaches the index; the rungs differ in this.
-
-    Attributes:
-        uv: the executable.
-        cache: uv's cache folder.
-        environ: environment variables of uv: index with credentials, proxies, certificates, timeouts.
-        bare_environ: the same for a run in which uv may start build backends, without the user's unrelated settings.
-        find_links: folders and pages.
-        merge_indexes: take the best version over all indexes, as pip does, instead of the first index that has it.
-        fresh: ignore uv's cache.
-        timeout: seconds for the whole resolve.
-        disguise: replaces the URL in a requirement by the one that uv must use instead.
-        truthful: undoes that in the output of uv.
-        failure: the failure that the relay between uv and the index saw; None when there was none.
-        missing_extra: called for each requested extra that the chosen version does not have: project, version, extra.
-        newest_source: the newest version of a project, if that has no wheel; else None.
-        answers: results of this run by input, because different decisions often need the same resolve, which takes from
-            a second to a minute. Mutable.
-    """
-
-    uv: Path
-    cache: Path
-    environ: Mapping[str, str]
-    bare_environ: Mapping[str, str] = field(default_factory=dict)
-    find_links: tuple[str, ...] = ()
-    merge_indexes: bool = False
-    fresh: bool = False
-    timeout: float = RESOLVE_SECONDS
-    disguise: Callable[[str], str] = str
-    truthful: Callable[[str], str] = str
-    failure: Callable[[], TfprovError | None] = lambda: None
-    missing_extra: Callable[[str, str, str], None] = lambda *_: None
-    newest_source: Callable[[str], str | None] = lambda _: None
-    answers: dict[tuple[object, ...], Answer] = field(default_factory=dict)
-
 
 class NoWheelsError(TfprovError):
     """Some projects have only source distributions that fit, and these may not be built.
@@ -192,7 +64,8 @@ def resolve(question: Question, resolver: Resolver) -> str:
     """Resolve with uv; returns a PEP 751 document.
 
     Wheels are preferred to everything: a build runs foreign code, and often needs a compiler. Only where wheels alone
-    give no solution, the projects that uv names are taken from source, if the question allows it.
+    give no solution, the projects that uv names are taken from source, if the question allows it: first those that
+    have no wheel at all for this Python. uv also names projects of which it only considered old versions.
 
     Raises:
         TfprovError: the classified failure of uv: `resolver-conflict`, `net-timeout`, `build-failed`, …, with uv's own
@@ -205,9 +78,17 @@ def resolve(question: Question, resolver: Resolver) -> str:
             break
         except NoWheelsError as error:
             more = tuple(name for name in error.names if name not in built and question.may_build(name))
-            if not more or not question.builds_more:
+            if not more or question.builds == "none":
                 raise
-            built = (*built, *more)
+            if lacking := tuple(filter(resolver.lacks_wheels, more)):
+                built = (*built, *lacking)
+            elif question.builds == "lacking":
+                raise
+            elif question.build == "needed":
+                resolved = _ask_freely(question, resolver, error)
+                break
+            else:
+                built = (*built, *more)
     forbidden = [name for name in sources_in(resolved) if not question.may_build(name)]
     if forbidden:
         raise TfprovError(
@@ -236,7 +117,9 @@ def _ask_newest(question: Question, resolver: Resolver, built: tuple[str, ...]) 
         try:
             return _ask(replace(question, constraints=(*question.constraints, *pins)), resolver, built)
         except NoWheelsError as error:
-            if question.builds_more and any(name not in built and question.may_build(name) for name in error.names):
+            if question.builds != "none" and any(
+                name not in built and question.may_build(name) for name in error.names
+            ):
                 raise
         except TfprovError as error:
             if error.code.group not in _LASTING:
@@ -244,8 +127,34 @@ def _ask_newest(question: Question, resolver: Resolver, built: tuple[str, ...]) 
     return _ask(question, resolver, built)
 
 
-def _ask(question: Question, resolver: Resolver, built: tuple[str, ...]) -> str:
-    """Run uv once, with the projects in `built` from source; once more where an old source needs an older setuptools.
+def _ask_freely(question: Question, resolver: Resolver, refused: NoWheelsError) -> str:
+    """`_ask`, with wheels and sources of everything but TensorFlow.
+
+    uv has no wheels of a project that it takes from its sources by name, and of some versions there are only wheels.
+
+    Args:
+        question: the input.
+        resolver: how to start uv.
+        refused: what uv said while it could not build everything.
+
+    Raises:
+        TfprovError: see `resolve`; `refused` where a version that nobody asked for cannot be built.
+    """
+    try:
+        return _ask(question, resolver, None)
+    except TfprovError as error:
+        if error.code.name == "resolver-conflict" or error.code.group not in _LASTING:
+            raise
+        raise refused from error
+
+
+def _ask(question: Question, resolver: Resolver, built: tuple[str, ...] | None) -> str:
+    """Run uv with the projects in `built` from source; once more where an old source needs an older setuptools.
+
+    Args:
+        question: the input.
+        resolver: how to start uv.
+        built: None for wheels and sources of everything but TensorFlow.
 
     Raises:
         NoWheelsError: some projects have no wheels, and uv may not build them.
@@ -262,9 +171,10 @@ def _ask(question: Question, resolver: Resolver, built: tuple[str, ...]) -> str:
     }
     arguments: tuple[str | Path, ...] = (
         *("requirements.in", "--format", "pylock.toml", "--output-file", _OUTPUT),
-        *("--constraints", "constraints.txt", "--python", question.python, "--only-binary", ":all:"),
+        *("--constraints", "constraints.txt", "--python", question.python),
+        *(part for name in (TENSORFLOWS if built is None else (":all:",)) for part in ("--only-binary", name)),
         # --no-binary overrides --only-binary for these projects.
-        *(part for name in built for part in ("--no-binary", name)),
+        *(part for name in built or () for part in ("--no-binary", name)),
         *("--no-header", "--no-config", "--no-progress", "--cache-dir", resolver.cache),
         *(part for link in resolver.find_links for part in ("--find-links", link)),
         *(("--index-strategy", "unsafe-best-match") if resolver.merge_indexes else ()),
@@ -278,7 +188,7 @@ def _ask(question: Question, resolver: Resolver, built: tuple[str, ...]) -> str:
         *(part for name in question.folders for part in ("--refresh-package", name)),
         *(() if question.dependencies else ("--no-deps",)),
     )
-    resolver = replace(resolver, environ=resolver.bare_environ) if built else resolver
+    resolver = resolver if built == () else replace(resolver, environ=resolver.bare_environ)
     answer = _compiled(arguments, files, resolver)
     if not answer.ok and (bound := older_setuptools(answer.stderr)):
         files = {**files, "build.txt": f"{bound}\n"}

@@ -7,6 +7,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from packaging.tags import Tag
 from packaging.utils import canonicalize_name, parse_sdist_filename, parse_wheel_filename
 from packaging.version import Version
 
@@ -24,14 +25,14 @@ from tfprov.pipeline.context import Context
 from tfprov.plan.builds import MEMBER, build_info, to_look_into, with_builds
 from tfprov.plan.compat import table
 from tfprov.plan.demands import wants_nightly
-from tfprov.plan.offers import is_before, moment
+from tfprov.plan.offers import can_take, is_before, moment
 from tfprov.plan.records import IndexFile, Listing
 from tfprov.plan.tags import platform_name
 from tfprov.process import clean_environment
 
 if TYPE_CHECKING:
     from tfprov.fetch.relay_answers import Pages
-    from tfprov.lock.resolve import Answer
+    from tfprov.lock.question import Answer
 
 # Nobody answered at all: asking again with another tool is asking the same nobody. So is asking who has refused.
 _DEAD = frozenset({"net-refused", "net-dns", "net-timeout", "net-proxy"})
@@ -124,6 +125,21 @@ class Machine:
         """Whether the index has a wheel of a project for any Python 3, asked once; True when it cannot be asked."""
         files = self.files_of((project,))
         return files is None or any(map(_is_for_python_3, *files.values()))
+
+    def lacks_wheels(self, project: str, *, python: str, tags: Collection[Tag]) -> bool:
+        """Whether a project has sources and no wheel of any version for a Python; True when it cannot be asked.
+
+        Args:
+            project: its name.
+            python: version of the Python.
+            tags: that it accepts.
+        """
+        files = self.files_of((project,))
+        if files is None:
+            return True
+        every = files[canonicalize_name(project)]
+        wheels = [each for each in every if each.filename.endswith(".whl")]
+        return len(wheels) < len(every) and not can_take(wheels, least=Version("0"), python=python, tags=tags)
 
     def newest_source(self, project: str) -> str | None:
         """The newest version of a project, if it has no wheel for any Python 3; None when the index cannot be asked.

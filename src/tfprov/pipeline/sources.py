@@ -249,7 +249,7 @@ def _add_wheel_hint(
     )
     with contextlib.suppress(TfprovError):
         document = ask_resolver(
-            context, machine, selection, (source.name,), prefer=(), once=True, alone=True, builds=False
+            context, machine, selection, (source.name,), prefer=(), once=True, alone=True, builds="none"
         )
         version = dict(versions_in(document)).get(source.name)
         if version and version != source.version:

@@ -12,8 +12,9 @@ from uv import find_uv_bin
 from hosts import MAC_ARM, WINDOWS, Host
 from tfprov.host.records import Libc
 from tfprov.lock.platforms import PLATFORMS, merge, preferences
+from tfprov.lock.question import Pinned, Question, Resolver
 from tfprov.lock.renew import versions_in
-from tfprov.lock.resolve import Pinned, Question, Resolver, resolve
+from tfprov.lock.resolve import resolve
 from tfprov.plan.tags import marker_environment, supported_tags
 from tfprov.profile.records import PlatformName
 from wheels import build_wheel, simple_index

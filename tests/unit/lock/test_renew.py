@@ -13,8 +13,9 @@ from loopback import unused_port
 from tfprov.errors import TfprovError
 from tfprov.events import Event, Note
 from tfprov.lock import renew as renewing
+from tfprov.lock.question import Question, Resolver
 from tfprov.lock.renew import renew, versions_in
-from tfprov.lock.resolve import Question, Resolver, resolve
+from tfprov.lock.resolve import resolve
 from wheels import build_wheel, simple_index
 
 FOREIGN = "cp36-cp36m-win32"

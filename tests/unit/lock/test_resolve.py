@@ -13,8 +13,9 @@ from sdists import project, sdist
 from tfprov import process
 from tfprov.errors import TfprovError
 from tfprov.lock import pylock
+from tfprov.lock.question import Question, Resolver
 from tfprov.lock.records import Header, Inputs, Target
-from tfprov.lock.resolve import Question, Resolver, is_tensorflow, resolve, sources_in, tensorflows_in
+from tfprov.lock.resolve import is_tensorflow, resolve, sources_in, tensorflows_in
 from wheels import build_wheel, simple_index
 
 UV = Path(find_uv_bin())
@@ -271,9 +272,49 @@ def test_tensorflow_is_never_built(with_sources: Resolver) -> None:
 
 
 def test_builds_can_be_left_to_a_later_question(with_sources: Resolver) -> None:
-    asked = replace(question("pure"), build="needed", builds_more=False)
+    asked = replace(question("pure"), build="needed", builds="none")
     assert refusal(asked, with_sources).code.name == "sdist-build-failed"
     assert sources_in(resolve(replace(asked, built=("pure",)), with_sources)) == ("pure",)
+
+
+@pytest.fixture
+def with_mixed(with_sources: Resolver, tmp_path: Path) -> Resolver:
+    """A project whose old version has a wheel, the newer one only sources, the newest a wheel for another platform."""
+    simple_index(
+        tmp_path / "my ïndex",
+        [
+            build_wheel(tmp_path / "mixed", "mixed", "1.0"),
+            sdist(tmp_path / "mixed", project("mixed", "2.0"), stem="mixed-2.0"),
+            build_wheel(tmp_path / "mixed", "mixed", "3.0", tag="py3-none-win32"),
+            build_wheel(tmp_path / "mixed", "wants-newer", "1.0", requires=["mixed>=2", "other"]),
+            build_wheel(tmp_path / "mixed", "other", "1.0"),
+            sdist(tmp_path / "mixed", project("other", "2.0"), stem="other-2.0"),
+        ],
+    )
+    return replace(with_sources, lacks_wheels=lambda name: name in ("pure", "user"))
+
+
+@pytest.mark.parametrize("more", [(), ("user",)])
+def test_what_has_wheels_of_other_versions_is_built_where_nothing_else_helps(
+    with_mixed: Resolver, more: tuple[str, ...]
+) -> None:
+    asked = replace(question("wants-newer", *more), build="needed")
+    resolved = resolve(asked, with_mixed)
+    assert versions(resolved)["mixed"] == "2.0"
+    assert refusal(replace(asked, builds="lacking"), with_mixed)
+    named = resolve(replace(asked, build=("mixed", "pure", "user")), with_mixed)
+    assert versions(named) == {**versions(resolved), "other": "1.0"}
+
+
+def test_what_has_no_wheel_is_built_before_anything_that_has_one(with_mixed: Resolver) -> None:
+    resolved = resolve(replace(question("user", "mixed", "other"), build="needed"), with_mixed)
+    assert sources_in(resolved) == ("pure", "user")
+    assert {name: versions(resolved)[name] for name in ("mixed", "other")} == {"mixed": "1.0", "other": "1.0"}
+
+
+def test_tensorflow_is_not_built_where_everything_else_may_be(with_mixed: Resolver) -> None:
+    asked = replace(question("tensorflow", "wants-newer"), build="needed")
+    assert refusal(asked, with_mixed).code.name == "sdist-build-failed"
 
 
 @pytest.fixture

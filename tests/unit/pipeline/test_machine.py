@@ -4,6 +4,7 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING, cast
 
 import pytest
+from packaging.tags import Tag
 
 from tfprov.errors import TfprovError
 from tfprov.pipeline import machine as module
@@ -79,7 +80,30 @@ def test_the_newest_version_counts_as_a_source_where_no_python_has_a_wheel_of_it
     assert len(asked) == 1
 
 
+LINUX = frozenset({Tag("py3", "none", "any"), Tag("cp39", "cp39", "manylinux_2_17_x86_64")})
+
+
+@pytest.mark.parametrize(
+    ("names", "lacking"),
+    [
+        (("p-1.0.tar.gz",), True),
+        (("p-1.0.tar.gz", "p-2.0-cp39-cp39-win_amd64.whl", "p-2.0-cp310-cp310-manylinux_2_17_x86_64.whl"), True),
+        (("p-2.0.tar.gz", "p-1.0-py3-none-any.whl"), False),
+        (("p-2.0-cp39-cp39-manylinux_2_17_x86_64.whl", "p-2.0.tar.gz"), False),
+        # Nothing of it can be built.
+        (("p-2.0-cp39-cp39-win_amd64.whl",), False),
+        ((), False),
+    ],
+)
+def test_a_project_lacks_wheels_where_only_its_sources_can_serve_a_python(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch, names: tuple[str, ...], lacking: bool
+) -> None:
+    monkeypatch.setattr(module, "listing", lambda *_, **__: Listing(files={"p": tuple(map(file, names))}, source=""))
+    assert machine.lacks_wheels("P", python="3.9.18", tags=LINUX) is lacking
+
+
 def test_of_what_cannot_be_asked_the_newest_is_not_known(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
     machine.__dict__["network"] = SimpleNamespace(offline=True, index_url=None)
     assert machine.newest_source("p") is None
     assert machine.has_wheels("p")
+    assert machine.lacks_wheels("p", python="3.9.18", tags=LINUX)

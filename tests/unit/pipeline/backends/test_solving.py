@@ -8,6 +8,7 @@ from typing import Any, cast
 import pytest
 
 from tfprov.errors import TfprovError
+from tfprov.lock.question import Builds
 from tfprov.lock.resolve import NoWheelsError
 from tfprov.pipeline.backends.venv import solving
 from tfprov.pipeline.context import Context
@@ -27,12 +28,12 @@ def candidate(minor: int) -> Candidate:
 def test_what_has_nothing_but_sources_is_not_looked_for_on_every_python(
     monkeypatch: pytest.MonkeyPatch, wheels_somewhere: bool, asked: int
 ) -> None:
-    tried: list[tuple[str, bool]] = []
+    tried: list[tuple[str, str]] = []
 
     def solve(context: object, machine: object, profile: object, each: Candidate, **how: Any) -> str:
-        builds = how.get("builds", True)
+        builds = how["builds"]
         tried.append((each.best.python.version, builds))
-        if builds:
+        if builds != "none":
             return cast("Any", SimpleNamespace(release=solving.Version("2.21.0")))
         raise NoWheelsError(("sources-only",), TfprovError("sdist-build-failed", "no wheel"))
 
@@ -40,7 +41,7 @@ def test_what_has_nothing_but_sources_is_not_looked_for_on_every_python(
     machine = cast("Machine", SimpleNamespace(has_wheels=lambda name: wheels_somewhere))
     profile = Profile(name="train")
     solving.best_by_wheels(cast("Context", None), machine, profile, [candidate(13), candidate(12)])
-    assert len([each for each in tried if not each[1]]) == asked
+    assert len([each for each in tried if each[1] == "none"]) == asked
 
 
 def test_every_try_is_told_before_it_begins(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -55,9 +56,9 @@ def test_every_try_is_told_before_it_begins(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr(solving, "older_built", lambda _: ())
     machine = cast("Machine", SimpleNamespace(tries=0, facts=None))
     context = cast("Context", SimpleNamespace(emit=told.append))
-    for minor, builds in ((13, False), (12, True)):
+    for minor, builds in ((13, "none"), (12, "lacking")):
         with pytest.raises(TfprovError):
-            solving.solve(context, machine, Profile(name="train"), candidate(minor), builds=builds)
+            solving.solve(context, machine, Profile(name="train"), candidate(minor), builds=cast("Builds", builds))
     assert [(each.done, each.what) for each in told[::2]] == [
         (0, "Python 3.13.1 with tensorflow-cpu 2.21.0"),
         (1, "Python 3.12.1 with tensorflow-cpu 2.21.0, building what has no wheel"),

@@ -19,9 +19,10 @@ from tfprov.host.records import Facts, Interpreter
 from tfprov.lock import platforms, pylock
 from tfprov.lock.allowed import refused_in
 from tfprov.lock.attestations import with_publishers
+from tfprov.lock.question import Pinned
 from tfprov.lock.records import Header, Inputs, Lock, Target
 from tfprov.lock.renew import versions_in
-from tfprov.lock.resolve import Pinned, is_tensorflow, sources_in, tensorflows_in
+from tfprov.lock.resolve import is_tensorflow, sources_in, tensorflows_in
 from tfprov.paths import temporary
 from tfprov.pipeline import other_platforms
 from tfprov.pipeline.backends.venv.attesting import attested, of_indexes

@@ -15,14 +15,15 @@ from tfprov.events import Attempt, Emit, Event, Note
 from tfprov.host.records import Facts, Interpreter
 from tfprov.ladder.climb import InapplicableError, Policy, Step, TransferError, climb
 from tfprov.ladder.rungs import Rung
+from tfprov.lock.question import RESOLVE_SECONDS, Buildable, Builds, Pinned, Question, Resolver
 from tfprov.lock.renew import renew
-from tfprov.lock.resolve import RESOLVE_SECONDS, Buildable, Pinned, Question, Resolver
 from tfprov.pipeline.access import IndexAccess, index_access
 from tfprov.pipeline.context import Context
 from tfprov.pipeline.machine import Machine
 from tfprov.pipeline.uv import uv_executable
 from tfprov.plan.offers import is_dated, moment
 from tfprov.plan.records import Decision
+from tfprov.plan.tags import supported_tags
 from tfprov.plan.versions import bounds_of_time
 
 _ONLY_HERE = "the network may not be used: only folders, and pages that were read before, were looked at"
@@ -76,7 +77,7 @@ def ask_resolver(
     prefer: Pinned,
     once: bool = False,
     alone: bool = False,
-    builds: bool = True,
+    builds: Builds = "all",
     built: tuple[str, ...] = (),
 ) -> str:
     """The PEP 751 document for requirements.
@@ -89,7 +90,7 @@ def ask_resolver(
         prefer: versions that are kept where they still fit.
         once: whether a conflict ends it, without a look at mirrors or fresh pages, and without a line for each try.
         alone: whether each requirement stands for itself, without what it depends on.
-        builds: whether packages may be built that are not among `built`, where wheels give no answer.
+        builds: which packages that are not among `built` may be built, where wheels give no answer.
         built: names of what is to be built in any case.
 
     Raises:
@@ -102,6 +103,7 @@ def ask_resolver(
     # uv leaves out every file of which an index does not say when it came; the table says it of the important ones.
     is_undated = newest is not None and machine.offers is not None and not is_dated(machine.offers)
     in_time = bounds_of_time(moment(newest)) if newest is not None and is_undated else ()
+    python = provided.python if provided else interpreter.version
     question = Question(
         requirements=(*lines, *(also.requirement for also in decision.also)),
         constraints=(
@@ -114,7 +116,7 @@ def ask_resolver(
         exclude=(*context.loaded.profile.packages.exclude, *(each.requirement for each in decision.without)),
         hashes=MappingProxyType({}) if alone else context.loaded.hashes,
         python=Path(sys.executable if absent else interpreter.path),
-        python_version=(provided.python if provided else interpreter.version) if absent else None,
+        python_version=python if absent else None,
         provided=provided.projects if provided else MappingProxyType({}),
         exclude_newer=None if is_undated else newest,
         platform=selection.platform,
@@ -122,13 +124,13 @@ def ask_resolver(
         dependencies=not alone,
         build=selection.build,
         built=built,
-        builds_more=builds,
+        builds=builds,
         folders=() if alone else tuple(folder.name for folder in folders),
         editable=tuple(folder.name for folder in folders if folder.kind == "editable"),
         left_out=tuple(folder.name for folder in folders if folder.kind == "dependencies"),
     )
     with index_access(context, machine, question.lines) as access:
-        steps = _steps(context, machine, question, access, once=once)
+        steps = _steps(context, machine, question, access, facts=selection.facts, python=python, once=once)
         policy = Policy(tries=2, deadline=context.deadline)
         emit = _without_attempts(context.emit) if once else context.emit
         try:
@@ -153,10 +155,20 @@ def nothing_to_resolve_from(evidence: tuple[str, ...]) -> TfprovError:
 
 
 def _steps(
-    context: Context, machine: Machine, question: Question, access: IndexAccess, *, once: bool
+    context: Context,
+    machine: Machine,
+    question: Question,
+    access: IndexAccess,
+    *,
+    facts: Facts,
+    python: str,
+    once: bool,
 ) -> list[Step[str]]:
     """The ways to an answer. Routes and patience, and mirrors for single pages, are the relay's business."""
     network = machine.network
+
+    def lacks_wheels(project: str) -> bool:
+        return machine.lacks_wheels(project, python=python, tags=frozenset(supported_tags(python, False, facts)))
 
     def act(index: str | None = network.index_url, *, fresh: bool = False) -> str:
         if fresh and access.failed:
@@ -175,6 +187,7 @@ def _steps(
             failure=access.failure,
             missing_extra=lambda *found: machine.missing_extras.add(found),
             newest_source=machine.newest_source,
+            lacks_wheels=lacks_wheels,
             answers=machine.answers,
             timeout=_seconds_left(context),
         )

@@ -15,8 +15,9 @@ from tfprov.distributions import kind_of
 from tfprov.errors import Group, TfprovError
 from tfprov.events import Progress
 from tfprov.host.records import Interpreter
+from tfprov.lock.question import Builds, Pinned
 from tfprov.lock.renew import versions_in
-from tfprov.lock.resolve import NoWheelsError, Pinned, is_tensorflow, tensorflows_in
+from tfprov.lock.resolve import NoWheelsError, is_tensorflow, tensorflows_in
 from tfprov.pipeline.backends.venv.locking import (
     asked_for,
     older_built,
@@ -84,12 +85,15 @@ def best_by_wheels(
 ) -> Solution:
     """The best solution without a build on any Python; where there is none, the best with builds, as far as allowed.
 
+    Of builds likewise those come first that cannot be done without on that Python.
+
     Raises:
         TfprovError: see `_best`.
     """
-    if profile.packages.build != "never":
+    gently: tuple[Builds, ...] = () if profile.packages.build == "never" else ("none", "lacking")
+    for builds in gently:
         try:
-            return _best(context, machine, profile, candidates, once=True, builds=False)
+            return _best(context, machine, profile, candidates, once=True, builds=builds)
         except TfprovError as error:
             if not may_differ(error):
                 raise
@@ -103,7 +107,7 @@ def _best(
     candidates: Sequence[Candidate],
     *,
     once: bool = False,
-    builds: bool = True,
+    builds: Builds = "all",
 ) -> Solution:
     """The solution with the newest release; on the Python of the earliest candidate among equals.
 
@@ -126,7 +130,8 @@ def _best(
             failures.append((candidate, error))
             if is_same_everywhere(error) and best is None:
                 break
-            if isinstance(error, NoWheelsError) and not builds and not all(map(machine.has_wheels, error.names)):
+            is_sources_only = isinstance(error, NoWheelsError) and not all(map(machine.has_wheels, error.names))
+            if is_sources_only and builds == "none":
                 # What has nothing but sources has to be built on every Python.
                 break
             continue
@@ -156,7 +161,7 @@ def solve(
     candidate: Candidate,
     *,
     once: bool = True,
-    builds: bool = True,
+    builds: Builds = "all",
     prefer: Pinned | None = None,
 ) -> Solution:
     """Resolve a candidate: its range of releases, beside the other packages.
@@ -166,7 +171,9 @@ def solve(
     Versions in `prefer` are kept where they fit; None stands for those of the lock on disk.
     """
     decision = candidate.best
-    what = _named(candidate) + (", building what has no wheel" if builds and profile.packages.build != "never" else "")
+    what = _named(candidate) + (
+        ", building what has no wheel" if builds != "none" and profile.packages.build != "never" else ""
+    )
     context.emit(Progress(stage="plan", what=what, done=machine.tries, total=None, unit="tries"))
     machine.tries += 1
     known = next((row for row in table().releases if row.version == decision.tensorflow.version), None)
