@@ -9,7 +9,9 @@ import signal
 import subprocess
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import CancelledError
+from contextvars import ContextVar
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
@@ -31,12 +33,16 @@ _BARE_NAMES |= {"TZ", "TMPDIR", "TEMP", "TMP", "SYSTEMROOT", "SYSTEMDRIVE", "WIN
 _DRAIN_SECONDS = 5.0
 """How long to keep reading a child's output after it ended."""
 _HEARING_SECONDS = 0.2
-"""Longest delay of Ctrl-C on Windows."""
+"""Longest delay of Ctrl-C on Windows, and of the end of a child that is no longer needed."""
 _END_SECONDS = 3.0
 """How long a child has to end after each signal."""
 # A child that prints without end must not fill our memory.
 _MOST_KEPT = 16 << 20
 _LONGEST_LINE = 1 << 20
+
+
+_needless: ContextVar[threading.Event | None] = ContextVar("_needless", default=None)
+"""Set when nobody wants any more what this thread does; None where nothing says so."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,6 +96,16 @@ def bare_environment(environ: Mapping[str, str]) -> dict[str, str]:
     return {name: value for name, value in environ.items() if name in _BARE_NAMES or name.startswith("LC_")}
 
 
+@contextlib.contextmanager
+def endable(needless: threading.Event) -> Iterator[None]:
+    """What this thread does within ends at its next or present child, with a CancelledError, once the event is set."""
+    token = _needless.set(needless)
+    try:
+        yield
+    finally:
+        _needless.reset(token)
+
+
 def program(name: str, environ: Mapping[str, str]) -> str | None:
     """Path of a program on PATH; None when there is none.
 
@@ -112,7 +128,8 @@ def run(
     """Run a child to its end and keep its output, the last 16 MiB of each stream.
 
     The child leads its own process group, or has its own job object (Windows), so that it is ended with all its
-    descendants: at the time limit, when this process is interrupted, and when this process is killed.
+    descendants: at the time limit, when this process is interrupted or killed, and when it is no longer needed
+    (`endable`).
 
     Args:
         argv: program and arguments.
@@ -125,7 +142,10 @@ def run(
 
     Raises:
         OSError: the program cannot be started.
+        CancelledError: another thread has no use for it.
     """
+    if (needless := _needless.get()) is not None and needless.is_set():
+        raise CancelledError
     arguments = tuple(os.fspath(part) for part in argv)
     started = time.monotonic()
     _mourner.ready()
@@ -155,7 +175,7 @@ def run(
         for helper in helpers:
             helper.start()
         try:
-            _wait(child, timeout)
+            _wait(child, timeout, needless)
         except subprocess.TimeoutExpired:
             timed_out = True
             _end(child, job)
@@ -292,16 +312,16 @@ def _feed(stream: IO[bytes], text: bytes) -> None:
         stream.close()
 
 
-def _wait(child: subprocess.Popen[bytes], timeout: float | None) -> None:
-    """Wait for a child to end; raises TimeoutExpired at the time limit.
+def _wait(child: subprocess.Popen[bytes], timeout: float | None, needless: threading.Event | None = None) -> None:
+    """Wait for a child to end; raises TimeoutExpired at the time limit, CancelledError when the event is set.
 
     On Windows, Python handles Ctrl-C only between two calls, not during one that blocks.
     """
-    if os.name == "posix":
+    if os.name == "posix" and needless is None:
         child.wait(timeout)
         return
     limit = None if timeout is None else time.monotonic() + timeout
-    while True:
+    while needless is None or not needless.is_set():
         left = _HEARING_SECONDS if limit is None else min(_HEARING_SECONDS, max(0.0, limit - time.monotonic()))
         try:
             child.wait(left)
@@ -310,6 +330,7 @@ def _wait(child: subprocess.Popen[bytes], timeout: float | None) -> None:
                 raise
         else:
             return
+    raise CancelledError
 
 
 def _end(child: subprocess.Popen[bytes], job: JobObject) -> None:

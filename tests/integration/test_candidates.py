@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from journals import events
-from site_under_test import OLDER, RELEASE, Site, only_here, sham_wheel
+from site_under_test import OLDER, PYTHON, RELEASE, Site, only_here, sham_wheel
 from tfprov.lock.renew import versions_in
 from wheels import build_wheel
 
@@ -117,6 +117,31 @@ def test_a_companion_is_taken_in_its_newest_version_rather_than_tensorflow(site:
     )
     ask(site, "companion")
     assert planned(site)[0] == OLDER
+
+
+@pytest.mark.skipif(len(os.sched_getaffinity(0)) < 2, reason="there is one processor")
+def test_two_processors_give_the_lock_of_one(site: Site, tmp_path: Path) -> None:
+    more, pythons = tmp_path / "more", [f"cp3{minor}" for minor in (10, 11, 12, 13)]
+    tags = [f"{python}-{python}-manylinux_2_17_x86_64" for python in pythons]
+    site.offer(
+        *(build_wheel(more, "tensorflow-cpu", version, tag=tag) for tag in tags for version in (RELEASE, OLDER)),
+        *(build_wheel(more, "picky", "1.0", tag=tag, requires=["shared<2"]) for tag in tags[:2]),
+    )
+    site.extra["PYENV_ROOT"] = os.environ.get("PYENV_ROOT") or str(Path.home() / ".pyenv")
+    ask(site, "picky")
+    site.profile.write_text(site.profile.read_text(encoding="utf-8").replace(f'path = "{PYTHON}"\n', ""), "utf-8")
+    made = {}
+    allowed = os.sched_getaffinity(0)
+    for processors in (set(list(allowed)[:1]), allowed):
+        os.sched_setaffinity(0, processors)
+        try:
+            done = site.run("lock", "train.toml")
+        finally:
+            os.sched_setaffinity(0, allowed)
+        assert done.returncode == 0, done.stderr
+        made[len(processors)] = site.lock.read_bytes()
+        site.lock.unlink()
+    assert len(set(made.values())) == 1
 
 
 def test_the_plan_and_the_lock_are_the_same(site: Site, tmp_path: Path) -> None:

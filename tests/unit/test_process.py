@@ -7,6 +7,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from concurrent.futures import CancelledError
 from pathlib import Path
 
 import pytest
@@ -458,3 +459,25 @@ def test_what_lies_in_the_working_directory_is_no_program(
     assert process.program("nvidia-smi", {"PATH": path}) is None
     assert process.program("nvidia-smi", {}) is None
     assert process.program("nvidia-smi", {"PATH": f"{path}:{tmp_path}"}) == str(tmp_path / "nvidia-smi")
+
+
+def test_a_child_that_nobody_needs_any_more_is_ended_by_another_thread() -> None:
+    needless, pids = threading.Event(), list[str]()
+
+    def heard(line: str) -> None:
+        pids.append(line)
+        needless.set()
+
+    endless = "import os, sys; print(os.getpid(), flush=True); import time; time.sleep(3600)"
+    with process.endable(needless), pytest.raises(CancelledError):
+        run(python(endless), env=ENV, on_stdout=heard)
+    wait_until_gone(int(pids[0]))
+    with process.endable(needless), pytest.raises(CancelledError):
+        run(python("print(1)"), env=ENV)
+    assert run(python("print(1)"), env=ENV).ok
+
+
+def test_a_time_limit_holds_for_a_child_that_could_be_ended_otherwise() -> None:
+    with process.endable(threading.Event()):
+        assert run(python("import time; time.sleep(3600)"), env=ENV, timeout=0.1).timed_out
+        assert run(python("print(1)"), env=ENV, timeout=60).stdout.split() == ["1"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import itertools
 from collections.abc import Collection, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -47,7 +48,7 @@ class Machine:
         missing_extras: extras that were asked for and that a version which a resolver took does not have: project,
             version, extra.
         answers: what a resolver said before in this run; see `Resolver`.
-        tries: how many candidates were resolved in this run.
+        tries: numbers of the candidates that are resolved in this run, from 0.
         unreachable: why the index could not be reached on any route; None when it was, or was not asked.
     """
 
@@ -56,7 +57,7 @@ class Machine:
         self.told_origins: set[str] = set()
         self.missing_extras: set[tuple[str, str, str]] = set()
         self.answers: dict[tuple[object, ...], Answer] = {}
-        self.tries = 0
+        self.tries = itertools.count()
         self.unreachable: TfprovError | None = None
         self._context = context
         self._files: dict[str, tuple[IndexFile, ...]] = {}

@@ -2,26 +2,31 @@
 
 from __future__ import annotations
 
+import itertools
 from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from tfprov.errors import TfprovError
 from tfprov.lock.question import Builds
 from tfprov.lock.resolve import NoWheelsError
-from tfprov.pipeline.backends.venv import solving
+from tfprov.pipeline.backends.venv import beside, solving
 from tfprov.pipeline.context import Context
 from tfprov.pipeline.machine import Machine
 from tfprov.plan.records import Candidate, ChosenPython, ChosenTensorflow, Decision
 from tfprov.profile.records import Profile
 
+RELEASES = ("2.21.0", "2.20.0", "2.15.0")
 
-def candidate(minor: int) -> Candidate:
-    chosen = ChosenTensorflow(package="tensorflow-cpu", version="2.21.0", extras=(), accelerator="cpu", why="")
+
+def candidate(minor: int, version: str = RELEASES[0]) -> Candidate:
+    chosen = ChosenTensorflow(package="tensorflow-cpu", version=version, extras=(), accelerator="cpu", why="")
     python = ChosenPython(path=f"/python3.{minor}", version=f"3.{minor}.1", why="")
     decision = Decision(tensorflow=chosen, python=python)
-    return Candidate(decisions=(decision,), requirement="tensorflow-cpu==2.21.0")
+    return Candidate(decisions=(decision,), requirement=f"tensorflow-cpu=={version}")
 
 
 @pytest.mark.parametrize(("wheels_somewhere", "asked"), [(True, 2), (False, 1)])
@@ -44,6 +49,47 @@ def test_what_has_nothing_but_sources_is_not_looked_for_on_every_python(
     assert len([each for each in tried if each[1] == "none"]) == asked
 
 
+OUTCOMES = st.sampled_from(["resolver-conflict", "python-unsupported", "net-dns", "sources", "impossible", *RELEASES])
+
+
+@settings(deadline=None)
+@given(newest=st.lists(st.sampled_from(RELEASES), min_size=1, max_size=5), data=st.data())
+def test_what_is_asked_beside_each_other_has_the_answer_of_one_after_the_other(
+    newest: list[str], data: st.DataObject
+) -> None:
+    outcomes = data.draw(st.lists(OUTCOMES, min_size=len(newest), max_size=len(newest)))
+    candidates = [candidate(20 - index, version) for index, version in enumerate(newest)]
+    told = dict(zip((each.best.python.version for each in candidates), outcomes, strict=True))
+    asked: dict[int, list[str]] = {1: [], 2: []}
+
+    def answer(processors: int) -> object:
+        def solve(context: object, machine: object, profile: object, each: Candidate, **how: Any) -> object:
+            asked[processors].append(each.best.python.version)
+            outcome = told[each.best.python.version]
+            if outcome in RELEASES:
+                return SimpleNamespace(release=solving.Version(outcome), candidate=each)
+            if outcome == "sources":
+                raise NoWheelsError(("sources-only",), TfprovError("sdist-build-failed", each.best.python.version))
+            evidence = ("Because there is no version of a==1 and you require a==1",) if outcome == "impossible" else ()
+            code = "version-not-available" if outcome == "impossible" else outcome
+            raise TfprovError(code, each.best.python.version, evidence=evidence)
+
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(solving, "solve", solve)
+            patch.setattr(beside, "processors", lambda: processors)
+            machine = cast("Machine", SimpleNamespace(has_wheels=lambda _: False))
+            try:
+                best: Any = solving.best_by_wheels(
+                    cast("Context", None), machine, Profile(name="train"), candidates, once=True
+                )
+            except TfprovError as error:
+                return error.code.name, error.what, error.tried
+            return best.release, best.candidate
+
+    assert answer(2) == answer(1)
+    assert set(asked[1]) <= set(asked[2])
+
+
 def test_every_try_is_told_before_it_begins(monkeypatch: pytest.MonkeyPatch) -> None:
     told: list[Any] = []
 
@@ -54,7 +100,7 @@ def test_every_try_is_told_before_it_begins(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr(solving, "ask_resolver", ask_resolver)
     monkeypatch.setattr(solving, "older_versions", lambda _: ())
     monkeypatch.setattr(solving, "older_built", lambda _: ())
-    machine = cast("Machine", SimpleNamespace(tries=0, facts=None))
+    machine = cast("Machine", SimpleNamespace(tries=itertools.count(), facts=None))
     context = cast("Context", SimpleNamespace(emit=told.append))
     for minor, builds in ((13, "none"), (12, "lacking")):
         with pytest.raises(TfprovError):

@@ -18,6 +18,7 @@ from tfprov.host.records import Interpreter
 from tfprov.lock.question import Builds, Pinned
 from tfprov.lock.renew import versions_in
 from tfprov.lock.resolve import NoWheelsError, is_tensorflow, tensorflows_in
+from tfprov.pipeline.backends.venv.beside import Beside
 from tfprov.pipeline.backends.venv.locking import (
     asked_for,
     older_built,
@@ -111,32 +112,41 @@ def _best(
 ) -> Solution:
     """The solution with the newest release; on the Python of the earliest candidate among equals.
 
+    The first candidate is asked alone, because mostly it has an answer; from its failure on, two beside each other.
+
     Raises:
         TfprovError: that of the first candidate, when none has a solution; what is no matter of the Python at once.
     """
     best: Solution | None = None
     failures: list[tuple[Candidate, TfprovError]] = []
-    for candidate in candidates:
-        if best is not None and Version(candidate.best.tensorflow.version) <= best.release:
-            continue
-        if best is not None and candidate.best.python.path is None:
-            # A Python that is not here is not brought for the sake of a newer release.
-            continue
-        try:
-            found = solve(context, machine, profile, candidate, builds=builds)
-        except TfprovError as error:
-            if not may_differ(error):
-                raise
-            failures.append((candidate, error))
-            if is_same_everywhere(error) and best is None:
-                break
-            is_sources_only = isinstance(error, NoWheelsError) and not all(map(machine.has_wheels, error.names))
-            if is_sources_only and builds == "none":
-                # What has nothing but sources has to be built on every Python.
-                break
-            continue
-        if best is None or found.release > best.release:
-            best = found
+
+    def may_be_better(candidate: Candidate) -> bool:
+        # A Python that is not here is not brought for the sake of a newer release.
+        return best is None or (
+            Version(candidate.best.tensorflow.version) > best.release and candidate.best.python.path is not None
+        )
+
+    with Beside(lambda each: solve(context, machine, profile, each, builds=builds), candidates) as tries:
+        for index, candidate in enumerate(candidates):
+            if not may_be_better(candidate):
+                tries.drop(index)
+                continue
+            later = (number for number in range(index + 1, len(candidates)) if may_be_better(candidates[number]))
+            try:
+                found = tries.answer(index, then=next(later, None) if failures else None)
+            except TfprovError as error:
+                if not may_differ(error):
+                    raise
+                failures.append((candidate, error))
+                if is_same_everywhere(error) and best is None:
+                    break
+                is_sources_only = isinstance(error, NoWheelsError) and not all(map(machine.has_wheels, error.names))
+                if is_sources_only and builds == "none":
+                    # What has nothing but sources has to be built on every Python.
+                    break
+                continue
+            if best is None or found.release > best.release:
+                best = found
     if best is not None:
         return best
     # What fails on a Python that has the wheels is the reason, and more so where it has the release, too; that others
@@ -174,8 +184,7 @@ def solve(
     what = _named(candidate) + (
         ", building what has no wheel" if builds != "none" and profile.packages.build != "never" else ""
     )
-    context.emit(Progress(stage="plan", what=what, done=machine.tries, total=None, unit="tries"))
-    machine.tries += 1
+    context.emit(Progress(stage="plan", what=what, done=next(machine.tries), total=None, unit="tries"))
     known = next((row for row in table().releases if row.version == decision.tensorflow.version), None)
     own = {canonicalize_name(Requirement(text).name) for text in known.requires} if known else set()
     asked = [text for text in profile.packages.requirements if not is_tensorflow(text)]
