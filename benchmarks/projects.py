@@ -48,7 +48,7 @@ class Row:
 
     Attributes:
         solvable: newest Python for which uv resolves the wish; empty when there is none.
-        code: failure code of tfprov; empty when it made a lock.
+        code: failure code of tfprov, `time-out` where it came to no end; empty when it made a lock.
         wanted: code of a refusal that is right; empty for a solvable case.
         uv: whether uv compiled the file, with its own Python and with the newest.
     """
@@ -126,8 +126,7 @@ def run(case: Mapping[str, Any], pythons: Mapping[str, str], work: Path) -> Row:
     environ = {**os.environ, "TFPROV_HOME": str(work / "home")}
     argv = [sys.executable, "-I", "-m", "tfprov", "lock", "project.toml", "--json"]
     done = process.run(argv, env=environ, cwd=folder, timeout=_SECONDS)
-    document = json.loads(done.stdout)
-    code = "" if document["ok"] else document["error"]["code"]
+    code = "time-out" if done.timed_out else _code_in(done.stdout)
     return Row(
         name=case["name"],
         solvable=solvable,
@@ -136,6 +135,12 @@ def run(case: Mapping[str, Any], pythons: Mapping[str, str], work: Path) -> Row:
         uv=uv,
         seconds=done.seconds,
     )
+
+
+def _code_in(printed: str) -> str:
+    """The code of a failure as tfprov prints it; empty for a lock."""
+    document = json.loads(printed)
+    return "" if document["ok"] else str(document["error"]["code"])
 
 
 def compiles(path: Path, *arguments: str) -> bool:

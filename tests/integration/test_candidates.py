@@ -144,6 +144,25 @@ def test_two_processors_give_the_lock_of_one(site: Site, tmp_path: Path) -> None
     assert len(set(made.values())) == 1
 
 
+def test_what_is_known_to_break_since_a_lock_was_made_is_said(site: Site, tmp_path: Path) -> None:
+    more = tmp_path / "more"
+    site.offer(build_wheel(more, "setuptools", "80.0"), build_wheel(more, "resampy", "0.4.2", requires=["setuptools"]))
+    ask(site, "resampy")
+    assert site.run("lock", "train.toml").returncode == 0
+    bound = "`resampy` needs `setuptools<81`: it imports pkg_resources, which newer setuptools does not have"
+
+    def notes() -> list[str]:
+        done = site.run("plan", "train.toml", "--json")
+        assert done.returncode == 0, done.stderr
+        return [note for note in json.loads(done.stdout)["notes"] if note.startswith(bound)]
+
+    assert notes() == [bound]
+    # As a tfprov that did not know of it would have made it.
+    lines = [line for line in site.lock.read_text(encoding="utf-8").splitlines() if not line.startswith("breaks = ")]
+    site.lock.write_text("\n".join(lines).replace("80.0", "81.0") + "\n", encoding="utf-8")
+    assert notes() == [f"{bound}; the lock was made before that was known: `tfprov up --upgrade` renews it"]
+
+
 def test_the_plan_and_the_lock_are_the_same(site: Site, tmp_path: Path) -> None:
     site.offer(build_wheel(tmp_path / "more", "companion", "3.0", requires=[f"tensorflow-cpu<{RELEASE}"]))
     ask(site, "companion", "left")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from functools import partial
 from pathlib import Path
 
@@ -256,8 +256,15 @@ def locked_choice(context: Context, machine: Machine) -> LockedChoice | None:
         version=target.version,
         python_minor=target.python,
         accelerator=target.accelerator,
-        breaks=target.breaks,
+        breaks=(*target.breaks, *_found_since(text_of(context.lock_path), target)),
     )
+
+
+def _found_since(document: str, target: Target) -> Iterator[str]:
+    """What is known now to break in a lock, and was not known when it was made."""
+    for row in breaks_in(dict(versions_in(document)), python=target.python):
+        if str(row) not in target.breaks:
+            yield f"{row}; the lock was made before that was known: `tfprov up --upgrade` renews it"
 
 
 def older_versions(context: Context) -> Pinned:
