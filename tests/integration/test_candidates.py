@@ -163,6 +163,24 @@ def test_what_is_known_to_break_since_a_lock_was_made_is_said(site: Site, tmp_pa
     assert notes() == [f"{bound}; the lock was made before that was known: `tfprov up --upgrade` renews it"]
 
 
+@pytest.mark.parametrize("pin", ["setuptools==81.0", "setuptools>=81"])
+def test_a_pinned_version_is_taken_although_something_is_known_to_break_with_it(
+    site: Site, tmp_path: Path, pin: str
+) -> None:
+    more = tmp_path / "more"
+    site.offer(build_wheel(more, "setuptools", "80.0"), build_wheel(more, "setuptools", "81.0"))
+    site.offer(build_wheel(more, "resampy", "0.4.2", requires=["setuptools"]))
+    ask(site, "resampy", pin)
+    done = site.run("lock", "train.toml")
+    if ">" in pin:
+        assert done.returncode != 0
+        return
+    assert done.returncode == 0, done.stderr
+    assert dict(versions_in(site.lock.read_text(encoding="utf-8")))["setuptools"] == "81.0"
+    broken = "`resampy` needs `setuptools<81`: it imports pkg_resources, which newer setuptools does not have"
+    assert f"{broken}; `{pin}` is taken, because the profile pins it" in done.stderr
+
+
 def test_the_plan_and_the_lock_are_the_same(site: Site, tmp_path: Path) -> None:
     site.offer(build_wheel(tmp_path / "more", "companion", "3.0", requires=[f"tensorflow-cpu<{RELEASE}"]))
     ask(site, "companion", "left")

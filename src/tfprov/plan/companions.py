@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from importlib import resources
@@ -113,6 +113,23 @@ def breaks_in(
         python: version of its Python; empty where that is unknown.
     """
     return tuple(row for row in holding(versions, rows, python=python) if not row.is_met(versions))
+
+
+def overruling(row: Break, asked: Iterable[str]) -> str | None:
+    """The requirement that pins a version which the line of a row excludes; None for none.
+
+    Who pins a version may know better; what breaks with it is told. TensorFlow is chosen for the packages.
+    """
+    needed = Requirement(row.requires) if row.requires else None
+    if needed is None or kind_of(needed.name) is not None:
+        return None
+    for line in asked:
+        requirement = Requirement(line)
+        if requirement.marker is None and canonicalize_name(requirement.name) == canonicalize_name(needed.name):
+            pin = re.fullmatch(r"===?(?P<version>[^*,]+)", str(requirement.specifier))
+            if pin and not _within(pin["version"], str(needed.specifier)):
+                return line
+    return None
 
 
 def to_apply(rows: Sequence[Break]) -> tuple[Break, ...]:

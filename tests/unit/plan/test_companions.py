@@ -15,6 +15,7 @@ from tfprov.plan.companions import (
     holding,
     known_breaks,
     newer_than_known,
+    overruling,
     settings,
     sparing,
     to_apply,
@@ -228,6 +229,25 @@ def test_a_version_that_the_table_does_not_know_yet_may_need_what_the_newest_kno
     versions: dict[str, str], needed: list[str]
 ) -> None:
     assert [row.requires for row in newer_than_known(versions, python="3.12")] == needed
+
+
+@pytest.mark.parametrize(
+    ("asked", "found"),
+    [
+        ("numpy==2.1.0", True),
+        ("NumPy===2.1.0", True),
+        ("numpy==1.26.4", False),
+        ("numpy==2.*", False),
+        ("numpy>=2", False),
+        ("numpy==2.1.0; python_version < '3.8'", False),
+        ("scipy==2.1.0", False),
+    ],
+)
+def test_a_pin_overrules_a_row_that_excludes_it(asked: str, found: bool) -> None:
+    row = Break(package="img", versions="<2", requires="numpy<2", why="it is old", source="tried", since="numpy 2.0")
+    assert overruling(row, ("other", asked)) == (asked if found else None)
+    assert overruling(replace(row, requires="tensorflow<2.16"), ("tensorflow==2.17.0",)) is None
+    assert overruling(replace(row, requires=""), (asked,)) is None
 
 
 def test_bounds_become_constraints_requirements_and_variables() -> None:

@@ -52,6 +52,7 @@ from tfprov.plan.companions import (
     breaks_in,
     constraints_of,
     holding,
+    overruling,
     settings,
     sparing,
     to_apply,
@@ -191,18 +192,23 @@ def _unbroken(context: Context, machine: Machine, profile: Profile, candidates: 
         until = now + max(_LAG_SECONDS, now - began)
         best, untried = _without_lag(context, machine, profile, bound, best, newest=newest, until=until)
         versions, python = dict(versions_in(best.document)), best.decision.python.version
-        found = tuple(row for row in breaks_in(versions, python=python) if row not in applied)
+        asked = profile.packages.requirements
+        broken = breaks_in(versions, python=python)
+        found = tuple(row for row in broken if row not in applied and not overruling(row, asked))
         spent = tuple(row for row in applied if row.is_spent(versions) and row not in taken_back)
         if spent and not found:
             taken_back += spent
             applied = tuple(row for row in applied if row not in spent)
             continue
         if not found:
+            for row in broken:
+                if pin := overruling(row, asked):
+                    context.emit(Note(text=f"{row}; `{pin}` is taken, because the profile pins it", level="warning"))
             _tell_lag(context, best, newest, untried)
             needed = settings(holding(versions, python=python))
             return replace(best, decision=replace(best.decision, variables=needed))
         _check_possible(found)
-        found = sparing(to_apply(found), asked_for(profile.packages.requirements))
+        found = sparing(to_apply(found), asked_for(asked))
         _tell_left_out(context, profile, found)
         applied += found
 

@@ -38,6 +38,7 @@ from tfprov.plan.companions import (
     brought_by,
     constraints_of,
     holding,
+    overruling,
     settings,
     sparing,
     to_apply,
@@ -354,7 +355,11 @@ def resolve_for(
         if selection.provided is not None:
             # What conda packages bring cannot be moved by a bound.
             return resolved, target
-        found = tuple(row for row in breaks_in(dict(versions_in(resolved)), python=target.python) if row not in rows)
+        found = tuple(
+            row
+            for row in breaks_in(dict(versions_in(resolved)), python=target.python)
+            if row not in rows and not overruling(row, context.loaded.requirements)
+        )
         if not found:
             return resolved, _with_breaks(target, resolved, selection.decision)
         found = sparing(to_apply(found), asked_for(context.loaded.requirements))

@@ -27,7 +27,7 @@ from tfprov.pipeline.backends.venv.locking import (
 from tfprov.pipeline.backends.venv.resolving import Selection, ask_resolver
 from tfprov.pipeline.context import Context
 from tfprov.pipeline.machine import Machine
-from tfprov.plan.companions import Break, breaks_in, of_python, sparing, to_apply, with_breaks
+from tfprov.plan.companions import Break, breaks_in, of_python, overruling, sparing, to_apply, with_breaks
 from tfprov.plan.compat import table
 from tfprov.plan.decide import decide
 from tfprov.plan.records import Candidate, Decision
@@ -252,7 +252,11 @@ def solve_unbroken(
     while True:
         found = solve(context, machine, profile, candidate, prefer=prefer)
         versions, python = dict(versions_in(found.document)), found.decision.python.version
-        broken = tuple(row for row in breaks_in(versions, python=python) if row not in applied)
+        broken = tuple(
+            row
+            for row in breaks_in(versions, python=python)
+            if row not in applied and not overruling(row, profile.packages.requirements)
+        )
         if not broken:
             return found
         broken = sparing(to_apply(broken), asked_for(profile.packages.requirements))
