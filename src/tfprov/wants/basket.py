@@ -214,10 +214,9 @@ class Basket:
         if part == "constraints" and requirement.extras:
             self.problem(where, f"`{text}`: a constraint cannot ask for extras; make it a requirement")
             return None
-        better = names.stood_in_for(canonicalize_name(requirement.name), str(requirement.specifier))
-        if better is not None:
-            self.note(where, f"`{text}` is read as `{better}`: it was an empty package that asked for that one")
-            return Want(text=better + (f"; {requirement.marker}" if requirement.marker else ""), where=where)
+        if better := names.stood_in_for(requirement):
+            self.note(where, f"`{text}` is read as `{better[0]}`: {better[1]}")
+            return Want(text=better[0] + (f"; {requirement.marker}" if requirement.marker else ""), where=where)
         found = unfit(requirement, self.origin)
         if found is None:
             return Want(text=text, where=where)

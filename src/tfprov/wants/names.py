@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import sys
 
+from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 MODULES = {
@@ -48,14 +49,14 @@ WRONG = {
 """The project that is meant by a name under which no index has one, or has an empty shell."""
 
 
-def stood_in_for(name: str, version: str) -> str | None:
-    """The project that an empty one with the name of a module stood in for, as lists of old environments have it.
-
-    Args:
-        name: normalised.
-        version: the specifier: `==0.0.post1`.
-    """
-    return MODULES.get(name) if name == "sklearn" and re.fullmatch(r"==0\.0(\.post\d+)?", version) else None
+def stood_in_for(requirement: Requirement) -> tuple[str, str] | None:
+    """The name and versions to ask for instead, and why, where a list of another environment has what no index has."""
+    name, version = canonicalize_name(requirement.name), str(requirement.specifier)
+    if name == "sklearn" and re.fullmatch(r"==0\.0(\.post\d+)?", version):
+        return MODULES[name], "it was an empty package that asked for that one"
+    if of_colab := re.fullmatch(r"(?P<release>===?[^+]+)\+zzzcolab\w*", version):
+        return f"{requirement.name}{of_colab['release']}", "only Colab has that build of it"
+    return None
 
 
 # Modules of the standard library whose name an index has as well, as a backport.

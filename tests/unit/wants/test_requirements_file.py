@@ -4,6 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 
 from tfprov.default_index import default_index
@@ -380,3 +381,19 @@ def test_the_empty_package_that_lists_of_old_environments_have_is_what_it_asked_
         f"main.txt:1: `sklearn=={version}` is read as `scikit-learn`: it was an empty package that asked for that one",
     )
     assert wants_of(files(tmp_path, main="sklearn\nsklearn==1.2\n")).problems != ()
+
+
+@pytest.mark.parametrize("asked", ["tensorflow==2.8.2+zzzcolab20220719", "jaxlib==0.3.14+zzzcolab1; os_name=='nt'"])
+def test_a_build_that_only_colab_has_is_the_release(tmp_path: Path, asked: str) -> None:
+    found = wants_of(files(tmp_path, main=f"{asked}\nnumpy==1.21.6\n"))
+    line, _, marker = asked.partition(";")
+    release = line.partition("+")[0]
+    assert [Requirement(want.text) for want in found.requirements] == [
+        Requirement(f"{release};{marker}" if marker else release),
+        Requirement("numpy==1.21.6"),
+    ]
+    assert found.notes == (f"main.txt:1: `{asked}` is read as `{release}`: only Colab has that build of it",)
+    # Other builds are had from an index of their own.
+    assert [want.text for want in wants_of(files(tmp_path, main="torch==2.1.0+cu121")).requirements] == [
+        "torch==2.1.0+cu121"
+    ]

@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
+from packaging.version import Version
 
 from tfprov.distributions import kind_of
 from tfprov.errors import Group, TfprovError
@@ -312,8 +313,15 @@ def _taken(line: str, solution: Solution) -> str:
 
 
 def _near(line: str) -> str | None:
-    """The release itself in place of another build of it; in place of a pinned release, one of the same series."""
+    """The release itself in place of another build of it; in place of a pinned release, one of the same series.
+
+    In place of one that is older than all that there are, the oldest of the same major version.
+    """
     requirement = Requirement(line)
+    oldest = min(Version(row.version) for row in table().releases)
+    pinned = _pinned(line)
+    if pinned and Version(pinned[1]).major == oldest.major and Version(pinned[1]) < oldest:
+        return f"{requirement.name}=={oldest.major}.{oldest.minor}.*"
     series = re.fullmatch(r"===?(\d+\.\d+)(?:[.a-z].*)?", str(requirement.specifier))
     if kind_of(requirement.name) == "rival":
         return f"tensorflow{requirement.specifier}" if requirement.specifier else None
