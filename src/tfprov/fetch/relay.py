@@ -250,6 +250,8 @@ def _server(relay: Relay) -> http.server.ThreadingHTTPServer:
 
 class _Server(http.server.ThreadingHTTPServer):
     daemon_threads = True
+    # uv opens up to 50 connections at once. With the default of 5 a busy machine drops some of them, which time out.
+    request_queue_size = 128
 
     def handle_error(self, request: object, client_address: object) -> None:
         """Print no traceback when a resolver has ended without closing its connections."""

@@ -404,3 +404,13 @@ def test_files_of_a_channel_come_with_its_token_and_of_no_other(tmp_path: Path) 
             assert client.get(stand_in(f"{server.origin}/other/repodata.json", "channel")).status_code == 403
             assert client.get(stand_in(f"{server.origin}/channel-2/x", "channel")).status_code == 403
         assert {seen.path.partition("/channel/")[0] for seen in server.seen} == {f"/t/{token}"}
+
+
+def test_connections_wait_for_a_relay_that_is_slow_to_take_them() -> None:
+    relay = Relay(Network(index_url="http://127.0.0.1:9/simple"), emit=ignore)
+    port = urlsplit(relay.environment(DIRECT)["HTTP_PROXY"]).port
+    with contextlib.ExitStack() as held:
+        # Nothing takes them: it has not been entered.
+        made = [held.enter_context(socket.create_connection(("127.0.0.1", port or 0), timeout=20)) for _ in range(50)]
+        with relay:
+            assert len(made) == 50
