@@ -146,15 +146,19 @@ def test_a_newer_version_is_tried_only_on_a_python_that_could_take_it(monkeypatc
         return old
 
     monkeypatch.setattr(candidates, "best_by_wheels", best_by_wheels)
-    profile = Profile.model_validate({"name": "train", "packages": {"requirements": ["hub", "gone"]}})
+    profile = Profile.model_validate({"name": "train", "packages": {"requirements": ["hub<3", "gone"]}})
     context = cast("Context", None)
-    candidates._without_lag(context, machine, profile, [CANDIDATE, older], old, newest=newest, until=math.inf)
-    assert asked == [(("hub>=2.0", "gone"), ["3.12.1"])]
+    candidates._without_lag(
+        context, machine, profile, [CANDIDATE, older], old, newest=newest, until=math.inf, hopeless={}
+    )
+    assert asked == [(("hub<3,>=2.0", "gone"), ["3.12.1"])]
     # Where the index cannot be asked, nothing is known against any Python.
     asked.clear()
     unknown = cast("Machine", SimpleNamespace(files_of=lambda _: None, facts=None))
-    candidates._without_lag(context, unknown, profile, [CANDIDATE, older], old, newest=newest, until=math.inf)
-    assert asked == [(("hub>=2.0", "gone>=2.0"), ["3.13.0", "3.12.1"])]
+    candidates._without_lag(
+        context, unknown, profile, [CANDIDATE, older], old, newest=newest, until=math.inf, hopeless={}
+    )
+    assert asked == [(("hub<3,>=2.0", "gone>=2.0"), ["3.13.0", "3.12.1"])]
 
 
 def test_each_old_package_by_itself_is_tried_only_while_there_is_time(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -175,14 +179,17 @@ def test_each_old_package_by_itself_is_tried_only_while_there_is_time(monkeypatc
     profile = Profile.model_validate({"name": "train", "packages": {"requirements": ["hub", "quiet", "third"]}})
     told: list[Any] = []
     context = cast("Context", SimpleNamespace(emit=told.append))
-    found, untried = candidates._without_lag(context, machine, profile, [CANDIDATE], old, newest=newest, until=25.0)
+    found, untried = candidates._without_lag(
+        context, machine, profile, [CANDIDATE], old, newest=newest, until=25.0, hopeless={}
+    )
     assert asked == [("hub>=2.0", "quiet>=2.0", "third>=2.0"), ("hub>=2.0", "quiet", "third")]
     assert (found, untried) == (old, {"quiet", "third"})
     candidates._tell_lag(context, found, newest, untried)
     assert ["was not tried" in each.text for each in told] == [False, True, True]
     # All of them together are tried, whatever the time.
     asked.clear()
-    assert candidates._without_lag(context, machine, profile, [CANDIDATE], old, newest=newest, until=0.0)[1] == set(
-        newest
+    _, untried = candidates._without_lag(
+        context, machine, profile, [CANDIDATE], old, newest=newest, until=0.0, hopeless={}
     )
+    assert untried == set(newest)
     assert asked == [("hub>=2.0", "quiet>=2.0", "third>=2.0")]

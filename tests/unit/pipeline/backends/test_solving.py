@@ -90,6 +90,34 @@ def test_what_is_asked_beside_each_other_has_the_answer_of_one_after_the_other(
     assert set(asked[1]) <= set(asked[2])
 
 
+@pytest.mark.parametrize(("code", "again"), [("resolver-conflict", 0), ("build-failed", 2), ("net-dns", 1)])
+def test_what_has_no_solution_is_not_asked_again_when_more_is_wanted(
+    monkeypatch: pytest.MonkeyPatch, code: str, again: int
+) -> None:
+    asked: list[str] = []
+
+    def solve(context: object, machine: object, profile: object, each: Candidate, **how: Any) -> object:
+        asked.append(each.best.python.version)
+        raise TfprovError(code, "no")
+
+    monkeypatch.setattr(solving, "solve", solve)
+    monkeypatch.setattr(beside, "processors", lambda: 1)
+    profile = Profile.model_validate({"name": "train", "packages": {"build": "never"}})
+    hopeless: solving.Hopeless = {}
+    for _ in range(2):
+        asked.clear()
+        with pytest.raises(TfprovError):
+            solving.best_by_wheels(
+                cast("Context", None),
+                cast("Machine", None),
+                profile,
+                [candidate(13), candidate(12)],
+                once=True,
+                hopeless=hopeless,
+            )
+    assert len(asked) == again
+
+
 def test_every_try_is_told_before_it_begins(monkeypatch: pytest.MonkeyPatch) -> None:
     told: list[Any] = []
 

@@ -32,6 +32,7 @@ from tfprov.pipeline.backends.venv.locking import (
 )
 from tfprov.pipeline.backends.venv.resolving import ask_resolver
 from tfprov.pipeline.backends.venv.solving import (
+    Hopeless,
     Solution,
     best_by_wheels,
     can_resolve,
@@ -173,11 +174,12 @@ def _unbroken(context: Context, machine: Machine, profile: Profile, candidates: 
     taken_back: tuple[Break, ...] = ()
     newest: dict[str, Released] = {}
     looked_up: set[str] = set()
+    hopeless: Hopeless = {}
     began = time.monotonic()
     while True:
         bound = [holding_to(each, applied) for each in candidates]
         try:
-            best = best_by_wheels(context, machine, profile, bound)
+            best = best_by_wheels(context, machine, profile, bound, hopeless=hopeless)
         except TfprovError as error:
             error.evidence = (
                 *error.evidence,
@@ -190,7 +192,9 @@ def _unbroken(context: Context, machine: Machine, profile: Profile, candidates: 
             newest |= _newest(context, machine, profile, bound, old)
         now = time.monotonic()
         until = now + max(_LAG_SECONDS, now - began)
-        best, untried = _without_lag(context, machine, profile, bound, best, newest=newest, until=until)
+        best, untried = _without_lag(
+            context, machine, profile, bound, best, newest=newest, until=until, hopeless=hopeless
+        )
         versions, python = dict(versions_in(best.document)), best.decision.python.version
         asked = profile.packages.requirements
         broken = breaks_in(versions, python=python)
@@ -199,6 +203,7 @@ def _unbroken(context: Context, machine: Machine, profile: Profile, candidates: 
         if spent and not found:
             taken_back += spent
             applied = tuple(row for row in applied if row not in spent)
+            hopeless.clear()
             continue
         if not found:
             for row in broken:
@@ -210,6 +215,9 @@ def _unbroken(context: Context, machine: Machine, profile: Profile, candidates: 
         _check_possible(found)
         found = sparing(to_apply(found), asked_for(asked))
         _tell_left_out(context, profile, found)
+        if any(row.leaves_out for row in found):
+            # Other rows only ask for more.
+            hopeless.clear()
         applied += found
 
 
@@ -248,6 +256,7 @@ def _without_lag(
     *,
     newest: Mapping[str, Released],
     until: float,
+    hopeless: Hopeless,
 ) -> tuple[Solution, frozenset[str]]:
     """A solution in which nothing that the profile asks for is old, where there is one; and what was not tried.
 
@@ -262,7 +271,9 @@ def _without_lag(
         held = with_requirements(
             profile,
             tuple(
-                f"{on_any_version(requirement, f'>={newest[name].version}')}" if name in names else text
+                on_any_version(requirement, str(requirement.specifier & SpecifierSet(f">={newest[name].version}")))
+                if name in names
+                else text
                 for text in profile.packages.requirements
                 for requirement in (Requirement(text),)
                 for name in (canonicalize_name(requirement.name),)
@@ -275,7 +286,7 @@ def _without_lag(
             untried.update(names)
             continue
         with contextlib.suppress(TfprovError):
-            return best_by_wheels(context, machine, held, fitting, once=True), frozenset()
+            return best_by_wheels(context, machine, held, fitting, once=True, hopeless=dict(hopeless)), frozenset()
     return best, frozenset(untried)
 
 

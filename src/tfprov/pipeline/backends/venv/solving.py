@@ -6,6 +6,7 @@ import contextlib
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import TypeAlias
 
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
@@ -39,6 +40,10 @@ _NO_SUCH_VERSION = re.compile(
 )
 _SAME_EVERYWHERE = frozenset({"package-name-wrong"})
 _OF_PYTHON = frozenset({Group.INTERPRETER, Group.PLATFORM})
+_OF_BUILDS = frozenset({"build-failed", "build-tool-missing", "sdist-build-failed"})
+
+Hopeless: TypeAlias = dict[tuple[str, str, Builds], TfprovError]
+"""Why a Python with a range of releases has no solution, as far as builds go; more requirements do not change that."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,11 +87,25 @@ def can_resolve(machine: Machine) -> bool:
 
 
 def best_by_wheels(
-    context: Context, machine: Machine, profile: Profile, candidates: Sequence[Candidate], *, once: bool = False
+    context: Context,
+    machine: Machine,
+    profile: Profile,
+    candidates: Sequence[Candidate],
+    *,
+    once: bool = False,
+    hopeless: Hopeless | None = None,
 ) -> Solution:
     """The best solution without a build on any Python; where there is none, the best with builds, as far as allowed.
 
     Of builds likewise those come first that cannot be done without on that Python.
+
+    Args:
+        context: of the run.
+        machine: to solve for.
+        profile: what is asked for.
+        candidates: the better ones first.
+        once: see `ask_resolver`.
+        hopeless: what had no solution when less was asked for; grows. None for nothing.
 
     Raises:
         TfprovError: see `_best`.
@@ -94,11 +113,11 @@ def best_by_wheels(
     gently: tuple[Builds, ...] = () if profile.packages.build == "never" else ("none", "lacking")
     for builds in gently:
         try:
-            return _best(context, machine, profile, candidates, once=True, builds=builds)
+            return _best(context, machine, profile, candidates, once=True, builds=builds, hopeless=hopeless)
         except TfprovError as error:
             if not may_differ(error):
                 raise
-    return _best(context, machine, profile, candidates, once=once)
+    return _best(context, machine, profile, candidates, once=once, hopeless=hopeless)
 
 
 def _best(
@@ -109,6 +128,7 @@ def _best(
     *,
     once: bool = False,
     builds: Builds = "all",
+    hopeless: Hopeless | None = None,
 ) -> Solution:
     """The solution with the newest release; on the Python of the earliest candidate among equals.
 
@@ -126,7 +146,20 @@ def _best(
             Version(candidate.best.tensorflow.version) > best.release and candidate.best.python.path is not None
         )
 
-    with Beside(lambda each: solve(context, machine, profile, each, builds=builds), candidates) as tries:
+    def ask(candidate: Candidate) -> Solution:
+        key = (candidate.best.python.path or candidate.best.python.version, candidate.requirement, builds)
+        if hopeless is not None and key in hopeless:
+            raise hopeless[key]
+        try:
+            return solve(context, machine, profile, candidate, builds=builds)
+        except TfprovError as error:
+            # What could not be built may not be looked at when more is asked for.
+            is_lasting = may_differ(error) and (builds == "none" or error.code.name not in _OF_BUILDS)
+            if hopeless is not None and is_lasting:
+                hopeless[key] = error
+            raise
+
+    with Beside(ask, candidates) as tries:
         for index, candidate in enumerate(candidates):
             if not may_be_better(candidate):
                 tries.drop(index)
