@@ -68,6 +68,8 @@ def test_a_plan_for_another_machine_holds_to_the_lock(site: Site) -> None:
     there = planned(site, "--host", "host.json")
     assert there["decision"]["tensorflow"]["version"] == RELEASE  # type: ignore[index]  # a JSON document
     assert there["changes"] is None
+    not_resolved = "the other packages were not resolved: that machine may take another release or Python for them"
+    assert not_resolved not in there["notes"]  # type: ignore[operator]  # a JSON document
     other = json.loads(facts)
     assert other["machine"]["value"] == "x86_64"
     other["machine"]["value"] = "aarch64"
@@ -76,3 +78,6 @@ def test_a_plan_for_another_machine_holds_to_the_lock(site: Site) -> None:
     (site.root / "other.json").write_text(json.dumps(other))
     done = site.run("plan", "train.toml", "--host", "other.json")
     assert "does not serve linux-aarch64-glibc" in done.stdout + done.stderr
+    assert not_resolved in " ".join(done.stdout.split())
+    site.write('[tensorflow]\naccelerator = "cpu"\n')
+    assert not_resolved not in planned(site, "--host", "other.json")["notes"]  # type: ignore[operator]  # likewise

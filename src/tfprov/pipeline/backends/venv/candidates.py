@@ -73,6 +73,8 @@ _LAG_SECONDS = 30.0
 _BRING_CUDA = ("torch", "jax", "cupy", "onnxruntime-gpu", "xgboost", "lightgbm", "tensorrt")
 _CUDA_TOOLS = frozenset({"triton", "cuda-bindings", "cuda-toolkit"})
 
+_NOT_RESOLVED = "the other packages were not resolved: that machine may take another release or Python for them"
+
 
 class SameFilesError(TfprovError):
     """The profile asks for two packages that bring the same files; it says itself which one to ask for."""
@@ -158,7 +160,10 @@ def _for_another_machine(machine: Machine, profile: Profile) -> Plan:
     offers = machine.offers if ask else None
     cpu = profile.model_copy(update={"tensorflow": profile.tensorflow.model_copy(update={"accelerator": "cpu"})})
     plan = decide(profile, facts, table(), offers)
-    return space.with_room(plan, facts, table(), lambda: decide(cpu, facts, table(), offers))
+    plan = space.with_room(plan, facts, table(), lambda: decide(cpu, facts, table(), offers))
+    if all(map(is_tensorflow, profile.packages.requirements)):
+        return plan
+    return replace(plan, notes=(*plan.notes, _NOT_RESOLVED))
 
 
 def _unbroken(context: Context, machine: Machine, profile: Profile, candidates: Sequence[Candidate]) -> Solution:
@@ -181,10 +186,7 @@ def _unbroken(context: Context, machine: Machine, profile: Profile, candidates: 
         try:
             best = best_by_wheels(context, machine, profile, bound, hopeless=hopeless)
         except TfprovError as error:
-            error.evidence = (
-                *error.evidence,
-                *map(str, applied),
-            )
+            error.evidence = (*error.evidence, *map(str, applied))
             raise
         # What is the newest by itself does not depend on what else is bound.
         if old := {name: version for name, version in _old(profile, best).items() if name not in looked_up}:
