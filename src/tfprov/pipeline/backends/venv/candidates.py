@@ -21,14 +21,13 @@ from packaging.version import Version
 
 from tfprov.errors import TfprovError
 from tfprov.events import Note
-from tfprov.lock import pylock
 from tfprov.lock.renew import Released, released_in, versions_in
 from tfprov.lock.resolve import is_tensorflow, sources_in
+from tfprov.pipeline.backends.venv.chosen import decided, with_sizes
 from tfprov.pipeline.backends.venv.hints import add_tried_hint, lines_that_lead_to
 from tfprov.pipeline.backends.venv.locking import (
     asked_for,
     locked_choice,
-    taken_instead_of,
 )
 from tfprov.pipeline.backends.venv.resolving import ask_resolver
 from tfprov.pipeline.backends.venv.solving import (
@@ -62,16 +61,13 @@ from tfprov.plan.compat import table
 from tfprov.plan.decide import decide
 from tfprov.plan.demands import wants_nightly
 from tfprov.plan.offers import can_take, is_before, moment, newest_of
-from tfprov.plan.records import Candidate, Decision, IndexFile, Plan, Refused
+from tfprov.plan.records import Candidate, IndexFile, Plan
 from tfprov.plan.tags import marker_environment, supported_tags
 from tfprov.profile.records import Profile
 
 _A_YEAR = timedelta(days=365)
 # What is old is worth as long as the choice itself took, and this at least.
 _LAG_SECONDS = 30.0
-# Projects whose wheels on the public index are built for CUDA, and what such builds bring beside `nvidia-…`.
-_BRING_CUDA = ("torch", "jax", "cupy", "onnxruntime-gpu", "xgboost", "lightgbm", "tensorrt")
-_CUDA_TOOLS = frozenset({"triton", "cuda-bindings", "cuda-toolkit"})
 
 _NOT_RESOLVED = "the other packages were not resolved: that machine may take another release or Python for them"
 
@@ -113,9 +109,9 @@ def choose(context: Context, machine: Machine) -> Choice:
     if names := [name for name in sources_in(best.document) if name not in own]:
         titles = ", ".join(f"`{name}` {best.version(name) or ''}".rstrip() for name in names)
         context.emit(Note(text=f"no wheel fits, to be built from source: {titles}"))
-    plan = _with_origins(context, machine, _decided(context, plan, best), dict(versions_in(best.document)))
+    plan = _with_origins(context, machine, decided(context, plan, best), dict(versions_in(best.document)))
     return Choice(
-        plan=_with_sizes(plan, machine, best),
+        plan=with_sizes(plan, machine, best),
         resolved=best.document,
         resolved_for=best.candidate.best,
     )
@@ -146,7 +142,7 @@ def choose_within(context: Context, machine: Machine, bounds: Sequence[str]) -> 
     if not plan.candidates or not can_resolve(machine):
         return Choice(plan=plan)
     best = _unbroken(context, machine, profile, plan.candidates)
-    return Choice(plan=_decided(context, plan, best), resolved=best.document, resolved_for=best.candidate.best)
+    return Choice(plan=decided(context, plan, best), resolved=best.document, resolved_for=best.candidate.best)
 
 
 def _with_origins(context: Context, machine: Machine, plan: Plan, projects: Iterable[str]) -> Plan:
@@ -413,49 +409,3 @@ def _lagging(solution: Solution, newest: Mapping[str, Released]) -> tuple[str, .
         for name, released in newest.items()
         if name in taken and released.at and (at := taken[name].at) and released.at - at > _A_YEAR
     )
-
-
-def _decided(context: Context, plan: Plan, best: Solution) -> Plan:
-    """The plan with what the resolver took, and what is different for that."""
-    first, taken = plan.decision, best.decision
-    if taken == first:
-        return plan
-    if taken.tensorflow.package != first.tensorflow.package:
-        context.emit(Note(text=taken_instead_of(first.tensorflow.package)))
-    now, before = taken.tensorflow.version, first.tensorflow.version
-    refused = plan.refused
-    if now != before:
-        context.emit(Note(text=f"TensorFlow {now} instead of {before}: the other packages of the profile need it"))
-    if taken.python.path != first.python.path:
-        why = "the other packages have no answer there"
-        if now == before:
-            context.emit(Note(text=f"Python {taken.python.version} instead of {first.python.version}: {why}"))
-        left = Refused(what=_python_of(first), code="resolver-conflict", why=why)
-        refused = (left, *(each for each in refused if each.what != _python_of(taken)))
-    return replace(plan, decision=taken, refused=refused)
-
-
-def _python_of(decision: Decision) -> str:
-    return f"Python {decision.python.version} ({decision.python.path})"
-
-
-def _with_sizes(plan: Plan, machine: Machine, best: Solution) -> Plan:
-    """The plan with the bytes of the whole download, and a word about CUDA that comes although none is wanted."""
-    version, facts = plan.decision.python.version, machine.facts
-    found = pylock.sizes(
-        best.document,
-        environment=marker_environment(version, "cpython", facts),
-        tags=supported_tags(version, False, facts),
-    )
-    cuda = [size for name, size in found.items() if name.startswith("nvidia-") or name in _CUDA_TOOLS]
-    notes = plan.notes
-    if cuda and plan.decision.tensorflow.accelerator == "cpu":
-        bringers = " and ".join(f"`{name}`" for name in _BRING_CUDA if name in found) or "another package"
-        notes = (
-            *notes,
-            f"{bringers} brings {len(cuda)} CUDA packages, {sum(filter(None, cuda)) / 1e9:.1f} GB, although the "
-            "environment is for the CPU; an index with its CPU build, first in `index.extra`, avoids them",
-        )
-    # Some indexes say nothing about sizes: then the table's figure for TensorFlow alone is the better one.
-    download = max(plan.download_bytes or 0, sum(filter(None, found.values())))
-    return replace(plan, download_bytes=download or None, notes=notes)
