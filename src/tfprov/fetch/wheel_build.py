@@ -8,6 +8,7 @@ import zlib
 from collections.abc import Iterator, Mapping
 from typing import IO, TYPE_CHECKING
 
+from tfprov.contents import regular
 from tfprov.fetch.addresses import local_path
 from tfprov.fetch.answers import range_of
 from tfprov.fetch.bounded import response_to
@@ -31,7 +32,7 @@ def member_of(url: str, name: str, ways: Ways) -> str | None:
     if path is None:
         return ways.read(url, lambda client, address: _remote(client, address, name, ways))
     try:
-        with path.open("rb") as stream:
+        with regular(path) as stream:
             return _text(stream, name)
     except OSError:
         return None
