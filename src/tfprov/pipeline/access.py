@@ -1,4 +1,4 @@
-"""How a uv of this run reaches the indexes: through the relay, unless everything it needs lies on this machine."""
+"""How uv reaches the indexes in this run: through the relay, unless everything that it needs is on this machine."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 class IndexAccess:
-    """The way of one uv, or of several one after the other, to the indexes. See `index_access`."""
+    """Arguments and variables with which uv reaches the indexes, in one call or several in turn. See `index_access`."""
 
     def __init__(self, context: Context, machine: Machine, relay: Relay | None, requirements: Sequence[str]) -> None:
         self._context = context
@@ -35,12 +35,12 @@ class IndexAccess:
 
     @property
     def route(self) -> Route:
-        """The first route; those that failed in this run come last."""
+        """The route to try first; routes that failed in this run are sorted last."""
         return self._network.ordered_routes()[0]
 
     @property
     def find_links(self) -> tuple[str, ...]:
-        """Folders and pages of links, for its arguments."""
+        """Folders and pages of links for uv's `--find-links`."""
         if self._relay is not None:
             return self._relay.find_links
         return (*self._network.places, *(self._network.kept.find_links if self._network.kept else ()))
@@ -51,22 +51,23 @@ class IndexAccess:
 
     @property
     def failed(self) -> bool:
-        """Whether something could not be had over the network since `forget`."""
+        """Whether a request through the relay has failed since the last `forget`."""
         return self._relay is not None and self._relay.failure is not None
 
     def environment(self, index: str | None = None, *, bare: bool = False) -> dict[str, str]:
-        """Its variables.
+        """Environment variables for uv.
 
         Args:
-            index: another index than the network's own.
-            bare: whether it may start foreign code, which gets none of the user's own variables.
+            index: URL of an index to use in place of the profile's; None for the profile's.
+            bare: whether uv may run third-party code. It then gets, of the user's variables, only those that
+                `bare_environment` passes on and those of git and SSH.
         """
         network, environ = self._network, self._context.request.environ
         index, extra = index or network.index_url, network.extra
         if network.kept is not None:
             index, extra = index or network.kept.index, network.kept.extra
         variables = network.tool_environment(self.route)
-        # Stands in the requirements for wheels that lie beside the profile.
+        # Requirements refer by this variable to wheels that are beside the profile.
         variables["PROJECT_ROOT"] = str(self._context.loaded.folder)
         if network.offline:
             variables["UV_OFFLINE"] = "1"
@@ -82,7 +83,7 @@ class IndexAccess:
         return {**bare_environment(environ), **git, **variables}
 
     def _git_over_http(self, environ: Mapping[str, str]) -> dict[str, str]:
-        """Settings that lead git past the relay, which knows no repositories; none where nothing needs them."""
+        """Settings that make git bypass the relay, which does not serve repositories; empty if none are needed."""
         if not any("git+http:" in line for line in self._requirements):
             return {}
         count = int(environ.get("GIT_CONFIG_COUNT") or 0)
@@ -93,13 +94,13 @@ class IndexAccess:
         return {"GIT_CONFIG_COUNT": str(count + 1), **setting}
 
     def disguise(self, line: str) -> str:
-        """What it reads in place of a requirement."""
+        """The requirement as uv has to be given it: with a stand-in for its URL if uv reads stand-ins."""
         from tfprov.fetch.stand_ins import disguised
 
         return disguised(line) if self._is_disguised else line
 
     def truthful(self, text: str) -> str:
-        """What it writes, with the real addresses, without what may not be kept: values of variables, signatures."""
+        """Output of uv with the real URLs in place of stand-ins, without the values of variables and signatures."""
         from tfprov.fetch.stand_ins import truthful
 
         if not self._is_disguised:
@@ -107,20 +108,24 @@ class IndexAccess:
         return _SIGNED.sub(lambda found: without_signature(found[0]), truthful(text))
 
     def failure(self) -> TfprovError | None:
-        """The first thing that could not be had over any way: no other try of uv would change that."""
+        """The first request that failed on every route, marked as not transient: another try of uv would not help.
+
+        Returns:
+            The error; None if no request failed since the last `forget`.
+        """
         error = None if self._relay is None else self._relay.failure
         if isinstance(error, TransferError):
             error.transient = False
         return error
 
     def forget(self) -> None:
-        """Forget what failed, before another question."""
+        """Forget failed requests. Call it before uv is asked something else."""
         if self._relay is not None:
             self._relay.forget()
 
 
 def promised_in(context: Context) -> Promised:
-    """What indexes said of wheels that have not come yet."""
+    """The metadata that indexes gave for wheels which have not been downloaded yet."""
     from tfprov.fetch.promised import Promised
 
     return Promised(context.home.cache / "metadata")
@@ -128,12 +133,15 @@ def promised_in(context: Context) -> Promised:
 
 @contextlib.contextmanager
 def index_access(context: Context, machine: Machine, requirements: Sequence[str] = ()) -> Iterator[IndexAccess]:
-    """The way to the indexes, for as long as it is needed.
+    """Access to the indexes while the block runs. Starts the relay unless nothing has to be requested from a server.
 
     Args:
         context: of the run.
-        machine: gives the network.
-        requirements: what will be asked; some may have an address.
+        machine: provides the network.
+        requirements: requirements that uv will be given; a URL in one of them counts as a server.
+
+    Yields:
+        The access, which is not valid after the block.
     """
     network = machine.network
     places = (network.index_url or "https://", *network.extra, *network.find_links)

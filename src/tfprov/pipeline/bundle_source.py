@@ -1,4 +1,7 @@
-"""Taking a bundle: its profile and lock to a place of tfprov's own, its wheels into the store, all checked by hash."""
+"""Takes in a bundle: its profile, lock and interpreter go to tfprov's data folder, its wheels to the store.
+
+Every file is verified against its hash.
+"""
 
 from __future__ import annotations
 
@@ -39,9 +42,9 @@ from tfprov.pipeline.named import bundle_of
 if TYPE_CHECKING:
     import httpx
 
-# The largest file that is read whole is the archive of an interpreter, some 100 MB.
+# The largest file that is read into memory is the archive of an interpreter, some 100 MB.
 _LIMITS = Limits(seconds=1800.0, wire=1 << 30, unpacked=1 << 30)
-# Whoever names a bundle's address waits at the terminal.
+# Few tries and short waits: a user who passes the address of a bundle waits at the terminal.
 _PATIENCE = Patience(
     normal=Policy(tries=3, seconds=20.0, first_wait=0.25, longest_wait=5.0),
     patient=Policy(tries=2, seconds=5.0, first_wait=1.0, longest_wait=2.0),
@@ -51,7 +54,12 @@ STAGE = "fetch"
 
 
 def open_all(sources: Sequence[str], *, cwd: Path, environ: Mapping[str, str]) -> Bundle:
-    """The first bundle, with the others for what it lacks.
+    """Open the first bundle, with the others as sources of the files that it lacks.
+
+    Args:
+        sources: folders, archives or addresses, at least one.
+        cwd: folder that relative paths are relative to.
+        environ: variables of this process.
 
     Raises:
         TfprovError: `bundle-…` when one of them cannot be used.
@@ -63,13 +71,13 @@ def open_all(sources: Sequence[str], *, cwd: Path, environ: Mapping[str, str]) -
 
 
 def accept(request: Request, emit: Emit) -> tuple[Request, Bundle]:
-    """Open the bundle of a request, and take in what comes before the wheels: profile, lock, interpreter.
+    """Open the bundle of a request, and copy its profile, lock and interpreter to tfprov's data folder.
 
     Returns:
-        The request as the pipeline carries it out, without network, and the bundle.
+        The request with the path of the profile and `offline` set, and the bundle.
 
     Raises:
-        TfprovError: `bundle-unfit` when it does not serve this platform, other `bundle-…` when it cannot be used.
+        TfprovError: `bundle-unfit` when the bundle is not for this platform, other `bundle-…` when it cannot be used.
     """
     bundle = open_all(request.bundle, cwd=request.cwd, environ=request.environ)
     manifest = bundle.manifest
@@ -85,19 +93,24 @@ def accept(request: Request, emit: Emit) -> tuple[Request, Bundle]:
     for one in manifest.pythons:
         if one.platform == platform:
             _take_python(bundle, one, home, emit)
-    # Who names the bundle's own by its name means what the bundle brings, and no older one that is here; a file wins.
+    # The name of the bundle's profile means the profile in the bundle, not an older copy on this machine. A file of
+    # that name in the working directory takes precedence.
     is_own = request.profile == manifest.name and not (request.cwd / request.profile).is_file()
     profile = str(_take_profile(bundle, home)) if is_own or not request.profile else request.profile
     return dataclasses.replace(request, profile=profile, offline=True), bundle
 
 
 def take_wheels(bundle: Bundle, files: Sequence[LockedFile], store: Store, emit: Emit) -> tuple[LockedFile, ...]:
-    """Bring the wheels of the lock that the bundle has into the store; nothing is believed before its hash was seen.
+    """Copy the locked wheels that a bundle contains to the store, verifying the hash of each.
 
-    A bundle that a server hands out is not read here: its files get addresses there, and are fetched like any other.
+    Nothing is copied from a bundle on a server: its wheels are given their URLs there, and are fetched like any other.
+
+    Returns:
+        The locked files, with the URLs to fetch them from.
 
     Raises:
-        TfprovError: `bundle-invalid` for a damaged wheel, `bundle-incomplete` when a delta lacks its older bundle.
+        TfprovError: `bundle-invalid` for a damaged wheel, `bundle-incomplete` when the older bundle that a delta needs
+            is missing.
     """
     wheels = bundle.manifest.wheels
     if bundle.url is not None:
@@ -124,16 +137,16 @@ def take_wheels(bundle: Bundle, files: Sequence[LockedFile], store: Store, emit:
 
 
 def with_size(file: LockedFile, bundle: Bundle) -> LockedFile:
-    """The file with the size that the bundle says, where nobody else does."""
+    """The file, with its size from the manifest of the bundle if the lock does not state it."""
     entry = bundle.manifest.wheels.get(file.sha256)
     return file if file.size is not None or entry is None else dataclasses.replace(file, size=entry.size)
 
 
 def require_local(context: Context, machine: Machine, files: Sequence[LockedFile], store: Store) -> None:
-    """Make sure that an install without network lacks nothing.
+    """Check that an offline run has every locked file: in the store, the bundle, a folder or beside the lock.
 
     Raises:
-        TfprovError: `offline-missing` with what is not here.
+        TfprovError: `offline-missing` with the files that are missing.
     """
     bundle = context.bundle
     served = f"{bundle.url}/" if bundle is not None and bundle.url else None
@@ -157,7 +170,7 @@ def require_local(context: Context, machine: Machine, files: Sequence[LockedFile
 
 @contextlib.contextmanager
 def naming_the_bundle(context: Context) -> Iterator[None]:
-    """Say of files that cannot be had, and that a bundle brought once, that it has them."""
+    """Hint at the bundle that an environment came from when the block fails because files cannot be obtained."""
     try:
         yield
     except TfprovError as error:
@@ -168,10 +181,18 @@ def naming_the_bundle(context: Context) -> Iterator[None]:
 
 
 def check(source: Sequence[str], *, cwd: Path, environ: Mapping[str, str]) -> Bundle:
-    """Read every file of a bundle and compare it with the manifest.
+    """Verify every file of a bundle against its manifest.
+
+    Args:
+        source: the bundle, then older bundles that have what a delta lacks.
+        cwd: folder that relative paths are relative to.
+        environ: variables of this process.
+
+    Returns:
+        The bundle.
 
     Raises:
-        TfprovError: `bundle-invalid` with the files that are damaged.
+        TfprovError: `bundle-invalid` with the files that are damaged, or that the manifest does not list.
     """
     bundle = open_all(source, cwd=cwd, environ=environ)
     if strays := bundle.strays():
@@ -192,9 +213,19 @@ def check(source: Sequence[str], *, cwd: Path, environ: Mapping[str, str]) -> Bu
 
 
 def merge(sources: Sequence[str], output: Path, *, cwd: Path, environ: Mapping[str, str], emit: Emit) -> Bundle:
-    """A whole bundle out of a delta and the older ones that it needs.
+    """Write a complete bundle from a delta and the older bundles that it needs.
 
-    The result holds the same files as a bundle that was made whole; only its id differs from the delta's.
+    It has the same files as a bundle that was made complete from the start; its id differs from the delta's.
+
+    Args:
+        sources: the delta, then the older bundles.
+        output: path to write to; an archive if it ends in `.tar`, else a folder.
+        cwd: folder that relative paths are relative to.
+        environ: variables of this process.
+        emit: receives progress.
+
+    Returns:
+        The new bundle.
 
     Raises:
         TfprovError: `bundle-incomplete` when a file is in none of them, `bundle-invalid` when one is damaged.
@@ -225,16 +256,17 @@ def merge(sources: Sequence[str], output: Path, *, cwd: Path, environ: Mapping[s
 
 
 def _take_profile(bundle: Bundle, home: Home) -> Path:
-    """The profile in a folder of its own, with lock and checks beside it: the same place for every bundle of the name.
+    """Copy the profile, with lock and smoke scripts, to a folder that all bundles of that name share; returns its path.
 
-    The lock comes before the profile: whoever is stopped in between finds a lock that does not fit, and says so.
+    The profile is written last: a run that is interrupted in between leaves a lock that does not match the profile,
+    which the next run reports.
     """
     manifest = bundle.manifest
     folder = paths.inside(home.data / "bundles", manifest.name)
     names = [entry.path for entry in manifest.files if entry.path.startswith(f"{PROFILE}/")]
     for name in sorted(names, key=lambda path: path == manifest.profile):
         target, content = paths.inside(folder, name.removeprefix(f"{PROFILE}/")), bundle.read(name)
-        # What is there already is left alone: a run beside this one may be reading it.
+        # A file with the same content is not written again: a concurrent run may be reading it.
         if not target.is_file() or content_of(target) != content:
             paths.write_atomic(target, content)
     paths.write_atomic(paths.inside(folder, MANIFEST), render(manifest))
@@ -250,7 +282,7 @@ def _take_python(bundle: Bundle, python: BundledPython, home: Home, emit: Emit) 
 
 
 def _reader(environ: Mapping[str, str]) -> Callable[[str], bytes]:
-    """Gets small files of a bundle from a server, by the routes of this machine."""
+    """A function that reads small files of a bundle from a server, through the proxies of this machine."""
 
     def read(url: str) -> bytes:
         machine = network.network(environ, system=system.running_system().value)

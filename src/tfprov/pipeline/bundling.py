@@ -1,4 +1,4 @@
-"""Making a bundle: decide, lock and fetch as `up` does, then write everything into one folder or archive."""
+"""Makes bundles: decides, locks and fetches as `up` does, then writes everything to one folder or archive."""
 
 from __future__ import annotations
 
@@ -48,13 +48,13 @@ from tfprov.profile.records import Loaded, PlatformName
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BundleRequest:
-    """What kind of bundle.
+    """Options of a bundle.
 
     Attributes:
-        output: absolute path; an archive where it ends in `.tar`, else a folder.
-        platforms: beside this one; the lock is made for them too.
-        with_python: whether the interpreter of the environment comes along.
-        delta: an older bundle whose files are left out; None for a whole bundle.
+        output: absolute path to write to; an archive if it ends in `.tar`, else a folder.
+        platforms: platforms to serve in addition to this one; the lock is made for them too.
+        with_python: whether to include the interpreter of the environment.
+        delta: an older bundle whose files are left out; None for a complete bundle.
     """
 
     output: Path
@@ -65,12 +65,14 @@ class BundleRequest:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bundled:
-    """A bundle was written.
+    """A bundle that was written.
 
     Attributes:
+        path: its folder or archive.
         id: SHA-256 of its `bundle.json`.
-        bytes: of the files in it.
-        bytes_fetched: that came over the network for it.
+        manifest: content of its `bundle.json`.
+        bytes: total size of the files in it.
+        bytes_fetched: bytes that were downloaded for it.
     """
 
     path: Path
@@ -82,12 +84,15 @@ class Bundled:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Parts:
-    """What goes into a bundle.
+    """Contents of a bundle.
 
     Attributes:
-        loaded: the profile as the target will have it.
-        wheels: paths by hash.
-        notes: what could not be had.
+        loaded: the profile for the target machine.
+        served: the platforms that the bundle serves, this one first.
+        wheels: paths of all wheels by hash.
+        kits: the wheels that start tfprov itself.
+        python: the interpreter; None if the bundle has none.
+        notes: what could not be included, and why.
     """
 
     loaded: Loaded
@@ -99,10 +104,10 @@ class _Parts:
 
 
 def bundle(request: Request, wanted: BundleRequest, emit: Emit) -> Bundled:
-    """Write everything that a machine without network needs for the environment of a profile.
+    """Write a bundle of everything that a machine without a network needs for the environment of a profile.
 
     Raises:
-        TfprovError: why it cannot be; nothing is left at the output then.
+        TfprovError: why it cannot be made; nothing is left at the output path then.
     """
     check_target(wanted.output)
     base = None if wanted.delta is None else open_bundle(wanted.delta, cwd=request.cwd)
@@ -116,7 +121,7 @@ def bundle(request: Request, wanted: BundleRequest, emit: Emit) -> Bundled:
             interpreter = stages.find_interpreter(context, machine, choice.plan)
             locked = stages.lock_files(context, machine, choice, interpreter)
             locked = sources.with_wheels(context, machine, portable.without_links(locked))
-            # A lock for several platforms is one for machines of all of them, and so is a bundle that is made of it.
+            # If the profile locks for several platforms, the bundle serves all of them, too.
             also = dict.fromkeys((*wanted.platforms, *loaded.profile.lock.platforms))
             served = _served(machine.facts, locked.lock, tuple(also))
             wheels, fetched = _fetched(context, machine, [file for _, files in served for file in files])
@@ -139,9 +144,9 @@ def bundle(request: Request, wanted: BundleRequest, emit: Emit) -> Bundled:
 
 
 def _prepared(request: Request, wanted: BundleRequest, work: Path, emit: Emit) -> tuple[Loaded, Context]:
-    """The profile as the target will have it, and the run that decides for it.
+    """The profile for the target machine, and the context of the run that decides and fetches for it.
 
-    What needs a GPU is proved on the target: to decide and to fetch, none has to be here.
+    In the context, the smoke test requires no GPU: this machine need not have one, and the target proves its own.
     """
     asked = Context(request, emit)
     read_profile(asked)
@@ -158,7 +163,7 @@ def _prepared(request: Request, wanted: BundleRequest, work: Path, emit: Emit) -
     if more:
         listed = json.dumps([*profile.lock.platforms, *more])
         overrides = (*overrides, f"lock.platforms={listed}")
-        # The lock of the project stays as it is: nobody asked to change it.
+        # A bundle for more platforms must not change the project's lock, so a copy of it is extended.
         lock = work / file_name(profile.name)
         if asked.lock_path.exists():
             lock.write_bytes(content_of(asked.lock_path))
@@ -177,7 +182,7 @@ def _prepared(request: Request, wanted: BundleRequest, work: Path, emit: Emit) -
 def _served(
     facts: Facts, lock: Lock, also: Sequence[PlatformName]
 ) -> list[tuple[ServedPlatform, tuple[LockedFile, ...]]]:
-    """What each platform needs of the lock: for this one, and for those that were asked for.
+    """The locked files that this platform and each of the requested ones need.
 
     Raises:
         TfprovError: `lock-unfit` when the lock does not serve one of them.
@@ -188,7 +193,7 @@ def _served(
         there = other_platforms.facts_on(name, facts)
         chosen = list(lock.files) if name == here else []
         try:
-            # For the oldest system of the platform too: it may take another wheel of the same package.
+            # Also for the oldest system of the platform, which may need another wheel of the same package.
             oldest = _select(lock, there)
             chosen += (*oldest.files, *_built(lock, oldest, name, is_here=name == here))
             target = oldest.target
@@ -241,7 +246,7 @@ def _select(lock: Lock, facts: Facts) -> Lock:
 
 
 def _fetched(context: Context, machine: Machine, files: Sequence[LockedFile]) -> tuple[dict[str, Path], int]:
-    """The wheels of the environment by hash, verified, and the bytes that came over the network."""
+    """Fetch the wheels of the environment; returns their verified paths by hash, and the number of bytes downloaded."""
     store = Store.of(context.home)
     with step(context, "fetch"):
         known = sizes(tuple({file.sha256: file for file in files}.values()), network=machine.network, store=store)
@@ -260,7 +265,12 @@ def _fetched(context: Context, machine: Machine, files: Sequence[LockedFile]) ->
 def _python(
     context: Context, locked: Locked, wanted: BundleRequest, work: Path
 ) -> tuple[interpreters.Archived | None, tuple[str, ...]]:
-    """The interpreter of the environment in an archive, where that was asked for and can be; else why not."""
+    """Archive the interpreter of the environment if that was requested.
+
+    Returns:
+        The archive, or None with the reason if the interpreter cannot be moved; None without a reason if no interpreter
+        was requested.
+    """
     if not wanted.with_python:
         return None, ()
     interpreter = locked.interpreter
@@ -288,7 +298,8 @@ def _written(
     places = {one.sha256: path for path, one in sources.items()}
     described = [index.describe(path, path.name, sha256) for sha256, path in parts.wheels.items()]
     sources.update({path: Content.of(data) for path, data in index.pages(described).items()})
-    # What starts and describes a bundle is in a delta too: it is small, and with it the store may do for the rest.
+    # A delta contains the starter, profile and lock as well: they are small, and with them the target's store may be
+    # enough for the rest.
     always = {
         **{f"{PROFILE}/{path}": Content.of(content_of(source)) for path, source in scripts.items()},
         profile: Content.of(portable.profile(parts.loaded, locked, tuple(scripts)).encode()),
@@ -338,7 +349,7 @@ def _wheels(wheels: Mapping[str, Path]) -> dict[str, Content]:
     """The wheels by their path in the bundle.
 
     Raises:
-        TfprovError: `resolver-conflict` when two files of one name differ: an index cannot hold both.
+        TfprovError: `resolver-conflict` when two different files have the same name, since an index cannot serve both.
     """
     found: dict[str, Content] = {}
     for sha256, path in wheels.items():
@@ -355,7 +366,7 @@ def _wheels(wheels: Mapping[str, Path]) -> dict[str, Content]:
 
 
 def _scripts(loaded: Loaded) -> dict[str, Path]:
-    """The user's own checks by their path beside the bundled profile."""
+    """The user's smoke scripts by their path relative to the bundled profile."""
     return {
         f"checks/{number}-{Path(name).name}": loaded.resolve(name)
         for number, name in enumerate(loaded.profile.smoke.scripts, start=1)

@@ -1,4 +1,4 @@
-"""What tfprov keeps beside the environments: looking at it, checking it, making it smaller."""
+"""Commands on the cache: what it contains, verifying it, and shrinking it."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ _MONTH_S = 30 * 24 * 3600.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Kept:
-    """One folder of the cache.
+    """Disk usage of one folder that tfprov keeps.
 
     Attributes:
-        what: what lies there.
+        what: what it contains, for people.
         path: the folder.
-        bytes: on the disk, as `du` counts them. What several folders share by hard links counts in the first.
-        files: how many that are in no earlier folder.
+        bytes: disk usage, as `du` counts it. A file that several folders share by hard links counts in the first.
+        files: number of files that are not in an earlier folder.
     """
 
     what: str
@@ -40,7 +40,7 @@ class Kept:
 
 
 def info(home: Home) -> tuple[Kept, ...]:
-    """What is kept, by folder: what is used first, then what it shares files with."""
+    """Disk usage by folder: environments first, then the folders that share files with them by hard links."""
     seen: set[tuple[int, int]] = set()
     places = {
         "environments": home.environments,
@@ -57,19 +57,23 @@ def info(home: Home) -> tuple[Kept, ...]:
 
 
 def verify(home: Home) -> tuple[Stored, ...]:
-    """Wheels whose content no longer has their hash. They are removed; the next run fetches them anew."""
+    """Remove the wheels whose content no longer matches their hash; the next run fetches them again.
+
+    Returns:
+        The removed wheels.
+    """
     return Store.of(home).verify()
 
 
 def prune(home: Home, *, cap_bytes: int) -> Swept:
-    """Make the store smaller, least recently used wheels first, and drop the images that nobody needs.
+    """Evict the least recently used wheels, and delete images, trees, generations and tools that nothing uses any more.
 
     Args:
-        home: whose.
+        home: tfprov's folders.
         cap_bytes: most bytes of wheels to keep.
 
     Returns:
-        What is not on the disk any more.
+        Number and size of the files that are gone from the disk.
     """
     before = info(home)
     _sweep(home)
@@ -78,10 +82,13 @@ def prune(home: Home, *, cap_bytes: int) -> Swept:
 
 
 def clear(home: Home) -> Swept:
-    """Remove every wheel and everything unpacked. Environments stay as they are; the next run fetches again.
+    """Remove all wheels, unpacked trees and caches of tools. Environments are not touched; the next run fetches again.
+
+    Returns:
+        Number and size of the files that are gone from the disk.
 
     Raises:
-        TfprovError: `lock-timeout` while a run may be installing from what is unpacked.
+        TfprovError: `lock-timeout` beside a run, which may be installing from an unpacked tree.
     """
     before = info(home)
     with all_locked(home.environments):
@@ -94,9 +101,9 @@ def clear(home: Home) -> Swept:
 
 
 def _sweep(home: Home) -> None:
-    """Drop what no environment needs any more, and what earlier runs did not come to delete."""
+    """Delete what no environment needs any more, and what earlier runs left to be deleted."""
     for environment in environments(home.environments):
-        # A run that is at work makes its next generation of what was put aside, and deletes the rest by itself.
+        # An environment that a run holds is skipped: the run may reuse what was put aside, and deletes the rest itself.
         with contextlib.suppress(TfprovError), environment.locked(timeout=0):
             environment.prune()
             environment.give_up_aside()
@@ -108,9 +115,9 @@ def _sweep(home: Home) -> None:
 
 
 def _drop_tools(home: Home, *, unused_s: float) -> None:
-    """Delete each tfprov that was unpacked from a bundle, that nothing runs from, and that was not started for so long.
+    """Delete each tfprov that was unpacked from a bundle, runs no process and was not started for `unused_s` seconds.
 
-    The bundle's `bootstrap` unpacks it again.
+    The bundle's `bootstrap` unpacks it again when it is needed.
     """
     root, own = home.data / "tools", Path(tfprov.__file__).resolve()
     for record in root.glob(f"*/{RECORD}"):
@@ -123,9 +130,9 @@ def _drop_tools(home: Home, *, unused_s: float) -> None:
 
 
 def _freed(before: tuple[Kept, ...], wheels: Swept, after: tuple[Kept, ...]) -> Swept:
-    """What is gone from the disk; never less than nothing, though a run beside may have made something meanwhile.
+    """Number and size of the files that are gone from the disk; at least 0, even if a concurrent run has added files.
 
-    Of the store its wheels count as files, and not what it notes about them.
+    In the store only wheels count as files, not the store's records about them.
     """
     others = [(old.files, new.files) for old, new in zip(before, after, strict=True) if old.what != "wheels"]
     gone = sum(old for old, _ in others) - sum(new for _, new in others)
@@ -134,12 +141,12 @@ def _freed(before: tuple[Kept, ...], wheels: Swept, after: tuple[Kept, ...]) -> 
 
 
 def _kept(what: str, folder: Path, seen: set[tuple[int, int]]) -> Kept:
-    """A folder without what was seen already.
+    """Disk usage of a folder, without files that were counted before.
 
     Args:
-        what: its name for people.
-        folder: it need not exist.
-        seen: device and inode of what was counted; grows.
+        what: what it contains, for people.
+        folder: need not exist.
+        seen: device and inode of each file that was counted; those of this folder are added.
     """
     total = files = 0
     stack = [folder] if folder.is_dir() else []
@@ -152,7 +159,7 @@ def _kept(what: str, folder: Path, seen: set[tuple[int, int]]) -> Kept:
                     if entry.is_dir(follow_symlinks=False):
                         stack.append(Path(entry.path))
                         continue
-                    found = os.lstat(entry.path)  # what scandir has on Windows lacks the inode
+                    found = os.lstat(entry.path)  # on Windows, `DirEntry.stat` does not have the inode
                     if (found.st_dev, found.st_ino) not in seen:
                         seen.add((found.st_dev, found.st_ino))
                         total += _on_disk(found)
@@ -161,5 +168,5 @@ def _kept(what: str, folder: Path, seen: set[tuple[int, int]]) -> Kept:
 
 
 def _on_disk(found: os.stat_result) -> int:
-    """Bytes that it takes: blocks of 512 where the system counts them."""
+    """Bytes on disk, from the number of 512-byte blocks; from the size on systems that do not report blocks."""
     return int(getattr(found, "st_blocks", -(-found.st_size // 512)) * 512)

@@ -1,4 +1,4 @@
-"""The key under which a CI system keeps the store between jobs."""
+"""Computes the key under which a CI system caches the store between jobs."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ from tfprov.pipeline.context import Context, Request, read_profile
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CacheKey:
-    """What to ask a cache for.
+    """Key and folders for the cache of a CI system.
 
     Attributes:
-        key: changes when the locked files do; the same on every machine of a platform.
-        restore: beginnings of keys whose caches are of use too, best first.
-        store: the folder to keep: wheels by hash. It may come back incomplete or old without harm.
-        home: the folder with everything, environments included, where `TFPROV_HOME` says so; None otherwise. Restored
-            to the same path it makes `up` find the environment verified.
-        locked: whether a lock decided the key; without one it changes with the profile.
+        key: key of the cache; changes with the locked files, and is the same on all machines of a platform.
+        restore: prefixes of other keys whose caches are useful too, best first.
+        store: the folder to cache, with wheels by hash. Restoring an incomplete or old one does no harm.
+        home: the folder with everything, environments included, if `TFPROV_HOME` is set; None otherwise. When it is
+            restored to the same path, `up` finds the environment verified.
+        locked: whether the key was computed from a lock; without one it changes with the profile.
     """
 
     key: str
@@ -36,7 +36,7 @@ class CacheKey:
 
 
 def cache_key(profile: str, *, cwd: Path, environ: Mapping[str, str], overrides: tuple[str, ...] = ()) -> CacheKey:
-    """The key for a profile, from its lock where there is one. Asks no network and starts nothing.
+    """The key for a profile: from its lock, or from the profile if it has none. Uses no network and starts no process.
 
     Raises:
         TfprovError: what is wrong with the profile or the lock.
