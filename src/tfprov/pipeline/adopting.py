@@ -1,4 +1,4 @@
-"""Taking over an environment that somebody else made: a profile and a lock that recreate it, then its place."""
+"""Adopts an environment that tfprov did not make: writes a profile and lock for it. `in_place` also replaces it."""
 
 from __future__ import annotations
 
@@ -38,22 +38,22 @@ from tfprov.profile.source import plain_name
 if TYPE_CHECKING:
     from tfprov.pipeline.records import Locked, Outcome
 
-# A folder of this name belongs to the project that it lies in.
+# An environment with one of these names belongs to the project in its parent folder.
 _OF_PROJECT = frozenset({".venv", "venv", ".env", "env", "virtualenv", ".virtualenv"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Asking:
-    """What `adopt` is asked for.
+    """Arguments of `adopt`.
 
     Attributes:
         path: the environment, absolute: its folder or its Python.
-        output: the profile to write, absolute; None for the usual place.
-        cwd: working folder.
+        cwd: working directory.
         environ: variables of this process.
+        output: the profile to write, absolute; None for the usual place, see `place_of_profile`.
         overrides: `key=value` to write into the profile.
-        loose: whether found versions are preferences, and no pins.
-        force: whether the new environment takes the old one's place although processes run from the old one.
+        loose: whether the installed versions are preferred rather than pinned.
+        force: whether to replace the old environment even if processes run from it.
     """
 
     path: Path
@@ -67,12 +67,12 @@ class Asking:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AdoptionSubject:
-    """An environment, and the profile that is to ask for it.
+    """An environment to adopt, and the profile to write for it.
 
     Attributes:
-        profile: file of it.
-        name: for the environment: that of the project, or of the profile's file.
-        carried: the files of no package that go along.
+        profile: path of the profile.
+        name: name of the new environment: that of the project's folder for `tfprov.toml`, else of the profile's file.
+        carried: the user's own files, which belong to no package and are carried over.
     """
 
     asking: Asking
@@ -83,12 +83,12 @@ class AdoptionSubject:
 
     @classmethod
     def of(cls, asking: Asking, found: ForeignEnvironment, profile: Path) -> AdoptionSubject:
-        """The environment with its own files, which are read now: later another one is in its place."""
+        """The subject, with the user's files in memory: read now, before another environment is at the path."""
         name = plain_name(profile.parent.resolve().name if profile.name == "tfprov.toml" else profile.stem)
         return cls(asking=asking, found=found, profile=profile, name=name, carried=carried(found, name))
 
     def wanted(self) -> Asked:
-        """What the environment's user once asked for, and the wheel with files of his own."""
+        """What the environment's user once asked for, and the wheel with the user's own files if there are any."""
         found = asked(self.found, loose=self.asking.loose, index=index_of(self.found.root), folder=self.profile.parent)
         own = self.carried
         if not own.files:
@@ -99,19 +99,19 @@ class AdoptionSubject:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Adoption:
-    """What `adopt` found and wrote.
+    """Result of `adopt`.
 
     Attributes:
         found: the environment.
-        findings: what is wrong with it.
+        findings: defects of the environment.
         wanted: what the profile asks for.
-        changes: what is different from what was found, each with its reason.
-        profile: the file that was written.
+        changes: versions that differ from those in the environment, each with its reason.
+        profile: the profile that was written.
         lock: the lock beside it.
-        text: of the profile.
-        carried: the files of no package that went along, and those that did not.
-        outcome: of building it in place of the old one; None when that was not asked for.
-        kept: generation that the old environment is kept as; None when it stands where it stood.
+        text: text of the profile.
+        carried: the user's own files that were carried over, and those that were not.
+        outcome: of building the new environment in place; None if only profile and lock were written.
+        kept: folder in which the old environment is kept as a generation; None if it was not replaced.
     """
 
     found: ForeignEnvironment
@@ -128,10 +128,10 @@ class Adoption:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Surveyed:
-    """An environment that was found on a machine.
+    """An environment that `survey` found, with the defects that its metadata show.
 
     Attributes:
-        refusal: why it cannot be adopted in its place; empty when it can.
+        refusal: why it cannot be adopted in place; empty if it can.
     """
 
     found: ForeignEnvironment
@@ -140,19 +140,20 @@ class Surveyed:
 
     @property
     def tensorflow(self) -> str:
-        """Project and version of its TensorFlow; empty when its files alone are left."""
+        """Project and version of its TensorFlow; empty if no metadata of TensorFlow is left."""
         one = tensorflow_of(self.found)
         return f"{one.project} {one.version}" if one is not None else ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settled:
-    """What can be asked for and has an answer.
+    """A profile that resolves, with its lock.
 
     Attributes:
-        text: of the profile.
-        document: the lock.
-        lock_name: name of its file.
+        text: text of the profile.
+        document: content of the lock.
+        lock_name: file name of the lock.
+        changes: versions that differ from those in the old environment, each with its reason.
     """
 
     wanted: Asked
@@ -163,13 +164,13 @@ class Settled:
 
 
 def adopt(asking: Asking, emit: Emit) -> Adoption:
-    """Write a profile and a lock that recreate an environment with the same versions, where those can work.
+    """Write a profile and a lock that recreate an environment, with the same versions as far as those work together.
 
-    The environment is read and not run, and nothing in it is changed.
+    The environment is read but never run, and nothing in it is changed.
 
     Raises:
-        TfprovError: `environment-missing`; `path-not-ours` when there is a profile already; why nothing like it can be
-            had.
+        TfprovError: `environment-missing`; `path-not-ours` when the profile or the lock exists already;
+            `permission-denied`; why no similar environment can be resolved.
     """
     if asking.output is not None:
         refuse_existing(asking.output)
@@ -179,7 +180,7 @@ def adopt(asking: Asking, emit: Emit) -> Adoption:
 
 @contextlib.contextmanager
 def alone(asking: Asking, emit: Emit) -> Iterator[None]:
-    """Adopt the environment while no other run does; where one does, say so and wait for it.
+    """Lock the environment against other runs of `adopt`; if another one holds it, emit a warning and wait.
 
     Raises:
         TfprovError: `environment-missing`; `permission-denied`.
@@ -209,7 +210,7 @@ def _written(asking: Asking, emit: Emit) -> Adoption:
         settled = settle(subject, emit)
         lock = profile.with_name(settled.lock_name)
         refuse_existing(lock)
-        # A profile without its lock is whole: `up` makes one.
+        # The profile first: it is complete without a lock, which `up` makes, but not the other way round.
         write_atomic(profile, settled.text.encode())
         write_atomic(lock, settled.document)
     return adoption(subject, wrong, settled)
@@ -217,17 +218,19 @@ def _written(asking: Asking, emit: Emit) -> Adoption:
 
 @contextlib.contextmanager
 def own_files(subject: AdoptionSubject) -> Iterator[None]:
-    """The wheel with the user's own files lies beside the profile, and stays if the profile asks for it in the end.
+    """Put the wheel with the user's own files beside the profile while the block runs.
+
+    The wheel stays if the profile refers to it at the end, and is deleted otherwise.
 
     Raises:
-        TfprovError: `path-not-ours` when there is another file of its name.
+        TfprovError: `path-not-ours` when a different file of that name exists.
     """
     own = subject.carried
     wheel = subject.profile.with_name(own.wheel)
     if not own.files:
         yield
         return
-    # What a profile asks for already is as its user looked at it.
+    # A wheel that an adopted profile refers to already is left as it is: the user has reviewed it.
     if not (adopted(subject.profile, subject.found.root) and wheel.is_file()):
         if not wrote(wheel, own):
             refuse_existing(wheel)
@@ -243,7 +246,10 @@ def own_files(subject: AdoptionSubject) -> Iterator[None]:
 
 
 def adoption(subject: AdoptionSubject, wrong: tuple[Defect, ...], settled: Settled) -> Adoption:
-    """What was found, and what was written for it."""
+    """The result of adopting an environment, from its defects and the profile and lock that were written.
+
+    If the profile does not refer to the wheel with the user's own files, these count as not carried over.
+    """
     own = subject.carried
     if own.wheel not in settled.text:
         why = dict(settled.wanted.reasons).get(own.project, "the profile does not ask for it")
@@ -261,9 +267,9 @@ def adoption(subject: AdoptionSubject, wrong: tuple[Defect, ...], settled: Settl
 
 
 def survey(folder: Path, *, environ: Mapping[str, str], emit: Emit) -> tuple[Surveyed, ...]:
-    """Every environment with a TensorFlow below a folder that tfprov did not make, with what is wrong with it.
+    """Find all environments with TensorFlow below a folder that tfprov did not make, and their defects.
 
-    Reads what is written about their packages, not the packages themselves.
+    Reads the metadata of the packages only, not their files.
 
     Args:
         folder: where to look.
@@ -271,7 +277,7 @@ def survey(folder: Path, *, environ: Mapping[str, str], emit: Emit) -> tuple[Sur
         emit: receives progress.
 
     Raises:
-        TfprovError: `usage` when there is no such folder.
+        TfprovError: `usage` when the folder does not exist.
     """
     if not folder.is_dir():
         raise TfprovError("usage", f"there is no folder `{folder}`")
@@ -282,14 +288,14 @@ def survey(folder: Path, *, environ: Mapping[str, str], emit: Emit) -> tuple[Sur
         try:
             found = read(path, home=Path(user) if user else None)
         except TfprovError:
-            continue  # gone meanwhile
+            continue  # deleted since it was found
         if found.module or tensorflow_of(found) is not None or any(kind_of(one.name) for one in found.outside):
             told.append(Surveyed(found=found, findings=findings(found, thorough=False), refusal=refusal(found)))
     return tuple(told)
 
 
 def refusal(found: ForeignEnvironment) -> str:
-    """Why an environment is not replaced where it stands; empty when it may be."""
+    """Why an environment must not be replaced in place; empty if it may be."""
     if found.kind == "interpreter":
         return "it is the folder of an interpreter, which other programs use"
     if found.conda is not None and found.conda.is_base:
@@ -298,17 +304,21 @@ def refusal(found: ForeignEnvironment) -> str:
 
 
 def look(asking: Asking) -> ForeignEnvironment:
-    """What the environment is.
+    """Read the environment that is to be adopted.
 
     Raises:
-        TfprovError: `environment-missing`, or `usage` for one that cannot be taken over.
+        TfprovError: `environment-missing`, or `usage` for one that cannot be adopted.
     """
     user = asking.environ.get("HOME")
     return read(asking.path, home=Path(user) if user else None)
 
 
 def place_of_profile(asking: Asking, found: ForeignEnvironment) -> Path:
-    """The file to write the profile to: in the folder of the project that the environment belongs to, else here."""
+    """Path of the profile to write.
+
+    The requested one; `tfprov.toml` in the folder of the project that the environment belongs to; else a file named
+    after the environment, beside a venv if that folder is writable, otherwise in the working directory.
+    """
     if asking.output is not None:
         return asking.output
     name = found.named.name
@@ -319,10 +329,10 @@ def place_of_profile(asking: Asking, found: ForeignEnvironment) -> Path:
 
 
 def refuse_existing(path: Path) -> None:
-    """Make sure that nothing is in the way of a file, and that it can be made.
+    """Check that a file does not exist yet and can be created.
 
     Raises:
-        TfprovError: `path-not-ours`; `permission-denied`.
+        TfprovError: `path-not-ours` when it exists; `usage` when its folder does not; `permission-denied`.
     """
     if os.path.lexists(path):
         raise TfprovError(
@@ -342,10 +352,10 @@ def refuse_existing(path: Path) -> None:
 
 
 def settle(subject: AdoptionSubject, emit: Emit) -> Settled:
-    """Ask for what was there, and for less and less of it until it can be had.
+    """Resolve what the environment contains, and relax what does not resolve until the rest does.
 
     Raises:
-        TfprovError: why nothing like it can be had.
+        TfprovError: why no similar environment can be resolved.
     """
     wanted = subject.wanted()
     for note in wanted.notes:
@@ -354,7 +364,7 @@ def settle(subject: AdoptionSubject, emit: Emit) -> Settled:
 
 
 def settle_for(subject: AdoptionSubject, wanted: Asked, emit: Emit) -> Settled:
-    """The same, beginning with what is given."""
+    """Like `settle`, starting with the given requirements."""
     while True:
         text = profile_text(wanted, name=subject.name, place=str(subject.found.root))
         text = with_overrides(text, subject.asking.overrides)
@@ -369,13 +379,13 @@ def settle_for(subject: AdoptionSubject, wanted: Asked, emit: Emit) -> Settled:
 
 
 def settled_already(subject: AdoptionSubject, emit: Emit) -> Settled:
-    """What an earlier `adopt` wrote, as the user may have changed it since."""
+    """The profile that an earlier `adopt` wrote, as the user may have changed it since, with a lock that matches it."""
     text = without_path(text_of(subject.profile))
     return _settled(subject, subject.wanted(), text, emit, keep=True)
 
 
 def _settled(subject: AdoptionSubject, wanted: Asked, text: str, emit: Emit, *, keep: bool = False) -> Settled:
-    """A profile with the lock that it gets; `keep` when the lock beside it counts."""
+    """Lock a profile that is not written yet; with `keep`, start from the lock beside it if there is one."""
     lock_name = backend_of(wanted.kind).lock_name(subject.name)
     with temporary("adopt") as work:
         lock = work / lock_name
@@ -393,7 +403,7 @@ def _settled(subject: AdoptionSubject, wanted: Asked, text: str, emit: Emit, *, 
 
 
 def request_of(subject: AdoptionSubject, wanted: Asked, text: str, lock: Path | None = None) -> Request:
-    """A request about a profile that is not written yet."""
+    """A request for a profile that need not be written yet; it prefers the versions in the old environment."""
     return Request(
         profile=str(subject.profile),
         cwd=subject.asking.cwd,
@@ -407,7 +417,7 @@ def request_of(subject: AdoptionSubject, wanted: Asked, text: str, lock: Path | 
 def _changes(wanted: Asked, found: ForeignEnvironment, answer: Locked) -> tuple[VersionChange, ...]:
     lock = answer.lock
     after = {one.name: one.version for one in lock.files}
-    # A folder has the version that it has; the lock does not name it.
+    # The lock does not state the version of a project that is installed from its folder.
     after |= {one.name: one.version or found.versions.get(one.name, "") for one in lock.sources}
     decision = answer.plan.decision
     known: dict[str, str] = {}
@@ -427,12 +437,12 @@ def _changes(wanted: Asked, found: ForeignEnvironment, answer: Locked) -> tuple[
     return changes(wanted, before, after, python=(found.python.version, answer.interpreter.version), known=known)
 
 
-# What every environment of tfprov has or lacks by itself.
+# tfprov itself decides whether its environments have these.
 _SEEDS = frozenset({"pip", "setuptools", "wheel"})
 
 
 def adopted(profile: Path, root: Path) -> bool:
-    """Whether a profile was written from an environment."""
+    """Whether a profile was written by adopting the environment in this folder."""
     try:
         return adopted_from(text_of(profile)) == str(root)
     except (OSError, UnicodeDecodeError):

@@ -1,4 +1,4 @@
-"""A run of a command: what was asked, the profile it is about, where things are kept, and who is told."""
+"""The context of one run of a command: its request, profile, environment, folders, journal and listeners."""
 
 from __future__ import annotations
 
@@ -37,27 +37,28 @@ R = TypeVar("R")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
-    """What a command asks for.
+    """Arguments of a command.
 
     Attributes:
-        profile: path or name of a shipped profile.
-        cwd: what a relative path is relative to.
+        profile: path of a profile, or name of a shipped one.
+        cwd: folder that relative paths are relative to.
         environ: variables of this process.
         overrides: `key=value` from the command line.
-        upgrade: renew the lock.
-        locked: fail rather than make or change a lock.
-        recreate: build anew although the environment is verified.
-        thorough: trust no file by its size and time, only by its hash.
-        host: facts of another machine to plan for; None for this one.
-        offline: no network: only what is here may be used.
-        bundle: a bundle to take everything from, then older ones that have what it lacks; none when empty.
-        lock: the lock file; None for the usual place.
-        keep_rollback: whether to stay where a rollback led to, and ask no more; None to fail and let the user choose.
-        drift: what becomes of packages that were installed by hand: `take` them into the profile, `drop` them, or say
-            what they are.
-        content: of the profile, which need not be written yet; None for what its file says.
-        prefer: versions to take where they fit while there is no lock, by normalised name.
-        name_indexes: whether to say which index serves which package, which every index has to be asked for.
+        upgrade: whether to renew the lock.
+        locked: whether to fail rather than make or change a lock.
+        recreate: whether to build a new generation even if the environment is verified.
+        thorough: whether to verify files by their hashes rather than by size and time.
+        host: file with the facts of another machine to plan for; None for this machine.
+        offline: whether to use only files on this machine, and no network.
+        bundle: a bundle to take everything from, then older ones that have what it lacks; empty for none.
+        lock: path of the lock; None for the usual place.
+        keep_rollback: after a rollback, whether to stay at that generation and never ask again (True), or to go forward
+            again (False); None to fail and let the user choose.
+        drift: what to do with packages that were installed by hand: `take` them into the profile, `drop` them, or only
+            report them (empty).
+        content: text of the profile, which need not be written yet; None to read its file.
+        prefer: versions to prefer while there is no lock, by normalised name.
+        name_indexes: whether to report which index serves which package; every index has to be asked for that.
     """
 
     profile: str
@@ -80,15 +81,15 @@ class Request:
 
 
 class Context:
-    """One run of a command.
+    """State that the stages of one run share. The profile is read when it is first needed.
 
     Attributes:
-        request: what was asked.
-        bundle: where the wheels come from; None for the network.
-        home: where things are kept.
-        journal: the record of this run.
-        emit: tells every listener, the journal included.
-        attempts: tries of rungs so far.
+        request: arguments of the command.
+        bundle: the bundle that the wheels come from; None for the network.
+        home: tfprov's folders.
+        journal: record of this run.
+        emit: sends an event to every listener, including the journal.
+        attempts: attempts of rungs so far.
         seconds: wall time of each finished stage, in order.
     """
 
@@ -108,7 +109,7 @@ class Context:
 
     @functools.cached_property
     def _profile(self) -> ProfileSource | Loaded:
-        """The profile; its source alone when its very text is what the environment in use was verified from."""
+        """The profile; only its source, not validated, if the active generation was verified with the same digest."""
         request = self.request
         if request.content is not None:
             return self._load(request.cwd / request.profile, shipped=False)
@@ -122,7 +123,7 @@ class Context:
 
     @functools.cached_property
     def loaded(self) -> Loaded:
-        """The profile and where it came from; checked now if that was not needed so far.
+        """The validated profile with its origin.
 
         Raises:
             TfprovError: `profile-invalid`.
@@ -132,33 +133,40 @@ class Context:
 
     @functools.cached_property
     def source(self) -> ProfileSource:
-        """Whose environment the profile is about."""
+        """Path, name and digest of the profile, which are known without validating it.
+
+        Raises:
+            TfprovError: what is wrong with the profile.
+        """
         return self._profile if isinstance(self._profile, ProfileSource) else self._profile.source
 
     @functools.cached_property
     def environment(self) -> Environment:
-        """The environment that the profile names."""
+        """The environment of the profile; it need not exist."""
         return environment_of(self.source, self.home)
 
     @functools.cached_property
     def backend(self) -> Backend:
-        """What makes environments of the kind that the profile asks for."""
+        """The backend for the kind of environment that the profile asks for."""
         return backend_of(self.source.kind)
 
     @property
     def deadline(self) -> float | None:
-        """Moment on the monotonic clock when the run must end; None for never."""
+        """Time on the monotonic clock, in seconds, by which the run must end; None for no limit."""
         limit = self.loaded.profile.network.deadline
         return None if limit is None else self._started + limit
 
     @property
     def skip(self) -> tuple[str, ...]:
-        """Rungs that the profile does not want."""
+        """Rungs that the profile excludes."""
         return self.loaded.profile.strategies.skip
 
     @property
     def lock_path(self) -> Path:
-        """The lock file: beside the profile, or with the environment where nothing may be written beside it."""
+        """Path of the lock, which need not exist.
+
+        Beside the profile; with the environment if the profile is a shipped one, or nothing can be written beside it.
+        """
         if self.request.lock is not None:
             return self.request.lock
         folder, name = self.source.path.parent, self.backend.lock_name(self.source.name)
@@ -169,7 +177,10 @@ class Context:
 
     @functools.cached_property
     def tool_caches(self) -> Path:
-        """Folder of the caches that uv and virtualenv lock; until this process ends where ours has no locks."""
+        """Parent folder of the caches of uv and virtualenv, which need file locks.
+
+        A temporary folder until this process exits if the file system of tfprov's cache does not support locks.
+        """
         from tfprov import locks
 
         if locks.possible(paths.nearest_folder(self.home.cache)):
@@ -179,12 +190,12 @@ class Context:
         return lasting.enter_context(paths.temporary("caches"))
 
     def open_journal(self) -> None:
-        """Write the record of this run to a new file from now on."""
+        """Start a new journal file for this run."""
         self.journal.open(self.home.journals / self.environment.id, now=datetime.now(timezone.utc))
 
     @contextlib.contextmanager
     def journalled(self) -> Iterator[Context]:
-        """Let the journal hold how the run ended, and close it."""
+        """Record in the journal how the block ended, then close the journal."""
         try:
             yield self
             self.journal.write("End", {"code": None})
@@ -200,7 +211,7 @@ class Context:
 
     @contextlib.contextmanager
     def alone(self) -> Iterator[None]:
-        """Hold the environment; when another run has it, say so and wait for it."""
+        """Lock the environment while the block runs; if another run holds it, emit a warning and wait."""
         environment = self.environment
         with contextlib.ExitStack() as held:
             try:
@@ -213,7 +224,7 @@ class Context:
             yield
 
     def is_whole(self, generation: Generation) -> bool:
-        """Whether a generation is as it was when it was verified; says so, once a run, when it is not."""
+        """Whether a generation can be used as it was verified; if not, emits a warning, once per run."""
         self._standing.begin(generation)
         if generation.number == self._damaged or not self._as_installed(generation):
             return False
@@ -226,7 +237,7 @@ class Context:
         return False
 
     def changes(self, generation: Generation) -> tuple[MachineChange, ...]:
-        """What of this machine is not as it was when a generation was proved; says so, once a run."""
+        """How this machine differs from those that a generation was proved on; emits a warning, once per run."""
         found = self._standing.changes(generation)
         if found and found != self._told:
             self._told = found
@@ -237,7 +248,10 @@ class Context:
         return found
 
     def _as_installed(self, generation: Generation) -> bool:
-        """Whether nobody changed its packages by hand, or only so that it may stay; looks, and says so, once a run."""
+        """Whether its packages were not changed by hand, or only in a way that lets it stay; see `drift.seen`.
+
+        Compares and reports once per run.
+        """
         if generation.number not in self._looked_at:
             from tfprov.pipeline.drift import seen
 
@@ -257,9 +271,10 @@ class Context:
         )
 
     def _overrides(self, path: Path, *, shipped: bool) -> tuple[str, ...]:
-        """What the command line sets; a link starts where the user is unless the profile is a file of his.
+        """Overrides from the command line, with the right base for a relative `environment.path`.
 
-        The folder of a shipped profile, or of one that a bundle brought, is tfprov's own, and nobody looks there.
+        It is relative to the profile's folder. If that belongs to tfprov, because the profile is a shipped one or came
+        in a bundle, it is relative to the working directory instead.
         """
         given = self.request.overrides
         if not (shipped or path.is_relative_to(self.home.data)):
@@ -280,10 +295,11 @@ class Context:
 
 
 def environment_of(source: ProfileSource, home: paths.Home) -> Environment:
-    """The environment that a profile is about. Touches nothing on disk.
+    """The environment of a profile, which need not exist. Touches nothing on disk.
 
     Raises:
-        TfprovError: `usage` or `filesystem-feature` when no environment can be used at the place of the two.
+        TfprovError: `usage` or `filesystem-feature` when the path of the profile, or of tfprov's data folder, does not
+            permit an environment.
     """
     _check_places(source.path, home.data)
     return Environment(
@@ -304,20 +320,17 @@ def _check_places(profile: Path, data: Path) -> None:
         try:
             str(path).encode()
         except UnicodeEncodeError as error:
-            # What is kept of it (whose it is, where its files are) is kept as UTF-8, and virtualenv refuses it, too.
+            # The owner and the paths of files are recorded in UTF-8; virtualenv refuses such a path as well.
             raise TfprovError("filesystem-feature", f"the path `{path}` is not UTF-8", hint=hint) from error
 
 
 def stage(
     name: str,
 ) -> Callable[[Callable[Concatenate[Context, P], R]], Callable[Concatenate[Context, P], R]]:
-    """Make a function a stage: listeners hear when it begins and how it ends, and its time is kept.
-
-    The function raises what it raised before; what the system refuses becomes a TfprovError, an OSError one with the
-    code of its errno.
+    """A decorator that makes a function a stage of the run; see `step`.
 
     Args:
-        name: as people and journals read it.
+        name: name of the stage, in journals and for people.
     """
 
     def decorate(verb: Callable[Concatenate[Context, P], R]) -> Callable[Concatenate[Context, P], R]:
@@ -333,7 +346,16 @@ def stage(
 
 @contextlib.contextmanager
 def step(context: Context, name: str) -> Iterator[None]:
-    """A stage that is a part of a function."""
+    """Run the block as a stage: emit events at its start and end, and record its wall time.
+
+    Args:
+        context: of the run.
+        name: name of the stage, in journals and for people.
+
+    Raises:
+        TfprovError: in place of an OSError, with the code of its errno; in place of a MemoryError, RuntimeError or
+            ImportError that `classify_exception` recognises. Any other exception is not changed.
+    """
     context.emit(StageStarted(stage=name))
     started = time.monotonic()
     code: str | None = "internal"
@@ -362,7 +384,7 @@ def step(context: Context, name: str) -> Iterator[None]:
 
 @stage("profile")
 def read_profile(context: Context) -> ProfileSource:
-    """Whose environment the run is about.
+    """Read the profile of the run. It is not validated if the active generation was verified with the same digest.
 
     Raises:
         TfprovError: what is wrong with the profile.

@@ -1,4 +1,4 @@
-"""What becomes of packages that somebody installed or removed by hand in the environment in use."""
+"""Handles packages that were installed or removed by hand in the active generation."""
 
 from __future__ import annotations
 
@@ -19,7 +19,10 @@ if TYPE_CHECKING:
 
 
 def seen(context: Context, generation: Generation) -> bool:
-    """Whether the packages of a generation are still what they were, or more than that and meant to stay; tells it."""
+    """Whether a generation may stay in use with the packages that it has now. Emits a warning about each drift.
+
+    It may if nothing was changed by hand, or packages were only added and the run is not to drop them.
+    """
     found = drift(generation.path)
     if not found:
         return True
@@ -36,7 +39,7 @@ def seen(context: Context, generation: Generation) -> bool:
 
 
 def tell_left_behind(context: Context) -> None:
-    """Say what the generation in use has that a new one will not have."""
+    """Warn about packages that were added by hand to the active generation and will not be in the new one."""
     generation = context.environment.active()
     found = drift(generation.path) if generation else None
     if generation and found and found.only_more and context.request.drift != "drop":
@@ -46,10 +49,10 @@ def tell_left_behind(context: Context) -> None:
 
 @contextlib.contextmanager
 def taken(context: Context) -> Iterator[None]:
-    """What was installed by hand stands in the profile; profile and lock are as they were when that leads nowhere.
+    """Write the packages that were installed by hand into the profile; restore profile and lock if the block fails.
 
     Raises:
-        TfprovError: there is nothing to take, or it cannot be written there.
+        TfprovError: `usage` when there is nothing to take, or it cannot be written into the profile.
     """
     path, lock = context.source.path, context.lock_path
     before, after, wanted = _with_taken(context)
@@ -60,7 +63,7 @@ def taken(context: Context) -> Iterator[None]:
         yield
     except BaseException:
         with contextlib.suppress(OSError):
-            # What somebody wrote meanwhile is his.
+            # A profile that was edited in the meantime is not overwritten.
             if text_of(path) == after:
                 write_atomic(path, before.encode())
                 if locked is not None and content_of(lock) != locked:
@@ -70,7 +73,11 @@ def taken(context: Context) -> Iterator[None]:
 
 
 def _with_taken(context: Context) -> tuple[str, str, tuple[str, ...]]:
-    """The profile as it is, as it asks for what was installed by hand, and that, a line each."""
+    """Text of the profile before and after adding what was installed by hand, and the added entries.
+
+    Raises:
+        TfprovError: `usage`.
+    """
     from tfprov.adopt.asked import ask_for, project_of
     from tfprov.adopt.metadata import distributions_in
     from tfprov.profile.edit import Value, edited
@@ -86,7 +93,7 @@ def _with_taken(context: Context) -> tuple[str, str, tuple[str, ...]]:
             evidence=(f"installed by hand: {found}",),
             hint="`tfprov init` makes a profile; name the packages under `[packages] requirements` there",
         )
-    # What came as a dependency comes again as one.
+    # Packages that were installed as dependencies of others are left out: the resolver adds them again.
     names = [one.partition("==")[0] for one in found.wanted]
     others = needed_by_others(generation.path, names)
     asked = [name for name in names if name not in others] or names

@@ -1,8 +1,8 @@
-"""Adopting an environment where it stands: a verified one takes its place, and it is kept as it was.
+"""Adopts an environment in place: a new, verified environment takes over its path, and the old one is kept unchanged.
 
-The new environment is built and proved in tfprov's own folder. Only then profile and lock are written, and only then
-the path changes hands, in one step. Whatever ends this before that step leaves the old environment at its path,
-untouched; the same command goes on from there.
+The new environment is built and proved in tfprov's own folder. Only then are profile and lock written, and last the
+path is switched, in one step. If anything ends the run before that step, the old environment is still at its path,
+untouched, and running the same command again continues from there.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ def adopt_in_place(asking: Asking, emit: Emit) -> Adoption:
     """Build and prove an environment like the old one, and put it at the old one's path.
 
     Raises:
-        TfprovError: why that cannot be; the old environment is untouched at its path then.
+        TfprovError: why that is not possible; the old environment is then still at its path, untouched.
     """
     with alone(asking, emit):
         return _in_place(asking, emit)
@@ -78,7 +78,12 @@ def _in_place(asking: Asking, emit: Emit) -> Adoption:
 
 
 def _replaced(subject: AdoptionSubject, emit: Emit, *, is_again: bool) -> tuple[Settled, Outcome, Generation]:
-    """What was settled in the end, the new environment at the old one's path, and the old one as it is kept."""
+    """Replace the old environment.
+
+    Returns:
+        The profile and lock that were written, the new environment at the old one's path, and the generation that the
+        old one is kept as.
+    """
     asking, found, profile = subject.asking, subject.found, subject.profile
     settled = settled_already(subject, emit) if is_again else settle(subject, emit)
     if not is_again:
@@ -91,7 +96,8 @@ def _replaced(subject: AdoptionSubject, emit: Emit, *, is_again: bool) -> tuple[
     inside = os.path.relpath(found.root, profile.parent.resolve())
     path = str(found.root) if inside.startswith("..") else Path(inside).as_posix()
     text = edited(settled.text, {"environment.path": path})
-    # The profile says of itself that it is ours; a lock alone would be in the way of the same command.
+    # The profile first: it records that it was adopted, so that the same command continues after an interruption. A
+    # lock without it would be refused as somebody else's file.
     write_atomic(profile, text.encode())
     write_atomic(profile.with_name(settled.lock_name), document)
     refuse_running(found.root, force=asking.force)
@@ -103,7 +109,7 @@ def _replaced(subject: AdoptionSubject, emit: Emit, *, is_again: bool) -> tuple[
 
 
 def refuse_what_others_need(found: ForeignEnvironment) -> None:
-    """Make sure that an environment belongs to one project, and that tfprov does not stand in it.
+    """Check that nothing but its own project needs an environment, tfprov itself included.
 
     Raises:
         TfprovError: `not-supported`.
@@ -119,7 +125,11 @@ def refuse_what_others_need(found: ForeignEnvironment) -> None:
 
 
 def refuse_running(root: Path, *, force: bool) -> None:
-    """Make sure that no process runs from an environment: what it imports later would come from another one.
+    """Check that no process runs from an environment: after the switch, its imports would come from the new one.
+
+    Args:
+        root: folder of the environment, links resolved.
+        force: skip the check.
 
     Raises:
         TfprovError: `environment-in-use`.
@@ -135,7 +145,17 @@ def refuse_running(root: Path, *, force: bool) -> None:
 
 
 def _proved(subject: AdoptionSubject, settled: Settled, work: Path, emit: Emit) -> tuple[Settled, Outcome]:
-    """A verified environment in tfprov's own folder; with fewer pins where what was there does not work."""
+    """Make a verified environment in tfprov's own folder, with fewer pins if the versions of the old one do not work.
+
+    Args:
+        subject: the old environment and its profile.
+        settled: the profile and lock to start with.
+        work: folder for the lock.
+        emit: receives progress.
+
+    Returns:
+        The profile and lock that the environment was made from, and the environment.
+    """
     found = subject.found
     while True:
         lock = work / settled.lock_name
@@ -145,8 +165,9 @@ def _proved(subject: AdoptionSubject, settled: Settled, work: Path, emit: Emit) 
             return settled, up(request, emit)
         except TfprovError as error:
             less = relaxed(settled.wanted, error)
-            # What the user has looked at, and may have changed, is not changed behind his back. And each try takes as
-            # long as an installation: another release of TensorFlow would be another environment.
+            # A profile that the user has reviewed, and may have edited, is not relaxed behind the user's back. Nor is
+            # another release of TensorFlow tried: that would be a different environment, and each try takes as long as
+            # an installation.
             if less is None or adopted(subject.profile, found.root) or not _is_alike(less, settled.wanted):
                 _leave_nothing(Context(request, emit).environment)
                 error.evidence = (*error.evidence, f"`{found.named}` is as it was: nothing was changed")
@@ -156,27 +177,27 @@ def _proved(subject: AdoptionSubject, settled: Settled, work: Path, emit: Emit) 
 
 
 def _is_alike(less: Asked, wanted: Asked) -> bool:
-    """Whether the same TensorFlow, Python and packages are asked for, with fewer pins or without the user's files."""
+    """Whether `less` asks for the same TensorFlow, Python and packages, with fewer pins or without the user's files."""
     names = [[one.name for one in each.packages if not one.is_carried] for each in (less, wanted)]
     same = (less.tensorflow, less.python) == (wanted.tensorflow, wanted.python) and names[0] == names[1]
     return same and less != wanted
 
 
 def _leave_nothing(environment: Environment) -> None:
-    """Delete what a failed adoption made, unless there was an environment before."""
+    """Delete what a failed adoption made, unless the environment has a sealed generation."""
     if environment.root.is_dir() and not environment.generations():
         with contextlib.suppress(OSError), environment.locked():
             trees.delete(environment.remove())
 
 
 def _exchanged(context: Context, found: ForeignEnvironment) -> tuple[Generation, Generation]:
-    """The old environment as it is kept, and the new one at its path."""
+    """Switch the path from the old environment to the new one; returns the generations of the old and the new one."""
     environment = context.environment
     generation = environment.active()
     if generation is None or generation.seal is None:
         raise TfprovError("internal", "the environment that was just verified is gone")
     kept = takeover.take_over(environment, found.root, _seal(found))
-    # Now that the link is there, it is the environment's own.
+    # Only now, with the link in place, can the environment record it as its own.
     environment.claim()
     git.exclude(Path(environment.owner.link))
     seal = replace(generation.seal, profile_digest=context.loaded.digest)
