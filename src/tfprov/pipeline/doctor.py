@@ -1,4 +1,4 @@
-"""Examining an environment without changing it, and putting it right."""
+"""Examines environments without changing them, and repairs them."""
 
 from __future__ import annotations
 
@@ -35,11 +35,11 @@ from tfprov.pipeline.up import up
 from tfprov.words import quoted
 
 _NAMED = 6
-"""How many findings the failure names; the findings themselves are a document of their own."""
+"""How many findings the error names; the full list is the command's own output."""
 
 
 def examine(name: str, *, cwd: Path, environ: Mapping[str, str], emit: Emit) -> tuple[Defect, ...]:
-    """What is wrong with the environment of a profile, the worst first. Reads every installed file; changes nothing.
+    """Find the defects of a profile's environment, worst first. Reads every installed file and changes nothing.
 
     Raises:
         TfprovError: `environment-missing`, or what is wrong with the profile.
@@ -65,12 +65,12 @@ def examine(name: str, *, cwd: Path, environ: Mapping[str, str], emit: Emit) -> 
 
 
 def _typed(fix: str, name: str) -> str:
-    """A fix whose commands name the profile as the user did, so that they work as they stand there."""
+    """The fix with the profile in its commands, as the user named it, so that they can be pasted."""
     return re.sub(r"`tfprov (?:up|repair)", lambda command: f"{command[0]} {quoted(name)}", fix) if name else fix
 
 
 def examine_foreign(path: Path, *, environ: Mapping[str, str], emit: Emit) -> tuple[Defect, ...]:
-    """What is wrong with an environment that tfprov need not have made.
+    """Find the defects of any environment, made by tfprov or not, worst first. Changes nothing.
 
     Args:
         path: its folder, or its interpreter.
@@ -99,16 +99,16 @@ def examine_foreign(path: Path, *, environ: Mapping[str, str], emit: Emit) -> tu
 
 
 def repair(name: str, *, cwd: Path, environ: Mapping[str, str], emit: Emit) -> Outcome:
-    """A new, verified generation in which every file is as its wheel has it. Takes from the store what is damaged.
+    """Make a new, verified generation in which every file is as in its wheel; damaged files come from the store.
 
     Raises:
-        TfprovError: why it cannot be; the environment in use stays as it is.
+        TfprovError: why it cannot be made; the active generation is then unchanged.
     """
     return up(Request(profile=name, cwd=cwd, environ=environ, recreate=True, thorough=True), emit)
 
 
 def as_error(findings: tuple[Defect, ...], name: str) -> TfprovError | None:
-    """The findings as a failure; None when they are advice only and the environment itself is as it should be."""
+    """The findings as one error; None if they are advice only, and the environment itself is as it should be."""
     wrong = [one for one in findings if one.kind != "advice"]
     if not wrong:
         return None
@@ -125,7 +125,7 @@ def as_error(findings: tuple[Defect, ...], name: str) -> TfprovError | None:
 
 
 def _place(environment: Environment, generation: Generation) -> Iterator[Defect]:
-    """Whether the environment still lies where it was made."""
+    """A defect if the environment was moved since it was made."""
     if environment.moved(generation):
         yield Defect(
             code="environment-moved",
@@ -137,7 +137,13 @@ def _place(environment: Environment, generation: Generation) -> Iterator[Defect]
 
 
 def _interpreter(root: Path, emit: Emit, *, version: str | None = None) -> Iterator[Defect]:
-    """Whether the interpreter of the environment is still what it was made from."""
+    """Defects of the interpreter: missing, other than the environment was made from, or with packages of its base.
+
+    Args:
+        root: folder of the environment.
+        emit: receives progress.
+        version: version of Python that it was made with; None for the one in `pyvenv.cfg`.
+    """
     emit(Note(text="looking at the interpreter", level="detail"))
     python = python_in(root)
     settings = settings_of(root / "pyvenv.cfg")
@@ -155,7 +161,7 @@ def _interpreter(root: Path, emit: Emit, *, version: str | None = None) -> Itera
     base, made = settings.get("executable") or str(python.resolve()), version or settings.get("version")
     told = Path(base)
     if os.name == "nt":
-        # `python.exe` is a copy there, and starts the one in the folder that the settings name.
+        # On Windows, `python.exe` is a copy that starts the interpreter in the folder that `pyvenv.cfg` names.
         if not told.exists():
             yield Defect(code="python-broken", path=str(python), expected=f"`{told}`", found="gone", fix=fix)
     elif made and told.exists() and told.resolve() != python.resolve():
@@ -178,7 +184,8 @@ def _interpreter(root: Path, emit: Emit, *, version: str | None = None) -> Itera
 
 def _damaged(root: Path, backend: Backend, emit: Emit) -> Iterator[Defect]:
     emit(Note(text="reading every file", level="detail"))
-    # What conda packages brought, their records speak for; the RECORD of a project in one need not fit any more.
+    # Files of conda packages are checked against conda's records: the RECORD of a project in such a package may be out
+    # of date.
     owned = backend.owned_files(root)
     yield from backend.damaged(root)
     for bad in bad_files(root, workers=os.cpu_count() or 1):
@@ -194,7 +201,7 @@ def _damaged(root: Path, backend: Backend, emit: Emit) -> Iterator[Defect]:
 
 
 def _unreadable(root: Path, environ: Mapping[str, str]) -> Iterator[Defect]:
-    """Compiled modules that end an import: of a full disk, where Python before 3.14 leaves the part that found room."""
+    """Truncated bytecode, which makes imports fail. Python before 3.14 leaves it behind when the disk is full."""
     for path in cut_bytecode(root, environ=environ):
         yield Defect(
             code="file-damaged",
@@ -223,7 +230,7 @@ def _foreign(root: Path, backend: Backend, emit: Emit) -> Iterator[Defect]:
 def _drift(
     root: Path, environment: Environment, seal: Seal, facts: Facts, *, environ: Mapping[str, str], emit: Emit
 ) -> Iterator[Defect]:
-    """Packages that are not those of the lock; after a rollback, that the lock is about another generation."""
+    """Packages that differ from the lock; after a rollback, advice that the lock is for another generation instead."""
     lock, backend = lock_of(environment, seal.kind), backend_of(seal.kind)
     if lock is None:
         return
@@ -241,7 +248,7 @@ def _drift(
     try:
         beside, wheels = backend.drift(root, lock, python=seal.python_version, facts=facts, environ=environ, emit=emit)
     except TfprovError as error:
-        # The lock was made anew for another interpreter or machine since.
+        # Since then, the lock was made again for another interpreter or machine.
         expected = f"a lock that fits Python {seal.python_version} on this machine"
         fix = "`tfprov up` makes what the lock asks for now"
         yield Defect(code=error.code.name, path=str(lock), expected=expected, found=error.what, fix=fix, kind="change")
@@ -298,7 +305,7 @@ def _same(left: str, right: str) -> bool:
 
 
 def _machine(generation: Generation, environ: Mapping[str, str]) -> Iterator[Defect]:
-    """Whether the machine is still the one that it was proved on."""
+    """How this machine differs from those that the generation was proved on."""
     for change in Standing(environ).changes(generation):
         yield Defect(
             code=change.code,
@@ -311,7 +318,7 @@ def _machine(generation: Generation, environ: Mapping[str, str]) -> Iterator[Def
 
 
 def _leaks(facts: Facts) -> Iterator[Defect]:
-    """What on the machine disturbs whoever uses the environment; tfprov's own commands keep clear of it."""
+    """Settings of this machine that interfere with programs in the environment; tfprov's own commands ignore them."""
     for hazard in facts.hazards.value:
         if hazard.code == "windows-dll-load":
             continue  # A verified environment has what Windows lacks.

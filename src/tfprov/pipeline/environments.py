@@ -1,6 +1,6 @@
-"""The commands that work on environments that exist already.
+"""Commands on existing environments.
 
-What only some of them need is imported there: `rollback` and `run` should take no longer than what they do.
+Modules that only some of them need are imported inside those functions, so that `rollback` and `run` start quickly.
 """
 
 from __future__ import annotations
@@ -30,9 +30,9 @@ if TYPE_CHECKING:
 
 
 def find(name: str, *, cwd: Path, environ: Mapping[str, str]) -> Environment:
-    """The environment of a profile, or the one environment of that name.
+    """The environment of a profile, or the only environment of that name.
 
-    The profile is tried first. An environment whose profile file is gone can still be named.
+    The profile is tried first. An environment whose profile no longer exists can still be found by its name.
 
     Raises:
         TfprovError: `environment-missing`, or what is wrong with the profile.
@@ -51,17 +51,17 @@ def find(name: str, *, cwd: Path, environ: Mapping[str, str]) -> Environment:
 
         seen = load(path, shipped=shipped).source
     wanted = environment_of(seen, home)
-    # The link may have been moved in the profile since; what stands on disk is what is there.
+    # As recorded on disk: `environment.path` may have been changed in the profile since the environment was made.
     return Environment.open(wanted.root) or wanted
 
 
 def verified(environment: Environment, profile: str, *, moved: bool = False) -> Generation:
-    """The active generation.
+    """The active generation of an environment.
 
     Args:
-        environment: whose.
-        profile: as the user named it, for the next step.
-        moved: whether it may lie elsewhere than where it was made; its commands do not start then.
+        environment: which one.
+        profile: the profile as the user named it, for the hint.
+        moved: whether to accept a generation that was moved since it was made, whose commands do not start.
 
     Raises:
         TfprovError: `environment-missing`, `environment-moved`.
@@ -88,11 +88,7 @@ def verified(environment: Environment, profile: str, *, moved: bool = False) -> 
 
 
 def in_use(environment: Environment, profile: str) -> Generation:
-    """The active generation, which is not deleted until this process ends, or the program that it becomes.
-
-    Args:
-        environment: whose.
-        profile: as the user named it, for the next step.
+    """The active generation, not to be deleted before this process, or the program that it turns into (`exec`), ends.
 
     Raises:
         TfprovError: as `verified`.
@@ -101,16 +97,16 @@ def in_use(environment: Environment, profile: str) -> Generation:
         generation = verified(environment, profile)
         with contextlib.suppress(FileNotFoundError):
             following.hold(generation.path)
-        # Whoever deletes generations switches first and looks for processes then. Either he sees this one, or this
-        # one sees the switch.
+        # A process that deletes generations switches first and looks for processes afterwards. So either it sees this
+        # process, or this process sees the switch and tries again.
         if environment.active() == generation:
             return generation
 
 
 def variables(generation: Generation, environ: Mapping[str, str]) -> dict[str, str]:
-    """Variables for a command in the environment: what its activation script, its cures and its profile set.
+    """Variables for a command in the environment, with those that its activation script, cures and profile set.
 
-    The user's other variables stay, PYTHONPATH among them: here it is his command that runs, not ours.
+    The user's other variables stay, including PYTHONPATH: the command is the user's own, not tfprov's.
     """
     given = generation.seal.cures if generation.seal else ()
     changed = environ
@@ -129,12 +125,16 @@ def variables(generation: Generation, environ: Mapping[str, str]) -> dict[str, s
 
 
 def backend_for(generation: Generation) -> Backend:
-    """What made a generation."""
+    """The backend that made a generation."""
     return backend_of(generation.seal.kind if generation.seal else "venv")
 
 
 def smoke_again(request: Request, *, level: Level | None, emit: Emit) -> Verdict:
-    """Prove an existing environment again, at the profile's level or another one. Changes nothing."""
+    """Run the smoke test of an existing environment again, at the profile's level if `level` is None. Changes nothing.
+
+    Raises:
+        TfprovError: `environment-missing`, `environment-moved`; what is wrong with the profile.
+    """
     from tfprov.fetch.addresses import expand_all
     from tfprov.pipeline.stages import smoke_request
     from tfprov.profile.load import load
@@ -146,7 +146,7 @@ def smoke_again(request: Request, *, level: Level | None, emit: Emit) -> Verdict
     if generation.seal is None:
         raise TfprovError("internal", "an active generation has no seal")
     try:
-        # The one that it was made from: an environment may have been asked for by its name.
+        # The profile that the environment was made from: the request may give the name of the environment instead.
         path, shipped = source.find(environment.owner.profile, cwd=request.cwd)
     except TfprovError:
         path, shipped = source.find(request.profile, cwd=request.cwd)
@@ -174,15 +174,15 @@ def smoke_foreign(
     cwd: Path,
     overrides: Sequence[str] = (),
 ) -> Verdict:
-    """What an environment proves that tfprov did not make. Changes nothing.
+    """Run the smoke test of an environment that tfprov did not make. Changes nothing.
 
     Args:
         python: its interpreter, or its folder.
-        level: how much to check; what the overrides say when None, else the standard level.
+        level: how much to check; when None, the level in the overrides, else the standard level.
         environ: variables of the user.
-        emit: receives a note a leg.
-        cwd: what paths of scripts are relative to.
-        overrides: what a profile would ask for, as `key=value`: `smoke.require-gpus=1`, `tensorflow.accelerator=cuda`.
+        emit: receives one note per leg.
+        cwd: folder that paths of scripts are relative to.
+        overrides: settings of a profile, as `key=value`: `smoke.require-gpus=1`, `tensorflow.accelerator=cuda`.
 
     Raises:
         TfprovError: `environment-missing`; `profile-invalid` for a wrong override.
@@ -201,7 +201,7 @@ def smoke_foreign(
     target = Target(
         package="", version="", extras=(), accelerator=loaded.profile.tensorflow.accelerator, python="", platform=""
     )
-    # Nothing is known of what was installed: no lock, so no version to expect.
+    # Without a lock it is not known which version should be installed.
     wanted = dataclasses.replace(smoke_request(loaded, target), expected_version=None, expected_package=None)
     if level is not None:
         wanted = dataclasses.replace(wanted, level=level)
@@ -209,14 +209,17 @@ def smoke_foreign(
 
 
 def rollback(environment: Environment, *, number: int | None) -> Generation:
-    """Let the stable path lead to an older verified generation. Profile and lock stay as they are.
+    """Switch the stable path to another verified generation, which is returned. Profile and lock are not changed.
+
+    A generation with altered or missing files is first mended from its image; one that cannot be mended is passed over.
 
     Args:
-        environment: whose.
-        number: which generation; None for the last one before the active one that has other files.
+        environment: which one.
+        number: number of the generation; None for the newest earlier one whose files differ from the active one's, or
+            the newest earlier one if all are the same.
 
     Raises:
-        TfprovError: `environment-missing` when there is none to go back to.
+        TfprovError: `environment-missing` when there is no such generation; the code of the flaw when none can be used.
     """
     with environment.locked():
         active = environment.active()
@@ -248,7 +251,7 @@ def rollback(environment: Environment, *, number: int | None) -> Generation:
 
 
 def _note(environment: Environment, before: Generation | None, found: Generation) -> None:
-    """Write down that the environment went back from what profile and lock ask for."""
+    """Record that the environment was rolled back from the generation that profile and lock ask for."""
     if before is not None and before.seal is not None and before.number != found.number:
         rollbacks.write(
             environment.root,
@@ -262,9 +265,9 @@ def _note(environment: Environment, before: Generation | None, found: Generation
 
 
 def _mended(environment: Environment, generation: Generation, flaw: Flaw) -> bool:
-    """Whether the damaged files of a generation could be put back from its image.
+    """Restore the damaged files of a generation from its image; returns whether it is whole now.
 
-    It shares them with others by links: whoever wrote into one of those wrote into it, too.
+    It is not if the image, which may share files with it by hard links, is damaged as well.
     """
     if flaw.code != "file-damaged" or generation.seal is None or not generation.seal.image:
         return False
@@ -276,7 +279,7 @@ def _mended(environment: Environment, generation: Generation, flaw: Flaw) -> boo
 
 
 def _no_way_back(environment: Environment, flaws: Sequence[tuple[Generation, Flaw]], *, named: bool) -> TfprovError:
-    """Why none of the generations that were asked for can be used, and what brings back what the newest of them was."""
+    """The error when none of the wanted generations can be used, with a hint how to get the newest of them back."""
     newest, flaw = flaws[0]
     tried = {one.number for one, _ in flaws}
     active = environment.active()
@@ -301,18 +304,18 @@ def _no_way_back(environment: Environment, flaws: Sequence[tuple[Generation, Fla
 
 
 def remove(environment: Environment, name: str, *, force: bool = False) -> tuple[Held, ...]:
-    """Delete an environment with all its generations; what is in the store stays.
+    """Delete an environment with all its generations. The store is not touched.
 
     Args:
         environment: which one.
-        name: as the user named it, for the next step.
-        force: delete it although processes use it, or it keeps the one that it replaced.
+        name: the environment as the user named it, for the hint.
+        force: whether to delete it even if processes use it, or it keeps an environment that it replaced.
 
     Returns:
-        What was in use all the same.
+        The generations that were in use.
 
     Raises:
-        TfprovError: `environment-in-use`; `path-not-ours` for one that somebody else made.
+        TfprovError: `environment-in-use`; `path-not-ours` when it keeps an environment that it replaced.
     """
     with environment.locked():
         if not force:
@@ -331,17 +334,17 @@ def remove(environment: Environment, name: str, *, force: bool = False) -> tuple
 
 
 def remove_all(home: paths.Home, *, force: bool = False) -> tuple[tuple[Environment, ...], tuple[Held, ...]]:
-    """Delete every environment, and the interpreters and images that were there for them; the cache and records stay.
+    """Delete all environments, and the interpreters and images made for them. The cache and the journals stay.
 
     Args:
-        home: whose.
-        force: delete them although processes use some, or they keep those that they replaced.
+        home: tfprov's folders.
+        force: whether to delete them even if processes use some, or some keep environments that they replaced.
 
     Returns:
-        The environments, and what was in use all the same.
+        The environments, and those of their generations that were in use.
 
     Raises:
-        TfprovError: `environment-in-use` or `path-not-ours`, and nothing was deleted; `lock-timeout` beside a run.
+        TfprovError: `environment-in-use`, `path-not-ours`, or `lock-timeout` beside a run; nothing was deleted then.
     """
     every = environments(home.environments)
     with all_locked(home.environments):
@@ -367,7 +370,7 @@ def remove_all(home: paths.Home, *, force: bool = False) -> tuple[tuple[Environm
 
 
 def _spare_replaced(every: Sequence[Environment], name: str) -> None:
-    """Keep what somebody else made, and has no second time, from going along with what replaced it.
+    """Refuse to delete environments that keep an adopted one: it exists only there, and would be deleted with them.
 
     Raises:
         TfprovError: `path-not-ours`.
@@ -388,7 +391,7 @@ def _spare_replaced(every: Sequence[Environment], name: str) -> None:
 
 
 def _taken_away(environment: Environment) -> Path:
-    """Take an environment from its place, and what elsewhere speaks of it; the folder that is left to be deleted."""
+    """Take an environment with its kernels out of use; returns its renamed folder, which the caller deletes."""
     from tfprov.pipeline import kernels
 
     kernels.drop(environment)
@@ -397,16 +400,16 @@ def _taken_away(environment: Environment) -> Path:
     left = environment.remove()
     profile = Path(environment.owner.profile).parent
     if profile.parent == environment.root.parents[1] / "bundles":
-        # What a bundle brought beside the wheels: tfprov made it, and it is of no use without the environment.
+        # A profile from a bundle was written by tfprov, and is of no use without the environment.
         paths.discard(profile)
     return left
 
 
 def remove_old(environment: Environment, *, force: bool = False) -> None:
-    """Delete the environment that was adopted, replaced and kept.
+    """Delete the adopted environment that this one replaced and keeps; with `force`, even if processes use it.
 
     Raises:
-        TfprovError: `environment-missing` when there is none; `environment-in-use`.
+        TfprovError: `environment-missing` when none is kept; `environment-in-use`.
     """
     from tfprov.envs import takeover
 
@@ -430,7 +433,7 @@ def remove_old(environment: Environment, *, force: bool = False) -> None:
 
 
 def command_of(arguments: Sequence[str], variables_: Mapping[str, str]) -> list[str]:
-    """The command with its program looked up on the PATH of the environment.
+    """The command with the full path of its program, from the PATH in the `variables` of the environment.
 
     Raises:
         TfprovError: `usage` when there is no such program.

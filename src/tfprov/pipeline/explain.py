@@ -1,4 +1,4 @@
-"""What the explanation of a log knows of the machine and of the wish, and the change of a profile that it proposes."""
+"""Gives the explanation of a log its context (machine, profile), and applies the profile change that it proposes."""
 
 from __future__ import annotations
 
@@ -22,7 +22,11 @@ _FILES = frozenset({"network.ca-bundle", "python.path"})
 
 
 def here(*, root: Path = Path("/")) -> LogContext:
-    """What a look costs nothing for: for a log that was piped in, and so was printed on this machine."""
+    """Properties of this machine that are cheap to read, for a log that was piped in and so was printed here.
+
+    Args:
+        root: root of the file system to look at.
+    """
     names = {"Linux": "linux", "Darwin": "macos", "Windows": "windows"}
     system = names.get(platform.system())
     musl = system == "linux" and any((root / "lib").glob("ld-musl-*"))
@@ -38,7 +42,7 @@ def here(*, root: Path = Path("/")) -> LogContext:
 
 
 def with_facts(context: LogContext, facts: Facts) -> LogContext:
-    """The context with all that the facts of a machine say."""
+    """The context with everything that the facts of a machine say."""
     libc, driver = facts.libc.value, facts.driver.value
     flags = facts.cpu_flags.value
     return replace(
@@ -70,7 +74,10 @@ def with_profile(context: LogContext, loaded: Loaded) -> LogContext:
 
 
 def proposed(path: Path, found: Diagnosis) -> tuple[str, str]:
-    """The profile as the remedy of the root cause would have it, and the difference; both empty without a change.
+    """Apply the remedy of the root cause to the text of a profile. Writes nothing.
+
+    Returns:
+        The new text and a diff; both empty if the remedy changes nothing in the profile.
 
     Raises:
         TfprovError: `profile-missing`, `profile-invalid`.
@@ -79,7 +86,8 @@ def proposed(path: Path, found: Diagnosis) -> tuple[str, str]:
     changes = [
         change
         for change in (root.remedy.changes if root and root.remedy else ())
-        # The name of a file stands for one that only the user knows; a profile that names what is not there is refused.
+        # The file in such a change is a placeholder for one that only the user knows. It is left out unless it exists:
+        # a profile that names a missing file is invalid.
         if change.key not in _FILES or (path.parent / str(change.value)).exists()
     ]
     if not changes:
@@ -93,5 +101,5 @@ def proposed(path: Path, found: Diagnosis) -> tuple[str, str]:
 
 
 def as_mapping(changes: Iterable[ProfileChange]) -> dict[str, str | bool | int | tuple[str, ...]]:
-    """Changes by dotted key."""
+    """The values of changes, by dotted key."""
     return {change.key: change.value for change in changes}

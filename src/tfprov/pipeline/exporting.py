@@ -1,4 +1,4 @@
-"""Taking an environment out of tfprov: images, archives, file systems and modules that need no tfprov to be used."""
+"""Exports environments as container images, archives, file systems and modulefiles, which work without tfprov."""
 
 from __future__ import annotations
 
@@ -42,15 +42,15 @@ _MODULES = Product(what="a modulefile", is_ours=lambda stream: b"made by tfprov"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExportRequest:
-    """What is to be made.
+    """Options of an export.
 
     Attributes:
-        form: of what kind.
-        output: absolute path of it.
-        prefix: where the environment is to lie; empty for `/opt/tfprov/NAME`.
-        base: an image below it, as a folder in OCI layout; None for none.
-        python_at: the interpreter that the target has already, an absolute path there; empty to take one along.
-        replace: whether something that is there may be replaced.
+        form: format to write.
+        output: absolute path to write to.
+        prefix: absolute path of the environment on the target; empty for `/opt/tfprov/NAME`.
+        base: base image, as a folder in OCI layout; None for none.
+        python_at: absolute path of an interpreter that exists on the target; empty to include the interpreter.
+        replace: whether to replace what exists at the output path.
     """
 
     form: Format
@@ -63,15 +63,15 @@ class ExportRequest:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Made:
-    """What was made.
+    """An export that was written.
 
     Attributes:
-        path: where it lies.
-        digest: SHA-256 of the file, of the manifest of an image; empty for a modulefile.
-        size: bytes.
-        prefix: where the environment lies in it; of a modulefile, where it lies on this machine.
-        needs: shared libraries that the interpreter needs from the system, beside those of every glibc.
-        left: variables of the profile that are to be set where it is used, since they name others (`${TOKEN}`).
+        path: path of the file, or of the folder of an image.
+        digest: SHA-256 of the file, for an image of its manifest; empty for a modulefile.
+        size: size in bytes.
+        prefix: path of the environment on the target; for a modulefile, its path on this machine.
+        needs: shared libraries that the interpreter needs from the system, other than those of every glibc.
+        left: variables of the profile that must be set on the target, since they refer to others (`${TOKEN}`).
     """
 
     path: Path
@@ -83,17 +83,17 @@ class Made:
 
 
 def export(profile: str, wanted: ExportRequest, *, cwd: Path, environ: Mapping[str, str]) -> Made:
-    """Make it of the generation in use, which is not deleted meanwhile; the target appears whole or not at all.
+    """Export the active generation, which is not deleted meanwhile. The output appears complete or not at all.
 
     Args:
-        profile: as the user named it.
-        wanted: what is to be made.
+        profile: the profile as the user named it.
+        wanted: options.
         cwd: working directory.
         environ: variables of the user.
 
     Raises:
-        TfprovError: `environment-missing`, `path-not-ours`, `python-not-movable`, `not-supported`, `usage`; the code of
-            a damage.
+        TfprovError: `environment-missing`, `environment-moved`, `path-not-ours`, `python-not-movable`, `not-supported`,
+            `usage`; the code of the flaw when the environment is damaged.
         OSError: the disk is full.
     """
     _check(wanted)
@@ -165,7 +165,11 @@ def _check(wanted: ExportRequest) -> None:
 
 
 def _check_kind(environment: Environment, generation: Generation, seal: Seal) -> None:
-    """What cannot lie elsewhere than where it was made."""
+    """Refuse environments that cannot be moved to another path.
+
+    Raises:
+        TfprovError: `not-supported`.
+    """
     name = environment.owner.name
     if os.name != "posix" or not os.path.exists("/proc/self"):  # noqa: PTH110 - asks for the system, not for a file
         raise TfprovError(
@@ -196,7 +200,10 @@ def _names(environment: Environment, generation: Generation, seal: Seal) -> tupl
 
 
 def _bytecode(environment: Environment, generation: Generation, seal: Seal) -> dict[str, Path]:
-    """The compiled modules that it had when it was verified: what programs have compiled since is left out."""
+    """The bytecode files of the verified generation, by relative path.
+
+    They come from its image if there is one, which has none that programs have compiled since.
+    """
     image = Image(environment.root.parent.parent / "images" / seal.image) if seal.image else None
     if image is not None and image.exists:
         return image.bytecode()
@@ -232,7 +239,7 @@ def _relocated(told: Changes, exported: ExportedEnvironment, left: tuple[str, ..
 def _write(
     wanted: ExportRequest, tree: list[TreeMember], told: Changes, *, environment: Environment, seal: Seal, work: Path
 ) -> str:
-    """Write it beside its place, then put it there; its digest."""
+    """Write the export beside the output path, then rename it into place; returns its digest."""
     is_archive = wanted.output.name.endswith(".tar")
     is_folder = wanted.form == "oci" and not is_archive
     with paths.staged(wanted.output, folder=is_folder) as stage:
@@ -280,11 +287,11 @@ def _files_of(layout: Path) -> list[TreeMember]:
 
 
 def _squash(tree: list[TreeMember], target: Path, pipe: Path) -> None:
-    """Write a file system of a tree, which goes through a pipe: the archive is nowhere on the disk."""
+    """Write a file system. `mksquashfs` gets the tree as an archive through a pipe, so that none is stored on disk."""
     os.mkfifo(pipe)
     target.unlink()
     moment = ("-mkfs-time", str(MOMENT), "-all-time", str(MOMENT))
-    # `sqfstar` does the same, and takes no level of compression in 4.5.
+    # Not `sqfstar`, which does the same, but in 4.5 does not accept a compression level.
     script = 'pipe=$1; shift; exec mksquashfs - "$@" -tar <"$pipe"'
     with ThreadPoolExecutor(max_workers=1, thread_name_prefix="export") as pool:
         written = pool.submit(archive.write, pipe, tree)
@@ -292,7 +299,7 @@ def _squash(tree: list[TreeMember], target: Path, pipe: Path) -> None:
         try:
             done = process.run(command, env={**os.environ, "LC_ALL": "C"})
         finally:
-            # Where nobody reads (a failure, Ctrl-C), the writer would wait for ever for somebody who does.
+            # If nothing has opened the pipe for reading (a failure, Ctrl-C), the writer would wait for ever.
             with contextlib.suppress(OSError):
                 os.close(os.open(pipe, os.O_RDONLY | os.O_NONBLOCK))
     failure = written.exception()

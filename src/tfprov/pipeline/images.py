@@ -1,4 +1,4 @@
-"""The images of environments in a run: which one is meant, making it beside the smoke test, and deleting old ones."""
+"""The images of environments in a run: finds the one for a lock, makes it beside the smoke test, deletes old ones."""
 
 from __future__ import annotations
 
@@ -23,24 +23,24 @@ _SIGN_SECONDS = 10.0
 
 
 def image_of(context: Context, locked: Locked) -> Image:
-    """The image of the locked files on the chosen interpreter; it need not exist."""
+    """The image of the locked files on the chosen interpreter, which need not exist."""
     return Image(context.home.images / image_key(locked.lock.content, locked.interpreter))
 
 
 def sweep_images(home: Home) -> None:
-    """Delete the images that no generation of any environment names any more, and the wheels unpacked for them."""
+    """Delete the images that no sealed generation refers to any more, and the trees of their wheels."""
     used = _used(home)
     unpacked.sweep(home, used)
     for folder in home.images.iterdir() if home.images.is_dir() else ():
-        # One that is being made belongs to another run.
+        # An image that is still being made belongs to another run.
         unused = folder.name not in used and not folder.name.startswith(".") and not folder.name.endswith(".new")
-        # Once more: deleting the one before took its time, and a run may have taken this one into use.
+        # Checked again: while the previous one was deleted, another run may have begun to use this one.
         if unused and folder.name not in _used(home):
             Image(folder).drop()
 
 
 def _used(home: Home) -> frozenset[str]:
-    """Names of the images that generations name."""
+    """Names of the images that sealed generations refer to."""
     return frozenset(
         generation.seal.image
         for environment in environments(home.environments)
@@ -51,10 +51,10 @@ def _used(home: Home) -> frozenset[str]:
 
 @contextlib.contextmanager
 def made_once(context: Context, locked: Locked) -> Iterator[None]:
-    """Do not make what another run of this user is just making: wait for it, and find its image.
+    """If another run of this user is making an environment of the same files, wait for it, so that its image exists.
 
-    Where that run ends without an image, because it failed or was killed or files cannot be linked here, those that
-    waited go on beside each other.
+    If that run ends without an image, because it failed, was killed, or files cannot be linked here, the runs that
+    waited continue concurrently. A lock with sources is not waited for.
     """
     image = image_of(context, locked)
     if image.exists or locked.lock.sources:
@@ -74,7 +74,7 @@ def made_once(context: Context, locked: Locked) -> Iterator[None]:
     left = None if context.deadline is None else max(0.0, context.deadline - time.monotonic())
     with contextlib.ExitStack() as held:
         with contextlib.suppress(OSError, TfprovError):
-            # Who cannot have the lock says why when it matters: where something is written.
+            # A failure to lock is ignored here: if it matters, a later write fails and says why.
             folder.mkdir(parents=True, exist_ok=True)
             held.enter_context(locks.held(path, timeout=left, waiting=waiting, signs=(sign,)))
         if waited:
@@ -86,7 +86,7 @@ def made_once(context: Context, locked: Locked) -> Iterator[None]:
 
 @contextlib.contextmanager
 def _at_work(sign: Path) -> Iterator[None]:
-    """Let the processes that wait see that this one still works."""
+    """Touch a file while the block runs, to show the processes that wait that this one still makes progress."""
     ended = threading.Event()
 
     def work() -> None:
@@ -105,10 +105,10 @@ def _at_work(sign: Path) -> Iterator[None]:
 
 @contextlib.contextmanager
 def while_there(image: Image) -> Iterator[None]:
-    """Work with an image that another run may drop at any moment, since no generation names it yet.
+    """Use an image in the block that another run may delete at any moment, since no generation refers to it yet.
 
     Raises:
-        TfprovError: `cache-corrupt` when that happened.
+        TfprovError: `cache-corrupt` when it was deleted.
     """
     try:
         yield
@@ -124,17 +124,16 @@ def while_there(image: Image) -> Iterator[None]:
 
 @contextlib.contextmanager
 def beside_the_smoke_test(context: Context, installation: Installation) -> Iterator[None]:
-    """Use the processors that a smoke test leaves idle: most of what has to follow it does not depend on its verdict.
+    """Do work beside the smoke test in the block that does not depend on its verdict: it leaves processors idle.
 
-    The modules that it will import are compiled, the new generation is written back to the disk, its image is prepared,
-    and what an earlier run has put aside is deleted, as far as the time allows. Where the test fails, what was prepared
-    is deleted.
+    Modules that it will import are compiled, the new generation is flushed to disk, its image is prepared, and what
+    earlier runs have put aside is deleted, as far as time allows. If the block fails, the prepared image is deleted.
     """
     generation, ahead = installation.generation, installation.ahead
     image, ended = image_of(context, installation.locked), threading.Event()
 
     def work() -> None:
-        # What conda packages brought is linked from where they are unpacked; the image is of the rest.
+        # Files of conda packages are linked from conda's unpacked packages; the image contains the others.
         image.prepare(generation.path, skip=context.backend.owned_files(generation.path))
         context.environment.clear_aside(threads=1, stop=ended.is_set)
 
