@@ -1,4 +1,4 @@
-"""Writing a first profile for this machine."""
+"""Writes a first profile for this machine and project."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ class NewProfile:
     """A profile that was written.
 
     Attributes:
-        text: the profile.
-        files: that it names, as it names them.
-        problems: what is wrong in those files, a line each.
+        text: text of the profile.
+        files: paths in `packages.files`, as written there.
+        problems: problems in those files, one line each.
     """
 
     text: str
@@ -37,25 +37,25 @@ class NewProfile:
 
 
 def init(path: Path, *, environ: Mapping[str, str], source: Path | None = None) -> NewProfile:
-    """Write a commented profile that fits this machine and names the files that say what the project needs.
+    """Write a commented profile that suits this machine and names a file with the project's requirements.
 
     Args:
-        path: the file to make.
+        path: the profile to write.
         environ: variables of this process.
-        source: such a file, or the folder of the project; None for the folder of `path`.
+        source: file with the requirements, or folder of the project; None for the folder of `path`.
 
     Raises:
-        TfprovError: `path-not-ours` when the file exists; `usage` when nothing is at `source`; what `decide` raises
-            when nothing fits this machine.
+        TfprovError: `path-not-ours` when the profile exists; `usage` when its folder does not, or `source` has no
+            requirements; what `check_place` raises; what `decide` raises when nothing suits this machine.
     """
-    # A link that leads nowhere is there, too.
+    # `lexists`, because a dangling link is in the way, too.
     if os.path.lexists(path):
         raise TfprovError("path-not-ours", f"`{path}` exists", hint="choose another name; it is not overwritten")
     if not path.parent.is_dir():
         raise TfprovError("usage", f"there is no folder `{path.parent}`")
     check_place(path)
     folder = (path.parent if source is None else source).resolve()
-    # One file of a project is enough: the others often say the same in other words.
+    # One file of a project is enough: the others often repeat its requirements in another format.
     found = (folder,) if folder.is_file() else lists(folder)[:1]
     if source is not None and not found:
         raise TfprovError(
@@ -68,9 +68,9 @@ def init(path: Path, *, environ: Mapping[str, str], source: Path | None = None) 
     wants = read(found, path.parent, ProjectParts())
     name = _name(path.absolute(), files)
     facts = gather(environ, cache=home(environ).cache / "interpreters.json")
-    # No lock and no listing: the table that comes with tfprov is enough for a first guess, and works offline.
+    # Without the listing of an index: the compat table is enough for a first guess, and works offline.
     decision = decide(Profile(name=name), facts, table(), None).decision
-    # They come sorted, the newest first.
+    # The interpreters are sorted, newest first.
     usable = list(dict.fromkeys(one.version for one in facts.interpreters.value if one.problem is None))
     text = profile_template(
         name=name,
@@ -86,7 +86,11 @@ def init(path: Path, *, environ: Mapping[str, str], source: Path | None = None) 
 
 
 def _name(path: Path, files: tuple[str, ...]) -> str:
-    """The name of a new profile: that of the list which it takes the place of, whose environment it goes on with."""
+    """Name of a new profile.
+
+    A `tfprov.toml` that replaces a requirements file, which stood in for a profile until now, takes over its name and
+    so its environment. Any other `tfprov.toml` is named after its folder, and another file after itself.
+    """
     if path.name != PROFILE:
         return plain_name(path.stem)
     stands_in = nearest(path.parent)
@@ -94,5 +98,5 @@ def _name(path: Path, files: tuple[str, ...]) -> str:
         seen = glance(stands_in, shipped=False)
         if seen is not None:
             return seen.name
-    # `tfprov.toml` says nothing about the project that it lies in.
+    # The file name `tfprov.toml` says nothing about the project.
     return plain_name(path.parent.resolve().name)

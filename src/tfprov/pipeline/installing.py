@@ -1,4 +1,4 @@
-"""The stages that make a generation of the locked files: an empty environment, then the wheels in it."""
+"""The stages that make a generation from the locked files: build an empty environment, then install the wheels."""
 
 from __future__ import annotations
 
@@ -35,23 +35,26 @@ _INSTALL_SECONDS = 1800.0
 
 @contextlib.contextmanager
 def compiling_ahead() -> Iterator[Ahead]:
-    """What compiles the modules of the first import until the block ends, once `building` has an interpreter for it."""
+    """The compiler for modules of the first import, for `building` to start. It is ended with the block."""
     with temporary("ahead") as work, Ahead(work) as ahead:
         yield ahead
 
 
 @contextlib.contextmanager
 def building(context: Context, machine: Machine, locked: Locked, ahead: Ahead) -> Iterator[Callable[[], Generation]]:
-    """Make a new generation, without the wheels, while the block runs.
+    """Make a new generation without the wheels in a thread while the block runs.
+
+    A backend that needs the fetched files for that (`Backend.needs_files`) makes it only when it is asked for.
 
     Args:
         context: of the run.
-        machine: to make it on.
-        locked: what will be in it.
-        ahead: is started, unless another image has the modules compiled.
+        machine: machine to make it on.
+        locked: files that will be installed in it.
+        ahead: started, unless the image of another lock has the modules compiled.
 
     Yields:
-        What `build_environment` calls to have it. Where nobody does, because the block failed, it is deleted again.
+        A function that returns the generation when it is made, for `build_environment`. If it is never called, because
+        the block failed, the generation is deleted.
     """
     clean = clean_environment(context.request.environ)
     compiling = any(file.is_wheel for file in locked.lock.files) and unpacked.relative_of(context, locked) is None
@@ -97,11 +100,11 @@ def building(context: Context, machine: Machine, locked: Locked, ahead: Ahead) -
 
 @stage("build")
 def build_environment(context: Context, build: Callable[[], Generation]) -> Generation:  # noqa: ARG001 - a stage has one
-    """A new generation without the wheels.
+    """Wait for the new generation without the wheels.
 
     Args:
         context: of the run.
-        build: of `building`.
+        build: the function from `building`.
     """
     return build()
 
@@ -117,16 +120,19 @@ def install_wheels(
     unpacking: Unpacking,
     ahead: Ahead,
 ) -> Installation:
-    """The generation with the locked wheels in it.
+    """Install the locked wheels in a generation.
 
     Args:
         context: of the run.
-        machine: to install on.
-        locked: what to install.
-        fetched: its files.
+        machine: machine to install on.
+        locked: files to install.
+        fetched: the fetched files.
         generation: an environment without them.
-        unpacking: has been told of all wheels.
-        ahead: hears of what it unpacks.
+        unpacking: has been given all wheels.
+        ahead: compiles their modules; from here on it may write bytecode into the generation.
+
+    Raises:
+        TfprovError: every rung has failed.
     """
     path = generation.path
     environ = {**clean_environment(context.request.environ), **context.backend.prepare_install(context, locked)}
@@ -149,8 +155,8 @@ def install_wheels(
         return OWN
 
     def empty() -> None:
-        # What a failed installer left behind is not trusted: the next one gets an empty environment. Renamed first: the
-        # interpreter that compiles meanwhile may just be writing bytecode of its own start there.
+        # The next installer gets an empty environment, because leftovers of a failed one cannot be trusted. The old one
+        # is renamed first: the child that compiles modules may be writing bytecode of its own start-up there.
         left = to_trash(path)
         path.mkdir()
         create(context, machine, locked, path)
@@ -167,7 +173,7 @@ def install_wheels(
             return place(anew)
 
     def by(installer: Installer, wheels: Wheelhouse) -> str:
-        # What was refused here would be written anywhere by others.
+        # uv and pip might write outside the environment what tfprov's own installer has refused.
         unpacked.check_wheels(fetched.paths[file.sha256] for file in wheels_locked)
         empty()
         installer.install(wheels, python=python_in(path), environ=environ, timeout=_INSTALL_SECONDS)
@@ -178,7 +184,7 @@ def install_wheels(
         steps = [
             Step(Rung.NORMAL, partial(place, unpacking)),
             Step(Rung.FRESH, fresh),
-            # With a cache of its own: what was unpacked by somebody else is not asked for a second time.
+            # uv gets an empty cache of its own, so that it does not reuse wheels that were unpacked before.
             Step(Rung.OTHER_INSTALLER, partial(by, Uv(uv=uv.uv_executable(), cache=work / "uv"), wheels), name="uv"),
             Step(Rung.OTHER_INSTALLER, partial(by, Pip(), wheels), name="pip"),
         ]
@@ -189,10 +195,10 @@ def install_wheels(
 
 
 def _heal_store(context: Context, machine: Machine, locked: Locked) -> None:
-    """Read the locked files of the store, and fetch those again that have other bytes than when they came.
+    """Verify the locked files in the store by their hashes, and fetch damaged ones again.
 
-    A store that was restored from a backup or a CI cache, or lies on a failing disk, may hold such files; their sizes
-    and names say nothing.
+    A store that was restored from a backup or a CI cache, or is on a failing disk, may have files with the right name
+    and size but other content.
     """
     damaged = Store.of(context.home).drop_damaged(locked.lock.files)
     if damaged:
@@ -203,6 +209,9 @@ def _heal_store(context: Context, machine: Machine, locked: Locked) -> None:
 
 
 def drop_unpacked(context: Context, locked: Locked) -> None:
-    """Forget what was unpacked. Its files are linked into environments, so whoever writes there writes here."""
+    """Delete the image and the trees of a lock's wheels.
+
+    Their files may be hard-linked into environments, so that a program which wrote there has altered them as well.
+    """
     image_of(context, locked).drop()
     unpacked.forget(context, locked.lock.files)

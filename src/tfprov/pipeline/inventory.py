@@ -1,4 +1,4 @@
-"""What is in the environment in use: for a bill of materials, and to be compared with advisories."""
+"""Takes inventory of the active generation: as a bill of materials, or to compare it with security advisories."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from tfprov.pipeline.environments import find, verified
 
 
 def bill_of_materials(profile: str, *, cwd: Path, environ: Mapping[str, str]) -> dict[str, object]:
-    """The CycloneDX document of the environment in use.
+    """The bill of materials of a profile's active generation, as a CycloneDX document.
 
     Raises:
-        TfprovError: `environment-missing`.
+        TfprovError: `environment-missing`, `environment-moved`, `lock-invalid`; what is wrong with the profile.
     """
     environment, generation = _in_use(profile, cwd, environ)
     seal = generation.seal
@@ -43,10 +43,20 @@ def bill_of_materials(profile: str, *, cwd: Path, environ: Mapping[str, str]) ->
 def audit(
     profile: str, places: Sequence[Path], *, accepted: Sequence[str], cwd: Path, environ: Mapping[str, str]
 ) -> tuple[str, advisories.Audit]:
-    """What advisories say of the packages in the environment in use; its name with it.
+    """Compare the packages of a profile's active generation with advisories.
+
+    Args:
+        profile: the profile as the user named it.
+        places: zip archives, folders or JSON files with advisories, see `advisories.audit`.
+        accepted: ids or aliases of advisories that are known and accepted.
+        cwd: folder that relative paths are relative to.
+        environ: variables of this process.
+
+    Returns:
+        Name of the environment, and the result.
 
     Raises:
-        TfprovError: `environment-missing`, `usage`, `advisory-invalid`.
+        TfprovError: `environment-missing`, `environment-moved`, `usage`, `advisory-invalid`.
     """
     environment, generation = _in_use(profile, cwd, environ)
     versions = {one.name: one.version for one in installed(generation.path)}
@@ -59,7 +69,7 @@ def _in_use(profile: str, cwd: Path, environ: Mapping[str, str]) -> tuple[Enviro
 
 
 def _wheels(environment: Environment, kind: str) -> dict[str, tuple[tuple[str, str], ...]]:
-    """The wheels of the lock, where it is still there."""
+    """The wheels of the lock, see `pylock.wheels_of`; empty if the lock no longer exists or is one for conda."""
     lock = lock_of(environment, kind)
     if lock is None or kind != "venv":
         return {}

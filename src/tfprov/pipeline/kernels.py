@@ -1,7 +1,8 @@
-"""Kernels of Jupyter that run in an environment, whatever generation of it is in use.
+"""Jupyter kernels that run in an environment, in whichever generation is active.
 
-A kernel starts `tfprov run`, which knows the generation in use, its variables and its cures, and becomes the kernel: so
-it survives updates, rollbacks and pruning, and a kernel that runs keeps its generation.
+A kernel specification starts `tfprov run`, which finds the active generation, its variables and cures, and then turns
+into the kernel (`exec`). So the specification survives updates, rollbacks and pruning, and a running kernel keeps its
+generation.
 """
 
 from __future__ import annotations
@@ -25,18 +26,18 @@ from tfprov.paths import Home, write_atomic
 from tfprov.structured import json_of
 
 _LIST = "kernels.json"
-# What a kernel needs to find the same environments as whoever made it.
+# Variables that a kernel needs to find the same environments as the command that made it.
 _PASSED_ON = ("TFPROV_HOME",)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Kernel:
-    """A kernel of Jupyter.
+    """A Jupyter kernel specification.
 
     Attributes:
-        name: as `jupyter --kernel` takes it.
-        title: as notebooks show it.
-        folder: where its specification lies.
+        name: name for `jupyter --kernel`.
+        title: display name in notebooks.
+        folder: folder of the specification.
         environment: id of the environment that it runs in.
     """
 
@@ -54,18 +55,19 @@ def add(
     environ: Mapping[str, str],
     prefix: Path | None = None,
 ) -> Kernel:
-    """Make the kernel of an environment, or renew it.
+    """Install or renew the kernel specification of an environment.
 
     Args:
         environment: which one.
-        generation: the one in use.
-        profile: as the user named it, for the next step.
+        generation: its active generation.
+        profile: the profile as the user named it, for the hint.
         environ: variables of the user.
-        prefix: folder of a Python or of a JupyterHub that shall have it, in `share/jupyter`; None for this user's own.
+        prefix: folder of a Python or JupyterHub in whose `share/jupyter` to install it; None for this user's own data
+            folder of Jupyter.
 
     Raises:
-        TfprovError: `usage` when the environment has no ipykernel; `path-not-ours` when a kernel of that name is there
-            that tfprov did not make.
+        TfprovError: `usage` when the environment has no ipykernel; `path-not-ours` when a kernel of that name exists
+            that tfprov did not make for this environment.
     """
     if not any(one.name == "ipykernel" for one in installed(generation.path)):
         named = Path(environment.owner.profile).name
@@ -102,21 +104,21 @@ _LAUNCHER = ("python", "-m", "ipykernel_launcher", "-f", "{connection_file}")
 
 
 def kernels(home: Home) -> tuple[Kernel, ...]:
-    """The kernels of all environments, where they still are."""
+    """The kernels of all environments that still exist."""
     return tuple(kernel for each in environments(home.environments) for kernel in of(each))
 
 
 def of(environment: Environment) -> tuple[Kernel, ...]:
-    """The kernels of an environment, where they still are."""
+    """The kernels of an environment that still exist."""
     found = (_read(folder) for folder in sorted(_known(environment)))
     return tuple(one for one in found if one is not None and one.environment == environment.id)
 
 
 def drop(environment: Environment) -> tuple[Kernel, ...]:
-    """Delete the kernels of an environment; what became something else stays.
+    """Delete the kernels of an environment, except those that were replaced by something else.
 
     Returns:
-        What was deleted.
+        The deleted kernels.
     """
     found = of(environment)
     for kernel in found:
@@ -127,10 +129,10 @@ def drop(environment: Environment) -> tuple[Kernel, ...]:
 
 
 def _start() -> list[str]:
-    """How this tfprov is started from anywhere: a checkout by its script, which outlives the environment behind it."""
+    """Command that starts this tfprov from any folder; in a checkout, its script, which outlives its environment."""
     archive = Path(sys.argv[0]).absolute()
     if archive.suffix == ".pyz":
-        # A zipapp unpacks its modules to where this Python does not look by itself.
+        # The modules of a zipapp are not on `sys.path` of this Python.
         return [sys.executable, "-I", str(archive)]
     checkout = Path(tfprov.__file__).resolve().parents[2] / "bootstrap"
     if checkout.is_file() and sys.platform != "win32":
@@ -139,7 +141,11 @@ def _start() -> list[str]:
 
 
 def _data_folder(environ: Mapping[str, str]) -> Path:
-    """Where Jupyter keeps what is this user's own, by its rules."""
+    """Jupyter's data folder of this user, by Jupyter's rules.
+
+    Raises:
+        TfprovError: `usage` when there is no home folder.
+    """
     named, system = environ.get("JUPYTER_DATA_DIR"), running_system().value
     if named:
         return Path(named)
@@ -154,7 +160,7 @@ def _data_folder(environ: Mapping[str, str]) -> Path:
 
 
 def _read(folder: Path) -> Kernel | None:
-    """A kernel that tfprov made; None for anything else, and for nothing."""
+    """The kernel in a folder; None if tfprov did not make it, or it does not exist."""
     try:
         document = json_of(text_of(folder / "kernel.json"))
         owner = document["metadata"]["tfprov"]["environment"]
@@ -164,7 +170,7 @@ def _read(folder: Path) -> Kernel | None:
 
 
 def _known(environment: Environment) -> set[Path]:
-    """Where kernels of an environment were put."""
+    """Folders in which kernels of an environment were installed."""
     try:
         found = json_of(text_of(environment.root / _LIST))
     except (OSError, ValueError):

@@ -1,8 +1,8 @@
-"""Which bounds would most likely make importable what a smoke test could not import, the likeliest first.
+"""Finds version bounds that would most likely repair a failed import of the smoke test, most likely first.
 
-The table of known breaks is asked about packages that are newer than its rows, then Python's own history about modules
-that it no longer has, then the metadata of the environment about the package that the failure speaks of: what they
-admit, and what was out when the package that fails came out.
+Three sources are asked in this order: the table of known breaks, also about packages newer than its rows; the modules
+and names that Python has removed; and the metadata of the environment about the package that the error blames, together
+with the versions that existed when the failing package was released.
 """
 
 from __future__ import annotations
@@ -36,7 +36,8 @@ _NAMED = re.compile(
     r"|No module named '(?P<missing>[\w.]+)'"
 )
 _MISSING = re.compile(r"^ModuleNotFoundError: No module named '(?P<name>\w+)")
-# What's New in Python, "Removed" and "Porting"; the first version without it.
+# What Python has removed, and the first version without it; from the sections "Removed" and "Porting" of What's New in
+# Python.
 _LOST = (
     (re.compile(r"cannot import name '\w+' from 'collections'|module 'collections' has no attribute"), "3.10"),
     (re.compile(r"module '?inspect'? has no attribute '(?:getargspec|formatargspec)'"), "3.11"),
@@ -56,13 +57,13 @@ _LOST = (
 
 @dataclass(frozen=True)
 class GenerationContents:
-    """The distributions of an environment.
+    """The distributions of a generation, and what is known about their releases.
 
     Attributes:
-        root: the environment.
+        root: folder of the generation.
         python: full version of its interpreter.
-        released: when what is locked came out, by normalised name.
-        offers: the releases of TensorFlow on the index; None where it was not asked.
+        released: locked versions with their upload times, by normalised name.
+        offers: the releases of TensorFlow on the index; None if the index was not asked.
     """
 
     root: Path
@@ -72,12 +73,12 @@ class GenerationContents:
 
     @cached_property
     def distributions(self) -> Mapping[str, FoundDistribution]:
-        """By normalised name."""
+        """The installed distributions by normalised name."""
         return {one.name: one for place in site_packages(self.root) for one in distributions_in(place, self.root)}
 
     @cached_property
     def _files(self) -> Mapping[str, frozenset[str]]:
-        """Files and folders of each distribution without their endings, by name."""
+        """Paths of the files, without suffixes, and of the folders of each distribution, by its name."""
         found = {}
         for name, one in self.distributions.items():
             stems = set()
@@ -89,7 +90,7 @@ class GenerationContents:
         return found
 
     def out_at(self, name: str, moment: datetime) -> tuple[Version, ...]:
-        """The versions of a distribution that were out at a moment, as far as they are known."""
+        """The known versions of a distribution that were released by a point in time, without pre-releases, sorted."""
         if kind_of(name) is None:
             rows = published(name)
             return tuple(row.version for row in rows if row.at <= moment and not row.version.is_prerelease)
@@ -102,7 +103,7 @@ class GenerationContents:
         return tuple(sorted(version for version in found if not version.is_prerelease))
 
     def owner(self, module: str) -> FoundDistribution | None:
-        """What brings a module, or the nearest one above it; None where nothing does, or several do."""
+        """The distribution that has a module, or else its nearest parent package; None if none or several have it."""
         parts = module.split(".")
         for count in range(len(parts), 0, -1):
             stem = "/".join(parts[:count])
@@ -112,7 +113,7 @@ class GenerationContents:
         return None
 
     def bounds_on(self, name: str) -> Iterator[tuple[FoundDistribution, Requirement]]:
-        """What the metadata of the others ask of a distribution, each with who does."""
+        """The requirements on a distribution in the metadata of the others, each with the one that has it."""
         minor = ".".join(self.python.split(".")[:2])
         environment = {"python_version": minor, "python_full_version": self.python, "extra": ""}
         for one in self.distributions.values():
@@ -127,16 +128,16 @@ class GenerationContents:
                     yield one, asked
 
     def admits(self, name: str, below: Version) -> bool:
-        """Whether the metadata of the others may be fulfilled by a version below another one."""
+        """Whether the requirements of the other distributions permit versions of this one below `below`."""
         clauses = (clause for _, asked in self.bounds_on(name) for clause in asked.specifier)
         return not any(
             clause.operator in (">=", "==", "~=", ">", "===") and _number(clause.version) >= below for clause in clauses
         )
 
     def held_back_by(self, name: str) -> str | None:
-        """A distribution that asks for no newer version than there is of another one; None where nothing does.
+        """Name of a distribution whose requirement excludes newer versions of the named one; None if none does.
 
-        Where the versions of a project are not known, a bound from above counts as one that holds.
+        If the versions of a project are not known, any upper bound counts.
         """
         rows, here = published(name), _number(self.distributions[name].version)
         for one, asked in self.bounds_on(name):
@@ -150,11 +151,11 @@ class GenerationContents:
 
 
 def likely_bounds(leg: Leg, installed: GenerationContents) -> tuple[LikelyBound, ...]:
-    """The bounds for a failed leg `import` or `package NAME`; none twice, and none where nothing is known.
+    """The bounds for a failed leg `import` or `package NAME`, without duplicates; empty if nothing is known.
 
     Args:
-        leg: with its evidence: the exception and the end of its traceback.
-        installed: what was proved.
+        leg: the failed leg, with the exception and the end of its traceback as evidence.
+        installed: the generation that was tested.
     """
     found = (
         *_of_table(leg, installed),
@@ -167,7 +168,7 @@ def likely_bounds(leg: Leg, installed: GenerationContents) -> tuple[LikelyBound,
 def _of_table(leg: Leg, installed: GenerationContents) -> Iterator[LikelyBound]:
     versions = {name: one.version for name, one in installed.distributions.items()}
     concerned = {_asked(leg), *(one.name for one in _in_traceback(leg, installed))}
-    # A lock may be older than a row.
+    # Also known breaks: a lock may be older than the row that describes one.
     broken = breaks_in(versions, python=installed.python)
     for row in (*broken, *newer_than_known(versions, python=installed.python)):
         if row.package in concerned and row.requires:
@@ -198,7 +199,7 @@ def _of_metadata(leg: Leg, installed: GenerationContents) -> Iterator[LikelyBoun
         return
     holder = installed.held_back_by(blamed.name)
     if generated is not None or holder not in (None, asker.name):
-        # It is not as new as it could be: what asks for more of it is too new.
+        # The blamed package is held back, so the one that needs more than it has is too new.
         why = f"it asks for more than `{blamed.name}` {blamed.version}"
         why += f", at which `{holder}` holds that" if holder else ""
         older = (*(_as_of(asker, holder, installed) if holder else ()), *reversed([*_older(asker, installed)]))
@@ -211,7 +212,7 @@ def _of_metadata(leg: Leg, installed: GenerationContents) -> Iterator[LikelyBoun
 
 
 def _blamed(leg: Leg, installed: GenerationContents) -> FoundDistribution | None:
-    """What the failure speaks of; where it names nothing, what the innermost frame belongs to."""
+    """The distribution that the error names; if it names none, the distribution of the innermost frame."""
     said = _NAMED.search(leg.evidence.partition("\n")[0])
     if said is not None:
         return installed.owner(said["of"] or said["attribute"] or said["missing"])
@@ -219,7 +220,7 @@ def _blamed(leg: Leg, installed: GenerationContents) -> FoundDistribution | None
 
 
 def _in_traceback(leg: Leg, installed: GenerationContents) -> Iterator[FoundDistribution]:
-    """The distributions whose files the traceback goes through, the outermost first."""
+    """The distributions whose files are in the traceback, outermost frame first."""
     for frame in _FRAME.finditer(leg.evidence):
         path = frame["path"].replace("\\", "/").removesuffix(".py").removesuffix("/__init__")
         one = installed.owner(path.replace("/", "."))
@@ -228,7 +229,7 @@ def _in_traceback(leg: Leg, installed: GenerationContents) -> Iterator[FoundDist
 
 
 def _as_of(one: FoundDistribution, other: str, installed: GenerationContents) -> Iterator[str]:
-    """The newest version that was out when another distribution came out."""
+    """A bound to the newest version that existed when the installed version of another distribution was released."""
     known = installed.released.get(other)
     if known is None or known.at is None:
         return
@@ -239,10 +240,10 @@ def _as_of(one: FoundDistribution, other: str, installed: GenerationContents) ->
 
 
 def _older(one: FoundDistribution, installed: GenerationContents) -> Iterator[str]:
-    """Below the major version that is there, and below the minor one, as far as the metadata admit it."""
+    """Bounds below the installed major version, then below the minor one, as far as the others' metadata permit."""
     version = _number(one.version)
     if kind_of(one.name) is not None:
-        # Between its minor versions TensorFlow drops what others import.
+        # TensorFlow removes names that others import in minor releases.
         yield f"tensorflow<{version.major}.{version.minor}"
         return
     for bound in dict.fromkeys((Version(f"{version.major}"), Version(f"{version.major}.{version.minor}"))):

@@ -1,4 +1,4 @@
-"""How big the store may become, and keeping it so."""
+"""Limits the size of the store."""
 
 from __future__ import annotations
 
@@ -22,31 +22,32 @@ _POWERS = {"k": 1, "K": 1, "M": 2, "G": 3, "T": 4}
 
 
 def parse_size(text: str) -> int:
-    """Bytes of `10GB` (powers of ten), `10GiB` (powers of 1024) or a plain number.
+    """The number of bytes in a size such as `10GB` (powers of 1000), `10GiB` (powers of 1024) or a plain number.
 
     Raises:
-        TfprovError: `usage`.
+        TfprovError: `usage` for any other text.
     """
     found = _SIZE.match(text)
     if found is None:
         raise TfprovError("usage", f"`{text}` is not a size such as `10GB` or `500MiB`")
     base = 1024 if found["binary"] else 1000
     bytes_wanted = float(found["count"]) * base ** _POWERS.get(found["unit"], 0)
-    # No disk has more than that; and infinity is not a whole number.
+    # Capped, because a very long number becomes infinite as a float and cannot be converted to an integer.
     return int(min(bytes_wanted, sys.maxsize))
 
 
 def cap(environ: Mapping[str, str], folder: Path) -> int | None:
-    """Most bytes of wheels that are kept; None for no limit.
+    """Maximum size of the wheels in the store, in bytes; None for no limit.
 
-    What `TFPROV_CACHE_MAX` says (a size, or `none`), else 20 GB, or a fifth of the disk where that is less.
+    The value of `TFPROV_CACHE_MAX` (a size, `none` or `unlimited`), else 20 GB or a fifth of the disk, whichever is
+    less.
 
     Args:
         environ: variables of this process.
-        folder: of the store; need not exist.
+        folder: folder of the store, which need not exist.
 
     Raises:
-        TfprovError: `usage` when the variable holds something else.
+        TfprovError: `usage` when the variable has another value.
     """
     asked = environ.get(VARIABLE, "").strip()
     if asked.lower() in ("none", "unlimited"):
@@ -60,17 +61,20 @@ def cap(environ: Mapping[str, str], folder: Path) -> int | None:
 
 
 def trim(store: Store, limit: int | None, emit: Emit) -> Swept:
-    """Evict the least recently used wheels that are above the limit and that no running tfprov needs.
+    """Evict least recently used wheels until the store is within the limit, except those that a running tfprov needs.
 
     Args:
-        store: whose.
-        limit: bytes; None for no limit.
-        emit: told when something was evicted.
+        store: the store.
+        limit: maximum size in bytes; None for no limit.
+        emit: receives a note if wheels were evicted, or if the store cannot be changed.
+
+    Returns:
+        Number and size of the evicted files.
     """
     try:
         swept = Swept(files=0, bytes=0) if limit is None else store.prune(cap_bytes=limit)
     except TfprovError as error:
-        # A store that is another user's, or on a file system without locks, serves as it is.
+        # A store that belongs to another user, or is on a file system without locks, is used as it is.
         emit(Note(text=f"the store cannot be made smaller: {error.what}", level="detail"))
         return Swept(files=0, bytes=0)
     if swept.files:
