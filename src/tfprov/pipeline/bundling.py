@@ -215,10 +215,10 @@ def _served(
 
 
 def _built(lock: Lock, other: Lock, name: PlatformName, *, is_here: bool) -> Iterator[LockedFile]:
-    """The wheels that were built here of the sources that a platform needs.
+    """The wheels that were built on this machine from the sources that a platform needs.
 
     Raises:
-        TfprovError: `not-supported` when one of them has something compiled in it, and is for another platform.
+        TfprovError: `not-supported` for another platform when one of them contains compiled code.
     """
     for source in other.sources:
         wheel = next(file for file in lock.files if file.name == source.name)

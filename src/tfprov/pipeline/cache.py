@@ -115,7 +115,7 @@ def _sweep(home: Home) -> None:
 
 
 def _drop_tools(home: Home, *, unused_s: float) -> None:
-    """Delete each tfprov that was unpacked from a bundle, runs no process and was not started for `unused_s` seconds.
+    """Delete each tfprov that was unpacked from a bundle, unless it is running or was started in the last `unused_s`.
 
     The bundle's `bootstrap` unpacks it again when it is needed.
     """

@@ -40,7 +40,8 @@ class Request:
     """Arguments of a command.
 
     Attributes:
-        profile: path of a profile, or name of a shipped one.
+        profile: path of a profile, name of a shipped one or of an environment, or empty for the nearest profile; see
+            `named.profile_of`.
         cwd: folder that relative paths are relative to.
         environ: variables of this process.
         overrides: `key=value` from the command line.
@@ -52,8 +53,8 @@ class Request:
         offline: whether to use only files on this machine, and no network.
         bundle: a bundle to take everything from, then older ones that have what it lacks; empty for none.
         lock: path of the lock; None for the usual place.
-        keep_rollback: after a rollback, whether to stay at that generation and never ask again (True), or to go forward
-            again (False); None to fail and let the user choose.
+        keep_rollback: after a rollback, True to stay at that generation until profile or lock changes, False to go
+            forward again; None to fail and let the user choose.
         drift: what to do with packages that were installed by hand: `take` them into the profile, `drop` them, or only
             report them (empty).
         content: text of the profile, which need not be written yet; None to read its file.

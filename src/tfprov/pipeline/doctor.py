@@ -321,7 +321,7 @@ def _leaks(facts: Facts) -> Iterator[Defect]:
     """Settings of this machine that interfere with programs in the environment; tfprov's own commands ignore them."""
     for hazard in facts.hazards.value:
         if hazard.code == "windows-dll-load":
-            continue  # A verified environment has what Windows lacks.
+            continue  # A verified environment brings the Visual C++ library that Windows lacks.
         yield Defect(
             code=hazard.code,
             path=hazard.name,

@@ -105,7 +105,7 @@ def _at_work(sign: Path) -> Iterator[None]:
 
 @contextlib.contextmanager
 def while_there(image: Image) -> Iterator[None]:
-    """Use an image in the block that another run may delete at any moment, since no generation refers to it yet.
+    """Guard the use of an image in the block: no generation refers to it yet, so another run may delete it meanwhile.
 
     Raises:
         TfprovError: `cache-corrupt` when it was deleted.
@@ -124,7 +124,7 @@ def while_there(image: Image) -> Iterator[None]:
 
 @contextlib.contextmanager
 def beside_the_smoke_test(context: Context, installation: Installation) -> Iterator[None]:
-    """Do work beside the smoke test in the block that does not depend on its verdict: it leaves processors idle.
+    """Use the processors that the smoke test in the block leaves idle, for work that does not depend on its verdict.
 
     Modules that it will import are compiled, the new generation is flushed to disk, its image is prepared, and what
     earlier runs have put aside is deleted, as far as time allows. If the block fails, the prepared image is deleted.

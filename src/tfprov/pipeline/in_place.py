@@ -109,7 +109,7 @@ def _replaced(subject: AdoptionSubject, emit: Emit, *, is_again: bool) -> tuple[
 
 
 def refuse_what_others_need(found: ForeignEnvironment) -> None:
-    """Check that nothing but its own project needs an environment, tfprov itself included.
+    """Check that an environment may be replaced: no other program needs it, and tfprov does not run from it.
 
     Raises:
         TfprovError: `not-supported`.

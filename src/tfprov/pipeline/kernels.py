@@ -104,12 +104,12 @@ _LAUNCHER = ("python", "-m", "ipykernel_launcher", "-f", "{connection_file}")
 
 
 def kernels(home: Home) -> tuple[Kernel, ...]:
-    """The kernels of all environments that still exist."""
+    """The kernels of all environments, without those that were deleted or replaced by other means."""
     return tuple(kernel for each in environments(home.environments) for kernel in of(each))
 
 
 def of(environment: Environment) -> tuple[Kernel, ...]:
-    """The kernels of an environment that still exist."""
+    """The kernels of an environment, without those that were deleted or replaced by other means."""
     found = (_read(folder) for folder in sorted(_known(environment)))
     return tuple(one for one in found if one is not None and one.environment == environment.id)
 
