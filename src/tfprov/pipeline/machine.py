@@ -1,4 +1,4 @@
-"""The machine that is decided for, and what this run can reach of the network for it."""
+"""The machine to provision for, and what the run can obtain from package indexes for it."""
 
 from __future__ import annotations
 
@@ -35,21 +35,20 @@ if TYPE_CHECKING:
     from tfprov.fetch.relay_answers import Pages
     from tfprov.lock.question import Answer
 
-# Nobody answered at all: asking again with another tool is asking the same nobody. So is asking who has refused.
+# The index gave no answer at all; another tool would not get one either. The same holds after a refusal.
 _DEAD = frozenset({"net-refused", "net-dns", "net-timeout", "net-proxy"})
 
 
 class Machine:
-    """A machine, and the ways to the sources. The network is looked at when it is first needed.
+    """A machine to provision for, with the network configuration of the run, which is set up on first use.
 
     Attributes:
-        facts: what is known of the machine.
-        told_origins: projects of which it was said in this run which index serves them.
-        missing_extras: extras that were asked for and that a version which a resolver took does not have: project,
-            version, extra.
-        answers: what a resolver said before in this run; see `Resolver`.
-        tries: numbers of the candidates that are resolved in this run, from 0.
-        unreachable: why the index could not be reached on any route; None when it was, or was not asked.
+        facts: what is known about the machine.
+        told_origins: normalised names of the projects whose index the run has already reported.
+        missing_extras: requested extras that a version chosen by the resolver does not have: project, version, extra.
+        answers: results of the resolver in this run by input; see `Resolver`.
+        tries: counts the candidates that are resolved in this run, from 0.
+        unreachable: why the index could not be reached by any route; None when it was reached or not yet contacted.
     """
 
     def __init__(self, context: Context, facts: Facts) -> None:
@@ -64,12 +63,12 @@ class Machine:
 
     @functools.cached_property
     def network(self) -> Network:
-        """The ways to the sources, by profile and facts."""
+        """Indexes, routes and credentials, from the profile and the facts; its notes are emitted."""
         context = self._context
         reach = local_network if context.request.offline else network
         found = reach(context.loaded.profile, context.loaded.folder, self.facts, context.request.environ)
         if context.bundle is not None:
-            # It brings all that is needed, and nothing else may be taken.
+            # A bundle contains everything that is needed, and nothing else may be used.
             found = replace(found, kept=None)
         for text in found.notes:
             context.emit(Note(text=text, level="warning"))
@@ -77,14 +76,18 @@ class Machine:
 
     @functools.cached_property
     def pages(self) -> Pages:
-        """The pages of indexes that resolvers have read in this run."""
+        """The index pages that resolvers have read in this run."""
         from tfprov.fetch.relay_answers import Pages
 
         return Pages()
 
     @functools.cached_property
     def offers(self) -> Listing | None:
-        """What the index has of TensorFlow, asked once; None, with a note, when it cannot be asked now."""
+        """The TensorFlow files on the index, requested once.
+
+        Returns:
+            None when offline without an index on this machine, or, with a note, when the index cannot be read.
+        """
         if self.network.offline and self.network.index_url is None:
             return None
         try:
@@ -103,12 +106,12 @@ class Machine:
 
     @property
     def _may_have_cuda(self) -> bool:
-        """Whether it matters which GPUs a wheel has code for."""
+        """Whether it matters which GPUs a wheel contains code for."""
         asked = self._context.loaded.profile.tensorflow.accelerator
         return asked == "cuda" or (asked == "auto" and any(gpu.vendor == "nvidia" for gpu in self.facts.gpus.value))
 
     def _looked_into(self, found: Listing) -> Listing:
-        """A listing in which wheels that the table does not know say for which GPUs they have code."""
+        """The listing, with the GPU code that wheels unknown to the compat table contain, read from the wheels."""
         platform = platform_name(self.facts.system.value, self.facts.machine.value)
         ways = Ways(network=self.network, emit=self._context.emit, deadline=self._context.deadline)
         builds = []
@@ -123,17 +126,17 @@ class Machine:
         return with_builds(found, builds)
 
     def has_wheels(self, project: str) -> bool:
-        """Whether the index has a wheel of a project for any Python 3, asked once; True when it cannot be asked."""
+        """Whether the index has a wheel of a project for any Python 3; True when the index cannot be read."""
         files = self.files_of((project,))
         return files is None or any(map(_is_for_python_3, *files.values()))
 
     def lacks_wheels(self, project: str, *, python: str, tags: Collection[Tag]) -> bool:
-        """Whether a project has sources and no wheel of any version for a Python; True when it cannot be asked.
+        """Whether a project has sources but no wheel of any version for a Python; True when the index cannot be read.
 
         Args:
             project: its name.
             python: version of the Python.
-            tags: that it accepts.
+            tags: wheel tags that the Python accepts.
         """
         files = self.files_of((project,))
         if files is None:
@@ -143,9 +146,12 @@ class Machine:
         return len(wheels) < len(every) and not can_take(wheels, least=Version("0"), python=python, tags=tags)
 
     def newest_source(self, project: str) -> str | None:
-        """The newest version of a project, if it has no wheel for any Python 3; None when the index cannot be asked.
+        """The newest version of a project, if that version has no wheel for any Python 3.
 
-        A version that is whole, not withdrawn, and on the index at the time that counts.
+        Pre-releases, yanked files, and files uploaded after `index.exclude-newer` are ignored.
+
+        Returns:
+            None when the newest version has such a wheel, when there is no version, or when the index cannot be read.
         """
         newest = self._context.loaded.profile.index.exclude_newer
         before = None if newest is None else moment(newest)
@@ -157,7 +163,11 @@ class Machine:
         return None if version is None or any(wheels) else str(version)
 
     def files_of(self, projects: Collection[str]) -> Mapping[str, tuple[IndexFile, ...]] | None:
-        """The wheels and sources of some projects by normalised name, asked once; None when there is no answer."""
+        """The wheels and source distributions of projects by normalised name; each project is requested once.
+
+        Returns:
+            None when the index cannot be read.
+        """
         names = [canonicalize_name(project) for project in projects]
         if missing := [name for name in names if name not in self._files]:
             if self.network.offline and self.network.index_url is None:
@@ -174,13 +184,13 @@ class Machine:
         return listing(projects, self.network, emit=emit, with_sources=with_sources, deadline=deadline)
 
     def tool_environment(self) -> dict[str, str]:
-        """Variables for a child that may use the network, by the first route."""
+        """Environment variables for a child process that may use the network, with the settings of the first route."""
         first = self.network.ordered_routes()[0]
         return clean_environment(self._context.request.environ, **self.network.tool_environment(first))
 
 
 def _version(filename: str) -> Version | None:
-    """The version of a wheel or a source distribution; None for a name that is neither's."""
+    """The version in the name of a wheel or source distribution; None for any other file name."""
     parse = parse_wheel_filename if filename.endswith(".whl") else parse_sdist_filename
     try:
         return parse(filename)[1]

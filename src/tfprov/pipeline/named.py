@@ -1,4 +1,4 @@
-"""What a PROFILE argument means: a file, a shipped profile, or an environment that is called by its name."""
+"""Resolves a PROFILE argument: a file, a shipped profile, or the name of an environment."""
 
 from __future__ import annotations
 
@@ -13,9 +13,10 @@ from tfprov.profile import source
 
 
 def profile_of(name: str, *, cwd: Path, home: Home) -> tuple[Path, bool]:
-    """The file that a PROFILE argument means, and whether it is a shipped one.
+    """The profile file that a PROFILE argument refers to, and whether it is a shipped one.
 
-    An environment that a bundle brought has its profile in a folder of tfprov's own, and is called by its name.
+    An environment installed from a bundle has its profile in a folder of tfprov's own, so it is referred to by name;
+    where it is the only environment of that name, it takes precedence over a shipped profile.
 
     Raises:
         TfprovError: `profile-missing`; `environment-missing` when several environments have the name.
@@ -39,15 +40,19 @@ def profile_of(name: str, *, cwd: Path, home: Home) -> tuple[Path, bool]:
 
 
 def environments_of(name: str, home: Home) -> list[Environment]:
-    """The environments that are called so, by their name, their id or their profile."""
+    """The environments with this name, id or profile path."""
     return [one for one in environments(home.environments) if name in (one.owner.name, one.id, one.owner.profile)]
 
 
 def one_of(name: str, named: list[Environment]) -> Environment:
-    """The only one of several.
+    """The only environment in the list.
+
+    Args:
+        name: what the user called it, for the message.
+        named: the environments that match, at least one.
 
     Raises:
-        TfprovError: `environment-missing` when there are more.
+        TfprovError: `environment-missing` when there is more than one.
     """
     if len(named) == 1:
         return named[0]
@@ -60,7 +65,7 @@ def one_of(name: str, named: list[Environment]) -> Environment:
 
 
 def bundle_of(environment: Environment, home: Home) -> str | None:
-    """The id of the bundle that an environment was last brought from; None when it was not brought from one."""
+    """The id of the bundle that an environment was last installed from; None if it was not installed from one."""
     folder = Path(environment.owner.profile).parent
     if folder.parent != home.data / "bundles":
         return None

@@ -1,4 +1,4 @@
-"""What to do next, by what lies in a folder: for whoever starts tfprov without a command."""
+"""Suggests commands for the current folder when tfprov is started without one."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from tfprov.profile import source
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Situation:
-    """What lies in a folder, and the commands that go on from there.
+    """The state of a folder, and the commands that make sense there.
 
     Attributes:
-        words: what is there, in a sentence.
-        steps: commands as they can be typed in that folder, each with what it does; the one to begin with first.
+        words: the state in one sentence, without a full stop.
+        steps: commands as they can be typed in that folder, each with what it does; the first one to run comes first.
     """
 
     words: str
@@ -25,7 +25,7 @@ class Situation:
 
 
 def next_steps(cwd: Path, environ: Mapping[str, str]) -> Situation:
-    """What lies in a folder, and what can be done with it. Writes nothing."""
+    """The state of a folder (profile, environment, or neither) and the commands to suggest. Writes nothing."""
     profile = source.nearest(cwd)
     if profile is None:
         return Situation(

@@ -1,4 +1,4 @@
-"""Which index serves which package, said where a profile or a machine names more than one."""
+"""Reports which index serves which package, where more than one index is configured."""
 
 from __future__ import annotations
 
@@ -16,15 +16,16 @@ _MOST_NAMES = 3
 
 
 def origins(context: Context, machine: Machine, projects: Iterable[str]) -> tuple[str, ...]:
-    """Which index serves which of these projects, and which are on several, a line each.
+    """Lines that say which index serves which of these projects, and which projects are on several indexes.
 
-    A project that more than one index has is what a stranger needs who wants to slip in a package under the name of a
-    private one. Nothing is said where there is one index only, and of each project only once in a run; of a run that is
-    not asked to explain itself, only where the newest version counts, whichever index has it.
+    A project that is on more than one index is open to dependency confusion: an attacker can publish a package under
+    the name of a private one. There are no lines when only one index is configured, and each project is reported only
+    once in a run. A command that does not explain its choices reports only when the newest version wins, whichever
+    index has it.
 
     Args:
         context: of the run.
-        machine: gives the network.
+        machine: provides the network, and records the projects that were reported.
         projects: their names.
     """
     network = machine.network
@@ -47,7 +48,7 @@ def origins(context: Context, machine: Machine, projects: Iterable[str]) -> tupl
         return (f"which index has which package could not be asked: {error.what}",)
     lines = []
     if not network.merged:
-        # With a project of several indexes, `best` takes whichever has the newest version.
+        # With the strategy `best` a project on several indexes has no single origin: the newest version wins.
         for index in dict.fromkeys(offering.indexes[0] for offering in found):
             served = [offering.project for offering in found if offering.indexes[0] == index]
             lines.append(f"`{_shown(index)}` serves {_listed(served)}")

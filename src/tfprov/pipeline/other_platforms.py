@@ -1,4 +1,4 @@
-"""What is decided for the other platforms that a lock is made for."""
+"""The decisions for the other platforms that a lock serves."""
 
 from __future__ import annotations
 
@@ -21,8 +21,10 @@ class OtherPlatform:
     """The decision for another platform.
 
     Attributes:
-        name: of the platform, as the profile has it.
-        facts: of a machine there, as far as they are known: no GPU, no interpreter.
+        name: of the platform, as written in the profile.
+        platform: its properties.
+        facts: of a machine on that platform, as far as they are known: no GPU, no interpreter.
+        decision: TensorFlow release and variant, and Python, for it.
     """
 
     name: PlatformName
@@ -32,10 +34,10 @@ class OtherPlatform:
 
 
 def name_of(facts: Facts) -> PlatformName:
-    """The name that profiles have for the platform of the facts.
+    """The name of a machine's platform in profiles.
 
     Raises:
-        TfprovError: `platform-no-wheel` when they have none.
+        TfprovError: `platform-no-wheel` when `lock.platforms` has no name for it.
     """
     here = (facts.system.value, architecture(facts.machine.value))
     for name, platform in PLATFORMS.items():
@@ -49,7 +51,11 @@ def name_of(facts: Facts) -> PlatformName:
 
 
 def others(profile: Profile, facts: Facts) -> tuple[PlatformName, ...]:
-    """The platforms that the lock must serve beside that of the facts."""
+    """The platforms in `lock.platforms` other than that of the facts; empty where the profile names none.
+
+    Raises:
+        TfprovError: as for `name_of`.
+    """
     wanted = dict.fromkeys(profile.lock.platforms)
     if wanted:
         wanted.pop(name_of(facts), None)
@@ -59,21 +65,21 @@ def others(profile: Profile, facts: Facts) -> tuple[PlatformName, ...]:
 def decisions(
     profile: Profile, facts: Facts, here: Decision, *, python: str, table: Compat, listing: Listing | None
 ) -> Iterator[OtherPlatform]:
-    """What the profile means on its other platforms: the same release on the same Python, with the variant for there.
+    """The decision for each other platform: the same release on the same Python, in the variant for that platform.
 
-    CUDA is taken for Linux on x86-64 when the profile asks for it by name. On other platforms TensorFlow has none, and
-    what `auto` would find on a machine that is not this one nobody knows: they get the CPU.
+    Linux on x86-64 gets CUDA if the profile asks for it by name. All others get the CPU variant, because TensorFlow has
+    no CUDA wheels there; so does every platform with `auto`, because what it would find on another machine is unknown.
 
     Args:
-        profile: with the lines of its requirements files among its requirements.
+        profile: includes the lines of its requirements files in its requirements.
         facts: of this machine.
-        here: what was decided for this machine.
+        here: the decision for this machine.
         python: minor version of the interpreter, `3.12`.
-        table: what is known of each release.
-        listing: what the index has; None when it cannot be asked.
+        table: properties of each release.
+        listing: files on the index; None when it cannot be read.
 
     Raises:
-        TfprovError: why the release cannot be had on one of them, with the platform in its words.
+        TfprovError: why the release is not available on one of the platforms; the message names it.
     """
     for name in others(profile, facts):
         platform = PLATFORMS[name]
@@ -98,7 +104,7 @@ def decisions(
 def _asked(profile: Profile, version: str, python: str, *, cuda: bool) -> Profile:
     accelerator = "cuda" if cuda and profile.tensorflow.accelerator == "cuda" else "cpu"
     packages = profile.packages.model_copy(
-        # What they say of TensorFlow itself went into the decision for this machine already.
+        # Requirements on TensorFlow itself are already part of the decision for this machine.
         update={"requirements": tuple(each for each in profile.packages.requirements if not is_tensorflow(each))}
     )
     return profile.model_copy(
@@ -112,11 +118,11 @@ def _asked(profile: Profile, version: str, python: str, *, cuda: bool) -> Profil
 
 
 def facts_on(name: PlatformName, facts: Facts) -> Facts:
-    """The facts of a machine of a platform, as far as they are known: no GPU, no interpreter.
+    """The facts of a machine on another platform, as far as they are known: no GPU, no interpreter.
 
     Args:
         name: the platform.
-        facts: of this machine; what does not depend on the platform is taken from them.
+        facts: of this machine; everything that does not depend on the platform is copied from them.
     """
     platform = PLATFORMS[name]
     source = "`lock.platforms` of the profile"

@@ -1,4 +1,4 @@
-"""The wheels of tfprov itself, and of what it needs, for machines that have no index."""
+"""The wheels of tfprov itself and of its dependencies, for bundles to machines without an index."""
 
 from __future__ import annotations
 
@@ -33,16 +33,18 @@ from tfprov.profile.source import shipped_folder
 from tfprov.structured import toml_of
 
 PYTHONS = ("3.10", "3.11", "3.12", "3.13", "3.14")
-"""Minor versions of Python that tfprov can be started with from a bundle."""
+"""Minor versions of Python on which a bundle can start tfprov."""
 _SECONDS = 300.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Kit:
-    """What starts tfprov on one platform with one minor version of Python.
+    """The wheels that run tfprov on one platform with one minor version of Python.
 
     Attributes:
-        files: path of each wheel by its hash.
+        platform: its name in profiles.
+        python: minor version, `3.12`.
+        files: path of each wheel by its SHA-256.
     """
 
     platform: PlatformName
@@ -51,7 +53,14 @@ class Kit:
 
 
 def own_wheel(folder: Path) -> Path:
-    """The wheel of tfprov itself, made from the files that run now."""
+    """Make a wheel of tfprov from its installed files.
+
+    Args:
+        folder: where to write it.
+
+    Returns:
+        The path of the wheel.
+    """
     one = metadata.distribution("tfprov")
     package = Path(__file__).resolve().parents[1]
     return repack.repack(one, folder, also=repack.package_files(package, shipped_folder()))
@@ -60,18 +69,18 @@ def own_wheel(folder: Path) -> Path:
 def kits(
     context: Context, machine: Machine, platforms: Sequence[PlatformName], *, folder: Path, known: Mapping[str, Path]
 ) -> tuple[list[Kit], list[str]]:
-    """The wheels for every platform and Python, and what could not be had.
+    """The wheels for every platform and Python, and a line for each platform where some are not available.
 
-    Those of the index are taken, in the versions that run here. Where the index does not have them, what is installed
-    is packed again; that serves this platform and this Python only.
+    They come from the index, preferably in the versions that are installed here. Where the index does not have them,
+    the installed distributions are repacked as wheels, which works for this platform and this Python only.
 
     Args:
-        context: gives the store.
-        machine: gives the network.
+        context: provides the store.
+        machine: provides the network.
         platforms: where tfprov must start.
-        folder: where wheels that are made here are put.
-        known: wheels of the environment by hash; one of them stands for the same release made here, because an index
-            holds one file of a name.
+        folder: receives the wheels that are made here.
+        known: wheels of the environment by hash. One of them replaces a repacked wheel with the same file name, because
+            an index holds only one file of a name.
     """
     named = {path.name: (sha256, path) for sha256, path in known.items()}
     own = own_wheel(folder)
@@ -123,7 +132,11 @@ def kits(
 
 
 def _resolve(context: Context, machine: Machine, platform: PlatformName, python: str) -> tuple[LockedFile, ...]:
-    """The wheels that tfprov needs on a platform with a Python."""
+    """The wheels of tfprov's dependencies for a platform and a Python.
+
+    Raises:
+        TfprovError: the resolver's failure; `platform-no-wheel`.
+    """
     with index_access(context, machine) as access:
         text = _ask(context, machine, access, platform, python)
     facts = other_platforms.facts_on(platform, machine.facts)
@@ -137,10 +150,10 @@ def _resolve(context: Context, machine: Machine, platform: PlatformName, python:
 
 
 def _ask(context: Context, machine: Machine, access: IndexAccess, platform: PlatformName, python: str) -> str:
-    """The PEP 751 document of what tfprov needs.
+    """Resolve tfprov's dependencies; returns a PEP 751 document.
 
     Raises:
-        TfprovError: what the resolver said.
+        TfprovError: the resolver's failure.
     """
     environ = {**access.environment(), "UV_PYTHON_DOWNLOADS": "never"}
     lines = [line for line in metadata.requires("tfprov") or () if "extra ==" not in line]
@@ -148,12 +161,12 @@ def _ask(context: Context, machine: Machine, access: IndexAccess, platform: Plat
     with temporary("kit") as work:
         (work / "asked.in").write_text("\n".join(lines) + "\n", encoding="utf-8")
         (work / "here.txt").write_text("\n".join(installed) + "\n", encoding="utf-8")
-        # First the versions that run here. Another Python may have no wheel of one of them.
+        # The versions installed here are tried first; one of them may have no wheel for another Python.
         for bounds in (("--constraints", str(work / "here.txt")), ()):
             argv = [
                 *(str(uv_executable()), "pip", "compile", str(work / "asked.in"), *bounds),
                 *("--format", "pylock.toml", "--output-file", str(work / "pylock.toml"), "--only-binary", ":all:"),
-                # Without one uv would look for, and download, an interpreter of that version.
+                # Without `--python`, uv would look for an interpreter of that version, and download it.
                 *(
                     "--python",
                     sys.executable,

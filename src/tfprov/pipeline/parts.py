@@ -1,4 +1,4 @@
-"""The files that a profile consists of, for whoever takes it to another machine."""
+"""The files that belong to a profile, for copying it to another machine."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tfprov.pipeline.context import Context, Request, read_profile
 from tfprov.profile.source import given, named_files, wants_in
 
 _TRAVEL = frozenset({("packages", "files"), ("smoke", "scripts"), ("network", "ca-bundle")})
-"""Keys whose files belong to the profile. Folders of wheels and interpreters belong to a machine."""
+"""Keys whose files belong to the profile. Wheel folders and interpreters belong to a machine."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,11 +21,11 @@ class Parts:
     """A profile on disk.
 
     Attributes:
-        profile: its file below `root`; the name of a shipped profile, which is on every machine that has tfprov.
-        root: the folder that all files are in, absolute.
-        files: the profile first, then what it names, what that includes, and the lock; relative to `root`. None of a
-            shipped profile.
-        left: files that it names by an absolute path, which mean those of each machine.
+        profile: its file, relative to `root`; or the name of a shipped profile, which every installation of tfprov has.
+        root: absolute path of the folder that contains all files.
+        files: relative to `root`: the profile first, then the files that it names, those that they include, and the
+            lock. Empty for a shipped profile.
+        left: files that the profile names by an absolute path, which refers to a different file on each machine.
     """
 
     profile: str
@@ -35,10 +35,10 @@ class Parts:
 
 
 def parts(request: Request) -> Parts:
-    """The files that a profile consists of.
+    """The files that belong to a profile.
 
     Raises:
-        TfprovError: what is wrong with the profile.
+        TfprovError: what is wrong with the profile; `profile-invalid` when its files are on several drives.
     """
     context = Context(request, ignore)
     read_profile(context)
@@ -52,7 +52,7 @@ def parts(request: Request) -> Parts:
     here += [file.path for file in named if not _is_absolute(file.name)]
     here += map(Path, wants_in(document, loaded.folder).included)
     here += [context.lock_path] if context.lock_path.is_file() else []
-    # Not resolved: a link in the project stays where the profile looks for it.
+    # Symbolic links are not resolved: the profile refers to the link.
     flat = tuple(dict.fromkeys(Path(os.path.normpath(file)) for file in here))
     try:
         root = Path(os.path.commonpath([file.parent for file in flat]))

@@ -1,4 +1,4 @@
-"""A profile and its lock as they go into a bundle: they mean the same without this machine's files and network."""
+"""Rewrites a profile and its lock for a bundle, so that they no longer need this machine's files and network."""
 
 from __future__ import annotations
 
@@ -18,21 +18,24 @@ from tfprov.profile.records import Loaded
 
 
 def without_links(locked: Locked) -> Locked:
-    """The locked files with wheels of the projects that are linked here: the folders stay behind."""
+    """The lock with no editable projects: a bundle gets their wheels, because it does not contain their folders."""
     sources = tuple(replace(source, editable=False) for source in locked.lock.sources)
     return replace(locked, lock=replace(locked.lock, sources=sources))
 
 
 def profile(loaded: Loaded, locked: Lock, scripts: Sequence[str]) -> str:
-    """The profile in one file that means the same on a machine without network.
+    """The profile as a single file that means the same on a machine without a network.
 
-    Requirements files and overrides are written into it. What is about this machine or its network (a path of an
-    interpreter, proxies, certificates, a relative place of the environment) is left out.
+    The contents of requirements files and the overrides are written into it. Settings for this machine or its network
+    (interpreter path, proxies, certificates, a relative environment path) are left out.
 
     Args:
         loaded: the profile.
-        locked: with the wheels of the projects that lie in folders here.
-        scripts: where its checks are now, relative to it.
+        locked: includes the wheels of projects in local folders.
+        scripts: paths of the smoke test scripts in the bundle, relative to the profile.
+
+    Returns:
+        TOML text.
     """
     document = loaded.profile.model_dump(mode="json", by_alias=True, exclude_defaults=True)
     document.pop("network", None)
@@ -55,12 +58,15 @@ def profile(loaded: Loaded, locked: Lock, scripts: Sequence[str]) -> str:
 
 
 def lock(loaded: Loaded, locked: Lock, folder: str) -> str:
-    """The lock with the wheels that were built here in place of their sources: on the target nothing is built.
+    """The lock with the wheels that were built here in place of their sources: nothing is built on the target.
 
     Args:
         loaded: the profile.
-        locked: with those wheels.
-        folder: where they lie, relative to the lock.
+        locked: includes those wheels.
+        folder: the folder of the wheels, relative to the lock.
+
+    Returns:
+        TOML text, a PEP 751 document.
     """
     text, header = text_of(locked.path), pylock.read_header(locked.path)
     built = {file.name: file for file in locked.files if header is not None and file.name in header.built}
@@ -74,14 +80,14 @@ def lock(loaded: Loaded, locked: Lock, folder: str) -> str:
 
 
 def _requirements(loaded: Loaded, locked: Lock) -> list[str]:
-    """The requirements, with the projects of folders by their names, in the versions that were built."""
+    """The requirements, with each project in a local folder pinned to the version that was built."""
     kinds = {folder.name: folder.kind for folder in loaded.folders}
     found = []
     for text in loaded.requirements:
         one = Requirement(text)
         name = canonicalize_name(one.name)
         if kinds.get(name) == "dependencies":
-            # What they are is in the lock.
+            # The lock lists the dependencies of such a project.
             continue
         if name in kinds:
             extras = f"[{','.join(sorted(one.extras))}]" if one.extras else ""
