@@ -1,8 +1,8 @@
-"""The smoke test of a new generation, and after its failure the known cures, one at a time.
+"""Runs the smoke test of a new generation and, after a failure, applies known cures one at a time.
 
-A cure is kept only if the smoke test then passes. One that brings another failure to light stays for the next try, and
-goes with it when that does not pass either. What was tried and how it ended is in the journal; what was kept is in the
-seal of the generation.
+A cure is kept only if the smoke test then passes. If it fixes its failure and another one appears, it stays in place
+while further cures are tried, and is undone with them if none of them makes the test pass. The journal records what was
+tried and how it ended; the seal of the generation records the cures that were kept.
 """
 
 from __future__ import annotations
@@ -42,31 +42,33 @@ def prove(
     *,
     install: Callable[[Locked], Installation],
 ) -> Proved:
-    """Let an installation prove itself, with the help of known cures if need be.
+    """Run the smoke test on an installation, applying known cures if it fails.
 
     Args:
         context: of the run.
-        machine: to resolve for, where a cure changes the lock.
+        machine: to resolve for, if a cure changes the lock.
         installation: what to prove.
-        install: makes a new generation with locked files. A sealed one is never changed.
+        install: makes a new generation with locked files, because a sealed one is never changed.
+
+    Returns:
+        The installation that passed, which may be another generation with another lock, its verdict and its cures.
 
     Raises:
-        TfprovError: why the generation that was installed does not pass, and what was tried. Nothing that was tried
-            is left then.
+        TfprovError: why the original installation does not pass, and what was tried. All cures are undone.
     """
     treatment = _Treatment(context, machine, installation, install)
     steps: list[Step[Verdict]] = [Step(Rung.NORMAL, treatment.examine)]
     steps += [Step(Rung.REPAIR, partial(treatment.attempt, name), name=name) for name in known.KNOWN]
     policy = Policy(tries=1, deadline=context.deadline)
     try:
-        # The smoke test itself is a stage and not an attempt of its own.
+        # The smoke test itself is reported as a stage, not as an attempt.
         verdict = climb("smoke", steps, emit=without_normal(context.emit), skip=context.skip, policy=policy)
     except TfprovError as error:
         if treatment.tried:
             context.emit(Note(text="no cure made the smoke test pass: all of them were undone", level="warning"))
             treatment.undo()
         first = treatment.first or error
-        # Not what the climb passed over: nobody who has nothing to cure wants to read that.
+        # Without the steps that the climb skipped: a user without a cure to try need not read about them.
         first.tried = (*treatment.tried_before, *treatment.tried)
         if first is error:
             raise
@@ -75,13 +77,13 @@ def prove(
 
 
 class _Treatment:
-    """What was given to an installation so far.
+    """The cures that have been tried on an installation.
 
     Attributes:
-        given: cures that stay if the next smoke test passes.
-        tried: a line a cure, with how it ended.
-        first: the failure of what was installed.
-        tried_before: what stood in it.
+        given: cures that are in place, and are kept if the next smoke test passes.
+        tried: a line for each cure that was tried and did not make the test pass, with the result.
+        first: the failure of the original installation.
+        tried_before: the `tried` lines of that failure.
     """
 
     def __init__(
@@ -108,7 +110,10 @@ class _Treatment:
         self.tried_before: tuple[str, ...] = ()
 
     def examine(self) -> Verdict:
-        """The smoke test of what was installed. Fresh files that are damaged came from a damaged cache: once more."""
+        """Run the smoke test on the original installation.
+
+        If a file of a new generation is damaged, the cache was: it is installed again without caches, once.
+        """
         try:
             try:
                 return smoke_test(self._context, self._installation)
@@ -122,16 +127,19 @@ class _Treatment:
                 return smoke_test(self._context, self._installation)
         except TfprovError as error:
             self.first, self.tried_before = error, error.tried
-            # An interpreter that cannot be started leaves no verdict.
+            # There is no verdict if the interpreter could not be started.
             self._known = _verdict_of(error)
             raise
 
     def attempt(self, name: str) -> Verdict:
-        """Give one cure and test again.
+        """Apply a cure and run the smoke test again.
+
+        Args:
+            name: key of the cure in `smoke.cures.KNOWN`.
 
         Raises:
-            InapplicableError: it is not for this failure, or cannot be had.
-            TfprovError: what the smoke test said.
+            InapplicableError: the cure does not apply to this failure, or is not possible.
+            TfprovError: the cure could not be applied, or the smoke test failed.
         """
         context, verdict = self._context, self._known
         if verdict is None or not known.may_help(verdict):
@@ -155,7 +163,7 @@ class _Treatment:
             self.tried.append(f"{cure.what}: could not be done: {error.what}")
             raise
         if cure.name == "likely-bound" and (leg := known.failed_import(verdict)) is not None:
-            # One try for each failure: to install and test again takes as long as the first time.
+            # One try for each failure: another installation and test take as long as the first.
             self._likely_for[leg.leg] = ()
         try:
             verdict_now = smoke_test(context, self._installation)
@@ -166,7 +174,7 @@ class _Treatment:
         return verdict_now
 
     def kept(self) -> Installation:
-        """The installation that passed. What helped is said, and written into the lock where it changed that."""
+        """The installation that passed; reports the cures, and replaces the lock on disk if they changed it."""
         context, path = self._context, self._context.lock_path
         for cure in self.given:
             context.emit(Note(text=f"kept: {cure.what}", level="warning"))
@@ -179,20 +187,20 @@ class _Treatment:
         return replace(self._installation, locked=locked)
 
     def undo(self) -> None:
-        """Take back everything. A generation that was built for a cure is unsealed, and so counts for nothing."""
+        """Remove all cures from the generation. If it was built for a cure, it has no seal, so it is never used."""
         generation = self._installation.generation
         if generation.seal is None and generation.path.is_dir():
             start_up.apply(generation.path, ())
 
     def _has(self) -> CudaFiles:
-        """What the generation has to cure itself with."""
+        """The CUDA files in the generation that a cure can use."""
         path = self._installation.generation.path
         if self._cuda_files is None or self._cuda_files[0] != path:
             self._cuda_files = path, cuda_files(python_in(path), environ=self._context.request.environ)
         return self._cuda_files[1]
 
     def _likely(self, verdict: Verdict) -> tuple[known.LikelyBound, ...]:
-        """What would most likely help the import that failed; nothing once such a bound was installed for it."""
+        """Bounds that would most likely fix the failed import; none after one of them was installed for it."""
         leg = known.failed_import(verdict)
         if leg is None:
             return ()
@@ -211,23 +219,23 @@ class _Treatment:
         if cure.constraint:
             self._bind(cure.constraint)
         if self._stale or self._installation.generation.seal is not None:
-            # What is sealed is never changed, and what has the files of another lock is of no use.
+            # A sealed generation is never changed, and one with the files of another lock is of no use.
             self._installation = self._install(self._locked)
             self._stale = False
         start_up.apply(self._installation.generation.path, (*self.given, cure))
 
     def _bind(self, constraint: str) -> None:
-        """Resolve with one more bound.
+        """Resolve the lock again with one more bound, into a temporary file.
 
         Raises:
-            InapplicableError: that is not allowed, not possible, or changes nothing.
+            InapplicableError: this is not allowed, not possible, or changes nothing.
         """
         context = self._context
         self._bounds.append(constraint)
         bounds = (*(each.constraint for each in self.given if each.constraint), constraint)
         with tempfile.TemporaryDirectory(prefix="tfprov-cure-") as folder:
-            # Beside the old one only when it has proved itself: whatever ends this run, the lock that a team may have
-            # committed is the one that was there.
+            # The new lock replaces the old one only after a successful smoke test. Until then the lock on disk, which
+            # may be under version control, stays as it is, however this run ends.
             path = Path(folder) / context.lock_path.name
             try:
                 locked = context.backend.bind(context, self._machine, self._locked, bounds, path)
@@ -242,9 +250,16 @@ class _Treatment:
         self._stale = True
 
     def _ended(self, cure: Cure, error: TfprovError, verdict: Verdict, before: tuple[Locked, bytes | None]) -> None:
-        """A cure after which the test failed, too: kept for the next try when it did what it was for."""
+        """Record a cure after which the test still failed: kept if it fixed its failure and another one may be cured.
+
+        Args:
+            cure: the one that was tried.
+            error: the new failure.
+            verdict: the one that the cure was for.
+            before: lock and content of the new lock file before the cure, to restore.
+        """
         now = _verdict_of(error) or verdict
-        # Of several packages that fail, each has a cure of its own.
+        # Where several packages fail, each needs its own cure, so the other failures do not matter here.
         then = next(each for each in known.failures(verdict).items() if each[1] == cure.code)
         helped = then not in known.failures(now).items()
         if helped and known.may_help(now):
@@ -262,5 +277,5 @@ class _Treatment:
 
 
 def _verdict_of(error: TfprovError) -> Verdict | None:
-    """The verdict of a failed smoke test; None when it did not get so far."""
+    """The verdict of a failed smoke test; None when it ended without one."""
     return error.verdict if isinstance(error, UnprovedError) else None

@@ -1,4 +1,4 @@
-"""What an update changes, and what it will move over the network."""
+"""Computes what an update changes and how much it downloads."""
 
 from __future__ import annotations
 
@@ -15,11 +15,14 @@ from tfprov.pipeline.records import Choice, Locked
 from tfprov.plan.records import Plan
 
 SEEDS = frozenset({"pip", "setuptools", "wheel"})
-"""What an environment may have that no lock names."""
+"""Packages that are not reported as removed when the lock does not have them."""
 
 
 def reckoned(context: Context, machine: Machine, choice: Choice) -> Plan:
-    """The plan with what is known of its files: their bytes, which of those are here, and what changes."""
+    """The plan with the size of its files, the bytes that must be fetched, and the changes to the environment in use.
+
+    It is unchanged where the files of the lock are not known. For another machine (`--host`) only the size is added.
+    """
     files = context.backend.expected_files(context, machine, choice)
     if files is None:
         return choice.plan
@@ -30,14 +33,14 @@ def reckoned(context: Context, machine: Machine, choice: Choice) -> Plan:
     if context.request.host is not None:
         return plan
     versions = {file.name: file.version for file in files}
-    # Of a conda environment it is one of the packages, and the plan knows no more than its minor version.
+    # In a conda environment Python is one of the packages, and the plan has only its minor version.
     python = versions.get("python", plan.decision.python.version)
     moved = _to_fetch(context, machine, plan, files)
     return replace(plan, fetch_bytes=moved, changes=_changes(context, python, versions))
 
 
 def changes(context: Context, locked: Locked) -> tuple[str, ...] | None:
-    """What the locked files change in the environment in use, as people write it; None where there is none."""
+    """The changes that the locked files make to the environment in use, as lines for users; None without one."""
     versions = {source.name: source.version for source in locked.lock.sources}
     versions |= {file.name: file.version for file in locked.lock.files}
     return _changes(context, locked.interpreter.version, versions)
@@ -49,13 +52,14 @@ def _changes(context: Context, python: str, versions: dict[str, str]) -> tuple[s
         return None
     here = differences.packages(active.path)
     kept = {name: version for name, version in here.items() if name in versions or name not in SEEDS}
-    # Nobody knows the version of a folder before it is built; most often it stays.
+    # The version of a project in a folder is unknown until it is built; usually it has not changed.
     known = {name: version or here.get(name, "") for name, version in versions.items() if name != "python"}
     there = {"Python": python, **known}
     return differences.between({"Python": active.seal.python_version, **kept}, there)
 
 
 def _to_fetch(context: Context, machine: Machine, plan: Plan, files: Sequence[LockedFile]) -> int | None:
+    """Bytes that must be fetched; 0 where an image has the files, None where a size is unknown."""
     chosen = plan.decision.python
     for one in machine.facts.interpreters.value:
         if one.path == chosen.path:

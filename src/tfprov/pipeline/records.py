@@ -1,4 +1,4 @@
-"""What the stages of a run hand on, and what it ends with."""
+"""Records that the stages of a run pass on, and its result."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    # An outcome is also made when there was nothing to do; then nothing behind these needs to be loaded.
+    # `up` also makes an `Outcome` when there is nothing to do, and then these modules need not be loaded.
     from tfprov.envs.generations import Environment
     from tfprov.envs.records import Cure, Generation
     from tfprov.events import Attempt
@@ -20,11 +20,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Choice:
-    """The plan, and what was resolved on the way to it.
+    """The plan, with the resolver's result that it is based on.
 
     Attributes:
-        resolved: the document of the resolver, whose versions the lock takes; None when the plan needed none.
-        resolved_for: the decision whose limits that document keeps; the resolver may have taken an older one.
+        plan: the plan.
+        resolved: PEP 751 document of the resolver, whose versions the lock keeps; None when nothing was resolved.
+        resolved_for: the decision whose limits the document satisfies. The plan may have an older release, because
+            the resolver chose within a range.
     """
 
     plan: Plan
@@ -32,7 +34,7 @@ class Choice:
     resolved_for: Decision | None = None
 
     def answers(self, interpreter: Interpreter) -> bool:
-        """Whether the document is the lock's own: made with all limits of the plan's decision, on that interpreter."""
+        """Whether the document can be locked as it is: resolved for this interpreter, with all limits of the plan."""
         decision, asked = self.plan.decision, self.resolved_for
         return (
             asked is not None
@@ -44,11 +46,12 @@ class Choice:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Locked:
-    """The exact files of an environment, and what they are for.
+    """The exact files of an environment, with the plan and interpreter that they are for.
 
     Attributes:
-        plan: that the lock was made for, or that was bound to it.
-        interpreter: as the lock fixes it.
+        plan: the plan that the lock was made for, or that follows an existing lock.
+        interpreter: the one that the lock is for.
+        lock: the files.
     """
 
     plan: Plan
@@ -61,9 +64,11 @@ class Installation:
     """A generation with the locked files in it.
 
     Attributes:
-        fetched: what was brought for it; None when it was linked from an image, or was there already.
-        installer: what installed it in this run; None when nothing did.
-        ahead: what may still compile its modules, beside the smoke test.
+        locked: the files.
+        generation: the environment on disk.
+        fetched: the result of the fetch; None when it was linked from an image or existed already.
+        installer: what installed the wheels in this run; None when nothing was installed.
+        ahead: the process that may still be compiling its modules during the smoke test; None for none.
     """
 
     locked: Locked
@@ -78,7 +83,9 @@ class Proved:
     """An installation that passed its smoke test.
 
     Attributes:
-        cures: what it was given for that; nothing when it passed as it was installed.
+        installation: what was proved.
+        verdict: the result of the test.
+        cures: the cures that it needs to pass, in order; empty when it passed as installed.
     """
 
     installation: Installation
@@ -88,18 +95,20 @@ class Proved:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
-    """What `up` ended with.
+    """The result of `up`.
 
     Attributes:
         environment: the profile's environment; its stable path leads to `generation`.
-        decision: None when nothing had to be decided.
-        verdict: None when nothing had to be proved; then the seal of the generation holds the last one.
+        generation: the active generation.
         stages: wall time in seconds by stage, in order.
-        bytes_fetched: moved over the network.
-        bytes_reused: found in the store.
-        already: True when the environment was verified before and nothing had to be done.
-        rolled_back: True when it stays where a rollback led to, although profile and lock ask for something else.
-        changes: what changed in the environment that was in use, as people write it; None where there was none.
+        already: whether the environment was verified before, so that nothing had to be built or proved.
+        decision: None when nothing had to be decided.
+        verdict: None when nothing had to be proved; the seal of the generation has the last one.
+        bytes_fetched: bytes that came over the network.
+        bytes_reused: bytes that were in the store already.
+        attempts: tries of rungs, in order.
+        rolled_back: whether it stays at the target of a rollback, although profile and lock ask for something else.
+        changes: changes to the environment that was in use before, as lines for users; None if there was none.
     """
 
     environment: Environment

@@ -1,4 +1,4 @@
-"""What of the environment in use can be kept, and deleting what killed runs left."""
+"""Reuses an existing generation instead of building one, and deletes leftovers of killed runs."""
 
 from __future__ import annotations
 
@@ -16,28 +16,32 @@ from tfprov.pipeline.records import Installation, Locked
 from tfprov.pipeline.stages import smoke_digest, smoke_request
 from tfprov.pipeline.standing import next_step
 
-# Failures in which it may end that a GPU or an instruction is gone.
+# Failures that a missing GPU or processor instruction may lead to.
 _CONSEQUENCES = frozenset({"gpu-missing-in-tf", "gpu-libs-missing", "probe-failed", "probe-crashed", "import-failed"})
 
 
 def sweep_leftovers(context: Context) -> None:
-    """Delete what killed runs left in temporary folders, in uv's cache, and half unpacked."""
+    """Delete leftovers of killed runs: temporary folders, unfinished files in uv's cache, half unpacked wheels."""
     sweep_temporary(now=time.time())
     uv.sweep(context.home.cache / "uv")
     unpacked.store_of(context.home).sweep_unfinished()
 
 
 def kept_generation(context: Context, locked: Locked) -> Installation | None:
-    """A generation that has exactly the files of the lock on the interpreter of the plan: the active one, or another.
+    """An existing, undamaged generation with exactly the files of the lock, on the interpreter of the lock.
 
-    Another one is there after a rollback, or when what the profile asks for was changed and changed back.
+    The active generation is preferred, then newer ones. Others exist after a rollback, or after a change of the profile
+    that was reverted.
+
+    Returns:
+        None when there is none.
     """
     environment, wanted = context.environment, (locked.lock.digest, locked.interpreter.path)
     active = environment.active()
     for generation in (*filter(None, (active,)), *reversed(environment.generations())):
         if generation.seal is None or (generation.seal.lock_digest, generation.seal.python) != wanted:
             continue
-        # A folder may have changed under the same lock; then its wheel is not built yet, or is another one.
+        # A project folder may have changed without the lock; then its wheel is not built yet, or is a different one.
         if locked.lock.sources or generation.seal.from_folders != locked.lock.from_folders:
             continue
         if generation == active:
@@ -49,18 +53,24 @@ def kept_generation(context: Context, locked: Locked) -> Installation | None:
 
 
 def is_proved(context: Context, kept: Installation) -> bool:
-    """Whether a sealed generation was proved here, by a smoke test that is all that the profile asks for now."""
+    """Whether a sealed generation was proved on this machine as it is now, by the smoke test that the profile asks for.
+
+    Raises:
+        TfprovError: `internal` when it has no seal.
+    """
     wanted = smoke_digest(smoke_request(context.loaded, kept.locked.lock.target))
     return _seal_of(kept).smoke_digest == wanted and not context.changes(kept.generation)
 
 
 @contextlib.contextmanager
 def blaming_changes(context: Context, kept: Installation | None) -> Iterator[None]:
-    """Let the failure of something that was proved before name what of the machine changed since.
+    """Add to a failure in the block what changed on the machine since the generation was proved.
+
+    If such a change may be the cause, the failure gets its code and hint.
 
     Args:
         context: of the run.
-        kept: what is proved again; None when it was installed just now.
+        kept: the generation that is being proved again; None when it was just installed.
     """
     try:
         yield
@@ -74,10 +84,13 @@ def blaming_changes(context: Context, kept: Installation | None) -> Iterator[Non
 
 
 def reseal(context: Context, kept: Installation) -> Generation:
-    """A verified generation under the profile as it is now, which changed nothing that a proof depends on."""
+    """Record the current profile in the seal of a verified generation, and activate it.
+
+    To be called only when the profile changed in nothing that the smoke test depends on.
+    """
     seal = replace(_seal_of(kept), profile_digest=context.loaded.digest, keep=context.loaded.profile.environment.keep)
     resealed = context.environment.reseal(kept.generation, seal)
-    # The profile may ask for another path now, or the link at it was deleted.
+    # The profile may ask for another path now, or the link there may have been deleted.
     context.environment.activate(resealed)
     return resealed
 

@@ -1,4 +1,4 @@
-"""Whether a verdict still stands on this machine, as it is now."""
+"""Checks whether a verdict is still valid on this machine as it is now."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ if TYPE_CHECKING:
 
 
 PROVED_AGAIN = frozenset({"verdict-stale", "gpu-changed", "gpu-driver-changed"})
-"""Changes that are no cause by themselves: a new proof tells what they mean. The others have a remedy of their own."""
+"""Codes of changes that need not be a fault: the remedy is a new proof. The others have their own remedies."""
 
 MOST_PROOFS = 64
-"""So many machines a seal remembers: a folder that the nodes of a cluster share is proved once on each."""
+"""Maximum number of machines in a seal. A folder that the nodes of a cluster share is proved once on each of them."""
 
 
 class Standing:
-    """Whether verdicts still stand: a machine is looked at once a run, however many generations rest on it.
+    """Checks verdicts against this machine, which is examined only once per run for all generations.
 
     Args:
         environ: variables of the user.
@@ -32,18 +32,18 @@ class Standing:
 
     def __init__(self, environ: Mapping[str, str]) -> None:
         self._environ = environ
-        # By interpreter and by whether GPUs count.
+        # By interpreter, and whether the verdict depends on GPUs.
         self._readings: dict[tuple[str, bool], Reading] = {}
         self._asking: dict[tuple[str, bool], threading.Thread] = {}
 
     def begin(self, generation: Generation) -> None:
-        """Ask the driver of the GPUs that a sealed generation was proved on, while the caller looks at other things.
+        """Start querying the GPU driver in a thread, if a sealed generation was proved on GPUs.
 
-        Without it, `changes` does that and waits.
+        Optional: without it, `changes` does the same and waits.
         """
         _, has_gpus = wanted = _rests_on(_sealed(generation))
         if has_gpus and wanted not in self._asking:
-            # Not in the thread: it shall wait for the answer, and not take turns with whoever looks at files.
+            # Imported here, not in the thread: there it would compete with the caller for the GIL.
             import tfprov.host.fingerprint
             import tfprov.host.gpu  # noqa: F401 - likewise
 
@@ -51,7 +51,11 @@ class Standing:
             self._asking[wanted].start()
 
     def changes(self, generation: Generation) -> tuple[MachineChange, ...]:
-        """What of this machine is not as it was when a sealed generation was proved on it."""
+        """Differences between this machine now and the machines that a sealed generation was proved on.
+
+        Returns:
+            Empty when it was proved on this machine as it is now.
+        """
         from tfprov.host.fingerprint import changes
 
         seal = _sealed(generation)
@@ -63,7 +67,7 @@ class Standing:
         return changes(seal.proofs, self._readings[wanted])
 
     def _ask(self, python: str, has_gpus: bool) -> None:
-        # What goes wrong here goes wrong again, and is told, where somebody wants to know.
+        # A failure occurs again in `changes`, and is reported there.
         with contextlib.suppress(Exception):
             self._readings[python, has_gpus] = self._read(python, has_gpus)
 
@@ -80,21 +84,21 @@ def _sealed(generation: Generation) -> Seal:
 
 
 def _rests_on(seal: Seal) -> tuple[str, bool]:
-    """What a verdict rests on besides the machine itself: the interpreter, and whether GPUs count."""
+    """The interpreter that a verdict depends on, and whether it depends on GPUs."""
     return seal.python, any(proof.has_gpus for proof in seal.proofs)
 
 
 def check(environment: Environment, generation: Generation, environ: Mapping[str, str], profile: str) -> None:
-    """Make sure that an environment is as it was verified, on this machine as it is now.
+    """Check that an environment is unchanged since it was verified, and was proved on this machine as it is now.
 
     Args:
-        environment: whose.
-        generation: of it, sealed.
+        environment: the environment.
+        generation: a sealed generation of it.
         environ: variables of the user.
-        profile: as the user named it, for the next step.
+        profile: the profile as the user named it, for the hint.
 
     Raises:
-        TfprovError: the code of what is not as it was.
+        TfprovError: with the code of the first difference.
     """
     again = f"`{f'tfprov up {profile}'.rstrip()}`"
     standing = Standing(environ)
@@ -115,7 +119,7 @@ def check(environment: Environment, generation: Generation, environ: Mapping[str
 
 
 def next_step(change: MachineChange) -> str:
-    """What mends a change that is a cause by itself; empty for one that a new proof tells the meaning of."""
+    """The remedy for a change of the machine; empty where a new proof is the remedy."""
     from tfprov.host.records import LOST_DEVICES
 
     if change.code in PROVED_AGAIN:
@@ -128,7 +132,11 @@ def next_step(change: MachineChange) -> str:
 
 
 def with_proof(proofs: tuple[Fingerprint, ...], proof: Fingerprint) -> tuple[Fingerprint, ...]:
-    """What a seal remembers after one more proof; an older one on the same machine goes."""
+    """The proofs of a seal with one more; it replaces an older one with the same fingerprint.
+
+    Returns:
+        At most `MOST_PROOFS`, the newest last.
+    """
     from dataclasses import replace
 
     others = (each for each in proofs if replace(each, taken_at="") != replace(proof, taken_at=""))
