@@ -1,4 +1,4 @@
-"""An interactive shell in which an environment is active."""
+"""Starts an interactive shell in which an environment is active."""
 
 from __future__ import annotations
 
@@ -17,10 +17,16 @@ from tfprov.pipeline.environments import backend_for, variables
 def interactive(
     environment: Environment, generation: Generation, *, home: Home, environ: Mapping[str, str]
 ) -> tuple[list[str], dict[str, str]]:
-    """Command and variables that start the user's shell with the environment active.
+    """The command and the environment variables that start the user's shell with an environment active.
 
-    The activation script must run after the user's own start-up files: those often put other Pythons first on PATH.
-    Each shell has its own way to be told so; one that has none known here gets the variables alone.
+    The activation script must run after the user's own start-up files, which often put other Pythons first on PATH. How
+    to do that differs between shells; an unknown shell gets only the variables.
+
+    Args:
+        environment: its name is used for prompts.
+        generation: the one in use.
+        home: its cache folder receives start-up files for the shell.
+        environ: variables of the user; `SHELL` names the shell.
     """
     changed = variables(generation, environ)
     shell = environ.get("SHELL") or ("powershell.exe" if os.name == "nt" else "/bin/sh")
@@ -45,12 +51,12 @@ def interactive(
             "TFPROV_ZDOTDIR": environ.get("ZDOTDIR", environ.get("HOME", "")),
             "ZDOTDIR": str(folder),
         }
-    # Where there is no script for the shell, the variables that one would set are there already.
+    # Without an activation script for the shell, `changed` has the variables that it would set.
     if kind == "fish" and (scripts / "activate.fish").is_file():
         return [shell, "--init-command", f"source {shlex.quote(str(scripts / 'activate.fish'))}"], changed
     if kind in ("powershell", "pwsh") and (scripts / "activate.ps1").is_file():
         script = str(scripts / "activate.ps1").replace("'", "''")
-        # Windows runs no scripts unless told to. This is for this shell, and for scripts of this machine alone.
+        # By default, Windows runs no scripts. The policy applies to this shell, and to local scripts only.
         policy = ["-ExecutionPolicy", "RemoteSigned"] if os.name == "nt" else []
         return [shell, "-NoExit", *policy, "-Command", f"& '{script}'"], changed
     if kind == "cmd" and (scripts / "activate.bat").is_file():

@@ -1,4 +1,4 @@
-"""The stage that makes wheels of the sources of a lock: each once, whoever asks for it with this store."""
+"""The stage that builds wheels from the sources in a lock, each once per store."""
 
 from __future__ import annotations
 
@@ -35,18 +35,18 @@ from tfprov.sources.repository import check_out
 from tfprov.sources.unpack import unpack
 
 _SECONDS = 900.0
-# A compiler takes two; a limit on addresses counts what is reserved and never used, too.
+# A compiler needs 2 GiB; the limit is on address space, which includes memory that is reserved but never used.
 _LEAST_MEMORY = 4 << 30
 _SHARE_OF_MEMORY = 0.75
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Key:
-    """What a built wheel is found again by.
+    """The keys of a built wheel in the store.
 
     Attributes:
-        exact: the source, the Python, and the platform with its C library.
-        portable: without the platform: for a wheel that has nothing compiled in it.
+        exact: digest of the source, the Python, and the platform with its C library.
+        portable: the same without the platform, for a wheel that contains no compiled code.
     """
 
     exact: str
@@ -54,7 +54,7 @@ class Key:
 
 
 def with_wheels(context: Context, machine: Machine, locked: Locked) -> Locked:
-    """The locked files with a wheel in place of each source, built where the store does not have it yet.
+    """The lock with a wheel in place of each source; wheels that the store does not have are built.
 
     Raises:
         TfprovError: `build-failed`, `build-tool-missing`, `source-unreachable`, or why a source cannot be fetched.
@@ -64,7 +64,7 @@ def with_wheels(context: Context, machine: Machine, locked: Locked) -> Locked:
 
 
 def with_known_wheels(context: Context, machine: Machine, locked: Locked) -> Locked:
-    """The locked files with the wheels in place of the sources that were built before."""
+    """The lock with wheels in place of those sources that were built before; builds nothing."""
     wheels, facts = BuiltWheels(Store.of(context.home)), machine.facts
     found = {
         source: wheel
@@ -75,7 +75,7 @@ def with_known_wheels(context: Context, machine: Machine, locked: Locked) -> Loc
 
 
 def key_of(source: LockedSource, interpreter: Interpreter, facts: Facts) -> Key:
-    """What the wheel of a source for an interpreter on a machine is found again by."""
+    """The keys of the wheel that is built from a source for an interpreter on a machine."""
     libc = facts.libc.value
     minor = ".".join(interpreter.version.split(".")[:2])
     python = f"{interpreter.implementation} {minor}{'t' if interpreter.free_threaded else ''}"
@@ -127,7 +127,7 @@ def _built(
 
 
 def _fetched(context: Context, machine: Machine, sources: tuple[LockedSource, ...], store: Store) -> dict[str, Path]:
-    """The archives among the sources, by hash."""
+    """Fetch the sources that are archives; returns their paths in the store by SHA-256."""
     archives = tuple(source.archive for source in sources if source.archive is not None)
     files = with_values(archives, context.request.environ)
     if machine.network.offline:
@@ -175,7 +175,10 @@ def _once(
     bench: Bench,
     archives: dict[str, Path],
 ) -> LockedFile:
-    """The wheel of a source; two processes that need the same build it one after the other, so only once."""
+    """The wheel of a source, built unless the store has it.
+
+    The store is locked for the key meanwhile, so that of several processes that need the wheel only one builds it.
+    """
     store = Store.of(context.home)
     wheels, key = BuiltWheels(store), key_of(source, locked.interpreter, machine.facts)
     with store.lock(key.exact):
@@ -188,12 +191,12 @@ def _once(
         with temporary("build") as work:
             (work / "tree").mkdir()
             if source.folder:
-                # In its place, as pip builds it: its version may come from the repository around it.
+                # Built in place, as pip does: its version may come from the repository that contains it.
                 tree = Path(source.folder)
             elif source.archive is not None:
                 tree = unpack(archives[source.archive.sha256], work / "tree")
             else:
-                # Git goes to its server itself, not through the relay.
+                # Git connects to its server directly, not through the relay.
                 ways = machine.network.tool_environment(machine.network.ordered_routes()[0])
                 tree = check_out(source, work / "tree", environ={**bench.index, **ways})
             wheel = build(source, _inner(source, tree), bench, work=work, log=log)
@@ -212,12 +215,12 @@ def _once(
 
 
 def is_portable(wheel: LockedFile) -> bool:
-    """Whether a wheel has nothing compiled in it."""
+    """Whether the tags of a wheel say that it contains no compiled code."""
     return all(tag.platform == "any" and tag.abi == "none" for tag in parse_wheel_filename(wheel.filename)[3])
 
 
 def _inner(source: LockedSource, tree: Path) -> Path:
-    """The folder of the project in its source.
+    """The folder of the Python project in its unpacked source.
 
     Raises:
         TfprovError: `build-failed` when there is none.
@@ -241,7 +244,7 @@ def _inner(source: LockedSource, tree: Path) -> Path:
 def _add_wheel_hint(
     context: Context, machine: Machine, locked: Locked, source: LockedSource, error: TfprovError
 ) -> None:
-    """Name the newest version that has a wheel, when the index has one."""
+    """Add to the hint of a failed build the newest version that has a wheel, if the index has one."""
     if not error.code.name.startswith("build-") or machine.network.offline:
         return
     selection = Selection(

@@ -1,4 +1,4 @@
-"""The shell that tfprov was started from."""
+"""Finds out which shell tfprov was started from."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ _SAME = {"pwsh": "powershell", "csh": "tcsh", "dash": "sh", "ash": "sh", "ksh": 
 
 
 def shell_here(environ: Mapping[str, str], known: Sequence[str], parents: Iterable[str] | None = None) -> str:
-    """The name of the shell whose command line this is: the nearest process above that is one, else `SHELL`.
+    """The name of the shell that tfprov was started from: the nearest parent process that is one, else `SHELL`.
 
     Args:
         environ: variables of the user.
-        known: names that may be answered.
-        parents: names of the processes above, the nearest first; those of this process when None.
+        known: names that may be returned.
+        parents: names of the parent processes, the nearest first; those of this process when None.
 
     Raises:
-        TfprovError: `usage` when it is none of the known ones.
+        TfprovError: `usage` when none of the known shells is found.
     """
     names = _parents() if parents is None else parents
     for name in (*names, environ.get("SHELL", "")):
-        # A login shell has a dash before its name.
+        # The name of a login shell begins with a dash.
         kind = Path(name).name.lower().removesuffix(".exe").lstrip("-")
         kind = _SAME.get(kind, kind)
         if kind in known:
