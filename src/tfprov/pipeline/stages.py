@@ -1,4 +1,7 @@
-"""The stages after the profile, in order: each takes what the earlier ones made and calls the verbs of its room."""
+"""The stages after the profile, in order.
+
+Each takes the records of earlier stages and calls the functions of its own package (`host`, `plan`, `fetch`, …).
+"""
 
 from __future__ import annotations
 
@@ -48,7 +51,11 @@ from tfprov.smoke.verdict import as_document, as_error
 
 @stage("facts")
 def gather_facts(context: Context) -> Machine:
-    """The machine to decide for: this one, or that of `--host`."""
+    """The machine to provision for: this one, or the one in the facts file given with `--host`.
+
+    Raises:
+        TfprovError: `usage` when that file cannot be read, or why its facts are invalid.
+    """
     if context.request.host is not None:
         try:
             text = text_of(context.request.host)
@@ -66,18 +73,21 @@ def gather_facts(context: Context) -> Machine:
 
 
 def folders(home: Home) -> dict[str, Path]:
-    """Where a run writes, by purpose: the disk facts are asked for these."""
+    """The folders that a run writes to, by purpose; the facts include the free space of each."""
     return {"data": home.environments, "cache": home.cache, "temporary": temporary_root()}
 
 
 @stage("plan")
 def make_plan(context: Context, machine: Machine, *, tell: bool = True) -> Choice:
-    """What will be done; bound to an up-to-date lock where there is one.
+    """The plan; it follows the lock if there is one and it is up to date.
 
     Args:
         context: of the run.
         machine: to plan for.
-        tell: whether listeners hear the notes of the plan, which a result that shows the plan has, too.
+        tell: whether to emit the notes of the plan; False for commands that show the plan, which includes them.
+
+    Raises:
+        TfprovError: why nothing fits.
     """
     choice = context.backend.choose(context, machine)
     choice = replace(choice, plan=replace(choice.plan, notes=(*context.loaded.notes, *choice.plan.notes)))
@@ -88,25 +98,30 @@ def make_plan(context: Context, machine: Machine, *, tell: bool = True) -> Choic
 
 @stage("interpreter")
 def find_interpreter(context: Context, machine: Machine, plan: Plan) -> Interpreter:
-    """The interpreter of the plan, brought if it is not there."""
+    """The interpreter that the plan chose; it is downloaded if this machine does not have it."""
     return context.backend.find_interpreter(context, machine, plan)
 
 
 @stage("lock")
 def lock_files(context: Context, machine: Machine, choice: Choice, interpreter: Interpreter) -> Locked:
-    """The exact files, from the lock on disk; it is made or renewed where that is needed."""
+    """The exact files, from the lock on disk, which is made or renewed first if necessary."""
     return context.backend.lock(context, machine, choice, interpreter)
 
 
 @stage("fetch")
 def fetch_files(context: Context, machine: Machine, locked: Locked, *, listener: Listener | None = None) -> Fetched:
-    """The locked files in the store; the only stage that moves big bytes.
+    """Bring the locked files into the store. The only stage with large downloads.
+
+    Before the first byte, the free disk space is checked, and on Windows path lengths and the Visual C++ runtime.
 
     Args:
         context: of the run.
-        machine: to fetch on.
+        machine: provides the network.
         locked: the files.
-        listener: hears of each file while others are on their way.
+        listener: is told of each file while others are being fetched.
+
+    Raises:
+        TfprovError: why a file cannot be fetched; `disk-full`; see `windows.check`.
     """
     with naming_the_bundle(context):
         store, bundle = Store.of(context.home), context.bundle
@@ -154,7 +169,11 @@ def _check_windows(context: Context, locked: Locked, files: tuple[LockedFile, ..
 
 
 def _make_room(context: Context, plan: Plan, store: Store, files: tuple[LockedFile, ...]) -> None:
-    """Refuse what cannot end for want of space; wheels that nobody needs now go first."""
+    """Check that there is enough disk space; if not, evict wheels that no run needs and check again.
+
+    Raises:
+        TfprovError: `disk-full`.
+    """
 
     def check() -> None:
         space.check(
@@ -183,7 +202,7 @@ def _make_room(context: Context, plan: Plan, store: Store, files: tuple[LockedFi
 
 
 def link_image(context: Context, machine: Machine, locked: Locked) -> Installation | None:
-    """A generation with all its files, linked from an image of them; None where there is no good one."""
+    """A new generation linked from the image of the locked files; None if there is no image, or it is beyond repair."""
     if not image_of(context, locked).exists:
         return None
     try:
@@ -206,7 +225,7 @@ def _link_image(context: Context, machine: Machine, locked: Locked) -> Installat
             context.emit(Note(text=text))
             fetched = fetch_files(context, machine, locked)
             wheels = [path for path in fetched.paths.values() if path.suffix == ".whl"]
-            # Who wrote into a linked file wrote into the unpacked wheel too, and a later install would bring it back.
+            # A write to a hard-linked file also changed the unpacked wheel, so a later install would use it again.
             unpacked.forget(context, locked.lock.files, image.owners(damaged))
             if not image.heal(damaged, wheels):
                 image.drop()
@@ -223,7 +242,18 @@ def _link_image(context: Context, machine: Machine, locked: Locked) -> Installat
 
 
 def create(context: Context, machine: Machine, locked: Locked, path: Path, *, seeded: bool = True) -> Fetched | None:
-    """Make an environment without the wheels; what had to be fetched for it, None for nothing."""
+    """Make an environment without the wheels.
+
+    Args:
+        context: of the run.
+        machine: to make it on.
+        locked: what the environment is for.
+        path: an empty folder.
+        seeded: whether it gets its own pip.
+
+    Returns:
+        The result of the fetch, if the backend needed files for it; else None.
+    """
     brought: Fetched | None = None
 
     def bring() -> None:
@@ -236,7 +266,15 @@ def create(context: Context, machine: Machine, locked: Locked, path: Path, *, se
 
 
 def smoke_request(loaded: Loaded, target: Target) -> SmokeRequest:
-    """What a profile wants proved of a locked TensorFlow."""
+    """The smoke test that a profile asks for.
+
+    Args:
+        loaded: the profile.
+        target: the TensorFlow that is locked.
+
+    Returns:
+        The request to the smoke test.
+    """
     wanted = loaded.profile.smoke
     return SmokeRequest(
         level=wanted.level,
@@ -255,7 +293,7 @@ def smoke_request(loaded: Loaded, target: Target) -> SmokeRequest:
 
 
 def _requested(loaded: Loaded) -> tuple[tuple[str, bool], ...]:
-    """The packages that the profile asks for beside TensorFlow, each with whether it may be left out."""
+    """The packages that the profile asks for besides TensorFlow, each with whether it may be absent."""
     left_out = {folder.name for folder in loaded.folders if folder.kind == "dependencies"}
     asked = [Requirement(text) for text in loaded.requirements if not is_tensorflow(text)]
     asked = [one for one in asked if canonicalize_name(one.name) not in left_out]
@@ -268,7 +306,7 @@ def _requested(loaded: Loaded) -> tuple[tuple[str, bool], ...]:
 
 
 def _may_be_left_out() -> frozenset[str]:
-    """Packages that are left out where another one brings the same modules."""
+    """Packages that are left out of an environment when another package provides the same modules."""
     from tfprov.plan.companions import known_breaks
 
     return frozenset(row.package for row in known_breaks() if row.leaves_out)
@@ -284,10 +322,11 @@ def smoke_digest(request: SmokeRequest) -> str:
 
 @stage("smoke")
 def smoke_test(context: Context, installation: Installation) -> Verdict:
-    """The verdict of a generation.
+    """Run the smoke test on a generation.
 
     Raises:
-        UnprovedError: it did not pass; the error has the verdict.
+        UnprovedError: it did not pass; the error contains the verdict.
+        TfprovError: it could not be run.
     """
     generation, locked, environ = installation.generation, installation.locked, context.request.environ
     fresh = generation.seal is None
@@ -309,12 +348,18 @@ def smoke_test(context: Context, installation: Installation) -> Verdict:
 
 
 _VENDORS: Mapping[str, Vendor] = {"cuda": "nvidia", "rocm": "amd", "metal": "apple"}
-"""Whose GPUs an accelerator is for."""
+"""The GPU vendor of each accelerator."""
 
 
 @stage("activate")
 def activate(context: Context, machine: Machine, proved: Proved) -> Generation:
-    """The proved generation, sealed; the stable path leads to it."""
+    """Seal a proved generation, and switch the stable path to it.
+
+    Also saves its image, and deletes generations that are no longer kept and images that are no longer used.
+
+    Returns:
+        The generation, with its seal.
+    """
     environment, installation, verdict = context.environment, proved.installation, proved.verdict
     locked, generation = installation.locked, installation.generation
     lock, interpreter = locked.lock, locked.interpreter
@@ -344,9 +389,9 @@ def activate(context: Context, machine: Machine, proved: Proved) -> Generation:
         sealed_at=datetime.now(timezone.utc).isoformat(timespec="seconds"),
         bytes=old.bytes if old else 0,
         image=image.folder.name,
-        # Proofs of what the profile asked for before say nothing about what it asks for now.
+        # Proofs by a different smoke test say nothing about the one that the profile asks for now.
         proofs=with_proof(old.proofs if old and old.smoke_digest == digest else (), proof),
-        # A sealed generation that was proved again has what it was given then.
+        # A sealed generation that was proved again keeps its cures.
         cures=old.cures if old else proved.cures,
         variables=dict(asked.variables),
         keep=context.loaded.profile.environment.keep,
@@ -366,11 +411,11 @@ def activate(context: Context, machine: Machine, proved: Proved) -> Generation:
     environment.activate(generation)
     if environment.owner.link:
         git.exclude(Path(environment.owner.link))
-    environment.clear_aside()  # what the smoke test left no time for
+    environment.clear_aside()  # what was not deleted during the smoke test
     imaged = image.save(generation.path, skip=context.backend.owned_files(generation.path))
     pruned = environment.prune(
         seal.keep,
-        # All its files are those of the image.
+        # All its files are links to files of the image.
         cheap=lambda other: imaged and other.seal is not None and other.seal.image == seal.image,
     )
     for each in pruned.held:

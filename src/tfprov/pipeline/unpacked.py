@@ -1,4 +1,4 @@
-"""Unpacked wheels in a run: unpacking them as they arrive, installing from them, and forgetting them."""
+"""Unpacks the wheels of a run as they arrive, installs from the unpacked trees, and deletes trees."""
 
 from __future__ import annotations
 
@@ -32,43 +32,44 @@ _WORTH_FOLLOWING = 4 * 1024 * 1024
 
 
 def store_of(home: Home) -> TreeStore:
-    """The trees below the folder of this user's data, beside the environments that are linked from them."""
+    """The store of unpacked wheels, in the same data folder as the environments that are linked from them."""
     return TreeStore(home.unpacked, boot=boot_id())
 
 
 def unpacking(context: Context, landed: Landed = lambda _root, _paths: None) -> Unpacking:
-    """Threads that unpack the wheels of a run; to be closed.
+    """Threads that unpack the wheels of a run; the caller closes them.
 
     Args:
         context: of the run.
-        landed: hears of files that were written.
+        landed: called with the files that were written.
     """
     return Unpacking(store_of(context.home), context.emit, landed=landed)
 
 
 class Into:
-    """Hands wheels on to be unpacked: see `fetch.job.Listener`."""
+    """A `fetch.job.Listener` that passes the fetched wheels on to be unpacked."""
 
     def __init__(self, unpacked: Unpacking) -> None:
         self._unpacked = unpacked
 
     def begins(self, file: LockedFile, partial: Partial) -> None:
-        """Follow a wheel while it arrives, if it takes its time."""
+        """Start to unpack a wheel while it is being downloaded, if it is large enough."""
         if file.is_wheel and (file.size or 0) >= _WORTH_FOLLOWING:
             self._unpacked.follow(file.filename, file.sha256, partial)
 
     def whole(self, file: LockedFile, path: Path) -> None:
-        """Unpack a wheel."""
+        """Unpack a wheel that is complete."""
         if file.is_wheel:
             self._unpacked.add(Wheel(path=path, sha256=file.sha256))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Relative:
-    """An image of another lock on the same interpreter, which has some of the same wheels, compiled.
+    """An image of another lock on the same interpreter, with bytecode of some of the same wheels.
 
     Attributes:
-        wheels: hashes of those.
+        image: the image.
+        wheels: SHA-256 hashes of the shared wheels.
     """
 
     image: Image
@@ -76,7 +77,7 @@ class Relative:
 
 
 def relative_of(context: Context, locked: Locked) -> Relative | None:
-    """The relative that has the wheel of TensorFlow, and the most others; None where none has it."""
+    """The image that shares the TensorFlow wheel and most other wheels with the lock; None if none shares it."""
     files = {file.sha256: file for file in locked.lock.files}
     best: Relative | None = None
     for listed, python, wheels in store_of(context.home).uses():
@@ -95,15 +96,16 @@ def _identity(interpreter: Interpreter) -> str:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Installing:
-    """What is installed, and where to.
+    """The input of an install.
 
     Attributes:
-        files: of the lock, wheels only.
-        environment: its folder.
+        locked: the lock.
+        files: the wheels in the lock.
+        environment: folder of the environment to install into.
         environ: all environment variables of child processes.
-        image: key of the image that it will have.
-        relative: an image to take compiled modules from.
-        emit: is told how far it is.
+        image: key of the image that will be made of the environment.
+        relative: an image to take bytecode from; None for none.
+        emit: receives progress.
     """
 
     locked: Locked
@@ -119,13 +121,13 @@ def install(unpacked: Unpacking, wanted: Installing) -> None:
     """Install wheels that are being unpacked into an environment.
 
     Args:
-        unpacked: has been told of all of them.
-        wanted: what to install where.
+        unpacked: has been given all of them.
+        wanted: what to install, and where.
 
     Raises:
-        TfprovError: a wheel, or the machine.
+        TfprovError: a wheel is broken, or the file system does not allow it.
     """
-    # It brings libraries that a run which links an image has no use for.
+    # Imported here because it loads libraries that a run which links from an image does not need.
     from tfprov.install.place import UnpackedWheel, place
 
     def linked(done: int, total: int) -> None:
@@ -147,7 +149,7 @@ def install(unpacked: Unpacking, wanted: Installing) -> None:
 
 
 def _take_bytecode(environment: Path, relative: Relative, trees: Mapping[str, Tree]) -> None:
-    """Take what is compiled already; the rest is compiled when it is imported."""
+    """Take over the bytecode of shared wheels; other modules are compiled when they are imported."""
     libraries = [path.relative_to(environment).as_posix() for path in site_packages(environment)]
     shared = [path for sha256 in relative.wheels & trees.keys() for path in trees[sha256].files if path.endswith(".py")]
     with contextlib.suppress(OSError):
@@ -155,16 +157,16 @@ def _take_bytecode(environment: Path, relative: Relative, trees: Mapping[str, Tr
 
 
 def check_wheels(paths: Iterable[Path]) -> None:
-    """Make sure that wheels would put nothing outside of an environment, before an installer of others gets them.
+    """Check, before uv or pip gets them, that wheels do not write anything outside an environment.
 
     Raises:
-        TfprovError: `cache-corrupt` for one that must not be installed by anybody.
+        TfprovError: `cache-corrupt` for a wheel that no installer may install.
     """
     from tfprov.install.place import commands_in
 
     for path in paths:
         try:
-            # Others may know how a member is packed; that alone is no reason.
+            # A compression method that tfprov does not support is no reason to refuse: uv and pip may support it.
             with path.open("rb") as stream, contextlib.suppress(UnusualError):
                 archive.directory(stream)
             with zipfile.ZipFile(path) as packed:
@@ -187,17 +189,17 @@ def _as_failure(error: OSError) -> TfprovError:
     failure = classify_exception(error)
     if failure.code.name != "internal":
         return failure
-    # What this file system cannot do may be done without by another installer.
+    # Another installer may work without what this file system does not support.
     return TfprovError("install-failed", failure.what, evidence=failure.evidence)
 
 
 def forget(context: Context, files: Collection[LockedFile], projects: Collection[str] | None = None) -> None:
-    """Drop the trees of wheels. Their files are linked into environments, so whoever writes there writes here.
+    """Delete the unpacked trees of wheels, because a write to a file linked from a tree changes the tree as well.
 
     Args:
         context: of the run.
         files: of the lock.
-        projects: normalised names of those whose trees go; None for all.
+        projects: normalised names of the projects whose trees to delete; None for all.
     """
     store = store_of(context.home)
     for file in files:
@@ -206,17 +208,23 @@ def forget(context: Context, files: Collection[LockedFile], projects: Collection
 
 
 def written_back(context: Context, files: Collection[LockedFile], folder: Path) -> None:
-    """Note that the trees of wheels are on the disk, after the file system of a folder was written back."""
+    """Record that the trees of wheels are flushed to disk, if they are on the file system of a folder that was.
+
+    Args:
+        context: of the run.
+        files: of the lock.
+        folder: its file system has just been flushed.
+    """
     store = store_of(context.home)
     if store.root.is_dir() and store.root.stat().st_dev == folder.stat().st_dev:
         store.written_back({file.sha256 for file in files})
 
 
 def sweep(home: Home, images: Collection[str]) -> None:
-    """Delete the trees of wheels that no image has any more.
+    """Delete the trees of wheels that no image contains any more.
 
     Args:
-        home: whose.
-        images: keys of those that environments name.
+        home: where the trees are.
+        images: keys of the images that environments use.
     """
     store_of(home).sweep(images, now=time.time())

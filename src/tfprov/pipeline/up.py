@@ -1,7 +1,7 @@
 """The commands that run the pipeline: all of it, or the part up to the plan or the lock.
 
-What is needed only when there is something to do is imported there: `up` on a verified environment is what a CI job or
-a login script runs every time.
+Modules that are needed only when there is something to do are imported late, so that `up` is fast on a verified
+environment: that is what a CI job or a login script runs every time.
 """
 
 from __future__ import annotations
@@ -32,18 +32,18 @@ def up(request: Request, emit: Emit) -> Outcome:
     """Bring the profile's environment to a verified state.
 
     Raises:
-        TfprovError: why it cannot be; the environment that was in use before still is.
+        TfprovError: why that is not possible; the environment that was in use before stays in use.
     """
     with _drift_taken(request, emit) as asked, open_context(asked, emit).journalled() as context:
         read_profile(context)
-        # To look needs no lock: with it, the answer would be just as true, and another run as free to change it after.
+        # This check needs no lock: even with one, another run could change the environment right after it.
         if (settled := _settled(context)) is not None:
             return settled
         with context.alone():
             context.environment.claim()
             context.open_journal()
             if (verified := still_verified(context)) is not None:
-                # The link at the path that the profile asks for may have been deleted since.
+                # The link at `environment.path` of the profile may have been deleted since.
                 context.environment.activate(verified)
                 return _unchanged(context, verified)
             from tfprov.pipeline import drift, images, installing, prove, reckoning, reuse, sources, stages, unpacked
@@ -58,7 +58,7 @@ def up(request: Request, emit: Emit) -> Outcome:
                 linked = stages.link_image(context, machine, locked)
                 if linked is not None:
                     return linked
-                # It goes on beside the smoke test.
+                # Compilation continues during the smoke test.
                 ahead = compiling.enter_context(installing.compiling_ahead())
                 with (
                     unpacked.unpacking(context, ahead.landed) as trees,
@@ -84,17 +84,17 @@ def up(request: Request, emit: Emit) -> Outcome:
                         into = partial(install, compiling)
                         proved = prove.prove(context, machine, kept or into(locked), install=into)
                     generation = stages.activate(context, machine, proved)
-                # A cure may have led to another release or Python.
+                # A cure may have chosen another release or Python.
                 return _outcome(context, generation, proved.installation.locked.plan, proved, changes=changes)
 
             return _first_that_works(context, choice, provision)
 
 
 def _first_that_works(context: Context, choice: Choice, provision: Callable[[Choice], Outcome]) -> Outcome:
-    """The decision of the plan made real, or after its failure an older one that the profile allows.
+    """Provision the decision of the plan or, if that fails and the profile allows it, one of its fallbacks.
 
     Raises:
-        TfprovError: why none of them could be.
+        TfprovError: why none of them could be provisioned.
     """
     others = choice.plan.fallbacks if context.loaded.profile.tensorflow.allow_fallback else ()
     if not others:
@@ -112,12 +112,16 @@ def _first_that_works(context: Context, choice: Choice, provision: Callable[[Cho
     steps = [Step(Rung.NORMAL, partial(provision, choice))]
     steps += [Step(Rung.OTHER_RELEASE, partial(fall_back, other)) for other in others]
     policy = Policy(tries=1, deadline=context.deadline)
-    # The first try of the whole is not an attempt of its own: its stages report theirs.
+    # The first decision is not reported as an attempt: its stages report their own.
     return climb("up", steps, emit=without_normal(context.emit), skip=context.skip, policy=policy)
 
 
 def plan(request: Request, emit: Emit) -> Plan:
-    """What `up` would do. Writes nothing but what interpreters said about themselves."""
+    """What `up` would do. Writes nothing except caches, such as what interpreters said about themselves.
+
+    Raises:
+        TfprovError: why nothing fits.
+    """
     from tfprov.pipeline import stages
 
     context = Context(dataclasses.replace(request, name_indexes=True), emit)
@@ -133,12 +137,20 @@ def plan(request: Request, emit: Emit) -> Plan:
 
 
 def lock(request: Request, emit: Emit) -> Lock:
-    """Make or renew the lock, and nothing else."""
+    """Make or renew the lock where necessary, and nothing else.
+
+    Raises:
+        TfprovError: as for `locked`.
+    """
     return locked(request, emit).lock
 
 
 def locked(request: Request, emit: Emit) -> Locked:
-    """Make or renew the lock; with what it was made for."""
+    """Make or renew the lock where necessary; returns it with its plan and interpreter.
+
+    Raises:
+        TfprovError: `not-supported` for `--host` with a virtual environment; why the lock cannot be made.
+    """
     from tfprov.pipeline import stages
 
     context = Context(dataclasses.replace(request, name_indexes=True), emit)
@@ -161,7 +173,7 @@ def locked(request: Request, emit: Emit) -> Locked:
 
 
 def facts(environ: Mapping[str, str]) -> Facts:
-    """What this machine is."""
+    """The facts about this machine."""
     from tfprov.host.facts import gather
     from tfprov.paths import home
     from tfprov.pipeline.stages import folders
@@ -171,13 +183,13 @@ def facts(environ: Mapping[str, str]) -> Facts:
     except TfprovError as error:
         if error.code.name != "permission-denied":
             raise
-        # Who has no home directory learns here what the machine is all the same.
+        # The facts can be gathered even without a writable home directory.
         return gather(environ)
     return gather(environ, folders=folders(kept), cache=kept.cache / "interpreters.json")
 
 
 def open_context(request: Request, emit: Emit) -> Context:
-    """The run of a request; where that names a bundle, profile and lock are taken from it first.
+    """The context for a request. If it names a bundle, profile and lock are first extracted from that.
 
     Raises:
         TfprovError: `bundle-…` when the bundle cannot be used.
@@ -192,7 +204,10 @@ def open_context(request: Request, emit: Emit) -> Context:
 
 @contextlib.contextmanager
 def _drift_taken(request: Request, emit: Emit) -> Iterator[Request]:
-    """The request, with what was installed by hand in the profile where that was asked for, until it proves wrong."""
+    """The request, after adding packages installed by hand to the profile if it asks for that (`--drift take`).
+
+    If the block fails, the profile is restored.
+    """
     if request.drift != "take":
         yield request
         return
@@ -203,10 +218,10 @@ def _drift_taken(request: Request, emit: Emit) -> Iterator[Request]:
 
 
 def _settled(context: Context) -> Outcome | None:
-    """What the run ends with where nothing has to be done; None where something has.
+    """The outcome when there is nothing to do; None when there is.
 
     Raises:
-        TfprovError: `path-not-ours`; `rolled-back` when the user has to say what he wants.
+        TfprovError: `path-not-ours`; `rolled-back` when the user has to decide.
     """
     environment = context.environment
     environment.check_link()
@@ -219,9 +234,10 @@ def _settled(context: Context) -> Outcome | None:
 
 
 def still_verified(context: Context) -> Generation | None:
-    """The active generation, when neither profile, lock and files nor the machine changed since it was verified.
+    """The active generation, if profile, lock, files and machine are unchanged since it was verified.
 
-    None, too, when it is to be made anew all the same.
+    Returns:
+        None otherwise, and always when the request is to recreate the environment or to upgrade the lock.
     """
     if context.request.recreate or context.request.upgrade:
         return None
@@ -235,12 +251,13 @@ def still_verified(context: Context) -> Generation | None:
 
 
 def rolled_back(context: Context) -> Generation | None:
-    """The generation that a rollback led to, when the run is to stay there; None when it may go on.
+    """The target of a rollback, if the run is to stay there; None if it may continue.
 
-    It may when profile or lock changed since, or when the run is told what to do.
+    It may continue when no rollback is in effect, when profile or lock changed since, when that generation is damaged,
+    or when the request says what to do.
 
     Raises:
-        TfprovError: `rolled-back` when the user has to say what he wants.
+        TfprovError: `rolled-back` when the user has to decide.
     """
     from tfprov.envs import rollbacks
 
@@ -271,9 +288,9 @@ def rolled_back(context: Context) -> Generation | None:
 
 
 def _sweep(environment: Environment) -> None:
-    """Delete what a run left that was ended in the middle, and what nobody uses any more.
+    """Delete leftovers of interrupted runs, and generations that are no longer kept.
 
-    Where a run is still at it, that is its own.
+    Does nothing while another run has the lock of the environment: what is unfinished may be that run's own.
     """
     if environment.unfinished():
         with contextlib.suppress(TfprovError, OSError), environment.locked(timeout=0):
@@ -293,7 +310,7 @@ def _outcome(
     *,
     changes: tuple[str, ...] | None,
 ) -> Outcome:
-    """What a run ended with that had something to do; None for `proved` when that was not the proof."""
+    """The outcome of a run that had something to do; `proved` is None when no smoke test was needed."""
     fetched = proved.installation.fetched if proved else None
     return Outcome(
         environment=context.environment,

@@ -1,4 +1,4 @@
-"""uv: its executable, and what killed ones leave in its cache."""
+"""uv: its executable, and leftovers of killed uv processes in its cache."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ _FORGET_SECONDS = 60.0
 
 
 def uv_executable() -> Path:
-    """The uv that is installed with tfprov."""
+    """Path of the uv executable that is installed with tfprov."""
     from uv import find_uv_bin
 
     return Path(find_uv_bin())
 
 
 def sweep(cache: Path) -> None:
-    """Delete what killed installers left half unpacked, unless one is at work: uv holds the lock of its cache then."""
+    """Delete unfinished files of killed uv processes from its cache; does nothing while uv holds the cache's lock."""
     if os.name != "posix" or not cache.is_dir():
         return
     import fcntl
