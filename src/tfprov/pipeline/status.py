@@ -1,4 +1,4 @@
-"""How environments stand on this machine, as it is now: looked at, and nothing changed."""
+"""Reports the state of environments on this machine as it is now. Changes nothing."""
 
 from __future__ import annotations
 
@@ -24,22 +24,22 @@ if TYPE_CHECKING:
     from tfprov.host.records import MachineChange
 
 State = Literal["verified", "stale", "outdated", "unusable", "missing"]
-"""`stale`: proved on another machine than this one as it is now. `outdated`: profile or lock changed since.
-`unusable`: its files, its interpreter or its place did. `missing`: there is no verified generation."""
+"""`stale`: not proved on this machine as it is now. `outdated`: profile or lock changed since it was verified.
+`unusable`: its files, interpreter or location changed. `missing`: there is no verified generation."""
 
-# What of a machine only GPUs rest on; of the rest, every device does.
+# Changes of a machine that affect only GPUs; all others affect every device.
 _OF_GPUS = frozenset({"GPUs", "driver"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeviceStatus:
-    """How one device stands.
+    """The state of one device.
 
     Attributes:
-        name: `CPU:0`, `GPU:1`; `environment` for what concerns no device.
+        name: `CPU:0`, `GPU:1`; `environment` for checks that concern no device.
         description: product name where known.
-        checks: so many the verdict has for it; skipped ones not counted.
-        verified: whether the verdict still counts for it.
+        checks: number of checks in the verdict, without skipped ones.
+        verified: whether the verdict is still valid for it.
     """
 
     name: str
@@ -50,18 +50,18 @@ class DeviceStatus:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Status:
-    """How an environment stands.
+    """The state of an environment.
 
     Attributes:
-        environment: which one.
+        environment: the environment.
         generation: the one in use; None when there is none.
-        state: of it.
-        code: failure code of what is not as it was; None when it is verified.
-        reasons: what is not as it was, a line each; of a verified one, what is worth knowing.
-        next_step: what would be done, or is to be done.
-        verified_at: moment in UTC, ISO 8601, of the last proof; empty when there is none.
-        lock: the lock file; None when it is gone.
-        devices: as they were proved last.
+        state: its state.
+        code: failure code of the first difference; None when it is verified.
+        reasons: the differences, a line each; for a verified environment, notes about it.
+        next_step: what to do about it, or that there is nothing to do.
+        verified_at: time of the last proof in UTC, ISO 8601; empty when there is none.
+        lock: the lock file; None when it no longer exists.
+        devices: the devices of the last proof.
     """
 
     environment: Environment
@@ -76,7 +76,7 @@ class Status:
 
     @property
     def seal(self) -> Seal | None:
-        """That of the generation in use."""
+        """The seal of the generation in use; None when there is none."""
         return self.generation.seal if self.generation else None
 
 
@@ -89,17 +89,17 @@ class _Finding:
 
 
 def look(environments: Sequence[Environment], environ: Mapping[str, str]) -> tuple[Status, ...]:
-    """How environments stand on this machine, as it is now. A driver is asked once for all of them."""
+    """The state of each environment on this machine as it is now. The GPU driver is queried once for all of them."""
     standing = Standing(environ)
     return tuple(_look(one, standing) for one in environments)
 
 
 def _look(environment: Environment, standing: Standing) -> Status:
-    """How an environment stands on this machine, as it is now.
+    """The state of an environment on this machine as it is now.
 
     Args:
-        environment: which one.
-        standing: whether verdicts still stand on this machine.
+        environment: the environment.
+        standing: checks whether its verdict is still valid.
     """
     up = f"`tfprov up {quoted(environment.owner.profile)}`"
     generation = environment.active()
@@ -116,7 +116,7 @@ def _look(environment: Environment, standing: Standing) -> Status:
     seal, unusable = generation.seal, _unusable(environment, generation, up)
     changed = standing.changes(generation)
     lock, rolled_back = lock_of(environment, seal.kind), rollbacks.read(environment.root, generation)
-    # After a rollback, profile and lock are those of what was left, and are known to be.
+    # After a rollback, profile and lock are expected to be those of the generation that was left.
     known = rolled_back or seal
     found = (
         unusable
@@ -138,7 +138,7 @@ def _look(environment: Environment, standing: Standing) -> Status:
 
 
 def as_error(found: tuple[Status, ...]) -> TfprovError | None:
-    """The first environment that is not verified, as a failure; None when all are."""
+    """A failure with the code of the first environment that is not verified; None when all are."""
     bad = [one for one in found if one.code is not None]
     if not bad or bad[0].code is None:
         return None
@@ -160,14 +160,14 @@ def _unusable(environment: Environment, generation: Generation, up: str) -> _Fin
 
 
 def _profile_changed(environment: Environment, known: str, up: str) -> _Finding | None:
-    """Whether the profile has another digest than is known; a profile that is gone changes nothing."""
+    """The finding that the profile has changed; None if it has not, or no longer exists."""
     path = Path(environment.owner.profile)
     if not path.is_file():
         return None
     try:
         seen = source.glance(path, shipped=False)
         if seen is None or seen.digest != known:
-            # Whatever changed may be a mistake, which `up` would end with.
+            # The change may be a mistake, on which `up` would fail.
             from tfprov.profile.load import load
 
             seen = load(path, shipped=False).source
@@ -214,7 +214,7 @@ def _devices(seal: Seal, found: _Finding | None, changed: tuple[MachineChange, .
     verdict = from_document(seal.verdict)
     if verdict is None:
         return ()
-    # A machine with another driver has the processor that was proved; what concerns all of it concerns every device.
+    # A change of the GPUs or their driver leaves the proof of the processor valid; all others affect every device.
     only_gpus = found is not None and found.state == "stale" and all(each.what in _OF_GPUS for each in changed)
     return tuple(
         DeviceStatus(

@@ -1,4 +1,4 @@
-"""What somebody else needs to help: facts, profile, plan, journals, logs and lock, without secrets and names."""
+"""A report for asking for help: facts, profile, plan, journals, logs and lock, without secrets and personal names."""
 
 from __future__ import annotations
 
@@ -27,12 +27,18 @@ _VERSIONS = "versions.txt"
 _MAKER = b"tfprov "
 _JOURNALS = 3
 _MOST_CHARACTERS = 4_000_000
-"""Of a log the head and the tail are kept, half of this each."""
+"""Longest text of a part. Of a longer one, half of this is kept from the beginning and half from the end."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Part:
-    """A file of the report: its name in the archive, what it is in a line, its text without secrets."""
+    """A file of the report.
+
+    Attributes:
+        name: its path in the archive.
+        what: its description, without a full stop.
+        text: its content, without secrets and personal names.
+    """
 
     name: str
     what: str
@@ -40,10 +46,16 @@ class Part:
 
 
 def gather(profile: str | None, *, logs: tuple[Path, ...], cwd: Path, environ: Mapping[str, str]) -> tuple[Part, ...]:
-    """The parts of a report. What cannot be had is a part that says why.
+    """The parts of a report. If the facts or the plan cannot be obtained, their part contains the error.
+
+    Args:
+        profile: as the user named it; None for a report without profile, plan, lock and journals.
+        logs: further files to include.
+        cwd: the folder that relative paths start from.
+        environ: variables of the user.
 
     Raises:
-        TfprovError: `usage`, when a log that was named cannot be read; `profile-missing`.
+        TfprovError: `usage`, when a given log cannot be read; `profile-missing`.
     """
     hide = Anonymiser(user=_user(environ), host=platform.node(), home=str(Path.home()) if environ.get("HOME") else "")
     parts = [
@@ -60,10 +72,11 @@ def gather(profile: str | None, *, logs: tuple[Path, ...], cwd: Path, environ: M
 
 
 def check(to: Path) -> None:
-    """Make sure that a report may be written at a path.
+    """Check that a report may be written to a path.
 
     Raises:
-        TfprovError: `usage` when the name says neither zip nor tar.gz, `path-not-ours` when something else is there.
+        TfprovError: `usage` when the name does not end in `.zip`, `.tar.gz` or `.tgz`; `path-not-ours` when a file
+            that is not a report exists there.
     """
     if not to.name.endswith((".zip", ".tar.gz", ".tgz")):
         raise TfprovError("usage", f"`{to}` is not a name for a report", hint="end it in `.zip`, `.tar.gz` or `.tgz`")
@@ -71,7 +84,7 @@ def check(to: Path) -> None:
 
 
 def write(parts: tuple[Part, ...], to: Path) -> None:
-    """Write the archive; an older report there is replaced.
+    """Write the report as an archive, replacing an older report at that path.
 
     Raises:
         TfprovError: see `check`.
@@ -93,7 +106,7 @@ def write(parts: tuple[Part, ...], to: Path) -> None:
 
 
 def _is_report(stream: BinaryIO) -> bool:
-    """Whether the first part says that tfprov made it. Reads no more of a foreign archive than that."""
+    """Whether an archive is a report, by the beginning of its first part. Reads no more of a foreign archive."""
     try:
         if zipfile.is_zipfile(stream):
             with zipfile.ZipFile(stream) as archive, archive.open(_VERSIONS) as first:
@@ -147,7 +160,7 @@ def _facts(environ: Mapping[str, str]) -> str:
 
 
 def _tried(work: Callable[[], str]) -> str:
-    """What the work gives; its failure as a text, for a report about a broken machine must not fail with it."""
+    """The result of `work`, or its failure as text: a report about a broken machine must not fail because of it."""
     try:
         return work()
     except TfprovError as error:

@@ -1,4 +1,4 @@
-"""What a shell, an editor or a tool of the user needs to have an environment active, as data."""
+"""The environment variables and the script that activate an environment, as data for shells, editors and tools."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ _SCRIPTS = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Changes:
-    """How the variables of a process in an environment differ from those that it would have without it.
+    """The changes to environment variables that activate an environment.
 
     Attributes:
-        path: folders that come before all others on PATH, through the stable path of the environment.
-        values: the other variables by name, with `${NAME}` of the profile replaced.
-        templates: those of the profile as it has them, with `${NAME}` for variables of the user.
-        unset: names of variables that must not be set.
+        path: folders to put first on PATH, through the stable path of the environment.
+        values: the other variables by name, with `${NAME}` replaced by its value.
+        templates: variables that the profile sets, as written there, with `${NAME}` for variables of the user.
+        unset: names of variables to remove.
     """
 
     path: tuple[str, ...]
@@ -43,11 +43,11 @@ class Changes:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Activation:
-    """What makes an environment active in a shell that runs.
+    """How to activate an environment in a running shell.
 
     Attributes:
-        script: its activation script for that shell, which brings `deactivate`, too; None where it has none.
-        changes: what is left to be set.
+        script: its activation script for that shell, which also defines `deactivate`; None if it has none.
+        changes: the variables that the script does not set.
     """
 
     script: Path | None
@@ -55,14 +55,14 @@ class Activation:
 
 
 def changes(generation: Generation, environ: Mapping[str, str]) -> Changes:
-    """What has to be set, put on PATH and taken away.
+    """The variables to set, the folders to put on PATH, and the variables to remove.
 
     Args:
         generation: the one in use.
-        environ: variables of the user; what differs from them is told.
+        environ: variables of the user, which the changes are relative to.
 
     Raises:
-        TfprovError: `profile-invalid` when the profile needs a variable that is not set.
+        TfprovError: `profile-invalid` when the profile refers to a variable that is not set.
     """
     wanted = variables(generation, environ)
     before = environ.get("PATH", os.defpath)
@@ -85,17 +85,17 @@ def changes(generation: Generation, environ: Mapping[str, str]) -> Changes:
 def activation(
     environment: Environment, generation: Generation, *, shell: str, home: Home, environ: Mapping[str, str]
 ) -> Activation:
-    """What makes an environment active in a shell of the user.
+    """How to activate an environment in a running shell.
 
     Args:
-        environment: which one.
+        environment: its name is used for prompts.
         generation: the one in use.
         shell: `bash`, `zsh`, `sh`, `fish`, `tcsh`, `powershell` or `cmd`.
-        home: where a script may be kept.
+        home: its cache folder may receive a script.
         environ: variables of the user.
 
     Raises:
-        TfprovError: as `changes`.
+        TfprovError: as for `changes`.
     """
     every = changes(generation, environ)
     folder = home.cache / "shell" / environment.id
@@ -103,7 +103,7 @@ def activation(
     script = scripts / _SCRIPTS[shell]
     if not script.is_file():
         return Activation(script=None, changes=every)
-    # The scripts for sh set what cures change, and whatever packages of conda want; the others know the place alone.
+    # Scripts for POSIX shells also set the variables of cures and of conda packages; the others set only VIRTUAL_ENV.
     done = {"VIRTUAL_ENV"} if _SCRIPTS[shell] != "activate" else every.values.keys() - every.templates.keys()
     left = {name: value for name, value in every.values.items() if name not in done}
     return Activation(script=script, changes=Changes(path=(), values=left, templates=every.templates, unset=()))

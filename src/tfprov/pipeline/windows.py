@@ -1,4 +1,4 @@
-"""What only Windows can lack, looked at before anything is fetched: long paths, and the runtime of Visual C++."""
+"""Checks on Windows before anything is fetched: support for long paths, and the Visual C++ runtime."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ from tfprov import visual_cpp
 from tfprov.errors import TfprovError
 
 LONGEST_INSIDE = 163
-"""Characters of the longest path in TensorFlow's wheel, below the folder of the packages."""
+"""Number of characters of the longest path in TensorFlow's wheel, relative to site-packages."""
 _LONGEST = 259
 
 
 def check(
     *, folders: Iterable[Path], python: Path, tensorflow: str, locked: Collection[str], environ: dict[str, str]
 ) -> None:
-    """Refuse what would fail after the download.
+    """Check for conditions that would make the run fail after the download.
 
     Args:
-        folders: those below which packages will lie.
+        folders: folders that packages will be unpacked and installed into.
         python: the interpreter that the environment is made from.
-        tensorflow: its version.
+        tensorflow: version of TensorFlow.
         locked: names of the packages that will be installed.
         environ: variables of this process.
 
@@ -40,7 +40,10 @@ def check(
 
 
 def long_paths(folder: Path) -> bool:
-    """Whether paths may be longer than 259 characters, found out by making one at or above a folder."""
+    """Whether paths may be longer than 259 characters.
+
+    Tries it with temporary folders in the nearest existing folder; True if there is none.
+    """
     there = next((each for each in (folder, *folder.parents) if each.is_dir()), None)
     if there is None:
         return True
