@@ -1,1 +1,1 @@
-"""What makes environments of a kind: one room for each, behind one protocol."""
+"""The backends: one subpackage for each kind of environment, behind one protocol."""

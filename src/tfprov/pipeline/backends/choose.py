@@ -1,4 +1,4 @@
-"""The protocol of backends, and the one place where one is chosen."""
+"""The protocol of backends, and the only place where one is chosen."""
 
 from __future__ import annotations
 
@@ -23,16 +23,16 @@ BACKENDS = {
     "venv": "tfprov.pipeline.backends.venv.backend",
     "conda": "tfprov.pipeline.backends.conda.backend",
 }
-"""Module of each kind of environment; it has a `BACKEND`."""
+"""The module of each kind of environment; its `BACKEND` is the backend."""
 
 
 class Backend(Protocol):
-    """What makes environments of one kind, and knows them on disk. It holds no state.
+    """Locks, creates and inspects environments of one kind. It holds no state.
 
     Attributes:
-        can_be_bundled: whether an environment can be brought to a machine without network.
-        needs_files: whether `create` may ask for the locked files; if not, it can go on beside their download.
-        locks_for_other_hosts: whether a lock can be made for the machine of `--host`.
+        can_be_bundled: whether a bundle can contain an environment, for a machine without a network.
+        needs_files: whether `create` may need the locked files; if not, it can run during their download.
+        locks_for_other_hosts: whether it can make a lock for another machine (`--host`).
     """
 
     can_be_bundled: bool
@@ -40,15 +40,19 @@ class Backend(Protocol):
     locks_for_other_hosts: bool
 
     def lock_name(self, profile: str) -> str:
-        """Name of the lock file of a profile."""
+        """Name of the lock file of a profile.
+
+        Args:
+            profile: name of the profile.
+        """
         ...
 
     def locked_python(self, path: Path) -> str | None:
-        """Minor version of the Python that a lock file is for; None where it does not say, or is not there."""
+        """Minor version of the Python that a lock file is for; None where it does not say, or does not exist."""
         ...
 
     def choose(self, context: Context, machine: Machine) -> Choice:
-        """Interpreter, release and variant: bound to an up-to-date lock where there is one, else chosen anew.
+        """Interpreter, TensorFlow release and variant: those of the lock if it is up to date, else a new choice.
 
         Raises:
             TfprovError: why nothing fits.
@@ -56,40 +60,47 @@ class Backend(Protocol):
         ...
 
     def expected_files(self, context: Context, machine: Machine, choice: Choice) -> tuple[LockedFile, ...] | None:
-        """The files that the lock of a choice holds, or will hold; None where that is not known without making it."""
+        """The files that the lock of a choice has or will have; None if only making the lock would tell."""
         ...
 
     def find_interpreter(self, context: Context, machine: Machine, plan: Plan) -> Interpreter:
-        """The interpreter of the plan, brought if it is not there."""
+        """The interpreter that the plan chose; it is downloaded if this machine does not have it.
+
+        Raises:
+            TfprovError: `python-not-found`; `extra-missing`.
+        """
         ...
 
     def lock(self, context: Context, machine: Machine, choice: Choice, interpreter: Interpreter) -> Locked:
-        """The files for the machine, from the lock on disk; the lock is made or renewed first where that is needed.
+        """The files for the machine, from the lock on disk, which is made or renewed first if necessary.
 
         Raises:
-            TfprovError: `lock-missing` or `lock-unfit` where it may not be; what the resolver said.
+            TfprovError: `lock-missing` or `lock-unfit` when the lock must not be changed; the resolver's failure.
         """
         ...
 
     def bind(
         self, context: Context, machine: Machine, locked: Locked, bounds: tuple[str, ...], path: Path
     ) -> Locked | None:
-        """The locked files with more bounds than the profile has; None when this kind of lock is not bound.
+        """Make a lock with bounds in addition to those of the profile.
 
         Args:
-            context: its own lock stays as it is.
+            context: of the run; its lock file is not changed.
             machine: to resolve for.
-            locked: what the bounds are for.
-            bounds: PEP 508 lines that the smoke test asks for.
+            locked: the present lock, with its plan and interpreter.
+            bounds: PEP 508 lines that the smoke test requires.
             path: where to write the new lock.
 
+        Returns:
+            The new lock; None when the lock must not change, or locks of this kind cannot take bounds.
+
         Raises:
-            TfprovError: what the resolver said.
+            TfprovError: the resolver's failure.
         """
         ...
 
     def sources(self, context: Context, machine: Machine, lock: Lock) -> tuple[tuple[LockedFile, ...], Network]:
-        """The files of a lock as they can be fetched now, with tokens and mirrors, and the way to them."""
+        """The files of a lock as the fetch stage needs them, with tokens and mirrors, and the network to use."""
         ...
 
     def create(
@@ -102,94 +113,106 @@ class Backend(Protocol):
         fetch: Callable[[], None],
         seeded: bool,
     ) -> None:
-        """Make an environment in an empty folder, with all that is not a wheel in it.
+        """Make an environment in an empty folder, complete except for wheels.
 
         Args:
             context: of the run.
             machine: to make it on.
-            locked: what belongs into it.
+            locked: the files and the interpreter.
             path: the folder.
-            fetch: brings the locked files into the store, when one is needed that is not here.
-            seeded: whether it gets a pip of its own, to install with.
+            fetch: brings the locked files into the store; called only when a file is needed and missing.
+            seeded: whether it gets its own pip, to install with.
         """
         ...
 
     def prepare_install(self, context: Context, locked: Locked) -> Mapping[str, str]:
-        """Variables for the installer of the wheels.
+        """Environment variables for the installer of the wheels.
 
         Raises:
-            TfprovError: a wheel would be installed over something else.
+            TfprovError: a wheel would overwrite something that is not from a wheel.
         """
         ...
 
     def owned_files(self, root: Path) -> frozenset[str]:
-        """Paths relative to an environment that something else than a wheel brought."""
+        """The files in an environment that do not come from wheels, as paths relative to it."""
         ...
 
     def activated(self, root: Path, name: str, environ: Mapping[str, str]) -> dict[str, str]:
-        """The variables of a process in an activated environment.
+        """All environment variables of a process in an activated environment.
 
         Args:
-            root: the environment.
+            root: folder of the environment.
             name: of the environment, for prompts.
             environ: variables to start from.
         """
         ...
 
     def smoke_variables(self, root: Path, environ: Mapping[str, str]) -> Mapping[str, str]:
-        """Variables that activation sets and that a smoke test needs: without them its packages would not work.
+        """The variables set by activation that a smoke test needs, because packages do not work without them.
 
         Args:
-            root: the environment.
+            root: folder of the environment.
             environ: variables of this process.
         """
         ...
 
     def activation(self, root: Path, name: str, folder: Path) -> Path:
-        """The folder with activation scripts, by the names that virtualenv gives them.
+        """The folder with activation scripts, which have the names that virtualenv uses.
 
         Args:
-            root: the environment.
+            root: folder of the environment.
             name: of the environment, for prompts.
-            folder: where one may be written.
+            folder: where scripts may be written if the environment has none.
         """
         ...
 
     def damaged(self, root: Path) -> Iterator[Defect]:
-        """Files that are not as what brought them left them, beside those of wheels. Reads everything."""
+        """Damaged files that do not come from wheels. Reads the content of all of them.
+
+        Args:
+            root: folder of the environment.
+        """
         ...
 
     def drift(
         self, root: Path, lock: Path, *, python: str, facts: Facts, environ: Mapping[str, str], emit: Emit
     ) -> tuple[Sequence[Defect], Sequence[LockedFile | LockedSource]]:
-        """What differs from the lock beside the wheels, and the wheels that it holds or has built.
+        """Compare an environment with its lock, except for wheels.
 
         Args:
-            root: the environment.
+            root: folder of the environment.
             lock: its lock file.
             python: version of its interpreter.
             facts: of this machine.
             environ: variables of this process.
             emit: receives notes.
+
+        Returns:
+            The differences, and the wheels and sources in the lock, which the caller compares.
         """
         ...
 
 
 def backend_of(kind: str) -> Backend:
-    """What makes environments of a kind (`environment.kind`, or the `kind` of a seal).
+    """The backend for a kind of environment (`environment.kind` of a profile, or the `kind` of a seal).
 
-    A kind that is not known is left to the check of the profile; until then it counts as a virtual environment.
+    An unknown kind gets the backend of virtual environments; validation of the profile reports it later.
     """
     return cast("Backend", importlib.import_module(BACKENDS.get(kind, BACKENDS["venv"])).BACKEND)
 
 
 def backend_at(root: Path) -> Backend:
-    """What knows an environment that tfprov need not have made: a conda environment has a folder of records."""
+    """The backend for an environment that tfprov need not have made: conda's if it has a `conda-meta` folder."""
     return backend_of("conda" if (root / "conda-meta").is_dir() else "venv")
 
 
 def lock_of(environment: Environment, kind: str) -> Path | None:
-    """The lock file that an environment was made from, when it is still there."""
+    """The lock file that an environment was made from, beside its profile or in its own folder; None if it is gone.
+
+    Args:
+        environment: the environment.
+        kind: as for `backend_of`.
+    """
     name = backend_of(kind).lock_name(environment.owner.name)
     places = (Path(environment.owner.profile).parent / name, environment.root / name)
     return next((path for path in places if path.is_file()), None)

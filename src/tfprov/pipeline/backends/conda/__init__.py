@@ -1,1 +1,1 @@
-"""Conda environments: solved and linked by the worker of `tfprov.conda`, with wheels beside the conda packages."""
+"""Conda environments: solved and linked by the worker in `tfprov.conda`, with wheels in addition to conda packages."""

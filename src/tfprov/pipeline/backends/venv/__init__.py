@@ -1,1 +1,1 @@
-"""Virtual environments: locked by uv, made by virtualenv."""
+"""Virtual environments: resolved and locked with uv, created with virtualenv."""
