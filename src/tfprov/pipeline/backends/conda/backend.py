@@ -1,4 +1,4 @@
-"""The backend of conda environments. What a method needs is imported there: to name a lock is all that some need."""
+"""The backend of conda environments. Methods import what they need: some callers only ask for the name of a lock."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 class CondaBackend:
-    """Conda environments; `Backend` says what each method is for."""
+    """Conda environments; the methods are documented in `Backend`."""
 
     can_be_bundled = False
     needs_files = True
@@ -47,7 +47,7 @@ class CondaBackend:
         return locking.expected_files(context, machine, choice)
 
     def find_interpreter(self, context: Context, machine: Machine, plan: Plan) -> Interpreter:
-        """Which one exactly, the lock says; it is linked with the environment."""
+        """A placeholder with the minor version: the lock says which Python, and it is linked with the environment."""
         from tfprov.conda.client import require_extra
         from tfprov.host.records import Interpreter
 
@@ -62,7 +62,7 @@ class CondaBackend:
     def bind(
         self, context: Context, machine: Machine, locked: Locked, bounds: tuple[str, ...], path: Path
     ) -> Locked | None:
-        """A conda lock holds wheels that were resolved for what conda brings; it is not bound."""
+        """None: the wheels in a conda lock were resolved for its conda packages, so it takes no further bounds."""
         return None
 
     def sources(self, context: Context, machine: Machine, lock: Lock) -> tuple[tuple[LockedFile, ...], Network]:
@@ -81,7 +81,7 @@ class CondaBackend:
         fetch: Callable[[], None],
         seeded: bool,
     ) -> None:
-        """It has the pip that its packages bring."""
+        """`seeded` has no effect: the pip of the environment is a conda package."""
         from tfprov.pipeline.backends.conda import linking
 
         linking.create(context, machine, linking.conda_lock(locked.lock), path, fetch)
@@ -90,7 +90,7 @@ class CondaBackend:
         from tfprov.pipeline.backends.conda import linking
 
         linking.check_projects(context, linking.conda_lock(locked.lock))
-        # A channel may mark its Python as managed by conda; this environment is ours to install into.
+        # A channel may mark its Python as externally managed (PEP 668), but this environment belongs to tfprov.
         return {"UV_BREAK_SYSTEM_PACKAGES": "true"}
 
     def owned_files(self, root: Path) -> frozenset[str]:
@@ -112,7 +112,7 @@ class CondaBackend:
         return {name: value for name, value in found.items() if clean.get(name) != value}
 
     def activation(self, root: Path, name: str, folder: Path) -> Path:
-        """There is one for POSIX shells; the variables of its packages are set by `activated`, too."""
+        """Write the only script, for POSIX shells; `activated` sets the variables of its packages as well."""
         from tfprov.conda.activation import script
         from tfprov.paths import write_atomic
 

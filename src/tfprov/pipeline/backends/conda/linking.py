@@ -1,4 +1,4 @@
-"""Conda environments on disk: the way to the packages, linking them, an interpreter from a channel."""
+"""Fetches and links conda packages: for environments, and for an interpreter from a channel."""
 
 from __future__ import annotations
 
@@ -36,14 +36,26 @@ _COMPLETE = "conda-meta/tfprov-complete"
 
 
 def conda_lock(lock: Lock) -> CondaLock:
-    """The lock of a conda environment as what it is."""
+    """The lock, as the type that locks of conda environments have.
+
+    Raises:
+        TfprovError: `internal` when it is another kind of lock.
+    """
     if not isinstance(lock, CondaLock):
         raise TfprovError("internal", f"`{lock.path}` is not a conda lock")
     return lock
 
 
 def reachable(context: Context, files: tuple[LockedFile, ...], packages: tuple[Package, ...]) -> tuple[LockedFile, ...]:
-    """The conda packages among the files with the tokens and mirrors of their channels. For the fetch alone."""
+    """The files with values of variables, and with tokens and mirrors of their channels, in their URLs.
+
+    The result contains secrets, so it must only be passed to the fetch stage.
+
+    Args:
+        context: of the run.
+        files: from the lock; wheels among them get no tokens.
+        packages: the conda packages among them, with their channels.
+    """
     found = channels_of(context)
     files = with_values(files, context.request.environ)
     packages = tuple(dataclasses.replace(one, channel=veil_of(context).uncover(one.channel)) for one in packages)
@@ -66,7 +78,7 @@ def reachable(context: Context, files: tuple[LockedFile, ...], packages: tuple[P
 
 
 def with_logins(context: Context, network: Network) -> Network:
-    """The network with the users and passwords of the channels."""
+    """The network, with the logins of the channels."""
     more = tuple(
         Login(origin=origin_of(channel.name), user=channel.login[0], password=channel.login[1])
         for channel in channels_of(context)
@@ -76,17 +88,17 @@ def with_logins(context: Context, network: Network) -> Network:
 
 
 def create(context: Context, machine: Machine, lock: CondaLock, path: Path, fetch_files: Callable[[], None]) -> None:
-    """Link the locked conda packages into an empty folder, and say in it what was asked for.
+    """Link the locked conda packages into an empty folder, and write conda's history file with the requested specs.
 
     Args:
         context: of the run.
         machine: to link on.
         lock: what to link.
         path: the folder.
-        fetch_files: brings the locked files into the store, when an archive is needed that is not here.
+        fetch_files: brings the locked files into the store; called only when an archive is needed and missing.
 
     Raises:
-        TfprovError: why not; the folder is to be given up then.
+        TfprovError: why linking failed; the folder must not be used then.
     """
     linking = _Linking(context, machine, lock, path, fetch_files)
     steps = [Step(Rung.NORMAL, linking.link), Step(Rung.FRESH, linking.link_fresh)]
@@ -96,19 +108,19 @@ def create(context: Context, machine: Machine, lock: CondaLock, path: Path, fetc
 
 
 def check_projects(context: Context, lock: CondaLock) -> None:
-    """Make sure that no wheel is put over a project of a conda package; see `prefix.check_projects`."""
+    """Check that no wheel overwrites a project that a conda package contains; see `prefix.check_projects`."""
     wheels: dict[str, str] = {canonicalize_name(file.name): file.version for file in lock.files if file.is_wheel}
     prefix.check_projects(lock.part.packages, cache_of(context), wheels)
 
 
 def cache_of(context: Context) -> Path:
-    """Folder of the unpacked conda packages."""
+    """The folder of unpacked conda packages."""
     return context.home.cache / "conda" / "packages"
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class _Linking:
-    """Linking the packages of a lock into a folder."""
+    """Links the packages of a lock into a folder; see `create` for the attributes."""
 
     context: Context
     machine: Machine
@@ -134,7 +146,7 @@ class _Linking:
         )
 
     def link_fresh(self) -> None:
-        """Once more, without what was unpacked and with archives whose hash was read again."""
+        """Link again into an emptied folder, without unpacked packages and with archives whose hash was verified."""
         store, lost = Store.of(self.context.home), False
         for package in self.lock.part.packages:
             discard(cache_of(self.context) / package.stem)
@@ -149,7 +161,7 @@ class _Linking:
         self.link()
 
     def _archives(self) -> tuple[LinkPackage, ...]:
-        """Where the archives lie; they are fetched first when one is neither in the store nor unpacked."""
+        """The packages with their archives; all are fetched first if one is neither in the store nor unpacked."""
         store, packages = Store.of(self.context.home), self.lock.part.packages
         unpacked = {one.stem: (cache_of(self.context) / one.stem / "info" / "index.json").is_file() for one in packages}
         if not all(unpacked[one.stem] or store.has(one.file) for one in packages):
@@ -163,7 +175,7 @@ class _Linking:
         return tuple(found)
 
     def _engine(self) -> Engine | None:
-        """The installed program that the profile wants to link with; None for the library."""
+        """The installed program that the profile asks to link with; None for the library."""
         loaded = self.context.loaded
         asked = loaded.profile.conda
         if asked.engine == "library":
@@ -174,16 +186,19 @@ class _Linking:
 
 
 def bring_python(context: Context, machine: Machine, minor: str, asked: str | None) -> Path:
-    """An interpreter of a conda channel, for a virtual environment where nothing else has one.
+    """Install an interpreter from a conda channel, for a virtual environment when there is no other source for one.
 
     Args:
         context: its profile names the channels.
-        machine: to make it for.
-        minor: `3.12`.
-        asked: PEP 440 range of the profile.
+        machine: to install it for.
+        minor: minor version, `3.12`.
+        asked: PEP 440 range of the profile; None for any.
+
+    Returns:
+        Path of the interpreter, in tfprov's data folder.
 
     Raises:
-        TfprovError: why the channels cannot give one.
+        TfprovError: why the channels do not provide one.
     """
     question = Solve(
         channels=channels_of(context),
@@ -194,7 +209,7 @@ def bring_python(context: Context, machine: Machine, minor: str, asked: str | No
     solved = solve(context, machine, question)
     python = next(package for package in solved.packages if package.name == "python")
     folder = context.home.data / "pythons" / f"conda-{python.stem}"
-    # Two runs that bring the same one: the second finds it complete. uv does the same for those that it brings.
+    # Of two runs that install the same one, the second waits and finds it complete, as with uv's Pythons.
     with held(folder.with_name(f".{folder.name}.lock"), name=f"Python {python.version}", timeout=-1):
         if not (folder / _COMPLETE).is_file():
             _link_python(context, machine, minor, solved.packages, folder)
@@ -202,7 +217,7 @@ def bring_python(context: Context, machine: Machine, minor: str, asked: str | No
 
 
 def _link_python(context: Context, machine: Machine, minor: str, packages: tuple[Package, ...], folder: Path) -> None:
-    # Linked for this very place; what a killed run left half linked is begun anew.
+    # Packages are linked for this path and cannot be moved. Leftovers of a killed run are deleted first.
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     store = Store.of(context.home)

@@ -1,4 +1,4 @@
-"""The lock of a conda environment: solving, the wheels beside the conda packages, what a lock on disk holds."""
+"""Makes and reads the lock of a conda environment: its conda packages, and wheels in addition to them."""
 
 from __future__ import annotations
 
@@ -44,10 +44,11 @@ from tfprov.wants.conda_specs import CondaSpec
 
 
 def lock(context: Context, machine: Machine, plan: Plan) -> Locked:
-    """The conda packages and wheels for a machine, from the lock on disk; made or renewed first where needed.
+    """The conda packages and wheels for a machine, from the lock on disk, which is made or renewed if necessary.
 
     Raises:
-        TfprovError: `lock-missing` or `lock-unfit` where it may not be; what the solver or the resolver said.
+        TfprovError: `lock-missing` or `lock-unfit` when the lock must not be changed; `lock-invalid`; the failure of
+            the solver or the resolver.
     """
     path = context.lock_path
     if context.request.host is not None:
@@ -76,7 +77,7 @@ def lock(context: Context, machine: Machine, plan: Plan) -> Locked:
 
 
 def expected_files(context: Context, machine: Machine, choice: Choice) -> tuple[LockedFile, ...] | None:
-    """See `Backend.expected_files`. Solves, which takes long, only where there is something to compare with."""
+    """See `Backend.expected_files`. Solving is slow, so it is done only if there is an environment to compare with."""
     request = context.request
     if request.host is not None:
         return None
@@ -89,7 +90,7 @@ def expected_files(context: Context, machine: Machine, choice: Choice) -> tuple[
         solved, _, wheels, _ = _content(context, machine, choice.plan)
         return _files(solved.packages, wheels)
     except TfprovError:
-        return None  # `up` says why, with everything that it tries before.
+        return None  # `up` reports why, after trying everything that may help
 
 
 def _files(packages: Sequence[Package], wheels: Sequence[LockedFile]) -> tuple[LockedFile, ...]:
@@ -98,7 +99,7 @@ def _files(packages: Sequence[Package], wheels: Sequence[LockedFile]) -> tuple[L
 
 
 def _reached_from_here(context: Context, machine: Machine) -> Machine:
-    """The other machine, with the way to the network of this one."""
+    """The other machine, with the network settings and interpreters of this one, which does the work."""
     from tfprov.host import facts as host_facts
 
     here = host_facts.gather(context.request.environ, cache=context.home.cache / "interpreters.json")
@@ -113,14 +114,14 @@ def _reached_from_here(context: Context, machine: Machine) -> Machine:
 
 
 def choose(context: Context, machine: Machine) -> Choice:
-    """See `Backend.choose`; what the channels have, the solver finds when the lock is made."""
+    """See `Backend.choose`. Which packages the channels have, the solver finds out when the lock is made."""
     locked = _locked_choice(context, machine)
     offered = None if locked is not None or context.request.host is not None else machine.offers
     return Choice(plan=decide(context.loaded.asked, machine.facts, table(), offered, locked))
 
 
 def _locked_choice(context: Context, machine: Machine) -> LockedChoice | None:
-    """What an up-to-date lock holds, for the plan to be bound to; None when a lock will be made."""
+    """The choice in an up-to-date lock, which the plan must follow; None when a new lock will be made."""
     if context.request.upgrade or context.request.host is not None or not context.lock_path.exists():
         return None
     part, _, _ = _read(context, machine)
@@ -173,7 +174,7 @@ def _inputs(loaded: Loaded) -> CondaInputs:
     common = {field.name: getattr(inputs(loaded), field.name) for field in dataclasses.fields(inputs(loaded))}
     return CondaInputs(
         **common,
-        # As they are written: with the names of variables, never with their values.
+        # As written in the profile: with the names of variables, never with their values.
         channels=profile.conda.channels,
         conda_packages=profile.conda.packages,
         conda_tensorflow=profile.conda.tensorflow,
@@ -206,7 +207,11 @@ def _make(context: Context, machine: Machine, plan: Plan, path: Path) -> None:
 def _content(
     context: Context, machine: Machine, plan: Plan
 ) -> tuple[Solved, tuple[CondaSpec, ...], tuple[LockedFile, ...], Target]:
-    """What a new lock is to hold: the packages and the specs that asked for them, the wheels, and what it is for."""
+    """The content of a new lock: conda packages, the requested specs, wheels, and the target.
+
+    Raises:
+        TfprovError: `several-tensorflows`; the failure of the solver or the resolver.
+    """
     client.require_extra()
     decision, profile = plan.decision, context.loaded.profile
     older = _older(context, machine)
@@ -229,7 +234,7 @@ def _content(
 
 
 def _older(context: Context, machine: Machine) -> tuple[tuple[Package, ...], tuple[LockedFile, ...]] | None:
-    """What the lock that is renewed holds, to keep its versions; None for none, and for an upgrade."""
+    """The packages and wheels of the lock on disk, whose versions to keep; None without one, and for an upgrade."""
     if context.request.upgrade or not context.lock_path.exists():
         return None
     part, wheels, _ = _read(context, machine)
@@ -252,7 +257,7 @@ def _solve(
     if profile.conda.tensorflow == "conda":
         clauses = [clause.specifier for clause in gather(context.loaded.asked, facts).clauses]
         wanted.append(specs.of_tensorflow(clauses, accelerator))
-    # People expect it in a conda environment, and the library does not add it as conda does.
+    # Users expect pip in a conda environment. Unlike conda, the library does not add it.
     wanted += [CondaSpec(name="pip"), *(spec for spec in asked if spec.name != "pip")]
     has = virtual.about_cuda(accelerator, _cuda(context, machine, decision))
     elsewhere = context.request.host is not None
@@ -273,7 +278,11 @@ def _solve(
 
 
 def _cuda(context: Context, machine: Machine, decision: Decision) -> str | None:
-    """The CUDA that the driver serves; where it is only planned for, what the profile says or TensorFlow needs."""
+    """The CUDA version to assume for the solver: the highest one that the driver supports; None if unknown.
+
+    If GPUs are to be used on a later target (`smoke.gpu`), it is `conda.cuda` of the profile, or the version that
+    TensorFlow needs.
+    """
     profile, driver = context.loaded.profile, machine.facts.driver.value
     if profile.smoke.gpu == "now":
         return driver.cuda if driver else None
@@ -298,7 +307,7 @@ def _wheels(
     python: Package,
     older: tuple[LockedFile, ...],
 ) -> tuple[tuple[LockedFile, ...], Target]:
-    """The wheels beside the conda packages, and what the lock is for."""
+    """The wheels in addition to the conda packages, and the target of the lock."""
     facts, loaded = machine.facts, context.loaded
     own = solved.named("tensorflow") if loaded.profile.conda.tensorflow == "conda" else None
     minor = ".".join(python.version.split(".")[:2])
@@ -341,7 +350,7 @@ def _wheels(
 
 
 def _triple(context: Context, facts: Facts) -> str | None:
-    """What uv calls the platform of a machine that is not this one."""
+    """The platform of another machine (`--host`) as uv names it; None for this one."""
     if context.request.host is None:
         return None
     from tfprov.lock.platforms import PLATFORMS

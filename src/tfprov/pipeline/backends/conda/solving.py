@@ -1,4 +1,4 @@
-"""The channels of a run, and the solver, over every route and mirror."""
+"""The channels of a run, and the solver, which reads them over every route and mirror."""
 
 from __future__ import annotations
 
@@ -31,14 +31,14 @@ from tfprov.wants import conda_specs
 from tfprov.wants.conda_specs import CondaSpec
 
 _SECONDS = 900.0
-"""For a solve with all that it reads. The library has no limit of its own and can wait for ever."""
+"""Time limit of a solve, downloads included. The library has none of its own and can wait for ever."""
 _NETWORK = frozenset(
     {"net-timeout", "net-reset", "net-proxy", "net-tls-cert", "net-dns", "net-refused", "conda-http", "net-portal"}
 )
 
 
 def asked_of(context: Context) -> tuple[tuple[CondaSpec, ...], tuple[Channel, ...]]:
-    """The conda packages of the profile, and the channels that it names, credentials included."""
+    """The conda packages that the profile asks for, and its channels with their credentials."""
     table, folder = context.loaded.profile.conda, context.loaded.folder
 
     def expanded(text: str) -> str:
@@ -49,12 +49,15 @@ def asked_of(context: Context) -> tuple[tuple[CondaSpec, ...], tuple[Channel, ..
 
 
 def veil_of(context: Context) -> Veil:
-    """What puts the names of variables in place of their values in the addresses of channels, and back."""
+    """Replaces values of variables in channel URLs by the names of the variables, and back."""
     return Veil(dict(values_in(context)))
 
 
 def values_in(context: Context) -> tuple[tuple[str, Secret], ...]:
-    """The variables that stand behind the host in an address of a channel, with their values."""
+    """The variables that occur after the host in URLs of channels, mirrors and packages, with their values.
+
+    Variables that are not set are left out.
+    """
     table, environ = context.loaded.profile.conda, context.request.environ
     mirrors = (mirror for mirrors in table.mirrors.values() for mirror in mirrors)
     names = names_in(map(behind_host, (*table.channels, *mirrors, *table.packages)))
@@ -62,19 +65,23 @@ def values_in(context: Context) -> tuple[tuple[str, Secret], ...]:
 
 
 def channels_of(context: Context) -> tuple[Channel, ...]:
-    """The channels that the profile names, credentials included."""
+    """The channels that the profile names, with their credentials."""
     return asked_of(context)[1]
 
 
 def subdir_of(facts: Facts) -> str:
-    """What conda calls the platform of the facts."""
+    """The platform of a machine as conda names it, such as `linux-64` or `osx-arm64`."""
     return places.subdir(facts.system.value, architecture(facts.machine.value))
 
 
 def solve(context: Context, machine: Machine, question: Solve) -> Solved:
-    """The answer of the solver, over the ladder; from cached indexes when no channel can be reached.
+    """Run the solver, with the rungs of the ladder; with cached indexes when no channel can be reached.
 
-    In its addresses `${NAME}` stands for the value of a variable, as in locks.
+    Returns:
+        The packages. Their URLs contain `${NAME}` in place of the values of variables, as in locks.
+
+    Raises:
+        TfprovError: as for `client.solve`.
     """
     found, veil = _solve(context, machine, question), veil_of(context)
     packages = (
@@ -97,7 +104,7 @@ def _solve(context: Context, machine: Machine, question: Solve) -> Solved:
     def act(relay: Relay | None, *, fresh: bool = False, offline: bool = False, folder: int | None = None) -> Solved:
         read_at = dict(remote)
         if folder is not None:
-            # The relay serves what is remote; a folder is read by the library itself.
+            # The relay serves only remote channels; the library itself reads local folders.
             read_at |= {
                 each.name: of_it[folder % len(of_it)]
                 for each in question.channels
@@ -143,7 +150,7 @@ def _solve(context: Context, machine: Machine, question: Solve) -> Solved:
 
 
 def _network(context: Context, network: Network, found: Sequence[Channel]) -> Network:
-    """The network with what stands in the addresses of channels: users, passwords, values of variables."""
+    """The network, with the logins and the values of variables in the URLs of channels."""
     logins = (
         Login(origin=origin_of(each.name), user=each.login[0], password=each.login[1])
         for each in found
@@ -159,7 +166,7 @@ def _network(context: Context, network: Network, found: Sequence[Channel]) -> Ne
 def _relay(
     context: Context, network: Network, found: Sequence[Channel], addresses: Mapping[str, str], *, impatient: bool
 ) -> Relay:
-    """What the library asks for the remote channels: our own client, with its retries, routes, mirrors and logins."""
+    """The relay through which the library reads remote channels: tfprov's own client, with its retries and routes."""
     served = []
     for each in found:
         address = addresses[each.name]
@@ -180,7 +187,12 @@ def _relay(
 
 
 def _explained(error: TfprovError, failure: TfprovError | None) -> TfprovError:
-    """What the library said, with the real addresses; what the relay saw in its place where the network failed."""
+    """The failure to report: the relay's if the network failed, else the library's with real URLs in its messages.
+
+    Args:
+        error: the failure of the library.
+        failure: the first failure that the relay saw; None for none.
+    """
     if failure is not None and error.code.group in (Group.NETWORK, Group.ARTIFACT):
         refused = isinstance(failure, TransferError) and failure.stubborn
         code = "conda-http" if failure.code.name == "mirror-http-error" and not refused else failure.code.name
