@@ -1,1 +1,4 @@
-"""What files ask for: each format has one reader, and all of them give the same records. No reader decides anything."""
+"""Reads the files in which projects list their dependencies: one reader per format, the same records from all of them.
+
+Readers decide nothing: they report what a file requests, and where.
+"""

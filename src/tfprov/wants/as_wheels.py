@@ -1,4 +1,4 @@
-"""Conda packages as wheels, for an environment that is not conda's."""
+"""Translates conda packages into requirements on wheels, for environments without conda."""
 
 from __future__ import annotations
 
@@ -14,17 +14,21 @@ from tfprov.wants.conda_specs import CondaSpec, read
 from tfprov.wants.names import is_standard_module, system_of, wheel_of
 from tfprov.wants.records import Want, Wants, together
 
-# Of a package for Python, the build names the Python or says that it serves each: `py39h6c91a56_3`, `pyhd8ed1ab_0`.
+# The build string of a Python package names its Python, or says that it suits every Python: `py39h6c91a56_3`,
+# `pyhd8ed1ab_0`.
 _PYTHON_BUILD = re.compile(r"py")
 _TOOLS = frozenset({"pip", "setuptools", "wheel"})
-"""They are in each environment of conda, and what needs them says so itself."""
+"""Packages that every conda environment contains; distributions that need them declare it themselves."""
 
 
 _EXPORTED = "the versions of conda's builds are kept where wheels have them, that of TensorFlow in any case"
 
 
 def for_conda(wants: Wants) -> Wants:
-    """The same wants for an environment of conda: Python and TensorFlow, which the profile is about, taken out."""
+    """The wants for a conda environment.
+
+    The conda specs of Python and TensorFlow are translated as in `as_wheels`, because the profile decides about both.
+    """
 
     def is_own(want: Want) -> bool:
         found = _read(want)
@@ -35,7 +39,11 @@ def for_conda(wants: Wants) -> Wants:
 
 
 def as_wheels(wants: Wants) -> Wants:
-    """The same wants with each conda package as the project that brings it as a wheel; what has none becomes a note."""
+    """The wants with each conda spec replaced by a requirement on the project that publishes the package as a wheel.
+
+    The version of an exact build, as in an exported environment, becomes a preference. A package without a wheel is
+    left out with a note, and a spec that a requirement cannot express is a problem.
+    """
     found: list[Want] = []
     preferences: list[Want] = []
     python: list[Want] = []
@@ -44,7 +52,7 @@ def as_wheels(wants: Wants) -> Wants:
     for want in wants.conda:
         spec = _read(want)
         if spec is not None and _has_no_wheel(spec):
-            # Whatever its version is called: `openssl=1.1.1k`.
+            # Before the version is parsed, which may not follow PEP 440: `openssl=1.1.1k`.
             left.setdefault(want.where.partition(":")[0], []).append(spec.name)
             continue
         bounds = _bounds(spec.version) if spec else None
@@ -80,7 +88,7 @@ def as_wheels(wants: Wants) -> Wants:
 
 
 def _has_no_wheel(spec: CondaSpec) -> bool:
-    """Whether no wheel stands for a conda package, or none is needed."""
+    """Whether a conda package has no counterpart among wheels here, or needs none."""
     if spec.name == "python":
         return False
     is_of_system = bool(spec.build) and not _PYTHON_BUILD.search(spec.build)
@@ -90,7 +98,7 @@ def _has_no_wheel(spec: CondaSpec) -> bool:
 
 
 def _is_exported(spec: CondaSpec) -> bool:
-    """Whether a spec is the very build of a package that somebody had. TensorFlow and Python stay pinned."""
+    """Whether a spec pins one exact build, as exports do. False for TensorFlow and Python, whose pins are kept."""
     is_exact = bool(spec.build) and re.fullmatch(r"==[^*,|]+", spec.version) is not None
     return is_exact and spec.name != "python" and kind_of(wheel_of(spec.name) or "") is None
 
@@ -103,8 +111,8 @@ def _read(want: Want) -> CondaSpec | None:
 
 
 def _bounds(version: str) -> str | None:
-    """A conda range as PEP 440 has it; None for a range that PEP 440 has no word for."""
-    # conda's `1.26.*` is `==1.26.*` there; everything else is the same.
+    """A conda version range in PEP 440 syntax; None if PEP 440 cannot express it."""
+    # conda's `1.26.*` is `==1.26.*` in PEP 440; everything else is the same.
     clauses = [f"=={clause}" if clause[:1].isalnum() else clause for clause in version.split(",")] if version else []
     try:
         SpecifierSet(",".join(clauses))
@@ -114,5 +122,5 @@ def _bounds(version: str) -> str | None:
 
 
 def minor_of(pin: str) -> str:
-    """A pinned Python by its minor version: its patch release is not always to be had."""
+    """A pin of Python, relaxed to its minor version, because not every patch release is available."""
     return re.sub(r"^==(\d+\.\d+).*$", r"==\1.*", pin)

@@ -1,4 +1,4 @@
-"""Where readers put what they find: one requirement at a time is understood, mended or named as a problem."""
+"""Collects what readers find. Each requirement is parsed as it is added; one that cannot be used becomes a problem."""
 
 from __future__ import annotations
 
@@ -34,18 +34,19 @@ from tfprov.wants.unfit import SourceFile, unfit
 
 Part = Literal["requirements", "constraints", "overrides"]
 
-_SHOWN = 40  # letters of a text that is too long
-_MOST = 20_000  # fifty times what the largest project known asks for
+_SHOWN = 40  # characters shown of a text that is too long
+_MOST = 20_000  # fifty times the requirements of the largest known project
 _VARIABLE = re.compile(r"\$\{([A-Z0-9_]+)\}")
 CARRIED = "-adopted-files"
-"""How the name of a wheel ends that `tfprov adopt` makes of files that belong to no package."""
+"""Suffix of the project name of wheels that `tfprov adopt` makes from files that belong to no package."""
 BUILT_BY_CONDA = re.compile(
     r"(?i)/croot/|/conda-bld/|/feedstock_root/|/b/abs_|/tmp/build/[0-9a-f]{8}/|/ktietz/|/concourse/worker/|_\d{9,}/work|"
     r"^file:///(?:[a-z]:/)?(?:home/builder/|work/)?(?:ci|bld)(?:_\w+)?/"
 )
-"""Folders in which conda's packages are built. `pip freeze` gives them as the place that a package came from.
+"""Folders in which conda packages are built. `pip freeze` prints them as the origin of a package.
 
-Strict: a name that is read out of somebody's own folder would be taken from an index, where a stranger may have it.
+The pattern is strict: if a user's own folder matched, its project would be installed by name from an index, where
+somebody else may have registered that name.
 """
 _BUILT_WHEEL = re.compile(r"/[\w.]+-(\d[\w.!]*)-[\w.-]+\.whl$")
 _REPOSITORY = re.compile(r"^(?:git|hg|svn|bzr)\+|^git@|\.git(?:@|#|$)", re.IGNORECASE)
@@ -59,10 +60,10 @@ _IS_NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?(?:\[[^\]]*\])
 
 
 class Basket:
-    """What was found so far. Its methods never raise for what stands in a file: it becomes a problem.
+    """Collects the wants of files. No method raises for the content of a file: a mistake becomes a problem.
 
     Attributes:
-        origin: the file that is read.
+        origin: the file that is being read.
     """
 
     def __init__(self, origin: SourceFile) -> None:
@@ -83,15 +84,15 @@ class Basket:
 
     @property
     def name(self) -> str:
-        """Name of the file."""
+        """Name of the file, without its folder."""
         return self.origin.path.name
 
     def place(self, key: str) -> str:
-        """A key of the file, for messages."""
+        """The place of a key in the file, for messages."""
         return f"{self.name}: {key}"
 
     def inside(self, origin: SourceFile) -> Basket:
-        """The same basket for a file that this one includes."""
+        """A view of the same basket for a file that the current one includes, which is noted as included."""
         other = copy(self)
         other.origin = origin
         self._included.append(os.path.normpath(origin.path))
@@ -99,7 +100,7 @@ class Basket:
 
     @property
     def wants(self) -> Wants:
-        """All of it."""
+        """Everything that was collected so far."""
         return Wants(
             requirements=tuple(self._wants["requirements"]),
             constraints=tuple(self._wants["constraints"]),
@@ -119,11 +120,11 @@ class Basket:
         )
 
     def note(self, where: str, words: str) -> None:
-        """Keep what was read in another way than it is written."""
+        """Add a note about something that was left out or is interpreted differently from what the file says."""
         self._notes.append(f"{where}: {words}")
 
     def problem(self, where: str, words: str) -> None:
-        """Keep what cannot be done."""
+        """Add a problem."""
         self._problems.append(f"{where}: {words}")
 
     def _is_endless(self, text: str, where: str) -> bool:
@@ -133,7 +134,7 @@ class Basket:
         return True
 
     def python(self, text: str, where: str) -> None:
-        """Keep a range of Python versions."""
+        """Add a range of Python versions, in PEP 440 syntax; an empty one is ignored."""
         if self._is_endless(text, where):
             return
         try:
@@ -145,31 +146,31 @@ class Basket:
                 self._python.append(Want(text=text, where=where))
 
     def prefer(self, name: str, version: str, where: str) -> None:
-        """Keep a version that is to be taken where it fits."""
+        """Add a preferred version: used where it fits the other requirements."""
         if self._is_endless(version, where):
             return
         self._preferences.append(Want(text=f"{name}=={version}", where=where))
 
     def exclude(self, names_: Iterable[str], where: str) -> None:
-        """Keep names of projects that must not come."""
+        """Add names of projects that must not be installed."""
         self._excluded += [Want(text=name, where=where) for name in names_]
 
     def conda(self, spec: str, where: str) -> None:
-        """Keep a conda package as it is written."""
+        """Add a conda spec as it is written, without parsing it."""
         if self._is_endless(spec, where):
             return
         self._conda.append(Want(text=spec, where=where))
 
     def channels(self, found: Iterable[str]) -> None:
-        """Keep conda channels."""
+        """Add conda channels, most important first."""
         self._channels += found
 
     def address(self, kind: Literal["index", "extra", "find-links"], url: str, where: str) -> None:
-        """Keep an index, or a folder or page with wheels; a folder is relative to the file."""
+        """Add an index, or a folder or page with wheels (find-links); a folder is relative to the file."""
         if not self._is_usable(url, url, where):
             return
         if kind != "find-links" and is_default(url):
-            # It says "the usual one"; what that is here, the machine's own settings of pip and uv know.
+            # It stands for "the default index", which the settings of pip and uv on this machine may redirect.
             self.note(where, f"`{url}` is the public index: the one that this machine is set up with serves for it")
             return
         if "://" not in url:
@@ -180,7 +181,10 @@ class Basket:
         self._addresses.append(Address(kind=kind, url=url, where=where))
 
     def want(self, text: str, where: str, *, part: Part = "requirements", hashes: tuple[str, ...] = ()) -> None:
-        """Keep a requirement: PEP 508, or an address or path as pip takes it."""
+        """Add a requirement: PEP 508, or an address or path as pip accepts it.
+
+        `hashes` are the SHA-256 of the files that may be installed for it, hexadecimal; empty when any file may.
+        """
         if len(self._wants[part]) >= _MOST:
             if not self._problems:
                 self.problem(where, f"no more than {_MOST:,} requirements are read")
@@ -199,7 +203,7 @@ class Basket:
             self._wants[part].append(replace(found, hashes=(*hashes, *found.hashes)))
 
     def _named(self, text: str, where: str, part: Part) -> Want | None:
-        """A requirement on an index."""
+        """A requirement by name, from an index; None after a note or a problem."""
         try:
             requirement = Requirement(text)
         except ValueError as error:
@@ -229,7 +233,7 @@ class Basket:
         return None
 
     def _linked(self, text: str, name: str, link: str, where: str) -> Want | None:
-        """A requirement with an address or a path of its own; `name` with its extras, empty where none is given."""
+        """A requirement with an address or a path; `name` includes extras, and is empty where it has none."""
         link, marker = _without_marker(link)
         extras = "" if name else _EXTRAS.search(link)
         if extras:
@@ -253,7 +257,7 @@ class Basket:
             self.problem(where, f"`{redact(text)}`: `{last}` is not named like {kind}")
             return None
         if file is not None:
-            # uv puts the folder of the profile in place of the variable: the text is the same on every machine.
+            # uv replaces the variable with the folder of the profile, so the text is the same on every machine.
             address = f"file://${{PROJECT_ROOT}}/{Path(os.path.relpath(file, self.origin.folder)).as_posix()}"
         return Want(
             text=f"{name or project}{extras or ''} @ {address}{marker}",
@@ -262,7 +266,7 @@ class Basket:
         )
 
     def _is_usable(self, address: str, text: str, where: str) -> bool:
-        """Whether an address or a path holds no password and can be read; else that is a problem."""
+        """Whether an address or a path is well-formed and contains no password; adds a problem if not."""
         if holds_password(address):
             why = "the address holds a password: put it in a variable and write `${NAME}`, or use netrc"
         elif not readable(address):
@@ -275,7 +279,7 @@ class Basket:
         return False
 
     def editable(self, text: str, where: str) -> None:
-        """Keep a folder with a project that is installed as a link to the folder: `-e PATH` of pip."""
+        """Add an editable install of the project in a folder: pip's `-e PATH`."""
         link, marker = _without_marker(_with_variables(text.strip()))
         extras = _EXTRAS.search(link)
         if extras:
@@ -292,7 +296,7 @@ class Basket:
             self._wants["requirements"].append(found)
 
     def dependencies_of(self, folder: Path, where: str, *, extras: Sequence[str] = ()) -> None:
-        """Keep what a project depends on where only its build knows that; the project itself is not installed."""
+        """Add the dependencies of a project, as its build reports them; the project itself is not installed."""
         wanted = f"[{','.join(extras)}]" if extras else ""
         found = self._folder(folder.name, folder, extras=wanted, where=where, kind="dependencies")
         if found is not None:
@@ -300,7 +304,7 @@ class Basket:
             self._wants["requirements"].append(found)
 
     def project(self, folder: Path, where: str, *, kind: Literal["wheel", "editable"], extras: Sequence[str]) -> None:
-        """Keep the project of a folder itself."""
+        """Add the project in a folder, installed from a wheel or as an editable."""
         wanted = f"[{','.join(extras)}]" if extras else ""
         found = self._folder(str(folder), folder, extras=wanted, where=where, kind=kind)
         if found is not None:
@@ -317,7 +321,7 @@ class Basket:
         extras: str = "",
         marker: str = "",
     ) -> Want | None:
-        """A requirement on the project in a folder; `name` is empty where the project has to say it."""
+        """A requirement on the project in a folder; an empty `name` is read from the project's own files."""
         shown, folder = redact(text), Path(os.path.normpath(folder))
         if not project_folder.is_project(folder):
             words = "is a folder without a Python project: it has neither `pyproject.toml` nor `setup.py`"
@@ -338,18 +342,18 @@ class Basket:
         if own is not None and canonicalize_name(own) != canonicalize_name(name):
             self.problem(where, f"`{shown}`: the project in that folder is `{own}`, not `{name}`")
             return None
-        # uv puts the folder of the profile in place of the variable: the text is the same on every machine.
+        # uv replaces the variable with the folder of the profile, so the text is the same on every machine.
         place = quote(Path(os.path.relpath(folder, self.origin.folder)).as_posix())
         state = project_folder.state_of(folder) if kind == "wheel" else project_folder.description_of(folder)
         self._folders.append(LocalProject(name=canonicalize_name(name), path=str(folder), kind=kind, state=state))
         return Want(text=f"{name}{extras} @ file://${{PROJECT_ROOT}}/{place}{marker}", where=where)
 
     def _repository(self, text: str, name: str, link: str, marker: str, where: str) -> Want | None:
-        """A requirement on a repository; `name` with its extras, empty where the fragment has to say it."""
+        """A requirement on a repository; `name` includes extras, and is empty where the address has to provide it."""
         address, _, fragment = link.partition("#")
         told = dict(part.split("=", 1) for part in fragment.split("&") if "=" in part)
         if not address.startswith("git+"):
-            # `git@host:path` is how ssh writes it.
+            # `git@host:path` is the short form of an ssh address.
             better = f"git+ssh://{text.replace(':', '/', 1)}" if text.startswith("git@") else f"git+{address}"
             kind = address.partition("+")[0]
             words = f"only git is supported, not {kind}" if kind in ("hg", "svn", "bzr") else f"write `{better}`"
@@ -366,11 +370,11 @@ class Basket:
         return Want(text=f"{name} @ {address}{folder}{marker}", where=where)
 
     def _note_guess(self, text: str, name: str, where: str) -> None:
-        """Say that a project is taken to be called like its repository: when it is got, the resolver compares."""
+        """Note that a project is assumed to be named like its repository; the resolver checks that after download."""
         self.note(where, f"`{redact(text)}` is taken for the project `{name}`, as its repository is called")
 
     def _elsewhere(self, text: str, name: str, address: str, marker: str, where: str) -> Want | None:
-        """A requirement on a file that is not here: a list from another machine has such."""
+        """A requirement on a file that does not exist here, as in lists from elsewhere: by name, if conda built it."""
         if name and canonicalize_name(name) in names.OF_SYSTEM:
             self.note(where, f"`{name}` is left out: it is a part of the system where the list was made")
         elif name and self.origin.is_of_conda and canonicalize_name(name) in names.OF_CONDA_ITSELF:
@@ -390,7 +394,7 @@ class Basket:
 
 
 def _repository_of(address: str) -> str:
-    """The name of the repository that an address leads to, or an archive of it; empty where it says none."""
+    """The name of the repository in its address, or in that of an archive of it; empty where it has none."""
     path = unquote(urlsplit(address.removeprefix("git+")).path)
     archive = _ARCHIVE_OF.search(path)
     last = archive["name"] if archive else path.rstrip("/").rpartition("/")[2].partition("@")[0].removesuffix(".git")
@@ -398,14 +402,14 @@ def _repository_of(address: str) -> str:
 
 
 def _with_variables(text: str) -> str:
-    """Variables that are set, replaced, as pip does; those in addresses stay, so that no secret gets into a lock."""
+    """Replace variables that are set, as pip does; those in addresses stay, to keep secrets out of locks."""
     if "://" in text:
         return text
     return _VARIABLE.sub(lambda found: os.environ.get(found[1]) or found[0], text)
 
 
 def _project_of(filename: str) -> str | None:
-    """The project that the name of a wheel or a source distribution says; None when it says none."""
+    """The project in the file name of a wheel or a source distribution; None for any other file name."""
     try:
         if filename.endswith(".whl"):
             return parse_wheel_filename(filename)[0]
@@ -415,13 +419,17 @@ def _project_of(filename: str) -> str | None:
 
 
 def _without_marker(link: str) -> tuple[str, str]:
-    """An address and the marker behind it; ` ; ` divides them, because an address may hold a semicolon."""
+    """Split an address from its marker, at ` ; ` with spaces, because an address may contain a semicolon.
+
+    Returns:
+        The address, and the marker with its separator; that is empty without a marker.
+    """
     address, divider, marker = re.sub(r"\s+;\s*", " ; ", link).partition(" ; ")
     return address.strip(), f" ; {marker.strip()}" if divider else ""
 
 
 def _is_path(text: str, origin: SourceFile) -> bool:
-    """Whether pip would take a line for a path: it has a separator or begins with a dot, or is an archive's name."""
+    """Whether pip would read a line as a path: it begins like one, is the name of an archive, or exists as a path."""
     head = re.split(r"\s*;|\[[^\]]*\]$", text, maxsplit=1)[0].strip()
     if head.startswith((".", "/", "~")) or re.match(r"^[A-Za-z]:[\\/]", head) or "\\" in head:
         return True
@@ -429,9 +437,9 @@ def _is_path(text: str, origin: SourceFile) -> bool:
 
 
 def _file_of(address: str, origin: SourceFile) -> Path | None:
-    """The path that an address means; None for one that leads elsewhere."""
+    """The local path of an address or path, relative to the file; None for a remote address."""
     if address.lower().startswith("file:"):
-        # `url2pathname` would do this, in a module that loads half of the standard library's network.
+        # Not `url2pathname`, whose module imports half of the standard library's network code.
         path = re.sub(r"^/(?=[A-Za-z]:)", "", unquote(urlsplit(address).path))
         return Path(path) if Path(path).is_absolute() else origin.path.parent / path
     if "://" in address:

@@ -1,4 +1,4 @@
-"""Files that install what they need by commands: notebooks, scripts of a shell, and what images are built from."""
+"""Reads files that install packages with commands: notebooks, shell scripts and Dockerfiles."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _REDIRECTED = re.compile(r"^\d*>+(?P<to>.*)$")
 _BEFORE = re.compile(r"^(?:sudo|time|exec|-[HE]|[A-Za-z_]\w*=\S*)$")
 _END = re.compile(r"^[;&|()]+$")
 
-# Options of `pip install` that say how it works, or what for.
+# Options of `pip install` about how to install, or for which target; they do not change what is requested.
 _FLAGS = re.compile(
     r"^(?:-[UqvIy]+|--(?:upgrade|quiet|verbose|user|no-cache-dir|no-cache|force-reinstall|ignore-installed|yes|system|"
     r"disable-pip-version-check|no-build-isolation|break-system-packages|no-warn-script-location|no-compile|no-deps|"
@@ -44,7 +44,7 @@ _TAKE_A_VALUE = re.compile(
 
 
 def read(kind: Kind, text: str, basket: Basket) -> None:
-    """Put what the commands in a file install into the basket; none of them is run."""
+    """Add what the commands in a file install to the basket, without running any of them."""
     try:
         found = list({"notebook": _of_notebook, "dockerfile": _of_dockerfile, "shell": _of_shell}[kind](text))
     except (ValueError, LookupError, TypeError, AttributeError) as error:
@@ -72,7 +72,7 @@ def read(kind: Kind, text: str, basket: Basket) -> None:
 
 
 def _of_notebook(text: str) -> Iterator[tuple[str, str]]:
-    """The commands of a notebook, each with the number of its cell."""
+    """The shell commands and magics of a notebook, each with the number of its cell, counted from 1."""
     document = json_of(text)
     for number, cell in enumerate(document["cells"], start=1):
         source = cell.get("source", "") if cell.get("cell_type") == "code" else ""
@@ -95,7 +95,7 @@ def _of_shell(text: str) -> Iterator[tuple[str, str]]:
 
 
 def _joined(text: str) -> Iterator[tuple[str, int]]:
-    """Lines that go on after a backslash as one, with the number of the first; comments between them are no part."""
+    """Lines joined where a backslash continues them, each with the number of its first part; comments are skipped."""
     begun, first = "", 0
     for number, line in enumerate(text.splitlines(), start=1):
         if line.lstrip().startswith("#"):
@@ -111,7 +111,11 @@ def _joined(text: str) -> Iterator[tuple[str, int]]:
 
 
 def _images(text: str, basket: Basket) -> bool:
-    """Keep what the images say that a file begins with; whether one of them says something."""
+    """Add what the base images of a Dockerfile imply.
+
+    Returns:
+        Whether one of them is an image of TensorFlow.
+    """
     said: dict[str, tuple[str, str, int]] = {}
     for line, number in _joined(text):
         words = [word for word in line.split() if not word.startswith("--")]
@@ -136,7 +140,7 @@ def _words(command: str) -> list[str]:
 
 
 def _installs(words: list[str]) -> Iterator[list[str]]:
-    """The arguments of each `pip install` in a line of a shell."""
+    """The arguments of each `pip install` in the words of a shell command line."""
     own: list[str] = []
     for word in [*words, ";"]:
         if not _END.match(word):
@@ -152,7 +156,7 @@ def _installs(words: list[str]) -> Iterator[list[str]]:
 
 
 def _lines(arguments: list[str], folder: Path) -> Iterator[RequirementsLine]:
-    """The arguments of `pip install` as lines of a requirements file."""
+    """Translate the arguments of `pip install` into lines of a requirements file."""
     rest = iter(arguments)
     for word in rest:
         if _FLAGS.match(word):
@@ -175,6 +179,9 @@ def _lines(arguments: list[str], folder: Path) -> Iterator[RequirementsLine]:
 
 
 def _beside(name: str, folder: Path) -> str:
-    """A list by its path; one that is copied into an image before it is read lies beside the file, under its name."""
+    """The path of a requirements file that a command names.
+
+    A Dockerfile names the copy in the image; the original is then expected beside the Dockerfile, under the same name.
+    """
     last = Path(name).name
     return last if not (folder / name).is_file() and (folder / last).is_file() else name

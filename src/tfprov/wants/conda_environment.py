@@ -1,4 +1,4 @@
-"""`environment.yml`: conda packages, and those that pip adds to them."""
+"""Reads `environment.yml`: conda packages, and the pip requirements among them."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from tfprov.wants.basket import Basket
 
 
 def read(text: str, basket: Basket) -> None:
-    """Put what an environment file of conda asks for into the basket."""
+    """Add what a conda environment file requests to the basket."""
     name = basket.name
     try:
-        # Nodes know their lines, values do not.
+        # Composed, not loaded: nodes keep their line numbers, plain values do not.
         root = yaml.compose(text, Loader=yaml.SafeLoader)
     except yaml.YAMLError as error:
         basket.problem(name, f"it is not YAML: {' '.join(str(error).split())}")

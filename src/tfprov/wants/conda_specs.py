@@ -1,8 +1,8 @@
-"""Conda packages as people ask for them (match specs), in every form that conda documents. Pure.
+"""Parses conda match specs, in every form that conda documents. Pure.
 
-Readers disagree about the short forms (`tensorflow=2.19=cuda*`), and the solver refuses some of them. So a spec is
-taken apart by conda's published rules, and written with an operator for each version and everything else in brackets,
-which all of them read alike.
+Tools disagree about the short forms (`tensorflow=2.19=cuda*`), and the solver rejects some of them. So a spec is parsed
+by conda's published rules, and written with an operator for each version and all other fields in brackets, a form that
+all tools read alike.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ _PAIR = re.compile(
     r"\s*(?P<key>\w+)\s*=\s*(?:'(?P<single>[^']*)'|\"(?P<double>[^\"]*)\"|(?P<bare>[^\s,'\"]+))\s*(?:,|\s|$)"
 )
 _NAME = re.compile(r"^(?P<name>[A-Za-z0-9_.-]+)\s*(?P<rest>(?:[\s=<>!~(*].*)?)$")
-# The build is what follows the last space or `=` that does not belong to an operator of the version.
+# The build follows the last space or `=` that is not part of a version operator.
 _BUILD = re.compile(r"^(?P<version>.*[^=!|,<>~\s(])\s*(?:(?<![=!|,<>~\s])=|\s)\s*(?P<build>[^-=,|<>~!()\s]+)$")
 _ATOM = re.compile(
     r"^(?P<operator>==|!=|<=|>=|~=|=|<|>)?(?P<version>\*|v?\d+(?:[!.+_-]?[0-9A-Za-z]+)*)(?P<any>(?:\.?\*)*)$"
@@ -29,16 +29,16 @@ _KEYS = ("build_number", "license", "license_family", "track_features", "fn", "u
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CondaSpec:
-    """A conda package that is asked for.
+    """A conda match spec.
 
     Attributes:
         name: of the package, in lower case.
-        version: conda version range, an operator before each version; empty for any.
+        version: conda version range, with an operator or a wildcard for each version; empty for any.
         build: build string or glob; empty for any.
-        channel: required channel as it is written; empty for any.
+        channel: required channel, as written; empty for any.
         subdir: required platform (`linux-64`, `noarch`); empty for any.
         more: other fields with their values, such as `build_number`.
-        where: key or place that asks, for messages; empty when nobody asked.
+        where: key or place in a file that requests it, for messages; empty when there is none.
     """
 
     name: str
@@ -54,7 +54,7 @@ class CondaSpec:
 
     @property
     def plain(self) -> str:
-        """The short form that users write, which conda reads from an environment's history."""
+        """The short form that users write, and that conda reads from the history of an environment."""
         exact = _EXACT.fullmatch(self.version)
         if exact and self.build and "*" not in self.build and not self.build.startswith("^"):
             return f"{self._prefix}=={exact['version']}={self.build}{self._brackets(())}"
@@ -81,10 +81,11 @@ class CondaSpec:
 
 
 def read(text: str, *, where: str = "") -> CondaSpec:
-    """A spec as conda means it.
+    """Parse a match spec by conda's rules; comments are ignored.
 
     Raises:
-        ValueError: it is not one, or has something that the solver does not know; with what to write instead.
+        ValueError: it is not a match spec, or uses something that the solver does not support; says what to write
+            instead.
     """
     whole = re.sub(r"(?:^|\s)#.*$", "", text).strip()
     found = _CHANNEL.match(whole)
@@ -136,7 +137,7 @@ def _pairs(inside: str, text: str) -> Iterator[tuple[str, str]]:
 
 
 def _outside(text: str) -> tuple[str, str]:
-    """Version and build of what follows the name, a single `=` resolved as conda does it."""
+    """Version and build in the text after the name, with a single `=` interpreted as in conda."""
     found = _BUILD.match(text)
     version, build = (found["version"], found["build"]) if found else (text, "")
     version = re.sub(r"\s*([,|()=<>!~])\s*", r"\1", version.strip())
@@ -144,7 +145,7 @@ def _outside(text: str) -> tuple[str, str]:
     if re.match(r"==(?![=<>!~]|$)", version) and not build:
         version = version[2:]
     elif re.match(r"=(?![=<>!~]|$)", version) and simple:
-        # One `=` is a prefix (6.1 is 6.1.0 and 6.1.9, and not 6.10) but where a build follows: there it is exact.
+        # A single `=` matches a prefix (6.1 matches 6.1.0 and 6.1.9, not 6.10), but is exact where a build follows.
         version = version[1:] if build or version.endswith("*") else f"{version[1:]}.*"
     return version, build
 

@@ -1,4 +1,4 @@
-"""What somebody probably meant who wrote something that is not a requirement."""
+"""Suggests a valid requirement for a line that is not one."""
 
 from __future__ import annotations
 
@@ -36,11 +36,11 @@ _BARE_MARKER = re.compile(r"([<>=!]=?)\s*([\d.]+|linux|win32|darwin|Windows|Linu
 
 
 def mended(text: str) -> str | None:
-    """A requirement that is close to a text which is not one; None when none is known.
+    """A valid requirement that is close to an invalid one; None when no repair is known.
 
-    What it gives is a requirement; whether such a package exists is not looked up.
+    Whether such a package exists is not looked up.
     """
-    # Blanks that do not break, letters of double width, and what cannot be seen at all come with what is pasted.
+    # Pasted text may contain non-breaking spaces, full-width letters and invisible characters.
     plain = _UNSEEN.sub("", unicodedata.normalize("NFKC", text))
     asked, divider, marker = plain.partition("#")[0].partition(";")
     asked = _QUOTED.sub("", asked)
@@ -57,7 +57,7 @@ def mended(text: str) -> str | None:
 
 
 def advice(text: str) -> str | None:
-    """What to write instead of a line that is not a requirement; None when nothing is known of it."""
+    """Advice on a line that is not a requirement, for messages; None when there is none."""
     if _MERGE.fullmatch(text):
         return "git left it of a merge: keep the lines of one side, and remove those with its marks"
     if better := mended(text):
@@ -65,14 +65,14 @@ def advice(text: str) -> str | None:
     line = _INSTALL.sub("", text)
     several = [part for part in re.split(r"[\s,]+", line.partition("#")[0].strip("[](), ")) if part]
     parts = [one for part in several if (one := _whole(part))]
-    # Words alone may be prose.
+    # Words without a version or a comma may be prose.
     if 1 < len(parts) == len(several) and (line != text or re.search(r"[,=<>]", line)):
         return f"each requirement needs a line of its own: {', '.join(f'`{one}`' for one in parts)}"
     return None
 
 
 def _whole(text: str) -> str | None:
-    """A requirement, mended where it is not one."""
+    """The text as a valid requirement, repaired if needed; None when that is not possible."""
     try:
         Requirement(text)
     except ValueError:

@@ -1,4 +1,4 @@
-"""Names that people write and that are not what an index has: modules, packages of other systems, conda packages."""
+"""Names in dependency lists that are not projects on an index: modules, system packages, conda packages."""
 
 from __future__ import annotations
 
@@ -32,7 +32,10 @@ MODULES = {
     "yaml": "PyYAML",
     "zmq": "pyzmq",
 }
-"""The project that brings a module, by the module's name. Only names that no index has, or has as an empty shell."""
+"""The project that contains a module, by the name of the module.
+
+Only module names under which the index has no project, or an empty one.
+"""
 
 WRONG = {
     "google-protobuf": "protobuf",
@@ -46,11 +49,15 @@ WRONG = {
     "tensorflow-base": "tensorflow",
     "torch-gpu": "torch",
 }
-"""The project that is meant by a name under which no index has one, or has an empty shell."""
+"""The project that is meant by a wrong name, under which the index has no project, or an empty one."""
 
 
 def stood_in_for(requirement: Requirement) -> tuple[str, str] | None:
-    """The name and versions to ask for instead, and why, where a list of another environment has what no index has."""
+    """The replacement for a distribution in a list from another environment that no index can provide.
+
+    Returns:
+        The requirement to use instead, and the reason, for messages; None when there is nothing to replace.
+    """
     name, version = canonicalize_name(requirement.name), str(requirement.specifier)
     if name == "sklearn" and re.fullmatch(r"==0\.0(\.post\d+)?", version):
         return MODULES[name], "it was an empty package that asked for that one"
@@ -59,7 +66,7 @@ def stood_in_for(requirement: Requirement) -> tuple[str, str] | None:
     return None
 
 
-# Modules of the standard library whose name an index has as well, as a backport.
+# Modules of the standard library that also exist as projects on the index: backports.
 _BACKPORTS = frozenset(
     {
         "argparse",
@@ -78,13 +85,13 @@ _BACKPORTS = frozenset(
 OF_PYTHON_2 = frozenset(
     {"HTMLParser", "Queue", "StringIO", "Tkinter", "cPickle", "cStringIO", "httplib", "tkMessageBox", "urllib2"}
 )
-"""Modules that only Python 2 has, and that no index has."""
+"""Modules of Python 2 only, under whose names the index has no project."""
 
 _WINDOWS = frozenset(
     {"pypiwin32", "pywin32", "pywinpty", "win-inet-pton", "wincertstore", "windows-curses", "winshell"}
 )
 OF_NO_USE_ELSEWHERE = frozenset({"win-inet-pton", "wincertstore"})
-"""Projects for Windows that can be installed anywhere: nobody misses them elsewhere."""
+"""Projects for Windows that install anywhere but are of no use elsewhere, where they are left out."""
 _MACOS = frozenset({"macfsevents", "pyobjc", "tensorflow-metal"})
 
 OF_SYSTEM = frozenset(
@@ -116,10 +123,10 @@ OF_SYSTEM = frozenset(
         "xkit",
     }
 )
-"""What `pip freeze` lists on Debian, Ubuntu and Colab, and what no index has: parts of the system."""
+"""Parts of Debian, Ubuntu and Colab that `pip freeze` lists there, and that no index has."""
 
 OF_CONDA = frozenset({"cudatoolkit", "cudnn"})
-"""Packages of conda that people put into lists for pip, and that no index has: the CUDA libraries."""
+"""The CUDA libraries under their conda names, which occur in requirements files although no index has them."""
 
 OF_CONDA_ITSELF = frozenset(
     {
@@ -145,10 +152,10 @@ OF_CONDA_ITSELF = frozenset(
         "ruamel-yaml-conda",
     }
 )
-"""What `pip freeze` lists in an environment of conda for conda's own sake, and for the sake of MKL in its numpy."""
+"""Parts of conda itself, and of the MKL build of its numpy, that `pip freeze` lists in a conda environment."""
 
 BOUND_TO_SYSTEM = frozenset({"dbus-python", "pycairo", "pycups", "pygobject", "python-debian", "systemd-python"})
-"""What Debian and Ubuntu bring built against their own libraries; on an index they are source distributions."""
+"""Distributions that Debian and Ubuntu build against system libraries; the index has them only as source."""
 
 _WHEELS = {
     "abseil-cpp": None,
@@ -303,9 +310,10 @@ _WHEELS = {
 
 
 def wheel_of(conda_name: str) -> str | None:
-    """The project that brings as a wheel what a conda package brings; None when there is none.
+    """The project whose wheel has the content of a conda package; None when there is none.
 
-    Libraries have none: wheels carry their own. A name that is not in the table means the same to both.
+    Libraries have none, because wheels bundle their own copies. A name that is not in the table is the same on both
+    sides.
     """
     name = conda_name.lower()
     plain = name.replace("_", "-")
@@ -315,7 +323,7 @@ def wheel_of(conda_name: str) -> str | None:
 
 
 def system_of(name: str) -> str | None:
-    """`win32` or `darwin` for a project that has files for that system only; None for all others."""
+    """`win32` or `darwin` for a project that supports only that system; None for all others."""
     name = canonicalize_name(name)
     if name in _WINDOWS or name.startswith("winrt-"):
         return "win32"
@@ -323,12 +331,15 @@ def system_of(name: str) -> str | None:
 
 
 def is_standard_module(name: str) -> bool:
-    """Whether the name is a module that comes with Python, and no project that an index has beside it."""
+    """Whether the name is a module of the standard library, and not also that of a backport."""
     return name in sys.stdlib_module_names and name not in _BACKPORTS
 
 
 def outer_module(name: str) -> str | None:
-    """The module at the front of a dotted name that is one of Python's own or of a project that is known; else None."""
+    """The top-level module of a dotted name; None for a name without a dot, or when the module is not known.
+
+    Known are the modules of the standard library, and those in `MODULES`.
+    """
     outer, dot, _ = name.partition(".")
     is_known = dot and (canonicalize_name(outer) in MODULES or is_standard_module(outer))
     return outer if is_known else None

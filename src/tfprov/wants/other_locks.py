@@ -1,7 +1,8 @@
-"""Locks of other tools. tfprov resolves again, for this machine and with the bounds that it knows TensorFlow to need.
+"""Reads lock files of other tools.
 
-The locked release of TensorFlow is kept, and the other versions where they fit. Where the file of the project lies
-beside its lock, that file says what is asked for; a lock alone asks for all that it holds.
+tfprov resolves again, for this machine and with the bounds that its table has for TensorFlow. The locked release of
+TensorFlow is kept, and the other versions where they fit. If the project file is beside its lock, the requirements come
+from that file; from a lock alone, every package in it is a requirement.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from tfprov.wants.tables import Table, table, texts
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Pin:
-    """One locked package; `marker` is empty when it is wanted everywhere."""
+    """One locked package; `marker` is empty when it is installed everywhere."""
 
     name: str
     version: str
@@ -31,13 +32,14 @@ class _Pin:
 
 
 def read(kind: str, text: str, basket: Basket, part: Part) -> None:
-    """Put what a lock holds into the basket.
+    """Add the packages in a lock to the basket.
 
     Args:
         kind: format of the lock: `uv-lock`, `poetry-lock`, `pylock`, `pipfile-lock` or `conda-lock`.
-        text: the lock.
-        basket: where to put it.
-        part: what the packages that the project needs are; others are constraints.
+        text: content of the lock.
+        basket: collects them.
+        part: what the main dependencies of the project are added as; optional and development dependencies, where the
+            format tells them apart, are constraints or left out.
     """
     try:
         if kind == "pipfile-lock":
@@ -61,7 +63,7 @@ def read(kind: str, text: str, basket: Basket, part: Part) -> None:
 
 def _uv(document: Table, basket: Basket, part: Part) -> None:
     _bound(document.get("requires-python"), basket)
-    # The project itself and its workspace have no registry.
+    # The project itself and the members of its workspace have no registry.
     own = ("virtual", "editable", "directory")
     locked = [one for one in _packages(document) if not any(kind in table(one, "source") for kind in own)]
     found = [str(table(one, "source").get("registry", "")) for one in locked]
@@ -127,7 +129,12 @@ def _conda(document: Table, basket: Basket, part: Part) -> None:
 
 
 def _pin(package: Table, marker: str = "") -> _Pin:
-    """A pin of a locked package; `marker` is the key of its marker."""
+    """The pin of a locked package.
+
+    Args:
+        package: its table.
+        marker: key of the marker in the table; empty for a format without one.
+    """
     found = package.get(marker)
     return _Pin(
         name=str(package["name"]),
@@ -154,14 +161,14 @@ def _packages(document: Table, key: str = "package") -> Iterator[Table]:
 
 
 def _put(pins: Iterable[_Pin], basket: Basket, part: Part) -> None:
-    """Keep locked packages: the release of TensorFlow as it is, of all others the version as a preference."""
+    """Add locked packages: TensorFlow with its pin, all others with their version as a preference."""
     by_name: defaultdict[str, dict[_Pin, None]] = defaultdict(dict)
     for pin in pins:
         by_name[canonicalize_name(pin.name)][pin] = None
     for name, found in by_name.items():
         where = basket.place(name)
         if kind_of(name) == "part":
-            # It comes with the release on the platforms that need it.
+            # The wheel of the release depends on it, on the platforms that need it.
             continue
         if len(found) > 1 and not all(pin.marker for pin in found):
             versions = ", ".join(dict.fromkeys(pin.version for pin in found))

@@ -1,4 +1,4 @@
-"""Lists that other tools print and that people save as a requirements file."""
+"""Reads the output of `pip list` and `conda list`, which users save as a requirements file."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _CONDA_COLUMNS = re.compile(r"^(?P<name>[\w.-]+)\s+(?P<version>\S+)\s+(?P<build>
 
 
 def is_pip_list(text: str) -> bool:
-    """Whether a text is what `pip list` prints, with its header or without."""
+    """Whether a text is output of `pip list`, with or without its header."""
     rows = _rows(text)
     if rows and _PIP_HEADER.match(rows[0]):
         return True
@@ -24,18 +24,18 @@ def is_pip_list(text: str) -> bool:
 
 
 def is_conda_list(text: str) -> bool:
-    """Whether a text is what `conda list` prints, as a table, with `--export`, without builds or with `--explicit`."""
+    """Whether a text is output of `conda list`: a table, or with `--export`, without builds or with `--explicit`."""
     if re.search(r"(?m)^@EXPLICIT\s*$|^# packages in environment at ", text):
         return True
     rows = _rows(text)
     found = [_EXPORTED.match(row) for row in rows]
-    # Without builds, a single `=` is a slip as often as not.
+    # `name=version` without a build may as well be a mistyped requirement.
     may_lack_builds = _OF_CONDA.search(text) is not None
     return len(found) > 0 and all(one is not None and (may_lack_builds or one["build"]) for one in found)
 
 
 def read_pip_list(text: str, basket: Basket) -> None:
-    """Put the packages of a `pip list` into the basket, each as a pin."""
+    """Add the packages in output of `pip list` to the basket, each as a pin."""
     name = basket.name
     basket.note(name, "it is what `pip list` prints: each package is read as a pin")
     for number, line in enumerate(text.splitlines(), start=1):
@@ -57,7 +57,7 @@ def read_pip_list(text: str, basket: Basket) -> None:
 
 
 def read_conda_list(text: str, basket: Basket) -> None:
-    """Put the packages of a `conda list` into the basket; those that pip installed there, as pins."""
+    """Add the packages in output of `conda list` to the basket as conda specs; those that pip installed, as pins."""
     name = basket.name
     if re.search(r"(?m)^@EXPLICIT\s*$", text):
         basket.problem(

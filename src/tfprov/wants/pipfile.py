@@ -1,4 +1,4 @@
-"""`Pipfile`: the packages of a pipenv project. Its dev-packages are the group `dev`."""
+"""Reads `Pipfile`, the project file of pipenv. Its dev-packages are the group `dev`."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _OWN = frozenset({"packages", "source", "requires", "scripts", "pipenv"})
 
 
 def read(document: Table, basket: Basket, parts: ProjectParts) -> None:
-    """Put what a Pipfile asks for into the basket; arguments as in `pyproject.read`."""
+    """Add what a Pipfile requests to the basket; arguments as in `pyproject.read`."""
     name = basket.name
     groups = {"dev" if key == "dev-packages" else key: key for key in document if key not in _OWN}
     _put(table(document, "packages"), "packages", basket)
@@ -45,7 +45,7 @@ def _put(found: Table, key: str, basket: Basket) -> None:
             continue
         place = entry.get("path") or (f"git+{entry['git']}" if isinstance(entry.get("git"), str) else None)
         if _UNNAMED.fullmatch(name) and isinstance(place, str):
-            # What is added without a name pipenv calls by a part of a hash.
+            # pipenv names a package that was added without a name by the first digits of a hash.
             ref = f"@{entry['ref']}" if "git" in entry and "ref" in entry else ""
             if entry.get("editable") is True and "path" in entry:
                 basket.editable(place, where)

@@ -1,4 +1,4 @@
-"""pixi's tables, in `pixi.toml` or under `[tool.pixi]`: conda packages, and those of an index beside them."""
+"""Reads pixi's tables, in `pixi.toml` or under `[tool.pixi]`: conda packages, and packages from an index."""
 
 from __future__ import annotations
 
@@ -11,7 +11,13 @@ from tfprov.wants.tables import Table, table, texts
 
 
 def read(document: Table, basket: Basket, parts: ProjectParts) -> None:
-    """Put what a workspace of pixi asks for into the basket; its features are groups."""
+    """Add what a pixi workspace requests to the basket.
+
+    Args:
+        document: the table of pixi, `pyproject.pixi_of`.
+        basket: collects it.
+        parts: the groups in it are pixi features; unknown ones are ignored.
+    """
     basket.channels((*texts(document, "project", "channels"), *texts(document, "workspace", "channels")))
     features = table(document, "feature")
     for where, part in (("pixi", document), *((f"pixi.feature.{name}", features.get(name)) for name in parts.groups)):

@@ -1,7 +1,7 @@
-"""Poetry's own tables in `pyproject.toml`.
+"""Reads Poetry's own tables in `pyproject.toml`.
 
-Its ranges are put into PEP 440 here rather than by poetry-core, whose import takes 0.26 s: more than all of a run that
-has nothing to do. The tests compare both.
+Version ranges are translated to PEP 440 here rather than by poetry-core, whose import takes 0.26 s, longer than a
+whole run that has nothing to do. The tests compare both.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _CLAUSE = re.compile(r"\s*(\^|~=|~|===?|!=|>=|<=|>|<|=)?\s*([^\s,|^~=!<>]+)\s*")
 
 
 def read(document: Table, basket: Basket, parts: ProjectParts) -> None:
-    """Put what a Poetry project asks for into the basket; arguments as in `pyproject.read`."""
+    """Add what a Poetry project requests to the basket; arguments as in `pyproject.read`."""
     poetry = table(document, "tool", "poetry")
     main = table(poetry, "dependencies")
     extras = table(poetry, "extras")
@@ -56,15 +56,21 @@ def read(document: Table, basket: Basket, parts: ProjectParts) -> None:
 
 
 def read_group(name: str, groups: Table, basket: Basket) -> None:
-    """Put what a group of Poetry asks for into the basket."""
+    """Add the dependencies of a Poetry group to the basket.
+
+    Args:
+        name: of the group.
+        groups: the table `tool.poetry.group`.
+        basket: collects them.
+    """
     _put(table(groups, name, "dependencies"), f"tool.poetry.group.{name}", basket)
 
 
 def specifier(text: str) -> str:
-    """A range of Poetry as a PEP 440 range; empty for every version.
+    """Translate a version range of Poetry to PEP 440; empty for any version.
 
     Raises:
-        ValueError: PEP 440 has no word for it, or it is not a range.
+        ValueError: it is not a range, or PEP 440 cannot express it.
     """
     if "|" in text:
         return union(text, [specifier(one) for one in re.split(r"\|\|?", text)])
@@ -94,7 +100,7 @@ def _clause(operator: str, version: str) -> str:
         if operator == "~":
             kept = min(2, len(release))
         else:
-            # Up to the first part that is not zero, which is the one that may not change.
+            # `^` keeps everything up to and including the first part that is not zero.
             kept = next((at for at, part in enumerate(release, start=1) if part), len(release))
         above = ".".join(map(str, (*release[: kept - 1], release[kept - 1] + 1)))
         return f">={version},<{above}"
@@ -110,7 +116,7 @@ def _is_optional(value: object) -> bool:
 def _put(found: Table, key: str, basket: Basket) -> None:
     for name, value in found.items():
         where = basket.place(f"{key}.{name}")
-        # A list gives alternatives, each with a marker.
+        # A list holds alternatives, each with a marker.
         for one in value if isinstance(value, Sequence) and not isinstance(value, str) else (value,):
             entry = {"version": one} if isinstance(one, str) else one
             if not isinstance(entry, Mapping):
@@ -126,10 +132,15 @@ def _put(found: Table, key: str, basket: Basket) -> None:
 
 
 def requirement(name: str, entry: Table, bounds: str) -> str:
-    """The PEP 508 line of an entry of Poetry or pipenv.
+    """The PEP 508 requirement for an entry of Poetry, pipenv or pixi.
+
+    Args:
+        name: of the project.
+        entry: its table, with the markers, extras and address.
+        bounds: PEP 440 range; empty for any version.
 
     Raises:
-        ValueError: the entry is not right.
+        ValueError: the entry is not valid.
     """
     markers = [f"({text})" for text in (entry.get("markers"),) if isinstance(text, str) and text]
     if isinstance(python := entry.get("python"), str):

@@ -1,4 +1,4 @@
-"""Ranges of Poetry that hold an `or`, as one PEP 440 range with what lies between its parts left out."""
+"""Translates Poetry ranges with an `or` to one PEP 440 range that excludes the gaps between the alternatives."""
 
 from __future__ import annotations
 
@@ -9,12 +9,19 @@ from packaging.specifiers import Specifier, SpecifierSet
 from packaging.version import Version
 
 _MOST_BLOCKS = 40
-"""How many `!=3.1.*` a range may have; more are no range that somebody means."""
+"""Maximum number of `!=3.1.*` clauses for one gap; more would not be a plausible range."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Interval:
-    """Versions between two ends; None where there is no end. `low_in` and `high_in`: the end itself belongs to them."""
+    """An interval of versions.
+
+    Attributes:
+        low: lower bound; None for no bound.
+        low_in: whether the lower bound itself belongs to the interval.
+        high: upper bound; None for no bound.
+        high_in: whether the upper bound itself belongs to the interval.
+    """
 
     low: Version | None = None
     low_in: bool = True
@@ -23,18 +30,18 @@ class _Interval:
 
 
 def union(text: str, parts: Sequence[str]) -> str:
-    """One PEP 440 range for any of several.
+    """One PEP 440 range that matches whatever any of several ranges matches.
 
     Args:
-        text: as it is written, for messages.
-        parts: PEP 440 ranges.
+        text: the range as written, for messages.
+        parts: the alternatives, as PEP 440 ranges.
 
     Raises:
-        ValueError: PEP 440 has no word for it.
+        ValueError: PEP 440 cannot express it.
     """
     try:
         held = [one for one in map(_interval, parts) if not _is_empty(one)]
-        # Without any there is nothing to unpack, which is a ValueError too.
+        # Unpacking an empty list raises ValueError, too.
         whole, *others = sorted(held, key=lambda one: (one.low is not None, one.low or Version("0"), not one.low_in))
         clauses: list[str] = []
         for following in others:
@@ -95,7 +102,11 @@ def _joined(one: _Interval, other: _Interval) -> _Interval:
 
 
 def _between(one: _Interval, other: _Interval) -> list[str]:
-    """Clauses that leave out what lies between two intervals, the second of which begins later."""
+    """Clauses that exclude the gap between two intervals, of which the second does not begin before the first.
+
+    Raises:
+        ValueError: clauses with `!=` cannot express the gap.
+    """
     if one.high is None or other.low is None or other.low < one.high:
         return []
     if other.low == one.high:
@@ -107,7 +118,11 @@ def _between(one: _Interval, other: _Interval) -> list[str]:
 
 
 def _blocks(low: Version, high: Version) -> list[str]:
-    """`!=3.9.*` and so on for all versions from one, up to and without another; the biggest first."""
+    """Clauses such as `!=3.9.*` that exclude all versions from `low` to below `high`, each as wide as possible.
+
+    Raises:
+        ValueError: prefixes cannot fill the gap, or it takes more than `_MOST_BLOCKS`.
+    """
     found: list[str] = []
     while low < high:
         release = low.release

@@ -1,4 +1,4 @@
-"""`pyproject.toml`: dependencies, extras and groups of a project, and what uv is told there."""
+"""Reads `pyproject.toml`: dependencies, extras and groups of a project, and its settings for uv."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tfprov.wants.text import decoded
 
 _T = TypeVar("_T")
 
-# What uv heeds in a resolve and tfprov does not take over.
+# Settings that change what uv resolves, and that tfprov ignores.
 _LEFT_OUT = frozenset(
     {
         *("build-constraint-dependencies", "conflicts", "dependency-metadata", "environments", "exclude-newer"),
@@ -29,7 +29,7 @@ _LEFT_OUT = frozenset(
 
 
 def has_dependencies(document: Table) -> bool:
-    """Whether a `pyproject.toml` says what its project needs, rather than only how tools are set up."""
+    """Whether a `pyproject.toml` lists dependencies, rather than only the settings of tools."""
     project = table(document, "project")
     return bool(
         "dependencies" in project
@@ -43,18 +43,18 @@ def has_dependencies(document: Table) -> bool:
 
 
 def pixi_of(document: Table) -> Table:
-    """The table of pixi in a document, which may be all of it; an empty one where there is none."""
+    """The table of pixi in a document: the whole of a `pixi.toml`, else `[tool.pixi]`; empty when there is none."""
     is_its_own = table(document, "workspace") or "platforms" in table(document, "project")
     return document if is_its_own else table(document, "tool", "pixi")
 
 
 def read(document: Table, basket: Basket, parts: ProjectParts) -> None:
-    """Put what a project asks for into the basket.
+    """Add what a project requests to the basket.
 
     Args:
-        document: the TOML document.
-        basket: where to put it.
-        parts: extras and groups that are wanted as well.
+        document: the parsed TOML document.
+        basket: collects it.
+        parts: extras and groups to include.
     """
     project = table(document, "project")
     flit = table(document, "tool", "flit", "metadata")
@@ -83,12 +83,12 @@ def read(document: Table, basket: Basket, parts: ProjectParts) -> None:
 
 
 def read_lists(names: Sequence[str], basket: Basket, where: str) -> None:
-    """Put what requirements files ask for into the basket, from which setuptools makes the dependencies of a project.
+    """Add the requirements files that setuptools reads the dependencies of a project from to the basket.
 
     Args:
         names: of the files, relative to the file that names them.
-        basket: where to put it.
-        where: the file that names them, and the key.
+        basket: collects the requirements.
+        where: the file and the key that name them, for messages.
     """
     from tfprov.wants import requirements_file
 
@@ -115,16 +115,16 @@ class _Reader:
         self._indexes = {str(index.get("name")): index for index in self._list("tool.uv.index", dict)}
 
     def put(self, found: Sequence[str], key: str, part: Part = "requirements") -> None:
-        """Keep requirements, each from where `[tool.uv.sources]` says that it comes."""
+        """Add requirements, each with its source from `[tool.uv.sources]`."""
         for text in found:
             self._basket.want(self._sourced(text), self._where(key), part=part)
 
     def put_list(self, key: str, part: Part = "requirements") -> None:
-        """Keep the requirements in a list of the document."""
+        """Add the requirements in a list of the document."""
         self.put(self._list(key, str), key, part)
 
     def dynamic(self, found: Table, what: str) -> None:
-        """Keep what setuptools reads from files, or what only the build can tell."""
+        """Add dynamic dependencies: those in the files that setuptools reads, else those that the build reports."""
         where = self._where(f"tool.setuptools.dynamic.{what}")
         names = found.get("file")
         names = (names,) if isinstance(names, str) else names
@@ -134,7 +134,7 @@ class _Reader:
         read_lists([str(name) for name in names], self._basket, where)
 
     def flit(self, found: Table, parts: ProjectParts) -> None:
-        """Keep what the tables say that flit had before there was a standard for them."""
+        """Add what flit's own tables request, from before these were standardised."""
         key = "tool.flit.metadata"
         if isinstance(bound := found.get("requires-python"), str):
             self._basket.python(bound, self._where(f"{key}.requires-python"))
@@ -147,7 +147,12 @@ class _Reader:
         self.groups(parts.groups)
 
     def extras(self, wanted: Sequence[str], seen: frozenset[str] = frozenset()) -> None:
-        """Keep the requirements of extras, and of those that they name in their turn."""
+        """Add the requirements of extras, and of other extras of the project that they refer to.
+
+        Args:
+            wanted: names of the extras.
+            seen: normalised names of the extras that are already being read.
+        """
         known = {canonicalize_name(name): name for name in table(self._project, "optional-dependencies")}
         of_files = table(self._document, "tool", "setuptools", "dynamic", "optional-dependencies")
         for name in wanted:
@@ -168,8 +173,8 @@ class _Reader:
                 self.extras(sorted(Requirement(text).extras), seen | {extra})
 
     def groups(self, wanted: Sequence[str]) -> None:
-        """Keep the requirements of dependency groups (PEP 735)."""
-        # What tools had before there was a standard for it, and what Poetry has to this day.
+        """Add the requirements of dependency groups (PEP 735)."""
+        # Tables of tools from before the standard, and Poetry's, which is still in use.
         of_uv = (
             *self._list("tool.uv.dev-dependencies", str),
             *texts(self._document, "tool", "rye", "dev-dependencies"),
@@ -192,7 +197,7 @@ class _Reader:
 
                 poetry.read_group(known[group], of_poetry, self._basket)
                 continue
-            # A profile that names no group, as most do, gets by without this.
+            # Imported late, because most profiles name no group.
             from packaging.dependency_groups import resolve_dependency_groups
             from packaging.errors import ExceptionGroup
 
@@ -203,7 +208,7 @@ class _Reader:
                 self._basket.problem(self._where(key), f"the group cannot be read: {_words(error)}")
 
     def uv(self) -> None:
-        """Keep what `[tool.uv]` says about resolving, and say what of it is left out."""
+        """Add the constraints, overrides, exclusions and indexes in `[tool.uv]`, and a note on ignored settings."""
         key = "tool.uv"
         left = [f"`{name}`" for name in table(self._document, "tool", "uv") if name in _LEFT_OUT]
         if left:
@@ -231,7 +236,7 @@ class _Reader:
             self._basket.address(place, url, self._where(key))
 
     def _list(self, key: str, kind: type[_T]) -> tuple[_T, ...]:
-        """What is of one kind in a list of the document; that something else stands there is a problem."""
+        """The elements of a list in the document that have the given type; adds a problem if there are others."""
         *tables, last = key.split(".", maxsplit=2)
         found = table(self._document, *tables).get(last, [])
         fitting = tuple(one for one in found if isinstance(one, kind)) if isinstance(found, list) else ()
@@ -250,7 +255,7 @@ class _Reader:
             return False
 
     def _sourced(self, text: str) -> str:
-        """A requirement with the address that `[tool.uv.sources]` has for it; an index there is one index more."""
+        """A requirement with its address from `[tool.uv.sources]`; unchanged if it has none, or only an index."""
         try:
             requirement = Requirement(text)
         except ValueError:
@@ -263,7 +268,7 @@ class _Reader:
         return text if entry is None else with_source(requirement, entry)
 
     def _member(self, name: str) -> str:
-        """The folder of a member of uv's workspace, relative to the file."""
+        """The folder of a member of uv's workspace, relative to the file; the file's own folder if none matches."""
         here = self._basket.origin.path.parent
         for pattern in texts(table(self._document, "tool", "uv", "workspace"), "members"):
             for folder in sorted(here.glob(pattern)):
@@ -273,6 +278,6 @@ class _Reader:
 
 
 def _words(error: BaseException) -> str:
-    """The message of an error, or those of a group of them."""
+    """The message of an error, or the messages in an exception group."""
     inner = getattr(error, "exceptions", None)
     return str(error) if inner is None else "; ".join(map(_words, inner))

@@ -1,4 +1,4 @@
-"""Which format a file has, by its content and its name; and reading it."""
+"""Detects the format of a file from its name and content, and reads it."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ Kind = Literal[
     "uv-lock", "poetry-lock", "pylock", "pipfile-lock", "conda-lock", "notebook", "dockerfile", "shell",
 ]  # fmt: skip
 PROJECTS = frozenset({"pyproject", "pipfile", "setup-cfg", "setup-py", "uv-lock", "poetry-lock"})
-"""Formats that know extras or groups, themselves or by the file of the project beside them."""
+"""Formats with extras or groups, in the file itself or in the project file beside it."""
 
 _TABLE = re.compile(r"(?m)^\[\[?[\w.\"'-]+\]?\]\s*(?:#.*)?$")
 _YAML_KEY = re.compile(r"(?m)^(?P<key>dependencies|package):(?:\s|$)")
@@ -38,12 +38,15 @@ _BY_NAME: dict[str, Kind] = {
 
 
 def read(files: Sequence[Path], folder: Path, parts: ProjectParts) -> Wants:
-    """What files ask for together.
+    """Read files, and merge what they request.
 
     Args:
-        files: of any format that is known here, absolute.
-        folder: of the profile, which local wheels are named relative to.
-        parts: extras and groups, for the files of projects.
+        files: absolute paths, of any supported format.
+        folder: of the profile; paths of local wheels are written relative to it.
+        parts: extras and groups to include from project files.
+
+    Returns:
+        The wants of all files, in order. A file that cannot be parsed is among the problems.
 
     Raises:
         OSError: one of the files cannot be read.
@@ -70,18 +73,24 @@ def read(files: Sequence[Path], folder: Path, parts: ProjectParts) -> Wants:
 
 
 def read_project(folder: Path, kind: Literal["wheel", "editable"], parts: ProjectParts) -> Wants:
-    """The project in the folder of a profile, with the extras that are wanted."""
+    """The wants for the project in the folder of a profile.
+
+    Args:
+        folder: of the project and the profile.
+        kind: how the project is installed.
+        parts: the extras in it are included.
+    """
     basket = Basket(SourceFile(path=folder / "pyproject.toml", folder=folder))
     basket.project(folder, "packages.project", kind=kind, extras=parts.extras)
     return basket.wants
 
 
 def kind_of(name: str, text: str) -> Kind:
-    """The format of a file.
+    """Detect the format of a file; a text that matches no other format is taken for requirements.
 
     Args:
         name: of the file, without its folder.
-        text: what it holds.
+        text: its content.
     """
     from tfprov.wants import pasted, script
 
@@ -115,7 +124,7 @@ def _kind_of_toml(text: str) -> Kind:
     try:
         document = toml_of(text)
     except (TomlError, RecursionError):
-        # Whoever reads it says what is wrong.
+        # The reader of that format reports the mistake.
         return "setup-cfg" if re.search(r"(?m)^\[(?:options|metadata)\]", text) else "pyproject"
     if "lock-version" in document:
         return "pylock"
@@ -127,7 +136,7 @@ def _kind_of_toml(text: str) -> Kind:
 
 
 def _read(kind: Kind, text: str, origin: SourceFile, parts: ProjectParts) -> Wants:
-    """What a file of a known kind asks for. Each format is imported by who needs it."""
+    """Read a file of a known format. The module of each format is imported only when needed."""
     basket = Basket(origin)
     bounding = False
     before = Wants()
@@ -167,7 +176,7 @@ def _read(kind: Kind, text: str, origin: SourceFile, parts: ProjectParts) -> Wan
 
 
 def _of_setuptools(text: str, path: Path) -> Path | None:
-    """The file beside a `pyproject.toml` that says what is needed, where that only says how to build; else None."""
+    """The `setup.py` or `setup.cfg` beside a `pyproject.toml` that has no project metadata; else None."""
     from tfprov.wants.pyproject import has_dependencies
     from tfprov.wants.tables import table
 
@@ -181,7 +190,7 @@ def _of_setuptools(text: str, path: Path) -> Path | None:
 
 
 def _read_project(kind: Kind, text: str, basket: Basket, parts: ProjectParts) -> None:
-    """Put what a TOML document of a project asks for into the basket."""
+    """Add what a TOML document of a project or script requests to the basket."""
     try:
         if kind == "script":
             from tfprov.wants import script
@@ -201,7 +210,7 @@ def _read_project(kind: Kind, text: str, basket: Basket, parts: ProjectParts) ->
         from tfprov.wants import pyproject
 
         if kind == "script":
-            # A script has at its top what a project has in its table.
+            # A script has at the top level the keys that a project has in `[project]`.
             own = ("dependencies", "requires-python")
             document["project"] = {key: document[key] for key in own if key in document}
         pyproject.read(document, basket, parts)

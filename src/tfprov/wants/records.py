@@ -1,4 +1,4 @@
-"""What files ask for, each with the place where it is written."""
+"""Records of what files request, each with its place in a file."""
 
 from __future__ import annotations
 
@@ -9,10 +9,11 @@ from typing import Literal
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Want:
-    """One thing that a file asks for.
+    """One item that a file requests.
 
     Attributes:
-        text: a PEP 508 requirement; a version range of Python, a conda package or a name, as its place in `Wants` says.
+        text: a PEP 508 requirement, a version range of Python, a conda spec or a project name, depending on the field
+            of `Wants` that holds it.
         where: `requirements.txt:4`, or the file and the key.
         hashes: SHA-256 of the files that may be installed for it, hexadecimal; empty when any file may.
     """
@@ -24,10 +25,10 @@ class Want:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Address:
-    """A place to take packages from.
+    """A source of packages.
 
     Attributes:
-        kind: the index instead of the usual one, one more index, or a folder or page with wheels.
+        kind: `index` replaces the default index, `extra` is one more index, `find-links` a folder or page with wheels.
         url: an address, or the absolute path of a folder.
         where: as in `Want`.
     """
@@ -39,7 +40,7 @@ class Address:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProjectParts:
-    """Which parts of a project are wanted beside its dependencies.
+    """The parts of a project to include besides its dependencies.
 
     Attributes:
         extras: optional dependencies, by name.
@@ -52,13 +53,13 @@ class ProjectParts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LocalProject:
-    """A project in a folder of this machine that is asked for.
+    """A requested project in a local folder.
 
     Attributes:
         name: of the project, normalised.
-        path: absolute.
-        kind: installed as a wheel; as a link to the folder; or only what the project depends on.
-        state: changes when the environment may have to follow the folder.
+        path: of the folder, absolute.
+        kind: installed as a wheel, as an editable, or only the dependencies of the project.
+        state: digest of the folder, which changes when the environment may need an update.
     """
 
     name: str
@@ -69,25 +70,25 @@ class LocalProject:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wants:
-    """Everything that files ask for.
+    """Everything that files request.
 
     Attributes:
-        requirements: what is to be installed.
-        constraints: bounds for what something else asks for.
-        preferences: versions to take where they fit, as `name==version`.
-        overrides: taken instead of what packages ask for.
+        requirements: to be installed.
+        constraints: bounds that apply if another requirement brings the project.
+        preferences: versions to use where they fit, as `name==version`.
+        overrides: replace the requirements that packages declare.
         excluded: names of projects that are never installed.
-        python: version ranges; all of them hold.
-        conda: conda packages.
+        python: version ranges, all of which apply.
+        conda: conda specs.
         channels: of conda, most important first.
-        addresses: where packages are to be taken from.
-        folders: the projects among the requirements that lie in folders here.
-        notes: what was read in another way than it is written, a sentence each.
-        problems: what cannot be done, `place: what, why, and what to write instead`.
+        addresses: sources of packages.
+        folders: the projects among the requirements that are local folders.
+        notes: what was left out or interpreted differently from what the file says, as `place: sentence`.
+        problems: mistakes, as `place: what, why, and what to write instead`.
         misnamed: those of the problems that are about the name of a package.
-        absent: those of the problems that are about a file which is not there.
-        included: files that were read because another one names them, absolute. They are no part of what is asked for,
-            and so of no digest.
+        absent: those of the problems that are about a missing file.
+        included: absolute paths of files that were read because another file includes them. They are not requested
+            themselves, and so not part of any digest.
     """
 
     requirements: tuple[Want, ...] = ()
@@ -108,7 +109,7 @@ class Wants:
 
 
 def together(parts: Iterable[Wants]) -> Wants:
-    """What several files ask for together, in order; what two of them say alike counts once."""
+    """Merge the wants of several files, in order and without duplicates."""
     parts = tuple(parts)
     return Wants(
         **{

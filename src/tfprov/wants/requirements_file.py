@@ -1,4 +1,4 @@
-"""Requirements files: the format of pip, and the lists that people save under such a name."""
+"""Reads requirements files in pip's format."""
 
 from __future__ import annotations
 
@@ -58,12 +58,12 @@ def _parser() -> _Parser:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RequirementsLine:
-    """One line of a requirements file, joined with those that it goes on in.
+    """One logical line of a requirements file.
 
     Attributes:
-        number: of its first part, counted from 1.
+        number: of its first physical line, counted from 1.
         asked: the requirement; empty for a line of options.
-        options: the words behind it.
+        options: the words of the options, with their values.
     """
 
     number: int
@@ -72,18 +72,18 @@ class RequirementsLine:
 
 
 def lines(text: str) -> Iterator[RequirementsLine]:
-    """The lines of a requirements file that say something, divided as pip divides them.
+    """The logical lines of a requirements file, split as in pip, without comments and blank lines.
 
     Raises:
-        ValueError: the options of a line cannot be divided; begins with the number of the line.
+        ValueError: the options of a line cannot be split into words; the message begins with the line number.
     """
     for number, joined in _joined(text):
         line = _COMMENT.sub("", joined).strip()
         if not line:
             continue
-        # Markers hold quotes of their own, so that only the options are for shlex.
+        # Only the options go through shlex, because markers contain quotes of their own.
         words = line.split(" ")
-        # A dash by itself is that of a list.
+        # A dash by itself is a list item, not an option.
         first = next((at for at, word in enumerate(words) if word.startswith("-") and word != "-"), len(words))
         try:
             options = shlex.split(" ".join(words[first:]))
@@ -93,7 +93,7 @@ def lines(text: str) -> Iterator[RequirementsLine]:
 
 
 def _joined(text: str) -> Iterator[tuple[int, str]]:
-    """Lines with the number of their first part: one that ends with a backslash goes on, unless it is a comment."""
+    """Logical lines with the number of their first part; a backslash continues a line, except in a comment."""
     begun: list[str] = []
     first = 0
     for number, line in enumerate(text.splitlines(), start=1):
@@ -109,12 +109,18 @@ def _joined(text: str) -> Iterator[tuple[int, str]]:
 
 
 def read(text: str, basket: Basket, *, part: Part = "requirements") -> None:
-    """Put what a requirements file asks for into the basket, with the files that it includes."""
+    """Add what a requirements file requests, and the files that it includes, to the basket.
+
+    Args:
+        text: content of the file.
+        basket: collects it.
+        part: whether its lines are requirements, constraints or overrides.
+    """
     Reader(basket, part).file(text)
 
 
 def _of(found: Sequence[RequirementsLine], origin: SourceFile) -> SourceFile:
-    """The file that lines are of, with what all of them together say about where it was made."""
+    """The file of these lines, with what they reveal together about the environment in which it was written."""
     asked = [line.asked for line in found if line.asked]
     is_freeze = bool(asked) and all(map(_PINNED.match, asked))
     is_of_system = is_freeze and any(
@@ -125,12 +131,12 @@ def _of(found: Sequence[RequirementsLine], origin: SourceFile) -> SourceFile:
 
 
 class Reader:
-    """Reads lines of a requirements file.
+    """Reads the lines of a requirements file into a basket.
 
     Args:
-        basket: where to put what they say.
-        part: what requirements in it are.
-        seen: the files that were read so far, each as what.
+        basket: collects what they request.
+        part: whether the lines are requirements, constraints or overrides.
+        seen: the files that were read so far, each with the part that it was read as; None at the start.
     """
 
     def __init__(self, basket: Basket, part: Part, seen: set[tuple[Path, Part]] | None = None) -> None:
@@ -139,7 +145,7 @@ class Reader:
         self._seen = set() if seen is None else seen
 
     def file(self, text: str) -> None:
-        """Put what the whole file says into the basket."""
+        """Add the whole file to the basket, unless it was read before as the same part."""
         path = self._basket.origin.path
         # A file may be included once as requirements and once as constraints.
         if (path.resolve(), self._part) in self._seen:
@@ -156,7 +162,7 @@ class Reader:
             self.line(line, f"{path.name}:{line.number}")
 
     def listed(self, texts: Iterable[tuple[str, str]]) -> None:
-        """Put what the lines of a list inside another file say into the basket, each given with its place."""
+        """Add the lines of a list inside another file to the basket, each given with its place, for messages."""
         found: list[tuple[RequirementsLine, str]] = []
         for text, where in texts:
             try:
@@ -168,7 +174,7 @@ class Reader:
             self.line(line, where)
 
     def line(self, line: RequirementsLine, where: str) -> None:
-        """Put what one line says into the basket; `where` is its place, for messages."""
+        """Add one line to the basket; `where` is its place, for messages."""
         if line.asked and not line.options:
             self._basket.want(line.asked, where, part=self._part)
             return
@@ -233,7 +239,7 @@ class Reader:
             )
 
     def _choices(self, given: argparse.Namespace, where: str) -> None:
-        """Options about how to install."""
+        """Add notes and problems about options on how to install, none of which is supported."""
         for value in given.no_binary:
             if value != ":none:":
                 self._basket.problem(

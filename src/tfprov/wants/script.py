@@ -1,15 +1,15 @@
-"""The block of metadata inside a script (PEP 723)."""
+"""Extracts inline script metadata (PEP 723)."""
 
 from __future__ import annotations
 
 import re
 
-# The pattern of the standard.
+# The regular expression in the standard.
 _BLOCK = re.compile(r"(?m)^# /// (?P<type>[a-zA-Z0-9-]+)$\s(?P<content>(^#(| .*)$\s)+)^# ///$")
 
 
 def block(text: str) -> str:
-    """The TOML document inside a script.
+    """The TOML document in the metadata block of a script.
 
     Raises:
         ValueError: there is none, or more than one.
@@ -24,11 +24,15 @@ def block(text: str) -> str:
 
 
 def has_block(text: str) -> bool:
-    """Whether a script has such a block."""
+    """Whether a script has a metadata block, of whatever type."""
     return _BLOCK.search(f"{text}\n") is not None
 
 
 def first_line(text: str) -> int:
-    """Number of the line after the one that begins the block."""
+    """Line number of the first line of TOML in the block, counted from 1.
+
+    Raises:
+        StopIteration: the script has no such block.
+    """
     found = next(match for match in _BLOCK.finditer(f"{text}\n") if match["type"] == "script")
     return text.count("\n", 0, found.start("content")) + 1

@@ -1,4 +1,4 @@
-"""`setup.cfg`, and what a `setup.py` says without being run."""
+"""Reads `setup.cfg`, and what a `setup.py` reveals without being run."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _READ = ("install_requires", "extras_require", "python_requires")
 
 
 def read_setup_cfg(text: str, basket: Basket, parts: ProjectParts) -> None:
-    """Put what a `setup.cfg` asks for into the basket; arguments as in `pyproject.read`."""
+    """Add what a `setup.cfg` requests to the basket; `basket` and `parts` as in `pyproject.read`."""
     name = basket.name
     parser = configparser.ConfigParser(interpolation=None)
     try:
@@ -54,7 +54,11 @@ def _read_beside(path: Path, basket: Basket, parts: ProjectParts) -> None:
 
 
 def read_setup_py(text: str, basket: Basket, parts: ProjectParts) -> None:
-    """Put what a `setup.py` asks for into the basket, as far as it is written out; nothing of it is run."""
+    """Add what a `setup.py` requests to the basket, without running it.
+
+    Arguments of `setup` that are not literal values are left to the build, or to a requirements file that the
+    `setup.py` names; `basket` and `parts` as in `pyproject.read`.
+    """
     name = basket.name
     try:
         tree = ast.parse(text)
@@ -82,7 +86,7 @@ def read_setup_py(text: str, basket: Basket, parts: ProjectParts) -> None:
     for key, (value, line) in given.items():
         where = f"{name}:{line}"
         if isinstance(value, UnknownValueError):
-            # Which Pythons it may run on the resolver learns from the build, too.
+            # `python_requires` alone needs no build here: the resolver learns it from the metadata.
             asks_build = asks_build or key == "install_requires" or (key == "extras_require" and bool(parts.extras))
         elif key == "python_requires" and value:
             basket.python(str(value), where)
@@ -99,7 +103,14 @@ def read_setup_py(text: str, basket: Basket, parts: ProjectParts) -> None:
 
 
 def _ask_build(tree: ast.Module, basket: Basket, parts: ProjectParts, *, can: bool) -> None:
-    """Leave it to the build what a project needs; where that cannot be asked, to the list that the file names."""
+    """Add the dependencies that the build reports; if it cannot run, those in the requirements file that is named.
+
+    Args:
+        tree: of the `setup.py`.
+        basket: collects them.
+        parts: the extras in it are included.
+        can: whether the build can be expected to run.
+    """
     name, folder = basket.name, basket.origin.path.parent
     listed = None if can else _listed(tree, folder)
     if listed is None:
@@ -110,7 +121,7 @@ def _ask_build(tree: ast.Module, basket: Basket, parts: ProjectParts, *, can: bo
 
 
 def _imports_more(tree: ast.Module, path: Path) -> bool:
-    """Whether a file needs more to be run than a build of it has: pip, its own package, or another one."""
+    """Whether a `setup.py` imports modules that its build environment lacks: pip, its own package, or another one."""
     modules = (
         name
         for node in ast.walk(tree)
@@ -120,13 +131,16 @@ def _imports_more(tree: ast.Module, path: Path) -> bool:
     imported = {module.partition(".")[0] for module in modules} - {""}
     beside = path.with_name("pyproject.toml")
     if beside.is_file() and b"build-system" in content_of(beside):
-        # It says what a build of it has.
+        # `[build-system]` lists the packages in the build environment.
         return "pip" in imported
     return not imported <= sys.stdlib_module_names | {"distutils", "pkg_resources", "setuptools", "wheel"}
 
 
 def _listed(tree: ast.Module, folder: Path) -> str | None:
-    """The list beside a file that the file names, as written; None where it names none, or several others."""
+    """The requirements file that a `setup.py` names, as written; None if it names none that exists.
+
+    Of several, only `requirements.txt` is returned; None if it is not among them.
+    """
     named = dict.fromkeys(
         node.value
         for node in ast.walk(tree)
@@ -139,14 +153,17 @@ def _listed(tree: ast.Module, folder: Path) -> str | None:
 def _arguments(
     call: ast.Call, known: WrittenOut, basket: Basket, *, asks_begun: bool
 ) -> tuple[dict[str, tuple[object, int]], bool]:
-    """The arguments of `setup` that are read: value and line; and whether there may be more, which only a run tells.
+    """The arguments of `setup` that name dependencies.
 
     Args:
         call: of `setup`.
-        known: the values of the file.
+        known: the literal values in the file.
         basket: for notes.
-        asks_begun: whether of a list that is added to, what stands there first is better than nothing: a build cannot
-            be asked.
+        asks_begun: whether to use the initial value of a list that is extended later, as the build cannot be asked.
+
+    Returns:
+        By name, the value and its line number, with an `UnknownValueError` as the value where it is not literal; and
+        whether there may be further arguments that only running the file reveals.
     """
     found: dict[str, tuple[object, int]] = {}
     may_be_more = False

@@ -1,4 +1,4 @@
-"""Tables of a document, and what those of several tools have in common."""
+"""Access to the tables of a parsed document, and keys that several tools share."""
 
 from __future__ import annotations
 
@@ -14,28 +14,28 @@ Table = Mapping[str, object]
 
 
 def table(document: object, *keys: str) -> Table:
-    """A table inside a document; an empty one where there is none."""
+    """The table under nested keys of a document; empty when there is none."""
     for key in keys:
         document = document.get(key) if isinstance(document, Mapping) else None
     return document if isinstance(document, Mapping) else {}
 
 
 def texts(document: object, *keys: str) -> tuple[str, ...]:
-    """A list of text inside a document; an empty one where there is none."""
+    """The strings in the list under nested keys of a document; empty when there is no list."""
     *tables, last = keys
     found = table(document, *tables).get(last)
     return tuple(one for one in found if isinstance(one, str)) if isinstance(found, list) else ()
 
 
 def unknown(basket: Basket, where: str, kind: Literal["extra", "group"], name: str, known: Sequence[str]) -> None:
-    """Say that a project has no such extra or group."""
+    """Add a problem: the project has no such extra or group. Suggests the closest of the known names."""
     close = difflib.get_close_matches(name, known, n=1)
     hint = f"did you mean `{close[0]}`?" if close else f"it has {', '.join(f'`{one}`' for one in known) or 'none'}"
     basket.problem(where, f"there is no {kind} `{name}`; {hint}")
 
 
 def with_source(requirement: Requirement, source: Table) -> str:
-    """A requirement from the place that a table names with `git`, `url`, `path` or `file`."""
+    """A requirement with the address or path in a table's `git`, `url`, `path` or `file`; unchanged without any."""
     extras = f"[{','.join(sorted(requirement.extras))}]" if requirement.extras else ""
     marker = f" ; {requirement.marker}" if requirement.marker else ""
     place = source.get("url") or source.get("file") or source.get("path")

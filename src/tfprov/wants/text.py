@@ -1,4 +1,4 @@
-"""The text of a file in whatever encoding people save it."""
+"""Decodes text files of any encoding in which users save them."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import re
 
 from tfprov.secret import noticed
 
-# The longer marks first: that of UTF-32 begins like that of UTF-16.
+# UTF-32 before UTF-16, because its mark begins with that of UTF-16.
 _MARKS = (
     (codecs.BOM_UTF8, "utf-8-sig"),
     (codecs.BOM_UTF32_LE, "utf-32"),
@@ -16,23 +16,24 @@ _MARKS = (
     (codecs.BOM_UTF16_LE, "utf-16"),
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
-# Whole, so that no half of a letter that looks like a backslash joins the next line to it.
+# Matched to the end of the line, so that a byte of a multi-byte character that looks like a backslash is included and
+# cannot continue the line.
 _COMMENT = re.compile(rb"(?m)(?:^|(?<=[ \t]))#[^\r\n]*")
 _CODING = re.compile(rb"^[ \t\f]*#.*?coding[:=][ \t]*([-\w.]+)")
 
-# A password with a blank in it: most formats end the address there, and a message may show the rest alone.
+# A login whose password contains a space: most formats end the address there, and a message could show the rest alone.
 _TORN_LOGIN = re.compile(r"://[^\s/@:]{0,80}:(?=[^\s/@])[^/@\n\"']{0,80}[ \t][^/@\n\"']{0,80}@(?=[\w\[])")
 
 
 def decoded(raw: bytes) -> str:
-    """The text, without a byte order mark and with line feeds alone at its line ends; torn logins in it are hidden now.
+    """Decode a file, without its byte order mark and with line feeds as line ends.
 
     The encoding is that of the byte order mark, else the one that a comment in the first two lines names (PEP 263, as
-    pip has it), else UTF-8. UTF-16 without a mark is known by its zero bytes. A comment in an encoding that nothing
-    names means nothing to a machine, and is dropped.
+    in pip), else UTF-8. UTF-16 without a mark is recognised by its zero bytes. In a file that is UTF-8 otherwise,
+    comments in another encoding are dropped. Logins that contain a space are registered, so that messages hide them.
 
     Raises:
-        ValueError: it is none of these; says which byte stands in the way, and what to do.
+        ValueError: the encoding is unknown, or the text is not in it; names the offending byte and what to do.
     """
     encoding = next((name for mark, name in _MARKS if raw.startswith(mark)), None)
     if encoding is None and b"\0" in raw[:200]:
@@ -67,7 +68,7 @@ def _text(raw: bytes, encoding: str) -> str:
 
 
 def _decodable(comment: re.Match[bytes]) -> bytes:
-    """A comment in UTF-8 as it is; of one in another encoding its sign alone."""
+    """A comment unchanged if it is UTF-8, else only its `#`."""
     try:
         comment[0].decode()
     except UnicodeDecodeError:

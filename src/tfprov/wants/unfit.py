@@ -1,4 +1,4 @@
-"""Requirements that cannot be installed here, whatever a resolver would make of them."""
+"""Detects requirements that cannot be installed here, before a resolver sees them."""
 
 from __future__ import annotations
 
@@ -16,15 +16,14 @@ from tfprov.wants import names
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SourceFile:
-    """The file that is read.
+    """The file that is being read, and where its content comes from.
 
     Attributes:
-        path: the file, absolute.
-        folder: the folder of the profile, which local wheels are named relative to.
-        is_freeze: whether the file lists everything that an environment had, so that what belongs to another system
-            may be left out.
+        path: of the file, absolute.
+        folder: of the profile; paths of local wheels are written relative to it.
+        is_freeze: whether the file lists everything in an environment, so that parts of another system may be left out.
         is_of_system: whether that environment was the system's own.
-        is_of_conda: whether it was one of conda's.
+        is_of_conda: whether it was a conda environment.
     """
 
     path: Path
@@ -39,8 +38,9 @@ class Unfit:
     """Why a requirement cannot be installed here.
 
     Attributes:
-        may_go: whether the file can do without it.
-        is_misnamed: whether its name is that of something else than a package.
+        words: the reason, for messages.
+        may_go: whether it can be left out, which takes a note instead of a problem.
+        is_misnamed: whether the reason is its name, which is not that of the package.
     """
 
     words: str
@@ -52,7 +52,7 @@ _OF_SYSTEM = Unfit(words="it is a part of the system where the list was made", m
 
 
 def unfit(requirement: Requirement, origin: SourceFile) -> Unfit | None:
-    """Why a requirement cannot be installed here; None when nothing is known against it."""
+    """Why a requirement cannot be installed here; None when there is no known reason."""
     name = canonicalize_name(requirement.name)
     if origin.is_freeze and name in names.OF_SYSTEM:
         return _OF_SYSTEM
@@ -62,13 +62,13 @@ def unfit(requirement: Requirement, origin: SourceFile) -> Unfit | None:
     if odd:
         return Unfit(words=f"`{odd[0]}` is not a version: write one, as in `{requirement.name}==1.2.3`")
     if requirement.marker is not None:
-        # It says itself where it is meant for.
+        # The marker says already where it applies.
         return None
     return _misnamed(name, requirement) or _foreign(name, requirement, origin)
 
 
 def _misnamed(name: str, requirement: Requirement) -> Unfit | None:
-    """Why a name is not that of a package; None when nothing is known against it."""
+    """The reason if a name is not that of the intended package; None when there is no known reason."""
     version = str(requirement.specifier)
     module = None if version else names.outer_module(requirement.name)
     meant = names.MODULES.get(canonicalize_name(module) if module else name)
@@ -92,7 +92,7 @@ def _is_version(text: str) -> bool:
 
 
 def _foreign(name: str, requirement: Requirement, origin: SourceFile) -> Unfit | None:
-    """Why a requirement belongs to another system; None when it does not."""
+    """The reason if a requirement is for another system only; None when it is not."""
     version = str(requirement.specifier)
     if name == "pkg-resources":
         return Unfit(words="it is not a package; some releases of Debian's pip list it", may_go=True)

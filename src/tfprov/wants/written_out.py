@@ -1,4 +1,4 @@
-"""Values that a Python file writes out: found by reading it, nothing of it is run."""
+"""Evaluates literal values in a Python file without running it."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ _CHANGES = frozenset({"append", "extend", "insert", "remove", "pop", "clear", "u
 
 
 class UnknownValueError(Exception):
-    """Only running the file would tell a value."""
+    """The value is not literal: only running the file would reveal it."""
 
 
 class WrittenOut:
-    """The names of a module that have one value, which stands there.
+    """The literal values of a module's names.
 
-    A name that is assigned twice, or changed in place, has a value that depends on how the file is run.
+    A name that is assigned more than once or changed in place has no known value, because that depends on execution.
 
     Args:
         tree: the module.
@@ -38,10 +38,10 @@ class WrittenOut:
         self._asked: set[str] = set()
 
     def of(self, node: ast.expr) -> object:
-        """The value of an expression: text, numbers, and lists, tuples and dictionaries of them.
+        """The value of an expression: text, numbers, and lists and dictionaries of them; tuples and sets become lists.
 
         Raises:
-            UnknownValueError: it is not written out.
+            UnknownValueError: it is not literal.
         """
         found: object
         match node:
@@ -76,10 +76,10 @@ class WrittenOut:
         return found
 
     def begun(self, node: ast.expr) -> object:
-        """The value of a name before it is changed in place.
+        """The initial value of a name that is changed in place later.
 
         Raises:
-            UnknownValueError: it is not written out, or no such name.
+            UnknownValueError: the value is not literal, or the expression is not such a name.
         """
         if isinstance(node, ast.Name) and node.id in self._begun:
             return self.of(self._begun[node.id])
@@ -141,7 +141,7 @@ class WrittenOut:
 
 
 def _changed(tree: ast.Module) -> Iterator[str]:
-    """Names whose value is changed in place, by an operator, a method or a part that is assigned or deleted."""
+    """Names whose value changes in place: by an operator or a method, or by assigning or deleting an element."""
     for node in ast.walk(tree):
         places: list[ast.expr] = []
         match node:
