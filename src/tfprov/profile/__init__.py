@@ -1,1 +1,1 @@
-"""The profile: a TOML file becomes frozen records."""
+"""Reads a profile, a TOML file, into frozen records."""

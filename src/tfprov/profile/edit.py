@@ -1,4 +1,4 @@
-"""Change keys of a profile file; comments and order stay as they are."""
+"""Changes keys of a profile file, with comments and order preserved."""
 
 from __future__ import annotations
 
@@ -14,14 +14,15 @@ Value = str | bool | int | tuple[str, ...]
 
 
 def edited(text: str, changes: Mapping[str, Value]) -> str:
-    """The profile with keys set. Texts of a list are added to those that are there.
+    """The text of a profile with keys set.
 
     Args:
         text: the TOML document.
-        changes: values by dotted key (`tensorflow.accelerator`).
+        changes: values by dotted key (`tensorflow.accelerator`); a tuple is appended to an existing list, without
+            elements that the list already has.
 
     Raises:
-        TfprovError: `profile-invalid`, when the text is not TOML, or a key leads through something that is not a table.
+        TfprovError: `profile-invalid`, when the text is not TOML, or part of a key is not a table.
     """
     try:
         document = tomlkit.parse(text)
@@ -48,14 +49,14 @@ def edited(text: str, changes: Mapping[str, Value]) -> str:
 
 
 def with_overrides(text: str, overrides: Sequence[str]) -> str:
-    """The profile with what `--set` would give it, written down.
+    """The text of a profile with the values of `--set` written into it.
 
     Args:
         text: the TOML document.
         overrides: `dotted.key=value`.
 
     Raises:
-        TfprovError: `usage` for one that has no key or no value.
+        TfprovError: `usage` for an override without a key or an equals sign; `profile-invalid` as in `edited`.
     """
     for override in overrides:
         dotted, equals, raw = override.partition("=")
@@ -69,7 +70,7 @@ def with_overrides(text: str, overrides: Sequence[str]) -> str:
 
 
 def difference(before: str, after: str, *, name: str) -> str:
-    """A unified diff; empty when nothing changes."""
+    """A unified diff of two texts of a profile; empty when they are equal."""
     lines = difflib.unified_diff(
         before.splitlines(keepends=True), after.splitlines(keepends=True), fromfile=name, tofile=name, n=1
     )

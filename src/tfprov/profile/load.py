@@ -1,4 +1,4 @@
-"""Reading a profile: TOML to frozen records, all mistakes in one report."""
+"""Reads a profile from TOML into frozen records, and reports all mistakes together."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ from tfprov.wants.records import Wants
 from tfprov.wants.unfit import SourceFile
 
 Document: TypeAlias = dict[str, Any]
-"""A TOML document as the parser gives it; it does not leave this module."""
+"""A parsed but unchecked TOML document; it does not leave this module."""
 Locate: TypeAlias = Callable[[Key], str]
-"""Gives the place of a key: `train.toml:7`, or the override that set it."""
+"""Returns the place of a key: `train.toml:7`, or the override that set it."""
 
 
 def load(
@@ -40,18 +40,18 @@ def load(
     content: bytes | None = None,
     elsewhere: bool = False,
 ) -> Loaded:
-    """The profile in a file, checked.
+    """Read and check a profile.
 
     Args:
-        path: the TOML file, absolute.
+        path: the file, absolute: a profile, or any other file that `given` accepts.
         overrides: `dotted.key=value` from the command line, later ones win.
-        shipped: whether the file came with tfprov.
-        content: taken in place of what is in the file, which then need not exist.
-        elsewhere: whether it is read for another machine: `python.path` is a path there, and is not looked for here.
+        shipped: whether the profile is one of those that come with tfprov.
+        content: used instead of the content of the file, which then need not exist.
+        elsewhere: whether the profile is for another machine: `python.path` is a path there, and not checked here.
 
     Raises:
-        TfprovError: `profile-invalid` with every mistake as a line of evidence; `profile-missing` when there is
-            nothing to read.
+        TfprovError: `profile-invalid` with every mistake as a line of evidence; `profile-missing` when the file does
+            not exist or cannot be read.
     """
     raw = _read(path) if content is None else content
     try:
@@ -85,7 +85,7 @@ def load(
         for length in range(len(key), 0, -1):
             if key[:length] in sources:
                 return sources[key[:length]]
-        # An unknown table is reported as such, whichever of its keys was given.
+        # An unknown table is reported by its own name, whichever of its keys an override set.
         for overridden, source in sources.items():
             if overridden[: len(key)] == key and key not in positions:
                 return source
@@ -103,10 +103,10 @@ def load(
     contents: list[bytes] = []
     wants = Wants()
     if not unprintable:
-        # The operating system refuses such names with errors that do not say which key is meant.
+        # Skipped for such paths, because the errors of the operating system do not say which key is meant.
         missing, contents = _missing_files(document, path.parent, place, elsewhere=elsewhere)
         problems += missing
-        # A file that cannot be read is one of those that are missing.
+        # `_missing_files` has reported a file that cannot be read.
         with contextlib.suppress(OSError):
             wants = wants_in(document, path.parent)
             problems += wants.problems
@@ -140,13 +140,13 @@ def load(
 
 
 def _refusal(path: Path, problems: Sequence[str], *, misnamed: Set[str], absent: Set[str]) -> TfprovError:
-    """The error about all mistakes of a profile.
+    """The error that reports all mistakes in a profile.
 
     Args:
-        path: the profile.
+        path: of the profile.
         problems: the mistakes.
-        misnamed: those about the name of a package.
-        absent: those about a file that is not there.
+        misnamed: those of them about the name of a package.
+        absent: those of them about a missing file.
     """
     count = len(problems)
     is_own = any(problem.startswith((path.name, "--set")) for problem in problems)
@@ -156,7 +156,7 @@ def _refusal(path: Path, problems: Sequence[str], *, misnamed: Set[str], absent:
         "package-name-wrong" if is_name else "profile-invalid",
         f"{'' if is_own else 'what is read by '}`{path}` has {'a mistake' if count == 1 else f'{count} mistakes'}",
         evidence=tuple(sorted(problems, key=partial(_by_line, path.name))),
-        # The problems of files that say what is needed, and of files that are not there, tell by themselves what to do.
+        # The schema would not help with wrong names of packages and missing files: those problems say what to do.
         hint="`tfprov schema` prints the JSON Schema of profiles, for editors"
         if is_profile and not set(problems) <= {*misnamed, *absent}
         else None,
@@ -164,7 +164,7 @@ def _refusal(path: Path, problems: Sequence[str], *, misnamed: Set[str], absent:
 
 
 def _own_wants(profile: Profile, path: Path, place: Locate) -> Wants:
-    """What the profile asks for by itself, read as the lines of a requirements file are."""
+    """The requirements and constraints in the profile itself, read like lines of a requirements file."""
     basket = Basket(SourceFile(path=path, folder=path.parent))
     for text in profile.packages.requirements:
         basket.want(text, place(("packages", "requirements")))
@@ -174,7 +174,7 @@ def _own_wants(profile: Profile, path: Path, place: Locate) -> Wants:
 
 
 def _by_line(profile: str, problem: str) -> tuple[bool, str, int]:
-    """Order of a report: what has no line, then the profile, then each requirements file by its lines."""
+    """Sort key of a problem: first those without a line, then the profile, then each other file by its lines."""
     found = re.match(r"([^:']+):(\d+):", problem)
     return (found[1] != profile, found[1], int(found[2])) if found else (False, "", 0)
 
@@ -189,7 +189,11 @@ def _read(path: Path) -> bytes:
 
 
 def _apply(document: Document, override: str) -> Key:
-    """Put one `dotted.key=value` into the document; return the key."""
+    """Set one `dotted.key=value` in the document, and return the key.
+
+    Raises:
+        ValueError: the override has no key or no equals sign, or part of its key is not a table.
+    """
     dotted, equals, raw = override.partition("=")
     key = tuple(part.strip() for part in dotted.split("."))
     if not equals or not all(key):
@@ -206,7 +210,7 @@ def _apply(document: Document, override: str) -> Key:
 
 
 def override_value(key: Key, raw: str) -> object:
-    """The value of `--set` as the field wants it: text stays text (`2.19` is no number), all else is read as TOML."""
+    """The value of `--set` in the type of its field: text stays text (`2.19` is not a number), all else is TOML."""
     wants = _field_types(key)
     try:
         value: object = toml_of(f"value = {raw}")["value"]
@@ -220,7 +224,7 @@ def override_value(key: Key, raw: str) -> object:
 
 
 def _field_types(key: Key) -> set[object]:
-    """Plain types that a field of the profile accepts; empty for an unknown key."""
+    """The plain types that a field of the profile accepts; empty for an unknown key."""
     model = _model_of(key[:-1])
     field = None if model is None else model.model_fields.get(key[-1].replace("-", "_"))
     return set() if field is None else _plain_types(field.annotation)
@@ -250,7 +254,7 @@ def _plain_types(annotation: object) -> set[object]:
     return {annotation}
 
 
-# What people write for a value that has another name here; the closest spelling of `gpu` would be `cpu`.
+# Names that users know for values with another name here; the closest spelling to `gpu` would be `cpu`.
 _ALIASES = {"gpu": "cuda", "nvidia": "cuda", "amd": "rocm", "none": "cpu", "virtualenv": "venv", "mps": "metal"}
 
 _TYPE_WORDS = {
@@ -267,7 +271,12 @@ _TYPE_WORDS = {
 
 
 def _problem(item: Mapping[str, Any], place: Locate) -> str:
-    """One mistake as a line: place, dotted key, what is wrong, what would be right."""
+    """A validation error as one line: its place, the dotted key, what is wrong, what would be right.
+
+    Args:
+        item: an element of `ValidationError.errors()`.
+        place: returns the place of a key.
+    """
     location: tuple[Any, ...] = item["loc"]
     key = tuple(str(part) for part in location if not isinstance(part, int))
     index = next((part for part in location if isinstance(part, int)), None)
@@ -310,7 +319,7 @@ def _suggestion(key: Key) -> str:
     close = difflib.get_close_matches(wrong, known, n=1)
     if close:
         return f"; did you mean `{'.'.join((*key[:-1], close[0]))}`?"
-    # A right key in the wrong table is as common as a mistyped one.
+    # A valid key in the wrong table is as common as a mistyped one.
     for table in Profile.model_fields:
         inner = _model_of((table,))
         if inner is not None and wrong.replace("-", "_") in inner.model_fields:
@@ -319,7 +328,7 @@ def _suggestion(key: Key) -> str:
 
 
 def _contradictions(profile: Profile, place: Locate) -> list[str]:
-    """Values that are fine alone and impossible together."""
+    """Problems with values that are valid by themselves but contradict each other."""
     problems = []
     accelerator = profile.tensorflow.accelerator
     if profile.smoke.require_gpus and accelerator == "cpu":
@@ -345,7 +354,7 @@ def _contradictions(profile: Profile, place: Locate) -> list[str]:
 
 
 def _unprintable_paths(document: Document, place: Locate) -> list[str]:
-    """Paths that no file system or terminal can be trusted with."""
+    """Problems with paths that contain control characters, which file systems and terminals may not handle."""
     problems = []
     for table, key in (*(key for key, _ in NAMES_OF_FILES), ("environment", "path")):
         given = document.get(table)
@@ -360,9 +369,13 @@ def _unprintable_paths(document: Document, place: Locate) -> list[str]:
 def _missing_files(
     document: Document, folder: Path, place: Locate, *, elsewhere: bool
 ) -> tuple[list[str], list[bytes]]:
-    """Files that the document names and that cannot be read, and the content of those whose every byte counts.
+    """Check the files that the document names.
 
-    Works on the raw document, so that a missing file is reported beside a mistyped key.
+    Works on the unchecked document, so that a missing file is reported together with a mistyped key.
+
+    Returns:
+        Problems with files that do not exist or cannot be read; and the content of those files whose bytes are part of
+        the digest.
     """
     problems = []
     contents = []

@@ -1,4 +1,4 @@
-"""A profile with what its files say: indexes, Python versions, conda packages, overrides."""
+"""Merges what the files of a profile request into it: indexes, Python versions, conda packages, overrides."""
 
 from __future__ import annotations
 
@@ -15,9 +15,12 @@ from tfprov.wants.records import Want, Wants
 
 
 def with_wants(profile: Profile, wants: Wants) -> tuple[Profile, list[str]]:
-    """The profile with what its files say about other things than requirements, and what contradicts it.
+    """Merge everything but requirements and constraints into a profile.
 
-    What the profile says itself about an index wins; ranges of Python versions hold together.
+    The index of the profile itself takes precedence; of several ranges of Python versions all apply.
+
+    Returns:
+        The merged profile, and problems with combinations that contradict each other.
     """
     problems: list[str] = []
     changes: dict[str, dict[str, object]] = {
@@ -38,7 +41,7 @@ def with_wants(profile: Profile, wants: Wants) -> tuple[Profile, list[str]]:
 
 
 def hashes_of(wants: Iterable[Want]) -> Mapping[str, tuple[str, ...]]:
-    """The hashes that the wants allow, by project."""
+    """The SHA-256 hashes that the wants allow, by normalised project name; projects without any are left out."""
     found: defaultdict[str, dict[str, None]] = defaultdict(dict)
     for want in wants:
         if want.hashes:
@@ -47,7 +50,7 @@ def hashes_of(wants: Iterable[Want]) -> Mapping[str, tuple[str, ...]]:
 
 
 def places_of(wants: Iterable[Want]) -> Mapping[str, str]:
-    """Where each of the wants is written first, by its text."""
+    """The first place of each of the wants, by its text."""
     found: dict[str, str] = {}
     for want in wants:
         found.setdefault(want.text, want.where)
@@ -72,7 +75,7 @@ def _index(profile: Profile, wants: Wants) -> dict[str, object]:
     def urls(kind: str) -> tuple[str, ...]:
         return tuple(dict.fromkeys(address.url for address in wants.addresses if address.kind == kind))
 
-    # A second index instead of the usual one is one more.
+    # Only one index can replace the default; further ones are added to it.
     first, *more = urls("index") or ("",)
     extra = (*more, *urls("extra"))
     return {

@@ -1,4 +1,4 @@
-"""Lines of the keys of a TOML file, for error messages: the standard parser does not give them."""
+"""Finds the line numbers of keys in a TOML file, for messages; the standard parser does not report them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _SPACE = re.compile(r"[ \t]*")
 _GAP = re.compile(r"(?:[ \t\r\n]|#[^\n]*)*")  # between statements, and between the elements of an array
 _PART = re.compile(r"""[A-Za-z0-9_-]+|"(?:[^"\\\n]|\\.)*"|'[^'\n]*'""")
 _STRING = re.compile(
-    r'"{3}(?:[^"\\]|\\.|"{1,2}(?!"))*"{3,5}'  # two more quotes may stand before the closing three
+    r'"{3}(?:[^"\\]|\\.|"{1,2}(?!"))*"{3,5}'  # the text may end with up to two quotes before the closing three
     r"|'{3}(?:[^']|'{1,2}(?!'))*'{3,5}"
     r'|"(?:[^"\\\n]|\\.)*"'
     r"|'[^'\n]*'",
@@ -23,10 +23,10 @@ _PLAIN = re.compile(r"[^,\]}#\n]*")  # numbers, dates, booleans
 
 
 def lines_of_keys(text: str) -> dict[Key, int]:
-    """Line numbers, counted from 1, of the tables and keys of a valid TOML document.
+    """Line numbers of the tables and keys in a TOML document, counted from 1.
 
-    A key that is given twice cannot happen in valid TOML; of an array of tables the first one is meant. A document that
-    is not valid gives the lines up to its first mistake.
+    Valid TOML has each key once; of an array of tables, the first element is used. For an invalid document, the keys up
+    to its first mistake.
     """
     reader = _Reader(text)
     reader.document()
@@ -34,7 +34,7 @@ def lines_of_keys(text: str) -> dict[Key, int]:
 
 
 def line_of(positions: dict[Key, int], key: Key) -> int | None:
-    """The line of a key, or of the nearest table around it; None when nothing around it is known."""
+    """The line of a key, or of the innermost enclosing table that has one; None when none has."""
     for length in range(len(key), 0, -1):
         if key[:length] in positions:
             return positions[key[:length]]
@@ -42,7 +42,7 @@ def line_of(positions: dict[Key, int], key: Key) -> int | None:
 
 
 class _Reader:
-    """Walks over a document and writes down where its keys begin; of the values it only finds the ends."""
+    """Walks through a document and records the line of each key; values are only skipped."""
 
     def __init__(self, text: str) -> None:
         self.found: dict[Key, int] = {}
@@ -70,7 +70,7 @@ class _Reader:
         self._value(key)
 
     def _key(self, table: Key) -> Key:
-        """Read a dotted key and note it, with every table that it opens on the way."""
+        """Read a dotted key, and record the line of it and of each table in it."""
         key = table
         while self._skip(_SPACE) and (part := _PART.match(self._text, self._at)):
             key = (*key, _unquoted(part.group()))

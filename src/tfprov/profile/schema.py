@@ -1,4 +1,4 @@
-"""The JSON Schema of profiles, for editors that complete and check while one types."""
+"""The JSON Schema of profiles, for completion and validation in editors."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
 
 def json_schema() -> dict[str, object]:
-    """JSON Schema (draft 2020-12) of a profile, from the records that also check it."""
+    """JSON Schema (draft 2020-12) of a profile, generated from the records that also validate it."""
     schema = Profile.model_json_schema(by_alias=True)
     schema["$schema"] = DIALECT
     schema["title"] = "tfprov profile"

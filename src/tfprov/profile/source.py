@@ -1,7 +1,7 @@
-"""A profile before it is understood: which file it is, what it names, what digest all of it has.
+"""Finds the file of a profile, the files that it names, and its digest, without validating it.
 
-A digest that was seen before belongs to a profile that was checked before. So `up` on a verified environment, and the
-commands that only need to know whose environment is meant, get by with this and without the models in `records`.
+A digest that was seen before belongs to a profile that was validated before. So `up` on a verified environment, and the
+commands that only need to identify an environment, use this module and do not import the models in `records`.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 
 Document: TypeAlias = "dict[str, Any]"
-"""A TOML document as the parser gives it."""
+"""A parsed but unchecked TOML document."""
 
 PROFILE = "tfprov.toml"
 _LISTS = (
@@ -35,7 +35,7 @@ _LISTS = (
     *("Pipfile", "setup.cfg", "setup.py"),
 )
 Content: TypeAlias = Literal["whole", "understood", "none"]
-"""What of a file that a profile names is a part of the profile's meaning: its bytes, what they say, or neither."""
+"""What the digest of a profile includes of a file that it names: all bytes, what it requests, or nothing."""
 
 # Keys whose values name files or folders.
 NAMES_OF_FILES: tuple[tuple[tuple[str, str], Content], ...] = (
@@ -52,10 +52,10 @@ class NamedFile:
     """A file or folder that a profile names.
 
     Attributes:
-        key: table and key.
-        name: as it is written.
-        path: where that is, absolute.
-        content: what of it is a part of what the profile means.
+        key: the table and the key that name it.
+        name: as written in the profile.
+        path: absolute path.
+        content: what of it the digest of the profile includes.
     """
 
     key: tuple[str, str]
@@ -66,14 +66,14 @@ class NamedFile:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProfileSource:
-    """Whose environment a profile is about.
+    """The keys of a profile that identify its environment.
 
     Attributes:
         name: name of the profile, unchecked.
-        path: the file, absolute.
-        shipped: True when the file came with tfprov, so that nothing may be written beside it.
-        link: `environment.path` as an absolute path; None when the profile asks for none.
-        digest: SHA-256 of everything that the profile's meaning depends on: the file, overrides, the files it names.
+        path: of the file, absolute.
+        shipped: True when the profile comes with tfprov, so that nothing may be written beside it.
+        link: `environment.path` as an absolute path; None when the profile has none.
+        digest: SHA-256 of everything that affects the meaning of the profile: the file, overrides, the files it names.
         kind: `environment.kind`, unchecked.
     """
 
@@ -87,15 +87,15 @@ class ProfileSource:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Given:
-    """What a file says as a profile.
+    """A profile as it is found in a file, parsed but unchecked.
 
     Attributes:
         document: the profile.
-        text: the TOML document that it stands in, for the lines of mistakes.
-        prefix: the table of that document which is the profile.
-        first_line: line of the file in which the document begins.
-        raw: what a digest of the profile is made of.
-        is_implied: whether nobody wrote a profile, and the file only says what is needed.
+        text: the TOML document that contains it, for line numbers in messages; empty when there is none.
+        prefix: the table of that document that holds the profile; empty when it is the whole document.
+        first_line: line of the file in which the document begins, counted from 1.
+        raw: the bytes that the digest includes.
+        is_implied: whether the file contains no profile and only lists dependencies, so that the profile has defaults.
     """
 
     document: Document
@@ -107,13 +107,13 @@ class Given:
 
 
 def given(path: Path, raw: bytes) -> Given:
-    """What a file says as a profile.
+    """Extract the profile from a file.
 
     A profile is a TOML file, or `[tool.tfprov]` in a `pyproject.toml` or in the metadata of a script (PEP 723).
-    Of any other file that says what is needed, the profile is that file and nothing else.
+    For any other file that lists dependencies, a profile is implied that names this file and nothing else.
 
     Args:
-        path: the file, absolute.
+        path: of the file, absolute.
         raw: its content.
 
     Raises:
@@ -129,7 +129,7 @@ def given(path: Path, raw: bytes) -> Given:
         text = decoded(raw)
         return _inside(block(text), path, path.stem, first_line=first_line(text))
     if is_list(path):
-        # Two lists of one folder are two environments, with a lock each.
+        # Two dependency files in one folder make two environments, each with its own lock.
         own = "" if nearest(path.parent) == path else f"-{path.stem}"
         document = {"name": plain_name(f"{path.parent.name}{own}"), "packages": {"files": [path.name]}}
         return Given(document=document, text="", raw=b"", is_implied=True)
@@ -138,7 +138,14 @@ def given(path: Path, raw: bytes) -> Given:
 
 
 def _inside(text: str, path: Path, name: str, *, first_line: int = 1) -> Given:
-    """The profile inside a document about something else; that document says what it needs unless told otherwise."""
+    """The profile in `[tool.tfprov]` of another document, which lists the dependencies unless the profile names files.
+
+    Args:
+        text: the TOML document.
+        path: of the file that contains it.
+        name: default name of the environment; empty for that of the project or the folder. Set for a script.
+        first_line: as in `Given`.
+    """
     from tfprov.wants.pyproject import has_dependencies
     from tfprov.wants.tables import table
 
@@ -171,22 +178,26 @@ def _parsed(text: str) -> Document:
 
 
 def is_list(path: Path) -> bool:
-    """Whether a file is by its name one that says what is needed, rather than a profile."""
+    """Whether the name of a file is that of a dependency file rather than of a profile."""
     name = path.name.lower()
     suffixes = (".txt", ".in", ".cfg", ".yml", ".yaml", ".lock", ".ipynb", ".sh")
     return name in ("pipfile", "setup.py", "dockerfile", "containerfile") or path.suffix.lower() in suffixes
 
 
 def plain_name(text: str) -> str:
-    """A name for an environment that is as close to a text as may be: letters without their marks."""
+    """The closest valid environment name to a text, with letters stripped of diacritics; `train` if nothing is left."""
     plain = "".join(one for one in unicodedata.normalize("NFKD", text) if not unicodedata.combining(one))
     return re.sub(r"[^A-Za-z0-9._-]+", "-", plain).strip("-._")[:64] or "train"
 
 
 def glance(path: Path, *, shipped: bool) -> ProfileSource | None:
-    """What a profile's file says by itself about whose it is; None when it has to be read with care.
+    """Identify the environment of a profile without validating it; None when `load` is needed for that.
 
-    Checks nothing that `load` checks: the digest tells whether this very text was.
+    Does none of the checks of `load`: the digest tells whether the same profile passed them before.
+
+    Args:
+        path: of the profile, absolute.
+        shipped: whether the profile is one of those that come with tfprov.
     """
     folder = path.parent
     try:
@@ -216,19 +227,19 @@ def glance(path: Path, *, shipped: bool) -> ProfileSource | None:
 
 
 def _has_links(document: Document) -> bool:
-    """Whether a requirement of the profile itself has an address, which may be a folder that changes."""
+    """Whether a requirement in the profile itself has an address, which may be a folder whose content changes."""
     packages = document.get("packages")
     return isinstance(packages, dict) and any("@" in text for text in _texts(packages.get("requirements")))
 
 
 def digest(raw: bytes, *, overrides: Sequence[str] = (), wants: Wants, contents: Sequence[bytes] = ()) -> str:
-    """SHA-256 of everything that a profile's meaning depends on.
+    """SHA-256 of everything that affects the meaning of a profile, hexadecimal.
 
     Args:
-        raw: the file.
+        raw: the profile.
         overrides: from the command line.
-        wants: of the files that it names; they stand for the files that those include in their turn.
-        contents: of the files whose every byte counts.
+        wants: what the files that it names request, including what those include in turn.
+        contents: of the files whose bytes are part of the digest.
     """
     words = "\0".join((*overrides, "", repr(wants)))
     parts = (raw, words.encode("utf-8", "surrogateescape"), b"\0".join(contents))
@@ -236,7 +247,7 @@ def digest(raw: bytes, *, overrides: Sequence[str] = (), wants: Wants, contents:
 
 
 def named_files(document: Document, folder: Path) -> Iterator[NamedFile]:
-    """The files and folders that a document names; addresses are left out, and so are values that name nothing."""
+    """The files and folders that a document names, without addresses and values of the wrong type."""
     for key, content in NAMES_OF_FILES:
         table = document.get(key[0])
         value = table.get(key[1]) if isinstance(table, dict) else None
@@ -246,7 +257,13 @@ def named_files(document: Document, folder: Path) -> Iterator[NamedFile]:
 
 
 def wants_in(document: Document, folder: Path) -> Wants:
-    """What the files under `packages.files` ask for. Of files that are not there nothing is said.
+    """What the files under `packages.files` and the project of the profile request; missing files are ignored.
+
+    Conda packages become requirements on wheels unless the environment is conda's.
+
+    Args:
+        document: the profile, unchecked.
+        folder: of the profile.
 
     Raises:
         OSError: a file cannot be read.
@@ -254,7 +271,7 @@ def wants_in(document: Document, folder: Path) -> Wants:
     packages = document.get("packages")
     if not isinstance(packages, dict) or not (_texts(packages.get("files")) or packages.get("project", "no") != "no"):
         return Wants()
-    # Most profiles name no file, and then none of this is imported.
+    # Imported late, because most profiles name no file.
     from tfprov.wants.recognise import read, read_project
 
     paths = [folder / expanded(name) for name in _texts(packages.get("files"))]
@@ -276,27 +293,32 @@ def _texts(value: object) -> tuple[str, ...]:
 
 
 def resolved(folder: Path, relative: str) -> Path:
-    """A path of a profile as an absolute path. `~` is the home directory."""
+    """A path in a profile as an absolute path, with `~` expanded.
+
+    Args:
+        folder: of the profile.
+        relative: the path as written.
+    """
     return (folder / expanded(relative)).absolute()
 
 
 def place_of(source: ProfileSource) -> Path:
-    """The file that tells the environment of a profile from those of others.
+    """The path that distinguishes the environment of a profile from those of other profiles.
 
-    For the list that stands in for the profile of its folder, that is the profile which `tfprov init` would write:
-    whoever does so later goes on with the same environment.
+    For a dependency file that stands in for the profile of its folder, this is the path of the profile that
+    `tfprov init` would write, so that a later `tfprov init` continues with the same environment.
     """
     return source.path.parent / PROFILE if is_stand_in(source.path) else source.path
 
 
 def is_stand_in(path: Path) -> bool:
-    """Whether a file stands in for the profile of its folder: it says what a project needs, and there is none."""
+    """Whether a dependency file stands in for the profile of its folder, because that has none."""
     return path.name in _LISTS and nearest(path.parent) == path and not _has_own_table(path)
 
 
 def shipped_folder() -> Path:
-    """The folder of the profiles that come with tfprov: inside the installed package, or at the top of a checkout."""
-    # Not at the top: a profile that is named by its path needs none of it.
+    """The folder of the profiles that come with tfprov: in the installed package, or at the top of a checkout."""
+    # Imported late, because a profile that is given by its path does not need it.
     from importlib import resources
 
     package = Path(str(resources.files("tfprov")))
@@ -305,15 +327,15 @@ def shipped_folder() -> Path:
 
 
 def shipped() -> tuple[Path, ...]:
-    """The shipped profiles, sorted by name."""
-    # In a checkout the locks of these very profiles may lie beside them.
+    """Paths of the shipped profiles, sorted by name."""
+    # In a checkout, locks of these profiles may be in the same folder.
     return tuple(sorted(path for path in shipped_folder().glob("*.toml") if not path.name.startswith("pylock.")))
 
 
 def nearest(cwd: Path) -> Path | None:
-    """The profile of a folder: `tfprov.toml` or `[tool.tfprov]` in `pyproject.toml`, there or in a folder above.
+    """The profile for a folder: `tfprov.toml` or `[tool.tfprov]` in `pyproject.toml`, there or in a folder above.
 
-    Where there is neither, a file in the folder itself that says what is needed; None when there is none.
+    Without either, a dependency file in the folder itself; None when there is none of these.
     """
     for folder in (cwd, *cwd.parents):
         if (folder / PROFILE).is_file():
@@ -324,18 +346,18 @@ def nearest(cwd: Path) -> Path | None:
 
 
 def _has_own_table(path: Path) -> bool:
-    """Whether a file is a `pyproject.toml` with a profile in it."""
+    """Whether a file is a `pyproject.toml` that contains a profile."""
     is_project = path.name == "pyproject.toml" and path.is_file()
     return is_project and re.search(rb"(?m)^\[tool\.tfprov[\].]", content_of(path)) is not None
 
 
 def lists(folder: Path) -> tuple[Path, ...]:
-    """The files of a folder that say what a project needs, the one to be taken first."""
+    """The dependency files in a folder, in the order of preference."""
     return tuple(path for name in _LISTS if (path := folder / name).is_file() and _says_needs(path))
 
 
 def _says_needs(path: Path) -> bool:
-    """Whether a file is about more than the set-up of tools, and about another project than tfprov's own checkout."""
+    """Whether a file lists dependencies, rather than only settings of tools; False for tfprov's own checkout."""
     if path.name == "pyproject.toml":
         from tfprov.wants.pyproject import has_dependencies
         from tfprov.wants.tables import table
@@ -343,16 +365,18 @@ def _says_needs(path: Path) -> bool:
         try:
             document = _parsed(content_of(path).decode("utf-8-sig"))
         except ValueError:
-            return True  # whoever reads it says what is wrong
+            return True  # its reader reports the mistake
         return has_dependencies(document) and table(document, "project").get("name") != "tfprov"
     return path.name != "setup.cfg" or b"install_requires" in content_of(path)
 
 
 def find(name: str, *, cwd: Path) -> tuple[Path, bool]:
-    """The file that a PROFILE argument means, and whether it is a shipped one.
+    """The file that a PROFILE argument refers to, and whether it is a shipped profile.
 
-    A path wins over the name of a shipped profile, so that a file can never be hidden by one. Without a name, the
-    profile of the folder is meant.
+    Args:
+        name: a path, or the name of a shipped profile; a file takes precedence, so that a shipped profile never hides
+            it. Empty for the profile of the folder.
+        cwd: the folder, to which a path is relative.
 
     Raises:
         TfprovError: `profile-missing`.

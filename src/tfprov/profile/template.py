@@ -1,4 +1,4 @@
-"""The profile that `tfprov init` writes: every choice explained, what fits this machine filled in."""
+"""The profile that `tfprov init` writes: each option with an explanation, and values that suit this machine."""
 
 from __future__ import annotations
 
@@ -59,16 +59,16 @@ def profile_template(
     files: Sequence[str] = (),
     bounds: Sequence[str] = (),
 ) -> str:
-    """A commented profile.
+    """The text of a new profile, with comments.
 
     Args:
         name: of the environment.
         file: name of the profile's file.
-        python: what interpreters there are, in a sentence.
-        version: release that fits this machine.
-        why: the reason for that release and for what it runs on here, in a line.
-        files: that say what the project needs.
-        bounds: ranges of Python that those files ask for, each with its place.
+        python: the available interpreters, in a sentence.
+        version: TensorFlow release that suits this machine.
+        why: the reason for that release, and for the device that it runs on here, in one line.
+        files: in which the project lists its dependencies.
+        bounds: ranges of Python versions in those files, each with its place.
     """
     return _TEMPLATE.format(
         name=name,

@@ -1,4 +1,4 @@
-"""The values that keys of a profile take: each type says what is wrong with a text that is not one."""
+"""Types of the values in a profile. Each validator explains what is wrong with an invalid text."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ _NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?")
 
 
 def _listed(value: object) -> object:
-    """TOML has lists; the records have tuples. Strict checking would refuse the one for the other."""
+    """A list of TOML as a tuple, because strict validation accepts nothing else for a tuple."""
     return tuple(value) if isinstance(value, list) else value
 
 
 def _specifier(text: str) -> str:
     _refuse_endless(text)
-    # A bare version is what people write first; PEP 440 wants an operator, and the mend is always the same.
+    # Users tend to write a bare version at first; PEP 440 requires an operator, so the message shows it with one.
     try:
         is_empty = SpecifierSet(text).is_unsatisfiable()
     except ValueError:
@@ -73,7 +73,7 @@ def _project(text: str) -> str:
 
 def _moment(text: str) -> str:
     if re.match(_MOMENT, text):
-        # The pattern takes the 31st of February. Python 3.10 knows no `Z`.
+        # The pattern would accept 31 February. `fromisoformat` of Python 3.10 does not accept `Z`.
         with contextlib.suppress(ValueError):
             datetime.fromisoformat(text.replace("Z", "+00:00"))
             return text
@@ -81,7 +81,7 @@ def _moment(text: str) -> str:
 
 
 def _seconds(value: object) -> object:
-    """Accept `90`, `1.5`, `"90s"`, `"2h"`; give seconds."""
+    """Seconds from `90`, `1.5`, `"90s"` or `"2h"`; anything but text is left to the next validator."""
     if isinstance(value, str):
         found = _DURATION.match(value)
         if not found:
@@ -91,7 +91,7 @@ def _seconds(value: object) -> object:
 
 
 def _bounded(seconds: float) -> float:
-    # Beyond these, timers of some systems round to nothing or overflow, three times the value included.
+    # Outside these limits, timers of some systems round to zero or overflow; there is room for three times the value.
     if seconds > _LONGEST:
         raise ValueError(f"{seconds:g} seconds are more than a week, the longest time that can be waited for")
     if 0 < seconds < _SHORTEST:
@@ -106,7 +106,7 @@ def _no_password(url: str) -> str:
 
 
 def _no_space(url: str) -> None:
-    # White space would also hide a password from those who look for one.
+    # White space would also hide a password from the check for one.
     if re.search(r"\s", url):
         raise ValueError("there is white space in the address: write it as `%20`")
 
@@ -166,7 +166,11 @@ def _variable_text(text: str) -> str:
 
 
 def environment_name(value: str) -> str:
-    """The text, when it can name an environment."""
+    """Check that a text can name an environment, and return it.
+
+    Raises:
+        ValueError: it is too long, or has other characters than those allowed.
+    """
     if not _NAME.fullmatch(value) or len(value) > 64:
         raise ValueError(f"`{value}` cannot name an environment: use at most 64 letters, digits, `.`, `_` and `-`")
     return plain(value)
@@ -190,7 +194,7 @@ Seconds = Annotated[
     BeforeValidator(_seconds),
     Field(gt=0, allow_inf_nan=False),
     AfterValidator(_bounded),
-    # Without the named groups: the patterns of JSON Schema are those of JavaScript.
+    # Without named groups, because patterns in JSON Schema follow JavaScript's syntax.
     WithJsonSchema(
         {
             "anyOf": [
