@@ -1,1 +1,1 @@
-"""The proof: checks that run inside the new environment."""
+"""The smoke test: checks that run inside an environment, and the verdict on it."""

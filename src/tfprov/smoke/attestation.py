@@ -1,7 +1,7 @@
-"""Receipts as statements that others can verify: in-toto's test result in a DSSE envelope.
+"""Receipts as statements that third parties can verify: in-toto's test result in a DSSE envelope.
 
-How it is signed is the business of a command of the site. It gets a file with the bytes that DSSE signs, and leaves its
-signature beside it; another command says whether that is right.
+Signing is left to a command of the user. It receives a file with the bytes that DSSE signs, and writes the signature
+beside it; another command verifies that signature.
 """
 
 from __future__ import annotations
@@ -33,11 +33,11 @@ _MOST_LINES = 3
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Envelope:
-    """A statement with its signatures.
+    """A DSSE envelope: a statement with its signatures.
 
     Attributes:
-        payload: the statement, as it was signed.
-        signatures: none where nobody signed it.
+        payload: the bytes of the statement, as they were signed.
+        signatures: decoded; empty for an unsigned statement.
     """
 
     payload: bytes
@@ -45,19 +45,19 @@ class Envelope:
 
     @property
     def signed(self) -> bytes:
-        """The bytes that a signature is of (DSSE's pre-authentication encoding)."""
+        """The bytes that are signed (DSSE's pre-authentication encoding)."""
         return b" ".join((b"DSSEv1", *_counted(TYPE.encode()), *_counted(self.payload)))
 
 
 def statement(receipt: Receipt, *, lock_name: str) -> dict[str, object]:
-    """The statement of a receipt: its subject is the lock, by whose hash the environment can be made again.
+    """The in-toto statement for a receipt, with the lock as its subject, from which the environment can be rebuilt.
 
     Args:
         receipt: of an environment with a lock.
         lock_name: name of the lock file.
 
     Raises:
-        TfprovError: `usage` when there is no lock.
+        TfprovError: `usage` when the receipt has no lock.
     """
     if receipt.lock is None:
         raise TfprovError(
@@ -93,15 +93,15 @@ def statement(receipt: Receipt, *, lock_name: str) -> dict[str, object]:
 
 
 def sealed(document: Mapping[str, object], *, sign_with: str, environ: Mapping[str, str]) -> bytes:
-    """A statement in its envelope, as a file has it.
+    """Sign a statement, and return the content of a file with its envelope.
 
     Args:
         document: the statement.
         sign_with: command that signs the file `{}` and writes `{}.sig`; empty for no signature.
-        environ: its variables.
+        environ: environment variables for the command.
 
     Raises:
-        TfprovError: `usage` when the command cannot be read or leaves no signature.
+        TfprovError: `usage` when the command cannot be parsed or started, or writes no signature.
     """
     payload = json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode()
     envelope = Envelope(payload=payload, signatures=())
@@ -115,7 +115,7 @@ def sealed(document: Mapping[str, object], *, sign_with: str, environ: Mapping[s
 
 
 def opened(content: object) -> Envelope | None:
-    """The envelope that a JSON document is; None for any other document."""
+    """The envelope in a parsed JSON document; None when the document is not one."""
     try:
         if not isinstance(content, dict) or content["payloadType"] != TYPE:
             return None
@@ -127,7 +127,7 @@ def opened(content: object) -> Envelope | None:
 
 
 def receipt_in(envelope: Envelope) -> dict[str, object] | None:
-    """What tfprov says in a statement, as a receipt has it; None in a statement of somebody else."""
+    """The content of a receipt inside a statement; None when it is not a statement by tfprov about its own lock."""
     try:
         found = json_of(envelope.payload)
         if found["_type"] != _STATEMENT or found["predicateType"] != _PREDICATE:
@@ -142,15 +142,18 @@ def receipt_in(envelope: Envelope) -> dict[str, object] | None:
 
 
 def unverified(envelope: Envelope, *, verify_with: str, environ: Mapping[str, str]) -> str:
-    """Why a statement cannot be trusted; empty when one of its signatures is right.
+    """Verify the signatures of a statement.
 
     Args:
-        envelope: it.
-        verify_with: command that ends with status 0 when `{}.sig` is a good signature of the file `{}`.
-        environ: its variables.
+        envelope: with the statement.
+        verify_with: command that ends with status 0 when `{}.sig` is a valid signature of the file `{}`.
+        environ: environment variables for the command.
+
+    Returns:
+        Why the statement cannot be trusted; empty when at least one signature is valid.
 
     Raises:
-        TfprovError: `usage` when the command cannot be read or started.
+        TfprovError: `usage` when the command cannot be parsed or started.
     """
     why = "it is not signed"
     for signature in envelope.signatures:
@@ -183,10 +186,17 @@ def _sign(envelope: Envelope, command: str, environ: Mapping[str, str]) -> bytes
 
 
 def check_command(command: str, option: str) -> Sequence[str]:
-    """The words of a command that names a file as `{}`.
+    """Parse a command that contains `{}` in place of a file.
+
+    Args:
+        command: as the user wrote it, with shell quoting.
+        option: that it was given with, for messages.
+
+    Returns:
+        The words of the command, with `{}` still in them.
 
     Raises:
-        TfprovError: `usage` when it does not, or cannot be read.
+        TfprovError: `usage` when it cannot be parsed, or does not contain `{}`.
     """
     try:
         words = shlex.split(command)

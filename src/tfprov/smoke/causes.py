@@ -1,6 +1,6 @@
-"""From what a leg left behind (exceptions, a signal, TensorFlow's log) to the failure code.
+"""Determines the failure code of a leg from its exceptions, its signal or exit status, and TensorFlow's log.
 
-The text is read by the classifier that `tfprov explain` uses. How a process ended is read here.
+Text is classified by `diagnose`, as in `tfprov explain`; the exit status is interpreted here.
 """
 
 from __future__ import annotations
@@ -14,21 +14,21 @@ from typing import TYPE_CHECKING
 from tfprov.errors import Group
 from tfprov.process import Finished
 
-# The rules are needed only where something went wrong, and take a fifth of a second to load.
+# Imported late, because the rules are needed only after a failure and take a fifth of a second to load.
 if TYPE_CHECKING:
     from tfprov.diagnose.records import Finding, LogContext
 
-# A leg runs offline in a finished environment: what its text says of networks and resolvers is not a cause.
+# A leg runs offline in a finished environment: text about networks and resolvers cannot be the cause of its failure.
 _OF_A_LEG = frozenset({Group.INTERPRETER, Group.PLATFORM, Group.MACHINE, Group.PYTHON_DEPS, Group.GPU, Group.SMOKE})
 _OF_A_GPU = frozenset({Group.PLATFORM, Group.GPU})
 
-# The last words of a process that ends itself: a fatal line of TensorFlow's logs, old and new, and of the C++ runtime.
+# Lines that a process prints when it aborts: TensorFlow's fatal messages, in old and new format, and the C++ runtime's.
 _FATAL = re.compile(r"^(?:\S+ \S+: F |F\d{4} |terminate called|\s+what\(\):)")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Raised:
-    """One exception of a chain.
+    """An exception in a chain.
 
     Attributes:
         kind: name of its class.
@@ -45,17 +45,17 @@ class Raised:
 def of_exceptions(chain: Sequence[Raised], otherwise: str, *, accelerator: str = "auto") -> str:
     """Failure code of an exception chain.
 
-    An exception counts before those that were made of it, because TensorFlow and Keras wrap what happened in longer
-    and vaguer messages.
+    The original exception takes precedence over those that wrap it, because TensorFlow and Keras wrap exceptions in
+    longer and vaguer messages.
 
     Args:
         chain: outermost first.
-        otherwise: the code when nothing in the chain is recognised.
-        accelerator: what the smoke test was asked for.
+        otherwise: the code when no exception in the chain is recognised.
+        accelerator: `SmokeRequest.accelerator`.
     """
     from tfprov.diagnose.records import LogContext
 
-    # What was raised is a fault even where nobody asked for a GPU.
+    # Without `cpu` in the context, because an exception about GPUs is a failure even if none was requested.
     context = LogContext(accelerator=None if accelerator in ("auto", "cpu") else accelerator)
     for raised in reversed(chain):
         found = _cause(str(raised), context, _OF_A_LEG)
@@ -65,7 +65,7 @@ def of_exceptions(chain: Sequence[Raised], otherwise: str, *, accelerator: str =
 
 
 def of_death(finished: Finished) -> tuple[str, str]:
-    """Failure code and evidence of a probe that ended without saying so."""
+    """Failure code and evidence for a probe that died, timed out or exited before its end."""
     from tfprov.diagnose.records import LogContext
 
     words = last_words(finished.stderr or finished.stdout)
@@ -89,9 +89,9 @@ def of_missing_gpus(log: str, *, accelerator: str, cuda_build: bool | None, plac
 
     Args:
         log: stderr of the process, with TensorFlow's own messages.
-        accelerator: what the smoke test was asked for.
-        cuda_build: what `get_build_info` says; None when it does not say.
-        place: `container` or `wsl` when it runs in one, where a missing driver has another cure.
+        accelerator: `SmokeRequest.accelerator`.
+        cuda_build: whether this is a CUDA build, according to `get_build_info`; None when that does not tell.
+        place: `container` or `wsl` when it runs in one, where a missing driver has a different remedy; else empty.
     """
     if cuda_build is False:
         return "wheel-without-cuda", "`tf.sysconfig.get_build_info()` says that this build has no CUDA"
@@ -110,7 +110,7 @@ def of_missing_gpus(log: str, *, accelerator: str, cuda_build: bool | None, plac
 
 
 def package_for(evidence: str) -> str:
-    """Which package of the system to install for a library that a leg did not find; empty where that is not known."""
+    """What to do about a system library that a leg did not find, such as the package to install; empty if unknown."""
     from tfprov.diagnose.records import LogContext
 
     system = {"darwin": "macos", "win32": "windows"}.get(sys.platform, "linux")
@@ -119,14 +119,14 @@ def package_for(evidence: str) -> str:
 
 
 def last_words(text: str, lines: int = 25) -> str:
-    """The last lines of a log without the harmless ones."""
+    """The last lines of a log, without harmless messages; at most `lines` of them."""
     from tfprov.diagnose.diagnose import telling_lines
 
     return "\n".join(telling_lines(text, lines))
 
 
 def _cause(text: str, context: LogContext, groups: frozenset[Group]) -> Finding | None:
-    """The first cause of these groups that a text tells, the one nearest to the root."""
+    """The cause of these groups in a text that is nearest to the root cause; None when none is recognised."""
     from tfprov.diagnose.diagnose import diagnose_text
 
     found = diagnose_text(text, context).findings
@@ -134,7 +134,7 @@ def _cause(text: str, context: LogContext, groups: frozenset[Group]) -> Finding 
 
 
 def _watchdog(finished: Finished) -> bool:
-    # faulthandler's watchdog prints this line and leaves with status 1.
+    # faulthandler's watchdog prints this line and exits with status 1.
     return (
         finished.returncode == 1 and re.search(r"^Timeout \(\d+:\d\d:\d\d", finished.stderr, re.MULTILINE) is not None
     )

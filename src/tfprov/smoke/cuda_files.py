@@ -1,4 +1,4 @@
-"""What an environment has to cure itself with, asked of its own Python."""
+"""Lists the CUDA files that cures can use, as the environment's own Python finds them."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ _SECONDS = 60.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CudaFiles:
-    """What could help.
+    """CUDA files that cures can use.
 
     Attributes:
-        libraries: CUDA libraries of the environment that TensorFlow opens, and what they need; relative to the folder
-            of the packages, each behind those that it needs.
-        crowding: folders on LD_LIBRARY_PATH that have a library of the same name.
-        toolkits: folders with ptxas and libdevice: the environment's own relative to its packages, others absolute.
+        libraries: CUDA libraries in the environment that TensorFlow opens, and those that they depend on; relative to
+            site-packages, each after its dependencies.
+        crowding: folders on LD_LIBRARY_PATH that contain a library of the same name.
+        toolkits: folders with ptxas and libdevice: in the environment relative to site-packages, others absolute.
     """
 
     libraries: tuple[str, ...] = ()
@@ -30,7 +30,11 @@ class CudaFiles:
 
 
 def cuda_files(python: Path, *, environ: Mapping[str, str]) -> CudaFiles:
-    """What the environment of `python` has; nothing of what could not be found out.
+    """Find the CUDA files for an environment; what could not be determined stays empty.
+
+    Args:
+        python: interpreter of the environment.
+        environ: environment variables of the user.
 
     Raises:
         TfprovError: `python-broken` when the interpreter cannot be started.

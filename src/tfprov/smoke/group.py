@@ -1,4 +1,4 @@
-"""One group of legs, run to its end: a leg that takes its process down is named, and the rest goes on in a new one."""
+"""Runs one group of legs to its end. If a leg takes its process down, the remaining legs run in a new process."""
 
 from __future__ import annotations
 
@@ -26,28 +26,29 @@ from tfprov.smoke.records import Leg, SmokeRequest
 from tfprov.structured import json_of
 
 ENVIRONMENT = "environment"
-# The watchdog inside the process fires first and says where it stood. This is for a process that cannot do even that
-# (it was stopped, or waits in the kernel), and for one that never ends though each of its legs does.
+# Time limit of a process, in multiples of that of a leg. The watchdog inside the process fires first and prints a
+# traceback. This limit is for a process that cannot do even that (stopped, or waiting in the kernel), and for one that
+# does not end although each of its legs does.
 _PROCESS_FACTOR = 3.0
 _GRACE_S = 10.0
-# How much of the time limit of a leg a whole test may lose to legs that run into it. Then nothing further is started.
+# Time that a smoke test may lose to legs that time out, in multiples of their limit; after that no more are started.
 _LOST_FACTOR = 3.0
-# More GPUs than any machine has; who asks for all of them does not know how many there are.
+# More GPUs than any machine has, for a group that uses all of them when their number is not known.
 _MANY = 256
-# How often the records are looked at while a probe runs; a person sees no difference below this.
+# Interval in seconds at which the records of a running probe are polled; shorter would make no visible difference.
 _LOOK_S = 0.2
-# What an exception of these legs means when its text says nothing: they do one thing.
+# Failure code for an unrecognised exception in these legs, which do only one thing.
 _UNRECOGNISED = {"import": "import-failed", "package": "import-failed", "keras": "keras-mismatch"}
 
 
 @dataclass(slots=True, kw_only=True)
 class Lost:
-    """What a smoke test has lost so far, which decides what it does not try again.
+    """Devices and time that a smoke test has lost so far; they decide what is not tried again.
 
     Attributes:
-        devices: by the name of a device that hung or took its process down, what it did. Its further legs are skipped
-            and no process makes it ready again.
-        seconds: time of the legs that ran into their limit.
+        devices: by name, devices that hung or took their process down, with the leg and failure code. Their remaining
+            legs are skipped, and no further process initialises them.
+        seconds: time spent in legs that timed out.
     """
 
     devices: dict[str, str] = field(default_factory=dict)
@@ -56,16 +57,18 @@ class Lost:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProbeSession:
-    """Where probes run and what they are asked.
+    """The setting in which the probes of a smoke test run.
 
     Attributes:
         python: the environment's own interpreter.
+        request: what to prove.
         probes: folder of the probe scripts.
-        scratch: fresh folder for requests and records; holds nothing that Python could import.
+        scratch: fresh folder for requests and records; contains nothing that Python could import.
         env: environment variables of the probes.
-        seen: every leg that has ended so far, of all groups; for progress.
-        lost: what all groups together have lost so far.
+        emit: receives notes and progress.
         epoch: wall clock at the start of the smoke test, in seconds; the only clock that two processes share.
+        seen: every leg that has ended so far, of all groups; for progress.
+        lost: devices and time that all groups together have lost so far.
     """
 
     python: Path
@@ -79,7 +82,7 @@ class ProbeSession:
     lost: Lost = field(default_factory=Lost)
 
     def exhausted(self) -> str | None:
-        """Why nothing further is started; None while the test may go on."""
+        """Why no further legs are started, for the evidence of skipped ones; None while the test may continue."""
         if self.lost.seconds < _LOST_FACTOR * self.request.timeout:
             return None
         return f"not run: {self.lost.seconds:.0f} s went into checks that ran into their time limit"
@@ -97,23 +100,23 @@ def probe_session(
     """A session for the interpreter of an environment; its scratch folder is deleted at the end.
 
     Args:
-        python: need not be of an environment that tfprov made.
+        python: interpreter of any environment, not necessarily one made by tfprov.
         request: what to prove.
-        environ: variables of the user; those that redirect Python or TensorFlow are left out for the probes.
-        emit: receives a note a leg.
-        activation: variables that activating the environment sets; the probes get them as they are.
+        environ: environment variables of the user; those that redirect Python or TensorFlow are not passed on.
+        emit: receives a note for each leg.
+        activation: variables that activating the environment sets; passed to the probes unchanged.
     """
     with (
         temporary("smoke") as scratch,
         resources.as_file(resources.files("tfprov.smoke") / "probes") as probes,
     ):
         yield ProbeSession(
-            # Never resolved: a venv's interpreter is a link, and what it points to is another environment.
+            # Never resolved: a venv's interpreter is a link to an interpreter outside of the environment.
             python=python.absolute(),
             request=request,
             probes=probes,
             scratch=scratch,
-            # At level 0 TensorFlow says why it leaves a GPU out; that is evidence.
+            # At level 0 TensorFlow logs why it does not use a GPU, which is evidence.
             env={**process.clean_environment(environ, TF_CPP_MIN_LOG_LEVEL="0"), **activation},
             emit=emit,
         )
@@ -121,14 +124,15 @@ def probe_session(
 
 @dataclass(slots=True, kw_only=True)
 class GroupOutcome:
-    """What a group found.
+    """The results of a group.
 
     Attributes:
-        legs: legs in the order in which they ended, with the name of their device.
-        facts: what the probes reported besides; later values replace earlier ones of the same name.
-        log: stderr of all processes of the group, in which the GPUs have their numbers on the machine.
-        ended: whether the group reached its end. False when it died where no leg can be blamed, or cannot go on.
-        lost_in: leg and device of every process that died, in order.
+        legs: in the order in which they ended, each with the name of its device.
+        facts: reported by the probes, by name; merged by `add_facts`.
+        log: stderr of all processes of the group, with GPUs renumbered as on the machine.
+        ended: whether the group reached its end. False when a process died outside of any leg, or in one that the
+            others depend on, or when the time was used up.
+        lost_in: device and leg of every process that died, in order.
     """
 
     legs: list[tuple[str, Leg]] = field(default_factory=list)
@@ -138,7 +142,7 @@ class GroupOutcome:
     lost_in: list[tuple[str, str]] = field(default_factory=list)
 
     def leg(self, device: str, name: str) -> Leg | None:
-        """The leg of that name, or None when it was not run."""
+        """The leg of that name on a device; None when it was not run."""
         return next((leg for on, leg in self.legs if on == device and leg.leg == name), None)
 
 
@@ -155,18 +159,18 @@ def run_group(
 ) -> GroupOutcome:
     """Run the legs of one group, in as many processes as it takes.
 
-    Each process that dies costs the leg it died in; the next one goes on behind it. That ends, because each start adds
-    a leg to those that are done, or is the last.
+    If a process dies, the leg in which it died has failed, and a new process continues with the next leg. The loop
+    terminates, because each start either adds a leg to those that are done or is the last.
 
     Args:
-        session: where, and for what request.
-        group: name of the file in the probes folder, without its ending.
+        session: the setting, with the request.
+        group: name of the file in the probes folder, without its suffix.
         gpus: numbers of the GPUs to make visible; None for all.
         with_cpu: whether the CPU is tested as well.
-        done: legs that need not be run again.
-        exit_normally: whether the end of the process belongs to what is tested.
-        env: variables in place of the session's.
-        options: further keys of the request, for this group alone.
+        done: legs that are not run again, each with its device.
+        exit_normally: whether the exit of the process is part of the test.
+        env: environment variables to use instead of the session's; None for those.
+        options: additional keys of the request file, for this group only.
 
     Raises:
         TfprovError: `python-broken` when the interpreter cannot be started.
@@ -211,7 +215,7 @@ def run_group(
         )
         at = time.time()
         finished = _start(session, asked, session.env if env is None else env)
-        # A process counts the GPUs that it was shown. Who reads of one wants its number on the machine.
+        # A process numbers the GPUs that are visible to it; messages use their numbers on the machine.
         finished = replace(finished, stderr=renumbered(finished.stderr, numbers))
         outcome.log += finished.stderr
         begun, ended = _take_in(outcome, records, numbers, finished_legs, session)
@@ -235,28 +239,28 @@ def run_group(
         if code == "probe-timeout":
             session.lost.seconds += leg.seconds
         if device != ENVIRONMENT:
-            # The next leg on it would most likely cost as much again.
+            # The next leg on this device would probably fail the same way, and take as long.
             session.lost.devices[device] = f"{name}: {code}"
         if begun is None or name in ("import", "context"):
-            # Nobody to blame and so nothing to leave out next time, or nothing that could go on.
+            # There is no leg to leave out in another process, or the other legs depend on the one that failed.
             break
         finished_legs.append([device, name, False])
     return outcome
 
 
 def renumbered(text: str, numbers: Sequence[int]) -> str:
-    """A text of a process, in which each GPU that it was shown has its number on the machine.
+    """Output of a process, with the numbers of GPUs replaced by those on the machine.
 
     Args:
-        text: what it wrote, with TensorFlow's names: `/device:GPU:0` is the first one that it was shown.
-        numbers: those that it was shown, by their numbers on the machine.
+        text: the output, with TensorFlow's names: `/device:GPU:0` is the first GPU that was visible to the process.
+        numbers: of the GPUs that were visible to it, as numbered on the machine.
     """
 
     def number(found: re.Match[str]) -> str:
         position = int(found[1])
         return f"GPU:{numbers[position]}" if position < len(numbers) else found[0]
 
-    # A physical device keeps its number, whatever is shown.
+    # A physical device keeps its number, whichever GPUs are visible.
     return re.sub(r"(?<!physical_device:)\bGPU:(\d+)", number, text)
 
 
@@ -279,7 +283,7 @@ def _start(session: ProbeSession, asked: Path, env: Mapping[str, str]) -> Finish
 
 @contextlib.contextmanager
 def _watching(session: ProbeSession, records: Path) -> Iterator[None]:
-    """Tell which leg runs while the process is at it. The records are read for good when it has ended."""
+    """Report which leg is running, as progress. The results are read by `_take_in` after the process has ended."""
     over = threading.Event()
 
     def watch() -> None:
@@ -304,7 +308,7 @@ def _watching(session: ProbeSession, records: Path) -> Iterator[None]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Begun:
-    """A leg that was announced; `at` is the wall clock of that moment."""
+    """A leg that has begun; `at` is the wall clock at that moment, in seconds."""
 
     device: str
     leg: str
@@ -318,7 +322,11 @@ def _take_in(
     finished_legs: list[list[str | bool]],
     session: ProbeSession,
 ) -> tuple[_Begun | None, bool]:
-    """Read one process's records; the leg that was begun and not ended, and whether the process came to its end."""
+    """Read the records of one process into the outcome.
+
+    Returns:
+        The leg that has begun and not ended, None without one; and whether the process reached its end.
+    """
     begun: _Begun | None = None
     ended = False
     for record in _lines(records):
@@ -344,7 +352,7 @@ def _take_in(
 
 
 def add_facts(known: dict[str, object], facts: Mapping[str, object]) -> None:
-    """Add what a process reported. What it knows by name (of devices, of packages) joins what others knew."""
+    """Merge the facts of a process into the known ones: tables (by device, by package) are joined, others replaced."""
     for key, value in facts.items():
         old = known.get(key)
         known[key] = {**old, **value} if isinstance(old, dict) and isinstance(value, dict) else value
@@ -360,7 +368,7 @@ def _lines(path: Path) -> list[dict[str, object]]:
         try:
             record = json_of(line)
         except ValueError:
-            # The last line of a process that died in the middle of writing it.
+            # A process that died while writing leaves an incomplete last line.
             continue
         if isinstance(record, dict):
             found.append(record)
@@ -377,7 +385,7 @@ def _leg(record: dict[str, object], accelerator: str) -> Leg:
         unrecognised = _UNRECOGNISED.get(name.partition(" ")[0], "probe-failed")
         code = causes.of_exceptions(chain, unrecognised, accelerator=accelerator)
         if chain:
-            # The last exception first: it is the cause, and the traceback below it is long.
+            # The innermost exception goes first: it is the cause, and the traceback below it is long.
             evidence = f"{chain[-1]}\n{evidence}"
     return Leg(
         leg=name,

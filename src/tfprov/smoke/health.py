@@ -1,4 +1,4 @@
-"""Judging what the driver says about its GPUs. Pure: the numbers come from a probe, before and after the other legs."""
+"""Judges the health of GPUs by values from the driver. Pure: a probe reads them before and after the other legs."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from types import MappingProxyType
 
 from tfprov.smoke.records import Leg
 
-# Bits of nvmlClocksThrottleReasons. Hardware slowdown, by heat or by the power brake, means that something is wrong;
-# the others are daily life.
+# Bits of nvmlClocksThrottleReasons. A hardware slowdown, thermal or by the power brake, means that something is wrong;
+# the others are normal.
 _THROTTLE: Mapping[int, str] = MappingProxyType(
     {
         0x1: "idle",
@@ -29,7 +29,7 @@ _BAD_THROTTLE = 0x8 | 0x40 | 0x80
 _PROHIBITED = 2
 _MODES = ("default", "exclusive thread", "prohibited", "exclusive process")
 _RECOVERY = ("none", "reset the GPU", "restart the machine", "drain the peers", "drain, then reset the GPU")
-# What must not be there at all, and what must not grow while the legs run.
+# Values that must be zero, and values that must not grow while the legs run.
 _NEVER = {
     "remap_pending": "rows wait to be remapped: restart the GPU",
     "remap_failure": "a row could not be remapped: replace the GPU",
@@ -47,12 +47,12 @@ Values = dict[str, int | str]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Xid:
-    """An error of a GPU in the kernel's log.
+    """An Xid error, which the driver writes to the kernel's log.
 
     Attributes:
-        bus: PCI bus id as the driver writes it there, `0000:65:00`.
-        number: kind of error, by NVIDIA's list.
-        words: what the driver says about it.
+        bus: PCI bus id in the form of the log, `0000:65:00`.
+        number: Xid number, as in NVIDIA's catalogue.
+        words: the driver's description.
     """
 
     bus: str
@@ -65,11 +65,11 @@ class Xid:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class History:
-    """The Xid errors since the machine was started, of all GPUs.
+    """The Xid errors since boot, of all GPUs or of one.
 
     Attributes:
-        before: those before the legs; None when the kernel's log may not be read.
-        after: those before and during the legs.
+        before: those before the legs; None when the kernel's log cannot be read.
+        after: those before and during the legs; None likewise.
         source: where they were read.
     """
 
@@ -78,7 +78,7 @@ class History:
     source: str = ""
 
     def of(self, bus_id: str) -> History:
-        """Those of one GPU."""
+        """The errors of one GPU, by its PCI bus id."""
         wanted = address(bus_id)
 
         def mine(xids: tuple[Xid, ...] | None) -> tuple[Xid, ...] | None:
@@ -88,7 +88,7 @@ class History:
 
     @property
     def new(self) -> tuple[Xid, ...]:
-        """Those that came while the legs ran, also where the ring buffer lost old ones meanwhile."""
+        """The errors that occurred while the legs ran, even if the ring buffer dropped older ones in the meantime."""
         return tuple((Counter(self.after or ()) - Counter(self.before or ())).elements())
 
 
@@ -96,10 +96,10 @@ def judge(before: Values, after: Values, history: History = History()) -> Leg:
     """The leg `health` of one GPU.
 
     Args:
-        before: what the driver said before the other legs; a value that this GPU does not have is missing.
+        before: the driver's values before the other legs; a value that this GPU does not support is missing.
         after: the same after them.
-        history: errors of this GPU in the kernel's log. Old ones are told and are no fault: often a program's own
-            mistake is behind them, and where the GPU needs a reset the driver says so itself.
+        history: errors of this GPU in the kernel's log. Old ones are reported but are not a failure: they are often
+            caused by a bug in a program, and if the GPU needs a reset, the driver says so itself.
     """
     wrong = [text for key, text in _NEVER.items() if _number(after, key)]
     for key, text in _GROWING.items():
@@ -124,12 +124,12 @@ def judge(before: Values, after: Values, history: History = History()) -> Leg:
 
 
 def not_judged(why: str) -> Leg:
-    """The leg of a GPU about which nothing could be asked."""
+    """The skipped leg `health` of a GPU for which there are no values, with the reason as evidence."""
     return Leg(leg="health", ok=True, seconds=0.0, skipped=True, evidence=why)
 
 
 def _told(values: Values) -> str:
-    """The numbers as words."""
+    """The driver's values in words, for the evidence."""
     words: dict[str, str] = {}
     for key, value in sorted(values.items()):
         if key == "compute_mode" and isinstance(value, int):
@@ -171,27 +171,30 @@ def _word(words: tuple[str, ...], number: int) -> str:
 
 
 def bus_ids(log: str) -> dict[str, str]:
-    """PCI address of each device by TensorFlow's name, from the lines in which TensorFlow creates its devices."""
+    """PCI bus id of each device by TensorFlow's name, from the lines that TensorFlow logs when it creates a device."""
     return {f"GPU:{found['number']}": found["bus"] for found in _CREATED.finditer(log)}
 
 
 def address(text: str) -> tuple[int, int, int] | None:
-    """PCI domain, bus and device; None for a text that has not all three.
+    """PCI domain, bus and device in a bus id; None when the text does not have all three.
 
-    NVML writes the domain with eight digits, CUDA with four, and the kernel's log leaves out the function behind the
-    dot. The domain counts: there are machines on which all GPUs have the same bus, each in a domain of its own.
+    NVML writes the domain with eight digits, CUDA with four, and the kernel's log omits the function after the dot. The
+    domain matters: on some machines all GPUs have the same bus number, each in its own domain.
     """
     found = _ADDRESS.fullmatch(text)
     return (int(found["domain"], 16), int(found["bus"], 16), int(found["device"], 16)) if found else None
 
 
 def by_device(names: Iterable[str], log: str, seen: Iterable[Values]) -> dict[str, Values]:
-    """The driver's values for each device; a device that cannot be told apart from the others is left out.
+    """The driver's values for each device.
 
     Args:
-        names: all devices that were tested.
-        log: what TensorFlow wrote when it created them. One that could not be created is missing there.
-        seen: the driver's values of all its GPUs.
+        names: of all GPUs that were tested.
+        log: TensorFlow's messages about creating them. A device that could not be created is missing from it.
+        seen: the driver's values for all its GPUs.
+
+    Returns:
+        By device name. A device without a bus id in the log is matched only if one device and one GPU are left.
     """
     values, names = list(seen), list(names)
     buses = {name: address(bus) for name, bus in bus_ids(log).items()}
@@ -208,7 +211,7 @@ def by_device(names: Iterable[str], log: str, seen: Iterable[Values]) -> dict[st
 
 
 def holders(values: Values) -> str:
-    """Why a program may not get this GPU, as far as the driver says; empty when it says nothing."""
+    """Why a program may be unable to use this GPU, according to the driver; empty when the values do not tell."""
     words = []
     if _number(values, "compute_mode"):
         words.append(f"the compute mode is {_word(_MODES, _number(values, 'compute_mode'))}")

@@ -1,7 +1,7 @@
-"""Receipts: what was proved, when, of which lock and on which machine; and what is different somewhere else.
+"""Receipts of smoke tests: what was proved, when, with which lock and on which machine; and how two of them differ.
 
-A receipt is one JSON file. It holds no secrets and no address of an index, so that it can be committed, sent along with
-a result, or compared with on another machine: `tfprov smoke --against RECEIPT`.
+A receipt is one JSON file. It contains no secrets and no address of an index, so that it can be committed, attached to
+a result, or compared on another machine: `tfprov smoke --against RECEIPT`.
 """
 
 from __future__ import annotations
@@ -26,20 +26,20 @@ from tfprov.structured import json_of
 
 FORMAT = 1
 _LARGEST = 16 << 20
-# Below this, a leg that takes longer says nothing: the first one on a cold disk easily takes a second more.
+# Shorter legs are not compared: on a cold disk the first one easily takes a second longer.
 _NOISE_S = 2.0
 _SLOWER = 3.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Difference:
-    """Something that is not as it was.
+    """A difference between two receipts.
 
     Attributes:
         what: subject: `tensorflow`, `GPU:0 matmul`, …
-        was: in the receipt; empty when it did not exist there.
-        now: here; empty when it does not exist here.
-        worse: whether something that was good is not good any more, or gone.
+        was: value in the old receipt; empty when it has none.
+        now: value in the new one; empty when it has none.
+        worse: whether a check that passed now fails or is missing.
     """
 
     what: str
@@ -50,13 +50,13 @@ class Difference:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Receipt:
-    """A receipt.
+    """The receipt of a smoke test.
 
     Attributes:
         made: moment of the test, ISO 8601 with its offset.
         tfprov: version of tfprov.
         lock: SHA-256 of the lock; None when the environment has none.
-        machine: what the machine is, in words that stay: system, processor, driver, GPUs.
+        machine: lasting properties of the machine by name: system, processor, driver, GPUs.
         document: `verdict` and `devices` as `--json` shows them.
     """
 
@@ -68,7 +68,7 @@ class Receipt:
 
     @property
     def facts(self) -> str:
-        """SHA-256 of `machine`: the same for two machines that differ in nothing that matters here."""
+        """SHA-256 of `machine`, hexadecimal: equal for machines that do not differ in any of these properties."""
         return hashlib.sha256(json.dumps(dict(self.machine), sort_keys=True).encode()).hexdigest()
 
 
@@ -76,11 +76,11 @@ def make(verdict: Verdict, *, now: datetime, version: str, lock: str | None, mac
     """The receipt of a verdict.
 
     Args:
-        verdict: good or bad: a receipt of a failure is worth keeping, too.
+        verdict: good or bad, since a receipt of a failure is worth keeping, too.
         now: moment of the test, with a time zone.
-        version: version of tfprov.
-        lock: digest of the lock; None when there is none.
-        machine: what `machine_of` gives.
+        version: of tfprov.
+        lock: SHA-256 of the lock; None when there is none.
+        machine: from `machine_of`.
     """
     return Receipt(
         made=now.isoformat(timespec="seconds"),
@@ -92,18 +92,18 @@ def make(verdict: Verdict, *, now: datetime, version: str, lock: str | None, mac
 
 
 def of_seal(verdict: Mapping[str, object], *, made: str, lock: str | None) -> Receipt:
-    """The receipt of what an environment was sealed for; of which machine, the seal says in another way.
+    """The receipt of a sealed environment, without `machine`, which a seal records in another form.
 
     Args:
-        verdict: as the seal has it: `verdict` and `devices`.
-        made: moment of the seal.
-        lock: digest of the lock.
+        verdict: `verdict` and `devices` from the seal.
+        made: moment of the seal, ISO 8601.
+        lock: SHA-256 of the lock; None when there is none.
     """
     return Receipt(made=made, tfprov=__version__, lock=lock, machine={}, document=verdict)
 
 
 def machine_of(facts: Facts) -> dict[str, str]:
-    """What of the facts belongs into a receipt: what stays, and has a say in what a device computes."""
+    """The facts for a receipt by name: those that are lasting and can affect the results of a device."""
     libc, driver = facts.libc.value, facts.driver.value
     found = {
         "system": facts.os_version.value or facts.system.value,
@@ -120,16 +120,16 @@ def machine_of(facts: Facts) -> dict[str, str]:
 
 
 def write(path: Path, receipt: Receipt) -> None:
-    """Write a receipt; the file is whole or as it was before.
+    """Write a receipt to a file, atomically.
 
     Raises:
-        TfprovError: `path-not-ours` when something else is there.
+        TfprovError: `path-not-ours` when the path exists and is not a receipt.
     """
     RECEIPT.write(path, render(receipt))
 
 
 def render(receipt: Receipt) -> bytes:
-    """The content of a receipt's file, without secrets."""
+    """The content of a receipt's file, with secrets redacted."""
     content = {
         "receipt": FORMAT,
         "made": receipt.made,
@@ -143,10 +143,10 @@ def render(receipt: Receipt) -> bytes:
 
 
 def read(path: Path) -> Receipt:
-    """Read a receipt.
+    """Read a receipt from a file.
 
     Raises:
-        TfprovError: `usage` when it is missing or no receipt of this kind.
+        TfprovError: `usage` when it cannot be read, or is not a receipt of the current format.
     """
     hint = "name a file that `tfprov smoke --receipt FILE` wrote"
     try:
@@ -167,7 +167,7 @@ def read(path: Path) -> Receipt:
 
 
 def compare(old: Receipt, new: Receipt) -> tuple[Difference, ...]:
-    """What is different, the worse things first, the machine last; empty when both proved the same about the same."""
+    """The differences between two receipts, regressions first and the machine last; empty when there are none."""
     found = [
         *_values({"lock": (old.lock or "")[:12]}, {"lock": (new.lock or "")[:12]}),
         *_values(_versions(old), _versions(new)),
@@ -186,7 +186,7 @@ def _devices(old: Receipt, new: Receipt) -> list[Difference]:
     for name in dict.fromkeys((*before, *now)):
         was, here = before.get(name), now.get(name)
         if was is None or here is None:
-            # At another level other legs run; that a whole device is gone is worth a word at every level.
+            # Different levels run different legs, so that only a missing device is reported between them.
             device_gone = here is None and name.split(" ")[0] not in {other.split(" ")[0] for other in now}
             if levels[0] == levels[1] or device_gone:
                 found.append(

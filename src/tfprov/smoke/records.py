@@ -1,4 +1,4 @@
-"""What the smoke test found: one verdict a device and a leg."""
+"""Records of a smoke test: the request, and the verdict by device and leg."""
 
 from __future__ import annotations
 
@@ -12,23 +12,23 @@ Level = Literal["quick", "standard", "deep"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SmokeRequest:
-    """What to prove.
+    """What the smoke test has to prove.
 
     Attributes:
         level: how much to check.
-        accelerator: what was promised: `cpu`, `cuda`, `metal`, `rocm`; `auto` when nothing was, then every GPU that
-            TensorFlow sees is tested.
-        require_gpus: at least so many GPUs must pass.
+        accelerator: required one: `cpu`, `cuda`, `metal` or `rocm`; `auto` for none in particular, which tests every
+            GPU that TensorFlow sees.
+        require_gpus: minimum number of GPUs that must pass.
         gpu: `later` proves that the GPU libraries can be loaded, and runs nothing on a GPU.
-        timeout: seconds that one leg may take; all legs that share a process, three times as long. So much may be lost
-            to legs that run into it, then nothing further is started.
+        timeout: limit in seconds for one leg. All legs in a process together may take three times as long, and no
+            further legs are started once legs that timed out have taken three times as long.
         scripts: the user's own checks, as absolute paths.
-        expected_version: version of TensorFlow in the lock; None to accept any.
-        packages: projects that must be importable, each with whether it may be missing: a marker decides there.
+        packages: projects that must be importable, each with whether it may be missing because of a marker.
         all_packages: whether every other installed project must be importable, too.
         skip_imports: projects and modules that are not imported.
+        expected_version: version of TensorFlow in the lock; None to accept any.
         expected_package: project that the lock installs (`tensorflow-cpu`); None to accept any.
-        variables: what the profile sets, with `${NAME}` for variables of the user, by name.
+        variables: environment variables from the profile by name, with `${NAME}` for variables of the user.
     """
 
     level: Level = "quick"
@@ -47,11 +47,11 @@ class SmokeRequest:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ShellHazard:
-    """Something outside the environment that will harm whoever uses it from this shell; the environment itself is good.
+    """Something around a good environment that may break its use, such as a variable of this shell.
 
     Attributes:
         code: failure code.
-        evidence: what was seen.
+        evidence: what was found, for messages.
     """
 
     code: str
@@ -60,16 +60,17 @@ class ShellHazard:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Leg:
-    """One check.
+    """The result of one check.
 
     Attributes:
-        leg: name, such as `import` or `matmul`.
-        ok: whether it passed. A leg that could not be run is not ok.
+        leg: name of the check, such as `import` or `matmul`.
+        ok: whether it passed. False also for a leg that could not be run.
         code: failure code; None when ok.
         seconds: wall time.
-        evidence: what was seen, in a line or a block: versions and errors when ok is False, measured numbers otherwise.
-        skipped: True when it does not apply here (no TensorBoard); then ok is True and the evidence says why.
-        started: seconds after the start of the smoke test at which it began; None when that is not known.
+        evidence: a line or a block of text: versions and errors when ok is False, measured numbers otherwise.
+        skipped: True when it was not run because it does not apply (no TensorBoard) or the time was used up; then `ok`
+            is True and the evidence says why.
+        started: when it began, in seconds after the start of the smoke test; None when that is not known.
     """
 
     leg: str
@@ -83,12 +84,13 @@ class Leg:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Device:
-    """What one device proved.
+    """The results for one device.
 
     Attributes:
-        name: `environment` for checks that concern no device, else TensorFlow's name such as `CPU:0` or `GPU:1`.
+        name: `environment` for checks that are not about a device, else TensorFlow's name such as `CPU:0` or `GPU:1`.
         kind: `environment`, `cpu` or `gpu`.
-        description: product name where known.
+        legs: in the order in which they ended.
+        description: product name; empty when unknown.
     """
 
     name: str
@@ -98,23 +100,25 @@ class Device:
 
     @property
     def ok(self) -> bool:
-        """Whether no leg failed, and at least one was run. A skipped leg proves nothing."""
+        """Whether no leg failed and at least one was run; a skipped leg proves nothing."""
         return all(leg.ok for leg in self.legs) and any(not leg.skipped for leg in self.legs)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verdict:
-    """What the smoke test concluded.
+    """The conclusion of a smoke test.
 
     Attributes:
         level: how much was checked.
-        tensorflow: version that was imported; None when none could be.
-        note: what was not proved and why (`gpu = "later"`); empty when everything asked was.
-        findings: what is wrong around the environment; does not change `ok`.
-        packages: versions of TensorFlow and of what it breaks over, by project.
-        build: what TensorFlow says that it was built for.
-        cures: what the environment was given after an earlier smoke test failed, as its own start-up says; it did not
-            pass without.
+        devices: the environment first, then CPUs and GPUs.
+        tensorflow: version that was imported; None when the import failed.
+        python: version of the environment's Python; None when it could not be determined.
+        seconds: wall time of the whole smoke test.
+        note: what was not proved and why (`gpu = "later"`); empty when everything requested was.
+        findings: problems around the environment; they do not affect `ok`.
+        packages: versions of TensorFlow and of the packages that commonly break it, by project.
+        build: TensorFlow's build information.
+        cures: cures that an earlier smoke test needed to pass, as the start-up code of the environment reports them.
     """
 
     level: Level
@@ -130,7 +134,7 @@ class Verdict:
 
     @property
     def ok(self) -> bool:
-        """Whether every device passed, and something was checked at all."""
+        """Whether every device passed, and there is at least one."""
         return bool(self.devices) and all(device.ok for device in self.devices)
 
     @property

@@ -1,4 +1,4 @@
-"""What TensorFlow asks for in its metadata and does not find. No failure by itself: often it works all the same."""
+"""Requirements in TensorFlow's metadata that are not met: only a warning, because it often works all the same."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ def unmet(
     """Requirements that the installed versions do not meet.
 
     Args:
-        requires: lines of `Requires-Dist`.
+        requires: values of `Requires-Dist`.
         installed: versions by normalised project name.
-        python: version of the environment's Python; None when it did not say.
-        who: has the requirements.
+        python: version of the environment's Python; None when unknown, and then nothing is checked.
+        who: distribution that has the requirements, for messages.
     """
     if python is None:
         return ()
@@ -37,7 +37,7 @@ def unmet(
         try:
             requirement = Requirement(line)
         except ValueError:
-            # Old metadata has spellings that the standard has dropped since.
+            # Old metadata may use syntax that the standard no longer allows.
             continue
         if requirement.marker is not None and not requirement.marker.evaluate(environment):
             continue

@@ -1,4 +1,4 @@
-"""The smoke test: starts the probes in the environment and draws the verdict, one a device and a leg."""
+"""The smoke test: runs the probes in an environment, and combines their results into a verdict."""
 
 from __future__ import annotations
 
@@ -26,17 +26,18 @@ def smoke(
     emit: Emit,
     activation: Mapping[str, str] = MappingProxyType({}),
 ) -> Verdict:
-    """What the environment of `python` proves about itself.
+    """Run the smoke test of an environment.
 
-    Its own interpreter runs the probes, isolated from PYTHON* variables, user site and working directory. Nothing is
-    written but bytecode that an import makes anyway. A failed leg is part of the verdict, not an exception.
+    Its own interpreter runs the probes, isolated from PYTHON* variables, user site and working directory. The
+    environment is not changed, except for bytecode that any import would write. A failed leg is part of the verdict,
+    not an exception.
 
     Args:
-        python: interpreter of the environment; need not be one that tfprov made.
+        python: interpreter of any environment, not necessarily one made by tfprov.
         request: what to prove.
-        environ: variables of the user; those that redirect Python or TensorFlow are left out for the probes.
-        emit: receives a note a leg.
-        activation: variables that activating the environment sets; the probes get them as they are.
+        environ: environment variables of the user; those that redirect Python or TensorFlow are not passed on.
+        emit: receives a note for each leg.
+        activation: variables that activating the environment sets; passed to the probes unchanged.
 
     Raises:
         TfprovError: `python-broken` when the interpreter cannot be started at all.
@@ -61,7 +62,7 @@ def smoke(
 
 
 TARGET_S = {"quick": 20.0, "standard": 90.0, "deep": 600.0}
-"""How long a level should take at most on a machine that is fit for the work. Beyond that it is told why."""
+"""Expected maximum seconds for each level on a suitable machine. Beyond that, a note names the slowest legs."""
 
 
 _IMPORT_S = 60.0
@@ -79,14 +80,14 @@ def _slow(verdict: Verdict) -> str:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProbeGroup:
-    """Legs that share a process as long as none of them takes it down.
+    """A group of legs, which share a process as long as none of them takes it down.
 
     Attributes:
-        name: file in the probes folder, without its ending.
-        levels: at which levels it runs.
-        needs_tensorflow: False when it proves something although the import failed.
-        only_cuda: whether it runs only where CUDA was promised.
-        logical_cpus: into how many devices the processor is divided.
+        name: file in the probes folder, without its suffix.
+        levels: at which it runs.
+        needs_tensorflow: False when it is useful even after the import of TensorFlow failed.
+        only_cuda: whether it runs only where CUDA is required.
+        logical_cpus: number of TensorFlow devices that the CPU is divided into.
     """
 
     name: str
@@ -108,24 +109,24 @@ GROUPS = (
 
 
 def _beyond(session: ProbeSession, core: GroupOutcome, outcomes: list[GroupOutcome]) -> list[GroupOutcome]:
-    """The groups behind the quick level. What the quick level found to be unusable is not tried again."""
+    """Run the groups beyond the core of the quick level, without devices that the core found unusable."""
     request = session.request
     imported = core.leg(ENVIRONMENT, "import")
     usable = imported is not None and imported.ok and any(leg.ok for _, leg in _legs(outcomes) if leg.leg == "context")
     together = core.leg(ENVIRONMENT, "context")
     devices = core.leg(ENVIRONMENT, "devices")
-    # GPUs that work have found their libraries. Where none may be used yet, or fewer are there than should be, the
-    # libraries have to speak for themselves.
+    # GPUs that work prove that their libraries can be loaded. If no GPU may be used yet, or too few were found, the
+    # libraries are loaded separately.
     must_link = request.accelerator == "cuda" and (request.gpu == "later" or devices is None or not devices.ok)
-    # Addresses by which the driver knows the GPUs, too. Its numbers are not those of TensorFlow.
+    # The driver numbers GPUs differently from TensorFlow, but both know the PCI bus ids.
     buses = health.bus_ids("".join(outcome.log for outcome in outcomes))
     return [
         run_group(
             session,
             group.name,
-            # GPUs that work alone and not together have shown all that they can.
+            # GPUs that work only one at a time have been tested as far as possible.
             gpus=() if together is not None and not together.ok else None,
-            # How the process ends is tested where it has done the most.
+            # The exit of a process is tested in the group that does the most work.
             exit_normally=group.name == "training",
             options={"logical_cpus": group.logical_cpus, "must_link": must_link, "buses": buses},
         )
@@ -138,7 +139,7 @@ def _beyond(session: ProbeSession, core: GroupOutcome, outcomes: list[GroupOutco
 
 
 def _packages(session: ProbeSession, core: GroupOutcome) -> list[GroupOutcome]:
-    """Whether the packages that were asked for can be imported; not where TensorFlow cannot, which many need."""
+    """Test the imports of the requested packages; skipped if TensorFlow's failed, because many depend on it."""
     request, imported = session.request, core.leg(ENVIRONMENT, "import")
     if imported is None or not imported.ok or not (request.packages or request.all_packages):
         return []
@@ -147,18 +148,21 @@ def _packages(session: ProbeSession, core: GroupOutcome) -> list[GroupOutcome]:
         "all_packages": request.all_packages,
         "skip_imports": request.skip_imports,
     }
-    # An import that takes longer than this hangs: it waits for a display, a server, an answer.
+    # An import that takes longer hangs: it waits for a display, a server or input.
     limited = replace(session, request=replace(request, timeout=min(request.timeout, _IMPORT_S)))
     return [run_group(limited, "packages", options=options)]
 
 
 def _charge_all_reduce(session: ProbeSession, outcome: GroupOutcome) -> None:
-    """Charge a sum that failed over three GPUs or more to the one that is in every pair that fails, if there is one."""
+    """Attribute an all-reduce that failed on three or more GPUs to the one that all failing pairs have in common.
+
+    Without such a GPU, the failure stays with the environment.
+    """
     failed = outcome.leg(ENVIRONMENT, "all-reduce")
     gpus = [int(name[4:]) for name in _strings(outcome.facts.get("all_reduce")) if name.startswith("GPU")]
     if failed is None or failed.ok or len(gpus) < 3:
         return
-    # Half of the limit for each pair, two of which may hang, and what they lose is not what the test lost.
+    # Each pair gets half of the time limit, as two of them may hang; their losses do not count for the smoke test.
     request = replace(session.request, timeout=session.request.timeout / 2)
     aside = replace(session, request=request, lost=Lost(devices=dict(session.lost.devices)))
 
@@ -185,7 +189,13 @@ def _scripts(session: ProbeSession, core: GroupOutcome) -> list[GroupOutcome]:
 
 
 def _health(session: ProbeSession, moment: str, *, anyway: bool = False) -> GroupOutcome:
-    """What the driver says; nothing at the quick level, unless `anyway`, or when no GPU is in play."""
+    """Ask the driver for its values; not at the quick level or without GPUs, unless `anyway`.
+
+    Args:
+        session: the setting.
+        moment: `before` or `after` the other legs.
+        anyway: whether to ask even if the leg `health` is not part of the smoke test.
+    """
     if not anyway and not _asks_for_health(session.request):
         return GroupOutcome()
     return run_group(session, "health", options={"moment": moment})
@@ -200,12 +210,16 @@ def _legs(outcomes: Iterable[GroupOutcome]) -> Iterator[tuple[str, Leg]]:
 
 
 def _is_taken(leg: Leg) -> bool:
-    """Whether a leg failed in a way that another program on the GPU would explain."""
+    """Whether a leg failed in a way that could be caused by another program that uses the GPU."""
     return not leg.ok and (leg.leg == "context" or leg.code == "gpu-memory-in-use")
 
 
 def _core(session: ProbeSession) -> tuple[GroupOutcome, list[GroupOutcome]]:
-    """The quick level; when the devices cannot be initialised together, each in a process of its own."""
+    """Run the core of the quick level; if the devices cannot be initialised together, each in its own process.
+
+    Returns:
+        The outcome with all devices together, and all outcomes including it.
+    """
     core = run_group(session, "core")
     outcomes = [core]
     context = core.leg(ENVIRONMENT, "context")
@@ -218,19 +232,19 @@ def _core(session: ProbeSession) -> tuple[GroupOutcome, list[GroupOutcome]]:
     if visible:
         outcomes.append(run_group(session, "core", gpus=(), done=_but_context(done)))
     elif (ENVIRONMENT, "devices") in core.lost_in:
-        # Nobody could say how many there are: the driver's part of TensorFlow took the process down. What is left
-        # of it without any GPU is worth knowing.
+        # The number of GPUs is unknown, because listing them took the process down. What works without any GPU is
+        # still worth knowing.
         hidden = {**session.env, "CUDA_VISIBLE_DEVICES": "-1"}
         outcomes.append(run_group(session, "core", gpus=(), done=_but_context(done), env=hidden))
     alone = [run_group(session, "core", gpus=(index,), with_cpu=False, done=done) for index in range(visible)]
     outcomes.extend(alone)
     contexts = {device: leg for device, leg in _legs(outcomes[1:]) if leg.leg == "context"}
     culprits = {device: leg for device, leg in contexts.items() if not leg.ok}
-    # A process that ended has marked its device already; one that raised an exception has not.
+    # The device of a process that died is in `lost` already, that of a leg that raised an exception is not.
     session.lost.devices.update({device: f"context: {leg.code}" for device, leg in culprits.items()})
     if culprits and len(culprits) < len(contexts):
-        # The failure is theirs. Without a culprit it stays with the environment, because together the devices cannot be
-        # used, though each can alone; and it stays there when not even the processor can be used.
+        # The failure is attributed to the devices that failed alone. It stays with the environment if none did, because
+        # the devices cannot be used together then, and if all did, because not even the CPU can be used.
         core.legs = [(device, leg) for device, leg in core.legs if (device, leg.leg) != (ENVIRONMENT, "context")]
     return core, outcomes
 
@@ -299,7 +313,7 @@ def _explain_missing_gpus(by_device: dict[str, list[Leg]], why: Callable[[], tup
 
 
 def _unused_gpus(facts: Mapping[str, object], why: Callable[[], tuple[str, str]]) -> tuple[ShellHazard, ...]:
-    """GPUs that the driver shows and TensorFlow does not. No failure: a small card for the screen is left out, too."""
+    """A finding if the driver has more GPUs than TensorFlow lists; not a failure, as TensorFlow ignores small cards."""
     driver, seen = facts.get("driver_gpus"), facts.get("gpus")
     if not isinstance(driver, int) or not isinstance(seen, int) or seen >= driver:
         return ()
@@ -308,7 +322,7 @@ def _unused_gpus(facts: Mapping[str, object], why: Callable[[], tuple[str, str]]
 
 
 def _say_who_holds(by_device: dict[str, list[Leg]], log: str, facts: Mapping[str, object]) -> None:
-    """Add to the failure of a GPU that another program may have taken what the driver says about that."""
+    """Add the driver's values to the evidence of failures that another program on the GPU may have caused."""
     names = [name for name in by_device if _kind(name) == "gpu"]
     for name, values in health.by_device(names, log, _values(facts.get("health_after"))).items():
         held = health.holders(values)

@@ -1,4 +1,4 @@
-"""The user's own checks, each a leg of its own."""
+"""Runs the user's own checks, each as one leg."""
 
 from __future__ import annotations
 
@@ -16,10 +16,13 @@ from tfprov.smoke.surroundings import hiding
 
 
 def run_script(session: ProbeSession, script: Path) -> Leg:
-    """Run one script with the environment's Python; it passes when it ends with status 0.
+    """Run one script with the environment's Python; it passes if it ends with status 0.
 
-    It runs in its own folder and may import what lies beside it: that is how its author runs it, too. Variables of the
-    shell and the user site stay out, as in the probes.
+    It runs in its own folder and can import modules from there, as it does when its author runs it. PYTHON* variables
+    and the user site are left out, as for the probes.
+
+    Raises:
+        TfprovError: `python-broken` when the interpreter cannot be started.
     """
     name = f"script {script.name}"
     if not script.is_file():
@@ -42,8 +45,8 @@ def run_script(session: ProbeSession, script: Path) -> Leg:
     if finished.timed_out or finished.signal_name is not None:
         code, evidence = causes.of_death(finished)
     else:
-        # Python puts the script's folder first. Only what its own output speaks of counts: a file of such a name that
-        # has nothing to do with the failure is not a cause.
+        # The script's folder is first on sys.path. A file there that could shadow a module is reported only if the
+        # output is about that module; otherwise it is not the cause.
         said = f"{finished.stdout}\n{finished.stderr}"
         found = hiding(script.parent).items()
         culprits = [f"`{path}` hides the environment's" for name, path in found if _speaks_of(said, name, path)]
@@ -53,6 +56,6 @@ def run_script(session: ProbeSession, script: Path) -> Leg:
 
 
 def _speaks_of(said: str, module: str, path: Path) -> bool:
-    """Whether an output blames a module: it names its file, or what the module lacks."""
+    """Whether output is about a module: it contains the path of its file, or an error about a missing attribute."""
     name = re.escape(module.replace("/", "."))
     return str(path) in said or re.search(rf"(module|from) '{name}['.]|'{name}' is not a package", said) is not None

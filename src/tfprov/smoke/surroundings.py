@@ -1,6 +1,6 @@
-"""What lies around the environment and will hide or break its TensorFlow for whoever uses it from this shell.
+"""Finds settings and files outside an environment that shadow or break its TensorFlow when it is used from this shell.
 
-The probes are isolated from all of it, so a good verdict says nothing about it; and it is no fault of the environment.
+The probes are isolated from these, so a good verdict does not cover them; and they are not faults of the environment.
 """
 
 from __future__ import annotations
@@ -12,18 +12,18 @@ from pathlib import Path
 
 from tfprov.smoke.records import ShellHazard
 
-# A module of one of these names elsewhere takes the place of the environment's own.
+# Modules that are checked for being shadowed by another of the same name.
 _NAMES = ("tensorflow", "keras", "numpy", "google/protobuf", "h5py", "typing_extensions", "absl", "ml_dtypes", "wrapt")
 
 
 def findings(python: Path, environ: Mapping[str, str], cwd: Path, version: str | None) -> tuple[ShellHazard, ...]:
-    """What would leak into the environment.
+    """The hazards from PYTHON* variables, the working directory and the user site.
 
     Args:
         python: interpreter of the environment.
-        environ: variables of the user.
-        cwd: the user's working directory, which `python -c`, `-m` and the prompt put first.
-        version: version of that Python; None when it did not say.
+        environ: environment variables of the user.
+        cwd: the user's working directory, which is first on sys.path for `python -c`, `-m` and the prompt.
+        version: of that Python; None when unknown, and then the user site is not checked.
     """
     found = []
     if environ.get("PYTHONHOME"):
@@ -47,9 +47,9 @@ def findings(python: Path, environ: Mapping[str, str], cwd: Path, version: str |
 
 
 def hiding(folder: Path) -> dict[str, Path]:
-    """Files and packages in the folder that take the place of one of the environment's, by module."""
+    """Files in a folder that shadow modules of the environment, by module name (`google/protobuf` with a slash)."""
     candidates = ((name, path) for name in _NAMES for path in (folder / name / "__init__.py", folder / f"{name}.py"))
-    # A package comes before a module of the same name.
+    # A package takes precedence over a module of the same name.
     return {name: path for name, path in reversed(list(candidates)) if path.is_file()}
 
 
@@ -58,7 +58,7 @@ def _modules(folder: Path) -> tuple[Path, ...]:
 
 
 def _user_site(python: Path, environ: Mapping[str, str], version: str | None) -> Path | None:
-    """The user site that this interpreter looks into; None when it does not."""
+    """The user site that this interpreter uses; None when it uses none."""
     settings = python.parent.parent / "pyvenv.cfg"
     isolated = settings.is_file() and "include-system-site-packages = true" not in settings.read_text("utf-8").lower()
     if isolated or version is None or environ.get("PYTHONNOUSERSITE") or os.name != "posix":
@@ -69,7 +69,7 @@ def _user_site(python: Path, environ: Mapping[str, str], version: str | None) ->
         return None
     short = ".".join(version.split(".")[:2])
     variables = {"userbase": str(base), "py_version_short": short, "py_version_nodot_plat": short.replace(".", "")}
-    # A Python of another version may lie at hand here: the scheme is asked for its numbers.
+    # tfprov may run on another version of Python, so the scheme is expanded with the version of this one.
     return Path(sysconfig.get_path("purelib", "posix_user", {**variables, "abi_thread": ""}))
 
 

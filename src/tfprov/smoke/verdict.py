@@ -1,4 +1,4 @@
-"""What others make of a verdict: an error for the command line, a document for machines."""
+"""Converts a verdict into an error for the command line, and into a document for JSON and back."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ class UnprovedError(TfprovError):
     """The smoke test failed.
 
     Attributes:
-        verdict: what it concluded.
+        verdict: of the failed smoke test.
     """
 
     def __init__(
         self, verdict: Verdict, code: str, what: str, evidence: tuple[str, ...], hint: str | None = None
     ) -> None:
-        """See `TfprovError`."""
+        """Arguments as in `TfprovError`, besides the verdict."""
         super().__init__(code, what, evidence=evidence, hint=hint)
         self.verdict = verdict
 
 
 def verdict_behind(error: BaseException) -> Verdict | None:
-    """The verdict that led to a failure, also through other failures; None when nothing was proved."""
+    """The verdict that caused an error, directly or through other errors; None when no smoke test did."""
     cause: BaseException | None = error
     while cause is not None:
         if isinstance(cause, UnprovedError):
@@ -36,7 +36,7 @@ def verdict_behind(error: BaseException) -> Verdict | None:
 
 
 def as_error(verdict: Verdict) -> TfprovError:
-    """The error that a bad verdict amounts to: code, evidence and next step of its first failure.
+    """The error for a bad verdict: code, evidence and next step of its first failure.
 
     Raises:
         ValueError: the verdict is good.
@@ -64,12 +64,12 @@ def as_error(verdict: Verdict) -> TfprovError:
 
 
 def name_of(device: Device) -> str:
-    """How a sentence calls the device."""
+    """The name of a device in a sentence."""
     return "the environment" if device.kind == "environment" else device.name
 
 
 def as_document(verdict: Verdict) -> dict[str, Json]:
-    """The keys that `--json` shows: `verdict` and `devices`."""
+    """The verdict as `--json` shows it, under the keys `verdict` and `devices`."""
     return {
         "verdict": {
             "ok": verdict.ok,
@@ -98,7 +98,10 @@ def as_document(verdict: Verdict) -> dict[str, Json]:
 
 
 def from_document(document: Mapping[str, object]) -> Verdict | None:
-    """The verdict of a document that `as_document` made, such as that of a seal; None when it is none."""
+    """The verdict in a document made by `as_document`, such as that in a seal; None when it is not one.
+
+    Findings, packages, build, cures and the start of legs are not restored.
+    """
     found, devices = document.get("verdict"), document.get("devices")
     if not isinstance(found, Mapping) or not isinstance(devices, list):
         return None
@@ -146,13 +149,13 @@ def _leg(leg: Leg) -> Json:
 
 
 def remedy(leg: Leg) -> str:
-    """The next step for a failed leg; empty for a good one, and for the code of a newer tfprov."""
+    """The next step after a failed leg; empty for a good one, and for a code that only a newer tfprov knows."""
     row = CODES.get(leg.code or "")
     if row is None:
         return ""
     if row.name != "system-library-missing":
         return row.remedy
-    # The one code with a next step of its own for each library. The rules are needed only where something went wrong.
+    # Only this code has a different next step for each library. Imported late, because the rules are slow to load.
     from tfprov.smoke.causes import package_for
 
     return package_for(leg.evidence) or row.remedy
