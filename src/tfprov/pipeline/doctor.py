@@ -32,8 +32,10 @@ from tfprov.pipeline.reckoning import SEEDS
 from tfprov.pipeline.records import Outcome
 from tfprov.pipeline.standing import Standing
 from tfprov.pipeline.up import up
+from tfprov.visual_cpp import BRINGS
 from tfprov.words import quoted
 
+_ABSENT_LIBRARY = "windows-dll-load"
 _NAMED = 6
 """How many findings the error names; the full list is the command's own output."""
 
@@ -89,12 +91,14 @@ def examine_foreign(path: Path, *, environ: Mapping[str, str], emit: Emit) -> tu
     known = {(one.code, one.path) for one in judged}
     more = (*_interpreter(root, emit), *_damaged(root, backend, emit), *_foreign(root, backend, emit))
     is_own = (root / SEAL).exists()
+    facts = gather(environ)
     fix = _DRIFT_FIX if is_own else f"`tfprov adopt {quoted(str(found.named))}` recreates it"
     return (
         *(replace(one, fix=fix) for one in judged if one.kind == "damage"),
         *(one if is_own else replace(one, fix=fix) for one in more if (one.code, one.path) not in known),
         *(one for one in judged if one.kind != "damage"),
-        *_leaks(gather(environ)),
+        *_leaks(facts),
+        *(() if is_own else _absent_libraries(facts)),
     )
 
 
@@ -320,8 +324,8 @@ def _machine(generation: Generation, environ: Mapping[str, str]) -> Iterator[Def
 def _leaks(facts: Facts) -> Iterator[Defect]:
     """Settings of this machine that interfere with programs in the environment; tfprov's own commands ignore them."""
     for hazard in facts.hazards.value:
-        if hazard.code == "windows-dll-load":
-            continue  # A verified environment brings the Visual C++ library that Windows lacks.
+        if hazard.code == _ABSENT_LIBRARY:
+            continue
         yield Defect(
             code=hazard.code,
             path=hazard.name,
@@ -330,3 +334,17 @@ def _leaks(facts: Facts) -> Iterator[Defect]:
             fix=f"clean it: {hazard.why}",
             kind="advice",
         )
+
+
+def _absent_libraries(facts: Facts) -> Iterator[Defect]:
+    """Libraries that this Windows lacks, which matter to an environment that was not verified without them."""
+    for hazard in facts.hazards.value:
+        if hazard.code == _ABSENT_LIBRARY:
+            yield Defect(
+                code=hazard.code,
+                path=hazard.name,
+                expected=hazard.value,
+                found="missing",
+                fix=f"install Microsoft's Visual C++ runtime, or `{BRINGS}` into this environment: {hazard.why}",
+                kind="advice",
+            )

@@ -151,18 +151,16 @@ class GenerationContents:
 
 
 def likely_bounds(leg: Leg, installed: GenerationContents) -> tuple[LikelyBound, ...]:
-    """The bounds for a failed leg `import` or `package NAME`, without duplicates; empty if nothing is known.
+    """The bounds for a failed leg `import` or `package NAME`, likeliest first, without duplicates; empty if none is known.
 
     Args:
         leg: the failed leg, with the exception and the end of its traceback as evidence.
         installed: the generation that was tested.
     """
-    found = (
-        *_of_table(leg, installed),
-        *_of_python(leg, installed),
-        *_of_metadata(leg, installed),
-    )
-    return tuple({each.requirement: each for each in reversed(found)}.values())[::-1]
+    found: dict[str, LikelyBound] = {}
+    for each in (*_of_table(leg, installed), *_of_python(leg, installed), *_of_metadata(leg, installed)):
+        found.setdefault(each.requirement, each)
+    return tuple(found.values())
 
 
 def _of_table(leg: Leg, installed: GenerationContents) -> Iterator[LikelyBound]:

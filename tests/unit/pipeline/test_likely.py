@@ -1,12 +1,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime, timezone
 from pathlib import Path
 
 import pytest
 
 from tfprov.lock.renew import Released
+from tfprov.pipeline import likely
 from tfprov.pipeline.likely import GenerationContents, likely_bounds
 from tfprov.plan.records import IndexFile, Listing
 from tfprov.smoke.records import Leg
@@ -99,6 +101,15 @@ def test_a_package_that_is_newer_than_its_row_is_taken_to_need_the_same(tmp_path
     first, *_ = likely_bounds(said, installed(tmp_path))
     assert first.requirement == "setuptools<81"
     assert first.why.startswith("`tensorflow-hub` <=0.16.1 is known to need it: it imports pkg_resources")
+
+
+def test_a_bound_with_two_reasons_stands_where_its_first_reason_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    a, b = (likely.LikelyBound(requirement=name, why="the table") for name in ("a", "b"))
+    monkeypatch.setattr(likely, "_of_table", lambda *_: (a, b))
+    monkeypatch.setattr(likely, "_of_metadata", lambda *_: (replace(a, why="the metadata"),))
+    assert likely_bounds(leg(""), installed(tmp_path)) == (a, b)
 
 
 def test_a_row_that_came_after_the_lock_is_asked(tmp_path: Path) -> None:
