@@ -151,7 +151,7 @@ class GenerationContents:
 
 
 def likely_bounds(leg: Leg, installed: GenerationContents) -> tuple[LikelyBound, ...]:
-    """The bounds for a failed leg `import` or `package NAME`, likeliest first, without duplicates; empty if none is known.
+    """The bounds for a failed leg `import` or `package NAME`, likeliest first, without duplicates; maybe empty.
 
     Args:
         leg: the failed leg, with the exception and the end of its traceback as evidence.
