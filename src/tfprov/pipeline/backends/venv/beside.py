@@ -1,4 +1,4 @@
-"""Questions that are asked beside each other although their answers are wanted in order."""
+"""Runs resolves concurrently whose results are needed in order."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Generic, TypeVar
 
 from tfprov.process import endable
 
-# More at a time would ask for what the answers before them make needless.
+# With more at a time, earlier answers would make more of the work needless.
 _MOST = 2
 
 Q = TypeVar("Q")
@@ -19,22 +19,23 @@ A = TypeVar("A")
 
 
 def processors() -> int:
-    """How many processors this process may use."""
+    """Number of processors that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 class Beside(Generic[Q, A]):
-    """Answers in the order of their questions, with the next question asked meanwhile. Use it as a context manager.
+    """Answers questions in order, and asks the next one in a thread meanwhile. Use it as a context manager.
 
-    With one processor they are asked one after the other. What nobody has waited for at the end is ended.
+    With only one processor, questions are asked one after the other. On exit, questions still being asked are ended.
     """
 
     def __init__(self, ask: Callable[[Q], A], questions: Sequence[Q]) -> None:
-        """Ask nothing yet.
+        """Prepare; nothing is asked before the first call of `answer`.
 
         Args:
-            ask: called from other threads, once a question; its answer depends on the question alone.
-            questions: of which some may turn out to be needless.
+            ask: called once for each question that is needed, possibly in another thread; the answer must depend only
+                on the question.
+            questions: all of them; some may turn out not to be needed.
         """
         self._ask = ask
         self._questions = questions
@@ -53,11 +54,11 @@ class Beside(Generic[Q, A]):
         self._pool.shutdown()
 
     def answer(self, index: int, *, then: int | None = None) -> A:
-        """The answer to a question, waited for; whatever `ask` raises.
+        """Wait for the answer to a question. Raises whatever `ask` raises.
 
         Args:
-            index: of the question.
-            then: that of the question which will be asked next; None where that is not known.
+            index: index of the question.
+            then: index of a question to ask meanwhile, whose answer will probably be needed next; None for none.
         """
         if self._most == 1 or (then is None and index not in self._asked):
             return self._ask(self._questions[index])
@@ -68,7 +69,7 @@ class Beside(Generic[Q, A]):
         return self._asked[index][0].result()
 
     def drop(self, index: int) -> None:
-        """End a question if it is asked; its answer is not wanted."""
+        """Stop asking a question whose answer is no longer needed."""
         if index in self._asked:
             future, needless = self._asked[index]
             needless.set()

@@ -1,8 +1,8 @@
-"""Interpreter, release and the other packages, chosen together: the resolver is asked with a range of releases.
+"""Chooses interpreter, TensorFlow release and the other packages together, by resolving with a range of releases.
 
-The plan knows what the machine and the table of known breaks admit; only the resolver knows what the other packages
-need. So every candidate of the plan, the better ones first, is resolved until none is left that could give a newer
-release. Where none of them resolves, smaller questions are asked, so that a hint names a change that was seen to work.
+The plan knows what the machine and the tables of releases and incompatibilities allow; only the resolver knows what the
+other packages need. So the candidates of the plan are resolved, the better ones first, until none is left that could
+give a newer release. If none of them resolves, changed profiles are tried, so that the hint names a change that works.
 """
 
 from __future__ import annotations
@@ -66,21 +66,21 @@ from tfprov.plan.tags import marker_environment, supported_tags
 from tfprov.profile.records import Profile
 
 _A_YEAR = timedelta(days=365)
-# What is old is worth as long as the choice itself took, and this at least.
+# Minimum time for avoiding old versions of single packages; otherwise it may take as long as the choice itself took.
 _LAG_SECONDS = 30.0
 
 _NOT_RESOLVED = "the other packages were not resolved: that machine may take another release or Python for them"
 
 
 class SameFilesError(TfprovError):
-    """The profile asks for two packages that bring the same files; it says itself which one to ask for."""
+    """The profile asks for two packages that contain the same files. Its hint says which one to ask for."""
 
 
 def choose(context: Context, machine: Machine) -> Choice:
-    """See `Backend.choose`. Where a lock has to be made, the other packages of the profile take part in the choice.
+    """See `Backend.choose`. If a new lock has to be made, the choice depends on the other packages of the profile, too.
 
     Raises:
-        TfprovError: nothing fits, or no candidate can be resolved; a hint was tried.
+        TfprovError: nothing fits, or no candidate can be resolved. A change that its hint proposes was tried.
     """
     profile, facts = context.loaded.asked, machine.facts
     locked = locked_choice(context, machine)
@@ -118,15 +118,15 @@ def choose(context: Context, machine: Machine) -> Choice:
 
 
 def choose_within(context: Context, machine: Machine, bounds: Sequence[str]) -> Choice:
-    """A choice within further bounds than those of the profile.
+    """A choice within bounds in addition to those of the profile, regardless of an existing lock.
 
     Args:
-        context: of the run; an existing lock has no part in it.
+        context: of the run.
         machine: to choose for.
-        bounds: PEP 508 lines; see `plan.companions`.
+        bounds: PEP 508 lines, those on `python` for the interpreter; see `plan.companions`.
 
     Raises:
-        TfprovError: nothing fits within them.
+        TfprovError: nothing fits within the bounds.
     """
     profile = context.loaded.asked
     pythons = [str(needed.specifier) for line in bounds if (needed := Requirement(line)).name == PYTHON]
@@ -150,7 +150,11 @@ def _with_origins(context: Context, machine: Machine, plan: Plan, projects: Iter
 
 
 def _for_another_machine(machine: Machine, profile: Profile) -> Plan:
-    """By the table alone, unless the profile names places with builds that the table cannot know."""
+    """The plan for another machine (`--host`), made without the resolver.
+
+    The index is read only if the profile asks for builds that the compat table cannot know: a nightly build, or those
+    on extra indexes and find-links.
+    """
     facts, index = machine.facts, profile.index
     ask = bool(index.extra or index.find_links) or wants_nightly(profile, facts)
     offers = machine.offers if ask else None
@@ -163,13 +167,14 @@ def _for_another_machine(machine: Machine, profile: Profile) -> Plan:
 
 
 def _unbroken(context: Context, machine: Machine, profile: Profile, candidates: Sequence[Candidate]) -> Solution:
-    """The best solution in which nothing is known to break, and nothing that the profile asks for is old.
+    """The best solution without known incompatibilities and, if possible, without outdated requested packages.
 
-    Each row of known breaks that a solution needs joins the question, until no further one does. A row about what later
-    ones led away from (another release of TensorFlow) is taken back, once.
+    Rows of the table of incompatibilities are applied, and the candidates resolved again, until no further row applies.
+    A row is withdrawn, at most once, if later rows have led to a solution without the version that it conflicts with
+    (such as another TensorFlow release).
 
     Raises:
-        TfprovError: there is none; the rows that joined are named.
+        TfprovError: there is none; the evidence includes the rows that were applied.
     """
     applied: tuple[Break, ...] = ()
     taken_back: tuple[Break, ...] = ()
@@ -184,7 +189,7 @@ def _unbroken(context: Context, machine: Machine, profile: Profile, candidates: 
         except TfprovError as error:
             error.evidence = (*error.evidence, *map(str, applied))
             raise
-        # What is the newest by itself does not depend on what else is bound.
+        # The newest version of a package by itself does not depend on the applied rows, so it is looked up only once.
         if old := {name: version for name, version in _old(profile, best).items() if name not in looked_up}:
             looked_up.update(old)
             newest |= _newest(context, machine, profile, bound, old)
@@ -214,16 +219,16 @@ def _unbroken(context: Context, machine: Machine, profile: Profile, candidates: 
         found = sparing(to_apply(found), asked_for(asked))
         _tell_left_out(context, profile, found)
         if any(row.leaves_out for row in found):
-            # Other rows only ask for more.
+            # All other rows only add requirements, so what had no solution before still has none.
             hopeless.clear()
         applied += found
 
 
 def _check_possible(rows: Sequence[Break]) -> None:
-    """Make sure that nothing is there that goes in no version.
+    """Check that no row is about a package of which no version works.
 
     Raises:
-        SameFilesError: something is.
+        SameFilesError: one is.
     """
     for row in rows:
         if row.instead:
@@ -237,7 +242,7 @@ def _check_possible(rows: Sequence[Break]) -> None:
 
 
 def _tell_left_out(context: Context, profile: Profile, rows: Sequence[Break]) -> None:
-    """Name what is left out although the profile asks for it: beside what brings the same modules, it is not missed."""
+    """Warn about requested packages that are left out because another package provides the same modules."""
     asked: dict[str, str] = {canonicalize_name(Requirement(text).name): text for text in profile.packages.requirements}
     for row in rows:
         if row.leaves_out and row.package in asked:
@@ -256,14 +261,27 @@ def _without_lag(
     until: float,
     hopeless: Hopeless,
 ) -> tuple[Solution, frozenset[str]]:
-    """A solution in which nothing that the profile asks for is old, where there is one; and what was not tried.
+    """A solution with newer versions of outdated requested packages, if there is one.
 
-    A resolver takes a release of years ago, from before a package stated what it needs, rather than none. All old
-    packages together are always tried; each by itself only until that time on the monotonic clock.
+    A resolver prefers a release that is years old, from before a package declared its requirements, to none at all. All
+    outdated packages together are always tried in their newest versions.
+
+    Args:
+        context: of the run.
+        machine: to resolve for.
+        profile: what is asked for.
+        candidates: the better ones first.
+        best: the solution so far.
+        newest: the newest version of requested packages by themselves.
+        until: time on the monotonic clock after which single packages are no longer tried.
+        hopeless: see `best_by_wheels`; not changed.
+
+    Returns:
+        The better solution, or `best`, and the outdated packages that were not tried by themselves.
     """
     lagging = _lagging(best, newest)
     untried: set[str] = set()
-    # A Python that does not have this release at all is no price for a newer package.
+    # A Python without this TensorFlow release is not considered: a newer package is not worth an older TensorFlow.
     able = [each for each in candidates if Version(each.best.tensorflow.version) >= best.release]
     for names in (lagging, *((name,) for name in lagging)) if len(lagging) > 1 else (lagging,) if lagging else ():
         held = with_requirements(
@@ -289,9 +307,9 @@ def _without_lag(
 
 
 def _can_take(machine: Machine, candidate: Candidate, newest: Released, name: str) -> bool:
-    """Whether there is anything of the newest version of a package for the Python of a candidate; True if not known.
+    """Whether the newest version of a package has any file for the Python of a candidate; True if unknown.
 
-    The resolver looks at that last of all, after it has gone through the versions of everything else.
+    Saves time: the resolver would find that out last, after trying the versions of all other packages.
     """
     files = machine.files_of((name,))
     if files is None:
@@ -302,7 +320,7 @@ def _can_take(machine: Machine, candidate: Candidate, newest: Released, name: st
 
 
 def _tell_lag(context: Context, best: Solution, newest: Mapping[str, Released], untried: Collection[str]) -> None:
-    """Name what the profile asks for and is old in the solution."""
+    """Warn about requested packages that are outdated in the solution."""
     for name in _lagging(best, newest):
         text = (
             f"`{name}` {best.version(name)} is taken, which is more than a year older than {newest[name].version}: "
@@ -316,7 +334,10 @@ def _tell_lag(context: Context, best: Solution, newest: Mapping[str, Released], 
 
 
 def _old(profile: Profile, solution: Solution) -> dict[str, str]:
-    """The version of each package that the profile asks for without a pin and that came out more than a year ago."""
+    """The versions of requested, unpinned packages in a solution that were released more than a year ago.
+
+    With `index.exclude-newer`, the year ends at that time.
+    """
     newest = profile.index.exclude_newer
     now = moment(newest) if newest else datetime.now(timezone.utc)
     asked = {
@@ -334,16 +355,19 @@ def _old(profile: Profile, solution: Solution) -> dict[str, str]:
 def _newest(
     context: Context, machine: Machine, profile: Profile, candidates: Sequence[Candidate], taken: Mapping[str, str]
 ) -> dict[str, Released]:
-    """The newest version of some packages that the profile asks for, by themselves on any of the Pythons here.
+    """The newest version of requested packages, each by itself, on any Python of this machine.
 
-    The pages of the index say it. Only where they cannot be asked, those that were read before are, by the resolver.
+    It is read from the pages of the index; if they cannot be read, the resolver is asked, which may have cached pages.
 
     Args:
         context: of the run.
-        machine: gives the way to the index.
+        machine: provides the network.
         profile: what is asked for.
-        candidates: whose Pythons count.
+        candidates: their Pythons count, except those that would have to be downloaded.
         taken: the version of each package in a solution.
+
+    Returns:
+        Versions by normalised name, without packages for which none was found.
     """
     found: dict[str, Released] = {}
     pythons = {each.best.python.path: each for each in candidates if each.best.python.path is not None}
@@ -402,7 +426,7 @@ def _newest_resolved(
 
 
 def _lagging(solution: Solution, newest: Mapping[str, Released]) -> tuple[str, ...]:
-    """The packages that the solution has in a version more than a year older than the newest."""
+    """The packages whose version in the solution was released more than a year before the newest one."""
     taken = released_in(solution.document)
     return tuple(
         name

@@ -1,4 +1,4 @@
-"""The plan with what the resolver took: another release or Python, and the size of the whole download."""
+"""Updates the plan from the resolver's result: release, Python, and the size of the whole download."""
 
 from __future__ import annotations
 
@@ -13,13 +13,22 @@ from tfprov.pipeline.machine import Machine
 from tfprov.plan.records import Decision, Plan, Refused
 from tfprov.plan.tags import marker_environment, supported_tags
 
-# Projects whose wheels on the public index are built for CUDA, and what such builds bring beside `nvidia-…`.
+# Projects whose wheels on the public index are built for CUDA, and their CUDA dependencies besides `nvidia-…`.
 _BRING_CUDA = ("torch", "jax", "cupy", "onnxruntime-gpu", "xgboost", "lightgbm", "tensorrt")
 _CUDA_TOOLS = frozenset({"triton", "cuda-bindings", "cuda-toolkit"})
 
 
 def decided(context: Context, plan: Plan, best: Solution) -> Plan:
-    """The plan with what the resolver took, and what is different for that."""
+    """The plan with the resolver's decision; differences from the plan's own decision are reported.
+
+    Args:
+        context: its listeners get the notes.
+        plan: the plan.
+        best: the solution of the resolver.
+
+    Returns:
+        The plan; if another Python was taken, the original one is among the refused interpreters.
+    """
     first, taken = plan.decision, best.decision
     if taken == first:
         return plan
@@ -43,7 +52,7 @@ def _python_of(decision: Decision) -> str:
 
 
 def with_sizes(plan: Plan, machine: Machine, best: Solution) -> Plan:
-    """The plan with the bytes of the whole download, and a word about CUDA that comes although none is wanted."""
+    """The plan with the size of the whole download, and a note if CUDA packages are part of a CPU environment."""
     version, facts = plan.decision.python.version, machine.facts
     found = pylock.sizes(
         best.document,
@@ -59,6 +68,6 @@ def with_sizes(plan: Plan, machine: Machine, best: Solution) -> Plan:
             f"{bringers} brings {len(cuda)} CUDA packages, {sum(filter(None, cuda)) / 1e9:.1f} GB, although the "
             "environment is for the CPU; an index with its CPU build, first in `index.extra`, avoids them",
         )
-    # Some indexes say nothing about sizes: then the table's figure for TensorFlow alone is the better one.
+    # Some indexes give no sizes; then the table's figure for TensorFlow alone is better.
     download = max(plan.download_bytes or 0, sum(filter(None, found.values())))
     return replace(plan, download_bytes=download or None, notes=notes)

@@ -1,4 +1,4 @@
-"""A hint for requirements that do not resolve: single changes of the profile that were seen to resolve."""
+"""Finds a hint for requirements that do not resolve: changes to the profile after which a resolve succeeded."""
 
 from __future__ import annotations
 
@@ -33,17 +33,23 @@ from tfprov.plan.records import Candidate
 from tfprov.profile.records import Profile
 from tfprov.redact import redact
 
-# A hint is worth some seconds, not minutes.
+# Time limit of each search: a hint is worth some seconds, not minutes.
 _SEARCH_SECONDS = 20.0
 _MOST_HINTS = 3
 _NO_PROJECT = "was not found in the package"
 
 
 def add_tried_hint(context: Context, machine: Machine, profile: Profile, error: TfprovError) -> None:
-    """Replace the hint of a failed resolve by changes of the profile after which it was seen to resolve.
+    """Replace the hint of a failed resolve by changes to the profile after which a resolve succeeded.
 
-    Where lines can never be satisfied those are named, and changed, together; else one line at a time, and where no
-    single one helps, several.
+    Requirements that no version satisfies are changed all together, and the evidence names them. If there are none, one
+    line is changed at a time. If nothing of that helps, several lines are changed.
+
+    Args:
+        context: of the run.
+        machine: to resolve for.
+        profile: what did not resolve.
+        error: the failure; its hint is replaced.
     """
     if not any(not is_tensorflow(text) for text in profile.packages.requirements):
         return
@@ -65,13 +71,13 @@ def add_tried_hint(context: Context, machine: Machine, profile: Profile, error: 
             found.append(change.words(solution))
     if not found and (several := _several(context, machine, profile, impossible)):
         found.append(several)
-    # What a build lacks can be installed, and a name corrected, too.
+    # Installing a build tool and correcting a name are remedies as well, so these hints are kept.
     own = [error.hint] if error.hint and error.code.name in ("build-tool-missing", "package-name-wrong") else []
     error.hint = "; or ".join((*own, *found)) or "no change of a few lines was found that would resolve"
 
 
 def lines_that_lead_to(profile: Profile, error: TfprovError) -> Iterator[str]:
-    """The requirements with an address whose host a failure of the network speaks of, each with its place."""
+    """Evidence for a network failure: the requirements with a URL on a host that it mentions, each with its place."""
     said = " ".join((error.what, *error.evidence))
     for line in profile.packages.requirements if error.code.group is Group.NETWORK else ():
         host = urlsplit(Requirement(line).url or "").netloc.rpartition("@")[2]
@@ -81,12 +87,12 @@ def lines_that_lead_to(profile: Profile, error: TfprovError) -> Iterator[str]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Change:
-    """A change of a profile.
+    """A change to a profile.
 
     Attributes:
-        profile: after the change.
-        words: says the change, given what the resolver made of it.
-        is_last_resort: whether it is of interest only where no other does.
+        profile: the changed profile.
+        words: describes the change for the hint, given the solution of the changed profile.
+        is_last_resort: whether to try it only if no other change has resolved.
     """
 
     profile: Profile
@@ -95,7 +101,7 @@ class _Change:
 
 
 def of_interest(profile: Profile, error: TfprovError) -> tuple[str, ...]:
-    """The requirements, those that the resolver speaks of first: of a long list most have no part in a conflict."""
+    """The requirements, beginning with those that the resolver's messages mention: most others have no part in it."""
     said = re.sub(r"[_.]+", "-", " ".join((*error.evidence, *error.tried)).lower())
 
     def is_named(line: str) -> bool:
@@ -106,10 +112,12 @@ def of_interest(profile: Profile, error: TfprovError) -> tuple[str, ...]:
 
 
 def _changes(profile: Profile, lines: Sequence[str]) -> Iterator[_Change]:
-    """Single changes, the smaller ones first: another version of one package, of TensorFlow, no such package.
+    """Single changes to try, the smaller ones first.
+
+    Builds are allowed, then one package may have any version, then TensorFlow may, and last one package is left out.
 
     Args:
-        profile: to change.
+        profile: the profile to change.
         lines: its requirements, in the order in which to try them.
     """
     asked = profile.packages.requirements
@@ -151,11 +159,11 @@ def _changes(profile: Profile, lines: Sequence[str]) -> Iterator[_Change]:
 
 
 def _impossible(context: Context, machine: Machine, profile: Profile, error: TfprovError) -> dict[str, str]:
-    """The lines that no version satisfies, whatever else is asked for. The resolver names the first of them only.
+    """The requirements that no version satisfies, whatever else is asked for; the resolver names only the first one.
 
     Returns:
-        What to ask for instead of each line: versions that begin with the one asked for, as 4.6.0.66 with 4.6.0, or
-        2.1.0 for the build 2.1.0+cu121, else any; empty where there is no such project.
+        The replacement for each: versions that begin with the requested one (4.6.0.66 for 4.6.0, 2.1.0 for the build
+        2.1.0+cu121), or any version if there are none; empty if there is no such project.
     """
     if error.code.name not in ("version-not-available", "package-name-wrong"):
         return {}
@@ -189,13 +197,13 @@ def _impossible(context: Context, machine: Machine, profile: Profile, error: Tfp
 
 
 def _is_named(requirement: Requirement, said: str) -> bool:
-    """Whether the resolver says of a requirement that there is no such version, or no such project."""
+    """Whether the resolver's message says that there is no such version, or no such project, as required."""
     name = re.escape(canonicalize_name(requirement.name))
     return re.search(rf"(?i)no version of {name}[=<>!~\s]|\b{name} {_NO_PROJECT}", said) is not None
 
 
 def _with_all_possible(profile: Profile, others: Mapping[str, str]) -> _Change:
-    """What is possible in place of everything that is not; see `_impossible`."""
+    """A change that replaces all requirements in `others`; see `_impossible`."""
     asked = tuple(others.get(line, line) for line in profile.packages.requirements if others.get(line, line))
 
     def words(solution: Solution) -> str:
@@ -208,9 +216,16 @@ def _with_all_possible(profile: Profile, others: Mapping[str, str]) -> _Change:
 
 
 def _several(context: Context, machine: Machine, profile: Profile, impossible: Mapping[str, str]) -> str | None:
-    """A change of several lines, as few as were found in time; None where there is none.
+    """A hint to change several lines, as few as were found in time; None if nothing resolves.
 
-    Their versions become preferences: what a resolver then takes in another version is what has to be changed.
+    The versions in the lines are passed to the resolver as preferences. Lines that have another version in its solution
+    are those to change. First only pins are relaxed, then all packages, then TensorFlow too.
+
+    Args:
+        context: of the run.
+        machine: to resolve for.
+        profile: what did not resolve.
+        impossible: see `_impossible`.
     """
     until = time.monotonic() + _SEARCH_SECONDS
     asked = tuple(line for line in profile.packages.requirements if line not in impossible)
@@ -249,7 +264,19 @@ def _moved(
     impossible: Mapping[str, str],
     free: tuple[str, ...],
 ) -> tuple[Solution, tuple[str, ...]] | None:
-    """A solution in which the versions of some lines are only preferred, and those that it has another version of."""
+    """A solution in which the versions in some lines are only preferences, and the lines that it does not satisfy.
+
+    Args:
+        context: of the run.
+        machine: to resolve for.
+        profile: what did not resolve.
+        candidate: of the relaxed profile.
+        impossible: see `_impossible`.
+        free: the lines whose versions are preferences.
+
+    Returns:
+        None if there is no solution.
+    """
     prefer = tuple(pinned for line in free if (pinned := _pinned(line)))
     try:
         solution = solve_unbroken(context, machine, _freed(profile, impossible, free), candidate, prefer=prefer)
@@ -265,7 +292,7 @@ def _is_kept(line: str, solution: Solution) -> bool:
 
 
 def _freed(profile: Profile, impossible: Mapping[str, str], free: Sequence[str]) -> Profile:
-    """The profile with any version of some lines, and with what is possible in place of all that is not."""
+    """The profile with any version for the lines in `free`, and with the replacements in `impossible`."""
     lines = [impossible.get(line, line) for line in profile.packages.requirements]
     kept = [
         _any_version(line) if line in free else line
@@ -291,7 +318,7 @@ def _any_version(line: str) -> str:
 
 
 def _pinned(line: str) -> tuple[str, str] | None:
-    """The project and the version that a line asks for; None where it asks for more than one version."""
+    """The project and version that a line pins; None if it admits several versions or is a URL."""
     requirement = Requirement(line)
     found = re.fullmatch(r"==([^*,]+)", str(requirement.specifier))
     return (canonicalize_name(requirement.name), found[1]) if found and not requirement.url else None
@@ -307,15 +334,18 @@ def _other_version(line: str, solution: Solution) -> str:
 
 
 def _taken(line: str, solution: Solution) -> str:
-    """What a line would have to be, with its extras, for what was taken for it."""
+    """A line changed to pin the version that the solution has, with its extras and marker."""
     requirement = Requirement(line)
     return on_any_version(requirement, f"=={solution.version(requirement.name)}")
 
 
 def _near(line: str) -> str | None:
-    """The release itself in place of another build of it; in place of a pinned release, one of the same series.
+    """A requirement on TensorFlow close to the given one, to try instead of it.
 
-    In place of one that is older than all that there are, the oldest of the same major version.
+    Returns:
+        For a separate build (`kind_of` is `rival`), `tensorflow` with the same specifier; for a pinned release, any of
+        its minor version; for a pinned release older than all in the compat table, the oldest minor version there if
+        the major version is the same. None for all others.
     """
     requirement = Requirement(line)
     oldest = min(Version(row.version) for row in table().releases)
