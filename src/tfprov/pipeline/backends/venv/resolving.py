@@ -1,4 +1,4 @@
-"""Asking uv for a document of wheels and sources, over every way that leads to the index."""
+"""Resolves with uv, over every route and mirror of the index."""
 
 from __future__ import annotations
 
@@ -31,12 +31,12 @@ _ONLY_HERE = "the network may not be used: only folders, and pages that were rea
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Provided:
-    """What conda packages bring to an environment that gets wheels as well.
+    """What conda packages provide in an environment that gets wheels as well.
 
     Attributes:
-        python: full version of the interpreter; it is not on this machine yet.
-        projects: versions of Python projects by name.
-        has_tensorflow: whether TensorFlow is among them.
+        python: full version of the interpreter, which is not on this machine yet.
+        projects: versions of the Python projects by normalised name.
+        has_tensorflow: whether TensorFlow is a conda package.
     """
 
     python: str
@@ -46,16 +46,17 @@ class Provided:
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Selection:
-    """What wheels are resolved for.
+    """What to resolve wheels for.
 
     Attributes:
-        facts: of the machine that they are for.
-        interpreter: that resolves; without a path it is not on this machine, and uv resolves for its version.
-        constraints: of the profile.
-        bounds: constraints beside those and the decision's.
-        platform: what uv calls a platform that is not the interpreter's own; None for that one.
-        provided: what conda packages bring; None for none.
-        build: what may be built. Beside conda packages nothing: they are not there yet to build with.
+        decision: interpreter, TensorFlow release and variant.
+        facts: of the machine that the wheels are for.
+        interpreter: the interpreter; without a path it is not on this machine, and uv resolves for its version.
+        constraints: those of the profile.
+        bounds: constraints in addition to those of the profile and the decision.
+        platform: uv's name of the platform; None for the interpreter's own.
+        provided: what conda packages provide; None for none.
+        build: what may be built from source. Nothing with conda packages: they are not installed yet to build with.
     """
 
     decision: Decision
@@ -80,27 +81,28 @@ def ask_resolver(
     builds: Builds = "all",
     built: tuple[str, ...] = (),
 ) -> str:
-    """The PEP 751 document for requirements.
+    """Resolve requirements; returns a PEP 751 document.
 
     Args:
         context: of the run.
-        machine: gives the way to the index.
+        machine: provides the network, and the results of earlier resolves.
         selection: what to resolve for.
-        lines: PEP 508 requirements, TensorFlow among them; what comes first is rather kept in its newest version.
-        prefer: versions that are kept where they still fit.
-        once: whether a conflict ends it, without a look at mirrors or fresh pages, and without a line for each try.
-        alone: whether each requirement stands for itself, without what it depends on.
-        builds: which packages that are not among `built` may be built, where wheels give no answer.
-        built: names of what is to be built in any case.
+        lines: PEP 508 requirements, TensorFlow among them; earlier ones are more likely to get their newest version.
+        prefer: versions to keep where they still fit.
+        once: whether a failure is final: mirrors and fresh pages are not tried, and tries are reported only as details.
+        alone: whether to resolve the requirements without their dependencies, hashes and local folders.
+        builds: which projects other than those in `built` may be built if wheels alone give no solution.
+        built: projects to build from source in any case.
 
     Raises:
-        TfprovError: what the resolver said.
+        TfprovError: the resolver's failure; `offline-missing` when it needs pages that are not on this machine.
     """
     decision, provided, interpreter = selection.decision, selection.provided, selection.interpreter
     absent = provided is not None or not interpreter.path
     folders = context.loaded.folders
     newest = context.loaded.profile.index.exclude_newer
-    # uv leaves out every file of which an index does not say when it came; the table says it of the important ones.
+    # With `--exclude-newer`, uv ignores all files without an upload time. On an index that gives none, the dates in
+    # the compat table limit the most important packages instead.
     is_undated = newest is not None and machine.offers is not None and not is_dated(machine.offers)
     in_time = bounds_of_time(moment(newest)) if newest is not None and is_undated else ()
     python = provided.python if provided else interpreter.version
@@ -145,7 +147,11 @@ def ask_resolver(
 
 
 def nothing_to_resolve_from(evidence: tuple[str, ...]) -> TfprovError:
-    """The failure of a resolve that would need the network."""
+    """The failure of a resolve that needs the network when it must not be used.
+
+    Args:
+        evidence: why the lock has to be made, or what is missing.
+    """
     return TfprovError(
         "offline-missing",
         "the lock would have to be made, and the network may not be used",
@@ -164,7 +170,10 @@ def _steps(
     python: str,
     once: bool,
 ) -> list[Step[str]]:
-    """The ways to an answer. Routes and patience, and mirrors for single pages, are the relay's business."""
+    """The steps of the climb: the index, its mirrors, fresh pages.
+
+    Retries, other routes, and mirrors for single pages are handled by the relay.
+    """
     network = machine.network
 
     def lacks_wheels(project: str) -> bool:
@@ -195,22 +204,22 @@ def _steps(
 
     mirrors = [Step(Rung.OTHER_SOURCE, partial(act, index=url)) for url in network.mirrors if not once]
     if machine.unreachable is not None:
-        # Every route has been tried just now. uv would come to the same end on each of them, and take minutes for it.
+        # Every route has just been tried. uv would fail in the same way, but take minutes on each of them.
         return [Step(Rung.NORMAL, partial(_fail_again, machine.unreachable)), *mirrors]
-    # Without the network there are no fresh pages, and uv refuses to be asked for them.
+    # Without a network there are no fresh pages, and uv rejects the option for them.
     fresh = [] if once or network.offline else [Step(Rung.FRESH, partial(act, fresh=True))]
     return [Step(Rung.NORMAL, act), *mirrors, *fresh]
 
 
 def _seconds_left(context: Context) -> float:
-    """Seconds that a resolve may take: the deadline of the profile ends it, too."""
+    """Seconds that a resolve may take: at most until the deadline of the run."""
     if context.deadline is None:
         return RESOLVE_SECONDS
     return min(RESOLVE_SECONDS, max(1.0, context.deadline - time.monotonic()))
 
 
 def _without_attempts(emit: Emit) -> Emit:
-    """A listener to whom a try that is one of many is a detail."""
+    """A listener that gets attempts as detail notes, for resolves that are only one of many."""
 
     def quietly(event: Event) -> None:
         emit(Note(text=f"lock: {event.what}", level="detail") if isinstance(event, Attempt) else event)
@@ -219,10 +228,10 @@ def _without_attempts(emit: Emit) -> Emit:
 
 
 def _fail_again(known: TfprovError) -> str:
-    """Fail as it failed when the index was asked.
+    """Raise the earlier failure to reach the index again.
 
     Raises:
-        TransferError: the same failure, not worth another try.
+        TransferError: the same failure, which is not retried.
     """
     raise TransferError(
         known.code.name,

@@ -1,4 +1,4 @@
-"""Solving candidates of the plan: the resolver is asked with a range of releases, beside the other packages."""
+"""Resolves candidates of the plan: a range of TensorFlow releases together with the other packages."""
 
 from __future__ import annotations
 
@@ -34,24 +34,25 @@ from tfprov.plan.decide import decide
 from tfprov.plan.records import Candidate, Decision
 from tfprov.profile.records import Profile
 
-# A wrong name is wrong for every Python.
 _NO_SUCH_VERSION = re.compile(
     r"[Bb]ecause there is no version of (?P<line>(?P<name>[\w.-]+?)[=<>!~][^ ]*) and you require (?P=line)"
 )
+# A wrong name is wrong for every Python.
 _SAME_EVERYWHERE = frozenset({"package-name-wrong"})
 _OF_PYTHON = frozenset({Group.INTERPRETER, Group.PLATFORM})
 _OF_BUILDS = frozenset({"build-failed", "build-tool-missing", "sdist-build-failed"})
 
 Hopeless: TypeAlias = dict[tuple[str, str, Builds], TfprovError]
-"""Why a Python with a range of releases has no solution, as far as builds go; more requirements do not change that."""
+"""Failures that are still valid when requirements are added, by Python, range of releases, and allowed builds."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Solution:
-    """What the resolver made of a candidate.
+    """The resolver's result for a candidate.
 
     Attributes:
-        decision: with the release that it took.
+        candidate: what was resolved.
+        decision: the candidate's decision for the release that the resolver chose.
         document: the PEP 751 document.
     """
 
@@ -61,28 +62,28 @@ class Solution:
 
     @property
     def release(self) -> Version:
-        """The release of TensorFlow."""
+        """The TensorFlow release."""
         return Version(self.decision.tensorflow.version)
 
     def version(self, name: str) -> str | None:
-        """The version of a project in it."""
+        """The version of a project; None if the solution does not contain it."""
         return dict(versions_in(self.document)).get(canonicalize_name(name))
 
 
 def may_differ(error: TfprovError) -> bool:
-    """Whether a failed resolve may end well with another Python or other requirements."""
+    """Whether a failed resolve may succeed with another Python or other requirements."""
     of_requirements = (Group.INTERPRETER, Group.PLATFORM, Group.RESOLVE, Group.PYTHON_DEPS)
     return error.code.group in of_requirements and error.code.name not in _SAME_EVERYWHERE
 
 
 def is_same_everywhere(error: TfprovError) -> bool:
-    """Whether a requirement names a version that does not exist, for whatever Python."""
+    """Whether a resolve failed because a requirement names a version that does not exist for any Python."""
     found = _NO_SUCH_VERSION.search(" ".join(error.evidence))
     return found is not None and kind_of(found["name"]) is None
 
 
 def can_resolve(machine: Machine) -> bool:
-    """Whether there is an index, or a folder, to resolve from."""
+    """Whether there is an index or a folder to resolve from, and it has not been found unreachable in this run."""
     return machine.network.has_pages and machine.unreachable is None
 
 
@@ -95,17 +96,17 @@ def best_by_wheels(
     once: bool = False,
     hopeless: Hopeless | None = None,
 ) -> Solution:
-    """The best solution without a build on any Python; where there is none, the best with builds, as far as allowed.
+    """The best solution with wheels only; if no Python has one, the best with builds that the profile allows.
 
-    Of builds likewise those come first that cannot be done without on that Python.
+    At first only projects without any wheel for the Python are built, then whatever the profile allows.
 
     Args:
         context: of the run.
-        machine: to solve for.
+        machine: to resolve for.
         profile: what is asked for.
         candidates: the better ones first.
         once: see `ask_resolver`.
-        hopeless: what had no solution when less was asked for; grows. None for nothing.
+        hopeless: failures with fewer requirements, which are not tried again; new ones are added. None for none.
 
     Raises:
         TfprovError: see `_best`.
@@ -130,18 +131,20 @@ def _best(
     builds: Builds = "all",
     hopeless: Hopeless | None = None,
 ) -> Solution:
-    """The solution with the newest release; on the Python of the earliest candidate among equals.
+    """The solution with the newest TensorFlow release; of several, that of the earliest candidate.
 
-    The first candidate is asked alone, because mostly it has an answer; from its failure on, two beside each other.
+    The first candidate is resolved by itself, because usually it has a solution; after its failure, two at a time.
 
     Raises:
-        TfprovError: that of the first candidate, when none has a solution; what is no matter of the Python at once.
+        TfprovError: when no candidate has a solution, the failure that says most about the reason; unless `once`, that
+            candidate is first resolved again with all rungs. A failure that does not depend on the Python is raised at
+            once.
     """
     best: Solution | None = None
     failures: list[tuple[Candidate, TfprovError]] = []
 
     def may_be_better(candidate: Candidate) -> bool:
-        # A Python that is not here is not brought for the sake of a newer release.
+        # A newer release is no reason to download a Python.
         return best is None or (
             Version(candidate.best.tensorflow.version) > best.release and candidate.best.python.path is not None
         )
@@ -153,7 +156,7 @@ def _best(
         try:
             return solve(context, machine, profile, candidate, builds=builds)
         except TfprovError as error:
-            # What could not be built may not be looked at when more is asked for.
+            # A failed build does not last: with more requirements, the resolver may not need that source.
             is_lasting = may_differ(error) and (builds == "none" or error.code.name not in _OF_BUILDS)
             if hopeless is not None and is_lasting:
                 hopeless[key] = error
@@ -175,22 +178,22 @@ def _best(
                     break
                 is_sources_only = isinstance(error, NoWheelsError) and not all(map(machine.has_wheels, error.names))
                 if is_sources_only and builds == "none":
-                    # What has nothing but sources has to be built on every Python.
+                    # A project that has only sources must be built on every Python.
                     break
                 continue
             if best is None or found.release > best.release:
                 best = found
     if best is not None:
         return best
-    # What fails on a Python that has the wheels is the reason, and more so where it has the release, too; that others
-    # have none comes with the pins.
+    # The failure to report is one on a Python that has all wheels, preferably one that is not about the range of
+    # releases. That other Pythons lack wheels is only a consequence of the pins.
     told = min(failures, key=lambda each: (each[1].code.group in _OF_PYTHON, _is_of_range(*each)))
     others = [each for each in failures if each is not told]
     candidate, first = told
     if once:
         raise first
     try:
-        # Once more, over all that can help: a stale page of the index may be what hides the answer.
+        # Once more, with all rungs: a stale index page may hide the solution.
         return solve(context, machine, profile, candidate, once=False)
     except TfprovError as error:
         error.tried = (*error.tried, *(f"{_named(each)}: {_reason(why)}" for each, why in others))
@@ -207,11 +210,23 @@ def solve(
     builds: Builds = "all",
     prefer: Pinned | None = None,
 ) -> Solution:
-    """Resolve a candidate: its range of releases, beside the other packages.
+    """Resolve a candidate: its range of TensorFlow releases together with the other packages.
 
-    What TensorFlow itself depends on follows it, and it follows all others: a companion that goes with certain releases
-    is of more use in its newest version than TensorFlow is, but nobody wants an old TensorFlow for the newest protobuf.
-    Versions in `prefer` are kept where they fit; None stands for those of the lock on disk.
+    The order of the requirements decides which packages get their newest version. TensorFlow comes after all others
+    except its own dependencies: a companion that works only with certain releases is more useful in its newest version
+    than TensorFlow is, but nobody wants an old TensorFlow for the newest protobuf.
+
+    Args:
+        context: of the run.
+        machine: to resolve for.
+        profile: what is asked for.
+        candidate: what to resolve.
+        once: see `ask_resolver`.
+        builds: see `ask_resolver`.
+        prefer: versions to keep where they fit; None for those of the lock on disk.
+
+    Raises:
+        TfprovError: the resolver's failure.
     """
     decision = candidate.best
     what = _named(candidate) + (
@@ -239,8 +254,8 @@ def solve(
     document = ask(candidate.requirement)
     name = decision.tensorflow.package
     if name == "tensorflow-cpu" and "tensorflow" in tensorflows_in(document):
-        # Something asks for `tensorflow` by name. Both distributions own the same files, so the full one serves all;
-        # to a resolver they are two, which it may take in different releases.
+        # A package depends on `tensorflow`. Both distributions contain the same files, so the full one serves all. The
+        # resolver does not know that, and may choose a different release for each.
         name, releases = "tensorflow", Requirement(candidate.requirement).specifier
         document = ask(f"{name}{releases}")
     release = dict(versions_in(document)).get(canonicalize_name(name))
@@ -250,7 +265,7 @@ def solve(
 
 
 def selection_of(machine: Machine, profile: Profile, decision: Decision) -> Selection:
-    """What to resolve for, to try a decision for a profile."""
+    """The selection for a decision, with the constraints and allowed builds of a profile."""
     chosen = decision.python
     return Selection(
         decision=decision,
@@ -262,7 +277,7 @@ def selection_of(machine: Machine, profile: Profile, decision: Decision) -> Sele
 
 
 def any_solution(context: Context, machine: Machine, profile: Profile) -> Solution | None:
-    """A solution of a changed profile on any Python; None when there is none."""
+    """A solution of a changed profile, from the first candidate that has one; None when none has."""
     try:
         candidates = decide(profile, machine.facts, table(), machine.offers).candidates
     except TfprovError:
@@ -276,7 +291,7 @@ def any_solution(context: Context, machine: Machine, profile: Profile) -> Soluti
 def solve_unbroken(
     context: Context, machine: Machine, profile: Profile, candidate: Candidate, *, prefer: Pinned | None = None
 ) -> Solution:
-    """A solution of one candidate in which nothing is known to break; `prefer` as in `solve`.
+    """A solution of one candidate without known incompatibilities; arguments as for `solve`.
 
     Raises:
         TfprovError: there is none.
@@ -298,7 +313,7 @@ def solve_unbroken(
 
 
 def holding_to(candidate: Candidate, rows: Sequence[Break]) -> Candidate:
-    """A candidate all of whose decisions hold to known breaks."""
+    """The candidate, with rows of known incompatibilities applied to all of its decisions."""
     fitting = of_python(rows, candidate.best.python.version)
     return replace(candidate, decisions=tuple(with_breaks(each, fitting) for each in candidate.decisions))
 
@@ -315,17 +330,17 @@ def _reason(error: TfprovError) -> str:
 
 
 def _is_of_range(candidate: Candidate, error: TfprovError) -> bool:
-    """Whether a failure is about the releases that a Python has, rather than about the other packages alone."""
+    """Whether a failure is about the range of TensorFlow releases, not only about the other packages."""
     oldest = re.escape(candidate.decisions[-1].tensorflow.version)
     return re.search(rf"tensorflow[a-z-]*[>=]={oldest}(?![\d.])", " ".join(error.evidence)) is not None
 
 
 def on_any_version(requirement: Requirement, specifier: str = "") -> str:
-    """A requirement on any version, or on those of another specifier."""
+    """A requirement with its specifier removed or replaced, as a PEP 508 line; extras and marker are kept."""
     extras = f"[{','.join(sorted(requirement.extras))}]" if requirement.extras else ""
     return f"{requirement.name}{extras}{specifier}" + (f"; {requirement.marker}" if requirement.marker else "")
 
 
 def with_requirements(profile: Profile, lines: tuple[str, ...]) -> Profile:
-    """A profile with other requirements."""
+    """The profile with other requirements."""
     return profile.model_copy(update={"packages": profile.packages.model_copy(update={"requirements": lines})})
