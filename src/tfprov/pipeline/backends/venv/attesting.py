@@ -1,4 +1,4 @@
-"""Asking the indexes who published the files of a lock, by the policy of the profile."""
+"""Verifies the publishers of the files in a lock, according to `index.attestations` of the profile."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tfprov.pipeline.machine import Machine
 
 
 def of_indexes(lock: Lock) -> tuple[LockedFile, ...]:
-    """The files of a lock that indexes have: wheels, and archives to build from, but for those of this machine."""
+    """The files of a lock that come from indexes: wheels and source archives, without local ones (`file://`)."""
     archives = (source.archive for source in lock.sources if source.archive is not None)
     return tuple(file for file in (*lock.files, *archives) if urlsplit(file.url).scheme != "file")
 
@@ -23,17 +23,21 @@ def of_indexes(lock: Lock) -> tuple[LockedFile, ...]:
 def attested(
     context: Context, machine: Machine, files: Sequence[LockedFile], *, older: Mapping[str, tuple[Publisher, ...]]
 ) -> dict[str, tuple[Publisher, ...]]:
-    """The publishers of files by project, each verified; projects whose files have no attestation are left out.
+    """Verify the attestations of files.
 
     Args:
-        context: gives the policy, which is not `off`.
-        machine: gives the network.
-        files: that indexes have.
-        older: the publishers by project when they were locked.
+        context: provides the policy, which must not be `off`.
+        machine: provides the network.
+        files: files that come from indexes.
+        older: the publishers of each project when it was locked before.
+
+    Returns:
+        The verified publishers by project, without projects whose files have no attestation. Empty, with a warning,
+        when there is no network and attestations are not required.
 
     Raises:
-        TfprovError: `attestation-missing`, `attestation-invalid` or `publisher-changed`; `extra-missing`; the index
-            cannot be read.
+        TfprovError: `attestation-missing`, `attestation-invalid` or `publisher-changed`; `extra-missing`;
+            `offline-missing` when they are required and there is no network; the index cannot be read.
     """
     policy = context.loaded.profile.index.attestations
     require_library()

@@ -1,4 +1,4 @@
-"""The backend of virtual environments. What a method needs is imported there: to name a lock is all that some need."""
+"""The backend of virtual environments. Methods import what they need: some callers only ask for the name of a lock."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 class VenvBackend:
-    """Virtual environments; `Backend` says what each method is for."""
+    """Virtual environments; the methods are documented in `Backend`."""
 
     can_be_bundled = True
     needs_files = False

@@ -1,4 +1,4 @@
-"""Resolving a lock anew with bounds that a smoke test asks for."""
+"""Makes a lock with bounds that a smoke test requires."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ from tfprov.plan.companions import PYTHON
 
 
 def bind(context: Context, machine: Machine, locked: Locked, bounds: tuple[str, ...], path: Path) -> Locked | None:
-    """See `Backend.bind`; None where the lock may not be changed.
+    """See `Backend.bind`; None where the lock must not be changed.
 
-    Release and Python stay where they can. Where the bounds are about them, or cannot be had beside them, both are
-    chosen anew, within what the profile asks for.
+    Keeps the TensorFlow release and the Python if possible. If a bound applies to one of them, or the bounds cannot be
+    satisfied together with them, both are chosen again within the limits of the profile.
     """
     if context.request.locked:
         return None

@@ -1,4 +1,4 @@
-"""The wheels that the lock of a plan holds, or will hold when it is made: to say what an update changes."""
+"""The wheels that the lock of a plan has or will have, for reporting what an update changes."""
 
 from __future__ import annotations
 
@@ -14,7 +14,10 @@ from tfprov.plan.tags import marker_environment, supported_tags
 
 
 def expected_files(context: Context, machine: Machine, choice: Choice) -> tuple[LockedFile, ...] | None:
-    """See `Backend.expected_files`. Asks the resolver where the plan did not and there is something to compare with."""
+    """See `Backend.expected_files`.
+
+    If the plan was made without the resolver, it is asked now, but only if there is an environment to compare with.
+    """
     decision, facts = choice.plan.decision, machine.facts
     environment = marker_environment(decision.python.version, "cpython", facts)
     tags = supported_tags(decision.python.version, False, facts)
@@ -28,5 +31,5 @@ def expected_files(context: Context, machine: Machine, choice: Choice) -> tuple[
         try:
             document, _ = resolve_for(context, machine, selection, prefer=prefer, built=built)
         except TfprovError:
-            return None  # `up` says why, with everything that it tries before.
+            return None  # `up` reports why, after trying everything that may help
     return None if document is None else pylock.wheels_in(document, environment=environment, tags=tags)

@@ -1,4 +1,4 @@
-"""The interpreter that a virtual environment is made from."""
+"""Finds or downloads the interpreter that a virtual environment is made from."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ _DOWNLOAD_SECONDS = 1800.0
 
 
 def find_interpreter(context: Context, machine: Machine, plan: Plan) -> Interpreter:
-    """The interpreter of the plan; brought by uv, else from a conda channel, when the machine has none.
+    """The interpreter of the plan; if this machine does not have it, it comes from uv or, failing that, from conda.
 
     Raises:
-        TfprovError: `python-not-found` when it cannot be had.
+        TfprovError: `python-not-found` when it is not available.
     """
     chosen = plan.decision.python
     if chosen.path is not None:
@@ -44,7 +44,7 @@ def find_interpreter(context: Context, machine: Machine, plan: Plan) -> Interpre
             timeout=_DOWNLOAD_SECONDS,
         )
     except TfprovError as error:
-        # Asked last: the channels of the profile, where the libraries for them are there.
+        # The last resort: the conda channels of the profile, if the libraries for them are installed.
         if not has_extra():
             raise
         from tfprov.pipeline.backends.conda.linking import bring_python

@@ -1,4 +1,4 @@
-"""The lock of wheels: whether it is good as it is, and making a new one."""
+"""The lock of a virtual environment: checks whether it is up to date, makes a new one, and reads it."""
 
 from __future__ import annotations
 
@@ -53,10 +53,11 @@ from tfprov.redact import without_userinfo
 
 
 def lock(context: Context, machine: Machine, choice: Choice, interpreter: Interpreter) -> Locked:
-    """The files for this machine, from the lock on disk; the lock is made or renewed first where that is needed.
+    """The files for this machine, from the lock on disk, which is made or renewed first if necessary.
 
     Raises:
-        TfprovError: `lock-missing` or `lock-unfit` where it may not be; what the resolver said.
+        TfprovError: `lock-missing` or `lock-unfit` when the lock must not be changed; `offline-missing` when that needs
+            the network and it must not be used; the resolver's failure.
     """
     path, plan = context.lock_path, choice.plan
     changes = why_resolve(context)
@@ -80,7 +81,7 @@ def lock(context: Context, machine: Machine, choice: Choice, interpreter: Interp
 
 
 def _attest_others(context: Context, machine: Machine, lock: Lock) -> None:
-    """Ask about files that were not looked at when the lock was made: another platform takes other wheels."""
+    """Verify attestations that were not verified when the lock was made: other platforms install other wheels."""
     header = pylock.read_header(lock.path) if context.loaded.profile.index.attestations != "off" else None
     if header is not None:
         files = [file for file in of_indexes(lock) if file.sha256 not in header.attested]
@@ -88,10 +89,14 @@ def _attest_others(context: Context, machine: Machine, lock: Lock) -> None:
 
 
 def require_change_allowed(context: Context, changes: tuple[str, ...]) -> None:
-    """Make sure that the lock may be made or changed, and say why it is.
+    """Check that the lock may be made or changed, and emit the reasons for it.
+
+    Args:
+        context: of the run.
+        changes: why the lock has to be made or changed, a line each.
 
     Raises:
-        TfprovError: `lock-missing` or `lock-unfit`.
+        TfprovError: `lock-missing` or `lock-unfit` with `--locked`.
     """
     path = context.lock_path
     if context.request.locked:
@@ -110,18 +115,18 @@ def write(
     bounds: tuple[str, ...],
     path: Path,
 ) -> None:
-    """Resolve what was chosen, and write the lock.
+    """Resolve a choice, verify attestations if the profile asks for it, and write the lock.
 
     Args:
         context: of the run.
         machine: to resolve for.
         choice: what to lock.
         interpreter: of the choice.
-        bounds: PEP 508 lines that the smoke test asks for; see `plan.companions`.
+        bounds: PEP 508 lines that the smoke test requires; see `plan.companions`.
         path: of the lock.
 
     Raises:
-        TfprovError: what the resolver said.
+        TfprovError: the resolver's failure, or why a file is not trusted; nothing is written then.
     """
     selection = Selection(
         decision=choice.plan.decision,
@@ -143,7 +148,7 @@ def write(
         return
     older = pylock.publishers_in(context.lock_path)
     with temporary("attested") as folder:
-        # Not in its place: a lock that names the old publishers is the only one that knows them.
+        # Not written to its path yet: only the old lock records the publishers to compare with.
         draft = folder / path.name
         pylock.write(draft, resolved, header)
         files = of_indexes(read(machine, choice.plan, interpreter, draft).lock)
@@ -153,7 +158,10 @@ def write(
 
 
 def _kept_bounds(context: Context, plan: Plan) -> tuple[str, ...]:
-    """Bounds that an earlier smoke test needed with the release that is locked now, unless an upgrade is asked for."""
+    """The bounds in the old lock that a smoke test needed, if they are for the chosen release; none for an upgrade.
+
+    Bounds on the interpreter are kept only for the same minor version.
+    """
     path = context.lock_path
     header = pylock.read_header(path) if path.exists() and not context.request.upgrade else None
     chosen = plan.decision
@@ -165,7 +173,7 @@ def _kept_bounds(context: Context, plan: Plan) -> tuple[str, ...]:
 
 
 def read(machine: Machine, plan: Plan, interpreter: Interpreter, path: Path, changes: tuple[str, ...] = ()) -> Locked:
-    """The locked files for a plan, with why the lock was made in this run."""
+    """The files of a lock for an interpreter; `changes` says why the lock was made in this run, a line each."""
     facts = machine.facts
     found = pylock.read(
         path,
@@ -178,7 +186,7 @@ def read(machine: Machine, plan: Plan, interpreter: Interpreter, path: Path, cha
 
 
 def why_resolve(context: Context) -> tuple[str, ...]:
-    """Why the lock must be made or renewed, a line each; empty when it is good as it is."""
+    """Why the lock must be made or renewed, a line each; empty when it is up to date."""
     path = context.lock_path
     if not path.exists():
         return ("there is no lock yet",)
@@ -190,7 +198,7 @@ def why_resolve(context: Context) -> tuple[str, ...]:
 
 
 def _changes(context: Context, header: Header) -> tuple[str, ...]:
-    """What the profile asks for in another way than when the lock was made, a line each."""
+    """The differences between the profile and the inputs that the lock was made from, a line each."""
     hashes = context.loaded.hashes
     refused = refused_in(text_of(context.lock_path), hashes) if hashes else ()
     return (
@@ -200,7 +208,7 @@ def _changes(context: Context, header: Header) -> tuple[str, ...]:
 
 
 def inputs(loaded: Loaded) -> Inputs:
-    """What a lock of the profile depends on."""
+    """Everything in the profile that its lock depends on, as recorded in the lock."""
     profile = loaded.profile
     build = profile.packages.build
     return Inputs(
@@ -228,13 +236,17 @@ def inputs(loaded: Loaded) -> Inputs:
 
 
 def platform_of(facts: Facts) -> str:
-    """The platform of the facts as locks name it: `linux-x86_64-glibc`."""
+    """The platform of a machine as locks name it: `linux-x86_64-glibc`."""
     libc = facts.libc.value
     return "-".join(filter(None, (facts.system.value, facts.machine.value, libc.kind if libc else "")))
 
 
 def locked_choice(context: Context, machine: Machine) -> LockedChoice | None:
-    """What an up-to-date lock holds, for the plan to be bound to; None when a lock will be made."""
+    """The choice in an up-to-date lock, which the plan must follow; None when a new lock will be made.
+
+    Raises:
+        TfprovError: `lock-unfit` when the lock does not serve the platform of this machine.
+    """
     if context.request.upgrade:
         return None
     header = pylock.read_header(context.lock_path)
@@ -262,16 +274,16 @@ def locked_choice(context: Context, machine: Machine) -> LockedChoice | None:
 
 
 def _found_since(document: str, target: Target) -> Iterator[str]:
-    """What is known now to break in a lock, and was not known when it was made."""
+    """Notes on incompatibilities between locked packages that were unknown when the lock was made."""
     for row in breaks_in(dict(versions_in(document)), python=target.python):
         if str(row) not in target.breaks:
             yield f"{row}; the lock was made before that was known: `tfprov up --upgrade` renews it"
 
 
 def older_versions(context: Context) -> Pinned:
-    """The versions to keep where they fit: those of the lock on disk, else those of the request and the profile.
+    """The versions to keep if they fit: those in the lock on disk, else those in the request and the profile.
 
-    The profile may name locks of other tools. When an upgrade is asked for, the lock on disk does not count.
+    The profile may name lock files of other tools. For an upgrade, the lock on disk is ignored.
     """
     path = context.lock_path
     if path.exists() and not context.request.upgrade:
@@ -280,19 +292,22 @@ def older_versions(context: Context) -> Pinned:
 
 
 def older_built(context: Context) -> tuple[str, ...]:
-    """What the lock on disk says is built; nothing when an upgrade is asked for."""
+    """The projects that the lock on disk says are built from source; none for an upgrade."""
     header = None if context.request.upgrade else pylock.read_header(context.lock_path)
     return header.built if header else ()
 
 
 def _resolve(context: Context, machine: Machine, selection: Selection, choice: Choice) -> tuple[str, Header]:
-    """The document, and what it holds for this machine and for the other platforms that the profile names.
+    """Resolve for this machine and the other platforms that the profile names.
 
     Args:
         context: of the run.
         machine: to resolve for.
-        selection: for this machine.
-        choice: what was resolved on the way to the decision is not resolved again.
+        selection: what to resolve for on this machine.
+        choice: if it has a resolved document that can be locked as it is, that is used.
+
+    Returns:
+        The PEP 751 document, merged if there are several platforms, and its header.
     """
     facts, older, known = selection.facts, older_versions(context), choice.resolved
     is_answer = selection.decision == choice.plan.decision and choice.answers(selection.interpreter)
@@ -337,23 +352,26 @@ def _target(selection: Selection) -> Target:
 def resolve_for(
     context: Context, machine: Machine, selection: Selection, *, prefer: Pinned, built: tuple[str, ...] = ()
 ) -> tuple[str, Target]:
-    """The PEP 751 document of the files for a selection, and what it holds.
+    """Resolve the profile for one target, avoiding known incompatibilities.
 
     Args:
         context: of the run.
-        machine: gives the way to the index.
+        machine: provides the network.
         selection: what to resolve for.
-        prefer: versions that are kept where they still fit.
-        built: names of what is to be built in any case.
+        prefer: versions to keep where they still fit.
+        built: projects to build from source in any case.
+
+    Returns:
+        The PEP 751 document and its target.
 
     Raises:
-        TfprovError: what the resolver said.
+        TfprovError: the resolver's failure.
     """
     rows: tuple[Break, ...] = ()
     while True:
         resolved, target = _resolve_once(context, machine, selection, prefer=prefer, built=built)
         if selection.provided is not None:
-            # What conda packages bring cannot be moved by a bound.
+            # A bound has no effect on versions that conda packages provide.
             return resolved, target
         found = tuple(
             row
@@ -368,7 +386,10 @@ def resolve_for(
 
 
 def _with_breaks(target: Target, resolved: str, decision: Decision) -> Target:
-    """A target with what is known of its packages, and of those that were left out for it."""
+    """The target, with the variables and the known incompatibilities of the resolved packages.
+
+    Packages that were left out because of them are listed as well.
+    """
     rows = holding(dict(versions_in(resolved)), python=target.python)
     left_out = (f"`{each.requirement}` is left out {each.why}" for each in decision.without)
     return dataclasses.replace(
@@ -390,7 +411,7 @@ def _resolve_once(
     resolved = ask(target)
     found = tensorflows_in(resolved)
     if len(found) > 1 and "tensorflow" in found and target.package == "tensorflow-cpu":
-        # Something asks for `tensorflow` by name. Both distributions own the same files, so the full one serves all.
+        # A package depends on `tensorflow`. Both distributions contain the same files, so the full one serves all.
         context.emit(Note(text=taken_instead_of(target.package)))
         target = dataclasses.replace(target, package="tensorflow")
         resolved = ask(target)
@@ -410,7 +431,7 @@ def _resolve_once(
 
 
 def taken_instead_of(package: str) -> str:
-    """What to say where `tensorflow` is taken because another package asks for it by that name."""
+    """The note for users that `tensorflow` replaces the chosen package, because another one depends on that name."""
     text = f"another package needs `tensorflow`: it is taken instead of `{package}`"
     if package == "tensorflow-cpu":
         text += '; `packages.exclude = ["tensorflow"]` keeps the smaller one, which has the same modules'
@@ -418,5 +439,5 @@ def taken_instead_of(package: str) -> str:
 
 
 def asked_for(requirements: Iterable[str]) -> frozenset[str]:
-    """The normalised names of the projects that are asked for."""
+    """The normalised names of the projects in PEP 508 lines."""
     return frozenset(canonicalize_name(Requirement(text).name) for text in requirements)
