@@ -71,8 +71,9 @@ def kits(
 ) -> tuple[list[Kit], list[str]]:
     """The wheels for every platform and Python, and a line for each platform where some are not available.
 
-    They come from the index, preferably in the versions that are installed here. Where the index does not have them,
-    the installed distributions are repacked as wheels, which works for this platform and this Python only.
+    The wheel of tfprov itself is made from its installed files. Its dependencies come from the index, preferably in the
+    versions that are installed here. Where the index does not have them, the installed distributions are repacked as
+    wheels, which works for this platform and this Python only.
 
     Args:
         context: provides the store.

@@ -30,7 +30,7 @@ def sweep_leftovers(context: Context) -> None:
 def kept_generation(context: Context, locked: Locked) -> Installation | None:
     """An existing, undamaged generation with exactly the files of the lock, on the interpreter of the lock.
 
-    The active generation is preferred, then newer ones. Others exist after a rollback, or after a change of the profile
+    The active generation is preferred, then the newest. Others exist after a rollback, or after a change of the profile
     that was reverted.
 
     Returns:

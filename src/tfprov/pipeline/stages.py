@@ -98,13 +98,21 @@ def make_plan(context: Context, machine: Machine, *, tell: bool = True) -> Choic
 
 @stage("interpreter")
 def find_interpreter(context: Context, machine: Machine, plan: Plan) -> Interpreter:
-    """The interpreter that the plan chose; it is downloaded if this machine does not have it."""
+    """The interpreter that the plan chose; it is downloaded if this machine does not have it.
+
+    Raises:
+        TfprovError: `python-not-found`; `extra-missing`.
+    """
     return context.backend.find_interpreter(context, machine, plan)
 
 
 @stage("lock")
 def lock_files(context: Context, machine: Machine, choice: Choice, interpreter: Interpreter) -> Locked:
-    """The exact files, from the lock on disk, which is made or renewed first if necessary."""
+    """The exact files, from the lock on disk, which is made or renewed first if necessary.
+
+    Raises:
+        TfprovError: `lock-missing` or `lock-unfit` when the lock must not be changed; the resolver's failure.
+    """
     return context.backend.lock(context, machine, choice, interpreter)
 
 

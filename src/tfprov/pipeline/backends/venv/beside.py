@@ -1,4 +1,4 @@
-"""Runs resolves concurrently whose results are needed in order."""
+"""Asks slow questions, such as resolves, concurrently when their answers are needed in order."""
 
 from __future__ import annotations
 

@@ -42,8 +42,8 @@ _NO_PROJECT = "was not found in the package"
 def add_tried_hint(context: Context, machine: Machine, profile: Profile, error: TfprovError) -> None:
     """Replace the hint of a failed resolve by changes to the profile after which a resolve succeeded.
 
-    Requirements that no version satisfies are changed all together, and the evidence names them. If there are none, one
-    line is changed at a time. If nothing of that helps, several lines are changed.
+    Requirements that no version satisfies are changed all together; if there are several, the evidence names them. If
+    there are none, one line is changed at a time. If none of that helps, several lines are changed.
 
     Args:
         context: of the run.
@@ -101,7 +101,7 @@ class _Change:
 
 
 def of_interest(profile: Profile, error: TfprovError) -> tuple[str, ...]:
-    """The requirements, beginning with those that the resolver's messages mention: most others have no part in it."""
+    """The requirements, those that the resolver's messages mention first: most others have no part in the conflict."""
     said = re.sub(r"[_.]+", "-", " ".join((*error.evidence, *error.tried)).lower())
 
     def is_named(line: str) -> bool:
