@@ -129,17 +129,22 @@ def _of_profile(profile: str, *, cwd: Path, environ: Mapping[str, str], hide: An
 
     try:
         path, _ = profile_of(profile, cwd=cwd, home=home(environ))
-        yield Part(name="profile.toml", what=f"the profile `{hide(path.name)}`", text=hide(_text(path)))
+        yield _part("profile.toml", f"the profile `{hide(path.name)}`", path, hide)
     except TfprovError:
         # An environment whose profile file is gone still has its journals.
         path = None
     yield Part(name="plan.txt", what="what `up` would do", text=hide(_tried(lambda: _plan(profile, cwd, environ))))
     environment = find(profile, cwd=cwd, environ=environ)
     for lock in filter(None, (lock_of(environment, kind) for kind in BACKENDS)):
-        yield Part(name=_plain(hide(lock.name)), what="the lock", text=hide(_text(lock)))
+        yield _part(_plain(hide(lock.name)), "the lock", lock, hide)
     for number, journal in enumerate(journals(home(environ).journals / environment.id)[:_JOURNALS], start=1):
         what = "the journal of the newest run" if number == 1 else "an older journal"
-        yield Part(name=f"journals/{number}.jsonl", what=what, text=hide(_text(journal)))
+        yield _part(f"journals/{number}.jsonl", what, journal, hide)
+
+
+def _part(name: str, what: str, path: Path, hide: Anonymiser) -> Part:
+    """A file, or why it cannot be read."""
+    return Part(name=name, what=what, text=hide(_tried(lambda: _text(path))))
 
 
 def _plan(profile: str, cwd: Path, environ: Mapping[str, str]) -> str:

@@ -193,3 +193,32 @@ def test_each_old_package_by_itself_is_tried_only_while_there_is_time(monkeypatc
     )
     assert untried == set(newest)
     assert asked == [("hub>=2.0", "quiet>=2.0", "third>=2.0")]
+
+
+@pytest.mark.parametrize("works", [(), ("hub",), ("third",), ("hub", "third"), ("quiet", "third")])
+def test_every_old_package_is_raised_that_goes_with_those_raised_before(
+    monkeypatch: pytest.MonkeyPatch, works: tuple[str, ...]
+) -> None:
+    names = ("hub", "quiet", "third")
+    newest = released_in(document(*((name, "2.0", "2026-01-01T00:00:00Z") for name in names)))
+    old = Solution(
+        candidate=CANDIDATE,
+        decision=DECISION,
+        document=document(*((name, "1.0", "2019-01-01T00:00:00Z") for name in names)),
+    )
+
+    def best_by_wheels(_: object, __: object, held: Profile, *___: object, **____: object) -> Solution:
+        raised = {text.partition(">=")[0] for text in held.packages.requirements if ">=" in text}
+        if not raised <= set(works):
+            raise TfprovError("resolver-conflict", "no")
+        taken = ((name, "2.0" if name in raised else "1.0", "2026-01-01T00:00:00Z") for name in names)
+        return replace(old, document=document(*taken))
+
+    monkeypatch.setattr(candidates, "best_by_wheels", best_by_wheels)
+    machine = cast("Machine", SimpleNamespace(files_of=lambda _: None, facts=None))
+    profile = Profile.model_validate({"name": "train", "packages": {"requirements": list(names)}})
+    found, untried = candidates._without_lag(
+        cast("Context", None), machine, profile, [CANDIDATE], old, newest=newest, until=math.inf, hopeless={}
+    )
+    assert {name for name in names if found.version(name) == "2.0"} == set(works)
+    assert untried == set()

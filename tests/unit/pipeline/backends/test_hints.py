@@ -46,6 +46,7 @@ def test_without_words_of_the_resolver_the_order_is_that_of_the_file() -> None:
         ("tensorflow==2.3.0rc0", "tensorflow==2.3.*"),
         ("tensorflow==0.12.1", "tensorflow==0.12.*"),
         ("intel-tensorflow==2.12.0", "tensorflow==2.12.0"),
+        ("intel-tensorflow==1.13.1", "tensorflow==1.15.*"),
         ("tensorflow>=2.3", None),
     ],
 )

@@ -259,7 +259,7 @@ def _solve(
         wanted.append(specs.of_tensorflow(clauses, accelerator))
     # Users expect pip in a conda environment. Unlike conda, the library does not add it.
     wanted += [CondaSpec(name="pip"), *(spec for spec in asked if spec.name != "pip")]
-    has = virtual.about_cuda(accelerator, _cuda(context, machine, decision))
+    has = virtual.about_cuda(accelerator, _cuda(context, machine, decision) if accelerator == "cuda" else None)
     elsewhere = context.request.host is not None
     if elsewhere:
         has = (*virtual.of_facts(facts), *has)

@@ -7,7 +7,6 @@ give a newer release. If none of them resolves, changed profiles are tried, so t
 
 from __future__ import annotations
 
-import contextlib
 import time
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
@@ -264,7 +263,7 @@ def _without_lag(
     """A solution with newer versions of outdated requested packages, if there is one.
 
     A resolver prefers a release that is years old, from before a package declared its requirements, to none at all. All
-    outdated packages together are always tried in their newest versions.
+    outdated packages together are always tried in their newest versions; if that fails, one after the other.
 
     Args:
         context: of the run.
@@ -280,10 +279,13 @@ def _without_lag(
         The better solution, or `best`, and the outdated packages that were not tried by themselves.
     """
     lagging = _lagging(best, newest)
-    untried: set[str] = set()
     # A Python without this TensorFlow release is not considered: a newer package is not worth an older TensorFlow.
     able = [each for each in candidates if Version(each.best.tensorflow.version) >= best.release]
-    for names in (lagging, *((name,) for name in lagging)) if len(lagging) > 1 else (lagging,) if lagging else ():
+
+    def takers(names: Collection[str]) -> list[Candidate]:
+        return [each for each in able if all(_can_take(machine, each, newest[name], name) for name in names)]
+
+    def raised(names: Collection[str]) -> Solution | None:
         held = with_requirements(
             profile,
             tuple(
@@ -295,14 +297,26 @@ def _without_lag(
                 for name in (canonicalize_name(requirement.name),)
             ),
         )
-        fitting = [each for each in able if all(_can_take(machine, each, newest[name], name) for name in names)]
+        fitting = takers(names)
         if not fitting:
-            continue
-        if names != lagging and time.monotonic() > until:
-            untried.update(names)
-            continue
-        with contextlib.suppress(TfprovError):
-            return best_by_wheels(context, machine, held, fitting, once=True, hopeless=dict(hopeless)), frozenset()
+            return None
+        try:
+            return best_by_wheels(context, machine, held, fitting, once=True, hopeless=dict(hopeless))
+        except TfprovError:
+            return None
+
+    if not lagging:
+        return best, frozenset()
+    if (found := raised(lagging)) is not None or len(lagging) == 1:
+        return found or best, frozenset()
+    kept: tuple[str, ...] = ()
+    untried: set[str] = set()
+    for name in filter(lambda each: takers((each,)), lagging):
+        if time.monotonic() > until:
+            untried.add(name)
+        elif (found := raised((*kept, name))) is not None:
+            # What goes with the rest stays raised while the others are tried.
+            best, kept = found, (*kept, name)
     return best, frozenset(untried)
 
 

@@ -343,19 +343,21 @@ def _near(line: str) -> str | None:
     """A requirement on TensorFlow close to the given one, to try instead of it.
 
     Returns:
-        For a separate build (`kind_of` is `rival`), `tensorflow` with the same specifier; for a pinned release, any of
-        its minor version; for a pinned release older than all in the compat table, the oldest minor version there if
-        the major version is the same. None for all others.
+        For a pinned release older than all in the compat table, the oldest minor version there if the major version is
+        the same; for a separate build (`kind_of` is `rival`), `tensorflow` with the same specifier; for a pinned
+        release, any of its minor version. None for all others.
     """
     requirement = Requirement(line)
+    is_rival = kind_of(requirement.name) == "rival"
+    name = "tensorflow" if is_rival else requirement.name
     oldest = min(Version(row.version) for row in table().releases)
     pinned = _pinned(line)
     if pinned and Version(pinned[1]).major == oldest.major and Version(pinned[1]) < oldest:
-        return f"{requirement.name}=={oldest.major}.{oldest.minor}.*"
+        return f"{name}=={oldest.major}.{oldest.minor}.*"
     series = re.fullmatch(r"===?(\d+\.\d+)(?:[.a-z].*)?", str(requirement.specifier))
-    if kind_of(requirement.name) == "rival":
-        return f"tensorflow{requirement.specifier}" if requirement.specifier else None
-    return f"{requirement.name}=={series[1]}.*" if series and not requirement.specifier.contains(series[1]) else None
+    if is_rival:
+        return f"{name}{requirement.specifier}" if requirement.specifier else None
+    return f"{name}=={series[1]}.*" if series and not requirement.specifier.contains(series[1]) else None
 
 
 def _in_place_of(line: str, solution: Solution) -> str:
